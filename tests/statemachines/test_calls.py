@@ -40,12 +40,14 @@ def test_an_announcement_is_an_entry_of_put_events(task: State) -> None:
 
 
 def test_every_outcome_is_announced() -> None:
-    ways = sorted(re.findall(r"(?:Run|Drop|Likelihood) [a-z]+(?: [a-z]+)?(?=[',}\]\n])", substituted(FILE.read_text())))
+    ways = sorted(
+        re.findall(r"(?:Run|Drop|Likelihood|Batch) [a-z]+(?: [a-z]+)?(?=[',}\]\n])", substituted(FILE.read_text()))
+    )
     # A release is taken back by a failed probe, or by hand.
     twice = ["Run rolled back"]
     once = [
-        "Drop refused", "Likelihood not fitted", "Run approved", "Run failed", "Run imported", "Run promoted",
-        "Run refused", "Run started", "Run validated",
+        "Batch not exported", "Drop refused", "Likelihood not fitted", "Run approved", "Run failed", "Run imported",
+        "Run promoted",        "Run refused", "Run started", "Run validated",
     ]  # fmt: skip
     assert ways == sorted(once + 2 * twice)
 
@@ -76,6 +78,7 @@ def test_a_run_that_failed_says_so_last() -> None:
         ("retrain", {"Let the burst settle"}),
         ("evaluate", set()),
         ("likelihood", set()),
+        ("batch", set()),
         ("teardown", {"Let the API forget the shop"}),
         ("ensure", {"Wait until it is asked again"}),
     ],

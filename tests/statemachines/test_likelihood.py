@@ -81,7 +81,7 @@ def test_a_run_starts_it_under_its_own_name_and_goes_on_whatever_comes_of_it() -
     sent = evaluate(start["Arguments"], seen, about={"run": "run", "shop": "shop"})
     assert sent == {"StateMachineArn": "LikelihoodStateMachine", "Name": "run", "Input": ASKED}
     (caught,) = start["Catch"]
-    assert start["Next"] == caught["Next"] == "Announce what came of the run"
+    assert start["Next"] == caught["Next"] == "Do batch jobs follow?"
     error = {"Error": "StepFunctions.AWSStepFunctionsException", "Cause": "no"}
     news = evaluate(caught["Assign"], {"errorOutput": error}, news=[{"type": "Run promoted"}])["news"]
     assert [each["type"] for each in news] == ["Run promoted", "Likelihood not fitted"]

@@ -31,6 +31,7 @@ QUOTAS = {
     "Export each dataset": 3,
     "Import each dataset": 3,
     "Train and ask each recipe": 2,
+    "Run each job": 20,
 }
 """The most items of each Map: kinds of drops and of data, Personalize's quotas of filters and campaigns, recipes."""
 

@@ -52,7 +52,7 @@ def test_bad_news_says_why() -> None:
 def test_every_outcome_is_told_once() -> None:
     told = [kind for rule in TOPIC_RULES.values() for kind in rule["EventPattern"]["detail-type"]]
     assert sorted(told) == [
-        "Drop refused", "Run failed", "Run promoted", "Run refused", "Run rolled back",
+        "Batch not exported", "Drop refused", "Run failed", "Run promoted", "Run refused", "Run rolled back",
         "Shop removal failed", "Shop removed",
     ]  # fmt: skip
 

@@ -143,8 +143,10 @@ def test_a_machine_may_call_what_it_calls_and_nothing_else(machine: str, besides
 
 def test_a_run_starts_and_stops_its_waits_and_tests_alone() -> None:
     found = {name: each["Resource"] for each in statements("RetrainStateMachineRole") for name in each["Action"]}
-    # Tests on held-out time are waited for, fits of the purchase likelihood are not.
-    assert found["states:StartExecution"] == ["EnsureStateMachine", "EvaluateStateMachine", "LikelihoodStateMachine"]
+    # Tests on held-out time are waited for, fits of the purchase likelihood and batch jobs are not.
+    assert found["states:StartExecution"] == [
+        "EnsureStateMachine", "EvaluateStateMachine", "LikelihoodStateMachine", "BatchStateMachine",
+    ]  # fmt: skip
     start = "arn:aws:states:us-east-1:123456789012:execution"
     executions = [f"{start}:{machine}StateMachine.Name:*" for machine in ("Ensure", "Evaluate")]
     assert found["states:StopExecution"] == found["states:DescribeExecution"] == executions
@@ -172,7 +174,10 @@ def test_the_removing_machine_calls_one_function_and_announces() -> None:
 
 def test_a_schedule_of_a_shop_may_start_the_machine_and_leave_dead_letters_and_nothing_else() -> None:
     allowed = {name: each["Resource"] for each in statements("ShopScheduleRole") for name in each["Action"]}
-    assert allowed == {"states:StartExecution": ["RetrainStateMachine"], "sqs:SendMessage": ["ChoresQueue.Arn"]}
+    assert allowed == {
+        "states:StartExecution": ["RetrainStateMachine", "BatchStateMachine"],
+        "sqs:SendMessage": ["ChoresQueue.Arn"],
+    }
 
 
 def test_schedules_are_made_in_the_stacks_own_group_alone() -> None:
@@ -293,6 +298,7 @@ def test_each_role_that_is_passed_is_passed_to_one_service() -> None:
         "ImportDataFunctionRole": ("PersonalizeRole", "personalize"),
         "EvaluateReleaseFunctionRole": ("PersonalizeRole", "personalize"),
         "EraseUsersFunctionRole": ("PersonalizeRole", "personalize"),
+        "RunBatchFunctionRole": ("PersonalizeRole", "personalize"),
         "FollowSettingsFunctionRole": ("ShopScheduleRole", "scheduler"),
         "SweepDropsFunctionRole": ("ShopScheduleRole", "scheduler"),
     }

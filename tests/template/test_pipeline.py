@@ -22,8 +22,8 @@ def test_import_copies_expire_and_drops_do_not() -> None:
     rules = BUCKET["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
     assert expiring == {
-        "imports/": 7, "evaluations/": 7, "erasures/": 7, "events/": 30, "reports/": 365, "rejects/": 30,
-        "work/": 7,
+        "imports/": 7, "evaluations/": 7, "erasures/": 7, "events/": 30, "exports/": 30, "reports/": 365,
+        "rejects/": 30, "work/": 7,
     }  # fmt: skip
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
 
@@ -49,10 +49,10 @@ def test_personalize_reads_lists_and_tests_for_this_account_only() -> None:
     assert reading["Action"] == "s3:GetObject"
     assert reading["Resource"] == ["DropBucket.Arn/imports/*", "DropBucket.Arn/erasures/*"]
     assert (listing["Action"], listing["Resource"]) == ("s3:ListBucket", "DropBucket.Arn")
-    testing = POLICY["PersonalizeReadsAndWritesEvaluations"]
+    testing = POLICY["PersonalizeReadsAndWritesEvaluationsAndExports"]
     assert (testing["Action"], testing["Resource"]) == (
         ["s3:GetObject", "s3:PutObject"],
-        "DropBucket.Arn/evaluations/*",
+        ["DropBucket.Arn/evaluations/*", "DropBucket.Arn/exports/*"],
     )
     for statement in (reading, listing, testing):
         assert statement["Principal"] == {"Service": "personalize.amazonaws.com"}

@@ -46,6 +46,7 @@ class Environment:
     check_part_bytes = _Variable("CHECK_PART_BYTES", int)
     """The bytes that one function reads; of more, each part is read by a function of its own."""
     retrain_machine_arn = _Variable("RETRAIN_MACHINE_ARN", str)
+    batch_machine_arn = _Variable("BATCH_MACHINE_ARN", str)
     schedule_group = _Variable("SCHEDULE_GROUP", str)
     """The group of the shops' schedules in EventBridge Scheduler."""
     schedule_role_arn = _Variable("SCHEDULE_ROLE_ARN", str)

@@ -153,6 +153,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         probe=settings.probe,
         serves=settings.recipes if trains else (),
         deploys=deployed if trains else (),
+        batches=trains and any(each.after for each in settings.batch.values()),
         evaluation=_evaluation(drop.shop, lineage, settings) if trains else None,
         placements=settings.placements if trains else {},
         recommenders=made,

@@ -53,7 +53,18 @@ BILLS: Mapping[Kind, str] = {
     "datasetGroup": "nothing; it counts against the quota of dataset groups",
 }
 """The cost of each kind of resource while it exists."""
-FOLDERS = ("catalogue", "drops", "imports", "erasures", "evaluations", "events", "likelihood", "reports", "rejects")
+FOLDERS = (
+    "catalogue",
+    "drops",
+    "imports",
+    "erasures",
+    "evaluations",
+    "events",
+    "exports",
+    "likelihood",
+    "reports",
+    "rejects",
+)
 """Folders of the bucket with a subfolder for each shop."""
 
 

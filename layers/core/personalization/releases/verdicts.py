@@ -164,6 +164,8 @@ def _verdict(
     recipes = {recipe.alias: recipe for recipe in plan.recipes}
     serving = versions(release) if release else {}
     popularity = _new_baseline(plan, trained, release)
+    # Older plans name no deployed recipes and deploy all; with deploy: false no recipe is deployed.
+    deploys = plan.deploys or (plan.serves or tuple(recipes) if any(each.deployed for each in plan.recipes) else ())
     return Verdict(
         run=plan.run,
         shop=plan.shop,
@@ -187,7 +189,7 @@ def _verdict(
         back=tuple(_serving(alias, release) for alias in deployed if release and alias in serving),
         kept=tuple(
             _promoted(_serving(alias, release))
-            for alias in plan.deploys or plan.serves or recipes
+            for alias in deploys
             if release and alias in serving and alias not in aliases
         ),
         approved=tuple(aliases),

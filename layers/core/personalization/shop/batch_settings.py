@@ -37,7 +37,7 @@ class Users(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: Annotated[str, StringConstraints(pattern=FILE)] | None = None
-    """The file's name under `drops/<shop>/lists/`: a CSV with USER_ID, ids line by line, or a batch job's JSON lines."""
+    """The file's name under `drops/<shop>/lists/`: a CSV with USER_ID, ids line by line, or JSON lines with userId."""
     segment: BatchName | None = None
     """The name of a segment under `batch`, in its newest export."""
 
@@ -92,7 +92,7 @@ class BatchJob(BaseModel):
     def _names_users(cls, users: object) -> object:
         if users == "all" or isinstance(users, Users):
             return users
-        given = mapping(users)
+        given = {name: value for name, value in mapping(users).items() if value is not None}
         patterns = {"file": FILE, "segment": NAME}
         if len(given) != 1 or any(name not in patterns for name in given):
             raise ValueError("write all, {file: NAME} for drops/<shop>/lists/NAME, or {segment: NAME}")
@@ -100,7 +100,7 @@ class BatchJob(BaseModel):
         if not re.fullmatch(patterns[kind], str(name)):
             rule = "a name under lists/ that ends in .csv, .txt, .json or .jsonl, or one of these and .gz"
             raise ValueError(f"{kind}: must be {rule if kind == 'file' else 'the name of a segment'}")
-        return users
+        return given
 
     @property
     def takes_items(self) -> bool:
@@ -141,7 +141,10 @@ def impossible(recipe: object) -> str:
 
 
 def _lists(
-    job: Mapping[Any, Any], recipes: Sequence[str], expressions: Mapping[str, str], jobs: Mapping[str, Mapping[Any, Any]]
+    job: Mapping[Any, Any],
+    recipes: Sequence[str],
+    expressions: Mapping[str, str],
+    jobs: Mapping[str, Mapping[Any, Any]],
 ) -> Iterator[str]:
     recipe = job.get("recipe", "user-personalization")
     if reason := impossible(recipe):

@@ -18,6 +18,8 @@ Mode = Literal["FULL", "INCREMENTAL"]
 SHOP_RULE = "1 to 30 characters out of a-z, 0-9 and -, beginning with a letter or digit"
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,29}")
 """Shop names are part of Personalize's names, and keys and names must agree."""
+LISTS = "lists"
+"""The folder of files with users for batch jobs, which start nothing."""
 SETTINGS_FILES = ("settings.yaml", "settings.yml", "settings.json")
 """The newest settings file counts; of files with the same second, the first one in this order."""
 SUCCESS = "_SUCCESS"
@@ -59,8 +61,8 @@ class Drop:
 def recognise(key: str) -> Drop:
     """Parse a key as EventBridge sends it (not URL-encoded).
 
-    The kind is `nothing` for parts of a drop, folder markers (keys that end in `/`), keys outside `drops/`, and files
-    whose names begin with `_` or `.` (other tools' markers).
+    The kind is `nothing` for parts of a drop, folder markers (keys that end in `/`), keys outside `drops/`, files whose
+    names begin with `_` or `.` (other tools' markers), and lists of users for batch jobs.
 
     Raises:
         Rejected: the shop's name, the kind or the file's ending is unknown; the reason states the rule.
@@ -81,6 +83,8 @@ def recognise(key: str) -> Drop:
         if name in SETTINGS_FILES:
             return Drop(key, "settings", shop)
         raise Rejected(key, f"keys are {_LAYOUT}")
+    if parts[2] == LISTS:
+        return Drop(key, "nothing", shop)
     kind = _DATA_KINDS.get(parts[2])
     if kind is None:
         raise Rejected(key, f"the kind must be interactions, users or items, not {parts[2]}")

@@ -253,6 +253,8 @@ class Plan(Part):
     """The recipes in the shop's settings: campaigns of untrained ones keep serving."""
     deploys: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
     """The recipes with a campaign; empty in older plans, which means all."""
+    batches: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Whether batch jobs follow a promotion."""
     unused: tuple[Resource, ...] = Field(default=(), exclude_if=lambda value: not value)
     """Campaigns that the settings no longer name, deleted after a promotion."""
     evaluation: Evaluation | None = None

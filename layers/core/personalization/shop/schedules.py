@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from personalization.core.aws.errors import false_on, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
 
+Machine = Literal["retrain", "batch"]
+
+
 @dataclass(frozen=True, slots=True)
 class Timer:
     """One schedule of EventBridge Scheduler: its time, time zone, and input for the state machine."""
@@ -26,6 +29,8 @@ class Timer:
     expression: str
     timezone: str
     input: str
+    machine: Machine = "retrain"
+    """The state machine that it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,10 @@ def timers(shop: str, settings: ShopSettings) -> tuple[Timer, ...]:
         request = {"action": each.action, "shop": shop, "schedule": each.name, "trainingMode": each.training_mode}
         text = json.dumps(request | ({"recipes": list(each.recipes)} if each.recipes else {}))
         found.append(Timer(f"{start(shop)}{each.name}", each.every, each.timezone, text))
+    for name, job in settings.batch.items():
+        if job.every:
+            text = json.dumps({"action": "batch", "shop": shop, "batch": name})
+            found.append(Timer(f"{start(shop)}batch.{name}", job.every, job.timezone, text, "batch"))
     return tuple(found)
 
 
@@ -81,7 +90,7 @@ def follow(client: "EventBridgeSchedulerClient", s3: "S3Client", environment: En
     """
     wanted = timers(shop, shop_settings(s3, environment.bucket, shop))
     group = environment.schedule_group
-    existing = {name: _timer(client, group, name) for name in names(client, group, shop)}
+    existing = {name: _timer(client, environment, name) for name in names(client, group, shop)}
     todo = changes({name: timer for name, timer in existing.items() if timer is not None}, wanted)
     for timer in todo.create:
         with translate_errors(timer.name):
@@ -100,14 +109,16 @@ def delete(client: "EventBridgeSchedulerClient", group: str, name: str) -> None:
         false_on("ResourceNotFoundException", lambda: client.delete_schedule(GroupName=group, Name=name))
 
 
-def _timer(client: "EventBridgeSchedulerClient", group: str, name: str) -> Timer | None:
+def _timer(client: "EventBridgeSchedulerClient", environment: Environment, name: str) -> Timer | None:
+    group = environment.schedule_group
     with translate_errors(name):
         kept = none_if_missing(lambda: client.get_schedule(GroupName=group, Name=name))
     if kept is None:
         return None
-    return Timer(
-        name, kept["ScheduleExpression"], kept.get("ScheduleExpressionTimezone", "UTC"), kept["Target"].get("Input", "")
-    )
+    target = kept["Target"]
+    zone = kept.get("ScheduleExpressionTimezone", "UTC")
+    machine: Machine = "batch" if target["Arn"] == environment.batch_machine_arn else "retrain"
+    return Timer(name, kept["ScheduleExpression"], zone, target.get("Input", ""), machine)
 
 
 def _parameters(environment: Environment, timer: Timer) -> dict[str, Any]:
@@ -118,7 +129,7 @@ def _parameters(environment: Environment, timer: Timer) -> dict[str, Any]:
         "ScheduleExpressionTimezone": timer.timezone,
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "Target": {
-            "Arn": environment.retrain_machine_arn,
+            "Arn": environment.batch_machine_arn if timer.machine == "batch" else environment.retrain_machine_arn,
             "RoleArn": environment.schedule_role_arn,
             "Input": timer.input,
             "DeadLetterConfig": {"Arn": environment.chores_queue_arn},

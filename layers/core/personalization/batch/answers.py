@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Convert the answers of batch jobs, JSON lines, to tables with item columns beside the ids."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from personalization.batch.plan import Job
+from personalization.shop.item_table import Table
+
+NAMES = ("NAME", "PRODUCT_NAME", "ITEM_NAME", "TITLE")
+"""Columns that may hold an item's name, best first."""
+Cell = str | int | float | None
+Row = Sequence[Cell]
+Shown = Mapping[str, Mapping[str, str]]
+"""Columns of items by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one line of input."""
+
+    asked: str
+    """The user or item that was asked about, or a segment's conditions."""
+    found: Sequence[str]
+    """Item ids, or a segment's user ids, best first."""
+    scores: Sequence[float] = ()
+    reasons: Sequence[str | None] = ()
+    error: str = ""
+
+
+def parse(line: bytes | str) -> Answer:
+    """Parse a line; its error replaces the answer."""
+    row = json.loads(line)
+    given, output = row.get("input"), row.get("output") or {}
+    asked = (
+        next((str(given[name]) for name in ("userId", "itemId", "itemAttributes") if name in given), "")
+        if (isinstance(given, dict))
+        else str(given)
+    )
+    # AWS's guide names the users of a segment recommendedUsers; its published outputs name them usersList.
+    lists = ("recommendedItems", "usersList", "recommendedUsers")
+    found: list[object] = next((output[name] for name in lists if output.get(name)), [])
+    reasons = output.get("reasons") or output.get("reason") or []
+    return Answer(
+        asked,
+        [str(each) for each in found],
+        output.get("scores") or (),
+        reasons if isinstance(reasons, list) else (),
+        str(row.get("error") or ""),
+    )
+
+
+def default_columns(table: Table | None) -> tuple[str, ...]:
+    """Return the columns of a shop's items with the name and the price, as far as there are any."""
+    columns = table.columns if table else ()
+    name = next((each for each in NAMES if each in columns), None)
+    return tuple(each for each in (name, "PRICE") if each in columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The table of a job's answers; `columns` are those of items."""
+
+    job: Job
+    columns: tuple[str, ...]
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        if self.job.kind != "lists":
+            score = ("PROBABILITY",) if self.job.kind == "likelihood" else ()
+            return ("SEGMENT", "RANK", "USER_ID", *score)
+        if self.job.settings.output == "mail":
+            each = ("ITEM_ID", *self.columns, *(("REASON",) if self.job.reasons else ()))
+            numbers = range(1, self.job.settings.items + 1)
+            return ("USER_ID", *(f"{name}_{number}" for number in numbers for name in each))
+        if self.job.settings.takes_items:
+            return ("ITEM_ID", "RANK", "SIMILAR_ITEM_ID", *self.columns)
+        reason = ("REASON",) if self.job.reasons else ()
+        return ("USER_ID", "RANK", "ITEM_ID", "SCORE", *reason, *self.columns)
+
+    def rows(self, answer: Answer, shown: Shown) -> Iterator[Row]:
+        """Yield the rows of an answer, without one that has an error."""
+        if answer.error:
+            return
+        if self.job.kind == "lists" and self.job.settings.output == "mail":
+            yield self._mail(answer, shown)
+            return
+        for place, each in enumerate(answer.found):
+            score = answer.scores[place] if place < len(answer.scores) else None
+            if self.job.kind != "lists":
+                yield (answer.asked, place + 1, each, *((score,) if self.job.kind == "likelihood" else ()))
+                continue
+            scores = () if self.job.settings.takes_items else (score,)
+            reason = (_reason(answer, place),) if self.job.reasons else ()
+            yield (answer.asked, place + 1, each, *scores, *reason, *self._columns(each, shown))
+
+    def _mail(self, answer: Answer, shown: Shown) -> Row:
+        cells: list[Cell] = [answer.asked]
+        for place in range(self.job.settings.items):
+            item = answer.found[place] if place < len(answer.found) else None
+            cells += [item, *(self._columns(item, shown) if item else [None] * len(self.columns))]
+            cells += [_reason(answer, place)] if self.job.reasons else []
+        return cells
+
+    def _columns(self, item: str, shown: Shown) -> list[Cell]:
+        values = shown.get(item, {})
+        return [values.get(name) for name in self.columns]
+
+
+def _reason(answer: Answer, place: int) -> str | None:
+    return answer.reasons[place] if place < len(answer.reasons) else None

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Convert a job's answers part by part: a call writes whole parts while it has time, and the next one goes on.
+
+Memory holds one part of Parquet, or a few thousand lines of CSV. A repeated call writes the same parts again.
+"""
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from personalization.batch.answers import Answer, Layout, Row, default_columns, parse
+from personalization.batch.plan import Cursor, Job, Progressed
+from personalization.batch.questions import read_table
+from personalization.core import csv_dialect
+from personalization.core.aws import objects
+from personalization.core.aws.errors import translate_errors
+from personalization.core.errors import Broken, Rejected
+from personalization.core.status import ACTIVE
+from personalization.shop.item_table import ShownItems, fetch
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BUDGET_SECONDS = 120.0
+"""Seconds after which a call begins no further part; a part takes about half a minute."""
+PART_LISTS = 250_000
+"""Answers in a part."""
+_LINES = 2_000
+"""Answers whose items are looked up together."""
+LOOK_UP_SECONDS = 60.0
+EXAMPLES = 10
+"""Errors that the report lists; the file of errors has all."""
+
+
+def convert(
+    s3: "S3Client", bucket: str, job: Job, made: Cursor, clock: Callable[[], float] = time.monotonic
+) -> Progressed:
+    """Convert the next parts of a job's answers; ready when all are converted.
+
+    Raises:
+        Rejected: every answer is an error, or there is none.
+    """
+    began, files = clock(), sorted(key for key in objects.list_keys(s3, bucket, job.answers) if key.endswith(".out"))
+    if not files:
+        raise Broken(job.resource.name, f"there are no answers below s3://{bucket}/{job.answers}")
+    table = read_table(s3, bucket, job.shop)
+    layout = Layout(job, default_columns(table) if job.settings.columns is None else job.settings.columns)
+    shown = ShownItems(fetch(lambda: s3, lambda: bucket))
+    while made.file < len(files) and clock() - began < BUDGET_SECONDS:
+        made = _Part(s3, bucket, layout, shown).write(files[made.file], made)
+    if made.file < len(files):
+        return Progressed(arn=f"export/{job.name}", status=f"{made.lists:,} converted", name=job.name, made=made)
+    if made.errors and made.errors == made.lists:
+        raise Rejected(f"batch.{job.name}", f"every answer is an error: {made.examples[0]}")
+    return Progressed(arn=f"export/{job.name}", status=ACTIVE, name=job.name, ready=True, made=made)
+
+
+class _Part:
+    """Write one part, and its errors."""
+
+    def __init__(self, s3: "S3Client", bucket: str, layout: Layout, shown: ShownItems) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._layout = layout
+        self._shown = shown
+        self._taken = 0
+        self._lists = self._written = self._empty = 0
+        self._errors: list[tuple[str, str]] = []
+
+    def write(self, file: str, made: Cursor) -> Cursor:
+        job = self._layout.job
+        name, ending = f"{job.folder}{job.name}-{made.parts:05d}", _ending(job)
+        lines = self._lines(file, made.offset)
+        with objects.writing(self._s3, self._bucket, f"{name}.{ending}") as upload:
+            write = _parquet if ending == "parquet" else _csv
+            write(self._layout.header, self._rows(islice(lines, PART_LISTS)), upload.write)
+        if self._errors:
+            text = "".join(map(csv_dialect.standard, [("INPUT", "ERROR"), *self._errors]))
+            objects.put_bytes(
+                self._s3, self._bucket, f"{job.folder}errors-{made.parts:05d}.csv", text.encode(), "text/csv"
+            )
+        ended = self._lists < PART_LISTS
+        told = [f"{asked}: {error}" if asked else error for asked, error in self._errors]
+        return made.model_copy(
+            update={
+                "file": made.file + 1 if ended else made.file,
+                "offset": 0 if ended else made.offset + self._taken,
+                "parts": made.parts + 1,
+                "examples": (*made.examples, *told)[:EXAMPLES],
+                "lists": made.lists + self._lists,
+                "rows": made.rows + self._written,
+                "errors": made.errors + len(self._errors),
+                "empty": made.empty + self._empty,
+            }
+        )
+
+    def _lines(self, file: str, offset: int) -> Iterator[bytes]:
+        with translate_errors(file):
+            body: Any = self._s3.get_object(Bucket=self._bucket, Key=file, Range=f"bytes={offset}-")["Body"]
+            for line in io.BufferedReader(body, 1 << 20):
+                self._taken += len(line)
+                if line.strip():
+                    yield line
+
+    def _rows(self, lines: Iterator[bytes]) -> Iterator[Row]:
+        looks = bool(self._layout.columns) and self._layout.job.kind == "lists"
+        while answers := [parse(line) for line in islice(lines, _LINES)]:
+            ids = dict.fromkeys(item for each in answers for item in each.found) if looks else {}
+            shown = self._shown.find(self._layout.job.shop, ids, self._layout.columns, LOOK_UP_SECONDS) if ids else {}
+            for each in answers:
+                self._count(each)
+                for row in self._layout.rows(each, shown):
+                    self._written += 1
+                    yield row
+
+    def _count(self, answer: Answer) -> None:
+        self._lists += 1
+        if answer.error:
+            self._errors.append((answer.asked, answer.error))
+        elif not answer.found:
+            self._empty += 1
+
+
+def _ending(job: Job) -> str:
+    return "parquet" if job.settings.output == "parquet" else "csv"
+
+
+def _csv(header: tuple[str, ...], rows: Iterator[Row], write: Callable[[bytes], None]) -> None:
+    write(csv_dialect.standard(header).encode())
+    while some := list(islice(rows, _LINES)):
+        text = "".join(csv_dialect.standard(["" if each is None else _cell(each) for each in row]) for row in some)
+        write(text.encode())
+
+
+def _cell(value: str | float) -> str | int:
+    return f"{value:.7g}" if isinstance(value, float) else value
+
+
+def _parquet(header: tuple[str, ...], rows: Iterator[Row], write: Callable[[bytes], None]) -> None:
+    import polars as pl  # noqa: PLC0415 - half a second, which only this output needs
+
+    numbers = {"RANK": pl.Int32(), "SCORE": pl.Float64(), "PROBABILITY": pl.Float64()}
+    schema = {name: numbers.get(name, pl.String()) for name in header}
+    frames = [pl.DataFrame(schema=schema)]
+    while some := list(islice(rows, 50 * _LINES)):
+        frames.append(pl.DataFrame(some, schema=schema, orient="row"))
+    file = io.BytesIO()
+    pl.concat(frames).write_parquet(file, compression="zstd", statistics=True)
+    write(file.getbuffer().tobytes())

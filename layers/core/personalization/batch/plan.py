@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan the batch jobs of an execution: what each asks, of which solution version, and where its files are."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+from pydantic import Field
+
+from personalization.core.errors import Rejected
+from personalization.core.names import Names
+from personalization.ingest import plan as imports
+from personalization.shop.batch_settings import BatchJob
+from personalization.shop.plan import Made, Part, Plan, RecipePart, Resource, Retraining
+from personalization.shop.recipes import RecipeAlias
+from personalization.shop.release import Record, versions
+from personalization.shop.schema import Schema
+from personalization.shop.settings import ShopSettings
+
+MOST_BYTES = 1_000_000_000
+"""Bytes of input that Personalize takes in a batch job."""
+MOST_LINES = 50_000_000
+"""Lines of input that Personalize takes in a batch job."""
+MOST_LIKELY = 500_000
+"""Users in a segment by likelihood."""
+
+Kind = Literal["lists", "segments", "likelihood"]
+
+
+class Training(Part):
+    """The training of a segment recipe, as the training step takes it."""
+
+    plan: Plan
+    recipe: RecipePart
+
+
+class Job(Part):
+    """A planned batch job."""
+
+    name: str
+    shop: str
+    run: str
+    """The execution that runs it."""
+    release: str
+    """The run whose release answers."""
+    wave: int = 0
+    """Jobs of a later wave wait for those before: their users are segments of these."""
+    kind: Kind
+    settings: BatchJob
+    resource: Resource
+    """Personalize's job; unused by likelihood."""
+    solution_version_arn: str = ""
+    """Empty until a segment recipe is trained."""
+    filter_arn: str = ""
+    training: Training | None = None
+
+    @property
+    def folder(self) -> str:
+        """The folder of all its files, with its slash."""
+        return f"{exports(self.shop, self.name)}{self.run}/"
+
+    @property
+    def questions(self) -> str:
+        """The key of Personalize's input."""
+        return f"{self.folder}personalize/questions/{self.name}.json"
+
+    @property
+    def answers(self) -> str:
+        """The folder of Personalize's output, with its slash."""
+        return f"{self.folder}personalize/answers/"
+
+    @property
+    def report(self) -> str:
+        """The key of its report without the ending."""
+        return f"reports/{self.shop}/{self.run}/batch-{self.name}"
+
+    @property
+    def results(self) -> int:
+        """Items in a list, or users in a segment."""
+        return self.settings.segment.users if self.settings.segment else self.settings.items
+
+    @property
+    def reasons(self) -> bool:
+        """Whether the version may give reasons: only the second generation of user-personalization explores by name."""
+        return self.settings.recipe == "user-personalization" and "-v2-" in self.solution_version_arn
+
+
+class PlanRequest(Part):
+    """Plan the job of a name, or all that follow a promotion."""
+
+    step: Literal["plan"]
+    shop: str
+    run: str
+    batch: str = ""
+    after: str = ""
+
+
+class Planned(Part):
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a shop has.
+
+    Attributes:
+        release: the serving release. trained: solution versions by recipe, with and without campaigns.
+        schema: that of the interactions. items: whether there is an Items dataset.
+    """
+
+    release: Record
+    trained: Mapping[str, str]
+    schema: Schema
+    items: bool
+    settings: ShopSettings = field(default_factory=ShopSettings)
+
+
+def exports(shop: str, name: str) -> str:
+    """Return the folder of all exports of a job, with its slash."""
+    return f"exports/{shop}/{name}/"
+
+
+def newest(shop: str, name: str) -> str:
+    """Return the key of the document that tells a job's newest export."""
+    return f"{exports(shop, name)}newest.json"
+
+
+def chosen(settings: ShopSettings, request: PlanRequest) -> dict[str, BatchJob]:
+    """Return the jobs that an execution runs, by name.
+
+    Raises:
+        Rejected: the settings have no job of this name.
+    """
+    if request.after:
+        return {name: job for name, job in settings.batch.items() if job.after == request.after}
+    if request.batch in settings.batch:
+        return {request.batch: settings.batch[request.batch]}
+    known = f"its settings name {', '.join(settings.batch)}" if settings.batch else "its settings have no batch"
+    raise Rejected(request.shop, f"there is no batch job {request.batch or 'without a name'}: {known}")
+
+
+def trained_versions(release: Record, promoted: Iterable[str], candidates: Sequence[Record]) -> dict[str, str]:
+    """Return the newest approved solution version of each recipe: those that serve, then those without a campaign.
+
+    Args:
+        release: the serving release.
+        promoted: the runs of releases that were not withdrawn.
+        candidates: the records of judged runs, with their versions and refused recipes.
+    """
+    runs = set(promoted)
+    found: dict[str, str] = {}
+    for each in sorted(candidates, key=lambda each: str(each["judgedAt"])):
+        if each["run"] in runs:
+            found |= {alias: str(arn) for alias, arn in each["versions"].items() if alias not in each["refused"]}
+    return found | versions(release)
+
+
+def plan(names: Names, bucket: str, request: PlanRequest, jobs: Mapping[str, BatchJob], facts: Facts) -> Planned:
+    """Plan jobs.
+
+    Raises:
+        Rejected: a recipe has no trained version, or a segment recipe no items to train on.
+    """
+    made = [_job(names, bucket, request, name, each, facts) for name, each in jobs.items()]
+    segments = {each.name for each in made if each.kind != "lists"}
+    return Planned(
+        jobs=tuple(each.model_copy(update={"wave": int(source_segment(each.settings) in segments)}) for each in made)
+    )
+
+
+def source_segment(job: BatchJob) -> str | None:
+    """Return the segment whose users a job takes."""
+    return None if job.users == "all" else job.users.segment
+
+
+def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJob, facts: Facts) -> Job:
+    shop, segment = request.shop, job.segment
+    own = names.batch_job(shop, name, request.run, segment=segment is not None)
+    planned = Job(
+        name=name,
+        shop=shop,
+        run=request.run,
+        release=str(facts.release["run"]),
+        kind="lists",
+        settings=job,
+        resource=Resource(name=own.name, arn=own.arn),
+        filter_arn=names.filter(shop, job.filter).arn if job.filter else "",
+    )
+    if segment is None:
+        version = facts.trained.get(job.recipe)
+        if version is None:
+            raise Rejected(
+                f"batch.{name}",
+                f"{job.recipe} has no trained version: drop interactions, or start a run with "
+                '{"action": "retrain"}, and repeat it after the promotion',
+            )
+        return planned.model_copy(update={"solution_version_arn": version})
+    if segment.recipe == "likelihood":
+        if segment.users > MOST_LIKELY:
+            raise Rejected(f"batch.{name}", f"a segment by likelihood has at most {MOST_LIKELY:,} users")
+        return planned.model_copy(update={"kind": "likelihood"})
+    if not facts.items:
+        raise Rejected(f"batch.{name}", f"{segment.recipe} needs items: drop a file of items, then interactions")
+    return planned.model_copy(
+        update={"kind": "segments", "training": _training(names, bucket, shop, segment.recipe, facts)}
+    )
+
+
+def _training(names: Names, bucket: str, shop: str, alias: str, facts: Facts) -> Training:
+    """Return the training of a segment recipe: once for each release, whichever jobs ask."""
+    lineage = imports.Lineage(str(facts.release["run"]))
+    whole = facts.settings.model_copy(update={"batch": {}, "recommenders": {}, "placements": {}})
+    planned = imports.retraining(names, bucket, Retraining(shop=shop), lineage, whole, facts.schema)
+    (part,) = imports.recipes(names, shop, lineage, [cast("RecipeAlias", alias)], facts.settings.digest)
+    return Training(plan=planned.model_copy(update={"recipes": (), "filters": (), "evaluation": None}), recipe=part)
+
+
+class Question(Part):
+    """A job's written input, before it costs anything."""
+
+    lines: int
+    size: int
+    """Bytes."""
+    unknown: int = 0
+    """Users without interactions, whom Personalize answers by popularity."""
+    left_out: int = 0
+    """Users who asked to be deleted."""
+    answers: int
+    """Lists, or the most users in all segments."""
+    dollars: float
+    training_dollars: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+def check_size(job: Job, lines: int, size: int) -> None:
+    """Check that Personalize takes the input.
+
+    Raises:
+        Rejected: it has nothing, or too much.
+    """
+    what = "items" if job.settings.takes_items else "users"
+    if not lines:
+        raise Rejected(f"batch.{job.name}", f"there are no {what} to ask for")
+    if lines > MOST_LINES or size > MOST_BYTES:
+        raise Rejected(
+            f"batch.{job.name}",
+            f"{lines:,} {what} are {size / 1e9:.1f} GB of input, and a job takes {MOST_LINES:,} lines and "
+            f"{MOST_BYTES / 1e9:.0f} GB: name several jobs with users: {{file: …}}",
+        )
+
+
+def check_budget(job: Job, dollars: float, answers: int) -> None:
+    """Check a job's estimate against its budget.
+
+    Raises:
+        Rejected: it is dearer.
+    """
+    if dollars > job.settings.budget:
+        what = "lists" if job.kind == "lists" else "users in segments"
+        raise Rejected(
+            f"batch.{job.name}",
+            f"about ${dollars:,.2f} for {answers:,} {what} is more than its budget of ${job.settings.budget:,.2f}: "
+            "raise budget, or name fewer users",
+        )
+
+
+class WriteRequest(Part):
+    """Write a job's input, and estimate its price."""
+
+    step: Literal["write"]
+    job: Job
+
+
+class Cursor(Part):
+    """The progress of a step across its calls."""
+
+    arn: str = ""
+    """Personalize's job, once it exists."""
+    stage: int = 0
+    before: str = ""
+    file: int = 0
+    """The next file of answers, or of users' counters."""
+    offset: int = 0
+    """The next byte of it."""
+    parts: int = 0
+    """Written parts."""
+    lists: int = 0
+    rows: int = 0
+    errors: int = 0
+    empty: int = 0
+    examples: tuple[str, ...] = ()
+    """The first errors."""
+
+    def of_step(self) -> Made:
+        return Made(stage=self.stage, arn=self.arn, before=self.before)
+
+    @classmethod
+    def from_step(cls, made: Made | None) -> "Cursor":
+        return cls() if made is None else cls(stage=made.stage, arn=made.arn, before=made.before)
+
+
+class StepRequest(Part):
+    """Have a job answered, or convert its answers: called until it is ready."""
+
+    step: Literal["answer", "convert"]
+    job: Job
+    made: Cursor = Cursor()
+
+
+class Progressed(Part):
+    """The progress of a job, in the form in which `ensure` reads it."""
+
+    arn: str
+    status: str
+    name: str
+    ready: bool = False
+    reason: str = Field(default="", exclude_if=lambda value: not value)
+    made: Cursor = Cursor()
+
+
+class ReportRequest(Part):
+    """Report on an export, and make it the newest."""
+
+    step: Literal["report"]
+    job: Job
+    question: Question
+    made: Cursor
+
+
+class Exported(Part):
+    """What is announced of an export."""
+
+    batch: str
+    folder: str
+    """As s3://…/."""
+    files: int
+    lists: int
+    rows: int
+    errors: int
+    dollars: float
+    report: str
+    reason: str = ""

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write the input of a batch job, and estimate its price before it costs anything."""
+
+import csv
+import gzip
+import io
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from personalization.batch import plan as batch
+from personalization.batch.answers import parse
+from personalization.batch.plan import Job, Question
+from personalization.batch.users import PARTITIONS, Distinct, column, listed
+from personalization.core.aws import objects
+from personalization.core.aws.errors import none_if_missing, translate_errors
+from personalization.core.environment import Environment
+from personalization.core.errors import Rejected
+from personalization.events import erasure_requests
+from personalization.ingest import sales
+from personalization.likelihood import inputs
+from personalization.runs.claims import PREFIX, Claim
+from personalization.shop import item_table, prices, records
+from personalization.shop.item_table import Table
+from personalization.shop.settings import ShopSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The clients of the steps."""
+
+    personalize: "PersonalizeClient"
+    s3: "S3Client"
+    table: "DynamoDBClient"
+
+
+@dataclass(slots=True)
+class _Counts:
+    lines: int = 0
+    size: int = 0
+    unknown: int = 0
+    left_out: int = 0
+
+
+def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environment) -> Question:
+    """Write a job's input. A refused one leaves nothing.
+
+    Raises:
+        Rejected: there is nothing to ask, or too much, or it is dearer than the budget.
+    """
+    if job.kind != "lists":
+        return _segments(aws.s3, job, settings, environment.bucket)
+    counts, lines = _Counts(), _line(job)
+    with objects.writing(aws.s3, environment.bucket, job.questions) as upload:
+        for each in _asked(aws, job, environment, counts):
+            data = lines(each)
+            counts.lines += 1
+            counts.size += len(data)
+            if counts.size > batch.MOST_BYTES:
+                batch.check_size(job, counts.lines, counts.size)
+            upload.write(data)
+        batch.check_size(job, counts.lines, counts.size)
+        estimate = prices.estimate_lists(settings.prices, counts.lines)
+        batch.check_budget(job, estimate.dollars, estimate.answers)
+    return Question(
+        lines=counts.lines,
+        size=counts.size,
+        unknown=counts.unknown,
+        left_out=counts.left_out,
+        answers=estimate.answers,
+        dollars=estimate.dollars,
+        notes=tuple(_notes(counts)),
+    )
+
+
+def _notes(counts: _Counts) -> Iterator[str]:
+    if counts.unknown:
+        yield (
+            f"{counts.unknown:,} of the users have no interactions: Personalize answers them with popular items"
+            f"{', as all others who are new to it' if counts.unknown == counts.lines else ''}"
+        )
+    if counts.left_out:
+        yield f"{counts.left_out:,} users are left out: they asked to be deleted"
+
+
+def _line(job: Job) -> Callable[[str], bytes]:
+    """Return the function that writes a line of input."""
+    member = "itemId" if job.settings.takes_items else "userId"
+    more = {"itemList": list(job.settings.rank)} if job.settings.recipe == "personalized-ranking" else {}
+    return lambda each: json.dumps({member: each, **more}, ensure_ascii=False).encode() + b"\n"
+
+
+def _asked(aws: Clients, job: Job, environment: Environment, counts: _Counts) -> Iterator[str]:
+    if job.settings.takes_items:
+        table = read_table(aws.s3, environment.bucket, job.shop)
+        yield from (name for name, _ in items(aws.s3, environment.bucket, job.shop, table))
+        return
+    leaving = erasure_requests.leaving(aws.table, environment.shopper_events_table, job.shop)
+    with tempfile.TemporaryDirectory(prefix="users-") as scratch:
+        known, wanted = Distinct(Path(scratch) / "known"), Distinct(Path(scratch) / "wanted")
+        known.add(_history(aws, job, environment, "interactions"))
+        everybody = job.settings.users == "all"
+        wanted.add(_history(aws, job, environment, "users") if everybody else _named(aws.s3, job, environment.bucket))
+        for number in range(PARTITIONS):
+            have = known.partition(number)
+            chosen = wanted.partition(number) | (have if everybody else set())
+            counts.left_out += len(chosen & leaving)
+            counts.unknown += len(chosen - have - leaving)
+            yield from sorted(chosen - leaving)
+
+
+def _history(aws: Clients, job: Job, environment: Environment, kind: Any) -> Iterator[str]:  # noqa: ANN401 - a literal
+    """Yield the users of the shop's imported files of a kind, as the purchase likelihood reads them."""
+    claims = [Claim.read(each) for each in records.query_prefix(aws.table, environment.table, job.shop, PREFIX)]
+    keys = objects.list_keys(aws.s3, environment.bucket, inputs.folder(job.shop))
+    chosen = inputs.choose(keys, inputs.import_outcomes(claims), job.release, 0)
+    for key in chosen.read[kind]:
+        yield from column(inputs.form(key).records(_lines(aws.s3, environment.bucket, key)), "USER_ID")
+
+
+def _named(s3: "S3Client", job: Job, bucket: str) -> Iterator[str]:
+    """Yield the users of a file or of a segment."""
+    users = job.settings.users
+    file = None if users == "all" else users.file
+    if file is not None:
+        key = f"drops/{job.shop}/lists/{file}"
+        yield from listed(key, _lines(s3, bucket, key))
+        return
+    name = batch.source_segment(job.settings) or ""
+    newest = objects.get_json(s3, bucket, batch.newest(job.shop, name))
+    if newest is None:
+        raise Rejected(f"batch.{job.name}", f"the segment {name} was not exported yet: run it first")
+    for key in objects.list_keys(s3, bucket, str(newest["answers"])):
+        for line in _lines(s3, bucket, key):
+            yield from parse(line).found
+
+
+def _lines(s3: "S3Client", bucket: str, key: str) -> Iterator[str]:
+    """Yield the lines of an object, unpacked if its name says gzip."""
+    with translate_errors(key):
+        found: Any = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
+    if found is None:
+        raise Rejected(key, "there is no such file: put it there, and run the job again")
+    body: Any = io.BufferedReader(found["Body"], 1 << 20)
+    try:
+        yield from io.TextIOWrapper(gzip.GzipFile(fileobj=body) if key.endswith(".gz") else body, "utf-8", newline="\n")
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, csv.Error) as error:
+        raise Rejected(key, f"the file cannot be read: {error}") from None
+
+
+def read_table(s3: "S3Client", bucket: str, shop: str) -> Table | None:
+    """Return the shop's table of items."""
+    return item_table.read(objects.get_json(s3, bucket, item_table.document_key(shop)))
+
+
+def items(s3: "S3Client", bucket: str, shop: str, table: Table | None) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield the shop's items with their columns.
+
+    Raises:
+        Rejected: the shop has no table of items.
+    """
+    if table is None:
+        raise Rejected(shop, "the shop has no table of items: drop a file of items first")
+    for shard in range(table.shards):
+        data = objects.get_bytes(s3, bucket, item_table.shard_key(shop, table.version, shard))
+        for row in item_table.rows(item_table.unpack(data)) if data else ():
+            values = json.loads(row)
+            name = values.pop("")
+            yield name, {table.columns[int(place)]: str(each) for place, each in values.items() if each is not None}
+
+
+def wanted_items(s3: "S3Client", bucket: str, job: Job) -> list[str]:
+    """Return the items of a segment: those that are named, or those with its attributes.
+
+    Raises:
+        Rejected: no item has them; with the values that there are.
+    """
+    segment = job.settings.segment
+    if segment is None or segment.items:
+        return list(segment.items) if segment else []
+    table = read_table(s3, bucket, job.shop)
+    known = table.columns if table else ()
+    if unknown := [name for name in segment.attributes if name not in known]:
+        raise Rejected(f"batch.{job.name}", f"items have no column {', '.join(unknown)}: they have {', '.join(known)}")
+    found: list[str] = []
+    others: dict[str, None] = {}
+    first, value = next(iter(segment.attributes.items()))
+    for name, columns in items(s3, bucket, job.shop, table):
+        # Categories of an item stand between bars.
+        have = {each: columns.get(each, "").split("|") for each in segment.attributes}
+        if all(wanted in have[each] for each, wanted in segment.attributes.items()):
+            found.append(name)
+        elif len(others) < 1_000:
+            others |= dict.fromkeys(filter(None, have[first]))
+    if not found:
+        some = ", ".join(sorted(others)[:10])
+        raise Rejected(
+            f"batch.{job.name}",
+            f"no item has {' and '.join(f'{each} = {wanted}' for each, wanted in segment.attributes.items())}"
+            f"{f'; values of {first} are {some}' if value not in others and some else ''}",
+        )
+    return found
+
+
+def _segments(s3: "S3Client", job: Job, settings: ShopSettings, bucket: str) -> Question:
+    segment = job.settings.segment
+    if segment is None:
+        raise Rejected(f"batch.{job.name}", "it has no segment")
+    chosen = wanted_items(s3, bucket, job)
+    if job.kind == "likelihood":
+        return Question(lines=1, size=0, answers=segment.users, dollars=0.0)
+    asked: Iterable[Mapping[str, str]] = [{"itemId": each} for each in chosen]
+    if segment.attributes:
+        parts = (
+            f"ITEMS.{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in segment.attributes.items()
+        )
+        asked = [{"itemAttributes": " AND ".join(parts)}]
+    lines = [json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in asked]
+    newest = objects.get_json(s3, bucket, batch.newest(job.shop, job.name)) or {}
+    interactions = sales.history(objects.list_keys(s3, bucket, sales.folder(job.shop)))
+    trained = newest.get("release") == job.release
+    users = len(lines) * segment.users
+    estimate = prices.estimate_segments(settings.prices, users, None if trained else interactions)
+    batch.check_budget(job, estimate.dollars, users)
+    with objects.writing(s3, bucket, job.questions) as upload:
+        upload.write(b"".join(lines))
+    return Question(
+        lines=len(lines),
+        size=sum(map(len, lines)),
+        answers=users,
+        dollars=estimate.dollars,
+        training_dollars=estimate.training_dollars,
+    )

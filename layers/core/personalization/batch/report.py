@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a batch job: what it asks and costs before it runs, and what came of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from personalization.batch.plan import Cursor, Job, Question
+from personalization.reports import pages
+from personalization.shop.prices import Prices
+
+
+def document(job: Job, question: Question, prices: Prices, made: Cursor | None, at: str) -> dict[str, Any]:
+    """Return a job's report; without `made` it is the one before the job runs. `at` is ISO 8601."""
+    segment = job.settings.segment
+    return {
+        "shop": job.shop,
+        "run": job.run,
+        "batch": job.name,
+        "at": at,
+        "state": "exported" if made else "running",
+        "kind": job.kind,
+        "recipe": segment.recipe if segment else job.settings.recipe,
+        "release": job.release,
+        "solutionVersionArn": job.solution_version_arn,
+        "settings": job.settings.model_dump(mode="json", exclude_defaults=True),
+        "asked": {"lines": question.lines, "bytes": question.size, "unknown": question.unknown},
+        "answers": question.answers,
+        "price": {
+            "dollars": question.dollars,
+            "training": question.training_dollars,
+            "budget": job.settings.budget,
+            "asOf": prices.as_of,
+        },
+        "notes": list(question.notes),
+        "folder": job.folder,
+        "exported": None
+        if made is None
+        else {
+            "files": made.parts,
+            "lists": made.lists,
+            "rows": made.rows,
+            "errors": made.errors,
+            "empty": made.empty,
+            "examples": list(made.examples),
+        },
+    }
+
+
+def page(report: Mapping[str, Any]) -> str:
+    return pages.render("batch.html", report)

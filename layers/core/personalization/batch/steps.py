@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the steps of batch jobs: plan, write, answer, convert, report. Every step can be repeated."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from personalization.batch import convert, likely, questions, report
+from personalization.batch import plan as batch
+from personalization.batch.plan import Cursor, Exported, Job, Planned, Progressed, Question
+from personalization.batch.questions import Clients
+from personalization.core.aws import objects
+from personalization.core.environment import Environment
+from personalization.core.errors import Rejected
+from personalization.core.status import ACTIVE
+from personalization.events import erasure_requests
+from personalization.likelihood import counters, serve, shards
+from personalization.likelihood import model as models
+from personalization.likelihood.counters import Item
+from personalization.likelihood.model import Model
+from personalization.personalize import ensure
+from personalization.personalize.ensure import ensured
+from personalization.personalize.readiness import Stage, advance
+from personalization.shop import records
+from personalization.shop.plan import Part
+from personalization.shop.release import CANDIDATE, HISTORY, RECORD
+from personalization.shop.settings_file import shop_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
+
+SCORE_SECONDS = 150.0
+"""Seconds after which a call scores no further file of users."""
+FIT_MINUTES = 45
+"""Minutes after a promotion in which a segment waits for the fit that follows it."""
+_GZIP = "application/gzip"
+
+
+def run(event: Mapping[str, Any], aws: Clients, environment: Environment, now: datetime) -> Part:
+    """Take the step in the event."""
+    steps: Mapping[str, Callable[[], Part]] = {
+        "plan": lambda: plan(aws, batch.PlanRequest.read(event), environment),
+        "write": lambda: write(aws, batch.WriteRequest.read(event).job, environment, now),
+        "answer": lambda: answer(aws, batch.StepRequest.read(event), environment, now),
+        "convert": lambda: _convert(aws, batch.StepRequest.read(event), environment),
+        "report": lambda: finish(aws, batch.ReportRequest.read(event), environment, now),
+    }
+    return steps[str(event["step"])]()
+
+
+def plan(aws: Clients, request: batch.PlanRequest, environment: Environment) -> Planned:
+    """Plan an execution's jobs.
+
+    Raises:
+        Rejected: there is no such job, or nothing that could answer it.
+    """
+    shop, table, names = request.shop, environment.table, environment.names
+    settings = shop_settings(aws.s3, environment.bucket, shop)
+    jobs = batch.chosen(settings, request)
+    if not jobs:
+        return Planned(jobs=())
+    release = records.get(aws.table, table, shop, RECORD)
+    schema = ensure.dataset_schema(aws.personalize, "interactions", names.dataset(shop, "interactions").arn)
+    if release is None or schema is None:
+        raise Rejected(shop, "the shop has no trained version yet: drop interactions, and wait for the promotion")
+    missing = {each.filter for each in jobs.values() if each.filter} - set(release["filters"])
+    if missing:
+        raise Rejected(shop, f"the filter {', '.join(sorted(missing))} is made by the shop's next run: start one first")
+    promoted = [
+        each["run"] for each in records.query_prefix(aws.table, table, shop, HISTORY) if not each.get("withdrawnAt")
+    ]
+    candidates = records.query_prefix(aws.table, table, shop, CANDIDATE)
+    facts = batch.Facts(
+        release,
+        batch.trained_versions(release, [*promoted, release["run"]], candidates),
+        schema,
+        ensure.dataset(aws.personalize, names.dataset(shop, "items").arn) is not None,
+        settings,
+    )
+    return batch.plan(names, environment.bucket, request, jobs, facts)
+
+
+def write(aws: Clients, job: Job, environment: Environment, now: datetime) -> Question:
+    """Write a job's input, and the report with its price."""
+    settings = shop_settings(aws.s3, environment.bucket, job.shop)
+    question = questions.write(aws, job, settings, environment)
+    _report(aws.s3, environment.bucket, job, report.document(job, question, settings.prices, None, _time(now)))
+    return question
+
+
+def answer(aws: Clients, request: batch.StepRequest, environment: Environment, now: datetime) -> Progressed:
+    """Start or find Personalize's job, or score the users of a segment by likelihood."""
+    job, made = request.job, request.made
+    if job.kind == "likelihood":
+        return _Scoring(aws, job, environment).go_on(made, now)
+    place = f"s3://{environment.bucket}/"
+    parameters: dict[str, Any] = {
+        "jobName": job.resource.name,
+        "solutionVersionArn": job.solution_version_arn,
+        "numResults": job.results,
+        "jobInput": {"s3DataSource": {"path": f"{place}{job.questions}"}},
+        "jobOutput": {"s3DataDestination": {"path": f"{place}{job.answers}"}},
+        "roleArn": environment.role_arn,
+        **({"filterArn": job.filter_arn} if job.filter_arn else {}),
+    }
+    step = advance([_stage(aws.personalize, job, parameters)], made.of_step())
+    left = Cursor.from_step(step.made)
+    return Progressed(arn=step.arn, status=step.status, name=step.name, ready=step.ready, reason=step.reason, made=left)
+
+
+def _stage(client: "PersonalizeClient", job: Job, parameters: Mapping[str, Any]) -> Stage:
+    """Return the stage that creates Personalize's job, and describes it."""
+    arn, segments = job.resource.arn, job.kind == "segments"
+
+    def describe(arn: str) -> Mapping[str, Any]:
+        if segments:
+            return client.describe_batch_segment_job(batchSegmentJobArn=arn)["batchSegmentJob"]
+        return client.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]
+
+    def create() -> object:
+        if segments:
+            return client.create_batch_segment_job(**parameters)
+        return client.create_batch_inference_job(**parameters)
+
+    return Stage(job.resource.name, lambda _: ensured(arn, lambda: describe(arn), create), describe)
+
+
+def _convert(aws: Clients, request: batch.StepRequest, environment: Environment) -> Progressed:
+    return convert.convert(aws.s3, environment.bucket, request.job, request.made)
+
+
+def finish(aws: Clients, request: batch.ReportRequest, environment: Environment, now: datetime) -> Exported:
+    """Complete the report, and make this export the newest."""
+    job, question, made, bucket = request.job, request.question, request.made, environment.bucket
+    settings = shop_settings(aws.s3, bucket, job.shop)
+    document = report.document(job, question, settings.prices, made, _time(now))
+    _report(aws.s3, bucket, job, document)
+    newest = {"run": job.run, "release": job.release, "answers": job.answers, "folder": job.folder, "at": _time(now)}
+    objects.put_json(aws.s3, bucket, batch.newest(job.shop, job.name), newest)
+    return Exported(
+        batch=job.name,
+        folder=f"s3://{bucket}/{job.folder}",
+        files=made.parts,
+        lists=made.lists,
+        rows=made.rows,
+        errors=made.errors,
+        dollars=round(question.dollars, 4),
+        report=f"{job.report}.html",
+    )
+
+
+def _report(s3: "S3Client", bucket: str, job: Job, document: Mapping[str, Any]) -> None:
+    objects.put_json(s3, bucket, f"{job.report}.json", document)
+    objects.put_text(s3, bucket, f"{job.report}.html", report.page(document))
+
+
+def _time(now: datetime) -> str:
+    return now.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scoring:
+    """The users of a segment by likelihood: a call scores some files of counters, and keeps the best so far."""
+
+    aws: Clients
+    job: Job
+    environment: Environment
+
+    def go_on(self, made: Cursor, now: datetime) -> Progressed:
+        fit = serve.read(self.aws.table, self.environment.table, self.job.shop) or {}
+        if self._awaited(fit, now):
+            return Progressed(arn=f"export/{self.job.name}", status="FIT AWAITED", name=self.job.name)
+        if "run" not in fit:
+            reason = fit.get("reason") or "none was fitted yet"
+            raise Rejected(f"batch.{self.job.name}", f"the shop has no purchase likelihood: {reason}")
+        model = models.from_json(self._get(f"{shards.folder(self.job.shop, str(fit['run']))}model.json.gz"))
+        wanted = self._items(model)
+        leaving = erasure_requests.leaving(self.aws.table, self.environment.shopper_events_table, self.job.shop)
+        kept = [tuple(each) for each in self._get(self._kept)] if made.file else []
+        began, at, file = time.monotonic(), int(now.timestamp()), made.file
+        while file < model.shopper_shards and time.monotonic() - began < SCORE_SECONDS:
+            users = self._get(shards.key(self.job.shop, model.run, "shoppers", file))
+            stay = {name: entry for name, entry in users.items() if name not in leaving}
+            kept = likely.best([*kept, *likely.scores(model, stay, wanted, at)], self.job.results)
+            file += 1
+        if file < model.shopper_shards:
+            objects.put_bytes(self.aws.s3, self.environment.bucket, self._kept, shards.pack(kept), _GZIP)
+            status = f"{file} of {model.shopper_shards} scored"
+            return Progressed(arn=f"export/{self.job.name}", status=status, name=self.job.name, made=Cursor(file=file))
+        answer = {
+            "input": {"itemAttributes": self._label},
+            "output": {"usersList": [user for _, user in kept], "scores": [each for each, _ in kept]},
+            "error": None,
+        }
+        line = json.dumps(answer, ensure_ascii=False).encode() + b"\n"
+        key = f"{self.job.answers}{self.job.name}.json.out"
+        objects.put_bytes(self.aws.s3, self.environment.bucket, key, line, "application/x-ndjson")
+        return Progressed(arn=f"export/{self.job.name}", status=ACTIVE, name=self.job.name, ready=True)
+
+    @property
+    def _kept(self) -> str:
+        return f"{self.job.folder}personalize/best.json.gz"
+
+    @property
+    def _label(self) -> str:
+        segment = self.job.settings.segment
+        if segment is None or segment.items:
+            return ", ".join(segment.items if segment else ())
+        return " AND ".join(f"{name} = {value}" for name, value in segment.attributes.items())
+
+    def _awaited(self, fit: Mapping[str, Any], now: datetime) -> bool:
+        """Return whether the fit that follows the release may still come."""
+        if fit.get("run") == self.job.release:
+            return False
+        release = records.get(self.aws.table, self.environment.table, self.job.shop, RECORD) or {}
+        promoted = datetime.fromisoformat(str(release.get("promotedAt") or "1970-01-01T00:00:00Z"))
+        told = str(fit.get("at") or "") > str(release.get("promotedAt") or "") and "run" not in fit
+        return not told and now < promoted + timedelta(minutes=FIT_MINUTES)
+
+    def _items(self, model: Model) -> dict[str, Item]:
+        """Return the counters of the segment's items.
+
+        Raises:
+            Rejected: nobody has had any of them.
+        """
+        names = questions.wanted_items(self.aws.s3, self.environment.bucket, self.job)
+        places: dict[int, list[str]] = {}
+        for name in names:
+            places.setdefault(shards.shard_of(name, model.item_shards), []).append(name)
+        found: dict[str, Item] = {}
+        for number, some in places.items():
+            stored = self._get(shards.key(self.job.shop, model.run, "items", number))
+            found |= {name: counters.item_from(stored[name]) for name in some if name in stored}
+        if not found:
+            raise Rejected(f"batch.{self.job.name}", f"nobody has had an item with {self._label}: nothing foretells it")
+        return found
+
+    def _get(self, key: str) -> Any:  # noqa: ANN401 - any document
+        data = objects.get_bytes(self.aws.s3, self.environment.bucket, key)
+        if data is None:
+            raise Rejected(key, "the file is gone: a newer fit replaced it; run the job again")
+        return shards.unpack(data)
