@@ -202,6 +202,29 @@ def report(options: Namespace, terminal: Terminal) -> None:
     terminal.result(fetched, lambda: terminal.line("\n".join(page["path"] for page in fetched)))
 
 
+def batch(options: Namespace, terminal: Terminal) -> int:
+    """Run a batch job, download its export, and show its first rows."""
+    cloud = client(options)
+    run = cloud.runs.start_batch(options.shop, options.job)
+    with terminal.story(run) as tell:
+        for moment in cloud.runs.follow(run.arn):
+            tell(moment)
+    run = cloud.runs.describe(run.arn)
+    exported = next(iter(run.output.get("exported", ())), None)
+    if exported is None:
+        raise LocalError(f"nothing was exported: {run.reason or run.status}")
+    s3, bucket = boto3.client("s3", **access(cloud.state)), cloud.state.outputs["BucketName"]
+    prefix = str(exported["folder"]).removeprefix(f"s3://{bucket}/")
+    paths = []
+    for each in s3.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/").get("Contents", []):
+        path = Path(options.run_dir) / each["Key"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, each["Key"], str(path))
+        paths.append(str(path.resolve()))
+    terminal.result({**exported, "paths": paths}, lambda: terminal.export(exported, paths))
+    return 0
+
+
 def rollback(options: Namespace, terminal: Terminal) -> int:
     cloud = client(options)
     return followed(cloud, cloud.runs.start(options.shop, "rollback"), terminal)

@@ -38,6 +38,7 @@ TAKEN: dict[str, dict[str, Any]] = {
     "ITEM": {"dest": "item", "help": "an item id"},
     "ITEM…": {"dest": "items", "nargs": "+", "help": "item ids"},
     "TYPE": {"dest": "type", "help": "an event type, such as View"},
+    "JOB": {"dest": "job", "help": "a name under `batch` in the shop's settings"},
     "[RUN]": {"dest": "run", "nargs": "?"},
     "[NAME]": {"dest": "name", "nargs": "?", "help": "cloud, engine, build, deploy, or a function's name"},
     "STACK": {"dest": "stack", "help": "the stack; the credentials and the region are the shell's"},
@@ -210,6 +211,8 @@ def add_runs(add: Add) -> None:
     text, run = "download the reports of a shop's newest run", "the run; default: the newest that has reports"
     add("report", text, "report myshop", "report myshop RUN", takes="SHOP [RUN]", run=run)
     add("rollback", "return the campaigns to the previous release", "rollback myshop", takes="SHOP")
+    text = "run one of a shop's batch jobs, and fetch what it exports"
+    add("batch", text, "batch myshop weekly-mail", takes="SHOP JOB")
     text, run = "promote a release that the gate refused", "the refused run; default: the newest one"
     add("promote", text, "promote myshop", "promote myshop RUN", takes="SHOP [RUN]", run=run)
     text = "remove a shop: everything it has in Personalize, its schedules and its records"

@@ -71,6 +71,7 @@ class Runs:
 
     def __init__(self, state: State) -> None:
         self.machine = state.outputs["StateMachineArn"]
+        self.batches = state.outputs.get("BatchStateMachineArn", "")  # as the next one
         self.waiting = state.outputs.get("EnsureStateMachineArn", "")  # the release before has none
         self.client = boto3.client("stepfunctions", **access(state))
         self.table = boto3.resource("dynamodb", **access(state)).Table(state.outputs["ShopsTableName"])
@@ -116,6 +117,11 @@ class Runs:
         """Start a run by hand; `more` is the rest of its input."""
         given = json.dumps({"action": action, "shop": shop, **more})
         return self.describe(self.client.start_execution(stateMachineArn=self.machine, input=given)["executionArn"])
+
+    def start_batch(self, shop: str, name: str) -> Run:
+        """Start one of the shop's batch jobs by hand."""
+        given = json.dumps({"action": "batch", "shop": shop, "batch": name})
+        return self.describe(self.client.start_execution(stateMachineArn=self.batches, input=given)["executionArn"])
 
     def started_by(self, key: str, before: set[str]) -> Run:
         """Return the run that handles the upload of `key`; `before` are the executions that existed already."""

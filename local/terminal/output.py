@@ -120,6 +120,25 @@ class Terminal:
             if result := said(run):
                 self.out.print(Padding(escape(result), (0, 0, 0, 4)))
 
+    def export(self, exported: Mapping[str, Any], paths: Sequence[str]) -> None:
+        """Print the first rows of a batch job's export, as many columns as fit, and where its files are."""
+        import polars as pl  # noqa: PLC0415 - only this command reads tables
+
+        rows = next(path for path in paths if "/errors-" not in path)
+        head = (pl.read_parquet(rows) if rows.endswith(".parquet") else pl.read_csv(rows, infer_schema=False)).head(5)
+        fit, used = [], 0
+        for name in head.columns:
+            used += 3 + max([len(name), *(len(str(cell)) for cell in head[name].to_list())])
+            if fit and used > self.out.width:
+                break
+            fit.append(name)
+        more = len(head.columns) - len(fit)
+        self.table(fit, [["" if cell is None else cell for cell in row] for row in head.select(fit).rows()])
+        told = f"{exported['rows']:,} rows of {exported['lists']:,} answers, {exported['errors']:,} with an error"
+        self.out.print(f"[dim]{told}{f'; {more} columns more' if more else ''}; about ${exported['dollars']:,.2f}[/]")
+        for path in paths:
+            self.out.print(escape(path), soft_wrap=True)
+
     def items(self, answer: Answer, title: str) -> None:
         """Print recommended items, with name and price from their metadata."""
         items = answer.body.get("items") or []
