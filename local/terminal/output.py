@@ -126,7 +126,8 @@ class Terminal:
 
         rows = next(path for path in paths if "/errors-" not in path)
         head = (pl.read_parquet(rows) if rows.endswith(".parquet") else pl.read_csv(rows, infer_schema=False)).head(5)
-        fit, used = [], 0
+        fit: list[str] = []
+        used = 0
         for name in head.columns:
             used += 3 + max([len(name), *(len(str(cell)) for cell in head[name].to_list())])
             if fit and used > self.out.width:

@@ -41,6 +41,7 @@ VARIABLES = {
     "SCHEDULE_GROUP": "retail-schedules",
     "SCHEDULE_ROLE_ARN": "arn:aws:iam::123456789012:role/retail-schedules",
     "RETRAIN_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:Retrain",
+    "BATCH_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:Batch",
     "CHORES_QUEUE_ARN": "arn:aws:sqs:us-east-1:123456789012:chores",
     "UNUSED_DAYS": "30",
     "PROBE_RATE": "1000000",
