@@ -169,11 +169,12 @@ def test_a_manifest_may_name_whole_keys_and_the_columns(folder: Folder) -> None:
     assert (names(found), found.columns) == (["0000_part_00"], ("id", "at"))
 
 
-def test_a_manifest_of_redshift_is_read_as_it_is(folder: Folder) -> None:
+@pytest.mark.parametrize("unloaded", [None, "s3://warehouse/unload/"])
+def test_a_manifest_of_redshift_is_read_as_it_is(folder: Folder, unloaded: str | None) -> None:
     document = {
         "entries": [
             {
-                "url": f"s3://{folder.bucket}/{FOLDER}sold_000{number}_part_00",
+                "url": f"{unloaded or f's3://{folder.bucket}/{FOLDER}'}sold_000{number}_part_00",
                 "meta": {"content_length": 4, "record_count": 1},
             }
             for number in range(2)

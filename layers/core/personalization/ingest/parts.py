@@ -228,8 +228,11 @@ def _differences(bucket: str, drop: Drop, manifest: _Manifest, found: _Folder) -
     """Return how the parts differ from a manifest."""
     sizes: dict[str, int | None] = {}
     outside = []
+    folders = {"".join(entry.url.rpartition("/")[:2]) for entry in manifest.entries}
+    # Parts that were unloaded into another folder may be here with their manifest.
+    unloaded = folders.pop() if len(folders) == 1 else ""
     for entry in manifest.entries:
-        name = entry.url or entry.key
+        name = (entry.url or entry.key).removeprefix(unloaded)
         name = name.removeprefix(f"s3://{bucket}/").removeprefix(drop.folder)
         if "/" in name or not name:
             outside.append(entry.url or entry.key or "an entry without key or url")
