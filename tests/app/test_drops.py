@@ -163,3 +163,26 @@ def test_wrong_settings_are_refused_by_name(laptop: Laptop) -> None:
     )
     there = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix="drops/tolerant/settings")["Contents"]
     assert [each["Key"] for each in there] == ["drops/tolerant/settings.yaml"]
+
+
+def test_a_folder_is_one_drop_once_its_marker_is_there(laptop: Laptop, tmp_path: Path) -> None:
+    header, *people = retail.users(300).splitlines(keepends=True)
+    parts = {f"part-{n}.csv": header + "".join(people[n * 100 : n * 100 + 100]) for n in range(3)} | {"part-3": ""}
+    folder = "drops/foldered/users/2026-11/"
+    for name, content in reversed(parts.items()):
+        laptop.s3.put_object(Bucket=laptop.bucket, Key=folder + name, Body=content.encode())
+    entries = [{"key": name, "size": len(content)} for name, content in parts.items()]
+    short = json.dumps({"entries": [*entries, {"key": "part-4.csv", "size": 7}]})
+    refused = laptop.put(f"{folder}manifest.json", short)
+    assert (refused.status, "not there when it was written: part-4.csv" in refused.reason) == ("FAILED", True)
+    run = laptop.put(f"{folder}manifest.json", json.dumps({"entries": entries}))
+    assert (run.status, run.output["rows"]) == ("SUCCEEDED", 300), run.reason
+    assert "the drop has 4 parts" in run.output["notes"]
+    # The same people from a folder on the laptop, by the command.
+    dropped = tmp_path / "again"
+    dropped.mkdir()
+    for name, content in parts.items():
+        (dropped / name).write_text(content)
+    (again,) = laptop.command_json("drop", "foldered", "users", str(dropped), "--watch")
+    assert again["key"] == "drops/foldered/users/again/manifest.json"
+    assert again["run"]["output"]["outcome"] == "alreadyHandled"
