@@ -270,8 +270,11 @@ class _Checker:
         if rows.plain and self._same and changed == changes.total():
             parts = rows.without(left_out)
         else:
+            odd = rows.suspects
             given = {slot.name for slot in self._slots if slot.default is not None}
-            suspects = [name for name in frame.columns if not rows.plain or name in given]
+            suspects = [
+                name for name in frame.columns if odd is None or name in given or self._sources.get(name) in odd
+            ]
             parts = [render(frame, suspects)] if frame.height else []
         partial.size += sum(map(len, parts))
         return lines, parts

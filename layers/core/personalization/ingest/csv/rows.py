@@ -166,6 +166,11 @@ class Rows:
     separator: str = ","
 
     @property
+    def suspects(self) -> Sequence[str] | None:
+        """See `formats.table.Rows`."""
+        return () if self.plain else None
+
+    @property
     def end(self) -> int:
         """The number of the last line."""
         return self.piece.line + self.lines.len() - 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from personalization.core.errors import Rejected
 from personalization.ingest.csv import rows
-from personalization.ingest.formats import archives, separators
+from personalization.ingest.formats import archives, excel, footers, parquet, separators
 from personalization.ingest.formats.archives import Body, Peeked, Unpacked
 from personalization.ingest.formats.encodings import Utf8
 from personalization.ingest.formats.table import Table
@@ -52,7 +52,13 @@ def opened(
         for mark, problem in _UNREADABLE.items():
             if peeked.head.startswith(mark):
                 raise Rejected(resource, problem)
+        if peeked.head.startswith(footers.MAGIC):
+            yield parquet.Table(resource, peeked.on_disk(scratch, stack), settings)
+            return
         packing = archives.packing(peeked.head)
+        if packing == "zip" and excel.is_workbook(path := peeked.on_disk(scratch, stack)):
+            yield excel.Table(resource, path, settings.sheet, stack)
+            return
         chunks = archives.unpacked(resource, peeked, scratch, stack)
         yield Text(resource, chunks, settings, _misnamed(resource, packing), names)
 

@@ -83,6 +83,7 @@ class Peeked:
         while len(self.head) < size and (more := body.read(size - len(self.head))):
             self.head += more
         self._held = self.head
+        self._path: Path | None = None
 
     def read(self, size: int, /) -> bytes:
         if not self._held:
@@ -97,11 +98,14 @@ class Peeked:
         """Return a file of these bytes, to be read in any order; the stack removes it from the scratch folder."""
         if isinstance(self._body, LocalFile):
             return self._body.path
+        if self._path is not None:
+            return self._path
         file = stack.enter_context(NamedTemporaryFile(dir=scratch))  # noqa: SIM115 - the stack closes it
         while chunk := self.read(CHUNK):
             file.write(chunk)
         file.flush()
-        return Path(file.name)
+        self._path = Path(file.name)
+        return self._path
 
 
 def packing(head: bytes) -> Packing | None:

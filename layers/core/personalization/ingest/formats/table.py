@@ -21,6 +21,10 @@ class Rows(Protocol):
         """Whether `without` returns the rows of the import: nothing in them needs quotes."""
 
     @property
+    def suspects(self) -> Sequence[str] | None:
+        """The columns of the frame whose values may need quotes; None for all."""
+
+    @property
     def breaks(self) -> bool:
         """Whether values may contain line breaks."""
 

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of formats whose values are apart from each other: no separators, no quotes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import polars as pl
+
+from personalization.core.csv_dialect import standard
+from personalization.ingest.csv.irregular import LINE, LONGEST_VALUE, VALUES, Unreadable
+from personalization.ingest.csv.rows import source
+
+MOST_BYTES = 16 << 20
+"""Bytes of the values of a piece."""
+_ODD = r'[",\\\x00\n\x0b\x0c\r\x{85}\x{2028}\x{2029}]'
+"""What needs quotes, ends a line or is no text."""
+_ZERO = "contains a zero byte"
+_LONG = f"has a value of more than {LONGEST_VALUE:,} characters"
+_SHOWN = 2_500
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The rows of a piece; see `formats.table.Rows`."""
+
+    values: pl.DataFrame
+    """As text: good and unreadable ones."""
+    lines: pl.Series
+    size: int
+    last: bool
+    suspects: Sequence[str]
+    """Columns that may have quotes, separators, line breaks or zero bytes."""
+    unreadable: Sequence[Unreadable] = ()
+    blank: int = 0
+    plain: bool = False
+    left_out: pl.Series = field(default_factory=partial(pl.Series, dtype=pl.UInt32))
+    ragged: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema={LINE: pl.UInt32, VALUES: pl.UInt32}))
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        frame = pl.DataFrame([self.lines, *self.values])
+        if not self.unreadable:
+            return frame
+        return frame.filter(~pl.col(LINE).is_in([each.line for each in self.unreadable]))
+
+    @property
+    def breaks(self) -> bool:
+        return bool(self.suspects)
+
+    @property
+    def end(self) -> int:
+        return int(self.lines[-1]) if self.lines.len() else 0
+
+    def originals(self, numbers: Sequence[int]) -> list[str]:
+        """Return rows as CSV, by their lines."""
+        wanted = pl.Series(numbers, dtype=pl.UInt32)
+        rows = self.values.with_columns(self.lines).filter(pl.col(LINE).is_in(wanted.implode()))
+        texts = {row[-1]: standard(value[:_SHOWN] for value in row[:-1]).removesuffix("\n") for row in rows.iter_rows()}
+        return [texts[number] for number in numbers]
+
+    def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
+        raise NotImplementedError("these rows are no text")
+
+
+def pieces(
+    frame: pl.DataFrame, lines: pl.Series, texts: Sequence[str], *, last: bool, refused: Sequence[Unreadable] = ()
+) -> Iterator[Cells]:
+    """Cut rows into pieces of bounded size.
+
+    Args:
+        frame: the values as text.
+        lines: the numbers of the rows, ascending.
+        texts: columns that may have any characters.
+        last: whether no rows follow.
+        refused: rows that are none of the table.
+    """
+    sizes = frame.select(pl.sum_horizontal(pl.all().str.len_bytes())).to_series()
+    begin = 0
+    while begin < frame.height:
+        rows = _fitting(sizes, begin)
+        some = frame.slice(begin, rows)
+        begin += rows
+        numbers = lines.slice(begin - rows, rows)
+        mine = [each for each in refused if numbers[0] <= each.line <= numbers[-1]]
+        yield _cells(some, numbers, texts, mine, last=last and begin == frame.height)
+
+
+def _fitting(sizes: pl.Series, begin: int) -> int:
+    rest = sizes.slice(begin)
+    if (rest.sum() or 0) <= MOST_BYTES:
+        return rest.len()
+    return max(1, int((rest.cast(pl.UInt64).cum_sum() <= MOST_BYTES).sum()))
+
+
+def _cells(
+    values: pl.DataFrame, lines: pl.Series, texts: Sequence[str], refused: Sequence[Unreadable], *, last: bool
+) -> Cells:
+    odd = [name for name in texts if values[name].str.contains(_ODD).any()]
+    size = int(values.select(pl.sum_horizontal(pl.all().str.len_bytes().sum())).item() or 0)
+    rules = [(_ZERO, pl.any_horizontal(pl.col(name).str.contains("\0", literal=True) for name in odd))] if odd else []
+    if size > LONGEST_VALUE:
+        rules.append((_LONG, pl.any_horizontal(pl.col(texts).str.len_bytes() > LONGEST_VALUE)))
+    unreadable = [*refused] + [
+        Unreadable(line, rule, rule)
+        for rule, broken in rules
+        for line in lines.filter(values.select(broken).to_series())
+    ]
+    first = {each.line: each for each in reversed(unreadable)}
+    return Cells(values, lines, size + values.height, last, odd, [first[line] for line in sorted(first)])
+
+
+def names(width: int) -> list[str]:
+    """Return the names of the columns of frames."""
+    return [source(index) for index in range(width)]

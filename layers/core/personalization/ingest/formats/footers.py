@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The footer of a Parquet file: its row groups, held against the size of the file.
+
+polars ends the process where a damaged footer makes it ask for more memory than there is. So nothing is given to it
+that has not passed here. https://parquet.apache.org/docs/file-format/metadata/ and Thrift's compact protocol.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+MAGIC, ENCRYPTED = b"PAR1", b"PARE"
+_TAIL = 8
+"""Bytes behind the footer: its size, and the magic word."""
+_MOST_BYTES = 64 << 20
+"""Bytes of the largest footer."""
+_DEEPEST = 20
+_STRUCT, _LIST = 12, 9
+
+
+class Damaged(ValueError):
+    """The file is no whole Parquet file."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    rows: int
+    begin: int
+    """The first byte of its pages."""
+    end: int
+    """The byte behind them."""
+    unpacked: int
+    """Bytes of its pages, decompressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    begin: int
+    """Its first byte, behind all row groups."""
+    groups: tuple[RowGroup, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(group.rows for group in self.groups)
+
+
+def read(path: Path) -> Footer:
+    """Read the footer of a file.
+
+    Raises:
+        Damaged: it is cut or damaged; the reason says how.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        return _read(file, size)
+
+
+def _read(file: BinaryIO, size: int) -> Footer:
+    if size < len(MAGIC) + _TAIL:
+        raise Damaged("it ends too early")
+    file.seek(size - _TAIL)
+    tail = file.read(_TAIL)
+    if tail[4:] == ENCRYPTED:
+        raise Damaged("it is encrypted")
+    length = int.from_bytes(tail[:4], "little")
+    begin = size - _TAIL - length
+    if tail[4:] != MAGIC or begin < len(MAGIC) or length > _MOST_BYTES:
+        raise Damaged("its end is missing: it was not written to its end")
+    file.seek(begin)
+    try:
+        document = _Compact(file.read(length)).struct()
+        footer = Footer(begin, tuple(_group(each, begin, len(_leaves(document[2]))) for each in document[4]))
+        if footer.rows != document[3]:
+            raise Damaged("its row groups do not add up")
+    except (KeyError, TypeError, IndexError, AttributeError, OverflowError):
+        raise Damaged("its footer is damaged") from None
+    return footer
+
+
+def _leaves(schema: list[dict[int, Any]]) -> list[dict[int, Any]]:
+    """Return the columns of the schema, without the root and groups of columns."""
+    return [each for each in schema[1:] if not each.get(5)]
+
+
+def _group(group: dict[int, Any], end: int, columns: int) -> RowGroup:
+    """Check a row group, whose pages must lie before a byte."""
+    chunks = [each[3] for each in group[1]]
+    rows = group[3]
+    begins, ends = [], []
+    # Without rows there may be no pages.
+    for chunk in chunks if rows else ():
+        first = min(chunk[9], chunk.get(11) or chunk[9])
+        begins.append(first)
+        ends.append(first + chunk[7])
+        if not (len(MAGIC) <= first and chunk[7] >= 0 and ends[-1] <= end and chunk[5] >= rows >= 0 <= chunk[6]):
+            raise Damaged("its footer names pages that are not there")
+    if len(chunks) != columns or not chunks:
+        raise Damaged("its row groups lack columns")
+    return RowGroup(rows, min(begins, default=end), max(ends, default=end), sum(chunk[6] for chunk in chunks))
+
+
+class _Compact:
+    """Thrift's compact protocol: structs become dictionaries by the numbers of their fields."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+        self._depth = 0
+        self._kinds: dict[int, Callable[[], Any]] = {
+            1: lambda: True,
+            2: lambda: False,
+            3: self._byte,
+            4: self._number,
+            5: self._number,
+            6: self._number,
+            7: lambda: self._bytes(8),
+            8: lambda: self._bytes(self._size()),
+            _LIST: self._list,
+            10: self._list,
+            _STRUCT: self.struct,
+        }
+
+    def struct(self) -> dict[int, Any]:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise Damaged("its footer is damaged")
+        found, field = dict[int, Any](), 0
+        while head := self._byte():
+            field = field + (head >> 4) if head >> 4 else self._number()
+            found[field] = self._kinds[head & 15]()
+        self._depth -= 1
+        return found
+
+    def _list(self) -> list[Any]:
+        head = self._byte()
+        size = head >> 4 if head >> 4 < 15 else self._size()
+        if head & 15 in {1, 2}:
+            return [self._byte() == 1 for _ in range(size)]
+        return [self._kinds[head & 15]() for _ in range(size)]
+
+    def _byte(self) -> int:
+        self._at += 1
+        return self._data[self._at - 1]
+
+    def _bytes(self, size: int) -> bytes:
+        self._at += size
+        if self._at > len(self._data):
+            raise Damaged("its footer is damaged")
+        return self._data[self._at - size : self._at]
+
+    def _size(self) -> int:
+        """Return a length, of which each takes a byte or more."""
+        size = self._varint()
+        if size > len(self._data):
+            raise Damaged("its footer is damaged")
+        return size
+
+    def _varint(self) -> int:
+        number = shift = 0
+        while (byte := self._byte()) & 128:
+            number |= (byte & 127) << shift
+            shift += 7
+        return number | byte << shift
+
+    def _number(self) -> int:
+        number = self._varint()
+        return (number >> 1) ^ -(number & 1)
