@@ -3,20 +3,30 @@ import csv
 import io
 import json
 import re
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pyarrow
 import pytest
 from moto.s3.models import s3_backends
+from openpyxl import Workbook
 from personalization.core.aws import objects
 from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.ingest import sales as sold
 from personalization.ingest.formats import archives
 from personalization.shop.plan import Plan
+from pyarrow import parquet
 
 from functions.validate_drop.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.samples import BUCKET, Drop, Event, interactions, load
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -448,6 +458,45 @@ def test_the_first_drop_of_a_shop_is_its_whole_history(drop: Drop) -> None:
 def test_an_object_that_is_gone_is_refused() -> None:
     with pytest.raises(Rejected, match="no longer there"):
         handler(load("validate_drop"), None)
+
+
+def as_workbook(rows: list[list[str]]) -> bytes:
+    made, file = Workbook(), io.BytesIO()
+    for row in rows:
+        made.worksheets[0].append([int(cell) if cell.isdecimal() else cell for cell in row])
+    made.save(file)
+    return file.getvalue()
+
+
+def as_parquet(rows: list[list[str]]) -> bytes:
+    file = io.BytesIO()
+    columns = dict(zip(rows[0], zip(*rows[1:], strict=True), strict=True))
+    numbers = {"TIMESTAMP": [int(cell) for cell in columns["TIMESTAMP"]]}
+    parquet.write_table(pyarrow.table({name: list(cells) for name, cells in columns.items()} | numbers), file)
+    return file.getvalue()
+
+
+FORMATS: dict[str, Callable[[list[list[str]]], bytes]] = {
+    "history.tsv": lambda rows: "\n".join("\t".join(row) for row in rows).encode("utf-16"),
+    "history.csv.zst": lambda rows: zstd.compress("\r\n".join(";".join(row) for row in rows).encode("cp949")),
+    "history.xlsx": as_workbook,
+    "history.parquet": as_parquet,
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_drop_is_the_same_import_in_any_format(name: str, drop: Drop, bucket: "S3Client") -> None:
+    rows = [line.split(",") for line in interactions().replace("u5,", "우유,").replace("u7,i7,", ",i7,").splitlines()]
+    event = drop(HISTORY, "\n".join(map(",".join, rows)))
+    plan = handler(event, None)
+    expected, refused = copied(bucket, event, "interactions"), rejected(bucket, event, "interactions")
+    event = drop(f"drops/demo/interactions/{name}", FORMATS[name](rows))
+    assert handler(event, None)["rows"] == plan["rows"]
+    assert copied(bucket, event, "interactions") == expected
+    # Parquet has no line of names.
+    begin = int(name.endswith("parquet"))
+    lines = [int(line) + begin for line, *_ in rejected(bucket, event, "interactions")]
+    assert lines == [int(line) for line, *_ in refused] == [*range(9, 1201, 100)]
 
 
 def test_cut_gzip_is_refused(drop: Drop, bucket: "S3Client") -> None:

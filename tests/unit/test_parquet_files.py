@@ -5,7 +5,7 @@ import io
 import random
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from personalization.core.errors import Rejected
 from personalization.ingest.formats import footers, opened, parquet
 from personalization.ingest.formats.table import Table
+from personalization.ingest.parts import Parts, SourcePart
+from personalization.ingest.table_of_parts import TableOfParts
 from personalization.shop.file_settings import FileSettings
 
 from tests.unit.test_text_files import Body
@@ -49,6 +51,7 @@ def read(data: bytes, ignore: Sequence[str] = ()) -> list[tuple[Any, ...]]:
 
 
 def test_values_of_all_types_become_text() -> None:
+    texts = ('a "b",\n', "상품", "")
     moment = datetime(2024, 3, 1, 10, 5, tzinfo=ZoneInfo("Asia/Seoul"))
     columns = {
         "id": pa.array([17850, None], pa.int32()),
@@ -63,8 +66,7 @@ def test_values_of_all_types_become_text() -> None:
         "none": pa.nulls(2),
     }
     assert read(file(columns))[1:] == [
-        (1, "17850", "1.5", "1.50", "true", "2024-03-01", "2024-03-01T10:05:00", "2024-03-01T01:05:00Z")
-        + ('a "b",\n', "상품", ""),
+        (1, "17850", "1.5", "1.50", "true", "2024-03-01", "2024-03-01T10:05:00", "2024-03-01T01:05:00Z", *texts),
         (2, "", "", "", "false", "", "", "", "", "", ""),
     ]
 
@@ -181,6 +183,19 @@ def test_any_damage_is_refused_or_harmless() -> None:
         except Rejected:
             outcomes.add(False)
     assert outcomes == {True, False}
+
+
+def test_parts_have_the_same_types_and_may_be_empty() -> None:
+    def parts(*files: bytes) -> list[tuple[Any, ...]]:
+        every = tuple(SourcePart(str(n), None, len(data), f"part-{n}") for n, data in enumerate(files))
+        with closing(TableOfParts("drop", Parts(every), lambda part: table(files[int(part.key)]))) as joined:
+            return [row for piece in joined.rows() for row in piece.frame.rows()]
+
+    one = file({"id": ["a", "b"], "n": [1, 2]})
+    empty = file({"id": pa.array([], pa.string()), "n": pa.array([], pa.int64())})
+    assert parts(one, empty, one) == [(1, "a", "1"), (2, "b", "2"), (3, "a", "1"), (4, "b", "2")]
+    with pytest.raises(Rejected, match="the column n has whole numbers in part-0, but numbers in part-1: write all"):
+        parts(one, file({"id": ["c"], "n": [1.5]}))
 
 
 def test_times_are_read_in_utc_whatever_their_zone() -> None:

@@ -55,7 +55,7 @@ def table(data: bytes, **chosen: str | int) -> Iterator[Table]:
 def read(data: bytes, **chosen: str | int) -> tuple[list[tuple[Any, ...]], str]:
     """All rows with their lines, the header without one, and the notes."""
     with table(data, **chosen) as found:
-        rows = [("", *found.header)]
+        rows: list[tuple[Any, ...]] = [("", *found.header)]
         for piece in found.rows():
             rows += piece.frame.rows()
             rows += [(bad.line, bad.reason) for bad in piece.unreadable]

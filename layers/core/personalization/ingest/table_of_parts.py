@@ -3,7 +3,7 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ from personalization.core.errors import Rejected
 from personalization.ingest.csv.irregular import LINE, Unreadable
 from personalization.ingest.csv.rows import EMPTY
 from personalization.ingest.formats.archives import LARGEST, too_large
-from personalization.ingest.formats.table import Rows, Table
+from personalization.ingest.formats.table import Rows, Table, Typed
 from personalization.ingest.header import canonical
 from personalization.ingest.origins import Origins
 from personalization.ingest.parts import Parts, SourcePart, named
@@ -48,6 +48,8 @@ class TableOfParts:
         self._before: list[int] = []
         self._lines = self._size = 0
         self._notes: dict[str, list[str]] = {}
+        self._types: dict[str, tuple[str, str]] = {}
+        """The kinds of values of typed columns, and the parts that have them."""
         self.header: Sequence[str] = parts.columns
         try:
             self._table = self._next()
@@ -108,6 +110,8 @@ class TableOfParts:
                     raise Rejected(self._resource, f"{problem}: {_HEADLESS}")
                 self.header = table.header
             self._check(table.header)
+            if isinstance(table, Typed):
+                self._check_types(table.types)
             self._names.append(part.name)
             self._before.append(self._lines)
             return table
@@ -129,6 +133,18 @@ class TableOfParts:
         differences = [f"without {named(lacks)}"] * bool(lacks) + [f"with {named(more)}"] * bool(more)
         how = " and ".join(differences) or "in another order"
         raise Rejected(self._resource, f"the columns of {self._name} differ from those of {other}: {how}")
+
+    def _check_types(self, types: Mapping[str, str]) -> None:
+        """Make sure that a column has values of one kind in all parts, since one id would be two otherwise.
+
+        Raises:
+            Rejected: it has not.
+        """
+        for name, kind in types.items():
+            known, other = self._types.setdefault(name, (kind, self._name))
+            if kind != known:
+                problem = f"the column {name} has {known} in {other}, but {kind} in {self._name}"
+                raise Rejected(self._resource, f"{problem}: write all parts with the same types")
 
     def _count(self, size: int) -> None:
         """Count the bytes of some rows.
@@ -170,6 +186,10 @@ class _Later:
     @property
     def plain(self) -> bool:
         return self.rows.plain
+
+    @property
+    def suspects(self) -> Sequence[str] | None:
+        return self.rows.suspects
 
     @property
     def breaks(self) -> bool:

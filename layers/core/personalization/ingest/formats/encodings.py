@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache, partial
 from itertools import chain
 
-from charset_normalizer import from_bytes
+from charset_normalizer import CharsetMatch, from_bytes
 
 from personalization.core.errors import Rejected
 
@@ -199,7 +199,8 @@ def guess(sample: bytes) -> tuple[str, int]:
 
 def _detected(cells: Collection[bytes], encodings: list[str]) -> str | None:
     words = b"\n".join(cells)
-    for match in from_bytes(words, cp_isolation=encodings):
+    matches = sorted(from_bytes(words, cp_isolation=encodings), key=_rank)
+    for match in matches:
         # Japanese is taken for rare Korean syllables, which only the extended set has.
         if match.encoding != "cp949" or _share(cells, "euc_kr") >= _HALF:
             found = match.encoding
@@ -207,6 +208,11 @@ def _detected(cells: Collection[bytes], encodings: list[str]) -> str | None:
     else:
         found = None
     return "cp1252" if found in _LATIN | {None} and _western(words) else found
+
+
+def _rank(match: CharsetMatch) -> tuple[float, float, int]:
+    """Return the order of possible encodings: of equally good ones, the one that is known first."""
+    return match.chaos, -match.coherence, [*_KNOWN].index(match.encoding)
 
 
 def _share(cells: Collection[bytes], encoding: str) -> float:

@@ -15,6 +15,7 @@ from personalization.ingest.formats import archives, cells, footers
 from personalization.ingest.formats.cells import Cells
 from personalization.shop.file_settings import FileSettings
 
+_TEXT = "text"
 PIECE_ROWS = 1 << 18
 """Rows that are read at a time, of few columns."""
 _CELLS = 4_000_000
@@ -62,8 +63,8 @@ class Table:
 
     @property
     def types(self) -> Mapping[str, str]:
-        """The kinds of values of the columns, which the files of one drop must share: text, number, time or truth."""
-        return {name: _kind(dtype) for name, dtype in self._columns.items()}
+        """See `formats.table.Typed`; a column without a value has none."""
+        return {name: _kind(dtype) for name, dtype in self._columns.items() if dtype != pl.Null}
 
     def rows(self) -> Iterator[Cells]:
         """Yield the rows."""
@@ -105,7 +106,7 @@ class Table:
 
     def _free(self) -> list[str]:
         """Return the columns whose values may have any characters."""
-        return [source(index) for index, dtype in enumerate(self._columns.values()) if _kind(dtype) == "text"]
+        return [source(index) for index, dtype in enumerate(self._columns.values()) if _kind(dtype) == _TEXT]
 
 
 def _damaged(resource: str, reason: str) -> Rejected:
@@ -142,10 +143,10 @@ def _flat(resource: str, schema: Mapping[str, pl.DataType], settings: FileSettin
 
 def _kind(dtype: pl.DataType) -> str:
     if dtype.is_numeric():
-        return "number"
+        return "whole numbers" if dtype.is_integer() else "numbers"
     if dtype.is_temporal():
-        return "time"
-    return "truth" if dtype == pl.Boolean else "text"
+        return "times"
+    return "true or false" if dtype == pl.Boolean else _TEXT
 
 
 def _text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a drop is once it is open, whatever its format: a header, and rows of text a piece at a time."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -79,3 +79,12 @@ class Table(Protocol):
 
     def rows_left(self, shortest: int) -> int | None:
         """Return how many rows may still come, at most, of so many bytes at least; None where unknown."""
+
+
+@runtime_checkable
+class Typed(Protocol):
+    """A table whose columns have types."""
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """The kinds of values of columns, in words."""
