@@ -20,7 +20,7 @@ FIRST_SECOND = 631_152_000
 LAST_SECOND = 9_999_999_999
 IDS = frozenset({"USER_ID", "ITEM_ID"})
 _CAPPED = {"EVENT_TYPE", "IMPRESSION"}
-_ISO = (
+ISO_DATE = (
     r"^(?<day>[1-9][0-9]{3}-[0-9]{2}-[0-9]{2})(?:[Tt ](?<hour>[01][0-9]|2[0-3]):(?<minute>[0-5][0-9])"
     r"(?::(?<second>[0-5][0-9])(?:[.,][0-9]{1,9})?)?"
     r"(?: ?(?<zone>[Zz]|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?)?$"
@@ -277,7 +277,7 @@ def _parsed_times(name: str) -> list[pl.Expr]:
 
 def iso_seconds(cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     """Return the seconds that an ISO 8601 date shows, and those of its zone: null where it names none."""
-    parts = cell.str.extract_groups(_ISO)
+    parts = cell.str.extract_groups(ISO_DATE)
 
     def number(part: pl.Expr) -> pl.Expr:
         return part.cast(pl.Int64, strict=False).fill_null(0)

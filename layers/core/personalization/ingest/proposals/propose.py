@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Propose settings for a file: from its columns' names and some of its rows, as lines for the settings file."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from personalization.ingest.header import canonical
+from personalization.ingest.proposals import names, values
+from personalization.shop import schema
+from personalization.shop.keys import DataKind
+from personalization.shop.settings import ShopSettings
+
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
+_SHOWN = 8
+"""Columns named in a remark."""
+_OWN_OF_INTERACTIONS = frozenset({"DEVICE", "DEVICE_TYPE", "COUNTRY", "COUNTRY_CODE", "HOUR", "HOUR_OF_DAY", "SEASON"})
+"""Columns that a request can fill in as context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The columns of a file, and some of its rows."""
+
+    name: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def column(self, index: int) -> list[str]:
+        return [row[index] for row in self.rows if index < len(row)]
+
+    def filled(self, index: int) -> float:
+        """Return the share of rows that have a value in a column."""
+        cells = self.column(index)
+        return sum(bool(cell.strip()) for cell in cells) / len(cells) if cells else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Settings that a file needs, and what they leave open."""
+
+    kind: DataKind
+    section: Mapping[str, Any]
+    """The section of the kind, with what it has already."""
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    """Settings beside the section."""
+    choices: tuple[str, ...] = ()
+    """Lines of the section of which somebody must choose one, each with its meaning."""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return not self.section and not self.choices and not self.shared
+
+    def lines(self) -> list[str]:
+        """Return the lines for a settings file."""
+        import yaml  # noqa: PLC0415 - only a file that needs settings needs it
+
+        written = [f"# {remark}" for remark in self.remarks]
+        for name, value in self.shared.items():
+            written += yaml.safe_dump({name: value}, default_flow_style=None, width=1000).splitlines()
+        if self.section or self.choices:
+            written.append(f"{self.kind}:")
+        for name, value in self.section.items():
+            flow = name == "returns"
+            text = yaml.safe_dump(
+                {name: value},
+                default_flow_style=None if flow else False,
+                allow_unicode=True,
+                sort_keys=False,
+                width=1000,
+            )
+            written += [f"  {line}" for line in text.splitlines()]
+        return written + [f"  # {choice}" for choice in self.choices]
+
+    def flow(self) -> str:
+        """Return the settings on one line."""
+        import yaml  # noqa: PLC0415 - only a file that needs settings needs it
+
+        document: dict[str, Any] = {**self.shared}
+        if self.section:
+            document[self.kind] = dict(self.section)
+        text = yaml.safe_dump(
+            document, default_flow_style=True, allow_unicode=True, sort_keys=False, width=math.inf
+        ).strip()
+        return text.removeprefix("{").removesuffix("}")
+
+
+def propose(sample: Sample, settings: ShopSettings, kind: DataKind | None = None) -> Proposal | None:
+    """Return settings with which a file can be read; without any where it needs none; None where its kind is unknown.
+
+    Args:
+        sample: of the file.
+        settings: what the shop has set, which stays.
+        kind: what the file has; None to tell it by its columns, and where they leave it open, by its name.
+    """
+    kind = kind or _kind(sample, settings)
+    return None if kind is None else _Proposer(sample, settings, kind).proposal()
+
+
+def _kind(sample: Sample, settings: ShopSettings) -> DataKind | None:
+    """Return what a file has, by its columns; where they leave that open, by its name."""
+    found = {kind: set(_Proposer(sample, settings, kind).targets) for kind in names.TARGETS}
+    if {"USER_ID", "ITEM_ID", "TIMESTAMP"} <= found["interactions"]:
+        return "interactions"
+    named = sample.name.casefold()
+    for kind, pattern in names.FILES.items():
+        if re.search(pattern, named) and schema.required(kind, None)[0].name in found[kind]:
+            return kind
+    if {"ITEM_ID", "PRICE"} <= found["items"] or {"ITEM_ID", "CATEGORY_L1"} <= found["items"]:
+        return "items"
+    user, item = "USER_ID" in found["interactions"], "ITEM_ID" in found["interactions"]
+    return None if user == item else "users" if user else "items"
+
+
+class _Proposer:
+    """Proposes the settings of one file."""
+
+    def __init__(self, sample: Sample, settings: ShopSettings, kind: DataKind) -> None:
+        self._sample = sample
+        self._settings = settings
+        self._kind = kind
+        self._known = schema.known(kind, settings.personalize_domain)
+        self._files = settings.file_settings(kind)
+        self._remarks: list[str] = []
+        self._choices: list[str] = []
+        self.targets = self._targets()
+        """The index of each column that Personalize knows, by its name there."""
+
+    def proposal(self) -> Proposal:
+        section = {**self._settings.own_file_settings(self._kind)}
+        columns = {**self._columns(), **section.pop("columns", {})}
+        ignore = [*section.pop("ignore", []), *self._ignored(columns)]
+        missing = self._missing()
+        found = {
+            **({"columns": columns} if columns else {}),
+            **({"ignore": ignore} if ignore else {}),
+            **section,
+            **self._times(),
+            **self._numbers(),
+        }
+        shared = self._rejects()
+        remarks = (*missing, *self._remarks)
+        return Proposal(self._kind, found, shared, tuple(self._choices), remarks)
+
+    def _targets(self) -> dict[str, int]:
+        header = self._sample.header
+        mapping = {canonical(theirs): ours for theirs, ours in self._files.columns.items()}
+        ours = [mapping.get(canonical(theirs)) for theirs in header]
+        found = {name: index for index, name in enumerate(ours) if name is not None}
+        plain = [names.plain(theirs) for theirs in header]
+        known = {name.replace("_", "").casefold(): name for name in schema.known(self._kind, "ECOMMERCE")}
+        for target in [*names.TARGETS[self._kind], *known.values()]:
+            if target in found:
+                continue
+            ranks = names.ranks(names.TARGETS[self._kind].get(target, ""))
+            own = ranks | {target.replace("_", "").casefold(): -1}
+            taken = set(found.values())
+            candidates = [
+                (self._sample.filled(index) < 0.5, own[name], index)
+                for index, name in enumerate(plain)
+                if name in own and index not in taken and ours[index] is None
+            ]
+            if candidates and self._sample.filled(min(candidates)[2]) > 0:
+                found[target] = min(candidates)[2]
+        return found
+
+    def _columns(self) -> dict[str, str]:
+        """Return the columns that settings must map."""
+        header = self._sample.header
+        found = {
+            header[index]: name
+            for name, index in self.targets.items()
+            if name in {*self._known, *names.TARGETS[self._kind]} and not self._is_understood(header[index], name)
+        }
+        return {**found, **self._own_columns(found)}
+
+    def _is_understood(self, theirs: str, name: str) -> bool:
+        mapping = {canonical(each): ours for each, ours in self._files.columns.items()}
+        own = canonical(theirs)
+        return mapping.get(own, own).replace("_", "") == name.replace("_", "")
+
+    def _own_columns(self, mapped: Mapping[str, str]) -> dict[str, str]:
+        """Return translations of names that Personalize does not take."""
+        if self._kind == "interactions":
+            return {}
+        taken = {*mapped.values(), *map(canonical, self._sample.header)}
+        found = dict[str, str]()
+        for theirs in self._sample.header:
+            name = names.own(theirs)
+            if name and theirs not in mapped and name not in {*taken, *found.values()} and not self._is_mapped(theirs):
+                found[theirs] = name
+        return found
+
+    def _is_mapped(self, theirs: str) -> bool:
+        return canonical(theirs) in map(canonical, self._files.columns)
+
+    def _ignored(self, columns: Mapping[str, str]) -> list[str]:
+        """Return the columns that settings must leave out."""
+        header = self._sample.header
+        used = set(self.targets.values())
+        rest = [theirs for index, theirs in enumerate(header) if index not in used and theirs not in columns]
+        known = {name.replace("_", "") for name in self._known}
+        # A known name whose column is not the one that is meant, such as an empty user_id.
+        false = [theirs for theirs in rest if canonical(theirs).replace("_", "") in known]
+        rest = [theirs for theirs in rest if theirs not in false and not self._is_mapped(theirs)]
+        if self._kind == "interactions":
+            kept = [theirs for theirs in rest if canonical(theirs) in _OWN_OF_INTERACTIONS]
+            left = [theirs for theirs in rest if theirs not in kept]
+            if left and (columns or false or not self._fits(rest)):
+                self._remarks.append(f"left out, since columns does not name them: {_listed(left)}")
+                for theirs in kept:
+                    self._remarks.append(f"{theirs} can be context: name it in columns to keep it")
+                return [*false, "*"]
+            return false
+        seen = {canonical(header[index]) for index in used} | set(columns.values())
+        bad = []
+        for theirs in rest:
+            name = canonical(theirs)
+            personal = self._kind == "users" and names.PERSONAL.fullmatch(names.plain(theirs))
+            if not _NAME.fullmatch(name) or name in seen or personal:
+                bad.append(theirs)
+            seen.add(name)
+        return [*false, *bad]
+
+    def _fits(self, rest: Sequence[str]) -> bool:
+        """Tell whether a dataset can have columns under the names that they have."""
+        own = [canonical(theirs) for theirs in rest]
+        fine = all(_NAME.fullmatch(name) for name in own) and len(set(own)) == len(own)
+        return fine and len(own) <= schema.METADATA_LIMITS[self._kind]
+
+    def _missing(self) -> list[str]:
+        """Return remarks about required columns that no column of the file seems to be."""
+        given = {*self._files.defaults, *(["EVENT_TYPE"] if self._kind == "interactions" else [])}
+        required = [column.name for column in schema.required(self._kind, self._settings.personalize_domain)]
+        missing = [name for name in required if name not in self.targets and name not in given]
+        if not missing:
+            return []
+        way = "name the column under columns"
+        if set(missing) <= {"PRICE", "CATEGORY_L1"}:
+            way += ", give each a value under defaults, or set domain: custom before the first drop"
+        return [f"no column looks like {' or '.join(missing)}: {way}"]
+
+    def _times(self) -> dict[str, Any]:
+        """Return the settings for the columns of times."""
+        found: dict[str, Any] = {}
+        if self._files.dates or self._files.unit:
+            return found
+        name = "TIMESTAMP" if self._kind == "interactions" else "CREATION_TIMESTAMP"
+        if name not in self.targets:
+            return found
+        theirs = self._sample.header[self.targets[name]]
+        cells = self._sample.column(self.targets[name])
+        forms = values.times(cells)
+        example = next((cell.strip() for cell in cells if cell.strip()), "")
+        if forms.problem:
+            self._remarks.append(f"{theirs}: {forms.problem}")
+        if forms.unit:
+            found["unit"] = forms.unit
+        if len(forms.dates) == 1:
+            found["dates"] = forms.dates[0]
+        for form in forms.dates if len(forms.dates) > 1 else ():
+            self._choices.append(f"dates: {_quoted(form)}  # if {example} is {_read(example, form)}")
+        if len(forms.dates) > 1:
+            self._remarks.append(f"{theirs} can be read in {len(forms.dates)} ways: take one of the lines with dates")
+        if not forms.zoned and self._files.timezone == "UTC":
+            self._choices.append("timezone: Asia/Seoul  # or yours, if the times are not in UTC")
+        return found
+
+    def _numbers(self) -> dict[str, Any]:
+        """Return the settings for numbers and returns."""
+        sample, found = self._sample, dict[str, Any]()
+        quantity = self._quantity()
+        indices = [self.targets[name] for name in ("PRICE", "EVENT_VALUE") if name in self.targets]
+        indices += [] if quantity is None else [quantity]
+        if not self._files.rewrites_numbers and indices:
+            form = values.numbers([sample.column(index) for index in indices])
+            settings = {"decimal": form.decimal, "thousands": form.thousands, "currency": form.currency}
+            found |= {name: value for name, value in settings.items() if value is not None}
+            if form.example:
+                whole = form.example.replace(form.thousands or "", "")
+                self._remarks.append(f"{form.example} is read as {whole}: leave thousands out if it is a fraction")
+        if quantity is not None and self._settings.recognised_returns is None:
+            negative = sum(bool(re.match(r"\s*-|.*-\s*$", cell)) for cell in sample.column(quantity))
+            if negative:
+                found["returns"] = {"column": sample.header[quantity], "below": 0}
+                share = negative / len(sample.rows)
+                self._remarks.append(f"{share:.1%} of some rows have a {sample.header[quantity]} below 0: returns")
+        return found
+
+    def _quantity(self) -> int | None:
+        """Return the column that tells how many were bought, of interactions."""
+        ranks, used = names.ranks(names.QUANTITY), set(self.targets.values())
+        places = [
+            (ranks[plain], index)
+            for index, plain in enumerate(map(names.plain, self._sample.header))
+            if plain in ranks and index not in used
+        ]
+        return min(places)[1] if places and self._kind == "interactions" else None
+
+    def _rejects(self) -> dict[str, Any]:
+        """Return a limit of bad rows that lets a file in of which some rows have no user."""
+        required = [name for name in ("USER_ID", "ITEM_ID") if name in self.targets and name in self._known]
+        empty = {name: 1 - self._sample.filled(self.targets[name]) for name in required}
+        share = sum(empty.values())
+        if not self._sample.rows or share <= self._settings.rejects.limit:
+            return {}
+        for name, part in empty.items():
+            if part:
+                theirs = self._sample.header[self.targets[name]]
+                self._remarks.append(f"{part:.1%} of some rows have no {theirs}: rejects.limit lets the others in")
+        return {"rejects": {"limit": min(1.0, math.ceil(share * 120) / 100)}}
+
+
+def _listed(header: Sequence[str]) -> str:
+    more = len(header) - _SHOWN
+    return ", ".join(header[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _quoted(form: str) -> str:
+    return "'" + form.replace("'", "''") + "'"
+
+
+def _read(cell: str, form: str) -> str:
+    day = values.read(cell, form)
+    return f"{day.day} {day:%B %Y}" if day else "a date of that form"
