@@ -24,6 +24,7 @@ Add = Callable[..., argparse.ArgumentParser]
 MODULES = {
     "demo": "local.demo.walkthrough",
     "evaluate": "local.evaluation.command",
+    "map": "local.cli.mapping",
     "publish": "local.shopfront.publishing",
     "settings-schema": "local.cli.settings_schema",
     "shopfront": "local.shopfront.server",
@@ -225,6 +226,27 @@ def add_runs(add: Add) -> None:
 def add_settings(add: Add) -> None:
     text = "the JSON Schema of a shop's settings.yaml, by which editors complete and check it"
     add("settings-schema", text, "settings-schema > settings.schema.json")
+
+    add_map(add)
+
+
+def add_map(add: Add) -> None:
+    command = add(
+        "map",
+        "propose the settings that your exports need, from the names and values of their columns",
+        "map orders.csv products.xlsx",
+        "map orders.csv --write settings.yaml",
+        takes="FILE…",
+        files="exports of any format, or folders of parts; what each has, its columns tell",
+    )
+    text = "what the files have, where their columns leave it open"
+    command.add_argument("--kind", choices=KINDS[:3], help=text)
+    text = "the shop in the local cloud whose settings are extended"
+    command.add_argument("--shop", metavar="SHOP", help=text)
+    text = "a settings.yaml that is extended, in place of a shop's"
+    command.add_argument("--settings", type=Path, metavar="FILE", help=text)
+    text = "a new file for the settings, to read and to drop; without it, they are printed"
+    command.add_argument("--write", type=Path, metavar="FILE", help=text)
 
 
 def add_questions(add: Add) -> None:

@@ -130,7 +130,7 @@ def arrange(
     if left_out := [
         theirs
         for index, theirs in enumerate(header)
-        if index not in sources.values() and _is_ignored(theirs, files.ignore, None)
+        if index not in sources.values() and is_ignored(theirs, files.ignore, None)
     ]:
         notes.append(f"left out, as the settings say: {_listed(left_out)}")
     return Layout(kind, slots, tuple(notes), added, returns)
@@ -219,7 +219,7 @@ def _sources(resource: str, header: Sequence[str], files: FileSettings, columns:
     for index, theirs in enumerate(header):
         name = canonical(theirs)
         meant = mapping.get(name) or known.get(name.replace("_", ""))
-        if (copy and name in event_copies.BESIDE) or _is_ignored(theirs, files.ignore, meant):
+        if (copy and name in event_copies.BESIDE) or is_ignored(theirs, files.ignore, meant):
             continue
         name = meant or name
         if not _NAME.fullmatch(name):
@@ -233,7 +233,7 @@ def _sources(resource: str, header: Sequence[str], files: FileSettings, columns:
     return sources
 
 
-def _is_ignored(theirs: str, patterns: Iterable[str], meant: str | None) -> bool:
+def is_ignored(theirs: str, patterns: Iterable[str], meant: str | None) -> bool:
     """Tell whether the settings leave a column out; `meant` is its name in Personalize, if it has one."""
     name = theirs.strip().casefold()
     for pattern in patterns:

@@ -4,8 +4,8 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,6 +23,8 @@ from personalization.ingest.csv.copying import Copied, copy
 from personalization.ingest.findings import Checked, Expected, Findings
 from personalization.ingest.parts import list_parts
 from personalization.ingest.plan import Lineage
+from personalization.ingest.proposals.propose import Proposal, propose
+from personalization.ingest.proposals.sampling import sample
 from personalization.ingest.report import Subject
 from personalization.ingest.source import Source
 from personalization.personalize import ensure, training
@@ -211,8 +213,10 @@ class Preparation:
                 return imports.already_handled(drop, request.run, request.known)
             copied = self._copy(source, expected, reporter, self._copies.cutter.part(drop.key, each.id, part))
         except Rejected as refused:
-            page = reporter.refused(refused.reason)
-            raise type(refused)(refused.resource, f"{refused.reason} (report: {page})") from None
+            proposal = self._proposal(each, kind, chosen)
+            page = reporter.refused(refused.reason, proposal)
+            way = f"; the report proposes settings for it: {proposal.flow()}" if proposal and proposal.section else ""
+            raise type(refused)(refused.resource, f"{refused.reason}{way} (report: {page})") from None
         checked = reporter.accepted(copied, remarks)
         milliseconds = int(now.timestamp() * 1000)
         self._copies.keep(milliseconds, part)
@@ -272,6 +276,15 @@ class Preparation:
         notes = (*copied.findings.notes, *([no_table] if no_table else []))
         return replace(copied, findings=replace(copied.findings, notes=notes))
 
+    def _proposal(self, each: Joined, kind: DataKind, chosen: ShopSettings) -> Proposal | None:
+        """Return settings with which a refused object may be read, if its first rows ask for any."""
+        where = (self._request.bucket, each.key, each.version_id)
+        with suppress(Rejected), tempfile.TemporaryDirectory() as folder, objects.reading(self._s3, *where) as body:
+            with formats.opened(each.key, body, chosen.file_settings(kind), Path(folder)) as table:
+                proposal = propose(sample(each.key, table), chosen, kind)
+            return proposal if proposal and not proposal.empty else None
+        return None
+
     def _history_size(self, each: Joined) -> int:
         """Return the shop's interactions before an incremental drop."""
         own = sales.identity(each.key, each.version_id)
@@ -313,9 +326,9 @@ class _Reporter:
         chosen = self._about.settings.changes
         return changes.refusal(report.document(self._about, self._findings, "", self._last), chosen)
 
-    def refused(self, reason: str) -> str:
-        """Report a refused drop, and return the page's key."""
-        page: str = self._write(reason)["page"]
+    def refused(self, reason: str, proposal: Proposal | None) -> str:
+        """Report a refused drop, with settings that may let it in; return the page's key."""
+        page: str = self._write(reason, proposal.lines() if proposal else ())["page"]
         return page
 
     def accepted(self, copied: Copied, remarks: Collection[str]) -> Checked:
@@ -344,11 +357,13 @@ class _Reporter:
             events=results.event_types if interactions and about.mode == "FULL" else None,
         )
 
-    def _write(self, reason: str) -> report.Document:
-        """Write the report, and return its document with the page's key as `page`."""
+    def _write(self, reason: str, proposed: Sequence[str] = ()) -> report.Document:
+        """Write the report, and return its document with the page's key as `page`; `proposed` are settings."""
         about = self._about
         document = report.document(about, self._findings, reason, self._last)
         document["rejects"] = {"key": self._rejects, "rows": self._kept} if self._rejects else None
+        if proposed:
+            document["proposed"] = list(proposed)
         name = report.key(about.shop, about.run, about.kind, self._part)
         objects.put_json(self._s3, self._bucket, f"{name}.json", document)
         objects.put_text(self._s3, self._bucket, f"{name}.html", report.page(document))

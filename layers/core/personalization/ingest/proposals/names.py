@@ -77,11 +77,13 @@ QUANTITY = """
     units unitssold amount menge faktmenge anzahl stueck stück 수량 주문수량 판매수량 구매수량 数量 quantite
     cantidad
 """
+_KEYS = "id key code nr no number 번호 코드"
+"""Names of keys in files that have one."""
 TARGETS: Mapping[DataKind, Mapping[str, str]] = {
     "interactions": {"USER_ID": USER, "ITEM_ID": ITEM, "TIMESTAMP": TIME, "EVENT_TYPE": TYPE},
-    "users": {"USER_ID": f"{USER} id key code nr no number 번호 코드"},
+    "users": {"USER_ID": f"{USER.partition('customeremail')[0]} {_KEYS} {USER}"},
     "items": {
-        "ITEM_ID": f"{ITEM} id key code nr no number 번호 코드",
+        "ITEM_ID": f"{ITEM} {_KEYS}",
         "PRICE": PRICE,
         "CATEGORY_L1": CATEGORIES[0],
         "CATEGORY_L2": CATEGORIES[1],

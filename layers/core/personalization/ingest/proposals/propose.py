@@ -3,21 +3,29 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from personalization.ingest.header import canonical
+from personalization.ingest.header import canonical, is_ignored
 from personalization.ingest.proposals import names, values
 from personalization.shop import schema
 from personalization.shop.keys import DataKind
 from personalization.shop.settings import ShopSettings
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
+_MANY, _ALL = 100, 0.98
+"""Rows from which on an id tells by its values what it is of, and the share of different values that says: of a row."""
 _SHOWN = 8
 """Columns named in a remark."""
 _OWN_OF_INTERACTIONS = frozenset({"DEVICE", "DEVICE_TYPE", "COUNTRY", "COUNTRY_CODE", "HOUR", "HOUR_OF_DAY", "SEASON"})
 """Columns that a request can fill in as context."""
+
+
+Ids = Mapping[str, Set[str]]
+"""Some ids of users and items, by the name of their column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,12 @@ class Sample:
 
     def column(self, index: int) -> list[str]:
         return [row[index] for row in self.rows if index < len(row)]
+
+    def ids(self, proposal: "Proposal") -> Ids:
+        """Return the ids in a file of interactions, as a proposal for it reads them."""
+        columns = {canonical(theirs): ours for theirs, ours in proposal.section.get("columns", {}).items()}
+        names_ = [columns.get(canonical(theirs), canonical(theirs)) for theirs in self.header]
+        return {name: set(self.column(names_.index(name))) for name in ("USER_ID", "ITEM_ID") if name in names_}
 
     def filled(self, index: int) -> float:
         """Return the share of rows that have a value in a column."""
@@ -48,56 +62,60 @@ class Proposal:
     """Settings beside the section."""
     choices: tuple[str, ...] = ()
     """Lines of the section of which somebody must choose one, each with its meaning."""
+    options: tuple[str, ...] = ()
+    """Lines of the section that may be right, each with its meaning."""
     remarks: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
-        return not self.section and not self.choices and not self.shared
+        """Whether the file needs no other settings than there are."""
+        return not self.section and not self.choices and not self.shared and not self.remarks
+
+    def document(self) -> dict[str, Any]:
+        """Return the settings without the choices."""
+        return {**self.shared, **({self.kind: dict(self.section)} if self.section else {})}
 
     def lines(self) -> list[str]:
         """Return the lines for a settings file."""
-        import yaml  # noqa: PLC0415 - only a file that needs settings needs it
-
-        written = [f"# {remark}" for remark in self.remarks]
+        written = [f"# {line}" for remark in self.remarks for line in textwrap.wrap(remark, 76)]
         for name, value in self.shared.items():
-            written += yaml.safe_dump({name: value}, default_flow_style=None, width=1000).splitlines()
+            written += _yaml({name: value})
         if self.section or self.choices:
             written.append(f"{self.kind}:")
         for name, value in self.section.items():
-            flow = name == "returns"
-            text = yaml.safe_dump(
-                {name: value},
-                default_flow_style=None if flow else False,
-                allow_unicode=True,
-                sort_keys=False,
-                width=1000,
-            )
-            written += [f"  {line}" for line in text.splitlines()]
-        return written + [f"  # {choice}" for choice in self.choices]
+            written += [f"  {line}" for line in _yaml({name: value}, flow=None if name == "returns" else False)]
+        return written + [f"  # {line}" for line in (*self.choices, *self.options)]
 
     def flow(self) -> str:
         """Return the settings on one line."""
-        import yaml  # noqa: PLC0415 - only a file that needs settings needs it
-
-        document: dict[str, Any] = {**self.shared}
-        if self.section:
-            document[self.kind] = dict(self.section)
-        text = yaml.safe_dump(
-            document, default_flow_style=True, allow_unicode=True, sort_keys=False, width=math.inf
-        ).strip()
-        return text.removeprefix("{").removesuffix("}")
+        document = self.document()
+        (text,) = _yaml(document, flow=True)
+        return text if len(document) > 1 else text.removeprefix("{").removesuffix("}")
 
 
-def propose(sample: Sample, settings: ShopSettings, kind: DataKind | None = None) -> Proposal | None:
+def _yaml(document: Mapping[str, Any], *, flow: bool | None = None) -> list[str]:
+    """Return lines of YAML, whose innermost collections are on one line each where `flow` is None."""
+    import yaml  # noqa: PLC0415 - only a file that needs settings needs it
+
+    text: str = yaml.safe_dump(
+        dict(document), default_flow_style=flow, allow_unicode=True, sort_keys=False, width=math.inf
+    )
+    return text.splitlines()
+
+
+def propose(
+    sample: Sample, settings: ShopSettings, kind: DataKind | None = None, ids: Ids = MappingProxyType({})
+) -> Proposal | None:
     """Return settings with which a file can be read; without any where it needs none; None where its kind is unknown.
 
     Args:
         sample: of the file.
         settings: what the shop has set, which stays.
         kind: what the file has; None to tell it by its columns, and where they leave it open, by its name.
+        ids: of the shop's interactions, by which a file of users or items tells the column of its key.
     """
     kind = kind or _kind(sample, settings)
-    return None if kind is None else _Proposer(sample, settings, kind).proposal()
+    return None if kind is None else _Proposer(sample, settings, kind, ids).proposal()
 
 
 def _kind(sample: Sample, settings: ShopSettings) -> DataKind | None:
@@ -118,19 +136,22 @@ def _kind(sample: Sample, settings: ShopSettings) -> DataKind | None:
 class _Proposer:
     """Proposes the settings of one file."""
 
-    def __init__(self, sample: Sample, settings: ShopSettings, kind: DataKind) -> None:
+    def __init__(self, sample: Sample, settings: ShopSettings, kind: DataKind, ids: Ids = MappingProxyType({})) -> None:
         self._sample = sample
+        self._ids = ids if kind != "interactions" else MappingProxyType({})
         self._settings = settings
         self._kind = kind
         self._known = schema.known(kind, settings.personalize_domain)
         self._files = settings.file_settings(kind)
         self._remarks: list[str] = []
         self._choices: list[str] = []
+        self._options: list[str] = []
         self.targets = self._targets()
         """The index of each column that Personalize knows, by its name there."""
 
     def proposal(self) -> Proposal:
-        section = {**self._settings.own_file_settings(self._kind)}
+        own = self._settings.own_file_settings(self._kind)
+        section = {**own}
         columns = {**self._columns(), **section.pop("columns", {})}
         ignore = [*section.pop("ignore", []), *self._ignored(columns)]
         missing = self._missing()
@@ -141,9 +162,9 @@ class _Proposer:
             **self._times(),
             **self._numbers(),
         }
-        shared = self._rejects()
         remarks = (*missing, *self._remarks)
-        return Proposal(self._kind, found, shared, tuple(self._choices), remarks)
+        new = {} if found == own else found
+        return Proposal(self._kind, new, self._rejects(), tuple(self._choices), tuple(self._options), remarks)
 
     def _targets(self) -> dict[str, int]:
         header = self._sample.header
@@ -159,13 +180,31 @@ class _Proposer:
             own = ranks | {target.replace("_", "").casefold(): -1}
             taken = set(found.values())
             candidates = [
-                (self._sample.filled(index) < 0.5, own[name], index)
+                (
+                    -self._shared(target, index),
+                    self._sample.filled(index) < 0.5,
+                    self._is_of_a_row(target, index),
+                    own[name],
+                    index,
+                )
                 for index, name in enumerate(plain)
                 if name in own and index not in taken and ours[index] is None
             ]
-            if candidates and self._sample.filled(min(candidates)[2]) > 0:
-                found[target] = min(candidates)[2]
+            if candidates and self._sample.filled(min(candidates)[-1]) > 0:
+                found[target] = min(candidates)[-1]
         return found
+
+    def _shared(self, target: str, index: int) -> float:
+        """Return the share of a column's values that the shop's interactions know as ids."""
+        known, cells = self._ids.get(target, frozenset()), set(self._sample.column(index))
+        return len(known & cells) / len(cells) if known and cells else 0.0
+
+    def _is_of_a_row(self, target: str, index: int) -> bool:
+        """Tell whether an id of interactions has another value in each row: it is that of the row."""
+        if self._kind != "interactions" or target not in {"USER_ID", "ITEM_ID"}:
+            return False
+        cells = [cell for cell in self._sample.column(index) if cell.strip()]
+        return len(cells) >= _MANY and len(set(cells)) > _ALL * len(cells)
 
     def _columns(self) -> dict[str, str]:
         """Return the columns that settings must map."""
@@ -201,7 +240,11 @@ class _Proposer:
         """Return the columns that settings must leave out."""
         header = self._sample.header
         used = set(self.targets.values())
-        rest = [theirs for index, theirs in enumerate(header) if index not in used and theirs not in columns]
+        rest = [
+            theirs
+            for index, theirs in enumerate(header)
+            if index not in used and theirs not in columns and not is_ignored(theirs, self._files.ignore, None)
+        ]
         known = {name.replace("_", "") for name in self._known}
         # A known name whose column is not the one that is meant, such as an empty user_id.
         false = [theirs for theirs in rest if canonical(theirs).replace("_", "") in known]
@@ -266,28 +309,28 @@ class _Proposer:
         if len(forms.dates) > 1:
             self._remarks.append(f"{theirs} can be read in {len(forms.dates)} ways: take one of the lines with dates")
         if not forms.zoned and self._files.timezone == "UTC":
-            self._choices.append("timezone: Asia/Seoul  # or yours, if the times are not in UTC")
+            self._options.append("timezone: Asia/Seoul  # or yours, if the times are not in UTC")
         return found
 
     def _numbers(self) -> dict[str, Any]:
         """Return the settings for numbers and returns."""
         sample, found = self._sample, dict[str, Any]()
-        quantity = self._quantity()
-        indices = [self.targets[name] for name in ("PRICE", "EVENT_VALUE") if name in self.targets]
-        indices += [] if quantity is None else [quantity]
-        if not self._files.rewrites_numbers and indices:
-            form = values.numbers([sample.column(index) for index in indices])
+        numeric = [self.targets[name] for name in ("PRICE", "EVENT_VALUE") if name in self.targets]
+        quantity, chosen = self._quantity(), self._settings.recognised_returns
+        if quantity is not None and chosen is None:
+            negative = sum(bool(re.match(r"\s*-\S|.*\d-\s*$", cell)) for cell in sample.column(quantity))
+            if negative:
+                numeric.append(quantity)
+                found["returns"] = {"column": sample.header[quantity], "below": 0}
+                share = negative / len(sample.rows)
+                self._remarks.append(f"{sample.header[quantity]} is below 0 in {share:.1%} of the rows seen: returns")
+        if not self._files.rewrites_numbers and numeric:
+            form = values.numbers([sample.column(index) for index in numeric])
             settings = {"decimal": form.decimal, "thousands": form.thousands, "currency": form.currency}
             found |= {name: value for name, value in settings.items() if value is not None}
             if form.example:
                 whole = form.example.replace(form.thousands or "", "")
                 self._remarks.append(f"{form.example} is read as {whole}: leave thousands out if it is a fraction")
-        if quantity is not None and self._settings.recognised_returns is None:
-            negative = sum(bool(re.match(r"\s*-|.*-\s*$", cell)) for cell in sample.column(quantity))
-            if negative:
-                found["returns"] = {"column": sample.header[quantity], "below": 0}
-                share = negative / len(sample.rows)
-                self._remarks.append(f"{share:.1%} of some rows have a {sample.header[quantity]} below 0: returns")
         return found
 
     def _quantity(self) -> int | None:
@@ -310,7 +353,9 @@ class _Proposer:
         for name, part in empty.items():
             if part:
                 theirs = self._sample.header[self.targets[name]]
-                self._remarks.append(f"{part:.1%} of some rows have no {theirs}: rejects.limit lets the others in")
+                self._remarks.append(
+                    f"{theirs} is empty in {part:.1%} of the rows seen: rejects.limit lets the others in"
+                )
         return {"rejects": {"limit": min(1.0, math.ceil(share * 120) / 100)}}
 
 

@@ -12,6 +12,7 @@ from personalization.shop.file_settings import Unit
 
 ENOUGH = 0.98
 """The share of values that a form must fit: a file may have bad rows."""
+_ISO = re.compile(ISO_DATE.replace("(?<", "(?P<"))
 _TOKENS = re.compile(r"\d+|[^\W\d_]+|[\s\S]")
 _NOON = {"am": "AM", "pm": "PM", "오전": "AM", "오후": "PM", "上午": "AM", "下午": "PM", "午前": "AM", "午後": "PM"}
 _UNITS: tuple[tuple[Unit, int], ...] = (("s", 10**9), ("ms", 10**12), ("us", 10**15))
@@ -54,7 +55,7 @@ def times(values: Sequence[str]) -> Times:
     numbers = [cell for cell in cells if re.fullmatch(r"\d{9,17}(\.\d*)?", cell)]
     if len(numbers) >= ENOUGH * len(cells) and not _packed(numbers):
         return _of_numbers(numbers)
-    if sum(bool(re.match(ISO_DATE, cell)) for cell in cells) >= ENOUGH * len(cells):
+    if sum(bool(_ISO.match(cell)) for cell in cells) >= ENOUGH * len(cells):
         return Times(zoned=all(_ZONED.search(cell) for cell in cells if len(cell) > 10))
     if sum(bool(re.fullmatch(r"[34]\d{4}(\.\d+)?", cell)) for cell in cells) >= ENOUGH * len(cells):
         return Times(problem=f"{cells[0]} is a day as spreadsheets count it: give the column a form of dates there")
@@ -110,14 +111,15 @@ def _of_tokens(tokens: Sequence[str]) -> Iterator[str]:
         month = months[0]
         name = "%b" if len(tokens[month]) == 3 else "%B"
         orders = [("%d", "%Y"), ("%Y", "%d"), ("%d", "%y")] if len(numbers) > 1 else []
-        for order in orders:
-            yield _written(
-                tokens, {month: name, **dict(zip(numbers[:2], order, strict=True)), **_clock(tokens, numbers[2:])}
-            )
+        for pair in orders:
+            day = dict(zip(numbers[:2], pair, strict=True))
+            yield _written(tokens, {month: name, **day, **_clock(tokens, numbers[2:])})
         return
     if len(numbers) < 3:
         return
     for order in ("dmY", "mdY", "Ymd", "dmy", "mdy", "ymd"):
+        if order[0] == "m" and tokens[numbers[0] + 1] == ".":
+            continue  # nobody writes a month before its day with points
         parts = {place: f"%{part}" for place, part in zip(numbers[:3], order, strict=True)}
         if all((len(tokens[place]) == 4) == (part == "%Y") for place, part in parts.items()):
             yield _written(tokens, {**parts, **_clock(tokens, numbers[3:])})

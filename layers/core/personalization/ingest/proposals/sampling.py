@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Take some rows of an open drop, from as many places as it is read to."""
+
+from itertools import islice
+
+from personalization.ingest.csv.rows import source
+from personalization.ingest.formats.table import Table
+from personalization.ingest.proposals.propose import Sample
+
+ROWS = 2_000
+"""Rows of a piece, at most."""
+
+
+def sample(name: str, table: Table, pieces: int = 1) -> Sample:
+    """Return rows that are spread over the first pieces of a table.
+
+    Raises:
+        Rejected: what is read is no table.
+    """
+    names = [source(index) for index in range(len(table.header))]
+    rows: list[tuple[str, ...]] = []
+    for piece in islice(table.rows(), pieces):
+        frame = piece.frame.select(names)
+        rows += frame.gather_every(max(1, -(-frame.height // ROWS))).rows()
+    return Sample(name, table.header, rows)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m local map``: propose the settings that files need, as lines to paste or a file to drop."""
+
+import tempfile
+from argparse import Namespace
+from pathlib import Path
+
+import boto3
+import yaml
+from personalization.core.errors import Rejected
+from personalization.ingest import formats
+from personalization.ingest.formats.archives import LocalFile
+from personalization.ingest.proposals.propose import Ids, Proposal, Sample, propose
+from personalization.ingest.proposals.sampling import sample
+from personalization.shop import keys
+from personalization.shop.file_settings import FileSettings
+from personalization.shop.keys import DataKind
+from personalization.shop.settings import ShopSettings, parse
+
+from local.cloud.environments import LocalError
+from local.cloud.home import Home, access, require
+from local.terminal.output import Terminal
+
+_PIECES = 12
+"""Pieces of 8 MB that are read of a file."""
+
+
+class BadFile(LocalError):
+    """A file cannot be read or written: the message says which one, and why."""
+
+    code = 2
+
+
+def main(options: Namespace, terminal: Terminal) -> int:
+    """Propose settings for the files that were named. Raises BadFile."""
+    own, text = _own(options)
+    try:
+        settings = parse(own, text)
+    except Rejected as refused:
+        raise BadFile(f"{own}: {refused.reason}") from None
+    files = settings.section(options.kind) if options.kind else None
+    samples = [(path, _sample(path, files)) for path in options.files]
+    found: dict[DataKind, tuple[Path, Proposal]] = {}
+    ids: Ids = {}
+    # Files of interactions come first: their ids tell the keys of the others.
+    for path, taken in sorted(samples, key=lambda each: not _has_interactions(each[1], settings, options.kind)):
+        proposal = propose(taken, settings, options.kind, ids)
+        if proposal is None:
+            terminal.note(f"{path.name}: neither its columns nor its name tell what it has; say so with --kind")
+        elif proposal.kind in found:
+            first = found[proposal.kind][0].name
+            terminal.note(f"{path.name} has {proposal.kind}, as {first} has: only the first is looked at")
+        else:
+            found[proposal.kind] = path, proposal
+            ids = taken.ids(proposal) if proposal.kind == "interactions" else ids
+            if proposal.empty:
+                terminal.note(f"{path.name} has {proposal.kind}, and needs no settings")
+    documents = [
+        {
+            "file": str(path),
+            "kind": kind,
+            "settings": proposal.document(),
+            "choices": [*proposal.choices, *proposal.options],
+            "remarks": proposal.remarks,
+        }
+        for kind, (path, proposal) in found.items()
+    ]
+    lines = _lines(yaml.safe_load(text) or {}, [proposal for _, proposal in found.values()])
+    if options.write is not None and lines:
+        _write(options.write, lines)
+        terminal.note(f"written to {options.write}: read it, then drop it with your files by --settings")
+    terminal.result(documents, lambda: terminal.line("\n".join(lines)) if lines and not options.write else None)
+    return int(not documents)
+
+
+def _has_interactions(taken: Sample, settings: ShopSettings, kind: DataKind | None) -> bool:
+    found = propose(taken, settings, kind)
+    return found is not None and found.kind == "interactions"
+
+
+def _own(options: Namespace) -> tuple[str, str]:
+    """Return the name and the text of the settings that the shop has; "" where it has none."""
+    if options.settings is not None:
+        try:
+            return options.settings.name, options.settings.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadFile(f"{options.settings}: {error}") from None
+    if options.shop is None:
+        return "settings.yaml", ""
+    state = require(Home(options.run_dir))
+    s3 = boto3.client("s3", **access(state))
+    listed = s3.list_objects_v2(
+        Bucket=(bucket := state.outputs["BucketName"]), Prefix=f"drops/{options.shop}/settings."
+    )
+    mine = {f"drops/{options.shop}/{name}" for name in keys.SETTINGS_FILES}
+    there = sorted((each["LastModified"], each["Key"]) for each in listed.get("Contents", []) if each["Key"] in mine)
+    if not there:
+        return "settings.yaml", ""
+    key = there[-1][1]
+    return key, s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8-sig")
+
+
+def _sample(path: Path, files: FileSettings | None) -> Sample:
+    """Return rows of a file, or of the first part of a folder."""
+    if path.is_dir():
+        parts = sorted(each for each in path.iterdir() if each.is_file() and each.name[0] not in "._")
+        path, *_ = [each for each in parts if not each.name.lower().removesuffix(".json").endswith("manifest")] or [
+            path
+        ]
+    try:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            path.open("rb") as file,
+            formats.opened(path.name, LocalFile(file, path), files or FileSettings(), Path(scratch)) as table,
+        ):
+            return sample(path.name, table, _PIECES)
+    except Rejected as refused:
+        raise BadFile(f"{path}: {refused.reason}") from None
+    except OSError as error:
+        raise BadFile(f"{path}: {error.strerror or error}") from None
+
+
+def _lines(own: dict[str, object], proposals: list[Proposal]) -> list[str]:
+    """Return the lines of a settings file: what the shop has, and what is proposed."""
+    changed = {name for proposal in proposals for name in proposal.document()}
+    kept = {name: value for name, value in own.items() if name not in changed}
+    text = yaml.safe_dump(kept, allow_unicode=True, sort_keys=False) if kept else ""
+    return [*text.splitlines(), *(line for proposal in proposals for line in proposal.lines())]
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write("\n".join([*lines, ""]))
+    except FileExistsError:
+        raise BadFile(f"{path} is there already: write to another file") from None
+    except OSError as error:
+        raise BadFile(f"{path}: {error.strerror or error}") from None
