@@ -555,6 +555,29 @@ def test_the_baseline_gets_no_campaign_beside_another_recipe(recipes: str, deplo
     assert [each["alias"] for each in plan["recipes"] if each.get("deployed", True)] == deployed
 
 
+def test_a_refused_file_comes_with_the_settings_that_let_it_in(drop: Drop, bucket: "S3Client") -> None:
+    days = [f"{1 + row // 60 % 12}/{1 + row % 28}/2010 8:{row % 60:02}" for row in range(1200)]
+    rows = [f"5363{row},p{row % 50},{-1 if row % 40 == 0 else 6},{day},u{row % 100}" for row, day in enumerate(days)]
+    content = "\n".join(["InvoiceNo,StockCode,Quantity,InvoiceDate,CustomerID", *rows, ""])
+    event = drop(HISTORY, content)
+    with pytest.raises(
+        Rejected, match=r"proposes settings for it: interactions: {columns: {CustomerID: USER_ID, Stock"
+    ):
+        handler(event, None)
+    proposed = report(bucket, event)["proposed"]
+    assert "  dates: '%m/%d/%Y %H:%M'" in proposed
+    drop("drops/demo/settings.yaml", "\n".join(proposed))
+    assert handler(drop(HISTORY, content), None)["rows"] == 1200
+    assert report(bucket, event)["eventTypes"][1] == {"name": "Return", "rows": 30}
+
+
+def test_a_refused_file_of_another_kind_gets_no_settings(drop: Drop, bucket: "S3Client") -> None:
+    event = drop(HISTORY, "ITEM_ID,PRICE,CATEGORY_L1\n1,2,c\n")
+    with pytest.raises(Rejected, match="these look like items"):
+        handler(event, None)
+    assert "proposed" not in report(bucket, event)
+
+
 def sales(rows: int = 1200, back: int = 60, column: str = "Quantity", more: str = "") -> str:
     """Interactions of which the last ones are returns."""
     header = f"USER_ID,ITEM_ID,TIMESTAMP,{column}{more}"

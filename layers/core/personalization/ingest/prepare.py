@@ -213,7 +213,7 @@ class Preparation:
                 return imports.already_handled(drop, request.run, request.known)
             copied = self._copy(source, expected, reporter, self._copies.cutter.part(drop.key, each.id, part))
         except Rejected as refused:
-            proposal = self._proposal(each, kind, chosen)
+            proposal = self._proposal(drop, each.version_id, kind, chosen)
             page = reporter.refused(refused.reason, proposal)
             way = f"; the report proposes settings for it: {proposal.flow()}" if proposal and proposal.section else ""
             raise type(refused)(refused.resource, f"{refused.reason}{way} (report: {page})") from None
@@ -276,13 +276,16 @@ class Preparation:
         notes = (*copied.findings.notes, *([no_table] if no_table else []))
         return replace(copied, findings=replace(copied.findings, notes=notes))
 
-    def _proposal(self, each: Joined, kind: DataKind, chosen: ShopSettings) -> Proposal | None:
-        """Return settings with which a refused object may be read, if its first rows ask for any."""
-        where = (self._request.bucket, each.key, each.version_id)
-        with suppress(Rejected), tempfile.TemporaryDirectory() as folder, objects.reading(self._s3, *where) as body:
-            with formats.opened(each.key, body, chosen.file_settings(kind), Path(folder)) as table:
-                proposal = propose(sample(each.key, table), chosen, kind)
-            return proposal if proposal and not proposal.empty else None
+    def _proposal(self, drop: Drop, version: str | None, kind: DataKind, chosen: ShopSettings) -> Proposal | None:
+        """Return settings with which a refused drop may be read, if its first rows ask for any."""
+        with suppress(Rejected), tempfile.TemporaryDirectory() as folder:
+            parts = list_parts(self._s3, self._request.bucket, drop, version)
+            source = Source(self._s3, self._request.bucket, drop, parts)
+            with source.opened(chosen.file_settings(kind), Path(folder)) as table:
+                proposal = propose(sample(drop.key, table), chosen, kind)
+            # A file without ids is another one than was meant.
+            other = proposal is None or {"USER_ID", "ITEM_ID", "TIMESTAMP"} & set(proposal.missing)
+            return proposal if proposal and not other and not proposal.empty else None
         return None
 
     def _history_size(self, each: Joined) -> int:

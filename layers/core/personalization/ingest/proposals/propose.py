@@ -65,6 +65,8 @@ class Proposal:
     options: tuple[str, ...] = ()
     """Lines of the section that may be right, each with its meaning."""
     remarks: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Required columns that no column of the file looks like."""
 
     @property
     def empty(self) -> bool:
@@ -162,9 +164,9 @@ class _Proposer:
             **self._times(),
             **self._numbers(),
         }
-        remarks = (*missing, *self._remarks)
-        new = {} if found == own else found
-        return Proposal(self._kind, new, self._rejects(), tuple(self._choices), tuple(self._options), remarks)
+        new, shared = {} if found == own else found, self._rejects()
+        remarks = (*self._way(missing), *self._remarks)
+        return Proposal(self._kind, new, shared, tuple(self._choices), tuple(self._options), remarks, missing)
 
     def _targets(self) -> dict[str, int]:
         header = self._sample.header
@@ -274,11 +276,13 @@ class _Proposer:
         fine = all(_NAME.fullmatch(name) for name in own) and len(set(own)) == len(own)
         return fine and len(own) <= schema.METADATA_LIMITS[self._kind]
 
-    def _missing(self) -> list[str]:
-        """Return remarks about required columns that no column of the file seems to be."""
+    def _missing(self) -> tuple[str, ...]:
         given = {*self._files.defaults, *(["EVENT_TYPE"] if self._kind == "interactions" else [])}
         required = [column.name for column in schema.required(self._kind, self._settings.personalize_domain)]
-        missing = [name for name in required if name not in self.targets and name not in given]
+        return tuple(name for name in required if name not in self.targets and name not in given)
+
+    def _way(self, missing: Sequence[str]) -> list[str]:
+        """Return a remark about required columns that no column of the file looks like."""
         if not missing:
             return []
         way = "name the column under columns"
