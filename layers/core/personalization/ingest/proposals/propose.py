@@ -85,7 +85,7 @@ class Proposal:
         if self.section or self.choices:
             written.append(f"{self.kind}:")
         for name, value in self.section.items():
-            written += [f"  {line}" for line in _yaml({name: value}, flow=None if name == "returns" else False)]
+            written += [f"  {line}" for line in _yaml({name: value}, flow=None if name in {"ignore", "returns"} else False)]
         return written + [f"  # {line}" for line in (*self.choices, *self.options)]
 
     def flow(self) -> str:
@@ -327,7 +327,7 @@ class _Proposer:
                 numeric.append(quantity)
                 found["returns"] = {"column": sample.header[quantity], "below": 0}
                 share = negative / len(sample.rows)
-                self._remarks.append(f"{sample.header[quantity]} is below 0 in {share:.1%} of the rows seen: returns")
+                self._remarks.append(f"rows with {sample.header[quantity]} below 0 ({share:.1%} of those seen) are returns")
         if not self._files.rewrites_numbers and numeric:
             form = values.numbers([sample.column(index) for index in numeric])
             settings = {"decimal": form.decimal, "thousands": form.thousands, "currency": form.currency}
@@ -358,7 +358,7 @@ class _Proposer:
             if part:
                 theirs = self._sample.header[self.targets[name]]
                 self._remarks.append(
-                    f"{theirs} is empty in {part:.1%} of the rows seen: rejects.limit lets the others in"
+                    f"{theirs} is empty in {part:.1%} of the rows seen: rejects.limit lets in the others"
                 )
         return {"rejects": {"limit": min(1.0, math.ceil(share * 120) / 100)}}
 
