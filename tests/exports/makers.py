@@ -150,7 +150,7 @@ def ga4(path: Path) -> None:
 
 
 def seen_by_ga4(each: Sale) -> Imported:
-    return f"{100_000 + int(each.user)}.1767229200", each.item, each.time, GA4_EVENTS[each.type]
+    return f"{100_000 + int(each.user)}.1767229200", each.item, each.time, each.type
 
 
 # UCI's Online Retail: a workbook with dates as dates, ids as numbers, cancelled invoices (C…) and guests without an id.

@@ -181,6 +181,14 @@ def test_own_columns_and_returns_have_the_shops_marks_and_texts_stay() -> None:
     assert "1 rows with MENGE below 0 became events of the type Return" in found.notes
 
 
+def test_event_types_get_the_names_that_they_have_here() -> None:
+    text = "interactions: {event_types: {purchase: Purchase, view_item: View}}"
+    lines = [f"u,i,170000000{n},{kind}" for n, kind in enumerate(["purchase", "view_item", "Wish", ""])]
+    rows, found = read("interactions", text, "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE", *lines)
+    assert [row.rpartition(",")[2] for row in rows[1:]] == ["Purchase", "View", "Wish", "Purchase"]
+    assert "2 values of EVENT_TYPE were renamed as the settings say" in found.notes
+
+
 def test_a_copy_of_events_is_in_the_form_of_the_import() -> None:
     header = "USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP,EVENT_VALUE,STREAMED_TO"
     rows, _ = read(

@@ -61,7 +61,7 @@ def proposed(taken: Sample, settings: str = "") -> Proposal:
                 "event_timestamp": "TIMESTAMP",
                 "event_name": "EVENT_TYPE",
             },
-            {"ignore": ["user_id", "*"], "unit": "us"},
+            {"ignore": ["user_id", "*"], "unit": "us", "event_types": {"view_item": "View"}},
         ),
         (
             "InvoiceNo|StockCode|Description|Quantity|InvoiceDate|UnitPrice|CustomerID|Country",
@@ -97,7 +97,7 @@ def proposed(taken: Sample, settings: str = "") -> Proposal:
             "visitorid|itemid|ts|action",
             "1|2|1767229200123|buy",
             {"visitorid": "USER_ID", "ts": "TIMESTAMP", "action": "EVENT_TYPE"},
-            {"unit": "ms"},
+            {"unit": "ms", "event_types": {"buy": "Purchase"}},
         ),
     ],
     ids=["Shopify", "GA4", "UCI", "Korean", "SAP", "Matomo", "milliseconds"],

@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from personalization.core.errors import Rejected
@@ -62,6 +62,8 @@ class Layout:
     added: tuple[str, ...] = ()
     """Columns added to the dataset by a change of its schema."""
     returns: ReturnRule | None = None
+    event_types: Mapping[str, str] = field(default_factory=dict)
+    """The event types of the drop that have other names in the import."""
 
     def names(self) -> tuple[str, ...]:
         return tuple(slot.name for slot in self.slots)
@@ -133,7 +135,8 @@ def arrange(
         if index not in sources.values() and is_ignored(theirs, files.ignore, None)
     ]:
         notes.append(f"left out, as the settings say: {_listed(left_out)}")
-    return Layout(kind, slots, tuple(notes), added, returns)
+    types = settings.interactions.event_types if own_form and settings.interactions else {}
+    return Layout(kind, slots, tuple(notes), added, returns, types if kind == "interactions" else {})
 
 
 def _has_form(name: str, columns: Iterable[str], files: FileSettings) -> bool:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,149}$")]
 TheirName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=150)]
 """A column's name as the shop writes it."""
+EventType = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Unit = Literal["s", "ms", "us"]
 
 ISO = "iso"
@@ -148,6 +149,8 @@ class InteractionFileSettings(FileSettings):
 
     returns: Returns | None = None
     """Which interactions are returns; without it, the shop's `returns` decide."""
+    event_types: dict[EventType, EventType] = {}
+    """The shop's event types, such as view_item, and their names here, such as View; others keep their names."""
 
 
 def merged(

@@ -34,6 +34,7 @@ _CHANGES = {
     "filled": "{count:,} empty cells of {name} were filled in",
     "converted": "{count:,} times of {name} were turned into whole Unix seconds ({zone} where they name no zone)",
     "numbers": "{count:,} numbers of {name} were written with a point before their decimals, and without signs",
+    "renamed": "{count:,} values of {name} were renamed as the settings say",
     "joined": "{count:,} values of {name} had line breaks, which are spaces now: Personalize reads one record a line",
     "cut": "{count:,} values of {name} were cut off at {most:,} characters, the most that Personalize takes",
 }
@@ -301,6 +302,9 @@ class _Checker:
                 values, broken = converted.values, converted.broken
                 kind = "converted" if slot.column and slot.column.name.endswith("TIMESTAMP") else "numbers"
                 self._profile.changes[kind, slot.name] += converted.changed
+            if slot.name == "EVENT_TYPE" and (names := self._layout.event_types):
+                values = cells.replace(list(names), list(names.values()))
+                self._profile.changes["renamed", slot.name] += int((values != cells).sum())
             if slot.default is not None:
                 empty = cells.str.len_bytes() == 0
                 self._profile.changes["filled", slot.name] += int(empty.sum())

@@ -100,6 +100,15 @@ _OWN = """
     会員ランク=MEMBERSHIP_STATUS 会员等级=MEMBERSHIP_STATUS 가입일=JOINED 가입경로=CHANNEL 기기=DEVICE 채널=CHANNEL
     größe=SIZE schlüssel=KEY 가격대=PRICE_RANGE 할인율=DISCOUNT 재고=STOCK
 """
+_EVENTS = """
+    purchase=Purchase purchased=Purchase buy=Purchase bought=Purchase order=Purchase ordered=Purchase
+    transaction=Purchase checkoutcomplete=Purchase ordercompleted=Purchase 구매=Purchase 구매완료=Purchase
+    주문=Purchase 購入=Purchase 购买=Purchase view=View viewed=View viewitem=View viewproduct=View productview=View
+    productviewed=View detail=View pdpview=View click=View 조회=View 상품조회=View 閲覧=View 浏览=View
+    addtocart=AddToCart cart=AddToCart addcart=AddToCart productadded=AddToCart 장바구니=AddToCart
+    장바구니담기=AddToCart カート追加=AddToCart 加购=AddToCart
+"""
+"""Event types, and the names that filters, use cases and the purchase likelihood have for them."""
 PERSONAL = re.compile(
     r"(first|last|full|sur|family|given|billing|shipping|customer|user|member)?name|.*e?mail.*|.*phone.*|.*mobile|.*address.*"
     r"|street.*|zip.*|postal.*|postcode|.*birth.*|dob|.*password.*|.*token|ip|ipaddress|vorname|nachname|strasse|straße|plz|telefon"
@@ -120,6 +129,11 @@ def own(name: str) -> str | None:
     return _TRANSLATED.get(plain(name))
 
 
+def event(name: str) -> str | None:
+    """Return what an event type is called here."""
+    return _NAMED.get(plain(name))
+
+
 def plain(name: str) -> str:
     """Return a column's name as the lists above have it."""
     return re.sub(r"[\W_]+", "", name).casefold()
@@ -130,4 +144,5 @@ def ranks(names: str) -> dict[str, int]:
     return {plain(name): rank for rank, name in reversed(list(enumerate(names.split())))}
 
 
+_NAMED = {plain(theirs): ours for theirs, ours in (pair.split("=") for pair in _EVENTS.split())}
 _TRANSLATED = {plain(theirs): ours for theirs, ours in (pair.split("=") for pair in _OWN.split())}

@@ -85,7 +85,9 @@ class Proposal:
         if self.section or self.choices:
             written.append(f"{self.kind}:")
         for name, value in self.section.items():
-            written += [f"  {line}" for line in _yaml({name: value}, flow=None if name in {"ignore", "returns"} else False)]
+            written += [
+                f"  {line}" for line in _yaml({name: value}, flow=None if name in {"ignore", "returns"} else False)
+            ]
         return written + [f"  # {line}" for line in (*self.choices, *self.options)]
 
     def flow(self) -> str:
@@ -163,6 +165,7 @@ class _Proposer:
             **section,
             **self._times(),
             **self._numbers(),
+            **self._event_types(),
         }
         new, shared = {} if found == own else found, self._rejects()
         remarks = (*self._way(missing), *self._remarks)
@@ -327,7 +330,9 @@ class _Proposer:
                 numeric.append(quantity)
                 found["returns"] = {"column": sample.header[quantity], "below": 0}
                 share = negative / len(sample.rows)
-                self._remarks.append(f"rows with {sample.header[quantity]} below 0 ({share:.1%} of those seen) are returns")
+                self._remarks.append(
+                    f"rows with {sample.header[quantity]} below 0 ({share:.1%} of those seen) are returns"
+                )
         if not self._files.rewrites_numbers and numeric:
             form = values.numbers([sample.column(index) for index in numeric])
             settings = {"decimal": form.decimal, "thousands": form.thousands, "currency": form.currency}
@@ -336,6 +341,15 @@ class _Proposer:
                 whole = form.example.replace(form.thousands or "", "")
                 self._remarks.append(f"{form.example} is read as {whole}: leave thousands out if it is a fraction")
         return found
+
+    def _event_types(self) -> dict[str, Any]:
+        """Return the names of event types that go by others here."""
+        section = self._settings.interactions
+        if self._kind != "interactions" or "EVENT_TYPE" not in self.targets or (section and section.event_types):
+            return {}
+        there = dict.fromkeys(self._sample.column(self.targets["EVENT_TYPE"]))
+        found = {theirs: ours for theirs in there if (ours := names.event(theirs)) not in {None, theirs}}
+        return {"event_types": found} if found else {}
 
     def _quantity(self) -> int | None:
         """Return the column that tells how many were bought, of interactions."""
