@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bucket, the way from a drop to a run, and what Personalize may read."""
 
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
 from tests.statemachines.machine import FILE
 from tests.template.stack import PSEUDO, ROOT, STACK, compiled
 
 BUCKET = STACK.of("S3::Bucket")["DropBucket"]
 POLICY = {each["Sid"]: each for each in STACK.of("S3::BucketPolicy")["DropBucketPolicy"]["PolicyDocument"]["Statement"]}
-RULE = STACK.of("Events::Rule")["RetrainStateMachineDrop"]
+RULES = {
+    name: STACK.of("Events::Rule")[name] for name in ("RetrainStateMachineDrop", "RetrainStateMachineDropInFolder")
+}
 
 
 def test_the_bucket_is_private_encrypted_and_announces_what_is_dropped() -> None:
@@ -68,20 +75,58 @@ def test_data_outlives_the_stack() -> None:
     assert STACK.of("DynamoDB::Table")["ShopsTable"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
 
 
-def test_a_drop_starts_the_machine() -> None:
-    assert RULE["EventPattern"] == {
-        "source": ["aws.s3"],
-        "detail-type": ["Object Created"],
-        "detail": {"bucket": {"name": ["DropBucket"]}, "object": {"key": [{"prefix": "drops/"}]}},
-    }
-    assert RULE["Targets"][0]["Arn"] == "RetrainStateMachine"
-    assert "Input" not in RULE["Targets"][0]
+def rules_that_take(key: str) -> list[str]:
+    """Which rules start a run for an object."""
+
+    def matches(filters: list[dict[str, Any]]) -> bool:
+        return any(
+            not any(fnmatchcase(key, each) for each in one["anything-but"]["wildcard"])
+            if "anything-but" in one
+            else fnmatchcase(key, one["wildcard"])
+            for one in filters
+        )
+
+    return [name for name, rule in RULES.items() if matches(rule["EventPattern"]["detail"]["object"]["key"])]
+
+
+def test_a_drop_starts_a_run_with_the_event_itself() -> None:
+    for rule in RULES.values():
+        pattern = rule["EventPattern"]
+        assert (pattern["source"], pattern["detail-type"]) == (["aws.s3"], ["Object Created"])
+        assert pattern["detail"]["bucket"] == {"name": ["DropBucket"]}
+        assert rule["Targets"][0]["Arn"] == "RetrainStateMachine"
+        assert "Input" not in rule["Targets"][0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["settings.yaml", "items/a b.csv", "users/incremental/a.csv", "items/2026/_SUCCESS", "items/x/y/unload_manifest",
+     "interactions/incremental/x/manifest.json", "wrong/a.csv", "a.csv"],
+)  # fmt: skip
+def test_every_drop_is_taken_by_one_rule(name: str) -> None:
+    assert len(rules_that_take(f"drops/demo/{name}")) == 1
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["drops/demo/items/2026/part-0.csv", "drops/demo/items/2026/11/part-0", "imports/demo/run/items/part-0.csv",
+     "likelihood/demo/x", "work/demo/run/manifest", "reports/demo/incremental/x/y"],
+)  # fmt: skip
+def test_parts_and_what_runs_write_start_nothing(key: str) -> None:
+    assert rules_that_take(key) == []
+
+
+def test_the_rule_names_all_folders_but_that_of_drops() -> None:
+    (keys,) = RULES["RetrainStateMachineDrop"]["EventPattern"]["detail"]["object"]["key"]
+    others = {each["Prefix"] for each in BUCKET["LifecycleConfiguration"]["Rules"] if "Prefix" in each} - {"drops/"}
+    assert set(keys["anything-but"]["wildcard"]) == {f"{folder}*" for folder in others} | {"drops/*/*/*/*"}
 
 
 def test_what_cannot_be_delivered_is_kept_and_seen() -> None:
-    (target,) = RULE["Targets"]
-    assert target["DeadLetterConfig"] == {"Arn": "UnstartedRunsQueue.Arn"}
-    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
+    for rule in RULES.values():
+        (target,) = rule["Targets"]
+        assert target["DeadLetterConfig"] == {"Arn": "UnstartedRunsQueue.Arn"}
+        assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
     queue = STACK.of("SQS::Queue")["UnstartedRunsQueue"]
     assert (queue["MessageRetentionPeriod"], queue["SqsManagedSseEnabled"]) == (14 * 86400, True)
 
@@ -148,7 +193,7 @@ def test_rules_may_leave_dead_letters_in_the_chores_queue() -> None:
 def test_only_what_starts_runs_may_leave_dead_letters() -> None:
     (statement,) = STACK.of("SQS::QueuePolicy")["UnstartedRunsQueuePolicy"]["PolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
-    assert statement["Condition"]["ArnEquals"]["aws:SourceArn"] == "RetrainStateMachineDrop.Arn"
+    assert statement["Condition"]["ArnEquals"]["aws:SourceArn"] == [f"{name}.Arn" for name in RULES]
 
 
 def test_a_stopped_run_and_the_clock_start_the_sweep() -> None:
@@ -171,7 +216,7 @@ def test_the_clock_starts_no_run() -> None:
     starting = [
         name for name, rule in STACK.of("Events::Rule").items() if rule["Targets"][0]["Arn"] == "RetrainStateMachine"
     ]
-    assert starting == ["RetrainStateMachineDrop"]
+    assert starting == [*RULES]
 
 
 def test_a_run_waits_for_events_that_are_late_and_for_the_next_file_of_a_burst() -> None:
