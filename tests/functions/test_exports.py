@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 pytestmark = pytest.mark.usefixtures("personalize")
+DOCUMENT = Path(__file__).parents[2] / "docs" / "exports.md"
 SETTINGS = "drops/shop/settings.yaml"
 
 
@@ -44,13 +45,23 @@ def imported(bucket: "S3Client") -> Counter[Imported]:
     return found
 
 
+def proposed(path: Path) -> Path:
+    """The settings that the operator's command writes for an export."""
+    settings = path.parent / "settings.yaml"
+    assert mapping.main(parser().parse_args(["map", str(path), "--write", str(settings)]), Terminal()) == 0
+    return settings
+
+
+def test_the_document_shows_the_proposal_as_it_is(tmp_path: Path) -> None:
+    text = proposed(EXPORTS["Korean ERP"].made(tmp_path)).read_text()
+    assert f"```yaml\n{text}```\n" in DOCUMENT.read_text()
+
+
 @pytest.mark.parametrize("program", EXPORTS)
 def test_an_export_is_imported_to_the_row(program: str, bucket: "S3Client", tmp_path: Path) -> None:
     export = EXPORTS[program]
     path = export.made(tmp_path)
-    settings = tmp_path / "settings.yaml"
-    assert mapping.main(parser().parse_args(["map", str(path), "--write", str(settings)]), Terminal()) == 0
-    bucket.upload_file(str(settings), BUCKET, SETTINGS)
+    bucket.upload_file(str(proposed(path)), BUCKET, SETTINGS)
     plan = handler({"bucket": BUCKET, "key": dropped(bucket, path), "run": "run-1"}, None)
     assert imported(bucket) == export.expected()
     assert plan["rejects"] == export.left_out()

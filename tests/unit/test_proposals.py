@@ -203,3 +203,14 @@ def test_the_marks_of_numbers_are_found(found: list[object], marks: tuple[str, s
     form = values.numbers([cells])
     assert (form.decimal or ".") == decimal
     assert form.thousands == (group if any(group in cell for cell in cells) else None)
+
+
+def test_columns_that_are_left_out_tell_the_marks_of_returns() -> None:
+    header = "customer|material|fakturadatum|menge|nettowert"
+    rows = [f"c{n}|m{n}|{20 + n}.01.2026|{n},000{'-' * (n % 2)}|1.234,5{n}" for n in range(6)]
+    section = proposed(sample(header, *rows)).section
+    assert (section["decimal"], section["thousands"]) == (",", ".")
+    without = propose(sample(header.rpartition("|")[0], *(row.rpartition("|")[0] for row in rows)), ShopSettings())
+    assert without is not None
+    assert without.section["thousands"] == ","
+    assert any("leave thousands out if it is a fraction" in each for each in without.remarks)

@@ -335,6 +335,9 @@ class _Proposer:
                 )
         if not self._files.rewrites_numbers and numeric:
             form = values.numbers([sample.column(index) for index in numeric])
+            if form.example:
+                # Other columns tell which mark is which, though they are not imported.
+                form = values.numbers([*map(sample.column, numeric), *self._other_numbers(numeric)])
             settings = {"decimal": form.decimal, "thousands": form.thousands, "currency": form.currency}
             found |= {name: value for name, value in settings.items() if value is not None}
             if form.example:
@@ -350,6 +353,12 @@ class _Proposer:
         there = dict.fromkeys(self._sample.column(self.targets["EVENT_TYPE"]))
         found = {theirs: ours for theirs in there if (ours := names.event(theirs)) not in {None, theirs}}
         return {"event_types": found} if found else {}
+
+    def _other_numbers(self, but: Sequence[int]) -> list[list[str]]:
+        """Return the columns that have numbers only, apart from ids and times."""
+        others = set(range(len(self._sample.header))) - {*but, *self.targets.values()}
+        cells = {index: [cell for cell in self._sample.column(index) if cell.strip()] for index in sorted(others)}
+        return [found for found in cells.values() if found and all(map(values.is_number, found))]
 
     def _quantity(self) -> int | None:
         """Return the column that tells how many were bought, of interactions."""

@@ -158,6 +158,11 @@ def read(cell: str, form: str) -> datetime | None:
         return None
 
 
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is a number in any form."""
+    return _NUMBER.fullmatch(cell.strip()) is not None
+
+
 def numbers(columns: Sequence[Sequence[str]]) -> Numbers:
     """Return the form of numbers in some columns; the default form where nothing tells another."""
     signs, kinds = Counter[str](), Counter[tuple[str, str]]()
