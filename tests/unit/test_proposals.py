@@ -207,7 +207,7 @@ def test_the_marks_of_numbers_are_found(found: list[object], marks: tuple[str, s
 
 def test_columns_that_are_left_out_tell_the_marks_of_returns() -> None:
     header = "customer|material|fakturadatum|menge|nettowert"
-    rows = [f"c{n}|m{n}|{20 + n}.01.2026|{n},000{'-' * (n % 2)}|1.234,5{n}" for n in range(6)]
+    rows = [f"c{n}|m{n}|{20 + n}.01.2026|{n + 1},000{'-' * (n % 2)}|1.234,5{n}" for n in range(6)]
     section = proposed(sample(header, *rows)).section
     assert (section["decimal"], section["thousands"]) == (",", ".")
     without = propose(sample(header.rpartition("|")[0], *(row.rpartition("|")[0] for row in rows)), ShopSettings())
