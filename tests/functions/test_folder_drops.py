@@ -7,6 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 from personalization.core.errors import Rejected
 from personalization.shop.plan import Plan
@@ -80,6 +81,30 @@ def test_parts_need_no_header_where_a_manifest_names_the_columns(drop: Drop, buc
     assert imported(bucket, event)[0].startswith("u0,i0,")
 
 
+def parquet(first: int, end: int, times: type[pl.Int32 | pl.Int64 | pl.String]) -> bytes:
+    file = io.BytesIO()
+    frame = pl.read_csv(io.StringIO(HEADER + "".join(ROWS[first:end])))
+    frame.with_columns(pl.col("TIMESTAMP").cast(times)).write_parquet(file)
+    return file.getvalue()
+
+
+def test_parts_in_parquet_may_hold_no_rows_and_need_types_of_one_kind(drop: Drop, bucket: "S3Client") -> None:
+    parts: dict[str, str | bytes] = {
+        "0.parquet": parquet(0, 600, pl.Int64),
+        "1.parquet": parquet(0, 0, pl.Int32),
+        "2": parquet(600, 1200, pl.Int32),
+    }
+    event = dropped(drop, parts)
+    assert handler(event, None)["rows"] == 1_200
+    assert imported(bucket, event)[0] == "u0,i0,1700000000,Purchase,0.5"
+    drop(f"{FOLDER}3.parquet", parquet(0, 9, pl.String))
+    with pytest.raises(Rejected, match=r"the column TIMESTAMP has whole numbers in 0\.parquet, but text in 3\.parquet"):
+        handler(event, None)
+    drop(f"{FOLDER}3.parquet", b"PAR1" + bytes(20))
+    with pytest.raises(Rejected, match=r"3\.parquet: "):
+        handler(event, None)
+
+
 @pytest.mark.parametrize(
     ("parts", "reason"),
     [
@@ -114,11 +139,12 @@ def test_a_folder_is_refused_with_the_name_of_its_part_and_no_persons_id(
     assert bucket.list_objects_v2(Bucket=BUCKET, Prefix="imports/").get("KeyCount", 0) == 0
 
 
-def test_too_many_bad_rows_are_told_with_the_part_of_the_first(drop: Drop) -> None:
+def test_too_many_bad_rows_are_told_with_the_part_of_the_first(drop: Drop, bucket: "S3Client") -> None:
     bad = "".join(f"u{row},i1,soon,1\n" for row in range(200))
     event = dropped(drop, {"a.csv": HEADER + "".join(ROWS), "b.csv": HEADER + ROWS[0] + bad})
     with pytest.raises(Rejected, match=r"200 of 1,401 rows are bad .* \(first: b.csv, line 3\)"):
         handler(event, None)
+    assert report(bucket, event)["advice"][0].startswith(f"Correct the parts in {FOLDER}, and write _SUCCESS again: ")
 
 
 def test_the_same_parts_under_another_marker_are_handled_already(drop: Drop, personalize: FakePersonalize) -> None:

@@ -14,6 +14,7 @@ from moto.s3.models import s3_backends
 from personalization.core.errors import Rejected
 from personalization.ingest import parts
 from personalization.ingest.parts import Parts, list_parts
+from personalization.ingest.source import Source
 from personalization.shop.keys import recognise
 
 if TYPE_CHECKING:
@@ -103,6 +104,18 @@ def test_the_first_check_of_a_marker_fixes_its_parts_and_a_new_marker_has_its_ow
     folder.now += timedelta(hours=1)
     assert folder.parts(first) == found
     assert names(folder.parts(folder.put("_SUCCESS", ""))) == ["0.csv", "a.csv", "b.csv"]
+
+
+def test_a_part_that_is_replaced_or_deleted_during_the_run_is_read_as_it_was(folder: Folder) -> None:
+    for each in ("a.csv", "b.csv"):
+        folder.put(each, f"content of {each}")
+    marker = folder.put("_SUCCESS", "")
+    source = Source(folder.s3, folder.bucket, recognise(f"{FOLDER}_SUCCESS"), folder.parts(marker))
+    before = source.read().hexdigest()
+    folder.put("a.csv", "other")
+    folder.remove("b.csv")
+    again = Source(folder.s3, folder.bucket, recognise(f"{FOLDER}_SUCCESS"), folder.parts(marker))
+    assert (again.read().hexdigest(), again.digest.size) == (before, 32)
 
 
 def test_without_versions_the_marker_stands_for_what_is_there(folder: Folder) -> None:

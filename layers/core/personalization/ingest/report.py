@@ -20,6 +20,7 @@ from personalization.ingest.findings import (
 )
 from personalization.ingest.origins import Origins
 from personalization.reports import pages
+from personalization.shop import keys
 from personalization.shop.gate_settings import FOR_USERS
 from personalization.shop.keys import DataKind, Mode
 from personalization.shop.prices import Billed, Prices, campaign_month, estimate, estimate_trial
@@ -177,11 +178,11 @@ def _refused(broken: Reason, origins: Origins) -> Document:
 
 def _advice(about: Subject, found: Findings | None) -> list[str]:
     """Return advice for the people who made a refused file."""
-    folder = about.key.rpartition("/")[0]
-    advice = [
-        f"Correct the file and drop it again under {folder}/: nothing has changed in the shop, and "
-        "earlier imports still serve"
-    ]
+    folder, _, name = about.key.rpartition("/")
+    again = f"Correct the file and drop it again under {folder}/"
+    if keys.recognise(about.key).folder:
+        again = f"Correct the parts in {folder}/, and write {name} again"
+    advice = [f"{again}: nothing has changed in the shop, and earlier imports still serve"]
     if found is None or not found.rejected:
         return advice
     if not found.stopped and found.accepted:

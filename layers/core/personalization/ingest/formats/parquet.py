@@ -64,7 +64,8 @@ class Table:
     @property
     def types(self) -> Mapping[str, str]:
         """See `formats.table.Typed`; a column without a value has none."""
-        return {name: _kind(dtype) for name, dtype in self._columns.items() if dtype != pl.Null}
+        columns = self._columns.items() if self._selection.rows else ()
+        return {name: _kind(dtype) for name, dtype in columns if dtype != pl.Null}
 
     def rows(self) -> Iterator[Cells]:
         """Yield the rows."""
