@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from personalization.batch.answers import Answer, Layout, Row, default_columns, parse
 from personalization.batch.plan import Cursor, Job, Progressed
-from personalization.batch.questions import read_table
 from personalization.core import csv_dialect
 from personalization.core.aws import objects
 from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import Broken, Rejected
 from personalization.core.status import ACTIVE
+from personalization.shop import item_files
 from personalization.shop.item_table import ShownItems, fetch
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def convert(
     began, files = clock(), sorted(key for key in objects.list_keys(s3, bucket, job.answers) if key.endswith(".out"))
     if not files:
         raise Broken(job.resource.name, f"there are no answers below s3://{bucket}/{job.answers}")
-    table = read_table(s3, bucket, job.shop)
+    table = item_files.table(s3, bucket, job.shop)
     layout = Layout(job, default_columns(table) if job.settings.columns is None else job.settings.columns)
     shown = ShownItems(fetch(lambda: s3, lambda: bucket))
     while made.file < len(files) and clock() - began < BUDGET_SECONDS:

@@ -23,7 +23,7 @@ from personalization.events import erasure_requests
 from personalization.ingest import sales
 from personalization.likelihood import inputs
 from personalization.runs.claims import PREFIX, Claim
-from personalization.shop import item_table, prices, records
+from personalization.shop import item_files, item_table, prices, records
 from personalization.shop.item_table import Table
 from personalization.shop.settings import ShopSettings
 
@@ -100,7 +100,7 @@ def _line(job: Job) -> Callable[[str], bytes]:
 
 def _asked(aws: Clients, job: Job, environment: Environment, counts: _Counts) -> Iterator[str]:
     if job.settings.takes_items:
-        table = read_table(aws.s3, environment.bucket, job.shop)
+        table = item_files.table(aws.s3, environment.bucket, job.shop)
         yield from (name for name, _ in items(aws.s3, environment.bucket, job.shop, table))
         return
     leaving = erasure_requests.leaving(aws.table, environment.shopper_events_table, job.shop)
@@ -156,11 +156,6 @@ def _lines(s3: "S3Client", bucket: str, key: str) -> Iterator[str]:
         raise Rejected(key, f"the file cannot be read: {error}") from None
 
 
-def read_table(s3: "S3Client", bucket: str, shop: str) -> Table | None:
-    """Return the shop's table of items."""
-    return item_table.read(objects.get_json(s3, bucket, item_table.document_key(shop)))
-
-
 def items(s3: "S3Client", bucket: str, shop: str, table: Table | None) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Yield the shop's items with their columns.
 
@@ -186,7 +181,7 @@ def wanted_items(s3: "S3Client", bucket: str, job: Job) -> list[str]:
     segment = job.settings.segment
     if segment is None or segment.items:
         return list(segment.items) if segment else []
-    table = read_table(s3, bucket, job.shop)
+    table = item_files.table(s3, bucket, job.shop)
     known = table.columns if table else ()
     if unknown := [name for name in segment.attributes if name not in known]:
         raise Rejected(f"batch.{job.name}", f"items have no column {', '.join(unknown)}: they have {', '.join(known)}")

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of batch jobs, with a bucket, two tables and a Personalize that tests script."""
+
+import csv
+import gzip
+import io
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from personalization.batch import convert, steps
+from personalization.batch.plan import Cursor, Job
+from personalization.core.errors import Rejected
+from personalization.events import erasure_requests
+from personalization.likelihood import inputs
+from personalization.shop import item_table, records
+from personalization.shop.item_table import Table
+from personalization.shop.schema import Column, Schema
+
+from functions.run_batch.app import handler
+from tests.functions import likelihoods
+from tests.functions.fakes import ARN, FakePersonalize
+from tests.functions.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, Event, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+SCHEMA = Schema("interactions", (Column("USER_ID"), Column("ITEM_ID"), Column("TIMESTAMP", "long"))).text()
+USERS = 30
+
+
+def put(bucket: "S3Client", key: str, text: str) -> None:
+    data = text.encode()
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(data) if key.endswith(".gz") else data)
+
+
+def read(bucket: "S3Client", key: str) -> str:
+    return bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
+
+
+@pytest.fixture
+def shop(bucket: "S3Client", demo: None, personalize: FakePersonalize) -> "S3Client":
+    """A promoted shop with interactions, users and a table of items."""
+    assert demo is None
+    rows = "".join(f"u{n % USERS},i{n % 7},{1_700_000_000 + n}\n" for n in range(200))
+    for kind, text in (
+        ("interactions", f"USER_ID,ITEM_ID,TIMESTAMP\n{rows}"),
+        ("users", "USER_ID,AGE\nu1,30\nlate,40\n"),
+    ):
+        key = inputs.key("demo", kind, "FULL", 1, "run-0")  # type: ignore[arg-type]
+        put(bucket, key, text)
+    table = Table("v", 1, ("NAME", "PRICE", "CATEGORY_L1"))
+    put(bucket, item_table.document_key("demo"), json.dumps(table.as_json()))
+    lines = [
+        item_table.line(f"i{n}", {0: f"Tea, {n}", 1: f"{n}.5", 2: "Tea|Hot" if n % 2 else "Oil"}) for n in range(7)
+    ]
+    bucket.put_object(Bucket=BUCKET, Key=item_table.shard_key("demo", "v", 0), Body=item_table.pack(lines))
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/x"}})
+    personalize.says("DescribeSchema", {"schema": {"schema": SCHEMA}})
+    return bucket
+
+
+def planned(bucket: "S3Client", name: str, settings: str) -> Event:
+    """The plan of a job with these settings."""
+    put(bucket, "drops/demo/settings.yaml", f"batch: {{{name}: {settings}}}\n")
+    (job,) = handler({**load("run_batch_plan"), "batch": name}, None)["jobs"]  # type: ignore[misc]
+    found: Event = job
+    return found
+
+
+def asked(bucket: "S3Client", job: Event) -> list[Any]:
+    return [json.loads(line) for line in read(bucket, Job.read(job).questions).splitlines()]
+
+
+def answered(bucket: "S3Client", job: Event, lines: list[Event]) -> None:
+    """What Personalize's job leaves."""
+    own = Job.read(job)
+    put(bucket, f"{own.answers}{own.name}.json.out", "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def exported(bucket: "S3Client", job: Event) -> dict[str, str]:
+    """The files of an export by name, without Personalize's."""
+    folder = Job.read(job).folder
+    found = bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder, Delimiter="/").get("Contents", [])
+    return {each["Key"].removeprefix(folder): each["Key"] for each in found}
+
+
+def test_all_users_are_asked_once_and_those_who_leave_are_not(shop: "S3Client", table: "DynamoDBClient") -> None:
+    erasure_requests.ask(table, SHOPPER_EVENTS, "demo", "u3", "receipt", 1)
+    try:
+        job = planned(shop, "mail", "{output: mail, filter: not-purchased}")
+        question = handler({"step": "write", "job": job}, None)
+    finally:
+        table.delete_item(TableName=SHOPPER_EVENTS, Key={"shopper": {"S": "!demo"}, "event": {"S": "u3"}})
+    users = [line["userId"] for line in asked(shop, job)]
+    assert sorted(users) == sorted([*(f"u{n}" for n in range(USERS) if n != 3), "late"])
+    assert (question["unknown"], question["leftOut"], question["dollars"]) == (1, 1, pytest.approx(0.067 * 30 / 1000))
+    report = json.loads(read(shop, f"{Job.read(job).report}.json"))
+    assert (report["state"], report["answers"], report["exported"]) == ("running", 30, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", '\ufeffname,User_Id\n"b, c",u1\nd,u2\ne,u1\nf,\n'),
+        ("a.csv.gz", "USER_ID\nu1\nu2\n"),
+        ("a.txt", "u1\r\nu2\n\n"),
+        ("a.jsonl", '{"userId": "u2"}\n{"userId": "u1", "context": {}}\n'),
+    ],
+)
+def test_a_file_of_users_is_read_by_its_ending(shop: "S3Client", name: str, text: str) -> None:
+    put(shop, f"drops/demo/lists/{name}", text)
+    job = planned(shop, "some", f"{{users: {{file: {name}}}}}")
+    assert handler({"step": "write", "job": job}, None)["lines"] == 2
+    assert sorted(line["userId"] for line in asked(shop, job)) == ["u1", "u2"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "text", "reason"),
+    [
+        ("{users: {file: a.csv}}", "USER_ID\n", "there are no users to ask for"),
+        ("{users: {file: a.csv}}", "kunde\nu1\n", "the file has no column USER_ID; its columns are kunde"),
+        ("{users: {file: a.csv}}", f"USER_ID\n{'u' * 300}\n", "line 2: an id has at most 256 bytes"),
+        ("{users: {file: b.csv}}", "", "there is no such file"),
+        ("{users: {file: a.json}}", "[]", 'line 1 is not of the form {"userId": "…"}'),
+        ("{budget: 0.002}", "", r"about \$0.00 for 31 lists is more than its budget of \$0.00"),
+        ("{segment: {items: [i1], users: 600000}}", "", "a segment by likelihood has at most 500,000 users"),
+        (
+            "{segment: {attributes: {CATEGORY_L1: Tee}}}",
+            "",
+            "CATEGORY_L1 = Tee; values of CATEGORY_L1 are Hot, Oil, Tea",
+        ),
+        ("{segment: {attributes: {BRAND: x}}}", "", "items have no column BRAND: they have NAME, PRICE, CATEGORY_L1"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_it_costs_anything(
+    shop: "S3Client", settings: str, text: str, reason: str
+) -> None:
+    put(shop, f"drops/demo/lists/a.{'json' if 'json' in settings else 'csv'}", text)
+    with pytest.raises(Rejected, match=reason):
+        handler({"step": "write", "job": planned(shop, "some", settings)}, None)
+    assert shop.list_objects_v2(Bucket=BUCKET, Prefix="exports/").get("Contents", []) == []
+
+
+def test_a_job_is_asked_by_name_and_a_mail_has_names_prices_and_errors_beside(
+    shop: "S3Client", personalize: FakePersonalize
+) -> None:
+    job = planned(shop, "mail", "{items: 2, output: mail, filter: not-purchased}")
+    question = handler({"step": "write", "job": job}, None)
+    first = handler({"step": "answer", "job": job}, None)
+    sent = personalize.asked("CreateBatchInferenceJob")
+    assert (sent["numResults"], sent["filterArn"]) == (2, f"{ARN}:filter/retail-demo-not-purchased")
+    assert sent["solutionVersionArn"] == f"{ARN}:solution/x/1f2e3d4c"
+    personalize.says("DescribeBatchInferenceJob", {"batchInferenceJob": {"status": "ACTIVE"}})
+    assert handler({"step": "answer", "job": job, "made": first["made"]}, None)["ready"] is True
+    answered(
+        shop,
+        job,
+        [
+            {
+                "input": {"userId": "u1"},
+                "output": {"recommendedItems": ["i1", "i2"], "scores": [0.5, 0.1]},
+                "error": None,
+            },
+            {"input": {"userId": "u2"}, "output": {"recommendedItems": ["i9"]}},
+            {"input": {"userId": "u3"}, "output": {"recommendedItems": []}, "error": "User error: no"},
+        ],
+    )
+    done = handler({"step": "convert", "job": job}, None)
+    files = exported(shop, job)
+    assert sorted(files) == ["errors-00000.csv", "mail-00000.csv"]
+    rows = list(csv.reader(io.StringIO(read(shop, files["mail-00000.csv"]))))
+    assert rows == [
+        ["USER_ID", "ITEM_ID_1", "NAME_1", "PRICE_1", "ITEM_ID_2", "NAME_2", "PRICE_2"],
+        ["u1", "i1", "Tea, 1", "1.5", "i2", "Tea, 2", "2.5"],
+        ["u2", "i9", "", "", "", "", ""],
+    ]
+    told = handler({"step": "report", "job": job, "question": question, "made": done["made"]}, None)
+    assert (told["lists"], told["rows"], told["errors"]) == (3, 2, 1)
+    assert "u3: User error: no" in read(shop, str(told["report"]))
+    assert json.loads(read(shop, "exports/demo/mail/newest.json"))["run"] == load("run_batch_plan")["run"]
+
+
+def test_parquet_has_the_rows_of_csv_whole_or_in_parts(shop: "S3Client", monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        {"input": {"userId": f"u{n}"}, "output": {"recommendedItems": [f"i{n % 7}", "i9"], "scores": [0.25, 0.125]}}
+        for n in range(25)
+    ]
+    tables = []
+    for output, part in (("csv", 100), ("parquet", 100), ("parquet", 4)):
+        job = planned(shop, "some", f"{{output: {output}}}")
+        answered(shop, job, lines)
+        monkeypatch.setattr(convert, "PART_LISTS", part)
+        # A call ends after one part.
+        clock, made = iter(range(0, 100_000, 1_000)), Cursor()
+        for _ in range(30):
+            moved = convert.convert(shop, BUCKET, Job.read(job), made, lambda ticks=clock: float(next(ticks)) / 10)
+            made = moved.made
+            if moved.ready:
+                break
+        assert (moved.ready, made.lists, made.rows) == (True, 25, 50)
+        files = [key for name, key in sorted(exported(shop, job).items()) if name.endswith(output)]
+        assert len(files) == (7 if part == 4 else 1)
+        bodies = [io.BytesIO(shop.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in files]
+        reader = pl.read_csv if output == "csv" else pl.read_parquet
+        tables.append(pl.concat([reader(each) for each in bodies]).with_columns(pl.all().cast(pl.String)))
+        for key in exported(shop, job).values():
+            shop.delete_object(Bucket=BUCKET, Key=key)
+    assert tables[0].columns == ["USER_ID", "RANK", "ITEM_ID", "SCORE", "NAME", "PRICE"]
+    assert tables[0].rows() == tables[1].rows() == tables[2].rows()
+
+
+def test_a_job_whose_answers_are_all_errors_fails_with_the_first(shop: "S3Client") -> None:
+    job = planned(shop, "some", "{}")
+    answered(shop, job, [{"input": "nonsense", "output": {}, "error": "User error: each line"}])
+    with pytest.raises(Rejected, match="every answer is an error: nonsense: User error: each line"):
+        handler({"step": "convert", "job": job}, None)
+
+
+def test_a_segment_recipe_is_trained_once_for_a_release_and_priced(shop: "S3Client") -> None:
+    settings = "{segment: {recipe: item-attribute-affinity, attributes: {CATEGORY_L1: Tea}, users: 10}}"
+    job = planned(shop, "fans", settings)
+    part = job["training"]["recipe"]
+    assert part["recipeArn"] == "arn:aws:personalize:::recipe/aws-item-attribute-affinity"
+    assert part["solution"]["name"] == "retail-demo-item-attribute-affinity"
+    question: Any = handler({"step": "write", "job": job}, None)
+    assert asked(shop, job) == [{"itemAttributes": 'ITEMS.CATEGORY_L1 = "Tea"'}]
+    assert question["dollars"] > question["trainingDollars"] == pytest.approx(0.06)
+    answered(shop, job, [{"input": {"itemAttributes": "x"}, "output": {"usersList": ["u5", "u1"]}, "error": None}])
+    made = handler({"step": "convert", "job": job}, None)["made"]
+    handler({"step": "report", "job": job, "question": question, "made": made}, None)
+    again: Any = handler({"step": "write", "job": planned(shop, "fans", settings)}, None)
+    assert again["trainingDollars"] == 0
+    # Its users are the next job's, by its newest export.
+    put(shop, "drops/demo/settings.yaml", f"batch: {{fans: {settings}, mail: {{users: {{segment: fans}}}}}}\n")
+    (mail,) = handler(load("run_batch_plan"), None)["jobs"]  # type: ignore[misc]
+    handler({"step": "write", "job": mail}, None)
+    assert sorted(line["userId"] for line in asked(shop, mail)) == ["u1", "u5"]
+
+
+def test_items_are_asked_for_similar_ones_and_a_ranking_names_its_items(shop: "S3Client") -> None:
+    job = planned(shop, "alike", "{recipe: similar-items}")
+    handler({"step": "write", "job": job}, None)
+    assert sorted(line["itemId"] for line in asked(shop, job)) == [f"i{n}" for n in range(7)]
+    put(shop, "drops/demo/lists/a.txt", "u1\n")
+    job = planned(shop, "order", "{recipe: personalized-ranking, rank: [i1, i2], users: {file: a.txt}}")
+    handler({"step": "write", "job": job}, None)
+    assert asked(shop, job) == [{"userId": "u1", "itemList": ["i1", "i2"]}]
+
+
+def test_a_promotion_runs_its_jobs_segments_first_and_a_shop_without_one_says_what_to_do(
+    shop: "S3Client", table: "DynamoDBClient"
+) -> None:
+    text = """batch:
+      mail: {users: {segment: fans}, after: promotion}
+      fans: {segment: {items: [i1]}, after: promotion}
+      other: {}
+    """
+    put(shop, "drops/demo/settings.yaml", text)
+    request = {**load("run_batch_plan"), "batch": "", "after": "promotion"}
+    jobs: Any = handler(request, None)["jobs"]
+    assert {each["name"]: each["wave"] for each in jobs} == {"mail": 1, "fans": 0}
+    with pytest.raises(Rejected, match="there is no batch job gone: its settings name mail, fans, other"):
+        handler({**request, "batch": "gone", "after": ""}, None)
+    records.delete(table, TABLE, "demo", "release")
+    try:
+        with pytest.raises(Rejected, match="no trained version yet: drop interactions, and wait for the promotion"):
+            handler(request, None)
+    finally:
+        records.put(table, TABLE, RELEASE)
+
+
+def test_a_segment_by_likelihood_ranks_users_as_the_api_would(
+    shop: "S3Client", fitted: dict[str, Any], personalize: FakePersonalize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fitted["outcome"] == "fitted"
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/x"}})
+    job = planned(shop, "likely", "{segment: {items: [i2, i4, i5], users: 8}}")
+    assert handler({"step": "write", "job": job}, None)["dollars"] == 0
+    # A call ends after a file of counters; the next one goes on.
+    monkeypatch.setattr(steps, "SCORE_SECONDS", 0.0)
+    moved: Any = {"made": {}}
+    for _ in range(100):
+        moved = handler({"step": "answer", "job": job, "made": moved["made"]}, None)
+        if moved["ready"]:
+            break
+        monkeypatch.setattr(steps, "SCORE_SECONDS", 60.0)
+    handler({"step": "convert", "job": job}, None)
+    rows = list(csv.DictReader(io.StringIO(read(shop, exported(shop, job)["likely-00000.csv"]))))
+    assert [row["SEGMENT"] for row in rows] == ["i2, i4, i5"] * 8
+
+    def any_of_them(user: str) -> float:
+        missed = 1.0
+        for item in ("i2", "i4", "i5"):
+            missed *= 1 - likelihoods.chance(user, item)
+        return 1 - missed
+
+    expected = {f"u{n}": any_of_them(f"u{n}") for n in range(60)}
+    best = sorted(expected, key=lambda user: -expected[user])[:8]
+    assert [row["USER_ID"] for row in rows] == best
+    for row in rows:
+        assert float(row["PROBABILITY"]) == pytest.approx(expected[row["USER_ID"]], rel=1e-3)
+
+
+def test_a_segment_waits_for_the_fit_of_its_release_and_says_that_there_is_none(
+    shop: "S3Client", table: "DynamoDBClient", unfitted: None
+) -> None:
+    assert unfitted is None
+    job = planned(shop, "likely", "{segment: {items: [i1]}}")
+    with pytest.raises(Rejected, match="the shop has no purchase likelihood: none was fitted yet"):
+        handler({"step": "answer", "job": job}, None)
+    records.put(table, TABLE, {**RELEASE, "promotedAt": datetime.now(UTC).isoformat(timespec="seconds")})
+    try:
+        waits = handler({"step": "answer", "job": job}, None)
+    finally:
+        records.put(table, TABLE, RELEASE)
+    assert (waits["status"], waits["ready"]) == ("FIT AWAITED", False)

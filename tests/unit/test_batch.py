@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decisions about batch jobs: their settings, their limits, their users and what they show."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from personalization.batch import plan as batch
+from personalization.batch.answers import Layout, parse
+from personalization.batch.plan import Job
+from personalization.batch.users import PARTITIONS, Distinct
+from personalization.core.errors import Rejected
+from personalization.shop.batch_settings import BatchJob, Users
+from personalization.shop.plan import Resource
+from personalization.shop.settings import ShopSettings
+from personalization.shop.settings import parse as parse_settings
+
+
+def job(**settings: object) -> Job:
+    return Job(
+        name="mail", shop="demo", run="r", release="run", kind="lists", settings=BatchJob.model_validate(settings),
+        resource=Resource(name="n", arn="a"), solution_version_arn="arn:solution/x-v2-0a1b2c/1",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: {recipe: aws-trending-now}", "batch.a.recipe: Trending-Now has no batch jobs"),
+        ("a: {recipe: next-best-action}", "batch.a.recipe: Next-Best-Action has no batch jobs"),
+        ("a: {recipe: aws-ecomm-recommended-for-you}", "batch.a.recipe: recommenders have no batch jobs"),
+        ("a: {version: $LATEST}", "batch.a.version is not a setting"),
+        ("a: {recipe: similar-items}", "batch.a.recipe: the shop does not train similar-items; it trains user-pers"),
+        ("a: {recipe: item-affinity}", "batch.a.recipe: item-affinity makes segments: write segment: {recipe"),
+        ("a: {recipe: personalized-ranking}", "batch.a.rank: personalized-ranking needs the item ids"),
+        ("a: {users: some}", "batch.a.users: write all, {file: NAME} for drops/<shop>/lists/NAME, or {segment: NAME}"),
+        ("a: {users: {file: ../x.csv}}", "batch.a.users: file: must be a name under lists/"),
+        ("a: {users: {segment: b}}", "batch.a.users: there is no segment b; the segments are none"),
+        ("a: {filter: nope}", "batch.a.filter: the shop has no filter nope; it has not-purchased"),
+        ("a: {every: daily}", "batch.a.every: write rate(7 days), rate(1 day), rate(12 hours) or cron"),
+        ("a: {items: 501}", "batch.a.items: must be less than or equal to 500"),
+        ("a: {segment: {}}", "batch.a.segment: likelihood needs either items or attributes"),
+        ("a: {segment: {items: [i]}, output: mail}", "batch.a.output: a segment has users and no items for a mail"),
+        ("a: {segment: {items: [i]}, users: 5}", "batch.a.users: a segment takes none here: write segment: {users: …}"),
+        ("a: {segment: {recipe: item-affinity, attributes: {A: b}}}", "batch.a.segment: item-affinity needs items"),
+        ("A: {}", "batch.A: must be 1 to 20 characters"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_way_out(text: str, reason: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        parse_settings("settings.yaml", f"recipes: [user-personalization, popularity-count]\nbatch: {{{text}}}\n")
+    assert reason in str(refused.value)
+
+
+def test_a_parameter_of_a_filter_has_no_value_in_bulk() -> None:
+    text = "filters: {c: INCLUDE ItemID WHERE Items.A IN ($A)}\nbatch: {a: {filter: c}}\n"
+    with pytest.raises(Rejected, match="c has parameters, for which a batch job has no values"):
+        parse_settings("settings.yaml", text)
+
+
+def test_batch_jobs_change_no_import_and_no_campaign_is_deployed_where_none_is_wanted() -> None:
+    plain, more = (
+        ShopSettings(),
+        parse_settings("s.yaml", "deploy: false\nbatch: {a: {users: {segment: b}}, b: {segment: {items: [i]}}}"),
+    )
+    assert plain.digest == more.digest
+    assert (more.deployed, more.batch["a"].users) == ((), Users(segment="b"))
+    assert Job.read(job(users={"file": "a.csv"}).as_json()) == job(users={"file": "a.csv"})
+
+
+def test_limits_and_budgets_of_a_job() -> None:
+    for lines, size, reason in (
+        (0, 0, "there are no users to ask for"),
+        (50_000_001, 9, "50,000,001 users are 0.0 GB of input"),
+        (10, 1_000_000_001, "name several jobs with users: {file: …}"),
+    ):
+        with pytest.raises(Rejected, match=reason):
+            batch.check_size(job(), lines, size)
+    with pytest.raises(Rejected, match=r"about \$67.00 for 1,000,000 lists is more than its budget of \$50.00"):
+        batch.check_budget(job(budget=50), 67.0, 1_000_000)
+
+
+def test_versions_are_those_that_serve_then_the_newest_approved_ones() -> None:
+    release = {"run": "b", "campaigns": {"similar-items": {"solutionVersionArn": "serving"}}}
+    judged = [
+        {
+            "run": run,
+            "judgedAt": at,
+            "refused": refused,
+            "versions": {"user-personalization": run, "similar-items": run},
+        }
+        for run, at, refused in (("a", "1", []), ("b", "2", ["user-personalization"]), ("withdrawn", "3", []))
+    ]
+    found = batch.trained_versions(release, ["a", "b"], judged)
+    assert found == {"user-personalization": "a", "similar-items": "serving"}
+
+
+@given(
+    st.lists(st.text(min_size=1, max_size=3).filter(lambda each: "\n" not in each and "\r" not in each)),
+    st.integers(1, 5),
+)
+def test_distinct_users_are_exact_however_often_they_go_to_disk(
+    tmp_path_factory: pytest.TempPathFactory, ids: list[str], most: int
+) -> None:
+    distinct = Distinct(tmp_path_factory.mktemp("ids"), most)
+    distinct.add(ids)
+    found = [each for number in range(PARTITIONS) for each in distinct.partition(number)]
+    assert sorted(found) == sorted(set(ids))
+
+
+def test_the_second_generation_gives_reasons() -> None:
+    line = '{"input": {"userId": "u"}, "output": {"recommendedItems": ["a", "b"], "reasons": ["Exploration"]}}'
+    layout = Layout(job(items=2, output="mail"), ("NAME",))
+    assert layout.header == ("USER_ID", "ITEM_ID_1", "NAME_1", "REASON_1", "ITEM_ID_2", "NAME_2", "REASON_2")
+    assert [*layout.rows(parse(line), {"a": {"NAME": "A"}})] == [["u", "a", "A", "Exploration", "b", None, None]]
