@@ -4,8 +4,10 @@
 import csv
 import gzip
 import io
+import itertools
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -66,9 +68,9 @@ def shop(bucket: "S3Client", demo: None, personalize: FakePersonalize) -> "S3Cli
 def planned(bucket: "S3Client", name: str, settings: str) -> Event:
     """The plan of a job with these settings."""
     put(bucket, "drops/demo/settings.yaml", f"batch: {{{name}: {settings}}}\n")
-    (job,) = handler({**load("run_batch_plan"), "batch": name}, None)["jobs"]  # type: ignore[misc]
-    found: Event = job
-    return found
+    jobs: Any = handler({**load("run_batch_plan"), "batch": name}, None)["jobs"]
+    (job,) = jobs
+    return dict(job)
 
 
 def asked(bucket: "S3Client", job: Event) -> list[Any]:
@@ -195,9 +197,9 @@ def test_parquet_has_the_rows_of_csv_whole_or_in_parts(shop: "S3Client", monkeyp
         answered(shop, job, lines)
         monkeypatch.setattr(convert, "PART_LISTS", part)
         # A call ends after one part.
-        clock, made = iter(range(0, 100_000, 1_000)), Cursor()
+        ticks, made = itertools.count(step=100.0), Cursor()
         for _ in range(30):
-            moved = convert.convert(shop, BUCKET, Job.read(job), made, lambda ticks=clock: float(next(ticks)) / 10)
+            moved = convert.convert(shop, BUCKET, Job.read(job), made, partial(next, ticks))
             made = moved.made
             if moved.ready:
                 break
@@ -236,7 +238,8 @@ def test_a_segment_recipe_is_trained_once_for_a_release_and_priced(shop: "S3Clie
     assert again["trainingDollars"] == 0
     # Its users are the next job's, by its newest export.
     put(shop, "drops/demo/settings.yaml", f"batch: {{fans: {settings}, mail: {{users: {{segment: fans}}}}}}\n")
-    (mail,) = handler(load("run_batch_plan"), None)["jobs"]  # type: ignore[misc]
+    jobs: Any = handler(load("run_batch_plan"), None)["jobs"]
+    (mail,) = jobs
     handler({"step": "write", "job": mail}, None)
     assert sorted(line["userId"] for line in asked(shop, mail)) == ["u1", "u5"]
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from personalization.batch import plan as batch
 from personalization.batch.answers import Layout, parse
 from personalization.batch.plan import Job
-from personalization.batch.users import PARTITIONS, Distinct
+from personalization.batch.users import PARTITIONS, Distinct, column
+from personalization.core import csv_dialect
 from personalization.core.errors import Rejected
 from personalization.shop.batch_settings import BatchJob, Users
 from personalization.shop.plan import Resource
@@ -111,4 +112,21 @@ def test_the_second_generation_gives_reasons() -> None:
     line = '{"input": {"userId": "u"}, "output": {"recommendedItems": ["a", "b"], "reasons": ["Exploration"]}}'
     layout = Layout(job(items=2, output="mail"), ("NAME",))
     assert layout.header == ("USER_ID", "ITEM_ID_1", "NAME_1", "REASON_1", "ITEM_ID_2", "NAME_2", "REASON_2")
-    assert [*layout.rows(parse(line), {"a": {"NAME": "A"}})] == [["u", "a", "A", "Exploration", "b", None, None]]
+    assert [*layout.rows(parse(line), lambda item: [{"a": "A"}.get(item)])] == [
+        ["u", "a", "A", "Exploration", "b", None, None]
+    ]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["u1", "u,2", 'u"3', "ü4", ""]), st.sampled_from(["i", "i,\\", ""])), max_size=8
+    ),
+    st.integers(1, 9),
+)
+def test_a_column_is_the_same_in_chunks_of_any_size(rows: list[tuple[str, str]], size: int) -> None:
+    text = "".join(csv_dialect.record(row) for row in [("ITEM_ID", "USER_ID"), *((item, user) for user, item in rows)])
+    data = text.encode()
+    chunks = [data[start : start + size] for start in range(0, len(data), size)]
+    found = set(column(chunks, csv_dialect.records, "USER_ID"))
+    assert found == {user for user, _ in rows if user}
+    assert [*column(chunks, csv_dialect.records, "AGE")] == []

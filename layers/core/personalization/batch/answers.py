@@ -2,7 +2,7 @@
 """Convert the answers of batch jobs, JSON lines, to tables with item columns beside the ids."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from personalization.batch.plan import Job
@@ -12,8 +12,8 @@ NAMES = ("NAME", "PRODUCT_NAME", "ITEM_NAME", "TITLE")
 """Columns that may hold an item's name, best first."""
 Cell = str | int | float | None
 Row = Sequence[Cell]
-Shown = Mapping[str, Mapping[str, str]]
-"""Columns of items by id."""
+Shown = Callable[[str], Sequence[str | None]]
+"""Returns an item's columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +93,15 @@ class Layout:
                 continue
             scores = () if self.job.settings.takes_items else (score,)
             reason = (_reason(answer, place),) if self.job.reasons else ()
-            yield (answer.asked, place + 1, each, *scores, *reason, *self._columns(each, shown))
+            yield (answer.asked, place + 1, each, *scores, *reason, *shown(each))
 
     def _mail(self, answer: Answer, shown: Shown) -> Row:
         cells: list[Cell] = [answer.asked]
         for place in range(self.job.settings.items):
             item = answer.found[place] if place < len(answer.found) else None
-            cells += [item, *(self._columns(item, shown) if item else [None] * len(self.columns))]
+            cells += [item, *(shown(item) if item else [None] * len(self.columns))]
             cells += [_reason(answer, place)] if self.job.reasons else []
         return cells
-
-    def _columns(self, item: str, shown: Shown) -> list[Cell]:
-        values = shown.get(item, {})
-        return [values.get(name) for name in self.columns]
 
 
 def _reason(answer: Answer, place: int) -> str | None:

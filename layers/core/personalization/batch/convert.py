@@ -5,8 +5,10 @@ Memory holds one part of Parquet, or a few thousand lines of CSV. A repeated cal
 """
 
 import io
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +19,8 @@ from personalization.core.aws import objects
 from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import Broken, Rejected
 from personalization.core.status import ACTIVE
-from personalization.shop import item_files
-from personalization.shop.item_table import ShownItems, fetch
+from personalization.shop import item_files, item_table
+from personalization.shop.item_table import Table
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,8 +30,9 @@ BUDGET_SECONDS = 120.0
 PART_LISTS = 250_000
 """Answers in a part."""
 _LINES = 2_000
-"""Answers whose items are looked up together."""
-LOOK_UP_SECONDS = 60.0
+"""Rows that are written together."""
+MOST_ITEMS = 400_000
+"""Items whose columns are in memory: some 150 MB."""
 EXAMPLES = 10
 """Errors that the report lists; the file of errors has all."""
 
@@ -47,7 +50,7 @@ def convert(
         raise Broken(job.resource.name, f"there are no answers below s3://{bucket}/{job.answers}")
     table = item_files.table(s3, bucket, job.shop)
     layout = Layout(job, default_columns(table) if job.settings.columns is None else job.settings.columns)
-    shown = ShownItems(fetch(lambda: s3, lambda: bucket))
+    shown = _Items(s3, bucket, job.shop, table, layout.columns)
     while made.file < len(files) and clock() - began < BUDGET_SECONDS:
         made = _Part(s3, bucket, layout, shown).write(files[made.file], made)
     if made.file < len(files):
@@ -57,10 +60,44 @@ def convert(
     return Progressed(arn=f"export/{job.name}", status=ACTIVE, name=job.name, ready=True, made=made)
 
 
+class _Items:
+    """Columns of items, read file by file of the shop's table as answers need them."""
+
+    def __init__(self, s3: "S3Client", bucket: str, shop: str, table: Table | None, columns: Sequence[str]) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._shop = shop
+        self._table = table
+        self._places = [str(table.columns.index(each)) if table and each in table.columns else "" for each in columns]
+        self._nothing = (None,) * len(columns)
+        self._shards: OrderedDict[int, dict[str, tuple[str | None, ...]]] = OrderedDict()
+        self._held = 0
+
+    def columns(self, item: str) -> Sequence[str | None]:
+        """Return an item's columns; None for what it lacks."""
+        if self._table is None or not self._places:
+            return self._nothing
+        shard = item_table.place(item) % self._table.shards
+        known = self._shards.get(shard)
+        return (self._load(self._table, shard) if known is None else known).get(item, self._nothing)
+
+    def _load(self, table: Table, shard: int) -> dict[str, tuple[str | None, ...]]:
+        data = objects.get_bytes(self._s3, self._bucket, item_table.shard_key(self._shop, table.version, shard))
+        found: dict[str, tuple[str | None, ...]] = {}
+        for row in item_table.rows(item_table.unpack(data)) if data else ():
+            values = json.loads(row)
+            found[values[""]] = tuple([values.get(place) for place in self._places])
+        while self._shards and self._held + len(found) > MOST_ITEMS:
+            self._held -= len(self._shards.popitem(last=False)[1])
+        self._held += len(found)
+        self._shards[shard] = found
+        return found
+
+
 class _Part:
     """Write one part, and its errors."""
 
-    def __init__(self, s3: "S3Client", bucket: str, layout: Layout, shown: ShownItems) -> None:
+    def __init__(self, s3: "S3Client", bucket: str, layout: Layout, shown: _Items) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._layout = layout
@@ -105,15 +142,12 @@ class _Part:
                     yield line
 
     def _rows(self, lines: Iterator[bytes]) -> Iterator[Row]:
-        looks = bool(self._layout.columns) and self._layout.job.kind == "lists"
-        while answers := [parse(line) for line in islice(lines, _LINES)]:
-            ids = dict.fromkeys(item for each in answers for item in each.found) if looks else {}
-            shown = self._shown.find(self._layout.job.shop, ids, self._layout.columns, LOOK_UP_SECONDS) if ids else {}
-            for each in answers:
-                self._count(each)
-                for row in self._layout.rows(each, shown):
-                    self._written += 1
-                    yield row
+        for line in lines:
+            answer = parse(line)
+            self._count(answer)
+            for row in self._layout.rows(answer, self._shown.columns):
+                self._written += 1
+                yield row
 
     def _count(self, answer: Answer) -> None:
         self._lists += 1

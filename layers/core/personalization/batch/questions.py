@@ -123,7 +123,7 @@ def _history(aws: Clients, job: Job, environment: Environment, kind: Any) -> Ite
     keys = objects.list_keys(aws.s3, environment.bucket, inputs.folder(job.shop))
     chosen = inputs.choose(keys, inputs.import_outcomes(claims), job.release, 0)
     for key in chosen.read[kind]:
-        yield from column(inputs.form(key).records(_lines(aws.s3, environment.bucket, key)), "USER_ID")
+        yield from column(_chunks(aws.s3, environment.bucket, key), inputs.form(key).records, "USER_ID")
 
 
 def _named(s3: "S3Client", job: Job, bucket: str) -> Iterator[str]:
@@ -141,6 +141,13 @@ def _named(s3: "S3Client", job: Job, bucket: str) -> Iterator[str]:
     for key in objects.list_keys(s3, bucket, str(newest["answers"])):
         for line in _lines(s3, bucket, key):
             yield from parse(line).found
+
+
+def _chunks(s3: "S3Client", bucket: str, key: str) -> Iterator[bytes]:
+    with translate_errors(key):
+        body: Any = s3.get_object(Bucket=bucket, Key=key)["Body"]
+        while chunk := body.read(1 << 20):
+            yield chunk
 
 
 def _lines(s3: "S3Client", bucket: str, key: str) -> Iterator[str]:

@@ -4,7 +4,8 @@
 import csv
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from personalization.core.errors import Rejected
@@ -25,16 +26,17 @@ class Distinct:
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, ids: Iterable[str]) -> None:
-        for each in ids:
-            self._held.add(each)
+        coming = iter(ids)
+        while some := set(islice(coming, self._most)):
+            self._held |= some
             if len(self._held) >= self._most:
                 self._spill()
 
     def partition(self, number: int) -> set[str]:
-        """Return the ids of one of PARTITIONS partitions."""
+        """Return the ids of one of PARTITIONS partitions, when all are added."""
+        self._spill()
         file = self._folder / str(number)
-        kept = set(file.read_text(encoding="utf-8").split("\n")) - {""} if file.exists() else set()
-        return kept | {each for each in self._held if _partition(each) == number}
+        return set(file.read_text(encoding="utf-8").split("\n")) - {""} if file.exists() else set()
 
     def _spill(self) -> None:
         groups: dict[int, list[str]] = {}
@@ -50,13 +52,51 @@ def _partition(each: str) -> int:
     return zlib.crc32(each.encode()) % PARTITIONS
 
 
-def column(rows: Iterable[list[str]], name: str) -> Iterator[str]:
-    """Yield a column of a CSV with a header, without empty cells; nothing where it has no such column."""
-    reading = iter(rows)
-    header = next(reading, [])
-    if name in header:
-        place = header.index(name)
-        yield from (row[place] for row in reading if len(row) > place and row[place])
+Records = Callable[[Iterable[str]], Iterator[list[str]]]
+"""Parses the rows of a CSV from its lines."""
+
+
+def column(chunks: Iterable[bytes], records: Records, name: str) -> Iterator[str]:
+    """Yield a column of a CSV with a header, often each value once; nothing where it has no such column.
+
+    Chunks without a quote are split at commas, some three times as fast; `records` parses the rest.
+    """
+    coming, rest, place = iter(chunks), b"", -1
+    for chunk in coming:
+        rows, _, after = (rest + chunk).rpartition(b"\n")
+        if b'"' in rest + chunk:
+            yield from _parsed(records(_lines_of(chain([rest + chunk], coming))), name, place)
+            return
+        lines, rest = rows.split(b"\n"), after
+        if place < 0 and rows:
+            header = lines.pop(0).decode().rstrip("\r").split(",")
+            if name not in header:
+                return
+            place = header.index(name)
+        yield from _split(lines, place)
+    yield from _split([rest], place) if place >= 0 else ()
+
+
+def _split(lines: Iterable[bytes], place: int) -> Iterator[str]:
+    cells = {row[place] for row in (line.split(b",", place + 1) for line in lines) if len(row) > place}
+    yield from (cell.decode().rstrip("\r") for cell in cells if cell)
+
+
+def _parsed(rows: Iterator[list[str]], name: str, place: int) -> Iterator[str]:
+    if place < 0:
+        header = next(rows, [])
+        place = header.index(name) if name in header else -1
+    if place >= 0:
+        yield from (row[place] for row in rows if len(row) > place and row[place])
+
+
+def _lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode() + "\n" for line in lines)
+    if rest:
+        yield rest.decode()
 
 
 def listed(key: str, lines: Iterable[str]) -> Iterator[str]:
