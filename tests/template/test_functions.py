@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -305,7 +306,11 @@ def test_botocore_keeps_the_services_that_the_code_calls() -> None:
 
 @pytest.mark.parametrize(
     ("layer", "packages"),
-    [("PolarsLayer", {"polars"}), ("NumpyLayer", {"numpy"}), ("TokensLayer", {"joserfc", "cryptography"})],
+    [
+        ("PolarsLayer", {"polars", "charset_normalizer", "python_calamine", "backports"}),
+        ("NumpyLayer", {"numpy"}),
+        ("TokensLayer", {"joserfc", "cryptography"}),
+    ],
 )
 def test_a_function_carries_a_layer_where_it_imports_what_is_in_it(layer: str, packages: set[str]) -> None:
     graph = grimp.build_graph("functions", "personalization", include_external_packages=True, cache_dir=None)
@@ -321,11 +326,47 @@ def test_a_function_carries_a_layer_where_it_imports_what_is_in_it(layer: str, p
 
 @pytest.mark.parametrize(
     ("file", "packages"),
-    [("polars", ("polars", "polars-runtime-32")), ("tokens", ("joserfc", "cryptography"))],
+    [
+        ("polars", ("polars", "polars-runtime-32", "charset-normalizer", "python-calamine")),
+        ("tokens", ("joserfc", "cryptography")),
+    ],
 )
 def test_a_layer_has_the_version_that_is_tested(file: str, packages: tuple[str, ...]) -> None:
     locked = (ROOT / f"layers/wheels/{file}.txt").read_text()
     assert all(f"{package}=={metadata.version(package)} " in locked for package in packages)
+
+
+MOST_BYTES = 250 << 20
+"""What a function and its layers may have unpacked: AWS's quotas of Lambda."""
+LAYERS = {"DependenciesLayer": "dependencies", "PolarsLayer": "polars", "NumpyLayer": "numpy", "TokensLayer": "tokens"}
+
+
+def _unpacked(layer: str) -> int:
+    """The bytes of a layer's packages as they are installed here, with bytecode."""
+    if layer.startswith("CoreLayer"):
+        return sum(2 * path.stat().st_size for path in (ROOT / "layers/core").rglob("*.py"))
+    (file,) = (file for name, file in LAYERS.items() if layer.startswith(name))
+    found = 0
+    for package in re.findall(r"^([\w.-]+)==", (ROOT / f"layers/wheels/{file}.txt").read_text(), re.MULTILINE):
+        # numpy's layer has an older version; backports.zstd is a part of newer Pythons.
+        with suppress(metadata.PackageNotFoundError):
+            for path in metadata.files(package) or ():
+                described = "data" in path.parts and package in {"boto3", "botocore"}
+                whole = path.locate()
+                if not described and path.suffix != ".pyc" and Path(str(whole)).is_file():
+                    found += Path(str(whole)).stat().st_size * (1 + (path.suffix == ".py"))
+    return found
+
+
+def test_each_function_fits_a_lambda_with_its_layers() -> None:
+    sizes = {layer: _unpacked(layer) for layer in STACK.of("Lambda::LayerVersion")}
+    assert sizes[next(layer for layer in sizes if layer.startswith("PolarsLayer"))] > 100_000_000
+    # The descriptions of the AWS services that the code calls have less than 5 MB.
+    carried = {
+        name: sum(size for layer, size in sizes.items() if layer in str(each["Layers"]))
+        for name, each in LAMBDAS.items()
+    }
+    assert {name: size for name, size in carried.items() if size + 5_000_000 > MOST_BYTES} == {}
 
 
 def test_a_layer_that_no_function_carries_is_not_made() -> None:
