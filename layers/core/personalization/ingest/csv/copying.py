@@ -286,7 +286,7 @@ class _Checker:
         Of a long history, check only the first rows and those near quotes, since all of them would cost too much.
         """
         first, self._first = self._first, False
-        if first or self._layout.kind != "interactions" or not rows.plain:
+        if first or self._layout.kind != "interactions" or rows.suspects is None or rows.suspects:
             names = columns.IDS.intersection(frame.columns) - self._profile.strange
             self._profile.strange.update(name for name in names if frame[name].str.contains(_DISCOURAGED).any())
 
