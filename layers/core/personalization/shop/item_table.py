@@ -117,9 +117,9 @@ def shards_for(size: int) -> int | None:
     return shards if shards <= MAX_SHARDS else None
 
 
-def place(item_id: str) -> int:
-    """Return a hash of an id; its lowest bits select the file."""
-    return zlib.crc32(item_id.encode())
+def place(item_id: str | bytes) -> int:
+    """Return a hash of an id, or of its UTF-8; its lowest bits select the file."""
+    return zlib.crc32(item_id.encode() if isinstance(item_id, str) else item_id)
 
 
 def line(item_id: str, values: Mapping[int, str]) -> bytes:

@@ -28,17 +28,16 @@ class ItemLines:
             pl.when(pl.col(name).str.len_chars().is_between(1, MAX_CHARACTERS)).then(pl.col(name)).alias(str(number))
             for number, name in enumerate(self.columns)
         ]
-        encoded = frame.select(pl.struct(pl.col("ITEM_ID").alias(""), *fits).struct.json_encode())
-        lines = encoded.to_series().to_list()
-        parts: list[list[str]] = [[] for _ in range(_PARTITIONS)]
-        for item, text in zip(frame["ITEM_ID"].to_list(), lines, strict=True):
-            parts[place(item) % _PARTITIONS].append(text)
-        for number, texts in enumerate(parts):
-            if texts:
-                data = ("\n".join(texts) + "\n").encode()
-                self.size += len(data)
-                with (self._folder / f"listed-{number}").open("ab") as file:
-                    file.write(data)
+        line = pl.struct(pl.col("ITEM_ID").alias(""), *fits).struct.json_encode()
+        places = pl.Series(map(place, frame["ITEM_ID"].cast(pl.Binary).to_list()), dtype=pl.UInt32)
+        spread = frame.select((places % _PARTITIONS).alias("part"), line.alias("line"))
+        for number, lines in (
+            spread.group_by("part", maintain_order=True).agg(pl.col("line").str.join("\n")).iter_rows()
+        ):
+            data = f"{lines}\n".encode()
+            self.size += len(data)
+            with (self._folder / f"listed-{number}").open("ab") as file:
+                file.write(data)
 
     @property
     def too_large(self) -> bool:

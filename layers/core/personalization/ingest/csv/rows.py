@@ -293,6 +293,8 @@ class Table:
         lines = pl.scan_lines(data).collect().to_series()
         quoted = lines.str.contains('"', literal=True).mean() if b'"' in data else 0
         many = isinstance(quoted, float) and quoted > _FEW
+        if many and (found := self._joined_rows(piece, data, lines)) is not None:
+            return found
         frame, regular = self._quoted(lines, data) if many else self._plain(lines, data)
         mark = self._shape.separator
         plain = not many and b"\\" not in data and (mark == "," or b"," not in data)
@@ -321,6 +323,55 @@ class Table:
             separator=mark,
         )
         return rows if self._pieces.until is None else self._within(rows, irregular, self._pieces.until)
+
+    def _joined_rows(self, piece: Piece, data: bytes, lines: pl.Series) -> Rows | None:
+        """Return the rows of a piece, some with line breaks in quotes; None unless all have the form of RFC 4180.
+
+        Then a line ends a row if there is an even number of quotes up to its end.
+        """
+        returns = data.count(b"\r")
+        if b"\0" in data or (returns and not returns == data.count(b"\r\n") == lines.len()):
+            return None
+        open_after = lines.str.count_matches('"', literal=True).cum_sum() % 2 == 1
+        if not open_after.any():
+            return None
+        begins = ~open_after.shift(1, fill_value=False)
+        done, rest = lines.len(), b""
+        if open_after[-1]:
+            done = int(begins.arg_true()[-1])
+            rest = piece.data[starts(data, lines, pl.Series([done]))[0] :]
+            if piece.last or not done or len(rest) > LONGEST_VALUE:
+                return None
+            open_after, begins = open_after.head(done), begins.head(done)
+        ends = pl.when(open_after).then(pl.lit("\0")).otherwise(pl.lit("\n"))
+        text = pl.select(pl.concat_str(lines.head(done), ends).str.join("")).item().encode()
+        rows = pl.scan_lines(text).collect().to_series()
+        places, sizes = begins.arg_true(), rows.str.len_bytes()
+        if blank := int((sizes == 0).sum()):
+            places, rows = places.filter(sizes > 0), rows.filter(sizes > 0)
+            text = _joined(rows)
+        value = rf'(?:[^"{self._shape.mark}\r\x00]*|"(?:[^"\r]|"")*")'
+        if (sizes > LONGEST_VALUE).any() or not rows.str.contains(self._shape.row(value)).all():
+            return None
+        frame = self._parse(text, '"')
+        broken = [name for name in frame.columns if frame[name].str.contains("\0", literal=True).any()]
+        frame = frame.with_columns(pl.col(broken).str.replace_all("\0", "\r\n" if returns else "\n", literal=True))
+        self._pieces.done(done, rest)
+        taken = begins.not_().arg_true().to_list() if self._pieces.until is not None else []
+        found = Rows(
+            piece,
+            lines,
+            frame.select((places + piece.line).cast(pl.UInt32).alias(LINE), pl.all()),
+            plain=False,
+            breaks=True,
+            blank=blank,
+            separator=self._shape.separator,
+        )
+        return (
+            found
+            if self._pieces.until is None
+            else self._within(found, Irregular(done, taken=taken), self._pieces.until)
+        )
 
     def _within(self, rows: Rows, irregular: Irregular, until: int) -> Rows:
         """Return those of some rows that begin before a line, and note how far the last of them goes."""
