@@ -29,6 +29,8 @@ from personalize_local.wire.errors import ImportRefused
 from local.cloud.environments import LocalError
 from local.evaluation import positions
 
+_PROPOSE = "`python -m local map {path}` proposes settings for it, to give with --settings"
+
 
 class BadInput(LocalError):
     """The files cannot be evaluated: the message says which one, why, and what to do."""
@@ -83,7 +85,10 @@ def read(paths: Sequence[Path], settings: ShopSettings, scratch: Path, seed: int
 
 def _kind(path: Path, settings: ShopSettings, scratch: Path) -> DataKind:
     with _opened(path, FileSettings(), scratch) as table:
-        return recognise(path.name, table.header, settings)
+        try:
+            return recognise(path.name, table.header, settings)
+        except Rejected as refused:
+            raise BadInput(f"{path}: {refused.reason}; {_PROPOSE.format(path=path)}") from None
 
 
 @contextmanager
@@ -127,7 +132,8 @@ def _checked(path: Path, content: Path, expected: Expected, target: Path) -> tup
         copied = copy(table, expected, file.write, target.parent)
     found = copied.findings
     if problems := findings.problems(expected, found):
-        raise BadInput(f"{path}: {'; '.join(problems)}")
+        way = [_PROPOSE.format(path=path)] if findings.above_limit(expected, found) else []
+        raise BadInput(f"{path}: {'; '.join([*problems, *way])}")
     return Source(path.name, expected.kind, found.accepted, found.rejected), copied.schema
 
 

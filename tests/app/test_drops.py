@@ -149,6 +149,23 @@ def test_any_order_and_case_of_columns_and_a_missing_event_type_are_accepted(lap
     assert "Purchase" in first[1]
 
 
+def test_a_refused_export_goes_in_with_the_settings_that_map_proposes(laptop: Laptop, tmp_path: Path) -> None:
+    assert laptop.drop("mapped", "settings", "recipes: [popularity-count]\n", "settings.yaml").status == "SUCCEEDED"
+    header, *rows = rows_of(retail.interactions(event_type=None))
+    assert header == "USER_ID,ITEM_ID,TIMESTAMP"
+    export = "\n".join(["회원번호,상품코드,주문일시,메모", *[f"{row}000,x" for row in rows], ""])
+    refused = laptop.drop("mapped", "interactions", export)
+    assert "the report proposes settings for it: interactions: {columns: {회원번호: USER_ID, " in refused.reason
+    (file := tmp_path / "export.csv").write_text(export)
+    command = laptop.command("map", "--shop", "mapped", str(file), "--write", str(tmp_path / "settings.yaml"))
+    assert command.returncode == 0, command.stderr
+    proposed = (tmp_path / "settings.yaml").read_text()
+    assert proposed.startswith("recipes:\n- popularity-count\n")
+    assert laptop.drop("mapped", "settings", proposed, "settings.yaml").status == "SUCCEEDED"
+    run = laptop.drop("mapped", "interactions", export)
+    assert (run.status, run.output["rows"]) == ("SUCCEEDED", 1500), run.reason
+
+
 def test_wrong_settings_are_refused_by_name(laptop: Laptop) -> None:
     run = laptop.put("drops/tolerant/settings.yaml", "recepies: [similar-items]\n")
     assert run.status == "FAILED"

@@ -13,9 +13,11 @@ import pytest
 from personalization.core.errors import Rejected
 from personalization.shop.settings import parse
 
+from local.cli import mapping
 from local.cli.main import parser
 from local.cloud.client import drop_key
 from local.cloud.environments import LocalError
+from local.terminal.output import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = {"up", "down", "status", "drop", "runs", "recommend", "similar", "event", "logs"}
@@ -220,3 +222,35 @@ def test_bash_completes_commands_kinds_options_and_files(typed: str, offered: li
     line = ["/usr/bin/env", "bash", "-c", f"{completion}\n{script}"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.split() == offered
+
+
+def mapped(*arguments: object) -> int:
+    """Run `python -m local map` in this process."""
+    options = parser().parse_args(["map", *map(str, arguments)])
+    return mapping.main(options, Terminal(as_json=options.json))
+
+
+def test_map_writes_settings_that_extend_those_there_are(tmp_path: Path) -> None:
+    (export := tmp_path / "orders.csv").write_text("CustomerID,StockCode,InvoiceDate\nu,i,03/04/2026 8:26\n")
+    (own := tmp_path / "own.yaml").write_text("domain: custom\n")
+    new = tmp_path / "settings.yaml"
+    assert mapped(export, "--settings", own, "--write", new) == 0
+    lines = new.read_text().splitlines()
+    assert lines[0] == "domain: custom"
+    assert "  # dates: '%d/%m/%Y %H:%M'  # if 03/04/2026 8:26 is 3 April 2026" in lines
+    written = parse("settings.yaml", new.read_text())
+    assert written.interactions is not None
+    assert written.interactions.columns == {"CustomerID": "USER_ID", "StockCode": "ITEM_ID", "InvoiceDate": "TIMESTAMP"}
+    with pytest.raises(LocalError, match="is there already: write to another file"):
+        mapped(export, "--write", new)
+
+
+def test_map_names_what_it_cannot_read_or_recognise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (things := tmp_path / "things.csv").write_text("id,name\n1,x\n")
+    assert mapped(things) == 1
+    assert "say so with --kind" in " ".join(capsys.readouterr().err.split())
+    assert mapped(things, "--kind", "users", "--json") == 0
+    (document,) = json.loads(capsys.readouterr().out)
+    assert document["settings"] == {"users": {"columns": {"id": "USER_ID"}, "ignore": ["name"]}}
+    with pytest.raises(LocalError, match="No such file"):
+        mapped(tmp_path / "absent.csv")

@@ -60,6 +60,13 @@ def test_two_files_may_call_different_keys_id() -> None:
         recognise("both.csv", ["id", "age"], settings(TWO_IDS))
 
 
+def test_a_file_is_recognised_by_its_kinds_section_whatever_the_others_make_of_it() -> None:
+    text = "interactions: {columns: {회원번호: USER_ID, 상품코드: ITEM_ID, 주문일시: TIMESTAMP}, ignore: ['*']}"
+    assert recognise("주문.csv", ["회원번호", "상품코드", "주문일시", "비고"], settings(text)) == "interactions"
+    with pytest.raises(Rejected, match="column 1 has the name '회원번호'"):
+        recognise("주문.csv", ["회원번호", "상품코드"], ShopSettings())
+
+
 def test_a_section_overrules_what_holds_for_all_kinds() -> None:
     text = (
         "columns: {key: USER_ID, Sort: CATEGORY_L1}\ndefaults: {PRICE: 1, CATEGORY_L1: all}\nreturns: {column: a}\n"

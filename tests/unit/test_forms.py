@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from personalization.core.errors import Rejected
 from personalization.ingest.csv.copying import copy
-from personalization.ingest.csv.forms import convert, plain_numbers
+from personalization.ingest.csv.forms import check_zone, convert, plain_numbers
 from personalization.ingest.csv.rows import Table
 from personalization.ingest.findings import Expected, Findings
 from personalization.shop.file_settings import FileSettings
@@ -146,6 +147,12 @@ def test_times_that_are_refused(text: str, cell: str, reason: str) -> None:
     imported, reasons = times(text, cell)
     assert imported == []
     assert reasons[0].startswith(f"TIMESTAMP {reason}")
+
+
+def test_a_zone_that_only_the_check_knows_nothing_of_is_refused_there() -> None:
+    with pytest.raises(Rejected, match="the time zone Mars/Base of the settings is unknown"):
+        check_zone("drop.csv", "Mars/Base")
+    check_zone("drop.csv", "Asia/Seoul")
 
 
 def test_numbers_of_shops() -> None:

@@ -2,6 +2,7 @@
 """Settings that are proposed for exports: they let the file in, and say what they leave open."""
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from personalization.core.errors import Rejected
 from personalization.ingest.header import arrange
 from personalization.ingest.proposals import values
 from personalization.ingest.proposals.propose import Proposal, Sample, propose
+from personalization.shop.keys import DataKind
 from personalization.shop.settings import ShopSettings, parse
 
 WAYS = (
@@ -184,6 +186,15 @@ def test_an_id_of_rows_is_not_that_of_items_and_guests_are_let_in() -> None:
     assert found.section["columns"] == {"customer_id": "USER_ID", "sku": "ITEM_ID", "created_at": "TIMESTAMP"}
     assert found.section["ignore"] == ["item_id"]
     assert found.shared == {"rejects": {"limit": 0.96}}
+
+
+@given(st.lists(st.text(max_size=12), min_size=1, max_size=6), st.data())
+def test_any_file_gets_settings_that_can_be_parsed_or_none(header: list[str], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.lists(st.text(max_size=20), min_size=len(header), max_size=len(header)), max_size=5))
+    for kind in (None, *get_args(DataKind)):
+        found = propose(Sample("x.csv", header, rows), ShopSettings(), kind)
+        if found is not None:
+            parse("settings.yaml", "\n".join(found.lines()))
 
 
 @given(st.integers(1, 13_000), st.integers(0, 86_399), st.sampled_from(WAYS))

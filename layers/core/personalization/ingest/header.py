@@ -181,12 +181,19 @@ def recognise(resource: str, header: Sequence[str], settings: ShopSettings) -> D
         Rejected: the columns fit none, or more than one.
     """
     found: dict[DataKind, int] = {}
+    refused: list[Rejected] = []
     for kind in _MARKS:
         files = settings.file_settings(kind)
-        sources = _sources(resource, header, files, schema.known(kind, settings.personalize_domain))
+        try:
+            sources = _sources(resource, header, files, schema.known(kind, settings.personalize_domain))
+        except Rejected as each:
+            refused.append(each)
+            continue
         if _other_kind("interactions", sources) == kind:
             names = set(map(canonical, header))
             found[kind] = sum(name in names for name in _mapping(files))
+    if len(refused) == len(_MARKS):
+        raise refused[0]
     # Sections may give one name several meanings: the one of which the file has most names counts.
     best = [kind for kind, names in found.items() if names == max(found.values())]
     if len(best) != 1:

@@ -59,6 +59,8 @@ _OF_TRAINING = frozenset(
     }
 )
 """Settings without effect on users and items, which are imported but start no training by themselves."""
+_FLOW = 2_000
+"""Characters of proposed settings in a reason, at most."""
 _TOO_FEW = "has too few rows for an import job of its own, and the others leave no room for it: the next run imports it"
 _RELATED_KINDS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users", "items"), "users": (), "items": ()}
 
@@ -215,7 +217,8 @@ class Preparation:
         except Rejected as refused:
             proposal = self._proposal(drop, each.version_id, kind, chosen)
             page = reporter.refused(refused.reason, proposal)
-            way = f"; the report proposes settings for it: {proposal.flow()}" if proposal and proposal.section else ""
+            flow = proposal.flow() if proposal and proposal.section else ""
+            way = f"; the report proposes settings for it{f': {flow}' if len(flow) <= _FLOW else ''}" if flow else ""
             raise type(refused)(refused.resource, f"{refused.reason}{way} (report: {page})") from None
         checked = reporter.accepted(copied, remarks)
         milliseconds = int(now.timestamp() * 1000)

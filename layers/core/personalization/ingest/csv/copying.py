@@ -12,7 +12,7 @@ from personalization.core.line_breaks import BREAK
 from personalization.ingest import findings
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.counts import Counting, Different
-from personalization.ingest.csv.forms import convert, plain_numbers
+from personalization.ingest.csv.forms import check_zone, convert, plain_numbers
 from personalization.ingest.csv.irregular import LINE
 from personalization.ingest.csv.item_lines import ItemLines
 from personalization.ingest.csv.profiles import Profile
@@ -105,9 +105,11 @@ def begin(expected: Expected, header: Sequence[str], scratch: Path, partitions: 
         partitions: of the hashes; see `Counting`.
 
     Raises:
-        Rejected: wrong columns.
+        Rejected: wrong columns, or an unknown time zone.
     """
     layout = arrange(expected.resource, expected.kind, header, expected.settings, expected.existing)
+    for zone in {slot.form.timezone for slot in layout.slots if slot.form is not None}:
+        check_zone(expected.resource, zone)
     return Partial(
         header,
         layout,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from personalization.core.errors import Rejected
 from personalization.ingest.csv import columns
 from personalization.shop.file_settings import ISO, FileSettings, Unit
 from personalization.shop.schema import Column
@@ -28,6 +29,20 @@ class Converted:
     broken: pl.Series | None = None
     """The rule that each cell breaks, 0 for none; None where no cell breaks any."""
     changed: int = 0
+
+
+def check_zone(resource: str, zone: str) -> None:
+    """Check that a time zone is known: where settings are checked, there may be no list of them.
+
+    Raises:
+        Rejected: it is unknown.
+    """
+    try:
+        pl.Series([0]).cast(pl.Datetime("us")).dt.replace_time_zone(zone)
+    except pl.exceptions.PolarsError:
+        raise Rejected(
+            resource, f"the time zone {zone} of the settings is unknown: write one like Asia/Seoul"
+        ) from None
 
 
 def convert(column: Column | None, values: pl.Series, form: FileSettings) -> Converted:

@@ -18,6 +18,8 @@ from personalization.shop.settings import ShopSettings
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
 _MANY, _ALL = 100, 0.98
 """Rows from which on an id tells by its values what it is of, and the share of different values that says: of a row."""
+_LONG = 100
+"""Characters of a name that settings spell out."""
 _SHOWN = 8
 """Columns named in a remark."""
 _OWN_OF_INTERACTIONS = frozenset({"DEVICE", "DEVICE_TYPE", "COUNTRY", "COUNTRY_CODE", "HOUR", "HOUR_OF_DAY", "SEASON"})
@@ -79,7 +81,7 @@ class Proposal:
 
     def lines(self) -> list[str]:
         """Return the lines for a settings file."""
-        written = [f"# {line}" for remark in self.remarks for line in textwrap.wrap(remark, 76)]
+        written = [f"# {line}" for remark in self.remarks for line in textwrap.wrap(_printable(remark), 76)]
         for name, value in self.shared.items():
             written += _yaml({name: value})
         if self.section or self.choices:
@@ -88,7 +90,7 @@ class Proposal:
             written += [
                 f"  {line}" for line in _yaml({name: value}, flow=None if name in {"ignore", "returns"} else False)
             ]
-        return written + [f"  # {line}" for line in (*self.choices, *self.options)]
+        return written + [f"  # {_printable(line)}" for line in (*self.choices, *self.options)]
 
     def flow(self) -> str:
         """Return the settings on one line."""
@@ -157,7 +159,11 @@ class _Proposer:
         own = self._settings.own_file_settings(self._kind)
         section = {**own}
         columns = {**self._columns(), **section.pop("columns", {})}
-        ignore = [*section.pop("ignore", []), *self._ignored(columns)]
+        named = {theirs.casefold() for theirs in columns}
+        ignore = [*section.pop("ignore", [])]
+        for theirs in self._ignored(columns):
+            if theirs.casefold() not in named:
+                ignore.append(theirs if len(theirs) <= _LONG else f"{theirs[:_LONG]}*")
         missing = self._missing()
         found = {
             **({"columns": columns} if columns else {}),
@@ -389,6 +395,10 @@ class _Proposer:
 def _listed(header: Sequence[str]) -> str:
     more = len(header) - _SHOWN
     return ", ".join(header[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _printable(text: str) -> str:
+    return "".join(mark if mark.isprintable() else "\ufffd" for mark in text)
 
 
 def _quoted(form: str) -> str:

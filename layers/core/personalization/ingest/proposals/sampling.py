@@ -3,12 +3,18 @@
 
 from itertools import islice
 
+import polars as pl
+
 from personalization.ingest.csv.rows import source
 from personalization.ingest.formats.table import Table
 from personalization.ingest.proposals.propose import Sample
 
 ROWS = 2_000
 """Rows of a piece, at most."""
+_CELLS = 1_000_000
+"""Cells of a piece, at most: with many columns, fewer rows."""
+_LONGEST = 100
+"""Characters of a cell that are looked at."""
 
 
 def sample(name: str, table: Table, pieces: int = 1) -> Sample:
@@ -20,6 +26,7 @@ def sample(name: str, table: Table, pieces: int = 1) -> Sample:
     names = [source(index) for index in range(len(table.header))]
     rows: list[tuple[str, ...]] = []
     for piece in islice(table.rows(), pieces):
-        frame = piece.frame.select(names)
-        rows += frame.gather_every(max(1, -(-frame.height // ROWS))).rows()
+        most = max(1, min(ROWS, _CELLS // len(names)))
+        frame = piece.frame.select(names).gather_every(max(1, -(-piece.frame.height // most)))
+        rows += frame.select(pl.all().str.slice(0, _LONGEST)).rows()
     return Sample(name, table.header, rows)

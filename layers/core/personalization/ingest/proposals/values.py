@@ -12,6 +12,8 @@ from personalization.shop.file_settings import Unit
 
 ENOUGH = 0.98
 """The share of values that a form must fit: a file may have bad rows."""
+_LONGEST = 40
+"""Characters of a date."""
 _ISO = re.compile(ISO_DATE.replace("(?<", "(?P<"))
 _TOKENS = re.compile(r"\d+|[^\W\d_]+|[\s\S]")
 _NOON = {"am": "AM", "pm": "PM", "오전": "AM", "오후": "PM", "上午": "AM", "下午": "PM", "午前": "AM", "午後": "PM"}
@@ -86,7 +88,7 @@ def _of_numbers(cells: Sequence[str]) -> Times:
 
 def _forms(cells: Sequence[str]) -> Iterator[str]:
     """Yield the forms that dates like the first ones may have."""
-    for cell in cells[:3]:
+    for cell in [each for each in cells[:20] if len(each) <= _LONGEST][:3]:
         body, zone = _without_zone(cell)
         yield from (form + zone for form in _of_tokens(_TOKENS.findall(body)))
 
