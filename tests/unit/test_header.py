@@ -91,3 +91,8 @@ def test_the_order_of_a_header_never_matters(header: list[str]) -> None:
     for slot in layout.slots:
         assert slot.source is not None
         assert canonical(header[slot.source]) == slot.name
+
+
+def test_an_export_with_one_known_name_is_not_taken_for_users() -> None:
+    with pytest.raises(Rejected, match="required columns are missing: ITEM_ID, TIMESTAMP"):
+        arranged("interactions", "event_timestamp,event_name,user_id,user_pseudo_id,items_item_id")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from personalization.core.errors import Rejected
+from personalization.ingest.proposals import names as usual_names
 from personalization.shop import event_copies, schema
 from personalization.shop.file_settings import FileSettings
 from personalization.shop.keys import DataKind
@@ -98,7 +99,7 @@ def arrange(
         defaults.setdefault("EVENT_TYPE", settings.event_type)
     missing = [name for name in required if name not in sources and name not in defaults]
     other = _other_kind(kind, sources)
-    if other and other != kind:
+    if other and other != kind and not (kind == "interactions" and _may_be_interactions(header)):
         marks = ", ".join(_MARKS[other])
         raise Rejected(resource, f"these look like {other} ({marks}): drop them under {other}/, not {kind}/")
     if missing:
@@ -300,6 +301,12 @@ def _other_kind(kind: DataKind, sources: Mapping[str, int]) -> DataKind | None:
     if users == items or (kind == "interactions" and "TIMESTAMP" in sources):
         return None
     return "users" if users else "items"
+
+
+def _may_be_interactions(header: Sequence[str]) -> bool:
+    """Tell whether columns have names that other programs give to users, items and times."""
+    found, usual = {usual_names.plain(theirs) for theirs in header}, usual_names.TARGETS["interactions"]
+    return all(found & usual_names.ranks(usual[mark]).keys() for mark in _MARKS["interactions"])
 
 
 def _notes(header: Sequence[str], slots: Sequence[Slot], added: Sequence[str]) -> list[str]:
