@@ -122,6 +122,11 @@ def test_incremental_drops_continue_the_last_one() -> None:
     ((_, text),) = told(later, LAST | {"mode": "INCREMENTAL"}, mode="INCREMENTAL")
     assert text == "nothing happened from 2024-12-03 to 2024-12-12, 10 days"
     assert told(later) == []
+    daily = replace(later, rows=150, accepted=150, columns=(replace(PRICE, cells=150), replace(BRAND, cells=150)))
+    weekly = report.document(about(mode="INCREMENTAL"), replace(SALES, last=20_069 * DAY), "")
+    assert told(daily, weekly | {"mode": "INCREMENTAL"}, mode="INCREMENTAL")[:1] == [
+        ("rows", "it has 75 good rows a day, 44% of the 171 before")
+    ]
     history = LAST | {"span": {"last": "2024-12-11T00:00:00Z"}}
     assert told(later, LAST | {"mode": "INCREMENTAL"}, history, mode="INCREMENTAL") == []
     ((_, text),) = told(SALES, LAST, history)

@@ -112,7 +112,13 @@ Found = Iterator[tuple[Suspicion, str]]
 
 def _rows(now: Document, last: Document, share: float) -> Found:
     before, rows = last["rows"]["accepted"], now["rows"]["accepted"]
-    if rows < share * before:
+    days, now_days = (_at(each, ("span", "days")) for each in (last, now))
+    if now["mode"] == "INCREMENTAL" and days and now_days:
+        # What comes after a pause is more, and what comes after that is less.
+        before, rows = before / days, rows / now_days
+        if rows < share * before:
+            yield "rows", f"it has {rows:,.0f} good rows a day, {rows / before:.0%} of the {before:,.0f} before"
+    elif rows < share * before:
         yield "rows", f"it has {rows:,} good rows, {rows / before:.0%} of the {before:,} before"
 
 
