@@ -20,6 +20,8 @@ from local.cloud.client import Answer
 from local.cloud.runs import Moment, Run
 from local.terminal.board import drawn
 
+WRONG = "looks wrong: "
+"""The beginning of notes about what looks wrong in a drop."""
 NAMES = ("name", "title", "productname", "itemname")
 """Columns of metadata that name an item, by their letters."""
 
@@ -119,6 +121,9 @@ class Terminal:
             self.out.print(f"{head}  [dim]{escape(run.name)}[/]", soft_wrap=not self.out.is_terminal)
             if result := said(run):
                 self.out.print(Padding(escape(result), (0, 0, 0, 4)))
+            for note in run.output.get("notes") or ():
+                if note.startswith(WRONG):
+                    self.out.print(Padding(f"[yellow]{escape(note)}[/]", (0, 0, 0, 4)))
 
     def export(self, exported: Mapping[str, Any], paths: Sequence[str]) -> None:
         """Print the first rows of a batch job's export, as many columns as fit, and where its files are."""

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from local.cli import mapping
 from local.cli.main import parser
 from local.cloud.client import drop_key
 from local.cloud.environments import LocalError
+from local.cloud.runs import Run
 from local.terminal.output import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -254,3 +256,12 @@ def test_map_names_what_it_cannot_read_or_recognise(tmp_path: Path, capsys: pyte
     assert document["settings"] == {"users": {"columns": {"id": "USER_ID"}, "ignore": ["name"]}}
     with pytest.raises(LocalError, match="No such file"):
         mapped(tmp_path / "absent.csv")
+
+
+def test_what_looks_wrong_in_a_drop_is_printed_with_its_run(capsys: pytest.CaptureFixture[str]) -> None:
+    output = {"outcome": "promoted", "rows": 5, "notes": ["a was read as b", "looks wrong: half is missing"]}
+    Terminal().runs([Run("arn:run-1", "shop", "interactions", "key", "SUCCEEDED", datetime.now(UTC), output=output)])
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()[1:]] == [
+        "promoted 5 rows",
+        "looks wrong: half is missing",
+    ]
