@@ -3,7 +3,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,7 +39,7 @@ RECORD = "likelihood"
 REMEMBER_SECONDS = 15.0
 """Seconds for which a container uses a fit without looking for a newer one."""
 _MOST_FILES = 64
-"""Files of counters in a container's cache."""
+"""Files of counters in a container's cache: about 6 MB each, so 400 of its 1,024 MB."""
 
 
 class Files:
@@ -49,10 +49,13 @@ class Files:
         self._most = most
         self._kept: OrderedDict[str, Any] = OrderedDict()
 
-    def get(self, s3: "S3Client", bucket: str, keys: Iterable[str], seconds: float) -> dict[str, Any]:
+    def get(
+        self, s3: "S3Client", bucket: str, keys: Iterable[str], seconds: float, names: Collection[str] = ()
+    ) -> dict[str, Any]:
         """Return documents by key, and fetch missing ones in parallel.
 
-        Fetched files stay in the cache even if others fail, so that a retry fetches fewer.
+        Fetched files stay in the cache even if others fail, so that a retry fetches fewer. If an answer needs more files
+        than the cache holds, it gets only the entries of these names from those that are not in it.
 
         Raises:
             RetryLater: the bucket does not answer in time.
@@ -60,33 +63,43 @@ class Files:
         """
         ordered = list(dict.fromkeys(keys))
         missing = [key for key in ordered if key not in self._kept]
+        if len(ordered) > self._most:
+            found = {key: self._kept[key] for key in ordered if key in self._kept}
+            return found | self._fetched(s3, bucket, missing, seconds, set(names))
         if missing:
-            self._fetch(s3, bucket, missing, seconds)
+            self._fetched(s3, bucket, missing, seconds)
         for key in ordered:
             self._kept.move_to_end(key)
-        while len(self._kept) > max(self._most, len(ordered)):
+        while len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return {key: self._kept[key] for key in ordered}
 
-    def _fetch(self, s3: "S3Client", bucket: str, missing: Sequence[str], seconds: float) -> None:
-        pool = ThreadPoolExecutor(min(8, len(missing)))
-        keys = {pool.submit(_file, s3, bucket, key): key for key in missing}
+    def _fetched(
+        self, s3: "S3Client", bucket: str, missing: Sequence[str], seconds: float, names: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """Return the entries of these names in files, or whole ones, which are kept."""
+        pool = ThreadPoolExecutor(min(8, max(len(missing), 1)))
+        keys = {pool.submit(_file, s3, bucket, key, names): key for key in missing}
         done, pending = wait(keys, max(0.0, seconds))
         # Calls that still hang end by their own timeouts.
         pool.shutdown(wait=False, cancel_futures=True)
         errors = [error for each in done if (error := each.exception())]
-        self._kept.update((keys[each], each.result()) for each in done if not each.exception())
+        found = {keys[each]: each.result() for each in done if not each.exception()}
+        if names is None:
+            self._kept.update(found)
         if errors:
             raise errors[0]
         if pending:
             raise RetryLater(bucket, f"{len(pending)} files did not come in time")
+        return found
 
 
-def _file(s3: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 - any document
+def _file(s3: "S3Client", bucket: str, key: str, names: Collection[str] | None) -> Any:  # noqa: ANN401 - any document
     data = objects.get_bytes(s3, bucket, key)
     if data is None:
         raise Broken(key, "the file is gone")
-    return shards.unpack(data)
+    document = shards.unpack(data)
+    return document if names is None else {name: entry for name, entry in document.items() if name in names}
 
 
 class Likelihoods:
@@ -196,7 +209,7 @@ class Likelihoods:
         names = [*items, *(each.item_id for each in live)]
         at = {name: shards.key(shop, model.run, "items", shards.shard_of(name, model.item_shards)) for name in names}
         own = shards.key(shop, model.run, "shoppers", shards.shard_of(user_id, model.shopper_shards))
-        files = self._read([own, *at.values()], until)
+        files = self._read([own, *at.values()], until, {user_id, *names})
         known = {name: counters.item_from(files[key][name]) for name, key in at.items() if name in files[key]}
         # A user who requested erasure is a stranger at once, though the erasure may take a day.
         user = counters.user_from(None if is_erased else files[own].get(user_id), model)
@@ -206,9 +219,9 @@ class Likelihoods:
             user.add(event, known.get(event.item_id))
         return user, known
 
-    def _read(self, keys: Sequence[str], until: float) -> dict[str, Any]:
-        """Return files of the bucket, from the cache where possible."""
-        return self._files.get(clients.s3_once(), Environment().bucket, keys, until - self._clock())
+    def _read(self, keys: Sequence[str], until: float, names: Collection[str] = ()) -> dict[str, Any]:
+        """Return files of the bucket, or their entries of these names, from the cache where possible."""
+        return self._files.get(clients.s3_once(), Environment().bucket, keys, until - self._clock(), names)
 
     def _with_retry(self, resource: str, ask: Callable[[], T], until: float) -> T:
         """Call a service, and retry once while there is time."""

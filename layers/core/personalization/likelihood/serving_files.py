@@ -40,8 +40,8 @@ def model(table: Tables, fitted: Fit, run: str, fitted_at: str, horizon_days: in
             for names, share in zip(history.kind_names, table.share, strict=True)
         ),
         lifts=_lifts(table),
-        item_shards=shards.shard_count(len(history.items) * (len(ITEM) + RANK), shards.ITEM_SHARD_SIZE),
-        shopper_shards=shards.shard_count(numbers, shards.USER_SHARD_SIZE),
+        item_shards=shards.item_shard_count(len(history.items) * (len(ITEM) + RANK)),
+        shopper_shards=shards.shard_count(round(numbers * history.scale), shards.USER_SHARD_SIZE),
     )
 
 

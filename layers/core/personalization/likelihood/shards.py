@@ -8,8 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-USER_SHARD_SIZE, ITEM_SHARD_SIZE = 40_000, 150_000
-"""Numbers in a file: one of users is parsed in a few milliseconds; those of items are cached."""
+USER_SHARD_SIZE, ITEM_SHARD_SIZE, MANY_ITEMS_SHARD_SIZE = 40_000, 150_000, 15_000
+"""Numbers in a file: one of users is parsed in a few milliseconds; those of items are cached, and small where a
+container cannot cache all of them."""
+CACHED_ITEM_SHARDS = 32
+"""Files of items that fit into a container's cache beside those of users."""
 MOST_SHARDS = 131_072
 """Files of a kind, at most: those of 100 million users."""
 _DIGITS = 6
@@ -21,6 +24,12 @@ def shard_count(numbers: int, each: int) -> int:
     while many * each < numbers and many < MOST_SHARDS:
         many *= 2
     return many
+
+
+def item_shard_count(numbers: int) -> int:
+    """Return how many files hold the counters of items."""
+    many = shard_count(numbers, ITEM_SHARD_SIZE)
+    return many if many <= CACHED_ITEM_SHARDS else shard_count(numbers, MANY_ITEMS_SHARD_SIZE)
 
 
 def shard_of(name: str, many: int) -> int:

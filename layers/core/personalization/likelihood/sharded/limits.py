@@ -9,12 +9,12 @@ READ_BYTES = 1_500_000_000
 """Bytes of interactions that one function reads three times within its 15 minutes, to find the rows in reach."""
 RANGE_BYTES = 128 << 20
 """Bytes of a file that one function partitions."""
-SHARD_ROWS, SAMPLE_ROWS = 4_000_000, 4_000_000
+SHARD_ROWS, SAMPLE_ROWS = 4_000_000, 2_000_000
 """Rows of a shard and of the sample, at most."""
 MOST_SHARDS = 256
 """Shards that one function can put together."""
-MOST_ITEMS = 2_000_000
-"""Items whose counts one function holds."""
+BASE_MEGABYTES, MEGABYTES_PER_MILLION_ITEMS = 1_500, 1_500
+"""Memory of the function that puts the shards together: with the sample, and for a million items."""
 WHOLE_BYTES = 1 << 30
 """Bytes of a file of an earlier version, which cannot be cut."""
 
@@ -38,6 +38,11 @@ class Sizes:
     def most(self) -> int:
         """Return the rows of all shards together."""
         return MOST_SHARDS * self.shard
+
+    @property
+    def items(self) -> int:
+        """Return the items whose counts one function holds."""
+        return max(0, (self.megabytes - BASE_MEGABYTES) * 1_000_000 // MEGABYTES_PER_MILLION_ITEMS)
 
     def shards(self, rows: int) -> int:
         """Return the number of shards for so many rows, a power of two."""
@@ -78,9 +83,9 @@ def too_many_rows(rows: int, sizes: Sizes, days: int) -> LeftOut:
 
 def too_many_items(items: int, sizes: Sizes, days: int) -> LeftOut:
     """Return why a history's items are too many."""
-    most = f"a fit takes {MOST_ITEMS:,}: drop it without items that nobody buys"
-    reason = f"the history has {items:,} items, and {most}, {_OFF}"
-    return LeftOut(items, MOST_ITEMS, sizes.megabytes, days, reason)
+    most = f"a function with {sizes.megabytes:,} MB takes {sizes.items:,}: deploy with more LikelihoodMemory"
+    reason = f"the history has {items:,} items, and {most}, drop it without items that nobody buys, {_OFF}"
+    return LeftOut(items, sizes.items, sizes.megabytes, days, reason)
 
 
 def uneven(rows: int, sizes: Sizes, days: int) -> LeftOut:

@@ -177,7 +177,7 @@ class Steps:
         for name in about:
             items.setdefault(name, len(items))
         days = training.reach(plan.horizon_days) // DAY
-        if len(items) > limits.MOST_ITEMS:
+        if len(items) > sizes.items:
             return self._left_out(limits.too_many_items(len(items), sizes, days))
         largest = max(
             (sum(rows) for rows in zip(*(each["rows"] for each in facts if "rows" in each), strict=True)), default=0
