@@ -50,7 +50,7 @@ def deploy(home: Home, state: State, step: Step) -> State:
     """Deploy the sources, unless they are what was deployed last, and store the stack's outputs and API key."""
     build(home, step)
     note = home.data / "deployed"
-    wanted = f"{fingerprint()} {login.issuer(state)} {state.incremental_bytes} {state.part_bytes}"
+    wanted = f"{fingerprint()} {login.issuer(state)} {state.incremental_bytes} {state.part_bytes} {state.fit_rows}"
     stacks = boto3.client("cloudformation", **access(state))
     status = settled(state)
     if status not in SETTLED or not note.exists() or note.read_text() != wanted:
@@ -66,6 +66,7 @@ def deploy(home: Home, state: State, step: Step) -> State:
             of_state = [
                 f"IncrementalImportBytes={state.incremental_bytes}",
                 f"CheckPartBytes={state.part_bytes}",
+                f"LikelihoodRows={state.fit_rows}",
                 *login.parameters(state),
             ]
             packed = layers.put(BUILD / "sam", boto3.client("s3", **access(state)))

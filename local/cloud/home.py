@@ -70,6 +70,8 @@ class State:
     """The quota of an incremental import, which both the engine and the stack know."""
     part_bytes: int = 10**9
     """The bytes that one function reads of a shop's files."""
+    fit_rows: int = 0
+    """The interactions that one function fits a purchase likelihood on; 0 for as many as its memory holds."""
     outputs: dict[str, str] = field(default_factory=dict)
     api: str = ""
     key: str = ""

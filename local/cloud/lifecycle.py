@@ -33,6 +33,8 @@ FEW_BYTES = 10**6
 """The quota of an incremental import where tests make things fail: the smallest that the stack takes."""
 PART_BYTES = 300_000
 """What one function reads where tests make things fail: more than most of their files have."""
+FIT_ROWS = 12_000
+"""What one function fits there: more than most of their shops have."""
 CHILDREN: list[subprocess.Popen[bytes]] = []
 """Processes that this interpreter started; they outlive it."""
 
@@ -127,7 +129,8 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
         f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}", (),
         access_key=key, secret_key=secret, launcher=launcher(),
     )  # fmt: skip
-    state = replace(state, incremental_bytes=FEW_BYTES, part_bytes=PART_BYTES) if faults else state
+    if faults:
+        state = replace(state, incremental_bytes=FEW_BYTES, part_bytes=PART_BYTES, fit_rows=FIT_ROWS)
     environment, doors = process_environment(home, state), ["--faults"] if faults else []
     options = [
         f"--port={engine}",
