@@ -54,8 +54,8 @@ class Files:
     ) -> dict[str, Any]:
         """Return documents by key, and fetch missing ones in parallel.
 
-        Fetched files stay in the cache even if others fail, so that a retry fetches fewer. If an answer needs more files
-        than the cache holds, it gets only the entries of these names from those that are not in it.
+        Fetched files stay in the cache even if others fail, so that a retry fetches fewer. If an answer needs more
+        files than the cache holds, it gets only the entries of these names from those that are not in it.
 
         Raises:
             RetryLater: the bucket does not answer in time.
