@@ -86,7 +86,7 @@ def without(*days: int) -> dict[int, int]:
             "none of the 10 most popular items before is among the 10 now",
         ),
         ({"event_types": {"View": 12_000}}, "event_types", "the event type Cart is gone, which 8% of rows had"),
-        ({"columns": (PRICE,)}, "columns", "the columns BRAND are gone"),
+        ({"columns": (PRICE,)}, "columns", "BRAND is gone"),
         ({"columns": (PRICE, replace(BRAND, cells=360))}, "columns", "BRAND is filled in 3% of rows, and was in 97%"),
         (
             {"columns": (PRICE, replace(BRAND, column=Column("BRAND", "long")))},

@@ -73,13 +73,10 @@ def _columns(now: Document, last: Document) -> list[dict[str, Any]]:
     """Return the columns of both drops with another type, fill rate or median."""
     found = []
     for was, now_is in _both(now, last, "columns"):
-        old, new = ({name: _of_column(each)[name] for name in _MEMBERS} for each in (was, now_is))
+        old, new = _of_column(was), _of_column(now_is)
         if old != new:
             found.append({"name": was["name"], "before": old, "now": new})
     return found
-
-
-_MEMBERS = ("kind", "share", "median")
 
 
 def _of_column(column: Document) -> dict[str, Any]:
@@ -174,16 +171,17 @@ def _unknown_share(document: Document, kind: str) -> float | None:
 
 def _other_ids(now: Document, last: Document, known: float) -> Found:
     """Find a whole file of users or items that shares few ids with the one before, however each has grown."""
+    if now["mode"] != "FULL":
+        return
     new, before = _at(now, ("ids", "new")), last["rows"]["accepted"] - last["rows"]["duplicates"]
-    if new is not None and now["mode"] == "FULL":
+    if new is not None:
         ids = now["ids"]["count"]
         kept, common = ids - new, min(ids, before)
         if common >= FEW and kept < known * common:
             yield "ids", f"of its {ids:,} {now['kind']} only {kept:,} are among the {before:,} before"
     was, top = ([each["itemId"] for each in _at(each, ("items", "top")) or ()] for each in (last, now))
-    if now["mode"] == "FULL" and was and len(top) == len(was) > 1 and not {*was} & {*top}:
-        if min(_at(each, ("items", "ids")) or 0 for each in (last, now)) < FEW:
-            return
+    many = min(_at(each, ("items", "ids")) or 0 for each in (last, now)) >= FEW
+    if many and len(top) == len(was) and not {*was} & {*top}:
         yield "ids", f"none of the {len(was)} most popular items before is among the {len(top)} now"
 
 
@@ -199,7 +197,7 @@ def _poorer(now: Document, last: Document, share: float) -> Found:
     gone = [each["name"] for each in last.get("columns") or () if each["name"] not in names]
     if gone:
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
-        yield "columns", f"the columns {', '.join(gone[:_SHOWN])}{more} are gone"
+        yield "columns", f"{', '.join(gone[:_SHOWN])}{more} {'are' if len(gone) > 1 else 'is'} gone"
     for was, now_is in _both(now, last, "columns"):
         if was["kind"] != now_is["kind"]:
             yield "columns", f"{was['name']} was read as {was['kind']} before, and is {now_is['kind']} now"
