@@ -278,7 +278,7 @@ def add_evaluate(add: Add) -> None:
         "evaluate interactions.csv",
         "evaluate interactions.csv.gz users.csv items.csv --days 28",
         takes="FILE…",
-        files="interactions, and users and items if there are any: .csv or .csv.gz, recognised by their columns",
+        files="interactions, and users and items if there are any, of any format, recognised by their columns",
     )
     text = "event type to train on and to predict, or `all`; default: Purchase where there are enough, else all"
     evaluate.add_argument("--event-type", metavar="TYPE", help=text)
