@@ -229,6 +229,12 @@ def functions() -> list[Case]:
         found.append(Case(f"ValidateDropFunction is killed {words}", FUNCTIONS, (check,), first=True,
                           error="Runtime.ExitError", reason="signal: killed", human="continue",
                           note="not retried by itself: a file that is too large once is too large again"))  # fmt: skip
+    ranges = [
+        cloud("killFunction", f"*CheckPartFunction*.{step}", performed=done)
+        for step, done in (("check", False), ("check", True), ("fit", True), ("count", False))
+    ]
+    found.append(Case("functions are killed that check ranges of a large file", FUNCTIONS, tuple(ranges),
+                      "above_the_bound", note="each range is checked again by itself"))  # fmt: skip
     # Of a later drop, the call that begins at an ACTIVE solution also creates the version.
     begun = cloud("killFunction", "*TrainSolutionFunction*.solution", performed=True, times=2)
     found.append(Case("TrainSolutionFunction is killed when it has begun a training", FUNCTIONS, (begun,)))

@@ -7,7 +7,7 @@ Each takes the shop, begins after the case's rules were injected, and ends when 
 import json
 from collections.abc import Callable
 
-from local.cloud.lifecycle import FEW_BYTES
+from local.cloud.lifecycle import FEW_BYTES, PART_BYTES
 from tests.app import retail
 from tests.app.matrix import deployment
 from tests.app.matrix.case import Fault
@@ -137,6 +137,14 @@ def too_large_together(shop: Shop) -> None:
     shop.rest()
 
 
+def above_the_bound(shop: Shop) -> None:
+    """A file is dropped that one function does not read: it is checked in ranges."""
+    (content, *_) = _files(shop)
+    assert len(content) > 2 * PART_BYTES
+    shop.put(content, "interactions/incremental/large.csv")
+    shop.rest()
+
+
 def _files(shop: Shop) -> list[str]:
     """Three files of 900 KB, no row of which is like another."""
     header, end = shop.csv(1).splitlines()[0], "c" * 300
@@ -154,12 +162,21 @@ def _files(shop: Shop) -> list[str]:
 def each_row_once(shop: Shop) -> None:
     """Personalize has every row of the files once, and refuses one job with all of them."""
     dataset = shop.names.dataset(shop.name, "interactions").arn
-    found = shop.exported(dataset)
-    sent = [row for content in _files(shop) for row in content.splitlines()[1:]]
-    assert sorted(row for row in found if row.startswith("f")) == sorted(sent)
-    assert len(found) - len(sent) == len(shop.csv(25).splitlines()) - 1
+    _once(shop, dataset, _files(shop))
     reason = shop.import_by_hand(dataset, _files(shop))
     assert "larger than the quota of this import" in reason, reason
+
+
+def each_row_of_the_large_file_once(shop: Shop) -> None:
+    """Personalize has every row of the file that was checked in ranges once."""
+    _once(shop, shop.names.dataset(shop.name, "interactions").arn, _files(shop)[:1])
+
+
+def _once(shop: Shop, dataset: str, files: list[str]) -> None:
+    found = shop.exported(dataset)
+    sent = [row for content in files for row in content.splitlines()[1:]]
+    assert sorted(row for row in found if row.startswith("f")) == sorted(sent)
+    assert len(found) - len(sent) == len(shop.csv(25).splitlines()) - 1
 
 
 def strange_key(shop: Shop) -> None:
@@ -490,6 +507,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             first_minutes,
             event_after_the_sweep,
             too_large_together,
+            above_the_bound,
             deleted_at_once,
             deleted_during,
             overwritten_during,
@@ -521,5 +539,8 @@ COURSES: dict[str, Callable[[Shop], None]] = {
     "killed while promoting": killed_in("Promote each approved recipe"),
 }
 """The courses by name."""
-IN_THE_END: dict[str, tuple[Callable[[Shop], None], ...]] = {"too_large_together": (each_row_once,)}
+IN_THE_END: dict[str, tuple[Callable[[Shop], None], ...]] = {
+    "too_large_together": (each_row_once,),
+    "above_the_bound": (each_row_of_the_large_file_once,),
+}
 """What must hold when a person has done what the case says, by the name of its course."""
