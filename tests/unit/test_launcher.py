@@ -110,6 +110,17 @@ assert call(function, "short", "") == {"event": "short"}
     assert found.returncode == 0, found.stderr
 
 
+def test_a_function_that_dies_while_it_starts_has_the_name_of_all_that_die() -> None:
+    found = in_cloud("""
+from local.cloud.aws import workers
+died = {"errorType": "Runtime.Unknown", "errorMessage": "bootstrap exited during init with code -9"}
+workers.lambda_svc._execute_function_provided_warm = lambda *_: {"error": True, "body": died}
+workers.install()
+print(workers.lambda_svc._execute_function_warm({"FunctionArn": "check"}, {}, "")["body"]["errorType"])
+""")
+    assert found.stdout == "Runtime.ExitError\n", found.stderr
+
+
 @pytest.mark.parametrize(("asked", "there", "found"), [
     ("", True, "awslambdaric"),
     ("", False, "runtime_interface_client"),
