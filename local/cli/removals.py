@@ -75,7 +75,7 @@ def show(has: dict[str, Any], terminal: Terminal) -> None:
     shared = "nothing; kept where another shop has it"
     rows += [("schema", arn.rpartition("/")[2], "", shared) for arn in has["schemas"]]
     rows += [("record", record, "", "nothing") for record in has["records"]]
-    rows += [("schedule", name, "", "each training that it starts") for name in has["schedules"]]
+    rows += [("schedule", name, "", "each training or batch job that it starts") for name in has["schedules"]]
     terminal.table(("kind", "name", "status", "bills"), rows)
     if saved := sum(each.get("monthDollars") or 0 for each in has["resources"]):
         prices = f"prices of {has['pricesAsOf']}, at one request a second"

@@ -344,6 +344,22 @@ def test_a_job_that_cannot_be_made_keeps_no_run_waiting(personalize: FakePersona
     assert leader(table) == ""
 
 
+def test_no_job_begins_while_personalize_works_on_a_batch_job(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    ask()
+    mark: dict[str, Any] = {"shop": "demo", "record": f"{leases.BATCH}retail-demo-mail-1", "until": int(time.time()) + 60}
+    records.put(table, TABLE, mark)
+    try:
+        round_made()
+        assert "CreateDataDeletionJob" not in personalize.operations()
+        assert records.get(table, TABLE, "demo", leases.RECORD) is None
+        records.put(table, TABLE, {**mark, "until": int(time.time()) - 1})
+        round_made(sent=1)
+    finally:
+        records.delete(table, TABLE, "demo", str(mark["record"]))
+
+
 def test_a_request_waits_until_all_of_the_api_knows_of_it() -> None:
     ask(age=SETTLED_SECONDS - 5)
     round_made()

@@ -6,6 +6,7 @@ import gzip
 import io
 import itertools
 import json
+import time
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from personalization.batch.plan import Cursor, Job
 from personalization.core.errors import Rejected
 from personalization.events import erasure_requests
 from personalization.likelihood import inputs
+from personalization.runs import leases
 from personalization.shop import item_table, records
 from personalization.shop.item_table import Table
 from personalization.shop.schema import Column, Schema
@@ -321,3 +323,23 @@ def test_a_segment_waits_for_the_fit_of_its_release_and_says_that_there_is_none(
     finally:
         records.put(table, TABLE, RELEASE)
     assert (waits["status"], waits["ready"]) == ("FIT AWAITED", False)
+
+
+def test_no_batch_job_begins_while_users_are_deleted(
+    shop: "S3Client", table: "DynamoDBClient", personalize: FakePersonalize
+) -> None:
+    job = planned(shop, "mail", "{}")
+    records.put(table, TABLE, {"shop": "demo", "record": leases.RECORD, "purpose": "erasure"})
+    try:
+        waits: Any = handler({"step": "answer", "job": job}, None)
+        assert (waits["ready"], waits["status"]) == (False, "DELETION OF USERS AWAITED")
+    finally:
+        records.delete(table, TABLE, "demo", leases.RECORD)
+    assert "CreateBatchInferenceJob" not in personalize.operations()
+    assert records.query_prefix(table, TABLE, "demo", leases.BATCH) == []
+    handler({"step": "answer", "job": job, "made": waits["made"]}, None)
+    (mark,) = records.query_prefix(table, TABLE, "demo", leases.BATCH)
+    assert mark["until"] > time.time()
+    answered(shop, job, [{"input": {"userId": "u1"}, "output": {"recommendedItems": ["i1"]}}])
+    handler({"step": "convert", "job": job}, None)
+    assert records.query_prefix(table, TABLE, "demo", leases.BATCH) == []

@@ -206,7 +206,7 @@ def _columns(parameters: Mapping[str, Any]) -> tuple[str, ...]:
 def _campaign(release: Release, recipe: str) -> str:
     arn = release.campaigns.get(recipe)
     if arn is None:
-        raise Problem(404, f"The shop's settings leave out {recipe}, or no version of it was approved yet.")
+        raise Problem(404, f"The shop's settings leave out {recipe} or its campaign, or no version was approved yet.")
     return arn
 
 

@@ -24,12 +24,14 @@ from personalization.likelihood.model import Model
 from personalization.personalize import ensure
 from personalization.personalize.ensure import ensured
 from personalization.personalize.readiness import Stage, advance
+from personalization.runs import leases
 from personalization.shop import records
 from personalization.shop.plan import Part
 from personalization.shop.release import CANDIDATE, HISTORY, RECORD
 from personalization.shop.settings_file import shop_settings
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_s3 import S3Client
 
@@ -37,6 +39,8 @@ SCORE_SECONDS = 150.0
 """Seconds after which a call scores no further file of users."""
 FIT_MINUTES = 45
 """Minutes after a promotion in which a segment waits for the fit that follows it."""
+AT_WORK = timedelta(hours=12)
+"""How long a job that failed keeps users from being deleted, at most."""
 _GZIP = "application/gzip"
 
 
@@ -97,6 +101,8 @@ def answer(aws: Clients, request: batch.StepRequest, environment: Environment, n
     job, made = request.job, request.made
     if job.kind == "likelihood":
         return _Scoring(aws, job, environment).go_on(made, now)
+    if not made.arn and not _may_begin(aws.table, job, environment, now):
+        return Progressed(arn=f"export/{job.name}", status="DELETION OF USERS AWAITED", name=job.name)
     place = f"s3://{environment.bucket}/"
     parameters: dict[str, Any] = {
         "jobName": job.resource.name,
@@ -110,6 +116,24 @@ def answer(aws: Clients, request: batch.StepRequest, environment: Environment, n
     step = advance([_stage(aws.personalize, job, parameters)], made.of_step())
     left = Cursor.from_step(step.made)
     return Progressed(arn=step.arn, status=step.status, name=step.name, ready=step.ready, reason=step.reason, made=left)
+
+
+def _may_begin(table: "DynamoDBClient", job: Job, environment: Environment, now: datetime) -> bool:
+    """Mark the job as at work; return False while users are being deleted, since no batch job may run meanwhile.
+
+    The mark comes first and the lease is read after it, as an erasure does it the other way round: one of them waits.
+    """
+    until = int((now + AT_WORK).timestamp())
+    records.put(table, environment.table, {"shop": job.shop, "record": _mark(job), "until": until, "ttl": until})
+    lease = records.get(table, environment.table, job.shop, leases.RECORD) or {}
+    if lease.get("purpose") == "erasure":
+        records.delete(table, environment.table, job.shop, _mark(job))
+        return False
+    return True
+
+
+def _mark(job: Job) -> str:
+    return f"{leases.BATCH}{job.resource.name}"
 
 
 def _stage(client: "PersonalizeClient", job: Job, parameters: Mapping[str, Any]) -> Stage:
@@ -130,6 +154,8 @@ def _stage(client: "PersonalizeClient", job: Job, parameters: Mapping[str, Any])
 
 
 def _convert(aws: Clients, request: batch.StepRequest, environment: Environment) -> Progressed:
+    if request.made == Cursor():
+        records.delete(aws.table, environment.table, request.job.shop, _mark(request.job))
     return convert.convert(aws.s3, environment.bucket, request.job, request.made)
 
 

@@ -211,6 +211,9 @@ class Eraser:
             if erasures.has_waited(batch, self._now):
                 self._ledger.reserve(shop.name, leader)
             return 0
+        if self._batch_jobs(shop.name):
+            self._make_way(shop, leader)
+            return 0
         name = self._environment.names.shop(shop.name, "erase", erasures.digest(batch, leader))
         try:
             self._forget_contents(shop)
@@ -227,6 +230,20 @@ class Eraser:
             raise
         requests.sent(batch, job, leader)
         return len(batch)
+
+    def _batch_jobs(self, shop: str) -> bool:
+        """Return whether Personalize works on a batch job of the shop, during which it deletes no users for certain."""
+        found = records.query_prefix(self._dynamodb, self._environment.table, shop, leases.BATCH)
+        return any(each["until"] > self._now for each in found)
+
+    def _versions(self, shop: Shop) -> Sequence[str]:
+        """Return the versions that serve; those of the newest release's run where no recipe has a campaign."""
+        if shop.versions:
+            return shop.versions
+        table = self._environment.table
+        record = records.get(self._dynamodb, table, shop.name, release.RECORD) or {}
+        judged = records.get(self._dynamodb, table, shop.name, f"{release.CANDIDATE}{record.get('run')}") or {}
+        return [str(arn) for alias, arn in judged.get("versions", {}).items() if alias not in judged["refused"]]
 
     def _forget_contents(self, shop: Shop) -> None:
         """Clear the imports' contents, so that the same file is imported again after its users were deleted."""
@@ -252,7 +269,7 @@ class Eraser:
         """Remove deleted users from the serving models by the next run, or by a run of its own."""
         if not shop.since:
             return
-        until = erasures.trained(map(self._jobs.version, shop.versions))
+        until = erasures.trained(map(self._jobs.version, self._versions(shop)))
         if until > shop.since:
             receipts = requests.untrained()
             requests.retrained(each for each, at in receipts.items() if at < until)

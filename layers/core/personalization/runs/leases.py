@@ -18,6 +18,8 @@ RECORD = "lease"
 """The sort key of the lease in the table of shops."""
 RUN_LEASE = timedelta(days=11)
 """Longer than an execution may run, so that the run of an expired lease has ended."""
+BATCH = "batch#"
+"""The prefix of batch jobs' sort keys while Personalize works on them: no users may be deleted meanwhile."""
 ERASURE_LEASE = timedelta(hours=6)
 """How long an erasure's lease lasts without renewal; rounds are hourly."""
 VISIBLE_AFTER = timedelta(minutes=5)
