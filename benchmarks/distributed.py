@@ -5,8 +5,7 @@ Protocol. A local cloud of its own, whose bound for one function is a share of t
 a thousand damaged (`benchmarks.validation`). The same object is checked three times: by one function, in ranges, and in
 ranges while functions are killed (SIGKILL of their processes, at random times, until a number of them died in the
 middle of a call). Each time the plan, the report and the SHA-256 of all imported rows, in order, must be the same, else
-nothing is printed. Processor time is that of the functions' processes, what they need to start included; the two
-without kills are compared.
+nothing is printed. Processor time is that of the functions' processes; the two checks without kills are compared.
 """
 
 import argparse
@@ -28,7 +27,7 @@ import psutil
 from botocore.config import Config
 
 from benchmarks import validation
-from local.cloud import lifecycle
+from local.cloud import deploy, lifecycle
 from local.cloud.home import Home, State, access
 
 SHOP = "vast"
@@ -36,6 +35,8 @@ KEY = f"drops/{SHOP}/interactions/all.csv"
 FUNCTIONS = ("ValidateDropFunction", "CheckPartFunction")
 KILLED_EVERY = (0.5, 3.0)
 """Seconds between two kills."""
+LOOK_SECONDS = 0.2
+"""Between two looks at the processes: one that ends is missing so much, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +83,20 @@ class Cloud:
         return self._measured(f"divided-{kills}", divided=True, kills=kills)
 
     def _measured(self, run: str, *, divided: bool, kills: int) -> Checked:
-        self._end_functions()
-        began, parts, deaths = time.monotonic(), 0, [0]
-        plan = self._ask(run, divided=divided)
-        if divided:
-            with killing(self, kills, deaths):
+        began, parts = time.monotonic(), 0
+        with Watch(self, kills) as watch:
+            plan = self._ask(run, divided=divided)
+            if divided:
+                if "work" not in plan:
+                    sys.exit(f"the drop is not too large for one function: {plan}")
                 parts = self._ranges(plan["work"])
-            plan = self._ask(run, divided=True)
+                plan = self._ask(run, divided=True)
         seconds = time.monotonic() - began
-        cpu = sum(sum(process.cpu_times()[:2]) for process in self.functions())
         report = self._json(plan["report"].replace(".html", ".json"))
-        return Checked(plan, report, self._rows(plan), seconds, cpu, parts, deaths[0])
+        return Checked(plan, report, self._rows(plan), seconds, watch.cpu, parts, watch.deaths)
 
     def _ask(self, run: str, *, divided: bool) -> Any:  # noqa: ANN401 - a plan
-        request = {"bucket": self.bucket, "key": KEY, "run": run, "inParts": True, "maySkip": True}
+        request = {"bucket": self.bucket, "key": KEY, "run": run, "inParts": True}
         payload = json.dumps(request | {"mayDivide": divided})
         answer = self._lambda.invoke(FunctionName=self._function, Payload=payload)
         plan = json.loads(answer["Payload"].read())
@@ -117,22 +118,16 @@ class Cloud:
         ]
         return sum(run["executionCounts"]["succeeded"] for run in runs)
 
-    def functions(self, name: str = "") -> list[psutil.Process]:
+    def functions(self) -> list[psutil.Process]:
         """The processes that run functions."""
         (cloud,) = [process for process in self.state.processes if process.name == "cloud"]
         found = []
         for process in psutil.Process(cloud.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 own = process.environ().get("AWS_LAMBDA_FUNCTION_NAME", "")
-                if any(each in own for each in FUNCTIONS) and name in own:
+                if any(each in own for each in FUNCTIONS):
                     found.append(process)
         return found
-
-    def _end_functions(self) -> None:
-        """End all, so that each measurement begins with none."""
-        for process in self.functions():
-            process.kill()
-        psutil.wait_procs(self.functions(), timeout=10)
 
     def _rows(self, plan: Mapping[str, Any]) -> str:
         digest = hashlib.sha256()
@@ -157,25 +152,53 @@ def locations(plan: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(job["dataLocation"] for job in jobs if job))
 
 
-@contextlib.contextmanager
-def killing(cloud: Cloud, kills: int, deaths: list[int]) -> Iterator[None]:
-    """Kill functions that check ranges, until so many died."""
-    ended, chance = threading.Event(), random.Random(7)
+class Watch:
+    """Adds up the functions' processor time, and kills some that check ranges."""
 
-    def kill() -> None:
-        while deaths[0] < kills and not ended.wait(chance.uniform(*KILLED_EVERY)):
-            busy = [process for process in cloud.functions("CheckPart") if process.cpu_percent(0.05) > 20]
-            if busy:
+    def __init__(self, cloud: Cloud, kills: int) -> None:
+        self._cloud = cloud
+        self._kills = kills
+        self._seconds: dict[int, float] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._before = 0.0
+        self.deaths = 0
+
+    def __enter__(self) -> "Watch":
+        self._busy()
+        self._before = self.cpu
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of all processes since the beginning."""
+        return sum(self._seconds.values()) - self._before
+
+    def _look(self) -> None:
+        chance = random.Random(7)
+        due = time.monotonic() + chance.uniform(*KILLED_EVERY)
+        while not self._ended.wait(LOOK_SECONDS):
+            busy = self._busy()
+            if self.deaths < self._kills and time.monotonic() > due and busy:
                 chance.choice(busy).kill()
-                deaths[0] += 1
+                self.deaths += 1
+                due = time.monotonic() + chance.uniform(*KILLED_EVERY)
 
-    thread = threading.Thread(target=kill, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    def _busy(self) -> list[psutil.Process]:
+        """Look at all processes; return those that checked a range since the last look."""
+        found = []
+        for process in self._cloud.functions():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                before, now = self._seconds.get(process.pid, 0.0), sum(process.cpu_times()[:2])
+                self._seconds[process.pid] = now
+                if now - before > LOOK_SECONDS / 4 and "CheckPart" in process.environ()["AWS_LAMBDA_FUNCTION_NAME"]:
+                    found.append(process)
+        return found
 
 
 @contextlib.contextmanager
@@ -186,27 +209,32 @@ def cloud_of(folder: Path, rows: int, ranges: int) -> Iterator[Cloud]:
     try:
         state = lifecycle.start(home)
         lifecycle.wait_ready(home, state)
-        home.write(replace(state, part_bytes=-(-file.stat().st_size // ranges)))
-        state, _ = lifecycle.up(home)
-        yield Cloud(state, file)
+        state = replace(state, part_bytes=-(-file.stat().st_size // ranges))
+        yield Cloud(deploy.deploy(home, state, contextlib.nullcontext), file)
     finally:
         lifecycle.down(home, wipe=True)
 
 
-def same(one: Checked, other: Checked) -> bool:
-    """Tell whether two checks came to the same, whatever their runs are called."""
-
-    def told(checked: Checked) -> str:
-        text = json.dumps([_without(checked.plan), _without(checked.report), checked.rows], sort_keys=True)
-        return text.replace(str(checked.plan["run"]), "RUN")
-
-    return told(one) == told(other)
+APART = {"importJob", "further", "content", "checkedAt", "notes"}
+"""Members that tell how and when a check was made: names of copies, a digest of the bytes, times."""
 
 
-def _without(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document without what tells how it was made: times, names of jobs, and what a run before had found."""
-    apart = {"importJob", "importJobs", "outcome", "changes", "last", "createdAt", "at", "sales", "notes"}
-    return {name: value for name, value in document.items() if name not in apart}
+def differences(one: Checked, other: Checked) -> list[str]:
+    """Name what two checks did not come to alike, whatever their runs are called."""
+    found = [] if one.rows == other.rows else ["the imported rows"]
+    for mine, theirs in ((one.plan, other.plan), (one.report, other.report)):
+        names = sorted({*mine, *theirs} - APART)
+        told = [[_told(each, each_of) for each_of in names] for each in (mine, theirs)]
+        found += [
+            f"{name}: {left[:500]} and {right[:500]}"
+            for name, left, right in zip(names, *told, strict=True)
+            if left != right
+        ]
+    return found
+
+
+def _told(document: Mapping[str, Any], name: str) -> str:
+    return json.dumps(document.get(name), sort_keys=True).replace(str(document["run"]), "RUN")
 
 
 def main() -> None:
@@ -219,8 +247,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, cloud_of(Path(folder), options.rows, options.ranges) as cloud:
         one, divided, killed = cloud.one(), cloud.divided(0), cloud.divided(options.kills)
     for other in (divided, killed):
-        if not same(one, other):
-            sys.exit(f"the results differ:\n{json.dumps(one.report)}\n{json.dumps(other.report)}")
+        if unlike := differences(one, other):
+            sys.exit("\n".join(["the results differ in", *unlike]))
     for label, found in (("one function", one), ("in ranges", divided), ("in ranges, killed", killed)):
         per_row = 1e9 * found.cpu / options.rows
         print(

@@ -138,11 +138,17 @@ def too_large_together(shop: Shop) -> None:
 
 
 def above_the_bound(shop: Shop) -> None:
-    """A file is dropped that one function does not read: it is checked in ranges."""
-    (content, *_) = _files(shop)
-    assert len(content) > 2 * PART_BYTES
-    shop.put(content, "interactions/incremental/large.csv")
+    """A whole history is dropped that one function does not read: it is checked in ranges."""
+    content = _large(shop)
+    assert len(content) > 3 * PART_BYTES
+    shop.put(content)
     shop.rest()
+
+
+def _large(shop: Shop) -> str:
+    """A whole history of long rows."""
+    header, *rows = shop.csv(FRESH).splitlines()
+    return "\n".join([header, *(f"{row}{'c' * 600}" for row in rows)])
 
 
 def _files(shop: Shop) -> list[str]:
@@ -162,21 +168,18 @@ def _files(shop: Shop) -> list[str]:
 def each_row_once(shop: Shop) -> None:
     """Personalize has every row of the files once, and refuses one job with all of them."""
     dataset = shop.names.dataset(shop.name, "interactions").arn
-    _once(shop, dataset, _files(shop))
+    found = shop.exported(dataset)
+    sent = [row for content in _files(shop) for row in content.splitlines()[1:]]
+    assert sorted(row for row in found if row.startswith("f")) == sorted(sent)
+    assert len(found) - len(sent) == len(shop.csv(25).splitlines()) - 1
     reason = shop.import_by_hand(dataset, _files(shop))
     assert "larger than the quota of this import" in reason, reason
 
 
 def each_row_of_the_large_file_once(shop: Shop) -> None:
-    """Personalize has every row of the file that was checked in ranges once."""
-    _once(shop, shop.names.dataset(shop.name, "interactions").arn, _files(shop)[:1])
-
-
-def _once(shop: Shop, dataset: str, files: list[str]) -> None:
-    found = shop.exported(dataset)
-    sent = [row for content in files for row in content.splitlines()[1:]]
-    assert sorted(row for row in found if row.startswith("f")) == sorted(sent)
-    assert len(found) - len(sent) == len(shop.csv(25).splitlines()) - 1
+    """Personalize has every row of the history that was checked in ranges once, and no other."""
+    dataset = shop.names.dataset(shop.name, "interactions").arn
+    assert sorted(shop.exported(dataset)) == sorted(_large(shop).splitlines()[1:])
 
 
 def strange_key(shop: Shop) -> None:
