@@ -225,3 +225,16 @@ def test_columns_that_are_left_out_tell_the_marks_of_returns() -> None:
     assert without is not None
     assert without.section["thousands"] == ","
     assert any("leave thousands out if it is a fraction" in each for each in without.remarks)
+
+
+def test_a_column_is_the_time_if_it_alone_has_dates() -> None:
+    rows = [f"{day}/{day}/2026|c{day}|i{day}|9.5|x" for day in (1, 2)]
+    found = proposed(sample("t_dat|customer_id|article_id|value|note", *rows, "2/1/2026|c|i|1|x"))
+    assert (found.kind, found.section["columns"]["t_dat"]) == ("interactions", "TIMESTAMP")
+    assert "t_dat is taken for the time: no other column has dates" in found.remarks
+    assert "if 2/1/2026 is 2 January 2026" in found.choices[0]
+    two = propose(
+        sample("t_dat|u_dat|customer_id|article_id", "2026-01-02|2026-01-03|c|i"), ShopSettings(), "interactions"
+    )
+    assert two is not None
+    assert two.missing == ("TIMESTAMP",)

@@ -203,7 +203,17 @@ class _Proposer:
             ]
             if candidates and self._sample.filled(min(candidates)[-1]) > 0:
                 found[target] = min(candidates)[-1]
+        if self._kind == "interactions" and {"USER_ID", "ITEM_ID"} <= set(found) and "TIMESTAMP" not in found:
+            dates = [index for index in range(len(header)) if index not in found.values() and self._has_dates(index)]
+            if len(dates) == 1:
+                (found["TIMESTAMP"],) = dates
+                self._remarks.append(f"{header[dates[0]]} is taken for the time: no other column has dates")
         return found
+
+    def _has_dates(self, index: int) -> bool:
+        """Tell whether a column's values are dates, rather than numbers that might be."""
+        cells = [cell for cell in self._sample.column(index) if cell.strip()]
+        return bool(cells) and not any(map(values.is_number, cells[:3])) and not values.times(cells).problem
 
     def _shared(self, target: str, index: int) -> float:
         """Return the share of a column's values that the shop's interactions know as ids."""
@@ -310,7 +320,9 @@ class _Proposer:
         theirs = self._sample.header[self.targets[name]]
         cells = self._sample.column(self.targets[name])
         forms = values.times(cells)
-        example = next((cell.strip() for cell in cells if cell.strip()), "")
+        days = [cell.strip() for cell in cells if cell.strip()]
+        # A day whose number is that of its month shows no difference.
+        example = next((day for day in days if len({_read(day, form) for form in forms.dates}) > 1), "".join(days[:1]))
         if forms.problem:
             self._remarks.append(f"{theirs}: {forms.problem}")
         if forms.unit:
