@@ -348,7 +348,11 @@ def test_no_job_begins_while_personalize_works_on_a_batch_job(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
     ask()
-    mark: dict[str, Any] = {"shop": "demo", "record": f"{leases.BATCH}retail-demo-mail-1", "until": int(time.time()) + 60}
+    mark: dict[str, Any] = {
+        "shop": "demo",
+        "record": f"{leases.BATCH}retail-demo-mail-1",
+        "until": int(time.time()) + 60,
+    }
     records.put(table, TABLE, mark)
     try:
         round_made()

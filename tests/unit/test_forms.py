@@ -127,6 +127,11 @@ def test_times_of_shops(text: str, cell: str, second: str) -> None:
     ("text", "cell", "reason"),
     [
         ("", "03/04/2026", "'03/04/2026' may be 3 April 2026 (%d/%m/%Y) or 4 March 2026 (%m/%d/%Y): the settings must"),
+        (
+            "",
+            "01/01/2026",
+            "'01/01/2026' may be of the form %d/%m/%Y or %m/%d/%Y: the settings must name the form of dates",
+        ),
         ("", "25.04.2026 10:00", "'25.04.2026 10:00' may be 25 April 2026 (%d.%m.%Y): the settings must name the form"),
         ("dates: '%d/%m/%Y'", "04/25/2026", "must be a date in the form that the settings name (%d/%m/%Y), not '04/25"),
         ("dates: '%d/%m/%Y'", "1719792000", "must be a date in the form that the settings name (%d/%m/%Y)"),

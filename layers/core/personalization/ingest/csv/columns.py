@@ -130,15 +130,18 @@ def readings(value: str) -> str:
     mark = value.lstrip("0123456789")[:1]
     numbers = [int(number) for number in re.findall(r"[0-9]+", value)[:3]]
     orders = ("dmY", "mdY") if numbers[2] > 99 else ("dmy", "mdy", "ymd")
-    found = []
+    found: dict[str, date] = {}
     for order in orders:
         given = dict(zip(order.lower(), numbers, strict=True))
         with suppress(ValueError):
             day = date(given["y"] + 2000 * (given["y"] < 100), given["m"], given["d"])
-            found.append(f"{day.day} {day:%B %Y} ({mark.join(f'%{part}' for part in order)})")
+            found[mark.join(f"%{part}" for part in order)] = day
     if not found:
         return f"must be Unix time in seconds or an ISO 8601 date, not {shown(value)!r}"
-    return f"{shown(value)!r} may be {' or '.join(found)}: the settings must name the form of dates"
+    may = " or ".join(f"{day.day} {day:%B %Y} ({form})" for form, day in found.items())
+    if len(found) > len(set(found.values())):
+        may = f"of the form {' or '.join(found)}"
+    return f"{shown(value)!r} may be {may}: the settings must name the form of dates"
 
 
 def shown(value: str) -> str:
