@@ -8,7 +8,7 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.ingest import plan as imports
-from personalization.ingest.prepare import Preparation
+from personalization.ingest.prepare import Preparation, Sizes
 from personalization.shop.plan import PrepareRequest
 
 LOG = observability.logger()
@@ -22,17 +22,19 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
             `{…, retrain: {shop, trainingMode, recipes}}`, which has no object.
 
     Returns:
-        The plan, with what becomes of the object in its run and why, as `outcome` and `reason`.
+        The plan, with what becomes of the object in its run and why, as `outcome` and `reason`. Of a drop that is too
+        large for one function, the outcome is `divided` until the ranges in the folder `work` are checked.
 
     Raises:
         Rejected: the key, the settings or the data are refused; the message has the rule, or lines and the report.
     """
     request = PrepareRequest.read(event)
     environment = Environment()
-    names, bucket, most = environment.names, environment.bucket, environment.incremental_bytes
+    names, bucket = environment.names, environment.bucket
+    sizes = Sizes(environment.incremental_bytes, environment.check_part_bytes)
     namespace = environment.namespace
     try:
-        plan = Preparation(clients.s3(), clients.personalize(), names, bucket, request, most).plan()
+        plan = Preparation(clients.s3(), clients.personalize(), names, bucket, request, sizes).plan()
     except TooManyRejects as refused:
         observability.count(namespace, "RejectsAboveLimit", 1)
         # The state machine knows the class name Rejected.

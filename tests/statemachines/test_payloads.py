@@ -160,7 +160,8 @@ def test_what_is_read_of_an_answer_is_in_it(name: str) -> None:
         for name in re.findall(r"\$states\.result\.(?:Payload|Output)\.(\w+)", text)
     }
     answered = ANSWERS.get(ASKED[name][0], plans.Step)
-    assert read <= set(answered.model_json_schema()["properties"]) | {"report", "campaigns", "outcome", "reason"}
+    known = {"report", "campaigns", "outcome", "reason", "work"}
+    assert read <= set(answered.model_json_schema()["properties"]) | known
 
 
 def test_what_is_read_of_a_plan_is_in_it() -> None:

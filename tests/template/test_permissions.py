@@ -46,6 +46,7 @@ BESIDES = {
     # A version is read by an action of its own; without the right to list, a missing object is called forbidden.
     "FitLikelihoodFunction": {"s3:GetObjectVersion"},
     "ValidateDropFunction": {"s3:GetObjectVersion", "s3:ListBucket"},
+    "CheckPartFunction": {"s3:GetObjectVersion"},
     # What two retries of the function do not get done is a dead letter.
     "FollowSettingsFunction": {"s3:ListBucket", "sqs:SendMessage"},
     "SweepDropsFunction": {"s3:ListBucket", "sqs:SendMessage"},
@@ -143,12 +144,13 @@ def test_a_machine_may_call_what_it_calls_and_nothing_else(machine: str, besides
 
 def test_a_run_starts_and_stops_its_waits_and_tests_alone() -> None:
     found = {name: each["Resource"] for each in statements("RetrainStateMachineRole") for name in each["Action"]}
-    # Tests on held-out time are waited for, fits of the purchase likelihood and batch jobs are not.
+    # Checks and tests are waited for, fits of the purchase likelihood and batch jobs are not.
     assert found["states:StartExecution"] == [
-        "EnsureStateMachine", "EvaluateStateMachine", "LikelihoodStateMachine", "BatchStateMachine",
+        "EnsureStateMachine", "CheckStateMachine", "EvaluateStateMachine", "LikelihoodStateMachine",
+        "BatchStateMachine",
     ]  # fmt: skip
     start = "arn:aws:states:us-east-1:123456789012:execution"
-    executions = [f"{start}:{machine}StateMachine.Name:*" for machine in ("Ensure", "Evaluate")]
+    executions = [f"{start}:{machine}StateMachine.Name:*" for machine in ("Ensure", "Evaluate", "Check")]
     assert found["states:StopExecution"] == found["states:DescribeExecution"] == executions
     (rule,) = found["events:PutRule"]
     assert rule.endswith(":rule/StepFunctionsGetEventsForStepFunctionsExecutionRule")

@@ -74,7 +74,8 @@ def test_no_stack_of_the_same_name_before_this_one_can_have_left_a_log_group_of_
         name: group["LogGroupName"] for name, group in STACK.of("Logs::LogGroup").items() if "LogGroupName" in group
     }
     assert set(named) == {
-        f"{machine}LogGroup" for machine in ("Batch", "Ensure", "Evaluate", "Likelihood", "Retrain", "Teardown")
+        f"{machine}LogGroup"
+        for machine in ("Batch", "Check", "Ensure", "Evaluate", "Likelihood", "Retrain", "Teardown")
     }
     # The prefix keeps AWS's resource policy for the delivery of logs short; the id is the stack's own.
     assert all(name.startswith("/aws/vendedlogs/states/retail-51af3dc0-") for name in named.values())

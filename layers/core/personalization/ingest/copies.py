@@ -284,6 +284,8 @@ class Copies:
         self._bucket, self._run, self._drop = request.bucket, request.run, drop
         self._kind: DataKind = drop.data_kind or "interactions"
         self._kept: dict[int, list[str]] = {}
+        self._pieces: dict[int, Sequence[str]] = {}
+        """The copies of an object's ranges, which are all in the first job."""
         self.before = before
         self.cutter = Cutter(bounds, self._begin, self._remove, before.cuts if before else None)
 
@@ -295,6 +297,19 @@ class Copies:
             key = inputs.key(drop.shop, self._kind, drop.mode, milliseconds, self._run, part + 1000 * job)
             objects.copy(self._s3, self._bucket, source, key)
             self._kept.setdefault(part, []).append(key)
+        for number, source in enumerate(self._pieces.get(part, ())):
+            key = inputs.key(drop.shop, self._kind, drop.mode, milliseconds, self._run, (part, number))
+            objects.copy(self._s3, self._bucket, source, key)
+            self._kept.setdefault(part, []).append(key)
+
+    def add(self, part: int, pieces: Sequence[str]) -> None:
+        """Take the copies of an object's ranges, by their keys, as the copy of the object."""
+        self._pieces[part] = pieces
+
+    def discard(self, part: int) -> None:
+        """Remove the copies of an object's ranges."""
+        for key in self._pieces.pop(part, ()):
+            objects.remove(self._s3, self._bucket, key)
 
     def finish(self, parts: int, left_out: Collection[int], left: Collection[str]) -> None:
         """Remove copies that must not be imported, and record where the jobs begin and what is postponed.
@@ -317,6 +332,8 @@ class Copies:
             for part in range(parts):
                 if (job, part) not in kept:
                     self._remove(job, part)
+        for part in left_out:
+            self.discard(part)
         for key in (key for part in left_out for key in self._kept.get(part, ())):
             objects.remove(self._s3, self._bucket, key)
         if cuts or left:

@@ -47,6 +47,12 @@ def already_handled(drop: Drop, run: str, known: Known) -> Nothing:
     return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(note,), outcome="alreadyHandled")
 
 
+def divided(drop: Drop, run: str, work: str) -> Nothing:
+    """Return the answer for a drop whose ranges must be checked before it can be planned."""
+    note = f"{drop.key} is too large for one function: its ranges are checked first"
+    return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(note,), outcome="divided", work=work)
+
+
 def outcome(request: PrepareRequest, plan: Plan | Nothing) -> dict[str, str]:
     """Return the outcome of an object in its run, with the reason."""
     if isinstance(plan, Nothing):

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +16,14 @@ from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.core.names import Names
-from personalization.ingest import changes, findings, report, sales
+from personalization.ingest import changes, findings, known_ids, report, sales
 from personalization.ingest import plan as imports
 from personalization.ingest.copies import Copies, Part, copies_of
 from personalization.ingest.csv.copying import Copied, copy
+from personalization.ingest.distributed.beginning import Beginning
+from personalization.ingest.distributed.conclusion import Conclusion
+from personalization.ingest.distributed.store import Work
+from personalization.ingest.distributed.store import folder as work_folder
 from personalization.ingest.findings import Checked, Expected, Findings
 from personalization.ingest.parts import list_parts
 from personalization.ingest.plan import Lineage
@@ -65,11 +69,18 @@ _TOO_FEW = "has too few rows for an import job of its own, and the others leave 
 _RELATED_KINDS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users", "items"), "users": (), "items": ()}
 
 
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Bytes that one incremental import job takes, and that one function checks; of more, there are several."""
+
+    job: int
+    part: int
+
+
 class Preparation:
     """Prepare one run.
 
-    Its request is for objects that are imported together, or for a retraining. An incremental import job takes `most`
-    bytes; larger data are imported by several.
+    Its request is for objects that are imported together, or for a retraining.
     """
 
     def __init__(
@@ -79,14 +90,16 @@ class Preparation:
         names: Names,
         bucket: str,
         request: PrepareRequest,
-        most: int,
+        sizes: Sizes,
     ) -> None:
         self._s3 = s3
         self._personalize = personalize
         self._names = names
         self._bucket = bucket
         self._request = request
-        self._most = most
+        self._sizes = sizes
+        self._conclusions: dict[int, Conclusion] = {}
+        """Of drops that were checked in ranges."""
         self._lineage = Lineage(request.run, request.imported_by, request.trained_by, request.begun_at)
 
     def plan(self) -> Plan | Nothing:
@@ -167,7 +180,7 @@ class Preparation:
 
     @cached_property
     def _copies(self) -> Copies:
-        return copies_of(self._s3, self._personalize, self._names, self._request, self._drop, self._most)
+        return copies_of(self._s3, self._personalize, self._names, self._request, self._drop, self._sizes.job)
 
     @cached_property
     def _settings(self) -> tuple[ShopSettings, tuple[str, ...]]:
@@ -211,9 +224,9 @@ class Preparation:
         try:
             expected = self._expected(drop, kind, chosen, now)
             source = Source(self._s3, request.bucket, drop, list_parts(self._s3, request.bucket, drop, each.version_id))
-            if request.known and expected.existing and request.may_skip and self._unchanged(source, kind, chosen):
-                return imports.already_handled(drop, request.run, request.known)
-            copied = self._copy(source, expected, reporter, self._copies.cutter.part(drop.key, each.id, part))
+            copied = self._checked(each, part, source, expected, reporter)
+            if isinstance(copied, Nothing):
+                return copied
         except Rejected as refused:
             proposal = self._proposal(drop, each.version_id, kind, chosen)
             page = reporter.refused(refused.reason, proposal)
@@ -221,6 +234,8 @@ class Preparation:
             way = f"; the report proposes settings for it{f': {flow}' if len(flow) <= _FLOW else ''}" if flow else ""
             raise type(refused)(refused.resource, f"{refused.reason}{way} (report: {page})") from None
         checked = reporter.accepted(copied, remarks)
+        if part in self._conclusions:
+            self._conclusions[part].store_ids(known_ids.Store(self._s3, self._bucket, drop.shop))
         milliseconds = int(now.timestamp() * 1000)
         self._copies.keep(milliseconds, part)
         if copied.sold is not None:
@@ -228,7 +243,7 @@ class Preparation:
             key = sales.key(drop.shop, drop.mode, milliseconds, copied.sold.rows, identity)
             objects.put_bytes(self._s3, request.bucket, key, sales.pack(copied.sold), "application/gzip")
         plan = imports.plan(self._names, request.bucket, drop, self._lineage, chosen, checked)
-        if drop.mode == "FULL":
+        if drop.mode == "FULL" and part not in self._conclusions:
             plan = plan.model_copy(update={"content": _content(source.digest, kind, chosen)})
         return self._with_existing(plan, chosen) if expected.group and kind == "interactions" and not part else plan
 
@@ -238,6 +253,37 @@ class Preparation:
         existing = ensure.dataset_schema(self._personalize, kind, dataset.arn) if group else None
         imports.check_existing(drop, chosen, domain, group=group is not None, dataset=existing is not None)
         return Expected(drop.key, kind, drop.mode, chosen, existing, int(now.timestamp()), group)
+
+    def _checked(
+        self, each: Joined, part: int, source: Source, expected: Expected, reporter: "_Reporter"
+    ) -> Copied | Nothing:
+        """Check a drop that may be imported: in one pass, or where it is too large for one function in ranges."""
+        request, drop, kind, chosen = self._request, source.drop, expected.kind, expected.settings
+        if drop.mode == "FULL" and request.may_divide and source.parts.size > self._sizes.part:
+            folder = work_folder(drop.shop, request.run, sales.identity(each.key, each.version_id))
+            work = Work(self._s3, self._bucket, folder)
+            end = work.end()
+            if end is None:
+                copies = f"{imports.copy_folder(drop.shop, request.run, kind)}part-{part}-"
+                beginning = Beginning(self._s3, self._bucket, self._sizes.part)
+                beginning.begin(work, drop.shop, expected, source.parts, copies)
+                return imports.divided(drop, request.run, folder)
+            self._conclusions[part] = Conclusion(work, *end)
+            return self._concluded(self._conclusions[part], part, source, reporter)
+        if request.known and expected.existing and request.may_skip and self._unchanged(source, kind, chosen):
+            return imports.already_handled(drop, request.run, request.known)
+        return self._copy(source, expected, reporter, self._copies.cutter.part(drop.key, each.id, part))
+
+    def _concluded(self, conclusion: Conclusion, part: int, source: Source, reporter: "_Reporter") -> Copied:
+        """Add up what the ranges of a drop left, and leave none of their copies where it is refused."""
+        self._copies.add(part, conclusion.copies)
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                copied = conclusion.copied(Path(scratch))
+                return self._accepted(source.noted(copied, conclusion.origins), source, conclusion.expected, reporter)
+        except Rejected:
+            self._copies.discard(part)
+            raise
 
     def _unchanged(self, source: Source, kind: DataKind, chosen: ShopSettings) -> bool:
         """Tell whether a drop equals the imported one; it is read only if its size and the settings match."""
@@ -255,7 +301,7 @@ class Preparation:
         part: AbstractContextManager[Part],
     ) -> Copied:
         """Copy a drop in one pass, and leave nothing of the copy after an error."""
-        bucket, drop = self._request.bucket, source.drop
+        drop, bucket = source.drop, self._request.bucket
         ids = {kind: report.ids_key(drop.shop, kind) for kind in (expected.kind, *_RELATED_KINDS[expected.kind])}
         known = {kind: objects.get_bytes(self._s3, bucket, key) for kind, key in ids.items()}
         expected = replace(expected, known=known)
@@ -266,16 +312,25 @@ class Preparation:
             part as target,
         ):
             copied = source.noted(copy(table, expected, target.write, scratch, target.place))
-            reporter.store_rejects(copied)
-            if problems := findings.problems(expected, copied.findings):
-                error = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
-                raise error(expected.resource, "; ".join(problems))
-            if suspicious := reporter.suspicious():
-                raise Rejected(expected.resource, suspicious)
-            if copied.listed is None:
-                return copied
-            version = hashlib.sha256(f"{self._request.run}/{drop.key}".encode()).hexdigest()[:12]
-            no_table = item_files.write(self._s3, bucket, drop.shop, drop.mode, copied.listed, version)
+            return self._accepted(copied, source, expected, reporter)
+
+    def _accepted(self, copied: Copied, source: Source, expected: Expected, reporter: "_Reporter") -> Copied:
+        """Store the refused rows of a drop, and its table of items.
+
+        Raises:
+            Rejected: the drop cannot be imported, or its shop does not want it to be.
+        """
+        reporter.store_rejects(copied)
+        if problems := findings.problems(expected, copied.findings):
+            error = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
+            raise error(expected.resource, "; ".join(problems))
+        if suspicious := reporter.suspicious():
+            raise Rejected(expected.resource, suspicious)
+        if copied.listed is None:
+            return copied
+        drop = source.drop
+        version = hashlib.sha256(f"{self._request.run}/{drop.key}".encode()).hexdigest()[:12]
+        no_table = item_files.write(self._s3, self._bucket, drop.shop, drop.mode, copied.listed, version)
         notes = (*copied.findings.notes, *([no_table] if no_table else []))
         return replace(copied, findings=replace(copied.findings, notes=notes))
 
@@ -344,9 +399,7 @@ class _Reporter:
         interactions = about.kind == "interactions"
         if not interactions:
             # Ids of an earlier drop would be wrong if this one's cannot be compared.
-            ids = copied.ids if copied.ids is not None else b""
-            key = report.ids_key(about.shop, about.kind)
-            objects.put_bytes(self._s3, self._bucket, key, ids, "application/octet-stream")
+            known_ids.Store(self._s3, self._bucket, about.shop).put(about.kind, copied.ids or b"")
         items = results.items.ids if results.items else results.accepted if about.kind == "items" else 0
         suspicious = [f"looks wrong: {each['told']}" for each in written["suspicions"]]
         notes = [*remarks, *suspicious, *results.notes]

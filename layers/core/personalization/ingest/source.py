@@ -14,6 +14,7 @@ from personalization.ingest import formats
 from personalization.ingest.csv.copying import Copied
 from personalization.ingest.formats.archives import LARGEST, too_large
 from personalization.ingest.formats.table import Table
+from personalization.ingest.origins import LONE, Origins
 from personalization.ingest.parts import Parts, SourcePart
 from personalization.ingest.table_of_parts import TableOfParts
 from personalization.shop.file_settings import FileSettings
@@ -72,13 +73,15 @@ class Source:
                         pass
         return self.digest
 
-    def noted(self, copied: Copied) -> Copied:
+    def noted(self, copied: Copied, origins: Origins | None = None) -> Copied:
         """Return the result of reading the table with notes about its parts, and where its lines come from."""
-        if self._table is None:
+        if not self.drop.folder:
             return copied
+        if origins is None:
+            origins = self._table.origins if self._table is not None else LONE
         found, count = copied.findings, len(self.parts.every)
         notes = (f"the drop has {count:,} part{'s' * (count != 1)}", *self.parts.notes, *found.notes)
-        return replace(copied, findings=replace(found, origins=self._table.origins, notes=notes))
+        return replace(copied, findings=replace(found, origins=origins, notes=notes))
 
     @contextmanager
     def _open(self, part: SourcePart, settings: FileSettings, scratch: Path) -> Iterator[Table]:

@@ -24,6 +24,46 @@ _HEADLESS = 'give each part a header, or name the columns in a manifest, as "col
 Open = Callable[[SourcePart], AbstractContextManager[Table]]
 
 
+class Agreement:
+    """What all parts of a drop have in common; `columns` are those that a manifest names."""
+
+    def __init__(self, resource: str, columns: Sequence[str]) -> None:
+        self._resource = resource
+        self._first = "the manifest"
+        self._types: dict[str, tuple[str, str]] = {}
+        """The kind of values of each column, and the part that has them."""
+        self.header = columns
+
+    def check(self, part: str, header: Sequence[str], types: Mapping[str, str]) -> None:
+        """Make sure that a part has the columns of the first one, in the same order and with values of the same kind.
+
+        Raises:
+            Rejected: it has others. The reason names no values of a part without a header: they may be people's ids.
+        """
+        if not self.header:
+            if any(_VALUE.fullmatch(name.strip()) for name in header):
+                problem = f"the first row of {part} has values in place of names of columns"
+                raise Rejected(self._resource, f"{problem}: {_HEADLESS}")
+            self.header, self._first = header, part
+        own, first = [canonical(name) for name in header], [canonical(name) for name in self.header]
+        if own != first:
+            raise Rejected(self._resource, self._difference(part, own, first))
+        for name, kind in types.items():
+            known, other = self._types.setdefault(name, (kind, part))
+            # One id would be two otherwise.
+            if kind != known:
+                problem = f"the column {name} has {known} in {other}, but {kind} in {part}"
+                raise Rejected(self._resource, f"{problem}: write all parts with the same types")
+
+    def _difference(self, part: str, own: Sequence[str], first: Sequence[str]) -> str:
+        if not set(own) & set(first):
+            return f"the first row of {part} is not the header of {self._first}: {_HEADLESS}"
+        lacks, more = [name for name in first if name not in own], [name for name in own if name not in first]
+        differences = [f"without {named(lacks)}"] * bool(lacks) + [f"with {named(more)}"] * bool(more)
+        how = " and ".join(differences) or "in another order"
+        return f"the columns of {part} differ from those of {self._first}: {how}"
+
+
 class TableOfParts:
     """A table of many parts, each opened when the one before is read.
 
@@ -48,8 +88,7 @@ class TableOfParts:
         self._before: list[int] = []
         self._lines = self._size = 0
         self._notes: dict[str, list[str]] = {}
-        self._types: dict[str, tuple[str, str]] = {}
-        """The kinds of values of typed columns, and the parts that have them."""
+        self._agreement = Agreement(resource, parts.columns)
         self.header: Sequence[str] = parts.columns
         try:
             self._table = self._next()
@@ -104,47 +143,13 @@ class TableOfParts:
                     table = self._stack.enter_context(self._opened(part))
             except _Empty:
                 continue
-            if not self.header:
-                if any(_VALUE.fullmatch(name.strip()) for name in table.header):
-                    problem = f"the first row of {part.name} has values in place of names of columns"
-                    raise Rejected(self._resource, f"{problem}: {_HEADLESS}")
-                self.header = table.header
-            self._check(table.header)
-            if isinstance(table, Typed):
-                self._check_types(table.types)
+            types = table.types if isinstance(table, Typed) else {}
+            self._agreement.check(part.name, table.header, types)
+            self.header = self._agreement.header
             self._names.append(part.name)
             self._before.append(self._lines)
             return table
         return None
-
-    def _check(self, header: Sequence[str]) -> None:
-        """Make sure that a part has the columns of the first one, in the same order.
-
-        Raises:
-            Rejected: it has others. The reason names no values of a part without a header: they may be people's ids.
-        """
-        own, first = [canonical(name) for name in header], [canonical(name) for name in self.header]
-        if own == first:
-            return
-        other = self._names[0] if self._names else "the manifest"
-        if not set(own) & set(first):
-            raise Rejected(self._resource, f"the first row of {self._name} is not the header of {other}: {_HEADLESS}")
-        lacks, more = [name for name in first if name not in own], [name for name in own if name not in first]
-        differences = [f"without {named(lacks)}"] * bool(lacks) + [f"with {named(more)}"] * bool(more)
-        how = " and ".join(differences) or "in another order"
-        raise Rejected(self._resource, f"the columns of {self._name} differ from those of {other}: {how}")
-
-    def _check_types(self, types: Mapping[str, str]) -> None:
-        """Make sure that a column has values of one kind in all parts, since one id would be two otherwise.
-
-        Raises:
-            Rejected: it has not.
-        """
-        for name, kind in types.items():
-            known, other = self._types.setdefault(name, (kind, self._name))
-            if kind != known:
-                problem = f"the column {name} has {known} in {other}, but {kind} in {self._name}"
-                raise Rejected(self._resource, f"{problem}: write all parts with the same types")
 
     def _count(self, size: int) -> None:
         """Count the bytes of some rows.

@@ -64,6 +64,7 @@ FOLDERS = (
     "likelihood",
     "reports",
     "rejects",
+    "work",
 )
 """Folders of the bucket with a subfolder for each shop."""
 

@@ -177,6 +177,8 @@ class PrepareRequest(Part):
     """The last import of the same kind and mode."""
     since: Last | None = Field(default=None, exclude_if=lambda value: value is None)
     """The last import of the kind, if it is of the other mode and after that one."""
+    may_divide: bool = False
+    """Whether the state machine can check ranges of a drop; older executions cannot."""
     may_skip: bool = False
     """Whether the state machine can skip an import; older executions cannot."""
 
@@ -207,8 +209,10 @@ class Nothing(Part):
     shop: str
     kind: Kind
     notes: tuple[str, ...] = ()
-    outcome: Literal["", "alreadyHandled"] = Field(default="", exclude_if=lambda value: not value)
-    """`alreadyHandled`: the dataset already has these bytes."""
+    outcome: Literal["", "alreadyHandled", "divided"] = Field(default="", exclude_if=lambda value: not value)
+    """`alreadyHandled`: the dataset already has these bytes; `divided`: ranges of the drop must be checked first."""
+    work: str = Field(default="", exclude_if=lambda value: not value)
+    """The folder for the check of the ranges."""
 
     @property
     def rows(self) -> int:

@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from personalization.core.aws.errors import none_if_missing, translate_errors
 from personalization.core.aws.pagination import pages, paginate
-from personalization.core.errors import Rejected, RetryLater
+from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.core.names import UNVERSIONED
 
 if TYPE_CHECKING:
@@ -325,8 +325,11 @@ def stream_from(client: "S3Client", bucket: str, key: str, version: str | None, 
         RetryLater: the connection broke.
     """
     with translate_errors(key):
-        body = client.get_object(**_version(bucket, key, version), Range=f"bytes={begin}-")["Body"]
+        found = client.get_object(**_version(bucket, key, version), Range=f"bytes={begin}-")
+        body = found["Body"]
         try:
+            if not found.get("ContentRange", "").startswith(f"bytes {begin}-"):
+                raise Broken(key, f"the bucket gave other bytes than those from {begin} on")
             while chunk := body.read(CHUNK):
                 yield chunk
         except (HTTPError, OSError) as error:

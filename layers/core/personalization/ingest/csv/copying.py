@@ -26,6 +26,7 @@ from personalization.ingest.header import Layout, Slot, arrange, canonical
 from personalization.ingest.sales import Sold
 from personalization.shop import event_copies
 from personalization.shop import schema as datasets
+from personalization.shop.item_files import Listed
 from personalization.shop.schema import RETURN, TEXT_LENGTH, Schema
 
 _DISCOURAGED = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
@@ -53,7 +54,7 @@ class Copied:
     """The hashes of a Users or Items dataset's ids; see `counts.hash_ids`."""
     sold: Sold | None = None
     """Counts of items in interactions."""
-    listed: ItemLines | None = None
+    listed: Listed | None = None
     """The items of a drop of items, in files of the scratch folder."""
 
 

@@ -8,7 +8,9 @@ import polars as pl
 
 from personalization.shop.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, place
 
-_PARTITIONS = 64
+PARTITIONS = 64
+TOO_LARGE = SHARD_BYTES * MAX_SHARDS + 1
+"""Bytes of lines that no table holds."""
 
 
 class ItemLines:
@@ -30,7 +32,7 @@ class ItemLines:
         ]
         line = pl.struct(pl.col("ITEM_ID").alias(""), *fits).struct.json_encode()
         places = pl.Series(map(place, frame["ITEM_ID"].cast(pl.Binary).to_list()), dtype=pl.UInt32)
-        spread = frame.select((places % _PARTITIONS).alias("part"), line.alias("line"))
+        spread = frame.select((places % PARTITIONS).alias("part"), line.alias("line"))
         for number, lines in (
             spread.group_by("part", maintain_order=True).agg(pl.col("line").str.join("\n")).iter_rows()
         ):
@@ -42,10 +44,10 @@ class ItemLines:
     @property
     def too_large(self) -> bool:
         """Whether the items exceed a table."""
-        return self.size > SHARD_BYTES * MAX_SHARDS
+        return self.size >= TOO_LARGE
 
     def partitions(self) -> Iterator[tuple[int, list[bytes]]]:
         """See `shop.item_files.Listed`."""
-        for number in range(_PARTITIONS):
+        for number in range(PARTITIONS):
             path = self._folder / f"listed-{number}"
             yield number, path.read_bytes().split(b"\n")[:-1] if path.exists() else []

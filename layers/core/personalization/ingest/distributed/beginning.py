@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Begin a check in ranges: which files of a drop can be divided, how they are written, and which ranges there are."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from personalization.core.aws import objects
@@ -45,13 +46,14 @@ class Beginning:
         if work.context() is not None:
             return
         every = [part for part in parts.every if part.size]
-        forms = {number: form for number, part in enumerate(every) if (form := self._form(part, expected)) is not None}
+        found = ((number, self._form(part, expected, parts.columns)) for number, part in enumerate(every))
+        forms = {number: form for number, form in found if form is not None}
         files = [File(part.size, number in forms) for number, part in enumerate(every)]
         tasks = cutting.cut(expected.resource, files, self._size, archives.LARGEST)
-        context = Context(shop, expected, every, forms, cutting.partitions(parts.size), copies)
+        context = Context(shop, expected, every, parts.columns, forms, cutting.partitions(parts.size), copies)
         work.begin(context, tasks)
 
-    def _form(self, part: SourcePart, expected: Expected) -> FileForm | None:
+    def _form(self, part: SourcePart, expected: Expected, names: Sequence[str]) -> FileForm | None:
         """Return how a file is written that can be read in ranges; None of others, and of those that are one range."""
         if part.size <= self._size:
             return None
@@ -63,4 +65,4 @@ class Beginning:
             return None
         head = b"".join(text)
         separator = settings.separator or separators.guess(head[:_SAMPLE].decode(errors="replace"))
-        return FileForm(Table(expected.resource, [head], form=Form(separator)).header, separator)
+        return FileForm(Table(expected.resource, [head], form=Form(separator, names=names)).header, separator)

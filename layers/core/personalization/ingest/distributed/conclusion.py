@@ -1,56 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
 """Add up the results of all ranges: what one pass over the drop would have found."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from personalization.core.errors import Broken, Rejected
 from personalization.ingest.csv import copying
 from personalization.ingest.csv.copying import Copied, Partial
 from personalization.ingest.csv.counts import MOST_IDS, Different
+from personalization.ingest.csv.item_lines import PARTITIONS, TOO_LARGE
 from personalization.ingest.csv.rows import EMPTY
 from personalization.ingest.csv.state import State
-from personalization.ingest.distributed.store import Context, Work
+from personalization.ingest.distributed.store import Result, Work
 from personalization.ingest.distributed.tasks import Task
-from personalization.ingest.header import canonical
+from personalization.ingest.findings import Expected
 from personalization.ingest.known_ids import Store
 from personalization.ingest.origins import LONE, Origins
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from personalization.ingest.table_of_parts import Agreement
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """An import copy of some rows of a drop."""
+class _Items:
+    """The lines of items of all ranges; see `shop.item_files.Listed`."""
 
-    key: str
-    line: int
-    """The number of its first line in the drop."""
-    rows: int
-    size: int
-    """Bytes, with the header."""
+    def __init__(self, work: Work, ranges: Sequence[tuple[Task, Result]]) -> None:
+        self._work = work
+        self._ranges = ranges
+        self.columns = next((tuple(result.item_columns) for _, result in ranges if result.item_columns), ())
+        every = [result for _, result in ranges]
+        # A range without lines has too many of them: then all have.
+        whole = all(result.lines_of_items for result in every)
+        self.size = sum(size for result in every for _, size in result.lines_of_items) if whole else TOO_LARGE
+
+    def partitions(self) -> Iterator[tuple[int, list[bytes]]]:
+        """See `shop.item_files.Listed`."""
+        for number in range(PARTITIONS):
+            texts = (self._work.items(task, result, number) for task, result in self._ranges)
+            yield number, [line for text in texts for line in text.split(b"\n")[:-1]]
 
 
 class Conclusion:
-    """Conclude the check in a folder, of which `rounds` is the number of the last round."""
+    """Conclude the check in a folder, whose last round had a number; `refused` is why the ranges do not fit, if so."""
 
-    def __init__(self, client: "S3Client", bucket: str, work: Work, context: Context, rounds: int) -> None:
-        self._s3 = client
-        self._bucket = bucket
+    def __init__(self, work: Work, number: int, refused: str) -> None:
+        context = work.context()
+        if context is None:
+            raise Broken(work.folder, "there is no check in this folder")
         self._work = work
         self._context = context
-        self._tasks = work.tasks(rounds)
+        self._refused = refused
+        self._tasks = work.tasks(number)
         self._results = work.results(self._tasks)
         self._before: list[int] = []
         """The lines before each file."""
         self._names: list[str] = []
-        self.pieces: list[Piece] = []
-        """The import copies in the order of their rows."""
-        self.ids_of_partitions = False
-        """Whether there are more ids than one file holds; see `store_ids`."""
+        self._agreement = Agreement(context.expected.resource, context.columns)
+        self._many_ids = False
+        """Whether there are more ids than one file holds."""
 
     def copied(self, scratch: Path) -> Copied:
         """Return the result for the drop.
@@ -58,29 +64,40 @@ class Conclusion:
         Raises:
             Rejected: a file is no table; or files differ in their columns.
         """
+        if self._refused:
+            raise Rejected(self.expected.resource, self._refused)
         partial, lines, notes = None, 0, dict[str, None]()
         for task, result in zip(self._tasks, self._results, strict=True):
+            if result.outcome.refused == EMPTY:
+                continue
             if task.begin == 0:
                 self._before.append(lines)
                 self._names.append(self._context.parts[task.file].name)
-            if result.outcome.refused == EMPTY:
-                continue
             if result.outcome.refused:
-                name = self._names[-1]
+                name = self._context.parts[task.file].name
                 raise Rejected(
                     self._context.expected.resource, f"{f'{name}: ' if name else ''}{result.outcome.refused}"
                 )
-            partial = self._added(partial, task, lines, scratch)
+            partial = self._added(partial, task, result.types, lines, scratch)
             notes |= dict.fromkeys(result.notes)
-            if result.copy:
-                self.pieces.append(Piece(result.copy, lines + 1, result.rows, result.size))
             lines += result.lines
             if partial.stopped or self._is_hopeless(partial, task, lines):
                 break
         if partial is None:
             raise Rejected(self._context.expected.resource, EMPTY)
-        different = self._different(partial)
-        return copying.conclude(self._context.expected, partial, different, [*notes])
+        copied = copying.conclude(self._context.expected, partial, self._different(partial), [*notes])
+        ranges = [(task, result) for task, result in zip(self._tasks, self._results, strict=True) if result.rows]
+        return replace(copied, listed=_Items(self._work, ranges) if partial.items is not None else None)
+
+    @property
+    def expected(self) -> Expected:
+        """The drop's requirements as they were when the check began."""
+        return self._context.expected
+
+    @property
+    def copies(self) -> list[str]:
+        """The keys of the import copies in the order of their rows."""
+        return [result.copy for result in self._results if result.copy]
 
     @property
     def origins(self) -> Origins:
@@ -88,22 +105,24 @@ class Conclusion:
         return Origins(tuple(self._names), tuple(self._before)) if len(self._context.parts) > 1 else LONE
 
     def store_ids(self, store: Store) -> None:
-        """Make a dataset's ids known that are more than one file holds."""
+        """Make a dataset's ids known where they are more than one file holds."""
+        if not self._many_ids:
+            return
         kind, context = self._context.expected.kind, self._context
         for partition, found in enumerate(self._counts()):
             store.put_partitions(kind, partition, found.frames["own"].to_series())
         store.finish(kind, context.partitions)
 
-    def _added(self, partial: Partial | None, task: Task, lines: int, scratch: Path) -> Partial:
+    def _added(
+        self, partial: Partial | None, task: Task, types: Mapping[str, str], lines: int, scratch: Path
+    ) -> Partial:
         """Return the sum with another range; the first one decides the columns."""
         expected, state = self._context.expected, self._work.state(task)
         header = state.document["header"]
+        if task.begin == 0 and self._names[-1]:
+            self._agreement.check(self._names[-1], header, types)
         if partial is None:
             partial = copying.begin(expected, header, scratch)
-        elif [canonical(name) for name in header] != [canonical(name) for name in partial.header]:
-            names = ", ".join(header[:12])
-            problem = f"the columns of {self._names[-1]} differ from those of {self._names[0]}: it has {names}"
-            raise Rejected(expected.resource, problem)
         partial.merge(state, lines)
         return partial
 
@@ -132,7 +151,7 @@ class Conclusion:
             if kind != "interactions":
                 different.own.append(found.frames["own"].to_series())
         if sum(map(len, different.own)) > MOST_IDS:
-            self.ids_of_partitions, different.own = True, []
+            self._many_ids, different.own = True, []
         return different
 
     def _counts(self) -> Iterator[State]:

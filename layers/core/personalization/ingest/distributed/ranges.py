@@ -5,7 +5,7 @@ A range has the lines that begin in it, and reads on behind its end while its la
 bytes, since they are the same in every encoding that a range can be read in.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -14,6 +14,7 @@ from personalization.ingest.distributed.tasks import Task
 from personalization.ingest.formats.encodings import Utf8
 from personalization.ingest.formats.table import Rows as AnyRows
 from personalization.ingest.formats.table import Table as AnyTable
+from personalization.ingest.formats.table import Typed
 
 WINDOW = 1 << 20
 """Bytes before a range from which its first row is sought: rows read from any line there soon agree."""
@@ -111,6 +112,7 @@ class Range:
         self._text = Utf8(resource, self._lines, task.encoding)
         self._decoded = iter(self._text)
         self._behind = b""
+        self.types: Mapping[str, str] = {}
         self._total = total
         self._table = Table(
             resource,
@@ -120,6 +122,8 @@ class Range:
                 form.separator,
                 encoding=lambda: self._text.label,
                 header=form.header if task.begin else None,
+                # Where a manifest names the columns, the first row may be none.
+                names=form.header,
                 line=self.skipped if task.begin else 1,
                 behind=None if task.last else self._later(),
             ),
@@ -215,6 +219,7 @@ class Whole:
         self.header = table.header
         self.skipped = self.behind = self.lines = 0
         self.encoding: str | None = None
+        self.types: Mapping[str, str] = table.types if isinstance(table, Typed) else {}
 
     def rows(self) -> Iterator[AnyRows]:
         """Yield the rows; see `formats.table.Table`."""

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from personalization.core.aws import objects
+from personalization.core.aws import map_runs, objects
 from personalization.core.errors import Broken, Rejected
 from personalization.ingest import formats, known_ids
 from personalization.ingest.csv import copying
 from personalization.ingest.csv.copying import Output, Partial
 from personalization.ingest.csv.counts import Counting, unpack_ids
+from personalization.ingest.csv.rows import EMPTY
 from personalization.ingest.distributed import tasks as cutting
 from personalization.ingest.distributed.ranges import Range, Whole
 from personalization.ingest.distributed.store import Context, Result, Work
@@ -29,6 +30,8 @@ from personalization.shop.keys import DataKind
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_DAMAGED = "its quotes are so damaged that its ranges do not fit together: correct them, or drop several smaller files"
 
 
 class Steps:
@@ -50,25 +53,22 @@ class Steps:
             RetryLater: the bucket does not answer.
         """
         task = self._work.tasks(round_)[number]
-        found = self._work.result(task)
-        result = self._checked(task) if found is None else found
-        return self._work.put_result(task, result) if found is None else ""
+        if self._work.result(task) is None:
+            self._work.put_result(task, self._checked(task))
+        return self._work.result_key(task)
 
     def fit(self, round_: int) -> dict[str, object]:
-        """Tell which ranges must be checked again, as the items of another round; else how many partitions to count.
-
-        Raises:
-            Rejected: the ranges still do not fit after many rounds.
-        """
+        """Tell which ranges must be checked again, as the items of another round; else how many partitions to count."""
         tasks = self._work.tasks(round_)
         results = self._work.results(tasks)
         wrong = cutting.wrong(tasks, [result.outcome for result in results])
         if not wrong:
-            ended = any(result.outcome.stopped or result.outcome.refused for result in results)
+            self._work.put_end(round_)
+            ended = any(result.outcome.stopped or result.outcome.refused not in {"", EMPTY} for result in results)
             return {"round": round_, "again": False, "partitions": 0 if ended else self._context.partitions}
         if round_ >= cutting.ROUNDS:
-            problem = "its quotes are so damaged that it cannot be divided into rows in parts"
-            raise Rejected(self._context.expected.resource, f"{problem}: correct them, or drop several smaller files")
+            self._work.put_end(round_, _DAMAGED)
+            return {"round": round_, "again": False, "partitions": 0}
         by_number = {task.number: task for task in wrong}
         self._work.put_tasks(round_ + 1, [by_number.get(task.number, task) for task in tasks], wrong)
         return {"round": round_ + 1, "again": True, "partitions": 0}
@@ -76,7 +76,7 @@ class Steps:
     def count(self, round_: int, partition: int) -> str:
         """Count the different rows and ids of one partition of the hashes; return the key of the count."""
         if self._work.count(partition) is not None:
-            return ""
+            return self._work.count_key(partition)
         tasks, context = self._work.tasks(round_), self._context
         results = self._work.results(tasks)
         known, kind = known_ids.Store(self._s3, self._bucket, context.shop), context.expected.kind
@@ -93,7 +93,12 @@ class Steps:
         if kind != "interactions":
             own = _with_earlier(different.own, ids[kind], expected)
             found = replace(found, frames={**found.frames, "own": own.to_frame("key")})
-        return self._work.put_count(partition, found)
+        self._work.put_count(partition, found)
+        return self._work.count_key(partition)
+
+    def failure(self) -> Broken:
+        """Return why a part failed."""
+        return map_runs.failure(self._s3, self._bucket, f"{self._work.folder}results/")
 
     def _checked(self, task: Task) -> Result:
         """Check a range; a refused one has its reason in its result."""
@@ -121,6 +126,7 @@ class Steps:
                 raise
         self._work.put_state(task, found.state())
         places = self._work.put_hashes(task, _partitions(found)) if not found.stopped else []
+        items = found.items if found.items is not None and not found.items.too_large else None
         return Result(
             Outcome(table.skipped, table.behind, table.encoding, stopped=bool(found.stopped)),
             table.lines,
@@ -129,6 +135,9 @@ class Steps:
             found.counting.rows,
             table.notes,
             places,
+            self._work.store_items(task, items) if items is not None else [],
+            table.types,
+            items.columns if items is not None else [],
         )
 
     @contextmanager
@@ -148,7 +157,7 @@ class Steps:
             return
         with (
             objects.reading(self._s3, self._bucket, part.key, part.version_id) as body,
-            formats.opened(expected.resource, body, settings, scratch) as table,
+            formats.opened(part.key, body, settings, scratch, context.columns) as table,
         ):
             yield Whole(table)
 

@@ -4,9 +4,9 @@
 Each is written once it is whole, so a step that is repeated finds what it wrote before.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -14,6 +14,7 @@ import polars as pl
 from personalization.core.aws import objects
 from personalization.core.errors import Broken
 from personalization.ingest.csv import state
+from personalization.ingest.csv.item_lines import ItemLines
 from personalization.ingest.csv.state import State
 from personalization.ingest.distributed.ranges import FileForm
 from personalization.ingest.distributed.tasks import Outcome, Task
@@ -42,7 +43,9 @@ class Context:
     shop: str
     expected: Expected
     parts: Sequence[SourcePart]
-    """The files of the drop."""
+    """The files of the drop, without empty ones."""
+    columns: Sequence[str]
+    """The names of the columns in a manifest: then files may lack a header."""
     forms: Mapping[int, FileForm]
     """How the files are written that are read in ranges, by number."""
     partitions: int
@@ -70,6 +73,7 @@ class Context:
                 "group": expected.group and asdict(expected.group),
             },
             "parts": [asdict(part) for part in self.parts],
+            "columns": self.columns,
             "forms": {str(number): asdict(form) for number, form in self.forms.items()},
             "partitions": self.partitions,
             "copies": self.copies,
@@ -92,6 +96,7 @@ def read_context(document: Mapping[str, Any]) -> Context:
         document["shop"],
         expected,
         [SourcePart(**each) for each in document["parts"]],
+        document["columns"],
         {int(number): FileForm(**form) for number, form in document["forms"].items()},
         document["partitions"],
         document["copies"],
@@ -115,6 +120,12 @@ class Result:
     """What was guessed about the file."""
     places: Sequence[Sequence[int]] = ()
     """The begin and the size of each partition in the file of hashes."""
+    lines_of_items: Sequence[Sequence[int]] = ()
+    """The same in the file of lines for the table of items."""
+    types: Mapping[str, str] = field(default_factory=dict)
+    """The kinds of values of columns, where the format has types."""
+    item_columns: Sequence[str] = ()
+    """The columns of these lines."""
 
 
 class Work:
@@ -134,15 +145,20 @@ class Work:
         document = objects.get_json(self._s3, self.bucket, f"{self.folder}context.json")
         return None if document is None else read_context(document)
 
-    def items_key(self, number: int) -> str:
-        """Return the key of the items of a round of checks, as the Distributed Map reads them."""
-        return f"{self.folder}items-{number}.json"
+    def put_end(self, number: int, refused: str = "") -> None:
+        """Store the number of the last round, and why the drop is refused if the ranges do not fit."""
+        objects.put_json(self._s3, self.bucket, f"{self.folder}end.json", {"round": number, "refused": refused})
+
+    def end(self) -> tuple[int, str] | None:
+        """Return the number of the last round, and why the drop is refused if so; None while the check goes on."""
+        document = objects.get_json(self._s3, self.bucket, f"{self.folder}end.json")
+        return None if document is None else (document["round"], document["refused"])
 
     def put_tasks(self, number: int, tasks: Sequence[Task], checked: Sequence[Task]) -> None:
-        """Store the tasks of a round, of which some are checked."""
-        items = [{"work": self.folder, "round": number, "task": task.number} for task in checked]
+        """Store the tasks of a round, of which some are checked: the items of its Distributed Map."""
         objects.put_json(self._s3, self.bucket, f"{self.folder}tasks-{number}.json", [asdict(task) for task in tasks])
-        objects.put_json(self._s3, self.bucket, self.items_key(number), items)
+        items = [task.number for task in checked]
+        objects.put_json(self._s3, self.bucket, f"{self.folder}items-{number}.json", items)
 
     def tasks(self, number: int) -> list[Task]:
         """Return all tasks as of a round."""
@@ -153,7 +169,7 @@ class Work:
 
     def result(self, task: Task) -> Result | None:
         """Return what the check of a range left; None before it is done."""
-        found = objects.get_json(self._s3, self.bucket, f"{self._name(task)}.json")
+        found = objects.get_json(self._s3, self.bucket, self.result_key(task))
         if found is None:
             return None
         return Result(**{**found, "outcome": Outcome(**found["outcome"])})
@@ -171,11 +187,12 @@ class Work:
             raise Broken(self.folder, f"{len(missing):,} ranges have no result, among them number {missing[0]}")
         return [result for result in found if result is not None]
 
-    def put_result(self, task: Task, result: Result) -> str:
-        """Store the result of a range, after everything that it names; return its key."""
-        key = f"{self._name(task)}.json"
-        objects.put_json(self._s3, self.bucket, key, asdict(result))
-        return key
+    def put_result(self, task: Task, result: Result) -> None:
+        """Store the result of a range, after everything that it names."""
+        objects.put_json(self._s3, self.bucket, self.result_key(task), asdict(result))
+
+    def result_key(self, task: Task) -> str:
+        return f"{self._name(task)}.json"
 
     def put_state(self, task: Task, found: State) -> None:
         objects.put_bytes(self._s3, self.bucket, f"{self._name(task)}.state", state.pack(found), _BINARY)
@@ -185,14 +202,18 @@ class Work:
 
     def put_hashes(self, task: Task, partitions: Iterator[Mapping[str, pl.DataFrame]]) -> list[list[int]]:
         """Store the partitions of a range's hashes in one file; return their begins and sizes."""
-        places, at = [], 0
-        with objects.writing(self._s3, self.bucket, f"{self._name(task)}.hashes") as upload:
-            for frames in partitions:
-                data = state.pack(State({}, frames)) if frames else b""
-                upload.write(data)
-                places.append([at, len(data)])
-                at += len(data)
-        return places
+        packed = (state.pack(State({}, frames)) if frames else b"" for frames in partitions)
+        return self._put_all(f"{self._name(task)}.hashes", packed)
+
+    def store_items(self, task: Task, items: ItemLines) -> list[list[int]]:
+        """Store the lines of items in one file; return the begins and sizes of its partitions."""
+        texts = (b"".join(line + b"\n" for line in lines) for _, lines in items.partitions())
+        return self._put_all(f"{self._name(task)}.items", texts)
+
+    def items(self, task: Task, result: Result, partition: int) -> bytes:
+        """Return a partition of the lines of items of a range."""
+        begin, size = result.lines_of_items[partition]
+        return self._slice(f"{self._name(task)}.items", begin, size) if size else b""
 
     def hashes(self, tasks: Sequence[Task], results: Sequence[Result], partition: int) -> Iterator[State]:
         """Yield a partition of the hashes of each range that has some."""
@@ -205,17 +226,24 @@ class Work:
             for begin in range(0, len(wanted), _PARALLEL):
                 yield from pool.map(lambda each: state.unpack(self._slice(*each)), wanted[begin : begin + _PARALLEL])
 
-    def put_count(self, partition: int, found: State) -> str:
-        """Store the count of a partition; return its key."""
-        key = self._count_key(partition)
-        objects.put_bytes(self._s3, self.bucket, key, state.pack(found), _BINARY)
-        return key
+    def _put_all(self, key: str, parts: Iterable[bytes]) -> list[list[int]]:
+        """Store parts in one file; return their begins and sizes."""
+        places, at = [], 0
+        with objects.writing(self._s3, self.bucket, key) as upload:
+            for data in parts:
+                upload.write(data)
+                places.append([at, len(data)])
+                at += len(data)
+        return places
+
+    def put_count(self, partition: int, found: State) -> None:
+        objects.put_bytes(self._s3, self.bucket, self.count_key(partition), state.pack(found), _BINARY)
 
     def count(self, partition: int) -> State | None:
-        data = objects.get_bytes(self._s3, self.bucket, self._count_key(partition))
+        data = objects.get_bytes(self._s3, self.bucket, self.count_key(partition))
         return None if data is None else state.unpack(data)
 
-    def _count_key(self, partition: int) -> str:
+    def count_key(self, partition: int) -> str:
         return f"{self.folder}count-{partition:03d}.state"
 
     def _name(self, task: Task) -> str:

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A drop that is too large for one function goes through a Distributed Map, and comes out as from one pass."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from personalization.ingest.csv import copying
+from personalization.ingest.csv.rows import Table
+from personalization.ingest.findings import Expected
+from personalization.shop.settings import ShopSettings
+
+from local.cloud.lifecycle import PART_BYTES
+from tests.app import retail
+from tests.app.laptop import Laptop
+
+SETTINGS = "recipes: [popularity-count]\n"
+
+
+def content() -> str:
+    """A history with damaged and quoted rows in each range."""
+    header, *rows = retail.interactions(1_200, each=27).splitlines(keepends=True)
+    for place in range(0, len(rows), 900):
+        rows[place : place + 1] = [
+            '"u,1","garden\n1",Purchase,1700000000\n',
+            "u1,garden-01,Purchase,soon\n",
+            rows[place],
+        ]
+        rows.insert(place + 450, 'u1,"garden-01,Purchase,1700000000\n')
+    return header + "".join(rows)
+
+
+def test_a_large_drop_is_checked_in_ranges_though_functions_are_killed(laptop: Laptop) -> None:
+    text = content()
+    assert len(text) > 3 * PART_BYTES
+    laptop.put("drops/vastly/settings.yaml", SETTINGS)
+    killed = [
+        laptop.cloud_faults.during("killFunction", f"*CheckPartFunction*.{step}", "*vastly*", times=1, performed=done)
+        for step, done in (("check", True), ("fit", False), ("count", True))
+    ]
+    with killed[0], killed[1], killed[2]:
+        run = laptop.drop("vastly", "interactions", text)
+        fired = [rule["fired"] for rule in laptop.cloud_faults.rules()]
+    assert run.output["outcome"] == "promoted", run.reason or run.output
+    assert fired == [1, 1, 1]
+
+    copy = bytearray()
+    expected = Expected("k", "interactions", "FULL", ShopSettings())
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = copying.copy(Table("k", [text.encode()]), expected, copy.extend, Path(scratch))
+    folder = f"imports/vastly/{run.name}/interactions/"
+    keys = [each["Key"] for each in laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=folder)["Contents"]]
+    rows = [row for key in keys for row in body(laptop, key).splitlines()[1:]]
+    assert len(keys) == -(-len(text.encode()) // PART_BYTES)
+    assert rows == bytes(copy).splitlines()[1:]
+    assert body(laptop, f"rejects/vastly/{run.name}/interactions.csv") == whole.rejects.file()
+    found: dict[str, Any] = json.loads(body(laptop, f"reports/vastly/{run.name}/data-interactions.json"))
+    assert whole.findings.users is not None
+    counts = [found["rows"][name] for name in ("accepted", "rejected", "duplicates")]
+    once = whole.findings
+    assert [*counts, found["users"]["ids"]] == [once.accepted, once.rejected, once.duplicates, whole.findings.users.ids]
+
+    # Each pass is a map run, and no part was given up.
+    steps = laptop.client.runs.client
+    (ended,) = steps.list_executions(stateMachineArn=laptop.state.outputs["CheckStateMachineArn"])["executions"]
+    views = [
+        steps.describe_map_run(mapRunArn=each["mapRunArn"])
+        for each in steps.list_map_runs(executionArn=ended["executionArn"])["mapRuns"]
+    ]
+    assert {view["status"] for view in views} == {"SUCCEEDED"}
+    assert [view["executionCounts"]["succeeded"] for view in views] == [len(keys), 1]
+
+
+def body(laptop: Laptop, key: str) -> bytes:
+    return laptop.s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read()

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A drop that is checked in ranges, held against the same drop in one function: report, copies, refused rows, ids."""
+
+import json
+import random
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from personalization.core.errors import Rejected
+from personalization.ingest.distributed import tasks
+
+from functions.check_part.app import handler as check
+from functions.validate_drop.app import handler as validate
+from tests.functions.samples import BUCKET, Drop, Event, interactions
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+pytestmark = pytest.mark.usefixtures("personalize")
+FOLDER = "drops/demo/interactions/"
+HEADER, *ROWS = interactions(1_300).splitlines(keepends=True)
+ITEMS = "ITEM_ID,PRICE,CATEGORY_L1,NAME\n" + "".join(
+    f'i{row % 700},{row}.5,c{row % 9},"a, ""fine""\nname"\n' for row in range(800)
+)
+USERS = "USER_ID,AGE\n" + "".join(f"u{row % 90},{row}\n" for row in range(100)) + "NULL,1\n,2\n"
+
+
+def dirty(seed: int) -> list[str]:
+    """Good and bad rows, some with quotes that are never closed or go over several lines."""
+    rng = random.Random(seed)  # noqa: S311 - a shuffle
+    rows = [*ROWS, *ROWS[:40], ",i1,1700000000,1\n", "u1,i1,soon,1\n", 'u1,"i1,1700000000,1\n', "u1,i1\n", "\n"]
+    rows += ['"u,1","i""1",1700000000,1\n', '"u\n9",i1,1700000000,1\n', "NULL,i3,1700000009,-1\n", "ü,é,1700000000,\n"]
+    rng.shuffle(rows)
+    return rows
+
+
+def step(name: str, work: str, **more: object) -> Any:  # noqa: ANN401 - any JSON
+    # Any step may be repeated.
+    asked = {"step": name, "work": work, **more}
+    first = check(asked, None)
+    assert check(asked, None) == first
+    return first
+
+
+def in_ranges(bucket: "S3Client", event: Event) -> Any:  # noqa: ANN401 - the plan's JSON
+    """What the machines do with a large drop, the last range first."""
+    asked = {**event, "mayDivide": True}
+    begun = validate(asked, None)
+    assert validate(asked, None) == begun
+    assert begun["outcome"] == "divided"
+    work, fit = str(begun["work"]), {"round": 0, "again": True, "partitions": 0}
+    while fit["again"]:
+        listed = bucket.get_object(Bucket=BUCKET, Key=f"{work}items-{fit['round']}.json")["Body"].read()
+        for number in reversed(json.loads(listed)):
+            assert step("check", work, round=fit["round"], number=number)["key"].startswith(work)
+        fit = step("fit", work, round=fit["round"])
+    for number in range(fit["partitions"]):
+        step("count", work, round=fit["round"], number=number)
+    return validate(asked, None)
+
+
+def report(bucket: "S3Client", event: Event, kind: str) -> Any:  # noqa: ANN401 - it is JSON
+    key = f"reports/demo/{event['run']}/data-{kind}.json"
+    found = json.loads(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    return {name: value for name, value in found.items() if name not in {"run", "checkedAt", "next"}}
+
+
+def left(bucket: "S3Client", prefix: str) -> dict[str, bytes]:
+    """What lies below a prefix."""
+    keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+    return {key: bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+
+
+def rows(bucket: "S3Client", prefix: str) -> list[bytes]:
+    """The rows of all copies, in the order of their keys."""
+    copies = left(bucket, prefix).values()
+    assert len({copy.partition(b"\n")[0] for copy in copies}) == 1, "a copy without the header"
+    return [row for copy in copies for row in copy.splitlines()[1:]]
+
+
+def outcome(bucket: "S3Client", event: Event, kind: str, plan: Any) -> dict[str, object]:  # noqa: ANN401 - JSON
+    """All that follows from a check, but for what names the run."""
+    run = event["run"]
+    names = {"run", "report", "content", "importJob", "recipes", "evaluation", "notes", "begunAt"}
+    return {
+        "plan": {name: value for name, value in plan.items() if name not in names},
+        "notes": [re.sub(run, "", each) for each in plan["notes"]],
+        "report": report(bucket, event, kind) | {"rejects": None},
+        "rejects": [*left(bucket, f"rejects/demo/{run}/").values()],
+        "copies": rows(bucket, f"imports/demo/{run}/{kind}/"),
+        "history": [
+            row
+            for key, copy in left(bucket, f"likelihood/demo/inputs/{kind}/").items()
+            if run in key
+            for row in copy.splitlines()[1:]
+        ],
+        "ids": left(bucket, "reports/demo/known/"),
+        "sold": [*left(bucket, "catalogue/demo/sold/").values()][-1:],
+    }
+
+
+@pytest.fixture
+def both(bucket: "S3Client", monkeypatch: pytest.MonkeyPatch, drop: Drop) -> Any:  # noqa: ANN401 - a function
+    """Check a drop in one function and then in ranges of a size; give the outcomes."""
+
+    def checked(kind: str, key: str, content: str | bytes, size: int) -> list[dict[str, object]]:
+        event, found = drop(key, content), []
+        for run, divided in (("small", False), ("large", True)):
+            monkeypatch.setenv("CHECK_PART_BYTES", str(size if divided else 10**9))
+            bucket.delete_object(Bucket=BUCKET, Key=f"reports/demo/known/{kind}.ipc")
+            asked = {**event, "run": run}
+            plan = in_ranges(bucket, asked) if divided else validate(asked, None)
+            found.append(outcome(bucket, asked, kind, plan))
+        return found
+
+    return checked
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_interactions_in_ranges(both: Any, seed: int, bucket: "S3Client") -> None:  # noqa: ANN401 - a fixture
+    one, other = both("interactions", f"{FOLDER}large.csv", HEADER + "".join(dirty(seed)), 6_000)
+    assert one == other
+    assert len(left(bucket, "imports/demo/large/")) > 5
+
+
+def test_a_folder_of_parts_of_which_some_are_packed(both: Any, drop: Drop) -> None:  # noqa: ANN401 - a fixture
+    lines = dirty(3)
+    drop(f"{FOLDER}parts/1.csv", HEADER + "".join(lines[:500]))
+    drop(f"{FOLDER}parts/2.csv.gz", HEADER + "".join(lines[500:900]))
+    drop(f"{FOLDER}parts/3.csv", HEADER)
+    drop(f"{FOLDER}parts/4.csv", HEADER + "".join(lines[900:]))
+    one, other = both("interactions", f"{FOLDER}parts/_SUCCESS", "", 5_000)
+    assert one == other
+
+
+def test_items_with_their_table(both: Any, bucket: "S3Client") -> None:  # noqa: ANN401 - a fixture
+    one, other = both("items", "drops/demo/items/items.csv", ITEMS, 4_000)
+    assert one == other
+    tables = left(bucket, "catalogue/demo/items/")
+    assert tables
+
+
+def test_users_and_the_ids_that_interactions_are_held_against(both: Any) -> None:  # noqa: ANN401 - a fixture
+    one, other = both("users", "drops/demo/users/users.csv", USERS, 300)
+    assert one == other
+    one, other = both("interactions", f"{FOLDER}large.csv", HEADER + "".join(ROWS), 6_000)
+    assert one == other
+    assert one["report"]["users"]["unknown"]["ids"] == 10
+
+
+def test_a_mostly_bad_drop_is_refused_and_leaves_no_copy(
+    drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHECK_PART_BYTES", "3000")
+    bad = [f",i{row},1700000000,1\n" if row % 3 else f"u{row},i,1700000000,1\n" for row in range(900)]
+    event = drop(f"{FOLDER}large.csv", HEADER + "".join(bad))
+    with pytest.raises(Rejected, match=r"of the first \d+ rows are bad .*the check stopped at line"):
+        in_ranges(bucket, event)
+    assert left(bucket, "imports/") == {}
+
+
+def test_what_is_no_table_is_refused_with_its_reason(
+    drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHECK_PART_BYTES", "3000")
+    with pytest.raises(Rejected, match="TIMESTAMP"):
+        in_ranges(bucket, drop(f"{FOLDER}large.csv", "USER_ID,ITEM_ID\n" + "u1,i1\n" * 2_000))
+
+
+def test_a_file_that_cannot_be_cut_has_a_bound(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHECK_PART_BYTES", "3000")
+    monkeypatch.setattr("personalization.ingest.formats.archives.LARGEST", 4_000)
+    packed = random.Random(5).randbytes(9_000)  # noqa: S311 - bytes that do not get smaller
+    with pytest.raises(Rejected, match="cannot be read in parts: write several"):
+        validate({**drop(f"{FOLDER}large.csv.gz", packed), "mayDivide": True}, None)
+
+
+def test_ranges_that_never_fit_are_given_up(drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "ROUNDS", 0)
+    monkeypatch.setattr("personalization.ingest.distributed.ranges.WINDOW", 4)
+    monkeypatch.setenv("CHECK_PART_BYTES", "6000")
+    quoted = (
+        HEADER
+        + "".join(ROWS[:300])
+        + '"u\n' * 1
+        + "".join(f"u{row},i1,1700000000,1\n" for row in range(300))
+        + '",i,1700000000,1\n'
+    )
+    with pytest.raises(Rejected, match="quotes are so damaged"):
+        in_ranges(bucket, drop(f"{FOLDER}large.csv", quoted))
