@@ -16,6 +16,7 @@ from benchmarks.harness import REPOSITORY
 from benchmarks.likelihood import populations
 from benchmarks.likelihood.known import known
 from benchmarks.likelihood.models import DRAWS, HORIZON, WINDOWS, Plan, day
+from benchmarks.likelihood.samples import samples
 from benchmarks.likelihood.strangers import newcomers, strangers
 from local.demo import sample_data
 
@@ -56,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(likelihood.__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", default=os.environ.get("LIKELIHOOD_DATA", ""), help="one more set")
     parser.add_argument("--validation", action="store_true", help="the eight windows before the judged ones")
+    parser.add_argument("--samples", action="store_true", help="fits on samples of the users, as in shards")
     parser.add_argument("--windows", type=int, default=WINDOWS, help="fewer, for a quick look")
     parser.add_argument("--draws", type=int, default=DRAWS, help="of strangers")
     parser.add_argument("--only", choices=Plan().judged, help="one of the three populations")
@@ -63,10 +65,14 @@ def main() -> None:
     options = parser.parse_args()
     later = WINDOWS if options.validation else 0
     plan = Plan(options.windows, later, options.draws, (options.only,) if options.only else Plan().judged)
-    if options.folder:
-        judge(Path(options.folder), plan)
+    folders = [Path(options.folder)] if options.folder else []
     if not options.no_demo:
-        judge(sample_data.prepare(REPOSITORY / ".local" / "demo").interactions.parent, plan)
+        folders.append(sample_data.prepare(REPOSITORY / ".local" / "demo").interactions.parent)
+    for folder in folders:
+        if options.samples:
+            samples(read(folder), plan, print)
+        else:
+            judge(folder, plan)
 
 
 if __name__ == "__main__":

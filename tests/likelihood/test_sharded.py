@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from personalization.likelihood import shards, training
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Codes, Events, History, Reader, levels
 from personalization.likelihood.sharded import partition, shard
 from personalization.likelihood.sharded.counts import Counts, intervals
-from personalization.likelihood.sharded.scope import Scope, scope
+from personalization.likelihood.sharded.plan import Range, ranges
+from personalization.likelihood.sharded.scope import Scope, is_sampled, scope
 from personalization.likelihood.sharded.shard import Catalogue
 from personalization.likelihood.tables import tables
 
@@ -114,3 +117,55 @@ def test_a_fit_with_a_sample_of_everybody_is_the_fit_in_one_piece(sharded: Shard
     assert one.tested.log_loss == pytest.approx(other.tested.log_loss, rel=1e-9)
     assert one.tested_strangers.log_loss == pytest.approx(other.tested_strangers.log_loss, rel=1e-9)
     assert one.newcomers == other.newcomers
+
+
+def test_a_sample_of_users_has_the_level_and_the_quality_of_all_of_them() -> None:
+    rows = [(f"{seed}{user}", item, kind, at) for seed in range(5) for user, item, kind, at in worlds.rows(14, seed)]
+    shop, rate = Sharded([rows]), 0.5
+    every = training.fit(shop.whole, 7, shop.scope.now)
+    sampled = shard.joined([shard.sample(each, rate) for each in shop.parts], 1.0 / rate)
+    assert 0.4 < len(sampled.time) / len(shop.whole.time) < 0.6
+    found = training.fit(sampled, 7, shop.scope.now, shop.counts().at)
+    for one, other in ((found.tested, every.tested), (found.tested_strangers, every.tested_strangers)):
+        predicted, observed = (sum(each[place] for each in one.bins) for place in (1, 2))
+        # A tenth of them by chance, in a sample of some hundred purchases.
+        assert one.pairs == pytest.approx(other.pairs, rel=0.3)
+        assert one.base_rate == pytest.approx(other.base_rate, rel=0.25)
+        assert predicted == pytest.approx(observed, rel=0.35)
+        assert one.log_loss == pytest.approx(other.log_loss, rel=0.2)
+    assert found.calibrated.purchases == pytest.approx(every.calibrated.purchases, rel=0.2)
+    assert found.newcomers.told == every.newcomers.told
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.text("aé,\r x", max_size=5), max_size=8), st.integers(1, 9), st.integers(1, 7))
+def test_every_line_is_in_one_byte_range_wherever_it_is_cut(texts: list[str], most: int, chunk: int) -> None:
+    data = "".join(f"{text}\n" for text in ["h", *texts]).encode()
+    every = Range(kind="users", key="k", version="", header="h\n", start=0, end=len(data))
+    found: list[str] = []
+    for part in ranges(every, 2, most):
+        begin = max(part.start - 1, 0)
+        chunks = (data[place : place + chunk] for place in range(begin, len(data), chunk))
+        found += partition.lines_of(chunks, part.start, part.end)
+    assert found == [f"{text}\n" for text in texts]
+
+
+def test_a_last_line_without_its_end_is_a_line() -> None:
+    assert list(partition.lines_of([b"h\nab"], 0, 4)) == ["h\n", "ab"]
+    assert list(partition.lines_of([b"\nab"], 2, 4)) == ["ab"]
+
+
+def test_samples_are_of_the_share_that_is_asked_for_and_grow_with_it() -> None:
+    users = [f"u{number}" for number in range(4_000)]
+    few, some = ({user for user in users if is_sampled(user, rate)} for rate in (0.1, 0.3))
+    assert few < some
+    assert len(few) / len(users) == pytest.approx(0.1, abs=0.02)
+    by_shard = [sum(shards.shard_of(user, SHARDS) == number for user in few) for number in range(SHARDS)]
+    assert min(by_shard) > 0.15 * len(few)
+    assert all(is_sampled(user, 1.0) for user in users)
+
+
+def test_a_column_with_many_values_in_one_shard_is_no_group_in_any() -> None:
+    many = [str(number) for number in range(61)]
+    found = shard.agreed([{"AGE": ["a"], "CITY": many}, {"AGE": ["b"], "CITY": ["x"], "ONE": ["1"]}])
+    assert found == {"AGE": ["a", "b"]}
