@@ -7,8 +7,8 @@ from personalization.likelihood import histories
 
 READ_BYTES = 1_500_000_000
 """Bytes of interactions that one function reads three times within its 15 minutes, to find the rows in reach."""
-RANGE_BYTES = 128 << 20
-"""Bytes of a file that one function partitions."""
+RANGE_BYTES, RANGE_BYTES_PER_MEGABYTE = 128 << 20, 60_000
+"""Bytes of a file that one function partitions, at most, and by its memory."""
 SHARD_ROWS, SAMPLE_ROWS = 4_000_000, 2_000_000
 """Rows of a shard and of the sample, at most."""
 MOST_SHARDS = 256
@@ -29,6 +29,10 @@ class Sizes:
     @property
     def shard(self) -> int:
         return min(SHARD_ROWS, histories.most_rows(self.megabytes, self.chosen) // 3)
+
+    @property
+    def range_bytes(self) -> int:
+        return min(RANGE_BYTES, self.megabytes * RANGE_BYTES_PER_MEGABYTE)
 
     @property
     def sample(self) -> int:

@@ -119,7 +119,7 @@ class Steps:
                 every = Range(
                     kind=kind, key=key, version=head.version, header=names, start=0, end=head.size, whole=is_whole
                 )
-                found += ranges(every, len(header) + 1, limits.RANGE_BYTES)
+                found += ranges(every, len(header) + 1, self._sizes.range_bytes)
                 if kind == "interactions":
                     heads.append((head.size, head.data))
         rows = rows_in(heads)
