@@ -19,7 +19,7 @@ from personalization.likelihood.tables import tables
 from benchmarks.likelihood import populations
 from benchmarks.likelihood.models import HORIZON, Plan, Show
 
-RATES = (1.0, 0.5, 0.25, 0.125)
+RATES = (1.0, 0.25, 0.125)
 
 
 def samples(whole: History, plan: Plan, show: Show) -> None:
@@ -40,7 +40,8 @@ def _judged(whole: History, now: int, rate: float) -> Iterator[Quality]:
     part = replace(shard.sample(whole, rate), scale=1.0 / rate, span=(whole.start, whole.end))
     formulas = training.fit(part, HORIZON, now, counts.at).formulas
     sampled, counted = tables(part, now, counted=counts.at(now)), counts.at(now)
-    hidden = np.equal(training.user_parts(whole), 0)
+    # Few are hidden, so that the counts of items are nearly those that serve.
+    hidden = np.equal(training.user_parts(whole, 16), 0)
     for table, rows_of in (
         (tables(whole, now, sampled.vectors, counted=counted), training.sample),
         (tables(whole, now, hidden=hidden, counted=counted), training.strangers),
