@@ -184,7 +184,11 @@ def test_a_job_is_asked_by_name_and_a_mail_has_names_prices_and_errors_beside(
     ]
     told = handler({"step": "report", "job": job, "question": question, "made": done["made"]}, None)
     assert (told["lists"], told["rows"], told["errors"]) == (3, 2, 1)
-    assert "u3: User error: no" in read(shop, str(told["report"]))
+    page = read(shop, str(told["report"]))
+    assert "User error: no" in page
+    # Reports are kept for a year, and no erasure searches them.
+    assert "u3" not in page
+    assert read(shop, files["errors-00000.csv"]) == "INPUT,ERROR\nu3,User error: no\n"
     assert json.loads(read(shop, "exports/demo/mail/newest.json"))["run"] == load("run_batch_plan")["run"]
 
 
@@ -220,7 +224,7 @@ def test_parquet_has_the_rows_of_csv_whole_or_in_parts(shop: "S3Client", monkeyp
 def test_a_job_whose_answers_are_all_errors_fails_with_the_first(shop: "S3Client") -> None:
     job = planned(shop, "some", "{}")
     answered(shop, job, [{"input": "nonsense", "output": {}, "error": "User error: each line"}])
-    with pytest.raises(Rejected, match="every answer is an error: nonsense: User error: each line"):
+    with pytest.raises(Rejected, match="every answer is an error: User error: each line"):
         handler({"step": "convert", "job": job}, None)
 
 

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
+
 import pytest
 from personalization.core.errors import Rejected
 from personalization.shop.schedules import Timer, changes, start, timers
@@ -19,6 +21,12 @@ def reason(text: str) -> str:
 def test_rates_and_crons_are_times(every: str) -> None:
     (timer,) = timers("demo", chosen(f"schedules: [{{name: a, every: '{every}'}}]"))
     assert (timer.name, timer.expression, timer.timezone) == ("demo.a", every, "UTC")
+
+
+def test_a_batch_job_has_a_schedule_of_its_own_that_starts_the_other_machine() -> None:
+    (timer,) = timers("demo", chosen("batch: {a: {every: rate(1 day), timezone: Asia/Seoul}, b: {after: promotion}}"))
+    assert (timer.name, timer.timezone, timer.machine) == ("demo.batch.a", "Asia/Seoul", "batch")
+    assert json.loads(timer.input) == {"action": "batch", "shop": "demo", "batch": "a"}
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ _LINES = 2_000
 MOST_ITEMS = 400_000
 """Items whose columns are in memory: some 150 MB."""
 EXAMPLES = 10
-"""Errors that the report lists; the file of errors has all."""
+"""Different errors that the report lists; the files of errors have all, with their input."""
 
 
 def convert(
@@ -119,13 +119,14 @@ class _Part:
                 self._s3, self._bucket, f"{job.folder}errors-{made.parts:05d}.csv", text.encode(), "text/csv"
             )
         ended = self._lists < PART_LISTS
-        told = [f"{asked}: {error}" if asked else error for asked, error in self._errors]
+        # Without the users, who are in the file of errors alone: it expires with the export.
+        told = dict.fromkeys([*made.examples, *(error for _, error in self._errors)])
         return made.model_copy(
             update={
                 "file": made.file + 1 if ended else made.file,
                 "offset": 0 if ended else made.offset + self._taken,
                 "parts": made.parts + 1,
-                "examples": (*made.examples, *told)[:EXAMPLES],
+                "examples": tuple(told)[:EXAMPLES],
                 "lists": made.lists + self._lists,
                 "rows": made.rows + self._written,
                 "errors": made.errors + len(self._errors),

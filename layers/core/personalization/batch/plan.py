@@ -289,7 +289,7 @@ class Cursor(Part):
     errors: int = 0
     empty: int = 0
     examples: tuple[str, ...] = ()
-    """The first errors."""
+    """The first different errors."""
 
     def of_step(self) -> Made:
         return Made(stage=self.stage, arn=self.arn, before=self.before)
