@@ -332,6 +332,22 @@ def test_the_baseline_is_judged_without_a_campaign(
     assert {each["baselineArn"] for each in verdict["targets"]} == {baseline}
 
 
+def test_a_shop_without_campaigns_is_judged_and_keeps_none_that_it_had(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    records.put(table, TABLE, RELEASE)
+    event = load("judge_release_judge")
+    event["plan"]["deploys"] = []
+    for recipe in event["plan"]["recipes"]:
+        recipe["deployed"] = False
+    measures(personalize, 0.05, 0.3, 0.2, 0.1)
+    recommends(personalize, "ab")
+    personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
+    verdict: Any = handler(event, None)
+    assert [each["alias"] for each in verdict["refused"]] == ["user-personalization"]
+    assert (verdict["targets"], verdict["kept"], verdict["back"]) == ([], [], [])
+
+
 def test_a_run_of_one_recipe_is_measured_by_a_baseline_without_a_campaign(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
