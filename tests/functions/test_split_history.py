@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from personalization.core.aws import objects
 from personalization.core.errors import Broken
 
 from functions.split_history.app import handler
@@ -143,3 +144,10 @@ def test_a_part_whose_result_is_missing_fails_the_test(trial: Event, bucket: "S3
             step("latest", trial, part=part)
     with pytest.raises(Broken, match="the result of a part is missing"):
         step("cutOff" if missing == "latest" else "joinCut", trial, cutOff=START)
+
+
+@pytest.mark.parametrize(("begin", "window"), [(0, 7), (3, 4), (9, 1), (0, 10), (0, 11)])
+def test_an_object_is_read_from_a_place_on_by_several_requests(bucket: "S3Client", begin: int, window: int) -> None:
+    bucket.put_object(Bucket=BUCKET, Key="ten", Body=b"0123456789")
+    found = objects.stream_from(bucket, BUCKET, "ten", None, begin, window)
+    assert b"".join(found) == b"0123456789"[begin:]

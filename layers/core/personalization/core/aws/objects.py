@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CHUNK = 1 << 20
+WINDOW = 64 << 20
+"""Bytes per request where an object is read from a place on."""
 PART = 16 << 20
 """Bytes per part of an upload: ten thousand parts hold the most that Personalize imports."""
 
@@ -318,24 +320,33 @@ def get_range(client: "S3Client", bucket: str, key: str, begin: int, size: int, 
         return found["Body"].read()
 
 
-def stream_from(client: "S3Client", bucket: str, key: str, version: str | None, begin: int) -> Iterator[bytes]:
+def stream_from(
+    client: "S3Client", bucket: str, key: str, version: str | None, begin: int, window: int = WINDOW
+) -> Iterator[bytes]:
     """Yield the bytes of an object from a place on, in chunks; the connection is closed with the iterator.
+
+    A request is for `window` bytes, since who reads a range stops long before the object's end.
 
     Raises:
         RetryLater: the connection broke.
     """
+    end = begin + 1
     with translate_errors(key):
-        found = client.get_object(**_version(bucket, key, version), Range=f"bytes={begin}-")
-        body = found["Body"]
-        try:
-            if not found.get("ContentRange", "").startswith(f"bytes {begin}-"):
-                raise Broken(key, f"the bucket gave other bytes than those from {begin} on")
-            while chunk := body.read(CHUNK):
-                yield chunk
-        except (HTTPError, OSError) as error:
-            raise RetryLater(key, f"the connection broke: {type(error).__name__}") from error
-        finally:
-            body.close()
+        while begin < end:
+            asked = f"bytes={begin}-{begin + window - 1}"
+            answer = client.get_object(**_version(bucket, key, version), Range=asked)
+            body, given = answer["Body"], answer.get("ContentRange", "")
+            try:
+                if not given.startswith(f"bytes {begin}-"):
+                    raise Broken(key, f"the bucket gave other bytes than those from {begin} on")
+                end = int(given.rpartition("/")[2])
+                while chunk := body.read(CHUNK):
+                    yield chunk
+            except (HTTPError, OSError) as error:
+                raise RetryLater(key, f"the connection broke: {type(error).__name__}") from error
+            finally:
+                body.close()
+            begin += window
 
 
 def put_json(client: "S3Client", bucket: str, key: str, document: object) -> None:
