@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+from personalization.personalize import removal
 
 from tests.statemachines.machine import FILE
 from tests.template.stack import PSEUDO, ROOT, STACK, compiled
@@ -120,6 +121,8 @@ def test_the_rule_names_all_folders_but_that_of_drops() -> None:
     (keys,) = RULES["RetrainStateMachineDrop"]["EventPattern"]["detail"]["object"]["key"]
     others = {each["Prefix"] for each in BUCKET["LifecycleConfiguration"]["Rules"] if "Prefix" in each} - {"drops/"}
     assert set(keys["anything-but"]["wildcard"]) == {f"{folder}*" for folder in others} | {"drops/*/*/*/*"}
+    # The removal of a shop empties all of them.
+    assert {f"{folder}/" for folder in removal.FOLDERS} == others | {"drops/"}
 
 
 def test_what_cannot_be_delivered_is_kept_and_seen() -> None:

@@ -44,12 +44,13 @@ if TYPE_CHECKING:
 
 _CHECK = 1
 """Raised with each version whose check changes the outcome for the same bytes, which are then imported again."""
-_OF_NO_DROP = frozenset({"changes", "prices", "erasure", "schedules"})
+_OF_NO_DROP = frozenset({"batch", "changes", "prices", "erasure", "schedules"})
 _SECTIONS = frozenset({"interactions", "users", "items"})
 """Settings for files of one kind, of which a drop's own count."""
 _OF_TRAINING = frozenset(
     {
         "campaigns",
+        "deploy",
         "event_type",
         "filters",
         "gate",
@@ -441,6 +442,8 @@ def _content(digest: Digest, kind: DataKind, settings: ShopSettings) -> str:
 
 def _settings_digest(kind: DataKind, settings: ShopSettings) -> str:
     excluded = _OF_NO_DROP if kind == "interactions" else _OF_NO_DROP | _OF_TRAINING
+    # With campaigns the digest is the same as before shops without existed.
+    excluded |= {"deploy"} if settings.deploy else set()
     shared = settings.model_dump(mode="json", exclude={*excluded, *_SECTIONS})
     own = settings.own_file_settings(kind)
     relevant: Mapping[str, Any] = {"check": _CHECK, **shared, **({kind: own} if own else {})}
