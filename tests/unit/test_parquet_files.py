@@ -64,10 +64,11 @@ def test_values_of_all_types_become_text() -> None:
         "name": pa.array(['a "b",\n', None]).dictionary_encode(),
         "raw": pa.array(["상품".encode(), b""], pa.binary()),
         "none": pa.nulls(2),
+        "took": pa.array([1500, None], pa.duration("ms")),
     }
     assert read(file(columns))[1:] == [
-        (1, "17850", "1.5", "1.50", "true", "2024-03-01", "2024-03-01T10:05:00", "2024-03-01T01:05:00Z", *texts),
-        (2, "", "", "", "false", "", "", "", "", "", ""),
+        (1, "17850", "1.5", "1.50", "true", "2024-03-01", "2024-03-01T10:05:00", "2024-03-01T01:05:00Z", *texts, "1.5"),
+        (2, "", "", "", "false", "", "", "", "", "", "", ""),
     ]
 
 
@@ -166,6 +167,8 @@ FOOTER = len(GOOD) - 8 - int.from_bytes(GOOD[-8:-4], "little")
         (GOOD[:-4] + b"PARE", "not whole Parquet: it is encrypted"),
         (GOOD[:FOOTER] + b"\xff" * 9 + GOOD[FOOTER + 9 :], "not whole Parquet: its footer is damaged"),
         (file({"raw": pa.array([b"\xff"], pa.binary())}), "the column raw has bytes that are no text"),
+        (file({"at": pa.array([2**62], pa.timestamp("ms"))}), "the column at has times beyond the year 262142"),
+        (file({"day": pa.array([2**31 - 1], pa.date32())}), "the column day has times beyond the year 262142"),
     ],
 )
 def test_what_cannot_be_read_is_refused(data: bytes, reason: str) -> None:

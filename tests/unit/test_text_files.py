@@ -58,9 +58,9 @@ def read(data: bytes, name: str = "drop.csv", most: int = 1 << 20, **settings: s
         return rows, "; ".join(found.notes)
 
 
-def zipped(*names: str, data: bytes = b"A,B\n1,2\n") -> bytes:
+def zipped(*names: str, data: bytes = b"A,B\n1,2\n", packed: int = zipfile.ZIP_DEFLATED) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", packed) as archive:
         for name in names:
             archive.writestr(name, data)
     return file.getvalue()
@@ -197,6 +197,11 @@ ENCRYPTED = ZIPPED[:6] + b"\1" + ZIPPED[7:]
         (zstd.compress(b"A,B\n1,2\n")[:-2], "the file is not whole zstd: "),
         (zstd.compress(b"A,B\n1,2\n")[:8] + b"?", "the file is not whole zstd: "),
         (ZIPPED[:-9], "the file is not whole zip: "),
+        # A name that is no text, and a place before the file.
+        (zipped("ä.csv").replace("ä".encode(), b"\xe3\xa4", 1), "the file is not whole zip: "),
+        (ZIPPED.replace(b"\x00\x00\x00\x00a.csvPK\x05", b"\xff\xff\xff\xffa.csvPK\x05"), "the file is not whole zip: "),
+        # A megabyte of it may be as many gigabytes.
+        (zipped("a.csv", packed=zipfile.ZIP_BZIP2), "packed by a method that few programs know: pack it as deflate"),
         (zipped(), "the zip has no file"),
         (zipped("a.csv", "b.csv", "c.csv", "d.csv"), r"the zip has 4 files \(a.csv, b.csv, c.csv, …\): put one file"),
         (gzip.compress(gzip.compress(b"A")), "within the archive, the file is packed once more"),

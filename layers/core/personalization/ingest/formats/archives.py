@@ -41,6 +41,8 @@ _BROKEN = (
     EOFError,
     NotImplementedError,
 )
+BROKEN_ZIP = (*_BROKEN, OSError, ValueError)
+"""Damaged names and places as well."""
 _ENCRYPTED = 1
 _MOST_NAMED = 3
 
@@ -178,7 +180,7 @@ def unpacked(resource: str, body: Peeked, scratch: Path, stack: ExitStack) -> Un
 def _zipped(resource: str, path: Path, stack: ExitStack) -> Unpacked:
     try:
         archive = stack.enter_context(zipfile.ZipFile(path))
-    except _BROKEN as error:
+    except BROKEN_ZIP as error:
         raise Rejected(resource, f"the file is not whole zip: {error}") from None
     names = [each for each in archive.infolist() if not each.is_dir() and not _is_beside(each.filename)]
     if len(names) != 1:
@@ -190,13 +192,13 @@ def _zipped(resource: str, path: Path, stack: ExitStack) -> Unpacked:
         raise Rejected(resource, "the zip has a password: pack the file without one")
     if entry.file_size > LARGEST:
         raise too_large(resource, f"has {entry.file_size / 1e9:,.1f} GB when it is unpacked")
+    # Others are unpacked at once, however large they become.
+    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        problem = "the zip is packed by a method that few programs know"
+        raise Rejected(resource, f"{problem}: pack it as deflate, or use gzip")
     try:
         file = stack.enter_context(archive.open(entry))
-    except NotImplementedError:
-        raise Rejected(
-            resource, "the zip is packed by a method that few programs know: pack it as deflate, or use gzip"
-        ) from None
-    except _BROKEN as error:
+    except BROKEN_ZIP as error:
         raise Rejected(resource, f"the file is not whole zip: {error}") from None
     return Unpacked(resource, file, "zip", lambda given: max(0, entry.file_size - given))
 

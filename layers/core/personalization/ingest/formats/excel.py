@@ -16,7 +16,7 @@ import python_calamine as calamine
 
 from personalization.core.errors import Rejected
 from personalization.ingest.csv.irregular import LINE, MOST_COLUMNS, ragged
-from personalization.ingest.formats import cells
+from personalization.ingest.formats import archives, cells
 from personalization.ingest.formats.cells import Cells
 
 MOST_CELLS = 10_000_000
@@ -38,7 +38,7 @@ def is_workbook(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return _WORKBOOK in archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError):
+    except archives.BROKEN_ZIP:
         return False
 
 

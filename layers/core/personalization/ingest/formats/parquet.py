@@ -103,6 +103,12 @@ class Table:
             named = ", ".join(name for name, dtype in self._columns.items() if dtype == pl.Binary)
             reason = f"the column {named} has bytes that are no text: let the settings ignore it, or write it as text"
             raise Rejected(self._resource, reason) from None
+        except BaseException as error:
+            if not _is_panic(error):
+                raise
+            named = ", ".join(name for name, dtype in self._columns.items() if dtype.is_temporal())
+            reason = f"the column {named} has times beyond the year 262142: let the settings ignore it, or correct them"
+            raise Rejected(self._resource, reason) from None
         return texts.with_columns(pl.all().fill_null(""))
 
     def _free(self) -> list[str]:
@@ -121,10 +127,15 @@ def _translated(resource: str) -> Iterator[None]:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _damaged(resource, str(error).splitlines()[0]) from None
     except BaseException as error:
-        # Damaged pages make polars panic, which is no Exception.
-        if type(error).__name__ != "PanicException":
+        # Damaged pages make polars panic.
+        if not _is_panic(error):
             raise
         raise _damaged(resource, "its pages are damaged") from None
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Tell whether polars has panicked, which is no Exception."""
+    return type(error).__name__ == "PanicException"
 
 
 def _flat(resource: str, schema: Mapping[str, pl.DataType], settings: FileSettings) -> dict[str, pl.DataType]:
@@ -156,6 +167,8 @@ def _text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         if dtype.time_zone is not None:
             return column.dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
         return column.dt.strftime("%Y-%m-%dT%H:%M:%S")
+    if isinstance(dtype, pl.Duration):
+        return column.dt.total_seconds(fractional=True).cast(pl.String)
     if dtype.is_float():
         # NaN is what pandas writes for a missing number.
         return column.fill_nan(None).cast(pl.String)
