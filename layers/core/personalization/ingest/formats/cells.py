@@ -8,12 +8,13 @@ from functools import cached_property, partial
 import polars as pl
 
 from personalization.core.csv_dialect import standard
+from personalization.core.line_breaks import KINDS
 from personalization.ingest.csv.irregular import LINE, LONGEST_VALUE, VALUES, Unreadable
 from personalization.ingest.csv.rows import source
 
 MOST_BYTES = 16 << 20
 """Bytes of the values of a piece."""
-_ODD = r'[",\\\x00\n\x0b\x0c\r\x{85}\x{2028}\x{2029}]'
+_ODD = ['"', ",", "\\", "\0", *KINDS]
 """What needs quotes, ends a line or is no text."""
 _ZERO = "contains a zero byte"
 _LONG = f"has a value of more than {LONGEST_VALUE:,} characters"
@@ -75,29 +76,31 @@ def pieces(
         last: whether no rows follow.
         refused: rows that are none of the table.
     """
-    sizes = frame.select(pl.sum_horizontal(pl.all().str.len_bytes())).to_series()
+    size = _size(frame)
     begin = 0
     while begin < frame.height:
-        rows = _fitting(sizes, begin)
-        some = frame.slice(begin, rows)
+        rows = frame.height - begin if size <= MOST_BYTES else _fitting(frame.slice(begin))
+        some, numbers = frame.slice(begin, rows), lines.slice(begin, rows)
         begin += rows
-        numbers = lines.slice(begin - rows, rows)
         mine = [each for each in refused if numbers[0] <= each.line <= numbers[-1]]
         yield _cells(some, numbers, texts, mine, last=last and begin == frame.height)
 
 
-def _fitting(sizes: pl.Series, begin: int) -> int:
-    rest = sizes.slice(begin)
-    if (rest.sum() or 0) <= MOST_BYTES:
-        return rest.len()
-    return max(1, int((rest.cast(pl.UInt64).cum_sum() <= MOST_BYTES).sum()))
+def _size(frame: pl.DataFrame) -> int:
+    return int(frame.select(pl.sum_horizontal(pl.all().str.len_bytes().sum())).item() or 0)
+
+
+def _fitting(frame: pl.DataFrame) -> int:
+    """Return the number of rows that have the bytes of a piece, but one at least."""
+    sizes = frame.select(pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.UInt64))).to_series()
+    return max(1, int((sizes.cum_sum() <= MOST_BYTES).sum()))
 
 
 def _cells(
     values: pl.DataFrame, lines: pl.Series, texts: Sequence[str], refused: Sequence[Unreadable], *, last: bool
 ) -> Cells:
-    odd = [name for name in texts if values[name].str.contains(_ODD).any()]
-    size = int(values.select(pl.sum_horizontal(pl.all().str.len_bytes().sum())).item() or 0)
+    odd = [name for name in texts if values[name].str.contains_any(_ODD).any()]
+    size = _size(values)
     rules = [(_ZERO, pl.any_horizontal(pl.col(name).str.contains("\0", literal=True) for name in odd))] if odd else []
     if size > LONGEST_VALUE:
         rules.append((_LONG, pl.any_horizontal(pl.col(texts).str.len_bytes() > LONGEST_VALUE)))
