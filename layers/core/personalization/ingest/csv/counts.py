@@ -16,7 +16,7 @@ from typing import Any, Required, TypedDict
 import polars as pl
 
 from personalization.ingest.csv.state import State
-from personalization.ingest.csv.tallies import PARTITIONS, HashTally, Tally, WordTally
+from personalization.ingest.csv.tallies import IN_MEMORY, PARTITIONS, HashTally, Tally, WordTally
 from personalization.ingest.findings import MOST_TYPES, Expected, Spread
 from personalization.ingest.sales import MOST, Sold
 from personalization.shop.keys import DataKind
@@ -201,16 +201,17 @@ class Counting:
         expected: the drop's requirements.
         scratch: a folder for what does not fit into memory.
         partitions: of the hashes, for which different rows and ids are counted separately.
+        most: hashes of one kind in memory; more go to the folder.
     """
 
-    def __init__(self, expected: Expected, scratch: Path, partitions: int = PARTITIONS) -> None:
+    def __init__(self, expected: Expected, scratch: Path, partitions: int = PARTITIONS, most: int = IN_MEMORY) -> None:
         self._expected = expected
         self.rows = 0
-        self._whole = HashTally(scratch, "rows", partitions=partitions)
-        self._users = HashTally(scratch, "users", partitions=partitions)
-        self._items = WordTally(scratch, "items", partitions=partitions)
-        self._bought = WordTally(scratch, "bought", partitions=partitions)
-        self._returned = WordTally(scratch, "returned", partitions=partitions)
+        self._whole = HashTally(scratch, "rows", most, partitions)
+        self._users = HashTally(scratch, "users", most, partitions)
+        self._items = WordTally(scratch, "items", most, partitions)
+        self._bought = WordTally(scratch, "bought", most, partitions)
+        self._returned = WordTally(scratch, "returned", most, partitions)
         self._days: Counter[int] = Counter()
         self._types: Counter[str] = Counter()
         self._first: int | None = None

@@ -36,15 +36,30 @@ class Tally(ABC):
 
     def parts(self) -> Iterator[pl.DataFrame]:
         """Yield what other tallies may `hold`, a frame for each partition; once, in place of `counts`."""
-        if self._held:
-            self._settle()
+        if self._held and not self._spilled:
+            yield from self._spread(self._summed(pl.concat(self._held)))
+            return
         if self._held:
             self._spill(pl.concat(self._held))
         for part in range(self._partitions):
             yield self._part(part)
 
+    def _spread(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Yield a frame for each partition."""
+        if self._partitions == 1:
+            yield frame
+            return
+        keyed = frame.with_columns((pl.col("key") % self._partitions).alias("part"))
+        spread = keyed.partition_by("part", as_dict=True, include_key=False)
+        for part in range(self._partitions):
+            yield spread.get((part,), self._empty)
+
     @abstractmethod
     def _counted(self, frame: pl.DataFrame) -> pl.DataFrame: ...
+
+    def _summed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return held rows in fewer ones, if that is cheap."""
+        return frame
 
     def hold(self, frame: pl.DataFrame) -> None:
         """Take rows in the form of `parts`."""
@@ -114,3 +129,6 @@ class WordTally(Tally):
 
     def _counted(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.group_by("key").agg(pl.first("word"), pl.col("rows").sum())
+
+    def _summed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return self._counted(frame)

@@ -16,7 +16,7 @@ from personalization.ingest.formats.table import Rows as AnyRows
 from personalization.ingest.formats.table import Table as AnyTable
 from personalization.ingest.formats.table import Typed
 
-WINDOW = 1 << 20
+WINDOW = 1 << 17
 """Bytes before a range from which its first row is sought: rows read from any line there soon agree."""
 Opener = Callable[[int], Iterable[bytes]]
 """Returns the bytes of a file from a place on."""
@@ -40,6 +40,8 @@ class _Lines:
         """Lines of the range so far."""
         self.read = 0
         """Bytes of these lines."""
+        self.current, self.count = b"", 0
+        """Those that were read last, and their number."""
         self.done = False
         """Whether these are all lines of the range."""
 
@@ -58,7 +60,8 @@ class _Lines:
             own = chunk[:end] if end else chunk
             at += len(chunk)
             ended = own.endswith(b"\n")
-            self.own += own.count(b"\n")
+            self.current, self.count = own, own.count(b"\n")
+            self.own += self.count
             self.read += len(own)
             self.done = bool(end)
             yield own
@@ -168,11 +171,12 @@ class Range:
         for chunk in self._decoded:
             own, first = chunk, lead if passed == 0 else 0
             # The text may lag behind the bytes, whose lines are counted as they are read.
+            count = self._lines.count if chunk is self._lines.current else chunk.count(b"\n")
             left = self._lines.own + lead - passed
-            if self._lines.done and not self._task.last and left <= chunk.count(b"\n"):
-                end = _after(chunk, left)
-                own, self._behind = chunk[:end], chunk[end:]
-            passed += own.count(b"\n")
+            if self._lines.done and not self._task.last and left <= count:
+                end = _after(chunk, left) if left < count else chunk.rfind(b"\n") + 1
+                own, self._behind, count = chunk[:end], chunk[end:], left
+            passed += count
             own = own[first:]
             if skip:
                 end = _after(own, skip)

@@ -31,6 +31,8 @@ from personalization.shop.keys import DataKind
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_MOST = 30_000_000
+"""Hashes of a partition in memory: three times as many as rows of a usual length have."""
 _DAMAGED = "its quotes are so damaged that its ranges do not fit together: correct them, or drop several smaller files"
 
 
@@ -84,7 +86,7 @@ class Steps:
         ids = {each: known.load(each, partition, context.partitions) for each in kinds}
         expected = replace(context.expected, known=ids)
         with tempfile.TemporaryDirectory() as scratch:
-            counting = Counting(expected, Path(scratch))
+            counting = Counting(expected, Path(scratch), most=_MOST)
             for state in self._work.hashes(tasks, results, partition):
                 for name, frame in state.frames.items():
                     counting.tallies[name].hold(frame)

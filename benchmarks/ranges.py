@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checking a drop in ranges, as a Distributed Map does, against one pass: processor time, memory, the same findings.
+
+Protocol: the file of `benchmarks.validation`, with one row in a thousand damaged. Each way is a process of its own, on
+one processor. In ranges, every step of `CheckPartFunction` runs in turn, on a bucket that is a folder, and the results
+are added up; all of their bytes are written and read. Both must find the same, else nothing is printed.
+"""
+
+import argparse
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.validation import NOW, peak, write
+
+KEY = "drops/demo/interactions/history.csv"
+
+
+class Bucket:
+    """As much of an S3 client as the steps need, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, key: str) -> Path:
+        path = self._folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def get_object(self, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - as boto3
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        path = self.path(asked["Key"])
+        if not path.exists():
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        file = path.open("rb")
+        if "Range" not in asked:
+            return {"Body": file, "ContentLength": path.stat().st_size}
+        begin, _, end = asked["Range"].removeprefix("bytes=").partition("-")
+        file.seek(int(begin))
+        body = io.BytesIO(file.read(int(end) - int(begin) + 1)) if end else file
+        return {"Body": body, "ContentRange": f"bytes {begin}-{end}"}
+
+    def put_object(self, **asked: Any) -> None:  # noqa: ANN401 - as boto3
+        self.path(asked["Key"]).write_bytes(asked["Body"])
+
+    def create_multipart_upload(self, **asked: Any) -> dict[str, str]:  # noqa: ANN401 - as boto3
+        self.path(asked["Key"]).write_bytes(b"")
+        return {"UploadId": "1"}
+
+    def upload_part(self, **asked: Any) -> dict[str, str]:  # noqa: ANN401 - as boto3
+        with self.path(asked["Key"]).open("ab") as file:
+            file.write(asked["Body"])
+        return {"ETag": "1"}
+
+    def complete_multipart_upload(self, **_: Any) -> None:  # noqa: ANN401 - as boto3
+        """Do nothing: all parts are there."""
+
+
+def one_pass(path: Path) -> list[object]:
+    from contextlib import ExitStack  # noqa: PLC0415
+
+    from personalization.ingest import formats  # noqa: PLC0415
+    from personalization.ingest.csv.copying import copy  # noqa: PLC0415
+    from personalization.ingest.formats.archives import LocalFile  # noqa: PLC0415
+    from personalization.shop.file_settings import FileSettings  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        scratch, target = Path(folder), stack.enter_context((Path(folder) / "copy").open("wb"))
+        body = LocalFile(stack.enter_context(path.open("rb")), path)
+        table = stack.enter_context(formats.opened(KEY, body, FileSettings(), scratch))
+        return told(copy(table, expected(), target.write, scratch))
+
+
+def in_ranges(path: Path, ranges: int) -> list[object]:
+    from personalization.ingest.distributed.beginning import Beginning  # noqa: PLC0415
+    from personalization.ingest.distributed.conclusion import Conclusion  # noqa: PLC0415
+    from personalization.ingest.distributed.steps import Steps  # noqa: PLC0415
+    from personalization.ingest.distributed.store import Work  # noqa: PLC0415
+    from personalization.ingest.parts import Parts, SourcePart  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        client: Any = Bucket(Path(folder))
+        os.link(path, client.path(KEY))
+        size = path.stat().st_size
+        work = Work(client, "bucket", "work/demo/run/drop/")
+        parts = Parts((SourcePart(KEY, None, size, ""),))
+        Beginning(client, "bucket", -(-size // ranges)).begin(work, "demo", expected(), parts, "imports/part-")
+        steps = Steps(client, "bucket", work.folder)
+        for number in range(ranges):
+            steps.check(0, number)
+        fit = steps.fit(0)
+        assert not fit["again"]  # noqa: S101
+        for number in range(int(str(fit["partitions"]))):
+            steps.count(0, number)
+        end = work.end()
+        assert end is not None  # noqa: S101
+        with tempfile.TemporaryDirectory() as scratch:
+            return told(Conclusion(work, *end).copied(Path(scratch)))
+
+
+def expected() -> Any:  # noqa: ANN401 - imported late
+    from personalization.ingest.findings import Expected  # noqa: PLC0415
+    from personalization.shop.settings import ShopSettings  # noqa: PLC0415
+
+    return Expected(KEY, "interactions", "FULL", ShopSettings(), now=NOW)
+
+
+def told(copied: Any) -> list[object]:  # noqa: ANN401 - imported late
+    """What both ways must find."""
+    found = copied.findings
+    counts = [found.rows, found.accepted, found.duplicates, found.size, found.first, found.last]
+    spreads = [[each.ids, each.at_least(2), list(each.top)] for each in (found.users, found.items)]
+    reasons = [[each.rule, each.rows, each.examples[0].line] for each in found.reasons]
+    return [*counts, spreads, reasons, len(copied.rejects.file())]
+
+
+def measured(way: str, path: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.ranges", "--measure", way, str(path)]
+    done = subprocess.run(
+        command, env=os.environ | {"POLARS_MAX_THREADS": "1"}, check=True, capture_output=True, text=True
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def main() -> None:
+    """Print how much more processor time ranges take than one pass."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000_000, help="rows of the file; default 20 million")
+    parser.add_argument("--ranges", type=int, default=64)
+    parser.add_argument("--measure", nargs=2, metavar=("WAY", "FILE"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        way, file = options.measure
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        import personalization.ingest.prepare  # noqa: F401, PLC0415 - what a function has loaded before it is asked
+
+        started, used = time.perf_counter(), time.process_time()
+        found = one_pass(Path(file)) if way == "one" else in_ranges(Path(file), int(way))
+        times = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - used}
+        print(json.dumps({**times, "megabytes": peak(), "found": found}))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "interactions.csv"
+        write(path, options.rows, 1_000)
+        print(f"{options.rows:,} interactions, {path.stat().st_size / 1e6:.0f} MB, one row in 1,000 damaged")
+        results = {way: measured(way, path) for way in ("one", str(options.ranges))}
+        one, many = results.values()
+        if one["found"] != many["found"]:
+            sys.exit(f"different findings: {one['found']} and {many['found']}")
+        for label, result in (("one pass", one), (f"{options.ranges} ranges", many)):
+            rate = options.rows / result["cpu"] / 1e6
+            figures = f"{result['cpu']:6.1f} s of processor time, {rate:.2f} million rows/s"
+            print(f"  {label:10} {figures}, peak {result['megabytes']:.0f} MB resident")
+        print(f"  {many['cpu'] / one['cpu'] - 1:+.1%} processor time; the same findings, to the row")
+
+
+if __name__ == "__main__":
+    main()
