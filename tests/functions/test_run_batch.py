@@ -17,7 +17,7 @@ from personalization.batch import convert, steps
 from personalization.batch.plan import Cursor, Job
 from personalization.core.errors import Rejected
 from personalization.events import erasure_requests
-from personalization.likelihood import inputs
+from personalization.likelihood import inputs, shards
 from personalization.runs import leases
 from personalization.shop import item_table, records
 from personalization.shop.item_table import Table
@@ -128,6 +128,7 @@ def test_a_file_of_users_is_read_by_its_ending(shop: "S3Client", name: str, text
         ("{users: {file: a.csv}}", "USER_ID\n", "there are no users to ask for"),
         ("{users: {file: a.csv}}", "kunde\nu1\n", "the file has no column USER_ID; its columns are kunde"),
         ("{users: {file: a.csv}}", f"USER_ID\n{'u' * 300}\n", "line 2: an id has at most 256 bytes"),
+        ("{users: {file: a.csv}}", f"USER_ID\n{'u' * 200_000}\n", "line 2: field larger than field limit"),
         ("{users: {file: b.csv}}", "", "there is no such file"),
         ("{users: {file: a.json}}", "[]", 'line 1 is not of the form {"userId": "…"}'),
         ("{budget: 0.002}", "", r"about \$0.00 for 31 lists is more than its budget of \$0.00"),
@@ -198,7 +199,7 @@ def test_parquet_has_the_rows_of_csv_whole_or_in_parts(shop: "S3Client", monkeyp
         for n in range(25)
     ]
     tables = []
-    for output, part in (("csv", 100), ("parquet", 100), ("parquet", 4)):
+    for output, part in (("csv", 100), ("parquet", 100), ("parquet", 4), ("csv", 5)):
         job = planned(shop, "some", f"{{output: {output}}}")
         answered(shop, job, lines)
         monkeypatch.setattr(convert, "PART_LISTS", part)
@@ -211,14 +212,14 @@ def test_parquet_has_the_rows_of_csv_whole_or_in_parts(shop: "S3Client", monkeyp
                 break
         assert (moved.ready, made.lists, made.rows) == (True, 25, 50)
         files = [key for name, key in sorted(exported(shop, job).items()) if name.endswith(output)]
-        assert len(files) == (7 if part == 4 else 1)
+        assert len(files) == {100: 1, 4: 7, 5: 5}[part]
         bodies = [io.BytesIO(shop.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in files]
         reader = pl.read_csv if output == "csv" else pl.read_parquet
         tables.append(pl.concat([reader(each) for each in bodies]).with_columns(pl.all().cast(pl.String)))
         for key in exported(shop, job).values():
             shop.delete_object(Bucket=BUCKET, Key=key)
     assert tables[0].columns == ["USER_ID", "RANK", "ITEM_ID", "SCORE", "NAME", "PRICE"]
-    assert tables[0].rows() == tables[1].rows() == tables[2].rows()
+    assert tables[0].rows() == tables[1].rows() == tables[2].rows() == tables[3].rows()
 
 
 def test_a_job_whose_answers_are_all_errors_fails_with_the_first(shop: "S3Client") -> None:
@@ -237,12 +238,14 @@ def test_a_segment_recipe_is_trained_once_for_a_release_and_priced(shop: "S3Clie
     question: Any = handler({"step": "write", "job": job}, None)
     assert asked(shop, job) == [{"itemAttributes": 'ITEMS.CATEGORY_L1 = "Tea"'}]
     assert question["dollars"] > question["trainingDollars"] == pytest.approx(0.06)
-    answered(shop, job, [{"input": {"itemAttributes": "x"}, "output": {"usersList": ["u5", "u1"]}, "error": None}])
+    answered(
+        shop, job, [{"input": {"itemAttributes": "x"}, "output": {"usersList": ["u5", "gone", "u1"]}, "error": None}]
+    )
     made = handler({"step": "convert", "job": job}, None)["made"]
     handler({"step": "report", "job": job, "question": question, "made": made}, None)
     again: Any = handler({"step": "write", "job": planned(shop, "fans", settings)}, None)
     assert again["trainingDollars"] == 0
-    # Its users are the next job's, by its newest export.
+    # Its users are the next job's, by its newest export, but for those whom the shop has deleted since.
     put(shop, "drops/demo/settings.yaml", f"batch: {{fans: {settings}, mail: {{users: {{segment: fans}}}}}}\n")
     jobs: Any = handler(load("run_batch_plan"), None)["jobs"]
     (mail,) = jobs
@@ -272,6 +275,17 @@ def test_a_promotion_runs_its_jobs_segments_first_and_a_shop_without_one_says_wh
     request = {**load("run_batch_plan"), "batch": "", "after": "promotion"}
     jobs: Any = handler(request, None)["jobs"]
     assert {each["name"]: each["wave"] for each in jobs} == {"mail": 1, "fans": 0}
+    # One that cannot be asked is planned with its reason, and stops no other.
+    filters = "filters: {new: 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (\"Purchase\")'}\n"
+    put(
+        shop,
+        "drops/demo/settings.yaml",
+        f"{filters}{text}".replace("other: {}", "other: {filter: new, after: promotion}"),
+    )
+    again: Any = handler(request, None)["jobs"]
+    (refused,) = [each for each in again if "refused" in each]
+    with pytest.raises(Rejected, match=r"batch\.other: the filter new is made by the shop's next run"):
+        handler({"step": "write", "job": refused}, None)
     with pytest.raises(Rejected, match="there is no batch job gone: its settings name mail, fans, other"):
         handler({**request, "batch": "gone", "after": ""}, None)
     records.delete(table, TABLE, "demo", "release")
@@ -289,9 +303,12 @@ def test_a_segment_by_likelihood_ranks_users_as_the_api_would(
     personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/x"}})
     job = planned(shop, "likely", "{segment: {items: [i2, i4, i5], users: 8}}")
     assert handler({"step": "write", "job": job}, None)["dollars"] == 0
-    # A call ends after a file of counters; the next one goes on.
+    # Another fit serves than a call ago: what that one has scored is not added to it.
+    other = shards.pack({"run": "run-0", "best": [[1.0, "nobody"]]})
+    shop.put_object(Bucket=BUCKET, Key=f"{Job.read(job).folder}personalize/best.json.gz", Body=other)
+    # The time of a call is over; the next one goes on.
     monkeypatch.setattr(steps, "SCORE_SECONDS", 0.0)
-    moved: Any = {"made": {}}
+    moved: Any = {"made": {"file": 1}}
     for _ in range(100):
         moved = handler({"step": "answer", "job": job, "made": moved["made"]}, None)
         if moved["ready"]:

@@ -118,13 +118,14 @@ class _Part:
             objects.put_bytes(
                 self._s3, self._bucket, f"{job.folder}errors-{made.parts:05d}.csv", text.encode(), "text/csv"
             )
-        ended = self._lists < PART_LISTS
+        taken = self._taken
+        ended = next(lines, None) is None
         # Without the users, who are in the file of errors alone: it expires with the export.
         told = dict.fromkeys([*made.examples, *(error for _, error in self._errors)])
         return made.model_copy(
             update={
                 "file": made.file + 1 if ended else made.file,
-                "offset": 0 if ended else made.offset + self._taken,
+                "offset": 0 if ended else made.offset + taken,
                 "parts": made.parts + 1,
                 "examples": tuple(told)[:EXAMPLES],
                 "lists": made.lists + self._lists,

@@ -53,6 +53,8 @@ class Job(Part):
     """Empty until a segment recipe is trained."""
     filter_arn: str = ""
     training: Training | None = None
+    refused: str = Field(default="", exclude_if=lambda value: not value)
+    """Why it cannot be asked; the other jobs of the execution are."""
 
     @property
     def folder(self) -> str:
@@ -156,11 +158,7 @@ def trained_versions(release: Record, promoted: Iterable[str], candidates: Seque
 
 
 def plan(names: Names, bucket: str, request: PlanRequest, jobs: Mapping[str, BatchJob], facts: Facts) -> Planned:
-    """Plan jobs.
-
-    Raises:
-        Rejected: a recipe has no trained version, or a segment recipe no items to train on.
-    """
+    """Plan jobs; one that cannot be asked has its reason."""
     made = [_job(names, bucket, request, name, each, facts) for name, each in jobs.items()]
     segments = {each.name for each in made if each.kind != "lists"}
     return Planned(
@@ -186,21 +184,24 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
         resource=Resource(name=own.name, arn=own.arn),
         filter_arn=names.filter(shop, job.filter).arn if job.filter else "",
     )
+    if job.filter and job.filter not in facts.release["filters"]:
+        reason = f"the filter {job.filter} is made by the shop's next run: start one first"
+        return planned.model_copy(update={"refused": reason})
     if segment is None:
         version = facts.trained.get(job.recipe)
-        if version is None:
-            raise Rejected(
-                f"batch.{name}",
-                f"{job.recipe} has no trained version: drop interactions, or start a run with "
-                '{"action": "retrain"}, and repeat it after the promotion',
-            )
-        return planned.model_copy(update={"solution_version_arn": version})
+        reason = (
+            f"{job.recipe} has no trained version: drop interactions, or start a run with "
+            '{"action": "retrain"}, and repeat it after the promotion'
+        )
+        return planned.model_copy(update={"solution_version_arn": version} if version else {"refused": reason})
     if segment.recipe == "likelihood":
-        if segment.users > MOST_LIKELY:
-            raise Rejected(f"batch.{name}", f"a segment by likelihood has at most {MOST_LIKELY:,} users")
-        return planned.model_copy(update={"kind": "likelihood"})
+        reason = f"a segment by likelihood has at most {MOST_LIKELY:,} users"
+        return planned.model_copy(
+            update={"kind": "likelihood", "refused": reason if segment.users > MOST_LIKELY else ""}
+        )
     if not facts.items:
-        raise Rejected(f"batch.{name}", f"{segment.recipe} needs items: drop a file of items, then interactions")
+        reason = f"{segment.recipe} needs items: drop a file of items, then interactions"
+        return planned.model_copy(update={"kind": "segments", "refused": reason})
     return planned.model_copy(
         update={"kind": "segments", "training": _training(names, bucket, shop, segment.recipe, facts)}
     )

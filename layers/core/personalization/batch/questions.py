@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the input of a batch job, and estimate its price before it costs anything."""
 
-import csv
 import gzip
 import io
 import json
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,13 +105,20 @@ def _asked(aws: Clients, job: Job, environment: Environment, counts: _Counts) ->
         return
     leaving = erasure_requests.leaving(aws.table, environment.shopper_events_table, job.shop)
     with tempfile.TemporaryDirectory(prefix="users-") as scratch:
-        known, wanted = Distinct(Path(scratch) / "known"), Distinct(Path(scratch) / "wanted")
+        known, more, wanted = (Distinct(Path(scratch) / name) for name in ("known", "more", "wanted"))
         known.add(_history(aws, job, environment, "interactions"))
-        everybody = job.settings.users == "all"
-        wanted.add(_history(aws, job, environment, "users") if everybody else _named(aws.s3, job, environment.bucket))
+        users = job.settings.users
+        everybody, of_segment = users == "all", batch.source_segment(job.settings) is not None
+        if everybody or of_segment:
+            more.add(_history(aws, job, environment, "users"))
+        if not everybody:
+            wanted.add(_named(aws.s3, job, environment.bucket))
         for number in range(PARTITIONS):
             have = known.partition(number)
-            chosen = wanted.partition(number) | (have if everybody else set())
+            there = have | more.partition(number)
+            chosen = there if everybody else wanted.partition(number)
+            # A segment's export keeps users who were deleted since.
+            chosen = chosen & there if of_segment else chosen
             counts.left_out += len(chosen & leaving)
             counts.unknown += len(chosen - have - leaving)
             yield from sorted(chosen - leaving)
@@ -159,7 +166,7 @@ def _lines(s3: "S3Client", bucket: str, key: str) -> Iterator[str]:
     body: Any = io.BufferedReader(found["Body"], 1 << 20)
     try:
         yield from io.TextIOWrapper(gzip.GzipFile(fileobj=body) if key.endswith(".gz") else body, "utf-8", newline="\n")
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, csv.Error) as error:
+    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise Rejected(key, f"the file cannot be read: {error}") from None
 
 

@@ -60,7 +60,7 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment) -> 
     """Plan an execution's jobs.
 
     Raises:
-        Rejected: there is no such job, or nothing that could answer it.
+        Rejected: there is no such job, or the shop has no release.
     """
     shop, table, names = request.shop, environment.table, environment.names
     settings = shop_settings(aws.s3, environment.bucket, shop)
@@ -71,9 +71,6 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment) -> 
     schema = ensure.dataset_schema(aws.personalize, "interactions", names.dataset(shop, "interactions").arn)
     if release is None or schema is None:
         raise Rejected(shop, "the shop has no trained version yet: drop interactions, and wait for the promotion")
-    missing = {each.filter for each in jobs.values() if each.filter} - set(release["filters"])
-    if missing:
-        raise Rejected(shop, f"the filter {', '.join(sorted(missing))} is made by the shop's next run: start one first")
     promoted = [
         each["run"] for each in records.query_prefix(aws.table, table, shop, HISTORY) if not each.get("withdrawnAt")
     ]
@@ -89,7 +86,13 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment) -> 
 
 
 def write(aws: Clients, job: Job, environment: Environment, now: datetime) -> Question:
-    """Write a job's input, and the report with its price."""
+    """Write a job's input, and the report with its price.
+
+    Raises:
+        Rejected: the job cannot be asked: by its plan, its input or its budget.
+    """
+    if job.refused:
+        raise Rejected(f"batch.{job.name}", job.refused)
     settings = shop_settings(aws.s3, environment.bucket, job.shop)
     question = questions.write(aws, job, settings, environment)
     _report(aws.s3, environment.bucket, job, report.document(job, question, settings.prices, None, _time(now)))
@@ -206,15 +209,21 @@ class _Scoring:
         model = models.from_json(self._get(f"{shards.folder(self.job.shop, str(fit['run']))}model.json.gz"))
         wanted = self._items(model)
         leaving = erasure_requests.leaving(self.aws.table, self.environment.shopper_events_table, self.job.shop)
-        kept = [tuple(each) for each in self._get(self._kept)] if made.file else []
-        began, at, file = time.monotonic(), int(now.timestamp()), made.file
+        before = self._get(self._kept) if made.file else {}
+        # A newer fit has other files of users: all are scored again.
+        kept, file = (
+            ([tuple(each) for each in before["best"]], made.file) if before.get("run") == model.run else ([], 0)
+        )
+        began, at = time.monotonic(), int(now.timestamp())
         while file < model.shopper_shards and time.monotonic() - began < SCORE_SECONDS:
             users = self._get(shards.key(self.job.shop, model.run, "shoppers", file))
             stay = {name: entry for name, entry in users.items() if name not in leaving}
             kept = likely.best([*kept, *likely.scores(model, stay, wanted, at)], self.job.results)
             file += 1
         if file < model.shopper_shards:
-            objects.put_bytes(self.aws.s3, self.environment.bucket, self._kept, shards.pack(kept), _GZIP)
+            objects.put_bytes(
+                self.aws.s3, self.environment.bucket, self._kept, shards.pack({"run": model.run, "best": kept}), _GZIP
+            )
             status = f"{file} of {model.shopper_shards} scored"
             return Progressed(arn=f"export/{self.job.name}", status=status, name=self.job.name, made=Cursor(file=file))
         answer = {

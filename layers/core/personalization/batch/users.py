@@ -36,7 +36,7 @@ class Distinct:
         """Return the ids of one of PARTITIONS partitions, when all are added."""
         self._spill()
         file = self._folder / str(number)
-        return set(file.read_text(encoding="utf-8").split("\n")) - {""} if file.exists() else set()
+        return set(file.read_bytes().decode().split("\n")) - {""} if file.exists() else set()
 
     def _spill(self) -> None:
         groups: dict[int, list[str]] = {}
@@ -123,12 +123,15 @@ def _text(key: str, lines: Iterable[str], is_csv: bool) -> Iterator[tuple[int, s
         yield from ((number, line.strip().removeprefix("\ufeff")) for number, line in enumerate(lines, 1))
         return
     reader = csv.reader(lines)
-    header = [name.removeprefix("\ufeff").strip() for name in next(reader, [])]
-    plain = [name.replace("_", "").replace(" ", "").lower() for name in header]
-    if "userid" not in plain:
-        raise Rejected(key, f"the file has no column USER_ID; its columns are {', '.join(header) or 'none'}")
-    place = plain.index("userid")
-    yield from ((reader.line_num, row[place]) for row in reader if len(row) > place)
+    try:
+        header = [name.removeprefix("\ufeff").strip() for name in next(reader, [])]
+        plain = [name.replace("_", "").replace(" ", "").lower() for name in header]
+        if "userid" not in plain:
+            raise Rejected(key, f"the file has no column USER_ID; its columns are {', '.join(header) or 'none'}")
+        place = plain.index("userid")
+        yield from ((reader.line_num, row[place]) for row in reader if len(row) > place)
+    except csv.Error as error:
+        raise Rejected(key, f"line {reader.line_num}: {error}") from None
 
 
 def _json(key: str, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
