@@ -106,6 +106,8 @@ def test_shards_give_the_counters_of_one_function(
     assert (one.at, one.start, one.levels, one.lifts) == (other.at, other.start, other.levels, other.lifts)
     assert one.seen.weights == pytest.approx(other.seen.weights, abs=0.05)
     assert one.calibrated_purchases == other.calibrated_purchases
+    page = stored(bucket, f"reports/demo/{RUN}/likelihood.html").decode()
+    assert f"a sample of {worlds.SHOPPERS}" in " ".join(page.split())
     keys = bucket.list_objects_v2(Bucket=BUCKET, Prefix="work/")
     assert "Contents" not in keys
 
