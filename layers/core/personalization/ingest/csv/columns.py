@@ -25,6 +25,8 @@ ISO_DATE = (
     r"(?::(?<second>[0-5][0-9])(?:[.,][0-9]{1,9})?)?"
     r"(?: ?(?<zone>[Zz]|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?)?$"
 )
+_PLAIN_ISO = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
+"""The most frequent form of it."""
 _NUMBER = r"^(?<whole>[0-9]+)(?:\.[0-9]{0,9})?$"
 """Seconds, as some programs write them: the fraction is cut off, as for dates."""
 _SHOWN = 40
@@ -246,7 +248,8 @@ def _time(column: Column, values: pl.Series, first: int, last: int) -> Verdict:
     if good.all():
         return Verdict(values, None, seconds)
     frame = pl.DataFrame({"cell": values, "seconds": seconds, "good": good})
-    checked = frame.filter(~pl.col("good")).select("cell", *_parsed_times("cell"))
+    rest = frame.filter(~pl.col("good"))
+    checked = rest.hstack(iso_seconds(rest["cell"])).select("cell", *_parsed_times("cell"))
     checked = checked.with_columns(broken=_rule_of_time(first, last, nullable=column.nullable))
     rewritten = pl.col("rewritten") & (pl.col("broken") == 0) & pl.col("seconds").is_not_null()
     converted = checked.select(rewritten.sum()).item()
@@ -265,8 +268,7 @@ def _time(column: Column, values: pl.Series, first: int, last: int) -> Verdict:
 def _parsed_times(name: str) -> list[pl.Expr]:
     """Return expressions for the seconds of a time, whether it is a date, and whether its import rewrites it."""
     cell = pl.col(name)
-    clock, offset = iso_seconds(cell)
-    dated = clock - offset.fill_null(0)
+    dated = pl.col("clock") - pl.col("offset").fill_null(0)
     whole = cell.str.extract_groups(_NUMBER).struct.field("whole").str.strip_chars_start("0").str.pad_start(1, "0")
     # A number with too many digits counts as milliseconds.
     counted = pl.when(whole.str.len_bytes() > 18).then(pl.lit(10**18)).otherwise(whole.cast(pl.Int64, strict=False))
@@ -278,9 +280,27 @@ def _parsed_times(name: str) -> list[pl.Expr]:
     ]
 
 
-def iso_seconds(cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """Return the seconds that an ISO 8601 date shows, and those of its zone: null where it names none."""
-    parts = cell.str.extract_groups(ISO_DATE)
+def iso_seconds(cells: pl.Series) -> pl.DataFrame:
+    """Return the seconds that ISO 8601 dates show as `clock`, and those of their zones as `offset`.
+
+    Both are null where a cell is no such date, and the offset is where it names no zone.
+    """
+    plain = cells.str.contains(_PLAIN_ISO)
+    if not plain.any():
+        return _any_iso(cells)
+    days = cells.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    clock = days.cast(pl.Int32).cast(pl.Int64) * 86_400
+    for begin, seconds in ((11, 3600), (14, 60), (17, 1)):
+        clock += cells.str.slice(begin, 2).cast(pl.Int64, strict=False) * seconds
+    offset = pl.repeat(None, len(cells), dtype=pl.Int64, eager=True)
+    if not plain.all():
+        places, rest = plain.not_().arg_true(), _any_iso(cells.filter(~plain))
+        clock, offset = clock.scatter(places, rest["clock"]), offset.scatter(places, rest["offset"])
+    return pl.DataFrame({"clock": clock, "offset": offset})
+
+
+def _any_iso(cells: pl.Series) -> pl.DataFrame:
+    parts = pl.col("cell").str.extract_groups(ISO_DATE)
 
     def number(part: pl.Expr) -> pl.Expr:
         return part.cast(pl.Int64, strict=False).fill_null(0)
@@ -293,7 +313,8 @@ def iso_seconds(cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     offset = sign * (number(zone.str.slice(1, 2)) * 3600 + number(zone.str.slice(3, 2)) * 60)
     days = field("day").str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Int64)
     clock = number(field("hour")) * 3600 + number(field("minute")) * 60 + number(field("second"))
-    return days * 86_400 + clock, pl.when(zone.is_not_null()).then(offset)
+    shown = (days * 86_400 + clock).alias("clock")
+    return cells.to_frame("cell").select(shown, pl.when(zone.is_not_null()).then(offset).alias("offset"))
 
 
 def _rule_of_time(first: int, last: int, *, nullable: bool) -> pl.Expr:

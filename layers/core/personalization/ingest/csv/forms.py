@@ -89,13 +89,14 @@ def plain_numbers(values: pl.Series, form: FileSettings) -> pl.Series:
 
 def _times(values: pl.Series, form: FileSettings) -> Converted:
     """Convert times to whole Unix seconds."""
-    cell = pl.col("cell").str.strip_chars()
-    frame = values.to_frame("cell").with_columns(cell)
-    if form.dates is None or form.dates == ISO:
-        frame = frame.with_columns(_iso(form))
-    else:
+    cells = values.str.strip_chars().alias("cell")
+    frame, cell = cells.to_frame(), pl.col("cell")
+    if form.dates is not None and form.dates != ISO:
         frame = frame.with_columns(_formatted(form.dates, form.timezone))
-    cell = pl.col("cell")
+    elif cells.str.contains(_NUMBER).all():
+        frame = frame.with_columns(seconds=pl.lit(None, pl.Int64), skipped=pl.lit(value=False))
+    else:
+        frame = frame.hstack(columns.iso_seconds(cells)).with_columns(_iso(form))
     number = cell.str.contains(_NUMBER)
     counted = pl.lit(None, pl.Int64)
     wrong_unit = pl.lit(value=False)
@@ -151,7 +152,7 @@ def _formatted(dates: str, zone: str) -> list[pl.Expr]:
 
 def _iso(form: FileSettings) -> list[pl.Expr]:
     """Return expressions for the seconds of ISO 8601 dates, and for those that clocks skip."""
-    clock, offset = columns.iso_seconds(pl.col("cell"))
+    clock, offset = pl.col("clock"), pl.col("offset")
     there, skipped = _in_zone(pl.from_epoch(clock, time_unit="s"), form.timezone)
     named = offset.is_not_null()
     return [
