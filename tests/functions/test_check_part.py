@@ -160,6 +160,23 @@ def test_a_mostly_bad_drop_is_refused_and_leaves_no_copy(
     assert left(bucket, "imports/") == {}
 
 
+def test_a_drop_that_looks_wrong_is_refused_in_ranges_as_well(
+    drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, more = f"{FOLDER}large.csv", [f"u{row % 90},i{row},{1_700_000_000 + row},1\n" for row in range(4_000)]
+    validate(drop(key, HEADER + "".join(more)) | {"run": "before"}, None)
+    drop("drops/demo/settings.yaml", "changes: {refuse: [rows]}")
+    event, codes = drop(key, HEADER + "".join(ROWS)) | {"last": {"key": key, "run": "before"}}, set[str]()
+    for run, size in (("small", 10**9), ("large", 6_000)):
+        monkeypatch.setenv("CHECK_PART_BYTES", str(size))
+        asked = {**event, "run": run}
+        with pytest.raises(Rejected, match="the drop looks wrong") as refused:
+            _ = in_ranges(bucket, asked) if run == "large" else validate(asked, None)
+        codes |= {*re.findall("drop-[0-9a-f]{8}", refused.value.reason)}
+        assert left(bucket, f"imports/demo/{run}/") == {}
+    assert len(codes) == 1
+
+
 def test_what_is_no_table_is_refused_with_its_reason(
     drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
