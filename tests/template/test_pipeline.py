@@ -34,6 +34,8 @@ def test_import_copies_expire_and_drops_do_not() -> None:
         "rejects/": 30, "work/": 7,
     }  # fmt: skip
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+    # S3 takes no two rules of the same name, nor for the same folder.
+    assert len({rule["Id"] for rule in rules}) == len(rules) == len({rule.get("Prefix", "") for rule in rules})
 
 
 def test_no_marker_of_a_deleted_object_stays_for_ever() -> None:
