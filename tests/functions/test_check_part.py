@@ -193,6 +193,14 @@ def test_a_file_that_cannot_be_cut_has_a_bound(drop: Drop, monkeypatch: pytest.M
         validate({**drop(f"{FOLDER}large.csv.gz", packed), "mayDivide": True}, None)
 
 
+def test_a_range_within_a_quoted_value_leaves_no_copy(both: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+    # It takes its lines for rows, until the range before says that they are none.
+    monkeypatch.setattr("personalization.ingest.distributed.ranges.WINDOW", 4)
+    value = "".join(f"u{row},i1,1700000000,1\n" for row in range(300))
+    one, other = both("interactions", f"{FOLDER}large.csv", f'{HEADER}"{value}",i,1700000000,1\n{"".join(ROWS)}', 2_000)
+    assert one == other
+
+
 def test_ranges_that_never_fit_are_given_up(drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "ROUNDS", 0)
     monkeypatch.setattr("personalization.ingest.distributed.ranges.WINDOW", 4)

@@ -278,6 +278,9 @@ class Preparation:
     def _concluded(self, conclusion: Conclusion, part: int, source: Source, reporter: "_Reporter") -> Copied:
         """Add up what the ranges of a drop left, and leave none of their copies where it is refused."""
         self._copies.add(part, conclusion.copies)
+        # An import reads its whole folder.
+        for key in {*objects.list_keys(self._s3, self._bucket, conclusion.place)} - {*conclusion.copies}:
+            objects.remove(self._s3, self._bucket, key)
         try:
             with tempfile.TemporaryDirectory() as scratch:
                 copied = conclusion.copied(Path(scratch))

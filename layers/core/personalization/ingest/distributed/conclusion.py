@@ -95,6 +95,11 @@ class Conclusion:
         return self._context.expected
 
     @property
+    def place(self) -> str:
+        """The beginning of the keys of all copies, also those of ranges that were checked again."""
+        return self._context.copies
+
+    @property
     def copies(self) -> list[str]:
         """The keys of the import copies in the order of their rows."""
         return [result.copy for result in self._results if result.copy]

@@ -118,7 +118,7 @@ class Steps:
         with self._opened(task, scratch) as table:
             rows = copying.check_event_copies(expected, table)
             found = copying.begin(expected, table.header, scratch, context.partitions)
-            copy = _Copy(self._s3, self._bucket, f"{context.copies}{task.number:05d}.csv", found)
+            copy = _Copy(self._s3, self._bucket, f"{context.copies}{task.name}.csv", found)
             try:
                 output = Output(copy.write, rows_left=table.rows_left)
                 copying.check(rows, expected, found, output, whole=not task.number)

@@ -247,8 +247,7 @@ class Work:
         return f"{self.folder}count-{partition:03d}.state"
 
     def _name(self, task: Task) -> str:
-        how = "" if task.skipped is None else f"-{task.skipped}"
-        return f"{self.folder}range-{task.number:05d}{how}{f'-{task.encoding}' if task.encoding else ''}"
+        return f"{self.folder}range-{task.name}"
 
     def _unpacked(self, key: str) -> State:
         data = objects.get_bytes(self._s3, self.bucket, key)

@@ -46,6 +46,12 @@ class Task:
     encoding: str | None = None
     """None to find out."""
 
+    @property
+    def name(self) -> str:
+        """The name of its files: another one where it is checked again from another line or in another encoding."""
+        how = "" if self.skipped is None else f"-{self.skipped}"
+        return f"{self.number:05d}{how}{f'-{self.encoding}' if self.encoding else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
