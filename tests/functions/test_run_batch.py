@@ -202,7 +202,7 @@ def test_parquet_has_the_rows_of_csv_whole_or_in_parts(shop: "S3Client", monkeyp
     for output, part in (("csv", 100), ("parquet", 100), ("parquet", 4), ("csv", 5)):
         job = planned(shop, "some", f"{{output: {output}}}")
         answered(shop, job, lines)
-        monkeypatch.setattr(convert, "PART_LISTS", part)
+        monkeypatch.setattr(convert, "PART_ROWS", 10 * part)
         # A call ends after one part.
         ticks, made = itertools.count(step=100.0), Cursor()
         for _ in range(30):

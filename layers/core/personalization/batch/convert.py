@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 BUDGET_SECONDS = 120.0
 """Seconds after which a call begins no further part; a part takes about half a minute."""
-PART_LISTS = 250_000
-"""Answers in a part."""
+PART_ROWS = 2_500_000
+"""Items or users of the answers in a part, which Parquet holds in memory; but a part has whole answers."""
 _LINES = 2_000
 """Rows that are written together."""
 MOST_ITEMS = 400_000
@@ -109,10 +109,10 @@ class _Part:
     def write(self, file: str, made: Cursor) -> Cursor:
         job = self._layout.job
         name, ending = f"{job.folder}{job.name}-{made.parts:05d}", _ending(job)
-        lines = self._lines(file, made.offset)
+        lines, lists = self._lines(file, made.offset), max(1, PART_ROWS // job.results)
         with objects.writing(self._s3, self._bucket, f"{name}.{ending}") as upload:
             write = _parquet if ending == "parquet" else _csv
-            write(self._layout.header, self._rows(islice(lines, PART_LISTS)), upload.write)
+            write(self._layout.header, self._rows(islice(lines, lists)), upload.write)
         if self._errors:
             text = "".join(map(csv_dialect.standard, [("INPUT", "ERROR"), *self._errors]))
             objects.put_bytes(
