@@ -77,6 +77,8 @@ class Steps:
             "explain": self._explain,
         }
         each = {"partition": self._partition, "count": self._count, "serve": self._serve}
+        if request.step in {"gather", "combine", "publish"} and (ended := self._work.ended()) is not None:
+            return Fitted.read(ended)
         return once[request.step]() if request.step in once else each[request.step](request.number)
 
     @property
@@ -134,6 +136,7 @@ class Steps:
             items=tuple(read.files.read["items"]),
             watched=tuple(sorted(self.job.waiting_users())),
         )
+        work.begin()
         work.put_document("plan.json.gz", plan.as_json())
         return Planned(ranges=len(plan.ranges), shards=plan.shards)
 
@@ -303,18 +306,19 @@ class Steps:
 
     def _publish(self) -> Fitted:
         document = self._work.get_document("combined.json.gz")["report"]
-        done = self.job.done(document, serves=self.job.record())
-        self._work.delete()
-        return done
+        return self._ended(self.job.done(document, serves=self.job.record()))
 
     def _explain(self) -> Part:
         """Raise the error of a part whose map run failed."""
         raise self._work.failure()
 
     def _refused(self, missing: training.TooLittle) -> Fitted:
-        self._work.delete()
-        return self.job.refused(str(missing))
+        return self._ended(self.job.refused(str(missing)))
 
     def _left_out(self, left: LeftOut) -> Fitted:
-        self._work.delete()
-        return self.job.left_out(left)
+        return self._ended(self.job.left_out(left))
+
+    def _ended(self, fitted: Fitted) -> Fitted:
+        """Delete all files but the outcome, which a repetition of the step returns."""
+        self._work.end(fitted.as_json())
+        return fitted

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _AT_ONCE = 8
+_OUTCOME = "outcome.json.gz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,20 @@ class Work:
         """Return why a part failed, as the map run's results have it."""
         return map_runs.failure(self.s3, self.bucket, f"{self.folder}results/")
 
-    def delete(self) -> None:
-        """Delete all files."""
-        store.delete(self.s3, self.bucket, list(objects.list_keys(self.s3, self.bucket, self.folder)))
+    def begin(self) -> None:
+        """Forget the outcome of an earlier fit of the run."""
+        objects.remove(self.s3, self.bucket, self.folder + _OUTCOME)
+
+    def end(self, outcome: object) -> None:
+        """Store the outcome, and delete all other files."""
+        self.put_document(_OUTCOME, outcome)
+        keys = objects.list_keys(self.s3, self.bucket, self.folder)
+        store.delete(self.s3, self.bucket, [key for key in keys if key != self.folder + _OUTCOME])
+
+    def ended(self) -> Any:  # noqa: ANN401 - any document
+        """Return the outcome; None while the fit goes on."""
+        data = objects.get_bytes(self.s3, self.bucket, self.folder + _OUTCOME)
+        return None if data is None else shards.unpack(data)
 
     def _read(self, key: str, span: str) -> bytes:
         with translate_errors(key):
