@@ -5,7 +5,7 @@ Protocol. A local cloud of its own, whose bound for one function is a share of t
 a thousand damaged (`benchmarks.validation`). The same object is checked three times: by one function, in ranges, and in
 ranges while functions are killed (SIGKILL of their processes, at random times, until a number of them died in the
 middle of a call). Each time the plan, the report and the SHA-256 of all imported rows, in order, must be the same, else
-the differences are printed. Processor time is that of the functions' processes; the two checks without kills are compared.
+it says what differs. Processor time is that of the functions' processes; the checks without kills are compared.
 """
 
 import argparse
