@@ -4,6 +4,7 @@
 import tempfile
 from argparse import Namespace
 from pathlib import Path
+from typing import get_args
 
 import boto3
 import yaml
@@ -21,6 +22,9 @@ from local.cloud.environments import LocalError
 from local.cloud.home import Home, access, require
 from local.terminal.output import Terminal
 
+_KINDS: tuple[DataKind, ...] = get_args(DataKind)
+_SHOWN = 8
+"""Columns named in a message."""
 _PIECES = 12
 """Pieces of 8 MB that are read of a file."""
 
@@ -38,15 +42,18 @@ def main(options: Namespace, terminal: Terminal) -> int:
         settings = parse(own, text)
     except Rejected as refused:
         raise BadFile(f"{own}: {refused.reason}") from None
-    files = settings.section(options.kind) if options.kind else None
-    samples = [(path, _sample(path, files)) for path in options.files]
+    samples = [(path, _sample(path, settings, options.kind)) for path in options.files]
     found: dict[DataKind, tuple[Path, Proposal]] = {}
     ids: Ids = {}
     # Files of interactions come first: their ids tell the keys of the others.
     for path, taken in sorted(samples, key=lambda each: not _has_interactions(each[1], settings, options.kind)):
         proposal = propose(taken, settings, options.kind, ids)
         if proposal is None:
-            terminal.note(f"{path.name}: neither its columns nor its name tell what it has; say so with --kind")
+            columns = ", ".join(taken.header[:_SHOWN])
+            terminal.note(
+                f"{path.name}: neither its first row ({columns}), which must name its columns, nor its own name tells "
+                "what it has; say so with --kind"
+            )
         elif proposal.kind in found:
             first = found[proposal.kind][0].name
             terminal.note(f"{path.name} has {proposal.kind}, as {first} has: only the first is looked at")
@@ -100,13 +107,38 @@ def _own(options: Namespace) -> tuple[str, str]:
     return key, s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8-sig")
 
 
-def _sample(path: Path, files: FileSettings | None) -> Sample:
-    """Return rows of a file, or of the first part of a folder."""
+def _sample(path: Path, settings: ShopSettings, kind: DataKind | None) -> Sample:
+    """Return rows of a file, or of the first part of a folder, read as the section of its kind says."""
     if path.is_dir():
         parts = sorted(each for each in path.iterdir() if each.is_file() and each.name[0] not in "._")
-        path, *_ = [each for each in parts if not each.name.lower().removesuffix(".json").endswith("manifest")] or [
-            path
-        ]
+        data = [each for each in parts if not each.name.lower().removesuffix(".json").endswith("manifest")]
+        if not data:
+            raise BadFile(f"{path}: the folder has no parts: files whose names begin with _ or . do not count")
+        path = data[0]
+    if kind is not None:
+        return _read(path, settings.section(kind))
+    # What the file has is known once it is read, and how to read it may depend on what it has.
+    refused: dict[DataKind, BadFile] = {}
+    for each in _KINDS:
+        if (files := settings.section(each)) is None:
+            continue
+        try:
+            taken = _read(path, files)
+        except BadFile as error:
+            refused[each] = error
+            continue
+        if (found := propose(taken, settings)) is not None and found.kind == each:
+            return taken
+    try:
+        taken = _read(path, None)
+    except BadFile as error:
+        raise next(iter(refused.values()), error) from None
+    if (found := propose(taken, settings)) is not None and found.kind in refused:
+        raise refused[found.kind]
+    return taken
+
+
+def _read(path: Path, files: FileSettings | None) -> Sample:
     try:
         with (
             tempfile.TemporaryDirectory() as scratch,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 from personalization.core.errors import Rejected
 from personalization.shop.settings import parse
 
@@ -256,6 +257,33 @@ def test_map_names_what_it_cannot_read_or_recognise(tmp_path: Path, capsys: pyte
     assert document["settings"] == {"users": {"columns": {"id": "USER_ID"}, "ignore": ["name"]}}
     with pytest.raises(LocalError, match="No such file"):
         mapped(tmp_path / "absent.csv")
+    (folder := tmp_path / "sales").mkdir()
+    (folder / "_SUCCESS").touch()
+    with pytest.raises(LocalError, match="the folder has no parts"):
+        mapped(folder)
+
+
+def test_map_reads_a_file_as_the_section_of_its_kind_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = Workbook()
+    for name in ("May", "June"):
+        sheet = book.create_sheet(name)
+        sheet.append(["CustomerID", "StockCode", "InvoiceDate"])
+        sheet.append(["u", "i", "2026-05-01 08:26"])
+    book.save(export := tmp_path / "orders.xlsx")
+    (products := tmp_path / "products.csv").write_text("sku,price,category\ni,1,tea\n")
+    with pytest.raises(LocalError, match=r"several sheets have data \(May, June\): name one in the section"):
+        mapped(export)
+    (own := tmp_path / "own.yaml").write_text("interactions: {sheet: June}\n")
+    assert mapped(products, export, "--settings", own, "--json") == 0
+    orders, items = json.loads(capsys.readouterr().out)
+    assert (orders["kind"], orders["settings"]["interactions"]["sheet"], items["kind"]) == (
+        "interactions",
+        "June",
+        "items",
+    )
+    own.write_text("interactions: {sheet: July}\n")
+    with pytest.raises(LocalError, match="no sheet July"):
+        mapped(export, "--settings", own)
 
 
 def test_what_looks_wrong_in_a_drop_is_printed_with_its_run(capsys: pytest.CaptureFixture[str]) -> None:

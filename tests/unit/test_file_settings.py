@@ -102,7 +102,8 @@ def test_a_star_ignores_all_that_nobody_knows_and_returns_read_what_is_ignored()
     ("header", "reason"),
     [
         ("kunde", "missing: USER_ID; .*; the settings read Kunden Nr as USER_ID, but the file has no such column"),
-        ("user,kunden-nummer", "has no such column; did you mean kunden-nummer?"),
+        ("user,kunden-nummer", r"has no such column \(did you mean kunden-nummer\?\)"),
+        ("17850,21730,1291191960", "column 1 has the name '17850': the first row must name the columns"),
         ("kunden nr,user_id,age", "'kunden nr' and 'user_id' are the same column USER_ID: settings can ignore one"),
     ],
 )

@@ -16,6 +16,7 @@ from personalization.shop.settings import ShopSettings
 
 _OTHER = re.compile(r"[\W_]+")
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
+_NUMBER = re.compile(r"[-+]?[0-9][0-9.,:/ -]*")
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "upright bars"}
 _SHOWN = 12
 """Columns named in a message."""
@@ -235,6 +236,8 @@ def _sources(resource: str, header: Sequence[str], files: FileSettings, columns:
         name = meant or name
         if not _NAME.fullmatch(name):
             rule = "names are made of a-z, 0-9 and _; settings can map it to one, or ignore it"
+            if _NUMBER.fullmatch(theirs.strip()):
+                rule = "the first row must name the columns"
             raise Rejected(resource, f"column {index + 1} has the name {theirs!r}: {rule}")
         other = taken.setdefault(name.replace("_", ""), index)
         if other != index:
@@ -267,7 +270,7 @@ def _unmet(
         if canonical(theirs) in there or (names is not None and ours not in names):
             continue
         near = get_close_matches(canonical(theirs), there, 1)
-        meant = f"; did you mean {there[near[0]]}?" if near else ""
+        meant = f" (did you mean {there[near[0]]}?)" if near else ""
         found.append(f"the settings read {theirs} as {ours}, but the file has no such column{meant}")
     return found
 

@@ -233,6 +233,8 @@ class Preparation:
             page = reporter.refused(refused.reason, proposal)
             flow = proposal.flow() if proposal and proposal.section else ""
             way = f"; the report proposes settings for it{f': {flow}' if len(flow) <= _FLOW else ''}" if flow else ""
+            if way and proposal and proposal.choices:
+                way += ", beside which dates must have one of the forms that it lists"
             raise type(refused)(refused.resource, f"{refused.reason}{way} (report: {page})") from None
         checked = reporter.accepted(copied, remarks)
         if part in self._conclusions:

@@ -22,7 +22,7 @@ _OTHERS = {
 }
 """First bytes of what is no text within an archive."""
 _UNREADABLE = {
-    b"\xd0\xcf\x11\xe0": "the file is an old Excel workbook, or one with a password: save it as .xlsx without one",
+    b"\xd0\xcf\x11\xe0": "the file is an old Excel workbook, or one with a password: save it as .xlsx without a password",
     b"%PDF": "the file is a PDF: export the table as CSV, Excel or Parquet",
 }
 _ENDINGS = {"gzip": ".gz", "zstd": ".zst", "zip": ".zip"}

@@ -159,7 +159,8 @@ def _chosen(
                 filled.append(name)
     if len(filled) > 1:
         which = f"several sheets have data ({', '.join(filled)})"
-        raise Rejected(resource, f"{which}: let the settings name one (sheet: {filled[0]}), or save each as a file")
+        way = f"name one in the section of its kind in the settings (sheet: {filled[0]}), or save each as a file"
+        raise Rejected(resource, f"{which}: {way}")
     if not filled:
         raise Rejected(resource, f"no sheet that is shown has data: the workbook has {listed}")
     others = len(names) - 1

@@ -62,11 +62,11 @@ def _read(file: BinaryIO, size: int) -> Footer:
     file.seek(size - _TAIL)
     tail = file.read(_TAIL)
     if tail[4:] == ENCRYPTED:
-        raise Damaged("it is encrypted")
+        raise Damaged("it is encrypted, and needs to be written without a key")
     length = int.from_bytes(tail[:4], "little")
     begin = size - _TAIL - length
     if tail[4:] != MAGIC or begin < len(MAGIC) or length > _MOST_BYTES:
-        raise Damaged("its end is missing: it was not written to its end")
+        raise Damaged("its end is missing")
     file.seek(begin)
     try:
         document = _Compact(file.read(length)).struct()

@@ -117,7 +117,7 @@ class Table:
 
 
 def _damaged(resource: str, reason: str) -> Rejected:
-    return Rejected(resource, f"the file is not whole Parquet: {reason}")
+    return Rejected(resource, f"the file is not whole Parquet: {reason}. Export and upload it again")
 
 
 @contextmanager
