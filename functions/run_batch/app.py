@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from personalization.batch import steps
-from personalization.batch.questions import Clients
+from personalization.batch.job_input import Clients
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.observability import logger
@@ -18,11 +18,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Args:
         event: `{step: plan, shop, run, batch | after}`, `{step: write, job}`, `{step: answer, job, made?}`,
-            `{step: convert, job, made?}` or `{step: report, job, question, made}`.
+            `{step: convert, job, made?}` or `{step: report, job, written, made}`.
 
     Returns:
-        `{jobs}` of plan; the question with its price of write; `{arn, status, ready, made}` of answer and convert, with
-        status WAITING and the reason if a quota is used up; what is announced of report.
+        `{jobs}` of plan; the written input with its price of write; `{arn, status, ready, made}` of answer and
+        convert, with status WAITING and the reason if a quota is used up; what is announced of report.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.

@@ -76,13 +76,13 @@ def planned(bucket: "S3Client", name: str, settings: str) -> Event:
 
 
 def asked(bucket: "S3Client", job: Event) -> list[Any]:
-    return [json.loads(line) for line in read(bucket, Job.read(job).questions).splitlines()]
+    return [json.loads(line) for line in read(bucket, Job.read(job).input_key).splitlines()]
 
 
 def answered(bucket: "S3Client", job: Event, lines: list[Event]) -> None:
     """What Personalize's job leaves."""
     own = Job.read(job)
-    put(bucket, f"{own.answers}{own.name}.json.out", "".join(json.dumps(line) + "\n" for line in lines))
+    put(bucket, f"{own.output}{own.name}.json.out", "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def exported(bucket: "S3Client", job: Event) -> dict[str, str]:
@@ -96,12 +96,12 @@ def test_all_users_are_asked_once_and_those_who_leave_are_not(shop: "S3Client", 
     erasure_requests.ask(table, SHOPPER_EVENTS, "demo", "u3", "receipt", 1)
     try:
         job = planned(shop, "mail", "{output: mail, filter: not-purchased}")
-        question = handler({"step": "write", "job": job}, None)
+        written = handler({"step": "write", "job": job}, None)
     finally:
         table.delete_item(TableName=SHOPPER_EVENTS, Key={"shopper": {"S": "!demo"}, "event": {"S": "u3"}})
     users = [line["userId"] for line in asked(shop, job)]
     assert sorted(users) == sorted([*(f"u{n}" for n in range(USERS) if n != 3), "late"])
-    assert (question["unknown"], question["leftOut"], question["dollars"]) == (1, 1, pytest.approx(0.067 * 30 / 1000))
+    assert (written["unknown"], written["leftOut"], written["dollars"]) == (1, 1, pytest.approx(0.067 * 30 / 1000))
     report = json.loads(read(shop, f"{Job.read(job).report}.json"))
     assert (report["state"], report["answers"], report["exported"]) == ("running", 30, None)
 
@@ -154,7 +154,7 @@ def test_a_job_is_asked_by_name_and_a_mail_has_names_prices_and_errors_beside(
     shop: "S3Client", personalize: FakePersonalize
 ) -> None:
     job = planned(shop, "mail", "{items: 2, output: mail, filter: not-purchased}")
-    question = handler({"step": "write", "job": job}, None)
+    written = handler({"step": "write", "job": job}, None)
     first = handler({"step": "answer", "job": job}, None)
     sent = personalize.asked("CreateBatchInferenceJob")
     assert (sent["numResults"], sent["filterArn"]) == (2, f"{ARN}:filter/retail-demo-not-purchased")
@@ -183,7 +183,7 @@ def test_a_job_is_asked_by_name_and_a_mail_has_names_prices_and_errors_beside(
         ["u1", "i1", "Tea, 1", "1.5", "i2", "Tea, 2", "2.5"],
         ["u2", "i9", "", "", "", "", ""],
     ]
-    told = handler({"step": "report", "job": job, "question": question, "made": done["made"]}, None)
+    told = handler({"step": "report", "job": job, "written": written, "made": done["made"]}, None)
     assert (told["lists"], told["rows"], told["errors"]) == (3, 2, 1)
     page = read(shop, str(told["report"]))
     assert "User error: no" in page
@@ -235,14 +235,14 @@ def test_a_segment_recipe_is_trained_once_for_a_release_and_priced(shop: "S3Clie
     part = job["training"]["recipe"]
     assert part["recipeArn"] == "arn:aws:personalize:::recipe/aws-item-attribute-affinity"
     assert part["solution"]["name"] == "retail-demo-item-attribute-affinity"
-    question: Any = handler({"step": "write", "job": job}, None)
+    written: Any = handler({"step": "write", "job": job}, None)
     assert asked(shop, job) == [{"itemAttributes": 'ITEMS.CATEGORY_L1 = "Tea"'}]
-    assert question["dollars"] > question["trainingDollars"] == pytest.approx(0.06)
+    assert written["dollars"] > written["trainingDollars"] == pytest.approx(0.06)
     answered(
         shop, job, [{"input": {"itemAttributes": "x"}, "output": {"usersList": ["u5", "gone", "u1"]}, "error": None}]
     )
     made = handler({"step": "convert", "job": job}, None)["made"]
-    handler({"step": "report", "job": job, "question": question, "made": made}, None)
+    handler({"step": "report", "job": job, "written": written, "made": made}, None)
     again: Any = handler({"step": "write", "job": planned(shop, "fans", settings)}, None)
     assert again["trainingDollars"] == 0
     # Its users are the next job's, by its newest export, but for those whom the shop has deleted since.

@@ -16,7 +16,7 @@ JOB = Job(
     name="mail", shop="demo", run="r", release="run", kind="lists", settings=BatchJob(),
     resource=Resource(name="retail-demo-mail-1", arn="arn:job"), solution_version_arn="arn:version",
 )  # fmt: skip
-QUESTION = {"lines": 2, "size": 30, "answers": 2, "dollars": 0.1}
+WRITTEN = {"lines": 2, "size": 30, "answers": 2, "dollars": 0.1}
 SEEN = {"context": {"Execution": {"Id": "arn:e", "Name": "r"}, "State": {"EnteredTime": "t", "RetryCount": 0}}}
 
 
@@ -28,7 +28,7 @@ def test_the_function_understands_what_it_is_sent() -> None:
         noted = evaluate(STATES["Note what is asked"]["Assign"], {**SEEN, "input": given})
         read = PlanRequest.read(noted["asked"])
         assert (read.shop, read.run, read.batch, read.after) == ("demo", "r", name, after)
-    variables: dict[str, Any] = {"job": JOB.as_json(), "question": QUESTION, "made": {"lists": 2}}
+    variables: dict[str, Any] = {"job": JOB.as_json(), "written": WRITTEN, "made": {"lists": 2}}
     written = evaluate(STATES["Write what is asked"]["Arguments"]["Payload"], {}, **variables)
     assert WriteRequest.read(written).job == JOB
     for name in ("Have it answered", "Convert the answers"):

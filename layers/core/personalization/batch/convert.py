@@ -45,9 +45,9 @@ def convert(
     Raises:
         Rejected: every answer is an error, or there is none.
     """
-    began, files = clock(), sorted(key for key in objects.list_keys(s3, bucket, job.answers) if key.endswith(".out"))
+    began, files = clock(), sorted(key for key in objects.list_keys(s3, bucket, job.output) if key.endswith(".out"))
     if not files:
-        raise Broken(job.resource.name, f"there are no answers below s3://{bucket}/{job.answers}")
+        raise Broken(job.resource.name, f"there are no answers below s3://{bucket}/{job.output}")
     table = item_files.table(s3, bucket, job.shop)
     layout = Layout(job, default_columns(table) if job.settings.columns is None else job.settings.columns)
     shown = _Items(s3, bucket, job.shop, table, layout.columns)

@@ -62,14 +62,14 @@ class Job(Part):
         return f"{exports(self.shop, self.name)}{self.run}/"
 
     @property
-    def questions(self) -> str:
+    def input_key(self) -> str:
         """The key of Personalize's input."""
-        return f"{self.folder}personalize/questions/{self.name}.json"
+        return f"{self.folder}personalize/input/{self.name}.json"
 
     @property
-    def answers(self) -> str:
+    def output(self) -> str:
         """The folder of Personalize's output, with its slash."""
-        return f"{self.folder}personalize/answers/"
+        return f"{self.folder}personalize/output/"
 
     @property
     def report(self) -> str:
@@ -216,7 +216,7 @@ def _training(names: Names, bucket: str, shop: str, alias: str, facts: Facts) ->
     return Training(plan=planned.model_copy(update={"recipes": (), "filters": (), "evaluation": None}), recipe=part)
 
 
-class Question(Part):
+class WrittenInput(Part):
     """A job's written input, before it costs anything."""
 
     lines: int
@@ -324,7 +324,7 @@ class ReportRequest(Part):
 
     step: Literal["report"]
     job: Job
-    question: Question
+    written: WrittenInput
     made: Cursor
 
 

@@ -4,12 +4,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from personalization.batch.plan import Cursor, Job, Question
+from personalization.batch.plan import Cursor, Job, WrittenInput
 from personalization.reports import pages
 from personalization.shop.prices import Prices
 
 
-def document(job: Job, question: Question, prices: Prices, made: Cursor | None, at: str) -> dict[str, Any]:
+def document(job: Job, written: WrittenInput, prices: Prices, made: Cursor | None, at: str) -> dict[str, Any]:
     """Return a job's report; without `made` it is the one before the job runs. `at` is ISO 8601."""
     segment = job.settings.segment
     return {
@@ -23,15 +23,15 @@ def document(job: Job, question: Question, prices: Prices, made: Cursor | None, 
         "release": job.release,
         "solutionVersionArn": job.solution_version_arn,
         "settings": job.settings.model_dump(mode="json", exclude_defaults=True),
-        "asked": {"lines": question.lines, "bytes": question.size, "unknown": question.unknown},
-        "answers": question.answers,
+        "asked": {"lines": written.lines, "bytes": written.size, "unknown": written.unknown},
+        "answers": written.answers,
         "price": {
-            "dollars": question.dollars,
-            "training": question.training_dollars,
+            "dollars": written.dollars,
+            "training": written.training_dollars,
             "budget": job.settings.budget,
             "asOf": prices.as_of,
         },
-        "notes": list(question.notes),
+        "notes": list(written.notes),
         "folder": job.folder,
         "exported": None
         if made is None

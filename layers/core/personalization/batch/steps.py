@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from personalization.batch import convert, likely, questions, report
+from personalization.batch import convert, job_input, likely, report
 from personalization.batch import plan as batch
-from personalization.batch.plan import Cursor, Exported, Job, Planned, Progressed, Question
-from personalization.batch.questions import Clients
+from personalization.batch.job_input import Clients
+from personalization.batch.plan import Cursor, Exported, Job, Planned, Progressed, WrittenInput
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
@@ -85,7 +85,7 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment) -> 
     return batch.plan(names, environment.bucket, request, jobs, facts)
 
 
-def write(aws: Clients, job: Job, environment: Environment, now: datetime) -> Question:
+def write(aws: Clients, job: Job, environment: Environment, now: datetime) -> WrittenInput:
     """Write a job's input, and the report with its price.
 
     Raises:
@@ -94,9 +94,9 @@ def write(aws: Clients, job: Job, environment: Environment, now: datetime) -> Qu
     if job.refused:
         raise Rejected(f"batch.{job.name}", job.refused)
     settings = shop_settings(aws.s3, environment.bucket, job.shop)
-    question = questions.write(aws, job, settings, environment)
-    _report(aws.s3, environment.bucket, job, report.document(job, question, settings.prices, None, _time(now)))
-    return question
+    written = job_input.write(aws, job, settings, environment)
+    _report(aws.s3, environment.bucket, job, report.document(job, written, settings.prices, None, _time(now)))
+    return written
 
 
 def answer(aws: Clients, request: batch.StepRequest, environment: Environment, now: datetime) -> Progressed:
@@ -111,8 +111,8 @@ def answer(aws: Clients, request: batch.StepRequest, environment: Environment, n
         "jobName": job.resource.name,
         "solutionVersionArn": job.solution_version_arn,
         "numResults": job.results,
-        "jobInput": {"s3DataSource": {"path": f"{place}{job.questions}"}},
-        "jobOutput": {"s3DataDestination": {"path": f"{place}{job.answers}"}},
+        "jobInput": {"s3DataSource": {"path": f"{place}{job.input_key}"}},
+        "jobOutput": {"s3DataDestination": {"path": f"{place}{job.output}"}},
         "roleArn": environment.role_arn,
         **({"filterArn": job.filter_arn} if job.filter_arn else {}),
     }
@@ -164,11 +164,11 @@ def _convert(aws: Clients, request: batch.StepRequest, environment: Environment)
 
 def finish(aws: Clients, request: batch.ReportRequest, environment: Environment, now: datetime) -> Exported:
     """Complete the report, and make this export the newest."""
-    job, question, made, bucket = request.job, request.question, request.made, environment.bucket
+    job, written, made, bucket = request.job, request.written, request.made, environment.bucket
     settings = shop_settings(aws.s3, bucket, job.shop)
-    document = report.document(job, question, settings.prices, made, _time(now))
+    document = report.document(job, written, settings.prices, made, _time(now))
     _report(aws.s3, bucket, job, document)
-    newest = {"run": job.run, "release": job.release, "answers": job.answers, "folder": job.folder, "at": _time(now)}
+    newest = {"run": job.run, "release": job.release, "answers": job.output, "folder": job.folder, "at": _time(now)}
     objects.put_json(aws.s3, bucket, batch.newest(job.shop, job.name), newest)
     return Exported(
         batch=job.name,
@@ -177,7 +177,7 @@ def finish(aws: Clients, request: batch.ReportRequest, environment: Environment,
         lists=made.lists,
         rows=made.rows,
         errors=made.errors,
-        dollars=round(question.dollars, 4),
+        dollars=round(written.dollars, 4),
         report=f"{job.report}.html",
     )
 
@@ -232,7 +232,7 @@ class _Scoring:
             "error": None,
         }
         line = json.dumps(answer, ensure_ascii=False).encode() + b"\n"
-        key = f"{self.job.answers}{self.job.name}.json.out"
+        key = f"{self.job.output}{self.job.name}.json.out"
         objects.put_bytes(self.aws.s3, self.environment.bucket, key, line, "application/x-ndjson")
         return Progressed(arn=f"export/{self.job.name}", status=ACTIVE, name=self.job.name, ready=True)
 
@@ -262,7 +262,7 @@ class _Scoring:
         Raises:
             Rejected: nobody has had any of them.
         """
-        names = questions.wanted_items(self.aws.s3, self.environment.bucket, self.job)
+        names = job_input.wanted_items(self.aws.s3, self.environment.bucket, self.job)
         places: dict[int, list[str]] = {}
         for name in names:
             places.setdefault(shards.shard_of(name, model.item_shards), []).append(name)

@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from personalization.shop import filters
 from personalization.shop.campaign_settings import mapping
+from personalization.shop.file_settings import ColumnName
 from personalization.shop.prices import Dollars
 from personalization.shop.recipes import RECIPES, RecipeAlias
 from personalization.shop.times import Every, Timezone
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,19}$"
 BatchName = Annotated[str, StringConstraints(pattern=NAME)]
-Column = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,149}$")]
 ItemId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 SegmentRecipe = Literal["item-affinity", "item-attribute-affinity", "likelihood"]
@@ -51,7 +51,7 @@ class Segment(BaseModel):
     """`likelihood` counts with our own purchase likelihood; the others are Personalize's, and are trained for this."""
     items: Annotated[tuple[ItemId, ...], Field(max_length=500)] = ()
     """Item ids. item-affinity makes a segment of each, likelihood one of all together."""
-    attributes: dict[Column, Annotated[str, StringConstraints(min_length=1, max_length=1000)]] = {}
+    attributes: dict[ColumnName, Annotated[str, StringConstraints(min_length=1, max_length=1000)]] = {}
     """Columns of the items and the value that each must have, such as `{CATEGORY_L1: Tea}`."""
     users: Annotated[int, Field(ge=1, le=5_000_000)] = 5_000
     """The most users of a segment."""
@@ -82,7 +82,7 @@ class BatchJob(BaseModel):
     """The time zone of a cron expression."""
     output: Output = "csv"
     """`csv` or `parquet` with a row for each item of a list; `mail` is a CSV with one row a user."""
-    columns: Annotated[tuple[Column, ...], Field(max_length=10)] | None = None
+    columns: Annotated[tuple[ColumnName, ...], Field(max_length=10)] | None = None
     """Item columns beside the ids; by default the name and the price."""
     budget: Dollars = 100
     """The most dollars that one job may cost by the estimate; a dearer one is refused before it begins."""

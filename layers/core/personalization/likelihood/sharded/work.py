@@ -58,7 +58,7 @@ class Work:
             Broken: it is missing.
         """
         if span is not None:
-            return self._read(self.folder + name, f"bytes={span[0]}-{span[1] - 1}")
+            return objects.get_range(self.s3, self.bucket, self.folder + name, span[0], span[1] - span[0])
         data = objects.get_bytes(self.s3, self.bucket, self.folder + name)
         if data is None:
             raise Broken(self.folder + name, "the file is gone")
@@ -85,14 +85,7 @@ class Work:
 
     def chunks(self, key: str, version: str, start: int) -> Iterator[bytes]:
         """Yield the bytes of any object of the bucket, as it was, from a byte on."""
-        with translate_errors(key):
-            asked: Any = {"VersionId": version} if version else {}
-            body: Any = self.s3.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={start}-", **asked)["Body"]
-            try:
-                while chunk := body.read(objects.CHUNK):
-                    yield chunk
-            finally:
-                body.close()
+        return objects.stream_from(self.s3, self.bucket, key, version or None, start)
 
     def failure(self) -> Broken:
         """Return why a part failed, as the map run's results have it."""
@@ -112,8 +105,3 @@ class Work:
         """Return the outcome; None while the fit goes on."""
         data = objects.get_bytes(self.s3, self.bucket, self.folder + _OUTCOME)
         return None if data is None else shards.unpack(data)
-
-    def _read(self, key: str, span: str) -> bytes:
-        with translate_errors(key):
-            data: bytes = self.s3.get_object(Bucket=self.bucket, Key=key, Range=span)["Body"].read()
-        return data

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from personalization.batch import plan as batch
 from personalization.batch.answers import parse
-from personalization.batch.plan import Job, Question
+from personalization.batch.plan import Job, WrittenInput
 from personalization.batch.users import PARTITIONS, Distinct, column, listed
 from personalization.core.aws import objects
 from personalization.core.aws.errors import none_if_missing, translate_errors
@@ -50,7 +50,7 @@ class _Counts:
     left_out: int = 0
 
 
-def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environment) -> Question:
+def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environment) -> WrittenInput:
     """Write a job's input. A refused one leaves nothing.
 
     Raises:
@@ -59,7 +59,7 @@ def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environme
     if job.kind != "lists":
         return _segments(aws.s3, job, settings, environment.bucket)
     counts, lines = _Counts(), _line(job)
-    with objects.writing(aws.s3, environment.bucket, job.questions) as upload:
+    with objects.writing(aws.s3, environment.bucket, job.input_key) as upload:
         for each in _asked(aws, job, environment, counts):
             data = lines(each)
             counts.lines += 1
@@ -70,7 +70,7 @@ def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environme
         batch.check_size(job, counts.lines, counts.size)
         estimate = prices.estimate_lists(settings.prices, counts.lines)
         batch.check_budget(job, estimate.dollars, estimate.answers)
-    return Question(
+    return WrittenInput(
         lines=counts.lines,
         size=counts.size,
         unknown=counts.unknown,
@@ -130,7 +130,8 @@ def _history(aws: Clients, job: Job, environment: Environment, kind: Any) -> Ite
     keys = objects.list_keys(aws.s3, environment.bucket, inputs.folder(job.shop))
     chosen = inputs.choose(keys, inputs.import_outcomes(claims), job.release, 0)
     for key in chosen.read[kind]:
-        yield from column(_chunks(aws.s3, environment.bucket, key), inputs.form(key).records, "USER_ID")
+        with objects.reading(aws.s3, environment.bucket, key, None) as chunks:
+            yield from column(chunks, inputs.form(key).records, "USER_ID")
 
 
 def _named(s3: "S3Client", job: Job, bucket: str) -> Iterator[str]:
@@ -148,13 +149,6 @@ def _named(s3: "S3Client", job: Job, bucket: str) -> Iterator[str]:
     for key in objects.list_keys(s3, bucket, str(newest["answers"])):
         for line in _lines(s3, bucket, key):
             yield from parse(line).found
-
-
-def _chunks(s3: "S3Client", bucket: str, key: str) -> Iterator[bytes]:
-    with translate_errors(key):
-        body: Any = s3.get_object(Bucket=bucket, Key=key)["Body"]
-        while chunk := body.read(1 << 20):
-            yield chunk
 
 
 def _lines(s3: "S3Client", bucket: str, key: str) -> Iterator[str]:
@@ -219,13 +213,13 @@ def wanted_items(s3: "S3Client", bucket: str, job: Job) -> list[str]:
     return found
 
 
-def _segments(s3: "S3Client", job: Job, settings: ShopSettings, bucket: str) -> Question:
+def _segments(s3: "S3Client", job: Job, settings: ShopSettings, bucket: str) -> WrittenInput:
     segment = job.settings.segment
     if segment is None:
         raise Rejected(f"batch.{job.name}", "it has no segment")
     chosen = wanted_items(s3, bucket, job)
     if job.kind == "likelihood":
-        return Question(lines=1, size=0, answers=segment.users, dollars=0.0)
+        return WrittenInput(lines=1, size=0, answers=segment.users, dollars=0.0)
     asked: Iterable[Mapping[str, str]] = [{"itemId": each} for each in chosen]
     if segment.attributes:
         parts = (
@@ -239,9 +233,9 @@ def _segments(s3: "S3Client", job: Job, settings: ShopSettings, bucket: str) -> 
     users = len(lines) * segment.users
     estimate = prices.estimate_segments(settings.prices, users, None if trained else interactions)
     batch.check_budget(job, estimate.dollars, users)
-    with objects.writing(s3, bucket, job.questions) as upload:
+    with objects.writing(s3, bucket, job.input_key) as upload:
         upload.write(b"".join(lines))
-    return Question(
+    return WrittenInput(
         lines=len(lines),
         size=sum(map(len, lines)),
         answers=users,
