@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization.core.errors import Rejected
 from personalization.ingest.distributed import tasks
+from personalization.shop.plan import Plan
 
 from functions.check_part.app import handler as check
 from functions.validate_drop.app import handler as validate
+from tests.functions.fakes import FakePersonalize
 from tests.functions.samples import BUCKET, Drop, Event, interactions
+from tests.functions.test_validate_drop import existing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -175,6 +178,18 @@ def test_a_drop_that_looks_wrong_is_refused_in_ranges_as_well(
         codes |= {*re.findall("drop-[0-9a-f]{8}", refused.value.reason)}
         assert left(bucket, f"imports/demo/{run}/") == {}
     assert len(codes) == 1
+
+
+def test_the_bytes_of_the_last_import_are_divided_no_more(
+    drop: Drop, bucket: "S3Client", personalize: FakePersonalize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHECK_PART_BYTES", "9000")
+    event = drop(f"{FOLDER}large.csv", HEADER + "".join(ROWS))
+    first = in_ranges(bucket, event)
+    existing(personalize, "interactions", Plan.model_validate(first).schema_.text)
+    known = {"content": first["content"], "key": "drops/demo/before.csv", "run": "run-0"}
+    again = {**event, "run": "run-2", "known": known, "maySkip": True, "mayDivide": True}
+    assert validate(again, None)["outcome"] == "alreadyHandled"
 
 
 def test_what_is_no_table_is_refused_with_its_reason(

@@ -25,6 +25,7 @@ from personalization.ingest.distributed.conclusion import Conclusion
 from personalization.ingest.distributed.store import Work
 from personalization.ingest.distributed.store import folder as work_folder
 from personalization.ingest.findings import Checked, Expected, Findings
+from personalization.ingest.formats.archives import LARGEST
 from personalization.ingest.parts import list_parts
 from personalization.ingest.plan import Lineage
 from personalization.ingest.proposals.propose import Proposal, propose
@@ -237,7 +238,7 @@ class Preparation:
                 way += ", beside which dates must have one of the forms that it lists"
             raise type(refused)(refused.resource, f"{refused.reason}{way} (report: {page})") from None
         checked = reporter.accepted(copied, remarks)
-        if part in self._conclusions:
+        if in_ranges := part in self._conclusions:
             self._conclusions[part].store_ids(known_ids.Store(self._s3, self._bucket, drop.shop))
         milliseconds = int(now.timestamp() * 1000)
         self._copies.keep(milliseconds, part)
@@ -246,8 +247,10 @@ class Preparation:
             key = sales.key(drop.shop, drop.mode, milliseconds, copied.sold.rows, identity)
             objects.put_bytes(self._s3, request.bucket, key, sales.pack(copied.sold), "application/gzip")
         plan = imports.plan(self._names, request.bucket, drop, self._lineage, chosen, checked)
-        if drop.mode == "FULL" and part not in self._conclusions:
-            plan = plan.model_copy(update={"content": _content(source.digest, kind, chosen)})
+        # What one function cannot read is not known again.
+        if drop.mode == "FULL" and (not in_ranges or source.parts.size <= LARGEST):
+            digest = source.read() if in_ranges else source.digest
+            plan = plan.model_copy(update={"content": _content(digest, kind, chosen)})
         return self._with_existing(plan, chosen) if expected.group and kind == "interactions" and not part else plan
 
     def _expected(self, drop: Drop, kind: DataKind, chosen: ShopSettings, now: datetime) -> Expected:
@@ -262,19 +265,22 @@ class Preparation:
     ) -> Copied | Nothing:
         """Check a drop that may be imported: in one pass, or where it is too large for one function in ranges."""
         request, drop, kind, chosen = self._request, source.drop, expected.kind, expected.settings
+        known = request.known if expected.existing and request.may_skip else None
         if drop.mode == "FULL" and request.may_divide and source.parts.size > self._sizes.part:
             folder = work_folder(drop.shop, request.run, sales.identity(each.key, each.version_id))
             work = Work(self._s3, self._bucket, folder)
             end = work.end()
             if end is None:
+                if known and self._unchanged(source, kind, chosen):
+                    return imports.already_handled(drop, request.run, known)
                 copies = f"{imports.copy_folder(drop.shop, request.run, kind)}part-{part}-"
                 beginning = Beginning(self._s3, self._bucket, self._sizes.part)
                 beginning.begin(work, drop.shop, expected, source.parts, copies)
                 return imports.divided(drop, request.run, folder)
             self._conclusions[part] = Conclusion(work, *end)
             return self._concluded(self._conclusions[part], part, source, reporter)
-        if request.known and expected.existing and request.may_skip and self._unchanged(source, kind, chosen):
-            return imports.already_handled(drop, request.run, request.known)
+        if known and self._unchanged(source, kind, chosen):
+            return imports.already_handled(drop, request.run, known)
         return self._copy(source, expected, reporter, self._copies.cutter.part(drop.key, each.id, part))
 
     def _concluded(self, conclusion: Conclusion, part: int, source: Source, reporter: "_Reporter") -> Copied:
