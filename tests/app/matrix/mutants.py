@@ -73,8 +73,8 @@ MUTANTS: Final = (
     Mutant(
         "bytes that are imported already are not imported again",
         f"{DOMAIN}/ingest/prepare.py",
-        "if request.known and expected.existing",
-        "if not request.known and expected.existing",
+        "request.known if request.known and expected.existing",
+        "None if request.known and expected.existing",
         (
             "the same bytes are dropped again after their run",
             "a run is stopped while it imports, and its bytes are dropped again",

@@ -265,7 +265,7 @@ class Preparation:
     ) -> Copied | Nothing:
         """Check a drop that may be imported: in one pass, or where it is too large for one function in ranges."""
         request, drop, kind, chosen = self._request, source.drop, expected.kind, expected.settings
-        known = request.known if expected.existing and request.may_skip else None
+        known = request.known if request.known and expected.existing and request.may_skip else None
         if drop.mode == "FULL" and request.may_divide and source.parts.size > self._sizes.part:
             folder = work_folder(drop.shop, request.run, sales.identity(each.key, each.version_id))
             work = Work(self._s3, self._bucket, folder)
