@@ -31,9 +31,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from personalization.core.environment import Environment
 from personalization.likelihood import fit as fits
-from personalization.likelihood import inputs, serving_files, shards, training
+from personalization.likelihood import inputs, limits, serving_files, shards, training
 from personalization.likelihood.histories import Reader
-from personalization.likelihood.sharded import limits, partition
+from personalization.likelihood.sharded import partition
 from personalization.likelihood.sharded.plan import Plan, Range, ranges
 from personalization.likelihood.sharded.steps import ShardRequest, Steps
 from personalization.likelihood.tables import tables

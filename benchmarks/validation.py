@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from personalization.ingest.formats.table import Table
+    from personalization.ingest.table import Table
 
 NOW = 1_900_000_000
 FLOORS = {"clean": 13.3, "one row in 1,000 damaged": 7.6}

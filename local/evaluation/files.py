@@ -14,8 +14,8 @@ from personalization.ingest import findings, formats
 from personalization.ingest.csv.copying import copy
 from personalization.ingest.findings import Expected
 from personalization.ingest.formats.archives import LocalFile
-from personalization.ingest.formats.table import Table
 from personalization.ingest.header import recognise
+from personalization.ingest.table import Table
 from personalization.shop.file_settings import FileSettings
 from personalization.shop.keys import DataKind
 from personalization.shop.schema import Schema as Checked

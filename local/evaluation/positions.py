@@ -11,8 +11,8 @@ from pathlib import Path
 from personalization.core.csv_dialect import standard
 from personalization.ingest.csv.irregular import LINE
 from personalization.ingest.csv.rows import source
-from personalization.ingest.formats.table import Table
 from personalization.ingest.header import arrange
+from personalization.ingest.table import Table
 from personalization.shop.settings import ShopSettings
 from personalize_local.data.frames import pl
 

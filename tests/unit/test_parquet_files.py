@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.core.errors import Rejected
 from personalization.ingest.formats import footers, opened, parquet
-from personalization.ingest.formats.table import Table
 from personalization.ingest.parts import Parts, SourcePart
+from personalization.ingest.table import Table
 from personalization.ingest.table_of_parts import TableOfParts
 from personalization.shop.file_settings import FileSettings
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.errors import Rejected
 from personalization.ingest.formats import encodings, opened, separators
-from personalization.ingest.formats.table import Table
+from personalization.ingest.table import Table
 from personalization.shop.file_settings import FileSettings
 
 if sys.version_info >= (3, 14):

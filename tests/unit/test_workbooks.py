@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 from personalization.core.errors import Rejected
 from personalization.ingest.formats import opened
-from personalization.ingest.formats.table import Table
+from personalization.ingest.table import Table
 from personalization.shop.file_settings import FileSettings
 
 from tests.unit.test_text_files import Body

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from personalization.core.errors import Rejected
-from personalization.ingest.proposals import names as usual_names
+from personalization.ingest import usual_names
 from personalization.shop import event_copies, schema
 from personalization.shop.file_settings import FileSettings
 from personalization.shop.keys import DataKind

@@ -13,9 +13,9 @@ from personalization.core.aws.objects import Digest
 from personalization.ingest import formats
 from personalization.ingest.csv.copying import Copied
 from personalization.ingest.formats.archives import LARGEST, too_large
-from personalization.ingest.formats.table import Table
 from personalization.ingest.origins import LONE, Origins
 from personalization.ingest.parts import Parts, SourcePart
+from personalization.ingest.table import Table
 from personalization.ingest.table_of_parts import TableOfParts
 from personalization.shop.file_settings import FileSettings
 from personalization.shop.keys import Drop

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from personalization.core.errors import Rejected
-from personalization.ingest.csv.irregular import LINE, Unreadable
+from personalization.ingest.csv.irregular import LINE
 from personalization.ingest.csv.rows import EMPTY
 from personalization.ingest.formats.archives import LARGEST, too_large
-from personalization.ingest.formats.table import Rows, Table, Typed
 from personalization.ingest.header import canonical
 from personalization.ingest.origins import Origins
 from personalization.ingest.parts import Parts, SourcePart, named
+from personalization.ingest.table import Rows, Table, Typed, Unreadable
 
 _VALUE = re.compile(r"\d{9,}|\d+[.,]\d+|\d{4}-\d\d-\d\d.*")
 """A time or a price, which names no column."""
@@ -99,7 +99,7 @@ class TableOfParts:
             raise Rejected(resource, "all parts are empty: one of them must name the columns")
 
     def rows(self) -> Iterator[Rows]:
-        """See `formats.table.Table`; each piece is of one part."""
+        """See `table.Table`; each piece is of one part."""
         while (table := self._table) is not None:
             end = 0
             with self._naming():
@@ -114,7 +114,7 @@ class TableOfParts:
             self._table = self._next()
 
     def rows_left(self, shortest: int) -> int | None:
-        """See `formats.table.Table`; unknown before the last part, which may be packed."""
+        """See `table.Table`; unknown before the last part, which may be packed."""
         return None if self._waiting or self._table is None else self._table.rows_left(shortest)
 
     @property

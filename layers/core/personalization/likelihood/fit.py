@@ -13,8 +13,8 @@ from personalization.likelihood import answering, histories, inputs, serving_fil
 from personalization.likelihood import model as models
 from personalization.likelihood import report as fit_report
 from personalization.likelihood.histories import Bounds, History, TooMany
+from personalization.likelihood.limits import READ_BYTES, LeftOut
 from personalization.likelihood.model import Model
-from personalization.likelihood.sharded.limits import READ_BYTES, LeftOut
 from personalization.likelihood.tables import Tables, tables
 from personalization.personalize import runtime
 from personalization.personalize.runtime import Ask

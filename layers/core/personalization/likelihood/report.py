@@ -9,8 +9,8 @@ from typing import Any
 from personalization.likelihood import training
 from personalization.likelihood.answering import calibrated_on, iso
 from personalization.likelihood.histories import History
+from personalization.likelihood.limits import LeftOut
 from personalization.likelihood.model import Model
-from personalization.likelihood.sharded.limits import LeftOut
 from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, Verdict, verdict
 from personalization.reports import pages
 from personalization.reports.pages import significant

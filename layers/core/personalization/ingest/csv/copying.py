@@ -21,9 +21,9 @@ from personalization.ingest.csv.rows import render, source
 from personalization.ingest.csv.state import State, joined
 from personalization.ingest.csv.tallies import PARTITIONS
 from personalization.ingest.findings import Expected, Findings
-from personalization.ingest.formats.table import Rows, Table
 from personalization.ingest.header import Layout, Slot, arrange, canonical
 from personalization.ingest.sales import Sold
+from personalization.ingest.table import Rows, Table
 from personalization.shop import event_copies
 from personalization.shop import schema as datasets
 from personalization.shop.item_files import Listed

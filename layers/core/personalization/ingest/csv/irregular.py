@@ -15,6 +15,7 @@ from itertools import accumulate
 import polars as pl
 
 from personalization.core.csv_dialect import is_standard
+from personalization.ingest.table import Unreadable
 
 LONGEST = 8_000_000
 """Bytes of the longest line, and of the longest row with line breaks in its quotes."""
@@ -74,16 +75,6 @@ class Piece:
     line: int
     """The number of its first line."""
     last: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A row that is not a row of this table."""
-
-    line: int
-    reason: str
-    rule: str
-    """The reason without the row's details."""
 
 
 @dataclass(slots=True)

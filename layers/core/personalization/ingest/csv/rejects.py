@@ -20,9 +20,9 @@ from personalization.ingest.csv.irregular import LINE, RAGGED, ragged
 from personalization.ingest.csv.rows import source
 from personalization.ingest.csv.state import State
 from personalization.ingest.findings import EXAMPLES, Example, Expected, Reason
-from personalization.ingest.formats.table import Rows
 from personalization.ingest.header import Slot
 from personalization.ingest.origins import LONE, Origins
+from personalization.ingest.table import Rows
 
 EARLY_ROWS = 100_000
 """Bad rows after which a mostly bad file is given up: as many as the file of refused rows has."""

@@ -27,11 +27,11 @@ from personalization.ingest.csv.irregular import (
     Piece,
     RowReader,
     Shape,
-    Unreadable,
     read_irregular,
     starts,
 )
 from personalization.ingest.header import canonical
+from personalization.ingest.table import Unreadable
 
 PIECE_BYTES = 8 << 20
 """Bytes of a piece: large enough for the overhead of calls, small enough for any function's memory."""
@@ -252,7 +252,7 @@ class Table:
 
     @property
     def notes(self) -> Sequence[str]:
-        """See `formats.table.Table`."""
+        """See `table.Table`."""
         return ()
 
     def __init__(self, resource: str, chunks: Iterable[bytes], size: int = PIECE_BYTES, form: Form = CSV) -> None:
@@ -280,7 +280,7 @@ class Table:
             yield self._read(piece)
 
     def rows_left(self, shortest: int) -> int | None:
-        """See `formats.table.Table`."""
+        """See `table.Table`."""
         return (self._source.left() + self.held) // shortest if self._source is not None else None
 
     @property

@@ -12,9 +12,9 @@ from itertools import chain
 from personalization.ingest.csv.rows import PIECE_BYTES, Form, Rows, Table
 from personalization.ingest.distributed.tasks import Task
 from personalization.ingest.formats.encodings import Utf8
-from personalization.ingest.formats.table import Rows as AnyRows
-from personalization.ingest.formats.table import Table as AnyTable
-from personalization.ingest.formats.table import Typed
+from personalization.ingest.table import Rows as AnyRows
+from personalization.ingest.table import Table as AnyTable
+from personalization.ingest.table import Typed
 
 WINDOW = 1 << 17
 """Bytes before a range from which its first row is sought: rows read from any line there soon agree."""
@@ -134,11 +134,11 @@ class Range:
         self.header = self._table.header
 
     def rows(self) -> Iterator[Rows]:
-        """Yield the rows; see `formats.table.Table`."""
+        """Yield the rows; see `table.Table`."""
         yield from self._table.rows()
 
     def rows_left(self, shortest: int) -> int | None:
-        """Return how many rows the drop may have besides those that were read; see `formats.table.Table`."""
+        """Return how many rows the drop may have besides those that were read; see `table.Table`."""
         return None if self._total is None else (self._total - self._lines.read + self._table.held) // shortest
 
     @property
@@ -226,7 +226,7 @@ class Whole:
         self.types: Mapping[str, str] = table.types if isinstance(table, Typed) else {}
 
     def rows(self) -> Iterator[AnyRows]:
-        """Yield the rows; see `formats.table.Table`."""
+        """Yield the rows; see `table.Table`."""
         for rows in self._table.rows():
             yield rows
             self.lines = rows.end

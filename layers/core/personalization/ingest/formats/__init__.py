@@ -11,7 +11,7 @@ from personalization.ingest.csv import rows
 from personalization.ingest.formats import archives, excel, footers, parquet, separators
 from personalization.ingest.formats.archives import Body, Peeked, Unpacked
 from personalization.ingest.formats.encodings import Utf8
-from personalization.ingest.formats.table import Table
+from personalization.ingest.table import Table
 from personalization.shop.file_settings import FileSettings
 
 _OTHERS = {
@@ -22,7 +22,8 @@ _OTHERS = {
 }
 """First bytes of what is no text within an archive."""
 _UNREADABLE = {
-    b"\xd0\xcf\x11\xe0": "the file is an old Excel workbook, or one with a password: save it as .xlsx without a password",
+    b"\xd0\xcf\x11\xe0": "the file is an old Excel workbook, or one with a password: "
+    "save it as .xlsx without a password",
     b"%PDF": "the file is a PDF: export the table as CSV, Excel or Parquet",
 }
 _ENDINGS = {"gzip": ".gz", "zstd": ".zst", "zip": ".zip"}

@@ -9,8 +9,9 @@ import polars as pl
 
 from personalization.core.csv_dialect import standard
 from personalization.core.line_breaks import KINDS
-from personalization.ingest.csv.irregular import LINE, LONGEST_VALUE, VALUES, Unreadable
+from personalization.ingest.csv.irregular import LINE, LONGEST_VALUE, VALUES
 from personalization.ingest.csv.rows import source
+from personalization.ingest.table import Unreadable
 
 MOST_BYTES = 16 << 20
 """Bytes of the values of a piece."""

@@ -58,7 +58,7 @@ def is_workbook(path: Path) -> bool:
 
 
 class Table:
-    """A sheet of a workbook; see `formats.table.Table`.
+    """A sheet of a workbook; see `table.Table`.
 
     Args:
         resource: the name in messages.

@@ -32,7 +32,7 @@ class Selection:
 
 
 class Table:
-    """A Parquet file; see `formats.table.Table`.
+    """A Parquet file; see `table.Table`.
 
     Args:
         resource: the name in messages.

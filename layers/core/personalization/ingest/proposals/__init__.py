@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of a dropped CSV file: cut, checked, counted, and written as Personalize reads them."""
+"""Propose the settings that a file needs, from the names and the values of its columns."""

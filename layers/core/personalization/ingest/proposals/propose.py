@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from personalization.ingest import usual_names as names
 from personalization.ingest.header import canonical, is_ignored
-from personalization.ingest.proposals import names, values
+from personalization.ingest.proposals import values
 from personalization.shop import schema
 from personalization.shop.keys import DataKind
 from personalization.shop.settings import ShopSettings

@@ -6,8 +6,8 @@ from itertools import islice
 import polars as pl
 
 from personalization.ingest.csv.rows import source
-from personalization.ingest.formats.table import Table
 from personalization.ingest.proposals.propose import Sample
+from personalization.ingest.table import Table
 
 ROWS = 2_000
 """Rows of a piece, at most."""

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import Any, Literal
 
-from personalization.likelihood import inputs, serving_files, shards, store, training
+from personalization.likelihood import inputs, limits, serving_files, shards, store, training
 from personalization.likelihood import report as fit_report
 from personalization.likelihood.answering import iso
 from personalization.likelihood.features import DAY, ITEM
 from personalization.likelihood.fit import Fitted, Job, Run
 from personalization.likelihood.histories import Codes, History, Reader, levels
-from personalization.likelihood.sharded import arrays, limits, partition, shard
+from personalization.likelihood.limits import LeftOut, Sizes
+from personalization.likelihood.sharded import arrays, partition, shard
 from personalization.likelihood.sharded.counts import Counts, intervals
-from personalization.likelihood.sharded.limits import LeftOut, Sizes
 from personalization.likelihood.sharded.partition import Index
 from personalization.likelihood.sharded.plan import Plan, Range, ranges, rows_in
 from personalization.likelihood.sharded.scope import Scope, scope

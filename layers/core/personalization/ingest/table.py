@@ -2,11 +2,20 @@
 """What a drop is once it is open, whatever its format: a header, and rows of text a piece at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import polars as pl
 
-from personalization.ingest.csv.irregular import Unreadable
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row that is not a row of this table."""
+
+    line: int
+    reason: str
+    rule: str
+    """The reason without the row's details."""
 
 
 class Rows(Protocol):
