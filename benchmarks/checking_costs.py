@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from personalization.ingest.distributed import tasks
+from personalization.ingest.distributed import cutting
 
 from benchmarks.costs import Bill
 from benchmarks.validation import SLOWER
@@ -71,7 +71,7 @@ def cost(rows: int, measured: Measured, machine: Mapping[str, Any], gigabytes: f
         seconds = START + SLOWER * measured.one * rows / 1e9
         # The machine's two states around the check: the check itself, and the question that follows.
         return Cost(rows, Bill(2, 1, seconds * gigabytes), gets=4, puts=4 + uploads)
-    ranges, partitions = -(-size // PART_BYTES), tasks.partitions(size)
+    ranges, partitions = -(-size // PART_BYTES), cutting.partitions(size)
     # The function that checks small drops begins the check, and adds up what the ranges left.
     calls = 2 + ranges + 1 + partitions
     seconds = calls * START + SLOWER * measured.ranges * rows / 1e9

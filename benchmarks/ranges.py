@@ -95,8 +95,8 @@ def one_pass(path: Path) -> list[object]:
 
 
 def in_ranges(path: Path, ranges: int) -> list[object]:
-    from personalization.ingest.distributed.beginning import Beginning  # noqa: PLC0415
-    from personalization.ingest.distributed.conclusion import Conclusion  # noqa: PLC0415
+    from personalization.ingest.distributed.division import Division  # noqa: PLC0415
+    from personalization.ingest.distributed.merged import Merged  # noqa: PLC0415
     from personalization.ingest.distributed.steps import Steps  # noqa: PLC0415
     from personalization.ingest.distributed.store import Work  # noqa: PLC0415
     from personalization.ingest.parts import Parts, SourcePart  # noqa: PLC0415
@@ -107,7 +107,7 @@ def in_ranges(path: Path, ranges: int) -> list[object]:
         size = path.stat().st_size
         work = Work(client, "bucket", "work/demo/run/drop/")
         parts = Parts((SourcePart(KEY, None, size, ""),))
-        Beginning(client, "bucket", -(-size // ranges)).begin(work, "demo", expected(), parts, "imports/part-")
+        Division(client, "bucket", -(-size // ranges)).begin(work, "demo", expected(), parts, "imports/part-")
         steps = Steps(client, "bucket", work.folder)
         for number in range(ranges):
             steps.check(0, number)
@@ -118,7 +118,7 @@ def in_ranges(path: Path, ranges: int) -> list[object]:
         end = work.end()
         assert end is not None  # noqa: S101
         with tempfile.TemporaryDirectory() as scratch:
-            return told(Conclusion(work, *end).copied(Path(scratch)))
+            return told(Merged(work, *end).copied(Path(scratch)))
 
 
 def expected() -> Any:  # noqa: ANN401 - imported late

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.core.errors import Rejected
-from personalization.ingest.distributed import tasks
+from personalization.ingest.distributed import cutting
 from personalization.shop.plan import Plan
 
 from functions.check_part.app import handler as check
@@ -217,7 +217,7 @@ def test_a_range_within_a_quoted_value_leaves_no_copy(both: Any, monkeypatch: py
 
 
 def test_ranges_that_never_fit_are_given_up(drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "ROUNDS", 0)
+    monkeypatch.setattr(cutting, "ROUNDS", 0)
     monkeypatch.setattr("personalization.ingest.distributed.ranges.WINDOW", 4)
     monkeypatch.setenv("CHECK_PART_BYTES", "6000")
     quoted = (

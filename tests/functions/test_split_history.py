@@ -142,7 +142,7 @@ def test_a_part_whose_result_is_missing_fails_the_test(trial: Event, bucket: "S3
     if missing == "cut":
         for part in listed(bucket, exported["history"]):
             step("latest", trial, part=part)
-    with pytest.raises(Broken, match="the result of a part is missing"):
+    with pytest.raises(Broken, match="the file is gone"):
         step("cutOff" if missing == "latest" else "joinCut", trial, cutOff=START)
 
 

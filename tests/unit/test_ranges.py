@@ -18,9 +18,9 @@ from personalization.ingest.csv.copying import Copied, Output
 from personalization.ingest.csv.counts import Counting, Different
 from personalization.ingest.csv.rows import Table
 from personalization.ingest.csv.state import State
-from personalization.ingest.distributed import ranges, tasks
+from personalization.ingest.distributed import cutting, ranges
+from personalization.ingest.distributed.cutting import File, Outcome, Task
 from personalization.ingest.distributed.ranges import FileForm, Range
-from personalization.ingest.distributed.tasks import File, Outcome, Task
 from personalization.ingest.findings import Expected
 from personalization.shop.settings import ShopSettings
 
@@ -99,7 +99,7 @@ def in_ranges(data: bytes, cuts: Sequence[int], sizes: Sizes) -> tuple[Copied, b
     now, found = todo, dict[int, Checked]()
     while todo:
         found |= {task.number: checked(data, task, form, sizes) for task in todo}
-        todo = tasks.wrong(now, [found[task.number].outcome for task in now])
+        todo = cutting.wrong(now, [found[task.number].outcome for task in now])
         again = {task.number: task for task in todo}
         now = [again.get(task.number, task) for task in now]
     with tempfile.TemporaryDirectory() as scratch:
@@ -176,26 +176,26 @@ def test_all_ranges_are_read_in_the_encoding_that_the_first_text_shows(encoding:
     first = Outcome(0, 0, None)
     found = [first, Outcome(0, 1, encoding), Outcome(1, 0, "cp1252"), Outcome(0, 0, None)]
     every = [Task(number, 0, number * 10, number * 10 + 10, number == 3, 0) for number in range(4)]
-    assert tasks.wrong(every, found) == (
+    assert cutting.wrong(every, found) == (
         [] if encoding == "cp1252" else [replace(every[2], skipped=1, encoding=encoding)]
     )
 
 
 def test_ranges_behind_one_that_stopped_do_not_matter() -> None:
     every = [Task(number, 0, number * 10, number * 10 + 10, number == 2, 0) for number in range(3)]
-    assert tasks.wrong(every, [Outcome(0, 0, None, stopped=True), Outcome(4, 0, None), Outcome(5, 0, None)]) == []
+    assert cutting.wrong(every, [Outcome(0, 0, None, stopped=True), Outcome(4, 0, None), Outcome(5, 0, None)]) == []
 
 
 def test_a_drop_is_cut_into_equal_ranges_and_a_file_that_cannot_be_cut_is_bounded() -> None:
-    made = tasks.cut("k", [File(25), File(9, divisible=False), File(10)], 10, 20)
+    made = cutting.cut("k", [File(25), File(9, divisible=False), File(10)], 10, 20)
     assert [(task.file, task.begin, task.end, task.last) for task in made] == [
         (0, 0, 8, False), (0, 8, 16, False), (0, 16, 25, True), (1, 0, 9, True), (2, 0, 10, True),
     ]  # fmt: skip
     with pytest.raises(Rejected, match="cannot be read in parts"):
-        tasks.cut("k", [File(21, divisible=False)], 10, 20)
+        cutting.cut("k", [File(21, divisible=False)], 10, 20)
     with pytest.raises(Rejected, match="10,000"):
-        tasks.cut("k", [File(100_010)], 10, 20)
+        cutting.cut("k", [File(100_010)], 10, 20)
 
 
 def test_partitions_are_a_power_of_two_and_bounded() -> None:
-    assert [tasks.partitions(gigabytes * 10**9) for gigabytes in (0, 1, 20, 100, 1000)] == [1, 4, 128, 512, 512]
+    assert [cutting.partitions(gigabytes * 10**9) for gigabytes in (0, 1, 20, 100, 1000)] == [1, 4, 128, 512, 512]

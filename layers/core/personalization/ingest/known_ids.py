@@ -19,8 +19,6 @@ from personalization.shop.keys import DataKind
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_BINARY = "application/octet-stream"
-
 
 class Store:
     """The known ids of a shop."""
@@ -44,20 +42,20 @@ class Store:
 
     def put(self, kind: DataKind, data: bytes) -> None:
         """Store the ids in one file, which is empty where nothing can be compared with them."""
-        objects.put_bytes(self._s3, self._bucket, report.ids_key(self._shop, kind), data, _BINARY)
+        objects.put_bytes(self._s3, self._bucket, report.ids_key(self._shop, kind), data)
         if files := self._files(kind):
             objects.put_json(self._s3, self._bucket, self._document(kind), {"partitions": 0})
             for number in range(files):
-                objects.put_bytes(self._s3, self._bucket, self._key(kind, number), b"", _BINARY)
+                objects.put_bytes(self._s3, self._bucket, self._key(kind, number), b"")
 
     def put_partitions(self, kind: DataKind, number: int, hashes: pl.Series) -> None:
         """Store a partition of more ids than one file has; `finish` makes them known."""
-        objects.put_bytes(self._s3, self._bucket, self._key(kind, number), counts.ids_file(hashes), _BINARY)
+        objects.put_bytes(self._s3, self._bucket, self._key(kind, number), counts.ids_file(hashes))
 
     def finish(self, kind: DataKind, partitions: int) -> None:
         """Make the partitions known in place of earlier ids."""
         objects.put_json(self._s3, self._bucket, self._document(kind), {"partitions": partitions})
-        objects.put_bytes(self._s3, self._bucket, report.ids_key(self._shop, kind), b"", _BINARY)
+        objects.put_bytes(self._s3, self._bucket, report.ids_key(self._shop, kind), b"")
 
     def forget(self, kind: DataKind, ids: Collection[str]) -> None:
         """Delete ids."""
@@ -67,7 +65,7 @@ class Store:
             data = objects.get_bytes(self._s3, self._bucket, key)
             short = without(data) if data else None
             if short is not None:
-                objects.put_bytes(self._s3, self._bucket, key, short, _BINARY)
+                objects.put_bytes(self._s3, self._bucket, key, short)
 
     def _files(self, kind: DataKind) -> int:
         document = objects.get_json(self._s3, self._bucket, self._document(kind))

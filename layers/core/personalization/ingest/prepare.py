@@ -20,8 +20,8 @@ from personalization.ingest import changes, findings, known_ids, report, sales
 from personalization.ingest import plan as imports
 from personalization.ingest.copies import Copies, Part, copies_of
 from personalization.ingest.csv.copying import Copied, copy
-from personalization.ingest.distributed.beginning import Beginning
-from personalization.ingest.distributed.conclusion import Conclusion
+from personalization.ingest.distributed.division import Division
+from personalization.ingest.distributed.merged import Merged
 from personalization.ingest.distributed.store import Work
 from personalization.ingest.distributed.store import folder as work_folder
 from personalization.ingest.findings import Checked, Expected, Findings
@@ -100,7 +100,7 @@ class Preparation:
         self._bucket = bucket
         self._request = request
         self._sizes = sizes
-        self._conclusions: dict[int, Conclusion] = {}
+        self._merged: dict[int, Merged] = {}
         """Of drops that were checked in ranges."""
         self._lineage = Lineage(request.run, request.imported_by, request.trained_by, request.begun_at)
 
@@ -238,8 +238,8 @@ class Preparation:
                 way += ", beside which dates must have one of the forms that it lists"
             raise type(refused)(refused.resource, f"{refused.reason}{way} (report: {page})") from None
         checked = reporter.accepted(copied, remarks)
-        if in_ranges := part in self._conclusions:
-            self._conclusions[part].store_ids(known_ids.Store(self._s3, self._bucket, drop.shop))
+        if in_ranges := part in self._merged:
+            self._merged[part].store_ids(known_ids.Store(self._s3, self._bucket, drop.shop))
         milliseconds = int(now.timestamp() * 1000)
         self._copies.keep(milliseconds, part)
         if copied.sold is not None:
@@ -274,25 +274,25 @@ class Preparation:
                 if known and self._unchanged(source, kind, chosen):
                     return imports.already_handled(drop, request.run, known)
                 copies = f"{imports.copy_folder(drop.shop, request.run, kind)}part-{part}-"
-                beginning = Beginning(self._s3, self._bucket, self._sizes.part)
-                beginning.begin(work, drop.shop, expected, source.parts, copies)
+                division = Division(self._s3, self._bucket, self._sizes.part)
+                division.begin(work, drop.shop, expected, source.parts, copies)
                 return imports.divided(drop, request.run, folder)
-            self._conclusions[part] = Conclusion(work, *end)
-            return self._concluded(self._conclusions[part], part, source, reporter)
+            self._merged[part] = Merged(work, *end)
+            return self._concluded(self._merged[part], part, source, reporter)
         if known and self._unchanged(source, kind, chosen):
             return imports.already_handled(drop, request.run, known)
         return self._copy(source, expected, reporter, self._copies.cutter.part(drop.key, each.id, part))
 
-    def _concluded(self, conclusion: Conclusion, part: int, source: Source, reporter: "_Reporter") -> Copied:
+    def _concluded(self, merged: Merged, part: int, source: Source, reporter: "_Reporter") -> Copied:
         """Add up what the ranges of a drop left, and leave none of their copies where it is refused."""
-        self._copies.add(part, conclusion.copies)
+        self._copies.add(part, merged.copies)
         # An import reads its whole folder.
-        for key in {*objects.list_keys(self._s3, self._bucket, conclusion.place)} - {*conclusion.copies}:
+        for key in {*objects.list_keys(self._s3, self._bucket, merged.place)} - {*merged.copies}:
             objects.remove(self._s3, self._bucket, key)
         try:
             with tempfile.TemporaryDirectory() as scratch:
-                copied = conclusion.copied(Path(scratch))
-                return self._accepted(source.noted(copied, conclusion.origins), source, conclusion.expected, reporter)
+                copied = merged.copied(Path(scratch))
+                return self._accepted(source.noted(copied, merged.origins), source, merged.expected, reporter)
         except Rejected:
             self._copies.discard(part)
             raise

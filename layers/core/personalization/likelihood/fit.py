@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
-from personalization.core.errors import Broken, PersonalizationError
+from personalization.core.errors import PersonalizationError
 from personalization.likelihood import answering, histories, inputs, serving_files, shards, snapshots, store, training
 from personalization.likelihood import model as models
 from personalization.likelihood import report as fit_report
@@ -259,10 +259,7 @@ class Job:
         Raises:
             Broken: there is none.
         """
-        data = objects.get_bytes(self.aws.s3, self.bucket, self._model_key)
-        if data is None:
-            raise Broken(self._model_key, "the file is gone")
-        return models.from_json(shards.unpack(data))
+        return models.from_json(shards.unpack(objects.required_bytes(self.aws.s3, self.bucket, self._model_key)))
 
     def store_items(self, table: Tables, model: Model) -> None:
         """Write the counters of items."""

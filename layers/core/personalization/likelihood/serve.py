@@ -13,7 +13,7 @@ from personalization.core.aws import clients, objects
 from personalization.core.aws import errors as failures
 from personalization.core.breaker import Breaker
 from personalization.core.environment import Environment
-from personalization.core.errors import Broken, PersonalizationError, Rejected, RetryLater
+from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.core.problems import Problem
 from personalization.events import erasure_requests, store
 from personalization.likelihood import answering, counters, shards
@@ -95,10 +95,7 @@ class Files:
 
 
 def _file(s3: "S3Client", bucket: str, key: str, names: Collection[str] | None) -> Any:  # noqa: ANN401 - any document
-    data = objects.get_bytes(s3, bucket, key)
-    if data is None:
-        raise Broken(key, "the file is gone")
-    document = shards.unpack(data)
+    document = shards.unpack(objects.required_bytes(s3, bucket, key))
     return document if names is None else {name: entry for name, entry in document.items() if name in names}
 
 

@@ -267,7 +267,9 @@ def put_text(client: "S3Client", bucket: str, key: str, text: str) -> None:
         client.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType=_TYPES[key.rpartition(".")[2]])
 
 
-def put_bytes(client: "S3Client", bucket: str, key: str, data: bytes, content_type: str) -> None:
+def put_bytes(
+    client: "S3Client", bucket: str, key: str, data: bytes, content_type: str = "application/octet-stream"
+) -> None:
     with translate_errors(key):
         client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
 
@@ -311,6 +313,18 @@ def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:
     with translate_errors(key):
         found = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key))
         return found["Body"].read() if found else None
+
+
+def required_bytes(client: "S3Client", bucket: str, key: str) -> bytes:
+    """Return an object that an earlier step wrote.
+
+    Raises:
+        Broken: it is gone.
+    """
+    data = get_bytes(client, bucket, key)
+    if data is None:
+        raise Broken(key, "the file is gone")
+    return data
 
 
 def get_range(client: "S3Client", bucket: str, key: str, begin: int, size: int, version: str | None = None) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from personalization.ingest.csv.rows import PIECE_BYTES, Form, Rows, Table
-from personalization.ingest.distributed.tasks import Task
+from personalization.ingest.distributed.cutting import Task
 from personalization.ingest.formats.encodings import Utf8
 from personalization.ingest.table import Rows as AnyRows
 from personalization.ingest.table import Table as AnyTable

@@ -21,10 +21,10 @@ from personalization.ingest.csv import copying
 from personalization.ingest.csv.copying import Output, Partial
 from personalization.ingest.csv.counts import Counting, unpack_ids
 from personalization.ingest.csv.rows import EMPTY
-from personalization.ingest.distributed import tasks as cutting
+from personalization.ingest.distributed import cutting
+from personalization.ingest.distributed.cutting import Outcome, Task
 from personalization.ingest.distributed.ranges import Range, Whole
 from personalization.ingest.distributed.store import Context, Result, Work
-from personalization.ingest.distributed.tasks import Outcome, Task
 from personalization.ingest.findings import Expected
 from personalization.shop.keys import DataKind
 

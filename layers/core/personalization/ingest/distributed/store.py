@@ -16,8 +16,8 @@ from personalization.core.errors import Broken
 from personalization.ingest.csv import state
 from personalization.ingest.csv.item_lines import ItemLines
 from personalization.ingest.csv.state import State
+from personalization.ingest.distributed.cutting import Outcome, Task
 from personalization.ingest.distributed.ranges import FileForm
-from personalization.ingest.distributed.tasks import Outcome, Task
 from personalization.ingest.findings import Expected
 from personalization.ingest.parts import SourcePart
 from personalization.shop.event_copies import Group
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _PARALLEL = 16
-_BINARY = "application/octet-stream"
 
 
 def folder(shop: str, run: str, drop: str) -> str:
@@ -195,7 +194,7 @@ class Work:
         return f"{self._name(task)}.json"
 
     def put_state(self, task: Task, found: State) -> None:
-        objects.put_bytes(self._s3, self.bucket, f"{self._name(task)}.state", state.pack(found), _BINARY)
+        objects.put_bytes(self._s3, self.bucket, f"{self._name(task)}.state", state.pack(found))
 
     def state(self, task: Task) -> State:
         return self._unpacked(f"{self._name(task)}.state")
@@ -237,7 +236,7 @@ class Work:
         return places
 
     def put_count(self, partition: int, found: State) -> None:
-        objects.put_bytes(self._s3, self.bucket, self.count_key(partition), state.pack(found), _BINARY)
+        objects.put_bytes(self._s3, self.bucket, self.count_key(partition), state.pack(found))
 
     def count(self, partition: int) -> State | None:
         data = objects.get_bytes(self._s3, self.bucket, self.count_key(partition))
@@ -250,10 +249,7 @@ class Work:
         return f"{self.folder}range-{task.name}"
 
     def _unpacked(self, key: str) -> State:
-        data = objects.get_bytes(self._s3, self.bucket, key)
-        if data is None:
-            raise Broken(key, "the file of the check is gone")
-        return state.unpack(data)
+        return state.unpack(objects.required_bytes(self._s3, self.bucket, key))
 
     def _slice(self, key: str, begin: int, size: int) -> bytes:
         return objects.get_range(self._s3, self.bucket, key, begin, size)

@@ -59,10 +59,7 @@ class Work:
         """
         if span is not None:
             return objects.get_range(self.s3, self.bucket, self.folder + name, span[0], span[1] - span[0])
-        data = objects.get_bytes(self.s3, self.bucket, self.folder + name)
-        if data is None:
-            raise Broken(self.folder + name, "the file is gone")
-        return data
+        return objects.required_bytes(self.s3, self.bucket, self.folder + name)
 
     def get_document(self, name: str) -> Any:  # noqa: ANN401 - any document
         """Return a JSON document."""

@@ -24,9 +24,9 @@ from personalization.core.aws import map_runs, objects
 from personalization.core.errors import Broken
 from personalization.ingest.csv.rows import Table
 from personalization.ingest.csv.state import State, pack, unpack
-from personalization.ingest.distributed import tasks as cutting
+from personalization.ingest.distributed import cutting
+from personalization.ingest.distributed.cutting import File, Outcome, Task
 from personalization.ingest.distributed.ranges import FileForm, Range
-from personalization.ingest.distributed.tasks import File, Outcome, Task
 from personalization.releases.held_out import plan as heldout
 from personalization.releases.held_out.plan import CutOff, Exported, ExportedFile, Imported, Split, Trial, Written
 from personalization.releases.held_out.split_files import (
@@ -97,7 +97,9 @@ def find_cut_off(s3: "S3Client", bucket: str, trial: Trial) -> CutOff:
         Broken: there are no interactions; or a range does not begin where the range before ended.
     """
     parts = _list(s3, bucket, trial, HISTORY)
-    found = [json.loads(_result(s3, bucket, _key(trial, f"latest-{part.number}.json"))) for part in parts]
+    found = [
+        json.loads(objects.required_bytes(s3, bucket, _key(trial, f"latest-{part.number}.json"))) for part in parts
+    ]
     outcomes = [Outcome(each["skipped"], each["behind"], None) for each in found]
     keys = sorted({part.key for part in parts})
     tasks = [replace(_task(part), file=keys.index(part.key)) for part in parts]
@@ -129,7 +131,7 @@ def cut(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile, cut_off: 
         state = splitter.state()
     key = _key(trial, f"cut-{part.number}")
     state = State({**state.document, "digest": digest.hexdigest() if first else ""}, state.frames)
-    objects.put_bytes(s3, bucket, key, pack(state), "application/octet-stream")
+    objects.put_bytes(s3, bucket, key, pack(state))
     return Written(key=key)
 
 
@@ -164,7 +166,7 @@ def read(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile) -> Writt
     key = _key(trial, f"read-{part.number}")
     state = verifier.state()
     state = State({**state.document, "digest": digest.hexdigest()}, state.frames)
-    objects.put_bytes(s3, bucket, key, pack(state), "application/octet-stream")
+    objects.put_bytes(s3, bucket, key, pack(state))
     return Written(key=key)
 
 
@@ -244,11 +246,4 @@ def _list(s3: "S3Client", bucket: str, trial: Trial, name: str) -> list[Exported
 
 
 def _state(s3: "S3Client", bucket: str, key: str) -> State:
-    return unpack(_result(s3, bucket, key))
-
-
-def _result(s3: "S3Client", bucket: str, key: str) -> bytes:
-    data = objects.get_bytes(s3, bucket, key)
-    if data is None:
-        raise Broken(key, "the result of a part is missing")
-    return data
+    return unpack(objects.required_bytes(s3, bucket, key))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Add up the results of all ranges: what one pass over the drop would have found."""
+"""Merge the results of all ranges: what one pass over the drop would have found."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,8 +12,8 @@ from personalization.ingest.csv.counts import MOST_IDS, Different
 from personalization.ingest.csv.item_lines import PARTITIONS, TOO_LARGE
 from personalization.ingest.csv.rows import EMPTY
 from personalization.ingest.csv.state import State
+from personalization.ingest.distributed.cutting import Task
 from personalization.ingest.distributed.store import Result, Work
-from personalization.ingest.distributed.tasks import Task
 from personalization.ingest.findings import Expected
 from personalization.ingest.known_ids import Store
 from personalization.ingest.origins import LONE, Origins
@@ -39,8 +39,8 @@ class _Items:
             yield number, [line for text in texts for line in text.split(b"\n")[:-1]]
 
 
-class Conclusion:
-    """Conclude the check in a folder, whose last round had a number; `refused` is why the ranges do not fit, if so."""
+class Merged:
+    """The merged results in a folder, whose last round had a number; `refused` is why the ranges do not fit, if so."""
 
     def __init__(self, work: Work, number: int, refused: str) -> None:
         context = work.context()

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Begin a check in ranges: which files of a drop can be divided, how they are written, and which ranges there are."""
+"""Divide a drop into ranges: which of its files can be divided, and how these are written."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from personalization.core.aws import objects
 from personalization.ingest.csv.rows import Form, Table
-from personalization.ingest.distributed import tasks as cutting
+from personalization.ingest.distributed import cutting
+from personalization.ingest.distributed.cutting import File
 from personalization.ingest.distributed.ranges import FileForm
 from personalization.ingest.distributed.store import Context, Work
-from personalization.ingest.distributed.tasks import File
 from personalization.ingest.findings import Expected
 from personalization.ingest.formats import archives, encodings, separators
 from personalization.ingest.formats.encodings import Utf8
@@ -24,8 +24,8 @@ _OTHERS = (b"PAR1", b"PK", b"\xd0\xcf\x11\xe0", b"%PDF")
 """First bytes of files that are no text."""
 
 
-class Beginning:
-    """Begin the check of a drop.
+class Division:
+    """Divide a drop, and begin its check.
 
     Args:
         client, bucket: where the drop is, and the files of the check.
