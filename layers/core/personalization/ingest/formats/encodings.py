@@ -137,29 +137,30 @@ class Utf8:
                 break
             else:
                 return
-        yield from chunks if self.name == "utf-8" else self._decoded(chunks)
+        yield from chunks if self.name in {None, "utf-8"} else _decoded(chunks, str(self.name))
 
     @property
     def label(self) -> str:
         """The name of the encoding in reasons."""
         return "UTF-8" if self.name in {None, "utf-8"} else str(self.name)
 
-    def _decoded(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        assert self.name is not None  # noqa: S101
-        decoder = codecs.getincrementaldecoder(self.name)(_ERRORS)
-        ascii_too = includes_ascii(self.name)
-        for chunk in chunks:
-            if ascii_too and chunk.isascii() and not decoder.getstate()[0]:
-                yield chunk
-            else:
-                yield decoder.decode(chunk).encode(errors="surrogatepass")
-        yield decoder.decode(b"", final=True).encode(errors="surrogatepass")
-
     def _guess(self, sample: bytes) -> None:
         self.name, cells = guess(sample)
         if self.name != "utf-8":
             unsure = f", to judge by {cells} value{'s' * (cells != 1)}" if cells < _FEW else ""
             self.guessed = f"the file is not UTF-8, and was read as {_KNOWN[self.name]}{unsure}"
+
+
+def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Yield text of an encoding as UTF-8."""
+    decoder = codecs.getincrementaldecoder(encoding)(_ERRORS)
+    ascii_too = includes_ascii(encoding)
+    for chunk in chunks:
+        if ascii_too and chunk.isascii() and not decoder.getstate()[0]:
+            yield chunk
+        else:
+            yield decoder.decode(chunk).encode(errors="surrogatepass")
+    yield decoder.decode(b"", final=True).encode(errors="surrogatepass")
 
 
 def _wide(first: bytes) -> str | None:
