@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a fit of the purchase likelihood takes: memory and time by rows, of which its bounds follow.
 
-``.venv/bin/python -m benchmarks.fitting [ROWS…]`` makes histories that are hard on memory, where hardly a pair comes
-twice, fits each in a process of its own, and prints megabytes and seconds.
+``.venv/bin/python -m benchmarks.fitting [ROWS…]`` makes histories that are hard on memory: hardly a pair comes twice.
+It fits each in a process of its own, and prints megabytes and seconds.
 
 ``.venv/bin/python -m benchmarks.fitting --shards [ROWS]`` takes the steps of a fit in shards, each in a process of its
-own, on parts of the size that they have in a history of ROWS (by default, 500 million): a byte range, a shard, and what
-one function puts together. Of the other ranges and shards it has copies, which only that function reads. From there it
+own. A byte range, a shard and what one function puts together have the size that they have in a history of ROWS, by
+default 500 million. Of the other ranges and shards it has copies, which only that function reads. From there it
 computes functions, seconds and dollars.
 """
 

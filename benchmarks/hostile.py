@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile requests in the hundred thousands: to the handlers, and with `--run-dir` to a local cloud over sockets.
 
-With `--files` hostile files in place of requests, all or those named: each says that it has as many bytes as a drop may
-have, some of them as gzip, and the check of drops must refuse it within seconds and within its function's memory.
+With `--files` it takes hostile files in place of requests, all or those named. Each says that it has as many bytes as a
+drop may have, some as gzip. The check of drops must refuse it within seconds and within its function's memory.
 
 Prints how many were sent, what was answered, and what must not have come of it: 5xx, tracebacks, log lines with what a
 shopper sent, another's data. The generator is seeded: the same seed sends the same requests.

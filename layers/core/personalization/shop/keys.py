@@ -61,8 +61,8 @@ class Drop:
 def recognise(key: str) -> Drop:
     """Parse a key as EventBridge sends it (not URL-encoded).
 
-    The kind is `nothing` for parts of a drop, folder markers (keys that end in `/`), keys outside `drops/`, files whose
-    names begin with `_` or `.` (other tools' markers), and lists of users for batch jobs.
+    The kind is `nothing` for parts of a drop, lists of users for batch jobs, and keys outside `drops/`. So it is for
+    folder markers (keys that end in `/`) and other tools' markers (names that begin with `_` or `.`).
 
     Raises:
         Rejected: the shop's name, the kind or the file's ending is unknown; the reason states the rule.
