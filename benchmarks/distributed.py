@@ -4,7 +4,8 @@
 Protocol. A local cloud of its own, whose bound for one function is a share of the file; generated purchases, one row in
 a thousand damaged (`benchmarks.validation`). The same object is checked three times: by one function, in ranges, and in
 ranges while functions are killed: by SIGKILL at random times, until a number of them died in the middle of a call. Each
-time the plan, the report and the SHA-256 of all imported rows, in order, must be the same; else it says what differs. Processor time is that of the functions' processes; the checks without kills are compared.
+time the plan, the report and the SHA-256 of all imported rows, in order, must be the same; else it says what differs.
+Processor time is that of the functions' processes; the checks without kills are compared.
 """
 
 import argparse
