@@ -205,14 +205,17 @@ class Upload:
         self._client = client
         self._key = key
         self._where: dict[str, Any] = {"Bucket": bucket, "Key": key}
-        self._pending = bytearray()
+        self._pending: list[bytes] = []
+        self._size = 0
         self._id: str | None = None
         self._parts: list[dict[str, Any]] = []
 
     def write(self, data: bytes | memoryview) -> None:
         """Add bytes; a full part is sent at once."""
-        self._pending += data
-        if len(self._pending) >= PART:
+        # A view would keep the whole piece that it is of.
+        self._pending.append(bytes(data))
+        self._size += len(data)
+        if self._size >= PART:
             self._send()
 
     def finish(self) -> None:
@@ -221,7 +224,7 @@ class Upload:
             self._send()
         with translate_errors(self._key):
             if self._id is None:
-                self._client.put_object(**self._where, Body=bytes(self._pending))
+                self._client.put_object(**self._where, Body=b"".join(self._pending))
             else:
                 parts: Any = {"Parts": self._parts}
                 self._client.complete_multipart_upload(**self._where, UploadId=self._id, MultipartUpload=parts)
@@ -233,14 +236,13 @@ class Upload:
                 self._client.abort_multipart_upload(**self._where, UploadId=self._id)
 
     def _send(self) -> None:
-        number = len(self._parts) + 1
+        number, body = len(self._parts) + 1, b"".join(self._pending)
         with translate_errors(self._key):
             if self._id is None:
                 self._id = self._client.create_multipart_upload(**self._where)["UploadId"]
-            body = bytes(self._pending)
             answer = self._client.upload_part(**self._where, UploadId=self._id, PartNumber=number, Body=body)
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
-        self._pending.clear()
+        self._pending, self._size = [], 0
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def unpack(data: bytes) -> State:
     return State(members["document"], frames)
 
 
-def _ipc(frame: pl.DataFrame) -> bytes:
+def _ipc(frame: pl.DataFrame) -> memoryview:
     file = BytesIO()
     frame.write_ipc(file)
-    return file.getvalue()
+    return file.getbuffer()

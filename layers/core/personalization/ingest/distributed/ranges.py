@@ -108,6 +108,8 @@ class Range:
         size: int = PIECE_BYTES,
         total: int | None = None,
     ) -> None:
+        # Equal pieces: a small one costs nearly as much as a large one.
+        size = _share(task.end - task.begin, size)
         self.skipped = task.skipped if task.skipped is not None else _assumed(resource, opener, task, form, size)
         """Lines at its beginning that belong to the row before."""
         self._task = task
@@ -194,6 +196,11 @@ class Range:
         yield from self._decoded
 
 
+def _share(total: int, size: int) -> int:
+    """Return the bytes of equal pieces whose number is that of the size, rounded."""
+    return max(1, -(-total // max(1, round(total / size))))
+
+
 def _after(chunk: bytes, lines: int) -> int:
     """Return the byte after so many lines of a chunk, or after all of them."""
     end = 0
@@ -208,8 +215,15 @@ def _after(chunk: bytes, lines: int) -> int:
 def _assumed(resource: str, opener: Opener, task: Task, form: FileForm, size: int) -> int:
     """Return how many lines at the beginning of a range probably belong to the row before."""
     begin = max(0, task.begin - WINDOW)
+    first = max(0, begin - 1)
+    head, chunks = b"", iter(opener(first))
+    while len(head) < task.begin - first and (chunk := next(chunks, None)) is not None:
+        head += chunk
+    if head.find(b'"', 0, task.begin - first) < 0:
+        # Only quotes make a row of several lines.
+        return 0
     before = Task(-1, task.file, begin, task.begin, last=False, skipped=0, encoding=task.encoding)
-    window = Range(resource, opener, before, form, size)
+    window = Range(resource, lambda _: chain([head], chunks), before, form, size)
     for _ in window.rows():
         pass
     return window.behind

@@ -84,7 +84,13 @@ def pieces(
         some, numbers = frame.slice(begin, rows), lines.slice(begin, rows)
         begin += rows
         mine = [each for each in refused if numbers[0] <= each.line <= numbers[-1]]
-        yield _cells(some, numbers, texts, mine, last=last and begin == frame.height)
+        taken = size if rows == frame.height else _size(some)
+        odd = [name for name in texts if some[name].str.contains_any(_ODD).any()]
+        bad = [*mine, *_unreadable(some, numbers, odd, texts if taken > LONGEST_VALUE else ())]
+        first = {each.line: each for each in reversed(bad)}
+        yield Cells(
+            some, numbers, taken + rows, last and begin == frame.height, odd, [first[line] for line in sorted(first)]
+        )
 
 
 def _size(frame: pl.DataFrame) -> int:
@@ -97,21 +103,18 @@ def _fitting(frame: pl.DataFrame) -> int:
     return max(1, int((sizes.cum_sum() <= MOST_BYTES).sum()))
 
 
-def _cells(
-    values: pl.DataFrame, lines: pl.Series, texts: Sequence[str], refused: Sequence[Unreadable], *, last: bool
-) -> Cells:
-    odd = [name for name in texts if values[name].str.contains_any(_ODD).any()]
-    size = _size(values)
-    rules = [(_ZERO, pl.any_horizontal(pl.col(name).str.contains("\0", literal=True) for name in odd))] if odd else []
-    if size > LONGEST_VALUE:
-        rules.append((_LONG, pl.any_horizontal(pl.col(texts).str.len_bytes() > LONGEST_VALUE)))
-    unreadable = [*refused] + [
-        Unreadable(line, rule, rule)
-        for rule, broken in rules
-        for line in lines.filter(values.select(broken).to_series())
-    ]
-    first = {each.line: each for each in reversed(unreadable)}
-    return Cells(values, lines, size + values.height, last, odd, [first[line] for line in sorted(first)])
+def _unreadable(
+    values: pl.DataFrame, lines: pl.Series, odd: Sequence[str], long: Sequence[str]
+) -> Iterator[Unreadable]:
+    """Yield rows with zero bytes in odd columns, and with values that are too long in others."""
+    rules = (
+        (_ZERO, [pl.col(name).str.contains("\0", literal=True) for name in odd]),
+        (_LONG, [pl.col(name).str.len_bytes() > LONGEST_VALUE for name in long]),
+    )
+    for rule, broken in rules:
+        if broken:
+            bad = lines.filter(values.select(pl.any_horizontal(broken)).to_series())
+            yield from (Unreadable(line, rule, rule) for line in bad)
 
 
 def names(width: int) -> list[str]:
