@@ -65,6 +65,9 @@ class Board:
         self._close(now)
 
     def waiting_for(self) -> list[str]:
+        steps = [row for row in self.rows.values() if not row.resource]
+        if steps and all(row.ended is not None for row in steps):
+            return []
         return [f"{row.what} {row.status}" for row in self.rows.values() if row.resource and row.ended is None]
 
     def table(self, now: float) -> Table:

@@ -290,7 +290,7 @@ def test_a_promotion_runs_its_jobs_segments_first_and_a_shop_without_one_says_wh
         handler({**request, "batch": "gone", "after": ""}, None)
     records.delete(table, TABLE, "demo", "release")
     try:
-        with pytest.raises(Rejected, match="no trained version yet: drop interactions, and wait for the promotion"):
+        with pytest.raises(Rejected, match="nothing of the shop was promoted yet: drop interactions"):
             handler(request, None)
     finally:
         records.put(table, TABLE, RELEASE)

@@ -93,6 +93,9 @@ def test_versions_are_those_that_serve_then_the_newest_approved_ones() -> None:
     ]
     found = batch.trained_versions(release, ["a", "b"], judged)
     assert found == {"user-personalization": "a", "similar-items": "serving"}
+    judged[1]["refused"] = ["user-personalization", "similar-items"]
+    by_hand = batch.trained_versions({"run": "b", "campaigns": {}}, ["a", "b"], judged)
+    assert by_hand == {"user-personalization": "b", "similar-items": "b"}
 
 
 @given(

@@ -153,7 +153,9 @@ def trained_versions(release: Record, promoted: Iterable[str], candidates: Seque
     found: dict[str, str] = {}
     for each in sorted(candidates, key=lambda each: str(each["judgedAt"])):
         if each["run"] in runs:
-            found |= {alias: str(arn) for alias, arn in each["versions"].items() if alias not in each["refused"]}
+            # A run whose versions were all refused has a release only if somebody promoted it by hand.
+            refused = set(each["refused"]) if set(each["versions"]) - set(each["refused"]) else set[str]()
+            found |= {alias: str(arn) for alias, arn in each["versions"].items() if alias not in refused}
     return found | versions(release)
 
 

@@ -70,7 +70,7 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment) -> 
     release = records.get(aws.table, table, shop, RECORD)
     schema = ensure.dataset_schema(aws.personalize, "interactions", names.dataset(shop, "interactions").arn)
     if release is None or schema is None:
-        raise Rejected(shop, "the shop has no trained version yet: drop interactions, and wait for the promotion")
+        raise Rejected(shop, "nothing of the shop was promoted yet: drop interactions, or promote a refused run")
     promoted = [
         each["run"] for each in records.query_prefix(aws.table, table, shop, HISTORY) if not each.get("withdrawnAt")
     ]
