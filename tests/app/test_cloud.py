@@ -4,6 +4,7 @@
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import boto3
@@ -16,6 +17,7 @@ from local.cloud.deploy import BUILD
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, Process, State, access, running
 from tests.app.laptop import Laptop
+from tests.app.waiting import until
 
 
 def test_status_has_the_contract_s_shape(laptop: Laptop) -> None:
@@ -90,6 +92,9 @@ def test_a_browser_s_preflight_is_answered_without_a_key(laptop: Laptop) -> None
 
 def test_what_was_there_before_down_is_there_after_up(laptop: Laptop) -> None:
     laptop.s3.put_object(Bucket=laptop.bucket, Key="notes/kept", Body=b"kept")
+    runs = laptop.client.runs
+    under_way = partial(runs.client.list_executions, stateMachineArn=runs.machine, statusFilter="RUNNING")
+    until(lambda: not under_way()["executions"], "runs of other tests have ended")
     assert lifecycle.down(laptop.home) == ["engine", "cloud"]
     assert running(laptop.home) is None
     state, notes = lifecycle.up(laptop.home, faults=True)

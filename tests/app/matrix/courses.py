@@ -250,7 +250,7 @@ def empty_file(shop: Shop) -> None:
 
 
 def not_a_csv(shop: Shop) -> None:
-    """A zip archive that is called .csv."""
+    """A damaged zip archive that is called .csv."""
     shop.put(b"PK\x03\x04" + bytes(range(256)) * 20)
     shop.rest()
 
