@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parquet files as tables, held against pyarrow."""
+"""Parquet files as tables, compared with pyarrow."""
 
 import io
 import random

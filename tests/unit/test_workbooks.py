@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Excel workbooks as tables, held against openpyxl."""
+"""Excel workbooks as tables, compared with openpyxl."""
 
 import io
 import tempfile

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of a batch job: what it asks and costs before it runs, and what came of it."""
+"""The report of a batch job: its input and price before it runs, then its result."""
 
 from collections.abc import Mapping
 from typing import Any

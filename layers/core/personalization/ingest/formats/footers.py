@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The footer of a Parquet file: its row groups, held against the size of the file.
+"""The footer of a Parquet file: its row groups, checked against the size of the file.
 
 polars ends the process where a damaged footer makes it ask for more memory than there is. So nothing is given to it
 that has not passed here. https://parquet.apache.org/docs/file-format/metadata/ and Thrift's compact protocol.
