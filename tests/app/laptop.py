@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,6 +98,21 @@ class Laptop:
         upload = Upload(key, set(self.client.runs.arns()))
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=content.encode() if isinstance(content, str) else content)
         return self.wait_for_run(upload)
+
+    def drop_while_killing(self, shop: str, text: str, function: str, steps: Mapping[str, bool]) -> Run:
+        """Drop interactions, and kill a function once in each step; `steps`: whether it has done the step by then."""
+        killed = [
+            self.cloud_faults.during("killFunction", f"*{function}*.{step}", f"*{shop}*", times=1, performed=done)
+            for step, done in steps.items()
+        ]
+        with ExitStack() as stack:
+            for each in killed:
+                stack.enter_context(each)
+            run = self.drop(shop, "interactions", text)
+            fired = [rule["fired"] for rule in self.cloud_faults.rules()]
+        assert run.output["outcome"] == "promoted", run.reason or run.output
+        assert fired == [1] * len(steps)
+        return run
 
     def wait_for_run(self, upload: Upload) -> Run:
         """The run that an upload started, when it has ended."""

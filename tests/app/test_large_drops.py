@@ -35,15 +35,7 @@ def test_a_large_drop_is_checked_in_ranges_though_functions_are_killed(laptop: L
     text = content()
     assert len(text) > 3 * PART_BYTES
     laptop.put("drops/vastly/settings.yaml", SETTINGS)
-    killed = [
-        laptop.cloud_faults.during("killFunction", f"*CheckPartFunction*.{step}", "*vastly*", times=1, performed=done)
-        for step, done in (("check", True), ("fit", False), ("count", True))
-    ]
-    with killed[0], killed[1], killed[2]:
-        run = laptop.drop("vastly", "interactions", text)
-        fired = [rule["fired"] for rule in laptop.cloud_faults.rules()]
-    assert run.output["outcome"] == "promoted", run.reason or run.output
-    assert fired == [1, 1, 1]
+    run = laptop.drop_while_killing("vastly", text, "CheckPartFunction", {"check": True, "fit": False, "count": True})
 
     copy = bytearray()
     expected = Expected("k", "interactions", "FULL", ShopSettings())
