@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A drop that is checked in ranges, held against the same drop in one function: report, copies, refused rows, ids."""
 
+import io
 import json
 import random
 import re
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from personalization.core.errors import Rejected
 from personalization.ingest.distributed import cutting
@@ -135,6 +138,62 @@ def test_a_folder_of_parts_of_which_some_are_packed(both: Any, drop: Drop) -> No
     drop(f"{FOLDER}parts/4.csv", HEADER + "".join(lines[900:]))
     one, other = both("interactions", f"{FOLDER}parts/_SUCCESS", "", 5_000)
     assert one == other
+
+
+def row_groups(rows: list[str], each: int) -> bytes:
+    """Rows as Parquet: their ids as text, their times as numbers, and values that are empty or none."""
+    cells = [(row.rstrip("\n").split(",") + [""] * 4)[:4] for row in rows]
+    users, items, times, values = zip(*cells, strict=True)
+    columns = {
+        "USER_ID": pa.array(users),
+        "ITEM_ID": pa.array([item or None for item in items]).dictionary_encode(),
+        "TIMESTAMP": pa.array([int(time) if time.isdigit() else None for time in times], pa.int64()),
+        "EVENT_VALUE": pa.array([float(value) if value in {"1", "-1"} else float("nan") for value in values]),
+    }
+    made = io.BytesIO()
+    pq.write_table(pa.table(columns), made, row_group_size=each)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(("each", "size", "ranges"), [(1, 200_000, 5), (100, 1_000, 14), (9_999, 1_000, 1)])
+def test_parquet_in_runs_of_its_row_groups(
+    both: Any,  # noqa: ANN401 - a fixture
+    bucket: "S3Client",
+    each: int,
+    size: int,
+    ranges: int,
+) -> None:
+    one, other = both("interactions", f"{FOLDER}large.parquet", row_groups(dirty(4), each), size)
+    assert one == other
+    assert len(left(bucket, "imports/demo/large/")) == ranges
+
+
+def test_a_folder_of_parquet_of_which_some_are_cut(both: Any, drop: Drop) -> None:  # noqa: ANN401 - a fixture
+    lines = dirty(5)
+    drop(f"{FOLDER}parts/1.parquet", row_groups(lines[:600], 90))
+    drop(f"{FOLDER}parts/2.parquet", row_groups(lines[600:630], 7))
+    drop(f"{FOLDER}parts/3.parquet", row_groups(lines[630:], 90))
+    one, other = both("interactions", f"{FOLDER}parts/_SUCCESS", "", 9_000)
+    assert one == other
+
+
+def test_a_row_group_that_a_function_cannot_hold_is_refused(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHECK_PART_BYTES", "9000")
+    monkeypatch.setattr(cutting, "LARGEST_GROUP", 4_000)
+    event = {**drop(f"{FOLDER}large.parquet", row_groups(ROWS, 500)), "mayDivide": True}
+    with pytest.raises(Rejected, match=r"row group 1 of its 3 has .* a function holds .*: write row groups of about"):
+        validate(event, None)
+
+
+def test_damaged_pages_are_refused_with_their_place(
+    drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHECK_PART_BYTES", "9000")
+    data = bytearray(row_groups(ROWS, 100))
+    second = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(1).column(0)
+    data[second.data_page_offset : second.data_page_offset + 9] = b"\xff" * 9
+    with pytest.raises(Rejected, match=r"after byte .*not whole Parquet"):
+        in_ranges(bucket, drop(f"{FOLDER}large.parquet", bytes(data)))
 
 
 def test_items_with_their_table(both: Any, bucket: "S3Client") -> None:  # noqa: ANN401 - a fixture

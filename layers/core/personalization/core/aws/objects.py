@@ -3,9 +3,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -338,7 +338,7 @@ def get_range(client: "S3Client", bucket: str, key: str, begin: int, size: int, 
 
 def stream_from(
     client: "S3Client", bucket: str, key: str, version: str | None, begin: int, window: int = WINDOW
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """Yield the bytes of an object from a place on, in chunks; the connection is closed with the iterator.
 
     A request is for `window` bytes, since who reads a range stops long before the object's end.
@@ -363,6 +363,21 @@ def stream_from(
             finally:
                 body.close()
             begin += window
+
+
+def stream_between(
+    client: "S3Client", bucket: str, key: str, version: str | None, bounds: tuple[int, int]
+) -> Iterator[bytes]:
+    """Yield the bytes of an object from a place up to another, in chunks; see `stream_from`."""
+    begin, end = bounds
+    if begin < end:
+        left = end - begin
+        with closing(stream_from(client, bucket, key, version, begin, min(WINDOW, left))) as chunks:
+            for chunk in chunks:
+                yield chunk[:left]
+                left -= len(chunk)
+                if left <= 0:
+                    return
 
 
 def put_json(client: "S3Client", bucket: str, key: str, document: object) -> None:

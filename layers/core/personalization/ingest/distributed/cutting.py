@@ -5,6 +5,8 @@ A range has the rows that begin in its bytes; the last of them may end behind it
 the quotes before it, of which some may be damaged, so no count of quotes tells. A range assumes a beginning (see
 `ranges`) and says where its last row ended. Where the two differ, the later range is checked again from there: what is
 imported is what one pass would import, for any bytes.
+
+Parquet is cut between its row groups, where rows begin for certain.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from personalization.core.errors import Rejected
+from personalization.ingest.formats.footers import RowGroup
 
 MOST_TASKS = 10_000
 """Children of a Distributed Map that AWS runs at a time, at most."""
@@ -20,6 +23,8 @@ ROUNDS = 20
 PARTITION_BYTES = 1 << 28
 """Bytes of a drop for each partition of its hashes: some ten million rows, or less."""
 MOST_PARTITIONS = 512
+LARGEST_GROUP = 1_000_000_000
+"""Bytes of a row group, decompressed, that a function holds in memory with what it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,13 @@ class File:
     size: int
     divisible: bool = True
     """Whether it can be read from any line on."""
+    groups: Sequence[RowGroup] = ()
+    """Those of Parquet, in the order of their bytes, where it can be read from any of them on."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes of its text, about."""
+        return max(self.size, sum(group.weight for group in self.groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,10 @@ class Task:
     """Lines after the range's first line begin that belong to the row before; None to find out."""
     encoding: str | None = None
     """None to find out."""
+    before: int = 0
+    """Rows of the file's row groups before it."""
+    rows: int | None = None
+    """Rows of its row groups; None where it has none."""
 
     @property
     def name(self) -> str:
@@ -70,13 +86,21 @@ class Outcome:
 
 
 def cut(resource: str, files: Sequence[File], size: int, largest: int) -> list[Task]:
-    """Cut a drop into ranges of at most `size` bytes: of equal size within a file, and none of two files.
+    """Cut a drop into ranges of at most `size` bytes: of equal size within a text, and none of two files.
 
     Raises:
-        Rejected: a file that cannot be divided has more than `largest` bytes; or there are too many ranges.
+        Rejected: a file that cannot be divided has more than `largest` bytes, or a row group more than a function
+            holds; or there are too many ranges.
     """
     tasks: list[Task] = []
     for number, file in enumerate(files):
+        if file.groups:
+            for before, groups in _runs(resource, file.groups, size):
+                begin, end = groups[0].begin if before else 0, groups[-1].end
+                rows = sum(group.rows for group in groups)
+                last = groups[-1] is file.groups[-1]
+                tasks.append(Task(len(tasks), number, begin, end, last, 0, before=before, rows=rows))
+            continue
         if not file.divisible and file.size > largest:
             problem = f"one of its files has {file.size / 1e9:,.1f} GB and cannot be read in parts"
             advice = (
@@ -92,6 +116,22 @@ def cut(resource: str, files: Sequence[File], size: int, largest: int) -> list[T
         problem = f"it would be checked in {len(tasks):,} ranges, of which there can be {MOST_TASKS:,}"
         raise Rejected(resource, f"{problem}: write fewer and larger files")
     return tasks
+
+
+def _runs(resource: str, groups: Sequence[RowGroup], size: int) -> Iterator[tuple[int, list[RowGroup]]]:
+    """Yield the row groups of each range, and the number of rows before them."""
+    before, run = 0, list[RowGroup]()
+    for number, group in enumerate(groups, 1):
+        held = max(group.unpacked, group.end - group.begin)
+        if held > LARGEST_GROUP:
+            problem = f"row group {number:,} of its {len(groups):,} has {held / 1e9:,.1f} GB unpacked"
+            advice = "write row groups of about 128 MB, or a million rows each"
+            raise Rejected(resource, f"{problem}; a function holds {LARGEST_GROUP / 1e9:,.0f} GB: {advice}")
+        if run and sum(each.weight for each in run) + group.weight > size:
+            yield before, run
+            before, run = before + sum(each.rows for each in run), []
+        run.append(group)
+    yield before, run
 
 
 def partitions(size: int) -> int:

@@ -9,10 +9,12 @@ from personalization.ingest.csv.rows import Form, Table
 from personalization.ingest.distributed import cutting
 from personalization.ingest.distributed.cutting import File
 from personalization.ingest.distributed.ranges import FileForm
+from personalization.ingest.distributed.row_groups import RowGroups
 from personalization.ingest.distributed.store import Context, Work
 from personalization.ingest.findings import Expected
 from personalization.ingest.formats import archives, encodings, separators
 from personalization.ingest.formats.encodings import Utf8
+from personalization.ingest.formats.footers import RowGroup
 from personalization.ingest.parts import Parts, SourcePart
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ _SAMPLE = 1 << 16
 """Bytes by which a separator is guessed, as for other files."""
 _OTHERS = (b"PAR1", b"PK", b"\xd0\xcf\x11\xe0", b"%PDF")
 """First bytes of files that are no text."""
+_DENSEST = 8
+"""Times that Parquet is smaller than its text, but for files with hardly a difference between their rows."""
 
 
 class Division:
@@ -48,10 +52,14 @@ class Division:
         every = [part for part in parts.every if part.size]
         found = ((number, self._form(part, expected, parts.columns)) for number, part in enumerate(every))
         forms = {number: form for number, form in found if form is not None}
-        files = [File(part.size, number in forms) for number, part in enumerate(every)]
+        files = [File(part.size, number in forms, self._groups(part)) for number, part in enumerate(every)]
         tasks = cutting.cut(expected.resource, files, self._size, archives.LARGEST)
-        context = Context(shop, expected, every, parts.columns, forms, cutting.partitions(parts.size), copies)
-        work.begin(context, tasks)
+        partitions = cutting.partitions(sum(file.weight for file in files))
+        work.begin(Context(shop, expected, every, parts.columns, forms, partitions, copies), tasks)
+
+    def _groups(self, part: SourcePart) -> Sequence[RowGroup]:
+        """Return the row groups of a Parquet file that may have more than one range's text."""
+        return RowGroups(self._s3, self._bucket).find(part) if part.size * _DENSEST > self._size else ()
 
     def _form(self, part: SourcePart, expected: Expected, names: Sequence[str]) -> FileForm | None:
         """Return how a file is written that can be read in ranges; None of others, and of those that are one range."""

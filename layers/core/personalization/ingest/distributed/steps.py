@@ -24,6 +24,7 @@ from personalization.ingest.csv.rows import EMPTY
 from personalization.ingest.distributed import cutting
 from personalization.ingest.distributed.cutting import Outcome, Task
 from personalization.ingest.distributed.ranges import Range, Whole
+from personalization.ingest.distributed.row_groups import RowGroups
 from personalization.ingest.distributed.store import Context, Result, Work
 from personalization.ingest.findings import Expected
 from personalization.shop.keys import DataKind
@@ -108,7 +109,7 @@ class Steps:
             try:
                 return self._check(task, Path(folder))
             except Rejected as refused:
-                where = f"in the lines after byte {task.begin:,}: " if task.begin else ""
+                where = f"after byte {task.begin:,}: " if task.begin else ""
                 outcome = Outcome(task.skipped or 0, 0, None, refused=f"{where}{refused.reason}")
                 return Result(outcome)
 
@@ -156,6 +157,9 @@ class Steps:
             task = replace(task, encoding=task.encoding or settings.encoding)
             stream = partial(objects.stream_from, self._s3, self._bucket, part.key, part.version_id)
             yield Range(expected.resource, stream, task, form, total=context.bytes_of_text)
+            return
+        if task.rows is not None:
+            yield Whole(RowGroups(self._s3, self._bucket).open(part, task, settings, scratch))
             return
         with (
             objects.reading(self._s3, self._bucket, part.key, part.version_id) as body,

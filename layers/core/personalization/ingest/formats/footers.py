@@ -8,7 +8,7 @@ that has not passed here. https://parquet.apache.org/docs/file-format/metadata/ 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 MAGIC, ENCRYPTED = b"PAR1", b"PARE"
 _TAIL = 8
@@ -16,6 +16,8 @@ _TAIL = 8
 _MOST_BYTES = 64 << 20
 """Bytes of the largest footer."""
 _DEEPEST = 20
+_CELL = 16
+"""Bytes of a value as text, as of ids and times."""
 _STRUCT, _LIST = 12, 9
 
 
@@ -32,6 +34,12 @@ class RowGroup:
     """The byte behind them."""
     unpacked: int
     """Bytes of its pages, decompressed."""
+    columns: int
+
+    @property
+    def weight(self) -> int:
+        """Bytes of its values as text, about: equal ones may take hardly any in its pages."""
+        return max(self.unpacked, self.rows * self.columns * _CELL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +54,45 @@ class Footer:
 
 
 def read(path: Path) -> Footer:
-    """Read the footer of a file.
+    """Read the footer of a file; see `parse`."""
+    with path.open("rb") as file:
+
+        def part(begin: int, size: int) -> bytes:
+            file.seek(begin)
+            return file.read(size)
+
+        return parse(part, path.stat().st_size)
+
+
+def parse(part: Callable[[int, int], bytes], size: int) -> Footer:
+    """Return the footer of a file of so many bytes; `part` returns those from a place on, and how many.
 
     Raises:
         Damaged: it is cut or damaged; the reason says how.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        return _read(file, size)
-
-
-def _read(file: BinaryIO, size: int) -> Footer:
-    if size < len(MAGIC) + _TAIL:
-        raise Damaged("it ends too early")
-    file.seek(size - _TAIL)
-    tail = file.read(_TAIL)
-    if tail[4:] == ENCRYPTED:
-        raise Damaged("it is encrypted, and needs to be written without a key")
-    length = int.from_bytes(tail[:4], "little")
-    begin = size - _TAIL - length
-    if tail[4:] != MAGIC or begin < len(MAGIC) or length > _MOST_BYTES:
-        raise Damaged("its end is missing")
-    file.seek(begin)
+    begin = find(part, size)
     try:
-        document = _Compact(file.read(length)).struct()
+        document = _Compact(part(begin, size - _TAIL - begin)).struct()
         footer = Footer(begin, tuple(_group(each, begin, len(_leaves(document[2]))) for each in document[4]))
         if footer.rows != document[3]:
             raise Damaged("its row groups do not add up")
     except (KeyError, TypeError, IndexError, AttributeError, OverflowError):
         raise Damaged("its footer is damaged") from None
     return footer
+
+
+def find(part: Callable[[int, int], bytes], size: int) -> int:
+    """Return the place of the footer; see `parse`."""
+    if size < len(MAGIC) + _TAIL:
+        raise Damaged("it ends too early")
+    tail = part(size - _TAIL, _TAIL)
+    if tail[4:] == ENCRYPTED:
+        raise Damaged("it is encrypted, and needs to be written without a key")
+    length = int.from_bytes(tail[:4], "little")
+    begin = size - _TAIL - length
+    if tail[4:] != MAGIC or begin < len(MAGIC) or length > _MOST_BYTES:
+        raise Damaged("its end is missing")
+    return begin
 
 
 def _leaves(schema: list[dict[int, Any]]) -> list[dict[int, Any]]:
@@ -97,7 +114,8 @@ def _group(group: dict[int, Any], end: int, columns: int) -> RowGroup:
             raise Damaged("its footer names pages that are not there")
     if len(chunks) != columns or not chunks:
         raise Damaged("its row groups lack columns")
-    return RowGroup(rows, min(begins, default=end), max(ends, default=end), sum(chunk[6] for chunk in chunks))
+    unpacked = sum(chunk[6] for chunk in chunks)
+    return RowGroup(rows, min(begins, default=end), max(ends, default=end), unpacked, columns)
 
 
 class _Compact:

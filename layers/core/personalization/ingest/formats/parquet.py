@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parquet files as tables. The first row is row 1."""
+"""Parquet files as tables. The first row that is read is row 1."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,7 +50,7 @@ class Table:
         try:
             rows = footers.read(path).rows
         except footers.Damaged as error:
-            raise _damaged(resource, str(error)) from None
+            raise damaged(resource, str(error)) from None
         self._selection = selection or Selection(0, rows)
         self._read = 0
         self._size = 0
@@ -71,16 +71,15 @@ class Table:
         """Yield the rows."""
         step = max(1, min(PIECE_ROWS, _CELLS // len(self.header)))
         chosen = self._selection
-        for first in range(chosen.first, chosen.first + chosen.rows, step):
-            rows = min(step, chosen.first + chosen.rows - first)
+        for first in range(0, chosen.rows, step):
+            rows = min(step, chosen.rows - first)
             with _translated(self._resource):
-                frame = pl.scan_parquet(self._path).select(self.header).slice(first, rows).collect()
+                frame = pl.scan_parquet(self._path).select(self.header).slice(chosen.first + first, rows).collect()
             if frame.height != rows:
-                raise _damaged(self._resource, "it has fewer rows than its footer says")
+                raise damaged(self._resource, "it has fewer rows than its footer says")
             texts, after = self._texts(frame), first + rows
             lines = pl.int_range(first + 1, after + 1, dtype=pl.UInt32, eager=True).alias(LINE)
-            end = chosen.first + chosen.rows
-            for piece in cells.pieces(texts, lines, self._free(), last=after == end):
+            for piece in cells.pieces(texts, lines, self._free(), last=after == chosen.rows):
                 self._read += piece.lines.len()
                 self._size += piece.size
                 if self._size > archives.LARGEST:
@@ -116,7 +115,7 @@ class Table:
         return [source(index) for index, dtype in enumerate(self._columns.values()) if _kind(dtype) == _TEXT]
 
 
-def _damaged(resource: str, reason: str) -> Rejected:
+def damaged(resource: str, reason: str) -> Rejected:
     return Rejected(resource, f"the file is not whole Parquet: {reason}. Export and upload it again")
 
 
@@ -125,12 +124,12 @@ def _translated(resource: str) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _damaged(resource, str(error).splitlines()[0]) from None
+        raise damaged(resource, str(error).splitlines()[0]) from None
     except BaseException as error:
         # Damaged pages make polars panic.
         if not _is_panic(error):
             raise
-        raise _damaged(resource, "its pages are damaged") from None
+        raise damaged(resource, "its pages are damaged") from None
 
 
 def _is_panic(error: BaseException) -> bool:
