@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sections for files of one kind: what they mean, and what is refused of them."""
 
+import json
+
 import pytest
 from personalization.core.errors import Rejected
 from personalization.ingest.header import Layout, arrange, recognise
@@ -30,7 +32,8 @@ def arranged(kind: DataKind, header: str, text: str) -> Layout:
         ("timezone: Europe/Berln", "users.timezone: is no time zone: write one like Europe/Berlin"),
         ("encoding: cp94", "users.encoding: is no encoding of text: write one like utf-8, cp949"),
         ("encoding: rot13", "users.encoding: is no encoding of text"),
-        ("separator: ab", "users.separator: must be one character, such as ';' or '|', or tab"),
+        ("separator: ab", "users.separator: must be one ASCII character, such as ';' or '|', or tab"),
+        ("separator: §", "users.separator: must be one ASCII character"),
         ("currency: '12'", "users.currency: must be a sign or a word"),
         ("dates: '%d/%m'", "users.dates: must name year, month and day, such as %Y-%m-%d"),
         ("dates: '%Q'", "users.dates: %Q is no part of a date here"),
@@ -42,6 +45,13 @@ def arranged(kind: DataKind, header: str, text: str) -> Layout:
 def test_bad_sections_are_refused_with_their_place(text: str, reason: str) -> None:
     with pytest.raises(Rejected, match=reason):
         settings(f"users: {{{text}}}")
+
+
+@pytest.mark.parametrize("separator", [";", "|", "^", "~", "tab", " ", "\x01"])
+def test_separators_of_one_ascii_character_are_taken(separator: str) -> None:
+    users = settings(json.dumps({"users": {"separator": separator}})).users
+    assert users is not None
+    assert users.separator == ("\t" if separator == "tab" else separator)
 
 
 def test_only_what_a_section_sets_changes_the_digest() -> None:

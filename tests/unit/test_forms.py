@@ -193,6 +193,16 @@ def test_own_columns_and_returns_have_the_shops_marks_and_texts_stay() -> None:
     assert "1 rows with MENGE below 0 became events of the type Return" in found.notes
 
 
+def test_notes_about_changes_count_no_rows_that_are_left_out() -> None:
+    text = "interactions: {returns: {column: qty}, event_types: {sale: Purchase}, defaults: {EVENT_VALUE: 1}}"
+    header = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE,qty"
+    good, bad = "u,i,2024-01-01,sale,,-1", ["u,,2024-01-01,sale,,-1", "u,i,yesterday,sale,,-1"]
+    rows, found = read("interactions", text, header, good, *bad)
+    assert (rows[1:], found.rejected) == (["u,i,1704067200,Return,1,-1"], 2)
+    counted = [each for each in found.notes if each[0].isdigit()]
+    assert [each.partition(" ")[0] for each in counted] == ["1"] * 4, counted
+
+
 def test_event_types_get_the_names_that_they_have_here() -> None:
     text = "interactions: {event_types: {purchase: Purchase, view_item: View}}"
     lines = [f"u,i,170000000{n},{kind}" for n, kind in enumerate(["purchase", "view_item", "Wish", ""])]

@@ -17,7 +17,8 @@ Unit = Literal["s", "ms", "us"]
 ISO = "iso"
 DIRECTIVES = "YymdejHIMSfpbBz"
 """Directives that a date format may have, as Python's strptime has them, and e for a day without a zero."""
-SEPARATOR = r"^(tab|[^\w\s\"\\]|[\t ])$"
+SEPARATOR = r"^(tab|[\t !#-/:-@\[\]^`{-~\x01-\x08\x0e-\x1f])$"
+"""One ASCII character that is no letter, digit, underscore, quote or backslash."""
 SIGN = r"^[^\d\s.,'+-]([^\d.,'+-]{0,6}[^\d\s.,'+-])?$"
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stream a drop into its import copy: name and order columns as in the schema, fill gaps, leave out bad rows."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -242,19 +243,9 @@ class _Checker:
         partial.rejects.take(rows)
         changed = changes.total()
         breaks = rows.breaks or self._broken_default
-        cells = [self._values(slot, rows.frame) for slot in self._slots]
-        verdicts = [
-            columns.check(slot.column, values, self._expected.now, breaks=breaks, most=self._most[slot.name]).also(
-                broken
-            )
-            for slot, (values, broken) in zip(self._slots, cells, strict=True)
-        ]
-        codes = columns.codes(verdicts)
-        by_name = {slot.name: verdict for slot, verdict in zip(self._slots, verdicts, strict=True)}
+        by_name = self._checked(rows.frame, changes, breaks=breaks)
+        codes = columns.codes([*by_name.values()])
         for name, verdict in by_name.items():
-            changes["converted", name] += verdict.converted
-            changes["joined", name] += verdict.joined
-            changes["cut", name] += verdict.cut
             if verdict.cut and name in self._profile.types:
                 self._profile.types[name].cut = True
         frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in by_name.items()])
@@ -262,6 +253,9 @@ class _Checker:
         lines, left_out = rows.frame[LINE], rows.left_out
         if codes is not None:
             good = codes == 0
+            unimported = Counter[tuple[str, str]]()
+            self._checked(rows.frame.filter(~good), unimported, breaks=breaks)
+            changes.subtract(unimported)
             left_out = pl.concat([left_out, partial.rejects.refuse(rows, codes)]).sort()
             frame, seconds = frame.filter(good), seconds.filter(good) if seconds is not None else None
             lines = lines.filter(good)
@@ -283,6 +277,21 @@ class _Checker:
         partial.size += sum(map(len, parts))
         return lines, parts
 
+    def _checked(
+        self, frame: pl.DataFrame, changes: Counter[tuple[str, str]], *, breaks: bool
+    ) -> dict[str, columns.Verdict]:
+        """Check the columns of the import, and count how their cells are changed."""
+        verdicts = {}
+        for slot in self._slots:
+            values, broken = self._values(slot, frame, changes)
+            most = self._most[slot.name]
+            verdict = columns.check(slot.column, values, self._expected.now, breaks=breaks, most=most).also(broken)
+            changes["converted", slot.name] += verdict.converted
+            changes["joined", slot.name] += verdict.joined
+            changes["cut", slot.name] += verdict.cut
+            verdicts[slot.name] = verdict
+        return verdicts
+
     def _warn(self, frame: pl.DataFrame, rows: Rows) -> None:
         """Note columns with ids that Personalize advises against.
 
@@ -293,7 +302,9 @@ class _Checker:
             names = columns.IDS.intersection(frame.columns) - self._profile.strange
             self._profile.strange.update(name for name in names if frame[name].str.contains(_DISCOURAGED).any())
 
-    def _values(self, slot: Slot, frame: pl.DataFrame) -> tuple[pl.Series, pl.Series | None]:
+    def _values(
+        self, slot: Slot, frame: pl.DataFrame, changes: Counter[tuple[str, str]]
+    ) -> tuple[pl.Series, pl.Series | None]:
         """Return the cells of a column, and the rules that they break already."""
         broken = None
         if slot.source is None:
@@ -304,13 +315,13 @@ class _Checker:
                 converted = convert(slot.column, cells, slot.form)
                 values, broken = converted.values, converted.broken
                 kind = "converted" if slot.column and slot.column.name.endswith("TIMESTAMP") else "numbers"
-                self._profile.changes[kind, slot.name] += converted.changed
+                changes[kind, slot.name] += converted.changed
             if slot.name == "EVENT_TYPE" and (names := self._layout.event_types):
                 values = cells.replace(list(names), list(names.values()))
-                self._profile.changes["renamed", slot.name] += int((values != cells).sum())
+                changes["renamed", slot.name] += int((values != cells).sum())
             if slot.default is not None:
                 empty = cells.str.len_bytes() == 0
-                self._profile.changes["filled", slot.name] += int(empty.sum())
+                changes["filled", slot.name] += int(empty.sum())
                 values = values if not empty.any() else values.set(empty, slot.default)
         returns = self._layout.returns
         if returns is None or slot.name != "EVENT_TYPE":
@@ -318,7 +329,7 @@ class _Checker:
         cells = frame[source(returns.source)]
         numbers = plain_numbers(cells, returns.form) if returns.form else cells.str.strip_chars()
         back = (numbers.cast(pl.Float64, strict=False) < returns.below).fill_null(value=False)
-        self._profile.changes["returned", slot.name] += int(back.sum())
+        changes["returned", slot.name] += int(back.sum())
         return values.set(back, RETURN) if back.any() else values, broken
 
 

@@ -88,8 +88,6 @@ class Text(rows.Table):
         while len(head) < _HEAD and (more := next(text, b"")):
             head += more
         separator = settings.separator or separators.guess(head[:_HEAD].decode(errors="replace"))
-        if not separator.isascii():
-            raise Rejected(resource, f"the setting separator must be an ASCII character, not {separator}")
         self._given = notes
         if not settings.separator and separator != ",":
             self._given = [*notes, f"the values are separated by {separators.SEPARATORS[separator]}"]
