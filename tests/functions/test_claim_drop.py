@@ -174,6 +174,21 @@ def test_a_report_compares_with_the_last_import_of_its_kind_and_mode(machine: "S
     assert runs(machine, "run-g", later(CLAIM, 7), "imported")["since"] is None
 
 
+def test_a_drop_is_compared_with_the_ids_that_were_imported_last(machine: "SFNClient") -> None:
+    users = KEY.replace("interactions/", "users/")
+    more = users.replace("users/", "users/incremental/")
+    assert runs(machine, "run-a", later(CLAIM, 1, key=users), "imported")["ids"] == {}
+    assert runs(machine, "run-b", later(CLAIM, 2, key=more), "imported")["ids"] == {"users": ["run-a"]}
+    me = begun(machine, "run-c")
+    handler(later(CLAIM, 3, key=users) | me, None)
+    (drop,) = handler(load("claim_drop_collect") | me, None)["drops"]
+    assert drop["request"]["ids"] == {"users": ["run-b"]}
+    told = {key: drop[key] for key in ("id", "key", "kind", "mode")} | {"outcome": "imported"}
+    handler(load("claim_drop_finish") | me | {"drops": [told], "failure": "Broken: it", "imported": []}, None)
+    # The import failed, so the ids are still those before.
+    assert runs(machine, "run-d", later(CLAIM, 4), "imported")["ids"] == {"users": ["run-b"]}
+
+
 def test_what_failed_is_not_handled_already(machine: "SFNClient") -> None:
     me = begun(machine, "run-a")
     handler(later(CLAIM, 1) | me, None)
@@ -259,6 +274,21 @@ def test_what_came_meanwhile_starts_the_run_that_follows_once(machine: "SFNClien
 def test_what_is_none_of_ours_is_refused(machine: "SFNClient", started: object, reason: str) -> None:
     with pytest.raises(Rejected, match=reason):
         handler(CLAIM | begun(machine) | {"input": started}, None)
+
+
+def test_a_manifest_outside_a_folder_is_refused_once_though_two_rules_take_it(
+    machine: "SFNClient", table: "DynamoDBClient"
+) -> None:
+    late = {"version-id": "v1", "key": KEY.rpartition("/")[0] + "/manifest.json"}
+    event = later(CLAIM, 1, **late)
+    with pytest.raises(Rejected, match="a manifest belongs beside its parts, in a folder of their own"):
+        handler(event | begun(machine, "run-a"), None)
+    done = handler(event | begun(machine, "run-b"), None)
+    assert (done["outcome"], done["by"]) == ("alreadyHandled", "run-a")
+    # The run that was refused may be told once more.
+    with pytest.raises(Rejected, match="a manifest belongs beside its parts"):
+        handler(event | begun(machine, "run-a"), None)
+    assert [each["state"]["S"] for each in claims(table)] == ["refused"]
 
 
 def test_a_folder_marker_is_nothing(machine: "SFNClient", table: "DynamoDBClient") -> None:

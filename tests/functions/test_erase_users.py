@@ -18,7 +18,6 @@ from personalization.events import erasure_requests, store
 from personalization.events.erasure_requests import REMEMBER_SECONDS
 from personalization.events.erasures import JOB_SECONDS, PATIENCE_SECONDS, SETTLED_SECONDS, Request
 from personalization.events.models import Call
-from personalization.ingest import report
 from personalization.ingest.csv import counts
 from personalization.likelihood import inputs, shards
 from personalization.releases import probe
@@ -537,7 +536,7 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
     for key, form in copies.items():
         text = "".join(form(row) for row in (header, *((user, note, "5") for user in both)))
         bucket.put_object(Bucket=BUCKET, Key=key, Body=text.encode())
-    hashes, sample = report.ids_key("demo", "users"), probe.key("demo")
+    hashes, sample = "reports/demo/known/users/run-1.ipc", probe.key("demo")
     bucket.put_object(Bucket=BUCKET, Key=hashes, Body=counts.pack_ids(counts.hash_ids(pl.Series(both))) or b"")
     bucket.put_object(Bucket=BUCKET, Key=sample, Body=json.dumps({"users": both, "items": ["i1"]}).encode())
     place = "likelihood/demo/run-1/shoppers-0000.json.gz"
@@ -568,7 +567,7 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
 def test_hashes_that_another_build_has_made_go_with_whoever_is_in_them(
     personalize: FakePersonalize, bucket: "S3Client"
 ) -> None:
-    key = report.ids_key("demo", "users")
+    key = "reports/demo/known/users.ipc"
     bucket.put_object(Bucket=BUCKET, Key=key, Body=b"of another build")
     ask()
     round_made(sent=1)

@@ -215,6 +215,32 @@ def test_interactions_are_held_against_the_ids_that_were_dropped_before(drop: Dr
     assert "unknown" not in told["users"]
 
 
+def test_ids_count_once_they_are_imported_and_in_the_run_that_checked_them(drop: Drop, bucket: "S3Client") -> None:
+    def unknown(run: str, imported: list[str]) -> object:
+        event = {**drop(HISTORY, interactions()), "run": run, "ids": {"items": imported}}
+        handler(event, None)
+        return report(bucket, event)["items"].get("unknown", {}).get("ids")
+
+    def check(run: str, items: int, imported: list[str]) -> object:
+        text = "ITEM_ID,PRICE,CATEGORY_L1\n" + "".join(f"i{row},1,c\n" for row in range(items))
+        event = {**drop(ITEMS, text), "run": run, "ids": {"items": imported}}
+        handler(event, None)
+        return report(bucket, event, "items")["ids"]["new"]
+
+    assert check("run-1", 40, []) is None
+    assert check("run-2", 45, ["run-1"]) == 5
+    # A check that is repeated compares with the same ids.
+    assert check("run-2", 45, ["run-1"]) == 5
+    assert unknown("run-2", ["run-1"]) == 5
+    # The import of run-2 failed.
+    assert unknown("run-3", ["run-1"]) == 10
+    assert check("run-4", 42, ["run-1"]) == 2
+    # Of a claim that was imported before run-4 took it again, and whose check there left nothing.
+    assert unknown("run-5", ["refused", "run-1"]) == 10
+    kept = bucket.list_objects_v2(Bucket=BUCKET, Prefix="reports/demo/known/")["Contents"]
+    assert [each["Key"].rpartition("/")[2] for each in kept] == ["run-1.ipc", "run-4.ipc"]
+
+
 def test_a_large_object_is_copied_in_parts_none_of_which_takes_long(bucket: "S3Client") -> None:
     ranges: list[str] = []
     bucket.meta.events.register(
@@ -690,5 +716,6 @@ def test_other_ids_than_those_of_the_last_items_are_noticed(drop: Drop) -> None:
         return "ITEM_ID,PRICE,CATEGORY_L1\n" + "".join(f"{prefix}{row},1,c\n" for row in range(200))
 
     handler(first := drop(ITEMS, items("i")), None)
-    event = {**drop(ITEMS, items("0")), "run": "run-2", "last": {"key": ITEMS, "run": first["run"]}}
+    last = {"last": {"key": ITEMS, "run": first["run"]}, "ids": {"items": [first["run"]]}}
+    event = {**drop(ITEMS, items("0")), "run": "run-2", **last}
     assert "looks wrong: of its 200 items only 0 are among the 200 before" in str(handler(event, None)["notes"])

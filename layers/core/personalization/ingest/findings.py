@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The results of checking all rows of a drop, and whether it can be imported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from personalization.ingest.origins import LONE, Origins
@@ -46,6 +46,8 @@ class Expected:
     """The dataset group, if it exists: events streamed to it must not be imported again."""
     known: Mapping[DataKind, bytes | None] = field(default_factory=dict)
     """The ids of the other datasets, or of this one's earlier drops; see `counts.hash_ids`."""
+    known_by: Mapping[DataKind, Sequence[str]] = field(default_factory=dict)
+    """The runs that may have left these ids, the best first; see `known_ids`."""
 
 
 EXAMPLES = 5

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hashes of a dataset's ids, which later drops of interactions are compared with.
 
-They are one file, or beyond `counts.MOST_IDS` one for each partition of the hashes, so that a check in ranges compares
-any number of them exactly. A check in one function compares with the one file alone.
+A check leaves those of its own drop under the name of its run. They count for what the same run checks afterwards, and
+for others once that run has imported them. They are one file, or beyond `counts.MOST_IDS` one for each partition of the
+hashes, so that a check in ranges compares any number of them exactly. A check in one function compares with the one
+file alone.
 """
 
-from collections.abc import Collection
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from personalization.core.aws import objects
-from personalization.ingest import report
 from personalization.ingest.csv import counts
 from personalization.shop.keys import DataKind
 
@@ -21,61 +23,78 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """The known ids of a shop."""
+    """The known ids of a shop.
 
-    def __init__(self, client: "S3Client", bucket: str, shop: str) -> None:
+    Args:
+        client, bucket, shop: where they are.
+        runs: the runs whose ids of a kind are known, the best first.
+    """
+
+    def __init__(
+        self, client: "S3Client", bucket: str, shop: str, runs: Mapping[DataKind, Sequence[str]] = MappingProxyType({})
+    ) -> None:
         self._s3 = client
         self._bucket = bucket
         self._shop = shop
+        self._runs = runs
 
     def load(self, kind: DataKind, partition: int = 0, partitions: int = 1) -> bytes | None:
         """Return the file of all ids, or one with at least those of a partition; None where there is none."""
-        data = objects.get_bytes(self._s3, self._bucket, report.ids_key(self._shop, kind))
-        if data or partitions == 1:
-            return data
-        files = self._files(kind)
+        for stem in self._stems(kind):
+            data = objects.get_bytes(self._s3, self._bucket, f"{stem}.ipc")
+            if data is not None:
+                return data if data or partitions == 1 else self._partition(stem, partition, partitions)
+        return None
+
+    def put(self, kind: DataKind, run: str, data: bytes) -> None:
+        """Store the ids that a run checked; empty where nothing can be compared with them."""
+        objects.put_bytes(self._s3, self._bucket, f"{self._stem(kind, run)}.ipc", data)
+
+    def outdated(self, kind: DataKind, run: str) -> list[str]:
+        """Return the keys of ids that are neither known nor those that a run checked."""
+        stems = (
+            stem for stem in self._stems(kind) if objects.size(self._s3, self._bucket, f"{stem}.ipc", None) is not None
+        )
+        kept = [self._stem(kind, run), *islice(stems, 1)]
+        keys = objects.list_keys(self._s3, self._bucket, _root(self._shop, kind))
+        return [key for key in keys if not any(key.startswith((f"{stem}.", f"{stem}/")) for stem in kept)]
+
+    def put_partitions(self, kind: DataKind, run: str, number: int, hashes: pl.Series) -> None:
+        """Store a partition of more ids than one file has; `finish` makes them complete."""
+        key = f"{self._stem(kind, run)}/{number:03d}.ipc"
+        objects.put_bytes(self._s3, self._bucket, key, counts.ids_file(hashes))
+
+    def finish(self, kind: DataKind, run: str, partitions: int) -> None:
+        """Make the partitions complete, beside the empty file that `put` has stored."""
+        objects.put_json(self._s3, self._bucket, f"{self._stem(kind, run)}.json", {"partitions": partitions})
+
+    def _partition(self, stem: str, partition: int, partitions: int) -> bytes | None:
+        document = objects.get_json(self._s3, self._bucket, f"{stem}.json")
+        files = 0 if document is None else int(document["partitions"])
         # Both numbers are powers of two.
         wanted = range(partition % files, files, min(files, partitions)) if files else ()
-        found = [self._hashes(kind, number) for number in wanted]
+        read = (objects.get_bytes(self._s3, self._bucket, f"{stem}/{number:03d}.ipc") for number in wanted)
+        found = [counts.unpack_ids(data) for data in read]
         known = [each for each in found if each is not None]
         return counts.ids_file(pl.concat(known)) if known and len(known) == len(found) else None
 
-    def put(self, kind: DataKind, data: bytes) -> None:
-        """Store the ids in one file, which is empty where nothing can be compared with them."""
-        objects.put_bytes(self._s3, self._bucket, report.ids_key(self._shop, kind), data)
-        if files := self._files(kind):
-            objects.put_json(self._s3, self._bucket, self._document(kind), {"partitions": 0})
-            for number in range(files):
-                objects.put_bytes(self._s3, self._bucket, self._key(kind, number), b"")
+    def _stems(self, kind: DataKind) -> Iterator[str]:
+        """Yield the beginnings of keys that may have the ids; the last is that of releases whose checks shared one."""
+        yield from (self._stem(kind, run) for run in self._runs.get(kind, ()))
+        yield _root(self._shop, kind)
 
-    def put_partitions(self, kind: DataKind, number: int, hashes: pl.Series) -> None:
-        """Store a partition of more ids than one file has; `finish` makes them known."""
-        objects.put_bytes(self._s3, self._bucket, self._key(kind, number), counts.ids_file(hashes))
+    def _stem(self, kind: DataKind, run: str) -> str:
+        return f"{_root(self._shop, kind)}/{run}"
 
-    def finish(self, kind: DataKind, partitions: int) -> None:
-        """Make the partitions known in place of earlier ids."""
-        objects.put_json(self._s3, self._bucket, self._document(kind), {"partitions": partitions})
-        objects.put_bytes(self._s3, self._bucket, report.ids_key(self._shop, kind), b"")
 
-    def forget(self, kind: DataKind, ids: Collection[str]) -> None:
-        """Delete ids."""
-        without = partial(counts.without_ids, ids=ids)
-        files = [report.ids_key(self._shop, kind), *(self._key(kind, number) for number in range(self._files(kind)))]
-        for key in files:
-            data = objects.get_bytes(self._s3, self._bucket, key)
-            short = without(data) if data else None
-            if short is not None:
-                objects.put_bytes(self._s3, self._bucket, key, short)
+def forget(client: "S3Client", bucket: str, shop: str, kind: DataKind, ids: Collection[str]) -> None:
+    """Delete ids of a shop, also those that no run has imported yet."""
+    for key in objects.list_keys(client, bucket, _root(shop, kind)):
+        data = objects.get_bytes(client, bucket, key) if key.endswith(".ipc") else None
+        short = counts.without_ids(data, ids) if data else None
+        if short is not None:
+            objects.put_bytes(client, bucket, key, short)
 
-    def _files(self, kind: DataKind) -> int:
-        document = objects.get_json(self._s3, self._bucket, self._document(kind))
-        return 0 if document is None else int(document["partitions"])
 
-    def _hashes(self, kind: DataKind, number: int) -> pl.Series | None:
-        return counts.unpack_ids(objects.get_bytes(self._s3, self._bucket, self._key(kind, number)))
-
-    def _document(self, kind: DataKind) -> str:
-        return f"{report.ids_key(self._shop, kind).removesuffix('.ipc')}.json"
-
-    def _key(self, kind: DataKind, number: int) -> str:
-        return f"{report.ids_key(self._shop, kind).removesuffix('.ipc')}/{number:03d}.ipc"
+def _root(shop: str, kind: DataKind) -> str:
+    return f"reports/{shop}/known/{kind}"

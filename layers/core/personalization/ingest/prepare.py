@@ -222,7 +222,7 @@ class Preparation:
         now = datetime.now(UTC)
         before = self._history_size(each) if kind == "interactions" and drop.mode != "FULL" else 0
         about = Subject(drop.shop, request.run, kind, drop.mode, each.key, now, chosen, before)
-        reporter = _Reporter(self._s3, request.bucket, about, part, self._last)
+        reporter = _Reporter(self._s3, request, about, part, self._last)
         try:
             expected = self._expected(drop, kind, chosen, now)
             source = Source(self._s3, request.bucket, drop, list_parts(self._s3, request.bucket, drop, each.version_id))
@@ -239,7 +239,7 @@ class Preparation:
             raise type(refused)(refused.resource, f"{refused.reason}{way} (report: {page})") from None
         checked = reporter.accepted(copied, remarks)
         if in_ranges := part in self._merged:
-            self._merged[part].store_ids(known_ids.Store(self._s3, self._bucket, drop.shop))
+            self._merged[part].store_ids(known_ids.Store(self._s3, self._bucket, drop.shop), request.run)
         milliseconds = int(now.timestamp() * 1000)
         self._copies.keep(milliseconds, part)
         if copied.sold is not None:
@@ -258,7 +258,16 @@ class Preparation:
         group, domain = ensure.group_domain(self._personalize, named)
         existing = ensure.dataset_schema(self._personalize, kind, dataset.arn) if group else None
         imports.check_existing(drop, chosen, domain, group=group is not None, dataset=existing is not None)
-        return Expected(drop.key, kind, drop.mode, chosen, existing, int(now.timestamp()), group)
+        at = int(now.timestamp())
+        return Expected(drop.key, kind, drop.mode, chosen, existing, at, group, known_by=self._known_by(kind))
+
+    def _known_by(self, kind: DataKind) -> dict[DataKind, tuple[str, ...]]:
+        """Return the runs whose ids a drop of a kind is compared with: this run's are not those before its own drop."""
+        imported = self._request.ids
+        others: dict[DataKind, tuple[str, ...]] = {
+            each: (self._request.run, *imported.get(each, ())) for each in _RELATED_KINDS[kind]
+        }
+        return {kind: imported.get(kind, ()), **others}
 
     def _checked(
         self, each: Joined, part: int, source: Source, expected: Expected, reporter: "_Reporter"
@@ -313,10 +322,9 @@ class Preparation:
         part: AbstractContextManager[Part],
     ) -> Copied:
         """Copy a drop in one pass, and leave nothing of the copy after an error."""
-        drop, bucket = source.drop, self._request.bucket
-        ids = {kind: report.ids_key(drop.shop, kind) for kind in (expected.kind, *_RELATED_KINDS[expected.kind])}
-        known = {kind: objects.get_bytes(self._s3, bucket, key) for kind, key in ids.items()}
-        expected = replace(expected, known=known)
+        kinds: tuple[DataKind, ...] = (expected.kind, *_RELATED_KINDS[expected.kind])
+        store = known_ids.Store(self._s3, self._bucket, source.drop.shop, expected.known_by)
+        expected = replace(expected, known={kind: store.load(kind) for kind in kinds})
         files = expected.settings.file_settings(expected.kind)
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -375,9 +383,10 @@ class Preparation:
 class _Reporter:
     """Write the report on one drop."""
 
-    def __init__(self, s3: "S3Client", bucket: str, about: Subject, part: int, last: changes.Last) -> None:
+    def __init__(self, s3: "S3Client", request: PrepareRequest, about: Subject, part: int, last: changes.Last) -> None:
         self._s3 = s3
-        self._bucket = bucket
+        self._bucket = request.bucket
+        self._imported = request.ids
         self._about = about
         self._part = part
         self._last = last
@@ -411,7 +420,10 @@ class _Reporter:
         interactions = about.kind == "interactions"
         if not interactions:
             # Ids of an earlier drop would be wrong if this one's cannot be compared.
-            known_ids.Store(self._s3, self._bucket, about.shop).put(about.kind, copied.ids or b"")
+            store = known_ids.Store(self._s3, self._bucket, about.shop, self._imported)
+            store.put(about.kind, about.run, copied.ids or b"")
+            for key in store.outdated(about.kind, about.run):
+                objects.remove(self._s3, self._bucket, key)
         items = results.items.ids if results.items else results.accepted if about.kind == "items" else 0
         suspicious = [f"looks wrong: {each['told']}" for each in written["suspicions"]]
         notes = [*remarks, *suspicious, *results.notes]

@@ -100,11 +100,6 @@ def key(shop: str, run: str, kind: DataKind, part: int) -> str:
     return f"reports/{shop}/{run}/data-{kind}{f'-{part}' if part else ''}"
 
 
-def ids_key(shop: str, kind: DataKind) -> str:
-    """Return the key of the hashes of a dataset's ids."""
-    return f"reports/{shop}/known/{kind}.ipc"
-
-
 def rejects_key(shop: str, run: str, kind: DataKind, part: int) -> str:
     """Return the key of the refused rows."""
     return f"rejects/{shop}/{run}/{kind}{f'-{part}' if part else ''}.csv"

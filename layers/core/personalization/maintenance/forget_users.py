@@ -42,7 +42,7 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
     for key in keys:
         if key.startswith(inputs.snapshots(shop)):
             _rewrite(s3, bucket, key, partial(_snapshot_without, users=users), _GZIP)
-    known_ids.Store(s3, bucket, shop).forget("users", users)
+    known_ids.forget(s3, bucket, shop, "users", users)
     sample = objects.get_json(s3, bucket, probe.key(shop))
     if sample is not None and not users.isdisjoint(sample["users"]):
         left = [each for each in sample["users"] if each not in users]

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from personalization.runs.claims import ORDER, Claim, ClaimKind
+from personalization.shop.keys import DataKind
 
 DATA: tuple[ClaimKind, ...] = ("users", "items", "interactions")
 """The kinds that are imported and trained on."""
@@ -182,14 +183,21 @@ def latest_full(every: Sequence[Claim], claim: Claim) -> Claim | None:
 
 def last_imports(every: Sequence[Claim], claim: Claim) -> tuple[Claim | None, Claim | None]:
     """Return the last claim of the same kind and mode whose data were imported, and one of the other mode after it."""
-    imported = [
-        each
-        for each in every
-        if each.kind == claim.kind and each.id != claim.id and each.taken_at and (each.state == "done" or each.loaded)
-    ]
-    imported.sort(key=lambda each: (each.taken_at[-1], each.order))
+    imported = [each for each in _imported(every, claim.kind) if each.id != claim.id]
     last = next((each for each in reversed(imported) if each.mode == claim.mode), None)
     return last, next((each for each in imported[-1:] if each is not last), None)
+
+
+def importers(every: Sequence[Claim], kind: DataKind, but: str) -> tuple[str, ...]:
+    """Return the runs, other than `but`, that took the claim of a kind that was imported last; the latest first."""
+    last = _imported(every, kind)[-1:]
+    return tuple(run for each in last for run in reversed(each.runs) if run != but)
+
+
+def _imported(every: Sequence[Claim], kind: ClaimKind) -> list[Claim]:
+    """Return the claims of a kind whose data were imported, the last one last."""
+    found = [each for each in every if each.kind == kind and each.taken_at and (each.state == "done" or each.loaded)]
+    return sorted(found, key=lambda each: (each.taken_at[-1], each.order))
 
 
 def newest(every: Sequence[Claim]) -> list[Claim]:

@@ -17,6 +17,7 @@ from personalization.runs import batches, claims
 from personalization.runs.batches import Batch, Chosen
 from personalization.runs.claims import Action, Claim, ClaimKind, Request, later
 from personalization.runs.leases import Executions, Ledger, Run, is_live, lead, release_lease
+from personalization.shop.keys import DataKind
 from personalization.shop.plan import Part
 
 
@@ -49,6 +50,8 @@ class End:
 SUCCESS = End()
 _SETTLED = frozenset({"settings", "held"})
 """Outcomes that need no further work by the run."""
+_WITH_IDS: tuple[DataKind, ...] = ("users", "items")
+"""Kinds with whose ids later drops are compared."""
 TRAINED = ("interactions", "imported")
 """Kind and outcome of data that a run trains on after the import."""
 
@@ -212,6 +215,7 @@ def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], every: Sequence[C
             "known": {"content": known.content, "key": known.key, "run": known.run} if known else None,
             "last": {"key": last.key, "run": last.runs[-1]} if last else None,
             "since": {"key": since.key, "run": since.runs[-1]} if since else None,
+            "ids": {kind: [*by] for kind in _WITH_IDS if (by := batches.importers(every, kind, run.name))},
         },
     }
 

@@ -177,6 +177,8 @@ class PrepareRequest(Part):
     """The last import of the same kind and mode."""
     since: Last | None = Field(default=None, exclude_if=lambda value: value is None)
     """The last import of the kind, if it is of the other mode and after that one."""
+    ids: dict[DataKind, tuple[str, ...]] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    """The runs that imported the users and the items last, the latest first, with whose ids others are compared."""
     may_divide: bool = False
     """Whether the state machine can check ranges of a drop; older executions cannot."""
     may_skip: bool = False

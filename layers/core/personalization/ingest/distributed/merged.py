@@ -109,14 +109,14 @@ class Merged:
         """Where lines come from."""
         return Origins(tuple(self._names), tuple(self._before)) if len(self._context.parts) > 1 else LONE
 
-    def store_ids(self, store: Store) -> None:
-        """Make a dataset's ids known where they are more than one file holds."""
+    def store_ids(self, store: Store, run: str) -> None:
+        """Store the ids that a run checked where they are more than one file holds."""
         if not self._many_ids:
             return
         kind, context = self._context.expected.kind, self._context
         for partition, found in enumerate(self._counts()):
-            store.put_partitions(kind, partition, found.frames["own"].to_series())
-        store.finish(kind, context.partitions)
+            store.put_partitions(kind, run, partition, found.frames["own"].to_series())
+        store.finish(kind, run, context.partitions)
 
     def _added(
         self, partial: Partial | None, task: Task, types: Mapping[str, str], lines: int, scratch: Path

@@ -82,7 +82,10 @@ class Steps:
             return self._work.count_key(partition)
         tasks, context = self._work.tasks(round_), self._context
         results = self._work.results(tasks)
-        known, kind = known_ids.Store(self._s3, self._bucket, context.shop), context.expected.kind
+        known, kind = (
+            known_ids.Store(self._s3, self._bucket, context.shop, context.expected.known_by),
+            context.expected.kind,
+        )
         kinds: tuple[DataKind, ...] = ("users", "items") if kind == "interactions" else (kind,)
         ids = {each: known.load(each, partition, context.partitions) for each in kinds}
         expected = replace(context.expected, known=ids)

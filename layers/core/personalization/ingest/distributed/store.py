@@ -70,6 +70,7 @@ class Context:
                 and {"kind": existing.kind, "columns": [asdict(each) for each in existing.columns]},
                 "now": expected.now,
                 "group": expected.group and asdict(expected.group),
+                "known_by": {**expected.known_by},
             },
             "parts": [asdict(part) for part in self.parts],
             "columns": self.columns,
@@ -90,6 +91,8 @@ def read_context(document: Mapping[str, Any]) -> Context:
         existing and Schema(existing["kind"], tuple(Column(**each) for each in existing["columns"])),
         given["now"],
         group and Group(**group),
+        # A check that began under the release before has none.
+        known_by=given.get("known_by", {}),
     )
     return Context(
         document["shop"],
