@@ -235,7 +235,8 @@ def _check_sheet(resource: str, path: Path, name: str) -> None:
         )
 
 
-def _lengths(archive: zipfile.ZipFile) -> array[int]:
+# An array takes no type at run time before Python 3.12.
+def _lengths(archive: zipfile.ZipFile) -> "array[int]":
     """Return the bytes of each text that cells share."""
     lengths, size, rest = array("q"), 0, b""
     if _STRINGS not in archive.namelist():
