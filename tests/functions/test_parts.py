@@ -106,6 +106,16 @@ def test_the_first_check_of_a_marker_fixes_its_parts_and_a_new_marker_has_its_ow
     assert names(folder.parts(folder.put("_SUCCESS", ""))) == ["0.csv", "a.csv", "b.csv"]
 
 
+def test_a_marker_means_what_was_there_whenever_it_is_first_checked(folder: Folder) -> None:
+    folder.put("a.csv")
+    # S3 dates in seconds: what has the marker's own was written before it.
+    folder.now -= timedelta(minutes=1)
+    first = folder.put("_SUCCESS", "")
+    folder.put("b.csv")
+    second = folder.put("_SUCCESS", "")
+    assert [names(folder.parts(marker)) for marker in (second, first)] == [["a.csv", "b.csv"], ["a.csv"]]
+
+
 def test_a_part_that_is_replaced_or_deleted_during_the_run_is_read_as_it_was(folder: Folder) -> None:
     for each in ("a.csv", "b.csv"):
         folder.put(each, f"content of {each}")
@@ -160,7 +170,10 @@ def test_more_parts_than_a_drop_may_have_are_refused_with_advice(
     monkeypatch.setattr(parts, "MOST_PARTS", 2)
     for each in "abc":
         folder.put(each)
-    reason = folder.refusal(folder.put("_SUCCESS", ""))
+    marker = folder.put("_SUCCESS", "")
+    reason = folder.refusal(marker)
+    monkeypatch.setattr(parts, "MOST_PARTS", 3)
+    assert names(folder.parts(marker)) == ["a", "b", "c"]
     assert reason == "the folder has 3 parts; a drop may have 2: write fewer and larger ones"
 
 
@@ -174,6 +187,28 @@ def test_a_manifest_is_held_against_the_folder_and_every_difference_is_named(fol
         "outside the manifest's folder: ../x.csv; in the manifest, and not there when it was written: c.csv; "
         "other sizes than in the manifest: b.csv (5 bytes, not 6); missing in the manifest: d.csv"
     )
+
+
+def test_a_manifest_tells_once_what_of_it_is_missing_or_elsewhere(folder: Folder) -> None:
+    folder.put("a.csv")
+    marker = folder.manifest({"a.csv": 1})
+    folder.remove("a.csv")
+    assert folder.refusal(marker, "manifest.json") == "deleted after the marker was written: a.csv"
+    reason = folder.refusal(folder.manifest({"c.csv": 1}), "manifest.json")
+    assert reason == "in the manifest, and not there when it was written: c.csv"
+    folder.put("a.csv")
+    urls = [{"url": f"s3://{place}/{name}.csv"} for place, name in (("one", "a"), ("two", "b"))]
+    reason = folder.refusal(folder.put("manifest.json", json.dumps({"entries": urls})), "manifest.json")
+    assert reason.startswith("outside the manifest's folder: s3://one/a.csv, s3://two/b.csv")
+
+
+def test_a_manifest_needs_no_sizes_and_has_a_bound(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.put("a.csv")
+    marker = folder.put("manifest.json", '{"entries": [{"key": "a.csv"}]}')
+    monkeypatch.setattr(parts, "_MANIFEST_BYTES", 9)
+    assert folder.refusal(marker, "manifest.json") == "the manifest has more than 0 MB"
+    monkeypatch.undo()
+    assert names(folder.parts(marker, "manifest.json")) == ["a.csv"]
 
 
 def test_a_manifest_may_name_whole_keys_and_the_columns(folder: Folder) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.ingest.csv.tallies import HashTally, WordTally
 
@@ -44,3 +44,22 @@ def test_words_keep_their_rows_whatever_fits_into_memory(most: int, pieces: list
         counted = pl.concat(tally.counts())
     assert dict(counted.select("key", "rows").iter_rows()) == wanted
     assert all(word == f"w{key}" for key, word in counted.select("key", "word").iter_rows())
+
+
+@given(pieces=PIECES, most=st.sampled_from([3, 1_000]), partitions=st.sampled_from([1, 2, 4]))
+@settings(max_examples=25)
+def test_parts_of_tallies_have_their_own_keys_and_add_up(pieces: list[list[int]], most: int, partitions: int) -> None:
+    wanted = Counter(key for piece in pieces for key in piece)
+    with tempfile.TemporaryDirectory() as folder:
+        hashes = [HashTally(Path(folder), f"h{number}", most, partitions) for number in range(2)]
+        words = [WordTally(Path(folder), f"w{number}", most, partitions) for number in range(2)]
+        for place, piece in enumerate(pieces):
+            hashes[place % 2].take(series(piece))
+            words[place % 2].take(series(piece), pl.Series([f"w{key}" for key in piece]))
+        totals = [HashTally(Path(folder), "h"), WordTally(Path(folder), "w")]
+        for total, tallies in zip(totals, (hashes, words), strict=True):
+            for part, frames in enumerate(zip(*(tally.parts() for tally in tallies), strict=True)):
+                for frame in frames:
+                    assert set(frame["key"] % partitions) <= {part}
+                    total.hold(frame)
+            assert dict(pl.concat(total.counts()).select("key", "rows").iter_rows()) == wanted

@@ -72,7 +72,7 @@ class Store:
         document = objects.get_json(self._s3, self._bucket, f"{stem}.json")
         files = 0 if document is None else int(document["partitions"])
         # Both numbers are powers of two.
-        wanted = range(partition % files, files, min(files, partitions)) if files else ()
+        wanted = range(partition % files, files, partitions) if files else ()
         read = (objects.get_bytes(self._s3, self._bucket, f"{stem}/{number:03d}.ipc") for number in wanted)
         found = [counts.unpack_ids(data) for data in read]
         known = [each for each in found if each is not None]

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The known ids of a dataset, in one file or in partitions of their hashes."""
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from personalization.ingest import known_ids
+from personalization.ingest.csv import counts
+from personalization.ingest.known_ids import Store
+
+from tests.functions.samples import BUCKET
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+FILES = 4
+IDS = [f"i{number}" for number in range(64)]
+HASHES = counts.hash_ids(pl.Series(IDS))
+
+
+@pytest.fixture
+def store(bucket: "S3Client") -> Store:
+    """More ids than one file holds, of the run that imported last; the run before had another one."""
+    store = Store(bucket, BUCKET, "demo", {"items": ("last", "before")})
+    store.put("items", "before", counts.ids_file(HASHES[:1]))
+    store.put("items", "last", b"")
+    for number in range(FILES):
+        store.put_partitions("items", "last", number, HASHES.filter(HASHES % FILES == number))
+    store.finish("items", "last", FILES)
+    return store
+
+
+def known(store: Store, partition: int, partitions: int) -> set[int]:
+    found = counts.unpack_ids(store.load("items", partition, partitions))
+    assert found is not None
+    return set(found)
+
+
+@pytest.mark.parametrize("partitions", [2, FILES, 16])
+def test_a_partition_of_any_size_is_compared_with_all_its_ids(store: Store, partitions: int) -> None:
+    for partition in range(partitions):
+        found = known(store, partition, partitions)
+        assert found >= {each for each in HASHES if each % partitions == partition}
+        assert found == {each for each in HASHES if each % min(partitions, FILES) == partition % FILES}, "too much"
+
+
+def test_one_function_compares_with_nothing_rather_than_with_other_ids(store: Store) -> None:
+    assert not store.load("items")
+
+
+def test_a_partition_that_cannot_be_read_makes_none_known(store: Store, bucket: "S3Client") -> None:
+    bucket.put_object(Bucket=BUCKET, Key="reports/demo/known/items/last/003.ipc", Body=b"of another build")
+    assert store.load("items", 1, 2) is None
+    assert known(store, 0, 2)
+
+
+def test_ids_are_deleted_in_all_files(store: Store, bucket: "S3Client") -> None:
+    known_ids.forget(bucket, BUCKET, "demo", "items", IDS[:9])
+    assert set.union(*(known(store, partition, FILES) for partition in range(FILES))) == set(HASHES[9:])
+    before = Store(bucket, BUCKET, "demo", {"items": ("before",)})
+    assert known(before, 0, 1) == set()
