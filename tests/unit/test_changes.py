@@ -79,6 +79,11 @@ def without(*days: int) -> dict[int, int]:
             "numbers",
             "the median of PRICE is 1,290, 10 times the 129 before",
         ),
+        (
+            {"columns": (replace(PRICE, range=Range(0, 12.9, 90, 0)), BRAND)},
+            "numbers",
+            "the median of PRICE is 12.9, 0.1 times the 129 before",
+        ),
         ({"users": replace(USERS, unknown_ids=960)}, "ids", "96% of its users are not in the shop's users"),
         (
             {"items": replace(GOODS, top=tuple((f"0{name}", rows) for name, rows in TOP))},
@@ -100,6 +105,40 @@ def test_what_looks_wrong_is_told_beside_what_was_before(changed: dict[str, Any]
     assert (found, text[: len(clause)]) == (what, clause)
     page = report.page(report.document(about(), replace(SALES, **changed), "", Last(LAST)))
     assert "What looks wrong" in page
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"rows": 6_000, "accepted": 6_000},
+        {"per_day": without(*range(20, 26))},
+        {"columns": (replace(PRICE, range=Range(1, 640, 900, 0)), BRAND)},
+        {"users": replace(USERS, unknown_ids=500)},
+        {"users": replace(USERS, ids=99, unknown_ids=99)},
+        {"event_types": {"View": 11_000, "Cart": 900, "Like": 100}},
+        {"columns": (PRICE, replace(BRAND, cells=5_820))},
+    ],
+)
+def test_what_is_just_within_a_threshold_looks_right(changed: dict[str, Any]) -> None:
+    assert told(replace(SALES, **changed)) == []
+
+
+def test_what_was_rare_or_missing_before_is_not_missed() -> None:
+    rare = replace(
+        SALES,
+        event_types=TYPES | {"Like": 119},
+        columns=(PRICE, BRAND, Filled(Column("NOTE"), 99, None)),
+        users=replace(USERS, unknown_ids=500),
+    )
+    now = replace(SALES, columns=(PRICE, BRAND, Filled(Column("NOTE"), 9, None)), users=replace(USERS, unknown_ids=740))
+    assert told(now, report.document(about(), rare, "")) == []
+    worse = replace(now, users=replace(USERS, unknown_ids=760))
+    assert [what for what, _ in told(worse, report.document(about(), rare, ""))] == ["ids"]
+
+
+def test_the_longest_of_several_times_without_anything_is_told() -> None:
+    ((_, text),) = told(replace(SALES, per_day=without(*range(3, 11), *range(20, 30), *range(40, 49))))
+    assert text == "nothing happened from 2024-10-24 to 2024-11-02, 10 days; 2 more such times"
 
 
 def test_growth_the_same_gap_and_quiet_shops_look_right() -> None:
@@ -143,6 +182,28 @@ def test_a_catalogue_with_other_ids_is_suspicious_and_a_grown_one_is_not(new: in
     assert report.document(items, grown, "", Last(last))["suspicions"] == []
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "new", "mode", "suspicious"),
+    [
+        # A fifth of the catalogue is left, and was there before: rows, but no other ids.
+        ((3_000, 0), 600, 0, "FULL", ["rows"]),
+        # Rows of the same id, of which the last counts, are one item.
+        ((3_000, 2_000), 3_000, 2_400, "FULL", []),
+        ((60, 0), 99, 99, "FULL", []),
+        ((3_000, 0), 3_000, 3_000, "INCREMENTAL", []),
+    ],
+)
+def test_items_are_held_against_those_that_both_catalogues_can_share(
+    before: tuple[int, int], now: int, new: int, mode: Mode, suspicious: list[str]
+) -> None:
+    rows, duplicates = before
+    items = about(kind="items", run="run-0", mode=mode)
+    was = replace(ITEMS, rows=rows, accepted=rows, duplicates=duplicates, columns=(replace(PRICE, cells=rows),))
+    found = replace(ITEMS, rows=now, accepted=now, columns=(replace(PRICE, cells=now),), ids=now, new_ids=new)
+    last = Last(report.document(items, was, ""))
+    assert [each["what"] for each in report.document(items, found, "", last)["suspicions"]] == suspicious
+
+
 def test_a_refused_drop_names_the_setting_that_lets_in_these_data_alone() -> None:
     half = replace(SALES, **FEWER)
 
@@ -158,6 +219,8 @@ def test_a_refused_drop_names_the_setting_that_lets_in_these_data_alone() -> Non
     accepting = f"changes: {{refuse: [all], accept: {code}}}"
     assert refused(half, accepting) == ""
     assert refused(replace(half, rows=5_001, accepted=5_001), accepting)
+    # The same data in another format or in other parts.
+    assert refused(replace(half, size=9), accepting) == ""
     assert refused(half, "changes: {refuse: [all], rows: 0.4}") == ""
 
 
