@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.batch import plan as batch
 from personalization.batch.answers import Layout, parse
-from personalization.batch.plan import Job
+from personalization.batch.plan import Facts, Job, PlanRequest
 from personalization.batch.users import PARTITIONS, Distinct, column
 from personalization.core import csv_dialect
 from personalization.core.errors import Rejected
+from personalization.core.names import Names
 from personalization.shop.batch_settings import BatchJob, Users
 from personalization.shop.plan import Resource
+from personalization.shop.schema import Column, Schema
 from personalization.shop.settings import ShopSettings
 from personalization.shop.settings import parse as parse_settings
 
@@ -76,6 +78,8 @@ def test_limits_and_budgets_of_a_job() -> None:
     ):
         with pytest.raises(Rejected, match=reason):
             batch.check_size(job(), lines, size)
+    batch.check_size(job(), 50_000_000, 1_000_000_000)
+    batch.check_budget(job(budget=67), 67.0, 1_000_000)
     with pytest.raises(Rejected, match=r"about \$67.00 for 1,000,000 lists is more than its budget of \$50.00"):
         batch.check_budget(job(budget=50), 67.0, 1_000_000)
 
@@ -92,10 +96,35 @@ def test_versions_are_those_that_serve_then_the_newest_approved_ones() -> None:
         for run, at, refused in (("a", "1", []), ("b", "2", ["user-personalization"]), ("withdrawn", "3", []))
     ]
     found = batch.trained_versions(release, ["a", "b"], judged)
+    assert found == batch.trained_versions(release, ["a", "b"], judged[::-1])
     assert found == {"user-personalization": "a", "similar-items": "serving"}
     judged[1]["refused"] = ["user-personalization", "similar-items"]
     by_hand = batch.trained_versions({"run": "b", "campaigns": {}}, ["a", "b"], judged)
     assert by_hand == {"user-personalization": "b", "similar-items": "b"}
+
+
+@pytest.mark.parametrize(
+    ("segment", "items", "reason"),
+    [
+        ("{recipe: item-affinity, items: [i]}", True, ""),
+        ("{recipe: item-affinity, items: [i]}", False, "item-affinity needs items: drop a file of items, then inter"),
+        ("{items: [i], users: 500000}", False, ""),
+        ("{items: [i], users: 500001}", False, "a segment by likelihood has at most 500,000 users"),
+    ],
+)
+def test_a_segment_that_cannot_be_made_has_its_reason_and_stops_no_other(
+    segment: str, items: bool, reason: str
+) -> None:
+    chosen = parse_settings("s.yaml", f"batch: {{fans: {{segment: {segment}}}, mail: {{users: {{segment: fans}}}}}}")
+    columns = (Column("USER_ID"), Column("ITEM_ID"), Column("TIMESTAMP", "long"))
+    release = {"run": "run-1", "filters": [], "campaigns": {}}
+    facts = Facts(release, {"user-personalization": "arn"}, Schema("interactions", columns), items, chosen)
+    request = PlanRequest(step="plan", shop="demo", run="r")
+    made = batch.plan(Names("retail", "eu-west-1", "123456789012"), "bucket", request, chosen.batch, facts).jobs
+    assert [(each.name, each.wave) for each in made] == [("fans", 0), ("mail", 1)]
+    assert made[0].refused.startswith(reason)
+    assert bool(made[0].refused) == bool(reason)
+    assert not made[1].refused
 
 
 @given(

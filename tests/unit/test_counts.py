@@ -3,13 +3,14 @@
 
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from personalization.ingest.csv.tallies import HashTally, WordTally
+from personalization.ingest.csv.tallies import HashTally, Tally, WordTally
 
 PIECES = st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=12), min_size=1, max_size=12)
 """Keys as they come, a list for each piece of a file."""
@@ -56,8 +57,9 @@ def test_parts_of_tallies_have_their_own_keys_and_add_up(pieces: list[list[int]]
         for place, piece in enumerate(pieces):
             hashes[place % 2].take(series(piece))
             words[place % 2].take(series(piece), pl.Series([f"w{key}" for key in piece]))
-        totals = [HashTally(Path(folder), "h"), WordTally(Path(folder), "w")]
-        for total, tallies in zip(totals, (hashes, words), strict=True):
+        both: list[tuple[Tally, Sequence[Tally]]]
+        both = [(HashTally(Path(folder), "h"), hashes), (WordTally(Path(folder), "w"), words)]
+        for total, tallies in both:
             for part, frames in enumerate(zip(*(tally.parts() for tally in tallies), strict=True)):
                 for frame in frames:
                     assert set(frame["key"] % partitions) <= {part}
