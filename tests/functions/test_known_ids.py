@@ -26,7 +26,7 @@ def store(bucket: "S3Client") -> Store:
     store.put("items", "before", counts.ids_file(HASHES[:1]))
     store.put("items", "last", b"")
     for number in range(FILES):
-        store.put_partitions("items", "last", number, HASHES.filter(number == HASHES % FILES))
+        store.put_partitions("items", "last", number, HASHES.filter((HASHES % FILES).eq(number)))
     store.finish("items", "last", FILES)
     return store
 
