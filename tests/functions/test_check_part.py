@@ -210,6 +210,13 @@ def test_users_and_the_ids_that_interactions_are_held_against(both: Any) -> None
     assert one["report"]["users"]["unknown"]["ids"] == 10
 
 
+def test_rows_that_the_settings_leave_out_in_ranges(both: Any, drop: Drop) -> None:  # noqa: ANN401 - a fixture
+    drop("drops/demo/settings.yaml", "interactions: {skip: {EVENT_VALUE: [1, ''], user_id: ['null']}}")
+    one, other = both("interactions", f"{FOLDER}large.csv", HEADER + "".join(dirty(4)), 6_000)
+    assert one == other
+    assert one["report"]["rows"]["skipped"] > 1
+
+
 def test_a_mostly_bad_drop_is_refused_and_leaves_no_copy(
     drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ _SHOWN = 5
 _FIGURES: Sequence[tuple[str, Sequence[str]]] = (
     ("good rows", ("rows", "accepted")),
     ("bad rows", ("rows", "rejected")),
+    ("rows left out by a setting", ("rows", "skipped")),
     ("shoppers", ("users", "ids")),
     ("items", ("items", "ids")),
     ("different ids", ("ids", "count")),

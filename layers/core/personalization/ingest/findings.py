@@ -143,7 +143,7 @@ class Findings:
     """The results for a drop."""
 
     rows: int
-    """Rows of the file except blank lines."""
+    """Rows of the file except blank lines and those that the settings leave out."""
     accepted: int
     reasons: tuple[Reason, ...]
     duplicates: int
@@ -151,6 +151,8 @@ class Findings:
     columns: tuple[Filled, ...]
     size: int
     """Bytes of the import copy."""
+    skipped: int = 0
+    """Rows that the settings leave out, which are none of `rows`."""
     stopped: int = 0
     """The last checked line, where the check ended early; 0 where it reached the end of the file."""
     origins: Origins = LONE
@@ -198,6 +200,8 @@ def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
 
 def problems(expected: Expected, findings: Findings) -> list[str]:
     """Return why a drop cannot be imported; nothing where it can."""
+    if not findings.rows and findings.skipped:
+        return [f"all {findings.skipped:,} rows are left out, as the setting skip says: correct it, or the file"]
     if not findings.rows:
         return ["the file has a header and no rows"]
     if above_limit(expected, findings):

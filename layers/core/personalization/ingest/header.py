@@ -55,6 +55,16 @@ class ReturnRule:
 
 
 @dataclass(frozen=True, slots=True)
+class SkipRule:
+    """The condition that leaves a row out: one of some values in the drop's column `source`."""
+
+    name: str
+    source: int
+    values: tuple[str, ...]
+    """In any case, with or without spaces around them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """The columns of an import in order, and notes about them."""
 
@@ -64,6 +74,7 @@ class Layout:
     added: tuple[str, ...] = ()
     """Columns added to the dataset by a change of its schema."""
     returns: ReturnRule | None = None
+    skips: tuple[SkipRule, ...] = ()
     event_types: Mapping[str, str] = field(default_factory=dict)
     """The event types of the drop that have other names in the import."""
 
@@ -108,8 +119,10 @@ def arrange(
         raise Rejected(resource, f"{_missing(missing, settings)}{lacking}; the file has {_listed(header)}")
     names = [*required, *(name for name in sources if name not in required)]
     returns = _return_rule(resource, kind, header, settings)
-    if returns and returns.name in _dispensable(kind, domain, names, existing):
-        names.remove(returns.name)
+    skips = _skip_rules(resource, header, files)
+    dispensable = _dispensable(kind, domain, names, existing)
+    told = {rule.name for rule in (returns, *skips) if rule}
+    names = [name for name in names if name not in told or name not in dispensable]
     schema.check_limits(resource, kind, domain, names)
     added: tuple[str, ...] = ()
     if existing is not None:
@@ -138,7 +151,7 @@ def arrange(
     ]:
         notes.append(f"left out, as the settings say: {_listed(left_out)}")
     types = settings.interactions.event_types if own_form and settings.interactions else {}
-    return Layout(kind, slots, tuple(notes), added, returns, types if kind == "interactions" else {})
+    return Layout(kind, slots, tuple(notes), added, returns, skips, types if kind == "interactions" else {})
 
 
 def _has_form(name: str, columns: Iterable[str], files: FileSettings) -> bool:
@@ -157,15 +170,40 @@ def _return_rule(resource: str, kind: DataKind, header: Sequence[str], settings:
     if kind != "interactions" or chosen is None or event_copies.MARK in map(canonical, header):
         return None
     files = settings.file_settings(kind)
-    mapping = _mapping(files)
-    wanted = canonical(chosen.column)
+    found = _named(header, files, chosen.column)
+    if found is None:
+        lack = f"the settings recognise returns by the column {chosen.column}, which the file lacks"
+        raise Rejected(resource, f"{lack}: it has {_listed(header)}. Add the column, or change returns in the settings")
+    return ReturnRule(*found, chosen.below, files if files.rewrites_numbers else None)
+
+
+def _skip_rules(resource: str, header: Sequence[str], files: FileSettings) -> tuple[SkipRule, ...]:
+    """Return the conditions that leave rows out; none for copies of events, which are written here.
+
+    Raises:
+        Rejected: the file lacks a column, so rows would be imported that are not meant to be.
+    """
+    rules = []
+    for column, values in files.skip.items() if event_copies.MARK not in map(canonical, header) else ():
+        found = _named(header, files, column)
+        if found is None:
+            lack = f"the settings leave rows out by the column {column}, which the file lacks"
+            raise Rejected(
+                resource, f"{lack}: it has {_listed(header)}. Add the column, or change skip in the settings"
+            )
+        rules.append(SkipRule(*found, tuple(str(value) for value in values)))
+    return tuple(rules)
+
+
+def _named(header: Sequence[str], files: FileSettings, column: str) -> tuple[str, int] | None:
+    """Return the name in the import, and the index, of a column under the shop's name or Personalize's."""
+    mapping, wanted = _mapping(files), canonical(column)
     mapped = mapping.get(wanted, wanted).replace("_", "")
     for index, theirs in enumerate(header):
         name = mapping.get(canonical(theirs), canonical(theirs))
         if name.replace("_", "") == mapped:
-            return ReturnRule(name, index, chosen.below, files if files.rewrites_numbers else None)
-    lack = f"the settings recognise returns by the column {chosen.column}, which the file lacks"
-    raise Rejected(resource, f"{lack}: it has {_listed(header)}. Add the column, or change returns in the settings")
+            return name, index
+    return None
 
 
 def _dispensable(kind: DataKind, domain: schema.Domain, names: Sequence[str], existing: Schema | None) -> list[str]:

@@ -135,6 +135,7 @@ def document(about: Subject, found: Findings | None, reason: str, last: changes.
             "read": found.rows,
             "accepted": found.accepted,
             "rejected": found.rejected,
+            **({"skipped": found.skipped} if found.skipped else {}),
             "rejectedShare": found.rejected / found.rows if found.rows else 0.0,
             "limit": limit,
             "duplicates": found.duplicates,

@@ -77,6 +77,9 @@ QUANTITY = """
     units unitssold amount menge faktmenge anzahl stueck stück 수량 주문수량 판매수량 구매수량 数量 quantite
     cantidad
 """
+PRODUCT_TYPES = frozenset({"producttype", "productstype", "itemtype"})
+"""Columns that tell products from the frames that others are sold in, as Magento has them."""
+FRAMES = ("configurable", "bundle")
 _KEYS = "id key code nr no number 번호 코드"
 """Names of keys in files that have one."""
 TARGETS: Mapping[DataKind, Mapping[str, str]] = {

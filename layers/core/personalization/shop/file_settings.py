@@ -37,6 +37,15 @@ class Returns(BaseModel):
     """A row is a return if its number in the column is below this."""
 
 
+def _no_truth(value: object) -> object:
+    if value is None or isinstance(value, bool):
+        raise ValueError("must be a text or a number: write words like yes, no, true and null in quotes")
+    return value
+
+
+SkippedValue = Annotated[str | int | float, BeforeValidator(_no_truth)]
+
+
 class FileSettings(BaseModel):
     """How files of one kind are read; what is not set here, the shop's `columns` and `defaults` decide."""
 
@@ -49,6 +58,9 @@ class FileSettings(BaseModel):
     knows."""
     defaults: dict[ColumnName, str | int | float] = {}
     """Values for missing columns, and for empty cells; they overrule the shop's for all kinds."""
+    skip: dict[TheirName, Annotated[tuple[SkippedValue, ...], Field(min_length=1)]] = {}
+    """Rows that are left out, by values of a column of the file: the name is the shop's or Personalize's, the case of
+    values does not count, and '' stands for empty cells. The column need not be imported."""
     encoding: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,29}$")] | None = None
     """The encoding of text files, such as cp949; without it, it is detected."""
     separator: Annotated[str, BeforeValidator(_tab), StringConstraints(pattern=SEPARATOR)] | None = None

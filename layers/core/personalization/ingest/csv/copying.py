@@ -33,6 +33,7 @@ from personalization.shop.schema import RETURN, TEXT_LENGTH, Schema
 _DISCOURAGED = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
 """Characters that ids should not contain."""
 _CHANGES = {
+    "skipped": "{count:,} rows were left out, as the setting skip says: {name}",
     "filled": "{count:,} empty cells of {name} were filled in",
     "converted": "{count:,} times of {name} were turned into whole Unix seconds ({zone} where they name no zone)",
     "numbers": "{count:,} numbers of {name} were written with a point before their decimals, and without signs",
@@ -190,6 +191,7 @@ def conclude(expected: Expected, partial: Partial, different: Different, notes: 
         reasons=partial.rejects.reasons(),
         columns=tuple(profile.filled(column) for column in schema.columns),
         size=partial.size,
+        skipped=sum(rows for (kind, _), rows in profile.changes.items() if kind == "skipped"),
         stopped=partial.stopped,
         notes=(*notes, *layout.notes, *_notes(layout, profile)),
         **counted.findings,
@@ -240,23 +242,26 @@ class _Checker:
     def take(self, rows: Rows) -> tuple[pl.Series, list[bytes | memoryview]]:
         """Check some rows; return the lines of the good ones, and the rows in the form of the import."""
         partial, changes = self._partial, self._profile.changes
-        partial.rejects.take(rows)
+        given, skipped = self._kept(rows.frame)
+        partial.rejects.take(rows, given)
         changed = changes.total()
         breaks = rows.breaks or self._broken_default
-        by_name = self._checked(rows.frame, changes, breaks=breaks)
+        by_name = self._checked(given, changes, breaks=breaks)
         codes = columns.codes([*by_name.values()])
         for name, verdict in by_name.items():
             if verdict.cut and name in self._profile.types:
                 self._profile.types[name].cut = True
         frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in by_name.items()])
         seconds = by_name["TIMESTAMP"].seconds if "TIMESTAMP" in by_name else None
-        lines, left_out = rows.frame[LINE], rows.left_out
+        lines, left_out = given[LINE], rows.left_out
+        if skipped is not None:
+            left_out = pl.concat([left_out, skipped]).sort()
         if codes is not None:
             good = codes == 0
             unimported = Counter[tuple[str, str]]()
-            self._checked(rows.frame.filter(~good), unimported, breaks=breaks)
+            self._checked(given.filter(~good), unimported, breaks=breaks)
             changes.subtract(unimported)
-            left_out = pl.concat([left_out, partial.rejects.refuse(rows, codes)]).sort()
+            left_out = pl.concat([left_out, partial.rejects.refuse(rows, given, codes)]).sort()
             frame, seconds = frame.filter(good), seconds.filter(good) if seconds is not None else None
             lines = lines.filter(good)
         self._profile.take(frame)
@@ -269,13 +274,29 @@ class _Checker:
             parts = rows.without(left_out)
         else:
             odd = rows.suspects
-            given = {slot.name for slot in self._slots if slot.default is not None}
+            filled = {slot.name for slot in self._slots if slot.default is not None}
             suspects = [
-                name for name in frame.columns if odd is None or name in given or self._sources.get(name) in odd
+                name for name in frame.columns if odd is None or name in filled or self._sources.get(name) in odd
             ]
             parts = [render(frame, suspects)] if frame.height else []
         partial.size += sum(map(len, parts))
         return lines, parts
+
+    def _kept(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series | None]:
+        """Return the rows that the shop's settings do not leave out, and the lines of the others."""
+        skipped = None
+        for rule in self._layout.skips:
+            cells, values = (
+                each.str.strip_chars().str.to_lowercase()
+                for each in (frame[source(rule.source)], pl.Series(rule.values, dtype=pl.String))
+            )
+            left_out = cells.is_in(values.implode())
+            for value, rows in cells.filter(left_out).value_counts().iter_rows():
+                self._profile.changes["skipped", f"{rule.name} is {value or 'empty'}"] += rows
+            lines = frame.filter(left_out)[LINE]
+            skipped = lines if skipped is None else pl.concat([skipped, lines])
+            frame = frame.filter(~left_out)
+        return frame, skipped
 
     def _checked(
         self, frame: pl.DataFrame, changes: Counter[tuple[str, str]], *, breaks: bool
@@ -341,6 +362,12 @@ def _notes(layout: Layout, profile: Profile) -> list[str]:
         for kind, text in _CHANGES.items()
         for (changed, name), count in sorted(changes.items())
         if changed == kind and count
+    ]
+    skips = {rule.name for rule in layout.skips}
+    notes += [
+        f"no row was left out by {name}, though the setting skip names some of its values"
+        for name in sorted(skips)
+        if not any(kind == "skipped" and told.startswith(f"{name} is ") for kind, told in changes)
     ]
     returns, returned = layout.returns, changes["returned", "EVENT_TYPE"]
     if returns and returned:

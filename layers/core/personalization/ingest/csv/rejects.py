@@ -70,13 +70,13 @@ class Rejects:
         """Rows in the file."""
         return len(self._kept)
 
-    def take(self, rows: Rows) -> None:
-        """Count the rows of a piece, and refuse those that are not rows of the table.
+    def take(self, rows: Rows, frame: pl.DataFrame) -> None:
+        """Count the rows of a piece, and refuse those that are not rows of the table; `frame` has the others.
 
         Raises:
             Rejected: the file is nearly all blank lines.
         """
-        self.read += rows.frame.height + len(rows.unreadable) + rows.ragged.height
+        self.read += frame.height + len(rows.unreadable) + rows.ragged.height
         self._blank += rows.blank
         self._bytes += rows.size
         if self._blank > BLANK_LINES and self._blank > 10 * self.read:
@@ -96,9 +96,9 @@ class Rejects:
         for bad, original in zip(kept, rows.originals([bad.line for bad in kept]), strict=True):
             self._keep(bad.rule, Example(bad.line, bad.reason), bad.reason, original)
 
-    def refuse(self, rows: Rows, codes: pl.Series) -> pl.Series:
-        """Refuse the rows with a code (see `columns.codes`), and return their lines."""
-        bad = rows.frame.with_columns(codes.alias("code")).filter(pl.col("code") > 0)
+    def refuse(self, rows: Rows, frame: pl.DataFrame, codes: pl.Series) -> pl.Series:
+        """Refuse the rows of a frame with a code (see `columns.codes`), and return their lines."""
+        bad = frame.with_columns(codes.alias("code")).filter(pl.col("code") > 0)
         lines, wanted = bad[LINE], []
         for code, count in bad["code"].value_counts().iter_rows():
             rule = self._rule(code)

@@ -89,7 +89,8 @@ class Proposal:
             written.append(f"{self.kind}:")
         for name, value in self.section.items():
             written += [
-                f"  {line}" for line in _yaml({name: value}, flow=None if name in {"ignore", "returns"} else False)
+                f"  {line}"
+                for line in _yaml({name: value}, flow=None if name in {"ignore", "returns", "skip"} else False)
             ]
         return written + [f"  # {_printable(line)}" for line in (*self.choices, *self.options)]
 
@@ -173,6 +174,7 @@ class _Proposer:
             **self._times(),
             **self._numbers(),
             **self._event_types(),
+            **self._skipped(),
         }
         new, shared = {} if found == own else found, self._rejects()
         remarks = (*self._way(missing), *self._remarks)
@@ -372,6 +374,21 @@ class _Proposer:
         there = dict.fromkeys(self._sample.column(self.targets["EVENT_TYPE"]))
         found = {theirs: ours for theirs in there if (ours := names.event(theirs)) not in {None, theirs}}
         return {"event_types": found} if found else {}
+
+    def _skipped(self) -> dict[str, Any]:
+        """Return which rows are only the frame of others: a configurable product has a second line for the one sold."""
+        if self._kind != "interactions" or self._files.skip:
+            return {}
+        header = self._sample.header
+        for index in (index for index, theirs in enumerate(header) if names.plain(theirs) in names.PRODUCT_TYPES):
+            there = {cell.strip().casefold() for cell in self._sample.column(index)}
+            if frames := [kind for kind in names.FRAMES if kind in there and "simple" in there]:
+                self._remarks.append(
+                    f"lines whose {header[index]} is {' or '.join(frames)} stand beside those of the simple products "
+                    "that were sold: skip leaves them out, so that nothing counts twice"
+                )
+                return {"skip": {header[index]: frames}}
+        return {}
 
     def _other_numbers(self, but: Sequence[int]) -> list[list[str]]:
         """Return the columns that have numbers only, apart from ids and times."""
