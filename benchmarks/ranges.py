@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -91,26 +92,27 @@ def one_pass(path: Path) -> list[object]:
         scratch, target = Path(folder), stack.enter_context((Path(folder) / "copy").open("wb"))
         body = LocalFile(stack.enter_context(path.open("rb")), path)
         table = stack.enter_context(formats.opened(KEY, body, FileSettings(), scratch))
-        return told(copy(table, expected(), target.write, scratch))
+        return told(copy(table, expected(), target.write, scratch), None)
 
 
-def in_ranges(path: Path, ranges: int) -> list[object]:
+def in_ranges(paths: Sequence[Path], size: int, told: Callable[[Any, Any], list[object]]) -> list[object]:
+    """Check files in ranges of a size; `told` is asked with what was found, and where its lines come from."""
     from personalization.ingest.distributed.division import Division  # noqa: PLC0415
     from personalization.ingest.distributed.merged import Merged  # noqa: PLC0415
     from personalization.ingest.distributed.steps import Steps  # noqa: PLC0415
     from personalization.ingest.distributed.store import Work  # noqa: PLC0415
     from personalization.ingest.parts import Parts, SourcePart  # noqa: PLC0415
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=paths[0].parent) as folder:
         client: Any = Bucket(Path(folder))
-        os.link(path, client.path(KEY))
-        size = path.stat().st_size
+        parts = [SourcePart(f"drops/{path.name}", None, path.stat().st_size, path.name) for path in paths]
+        for path, part in zip(paths, parts, strict=True):
+            os.link(path, client.path(part.key))
         work = Work(client, "bucket", "work/demo/run/drop/")
-        parts = Parts((SourcePart(KEY, None, size, ""),))
-        Division(client, "bucket", -(-size // ranges)).begin(work, "demo", expected(), parts, "imports/part-")
+        Division(client, "bucket", size).begin(work, "demo", expected(), Parts(tuple(parts)), "imports/part-")
         steps = Steps(client, "bucket", work.folder)
-        for number in range(ranges):
-            steps.check(0, number)
+        for task in work.tasks(0):
+            steps.check(0, task.number)
         fit = steps.fit(0)
         assert not fit["again"]  # noqa: S101
         for number in range(int(str(fit["partitions"]))):
@@ -118,7 +120,8 @@ def in_ranges(path: Path, ranges: int) -> list[object]:
         end = work.end()
         assert end is not None  # noqa: S101
         with tempfile.TemporaryDirectory() as scratch:
-            return told(Merged(work, *end).copied(Path(scratch)))
+            merged = Merged(work, *end)
+            return told(merged.copied(Path(scratch)), merged.origins)
 
 
 def expected() -> Any:  # noqa: ANN401 - imported late
@@ -128,7 +131,7 @@ def expected() -> Any:  # noqa: ANN401 - imported late
     return Expected(KEY, "interactions", "FULL", ShopSettings(), now=NOW)
 
 
-def told(copied: Any) -> list[object]:  # noqa: ANN401 - imported late
+def told(copied: Any, _origins: object) -> list[object]:  # noqa: ANN401 - imported late
     """What both ways must find."""
     found = copied.findings
     counts = [found.rows, found.accepted, found.duplicates, found.size, found.first, found.last]
@@ -160,7 +163,8 @@ def main() -> None:
         import personalization.ingest.prepare  # noqa: F401, PLC0415 - what a function has loaded before it is asked
 
         started, used = time.perf_counter(), time.process_time()
-        found = one_pass(Path(file)) if way == "one" else in_ranges(Path(file), int(way))
+        path = Path(file)
+        found = one_pass(path) if way == "one" else in_ranges([path], -(-path.stat().st_size // int(way)), told)
         times = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - used}
         print(json.dumps({**times, "megabytes": peak(), "found": found}))
         return
