@@ -176,6 +176,13 @@ def test_a_folder_of_parquet_of_which_some_are_cut(both: Any, drop: Drop) -> Non
     assert one == other
 
 
+def test_parquet_whose_text_is_too_large_is_divided(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = {**drop(f"{FOLDER}large.parquet", row_groups(ROWS, 200)), "mayDivide": True}
+    monkeypatch.setenv("CHECK_PART_BYTES", "60000")
+    monkeypatch.setattr("personalization.ingest.formats.archives.LARGEST", 70_000)
+    assert validate(event, None)["outcome"] == "divided"
+
+
 def test_a_row_group_that_a_function_cannot_hold_is_refused(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHECK_PART_BYTES", "9000")
     monkeypatch.setattr(cutting, "LARGEST_GROUP", 4_000)

@@ -275,7 +275,8 @@ class Preparation:
         """Check a drop that may be imported: in one pass, or where it is too large for one function in ranges."""
         request, drop, kind, chosen = self._request, source.drop, expected.kind, expected.settings
         known = request.known if request.known and expected.existing and request.may_skip else None
-        if drop.mode == "FULL" and request.may_divide and source.parts.size > self._sizes.part:
+        division = Division(self._s3, self._bucket, self._sizes.part)
+        if drop.mode == "FULL" and request.may_divide and division.is_needed(source.parts):
             folder = work_folder(drop.shop, request.run, sales.identity(each.key, each.version_id))
             work = Work(self._s3, self._bucket, folder)
             end = work.end()
@@ -283,7 +284,6 @@ class Preparation:
                 if known and self._unchanged(source, kind, chosen):
                     return imports.already_handled(drop, request.run, known)
                 copies = f"{imports.copy_folder(drop.shop, request.run, kind)}part-{part}-"
-                division = Division(self._s3, self._bucket, self._sizes.part)
                 division.begin(work, drop.shop, expected, source.parts, copies)
                 return imports.divided(drop, request.run, folder)
             self._merged[part] = Merged(work, *end)

@@ -41,6 +41,11 @@ class Division:
         self._bucket = bucket
         self._size = size
 
+    def is_needed(self, parts: Parts) -> bool:
+        """Tell whether a drop is too large for one function."""
+        weights = (File(part.size, groups=self._groups(part)).weight for part in parts.every)
+        return parts.size > self._size or sum(weights) > archives.LARGEST
+
     def begin(self, work: Work, shop: str, expected: Expected, parts: Parts, copies: str) -> None:
         """Store the tasks of a check, unless they are there.
 
