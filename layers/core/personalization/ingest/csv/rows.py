@@ -16,6 +16,7 @@ import polars as pl
 
 from personalization.core import csv_dialect, line_breaks
 from personalization.core.errors import Rejected
+from personalization.ingest.csv.byte_counts import count_byte
 from personalization.ingest.csv.irregular import (
     LINE,
     LONGEST,
@@ -45,6 +46,8 @@ _FEW = 0.1
 """The share of lines with quotes up to which each of them is read separately."""
 _BREAKS = tuple(each.encode() for each in line_breaks.KINDS if not each.isascii())
 _BOM = b"\xef\xbb\xbf"
+_PACKED = (b"x\x01", b"x^")
+"""Texts that polars takes for the beginning of a packed file, and unpacks. Those of other packings are no UTF-8."""
 EMPTY = "the file is empty: its first row must name the columns"
 """Why a file without a header is refused."""
 _ZEROS = "personalization.zeros"
@@ -73,7 +76,7 @@ class Pieces:
         while True:
             if self._ended and self._behind is not None and self._rest and self._carried == len(self._rest):
                 # The range ends within a row.
-                self.until = self._line + self._rest.count(b"\n")
+                self.until = self._line + count_byte(self._rest, b"\n")
                 self._chunks, self._behind, self._ended = iter(self._behind), None, False
             elif self.until is not None and self._line >= self.until:
                 return
@@ -126,7 +129,8 @@ class Pieces:
 
     def _end(self) -> int:
         """Return the byte after the last line of the piece."""
-        begin, lines = self._carried, self._rest.count(b"\n", self._carried)
+        begin = self._carried
+        lines = count_byte(self._rest[begin:], b"\n")
         if lines <= self.lines:
             return self._rest.rfind(b"\n") + 1
         share = (len(self._rest) - begin) * self.lines // lines
@@ -290,7 +294,7 @@ class Table:
 
     def _read(self, piece: Piece) -> Rows:
         data = _readable(piece.data)
-        lines = pl.scan_lines(data).collect().to_series()
+        lines = _lines(data)
         quoted = lines.str.contains('"', literal=True).mean() if b'"' in data else 0
         many = isinstance(quoted, float) and quoted > _FEW
         if many and (found := self._joined_rows(piece, data, lines)) is not None:
@@ -345,7 +349,7 @@ class Table:
             open_after, begins = open_after.head(done), begins.head(done)
         ends = pl.when(open_after).then(pl.lit("\0")).otherwise(pl.lit("\n"))
         text = pl.select(pl.concat_str(lines.head(done), ends).str.join("")).item().encode()
-        rows = pl.scan_lines(text).collect().to_series()
+        rows = _lines(text)
         places, sizes = begins.arg_true(), rows.str.len_bytes()
         if blank := int((sizes == 0).sum()):
             places, rows = places.filter(sizes > 0), rows.filter(sizes > 0)
@@ -391,7 +395,7 @@ class Table:
     def _plain(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
         """Return the rows of a piece without quotes, and which lines they are, or None for all."""
         mark = self._shape.separator
-        if data.count(mark.encode()) > 2 * self._width * lines.len():
+        if count_byte(data, mark.encode()) > 2 * self._width * lines.len():
             # polars needs much time and memory for lines with many more values than the header.
             fits = lines.str.count_matches(mark, literal=True) == self._width - 1
             frame, regular = self._plain(lines.filter(fits), _joined(lines.filter(fits)))
@@ -422,8 +426,8 @@ class Table:
         if not data:
             return pl.DataFrame(schema=schema)
         return pl.read_csv(
-            # polars would remove these three bytes as a byte order mark.
-            _BOM + data if data.startswith(_BOM) else data,
+            # polars would remove a byte order mark, but only one.
+            _BOM + data if data.startswith((_BOM, *_PACKED)) else data,
             has_header=False,
             schema=schema,
             separator=self._shape.separator,
@@ -457,6 +461,13 @@ def _header(resource: str, piece: Piece, shape: Shape) -> tuple[list[str], Piece
     if len(names) > MOST_COLUMNS:
         raise Rejected(resource, f"line {line}, which must name the columns, has {len(names):,} of them")
     return names, Piece(piece.data[end:], line + piece.data.count(b"\n", start, end), piece.last)
+
+
+def _lines(data: bytes) -> pl.Series:
+    """Return the lines of a text without their ends."""
+    if data.startswith(_PACKED):
+        return pl.scan_lines(b"\n" + data).collect().to_series().slice(1)
+    return pl.scan_lines(data).collect().to_series()
 
 
 def _joined(lines: pl.Series) -> bytes:

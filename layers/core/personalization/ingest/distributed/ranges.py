@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from personalization.ingest.csv.byte_counts import count_byte
 from personalization.ingest.csv.rows import PIECE_BYTES, Form, Rows, Table
 from personalization.ingest.distributed.cutting import Task
 from personalization.ingest.formats.encodings import Utf8
@@ -60,7 +61,7 @@ class _Lines:
             own = chunk[:end] if end else chunk
             at += len(chunk)
             ended = own.endswith(b"\n")
-            self.current, self.count = own, own.count(b"\n")
+            self.current, self.count = own, count_byte(own, b"\n")
             self.own += self.count
             self.read += len(own)
             self.done = bool(end)
@@ -173,7 +174,7 @@ class Range:
         for chunk in self._decoded:
             own, first = chunk, lead if passed == 0 else 0
             # The text may lag behind the bytes, whose lines are counted as they are read.
-            count = self._lines.count if chunk is self._lines.current else chunk.count(b"\n")
+            count = self._lines.count if chunk is self._lines.current else count_byte(chunk, b"\n")
             left = self._lines.own + lead - passed
             if self._lines.done and not self._task.last and left <= count:
                 end = _after(chunk, left) if left < count else chunk.rfind(b"\n") + 1
