@@ -149,6 +149,8 @@ def read_irregular(
 
 def starts(data: bytes, lines: pl.Series, places: pl.Series) -> list[int]:
     """Return the bytes at which some lines begin."""
+    if not places.len():
+        return []
     returns = data.count(b"\r\n") if b"\r" in data else 0
     if returns not in {0, lines.len()}:
         ends = list(accumulate(len(line) + 1 for line in data.split(b"\n")))
