@@ -186,6 +186,11 @@ def test_ranges_behind_one_that_stopped_do_not_matter() -> None:
     assert cutting.wrong(every, [Outcome(0, 0, None, stopped=True), Outcome(4, 0, None), Outcome(5, 0, None)]) == []
 
 
+def test_no_row_goes_on_in_the_next_file() -> None:
+    every = [Task(number, number, 0, 10, last=True, skipped=0) for number in range(2)]
+    assert cutting.wrong(every, [Outcome(0, 3, None), Outcome(0, 0, None)]) == []
+
+
 def test_a_drop_is_cut_into_equal_ranges_and_a_file_that_cannot_be_cut_is_bounded() -> None:
     made = cutting.cut("k", [File(25), File(9, divisible=False), File(10)], 10, 20)
     assert [(task.file, task.begin, task.end, task.last) for task in made] == [
@@ -195,7 +200,9 @@ def test_a_drop_is_cut_into_equal_ranges_and_a_file_that_cannot_be_cut_is_bounde
         cutting.cut("k", [File(21, divisible=False)], 10, 20)
     with pytest.raises(Rejected, match="10,000"):
         cutting.cut("k", [File(100_010)], 10, 20)
+    assert len(cutting.cut("k", [File(99_990), File(20, divisible=False)], 10, 20)) == cutting.MOST_TASKS
 
 
 def test_partitions_are_a_power_of_two_and_bounded() -> None:
     assert [cutting.partitions(gigabytes * 10**9) for gigabytes in (0, 1, 20, 100, 1000)] == [1, 4, 128, 512, 512]
+    assert [cutting.partitions(cutting.PARTITION_BYTES + more) for more in (0, 1)] == [1, 2]
