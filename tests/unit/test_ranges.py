@@ -161,6 +161,15 @@ def test_many_ranges_of_any_dirty_file_give_what_one_pass_gives(seed: int, many:
         assert_same(in_ranges(data, cuts, sizes), expected)
 
 
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_a_range_in_which_no_line_begins_has_no_rows(chunk: int) -> None:
+    data = b"USER_ID,ITEM_ID,TIMESTAMP\n" + b"".join(b"u%d,i1,170000000%d\n" % (row, row) for row in range(9))
+    lines = [place + 1 for place, byte in enumerate(data) if byte == 10]
+    # Within a line, at its end, and at the next line's first byte.
+    cuts = [lines[2] + 1, lines[2] + 5, lines[3] - 1, lines[3], lines[4] - 1]
+    assert_same(in_ranges(data, cuts, Sizes(chunk=chunk)), whole(data))
+
+
 def test_a_value_longer_than_the_window_moves_the_beginning_of_the_next_range(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranges, "WINDOW", 10)
     row = b'u1,i1,1700000000,"' + b"a,b,1700000000,c\n" * 9 + b'"\n'
@@ -181,9 +190,10 @@ def test_all_ranges_are_read_in_the_encoding_that_the_first_text_shows(encoding:
     )
 
 
-def test_ranges_behind_one_that_stopped_do_not_matter() -> None:
+@pytest.mark.parametrize("last", [Outcome(0, 0, None, stopped=True), Outcome(0, 0, None, refused="no table")])
+def test_ranges_behind_one_that_ends_the_check_do_not_matter(last: Outcome) -> None:
     every = [Task(number, 0, number * 10, number * 10 + 10, number == 2, 0) for number in range(3)]
-    assert cutting.wrong(every, [Outcome(0, 0, None, stopped=True), Outcome(4, 0, None), Outcome(5, 0, None)]) == []
+    assert cutting.wrong(every, [last, Outcome(4, 0, None), Outcome(5, 0, None)]) == []
 
 
 def test_no_row_goes_on_in_the_next_file() -> None:
