@@ -150,6 +150,12 @@ def test_what_cannot_be_asked_is_refused_before_it_costs_anything(
     assert shop.list_objects_v2(Bucket=BUCKET, Prefix="exports/").get("Contents", []) == []
 
 
+def test_a_segment_by_attributes_needs_a_file_of_items(shop: "S3Client") -> None:
+    shop.delete_object(Bucket=BUCKET, Key=item_table.document_key("demo"))
+    with pytest.raises(Rejected, match="the shop has no table of items: drop a file of items first"):
+        handler({"step": "write", "job": planned(shop, "fans", "{segment: {attributes: {BRAND: x}}}")}, None)
+
+
 def test_a_job_is_asked_by_name_and_a_mail_has_names_prices_and_errors_beside(
     shop: "S3Client", personalize: FakePersonalize
 ) -> None:

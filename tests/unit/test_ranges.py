@@ -180,6 +180,12 @@ def test_a_value_longer_than_the_window_moves_the_beginning_of_the_next_range(mo
     assert_same(in_ranges(data, [100, 300, 400], Sizes()), whole(data))
 
 
+def test_a_range_finds_its_first_row_behind_a_value_over_several_lines() -> None:
+    form, value = FileForm(["USER_ID", "ITEM_ID", "TIMESTAMP", "NOTE"], ","), QUOTED.index(b"two")
+    found = checked(QUOTED, Task(1, 0, value, len(QUOTED), last=True), form, Sizes()).outcome
+    assert found.skipped == 2
+
+
 @pytest.mark.parametrize("encoding", ["cp949", "shift-jis", "latin-1", "utf-8"])
 def test_all_ranges_are_read_in_the_encoding_that_the_first_text_shows(encoding: str) -> None:
     first = Outcome(0, 0, None)

@@ -184,15 +184,15 @@ def wanted_items(s3: "S3Client", bucket: str, job: Job) -> list[str]:
     """Return the items of a segment: those that are named, or those with its attributes.
 
     Raises:
-        Rejected: no item has them; with the values that there are.
+        Rejected: no item has them, with the values that there are; or the shop has no table of items.
     """
     segment = job.settings.segment
     if segment is None or segment.items:
         return list(segment.items) if segment else []
     table = item_files.table(s3, bucket, job.shop)
-    known = table.columns if table else ()
-    if unknown := [name for name in segment.attributes if name not in known]:
-        raise Rejected(f"batch.{job.name}", f"items have no column {', '.join(unknown)}: they have {', '.join(known)}")
+    if table is not None and (unknown := [name for name in segment.attributes if name not in table.columns]):
+        reason = f"items have no column {', '.join(unknown)}: they have {', '.join(table.columns)}"
+        raise Rejected(f"batch.{job.name}", reason)
     found: list[str] = []
     others: dict[str, None] = {}
     first, value = next(iter(segment.attributes.items()))
