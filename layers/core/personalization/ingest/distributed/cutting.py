@@ -120,17 +120,18 @@ def cut(resource: str, files: Sequence[File], size: int, largest: int) -> list[T
 
 def _runs(resource: str, groups: Sequence[RowGroup], size: int) -> Iterator[tuple[int, list[RowGroup]]]:
     """Yield the row groups of each range, and the number of rows before them."""
-    before, run = 0, list[RowGroup]()
+    before, weight, run = 0, 0, list[RowGroup]()
     for number, group in enumerate(groups, 1):
         held = max(group.unpacked, group.end - group.begin)
         if held > LARGEST_GROUP:
             problem = f"row group {number:,} of its {len(groups):,} has {held / 1e9:,.1f} GB unpacked"
             advice = "write row groups of about 128 MB, or a million rows each"
             raise Rejected(resource, f"{problem}; a function holds {LARGEST_GROUP / 1e9:,.0f} GB: {advice}")
-        if run and sum(each.weight for each in run) + group.weight > size:
+        if run and weight + group.weight > size:
             yield before, run
-            before, run = before + sum(each.rows for each in run), []
+            before, weight, run = before + sum(each.rows for each in run), 0, []
         run.append(group)
+        weight += group.weight
     yield before, run
 
 
