@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.likelihood import shards, training
 from personalization.likelihood.features import DAY
-from personalization.likelihood.histories import Codes, Events, History, Reader, levels
+from personalization.likelihood.histories import MOST_VALUES, Codes, Events, History, Reader, levels
 from personalization.likelihood.sharded import partition, shard
 from personalization.likelihood.sharded.counts import Counts, intervals
 from personalization.likelihood.sharded.plan import Range, ranges
@@ -166,6 +166,17 @@ def test_samples_are_of_the_share_that_is_asked_for_and_grow_with_it() -> None:
 
 
 def test_a_column_with_many_values_in_one_shard_is_no_group_in_any() -> None:
-    many = [str(number) for number in range(61)]
+    many = [str(number) for number in range(MOST_VALUES + 1)]
     found = shard.agreed([{"AGE": ["a"], "CITY": many}, {"AGE": ["b"], "CITY": ["x"], "ONE": ["1"]}])
     assert found == {"AGE": ["a", "b"]}
+
+
+@pytest.mark.parametrize(("values", "wide"), [(MOST_VALUES, []), (MOST_VALUES + 1, ["CITY"])])
+def test_a_column_of_users_is_split_unless_it_has_too_many_values(values: int, wide: list[str]) -> None:
+    about = {f"u{number}": {"CITY": f"c{number}", "AGE": "a"} for number in range(values)}
+    split, facts = partition.of_users(about, SHARDS)
+    assert facts == {"wide": wide}
+    found = {user: each for data in split for user, each in _attributes(data).items()}
+    assert found == {user: {name: each[name] for name in each if name not in wide} for user, each in about.items()}
+    known = [{"CITY": [each["CITY"] for each in about.values()]}]
+    assert [*shard.agreed(known)] == ([] if wide else ["CITY"])

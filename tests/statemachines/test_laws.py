@@ -216,7 +216,7 @@ def test_no_variable_takes_the_name_of_a_jsonata_function() -> None:
     assert not functions & {name for scope in every_scope().values() for name in scope.assigned()}
 
 
-@pytest.mark.parametrize("name", ["retrain", "evaluate", "ensure", "teardown"])
+@pytest.mark.parametrize("name", ["retrain", "evaluate", "ensure", "teardown", "batch"])
 def test_a_machine_outlives_the_sum_of_its_waits(name: str) -> None:
     machine, budget = MACHINES[name], int(SUBSTITUTIONS["WaitMinutes"]) * 60
     # One budget for the wait for room, and one for the job; the last pause may be half as long again.
@@ -237,7 +237,7 @@ def test_a_child_is_waited_for_longer_than_it_may_take(name: str) -> None:
     assert MACHINES[child]["TimeoutSeconds"] < task["TimeoutSeconds"] < MACHINE["TimeoutSeconds"]
 
 
-@pytest.mark.parametrize("machine", ["retrain", "evaluate", "teardown", "ensure"])
+@pytest.mark.parametrize("machine", MACHINES)
 def test_a_state_machine_gets_every_substitution_that_it_names(machine: str) -> None:
     given = STACK.source["Resources"][f"{machine.title()}StateMachine"]["Properties"]["DefinitionSubstitutions"]
     named = set(re.findall(r"\$\{(\w+)\}", (FILE.parent / f"{machine}.asl.yaml").read_text()))

@@ -6,7 +6,7 @@ from typing import Any
 from personalization.likelihood.fit import FitRequest, Fitted
 from personalization.likelihood.sharded.steps import ShardRequest
 
-from tests.statemachines.machine import MACHINES, ROOT, evaluate, states, tasks
+from tests.statemachines.machine import MACHINES, evaluate, states
 from tests.statemachines.test_maps import WRITER
 from tests.template.stack import STACK
 from tests.template.test_permissions import LOGS, actions
@@ -109,10 +109,3 @@ def test_it_may_invoke_its_function_and_announce_and_nothing_else() -> None:
     maps = {"states:StartExecution", "states:DescribeExecution", "states:StopExecution", *WRITER}
     wanted = {"lambda:InvokeFunction", "events:PutEvents"} | maps | LOGS
     assert sorted(actions("LikelihoodStateMachineRole")) == sorted(wanted)
-
-
-def test_the_template_gives_it_what_it_names() -> None:
-    made = STACK.source["Resources"]["LikelihoodStateMachine"]["Properties"]
-    assert (ROOT / made["DefinitionUri"]).name == "likelihood.asl.yaml"
-    named = {task["Arguments"]["FunctionName"] for task in tasks("lambda:invoke", MACHINE).values()}
-    assert set(made["DefinitionSubstitutions"]) == named | {"Prefix", "MapConcurrency", "DropBucket"}
