@@ -238,3 +238,118 @@ def test_a_column_is_the_time_if_it_alone_has_dates() -> None:
     )
     assert two is not None
     assert two.missing == ("TIMESTAMP",)
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "row", "columns"),
+    [
+        (
+            "bigcommerce products.csv",
+            "Product ID|Product Type|Name|Retail Price|Sale Price|Category Details",
+            "7|P|Shirt|9.00|0.00|Shirts",
+            {"Product ID": "ITEM_ID", "Retail Price": "PRICE", "Category Details": "CATEGORY_L1"},
+        ),
+        (
+            "prestashop_order_detail.csv",
+            "id_order_detail|product_id|product_quantity|id_customer|date_add",
+            "1|7|1|3|2026-01-02 10:00:00",
+            {"product_id": "ITEM_ID", "id_customer": "USER_ID", "date_add": "TIMESTAMP"},
+        ),
+        (
+            "produits.csv",
+            "Référence|Nom|Catégorie|Prix (HT)|Prix (TTC)",
+            "R1|Pull|Pulls|10,50|12,60",
+            {"Référence": "ITEM_ID", "Nom": "NAME", "Catégorie": "CATEGORY_L1", "Prix (TTC)": "PRICE"},
+        ),
+        (
+            "commandes.csv",
+            "N° client|Code article|Désignation|Date de commande|Quantité",
+            "C1|A1|Pull|13/02/2026 10:00|1",
+            {"N° client": "USER_ID", "Code article": "ITEM_ID", "Date de commande": "TIMESTAMP"},
+        ),
+        ("clients.csv", "N° client|Nom|Prénom|Ville", "C1|X|Eve|Paris", {"N° client": "USER_ID"}),
+        (
+            "bestellungen.csv",
+            "Bestellzeit|Kundennummer|E-Mail|Artikelnummer|Artikelbezeichnung",
+            "2026-01-02 10:00:00|K1|a@b.de|A1|Hemd",
+            {"Kundennummer": "USER_ID", "Artikelnummer": "ITEM_ID", "Bestellzeit": "TIMESTAMP"},
+        ),
+        (
+            "artikel.csv",
+            "Artikelnummer|Bezeichnung|Warengruppe|VK-Preis brutto",
+            "A1|Hemd|Hemden|12,50",
+            {
+                "Artikelnummer": "ITEM_ID",
+                "Bezeichnung": "NAME",
+                "Warengruppe": "CATEGORY_L1",
+                "VK-Preis brutto": "PRICE",
+            },
+        ),
+        (
+            "pedidos.csv",
+            "Nº pedido|Fecha pedido|ID cliente|Código artículo|Descripción",
+            "1|2026-01-02|C1|A1|Camisa",
+            {"ID cliente": "USER_ID", "Código artículo": "ITEM_ID", "Fecha pedido": "TIMESTAMP"},
+        ),
+        (
+            "productos.csv",
+            "Referencia|Nombre|Categoría|Precio",
+            "A1|Camisa|Camisas|12.50",
+            {"Referencia": "ITEM_ID", "Nombre": "NAME", "Categoría": "CATEGORY_L1", "Precio": "PRICE"},
+        ),
+        (
+            "catalog.csv",
+            "ID|name|primary-category|list-price",
+            "P1|Bag|bags|9.00",
+            {"ID": "ITEM_ID", "primary-category": "CATEGORY_L1", "list-price": "PRICE"},
+        ),
+        (
+            "rakuten.csv",
+            "注文番号|注文日時|注文者メールアドレス|商品名|商品管理番号|個数",
+            "3-1|2026-01-02 10:00:00|m@x.jp|お茶|tea1|1",
+            {"注文者メールアドレス": "USER_ID", "商品管理番号": "ITEM_ID", "注文日時": "TIMESTAMP"},
+        ),
+        (
+            "smartstore 상품.csv",
+            "상품번호(스마트스토어)|판매자상품코드|상품명|판매가|대분류",
+            "501|S1|셔츠|12000|의류",
+            {"상품번호(스마트스토어)": "ITEM_ID", "상품명": "NAME", "판매가": "PRICE", "대분류": "CATEGORY_L1"},
+        ),
+    ],
+)
+def test_other_shops_and_languages(name: str, header: str, row: str, columns: dict[str, str]) -> None:
+    found = proposed(sample(header, *[row] * 3, name=name))
+    assert found.section["columns"] == columns
+    assert found.missing == ()
+
+
+def test_events_of_a_till_are_purchases_and_returns_and_a_time_of_day_apart_is_lost() -> None:
+    rows = [f"2026-01-02|10:0{n}:00|SKU{n}|{'Refund' if n == 3 else 'Payment'}|C{n}" for n in range(5)]
+    found = proposed(sample("Date|Time|SKU|Event Type|Customer ID", *rows, name="items.csv"))
+    assert found.section["event_types"] == {"Payment": "Purchase", "Refund": "Return"}
+    assert "Date has the day alone, and Time the time of day, which is lost" in str(found.remarks)
+
+
+def test_lines_of_configurable_products_are_skipped_and_that_is_said() -> None:
+    rows = [f"C{n}|S1|2026-01-02 10:00:00|{kind}" for n in range(3) for kind in ("configurable", "simple")]
+    found = proposed(sample("customer_id|sku|created_at|product_type", *rows))
+    assert found.section["skip"] == {"product_type": ["configurable"]}
+    assert "stand beside those of the simple products that were sold" in str(found.remarks)
+    assert "    product_type: [configurable]" in found.lines()
+
+
+def test_a_file_of_sales_without_a_known_user_is_none_of_items() -> None:
+    found = propose(sample("Konto|SKU|Order date", "7|A1|2026-01-02", name="orders.csv"), parse("settings.yaml", ""))
+    assert found is not None
+    assert (found.kind, found.missing) == ("interactions", ("USER_ID",))
+
+
+def test_what_is_told_by_names_alone_is_said() -> None:
+    found = proposed(sample("Customer ID|SKU|Order date"))
+    assert found.remarks[0].startswith("no row of it could be read")
+
+
+def test_a_word_before_other_numbers_is_no_currency() -> None:
+    rows = [f"お茶{n}|食品|tea{n}|1,{n:03}" for n in range(5)]
+    found = proposed(sample("商品名|カテゴリ|商品番号|単価", *rows))
+    assert "currency" not in found.section

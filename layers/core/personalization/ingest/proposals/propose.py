@@ -132,6 +132,10 @@ def _kind(sample: Sample, settings: ShopSettings) -> DataKind | None:
     if {"USER_ID", "ITEM_ID", "TIMESTAMP"} <= found["interactions"]:
         return "interactions"
     named = sample.name.casefold()
+    # A file of sales of which one column has a name that nobody knows: the proposal says which one is missing.
+    sales = "TIMESTAMP" in found["interactions"] and len({"USER_ID", "ITEM_ID"} & found["interactions"]) == 1
+    if sales and re.search(names.FILES["interactions"], named):
+        return "interactions"
     for kind, pattern in names.FILES.items():
         if re.search(pattern, named) and schema.required(kind, None)[0].name in found[kind]:
             return kind
@@ -177,7 +181,10 @@ class _Proposer:
             **self._skipped(),
         }
         new, shared = {} if found == own else found, self._rejects()
-        remarks = (*self._way(missing), *self._remarks)
+        unread = (
+            () if self._sample.rows else ("no row of it could be read: this is told by the names of columns alone",)
+        )
+        remarks = (*unread, *self._way(missing), *self._remarks)
         return Proposal(self._kind, new, shared, tuple(self._choices), tuple(self._options), remarks, missing)
 
     def _targets(self) -> dict[str, int]:
@@ -185,7 +192,7 @@ class _Proposer:
         mapping = {canonical(theirs): ours for theirs, ours in self._files.columns.items()}
         ours = [mapping.get(canonical(theirs)) for theirs in header]
         found = {name: index for index, name in enumerate(ours) if name is not None}
-        plain = [names.plain(theirs) for theirs in header]
+        plain = [(names.plain(theirs), names.bare(theirs)) for theirs in header]
         known = {name.replace("_", "").casefold(): name for name in schema.known(self._kind, "ECOMMERCE")}
         for target in [*names.TARGETS[self._kind], *known.values()]:
             if target in found:
@@ -196,13 +203,13 @@ class _Proposer:
             candidates = [
                 (
                     -self._shared(target, index),
-                    self._sample.filled(index) < 0.5,
+                    self._filled(target, index) < 0.5,
                     self._is_of_a_row(target, index),
-                    own[name],
+                    min(own.get(name, math.inf) for name in forms),
                     index,
                 )
-                for index, name in enumerate(plain)
-                if name in own and index not in taken and ours[index] is None
+                for index, forms in enumerate(plain)
+                if not own.keys().isdisjoint(forms) and index not in taken and ours[index] is None
             ]
             if candidates and self._sample.filled(min(candidates)[-1]) > 0:
                 found[target] = min(candidates)[-1]
@@ -212,6 +219,13 @@ class _Proposer:
                 (found["TIMESTAMP"],) = dates
                 self._remarks.append(f"{header[dates[0]]} is taken for the time: no other column has dates")
         return found
+
+    def _filled(self, target: str, index: int) -> float:
+        """Return the share of rows that have a value in a column; a price of 0 is none."""
+        cells = self._sample.column(index)
+        if target != "PRICE" or not cells:
+            return self._sample.filled(index)
+        return sum(bool(re.search("[1-9]", cell)) for cell in cells) / len(cells)
 
     def _has_dates(self, index: int) -> bool:
         """Tell whether a column's values are dates, rather than numbers that might be."""
@@ -252,8 +266,14 @@ class _Proposer:
         taken = {*mapped.values(), *map(canonical, self._sample.header)}
         found = dict[str, str]()
         for theirs in self._sample.header:
-            name = names.own(theirs)
-            if name and theirs not in mapped and name not in {*taken, *found.values()} and not self._is_mapped(theirs):
+            name = names.own(theirs, self._kind)
+            if (
+                name
+                and canonical(theirs) != name
+                and theirs not in mapped
+                and name not in {*taken, *found.values()}
+                and not self._is_mapped(theirs)
+            ):
                 found[theirs] = name
         return found
 
@@ -326,6 +346,14 @@ class _Proposer:
         days = [cell.strip() for cell in cells if cell.strip()]
         # A day whose number is that of its month shows no difference.
         example = next((day for day in days if len({_read(day, form) for form in forms.dates}) > 1), "".join(days[:1]))
+        beside = [
+            other for other in self._sample.header if names.plain(other) in names.TIMES_OF_DAY and other != theirs
+        ]
+        if beside and days and not any(":" in day for day in days):
+            self._remarks.append(
+                f"{theirs} has the day alone, and {beside[0]} the time of day, which is lost: "
+                "put both into one column if the order within a day matters"
+            )
         if forms.problem:
             self._remarks.append(f"{theirs}: {forms.problem}")
         if forms.unit:
@@ -356,10 +384,11 @@ class _Proposer:
                 )
         if not self._files.rewrites_numbers and numeric:
             form = values.numbers([sample.column(index) for index in numeric])
+            currency = form.currency
             if form.example:
                 # Other columns tell which mark is which, though they are not imported.
                 form = values.numbers([*map(sample.column, numeric), *self._other_numbers(numeric)])
-            settings = {"decimal": form.decimal, "thousands": form.thousands, "currency": form.currency}
+            settings = {"decimal": form.decimal, "thousands": form.thousands, "currency": currency}
             found |= {name: value for name, value in settings.items() if value is not None}
             if form.example:
                 whole = form.example.replace(form.thousands or "", "")
