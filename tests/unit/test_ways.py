@@ -8,7 +8,7 @@ from benchmarks import ways
 BOUNDS = {
     "get_recommendations": (16, 38),
     "record_events": (17, 41),
-    "validate_drop": (41, 254),
+    "validate_drop": (44, 282),
     "judge_release": (17, 48),
 }
 """The most files and moves of each request."""
