@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from personalization.batch import job_input
 from personalization.core.errors import Rejected
 from personalization.ingest.distributed import cutting
+from personalization.shop import item_files
 from personalization.shop.plan import Plan
 
 from functions.check_part.app import handler as check
@@ -135,6 +137,7 @@ def test_a_folder_of_parts_of_which_some_are_packed(both: Any, drop: Drop) -> No
     drop(f"{FOLDER}parts/1.csv", HEADER + "".join(lines[:500]).rstrip("\n"))
     drop(f"{FOLDER}parts/2.csv.gz", HEADER + "".join(lines[500:900]))
     drop(f"{FOLDER}parts/3.csv", HEADER)
+    drop(f"{FOLDER}parts/3b.csv", "\n\n")
     drop(f"{FOLDER}parts/4.csv", HEADER + "".join(lines[900:]))
     one, other = both("interactions", f"{FOLDER}parts/_SUCCESS", "", 5_000)
     assert one == other
@@ -206,8 +209,11 @@ def test_damaged_pages_are_refused_with_their_place(
 def test_items_with_their_table(both: Any, bucket: "S3Client") -> None:  # noqa: ANN401 - a fixture
     one, other = both("items", "drops/demo/items/items.csv", ITEMS, 4_000)
     assert one == other
-    tables = left(bucket, "catalogue/demo/items/")
-    assert tables
+    found = dict(job_input.items(bucket, BUCKET, "demo", item_files.table(bucket, BUCKET, "demo")))
+    # Of an item's rows, the last one counts.
+    assert {name: float(columns["PRICE"]) for name, columns in found.items()} == {
+        f"i{row % 700}": row + 0.5 for row in range(800)
+    }
 
 
 def test_users_and_the_ids_that_interactions_are_held_against(both: Any) -> None:  # noqa: ANN401 - a fixture
