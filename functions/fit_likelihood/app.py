@@ -39,8 +39,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         done = Steps(Job(aws, request, environment, now)).run(request)
     if isinstance(done, Fitted):
         if done.report:
-            # The release's page exists already.
-            Report(aws.s3, environment.bucket, request.shop, request.run).link("likelihood.html")
+            # The release's page exists already, in the same folder.
+            run = done.report.split("/")[-2]
+            Report(aws.s3, environment.bucket, request.shop, run).link("likelihood.html")
         if done.outcome == "leftOut":
             observability.count(environment.namespace, "LikelihoodsLeftOut", 1)
         LOG.info("Likelihood fitted", shop=request.shop, run=request.run, outcome=done.outcome, reason=done.reason)

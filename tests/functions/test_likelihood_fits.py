@@ -16,8 +16,9 @@ from personalization.shop import records
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
+from functions.update_campaign.app import handler as update_campaign
 from functions.validate_drop.app import handler as check
-from tests.functions.fakes import FakePersonalize
+from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.likelihoods import SHIFT, asked, put, ranked, shifted, stored
 from tests.functions.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, Drop, body, load
 from tests.likelihood import worlds
@@ -101,6 +102,28 @@ def test_an_older_run_s_fit_takes_nothing_from_a_later_one_s(fitted: dict[str, A
     assert (serve.read(table, TABLE, "demo") or {})["run"] == "run-3"
     assert body(handler(asked("u0", "i0"), None))["run"] == "run-3"
     assert fitted["outcome"] == "fitted"
+
+
+@pytest.mark.usefixtures("fitted")
+def test_the_fit_of_a_promotion_by_hand_follows_it_and_is_reported_with_the_release(
+    table: "DynamoDBClient", personalize: FakePersonalize
+) -> None:
+    promoted(table, "run-2", "2026-11-22T00:00:00Z")
+    assert fit({**load("fit_likelihood"), "run": "run-2"}, None)["outcome"] == "fitted"
+    released = load("update_campaign_release")
+    tracker = {"eventTrackerArn": f"{ARN}:event-tracker/0badcafe", "status": "ACTIVE"}
+    personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
+    personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
+    record: Any = update_campaign({**released, "promotedBy": "promote-1"}, None)
+    ranked(personalize)
+    try:
+        told = fit({**load("fit_likelihood"), "run": "promote-1"}, None)
+    finally:
+        records.put(table, TABLE, RELEASE)
+        for at in ("2026-11-22T00:00:00Z", record["promotedAt"]):
+            records.delete(table, TABLE, "demo", f"release#{at}")
+    assert (told["outcome"], told["report"]) == ("fitted", f"reports/demo/{released['plan']['run']}/likelihood.html")
+    assert (serve.read(table, TABLE, "demo") or {})["run"] == "promote-1"
 
 
 def test_an_older_run_s_fit_leaves_the_counters_of_one_at_work(

@@ -9,7 +9,7 @@ import json
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 import pytest
@@ -17,7 +17,7 @@ from personalization.batch import convert, steps
 from personalization.batch.plan import Cursor, Job
 from personalization.core.errors import Rejected
 from personalization.events import erasure_requests
-from personalization.likelihood import inputs, shards
+from personalization.likelihood import inputs, serve, shards
 from personalization.runs import leases
 from personalization.shop import item_table, records
 from personalization.shop.item_table import Table
@@ -350,6 +350,47 @@ def test_a_segment_waits_for_the_fit_of_its_release_and_says_that_there_is_none(
     finally:
         records.put(table, TABLE, RELEASE)
     assert (waits["status"], waits["ready"]) == ("FIT AWAITED", False)
+
+
+def test_a_segment_takes_the_fit_of_the_promotion_by_hand_that_released(
+    shop: "S3Client", table: "DynamoDBClient", fitted: dict[str, Any]
+) -> None:
+    assert fitted["outcome"] == "fitted"
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    by_hand = (serve.read(table, TABLE, "demo") or {})["run"]
+    job = planned(shop, "likely", "{segment: {items: [i2]}}")
+    records.put(table, TABLE, {**RELEASE, "promotedAt": at, "promotedBy": by_hand})
+    try:
+        answer = handler({"step": "answer", "job": job}, None)
+    finally:
+        records.put(table, TABLE, RELEASE)
+    assert answer["status"] == "ACTIVE"
+
+
+def test_a_mail_whose_segment_failed_is_refused_and_takes_no_earlier_export(shop: "S3Client") -> None:
+    old = {"run": "old", "answers": "exports/demo/fans/old/personalize/output/"}
+    put(shop, "exports/demo/fans/newest.json", json.dumps(old))
+    put(shop, f"{old['answers']}fans.json.out", json.dumps({"input": {}, "output": {"usersList": ["u1"]}}) + "\n")
+    put(shop, "drops/demo/settings.yaml", "batch: {mail: {users: {segment: fans}}, fans: {segment: {items: [i1]}}}\n")
+    (job,) = cast("Any", handler({**load("run_batch_plan"), "batch": "mail"}, None))["jobs"]
+    request = {"step": "write", "job": job}
+    assert handler({**request, "failed": ["others"]}, None)["lines"] == 1
+    with pytest.raises(
+        Rejected, match=r"batch\.mail: its segment fans failed in the same execution.*run fans, then mail"
+    ):
+        handler({**request, "failed": ["fans"]}, None)
+
+
+def test_a_schedule_that_is_delivered_twice_runs_its_job_once(shop: "S3Client") -> None:
+    put(shop, "drops/demo/settings.yaml", "batch: {mail: {every: rate(1 day)}}\n")
+
+    def jobs(run: str, at: str) -> int:
+        found: Any = handler({**load("run_batch_plan"), "run": run, "scheduled": at}, None)["jobs"]
+        return len(found)
+
+    first, second = "2026-11-28T05:00:00Z", "2026-11-29T05:00:00Z"
+    # The second call repeats a step whose answer was lost.
+    assert [jobs("a", first), jobs("a", first), jobs("b", first), jobs("b", second)] == [1, 1, 0, 1]
 
 
 def test_no_batch_job_begins_while_users_are_deleted(

@@ -4,6 +4,7 @@
 import json
 import re
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,23 +43,26 @@ def step(name: str, run: str = RUN, number: int = 0) -> dict[str, Any]:
     return fit({**ASKED, "step": name, "run": run, "number": number}, None)
 
 
-def sharded(run: str = RUN) -> dict[str, Any]:
-    """Take all steps, as the state machine does; what the last one answered."""
+def sharded(run: str = RUN, between: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Take all steps, as the state machine does; what the last one answered. `between` is called after some of them."""
     asked_for = fit({**ASKED, "run": run}, None)
     assert asked_for["outcome"] == "inShards"
     planned = step("plan", run)
     if planned["outcome"] != "planned":
         return planned
+    between("plan")
     for number in range(planned["ranges"]):
         step("partition", run, number)
     if (gathered := step("gather", run))["outcome"] != "done":
         return gathered
     for number in range(planned["shards"]):
         step("count", run, number)
+    between("count")
     if (combined := step("combine", run))["outcome"] != "done":
         return combined
     for number in reversed(range(planned["shards"])):
         step("serve", run, number)
+    between("serve")
     done = step("publish", run)
     # A call whose answer was lost is repeated.
     assert step("publish", run) == done
@@ -145,6 +149,52 @@ def test_new_events_and_erasures_reach_a_fit_in_shards(
     assert "u1" not in counters(bucket, "run-2", "shoppers")
     get_recommendations.likelihoods.cache_clear()
     assert chance("u1", "i1") < before
+
+
+@pytest.mark.usefixtures("in_shards")
+@pytest.mark.parametrize("after", ["plan", "count", "serve"])
+def test_users_who_are_deleted_during_a_fit_are_not_in_what_it_publishes(
+    bucket: "S3Client", personalize: FakePersonalize, after: str
+) -> None:
+    likelihoods.drop(bucket, personalize)
+    gone = {"u1", "u2"}
+
+    def forget(step: str) -> None:
+        if step == after:
+            forget_users.forget(bucket, BUCKET, "demo", gone, lambda: False)
+
+    assert sharded(between=forget)["outcome"] == "fitted"
+    kept = counters(bucket, RUN, "shoppers").keys()
+    assert not gone & kept
+    assert len(kept) == worlds.SHOPPERS - len(gone)
+    taken = shards.unpack(stored(bucket, f"{inputs.snapshots('demo')}{RUN}.json.gz"))
+    assert taken["users"]
+    assert not gone & set(taken["users"])
+    # One of them comes back: the next fit began later.
+    added(bucket, [each for each in shifted() if each.startswith(("USER_ID", "u1,"))])
+    assert sharded("run-2")["outcome"] == "fitted"
+    assert counters(bucket, "run-2", "shoppers").keys() >= {"u0", "u1"}
+
+
+@pytest.mark.usefixtures("in_shards")
+def test_a_fit_that_failed_leaves_no_counters_and_the_one_before_serves_on(
+    bucket: "S3Client", personalize: FakePersonalize
+) -> None:
+    likelihoods.drop(bucket, personalize)
+    assert sharded()["outcome"] == "fitted"
+    with pytest.raises(RuntimeError):
+        sharded("run-2", between=fails)
+    folders = [f"likelihood/demo/{run}/" for run in (RUN, "run-2")]
+    found = [bucket.list_objects_v2(Bucket=BUCKET, Prefix=each)["KeyCount"] for each in folders]
+    for run in (RUN, "run-2"):
+        assert step("discard", run) == {"outcome": "done"}
+    left = [bucket.list_objects_v2(Bucket=BUCKET, Prefix=each)["KeyCount"] for each in folders]
+    assert (found[1] > 0, left) == (True, [found[0], 0])
+
+
+def fails(step: str) -> None:
+    if step == "serve":
+        raise RuntimeError
 
 
 def live(bucket: "S3Client") -> list[str]:

@@ -23,14 +23,18 @@ SEEN = {"context": {"Execution": {"Id": "arn:e", "Name": "r"}, "State": {"Entere
 def test_the_function_understands_what_it_is_sent() -> None:
     for given, name, after in (
         ({"action": "batch", "shop": "demo", "batch": "mail"}, "mail", ""),
+        ({"action": "batch", "shop": "demo", "batch": "mail", "scheduled": "2026-11-28T05:00:00Z"}, "mail", ""),
         ({"shop": "demo", "after": "promotion"}, "", "promotion"),
     ):
         noted = evaluate(STATES["Note what is asked"]["Assign"], {**SEEN, "input": given})
         read = PlanRequest.read(noted["asked"])
         assert (read.shop, read.run, read.batch, read.after) == ("demo", "r", name, after)
+        assert read.scheduled == given.get("scheduled", "")
     variables: dict[str, Any] = {"job": JOB.as_json(), "written": WRITTEN, "made": {"lists": 2}}
-    written = evaluate(STATES["Write what is asked"]["Arguments"]["Payload"], {}, **variables)
-    assert WriteRequest.read(written).job == JOB
+    failed = {"batch": "fans", "error": "Rejected", "reason": "too dear"}
+    for done, names in (([], ()), ([{"batch": "tea"}], ()), ([{"batch": "tea"}, failed], ("fans",))):
+        written = evaluate(STATES["Write what is asked"]["Arguments"]["Payload"], {}, done=done, **variables)
+        assert (WriteRequest.read(written).job, WriteRequest.read(written).failed) == (JOB, names)
     for name in ("Have it answered", "Convert the answers"):
         sent = evaluate(STATES[name]["Arguments"], SEEN, **variables)
         assert len(sent["Name"]) <= 80

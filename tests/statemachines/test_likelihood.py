@@ -91,6 +91,12 @@ def test_a_run_starts_it_under_its_own_name_and_goes_on_whatever_comes_of_it() -
 def test_a_failure_keeps_its_reason_though_it_cannot_be_announced() -> None:
     failed = evaluate(STATES["The fit failed"], {}, failure={"Error": "Broken", "Cause": "it: broke"})
     assert (failed["Error"], failed["Cause"]) == ("Broken", "it: broke")
+    cleared = STATES[STATES["Note why the fit failed"]["Next"]]
+    sent = evaluate(cleared["Arguments"]["Payload"], {}, shop="shop", run="run")
+    assert ShardRequest.read(sent).step == "discard"
+    (caught,) = cleared["Catch"]
+    assert cleared["Next"] == caught["Next"] == "Announce that the likelihood is not fitted"
+    assert "failure" not in caught["Assign"]
     (caught,) = STATES["Announce that the likelihood is not fitted"]["Catch"]
     assert caught["Next"] == "The fit failed"
     assert "failure" not in caught["Assign"]
@@ -106,6 +112,6 @@ def test_it_outlives_all_attempts_of_the_fit() -> None:
 
 
 def test_it_may_invoke_its_function_and_announce_and_nothing_else() -> None:
-    maps = {"states:StartExecution", "states:DescribeExecution", "states:StopExecution", *WRITER}
-    wanted = {"lambda:InvokeFunction", "events:PutEvents"} | maps | LOGS
+    maps = {f"states:{action}Execution" for action in ("Start", "Describe", "Stop", "Redrive")}
+    wanted = {"lambda:InvokeFunction", "events:PutEvents"} | maps | WRITER | LOGS
     assert sorted(actions("LikelihoodStateMachineRole")) == sorted(wanted)

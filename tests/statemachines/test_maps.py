@@ -61,6 +61,7 @@ def test_a_machine_may_start_and_stop_its_own_parts(name: str) -> None:
     named = STACK.resources[machine]["Properties"].get("StateMachineName") or f"{machine}.Name"
     start = f"arn:aws:states:{PSEUDO['AWS::Region']}:{PSEUDO['AWS::AccountId']}"
     assert found["states:StartExecution"] & {machine, f"{start}:stateMachine:{named}"}
-    for action in ("states:DescribeExecution", "states:StopExecution"):
+    # A redrive of the machine's execution begins its failed map runs again.
+    for action in ("states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"):
         assert {f"{start}:execution:{named}:*", f"{start}:execution:{named}/*:*"} <= found[action]
     assert set(found) >= WRITER

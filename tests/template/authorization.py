@@ -39,6 +39,7 @@ OMITTED: Final = {
     ],
     "states:DescribeExecution": [Omission("labelled execution", DISTRIBUTED, always=False)],
     "states:StopExecution": [Omission("labelled execution", DISTRIBUTED, always=False)],
+    "states:RedriveExecution": [Omission("labelled execution", DISTRIBUTED, always=False)],
     "personalize:CreateSolution": [Omission("recipe", f"{STORE}/pull/627")],
     "personalize:CreateRecommender": [Omission("recipe", f"{STORE}/pull/627")],
     "personalize:CreateDataset": [Omission("schema", f"{PERSONALIZED}, create_dataset.py")],

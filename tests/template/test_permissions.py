@@ -105,7 +105,9 @@ WAITING = {
 """What Step Functions does for a machine that starts another one and waits for it."""
 
 
-MAPS = {"s3:GetObject", "s3:PutObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"}
+MAPS = {
+    "states:RedriveExecution", "s3:GetObject", "s3:PutObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload",
+}  # fmt: skip
 """What Step Functions does for a machine with Distributed Maps, beside starting and stopping their executions."""
 
 

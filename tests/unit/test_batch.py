@@ -95,12 +95,18 @@ def test_versions_are_those_that_serve_then_the_newest_approved_ones() -> None:
         }
         for run, at, refused in (("a", "1", []), ("b", "2", ["user-personalization"]), ("withdrawn", "3", []))
     ]
-    found = batch.trained_versions(release, ["a", "b"], judged)
-    assert found == batch.trained_versions(release, ["a", "b"], judged[::-1])
+    earlier = [{"run": "a"}]
+    found = batch.trained_versions(release, earlier, judged)
+    assert found == batch.trained_versions(release, earlier, judged[::-1])
     assert found == {"user-personalization": "a", "similar-items": "serving"}
     judged[1]["refused"] = ["user-personalization", "similar-items"]
-    by_hand = batch.trained_versions({"run": "b", "campaigns": {}}, ["a", "b"], judged)
+    by_hand = batch.trained_versions({"run": "b", "campaigns": {}}, earlier, judged)
     assert by_hand == {"user-personalization": "b", "similar-items": "b"}
+    # The rest of a partly promoted run, promoted by hand after the run itself.
+    judged[1]["refused"] = ["user-personalization"]
+    for promoter, version in (("b", "a"), ("promote-b", "b")):
+        rest = {"run": "b", "campaigns": {}, "promotedBy": promoter}
+        assert batch.trained_versions(rest, earlier, judged)["user-personalization"] == version
 
 
 @pytest.mark.parametrize(

@@ -203,8 +203,12 @@ def test_executions_are_named_as_aws_names_them() -> None:
 for second in (0x69cbb740, 0x69ca65c0):
     print(launcher.executions.name_of({'Source': 'aws.scheduler', 'Time': second}, {'Arn': 'arn:weekly'}))
 print(launcher.executions.name_of({'Source': 'aws.s3', 'EventId': 'id-of-the-event'}, {'Name': 'drops'}))
+target = {'Input': '{"at":"<aws.scheduler.scheduled-time>"}'}
+print(launcher.executions.with_time(target, {'Source': 'aws.scheduler', 'Time': 0x69cbb740})['Input'])
+print(launcher.executions.with_time(target, {'Source': 'aws.s3'})['Input'])
 """)
-    first, second, by_rule = found.stdout.split()
+    first, second, by_rule, *inputs = found.stdout.split()
+    assert inputs == ['{"at":"2026-03-31T12:00:00Z"}', '{"at":"<aws.scheduler.scheduled-time>"}']
     assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}", first)
     assert (first[2:8] + first[9:11], second[2:8] + second[9:11]) == ("69cbb740", "69ca65c0")
     assert first[:2] + first[11:] == second[:2] + second[11:]

@@ -26,7 +26,9 @@ def test_rates_and_crons_are_times(every: str) -> None:
 def test_a_batch_job_has_a_schedule_of_its_own_that_starts_the_other_machine() -> None:
     (timer,) = timers("demo", chosen("batch: {a: {every: rate(1 day), timezone: Asia/Seoul}, b: {after: promotion}}"))
     assert (timer.name, timer.timezone, timer.machine) == ("demo.batch.a", "Asia/Seoul", "batch")
-    assert json.loads(timer.input) == {"action": "batch", "shop": "demo", "batch": "a"}
+    # What Scheduler replaces by the time, so that a second delivery is recognized.
+    time = "<aws.scheduler.scheduled-time>"
+    assert json.loads(timer.input) == {"action": "batch", "shop": "demo", "batch": "a", "scheduled": time}
 
 
 @pytest.mark.parametrize(

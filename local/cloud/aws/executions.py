@@ -7,6 +7,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from ministack import app
@@ -70,7 +71,7 @@ def install() -> None:
     def invoked(stock: Function, target: Json, event: Json, rule: Json, view: object = None) -> None:
         token = by.set(name_of(event, rule))
         try:
-            stock(target, event, rule, view)
+            stock(with_time(target, event), event, rule, view)
         finally:
             by.reset(token)
 
@@ -169,6 +170,14 @@ def name_of(event: Mapping[str, Any], rule: Mapping[str, Any]) -> str:
     if event.get("Source") != "aws.scheduler":
         return f"{event.get('EventId') or stepfunctions.new_uuid()}_{_uuid(own)}"
     return _uuid(f"{own[:2]}{int(event['Time']):08x}{own[2:4]}4{own[5:8]}a{own[9:24]}")
+
+
+def with_time(target: Json, event: Mapping[str, Any]) -> Json:
+    """Return a schedule's target whose input has the scheduled time in place of Scheduler's keyword."""
+    if event.get("Source") != "aws.scheduler" or "Input" not in target:
+        return target
+    time = datetime.fromtimestamp(int(event["Time"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {**target, "Input": target["Input"].replace("<aws.scheduler.scheduled-time>", time)}
 
 
 def _uuid(digits: str) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plan the batch jobs of an execution: what each asks, of which solution version, and where its files are."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -13,7 +13,7 @@ from personalization.ingest import plan as imports
 from personalization.shop.batch_settings import BatchJob
 from personalization.shop.plan import Made, Part, Plan, RecipePart, Resource, Retraining
 from personalization.shop.recipes import RecipeAlias
-from personalization.shop.release import Record, versions
+from personalization.shop.release import Record, taken, versions
 from personalization.shop.schema import Schema
 from personalization.shop.settings import ShopSettings
 
@@ -95,6 +95,8 @@ class PlanRequest(Part):
     run: str
     batch: str = ""
     after: str = ""
+    scheduled: str = ""
+    """The time of a schedule, as EventBridge Scheduler writes it."""
 
 
 class Planned(Part):
@@ -141,21 +143,17 @@ def chosen(settings: ShopSettings, request: PlanRequest) -> dict[str, BatchJob]:
     raise Rejected(request.shop, f"there is no batch job {request.batch or 'without a name'}: {known}")
 
 
-def trained_versions(release: Record, promoted: Iterable[str], candidates: Sequence[Record]) -> dict[str, str]:
-    """Return the newest approved solution version of each recipe: those that serve, then those without a campaign.
+def trained_versions(release: Record, earlier: Sequence[Record], candidates: Sequence[Record]) -> dict[str, str]:
+    """Return the newest promoted solution version of each recipe: those that serve, then those without a campaign.
 
     Args:
         release: the serving release.
-        promoted: the runs of releases that were not withdrawn.
+        earlier: other releases that were not withdrawn.
         candidates: the records of judged runs, with their versions and refused recipes.
     """
-    runs = set(promoted)
     found: dict[str, str] = {}
     for each in sorted(candidates, key=lambda each: str(each["judgedAt"])):
-        if each["run"] in runs:
-            # A run whose versions were all refused has a release only if somebody promoted it by hand.
-            refused = set(each["refused"]) if set(each["versions"]) - set(each["refused"]) else set[str]()
-            found |= {alias: str(arn) for alias, arn in each["versions"].items() if alias not in refused}
+        found |= taken(each, (*earlier, release))
     return found | versions(release)
 
 
@@ -235,6 +233,20 @@ class WrittenInput(Part):
     notes: tuple[str, ...] = ()
 
 
+def check_segment(job: Job, failed: Collection[str]) -> None:
+    """Check that the segment whose users a job takes did not fail in the same execution.
+
+    Raises:
+        Rejected: it failed; its export of before may be old.
+    """
+    if (name := source_segment(job.settings)) in failed:
+        raise Rejected(
+            f"batch.{job.name}",
+            f"its segment {name} failed in the same execution, and an earlier export does not stand in for it: correct "
+            f"what is said of {name}, run {name}, then {job.name}",
+        )
+
+
 def check_size(job: Job, lines: int, size: int) -> None:
     """Check that Personalize takes the input.
 
@@ -272,6 +284,8 @@ class WriteRequest(Part):
 
     step: Literal["write"]
     job: Job
+    failed: tuple[str, ...] = ()
+    """Jobs of this execution that failed."""
 
 
 class Cursor(Part):

@@ -27,7 +27,7 @@ from personalization.personalize.readiness import Stage, advance
 from personalization.runs import leases
 from personalization.shop import records
 from personalization.shop.plan import Part
-from personalization.shop.release import CANDIDATE, HISTORY, RECORD
+from personalization.shop.release import CANDIDATE, HISTORY, RECORD, Value
 from personalization.shop.settings_file import shop_settings
 
 if TYPE_CHECKING:
@@ -41,14 +41,18 @@ FIT_MINUTES = 45
 """Minutes after a promotion in which a segment waits for the fit that follows it."""
 AT_WORK = timedelta(hours=12)
 """How long a job that failed keeps users from being deleted, at most."""
+SCHEDULED = "scheduled#"
+"""The prefix of the sort keys of a schedule's deliveries; the job and the time follow."""
+REMEMBERED = timedelta(days=7)
+"""How long a delivery is remembered: Scheduler retries for a day."""
 _GZIP = "application/gzip"
 
 
 def run(event: Mapping[str, Any], aws: Clients, environment: Environment, now: datetime) -> Part:
     """Take the step in the event."""
     steps: Mapping[str, Callable[[], Part]] = {
-        "plan": lambda: plan(aws, batch.PlanRequest.read(event), environment),
-        "write": lambda: write(aws, batch.WriteRequest.read(event).job, environment, now),
+        "plan": lambda: plan(aws, batch.PlanRequest.read(event), environment, now),
+        "write": lambda: write(aws, batch.WriteRequest.read(event), environment, now),
         "answer": lambda: answer(aws, batch.StepRequest.read(event), environment, now),
         "convert": lambda: _convert(aws, batch.StepRequest.read(event), environment),
         "report": lambda: finish(aws, batch.ReportRequest.read(event), environment, now),
@@ -56,8 +60,8 @@ def run(event: Mapping[str, Any], aws: Clients, environment: Environment, now: d
     return steps[str(event["step"])]()
 
 
-def plan(aws: Clients, request: batch.PlanRequest, environment: Environment) -> Planned:
-    """Plan an execution's jobs.
+def plan(aws: Clients, request: batch.PlanRequest, environment: Environment, now: datetime) -> Planned:
+    """Plan an execution's jobs; a schedule's second delivery has none.
 
     Raises:
         Rejected: there is no such job, or the shop has no release.
@@ -65,19 +69,17 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment) -> 
     shop, table, names = request.shop, environment.table, environment.names
     settings = shop_settings(aws.s3, environment.bucket, shop)
     jobs = batch.chosen(settings, request)
-    if not jobs:
+    if not jobs or not _first(aws.table, request, environment, now):
         return Planned(jobs=())
     release = records.get(aws.table, table, shop, RECORD)
     schema = ensure.dataset_schema(aws.personalize, "interactions", names.dataset(shop, "interactions").arn)
     if release is None or schema is None:
         raise Rejected(shop, "nothing of the shop was promoted yet: drop interactions, or promote a refused run")
-    promoted = [
-        each["run"] for each in records.query_prefix(aws.table, table, shop, HISTORY) if not each.get("withdrawnAt")
-    ]
+    earlier = [each for each in records.query_prefix(aws.table, table, shop, HISTORY) if not each.get("withdrawnAt")]
     candidates = records.query_prefix(aws.table, table, shop, CANDIDATE)
     facts = batch.Facts(
         release,
-        batch.trained_versions(release, [*promoted, release["run"]], candidates),
+        batch.trained_versions(release, earlier, candidates),
         schema,
         ensure.dataset(aws.personalize, names.dataset(shop, "items").arn) is not None,
         settings,
@@ -85,12 +87,26 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment) -> 
     return batch.plan(names, environment.bucket, request, jobs, facts)
 
 
-def write(aws: Clients, job: Job, environment: Environment, now: datetime) -> WrittenInput:
+def _first(table: "DynamoDBClient", request: batch.PlanRequest, environment: Environment, now: datetime) -> bool:
+    """Return whether no other execution has run this time of the schedule: Scheduler delivers at least once."""
+    if not request.scheduled:
+        return True
+    name = f"{SCHEDULED}{request.batch}#{request.scheduled}"
+    record: dict[str, Value] = {"shop": request.shop, "record": name, "run": request.run}
+    record["ttl"] = int((now + REMEMBERED).timestamp())
+    own = "attribute_not_exists(#run) OR #run = :run"
+    names, values = {"#run": "run"}, {":run": request.run}
+    return records.put_if(table, environment.table, record, own, names=names, values=values)
+
+
+def write(aws: Clients, request: batch.WriteRequest, environment: Environment, now: datetime) -> WrittenInput:
     """Write a job's input, and the report with its price.
 
     Raises:
-        Rejected: the job cannot be asked: by its plan, its input or its budget.
+        Rejected: the job cannot be asked: by its plan, its input or its budget, or because its segment failed.
     """
+    job = request.job
+    batch.check_segment(job, request.failed)
     if job.refused:
         raise Rejected(f"batch.{job.name}", job.refused)
     settings = shop_settings(aws.s3, environment.bucket, job.shop)
@@ -249,9 +265,9 @@ class _Scoring:
 
     def _awaited(self, fit: Mapping[str, Any], now: datetime) -> bool:
         """Return whether the fit that follows the release may still come."""
-        if fit.get("run") == self.job.release:
-            return False
         release = records.get(self.aws.table, self.environment.table, self.job.shop, RECORD) or {}
+        if "run" in fit and fit["run"] in {self.job.release, release.get("promotedBy")}:
+            return False
         promoted = datetime.fromisoformat(str(release.get("promotedAt") or "1970-01-01T00:00:00Z"))
         told = str(fit.get("at") or "") > str(release.get("promotedAt") or "") and "run" not in fit
         return not told and now < promoted + timedelta(minutes=FIT_MINUTES)

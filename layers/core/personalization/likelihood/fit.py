@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
-from personalization.likelihood import answering, histories, inputs, serving_files, shards, snapshots, store, training
+from personalization.likelihood import (
+    answering,
+    deletions,
+    histories,
+    inputs,
+    serve,
+    serving_files,
+    shards,
+    snapshots,
+    store,
+    training,
+)
 from personalization.likelihood import model as models
 from personalization.likelihood import report as fit_report
 from personalization.likelihood.histories import Bounds, History, TooMany
@@ -32,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Run(Part):
-    """A run that promoted a release of a shop."""
+    """An execution that promoted a release of a shop: the release's run, or another one by hand."""
 
     shop: str
     run: str
@@ -108,9 +119,11 @@ class Job:
         model = serving_files.model(table, fitted, self.request.run, self.at, chosen.horizon_days, chosen.event_type)
         model, scores = self.with_scores(table, model, past)
         self._store(table, model)
-        serves = self.record()
-        # Last, since it takes as long as the fit, and answers need not wait.
-        scores = {**scores, **self.take_snapshot(table, fitted, model)} if serves else scores
+        serves = self.record(self.now.timestamp())
+        if serves:
+            # Last, since it takes as long as the fit, and answers need not wait.
+            scores = {**scores, **self.take_snapshot(table, fitted, model)}
+            self._leave_out_deleted(self.now.timestamp())
         return self.done(
             fit_report.document(self.request.shop, model, fitted, fit_report.of_history(past), scores), serves=serves
         )
@@ -161,8 +174,8 @@ class Job:
         objects.put_bytes(self.aws.s3, self.bucket, key, data, _GZIP)
 
     def report(self, document: Mapping[str, Any]) -> str:
-        """Write the report and its page, and return the page's key."""
-        key = f"reports/{self.request.shop}/{self.request.run}/likelihood"
+        """Write the report and its page beside the release's, and return the page's key."""
+        key = f"reports/{self.request.shop}/{self.records.release()}/likelihood"
         objects.put_json(self.aws.s3, self.bucket, f"{key}.json", document)
         objects.put_text(self.aws.s3, self.bucket, f"{key}.html", fit_report.page(document))
         return f"{key}.html"
@@ -272,15 +285,29 @@ class Job:
         for number, data in shards.pack_shards(entries, model.shopper_shards, numbers):
             self.put(shards.key(self.request.shop, self.request.run, "shoppers", number), data)
 
-    def record(self) -> bool:
-        """Let the fit serve unless a later run's does; then delete the counters of fits before the previous one."""
+    def record(self, began: float) -> bool:
+        """Let the fit serve unless a later run's does; then delete the counters of fits before the previous one.
+
+        Users who were deleted since it began, in epoch seconds, are left out.
+        """
+        self._leave_out_deleted(began)
         kept = self.records.fitted(self.at)
         if kept is None:
+            self.discard()
             return False
         keys = objects.list_keys(self.aws.s3, self.bucket, f"likelihood/{self.request.shop}/")
         gone = [key for key in keys if inputs.run_of(key) not in {"", *kept}]
         store.delete(self.aws.s3, self.bucket, gone)
         return True
+
+    def discard(self) -> None:
+        """Delete the counters of a fit that does not serve."""
+        if (serve.read(self.aws.table, self.environment.table, self.request.shop) or {}).get("run") != self.request.run:
+            folder = shards.folder(self.request.shop, self.request.run)
+            store.delete(self.aws.s3, self.bucket, list(objects.list_keys(self.aws.s3, self.bucket, folder)))
+
+    def _leave_out_deleted(self, began: float) -> None:
+        deletions.leave_out(self.aws.s3, self.bucket, self.request.shop, self.request.run, began)
 
 
 def _still_serving(serving: str | None) -> str:

@@ -19,7 +19,7 @@ from personalization.likelihood import inputs, serve
 from personalization.likelihood.histories import Bounds, History, Reader, TooMany, reach_start
 from personalization.runs.claims import Claim
 from personalization.shop import records
-from personalization.shop.release import HISTORY, RECORD, Value
+from personalization.shop.release import HISTORY, RECORD, Record, Value, promoter
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The records of a shop's fits in the table of shops; `run` is the run whose fit is recorded."""
+    """The records of a shop's fits in the table of shops; `run` is the execution that promoted what is fitted."""
 
     client: "DynamoDBClient"
     table: str
@@ -36,10 +36,17 @@ class Records:
     run: str
 
     def promotions(self) -> dict[str, str]:
-        """Return the promotion time of each remembered run (ISO 8601), by run."""
+        """Return the time of each remembered promotion (ISO 8601), by its execution, which names the fit."""
+        return {promoter(each): str(each["promotedAt"]) for each in self._releases()}
+
+    def release(self) -> str:
+        """Return the run of the promoted release: another one than the execution's own after a promotion by hand."""
+        return next((str(each["run"]) for each in self._releases() if promoter(each) == self.run), self.run)
+
+    def _releases(self) -> list[Record]:
         earlier = records.query_prefix(self.client, self.table, self.shop, HISTORY)
         current = records.get(self.client, self.table, self.shop, RECORD)
-        return {str(each["run"]): str(each["promotedAt"]) for each in (*earlier, *([current] if current else []))}
+        return [*earlier, *([current] if current else [])]
 
     def fitted(self, at: str) -> set[str] | None:
         """Let the run's fit serve; `at` is the time, ISO 8601.

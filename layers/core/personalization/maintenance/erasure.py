@@ -242,8 +242,8 @@ class Eraser:
             return shop.versions
         table = self._environment.table
         record = records.get(self._dynamodb, table, shop.name, release.RECORD) or {}
-        judged = records.get(self._dynamodb, table, shop.name, f"{release.CANDIDATE}{record.get('run')}") or {}
-        return [str(arn) for alias, arn in judged.get("versions", {}).items() if alias not in judged["refused"]]
+        judged = records.get(self._dynamodb, table, shop.name, f"{release.CANDIDATE}{record.get('run')}")
+        return list(release.taken(judged, [record]).values()) if judged else []
 
     def _forget_contents(self, shop: Shop) -> None:
         """Clear the imports' contents, so that the same file is imported again after its users were deleted."""

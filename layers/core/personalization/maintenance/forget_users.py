@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Delete users from a shop's files: of the purchase likelihood, and of known ids."""
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from personalization.core.aws import objects
 from personalization.core.errors import RetryLater
 from personalization.ingest import known_ids
-from personalization.likelihood import forgetting, inputs, shards
+from personalization.likelihood import deletions, forgetting, inputs, shards
 from personalization.releases import probe
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _GZIP = "application/gzip"
 def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late: Callable[[], bool]) -> None:
     """Delete users from the history of the next fit, from serving counters, from samples, and from hashes of ids.
 
-    A repetition changes nothing. A fit that runs meanwhile has read the history as it was; the next one has not.
+    A repetition changes nothing. A fit that has read the history as it was leaves these users out when it publishes.
 
     Args:
         s3, bucket, shop: the location of the files.
@@ -33,6 +34,7 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
         RetryLater: the bucket does not answer, or the time is over; the next call continues.
         Rejected: a file is larger than a drop may be.
     """
+    deletions.note(s3, bucket, shop, users, time.time() + deletions.LONGEST_SECONDS)
     keys = list(objects.list_keys(s3, bucket, f"likelihood/{shop}/"))
     for key in keys:
         if key.startswith(inputs.folder(shop)) and key.endswith(".csv"):
@@ -47,6 +49,7 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
     if sample is not None and not users.isdisjoint(sample["users"]):
         left = [each for each in sample["users"] if each not in users]
         objects.put_json(s3, bucket, probe.key(shop), {**sample, "users": left})
+    deletions.note(s3, bucket, shop, users, time.time())
 
 
 def _rewrite(s3: "S3Client", bucket: str, key: str, change: Callable[[bytes], bytes | None], content_type: str) -> None:

@@ -48,6 +48,8 @@ class ReleaseRequest(Part):
     step: Literal["release"]
     plan: Plan
     campaigns: tuple[Promoted, ...]
+    promoted_by: str = ""
+    """The execution that promotes: the plan's own run, or one that promotes by hand what the gate refused."""
 
 
 class RetireRequest(Part):
@@ -129,6 +131,7 @@ def _release(aws: Clients, request: ReleaseRequest, environment: Environment, no
         [schema for schema in (interactions, items, users) if schema],
     )
     record = campaigns.as_served(record, _serving(client, record))
+    record |= {"promotedBy": request.promoted_by or request.plan.run}
     # The history comes first, so that a rollback is always possible.
     records.put(aws.table, table, {**record, "record": history_key(promoted_at)})
     records.put(aws.table, table, record)

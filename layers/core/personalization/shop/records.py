@@ -20,6 +20,10 @@ REMEMBER_SECONDS = 60.0
 """How long a release is used before it is read again."""
 REMEMBER_NONE_SECONDS = 5.0
 """How long the absence of a shop is cached."""
+NOT_PROMOTED = (
+    "There is no such shop, or nothing of it was promoted yet. If the gate refused its first run, the run's report "
+    'says why; an execution with {"action": "promote", "shop": "SHOP"} promotes it by hand.'
+)
 _MOST_SHOPS = 1_000
 
 
@@ -194,7 +198,7 @@ class Releases:
                 self._known.clear()
             self._known[shop] = (now + (REMEMBER_SECONDS if release else REMEMBER_NONE_SECONDS), release)
         if release is None:
-            raise Problem(404, "There is no such shop, or nothing of it was promoted yet.")
+            raise Problem(404, NOT_PROMOTED)
         return release
 
 

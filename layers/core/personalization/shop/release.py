@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The release record of a shop, with all that serving needs, and its history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -58,6 +58,27 @@ class Release:
 def versions(record: Record) -> dict[str, str]:
     """Return the solution versions of a release, by recipe alias."""
     return {alias: str(entry["solutionVersionArn"]) for alias, entry in record["campaigns"].items()}
+
+
+def promoter(record: Record) -> str:
+    """Return the execution that promoted a release: its run, or another one by hand."""
+    return str(record.get("promotedBy") or record["run"])
+
+
+def taken(judged: Record, releases: Iterable[Record]) -> dict[str, str]:
+    """Return the solution versions of a judged run that its releases took, by recipe alias; also without a campaign.
+
+    Args:
+        judged: the record of a run with its versions and the recipes that the gate refused.
+        releases: releases that were not withdrawn.
+    """
+    promoters = [promoter(each) for each in releases if each["run"] == judged["run"]]
+    every = {alias: str(arn) for alias, arn in judged["versions"].items()}
+    approved = {alias: arn for alias, arn in every.items() if alias not in judged["refused"]}
+    if not promoters:
+        return {}
+    # A promotion by hand takes what was refused. Records of before told it only where all was.
+    return approved if approved and all(each == judged["run"] for each in promoters) else every
 
 
 def history_key(promoted_at: str) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 Machine = Literal["retrain", "batch"]
+SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
+"""A context attribute of EventBridge Scheduler: the same in each delivery of one time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def timers(shop: str, settings: ShopSettings) -> tuple[Timer, ...]:
         found.append(Timer(f"{start(shop)}{each.name}", each.every, each.timezone, text))
     for name, job in settings.batch.items():
         if job.every:
-            text = json.dumps({"action": "batch", "shop": shop, "batch": name})
+            # Scheduler puts the time of each run in place of its keyword.
+            text = json.dumps({"action": "batch", "shop": shop, "batch": name, "scheduled": SCHEDULED_TIME})
             found.append(Timer(f"{start(shop)}batch.{name}", job.every, job.timezone, text, "batch"))
     return tuple(found)
 

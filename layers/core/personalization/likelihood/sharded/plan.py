@@ -28,8 +28,9 @@ class Plan(Part):
     """The plan, and what all its steps take from the shop's settings.
 
     Attributes:
-        now: epoch seconds of the fit. ranges: of all files, in their order. shards: the number of shards.
-        items: the keys of the files of items. watched: users of snapshots without labels.
+        now: epoch seconds of the fit. began: the same, exactly; users who were deleted since are left out.
+        ranges: of all files, in their order. shards: the number of shards. items: the keys of the files of items.
+        watched: users of snapshots without labels.
     """
 
     now: int
@@ -39,6 +40,7 @@ class Plan(Part):
     ranges: tuple[Range, ...]
     items: tuple[str, ...]
     watched: tuple[str, ...] = ()
+    began: float = 0.0
 
 
 def ranges(whole: Range, header: int, most: int) -> Iterator[Range]:

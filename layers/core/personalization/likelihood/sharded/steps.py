@@ -36,7 +36,7 @@ _VECTORS, _EVENTS = "vectors", "events"
 class ShardRequest(Run):
     """A step; `number` is that of the byte range or of the shard."""
 
-    step: Literal["plan", "partition", "gather", "count", "combine", "serve", "publish", "explain"]
+    step: Literal["plan", "partition", "gather", "count", "combine", "serve", "publish", "explain", "discard"]
     number: int = 0
 
 
@@ -75,6 +75,7 @@ class Steps:
             "combine": self._combine,
             "publish": self._publish,
             "explain": self._explain,
+            "discard": self._discard,
         }
         each = {"partition": self._partition, "count": self._count, "serve": self._serve}
         if request.step in {"gather", "combine", "publish"} and (ended := self._work.ended()) is not None:
@@ -129,6 +130,7 @@ class Steps:
             return self.job.left_out(limits.too_many_rows(rows, self._sizes, days))
         plan = Plan(
             now=read.now,
+            began=self.job.now.timestamp(),
             event_type=chosen.event_type,
             horizon_days=chosen.horizon_days,
             shards=self._sizes.shards(rows),
@@ -306,11 +308,16 @@ class Steps:
 
     def _publish(self) -> Fitted:
         document = self._work.get_document("combined.json.gz")["report"]
-        return self._ended(self.job.done(document, serves=self.job.record()))
+        return self._ended(self.job.done(document, serves=self.job.record(self._stored_plan().began)))
 
     def _explain(self) -> Part:
         """Raise the error of a part whose map run failed."""
         raise self._work.failure()
+
+    def _discard(self) -> Done:
+        """Delete the counters of a fit that failed; its files under `work/` expire."""
+        self.job.discard()
+        return Done()
 
     def _refused(self, missing: training.TooLittle) -> Fitted:
         return self._ended(self.job.refused(str(missing)))
