@@ -25,9 +25,10 @@ class Content:
     def __init__(self, starts: npt.NDArray[np.int64], codes: Codes, size: int) -> None:
         self.starts, self.codes, self.size = starts, codes, size
         items = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
-        self._members = items[np.argsort(codes, kind="stable")]
         counts = np.bincount(codes, minlength=size)
-        self._member_starts = np.concatenate(([0], np.cumsum(counts)))
+        members = np.unique(codes.astype(np.int64) * len(starts) + items)  # an item may name a category twice
+        self._members = (members % len(starts)).astype(np.int32)
+        self._member_starts = np.searchsorted(members, np.arange(size + 1) * len(starts))
         self._weight = np.log1p((len(starts) - 1) / np.maximum(counts, 1))
         norms = np.bincount(items, self._weight[codes] ** 2, minlength=len(starts) - 1)
         self._norm = np.sqrt(np.maximum(norms, 1e-9))
@@ -60,15 +61,14 @@ class Content:
 
     def affinity(self, profile: npt.NDArray[np.float64], at_most: int = 50) -> npt.NDArray[np.float64]:
         """[items] cosine similarity to a profile, by its `at_most` heaviest categories."""
-        scores = np.zeros(len(self.starts) - 1)
-        if not self.size:
-            return scores
-        for code in np.argsort(-profile)[:at_most].tolist():
-            if profile[code] <= 0:
-                break
-            members = self._members[self._member_starts[code] : self._member_starts[code + 1]]
-            scores[members] += profile[code] * self._weight[code]
-        scores /= self._norm
+        codes = np.flatnonzero(profile > 0)
+        codes = codes[np.argsort(-profile[codes], kind="stable")][:at_most]  # of equals always the same ones
+        if not len(codes):
+            return np.zeros(len(self.starts) - 1)
+        low, high = self._member_starts[codes], self._member_starts[codes + 1]
+        members = np.concatenate([self._members[a:b] for a, b in zip(low.tolist(), high.tolist(), strict=True)])
+        each = np.repeat(profile[codes] * self._weight[codes], high - low)
+        scores: npt.NDArray[np.float64] = np.bincount(members, each, minlength=len(self.starts) - 1) / self._norm
         return scores
 
     def affinity_of(self, items: npt.NDArray[np.intp], profile: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

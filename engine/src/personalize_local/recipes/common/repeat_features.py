@@ -29,6 +29,8 @@ NAMES = (
     "due by the item's gap",
     "own span",
 )
+_UNKNOWN = (0.0, 0.0, NEVER, NEVER, -1.0, *(0.0 for _ in HALF_LIVES), -1.0, -1.0, -1.0)
+"""The values of NAMES for an item that the user never took."""
 USER_NAMES = ("history", "variety", "last popularity", "baskets", "basket size", "days between baskets")
 
 
@@ -87,6 +89,8 @@ class Past:
         place = np.full(count, -1)
         place[candidates] = np.arange(len(candidates))
         rows = np.flatnonzero(place[self.items] >= 0)
+        if not len(rows):
+            return [np.full(len(candidates), value) for value in _UNKNOWN]
         of, when, size = place[self.items[rows]], self.times[rows], len(candidates)
         times = np.bincount(of, minlength=size)
         known, here = times > 0, float(self.times[-1])

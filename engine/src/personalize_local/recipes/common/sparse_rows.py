@@ -28,10 +28,13 @@ class SparseRows:
         self, rows: npt.NDArray[np.intp], weights: npt.NDArray[np.float64], columns: int
     ) -> npt.NDArray[np.float64]:
         """[columns] weighted sum of some rows."""
+        if not len(rows):
+            return np.zeros(columns)
         low, high = self.start[rows], self.start[rows + 1]
-        _, places = spans(low, high)
-        value = self.value[places] * np.repeat(weights, high - low)
-        return np.bincount(self.column[places], value, minlength=columns).astype(np.float64, copy=False)
+        parts = list(map(slice, low.tolist(), high.tolist()))
+        value = np.concatenate([self.value[part] for part in parts]) * np.repeat(weights, high - low)
+        column = np.concatenate([self.column[part] for part in parts])
+        return np.bincount(column, value, minlength=columns).astype(np.float64, copy=False)
 
     def row(self, index: int, columns: int) -> npt.NDArray[np.float64]:
         """[columns] one row, dense."""

@@ -3,7 +3,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -88,14 +87,12 @@ def _best_length(trees: Trees, held_out: Sequence[TrainingList], tolerance: floa
     0, the lists' own scores, unless the gain is larger than its standard error. Of lengths that are equal within the
     tolerance, the longest: the best of many on a few lists is best by luck.
     """
-    stages = trees.stages(np.concatenate([each.features for each in held_out]))
-    offset = np.concatenate([each.offset for each in held_out])
-    spans = list(pairwise(np.cumsum([0, *(len(each.chosen) for each in held_out)]).tolist()))
     gains = []
-    for length in range(0, len(stages) + 1, 5):
-        score = offset + (stages[length - 1] if length else 0.0)
-        gains.append([ndcg(each, score[a:b]) for each, (a, b) in zip(held_out, spans, strict=True)])
-    better = np.array(gains) - np.array(gains[0])
+    for each in held_out:
+        stages = trees.stages(each.features)[4::5]
+        gains.append([ndcg(each, each.offset), *(ndcg(each, each.offset + stage) for stage in stages)])
+    by_length = np.array(list(zip(*gains, strict=True)))
+    better = by_length - by_length[0]
     mean = better.mean(axis=1)
     best = int(np.argmax(mean))
     error = float(better[best].std()) / len(held_out) ** 0.5

@@ -41,12 +41,12 @@ class Trees:
 
     def _values(self, features: Features) -> Features:
         trees, depth = self.feature.shape
-        leaf = np.zeros((trees, len(features)), np.intp)
-        columns = np.ascontiguousarray(features.T)
-        for level in range(depth):
-            leaf |= (columns[self.feature[:, level]] > self.threshold[:, level, None]).astype(np.intp) << level
-        leaf += (np.arange(trees) << depth)[:, None]
-        values: Features = self.value.ravel()[leaf]
+        columns = np.ascontiguousarray(features.T).take(self.feature.T.ravel(), axis=0)
+        above = (columns > self.threshold.T.reshape(-1, 1)).view(np.uint8).reshape(depth, trees, -1)
+        leaf = above[-1]  # a byte holds a leaf's number
+        for level in above[-2::-1]:
+            leaf = 2 * leaf + level
+        values: Features = self.value.ravel().take(leaf + (np.arange(trees) << depth)[:, None])
         return values
 
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:

@@ -286,9 +286,10 @@ class PersonalModel(Model):
         """[items] how much more often some values choose an item than all do; None without known values."""
         if not codes:
             return None
-        known = np.prod(self._files[table][codes], axis=0, dtype=np.float64)
         lift = np.ones(len(self._items))
-        lift[: len(known)] = known
+        known = lift[: self._files[table].shape[1]]
+        for code in codes:
+            known *= self._files[table][code]
         return lift
 
     def _reordered(self, view: UserView, scores: Scores, items: Places, now: float) -> Scores:
