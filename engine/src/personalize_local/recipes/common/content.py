@@ -61,8 +61,8 @@ class Content:
 
     def affinity(self, profile: npt.NDArray[np.float64], at_most: int = 50) -> npt.NDArray[np.float64]:
         """[items] cosine similarity to a profile, by its `at_most` heaviest categories."""
-        codes = np.flatnonzero(profile > 0)
-        codes = codes[np.argsort(-profile[codes], kind="stable")][:at_most]  # of equals always the same ones
+        codes = np.argsort(-profile)[:at_most]
+        codes = codes[profile[codes] > 0]
         if not len(codes):
             return np.zeros(len(self.starts) - 1)
         low, high = self._member_starts[codes], self._member_starts[codes + 1]
