@@ -51,8 +51,9 @@ class Plan:
 def boost(lists: Lists, plan: Plan) -> Trees:
     random = np.random.default_rng(9)
     edges = [_edges(column) for column in lists.features.T]
-    binned = np.stack([np.searchsorted(e, column) for e, column in zip(edges, lists.features.T, strict=True)])
-    binned = binned.astype(np.uint8)
+    binned = np.empty(lists.features.T.shape, np.uint8)
+    for row, edge, column in zip(binned, edges, lists.features.T, strict=True):
+        row[:] = np.searchsorted(edge, column)
     lengths = np.diff(np.append(lists.starts, len(lists.chosen)))
     share = lists.chosen / np.repeat(np.add.reduceat(lists.chosen, lists.starts), lengths)
     weight = np.repeat(lists.weight, lengths)
@@ -82,35 +83,46 @@ def boost(lists: Lists, plan: Plan) -> Trees:
 
 def _edges(column: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return thresholds between the bins of a column: a value belongs above an edge if it is greater."""
-    found = np.unique(np.quantile(column, np.linspace(0, 1, BINS + 1)[1:-1], method="lower"))
-    return found[found < column.max()].astype(np.float32) if len(found) else found.astype(np.float32)
+    ordered = np.sort(column)
+    quantiles = np.floor(np.linspace(0, 1, BINS + 1)[1:-1] * (len(ordered) - 1)).astype(np.intp)
+    found = np.unique(ordered[quantiles])
+    return found[found < ordered[-1]]
 
 
 def _grow(binned: Binned, gradient: Values, curvature: Values, plan: Plan) -> list[tuple[int, int]]:
     """Return the (column, edge) of each level."""
-    leaf = np.zeros(binned.shape[1], np.intp)
-    splits: list[tuple[int, int]] = []
+    leaf, splits = np.zeros(binned.shape[1], np.intp), []
+    edges = np.arange(BINS) < binned.max(axis=1, initial=0)[:, None]
+    sums = _histograms(binned, leaf, (gradient, curvature), 1)
     for level in range(plan.depth):
-        column, edge = _best_split(binned, leaf, (gradient, curvature), 2**level, plan.ridge)
+        column, edge = _best_split(sums, edges, plan.ridge)
         splits.append((column, edge))
-        leaf |= (binned[column] > edge).astype(np.intp) << level
+        above = binned[column] > edge
+        if level + 1 < plan.depth:
+            # Only the smaller side is counted; the other one is what is left of both.
+            fewer = bool(2 * np.count_nonzero(above) <= len(above))
+            rows = np.flatnonzero(above == fewer)
+            counted = _histograms(binned[:, rows], leaf[rows], (gradient[rows], curvature[rows]), 2**level)
+            sides = (sums - counted, counted) if fewer else (counted, sums - counted)
+            sums = np.concatenate(sides, axis=2)
+            leaf |= above.astype(np.intp) << level
     return splits
 
 
-def _best_split(
-    binned: Binned, leaf: npt.NDArray[np.intp], gradients: tuple[Values, Values], leaves: int, ridge: float
-) -> tuple[int, int]:
-    best, found, last = -1.0, (0, 0), binned.max(axis=1, initial=0)
-    base = leaf * BINS
-    for column in np.flatnonzero(last > 0).tolist():
-        place = base + binned[column]
-        gradient, curvature = (
-            np.bincount(place, each, minlength=leaves * BINS).reshape(leaves, BINS).cumsum(axis=1) for each in gradients
-        )
-        gain = gradient**2 / (curvature + ridge)
-        gain += (gradient[:, -1:] - gradient) ** 2 / (curvature[:, -1:] - curvature + ridge)
-        total = gain[:, : last[column]].sum(axis=0)
-        edge = int(np.argmax(total))
-        if total[edge] > best:
-            best, found = float(total[edge]), (column, edge)
-    return found
+def _histograms(binned: Binned, leaf: npt.NDArray[np.intp], gradients: tuple[Values, Values], leaves: int) -> Values:
+    """[2, columns, leaves, BINS] sums of gradient and curvature by leaf and bin."""
+    sums, base = np.empty((2, len(binned), leaves * BINS)), leaf * BINS
+    for number, column in enumerate(binned):
+        place = base + column
+        for each, values in zip(sums, gradients, strict=True):
+            each[number] = np.bincount(place, values, minlength=leaves * BINS)
+    return sums.reshape(2, len(binned), leaves, BINS)
+
+
+def _best_split(sums: Values, edges: npt.NDArray[np.bool_], ridge: float) -> tuple[int, int]:
+    """Return (column, edge) of the largest gain; `edges`: [columns, BINS] those with values on both sides."""
+    gradient, curvature = sums.cumsum(axis=-1)
+    gain = gradient**2 / (curvature + ridge)
+    gain += (gradient[..., -1:] - gradient) ** 2 / (curvature[..., -1:] - curvature + ridge)
+    best = int(np.argmax(np.where(edges, gain.sum(axis=1), -1.0)))
+    return divmod(best, BINS)
