@@ -86,7 +86,8 @@ def _edges(column: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     ordered = np.sort(column)
     quantiles = np.floor(np.linspace(0, 1, BINS + 1)[1:-1] * (len(ordered) - 1)).astype(np.intp)
     found = np.unique(ordered[quantiles])
-    return found[found < ordered[-1]]
+    between: npt.NDArray[np.float32] = found[found < ordered[-1]]
+    return between
 
 
 def _grow(binned: Binned, gradient: Values, curvature: Values, plan: Plan) -> list[tuple[int, int]]:
