@@ -14,6 +14,7 @@ from personalize_local.recipes.common.rows import Rows, hashes, training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RECIPES, RecipeSpec
 from personalize_local.recipes.related import training as related_training
+from personalize_local.recipes.related import trending
 from personalize_local.recipes.semantic import training as semantic_training
 from personalize_local.recipes.user_personalization.training import PersonalTrainer, SharedCounts
 from personalize_local.wire.errors import TrainingRefused
@@ -68,7 +69,7 @@ def train(
     popularity = offline_metrics.popularity(seen, snapshot.items, questions)
     if spec.family == "trending":
         window = related_training.frequency(_options(spec, config))
-        metrics["trend_prediction_accuracy"] = round(related_training.accuracy(rows, window), 4)
+        metrics["trend_prediction_accuracy"] = round(trending.accuracy(rows, window), 4)
     enter("Training on everyone")
     return Trained(fit(rows), metrics, popularity)
 

@@ -12,9 +12,10 @@ from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.item_index import ItemIndex, by_popularity, new_positions
-from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
+from personalize_local.recipes.common.rows import Floats, Ints, Rows, newest_time, renumbered
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import WINDOWS, RecipeSpec
+from personalize_local.recipes.related import trending
 from personalize_local.recipes.related.model import CONTENT_BOOST, ListModel, Settings
 
 KEPT = 500
@@ -28,8 +29,6 @@ PAUSE = 1800
 """Seconds after which a user's next purchase is another basket."""
 LARGEST = 200
 """Items of the largest basket that counts: larger ones are stock orders."""
-TREND_SHRINKAGE = 4.0
-"""Pseudo-counts of every item: a step from 0 to 1 is no trend."""
 
 
 def fit(snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig) -> ListModel:
@@ -62,11 +61,11 @@ def fit(snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig
 
 
 def _popularity(counted: Rows, spec: RecipeSpec, options: Mapping[str, str]) -> Floats:
-    """[items] popularity; of a trending recipe growth, with popularity as the tie-break."""
+    """[items] popularity; of a trending recipe what it expects, with popularity as the tie-break."""
     total = np.bincount(counted.item, minlength=counted.items).astype(np.float64)
     if spec.family != "trending":
         return total
-    rising = momentum(counted, frequency(options), int(np.max(counted.time)))
+    rising = trending.scores(counted, frequency(options), newest_time(counted.time))
     return rising + total / (1e6 * max(float(total.max()), 1.0))
 
 
@@ -112,31 +111,3 @@ def _neighbours(counts: cooccurrence.Matrix, seen: Ints, discount: float) -> dic
 def frequency(options: Mapping[str, str]) -> int:
     """Return the seconds of the window that trend_discovery_frequency names."""
     return WINDOWS[options["trend_discovery_frequency"].lower()]
-
-
-def growth(rows: Rows, window: int, end: int) -> tuple[Ints, Ints]:
-    """[items] interactions in the window that ends with second `end`, and in the window before."""
-    age = (end - rows.time) // window
-    now, before = (np.bincount(rows.item[age == place], minlength=rows.items) for place in (0, 1))
-    return now, before
-
-
-def momentum(rows: Rows, window: int, end: int) -> Floats:
-    """[items] growth in standard deviations of a count that does not grow, shrunk towards 0 for small counts.
-
-    An item must grow faster than the whole shop; its momentum is never negative.
-    """
-    now, before = growth(rows, window, end)
-    expected = before * (now.sum() / max(int(before.sum()), 1))
-    rising: Floats = np.maximum(now - expected, 0.0) / np.sqrt(now + expected + TREND_SHRINKAGE)
-    return rising
-
-
-def accuracy(rows: Rows, window: int, depth: int = 25) -> float:
-    """Return how much the items that trended before the newest window grew in it, as a share of the best growth."""
-    end = int(np.max(rows.time))
-    now, before = growth(rows, window, end)
-    gained = np.maximum(now - before, 0)
-    most = int(np.sort(gained)[-depth:].sum())
-    chosen = np.argsort(-momentum(rows, window, end - window), kind="stable")[:depth]
-    return float(gained[chosen].sum() / most) if most else 0.0

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trending-Now: items that are expected to grow most in the window to come, shrunk towards those most taken in it.
+
+Amazon Personalize ranks items by "the increase in interactions that each item has over configurable intervals of time",
+by the timestamps of the data, and measures how much the items of an answer grow in the window that follows (developer
+guide, "Trending-Now recipe" and "Evaluating a solution version with metrics"). What grew is no forecast of what will:
+most of a small count's step is chance. So each item's next count is a negative binomial one. Its mean is a mixture of
+what was counted lately, at several time scales, at this time of earlier days and weeks, and at the end of the last
+window, where a burst begins. The weights and the dispersion are those that foretold the latest windows best.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betainc
+
+from personalize_local.recipes.common.rows import Floats, Ints, Rows, newest_time
+
+PARTS = 4
+"""Parts of a window that are counted apart."""
+LEARNED = 40
+"""Windows, the newest, that the weights are learned from."""
+MOST_WINDOWS, MOST_CELLS = 1_400, 10_000_000
+"""Windows that are looked back at, four weeks of half hours, and counts that are kept: of the most taken items."""
+HALF_LIVES = (3.0, 12.0, 48.0)
+"""Windows after which a count weighs half, for each time scale."""
+SEASONS = 4
+"""Earlier days, and weeks, whose count at the same time is taken."""
+DEPTH = 25
+"""Items of an answer that Personalize measures."""
+POPULARITY = 0.75
+"""Weight of being among the most taken items of the next window, against that of the growth."""
+DAY = 86_400
+_ROUNDS = 100
+_LEAST = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What was counted up to the end of a window, and in the one that followed."""
+
+    features: Floats
+    """[features, items] amounts that the mean of the next count is mixed from."""
+    following: Floats | None
+    """[items] None for the newest window."""
+
+
+def scores(rows: Rows, window: int, end: int) -> Floats:
+    """[items] expected growth and popularity in the `window` seconds after second `end`; 0 for what is never taken."""
+    found = np.zeros(rows.items)
+    table, items = _counted(rows, window, end)
+    season = 7 if window >= DAY else DAY // window
+    *learned, newest = _pasts(table, season)
+    now: Floats = table[-1].sum(axis=0)
+    if not learned:
+        found[items] = now / max(float(now.sum()), 1.0)
+        return found
+    mean, dispersion = _forecast(learned, newest)
+    depth = min(DEPTH, len(items))
+    growth = _expected_excess(mean, now, dispersion)
+    usual = np.ceil(np.partition(mean, -depth)[-depth])
+    popular = _tail(np.full(len(mean), usual), mean, dispersion)
+    total = float(np.partition(growth, -depth)[-depth:].sum())
+    found[items] = growth / max(total, _LEAST) + POPULARITY * popular / depth
+    return found
+
+
+def accuracy(rows: Rows, window: int) -> float:
+    """Return how much the items that trended before the newest window grew in it, as a share of the best growth."""
+    end = newest_time(rows.time)
+    age = (end - rows.time) // window
+    now, before = (np.bincount(rows.item[age == place], minlength=rows.items) for place in (0, 1))
+    gained = np.maximum(now - before, 0)
+    most = int(np.sort(gained)[-DEPTH:].sum())
+    if not most:
+        return 0.0
+    chosen = np.argsort(-scores(rows.where(age >= 1), window, end - window), kind="stable")[:DEPTH]
+    return float(gained[chosen].sum() / most)
+
+
+def _counted(rows: Rows, window: int, end: int) -> tuple[Floats, Ints]:
+    """Return [windows, PARTS, items] interactions, oldest first, and the items that are counted."""
+    age = (end - rows.time) * PARTS // window
+    kept = (age >= 0) & (age < MOST_WINDOWS * PARTS)
+    age, item = age[kept], rows.item[kept]
+    windows = int(age.max()) // PARTS + 1 if len(age) else 1
+    often = np.bincount(item, minlength=rows.items)
+    items = np.sort(np.argsort(-often, kind="stable")[: min(int((often > 0).sum()), MOST_CELLS // (windows * PARTS))])
+    place = np.full(rows.items, -1, np.int64)
+    place[items] = np.arange(len(items))
+    some = place[item] >= 0
+    cell = (windows * PARTS - 1 - age[some]) * len(items) + place[item[some]]
+    counts = np.bincount(cell, minlength=windows * PARTS * len(items)).astype(np.float64)
+    return counts.reshape(windows, PARTS, len(items)), items
+
+
+def _pasts(table: Floats, season: int) -> Iterator[_Past]:
+    """Yield what was known at the end of each of the latest windows, oldest first; not of closed hours or days."""
+    windows, items = len(table), table.shape[2]
+    whole: Floats = table.sum(axis=1)
+    totals, sums = np.zeros((len(HALF_LIVES) + 1, items)), np.zeros(len(HALF_LIVES) + 1)
+    keep = np.array([0.5 ** (1.0 / half) for half in HALF_LIVES] + [1.0])
+    for number in range(windows):
+        totals, sums = totals * keep[:, None] + whole[number], sums * keep + 1.0
+        newest, closed = number == windows - 1, not whole[number : number + 2].any(axis=1).all()
+        if not newest and (closed or number < max(1, windows - 1 - LEARNED)):
+            continue
+        now, levels = whole[number], totals / sums[:, None]
+        seasonal, change = _recurring(whole, number, season, levels[-1])
+        weekly, _ = _recurring(whole, number, 7 * season, seasonal)
+        late = PARTS * table[number, -1], 2.0 * table[number, PARTS // 2 :].sum(axis=0)
+        before = whole[max(number - 1, 0)]
+        rows = (now, before, *levels, seasonal, weekly, change * levels[0], change * now, *late)
+        yield _Past(np.stack(rows), None if newest else whole[number + 1])
+
+
+def _recurring(whole: Floats, number: int, season: int, otherwise: Floats) -> tuple[Floats, float]:
+    """Return the mean count of the windows some seasons before the next one, and how the total changed into them."""
+    places = np.arange(number + 1 - season, -1, -season)[:SEASONS]
+    if not len(places):
+        return otherwise, 1.0
+    later = places[places > 0]
+    change = (whole[later].sum() + 1.0) / (whole[later - 1].sum() + 1.0)
+    return np.asarray(whole[places].mean(axis=0)), float(change)
+
+
+def _forecast(learned: list[_Past], newest: _Past) -> tuple[Floats, float]:
+    """Return the mean of each item's next count, and the dispersion: variance = mean + dispersion * mean ** 2."""
+    known = np.concatenate([past.features for past in learned], axis=1)
+    counts = np.concatenate([past.following for past in learned if past.following is not None])
+    weights = _mixture(known, counts)
+    fitted = weights @ known
+    spread = float(((counts - fitted) ** 2 - fitted).sum() / max(float((fitted**2).sum()), _LEAST))
+    return np.maximum(weights @ newest.features, _LEAST), max(spread, 1e-3)
+
+
+def _mixture(features: Floats, counts: Floats) -> Floats:
+    """Return weights of 0 or more that maximise the Poisson likelihood of counts, by expectation and maximisation."""
+    totals = np.maximum(features.sum(axis=1), _LEAST)
+    weights = np.full(len(features), counts.sum() / totals.sum())
+    some = np.flatnonzero(counts > 0)
+    features, counts = features[:, some], counts[some]
+    for _ in range(_ROUNDS):
+        weights = weights * (features @ (counts / np.maximum(weights @ features, _LEAST))) / totals
+    return weights
+
+
+def _tail(least: Floats, mean: Floats, dispersion: float) -> Floats:
+    """Return the chance that a negative binomial count is at least so large."""
+    size = 1.0 / dispersion
+    chance = 1.0 - betainc(size, np.maximum(least, 1.0), size / (size + mean))
+    return np.where(least >= 1.0, chance, 1.0)
+
+
+def _expected_excess(mean: Floats, over: Floats, dispersion: float) -> Floats:
+    """Return by how much a negative binomial count is expected to exceed `over`: E[max(count - over, 0)]."""
+    size = 1.0 / dispersion
+    larger = 1.0 - betainc(size + 1.0, np.maximum(over, 1.0), size / (size + mean))
+    part = mean * np.where(over >= 1.0, larger, 1.0)
+    return np.maximum(part - over * _tail(over + 1.0, mean, dispersion), 0.0)
