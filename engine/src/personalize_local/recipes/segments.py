@@ -22,7 +22,7 @@ from personalize_local.data import arrays
 from personalize_local.data.arrays import Arrays, StringTable
 from personalize_local.data.snapshots import Snapshot, Strings
 from personalize_local.recipes.base import Model, Trained
-from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows, hashes, newest_time, training_rows
+from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows, hashes, training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
 
@@ -38,6 +38,8 @@ MEASURED = 300
 """Most items, or kinds, whose segments are measured."""
 FEWEST = 5
 """Users that an item, or kind, needs to be chosen by, and how many such there must be."""
+FEWEST_NAMED = 10
+"""Users of a segment by which it is chosen, where a percent is fewer."""
 ASKED = 20_000
 """Most users, drawn by a hash, that fading and prior are chosen by."""
 
@@ -93,9 +95,9 @@ class AffinityModel(Model):
         order = np.lexsort((self._chance, -interest))[:limit]
         return [str(self.user_ids[user]) for user in order[interest[order] > 0].tolist()]
 
-    def first(self, interest: Floats) -> Ints:
-        """Return the positions of the most interested percent of users."""
-        return np.lexsort((self._chance, -interest))[: max(1, len(interest) // 100)]
+    def first(self, interest: Floats, least: int = 1) -> Ints:
+        """Return the positions of the most interested percent of users, at least so many."""
+        return np.lexsort((self._chance, -interest))[: max(least, len(interest) // 100)]
 
     def without_users(self, user_ids: Collection[str]) -> "AffinityModel":
         kept = np.array([key not in user_ids for key in self.user_ids.tolist()], np.bool_)
@@ -119,14 +121,14 @@ def _fit(snapshot: Snapshot, rows: Rows, kinds: "_Kinds") -> AffinityModel:
 
 
 def _horizon(rows: Rows) -> float:
-    span = newest_time(rows.time) - int(rows.time.min()) if len(rows) else 0
+    span = int(rows.time.max()) - int(rows.time.min()) if len(rows) else 0
     return float(min(HORIZON, span // LEAST_PART))
 
 
 def _counted(snapshot: Snapshot, rows: Rows, horizon: float, chosen: Expectation) -> AffinityModel:
     from scipy import sparse  # noqa: PLC0415
 
-    age = np.maximum(newest_time(rows.time) - rows.time, 0) if len(rows) else rows.time
+    age = rows.time.max() - rows.time if len(rows) else rows.time
     decay = (1.0 + age / (FADING * max(horizon, 1.0))) ** -chosen.power
     shape = (len(snapshot.users), len(snapshot.items))
     counts = sparse.coo_array((rows.weight * decay, (rows.user, rows.item)), shape=shape).tocsr()
@@ -154,7 +156,7 @@ def _chosen(snapshot: Snapshot, rows: Rows, kinds: "_Kinds") -> Expectation:
         rows = rows.where(place[rows.user] >= 0)
         snapshot, rows = replace(snapshot, users=snapshot.users[drawn]), replace(rows, user=place[rows.user])
     horizon = _horizon(rows)
-    late = rows.time > newest_time(rows.time) - horizon if len(rows) else np.zeros(0, np.bool_)
+    late = rows.time > int(rows.time.max()) - horizon if len(rows) else np.zeros(0, np.bool_)
     questions = list(kinds.asked(rows.where(late), len(snapshot.users), max(FEWEST, len(snapshot.users) // 100)))
     if len(questions) < FEWEST:
         return best
@@ -164,7 +166,7 @@ def _chosen(snapshot: Snapshot, rows: Rows, kinds: "_Kinds") -> Expectation:
         hits = np.zeros(len(STRENGTHS), np.int64)
         for items, took in questions:
             own, others = model.parts(items)
-            hits += [int(took[model.first(own + strength * others)].sum()) for strength in STRENGTHS]
+            hits += [int(took[model.first(own + strength * others, FEWEST_NAMED)].sum()) for strength in STRENGTHS]
         if hits.max() > most:
             most, best = int(hits.max()), Expectation(power, STRENGTHS[int(hits.argmax())])
     return best

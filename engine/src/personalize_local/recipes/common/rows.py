@@ -90,12 +90,6 @@ def renumbered(rows: Rows, position: Ints) -> Rows:
     return replace(rows, item=position[rows.item])
 
 
-def newest_time(times: Ints) -> int:
-    """Return when the data end. What lies farther ahead of nearly all rows than they span is a mistaken date."""
-    newest, usual = int(times.max()), int(np.quantile(times, 0.999, method="lower"))
-    return newest if newest - usual <= usual - int(times.min()) else usual
-
-
 def hashes(ids: Strings) -> npt.NDArray[np.uint32]:
     """Return a number for each id that is independent of its order and age."""
     return np.fromiter((crc32(key.encode()) for key in ids), np.uint32, len(ids))

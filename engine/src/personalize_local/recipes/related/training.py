@@ -12,7 +12,7 @@ from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.item_index import ItemIndex, by_popularity, new_positions
-from personalize_local.recipes.common.rows import Floats, Ints, Rows, newest_time, renumbered
+from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import WINDOWS, RecipeSpec
 from personalize_local.recipes.related import trending
@@ -65,7 +65,7 @@ def _popularity(counted: Rows, spec: RecipeSpec, options: Mapping[str, str]) -> 
     total = np.bincount(counted.item, minlength=counted.items).astype(np.float64)
     if spec.family != "trending":
         return total
-    rising = trending.scores(counted, frequency(options), newest_time(counted.time))
+    rising = trending.scores(counted, frequency(options), int(np.max(counted.time)))
     return rising + total / (1e6 * max(float(total.max()), 1.0))
 
 

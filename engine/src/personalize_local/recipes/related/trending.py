@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betainc
 
-from personalize_local.recipes.common.rows import Floats, Ints, Rows, newest_time
+from personalize_local.recipes.common.rows import Floats, Ints, Rows
 
 PARTS = 4
 """Parts of a window that are counted apart."""
-LEARNED = 40
+LEARNED = 100
 """Windows, the newest, that the weights are learned from."""
 MOST_WINDOWS, MOST_CELLS = 1_400, 10_000_000
 """Windows that are looked back at, four weeks of half hours, and counts that are kept: of the most taken items."""
@@ -29,8 +29,10 @@ SEASONS = 4
 """Earlier days, and weeks, whose count at the same time is taken."""
 DEPTH = 25
 """Items of an answer that Personalize measures."""
-POPULARITY = 0.75
+POPULARITY = 0.6
 """Weight of being among the most taken items of the next window, against that of the growth."""
+BURST, SURPRISE = 0.25, 5.0
+"""Weight of the growth that has just been, as far as it exceeds what was expected by so many standard deviations."""
 DAY = 86_400
 _ROUNDS = 100
 _LEAST = 1e-9
@@ -56,19 +58,21 @@ def scores(rows: Rows, window: int, end: int) -> Floats:
     if not learned:
         found[items] = now / max(float(now.sum()), 1.0)
         return found
-    mean, dispersion = _forecast(learned, newest)
+    expected, mean, dispersion = _forecast(learned, newest)
     depth = min(DEPTH, len(items))
     growth = _expected_excess(mean, now, dispersion)
     usual = np.ceil(np.partition(mean, -depth)[-depth])
     popular = _tail(np.full(len(mean), usual), mean, dispersion)
     total = float(np.partition(growth, -depth)[-depth:].sum())
     found[items] = growth / max(total, _LEAST) + POPULARITY * popular / depth
+    burst = np.maximum(now - expected - SURPRISE * np.sqrt(1.0 + expected + dispersion * expected**2), 0.0)
+    found[items] += BURST * burst / max(float(np.partition(burst, -depth)[-depth:].sum()), _LEAST)
     return found
 
 
 def accuracy(rows: Rows, window: int) -> float:
     """Return how much the items that trended before the newest window grew in it, as a share of the best growth."""
-    end = newest_time(rows.time)
+    end = int(rows.time.max())
     age = (end - rows.time) // window
     now, before = (np.bincount(rows.item[age == place], minlength=rows.items) for place in (0, 1))
     gained = np.maximum(now - before, 0)
@@ -125,14 +129,18 @@ def _recurring(whole: Floats, number: int, season: int, otherwise: Floats) -> tu
     return np.asarray(whole[places].mean(axis=0)), float(change)
 
 
-def _forecast(learned: list[_Past], newest: _Past) -> tuple[Floats, float]:
-    """Return the mean of each item's next count, and the dispersion: variance = mean + dispersion * mean ** 2."""
+def _forecast(learned: list[_Past], newest: _Past) -> tuple[Floats, Floats, float]:
+    """Return the means of each item's newest and next counts, and the dispersion.
+
+    The variance is mean + dispersion * mean ** 2.
+    """
     known = np.concatenate([past.features for past in learned], axis=1)
     counts = np.concatenate([past.following for past in learned if past.following is not None])
     weights = _mixture(known, counts)
     fitted = weights @ known
     spread = float(((counts - fitted) ** 2 - fitted).sum() / max(float((fitted**2).sum()), _LEAST))
-    return np.maximum(weights @ newest.features, _LEAST), max(spread, 1e-3)
+    expected = weights @ learned[-1].features
+    return expected, np.maximum(weights @ newest.features, _LEAST), max(spread, 1e-3)
 
 
 def _mixture(features: Floats, counts: Floats) -> Floats:

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Segments and trends beside plain counting, on worlds where it is known what is to be found."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from personalize_local.recipes.base import Query
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.loading import load
+from personalize_local.recipes.segments import AffinityModel
+from personalize_local.recipes.training import train
+
+from engine.tests.planted import BEGIN, Row, snapshot
+
+HOUR, DAY = 3_600, 86_400
+ITEM, KIND, TRENDING = "aws-item-affinity", "aws-item-attribute-affinity", "aws-trending-now"
+KINDS = [(f"i{n}", f"kind-{n // 10}") for n in range(40)]
+
+
+def segments(folder: Path, recipe: str, rows: list[Row]) -> AffinityModel:
+    model = train(recipe, snapshot(folder, rows, items=KINDS), TrainingConfig()).model
+    assert isinstance(model, AffinityModel)
+    return model
+
+
+def staples(random: np.random.Generator, days: range) -> list[Row]:
+    """Each of 300 users buys three staples at a pace of their own, after day 120 others, and now and then anything."""
+    fixed = np.random.default_rng(1)
+    pace, staple = fixed.lognormal(np.log(0.06), 0.8, 300), fixed.integers(40, size=(2, 300, 3))
+    rows: list[Row] = []
+    for day in days:
+        for user in np.flatnonzero(random.random(300) < pace).tolist():
+            item = (
+                int(staple[int(day > 120), user, random.integers(3)])
+                if random.random() < 0.8
+                else int(random.integers(40))
+            )
+            rows.append((f"u{user}", f"i{item}", BEGIN + day * DAY + int(random.integers(DAY)), "Purchase"))
+    return rows
+
+
+@pytest.mark.parametrize("recipe", [ITEM, KIND])
+def test_segments_find_more_than_counting_where_tastes_change(tmp_path: Path, recipe: str) -> None:
+    random = np.random.default_rng(2)
+    past, after = staples(random, range(200)), staples(random, range(200, 228))
+    model = segments(tmp_path, recipe, past)
+    users = model.user_ids.tolist()
+    groups = (
+        [[f"i{n}"] for n in range(40)]
+        if recipe == ITEM
+        else [[f"i{n}" for n in range(k, k + 10)] for k in (0, 10, 20, 30)]
+    )
+    ours, often = [], []
+    for group in groups:
+        buyers = {row[0] for row in after if row[1] in group}
+        bought = Counter(row[0] for row in past if row[1] in group)
+        counts = [bought[user] for user in users]
+        named = model.segment(model.of_items(np.isin(model.item_ids, group)), None, 10)
+        ours.append(len(buyers.intersection(named)))
+        often.append(
+            len(buyers.intersection(users[user] for user in np.argsort(-np.array(counts), kind="stable")[:10]))
+        )
+    assert np.mean(ours) > np.mean(often)
+
+
+def test_an_amount_counts_and_not_a_share(tmp_path: Path) -> None:
+    """One buys tea ten times among much else, the other twice and nothing else."""
+    rows: list[Row] = [("much", f"i{n % 40}", BEGIN + n * HOUR, "Purchase") for n in range(400)]
+    rows += [("little", "i3", BEGIN + n * 100 * HOUR, "Purchase") for n in range(2)]
+    rows += [(f"u{n % 60}", f"i{n % 7 + 10}", BEGIN + n * HOUR, "Purchase") for n in range(900)]
+    model = segments(tmp_path, KIND, rows)
+    assert model.segment(model.of_item("i3"), None, 2) == ["much", "little"]
+
+
+def test_who_likes_what_goes_with_an_item_comes_after_those_who_have_it(tmp_path: Path) -> None:
+    rows: list[Row] = [
+        (f"u{user}", f"i{item}", BEGIN + user, "View") for user in range(60) for item in range(10) if item != user % 10
+    ]
+    rows += [(f"v{user}", f"i{item}", BEGIN + user, "View") for user in range(60) for item in range(20, 30)]
+    model = segments(tmp_path, ITEM, rows)
+    found = model.segment(model.of_item("i3"), None, 70)
+    assert {user[0] for user in found} == {"u"}
+    assert {user for user in found[:54] if int(user[1:]) % 10 == 3} == set()
+    assert len(found) == 60
+
+
+def test_segments_survive_saving_and_forget_users(tmp_path: Path) -> None:
+    model = segments(tmp_path, ITEM, staples(np.random.default_rng(3), range(100)))
+    model.save(tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    assert isinstance(loaded, AffinityModel)
+    before = model.segment(model.of_item("i5"), None, 20)
+    assert loaded.segment(loaded.of_item("i5"), None, 20) == before
+    without = loaded.without_users({before[0], before[1]})
+    assert without.segment(without.of_item("i5"), None, 20)[:5] == before[2:7]
+
+
+CLICKS: dict[str, Callable[[int], Row]] = {
+    "one user": lambda n: ("only", f"i{n % 9}", BEGIN + n * HOUR, "View"),
+    "one item": lambda n: (f"u{n % 90}", "i1", BEGIN + n * HOUR, "View"),
+    "one moment": lambda n: (f"u{n // 9}", f"i{n % 9}", BEGIN, "View"),
+    "one day": lambda n: (f"u{n % 90}", f"i{n % 9}", BEGIN + n * 60, "View"),
+    "a date far ahead": lambda n: (f"u{n % 90}", f"i{n % 9}", BEGIN + (n * HOUR if n else 10**9), "View"),
+    "an item that all have": lambda n: (f"u{n // 12}", f"i{n % 12 and n % 9}", BEGIN + n * HOUR, "View"),
+    "an item for each click": lambda n: (f"u{n % 90}", f"i{n}", BEGIN + n * HOUR, "View"),
+}
+
+
+@pytest.mark.parametrize("world", CLICKS)
+@pytest.mark.parametrize("recipe", [ITEM, KIND, TRENDING])
+def test_odd_data_train_and_answer(tmp_path: Path, recipe: str, world: str) -> None:
+    rows = [CLICKS[world](n) for n in range(1200)]
+    kinds = [(f"i{n}", f"kind-{n}") for n in range(1200)]
+    trained = train(recipe, snapshot(tmp_path, rows, items=kinds), TrainingConfig(minimum_users=1))
+    assert np.isfinite(list(trained.metrics.values())).all()
+    if isinstance(trained.model, AffinityModel):
+        assert trained.model.segment(trained.model.of_item("i1"), None, 5)
+    else:
+        assert trained.model.recommend(Query(), None, 5)
+
+
+def stream(seed: int, days: int = 8) -> list[tuple[int, int]]:
+    """(item, second) of clicks on 100 items, by day and night; now and then one is hot for some hours."""
+    random = np.random.default_rng(seed)
+    base, heat = 40.0 / np.arange(1, 101), np.zeros(100)
+    clicks = []
+    for hour in range(24 * days):
+        heat *= 0.8
+        heat[random.integers(100, size=random.poisson(0.5))] = random.uniform(5, 20)
+        light = 1.0 + 0.8 * np.sin(2 * np.pi * (hour - 9) / 24)
+        for item in np.repeat(np.arange(100), random.poisson(light * (base + 0.5 * heat))).tolist():
+            clicks.append((item, hour * HOUR + int(random.integers(HOUR))))
+    return clicks
+
+
+def test_trends_foretell_more_growth_than_popularity_does(tmp_path: Path) -> None:
+    """Of the 25 items named at each of twelve cuts, two hours apart: their growth, and how many are most clicked."""
+    clicks = np.array(stream(5))
+    ours, rules = np.zeros(2), np.zeros((2, 2))
+    config = TrainingConfig(hyperparameters={"trend_discovery_frequency": "2 hours"})
+    for cut in range(6 * 24 - 24, 6 * 24, 2):
+        age = (cut * HOUR - 1 - clicks[:, 1]) // (2 * HOUR)
+        following, now = (np.bincount(clicks[age == at, 0], minlength=100) for at in (-1, 0))
+        past = clicks[age >= 0]
+        rows: list[Row] = [
+            (f"u{n % 99}", f"i{item}", BEGIN + second, "Click") for n, (item, second) in enumerate(past.tolist())
+        ]
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        model = train(TRENDING, snapshot(folder, rows), config).model
+        listed = [int(each.item_id[1:]) for each in model.recommend(Query(), None, 25)]
+        gained, most = np.maximum(following - now, 0), np.argsort(-following, kind="stable")[:25]
+        for found, named in (
+            (ours, listed),
+            (rules[0], np.argsort(-now)[:25]),
+            (rules[1], np.argsort(-np.bincount(past[:, 0]))[:25]),
+        ):
+            found[:] += (gained[named].sum() / np.sort(gained)[-25:].sum(), np.isin(most, named).sum())
+    assert ours[0] > 1.05 * rules[:, 0].max()
+    assert ours[1] > 0.9 * rules[0, 1]
