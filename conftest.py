@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How hard property tests look: the same few examples by day on every machine, and each night many others."""
+"""How hard property tests look, and how much is learned.
+
+Property tests try the same few examples by day on every machine, and each night many others.
+"""
 
 import os
 
@@ -7,6 +10,8 @@ from hypothesis import HealthCheck, settings
 
 # Read when numpy is imported. Threads that wait for each other keep the processors from the other workers.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Networks would take most of the time of the tests.
+os.environ.setdefault("PERSONALIZE_LOCAL_TIER", "standard")
 settings.register_profile(
     "house",
     deadline=None,

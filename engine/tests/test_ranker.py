@@ -72,7 +72,7 @@ def test_trees_answer_as_they_were_grown_and_boosting_repeats_itself() -> None:
     features = lists(3, seed=2).features
     assert np.array_equal(trees.predict(features), again.predict(features))
     assert trees.stages(features)[-1] == pytest.approx(trees.predict(features))
-    assert trees.first(0) is None
+    assert trees.stages(features)[2] == pytest.approx(trees.first(3).predict(features))
 
 
 def test_one_tree_is_a_table_of_questions() -> None:

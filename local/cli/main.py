@@ -287,7 +287,7 @@ def add_evaluate(add: Add) -> None:
     text = "length of the lists, 1 to 50; default 10"
     evaluate.add_argument("--k", type=whole(1, 50), default=10, metavar="N", help=text)
     text = "of User-Personalization and Personalized-Ranking; default standard"
-    evaluate.add_argument("--tier", choices=("fast", "standard", "deep"), default="standard", help=text)
+    evaluate.add_argument("--tier", choices=("auto", "fast", "standard", "deep"), default="standard", help=text)
     evaluate.add_argument("--seed", type=int, default=7, metavar="N", help="seed of all random draws; default 7")
     text = "a shop's settings.yaml: names and defaults of columns, how many bad rows are tolerated"
     evaluate.add_argument("--settings", type=Path, metavar="FILE", help=text)

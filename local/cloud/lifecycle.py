@@ -25,6 +25,8 @@ from local.cloud.home import ACCOUNT, REGION, Home, Process, State, client_envir
 
 MARK = "RETAIL_LOCAL_CLOUD"
 """Environment variable of every process of a cloud; its value is the cloud's folder."""
+TIER = "PERSONALIZE_LOCAL_TIER"
+"""Variable with the tier of trainings that name none; the engine's own default is auto."""
 READY_SECONDS = 60
 STOP_SECONDS = 15
 DATASET_GROUPS = "500"
@@ -154,7 +156,8 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
 
 def process_environment(home: Home, state: State) -> dict[str, str]:
     """Return the environment of the processes and the functions: none of the operator's AWS settings."""
-    passed = {key: value for key in ("PATH", "HOME", "LANG", "LC_ALL", "TZ", CLIENT) if (value := os.environ.get(key))}
+    names = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", CLIENT, TIER)
+    passed = {name: value for name in names if (value := os.environ.get(name))}
     return (
         passed
         | client_environment(state)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from personalize_local.command.parser import Once, Parser
 from personalize_local.data.s3 import S3
 from personalize_local.engine import Options
+from personalize_local.recipes.definitions import TIERS
 from personalize_local.resources import quotas
 
 PREFIX: Final = "PERSONALIZE_LOCAL_"
@@ -99,6 +100,7 @@ def _parser(program: str) -> Parser:
         metavar="BYTES",
         help="of all jobs together; default: 3/4 of the machine's",
     )
+    work("--tier", choices=TIERS, help="how much trainings learn that name no tier; default auto")
     work("--quiet", action="store_true", help="log only what goes wrong in the engine")
     work("--json-log", action="store_true", help="log a JSON object a line")
 

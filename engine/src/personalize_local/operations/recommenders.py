@@ -127,6 +127,7 @@ def config_of(engine: Engine, group: str, config: Json) -> TrainingConfig:
     return TrainingConfig(
         minimum_interactions=engine.quotas.minimum_interactions,
         minimum_users=engine.quotas.minimum_users,
+        hyperparameters={"tier": engine.options.tier},
         excluded_columns=excluded_columns(engine, group, config),
     )
 

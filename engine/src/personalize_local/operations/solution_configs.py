@@ -71,7 +71,11 @@ def training_config(engine: Engine, version: Resource) -> TrainingConfig:
         minimum_users=engine.quotas.minimum_users,
         event_type=body.get("eventType"),
         event_value_threshold=float(threshold) if threshold else None,
-        hyperparameters=config.get("algorithmHyperParameters", {}) | config.get("featureTransformationParameters", {}),
+        hyperparameters={
+            "tier": engine.options.tier,
+            **config.get("algorithmHyperParameters", {}),
+            **config.get("featureTransformationParameters", {}),
+        },
         events=tuple(
             EventParameters(each.get("eventType", ""), each.get("eventValueThreshold"), each.get("weight"))
             for each in events

@@ -126,9 +126,15 @@ class RecipeSpec:
 
 
 _SWITCH = ("true", "false")
-_TIER = {"tier": Parameter("standard", "categorical", values=("fast", "standard", "deep"))}
-"""Of this engine only: `fast` counts, `standard` adds a learned ranker where that is better, `deep` also a neural
-network as one of the ranker's features, where that is better."""
+TIERS: Final = ("auto", "fast", "standard", "deep")
+"""How much is learned; see `_TIER`."""
+_TIER = {
+    "tier": Parameter("standard", "categorical", values=TIERS),
+    "deep_minutes": Parameter("20.0", "continuous", 0.0, 1440.0),
+}
+"""Of this engine only. `fast` counts; `standard` adds a learned ranker as far as that is better; `deep` also a neural
+network as one of the ranker's features, unless lists are worse by more than chance; `auto` takes `deep` where lists are
+better, and `standard` else. `deep_minutes`: most processor minutes for the network."""
 _RECENCY_BIAS = {"apply_recency_bias": Parameter("true", "categorical", values=_SWITCH), **_TIER}
 _NETWORK = {
     "hidden_dimension": Parameter("149", "integer", 32, 256, tunable=True),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of every recipe: a model without the held-out users to measure, and the model of everything to serve."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -27,6 +28,8 @@ _SELF_MEASURED: dict[str, Callable[[Snapshot, RecipeSpec, TrainingConfig], Train
 """Families with metrics of their own."""
 
 
+_OWN = {"tier", "deep_minutes"}
+"""The engine's own hyperparameters."""
 TRIED_ROWS = 200_000
 """Rows that a trial of a search learns from, those of as many users: more would cost more than they tell."""
 
@@ -50,7 +53,8 @@ def train(
         recipe, tuned = tuning.best(search, given, _Trials(snapshot, config, search.metric).measured, enter)
         config = replace(config, hyperparameters={**config.hyperparameters, **tuned})
         trained = train(recipe, snapshot, config, shared, enter)
-        return replace(trained, recipe=recipe, tuned=_without_tier(RECIPES[recipe], config))
+        tuned = _without_tier(RECIPES[recipe], config) | dict(trained.tuned or {})
+        return replace(trained, recipe=recipe, tuned=tuned)
     spec = RECIPES.get(recipe)
     if spec is None or spec.retired:
         raise TrainingRefused(f"Recipe {recipe} cannot be trained.")
@@ -59,7 +63,8 @@ def train(
     rows = _rows(snapshot, spec, config)
     held_out = offline_metrics.held_out_users(snapshot)
     questions = offline_metrics.questions(snapshot, rows, held_out)
-    fit = _fitter(snapshot, spec, config, shared or SharedCounts())
+    trainer = _trainer(snapshot, spec, config, shared or SharedCounts())
+    fit = trainer.fit
     rewards = objective.rewards(config.objective, snapshot) if config.objective else None
     seen = rows.where(~held_out[rows.user]) or rows  # where all of a handful of users are held out
     enter("Training without the held-out users")
@@ -71,7 +76,7 @@ def train(
         window = related_training.frequency(_options(spec, config))
         metrics["trend_prediction_accuracy"] = round(trending.accuracy(rows, window), 4)
     enter("Training on everyone")
-    return Trained(fit(rows), metrics, popularity)
+    return Trained(fit(rows), metrics, popularity, tuned=trainer.chosen or None)
 
 
 class _Trials:
@@ -100,7 +105,7 @@ class _Trials:
         rows = self._rows[recipe]
         questions = offline_metrics.questions(self._snapshot, rows, self._validating)
         rewards = objective.rewards(config.objective, self._snapshot) if config.objective else None
-        model = _fitter(self._snapshot, spec, config, self._shared)(rows.where(~self._validating[rows.user]))
+        model = _trainer(self._snapshot, spec, config, self._shared).fit(rows.where(~self._validating[rows.user]))
         return offline_metrics.measure(model, questions, rewards)[self._metric]
 
     def _sampled(self, rows: Rows) -> Rows:
@@ -115,7 +120,7 @@ def _options(spec: RecipeSpec, config: TrainingConfig) -> dict[str, str]:
 def _without_tier(spec: RecipeSpec, config: TrainingConfig) -> dict[str, str]:
     """Return the algorithm's hyperparameters, without the engine's own one."""
     options = _options(spec, config)
-    return {name: options[name] for name in spec.hyperparameters if name != "tier"}
+    return {name: options[name] for name in spec.hyperparameters if name not in _OWN}
 
 
 def _rows(snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig) -> Rows:
@@ -125,12 +130,30 @@ def _rows(snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig) -> Rows:
     return _without_extremes(training_rows(snapshot, config), _options(spec, config))
 
 
-def _fitter(
-    snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig, shared: SharedCounts
-) -> Callable[[Rows], Model]:
+class _Trainer(Protocol):
+    def fit(self, rows: Rows) -> Model: ...
+
+    @property
+    def chosen(self) -> Mapping[str, str]:
+        """Hyperparameters that the fits chose by themselves, and why."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _RelatedTrainer:
+    snapshot: Snapshot
+    spec: RecipeSpec
+    config: TrainingConfig
+    chosen: Mapping[str, str] = field(default_factory=dict)
+
+    def fit(self, rows: Rows) -> Model:
+        return related_training.fit(self.snapshot, rows, self.spec, self.config)
+
+
+def _trainer(snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig, shared: SharedCounts) -> _Trainer:
     if spec.family in {"personal", "ranking"}:
-        return PersonalTrainer(snapshot, spec, config, shared).fit
-    return lambda rows: related_training.fit(snapshot, rows, spec, config)
+        return PersonalTrainer(snapshot, spec, config, shared)
+    return _RelatedTrainer(snapshot, spec, config)
 
 
 def _without_extremes(rows: Rows, options: dict[str, str]) -> Rows:

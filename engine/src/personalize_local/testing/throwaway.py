@@ -103,7 +103,7 @@ def personalize(**options: Any) -> Iterator[Personalize]:  # noqa: ANN401
             "in_process": True,
             "region": region,
         }
-        server = stack.enter_context(Server(Options(**{"step_seconds": 0.0, **options, **fixed})))
+        server = stack.enter_context(Server(Options(**{"step_seconds": 0.0, "tier": "standard", **options, **fixed})))
         aws = Personalize(server.url, s3_root, region)
         keys = {} if "AWS_ACCESS_KEY_ID" in os.environ else _KEYS
         stack.enter_context(patch.dict(os.environ, keys | {"AWS_DEFAULT_REGION": region}))

@@ -18,6 +18,8 @@ DEPTH = 10
 DISCOUNT = 1.0 / np.log2(np.arange(2, DEPTH + 2))
 TOLERANCE = 0.5
 """Standard errors by which a gain may be below the best and still count as equal, where there is much to learn."""
+STEP = 5
+"""Trees by which lengths differ that are compared."""
 MIN_LISTS = 50
 """Lists below which nothing is learned."""
 
@@ -43,23 +45,51 @@ class TrainingList:
         return TrainingList(self.features[kept, :columns], self.offset[kept], self.chosen[kept], self.missed + lost)
 
 
-def fit_trees(
-    training: Sequence[TrainingList],
-    held_out: Sequence[TrainingList],
-    tolerance: float = 0.0,
-    *,
-    even: bool = False,
-    plan: Plan | None = None,
-) -> Trees | None:
-    """Fit trees, as many as rank the held-out lists best; None if the lists' own scores are as good.
+FOLDS = 3
+"""Parts of the lists: the trees of each part's complement decide by it, and all answer together."""
 
-    `tolerance`: standard errors by which more trees may be worse and still be kept. `even`: whether all lists weigh
-    the same; else as much as NDCG weighs them, large baskets more.
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Trees that rank lists, and what they are worth by lists that they did not learn from."""
+
+    trees: Trees | None
+    """The mean of the folds' trees, shrunk by the evidence for them; None where counting is as good."""
+    ndcg: npt.NDArray[np.float64]
+    """[lists] NDCG by the trees of other folds, as shrunk; by counting without trees."""
+
+
+def cross_fit(
+    lists: Sequence[TrainingList], fold: npt.NDArray[np.intp], *, even: bool = False, plan: Plan | None = None
+) -> Fitted:
+    """Fit trees to the lists outside each fold, as many as rank the lists of all folds best.
+
+    Their gain over counting decides how far they are trusted: m the mean gain and s its standard error, their values
+    count 1 - (s / m)^2 (James and Stein 1961), so that no draw of the lists turns a ranker off at a stroke.
+
+    Args:
+        lists: what there is to learn from.
+        fold: [lists] 0 to FOLDS - 1, the same for all lists of a user.
+        even: whether all lists weigh the same; else as much as NDCG weighs them, large baskets more.
+        plan: how to boost.
     """
-    if len(training) < MIN_LISTS or len(held_out) < MIN_LISTS // 5:
-        return None
-    trees = boost(sampled_lists(training, even=even), plan or Plan())
-    return trees.first(_best_length(trees, held_out, tolerance))
+    counted = np.array([ndcg(each, each.offset[None])[0] for each in lists])
+    if len(lists) < MIN_LISTS:
+        return Fitted(None, counted)
+    parts = [np.flatnonzero(fold == part).tolist() for part in range(FOLDS)]
+    grown, gains = list[Trees](), np.zeros((0, 0))
+    for part in parts:
+        own = set(part)
+        trees = boost(sampled_lists([each for n, each in enumerate(lists) if n not in own], even=even), plan or Plan())
+        grown.append(trees)
+        by_length = _ndcg_by_length(trees, [lists[place] for place in part])
+        gains = gains if gains.size else np.zeros((len(by_length), len(lists)))
+        gains[:, part] = by_length
+    length, trust = _evidence(gains)
+    if not trust:
+        return Fitted(None, counted)
+    trees = Trees.mean([each.first(STEP * length) for each in grown], trust)
+    return Fitted(trees, gains[length])
 
 
 def sampled_lists(lists: Sequence[TrainingList], *, even: bool) -> Lists:
@@ -81,29 +111,40 @@ def sampled_lists(lists: Sequence[TrainingList], *, even: bool) -> Lists:
     return Lists(features, chosen, offset, starts.astype(np.intp), weight)
 
 
-def _best_length(trees: Trees, held_out: Sequence[TrainingList], tolerance: float) -> int:
-    """Return the number of trees (in fives) that ranks the held-out lists best, or as well within the tolerance.
+def _ndcg_by_length(trees: Trees, lists: Sequence[TrainingList]) -> npt.NDArray[np.float64]:
+    """[lengths, lists] NDCG with the first trees: none, STEP, twice STEP and so on."""
+    if not lists:
+        return np.zeros((len(trees.value) // STEP + 1, 0))
+    found = []
+    for each in lists:  # one at a time: the scores of all lists would be most of the memory
+        stages = trees.stages(each.features)[STEP - 1 :: STEP]
+        found.append(ndcg(each, np.vstack((each.offset, each.offset + stages))))
+    return np.stack(found, axis=1)
 
-    0, the lists' own scores, unless the gain is larger than its standard error. Of lengths that are equal within the
-    tolerance, the longest: the best of many on a few lists is best by luck.
+
+def _evidence(gains: npt.NDArray[np.float64]) -> tuple[int, float]:
+    """Return the best length, in STEPs, and how far its trees are trusted, from 0 to 1.
+
+    Of lengths within TOLERANCE of the best, the longest: the best of many on a few lists is best by luck.
     """
-    gains = []
-    for each in held_out:
-        stages = trees.stages(each.features)[4::5]
-        gains.append([ndcg(each, each.offset), *(ndcg(each, each.offset + stage) for stage in stages)])
-    by_length = np.array(list(zip(*gains, strict=True)))
-    better = by_length - by_length[0]
+    better = gains - gains[0]
     mean = better.mean(axis=1)
     best = int(np.argmax(mean))
-    error = float(better[best].std()) / len(held_out) ** 0.5
-    return 5 * int(np.flatnonzero(mean >= mean[best] - tolerance * error)[-1]) if mean[best] > error else 0
+    error = float(better[best].std()) / gains.shape[1] ** 0.5
+    if mean[best] <= error:
+        return 0, 0.0
+    length = int(np.flatnonzero(mean >= mean[best] - TOLERANCE * error)[-1])
+    return length, 1.0 - (error / float(mean[best])) ** 2
 
 
-def ndcg(each: TrainingList, score: npt.NDArray[np.float64]) -> float:
-    """Return the NDCG of the first DEPTH candidates by score; ties count against the model."""
-    order = np.lexsort((each.chosen, -score))[:DEPTH]
-    found = DISCOUNT[: len(order)][each.chosen[order]].sum()
-    return float(found / ideal_gain(int(each.chosen.sum()) + each.missed))
+def ndcg(each: TrainingList, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """[orders] NDCG of the first DEPTH candidates by scores [orders, candidates]; ties count against them."""
+    chosen = -np.sort(-scores[:, each.chosen], axis=1)[:, :DEPTH]
+    others = scores[:, ~each.chosen]
+    place = np.arange(chosen.shape[1]) + (others[:, None] >= chosen[:, :, None]).sum(axis=2)
+    found = np.where(place < DEPTH, DISCOUNT[np.minimum(place, DEPTH - 1)], 0.0).sum(axis=1)
+    gain: npt.NDArray[np.float64] = found / ideal_gain(int(each.chosen.sum()) + each.missed)
+    return gain
 
 
 def ideal_gain(wanted: int) -> float:

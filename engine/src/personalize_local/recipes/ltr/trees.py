@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boosted oblivious trees at serving time: each level of a tree splits all items by one feature (numpy only)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -26,9 +27,15 @@ class Trees:
     value: Features
     """[trees, 2 ** depth]."""
 
-    def first(self, length: int) -> Self | None:
-        """Return the first trees only; None if there would be none."""
-        return type(self)(self.feature[:length], self.threshold[:length], self.value[:length]) if length else None
+    def first(self, length: int) -> Self:
+        """Return the first trees only."""
+        return type(self)(self.feature[:length], self.threshold[:length], self.value[:length])
+
+    @classmethod
+    def mean(cls, grown: Sequence[Self], trust: float) -> Self:
+        """Return trees that score as the mean of all, times `trust`."""
+        feature, threshold = (np.concatenate([getattr(e, name) for e in grown]) for name in ("feature", "threshold"))
+        return cls(feature, threshold, np.concatenate([e.value for e in grown]) * np.float32(trust / len(grown)))
 
     def predict(self, features: Features) -> Scores:
         """[items] the score of each row of `features`."""

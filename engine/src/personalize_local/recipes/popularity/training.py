@@ -11,7 +11,7 @@ import numpy.typing as npt
 from personalize_local.recipes.common.recency_windows import span
 from personalize_local.recipes.common.rows import Floats, Ints, Rows
 from personalize_local.recipes.common.sparse_rows import spans
-from personalize_local.recipes.ltr.fitting import MIN_LISTS, TrainingList, fit_trees
+from personalize_local.recipes.ltr.fitting import FOLDS, MIN_LISTS, TrainingList, cross_fit
 from personalize_local.recipes.ltr.trees import Trees
 from personalize_local.recipes.popularity.model import HALF_LIVES, RECENT, GroupPopularity, offset
 
@@ -101,8 +101,7 @@ def at_the_end(timeline: Timeline, lifted: int, created: Floats) -> GroupPopular
 def fit_ranker(timeline: Timeline, lifted: int, created: Floats) -> Trees | None:
     """Fit trees that correct the counted order for users without a history; None if they find nothing to correct."""
     lists = list(_lists(timeline, lifted, created))
-    cut = int(len(lists) * (1.0 - HELD_OUT))
-    return fit_trees(lists[:cut], lists[cut:], even=True)
+    return cross_fit(lists, np.arange(len(lists)) * FOLDS // max(len(lists), 1), even=True).trees
 
 
 def _lists(timeline: Timeline, lifted: int, created: Floats) -> Iterator[TrainingList]:

@@ -19,6 +19,8 @@ from personalize_local.recipes.sequence.network import SCALE, Batch, Gradient, N
 HELD_OUT = 1000
 """Users, a twentieth at most, whose last basket only decides when to stop."""
 UNSEEN_BIAS = -1e4
+CHOSEN_A_SECOND = 40_000
+"""Chosen items that a slow processor learns from in a second."""
 MAX_BASKET = 100
 """Items of one basket that are learned from."""
 MAX_SCORES = 4_000_000

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of the rankers for users with a history, by lists of candidates before their baskets."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes.common.rows import Floats, Rows
+from personalize_local.recipes.common.rows import Rows
 from personalize_local.recipes.ltr.boosting import Plan
-from personalize_local.recipes.ltr.fitting import TOLERANCE, TrainingList, fit_trees, ndcg
+from personalize_local.recipes.ltr.fitting import FOLDS, Fitted, TrainingList, cross_fit
 from personalize_local.recipes.ltr.trees import Rankers
 from personalize_local.recipes.user_personalization.features import NAMES
 from personalize_local.recipes.user_personalization.model import PersonalModel
@@ -16,8 +17,6 @@ from personalize_local.recipes.user_personalization.training_lists import Basket
 
 LISTS = (1700, 12_000)
 """Least and most baskets that rankers learn from, within these as many as users: cost grows slower than the data."""
-HELD_OUT = 6
-"""One user in so many decides only how many trees to keep."""
 NEW = 2
 """Where users come back to items, one basket in so many also teaches the order of new items."""
 FRESH = 0.5
@@ -27,54 +26,64 @@ A shop that streams its events answers from the former, one that only drops file
 """
 DEEP = Plan(rate=0.15)
 """For trees with the network's features, which have more to correct."""
+BOUND = 0.8416
+"""Standard errors below the mean of a normal distribution above which 80 % of it lie."""
 KINDS = ("trees", "new", "more")
 """The rankers that learn from baskets of users with a history."""
-_Lists = dict[str, list[TrainingList]]
-"""Lists by the ranker that learns from them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What a network adds to lists of users whom its rankers did not learn from."""
+
+    mean: float
+    """NDCG, in pairs."""
+    error: float
+    """Standard error of the mean."""
+    lists: int
+
+    @property
+    def bound(self) -> float:
+        """Lower bound of the mean, with a confidence of 80 %."""
+        return self.mean - BOUND * self.error
+
+    @property
+    def sure(self) -> bool:
+        return self.bound > 0
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.4f} NDCG on {self.lists:,} held-out lists, 80 % bound {self.bound:+.4f}"
 
 
 def train(
     snapshot: Snapshot, rows: Rows, splits: Sequence[Split], count: Callable[[Rows], PersonalModel]
-) -> tuple[Rankers, bool]:
-    """Fit trees that correct the counted order; none where held-out users' next items don't rank higher by them.
+) -> tuple[Rankers, Gain | None]:
+    """Fit trees that correct the counted order, as far as users' next items rank higher by them.
 
-    Also return whether they use a network: only if `count` trains one, and lists gain by more than their standard
-    error.
+    Also return what a network is worth to them, None if `count` trains none; they use it where that is not in doubt.
     """
-    training: _Lists = {kind: [] for kind in KINDS}
-    held_out: _Lists = {kind: [] for kind in KINDS}
-    is_held_out = np.random.default_rng(11).permutation(int(np.max(rows.user)) + 1) % HELD_OUT == 0
+    lists: dict[str, list[TrainingList]] = {kind: [] for kind in KINDS}
+    users: dict[str, list[int]] = {kind: [] for kind in KINDS}
     for user, kind, each in _lists(snapshot, rows, splits, count):
-        (held_out if is_held_out[user] else training)[kind].append(each)
-    counted = _without_network(held_out)
-    plain = _fit(_without_network(training), counted)
-    if all(each.counted is None for each in held_out["trees"]):
-        return plain, False
-    deep = _fit(training, held_out, DEEP)
-    more = _gains(deep, held_out) - _gains(plain, counted)
-    better = float(more.mean()) > float(more.std()) / len(more) ** 0.5
-    return (deep, True) if better else (plain, False)
+        lists[kind].append(each)
+        users[kind].append(user)
+    fold = np.random.default_rng(11).permutation(int(np.max(rows.user)) + 1) % FOLDS
+    folds = {kind: fold[some].astype(np.intp) for kind, some in users.items()}
+    plain = {kind: cross_fit([_without_network(e) for e in lists[kind]], folds[kind]) for kind in KINDS}
+    if all(each.counted is None for each in lists["trees"]):
+        return _rankers(plain), None
+    deep = {kind: cross_fit(lists[kind], folds[kind], plan=DEEP) for kind in KINDS}
+    more = np.concatenate([deep[kind].ndcg - plain[kind].ndcg for kind in KINDS])
+    gain = Gain(float(more.mean()), float(more.std()) / len(more) ** 0.5, len(more))
+    return _rankers(deep if gain.sure else plain), gain
 
 
-def _fit(training: _Lists, held_out: _Lists, plan: Plan | None = None) -> Rankers:
-    trees = {
-        kind: fit_trees(lists, held_out[kind], TOLERANCE if kind == "trees" else 0.0, plan=plan)
-        for kind, lists in training.items()
-    }
-    return Rankers(**trees)
+def _rankers(fitted: Mapping[str, Fitted]) -> Rankers:
+    return Rankers(**{kind: each.trees for kind, each in fitted.items()})
 
 
-def _without_network(lists: _Lists) -> _Lists:
-    return {kind: [each.without_network(len(NAMES)) for each in some] for kind, some in lists.items()}
-
-
-def _gains(rankers: Rankers, lists: _Lists) -> Floats:
-    """[lists] NDCG of each."""
-    gains = []
-    for kind, trees in (("trees", rankers.trees), ("new", rankers.for_new), ("more", rankers.more)):
-        for each in lists[kind]:
-            gains.append(ndcg(each, each.offset if trees is None else each.offset + trees.predict(each.features)))
-    return np.array(gains)
+def _without_network(each: TrainingList) -> TrainingList:
+    return each.without_network(len(NAMES))
 
 
 def _lists(

@@ -35,6 +35,7 @@ from personalize_local.recipes.user_personalization.item_statistics import (
     return_rates,
 )
 from personalize_local.recipes.user_personalization.model import BACKWARD, FROM, TO, PersonalModel, Settings
+from personalize_local.recipes.user_personalization.rankers import Gain
 from personalize_local.recipes.user_personalization.training_lists import splits
 
 MAX_FOLLOWERS = 300
@@ -45,6 +46,10 @@ EASE_ITEMS = (1000, 2000)
 """Items, the most popular ones, with EASE weights: without rankers, and for rankers."""
 DIMENSIONS, HIDDEN = 48, 149
 """Length of an item's vector, at so many hidden dimensions (the default); it grows and shrinks with them."""
+DEEP_MINUTES, DEEP_MINUTES_A_MILLION = 5.0, 3.0
+"""Processor minutes for the network, and for each million interactions more, unless `deep_minutes` is less."""
+NETWORKS = 3
+"""Networks that a training makes: to decide, to measure, and to serve."""
 MAX_SHARED = 3_000_000
 """Rows up to which counts are kept for the next training; of more, memory is dearer than time."""
 UNIFORM = 0.001
@@ -65,6 +70,8 @@ class Decisions:
     """Whether times are a clock."""
     deep: bool = False
     """Whether the rankers use a network."""
+    gain: Gain | None = None
+    """What a network is worth; None where none was tried."""
 
 
 @dataclass(slots=True)
@@ -101,6 +108,18 @@ class PersonalTrainer:
             self._shared.counted = [*self._shared.counted[-1:], (key, found)] if len(rows) <= MAX_SHARED else []
         return found.for_recipe(self._spec, self._config.training_events(), decisions.rankers, self._objective())
 
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What the tier `auto` came to, and why; empty in other tiers."""
+        if self._tier != "auto" or self._decisions is None:
+            return {}
+        tier = "deep" if self._decisions.deep else "standard"
+        return {"tier": tier, "tier_reason": f"deep: {self._decisions.gain or 'not enough to learn from'}"}
+
+    @property
+    def _tier(self) -> str:
+        return self._options.get("tier", "standard").lower()
+
     def _objective(self) -> Mapping[str, float] | None:
         """Return what multiplies the score of each item; None without an objective."""
         if self._config.objective is None:
@@ -120,15 +139,14 @@ class PersonalTrainer:
         """Try the share of EASE and, but for the fast tier, rankers on held-out baskets."""
         snapshot, first = self._snapshot, Decisions(Rankers(), ease_share=1.0)
         share = ease_training.best_share(snapshot, rows, lambda past: self.count(past, first, ranked=False))
-        tier = self._options.get("tier", "standard").lower()
-        if tier == "fast":
+        if self._tier == "fast":
             return Decisions(Rankers(), share)
         cuts = splits(rows)
-        counted = Decisions(Rankers(), share, cuts[0].clock, tier == "deep")
-        trained, deep = rankers.train(snapshot, rows, cuts, lambda past: self.count(past, counted))
+        counted = Decisions(Rankers(), share, cuts[0].clock, self._tier in {"deep", "auto"})
+        trained, gain = rankers.train(snapshot, rows, cuts, lambda past: self.count(past, counted))
         if counted.clock:
             trained = replace(trained, newcomers=self._newcomer_ranker(rows))
-        return Decisions(trained, share, counted.clock, deep)
+        return Decisions(trained, share, counted.clock, gain is not None and gain.sure, gain)
 
     def _newcomer_ranker(self, rows: Rows) -> Trees | None:
         order = by_popularity(self._snapshot.items, popularity(rows, recent=False))
@@ -204,7 +222,7 @@ class PersonalTrainer:
             basket = cooccurrence.scaled(cooccurrence.in_baskets(rows), popular**-0.5, popular**-0.5)
         recent = (prior / prior.sum() + 1e-9) / (seen / max(int(seen.sum()), 1) + 1e-9)
         dimensions = round(DIMENSIONS * int(self._options.get("hidden_dimension", HIDDEN)) / HIDDEN)
-        network = None if content is None else sequence_training.train(rows, content, near)
+        network = None if content is None else sequence_training.train(rows, content, near, self._plan(len(rows)))
         walk = cooccurrence.two_steps(near, MAX_WALKED) if ranked else cooccurrence.pruned(near, MAX_WALKED)
         return {
             **({} if network is None else network.arrays()),
@@ -215,6 +233,12 @@ class PersonalTrainer:
             "factors": cooccurrence.factors(near, dimensions) if ranked else np.zeros((rows.items, 0), np.float32),
             "recent": recent.astype(np.float32),
         }
+
+    def _plan(self, rows: int) -> sequence_training.Plan:
+        """Return a plan for the network that keeps the budget, counted in steps: equal data give equal models."""
+        minutes = DEEP_MINUTES + DEEP_MINUTES_A_MILLION * rows / 1e6
+        minutes = min(minutes, float(self._options.get("deep_minutes", minutes)))
+        return sequence_training.Plan(most=int(60 * minutes / NETWORKS * sequence_training.CHOSEN_A_SECOND))
 
 
 def _on(options: Mapping[str, str], name: str) -> bool:
