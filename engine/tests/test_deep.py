@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The deep tier: its gradient, what it finds that counting does not, what it may see, when it stays out of the way."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,21 @@ def test_the_tier_is_asked_for_and_answers_over_the_wire(shop: Shop) -> None:
         shop.click(f"item-{item}", user="visitor", sentAt=BEGIN + at * DAY)
         if at:
             until(lambda kind=item + 1: now_first().count(kind % KINDS) >= 8, f"a list after {item}")  # type: ignore[misc]
+
+
+def test_a_version_says_which_tier_was_chosen_and_why(shop: Shop) -> None:
+    described = shop.aws.client("personalize").describe_solution_version
+    for version in shop.versions.values():
+        tuned = described(solutionVersionArn=version)["solutionVersion"]["tunedHPOParams"]
+        chosen = tuned["algorithmHyperParameters"]
+        assert chosen["tier"] == "deep"
+        why = r"deep: \+0\.\d{4} NDCG on [\d,]+ held-out lists, 80 % bound \+0\.\d{4}"
+        assert re.fullmatch(why, chosen["tier_reason"])
+
+
+def test_without_minutes_there_is_no_network_to_choose(world: Snapshot) -> None:
+    tuned = train(USER, world, TrainingConfig(hyperparameters={"tier": "auto", "deep_minutes": "0.0"})).tuned
+    assert tuned == {"tier": "standard", "tier_reason": "deep: no time for it"}
 
 
 @pytest.mark.parametrize("name", ODD)

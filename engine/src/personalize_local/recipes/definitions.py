@@ -133,8 +133,8 @@ _TIER = {
     "deep_minutes": Parameter("20.0", "continuous", 0.0, 1440.0),
 }
 """Of this engine only. `fast` counts; `standard` adds a learned ranker as far as that is better; `deep` also a neural
-network as one of the ranker's features, unless lists are worse by more than chance; `auto` takes `deep` where lists are
-better, and `standard` else. `deep_minutes`: most processor minutes for the network."""
+network as one of the ranker's features where lists are better by it, and so does `auto`. `deep_minutes`: most processor
+minutes for the network."""
 _RECENCY_BIAS = {"apply_recency_bias": Parameter("true", "categorical", values=_SWITCH), **_TIER}
 _NETWORK = {
     "hidden_dimension": Parameter("149", "integer", 32, 256, tunable=True),

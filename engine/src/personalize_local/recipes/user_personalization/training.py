@@ -48,6 +48,8 @@ DIMENSIONS, HIDDEN = 48, 149
 """Length of an item's vector, at so many hidden dimensions (the default); it grows and shrinks with them."""
 DEEP_MINUTES, DEEP_MINUTES_A_MILLION = 5.0, 3.0
 """Processor minutes for the network, and for each million interactions more, unless `deep_minutes` is less."""
+_OPEN = ("auto", "deep")
+"""Tiers that try a network and choose."""
 NETWORKS = 3
 """Networks that a training makes: to decide, to measure, and to serve."""
 MAX_SHARED = 3_000_000
@@ -110,11 +112,12 @@ class PersonalTrainer:
 
     @property
     def chosen(self) -> dict[str, str]:
-        """What the tier `auto` came to, and why; empty in other tiers."""
-        if self._tier != "auto" or self._decisions is None:
+        """The tier that was chosen, and why; empty in tiers that leave no choice."""
+        if self._tier not in _OPEN or self._decisions is None:
             return {}
         tier = "deep" if self._decisions.deep else "standard"
-        return {"tier": tier, "tier_reason": f"deep: {self._decisions.gain or 'not enough to learn from'}"}
+        why = "not enough to learn from" if self._plan(1).most else "no time for it"
+        return {"tier": tier, "tier_reason": f"deep: {self._decisions.gain or why}"}
 
     @property
     def _tier(self) -> str:
@@ -142,7 +145,7 @@ class PersonalTrainer:
         if self._tier == "fast":
             return Decisions(Rankers(), share)
         cuts = splits(rows)
-        counted = Decisions(Rankers(), share, cuts[0].clock, self._tier in {"deep", "auto"})
+        counted = Decisions(Rankers(), share, cuts[0].clock, self._tier in _OPEN and self._plan(len(rows)).most > 0)
         trained, gain = rankers.train(snapshot, rows, cuts, lambda past: self.count(past, counted))
         if counted.clock:
             trained = replace(trained, newcomers=self._newcomer_ranker(rows))
