@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask, compare, and say which rows fail."""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from personalize_local.wire.errors import TrainingRefused
+
+from benchmarks.harness import REPOSITORY
+from benchmarks.questions import planted, sets, table
+from benchmarks.questions.catalogue import ANSWERED, QUESTIONS, Question, tiers
+from benchmarks.questions.figures import gain
+from benchmarks.questions.sets import SETS, Set
+from benchmarks.questions.shop import MOST, Half, Shop
+from benchmarks.questions.table import Part, Row
+
+QUICK = 300
+"""Users that `--quick` asks."""
+OPENINGS = Path(__file__).parent / "openings.md"
+
+
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.questions", description="Recipes beside plain rules.")
+    parser.add_argument("--question", nargs="+", default=[], choices=[*QUESTIONS, "likelihood"], metavar="Q")
+    parser.add_argument("--set", nargs="+", default=[], choices=SETS, metavar="S", help=", ".join(SETS))
+    parser.add_argument("--recipe", nargs="+", default=[], choices=ANSWERED, metavar="R", help=", ".join(ANSWERED))
+    parser.add_argument("--tier", nargs="+", default=[], metavar="T", help="default: fast and the recipe's default")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder for each public set")
+    parser.add_argument("--quick", action="store_true", help=f"planted worlds, at most {QUICK} users, unless --set")
+    parser.add_argument("--seed", type=int, help="of the planted worlds")
+    parser.add_argument("--validation", action="store_true", help="one cut back: the one to tune on")
+    parser.add_argument("--open", action="store_true", help="look at the other half, and write that down")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    options = parser.parse_args(given)
+    if options.open and (options.validation or options.seed is not None):
+        parser.error("--open looks at the test with seeds of its own")
+    return options
+
+
+def parts(options: argparse.Namespace) -> Iterator[Part]:
+    """Yield what is measured, set by set."""
+    seed = sets.FRESH if options.open else options.seed or sets.SEED
+    for spec in _sets(options):
+        chosen = [
+            QUESTIONS[name] for name in spec.questions
+            if (not options.question or name in options.question) and _recipes(QUESTIONS[name], options)
+        ]  # fmt: skip
+        if not chosen:
+            continue
+        _progress(f"reading {spec.name}")
+        tables = sets.load(spec, options.data, seed)
+        if tables is None:
+            print(f"\n{spec.name}: left out; it needs --data DIR with a folder {spec.folder}")
+            continue
+        shop = Shop(spec, tables, Half(options.open), int(options.validation), QUICK if options.quick else MOST)
+        for question in chosen:
+            yield _part(shop, question, options)
+        shop.forget()
+
+
+def _sets(options: argparse.Namespace) -> list[Set]:
+    if options.set:
+        return [SETS[name] for name in options.set]
+    return [each for each in SETS.values() if each.judged and (not options.quick or each.name in planted.WORLDS)]
+
+
+def _recipes(question: Question, options: argparse.Namespace) -> list[str]:
+    return [name for name in question.recipes if not options.recipe or name in options.recipe]
+
+
+def _part(shop: Shop, question: Question, options: argparse.Namespace) -> Part:
+    _progress(f"{shop.spec.name}: rules for {question.name}")
+    found = question.rules(shop, question.name)
+    best = next(each for each in found if each.best)
+    rows = []
+    for recipe in _recipes(question, options):
+        for tier in tiers(recipe, options.tier):
+            _progress(f"{shop.spec.name}: {recipe} {tier} for {question.name}")
+            try:
+                sums, seconds = question.recipe(shop, question.name, recipe, tier)
+            except TrainingRefused as refused:
+                print(f"\n{shop.spec.name}: {recipe} is not trained: {refused}")
+                continue
+            primary = recipe in question.primary and shop.spec.judged
+            gained = gain(sums, best.sums, loss=question.loss)
+            rows.append(Row(question.name, shop.spec.name, recipe, tier, sums, gained, primary, seconds))
+    return Part(question.name, shop.spec.name, found, rows)
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{text:79.79s}", end="\r", file=sys.stderr, flush=True)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _log(found: Sequence[Part]) -> None:
+    """Add an opening to the log: when, which commit, and all rows."""
+    describe = ("git", "describe", "--always", "--dirty")
+    commit = subprocess.run(describe, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.strip()
+    lines = ["", f"## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit}", "", "```"]
+    lines += [line for part in found for line in table.show(part)]
+    lines += [*table.summary(found), "```"]
+    with OPENINGS.open("a", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def main() -> None:
+    options = arguments()
+    if "likelihood" in options.question:
+        sys.exit("the likelihood has a bench of its own: python -m benchmarks.likelihood")
+    found = []
+    for part in parts(options):
+        found.append(part)
+        print("\n".join(table.show(part)), flush=True)
+    print("\n".join(table.summary(found)))
+    if options.json:
+        options.json.write_text(json.dumps(table.document(found), indent=1) + "\n", encoding="utf-8")
+    if options.open:
+        _log(found)
+    sys.exit(1 if table.failed(found) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every kind of question returns: the figures of each rule, with the one that was chosen."""
+
+from dataclasses import dataclass
+
+from benchmarks.questions.figures import Sums
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A rule with the parameters that were best on the cut before."""
+
+    name: str
+    options: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} {', '.join(f'{each:g}' for each in self.options)}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    rule: Chosen
+    sums: Sums
+    best: bool
+    """Whether it was the best rule on the cut before."""

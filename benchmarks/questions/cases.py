@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The questions that a list of items answers: what trains, what is told, and what must be found."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+from zlib import crc32
+
+import numpy as np
+from personalize_local.data.records import Interaction
+from personalize_local.recipes.base import Query
+
+from benchmarks.questions.shop import SEED, Shop, without
+from local.evaluation import pasts
+from local.evaluation.comparison import lists_to_rank
+from local.evaluation.pasts import Past, Question
+
+REMOVED = 4
+"""Of four known users one is removed where newcomers are removed users; of four items one where items are new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One training, and what is asked of it."""
+
+    name: str
+    """Of the past: cases with equal names share their models."""
+    past: Past
+    asked: Sequence[Question]
+    among: Literal["all", "new", "own"] | frozenset[str] = "all"
+    """Items that a list may have: all, those that are new to the user, those that are not, or these."""
+    lists: Sequence[Sequence[str]] | None = None
+    """Items to put in order, for each question; None = the whole catalogue."""
+
+
+Builder = Callable[[Shop, int], list[Case]]
+"""(set, how many tests lie between this one and the newest) → cases."""
+
+
+def _plain(shop: Shop, back: int) -> Case:
+    split = shop.split(back)
+    past = shop.past(f"cut {back}", split)
+    asked = [past.question(user, split.tests[user]) for user in shop.known(past)]
+    return Case(f"cut {back}", past, asked)
+
+
+def following(shop: Shop, back: int) -> list[Case]:
+    """The first interaction, or basket, after the cut."""
+    return [replace(_plain(shop, back), among="new" if shop.spec.new else "all")]
+
+
+def rest(shop: Shop, back: int) -> list[Case]:
+    """One item of the first basket after the cut, new to the user; the others are told as events of this moment."""
+    case, asked = _plain(shop, back), []
+    for question in case.asked:
+        basket = sorted(question.relevant)
+        new = [item for item in basket if item not in question.seen]
+        if len(basket) < 2 or not new:
+            continue
+        hidden = new[_number(question.user) % len(new)]
+        shown = [item for item in basket if item != hidden]
+        now = question.query.now + 1
+        history = [*question.query.history, *(Interaction(item, now) for item in shown)]
+        query = replace(question.query, history=history, item_id=shown[-1], now=now)
+        asked.append(replace(question, query=query, relevant=frozenset({hidden}), seen=question.seen | {*shown}))
+    return [replace(case, asked=asked, among="new")]
+
+
+def again(shop: Shop, back: int) -> list[Case]:
+    """Which of the items that they took before users take next."""
+    case = _plain(shop, back)
+    asked = [replace(each, relevant=each.relevant & each.seen) for each in case.asked if each.relevant & each.seen]
+    return [replace(case, asked=asked, among="own")]
+
+
+def something_new(shop: Shop, back: int) -> list[Case]:
+    """What is new to the user in the first basket after the cut."""
+    case = _plain(shop, back)
+    return [replace(case, asked=pasts.discoveries(case.asked), among="new")]
+
+
+def similar_next(shop: Shop, back: int) -> list[Case]:
+    """What is taken next after the last item, with nothing else told."""
+    case = _plain(shop, back)
+    asked = [_of_item(each, each.query.item_id or "", each.relevant) for each in case.asked]
+    return [replace(case, asked=[each for each in asked if each.relevant])]
+
+
+def also_bought(shop: Shop, back: int) -> list[Case]:
+    """The rest of a basket after the cut, by one of its items; of a basket of one, that item by an older one."""
+    case, asked = _plain(shop, back), []
+    known = set(case.past.snapshot.items.tolist())
+    for question in case.asked:
+        basket = sorted(question.relevant & known)
+        others = basket if len(basket) > 1 else sorted(question.seen - question.relevant)
+        if others:
+            item = others[_number(question.user) % len(others)]
+            asked.append(_of_item(question, item, question.relevant))
+    return [replace(case, asked=[each for each in asked if each.relevant])]
+
+
+def ranking(shop: Shop, back: int) -> list[Case]:
+    """What users take next, among other items drawn at random: a hundred to put in order."""
+    case = _plain(shop, back)
+    seen = np.bincount(case.past.rows.item, minlength=case.past.rows.items)
+    sold: list[str] = case.past.snapshot.items[np.flatnonzero(seen)].tolist()
+    items = set(sold)
+    asked = [pasts.only(each, items) for each in case.asked if each.relevant & items]
+    return [replace(case, asked=asked, lists=lists_to_rank(asked, sold, SEED))]
+
+
+def new_user(shop: Shop, back: int) -> list[Case]:
+    """The first basket of users without a past, of whom nothing is told."""
+    return [
+        replace(case, asked=[replace(each, query=replace(each.query, user={})) for each in case.asked])
+        for case in new_user_known(shop, back)
+    ]
+
+
+def new_user_known(shop: Shop, back: int) -> list[Case]:
+    """The first basket of users without a past, whose columns of Users are told."""
+    if shop.spec.newcomers == "arriving" and not shop.positions:
+        count, days = shop.spec.windows
+        windows = [(shop.first + back) * count + at for at in range(count)]
+        cases = []
+        for at in windows:
+            split = shop.window(at, days)
+            past = shop.past(f"window {at}", split)
+            users = shop.drawn(split.tests.keys() - past.active)
+            cases.append(Case(f"window {at}", past, [past.question(user, split.tests[user]) for user in users]))
+        return cases
+    split = shop.split(back)
+    gone = [user for user in split.tests if crc32(f"removed/{user}".encode()) % REMOVED == 0]
+    past = shop.past(f"cut {back} without users", without(split, "USER_ID", gone))
+    asked = [pasts.as_stranger(past.question(user, split.tests[user])) for user in shop.drawn(gone)]
+    return [Case(f"cut {back} without users", past, asked)]
+
+
+def new_item(shop: Shop, back: int) -> list[Case]:
+    """Items that nobody has taken yet, among those alone: a quarter of all, whose rows train nothing."""
+    split = shop.split(back)
+    items = sorted(split.training["ITEM_ID"].unique())
+    cold = frozenset(random.Random(SEED).sample(items, len(items) // REMOVED))
+    past = shop.past(f"cut {back} without items", without(split, "ITEM_ID", cold))
+    cold &= frozenset(past.snapshot.items.tolist())
+    questions = [pasts.only(past.question(user, split.tests[user]), cold) for user in shop.known(past)]
+    return [Case(f"cut {back} without items", past, [each for each in questions if each.relevant], among=cold)]
+
+
+def _of_item(question: Question, item: str, relevant: frozenset[str]) -> Question:
+    told = Query(item_id=item, history=(Interaction(item, question.query.now),), now=question.query.now)
+    return replace(question, query=told, relevant=relevant - {item}, seen=frozenset({item}))
+
+
+def _number(user: str) -> int:
+    return crc32(f"drawn/{user}".encode())
+
+
+BUILDERS: Mapping[str, Builder] = {
+    "next-item": following,
+    "next-basket": following,
+    "rest-of-basket": rest,
+    "buy-again": again,
+    "something-new": something_new,
+    "similar-next": similar_next,
+    "also-bought": also_bought,
+    "ranking": ranking,
+    "new-user": new_user,
+    "new-user-known": new_user_known,
+    "new-item": new_item,
+}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The questions, what measures an answer, and which recipes answer; each recipe has one primary question."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from personalize_local.recipes.definitions import RECIPES
+
+from benchmarks.questions import actions, lists, segments, trends
+from benchmarks.questions.answers import Found
+from benchmarks.questions.figures import Sums
+from benchmarks.questions.shop import Shop
+
+UP, RANKING, SIMILAR, SIMS = (
+    "aws-user-personalization", "aws-personalized-ranking", "aws-similar-items", "aws-sims"
+)  # fmt: skip
+TRENDING, COUNT, ACTION = "aws-trending-now", "aws-popularity-count", "aws-next-best-action"
+ITEM, ATTRIBUTE = "aws-item-affinity", "aws-item-attribute-affinity"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    name: str
+    about: str
+    metrics: tuple[str, str]
+    """The metric that decides, and the one beside it."""
+    recipes: tuple[str, ...]
+    primary: tuple[str, ...] = ()
+    """The recipes whose primary question this is."""
+    rules: Callable[[Shop, str], Sequence[Found]] = lists.rules
+    recipe: Callable[[Shop, str, str, str], tuple[Sums, float]] = lists.recipe
+    loss: bool = False
+    """Whether a small figure is good."""
+
+
+_LIST = ("NDCG@10", "hits@10")
+_SEGMENT = ("precision@1%", "recall@1%")
+_TREND = ("growth@25", "taken@25")
+_ACTION = ("log-loss", "accuracy")
+_ALL = (
+    Question("next-item", "the next item", _LIST, (UP,), (UP,)),
+    Question("next-basket", "the next basket", _LIST, (UP,), (UP,)),
+    Question("rest-of-basket", "the rest of a basket", _LIST, (UP,)),
+    Question("buy-again", "what is bought again", _LIST, (UP,)),
+    Question("something-new", "something new", _LIST, (UP,)),
+    Question("similar-next", "what follows an item", _LIST, (SIMILAR, SIMS), (SIMILAR,)),
+    Question("also-bought", "what goes with an item", _LIST, (SIMILAR, SIMS), (SIMS,)),
+    Question("ranking", "ranking of a list", _LIST, (RANKING,), (RANKING,)),
+    Question("new-user", "new users of whom nothing is known", _LIST, (UP, COUNT)),
+    Question("new-user-known", "new users with their columns", _LIST, (UP,)),
+    Question("new-item", "new items, among themselves", _LIST, (UP,)),
+    Question("trending", "what will grow", _TREND, (TRENDING,), (TRENDING,), trends.rules, trends.recipe),
+    Question("segment-item", "who will take an item", _SEGMENT, (ITEM,), (ITEM,), segments.rules, segments.recipe),
+    Question(
+        "segment-attribute", "who will take items of a kind", _SEGMENT, (ATTRIBUTE,), (ATTRIBUTE,),
+        segments.rules, segments.recipe,
+    ),
+    Question(
+        "next-action", "whether an action is taken", _ACTION, (ACTION,), (ACTION,),
+        actions.rules, actions.recipe, loss=True,
+    ),
+    Question(
+        "new-action", "whether new users take an action", _ACTION, (ACTION,), (),
+        actions.rules, actions.recipe, loss=True,
+    ),
+)  # fmt: skip
+QUESTIONS: Mapping[str, Question] = {each.name: each for each in _ALL}
+ANSWERED = tuple(sorted({recipe for each in _ALL for recipe in each.recipes}))
+
+
+def tiers(recipe: str, asked: Sequence[str]) -> Sequence[str]:
+    """Return the tiers to train: those that are asked for, else the fast one and the recipe's default."""
+    known = RECIPES[recipe].hyperparameters.get("tier")
+    if known is None:
+        return ("",)
+    return [tier for tier in asked or dict.fromkeys(("fast", known.default)) if tier in known.values]

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of a row: means over units, the paired difference to the rule, and which rows fail."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+ROUNDS, SEED = 2_000, 7
+LIMIT, LEVEL = -0.02, 0.95
+"""A primary row fails where its corrected interval lies wholly below the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """By unit (a user, a window, an item): the sum of the metric, its weight, and the sum of the second metric."""
+
+    value: Values
+    weight: Values
+    second: Values
+
+    @classmethod
+    def means(cls, value: Sequence[float], second: Sequence[float]) -> "Sums":
+        """Make sums of units that weigh the same."""
+        return cls(np.array(value, np.float64), np.ones(len(value)), np.array(second, np.float64))
+
+    def mean(self) -> float:
+        return float(self.value.sum() / max(self.weight.sum(), 1e-12))
+
+    def second_mean(self) -> float:
+        return float(self.second.sum() / max(self.weight.sum(), 1e-12))
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """How much better than the rule, as a share of its figure, with the 95 % interval (percentiles of a bootstrap)."""
+
+    value: float
+    low: float
+    high: float
+    chance: float
+    """One-sided p-value of a gain of LIMIT or more, by the bootstrap's standard error."""
+
+
+def gain(ours: Sums, rule: Sums, *, loss: bool = False) -> Gain | None:
+    """Compare in pairs, by resampling units; `loss`: whether small figures are good. None where the rule has 0."""
+    below = rule.mean()
+    if not below:
+        return None
+    sign = -1.0 if loss else 1.0
+    value = sign * (ours.mean() / below - 1.0)
+    random, size = np.random.default_rng(SEED), len(ours.value)
+    drawn = []
+    for _ in range(ROUNDS // 200):
+        times = random.multinomial(size, np.full(size, 1.0 / size), 200).astype(np.float64)
+        over, under = times @ ours.value, times @ rule.value
+        drawn.append(sign * (over / np.maximum(under, 1e-12) - 1.0)[under > 0])
+    found = np.concatenate(drawn)
+    if not len(found):
+        return None
+    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+    spread = max(float(found.std()), 1e-9)
+    return Gain(value, low, high, 1.0 - NormalDist().cdf((LIMIT - value) / spread))
+
+
+def failing(chances: Sequence[float]) -> list[bool]:
+    """Return which rows fail: Holm's correction of one-sided tests at half of what 95 % leaves."""
+    order = sorted(range(len(chances)), key=chances.__getitem__)
+    found = [False] * len(chances)
+    for rank, row in enumerate(order):
+        if chances[row] > (1 - LEVEL) / 2 / (len(chances) - rank):
+            break
+        found[row] = True
+    return found

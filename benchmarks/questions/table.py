@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows as a table of 80 columns, and as JSON."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.questions.answers import Found
+from benchmarks.questions.catalogue import QUESTIONS
+from benchmarks.questions.figures import Gain, Sums, failing
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A recipe's figures for one question on one set, beside the rule that was chosen."""
+
+    question: str
+    set: str
+    recipe: str
+    tier: str
+    sums: Sums
+    gain: Gain | None
+    primary: bool
+    seconds: float
+    """Processor seconds of its trainings."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.recipe.removeprefix('aws-')} {self.tier}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """All that was measured for one question on one set."""
+
+    question: str
+    set: str
+    rules: Sequence[Found]
+    rows: Sequence[Row]
+
+    @property
+    def units(self) -> int:
+        return len(self.rules[0].sums.value)
+
+
+def failed(parts: Sequence[Part]) -> list[Row]:
+    """Return the primary rows that fail."""
+    rows = [row for part in parts for row in part.rows if row.primary and row.gain]
+    marks = failing([row.gain.chance for row in rows if row.gain])
+    return [row for row, mark in zip(rows, marks, strict=True) if mark]
+
+
+def show(part: Part) -> Iterator[str]:
+    question = QUESTIONS[part.question]
+    yield ""
+    yield f"{part.question} on {part.set}: {question.about}; n = {part.units:,}"
+    yield _line(" ", "", *question.metrics, "against the rule")
+    for each in sorted(part.rules, key=lambda each: not each.best):
+        yield _line("=" if each.best else " ", str(each.rule), *_figures(each.sums))
+    for row in part.rows:
+        yield _line("P" if row.primary else " ", row.name, *_figures(row.sums), _gain(row.gain))
+
+
+def summary(parts: Sequence[Part]) -> Iterator[str]:
+    """Yield the rows behind their rule, the worst first; those that fail are marked."""
+    rows = [(row, row.gain) for part in parts for row in part.rows if row.gain]
+    fail = failed(parts)
+    behind = sorted(((row, gain) for row, gain in rows if gain.value < 0), key=lambda each: each[1].value)
+    yield ""
+    yield f"{len(rows)} rows, {sum(row.primary for row, _ in rows)} of them primary (P);"
+    yield f"{len(behind)} are behind their rule, {len(fail)} fail"
+    for row, gain in behind:
+        mark = "FAIL" if row in fail else "P" if row.primary else ""
+        yield f"{mark:4s} {f'{row.question} on {row.set}':.46s}"
+        yield f"     {row.name:32.32s} {_gain(gain)}"
+
+
+def _line(mark: str, name: str, first: str, second: str, gain: str = "") -> str:
+    return f"{mark} {name:32.32s} {first:>12s} {second:>9s} {gain:>22s}".rstrip()
+
+
+def _figures(sums: Sums) -> tuple[str, str]:
+    return f"{sums.mean():.4f}", f"{sums.second_mean():.4f}"
+
+
+def _gain(gain: Gain | None) -> str:
+    return "" if gain is None else f"{gain.value:+.1%} ({gain.low:+.1%}…{gain.high:+.1%})"
+
+
+def document(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """Return all figures, the rules' too."""
+    fail = failed(parts)
+    return [
+        {
+            "question": part.question,
+            "set": part.set,
+            "units": part.units,
+            "metrics": QUESTIONS[part.question].metrics,
+            "rules": [
+                {
+                    "rule": str(each.rule),
+                    "chosen": each.best,
+                    "value": each.sums.mean(),
+                    "second": each.sums.second_mean(),
+                }
+                for each in part.rules
+            ],
+            "recipes": [
+                {
+                    "recipe": row.recipe,
+                    "tier": row.tier,
+                    "value": row.sums.mean(),
+                    "second": row.sums.second_mean(),
+                    "gain": row.gain and [row.gain.value, row.gain.low, row.gain.high],
+                    "primary": row.primary,
+                    "fails": row in fail,
+                    "seconds": row.seconds,
+                }
+                for row in part.rows
+            ],
+        }
+        for part in parts
+    ]
