@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bench of questions: known figures, cuts that nothing later crosses, rules that find what is planted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from personalize_local.data.frames import pl
+
+from benchmarks.questions import lists, planted, segments, trends
+from benchmarks.questions.cases import BUILDERS
+from benchmarks.questions.catalogue import ANSWERED, QUESTIONS
+from benchmarks.questions.figures import Sums, failing, gain
+from benchmarks.questions.sets import SETS
+from benchmarks.questions.shop import Half, Shop
+from local.evaluation import splitting
+
+BY_TIME = ("next-basket", "rest-of-basket", "buy-again", "something-new", "similar-next", "also-bought", "ranking",
+           "new-user", "new-user-known")  # fmt: skip
+
+
+def shop(name: str, *, first: int = 0, held: bool = False) -> Shop:
+    return Shop(SETS[name], planted.made(name, 1), Half(held), first)
+
+
+@pytest.fixture(scope="module")
+def few() -> Shop:
+    """Sixty users; newcomers are looked for in two windows."""
+    made = shop("few-users")
+    return replace(made, spec=replace(made.spec, newcomers="arriving", windows=(2, 14.0)))
+
+
+def sums(*values: float) -> Sums:
+    return Sums.means(values, values)
+
+
+def test_a_gain_is_a_share_of_the_rules_figure() -> None:
+    found = gain(sums(*[0.2, 0.4] * 50), sums(*[0.1, 0.2] * 50))
+    assert found is not None
+    assert found.value == pytest.approx(1.0)
+    assert found.low == pytest.approx(1.0)
+    assert gain(sums(1.0), sums(0.0)) is None
+
+
+def test_of_a_loss_less_is_a_gain() -> None:
+    found = gain(sums(*[0.5] * 9), sums(*[1.0] * 9), loss=True)
+    assert found is not None
+    assert found.value == pytest.approx(0.5)
+
+
+def test_users_weigh_as_much_as_their_answers() -> None:
+    assert Sums(np.array([1.0, 9.0]), np.array([1.0, 3.0]), np.zeros(2)).mean() == 2.5
+
+
+def test_rows_fail_by_holms_correction() -> None:
+    assert failing([0.001, 0.9, 0.02]) == [True, False, False]
+    assert failing([0.02]) == [True]
+    assert failing([0.02, 0.02]) == [False, False]
+
+
+def test_a_small_loss_against_the_rule_is_no_failure() -> None:
+    worse, same = (np.random.default_rng(1).normal(mean, 0.01, 400) for mean in (0.95, 0.99))
+    rule = np.full(400, 1.0)
+    behind, level = (gain(sums(*each), sums(*rule)) for each in (worse, same))
+    assert behind
+    assert level
+    assert failing([behind.chance, level.chance]) == [True, False]
+
+
+def test_each_recipe_has_one_primary_question() -> None:
+    primary = [recipe for each in QUESTIONS.values() for recipe in each.primary if each.name != "next-basket"]
+    assert sorted({*primary, "aws-popularity-count"}) == list(ANSWERED)
+    assert len(primary) == len(set(primary))
+    assert {name for each in SETS.values() for name in each.questions} == set(QUESTIONS)
+
+
+@pytest.mark.parametrize("question", BY_TIME)
+def test_no_later_event_reaches_a_training(few: Shop, question: str) -> None:
+    times = few.tables.interactions["TIMESTAMP"]
+    for case in BUILDERS[question](few, 0):
+        cut = case.past.split.cut
+        assert case.past.rows.time.max() <= cut < times.max()  # type: ignore[operator]
+        told = [row.timestamp for each in case.asked for row in each.query.history]
+        assert max(told, default=0) <= cut + (question == "rest-of-basket")
+        later = few.tables.interactions.filter(pl.col("TIMESTAMP") > cut)
+        after = set(later.select("USER_ID", "ITEM_ID").iter_rows())
+        assert all((each.user, item) in after for each in case.asked for item in each.relevant)
+
+
+def test_what_rules_are_chosen_on_lies_before_the_test(few: Shop) -> None:
+    test, earlier = (few.split(back) for back in (0, 1))
+    assert earlier.cut + earlier.days * splitting.DAY == pytest.approx(test.cut, abs=1)
+    assert replace(few, first=1, _splits={}).split(0).cut == earlier.cut
+
+
+def test_in_positions_the_last_is_asked_for_and_the_rest_trains() -> None:
+    given = shop("positions")
+    [case] = BUILDERS["next-item"](given, 0)
+    [before] = BUILDERS["next-item"](given, 1)
+    lengths = given.tables.interactions.group_by("USER_ID").len()
+    rows = dict(lengths.iter_rows())
+    assert all(len(each.query.history) == rows[each.user] - 1 for each in case.asked)
+    assert all(len(each.query.history) <= rows[each.user] - 2 for each in before.asked)
+
+
+def test_the_halves_share_no_user(few: Shop) -> None:
+    mine, theirs = (
+        {each.user for each in BUILDERS["next-basket"](which, 0)[0].asked}
+        for which in (few, replace(few, half=Half(held=True)))
+    )
+    assert mine
+    assert theirs
+    assert not mine & theirs
+
+
+def test_removed_users_and_items_train_nothing() -> None:
+    given = shop("long-tail")
+    [case] = BUILDERS["new-item"](given, 0)
+    assert isinstance(case.among, frozenset)
+    trained = set(case.past.snapshot.items[np.unique(case.past.rows.item)].tolist())
+    assert case.asked
+    assert not trained & case.among
+    assert all(each.relevant <= case.among for each in case.asked)
+
+
+def test_windows_of_trends_lie_one_after_another() -> None:
+    given = shop("one-day")
+    tested, earlier = (list(trends._windows(given, at)) for at in (0, 32))
+    assert min(window.end for window in tested) > max(window.end for window in earlier)
+    rows = given.tables.interactions["TIMESTAMP"].to_numpy()
+    for window in tested:
+        assert window.counts[0].sum() == ((rows >= window.end - 1800) & (rows < window.end)).sum()
+        assert window.following.sum() == ((rows >= window.end) & (rows < window.end + 1800)).sum()
+        assert window.figures(window.following - window.counts[0])[0] == 1.0
+
+
+def test_segments_count_who_takes_within_the_window(few: Shop) -> None:
+    horizon = segments.Horizon(few, "segment-item", 0)
+    perfect = [horizon.named(horizon.buyers(items).astype(float)) for _, items in horizon.segments]
+    assert horizon.sums(perfect).mean() == 1.0
+
+
+def test_a_chain_is_found_by_the_rule_of_chains() -> None:
+    given = replace(shop("positions"), most=150)
+    found = {each.rule.name: each for each in lists.rules(given, "similar-next")}
+    assert found["Markov chain"].best
+    assert found["Markov chain"].sums.mean() > 3 * found["popularity"].sums.mean()
