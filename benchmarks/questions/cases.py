@@ -106,8 +106,14 @@ def ranking(shop: Shop, back: int) -> list[Case]:
     seen = np.bincount(case.past.rows.item, minlength=case.past.rows.items)
     sold: list[str] = case.past.snapshot.items[np.flatnonzero(seen)].tolist()
     items = set(sold)
-    asked = [pasts.only(each, items) for each in case.asked if each.relevant & items]
-    return [replace(case, asked=asked, lists=lists_to_rank(asked, sold, SEED))]
+    asked = [pasts.only(each, items) for each in case.asked]
+    if shop.spec.new:
+        asked = pasts.discoveries(asked)
+    asked = [each for each in asked if each.relevant]
+    lists = lists_to_rank(asked, sold, SEED)
+    if shop.spec.new:
+        lists = [[item for item in listed if item not in each.seen] for each, listed in zip(asked, lists, strict=True)]
+    return [replace(case, asked=asked, lists=lists)]
 
 
 def new_user(shop: Shop, back: int) -> list[Case]:

@@ -34,7 +34,7 @@ class Question:
 
 
 _LIST = ("NDCG@10", "hits@10")
-_SEGMENT = ("precision@1%", "recall@1%")
+_SEGMENT = ("prec@1%", "recall@1%")
 _TREND = ("growth@25", "taken@25")
 _ACTION = ("log-loss", "accuracy")
 _ALL = (

@@ -18,7 +18,7 @@ from benchmarks.questions.shop import Shop, mask
 from local.evaluation.pasts import Question
 
 K, SPARE = 10, 15
-TRIED = 400
+TRIED = 800
 """Questions that a rule's parameters are chosen on."""
 Pairs = Sequence[tuple[str, object]]
 Allowed = npt.NDArray[np.bool_] | None

@@ -172,6 +172,12 @@ def of_window(counts: Counts, days: float) -> Scorer:
     return lambda _question: scores
 
 
+def a_year_ago(counts: Counts, days: float) -> Scorer:
+    """Score what sold a year ago, from a week before this day to so many days after it."""
+    scores = counts.share(((counts.age < 365 + 7) & (counts.age > 365 - days)).astype(np.float64))
+    return lambda _question: scores
+
+
 def frequency(counts: Counts, own: float, blend: float) -> Scorer:
     """Score what the user took most and last, mixed with what sells lately (half-life of two weeks)."""
     lately = counts.popular if counts.positions else counts.share(0.5 ** (counts.age / 14))
@@ -263,6 +269,7 @@ DECAYS = (0.5, 0.7, 0.9, 1.0)
 POPULAR = Rule("popularity", ((),), popular)
 RECENT = Rule("recent popularity", grid((1.0, 3.0, 7.0, 14.0, 30.0, 90.0)), recent, by_time=True)
 OF_WINDOW = Rule("popularity of the last days", grid((1.0, 7.0, 28.0)), of_window, by_time=True)
+YEAR = Rule("popularity a year ago", grid((7.0, 28.0)), a_year_ago, by_time=True)
 FREQUENCY = Rule("decayed frequency", grid((3.0, 14.0, 30.0, 90.0, 365.0), (0.001, 0.1, 0.5, 2.0)), frequency)
 COSINE = Rule("cosine", grid(DECAYS, (0.0, 5.0)), cosine)
 TOGETHER = Rule("cosine of baskets", grid((0.0, 0.5, 0.9), (0.0, 5.0)), together)
@@ -274,14 +281,14 @@ ALIKE = Rule("shared categories", grid((0.7, 0.9, 1.0)), alike)
 _TASTE = (POPULAR, COSINE, EASE, CHAIN)
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "next-item": (*_TASTE, RECENT, FREQUENCY),
-    "next-basket": (POPULAR, RECENT, FREQUENCY, CHAIN),
+    "next-basket": (POPULAR, RECENT, YEAR, FREQUENCY, CHAIN),
     "rest-of-basket": (*_TASTE, RECENT, TOGETHER),
     "buy-again": (POPULAR, FREQUENCY, CHAIN),
-    "something-new": (*_TASTE, RECENT),
+    "something-new": (*_TASTE, RECENT, YEAR),
     "similar-next": (POPULAR, COSINE, TOGETHER, CHAIN),
     "also-bought": (POPULAR, COSINE, TOGETHER, CHAIN),
-    "ranking": (*_TASTE, RECENT, FREQUENCY),
-    "new-user": (POPULAR, RECENT, OF_WINDOW),
+    "ranking": (*_TASTE, RECENT, YEAR, FREQUENCY),
+    "new-user": (POPULAR, RECENT, OF_WINDOW, YEAR),
     "new-user-known": (POPULAR, RECENT, OF_WINDOW, GROUP),
     "new-item": (ALIKE,),
 }

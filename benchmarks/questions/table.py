@@ -76,7 +76,7 @@ def summary(parts: Sequence[Part]) -> Iterator[str]:
 
 
 def _line(mark: str, name: str, first: str, second: str, gain: str = "") -> str:
-    return f"{mark} {name:32.32s} {first:>12s} {second:>9s} {gain:>22s}".rstrip()
+    return f"{mark} {name:30.30s} {first:>10s} {second:>9s} {gain:>24s}".rstrip()
 
 
 def _figures(sums: Sums) -> tuple[str, str]:
