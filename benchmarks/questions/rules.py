@@ -267,8 +267,8 @@ def grid(*values: tuple[float, ...]) -> tuple[tuple[float, ...], ...]:
 
 DECAYS = (0.5, 0.7, 0.9, 1.0)
 POPULAR = Rule("popularity", ((),), popular)
-RECENT = Rule("recent popularity", grid((1.0, 3.0, 7.0, 14.0, 30.0, 90.0)), recent, by_time=True)
-OF_WINDOW = Rule("popularity of the last days", grid((1.0, 7.0, 28.0)), of_window, by_time=True)
+RECENT = Rule("recent popularity", grid((0.04, 0.25, 1.0, 3.0, 7.0, 14.0, 30.0, 90.0)), recent, by_time=True)
+OF_WINDOW = Rule("popularity of the last days", grid((0.04, 1.0, 7.0, 28.0)), of_window, by_time=True)
 YEAR = Rule("popularity a year ago", grid((7.0, 28.0)), a_year_ago, by_time=True)
 FREQUENCY = Rule("decayed frequency", grid((3.0, 14.0, 30.0, 90.0, 365.0), (0.001, 0.1, 0.5, 2.0)), frequency)
 COSINE = Rule("cosine", grid(DECAYS, (0.0, 5.0)), cosine)
