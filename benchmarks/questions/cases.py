@@ -42,7 +42,20 @@ def _plain(shop: Shop, back: int) -> Case:
     split = shop.split(back)
     past = shop.past(f"cut {back}", split)
     asked = [past.question(user, split.tests[user]) for user in shop.known(past)]
+    if shop.spec.live:
+        later = shop.after(split)
+        asked = [_live(question, later[question.user]) for question in asked]
     return Case(f"cut {back}", past, asked)
+
+
+def _live(question: Question, later: Sequence[tuple[str, int]]) -> Question:
+    """Ask for one of the user's items after the cut, drawn at random, and tell those before it."""
+    at = _number(question.user) % len(later)
+    told = [Interaction(item, float(time)) for item, time in later[:at]]
+    history = [*question.query.history, *told]
+    query = replace(question.query, history=history, item_id=history[-1].item_id, now=history[-1].timestamp)
+    seen = question.seen | {row.item_id for row in told}
+    return replace(question, query=query, relevant=frozenset({later[at][0]}), seen=seen)
 
 
 def following(shop: Shop, back: int) -> list[Case]:

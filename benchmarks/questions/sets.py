@@ -34,6 +34,8 @@ class Set:
     """What is predicted; None = every event."""
     new: bool = False
     """Whether items of the history are left out of next items."""
+    live: bool = False
+    """Whether what a user does between the cut and the moment they are asked about is told, as events are."""
     newcomers: Literal["arriving", "removed"] = "removed"
     """Who is new: users who come after the cut, or known ones whose rows train nothing."""
     windows: tuple[int, float] = (8, 14.0)
@@ -69,7 +71,7 @@ _ALL = (
     Set("demo-store", ("next-item",), days=7, folder="retail-demo-store", judged=False),
     Set("repeats", ("next-basket", "buy-again", "something-new", "ranking", "segment-item"), days=14),
     Set("drift", ("next-basket", "something-new", "similar-next", "ranking", "new-user"), days=14),
-    Set("bursts", ("next-item", "trending"), days=0.25, trend=("2 hours", 110, 12)),
+    Set("bursts", ("next-item", "trending"), days=0.25, live=True, trend=("2 hours", 110, 12)),
     Set("positions", ("next-item", "similar-next", "ranking", "new-user"), days=0),
     Set("dense", ("next-item", "similar-next", "also-bought", "ranking"), days=10, new=True),
     Set(
@@ -78,7 +80,10 @@ _ALL = (
     ),
     Set("seasonal", ("next-basket", "something-new", "ranking", "new-user"), newcomers="removed"),
     Set("few-users", ("next-basket", "ranking"), days=14),
-    Set("one-day", ("next-item", "similar-next", "ranking", "trending"), days=1 / 12, trend=("30 minutes", 32, 48)),
+    Set(
+        "one-day", ("next-item", "similar-next", "ranking", "trending"), days=1 / 12, live=True,
+        trend=("30 minutes", 24, 48),
+    ),
     Set(
         "demographics", ("next-basket", "new-user", "new-user-known", "ranking"), days=14, newcomers="arriving",
         windows=(4, 14.0),

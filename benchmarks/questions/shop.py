@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A set as it is tested: its pasts at one cut and at earlier ones, the users who may be asked, and what was trained."""
 
-import time
+import time as clock
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from zlib import crc32
@@ -77,6 +77,16 @@ class Shop:
         last = int(rows["TIMESTAMP"].max() - at * days * splitting.DAY)  # type: ignore[operator]
         return splitting.by_time(rows, self.spec.event_type, last, days)
 
+    def after(self, split: Split) -> dict[str, list[tuple[str, int]]]:
+        """Return items and times of each user in the window after a cut, oldest first."""
+        rows = splitting.of_type(self.tables.interactions, self.spec.event_type)
+        until = split.cut + split.days * splitting.DAY
+        found: dict[str, list[tuple[str, int]]] = {}
+        window = rows.filter(pl.col("TIMESTAMP").is_between(split.cut, until, closed="right"))
+        for user, item, time in window.sort("TIMESTAMP").select("USER_ID", "ITEM_ID", "TIMESTAMP").iter_rows():
+            found.setdefault(user, []).append((item, time))
+        return found
+
     def past(self, name: str, split: Split) -> Past:
         """Return a past by a name that tells it from every other of this set."""
         if name not in self._pasts:
@@ -101,9 +111,9 @@ class Shop:
             config = TrainingConfig(
                 event_type=self.spec.event_type, hyperparameters={**given, **options}, minimum_users=1
             )
-            begun = time.process_time()
+            begun = clock.process_time()
             made = training.train(recipe, past.snapshot, config, SharedCounts()).model
-            self._models[key] = made, time.process_time() - begun
+            self._models[key] = made, clock.process_time() - begun
         return self._models[key]
 
     def forget(self) -> None:

@@ -93,6 +93,23 @@ def test_what_rules_are_chosen_on_lies_before_the_test(few: Shop) -> None:
     assert replace(few, first=1, _splits={}).split(0).cut == earlier.cut
 
 
+def test_of_clicks_what_came_before_the_asked_one_is_told() -> None:
+    given = replace(shop("one-day"), most=100)
+    rows = given.tables.interactions.sort("TIMESTAMP")
+    of_user = {
+        user: list(zip(items, times, strict=True))
+        for user, items, times in rows.group_by("USER_ID").agg("ITEM_ID", "TIMESTAMP").iter_rows()
+    }
+    [case] = BUILDERS["next-item"](given, 0)
+    assert case.past.rows.time.max() <= case.past.split.cut
+    for each in case.asked:
+        told = len(each.query.history)
+        assert [(row.item_id, row.timestamp) for row in each.query.history] == of_user[each.user][:told]
+        item, time = of_user[each.user][told]
+        assert each.relevant == {item}
+        assert time > case.past.split.cut
+
+
 def test_in_positions_the_last_is_asked_for_and_the_rest_trains() -> None:
     given = shop("positions")
     [case] = BUILDERS["next-item"](given, 0)
@@ -125,7 +142,7 @@ def test_removed_users_and_items_train_nothing() -> None:
 
 def test_windows_of_trends_lie_one_after_another() -> None:
     given = shop("one-day")
-    tested, earlier = (list(trends._windows(given, at)) for at in (0, 32))
+    tested, earlier = (list(trends._windows(given, at)) for at in (0, 24))
     assert min(window.end for window in tested) > max(window.end for window in earlier)
     rows = given.tables.interactions["TIMESTAMP"].to_numpy()
     for window in tested:
