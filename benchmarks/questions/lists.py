@@ -1,33 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists by rules and by recipes, measured alike: NDCG@10 and hits@10, ties against the one who is measured."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 from personalization.releases.ranking_metrics import Answer, discounted_gain, hit_rate, relevant_last
 from personalize_local.recipes.base import Model
-from personalize_local.recipes.common.topk import Scored
 
 from benchmarks.questions.answers import Chosen, Found
 from benchmarks.questions.cases import BUILDERS, Case
 from benchmarks.questions.figures import Sums
-from benchmarks.questions.rules import RULES, Counts, Rule, Scorer
 from benchmarks.questions.shop import Shop, mask
+from local.evaluation.counts import Counts
 from local.evaluation.pasts import Question
+from local.evaluation.rules import (
+    ALIKE,
+    CHAIN,
+    COSINE,
+    EASE,
+    FREQUENCY,
+    GROUP,
+    OF_WINDOW,
+    POPULAR,
+    RECENT,
+    SPARE,
+    TOGETHER,
+    YEAR,
+    Rule,
+    in_order,
+    listed,
+)
 
-K, SPARE = 10, 15
+K = 10
 TRIED = 800
 """Questions that a rule's parameters are chosen on."""
-Pairs = Sequence[tuple[str, object]]
+_TASTE = (POPULAR, COSINE, EASE, CHAIN)
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "next-item": (*_TASTE, RECENT, FREQUENCY),
+    "next-basket": (POPULAR, RECENT, YEAR, FREQUENCY, CHAIN),
+    "rest-of-basket": (*_TASTE, RECENT, TOGETHER),
+    "buy-again": (POPULAR, FREQUENCY, CHAIN),
+    "something-new": (*_TASTE, RECENT, YEAR),
+    "similar-next": (POPULAR, COSINE, TOGETHER, CHAIN),
+    "also-bought": (POPULAR, COSINE, TOGETHER, CHAIN),
+    "ranking": (*_TASTE, RECENT, YEAR, FREQUENCY),
+    "new-user": (POPULAR, RECENT, OF_WINDOW, YEAR),
+    "new-user-known": (POPULAR, RECENT, OF_WINDOW, GROUP),
+    "new-item": (ALIKE,),
+}
+"""The rules of each question."""
 Allowed = npt.NDArray[np.bool_] | None
 
 
 def rules(shop: Shop, question: str) -> list[Found]:
     """Return every rule's figures on the test, its parameters and the best rule chosen on the cut before."""
     earlier = BUILDERS[question](shop, 1)
-    counts = {case.name: Counts(case.past) for case in earlier}
+    counts = {case.name: shop.counts(case.name, case.past) for case in earlier}
     chosen: list[tuple[float, Rule, tuple[float, ...]]] = []
     for rule in RULES[question]:
         if rule.by_time and shop.positions:
@@ -35,7 +65,7 @@ def rules(shop: Shop, question: str) -> list[Found]:
         tried = [(_mean(earlier, counts, rule, options), rule, options) for options in rule.grid]
         chosen.append(max(tried, key=itemgetter(0)))
     cases = BUILDERS[question](shop, 0)
-    counts = {case.name: Counts(case.past) for case in cases}
+    counts = {case.name: shop.counts(case.name, case.past) for case in cases}
     best = max(chosen, key=itemgetter(0))
     return [
         Found(Chosen(rule.name, options), _sums(by_rule(cases, counts, rule, options)), best=rule is best[1])
@@ -60,12 +90,13 @@ def by_model(case: Case, model: Model) -> Iterator[Answer]:
     places = {item: place for place, item in enumerate(model.item_ids.tolist())}
     for number, (question, allowed) in enumerate(_allowed(case, places)):
         if case.lists is not None:
-            yield Answer(
-                relevant_last(_pairs(model.rank(question.query, case.lists[number])), question.relevant),
-                question.relevant,
-            )
+            scored = model.rank(question.query, case.lists[number])
         else:
-            yield _answer(_pairs(model.recommend(question.query, allowed, K + SPARE)), question)
+            scored = model.recommend(question.query, allowed, K + SPARE)
+        # Of items that nobody has taken, the printed scores are rounded to nothing.
+        blind = isinstance(case.among, frozenset)
+        pairs = [(each.item_id, -at if blind or each.score is None else each.score) for at, each in enumerate(scored)]
+        yield _answer(pairs, question)
 
 
 def by_rule(
@@ -73,19 +104,13 @@ def by_rule(
 ) -> Iterator[Answer]:
     for case in cases:
         counted = counts[case.name]
-        score: Scorer = rule.make(counted, *options)
-        items = case.past.snapshot.items
+        score = rule.make(counted, *options)
         for number, (question, allowed) in enumerate(_allowed(case, counted.places)):
             scores = score(question)
-            if case.lists is not None:
-                listed = [(item, float(scores[counted.places[item]])) for item in case.lists[number]]
-                ranked = sorted(listed, key=itemgetter(1), reverse=True)
-                yield Answer(relevant_last(ranked, question.relevant), question.relevant)
-                continue
-            shown = scores if allowed is None else np.where(allowed, scores, -np.inf)
-            top = np.argpartition(-shown, min(K + SPARE, len(shown) - 1))[: K + SPARE]
-            top = top[np.argsort(-shown[top], kind="stable")]
-            yield _answer([(items[place], shown[place]) for place in top.tolist() if shown[place] > -np.inf], question)
+            if case.lists is None:
+                yield _answer(listed(scores, counted.ids, allowed, K + SPARE), question)
+            else:
+                yield _answer(in_order(scores, counted.places, case.lists[number]), question)
 
 
 def _mean(cases: Sequence[Case], counts: dict[str, Counts], rule: Rule, options: tuple[float, ...]) -> float:
@@ -110,12 +135,7 @@ def _allowed(case: Case, places: dict[str, int]) -> Iterator[tuple[Question, All
         yield question, allowed
 
 
-def _pairs(scored: Sequence[Scored]) -> Pairs:
-    """Pair items with scores; those of lists without scores, or of items nobody took, count in their order."""
-    return [(each.item_id, -place if each.score is None else (each.score, -place)) for place, each in enumerate(scored)]
-
-
-def _answer(pairs: Pairs, question: Question) -> Answer:
+def _answer(pairs: Iterable[tuple[str, object]], question: Question) -> Answer:
     return Answer(relevant_last(pairs, question.relevant)[:K], question.relevant)
 
 

@@ -17,6 +17,7 @@ from personalize_local.recipes.user_personalization.training import SharedCounts
 
 from benchmarks.questions.sets import Set
 from local.evaluation import splitting
+from local.evaluation.counts import Counts
 from local.evaluation.files import Tables
 from local.evaluation.pasts import Past, prepared
 from local.evaluation.splitting import Split
@@ -50,6 +51,7 @@ class Shop:
     most: int = MOST
     _splits: dict[int, Split] = field(default_factory=dict)
     _pasts: dict[str, Past] = field(default_factory=dict)
+    _counts: dict[str, Counts] = field(default_factory=dict)
     _models: dict[tuple[str, str, str], tuple[Model, float]] = field(default_factory=dict)
 
     @property
@@ -94,6 +96,12 @@ class Shop:
             self._pasts[name] = prepared(self.tables, split, config)
         return self._pasts[name]
 
+    def counts(self, name: str, past: Past) -> Counts:
+        """Return what rules count in the past of this name."""
+        if name not in self._counts:
+            self._counts[name] = Counts(past)
+        return self._counts[name]
+
     def known(self, past: Past) -> list[str]:
         """Return users with a past and a test, of the half, in a random order that stays the same."""
         return self.drawn(past.split.tests.keys() & past.active)
@@ -119,6 +127,7 @@ class Shop:
     def forget(self) -> None:
         """Drop pasts and models, which hold most of the memory."""
         self._pasts.clear()
+        self._counts.clear()
         self._models.clear()
 
 

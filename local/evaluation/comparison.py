@@ -3,7 +3,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,13 @@ from personalization.releases.ranking_metrics import Answer, Interval, Metric, d
 from personalize_local.recipes.base import Model
 from personalize_local.recipes.common.topk import Scored
 
+from local.evaluation.counts import Counts
 from local.evaluation.pasts import Question
-from local.evaluation.rules import SPARE, Pairs, Rules, Scores
+from local.evaluation.rules import SPARE, Options, Pairs, Rule, in_order, listed
 
 Document = dict[str, Any]
 Ask = Callable[[Question, bool, int], Pairs]
 """(question, only items that are new to the user, how many) → items with their sort keys."""
-Rule = Callable[[Rules, str], Scores]
-"""(counts, user) → [items] scores."""
 METRICS: Mapping[str, Metric] = {
     "hitRate": ranking_metrics.hit_rate,
     "recall": ranking_metrics.recall,
@@ -57,18 +55,28 @@ def of_model(name: str, model: Model, seconds: float, cpu_seconds: float) -> Met
     return Method(name, ask, rank, recipe=True, seconds=seconds, cpu_seconds=cpu_seconds)
 
 
-def of_rule(name: str, rules: Rules, rule: Rule, items: npt.NDArray[np.object_]) -> Method:
-    places = {item: place for place, item in enumerate(items.tolist())}
+def of_rule(name: str, rule: Rule, counts: Counts, options: Options) -> Method:
+    score, places = rule.make(counts, *options), counts.places
 
     def ask(question: Question, new: bool, limit: int) -> Pairs:
-        return rules.list(rule(rules, question.user), _unseen(question, places) if new else None, limit)
+        return listed(score(question), counts.ids, _unseen(question, places) if new else None, limit)
 
-    def rank(question: Question, listed: Sequence[str]) -> Pairs:
-        scores = rule(rules, question.user)
-        pairs = [(item, float(scores[places[item]]) if item in places else -1.0) for item in listed]
-        return sorted(pairs, key=itemgetter(1), reverse=True)
+    def rank(question: Question, items: Sequence[str]) -> Pairs:
+        return in_order(score(question), places, items)
 
     return Method(name, ask, rank, recipe=False)
+
+
+def tuned(rule: Rule, counts: Counts, asked: Sequence[Question], depth: int, *, new: bool) -> Options:
+    """Return the parameters of a rule with the best NDCG on earlier questions; the usual ones where there are none."""
+    if len(rule.grid) == 1 or not asked:
+        return rule.usual
+
+    def gain(options: Options) -> float:
+        answers = ask_all(of_rule(rule.name, rule, counts, options), asked, depth, new=new)
+        return ranking_metrics.mean(discounted_gain(each, depth) for each in answers)
+
+    return max(rule.grid, key=gain)
 
 
 def ask_all(method: Method, questions: Sequence[Question], depth: int, *, new: bool) -> list[Answer]:

@@ -17,7 +17,6 @@ from personalize_local.recipes.config import TrainingConfig
 
 from local.evaluation import splitting
 from local.evaluation.files import Tables
-from local.evaluation.rules import Rules, Tuning
 from local.evaluation.splitting import Split
 
 _OFF = {"explorationWeight": 0.0}
@@ -52,9 +51,6 @@ class Past:
     def active(self) -> frozenset[str]:
         """The users with interactions in this past."""
         return frozenset(self.snapshot.users[np.diff(self.snapshot.starts) > 0].tolist())
-
-    def rules(self, tuning: Tuning) -> Rules:
-        return Rules(self.rows, self.snapshot.items, self.numbers, self.split.cut, tuning)
 
     def question(self, user: str, relevant: frozenset[str]) -> Question:
         """Return what a campaign would be asked at the end of the past, without exploration."""

@@ -1,128 +1,190 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simple rules that a recipe has to beat: what sells, what sells now, what the user buys, and a mixture of these.
+"""Simple rules that a recipe has to beat: what sells, what the user takes, what goes with it, and what follows it.
 
-Their parameters are chosen on the shop's own past (`tuned`), as the recipes' are. All of them rank every item; ties are
-broken by popularity, and what is still equal counts against them, as for the recipes.
+Every rule gives each item a score from what is told of the user (`Question.query`), so that it answers for new users
+and for baskets that are being filled as well. Its parameters are chosen on the shop's own past (`comparison.tuned`).
+Ages are days, or baskets where times are positions.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
-from personalization.releases.ranking_metrics import Answer, discounted_gain, mean, relevant_last
-from personalize_local.recipes.common.rows import Rows
 from scipy import sparse
 
-Scores = npt.NDArray[np.float64]
+from local.evaluation.counts import TINY, Counts, Scores
+from local.evaluation.pasts import Question
+
+Scorer = Callable[[Question], Scores]
 Pairs = list[tuple[str, object]]
 """Items with their sort keys, best first."""
-DAY = 86_400.0
-HALF_LIVES = (3.0, 7.0, 14.0, 30.0, 90.0, 365.0)
-"""Days to try as the half-life of an interaction."""
-BLENDS = (0.001, 0.1, 0.5, 2.0)
-"""Weights to try for what sells now beside the user's own interactions."""
-TUNING = 400
-"""The number of users to choose parameters on."""
+Options = tuple[float, ...]
 SPARE = 15
 """Items beyond the depth, since ties may reach across the cut."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tuning:
-    recent: float = 14.0
-    """Half-life of what sells now; infinite where times are no clock."""
-    own: float = 90.0
-    """Half-life of a user's own interactions."""
-    blend: float = 0.001
-    """Weight of what sells now, as a share of the best seller, against one interaction of today."""
+class Rule:
+    """A rule, the parameters to try, and how it is made for a past with one choice of them."""
+
+    name: str
+    grid: tuple[Options, ...]
+    make: Callable[..., Scorer]
+    """(counts, *parameters) → question → [items] scores."""
+    by_time: bool = False
+    """Whether it says nothing where times are positions."""
+
+    @property
+    def usual(self) -> Options:
+        """The parameters where nothing can be chosen: those in the middle."""
+        return self.grid[len(self.grid) // 2]
 
 
-class Rules:
-    """Counts of the past, and the lists that they give.
-
-    `rows` are sorted by user; `items` has ids by the numbers in them; the past ends at `now` (Unix epoch seconds).
-    """
-
-    def __init__(
-        self, rows: Rows, items: npt.NDArray[np.object_], users: Mapping[str, int], now: float, tuning: Tuning
-    ) -> None:
-        self._rows, self._items, self._users = rows, items, users
-        self._age: Scores = ((now - rows.time) / DAY).astype(np.float64)
-        self._starts = np.searchsorted(rows.user, np.arange(len(users) + 1))
-        total = np.bincount(rows.item, minlength=rows.items).astype(np.float64)
-        self._all = total / max(float(total.max()), 1.0)
-        self._tuning = tuning
-        self._now = self._recent(tuning.recent)
-
-    def popular(self, _user: str) -> Scores:
-        return self._all
-
-    def recent(self, _user: str) -> Scores:
-        return self._now
-
-    def again(self, user: str) -> Scores:
-        """Score what the user took most, then what is popular."""
-        own, _ = self._own(user)
-        return np.bincount(own, minlength=self._rows.items) + 0.5 * self._all
-
-    def decayed(self, user: str) -> Scores:
-        """Score what the user took most and last, mixed with what is popular lately."""
-        own, age = self._own(user)
-        mine = np.bincount(own, 0.5 ** (age / self._tuning.own), minlength=self._rows.items)
-        return mine + self._tuning.blend * self._now + 1e-9 * self._all
-
-    def together(self, user: str) -> Scores:
-        """Score what goes into one basket with what the user took last: the sum of their cosines."""
-        own, age = self._own(user)
-        basket = own[age == age.min(initial=np.inf)]
-        shared: Scores = self._cosines[basket].sum(axis=0)
-        return shared + 1e-9 * self._all
-
-    @cached_property
-    def _cosines(self) -> sparse.csr_array:
-        """[items, items] cosines of the baskets that two items share; no item with itself."""
-        rows = self._rows
-        places = (np.cumsum(rows.begins()) - 1, rows.item)
-        taken = sparse.coo_array((np.ones(len(rows)), places), shape=(len(rows), rows.items)).tocsr()
-        taken.data[:] = 1.0
-        rare = sparse.diags_array(np.maximum(taken.sum(axis=0), 1.0) ** -0.5)
-        found = (rare @ (taken.T @ taken) @ rare).tocsr()
-        return found - sparse.diags_array(found.diagonal())
-
-    def list(self, scores: Scores, allowed: npt.NDArray[np.bool_] | None, limit: int) -> Pairs:
-        shown = np.where(allowed, scores, -1.0) if allowed is not None else scores
-        top = np.argpartition(-shown, min(limit, len(shown) - 1))[:limit]
-        top = top[np.argsort(-shown[top], kind="stable")]
-        return [(self._items[place], float(shown[place])) for place in top.tolist() if shown[place] >= 0]
-
-    def _own(self, user: str) -> tuple[npt.NDArray[np.int64], Scores]:
-        number = self._users.get(user, -1)
-        where = slice(self._starts[number], self._starts[number + 1]) if number >= 0 else slice(0, 0)
-        return self._rows.item[where], self._age[where]
-
-    def _recent(self, half_life: float) -> Scores:
-        counted = np.bincount(self._rows.item, 0.5 ** (self._age / half_life), minlength=self._rows.items)
-        lately: Scores = counted / max(float(counted.max()), 1e-300) + 1e-9 * self._all
-        return lately
+def listed(scores: Scores, items: npt.NDArray[np.object_], allowed: npt.NDArray[np.bool_] | None, limit: int) -> Pairs:
+    """Return the best of the allowed items (None = all) with their scores, best first."""
+    shown = scores if allowed is None else np.where(allowed, scores, -np.inf)
+    top = np.argpartition(-shown, min(limit, len(shown) - 1))[:limit]
+    top = top[np.argsort(-shown[top], kind="stable")]
+    return [(items[place], float(shown[place])) for place in top.tolist() if shown[place] > -np.inf]
 
 
-def tuned(
-    make: Callable[[Tuning], Rules], tests: Iterable[tuple[str, frozenset[str]]], depth: int, *, lately: bool = True
-) -> Tuning:
-    """Return the parameters with the best NDCG on earlier tests: users and what they took.
+def in_order(scores: Scores, places: Mapping[str, int], given: Sequence[str]) -> Pairs:
+    """Return given items with their scores, best first, unknown ones last."""
+    pairs = [(item, float(scores[places[item]]) if item in places else -np.inf) for item in given]
+    return sorted(pairs, key=itemgetter(1), reverse=True)
 
-    `make` returns rules on the past of these tests; `lately` says whether times tell what sells now.
-    """
-    asked = list(tests)[:TUNING]
 
-    def gain(tuning: Tuning, rule: Callable[[Rules, str], Scores]) -> float:
-        rules = make(tuning)
-        lists = ((rules.list(rule(rules, user), None, depth + SPARE), relevant) for user, relevant in asked)
-        return mean(discounted_gain(Answer(relevant_last(pairs, wanted), wanted), depth) for pairs, wanted in lists)
+def popular(counts: Counts) -> Scorer:
+    return lambda _question: counts.popular
 
-    recent = max(HALF_LIVES, key=lambda days: gain(Tuning(recent=days), Rules.recent)) if lately else float("inf")
-    mixtures = [Tuning(recent, own, blend) for own, blend in product(HALF_LIVES, BLENDS)]
-    return max(mixtures, key=lambda tuning: gain(tuning, Rules.decayed))
+
+def recent(counts: Counts, half_life: float) -> Scorer:
+    """Score popularity in which an interaction counts half after some days."""
+    scores = counts.share(0.5 ** (counts.age / half_life))
+    return lambda _question: scores
+
+
+def of_window(counts: Counts, days: float) -> Scorer:
+    """Score popularity of the last days."""
+    scores = counts.share((counts.age < days).astype(np.float64))
+    return lambda _question: scores
+
+
+def a_year_ago(counts: Counts, days: float) -> Scorer:
+    """Score what sold a year ago, from a week before this day to so many days after it."""
+    scores = counts.share(((counts.age < 365 + 7) & (counts.age > 365 - days)).astype(np.float64))
+    return lambda _question: scores
+
+
+def again(counts: Counts) -> Scorer:
+    """Score what the user took most, then what is popular."""
+    lately = 0.5 * counts.popular / max(float(counts.popular.max()), 1e-300)
+    return lambda question: np.bincount(counts.told(question)[0], minlength=counts.items) + lately
+
+
+def frequency(counts: Counts, own: float, blend: float, half_life: float) -> Scorer:
+    """Score what the user took most and last, mixed with what sells lately."""
+    lately = counts.popular if counts.positions else counts.share(0.5 ** (counts.age / half_life))
+    lately = blend * lately / max(float(lately.max()), 1e-300) + TINY * counts.popular
+
+    def score(question: Question) -> Scores:
+        item, age, _ = counts.told(question)
+        return np.bincount(item, 0.5 ** (age / own), minlength=counts.items) + lately
+
+    return score
+
+
+def neighbours(matrix: Callable[..., sparse.csr_array], counts: Counts, decay: float, *options: float) -> Scorer:
+    """Score the neighbours of what the user took, older baskets less by a factor each."""
+    near = matrix(counts, *options)
+
+    def score(question: Question) -> Scores:
+        item, _, back = counts.told(question)
+        taken = np.bincount(item, decay**back, minlength=counts.items)
+        where = np.flatnonzero(taken)
+        return np.asarray(taken[where] @ near[where], np.float64) + TINY * counts.popular
+
+    return score
+
+
+def cosine(counts: Counts, decay: float, shrinkage: float) -> Scorer:
+    return neighbours(lambda counts, least: counts.cosine(of_baskets=False, shrinkage=least), counts, decay, shrinkage)
+
+
+def together(counts: Counts, decay: float, shrinkage: float) -> Scorer:
+    return neighbours(lambda counts, least: counts.cosine(of_baskets=True, shrinkage=least), counts, decay, shrinkage)
+
+
+def chain(counts: Counts, decay: float, discount: float) -> Scorer:
+    return neighbours(Counts.follows, counts, decay, discount)
+
+
+def ease(counts: Counts, decay: float, ridge: float) -> Scorer:
+    weights = counts.ease(ridge)
+
+    def score(question: Question) -> Scores:
+        item, _, back = counts.told(question)
+        taken = np.zeros(counts.items, np.float32)
+        np.maximum.at(taken, item, decay**back)
+        of_head = taken[counts.head]
+        where = np.flatnonzero(of_head)
+        scores: Scores = TINY * counts.popular
+        scores[counts.head] += of_head[where] @ weights[where]
+        return scores
+
+    return score
+
+
+def of_group(counts: Counts, shrinkage: float, half_life: float) -> Scorer:
+    """Multiply what sells lately by how much more often each of the user's values takes an item (naive Bayes)."""
+    lately = counts.share(0.5 ** (counts.age / half_life)) + 1e-6 / counts.items
+    taken, total = counts.users, np.asarray(counts.users.sum(axis=0), np.float64).ravel()
+    expected = total / max(float(total.sum()), 1.0)
+    lifts: dict[str, Scores] = {}
+    for value, users in counts.values.items():
+        of_value = np.asarray(taken[users[users < taken.shape[0]]].sum(axis=0), np.float64).ravel()
+        lifts[value] = np.log((of_value + shrinkage) / (expected * of_value.sum() + shrinkage))
+
+    def score(question: Question) -> Scores:
+        keys = [f"{name}={value}" for name, value in question.query.user.items()]
+        lift = sum((lifts[key] for key in keys if key in lifts), np.zeros(counts.items))
+        return lately * np.exp(lift)
+
+    return score
+
+
+def alike(counts: Counts, decay: float) -> Scorer:
+    """Score items by the categories they share with what the user took."""
+    attributes = counts.attributes
+
+    def score(question: Question) -> Scores:
+        item, _, back = counts.told(question)
+        profile = attributes[item].T @ (decay**back) if len(item) else np.zeros(attributes.shape[1])
+        return np.asarray(attributes @ profile, np.float64)
+
+    return score
+
+
+def grid(*values: Options) -> tuple[Options, ...]:
+    """Return every combination of one value for each parameter."""
+    return tuple(product(*values))
+
+
+DECAYS = (0.5, 0.7, 0.9, 1.0)
+POPULAR = Rule("popularity", ((),), popular)
+RECENT = Rule("recent popularity", grid((0.04, 0.25, 1.0, 3.0, 7.0, 14.0, 30.0, 90.0)), recent, by_time=True)
+OF_WINDOW = Rule("popularity of the last days", grid((0.04, 1.0, 7.0, 28.0)), of_window, by_time=True)
+YEAR = Rule("popularity a year ago", grid((7.0, 28.0)), a_year_ago, by_time=True)
+AGAIN = Rule("personal frequency", ((),), again)
+FREQUENCY = Rule(
+    "decayed frequency", grid((3.0, 14.0, 30.0, 90.0, 365.0), (0.001, 0.1, 0.5, 2.0), (7.0, 30.0)), frequency
+)
+COSINE = Rule("cosine", grid(DECAYS, (0.0, 5.0)), cosine)
+TOGETHER = Rule("cosine of baskets", grid((0.0, 0.5, 0.9), (0.0, 5.0)), together)
+EASE = Rule("EASE", grid(DECAYS, (100.0, 500.0)), ease)
+CHAIN = Rule("Markov chain", grid((0.0, 0.5, 0.8), (0.0, 0.5)), chain)
+GROUP = Rule("popularity by group", grid((20.0, 100.0, 500.0), (14.0, 90.0, 1e6)), of_group)
+ALIKE = Rule("shared categories", grid((0.7, 0.9, 1.0)), alike)

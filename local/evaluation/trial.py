@@ -3,7 +3,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,39 +15,47 @@ from personalize_local.data.frames import pl
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.wire.errors import TrainingRefused
 
-from local.evaluation import comparison, files, likelihood, pasts, splitting, words
+from local.evaluation import comparison, files, likelihood, pasts, rules, splitting, words
 from local.evaluation.comparison import Document, Field, Method
+from local.evaluation.counts import Counts
 from local.evaluation.files import BadInput, Tables
 from local.evaluation.pasts import Past, Question, prepared, thinned
-from local.evaluation.rules import Rules, Tuning, tuned
+from local.evaluation.rules import Options, Rule
 from local.evaluation.splitting import Split
 from local.evaluation.trainings import Trainings, opened
 
 PERSONAL = "aws-user-personalization"
 RANKING = "aws-personalized-ranking"
 RECIPES = (PERSONAL, "aws-similar-items", "aws-sims", "aws-popularity-count", "aws-trending-now", RANKING)
-RULES: Mapping[str, comparison.Rule] = {
-    "popular": Rules.popular,
-    "popular lately": Rules.recent,
-    "bought before": Rules.again,
-    "bought before and lately": Rules.decayed,
+POPULAR, LATELY = "popular", "popular lately"
+AGAIN, DECAYED, NEWEST = "bought before", "bought before and lately", "bought before, the newest most"
+NEIGHBOURS, EASE, CHAIN = "same shoppers", "all together", "follows"
+RULES: Mapping[str, Rule] = {
+    POPULAR: rules.POPULAR,
+    LATELY: rules.RECENT,
+    AGAIN: rules.AGAIN,
+    DECAYED: rules.FREQUENCY,
+    CHAIN: rules.CHAIN,
+    NEIGHBOURS: rules.COSINE,
+    EASE: rules.EASE,
 }
-BY_POSITION: Mapping[str, comparison.Rule] = {
-    "popular": Rules.popular,
-    "bought before": Rules.again,
-    "bought before, the newest most": Rules.decayed,
+BY_POSITION: Mapping[str, Rule] = {
+    NEWEST if name == DECAYED else name: rule for name, rule in RULES.items() if name != LATELY
 }
 """The rules where times are positions."""
-POPULAR = "popular"
-TRENDING, LATELY = "aws-trending-now", "popular lately"
+FOR_KNOWN = (POPULAR, LATELY, AGAIN, DECAYED, NEWEST, CHAIN)
+FOR_DISCOVERY = (POPULAR, LATELY, CHAIN, NEIGHBOURS, EASE)
+TRENDING = "aws-trending-now"
 FOR_EVERYBODY = ("aws-popularity-count", TRENDING)
-FOR_STRANGERS = (PERSONAL, *FOR_EVERYBODY, "popular", LATELY)
+FOR_STRANGERS = (PERSONAL, *FOR_EVERYBODY, POPULAR, LATELY)
 CURVE = (0.25, 0.5)
 """Shares of the users to train on, in the fast tier, to see what more of them bring."""
 ENOUGH = 100
 """The cold users that suffice; with fewer, known ones are asked about as if they were cold."""
 HEAD = 0.2
 """The share of the items that are bestsellers; the others are the long tail."""
+TUNED = 400
+"""The most users to choose the rules' parameters on."""
 USUAL = "Purchase"
 """The default event type to predict, where a shop has enough of it."""
 
@@ -120,9 +128,9 @@ class _Trial:
         with self._stage("fitting the purchase likelihood", 8):
             calibration = likelihood.of(self._tables, self._config.event_type)
         methods = [self._trained(recipe, "all", self._config) for recipe in self._recipes]
-        methods += self._rules(self._past, tuning)
-        lists = [each for each in methods if each.name != RANKING]
-        new = [each for each in lists if each.recipe or each.name in FOR_STRANGERS]
+        methods += self._rules(self._past, tuning, RULES.keys() | BY_POSITION)
+        lists = [each for each in methods if each.name != RANKING and (each.recipe or each.name in FOR_KNOWN)]
+        new = [each for each in methods if each.name != RANKING and (each.recipe or each.name in FOR_DISCOVERY)]
         rankings = [each for each in methods if each.name == RANKING or not each.recipe]
         strangers = self._strangers(methods, parts, tuning)
         tasks = [
@@ -169,28 +177,33 @@ class _Trial:
         """Return the share whose others stand for new users; None where there are enough new ones, or no such share."""
         return None if len(self._panel.cold) >= ENOUGH else max(parts, default=None)
 
-    def _tuned(self) -> Tuning:
-        with self._stage("choosing the parameters of the simple rules", 8):
+    def _tuned(self) -> dict[str, Options]:
+        """Return the parameters of each rule that are best before the test; the usual ones where that is too short."""
+        with self._stage("choosing the parameters of the simple rules", 12):
             before = splitting.earlier(self._past.split, self._config.event_type)
-            usual = Tuning(recent=float("inf")) if self._tables.positions else Tuning()
-            if before is None:
-                return usual
             try:
-                past = prepared(self._tables, before, self._config)
+                past = prepared(self._tables, before, self._config) if before else None
             except TrainingRefused:
-                return usual
-            users = pasts.drawn(past.active & before.tests.keys(), pasts.MOST, self._plan.seed)
-            tests = [(user, before.tests[user]) for user in users]
-            return tuned(past.rules, tests, self._plan.depth, lately=not self._tables.positions)
+                past = None
+            if past is None:
+                return {name: rule.usual for name, rule in self._rules_of.items()}
+            users = pasts.drawn(past.active & past.split.tests.keys(), TUNED, self._plan.seed)
+            asked = [past.question(user, past.split.tests[user]) for user in users]
+            counts, found = Counts(past), {}
+            for name, rule in self._rules_of.items():
+                known = name in FOR_KNOWN
+                some = asked if known else pasts.discoveries(asked)
+                found[name] = comparison.tuned(rule, counts, some, self._plan.depth, new=not known)
+            return found
 
     def _trained(self, recipe: str, name: str, config: TrainingConfig) -> Method:
         of_whom = "" if name == "all" else f" on {float(name):.0%} of the shoppers"
         with self._stage(f"training {recipe}{of_whom}", 15 if recipe in {PERSONAL, RANKING} else 2):
             return comparison.of_model(recipe, *self._trainings.wait(recipe, name, config))
 
-    def _rules(self, past: Past, tuning: Tuning) -> list[Method]:
-        rules = past.rules(tuning)
-        return [comparison.of_rule(name, rules, rule, past.snapshot.items) for name, rule in self._rules_of.items()]
+    def _rules(self, past: Past, tuning: Mapping[str, Options], names: Collection[str]) -> list[Method]:
+        counts, chosen = Counts(past), {name: rule for name, rule in self._rules_of.items() if name in names}
+        return [comparison.of_rule(name, rule, counts, tuning[name]) for name, rule in chosen.items()]
 
     def _task(self, name: str, methods: Sequence[Method], asked: Sequence[Question]) -> Document:
         answers: dict[str, list[Answer]] = {}
@@ -210,7 +223,9 @@ class _Trial:
                 answers[method.name] = comparison.rank_all(method, asked, lists)
         return self._figures("ranking", answers, asked)
 
-    def _strangers(self, methods: Sequence[Method], parts: Mapping[float, Past], tuning: Tuning) -> Document:
+    def _strangers(
+        self, methods: Sequence[Method], parts: Mapping[float, Past], tuning: Mapping[str, Options]
+    ) -> Document:
         """Ask about users whom the models have never seen: those who came after the cut, else those kept out."""
         share = self._kept_out(parts)
         if share is None:
@@ -218,9 +233,9 @@ class _Trial:
             return self._task("strangers", lists, self._panel.cold) | {"real": True}
         past = parts[share]
         made = [self._trained(recipe, f"{share}", self._config) for recipe in (PERSONAL, *self._everybody)]
-        rules = [each for each in self._rules(past, tuning) if each.name in FOR_STRANGERS]
+        made += self._rules(past, tuning, FOR_STRANGERS)
         asked = [pasts.as_stranger(each) for each in self._panel.known if each.user not in past.active]
-        return self._task("strangers", [*made, *rules], asked) | {"real": False}
+        return self._task("strangers", made, asked) | {"real": False}
 
     def _learning(self, parts: Mapping[float, Past]) -> list[Document]:
         """Ask models that learned from fewer users about the same ones; `times` compares NDCG with the model before."""
@@ -255,7 +270,7 @@ class _Trial:
             "methods": [{"method": method} | each for method, each in figures.items()],
         }
 
-    def _protocol(self, tuning: Tuning) -> Document:
+    def _protocol(self, tuning: Mapping[str, Options]) -> Document:
         given, panel = self._past.split, self._panel
         return {
             "eventType": self._config.event_type,
@@ -272,8 +287,8 @@ class _Trial:
             "tier": self._plan.tier,
             "catalogue": self._field.catalogue,
             "rules": {
-                "recentHalfLife": None if given.positions else tuning.recent,
-                "ownHalfLife": tuning.own,
-                "blend": tuning.blend,
+                "recentHalfLife": None if given.positions else tuning[LATELY][0],
+                "ownHalfLife": tuning[NEWEST if given.positions else DECAYED][0],
+                "blend": tuning[NEWEST if given.positions else DECAYED][1],
             },
         }

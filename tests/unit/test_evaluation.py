@@ -19,9 +19,11 @@ from personalize_local.recipes.config import TrainingConfig
 
 from local.cloud.environments import LocalError
 from local.evaluation import page, plots, splitting, words
+from local.evaluation.comparison import of_rule, tuned
+from local.evaluation.counts import Counts
 from local.evaluation.files import BadInput, Tables, read
 from local.evaluation.pasts import discoveries, panel, prepared, thinned
-from local.evaluation.rules import Rules, Scores, Tuning, tuned
+from local.evaluation.rules import AGAIN, CHAIN, COSINE, EASE, FREQUENCY, POPULAR, RECENT, Options, Rule, listed
 from local.evaluation.splitting import DAY, split
 from local.evaluation.trainings import Trainings, opened
 from local.evaluation.trial import Plan, evaluate
@@ -212,35 +214,51 @@ def test_rules_know_what_sells_and_what_the_shopper_buys(tmp_path: Path) -> None
     own = [("u1", "own", BEGIN + 50 * DAY + n, "Buy") for n in range(50)]
     found = tables(tmp_path, [*old, *new, *own, ("u1", "own", BEGIN + 101 * DAY, "Buy")])
     past = prepared(found, split(found.interactions, None, 1.5), TrainingConfig())
-    rules = past.rules(Tuning(recent=3.0))
-    counts: dict[str, int] = dict(zip(past.snapshot.items.tolist(), np.bincount(past.rows.item).tolist(), strict=True))
+    times: dict[str, int] = dict(zip(past.snapshot.items.tolist(), np.bincount(past.rows.item).tolist(), strict=True))
+    counts = Counts(past)
 
-    def best(scores: Scores) -> int:
-        [(item, _), *_rest] = rules.list(scores, None, 3)
-        return counts[item]
+    def best(rule: Rule, user: str, *options: float) -> int:
+        asked = past.question(user, frozenset())
+        [(item, _), *_rest] = of_rule("", rule, counts, options).ask(asked, False, 3)
+        return times[item]
 
-    assert best(rules.popular("u1")) == 400
-    assert best(rules.recent("u1")) == 200
-    assert best(rules.again("u1")) == 50
-    assert best(rules.again("nobody")) == 400
+    assert best(POPULAR, "u1") == 400
+    assert best(RECENT, "u1", 3.0) == 200
+    assert best(AGAIN, "u1") == 50
+    assert best(AGAIN, "nobody") == 400
+    assert best(FREQUENCY, "u1", 90.0, 0.001, 7.0) == 50
+
+
+@pytest.mark.parametrize(("rule", "options"), [(CHAIN, (0.0, 0.0)), (COSINE, (0.5, 0.0)), (EASE, (0.5, 100.0))])
+def test_rules_know_what_goes_with_what_the_shopper_took(rule: Rule, options: Options, tmp_path: Path) -> None:
+    """Everybody takes one of ten pairs, and everybody but the last shopper the second of it later on."""
+    rows = [(f"u{n}", f"i{n % 10}{part}", BEGIN + (n + part) * DAY // 9, "Buy") for n in range(900) for part in (0, 1)]
+    found = tables(tmp_path, [*rows, ("new", "i40", BEGIN + DAY, "Buy"), ("new", "i51", BEGIN + 102 * DAY, "Buy")])
+    past = prepared(found, split(found.interactions, None, 1.5), TrainingConfig())
+    told = next(row for row in past.question("new", frozenset()).query.history)
+    [(best, _), *_rest] = of_rule("", rule, Counts(past), options).ask(past.question("new", frozenset()), True, 3)
+    taken = dict(past.split.training.group_by("USER_ID").agg("ITEM_ID").iter_rows())
+    assert next(set(items) for items in taken.values() if told.item_id in items and len(items) > 1) == {
+        told.item_id,
+        best,
+    }
 
 
 def test_the_parameters_of_the_rules_follow_the_shop(tmp_path: Path) -> None:
     found = tables(tmp_path, shop())
     past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
-    chosen = tuned(past.rules, list(past.split.tests.items()), 10)
-    assert chosen.blend < 2.0
-    assert chosen.own > 3.0
+    own, blend, _ = tuned(FREQUENCY, Counts(past), panel(past, 7).known, 10, new=False)
+    assert blend < 2.0
+    assert own > 3.0
 
 
 def test_lists_of_rules_leave_out_what_is_not_allowed_and_end_with_the_catalogue(tmp_path: Path) -> None:
     found = tables(tmp_path, shop())
     past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
-    rules: Rules = past.rules(Tuning())
-    allowed = np.arange(40) % 2 == 0
-    listed = rules.list(rules.popular("u"), allowed, 99)
-    assert {item for item, _ in listed} == set(past.snapshot.items[allowed])
-    scores = np.array([score for _, score in listed], np.float64)
+    counts, allowed = Counts(past), np.arange(40) % 2 == 0
+    found_items = listed(counts.popular, counts.ids, allowed, 99)
+    assert {item for item, _ in found_items} == set(past.snapshot.items[allowed])
+    scores = np.array([score for _, score in found_items], np.float64)
     assert np.all(np.diff(scores) <= 0)
 
 
