@@ -5,20 +5,20 @@ All of them: item ids drawn at random, all items ranked, ties against the one th
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from personalization.shop.settings import ShopSettings
 from personalize_local.data.frames import pl
 from personalize_local.data.records import Interaction
 from personalize_local.recipes.config import TrainingConfig
 
+from benchmarks.questions.cases import Case
 from local.evaluation import splitting
-from local.evaluation.files import Tables, read
+from local.evaluation.files import Tables
 from local.evaluation.pasts import Past, Question, prepared
 from local.evaluation.splitting import DAY, Split
 
+NAME = "the past"
 SEED = 7
 SAMPLE = 4_000
 """Shoppers who are asked, where there are more."""
@@ -29,45 +29,25 @@ DRAWS, REMOVED = 3, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
-    """One training, and the questions to what it gives."""
-
-    past: Past
-    questions: Sequence[Question]
-    new: bool
-    """Whether items of the shopper's history are left out of the lists."""
-    only: frozenset[str] | None = None
-    """The items that lists are made of, as by an INCLUDE filter; None = all."""
-
-
-@dataclass(frozen=True, slots=True)
 class Protocol:
     """How quality is measured on one data set."""
 
     data: str
     title: str
     about: str
-    exams: Callable[[Tables], Iterator[Exam]]
+    cases: Callable[[Tables], Iterator[Case]]
     cold: bool = False
     """Shoppers or items without a past: only lists for everybody and User-Personalization have an answer."""
 
 
-def tables(folder: Path, scratch: Path) -> Tables:
-    """The files interactions, users and items of a data set, .csv or .csv.gz."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    kinds = [kind for kind in ("interactions", "users", "items") if any(folder.glob(f"{kind}.csv*"))]
-    paths = [min(folder.glob(f"{kind}.csv*")) for kind in kinds]
-    return read(paths, ShopSettings(domain="custom"), scratch, SEED)
-
-
-def judged(given: Tables) -> Iterator[Exam]:
+def judged(given: Tables) -> Iterator[Case]:
     """All but each shopper's last interaction trains."""
     split = splitting.by_last(given.interactions, None, 0)
     past = prepared(given, split, TrainingConfig())
-    yield Exam(past, _questions(past, split.tests), new=True)
+    yield Case(NAME, past, _questions(past, split.tests), "new")
 
 
-def published(given: Tables) -> Iterator[Exam]:
+def published(given: Tables) -> Iterator[Case]:
     """All but the last two trains; the last but one is shown to the recipe as history, the last is asked for."""
     last = splitting.by_last(given.interactions, None, 0)
     before = splitting.by_last(last.training.filter(pl.col("USER_ID").is_in(list(last.tests))), None, 0, baskets=2)
@@ -78,26 +58,26 @@ def published(given: Tables) -> Iterator[Exam]:
     shown = [
         _told(question, before.tests[question.user], newest[question.user]) for question in _questions(past, last.tests)
     ]
-    yield Exam(past, shown, new=True)
+    yield Case(NAME, past, shown, "new")
 
 
-def baskets(given: Tables) -> Iterator[Exam]:
+def baskets(given: Tables) -> Iterator[Case]:
     """All but the last basket of each shopper with three trains; repeats are allowed."""
     split = splitting.by_last(splitting.of_type(given.interactions, "Purchase"), None, 0)
     past = prepared(given, split, TrainingConfig())
-    yield Exam(past, _questions(past, split.tests), new=False)
+    yield Case(NAME, past, _questions(past, split.tests))
 
 
-def weeks(given: Tables) -> Iterator[Exam]:
+def weeks(given: Tables) -> Iterator[Case]:
     """Purchases up to four weeks before the end train; each known shopper's first basket after that is asked for."""
     rows = splitting.of_type(given.interactions, "Purchase")
     split = splitting.by_time(rows, None, _last(rows), 28)
     past = prepared(given, split, TrainingConfig())
     known = {user: items for user, items in split.tests.items() if user in past.active}
-    yield Exam(past, _questions(past, known), new=False)
+    yield Case(NAME, past, _questions(past, known))
 
 
-def rest(given: Tables) -> Iterator[Exam]:
+def rest(given: Tables) -> Iterator[Case]:
     """Of each shopper's last basket one item does not train; while the basket is filled, it is asked for."""
     rows = splitting.of_type(given.interactions, "Purchase").sort("USER_ID", "TIMESTAMP", "ITEM_ID")
     newest = pl.col("TIMESTAMP") == pl.col("TIMESTAMP").max().over("USER_ID")
@@ -109,10 +89,10 @@ def rest(given: Tables) -> Iterator[Exam]:
     past = prepared(given, Split("last", training, tests, _last(training), 0), TrainingConfig())
     asked = [each for each in _questions(past, tests) if not each.relevant & each.seen]
     filling = [replace(each, query=replace(each.query, now=float(ends[each.user]))) for each in asked]
-    yield Exam(past, filling, new=True)
+    yield Case(NAME, past, filling, "new")
 
 
-def strangers(given: Tables) -> Iterator[Exam]:
+def strangers(given: Tables) -> Iterator[Case]:
     """Before each of the last 26 weeks a training; the first baskets of those who come for the first time in it."""
     rows = splitting.of_type(given.interactions, "Purchase")
     for week in range(WEEKS, 0, -1):
@@ -120,10 +100,10 @@ def strangers(given: Tables) -> Iterator[Exam]:
         split = splitting.by_time(rows.filter(pl.col("TIMESTAMP") <= end), None, end, 7)
         past = prepared(given, split, TrainingConfig())
         cold = {user: items for user, items in split.tests.items() if user not in past.active}
-        yield Exam(past, _questions(past, cold), new=False)
+        yield Case(NAME, past, _questions(past, cold))
 
 
-def unseen(given: Tables) -> Iterator[Exam]:
+def unseen(given: Tables) -> Iterator[Case]:
     """A tenth of the items never train; who took one of them last is asked to find it among those alone."""
     split = splitting.by_last(given.interactions, None, 0)
     items = sorted(given.interactions["ITEM_ID"].unique())
@@ -134,7 +114,7 @@ def unseen(given: Tables) -> Iterator[Exam]:
         past = prepared(given, replace(split, training=training), TrainingConfig())
         tests = {user: last for user, last in split.tests.items() if last <= cold}
         asked = [replace(each, seen=before[each.user]) for each in _questions(past, tests)]
-        yield Exam(past, asked, new=True, only=cold)
+        yield Case(NAME, past, asked, cold)
 
 
 PROTOCOLS: Mapping[str, Protocol] = {

@@ -19,12 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from personalization.releases.ranking_metrics import (
     Answer,
     Bootstrap,
@@ -34,32 +33,31 @@ from personalization.releases.ranking_metrics import (
     recall,
     relevant_last,
 )
-from personalize_local.data.snapshots import Strings
 from personalize_local.recipes import training
 from personalize_local.recipes.config import TrainingConfig
 
 from benchmarks.harness import REPOSITORY
 from benchmarks.peers import PEERS
-from benchmarks.protocols import PROTOCOLS, SEED, Exam, Protocol, tables
+from benchmarks.protocols import PROTOCOLS, SEED, Protocol
+from benchmarks.questions.cases import Case
+from benchmarks.questions.lists import K, by_model, by_rule
+from benchmarks.questions.sets import tables
 from local.cloud.environments import LOCAL, find_python, refresh
 from local.demo import sample_data
 from local.evaluation import splitting
+from local.evaluation.comparison import tuned
+from local.evaluation.counts import Counts
 from local.evaluation.files import Tables
-from local.evaluation.pasts import Question, prepared
-from local.evaluation.rules import SPARE, Rules, Tuning, tuned
+from local.evaluation.pasts import prepared
+from local.evaluation.rules import AGAIN, CHAIN, FREQUENCY, POPULAR, RECENT, SPARE, TOGETHER, Options, Rule
 
-K = 10
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "LK_NUM_THREADS"), "1"
 )
-RULES = {
-    "popularity": Rules.popular,
-    "recent popularity": Rules.recent,
-    "personal frequency": Rules.again,
-    "decayed frequency + recent": Rules.decayed,
-    "taken together": Rules.together,
-}
-FOR_EVERYBODY = ("popularity", "recent popularity")
+FOR_EVERYBODY = (POPULAR, RECENT)
+RULES = (*FOR_EVERYBODY, AGAIN, FREQUENCY, TOGETHER, CHAIN)
+TUNED = 400
+"""Users that the rules' parameters are chosen on."""
 
 
 @dataclass
@@ -72,51 +70,32 @@ class Result:
     asking: float = 0.0
 
 
-def ours(results: dict[str, Result], exam: Exam, tier: str) -> None:
+def ours(results: dict[str, Result], case: Case, tier: str) -> None:
     """User-Personalization in this process."""
     result = results.setdefault(f"User-Personalization {tier}", Result())
     begun = time.process_time()
     config = TrainingConfig(hyperparameters={"tier": tier})
-    model = training.train("aws-user-personalization", exam.past.snapshot, config).model
-    result.training += time.process_time() - begun
-    for question, allowed in _allowed(exam, model.item_ids):
-        begun = time.process_time()
-        scored = model.recommend(question.query, allowed, K + SPARE)
-        result.asking += time.process_time() - begun
-        # Of items that nobody has taken, the printed scores are rounded to nothing.
-        blind = exam.only is not None
-        pairs = [(each.item_id, -at if blind or each.score is None else each.score) for at, each in enumerate(scored)]
-        result.answers.append(_cut(pairs, question.relevant))
+    model = training.train("aws-user-personalization", case.past.snapshot, config).model
+    trained = time.process_time()
+    result.answers += by_model(case, model)
+    result.training += trained - begun
+    result.asking += time.process_time() - trained
 
 
-def simple(results: dict[str, Result], exam: Exam, tuning: Tuning, names: Iterable[str]) -> None:
+def simple(results: dict[str, Result], case: Case, chosen: Mapping[Rule, Options]) -> None:
     """The simple rules."""
-    rules = exam.past.rules(tuning)
-    for name in names:
-        result = results.setdefault(name, Result())
-        for question, allowed in _allowed(exam, exam.past.snapshot.items):
-            begun = time.process_time()
-            pairs = rules.list(RULES[name](rules, question.user), allowed, K + SPARE)
-            result.asking += time.process_time() - begun
-            result.answers.append(_cut(pairs, question.relevant))
+    counts = {case.name: Counts(case.past)}
+    for rule, options in chosen.items():
+        result = results.setdefault(rule.name, Result())
+        begun = time.process_time()
+        result.answers += by_rule([case], counts, rule, options)
+        result.asking += time.process_time() - begun
 
 
-def _allowed(exam: Exam, items: Strings) -> Iterator[tuple[Question, npt.NDArray[np.bool_] | None]]:
-    """Each question with the mask of what its list may hold."""
-    places = {item: place for place, item in enumerate(items.tolist())}
-    only = None if exam.only is None else np.isin(items, list(exam.only))
-    for question in exam.questions:
-        mask = only
-        if exam.new:
-            mask = np.ones(len(items), bool) if only is None else only.copy()
-            mask[[places[item] for item in question.seen if item in places]] = False
-        yield question, mask
-
-
-def peer(results: dict[str, Result], exam: Exam, name: str, folder: Path) -> None:
+def peer(results: dict[str, Result], case: Case, name: str, folder: Path) -> None:
     """A recommender of another library, in its environment; one that fails is named and left out."""
     task, target = folder / "task.npz", folder / "answers.npz"
-    _write(exam, task)
+    _write(case, task)
     command = [str(LOCAL / "bench" / "bin" / "python"), "-m", "benchmarks.peers", str(task), str(target), name]
     ended = subprocess.run(
         command, cwd=REPOSITORY, env={**os.environ, **ONE_THREAD}, capture_output=True, text=True, check=False
@@ -124,22 +103,20 @@ def peer(results: dict[str, Result], exam: Exam, name: str, folder: Path) -> Non
     if ended.returncode:
         print(f"{name}: {(ended.stderr.strip().splitlines() or ['it was killed'])[-1]}")
         return
-    found, items = np.load(target), exam.past.snapshot.items
-    listed = zip(found["items"].tolist(), found["scores"].tolist(), exam.questions, strict=True)
+    found, items = np.load(target), case.past.snapshot.items
+    listed = zip(found["items"].tolist(), found["scores"].tolist(), case.asked, strict=True)
     result = results.setdefault(name, Result())
     for places, scores, question in listed:
         pairs = [(items[place], score) for place, score in zip(places, scores, strict=True) if score > -np.inf]
-        result.answers.append(_cut(pairs, question.relevant))
+        result.answers.append(Answer(relevant_last(pairs, question.relevant)[:K], question.relevant))
     result.training, result.asking = found["seconds"].tolist()
 
 
-def _write(exam: Exam, path: Path) -> None:
+def _write(case: Case, path: Path) -> None:
     """The task as the peers read it."""
-    past = exam.past
+    past = case.past
     number = {item: place for place, item in enumerate(past.snapshot.items.tolist())}
-    histories = [
-        [number[row.item_id] for row in each.query.history if row.item_id in number] for each in exam.questions
-    ]
+    histories = [[number[row.item_id] for row in each.query.history if row.item_id in number] for each in case.asked]
     np.savez(
         path,
         user=past.rows.user,
@@ -148,23 +125,21 @@ def _write(exam: Exam, path: Path) -> None:
         items=len(past.snapshot.items),
         history=np.array([item for each in histories for item in each], np.int64),
         starts=np.cumsum([0, *map(len, histories)]),
-        asked=np.array([past.numbers[each.user] for each in exam.questions]),
-        new=exam.new,
+        asked=np.array([past.numbers[each.user] for each in case.asked]),
+        new=case.among == "new",
         limit=K + SPARE,
     )
 
 
-def _cut(pairs: Iterable[tuple[str, object]], relevant: frozenset[str]) -> Answer:
-    return Answer(relevant_last(pairs, relevant)[:K], relevant)
-
-
-def parameters(exam: Exam, given: Tables) -> Tuning:
+def parameters(case: Case, given: Tables, rules: Iterable[Rule]) -> dict[Rule, Options]:
     """The rules' parameters, chosen on the newest part of the past."""
-    before = splitting.earlier(exam.past.split, None)
+    before = splitting.earlier(case.past.split, None)
     if before is None:
-        return Tuning()
+        return {rule: rule.usual for rule in rules}
     past = prepared(given, before, TrainingConfig())
-    return tuned(past.rules, sorted((user, items) for user, items in before.tests.items() if user in past.active), K)
+    users = sorted(before.tests.keys() & past.active)[:TUNED]
+    asked, counts = [past.question(user, before.tests[user]) for user in users], Counts(past)
+    return {rule: tuned(rule, counts, asked, K, new=case.among == "new") for rule in rules}
 
 
 def measure(protocol: Protocol, data: Path, *, fast: bool, deep: bool) -> dict[str, Result]:
@@ -172,15 +147,15 @@ def measure(protocol: Protocol, data: Path, *, fast: bool, deep: bool) -> dict[s
     results: dict[str, Result] = {}
     with tempfile.TemporaryDirectory(prefix="quality-") as scratch:
         given = tables(data, Path(scratch) / "files")
-        tuning = None
-        for exam in protocol.exams(given):
-            tuning = tuning or parameters(exam, given)
-            simple(results, exam, tuning, FOR_EVERYBODY if protocol.cold else RULES)
+        chosen: dict[Rule, Options] = {}
+        for case in protocol.cases(given):
+            chosen = chosen or parameters(case, given, FOR_EVERYBODY if protocol.cold else RULES)
+            simple(results, case, chosen)
             for tier in _tiers(protocol, fast=fast, deep=deep):
-                ours(results, exam, tier)
+                ours(results, case, tier)
             if not protocol.cold and not fast:
                 for name in PEERS:
-                    peer(results, exam, name, Path(scratch))
+                    peer(results, case, name, Path(scratch))
     return results
 
 
@@ -196,7 +171,7 @@ def show(protocol: Protocol, results: Mapping[str, Result]) -> None:
     print(f"\n{protocol.title}: {protocol.about}; n = {asked:,}, seed {SEED}")
     bootstrap = Bootstrap(asked, SEED)
     gains = {name: [discounted_gain(each, K) for each in result.answers] for name, result in results.items()}
-    best = max((name for name in RULES if name in results), key=lambda name: sum(gains[name]))
+    best = max((rule.name for rule in RULES if rule.name in results), key=lambda name: sum(gains[name]))
     titles = ("", "HR@10", "Recall@10", "NDCG@10", "95 %", f"gain on {best}", "train", "answer")
     print("{:29s} {:>6s} {:>9s} {:>8s} {:>13s} {:>38s} {:>9s} {:>9s}".format(*titles))
     for name, result in results.items():

@@ -127,7 +127,7 @@ def _allowed(case: Case, places: dict[str, int]) -> Iterator[tuple[Question, All
     for question in case.asked:
         allowed: Allowed = None
         if only is not None:
-            allowed = only
+            allowed = only & ~mask(places, question.seen)
         elif case.among == "own":
             allowed = mask(places, question.seen)
         elif case.among == "new" or question.query.user_id is None:

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from personalization.shop.settings import ShopSettings
 from personalize_local.data.frames import pl
 from personalize_local.data.schemas import Field, Schema
 
 from benchmarks.harness import REPOSITORY
-from benchmarks.protocols import tables
 from benchmarks.questions import planted
 from local.demo import sample_data
-from local.evaluation.files import Tables
+from local.evaluation.files import Tables, read
 
+NAMING = 7
+"""The seed of items' new names."""
 SEED, FRESH = 1, 2
 """The planted worlds that everybody may look at, and those that `--open` draws."""
 
@@ -105,6 +107,14 @@ def load(chosen: Set, data: Path | None, seed: int) -> Tables | None:
         folder = data / chosen.folder
     with tempfile.TemporaryDirectory(prefix="questions-") as scratch:
         return _created(tables(folder, Path(scratch) / "files"))
+
+
+def tables(folder: Path, scratch: Path) -> Tables:
+    """The files interactions, users and items of a data set, .csv or .csv.gz."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    kinds = [kind for kind in ("interactions", "users", "items") if any(folder.glob(f"{kind}.csv*"))]
+    paths = [min(folder.glob(f"{kind}.csv*")) for kind in kinds]
+    return read(paths, ShopSettings(domain="custom"), scratch, NAMING)
 
 
 def _created(given: Tables) -> Tables:

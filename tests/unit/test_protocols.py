@@ -10,13 +10,14 @@ from scipy import sparse
 
 from benchmarks import protocols
 from benchmarks.peers import best
-from benchmarks.protocols import Exam
+from benchmarks.questions.cases import Case
+from benchmarks.questions.sets import tables
 
 BEGIN, DAY = 1_600_000_000, 86_400
 
 
 @pytest.fixture(scope="module")
-def exams(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Exam]]:
+def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Case]]:
     """Every protocol on 80 shoppers with five baskets of two items, 40 days apart; a new shopper comes each week."""
     folder, rng = tmp_path_factory.mktemp("data"), random.Random(2)  # noqa: S311 - no secret
     rows = [
@@ -29,60 +30,60 @@ def exams(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Exam]]:
     rows += [(f"new{week}", "i1", BEGIN + week * 7 * DAY, "Purchase") for week in range(23)]
     text = "\n".join(["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE", *(",".join(map(str, row)) for row in rows)])
     (folder / "interactions.csv").write_text(text + "\n")
-    given = protocols.tables(folder, folder / "scratch")
-    return {name: list(each.exams(given)) for name, each in protocols.PROTOCOLS.items() if name != "retail-cold"}
+    given = tables(folder, folder / "scratch")
+    return {name: list(each.cases(given)) for name, each in protocols.PROTOCOLS.items() if name != "retail-cold"}
 
 
-def asked(exam: Exam) -> dict[str, tuple[int, int]]:
+def asked(case: Case) -> dict[str, tuple[int, int]]:
     """By shopper: how many interactions are told, and how many items asked for."""
-    return {each.user: (len(each.query.history), len(each.relevant)) for each in exam.questions}
+    return {each.user: (len(each.query.history), len(each.relevant)) for each in case.asked}
 
 
-def test_the_last_basket_is_asked_for_and_everything_before_trains(exams: dict[str, list[Exam]]) -> None:
-    [exam] = exams["journey-basket"]
-    assert set(asked(exam).values()) == {(18, 2)}
-    assert len(exam.past.rows) == 80 * 18 + 23
-    assert not exam.new
+def test_the_last_basket_is_asked_for_and_everything_before_trains(cases: dict[str, list[Case]]) -> None:
+    [case] = cases["journey-basket"]
+    assert set(asked(case).values()) == {(18, 2)}
+    assert len(case.past.rows) == 80 * 18 + 23
+    assert case.among == "all"
 
 
-def test_as_published_the_last_but_one_is_told_and_does_not_train(exams: dict[str, list[Exam]]) -> None:
-    [exam] = exams["beauty-published"]
-    assert set(asked(exam).values()) == {(18, 2)}
-    assert len(exam.past.rows) == 80 * 16 + 23
-    assert exam.new
-    assert all(each.query.item_id == each.query.history[-1].item_id for each in exam.questions)
-    assert all({row.item_id for row in each.query.history} == each.seen for each in exam.questions)
+def test_as_published_the_last_but_one_is_told_and_does_not_train(cases: dict[str, list[Case]]) -> None:
+    [case] = cases["beauty-published"]
+    assert set(asked(case).values()) == {(18, 2)}
+    assert len(case.past.rows) == 80 * 16 + 23
+    assert case.among == "new"
+    assert all(each.query.item_id == each.query.history[-1].item_id for each in case.asked)
+    assert all({row.item_id for row in each.query.history} == each.seen for each in case.asked)
 
 
-def test_of_the_last_basket_one_item_is_asked_for_while_it_is_filled(exams: dict[str, list[Exam]]) -> None:
-    [exam] = exams["demo-rest"]
-    assert set(asked(exam).values()) == {(19, 1)}
-    assert len(exam.past.rows) == 80 * 19
-    assert exam.new
-    for each in exam.questions:
+def test_of_the_last_basket_one_item_is_asked_for_while_it_is_filled(cases: dict[str, list[Case]]) -> None:
+    [case] = cases["demo-rest"]
+    assert set(asked(case).values()) == {(19, 1)}
+    assert len(case.past.rows) == 80 * 19
+    assert case.among == "new"
+    for each in case.asked:
         assert each.query.now == each.query.history[-1].timestamp
         assert not each.relevant & each.seen
 
 
-def test_as_judged_all_but_the_last_trains(exams: dict[str, list[Exam]]) -> None:
-    [exam] = exams["beauty-judged"]
-    assert len(exam.past.rows) == 80 * 18 + 23
-    assert exam.new
+def test_as_judged_all_but_the_last_trains(cases: dict[str, list[Case]]) -> None:
+    [case] = cases["beauty-judged"]
+    assert len(case.past.rows) == 80 * 18 + 23
+    assert case.among == "new"
 
 
-def test_new_items_never_train_and_lists_are_made_of_them_alone(exams: dict[str, list[Exam]]) -> None:
-    assert len(exams["beauty-cold"]) == protocols.DRAWS
-    for exam in exams["beauty-cold"]:
-        assert exam.only is not None
-        assert len(exam.only) == 5
-        assert not exam.only & set(exam.past.snapshot.items[np.unique(exam.past.rows.item)])
-        assert all(each.relevant <= exam.only for each in exam.questions)
+def test_new_items_never_train_and_lists_are_made_of_them_alone(cases: dict[str, list[Case]]) -> None:
+    assert len(cases["beauty-cold"]) == protocols.DRAWS
+    for case in cases["beauty-cold"]:
+        assert isinstance(case.among, frozenset)
+        assert len(case.among) == 5
+        assert not case.among & set(case.past.snapshot.items[np.unique(case.past.rows.item)])
+        assert all(each.relevant <= case.among for each in case.asked)
 
 
-def test_four_weeks_before_the_end_are_the_cut(exams: dict[str, list[Exam]]) -> None:
-    [exam] = exams["retail-basket"]
-    assert exam.past.split.cut == BEGIN + 132 * DAY + 79
-    assert set(asked(exam)) == {f"u{user}" for user in range(80)}
+def test_four_weeks_before_the_end_are_the_cut(cases: dict[str, list[Case]]) -> None:
+    [case] = cases["retail-basket"]
+    assert case.past.split.cut == BEGIN + 132 * DAY + 79
+    assert set(asked(case)) == {f"u{user}" for user in range(80)}
 
 
 def test_new_customers_are_asked_about_in_the_week_in_which_they_come(tmp_path: Path) -> None:
@@ -90,9 +91,9 @@ def test_new_customers_are_asked_about_in_the_week_in_which_they_come(tmp_path: 
     rows += [(f"new{n}", "i1", BEGIN + 499 * DAY - n * 7 * DAY, "Purchase") for n in range(30)]
     text = "\n".join(["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE", *(",".join(map(str, row)) for row in rows)])
     (tmp_path / "interactions.csv").write_text(text + "\n")
-    found = list(protocols.strangers(protocols.tables(tmp_path, tmp_path / "scratch")))
-    assert [[each.user for each in exam.questions] for exam in found] == [[f"new{n}"] for n in range(25, -1, -1)]
-    assert all(not each.query.history for exam in found for each in exam.questions)
+    found = list(protocols.strangers(tables(tmp_path, tmp_path / "scratch")))
+    assert [[each.user for each in case.asked] for case in found] == [[f"new{n}"] for n in range(25, -1, -1)]
+    assert all(not each.query.history for case in found for each in case.asked)
 
 
 def test_a_peers_best_items_leave_out_what_was_taken_where_asked() -> None:
