@@ -31,7 +31,8 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--recipe", nargs="+", default=[], choices=ANSWERED, metavar="R", help=", ".join(ANSWERED))
     parser.add_argument("--tier", nargs="+", default=[], metavar="T", help="default: fast and the recipe's default")
     parser.add_argument("--data", type=Path, metavar="DIR", help="a folder for each public set")
-    parser.add_argument("--quick", action="store_true", help=f"planted worlds, at most {QUICK} users, unless --set")
+    parser.add_argument("--quick", action="store_true", help=f"planted worlds unless --set, and --users {QUICK}")
+    parser.add_argument("--users", type=int, metavar="N", help=f"ask at most so many; {MOST}")
     parser.add_argument("--seed", type=int, help="of the planted worlds")
     parser.add_argument("--validation", action="store_true", help="one cut back: the one to tune on")
     parser.add_argument("--open", action="store_true", help="look at the other half, and write that down")
@@ -57,7 +58,8 @@ def parts(options: argparse.Namespace) -> Iterator[Part]:
         if tables is None:
             print(f"\n{spec.name}: left out; it needs --data DIR with a folder {spec.folder}")
             continue
-        shop = Shop(spec, tables, Half(options.open), int(options.validation), QUICK if options.quick else MOST)
+        most = options.users or (QUICK if options.quick else MOST)
+        shop = Shop(spec, tables, Half(options.open), int(options.validation), most)
         for question in chosen:
             yield _part(shop, question, options)
         shop.forget()

@@ -111,14 +111,12 @@ class Shop:
         order = np.random.default_rng(SEED).permutation(len(ordered))[: self.most].tolist()
         return [ordered[place] for place in order]
 
-    def model(self, name: str, past: Past, recipe: str, tier: str, **options: str) -> tuple[Model, float]:
+    def model(self, name: str, past: Past, recipe: str, tier: str) -> tuple[Model, float]:
         """Return a trained model and the processor seconds of its training."""
         key = (name, recipe, tier)
         if key not in self._models:
             given = {"tier": tier} if "tier" in RECIPES[recipe].hyperparameters else {}
-            config = TrainingConfig(
-                event_type=self.spec.event_type, hyperparameters={**given, **options}, minimum_users=1
-            )
+            config = TrainingConfig(event_type=self.spec.event_type, hyperparameters=given, minimum_users=1)
             begun = clock.process_time()
             made = training.train(recipe, past.snapshot, config, SharedCounts()).model
             self._models[key] = made, clock.process_time() - begun

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What will grow: the share of the next window's growth of its 25 fastest growing items (Personalize's metric).
 
-Amazon Personalize documents it as trend prediction accuracy: "the ratio of the rate of increase in popularity of the
-items recommended, to the rate of increase of the top 25 trending items". The second figure is the share of the 25 most
-taken items of the next window that are named. A unit is a window.
+That is how the developer guide defines trend prediction accuracy ("Evaluating a solution version with metrics"). The
+second figure is the share of the 25 most taken items of the next window that are named. A unit is a window.
 """
 
 import tempfile
