@@ -26,6 +26,8 @@ from local.evaluation import splitting
 from local.evaluation.splitting import Split
 
 DEPTH = 25
+KEPT = 100
+"""Windows before a cut that rules and recipes learn from."""
 Scores = npt.NDArray[np.float64]
 
 
@@ -65,7 +67,7 @@ def _windows(shop: Shop, first: int) -> Iterator[Window]:
     table = np.zeros((most + 2, len(items)))
     np.add.at(table, (age[age >= 0], item[age >= 0]), 1.0)
     for number in range(first, min(first + count, most - 2)):
-        following, before = table[number], table[number + 1 :]
+        following, before = table[number], table[number + 1 :][:KEPT]
         if shop.half.has(f"window {number}") and np.maximum(following - before[0], 0).any() and before[0].any():
             yield Window(number, last - (number + 1) * seconds, before, following)
 
@@ -140,9 +142,10 @@ def recipe(shop: Shop, _question: str, name: str, _tier: str) -> tuple[Sums, flo
         event_type=shop.spec.event_type, hyperparameters={"trend_discovery_frequency": frequency}, minimum_users=1,
         minimum_interactions=1,
     )  # fmt: skip
-    rows, pairs = shop.tables.interactions, []
+    rows, pairs, kept = shop.tables.interactions, [], KEPT * WINDOWS[frequency]
     for window in _windows(shop, shop.first * count):
-        split = Split("time", rows.filter(pl.col("TIMESTAMP") < window.end), {}, window.end, 0.0)
+        known = rows.filter(pl.col("TIMESTAMP").is_between(window.end - kept, window.end, closed="left"))
+        split = Split("time", known, {}, window.end, 0.0)
         with tempfile.TemporaryDirectory(prefix="trend-") as folder:
             snapshot = splitting.snapshot(shop.tables, split, Path(folder))
         model = training.train(name, snapshot, config).model
