@@ -44,7 +44,7 @@ class Set:
     """How many windows of how many days arriving users are looked for in."""
     kind: str = ""
     """The column of items that segments are made of."""
-    trend: tuple[str, int, int] = ("1 day", 110, 7)
+    trend: tuple[str, int, int] = ("1 day", 140, 7)
     """`trend_discovery_frequency`, how many windows are tested, and after how many windows the day or week recurs."""
     judged: bool = True
     """Whether its rows can fail."""
