@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Segments and trends beside plain counting, on worlds where it is known what is to be found."""
+"""Segments, trends and actions beside plain counting, on worlds where it is known what is to be found."""
 
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from personalize_local.data.records import Interaction
+from personalize_local.recipes.actions import ActionModel
 from personalize_local.recipes.base import Query
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.loading import load
@@ -17,6 +20,7 @@ from engine.tests.planted import BEGIN, Row, snapshot
 
 HOUR, DAY = 3_600, 86_400
 ITEM, KIND, TRENDING = "aws-item-affinity", "aws-item-attribute-affinity", "aws-trending-now"
+ACTION = "aws-next-best-action"
 KINDS = [(f"i{n}", f"kind-{n // 10}") for n in range(40)]
 
 
@@ -161,3 +165,75 @@ def test_trends_foretell_more_growth_than_popularity_does(tmp_path: Path) -> Non
             found[:] += (gained[named].sum() / np.sort(gained)[-25:].sum(), np.isin(most, named).sum())
     assert ours[0] > 1.05 * rules[:, 0].max()
     assert ours[1] > 0.9 * rules[0, 1]
+
+
+class Offers:
+    """Four actions offered ten times to each of 600 users, of five teams; users differ beyond their teams."""
+
+    def __init__(self, effect: float) -> None:
+        random = np.random.default_rng(6)
+        self.team, self.user = random.integers(5, size=600), np.repeat(np.arange(600), 12)
+        odds = random.normal(-0.5, 0.8, 4) + effect * random.normal(0, 1, (5, 4))[self.team]
+        odds += random.normal(0, 0.8, (600, 1))
+        self.action = random.integers(4, size=len(self.user))
+        self.took = random.random(len(self.user)) < 1 / (1 + np.exp(-odds[self.user, self.action]))
+        self.new = self.user % 4 == 0
+        self.trained = ~self.new & (np.arange(len(self.user)) % 12 < 9)
+
+    def model(self, folder: Path) -> ActionModel:
+        kinds = np.where(self.took, "TAKEN", "NOT_TAKEN")
+        rows: list[Row] = [
+            (f"u{self.user[n]}", f"a{self.action[n]}", BEGIN + n, kinds[n]) for n in np.flatnonzero(self.trained)
+        ]
+        users = [(f"u{n}", f"t{self.team[n]}") for n in sorted({*self.user[self.trained].tolist()})]
+        model = train(ACTION, snapshot(folder, rows, users), TrainingConfig()).model
+        assert isinstance(model, ActionModel)
+        return model
+
+    def losses(self, model: ActionModel, asked: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+        """Return the log-loss of the model, of each action's rate, and of two rates: the user's too."""
+        took, action = self.took[self.trained], self.action[self.trained]
+        rate = np.bincount(action, took, 4) / np.bincount(action, minlength=4)
+        found = np.zeros((3, int(asked.sum())))
+        for place, n in enumerate(np.flatnonzero(asked).tolist()):
+            past = np.flatnonzero(self.trained & (self.user == self.user[n])).tolist()
+            history = [
+                Interaction(f"a{self.action[at]}", BEGIN + at, "Taken" if self.took[at] else "Viewed") for at in past
+            ]
+            own, expected = self.took[past].sum() + 2, rate[self.action[past]].sum() + 2
+            odds = rate / (1 - rate) * own / expected / ((len(past) + 4 - own) / (len(past) + 4 - expected))
+            chances = model.probabilities(history, {"TEAM": f"t{self.team[self.user[n]]}"}), rate, odds / (1 + odds)
+            for row, chance in enumerate(chances):
+                one = chance[self.action[n]]
+                found[row, place] = -np.log(one if self.took[n] else 1 - one)
+        ours, by_rate, by_both = found.mean(axis=1).tolist()
+        return ours, by_rate, by_both
+
+
+def test_metadata_and_the_own_past_foretell_actions(tmp_path: Path) -> None:
+    offers = Offers(effect=0.8)
+    model = offers.model(tmp_path)
+    ours, rate, _ = offers.losses(model, offers.new)
+    assert ours < 0.98 * rate
+    ours, rate, both = offers.losses(model, ~offers.new & ~offers.trained)
+    assert ours < 0.98 * both < rate
+
+
+def test_metadata_without_an_effect_do_no_harm(tmp_path: Path) -> None:
+    offers = Offers(effect=0.0)
+    model = offers.model(tmp_path)
+    ours, rate, _ = offers.losses(model, offers.new)
+    assert ours < 1.002 * rate
+    ours, _, both = offers.losses(model, ~offers.new & ~offers.trained)
+    assert ours < 1.002 * both
+
+
+@pytest.mark.parametrize("world", CLICKS)
+def test_odd_offers_train_and_answer(tmp_path: Path, world: str) -> None:
+    rows = [(*CLICKS[world](n)[:3], "TAKEN" if n % 3 else "VIEWED") for n in range(1200)]
+    users = [(f"u{n}", f"team-{n}") for n in range(90)]
+    model = train(ACTION, snapshot(tmp_path, rows, users), TrainingConfig()).model
+    history = [Interaction("i1", BEGIN + n, "Taken") for n in range(100_000)]
+    scores = [each.score for each in model.recommend(Query("u1", history=history, user={"TEAM": "team-1"}), None, 5)]
+    assert all(score is not None and 0.0 <= score <= 1.0 for score in scores)
+    assert scores

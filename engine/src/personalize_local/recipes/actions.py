@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Next-Best-Action: the probability that a user takes each action, by counts shrunk towards the average.
+"""Next-Best-Action: the probability that a user takes each action, by rates with partial pooling and metadata.
 
-An action has a probability of its own once it was taken, and not taken, often enough in the latest weeks; the others
-get 0.0 and are explored after them. The odds move by how often the user takes actions, and this action, and by what
-users with the same metadata do.
+Amazon Personalize gives an action a probability of its own once it was taken, and not taken, fifty times each in the
+latest six weeks; the others get 0.0 and are explored after them (developer guide, "Next-Best-Action recipe"). How
+probabilities are made isn't published. Here an action's rate is shrunk towards that of all actions as far as actions
+are alike; metadata, the user, and the user's own past with the action then move its odds: see `action_effects`.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +20,7 @@ from personalize_local.data import arrays
 from personalize_local.data.arrays import Arrays, StringTable
 from personalize_local.data.records import Interaction
 from personalize_local.data.snapshots import Snapshot, Strings
+from personalize_local.recipes.action_effects import MOST_ROWS, Effects, Offers, drawn, fit_effects, fit_tilts
 from personalize_local.recipes.base import Model, Query, Trained
 from personalize_local.recipes.common.rows import Floats, Ints, Mask, hashes
 from personalize_local.recipes.common.topk import Scored
@@ -29,8 +32,10 @@ WINDOW = 42 * 86_400
 """Seconds before the newest interaction that count."""
 MIN_TIMES = 50
 """Times that an action must have been taken, and not taken, for a probability of its own."""
-PRIOR = 10.0
-"""Pseudo-counts of the average in every estimate."""
+MOST_VALUES, LEAST_USERS = 100, 20
+"""Values of metadata that have effects: the most usual ones, of so many users at least."""
+USUAL = (0.6, 0.4)
+"""Spreads of users' effects in models that were trained before there were any."""
 DAY = 86_400.0
 
 
@@ -42,6 +47,7 @@ class ActionModel(Model):
         self.item_ids = StringTable.from_arrays(files, "actions").all()
         self._position = {key: position for position, key in enumerate(self.item_ids.tolist())}
         self._codes: dict[str, int] = facts["codes"]
+        self._effects = Effects(*facts.get("spreads", USUAL))
 
     def recommend(self, query: Query, allowed: Mask | None, limit: int) -> list[Scored]:
         """Return the most likely actions, similar ones by VALUE; then explored ones, in turns from day to day."""
@@ -63,20 +69,13 @@ class ActionModel(Model):
 
     def probabilities(self, history: Sequence[Interaction], user: Mapping[str, object]) -> Floats:
         """[actions] probability that the user takes each; 0.0 for actions with too little data."""
-        base: Floats = self._files["odds"]
-        odds = base + self._tilt(user)
-        usual = self._facts["usual"]
+        odds = self._files["odds"] + self._tilt(user)
         rows = [
             (self._position[row.item_id], taken(row.event_type)) for row in history if row.item_id in self._position
         ]
-        if rows:
-            actions = np.array([row[0] for row in rows])
-            took = np.array([row[1] for row in rows], np.float64)
-            odds = odds + (_odds((took.sum() + PRIOR * usual) / (len(took) + PRIOR)) - _odds(usual))
-            times = np.bincount(actions, minlength=len(base))
-            own = np.bincount(actions, took, len(base))
-            odds = odds + (_odds((own + PRIOR * _chance(base)) / (times + PRIOR)) - base)
-        return np.where(self._files["known"], np.clip(_chance(odds), 1e-6, 1 - 1e-6), 0.0)
+        action, took = np.array(rows, np.int64).reshape(-1, 2).T
+        chance = self._effects.moved(odds, action, took.astype(np.float64))
+        return np.where(self._files["known"], np.clip(chance, 1e-6, 1 - 1e-6), 0.0)
 
     def save(self, directory: Path) -> None:
         arrays.save(directory, self._files, {**self._facts, "family": "actions"})
@@ -118,32 +117,66 @@ def train(snapshot: Snapshot, _spec: RecipeSpec, _config: TrainingConfig) -> Tra
 
 
 def _fit(snapshot: Snapshot, mask: Mask) -> ActionModel:
-    action: Ints = snapshot.item_index[mask].astype(np.int64)
-    took = _took(snapshot)[mask]
-    count = len(snapshot.items)
+    rows = np.flatnonzero(mask)
+    rows, count = rows[drawn(snapshot.user_index[rows].astype(np.int64), MOST_ROWS)], len(snapshot.items)
+    action, took = snapshot.item_index[mask], _took(snapshot)[mask]
     times = np.bincount(action, minlength=count).astype(np.float64)
-    takes = np.bincount(action, took, count)
+    takes = np.bincount(action, took, count).astype(np.float64)
     usual = float((took.sum() + 1.0) / (len(took) + 2.0))
-    base = (takes + PRIOR * usual) / (times + PRIOR)
-    codes: dict[str, int] = {}
-    tilts: list[Floats] = []
-    for name, column in snapshot.user_columns.items():
-        if column.dtype == object:
-            cells = column[snapshot.user_index[mask]]
-            for value in sorted({cell for cell in cells if cell is not None}):
-                of_value = cells == value
-                seen = np.bincount(action[of_value], minlength=count)
-                own = np.bincount(action[of_value], took[of_value], count)
-                codes[f"{name}={value}"] = len(tilts)
-                tilts.append(_odds((own + PRIOR * base) / (seen + PRIOR)) - _odds(base))
+    base = np.asarray(_odds(_pooled(takes, times, usual)), np.float64)
+    known = (takes >= MIN_TIMES) & (times - takes >= MIN_TIMES)
+    codes, columns = _values(snapshot, rows)
+    tilts, effects = np.zeros((len(codes), count)), Effects(*USUAL)
+    if len(rows):
+        user = snapshot.user_index[rows].astype(np.int64)
+        offers = Offers(snapshot.item_index[rows].astype(np.int64), _took(snapshot)[rows], columns)
+        tilts = fit_tilts(offers, base, np.flatnonzero(known), (hashes(snapshot.users) // 10 % 5 == 0)[user])
+        effects = fit_effects(offers.odds(base, tilts), offers.action, user, offers.took)
     files: dict[str, npt.NDArray[Any]] = {
-        "odds": _odds(base),
-        "known": (takes >= MIN_TIMES) & (times - takes >= MIN_TIMES),
+        "odds": base,
+        "known": known,
         "value": _worth(snapshot),
-        "tilt": np.array(tilts) if tilts else np.zeros((0, count)),
+        "tilt": tilts,
         **StringTable.of(snapshot.items.tolist()).arrays("actions"),
     }
-    return ActionModel(files, {"usual": usual, "codes": codes})
+    return ActionModel(files, {"usual": usual, "codes": codes, "spreads": [effects.user, effects.pair]})
+
+
+def _pooled(takes: Floats, times: Floats, usual: float) -> Floats:
+    """[actions] rates, shrunk towards the usual one by how little they differ from it (beta-binomial, by moments)."""
+    seen = times > 0
+    between = float((times[seen] * (takes[seen] / times[seen] - usual) ** 2).sum())
+    chance = usual * (1.0 - usual)
+    spread = (between - int(seen.sum()) * chance) / max(float(times.sum()), 1.0)
+    prior = min(max(chance / max(spread, 1e-9) - 1.0, 1.0), 1000.0)
+    return np.asarray((takes + prior * usual) / (times + prior), np.float64)
+
+
+def _values(snapshot: Snapshot, rows: Ints) -> tuple[dict[str, int], Any]:
+    """Return the column of each value of metadata, by `NAME=value`, and the sparse matrix [rows, values]."""
+    from scipy import sparse  # noqa: PLC0415 — not in the serving process
+
+    users = np.unique(snapshot.user_index[rows])
+    counts: dict[str, int] = {}
+    for name, column in snapshot.user_columns.items():
+        if column.dtype == object:
+            of_column = Counter(value for value in column[users].tolist() if value is not None)
+            counts |= {f"{name}={value}": number for value, number in of_column.items()}
+    usual = sorted(
+        (key for key, number in counts.items() if number >= LEAST_USERS), key=lambda key: (-counts[key], key)
+    )
+    codes = {key: place for place, key in enumerate(usual[:MOST_VALUES])}
+    cells = [
+        (user, codes[key])
+        for name, column in snapshot.user_columns.items()
+        if column.dtype == object
+        for user, value in enumerate(column.tolist())
+        if (key := f"{name}={value}") in codes and value is not None
+    ]
+    of_user = sparse.coo_array(
+        (np.ones(len(cells)), np.array(cells, np.int64).reshape(-1, 2).T), shape=(len(snapshot.users), len(codes))
+    ).tocsr()
+    return codes, of_user[snapshot.user_index[rows]]
 
 
 def _worth(snapshot: Snapshot) -> Floats:
@@ -189,7 +222,3 @@ def _took(snapshot: Snapshot) -> Floats:
 def _odds(chance: Any) -> Any:  # noqa: ANN401 — a number or an array, as it is given
     clipped = np.clip(chance, 1e-6, 1 - 1e-6)
     return np.log(clipped / (1 - clipped))
-
-
-def _chance(odds: Floats) -> Floats:
-    return np.asarray(1.0 / (1.0 + np.exp(-odds)), np.float64)
