@@ -18,9 +18,13 @@ from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.common.topk import Scored, Scores, top_k
 
 COLD = 10.0
-"""Users at which an item's co-occurrence and its categories weigh the same."""
-CONTENT_BOOST = 3.0
-"""What identical categories add to the weight of a neighbour, in multiples of it."""
+"""Users at which an item's neighbours and its categories weigh the same."""
+SOURCES = ("neighbours", "neighbours alike", "alike", "popular")
+"""What a list of similar items mixes: neighbours, those with the item's categories, any such items, what sells."""
+SHARES = (0.3, 0.7, 0.0, 0.0)
+"""Shares of SOURCES where nothing could be held out, and of models that were trained without them."""
+UNSOLD = 0.1
+"""Share of items alike that goes by likeness alone: those that nobody took must be found too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,9 @@ class Settings:
     recipe_type: str
     by_content: bool
     """Whether categories stand in for missing interactions (Similar-Items)."""
-    content_boost: float = CONTENT_BOOST
+    shares: tuple[float, ...] = SHARES
+    """Shares of SOURCES."""
+    cold: float = COLD
 
 
 class ListModel(Model):
@@ -58,22 +64,33 @@ class ListModel(Model):
 
     @classmethod
     def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
-        return cls(Settings(**facts["settings"]), ItemIndex.from_arrays(files), files)
+        settings = {name: value for name, value in facts["settings"].items() if name != "content_boost"}
+        shares = tuple(settings.get("shares", SHARES))
+        return cls(Settings(**{**settings, "shares": shares}), ItemIndex.from_arrays(files), files)
 
     def _scores(self, query: Query) -> Scores:
         """[items] similarity to the query's item and a trace of popularity, -1 for itself; else popularity alone."""
         [item] = self._items.positions([query.item_id or ""])
         if item < 0 or self._near is None:
             return self._popular
-        near = self._near.row(item, len(self._items))
-        near[item] = 0.0
-        if self._content is not None:
-            cold = COLD / (COLD + float(self._files["seen"][item]))
-            similar = self._content.affinity(self._content.profile(np.array([item]), np.ones(1)))
-            similar[item] = 0.0
-            similar /= max(float(np.max(similar)), 1e-12)
-            near *= 1.0 + self.settings.content_boost * similar
-            near = (1.0 - cold) * near / max(float(np.max(near)), 1e-12) + cold * similar
-        scores = 1e-6 * self._popular + near / max(float(near.sum()), 1e-12)
+        shares = np.array(self.settings.shares)
+        sources = self.sources(item, self._near.row(item, len(self._items)))
+        if sources[2].any():
+            cold = self.settings.cold / (self.settings.cold + float(self._files["seen"][item]))
+            shares[2] += cold * shares[:2].sum()
+            shares[:2] *= 1.0 - cold
+        scores: Scores = 1e-6 * self._popular + shares @ sources
         scores[item] = -1.0
         return scores
+
+    def sources(self, item: int, near: Scores) -> npt.NDArray[np.float64]:
+        """[SOURCES, items] what is similar to an item with these neighbours; each adds up to 1, or to 0."""
+        found = np.zeros((len(SOURCES), len(near)))
+        found[0], found[3] = near, self._popular
+        if self._content is not None:
+            alike = self._content.affinity(self._content.profile(np.array([item]), np.ones(1)))
+            found[1], found[2] = near * alike, alike * (self._popular + UNSOLD / len(near))
+        found[:3, item] = 0.0
+        totals: npt.NDArray[np.float64] = found.sum(axis=1, keepdims=True)
+        found /= np.maximum(totals, 1e-12)
+        return found

@@ -2,6 +2,7 @@
 """Training of the lists that are the same for every user: similar, bought together, popular, or growing items."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,19 @@ from personalize_local.recipes.common.item_index import ItemIndex, by_popularity
 from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import WINDOWS, RecipeSpec
-from personalize_local.recipes.related import trending
-from personalize_local.recipes.related.model import CONTENT_BOOST, ListModel, Settings
+from personalize_local.recipes.related import neighbours, trending
+from personalize_local.recipes.related.model import COLD, ListModel, Settings
+from personalize_local.recipes.related.neighbours import KINDS, TOGETHER, Counting
 
 KEPT = 500
 """Neighbours of each item that are kept: as many as one answer may hold."""
 SHRINKAGE, DIMENSIONS = 5.0, 100
 """Co-occurrence that counts half: one shared basket is chance. Similar-Items trusts small counts the more, the more
 dimensions its items' ids have, and categories the more, the more their metadata has; these are the defaults."""
+SURE = 20.0
+"""The same for SIMS, which counts every shared user."""
+COSINE = 0.5
+"""Power of popularity that a popularity_discount_factor of 1 divides by: that of the cosine."""
 DISCOUNT = 0.6
 """Power of an item's popularity that divides its co-purchases: 0 finds what sells anyway, 1 finds chance."""
 PAUSE = 1800
@@ -44,19 +50,23 @@ def fit(snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig
         "popular": popular / max(float(np.sum(popular)), 1e-12),
         "seen": seen.astype(np.int32),
     }
+    settings = Settings(spec.name, spec.recipe_type, by_content=spec.family == "similar")
+    discount = COSINE * float(options.get("popularity_discount_factor", 0.0))
     if spec.family == "similar":
         columns = {name: column[order] for name, column in config.trainable(snapshot.item_columns, "ITEMS").items()}
-        discount = 0.4 + 0.4 * float(options.get("popularity_discount_factor", 0.0))
-        shrinkage = SHRINKAGE * DIMENSIONS / int(options.get("item_id_hidden_dim", DIMENSIONS))
-        files |= Content.of(columns, rows.items).arrays() | _neighbours(_cooccurrence(rows, shrinkage), seen, discount)
+        files |= Content.of(columns, rows.items).arrays()
+        trust = int(options.get("item_id_hidden_dim", DIMENSIONS)) / DIMENSIONS
+        likeness = int(options.get("item_metadata_hidden_dim", DIMENSIONS)) / DIMENSIONS
+        chosen = neighbours.fit(rows, KINDS, Counting(discount, SHRINKAGE / trust))
+        past = ListModel(settings, ItemIndex(snapshot.items[order]), {**files, "popular": chosen.popular})
+        shares = chosen.shares(past.sources) * (1.0, likeness, likeness, 1.0)
+        settings = replace(settings, shares=tuple((shares / shares.sum()).tolist()), cold=COLD / trust)
+        files |= cooccurrence.pruned(chosen.near, KEPT).arrays("near")
     if spec.family == "sims":
-        discount = float(options["popularity_discount_factor"])
-        least = int(options["min_cointeraction_count"])
-        files |= _neighbours(_shared_users(once, least), seen, discount)
+        counting = Counting(discount, SURE, int(options["min_cointeraction_count"]))
+        files |= cooccurrence.pruned(neighbours.fit(rows, TOGETHER, counting).near, KEPT).arrays("near")
     if spec.family == "together":
         files |= _neighbours(_baskets(rows), seen, DISCOUNT)
-    boost = CONTENT_BOOST * int(options.get("item_metadata_hidden_dim", DIMENSIONS)) / DIMENSIONS
-    settings = Settings(spec.name, spec.recipe_type, by_content=spec.family == "similar", content_boost=boost)
     return ListModel(settings, ItemIndex(snapshot.items[order]), files)
 
 
@@ -86,20 +96,6 @@ def _baskets(rows: Rows) -> cooccurrence.Matrix:
     )
     together.data *= together.data / (together.data + SHRINKAGE)
     return together.tocsr()
-
-
-def _cooccurrence(rows: Rows, shrinkage: float) -> cooccurrence.Matrix:
-    """[items, items] how often, and how close together, users took both items, shrunk for little evidence."""
-    counts = cooccurrence.both_ways(cooccurrence.pairs(rows, decay=1.0), backward=1.0)
-    counts.data *= counts.data / (counts.data + shrinkage)
-    return counts
-
-
-def _shared_users(once: Rows, least: int) -> cooccurrence.Matrix:
-    """[items, items] how many users took both items; 0 for fewer than `least`."""
-    shared = cooccurrence.both_ways(cooccurrence.pairs(once, decay=0.0), backward=1.0)
-    shared.data[shared.data < least] = 0.0
-    return shared
 
 
 def _neighbours(counts: cooccurrence.Matrix, seen: Ints, discount: float) -> dict[str, npt.NDArray[Any]]:

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training of Similar-Items and SIMS: the neighbours of an item, by several counts in shares that held-out lists chose.
+
+An item's neighbours follow it (a Markov chain), or were taken near it, by the same users (Linden, Smith and York,
+Amazon.com Recommendations, 2003) or in one basket. Each count becomes the distribution of the other item; what is held
+out within training decides the share of each, as interpolated language models do it (Jelinek and Mercer, 1980). So
+the direction of time counts where it tells something, and popularity and categories where counts are thin.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from personalize_local.recipes.common import cooccurrence
+from personalize_local.recipes.common.cooccurrence import Matrix
+from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
+from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, MIN_LISTS, ideal_gain
+from personalize_local.recipes.related.model import SHARES
+from personalize_local.recipes.user_personalization.training_lists import splits
+
+KINDS = ("next", "near", "shared", "basket")
+"""Counts: what follows within some steps, what is taken within some steps, by the same user, and in one basket."""
+TOGETHER = ("near", "shared", "basket")
+"""The kinds without a direction."""
+MAX_PAIRS = 30_000_000
+"""Pairs of one owner's items that are counted."""
+MAX_ROWS = 100_000
+"""Interactions, of whole users, that shares are chosen on."""
+LISTS, CANDIDATES, WIDTH = 600, 40, 320
+"""Lists of each question, the best items of each source that are candidates, and the most candidates of a list."""
+STEPS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
+"""Shares that are tried."""
+LEAST_GAIN = 1.002
+"""A change of shares must gain so much: a smaller gain is chance."""
+Shares = npt.NDArray[np.float64]
+Sources = npt.NDArray[np.float64]
+"""[sources, items] distributions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How pairs become neighbours."""
+
+    discount: float
+    """Power of popularity that divides the counts of an item: 0 finds what sells anyway, 0.5 the cosine."""
+    shrinkage: float
+    """Count that is worth half: a single pair is chance."""
+    least: int = 0
+    """Users that must share a pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Held-out lists of one question: the candidates by each source, and which of them were taken."""
+
+    scores: npt.NDArray[np.float32]
+    """[lists, candidates, sources]; -1 where a list has fewer candidates."""
+    taken: Mask
+    """[lists, candidates]."""
+    ideal: Floats
+    """[lists] the gain of the best order."""
+
+    def gain(self, shares: Shares) -> float:
+        """Return the mean NDCG; ties count against it."""
+        score = self.scores @ shares.astype(np.float32)
+        score -= 1e-6 * np.abs(score) * self.taken
+        top = np.argpartition(-score, DEPTH, axis=1)[:, :DEPTH]
+        order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1, kind="stable")
+        found = np.take_along_axis(self.taken, np.take_along_axis(top, order, axis=1), axis=1)
+        return float(((found * DISCOUNT).sum(axis=1) / self.ideal).mean())
+
+
+Asked = list[tuple[int, Ints]]
+"""Of each list the item that is asked about, and the items that were taken."""
+
+
+def counted(rows: Rows, kinds: Sequence[str], counting: Counting) -> dict[str, Matrix]:
+    """[items, items] for each kind the distribution of the other item, which may be empty; no item with itself."""
+    found: dict[str, Matrix] = {}
+    if {"next", "near"} & {*kinds}:
+        found["next"] = cooccurrence.pairs(rows, decay=1.0)
+        found["near"] = cooccurrence.both_ways(found["next"], backward=1.0)
+    if "shared" in kinds or counting.least > 1:
+        found["shared"] = _together(rows.user, rows)
+    if "basket" in kinds:
+        found["basket"] = _together(np.cumsum(rows.begins()) - 1, rows)
+    popular = np.maximum(np.bincount(rows.item, minlength=rows.items), 1).astype(np.float64)
+    enough = found["shared"] >= counting.least if counting.least > 1 else None
+    return {kind: _distribution(found[kind], enough, counting, popular) for kind in kinds}
+
+
+def _together(owner: Ints, rows: Rows) -> Matrix:
+    """[items, items] owners of both items; some owners, drawn at random, where there are too many pairs."""
+    taken = sparse.coo_array((np.ones(len(rows), np.float32), (owner, rows.item)), shape=(owner[-1] + 1, rows.items))
+    taken = taken.tocsr()
+    taken.data[:] = 1.0
+    sizes = np.diff(taken.indptr).astype(np.int64)
+    order = np.random.default_rng(18).permutation(np.flatnonzero(sizes > 1))
+    order = order[np.cumsum(sizes[order] ** 2) <= MAX_PAIRS]
+    taken = taken[np.sort(order)]
+    return (taken.T @ taken).tocsr()
+
+
+def _distribution(counts: Matrix, enough: "Matrix | None", counting: Counting, popular: Floats) -> Matrix:
+    counts = counts if enough is None else counts.multiply(enough).tocsr()
+    counts.data *= counts.data / (counts.data + counting.shrinkage)
+    counts.data[counts.indices == np.repeat(np.arange(len(popular)), np.diff(counts.indptr))] = 0.0
+    counts = cooccurrence.scaled(counts, np.ones(len(popular)), popular**-counting.discount)
+    total = np.maximum(np.asarray(counts.sum(axis=1), np.float64).ravel(), 1e-12)
+    return cooccurrence.scaled(counts, 1.0 / total, np.ones(len(popular)))
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The neighbours of all items, and the held-out lists that decide what else a list is made of."""
+
+    near: Matrix
+    """[items, items] neighbours of each item."""
+    popular: Floats
+    """[items] popularity of the past before the held-out lists."""
+    past: Matrix
+    """[items, items] neighbours in that past."""
+    asked: Sequence[Asked]
+    """The held-out lists of each question; empty where there is too little to hold out."""
+
+    def shares(self, sources: Callable[[int, Floats], Sources]) -> Shares:
+        """[sources] the shares with the best lists; `sources`: of an item with its neighbours [items]."""
+        if not self.asked:
+            return np.array(SHARES)
+        return best_shares([lists(each, lambda item: sources(item, _row(self.past, item))) for each in self.asked])
+
+
+def fit(rows: Rows, kinds: Sequence[str], counting: Counting) -> Neighbours:
+    """Choose the share of each kind of neighbours by lists that are held out within the rows, and count them all."""
+    past, asked = held_out(_sampled(rows))
+    if kinds == TOGETHER:
+        asked = asked[-1:]
+    shares = dict.fromkeys(kinds, 1.0 / len(kinds))
+    popular = np.bincount(past.item, minlength=rows.items) / max(len(past), 1)
+    before = counted(past, kinds, counting) if asked else {}
+    if asked:
+
+        def sources(item: int) -> Sources:
+            return np.stack([*(_row(counts, item) for counts in before.values()), popular])
+
+        found = best_shares([lists(each, sources) for each in asked])[:-1]
+        if found.sum():
+            shares = dict(zip(kinds, (found / found.sum()).tolist(), strict=True))
+    used = [kind for kind in kinds if shares[kind] > 0]
+    near = _mixed(counted(rows, used, counting), shares)
+    return Neighbours(near, popular, _mixed(before, shares) if asked else near, asked)
+
+
+def _mixed(matrices: Mapping[str, Matrix], shares: Mapping[str, float]) -> Matrix:
+    first, *others = (matrix * np.float32(shares[kind]) for kind, matrix in matrices.items())
+    return sum(others, start=first).tocsr()
+
+
+def _row(matrix: Matrix, item: int) -> Floats:
+    row = np.zeros(matrix.shape[1])
+    part = slice(matrix.indptr[item], matrix.indptr[item + 1])
+    row[matrix.indices[part]] = matrix.data[part]
+    return row
+
+
+def _sampled(rows: Rows) -> Rows:
+    """Return the rows of some users, MAX_ROWS of them at most."""
+    lengths = np.bincount(rows.user)
+    order = np.random.default_rng(15).permutation(len(lengths))
+    chosen = np.zeros(len(lengths), bool)
+    chosen[order[np.cumsum(lengths[order]) <= MAX_ROWS]] = True
+    return rows.where(chosen[rows.user]) if len(rows) > MAX_ROWS and chosen.any() else rows
+
+
+def held_out(rows: Rows) -> tuple[Rows, list[Asked]]:
+    """Return the past, and lists after it: what follows an item, and what goes into a basket with one.
+
+    A question with too few lists to tell anything is left out.
+    """
+    split = splits(rows)[0]
+    random = np.random.default_rng(16)
+    follows: Asked = []
+    together: Asked = []
+    for row in random.permutation(split.baskets).tolist():
+        stop = int(np.searchsorted(rows.user, rows.user[row], side="right"))
+        end = row + int(np.searchsorted(rows.time[row:stop], rows.time[row], side="right"))
+        basket = np.unique(rows.item[row:end])
+        before = int(rows.item[row - 1]) if row and rows.user[row - 1] == rows.user[row] else -1
+        for asked, item in ((follows, before), (together, int(random.choice(basket)) if len(basket) > 1 else -1)):
+            others = basket[basket != item]
+            if item >= 0 and len(others) and len(asked) < LISTS:
+                asked.append((item, others))
+    return rows.where(split.before), [asked for asked in (follows, together) if len(asked) >= MIN_LISTS]
+
+
+def lists(asked: Asked, sources: Callable[[int], Sources]) -> Lists:
+    """Look up the candidates of each list; `sources`: those of an item."""
+    scores, taken = [], np.zeros((len(asked), WIDTH), bool)
+    for number, (item, others) in enumerate(asked):
+        found = sources(item)
+        most = min(CANDIDATES, found.shape[1] - 1)
+        best = np.unique(np.argpartition(-found, most, axis=1)[:, :most])
+        best = best[best != item][:WIDTH]
+        each = np.full((WIDTH, len(found)), -1.0, np.float32)
+        each[: len(best)] = found[:, best].T
+        scores.append(each)
+        taken[number, : len(best)] = np.isin(best, others)
+    ideal = np.array([ideal_gain(len(others)) for _, others in asked])
+    return Lists(np.stack(scores), taken, ideal)
+
+
+def best_shares(questions: Sequence[Lists]) -> Shares:
+    """[sources] the shares, adding up to 1, with the best lists, each question measured by its best single source."""
+    sources = questions[0].scores.shape[2]
+    alone = np.array([[each.gain(share) for share in np.eye(sources)] for each in questions])
+    best = np.maximum(alone.max(axis=1), 1e-9)
+
+    def gain(shares: Shares) -> float:
+        return float(np.sum([each.gain(shares) for each in questions] / best))
+
+    order = np.argsort(-(alone / best[:, None]).sum(axis=0), kind="stable")
+    shares: Shares = np.eye(sources)[order[0]]
+    reached = gain(shares)
+    for source in [*order, *order]:
+        rest = np.where(np.arange(sources) == source, 0.0, shares)
+        if not rest.sum():
+            continue
+        for step in STEPS:
+            tried = (1.0 - step) * rest / rest.sum()
+            tried[source] = step
+            if gain(tried) > LEAST_GAIN * reached:
+                shares, reached = tried, gain(tried)
+    return shares
