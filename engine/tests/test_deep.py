@@ -19,6 +19,7 @@ from personalize_local.recipes.common.rows import Rows, training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RECIPES
 from personalize_local.recipes.loading import load
+from personalize_local.recipes.ltr.splits import splits
 from personalize_local.recipes.ltr.trees import Rankers
 from personalize_local.recipes.sequence.model import SequenceModel
 from personalize_local.recipes.sequence.network import Batch, Network, TableRows
@@ -29,7 +30,6 @@ from personalize_local.recipes.updating import updated
 from personalize_local.recipes.user_personalization.features import DEEP_NAMES
 from personalize_local.recipes.user_personalization.model import PersonalModel
 from personalize_local.recipes.user_personalization.training import Decisions, PersonalTrainer, SharedCounts
-from personalize_local.recipes.user_personalization.training_lists import splits
 from scipy import sparse
 
 from engine.tests.harness import Aws, EngineHere, until

@@ -13,11 +13,11 @@ from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.loading import load
 from personalize_local.recipes.ltr.boosting import Lists, Plan, boost
 from personalize_local.recipes.ltr.fitting import TrainingList, ideal_gain, sampled_lists
+from personalize_local.recipes.ltr.splits import splits
 from personalize_local.recipes.ltr.trees import Trees
 from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.model import PersonalModel
 from personalize_local.recipes.user_personalization.training import SharedCounts
-from personalize_local.recipes.user_personalization.training_lists import splits
 
 from engine.tests.planted import BEGIN, Row, cycle_rows, snapshot
 

@@ -18,8 +18,8 @@ from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.cooccurrence import Matrix
 from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, MIN_LISTS, ideal_gain
+from personalize_local.recipes.ltr.splits import some_users, splits
 from personalize_local.recipes.related.model import SHARES
-from personalize_local.recipes.user_personalization.training_lists import splits
 
 KINDS = ("next", "near", "shared", "basket")
 """Counts: what follows within some steps, what is taken within some steps, by the same user, and in one basket."""
@@ -135,7 +135,7 @@ class Neighbours:
 
 def fit(rows: Rows, kinds: Sequence[str], counting: Counting) -> Neighbours:
     """Choose the share of each kind of neighbours by lists that are held out within the rows, and count them all."""
-    past, asked = held_out(_sampled(rows))
+    past, asked = held_out(some_users(rows, MAX_ROWS, 15))
     if kinds == TOGETHER:
         asked = asked[-1:]
     shares = dict.fromkeys(kinds, 1.0 / len(kinds))
@@ -164,15 +164,6 @@ def _row(matrix: Matrix, item: int) -> Floats:
     part = slice(matrix.indptr[item], matrix.indptr[item + 1])
     row[matrix.indices[part]] = matrix.data[part]
     return row
-
-
-def _sampled(rows: Rows) -> Rows:
-    """Return the rows of some users, MAX_ROWS of them at most."""
-    lengths = np.bincount(rows.user)
-    order = np.random.default_rng(15).permutation(len(lengths))
-    chosen = np.zeros(len(lengths), bool)
-    chosen[order[np.cumsum(lengths[order]) <= MAX_ROWS]] = True
-    return rows.where(chosen[rows.user]) if len(rows) > MAX_ROWS and chosen.any() else rows
 
 
 def held_out(rows: Rows) -> tuple[Rows, list[Asked]]:

@@ -11,10 +11,11 @@ from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.common.rows import Floats, Ints, Rows
 from personalize_local.recipes.common.topk import top_k
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, MIN_LISTS, TOLERANCE, ideal_gain
+from personalize_local.recipes.ltr.splits import some_users, splits
 from personalize_local.recipes.user_personalization.ease import Weights, blended
 from personalize_local.recipes.user_personalization.features import UserView
 from personalize_local.recipes.user_personalization.model import PersonalModel
-from personalize_local.recipes.user_personalization.training_lists import BasketLists, divided, splits
+from personalize_local.recipes.user_personalization.training_lists import BasketLists, divided
 
 MAX_PAIRS = 200_000_000
 """Most pairs of one user's items that are counted; of more, only some of the users count."""
@@ -61,7 +62,7 @@ def best_share(snapshot: Snapshot, rows: Rows, count: Callable[[Rows], PersonalM
 
     Events change what follows, but not the EASE weights: a small share lets answers follow them.
     """
-    rows = _sampled(rows)
+    rows = some_users(rows, MAX_ROWS, 14)
     split = splits(rows)[0]
     baskets = np.random.default_rng(13).permutation(split.baskets)[:BASKETS]
     if len(baskets) < MIN_LISTS:
@@ -80,15 +81,6 @@ def best_share(snapshot: Snapshot, rows: Rows, count: Callable[[Rows], PersonalM
     less = some[:, [int(mean.argmax())]] - some
     as_good = less.mean(axis=0) <= TOLERANCE * less.std(axis=0) / len(some) ** 0.5
     return SHARES[int(np.flatnonzero(as_good)[0])]
-
-
-def _sampled(rows: Rows) -> Rows:
-    """Return the rows of some users, MAX_ROWS of them at most."""
-    lengths = np.bincount(rows.user)
-    order = np.random.default_rng(14).permutation(len(lengths))
-    chosen = np.zeros(len(lengths), bool)
-    chosen[order[np.cumsum(lengths[order]) <= MAX_ROWS]] = True
-    return rows.where(chosen[rows.user]) if len(rows) > MAX_ROWS and chosen.any() else rows
 
 
 def _gains(view: UserView, chosen: Ints) -> Floats | None:

@@ -10,10 +10,11 @@ from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.common.rows import Rows
 from personalize_local.recipes.ltr.boosting import Plan
 from personalize_local.recipes.ltr.fitting import FOLDS, Fitted, TrainingList, cross_fit
+from personalize_local.recipes.ltr.splits import Split
 from personalize_local.recipes.ltr.trees import Rankers
 from personalize_local.recipes.user_personalization.features import NAMES
 from personalize_local.recipes.user_personalization.model import PersonalModel
-from personalize_local.recipes.user_personalization.training_lists import BasketLists, Split
+from personalize_local.recipes.user_personalization.training_lists import BasketLists
 
 LISTS = (1700, 12_000)
 """Least and most baskets that rankers learn from, within these as many as users: cost grows slower than the data."""

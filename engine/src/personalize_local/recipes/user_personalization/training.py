@@ -21,6 +21,7 @@ from personalize_local.recipes.common.recency_windows import RecencyWindows, spa
 from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
+from personalize_local.recipes.ltr.splits import splits
 from personalize_local.recipes.ltr.trees import Rankers, Trees
 from personalize_local.recipes.popularity import training as popularity_training
 from personalize_local.recipes.popularity.training import Timeline, row_codes
@@ -36,7 +37,6 @@ from personalize_local.recipes.user_personalization.item_statistics import (
 )
 from personalize_local.recipes.user_personalization.model import BACKWARD, FROM, TO, PersonalModel, Settings
 from personalize_local.recipes.user_personalization.rankers import Gain
-from personalize_local.recipes.user_personalization.training_lists import splits
 
 MAX_FOLLOWERS = 300
 """Followers of each item that are kept."""

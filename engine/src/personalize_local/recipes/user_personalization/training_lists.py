@@ -2,7 +2,6 @@
 """What rankers learn from: lists of candidates before users' baskets, made by models that know only the past."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,44 +10,10 @@ from personalize_local.data.snapshots import Column, Snapshot
 from personalize_local.recipes.common import seasons
 from personalize_local.recipes.common.recency_windows import RecencyWindows, WindowCounts, span
 from personalize_local.recipes.common.rows import Ints, Mask, Rows, renumbered
-from personalize_local.recipes.ltr.fitting import MIN_LISTS, TrainingList
+from personalize_local.recipes.ltr.fitting import TrainingList
+from personalize_local.recipes.ltr.splits import Split
 from personalize_local.recipes.user_personalization.features import MIXED, UserView, offset
 from personalize_local.recipes.user_personalization.model import PersonalModel
-
-CUTS = (0.9, 0.8, 0.7, 0.6)
-"""Shares of the rows that are the past: a late cut first, earlier ones where that gives too few lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """The past, which models are made of, and the baskets after it to predict."""
-
-    before: Mask
-    """[rows] the past."""
-    baskets: Ints
-    """[baskets] the first row of each basket to predict."""
-    clock: bool
-    """Whether the past ends at one time for all; else it ends before each user's last basket."""
-
-
-def splits(rows: Rows) -> list[Split]:
-    """Cut the rows by time if enough users go on after the cut; else (times are no clock) before each last basket."""
-    users = int(np.max(rows.user)) + 1
-    first = rows.begins()
-    baskets = np.bincount(rows.user[first], minlength=users)
-    found: list[Split] = []
-    end = int(np.max(rows.time))
-    for share in CUTS:
-        cut = int(np.quantile(rows.time, share, method="lower"))
-        before, between = rows.time <= cut, (rows.time > cut) & (rows.time <= end)
-        old = np.bincount(rows.user[before], minlength=users) > 0
-        after = np.flatnonzero(between & first & old[rows.user])
-        if not found and len(np.unique(rows.user[after])) < max(MIN_LISTS, 0.1 * (baskets > 1).sum()):
-            last = rows.baskets_from_end() == 0
-            return [Split(~last, np.flatnonzero(last & first & (baskets > 1)[rows.user]), clock=False)]
-        found.append(Split(before, after, clock=True))
-        end = cut
-    return found
 
 
 class BasketLists:
