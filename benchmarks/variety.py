@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What variety costs: distinct categories among the first ten and NDCG@10, before and after the re-ranking.
+
+``python -m benchmarks.variety [--test] [--data DIR] [SET…]``. Protocol: one cut in time for the whole shop; what lies
+before it trains, and each known user's first basket after it is asked for. `home` is User-Personalization's list for
+the user; `similar` is Similar-Items' list for one item of that basket (drawn by a hash), whose rest is relevant. The
+campaigns' lists have four times as many items as are shown. Without ``--test`` the cut lies one window of 28 days
+before the test's, and all strengths are shown: the default is chosen there. With it, only the default is measured.
+
+`gap` is the share of the gap that is closed between the distinct categories of the plain lists and the most that
+their candidates have, ten at most. NDCG is paired by user, with a 95 % interval of a bootstrap.
+"""
+
+import argparse
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from personalization.api.diversity import SPREAD, Trait, varied
+from personalization.releases.ranking_metrics import Answer, Bootstrap, discounted_gain, mean
+STRENGTH = 0.3
+from personalize_local.recipes import training
+from personalize_local.recipes.base import Model, Query
+from personalize_local.recipes.config import TrainingConfig
+
+from benchmarks.harness import REPOSITORY
+from benchmarks.protocols import SEED, tables
+from local.demo import sample_data
+from local.evaluation import splitting
+from local.evaluation.files import Tables
+from local.evaluation.pasts import drawn, prepared
+
+K, DAYS, MOST = 10, 28, 1_500
+STRENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+SETS = {
+    "demo": ("CATEGORY_L3", "CATEGORY_L2"),
+    "completejourney-dev": ("CATEGORY_L3", "CATEGORY_L2"),
+    "retail-demo-store": ("CATEGORY_L2", "CATEGORY_L1"),
+    "online-retail": ("",),
+}
+"""The columns that lists are varied by: the default one first; none where items have names only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One list of a campaign, and what was taken."""
+
+    items: Sequence[str]
+    relevant: frozenset[str]
+
+
+def lists(given: Tables, *, test: bool) -> dict[str, list[Asked]]:
+    """The campaigns' lists, by placement."""
+    rows = splitting.of_type(given.interactions, "Purchase")
+    split = splitting.by_time(rows, None, int(rows["TIMESTAMP"].max()), DAYS)  # type: ignore[arg-type]
+    if not test:
+        split = splitting.by_time(split.training, None, split.cut, DAYS)
+    past = prepared(given, split, TrainingConfig())
+    users = drawn(split.tests.keys() & past.active, MOST, SEED)
+    questions = [past.question(user, split.tests[user]) for user in users]
+    config = TrainingConfig(hyperparameters={"tier": "standard"})
+    home = training.train("aws-user-personalization", past.snapshot, config).model
+    found = {"home": [Asked(_listed(home, each.query), each.relevant) for each in questions]}
+    similar = training.train("aws-similar-items", past.snapshot, TrainingConfig()).model
+    known = set(similar.item_ids.tolist())
+    found["similar"] = []
+    for each in questions:
+        seed = min(each.relevant, key=lambda item: zlib.crc32(item.encode()))
+        if seed in known and len(each.relevant) > 1:
+            query = Query(item_id=seed, now=each.query.now)
+            found["similar"].append(Asked(_listed(similar, query, seed), each.relevant - {seed}))
+    return found
+
+
+def _listed(model: Model, query: Query, without: str = "") -> list[str]:
+    allowed: npt.NDArray[np.bool_] | None = None
+    if without:
+        allowed = np.array([item != without for item in model.item_ids.tolist()], dtype=bool)
+    return [each.item_id for each in model.recommend(query, allowed, SPREAD * K)]
+
+
+def traits(given: Tables, column: str) -> dict[str, Trait]:
+    """What a release's default says of each item: its category, and its name if there is one."""
+    items = given.items
+    if items is None:
+        return {}
+    name = next((each for each in ("NAME", "PRODUCT_NAME") if each in items.columns), "")
+    return {
+        row["ITEM_ID"]: Trait(row.get(column) or "", " ".join((row.get(name) or "").lower().split()))
+        for row in items.iter_rows(named=True)
+    }
+
+
+def rows(asked: Sequence[Asked], known: dict[str, Trait], strengths: Sequence[float]) -> Iterator[str]:
+    """One line for each strength."""
+    bootstrap = Bootstrap(len(asked), SEED)
+
+    def distinct(items: Sequence[str]) -> int:
+        return len({known[item].value or item for item in items if item in known})
+
+    before = [discounted_gain(Answer(each.items[:K], each.relevant), K) for each in asked]
+    plain = mean(distinct(each.items[:K]) for each in asked)
+    most = mean(min(K, distinct(each.items)) for each in asked)
+    yield f"{'plain':>9} {plain:9.2f} {'':>7} {mean(before):8.4f}   (of {most:.2f})"
+    for strength in strengths:
+        shown = [varied(each.items, known, K, strength) for each in asked]
+        after = [discounted_gain(Answer(each, one.relevant), K) for each, one in zip(shown, asked, strict=True)]
+        values, base = mean(map(distinct, shown)), mean(before)
+        gain = bootstrap.gain(after, before)
+        closed = (values - plain) / (most - plain) if most > plain else 0.0
+        cost = " ".join(f"{100 * part / base:+.2f}" for part in gain)
+        yield f"{strength:9g} {values:9.2f} {closed:7.0%} {mean(after):8.4f}   {cost} %"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("sets", nargs="*", default=[*SETS], choices=[*SETS], metavar="SET")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--test", action="store_true")
+    given = parser.parse_args()
+    for name in given.sets:
+        folder = given.data / name
+        if name == "demo":
+            folder = REPOSITORY / ".local" / "demo"
+            sample_data.prepare(folder)
+        if not folder.is_dir():
+            print(f"{name}: there is no {folder}")
+            continue
+        with tempfile.TemporaryDirectory(prefix="variety-") as scratch:
+            shop = tables(folder, Path(scratch) / "files")
+            for place, asked in lists(shop, test=given.test).items():
+                for column in SETS[name]:
+                    print(f"\n{name}, {place}, by {column or 'name'}: n = {len(asked):,}, {'test' if given.test else 'validation'}")
+                    print(f"{'strength':>9} {'distinct':>9} {'gap':>7} {'NDCG@10':>8}   change, 95 %")
+                    known = traits(shop, column)
+                    print("\n".join(rows(asked, known, [STRENGTH] if given.test else (0.0, *STRENGTHS))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
