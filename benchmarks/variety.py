@@ -20,14 +20,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from personalization.api.diversity import SPREAD, Trait, varied
+from personalization.api.diversity import SPREAD, Trait, varied, worths
 from personalization.releases.ranking_metrics import Answer, Bootstrap, discounted_gain, mean
-STRENGTH = 0.3
+from personalization.shop.diversity_settings import STRENGTH
 from personalize_local.recipes import training
 from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.config import TrainingConfig
@@ -55,6 +55,7 @@ class Asked:
     """One list of a campaign, and what was taken."""
 
     items: Sequence[str]
+    scores: Sequence[float | None]
     relevant: frozenset[str]
 
 
@@ -69,7 +70,7 @@ def lists(given: Tables, *, test: bool) -> dict[str, list[Asked]]:
     questions = [past.question(user, split.tests[user]) for user in users]
     config = TrainingConfig(hyperparameters={"tier": "standard"})
     home = training.train("aws-user-personalization", past.snapshot, config).model
-    found = {"home": [Asked(_listed(home, each.query), each.relevant) for each in questions]}
+    found = {"home": [Asked(*_listed(home, each.query), each.relevant) for each in questions]}
     similar = training.train("aws-similar-items", past.snapshot, TrainingConfig()).model
     known = set(similar.item_ids.tolist())
     found["similar"] = []
@@ -77,15 +78,16 @@ def lists(given: Tables, *, test: bool) -> dict[str, list[Asked]]:
         seed = min(each.relevant, key=lambda item: zlib.crc32(item.encode()))
         if seed in known and len(each.relevant) > 1:
             query = Query(item_id=seed, now=each.query.now)
-            found["similar"].append(Asked(_listed(similar, query, seed), each.relevant - {seed}))
+            found["similar"].append(Asked(*_listed(similar, query, seed), each.relevant - {seed}))
     return found
 
 
-def _listed(model: Model, query: Query, without: str = "") -> list[str]:
+def _listed(model: Model, query: Query, without: str = "") -> tuple[list[str], list[float | None]]:
     allowed: npt.NDArray[np.bool_] | None = None
     if without:
         allowed = np.array([item != without for item in model.item_ids.tolist()], dtype=bool)
-    return [each.item_id for each in model.recommend(query, allowed, SPREAD * K)]
+    listed = model.recommend(query, allowed, SPREAD * K)
+    return [each.item_id for each in listed], [each.score for each in listed]
 
 
 def traits(given: Tables, column: str) -> dict[str, Trait]:
@@ -112,7 +114,7 @@ def rows(asked: Sequence[Asked], known: dict[str, Trait], strengths: Sequence[fl
     most = mean(min(K, distinct(each.items)) for each in asked)
     yield f"{'plain':>9} {plain:9.2f} {'':>7} {mean(before):8.4f}   (of {most:.2f})"
     for strength in strengths:
-        shown = [varied(each.items, known, K, strength) for each in asked]
+        shown = [varied(each.items, worths(each.scores), known, K, strength) for each in asked]
         after = [discounted_gain(Answer(each, one.relevant), K) for each, one in zip(shown, asked, strict=True)]
         values, base = mean(map(distinct, shown)), mean(before)
         gain = bootstrap.gain(after, before)
@@ -139,7 +141,8 @@ def main() -> None:
             shop = tables(folder, Path(scratch) / "files")
             for place, asked in lists(shop, test=given.test).items():
                 for column in SETS[name]:
-                    print(f"\n{name}, {place}, by {column or 'name'}: n = {len(asked):,}, {'test' if given.test else 'validation'}")
+                    cut = "test" if given.test else "validation"
+                    print(f"\n{name}, {place}, by {column or 'name'}: n = {len(asked):,}, {cut}")
                     print(f"{'strength':>9} {'distinct':>9} {'gap':>7} {'NDCG@10':>8}   change, 95 %")
                     known = traits(shop, column)
                     print("\n".join(rows(asked, known, [STRENGTH] if given.test else (0.0, *STRENGTHS))), flush=True)

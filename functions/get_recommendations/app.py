@@ -28,10 +28,15 @@ if TYPE_CHECKING:
 
 API = Api()
 RELEASES = records.Releases(records.fetch_release)
-FALLBACK = FallbackChain(errors.reason, bestsellers.Bestsellers(bestsellers.fetch).get, time.monotonic)
+ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, lambda: Environment().bucket))
+FALLBACK = FallbackChain(
+    errors.reason,
+    bestsellers.Bestsellers(bestsellers.fetch).get,
+    time.monotonic,
+    lambda shop, ids, columns, left: ITEMS.find(shop, ids, columns, min(item_table.WAIT_SECONDS, left)),
+)
 clients.make_ahead(clients.runtime_once, clients.dynamodb)
 PARALLEL = Parallel()
-ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, lambda: Environment().bucket))
 DESCRIPTION = Path(__file__).with_name("openapi.json")
 DESCRIPTION_SECONDS = 300
 """How long a client may cache the API's description."""

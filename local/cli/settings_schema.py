@@ -24,6 +24,7 @@ FILE = REPOSITORY / "docs" / "settings.schema.json"
 BEYOND: dict[str, dict[str, Any]] = {
     "Schedule": {"properties": {"every": {"pattern": f"^({RATE.pattern}|{CRON.pattern})$"}}},
     "Prices": {"properties": {"as_of": {"pattern": r"^\d{4}-\d{2}(-\d{2})?$"}}},
+    "Diversity": {"type": ["object", "string", "boolean"], "anyOf": [{"type": "object"}, {"enum": ["off", False]}]},
     "Placement": {"oneOf": [{"required": ["recipe"]}, {"required": ["recommender"]}]},
 }
 """What models check by code of their own."""
@@ -47,7 +48,7 @@ def schema() -> dict[str, Any]:
         if model.model_config.get("coerce_numbers_to_str"):
             described["properties"] = with_numbers(described["properties"])
         for key, value in BEYOND.get(name, {}).items():
-            described[key] = merged(described[key], value) if key in described else value
+            described[key] = merged(described[key], value) if isinstance(described.get(key), dict) else value
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **finished(made),

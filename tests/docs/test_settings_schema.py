@@ -23,6 +23,8 @@ GOOD = [
     "filters: {cheap: INCLUDE ItemID WHERE Items.PRICE < $MOST}",
     "schedules: [{name: nightly, every: 'cron(0 3 ? * MON *)'}, {name: weekly, every: rate(7 days)}]",
     "returns: {column: quantity}",
+    "diversity: off",
+    "diversity: 'off'",
     "defaults: {PRICE: 0.5, AGE: unknown}",
 ]
 BAD = [
@@ -46,6 +48,9 @@ BAD = [
     "placements: {home: {recipe: similar-items, limit: 500}}",
     "recommenders: {mine: {use_case: everything}}",
     "schedules: [{name: nightly, every: 5 days}]",
+    "diversity: on",
+    "diversity: often",
+    "diversity: {strength: 2}",
     "schedules: [{every: rate(7 days)}]",
     "- domain",
 ]

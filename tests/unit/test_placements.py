@@ -46,7 +46,7 @@ RELEASE = Release(
     ("PRICE", "CATEGORY_L1"),
     ("SLOT",),
     {"cheap": {"MOST": "number"}, "in": {"CATEGORY": "text"}},
-    placements.record(parse("settings.yaml", SETTINGS).placements, ("PRICE",), ("SLOT",)),  # type: ignore[arg-type]
+    placements.record(parse("settings.yaml", SETTINGS).placements, ("PRICE",), ("SLOT",), {}),  # type: ignore[arg-type]
 )
 
 
@@ -132,7 +132,7 @@ def test_bestsellers_need_no_recipe(slot: str) -> None:
 def test_a_release_keeps_what_personalize_would_not_refuse() -> None:
     home = RELEASE.placements["home"]
     assert (home["metadata"], home["context"]) == (["PRICE"], {"SLOT": "home"})
-    bare: Any = placements.record(parse("settings.yaml", SETTINGS).placements, (), ())
+    bare: Any = placements.record(parse("settings.yaml", SETTINGS).placements, (), (), {})
     assert (bare["home"]["metadata"], bare["home"]["context"]) == ([], {})
 
 

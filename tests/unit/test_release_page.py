@@ -3,7 +3,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from personalization.releases.report import name_column, page, with_lists
+from personalization.releases.report import page, with_lists
+from personalization.shop.diversity_settings import name_column
 
 VOID = {"meta", "br"}
 RECIPE: dict[str, Any] = {

@@ -3,13 +3,13 @@
 
 Maximal marginal relevance (Carbonell and Goldstein, The use of MMR, SIGIR 1998) with diminishing returns in place of
 the largest similarity: what an item is worth falls by a constant factor for each item of its category before it in the
-list, as in submodular re-ranking (Teo et al., Adaptive, personalized diversity for visual discovery, RecSys 2016). The
-relevance is that of the position, since recipes without scores and explored items have no other.
+list, as in submodular re-ranking (Teo et al., Adaptive, personalized diversity for visual discovery, RecSys 2016).
 """
 
-from collections import Counter
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heapreplace
 from math import log2
 from typing import Any, NamedTuple
 
@@ -55,41 +55,58 @@ def read(entry: Mapping[str, Any] | None) -> Diversity | None:
     return Diversity(tuple(entry["by"]), float(entry["strength"]), entry.get("name", ""))
 
 
+def worths(scores: Sequence[float | None]) -> list[float]:
+    """Return what items are worth, never rising down the list: their scores, or without any their positions as in NDCG.
+
+    An explored or unscored item, which stands above its score, is worth as much as the best one below it.
+    """
+    found: list[float] = []
+    for score in reversed(scores):
+        found.append(max(score or 0.0, found[-1] if found else 0.0))
+    if not found or found[-1] > 0:
+        return found[::-1]
+    return [1.0 / log2(place + 2) for place in range(len(scores))]
+
+
 def varied(
-    items: Sequence[str], traits: Mapping[str, Trait], most: int, strength: float, shown: Collection[str] = ()
+    items: Sequence[str],
+    worth: Sequence[float],
+    traits: Mapping[str, Trait],
+    most: int,
+    strength: float,
+    shown: Collection[str] = (),
 ) -> list[str]:
     """Return the best `most` items with variety; the first stays, and nothing moves where nothing is alike.
 
     Args:
-        items: distinct ids, best first.
+        items, worth: distinct ids, best first, and what each is worth, which never rises.
         traits: by id; an item without one is like no other.
         most: how many are returned, if there are so many.
         strength: as in `Diversity`; with 0 nothing but the repeats of a name moves.
         shown: names that are repeats from the beginning.
     """
-    names, counts = set(shown), Counter[str]()
-    fresh: list[tuple[str, Trait, float]] = []
-    repeats: list[str] = []
+    names, repeats = set(shown), list[str]()
+    alike: dict[str, deque[int]] = {}
     for place, item in enumerate(items):
-        trait = traits.get(item, PLAIN)
-        if trait.name and trait.name in names:
+        value, name = traits.get(item, PLAIN)
+        if name and name in names:
             repeats.append(item)
             continue
-        names.add(trait.name)
-        fresh.append((item, trait, 1 / log2(place + 2)))
-    left = 1.0 - strength
+        names.add(name)
+        alike.setdefault(value, deque()).append(place)
+    # Of the items of one value the next one competes; its worth changes only when the one before it is taken.
+    heads = [(-worth[queue[0]], queue[0], 1.0, value) for value, queue in alike.items()]
+    heapify(heads)
     chosen: list[str] = []
-    while fresh and len(chosen) < most:
-        best, worth = 0, -1.0
-        for at, (_, trait, relevance) in enumerate(fresh):
-            if relevance <= worth:
-                break
-            discounted = relevance * left ** counts[trait.value]
-            if discounted > worth:
-                best, worth = at, discounted
-        item, trait, _ = fresh.pop(best)
-        chosen.append(item)
-        if trait.value:
-            counts[trait.value] += 1
+    while heads and len(chosen) < most:
+        _, place, left, value = heads[0]
+        chosen.append(items[place])
+        alike[value].popleft()
+        if not alike[value]:
+            heappop(heads)
+            continue
+        left *= 1.0 - strength if value else 1.0
+        place = alike[value][0]
+        heapreplace(heads, (-left * worth[place], place, left, value))
     # Repeats only fill what nothing else can.
     return [*chosen, *repeats][:most]

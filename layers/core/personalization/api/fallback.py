@@ -3,13 +3,15 @@
 
 campaign → the last good answer for this user → the popular campaign, or for a filtered list user-personalization → the
 bestsellers that the pipeline keeps. Popular lists begin with the bestsellers where the shop has no popular campaign.
-Nothing here knows AWS; times are seconds of a clock that only moves forward.
+A list with variety is re-ranked, if its items' columns are known in time. Nothing here knows AWS; times are seconds of
+a clock that only moves forward.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from personalization.api import diversity
 from personalization.api.lists import NOTHING, POPULAR, Hidden, ListAsk, Predict, suited
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
@@ -33,6 +35,12 @@ REASONS: Mapping[str, str] = {"Promoted item": "promoted", "Exploration": "new",
 
 Best = Callable[[str, float], Sequence[Mapping[str, Any]]]
 """Returns the bestsellers of a shop, best first, as Personalize describes items; empty if no list is known."""
+Columns = Callable[[str, Iterable[str], Sequence[str], float], Mapping[str, Mapping[str, str]]]
+"""Returns columns of a shop's items by id, within so many seconds; unknown items are left out."""
+
+
+def _no_columns(_shop: str, _ids: Iterable[str], _columns: Sequence[str], _seconds: float) -> dict[str, dict[str, str]]:
+    return {}
 
 
 class Memory:
@@ -66,13 +74,19 @@ class FallbackChain:
         why: returns the word for an error of Personalize: throttled, slow, dropped, missing or failing.
         bestsellers: the lists that the pipeline keeps.
         clock: seconds.
+        columns: looks up what variety goes by.
     """
 
     def __init__(
-        self, why: Callable[[PersonalizationError], str], bestsellers: Best, clock: Callable[[], float]
+        self,
+        why: Callable[[PersonalizationError], str],
+        bestsellers: Best,
+        clock: Callable[[], float],
+        columns: Columns = _no_columns,
     ) -> None:
         self._why = why
         self._bestsellers = bestsellers
+        self._columns = columns
         self.now = clock
         self._breaker = Breaker()
         self._memory = Memory()
@@ -113,7 +127,7 @@ class FallbackChain:
         filtered = "filterArn" in ask.parameters
         if predicted.items or filtered:
             self._memory.keep(_key(ask), predicted, started)
-        result = answer(predicted, source, ask)
+        result = answer(self._varied(release.shop, ask, predicted, started), source, ask)
         # An empty list is the right answer if a filter excludes every item, or after the last page.
         if result["items"] or filtered or ask.hidden.shown:
             return result
@@ -182,6 +196,8 @@ class FallbackChain:
         if predicted is None:
             source = source_of(release, BASELINE)
             predicted, because = self._popular(release, ask, predict, started)
+        else:
+            predicted = self._varied(release.shop, ask, predicted, started)
         hidden = ask.hidden.and_also([own] if own else ())
         shown = [item(each, source, because) for each in predicted.items if each["itemId"] not in hidden][:limit]
         result: dict[str, object] = {"recommendationId": predicted.recommendation_id, "items": shown}
@@ -215,6 +231,24 @@ class FallbackChain:
             return self._asked(other, predict, now), because
         except PersonalizationError:
             return Predicted(None, ()), because
+
+    def _varied(self, shop: str, ask: ListAsk, predicted: Predicted, started: float) -> Predicted:
+        """Return the items that the list shows, with variety; the campaign's order if no columns are known in time."""
+        if ask.diversity is None:
+            return predicted
+        items = {str(each["itemId"]): each for each in predicted.items}
+        apart = [*ask.hidden.items, *filter(None, [ask.parameters.get("itemId")])]
+        left = max(0.0, started + BUDGET_SECONDS - self.now())
+        columns = self._columns(shop, [*items, *apart], ask.diversity.columns, left)
+        traits = {item: ask.diversity.trait(values) for item, values in columns.items()}
+        # A name that the page shows already, or that earlier pages showed, is a repeat.
+        shown = {
+            traits[item].name for item in (*items, *apart) if item in traits and (item in ask.hidden or item in apart)
+        }
+        free = [item for item in items if item not in ask.hidden]
+        worth = diversity.worths([items[item].get("score") for item in free])
+        chosen = diversity.varied(free, worth, traits, ask.limit, ask.diversity.strength, shown)
+        return Predicted(predicted.recommendation_id, [items[item] for item in chosen])
 
     def _reason(self, error: PersonalizationError) -> str:
         return error.reason if isinstance(error, _Unasked) else self._why(error)

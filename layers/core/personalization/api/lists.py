@@ -20,6 +20,8 @@ from zlib import crc32
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from personalization.api import diversity
+from personalization.api.diversity import Diversity
 from personalization.core.problems import FieldError, Problem
 from personalization.personalize.runtime import Ask, Predicted, without_metadata
 from personalization.shop import filters
@@ -34,6 +36,8 @@ ANONYMOUS = "nobody-in-particular"
 """The userId of requests without a user, because some recipes and filters require one."""
 MOST_WITH_METADATA = 50
 """The most items of an answer with columns of Items."""
+MOST_VARIED = 100
+"""The longest list that is varied; further ones are no shelf of a page."""
 MOST = 500
 """The most items over all pages, and in one answer of Personalize."""
 _SIGNATURE = 12
@@ -101,6 +105,14 @@ class ListAsk(Ask):
     """Columns of Items in the answer, from the campaign or the table of items."""
     kept: bool = False
     """Whether the stored bestsellers answer, if there are any, and not the campaign."""
+    diversity: Diversity | None = None
+    """How the campaign's items are varied."""
+
+    def room(self, more: int = 0) -> int:
+        """Return how many items the campaign is asked for, so that enough are left of them; `more` may be hidden."""
+        spread = diversity.SPREAD if self.diversity else 1
+        most = MOST_WITH_METADATA if "metadataColumns" in self.parameters else MOST
+        return min(self.limit * spread + len(self.hidden) + more, most)
 
 
 Predict = Callable[[ListAsk], Predicted]
@@ -140,9 +152,22 @@ def listing(
         because = {"code": "similarTo", "itemId": asked.item_id} if recipe == "similar-items" else None
     if recipe == BASELINE and (kept or asked_of == release.campaigns.get(BASELINE)):
         because = POPULAR
-    return suited(
-        release, ListAsk(asked_of, parameters, limit, hidden, because, "popular", scope, _columns(parameters), kept)
-    )
+    question = ListAsk(asked_of, parameters, limit, hidden, because, "popular", scope, _columns(parameters), kept)
+    question = suited(release, question)
+    return varied(question, release.diversity) if recipe == "similar-items" and arn is None else question
+
+
+def varied(ask: ListAsk, entry: Mapping[str, Any] | None) -> ListAsk:
+    """Return the question for a list with variety, as a release has it; a long list stays as it is."""
+    if not entry or ask.limit > MOST_VARIED:
+        return ask
+    return roomy(replace(ask, diversity=diversity.read(entry)))
+
+
+def roomy(ask: ListAsk, more: int = 0) -> ListAsk:
+    """Return the question for enough items; see `ListAsk.room`."""
+    most = max(ask.parameters["numResults"], ask.room(more))
+    return replace(ask, parameters={**ask.parameters, "numResults": most})
 
 
 def after(release: Release, ask: ListAsk, page: dict[str, object]) -> dict[str, object]:
@@ -156,11 +181,7 @@ def after(release: Release, ask: ListAsk, page: dict[str, object]) -> dict[str, 
 
 def without(ask: ListAsk, items: Collection[str]) -> ListAsk:
     """Return the question for the same list without `items`."""
-    hidden = ask.hidden.and_also(items)
-    parameters = dict(ask.parameters)
-    most = MOST_WITH_METADATA if "metadataColumns" in parameters else MOST
-    parameters["numResults"] = max(parameters["numResults"], min(ask.limit + len(hidden), most))
-    return replace(ask, parameters=parameters, hidden=hidden)
+    return roomy(replace(ask, hidden=ask.hidden.and_also(items)))
 
 
 def ranking(release: Release, asked: Ranking, around: Mapping[str, str] | None = None) -> ListAsk:

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from personalization.api import lists
 from personalization.api.fallback import FallbackChain, Source, source_of
-from personalization.api.lists import MOST, MOST_WITH_METADATA, ListAsk, Listing, Predict
+from personalization.api.lists import MOST_WITH_METADATA, ListAsk, Listing, Predict
 from personalization.core import problems
 from personalization.core.errors import PersonalizationError
 from personalization.core.problems import FieldError, Problem
@@ -224,7 +224,7 @@ def _shaped(release: Release, slot: Mapping[str, Any], question: ListAsk, asked:
     if promotions:
         # Only a campaign promotes.
         asked_of = replace(asked_of, kept=False)
-    return lists.suited(release, asked_of)
+    return lists.varied(lists.suited(release, asked_of), slot.get("diversity"))
 
 
 def _promotion(release: Release, promotion: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,11 +247,7 @@ def _roomy(questions: Mapping[str, ListAsk]) -> dict[str, ListAsk]:
     found: dict[str, ListAsk] = {}
     before = 0
     for name, question in questions.items():
-        parameters = dict(question.parameters)
-        most = MOST_WITH_METADATA if "metadataColumns" in parameters else MOST
-        room = min(question.limit + len(question.hidden) + before, most)
-        parameters["numResults"] = max(parameters["numResults"], room)
-        found[name] = replace(question, parameters=parameters)
+        found[name] = lists.roomy(question, before)
         before += question.limit
     return found
 

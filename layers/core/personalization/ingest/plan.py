@@ -162,6 +162,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         batches=trains and any(each.after for each in settings.batch.values()),
         evaluation=_evaluation(drop.shop, lineage, settings) if trains else None,
         placements=settings.placements if trains else {},
+        diversity=settings.diversity,
         recommenders=made,
     )
 

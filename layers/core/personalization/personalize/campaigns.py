@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from personalization.core.status import ACTIVE, UPDATED, Deployment, Progress, is_promoted, progress
-from personalization.shop import filters, placements, recipes
+from personalization.shop import diversity_settings, filters, placements, recipes
 from personalization.shop.campaign_settings import Members
 from personalization.shop.plan import Plan, Promoted
 from personalization.shop.release import RECORD, Value
@@ -162,6 +162,10 @@ def record(
     items = next((schema for schema in schemas if schema.kind == "items"), None)
     shown = items.metadata_columns(100) if items else []
     context = [name for schema in schemas for name in schema.context_columns()]
+    expressions = {filter_.name[start:]: filter_.expression for filter_ in plan.filters}
+    uses = {each.name[start:]: each.recipe_arn for each in plan.recommenders}
+    similar = diversity_settings.record(plan.diversity, None, shown)
+    varied = placements.varied(plan.placements, plan.diversity, shown, expressions, uses)
     numeric = {(schema.kind.upper(), column.name) for schema in schemas for column in schema.columns if column.numeric}
     return {
         "shop": plan.shop,
@@ -183,13 +187,12 @@ def record(
             for each in promoted
         },
         "baselineArn": _baseline(plan, promoted),
-        "filters": [filter_.name[start:] for filter_ in plan.filters],
-        "filterParameters": {
-            filter_.name[start:]: filters.parameters(filter_.expression, numeric) for filter_ in plan.filters
-        },
+        "filters": [*expressions],
+        "filterParameters": {name: filters.parameters(text, numeric) for name, text in expressions.items()},
         "metadataColumns": items.metadata_columns() if items else [],
         "contextColumns": context,
-        "placements": placements.record(plan.placements, shown, context),
+        "placements": placements.record(plan.placements, shown, context, varied),
+        **({"diversity": similar} if similar else {}),
         "datasets": dict(datasets),
     }
 

@@ -18,8 +18,9 @@ from personalization.core.errors import Broken, PersonalizationError, Rejected, 
 from personalization.core.names import dataset_arn
 from personalization.personalize import ensure, runtime, training
 from personalization.personalize.runtime import Ask
-from personalization.releases.report import Report, item_table, name_column
+from personalization.releases.report import Report, item_table
 from personalization.releases.verdicts import Target, Verdict
+from personalization.shop.diversity_settings import name_column
 from personalization.shop.gate_settings import Probe
 from personalization.shop.plan import Part, Plan
 from personalization.shop.release import Record

@@ -4,7 +4,6 @@
 The judging writes the first version. After the promotion, each probed campaign adds its answers.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from personalization.releases.gate import Judgement, Measured
 from personalization.releases.verdicts import Verdict
 from personalization.reports import pages
 from personalization.shop import item_files
+from personalization.shop.diversity_settings import name_column
 from personalization.shop.item_table import ShownItems, Table, fetch
 from personalization.shop.plan import Part
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 Document = Mapping[str, Any]
-NAMES = ("name", "title", "productname", "itemname")
-"""Columns that may name an item, reduced to letters."""
 LOOK_UP_SECONDS = 20.0
 """How long a step may look up columns of items."""
 
@@ -122,11 +120,6 @@ def item_table(s3: "S3Client", bucket: str, shop: str) -> Table | None:
     with suppress(PersonalizationError):
         return item_files.table(s3, bucket, shop)
     return None
-
-
-def name_column(columns: Sequence[str]) -> str | None:
-    plain = {re.sub(r"[^a-z]", "", column.lower()): column for column in columns}
-    return next((plain[name] for name in NAMES if name in plain), None)
 
 
 def document(

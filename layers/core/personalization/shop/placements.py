@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from personalization.shop import diversity_settings, recommenders
 from personalization.shop import filters as filtering
 from personalization.shop.campaign_settings import mapping
+from personalization.shop.diversity_settings import Diversity
 from personalization.shop.release import BASELINE, Value
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
@@ -66,6 +68,8 @@ class Placement(BaseModel):
     because: Because | None = None
     """How the request's item relates to the user: bought, viewed, in the basket, or only similar, the default of
     similar-items. For a recommender it states that the request starts from the item."""
+    diversity: Annotated[Diversity | None, Field(exclude_if=lambda value: value is None)] = None
+    """The placement's own variety; what it leaves out, and the default, are the shop's."""
 
     @field_validator("context")
     @classmethod
@@ -105,11 +109,17 @@ def find_errors(settings: Mapping[Any, Any], recipes: Collection[str], filters: 
     return found
 
 
-def record(placements: Mapping[str, Placement], columns: Collection[str], context: Collection[str]) -> dict[str, Value]:
+def record(
+    placements: Mapping[str, Placement],
+    columns: Collection[str],
+    context: Collection[str],
+    varied: Mapping[str, Mapping[str, Value]],
+) -> dict[str, Value]:
     """Return the placements in the release record's format, by the API's names.
 
     Args:
         placements: by name.
+        varied: the variety of those that have any, in that format; see `varied`.
         columns, context: the columns of Items that answers can show, and those of Interactions that a request may give;
             Personalize refuses others.
     """
@@ -129,8 +139,36 @@ def record(placements: Mapping[str, Placement], columns: Collection[str], contex
             entry["metadata"] = [name for name in each.metadata if name in columns]
         if each.recipe == "similar-items" or each.because:
             entry["because"] = each.because or "similarTo"
+        if name in varied:
+            entry["diversity"] = varied[name]
         entries[name] = entry
     return entries
+
+
+def varied(
+    placements: Mapping[str, Placement],
+    diversity: Diversity,
+    columns: Collection[str],
+    filters: Mapping[str, str],
+    uses: Mapping[str, str],
+) -> dict[str, Mapping[str, Value]]:
+    """Return the variety of the placements that have any, in the release record's format.
+
+    Args:
+        placements, diversity: the settings.
+        columns: the columns of Items that answers can show.
+        filters, uses: filter expressions and recommenders' recipes, by name.
+    """
+    found: dict[str, Mapping[str, Value]] = {}
+    for name, each in placements.items():
+        given: dict[str, object] = {"recipe": each.recipe, "promotions": each.promotions}
+        if diversity_settings.fixed(given, filters.get(each.filter or "")):
+            continue
+        if each.recommender and recommenders.is_popular(uses.get(each.recommender), unknown=each.diversity is None):
+            continue
+        if entry := diversity_settings.record(diversity, each.diversity, columns):
+            found[name] = entry
+    return found
 
 
 def _wrong(placement: Mapping[Any, Any], recipes: Collection[str], filters: Mapping[str, str]) -> Iterator[str]:
@@ -143,6 +181,10 @@ def _wrong(placement: Mapping[Any, Any], recipes: Collection[str], filters: Mapp
         yield f"context: {recipe} does not look at it"
     if "because" in placement and recipe in {"user-personalization", "popularity-count"}:
         yield f"because: is about the item that similar-items starts from, and {recipe} has none"
+    if mapping(given := placement.get("diversity")) and mapping(given).get("enabled", True):
+        own = placement.get("filter")
+        if why := diversity_settings.fixed(placement, filters.get(own) if isinstance(own, str) else None):
+            yield f"diversity: {why}: leave it out"
     if placement.get("metadata") and isinstance(limit, int) and limit > MOST_WITH_METADATA:
         yield f"metadata: Personalize shows it for a limit of {MOST_WITH_METADATA} items at most"
     yield from _filtered("", placement, filters, complete=False)

@@ -74,6 +74,8 @@ _USES: Mapping[UseCase, _Use] = {
     "most-viewed": _Use("aws-ecomm-popular-items-by-views", "View"),
 }
 
+_POPULAR: tuple[UseCase, ...] = ("best-sellers", "most-viewed")
+
 
 def find_errors(settings: Mapping[Any, Any]) -> list[str]:
     """Return contradictions in a settings file, each with its place."""
@@ -82,9 +84,18 @@ def find_errors(settings: Mapping[Any, Any]) -> list[str]:
     for slot, placement in mapping(settings.get("placements")).items():
         name = mapping(placement).get("recommender")
         shows = isinstance(name, str) and mapping(placement).get("metadata")
+        own = mapping(mapping(placement).get("diversity"))
+        use = mapping(made.get(name)).get("use_case") if isinstance(name, str) else None
+        if own and own.get("enabled", True) and use in _POPULAR:
+            found.append(f"placements.{slot}.diversity: the recommender {name} shows what is popular, as it is")
         if shows and name in made and not mapping(made[name]).get("metadata"):
             found.append(f"placements.{slot}.metadata: the recommender {name} shows it only with metadata: true")
     return found
+
+
+def is_popular(recipe: str | None, *, unknown: bool) -> bool:
+    """Return whether a recommender of this recipe (an ARN) shows what is popular; `unknown` without a recipe."""
+    return unknown if recipe is None else recipe.endswith(tuple(_USES[each].recipe for each in _POPULAR))
 
 
 def possible(

@@ -226,6 +226,7 @@ def read_release(record: Mapping[str, Any]) -> Release:
         context_columns=tuple(record.get("contextColumns", ())),
         filter_parameters=record.get("filterParameters", {}),
         placements=record.get("placements", {}),
+        diversity=record.get("diversity"),
         # Entries of older releases lack it.
         without_metadata=frozenset(
             each["arn"] for each in record["campaigns"].values() if each.get("metadata") is False

@@ -43,6 +43,8 @@ class Release:
     """Kinds of the filters' parameters, by filter; older filters are not listed."""
     placements: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The shop's placements by name; see `placements.record`."""
+    diversity: Mapping[str, Any] | None = None
+    """The variety of similar items; see `diversity_settings.record`. Older releases have none."""
     without_metadata: frozenset[str] = frozenset()
     """ARNs of campaigns without metadata, which refuse requests for columns of Items."""
 

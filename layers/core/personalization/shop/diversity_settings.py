@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The setting `diversity`: variety in lists, for the shop and for each placement."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+
+from personalization.shop.file_settings import ColumnName
+from personalization.shop.release import Value
+
+STRENGTH = 0.3
+"""The default strength: half of the gap to ten categories among ten items, for less than 1 % of NDCG
+(benchmarks/variety.py)."""
+CATEGORIES = ("CATEGORY_L3", "CATEGORY_L2", "CATEGORY_L1", "CATEGORY")
+"""The columns that lists are varied by without `by`: of each item the first that is not empty."""
+NAMES = ("name", "title", "productname", "itemname")
+"""Columns that may name an item, reduced to letters."""
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_AGAIN = re.compile(r"\bINCLUDE\b[^|]*\bInteractions\.\w+\s+(?!NOT\b)", re.IGNORECASE)
+
+
+class Diversity(BaseModel):
+    """Variety in lists; `off` is short for `{enabled: false}`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: StrictBool = True
+    """Whether lists are varied."""
+    by: ColumnName | None = None
+    """The column of Items whose repeats count for less; the most specific category by default."""
+    strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    """The share of its worth that an item loses for each item of the same value before it: 0.3 by default; with 0 only
+    repeats of a name are left out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _off(cls, given: object) -> object:
+        # YAML reads `off` as false.
+        return {"enabled": False} if given is False or given == "off" else given
+
+
+def name_column(columns: Collection[str]) -> str | None:
+    """Return the column with items' names."""
+    plain = {re.sub(r"[^a-z]", "", column.lower()): column for column in columns}
+    return next((plain[name] for name in NAMES if name in plain), None)
+
+
+def record(shop: Diversity, own: Diversity | None, columns: Collection[str]) -> Mapping[str, Value] | None:
+    """Return the variety of a list in the release record's format; None without any.
+
+    Args:
+        shop, own: the shop's setting, and the placement's, which takes precedence.
+        columns: those of Items that answers can show; others are left out.
+    """
+    if not (own or shop).enabled:
+        return None
+    chosen = (own and own.by) or shop.by
+    strength = next((each.strength for each in (own, shop) if each and each.strength is not None), STRENGTH)
+    by = [name for name in ([chosen] if chosen else CATEGORIES) if name in columns]
+    name = name_column(columns)
+    if not by and not name:
+        return None
+    return {"by": by, "strength": f"{strength:g}", **({"name": name} if name else {})}
+
+
+def fixed(placement: Mapping[str, Any], expression: str | None) -> str | None:
+    """Return why a placement (by its settings' names) shows its list as it is; None if it may vary.
+
+    Args:
+        placement: with `recipe` and `promotions`.
+        expression: that of its filter, if it has one.
+    """
+    if placement.get("recipe") == "popularity-count":
+        return "popularity-count shows what sells, in the order of sales"
+    if placement.get("promotions"):
+        return "Personalize places promoted items, and they stay there"
+    if expression and _AGAIN.search(_QUOTED.sub("", expression)):
+        return "its filter includes what the user has had before, which repeats itself"
+    return None

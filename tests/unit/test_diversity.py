@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Variety: the re-ranking itself, and what a release and an answer make of it."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from personalization.api import lists
+from personalization.api import placements as placing
+from personalization.api.diversity import Trait, varied, worths
+from personalization.api.fallback import FallbackChain
+from personalization.api.lists import ListAsk, Listing
+from personalization.api.placements import PageBody, Parallel
+from personalization.core.errors import Rejected, RetryLater
+from personalization.personalize.runtime import Predicted
+from personalization.shop import placements
+from personalization.shop.release import Release
+from personalization.shop.settings import parse
+
+TRAITS = st.builds(Trait, st.sampled_from(["", "a", "b", "c"]), st.sampled_from(["", "x", "y", "z"]))
+LISTS = st.lists(TRAITS, max_size=30)
+STRENGTHS = st.floats(0, 1)
+
+
+def ids(traits: list[Trait]) -> dict[str, Trait]:
+    return {f"i{place}": trait for place, trait in enumerate(traits)}
+
+
+def of(known: dict[str, Trait], most: int, strength: float) -> list[str]:
+    return varied([*known], worths([None] * len(known)), known, most, strength)
+
+
+@given(LISTS, st.integers(1, 40), STRENGTHS)
+def test_a_list_is_filled_from_its_candidates_and_begins_as_before(
+    traits: list[Trait], most: int, strength: float
+) -> None:
+    known = ids(traits)
+    found = of(known, most, strength)
+    assert len(found) == len(set(found)) == min(most, len(known))
+    assert set(found) <= set(known)
+    assert found[:1] == [*known][:1]
+    assert found == of(known, most, strength)
+
+
+@given(LISTS, st.integers(1, 40), STRENGTHS)
+def test_what_is_alike_keeps_its_order(traits: list[Trait], most: int, strength: float) -> None:
+    known = {item: trait._replace(name="") for item, trait in ids(traits).items()}
+    found = of(known, most, strength)
+    for value in {trait.value for trait in known.values()}:
+        alike = [item for item in known if known[item].value == value]
+        assert [item for item in found if item in alike] == alike[: sum(item in alike for item in found)]
+
+
+@given(st.integers(0, 30), st.integers(1, 40), STRENGTHS)
+def test_nothing_moves_where_nothing_is_alike(length: int, most: int, strength: float) -> None:
+    known = ids([Trait(f"v{place}" if place % 2 else "", f"n{place}" if place % 3 else "") for place in range(length)])
+    assert of(known, most, strength) == [*known][:most]
+
+
+@given(LISTS, st.integers(1, 40))
+def test_without_strength_only_repeats_of_names_move(traits: list[Trait], most: int) -> None:
+    known = {item: trait._replace(name="") for item, trait in ids(traits).items()}
+    assert of(known, most, 0.0) == [*known][:most]
+
+
+@given(LISTS, st.integers(1, 40), STRENGTHS)
+def test_a_name_comes_again_only_where_nothing_else_is_left(traits: list[Trait], most: int, strength: float) -> None:
+    known = ids(traits)
+    found = of(known, most, strength)
+    names = Counter(known[item].name for item in found if known[item].name)
+    if max(names.values(), default=0) > 1:
+        assert {known[item].name for item in known if item not in found} <= {*names}
+        assert not [item for item in known if item not in found and not known[item].name]
+
+
+def test_full_strength_shows_each_value_once_before_any_twice() -> None:
+    known = ids([Trait(value) for value in "aaabbc"])
+    assert "".join(known[item].value for item in of(known, 6, 1.0)) == "abcaab"
+
+
+def test_a_third_milk_gives_way_to_a_bread_that_is_worth_nearly_as_much() -> None:
+    known = {"milk-1": Trait("milk"), "milk-2": Trait("milk"), "milk-3": Trait("milk"), "bread": Trait("bread")}
+    assert varied([*known], [0.9, 0.8, 0.5, 0.4], known, 3, 0.3) == ["milk-1", "milk-2", "bread"]
+    assert varied([*known], [0.9, 0.8, 0.5, 0.2], known, 3, 0.3) == ["milk-1", "milk-2", "milk-3"]
+
+
+def test_the_best_size_stands_for_a_product() -> None:
+    known = {"s": Trait("", "t-shirt"), "m": Trait("", "t-shirt"), "hat": Trait("", "hat"), "sun": Trait("", "sunhat")}
+    assert of(known, 3, 0.3) == ["s", "hat", "sun"]
+    assert of(known, 4, 0.3) == ["s", "hat", "sun", "m"]
+    assert varied([*known], worths([None] * 4), known, 3, 0.3, {"hat"}) == ["s", "sun", "m"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "found"),
+    [
+        ([0.4, 0.3, 0.1], [0.4, 0.3, 0.1]),
+        # A new item that Personalize explores stands above its score.
+        ([0.4, 0.001, 0.1], [0.4, 0.1, 0.1]),
+        ([None, 0.2, None], [0.2, 0.2, 0.0]),
+        ([], []),
+    ],
+)
+def test_worth_falls_as_the_campaigns_order_does(scores: list[float | None], found: list[float]) -> None:
+    assert worths(scores) == found
+
+
+@pytest.mark.parametrize("scores", [[None, None], [0.0, 0.0]])
+def test_without_scores_positions_say_what_an_item_is_worth(scores: list[float | None]) -> None:
+    first, second = worths(scores)
+    assert first > second > 0
+
+
+SETTINGS = """
+recipes: [user-personalization, similar-items]
+filters:
+  again: INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")
+  new: INCLUDE ItemID WHERE Interactions.event_type NOT IN ("Purchase")
+  soups: INCLUDE ItemID WHERE Items.CATEGORY_L1 IN ("INCLUDE Interactions.X IN") | EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")
+recommenders:
+  best: {use_case: best-sellers}
+  together: {use_case: frequently-bought-together}
+diversity: {strength: 0.5}
+placements:
+  home: {recipe: user-personalization, limit: 3}
+  again: {recipe: user-personalization, filter: again}
+  new: {recipe: user-personalization, filter: new}
+  soups: {recipe: user-personalization, filter: soups}
+  pushed: {recipe: user-personalization, promotions: [{percent: 50, filter: soups}]}
+  top: {recipe: popularity-count}
+  basket: {recipe: similar-items, because: becauseYouBought, limit: 2, diversity: {by: BRAND}}
+  plain: {recipe: similar-items, diversity: off}
+  best: {recommender: best}
+  together: {recommender: together}
+  mine: {recommender: mine}
+  mine-varied: {recommender: mine, diversity: {strength: 1}}
+"""  # noqa: E501
+COLUMNS = ("NAME", "PRICE", "CATEGORY_L1", "CATEGORY_L2", "BRAND")
+
+
+def of_settings(text: str = SETTINGS, columns: Sequence[str] = COLUMNS) -> dict[str, Any]:
+    """The variety of placements in the release."""
+    settings = parse("settings.yaml", text)
+    uses = {name: f"arn:recipe/{each.recipe}" for name, each in settings.recommenders.items()}
+    return {**placements.varied(settings.placements, settings.diversity, columns, settings.filters, uses)}
+
+
+def test_what_repeats_itself_sells_or_is_placed_is_never_varied() -> None:
+    found = of_settings()
+    assert [*found] == ["home", "new", "soups", "basket", "together", "mine-varied"]
+    assert found["home"] == {"by": ["CATEGORY_L2", "CATEGORY_L1"], "strength": "0.5", "name": "NAME"}
+    assert found["basket"] == {"by": ["BRAND"], "strength": "0.5", "name": "NAME"}
+    assert found["mine-varied"]["strength"] == "1"
+
+
+def test_a_shop_without_categories_goes_by_names_and_one_without_names_by_nothing() -> None:
+    assert of_settings(columns=["TITLE", "PRICE"])["home"] == {"by": [], "strength": "0.5", "name": "TITLE"}
+    assert of_settings(columns=["PRICE"]) == {}
+    assert [*of_settings(SETTINGS.replace("{strength: 0.5}", "off"))] == ["basket", "mine-varied"]
+
+
+@pytest.mark.parametrize(
+    ("placement", "reason"),
+    [
+        ("recipe: popularity-count, diversity: {strength: 1}", ": popularity-count shows what sells"),
+        ("recommender: best, diversity: {by: BRAND}", ": the recommender best shows what is popular"),
+        ("recipe: user-personalization, filter: again, diversity: {by: X}", ": its filter includes what"),
+        ("recipe: user-personalization, diversity: {strength: 2}", ".strength: must be less than or"),
+        ("recipe: user-personalization, diversity: {by: brand}", ".by: must be a column's name"),
+        ("recipe: user-personalization, diversity: often", ": must be settings"),
+        (
+            "recipe: user-personalization, diversity: {strenght: 1}",
+            ".strenght is not a setting (did you mean strength?",
+        ),
+    ],
+)
+def test_contradictions_are_told(placement: str, reason: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        parse("settings.yaml", f"{SETTINGS}  a: {{{placement}}}\n")
+    assert f"placements.a.diversity{reason}" in refused.value.reason
+
+
+def test_json_may_say_off_as_well() -> None:
+    assert not parse("settings.json", '{"diversity": "off"}').diversity.enabled
+    assert not parse("settings.json", '{"diversity": false}').diversity.enabled
+
+
+SHELVES = ["Milk", "Milk", "Bread", "Milk", "Eggs", "Bread"]
+CATALOGUE = {
+    f"i{place}": {"CATEGORY_L2": SHELVES[place % 6], "NAME": f"n{place - place % 8 // 7}"} for place in range(200)
+}
+RELEASE = Release(
+    "demo",
+    "t",
+    "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo",
+    {"similar-items": "arn:similar", "user-personalization": "arn:personal"},
+    {"new": "arn:new"},
+    ("NAME",),
+    placements=placements.record(parse("settings.yaml", SETTINGS).placements, COLUMNS, (), of_settings()),  # type: ignore[arg-type]
+    diversity={"by": ["CATEGORY_L2"], "strength": "1", "name": "NAME"},
+)
+
+
+class World:
+    """A campaign that likes the first items best, and a table of items."""
+
+    def __init__(self, *, fails: bool = False, knows: bool = True) -> None:
+        self.fails, self.knows, self.asked = fails, knows, list[ListAsk]()
+        self.chain = FallbackChain(lambda _: "slow", lambda _shop, _now: [], lambda: 0.0, self.columns)
+
+    def columns(
+        self, _shop: str, ids: Iterable[str], columns: Sequence[str], _left: float
+    ) -> dict[str, dict[str, str]]:
+        known = CATALOGUE if self.knows else {}
+        return {
+            item: {name: known[item][name] for name in columns if name in known[item]} for item in ids if item in known
+        }
+
+    def predict(self, ask: ListAsk) -> Predicted:
+        self.asked.append(ask)
+        if self.fails:
+            raise RetryLater("arn:similar", "no answer")
+        return Predicted("RID", [{"itemId": f"i{each}"} for each in range(ask.parameters["numResults"])])
+
+    def similar(self, release: Release = RELEASE, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a request
+        ask = lists.listing(release, "similar-items", Listing(itemId="i39", **asked))
+        answer: dict[str, Any] = lists.after(release, ask, self.chain.fill(release, ask, self.predict))
+        return answer
+
+
+def shown(answer: dict[str, Any]) -> list[str]:
+    return [each["itemId"] for each in answer["items"]]
+
+
+def test_similar_items_are_asked_for_fourfold_and_shown_with_variety() -> None:
+    world = World()
+    assert shown(world.similar(limit=4)) == ["i0", "i2", "i4", "i1"]
+    assert world.asked[0].parameters["numResults"] == 16
+    assert shown(world.similar(limit=200)) == [f"i{place}" for place in range(200)]
+    assert shown(World(knows=False).similar(limit=3)) == ["i0", "i1", "i2"]
+
+
+def test_a_campaign_with_metadata_is_asked_for_fifty_at_most() -> None:
+    world = World()
+    world.similar(limit=25)
+    assert world.asked[0].parameters["numResults"] == 50
+    world.similar(replace(RELEASE, without_metadata=frozenset({"arn:similar"})), limit=25)
+    assert world.asked[1].parameters["numResults"] == 100
+
+
+def test_an_older_release_answers_as_before() -> None:
+    world = World()
+    assert shown(world.similar(replace(RELEASE, diversity=None), limit=3)) == ["i0", "i1", "i2"]
+    assert world.asked[0].parameters["numResults"] == 3
+
+
+def test_pages_show_every_item_once_and_no_name_again_before_the_others() -> None:
+    world, pages, following = World(), list[list[str]](), None
+    for _ in range(5):
+        answer = world.similar(limit=4, **({"next": following} if following else {}))
+        pages.append(shown(answer))
+        following = answer["next"]
+    every = [item for page in pages for item in page]
+    assert len({*every}) == 20
+    assert len({CATALOGUE[item]["NAME"] for item in every}) == 20
+    assert all(len({CATALOGUE[item]["CATEGORY_L2"] for item in page}) == 3 for page in pages[:3])
+
+
+def test_the_page_of_an_item_shows_it_in_no_other_size() -> None:
+    world = World()
+    assert "i7" not in shown(world.similar(limit=8, excludeItemIds=("i6",)))
+
+
+def test_the_last_good_answer_is_varied_as_well() -> None:
+    world = World()
+    first = shown(world.similar(limit=4))
+    world.fails = True
+    again = world.similar(limit=4)
+    assert (shown(again), again["items"][0]["source"]) == (first, "cache")
+
+
+def test_placements_of_a_page_share_neither_items_nor_names() -> None:
+    world = World()
+    sent = PageBody(placements=["home", "basket", "new"], itemId="i9")
+    asks = placing.slots(RELEASE, sent, {"userId": "u"}, {})
+    found: Any = placing.page(world.chain, RELEASE, asks, world.predict, Parallel())["placements"]
+    items = [item for each in found for item in shown(each)]
+    assert len(items) == 3 + 2 + 12
+    assert len({CATALOGUE[item]["NAME"] for item in items}) == len(items)
+    assert shown(found[0]) == ["i0", "i2", "i4"]
