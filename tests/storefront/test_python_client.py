@@ -17,11 +17,11 @@ import pytest
 from tests.docs.pages import ROOT, read
 
 if TYPE_CHECKING:
-    from storefront.client.python.shop_client import ApiError, ShopClient, event
+    from storefront.client.python.shop_client import ApiError, ShopClient, event, origin
 else:
     # Pytest's `storefront` is the folder of these tests.
     told = runpy.run_path(str(ROOT / "storefront/client/python/shop_client/__init__.py"))
-    ApiError, ShopClient, event = told["ApiError"], told["ShopClient"], told["event"]
+    ApiError, ShopClient, event, origin = (told[name] for name in ("ApiError", "ShopClient", "event", "origin"))
 
 Reply = tuple[int, dict[str, str], bytes]
 PATHS = json.loads(read("functions/get_recommendations/openapi.json"))["paths"]
@@ -102,6 +102,14 @@ def test_a_page_is_asked_for_in_one_call(api: Api) -> None:
     ((method, path, _, body),) = api.asked
     assert (method, path) == ("POST", "/v1/shops/my%20shop/users/u%201/placements")
     assert body == {"placements": ["home"], "itemId": "i9", "excludeItemIds": ["i8"]}
+
+
+def test_an_event_says_from_which_answer_it_came_and_what_was_shown(api: Api) -> None:
+    api.replies = [reply(200, LIST)]
+    answer = client(api).recommend("u")
+    bought = event("Purchase", itemId="i1", **origin(answer))
+    assert (bought["recommendationId"], bought["impression"]) == ("RID-1", ["i1"])
+    assert origin({"recommendationId": None, "items": []}) == {}
 
 
 def test_every_call_is_a_route_of_the_api(api: Api) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 from pathlib import Path
 
 import polars as pl
@@ -55,5 +56,11 @@ def test_a_table_has_as_many_files_as_it_needs(size: int, shards: int | None) ->
 
 def test_columns_are_shown_as_they_are_wanted() -> None:
     table = Table("v", 1, ("PRICE", "NAME"))
-    assert item_table.shown(table, {"0": "1.29", "1": "Milk"}, ("NAME", "COLOUR")) == {"NAME": "Milk"}
+    files = {
+        item_table.document_key("demo"): json.dumps(table.as_json()).encode(),
+        item_table.shard_key("demo", "v", 0): item_table.pack([item_table.line("milk", {0: "1.29", 1: "Milk"})]),
+    }
+    items = item_table.ShownItems(files.get)
+    for _ in range(2):
+        assert items.find("demo", ["milk", "bread"], ("NAME", "COLOUR"), 5.0) == {"milk": {"NAME": "Milk"}}
     assert item_table.read(table.as_json()) == table

@@ -10,11 +10,13 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heapreplace
-from math import log2
-from typing import Any, NamedTuple
+from typing import Any
 
-SPREAD = 4
+SPREAD = 3
 """How many times as many items a campaign is asked for as are shown."""
+Trait = tuple[str, str]
+"""What is alike in items: the value and the name; an empty text is like no other."""
+PLAIN: Trait = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +36,12 @@ class Diversity:
 
     def trait(self, columns: Mapping[str, str]) -> "Trait":
         """Return what an item's columns say of it."""
-        value = next((columns[name] for name in self.by if columns.get(name)), "")
-        return Trait(value, " ".join(columns.get(self.name, "").lower().split()))
-
-
-class Trait(NamedTuple):
-    """What is alike in items; an empty text is like no other."""
-
-    value: str = ""
-    name: str = ""
-
-
-PLAIN = Trait()
+        for column in self.by:
+            if value := columns.get(column):
+                break
+        else:
+            value = ""
+        return value, columns.get(self.name, "").lower()
 
 
 def read(entry: Mapping[str, Any] | None) -> Diversity | None:
@@ -56,7 +52,7 @@ def read(entry: Mapping[str, Any] | None) -> Diversity | None:
 
 
 def worths(scores: Sequence[float | None]) -> list[float]:
-    """Return what items are worth, never rising down the list: their scores, or without any their positions as in NDCG.
+    """Return what items are worth, never rising down the list: their scores, or without any their reciprocal ranks.
 
     An explored or unscored item, which stands above its score, is worth as much as the best one below it.
     """
@@ -65,7 +61,7 @@ def worths(scores: Sequence[float | None]) -> list[float]:
         found.append(max(score or 0.0, found[-1] if found else 0.0))
     if not found or found[-1] > 0:
         return found[::-1]
-    return [1.0 / log2(place + 2) for place in range(len(scores))]
+    return [1.0 / rank for rank in range(1, len(scores) + 1)]
 
 
 def varied(

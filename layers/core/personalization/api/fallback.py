@@ -243,7 +243,7 @@ class FallbackChain:
         traits = {item: ask.diversity.trait(values) for item, values in columns.items()}
         # A name that the page shows already, or that earlier pages showed, is a repeat.
         shown = {
-            traits[item].name for item in (*items, *apart) if item in traits and (item in ask.hidden or item in apart)
+            traits[item][1] for item in (*items, *apart) if item in traits and (item in ask.hidden or item in apart)
         }
         free = [item for item in items if item not in ask.hidden]
         worth = diversity.worths([items[item].get("score") for item in free])

@@ -36,7 +36,8 @@ class Item(_Camel):
 
 
 class Answer(_Camel):
-    """Recommended items, best first. Send the recommendationId with the events that follow from them."""
+    """Recommended items, best first. Send the recommendationId with the events that follow from them, and the shown
+    items as `impression`."""
 
     recommendation_id: str | None
     """Null if no item comes from Personalize."""

@@ -35,7 +35,6 @@ from personalization.ingest.source import Source
 from personalization.personalize import ensure, training
 from personalization.personalize.ensure import recommender_statuses
 from personalization.shop import item_files, keys, recommenders, settings_file
-from personalization.shop.diversity_settings import Diversity
 from personalization.shop.keys import DataKind, Drop
 from personalization.shop.plan import Joined, Last, LeftOut, Nothing, Plan, PrepareRequest, Retraining
 from personalization.shop.settings import ShopSettings
@@ -469,8 +468,6 @@ def _settings_digest(kind: DataKind, settings: ShopSettings) -> str:
     excluded = _OF_NO_DROP if kind == "interactions" else _OF_NO_DROP | _OF_TRAINING
     # With campaigns the digest is the same as before shops without existed.
     excluded |= {"deploy"} if settings.deploy else set()
-    # So it is without the setting of variety.
-    excluded |= {"diversity"} if settings.diversity == Diversity() else set()
     shared = settings.model_dump(mode="json", exclude={*excluded, *_SECTIONS})
     own = settings.own_file_settings(kind)
     relevant: Mapping[str, Any] = {"check": _CHECK, **shared, **({kind: own} if own else {})}

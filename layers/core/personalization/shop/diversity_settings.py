@@ -11,7 +11,7 @@ from personalization.shop.file_settings import ColumnName
 from personalization.shop.release import Value
 
 STRENGTH = 0.3
-"""The default strength: half of the gap to ten categories among ten items, for less than 1 % of NDCG
+"""The default, chosen on a validation cut: half of the gap to ten categories among ten items is closed
 (benchmarks/variety.py)."""
 CATEGORIES = ("CATEGORY_L3", "CATEGORY_L2", "CATEGORY_L1", "CATEGORY")
 """The columns that lists are varied by without `by`: of each item the first that is not empty."""
@@ -39,6 +39,10 @@ class Diversity(BaseModel):
     def _off(cls, given: object) -> object:
         # YAML reads `off` as false.
         return {"enabled": False} if given is False or given == "off" else given
+
+
+USUAL = Diversity()
+"""The variety of a shop that sets none."""
 
 
 def name_column(columns: Collection[str]) -> str | None:

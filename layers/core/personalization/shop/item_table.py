@@ -163,12 +163,6 @@ def find(text: bytes, item_id: str) -> dict[str, str]:
     return {number: value for number, value in values.items() if number and value is not None}
 
 
-def shown(table: Table, values: Mapping[str, str], wanted: Sequence[str]) -> dict[str, str]:
-    """Return the wanted columns that the item has."""
-    numbers = {name: str(number) for number, name in enumerate(table.columns)}
-    return {name: values[numbers[name]] for name in wanted if numbers.get(name) in values}
-
-
 class ShownItems:
     """Look up items, with caches that live as long as the process.
 
@@ -202,17 +196,28 @@ class ShownItems:
         table = self._table(shop, until)
         if table is None:
             return {}
-        wanted = dict.fromkeys(ids)
+        wanted, version, now = dict.fromkeys(ids), table.version, self._clock()
+        known: dict[str, Mapping[str, str]] = {}
         places: dict[str, list[str]] = {}
         for item in wanted:
-            kept = self._items.get((shop, table.version, item))
-            if kept is None or self._clock() >= kept[0]:
+            kept = self._items.get((shop, version, item))
+            if kept and now < kept[0]:
+                known[item] = kept[2]
+            else:
                 places.setdefault(shard_key(shop, table.version, place(item) % table.shards), []).append(item)
-        self._load(set(places), until)
-        for key, items in places.items():
-            self._unpack(shop, table, key, items)
-        cached = ((item, self._items.get((shop, table.version, item))) for item in wanted)
-        return {item: values for item, kept in cached if kept and (values := shown(table, kept[2], columns))}
+        if places:
+            self._load(set(places), until)
+            for key, items in places.items():
+                self._unpack(shop, table, key, items)
+                for item in items:
+                    if kept := self._items.get((shop, version, item)):
+                        known[item] = kept[2]
+        numbers = [(name, str(table.columns.index(name))) for name in columns if name in table.columns]
+        found: dict[str, dict[str, str]] = {}
+        for item, cells in known.items():
+            if values := {name: cells[number] for name, number in numbers if number in cells}:
+                found[item] = values
+        return found
 
     def fill(self, shop: str, lists: Sequence[tuple[Mapping[str, Any], Sequence[str]]], seconds: float) -> None:
         """Fill in missing columns of answers' items.

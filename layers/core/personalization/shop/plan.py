@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from personalization.core.errors import Broken
-from personalization.shop.diversity_settings import Diversity
+from personalization.shop.diversity_settings import USUAL, Diversity
 from personalization.shop.gate_settings import Gate, HeldOut, Probe
 from personalization.shop.keys import DataKind, Kind, Mode
 from personalization.shop.placements import Placement
@@ -267,7 +267,7 @@ class Plan(Part):
     evaluation: Evaluation | None = None
     """The test on held-out time in the shop's settings."""
     placements: dict[str, Placement] = {}
-    diversity: Diversity = Field(default=Diversity(), exclude_if=lambda value: value == Diversity())
+    diversity: Diversity = Field(default=USUAL, exclude_if=lambda value: value == USUAL)
     """The shop's variety in lists."""
     recommenders: tuple[RecommenderPart, ...] = ()
     """Recommenders in the settings with enough data."""

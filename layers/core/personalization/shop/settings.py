@@ -13,7 +13,7 @@ from personalization.shop import batch_settings, campaign_settings, gate_setting
 from personalization.shop.batch_settings import Batch
 from personalization.shop.campaign_settings import CampaignSettings, mapping
 from personalization.shop.change_settings import ChangeSettings
-from personalization.shop.diversity_settings import Diversity
+from personalization.shop.diversity_settings import USUAL, Diversity
 from personalization.shop.file_settings import ColumnName, FileSettings, InteractionFileSettings, Returns, merged
 from personalization.shop.gate_settings import Gate, Probe
 from personalization.shop.keys import DataKind
@@ -129,7 +129,7 @@ class ShopSettings(BaseModel):
     """Recommenders that runs create and update, by name."""
     placements: Placements = {}
     """Named slots of the shop."""
-    diversity: Diversity = Diversity()
+    diversity: Annotated[Diversity, Field(exclude_if=lambda value: value == USUAL)] = USUAL
     """Variety in placements and in lists of similar items."""
     erasure: Erasure = Erasure()
     """Actions after a deletion of users."""

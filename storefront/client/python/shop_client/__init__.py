@@ -3,7 +3,7 @@
 
     shop = ShopClient("https://….amazonaws.com/v1", "myshop", key)
     answer = shop.recommend("u1", limit=12)
-    bought = event("Purchase", itemId="i42", eventValue=2.49, recommendationId=answer["recommendationId"])
+    bought = event("Purchase", itemId="i42", eventValue=2.49, **origin(answer))
     shop.send("session-1", [bought], user_id="u1")
 
 What it shows: an event has its id and time before it is first sent, so that sending it again counts once; only what may
@@ -39,7 +39,7 @@ class Item(TypedDict):
 
 
 class Answer(TypedDict):
-    """Items, best first. `recommendationId` goes into the events that follow from them; it may be null."""
+    """Items, best first. :func:`origin` goes into the events that follow from them; `recommendationId` may be null."""
 
     recommendationId: str | None
     items: list[Item]
@@ -61,6 +61,12 @@ def event(event_type: str, **members: object) -> Event:
     """An event that has just happened; members without a value are left out."""
     given = {name: value for name, value in members.items() if value is not None}
     return {"eventType": event_type, "eventId": str(uuid.uuid4()), "sentAt": datetime.now(UTC).isoformat(), **given}
+
+
+def origin(answer: Answer) -> Event:
+    """What an event says of the answer from which it came: its id, and the items that were shown (25 at most)."""
+    shown = [each["itemId"] for each in answer["items"][:25]]
+    return {"recommendationId": answer["recommendationId"], "impression": shown} if answer["recommendationId"] else {}
 
 
 class ApiError(Exception):
