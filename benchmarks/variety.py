@@ -34,7 +34,8 @@ from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.config import TrainingConfig
 
 from benchmarks.harness import REPOSITORY
-from benchmarks.protocols import SEED, tables
+from benchmarks.protocols import SEED
+from benchmarks.questions.sets import tables
 from local.demo import sample_data
 from local.evaluation import splitting
 from local.evaluation.files import Tables
@@ -124,11 +125,13 @@ def rows(asked: Sequence[Asked], known: dict[str, Trait], strengths: Sequence[fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("sets", nargs="*", default=[*SETS], choices=[*SETS], metavar="SET")
+    parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all without one")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--test", action="store_true")
     given = parser.parse_args()
-    for name in given.sets:
+    if strange := set(given.sets) - SETS.keys():
+        parser.error(f"no such set: {', '.join(sorted(strange))}")
+    for name in given.sets or SETS:
         folder = given.data / name
         if name == "demo":
             folder = REPOSITORY / ".local" / "demo"

@@ -2,6 +2,7 @@
 """Recommendations, similar and popular items, placements, ranking, purchase likelihood, and the API's description."""
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
 API = Api()
 RELEASES = records.Releases(records.fetch_release)
 ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, lambda: Environment().bucket))
-FALLBACK = FallbackChain(
-    errors.reason,
-    bestsellers.Bestsellers(bestsellers.fetch).get,
-    time.monotonic,
-    lambda shop, ids, columns, left: ITEMS.find(shop, ids, columns, min(item_table.WAIT_SECONDS, left)),
-)
+
+
+def look_up(shop: str, ids: Iterable[str], columns: Sequence[str], left: float) -> Mapping[str, Mapping[str, str]]:
+    """Return columns of items by id, within the seconds that are left."""
+    return ITEMS.find(shop, ids, columns, min(item_table.WAIT_SECONDS, left))
+
+
+FALLBACK = FallbackChain(errors.reason, bestsellers.Bestsellers(bestsellers.fetch).get, time.monotonic, look_up)
 clients.make_ahead(clients.runtime_once, clients.dynamodb)
 PARALLEL = Parallel()
 DESCRIPTION = Path(__file__).with_name("openapi.json")

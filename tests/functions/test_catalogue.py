@@ -78,6 +78,22 @@ def test_answers_name_items_by_the_table_that_a_drop_made(name: str, drop: Drop,
     assert all("metadataColumns" not in asked for asked in calls)
 
 
+def test_similar_items_are_varied_by_the_table(
+    drop: Drop, personalize: FakePersonalize, table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+    found = records.get(table, TABLE, "demo", "release")
+    diversity: Any = {"by": ["CATEGORY_L1"], "strength": "1", "name": "NAME"}
+    records.put(table, TABLE, {**found, "diversity": diversity})  # type: ignore[dict-item]
+    monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lambda *_: [], time.monotonic, app.look_up))
+    best = [{"itemId": item} for item in ("995242", "best-0", "1082185")]
+    personalize.says("GetRecommendations", {"recommendationId": "RID-1", "itemList": best})
+    told = body(answer({**load("api_similar"), "queryStringParameters": {"limit": "2"}}, None))
+    assert [item["itemId"] for item in told["items"]] == ["995242", "1082185"]
+    assert told["items"][1]["metadata"] == SOUP
+    assert personalize.asked("GetRecommendations")["numResults"] == 6
+
+
 def test_a_placement_shows_the_columns_that_it_names(drop: Drop, recommends: FakePersonalize) -> None:  # noqa: ARG001
     check(drop("drops/demo/items/items.csv", ITEMS), None)
     event = load("api_placements")

@@ -245,6 +245,19 @@ def test_a_release_says_what_requests_may_ask(personalize: FakePersonalize, tabl
     assert release.placements["home"] == {**home, **empty, "fallback": "popular"}
 
 
+def test_a_release_says_how_lists_are_varied(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
+    fields = [{"name": name, "type": "string"} for name in ("ITEM_ID", "NAME", "CATEGORY_L1", "CATEGORY_L2")]
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/items"}})
+    personalize.says("DescribeSchema", {"schema": {"schema": json.dumps({"fields": fields})}})
+    personalize.says("ListEventTrackers", {"eventTrackers": [{"eventTrackerArn": "t", "status": "ACTIVE"}]})
+    personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
+    handler(load("update_campaign_release"), None)
+    release = records.get_release(table, TABLE, "demo")
+    assert release is not None
+    by = {"by": ["CATEGORY_L2", "CATEGORY_L1"], "strength": "0.3", "name": "NAME"}
+    assert (release.diversity, release.placements["home"]["diversity"]) == (by, by)
+
+
 def test_a_release_knows_which_campaigns_show_columns_of_items(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
