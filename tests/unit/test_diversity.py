@@ -139,7 +139,7 @@ placements:
   mine: {recommender: mine}
   mine-varied: {recommender: mine, diversity: {strength: 1}}
 """  # noqa: E501
-COLUMNS = ("NAME", "PRICE", "CATEGORY_L1", "CATEGORY_L2", "BRAND")
+COLUMNS = ("NAME", "PRICE", "CATEGORY_L1", "CATEGORY_L2", "CATEGORY_L3", "BRAND")
 
 
 def of_settings(text: str = SETTINGS, columns: Sequence[str] = COLUMNS) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def of_settings(text: str = SETTINGS, columns: Sequence[str] = COLUMNS) -> dict[
 def test_what_repeats_itself_sells_or_is_placed_is_never_varied() -> None:
     found = of_settings()
     assert [*found] == ["home", "new", "soups", "basket", "together", "mine-varied"]
-    assert found["home"] == {"by": ["CATEGORY_L2", "CATEGORY_L1"], "strength": "0.5", "name": "NAME"}
+    assert found["home"] == {"by": ["CATEGORY_L3", "CATEGORY_L2"], "strength": "0.5", "name": "NAME"}
     assert found["basket"] == {"by": ["BRAND"], "strength": "0.5", "name": "NAME"}
     assert found["mine-varied"]["strength"] == "1"
 

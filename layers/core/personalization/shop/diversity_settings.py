@@ -13,8 +13,9 @@ from personalization.shop.release import Value
 STRENGTH = 0.3
 """The default, chosen on a validation cut: half of the gap to ten categories among ten items is closed
 (benchmarks/variety.py)."""
-CATEGORIES = ("CATEGORY_L3", "CATEGORY_L2", "CATEGORY_L1", "CATEGORY")
-"""The columns that lists are varied by without `by`: of each item the first that is not empty."""
+CATEGORIES = ("CATEGORY_L3", "CATEGORY_L2")
+"""The columns that lists are varied by without `by`: of each item the first that is not empty. A department, as
+CATEGORY_L1 is in most shops, is too coarse: what goes with a pan may all be for the kitchen."""
 NAMES = ("name", "title", "productname", "itemname")
 """Columns that may name an item, reduced to letters."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -29,7 +30,7 @@ class Diversity(BaseModel):
     enabled: StrictBool = True
     """Whether lists are varied."""
     by: ColumnName | None = None
-    """The column of Items whose repeats count for less; the most specific category by default."""
+    """The column of Items whose repeats count for less; CATEGORY_L3 by default, or CATEGORY_L2 of items without it."""
     strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     """The share of its worth that an item loses for each item of the same value before it: 0.3 by default; with 0 only
     repeats of a name are left out."""
