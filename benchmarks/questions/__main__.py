@@ -26,7 +26,8 @@ OPENINGS = Path(__file__).parent / "openings.md"
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.questions", description="Recipes beside plain rules.")
-    parser.add_argument("--question", nargs="+", default=[], choices=[*QUESTIONS, "likelihood"], metavar="Q")
+    names = [*QUESTIONS, "likelihood"]
+    parser.add_argument("--question", nargs="+", default=[], choices=names, metavar="Q", help=", ".join(names))
     parser.add_argument("--set", nargs="+", default=[], choices=SETS, metavar="S", help=", ".join(SETS))
     parser.add_argument("--recipe", nargs="+", default=[], choices=ANSWERED, metavar="R", help=", ".join(ANSWERED))
     parser.add_argument("--tier", nargs="+", default=[], metavar="T", help="default: fast and the recipe's default")
