@@ -11,7 +11,7 @@ import numpy.typing as npt
 from personalize_local.data.arrays import Arrays, StringTable
 from personalize_local.data.records import Coded, Table
 from personalize_local.data.snapshots import Strings
-from personalize_local.recipes.common.rows import Floats, Ints, hashes
+from personalize_local.recipes.common.rows import Floats, Ints, Numbers, hashes
 
 
 class ItemIndex:
@@ -54,8 +54,8 @@ def by_popularity(ids: Strings, popularity: Floats) -> Ints:
     return order
 
 
-def new_positions(order: Ints) -> Ints:
+def new_positions(order: Ints) -> Numbers:
     """Return the position that each snapshot item has in `order`."""
-    position = np.empty(len(order), np.int64)
+    position = np.empty(len(order), np.int32)
     position[order] = np.arange(len(order))
     return position

@@ -25,7 +25,7 @@ class RecencyWindows:
     """Interactions in the order of time, to count windows that end at any time."""
 
     time: npt.NDArray[np.int64]
-    item: npt.NDArray[np.int64]
+    item: npt.NDArray[np.int32]
     items: int
     """Size of the catalogue."""
     span: int
@@ -38,17 +38,22 @@ class RecencyWindows:
     def of(
         cls,
         time: npt.NDArray[np.int64],
-        item: npt.NDArray[np.int64],
+        item: npt.NDArray[np.int32],
         items: int,
         span: int,
         queries: npt.NDArray[np.int64] | None = None,
     ) -> "RecencyWindows":
-        """Sort interactions; `queries` are the times that `before` will be called with."""
-        order = np.argsort(time, kind="stable")
+        """Sort interactions; `queries` are the times that `before` will be called with.
+
+        Without them only windows that end after the newest interaction can be counted.
+        """
         shares = np.linspace(0, 1, STOPS, endpoint=False)
         stops = np.zeros(0, np.int64)
         if queries is not None:
             stops = np.unique(np.quantile(queries, shares, method="lower")).astype(np.int64)
+        oldest = int(stops[0] if len(stops) else time.max()) - span * max(WINDOWS)
+        some = np.flatnonzero(time >= oldest)
+        order = some[np.argsort(time[some], kind="stable")]
         return cls(time[order], item[order], items, span, stops)
 
     def at(self, now: int) -> WindowCounts:

@@ -13,6 +13,8 @@ from personalize_local.recipes.config import RETURN, EventParameters, TrainingCo
 from personalize_local.wire.errors import TrainingRefused
 
 Ints = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.int32]
+"""Indexes of which there is one for each interaction: half the memory of `Ints`."""
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
@@ -21,15 +23,15 @@ Mask = npt.NDArray[np.bool_]
 class Rows:
     """Interactions by user, then time. Rows of one second are one basket, in random order: theirs means nothing."""
 
-    user: Ints
+    user: Numbers
     """[rows] index into the snapshot's users."""
-    item: Ints
+    item: Numbers
     """[rows] index into the model's catalogue."""
     time: Ints
     """[rows] Unix epoch seconds."""
-    weight: Floats
+    weight: npt.NDArray[np.float32]
     """[rows] weight of the event; 1 unless eventsConfig says otherwise."""
-    source: Ints
+    source: Numbers
     """[rows] the row of the snapshot."""
     items: int
     """Size of the catalogue."""
@@ -38,14 +40,15 @@ class Rows:
         return len(self.user)
 
     def where(self, mask: Mask) -> Self:
+        if mask.all():
+            return self
         return replace(
             self, **{name: getattr(self, name)[mask] for name in ("user", "item", "time", "weight", "source")}
         )
 
     def position_from_end(self) -> Ints:
         """[rows] number of later rows of the same user."""
-        last = np.searchsorted(self.user, self.user, side="right")
-        return last - 1 - np.arange(len(self))
+        return self._ends() - 1 - np.arange(len(self))
 
     def lengths(self) -> Ints:
         """[rows] number of rows of the same user."""
@@ -60,7 +63,11 @@ class Rows:
     def baskets_from_end(self) -> Ints:
         """[rows] number of later baskets of the same user."""
         number = np.cumsum(self.begins())
-        return number[np.searchsorted(self.user, self.user, side="right") - 1] - number
+        return number[self._ends() - 1] - number
+
+    def _ends(self) -> Ints:
+        """[rows] the row after the last one of the same user."""
+        return np.cumsum(np.bincount(self.user))[self.user]
 
     def once(self) -> Self:
         """Return each pair of user and item once: its earliest row."""
@@ -85,7 +92,7 @@ def training_rows(snapshot: Snapshot, config: TrainingConfig) -> Rows:
     return rows
 
 
-def renumbered(rows: Rows, position: Ints) -> Rows:
+def renumbered(rows: Rows, position: Numbers) -> Rows:
     """Return the rows with new item numbers: item `i` becomes `position[i]`."""
     return replace(rows, item=position[rows.item])
 
@@ -96,12 +103,10 @@ def hashes(ids: Strings) -> npt.NDArray[np.uint32]:
 
 
 def _rows(snapshot: Snapshot, events: tuple[EventParameters, ...]) -> Rows:
-    count = len(snapshot.user_index)
-    shuffle = np.random.default_rng(7).permutation(count)
-    order = np.lexsort((shuffle, snapshot.timestamps, snapshot.user_index))
+    order = _order(snapshot)
     return Rows(
-        user=snapshot.user_index[order].astype(np.int64),
-        item=snapshot.item_index[order].astype(np.int64),
+        user=snapshot.user_index[order],
+        item=snapshot.item_index[order],
         time=snapshot.timestamps[order],
         weight=_weights(snapshot, events)[order],
         source=order,
@@ -109,13 +114,26 @@ def _rows(snapshot: Snapshot, events: tuple[EventParameters, ...]) -> Rows:
     )
 
 
-def _weights(snapshot: Snapshot, events: tuple[EventParameters, ...]) -> Floats:
-    weights: Floats = np.ones(len(snapshot.user_index))
+def _order(snapshot: Snapshot) -> Numbers:
+    """Return the snapshot's order, with the rows of each basket in random order."""
+    user, time = snapshot.user_index, snapshot.timestamps
+    tied = (user[1:] == user[:-1]) & (time[1:] == time[:-1])
+    order = np.arange(len(user), dtype=np.int32)
+    some = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
+    if len(some):
+        basket = np.cumsum(~np.append(False, tied))[some]
+        shuffle = np.random.default_rng(7).permutation(len(user))[some]
+        order[some] = some[np.lexsort((shuffle, basket))]
+    return order
+
+
+def _weights(snapshot: Snapshot, events: tuple[EventParameters, ...]) -> npt.NDArray[np.float32]:
+    weights = np.ones(len(snapshot.user_index), np.float32)
     given = {event.event_type.lower(): event.weight for event in events if event.weight is not None}
     if given:
         top = max(given.values()) or 1.0
         of_type = [given.get(name.lower(), top) / top for name in snapshot.event_types]
-        weights = np.array([*of_type, 1.0])[snapshot.event_type]
+        weights = np.array([*of_type, 1.0], np.float32)[snapshot.event_type]
     return weights
 
 

@@ -32,9 +32,12 @@ class Timeline:
 
     def __init__(self, rows: Rows, codes: tuple[Ints, Ints], spans: Ints, of_context: int) -> None:
         """`codes`: (row, code) pairs; `spans`: those of each column, the last `of_context` of which are context."""
-        order = np.argsort(rows.time, kind="stable")[-NEWEST:]
+        oldest = np.partition(rows.time, -NEWEST)[-NEWEST] if len(rows) > NEWEST else np.min(rows.time)
+        some = np.flatnonzero(rows.time >= oldest)
+        order = some[np.argsort(rows.time[some], kind="stable")][-NEWEST:]
+        first = np.flatnonzero(np.diff(rows.user, prepend=-1))
         begin = np.full(int(np.max(rows.user)) + 1, np.iinfo(np.int64).max)
-        np.minimum.at(begin, rows.user, rows.time)
+        begin[rows.user[first]] = rows.time[first]
         self.time, self.item, self.user = rows.time[order], rows.item[order], rows.user[order]
         self.first = self.time == begin[self.user]
         self.span, self._of_context = max(span(rows.time), SHORTEST), of_context

@@ -80,7 +80,8 @@ class _Baskets:
         last = np.repeat(first - 1, np.diff(start))
         chosen_start, chosen = spans(first, self.end[baskets])
         age, gap = ages(self.number[last] - self.number[read]), gaps(rows.time[last] - rows.time[read])
-        return Batch(start, rows.item[read], age, gap, chosen_start, rows.item[chosen], negatives)
+        before, own = (rows.item[place].astype(np.int64) for place in (read, chosen))
+        return Batch(start, before, age, gap, chosen_start, own, negatives)
 
 
 def train(rows: Rows, content: Content, near: Matrix, plan: Plan | None = None) -> SequenceModel | None:

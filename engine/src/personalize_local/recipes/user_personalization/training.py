@@ -264,12 +264,17 @@ class Metadata:
         self._of_user, self._of_row = self.users.pairs(users), self.context.pairs(context)
 
     def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
-        once, (user, code) = self._rows.once(), self._of_user
-        taken = _incidence(once.user, once.item, self._count, once.items)
-        by_user = _incidence(code, user, self.users.size, self._count) @ taken
         row, code = self._of_row
         by_row = _incidence(code, self._rows.item[row], self.context.size, self._rows.items)
-        return {"user_lift": _lifts(by_user), "context_lift": _lifts(by_row)}
+        return {"user_lift": _lifts(self._by_user()), "context_lift": _lifts(by_row)}
+
+    def _by_user(self) -> sparse.csr_array:
+        """[values, items] users with a value who took an item."""
+        if not self.users.size:
+            return sparse.csr_array((0, self._rows.items), dtype=np.float32)
+        once, (user, code) = self._rows.once(), self._of_user
+        taken = _incidence(once.user, once.item, self._count, once.items)
+        return _incidence(code, user, self.users.size, self._count) @ taken
 
     def facts(self) -> dict[str, object]:
         return {"users": self.users.facts(), "context": self.context.facts()}

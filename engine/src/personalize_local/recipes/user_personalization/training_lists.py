@@ -21,7 +21,7 @@ class BasketLists:
 
     def __init__(self, snapshot: Snapshot, rows: Rows, split: Split, model: PersonalModel) -> None:
         self._snapshot, self._model = snapshot, model
-        self._rows = renumbered(rows, np.array(model.positions(snapshot.items), np.int64))
+        self._rows = renumbered(rows, np.array(model.positions(snapshot.items), np.int32))
         self._windows: RecencyWindows | None = None
         if split.clock:
             whole, queries = span(rows.time[split.before]), rows.time[split.baskets]
@@ -59,7 +59,7 @@ class BasketLists:
         """Return the user's view when the basket of a row has `begun` with some items."""
         rows = self._rows
         user, time = int(rows.user[row]), int(rows.time[row])
-        start = int(np.searchsorted(rows.user, user))
+        start = int(np.searchsorted(rows.user, rows.user[row]))
         times = np.concatenate((rows.time[start:row], np.full(len(begun), time))).astype(np.float64)
         windows: WindowCounts | None = self._windows.before(time) if fresh and self._windows else None
         context = {**_values(self._snapshot.context, int(rows.source[row])), seasons.COLUMN: seasons.month(time)}
