@@ -29,7 +29,7 @@ def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
 
     Two items of one basket are a pair in both directions.
     """
-    item = rows.item
+    item = rows.item.astype(np.int32, copy=False)
     parts: list[Part] = []
     for distance, spacing, first, second in _steps(rows.user, window):
         weight = (spacing * distance**-decay * rows.weight[second]).astype(np.float32)
@@ -42,7 +42,7 @@ def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
 def in_baskets(rows: Rows, window: int = WINDOW) -> Matrix:
     """[items, items] how often two items were in one basket."""
     baskets = np.cumsum(rows.begins()) - 1
-    item = rows.item
+    item = rows.item.astype(np.int32, copy=False)
     parts: list[Part] = []
     for _, spacing, first, second in _steps(baskets, window):
         both = item[first] != item[second]
@@ -50,14 +50,14 @@ def in_baskets(rows: Rows, window: int = WINDOW) -> Matrix:
     return both_ways(_summed(parts, rows.items), 1.0)
 
 
-def _steps(owner: Ints | Numbers, window: int) -> Iterator[tuple[int, float, Ints, Ints]]:
+def _steps(owner: Numbers, window: int) -> Iterator[tuple[int, float, Ints, Ints]]:
     """Yield (distance, how many distances it stands for, first rows, second rows) of the pairs of each owner."""
     for distance, spacing in _distances(owner, window):
         first = np.flatnonzero(owner[distance:] == owner[:-distance])
         yield distance, spacing, first, first + distance
 
 
-def _distances(owner: Ints | Numbers, window: int) -> list[tuple[int, float]]:
+def _distances(owner: Numbers, window: int) -> list[tuple[int, float]]:
     lengths: Ints = np.bincount(owner, minlength=1)
     window = min(window, max(int(np.max(lengths)) - 1, 0))
     in_reach = np.maximum(lengths[:, None] - np.arange(1, window + 1), 0).sum(axis=0)

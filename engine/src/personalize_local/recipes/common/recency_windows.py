@@ -2,6 +2,7 @@
 """Recent popularity: interactions of each item in the newest windows of time (numpy only)."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ class RecencyWindows:
     """Interactions in the order of time, to count windows that end at any time."""
 
     time: npt.NDArray[np.int64]
-    item: npt.NDArray[np.int32]
+    item: npt.NDArray[np.integer[Any]]
     items: int
     """Size of the catalogue."""
     span: int
@@ -38,7 +39,7 @@ class RecencyWindows:
     def of(
         cls,
         time: npt.NDArray[np.int64],
-        item: npt.NDArray[np.int32],
+        item: npt.NDArray[np.integer[Any]],
         items: int,
         span: int,
         queries: npt.NDArray[np.int64] | None = None,

@@ -2,7 +2,7 @@
 """The interactions that train: filtered as the solution asks, checked for Personalize's minimums, ties shuffled."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 from zlib import crc32
 
 import numpy as np
@@ -13,8 +13,8 @@ from personalize_local.recipes.config import RETURN, EventParameters, TrainingCo
 from personalize_local.wire.errors import TrainingRefused
 
 Ints = npt.NDArray[np.int64]
-Numbers = npt.NDArray[np.int32]
-"""Indexes of which there is one for each interaction: half the memory of `Ints`."""
+Numbers = npt.NDArray[np.integer[Any]]
+"""Indexes; 32 bits are enough for those of interactions, and half the memory."""
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
@@ -29,7 +29,7 @@ class Rows:
     """[rows] index into the model's catalogue."""
     time: Ints
     """[rows] Unix epoch seconds."""
-    weight: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.floating[Any]]
     """[rows] weight of the event; 1 unless eventsConfig says otherwise."""
     source: Numbers
     """[rows] the row of the snapshot."""
@@ -81,7 +81,8 @@ class Rows:
         pairs = self.user.astype(np.int64) * self.items + self.item
         order = np.argsort(pairs, kind="stable")
         first = np.ones(len(order), bool)
-        first[1:] = np.diff(pairs[order]) != 0
+        pairs = pairs[order]
+        first[1:] = pairs[1:] != pairs[:-1]
         return order, first
 
 

@@ -55,9 +55,9 @@ def gaps(rows: Rows) -> Floats:
 def _repeats(rows: Rows) -> npt.NDArray[np.bool_]:
     """[rows] whether the user had taken the item in an earlier basket."""
     order, first = rows.by_pair()
-    first_time = rows.time[order][first][np.cumsum(first) - 1]
+    time = rows.time[order]
     again = np.empty(len(order), bool)
-    again[order] = rows.time[order] > first_time
+    again[order] = time > np.repeat(time[first], np.diff(np.flatnonzero(np.append(first, True))))
     return again
 
 
