@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from personalize_local.recipes.common.rows import Numbers
 from scipy import sparse
 from scipy.linalg import lapack
 
@@ -68,7 +69,7 @@ class Counts:
         taken = self._taken(np.cumsum(self.rows.begins()) - 1)
         return taken[np.flatnonzero(np.diff(taken.indptr) <= LARGEST)]
 
-    def _taken(self, who: Ints) -> sparse.csr_array:
+    def _taken(self, who: Numbers) -> sparse.csr_array:
         taken = sparse.coo_array(
             (np.ones(len(who), np.float32), (who, self.rows.item)), shape=(int(who.max()) + 1, self.items)
         )

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.cooccurrence import Matrix
-from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
+from personalize_local.recipes.common.rows import Floats, Ints, Mask, Numbers, Rows
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, MIN_LISTS, ideal_gain
 from personalize_local.recipes.ltr.splits import some_users, splits
 from personalize_local.recipes.related.model import SHARES
@@ -92,7 +92,7 @@ def counted(rows: Rows, kinds: Sequence[str], counting: Counting) -> dict[str, M
     return {kind: _distribution(found[kind], enough, counting, popular) for kind in kinds}
 
 
-def _together(owner: Ints, rows: Rows) -> Matrix:
+def _together(owner: Numbers, rows: Rows) -> Matrix:
     """[items, items] owners of both items; some owners, drawn at random, where there are too many pairs."""
     taken = sparse.coo_array((np.ones(len(rows), np.float32), (owner, rows.item)), shape=(owner[-1] + 1, rows.items))
     taken = taken.tocsr()
