@@ -14,7 +14,7 @@ from personalize_local.recipes.common.rows import Rows
 from personalize_local.recipes.common.topk import Scored
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.popularity.model import GroupPopularity
-from personalize_local.recipes.popularity.training import Timeline, at_the_end, row_codes
+from personalize_local.recipes.popularity.training import Timeline, at_the_end, fit_shares, row_codes
 from personalize_local.recipes.training import train
 
 from engine.tests.planted import Row, snapshot
@@ -147,3 +147,45 @@ def test_where_most_are_at_home_the_rare_countries_are_like_each_other() -> None
     assert everywhere[0] > everywhere[1]
     assert spanish[1] > spanish[0]
     assert british.tolist() == everywhere.tolist()
+
+
+def newcomers(lasting: bool) -> GroupPopularity:
+    """Newcomers of a year; there is a hit of the time, which is always the same shape if it is not `lasting`."""
+    random = np.random.default_rng(6)
+    days = np.repeat(np.arange(365), 4)
+    hit = (np.arange(365) // (1 if not lasting else 60)) % 40
+    items = np.where(random.random(len(days)) < 0.7, hit[days], random.integers(40, size=len(days)))
+    if not lasting:
+        items = np.where(random.random(len(days)) < 0.5, random.permutation(40)[hit[days]], items)
+    users = np.arange(len(days))
+    rows = Rows(users, items, days * DAY + users % 4, np.ones(len(days)), users, 40)
+    nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    line = Timeline(rows, row_codes(rows, nothing, nothing, 0), np.zeros((0, 2), np.int64), 0)
+    return at_the_end(line, 40, np.zeros(40), fit_shares(line, 40, np.zeros(40)))
+
+
+def test_newcomers_of_the_past_decide_how_much_the_newest_days_count() -> None:
+    fast, slow = newcomers(lasting=True), newcomers(lasting=False)
+    assert fast.strangers.sum() == pytest.approx(1.0)
+    assert fast.strangers[-1] < 0.2 < slow.strangers[-1]
+    hit = (364 // 60) % 40
+    assert int(np.argmax(fast.base([]))) == hit
+
+
+def test_values_that_say_different_things_are_multiplied_where_newcomers_took_so() -> None:
+    random = np.random.default_rng(7)
+    count = 3000
+    age, place = random.integers(4, size=count), random.integers(4, size=count)
+    lift = np.exp(random.normal(0, 1.2, (4, 1, 30)) + random.normal(0, 1.2, (1, 4, 30)))
+    chance = lift / lift.sum(axis=2, keepdims=True)
+    items = np.array([random.choice(30, p=chance[a, b]) for a, b in zip(age, place, strict=True)])
+    rows = Rows(np.arange(count), items, np.sort(random.integers(365 * DAY, size=count)), np.ones(count), items, 30)
+    codes = (np.repeat(np.arange(count), 2), np.stack((age, 4 + place), axis=1).ravel())
+    line = Timeline(rows, codes, np.array([[0, 4], [4, 8]]), 0)
+    usual = at_the_end(line, 30, np.zeros(30))
+    fitted = at_the_end(line, 30, np.zeros(30), fit_shares(line, 30, np.zeros(30)))
+
+    def gain(crowd: GroupPopularity) -> float:
+        return float(np.mean([np.log(crowd.base([a, 4 + b])) @ chance[a, b] for a in range(4) for b in range(4)]))
+
+    assert gain(fitted) > gain(usual) + 0.02

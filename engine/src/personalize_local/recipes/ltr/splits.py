@@ -21,25 +21,31 @@ class Split:
     baskets: Ints
     """[baskets] the first row of each basket to predict."""
     clock: bool
-    """Whether the past ends at one time for all; else it ends before each user's last basket."""
+    """Whether times are a clock, which tells what the shop sold before a basket; else only a user's order counts."""
 
 
 def splits(rows: Rows) -> list[Split]:
-    """Cut the rows by time if enough users go on after the cut; else (times are no clock) before each last basket."""
+    """Cut the rows by time if enough users go on after the cut; else (times are no clock) before each last basket.
+
+    Times are no clock either where most users begin in the same second, since they count a user's steps.
+    """
     users = int(np.max(rows.user)) + 1
     first = rows.begins()
     baskets = np.bincount(rows.user[first], minlength=users)
     found: list[Split] = []
     end = int(np.max(rows.time))
+    starts = rows.time[np.searchsorted(rows.user, np.unique(rows.user))]
+    at_once = 2 * np.unique(starts, return_counts=True)[1].max() > len(starts)
     for share in CUTS:
         cut = int(np.quantile(rows.time, share, method="lower"))
         before, between = rows.time <= cut, (rows.time > cut) & (rows.time <= end)
         old = np.bincount(rows.user[before], minlength=users) > 0
         after = np.flatnonzero(between & first & old[rows.user])
-        if not found and len(np.unique(rows.user[after])) < max(MIN_LISTS, 0.1 * (baskets > 1).sum()):
+        going_on = len(np.unique(rows.user[after]))
+        if not found and going_on < max(MIN_LISTS, 0.1 * (baskets > 1).sum()):
             last = rows.baskets_from_end() == 0
             return [Split(~last, np.flatnonzero(last & first & (baskets > 1)[rows.user]), clock=False)]
-        found.append(Split(before, after, clock=True))
+        found.append(Split(before, after, clock=not at_once))
         end = cut
     return found
 

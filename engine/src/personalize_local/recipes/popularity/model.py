@@ -2,7 +2,7 @@
 """Popularity, overall, recent, in first baskets and by metadata: the answer without a history (numpy only)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
@@ -40,7 +40,18 @@ NAMES = (
     "popularity",
     "base",
 )
+SOURCES = 2 * len(HALF_LIVES) + 1
+"""Popularities that are mixed: overall and in first baskets by half-life, as in `NAMES`, and of all time."""
+STRANGERS = tuple(0.5 if place in {2 * BASE, 2 * BASE + 1} else 0.0 for place in range(SOURCES))
+"""Shares of SOURCES for users of whom nothing is told, where too few users were new to learn them."""
+_NONE = (0.0,) * SOURCES
+GROUPS = (*_NONE, *(0.5 * share for share in STRANGERS), *_NONE, 0.25, 0.25)
+"""The same for users with values: of SOURCES, of SOURCES times the lifts of the values, tempered since columns overlap
+in what they say, and as if they did not, and of two group shares."""
+LEAST_SHARE = 0.01
+"""Shares below it are left out: each costs time in every answer."""
 _ARRAYS = ("whole", "first", "total", "groups", "recent", "created", "spans", "of_context")
+_SHARES = ("strangers", "known")
 
 
 @dataclass
@@ -65,6 +76,10 @@ class GroupPopularity:
     """[columns, 2] the first value of each column of users' metadata, then of context, and the one after its last."""
     of_context: npt.NDArray[np.int64]
     """[1] how many of the columns are context."""
+    strangers: npt.NDArray[np.float64] = field(default_factory=lambda: np.array(STRANGERS))
+    """[SOURCES] shares that held-out newcomers chose; see STRANGERS."""
+    known: npt.NDArray[np.float64] = field(default_factory=lambda: np.array(GROUPS))
+    """[3 * SOURCES + 2] the same; see GROUPS."""
 
     @classmethod
     def empty(
@@ -87,8 +102,14 @@ class GroupPopularity:
         return np.stack(found)
 
     @cached_property
+    def sources(self) -> npt.NDArray[np.float64]:
+        """[SOURCES, items] each adds up to 1."""
+        even = (self.total + 1e-3) / (self.total.sum() + 1e-3 * len(self.total))
+        return np.vstack((self.shares, even))
+
+    @cached_property
     def _base(self) -> Scores:
-        base: Scores = self.shares[2 * BASE : 2 * BASE + 2].mean(axis=0)
+        base: Scores = self.strangers @ self.sources
         return base
 
     @cached_property
@@ -108,13 +129,34 @@ class GroupPopularity:
         if self.of_context[0]:
             tilted: Scores = self._in_context * self._all_lifts(codes, SHRINKAGES[1])
             return tilted / float(tilted.sum())
-        scores = self._base.copy()
-        if codes:
-            scores[: self.groups.shape[1]] *= self._lift(codes, SHRINKAGES[1])
-            shared = self._group_share(codes, recent=False) + self._group_share(codes, recent=True)
-            scores = 0.5 * scores / scores.sum() + 0.25 * shared
+        scores = self._base.copy() if not codes else self._mixed(codes)
         scores /= scores.sum()
         return scores
+
+    def _mixed(self, codes: Sequence[int]) -> Scores:
+        plain, tempered, whole, groups = np.split(self.known, (SOURCES, 2 * SOURCES, 3 * SOURCES))
+        scores: Scores = plain @ self.sources
+        for shares, lift in zip((tempered, whole), self._both_lifts(codes), strict=True):
+            some = np.flatnonzero(shares)
+            if len(some):
+                scores += (shares[some] / (self.sources[some] @ lift)) @ self.sources[some] * lift
+        for share, recent in zip(groups.tolist(), (False, True), strict=True):
+            if share:
+                scores += share * self._group_share(codes, recent=recent)
+        return scores
+
+    def by_source(self, codes: Sequence[int], items: Places) -> npt.NDArray[np.float64]:
+        """[3 * SOURCES + 2, items] what `known` mixes, for some items."""
+        codes = self._unusual(codes)
+        some = self.sources[:, items]
+        lifted = [some * lift[items] / (self.sources @ lift)[:, None] for lift in self._both_lifts(codes)]
+        groups = [self._group_share(codes, recent=recent)[items] for recent in (False, True)]
+        return np.vstack((some, *lifted, *groups))
+
+    def _both_lifts(self, codes: Sequence[int]) -> tuple[Scores, Scores]:
+        """[items] the lifts of some values, tempered and whole."""
+        tempered = self._all_lifts(codes, SHRINKAGES[1])
+        return tempered, tempered ** max(len(codes), 1) ** 0.5
 
     def scores(self, codes: Sequence[int], trees: Trees | None, online: Scores | None = None) -> Scores:
         """[items] the base scores, with the best items reordered by trees; `online`: interactions [items] since."""
@@ -225,11 +267,15 @@ class GroupPopularity:
         return found
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {"crowd.time": np.array([self.time]), **{f"crowd.{name}": getattr(self, name) for name in _ARRAYS}}
+        arrays = {f"crowd.{name}": getattr(self, name) for name in (*_ARRAYS, *_SHARES)}
+        return {"crowd.time": np.array([self.time]), **arrays}
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
-        return cls(float(files["crowd.time"][0]), *(np.asarray(files[f"crowd.{name}"]) for name in _ARRAYS))
+        """Read what `arrays` made; models of earlier versions have no shares."""
+        shares = {name: np.asarray(files[f"crowd.{name}"]) for name in _SHARES if f"crowd.{name}" in files}
+        counts = (np.asarray(files[f"crowd.{name}"]) for name in _ARRAYS)
+        return cls(float(files["crowd.time"][0]), *counts, **shares)
 
 
 def _shrunk(group: npt.NDArray[Any], usual: Scores) -> Scores:

@@ -2,18 +2,27 @@
 """Training of the answer without a history: counts moved through time, and a ranker of users' first baskets."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from personalize_local.recipes.common.recency_windows import span
-from personalize_local.recipes.common.rows import Floats, Ints, Rows
+from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
 from personalize_local.recipes.common.sparse_rows import spans
 from personalize_local.recipes.ltr.fitting import FOLDS, MIN_LISTS, TrainingList, cross_fit
 from personalize_local.recipes.ltr.trees import Trees
-from personalize_local.recipes.popularity.model import HALF_LIVES, RECENT, GroupPopularity, offset
+from personalize_local.recipes.popularity.model import (
+    GROUPS,
+    HALF_LIVES,
+    LEAST_SHARE,
+    RECENT,
+    SOURCES,
+    STRANGERS,
+    GroupPopularity,
+    offset,
+)
 
 NEWEST = 2_000_000
 """Interactions, the newest, that count: older ones have decayed."""
@@ -21,6 +30,10 @@ SHORTEST = 182 * 86_400
 """Least span, in seconds, that half-lives are shares of, so that nothing decays within a day."""
 STOPS = 60
 """Times at which the counts are taken for training: about a week apart in a year."""
+SHARE_STOPS, SHARE_LISTS = 24, 1200
+"""The same for shares of popularity, of which the later half counts, and the most baskets that choose them."""
+SHARE_PRIOR, ROUNDS = 10.0, 40
+"""Baskets that the usual shares are worth, and rounds of expectation and maximization."""
 LISTS = 3000
 """First baskets, the newest, that the ranker learns from."""
 HELD_OUT = 0.15
@@ -51,6 +64,21 @@ class Timeline:
     def start(self, lifted: int, created: Floats) -> GroupPopularity:
         """Return counts before the first interaction."""
         return GroupPopularity.empty(float(self.time[0]), lifted, created, self._spans, self._of_context)
+
+    @property
+    def begins(self) -> Mask:
+        """[rows] whether a row is the first of its basket."""
+        order = np.lexsort((self.time, self.user))
+        first = np.ones(len(order), bool)
+        first[1:] = (np.diff(self.user[order]) != 0) | (np.diff(self.time[order]) != 0)
+        found = np.zeros(len(order), bool)
+        found[order[first]] = True
+        return found
+
+    def taken(self, row: int) -> Ints:
+        """Return the items of the basket that begins with a row."""
+        end = int(np.searchsorted(self.time, self.time[row], side="right"))
+        return np.unique(self.item[row:end][self.user[row:end] == self.user[row]])
 
     def codes(self, row: int) -> list[int]:
         """Return the values of one interaction."""
@@ -95,37 +123,106 @@ def row_codes(rows: Rows, of_user: tuple[Ints, Ints], of_row: tuple[Ints, Ints],
     return np.concatenate((row, of_row[0])), np.concatenate((code[spans(low, high)[1]], of_row[1] + shift))
 
 
-def at_the_end(timeline: Timeline, lifted: int, created: Floats) -> GroupPopularity:
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How much of what newcomers take each popularity tells; see GroupPopularity."""
+
+    strangers: tuple[float, ...] = STRANGERS
+    known: tuple[float, ...] = GROUPS
+
+    def start(self, counts: GroupPopularity) -> GroupPopularity:
+        return replace(counts, strangers=np.array(self.strangers), known=np.array(self.known))
+
+
+USUAL = Shares()
+"""The shares where none could be learned."""
+
+
+def at_the_end(timeline: Timeline, lifted: int, created: Floats, shares: Shares = USUAL) -> GroupPopularity:
     """Return the counts of everything, a second after the newest interaction."""
-    whole = len(timeline.time)
-    return timeline.moved(timeline.start(lifted, created), 0, whole, float(timeline.time[-1]) + 1.0)
+    start = shares.start(timeline.start(lifted, created))
+    return timeline.moved(start, 0, len(timeline.time), float(timeline.time[-1]) + 1.0)
 
 
-def fit_ranker(timeline: Timeline, lifted: int, created: Floats) -> Trees | None:
+def fit_shares(timeline: Timeline, lifted: int, created: Floats) -> Shares:
+    """Choose the shares by first baskets of users who came later; of anybody where hardly anybody came.
+
+    The most likely mixture, by expectation and maximization (Jelinek and Mercer 1980), shrunk towards the usual one.
+    """
+    firsts = _firsts(timeline)
+    stops = np.linspace(float(timeline.time[0]), float(timeline.time[-1]), SHARE_STOPS + 1)[SHARE_STOPS // 2 :]
+    late = firsts[timeline.time[firsts] >= stops[0]]
+    if len(late) < MIN_LISTS:
+        begins = np.flatnonzero(timeline.begins)
+        late = begins[timeline.time[begins] >= stops[0]]
+        late = np.sort(np.random.default_rng(19).permutation(late)[:SHARE_LISTS])
+    late = late[-SHARE_LISTS:]
+    if len(late) < MIN_LISTS:
+        return USUAL
+    found, weights, told = [], [], []
+    for counts, rows in _by_stop(timeline, timeline.start(lifted, created), stops, late):
+        for row in rows:
+            wanted, codes = timeline.taken(row), timeline.codes(row)
+            found.append(counts.by_source(codes, wanted).T)
+            weights.append(np.full(len(wanted), 1.0 / len(wanted)))
+            told.append(np.full(len(wanted), bool(codes)))
+    if not found:
+        return USUAL
+    chances, weight, some = np.concatenate(found), np.concatenate(weights), np.concatenate(told)
+    strangers = _most_likely(chances[:, :SOURCES], weight, STRANGERS)
+    if weight[some].sum() < MIN_LISTS:
+        return Shares(strangers)
+    return Shares(strangers, _most_likely(chances[some], weight[some], GROUPS))
+
+
+def _most_likely(chances: Floats, weight: Floats, usual: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the shares of the mixture that makes what was taken most likely; `chances` [taken, sources]."""
+    shares = np.full(len(usual), 1.0 / len(usual))
+    for _ in range(ROUNDS):
+        part = chances * shares
+        part *= (weight / np.maximum(part.sum(axis=1), 1e-300))[:, None]
+        shares = part.sum(axis=0) + SHARE_PRIOR * np.array(usual)
+        shares /= shares.sum()
+    shares[shares < LEAST_SHARE] = 0.0
+    return tuple((shares / shares.sum()).tolist())
+
+
+def fit_ranker(timeline: Timeline, lifted: int, created: Floats, shares: Shares) -> Trees | None:
     """Fit trees that correct the counted order for users without a history; None if they find nothing to correct."""
-    lists = list(_lists(timeline, lifted, created))
+    lists = list(_lists(timeline, shares.start(timeline.start(lifted, created))))
     return cross_fit(lists, np.arange(len(lists)) * FOLDS // max(len(lists), 1), even=True).trees
 
 
-def _lists(timeline: Timeline, lifted: int, created: Floats) -> Iterator[TrainingList]:
-    """Make the list of each first basket, oldest first, by the counts of the last stop before it."""
+def _firsts(timeline: Timeline) -> Ints:
+    """[users] the first row of each user's first basket, oldest first."""
     firsts = np.flatnonzero(timeline.first)
     _, place = np.unique(timeline.user[firsts], return_index=True)
-    firsts = np.sort(firsts[place])[-LISTS:]
-    stops = np.linspace(float(timeline.time[0]), float(timeline.time[-1]), STOPS + 1)[1:]
-    if timeline.time[firsts[-MIN_LISTS:][0]] < stops[STOPS // 2]:
-        return  # hardly any new users since: the first ones do not show what new users take now
-    counts, done = timeline.start(lifted, created), 0
-    firsts = firsts[timeline.time[firsts] > stops[0]]
-    if len(firsts) < MIN_LISTS:
-        return
+    return np.sort(firsts[place])
+
+
+def _by_stop(
+    timeline: Timeline, counts: GroupPopularity, stops: Floats, rows: Ints
+) -> Iterator[tuple[GroupPopularity, list[int]]]:
+    """Yield the counts at each stop, and the rows between it and the next one."""
+    done = 0
     for now, until in pairwise(stops):
         ready = int(np.searchsorted(timeline.time, now))
         counts, done = timeline.moved(counts, done, ready, float(now)), ready
-        for row in firsts[(timeline.time[firsts] >= now) & (timeline.time[firsts] < until)].tolist():
-            end = int(np.searchsorted(timeline.time, timeline.time[row], side="right"))
-            mine = timeline.user[row:end] == timeline.user[row]
-            wanted, codes = np.unique(timeline.item[row:end][mine]), timeline.codes(row)
+        yield counts, rows[(timeline.time[rows] >= now) & (timeline.time[rows] < until)].tolist()
+
+
+def _lists(timeline: Timeline, start: GroupPopularity) -> Iterator[TrainingList]:
+    """Make the list of each first basket, oldest first, by the counts of the last stop before it."""
+    firsts = _firsts(timeline)[-LISTS:]
+    stops = np.linspace(float(timeline.time[0]), float(timeline.time[-1]), STOPS + 1)[1:]
+    if timeline.time[firsts[-MIN_LISTS:][0]] < stops[STOPS // 2]:
+        return  # hardly any new users since: the first ones do not show what new users take now
+    firsts = firsts[timeline.time[firsts] > stops[0]]
+    if len(firsts) < MIN_LISTS:
+        return
+    for counts, rows in _by_stop(timeline, start, stops, firsts):
+        for row in rows:
+            wanted, codes = timeline.taken(row), timeline.codes(row)
             scores = counts.base(codes)
             candidates = counts.candidates(scores)
             hit = np.isin(candidates, wanted)

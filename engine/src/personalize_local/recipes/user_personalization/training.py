@@ -22,9 +22,9 @@ from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.recipes.ltr.splits import splits
-from personalize_local.recipes.ltr.trees import Rankers, Trees
+from personalize_local.recipes.ltr.trees import Rankers
 from personalize_local.recipes.popularity import training as popularity_training
-from personalize_local.recipes.popularity.training import Timeline, row_codes
+from personalize_local.recipes.popularity.training import USUAL, Shares, Timeline, row_codes
 from personalize_local.recipes.sequence import training as sequence_training
 from personalize_local.recipes.user_personalization import ease_training, rankers
 from personalize_local.recipes.user_personalization.cold_items import ColdItems
@@ -70,6 +70,7 @@ class Decisions:
     """See Settings."""
     clock: bool = True
     """Whether times are a clock."""
+    newcomers: Shares = USUAL
     deep: bool = False
     """Whether the rankers use a network."""
     gain: Gain | None = None
@@ -103,7 +104,7 @@ class PersonalTrainer:
             self._decisions = self._shared.decided[1]
         decisions = self._decisions
         ranked = decisions.rankers.for_histories
-        key = (source, decisions.clock, decisions.ease_share, ranked, decisions.deep)
+        key = (source, decisions.clock, decisions.newcomers, decisions.ease_share, ranked, decisions.deep)
         found = next((model for known, model in self._shared.counted if known == key), None)
         if found is None:
             found = self.count(rows, decisions, ranked=ranked)
@@ -140,24 +141,29 @@ class PersonalTrainer:
 
     def _decide(self, rows: Rows) -> Decisions:
         """Try the share of EASE and, but for the fast tier, rankers on held-out baskets."""
-        snapshot, first = self._snapshot, Decisions(Rankers(), ease_share=1.0)
-        share = ease_training.best_share(snapshot, rows, lambda past: self.count(past, first, ranked=False))
+        snapshot, cuts = self._snapshot, splits(rows)
+        first = Decisions(Rankers(), ease_share=1.0, clock=cuts[0].clock)
+        newcomers = self._newcomers(rows) if first.clock else None
+        chosen = replace(
+            first,
+            newcomers=popularity_training.fit_shares(*newcomers) if newcomers else USUAL,
+            ease_share=ease_training.best_share(snapshot, rows, lambda past: self.count(past, first, ranked=False)),
+        )
         if self._tier == "fast":
-            return Decisions(Rankers(), share)
-        cuts = splits(rows)
-        counted = Decisions(Rankers(), share, cuts[0].clock, self._tier in _OPEN and self._plan(len(rows)).most > 0)
+            return chosen
+        counted = replace(chosen, deep=self._tier in _OPEN and self._plan(len(rows)).most > 0)
         trained, gain = rankers.train(snapshot, rows, cuts, lambda past: self.count(past, counted))
-        if counted.clock:
-            trained = replace(trained, newcomers=self._newcomer_ranker(rows))
-        return Decisions(trained, share, counted.clock, gain is not None and gain.sure, gain)
+        if newcomers:
+            trained = replace(trained, newcomers=popularity_training.fit_ranker(*newcomers, chosen.newcomers))
+        return replace(counted, rankers=trained, deep=gain is not None and gain.sure, gain=gain)
 
-    def _newcomer_ranker(self, rows: Rows) -> Trees | None:
+    def _newcomers(self, rows: Rows) -> tuple[Timeline, int, Floats]:
+        """Return what the answers to newcomers are fitted to: rows in the order of time, and ages of items."""
         order = by_popularity(self._snapshot.items, popularity(rows, recent=False))
         rows = renumbered(rows, new_positions(order))
         columns = self._config.trainable(self._snapshot.item_columns, "ITEMS")
         born = created(rows, {name: column[order] for name, column in columns.items()})
-        timeline = Metadata(self._snapshot, rows, self._config).timeline(clock=True)
-        return popularity_training.fit_ranker(timeline, LIFTED, born)
+        return Metadata(self._snapshot, rows, self._config).timeline(clock=True), LIFTED, born
 
     def count(self, rows: Rows, decisions: Decisions, *, ranked: bool = True) -> PersonalModel:
         """Count, and put the counts in the form that serves.
@@ -205,7 +211,7 @@ class PersonalTrainer:
             "shown": np.zeros(rows.items, np.int64) if snapshot.impressions is None else snapshot.impressions[order],
             "created": born,
             **metadata.arrays(),
-            **popularity_training.at_the_end(timeline, LIFTED, born).arrays(),
+            **popularity_training.at_the_end(timeline, LIFTED, born, decisions.newcomers).arrays(),
         }
         return PersonalModel(settings, ItemIndex(snapshot.items[order]), files, metadata.facts())
 
