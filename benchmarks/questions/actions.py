@@ -7,7 +7,6 @@ columns of Users are told. A unit is a user, who weighs as many actions as they 
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from personalize_local.recipes.actions import ActionModel
 from benchmarks.questions.answers import Chosen, Found
 from benchmarks.questions.cases import REMOVED
 from benchmarks.questions.figures import Sums
-from benchmarks.questions.shop import Shop, without
+from benchmarks.questions.shop import Shop, number, without
 from local.evaluation import splitting
 
 Offers = Mapping[str, Sequence[tuple[str, bool]]]
@@ -39,7 +38,7 @@ class Trial:
         rows = shop.tables.interactions
         new = question == "new-action"
         if new:
-            gone = [user for user in rows["USER_ID"].unique() if crc32(f"removed/{user}".encode()) % REMOVED == 0]
+            gone = [user for user in rows["USER_ID"].unique() if number("removed", user) % REMOVED == 0]
             split = without(split, "USER_ID", gone)
         self.name = f"cut {back} of {question}"
         self.before: pl.DataFrame = split.training
@@ -57,8 +56,8 @@ class Trial:
         self.told: dict[str, Told] = {}
         for user in self.offers:
             history = () if new else self.past.question(user, frozenset()).query.history
-            number = self.past.numbers[user]
-            self.told[user] = history, {name: column[number] for name, column in columns.items()}
+            row = self.past.numbers[user]
+            self.told[user] = history, {name: column[row] for name, column in columns.items()}
 
     def sums(self, chances: Chances) -> Sums:
         losses, weights, hits = [], [], []

@@ -5,13 +5,12 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
-from zlib import crc32
 
 import numpy as np
 from personalize_local.data.records import Interaction
 from personalize_local.recipes.base import Query
 
-from benchmarks.questions.shop import SEED, Shop, without
+from benchmarks.questions.shop import SEED, Shop, number, without
 from local.evaluation import pasts
 from local.evaluation.comparison import lists_to_rank
 from local.evaluation.pasts import Past, Question
@@ -50,7 +49,7 @@ def _plain(shop: Shop, back: int) -> Case:
 
 def _live(question: Question, later: Sequence[tuple[str, int]]) -> Question:
     """Ask for one of the user's items after the cut, drawn at random, and tell those before it."""
-    at = _number(question.user) % len(later)
+    at = number("drawn", question.user) % len(later)
     told = [Interaction(item, float(time)) for item, time in later[:at]]
     history = [*question.query.history, *told]
     query = replace(question.query, history=history, item_id=history[-1].item_id, now=history[-1].timestamp)
@@ -71,7 +70,7 @@ def rest(shop: Shop, back: int) -> list[Case]:
         new = [item for item in basket if item not in question.seen]
         if len(basket) < 2 or not new:
             continue
-        hidden = new[_number(question.user) % len(new)]
+        hidden = new[number("drawn", question.user) % len(new)]
         shown = [item for item in basket if item != hidden]
         now = question.query.now + 1
         history = [*question.query.history, *(Interaction(item, now) for item in shown)]
@@ -108,7 +107,7 @@ def also_bought(shop: Shop, back: int) -> list[Case]:
         basket = sorted(question.relevant & known)
         others = basket if len(basket) > 1 else sorted(question.seen - question.relevant)
         if others:
-            item = others[_number(question.user) % len(others)]
+            item = others[number("drawn", question.user) % len(others)]
             asked.append(_of_item(question, item, question.relevant))
     return [replace(case, asked=[each for each in asked if each.relevant])]
 
@@ -150,7 +149,7 @@ def new_user_known(shop: Shop, back: int) -> list[Case]:
             cases.append(Case(f"window {at}", past, [past.question(user, split.tests[user]) for user in users]))
         return cases
     split = shop.split(back)
-    gone = [user for user in split.tests if crc32(f"removed/{user}".encode()) % REMOVED == 0]
+    gone = [user for user in split.tests if number("removed", user) % REMOVED == 0]
     past = shop.past(f"cut {back} without users", without(split, "USER_ID", gone))
     asked = [pasts.as_stranger(past.question(user, split.tests[user])) for user in shop.drawn(gone)]
     return [Case(f"cut {back} without users", past, asked)]
@@ -170,10 +169,6 @@ def new_item(shop: Shop, back: int) -> list[Case]:
 def _of_item(question: Question, item: str, relevant: frozenset[str]) -> Question:
     told = Query(item_id=item, history=(Interaction(item, question.query.now),), now=question.query.now)
     return replace(question, query=told, relevant=relevant - {item}, seen=frozenset({item}))
-
-
-def _number(user: str) -> int:
-    return crc32(f"drawn/{user}".encode())
 
 
 BUILDERS: Mapping[str, Builder] = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from personalize_local.data.frames import pl
 
-from benchmarks.questions import lists, planted, segments, trends
+from benchmarks.questions import actions, lists, planted, segments, trends
 from benchmarks.questions.cases import BUILDERS
 from benchmarks.questions.catalogue import ANSWERED, QUESTIONS
 from benchmarks.questions.figures import Sums, failing, gain
@@ -130,6 +130,12 @@ def test_the_halves_share_no_user(few: Shop) -> None:
     assert not mine & theirs
 
 
+def test_removed_users_are_in_both_halves() -> None:
+    """A quarter of eight hundred users is removed."""
+    of_half = [BUILDERS["new-user"](shop("drift", held=held), 0)[0].asked for held in (False, True)]
+    assert all(80 < len(asked) < 160 for asked in of_half)
+
+
 def test_removed_users_and_items_train_nothing() -> None:
     given = shop("long-tail")
     [case] = BUILDERS["new-item"](given, 0)
@@ -162,3 +168,14 @@ def test_a_chain_is_found_by_the_rule_of_chains() -> None:
     found = {each.rule.name: each for each in lists.rules(given, "similar-next")}
     assert found["Markov chain"].best
     assert found["Markov chain"].sums.mean() > 3 * found["popularity"].sums.mean()
+
+
+def test_new_users_of_actions_train_nothing_and_are_asked_about_with_their_columns() -> None:
+    trial = actions.Trial(shop("actions"), "new-action", 0)
+    assert trial.offers
+    assert not trial.offers.keys() & trial.past.active
+    assert all(
+        not history and {"AGE", "PLACE", "SEGMENT"} == columns.keys() for history, columns in trial.told.values()
+    )
+    found = {each.rule.name: each.sums.mean() for each in actions.rules(shop("actions"), "new-action")}
+    assert found["rates by group"] < found["the action's rate"]
