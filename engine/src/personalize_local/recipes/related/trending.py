@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trending-Now: items that are expected to grow most in the window to come, shrunk towards those most taken in it.
+"""Trending-Now: items that are expected to grow most in the next window, shrunk towards those most taken in it.
 
 Amazon Personalize ranks items by "the increase in interactions that each item has over configurable intervals of time",
 by the timestamps of the data, and measures how much the items of an answer grow in the window that follows (developer
 guide, "Trending-Now recipe" and "Evaluating a solution version with metrics"). What grew is no forecast of what will:
 most of a small count's step is chance. So each item's next count is a negative binomial one. Its mean is a mixture of
 what was counted lately, at several time scales, at this time of earlier days and weeks, and at the end of the last
-window, where a burst begins. The weights and the dispersion are those that foretold the latest windows best.
+window, where a burst begins. The weights and the dispersion are those that foretold the latest windows best. How much
+popularity counts is as little as named enough of the most taken items there.
 """
 
 from collections.abc import Iterator
@@ -29,8 +30,11 @@ SEASONS = 4
 """Earlier days, and weeks, whose count at the same time is taken."""
 DEPTH = 25
 """Items of an answer that Personalize measures."""
-POPULARITY = 0.6
-"""Weight of being among the most taken items of the next window, against that of the growth."""
+POPULARITIES = (0.5, 0.6, 0.75, 0.9, 1.1, 1.4, 1.8)
+"""Weights of being among the most taken items of the next window, against the growth: the first that is enough."""
+ENOUGH, TRIED = 0.9, 50
+"""Of the most taken items of the newest windows, the answer should name so much of what the most taken ones of the
+windows before them do."""
 BURST, SURPRISE = 0.25, 5.0
 """Weight of the growth that has just been, as far as it exceeds what was expected by so many standard deviations."""
 DAY = 86_400
@@ -58,16 +62,61 @@ def scores(rows: Rows, window: int, end: int) -> Floats:
     if not learned:
         found[items] = now / max(float(now.sum()), 1.0)
         return found
-    expected, mean, dispersion = _forecast(learned, newest)
-    depth = min(DEPTH, len(items))
-    growth = _expected_excess(mean, now, dispersion)
-    usual = np.ceil(np.partition(mean, -depth)[-depth])
-    popular = _tail(np.full(len(mean), usual), mean, dispersion)
-    total = float(np.partition(growth, -depth)[-depth:].sum())
-    found[items] = growth / max(total, _LEAST) + POPULARITY * popular / depth
-    burst = np.maximum(now - expected - SURPRISE * np.sqrt(1.0 + expected + dispersion * expected**2), 0.0)
-    found[items] += BURST * burst / max(float(np.partition(burst, -depth)[-depth:].sum()), _LEAST)
+    weights, dispersion = _fitted(learned)
+    pasts = [*learned[-TRIED - 1 :], newest]
+    means = [np.maximum(weights @ past.features, _LEAST) for past in pasts]
+    answers = [
+        _Answer.of(past.features[0], before, mean, dispersion)
+        for past, before, mean in zip(pasts[1:], means[:-1], means[1:], strict=True)
+    ]
+    weight = _enough(answers[:-1], pasts[1:-1])
+    found[items] = answers[-1].scores(weight)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What makes an item trend at the end of one window, as shares of the best items' sum."""
+
+    growth: Floats
+    popular: Floats
+    burst: Floats
+
+    @classmethod
+    def of(cls, now: Floats, expected: Floats, mean: Floats, dispersion: float) -> "_Answer":
+        """Weigh the counts `now`, those expected of them, and the means of the next ones."""
+        depth = min(DEPTH, len(now))
+        growth = _expected_excess(mean, now, dispersion)
+        usual = np.ceil(np.partition(mean, -depth)[-depth])
+        popular = _tail(np.full(len(mean), usual), mean, dispersion) / depth
+        burst = np.maximum(now - expected - SURPRISE * np.sqrt(1.0 + expected + dispersion * expected**2), 0.0)
+        sums = (max(float(np.partition(each, -depth)[-depth:].sum()), _LEAST) for each in (growth, burst))
+        return cls(growth / next(sums), popular, burst / next(sums))
+
+    def scores(self, weight: float) -> Floats:
+        return self.growth + weight * self.popular + BURST * self.burst
+
+
+def _enough(answers: list[_Answer], pasts: list[_Past]) -> float:
+    """Return the least weight of popularity by which enough of the most taken items were named in these windows."""
+    wanted, plain = [], 0
+    for past in pasts:
+        if past.following is not None:
+            most = _first(past.following)
+            wanted.append(most)
+            plain += int(np.isin(most, _first(past.features[0])).sum())
+    for weight in POPULARITIES:
+        named = sum(
+            int(np.isin(most, _first(answer.scores(weight))).sum())
+            for most, answer in zip(wanted, answers, strict=True)
+        )
+        if named >= ENOUGH * plain:
+            return weight
+    return POPULARITIES[-1]
+
+
+def _first(scores: Floats) -> Ints:
+    return np.argsort(-scores, kind="stable")[:DEPTH]
 
 
 def accuracy(rows: Rows, window: int) -> float:
@@ -129,18 +178,14 @@ def _recurring(whole: Floats, number: int, season: int, otherwise: Floats) -> tu
     return np.asarray(whole[places].mean(axis=0)), float(change)
 
 
-def _forecast(learned: list[_Past], newest: _Past) -> tuple[Floats, Floats, float]:
-    """Return the means of each item's newest and next counts, and the dispersion.
-
-    The variance is mean + dispersion * mean ** 2.
-    """
+def _fitted(learned: list[_Past]) -> tuple[Floats, float]:
+    """Return the weights of the features and the dispersion: the variance is mean + dispersion * mean ** 2."""
     known = np.concatenate([past.features for past in learned], axis=1)
     counts = np.concatenate([past.following for past in learned if past.following is not None])
     weights = _mixture(known, counts)
     fitted = weights @ known
     spread = float(((counts - fitted) ** 2 - fitted).sum() / max(float((fitted**2).sum()), _LEAST))
-    expected = weights @ learned[-1].features
-    return expected, np.maximum(weights @ newest.features, _LEAST), max(spread, 1e-3)
+    return weights, max(spread, 1e-3)
 
 
 def _mixture(features: Floats, counts: Floats) -> Floats:
