@@ -7,17 +7,17 @@ out within training decides the share of each, as interpolated language models d
 the direction of time counts where it tells something, and popularity and categories where counts are thin.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.cooccurrence import Matrix
-from personalize_local.recipes.common.rows import Floats, Ints, Mask, Numbers, Rows
-from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, MIN_LISTS, ideal_gain
+from personalize_local.recipes.common.rows import Floats, Numbers, Rows
+from personalize_local.recipes.ltr.fitting import MIN_LISTS
+from personalize_local.recipes.ltr.mixing import Lists, Shares, Sources, best_shares, lists
 from personalize_local.recipes.ltr.splits import some_users, splits
 from personalize_local.recipes.related.model import SHARES
 
@@ -29,15 +29,10 @@ MAX_PAIRS = 30_000_000
 """Pairs of one owner's items that are counted."""
 MAX_ROWS = 100_000
 """Interactions, of whole users, that shares are chosen on."""
-LISTS, CANDIDATES, WIDTH = 600, 40, 320
-"""Lists of each question, the best items of each source that are candidates, and the most candidates of a list."""
-STEPS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
-"""Shares that are tried."""
-LEAST_GAIN = 1.002
-"""A change of shares must gain so much: a smaller gain is chance."""
-Shares = npt.NDArray[np.float64]
-Sources = npt.NDArray[np.float64]
-"""[sources, items] distributions."""
+LISTS = 600
+"""Lists of each question."""
+Asked = list[tuple[int, Numbers]]
+"""Of each list the item that is asked about, and the items that were taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +45,6 @@ class Counting:
     """Count that is worth half: a single pair is chance."""
     least: int = 0
     """Users that must share a pair."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lists:
-    """Held-out lists of one question: the candidates by each source, and which of them were taken."""
-
-    scores: npt.NDArray[np.float32]
-    """[lists, candidates, sources]; -1 where a list has fewer candidates."""
-    taken: Mask
-    """[lists, candidates]."""
-    ideal: Floats
-    """[lists] the gain of the best order."""
-
-    def gain(self, shares: Shares) -> float:
-        """Return the mean NDCG; ties count against it."""
-        score = self.scores @ shares.astype(np.float32)
-        score -= 1e-6 * np.abs(score) * self.taken
-        top = np.argpartition(-score, DEPTH, axis=1)[:, :DEPTH]
-        order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1, kind="stable")
-        found = np.take_along_axis(self.taken, np.take_along_axis(top, order, axis=1), axis=1)
-        return float(((found * DISCOUNT).sum(axis=1) / self.ideal).mean())
-
-
-Asked = list[tuple[int, Ints]]
-"""Of each list the item that is asked about, and the items that were taken."""
 
 
 def counted(rows: Rows, kinds: Sequence[str], counting: Counting) -> dict[str, Matrix]:
@@ -130,7 +100,11 @@ class Neighbours:
         """[sources] the shares with the best lists; `sources`: of an item with its neighbours [items]."""
         if not self.asked:
             return np.array(SHARES)
-        return best_shares([lists(each, lambda item: sources(item, _row(self.past, item))) for each in self.asked])
+
+        def of_item(item: int) -> Sources:
+            return sources(item, _row(self.past, item))
+
+        return best_shares([_lists(each, of_item) for each in self.asked])
 
 
 def fit(rows: Rows, kinds: Sequence[str], counting: Counting) -> Neighbours:
@@ -146,7 +120,7 @@ def fit(rows: Rows, kinds: Sequence[str], counting: Counting) -> Neighbours:
         def sources(item: int) -> Sources:
             return np.stack([*(_row(counts, item) for counts in before.values()), popular])
 
-        found = best_shares([lists(each, sources) for each in asked])[:-1]
+        found = best_shares([_lists(each, sources) for each in asked])[:-1]
         if found.sum():
             shares = dict(zip(kinds, (found / found.sum()).tolist(), strict=True))
     used = [kind for kind in kinds if shares[kind] > 0]
@@ -157,6 +131,16 @@ def fit(rows: Rows, kinds: Sequence[str], counting: Counting) -> Neighbours:
 def _mixed(matrices: Mapping[str, Matrix], shares: Mapping[str, float]) -> Matrix:
     first, *others = (matrix * np.float32(shares[kind]) for kind, matrix in matrices.items())
     return sum(others, start=first).tocsr()
+
+
+def _lists(asked: Asked, sources: Callable[[int], Sources]) -> Lists:
+    def found() -> Iterator[tuple[Sources, Numbers]]:
+        for item, others in asked:
+            each = sources(item)
+            each[:, item] = 0.0
+            yield each, others
+
+    return lists(found())
 
 
 def _row(matrix: Matrix, item: int) -> Floats:
@@ -185,43 +169,3 @@ def held_out(rows: Rows) -> tuple[Rows, list[Asked]]:
             if item >= 0 and len(others) and len(asked) < LISTS:
                 asked.append((item, others))
     return rows.where(split.before), [asked for asked in (follows, together) if len(asked) >= MIN_LISTS]
-
-
-def lists(asked: Asked, sources: Callable[[int], Sources]) -> Lists:
-    """Look up the candidates of each list; `sources`: those of an item."""
-    scores, taken = [], np.zeros((len(asked), WIDTH), bool)
-    for number, (item, others) in enumerate(asked):
-        found = sources(item)
-        most = min(CANDIDATES, found.shape[1] - 1)
-        best = np.unique(np.argpartition(-found, most, axis=1)[:, :most])
-        best = best[best != item][:WIDTH]
-        each = np.full((WIDTH, len(found)), -1.0, np.float32)
-        each[: len(best)] = found[:, best].T
-        scores.append(each)
-        taken[number, : len(best)] = np.isin(best, others)
-    ideal = np.array([ideal_gain(len(others)) for _, others in asked])
-    return Lists(np.stack(scores), taken, ideal)
-
-
-def best_shares(questions: Sequence[Lists]) -> Shares:
-    """[sources] the shares, adding up to 1, with the best lists, each question measured by its best single source."""
-    sources = questions[0].scores.shape[2]
-    alone = np.array([[each.gain(share) for share in np.eye(sources)] for each in questions])
-    best = np.maximum(alone.max(axis=1), 1e-9)
-
-    def gain(shares: Shares) -> float:
-        return float(np.sum([each.gain(shares) for each in questions] / best))
-
-    order = np.argsort(-(alone / best[:, None]).sum(axis=0), kind="stable")
-    shares: Shares = np.eye(sources)[order[0]]
-    reached = gain(shares)
-    for source in [*order, *order]:
-        rest = np.where(np.arange(sources) == source, 0.0, shares)
-        if not rest.sum():
-            continue
-        for step in STEPS:
-            tried = (1.0 - step) * rest / rest.sum()
-            tried[source] = step
-            if gain(tried) > LEAST_GAIN * reached:
-                shares, reached = tried, gain(tried)
-    return shares

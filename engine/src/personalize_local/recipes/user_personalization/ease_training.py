@@ -2,6 +2,8 @@
 """Training of EASE: its weights, and the share of new items that it decides rather than what follows."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy import sparse
@@ -10,11 +12,13 @@ from scipy.linalg import lapack
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.common.rows import Floats, Ints, Rows
 from personalize_local.recipes.common.topk import top_k
+from personalize_local.recipes.ltr import mixing
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, MIN_LISTS, TOLERANCE, ideal_gain
-from personalize_local.recipes.ltr.splits import some_users, splits
+from personalize_local.recipes.ltr.mixing import best_shares
+from personalize_local.recipes.ltr.splits import Split, some_users, splits
 from personalize_local.recipes.user_personalization.ease import Weights, blended
 from personalize_local.recipes.user_personalization.features import UserView
-from personalize_local.recipes.user_personalization.model import PersonalModel
+from personalize_local.recipes.user_personalization.model import MIXTURE, PersonalModel
 from personalize_local.recipes.user_personalization.training_lists import BasketLists, divided
 
 MAX_PAIRS = 200_000_000
@@ -27,6 +31,10 @@ DEFAULT_SHARE = 0.25
 """The share where there is too little data to try any."""
 MAX_ROWS = 200_000
 """Interactions, of whole users, that are counted to try shares; of few, EASE looks better than it is of all."""
+SURE = 2.0
+"""Standard errors that a mixture must gain over what is counted."""
+LEAST_COUNTED = 0.02
+"""Least share of the counted scores in what the fast tier mixes: they put the rest of the catalogue in order."""
 BASKETS = 600
 """Baskets that shares are tried on."""
 
@@ -57,19 +65,54 @@ def train(rows: Rows, most: int) -> Weights:
     return weights
 
 
-def best_share(snapshot: Snapshot, rows: Rows, count: Callable[[Rows], PersonalModel]) -> float:
-    """Return the share with the best lists of new items, or the smallest that is as good.
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Baskets after a past, and the model of that past."""
+
+    snapshot: Snapshot
+    rows: Rows
+    split: Split
+    baskets: Ints
+    """The first row of each, in random order."""
+    model: PersonalModel
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, rows: Rows, count: Callable[[Rows], PersonalModel]) -> Self | None:
+        """Hold out baskets of some users; None if they are too few to tell anything."""
+        rows = some_users(rows, MAX_ROWS, 14)
+        split = splits(rows)[0]
+        baskets = np.random.default_rng(13).permutation(split.baskets)[:BASKETS]
+        if len(baskets) < MIN_LISTS:
+            return None
+        return cls(snapshot, rows, split, baskets, count(rows.where(split.before)))
+
+    def lists(self, model: PersonalModel) -> BasketLists:
+        return BasketLists(self.snapshot, self.rows, self.split, model)
+
+
+def best_mixture(held: HeldOut, share: float) -> tuple[float, ...]:
+    """Return the shares of what the fast tier mixes with the best lists; empty where counting alone has them."""
+    lists = held.lists(held.model.sharing(share))
+    found = [each for each in map(lists.mixture, held.baskets.tolist()) if each is not None]
+    if len(found) < MIN_LISTS:
+        return ()
+    held_out = mixing.lists(found)
+    shares, counted = best_shares([held_out], start=0), np.eye(len(MIXTURE))[0]
+    more = held_out.gains(shares) - held_out.gains(counted)
+    error, mean = float(more.std()) / len(more) ** 0.5, float(more.mean())
+    if mean <= SURE * error:
+        return ()
+    return tuple((LEAST_COUNTED * counted + (1.0 - LEAST_COUNTED) * shares).tolist())
+
+
+def best_share(held: HeldOut) -> float:
+    """Return the share of EASE with the best lists of new items, or the smallest that is as good.
 
     Events change what follows, but not the EASE weights: a small share lets answers follow them.
     """
-    rows = some_users(rows, MAX_ROWS, 14)
-    split = splits(rows)[0]
-    baskets = np.random.default_rng(13).permutation(split.baskets)[:BASKETS]
-    if len(baskets) < MIN_LISTS:
-        return DEFAULT_SHARE
-    lists = BasketLists(snapshot, rows, split, count(rows.where(split.before)))
+    lists = held.lists(held.model)
     gains = []
-    for row in baskets.tolist():
+    for row in held.baskets.tolist():
         begun, rest = divided(lists.chosen(row), row)  # what the rest of a basket shows is how well new items are found
         found = _gains(lists.view(row, begun), rest)
         if found is not None:

@@ -153,13 +153,13 @@ class UserView:
     """The whole catalogue from the view of one user at one time."""
 
     def __init__(self, sources: Sources, past: Past, scores: SourceScores, windows: WindowCounts | None = None) -> None:
-        self._sources, self._past, self.scores = sources, past, scores
+        self._sources, self.past, self.scores = sources, past, scores
         self._windows = sources.windows if windows is None else windows
 
     @cached_property
     def _by_source(self) -> Mapping[str, Scores]:
         sources, counted, count = self._sources, self.scores, len(self.scores.prior)
-        items, weights = self._past.latest(LATEST)
+        items, weights = self.past.latest(LATEST)
         factors = sources.factors
         factor = np.maximum(factors @ ((weights**0.5).astype(np.float32) @ factors[items]), 0.0).astype(np.float64)
         # The middle window, and a little of the long one for items without recent interactions.
@@ -175,26 +175,26 @@ class UserView:
             "basket": self._of_basket(sources.basket),
             "ease": counted.ease,
             "mixed": counted.mixed,
-            **({} if sources.sequence is None else {"sequence": sources.sequence.probabilities(self._past)}),
+            **({} if sources.sequence is None else {"sequence": sources.sequence.probabilities(self.past)}),
         }
 
     def _of_basket(self, source: SparseRows) -> Scores:
         """[items] what goes with the newest basket."""
-        basket = self._past.last_basket(LATEST)
+        basket = self.past.last_basket(LATEST)
         return source.weighted(basket, np.ones(len(basket)), len(self.scores.prior))
 
     @cached_property
     def unknown(self) -> npt.NDArray[np.bool_]:
         """[items] whether each is new to the user."""
         mask = np.ones(len(self.scores.prior), bool)
-        mask[self._past.items] = False
+        mask[self.past.items] = False
         return mask
 
     def basket_goes_on(self, now: float, latest: float) -> float:
         """Return how likely the user's newest basket is unfinished."""
         if seasons.is_replay(now, latest):
             return 0.5
-        return float(now - self._past.times[-1] <= SESSION)
+        return float(now - self.past.times[-1] <= SESSION)
 
     def all_new(self, items: Places) -> bool:
         return bool(self.unknown[items].all())
@@ -202,7 +202,7 @@ class UserView:
     def candidates(self, allowed: npt.NDArray[np.bool_] | None, *, deep: bool = True) -> Places:
         """Return the best allowed items of each source and the user's own, by position; with `deep`, the network's."""
         chosen = np.zeros(len(self.scores.prior), bool)
-        chosen[self._past.items[-OWN:]] = True
+        chosen[self.past.items[-OWN:]] = True
         for name, scores in self._by_source.items():
             if deep or name != "sequence":
                 chosen[_best(scores, allowed, CANDIDATES[name])] = True
@@ -212,7 +212,7 @@ class UserView:
 
     def features(self, candidates: Places) -> npt.NDArray[np.float32]:
         """[candidates, NAMES, then DEEP_NAMES if there is a network] the features of the trees."""
-        sources, past, tilt = self._sources, self._past, self.scores.tilt
+        sources, past, tilt = self._sources, self.past, self.scores.tilt
         columns = [column for name in SOURCES for column in self._source_features(name, candidates)]
         columns += self._latest_features(candidates) + self._item_features(candidates)
         columns += past.repeat_features(candidates, sources.gaps, len(self.scores.mixed))
@@ -234,7 +234,7 @@ class UserView:
 
     def _latest_features(self, candidates: Places) -> list[npt.NDArray[Any]]:
         """Return the scores by the newest item and the newest basket."""
-        last, content = self._past.items[-1:], self._sources.content
+        last, content = self.past.items[-1:], self._sources.content
         near = self._sources.near.row(int(last[0]), len(self.scores.prior))
         return [
             self.scores.last_follow()[candidates],
@@ -250,7 +250,7 @@ class UserView:
         columns: list[npt.NDArray[Any]] = [
             seen,
             sources.recent[candidates],
-            (self._past.now - sources.created[candidates]) / DAY,
+            (self.past.now - sources.created[candidates]) / DAY,
         ]
         for window in self._windows:
             recent, part = window[candidates], max(float(window.sum()) / total, 1e-9)

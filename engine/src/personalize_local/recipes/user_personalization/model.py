@@ -46,6 +46,8 @@ BACKWARD, FROM, TO = 0.25, -0.5, -0.15
 """Weight of what precedes an item; powers of the popularity of an item and of what follows it."""
 MIN_REPEATS = 0.01
 """Share of repeats above which known items are worth recommending."""
+MIXTURE = ("counted", "next", "again", "week", "month", "quarter")
+"""What the fast tier may mix: the scores above, what follows the last basket, what the user took, what sells lately."""
 CANDIDATES = 1000
 """Most popular items, which are v2's candidates for every user."""
 _RENAMED = {"taste": "ease_share", "by_kind": "by_content"}
@@ -80,6 +82,8 @@ class Settings:
     """Whether similarity of categories up to doubles what follows; rankers learn that themselves."""
     seasons: bool = False
     """Whether the month of the year is part of every context."""
+    mixture: tuple[float, ...] = ()
+    """Shares of MIXTURE that held-out baskets chose; empty: as counted."""
     events: tuple[EventParameters, ...] = ()
     """The events that train; empty: all but RETURN."""
 
@@ -97,6 +101,7 @@ class PersonalModel(Model):
         self._items, self.item_ids = items, items.ids
         self._files, self._facts = files, facts
         self._follows = SparseRows.from_arrays(files, "follows")
+        self._next = SparseRows.from_arrays(files, "next") if "next.start" in files else None
         self._prior = np.asarray(files["prior"], np.float64)
         self._returns = files["returns"]
         self._user_values = Vocabulary.from_facts(facts["users"])
@@ -168,7 +173,8 @@ class PersonalModel(Model):
     def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
         settings = {_RENAMED.get(name, name): value for name, value in facts["settings"].items()}
         events = tuple(EventParameters(**event) for event in settings["events"])
-        return cls(Settings(**{**settings, "events": events}), ItemIndex.from_arrays(files), files, facts)
+        settings |= {"events": events, "mixture": tuple(settings.get("mixture", ()))}
+        return cls(Settings(**settings), ItemIndex.from_arrays(files), files, facts)
 
     @property
     def deep(self) -> bool:
@@ -258,11 +264,38 @@ class PersonalModel(Model):
         by_content = self.settings.by_content and self._content.size > 0
         personal = self._personal(past, follow * (1.0 + content) if by_content else follow, ease)
         mixed = _tilted(personal + (1.0 - personal.sum()) * prior, tilt)
+        if self.settings.mixture:
+            shares = np.array(self.settings.mixture)
+            mixed = _tilted(shares @ self.mixture_sources(past, mixed, windows, online), tilt)
         last_follow = partial(self._following, past.items[-1:], np.ones(1), online)
         scores = SourceScores(follow, last_follow, content, ease, prior, mixed, tilt)
         if online is not None and self.rankers.for_histories:
             windows = (self._sources.windows if windows is None else windows) + online.seen.astype(np.float32)
         return mixed, personal, UserView(self._sources, past, scores, windows)
+
+    def mixture_sources(
+        self, past: Past, counted: Scores, windows: WindowCounts | None = None, online: OnlineCounts | None = None
+    ) -> npt.NDArray[np.float64]:
+        """[MIXTURE, items] each adds up to 1, or to 0 where it says nothing."""
+        basket, count = past.last_basket(LATEST), len(self._items)
+        found = np.zeros((len(MIXTURE), count))
+        found[0] = counted
+        if self._next is not None:
+            found[1] = self._next.weighted(basket, np.ones(len(basket)), count)
+        if online is not None:
+            found[1] += online.weighted(basket, np.ones(len(basket)), backward=0.0)
+        found[2] = np.bincount(past.items, past.decayed(clock=self.settings.clock), minlength=count)
+        if self.settings.clock:
+            found[3:] = self._sources.windows if windows is None else windows
+            if online is not None:
+                found[3:] += online.seen
+        totals: npt.NDArray[np.float64] = found.sum(axis=1, keepdims=True)
+        found /= np.maximum(totals, 1e-12)
+        return found
+
+    def sharing(self, ease_share: float) -> Self:
+        """Return the same counts with another share of EASE."""
+        return type(self)(replace(self.settings, ease_share=ease_share), self._items, self._files, self._facts)
 
     def _following(self, items: Places, weights: Scores, online: OnlineCounts | None) -> Scores:
         """[items] what follows some items, by the counts of training and of the events since."""

@@ -20,7 +20,7 @@ from personalize_local.recipes.user_personalization.cold_items import ColdItems
 from personalize_local.recipes.user_personalization.model import PersonalModel
 
 Array = npt.NDArray[Any]
-_SPARSE = ("follows", "near", "together", "walk")
+_SPARSE = ("follows", "next", "near", "together", "walk")
 _UNCOUNTED = ("pulse", "crowd.whole", "crowd.first", "crowd.total", "seen")
 """Counts, by item on the last axis: new items have none."""
 _USUAL = ("returns", "gaps", "recent")

@@ -28,6 +28,7 @@ from personalize_local.recipes.popularity.training import USUAL, Shares, Timelin
 from personalize_local.recipes.sequence import training as sequence_training
 from personalize_local.recipes.user_personalization import ease_training, rankers
 from personalize_local.recipes.user_personalization.cold_items import ColdItems
+from personalize_local.recipes.user_personalization.ease_training import HeldOut
 from personalize_local.recipes.user_personalization.item_statistics import (
     created,
     gaps,
@@ -38,6 +39,8 @@ from personalize_local.recipes.user_personalization.item_statistics import (
 from personalize_local.recipes.user_personalization.model import BACKWARD, FROM, TO, PersonalModel, Settings
 from personalize_local.recipes.user_personalization.rankers import Gain
 
+STEPS = 10
+"""Interactions within which something follows the last ones."""
 MAX_FOLLOWERS = 300
 """Followers of each item that are kept."""
 MAX_NEIGHBOURS, MAX_WALKED = 200, 100
@@ -71,6 +74,8 @@ class Decisions:
     clock: bool = True
     """Whether times are a clock."""
     newcomers: Shares = USUAL
+    mixture: tuple[float, ...] = ()
+    """See Settings."""
     deep: bool = False
     """Whether the rankers use a network."""
     gain: Gain | None = None
@@ -104,7 +109,7 @@ class PersonalTrainer:
             self._decisions = self._shared.decided[1]
         decisions = self._decisions
         ranked = decisions.rankers.for_histories
-        key = (source, decisions.clock, decisions.newcomers, decisions.ease_share, ranked, decisions.deep)
+        key = (source, ranked, replace(decisions, rankers=Rankers(), gain=None))
         found = next((model for known, model in self._shared.counted if known == key), None)
         if found is None:
             found = self.count(rows, decisions, ranked=ranked)
@@ -144,13 +149,14 @@ class PersonalTrainer:
         snapshot, cuts = self._snapshot, splits(rows)
         first = Decisions(Rankers(), ease_share=1.0, clock=cuts[0].clock)
         newcomers = self._newcomers(rows) if first.clock else None
+        held = HeldOut.of(snapshot, rows, lambda past: self.count(past, first, ranked=False))
         chosen = replace(
             first,
             newcomers=popularity_training.fit_shares(*newcomers) if newcomers else USUAL,
-            ease_share=ease_training.best_share(snapshot, rows, lambda past: self.count(past, first, ranked=False)),
+            ease_share=ease_training.best_share(held) if held else ease_training.DEFAULT_SHARE,
         )
         if self._tier == "fast":
-            return chosen
+            return replace(chosen, mixture=ease_training.best_mixture(held, chosen.ease_share) if held else ())
         counted = replace(chosen, deep=self._tier in _OPEN and self._plan(len(rows)).most > 0)
         trained, gain = rankers.train(snapshot, rows, cuts, lambda past: self.count(past, counted))
         if newcomers:
@@ -190,6 +196,7 @@ class PersonalTrainer:
             clock=decisions.clock,
             scores_shown=spec.scores_shown,
             by_content=not ranked,
+            mixture=decisions.mixture,
             seasons=metadata.seasons,
             events=self._config.training_events(),
         )
@@ -236,12 +243,17 @@ class PersonalTrainer:
         return {
             **({} if network is None else network.arrays()),
             **cooccurrence.pruned(follow, MAX_FOLLOWERS).arrays("follows"),
+            **({} if ranked else self._next(rows)),
             **cooccurrence.pruned(near, MAX_NEIGHBOURS).arrays("near"),
             **cooccurrence.pruned(basket, MAX_NEIGHBOURS).arrays("together"),
             **walk.arrays("walk"),
             "factors": cooccurrence.factors(near, dimensions) if ranked else np.zeros((rows.items, 0), np.float32),
             "recent": recent.astype(np.float32),
         }
+
+    def _next(self, rows: Rows) -> dict[str, npt.NDArray[Any]]:
+        """[items, items] what follows within a few steps, as it was counted (a Markov chain)."""
+        return cooccurrence.pruned(cooccurrence.pairs(rows, decay=1.0, window=STEPS), MAX_FOLLOWERS).arrays("next")
 
     def _plan(self, rows: int) -> sequence_training.Plan:
         """Return a plan for the network that keeps the budget, counted in steps: equal data give equal models."""

@@ -11,6 +11,7 @@ from personalize_local.recipes.common import seasons
 from personalize_local.recipes.common.recency_windows import RecencyWindows, WindowCounts, span
 from personalize_local.recipes.common.rows import Ints, Mask, Rows, renumbered
 from personalize_local.recipes.ltr.fitting import TrainingList
+from personalize_local.recipes.ltr.mixing import Sources
 from personalize_local.recipes.ltr.splits import Split
 from personalize_local.recipes.user_personalization.features import MIXED, UserView, offset
 from personalize_local.recipes.user_personalization.model import PersonalModel
@@ -20,7 +21,7 @@ class BasketLists:
     """The baskets of a split, from the view of a model of its past."""
 
     def __init__(self, snapshot: Snapshot, rows: Rows, split: Split, model: PersonalModel) -> None:
-        self._snapshot, self._model = snapshot, model
+        self._snapshot, self._model, self.split = snapshot, model, split
         self._rows = renumbered(rows, np.array(model.positions(snapshot.items), np.int32))
         self._windows: RecencyWindows | None = None
         if split.clock:
@@ -65,6 +66,19 @@ class BasketLists:
         context = {**_values(self._snapshot.context, int(rows.source[row])), seasons.COLUMN: seasons.month(time)}
         of_user = _values(self._snapshot.user_columns, user)
         return self._model.view(np.concatenate((rows.item[start:row], begun)), times, of_user, context, windows)
+
+    def mixture(self, row: int) -> tuple[Sources, Ints] | None:
+        """Return the sources of the fast tier before the basket of a row, and what it was; None if all of it is known.
+
+        Where users do not come back to items, only new ones count.
+        """
+        chosen = self.chosen(row)
+        view = self.view(row, chosen[:0])
+        sources = self._model.mixture_sources(view.past, view.scores.mixed)
+        if not self._model.settings.returning:
+            sources *= view.unknown
+            chosen = chosen[view.unknown[chosen]]
+        return (sources, chosen) if len(chosen) else None
 
     def _list(self, view: UserView, wanted: Ints, allowed: Mask | None) -> TrainingList:
         candidates = view.candidates(allowed)
