@@ -3,7 +3,8 @@
 
 Both run against the same local server, which answers as Personalize and the table of shops would; both have bytecode.
 `cold` is a fresh process up to its first answer, taken in turns; `warm` is paired calls in one process. `named` is our
-handler for a shop whose answers take names and prices from a table of 25,000 items in the bucket, in 64 files.
+handler for a shop whose answers take names and prices from a table of 25,000 items in the bucket, in 64 files; `varied`
+is its list of 12 similar items out of 36, beside the same list without variety.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ COLD_RUNS, WARM_PAIRS = 15, 2_000
 
 ITEMS = [{"itemId": str(1_000_000 + index), "score": round(1 / (index + 3), 7)} for index in range(25)]
 ANSWER = json.dumps({"itemList": ITEMS, "recommendationId": "RID-1d9bb4a4-3c0b-4a29-9a5b-0d1c2e3f4a5b"})
+LONG = json.dumps({"itemList": [{"itemId": str(1_000_000 + 7 * each)} for each in range(36)], "recommendationId": "R"})
 RECORD = {
     "shop": {"S": "demo"},
     "trackingId": {"S": "t"},
@@ -43,13 +45,28 @@ RECORD = {
 RELEASE = json.dumps({"Item": RECORD})
 NAMED = json.loads(json.dumps(EVENT).replace("demo", "named"))
 """The same request to a shop whose campaigns show no metadata."""
+SIMILAR = json.loads((REPOSITORY / "events" / "api_similar.json").read_text().replace("demo", "named"))
+SIMILAR["queryStringParameters"] = {"limit": "12"}
+VARIED = json.loads(json.dumps(SIMILAR).replace("named", "varied"))
 _BARE = {"M": {"arn": {"S": CAMPAIGN}, "metadata": {"BOOL": False}}}
 _COLUMNS = ("NAME", "PRICE", "CATEGORY_L1")
 _NAMED_RECORD = RECORD | {
-    "campaigns": {"M": {"user-personalization": _BARE}},
+    "campaigns": {
+        "M": {
+            "user-personalization": _BARE,
+            "similar-items": {
+                "M": {
+                    "arn": {"S": CAMPAIGN.replace("user-personalization", "similar-items")},
+                    "metadata": {"BOOL": False},
+                }
+            },
+        }
+    },
     "metadataColumns": {"L": [{"S": name} for name in _COLUMNS]},
 }
 NAMED_RELEASE = json.dumps({"Item": _NAMED_RECORD})
+_BY = {"by": {"L": [{"S": "CATEGORY_L1"}]}, "strength": {"S": "0.3"}, "name": {"S": "NAME"}}
+VARIED_RELEASE = json.dumps({"Item": _NAMED_RECORD | {"shop": {"S": "varied"}, "diversity": {"M": _BY}}})
 _SHARDS = 64
 TABLE = json.dumps({"version": "v", "shards": _SHARDS, "columns": _COLUMNS, "previous": ""}).encode()
 
@@ -82,7 +99,11 @@ def _shards() -> tuple[bytes, ...]:
     rows: list[list[bytes]] = [[] for _ in range(_SHARDS)]
     for number in range(25_000):
         item = str(1_000_000 + number)
-        values = {0: f"The article with the number {number}", 1: f"{number % 90}.99", 2: "Books and magazines"}
+        values = {
+            0: f"The article with the number {number}",
+            1: f"{number % 90}.99",
+            2: f"Books and magazines {number % 9}",
+        }
         rows[item_table.place(item) % _SHARDS].append(item_table.line(item, values))
     return tuple(map(item_table.pack, rows))
 
@@ -94,7 +115,9 @@ def _body(head: bytes, asked: bytes) -> bytes:
     if path.endswith(b".gz"):
         return _shards()[int(path[-8:-3])]
     if b"DynamoDB" in head:
-        return (NAMED_RELEASE if b"named" in asked else RELEASE).encode()
+        return (VARIED_RELEASE if b"varied" in asked else NAMED_RELEASE if b"named" in asked else RELEASE).encode()
+    if b"similar-items" in asked:
+        return LONG.encode()
     return ANSWER.encode()
 
 
@@ -168,8 +191,11 @@ def timed(call: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1e6
 
 
-def warm() -> tuple[float, float, float, float]:
-    """Median microseconds of our handler, bare and boto3 call alone, and of ours with names, taken in turns."""
+def warm() -> list[float]:
+    """Median microseconds of our handler, bare, boto3 call alone, ours with names, similar items, and varied ones.
+
+    They are taken in turns.
+    """
     ours: dict[str, Any] = {}
     bare: dict[str, Any] = {}
     exec(OURS, ours)  # noqa: S102 - the very sources of the cold runs
@@ -179,13 +205,14 @@ def warm() -> tuple[float, float, float, float]:
         lambda: bare["handler"](EVENT, None),
         lambda: bare["client"].get_recommendations(campaignArn=CAMPAIGN, userId="2375", numResults=25),
         lambda: ours["handler"](NAMED, None),
+        lambda: ours["handler"](SIMILAR, None),
+        lambda: ours["handler"](VARIED, None),
     )
     with redirect_stdout(StringIO()):
         for each in calls * 50:
             each()
         rounds = [[timed(each) for each in calls] for _ in range(WARM_PAIRS)]
-    first, second, third, fourth = (statistics.median(column) for column in zip(*rounds, strict=True))
-    return first, second, third, fourth
+    return [statistics.median(column) for column in zip(*rounds, strict=True)]
 
 
 def main() -> None:
@@ -209,10 +236,11 @@ def main() -> None:
 
 
 def print_warm() -> None:
-    ours, bare, call, named = warm()
+    ours, bare, call, named, similar, varied = warm()
     over = ours - call
     print(f"warm: ours {ours:.0f} us, bare boto3 handler {bare:.0f} us, the boto3 call {call:.0f} us: ", end="")
     print(f"{over:.0f} us over the call (at most 110 us); with names {named - ours:.0f} us more")
+    print(f"warm, 12 similar items with names: {similar:.0f} us; with variety {varied - similar:.0f} us more")
 
 
 if __name__ == "__main__":
