@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists with variety: a greedy re-ranking in which each further item of one category counts for less.
+"""Lists with variety: a greedy choice in which each further item of one category counts for less.
 
 Maximal marginal relevance (Carbonell and Goldstein, The use of MMR, SIGIR 1998) with diminishing returns in place of
 the largest similarity: what an item is worth falls by a constant factor for each item of its category before it in the
-list, as in submodular re-ranking (Teo et al., Adaptive, personalized diversity for visual discovery, RecSys 2016).
+list, as in submodular re-ranking (Teo et al., Adaptive, personalized diversity for visual discovery, RecSys 2016). What
+is chosen keeps its order: among ten items the order adds no variety, and it costs hits at the top.
 """
 
 from collections import deque
@@ -72,13 +73,13 @@ def varied(
     strength: float,
     shown: Collection[str] = (),
 ) -> list[str]:
-    """Return the best `most` items with variety; the first stays, and nothing moves where nothing is alike.
+    """Return `most` items with variety, best first; the first stays, and all stay where nothing is alike.
 
     Args:
         items, worth: distinct ids, best first, and what each is worth, which never rises.
         traits: by id; an item without one is like no other.
         most: how many are returned, if there are so many.
-        strength: as in `Diversity`; with 0 nothing but the repeats of a name moves.
+        strength: as in `Diversity`; with 0 nothing but the repeats of a name gives way.
         shown: names that are repeats from the beginning.
     """
     names, repeats = set(shown), list[str]()
@@ -93,10 +94,10 @@ def varied(
     # Of the items of one value the next one competes; its worth changes only when the one before it is taken.
     heads = [(-worth[queue[0]], queue[0], 1.0, value) for value, queue in alike.items()]
     heapify(heads)
-    chosen: list[str] = []
+    chosen: list[int] = []
     while heads and len(chosen) < most:
         _, place, left, value = heads[0]
-        chosen.append(items[place])
+        chosen.append(place)
         alike[value].popleft()
         if not alike[value]:
             heappop(heads)
@@ -105,4 +106,4 @@ def varied(
         place = alike[value][0]
         heapreplace(heads, (-left * worth[place], place, left, value))
     # Repeats only fill what nothing else can.
-    return [*chosen, *repeats][:most]
+    return [*(items[place] for place in sorted(chosen)), *repeats][:most]
