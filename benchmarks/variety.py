@@ -5,8 +5,8 @@
 before it trains, and each known user's first basket after it is asked for. `home` is User-Personalization's list for
 the user, with scores; `similar` is Similar-Items' list, without scores, for one item of that basket (drawn by a hash),
 whose rest is relevant. The campaigns' lists have three times as many items as are shown. Without ``--test`` the cut
-lies one window of 28 days before the test's, and all strengths are shown: the default, the smallest tenth that closes
-half of the gap in every row by the default column, is chosen there. With it, only the default is measured.
+lies one window of 28 days before the test's, and all strengths are shown: the default is chosen there. With it, only
+the default is measured.
 
 `gap` is the share of the gap that is closed between the distinct categories of the plain lists and the most that
 their candidates have, ten at most. NDCG is paired by user, with a 95 % interval of a bootstrap.

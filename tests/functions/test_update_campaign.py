@@ -254,7 +254,7 @@ def test_a_release_says_how_lists_are_varied(personalize: FakePersonalize, table
     handler(load("update_campaign_release"), None)
     release = records.get_release(table, TABLE, "demo")
     assert release is not None
-    by = {"by": ["CATEGORY_L2"], "strength": "0.3", "name": "NAME"}
+    by = {"by": ["CATEGORY_L2"], "strength": "0.2", "name": "NAME"}
     assert (release.diversity, release.placements["home"]["diversity"]) == (by, by)
 
 

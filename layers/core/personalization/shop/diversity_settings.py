@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from personalization.shop.file_settings import ColumnName
 from personalization.shop.release import Value
 
-STRENGTH = 0.3
-"""The default, chosen on a validation cut: half of the gap to ten categories among ten items is closed
-(benchmarks/variety.py)."""
+STRENGTH = 0.2
+"""The default, chosen on a validation cut (docs/decisions/variety.md)."""
 CATEGORIES = ("CATEGORY_L3", "CATEGORY_L2")
 """The columns that lists are varied by without `by`: of each item the first that is not empty. A department, as
 CATEGORY_L1 is in most shops, is too coarse: what goes with a pan may all be for the kitchen."""
@@ -32,7 +31,7 @@ class Diversity(BaseModel):
     by: ColumnName | None = None
     """The column of Items whose repeats count for less; CATEGORY_L3 by default, or CATEGORY_L2 of items without it."""
     strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    """The share of its worth that an item loses for each item of the same value before it: 0.3 by default; with 0 only
+    """The share of its worth that an item loses for each item of the same value before it: 0.2 by default; with 0 only
     repeats of a name are left out."""
 
     @model_validator(mode="before")
