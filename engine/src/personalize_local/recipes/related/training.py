@@ -25,6 +25,8 @@ KEPT = 500
 SHRINKAGE, DIMENSIONS = 5.0, 100
 """Co-occurrence that counts half: one shared basket is chance. Similar-Items trusts small counts the more, the more
 dimensions its items' ids have, and categories the more, the more their metadata has; these are the defaults."""
+LEAST = (0.0, 0.01, 0.01, 0.0)
+"""Least shares of the sources: categories order what counts leave equal, whatever held-out lists say."""
 SURE = 20.0
 """The same for SIMS, which counts every shared user."""
 COSINE = 0.5
@@ -59,7 +61,7 @@ def fit(snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig
         likeness = int(options.get("item_metadata_hidden_dim", DIMENSIONS)) / DIMENSIONS
         chosen = neighbours.fit(rows, KINDS, Counting(discount, SHRINKAGE / trust))
         past = ListModel(settings, ItemIndex(snapshot.items[order]), {**files, "popular": chosen.popular})
-        shares = chosen.shares(past.sources) * (1.0, likeness, likeness, 1.0)
+        shares = np.maximum(chosen.shares(past.sources), LEAST) * (1.0, likeness, likeness, 1.0)
         settings = replace(settings, shares=tuple((shares / shares.sum()).tolist()), cold=COLD / trust)
         files |= cooccurrence.pruned(chosen.near, KEPT).arrays("near")
     if spec.family == "sims":
