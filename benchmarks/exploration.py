@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What exploring new items costs and earns in thirty days of a simulated shop, against not exploring.
+
+``python -m benchmarks.exploration [--quick] [--tuning]``. User-Personalization v1 (tier `fast`) is trained on days 0,
+10 and 20 and updated on the others, as a campaign is between trainings; it answers each visitor with a list of ten,
+and counts what they click at once. Each policy meets the same shops (`simulated_shop`): SEEDS judge, TUNING_SEEDS are
+for everything that is chosen; `--quick` takes three of them and the default weight only.
+
+Regret is how many expected clicks of thirty days weight 0 has more than a policy, by shop; its interval (95 %) is
+Student's over the shops. Two plain rules change the last position of weight 0's list. `best lists` knows every appeal.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from personalize_local.recipes.base import Query
+from personalize_local.recipes.common.rows import training_rows
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.definitions import RECIPES
+from personalize_local.recipes.user_personalization import new_items
+from personalize_local.recipes.user_personalization.model import PersonalModel
+from personalize_local.recipes.user_personalization.training import PersonalTrainer, SharedCounts
+from scipy import stats
+
+from benchmarks.simulated_shop import DAY, DAYS, LIST, OPENING, VISITS, Floats, Mask, Shop, World, event
+
+SEEDS, TUNING_SEEDS = range(1000, 1030), range(10)
+WEIGHTS, CUT_OFFS = (0.1, 0.3, 0.6, 1.0), (5.0, 30.0)
+EVERY = 10
+"""Days from one training to the next."""
+EPSILON = 0.3
+"""Chance of a random new item at the last position."""
+RECIPE = RECIPES["aws-user-personalization"]
+CONFIG = TrainingConfig(hyperparameters={"tier": "fast"})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    name: str
+    weight: float = 0.0
+    days: float = 30.0
+    """Age up to which items are new."""
+    rule: str = ""
+    """What becomes of the last position: `random`, `newest`; empty: the engine's list as it is."""
+
+
+NONE: Final = Policy("weight 0")
+BEST: Final = Policy("best lists")
+RULES: Final = (
+    Policy(f"random new item, last position, chance {EPSILON:g}", rule="random"),
+    Policy("newest item, last position", rule="newest"),
+)
+
+
+def policies(quick: bool) -> list[Policy]:
+    """Return what is measured, weight 0 first."""
+    weights, cut_offs = ((0.3,), (30.0,)) if quick else (WEIGHTS, CUT_OFFS)
+    asked = [Policy(f"weight {weight:g}, {days:g} days", weight, days) for days in cut_offs for weight in weights]
+    return [NONE, *asked, *RULES, BEST]
+
+
+def trained(shop: Shop, day: int) -> PersonalModel:
+    """Return the model that would serve; its offline metrics are left out."""
+    snapshot = shop.snapshot(day)
+    return PersonalTrainer(snapshot, RECIPE, CONFIG, SharedCounts()).fit(training_rows(snapshot, CONFIG))
+
+
+def play(world: World, policy: Policy, opening: PersonalModel) -> Shop:
+    """Play thirty days; `opening` is the model of the first, which is the same for every policy."""
+    shop, full, counted = Shop(world), opening, len(world.found_before)
+    for day in range(DAYS):
+        luck, luck_of_finds = world.luck(day)
+        if policy is BEST:
+            for visit, user in enumerate(world.visitors[day].tolist()):
+                best = np.argsort(-world.appeal[user] * shop.offered(user, day), kind="stable")[:LIST]
+                shop.show(day, visit, best.tolist(), luck[visit])
+            shop.find(day, luck_of_finds)
+            continue
+        if day and day % EVERY == 0:
+            full, counted = trained(shop, day), len(shop.rows)
+        served = new_items.added(full, shop.snapshot(day), CONFIG) if day % EVERY else full
+        online = served.online_counts()
+        online.add([event(row) for row in shop.rows[counted:]], lambda user: shop.histories[int(user[1:])])
+        places = np.array([int(item[1:]) for item in served.item_ids])
+        for visit, user in enumerate(world.visitors[day].tolist()):
+            offered = shop.offered(user, day)
+            query = Query(
+                f"u{user}",
+                history=shop.histories[user],
+                now=float(OPENING + day * DAY + visit * 600),
+                exploration={"explorationWeight": policy.weight, "explorationItemAgeCutOff": policy.days},
+                online=online,
+            )
+            items = [int(scored.item_id[1:]) for scored in served.recommend(query, offered[places], LIST)]
+            clicks = shop.show(day, visit, _ruled(world, policy, items, offered, (day, visit)), luck[visit])
+            if clicks:
+                new = [event(row) for row in shop.rows[-clicks:]]
+                online.add(new, lambda user: shop.histories[int(user[1:])])
+        shop.find(day, luck_of_finds)
+    return shop
+
+
+def _ruled(world: World, policy: Policy, items: list[int], offered: Mask, when: tuple[int, int]) -> list[int]:
+    """Return a list whose last position a plain rule may have changed."""
+    if not policy.rule:
+        return items
+    new = np.setdiff1d(np.flatnonzero(offered & (world.arrives > when[0] - policy.days)), items[:-1])
+    rng = np.random.default_rng((world.seed, *when, 1))
+    if not len(new) or (policy.rule == "random" and rng.random() >= EPSILON):
+        return items
+    newest = new[world.arrives[new] == world.arrives[new].max()]
+    return [*items[:-1], int(rng.choice(newest if policy.rule == "newest" else new))]
+
+
+def share(shop: Shop, ages: tuple[int, int]) -> float:
+    """Return the share of all impressions that items of some days of age got."""
+    age = np.arange(DAYS)[:, None] - shop.world.arrives
+    return float(shop.impressions[(age >= ages[0]) & (age < ages[1])].sum() / shop.impressions.sum())
+
+
+def interval(values: Floats) -> tuple[float, float]:
+    """Return the mean and half of its 95 % interval."""
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    return float(values.mean()), float(half)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="three shops, the default weight only")
+    parser.add_argument("--tuning", action="store_true", help="the shops to choose by, not those that judge")
+    options = parser.parse_args(arguments)
+    seeds = list(TUNING_SEEDS if options.tuning else SEEDS)[: 3 if options.quick else None]
+    chosen, begun = policies(options.quick), time.process_time()
+    played: dict[str, list[Shop]] = {policy.name: [] for policy in chosen}
+    for seed in seeds:
+        world = World.of(seed)
+        opening = trained(Shop(world), 0)
+        for policy in chosen:
+            played[policy.name].append(play(world, policy, opening))
+    plain = np.array([shop.earned.sum() for shop in played[NONE.name]])
+    print(f"{len(seeds)} shops, {DAYS} days of {VISITS} lists; weight 0 earns {plain.mean():.1f} clicks a shop")
+    print(f"{'':42} {'regret (95 %)':>16} {'in %':>6}   {'impressions of ages':>19}")
+    print(f"{'':42} {'':>16} {'':>6}   {'0-5 days':>9} {'5-30 days':>9}")
+    for name, shops in played.items():
+        mean, half = interval(plain - [shop.earned.sum() for shop in shops])
+        young, older = (100 * float(np.mean([share(shop, ages) for shop in shops])) for ages in ((0, 5), (5, 30)))
+        shown = f"{mean:+8.1f} ± {half:5.1f}" if name != NONE.name else "-"
+        print(f"{name:42} {shown:>16} {100 * mean / plain.mean():+6.1f}   {young:8.1f}% {older:8.1f}%")
+    print(f"{time.process_time() - begun:.0f} processor seconds")
+
+
+if __name__ == "__main__":
+    main()
