@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What exploring new items costs and earns in thirty days of a simulated shop, against not exploring.
 
-``python -m benchmarks.exploration [--quick] [--tuning]``. User-Personalization v1 (tier `fast`) is trained on days 0,
-10 and 20 and updated on the others, as a campaign is between trainings; it answers each visitor with a list of ten,
+``python -m benchmarks.exploration [--quick] [--tuning]``. User-Personalization v1 (tier `fast`) is trained on days 0
+and 15 and updated on the others, as a campaign is between trainings; it answers each visitor with a list of ten,
 and counts what they click at once. Each policy meets the same shops (`simulated_shop`): SEEDS judge, TUNING_SEEDS are
 for everything that is chosen; `--quick` takes three of them and the default weight only.
 
@@ -30,7 +30,7 @@ from benchmarks.simulated_shop import DAY, DAYS, LIST, OPENING, VISITS, Floats, 
 
 SEEDS, TUNING_SEEDS = range(1000, 1030), range(10)
 WEIGHTS, CUT_OFFS = (0.1, 0.3, 0.6, 1.0), (5.0, 30.0)
-EVERY = 10
+EVERY = 15
 """Days from one training to the next."""
 EPSILON = 0.3
 """Chance of a random new item at the last position."""

@@ -30,7 +30,7 @@ DAYS, BEFORE = 30, 45
 """Days that count, and days of history before them."""
 SHELF, ARRIVALS = 75, 4
 """Days that an item is on sale, and items that arrive each day: 300 are on sale."""
-USERS, VISITS, FINDS, EARLIER = 250, 40, 20, 80
+USERS, VISITS, FINDS, EARLIER = 250, 30, 15, 80
 """Users; lists shown and items found without a list each day; the latter on each day of the history."""
 CATEGORIES, BRANDS = 12, 24
 LIST = 10
