@@ -31,8 +31,9 @@ from personalize_local.recipes.config import RETURN, EventParameters
 from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.recipes.ltr.trees import Rankers, Trees
 from personalize_local.recipes.popularity.model import GroupPopularity
-from personalize_local.recipes.user_personalization.cold_items import ColdItems, Exploration
+from personalize_local.recipes.user_personalization.cold_items import ColdItems
 from personalize_local.recipes.user_personalization.ease import blended, ease_scores
+from personalize_local.recipes.user_personalization.exploration import Exploration
 from personalize_local.recipes.user_personalization.features import (
     CATEGORIES,
     LATEST,
@@ -109,8 +110,7 @@ class PersonalModel(Model):
         self._content = Content.from_arrays(files)
         self._trained = int(facts.get("trained_items", len(items)))
         """Items of the training; updates have added those after them."""
-        first = self._trained if settings.second_generation else 0
-        self._exploration = Exploration(files, self._content, settings.latest, first)
+        self._exploration = Exploration(files, self._content, settings.latest, self._trained)
         self._cold = ColdItems.from_arrays(files)
         self._objective = files.get("objective")
         """[items] what an objective multiplies scores by; None without one."""
@@ -131,11 +131,13 @@ class PersonalModel(Model):
                 scores = self._reordered(view, scores, view.candidates(offered), query.now)
             scores = scores if allowed is None else self._with_cold_items(view, scores)
         scores = self._by_objective(scores)
-        if not self.settings.second_generation or self._trained < len(self._items):
-            scores = self._exploration.mixed(
-                scores, query, lambda: self._known(query.history[-self.settings.sequence :])
-            )
-        top = top_k(scores, allowed, limit)
+        past = self._known(query.history[-self.settings.sequence :])
+        if not self.settings.second_generation:
+            top, scores = self._exploration.listed(scores, allowed, past, query, limit)
+        else:
+            if self._trained < len(self._items):
+                scores = self._exploration.shared(scores, query, past)
+            top = top_k(scores, allowed, limit)
         if not self.settings.scores_shown:
             return [Scored(self.item_ids[i]) for i in top.tolist()]
         if not self.settings.second_generation:

@@ -45,6 +45,7 @@ def added(model: PersonalModel, snapshot: Snapshot, config: TrainingConfig) -> P
     content = Content.of(aligned, len(ids))
     files |= content.arrays() | ColdItems.of(content, files["seen"], born).arrays()
     files |= {"created": born, "crowd.created": born, "shown": _shown(snapshot, places, files["seen"])}
+    files["newest"] = np.array([np.max(snapshot.timestamps, initial=0)], np.float64)
     if config.objective is not None and (weights := objective.weights(config.objective, snapshot)) is not None:
         files["objective"] = np.where(places < 0, 1.0, weights[places])
     files["prior"] = files["prior"] / files["prior"].sum()
