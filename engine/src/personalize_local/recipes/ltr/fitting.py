@@ -123,18 +123,12 @@ def _ndcg_by_length(trees: Trees, lists: Sequence[TrainingList]) -> npt.NDArray[
 
 
 def _evidence(gains: npt.NDArray[np.float64]) -> tuple[int, float]:
-    """Return the best length, in STEPs, and how far its trees are trusted, from 0 to 1.
-
-    Of lengths within TOLERANCE of the best, the longest: the best of many on a few lists is best by luck.
-    """
+    """Return the best length, in STEPs, and how far its trees are trusted, from 0 to 1; of equals the shortest."""
     better = gains - gains[0]
     mean = better.mean(axis=1)
     best = int(np.argmax(mean))
     error = float(better[best].std()) / gains.shape[1] ** 0.5
-    if mean[best] <= error:
-        return 0, 0.0
-    length = int(np.flatnonzero(mean >= mean[best] - TOLERANCE * error)[-1])
-    return length, 1.0 - (error / float(mean[best])) ** 2
+    return (best, 1.0 - (error / float(mean[best])) ** 2) if mean[best] > error else (0, 0.0)
 
 
 def ndcg(each: TrainingList, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
