@@ -64,12 +64,15 @@ def csv_file(path: Path, schema: Schema, rows: Iterable[Row]) -> Path:
 
 
 def cycle_rows(users: int = 120, length: int = 10, items: int = 12) -> list[Row]:
-    """Everybody walks a circle: item n is always followed by item n + 1. Even users are team red and walk 0..5 only."""
+    """Everybody walks a circle: item n is always followed by item n + 1. Even users are team red and walk 0..5 only.
+
+    Users begin at different times: else times would be taken for numbers of steps.
+    """
     rows: list[Row] = []
     for user in range(users):
         for step in range(length):
             item = (user + step) % (items // 2 if user % 2 == 0 else items)
-            rows.append((f"u{user}", f"item-{item}", BEGIN + step * 3600, "View", 1.0 + step % 3, "phone"))
+            rows.append((f"u{user}", f"item-{item}", BEGIN + step * 3600 + 7 * user, "View", 1.0 + step % 3, "phone"))
     return rows
 
 

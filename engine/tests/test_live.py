@@ -32,7 +32,7 @@ def items(live: LiveData, user: str) -> list[str]:
 
 def test_bulk_history_is_oldest_first(live: LiveData) -> None:
     assert items(live, "u1") == [f"item-{n}" for n in range(1, 11)]
-    assert live.history("u1")[0] == ("item-1", BEGIN, "View", 1.0)
+    assert live.history("u1")[0] == ("item-1", BEGIN + 7, "View", 1.0)
     assert not live.history("nobody")
 
 
