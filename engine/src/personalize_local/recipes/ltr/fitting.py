@@ -16,8 +16,6 @@ NEGATIVES = 50
 DEPTH = 10
 """Places that NDCG counts."""
 DISCOUNT = 1.0 / np.log2(np.arange(2, DEPTH + 2))
-TOLERANCE = 0.5
-"""Standard errors by which a gain may be below the best and still count as equal, where there is much to learn."""
 STEP = 5
 """Trees by which lengths differ that are compared."""
 MIN_LISTS = 50

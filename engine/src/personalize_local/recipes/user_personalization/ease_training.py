@@ -13,7 +13,7 @@ from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.common.rows import Floats, Ints, Rows
 from personalize_local.recipes.common.topk import top_k
 from personalize_local.recipes.ltr import mixing
-from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, MIN_LISTS, TOLERANCE, ideal_gain
+from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, MIN_LISTS, ideal_gain
 from personalize_local.recipes.ltr.mixing import best_shares
 from personalize_local.recipes.ltr.splits import Split, some_users, splits
 from personalize_local.recipes.user_personalization.ease import Weights, blended
@@ -31,6 +31,8 @@ DEFAULT_SHARE = 0.25
 """The share where there is too little data to try any."""
 MAX_ROWS = 200_000
 """Interactions, of whole users, that are counted to try shares; of few, EASE looks better than it is of all."""
+TOLERANCE = 0.5
+"""Standard errors by which a gain may be below the best and still count as equal."""
 SURE = 2.0
 """Standard errors that a mixture must gain over what is counted."""
 LEAST_COUNTED = 0.02
