@@ -52,7 +52,7 @@ def handled(run: Run) -> dict[str, str]:
 
 def claim(laptop: Laptop, name: str) -> dict[str, Any]:
     """The claim of the file of that name."""
-    (found,) = [item for item in laptop.records() if str(item.get("key", "")).endswith(name)]
+    (found,) = [each for each in laptop.records() if "state" in each and str(each.get("key", "")).endswith(name)]
     return dict(found)
 
 
