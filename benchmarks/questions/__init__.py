@@ -5,7 +5,7 @@
 
 Protocol. Where times are real there is one cut for the whole shop: what lies before it trains, recipes and rules alike,
 and the window after it is asked for (`Set.days`). Leave-one-out only where times are positions. Item ids are drawn at
-random, and ties count against the one who is measured. A rule's parameters, and which rule a row is held against, are
+random, and ties count against what is measured. A rule's parameters, and which rule a row is held against, are
 chosen on the cut before (`Shop.split(1)`); so nothing is chosen on the test. `--validation` moves everything one cut
 back: what it shows may decide about a recipe, the test may not.
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a user takes an action: log-loss of the probability before it is known, and its skill over the average rate.
 
-Users are known (their older actions trained and are told), or new: a quarter that trains nothing, of whom only the
-columns of Users are told. A unit is a user, who weighs as many actions as they were offered.
+Users are known (their older actions train, and are their history), or new: a quarter that trains nothing and has only
+the columns of Users. A unit is a user, who weighs as many actions as they were offered.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +23,9 @@ from local.evaluation import splitting
 Offers = Mapping[str, Sequence[tuple[str, bool]]]
 """By user: actions and whether they were taken."""
 Told = tuple[Sequence[Interaction], Mapping[str, object]]
-"""What is told of a user: history and columns."""
+"""What an answer knows of a user: history and columns."""
 Chances = Callable[[str, Told], Mapping[str, float]]
-"""(user, what is told) → probability by action."""
+"""(user, what is known of them) → probability by action."""
 LEAST = 1e-4
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The questions that a list of items answers: what trains, what is told, and what must be found."""
+"""The questions that a list of items answers: what trains, what a query shows, and what a list must find."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +63,7 @@ def following(shop: Shop, back: int) -> list[Case]:
 
 
 def rest(shop: Shop, back: int) -> list[Case]:
-    """One item of the first basket after the cut, new to the user; the others are told as events of this moment."""
+    """One item of the first basket after the cut, new to the user; the query has the others as events."""
     case, asked = _plain(shop, back), []
     for question in case.asked:
         basket = sorted(question.relevant)
@@ -129,7 +129,7 @@ def ranking(shop: Shop, back: int) -> list[Case]:
 
 
 def new_user(shop: Shop, back: int) -> list[Case]:
-    """The first basket of users without a past, of whom nothing is told."""
+    """The first basket of users of whom nothing is known."""
     return [
         replace(case, asked=[replace(each, query=replace(each.query, user={})) for each in case.asked])
         for case in new_user_known(shop, back)
@@ -137,7 +137,7 @@ def new_user(shop: Shop, back: int) -> list[Case]:
 
 
 def new_user_known(shop: Shop, back: int) -> list[Case]:
-    """The first basket of users without a past, whose columns of Users are told."""
+    """The first basket of users without a past; their columns of Users are known."""
     if shop.spec.newcomers == "arriving" and not shop.positions:
         count, days = shop.spec.windows
         windows = [(shop.first + back) * count + at for at in range(count)]

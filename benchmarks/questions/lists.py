@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists by rules and by recipes, measured alike: NDCG@10 and hits@10, ties against the one who is measured."""
+"""Lists by rules and by recipes, measured alike: NDCG@10 and hits@10, ties against what is measured."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter

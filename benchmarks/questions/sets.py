@@ -37,7 +37,7 @@ class Set:
     new: bool = False
     """Whether items of the history are left out of next items."""
     live: bool = False
-    """Whether what a user does between the cut and the moment they are asked about is told, as events are."""
+    """Whether queries show what a user does after the cut, as events would."""
     newcomers: Literal["arriving", "removed"] = "removed"
     """Who is new: users who come after the cut, or known ones whose rows train nothing."""
     windows: tuple[int, float] = (8, 14.0)

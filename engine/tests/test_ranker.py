@@ -12,7 +12,7 @@ from personalize_local.recipes.common.rows import training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.loading import load
 from personalize_local.recipes.ltr.boosting import Lists, Plan, boost
-from personalize_local.recipes.ltr.fitting import TrainingList, ideal_gain, sampled_lists
+from personalize_local.recipes.ltr.fitting import TrainingList, cross_fit, ideal_gain, sampled_lists
 from personalize_local.recipes.ltr.splits import splits
 from personalize_local.recipes.ltr.trees import Trees
 from personalize_local.recipes.training import train
@@ -183,6 +183,13 @@ def test_lists_teach_by_their_weight(heavy: slice, upwards: bool) -> None:
     trees = boost(Lists(features, chosen, offset, np.arange(0, 2000, 10), weight), Plan())
     low, high = trees.predict(np.array([[0.02, 0.5], [0.98, 0.5]], np.float32)).tolist()
     assert (high > low) == upwards
+
+
+def test_one_user_alone_judges_no_ranker() -> None:
+    """Nobody else is left to learn from, or to judge what others teach."""
+    features, wanted = np.random.default_rng(1).random((80, 40, 2)).astype(np.float32), np.arange(40) == 7
+    lists = [TrainingList(each, np.zeros(40), wanted, 0) for each in features]
+    assert cross_fit(lists, np.zeros(80, np.intp)).trees is None
 
 
 @pytest.mark.parametrize("even", [True, False])

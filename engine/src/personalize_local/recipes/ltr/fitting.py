@@ -20,6 +20,9 @@ STEP = 5
 """Trees by which lengths differ that are compared."""
 MIN_LISTS = 50
 """Lists below which nothing is learned."""
+FOLDS, MIN_PART = 3, 10
+"""Parts of the lists, and the lists with a choice that each needs: trees learn from all parts but one, and that one
+judges them; the trees of all parts answer together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,6 @@ class TrainingList:
         return TrainingList(self.features[kept, :columns], self.offset[kept], self.chosen[kept], self.missed + lost)
 
 
-FOLDS = 3
-"""Parts of the lists: the trees of each part's complement decide by it, and all answer together."""
-
-
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """Trees that rank lists, and what they are worth by lists that they did not learn from."""
@@ -54,7 +53,7 @@ class Fitted:
     trees: Trees | None
     """The mean of the folds' trees, shrunk by the evidence for them; None where counting is as good."""
     ndcg: npt.NDArray[np.float64]
-    """[lists] NDCG by the trees of other folds, as shrunk; by counting without trees."""
+    """[lists] NDCG by trees that did not learn from the list; by counting where there are none."""
 
 
 def cross_fit(
@@ -71,27 +70,24 @@ def cross_fit(
         even: whether all lists weigh the same; else as much as NDCG weighs them, large baskets more.
         plan: how to boost.
     """
-    counted = np.array([ndcg(each, each.offset[None])[0] for each in lists])
-    if len(lists) < MIN_LISTS:
-        return Fitted(None, counted)
-    parts = [np.flatnonzero(fold == part).tolist() for part in range(FOLDS)]
-    grown, gains = list[Trees](), np.zeros((0, 0))
-    for part in parts:
-        own = set(part)
-        trees = boost(sampled_lists([each for n, each in enumerate(lists) if n not in own], even=even), plan or Plan())
-        grown.append(trees)
-        by_length = _ndcg_by_length(trees, [lists[place] for place in part])
-        gains = gains if gains.size else np.zeros((len(by_length), len(lists)))
-        gains[:, part] = by_length
+    parts = [np.flatnonzero(fold == part) for part in range(FOLDS)]
+    chosen = np.array([each.chosen.any() for each in lists], bool)
+    if len(lists) < MIN_LISTS or min(np.count_nonzero(chosen[part]) for part in parts) < MIN_PART:
+        return Fitted(None, np.array([ndcg(each, each.offset[None])[0] for each in lists]))
+    grown = [
+        boost(sampled_lists([lists[n] for n in np.flatnonzero(fold != part).tolist()], even=even), plan or Plan())
+        for part in range(FOLDS)
+    ]
+    gains = np.zeros((len(grown[0].value) // STEP + 1, len(lists)))
+    for part, trees in zip(parts, grown, strict=True):
+        gains[:, part] = _ndcg_by_length(trees, [lists[n] for n in part.tolist()])
     length, trust = _evidence(gains)
-    if not trust:
-        return Fitted(None, counted)
-    trees = Trees.mean([each.first(STEP * length) for each in grown], trust)
-    return Fitted(trees, gains[length])
+    shrunk = Trees.mean([trees.first(STEP * length) for trees in grown], trust) if trust else None
+    return Fitted(shrunk, gains[length])
 
 
 def sampled_lists(lists: Sequence[TrainingList], *, even: bool) -> Lists:
-    """Concatenate lists for boosting: all that was chosen, and NEGATIVES at most; `even` as in `fit_trees`."""
+    """Concatenate lists for boosting: all that was chosen, and NEGATIVES at most; `even` as in `cross_fit`."""
     random = np.random.default_rng(5)
     kept = []
     for each in lists:
@@ -111,8 +107,6 @@ def sampled_lists(lists: Sequence[TrainingList], *, even: bool) -> Lists:
 
 def _ndcg_by_length(trees: Trees, lists: Sequence[TrainingList]) -> npt.NDArray[np.float64]:
     """[lengths, lists] NDCG with the first trees: none, STEP, twice STEP and so on."""
-    if not lists:
-        return np.zeros((len(trees.value) // STEP + 1, 0))
     found = []
     for each in lists:  # one at a time: the scores of all lists would be most of the memory
         stages = trees.stages(each.features)[STEP - 1 :: STEP]
