@@ -2,9 +2,9 @@
 """What exploring new items costs and earns in thirty days of a simulated shop, against not exploring.
 
 ``python -m benchmarks.exploration [--quick] [--tuning]``. User-Personalization v1 (tier `fast`) is trained on days 0
-and 15 and updated on the others, as a campaign is between trainings; it answers each visitor with a list of ten,
-and counts what they click at once. Each policy meets the same shops (`simulated_shop`): SEEDS judge, TUNING_SEEDS are
-for everything that is chosen; `--quick` takes three of them and the default weight only.
+and 15 (EASE's share is chosen on day 0) and updated on the others, as a campaign is between trainings. It answers each
+visitor with a list of ten, and counts at once what they click. Each policy meets the same shops (`simulated_shop`):
+SEEDS judge, TUNING_SEEDS are for everything that is chosen; `--quick` takes three of them and the default weight only.
 
 Regret is how many expected clicks of thirty days weight 0 has more than a policy, by shop; its interval (95 %) is
 Student's over the shops. Two plain rules change the last position of weight 0's list. `best lists` knows every appeal.
@@ -18,15 +18,17 @@ from typing import Final
 
 import numpy as np
 from personalize_local.recipes.base import Query
+from personalize_local.recipes.common.online_counts import OnlineCounts
 from personalize_local.recipes.common.rows import training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RECIPES
+from personalize_local.recipes.ltr.trees import Rankers
 from personalize_local.recipes.user_personalization import new_items
 from personalize_local.recipes.user_personalization.model import PersonalModel
-from personalize_local.recipes.user_personalization.training import PersonalTrainer, SharedCounts
+from personalize_local.recipes.user_personalization.training import Decisions, PersonalTrainer, SharedCounts
 from scipy import stats
 
-from benchmarks.simulated_shop import DAY, DAYS, LIST, OPENING, VISITS, Floats, Mask, Shop, World, event
+from benchmarks.simulated_shop import DAY, DAYS, FINDS, LIST, OPENING, VISITS, Floats, Mask, Shop, World, event
 
 SEEDS, TUNING_SEEDS = range(1000, 1030), range(10)
 WEIGHTS, CUT_OFFS = (0.1, 0.3, 0.6, 1.0), (5.0, 30.0)
@@ -63,44 +65,54 @@ def policies(quick: bool) -> list[Policy]:
     return [NONE, *asked, *RULES, BEST]
 
 
-def trained(shop: Shop, day: int) -> PersonalModel:
-    """Return the model that would serve; its offline metrics are left out."""
+def trained(shop: Shop, day: int, share: float | None = None) -> PersonalModel:
+    """Return the model that would serve; its offline metrics are left out. `share`: of EASE; None to choose it."""
     snapshot = shop.snapshot(day)
-    return PersonalTrainer(snapshot, RECIPE, CONFIG, SharedCounts()).fit(training_rows(snapshot, CONFIG))
+    trainer, rows = PersonalTrainer(snapshot, RECIPE, CONFIG, SharedCounts()), training_rows(snapshot, CONFIG)
+    return trainer.fit(rows) if share is None else trainer.count(rows, Decisions(Rankers(), share), ranked=False)
 
 
 def play(world: World, policy: Policy, opening: PersonalModel) -> Shop:
     """Play thirty days; `opening` is the model of the first, which is the same for every policy."""
-    shop, full, counted = Shop(world), opening, len(world.found_before)
+    shop, full = Shop(world), opening
+    served = opening
+
+    def positions(items: Sequence[str]) -> list[int]:
+        return served.positions(items)
+
+    online = OnlineCounts(positions, len(served.item_ids), ())
+
+    def count(many: int) -> None:
+        if many:
+            online.add([event(row) for row in shop.rows[-many:]], lambda user: shop.histories[int(user[1:])])
+
     for day in range(DAYS):
         luck, luck_of_finds = world.luck(day)
-        if policy is BEST:
-            for visit, user in enumerate(world.visitors[day].tolist()):
-                best = np.argsort(-world.appeal[user] * shop.offered(user, day), kind="stable")[:LIST]
-                shop.show(day, visit, best.tolist(), luck[visit])
-            shop.find(day, luck_of_finds)
-            continue
-        if day and day % EVERY == 0:
-            full, counted = trained(shop, day), len(shop.rows)
-        served = new_items.added(full, shop.snapshot(day), CONFIG) if day % EVERY else full
-        online = served.online_counts()
-        online.add([event(row) for row in shop.rows[counted:]], lambda user: shop.histories[int(user[1:])])
+        if policy is not BEST and day % EVERY:
+            served = new_items.added(full, shop.snapshot(day), CONFIG)
+            # New items come last: the counts go on.
+            online.seen = np.concatenate((online.seen, np.zeros(len(served.item_ids) - len(online.seen))))
+        elif policy is not BEST and day:
+            served = full = trained(shop, day, opening.settings.ease_share)
+            online = OnlineCounts(positions, len(served.item_ids), ())
         places = np.array([int(item[1:]) for item in served.item_ids])
         for visit, user in enumerate(world.visitors[day].tolist()):
             offered = shop.offered(user, day)
-            query = Query(
-                f"u{user}",
-                history=shop.histories[user],
-                now=float(OPENING + day * DAY + visit * 600),
-                exploration={"explorationWeight": policy.weight, "explorationItemAgeCutOff": policy.days},
-                online=online,
-            )
-            items = [int(scored.item_id[1:]) for scored in served.recommend(query, offered[places], LIST)]
-            clicks = shop.show(day, visit, _ruled(world, policy, items, offered, (day, visit)), luck[visit])
-            if clicks:
-                new = [event(row) for row in shop.rows[-clicks:]]
-                online.add(new, lambda user: shop.histories[int(user[1:])])
+            if policy is BEST:
+                items = np.argsort(-world.appeal[user] * offered, kind="stable")[:LIST].tolist()
+            else:
+                query = Query(
+                    f"u{user}",
+                    history=shop.histories[user],
+                    now=float(OPENING + day * DAY + visit * 600),
+                    exploration={"explorationWeight": policy.weight, "explorationItemAgeCutOff": policy.days},
+                    online=online,
+                )
+                scored = served.recommend(query, offered[places], LIST)
+                items = _ruled(world, policy, [int(each.item_id[1:]) for each in scored], offered, (day, visit))
+            count(shop.show(day, visit, items, luck[visit]))
         shop.find(day, luck_of_finds)
+        count(FINDS)
     return shop
 
 

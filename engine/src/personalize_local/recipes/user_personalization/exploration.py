@@ -24,8 +24,8 @@ NEW = 2000
 """Newest items that exploration chooses from."""
 EXPLORED = 50
 """New items that one answer may explore."""
-ALIKE = 20
-"""Best items that a new one is compared with."""
+ALIKE, TAKEN = 20, 32
+"""Best items of the list, and latest ones of the user, that a new one is compared with."""
 UNLIKE = 0.01
 """Added to similarities from 0 to 1, so that unlike items have a chance where nothing is alike."""
 TEN, FIRST, GIVEN_UP = 10, 3, 3.0
@@ -68,8 +68,9 @@ class Exploration:
         draw = np.random.default_rng(crc32(f"{query.user_id or ''} {query.now // DAY:.0f}".encode()))
         worth = self._worth(new, query, draw) * self._alike(new, top, scores, past)
         places = _places(draw, weight, min(limit, len(top)))
-        unknown = ~np.isin(new, past.items)
-        drawn = iter(new[top_k(worth, unknown if allowed is None else unknown & allowed[new], EXPLORED)].tolist())
+        offered = np.ones(len(scores), bool) if allowed is None else allowed.copy()
+        offered[past.items] = False
+        drawn = iter(new[top_k(worth, offered[new], EXPLORED)].tolist())
         items, scores = top.tolist(), scores.copy()
         for place in places:
             item = next((item for item in drawn if item not in items[:place]), None)
@@ -87,7 +88,7 @@ class Exploration:
         new = new[new >= self._first]
         if not len(new):
             return scores
-        similarity = self._content.affinity_of(new, self._content.profile(*past.latest(len(past.items))))
+        similarity = self._content.affinity_of(new, self._content.profile(*past.latest(TAKEN)))
         chance = np.random.default_rng(crc32((query.user_id or "").encode())).uniform(0.5, 1.0, len(new))
         bonus = chance * (similarity + UNLIKE) / (1.0 + self._seen[new] + self._shown[new])
         chosen = top_k(bonus, None, EXPLORED)
@@ -112,7 +113,7 @@ class Exploration:
     def _alike(self, new: Places, top: Places, scores: Scores, past: Past) -> Scores:
         """Return how alike each new item is, by its categories, to what the user gets anyway and to what they took."""
         alike = np.ones(len(new))
-        for items, weights in ((top[:ALIKE], scores[top[:ALIKE]]), past.latest(len(past.items))):
+        for items, weights in ((top[:ALIKE], scores[top[:ALIKE]]), past.latest(TAKEN)):
             if len(items):
                 similarity = self._content.affinity_of(new, self._content.profile(items, weights))
                 alike *= similarity / max(float(similarity.max()), 1e-12) + UNLIKE

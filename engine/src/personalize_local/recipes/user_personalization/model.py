@@ -121,7 +121,8 @@ class PersonalModel(Model):
 
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
         """As of every model; v1's scores add up to 1 over the whole catalogue, v2's over its candidates."""
-        scores, personal, view = self._scores(query)
+        past = self._known(query.history)
+        scores, personal, view = self._scores(query, past)
         if view is not None:
             offered = allowed
             if not self.settings.returning:  # hardly anybody comes back to items: rank only new ones
@@ -131,7 +132,6 @@ class PersonalModel(Model):
                 scores = self._reordered(view, scores, view.candidates(offered), query.now)
             scores = scores if allowed is None else self._with_cold_items(view, scores)
         scores = self._by_objective(scores)
-        past = self._known(query.history[-self.settings.sequence :])
         if not self.settings.second_generation:
             top, scores = self._exploration.listed(scores, allowed, past, query, limit)
         else:
@@ -157,7 +157,7 @@ class PersonalModel(Model):
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
         """As of every model; the scores of known items add up to 1."""
-        scores, _, view = self._scores(query)
+        scores, _, view = self._scores(query, self._known(query.history))
         known = self._items.positions(item_ids)
         if view is not None:
             places = np.unique([place for place in known if place >= 0]).astype(np.intp)
@@ -231,9 +231,9 @@ class PersonalModel(Model):
         """Return the view of a user with such a history (positions in `item_ids`, oldest first)."""
         return self._personal_view(self._past(items, times), user, context, windows)[2]
 
-    def _scores(self, query: Query) -> tuple[Scores, Scores | None, UserView | None]:
+    def _scores(self, query: Query, past: Past) -> tuple[Scores, Scores | None, UserView | None]:
         """[items] the scores of each item; the part that does not come from popularity; the ranker's view."""
-        past, context = self._known(query.history), query.context
+        context = query.context
         if self.settings.seasons:
             context = {**context, seasons.COLUMN: seasons.current(query.now, self.settings.latest)}
         online = query.online if query.online and query.online.count else None
