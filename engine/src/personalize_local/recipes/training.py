@@ -2,7 +2,7 @@
 """Training of every recipe: a model without the held-out users to measure, and the model of everything to serve."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -139,21 +139,10 @@ class _Trainer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _RelatedTrainer:
-    snapshot: Snapshot
-    spec: RecipeSpec
-    config: TrainingConfig
-    chosen: Mapping[str, str] = field(default_factory=dict)
-
-    def fit(self, rows: Rows) -> Model:
-        return related_training.fit(self.snapshot, rows, self.spec, self.config)
-
-
 def _trainer(snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig, shared: SharedCounts) -> _Trainer:
     if spec.family in {"personal", "ranking"}:
         return PersonalTrainer(snapshot, spec, config, shared)
-    return _RelatedTrainer(snapshot, spec, config)
+    return related_training.RelatedTrainer(snapshot, spec, config)
 
 
 def _without_extremes(rows: Rows, options: dict[str, str]) -> Rows:

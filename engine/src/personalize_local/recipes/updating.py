@@ -38,9 +38,9 @@ def updated(model: Model, snapshot: Snapshot, config: TrainingConfig) -> Model:
     if isinstance(model, ActionModel):
         return model.added(snapshot)
     if isinstance(model, ListModel):
-        from personalize_local.recipes.related import training  # noqa: PLC0415 — scipy, which serving does without
+        from personalize_local.recipes.related.training import RelatedTrainer  # noqa: PLC0415 — scipy is not for serving
 
-        return training.fit(snapshot, training_rows(snapshot, config), RECIPES[model.settings.recipe], config)
+        return RelatedTrainer(snapshot, RECIPES[model.settings.recipe], config).fit(training_rows(snapshot, config))
     if isinstance(model, SemanticModel):
         from personalize_local.recipes.semantic import training as semantic  # noqa: PLC0415 — scipy again
 

@@ -84,48 +84,53 @@ def _distribution(counts: Matrix, enough: "Matrix | None", counting: Counting, p
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
-    """The neighbours of all items, and the held-out lists that decide what else a list is made of."""
+class Decided:
+    """What held-out lists decided about neighbours, and these lists, which decide what else a list is made of."""
 
-    near: Matrix
-    """[items, items] neighbours of each item."""
+    shares: Mapping[str, float]
+    """Of each kind of neighbours; they add up to 1."""
     popular: Floats
-    """[items] popularity of the past before the held-out lists."""
-    past: Matrix
-    """[items, items] neighbours in that past."""
-    asked: Sequence[Asked]
+    """[items] popularity in the past before the held-out lists."""
+    asked: Sequence[Asked] = ()
     """The held-out lists of each question; empty where there is too little to hold out."""
+    near: "Matrix | None" = None
+    """[items, items] neighbours of each item in that past; None without lists."""
 
-    def shares(self, sources: Callable[[int, Floats], Sources]) -> Shares:
+    def source_shares(self, sources: Callable[[int, Floats], Sources]) -> Shares:
         """[sources] the shares with the best lists; `sources`: of an item with its neighbours [items]."""
-        if not self.asked:
+        near = self.near
+        if near is None:
             return np.array(SHARES)
 
         def of_item(item: int) -> Sources:
-            return sources(item, _row(self.past, item))
+            return sources(item, _row(near, item))
 
         return best_shares([_lists(each, of_item) for each in self.asked])
 
 
-def fit(rows: Rows, kinds: Sequence[str], counting: Counting) -> Neighbours:
-    """Choose the share of each kind of neighbours by lists that are held out within the rows, and count them all."""
+def decide(rows: Rows, kinds: Sequence[str], counting: Counting) -> Decided:
+    """Choose the share of each kind of neighbours by lists that are held out within the rows."""
     past, asked = held_out(some_users(rows, MAX_ROWS, 15))
     if kinds == TOGETHER:
         asked = asked[-1:]
     shares = dict.fromkeys(kinds, 1.0 / len(kinds))
     popular = np.bincount(past.item, minlength=rows.items) / max(len(past), 1)
-    before = counted(past, kinds, counting) if asked else {}
-    if asked:
+    if not asked:
+        return Decided(shares, popular)
+    before = counted(past, kinds, counting)
 
-        def sources(item: int) -> Sources:
-            return np.stack([*(_row(counts, item) for counts in before.values()), popular])
+    def sources(item: int) -> Sources:
+        return np.stack([*(_row(counts, item) for counts in before.values()), popular])
 
-        found = best_shares([_lists(each, sources) for each in asked])[:-1]
-        if found.sum():
-            shares = dict(zip(kinds, (found / found.sum()).tolist(), strict=True))
-    used = [kind for kind in kinds if shares[kind] > 0]
-    near = _mixed(counted(rows, used, counting), shares)
-    return Neighbours(near, popular, _mixed(before, shares) if asked else near, asked)
+    found = best_shares([_lists(each, sources) for each in asked])[:-1]
+    if found.sum():
+        shares = dict(zip(kinds, (found / found.sum()).tolist(), strict=True))
+    return Decided(shares, popular, asked, _mixed(before, shares))
+
+
+def near(rows: Rows, shares: Mapping[str, float], counting: Counting) -> Matrix:
+    """[items, items] neighbours of each item, with such shares of each kind."""
+    return _mixed(counted(rows, [kind for kind, share in shares.items() if share > 0], counting), shares)
 
 
 def _mixed(matrices: Mapping[str, Matrix], shares: Mapping[str, float]) -> Matrix:

@@ -18,7 +18,7 @@ from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import WINDOWS, RecipeSpec
 from personalize_local.recipes.related import neighbours, trending
 from personalize_local.recipes.related.model import COLD, ListModel, Settings
-from personalize_local.recipes.related.neighbours import KINDS, TOGETHER, Counting
+from personalize_local.recipes.related.neighbours import KINDS, TOGETHER, Counting, Decided
 
 KEPT = 500
 """Neighbours of each item that are kept: as many as one answer may hold."""
@@ -39,37 +39,58 @@ LARGEST = 200
 """Items of the largest basket that counts: larger ones are stock orders."""
 
 
-def fit(snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig) -> ListModel:
-    options = {**spec.defaults(), **config.hyperparameters}
-    once = rows.once()
-    counted = rows if spec.family in {"events", "trending"} else once
-    weight = _popularity(counted, spec, options)
-    order = by_popularity(snapshot.items, weight)
-    rows, once = renumbered(rows, new_positions(order)), renumbered(once, new_positions(order))
-    seen: Ints = np.bincount(once.item, minlength=rows.items)
-    popular = weight[order]
-    files: dict[str, npt.NDArray[Any]] = {
-        "popular": popular / max(float(np.sum(popular)), 1e-12),
-        "seen": seen.astype(np.int32),
-    }
-    settings = Settings(spec.name, spec.recipe_type, by_content=spec.family == "similar")
-    discount = COSINE * float(options.get("popularity_discount_factor", 0.0))
-    if spec.family == "similar":
-        columns = {name: column[order] for name, column in config.trainable(snapshot.item_columns, "ITEMS").items()}
-        files |= Content.of(columns, rows.items).arrays()
-        trust = int(options.get("item_id_hidden_dim", DIMENSIONS)) / DIMENSIONS
-        likeness = int(options.get("item_metadata_hidden_dim", DIMENSIONS)) / DIMENSIONS
-        chosen = neighbours.fit(rows, KINDS, Counting(discount, SHRINKAGE / trust))
-        past = ListModel(settings, ItemIndex(snapshot.items[order]), {**files, "popular": chosen.popular})
-        shares = np.maximum(chosen.shares(past.sources), LEAST) * (1.0, likeness, likeness, 1.0)
-        settings = replace(settings, shares=tuple((shares / shares.sum()).tolist()), cold=COLD / trust)
-        files |= cooccurrence.pruned(chosen.near, KEPT).arrays("near")
-    if spec.family == "sims":
-        counting = Counting(discount, SURE, int(options["min_cointeraction_count"]))
-        files |= cooccurrence.pruned(neighbours.fit(rows, TOGETHER, counting).near, KEPT).arrays("near")
-    if spec.family == "together":
-        files |= _neighbours(_baskets(rows), seen, DISCOUNT)
-    return ListModel(settings, ItemIndex(snapshot.items[order]), files)
+class RelatedTrainer:
+    """Fits models of one recipe to one snapshot; the first fit decides, by held-out lists, for all that follow."""
+
+    def __init__(self, snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig) -> None:
+        self._snapshot, self._spec = snapshot, spec
+        self._options = {**spec.defaults(), **config.hyperparameters}
+        self._columns = config.trainable(snapshot.item_columns, "ITEMS")
+        self._kinds: Mapping[str, float] = {}
+        """The share of each kind of neighbours."""
+        self._sources: tuple[float, ...] = ()
+        """See Settings.shares."""
+        self.chosen: Mapping[str, str] = {}
+
+    def fit(self, rows: Rows) -> ListModel:
+        spec, options = self._spec, self._options
+        once = rows.once()
+        counted = rows if spec.family in {"events", "trending"} else once
+        weight = _popularity(counted, spec, options)
+        order = by_popularity(self._snapshot.items, weight)
+        rows, once = renumbered(rows, new_positions(order)), renumbered(once, new_positions(order))
+        seen: Ints = np.bincount(once.item, minlength=rows.items)
+        popular = weight[order]
+        files: dict[str, npt.NDArray[Any]] = {
+            "popular": popular / max(float(np.sum(popular)), 1e-12),
+            "seen": seen.astype(np.int32),
+        }
+        settings = Settings(spec.name, spec.recipe_type, by_content=spec.family == "similar")
+        items = ItemIndex(self._snapshot.items[order])
+        discount = COSINE * float(options.get("popularity_discount_factor", 0.0))
+        if spec.family == "similar":
+            files |= Content.of({name: column[order] for name, column in self._columns.items()}, rows.items).arrays()
+            trust = int(options.get("item_id_hidden_dim", DIMENSIONS)) / DIMENSIONS
+            counting = Counting(discount, SHRINKAGE / trust)
+            if not self._kinds:
+                decided = neighbours.decide(rows, KINDS, counting)
+                past = ListModel(settings, items, {**files, "popular": decided.popular})
+                self._kinds, self._sources = decided.shares, self._source_shares(decided, past)
+            settings = replace(settings, shares=self._sources, cold=COLD / trust)
+            files |= cooccurrence.pruned(neighbours.near(rows, self._kinds, counting), KEPT).arrays("near")
+        if spec.family == "sims":
+            counting = Counting(discount, SURE, int(options["min_cointeraction_count"]))
+            self._kinds = self._kinds or neighbours.decide(rows, TOGETHER, counting).shares
+            files |= cooccurrence.pruned(neighbours.near(rows, self._kinds, counting), KEPT).arrays("near")
+        if spec.family == "together":
+            files |= _neighbours(_baskets(rows), seen, DISCOUNT)
+        return ListModel(settings, items, files)
+
+    def _source_shares(self, decided: Decided, past: ListModel) -> tuple[float, ...]:
+        """Return the shares of SOURCES; `past` answers from what was known before the held-out lists."""
+        likeness = int(self._options.get("item_metadata_hidden_dim", DIMENSIONS)) / DIMENSIONS
+        shares = np.maximum(decided.source_shares(past.sources), LEAST) * (1.0, likeness, likeness, 1.0)
+        return tuple((shares / shares.sum()).tolist())
 
 
 def _popularity(counted: Rows, spec: RecipeSpec, options: Mapping[str, str]) -> Floats:
