@@ -59,10 +59,11 @@ class Effects:
         seen = self._log_likelihood(whole[pairs], takes, np.bincount(place).astype(np.float64) - takes)
         of_pair = np.logaddexp.reduce(seen, axis=2)
         user = _normalised(_USER_WEIGHT + of_pair.sum(axis=0))
-        weight = np.broadcast_to(np.exp(_PAIR_WEIGHT), (len(odds), len(_OF_USER), len(_OF_PAIR))).copy()
-        weight[pairs] = np.exp(seen - of_pair[:, :, None])
         chance = sigmoid(self._at_nodes(whole))
-        return np.asarray(np.einsum("akj,akj,k->a", chance, weight, user), np.float64)
+        of_user = chance @ np.exp(_PAIR_WEIGHT)
+        weight = np.exp(seen - of_pair[:, :, None])
+        of_user[pairs] = (chance[pairs] * weight).sum(axis=2)
+        return np.asarray(of_user @ user, np.float64)
 
     def evidence(self, odds: Floats, takes: Floats, misses: Floats, user: Ints) -> float:
         """Return the log likelihood of pairs of users and actions, sorted by user; `odds` are each pair's."""
@@ -183,7 +184,10 @@ def _loss(offers: Offers, base: Floats, tilts: Floats) -> float:
 
 
 def sigmoid(odds: Floats) -> Floats:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(odds, -30.0, 30.0))), np.float64)
+    chance = np.asarray(np.clip(odds, -30.0, 30.0), np.float64)
+    np.exp(np.negative(chance, out=chance), out=chance)
+    chance += 1.0
+    return np.reciprocal(chance, out=chance)
 
 
 def _normalised(logs: Floats) -> Floats:

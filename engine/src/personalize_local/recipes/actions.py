@@ -45,6 +45,7 @@ class ActionModel(Model):
     def __init__(self, files: Arrays, facts: Mapping[str, Any]) -> None:
         self._files, self._facts = files, facts
         self.item_ids = StringTable.from_arrays(files, "actions").all()
+        self._hashes = hashes(self.item_ids)
         self._position = {key: position for position, key in enumerate(self.item_ids.tolist())}
         self._codes: dict[str, int] = facts["codes"]
         self._effects = Effects(*facts.get("spreads", USUAL))
@@ -52,10 +53,8 @@ class ActionModel(Model):
     def recommend(self, query: Query, allowed: Mask | None, limit: int) -> list[Scored]:
         """Return the most likely actions, similar ones by VALUE; then explored ones, in turns from day to day."""
         probability = self.probabilities(query.history, query.user)
-        turn = f"{query.user_id}/{int(query.now // DAY)}/"
-        explored = np.fromiter(
-            (crc32((turn + key).encode()) for key in self.item_ids.tolist()), np.float64, len(self.item_ids)
-        )
+        # An odd factor puts the hashes of the actions in another order for each user and day.
+        explored = self._hashes * np.uint32(crc32(f"{query.user_id}/{int(query.now // DAY)}".encode()) | 1)
         order = np.lexsort((explored, -self._files["value"], -np.round(probability, 2)))
         chosen = [place for place in order.tolist() if allowed is None or allowed[place]][:limit]
         return [Scored(str(self.item_ids[place]), round(float(probability[place]), 7)) for place in chosen]

@@ -3,20 +3,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data.arrays import Arrays
+from personalize_local.recipes.common.topk import Places, Scores
 
 Features = npt.NDArray[np.float32]
 """[items, features]."""
 
-Scores = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trees:
     """A sum of trees; bit `d` of a leaf's number is the outcome of level `d`."""
 
@@ -48,13 +48,23 @@ class Trees:
 
     def _values(self, features: Features) -> Features:
         trees, depth = self.feature.shape
-        columns = np.ascontiguousarray(features.T).take(self.feature.T.ravel(), axis=0)
-        above = (columns > self.threshold.T.reshape(-1, 1)).view(np.uint8).reshape(depth, trees, -1)
-        leaf = above[-1]  # a byte holds a leaf's number
+        feature, threshold, place = self._splits
+        split = (np.ascontiguousarray(features.T).take(feature, axis=0) > threshold).view(np.uint8)
+        above = split.take(place, axis=0).reshape(depth, trees, -1)
+        leaf = above[-1].copy()  # a byte holds a leaf's number
         for level in above[-2::-1]:
-            leaf = 2 * leaf + level
-        values: Features = self.value.ravel().take(leaf + (np.arange(trees) << depth)[:, None])
+            leaf += leaf
+            leaf += level
+        # No index is out of range, and numpy need not look for one.
+        values: Features = self.value.ravel().take(leaf + (np.arange(trees) << depth)[:, None], mode="clip")
         return values
+
+    @cached_property
+    def _splits(self) -> tuple[Places, Features, Places]:
+        """Distinct splits, which trees share: the feature and threshold of each, and their places [depth * trees]."""
+        pairs = self.feature.T.ravel().astype(np.int64) << 32 | self.threshold.T.ravel().view(np.uint32)
+        splits, place = np.unique(pairs, return_inverse=True)
+        return splits >> 32, splits.astype(np.uint32).view(np.float32)[:, None], place
 
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
         return {f"{name}.feature": self.feature, f"{name}.threshold": self.threshold, f"{name}.value": self.value}

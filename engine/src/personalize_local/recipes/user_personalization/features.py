@@ -43,6 +43,8 @@ LATEST = 50
 """The user's latest interactions that the sources start from."""
 SESSION = 3600.0
 """Seconds after an interaction for which its basket may go on."""
+SAMPLED = 16
+"""One score of so many is looked at first to find the best ones."""
 CATEGORIES = 12
 """The user's categories that bring candidates."""
 NAMES = (
@@ -139,14 +141,18 @@ class SourceScores:
 
 def _best(scores: Scores, allowed: npt.NDArray[np.bool_] | None, most: int) -> Places:
     """Return the positions of the `most` best allowed items above 0; of equals, the lower ones."""
-    some = np.flatnonzero(scores > 0 if allowed is None else (scores > 0) & allowed)
+    good = scores > 0 if allowed is None else (scores > 0) & allowed
+    if np.count_nonzero(good) > SAMPLED * most:
+        # The best of some items are a lower bound for the best of all, which leaves little to put in order.
+        sample = scores[::SAMPLED][good[::SAMPLED]]
+        if len(sample) > most:
+            good &= scores >= np.partition(sample, len(sample) - most)[len(sample) - most]
+    some = np.flatnonzero(good)
     if len(some) <= most:
         return some
     values = scores[some]
     threshold = np.partition(values, len(some) - most)[len(some) - most]
-    some = some[values >= threshold]
-    above = scores[some] > threshold
-    return np.concatenate((some[above], some[~above]))[:most]
+    return np.concatenate((some[values > threshold], some[values == threshold]))[:most]
 
 
 class UserView:
