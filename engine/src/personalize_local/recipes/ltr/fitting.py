@@ -74,10 +74,9 @@ def cross_fit(
     chosen = np.array([each.chosen.any() for each in lists], bool)
     if len(lists) < MIN_LISTS or min(np.count_nonzero(chosen[part]) for part in parts) < MIN_PART:
         return Fitted(None, np.array([ndcg(each, each.offset[None])[0] for each in lists]))
-    grown = [
-        boost(sampled_lists([lists[n] for n in np.flatnonzero(fold != part).tolist()], even=even), plan or Plan())
-        for part in range(FOLDS)
-    ]
+    some = np.flatnonzero(chosen)
+    learned = sampled_lists([lists[n] for n in some.tolist()], even=even)
+    grown = [boost(learned, plan or Plan(), fold[some] != part) for part in range(FOLDS)]
     gains = np.zeros((len(grown[0].value) // STEP + 1, len(lists)))
     for part, trees in zip(parts, grown, strict=True):
         gains[:, part] = _ndcg_by_length(trees, [lists[n] for n in part.tolist()])
