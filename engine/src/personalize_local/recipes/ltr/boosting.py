@@ -57,6 +57,8 @@ class Plan:
     rate: float = 0.1
     sample: float = 0.5
     """Share of the lists that each tree's splits are chosen on; all of them set its values."""
+    most: int = 2000
+    """Lists, about, that each tree's splits are chosen on at most: more choose the same."""
     columns: float = 0.5
     """Share of the features that each tree may use."""
     ridge: float = 3.0
@@ -70,27 +72,33 @@ def boost(lists: Lists, plan: Plan, learned: npt.NDArray[np.bool_] | None = None
     learned = np.ones(len(lengths), bool) if learned is None else learned
     rows, lengths = np.flatnonzero(np.repeat(learned, lengths)), lengths[learned]
     binned, chosen, score = lists.binned.take(rows, axis=1), lists.chosen[rows], lists.offset[rows]
-    starts = np.cumsum(lengths) - lengths
-    share = chosen / np.repeat(np.add.reduceat(chosen, starts), lengths)
-    weight = np.repeat(lists.weight[learned], lengths)
+    starts, owner = np.cumsum(lengths) - lengths, np.repeat(np.arange(len(lengths)), lengths)
+    share, weight = chosen / np.add.reduceat(chosen, starts).take(owner), lists.weight[learned].take(owner)
+    score -= np.maximum.reduceat(score, starts).take(owner)
     # Constant features are not drawn either: a source that a shop's data lack changes nothing.
-    useful = np.flatnonzero(binned.max(axis=1) > 0)
+    useful, sample = np.flatnonzero(binned.max(axis=1) > 0), min(plan.sample, plan.most / len(lengths))
     features, thresholds, values = [], [], []
     for _ in range(plan.trees):
-        probability = np.exp(score - np.repeat(np.maximum.reduceat(score, starts), lengths))
-        probability /= np.repeat(np.add.reduceat(probability, starts), lengths)
-        gradient = weight * (share - probability)
-        curvature = weight * probability * (1.0 - probability)
-        some = np.flatnonzero(np.repeat(random.random(len(lengths)) < plan.sample, lengths))
+        probability = np.exp(score)
+        probability /= np.add.reduceat(probability, starts).take(owner)
+        gradient = share - probability
+        gradient *= weight
+        curvature = 1.0 - probability
+        curvature *= probability
+        curvature *= weight
+        some = np.flatnonzero((random.random(len(lengths)) < sample).take(owner))
         columns = useful[random.random(len(useful)) < plan.columns]
         if not len(columns):
             columns = useful
         splits = _grow(binned[columns].take(some, axis=1), gradient[some], curvature[some], plan)
         splits = [(int(columns[column]), edge) for column, edge in splits]
-        leaf = sum((binned[column] > edge).astype(np.intp) << level for level, (column, edge) in enumerate(splits))
-        sums = [np.bincount(leaf, each, minlength=2**plan.depth) for each in (gradient, curvature)]
+        leaf = np.zeros(len(score), np.uint8)
+        for level, (column, edge) in enumerate(splits):
+            leaf |= (binned[column] > edge).view(np.uint8) << level
+        place = leaf.astype(np.intp)
+        sums = [np.bincount(place, each, minlength=2**plan.depth) for each in (gradient, curvature)]
         value = plan.rate * sums[0] / (sums[1] + plan.ridge)
-        score += value[leaf]
+        score += value.take(place)
         features.append([column for column, _ in splits])
         thresholds.append([lists.edges[column][edge] for column, edge in splits])
         values.append(value)
