@@ -90,16 +90,12 @@ def scaled(counts: Matrix, of_row: Floats, of_column: Floats) -> Matrix:
 
 def pruned(matrix: Matrix, keep: int) -> SparseRows:
     """Keep the heaviest `keep` entries of each row; ties keep the lower column."""
-    lengths = np.diff(matrix.indptr)
-    row = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     stays = matrix.data > 0
-    for crowded in np.flatnonzero(lengths > keep).tolist():
+    for crowded in np.flatnonzero(np.diff(matrix.indptr) > keep).tolist():
         span = slice(matrix.indptr[crowded], matrix.indptr[crowded + 1])
         stays[span] &= _heaviest(matrix.data[span], matrix.indices[span], keep)
-    start = np.concatenate(([0], np.cumsum(np.bincount(row[stays], minlength=len(lengths)))))
-    return SparseRows(
-        start.astype(np.int64), matrix.indices[stays].astype(np.int32), matrix.data[stays].astype(np.float32)
-    )
+    start = np.concatenate(([0], np.cumsum(stays)))[matrix.indptr]
+    return SparseRows(start, matrix.indices[stays].astype(np.int32), matrix.data[stays].astype(np.float32))
 
 
 def _heaviest(values: Weights, columns: Positions, keep: int) -> Mask:

@@ -82,7 +82,9 @@ class BasketLists:
 
     def _list(self, view: UserView, wanted: Ints, allowed: Mask | None) -> TrainingList:
         candidates = view.candidates(allowed)
-        hit = np.isin(candidates, wanted)
+        taken = np.zeros(len(self._model.item_ids), bool)
+        taken[wanted] = True
+        hit = taken[candidates]
         features = view.features(candidates)
         counted = np.isin(candidates, view.candidates(allowed, deep=False)) if self._model.deep else None
         return TrainingList(features, offset(features[:, MIXED]), hit, len(wanted) - int(hit.sum()), counted)
@@ -90,6 +92,8 @@ class BasketLists:
 
 def divided(items: Ints, seed: int) -> tuple[Ints, Ints]:
     """Divide a basket at random into a begun part, which may be empty, and a rest, which may not."""
+    if len(items) < 2:
+        return items[:0], items
     random = np.random.default_rng(seed)
     mixed = random.permutation(items)
     size = int(random.integers(len(items)))
