@@ -144,6 +144,8 @@ def new_user_known(shop: Shop, back: int) -> list[Case]:
         cases = []
         for at in windows:
             split = shop.window(at, days)
+            if not split.training.height:
+                continue  # the set begins later
             past = shop.past(f"window {at}", split)
             users = shop.drawn(split.tests.keys() - past.active)
             cases.append(Case(f"window {at}", past, [past.question(user, split.tests[user]) for user in users]))

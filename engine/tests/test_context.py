@@ -169,9 +169,24 @@ def newcomers(lasting: bool) -> GroupPopularity:
 def test_newcomers_of_the_past_decide_how_much_the_newest_days_count() -> None:
     fast, slow = newcomers(lasting=True), newcomers(lasting=False)
     assert fast.strangers.sum() == pytest.approx(1.0)
-    assert fast.strangers[-1] < 0.2 < slow.strangers[-1]
+    assert fast.strangers[-2:].sum() < 0.2 < slow.strangers[-2:].sum()
     hit = (364 // 60) % 40
     assert int(np.argmax(fast.base([]))) == hit
+
+
+def test_what_sold_in_the_same_weeks_a_year_ago_sells_again() -> None:
+    """A week's item is taken in that week of each year; the next week's is unknown to what sells lately."""
+    days = np.repeat(np.arange(2 * 365), 4)
+    items, users = (days % 365) // 7 % 40, np.arange(len(days))
+    rows = Rows(users, items, days * DAY + users % 4, np.ones(len(days)), users, 40)
+    nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    line = Timeline(rows, row_codes(rows, nothing, nothing, 0), np.zeros((0, 2), np.int64), 0)
+    crowd = at_the_end(line, 40, np.zeros(40), fit_shares(line, 40, np.zeros(40)))
+    assert crowd.strangers[-1] > 0.2
+    assert {0, 1} <= {*np.argsort(-crowd.base([]))[:6].tolist()}
+    older = {name: array for name, array in crowd.arrays().items() if name != "crowd.year"}
+    older |= {"crowd.strangers": crowd.strangers[:-1], "crowd.known": np.delete(crowd.known, [9, 19, 29])}
+    assert GroupPopularity.from_arrays(older).base([]).sum() == pytest.approx(1.0)
 
 
 def test_values_that_say_different_things_are_multiplied_where_newcomers_took_so() -> None:

@@ -34,3 +34,22 @@ def test_where_the_last_item_decides_what_is_next_its_follower_comes_first(tmp_p
             [first] = model.recommend(Query(history=history, exploration={"explorationWeight": 0.0}), None, 1)
             right += first.item_id == f"item-{(n + 1) % ITEMS}"
     assert right >= 0.95 * 2 * ITEMS
+
+
+def test_what_goes_into_a_basket_comes_first_while_it_is_open(tmp_path: Path) -> None:
+    """Baskets have two of three items of a theme; the next basket has any other theme."""
+    random, rows = np.random.default_rng(2), list[Row]()
+    for user in range(300):
+        for step in range(5):
+            theme = int(random.integers(20))
+            time = BEGIN + user * 3000 + step * 86_400
+            rows += [(f"u{user}", f"item-{3 * theme + n}", time, "View") for n in random.choice(3, 2, replace=False)]
+    world = snapshot(tmp_path, rows)
+    model = train("aws-user-personalization", world, TrainingConfig(hyperparameters={"tier": "fast"})).model
+    now, right = BEGIN + 300 * 3000 + 5 * 86_400, 0
+    for theme in range(20):
+        history = [Interaction(f"item-{(3 * theme + 30) % 60}", now - 86_400), Interaction(f"item-{3 * theme}", now)]
+        new = ~np.isin(model.item_ids, [each.item_id for each in history])
+        found = model.recommend(Query(history=history, now=now, exploration={"explorationWeight": 0.0}), new, 2)
+        right += len({each.item_id for each in found} & {f"item-{3 * theme + n}" for n in (1, 2)})
+    assert right >= 0.95 * 40

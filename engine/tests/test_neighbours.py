@@ -84,3 +84,13 @@ def test_a_discount_of_popularity_shows_less_of_what_everybody_takes(tmp_path: P
     )
     assert np.mean(usual) < 1
     assert np.mean(discounted) > np.mean(usual) + 1
+
+
+def test_where_nothing_but_the_time_tells_what_is_next_lists_show_what_sells_lately(tmp_path: Path) -> None:
+    random, rows = np.random.default_rng(4), list[Row]()
+    for user in range(300):
+        for week in range(int(random.integers(4)), 20, 4):
+            item = week // 5 if random.random() < 0.6 else int(random.integers(ITEMS))
+            rows.append((f"u{user}", f"item-{item}", BEGIN + week * 7 * 86_400 + user * 900, "View"))
+    found = answers(fitted(SIMILAR, snapshot(tmp_path, rows)), 3)
+    assert sum(3 in answer for answer in found) >= 0.9 * ITEMS

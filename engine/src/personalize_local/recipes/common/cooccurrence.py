@@ -17,6 +17,10 @@ from personalize_local.recipes.common.sparse_rows import SparseRows
 
 MAX_PAIRS = 4_000_000
 """Most pairs that are counted; beyond, distances are sampled, the more sparsely the longer they are."""
+DENSE = 4
+"""Cells of a square of all items, for each pair that is counted, up to which the counts are made in the square."""
+MAX_SHARED = 30_000_000
+"""Pairs of one owner's items that are counted."""
 Positions = npt.NDArray[np.int32]
 Weights = npt.NDArray[np.float32]
 Part = tuple[Positions, Positions, Weights]
@@ -39,15 +43,23 @@ def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
     return _summed(parts, rows.items)
 
 
-def in_baskets(rows: Rows, window: int = WINDOW) -> Matrix:
-    """[items, items] how often two items were in one basket."""
-    baskets = np.cumsum(rows.begins()) - 1
-    item = rows.item.astype(np.int32, copy=False)
-    parts: list[Part] = []
-    for _, spacing, first, second in _steps(baskets, window):
-        both = item[first] != item[second]
-        parts.append((item[first[both]], item[second[both]], np.full(both.sum(), spacing, np.float32)))
-    return both_ways(_summed(parts, rows.items), 1.0)
+def shared(owner: Numbers, rows: Rows) -> Matrix:
+    """[items, items] owners of both items; some owners, drawn at random, where there are too many pairs."""
+    taken = sparse.coo_array((np.ones(len(rows), np.float32), (owner, rows.item)), shape=(owner[-1] + 1, rows.items))
+    taken = taken.tocsr()
+    taken.data[:] = 1.0
+    sizes = np.diff(taken.indptr).astype(np.int64)
+    order = np.random.default_rng(18).permutation(np.flatnonzero(sizes > 1))
+    order = order[np.cumsum(sizes[order] ** 2) <= MAX_SHARED]
+    taken = taken[np.sort(order)]
+    return (taken.T @ taken).tocsr()
+
+
+def in_baskets(rows: Rows) -> Matrix:
+    """[items, items] how often two items were in one basket; none with itself."""
+    counts = shared(np.cumsum(rows.begins()) - 1, rows)
+    counts.data[counts.indices == np.repeat(np.arange(rows.items), np.diff(counts.indptr))] = 0.0
+    return counts
 
 
 def _steps(owner: Numbers, window: int) -> Iterator[tuple[int, float, Ints, Ints]]:
@@ -73,6 +85,14 @@ def _summed(parts: list[Part], items: int) -> Matrix:
     if not parts:
         return sparse.csr_array((items, items), dtype=np.float32)
     before, after, weights = map(np.concatenate, zip(*parts, strict=True))
+    if items * items <= DENSE * len(before):  # much quicker than sorting the pairs
+        total = np.bincount(before.astype(np.int64) * items + after, weights, minlength=items * items)
+        found = np.flatnonzero(total)
+        start = np.searchsorted(found, items * np.arange(items + 1))
+        return sparse.csr_array(
+            (total[found].astype(np.float32), (found % items).astype(np.int32), start.astype(np.int32)),
+            shape=(items, items),
+        )
     return sparse.coo_array((weights, (before, after)), shape=(items, items)).tocsr()
 
 

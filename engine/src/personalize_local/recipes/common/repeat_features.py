@@ -15,7 +15,8 @@ DAY = 86_400.0
 HALF_LIVES = (1.5, 5.0, 15.0)
 """In baskets of the user."""
 REPEAT_HALF_LIFE = 90.0
-"""Days after which an interaction counts half towards a repeat."""
+EVER = 365.0
+"""Days after which an interaction counts half towards a repeat: lately, and at any time."""
 NEVER = 1e4
 """Stands for the time since something that never happened."""
 NAMES = (
@@ -68,12 +69,12 @@ class Past:
         newer = len(times) - np.searchsorted(times, times, side="right")
         return self.items[-most:], np.power(1.0 + newer, -self.recency, dtype=np.float64)
 
-    def decayed(self, *, clock: bool) -> Scores:
-        """[rows] how much each still says of repeats; by later baskets where times are no clock."""
+    def decayed(self, *, clock: bool, days: float = REPEAT_HALF_LIFE) -> Scores:
+        """[rows] how much each still says of repeats, half after `days`; by later baskets where times are no clock."""
         if not clock:
             later: Scores = np.power(1.0 + self.baskets_since, -0.4, dtype=np.float64)
             return later
-        decayed: Scores = np.exp2((self.times - self.times[-1]) / (REPEAT_HALF_LIFE * DAY))
+        decayed: Scores = np.exp2((self.times - self.times[-1]) / (days * DAY))
         return decayed
 
     def last_basket(self, most: int) -> Places:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The season as context: the month of the year, where the data have the same month twice (numpy only)."""
+"""The season: the month of the year as context, and the same weeks of earlier years (numpy only)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,8 @@ COLUMN = "@MONTH"
 """The context column that the engine adds; no schema can have one of this name."""
 LEAST = 395 * 86_400
 """Seconds of history after which months repeat."""
+YEAR, BEFORE, AFTER = 365 * 86_400, 7 * 86_400, 28 * 86_400
+"""Seconds of a year, and of the weeks around the same day of an earlier one that a season is."""
 REPLAY = 366 * 86_400
 """Seconds without interactions after which the data's clock, not the query's, decides the season."""
 
@@ -17,6 +19,13 @@ REPLAY = 366 * 86_400
 def seen(times: npt.NDArray[np.int64]) -> bool:
     """Tell whether interactions at these times say anything about seasons."""
     return int(times.max()) - int(times.min()) >= LEAST
+
+
+def a_year_ago(now: int, oldest: int) -> list[tuple[int, int]]:
+    """Return begin and end of the weeks of each earlier year that those around `now` are like; none by a short past."""
+    if now - oldest < LEAST:
+        return []
+    return [(day - BEFORE, day + AFTER) for day in range(now - YEAR, oldest - AFTER, -YEAR)]
 
 
 def month(time: float) -> str:

@@ -3,22 +3,33 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from personalize_local.recipes.common.rows import Floats, Mask, Numbers
+from personalize_local.recipes.common.topk import Places, Scores
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, ideal_gain
 
-CANDIDATES, WIDTH = 40, 320
+CANDIDATES, WIDTH = 40, 400
 """The best items of each source that are candidates, and the most candidates of a list."""
 STEPS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 """Shares that are tried."""
 LEAST_GAIN = 1.002
 """A change of shares must gain so much: a smaller gain is chance."""
 Shares = npt.NDArray[np.float64]
-Sources = npt.NDArray[np.float64]
-"""[sources, items] distributions."""
+
+
+class HeldOut(NamedTuple):
+    """A list that is held out."""
+
+    sources: Sequence[Scores]
+    """[items] of each source what it says of each item; an array that is the same for many lists is searched once."""
+    taken: Numbers
+    """The items to find."""
+    left_out: Numbers
+    """Items that the list may not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +37,30 @@ class Lists:
     """Held-out lists of one question: the candidates by each source, and which of them were taken."""
 
     scores: npt.NDArray[np.float32]
-    """[lists, candidates, sources]; -1 where a list has fewer candidates."""
+    """[sources, lists, candidates]; -1 where a list has fewer candidates."""
     taken: Mask
     """[lists, candidates]."""
     ideal: Floats
     """[lists] the gain of the best order."""
 
-    def gain(self, shares: Shares) -> float:
-        """Return the mean NDCG."""
-        return float(self.gains(shares).mean())
+    def part(self, part: int, parts: int) -> Self:
+        """Return every so many lists only."""
+        return type(self)(self.scores[:, part::parts], self.taken[part::parts], self.ideal[part::parts])
 
     def gains(self, shares: Shares) -> Floats:
         """[lists] NDCG; ties count against it."""
-        score = self.scores @ shares.astype(np.float32)
-        score -= 1e-6 * np.abs(score) * self.taken
+        return self.ndcg(self.mixed(shares))
+
+    def mixed(self, shares: Shares) -> npt.NDArray[np.float32]:
+        """[lists, candidates] the mixture."""
+        score = np.zeros(self.taken.shape, np.float32)
+        for source in np.flatnonzero(shares).tolist():
+            score += np.float32(shares[source]) * self.scores[source]
+        return score
+
+    def ndcg(self, score: npt.NDArray[np.float32]) -> Floats:
+        """[lists] NDCG of a mixture."""
+        score = score - np.float32(1e-6) * np.abs(score) * self.taken
         top = np.argpartition(-score, DEPTH, axis=1)[:, :DEPTH]
         order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1, kind="stable")
         found = np.take_along_axis(self.taken, np.take_along_axis(top, order, axis=1), axis=1)
@@ -47,41 +68,92 @@ class Lists:
         return gains
 
 
-def lists(found: Iterable[tuple[Sources, Numbers]]) -> Lists:
-    """Keep the candidates of each list: its sources, 0 for items that it may not have, and what was taken."""
-    scores, takes, ideal = [], [], []
-    for sources, wanted in found:
-        most = min(CANDIDATES, sources.shape[1] - 1)
-        best = np.unique(np.argpartition(-sources, most, axis=1)[:, :most])[:WIDTH]
-        each = np.full((WIDTH, len(sources)), -1.0, np.float32)
-        each[: len(best)] = sources[:, best].T
-        taken = np.zeros(WIDTH, bool)
-        taken[: len(best)] = np.isin(best, wanted)
-        scores.append(each)
-        takes.append(taken)
-        ideal.append(ideal_gain(len(wanted)))
-    return Lists(np.stack(scores), np.stack(takes), np.array(ideal))
+class Collector:
+    """Keeps the candidates of lists, one list at a time: what sources say of all items would fill the memory."""
+
+    def __init__(self) -> None:
+        self._scores, self._takes, self._ideal = list[npt.NDArray[np.float32]](), list[Mask](), list[float]()
+        self._searched: dict[int, tuple[Scores, Places]] = {}
+
+    def __len__(self) -> int:
+        return len(self._takes)
+
+    def add(self, each: HeldOut) -> None:
+        chosen = np.zeros(len(each.sources[0]), bool)
+        for number, source in enumerate(each.sources):
+            if number not in self._searched or self._searched[number][0] is not source:
+                self._searched[number] = source, _best(source)
+            chosen[self._searched[number][1]] = True
+        chosen[each.left_out] = False
+        best = np.flatnonzero(chosen)[:WIDTH]
+        self._scores.append(np.array([source[best] for source in each.sources], np.float32))
+        self._takes.append(np.isin(best, each.taken))
+        self._ideal.append(ideal_gain(len(each.taken)))
+
+    def lists(self) -> Lists:
+        width = max(DEPTH + 1, *(len(each) for each in self._takes))
+        scores = np.full((len(self._scores[0]), len(self), width), -1.0, np.float32)
+        taken = np.zeros((len(self), width), bool)
+        for place, (score, take) in enumerate(zip(self._scores, self._takes, strict=True)):
+            scores[:, place, : len(take)] = score
+            taken[place, : len(take)] = take
+        return Lists(scores, taken, np.array(self._ideal))
+
+
+def lists(found: Iterable[HeldOut]) -> Lists:
+    """Keep the candidates of each list."""
+    kept = Collector()
+    for each in found:
+        kept.add(each)
+    return kept.lists()
+
+
+def _best(source: Scores) -> Places:
+    some = np.flatnonzero(source > 0)
+    if len(some) <= CANDIDATES:
+        return some
+    return some[np.argpartition(-source[some], CANDIDATES)[:CANDIDATES]]
+
+
+def trusted_shares(each: Lists) -> Shares | None:
+    """[sources] the shares with the best lists, shrunk towards the first source by the evidence for them; None: none.
+
+    Each half of the lists judges the shares that the other half chose. With m the mean gain and s its standard error,
+    the mean of both shares counts 1 - (s / m)^2 (James and Stein 1961).
+    """
+    first = np.eye(len(each.scores))[0]
+    halves = [each.part(half, 2) for half in range(2)]
+    chosen = [best_shares([half], start=0) for half in halves]
+    more = np.concatenate(
+        [judge.gains(shares) - judge.gains(first) for judge, shares in zip(halves[::-1], chosen, strict=True)]
+    )
+    mean, error = float(more.mean()), float(more.std()) / len(more) ** 0.5
+    if mean <= error:
+        return None
+    trust = 1.0 - (error / mean) ** 2
+    shares: Shares = trust * np.mean(chosen, axis=0) + (1.0 - trust) * first
+    return shares
 
 
 def best_shares(questions: Sequence[Lists], start: int | None = None) -> Shares:
     """[sources] the shares, adding up to 1, with the best lists, each question measured by its best single source."""
-    sources = questions[0].scores.shape[2]
-    alone = np.array([[each.gain(share) for share in np.eye(sources)] for each in questions])
+    sources = len(questions[0].scores)
+    alone = np.array([[each.ndcg(source).mean() for source in each.scores] for each in questions])
     best = np.maximum(alone.max(axis=1), 1e-9)
-
-    def gain(shares: Shares) -> float:
-        return float(np.sum([each.gain(shares) for each in questions] / best))
-
     order = np.argsort(-(alone / best[:, None]).sum(axis=0), kind="stable")
     shares: Shares = np.eye(sources)[order[0] if start is None else start]
-    reached = gain(shares)
-    for source in [*order, *order]:
+    reached = float((np.array([each.gains(shares).mean() for each in questions]) / best).sum())
+    speaks = [source for source in order.tolist() if any(each.scores[source].max() > 0 for each in questions)]
+    for source in [*speaks, *speaks]:
         rest = np.where(np.arange(sources) == source, 0.0, shares)
         if not rest.sum():
             continue
+        rest /= rest.sum()
+        parts = [(each, each.mixed(rest), each.scores[source]) for each in questions]
         for step in STEPS:
-            tried = (1.0 - step) * rest / rest.sum()
-            tried[source] = step
-            if gain(tried) > LEAST_GAIN * reached:
-                shares, reached = tried, gain(tried)
+            gains = [each.ndcg((1.0 - step) * others + step * alone).mean() for each, others, alone in parts]
+            gain = float((np.array(gains) / best).sum())
+            if gain > LEAST_GAIN * reached:
+                shares, reached = (1.0 - step) * rest, gain
+                shares[source] = step
     return shares

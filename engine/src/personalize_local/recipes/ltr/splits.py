@@ -57,3 +57,10 @@ def some_users(rows: Rows, most: int, seed: int) -> Rows:
     chosen = np.zeros(len(lengths), bool)
     chosen[order[np.cumsum(lengths[order]) <= most]] = True
     return rows.where(chosen[rows.user]) if len(rows) > most and chosen.any() else rows
+
+
+def soonest(rows: Rows, baskets: Ints) -> Ints:
+    """Return the same baskets, by their first rows, with the earliest of each user before all others."""
+    _, first = np.unique(rows.user[np.sort(baskets)], return_index=True)
+    early = np.isin(baskets, np.sort(baskets)[first])
+    return np.concatenate((baskets[early], baskets[~early]))

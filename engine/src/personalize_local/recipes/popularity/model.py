@@ -40,8 +40,9 @@ NAMES = (
     "popularity",
     "base",
 )
-SOURCES = 2 * len(HALF_LIVES) + 1
-"""Popularities that are mixed: overall and in first baskets by half-life, as in `NAMES`, and of all time."""
+SOURCES = 2 * len(HALF_LIVES) + 2
+"""Popularities that are mixed: overall and in first baskets by half-life, as in `NAMES`, of all time, and that in the
+same weeks of earlier years."""
 STRANGERS = tuple(0.5 if place in {2 * BASE, 2 * BASE + 1} else 0.0 for place in range(SOURCES))
 """Shares of SOURCES for users of whom nothing is told, where too few users were new to learn them."""
 _NONE = (0.0,) * SOURCES
@@ -50,7 +51,7 @@ GROUPS = (*_NONE, *(0.5 * share for share in STRANGERS), *_NONE, 0.25, 0.25)
 in what they say, and as if they did not, and of two group shares."""
 LEAST_SHARE = 0.01
 """Shares below it are left out: each costs time in every answer."""
-_ARRAYS = ("whole", "first", "total", "groups", "recent", "created", "spans", "of_context")
+_ARRAYS = ("whole", "first", "total", "year", "groups", "recent", "created", "spans", "of_context")
 _SHARES = ("strangers", "known")
 
 
@@ -66,6 +67,8 @@ class GroupPopularity:
     """[half-lives, items] interactions of users' first baskets."""
     total: npt.NDArray[np.float64]
     """[items] interactions, not decayed."""
+    year: npt.NDArray[np.float64]
+    """[items] interactions in the same weeks of earlier years."""
     groups: npt.NDArray[np.float32]
     """[values, most popular items] interactions by value of users' metadata and of context, not decayed."""
     recent: npt.NDArray[np.float32]
@@ -89,7 +92,8 @@ class GroupPopularity:
         items = len(created)
         decayed = np.zeros((len(HALF_LIVES), items))
         groups = np.zeros((int(spans.max(initial=0)), min(lifted, items)), np.float32)
-        return cls(time, decayed, decayed, np.zeros(items), groups, groups, created, spans, np.array([of_context]))
+        none, context = np.zeros(items), np.array([of_context])
+        return cls(time, decayed, decayed, none, none, groups, groups, created, spans, context)
 
     @cached_property
     def shares(self) -> npt.NDArray[np.float64]:
@@ -105,7 +109,7 @@ class GroupPopularity:
     def sources(self) -> npt.NDArray[np.float64]:
         """[SOURCES, items] each adds up to 1."""
         even = (self.total + 1e-3) / (self.total.sum() + 1e-3 * len(self.total))
-        return np.vstack((self.shares, even))
+        return np.vstack((self.shares, even, (self.year + 0.1 * even) / (self.year.sum() + 0.1)))
 
     @cached_property
     def _base(self) -> Scores:
@@ -272,10 +276,13 @@ class GroupPopularity:
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
-        """Read what `arrays` made; models of earlier versions have no shares."""
-        shares = {name: np.asarray(files[f"crowd.{name}"]) for name in _SHARES if f"crowd.{name}" in files}
-        counts = (np.asarray(files[f"crowd.{name}"]) for name in _ARRAYS)
-        return cls(float(files["crowd.time"][0]), *counts, **shares)
+        """Read what `arrays` made; models of earlier versions have no shares, or none of earlier years."""
+        found = {name: np.asarray(files[f"crowd.{name}"]) for name in (*_ARRAYS, *_SHARES) if f"crowd.{name}" in files}
+        if "year" not in found:
+            found["year"] = np.zeros_like(found["total"])
+            for name in {*_SHARES} & found.keys():
+                found[name] = np.insert(found[name], np.arange(SOURCES - 1, len(found[name]) + 1, SOURCES - 1), 0.0)
+        return cls(float(files["crowd.time"][0]), **found)
 
 
 def _shrunk(group: npt.NDArray[Any], usual: Scores) -> Scores:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from personalize_local.recipes.common import seasons
 from personalize_local.recipes.common.recency_windows import span
 from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
 from personalize_local.recipes.common.sparse_rows import spans
@@ -96,10 +97,11 @@ class Timeline:
             whole.append(decay * counts.whole[place] + np.bincount(item, weight, minlength=items))
             firsts.append(decay * counts.first[place] + np.bincount(item, weight * first, minlength=items))
         groups, recent = self._grouped(counts, (start, stop), now)
-        total = counts.total + np.bincount(item, minlength=items)
-        return replace(
-            counts, time=now, whole=np.stack(whole), first=np.stack(firsts), total=total, groups=groups, recent=recent
-        )
+        total, year = counts.total + np.bincount(item, minlength=items), np.zeros(items)
+        for weeks in seasons.a_year_ago(int(now), int(self.time[0])):
+            year += np.bincount(self.item[slice(*np.searchsorted(self.time[:stop], weeks))], minlength=items)
+        decayed = {"whole": np.stack(whole), "first": np.stack(firsts)}
+        return replace(counts, time=now, **decayed, total=total, year=year, groups=groups, recent=recent)
 
     def _grouped(
         self, counts: GroupPopularity, rows: tuple[int, int], now: float

@@ -19,10 +19,14 @@ from personalize_local.recipes.common.topk import Scored, Scores, top_k
 
 COLD = 10.0
 """Users at which an item's neighbours and its categories weigh the same."""
-SOURCES = ("neighbours", "neighbours alike", "alike", "popular")
-"""What a list of similar items mixes: neighbours, those with the item's categories, any such items, what sells."""
-SHARES = (0.3, 0.7, 0.0, 0.0)
-"""Shares of SOURCES where nothing could be held out, and of models that were trained without them."""
+NEAR = ("neighbours", "neighbours alike", "alike")
+"""What is similar to an item: neighbours, those with its categories, and any such items."""
+SELLING = ("popular", "week", "month", "quarter", "year ago")
+"""What sells whatever the item: of all time, lately, and in the same weeks of earlier years."""
+SOURCES = (*NEAR, *SELLING)
+"""What a list of similar items mixes."""
+SHARES = (0.3, 0.7, 0.0)
+"""Shares of NEAR where nothing could be held out, and of models that were trained without them."""
 UNSOLD = 0.1
 """Share of items alike that goes by likeness alone: those that nobody took must be found too."""
 
@@ -34,7 +38,7 @@ class Settings:
     by_content: bool
     """Whether categories stand in for missing interactions (Similar-Items)."""
     shares: tuple[float, ...] = SHARES
-    """Shares of SOURCES."""
+    """Shares of SOURCES; those that are missing are 0."""
     cold: float = COLD
 
 
@@ -46,6 +50,10 @@ class ListModel(Model):
         self._items, self.item_ids = items, items.ids
         self._files = files
         self._popular = np.asarray(files["popular"], np.float64)
+        shares = np.array([*settings.shares, *(0.0 for _ in SOURCES[len(settings.shares) :])])
+        self._shares = shares[: len(NEAR)]
+        selling: Scores = files["selling"] if "selling" in files else self._popular[None]
+        self._selling = 1e-6 * self._popular + shares[len(NEAR) :][: len(selling)] @ selling
         self._near = SparseRows.from_arrays(files, "near") if "near.start" in files else None
         self._content = Content.from_arrays(files) if settings.by_content else None
 
@@ -73,24 +81,24 @@ class ListModel(Model):
         [item] = self._items.positions([query.item_id or ""])
         if item < 0 or self._near is None:
             return self._popular
-        shares = np.array(self.settings.shares)
-        sources = self.sources(item, self._near.row(item, len(self._items)))
-        if sources[2].any():
+        near = self.similar(item, self._near.row(item, len(self._items)))
+        shares = self._shares.copy()
+        if near[2].any():
             cold = self.settings.cold / (self.settings.cold + float(self._files["seen"][item]))
             shares[2] += cold * shares[:2].sum()
             shares[:2] *= 1.0 - cold
-        scores: Scores = 1e-6 * self._popular + shares @ sources
+        scores: Scores = self._selling + shares @ near
         scores[item] = -1.0
         return scores
 
-    def sources(self, item: int, near: Scores) -> npt.NDArray[np.float64]:
-        """[SOURCES, items] what is similar to an item with these neighbours; each adds up to 1, or to 0."""
-        found = np.zeros((len(SOURCES), len(near)))
-        found[0], found[3] = near, self._popular
+    def similar(self, item: int, near: Scores) -> npt.NDArray[np.float64]:
+        """[NEAR, items] what is similar to an item with these neighbours; each adds up to 1, or to 0."""
+        found = np.zeros((len(NEAR), len(near)))
+        found[0] = near
         if self._content is not None:
             alike = self._content.affinity(self._content.profile(np.array([item]), np.ones(1)))
             found[1], found[2] = near * alike, alike * (self._popular + UNSOLD / len(near))
-        found[:3, item] = 0.0
+        found[:, item] = 0.0
         totals: npt.NDArray[np.float64] = found.sum(axis=1, keepdims=True)
         found /= np.maximum(totals, 1e-12)
         return found

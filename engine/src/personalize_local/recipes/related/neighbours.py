@@ -7,26 +7,26 @@ out within training decides the share of each, as interpolated language models d
 the direction of time counts where it tells something, and popularity and categories where counts are thin.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+import numpy.typing as npt
 
-from personalize_local.recipes.common import cooccurrence
+from personalize_local.recipes.common import cooccurrence, seasons
 from personalize_local.recipes.common.cooccurrence import Matrix
+from personalize_local.recipes.common.recency_windows import RecencyWindows, span
 from personalize_local.recipes.common.rows import Floats, Numbers, Rows
+from personalize_local.recipes.common.topk import Scores
 from personalize_local.recipes.ltr.fitting import MIN_LISTS
-from personalize_local.recipes.ltr.mixing import Lists, Shares, Sources, best_shares, lists
-from personalize_local.recipes.ltr.splits import some_users, splits
-from personalize_local.recipes.related.model import SHARES
+from personalize_local.recipes.ltr.mixing import HeldOut, Lists, Shares, best_shares, lists
+from personalize_local.recipes.ltr.splits import some_users, soonest, splits
+from personalize_local.recipes.related.model import SELLING, SHARES
 
 KINDS = ("next", "near", "shared", "basket")
 """Counts: what follows within some steps, what is taken within some steps, by the same user, and in one basket."""
 TOGETHER = ("near", "shared", "basket")
 """The kinds without a direction."""
-MAX_PAIRS = 30_000_000
-"""Pairs of one owner's items that are counted."""
 MAX_ROWS = 100_000
 """Interactions, of whole users, that shares are chosen on."""
 LISTS = 600
@@ -54,24 +54,12 @@ def counted(rows: Rows, kinds: Sequence[str], counting: Counting) -> dict[str, M
         found["next"] = cooccurrence.pairs(rows, decay=1.0)
         found["near"] = cooccurrence.both_ways(found["next"], backward=1.0)
     if "shared" in kinds or counting.least > 1:
-        found["shared"] = _together(rows.user, rows)
+        found["shared"] = cooccurrence.shared(rows.user, rows)
     if "basket" in kinds:
-        found["basket"] = _together(np.cumsum(rows.begins()) - 1, rows)
+        found["basket"] = cooccurrence.shared(np.cumsum(rows.begins()) - 1, rows)
     popular = np.maximum(np.bincount(rows.item, minlength=rows.items), 1).astype(np.float64)
     enough = found["shared"] >= counting.least if counting.least > 1 else None
     return {kind: _distribution(found[kind], enough, counting, popular) for kind in kinds}
-
-
-def _together(owner: Numbers, rows: Rows) -> Matrix:
-    """[items, items] owners of both items; some owners, drawn at random, where there are too many pairs."""
-    taken = sparse.coo_array((np.ones(len(rows), np.float32), (owner, rows.item)), shape=(owner[-1] + 1, rows.items))
-    taken = taken.tocsr()
-    taken.data[:] = 1.0
-    sizes = np.diff(taken.indptr).astype(np.int64)
-    order = np.random.default_rng(18).permutation(np.flatnonzero(sizes > 1))
-    order = order[np.cumsum(sizes[order] ** 2) <= MAX_PAIRS]
-    taken = taken[np.sort(order)]
-    return (taken.T @ taken).tocsr()
 
 
 def _distribution(counts: Matrix, enough: "Matrix | None", counting: Counting, popular: Floats) -> Matrix:
@@ -89,43 +77,45 @@ class Decided:
 
     shares: Mapping[str, float]
     """Of each kind of neighbours; they add up to 1."""
-    popular: Floats
-    """[items] popularity in the past before the held-out lists."""
+    clock: bool
+    """Whether times are a clock."""
+    sold: Floats
+    """[SELLING, items] what sold before the held-out lists."""
     asked: Sequence[Asked] = ()
     """The held-out lists of each question; empty where there is too little to hold out."""
     near: "Matrix | None" = None
     """[items, items] neighbours of each item in that past; None without lists."""
 
-    def source_shares(self, sources: Callable[[int, Floats], Sources]) -> Shares:
-        """[sources] the shares with the best lists; `sources`: of an item with its neighbours [items]."""
-        near = self.near
+    def source_shares(self, similar: Callable[[int, Floats], npt.NDArray[np.float64]]) -> Shares:
+        """[sources] the shares with the best lists, of SELLING last; `similar`: to an item with neighbours [items]."""
+        near, sold = self.near, [*self.sold]
         if near is None:
-            return np.array(SHARES)
+            return np.array([*SHARES, *(0.0 for _ in SELLING)])
 
-        def of_item(item: int) -> Sources:
-            return sources(item, _row(near, item))
+        def of_item(item: int) -> Sequence[Scores]:
+            return [*similar(item, _row(near, item)), *sold]
 
         return best_shares([_lists(each, of_item) for each in self.asked])
 
 
 def decide(rows: Rows, kinds: Sequence[str], counting: Counting) -> Decided:
     """Choose the share of each kind of neighbours by lists that are held out within the rows."""
-    past, asked = held_out(some_users(rows, MAX_ROWS, 15))
+    past, clock, asked = held_out(some_users(rows, MAX_ROWS, 15))
     if kinds == TOGETHER:
         asked = asked[-1:]
     shares = dict.fromkeys(kinds, 1.0 / len(kinds))
-    popular = np.bincount(past.item, minlength=rows.items) / max(len(past), 1)
+    sold = selling(past, clock=clock)
     if not asked:
-        return Decided(shares, popular)
-    before = counted(past, kinds, counting)
+        return Decided(shares, clock, sold)
+    before, rules = counted(past, kinds, counting), [*sold]
 
-    def sources(item: int) -> Sources:
-        return np.stack([*(_row(counts, item) for counts in before.values()), popular])
+    def sources(item: int) -> Sequence[Scores]:
+        return [*(_row(counts, item) for counts in before.values()), *rules]
 
-    found = best_shares([_lists(each, sources) for each in asked])[:-1]
+    found = best_shares([_lists(each, sources) for each in asked])[: len(kinds)]
     if found.sum():
         shares = dict(zip(kinds, (found / found.sum()).tolist(), strict=True))
-    return Decided(shares, popular, asked, _mixed(before, shares))
+    return Decided(shares, clock, sold, asked, _mixed(before, shares))
 
 
 def near(rows: Rows, shares: Mapping[str, float], counting: Counting) -> Matrix:
@@ -133,19 +123,27 @@ def near(rows: Rows, shares: Mapping[str, float], counting: Counting) -> Matrix:
     return _mixed(counted(rows, [kind for kind, share in shares.items() if share > 0], counting), shares)
 
 
+def selling(rows: Rows, *, clock: bool) -> Floats:
+    """[SELLING, items] each adds up to 1, or to 0; popularity of all time alone where times are no clock."""
+    found = np.zeros((len(SELLING), rows.items))
+    found[0] = np.bincount(rows.item, minlength=rows.items)
+    if clock:
+        now = int(np.max(rows.time)) + 1
+        found[1:4] = RecencyWindows.of(rows.time, rows.item, rows.items, span(rows.time)).at(now)
+        for begin, end in seasons.a_year_ago(now, int(np.min(rows.time))):
+            found[4] += np.bincount(rows.item[(rows.time >= begin) & (rows.time < end)], minlength=rows.items)
+    total: Floats = found.sum(axis=1, keepdims=True)
+    found /= np.maximum(total, 1e-12)
+    return found
+
+
 def _mixed(matrices: Mapping[str, Matrix], shares: Mapping[str, float]) -> Matrix:
     first, *others = (matrix * np.float32(shares[kind]) for kind, matrix in matrices.items())
     return sum(others, start=first).tocsr()
 
 
-def _lists(asked: Asked, sources: Callable[[int], Sources]) -> Lists:
-    def found() -> Iterator[tuple[Sources, Numbers]]:
-        for item, others in asked:
-            each = sources(item)
-            each[:, item] = 0.0
-            yield each, others
-
-    return lists(found())
+def _lists(asked: Asked, sources: Callable[[int], Sequence[Scores]]) -> Lists:
+    return lists(HeldOut(sources(item), others, np.array([item])) for item, others in asked)
 
 
 def _row(matrix: Matrix, item: int) -> Floats:
@@ -155,16 +153,17 @@ def _row(matrix: Matrix, item: int) -> Floats:
     return row
 
 
-def held_out(rows: Rows) -> tuple[Rows, list[Asked]]:
-    """Return the past, and lists after it: what follows an item, and what goes into a basket with one.
+def held_out(rows: Rows) -> tuple[Rows, bool, list[Asked]]:
+    """Return the past, whether times are a clock, and lists: what follows an item, what goes into a basket with one.
 
+    The lists are as near to the past as answers are to a training: a user's first basket after it comes before others.
     A question with too few lists to tell anything is left out.
     """
     split = splits(rows)[0]
     random = np.random.default_rng(16)
     follows: Asked = []
     together: Asked = []
-    for row in random.permutation(split.baskets).tolist():
+    for row in soonest(rows, random.permutation(split.baskets)).tolist():
         stop = int(np.searchsorted(rows.user, rows.user[row], side="right"))
         end = row + int(np.searchsorted(rows.time[row:stop], rows.time[row], side="right"))
         basket = np.unique(rows.item[row:end])
@@ -173,4 +172,6 @@ def held_out(rows: Rows) -> tuple[Rows, list[Asked]]:
             others = basket[basket != item]
             if item >= 0 and len(others) and len(asked) < LISTS:
                 asked.append((item, others))
-    return rows.where(split.before), [asked for asked in (follows, together) if len(asked) >= MIN_LISTS]
+        if min(len(follows), len(together)) >= LISTS:
+            break
+    return rows.where(split.before), split.clock, [asked for asked in (follows, together) if len(asked) >= MIN_LISTS]

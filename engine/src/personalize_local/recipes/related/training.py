@@ -17,7 +17,7 @@ from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import WINDOWS, RecipeSpec
 from personalize_local.recipes.related import neighbours, trending
-from personalize_local.recipes.related.model import COLD, ListModel, Settings
+from personalize_local.recipes.related.model import COLD, NEAR, SELLING, ListModel, Settings
 from personalize_local.recipes.related.neighbours import KINDS, TOGETHER, Counting, Decided
 
 KEPT = 500
@@ -25,12 +25,13 @@ KEPT = 500
 SHRINKAGE, DIMENSIONS = 5.0, 100
 """Co-occurrence that counts half: one shared basket is chance. Similar-Items trusts small counts the more, the more
 dimensions its items' ids have, and categories the more, the more their metadata has; these are the defaults."""
-LEAST = (0.0, 0.01, 0.01, 0.0)
-"""Least shares of the sources: categories order what counts leave equal, whatever held-out lists say."""
+LEAST = np.array([0.02, 0.01, 0.01, *(0.0 for _ in SELLING)])
+"""Least shares of the sources: counts and categories order what sells alike, whatever held-out lists say."""
 SURE = 20.0
 """The same for SIMS, which counts every shared user."""
 COSINE = 0.5
-"""Power of popularity that a popularity_discount_factor of 1 divides by: that of the cosine."""
+"""Power of popularity that a popularity_discount_factor of 1 divides by: that of the cosine. Nor does it mix in what
+sells anyway."""
 DISCOUNT = 0.6
 """Power of an item's popularity that divides its co-purchases: 0 finds what sells anyway, 1 finds chance."""
 PAUSE = 1800
@@ -46,8 +47,7 @@ class RelatedTrainer:
         self._snapshot, self._spec = snapshot, spec
         self._options = {**spec.defaults(), **config.hyperparameters}
         self._columns = config.trainable(snapshot.item_columns, "ITEMS")
-        self._kinds: Mapping[str, float] = {}
-        """The share of each kind of neighbours."""
+        self._decided: Decided | None = None
         self._sources: tuple[float, ...] = ()
         """See Settings.shares."""
         self.chosen: Mapping[str, str] = {}
@@ -67,30 +67,37 @@ class RelatedTrainer:
         }
         settings = Settings(spec.name, spec.recipe_type, by_content=spec.family == "similar")
         items = ItemIndex(self._snapshot.items[order])
-        discount = COSINE * float(options.get("popularity_discount_factor", 0.0))
-        if spec.family == "similar":
-            files |= Content.of({name: column[order] for name, column in self._columns.items()}, rows.items).arrays()
-            trust = int(options.get("item_id_hidden_dim", DIMENSIONS)) / DIMENSIONS
-            counting = Counting(discount, SHRINKAGE / trust)
-            if not self._kinds:
-                decided = neighbours.decide(rows, KINDS, counting)
-                past = ListModel(settings, items, {**files, "popular": decided.popular})
-                self._kinds, self._sources = decided.shares, self._source_shares(decided, past)
-            settings = replace(settings, shares=self._sources, cold=COLD / trust)
-            files |= cooccurrence.pruned(neighbours.near(rows, self._kinds, counting), KEPT).arrays("near")
-        if spec.family == "sims":
-            counting = Counting(discount, SURE, int(options["min_cointeraction_count"]))
-            self._kinds = self._kinds or neighbours.decide(rows, TOGETHER, counting).shares
-            files |= cooccurrence.pruned(neighbours.near(rows, self._kinds, counting), KEPT).arrays("near")
+        if spec.family in {"similar", "sims"}:
+            counting = Counting(COSINE * self._discount, SURE, int(options.get("min_cointeraction_count", 0)))
+            if settings.by_content:
+                columns = {name: column[order] for name, column in self._columns.items()}
+                files |= Content.of(columns, rows.items).arrays()
+                trust = int(options.get("item_id_hidden_dim", DIMENSIONS)) / DIMENSIONS
+                counting = Counting(COSINE * self._discount, SHRINKAGE / trust)
+                settings = replace(settings, cold=COLD / trust)
+            if self._decided is None:
+                self._decided = neighbours.decide(rows, KINDS if settings.by_content else TOGETHER, counting)
+                past = ListModel(settings, items, {**files, "popular": self._decided.sold[0]})
+                self._sources = self._source_shares(self._decided, past)
+                self._decided = replace(self._decided, asked=(), near=None)
+            settings = replace(settings, shares=self._sources)
+            near = neighbours.near(rows, self._decided.shares, counting)
+            files |= cooccurrence.pruned(near, KEPT).arrays("near")
+            files["selling"] = neighbours.selling(rows, clock=self._decided.clock)
         if spec.family == "together":
             files |= _neighbours(_baskets(rows), seen, DISCOUNT)
         return ListModel(settings, items, files)
 
     def _source_shares(self, decided: Decided, past: ListModel) -> tuple[float, ...]:
         """Return the shares of SOURCES; `past` answers from what was known before the held-out lists."""
-        likeness = int(self._options.get("item_metadata_hidden_dim", DIMENSIONS)) / DIMENSIONS
-        shares = np.maximum(decided.source_shares(past.sources), LEAST) * (1.0, likeness, likeness, 1.0)
+        shares = np.maximum(decided.source_shares(past.similar), LEAST)
+        shares[1 : len(NEAR)] *= int(self._options.get("item_metadata_hidden_dim", DIMENSIONS)) / DIMENSIONS
+        shares[len(NEAR) :] *= 1.0 - min(max(self._discount, 0.0), 1.0)
         return tuple((shares / shares.sum()).tolist())
+
+    @property
+    def _discount(self) -> float:
+        return float(self._options.get("popularity_discount_factor", 0.0))
 
 
 def _popularity(counted: Rows, spec: RecipeSpec, options: Mapping[str, str]) -> Floats:

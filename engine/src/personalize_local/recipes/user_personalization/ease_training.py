@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of EASE: its weights, and the share of new items that it decides rather than what follows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,13 +12,13 @@ from scipy.linalg import lapack
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.common.rows import Floats, Ints, Rows
 from personalize_local.recipes.common.topk import top_k
-from personalize_local.recipes.ltr import mixing
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, MIN_LISTS, ideal_gain
-from personalize_local.recipes.ltr.mixing import best_shares
-from personalize_local.recipes.ltr.splits import Split, some_users, splits
+from personalize_local.recipes.ltr.mixing import Collector, trusted_shares
+from personalize_local.recipes.ltr.splits import Split, some_users, soonest, splits
 from personalize_local.recipes.user_personalization.ease import Weights, blended
 from personalize_local.recipes.user_personalization.features import UserView
-from personalize_local.recipes.user_personalization.model import MIXTURE, PersonalModel
+from personalize_local.recipes.user_personalization.model import PersonalModel
+from personalize_local.recipes.user_personalization.plain_rules import MIXTURE, Shares
 from personalize_local.recipes.user_personalization.training_lists import BasketLists, divided
 
 MAX_PAIRS = 200_000_000
@@ -33,8 +33,6 @@ MAX_ROWS = 200_000
 """Interactions, of whole users, that are counted to try shares; of few, EASE looks better than it is of all."""
 TOLERANCE = 0.5
 """Standard errors by which a gain may be below the best and still count as equal."""
-SURE = 2.0
-"""Standard errors that a mixture must gain over what is counted."""
 LEAST_COUNTED = 0.02
 """Least share of the counted scores in what the fast tier mixes: they put the rest of the catalogue in order."""
 BASKETS = 600
@@ -75,7 +73,7 @@ class HeldOut:
     rows: Rows
     split: Split
     baskets: Ints
-    """The first row of each, in random order."""
+    """The first row of each, the earliest of each user first."""
     model: PersonalModel
 
     @classmethod
@@ -83,7 +81,7 @@ class HeldOut:
         """Hold out baskets of some users; None if they are too few to tell anything."""
         rows = some_users(rows, MAX_ROWS, 14)
         split = splits(rows)[0]
-        baskets = np.random.default_rng(13).permutation(split.baskets)[:BASKETS]
+        baskets = soonest(rows, np.random.default_rng(13).permutation(split.baskets))[:BASKETS]
         if len(baskets) < MIN_LISTS:
             return None
         return cls(snapshot, rows, split, baskets, count(rows.where(split.before)))
@@ -92,19 +90,23 @@ class HeldOut:
         return BasketLists(self.snapshot, self.rows, self.split, model)
 
 
-def best_mixture(held: HeldOut, share: float) -> tuple[float, ...]:
-    """Return the shares of what the fast tier mixes with the best lists; empty where counting alone has them."""
-    lists = held.lists(held.model.sharing(share))
-    found = [each for each in map(lists.mixture, held.baskets.tolist()) if each is not None]
+def best_mixtures(held: HeldOut, ease_share: float, kinds: Collection[str]) -> dict[str, Shares]:
+    """Return the shares of the plain rules with the best lists of each kind; none where what is counted has them."""
+    lists = held.lists(held.model.sharing(ease_share))
+    found = {kind: Collector() for kind in kinds}
+    for row in held.baskets.tolist():
+        for kind, each in lists.rules(row, kinds):
+            found[kind].add(each)
+    return {kind: shares for kind, some in found.items() if (shares := _best_mixture(some))}
+
+
+def _best_mixture(found: Collector) -> Shares:
     if len(found) < MIN_LISTS:
         return ()
-    held_out = mixing.lists(found)
-    shares, counted = best_shares([held_out], start=0), np.eye(len(MIXTURE))[0]
-    more = held_out.gains(shares) - held_out.gains(counted)
-    error, mean = float(more.std()) / len(more) ** 0.5, float(more.mean())
-    if mean <= SURE * error:
+    shares = trusted_shares(found.lists())
+    if shares is None:
         return ()
-    return tuple((LEAST_COUNTED * counted + (1.0 - LEAST_COUNTED) * shares).tolist())
+    return tuple((LEAST_COUNTED * np.eye(len(MIXTURE))[0] + (1.0 - LEAST_COUNTED) * shares).tolist())
 
 
 def best_share(held: HeldOut) -> float:

@@ -5,7 +5,7 @@ The same code makes the features of training and those of an answer.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
@@ -135,8 +135,12 @@ class SourceScores:
     """Popularity among users with the same metadata."""
     mixed: Scores
     """The recipe's answer without a ranker, made of all these; the trees start from it."""
-    tilt: Scores | None = None
-    """How much more often the query's context chooses an item; None: no context."""
+    tilts: tuple[Scores | None, Scores | None] = (None, None)
+    """How much more often the query's context chooses an item, and that beside the season at the end of the training,
+    which what sells lately knows already; None: no context."""
+
+    by_rule: Mapping[str, Scores] = field(default_factory=dict)
+    """What plain rules are mixed with: what was counted, without them, and what follows and what EASE suggests."""
 
 
 def _best(scores: Scores, allowed: npt.NDArray[np.bool_] | None, most: int) -> Places:
@@ -218,7 +222,7 @@ class UserView:
 
     def features(self, candidates: Places) -> npt.NDArray[np.float32]:
         """[candidates, NAMES, then DEEP_NAMES if there is a network] the features of the trees."""
-        sources, past, tilt = self._sources, self.past, self.scores.tilt
+        sources, past, tilt = self._sources, self.past, self.scores.tilts[0]
         columns = [column for name in SOURCES for column in self._source_features(name, candidates)]
         columns += self._latest_features(candidates) + self._item_features(candidates)
         columns += past.repeat_features(candidates, sources.gaps, len(self.scores.mixed))

@@ -7,7 +7,7 @@ each source scores every item, and the scores are mixed by how often each source
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,13 +42,14 @@ from personalize_local.recipes.user_personalization.features import (
     UserView,
     offset,
 )
+from personalize_local.recipes.user_personalization.plain_rules import PlainRules, Shares, tilted
 
 BACKWARD, FROM, TO = 0.25, -0.5, -0.15
 """Weight of what precedes an item; powers of the popularity of an item and of what follows it."""
 MIN_REPEATS = 0.01
 """Share of repeats above which known items are worth recommending."""
-MIXTURE = ("counted", "next", "again", "week", "month", "quarter")
-"""What the fast tier may mix: the scores above, what follows the last basket, what the user took, what sells lately."""
+FRESH = 28 * 86_400.0
+"""Seconds after training for which what sold lately sells still; its weight falls as they become a smaller share."""
 CANDIDATES = 1000
 """Most popular items, which are v2's candidates for every user."""
 _RENAMED = {"taste": "ease_share", "by_kind": "by_content"}
@@ -83,8 +84,12 @@ class Settings:
     """Whether similarity of categories up to doubles what follows; rankers learn that themselves."""
     seasons: bool = False
     """Whether the month of the year is part of every context."""
-    mixture: tuple[float, ...] = ()
-    """Shares of MIXTURE that held-out baskets chose; empty: as counted."""
+    mixture: Shares = ()
+    """Shares of the plain rules that held-out baskets chose; empty: as counted."""
+    new: Shares = ()
+    """The same for lists of new items alone, where users come back to others."""
+    begun: Shares = ()
+    """The same for new items of a basket that has begun."""
     events: tuple[EventParameters, ...] = ()
     """The events that train; empty: all but RETURN."""
 
@@ -102,7 +107,6 @@ class PersonalModel(Model):
         self._items, self.item_ids = items, items.ids
         self._files, self._facts = files, facts
         self._follows = SparseRows.from_arrays(files, "follows")
-        self._next = SparseRows.from_arrays(files, "next") if "next.start" in files else None
         self._prior = np.asarray(files["prior"], np.float64)
         self._returns = files["returns"]
         self._user_values = Vocabulary.from_facts(facts["users"])
@@ -125,6 +129,8 @@ class PersonalModel(Model):
         scores, personal, view = self._scores(query, past)
         if view is not None:
             offered = allowed
+            if allowed is not None and not allowed[view.past.items].any():
+                scores = self._for_new(view, scores, query)
             if not self.settings.returning:  # hardly anybody comes back to items: rank only new ones
                 scores = np.where(view.unknown, scores, self.settings.repeats * scores)
                 offered = view.unknown if allowed is None else allowed & view.unknown
@@ -161,6 +167,7 @@ class PersonalModel(Model):
         known = self._items.positions(item_ids)
         if view is not None:
             places = np.unique([place for place in known if place >= 0]).astype(np.intp)
+            scores = self._for_new(view, scores, query) if view.all_new(places) else scores
             scores = self._with_cold_items(view, self._reordered(view, scores, places, query.now))
         return ranked(item_ids, known, self._by_objective(scores))
 
@@ -175,8 +182,13 @@ class PersonalModel(Model):
     def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
         settings = {_RENAMED.get(name, name): value for name, value in facts["settings"].items()}
         events = tuple(EventParameters(**event) for event in settings["events"])
-        settings |= {"events": events, "mixture": tuple(settings.get("mixture", ()))}
+        settings |= {name: tuple(settings.get(name, ())) for name in ("mixture", "new", "begun")} | {"events": events}
         return cls(Settings(**settings), ItemIndex.from_arrays(files), files, facts)
+
+    @cached_property
+    def rules(self) -> PlainRules:
+        """What may be mixed into what is counted."""
+        return PlainRules.from_arrays(self._files, clock=self.settings.clock)
 
     @property
     def deep(self) -> bool:
@@ -238,7 +250,8 @@ class PersonalModel(Model):
             context = {**context, seasons.COLUMN: seasons.current(query.now, self.settings.latest)}
         online = query.online if query.online and query.online.count else None
         if len(past.items):
-            return self._personal_view(past, query.user, context, online=online)
+            windows = self._outdated(query.now) if self.settings.mixture and self.settings.seasons else None
+            return self._personal_view(past, query.user, context, windows, online)
         shift = self._user_values.size
         codes = [
             *self._user_values.encode(query.user),
@@ -261,43 +274,50 @@ class PersonalModel(Model):
             content = self._content.affinity(self._content.profile(*past.latest(LATEST)), CATEGORIES)
             content /= max(float(content.max(initial=0.0)), 1e-12)
         ease = ease_scores(past.items, self._sources.ease, len(self._items))
-        prior = _tilted(self._prior, self._lift("user_lift", self._user_values.encode(user) if user else []))
+        prior = tilted(self._prior, self._lift("user_lift", self._user_values.encode(user) if user else []))
         tilt = self._lift("context_lift", self._context_values.encode(context) if context else [])
         by_content = self.settings.by_content and self._content.size > 0
+        tilts = (tilt, tilt)
+        if tilt is not None and self.settings.seasons:
+            end = {seasons.COLUMN: seasons.month(self.settings.latest)}
+            usual = self._lift("context_lift", self._context_values.encode(end))
+            tilts = (tilt, tilt if usual is None else tilt / usual)
         personal = self._personal(past, follow * (1.0 + content) if by_content else follow, ease)
-        mixed = _tilted(personal + (1.0 - personal.sum()) * prior, tilt)
+        mixed = tilted(personal + (1.0 - personal.sum()) * prior, tilt)
+        by_rule = {"counted": mixed, "follow": follow, "ease": ease}
         if self.settings.mixture:
-            shares = np.array(self.settings.mixture)
-            mixed = _tilted(shares @ self.mixture_sources(past, mixed, windows, online), tilt)
+            mixed = self.rules.mixed(self.settings.mixture, past, by_rule, (windows, online), tilts)
         last_follow = partial(self._following, past.items[-1:], np.ones(1), online)
-        scores = SourceScores(follow, last_follow, content, ease, prior, mixed, tilt)
+        scores = SourceScores(follow, last_follow, content, ease, prior, mixed, tilts, by_rule)
         if online is not None and self.rankers.for_histories:
             windows = (self._sources.windows if windows is None else windows) + online.seen.astype(np.float32)
         return mixed, personal, UserView(self._sources, past, scores, windows)
 
-    def mixture_sources(
-        self, past: Past, counted: Scores, windows: WindowCounts | None = None, online: OnlineCounts | None = None
-    ) -> npt.NDArray[np.float64]:
-        """[MIXTURE, items] each adds up to 1, or to 0 where it says nothing."""
-        basket, count = past.last_basket(LATEST), len(self._items)
-        found = np.zeros((len(MIXTURE), count))
-        found[0] = counted
-        if self._next is not None:
-            found[1] = self._next.weighted(basket, np.ones(len(basket)), count)
-        if online is not None:
-            found[1] += online.weighted(basket, np.ones(len(basket)), backward=0.0)
-        found[2] = np.bincount(past.items, past.decayed(clock=self.settings.clock), minlength=count)
-        if self.settings.clock:
-            found[3:] = self._sources.windows if windows is None else windows
-            if online is not None:
-                found[3:] += online.seen
-        totals: npt.NDArray[np.float64] = found.sum(axis=1, keepdims=True)
-        found /= np.maximum(totals, 1e-12)
-        return found
-
     def sharing(self, ease_share: float) -> Self:
         """Return the same counts with another share of EASE."""
         return type(self)(replace(self.settings, ease_share=ease_share), self._items, self._files, self._facts)
+
+    def _outdated(self, now: float) -> WindowCounts | None:
+        """Return the windows of a query long after the training: what sold in another season says less; None before."""
+        age, latest = now - self.settings.latest, self.settings.latest
+        if age <= FRESH or not self.settings.clock or seasons.is_replay(now, latest):
+            return None
+        windows, seen = self._sources.windows, self._sources.seen
+        lately, usual = FRESH / age * windows, seen / max(float(seen.sum()), 1.0)
+        found: WindowCounts = lately + (1.0 - FRESH / age) * windows.sum(axis=1, keepdims=True) * usual
+        return found
+
+    def _for_new(self, view: UserView, scores: Scores, query: Query) -> Scores:
+        """Distribute the scores of new items among them by what held-out lists of such items chose."""
+        online = query.online if query.online and query.online.count else None
+        more = view.basket_goes_on(query.now, self.settings.latest) if self.settings.begun else 0.0
+        new, found = view.unknown * scores, scores
+        for shares, part in ((self.settings.new, 1.0 - more), (self.settings.begun, more)):
+            if shares and part:
+                mixed = self.rules.mixed(shares, view.past, view.scores.by_rule, (None, online), view.scores.tilts)
+                mixed *= view.unknown
+                found = found + part * (float(new.sum()) / max(float(mixed.sum()), 1e-12) * mixed - new)
+        return found
 
     def _following(self, items: Places, weights: Scores, online: OnlineCounts | None) -> Scores:
         """[items] what follows some items, by the counts of training and of the events since."""
@@ -354,7 +374,7 @@ class PersonalModel(Model):
 
     def _by_objective(self, scores: Scores) -> Scores:
         """Give more of the scores to items that serve the objective; their sum stays."""
-        return scores if self._objective is None else _tilted(scores, self._objective)
+        return scores if self._objective is None else tilted(scores, self._objective)
 
     def _with_cold_items(self, view: UserView, scores: Scores) -> Scores:
         """Distribute the scores of cold items among them by similar items."""
@@ -381,12 +401,3 @@ class PersonalModel(Model):
         newest = float(times[-1]) if len(times) else 0.0
         now = max(newest, self.settings.latest) if self.settings.clock else newest
         return Past(items, times, self.settings.recency, now)
-
-
-def _tilted(scores: Scores, lift: Scores | None) -> Scores:
-    """Multiply scores by a lift and keep their sum; None leaves them as they are."""
-    if lift is None:
-        return scores
-    tilted = scores * lift
-    tilted *= scores.sum() / max(float(tilted.sum()), 1e-12)
-    return tilted

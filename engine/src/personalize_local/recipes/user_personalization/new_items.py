@@ -21,7 +21,7 @@ from personalize_local.recipes.user_personalization.model import PersonalModel
 
 Array = npt.NDArray[Any]
 _SPARSE = ("follows", "next", "near", "together", "walk")
-_UNCOUNTED = ("pulse", "crowd.whole", "crowd.first", "crowd.total", "seen")
+_UNCOUNTED = ("pulse", "crowd.whole", "crowd.first", "crowd.total", "crowd.year", "seen", "year")
 """Counts, by item on the last axis: new items have none."""
 _USUAL = ("returns", "gaps", "recent")
 """Statistics of which a new item has the usual value."""

@@ -37,6 +37,7 @@ from personalize_local.recipes.user_personalization.item_statistics import (
     return_rates,
 )
 from personalize_local.recipes.user_personalization.model import BACKWARD, FROM, TO, PersonalModel, Settings
+from personalize_local.recipes.user_personalization.plain_rules import Shares as Mixture
 from personalize_local.recipes.user_personalization.rankers import Gain
 
 STEPS = 10
@@ -74,7 +75,9 @@ class Decisions:
     clock: bool = True
     """Whether times are a clock."""
     newcomers: Shares = USUAL
-    mixture: tuple[float, ...] = ()
+    mixture: Mixture = ()
+    new: Mixture = ()
+    begun: Mixture = ()
     """See Settings."""
     deep: bool = False
     """Whether the rankers use a network."""
@@ -155,8 +158,13 @@ class PersonalTrainer:
             newcomers=popularity_training.fit_shares(*newcomers) if newcomers else USUAL,
             ease_share=ease_training.best_share(held) if held else ease_training.DEFAULT_SHARE,
         )
+        if held:
+            kinds = ("next", "new", "begun") if self._tier == "fast" and chosen.clock else ("next",)
+            mixtures = ease_training.best_mixtures(held, chosen.ease_share, kinds)
+            mixture, new, begun = (mixtures.get(kind, ()) for kind in ("next", "new", "begun"))
+            chosen = replace(chosen, mixture=mixture, new=new, begun=begun)
         if self._tier == "fast":
-            return replace(chosen, mixture=ease_training.best_mixture(held, chosen.ease_share) if held else ())
+            return chosen
         counted = replace(chosen, deep=self._tier in _OPEN and self._plan(len(rows)).most > 0)
         trained, gain = rankers.train(snapshot, rows, cuts, lambda past: self.count(past, counted))
         if newcomers:
@@ -197,6 +205,8 @@ class PersonalTrainer:
             scores_shown=spec.scores_shown,
             by_content=not ranked,
             mixture=decisions.mixture,
+            new=decisions.new,
+            begun=decisions.begun,
             seasons=metadata.seasons,
             events=self._config.training_events(),
         )
@@ -215,6 +225,7 @@ class PersonalTrainer:
             "gaps": gaps(rows).astype(np.float32),
             "pulse": windows.at(int(np.max(rows.time)) + 1),
             "seen": seen.astype(np.int32),
+            "year": _a_year_ago(rows),
             "shown": np.zeros(rows.items, np.int64) if snapshot.impressions is None else snapshot.impressions[order],
             "created": born,
             **metadata.arrays(),
@@ -225,17 +236,17 @@ class PersonalTrainer:
     def _cooccurrences(
         self, rows: Rows, seen: Ints, prior: Floats, *, ranked: bool, content: Content | None
     ) -> dict[str, npt.NDArray[Any]]:
-        """Count what follows what; for rankers (else empty) co-occurrence in users and in baskets, and walks.
+        """Count what follows what, and co-occurrence in baskets; for rankers (else empty) in users, too, and walks.
 
         With `content`, train the network too.
         """
         popular = np.maximum(seen, 1).astype(np.float64)
         pairs = cooccurrence.pairs(rows, decay=DECAY)
         follow = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=BACKWARD), popular**FROM, popular**TO)
-        near = basket = pairs[:0]
+        basket = cooccurrence.scaled(cooccurrence.in_baskets(rows), popular**-0.5, popular**-0.5)
+        near = pairs[:0]
         if ranked:
             near = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=1.0), popular**-0.5, popular**-0.5)
-            basket = cooccurrence.scaled(cooccurrence.in_baskets(rows), popular**-0.5, popular**-0.5)
         recent = (prior / prior.sum() + 1e-9) / (seen / max(int(seen.sum()), 1) + 1e-9)
         dimensions = round(DIMENSIONS * int(self._options.get("hidden_dimension", HIDDEN)) / HIDDEN)
         network = None if content is None else sequence_training.train(rows, content, near, self._plan(len(rows)))
@@ -243,7 +254,7 @@ class PersonalTrainer:
         return {
             **({} if network is None else network.arrays()),
             **cooccurrence.pruned(follow, MAX_FOLLOWERS).arrays("follows"),
-            **({} if ranked else self._next(rows)),
+            **self._next(rows),
             **cooccurrence.pruned(near, MAX_NEIGHBOURS).arrays("near"),
             **cooccurrence.pruned(basket, MAX_NEIGHBOURS).arrays("together"),
             **walk.arrays("walk"),
@@ -260,6 +271,13 @@ class PersonalTrainer:
         minutes = DEEP_MINUTES + DEEP_MINUTES_A_MILLION * rows / 1e6
         minutes = min(minutes, float(self._options.get("deep_minutes", minutes)))
         return sequence_training.Plan(most=int(60 * minutes / NETWORKS * sequence_training.CHOSEN_A_SECOND))
+
+
+def _a_year_ago(rows: Rows) -> Ints:
+    """[items] interactions in the same weeks of earlier years."""
+    weeks = seasons.a_year_ago(int(np.max(rows.time)) + 1, int(np.min(rows.time)))
+    some = [rows.item[(rows.time >= begin) & (rows.time < end)] for begin, end in weeks]
+    return np.bincount(np.concatenate((*some, rows.item[:0])), minlength=rows.items)
 
 
 def _on(options: Mapping[str, str], name: str) -> bool:

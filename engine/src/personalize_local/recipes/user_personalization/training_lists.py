@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What rankers learn from: lists of candidates before users' baskets, made by models that know only the past."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from personalize_local.recipes.common import seasons
 from personalize_local.recipes.common.recency_windows import RecencyWindows, WindowCounts, span
 from personalize_local.recipes.common.rows import Ints, Mask, Rows, renumbered
 from personalize_local.recipes.ltr.fitting import TrainingList
-from personalize_local.recipes.ltr.mixing import Sources
+from personalize_local.recipes.ltr.mixing import HeldOut
 from personalize_local.recipes.ltr.splits import Split
 from personalize_local.recipes.user_personalization.features import MIXED, UserView, offset
 from personalize_local.recipes.user_personalization.model import PersonalModel
@@ -67,18 +67,25 @@ class BasketLists:
         of_user = _values(self._snapshot.user_columns, user)
         return self._model.view(np.concatenate((rows.item[start:row], begun)), times, of_user, context, windows)
 
-    def mixture(self, row: int) -> tuple[Sources, Ints] | None:
-        """Return the sources of the fast tier before the basket of a row, and what it was; None if all of it is known.
+    def rules(self, row: int, kinds: Collection[str]) -> Iterator[tuple[str, HeldOut]]:
+        """Yield (kind, list by plain rules) of the basket that begins with a row, of some kinds.
 
-        Where users do not come back to items, only new ones count.
+        The kinds: `next` the whole basket, `new` the new items in it, `begun` the new ones that are missing in a part
+        of it. Where users do not come back to items, only new ones count.
         """
-        chosen = self.chosen(row)
-        view = self.view(row, chosen[:0])
-        sources = self._model.mixture_sources(view.past, view.scores.mixed)
-        if not self._model.settings.returning:
-            sources *= view.unknown
-            chosen = chosen[view.unknown[chosen]]
-        return (sources, chosen) if len(chosen) else None
+        items = self.chosen(row)
+        view = self.view(row, items[:0])
+        new, returning = items[view.unknown[items]], self._model.settings.returning
+        sources = self._model.rules.sources(view.past, view.scores.by_rule, view.scores.tilts)
+        if returning:
+            yield "next", HeldOut(sources, items, items[:0])
+        if len(new) and ("new" in kinds or not returning):
+            yield "new" if returning else "next", HeldOut(sources, new, view.past.items)
+        begun, rest = divided(items, row)
+        if "begun" in kinds and len(begun) and len(rest[view.unknown[rest]]):
+            view = self.view(row, begun)
+            sources = self._model.rules.sources(view.past, view.scores.by_rule, view.scores.tilts)
+            yield "begun", HeldOut(sources, rest[view.unknown[rest]], view.past.items)
 
     def _list(self, view: UserView, wanted: Ints, allowed: Mask | None) -> TrainingList:
         candidates = view.candidates(allowed)

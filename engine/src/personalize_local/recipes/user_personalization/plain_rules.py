@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plain rules beside the counted scores: what follows, what goes together, what comes again, what sells (numpy only).
+
+Held-out baskets choose the share of each, as interpolated language models do it (Jelinek and Mercer, 1980).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.data.arrays import Arrays
+from personalize_local.recipes.common.online_counts import OnlineCounts
+from personalize_local.recipes.common.recency_windows import WindowCounts
+from personalize_local.recipes.common.repeat_features import EVER, REPEAT_HALF_LIFE, Past
+from personalize_local.recipes.common.sparse_rows import SparseRows
+from personalize_local.recipes.common.topk import Scores
+from personalize_local.recipes.user_personalization.ease import Weights, ease_scores
+
+MIXTURE = (
+    "counted", "next", "again", "week", "month", "quarter", "popular", "year ago", "ever", "basket", "follow", "ease",
+    "chain", "basket ease",
+)  # fmt: skip
+"""What answers may mix: the counted scores, what follows the last basket, what the user took lately, what sells lately,
+of all time and in the same weeks of earlier years, what the user ever took, what goes with the last basket, what
+follows all of the latest items, what all of the user's items suggest together, what follows the latest baskets more
+than others, and what EASE suggests by the last basket."""
+_PERSONAL = ("next", "again", *MIXTURE[8:])
+SELLING = slice(3, 8)
+"""The ones that are the same for every user."""
+LATEST = 50
+"""Items of the last basket that count."""
+EVER_SOLD = 3
+"""What of these sold of all time."""
+LESS = 0.8
+"""How much less each older basket counts in a chain."""
+Shares = tuple[float, ...]
+"""Shares of MIXTURE; the last ones may be missing, and are 0."""
+
+
+@dataclass(frozen=True)
+class PlainRules:
+    """The rules that a model's training counted."""
+
+    follows: SparseRows | None
+    basket: SparseRows
+    selling: npt.NDArray[np.float64]
+    """[SELLING, items] interactions."""
+    ease: Weights
+    clock: bool
+    """Whether times are a clock; else only the order within a user counts."""
+    _sold: dict[Shares, tuple[Scores, Scores]] = field(default_factory=dict)
+    _alone: dict[Shares, Scores] = field(default_factory=dict)
+
+    @cached_property
+    def _rare(self) -> Scores:
+        rare: Scores = np.maximum(self.selling[EVER_SOLD], 1.0) ** -0.5
+        return rare
+
+    @classmethod
+    def from_arrays(cls, files: Arrays, *, clock: bool) -> Self:
+        seen = np.asarray(files["seen"], np.float64)
+        year = np.asarray(files["year"]) if "year" in files else np.zeros_like(seen)
+        windows = files["pulse"] if clock else np.zeros_like(files["pulse"])
+        follows = SparseRows.from_arrays(files, "next") if "next.start" in files else None
+        return cls(
+            follows,
+            SparseRows.from_arrays(files, "together"),
+            np.vstack((windows, seen, year)),
+            np.asarray(files["taste"]),
+            clock,
+        )
+
+    def mixed(
+        self,
+        shares: Shares,
+        past: Past,
+        scored: Mapping[str, Scores],
+        counts: tuple[WindowCounts | None, OnlineCounts | None] = (None, None),
+        tilts: tuple[Scores | None, Scores | None] = (None, None),
+    ) -> Scores:
+        """[items] the mixture for a user.
+
+        Args:
+            shares: of each rule.
+            past: the user's history.
+            scored: the rules that are known already: "counted", "follow" and "ease".
+            counts: what sold before a time of its own, and what happened since the training, if known.
+            tilts: what multiplies the rules but the first in the query's context; what sells lately, and a year ago,
+                by the second, since it knows the season at the end of the training.
+        """
+        windows, online = counts
+        share = dict(zip(MIXTURE, shares, strict=False))
+        if windows is None and online is None:
+            if shares not in self._sold:
+                self._sold[shares] = self._sells(shares, self.selling)
+            lately, scores = self._sold[shares]
+        else:
+            lately, scores = self._sells(shares, self._now(windows, online))
+        scores = scores.copy()
+        for name, some in share.items():
+            if some and name in _PERSONAL:
+                rule = scored[name] if name in scored else self._personal(name, past, len(scores), online)
+                scores += some / max(float(rule.sum()), 1e-12) * rule
+        scores = tilted(scores, tilts[0]) + tilted(lately, tilts[1])
+        counted = scored["counted"]
+        return scores + share["counted"] / max(float(counted.sum()), 1e-12) * counted
+
+    def _personal(self, name: str, past: Past, count: int, online: OnlineCounts | None) -> Scores:
+        """[count] what a rule says by the user's history."""
+        basket = past.last_basket(LATEST)
+        ones, none = np.ones(len(basket)), np.zeros(count)
+        match name:
+            case "next":
+                follow = none if self.follows is None else self.follows.weighted(basket, ones, count)
+                return follow if online is None else follow + online.weighted(basket, ones, backward=0.0)
+            case "chain":
+                latest, since = past.items[-LATEST:], past.baskets_since[-LATEST:]
+                less = np.power(LESS, since, dtype=np.float64)
+                return none if self.follows is None else self.follows.weighted(latest, less, count) * self._rare
+            case "basket":
+                return self.basket.weighted(basket, ones, count)
+            case "basket ease":
+                return ease_scores(basket, self.ease, count)
+            case _:
+                weight = past.decayed(clock=self.clock, days=EVER if name == "ever" else REPEAT_HALF_LIFE)
+                again: Scores = np.bincount(past.items, weight, minlength=count).astype(np.float64, copy=False)
+                return again
+
+    def sources(
+        self, past: Past, scored: Mapping[str, Scores], tilts: tuple[Scores | None, Scores | None]
+    ) -> list[Scores]:
+        """[items] for each of MIXTURE; it adds up to 1, or to 0 where it says nothing."""
+        found = []
+        for name, share in zip(MIXTURE, np.eye(len(MIXTURE)).tolist(), strict=True):
+            if name in scored:
+                even = scored[name] / max(float(scored[name].sum()), 1e-12)
+                found.append(even if name == "counted" else tilted(even, tilts[0]))
+                continue
+            key, same = tuple(share), any(share[SELLING]) and tilts[0] is None
+            if key not in self._alone or not same:
+                self._alone[key] = self.mixed(key, past, scored, tilts=tilts)
+            found.append(self._alone[key])
+        return found
+
+    def _now(self, windows: WindowCounts | None, online: OnlineCounts | None) -> npt.NDArray[np.float64]:
+        selling = self.selling.copy()
+        if windows is not None:
+            selling[: len(windows)] = windows
+        if online is not None:
+            selling[:4] += online.seen
+        return selling
+
+    def _sells(self, shares: Shares, selling: npt.NDArray[np.float64]) -> tuple[Scores, Scores]:
+        """[items] what sells lately or a year ago, and of all time, by their shares."""
+        some = np.array(shares[SELLING])
+        rules = (some / np.maximum(selling[: len(some)].sum(axis=1), 1e-12))[:, None] * selling[: len(some)]
+        ever = rules[EVER_SOLD].copy() if len(some) > EVER_SOLD else np.zeros(selling.shape[1])
+        return rules.sum(axis=0) - ever, ever
+
+
+def tilted(scores: Scores, lift: Scores | None) -> Scores:
+    """Multiply scores by a lift and keep their sum; None leaves them as they are."""
+    if lift is None:
+        return scores
+    found = scores * lift
+    found *= scores.sum() / max(float(found.sum()), 1e-12)
+    return found
