@@ -47,6 +47,10 @@ class Lists:
         """Return every so many lists only."""
         return type(self)(self.scores[:, part::parts], self.taken[part::parts], self.ideal[part::parts])
 
+    def first(self, sources: int) -> Self:
+        """Return the same lists with the first sources only."""
+        return type(self)(self.scores[:sources], self.taken, self.ideal)
+
     def gains(self, shares: Shares) -> Floats:
         """[lists] NDCG; ties count against it."""
         return self.ndcg(self.mixed(shares))
@@ -115,24 +119,26 @@ def _best(source: Scores) -> Places:
     return some[np.argpartition(-source[some], CANDIDATES)[:CANDIDATES]]
 
 
-def trusted_shares(each: Lists) -> Shares | None:
-    """[sources] the shares with the best lists, shrunk towards the first source by the evidence for them; None: none.
+def trusted_shares(questions: Sequence[Lists], usual: int, start: int | None = None) -> Shares:
+    """[sources] the shares with the best lists, shrunk towards those of the first `usual` sources by the evidence.
 
-    Each half of the lists judges the shares that the other half chose. With m the mean gain and s its standard error,
-    the mean of both shares counts 1 - (s / m)^2 (James and Stein 1961).
+    Each half of the lists judges what the other half chose. With m the mean gain over the usual sources, as a share of
+    their NDCG, and s its standard error, the other sources count 1 - (s / m)^2 (James and Stein 1961).
     """
-    first = np.eye(len(each.scores))[0]
-    halves = [each.part(half, 2) for half in range(2)]
-    chosen = [best_shares([half], start=0) for half in halves]
-    more = np.concatenate(
-        [judge.gains(shares) - judge.gains(first) for judge, shares in zip(halves[::-1], chosen, strict=True)]
-    )
+    halves = [[each.part(half, 2) for each in questions] for half in range(2)]
+    chosen = [best_shares(half, start) for half in halves]
+    few = [best_shares([each.first(usual) for each in half], start) for half in halves]
+    few = [np.append(shares, np.zeros(len(chosen[0]) - usual)) for shares in few]
+    gains = []
+    for half, shares, others in zip(halves[::-1], chosen, few, strict=True):
+        for each in half:
+            before = each.gains(others)
+            gains.append((each.gains(shares) - before) / max(float(before.mean()), 1e-9))
+    more = np.concatenate(gains)
     mean, error = float(more.mean()), float(more.std()) / len(more) ** 0.5
-    if mean <= error:
-        return None
-    trust = 1.0 - (error / mean) ** 2
-    shares: Shares = trust * np.mean(chosen, axis=0) + (1.0 - trust) * first
-    return shares
+    trust = 1.0 - (error / mean) ** 2 if mean > error else 0.0
+    found: Shares = trust * np.mean(chosen, axis=0) + (1.0 - trust) * np.mean(few, axis=0)
+    return found
 
 
 def best_shares(questions: Sequence[Lists], start: int | None = None) -> Shares:

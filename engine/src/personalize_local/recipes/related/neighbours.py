@@ -19,9 +19,9 @@ from personalize_local.recipes.common.recency_windows import RecencyWindows, spa
 from personalize_local.recipes.common.rows import Floats, Numbers, Rows
 from personalize_local.recipes.common.topk import Scores
 from personalize_local.recipes.ltr.fitting import MIN_LISTS
-from personalize_local.recipes.ltr.mixing import HeldOut, Lists, Shares, best_shares, lists
+from personalize_local.recipes.ltr.mixing import HeldOut, Lists, Shares, best_shares, lists, trusted_shares
 from personalize_local.recipes.ltr.splits import some_users, soonest, splits
-from personalize_local.recipes.related.model import SELLING, SHARES
+from personalize_local.recipes.related.model import NEAR, SELLING, SHARES
 
 KINDS = ("next", "near", "shared", "basket")
 """Counts: what follows within some steps, what is taken within some steps, by the same user, and in one basket."""
@@ -82,25 +82,26 @@ class Decided:
     sold: Floats
     """[SELLING, items] what sold before the held-out lists."""
     asked: Sequence[Asked] = ()
-    """The held-out lists of each question; empty where there is too little to hold out."""
+    """The held-out lists of each question that may decide more; empty where there is too little to hold out."""
     near: "Matrix | None" = None
     """[items, items] neighbours of each item in that past; None without lists."""
 
     def source_shares(self, similar: Callable[[int, Floats], npt.NDArray[np.float64]]) -> Shares:
         """[sources] the shares with the best lists, of SELLING last; `similar`: to an item with neighbours [items]."""
         near, sold = self.near, [*self.sold]
-        if near is None:
+        if near is None or not self.asked:
             return np.array([*SHARES, *(0.0 for _ in SELLING)])
 
         def of_item(item: int) -> Sequence[Scores]:
             return [*similar(item, _row(near, item)), *sold]
 
-        return best_shares([_lists(each, of_item) for each in self.asked])
+        return trusted_shares([_lists(each, of_item) for each in self.asked], usual=len(NEAR))
 
 
 def decide(rows: Rows, kinds: Sequence[str], counting: Counting) -> Decided:
     """Choose the share of each kind of neighbours by lists that are held out within the rows."""
-    past, clock, asked = held_out(some_users(rows, MAX_ROWS, 15))
+    past, clock, questions = held_out(some_users(rows, MAX_ROWS, 15))
+    asked = [each for each in questions if len(each) >= MIN_LISTS]
     if kinds == TOGETHER:
         asked = asked[-1:]
     shares = dict.fromkeys(kinds, 1.0 / len(kinds))
@@ -115,6 +116,8 @@ def decide(rows: Rows, kinds: Sequence[str], counting: Counting) -> Decided:
     found = best_shares([_lists(each, sources) for each in asked])[: len(kinds)]
     if found.sum():
         shares = dict(zip(kinds, (found / found.sum()).tolist(), strict=True))
+    if kinds == TOGETHER and asked[0] is not questions[-1]:
+        asked = []  # what follows says how to count, but counts without a direction should not lose to what sells
     return Decided(shares, clock, sold, asked, _mixed(before, shares))
 
 
@@ -157,7 +160,6 @@ def held_out(rows: Rows) -> tuple[Rows, bool, list[Asked]]:
     """Return the past, whether times are a clock, and lists: what follows an item, what goes into a basket with one.
 
     The lists are as near to the past as answers are to a training: a user's first basket after it comes before others.
-    A question with too few lists to tell anything is left out.
     """
     split = splits(rows)[0]
     random = np.random.default_rng(16)
@@ -174,4 +176,4 @@ def held_out(rows: Rows) -> tuple[Rows, bool, list[Asked]]:
                 asked.append((item, others))
         if min(len(follows), len(together)) >= LISTS:
             break
-    return rows.where(split.before), split.clock, [asked for asked in (follows, together) if len(asked) >= MIN_LISTS]
+    return rows.where(split.before), split.clock, [follows, together]

@@ -103,8 +103,8 @@ def best_mixtures(held: HeldOut, ease_share: float, kinds: Collection[str]) -> d
 def _best_mixture(found: Collector) -> Shares:
     if len(found) < MIN_LISTS:
         return ()
-    shares = trusted_shares(found.lists())
-    if shares is None:
+    shares = trusted_shares([found.lists()], usual=1, start=0)
+    if shares[0] == 1.0:
         return ()
     return tuple((LEAST_COUNTED * np.eye(len(MIXTURE))[0] + (1.0 - LEAST_COUNTED) * shares).tolist())
 
