@@ -8,7 +8,9 @@ import pytest
 from personalize_local.data.records import Interaction
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.base import Query
-from personalize_local.recipes.common.rows import training_rows
+from personalize_local.recipes.common.attributes import Vocabulary
+from personalize_local.recipes.common.item_index import ItemIndex
+from personalize_local.recipes.common.rows import Rows, training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.loading import load
 from personalize_local.recipes.ltr.boosting import Lists, Plan, boost
@@ -16,6 +18,8 @@ from personalize_local.recipes.ltr.fitting import TrainingList, cross_fit, ideal
 from personalize_local.recipes.ltr.splits import splits
 from personalize_local.recipes.ltr.trees import Trees
 from personalize_local.recipes.training import train
+from personalize_local.recipes.user_personalization.features import NAMES
+from personalize_local.recipes.user_personalization.item_statistics import standing
 from personalize_local.recipes.user_personalization.model import PersonalModel
 from personalize_local.recipes.user_personalization.training import SharedCounts
 
@@ -126,6 +130,29 @@ def test_a_ranker_is_saved_with_its_model(model: PersonalModel, tmp_path: Path) 
     assert model.rankers.trees is not None
     assert again.recommend(query, None, 20) == model.recommend(query, None, 20)
     assert sum(s.score or 0 for s in model.recommend(query, None, 500)) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_items_stand_where_users_take_them() -> None:
+    """One user takes items 0, 1 and 2, one after the other; another one 2 and 3 together, then 1; nobody takes 4."""
+    time = BEGIN + DAY * np.array([0, 1, 2, 0, 0, 1])
+    found = standing(Rows(np.repeat([0, 1], 3), np.array([0, 1, 2, 2, 3, 1]), time, np.ones(6), np.arange(6), 5))
+    newest, place, baskets = found
+    assert newest[1] == newest[2] > newest[4] > newest[3] > newest[0]
+    assert place[1] > place[2] > place[3] == place[0]
+    usual = (np.log(3) + np.log(2)) / 2
+    assert baskets[4] == pytest.approx(usual)
+    assert baskets[0] == pytest.approx((np.log(3) + 3 * usual) / 4)
+
+
+def test_features_of_a_model_of_the_release_before_keep_their_columns(model: PersonalModel) -> None:
+    """Its trees know them by number; it lacks what the later ones are made of."""
+    files = {name: array for name, array in model.files.items() if name != "standing" and "step" not in name}
+    facts = dict.fromkeys(("users", "context"), Vocabulary.of({}).facts())
+    earlier = PersonalModel(model.settings, ItemIndex(model.item_ids), files, facts)
+    items, times = np.arange(3), BEGIN + DAY * np.arange(3.0)
+    before, now = (each.view(items, times, {}, {}, None).features(np.arange(6)) for each in (earlier, model))
+    assert 0 < before.shape[1] < now.shape[1] == len(NAMES)
+    assert np.array_equal(before, now[:, : before.shape[1]])
 
 
 def test_a_model_of_an_earlier_version_answers_the_same(model: PersonalModel, tmp_path: Path) -> None:

@@ -82,6 +82,12 @@ class Past:
         basket: Places = self.items[self.times == self.times[-1]][-most:]
         return basket
 
+    def of_basket_before(self, back: int) -> Places:
+        """Return the newest item of the basket `back` baskets before the last one; nothing if there is none."""
+        number = int(self.baskets[-1]) - back
+        row = int(np.searchsorted(self.baskets, number, side="right"))
+        return self.items[row - 1 : row] if number >= 0 else self.items[:0]
+
     def repeat_features(self, candidates: Places, gaps: npt.NDArray[np.float32], count: int) -> list[Column]:
         """Return NAMES of each candidate among `count` items; `gaps`: days until users come back to an item.
 

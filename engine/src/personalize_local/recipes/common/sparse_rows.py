@@ -43,6 +43,17 @@ class SparseRows:
         dense[self.column[span]] = self.value[span]
         return dense
 
+    def at(self, index: int, columns: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        """[columns] the values of one row at some columns, in ascending order; 0 where it has none."""
+        values = np.zeros(len(columns), np.float32)
+        if len(columns):
+            span = slice(self.start[index], self.start[index + 1])
+            found = self.column[span]
+            place = np.minimum(np.searchsorted(columns, found), len(columns) - 1)
+            hit = columns[place] == found
+            values[place[hit]] = self.value[span][hit]
+        return values
+
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
         return {f"{name}.start": self.start, f"{name}.column": self.column, f"{name}.value": self.value}
 

@@ -59,7 +59,7 @@ class Plan:
     """Share of the lists that each tree's splits are chosen on; all of them set its values."""
     most: int = 2000
     """Lists, about, that each tree's splits are chosen on at most: more choose the same."""
-    columns: float = 0.5
+    columns: float = 0.4
     """Share of the features that each tree may use."""
     ridge: float = 3.0
     """Added to every leaf's curvature: the larger, the smaller are the values of small leaves."""

@@ -45,6 +45,10 @@ SESSION = 3600.0
 """Seconds after an interaction for which its basket may go on."""
 SAMPLED = 16
 """One score of so many is looked at first to find the best ones."""
+BEFORE_LAST = (1, 2)
+"""Baskets before the last one whose newest item has features of its own."""
+STANDING = ("newest", "place", "baskets")
+"""Means over an item's interactions: how new, how far on in the user's baskets, the logarithm of how many these are."""
 CATEGORIES = 12
 """The user's categories that bring candidates."""
 NAMES = (
@@ -66,6 +70,13 @@ NAMES = (
     "tilt",
     "mixed",
     "mixed relative",
+    *STANDING,
+    "share of category",
+    "last category",
+    "share of own category",
+    *(f"near of last but {place}" for place in BEFORE_LAST),
+    "step",
+    "step share",
 )
 DEEP_NAMES = ("sequence score", "sequence relative")
 """The deep tier's features, after NAMES."""
@@ -99,9 +110,17 @@ class Sources:
     windows: WindowCounts
     sequence: SequenceModel | None
     """The deep tier's network; None in other tiers."""
+    step: SparseRows | None
+    """What is taken in the basket after an item, as counted; None in models of the release before."""
+    standing: npt.NDArray[np.float32]
+    """[STANDING, items]."""
+    of_category: npt.NDArray[np.float64]
+    """[categories] interactions with the items of which each is the rarest category."""
 
     @classmethod
     def from_arrays(cls, files: Arrays, content: Content) -> Self:
+        seen, rarest = np.asarray(files["seen"], np.float32), content.rarest
+        some = rarest >= 0
         return cls(
             near=SparseRows.from_arrays(files, "near"),
             walk=SparseRows.from_arrays(files, "walk"),
@@ -109,13 +128,16 @@ class Sources:
             ease=np.asarray(files["taste"]),
             factors=np.asarray(files["factors"]),
             content=content,
-            seen=np.asarray(files["seen"], np.float32),
+            seen=seen,
             recent=np.asarray(files["recent"]),
             created=np.asarray(files["created"]),
             returns=np.asarray(files["returns"]),
             gaps=np.asarray(files["gaps"]),
             windows=np.asarray(files["pulse"]),
             sequence=SequenceModel.from_arrays(files),
+            step=SparseRows.from_arrays(files, "step") if "step.start" in files else None,
+            standing=np.asarray(files.get("standing", np.zeros((len(STANDING), 0), np.float32))),
+            of_category=np.bincount(rarest[some], seen[some], minlength=content.size).astype(np.float64),
         )
 
 
@@ -232,6 +254,9 @@ class UserView:
         columns += [ones * fact for fact in past.user_features(sources.seen)]
         columns += [ones if tilt is None else tilt[candidates]]
         columns += self._source_features("mixed", candidates)
+        if sources.step is not None:
+            columns += [*sources.standing[:, candidates], *self._category_features(candidates)]
+            columns += self._step_features(candidates, sources.step)
         if sources.sequence is not None:
             columns += self._source_features("sequence", candidates)
         return np.array(columns, np.float32).T
@@ -245,13 +270,36 @@ class UserView:
     def _latest_features(self, candidates: Places) -> list[npt.NDArray[Any]]:
         """Return the scores by the newest item and the newest basket."""
         last, content = self.past.items[-1:], self._sources.content
-        near = self._sources.near.row(int(last[0]), len(self.scores.prior))
         return [
             self.scores.last_follow()[candidates],
-            near[candidates],
+            self._sources.near.at(int(last[0]), candidates),
             content.affinity_of(candidates, content.profile(last, np.ones(1))),
             self._of_basket(self._sources.near)[candidates],
         ]
+
+    def _category_features(self, candidates: Places) -> list[npt.NDArray[Any]]:
+        """Return what the candidates' rarest categories say: -1 without one."""
+        content, seen, items = self._sources.content, self._sources.seen, self.past.items
+        theirs, mine = content.rarest[candidates], content.rarest[items]
+        some, category = theirs >= 0, np.maximum(theirs, 0)
+        if not content.size:
+            return [np.full(len(candidates), -1.0)] * 3
+        sold, own = self._sources.of_category[category], np.bincount(mine[mine >= 0], minlength=content.size)
+        return [
+            np.where(some, seen[candidates] / np.maximum(sold, 1.0), -1.0),
+            np.where(some, theirs == mine[-1], -1.0),
+            np.where(some, own[category] / len(items), -1.0),
+        ]
+
+    def _step_features(self, candidates: Places, step: SparseRows) -> list[npt.NDArray[Any]]:
+        """Return the scores by items of baskets before the last, and how often the last item led to each candidate."""
+        last, sources = int(self.past.items[-1]), self._sources
+        columns = [
+            sources.near.at(int(item[0]), candidates) if len(item) else np.full(len(candidates), -1.0)
+            for item in map(self.past.of_basket_before, BEFORE_LAST)
+        ]
+        followed = step.at(last, candidates)
+        return [*columns, followed, followed / max(float(sources.seen[last]), 1.0)]
 
     def _item_features(self, candidates: Places) -> list[npt.NDArray[Any]]:
         """Return popularity, age and growth: each window in proportion to the whole time."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statistics of items at training: popularity, how often and how soon users come back, and age."""
+"""Statistics of items at training: popularity, how often and how soon users come back, standing, and age."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,15 @@ import numpy.typing as npt
 
 from personalize_local.data.snapshots import Column
 from personalize_local.recipes.common.repeat_features import DAY
-from personalize_local.recipes.common.rows import Floats, Rows
+from personalize_local.recipes.common.rows import Floats, Ints, Rows
 
 SHRINKAGE = 5
 """Returns to an item at which its own gap and that of all items weigh the same."""
+
+NEWEST = 2.0
+"""Half-life, in later baskets of the user, of how new an interaction is."""
+PRIOR = 3.0
+"""Interactions of an item at which its own standing and that of all items weigh the same."""
 
 
 def popularity(rows: Rows, *, recent: bool) -> Floats:
@@ -50,6 +55,22 @@ def gaps(rows: Rows) -> Floats:
         np.bincount(item, minlength=rows.items) + SHRINKAGE
     )
     return found
+
+
+def standing(rows: Rows) -> npt.NDArray[np.float32]:
+    """[newest, place, baskets; items] where items stand in users' histories, as means over interactions.
+
+    What users took last is what sells now, even where times are no clock.
+    """
+    later, number = rows.baskets_from_end(), np.cumsum(rows.begins())
+    first = np.flatnonzero(np.diff(rows.user, prepend=-1))
+    before: Ints = number - np.repeat(number[first], np.diff(np.append(first, len(rows))))
+    baskets = later + before + 1
+    facts = [np.exp2(-later / NEWEST), before / baskets, np.log(baskets)]
+    usual = np.array([float(fact.mean()) for fact in facts])[:, None]
+    total = np.bincount(rows.item, minlength=rows.items)
+    sums = np.stack([np.bincount(rows.item, fact, minlength=rows.items) for fact in facts])
+    return ((sums + PRIOR * usual) / (total + PRIOR)).astype(np.float32)
 
 
 def _repeats(rows: Rows) -> npt.NDArray[np.bool_]:

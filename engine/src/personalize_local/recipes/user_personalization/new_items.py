@@ -20,7 +20,7 @@ from personalize_local.recipes.user_personalization.cold_items import ColdItems
 from personalize_local.recipes.user_personalization.model import PersonalModel
 
 Array = npt.NDArray[Any]
-_SPARSE = ("follows", "next", "near", "together", "walk")
+_SPARSE = ("follows", "next", "near", "together", "walk", "step")
 _UNCOUNTED = ("pulse", "crowd.whole", "crowd.first", "crowd.total", "crowd.year", "seen", "year")
 """Counts, by item on the last axis: new items have none."""
 _USUAL = ("returns", "gaps", "recent")
@@ -56,6 +56,9 @@ def _longer(name: str, array: Array, more: int) -> Array:
     """Return an array of a model with so many items more."""
     if name.endswith(".start") and name.removesuffix(".start") in _SPARSE:
         return np.concatenate((array, np.full(more, array[-1])))
+    if name == "standing":
+        usual = np.broadcast_to(np.median(array, axis=1, keepdims=True), (len(array), more))
+        return np.concatenate((array, usual.astype(array.dtype)), axis=1)
     if name in _UNCOUNTED:
         return np.concatenate((array, np.zeros((*array.shape[:-1], more), array.dtype)), axis=-1)
     if name in _VECTORS:

@@ -21,7 +21,7 @@ from personalize_local.recipes.common.recency_windows import RecencyWindows, spa
 from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
-from personalize_local.recipes.ltr.splits import splits
+from personalize_local.recipes.ltr.splits import some_users, splits
 from personalize_local.recipes.ltr.trees import Rankers
 from personalize_local.recipes.popularity import training as popularity_training
 from personalize_local.recipes.popularity.training import USUAL, Shares, Timeline, row_codes
@@ -35,6 +35,7 @@ from personalize_local.recipes.user_personalization.item_statistics import (
     popularity,
     repeat_share,
     return_rates,
+    standing,
 )
 from personalize_local.recipes.user_personalization.model import BACKWARD, FROM, TO, PersonalModel, Settings
 from personalize_local.recipes.user_personalization.plain_rules import Shares as Mixture
@@ -58,6 +59,8 @@ NETWORKS = 3
 """Networks that a training makes: to decide, to measure, and to serve."""
 MAX_SHARED = 3_000_000
 """Rows up to which counts are kept for the next training; of more, memory is dearer than time."""
+STEP_ROWS = 4_000_000
+"""Interactions, of whole users, that steps from one basket to the next are counted in."""
 UNIFORM = 0.001
 """Part of the prior that is the same for every item."""
 LIFTED = 4000
@@ -223,6 +226,7 @@ class PersonalTrainer:
             "prior": (1 - UNIFORM) * prior / prior.sum() + UNIFORM / rows.items,
             "returns": return_rates(rows).astype(np.float32),
             "gaps": gaps(rows).astype(np.float32),
+            "standing": standing(rows),
             "pulse": windows.at(int(np.max(rows.time)) + 1),
             "seen": seen.astype(np.int32),
             "year": _a_year_ago(rows),
@@ -255,6 +259,7 @@ class PersonalTrainer:
             **({} if network is None else network.arrays()),
             **cooccurrence.pruned(follow, MAX_FOLLOWERS).arrays("follows"),
             **self._next(rows),
+            **(self._step(rows) if ranked else {}),
             **cooccurrence.pruned(near, MAX_NEIGHBOURS).arrays("near"),
             **cooccurrence.pruned(basket, MAX_NEIGHBOURS).arrays("together"),
             **walk.arrays("walk"),
@@ -265,6 +270,14 @@ class PersonalTrainer:
     def _next(self, rows: Rows) -> dict[str, npt.NDArray[Any]]:
         """[items, items] what follows within a few steps, as it was counted (a Markov chain)."""
         return cooccurrence.pruned(cooccurrence.pairs(rows, decay=1.0, window=STEPS), MAX_FOLLOWERS).arrays("next")
+
+    def _step(self, rows: Rows) -> dict[str, npt.NDArray[Any]]:
+        """[items, items] from the newest item of a basket to one of the next, in the histories of some users."""
+        rows = some_users(rows, STEP_ROWS, 15)
+        first = np.flatnonzero((rows.user[1:] == rows.user[:-1]) & (rows.time[1:] > rows.time[:-1]))
+        places, weight = (rows.item[first], rows.item[first + 1]), rows.weight[first + 1].astype(np.float32)
+        counted = sparse.coo_array((weight, places), shape=(rows.items, rows.items)).tocsr()
+        return cooccurrence.pruned(counted, MAX_FOLLOWERS).arrays("step")
 
     def _plan(self, rows: int) -> sequence_training.Plan:
         """Return a plan for the network that keeps the budget, counted in steps: equal data give equal models."""
