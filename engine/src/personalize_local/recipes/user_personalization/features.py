@@ -160,9 +160,10 @@ class SourceScores:
     tilts: tuple[Scores | None, Scores | None] = (None, None)
     """How much more often the query's context chooses an item, and that beside the season at the end of the training,
     which what sells lately knows already; None: no context."""
-
     by_rule: Mapping[str, Scores] = field(default_factory=dict)
     """What plain rules are mixed with: what was counted, without them, and what follows and what EASE suggests."""
+    since: Scores | None = None
+    """What has followed the latest item since the training; None: nothing happened."""
 
 
 def _best(scores: Scores, allowed: npt.NDArray[np.bool_] | None, most: int) -> Places:
@@ -298,8 +299,10 @@ class UserView:
             sources.near.at(int(item[0]), candidates) if len(item) else np.full(len(candidates), -1.0)
             for item in map(self.past.of_basket_before, BEFORE_LAST)
         ]
-        followed = step.at(last, candidates)
-        return [*columns, followed, followed / max(float(sources.seen[last]), 1.0)]
+        followed, seen, since = step.at(last, candidates), float(sources.seen[last]), self.scores.since
+        if since is not None:
+            followed, seen = followed + since[candidates], seen + float(since.sum())
+        return [*columns, followed, followed / max(seen, 1.0)]
 
     def _item_features(self, candidates: Places) -> list[npt.NDArray[Any]]:
         """Return popularity, age and growth: each window in proportion to the whole time."""

@@ -288,7 +288,8 @@ class PersonalModel(Model):
         if self.settings.mixture:
             mixed = self.rules.mixed(self.settings.mixture, past, by_rule, (windows, online), tilts)
         last_follow = partial(self._following, past.items[-1:], np.ones(1), online)
-        scores = SourceScores(follow, last_follow, content, ease, prior, mixed, tilts, by_rule)
+        since = None if online is None else online.weighted(past.items[-1:], np.ones(1), backward=0.0)
+        scores = SourceScores(follow, last_follow, content, ease, prior, mixed, tilts, by_rule, since)
         if online is not None and self.rankers.for_histories:
             windows = (self._sources.windows if windows is None else windows) + online.seen.astype(np.float32)
         return mixed, personal, UserView(self._sources, past, scores, windows)
