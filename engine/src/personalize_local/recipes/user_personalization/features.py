@@ -299,7 +299,8 @@ class UserView:
             sources.near.at(int(item[0]), candidates) if len(item) else np.full(len(candidates), -1.0)
             for item in map(self.past.of_basket_before, BEFORE_LAST)
         ]
-        followed, seen, since = step.at(last, candidates), float(sources.seen[last]), self.scores.since
+        followed: npt.NDArray[Any] = step.at(last, candidates)
+        seen, since = float(sources.seen[last]), self.scores.since
         if since is not None:
             followed, seen = followed + since[candidates], seen + float(since.sum())
         return [*columns, followed, followed / max(seen, 1.0)]

@@ -25,7 +25,7 @@ FRESH = 0.5
 
 A shop that streams its events answers from the former, one that only drops files from something like the latter.
 """
-DEEP = Plan(rate=0.15)
+DEEP = Plan(rate=0.15, columns=0.5)
 """For trees with the network's features, which have more to correct."""
 BOUND = 0.8416
 """Standard errors below the mean of a normal distribution above which 80 % of it lie."""
