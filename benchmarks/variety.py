@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What variety costs: distinct categories among the first ten and NDCG@10, before and after the re-ranking.
 
-``python -m benchmarks.variety [--test] [--data DIR] [SET…]``. Protocol: one cut in time for the whole shop; what lies
-before it trains, and each known user's first basket after it is asked for. `home` is User-Personalization's list for
-the user, with scores; `similar` is Similar-Items' list, without scores, for one item of that basket (drawn by a hash),
-whose rest is relevant. The campaigns' lists have three times as many items as are shown. Without ``--test`` the cut
-lies one window of 28 days before the test's, and all strengths are shown: the default is chosen there. With it, only
-the default is measured.
+``python -m benchmarks.variety [--test] [--back N] [--data DIR] [SET…]``. Protocol: one cut in time for the whole shop;
+what lies before it trains, and each known user's first basket after it is asked for. `home` is User-Personalization's
+list for the user; `similar` is Similar-Items' list for one item of that basket (drawn by a hash), whose rest is
+relevant. The campaigns' lists have three times as many items as are shown. Without ``--test`` the cut lies one window
+of 28 days before the test's, or `--back` windows, and all strengths are shown: the default is chosen there. With it,
+only the default is measured.
 
 The rule, written before the second choice: of each kind of list (`home`, `similar`) the default is the least strength
 that closes at least half of the gap on the mean of the sets with categories; of several ways to choose, the one whose
@@ -31,9 +31,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from personalization.api.diversity import SPREAD, Trait, varied, worths
+from personalization.api import diversity
+from personalization.api.diversity import SPREAD, Trait, varied
 from personalization.releases.ranking_metrics import Answer, Bootstrap, discounted_gain, mean
-from personalization.shop.diversity_settings import STRENGTH
+from personalization.shop import diversity_settings
+from personalization.shop.diversity_settings import SIMILAR, STRENGTH
 from personalize_local.recipes import training
 from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.config import TrainingConfig
@@ -47,13 +49,9 @@ from local.evaluation.files import Tables
 from local.evaluation.pasts import drawn, prepared
 
 K, DAYS, MOST = 10, 28, 1_500
-STRENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
-SETS = {
-    "demo": ("CATEGORY_L3", "CATEGORY_L2"),
-    "completejourney-dev": ("CATEGORY_L3", "CATEGORY_L2"),
-    "online-retail": ("",),
-}
-"""The columns that lists are varied by: the default one first; none where items have names only."""
+STRENGTHS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 1.0)
+USUAL = {"home": STRENGTH, "similar": SIMILAR}
+SETS = ("demo", "completejourney-dev", "online-retail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +59,21 @@ class Asked:
     """One list of a campaign, and what was taken."""
 
     items: Sequence[str]
-    scores: Sequence[float | None]
     relevant: frozenset[str]
 
 
-def lists(given: Tables, *, test: bool) -> dict[str, list[Asked]]:
-    """The campaigns' lists, by placement."""
+def lists(given: Tables, back: int) -> dict[str, list[Asked]]:
+    """The campaigns' lists, by placement, `back` windows before the test's cut."""
     rows = splitting.of_type(given.interactions, "Purchase")
     split = splitting.by_time(rows, None, int(rows["TIMESTAMP"].max()), DAYS)  # type: ignore[arg-type]
-    if not test:
+    for _ in range(back):
         split = splitting.by_time(split.training, None, split.cut, DAYS)
     past = prepared(given, split, TrainingConfig())
     users = drawn(split.tests.keys() & past.active, MOST, SEED)
     questions = [past.question(user, split.tests[user]) for user in users]
     config = TrainingConfig(hyperparameters={"tier": "standard"})
     home = training.train("aws-user-personalization", past.snapshot, config).model
-    found = {"home": [Asked(*_listed(home, each.query), each.relevant) for each in questions]}
+    found = {"home": [Asked(_listed(home, each.query), each.relevant) for each in questions]}
     similar = training.train("aws-similar-items", past.snapshot, TrainingConfig()).model
     known = set(similar.item_ids.tolist())
     found["similar"] = []
@@ -84,26 +81,26 @@ def lists(given: Tables, *, test: bool) -> dict[str, list[Asked]]:
         seed = min(each.relevant, key=lambda item: zlib.crc32(item.encode()))
         if seed in known and len(each.relevant) > 1:
             query = Query(item_id=seed, now=each.query.now)
-            found["similar"].append(Asked(*_listed(similar, query, seed), each.relevant - {seed}))
+            found["similar"].append(Asked(_listed(similar, query, seed), each.relevant - {seed}))
     return found
 
 
-def _listed(model: Model, query: Query, without: str = "") -> tuple[list[str], list[float | None]]:
+def _listed(model: Model, query: Query, without: str = "") -> list[str]:
     allowed: npt.NDArray[np.bool_] | None = None
     if without:
         allowed = np.array([item != without for item in model.item_ids.tolist()], dtype=bool)
-    listed = model.recommend(query, allowed, SPREAD * K)
-    return [each.item_id for each in listed], [each.score for each in listed]
+    return [each.item_id for each in model.recommend(query, allowed, SPREAD * K)]
 
 
-def traits(given: Tables, column: str) -> dict[str, Trait]:
+def traits(given: Tables) -> dict[str, Trait]:
     """What a release's default says of each item: its category, and its name if there is one."""
     items = given.items
-    if items is None:
+    entry = None if items is None else diversity_settings.record(diversity_settings.USUAL, None, items.columns, 0.0)
+    usual = diversity.read(entry)
+    if items is None or usual is None:
         return {}
-    name = next((each for each in ("NAME", "PRODUCT_NAME") if each in items.columns), "")
     return {
-        row["ITEM_ID"]: (row.get(column) or "", (row.get(name) or "").lower()) for row in items.iter_rows(named=True)
+        row["ITEM_ID"]: usual.trait({n: row[n] or "" for n in usual.columns}) for row in items.iter_rows(named=True)
     }
 
 
@@ -119,7 +116,7 @@ def rows(asked: Sequence[Asked], known: dict[str, Trait], strengths: Sequence[fl
     most = mean(min(K, distinct(each.items)) for each in asked)
     yield f"{'plain':>9} {plain:9.2f} {'':>7} {mean(before):8.4f}   (of {most:.2f})"
     for strength in strengths:
-        shown = [varied(each.items, worths(each.scores), known, K, strength) for each in asked]
+        shown = [varied(each.items, known, K, strength) for each in asked]
         after = [discounted_gain(Answer(each, one.relevant), K) for each, one in zip(shown, asked, strict=True)]
         values, base = mean(map(distinct, shown)), mean(before)
         gain = bootstrap.gain(after, before)
@@ -133,8 +130,9 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all without one")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--test", action="store_true")
+    parser.add_argument("--back", type=int, default=1, help="the validation cut: 2 is a window earlier")
     given = parser.parse_args()
-    if strange := set(given.sets) - SETS.keys():
+    if strange := set(given.sets) - set(SETS):
         parser.error(f"no such set: {', '.join(sorted(strange))}")
     for name in given.sets or SETS:
         folder = given.data / name
@@ -146,13 +144,12 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory(prefix="variety-") as scratch:
             shop = tables(folder, Path(scratch) / "files")
-            for place, asked in lists(shop, test=given.test).items():
-                for column in SETS[name]:
-                    cut = "test" if given.test else "validation"
-                    print(f"\n{name}, {place}, by {column or 'name'}: n = {len(asked):,}, {cut}")
-                    print(f"{'strength':>9} {'distinct':>9} {'gap':>7} {'NDCG@10':>8}   change, 95 %")
-                    known = traits(shop, column)
-                    print("\n".join(rows(asked, known, [STRENGTH] if given.test else (0.0, *STRENGTHS))), flush=True)
+            for place, asked in lists(shop, 0 if given.test else given.back).items():
+                cut = "test" if given.test else f"validation {given.back}"
+                print(f"\n{name}, {place}: n = {len(asked):,}, {cut}")
+                print(f"{'strength':>9} {'distinct':>9} {'gap':>7} {'NDCG@10':>8}   change, 95 %")
+                strengths = [USUAL[place]] if given.test else (0.0, *STRENGTHS)
+                print("\n".join(rows(asked, traits(shop), strengths)), flush=True)
 
 
 if __name__ == "__main__":

@@ -254,8 +254,8 @@ def test_a_release_says_how_lists_are_varied(personalize: FakePersonalize, table
     handler(load("update_campaign_release"), None)
     release = records.get_release(table, TABLE, "demo")
     assert release is not None
-    by = {"by": ["CATEGORY_L2"], "strength": "0.2", "name": "NAME"}
-    assert (release.diversity, release.placements["home"]["diversity"]) == (by, by)
+    by = {"by": ["CATEGORY_L2"], "strength": "0.15", "name": "NAME"}
+    assert (release.diversity, release.placements["home"]["diversity"]) == (by, {**by, "strength": "0.5"})
 
 
 def test_a_release_knows_which_campaigns_show_columns_of_items(

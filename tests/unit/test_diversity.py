@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.api import lists
 from personalization.api import placements as placing
-from personalization.api.diversity import Trait, varied, worths
+from personalization.api.diversity import Trait, varied
 from personalization.api.fallback import FallbackChain
 from personalization.api.lists import ListAsk, Listing
 from personalization.api.placements import PageBody, Parallel
@@ -31,7 +31,7 @@ def ids(traits: list[Trait]) -> dict[str, Trait]:
 
 
 def of(known: dict[str, Trait], most: int, strength: float) -> list[str]:
-    return varied([*known], worths([None] * len(known)), known, most, strength)
+    return varied([*known], known, most, strength)
 
 
 @given(LISTS, st.integers(1, 40), STRENGTHS)
@@ -82,37 +82,19 @@ def test_full_strength_shows_each_value_once_before_any_twice() -> None:
     assert ["".join(known[item][0] for item in of(known, most, 1.0)) for most in (2, 3, 4)] == ["ab", "abc", "aabc"]
 
 
-def test_a_third_milk_gives_way_to_a_bread_that_is_worth_nearly_as_much() -> None:
-    known = {"milk-1": ("milk", ""), "milk-2": ("milk", ""), "milk-3": ("milk", ""), "bread": ("bread", "")}
-    assert varied([*known], [0.9, 0.8, 0.5, 0.4], known, 3, 0.3) == ["milk-1", "milk-2", "bread"]
-    assert varied([*known], [0.9, 0.8, 0.5, 0.2], known, 3, 0.3) == ["milk-1", "milk-2", "milk-3"]
+def test_a_repeat_counts_as_if_it_stood_further_down() -> None:
+    """With a strength of one half twice as far: what is fourth stands eighth, behind the fifth and the sixth."""
+    known = ids([(value, "") for value in "aabacdefgh"])
+    assert of(known, 4, 0.1) == ["i0", "i1", "i2", "i3"]
+    assert of(known, 4, 0.5) == ["i0", "i1", "i2", "i4"]
+    assert of(known, 8, 0.5) == ["i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7"]
 
 
 def test_the_best_size_stands_for_a_product() -> None:
     known = {"s": ("", "t-shirt"), "m": ("", "t-shirt"), "hat": ("", "hat"), "sun": ("", "sunhat")}
     assert of(known, 3, 0.3) == ["s", "hat", "sun"]
     assert of(known, 4, 0.3) == ["s", "hat", "sun", "m"]
-    assert varied([*known], worths([None] * 4), known, 3, 0.3, {"hat"}) == ["s", "sun", "m"]
-
-
-@pytest.mark.parametrize(
-    ("scores", "found"),
-    [
-        ([0.4, 0.3, 0.1], [0.4, 0.3, 0.1]),
-        # A new item that Personalize explores stands above its score.
-        ([0.4, 0.001, 0.1], [0.4, 0.1, 0.1]),
-        ([None, 0.2, None], [0.2, 0.2, 0.0]),
-        ([], []),
-    ],
-)
-def test_worth_falls_as_the_campaigns_order_does(scores: list[float | None], found: list[float]) -> None:
-    assert worths(scores) == found
-
-
-@pytest.mark.parametrize("scores", [[None, None], [0.0, 0.0]])
-def test_without_scores_positions_say_what_an_item_is_worth(scores: list[float | None]) -> None:
-    first, second = worths(scores)
-    assert first > second > 0
+    assert varied([*known], known, 3, 0.3, {"hat"}) == ["s", "sun", "m"]
 
 
 SETTINGS = """

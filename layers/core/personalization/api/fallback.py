@@ -246,8 +246,7 @@ class FallbackChain:
             traits[item][1] for item in (*items, *apart) if item in traits and (item in ask.hidden or item in apart)
         }
         free = [item for item in items if item not in ask.hidden]
-        worth = diversity.worths([items[item].get("score") for item in free])
-        chosen = diversity.varied(free, worth, traits, ask.limit, ask.diversity.strength, shown)
+        chosen = diversity.varied(free, traits, ask.limit, ask.diversity.strength, shown)
         return Predicted(predicted.recommendation_id, [items[item] for item in chosen])
 
     def _reason(self, error: PersonalizationError) -> str:

@@ -164,7 +164,7 @@ def record(
     context = [name for schema in schemas for name in schema.context_columns()]
     expressions = {filter_.name[start:]: filter_.expression for filter_ in plan.filters}
     uses = {each.name[start:]: each.recipe_arn for each in plan.recommenders}
-    similar = diversity_settings.record(plan.diversity, None, shown)
+    similar = diversity_settings.record(plan.diversity, None, shown, diversity_settings.SIMILAR)
     varied = placements.varied(plan.placements, plan.diversity, shown, expressions, uses)
     numeric = {(schema.kind.upper(), column.name) for schema in schemas for column in schema.columns if column.numeric}
     return {

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from personalization.shop.file_settings import ColumnName
 from personalization.shop.release import Value
 
-STRENGTH = 0.2
-"""The default, chosen on a validation cut (docs/decisions/variety.md)."""
+STRENGTH, SIMILAR = 0.5, 0.15
+"""The defaults, chosen on validation cuts (docs/decisions/variety.md): of lists for a user, and of lists that start
+from an item, which are varied by themselves, and whose repeats are bought more often than what would replace them."""
 CATEGORIES = ("CATEGORY_L3", "CATEGORY_L2")
 """The columns that lists are varied by without `by`: of each item the first that is not empty. A department, as
 CATEGORY_L1 is in most shops, is too coarse: what goes with a pan may all be for the kitchen."""
@@ -31,8 +32,8 @@ class Diversity(BaseModel):
     by: ColumnName | None = None
     """The column of Items whose repeats count for less; CATEGORY_L3 by default, or CATEGORY_L2 of items without it."""
     strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    """The share of its worth that an item loses for each item of the same value before it: 0.2 by default; with 0 only
-    repeats of a name are left out."""
+    """The share of its worth, the reciprocal of its rank, that an item loses if one of the same value comes before it:
+    0.5 by default, 0.15 in lists that start from an item; with 0 only repeats of a name are left out."""
 
     @model_validator(mode="before")
     @classmethod
@@ -51,17 +52,20 @@ def name_column(columns: Collection[str]) -> str | None:
     return next((plain[name] for name in NAMES if name in plain), None)
 
 
-def record(shop: Diversity, own: Diversity | None, columns: Collection[str]) -> Mapping[str, Value] | None:
+def record(
+    shop: Diversity, own: Diversity | None, columns: Collection[str], usual: float
+) -> Mapping[str, Value] | None:
     """Return the variety of a list in the release record's format; None without any.
 
     Args:
         shop, own: the shop's setting, and the placement's, which takes precedence.
         columns: those of Items that answers can show; others are left out.
+        usual: the strength where neither names one.
     """
     if not (own or shop).enabled:
         return None
     chosen = (own and own.by) or shop.by
-    strength = next((each.strength for each in (own, shop) if each and each.strength is not None), STRENGTH)
+    strength = next((each.strength for each in (own, shop) if each and each.strength is not None), usual)
     by = [name for name in ([chosen] if chosen else CATEGORIES) if name in columns]
     name = name_column(columns)
     if not by and not name:

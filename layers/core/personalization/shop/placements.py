@@ -71,6 +71,11 @@ class Placement(BaseModel):
     diversity: Annotated[Diversity | None, Field(exclude_if=lambda value: value is None)] = None
     """The placement's own variety; what it leaves out, and the default, are the shop's."""
 
+    @property
+    def starts_from_item(self) -> bool:
+        """Whether the list starts from the request's item."""
+        return self.recipe == "similar-items" or self.because is not None
+
     @field_validator("context")
     @classmethod
     def _spelled(cls, context: dict[str, str]) -> dict[str, str]:
@@ -137,7 +142,7 @@ def record(
             entry["filter"] = each.filter
         if each.metadata is not None:
             entry["metadata"] = [name for name in each.metadata if name in columns]
-        if each.recipe == "similar-items" or each.because:
+        if each.starts_from_item:
             entry["because"] = each.because or "similarTo"
         if name in varied:
             entry["diversity"] = varied[name]
@@ -166,7 +171,8 @@ def varied(
             continue
         if each.recommender and recommenders.is_popular(uses.get(each.recommender), unknown=each.diversity is None):
             continue
-        if entry := diversity_settings.record(diversity, each.diversity, columns):
+        usual = diversity_settings.SIMILAR if each.starts_from_item else diversity_settings.STRENGTH
+        if entry := diversity_settings.record(diversity, each.diversity, columns, usual):
             found[name] = entry
     return found
 
