@@ -5,9 +5,10 @@ Amazon Personalize ranks items by "the increase in interactions that each item h
 by the timestamps of the data, and measures how much the items of an answer grow in the window that follows (developer
 guide, "Trending-Now recipe" and "Evaluating a solution version with metrics"). What grew is no forecast of what will:
 most of a small count's step is chance. So each item's next count is a negative binomial one. Its mean is a mixture of
-what was counted lately, at several time scales, at this time of earlier days and weeks, and at the end of the last
-window, where a burst begins. The weights and the dispersion are those that foretold the latest windows best. How much
-popularity counts is as little as named enough of the most taken items there.
+its shares of what was counted lately, at several time scales and at the end of the last window, of how far these exceed
+its usual share, since a burst lasts and chance does not, and of its counts at this time of earlier days and weeks. The
+weights and the dispersion are those that foretold the latest windows best. How much popularity counts is as little as
+named enough of the most taken items there.
 """
 
 from collections.abc import Iterator
@@ -30,14 +31,14 @@ SEASONS = 4
 """Earlier days, and weeks, whose count at the same time is taken."""
 DEPTH = 25
 """Items of an answer that Personalize measures."""
-POPULARITIES = (0.5, 0.6, 0.75, 0.9, 1.1, 1.4, 1.8)
+POPULARITIES = (0.5, 0.6, 0.75, 0.9, 1.1, 1.4, 1.8, 2.4)
 """Weights of being among the most taken items of the next window, against the growth: the first that is enough."""
-ENOUGH, TRIED = 0.9, 50
+ENOUGH, TRIED = 0.93, 50
 """Of the most taken items of the newest windows, the answer should name so much of what the most taken ones of the
-windows before them do."""
-BURST, SURPRISE = 0.25, 5.0
-"""Weight of the growth that has just been, as far as it exceeds what was expected by so many standard deviations."""
+windows before them do: a little more than nine tenths, which is to hold in the next windows too."""
 DAY = 86_400
+EXCESS = 1.0
+"""Standard deviations of a count by which it must exceed what is usual before the rest counts as a burst."""
 _ROUNDS = 100
 _LEAST = 1e-9
 
@@ -46,6 +47,8 @@ _LEAST = 1e-9
 class _Past:
     """What was counted up to the end of a window, and in the one that followed."""
 
+    now: Floats
+    """[items] the count of the window."""
     features: Floats
     """[features, items] amounts that the mean of the next count is mixed from."""
     following: Floats | None
@@ -63,14 +66,9 @@ def scores(rows: Rows, window: int, end: int) -> Floats:
         found[items] = now / max(float(now.sum()), 1.0)
         return found
     weights, dispersion = _fitted(learned)
-    pasts = [*learned[-TRIED - 1 :], newest]
-    means = [np.maximum(weights @ past.features, _LEAST) for past in pasts]
-    answers = [
-        _Answer.of(past.features[0], before, mean, dispersion)
-        for past, before, mean in zip(pasts[1:], means[:-1], means[1:], strict=True)
-    ]
-    weight = _enough(answers[:-1], pasts[1:-1])
-    found[items] = answers[-1].scores(weight)
+    tried = learned[-TRIED:]
+    answers = [_Answer.of(past, weights, dispersion) for past in (*tried, newest)]
+    found[items] = answers[-1].scores(_enough(answers[:-1], tried))
     return found
 
 
@@ -80,21 +78,19 @@ class _Answer:
 
     growth: Floats
     popular: Floats
-    burst: Floats
 
     @classmethod
-    def of(cls, now: Floats, expected: Floats, mean: Floats, dispersion: float) -> "_Answer":
-        """Weigh the counts `now`, those expected of them, and the means of the next ones."""
-        depth = min(DEPTH, len(now))
-        growth = _expected_excess(mean, now, dispersion)
-        usual = np.ceil(np.partition(mean, -depth)[-depth])
-        popular = _tail(np.full(len(mean), usual), mean, dispersion) / depth
-        burst = np.maximum(now - expected - SURPRISE * np.sqrt(1.0 + expected + dispersion * expected**2), 0.0)
-        sums = (max(float(np.partition(each, -depth)[-depth:].sum()), _LEAST) for each in (growth, burst))
-        return cls(growth / next(sums), popular, burst / next(sums))
+    def of(cls, past: _Past, weights: Floats, dispersion: float) -> "_Answer":
+        """Weigh what the counts are expected to grow, and the chance to be among the largest."""
+        mean: Floats = np.maximum(weights @ past.features, _LEAST)
+        depth = min(DEPTH, len(mean))
+        growth = _expected_excess(mean, past.now, dispersion)
+        most = np.ceil(np.partition(mean, -depth)[-depth])
+        popular = _tail(np.full(len(mean), most), mean, dispersion) / depth
+        return cls(growth / max(float(np.partition(growth, -depth)[-depth:].sum()), _LEAST), popular)
 
     def scores(self, weight: float) -> Floats:
-        return self.growth + weight * self.popular + BURST * self.burst
+        return self.growth + weight * self.popular
 
 
 def _enough(answers: list[_Answer], pasts: list[_Past]) -> float:
@@ -104,7 +100,7 @@ def _enough(answers: list[_Answer], pasts: list[_Past]) -> float:
         if past.following is not None:
             most = _first(past.following)
             wanted.append(most)
-            plain += int(np.isin(most, _first(past.features[0])).sum())
+            plain += int(np.isin(most, _first(past.now)).sum())
     for weight in POPULARITIES:
         named = sum(
             int(np.isin(most, _first(answer.scores(weight))).sum())
@@ -152,30 +148,46 @@ def _pasts(table: Floats, season: int) -> Iterator[_Past]:
     """Yield what was known at the end of each of the latest windows, oldest first; not of closed hours or days."""
     windows, items = len(table), table.shape[2]
     whole: Floats = table.sum(axis=1)
-    totals, sums = np.zeros((len(HALF_LIVES) + 1, items)), np.zeros(len(HALF_LIVES) + 1)
+    usual = _usual(whole.sum(axis=1), season)
+    totals, expected = np.zeros((len(HALF_LIVES) + 1, items)), 0.0
     keep = np.array([0.5 ** (1.0 / half) for half in HALF_LIVES] + [1.0])
     for number in range(windows):
-        totals, sums = totals * keep[:, None] + whole[number], sums * keep + 1.0
+        totals, expected = totals * keep[:, None] + whole[number], expected * keep[0] + usual[number]
         newest, closed = number == windows - 1, not whole[number : number + 2].any(axis=1).all()
         if not newest and (closed or number < max(1, windows - 1 - LEARNED)):
             continue
-        now, levels = whole[number], totals / sums[:, None]
-        seasonal, change = _recurring(whole, number, season, levels[-1])
-        weekly, _ = _recurring(whole, number, 7 * season, seasonal)
-        late = PARTS * table[number, -1], 2.0 * table[number, PARTS // 2 :].sum(axis=0)
-        before = whole[max(number - 1, 0)]
-        rows = (now, before, *levels, seasonal, weekly, change * levels[0], change * now, *late)
-        yield _Past(np.stack(rows), None if newest else whole[number + 1])
+        coming = usual[number + 1] * (totals[0].sum() + 1.0) / (expected + 1.0)
+        late = table[number, -1], table[number, PARTS // 2 :].sum(axis=0)
+        lately = np.stack((whole[number], whole[max(number - 1, 0)], *late))
+        shares = np.concatenate((_shares(lately), _shares(totals), _bursts(lately, totals[-1])))
+        seasonal = _at_this_time(whole, number, season, totals[-1] / (number + 1))
+        weekly = _at_this_time(whole, number, 7 * season, seasonal)
+        following = None if newest else whole[number + 1]
+        yield _Past(whole[number], np.stack((*(coming * shares), seasonal, weekly)), following)
 
 
-def _recurring(whole: Floats, number: int, season: int, otherwise: Floats) -> tuple[Floats, float]:
-    """Return the mean count of the windows some seasons before the next one, and how the total changed into them."""
+def _usual(totals: Floats, season: int) -> Floats:
+    """[windows + 1] the mean of all items' counts at the same time of earlier days, or of all windows before."""
+    earlier = [totals[np.arange(number - season, -1, -season)[:SEASONS]] for number in range(len(totals) + 1)]
+    return np.array([(some if len(some) else totals[: max(number, 1)]).mean() for number, some in enumerate(earlier)])
+
+
+def _shares(counts: Floats) -> Floats:
+    """[rows, items] each item's share of the counts of a row."""
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
+
+
+def _bursts(lately: Floats, all_time: Floats) -> Floats:
+    """[rows, items] shares of recent counts beyond what items have usually and by chance."""
+    sums = lately.sum(axis=1, keepdims=True)
+    expected = sums * _shares(all_time[None])
+    return np.asarray(np.maximum(lately - expected - EXCESS * np.sqrt(expected + 1.0), 0.0) / np.maximum(sums, 1.0))
+
+
+def _at_this_time(whole: Floats, number: int, season: int, otherwise: Floats) -> Floats:
+    """Return the mean count of the windows some seasons before the next one."""
     places = np.arange(number + 1 - season, -1, -season)[:SEASONS]
-    if not len(places):
-        return otherwise, 1.0
-    later = places[places > 0]
-    change = (whole[later].sum() + 1.0) / (whole[later - 1].sum() + 1.0)
-    return np.asarray(whole[places].mean(axis=0)), float(change)
+    return np.asarray(whole[places].mean(axis=0)) if len(places) else otherwise
 
 
 def _fitted(learned: list[_Past]) -> tuple[Floats, float]:
