@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data that no shop should have, and some has: each has a defined result, none stops a training or an answer.
 
-One instant, one item, a bot, clocks in the future and ids of any script: `test_ranker`. No interactions of a type, and
-too few users: `test_recipes`.
+One instant, one item, a bot, clocks in the future and ids of any script: `test_ranker`. Segments, trends and actions of
+one user, one day and the like: `test_counting`. No interactions of a type, too few users: `test_recipes`. A catalogue
+of a million items: `benchmarks.histories`.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,84 @@ from engine.tests.planted import BEGIN, Row, cycle_rows, snapshot
 
 USER, RANKING, SIMILAR = "aws-user-personalization", "aws-personalized-ranking", "aws-similar-items"
 DAY = 86_400
+
+
+ODD: dict[str, Callable[[int], Row]] = {
+    "it ended years ago": lambda n: (f"u{n % 90}", f"i{n * n % 31}", 900_000_000 + n * 3600, "View"),
+    "ids differ by case": lambda n: (
+        f"{'uU'[n % 2]}{n % 45}",
+        f"{'iI'[n % 3 // 2]}{n * n % 31}",
+        BEGIN + n * 3600,
+        "View",
+    ),
+    "nearly everybody has one item": lambda n: (
+        f"u{n // 12}",
+        f"i{n * n % 31 if n % 12 else 0}",
+        BEGIN + n * 3600,
+        "View",
+    ),
+    "an item for each event": lambda n: (f"u{n % 90}", f"i{n}", BEGIN + n * 3600, "View"),
+}
+RECIPES = {
+    "fast": (USER, {"tier": "fast"}),
+    "standard": (USER, {"tier": "standard"}),
+    "ranking": (RANKING, {"tier": "fast"}),
+    "similar": (SIMILAR, {}),
+    "sims": ("aws-sims", {}),
+    "together": ("aws-ecomm-frequently-bought-together", {}),
+    "popular": ("aws-popularity-count", {}),
+    "trending": ("aws-trending-now", {"trend_discovery_frequency": "1 day"}),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("world", ODD)
+def test_odd_histories_train_and_answer(tmp_path: Path, world: str, recipe: str) -> None:
+    rows = [ODD[world](n) for n in range(1200)]
+    if recipe == "together":
+        rows = [(*row[:3], "Purchase") for row in rows]
+    items: list[Row] = [
+        (row[1], f"kind {row[1]}", float(n)) for n, row in enumerate({row[1]: row for row in rows}.values())
+    ]
+    name, options = RECIPES[recipe]
+    trained = train(name, snapshot(tmp_path, rows, items=items), TrainingConfig(hyperparameters=options))
+    assert np.isfinite(list(trained.metrics.values())).all()
+    query = Query("u1", "i1", [Interaction("i1", BEGIN), Interaction("I1", BEGIN)], now=BEGIN + 9e8)
+    found = [each.item_id for each in trained.model.recommend(query, None, 5)]
+    assert len(set(found)) == len(found) > 0
+    assert set(found) <= {row[1] for row in rows}
+
+
+def test_ids_that_differ_by_case_are_two(tmp_path: Path) -> None:
+    rows: list[Row] = [(f"{'uU'[n % 2]}{n % 60 // 2}", ("tea", "Tea")[n % 2], BEGIN + n, "View") for n in range(1200)]
+    model = train("aws-popularity-count", snapshot(tmp_path, rows), TrainingConfig()).model
+    assert sorted(model.item_ids) == ["Tea", "tea"]
+
+
+@pytest.mark.parametrize("recipe", ["fast", "similar", "popular", "trending"])
+def test_a_user_with_a_hundred_thousand_events_trains_and_is_answered(tmp_path: Path, recipe: str) -> None:
+    many: list[Row] = [("robot", f"i{n * n % 997}", BEGIN + n, "View") for n in range(100_000)]
+    name, options = RECIPES[recipe]
+    world = snapshot(tmp_path, [*numbered(), *many])
+    model = train(name, world, TrainingConfig(hyperparameters=options)).model
+    history = [Interaction(str(row[1]), BEGIN + n) for n, row in enumerate(many)]
+    found = model.recommend(Query("robot", "i1", history, now=BEGIN + 10**6), None, 10)
+    assert len(found) == 10
+    assert np.isfinite([each.score or 0.0 for each in found]).all()
+
+
+@pytest.mark.parametrize("recipe", [USER, "aws-user-personalization-v2"])
+def test_an_event_type_of_weight_zero_trains_nothing(tmp_path: Path, recipe: str) -> None:
+    bought: list[Row] = [(user, item, time, "Purchase", *more) for user, item, time, _, *more in cycle_rows()]
+    seen: list[Row] = [(f"u{n % 90}", f"looked-at-{n % 9}", BEGIN + n, "View") for n in range(1200)]
+    world = snapshot(tmp_path, [*bought, *seen])
+    some = (EventParameters("Purchase", weight=1.0), EventParameters("View", weight=0.0))
+    options = {"tier": "fast"}
+    model = train(recipe, world, TrainingConfig(hyperparameters=options, events=some)).model
+    assert not [each for each in model.recommend(Query("new"), None, 9) if each.item_id.startswith("looked-at")]
+    none = tuple(EventParameters(each.event_type, weight=0.0) for each in some)
+    with pytest.raises(TrainingRefused, match="its weight is 0"):
+        train(recipe, world, TrainingConfig(hyperparameters=options, events=none))
 
 
 def numbered(users: int = 60, length: int = 20) -> list[Row]:

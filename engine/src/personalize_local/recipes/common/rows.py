@@ -89,6 +89,7 @@ class Rows:
 def training_rows(snapshot: Snapshot, config: TrainingConfig) -> Rows:
     """Return the rows that may train, items numbered as in the snapshot. Raises TrainingRefused."""
     rows = _rows(snapshot, config.events).where(_chosen(snapshot, config))
+    rows = rows.where(rows.weight > 0)
     _check(rows, config)
     return rows
 
@@ -167,9 +168,13 @@ def _of(snapshot: Snapshot, event_type: str | None, threshold: float | None) -> 
     return mask
 
 
+def _weightless(event: EventParameters) -> str:
+    return " (its weight is 0, so it trains nothing)" if event.weight == 0 else ""
+
+
 def _check(rows: Rows, config: TrainingConfig) -> None:
     if len(rows) < config.minimum_interactions:
-        kind = config.event_type or ", ".join(event.event_type for event in config.events)
+        kind = config.event_type or ", ".join(f"{event.event_type}{_weightless(event)}" for event in config.events)
         after = f" after filtering by event type: {kind}" if kind else ""
         raise TrainingRefused(f"Dataset has fewer than {config.minimum_interactions} interactions{after}")
     of_user = np.bincount(rows.user)
