@@ -37,6 +37,9 @@ ENOUGH, TRIED = 0.93, 50
 """Of the most taken items of the newest windows, the answer should name so much of what the most taken ones of the
 windows before them do: a little more than nine tenths, which is to hold in the next windows too."""
 DAY = 86_400
+BURST, SURPRISE = 0.25, 5.0
+"""Weight of the growth that has just been, as far as it exceeds what was expected by so many standard deviations: no
+window before tells what comes of it."""
 EXCESS = 1.0
 """Standard deviations of a count by which it must exceed what is usual before the rest counts as a burst."""
 _ROUNDS = 100
@@ -66,9 +69,13 @@ def scores(rows: Rows, window: int, end: int) -> Floats:
         found[items] = now / max(float(now.sum()), 1.0)
         return found
     weights, dispersion = _fitted(learned)
-    tried = learned[-TRIED:]
-    answers = [_Answer.of(past, weights, dispersion) for past in (*tried, newest)]
-    found[items] = answers[-1].scores(_enough(answers[:-1], tried))
+    pasts = [*learned[-TRIED - 1 :], newest]
+    means = [np.maximum(weights @ past.features, _LEAST) for past in pasts]
+    answers = [
+        _Answer.of(past.now, before, mean, dispersion)
+        for past, before, mean in zip(pasts[1:], means[:-1], means[1:], strict=True)
+    ]
+    found[items] = answers[-1].scores(_enough(answers[:-1], pasts[1:-1]))
     return found
 
 
@@ -78,19 +85,21 @@ class _Answer:
 
     growth: Floats
     popular: Floats
+    burst: Floats
 
     @classmethod
-    def of(cls, past: _Past, weights: Floats, dispersion: float) -> "_Answer":
-        """Weigh what the counts are expected to grow, and the chance to be among the largest."""
-        mean: Floats = np.maximum(weights @ past.features, _LEAST)
-        depth = min(DEPTH, len(mean))
-        growth = _expected_excess(mean, past.now, dispersion)
+    def of(cls, now: Floats, expected: Floats, mean: Floats, dispersion: float) -> "_Answer":
+        """Weigh the counts `now`, those expected of them, and the means of the next ones."""
+        depth = min(DEPTH, len(now))
+        growth = _expected_excess(mean, now, dispersion)
         most = np.ceil(np.partition(mean, -depth)[-depth])
         popular = _tail(np.full(len(mean), most), mean, dispersion) / depth
-        return cls(growth / max(float(np.partition(growth, -depth)[-depth:].sum()), _LEAST), popular)
+        burst = np.maximum(now - expected - SURPRISE * np.sqrt(1.0 + expected + dispersion * expected**2), 0.0)
+        sums = (max(float(np.partition(each, -depth)[-depth:].sum()), _LEAST) for each in (growth, burst))
+        return cls(growth / next(sums), popular, burst / next(sums))
 
     def scores(self, weight: float) -> Floats:
-        return self.growth + weight * self.popular
+        return self.growth + weight * self.popular + BURST * self.burst
 
 
 def _enough(answers: list[_Answer], pasts: list[_Past]) -> float:
@@ -163,7 +172,7 @@ def _pasts(table: Floats, season: int) -> Iterator[_Past]:
         seasonal = _at_this_time(whole, number, season, totals[-1] / (number + 1))
         weekly = _at_this_time(whole, number, 7 * season, seasonal)
         following = None if newest else whole[number + 1]
-        yield _Past(whole[number], np.stack((*(coming * shares), seasonal, weekly)), following)
+        yield _Past(whole[number], np.stack((*(coming * shares), *lately, seasonal, weekly)), following)
 
 
 def _usual(totals: Floats, season: int) -> Floats:
