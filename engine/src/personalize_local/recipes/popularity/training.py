@@ -120,7 +120,10 @@ class Timeline:
 def row_codes(rows: Rows, of_user: tuple[Ints, Ints], of_row: tuple[Ints, Ints], shift: int) -> tuple[Ints, Ints]:
     """Return (row, code) pairs from pairs (user, code) by user and (row, code) by row; the latter's codes shifted."""
     user, code = of_user
-    low, high = np.searchsorted(user, rows.user), np.searchsorted(user, rows.user, side="right")
+    if not len(user):
+        return of_row[0], of_row[1] + shift
+    start = np.searchsorted(user, np.arange(int(np.max(rows.user)) + 2))
+    low, high = start[rows.user], start[1:][rows.user]
     row = np.repeat(np.arange(len(rows)), high - low)
     return np.concatenate((row, of_row[0])), np.concatenate((code[spans(low, high)[1]], of_row[1] + shift))
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from personalize_local.data.snapshots import Column
 from personalize_local.recipes.common.repeat_features import DAY
-from personalize_local.recipes.common.rows import Floats, Ints, Rows
+from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
 
 SHRINKAGE = 5
 """Returns to an item at which its own gap and that of all items weigh the same."""
@@ -24,22 +24,21 @@ def popularity(rows: Rows, *, recent: bool) -> Floats:
     weight = rows.weight.astype(np.float64)
     if recent:
         newest = int(np.max(rows.time))
-        span = max(newest - int(np.min(rows.time)), 1)
-        weight = weight * 0.5 ** ((newest - rows.time) / (0.25 * span))
+        age = (rows.time - newest) / (0.25 * max(newest - int(np.min(rows.time)), 1))
+        weight *= np.exp2(age, out=age)
     return np.bincount(rows.item, weight, minlength=rows.items).astype(np.float64, copy=False)
 
 
-def repeat_share(rows: Rows) -> float:
+def repeat_share(rows: Rows, again: Mask) -> float:
     """Return the share of repeats in the newest tenth of each user's interactions."""
     newest = rows.position_from_end() * 10 < rows.lengths()
-    return float(_repeats(rows)[newest].mean())
+    return float(again[newest].mean())
 
 
-def return_rates(rows: Rows) -> Floats:
+def return_rates(rows: Rows, again: Mask) -> Floats:
     """[items] share of an item's interactions that were repeats, shrunk towards the average of all."""
-    again = _repeats(rows)
     total = np.bincount(rows.item, minlength=rows.items)
-    returned = np.bincount(rows.item, again, minlength=rows.items)
+    returned = np.bincount(rows.item[again], minlength=rows.items)
     rates: Floats = (returned + 20 * again.mean() + 1e-6) / (total + 20)
     return rates
 
@@ -73,7 +72,7 @@ def standing(rows: Rows) -> npt.NDArray[np.float32]:
     return ((sums + PRIOR * usual) / (total + PRIOR)).astype(np.float32)
 
 
-def _repeats(rows: Rows) -> npt.NDArray[np.bool_]:
+def repeats(rows: Rows) -> Mask:
     """[rows] whether the user had taken the item in an earlier basket."""
     order, first = rows.by_pair()
     time = rows.time[order]

@@ -34,6 +34,7 @@ from personalize_local.recipes.user_personalization.item_statistics import (
     gaps,
     popularity,
     repeat_share,
+    repeats,
     return_rates,
     standing,
 )
@@ -189,10 +190,10 @@ class PersonalTrainer:
         """
         snapshot, spec, options = self._snapshot, self._spec, self._options
         recent = _on(options, "recency_mask") and _on(options, "apply_recency_bias")
-        order = by_popularity(snapshot.items, popularity(rows, recent=recent))
-        rows = renumbered(rows, new_positions(order))
-        seen = np.bincount(rows.item, minlength=rows.items)
         prior = popularity(rows, recent=recent)
+        order = by_popularity(snapshot.items, prior)
+        rows, prior = renumbered(rows, new_positions(order)), prior[order]
+        seen, again = np.bincount(rows.item, minlength=rows.items), repeats(rows)
         metadata = Metadata(snapshot, rows, self._config)
         settings = Settings(
             recipe=spec.name,
@@ -200,7 +201,7 @@ class PersonalTrainer:
             second_generation=spec.events_config,
             sequence=int(options.get("bptt", 50)),
             recency=1.0 if recent else 0.3,
-            repeats=repeat_share(rows),
+            repeats=repeat_share(rows, again),
             sequence_share=0.95,
             ease_share=decisions.ease_share,
             latest=float(np.max(rows.time)),
@@ -224,7 +225,7 @@ class PersonalTrainer:
             **content.arrays(),
             **ColdItems.of(content, seen, born).arrays(),
             "prior": (1 - UNIFORM) * prior / prior.sum() + UNIFORM / rows.items,
-            "returns": return_rates(rows).astype(np.float32),
+            "returns": return_rates(rows, again).astype(np.float32),
             "gaps": gaps(rows).astype(np.float32),
             "standing": standing(rows),
             "pulse": windows.at(int(np.max(rows.time)) + 1),
