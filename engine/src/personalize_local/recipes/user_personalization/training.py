@@ -169,13 +169,13 @@ class PersonalTrainer:
             newcomers=popularity_training.fit_shares(*newcomers) if newcomers else USUAL,
             ease_share=ease_training.best_share(held) if held else ease_training.DEFAULT_SHARE,
         )
-        if held:
-            kinds = ("next", "new", "begun") if self._tier == "fast" and chosen.clock else ("next",)
+        if self._tier == "fast":
+            if not held:
+                return chosen
+            kinds = ("next", "new", "begun") if chosen.clock else ("next",)
             mixtures = ease_training.best_mixtures(held, chosen.ease_share, kinds)
             mixture, new, begun = (mixtures.get(kind, ()) for kind in ("next", "new", "begun"))
-            chosen = replace(chosen, mixture=mixture, new=new, begun=begun)
-        if self._tier == "fast":
-            return chosen
+            return replace(chosen, mixture=mixture, new=new, begun=begun)
         counted = replace(chosen, deep=self._tier in _OPEN and self._plan(len(rows)).most > 0)
         trained, gain = rankers.train(snapshot, rows, cuts, lambda past: self.count(past, counted))
         if newcomers:
