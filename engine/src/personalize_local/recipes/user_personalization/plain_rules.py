@@ -28,8 +28,6 @@ MIXTURE = (
 of all time and in the same weeks of earlier years, what the user ever took, what goes with the last basket, what
 follows all of the latest items, what all of the user's items suggest together, what follows the latest baskets more
 than others, and what EASE suggests by the last basket."""
-FOLLOWING = ("next", "chain")
-"""The rules that need the counts of what follows what."""
 _PERSONAL = ("next", "again", *MIXTURE[8:])
 SELLING = slice(3, 8)
 """The ones that are the same for every user."""

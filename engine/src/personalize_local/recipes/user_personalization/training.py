@@ -39,7 +39,6 @@ from personalize_local.recipes.user_personalization.item_statistics import (
     standing,
 )
 from personalize_local.recipes.user_personalization.model import BACKWARD, FROM, TO, PersonalModel, Settings
-from personalize_local.recipes.user_personalization.plain_rules import FOLLOWING, MIXTURE
 from personalize_local.recipes.user_personalization.plain_rules import Shares as Mixture
 from personalize_local.recipes.user_personalization.rankers import Gain
 
@@ -88,12 +87,6 @@ class Decisions:
     """Whether the rankers use a network."""
     gain: Gain | None = None
     """What a network is worth; None where none was tried."""
-
-    @property
-    def follows(self) -> bool:
-        """Whether a mixture has a rule of what follows."""
-        mixtures = (self.mixture, self.new, self.begun)
-        return any(share and rule in FOLLOWING for each in mixtures for rule, share in zip(MIXTURE, each, strict=False))
 
 
 @dataclass(slots=True)
@@ -228,7 +221,7 @@ class PersonalTrainer:
         timeline = metadata.timeline(clock=decisions.clock)
         files: dict[str, npt.NDArray[Any]] = {
             **self._cooccurrences(rows, seen, prior, ranked=ranked, content=content if decisions.deep else None),
-            **(self._next(rows) if not ranked or decisions.follows else {}),
+            **({} if ranked else self._next(rows)),
             "taste": ease_training.train(rows, EASE_ITEMS[ranked] if decisions.ease_share else 0),
             **content.arrays(),
             **ColdItems.of(content, seen, born).arrays(),
