@@ -15,9 +15,10 @@ from itertools import accumulate
 import polars as pl
 
 from personalization.core.csv_dialect import is_standard
-from personalization.ingest.csv.pieces import LONGEST, Piece
 from personalization.ingest.table import Unreadable
 
+LONGEST = 8_000_000
+"""Bytes of the longest line, and of the longest row with line breaks in its quotes."""
 LONGEST_VALUE = 131_072
 """Characters of the longest value."""
 MOST_COLUMNS = 1_000
@@ -63,6 +64,17 @@ def _between(mark: str) -> re.Pattern[str]:
     A row of the table has at most two of them for each value.
     """
     return re.compile(rf'(?<!")(?:"")*"{mark}')
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some whole lines of a file."""
+
+    data: bytes
+    """Ends with a line feed."""
+    line: int
+    """The number of its first line."""
+    last: bool
 
 
 @dataclass(slots=True)

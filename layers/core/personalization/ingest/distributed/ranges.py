@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from personalization.ingest.csv.byte_counts import count_byte
-from personalization.ingest.csv.pieces import PIECE_BYTES
-from personalization.ingest.csv.rows import Form, Rows, Table
+from personalization.ingest.csv.rows import PIECE_BYTES, Form, Rows, Table
 from personalization.ingest.distributed.cutting import Task
 from personalization.ingest.formats.encodings import Utf8
 from personalization.ingest.table import Rows as AnyRows

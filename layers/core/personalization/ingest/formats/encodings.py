@@ -92,7 +92,7 @@ class Utf8:
 
     Args:
         resource: the name in messages.
-        chunks: the bytes; with a method `left`, see `csv.pieces.BoundedSource`.
+        chunks: the bytes; with a method `left`, see `csv.rows.BoundedSource`.
         encoding: its name for Python, or None.
 
     Raises:
