@@ -279,9 +279,7 @@ class PersonalModel(Model):
         by_content = self.settings.by_content and self._content.size > 0
         tilts = (tilt, tilt)
         if tilt is not None and self.settings.seasons:
-            end = {seasons.COLUMN: seasons.month(self.settings.latest)}
-            usual = self._lift("context_lift", self._context_values.encode(end))
-            tilts = (tilt, tilt if usual is None else tilt / usual)
+            tilts = (tilt, tilt if self._season_lift is None else tilt / self._season_lift)
         personal = self._personal(past, follow * (1.0 + content) if by_content else follow, ease)
         mixed = tilted(personal + (1.0 - personal.sum()) * prior, tilt)
         by_rule = {"counted": mixed, "follow": follow, "ease": ease}
@@ -293,6 +291,12 @@ class PersonalModel(Model):
         if online is not None and self.rankers.for_histories:
             windows = (self._sources.windows if windows is None else windows) + online.seen.astype(np.float32)
         return mixed, personal, UserView(self._sources, past, scores, windows)
+
+    @cached_property
+    def _season_lift(self) -> Scores | None:
+        """[items] the lift of the season at the end of the training."""
+        end = {seasons.COLUMN: seasons.month(self.settings.latest)}
+        return self._lift("context_lift", self._context_values.encode(end))
 
     def sharing(self, ease_share: float) -> Self:
         """Return the same counts with another share of EASE."""
