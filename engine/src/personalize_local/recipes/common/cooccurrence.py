@@ -4,7 +4,7 @@
 Counts of disjoint sets of users add up, so a model without the test users and the full one share their work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +21,8 @@ DENSE = 4
 """Cells of a square of all items, for each pair that is counted, up to which the counts are made in the square."""
 MAX_SHARED = 30_000_000
 """Pairs of one owner's items that are counted."""
+PARTS = 32
+"""Parts of the items whose rows are made one part after another."""
 Positions = npt.NDArray[np.int32]
 Weights = npt.NDArray[np.float32]
 Part = tuple[Positions, Positions, Weights]
@@ -43,22 +45,26 @@ def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
     return _summed(parts, rows.items)
 
 
-def shared(owner: Numbers, rows: Rows) -> Matrix:
-    """[items, items] owners of both items; some owners, drawn at random, where there are too many pairs."""
-    taken = sparse.coo_array((np.ones(len(rows), np.float32), (owner, rows.item)), shape=(owner[-1] + 1, rows.items))
-    taken = taken.tocsr()
-    taken.data[:] = 1.0
-    sizes = np.diff(taken.indptr).astype(np.int64)
-    order = np.random.default_rng(18).permutation(np.flatnonzero(sizes > 1))
-    order = order[np.cumsum(sizes[order] ** 2) <= MAX_SHARED]
-    taken = taken[np.sort(order)]
-    return (taken.T @ taken).tocsr()
+class Shared:
+    """[items, items] owners of both items, made for the rows that are asked for: all of them would fill the memory."""
+
+    def __init__(self, owner: Numbers, rows: Rows) -> None:
+        """Count some owners, drawn at random, where there are too many pairs."""
+        ones = np.ones(len(rows), np.float32)
+        taken = sparse.coo_array((ones, (owner, rows.item)), shape=(owner[-1] + 1, rows.items)).tocsr()
+        taken.data[:] = 1.0
+        sizes = np.diff(taken.indptr).astype(np.int64)
+        order = np.random.default_rng(18).permutation(np.flatnonzero((sizes > 1) & (sizes**2 <= MAX_SHARED)))
+        self._taken = taken[np.sort(order[np.cumsum(sizes[order] ** 2) <= MAX_SHARED])]
+        self._owners = self._taken.T.tocsr()
+
+    def __getitem__(self, items: Ints) -> Matrix:
+        return self._owners[items] @ self._taken
 
 
-def in_baskets(rows: Rows) -> Matrix:
-    """[items, items] how often two items were in one basket; none with itself."""
-    counts = shared(np.cumsum(rows.begins()) - 1, rows)
-    counts.data[counts.indices == np.repeat(np.arange(rows.items), np.diff(counts.indptr))] = 0.0
+def of_others(counts: Matrix, items: Ints) -> Matrix:
+    """Clear the counts of items, those of the rows, with themselves."""
+    counts.data[counts.indices == np.repeat(items, np.diff(counts.indptr))] = 0.0
     return counts
 
 
@@ -114,8 +120,14 @@ def pruned(matrix: Matrix, keep: int) -> SparseRows:
     for crowded in np.flatnonzero(np.diff(matrix.indptr) > keep).tolist():
         span = slice(matrix.indptr[crowded], matrix.indptr[crowded + 1])
         stays[span] &= _heaviest(matrix.data[span], matrix.indices[span], keep)
-    start = np.concatenate(([0], np.cumsum(stays)))[matrix.indptr]
-    return SparseRows(start, matrix.indices[stays].astype(np.int32), matrix.data[stays].astype(np.float32))
+    kept = np.flatnonzero(stays)
+    start = np.searchsorted(kept, matrix.indptr)
+    return SparseRows(start, matrix.indices[kept].astype(np.int32), matrix.data[kept].astype(np.float32))
+
+
+def nearest(of: Callable[[Ints], Matrix], items: int, keep: int) -> SparseRows:
+    """Keep the heaviest `keep` of each row; `of` makes the rows of some items: all at once would fill the memory."""
+    return SparseRows.joined(pruned(of(some), keep) for some in np.array_split(np.arange(items), PARTS))
 
 
 def _heaviest(values: Weights, columns: Positions, keep: int) -> Mask:
@@ -135,9 +147,7 @@ def two_steps(matrix: Matrix, keep: int, fan: int = 40) -> SparseRows:
     step = sparse.csr_array((cut.value, cut.column, cut.start), shape=(size, size))
     totals = np.maximum(step.sum(axis=1), 1e-12)
     step = scaled(step, 1.0 / totals, np.ones(size))
-    walk = (step @ step).tocsr()
-    walk.setdiag(0.0)
-    return pruned(walk, keep)
+    return nearest(lambda items: of_others(step[items] @ step, items), size, keep)
 
 
 def factors(matrix: Matrix, dimensions: int) -> Weights:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sparse matrices that the serving process maps: numpy only, one bincount per answer."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -23,6 +24,14 @@ class SparseRows:
     start: npt.NDArray[np.int64]
     column: npt.NDArray[np.int32]
     value: npt.NDArray[np.float32]
+
+    @classmethod
+    def joined(cls, parts: Iterable[Self]) -> Self:
+        """Put the rows of some matrices below each other."""
+        matrices = list(parts)
+        sizes = np.concatenate([np.diff(each.start) for each in matrices])
+        columns, values = (np.concatenate(each) for each in zip(*((m.column, m.value) for m in matrices), strict=True))
+        return cls(np.concatenate(([0], np.cumsum(sizes))), columns, values)
 
     def weighted(
         self, rows: npt.NDArray[np.intp], weights: npt.NDArray[np.float64], columns: int

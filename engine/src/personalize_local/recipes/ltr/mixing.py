@@ -3,12 +3,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from personalize_local.recipes.common.rows import Floats, Mask, Numbers
+from personalize_local.recipes.common.rows import Floats, Ints, Mask, Numbers
 from personalize_local.recipes.common.topk import Places, Scores
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, ideal_gain
 
@@ -32,7 +33,7 @@ class HeldOut(NamedTuple):
     """Items that the list may not have."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lists:
     """Held-out lists of one question: the candidates by each source, and which of them were taken."""
 
@@ -64,12 +65,18 @@ class Lists:
 
     def ndcg(self, score: npt.NDArray[np.float32]) -> Floats:
         """[lists] NDCG of a mixture."""
-        score = score - np.float32(1e-6) * np.abs(score) * self.taken
-        top = np.argpartition(-score, DEPTH, axis=1)[:, :DEPTH]
-        order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1, kind="stable")
-        found = np.take_along_axis(self.taken, np.take_along_axis(top, order, axis=1), axis=1)
-        gains: Floats = (found * DISCOUNT).sum(axis=1) / self.ideal
-        return gains
+        of, candidate = self._hits
+        own = score[of, candidate]
+        some = own >= np.partition(score, -DEPTH, axis=1)[of, -DEPTH]  # the others are too low to count
+        of, own = of[some], own[some]
+        place = np.count_nonzero(score[of] >= own[:, None], axis=1) - 1
+        of, place = of[place < DEPTH], place[place < DEPTH]
+        return np.bincount(of, DISCOUNT[place], minlength=len(score)) / self.ideal
+
+    @cached_property
+    def _hits(self) -> tuple[Ints, Ints]:
+        of, candidate = np.nonzero(self.taken)
+        return of, candidate
 
 
 class Collector:
@@ -150,7 +157,11 @@ def best_shares(questions: Sequence[Lists], start: int | None = None) -> Shares:
     shares: Shares = np.eye(sources)[order[0] if start is None else start]
     reached = float((np.array([each.gains(shares).mean() for each in questions]) / best).sum())
     speaks = [source for source in order.tolist() if any(each.scores[source].max() > 0 for each in questions)]
+    unchanged = 0
     for source in [*speaks, *speaks]:
+        if unchanged == len(speaks):
+            break
+        unchanged += 1
         rest = np.where(np.arange(sources) == source, 0.0, shares)
         if not rest.sum():
             continue
@@ -162,4 +173,5 @@ def best_shares(questions: Sequence[Lists], start: int | None = None) -> Shares:
             if gain > LEAST_GAIN * reached:
                 shares, reached = (1.0 - step) * rest, gain
                 shares[source] = step
+                unchanged = 1
     return shares

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.recipes.common import cooccurrence, seasons
-from personalize_local.recipes.common.cooccurrence import Matrix
+from personalize_local.recipes.common.cooccurrence import Matrix, Shared
 from personalize_local.recipes.common.recency_windows import RecencyWindows, span
-from personalize_local.recipes.common.rows import Floats, Numbers, Rows
+from personalize_local.recipes.common.rows import Floats, Ints, Numbers, Rows
+from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.common.topk import Scores
 from personalize_local.recipes.ltr.fitting import MIN_LISTS
 from personalize_local.recipes.ltr.mixing import HeldOut, Lists, Shares, best_shares, lists, trusted_shares
@@ -31,6 +32,8 @@ MAX_ROWS = 100_000
 """Interactions, of whole users, that shares are chosen on."""
 LISTS = 600
 """Lists of each question."""
+KEPT = 500
+"""Neighbours of each item that are kept: as many as one answer may hold."""
 Asked = list[tuple[int, Numbers]]
 """Of each list the item that is asked about, and the items that were taken."""
 
@@ -47,28 +50,39 @@ class Counting:
     """Users that must share a pair."""
 
 
-def counted(rows: Rows, kinds: Sequence[str], counting: Counting) -> dict[str, Matrix]:
-    """[items, items] for each kind the distribution of the other item, which may be empty; no item with itself."""
-    found: dict[str, Matrix] = {}
-    if {"next", "near"} & {*kinds}:
-        found["next"] = cooccurrence.pairs(rows, decay=1.0)
-        found["near"] = cooccurrence.both_ways(found["next"], backward=1.0)
-    if "shared" in kinds or counting.least > 1:
-        found["shared"] = cooccurrence.shared(rows.user, rows)
-    if "basket" in kinds:
-        found["basket"] = cooccurrence.shared(np.cumsum(rows.begins()) - 1, rows)
-    popular = np.maximum(np.bincount(rows.item, minlength=rows.items), 1).astype(np.float64)
-    enough = found["shared"] >= counting.least if counting.least > 1 else None
-    return {kind: _distribution(found[kind], enough, counting, popular) for kind in kinds}
+class Neighbours:
+    """What is near an item by each kind, made for the items that are asked for: all at once would fill the memory."""
 
+    def __init__(self, rows: Rows, kinds: Sequence[str], counting: Counting) -> None:
+        self._kinds, self._counting = kinds, counting
+        self._rarity = np.maximum(np.bincount(rows.item, minlength=rows.items), 1.0) ** -counting.discount
+        self._counts: dict[str, Matrix | Shared] = {}
+        if "next" in kinds or "near" in kinds:
+            self._counts["next"] = follow = cooccurrence.pairs(rows, decay=1.0)
+            if "near" in kinds:
+                self._counts["near"] = cooccurrence.both_ways(follow, backward=1.0)
+        if "shared" in kinds or counting.least > 1:
+            self._counts["shared"] = Shared(rows.user, rows)
+        if "basket" in kinds:
+            self._counts["basket"] = Shared(np.cumsum(rows.begins()) - 1, rows)
 
-def _distribution(counts: Matrix, enough: "Matrix | None", counting: Counting, popular: Floats) -> Matrix:
-    counts = counts if enough is None else counts.multiply(enough).tocsr()
-    counts.data *= counts.data / (counts.data + counting.shrinkage)
-    counts.data[counts.indices == np.repeat(np.arange(len(popular)), np.diff(counts.indptr))] = 0.0
-    counts = cooccurrence.scaled(counts, np.ones(len(popular)), popular**-counting.discount)
-    total = np.maximum(np.asarray(counts.sum(axis=1), np.float64).ravel(), 1e-12)
-    return cooccurrence.scaled(counts, 1.0 / total, np.ones(len(popular)))
+    def of(self, items: Ints) -> dict[str, Matrix]:
+        """[len(items), all items] for each kind the distribution of the other item; it may be empty."""
+        counts = {kind: self._counts[kind][items] for kind in self._kinds}
+        if self._counting.least > 1:
+            users = counts["shared"] if "shared" in counts else self._counts["shared"][items]
+            enough = users.copy()
+            enough.data = (users.data >= self._counting.least).astype(np.float32)
+            enough.eliminate_zeros()
+            counts = {kind: count.multiply(enough).tocsr() for kind, count in counts.items()}
+        return {kind: self._distribution(count, items) for kind, count in counts.items()}
+
+    def _distribution(self, counts: Matrix, items: Ints) -> Matrix:
+        counts.data *= counts.data / (counts.data + self._counting.shrinkage)
+        counts = cooccurrence.of_others(counts, items)
+        counts = cooccurrence.scaled(counts, np.ones(len(items)), self._rarity)
+        total = np.maximum(counts.sum(axis=1), 1e-12)
+        return cooccurrence.scaled(counts, 1.0 / total, np.ones(len(self._rarity)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +97,8 @@ class Decided:
     """[SELLING, items] what sold before the held-out lists."""
     asked: Sequence[Asked] = ()
     """The held-out lists of each question that may decide more; empty where there is too little to hold out."""
-    near: "Matrix | None" = None
-    """[items, items] neighbours of each item in that past; None without lists."""
+    near: Callable[[int], Floats] | None = None
+    """[items] the neighbours in that past of an item that the lists ask about; None without lists."""
 
     def source_shares(self, similar: Callable[[int, Floats], npt.NDArray[np.float64]]) -> Shares:
         """[sources] the shares with the best lists, of SELLING last; `similar`: to an item with neighbours [items]."""
@@ -93,7 +107,7 @@ class Decided:
             return np.array([*SHARES, *(0.0 for _ in SELLING)])
 
         def of_item(item: int) -> Sequence[Scores]:
-            return [*similar(item, _row(near, item)), *sold]
+            return [*similar(item, near(item)), *sold]
 
         return trusted_shares([_lists(each, of_item) for each in self.asked], usual=len(NEAR))
 
@@ -108,22 +122,26 @@ def decide(rows: Rows, kinds: Sequence[str], counting: Counting) -> Decided:
     sold = selling(past, clock=clock)
     if not asked:
         return Decided(shares, clock, sold)
-    before, rules = counted(past, kinds, counting), [*sold]
+    items = np.unique([item for each in asked for item, _ in each])
+    before, rules = Neighbours(past, kinds, counting).of(items), [*sold]
+    place = {item: row for row, item in enumerate(items.tolist())}
 
     def sources(item: int) -> Sequence[Scores]:
-        return [*(_row(counts, item) for counts in before.values()), *rules]
+        return [*(_row(matrix, place[item]) for matrix in before.values()), *rules]
 
     found = best_shares([_lists(each, sources) for each in asked])[: len(kinds)]
     if found.sum():
         shares = dict(zip(kinds, (found / found.sum()).tolist(), strict=True))
     if kinds == TOGETHER and asked[0] is not questions[-1]:
         asked = []  # what follows says how to count, but counts without a direction should not lose to what sells
-    return Decided(shares, clock, sold, asked, _mixed(before, shares))
+    mixed = _mixed(before, shares)
+    return Decided(shares, clock, sold, asked, lambda item: _row(mixed, place[item]))
 
 
-def near(rows: Rows, shares: Mapping[str, float], counting: Counting) -> Matrix:
-    """[items, items] neighbours of each item, with such shares of each kind."""
-    return _mixed(counted(rows, [kind for kind, share in shares.items() if share > 0], counting), shares)
+def near(rows: Rows, shares: Mapping[str, float], counting: Counting) -> SparseRows:
+    """Return the nearest KEPT neighbours of each item, with such shares of each kind."""
+    neighbours = Neighbours(rows, [kind for kind, share in shares.items() if share > 0], counting)
+    return cooccurrence.nearest(lambda items: _mixed(neighbours.of(items), shares), rows.items, KEPT)
 
 
 def selling(rows: Rows, *, clock: bool) -> Floats:

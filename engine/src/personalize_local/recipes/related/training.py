@@ -18,10 +18,8 @@ from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import WINDOWS, RecipeSpec
 from personalize_local.recipes.related import neighbours, trending
 from personalize_local.recipes.related.model import COLD, NEAR, SELLING, ListModel, Settings
-from personalize_local.recipes.related.neighbours import KINDS, TOGETHER, Counting, Decided
+from personalize_local.recipes.related.neighbours import KEPT, KINDS, TOGETHER, Counting, Decided
 
-KEPT = 500
-"""Neighbours of each item that are kept: as many as one answer may hold."""
 SHRINKAGE, DIMENSIONS = 5.0, 100
 """Co-occurrence that counts half: one shared basket is chance. Similar-Items trusts small counts the more, the more
 dimensions its items' ids have, and categories the more, the more their metadata has; these are the defaults."""
@@ -81,8 +79,7 @@ class RelatedTrainer:
                 self._sources = self._source_shares(self._decided, past)
                 self._decided = replace(self._decided, asked=(), near=None)
             settings = replace(settings, shares=self._sources)
-            near = neighbours.near(rows, self._decided.shares, counting)
-            files |= cooccurrence.pruned(near, KEPT).arrays("near")
+            files |= neighbours.near(rows, self._decided.shares, counting).arrays("near")
             files["selling"] = neighbours.selling(rows, clock=self._decided.clock)
         if spec.family == "together":
             files |= _neighbours(_baskets(rows), seen, DISCOUNT)

@@ -249,10 +249,14 @@ class PersonalTrainer:
         popular = np.maximum(seen, 1).astype(np.float64)
         pairs = cooccurrence.pairs(rows, decay=DECAY)
         follow = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=BACKWARD), popular**FROM, popular**TO)
-        basket = cooccurrence.scaled(cooccurrence.in_baskets(rows), popular**-0.5, popular**-0.5)
-        near = pairs[:0]
+        rare, near = popular**-0.5, pairs[:0]
+        baskets = cooccurrence.Shared(np.cumsum(rows.begins()) - 1, rows)
         if ranked:
-            near = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=1.0), popular**-0.5, popular**-0.5)
+            near = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=1.0), rare, rare)
+
+        def together(items: Ints) -> cooccurrence.Matrix:
+            return cooccurrence.scaled(cooccurrence.of_others(baskets[items], items), rare[items], rare)
+
         recent = (prior / prior.sum() + 1e-9) / (seen / max(int(seen.sum()), 1) + 1e-9)
         dimensions = round(DIMENSIONS * int(self._options.get("hidden_dimension", HIDDEN)) / HIDDEN)
         network = None if content is None else sequence_training.train(rows, content, near, self._plan(len(rows)))
@@ -262,7 +266,7 @@ class PersonalTrainer:
             **cooccurrence.pruned(follow, MAX_FOLLOWERS).arrays("follows"),
             **(self._step(rows) if ranked else {}),
             **cooccurrence.pruned(near, MAX_NEIGHBOURS).arrays("near"),
-            **cooccurrence.pruned(basket, MAX_NEIGHBOURS).arrays("together"),
+            **cooccurrence.nearest(together, rows.items, MAX_NEIGHBOURS).arrays("together"),
             **walk.arrays("walk"),
             "factors": cooccurrence.factors(near, dimensions) if ranked else np.zeros((rows.items, 0), np.float32),
             "recent": recent.astype(np.float32),
