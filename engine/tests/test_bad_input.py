@@ -70,6 +70,33 @@ def test_odd_histories_train_and_answer(tmp_path: Path, world: str, recipe: str)
     assert set(found) <= {row[1] for row in rows}
 
 
+@pytest.mark.parametrize("tier", ["fast", "standard"])
+def test_items_that_nobody_took_change_no_decision(tmp_path: Path, tier: str) -> None:
+    random = np.random.default_rng(5)
+    rows: list[Row] = [
+        (
+            f"u{user}",
+            f"i{(user + step * step) % 40 if random.random() < 0.8 else random.integers(90)}",
+            BEGIN + time,
+            "View",
+        )
+        for user in range(150)
+        for step, time in enumerate(range(user * 9_000, user * 9_000 + 12 * DAY, DAY))
+    ]
+    known: list[Row] = [(f"i{n}", f"kind-{n % 7}") for n in range(90)]
+    unsold: list[Row] = [(f"never-{n}", "kind-of-nothing") for n in range(20_000)]
+    config = TrainingConfig(hyperparameters={"tier": tier})
+    small, large = (
+        train(USER, snapshot(tmp_path, rows, items=items), config).model for items in (known, known + unsold)
+    )
+    assert len(large.item_ids) == len(small.item_ids) + 20_000
+    query = Query(
+        "u1", history=[Interaction(f"i{n}", BEGIN + n) for n in (3, 4, 7)], exploration={"explorationWeight": 0}
+    )
+    found = [[each.item_id for each in model.recommend(query, None, 25)] for model in (small, large)]
+    assert found[0] == found[1]
+
+
 def test_ids_that_differ_by_case_are_two(tmp_path: Path) -> None:
     rows: list[Row] = [(f"{'uU'[n % 2]}{n % 60 // 2}", ("tea", "Tea")[n % 2], BEGIN + n, "View") for n in range(1200)]
     model = train("aws-popularity-count", snapshot(tmp_path, rows), TrainingConfig()).model

@@ -6,8 +6,9 @@ the worker process alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -74,3 +75,16 @@ class Snapshot:
     def starts(self) -> npt.NDArray[np.int64]:
         """[users + 1] rows of user `u` are `starts[u]:starts[u + 1]`."""
         return np.searchsorted(self.user_index, np.arange(len(self.users) + 1)).astype(np.int64)
+
+    def of_items(self, items: npt.NDArray[np.int64]) -> Self:
+        """Return the same with some items only, in ascending order, which must have all of the interactions."""
+        position = np.zeros(len(self.items), np.int32)
+        position[items] = np.arange(len(items))
+        return replace(
+            self,
+            items=self.items[items],
+            item_index=position[self.item_index],
+            item_columns={name: column[items] for name, column in self.item_columns.items()},
+            impressions=None if self.impressions is None else self.impressions[items],
+            item_texts={name: column[items] for name, column in self.item_texts.items()},
+        )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from personalize_local.data.arrays import Arrays
 from personalize_local.data.snapshots import Column
 from personalize_local.recipes.common.attributes import Vocabulary
+from personalize_local.recipes.common.rows import Ints
 from personalize_local.recipes.common.sparse_rows import spans
 
 Codes = npt.NDArray[np.int32]
@@ -22,17 +23,20 @@ MIN_CATEGORY = 5
 class Content:
     """Each item's category codes, and the items of each category; rare categories weigh more than common ones."""
 
-    def __init__(self, starts: npt.NDArray[np.int64], codes: Codes, size: int) -> None:
+    def __init__(
+        self, starts: npt.NDArray[np.int64], codes: Codes, size: int, counts: npt.NDArray[np.int64] | None = None
+    ) -> None:
+        """`counts` [categories, and all items]: of the catalogue that these items are a part of; None: they are all."""
         self.starts, self.codes, self.size = starts, codes, size
         items = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
-        counts = np.bincount(codes, minlength=size)
+        self._counts = np.append(np.bincount(codes, minlength=size), len(starts) - 1) if counts is None else counts
         members = np.unique(codes.astype(np.int64) * len(starts) + items)  # an item may name a category twice
         self._members = (members % len(starts)).astype(np.int32)
         self._member_starts = np.searchsorted(members, np.arange(size + 1) * len(starts))
-        self._weight = np.log1p((len(starts) - 1) / np.maximum(counts, 1))
+        self._weight = np.log1p(self._counts[-1] / np.maximum(self._counts[:-1], 1))
         norms = np.bincount(items, self._weight[codes] ** 2, minlength=len(starts) - 1)
         self._norm = np.sqrt(np.maximum(norms, 1e-9))
-        self.rarest = _rarest(items, codes, counts, len(starts) - 1)
+        self.rarest = _rarest(items, codes, self._counts, len(starts) - 1)
         """[items] the rarest category of each that has MIN_CATEGORY items; -1 for none."""
 
     @classmethod
@@ -43,6 +47,12 @@ class Content:
         rows, codes = vocabulary.pairs(texts)
         starts = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=items))))
         return cls(starts, codes.astype(np.int32), vocabulary.size)
+
+    def part(self, items: Ints) -> Self:
+        """Return the content of some items, in this order; categories stay as rare as they are in the catalogue."""
+        low, high = self.starts[items], self.starts[items + 1]
+        starts, places = spans(low, high)
+        return type(self)(starts, self.codes[places], self.size, self._counts)
 
     @property
     def weights(self) -> npt.NDArray[np.float64]:
@@ -84,11 +94,18 @@ class Content:
         return np.repeat(np.arange(len(items)), high - low), self.codes[spans(low, high)[1]]
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {"content.start": self.starts, "content.code": self.codes, "content.size": np.array([self.size])}
+        whole = {} if self._counts[-1] == len(self.starts) - 1 else {"content.counts": self._counts}
+        return {
+            "content.start": self.starts,
+            "content.code": self.codes,
+            "content.size": np.array([self.size]),
+            **whole,
+        }
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
-        return cls(np.asarray(files["content.start"]), np.asarray(files["content.code"]), int(files["content.size"][0]))
+        starts, codes = np.asarray(files["content.start"]), np.asarray(files["content.code"])
+        return cls(starts, codes, int(files["content.size"][0]), files.get("content.counts"))
 
 
 def _rarest(items: Codes, codes: Codes, counts: npt.NDArray[np.intp], size: int) -> Codes:

@@ -11,6 +11,8 @@ Scores = npt.NDArray[np.float64]
 """[items] non-negative; an item's shown score is its share of the sum, which is a softmax over the logarithms."""
 Places = npt.NDArray[np.intp]
 """Positions of items in a model's catalogue."""
+SAMPLED = 16
+"""One score of so many is looked at first to find the best ones."""
 
 
 class Scored(NamedTuple):
@@ -24,16 +26,25 @@ class Scored(NamedTuple):
 
 def top_k(scores: Scores, allowed: npt.NDArray[np.bool_] | None, limit: int) -> Places:
     """Return the positions of the `limit` best allowed items, best first; of equals, the lower (more popular) one."""
-    if allowed is not None:
-        scores = np.where(allowed, scores, -1.0)
-    limit = min(limit, len(scores))
-    if limit <= 0:
+    some = best(scores, scores >= 0 if allowed is None else (scores >= 0) & allowed, limit)
+    return some[np.argsort(-scores[some], kind="stable")]
+
+
+def best(scores: Scores, good: npt.NDArray[np.bool_], most: int) -> Places:
+    """Return the positions of the `most` best scores among the good ones, in no order; of equals, the lower ones."""
+    if most <= 0:
         return np.zeros(0, np.intp)
-    threshold = max(np.partition(scores, len(scores) - limit)[len(scores) - limit], 0.0)
-    some = np.flatnonzero(scores >= threshold)
-    above = scores[some] > threshold
-    some = np.concatenate((some[above], some[~above][:limit]))
-    return some[np.argsort(-scores[some], kind="stable")][:limit]
+    if np.count_nonzero(good) > SAMPLED * most:
+        # The best of some items are a lower bound for the best of all, which leaves little to put in order.
+        sample = scores[::SAMPLED][good[::SAMPLED]]
+        if len(sample) > most:
+            good = good & (scores >= np.partition(sample, len(sample) - most)[len(sample) - most])
+    some = np.flatnonzero(good)
+    if len(some) <= most:
+        return some
+    values = scores[some]
+    threshold = np.partition(values, len(some) - most)[len(some) - most]
+    return np.concatenate((some[values > threshold], some[values == threshold]))[:most]
 
 
 def shown_scores(scores: Scores, total: float) -> list[float]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from personalize_local.data.arrays import Arrays
 from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.sparse_rows import SparseRows
-from personalize_local.recipes.common.topk import Places, Scores
+from personalize_local.recipes.common.topk import Places, Scores, top_k
 
 MAX_ITEMS = 1500
 """Cold items, the newest, that borrow."""
@@ -36,13 +36,14 @@ class ColdItems:
         cold = np.flatnonzero(seen == 0)
         cold = np.sort(cold[np.argsort(-created[cold], kind="stable")][:MAX_ITEMS]) if content.size else cold[:0]
         columns, values = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
-        warm = seen > 0
+        warm = np.flatnonzero(seen > 0)
+        sold = content.part(warm)
         for item in cold.tolist():
-            similar = content.affinity(content.profile(np.array([item]), np.ones(1))) * warm
-            some = np.argpartition(-similar, min(NEIGHBOURS, len(similar) - 1))[:NEIGHBOURS]
+            similar = sold.affinity(content.profile(np.array([item]), np.ones(1)))
+            some = top_k(similar, None, NEIGHBOURS)
             some = some[similar[some] > 0]
             weight = similar[some] ** POWER
-            columns.append(some.astype(np.int32))
+            columns.append(warm[some].astype(np.int32))
             values.append((weight / max(float(weight.sum()), 1e-12)).astype(np.float32))
         starts = np.cumsum([len(each) for each in columns])
         return cls(cold, SparseRows(starts.astype(np.int64), np.concatenate(columns), np.concatenate(values)))

@@ -18,7 +18,7 @@ from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.recency_windows import WINDOWS, WindowCounts
 from personalize_local.recipes.common.repeat_features import DAY, Past
 from personalize_local.recipes.common.sparse_rows import SparseRows
-from personalize_local.recipes.common.topk import Places, Scores
+from personalize_local.recipes.common.topk import Places, Scores, best
 from personalize_local.recipes.sequence.model import SequenceModel
 from personalize_local.recipes.user_personalization.ease import Weights
 
@@ -43,8 +43,6 @@ LATEST = 50
 """The user's latest interactions that the sources start from."""
 SESSION = 3600.0
 """Seconds after an interaction for which its basket may go on."""
-SAMPLED = 16
-"""One score of so many is looked at first to find the best ones."""
 BEFORE_LAST = (1, 2)
 """Baskets before the last one whose newest item has features of its own."""
 STANDING = ("newest", "place", "baskets")
@@ -166,22 +164,6 @@ class SourceScores:
     """What has followed the latest item since the training; None: nothing happened."""
 
 
-def _best(scores: Scores, allowed: npt.NDArray[np.bool_] | None, most: int) -> Places:
-    """Return the positions of the `most` best allowed items above 0; of equals, the lower ones."""
-    good = scores > 0 if allowed is None else (scores > 0) & allowed
-    if np.count_nonzero(good) > SAMPLED * most:
-        # The best of some items are a lower bound for the best of all, which leaves little to put in order.
-        sample = scores[::SAMPLED][good[::SAMPLED]]
-        if len(sample) > most:
-            good &= scores >= np.partition(sample, len(sample) - most)[len(sample) - most]
-    some = np.flatnonzero(good)
-    if len(some) <= most:
-        return some
-    values = scores[some]
-    threshold = np.partition(values, len(some) - most)[len(some) - most]
-    return np.concatenate((some[values > threshold], some[values == threshold]))[:most]
-
-
 class UserView:
     """The whole catalogue from the view of one user at one time."""
 
@@ -238,7 +220,8 @@ class UserView:
         chosen[self.past.items[-OWN:]] = True
         for name, scores in self._by_source.items():
             if deep or name != "sequence":
-                chosen[_best(scores, allowed, CANDIDATES[name])] = True
+                good = scores > 0 if allowed is None else (scores > 0) & allowed
+                chosen[best(scores, good, CANDIDATES[name])] = True
         if allowed is not None:
             chosen &= allowed
         return np.flatnonzero(chosen)

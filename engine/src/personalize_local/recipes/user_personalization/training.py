@@ -4,6 +4,7 @@
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -105,14 +106,20 @@ class PersonalTrainer:
     def __init__(self, snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig, shared: SharedCounts) -> None:
         self._snapshot, self._spec, self._config, self._shared = snapshot, spec, config, shared
         self._options = {**spec.defaults(), **config.hyperparameters}
+        self._columns = config.trainable(snapshot.item_columns, "ITEMS")
         self._decisions: Decisions | None = None
+
+    @cached_property
+    def _content(self) -> Content:
+        return Content.of(self._columns, len(self._snapshot.items))
 
     def fit(self, rows: Rows) -> PersonalModel:
         """Count, or take over the counts of the same data, and add the rankers."""
         source = (self._digest(rows), self._options, self._config.excluded_columns)
         if self._decisions is None:
             if self._shared.decided is None or self._shared.decided[0] != source:
-                self._shared.decided = (source, self._decide(rows))
+                trainer, known = self._of_what_sold(rows)
+                self._shared.decided = (source, trainer.decide(known))
             self._decisions = self._shared.decided[1]
         decisions = self._decisions
         ranked = decisions.rankers.for_histories
@@ -151,7 +158,18 @@ class PersonalTrainer:
         digest.update(pickle.dumps(tables, protocol=5))
         return digest.digest()
 
-    def _decide(self, rows: Rows) -> Decisions:
+    def _of_what_sold(self, rows: Rows) -> tuple["PersonalTrainer", Rows]:
+        """Return the trainer and the rows of a catalogue without the items that nobody took: no basket has them."""
+        taken = np.flatnonzero(np.bincount(self._snapshot.item_index, minlength=rows.items))
+        if len(taken) == rows.items:
+            return self, rows
+        trainer = PersonalTrainer(self._snapshot.of_items(taken), self._spec, self._config, SharedCounts())
+        trainer._content = self._content.part(taken)
+        position = np.zeros(rows.items, np.int32)
+        position[taken] = np.arange(len(taken))
+        return trainer, replace(renumbered(rows, position), items=len(taken))
+
+    def decide(self, rows: Rows) -> Decisions:
         """Try the share of EASE and, but for the fast tier, rankers on held-out baskets."""
         snapshot, cuts = self._snapshot, splits(rows)
         first = Decisions(Rankers(), ease_share=1.0, clock=cuts[0].clock)
@@ -179,8 +197,7 @@ class PersonalTrainer:
         """Return what the answers to newcomers are fitted to: rows in the order of time, and ages of items."""
         order = by_popularity(self._snapshot.items, popularity(rows, recent=False))
         rows = renumbered(rows, new_positions(order))
-        columns = self._config.trainable(self._snapshot.item_columns, "ITEMS")
-        born = created(rows, {name: column[order] for name, column in columns.items()})
+        born = created(rows, {name: column[order] for name, column in self._columns.items()})
         return Metadata(self._snapshot, rows, self._config).timeline(clock=True), LIFTED, born
 
     def count(self, rows: Rows, decisions: Decisions, *, ranked: bool = True) -> PersonalModel:
@@ -214,9 +231,8 @@ class PersonalTrainer:
             seasons=metadata.seasons,
             events=self._config.training_events(),
         )
-        allowed = self._config.trainable(snapshot.item_columns, "ITEMS")
-        columns = {name: column[order] for name, column in allowed.items()}
-        born, content = created(rows, columns), Content.of(columns, rows.items)
+        born = created(rows, {name: column[order] for name, column in self._columns.items()})
+        content = self._content.part(order)
         windows = RecencyWindows.of(rows.time, rows.item, rows.items, span(rows.time))
         timeline = metadata.timeline(clock=decisions.clock)
         files: dict[str, npt.NDArray[Any]] = {
@@ -268,7 +284,7 @@ class PersonalTrainer:
             **cooccurrence.pruned(near, MAX_NEIGHBOURS).arrays("near"),
             **cooccurrence.nearest(together, rows.items, MAX_NEIGHBOURS).arrays("together"),
             **walk.arrays("walk"),
-            "factors": cooccurrence.factors(near, dimensions) if ranked else np.zeros((rows.items, 0), np.float32),
+            "factors": _factors(near, dimensions, seen) if ranked else np.zeros((rows.items, 0), np.float32),
             "recent": recent.astype(np.float32),
         }
 
@@ -289,6 +305,15 @@ class PersonalTrainer:
         minutes = DEEP_MINUTES + DEEP_MINUTES_A_MILLION * rows / 1e6
         minutes = min(minutes, float(self._options.get("deep_minutes", minutes)))
         return sequence_training.Plan(most=int(60 * minutes / NETWORKS * sequence_training.CHOSEN_A_SECOND))
+
+
+def _factors(near: cooccurrence.Matrix, dimensions: int, seen: Ints) -> npt.NDArray[np.float32]:
+    """[items, dimensions] item vectors; the last items, which nobody took, point nowhere."""
+    sold = int(np.count_nonzero(seen))
+    if sold == len(seen):
+        return cooccurrence.factors(near, dimensions)
+    found = cooccurrence.factors(near[:sold, :sold], dimensions)
+    return np.concatenate((found, np.zeros((len(seen) - sold, found.shape[1]), np.float32)))
 
 
 def _a_year_ago(rows: Rows) -> Ints:
