@@ -184,7 +184,7 @@ class UserView:
             "near": sources.near.weighted(items, weights**0.5, count),
             "walk": sources.walk.weighted(items, weights, count),
             "factor": factor,
-            "content": counted.content,
+            "content": np.where(sources.seen > 0, counted.content, 0.0),
             "prior": counted.prior,
             "recent": recent,
             "basket": self._of_basket(sources.basket),
