@@ -40,16 +40,23 @@ Builder = Callable[[Shop, int], list[Case]]
 def _plain(shop: Shop, back: int) -> Case:
     split = shop.split(back)
     past = shop.past(f"cut {back}", split)
-    asked = [past.question(user, split.tests[user]) for user in shop.known(past)]
+    later = shop.after(split) if shop.spec.live else {}
+    users = shop.known(past)
+    if shop.spec.strangers:
+        users = shop.drawn(user for user in split.tests.keys() - past.active if len(later[user]) > 1)
+    asked = [past.question(user, split.tests[user]) for user in users]
     if shop.spec.live:
-        later = shop.after(split)
         asked = [_live(question, later[question.user]) for question in asked]
     return Case(f"cut {back}", past, asked)
 
 
 def _live(question: Question, later: Sequence[tuple[str, int]]) -> Question:
-    """Ask for one of the user's items after the cut, drawn at random, and tell those before it."""
-    at = number("drawn", question.user) % len(later)
+    """Ask for one of the user's items after the cut, drawn at random, and tell those before it.
+
+    A user without a past is asked for no first item.
+    """
+    first = 0 if question.query.history else 1
+    at = first + number("drawn", question.user) % (len(later) - first)
     told = [Interaction(item, float(time)) for item, time in later[:at]]
     history = [*question.query.history, *told]
     query = replace(question.query, history=history, item_id=history[-1].item_id, now=history[-1].timestamp)

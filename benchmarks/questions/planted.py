@@ -170,6 +170,50 @@ def one_day(random: Random) -> Tables:
     return _tables(random, rows, items, event="Click")
 
 
+def films(random: Random) -> Tables:
+    """Films, rated in one or two sittings; each is like the one before it, by genre and year, as if from a list."""
+    users, items, genres, dimensions = 1_200, 1_500, 18, 12
+    genre, year = random.integers(genres, size=items), random.integers(1940, 2000, items)
+    kind = 0.7 * (random.normal(size=(genres, dimensions))[genre] + random.normal(size=(items, dimensions)))
+    appeal = 0.35 * random.normal(size=(users, dimensions)) @ kind.T + np.log(_zipf(items, 0.9))
+    rows: Events = []
+    for user in range(users):
+        second, taste, film = int(random.integers(300 * DAY)), appeal[user], -1
+        for _ in range(int(np.clip(random.lognormal(4.1, 0.8), 20, 400))):
+            near = 0.0 if film < 0 else 1.2 * (genre == genre[film]) - 0.03 * np.abs(year - year[film])
+            film = int(np.argmax(taste + near + random.gumbel(size=items)))
+            taste[film] = -np.inf
+            second += int(random.integers(60)) * (random.random() < 0.55)
+            second += int(random.integers(1, 60)) * DAY * (random.random() < 0.004)
+            rows.append((user, film, second))
+    return _tables(random, rows, items, item_columns={"GENRE": [f"g{n}" for n in genre]})
+
+
+def sessions(random: Random) -> Tables:
+    """Ten days of clicks of users with one session each: a usual follower, the same category, again, or what sells."""
+    users, items, kinds, days = 10_000, 2_000, 40, 10
+    follow, category = random.integers(items, size=(items, 4)), random.integers(kinds, size=items)
+    chance = _softmax(np.log(_zipf(items, 0.9)) + random.normal(0, 0.8, (days, items)))
+    of_kind = [np.flatnonzero(category == kind) for kind in range(kinds)]
+    rows: Events = []
+    for user, begin in enumerate(random.integers(days * DAY, size=users).tolist()):
+        second, today = begin, chance[begin // DAY]
+        item = int(random.choice(items, p=today))
+        for _ in range(2 + int(random.geometric(0.3))):
+            rows.append((user, item, second))
+            second += int(random.integers(5, 180))
+            way = random.random()
+            if way < 0.35:
+                item = int(follow[item, random.choice(4, p=(0.5, 0.25, 0.15, 0.1))])
+            elif way < 0.65:
+                among = of_kind[category[item]]
+                item = int(random.choice(among, p=today[among] / today[among].sum()))
+            elif way < 0.9:
+                item = int(random.choice(items, p=today))
+    columns = {"CATEGORY": [f"c{kind}" for kind in category]}
+    return _tables(random, rows, items, event="Click", item_columns=columns)
+
+
 def demographics(random: Random) -> Tables:
     """Age, children and place of users; the first two decide much of what is bought. New users come all the time."""
     users, items, span = 2_400, 300, 150
@@ -216,6 +260,8 @@ WORLDS: Mapping[str, Callable[[Random], Tables]] = {
     "seasonal": seasonal,
     "few-users": few_users,
     "one-day": one_day,
+    "films": films,
+    "sessions": sessions,
     "demographics": demographics,
     "actions": actions,
 }

@@ -38,6 +38,8 @@ class Set:
     """Whether items of the history are left out of next items."""
     live: bool = False
     """Whether queries show what a user does after the cut, as events would."""
+    strangers: bool = False
+    """Whether live queries are those of users without a past, which show what they did since."""
     newcomers: Literal["arriving", "removed"] = "removed"
     """Who is new: users who come after the cut, or known ones whose rows train nothing."""
     windows: tuple[int, float] = (8, 14.0)
@@ -86,6 +88,8 @@ _ALL = (
         "one-day", ("next-item", "similar-next", "ranking", "trending"), days=1 / 12, live=True,
         trend=("30 minutes", 24, 48),
     ),
+    Set("films", ("next-item", "similar-next", "also-bought", "ranking"), days=0, new=True),
+    Set("sessions", ("next-item", "similar-next", "ranking"), days=0.5, live=True, strangers=True),
     Set(
         "demographics", ("next-basket", "new-user", "new-user-known", "ranking"), days=14, newcomers="arriving",
         windows=(4, 14.0),

@@ -110,6 +110,15 @@ def test_of_clicks_what_came_before_the_asked_one_is_told() -> None:
         assert time > case.past.split.cut
 
 
+def test_sessions_of_strangers_show_a_click_and_have_no_past() -> None:
+    given = replace(shop("sessions"), most=100)
+    [case] = BUILDERS["next-item"](given, 0)
+    assert len(case.asked) == 100
+    assert not {each.user for each in case.asked} & case.past.active
+    for each in case.asked:
+        assert case.past.split.cut < min(row.timestamp for row in each.query.history)
+
+
 def test_in_positions_the_last_is_asked_for_and_the_rest_trains() -> None:
     given = shop("positions")
     [case] = BUILDERS["next-item"](given, 0)
