@@ -10,6 +10,8 @@ from personalize_local.recipes.ltr.fitting import MIN_LISTS
 
 CUTS = (0.9, 0.8, 0.7, 0.6)
 """Shares of the rows that are the past: a late cut first, earlier ones where that gives too few lists."""
+LAST = 10
+"""Where times are no clock, of so many baskets of a user the last one comes after the cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Split:
 
 
 def splits(rows: Rows) -> list[Split]:
-    """Cut the rows by time if enough users go on after the cut; else (times are no clock) before each last basket.
+    """Cut the rows by time if enough users go on after the cut; else (times are no clock) before each user's last ones.
 
     Times are no clock either where most users begin in the same second, since they count a user's steps.
     """
@@ -43,7 +45,7 @@ def splits(rows: Rows) -> list[Split]:
         after = np.flatnonzero(between & first & old[rows.user])
         going_on = len(np.unique(rows.user[after]))
         if not found and going_on < max(MIN_LISTS, 0.1 * (baskets > 1).sum()):
-            last = rows.baskets_from_end() == 0
+            last = rows.baskets_from_end() < np.maximum(baskets // LAST, 1)[rows.user]
             return [Split(~last, np.flatnonzero(last & first & (baskets > 1)[rows.user]), clock=False)]
         found.append(Split(before, after, clock=not at_once))
         end = cut

@@ -238,7 +238,7 @@ class PersonalTrainer:
         files: dict[str, npt.NDArray[Any]] = {
             **self._cooccurrences(rows, seen, prior, ranked=ranked, content=content if decisions.deep else None),
             **({} if ranked else self._next(rows)),
-            "taste": ease_training.train(rows, EASE_ITEMS[ranked] if decisions.ease_share else 0),
+            "taste": ease_training.train(rows, EASE_ITEMS[ranked]),
             **content.arrays(),
             **ColdItems.of(content, seen, born).arrays(),
             "prior": (1 - UNIFORM) * prior / prior.sum() + UNIFORM / rows.items,
