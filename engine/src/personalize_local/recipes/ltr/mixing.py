@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.recipes.common.rows import Floats, Ints, Mask, Numbers
-from personalize_local.recipes.common.topk import Places, Scores
+from personalize_local.recipes.common.topk import Places, Scores, best
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, ideal_gain
 
 CANDIDATES, WIDTH = 40, 400
@@ -93,12 +93,12 @@ class Collector:
         chosen = np.zeros(len(each.sources[0]), bool)
         for number, source in enumerate(each.sources):
             if number not in self._searched or self._searched[number][0] is not source:
-                self._searched[number] = source, _best(source)
+                self._searched[number] = source, best(source, source > 0, CANDIDATES)
             chosen[self._searched[number][1]] = True
         chosen[each.left_out] = False
-        best = np.flatnonzero(chosen)[:WIDTH]
-        self._scores.append(np.array([source[best] for source in each.sources], np.float32))
-        self._takes.append(np.isin(best, each.taken))
+        some = np.flatnonzero(chosen)[:WIDTH]
+        self._scores.append(np.array([source[some] for source in each.sources], np.float32))
+        self._takes.append(np.isin(some, each.taken))
         self._ideal.append(ideal_gain(len(each.taken)))
 
     def lists(self) -> Lists:
@@ -117,13 +117,6 @@ def lists(found: Iterable[HeldOut]) -> Lists:
     for each in found:
         kept.add(each)
     return kept.lists()
-
-
-def _best(source: Scores) -> Places:
-    some = np.flatnonzero(source > 0)
-    if len(some) <= CANDIDATES:
-        return some
-    return some[np.argpartition(-source[some], CANDIDATES)[:CANDIDATES]]
 
 
 def trusted_shares(questions: Sequence[Lists], usual: int, start: int | None = None) -> Shares:
@@ -152,10 +145,10 @@ def best_shares(questions: Sequence[Lists], start: int | None = None) -> Shares:
     """[sources] the shares, adding up to 1, with the best lists, each question measured by its best single source."""
     sources = len(questions[0].scores)
     alone = np.array([[each.ndcg(source).mean() for source in each.scores] for each in questions])
-    best = np.maximum(alone.max(axis=1), 1e-9)
-    order = np.argsort(-(alone / best[:, None]).sum(axis=0), kind="stable")
+    most = np.maximum(alone.max(axis=1), 1e-9)
+    order = np.argsort(-(alone / most[:, None]).sum(axis=0), kind="stable")
     shares: Shares = np.eye(sources)[order[0] if start is None else start]
-    reached = float((np.array([each.gains(shares).mean() for each in questions]) / best).sum())
+    reached = float((np.array([each.gains(shares).mean() for each in questions]) / most).sum())
     speaks = [source for source in order.tolist() if any(each.scores[source].max() > 0 for each in questions)]
     unchanged = 0
     for source in [*speaks, *speaks]:
@@ -169,7 +162,7 @@ def best_shares(questions: Sequence[Lists], start: int | None = None) -> Shares:
         parts = [(each, each.mixed(rest), each.scores[source]) for each in questions]
         for step in STEPS:
             gains = [each.ndcg((1.0 - step) * others + step * alone).mean() for each, others, alone in parts]
-            gain = float((np.array(gains) / best).sum())
+            gain = float((np.array(gains) / most).sum())
             if gain > LEAST_GAIN * reached:
                 shares, reached = (1.0 - step) * rest, gain
                 shares[source] = step

@@ -95,10 +95,11 @@ class ListModel(Model):
         """[NEAR, items] what is similar to an item with these neighbours; each adds up to 1, or to 0."""
         found = np.zeros((len(NEAR), len(near)))
         found[0] = near
-        if self._content is not None:
+        if self._content is not None and self._content.size:
             alike = self._content.affinity(self._content.profile(np.array([item]), np.ones(1)))
             found[1], found[2] = near * alike, alike * (self._popular + UNSOLD / len(near))
         found[:, item] = 0.0
-        totals: npt.NDArray[np.float64] = found.sum(axis=1, keepdims=True)
-        found /= np.maximum(totals, 1e-12)
+        for source, total in enumerate(found.sum(axis=1).tolist()):
+            if total:
+                found[source] /= total
         return found
