@@ -8,7 +8,7 @@ the direction of time counts where it tells something, and popularity and catego
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +113,11 @@ class Decided:
 
 
 def decide(rows: Rows, kinds: Sequence[str], counting: Counting) -> Decided:
-    """Choose the share of each kind of neighbours by lists that are held out within the rows."""
+    """Choose the share of each kind of neighbours by lists that are held out within the rows.
+
+    The rows number items by popularity. Those that nobody took are left out of all that is decided.
+    """
+    rows = replace(rows, items=int(np.max(rows.item)) + 1)
     past, clock, questions = held_out(some_users(rows, MAX_ROWS, 15))
     asked = [each for each in questions if len(each) >= MIN_LISTS]
     if kinds == TOGETHER:

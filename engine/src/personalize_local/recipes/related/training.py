@@ -67,15 +67,19 @@ class RelatedTrainer:
         items = ItemIndex(self._snapshot.items[order])
         if spec.family in {"similar", "sims"}:
             counting = Counting(COSINE * self._discount, SURE, int(options.get("min_cointeraction_count", 0)))
+            content = None
             if settings.by_content:
                 columns = {name: column[order] for name, column in self._columns.items()}
-                files |= Content.of(columns, rows.items).arrays()
+                content = Content.of(columns, rows.items)
+                files |= content.arrays()
                 trust = int(options.get("item_id_hidden_dim", DIMENSIONS)) / DIMENSIONS
                 counting = Counting(COSINE * self._discount, SHRINKAGE / trust)
                 settings = replace(settings, cold=COLD / trust)
             if self._decided is None:
                 self._decided = neighbours.decide(rows, KINDS if settings.by_content else TOGETHER, counting)
-                past = ListModel(settings, items, {**files, "popular": self._decided.sold[0]})
+                sold = self._decided.sold[0]
+                of_sold = {} if content is None else content.part(np.arange(len(sold))).arrays()
+                past = ListModel(settings, items, {**files, **of_sold, "popular": sold})
                 self._sources = self._source_shares(self._decided, past)
                 self._decided = replace(self._decided, asked=(), near=None)
             settings = replace(settings, shares=self._sources)
