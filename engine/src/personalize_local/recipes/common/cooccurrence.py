@@ -107,7 +107,7 @@ def both_ways(counts: Matrix, backward: float) -> Matrix:
     return (counts + backward * counts.T.tocsr()).tocsr()
 
 
-def scaled(counts: Matrix, of_row: Floats, of_column: Floats) -> Matrix:
+def scaled(counts: Matrix, of_row: Floats, of_column: Floats | Weights) -> Matrix:
     """Multiply each row and each column by a factor."""
     data = counts.data * np.repeat(of_row.astype(np.float32), np.diff(counts.indptr))
     data *= of_column.astype(np.float32)[counts.indices]

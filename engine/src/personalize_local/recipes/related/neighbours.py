@@ -55,7 +55,8 @@ class Neighbours:
 
     def __init__(self, rows: Rows, kinds: Sequence[str], counting: Counting) -> None:
         self._kinds, self._counting = kinds, counting
-        self._rarity = np.maximum(np.bincount(rows.item, minlength=rows.items), 1.0) ** -counting.discount
+        popular = np.maximum(np.bincount(rows.item, minlength=rows.items), 1.0)
+        self._rarity = (popular**-counting.discount).astype(np.float32)
         self._counts: dict[str, Matrix | Shared] = {}
         if "next" in kinds or "near" in kinds:
             self._counts["next"] = follow = cooccurrence.pairs(rows, decay=1.0)
@@ -80,9 +81,7 @@ class Neighbours:
     def _distribution(self, counts: Matrix, items: Ints) -> Matrix:
         counts.data *= counts.data / (counts.data + self._counting.shrinkage)
         counts = cooccurrence.of_others(counts, items)
-        counts = cooccurrence.scaled(counts, np.ones(len(items)), self._rarity)
-        total = np.maximum(counts.sum(axis=1), 1e-12)
-        return cooccurrence.scaled(counts, 1.0 / total, np.ones(len(self._rarity)))
+        return cooccurrence.scaled(counts, 1.0 / np.maximum(counts @ self._rarity, 1e-12), self._rarity)
 
 
 @dataclass(frozen=True, slots=True)
