@@ -84,8 +84,7 @@ def average_rewards(answers: Sequence[tuple[Sequence[str], Collection[str]]], re
 
 def popularity(rows: Rows, items: Strings, asked: Sequence[Question]) -> dict[str, float]:
     """Return the metrics of the plain rule: to everybody the items (ids by index) that most users have in `rows`."""
-    order, first = rows.by_pair()
-    users = np.bincount(rows.item[order[first]], minlength=rows.items)
+    users = np.bincount(rows.item[rows.first_of_pair()], minlength=rows.items)
     top = np.argsort(-users, kind="stable")[: DEPTHS[-1]]
     answer = items[top[users[top] > 0]].tolist()
     return summary([(answer, relevant) for _, relevant in asked], rows.items)

@@ -51,7 +51,7 @@ class Shared:
     def __init__(self, owner: Numbers, rows: Rows) -> None:
         """Count some owners, drawn at random, where there are too many pairs."""
         ones = np.ones(len(rows), np.float32)
-        taken = sparse.coo_array((ones, (owner, rows.item)), shape=(owner[-1] + 1, rows.items)).tocsr()
+        taken = sparse.coo_array((ones, (owner, rows.item)), shape=(int(owner.max(initial=-1)) + 1, rows.items)).tocsr()
         taken.data[:] = 1.0
         sizes = np.diff(taken.indptr).astype(np.int64)
         order = np.random.default_rng(18).permutation(np.flatnonzero((sizes > 1) & (sizes**2 <= MAX_SHARED)))

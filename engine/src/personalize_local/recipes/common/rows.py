@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The interactions that train: filtered as the solution asks, checked for Personalize's minimums, ties shuffled."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from zlib import crc32
@@ -17,6 +18,9 @@ Numbers = npt.NDArray[np.integer[Any]]
 """Indexes; 32 bits are enough for those of interactions, and half the memory."""
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+PART = 1_000_000
+"""Rows that are looked at together."""
+_COLUMNS = ("user", "item", "time", "weight", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,7 @@ class Rows:
     def where(self, mask: Mask) -> Self:
         if mask.all():
             return self
-        return replace(
-            self, **{name: getattr(self, name)[mask] for name in ("user", "item", "time", "weight", "source")}
-        )
+        return replace(self, **{name: getattr(self, name)[mask] for name in _COLUMNS})
 
     def position_from_end(self) -> Ints:
         """[rows] number of later rows of the same user."""
@@ -71,10 +73,25 @@ class Rows:
 
     def once(self) -> Self:
         """Return each pair of user and item once: its earliest row."""
-        order, first = self.by_pair()
-        mask = np.zeros(len(order), bool)
-        mask[order[first]] = True
-        return self.where(mask)
+        return self.where(self.first_of_pair())
+
+    def first_of_pair(self) -> Mask:
+        """[rows] whether a row is the earliest of its user and item."""
+        mask = np.zeros(len(self), bool)
+        for span, part in self.parts():
+            order, first = part.by_pair()
+            mask[span.start + order[first]] = True
+        return mask
+
+    def parts(self, most: int = PART) -> Iterator[tuple[slice, Self]]:
+        """Yield (where, rows) of some users after others, `most` rows or more at a time: what is made of all rows at
+        once costs memory, and time to get it."""
+        start = 0
+        while start < len(self):
+            end = min(start + most, len(self))
+            span = slice(start, int(np.searchsorted(self.user, self.user[end - 1], side="right")))
+            yield span, replace(self, **{name: getattr(self, name)[span] for name in _COLUMNS})
+            start = span.stop
 
     def by_pair(self) -> tuple[Ints, Mask]:
         """Return the order of the rows by user and item, oldest first, and whether each in it begins a pair."""

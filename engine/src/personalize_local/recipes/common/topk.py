@@ -13,6 +13,8 @@ Places = npt.NDArray[np.intp]
 """Positions of items in a model's catalogue."""
 SAMPLED = 16
 """One score of so many is looked at first to find the best ones."""
+POSITIVE = float(np.finfo(np.float64).tiny)
+"""The least score that says something."""
 
 
 class Scored(NamedTuple):
@@ -26,20 +28,21 @@ class Scored(NamedTuple):
 
 def top_k(scores: Scores, allowed: npt.NDArray[np.bool_] | None, limit: int) -> Places:
     """Return the positions of the `limit` best allowed items, best first; of equals, the lower (more popular) one."""
-    some = best(scores, scores >= 0 if allowed is None else (scores >= 0) & allowed, limit)
+    some = best(scores, allowed, limit)
     return some[np.argsort(-scores[some], kind="stable")]
 
 
-def best(scores: Scores, good: npt.NDArray[np.bool_], most: int) -> Places:
-    """Return the positions of the `most` best scores among the good ones, in no order; of equals, the lower ones."""
+def best(scores: Scores, allowed: npt.NDArray[np.bool_] | None, most: int, least: float = 0.0) -> Places:
+    """Return the positions of the `most` best allowed scores not below `least`, in no order; of equals, the lower."""
     if most <= 0:
         return np.zeros(0, np.intp)
-    if np.count_nonzero(good) > SAMPLED * most:
+    sample = scores[::SAMPLED] if allowed is None else scores[::SAMPLED][allowed[::SAMPLED]]
+    if len(sample) > most:
         # The best of some items are a lower bound for the best of all, which leaves little to put in order.
-        sample = scores[::SAMPLED][good[::SAMPLED]]
-        if len(sample) > most:
-            good = good & (scores >= np.partition(sample, len(sample) - most)[len(sample) - most])
-    some = np.flatnonzero(good)
+        least = max(least, float(np.partition(sample, len(sample) - most)[len(sample) - most]))
+    some = np.flatnonzero(scores >= least)
+    if allowed is not None:
+        some = some[allowed[some]]
     if len(some) <= most:
         return some
     values = scores[some]

@@ -38,8 +38,7 @@ def splits(rows: Rows) -> list[Split]:
     end = int(np.max(rows.time))
     starts = rows.time[np.searchsorted(rows.user, np.unique(rows.user))]
     at_once = 2 * np.unique(starts, return_counts=True)[1].max() > len(starts)
-    for share in CUTS:
-        cut = int(np.quantile(rows.time, share, method="lower"))
+    for cut in np.quantile(rows.time, CUTS, method="lower").tolist():
         before, between = rows.time <= cut, (rows.time > cut) & (rows.time <= end)
         old = np.bincount(rows.user[before], minlength=users) > 0
         after = np.flatnonzero(between & first & old[rows.user])

@@ -18,7 +18,7 @@ from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.recency_windows import WINDOWS, WindowCounts
 from personalize_local.recipes.common.repeat_features import DAY, Past
 from personalize_local.recipes.common.sparse_rows import SparseRows
-from personalize_local.recipes.common.topk import Places, Scores, best
+from personalize_local.recipes.common.topk import POSITIVE, Places, Scores, best
 from personalize_local.recipes.sequence.model import SequenceModel
 from personalize_local.recipes.user_personalization.ease import Weights
 
@@ -184,7 +184,7 @@ class UserView:
             "near": sources.near.weighted(items, weights**0.5, count),
             "walk": sources.walk.weighted(items, weights, count),
             "factor": factor,
-            "content": np.where(sources.seen > 0, counted.content, 0.0),
+            "content": counted.content * (sources.seen > 0) if sources.content.size else counted.content,
             "prior": counted.prior,
             "recent": recent,
             "basket": self._of_basket(sources.basket),
@@ -220,8 +220,7 @@ class UserView:
         chosen[self.past.items[-OWN:]] = True
         for name, scores in self._by_source.items():
             if deep or name != "sequence":
-                good = scores > 0 if allowed is None else (scores > 0) & allowed
-                chosen[best(scores, good, CANDIDATES[name])] = True
+                chosen[best(scores, allowed, CANDIDATES[name], POSITIVE)] = True
         if allowed is not None:
             chosen &= allowed
         return np.flatnonzero(chosen)

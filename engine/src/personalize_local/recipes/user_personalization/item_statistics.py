@@ -21,18 +21,24 @@ PRIOR = 3.0
 
 def popularity(rows: Rows, *, recent: bool) -> Floats:
     """[items] interactions; with `recent`, their half-life is a quarter of the data's span."""
-    weight = rows.weight.astype(np.float64)
-    if recent:
-        newest = int(np.max(rows.time))
-        age = (rows.time - newest) / (0.25 * max(newest - int(np.min(rows.time)), 1))
-        weight *= np.exp2(age, out=age)
-    return np.bincount(rows.item, weight, minlength=rows.items).astype(np.float64, copy=False)
+    newest, found = int(np.max(rows.time)), np.zeros(rows.items)
+    half_life = 0.25 * max(newest - int(np.min(rows.time)), 1)
+    for _, part in rows.parts():
+        weight = part.weight.astype(np.float64)
+        if recent:
+            weight *= np.exp2((part.time - newest) / half_life)
+        found += np.bincount(part.item, weight, minlength=rows.items)
+    return found
 
 
 def repeat_share(rows: Rows, again: Mask) -> float:
     """Return the share of repeats in the newest tenth of each user's interactions."""
-    newest = rows.position_from_end() * 10 < rows.lengths()
-    return float(again[newest].mean())
+    newest, repeated = 0, 0
+    for span, part in rows.parts():
+        some = part.position_from_end() * 10 < part.lengths()
+        newest += int(np.count_nonzero(some))
+        repeated += int(np.count_nonzero(again[span] & some))
+    return repeated / newest
 
 
 def return_rates(rows: Rows, again: Mask) -> Floats:
@@ -43,17 +49,22 @@ def return_rates(rows: Rows, again: Mask) -> Floats:
     return rates
 
 
-def gaps(rows: Rows) -> Floats:
-    """[items] mean days until a user comes back to an item, shrunk towards the mean of all; 0 if nobody ever does."""
-    order, first = rows.by_pair()
-    passed = np.diff(rows.time[order])
-    later = ~first[1:] & (passed > 0)
-    days, item = passed[later] / DAY, rows.item[order][1:][later]
-    mean = float(days.mean()) if len(days) else 0.0
-    found: Floats = (np.bincount(item, days, minlength=rows.items) + SHRINKAGE * mean) / (
-        np.bincount(item, minlength=rows.items) + SHRINKAGE
-    )
-    return found
+def returns(rows: Rows) -> tuple[Mask, Floats]:
+    """Return whether the user had taken the item in an earlier basket [rows], and days until users come back [items].
+
+    The days are means, shrunk towards the mean of all; 0 if nobody ever comes back.
+    """
+    again, days, times = np.empty(len(rows), bool), np.zeros(rows.items), np.zeros(rows.items)
+    for span, part in rows.parts():
+        order, first = part.by_pair()
+        time, item = part.time[order], part.item[order]
+        again[span.start + order] = time > np.repeat(time[first], np.diff(np.flatnonzero(np.append(first, True))))
+        passed = np.diff(time)
+        later = ~first[1:] & (passed > 0)
+        days += np.bincount(item[1:][later], passed[later] / DAY, minlength=rows.items)
+        times += np.bincount(item[1:][later], minlength=rows.items)
+    mean = float(days.sum()) / max(float(times.sum()), 1.0)
+    return again, (days + SHRINKAGE * mean) / (times + SHRINKAGE)
 
 
 def standing(rows: Rows) -> npt.NDArray[np.float32]:
@@ -61,29 +72,21 @@ def standing(rows: Rows) -> npt.NDArray[np.float32]:
 
     What users took last is what sells now, even where times are no clock.
     """
-    later, number = rows.baskets_from_end(), np.cumsum(rows.begins())
-    first = np.flatnonzero(np.diff(rows.user, prepend=-1))
-    before: Ints = number - np.repeat(number[first], np.diff(np.append(first, len(rows))))
-    baskets = later + before + 1
-    facts = [np.exp2(-later / NEWEST), before / baskets, np.log(baskets)]
-    usual = np.array([float(fact.mean()) for fact in facts])[:, None]
-    total = np.bincount(rows.item, minlength=rows.items)
-    sums = np.stack([np.bincount(rows.item, fact, minlength=rows.items) for fact in facts])
+    total, sums = np.bincount(rows.item, minlength=rows.items), np.zeros((3, rows.items))
+    for _, part in rows.parts():
+        later, number = part.baskets_from_end(), np.cumsum(part.begins())
+        first = np.flatnonzero(np.diff(part.user, prepend=-1))
+        before: Ints = number - np.repeat(number[first], np.diff(np.append(first, len(part))))
+        baskets = later + before + 1
+        for place, fact in enumerate((np.exp2(-later / NEWEST), before / baskets, np.log(baskets))):
+            sums[place] += np.bincount(part.item, fact, minlength=rows.items)
+    usual: Floats = sums.sum(axis=1, keepdims=True) / len(rows)
     return ((sums + PRIOR * usual) / (total + PRIOR)).astype(np.float32)
-
-
-def repeats(rows: Rows) -> Mask:
-    """[rows] whether the user had taken the item in an earlier basket."""
-    order, first = rows.by_pair()
-    time = rows.time[order]
-    again = np.empty(len(order), bool)
-    again[order] = time > np.repeat(time[first], np.diff(np.flatnonzero(np.append(first, True))))
-    return again
 
 
 def created(rows: Rows, columns: Mapping[str, Column]) -> npt.NDArray[np.float64]:
     """[items] CREATION_TIMESTAMP, else the oldest interaction; items without either count as new."""
-    oldest = np.full(rows.items, float(np.max(rows.time)))
-    np.minimum.at(oldest, rows.item, rows.time)
-    known = columns.get("CREATION_TIMESTAMP")
+    first = np.full(rows.items, np.max(rows.time))
+    np.minimum.at(first, rows.item, rows.time)
+    oldest, known = first.astype(np.float64), columns.get("CREATION_TIMESTAMP")
     return oldest if known is None else np.where(np.isnan(known.astype(np.float64)), oldest, known.astype(np.float64))

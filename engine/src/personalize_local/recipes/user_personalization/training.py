@@ -32,11 +32,10 @@ from personalize_local.recipes.user_personalization.cold_items import ColdItems
 from personalize_local.recipes.user_personalization.ease_training import HeldOut
 from personalize_local.recipes.user_personalization.item_statistics import (
     created,
-    gaps,
     popularity,
     repeat_share,
-    repeats,
     return_rates,
+    returns,
     standing,
 )
 from personalize_local.recipes.user_personalization.model import BACKWARD, FROM, TO, PersonalModel, Settings
@@ -153,7 +152,7 @@ class PersonalTrainer:
     def _digest(self, rows: Rows) -> bytes:
         digest, snapshot = blake2b(), self._snapshot
         for array in (rows.user, rows.item, rows.time, rows.weight):
-            digest.update(array.tobytes())
+            digest.update(array.data)
         tables = (snapshot.items, snapshot.users, snapshot.item_columns, snapshot.user_columns, snapshot.context)
         digest.update(pickle.dumps(tables, protocol=5))
         return digest.digest()
@@ -210,7 +209,7 @@ class PersonalTrainer:
         prior = popularity(rows, recent=recent)
         order = by_popularity(snapshot.items, prior)
         rows, prior = renumbered(rows, new_positions(order)), prior[order]
-        seen, again = np.bincount(rows.item, minlength=rows.items), repeats(rows)
+        seen, (again, gaps) = np.bincount(rows.item, minlength=rows.items), returns(rows)
         metadata = Metadata(snapshot, rows, self._config)
         settings = Settings(
             recipe=spec.name,
@@ -243,7 +242,7 @@ class PersonalTrainer:
             **ColdItems.of(content, seen, born).arrays(),
             "prior": (1 - UNIFORM) * prior / prior.sum() + UNIFORM / rows.items,
             "returns": return_rates(rows, again).astype(np.float32),
-            "gaps": gaps(rows).astype(np.float32),
+            "gaps": gaps.astype(np.float32),
             "standing": standing(rows),
             "pulse": windows.at(int(np.max(rows.time)) + 1),
             "seen": seen.astype(np.int32),
@@ -266,7 +265,9 @@ class PersonalTrainer:
         pairs = cooccurrence.pairs(rows, decay=DECAY)
         follow = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=BACKWARD), popular**FROM, popular**TO)
         rare, near = popular**-0.5, pairs[:0]
-        baskets = cooccurrence.Shared(np.cumsum(rows.begins()) - 1, rows)
+        begins = rows.begins()
+        several = rows.where(~(begins & np.append(begins[1:], True)))
+        baskets = cooccurrence.Shared(np.cumsum(several.begins()) - 1, several)
         if ranked:
             near = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=1.0), rare, rare)
 
