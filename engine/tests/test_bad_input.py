@@ -180,6 +180,22 @@ def test_an_unknown_item_in_a_ranking_is_last(tmp_path: Path) -> None:
     assert [each.item_id for each in ranked] == ["item-4", "no such thing"]
 
 
+def test_events_of_one_second_train_by_their_own_type_and_weight(tmp_path: Path) -> None:
+    rows: list[Row] = [
+        (f"u{user}", f"{kind}-{step}", BEGIN + step * DAY + user, kind)
+        for user in range(100)
+        for step in range(12)
+        for kind in ("View", "Purchase")
+    ]
+    world = snapshot(tmp_path, rows)
+    half = EventParameters("Purchase", weight=1.0), EventParameters("View", weight=0.5)
+    for config in (TrainingConfig(event_type="Purchase"), TrainingConfig(events=half[:1]), TrainingConfig(events=half)):
+        found = training_rows(world, config)
+        kinds = [item.partition("-")[0] for item in world.items[found.item].tolist()]
+        assert [1.0 if kind == "Purchase" else 0.5 for kind in kinds] == found.weight.tolist()
+        assert kinds.count("Purchase") == 1200
+
+
 def returned() -> list[Row]:
     """Everybody buys, and sends one item back."""
     bought = [(user, item, time, "Purchase", *more) for user, item, time, _, *more in cycle_rows()]

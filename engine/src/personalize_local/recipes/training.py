@@ -151,5 +151,6 @@ def _without_extremes(rows: Rows, options: dict[str, str]) -> Rows:
     high = float(options.get("max_user_history_length_percentile", 1.0))
     lengths = np.bincount(rows.user)
     shortest, longest = np.quantile(lengths[lengths > 0], [low, high])
-    mask = (rows.lengths() >= shortest) & (rows.position_from_end() < max(np.ceil(longest), 2))
-    return rows.where(mask)
+    newest = max(np.ceil(longest), 2)
+    kept = [(part.lengths() >= shortest) & (part.position_from_end() < newest) for _, part in rows.parts()]
+    return rows.where(np.concatenate(kept))

@@ -56,6 +56,10 @@ class Rows:
         """[rows] number of rows of the same user."""
         return np.bincount(self.user)[self.user] if len(self) else np.zeros(0, np.int64)
 
+    def first_of_user(self) -> Ints:
+        """[users with rows] the first row of each."""
+        return np.flatnonzero(np.append(True, self.user[1:] != self.user[:-1])) if len(self) else np.zeros(0, np.int64)
+
     def begins(self) -> Mask:
         """[rows] whether a row is the first of its basket."""
         first = np.ones(len(self), bool)
@@ -105,7 +109,8 @@ class Rows:
 
 def training_rows(snapshot: Snapshot, config: TrainingConfig) -> Rows:
     """Return the rows that may train, items numbered as in the snapshot. Raises TrainingRefused."""
-    rows = _rows(snapshot, config.events).where(_chosen(snapshot, config))
+    rows = _rows(snapshot, config.events)
+    rows = rows.where(_chosen(snapshot, config)[rows.source])
     rows = rows.where(rows.weight > 0)
     _check(rows, config)
     return rows
@@ -124,9 +129,9 @@ def hashes(ids: Strings) -> npt.NDArray[np.uint32]:
 def _rows(snapshot: Snapshot, events: tuple[EventParameters, ...]) -> Rows:
     order = _order(snapshot)
     return Rows(
-        user=snapshot.user_index[order],
+        user=snapshot.user_index,
         item=snapshot.item_index[order],
-        time=snapshot.timestamps[order],
+        time=snapshot.timestamps,
         weight=_weights(snapshot, events)[order],
         source=order,
         items=len(snapshot.items),

@@ -36,10 +36,11 @@ def best(scores: Scores, allowed: npt.NDArray[np.bool_] | None, most: int, least
     """Return the positions of the `most` best allowed scores not below `least`, in no order; of equals, the lower."""
     if most <= 0:
         return np.zeros(0, np.intp)
-    sample = scores[::SAMPLED] if allowed is None else scores[::SAMPLED][allowed[::SAMPLED]]
+    sample = scores[::SAMPLED] if allowed is None else scores[::SAMPLED] * allowed[::SAMPLED]
+    sample = sample[sample >= least]
     if len(sample) > most:
         # The best of some items are a lower bound for the best of all, which leaves little to put in order.
-        least = max(least, float(np.partition(sample, len(sample) - most)[len(sample) - most]))
+        least = float(np.partition(sample, len(sample) - most)[len(sample) - most])
     some = np.flatnonzero(scores >= least)
     if allowed is not None:
         some = some[allowed[some]]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.recipes.common.rows import Floats, Ints, Mask, Numbers
-from personalize_local.recipes.common.topk import Places, Scores, best
+from personalize_local.recipes.common.topk import POSITIVE, Places, Scores, best
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, ideal_gain
 
 CANDIDATES, WIDTH = 40, 400
@@ -93,7 +93,7 @@ class Collector:
         chosen = np.zeros(len(each.sources[0]), bool)
         for number, source in enumerate(each.sources):
             if number not in self._searched or self._searched[number][0] is not source:
-                self._searched[number] = source, best(source, source > 0, CANDIDATES)
+                self._searched[number] = source, best(source, None, CANDIDATES, POSITIVE)
             chosen[self._searched[number][1]] = True
         chosen[each.left_out] = False
         some = np.flatnonzero(chosen)[:WIDTH]

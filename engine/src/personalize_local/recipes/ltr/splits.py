@@ -12,6 +12,8 @@ CUTS = (0.9, 0.8, 0.7, 0.6)
 """Shares of the rows that are the past: a late cut first, earlier ones where that gives too few lists."""
 LAST = 10
 """Where times are no clock, of so many baskets of a user the last one comes after the cut."""
+ENOUGH = 12_000
+"""Baskets to predict beyond which no earlier cut is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +34,19 @@ def splits(rows: Rows) -> list[Split]:
     Times are no clock either where most users begin in the same second, since they count a user's steps.
     """
     users = int(np.max(rows.user)) + 1
-    first = rows.begins()
+    first, users_first = rows.begins(), rows.first_of_user()
     baskets = np.bincount(rows.user[first], minlength=users)
     found: list[Split] = []
     end = int(np.max(rows.time))
-    starts = rows.time[np.searchsorted(rows.user, np.unique(rows.user))]
+    starts = rows.time[users_first]
     at_once = 2 * np.unique(starts, return_counts=True)[1].max() > len(starts)
-    for cut in np.quantile(rows.time, CUTS, method="lower").tolist():
+    for cut in map(int, np.quantile(rows.time, CUTS, method="lower")):
+        if sum(len(split.baskets) for split in found) >= ENOUGH:
+            break
         before, between = rows.time <= cut, (rows.time > cut) & (rows.time <= end)
         old = np.bincount(rows.user[before], minlength=users) > 0
         after = np.flatnonzero(between & first & old[rows.user])
-        going_on = len(np.unique(rows.user[after]))
+        going_on = np.count_nonzero(np.diff(rows.user[after], prepend=-1))
         if not found and going_on < max(MIN_LISTS, 0.1 * (baskets > 1).sum()):
             last = rows.baskets_from_end() < np.maximum(baskets // LAST, 1)[rows.user]
             return [Split(~last, np.flatnonzero(last & first & (baskets > 1)[rows.user]), clock=False)]

@@ -75,7 +75,7 @@ def standing(rows: Rows) -> npt.NDArray[np.float32]:
     total, sums = np.bincount(rows.item, minlength=rows.items), np.zeros((3, rows.items))
     for _, part in rows.parts():
         later, number = part.baskets_from_end(), np.cumsum(part.begins())
-        first = np.flatnonzero(np.diff(part.user, prepend=-1))
+        first = part.first_of_user()
         before: Ints = number - np.repeat(number[first], np.diff(np.append(first, len(part))))
         baskets = later + before + 1
         for place, fact in enumerate((np.exp2(-later / NEWEST), before / baskets, np.log(baskets))):

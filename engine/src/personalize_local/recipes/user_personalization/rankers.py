@@ -10,13 +10,13 @@ from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.common.rows import Rows
 from personalize_local.recipes.ltr.boosting import Plan
 from personalize_local.recipes.ltr.fitting import FOLDS, Fitted, TrainingList, cross_fit
-from personalize_local.recipes.ltr.splits import Split
+from personalize_local.recipes.ltr.splits import ENOUGH, Split
 from personalize_local.recipes.ltr.trees import Rankers
 from personalize_local.recipes.user_personalization.features import NAMES
 from personalize_local.recipes.user_personalization.model import PersonalModel
 from personalize_local.recipes.user_personalization.training_lists import BasketLists
 
-LISTS = (1700, 12_000)
+LISTS = (1700, ENOUGH)
 """Least and most baskets that rankers learn from, within these as many as users: cost grows slower than the data."""
 NEW = 2
 """Where users come back to items, one basket in so many also teaches the order of new items."""
@@ -92,7 +92,7 @@ def _lists(
 ) -> Iterator[tuple[int, str, TrainingList]]:
     """Yield (user, ranker, list) until there are enough of them."""
     random, made = np.random.default_rng(12), 0
-    most = min(max(len(np.unique(rows.user)), LISTS[0]), LISTS[1])
+    most = min(max(len(rows.first_of_user()), LISTS[0]), LISTS[1])
     for split in splits:
         if not len(split.baskets):
             continue
