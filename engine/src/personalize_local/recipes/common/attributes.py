@@ -4,6 +4,7 @@
 A column is text (several values joined by `|`) or numbers, which are cut into at most five bands of equal size.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -96,9 +97,10 @@ def lifts(counts: npt.NDArray[np.float64], shrinkage: float) -> npt.NDArray[np.f
 
 
 def _text_pairs(column: Column, known: Mapping[str, int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    cells: dict[str | None, int] = {}
-    number = np.fromiter((cells.setdefault(cell, len(cells)) for cell in column.tolist()), np.int64, len(column))
-    lists = [[known[value] for value in _split(cell) if value in known] for cell in cells]
+    cells = column.tolist()
+    numbers = {cell: place for place, cell in enumerate(dict.fromkeys(cells))}
+    number = np.fromiter(map(numbers.__getitem__, cells), np.int64, len(column))
+    lists = [[known[value] for value in _split(cell) if value in known] for cell in numbers]
     lengths = np.fromiter(map(len, lists), np.int64, len(lists))
     flat = np.fromiter((code for codes in lists for code in codes), np.int64, int(lengths.sum()))
     ends = np.cumsum(lengths)
@@ -107,10 +109,10 @@ def _text_pairs(column: Column, known: Mapping[str, int]) -> tuple[npt.NDArray[n
 
 
 def _frequent(column: Column, most: int, least: int) -> list[str]:
-    values: dict[str, int] = {}
-    for cell in column.tolist():
+    values: Counter[str] = Counter()
+    for cell, count in Counter(column.tolist()).items():
         for value in _split(cell):
-            values[value] = values.get(value, 0) + 1
+            values[value] += count
     enough = (value for value, count in values.items() if count >= least)
     return sorted(sorted(enough, key=lambda value: (-values[value], value))[:most])
 
