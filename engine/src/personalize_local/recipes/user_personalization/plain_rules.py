@@ -7,7 +7,7 @@ Held-out baskets choose the share of each, as interpolated language models do it
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,13 +28,10 @@ MIXTURE = (
 of all time and in the same weeks of earlier years, what the user ever took, what goes with the last basket, what
 follows all of the latest items, what all of the user's items suggest together, what follows the latest baskets more
 than others, and what EASE suggests by the last basket."""
-_PERSONAL = ("next", "again", *MIXTURE[8:])
-SELLING = slice(3, 8)
+SELLING = MIXTURE[3:8]
 """The ones that are the same for every user."""
 LATEST = 50
 """Items of the last basket that count."""
-EVER_SOLD = 3
-"""What of these sold of all time."""
 LESS = 0.8
 """How much less each older basket counts in a chain."""
 Shares = tuple[float, ...]
@@ -52,12 +49,11 @@ class PlainRules:
     ease: Weights
     clock: bool
     """Whether times are a clock; else only the order within a user counts."""
-    _sold: dict[Shares, tuple[Scores, Scores]] = field(default_factory=dict)
-    _alone: dict[Shares, Scores] = field(default_factory=dict)
+    _sold: dict[str, Scores] = field(default_factory=dict)
 
     @cached_property
     def _rare(self) -> Scores:
-        rare: Scores = np.maximum(self.selling[EVER_SOLD], 1.0) ** -0.5
+        rare: Scores = np.maximum(self.selling[SELLING.index("popular")], 1.0) ** -0.5
         return rare
 
     @classmethod
@@ -92,25 +88,38 @@ class PlainRules:
             tilts: what multiplies the rules but the first in the query's context; what sells lately, and a year ago,
                 by the second, since it knows the season at the end of the training.
         """
-        windows, online = counts
-        share = dict(zip(MIXTURE, shares, strict=False))
-        if windows is None and online is None:
-            if shares not in self._sold:
-                self._sold[shares] = self._sells(shares, self.selling)
-            lately, scores = self._sold[shares]
-        else:
-            lately, scores = self._sells(shares, self._now(windows, online))
-        scores = scores.copy()
-        for name, some in share.items():
-            if some and name in _PERSONAL:
-                rule = scored[name] if name in scored else self._personal(name, past, len(scores), online)
-                scores += some / max(float(rule.sum()), 1e-12) * rule
-        scores = tilted(scores, tilts[0]) + tilted(lately, tilts[1])
-        counted = scored["counted"]
-        return scores + share["counted"] / max(float(counted.sum()), 1e-12) * counted
+        mixture = np.zeros(self.selling.shape[1])
+        for name, share in zip(MIXTURE, shares, strict=False):
+            if share:
+                mixture += share * tilted(self._rule(name, past, scored, counts), _tilt(name, tilts))
+        return mixture
 
-    def _personal(self, name: str, past: Past, count: int, online: OnlineCounts | None) -> Scores:
-        """[count] what a rule says by the user's history."""
+    def sources(
+        self, past: Past, scored: Mapping[str, Scores], tilts: tuple[Scores | None, Scores | None]
+    ) -> list[Scores]:
+        """[items] for each of MIXTURE; it adds up to 1, or to 0 where it says nothing."""
+        return [tilted(self._rule(name, past, scored, (None, None)), _tilt(name, tilts)) for name in MIXTURE]
+
+    def _rule(
+        self,
+        name: str,
+        past: Past,
+        scored: Mapping[str, Scores],
+        counts: tuple[WindowCounts | None, OnlineCounts | None],
+    ) -> Scores:
+        """[items] shares of what a rule says; an array that is the same for every user is the same object, too."""
+        windows, online = counts
+        if name not in SELLING:
+            return _shares(scored[name] if name in scored else self._personal(name, past, online))
+        if windows is None and online is None:
+            if name not in self._sold:
+                self._sold[name] = _shares(self.selling[SELLING.index(name)])
+            return self._sold[name]
+        return _shares(self._now(SELLING.index(name), windows, online))
+
+    def _personal(self, name: str, past: Past, online: OnlineCounts | None) -> Scores:
+        """[items] what a rule says by the user's history."""
+        count = self.selling.shape[1]
         basket = past.last_basket(LATEST)
         ones, none = np.ones(len(basket)), np.zeros(count)
         match name:
@@ -130,36 +139,22 @@ class PlainRules:
                 again: Scores = np.bincount(past.items, weight, minlength=count).astype(np.float64, copy=False)
                 return again
 
-    def sources(
-        self, past: Past, scored: Mapping[str, Scores], tilts: tuple[Scores | None, Scores | None]
-    ) -> list[Scores]:
-        """[items] for each of MIXTURE; it adds up to 1, or to 0 where it says nothing."""
-        found = []
-        for name, share in zip(MIXTURE, np.eye(len(MIXTURE)).tolist(), strict=True):
-            if name in scored:
-                even = scored[name] / max(float(scored[name].sum()), 1e-12)
-                found.append(even if name == "counted" else tilted(even, tilts[0]))
-                continue
-            key, same = tuple(share), any(share[SELLING]) and tilts[0] is None
-            if key not in self._alone or not same:
-                self._alone[key] = self.mixed(key, past, scored, tilts=tilts)
-            found.append(self._alone[key])
-        return found
+    def _now(self, place: int, windows: WindowCounts | None, online: OnlineCounts | None) -> Scores:
+        """[items] what sold, of SELLING, by a query's windows and with the events since the training."""
+        sold: Scores = self.selling[place] if windows is None or place >= len(windows) else windows[place]
+        return sold if online is None or SELLING[place] == "year ago" else sold + online.seen
 
-    def _now(self, windows: WindowCounts | None, online: OnlineCounts | None) -> npt.NDArray[np.float64]:
-        selling = self.selling.copy()
-        if windows is not None:
-            selling[: len(windows)] = windows
-        if online is not None:
-            selling[:4] += online.seen
-        return selling
 
-    def _sells(self, shares: Shares, selling: npt.NDArray[np.float64]) -> tuple[Scores, Scores]:
-        """[items] what sells lately or a year ago, and of all time, by their shares."""
-        some = np.array(shares[SELLING])
-        rules = (some / np.maximum(selling[: len(some)].sum(axis=1), 1e-12))[:, None] * selling[: len(some)]
-        ever = rules[EVER_SOLD].copy() if len(some) > EVER_SOLD else np.zeros(selling.shape[1])
-        return rules.sum(axis=0) - ever, ever
+def _tilt(name: str, tilts: tuple[Scores | None, Scores | None]) -> Scores | None:
+    """Return what multiplies a rule in the query's context: the counted scores know it already."""
+    if name == "counted":
+        return None
+    return tilts[1] if name in SELLING and name != "popular" else tilts[0]
+
+
+def _shares(scores: npt.NDArray[Any]) -> Scores:
+    shares: Scores = scores / max(float(scores.sum()), 1e-12)
+    return shares
 
 
 def tilted(scores: Scores, lift: Scores | None) -> Scores:
