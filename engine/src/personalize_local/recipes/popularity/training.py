@@ -60,7 +60,7 @@ class Timeline:
         row, code = place[codes[0]], codes[1]
         kept = np.flatnonzero(row >= 0)
         kept = kept[np.argsort(row[kept], kind="stable")]
-        self._row, self._code, self._spans = row[kept], code[kept], spans
+        self._row, self._code, self._spans = row[kept].astype(np.int64), code[kept], spans
 
     def start(self, lifted: int, created: Floats) -> GroupPopularity:
         """Return counts before the first interaction."""
