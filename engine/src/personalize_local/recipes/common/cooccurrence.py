@@ -4,7 +4,7 @@
 Counts of disjoint sets of users add up, so a model without the test users and the full one share their work.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -37,11 +37,13 @@ def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
     """
     item = rows.item.astype(np.int32, copy=False)
     parts: list[Part] = []
-    for distance, spacing, first, second in _steps(rows.user, window):
-        weight = (spacing * distance**-decay * rows.weight[second]).astype(np.float32)
-        same = rows.time[first] == rows.time[second]
-        parts.append((item[first], item[second], weight))
-        parts.append((item[second[same]], item[first[same]], weight[same]))
+    for distance, spacing in _distances(rows.user, window):
+        ours = rows.user[:-distance] == rows.user[distance:]
+        before, after = item[:-distance][ours], item[distance:][ours]
+        weight = (spacing * distance**-decay * rows.weight[distance:][ours]).astype(np.float32, copy=False)
+        parts.append((before, after, weight))
+        same = (rows.time[:-distance] == rows.time[distance:])[ours]
+        parts.append((after[same], before[same], weight[same]))
     return _summed(parts, rows.items)
 
 
@@ -68,17 +70,10 @@ def of_others(counts: Matrix, items: Ints) -> Matrix:
     return counts
 
 
-def _steps(owner: Numbers, window: int) -> Iterator[tuple[int, float, Ints, Ints]]:
-    """Yield (distance, how many distances it stands for, first rows, second rows) of the pairs of each owner."""
-    for distance, spacing in _distances(owner, window):
-        first = np.flatnonzero(owner[distance:] == owner[:-distance])
-        yield distance, spacing, first, first + distance
-
-
 def _distances(owner: Numbers, window: int) -> list[tuple[int, float]]:
-    lengths: Ints = np.bincount(owner, minlength=1)
-    window = min(window, max(int(np.max(lengths)) - 1, 0))
-    in_reach = np.maximum(lengths[:, None] - np.arange(1, window + 1), 0).sum(axis=0)
+    lengths, owners = np.unique(np.bincount(owner, minlength=1), return_counts=True)
+    window = min(window, max(int(lengths[-1]) - 1, 0))
+    in_reach = owners @ np.maximum(lengths[:, None] - np.arange(1, window + 1), 0)
     if in_reach.sum() <= MAX_PAIRS or window < 3:
         return [(distance, 1.0) for distance in range(1, window + 1)]
     steps = max(2, min(int(MAX_PAIRS / in_reach[0]), window))
