@@ -86,6 +86,7 @@ def _summed(parts: list[Part], items: int) -> Matrix:
     if not parts:
         return sparse.csr_array((items, items), dtype=np.float32)
     before, after, weights = map(np.concatenate, zip(*parts, strict=True))
+    parts.clear()  # what was put together would take as much memory again
     if items * items <= DENSE * len(before):  # much quicker than sorting the pairs
         total = np.bincount(before.astype(np.int64) * items + after, weights, minlength=items * items)
         found = np.flatnonzero(total)

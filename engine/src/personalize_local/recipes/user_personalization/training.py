@@ -20,6 +20,7 @@ from personalize_local.recipes.common.item_index import ItemIndex, by_popularity
 from personalize_local.recipes.common.online_counts import DECAY
 from personalize_local.recipes.common.recency_windows import RecencyWindows, span
 from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
+from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.recipes.ltr.splits import some_users, splits
@@ -262,14 +263,11 @@ class PersonalTrainer:
         With `content`, train the network too.
         """
         popular = np.maximum(seen, 1).astype(np.float64)
-        pairs = cooccurrence.pairs(rows, decay=DECAY)
-        follow = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=BACKWARD), popular**FROM, popular**TO)
-        rare, near = popular**-0.5, pairs[:0]
+        follows, near = _paired(rows, popular, ranked=ranked)
+        rare = popular**-0.5
         begins = rows.begins()
         several = rows.where(~(begins & np.append(begins[1:], True)))
         baskets = cooccurrence.Shared(np.cumsum(several.begins()) - 1, several)
-        if ranked:
-            near = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=1.0), rare, rare)
 
         def together(items: Ints) -> cooccurrence.Matrix:
             return cooccurrence.scaled(cooccurrence.of_others(baskets[items], items), rare[items], rare)
@@ -280,7 +278,7 @@ class PersonalTrainer:
         walk = cooccurrence.two_steps(near, MAX_WALKED) if ranked else cooccurrence.pruned(near, MAX_WALKED)
         return {
             **({} if network is None else network.arrays()),
-            **cooccurrence.pruned(follow, MAX_FOLLOWERS).arrays("follows"),
+            **follows.arrays("follows"),
             **(self._step(rows) if ranked else {}),
             **cooccurrence.pruned(near, MAX_NEIGHBOURS).arrays("near"),
             **cooccurrence.nearest(together, rows.items, MAX_NEIGHBOURS).arrays("together"),
@@ -306,6 +304,16 @@ class PersonalTrainer:
         minutes = DEEP_MINUTES + DEEP_MINUTES_A_MILLION * rows / 1e6
         minutes = min(minutes, float(self._options.get("deep_minutes", minutes)))
         return sequence_training.Plan(most=int(60 * minutes / NETWORKS * sequence_training.CHOSEN_A_SECOND))
+
+
+def _paired(rows: Rows, popular: Floats, *, ranked: bool) -> tuple[SparseRows, cooccurrence.Matrix]:
+    """[items, items] what follows an item, and what the same users took near it (empty unless `ranked`)."""
+    pairs, rare = cooccurrence.pairs(rows, decay=DECAY), popular**-0.5
+    follow = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=BACKWARD), popular**FROM, popular**TO)
+    follows = cooccurrence.pruned(follow, MAX_FOLLOWERS)
+    if not ranked:
+        return follows, pairs[:0]
+    return follows, cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=1.0), rare, rare)
 
 
 def _factors(near: cooccurrence.Matrix, dimensions: int, seen: Ints) -> npt.NDArray[np.float32]:
