@@ -78,7 +78,7 @@ def _aligned(column: Column, places: Ints) -> Column:
 
 def _created(snapshot: Snapshot, aligned: dict[str, Column], new: Ints, places: Ints) -> Floats:
     """[new items] CREATION_TIMESTAMP, else the oldest interaction; items without either are as new as the newest."""
-    oldest = np.full(len(snapshot.items), float(np.max(snapshot.timestamps, initial=0)))
+    oldest = np.full(len(snapshot.items), np.max(snapshot.timestamps, initial=0))
     np.minimum.at(oldest, snapshot.item_index, snapshot.timestamps)
     known = aligned.get("CREATION_TIMESTAMP")
     stated = np.full(len(new), np.nan) if known is None else known[len(known) - len(new) :].astype(np.float64)
