@@ -47,15 +47,15 @@ def train(rows: Rows, most: int) -> Weights:
     size = min(most, rows.items)
     if not size:
         return np.zeros((0, 0), np.float32)
-    once = rows.once()
-    once = once.where(once.item < size)
-    lengths = np.bincount(once.user)
+    parts = (part.where(part.item < size).once() for _, part in rows.parts())
+    user, item, weight = map(np.concatenate, zip(*((part.user, part.item, part.weight) for part in parts), strict=True))
+    lengths = np.bincount(user)
     order = np.random.default_rng(4).permutation(len(lengths))
     counted = np.zeros(len(lengths), bool)
     counted[order[np.cumsum(lengths[order] ** 2) <= MAX_PAIRS]] = True
-    once = once.where(counted[once.user])
-    places = (once.user, once.item)
-    taken = sparse.coo_array((once.weight.astype(np.float32), places), shape=(len(lengths), size)).tocsr()
+    some = counted[user]
+    places = (user[some], item[some])
+    taken = sparse.coo_array((weight[some].astype(np.float32), places), shape=(len(lengths), size)).tocsr()
     gram = (taken.T @ taken).toarray().astype(np.float32)
     gram[np.diag_indices(size)] += RIDGE
     upper, _ = lapack.spotri(lapack.spotrf(gram)[0])
