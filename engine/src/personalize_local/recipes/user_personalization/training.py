@@ -49,7 +49,7 @@ MAX_FOLLOWERS = 300
 """Followers of each item that are kept."""
 MAX_NEIGHBOURS, MAX_WALKED = 200, 100
 """Neighbours, and neighbours' neighbours, of each item that are kept."""
-EASE_ITEMS = (1000, 2000)
+EASE_ITEMS = (1000, 1500)
 """Items, the most popular ones, with EASE weights: without rankers, and for rankers."""
 DIMENSIONS, HIDDEN = 48, 149
 """Length of an item's vector, at so many hidden dimensions (the default); it grows and shrinks with them."""
