@@ -14,7 +14,7 @@ from personalize_local.recipes.common.topk import Places, Scores, top_k
 
 MAX_ITEMS = 1500
 """Cold items, the newest, that borrow."""
-NEIGHBOURS = 30
+NEIGHBOURS = 60
 """Items, the most similar by their categories, that each borrows from."""
 POWER = 6.0
 """Power of a neighbour's similarity that its weight grows by."""
