@@ -41,9 +41,8 @@ def _plain(shop: Shop, back: int) -> Case:
     split = shop.split(back)
     past = shop.past(f"cut {back}", split)
     later = shop.after(split) if shop.spec.live else {}
-    users = shop.known(past)
-    if shop.spec.strangers:
-        users = shop.drawn(user for user in split.tests.keys() - past.active if len(later[user]) > 1)
+    strangers = (user for user in split.tests.keys() - past.active if len(later.get(user, ())) > 1)
+    users = shop.drawn(strangers) if shop.spec.strangers else shop.known(past)
     asked = [past.question(user, split.tests[user]) for user in users]
     if shop.spec.live:
         asked = [_live(question, later[question.user]) for question in asked]

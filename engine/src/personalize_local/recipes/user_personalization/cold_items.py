@@ -10,7 +10,7 @@ import numpy.typing as npt
 from personalize_local.data.arrays import Arrays
 from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.sparse_rows import SparseRows
-from personalize_local.recipes.common.topk import Places, Scores, top_k
+from personalize_local.recipes.common.topk import POSITIVE, Places, Scores, best
 
 MAX_ITEMS = 1500
 """Cold items, the newest, that borrow."""
@@ -40,8 +40,7 @@ class ColdItems:
         sold = content.part(warm)
         for item in cold.tolist():
             similar = sold.affinity(content.profile(np.array([item]), np.ones(1)))
-            some = top_k(similar, None, NEIGHBOURS)
-            some = some[similar[some] > 0]
+            some = best(similar, None, NEIGHBOURS, POSITIVE)
             weight = similar[some] ** POWER
             columns.append(warm[some].astype(np.int32))
             values.append((weight / max(float(weight.sum()), 1e-12)).astype(np.float32))

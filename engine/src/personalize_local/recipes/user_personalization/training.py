@@ -319,8 +319,6 @@ def _paired(rows: Rows, popular: Floats, *, ranked: bool) -> tuple[SparseRows, c
 def _factors(near: cooccurrence.Matrix, dimensions: int, seen: Ints) -> npt.NDArray[np.float32]:
     """[items, dimensions] item vectors; the last items, which nobody took, point nowhere."""
     sold = int(np.count_nonzero(seen))
-    if sold == len(seen):
-        return cooccurrence.factors(near, dimensions)
     found = cooccurrence.factors(near[:sold, :sold], dimensions)
     return np.concatenate((found, np.zeros((len(seen) - sold, found.shape[1]), np.float32)))
 
