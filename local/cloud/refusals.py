@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: E501 - a cell of a table is a line
+"""The rules and limits of AWS that this project relies on: what AWS answers, and whether the laptop answers the same.
+
+:data:`REFUSALS` is the one table of them. Whoever makes the laptop refuse something as AWS does adds a row with its
+source and with the test that plays it. The section of `docs/local.md` is written from it:
+
+    .venv/bin/python -m local.cloud.refusals
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "local.md"
+BEGIN: Final = (
+    "<!-- Written by `.venv/bin/python -m local.cloud.refusals`, which has the table; a test holds both equal. -->\n"
+)
+END: Final = "<!-- The end of what is written. -->\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A rule of AWS. Texts are Markdown, and stand in tables: neither a line end nor a bar."""
+
+    id: str
+    """Its name here: the service, a dot, and a word or two."""
+    rule: str
+    """What AWS asks for, as a whole sentence."""
+    answer: str
+    """What AWS answers to whoever breaks it: the error's code, or what happens in place of an error."""
+    source: str
+    """Where AWS says so: an address, or `botocore: service.Shape`, a shape or operation of its service model."""
+    test: str = ""
+    """The test that plays it, as pytest names it: `path::function`. Empty where the laptop does not refuse."""
+    kinder: str = ""
+    """In what the laptop is kinder than AWS, and why; empty where it is not."""
+
+
+DEVELOPER_GUIDE: Final = "https://docs.aws.amazon.com/personalize/latest/dg/"
+REFUSALS: Final = (
+    Refusal(
+        id="api-gateway.models",
+        rule="A body is held against the model of its method.",
+        answer="400 `BAD_REQUEST_BODY`",
+        source="https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-request-validation.html",
+        kinder="ministack hands every body to the function, which checks it itself.",
+    ),
+    Refusal(
+        id="personalize.pass-role",
+        rule="Whoever hands a role to Personalize needs `iam:PassRole` on it.",
+        answer="`AccessDeniedException`",
+        source=f"{DEVELOPER_GUIDE}aws-personalize-set-up-permissions.html",
+        test="tests/unit/test_launcher.py::test_a_role_is_handed_over_by_whoever_may_and_to_personalize_alone",
+        kinder="It is checked for Personalize alone, and no role's trust policy is: only roles of this template are handed over.",
+    ),
+    Refusal(
+        id="personalize.put-events-rights",
+        rule="The right to PutEvents is on `*`; one on an event tracker counts for nothing.",
+        answer="`AccessDeniedException`",
+        source=f"{DEVELOPER_GUIDE}API_UBS_PutEvents.html",
+        test="tests/app/test_rights.py::test_events_wait_where_the_role_may_put_them_on_trackers_alone",
+    ),
+    Refusal(
+        id="personalize.recipe-rights",
+        rule="A role that creates a solution or a recommender needs the right on the recipe as well.",
+        answer="`AccessDeniedException`",
+        source="https://github.com/aws-samples/retail-demo-store/pull/627",
+        test="tests/app/test_rights.py::test_a_run_fails_at_its_first_training_where_the_role_has_no_recipes",
+    ),
+    Refusal(
+        id="sns.rule-publishes",
+        rule="EventBridge publishes to a topic whose policy allows it without a condition.",
+        answer="the message is dropped, and FailedInvocations counts it",
+        source="https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html",
+        test="tests/unit/test_launcher.py::test_eventbridge_publishes_where_the_policy_of_a_topic_has_no_condition",
+    ),
+    Refusal(
+        id="states.data-limit",
+        rule="Inputs, results and outputs of states have at most 256 KiB.",
+        answer="`States.DataLimitExceeded`, which `States.ALL` does not catch",
+        source="https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html",
+        test="tests/unit/test_distributed_map.py::test_more_than_a_state_holds_fails_it_and_no_states_all_catches_that",
+    ),
+    Refusal(
+        id="states.timeout",
+        rule="A machine ends when its `TimeoutSeconds` have passed, a task when its heartbeat stays away.",
+        answer="`States.Timeout`, `States.HeartbeatTimeout`",
+        source="https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html",
+        kinder="Machines run as long as they run, since ministack ignores both.",
+    ),
+)  # fmt: skip
+"""Every rule, sorted by its id."""
+
+
+def section(refusals: Sequence[Refusal] = REFUSALS) -> str:
+    """Return the tables of `docs/local.md`."""
+    played = [row for row in refusals if row.test]
+    kinder = [row for row in refusals if row.kinder]
+    lines = ["The laptop answers as AWS does where one of these rules is broken:", ""]
+    lines += ["| rule | AWS answers | source |", "|---|---|---|"]
+    lines += [f"| {row.rule} | {row.answer} | {_source(row)} |" for row in played]
+    lines += ["", "With these it is kinder than AWS, wholly or in part:", ""]
+    lines += ["| rule | AWS answers | the laptop | source |", "|---|---|---|---|"]
+    lines += [f"| {row.rule} | {row.answer} | {row.kinder} | {_source(row)} |" for row in kinder]
+    return f"{BEGIN}\n{chr(10).join(lines)}\n\n{END}"
+
+
+def _source(row: Refusal) -> str:
+    return f"[AWS]({row.source})" if row.source.startswith("https://docs.aws.") else row.source
+
+
+def write(page: Path = PAGE) -> None:
+    """Write the tables into the page, between their marks."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(before + section() + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

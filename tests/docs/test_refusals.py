@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of what AWS refuses: each rule has a source, is played by a test that exists, and stands in its page."""
+
+import ast
+import re
+
+import botocore.session
+import pytest
+
+from local.cloud.refusals import REFUSALS, Refusal, section
+from tests.app.matrix.cases import CASES
+from tests.docs.pages import ROOT, read
+
+MODELS = botocore.session.get_session()
+
+
+@pytest.mark.parametrize("row", REFUSALS, ids=lambda row: row.id)
+def test_a_rule_has_a_source_and_a_test_that_plays_it(row: Refusal) -> None:
+    assert row.test or row.kinder, "it is neither played nor admitted"
+    assert not re.search(r"[|\n]", row.rule + row.answer + row.source + row.kinder)
+    if named := re.fullmatch(r"botocore: ([\w-]+)\.(\w+)", row.source):
+        model = MODELS.get_service_model(named[1])
+        assert named[2] in {*model.shape_names, *model.operation_names}
+    else:
+        assert row.source.startswith("https://")
+    if row.test:
+        path, _, test = row.test.partition("::")
+        name, _, case = test.removesuffix("]").partition("[")
+        functions = [node.name for node in ast.parse(read(path)).body if isinstance(node, ast.FunctionDef)]
+        assert name in functions, f"{path} has no such test"
+        assert not case or case in {case.name for case in CASES} or f'"{case}"' in read(path)
+
+
+def test_rules_are_sorted_and_named_once() -> None:
+    ids = [row.id for row in REFUSALS]
+    assert ids == sorted(set(ids))
+    assert all(re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+", name) for name in ids)
+
+
+def test_the_page_has_the_table() -> None:
+    assert section() in read(ROOT / "docs/local.md"), "write it: .venv/bin/python -m local.cloud.refusals"
