@@ -24,6 +24,8 @@ Perform = Callable[[str, Json], Json]
 MODELS: Mapping[str, OperationModel] = {name: each for service in load_services() for name, each in service.items()}
 """All 79 operations, by name."""
 BUCKET = "journey"
+ITEM = '{"price": 9.5, "categoryL1": "books"}'
+"""Properties of an item that has all that its schema wants."""
 _SETTLED = {"ACTIVE", "COMPLETED", "INACTIVE", "CREATE FAILED", "FAILED", ""}
 _NEW_ITEMS = {"name": "COLOUR", "type": ["null", "string"], "categorical": True}
 
@@ -119,7 +121,7 @@ def _data() -> Iterator[Call]:
     yield from _seen("Filter", "filter")
     event = {"eventType": "View", "itemId": "i3", "sentAt": 1_700_000_000}
     yield _call("PutEvents", trackingId="$tracking", userId="u1", sessionId="s1", eventList=[event])
-    yield _call("PutItems", datasetArn="$items", items=[{"itemId": "i3", "properties": '{"price": 9.5}'}])
+    yield _call("PutItems", datasetArn="$items", items=[{"itemId": "i3", "properties": ITEM}])
     yield _call("PutUsers", datasetArn="$users", users=[{"userId": "u1", "properties": '{"ageGroup": "old"}'}])
     yield _call("PutActions", datasetArn="$actions", actions=[{"actionId": "a1", "properties": '{"value": 3}'}])
     yield _call("DescribeDataset", "dataset.trackingId=tracking-actions", datasetArn="$taken")

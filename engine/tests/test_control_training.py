@@ -60,6 +60,36 @@ def test_configuration_must_fit_the_recipe(aws: Aws, recipe: str, options: dict[
         aws.solution(aws.group(), recipe, **options)
 
 
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"excludedDatasetColumns": {"Interactions": ["NOPE"]}}, "has no column NOPE"),
+        ({"excludedDatasetColumns": {"INTERACTIONS": ["DEVICE", "EVENT_TYPE"]}}, "EVENT_TYPE of INTERACTIONS cannot"),
+        ({"excludedDatasetColumns": {"ITEMS": ["ITEM_ID"]}}, "ITEM_ID of ITEMS cannot be excluded"),
+        ({"excludedDatasetColumns": {"ITEMS": ["ITEM_ID", "PRICE", "CATEGORY_L1"]}}, "ITEM_ID of ITEMS cannot"),
+        ({"excludedDatasetColumns": {"FOO": ["PRICE"]}}, "dataset FOO: it is Interactions, Items or Users"),
+        ({"excludedDatasetColumns": {"USERS": ["AGE_GROUP"]}}, "USERS, which the dataset group doesn't have"),
+        ({"excludedDatasetColumns": {"ITEMS": ["PRICE"], "items": ["CATEGORY_L1"]}}, "ITEMS more than once"),
+        ({"includedDatasetColumns": {"ITEMS": []}}, "includes no column of ITEMS"),
+        ({"includedDatasetColumns": {"ITEMS": ["COLOUR"]}}, "has no column COLOUR"),
+        (
+            {"includedDatasetColumns": {"ITEMS": ["PRICE"]}, "excludedDatasetColumns": {"ITEMS": ["PRICE"]}},
+            "excludedDatasetColumns or includedDatasetColumns, not both",
+        ),
+    ],
+)
+def test_training_columns_must_be_there_and_leave_what_every_training_needs(
+    aws: Aws, columns: dict[str, Any], reason: str
+) -> None:
+    group = aws.group()
+    for kind in ("Interactions", "Items"):
+        aws.dataset(group, kind)
+    with pytest.raises(aws.control.exceptions.InvalidInputException, match=reason):
+        aws.solution(group, solutionConfig={"trainingDataConfig": columns})
+    fine: Any = {"includedDatasetColumns": {"Items": ["PRICE"]}}
+    assert aws.solution(group, solutionConfig={"trainingDataConfig": fine})
+
+
 def test_recipe_must_exist_and_be_named(aws: Aws) -> None:
     group = aws.group()
     with pytest.raises(aws.control.exceptions.ResourceNotFoundException):

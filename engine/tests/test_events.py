@@ -160,6 +160,8 @@ def test_what_an_import_would_refuse_is_refused_of_a_record_as_well(shop: Shop, 
         (f"i{mark}1", {"price": 1}, "itemId must not contain line breaks"),
         ("i1", {"categoryL1": f"a{mark}b"}, "property categoryL1 must not contain line breaks"),
         ("i1", {"categoryL1": "x" * 1001}, "more than 1000 characters for property categoryL1"),
+        ("i1", {"categoryL1": "books"}, "Property price does not allow null"),
+        ("i1", {"price": 1, "categoryL1": None}, "Property categoryL1 does not allow null"),
     ]
     for key, properties, told in items:
         with pytest.raises(invalid, match=told):
@@ -168,6 +170,8 @@ def test_what_an_import_would_refuse_is_refused_of_a_record_as_well(shop: Shop, 
             )
     with pytest.raises(invalid, match="userId must not contain line breaks"):
         shop.aws.events.put_users(datasetArn=datasets + "/USERS", users=[{"userId": f"u{mark}", "properties": "{}"}])
+    with pytest.raises(invalid, match="Property ageGroup does not allow null"):
+        shop.aws.events.put_users(datasetArn=datasets + "/USERS", users=[{"userId": "u1"}])
     assert "itemId must not contain line breaks" in refused(shop, item=f"i{mark}")
     assert "userId must not contain line breaks" in refused(shop, item="i1", user=f"u{mark}")
     assert "eventId must not contain line breaks" in refused(shop, item="i1", eventId=f"e{mark}")

@@ -191,7 +191,9 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_deleted(shop: Shop) 
     aws, users = shop.aws, dataset_of(shop, "USERS")
     gone, left = zip(*TWINS, strict=True)
     for start, batch in enumerate((gone, left)):
-        aws.events.put_users(datasetArn=users, users=[{"userId": user, "properties": '{"age": "x"}'} for user in batch])
+        aws.events.put_users(
+            datasetArn=users, users=[{"userId": user, "properties": '{"ageGroup": "x"}'} for user in batch]
+        )
         for number, user in enumerate(batch):
             shop.click("i30", user=user, session=f"twin-{start}-{number}")
     folder = aws.engine.s3_root / "gone/twins"

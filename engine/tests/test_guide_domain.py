@@ -131,7 +131,8 @@ def test_next_best_action(engine: Engine, region: str, name: str) -> None:
         campaign = settled(door, "Campaign", tutorial.made("CreateCampaign", name="a", solutionVersionArn=version))
         answer = door.call("GetActionRecommendations", campaignArn=campaign, userId="u1", numResults=2)
         assert [set(each) for each in answer["actionList"]] == [{"actionId", "score"}] * 2
-        new = {"actionId": "new", "properties": json.dumps({"value": 10, "membershipLevel": "premium"})}
+        values = {"value": 10, "membershipLevel": "premium", "creationTimestamp": START}
+        new = {"actionId": "new", "properties": json.dumps(values)}
         door.call("PutActions", datasetArn=tutorial.datasets["Actions"], actions=[new])
         described = door.call("DescribeDataset", datasetArn=tutorial.datasets["Action_Interactions"])["dataset"]
         took = {"userId": "u1", "sessionId": "s", "timestamp": START + 10**6, "eventType": "TAKEN", "actionId": "a1"}

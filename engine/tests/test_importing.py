@@ -4,6 +4,9 @@
 import csv
 import gzip
 import io
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalize_local.data.importing import import_files
 from personalize_local.data.schemas import Field, Schema
-from personalize_local.wire.errors import ImportRefused
+from personalize_local.operations import properties
+from personalize_local.wire.errors import ImportRefused, InvalidInput
 
 from engine.tests.planted import INTERACTIONS, USERS, csv_file, cycle_rows
 
@@ -35,6 +39,30 @@ TEXT = st.text(
 CELL = TEXT.map(lambda text: text.replace("|", ",") + '"a, b"') | TEXT
 
 
+GIVEN: dict[str, object] = {
+    "COLOUR": "red",
+    "STOCK": 3,
+    "PRICE": 1.5,
+    "SOLD": True,
+    "TEXT": "green tea",
+    "CREATION_TIMESTAMP": 1_600_000_000,
+}
+WHOLE = Schema(
+    "ITEMS",
+    (*(replace(field, nullable=field.name == "STOCK") for field in NOTES.fields), Field("CREATION_TIMESTAMP", "long")),
+)
+"""A schema that wants a value of every column but STOCK."""
+NUMBERS: list[object] = [0, -7, 1.5, 1_600_000_000_000, 2**62, 2**63, "12", "1.5", "x", "", None]
+CHANGES: dict[str, list[object]] = {
+    "COLOUR": ["red", "x" * 1000, "x" * 1001, "", None, "a\u2028b"],
+    "STOCK": NUMBERS,
+    "PRICE": NUMBERS,
+    "SOLD": [False, "", None],
+    "TEXT": ["x" * 20_001, "", None],
+    "CREATION_TIMESTAMP": NUMBERS,
+}
+
+
 def refusal(tmp_path: Path, content: str | bytes, schema: Schema = NOTES, name: str = "drop.csv") -> str:
     path = tmp_path / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -49,6 +77,34 @@ def read(tmp_path: Path, content: str | bytes, name: str = "drop.csv") -> list[d
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     import_files([path], NOTES, tmp_path / "out.parquet")
     return pl.read_parquet(tmp_path / "out.parquet").to_dicts()
+
+
+def test_a_record_is_refused_where_a_file_of_it_is(tmp_path: Path) -> None:
+    refusals = {True: 0, False: 0}
+    for name, value in ((name, value) for name, values in CHANGES.items() for value in values):
+        record = GIVEN | {name: value}
+        by_file = refuses(partial(import_files, [item_file(tmp_path, record)], WHOLE, tmp_path / "out"))
+        named = {properties.camel_case(column): cell for column, cell in record.items()}
+        assert refuses(partial(properties.record, named, WHOLE, "ITEM_ID")) == by_file, (name, value)
+        refusals[by_file] += 1
+    assert min(refusals.values()) > 10
+
+
+def item_file(folder: Path, record: Mapping[str, object]) -> Path:
+    """A file of one item with these values."""
+    cells = {name: str(value).lower() if isinstance(value, bool) else value for name, value in record.items()}
+    path = folder / "drop.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([WHOLE.names, ["i1", *(cells[name] for name in WHOLE.names[1:])]])
+    return path
+
+
+def refuses(act: Callable[[], object]) -> bool:
+    try:
+        act()
+    except (ImportRefused, InvalidInput):
+        return True
+    return False
 
 
 @settings(deadline=None, max_examples=60)

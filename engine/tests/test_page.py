@@ -148,7 +148,9 @@ def test_what_was_streamed_is_counted_also_after_users_were_deleted(aws: Aws, bu
 
     for number in range(3):
         aws.click(tracker, "i1", f"u{number}", eventId=str(number))
-        aws.events.put_users(datasetArn=users, users=[{"userId": f"u{number % 2}"}])
+        aws.events.put_users(
+            datasetArn=users, users=[{"userId": f"u{number % 2}", "properties": '{"ageGroup": "old"}'}]
+        )
         assert streamed() == [number + 1, min(number + 1, 2)]
     write_csv(bucket / "gone.csv", ["USER_ID"], [["u1"]])
     job = aws.control.create_data_deletion_job(

@@ -130,6 +130,9 @@ def test_update_changes_the_configuration_and_trains_where_it_must(boutique: Bou
     assert found["latestRecommenderUpdate"]["recommenderConfig"] == found["recommenderConfig"]
     item = boutique.ask(SOLD, metadataColumns={"ITEMS": ["PRICE"]})[0]
     assert item["metadata"] == {"PRICE": f"{int(item['itemId'][1:]) + 0.5}"}
+    unknown: Any = {"trainingDataConfig": {"excludedDatasetColumns": {"ITEMS": ["NOPE"]}}}
+    with pytest.raises(aws.control.exceptions.InvalidInputException, match="has no column NOPE"):
+        aws.control.update_recommender(recommenderArn=arn, recommenderConfig=unknown)
 
 
 def test_recommenders_are_listed_by_group(boutique: Boutique) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.tests.harness import Aws, EngineProcess, free_port, until
+from engine.tests.harness import Argument, Aws, EngineProcess, free_port, until
 from engine.tests.shop import open_shop
 from engine.tests.shop_data import columns, interactions, write_csv
 
@@ -26,7 +26,8 @@ def test_killed_engine_keeps_resources_models_and_streamed_records(first: Engine
     campaign, seen = shop.campaigns[POPULAR], shop.aws.filter(shop.group, SEEN)
     dataset = shop.group.replace("dataset-group", "dataset") + "/ITEMS"
     shop.click("i1", user="somebody")
-    shop.aws.events.put_items(datasetArn=dataset, items=[{"itemId": "i2", "properties": '{"price": 99.5}'}])
+    put: Argument = {"itemId": "i2", "properties": '{"price": 99.5, "categoryL1": "books"}'}
+    shop.aws.events.put_items(datasetArn=dataset, items=[put])
     before = shop.aws.recommended(campaign, userId="somebody", numResults=40, filterArn=seen)
     first.end(signal.SIGKILL)
     with EngineProcess(tmp_path) as second:

@@ -14,12 +14,10 @@ from pathlib import Path
 
 from personalize_local.data import csv_dialect
 from personalize_local.data.frames import pl
-from personalize_local.data.schemas import LINE_BREAK, TEXT_LENGTH, Field, Schema, longest
+from personalize_local.data.schemas import LINE_BREAK, NOT_SECONDS, TEXT_LENGTH, Field, Schema, longest
 from personalize_local.wire.errors import ImportRefused
 
 EVENT_TYPES_AND_METADATA = 10
-NOT_SECONDS = 10**11
-"""Seconds reach this in the year 5138; milliseconds of today are above it."""
 RESERVED = frozenset(
     {
         "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "IMPRESSION", "RECOMMENDATION_ID",

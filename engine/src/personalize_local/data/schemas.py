@@ -80,6 +80,8 @@ class Schema:
 ID_LENGTH = 256
 VALUE_LENGTH = 1000
 TEXT_LENGTH = 20_000
+NOT_SECONDS = 10**11
+"""Seconds reach this in the year 5138; milliseconds of today are above it."""
 LINE_BREAK = "\r\n|[\n\v\f\r\x85\u2028\u2029]"
 """What a record must not contain, since it is on a single line: AWS's guide names no kinds, so every one of Unicode."""
 _IDS = frozenset({"USER_ID", "ITEM_ID", "ACTION_ID"})

@@ -169,4 +169,4 @@ def _record(key: str, record: Json, noun: str, schema: Schema) -> PutRecord:
     properties.on_one_line(f"{noun}Id", key)
     found = properties.read(record.get("properties"))
     properties.refuse(found, frozenset({f"{noun}id"}))
-    return PutRecord(key, properties.columns(found, schema))
+    return PutRecord(key, properties.record(found, schema, f"{noun.upper()}_ID"))

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `properties` of events, users and items: a string of JSON whose keys are the schema's columns in camelCase."""
 
+import math
 import re
 from collections.abc import Collection
 
-from personalize_local.data.schemas import LINE_BREAK, TEXT_LENGTH, Field, Schema, longest
+from personalize_local.data.schemas import LINE_BREAK, NOT_SECONDS, TEXT_LENGTH, Field, Schema, longest
 from personalize_local.wire.errors import InvalidInput
 from personalize_local.wire.protocol import Json, load_json
 
@@ -36,6 +37,17 @@ def columns(found: Json, schema: Schema) -> dict[str, str | float | None]:
     return {fields[key].name: _cell(fields[key], value, items=items) for key, value in found.items() if key in fields}
 
 
+def record(found: Json, schema: Schema, key: str) -> dict[str, str | float | None]:
+    """Return the columns of a whole record beside its `key`. Raises InvalidInput for what an import refuses."""
+    values = columns(found, schema)
+    for field in schema.fields:
+        if field.name != key and not field.nullable and values.get(field.name) is None:
+            raise InvalidInput(
+                f"Property {camel_case(field.name)} does not allow null: the record has no value for it."
+            )
+    return values
+
+
 def on_one_line(member: str, value: str | None) -> None:
     """Refuse line breaks in an id: files with one record a line could not name it. Raises InvalidInput."""
     if value is not None and _BREAK.search(value):
@@ -49,7 +61,7 @@ def camel_case(column: str) -> str:
 
 
 def _cell(field: Field, value: object, *, items: bool) -> str | float | None:
-    if value is None:
+    if value is None or value == "":  # an empty cell of a file is null too
         return None
     if field.type == "string":
         return _text(field, value, items=items) if isinstance(value, str) else _refuse(field, value)
@@ -61,11 +73,14 @@ def _cell(field: Field, value: object, *, items: bool) -> str | float | None:
         number = None
     if number is None:
         return _refuse(field, value)
-    if not abs(number) < 2**63:
-        raise InvalidInput(
-            f"Value of property {camel_case(field.name)} is too large for a number of type {field.type}."
-        )
-    return int(number) if field.type in {"int", "long"} else number
+    name, whole = camel_case(field.name), field.type in {"int", "long"}
+    if not (abs(number) < 2**63 if whole else math.isfinite(number)):
+        raise InvalidInput(f"Value of property {name} is too large for a number of type {field.type}.")
+    if whole and number != int(number):
+        raise InvalidInput(f"Value of property {name} must be a whole number: its type is {field.type}.")
+    if whole and field.name.endswith("TIMESTAMP") and number >= NOT_SECONDS:
+        raise InvalidInput(f"Value of property {name} must be Unix epoch seconds: it looks like milliseconds.")
+    return int(number) if whole else number
 
 
 def _text(field: Field, value: str, *, items: bool) -> str:

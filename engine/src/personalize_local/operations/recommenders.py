@@ -8,7 +8,7 @@ from personalize_local.operations.common import deletes, describes, limit, tags_
 from personalize_local.operations.datasets import datasets_of
 from personalize_local.operations.model_updates import training_marks
 from personalize_local.operations.recipes import check_parameters, recipe_of
-from personalize_local.operations.solution_configs import excluded_columns
+from personalize_local.operations.solution_configs import check_training_data, excluded_columns
 from personalize_local.operations.solution_versions import train
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
@@ -23,6 +23,7 @@ def create_recommender(engine: Engine, call: Call, request: Json) -> Json:
     _check_use_case(spec, group)
     config = request.get("recommenderConfig", {})
     check_parameters(config, "itemExplorationConfig", spec.exploration, spec.name)
+    check_training_data(engine, group.arn, spec, config)
     engine.usable(group)
     needed = {"INTERACTIONS"} | ({"ITEMS"} if spec.needs_items else set())
     if missing := needed - datasets_of(engine, group.arn).keys():
@@ -52,6 +53,7 @@ def update_recommender(engine: Engine, call: Call, request: Json) -> Json:
     recommender = _in_status(engine, request, kinds.ACTIVE)
     spec, present = recipe_of(recommender.body["recipeArn"]), recommender.body["recommenderConfig"]
     check_parameters(request["recommenderConfig"], "itemExplorationConfig", spec.exploration, spec.name)
+    check_training_data(engine, recommender.group, spec, request["recommenderConfig"])
     config = present | request["recommenderConfig"]
     retrain = config.get("trainingDataConfig") != present.get("trainingDataConfig")
     return engine.lifecycle.update(recommender, {"recommenderConfig": config, "retrain": retrain}, call.now)

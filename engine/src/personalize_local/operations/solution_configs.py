@@ -3,7 +3,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
+from personalize_local.data.schemas import Schema
 from personalize_local.engine import Engine, Json, Resource
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.operations.hyperparameters import candidates, search_of
@@ -12,6 +14,10 @@ from personalize_local.recipes.config import EventParameters, Objective, Trainin
 from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput
+
+_ALWAYS_TRAINED: Final = frozenset({"USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"})
+"""Columns that no configuration can exclude; an `includedDatasetColumns` need not name them."""
+_NEVER_TRAINED: Final = "IMPRESSION"
 
 
 def check_config(spec: RecipeSpec, config: Json, *, automatic: bool) -> None:
@@ -57,6 +63,51 @@ def check_objective(engine: Engine, group: str, spec: RecipeSpec, config: Json) 
     if not column.numeric or column.nullable:
         kind = f"{column.type}{' or null' if column.nullable else ''}"
         raise InvalidInput(f"itemAttribute {name} is {kind} in the schema: it must be numeric, and never null.")
+
+
+def check_training_data(engine: Engine, group: str, spec: RecipeSpec, config: Json) -> None:
+    """Check a `trainingDataConfig` against a recipe and the schemas of a dataset group.
+
+    The rules are those of the guide's "Configuring columns used when training". Raises InvalidInput.
+    """
+    chosen = config.get("trainingDataConfig", {})
+    if not any(chosen.values()):
+        return
+    if spec.recipe_type == "PERSONALIZED_ACTIONS":
+        raise InvalidInput(f"{spec.name} takes no trainingDataConfig: it is for items and segments of users.")
+    if all(chosen.get(member) for member in ("excludedDatasetColumns", "includedDatasetColumns")):
+        raise InvalidInput("trainingDataConfig has excludedDatasetColumns or includedDatasetColumns, not both.")
+    schemas = schemas_of(engine, group)
+    for member, datasets in chosen.items():
+        kinds_named = [name.upper() for name in datasets]
+        for name, columns in datasets.items():
+            kind = name.upper()
+            if kind not in {"INTERACTIONS", "ITEMS", "USERS"}:
+                raise InvalidInput(f"{member} names dataset {name}: it is Interactions, Items or Users.")
+            if kinds_named.count(kind) > 1:
+                raise InvalidInput(f"{member} names dataset {kind} more than once.")
+            if kind not in schemas:
+                raise InvalidInput(f"{member} names dataset {name}, which the dataset group doesn't have.")
+            if unknown := [column for column in columns if column not in schemas[kind].names]:
+                raise InvalidInput(f"{member}: the {name} dataset has no column {unknown[0]}.")
+            if member == "includedDatasetColumns":
+                _check_included(name, columns)
+            else:
+                _check_excluded(spec, name, schemas[kind], columns)
+
+
+def _check_included(dataset: str, columns: Sequence[str]) -> None:
+    if not columns:
+        raise InvalidInput(f"includedDatasetColumns includes no column of {dataset}: name at least one.")
+    if _NEVER_TRAINED in columns:
+        raise InvalidInput(f"{_NEVER_TRAINED} cannot be included in training.")
+
+
+def _check_excluded(spec: RecipeSpec, dataset: str, schema: Schema, columns: Sequence[str]) -> None:
+    texts = {field.name for field in schema.fields if field.textual or field.item_name}
+    needed = _ALWAYS_TRAINED | (texts if spec.family == "semantic" else frozenset())
+    if refused := [column for column in columns if column in needed]:
+        raise InvalidInput(f"Column {refused[0]} of {dataset} cannot be excluded from training with {spec.name}.")
 
 
 def training_config(engine: Engine, version: Resource) -> TrainingConfig:

@@ -8,7 +8,7 @@ from personalize_local.engine import Call, Engine, Json, Resource, operation, re
 from personalize_local.operations.common import deletes, describes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.operations.hyperparameters import candidates, search_of
-from personalize_local.operations.solution_configs import check_config, check_objective
+from personalize_local.operations.solution_configs import check_config, check_objective, check_training_data
 from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput
@@ -29,6 +29,7 @@ def create_solution(engine: Engine, call: Call, request: Json) -> Json:
         _check_recipe(spec, request)
         check_config(spec, config, automatic=automatic)
         check_objective(engine, group.arn, spec, config)
+        check_training_data(engine, group.arn, spec, config)
     tuned = search_of(specs, request) is not None
     engine.usable(group)
     tags = tags_of(request)
