@@ -637,7 +637,7 @@ def test_returns_are_events_of_their_own_type_and_no_bestsellers(named: str, dro
     drop("drops/demo/settings.yaml", f"returns: {{column: {named}}}")
     event = drop(HISTORY, sales(back=60).replace("i49,", "i0,"))
     notes = str(handler(event, None)["notes"])
-    assert "60 rows with QUANTITY below 0 became events of the type Return" in notes
+    assert "60 rows became events of the type Return, as the setting returns says: QUANTITY below 0" in notes
     assert "say so" not in notes
     lines = copied(bucket, event, "interactions")
     assert {line.split(",")[3] for line in lines[-60:]} == {"Return"}

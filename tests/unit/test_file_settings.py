@@ -88,8 +88,7 @@ def test_a_section_overrules_what_holds_for_all_kinds() -> None:
         ("PRICE", "2"),
         ("CATEGORY_L1", "all"),
     ]
-    returns = arranged("interactions", "key,item_id,timestamp,b", text).returns
-    assert returns is not None
+    (returns,) = arranged("interactions", "key,item_id,timestamp,b", text).returns
     assert (returns.name, returns.source, returns.below) == ("B", 3, 1)
 
 
@@ -104,8 +103,7 @@ def test_a_star_ignores_all_that_nobody_knows_and_returns_read_what_is_ignored()
     text = "interactions: {columns: {sku: ITEM_ID}, ignore: ['*'], returns: {column: Stück}}"
     layout = arranged("interactions", "user_id,sku,timestamp,Stück,Event Value,memo", text)
     assert layout.names() == ("USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE")
-    assert layout.returns is not None
-    assert layout.returns.source == 3
+    assert [rule.source for rule in layout.returns] == [3]
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
         f"({each.range.below_zero / findings.accepted:.2%}), which are imported like all others: if they are returns, "
         f"say so in the settings with returns: {{column: {each.column.name}, below: 0}}"
         for each in findings.columns
-        if expected.kind == "interactions" and chosen is None and each.range and each.range.below_zero
+        if expected.kind == "interactions" and not chosen and each.range and each.range.below_zero
     ]
     placeholders = [
         f"{column} is {word if word.strip() else 'a space'} in {rows:,} rows ({rows / findings.accepted:.2%}), which "

@@ -20,6 +20,7 @@ _NUMBER = re.compile(r"[-+]?[0-9][0-9.,:/ -]*")
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "upright bars"}
 _SHOWN = 12
 """Columns named in a message."""
+_PLAIN = FileSettings()
 _MARKS: Mapping[DataKind, tuple[str, ...]] = {
     "interactions": ("USER_ID", "ITEM_ID", "TIMESTAMP"),
     "users": ("USER_ID",),
@@ -45,13 +46,44 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class ReturnRule:
-    """The condition that makes a row a return: a number of the drop's column `source` below a limit."""
+    """The condition that makes a row a return, by the drop's column `source`."""
 
     name: str
     source: int
     below: float
-    form: FileSettings | None = None
-    """The form of its numbers, where it is the shop's own."""
+    """The number in the column is below this, where neither `of` nor `words` is given."""
+    of: tuple[str, int] | None = None
+    """The name and the index of another column: the number is above 0, and not below the one there."""
+    words: "Words | None" = None
+    """The cell is one of these."""
+    form: FileSettings = _PLAIN
+    """The form of its numbers."""
+
+    def told(self) -> str:
+        """Return the condition on its number in words."""
+        return f"{self.name} {f'not below {self.of[0]}' if self.of else f'below {self.below:g}'}"
+
+    def numbers(self) -> tuple[tuple[str, int], ...]:
+        """Return the names and the indices of the columns that must have numbers."""
+        return () if self.words is not None else ((self.name, self.source), *([self.of] if self.of else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Values of a column, in any case, with or without spaces around them."""
+
+    exact: tuple[str, ...]
+    """The empty text stands for empty cells."""
+    patterns: tuple[tuple[str, str], ...] = ()
+    """Those with a `*`, which stands for any characters of a cell that is not empty, each as a regular expression."""
+
+    @classmethod
+    def of(cls, values: Iterable[str | float]) -> "Words":
+        words = [str(value).strip().lower() for value in values]
+        patterns = [(word, re.escape(word).replace(r"\*", ".*")) for word in words if "*" in word]
+        return cls(
+            tuple(word for word in words if "*" not in word), tuple((word, f"(?s)^{rule}$") for word, rule in patterns)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +92,17 @@ class SkipRule:
 
     name: str
     source: int
-    values: tuple[str, ...]
-    """In any case, with or without spaces around them."""
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
+class FillRule:
+    """Columns of the drop whose empty cells take the value above, within rows of one order."""
+
+    columns: tuple[tuple[str, int], ...]
+    """Their names and indices."""
+    by: int
+    """The index of the column that names the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +114,13 @@ class Layout:
     notes: tuple[str, ...]
     added: tuple[str, ...] = ()
     """Columns added to the dataset by a change of its schema."""
-    returns: ReturnRule | None = None
+    returns: tuple[ReturnRule, ...] = ()
     skips: tuple[SkipRule, ...] = ()
+    fill: FillRule | None = None
     event_types: Mapping[str, str] = field(default_factory=dict)
     """The event types of the drop that have other names in the import."""
+    judged: tuple[Slot, ...] = ()
+    """The columns that are checked beside those of the import, since the numbers in them tell returns."""
 
     def names(self) -> tuple[str, ...]:
         return tuple(slot.name for slot in self.slots)
@@ -118,10 +162,15 @@ def arrange(
         lacking = "".join(f"; {each}" for each in _unmet(settings, kind, header, missing))
         raise Rejected(resource, f"{_missing(missing, settings)}{lacking}; the file has {_listed(header)}")
     names = [*required, *(name for name in sources if name not in required)]
-    returns = _return_rule(resource, kind, header, settings)
-    skips = _skip_rules(resource, header, files)
+    finder = _Finder(resource, header, files)
+    returns = _return_rules(finder, settings) if kind == "interactions" else ()
+    skips, fill = _skip_rules(finder), _fill_rule(finder)
     dispensable = _dispensable(kind, domain, names, existing)
-    told = {rule.name for rule in (returns, *skips) if rule}
+    told = (
+        {rule.name for rule in returns}
+        | {rule.name for rule in skips}
+        | {name for name, _ in (fill.columns if fill else ())}
+    )
     names = [name for name in names if name not in told or name not in dispensable]
     schema.check_limits(resource, kind, domain, names)
     added: tuple[str, ...] = ()
@@ -151,7 +200,17 @@ def arrange(
     ]:
         notes.append(f"left out, as the settings say: {_listed(left_out)}")
     types = settings.interactions.event_types if own_form and settings.interactions else {}
-    return Layout(kind, slots, tuple(notes), added, returns, skips, types if kind == "interactions" else {})
+    return Layout(
+        kind,
+        slots,
+        tuple(notes),
+        added,
+        returns,
+        skips,
+        fill,
+        types if kind == "interactions" else {},
+        _judged(returns),
+    )
 
 
 def _has_form(name: str, columns: Iterable[str], files: FileSettings) -> bool:
@@ -160,50 +219,63 @@ def _has_form(name: str, columns: Iterable[str], files: FileSettings) -> bool:
     return files.rewrites_times if time else files.rewrites_numbers
 
 
-def _return_rule(resource: str, kind: DataKind, header: Sequence[str], settings: ShopSettings) -> ReturnRule | None:
-    """Return the condition that makes a row a return, if the shop has one.
+class _Finder:
+    """Finds the columns of a file that its settings name to tell rows apart; none in copies of events, made here."""
 
-    Raises:
-        Rejected: the file lacks the column, so its returns would count as purchases.
-    """
-    chosen = settings.recognised_returns
-    if kind != "interactions" or chosen is None or event_copies.MARK in map(canonical, header):
-        return None
-    files = settings.file_settings(kind)
-    found = _named(header, files, chosen.column)
-    if found is None:
-        lack = f"the settings recognise returns by the column {chosen.column}, which the file lacks"
-        raise Rejected(resource, f"{lack}: it has {_listed(header)}. Add the column, or change returns in the settings")
-    return ReturnRule(*found, chosen.below, files if files.rewrites_numbers else None)
+    def __init__(self, resource: str, header: Sequence[str], files: FileSettings) -> None:
+        self._resource = resource
+        self._header = header
+        self.files = files
+        self.is_copy = event_copies.MARK in map(canonical, header)
+
+    def column(self, setting: str, use: str, column: str) -> tuple[str, int]:
+        """Return the name in the import, and the index, of a column under the shop's name or Personalize's.
+
+        Raises:
+            Rejected: the file lacks it, so rows would be imported as what they are not.
+        """
+        mapping, wanted = _mapping(self.files), canonical(column)
+        mapped = mapping.get(wanted, wanted).replace("_", "")
+        for index, theirs in enumerate(self._header):
+            name = mapping.get(canonical(theirs), canonical(theirs))
+            if name.replace("_", "") == mapped:
+                return name, index
+        lack = f"the settings {use} by the column {column}, which the file lacks: it has {_listed(self._header)}"
+        raise Rejected(self._resource, f"{lack}. Add the column, or change {setting} in the settings")
 
 
-def _skip_rules(resource: str, header: Sequence[str], files: FileSettings) -> tuple[SkipRule, ...]:
-    """Return the conditions that leave rows out; none for copies of events, which are written here.
-
-    Raises:
-        Rejected: the file lacks a column, so rows would be imported that are not meant to be.
-    """
+def _return_rules(finder: _Finder, settings: ShopSettings) -> tuple[ReturnRule, ...]:
+    """Return the conditions that make a row a return."""
     rules = []
-    for column, values in files.skip.items() if event_copies.MARK not in map(canonical, header) else ():
-        found = _named(header, files, column)
-        if found is None:
-            lack = f"the settings leave rows out by the column {column}, which the file lacks"
-            raise Rejected(
-                resource, f"{lack}: it has {_listed(header)}. Add the column, or change skip in the settings"
-            )
-        rules.append(SkipRule(*found, tuple(str(value) for value in values)))
+    for chosen in settings.recognised_returns if not finder.is_copy else ():
+        name, index = finder.column("returns", "recognise returns", chosen.column)
+        of = finder.column("returns", "recognise returns", chosen.of) if chosen.of is not None else None
+        words = Words.of(chosen.values) if chosen.values else None
+        rules.append(ReturnRule(name, index, chosen.below, of, words, finder.files))
     return tuple(rules)
 
 
-def _named(header: Sequence[str], files: FileSettings, column: str) -> tuple[str, int] | None:
-    """Return the name in the import, and the index, of a column under the shop's name or Personalize's."""
-    mapping, wanted = _mapping(files), canonical(column)
-    mapped = mapping.get(wanted, wanted).replace("_", "")
-    for index, theirs in enumerate(header):
-        name = mapping.get(canonical(theirs), canonical(theirs))
-        if name.replace("_", "") == mapped:
-            return name, index
-    return None
+def _judged(rules: Sequence[ReturnRule]) -> tuple[Slot, ...]:
+    """Return the columns whose numbers tell returns."""
+    columns = {column: rule.form for rule in rules for column in rule.numbers()}
+    return tuple(Slot(name, index, form=form) for (name, index), form in columns.items())
+
+
+def _skip_rules(finder: _Finder) -> tuple[SkipRule, ...]:
+    """Return the conditions that leave rows out."""
+    return tuple(
+        SkipRule(*finder.column("skip", "leave rows out", column), Words.of(values))
+        for column, values in (finder.files.skip.items() if not finder.is_copy else ())
+    )
+
+
+def _fill_rule(finder: _Finder) -> FillRule | None:
+    """Return which columns have a value in the first row of an order alone."""
+    chosen = finder.files.fill_down
+    if chosen is None or finder.is_copy:
+        return None
+    columns = [finder.column("fill_down", "fill empty cells", column) for column in chosen.columns]
+    return FillRule(tuple(columns), finder.column("fill_down", "fill empty cells", chosen.by)[1])
 
 
 def _dispensable(kind: DataKind, domain: schema.Domain, names: Sequence[str], existing: Schema | None) -> list[str]:

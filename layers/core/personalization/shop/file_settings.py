@@ -6,7 +6,19 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,149}$")]
 TheirName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=150)]
@@ -26,17 +38,6 @@ def _tab(value: object) -> object:
     return "\t" if value == "tab" else value
 
 
-class Returns(BaseModel):
-    """Which interactions are returns: they get the event type Return, whatever type they came with."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    column: TheirName
-    """A column of the file, under the shop's name or Personalize's; it need not be imported."""
-    below: Annotated[float, Field(allow_inf_nan=False)] = 0
-    """A row is a return if its number in the column is below this."""
-
-
 def _no_truth(value: object) -> object:
     if value is None or isinstance(value, bool):
         raise ValueError("must be a text or a number: write words like yes, no, true and null in quotes")
@@ -44,6 +45,59 @@ def _no_truth(value: object) -> object:
 
 
 SkippedValue = Annotated[str | int | float, BeforeValidator(_no_truth)]
+
+
+class Returns(BaseModel):
+    """Which interactions are returns: they get the event type Return, whatever type they came with.
+
+    The number in the column tells it, or with `values` the word there.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: TheirName
+    """A column of the file, under the shop's name or Personalize's; it need not be imported."""
+    below: Annotated[float, Field(allow_inf_nan=False)] = 0
+    """A row is a return if its number in the column is below this."""
+    of: TheirName | None = None
+    """Another column of numbers, such as what was ordered: a row is a return if its number in `column` is above 0 and
+    not below the one there, since all of it came back."""
+    values: tuple[SkippedValue, ...] = ()
+    """A row is a return if its cell in the column is one of these words, as in `skip`."""
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if len(self.model_fields_set & {"below", "of", "values"}) > 1:
+            raise ValueError("below, of and values are three ways to tell a return: leave all but one of them out")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the same as before there was more than one way, where `below` tells."""
+        return {name: value for name, value in write(self).items() if value not in (None, (), [])}
+
+
+def _number_of_conditions(value: object) -> str:
+    return "[several]" if isinstance(value, list | tuple) else "[one]"
+
+
+Recognised = Annotated[
+    Annotated[Returns, Tag("[one]")]
+    | Annotated[tuple[Returns, ...], Field(min_length=1, max_length=8), Tag("[several]")],
+    Discriminator(_number_of_conditions),
+]
+"""One condition, or several, of which any makes a row a return."""
+
+
+class FillDown(BaseModel):
+    """Columns that have a value in the first row of an order alone, as Shopify writes its status."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: Annotated[tuple[TheirName, ...], Field(min_length=1)]
+    """Columns of the file whose empty cells take the value of the row above; they need not be imported."""
+    by: TheirName
+    """The column that names the order: a value goes down to the rows right below it that name the same one."""
 
 
 class FileSettings(BaseModel):
@@ -60,7 +114,9 @@ class FileSettings(BaseModel):
     """Values for missing columns, and for empty cells; they overrule the shop's for all kinds."""
     skip: dict[TheirName, Annotated[tuple[SkippedValue, ...], Field(min_length=1)]] = {}
     """Rows that are left out, by values of a column of the file: the name is the shop's or Personalize's, the case of
-    values does not count, and '' stands for empty cells. The column need not be imported."""
+    values does not count, '' stands for empty cells, and `*` for any characters. The column need not be imported."""
+    fill_down: FillDown | None = None
+    """Columns that have a value in the first row of an order alone; they are filled before `skip` and `returns`."""
     encoding: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,29}$")] | None = None
     """The encoding of text files, such as cp949; without it, it is detected."""
     separator: Annotated[str, BeforeValidator(_tab), StringConstraints(pattern=SEPARATOR)] | None = None
@@ -160,8 +216,8 @@ class FileSettings(BaseModel):
 class InteractionFileSettings(FileSettings):
     """How files of interactions are read."""
 
-    returns: Returns | None = None
-    """Which interactions are returns; without it, the shop's `returns` decide."""
+    returns: Recognised | None = None
+    """Which interactions are returns, by one condition or a list of them; without it, the shop's `returns` decide."""
     event_types: dict[EventType, EventType] = {}
     """The shop's event types, such as view_item, and their names here, such as View; others keep their names."""
 

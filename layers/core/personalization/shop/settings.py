@@ -14,7 +14,14 @@ from personalization.shop.batch_settings import Batch
 from personalization.shop.campaign_settings import CampaignSettings, mapping
 from personalization.shop.change_settings import ChangeSettings
 from personalization.shop.diversity_settings import USUAL, Diversity
-from personalization.shop.file_settings import ColumnName, FileSettings, InteractionFileSettings, Returns, merged
+from personalization.shop.file_settings import (
+    ColumnName,
+    FileSettings,
+    InteractionFileSettings,
+    Recognised,
+    Returns,
+    merged,
+)
 from personalization.shop.gate_settings import Gate, Probe
 from personalization.shop.keys import DataKind
 from personalization.shop.placements import Placements
@@ -101,8 +108,8 @@ class ShopSettings(BaseModel):
     """The tolerance for bad rows in a drop."""
     changes: ChangeSettings = ChangeSettings()
     """From which difference on a drop looks wrong beside the last one, and whether it is then refused."""
-    returns: Returns | None = None
-    """Which interactions are returns; none without it."""
+    returns: Recognised | None = None
+    """Which interactions are returns, by one condition or a list of them; none without it."""
     interactions: InteractionFileSettings | None = None
     """How files of interactions are read."""
     users: FileSettings | None = None
@@ -183,9 +190,10 @@ class ShopSettings(BaseModel):
         return {"interactions": self.interactions, "users": self.users, "items": self.items}[kind]
 
     @property
-    def recognised_returns(self) -> Returns | None:
-        """Which interactions are returns: what their section says, or `returns`."""
-        return (self.interactions.returns if self.interactions else None) or self.returns
+    def recognised_returns(self) -> tuple[Returns, ...]:
+        """Which interactions are returns: what their section says, or `returns`; any condition of several."""
+        chosen = (self.interactions.returns if self.interactions else None) or self.returns
+        return (chosen,) if isinstance(chosen, Returns) else chosen or ()
 
     @property
     def personalize_domain(self) -> Literal["ECOMMERCE"] | None:

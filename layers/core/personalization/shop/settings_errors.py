@@ -36,6 +36,8 @@ _KINDS: Mapping[str, str] = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
 }
+_OF_PYDANTIC = {"[key]", "[one]", "[several]"}
+"""Parts of an error's place that no file has: a name rather than its value, or a form of several."""
 _SCALARS = {"str": "a text", "int": "a whole number", "float": "a number"}
 """The type names that pydantic appends to the place of a union's error."""
 
@@ -46,7 +48,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 
 def _explain(problem: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's own shape
-    place = [part for part in problem["loc"] if part != "[key]"]
+    place = [part for part in problem["loc"] if part not in _OF_PYDANTIC]
     path = ".".join(map(str, place)) or "the file"
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden":

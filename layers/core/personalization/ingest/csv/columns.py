@@ -64,11 +64,17 @@ _RULES = (
         "must be a number with the marks that the settings name, not {value}",
         "is no number with the marks that the settings name",
     ),
+    (
+        "unjudged",
+        "must be a number, since the setting returns tells returns by it, not {value}",
+        "is no number, though the setting returns tells returns by it",
+    ),
 )
 CODES = 16
-EMPTY, BYTES, CHARACTERS, MILLISECONDS, TIME, RANGE, WHOLE, NUMBER, BREAK, READINGS, DATED, SKIPPED, UNIT, MARKS = (
-    range(1, len(_RULES) + 1)
-)
+(
+    EMPTY, BYTES, CHARACTERS, MILLISECONDS, TIME, RANGE, WHOLE, NUMBER, BREAK, READINGS, DATED, SKIPPED, UNIT, MARKS,
+    UNJUDGED,
+) = range(1, len(_RULES) + 1)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from personalization.core.line_breaks import BREAK
 from personalization.ingest import findings
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.counts import Counting, Different
-from personalization.ingest.csv.forms import check_zone, convert, plain_numbers
+from personalization.ingest.csv.forms import check_zone, convert
 from personalization.ingest.csv.irregular import LINE
 from personalization.ingest.csv.item_lines import ItemLines
 from personalization.ingest.csv.profiles import Profile
 from personalization.ingest.csv.rejects import Rejects
+from personalization.ingest.csv.row_rules import RowRules
 from personalization.ingest.csv.rows import render, source
 from personalization.ingest.csv.state import State, joined
 from personalization.ingest.csv.tallies import PARTITIONS
@@ -34,6 +35,8 @@ _DISCOURAGED = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
 """Characters that ids should not contain."""
 _CHANGES = {
     "skipped": "{count:,} rows were left out, as the setting skip says: {name}",
+    "carried": "{count:,} empty cells of {name} took the value above in their order, as the setting fill_down says",
+    "hollow": "{count:,} cells of {name}, which fill_down names, stay empty: their order has no value above them",
     "filled": "{count:,} empty cells of {name} were filled in",
     "converted": "{count:,} times of {name} were turned into whole Unix seconds ({zone} where they name no zone)",
     "numbers": "{count:,} numbers of {name} were written with a point before their decimals, and without signs",
@@ -117,7 +120,7 @@ def begin(expected: Expected, header: Sequence[str], scratch: Path, partitions: 
         header,
         layout,
         Profile(layout.slots),
-        Rejects(expected, layout.slots, len(header)),
+        Rejects(expected, (*layout.slots, *layout.judged), len(header)),
         Counting(expected, scratch, partitions),
         ItemLines(scratch) if expected.kind == "items" else None,
     )
@@ -238,16 +241,20 @@ class _Checker:
             long = datasets.described(layout.kind, names)
         # Only the column that describes an item has long texts.
         self._most = {name: None if layout.kind == "interactions" or name == long else TEXT_LENGTH for name in names}
+        self._rules = RowRules(layout) if layout.returns or layout.skips or layout.fill else None
 
     def take(self, rows: Rows) -> tuple[pl.Series, list[bytes | memoryview]]:
         """Check some rows; return the lines of the good ones, and the rows in the form of the import."""
         partial, changes = self._partial, self._profile.changes
-        given, skipped = self._kept(rows.frame)
+        given, skipped, down = rows.frame, None, frozenset[int]()
+        if self._rules is not None:
+            given, skipped = self._rules.kept(self._rules.filled(given, changes), changes)
+            down = self._rules.down
         partial.rejects.take(rows, given)
         changed = changes.total()
-        breaks = rows.breaks or self._broken_default
-        by_name = self._checked(given, changes, breaks=breaks)
-        codes = columns.codes([*by_name.values()])
+        breaks = rows.breaks or self._broken_default or bool(down)
+        by_name, judged = self._checked(given, changes, breaks=breaks)
+        codes = columns.codes([*by_name.values(), *judged])
         for name, verdict in by_name.items():
             if verdict.cut and name in self._profile.types:
                 self._profile.types[name].cut = True
@@ -270,11 +277,12 @@ class _Checker:
             partial.items.take(frame)
         self._warn(frame, rows)
         parts: list[bytes | memoryview]
-        if rows.plain and self._same and changed == changes.total():
+        if rows.plain and self._same and not down and changed == changes.total():
             parts = rows.without(left_out)
         else:
             odd = rows.suspects
-            filled = {slot.name for slot in self._slots if slot.default is not None}
+            # What comes from another row or from the settings may need quotes wherever it goes.
+            filled = {slot.name for slot in self._slots if slot.default is not None or slot.source in down}
             suspects = [
                 name for name in frame.columns if odd is None or name in filled or self._sources.get(name) in odd
             ]
@@ -282,36 +290,23 @@ class _Checker:
         partial.size += sum(map(len, parts))
         return lines, parts
 
-    def _kept(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series | None]:
-        """Return the rows that the shop's settings do not leave out, and the lines of the others."""
-        skipped = None
-        for rule in self._layout.skips:
-            cells, values = (
-                each.str.strip_chars().str.to_lowercase()
-                for each in (frame[source(rule.source)], pl.Series(rule.values, dtype=pl.String))
-            )
-            left_out = cells.is_in(values.implode())
-            for value, rows in cells.filter(left_out).value_counts().iter_rows():
-                self._profile.changes["skipped", f"{rule.name} is {value or 'empty'}"] += rows
-            lines = frame.filter(left_out)[LINE]
-            skipped = lines if skipped is None else pl.concat([skipped, lines])
-            frame = frame.filter(~left_out)
-        return frame, skipped
-
     def _checked(
         self, frame: pl.DataFrame, changes: Counter[tuple[str, str]], *, breaks: bool
-    ) -> dict[str, columns.Verdict]:
-        """Check the columns of the import, and count how their cells are changed."""
+    ) -> tuple[dict[str, columns.Verdict], list[columns.Verdict]]:
+        """Check the columns of the import, and those beside them that tell returns; count how cells are changed."""
         verdicts = {}
+        returned, judged = self._rules.returned(frame, changes) if self._rules else (None, [])
         for slot in self._slots:
             values, broken = self._values(slot, frame, changes)
+            if slot.name == "EVENT_TYPE" and returned is not None and returned.any():
+                values = values.set(returned, RETURN)
             most = self._most[slot.name]
             verdict = columns.check(slot.column, values, self._expected.now, breaks=breaks, most=most).also(broken)
             changes["converted", slot.name] += verdict.converted
             changes["joined", slot.name] += verdict.joined
             changes["cut", slot.name] += verdict.cut
             verdicts[slot.name] = verdict
-        return verdicts
+        return verdicts, judged
 
     def _warn(self, frame: pl.DataFrame, rows: Rows) -> None:
         """Note columns with ids that Personalize advises against.
@@ -344,14 +339,7 @@ class _Checker:
                 empty = cells.str.len_bytes() == 0
                 changes["filled", slot.name] += int(empty.sum())
                 values = values if not empty.any() else values.set(empty, slot.default)
-        returns = self._layout.returns
-        if returns is None or slot.name != "EVENT_TYPE":
-            return values, broken
-        cells = frame[source(returns.source)]
-        numbers = plain_numbers(cells, returns.form) if returns.form else cells.str.strip_chars()
-        back = (numbers.cast(pl.Float64, strict=False) < returns.below).fill_null(value=False)
-        changes["returned", slot.name] += int(back.sum())
-        return values.set(back, RETURN) if back.any() else values, broken
+        return values, broken
 
 
 def _notes(layout: Layout, profile: Profile) -> list[str]:
@@ -369,10 +357,17 @@ def _notes(layout: Layout, profile: Profile) -> list[str]:
         for name in sorted(skips)
         if not any(kind == "skipped" and told.startswith(f"{name} is ") for kind, told in changes)
     ]
-    returns, returned = layout.returns, changes["returned", "EVENT_TYPE"]
-    if returns and returned:
-        below = f"{returns.name} below {returns.below:g}"
-        notes.append(f"{returned:,} rows with {below} became events of the type {RETURN}")
+    returned = {told: rows for (kind, told), rows in changes.items() if kind == "returned" and rows}
+    notes += [
+        f"{rows:,} rows became events of the type {RETURN}, as the setting returns says: {told}"
+        for told, rows in sorted(returned.items())
+    ]
+    words = {rule.name for rule in layout.returns if rule.words is not None}
+    notes += [
+        f"no row became a return by {name}, though the setting returns names some of its values"
+        for name in sorted(words)
+        if not any(told.startswith(f"{name} is ") for told in returned)
+    ]
     return notes + [
         f"{name} has ids with quotes, spaces or special characters: Personalize advises against them"
         for name in sorted(profile.strange)

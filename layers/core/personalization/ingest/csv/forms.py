@@ -16,6 +16,10 @@ _NUMBER = r"^[0-9]+(?:\.[0-9]*)?$"
 _SPACES = r"[\x{00A0}\x{2009}\x{202F}]"
 """Other characters than a space between groups of digits."""
 _APOSTROPHE = "\u2019"
+_MINUS = "[-\u2212\u2013\ufe63\uff0d]"
+"""Signs that programs write for a minus."""
+_TRIANGLE = "[\u25b3\u25b2]"
+"""Those of Japanese and Korean books."""
 _BEFORE_NOON = r"오전|上午|午前"
 _AFTER_NOON = r"오후|下午|午後"
 
@@ -52,7 +56,7 @@ def convert(column: Column | None, values: pl.Series, form: FileSettings) -> Con
     """
     if column is not None and column.name.endswith("TIMESTAMP"):
         return _times(values, form)
-    numbers = plain_numbers(values, form)
+    numbers = plain_numbers(values, form, any_minus=column is not None and column.numeric)
     if column is None or column.type == "string":
         numbers = numbers.fill_null(values)
         return Converted(numbers, changed=int((numbers != values).sum()))
@@ -63,12 +67,19 @@ def convert(column: Column | None, values: pl.Series, form: FileSettings) -> Con
     return Converted(numbers.fill_null(""), broken if broken.max() else None, int((numbers != values).sum()))
 
 
-def plain_numbers(values: pl.Series, form: FileSettings) -> pl.Series:
-    """Return the numbers of a column with a point before their decimals and nothing else; null for other cells."""
+def plain_numbers(values: pl.Series, form: FileSettings, *, any_minus: bool = False) -> pl.Series:
+    """Return the numbers of a column with a point before their decimals and nothing else; null for other cells.
+
+    With `any_minus`, numbers below 0 may also have the minus of typographers, or stand in brackets, as in books.
+    """
     cell, mark, group = pl.col("cell").str.strip_chars(), re.escape(form.decimal or "."), form.thousands
+    if any_minus:
+        cell = _with_usual_minus(cell)
     if form.currency is not None:
         sign = re.escape(form.currency)
         cell = cell.str.replace(rf"^([+-]?)\s*{sign}\s*|\s*{sign}\s*(-?)$", "${1}${2}")
+        if any_minus:
+            cell = _with_usual_minus(cell)
     whole = "[0-9]+"
     if group is not None:
         if group == " ":
@@ -85,6 +96,15 @@ def plain_numbers(values: pl.Series, form: FileSettings) -> pl.Series:
     # SAP writes the sign of a number behind it.
     plain = plain.str.replace(r"^(.*)-$", "-${1}")
     return values.to_frame("cell").select(pl.when(matched).then(plain)).to_series().alias(values.name)
+
+
+def _with_usual_minus(cell: pl.Expr) -> pl.Expr:
+    """Return cells with a hyphen before or behind them for any other sign of a number below 0."""
+    return (
+        cell.str.replace(r"^[(\uff08]\s*([^()\uff08\uff09+-]+?)\s*[)\uff09]$", "-${1}")
+        .str.replace(rf"^(?:{_MINUS}|{_TRIANGLE})\s*", "-")
+        .str.replace(rf"\s*{_MINUS}$", "-")
+    )
 
 
 def _times(values: pl.Series, form: FileSettings) -> Converted:

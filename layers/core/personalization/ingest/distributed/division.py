@@ -57,7 +57,10 @@ class Division:
         every = [part for part in parts.every if part.size]
         found = ((number, self._form(part, expected, parts.columns)) for number, part in enumerate(every))
         forms = {number: form for number, form in found if form is not None}
-        files = [File(part.size, number in forms, self._groups(part)) for number, part in enumerate(every)]
+        whole = _is_read_whole(expected)
+        files = [
+            File(part.size, number in forms, () if whole else self._groups(part)) for number, part in enumerate(every)
+        ]
         tasks = cutting.cut(expected.resource, files, self._size, archives.LARGEST)
         partitions = cutting.partitions(sum(file.weight for file in files))
         work.begin(Context(shop, expected, every, parts.columns, forms, partitions, copies), tasks)
@@ -68,7 +71,7 @@ class Division:
 
     def _form(self, part: SourcePart, expected: Expected, names: Sequence[str]) -> FileForm | None:
         """Return how a file is written that can be read in ranges; None of others, and of those that are one range."""
-        if part.size <= self._size:
+        if part.size <= self._size or _is_read_whole(expected):
             return None
         settings = expected.settings.file_settings(expected.kind)
         first = objects.get_range(self._s3, self._bucket, part.key, 0, objects.CHUNK, part.version_id)
@@ -79,3 +82,8 @@ class Division:
         head = b"".join(text)
         separator = settings.separator or separators.guess(head[:_SAMPLE].decode(errors="replace"))
         return FileForm(Table(expected.resource, [head], form=Form(separator, names=names)).header, separator)
+
+
+def _is_read_whole(expected: Expected) -> bool:
+    """Tell whether one function reads a file from its first row on: where a row may need the one above it."""
+    return expected.settings.file_settings(expected.kind).fill_down is not None

@@ -373,7 +373,7 @@ class _Proposer:
         sample, found = self._sample, dict[str, Any]()
         numeric = [self.targets[name] for name in ("PRICE", "EVENT_VALUE") if name in self.targets]
         quantity, chosen = self._quantity(), self._settings.recognised_returns
-        if quantity is not None and chosen is None:
+        if quantity is not None and not chosen:
             negative = sum(bool(re.match(r"\s*-\S|.*\d-\s*$", cell)) for cell in sample.column(quantity))
             if negative:
                 numeric.append(quantity)
