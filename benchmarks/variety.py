@@ -95,13 +95,10 @@ def _listed(model: Model, query: Query, without: str = "") -> list[str]:
 def traits(given: Tables) -> dict[str, Trait]:
     """What a release's default says of each item: its category, and its name if there is one."""
     items = given.items
-    entry = None if items is None else diversity_settings.record(diversity_settings.USUAL, None, items.columns, 0.0)
-    usual = diversity.read(entry)
+    usual = diversity.read(diversity_settings.record(diversity_settings.USUAL, None, 0.0))
     if items is None or usual is None:
         return {}
-    return {
-        row["ITEM_ID"]: usual.trait({n: row[n] or "" for n in usual.columns}) for row in items.iter_rows(named=True)
-    }
+    return {row["ITEM_ID"]: usual.trait({name: row[name] or "" for name in row}) for row in items.iter_rows(named=True)}
 
 
 def rows(asked: Sequence[Asked], known: dict[str, Trait], strengths: Sequence[float]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 """Recommendations, similar and popular items, placements, ranking, purchase likelihood, and the API's description."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,9 +32,9 @@ RELEASES = records.Releases(records.fetch_release)
 ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, lambda: Environment().bucket))
 
 
-def look_up(shop: str, ids: Iterable[str], columns: Sequence[str], left: float) -> Mapping[str, Mapping[str, str]]:
+def look_up(shop: str, ids: Iterable[str], left: float) -> Mapping[str, Mapping[str, str]]:
     """Return columns of items by id, within the seconds that are left."""
-    return ITEMS.find(shop, ids, columns, min(item_table.WAIT_SECONDS, left))
+    return ITEMS.find(shop, ids, seconds=min(item_table.WAIT_SECONDS, left))
 
 
 FALLBACK = FallbackChain(errors.reason, bestsellers.Bestsellers(bestsellers.fetch).get, time.monotonic, look_up)
@@ -136,7 +136,7 @@ def _around(request: Request, release: Release) -> dict[str, str]:
 
 
 def _show(release: Release, started: float, *answers: tuple[dict[str, Any], ListAsk]) -> None:
-    """Fill in the columns of answers' items, in the rest of the budget that began at `started`."""
+    """Show the columns of answers' items, in the rest of the budget that began at `started`."""
     left = started + BUDGET_SECONDS - time.monotonic()
     ITEMS.fill(release.shop, [(answer, ask.columns) for answer, ask in answers], left)
 

@@ -4,7 +4,6 @@
 import json
 import time
 import uuid
-from contextlib import suppress
 
 # Disables the cycle collector before the other imports.
 from personalization.core import cold_start
@@ -97,10 +96,13 @@ def put_item(request: Request) -> dict[str, object]:
     from personalization.shop import item_files  # noqa: PLC0415 - only a PUT of an item needs it
 
     late = deadline(time.monotonic, item_files.CHANGE_SECONDS)
-    # Personalize has the item; answers show its new columns if the table is changed in time.
-    with suppress(PersonalizationError):
-        bucket, properties = Environment().bucket, json.loads(asked.properties)
+    bucket, properties = Environment().bucket, json.loads(asked.properties)
+    try:
         item_files.change(clients.s3_quick(), bucket, release.shop, item, properties, late)
+    except PersonalizationError as error:
+        request.notes["reason"] = f"{type(error).__name__}: {error.reason}"
+        detail = "Personalize has the item, but answers do not show its new columns yet: put it again."
+        raise Problem(503, detail) from None
     return asked.answer()
 
 

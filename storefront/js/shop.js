@@ -62,15 +62,15 @@ function item({ id, name, price, l1, l2 }) {
   return { id, isNamed: Boolean(name), name: name || id, title: title || plain, detail, price: price ?? undefined, l1: l1 ?? "", l2: l2 ?? "" };
 }
 
-/** What is known of an item of an answer: the catalogue's, or what an answer tells, as soon as one does. */
+/** What is known of an item of an answer: its columns, which are newer than the catalogue's file, over those known before. */
 export function known({ itemId, metadata = {} }) {
   const found = shop.items.get(itemId);
-  if (found?.isNamed) return found;
   const told = Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name.toUpperCase(), value]));
-  const name = told.NAME ?? told.PRODUCT_NAME ?? told.ITEM_NAME ?? told.TITLE;
-  if (found && !name) return found;
-  const made = item({ id: itemId, name, price: told.PRICE && Number(told.PRICE), l1: told.CATEGORY_L1, l2: told.CATEGORY_L2 });
-  shop.items.set(itemId, Object.assign(found ?? {}, made));
+  const name = told.NAME ?? told.PRODUCT_NAME ?? told.ITEM_NAME ?? told.TITLE ?? (found?.isNamed ? found.name : undefined);
+  const price = told.PRICE && Number.isFinite(Number(told.PRICE)) ? Number(told.PRICE) : found?.price;
+  const { l1, l2 } = { l1: told.CATEGORY_L1 ?? found?.l1, l2: told.CATEGORY_L2 ?? found?.l2 };
+  if (found && found.isNamed === Boolean(name) && found.name === (name || itemId) && found.price === price && found.l1 === (l1 ?? "") && found.l2 === (l2 ?? "")) return found;
+  shop.items.set(itemId, Object.assign(found ?? {}, item({ id: itemId, name, price, l1, l2 })));
   return shop.items.get(itemId);
 }
 

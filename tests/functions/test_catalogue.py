@@ -67,7 +67,31 @@ def shown(name: str = "api_recommendations") -> list[object]:
     return [item.get("metadata") for item in body(told)["items"]]
 
 
-SOUP, MILK = {"PRICE": "1.29", "CATEGORY_L1": "soups"}, {"PRICE": "0.99", "CATEGORY_L1": "dairy"}
+SOUP = {"PRICE": "1.29", "CATEGORY_L1": "soups", "NAME": "Tomato soup"}
+MILK = {"PRICE": "0.99", "CATEGORY_L1": "dairy", "NAME": "Milk"}
+
+
+@pytest.mark.parametrize("dear", [None, {"PRICE": "9.99", "COLOUR": "red"}], ids=["plain", "with metadata"])
+@pytest.mark.parametrize("name", ["api_recommendations", "api_similar", "api_ranking", "api_popular", "api_placement"])
+def test_items_that_are_dropped_after_a_release_are_shown_everywhere_from_one_table(
+    name: str, dear: dict[str, str] | None, drop: Drop, personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    """A campaign with metadata shows the prices of its promotion; a bestseller has none of its own."""
+    campaigns: Any = RELEASE["campaigns"]
+    served = {alias: {**each, "metadata": dear is not None} for alias, each in campaigns.items()}
+    del served["popularity-count"]
+    # The shop had no items when it was promoted, or had other columns.
+    columns = ["COLOUR"] if dear else []
+    records.put(table, TABLE, {**RELEASE, "campaigns": served, "metadataColumns": columns})
+    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", ["1082185", "995242", "best-0"]))
+    item = {"itemId": "1082185", **({"metadata": dear} if dear else {})}
+    answers = {"recommendationId": "RID-1", "itemList": [item], "personalizedRanking": [item]}
+    for operation in ("GetRecommendations", "GetPersonalizedRanking"):
+        personalize.says(operation, answers)
+    assert shown(name)[0] == (None if name == "api_popular" else dear)
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+    app.ITEMS = fresh()
+    assert shown(name)[0] == SOUP
 
 
 @pytest.mark.parametrize("name", ["api_recommendations", "api_similar", "api_ranking"])
@@ -83,7 +107,7 @@ def test_similar_items_are_varied_by_the_table(
 ) -> None:
     check(drop("drops/demo/items/items.csv", ITEMS), None)
     found = records.get(table, TABLE, "demo", "release")
-    diversity: Any = {"by": ["CATEGORY_L1"], "strength": "1", "name": "NAME"}
+    diversity: Any = {"by": ["CATEGORY_L1"], "strength": "1"}
     records.put(table, TABLE, {**found, "diversity": diversity})  # type: ignore[dict-item]
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lambda *_: [], time.monotonic, app.look_up))
     best = [{"itemId": item} for item in ("995242", "best-0", "1082185")]
@@ -114,7 +138,7 @@ def test_an_incremental_drop_changes_the_items_that_it_names(
     recommends.says("DescribeSchema", {"schema": {"schema": plan["schema"]["text"]}})
     more = "NAME,ITEM_ID,CATEGORY_L1,PRICE\nOat milk,995242,dairy,1.99\n"
     check(drop("drops/demo/items/incremental/new.csv", more), None)
-    assert shown() == [SOUP, {"PRICE": "1.99", "CATEGORY_L1": "dairy"}]
+    assert shown() == [SOUP, {"PRICE": "1.99", "CATEGORY_L1": "dairy", "NAME": "Oat milk"}]
 
 
 def test_a_table_that_grows_is_spread_over_more_files(
@@ -263,6 +287,41 @@ def test_a_reader_takes_up_changes_without_an_answers_waiting(drop: Drop, bucket
     until(lambda: price() == {"995242": {"PRICE": "2"}}, "the change is shown", 5.0)
 
 
+@pytest.mark.parametrize("asks_between", [False, True])
+def test_the_first_answer_after_a_quiet_time_shows_the_change(
+    asks_between: bool,
+    drop: Drop,
+    bucket: "S3Client",
+) -> None:
+    """A reader that looked for a newer table and was not asked again must not show what it got then."""
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+    now = 0.0
+    items = item_table.ShownItems(item_table.fetch(lambda: bucket, lambda: BUCKET), lambda: now)
+    assert items.find("demo", ["995242"], ("PRICE",), 5.0) == {"995242": {"PRICE": "0.99"}}
+    if asks_between:
+        now += item_table.TABLE_SECONDS
+        items.find("demo", ["995242"], ("PRICE",), 5.0)
+    item_files.change(bucket, BUCKET, "demo", "995242", {"price": 2})
+    now += 60.0
+    assert items.find("demo", ["995242"], ("PRICE",), 5.0) == {"995242": {"PRICE": "2"}}
+
+
+def test_answers_show_a_description_only_where_they_name_it(drop: Drop, bucket: "S3Client") -> None:
+    check(drop("drops/demo/items/items.csv", ITEMS.replace("NAME", "LONG_DESCRIPTION")), None)
+    table = item_files.table(bucket, BUCKET, "demo")
+    assert table is not None
+    assert (table.columns, table.shown) == (("PRICE", "CATEGORY_L1", "LONG_DESCRIPTION"), ("PRICE", "CATEGORY_L1"))
+
+
+@pytest.mark.usefixtures("personalize")
+def test_a_put_that_answers_would_not_show_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUCKET", "not-there")
+    put = {**load("api_put_item"), "path": "/shops/demo/items/995242", "body": '{"properties": {"PRICE": 0.89}}'}
+    put["pathParameters"] = {"shop": "demo", "itemId": "995242"}
+    told = events_app.handler(put, None)
+    assert (told["statusCode"], "put it again" in body(told)["detail"]) == (503, True)
+
+
 def test_files_that_come_too_late_are_not_kept_for_ever() -> None:
     class File(bytes):
         there = 0
@@ -326,8 +385,7 @@ def test_each_promotion_lists_what_was_sold_in_the_whole_history(
     # What nobody bought comes last, and no campaign is asked.
     assert (len(ranked), ranked[0], ranked[-1]) == (51, "i0", "seen")
     assert "GetRecommendations" not in personalize.operations()
-    first = bestsellers.read(table, TABLE, "demo")[0]
-    assert first["metadata"] == {"PRICE": "2"}
+    assert bestsellers.read(table, TABLE, "demo")[0] == {"itemId": "i0"}
 
     # An incremental drop adds to it.
     personalize.reset()
@@ -366,17 +424,18 @@ def without_popularity(table: "DynamoDBClient") -> None:
     slot = {"recipe": "popularity-count", "limit": 2, "fallback": "popular", "filterValues": {}, "context": {}}
     placements: Any = {"top": {**slot, "promotions": []}}
     records.put(table, TABLE, {**RELEASE, "campaigns": served, "placements": placements})
-    columns = {"PRICE": "1.29", "CATEGORY_L1": "soups"}
     ids = [f"best-{number}" for number in range(500)]
-    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", ids, {"best-0": columns}))
+    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", ids))
 
 
 @pytest.mark.usefixtures("without_popularity")
-def test_popular_items_are_the_bestsellers(personalize: FakePersonalize) -> None:
+def test_popular_items_are_the_bestsellers(personalize: FakePersonalize, drop: Drop) -> None:
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+    personalize.reset()
     told = body(answer({**load("api_popular"), "queryStringParameters": {"limit": "3"}}, None))
     assert [item["itemId"] for item in told["items"]] == ["best-0", "best-1", "best-2"]
     assert {item["source"] for item in told["items"]} == {"bestsellers"}
-    assert told["items"][0]["metadata"] == SOUP
+    assert told["items"][0]["metadata"] == {"PRICE": "3", "CATEGORY_L1": "dairy", "NAME": "Cream"}
     assert (told["recommendationId"], "degraded" in told, personalize.calls) == (None, False, [])
     following = {**load("api_popular"), "queryStringParameters": {"limit": "3", "next": told["next"]}}
     assert [item["itemId"] for item in body(answer(following, None))["items"]] == ["best-3", "best-4", "best-5"]

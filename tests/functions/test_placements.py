@@ -36,7 +36,7 @@ def personalize(personalize: FakePersonalize) -> FakePersonalize:
 def _fresh(monkeypatch: pytest.MonkeyPatch, table: "DynamoDBClient") -> None:
     """A container that has just started, with the list that the pipeline left."""
     items = [f"best-{number}" for number in range(9)]
-    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, {}))
+    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items))
     lists = bestsellers.Bestsellers(bestsellers.fetch)
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, time.monotonic))
 

@@ -18,7 +18,7 @@ from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.queues import Queues
 from tests.functions.samples import RELEASE, SHOPPER_EVENTS, Event, body, fields, load
 
-pytestmark = pytest.mark.usefixtures("demo")
+pytestmark = pytest.mark.usefixtures("demo", "bucket")
 
 
 @pytest.fixture(autouse=True)

@@ -239,7 +239,8 @@ def test_a_release_says_what_requests_may_ask(personalize: FakePersonalize, tabl
     release = records.get_release(table, TABLE, "demo")
     assert release is not None
     assert (release.context_columns, release.filter_parameters) == (("DEVICE",), {"not-purchased": {}})
-    home = {"recipe": "user-personalization", "limit": 8, "filter": "not-purchased", "metadata": ["PRICE"]}
+    home: dict[str, object] = {"recipe": "user-personalization", "limit": 8, "filter": "not-purchased"}
+    home |= {"metadata": ["PRICE", "COLOUR"], "diversity": {"by": ["CATEGORY_L3", "CATEGORY_L2"], "strength": "0.5"}}
     empty: dict[str, object] = {"filterValues": {}, "context": {}, "promotions": []}
     assert list(release.placements) == ["home", "cart"]
     assert release.placements["home"] == {**home, **empty, "fallback": "popular"}
@@ -254,7 +255,8 @@ def test_a_release_says_how_lists_are_varied(personalize: FakePersonalize, table
     handler(load("update_campaign_release"), None)
     release = records.get_release(table, TABLE, "demo")
     assert release is not None
-    by = {"by": ["CATEGORY_L2"], "strength": "0.15", "name": "NAME"}
+    # Which of the columns there are is decided by each answer: items may come later.
+    by = {"by": ["CATEGORY_L3", "CATEGORY_L2"], "strength": "0.15"}
     assert (release.diversity, release.placements["home"]["diversity"]) == (by, {**by, "strength": "0.5"})
 
 

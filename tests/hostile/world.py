@@ -181,7 +181,8 @@ def world() -> Iterator[World]:
 
 
 def furnish() -> None:
-    """The table with one shop, the queue, and the secret."""
+    """The table with one shop, the bucket, the queue, and the secret."""
+    boto3.client("s3").create_bucket(Bucket=VARIABLES["BUCKET"])
     tables = boto3.client("dynamodb")
     for table, names in ((TABLE, ("shop", "record")), (VARIABLES["SHOPPER_EVENTS_TABLE"], ("shopper", "event"))):
         tables.create_table(

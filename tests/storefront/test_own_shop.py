@@ -85,6 +85,21 @@ def test_a_name_is_shown_as_soon_as_an_answer_tells_it(page: Page, own: Open) ->
     assert f"Looked at {NAMES[IDS[3]]}" in told
 
 
+def test_what_an_answer_shows_is_newer_than_the_catalogues_file(browser: Browser, tmp_path: Path) -> None:
+    items = tmp_path / "items.csv"
+    items.write_text(f"ITEM_ID,NAME,PRICE\n{IDS[0]},Candle,1.00\n{IDS[1]},Candlestick,2.00\n")
+    told = document(catalogue("lamps", items) | {"placements": []})
+    with (
+        listening(Named()) as api,
+        serving(Shopfront(api.address, KEY, told)) as address,
+        visiting(browser, address) as page,
+    ):
+        show(page, address)
+        tiles = page.evaluate("[...document.querySelectorAll('.card')].map((one) => one.textContent)")
+    assert not any("Candle" in tile for tile in tiles)
+    assert any("1.00" in tile and "Lamp 0" in tile for tile in tiles)
+
+
 def test_a_name_on_two_lines_does_not_shut_the_shop(browser: Browser, tmp_path: Path) -> None:
     items = tmp_path / "items.csv"
     items.write_text('ITEM_ID,NAME\ni1,"Lamp\nwith a shade 12 cm"\ni2,Chair\u2029of oak\n')

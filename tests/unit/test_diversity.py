@@ -2,14 +2,14 @@
 """Variety: the re-ranking itself, and what a release and an answer make of it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.api import lists
+from personalization.api import diversity, lists
 from personalization.api import placements as placing
 from personalization.api.diversity import Trait, varied
 from personalization.api.fallback import FallbackChain
@@ -121,27 +121,28 @@ placements:
   mine: {recommender: mine}
   mine-varied: {recommender: mine, diversity: {strength: 1}}
 """  # noqa: E501
-COLUMNS = ("NAME", "PRICE", "CATEGORY_L1", "CATEGORY_L2", "CATEGORY_L3", "BRAND")
 
 
-def of_settings(text: str = SETTINGS, columns: Sequence[str] = COLUMNS) -> dict[str, Any]:
+def of_settings(text: str = SETTINGS) -> dict[str, Any]:
     """The variety of placements in the release."""
     settings = parse("settings.yaml", text)
     uses = {name: f"arn:recipe/{each.recipe}" for name, each in settings.recommenders.items()}
-    return {**placements.varied(settings.placements, settings.diversity, columns, settings.filters, uses)}
+    return {**placements.varied(settings.placements, settings.diversity, settings.filters, uses)}
 
 
 def test_what_repeats_itself_sells_or_is_placed_is_never_varied() -> None:
     found = of_settings()
     assert [*found] == ["home", "new", "soups", "basket", "together", "mine-varied"]
-    assert found["home"] == {"by": ["CATEGORY_L3", "CATEGORY_L2"], "strength": "0.5", "name": "NAME"}
-    assert found["basket"] == {"by": ["BRAND"], "strength": "0.5", "name": "NAME"}
+    assert found["home"] == {"by": ["CATEGORY_L3", "CATEGORY_L2"], "strength": "0.5"}
+    assert found["basket"] == {"by": ["BRAND"], "strength": "0.5"}
     assert found["mine-varied"]["strength"] == "1"
 
 
 def test_a_shop_without_categories_goes_by_names_and_one_without_names_by_nothing() -> None:
-    assert of_settings(columns=["TITLE", "PRICE"])["home"] == {"by": [], "strength": "0.5", "name": "TITLE"}
-    assert of_settings(columns=["PRICE"]) == {}
+    home = diversity.read(of_settings()["home"])
+    assert home is not None
+    assert home.trait({"TITLE": "Oat milk", "PRICE": "1"}) == ("", "oat milk")
+    assert home.trait({"PRICE": "1"}) == ("", "")
     assert [*of_settings(SETTINGS.replace("{strength: 0.5}", "off"))] == ["basket", "mine-varied"]
 
 
@@ -182,8 +183,8 @@ RELEASE = Release(
     {"similar-items": "arn:similar", "user-personalization": "arn:personal"},
     {"new": "arn:new"},
     ("NAME",),
-    placements=placements.record(parse("settings.yaml", SETTINGS).placements, COLUMNS, (), of_settings()),  # type: ignore[arg-type]
-    diversity={"by": ["CATEGORY_L2"], "strength": "1", "name": "NAME"},
+    placements=placements.record(parse("settings.yaml", SETTINGS).placements, (), of_settings()),  # type: ignore[arg-type]
+    diversity={"by": ["CATEGORY_L2"], "strength": "1"},
 )
 
 
@@ -194,13 +195,8 @@ class World:
         self.fails, self.knows, self.asked = fails, knows, list[ListAsk]()
         self.chain = FallbackChain(lambda _: "slow", lambda _shop, _now: [], lambda: 0.0, self.columns)
 
-    def columns(
-        self, _shop: str, ids: Iterable[str], columns: Sequence[str], _left: float
-    ) -> dict[str, dict[str, str]]:
-        known = CATALOGUE if self.knows else {}
-        return {
-            item: {name: known[item][name] for name in columns if name in known[item]} for item in ids if item in known
-        }
+    def columns(self, _shop: str, ids: Iterable[str], _left: float) -> dict[str, dict[str, str]]:
+        return {item: CATALOGUE[item] for item in ids if self.knows and item in CATALOGUE}
 
     def predict(self, ask: ListAsk) -> Predicted:
         self.asked.append(ask)

@@ -22,8 +22,6 @@ RECORD = "bestsellers"
 LENGTH = 500
 """The most items of an answer."""
 _MOST_SHOPS = 100
-RECORD_BYTES = 200_000
-"""The most bytes of columns in a record (DynamoDB's limit is 400 KB); further items have no columns."""
 
 
 def instead(campaigns: Mapping[str, str]) -> Ask | None:
@@ -32,16 +30,9 @@ def instead(campaigns: Mapping[str, str]) -> Ask | None:
     return Ask(arn, {"userId": ANONYMOUS, "numResults": LENGTH}) if arn else None
 
 
-def record(
-    shop: str, run: str, written_at: str, items: Sequence[str], shown: Mapping[str, Mapping[str, str]]
-) -> dict[str, Value]:
-    """Return the record: `items`, best first, with the columns in `shown` as long as there is room."""
-    listed: list[Value] = []
-    size = 0
-    for item in items:
-        more = {"metadata": shown[item]} if shown.get(item) else {}
-        size += len(str(more).encode())
-        listed.append({"itemId": item, **(more if size <= RECORD_BYTES else {})})
+def record(shop: str, run: str, written_at: str, items: Sequence[str]) -> dict[str, Value]:
+    """Return the record of `items`, best first; answers take their names from the table of items."""
+    listed: list[Value] = [{"itemId": item} for item in items]
     return {"shop": shop, "record": RECORD, "run": run, "writtenAt": written_at, "items": listed}
 
 

@@ -9,8 +9,11 @@ list stays. What is chosen keeps its order: among ten items the order adds no va
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from typing import Any
+
+from personalization.shop import item_table
 
 SPREAD = 3
 """How many times as many items a campaign is asked for as are shown."""
@@ -27,28 +30,27 @@ class Diversity:
     """Columns of Items, the most specific first: an item has the value of the first one that is not empty."""
     strength: float
     """The share of its worth that an item loses if one of its value comes before it: 0 to 1."""
-    name: str = ""
-    """The column whose repeats collapse; empty without one."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (*self.by, self.name) if self.name else self.by
 
     def trait(self, columns: Mapping[str, str]) -> "Trait":
-        """Return what an item's columns say of it."""
+        """Return what an item's columns say of it; repeats of a name collapse."""
         for column in self.by:
             if value := columns.get(column):
                 break
         else:
             value = ""
-        return value, columns.get(self.name, "").lower()
+        return value, columns.get(_name_column(tuple(columns)), "").lower()
+
+
+@lru_cache(64)
+def _name_column(columns: tuple[str, ...]) -> str:
+    return item_table.name_column(columns) or ""
 
 
 def read(entry: Mapping[str, Any] | None) -> Diversity | None:
     """Parse the member `diversity` of a release record or of its placements; None if it has none."""
     if not entry:
         return None
-    return Diversity(tuple(entry["by"]), float(entry["strength"]), entry.get("name", ""))
+    return Diversity(tuple(entry["by"]), float(entry["strength"]))
 
 
 def varied(

@@ -35,11 +35,11 @@ REASONS: Mapping[str, str] = {"Promoted item": "promoted", "Exploration": "new",
 
 Best = Callable[[str, float], Sequence[Mapping[str, Any]]]
 """Returns the bestsellers of a shop, best first, as Personalize describes items; empty if no list is known."""
-Columns = Callable[[str, Iterable[str], Sequence[str], float], Mapping[str, Mapping[str, str]]]
+Columns = Callable[[str, Iterable[str], float], Mapping[str, Mapping[str, str]]]
 """Returns columns of a shop's items by id, within so many seconds; unknown items are left out."""
 
 
-def _no_columns(_shop: str, _ids: Iterable[str], _columns: Sequence[str], _seconds: float) -> dict[str, dict[str, str]]:
+def _no_columns(_shop: str, _ids: Iterable[str], _seconds: float) -> dict[str, dict[str, str]]:
     return {}
 
 
@@ -112,7 +112,7 @@ class FallbackChain:
         """
         started = self.now() if since is None else since
         if ask.kept and (best := self._bestsellers(release.shop, started)):
-            return {"recommendationId": None, "items": list(_unseen(best, ask.hidden, ask))[: ask.limit]}
+            return {"recommendationId": None, "items": list(_unseen(best, ask.hidden))[: ask.limit]}
         try:
             predicted = self._asked(ask, predict, started)
         except Rejected:
@@ -205,7 +205,7 @@ class FallbackChain:
         if len(shown) < limit and not (shown and filtered) and ask.fallback != "none":
             best = self._bestsellers(release.shop, started)
             seen = hidden.and_also(str(each["itemId"]) for each in shown)
-            shown += list(_unseen(best, seen, ask))[: limit - len(shown)]
+            shown += list(_unseen(best, seen))[: limit - len(shown)]
             if filtered and shown:
                 result["filterApplied"] = False
         return result
@@ -239,7 +239,7 @@ class FallbackChain:
         items = {str(each["itemId"]): each for each in predicted.items}
         apart = [*ask.hidden.items, *filter(None, [ask.parameters.get("itemId")])]
         left = max(0.0, started + BUDGET_SECONDS - self.now())
-        columns = self._columns(shop, [*items, *apart], ask.diversity.columns, left)
+        columns = self._columns(shop, [*items, *apart], left)
         traits = {item: ask.diversity.trait(values) for item, values in columns.items()}
         # A name that the page shows already, or that earlier pages showed, is a repeat.
         shown = {
@@ -274,16 +274,9 @@ def _key(ask: ListAsk) -> Hashable:
     )
 
 
-def _unseen(best: Sequence[Mapping[str, Any]], seen: Hidden, ask: ListAsk) -> Iterator[dict[str, object]]:
-    """Iterate over bestsellers that the list does not have yet, with the columns that the answer shows."""
-    for each in best:
-        if each["itemId"] not in seen:
-            result = item(each, "bestsellers", POPULAR)
-            known: Mapping[str, str] = each.get("metadata") or {}
-            result.pop("metadata", None)
-            if shown := {name: known[name] for name in ask.columns if name in known}:
-                result["metadata"] = shown
-            yield result
+def _unseen(best: Sequence[Mapping[str, Any]], seen: Hidden) -> Iterator[dict[str, object]]:
+    """Iterate over bestsellers that the list does not have yet."""
+    return (item(each, "bestsellers", POPULAR) for each in best if each["itemId"] not in seen)
 
 
 def answer(predicted: Predicted, source: Source = "campaign", ask: ListAsk | None = None) -> dict[str, object]:

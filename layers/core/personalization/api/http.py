@@ -33,8 +33,8 @@ MOST_BYTES = 256 * 1024
 """The largest body."""
 NEVER = "private, no-store"
 """The Cache-Control of personal answers and of problems."""
-SHARED_SECONDS = 60
-"""How long a client may cache a list that is the same for all users."""
+SHARED_SECONDS = 30
+"""How long a client may cache a list that is the same for all users: new prices are shown within a minute."""
 JSON = "application/json"
 _GROUPS = ("filterValues", "context")
 """Query parameters that come as `filterValues.NAME` and `context.NAME`."""

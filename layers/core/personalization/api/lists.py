@@ -36,6 +36,8 @@ ANONYMOUS = "nobody-in-particular"
 """The userId of requests without a user, because some recipes and filters require one."""
 MOST_WITH_METADATA = 50
 """The most items of an answer with columns of Items."""
+MOST_COLUMNS = 10
+"""The most columns of Items that Personalize shows."""
 MOST_VARIED = 100
 """The longest list that is varied; further ones are no shelf of a page."""
 MOST = 500
@@ -101,8 +103,8 @@ class ListAsk(Ask):
     """The fallback if the campaign does not answer and no good answer is cached."""
     scope: tuple[str, ...] = ()
     """The identity of the list; see `token`."""
-    columns: tuple[str, ...] = ()
-    """Columns of Items in the answer, from the campaign or the table of items."""
+    columns: tuple[str, ...] | None = ()
+    """Columns of Items in the answer; None for those that the table of items usually shows."""
     kept: bool = False
     """Whether the stored bestsellers answer, if there are any, and not the campaign."""
     diversity: Diversity | None = None
@@ -152,7 +154,7 @@ def listing(
         because = {"code": "similarTo", "itemId": asked.item_id} if recipe == "similar-items" else None
     if recipe == BASELINE and (kept or asked_of == release.campaigns.get(BASELINE)):
         because = POPULAR
-    question = ListAsk(asked_of, parameters, limit, hidden, because, "popular", scope, _columns(parameters), kept)
+    question = ListAsk(asked_of, parameters, limit, hidden, because, "popular", scope, usual_columns(limit), kept)
     question = suited(release, question)
     return varied(question, release.diversity) if recipe == "similar-items" and arn is None else question
 
@@ -190,7 +192,7 @@ def ranking(release: Release, asked: Ranking, around: Mapping[str, str] | None =
     parameters = _shared(release, asked, len(items), around)
     parameters |= {"userId": asked.user_id, "inputList": items}
     return suited(
-        release, ListAsk(_campaign(release, "personalized-ranking"), parameters, columns=_columns(parameters))
+        release, ListAsk(_campaign(release, "personalized-ranking"), parameters, columns=usual_columns(len(items)))
     )
 
 
@@ -215,13 +217,13 @@ def _shared(release: Release, asked: Choice, items: int, around: Mapping[str, st
     if asked.context or around:
         parameters["context"] = {**around, **asked.context} if around else asked.context
     if release.metadata_columns and items <= MOST_WITH_METADATA:
-        parameters["metadataColumns"] = {"ITEMS": list(release.metadata_columns)}
+        parameters["metadataColumns"] = {"ITEMS": list(release.metadata_columns[:MOST_COLUMNS])}
     return parameters
 
 
-def _columns(parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the columns of Items in a question's parameters."""
-    return tuple(parameters.get("metadataColumns", {}).get("ITEMS", ()))
+def usual_columns(items: int) -> tuple[str, ...] | None:
+    """Return the columns of an answer with so many items that names none; see `ListAsk.columns`."""
+    return None if items <= MOST_WITH_METADATA else ()
 
 
 def _campaign(release: Release, recipe: str) -> str:

@@ -212,14 +212,15 @@ def _shaped(release: Release, slot: Mapping[str, Any], question: ListAsk, asked:
     columns = slot.get("metadata", [] if "recommender" in slot else None)
     if columns is not None:
         parameters.pop("metadataColumns", None)
-        if columns and parameters["numResults"] <= MOST_WITH_METADATA:
-            parameters["metadataColumns"] = {"ITEMS": list(columns)}
+        accepted = [name for name in columns if name in release.metadata_columns]
+        if accepted and parameters["numResults"] <= MOST_WITH_METADATA:
+            parameters["metadataColumns"] = {"ITEMS": accepted}
     because = question.because
     if "itemId" in question.parameters:
         because = {"code": slot["because"], "itemId": question.parameters["itemId"]}
     shown = question.columns
     if columns is not None:
-        shown = tuple(columns) if parameters["numResults"] <= MOST_WITH_METADATA else ()
+        shown = tuple(columns) if question.limit <= MOST_WITH_METADATA else ()
     asked_of = replace(question, parameters=parameters, because=because, fallback=slot["fallback"], columns=shown)
     if promotions:
         # Only a campaign promotes.

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from personalization.batch.plan import Job
-from personalization.shop.item_table import Table
+from personalization.shop.item_table import Table, name_column
 
-NAMES = ("NAME", "PRODUCT_NAME", "ITEM_NAME", "TITLE")
-"""Columns that may hold an item's name, best first."""
 Cell = str | int | float | None
 Row = Sequence[Cell]
 Shown = Callable[[str], Sequence[str | None]]
@@ -54,8 +52,7 @@ def parse(line: bytes | str) -> Answer:
 def default_columns(table: Table | None) -> tuple[str, ...]:
     """Return the columns of a shop's items with the name and the price, as far as there are any."""
     columns = table.columns if table else ()
-    name = next((each for each in NAMES if each in columns), None)
-    return tuple(each for each in (name, "PRICE") if each in columns)
+    return tuple(each for each in (name_column(columns), "PRICE") if each in columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,12 +160,11 @@ def record(
     """
     start = len(f"{plan.dataset_group.name}-")
     items = next((schema for schema in schemas if schema.kind == "items"), None)
-    shown = items.metadata_columns(100) if items else []
     context = [name for schema in schemas for name in schema.context_columns()]
     expressions = {filter_.name[start:]: filter_.expression for filter_ in plan.filters}
     uses = {each.name[start:]: each.recipe_arn for each in plan.recommenders}
-    similar = diversity_settings.record(plan.diversity, None, shown, diversity_settings.SIMILAR)
-    varied = placements.varied(plan.placements, plan.diversity, shown, expressions, uses)
+    similar = diversity_settings.record(plan.diversity, None, diversity_settings.SIMILAR)
+    varied = placements.varied(plan.placements, plan.diversity, expressions, uses)
     numeric = {(schema.kind.upper(), column.name) for schema in schemas for column in schema.columns if column.numeric}
     return {
         "shop": plan.shop,
@@ -189,9 +188,9 @@ def record(
         "baselineArn": _baseline(plan, promoted),
         "filters": [*expressions],
         "filterParameters": {name: filters.parameters(text, numeric) for name, text in expressions.items()},
-        "metadataColumns": items.metadata_columns() if items else [],
+        "metadataColumns": items.metadata_columns(100) if items else [],
         "contextColumns": context,
-        "placements": placements.record(plan.placements, shown, context, varied),
+        "placements": placements.record(plan.placements, context, varied),
         **({"diversity": similar} if similar else {}),
         "datasets": dict(datasets),
     }

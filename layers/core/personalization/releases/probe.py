@@ -20,8 +20,8 @@ from personalization.personalize import ensure, runtime, training
 from personalization.personalize.runtime import Ask
 from personalization.releases.report import Report, item_table
 from personalization.releases.verdicts import Target, Verdict
-from personalization.shop.diversity_settings import name_column
 from personalization.shop.gate_settings import Probe
+from personalization.shop.item_table import name_column
 from personalization.shop.plan import Part, Plan
 from personalization.shop.release import Record
 

@@ -16,12 +16,11 @@ from personalization.personalize import campaigns, ensure, runtime, training
 from personalization.personalize.campaigns import METADATA, Wish
 from personalization.personalize.readiness import Stage, advance
 from personalization.releases.probe import Clients
-from personalization.releases.report import LOOK_UP_SECONDS, item_table
+from personalization.releases.report import item_table
 from personalization.releases.verdicts import Target
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import records
 from personalization.shop import schema as datasets
-from personalization.shop.item_table import ShownItems, fetch
 from personalization.shop.plan import Made, Part, Plan, Promoted, Resource
 from personalization.shop.recipes import recipe as recipe_name
 from personalization.shop.release import HISTORY, RECORD, history_key, newest_baseline, restored
@@ -170,15 +169,13 @@ def _serving(client: "PersonalizeClient", record: Mapping[str, Any]) -> dict[str
 
 def _write_bestsellers(aws: Clients, environment: Environment, release: Mapping[str, Any], now: datetime) -> None:
     """Store the list of bestsellers: from counted purchases, or else from a campaign."""
-    shop, bucket = str(release["shop"]), environment.bucket
+    shop = str(release["shop"])
     items = _count_sales(aws, environment, release, now)
     if not items:
         request = bestsellers.instead({alias: str(each["arn"]) for alias, each in release["campaigns"].items()})
         items = [str(each["itemId"]) for each in runtime.recommend(aws.runtime, request).items] if request else []
     if items:
-        columns = list(release["metadataColumns"])
-        shown = ShownItems(fetch(lambda: aws.s3, lambda: bucket)).find(shop, items, columns, LOOK_UP_SECONDS)
-        made = bestsellers.record(shop, str(release["run"]), str(release["promotedAt"]), items, shown)
+        made = bestsellers.record(shop, str(release["run"]), str(release["promotedAt"]), items)
         records.put(aws.table, environment.table, made)
 
 

@@ -19,8 +19,7 @@ from personalization.releases.gate import Judgement, Measured
 from personalization.releases.verdicts import Verdict
 from personalization.reports import pages
 from personalization.shop import item_files
-from personalization.shop.diversity_settings import name_column
-from personalization.shop.item_table import ShownItems, Table, fetch
+from personalization.shop.item_table import ShownItems, Table, fetch, name_column
 from personalization.shop.plan import Part
 
 if TYPE_CHECKING:
@@ -89,18 +88,18 @@ class Report:
         self._put(completed)
 
     def _name(self, document: Document) -> None:
-        """Add names from the table of items where campaigns gave none."""
+        """Name items by the shop's table, as answers do; what it lacks keeps the name that the campaign gave."""
         pairs = [pair for each in document["lists"].values() for pair in each]
         lists = [pair[side] or () for pair in pairs for side in ("before", "after")]
-        unnamed = [item for items in lists for item in items if not item["name"]]
-        table = item_table(self.s3, self.bucket, self.shop) if unnamed else None
+        items = [item for listed in lists for item in listed]
+        table = item_table(self.s3, self.bucket, self.shop) if items else None
         column = name_column(table.columns) if table else None
         if column is None:
             return
         shown = ShownItems(fetch(lambda: self.s3, lambda: self.bucket))
-        known = shown.find(self.shop, [item["itemId"] for item in unnamed], (column,), LOOK_UP_SECONDS)
-        for item in unnamed:
-            item["name"] = known.get(item["itemId"], {}).get(column, "")
+        known = shown.find(self.shop, [item["itemId"] for item in items], (column,), LOOK_UP_SECONDS)
+        for item in items:
+            item["name"] = known.get(item["itemId"], {}).get(column, item["name"])
 
     def _put(self, document: Document) -> None:
         objects.put_json(self.s3, self.bucket, self.key("release.json"), document)

@@ -2,7 +2,7 @@
 """The setting `diversity`: variety in lists, for the shop and for each placement."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
@@ -16,8 +16,6 @@ from an item, which are varied by themselves, and whose repeats are bought more 
 CATEGORIES = ("CATEGORY_L3", "CATEGORY_L2")
 """The columns that lists are varied by without `by`: of each item the first that is not empty. A department, as
 CATEGORY_L1 is in most shops, is too coarse: what goes with a pan may all be for the kitchen."""
-NAMES = ("name", "title", "productname", "itemname")
-"""Columns that may name an item, reduced to letters."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _AGAIN = re.compile(r"\bINCLUDE\b[^|]*\bInteractions\.\w+\s+(?!NOT\b)", re.IGNORECASE)
 
@@ -46,31 +44,20 @@ USUAL = Diversity()
 """The variety of a shop that sets none."""
 
 
-def name_column(columns: Collection[str]) -> str | None:
-    """Return the column with items' names."""
-    plain = {re.sub(r"[^a-z]", "", column.lower()): column for column in columns}
-    return next((plain[name] for name in NAMES if name in plain), None)
-
-
-def record(
-    shop: Diversity, own: Diversity | None, columns: Collection[str], usual: float
-) -> Mapping[str, Value] | None:
+def record(shop: Diversity, own: Diversity | None, usual: float) -> Mapping[str, Value] | None:
     """Return the variety of a list in the release record's format; None without any.
+
+    An answer uses those of the columns that the table of items has by then: items may come later than the release.
 
     Args:
         shop, own: the shop's setting, and the placement's, which takes precedence.
-        columns: those of Items that answers can show; others are left out.
         usual: the strength where neither names one.
     """
     if not (own or shop).enabled:
         return None
     chosen = (own and own.by) or shop.by
     strength = next((each.strength for each in (own, shop) if each and each.strength is not None), usual)
-    by = [name for name in ([chosen] if chosen else CATEGORIES) if name in columns]
-    name = name_column(columns)
-    if not by and not name:
-        return None
-    return {"by": by, "strength": f"{strength:g}", **({"name": name} if name else {})}
+    return {"by": [chosen] if chosen else list(CATEGORIES), "strength": f"{strength:g}"}
 
 
 def fixed(placement: Mapping[str, Any], expression: str | None) -> str | None:

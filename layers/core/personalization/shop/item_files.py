@@ -7,27 +7,29 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from personalization.core.aws import objects
 from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate
-from personalization.shop import item_table
+from personalization.core.errors import RetryLater
+from personalization.shop import item_table, schema
 from personalization.shop.item_table import Table
 from personalization.shop.keys import Mode
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+T = TypeVar("T")
 _PARALLEL = 10
-_ATTEMPTS = 4
 _GZIP = "application/gzip"
 _GROWTH = 4
 """The factor by which the number of files must grow before the table is redistributed."""
 _CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
 _PARTITIONS = 64
 CHANGE_SECONDS = 1.0
-"""Seconds after which a change of one item is not retried, because its caller waits."""
+"""Seconds after which a change of one item is given up, because its caller waits."""
 
 
 class Listed(Protocol):
@@ -66,8 +68,15 @@ def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, ve
     if shards is None:
         return _too_large(s3, bucket, shop)
     _each(_files(listed, shards), lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
-    _follow(s3, bucket, shop, before, Table(version, shards, listed.columns, size=listed.size))
+    _follow(s3, bucket, shop, before, _table(version, shards, listed.columns, listed.size))
     return None
+
+
+def _table(version: str, shards: int, columns: tuple[str, ...], size: int) -> Table:
+    """Return a new table, whose answers show its first columns; a long description is none of them."""
+    long = schema.described("items", columns)
+    shown = [name for name in columns if name != long][: item_table.MOST_SHOWN]
+    return Table(version, shards, columns, tuple(shown), size=size)
 
 
 def _too_large(s3: "S3Client", bucket: str, shop: str) -> str:
@@ -108,7 +117,7 @@ def _with_room(s3: "S3Client", bucket: str, shop: str, table: Table, more: int, 
         for row in item_table.rows(text):
             spread[item_table.place(json.loads(row)[""]) % shards].append(row)
         _each([spread], lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
-    return _follow(s3, bucket, shop, table, Table(version, shards, table.columns, size=size))
+    return _follow(s3, bucket, shop, table, _table(version, shards, table.columns, size))
 
 
 def _texts(s3: "S3Client", bucket: str, shop: str, table: Table) -> Iterator[bytes]:
@@ -131,23 +140,33 @@ def change(
     properties: Mapping[str, object],
     late: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Replace an item's columns, given by names in any spelling, until it is `late` for another attempt."""
-    current = table(s3, bucket, shop)
-    if current is None:
-        return
-    given = {_plain(name): value for name, value in properties.items()}
-    values = {number: _text(given.get(_plain(name))) for number, name in enumerate(current.columns)}
-    fits = {number: text for number, text in values.items() if 0 < len(text) <= item_table.MAX_CHARACTERS}
-    row = item_table.line(item_id, fits)
-    shard = item_table.place(item_id) % current.shards
-    for _ in range(_ATTEMPTS):
+    """Replace an item's columns, given by names in any spelling.
+
+    Raises:
+        RetryLater: other changes of the table came first until it was `late`.
+    """
+    while current := table(s3, bucket, shop):
+        row, shard = _row(current, item_id, properties), item_table.place(item_id) % current.shards
+        key = item_table.shard_key(shop, current.version, shard)
+        _until(late, item_id, partial(_replaced, s3, bucket, key, [row]))
+        mark = partial(_mark_changed, s3, bucket, shop, current.version, [shard], len(row))
+        if _until(late, item_id, mark) == "marked":
+            return
+
+
+def _until(late: Callable[[], bool], item_id: str, attempt: Callable[[], T]) -> T:
+    while not (done := attempt()):
         if late():
-            return
-        if _replaced(s3, bucket, item_table.shard_key(shop, current.version, shard), [row]):
-            break
-    for _ in range(_ATTEMPTS):
-        if late() or _mark_changed(s3, bucket, shop, [shard], len(row)):
-            return
+            raise RetryLater(item_id, "the shop's table of items changes too often just now: put the item again")
+    return done
+
+
+def _row(table: Table, item_id: str, properties: Mapping[str, object]) -> bytes:
+    """Return the line of an item with these columns."""
+    given = {_plain(name): value for name, value in properties.items()}
+    values = {number: _text(given.get(_plain(name))) for number, name in enumerate(table.columns)}
+    fits = {number: text for number, text in values.items() if 0 < len(text) <= item_table.MAX_CHARACTERS}
+    return item_table.line(item_id, fits)
 
 
 def _add(s3: "S3Client", bucket: str, shop: str, table: Table, listed: Listed) -> None:
@@ -161,7 +180,8 @@ def _add(s3: "S3Client", bucket: str, shop: str, table: Table, listed: Listed) -
             pass
 
     if columns != table.columns:
-        more = replace(table, columns=columns)
+        shown = _table(table.version, table.shards, columns, table.size).shown
+        more = replace(table, columns=columns, shown=shown)
         objects.put_json(s3, bucket, item_table.document_key(shop), more.as_json())
     touched: list[int] = []
 
@@ -171,29 +191,32 @@ def _add(s3: "S3Client", bucket: str, shop: str, table: Table, listed: Listed) -
             yield whole
 
     _each(groups(), add)
-    while not _mark_changed(s3, bucket, shop, touched, listed.size):
+    while not _mark_changed(s3, bucket, shop, table.version, touched, listed.size):
         pass
 
 
-def _mark_changed(s3: "S3Client", bucket: str, shop: str, shards: Sequence[int], size: int) -> bool:
-    """Mark files as changed, by lines of `size` bytes, so that readers fetch them again.
+def _mark_changed(
+    s3: "S3Client", bucket: str, shop: str, version: str, shards: Sequence[int], size: int
+) -> Literal["marked", "moved"] | None:
+    """Mark files of a version as changed, by lines of `size` bytes, so that readers fetch them again.
 
-    Returns False if another writer has changed the document meanwhile.
+    Returns:
+        `moved` if readers follow another version by now; None if another writer has changed the document meanwhile.
     """
     key = item_table.document_key(shop)
     with translate_errors(key):
         stored = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
         known = item_table.read(json.loads(stored["Body"].read())) if stored else None
-        if stored is None or known is None:
-            return True
+        if stored is None or known is None or known.version != version:
+            return "moved"
         body = json.dumps(known.with_changes(shards, size, int(time.time() * 1000)).as_json()).encode()
         try:
             s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfMatch=stored["ETag"])
         except ClientError as error:
             if code(error) in _CHANGED:
-                return False
+                return None
             raise
-    return True
+    return "marked"
 
 
 def _renumbered(row: bytes, numbers: Sequence[int]) -> bytes:

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of items, from which answers get names and other columns: small files, addressed by a hash of the id.
+"""The table of items, from which everything that shows an item takes its name, price and other columns.
 
-Personalize charges for metadata of first-generation recipes, so answers take it from here. A drop of items writes the
-table; a PUT of an item changes its file. The table holds no personal data.
+It is the one source of them: a drop of items writes the table, a PUT of an item changes it, and no training is needed.
+Personalize charges for metadata of first-generation recipes, and a campaign has the columns of its promotion, so its
+metadata only stands in for items that the table lacks. The table is small files, addressed by a hash of the id, and
+holds no personal data.
 """
 
 import gzip
 import json
+import re
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +36,12 @@ MAX_CHARACTERS = 1_000
 """Longer values are no names, and are left out."""
 TABLE_SECONDS = 5.0
 """How long a reader uses a table before it checks for a newer one in the background."""
+STALE_SECONDS = 20.0
+"""The age from which a reader waits for a newer table or file: after a quiet time the first answer is right too."""
+MOST_SHOWN = 10
+"""The most columns of an answer that names none."""
+NAMES = ("name", "title", "productname", "itemname")
+"""Columns that may name an item, reduced to letters; the first one counts."""
 WAIT_SECONDS = 0.25
 """The longest time that an answer waits for columns."""
 CACHE_BYTES = 32 << 20
@@ -55,6 +64,8 @@ class Table:
     shards: int
     """The number of files: a power of two."""
     columns: tuple[str, ...]
+    shown: tuple[str, ...] = ()
+    """The columns that an answer shows if its request names none."""
     previous: str = ""
     """The version before, which readers may still use for a while."""
     changed: Mapping[str, int] = field(default_factory=dict)
@@ -63,8 +74,9 @@ class Table:
     """Bytes of its lines at most: a changed item counts several times until the next recount."""
 
     def as_json(self) -> dict[str, object]:
-        document = {"version": self.version, "shards": self.shards, "columns": list(self.columns)}
-        return {**document, "previous": self.previous, "changed": dict(self.changed), "size": self.size}
+        columns = {"columns": list(self.columns), "shown": list(self.shown)}
+        changes = {"previous": self.previous, "changed": dict(self.changed), "size": self.size}
+        return {"version": self.version, "shards": self.shards, **columns, **changes}
 
     def with_changes(self, shards: Iterable[int], size: int, now: int) -> "Table":
         """Return the table after a change of some files; older changes, which readers have fetched since, are dropped.
@@ -79,20 +91,26 @@ class Table:
         return replace(self, changed={**late, **{str(shard): now for shard in shards}}, size=self.size + size)
 
 
-def read(document: Mapping[str, object] | None) -> Table | None:
+def read(document: Mapping[str, Any] | None) -> Table | None:
+    """Parse a table's document."""
     if document is None:
         return None
-    columns = document["columns"]
-    names = tuple(str(each) for each in columns) if isinstance(columns, list) else ()
     changed = document.get("changed")
     return Table(
         str(document["version"]),
         int(str(document["shards"])),
-        names,
+        tuple(map(str, document["columns"])),
+        tuple(map(str, document.get("shown", document["columns"][:MOST_SHOWN]))),
         str(document.get("previous", "")),
         changed if isinstance(changed, dict) else {},
         int(str(document.get("size", 0))),
     )
+
+
+def name_column(columns: Collection[str]) -> str | None:
+    """Return the column with items' names."""
+    plain = {re.sub(r"[^a-z]", "", column.lower()): column for column in columns}
+    return next((plain[name] for name in NAMES if name in plain), None)
 
 
 def folder(shop: str) -> str:
@@ -175,27 +193,33 @@ class ShownItems:
         self._fetch = fetch
         self._clock = clock
         self._breaker = Breaker()
-        self._tables: dict[str, tuple[float, Table | None]] = {}
+        self._tables: dict[str, tuple[float, float, Table | None]] = {}
         self._shards: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._size = 0
         self._items: dict[tuple[str, str, str], tuple[float, str, Mapping[str, str]]] = {}
         self._changes: dict[str, int] = {}
-        self._pending: dict[str, Future[bytes | None]] = {}
+        self._pending: dict[str, tuple[float, Future[bytes | None]]] = {}
         self._pool: ThreadPoolExecutor | None = None
 
     def find(
-        self, shop: str, ids: Iterable[str], columns: Sequence[str], seconds: float = WAIT_SECONDS
+        self, shop: str, ids: Iterable[str], columns: Sequence[str] | None = None, seconds: float = WAIT_SECONDS
     ) -> dict[str, dict[str, str]]:
         """Return columns of items, by id; items that are not found in time are left out.
 
         Args:
-            shop, ids, columns: the items, and the columns to show.
+            shop, ids, columns: the items, and the columns to show; all by default.
             seconds: the longest time to wait for the bucket.
         """
         until = self._clock() + seconds
         table = self._table(shop, until)
         if table is None:
             return {}
+        cells = self._cells(shop, table, ids, until)
+        names = table.columns if columns is None else columns
+        return {item: values for item in cells if (values := _named(table, cells[item], names))}
+
+    def _cells(self, shop: str, table: Table, ids: Iterable[str], until: float) -> dict[str, Mapping[str, str]]:
+        """Return items' values by the numbers of the columns, by id."""
         wanted, version, now = dict.fromkeys(ids), table.version, self._clock()
         known: dict[str, Mapping[str, str]] = {}
         places: dict[str, list[str]] = {}
@@ -212,74 +236,69 @@ class ShownItems:
                 for item in items:
                     if kept := self._items.get((shop, version, item)):
                         known[item] = kept[2]
-        numbers = [(name, str(table.columns.index(name))) for name in columns if name in table.columns]
-        found: dict[str, dict[str, str]] = {}
-        for item, cells in known.items():
-            if values := {name: cells[number] for name, number in numbers if number in cells}:
-                found[item] = values
-        return found
+        return known
 
-    def fill(self, shop: str, lists: Sequence[tuple[Mapping[str, Any], Sequence[str]]], seconds: float) -> None:
-        """Fill in missing columns of answers' items.
+    def fill(self, shop: str, lists: Sequence[tuple[Mapping[str, Any], Sequence[str] | None]], seconds: float) -> None:
+        """Show columns of answers' items.
+
+        They replace what a campaign shows of the same item: the table is newer.
 
         Args:
             shop: the answers' shop.
-            lists: answers, each with its columns.
+            lists: answers, each with the columns that it shows; None for the table's usual ones.
             seconds: the rest of the answer's time; at most WAIT_SECONDS of it are used.
         """
-        lacking = [
-            (item, columns)
-            for answer, columns in lists
-            if columns
-            for item in answer["items"]
-            if "metadata" not in item
-        ]
-        if not lacking:
+        items = [(item, columns) for answer, columns in lists if columns != () for item in answer["items"]]
+        if not items:
             return
-        every = dict.fromkeys(name for _, columns in lacking for name in columns)
-        ids = [item["itemId"] for item, _ in lacking]
-        known = self.find(shop, ids, tuple(every), min(WAIT_SECONDS, max(0.0, seconds)))
-        for item, columns in lacking:
-            values = known.get(item["itemId"], {})
-            if metadata := {name: values[name] for name in columns if name in values}:
-                item["metadata"] = metadata
+        until = self._clock() + min(WAIT_SECONDS, max(0.0, seconds))
+        table = self._table(shop, until)
+        if table is None:
+            return
+        cells = self._cells(shop, table, [item["itemId"] for item, _ in items], until)
+        for item, columns in items:
+            if values := cells.get(item["itemId"]):
+                item.pop("metadata", None)
+                if metadata := _named(table, values, table.shown if columns is None else columns):
+                    item["metadata"] = metadata
 
     def _table(self, shop: str, until: float) -> Table | None:
         now = self._clock()
-        fresh, table = self._tables.get(shop, (0.0, None))
+        read_at, fresh, table = self._tables.get(shop, (float("-inf"), 0.0, None))
         if now < fresh:
             return table
         key = document_key(shop)
-        # The known table serves until the newer one has arrived.
-        came = self._wait({key}, now if shop in self._tables else until)
+        # A table that was read lately serves until the newer one has arrived.
+        came = self._wait({key}, now if now - read_at < STALE_SECONDS else until)
         if key in came:
-            data = came[key]
+            read_at, data = came[key]
             table = read(json.loads(data)) if data is not None else None
             if table is not None:
                 self._forget(shop, table)
         if len(self._tables) >= _MOST_SHOPS:
             self._tables.clear()
         # If the bucket does not answer, the last known table serves, and the circuit breaker decides about retries.
-        self._tables[shop] = (now + (TABLE_SECONDS if key in came else 0.0), table)
+        self._tables[shop] = (read_at, read_at + TABLE_SECONDS if key in came else now, table)
         return table
 
     def _forget(self, shop: str, table: Table) -> None:
-        """Drop changed files from the cache."""
+        """Drop changed files from the cache, with requests that may have been answered before the change."""
         keys = {shard_key(shop, table.version, int(name)): at for name, at in table.changed.items()}
         new = {key for key, at in keys.items() if self._changes.get(key) != at}
         self._changes |= keys
         for key in new:
             self._size -= len(self._shards.pop(key, (0.0, b""))[1])
+            self._pending.pop(key, None)
         for item in [item for item, kept in self._items.items() if kept[1] in new] if new else ():
             del self._items[item]
 
     def _load(self, keys: set[str], until: float) -> None:
         now = self._clock()
         missing = {key for key in keys if now >= self._shards.get(key, (0.0, b""))[0]}
-        for key, data in self._wait(missing, until).items():
+        for key, (read_at, data) in self._wait(missing, until).items():
             old = self._shards.pop(key, (0.0, b""))[1]
             # A missing file has no items.
-            self._shards[key] = (now + SHARD_SECONDS, data or b"")
+            self._shards[key] = (read_at + SHARD_SECONDS, data or b"")
             self._size += len(data or b"") - len(old)
         while self._size > CACHE_BYTES:
             _, (_, data) = self._shards.popitem(last=False)
@@ -298,8 +317,8 @@ class ShownItems:
                     del self._items[old]
             self._items[shop, table.version, item] = (kept[0], key, find(text, item))
 
-    def _wait(self, keys: set[str], until: float) -> dict[str, bytes | None]:
-        """Return what the bucket answers in time; a pending request is not repeated."""
+    def _wait(self, keys: set[str], until: float) -> dict[str, tuple[float, bytes | None]]:
+        """Return what the bucket answers in time, with the times of the requests; a pending one is not repeated."""
         now = self._clock()
         if not keys or not self._breaker.allows(_BUCKET, now):
             return {}
@@ -308,16 +327,20 @@ class ShownItems:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_PARALLEL, "items")
         if len(self._pending) > MAX_PENDING:
-            self._pending = {key: each for key, each in self._pending.items() if key in keys or not each.done()}
-        for key in keys - self._pending.keys():
-            self._pending[key] = self._pool.submit(self._fetch, key)
-        wait([self._pending[key] for key in keys], max(0.0, until - now))
-        came: dict[str, bytes | None] = {}
+            self._pending = {key: each for key, each in self._pending.items() if key in keys or not each[1].done()}
         for key in keys:
-            if not self._pending[key].done():
+            sent = self._pending.get(key)
+            # An answer that nobody took for long may have been overtaken by a change.
+            if sent is None or (sent[1].done() and now - sent[0] >= STALE_SECONDS):
+                self._pending[key] = (now, self._pool.submit(self._fetch, key))
+        wait([self._pending[key][1] for key in keys], max(0.0, until - now))
+        came: dict[str, tuple[float, bytes | None]] = {}
+        for key in keys:
+            if not self._pending[key][1].done():
                 continue
             try:
-                came[key] = self._pending.pop(key).result()
+                sent_at, future = self._pending.pop(key)
+                came[key] = (sent_at, future.result())
             except PersonalizationError:
                 continue
         if len(came) == len(keys):
@@ -325,6 +348,12 @@ class ShownItems:
         elif until > now:
             self._breaker.failed(_BUCKET, self._clock())
         return came
+
+
+def _named(table: Table, cells: Mapping[str, str], columns: Iterable[str]) -> dict[str, str]:
+    """Return an item's values by the columns' names."""
+    numbers = ((name, str(table.columns.index(name))) for name in columns if name in table.columns)
+    return {name: cells[number] for name, number in numbers if number in cells}
 
 
 def fetch(client: Callable[[], "S3Client"], bucket: Callable[[], str]) -> Callable[[str], bytes | None]:

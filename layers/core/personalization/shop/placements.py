@@ -116,7 +116,6 @@ def find_errors(settings: Mapping[Any, Any], recipes: Collection[str], filters: 
 
 def record(
     placements: Mapping[str, Placement],
-    columns: Collection[str],
     context: Collection[str],
     varied: Mapping[str, Mapping[str, Value]],
 ) -> dict[str, Value]:
@@ -125,8 +124,7 @@ def record(
     Args:
         placements: by name.
         varied: the variety of those that have any, in that format; see `varied`.
-        columns, context: the columns of Items that answers can show, and those of Interactions that a request may give;
-            Personalize refuses others.
+        context: the columns of Interactions that a request may give; Personalize refuses others.
     """
     entries: dict[str, Value] = {}
     for name, each in placements.items():
@@ -141,7 +139,7 @@ def record(
         if each.filter is not None:
             entry["filter"] = each.filter
         if each.metadata is not None:
-            entry["metadata"] = [name for name in each.metadata if name in columns]
+            entry["metadata"] = list(each.metadata)
         if each.starts_from_item:
             entry["because"] = each.because or "similarTo"
         if name in varied:
@@ -153,7 +151,6 @@ def record(
 def varied(
     placements: Mapping[str, Placement],
     diversity: Diversity,
-    columns: Collection[str],
     filters: Mapping[str, str],
     uses: Mapping[str, str],
 ) -> dict[str, Mapping[str, Value]]:
@@ -161,7 +158,6 @@ def varied(
 
     Args:
         placements, diversity: the settings.
-        columns: the columns of Items that answers can show.
         filters, uses: filter expressions and recommenders' recipes, by name.
     """
     found: dict[str, Mapping[str, Value]] = {}
@@ -172,7 +168,7 @@ def varied(
         if each.recommender and recommenders.is_popular(uses.get(each.recommender), unknown=each.diversity is None):
             continue
         usual = diversity_settings.SIMILAR if each.starts_from_item else diversity_settings.STRENGTH
-        if entry := diversity_settings.record(diversity, each.diversity, columns, usual):
+        if entry := diversity_settings.record(diversity, each.diversity, usual):
             found[name] = entry
     return found
 

@@ -36,7 +36,7 @@ class Release:
     filters: Mapping[str, str] = field(default_factory=dict)
     """ARNs of the filters by name."""
     metadata_columns: tuple[str, ...] = ()
-    """Columns of Items that answers can show; empty without an Items dataset."""
+    """Columns of Items that campaigns can show: those of the dataset at the promotion, none without a dataset."""
     context_columns: tuple[str, ...] = ()
     """Columns of Interactions that a request may give as context."""
     filter_parameters: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
