@@ -46,16 +46,13 @@ def record(request: Request) -> dict[str, object]:
         request.notes["discarded"] = len(asked.events)
         return models.discarded(made)
     if leaves is None:
-        delivered, (queued, missed) = 0, delivery.defer(shop, calls, late)
-        taken = models.first(calls, queued)
+        delivered, taken = 0, delivery.defer(shop, calls, late)
     else:
         delivered, queued = delivery.accept(shop, tracking_id, calls, BREAKER, time.monotonic, late)
-        taken = models.first(calls, delivered + queued)
-        missed = delivery.keep(shop, taken, time.time(), late)
-    request.counts += models.counted(shop, taken)
+        taken = delivery.keep(shop, models.first(calls, delivered + queued), time.time(), late)
+    delivered, queued = min(delivered, taken), max(taken - delivered, 0)
+    request.counts += models.counted(shop, models.first(calls, taken))
     request.notes |= {"events": delivered, "queued": queued}
-    if missed:
-        request.counts.append(({"UncopiedEvents": float(missed)}, {}))
     return models.accepted(made, delivered, queued)
 
 

@@ -111,13 +111,14 @@ def table(_personalize: FakePersonalize) -> "DynamoDBClient":
 
 
 @pytest.fixture
-def unanswered() -> Iterator[list[str]]:
-    """A DynamoDB that answers no BatchWriteItem; the tables that it was asked for."""
+def unanswered(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """A DynamoDB that answers no BatchWriteItem, or only the first so many; the tables that it was asked for."""
     asked: list[str] = []
 
     def fail(params: dict[str, dict[str, object]], **_: object) -> None:
         asked.extend(params["RequestItems"])
-        raise ReadTimeoutError(endpoint_url="dynamodb")
+        if len(asked) > getattr(request, "param", 0):
+            raise ReadTimeoutError(endpoint_url="dynamodb")
 
     made = (clients.dynamodb(), clients.dynamodb_once())
     for client in made:

@@ -142,18 +142,6 @@ def test_what_cannot_be_written_down_at_once_is_by_way_of_the_queue(
     assert queues.messages(queues.dead) == []
 
 
-@pytest.mark.usefixtures("asked")
-def test_what_neither_the_table_nor_the_queue_takes_is_delivered_and_counted(
-    personalize: FakePersonalize, queues: Queues, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("SHOPPER_EVENTS_TABLE", "gone")
-    monkeypatch.setenv("EVENTS_QUEUE_URL", queues.events + "-gone")
-    answer = record(load("api_events"), None)
-    assert {each["status"] for each in json.loads(answer["body"])["events"]} == {"delivered"}
-    assert personalize.operations() == ["PutEvents"]
-    assert '"UncopiedEvents":2' in capsys.readouterr().out
-
-
 @pytest.fixture
 def chores(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> Queues:
     """The queue for dead letters of the copy."""

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
@@ -69,36 +70,48 @@ def accept(
     return taken, queued
 
 
-def defer(shop: str, calls: Sequence[Call], late: Callable[[], bool]) -> tuple[int, int]:
+def defer(shop: str, calls: Sequence[Call], late: Callable[[], bool]) -> int:
     """Enqueue events while it is unknown whether their user is being deleted; the delivery from the queue decides.
 
     Returns:
-        The number of events in the queue, and of those that the table will lack.
+        The number of events, from the first one on, that the queue has for Personalize and for the table.
 
     Raises:
         RetryLater: the queue takes none.
     """
     sqs, url = clients.sqs_once(), Environment().events_queue
     queued = queue.enqueue(sqs, url, shop, calls, late)
+    queued = queue.enqueue(sqs, url, shop, first(calls, queued), late, delivered=True)
     if not queued:
         raise RetryLater("events", "neither the table nor the queue answers")
-    return queued, queued - queue.enqueue(sqs, url, shop, first(calls, queued), late, delivered=True)
+    return queued
 
 
 def keep(shop: str, calls: Sequence[Call], now: float, late: Callable[[], bool]) -> int:
-    """Store accepted events in the table, for the purchase likelihood and the raw copy, or else enqueue them for it.
+    """Store events in the table, for the purchase likelihood and the raw copy, or else enqueue them for it.
 
-    A failure changes nothing for the caller: Personalize or the queue to it has the events.
+    Only what is in both places is accepted: Personalize ignores an event that is sent again with its id.
 
     Returns:
-        The number of events that neither the table nor the queue took.
+        The number of events, from the first one on, that the table or the queue has.
+
+    Raises:
+        RetryLater: neither took the first event.
     """
     environment = Environment()
     missed = store.note(clients.dynamodb_once(), environment.shopper_events_table, shop, calls, now, late)
-    if not missed:
-        return 0
-    queued = queue.enqueue(clients.sqs_once(), environment.events_queue, shop, missed, late, delivered=True)
-    return sum(len(call.events) for call in missed) - queued
+    queued = 0
+    if missed:
+        queued = queue.enqueue(clients.sqs_once(), environment.events_queue, shop, missed, late, delivered=True)
+    lost = set(_ids(missed)[queued:])
+    kept = sum(1 for _ in takewhile(lambda event_id: event_id not in lost, _ids(calls)))
+    if not kept:
+        raise RetryLater("events", "neither their table nor the queue takes them")
+    return kept
+
+
+def _ids(calls: Sequence[Call]) -> list[str]:
+    return [str(event["eventId"]) for call in calls for event in call.events]
 
 
 def deliver(
