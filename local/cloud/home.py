@@ -98,6 +98,11 @@ class Home:
         return self.run / "data"
 
     @property
+    def aside(self) -> Path:
+        """The data of a cloud whose state could not be read."""
+        return self.run / "data-unreadable"
+
+    @property
     def saved(self) -> Path:
         return self.data / "aws"
 

@@ -74,9 +74,9 @@ def up(
             state = deploy.deploy(home, state, step)
             return state, notes + resuming.resume(state, step)
         stop(home)
-        if fresh and home.data.exists():
-            shutil.rmtree(home.data)
-        resuming.check(home)
+        if fresh:
+            notes += clear(home)
+        notes += resuming.check(home)
         try:
             state = start(home, cloud_port, engine_port, faults=faults)
             deploy.build(home, step)
@@ -88,6 +88,18 @@ def up(
             with uninterrupted():
                 stop(home)
             raise
+
+
+def clear(home: Home) -> list[str]:
+    """Remove what earlier sessions left; what `up` could not read is put aside instead, and a note says where."""
+    try:
+        resuming.check(home)
+    except LocalError:
+        shutil.rmtree(home.aside, ignore_errors=True)
+        home.data.rename(home.aside)
+        return [f"{home.aside} has what could not be read, with the bucket's files and the engine's data"]
+    shutil.rmtree(home.data, ignore_errors=True)
+    return []
 
 
 def launcher() -> str:
@@ -116,7 +128,8 @@ def down(home: Home, step: Step = contextlib.nullcontext, *, wipe: bool = False)
         with step("stopping"):
             stopped = stop(home, save=not wipe)
         if wipe:
-            shutil.rmtree(home.data, ignore_errors=True)
+            for folder in (home.data, home.aside):
+                shutil.rmtree(folder, ignore_errors=True)
             (home.run / "credentials").unlink(missing_ok=True)
     return stopped
 

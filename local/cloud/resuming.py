@@ -18,10 +18,16 @@ REPEATED = {"drop", "continue", "retrain"}
 """Actions of runs that the sweep starts again."""
 
 
-def check(home: Home) -> None:
-    """Check that the next session can go on with what the last one saved. Raises UnreadableError."""
-    if saved.read(home.saved).empty and (home.data / "deployed").exists():
+def check(home: Home) -> list[str]:
+    """Check that the next session can go on with what the last one saved; return notes about what is damaged.
+
+    Raises:
+        UnreadableError: it cannot.
+    """
+    left = saved.read(home.saved)
+    if left.empty and (home.data / "deployed").exists():
         raise saved.UnreadableError(home.saved, "there is none, though a stack was deployed here")
+    return [f"{saved.put_aside(path)}: {what}" for path, what in left.damage.items()]
 
 
 def save(state: State) -> None:

@@ -4,33 +4,41 @@
 In one folder::
 
     state.N     everything at one moment: a header, a line for each service, and a checksum
-    journal.N   what was answered after that moment: a line for each change, in order
+    journal.N   what came after that moment: a line for each change, in order
     code/       functions and layers by their SHA-256, to which states refer
 
 A state appears whole, by one rename. `journal.N` follows `state.N` until the next state: a session that `down` stopped
-leaves no journal. What cannot be read is refused, never deleted.
+leaves no journal after its state. The state before the newest stays with its journal: where the newest is damaged, both
+lead to the same place. A damaged line of a journal is left out. What cannot be read is named, never deleted.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from local.cloud.environments import WAY_OUT, LocalError
+from local.cloud.environments import LocalError
 
 FORMAT: Final = 1
 CODE: Final = "code"
 Json = dict[str, Any]
 
 
+ASIDE: Final = (
+    "Nothing was deleted. `python -m local up --fresh` starts without it, and puts the shops, the files and the"
+    " engine's data of this cloud aside."
+)
+
+
 class UnreadableError(LocalError):
     """The saved state cannot be used: the message names the file, the reason and the way out."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"the saved state of the local AWS cannot be used: {path}: {reason}\n{WAY_OUT}")
+    def __init__(self, path: Path, reason: str, way_out: str = ASIDE) -> None:
+        self.reason = reason
+        super().__init__(f"the saved state of the local AWS cannot be used: {path}: {reason}\n{way_out}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,8 @@ class Saved:
     """Whether the session was stopped by `down`."""
     at: float = 0.0
     """When the state was saved, in seconds since 1970; 0 where there is none."""
+    damage: Mapping[Path, str] = field(default_factory=dict)
+    """Files that cannot be read as they are: what is wrong, and how the session begins nevertheless."""
 
     @property
     def empty(self) -> bool:
@@ -69,26 +79,50 @@ def numbers(folder: Path, kind: str) -> list[int]:
 
 
 def read(folder: Path) -> Saved:
-    """Read what the last session left. Raises UnreadableError."""
+    """Read what the last session left. Raises UnreadableError where there are states and none can be read."""
     states, journals = numbers(folder, "state"), numbers(folder, "journal")
-    newest = states[-1] if states else -1
-    after = [number for number in journals if number >= newest]
-    entries = tuple(entry for number in after for entry in _entries(journal(folder, number)))
-    last = max([-1, *states, *journals])
-    if newest >= 0:
-        path = state(folder, newest)
-        header, services = _parsed(path)
-        for sha in header["code"]:
-            if not (folder / CODE / f"{sha}.zip").is_file():
-                raise UnreadableError(path, f"a function's code is missing: {CODE}/{sha}.zip")
-        return Saved(newest, last, header, services, entries, clean=not after, at=float(header["at"]))
-    return Saved(last=last, journal=entries, clean=not after)
+    found, damage, unreadable = Saved(), dict[Path, str](), list[UnreadableError]()
+    for number in reversed(states):
+        try:
+            header, services = _checked(state(folder, number))
+            found = Saved(number, header=header, services=services, at=float(header["at"]))
+            break
+        except UnreadableError as error:
+            unreadable.append(error)
+            damage[state(folder, number)] = f"{error.reason}; the state before it and the journal stand in for it"
+    if unreadable and found.empty:
+        raise unreadable[0]
+    after = [journal(folder, number) for number in journals if number >= found.number]
+    entries: list[Json] = []
+    for path in after:
+        changes, lines = _entries(path)
+        entries += changes
+        if lines:
+            damage[path] = f"damaged at line {', '.join(map(str, lines))}; what stood there is lost, all else is there"
+    clean, last = not after and not damage, max([-1, *states, *journals])
+    return replace(found, last=last, journal=tuple(entries), clean=clean, damage=damage)
+
+
+def put_aside(path: Path) -> Path:
+    """Give a damaged file a second name, which nothing removes; return it."""
+    aside = path.with_name(f"damaged-{path.name}")
+    aside.unlink(missing_ok=True)
+    aside.hardlink_to(path)
+    return aside
 
 
 def closed(folder: Path) -> bool:
     """Tell whether the last session saved its state at its end."""
     states, journals = numbers(folder, "state"), numbers(folder, "journal")
     return not journals or (bool(states) and states[-1] > journals[-1])
+
+
+def _checked(path: Path) -> tuple[Json, dict[str, bytes]]:
+    header, services = _parsed(path)
+    for sha in header["code"]:
+        if not (path.parent / CODE / f"{sha}.zip").is_file():
+            raise UnreadableError(path, f"a function's code is missing: {CODE}/{sha}.zip")
+    return header, services
 
 
 def _parsed(path: Path) -> tuple[Json, dict[str, bytes]]:
@@ -111,14 +145,18 @@ def _sum(lines: Iterable[bytes]) -> bytes:
     return digest.hexdigest().encode()
 
 
-def _entries(path: Path) -> Iterable[Json]:
-    """Yield the changes of a journal; an unfinished last line was never answered."""
+def _entries(path: Path) -> tuple[list[Json], list[int]]:
+    """Return the changes of a journal, and its damaged lines; an unfinished last line was never answered."""
     *lines, _unfinished = path.read_bytes().split(b"\n")
+    entries, damaged = [], []
     for number, line in enumerate(lines, start=1):
         try:
-            yield json.loads(line)
-        except ValueError:
-            raise UnreadableError(path, f"line {number} is damaged") from None
+            entry = json.loads(line)
+            _ = entry["account"]
+            entries.append(entry)
+        except (ValueError, TypeError, KeyError):
+            damaged.append(number)
+    return entries, damaged
 
 
 def write(folder: Path, number: int, header: Json, services: Mapping[str, bytes]) -> None:
@@ -155,12 +193,21 @@ def synced(folder: Path) -> None:
 
 
 def prune(folder: Path, number: int, code: Iterable[str]) -> None:
-    """Remove what a newer state has replaced: older states and journals, and code that it does not refer to."""
-    kept = {f"{sha}.zip" for sha in code}
+    """Remove what the newest state has replaced, but for the state before it, its journal, and the code of both."""
+    before = max((old for old in numbers(folder, "state") if old < number), default=number)
+    kept = {f"{sha}.zip" for sha in (*code, *_code(state(folder, before)))}
     for kind in ("state", "journal"):
         for old in numbers(folder, kind):
-            if old < number:
+            if old < before:
                 (folder / f"{kind}.{old}").unlink(missing_ok=True)
     for path in (folder / CODE).glob("*.zip"):
         if path.name not in kept:
             path.unlink(missing_ok=True)
+
+
+def _code(path: Path) -> Iterable[str]:
+    """Return the code that a state refers to; none where the state is damaged."""
+    try:
+        return list(_parsed(path)[0]["code"])
+    except UnreadableError:
+        return []

@@ -2,7 +2,9 @@
 """What the local AWS saves: whole or not at all, and after a kill everything that was answered is there again."""
 
 import json
+import resource
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ import boto3
 import psutil
 import pytest
 import urllib3
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from local.cloud import lifecycle, resuming, saved
 from local.cloud.aws import SAVED
@@ -176,6 +180,85 @@ def test_a_state_that_cannot_be_written_leaves_what_there_was(machine: Machine) 
     assert saved.closed(folder)
 
 
+FULL = 50_000
+"""The bytes that a file may have on a disk that is full, in the cases that need some that fit and some that do not."""
+
+
+@needs_cloud
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux changes the limits of another process")
+def test_what_was_answered_is_there_on_a_disk_that_fills_is_full_and_is_freed(machine: Machine) -> None:
+    """Files may have some bytes and no more, so that writes end in the middle of a record, as on a full disk."""
+    made(machine)
+    queue = machine.client("sqs").get_queue_url(QueueName="events")["QueueUrl"]
+    machine.client("s3").put_bucket_versioning(Bucket="drops", VersioningConfiguration={"Status": "Enabled"})
+    resuming.save(machine.state)
+    items, sent = set[str](), 0
+    objects = {"a": b"content"}
+
+    def change(number: int) -> int:
+        """Make a change of each kind; return how many were refused."""
+        nonlocal sent
+        refused, name = 0, f"{number}"
+        dynamodb, sqs, s3 = (quick(machine, service) for service in ("dynamodb", "sqs", "s3"))
+        try:
+            dynamodb.put_item(TableName="shops", Item={"id": {"S": name}, "text": {"S": "x" * 3000}})
+            items.add(name)
+        except ClientError:
+            refused += 1
+        try:
+            sqs.send_message(QueueUrl=queue, MessageBody=f"{number} {'y' * 2000}")
+            sent += 1
+        except ClientError:
+            refused += 1
+        for key, content in ((name, name.encode()), ("a", name.encode() * 2 * FULL)):
+            try:
+                s3.put_object(Bucket="drops", Key=key, Body=content)
+                objects[key] = content
+            except ClientError:
+                refused += 1
+        return refused
+
+    def holds() -> None:
+        dynamodb, sqs, s3 = map(machine.client, ("dynamodb", "sqs", "s3"))
+        found = {item["id"]["S"] for item in dynamodb.scan(TableName="shops")["Items"]}
+        assert found - {'quote " and \u2028'} == items
+        waiting = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+        assert int(waiting["Attributes"]["ApproximateNumberOfMessages"]) == sent + 1
+        listed = s3.list_objects_v2(Bucket="drops")["Contents"]
+        assert {
+            each["Key"]: s3.get_object(Bucket="drops", Key=each["Key"])["Body"].read() for each in listed
+        } == objects
+        assert all(not each.name.endswith(".tmp") for each in machine.home.data.joinpath("objects").rglob("*"))
+
+    for turn in range(2):
+        limited(machine, FULL)
+        refused = [change(10 * turn + number) for number in range(8)]
+        assert (refused[0], refused[-1]) == (1, 3), "a large object is refused at once, records by a full journal"
+        holds()
+        limited(machine, 100)
+        with pytest.raises(LocalError, match="cannot save its state"):
+            resuming.save(machine.state)
+        if turn:
+            limited(machine, resource.RLIM_INFINITY)
+            assert change(100 + turn) == 0
+        machine.kill()
+        machine.start()
+        holds()
+
+
+def limited(machine: Machine, size: int) -> None:
+    """Let no file of the local AWS grow beyond so many bytes."""
+    process = next(process for process in machine.state.processes if process.name == "cloud")
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def quick(machine: Machine, service: str) -> Any:  # noqa: ANN401 - of whichever service
+    """A client that asks once."""
+    how = access(machine.state)
+    once = how["config"].merge(Config(retries={"total_max_attempts": 1}))
+    return boto3.client(service, **how | {"config": once})  # type: ignore[call-overload]
+
+
 def written(folder: Path) -> Path:
     """A saved state; its file."""
     (folder / saved.CODE).mkdir()
@@ -190,11 +273,15 @@ def test_a_saved_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert (found.number, found.at, found.clean) == (3, 5.0, True)
     assert found.services == {"dynamodb": b'{"version": 2}', "s3": b"{}"}
     # A change whose writing was interrupted was never answered.
-    saved.journal(tmp_path, 3).write_bytes(b'{"service": "sqs"}\n')
-    saved.journal(tmp_path, 4).write_bytes(b'{"service": "dynamodb"}\n{"serv')
+    saved.journal(tmp_path, 3).write_text(CHANGE.format("sqs"))
+    saved.journal(tmp_path, 4).write_text(CHANGE.format("dynamodb") + '{"serv')
     found = saved.read(tmp_path)
-    assert (found.clean, found.last) == (False, 4)
-    assert found.journal == ({"service": "sqs"}, {"service": "dynamodb"})
+    assert (found.clean, found.last, found.damage) == (False, 4, {})
+    assert [each["service"] for each in found.journal] == ["sqs", "dynamodb"]
+
+
+CHANGE = '{{"service": "{}", "account": "0"}}\n'
+"""A line of a journal."""
 
 
 def cut(path: Path) -> None:
@@ -218,19 +305,55 @@ def without_code(path: Path) -> None:
     (path.parent / saved.CODE / "5e4.zip").unlink()
 
 
-def with_a_damaged_journal(path: Path) -> None:
-    saved.journal(path.parent, 3).write_bytes(b'{"service": \n{}\n')
+DAMAGE = pytest.mark.parametrize("damage", [cut, changed, unknown, emptied, without_code])
 
 
-@pytest.mark.parametrize("damage", [cut, changed, unknown, emptied, without_code, with_a_damaged_journal])
-def test_what_cannot_be_read_is_refused_and_left_as_it_is(damage: Callable[[Path], None], tmp_path: Path) -> None:
+@DAMAGE
+def test_what_cannot_be_read_is_refused_and_never_deleted(damage: Callable[[Path], None], tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.saved.mkdir(parents=True)
     damage(written(home.saved))
     before = {path: path.read_bytes() for path in home.saved.rglob("*") if path.is_file()}
-    with pytest.raises(LocalError, match=r"(?s)cannot be used.*Nothing was deleted.*up --fresh"):
+    with pytest.raises(LocalError, match=r"(?s)cannot be used.*Nothing was deleted.*up --fresh.* aside"):
         resuming.check(home)
     assert {path: path.read_bytes() for path in home.saved.rglob("*") if path.is_file()} == before
+    (aside,) = lifecycle.clear(home)
+    assert not home.data.exists()
+    kept = home.aside / "aws"
+    assert str(home.aside) in aside
+    assert {path: (kept / path.relative_to(home.saved)).read_bytes() for path in before} == before
+
+
+@DAMAGE
+def test_the_state_before_stands_in_for_one_that_cannot_be_read(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.saved.mkdir(parents=True)
+    saved.write(home.saved, 1, {"at": 1.0, "code": []}, {})
+    saved.write(home.saved, 2, {"at": 2.0, "code": []}, {"dynamodb": b'{"version": 1}'})
+    for number, service in ((1, "s3"), (2, "sqs"), (3, "dynamodb")):
+        saved.journal(home.saved, number).write_text(CHANGE.format(service))
+    newest = written(home.saved)
+    saved.prune(home.saved, 3, ["5e4"])
+    assert (saved.numbers(home.saved, "state"), saved.numbers(home.saved, "journal")) == ([2, 3], [2, 3])
+    damage(newest)
+    content = newest.read_bytes()
+    found = saved.read(home.saved)
+    assert (found.number, found.at, found.clean, found.services) == (2, 2.0, False, {"dynamodb": b'{"version": 1}'})
+    assert [each["service"] for each in found.journal] == ["sqs", "dynamodb"]
+    (note,) = resuming.check(home)
+    assert "the state before it and the journal stand in for it" in note
+    assert (home.saved / "damaged-state.3").read_bytes() == content
+
+
+def test_a_damaged_line_of_a_journal_is_left_out_and_named(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.saved.mkdir(parents=True)
+    written(home.saved)
+    path = saved.journal(home.saved, 3)
+    path.write_text(CHANGE.format("sqs") + '{"service": "sc' + CHANGE.format("dynamodb") + "{}\n" + CHANGE.format("s3"))
+    assert [each["service"] for each in saved.read(home.saved).journal] == ["sqs", "s3"]
+    (note,) = resuming.check(home)
+    assert "damaged-journal.3: damaged at line 2, 3; what stood there is lost, all else is there" in note
 
 
 def test_a_deployed_stack_without_a_saved_state_is_no_fresh_start(tmp_path: Path) -> None:
@@ -270,7 +393,7 @@ async def main():
     saver.load()
     numbers = []
     async def until(number):
-        while saved.numbers(folder, "state") != [number]:
+        while saved.numbers(folder, "state")[-1:] != [number]:
             await asyncio.sleep(0.01)
     await until(1)
     saver.changed = True
@@ -278,7 +401,7 @@ async def main():
     before = time.monotonic()
     while time.monotonic() < before + 1.3:
         await asyncio.sleep(0.1)
-    assert saved.numbers(folder, "state") == [2], "nothing changed"
+    assert saved.numbers(folder, "state") == [1, 2], "nothing changed"
 asyncio.run(asyncio.wait_for(main(), 30))
 """,
         tmp_path,

@@ -33,6 +33,7 @@ from local.cloud.aws import (
     executions,
     faults,
     guard,
+    objects,
     personalize_types,
     retention,
     rights,
@@ -247,6 +248,7 @@ def main() -> None:
     api_gateway.install()
     personalize_types.install()
     retention.install()
+    objects.install()
     saver = saving.install(Path(os.environ["STATE_DIR"]))
     doors: dict[str, Door] = {aws.SAVED: saver.answer, aws.RIGHTS: rights.answer}
     if "--faults" in sys.argv:

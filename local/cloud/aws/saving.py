@@ -2,8 +2,9 @@
 """Save the state of the local AWS while it runs, and load it again, as the files of :mod:`local.cloud.saved`.
 
 A forked copy of the process writes everything as it was at one moment, while requests go on: after each deployment and
-run, every half minute with a change, and at the end. A journal has what was answered since, so that no acknowledged
-write to a table, a queue or a schedule is lost when the process is killed.
+run, every half minute with a change, and at the end. A journal has what came since: a write to a table, a queue or a
+schedule is written down before it is made, so that none that was answered is lost when the process is killed, and none
+is made that the disk does not take.
 """
 
 import asyncio
@@ -19,7 +20,8 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -31,8 +33,9 @@ from ministack.services import cloudformation, dynamodb, lambda_svc, sqs, stepfu
 
 from local.cloud import saved
 from local.cloud.aws import distributed_map
+from local.cloud.aws.journal import Journal
 from local.cloud.aws.patching import Answer, Function, Json, around
-from local.cloud.environments import LocalError
+from local.cloud.environments import WAY_OUT, LocalError
 
 EVERY: Final = 30.0
 """The seconds within which a change is saved."""
@@ -64,7 +67,7 @@ class Saver:
                 known = persistence._state_format_version(name)
                 if version > known or name not in {*app._state_map, STREAMS, LEFT}:
                     reason = f"{name} has version {version}; this ministack knows {known}"
-                    raise saved.UnreadableError(saved.state(folder, self._found.number), reason)
+                    raise saved.UnreadableError(saved.state(folder, self._found.number), reason, WAY_OUT)
         except LocalError as error:
             raise SystemExit(str(error)) from None
         self.left = _nothing_left()
@@ -76,7 +79,7 @@ class Saver:
         self.failure = ""
         """Why the last save failed; "" where it did not."""
         self.changed = True
-        self._journal = -1
+        self._journal: Journal | None = None
         self._lock = threading.Lock()
         self._idle = threading.Event()
         self._idle.set()
@@ -106,18 +109,24 @@ class Saver:
             self.left |= {"killed": True, "since": loaded.at}
         self.left["stopped"] += _stopped()
         self.number, self.at = loaded.last + 1, loaded.at
-        self._journal = _opened(saved.journal(self.folder, self.number))
+        self._journal = Journal(saved.journal(self.folder, self.number))
         self._loop = asyncio.get_running_loop()
         self._wanted.set()
         self._task = self._loop.create_task(self._go_on())
 
-    def note(self, entry: Json) -> None:
-        """Write a change down before its answer is sent."""
+    def note(self, entry: Json) -> Callable[[], object]:
+        """Write a change down before it is made; return what takes it back where nothing comes of it.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
         line = json.dumps(entry | {"account": get_account_id(), "region": get_region()}).encode() + b"\n"
         with self._lock:
             self.changed = True
-            if self._journal >= 0:
-                os.write(self._journal, line)
+            if self._journal is None:
+                return nothing
+            # What another record follows stays in the journal, and comes to nothing again.
+            return partial(self._journal.take_back, self._journal.write(line))
 
     def ask(self) -> None:
         """Have the state saved soon; any thread may call this."""
@@ -161,7 +170,7 @@ class Saver:
         try:
             with self._lock:
                 number, now = self.number + 1, time.time()
-                following = -1 if last else _opened(saved.journal(self.folder, number))
+                following = None if last else Journal(saved.journal(self.folder, number))
                 self.changed = False
                 child = os.fork()
                 if child == 0:
@@ -173,8 +182,8 @@ class Saver:
             raise
         finally:
             os.close(writing)
-        if before >= 0:
-            os.close(before)
+        if before is not None:
+            before.close()
         return number, child, reading, now
 
     def _finish(self, number: int, child: int, pipe: int, now: float) -> None:
@@ -226,10 +235,20 @@ def install(folder: Path) -> Saver:
             try:
                 saver.note({"execution": {name: value for name, value in execution.items() if name != "events"}})
             except OSError:
+                if len(execution["events"]) == 1:
+                    stepfunctions._executions.pop(execution["executionArn"], None)
+                    raise
                 log.exception("an execution could not be written down")
             if execution["status"] != "RUNNING":
                 saver.ask()
         stock(execution)
+
+    @around(stepfunctions, "_start_execution")
+    def started(stock: Function, data: Json) -> object:
+        try:
+            return stock(data)
+        except OSError as error:
+            return stepfunctions.error_response_json("InternalServerError", _unwritten(error), 500)
 
     @around(lambda_svc, "_execute_function_warm")
     def executed(stock: Function, function: Json, event: object, request_id: str) -> object:
@@ -248,27 +267,33 @@ def _noted(saver: Saver, service: str) -> None:
     async def handle(
         stock: Function, method: str, path: str, headers: dict[str, str], body: bytes | str, query: Json
     ) -> Answer:
-        answer: Answer = await stock(method, path, headers, body, query)
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
-        if method in {"GET", "HEAD"} or operation.startswith(READS) or answer[0] >= 300:
-            return answer
-        saver.changed = True
-        if service in JOURNALED and not operation.startswith(UNREPEATABLE):
+        reads = method in {"GET", "HEAD"} or operation.startswith(READS)
+        take_back: Callable[[], object] = nothing
+        if service in JOURNALED and not reads and not operation.startswith(UNREPEATABLE):
             kept = {name: headers[name] for name in ("x-amz-target", "content-type", "host") if name in headers}
             content = base64.b64encode(body if isinstance(body, bytes) else body.encode()).decode()
             change = {"service": service, "method": method, "path": path, "headers": kept, "body": content}
             try:
-                saver.note(change | {"query": query})
+                take_back = saver.note(change | {"query": query})
             except OSError as error:
                 log.exception("a change could not be written down")
-                failure = {"__type": "InternalServerError", "message": f"the local AWS cannot write: {error}"}
+                failure = {"__type": "InternalServerError", "message": _unwritten(error)}
                 return 500, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(failure)
+        answer: Answer = await stock(method, path, headers, body, query)
+        if answer[0] >= 300:
+            take_back()
+        elif not reads:
+            saver.changed = True
         return answer
 
 
-def _opened(journal: Path) -> int:
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+def nothing() -> None:
+    """Take nothing back."""
+
+
+def _unwritten(error: OSError) -> str:
+    return f"the local AWS cannot write, and has changed nothing: {error.strerror}"
 
 
 def _deploying() -> bool:
