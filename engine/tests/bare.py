@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final, Self
 
 from engine.tests.calls import MODELS, Json, Refused
-from engine.tests.harness import Engine
+from engine.tests.harness import SECONDS, Engine
 
 IDLE: Final = 30.0
 """Seconds after which a connection is made anew: the engine closes idle ones."""
@@ -18,7 +18,7 @@ class Bare:
     """Signed requests over one connection, hundreds a second."""
 
     def __init__(self, engine: Engine, region: str, key: str = "t") -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=60)
+        self._connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=SECONDS)
         signature = f"AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/personalize/aws4_request"
         self._headers = {"Authorization": signature}
         self._used = time.monotonic()

@@ -239,7 +239,7 @@ def filled(value: Any, made: Mapping[str, str]) -> Any:  # noqa: ANN401
     return made.get(value[1:], f"{ACCOUNT}campaign/none")
 
 
-def play(perform: Perform, calls: tuple[Call, ...] = CALLS, seconds: float = 60) -> Iterator[tuple[Call, Json]]:
+def play(perform: Perform, calls: tuple[Call, ...] = CALLS, seconds: float = 600) -> Iterator[tuple[Call, Json]]:
     """Make the calls, and wait where one says so; yields each with its answer, or with `{"error": exception}`."""
     made: dict[str, str] = {}
     for call in calls:
@@ -279,7 +279,7 @@ def _wait(perform: Perform, call: Call, known: Json, seconds: float) -> None:
     noun = call.noun.removeprefix("Delete")
     arn = known.get(arn_member(noun), "")
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while True:
         try:
             body = perform(f"Describe{noun}", {arn_member(noun): arn})[member(noun)]
         except Exception:  # noqa: BLE001 — it is gone, or there is no Describe to ask
@@ -287,6 +287,7 @@ def _wait(perform: Perform, call: Call, known: Json, seconds: float) -> None:
         states = [body, *(each for name, each in body.items() if name.startswith("latest") and "Version" not in name)]
         if all(state.get("status", "") in _SETTLED for state in states):
             return
+        assert time.monotonic() < deadline, f"{call.operation} had not settled after {seconds} s"
         time.sleep(0.01)
 
 

@@ -20,7 +20,7 @@ from engine.tests.bare import Bare
 from engine.tests.breaches import Place, places, whole, with_value
 from engine.tests.calls import MODELS, filled, requests_of
 from engine.tests.filter_world import SCHEMAS, catalogue, row
-from engine.tests.harness import Engine
+from engine.tests.harness import SECONDS, Engine
 from engine.tests.shop_data import avro
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -70,7 +70,7 @@ def test_any_request_is_answered(
 @SHARED
 @given(st.binary(max_size=300), st.booleans())
 def test_any_bytes_leave_the_engine_answering(engine: Engine, bare: Bare, sent: bytes, begun: bool) -> None:
-    with socket.create_connection(("127.0.0.1", engine.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", engine.port), timeout=SECONDS) as connection:
         connection.sendall((b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n" if begun else b"") + sent)
         connection.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionResetError):

@@ -2,7 +2,6 @@
 """The flows of AWS's developer guide in a custom dataset group: by boto3 by day, by every client at night."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -11,7 +10,7 @@ import pytest
 from engine.tests.calls import Json, Refused
 from engine.tests.doors import gone, opened, settled
 from engine.tests.guide import MOVIES, START, Tutorial, custom_tutorial
-from engine.tests.harness import Engine, EngineProcess
+from engine.tests.harness import Engine, EngineProcess, until
 from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import schema, write_csv
 
@@ -199,12 +198,12 @@ def metric_attribution(tutorial: Tutorial) -> None:
     more = {"eventType": "click", "expression": "SUM(Items.LENGTH)", "metricName": "clicked"}
     door.call("UpdateMetricAttribution", metricAttributionArn=arn, addMetrics=[more], removeMetrics=["clicks"])
     settled(door, "MetricAttribution", arn)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+
+    def names() -> set[str]:
         listed = door.call("ListMetricAttributionMetrics", metricAttributionArn=arn)["metrics"]
-        if {each["metricName"] for each in listed} == {"minutes", "clicked"}:
-            break
-    assert {each["metricName"] for each in listed} == {"minutes", "clicked"}
+        return {metric["metricName"] for metric in listed}
+
+    until(lambda: names() == {"minutes", "clicked"}, "the update of the metrics")
     (tracker,) = door.call("ListEventTrackers", datasetGroupArn=tutorial.group)["eventTrackers"]
     tracking = door.call("DescribeEventTracker", eventTrackerArn=tracker["eventTrackerArn"])["eventTracker"][
         "trackingId"

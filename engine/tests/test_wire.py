@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 from personalize_local import coverage
 
-from engine.tests.harness import Aws, Engine
+from engine.tests.harness import SECONDS, Aws, Engine
 from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import avro
 
@@ -66,7 +66,7 @@ def test_get_of_the_root_is_a_health_check(engine: Engine) -> None:
     status, _, body = engine.ask("/", None, Authorization="")
     assert (status, json.loads(body)["status"]) == (200, "ok")
     asked = urllib.request.Request(engine.url, method="HEAD")
-    with urllib.request.urlopen(asked, timeout=10) as answer:
+    with urllib.request.urlopen(asked, timeout=SECONDS) as answer:
         assert (answer.status, answer.read()) == (200, b"")
 
 

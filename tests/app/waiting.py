@@ -5,8 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
-BOUND = 60.0
-"""Seconds after which something that has to become true has failed to."""
+BOUND = 600.0
+"""Seconds after which something that has to become true has failed to, however busy the machine is."""
 PACE = 0.1
 """How long waits of state machines take, as a share of what their definitions say."""
 LOOK = 0.2
@@ -14,8 +14,8 @@ LOOK = 0.2
 
 
 def until(holds: Callable[[], bool], what: str, bound: float = BOUND) -> None:
-    """Look again and again until something holds. Fails with `what` it was after `bound` seconds."""
+    """Look again and again until something holds; fail with `what` it was after `bound` seconds."""
     deadline, pause = time.monotonic() + bound, threading.Event()
     while not holds():
-        assert time.monotonic() < deadline, f"still not: {what}"
+        assert time.monotonic() < deadline, f"after {bound:.0f} s still not: {what}"
         pause.wait(LOOK)

@@ -18,6 +18,7 @@ from functions.record_events import app as record_events
 from tests.functions.fakes import FakePersonalize
 from tests.functions.queues import Queues
 from tests.functions.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, Drop, Event, load
+from tests.functions.silences import wait_patiently
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -61,6 +62,7 @@ def _personalize() -> Iterator[FakePersonalize]:
             patch.setenv(name, value)
         for service in ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS"):
             patch.setenv(f"AWS_ENDPOINT_URL_{service}", fake.url)
+        wait_patiently(patch)
         clients.forget()
         for function in (deliver_events, record_events):
             function.LEAVING.forget()

@@ -31,10 +31,6 @@ _DEFAULTS: Mapping[str, Mapping[str, object]] = {
 }
 
 
-HANG_SECONDS = 3.0
-"""How long a call that hangs holds its thread, at most."""
-
-
 class FakePersonalize:
     """Answers in turn what `says` and `fails` were told, the last of them again and again.
 
@@ -43,7 +39,6 @@ class FakePersonalize:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.released = threading.Event()
         self._answers: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         handler = type("Handler", (_Handler,), {"fake": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -59,10 +54,6 @@ class FakePersonalize:
     def hangs_up(self, operation: str) -> None:
         """The connection of the next call of an operation ends without an answer."""
         self._answers.setdefault(operation, []).append((0, {}))
-
-    def hangs(self, operation: str) -> None:
-        """The calls of an operation stay without an answer for longer than anybody waits."""
-        self._answers.setdefault(operation, []).append((-1, {}))
 
     def says(self, operation: str, answer: Mapping[str, object]) -> None:
         """The next answer of an operation."""
@@ -92,7 +83,6 @@ class FakePersonalize:
 
     def close(self) -> None:
         """Stop the server."""
-        self.released.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -110,9 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         target = self.headers.get("X-Amz-Target", "")
         operation = _PATHS.get(self.path) or target.rpartition(".")[2]
         status, answer = self.fake.answer(operation, body)
-        if status < 0:
-            self.fake.released.wait(HANG_SECONDS)
-        if status <= 0:
+        if not status:
             self.close_connection = True
             return
         data = json.dumps(answer).encode()

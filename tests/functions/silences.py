@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services that do not answer, and how long that may take: no test waits."""
+"""Services that do not answer, and how long that may take: no test waits, and none gives up on a slow machine."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import pytest
+from botocore.exceptions import ReadTimeoutError
+from botocore.httpsession import URLLib3Session
+from personalization.shop.item_table import ShownItems
+
+from tests.app.waiting import BOUND
 from tests.template.stack import STACK
 
 Hang = Callable[[str, float], object]
@@ -39,3 +46,45 @@ def silence(clients: Sequence[Any], hang: Hang) -> Iterator[None]:
     finally:
         for events, each in hooks:
             events.unregister("provide-client-params", each)
+
+
+class Clock:
+    """Seconds that only calls without an answer take: `hang` is for `silence`.
+
+    Args:
+        together: how many calls hang at the same time; fewer fail the test.
+    """
+
+    def __init__(self, together: int = 1) -> None:
+        self.now = 0.0
+        self._passing = 0.0
+        self._calls = threading.Barrier(together, self._pass)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def hang(self, _operation: str, seconds: float) -> None:
+        """Let the time of a call pass, and raise what the SDK does then."""
+        self._passing = seconds
+        self._calls.wait(BOUND)
+        raise ReadTimeoutError(endpoint_url="https://aws.invalid")
+
+    def _pass(self) -> None:
+        self.now += self._passing
+
+
+class PatientItems(ShownItems):
+    """A reader of items that waits for what is sure to come, however slow the machine is."""
+
+    def _wait(self, keys: set[str], until: float) -> dict[str, bytes | None]:
+        return super()._wait(keys, until + BOUND if until > self._clock() else until)
+
+
+def wait_patiently(patch: pytest.MonkeyPatch) -> None:
+    """Have clients wait for the answers of a service that a test plays, whatever they are configured to."""
+    begin = URLLib3Session.__init__
+
+    def patient(session: URLLib3Session, **configured: Any) -> None:  # noqa: ANN401 - the SDK's own
+        begin(session, **{**configured, "timeout": BOUND})
+
+    patch.setattr(URLLib3Session, "__init__", patient)

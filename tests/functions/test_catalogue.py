@@ -3,7 +3,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,10 @@ from functions.get_recommendations.app import handler as answer
 from functions.record_events import app as events_app
 from functions.update_campaign.app import handler as promote
 from functions.validate_drop.app import handler as check
-from tests.app.waiting import until
+from tests.app.waiting import BOUND, until
 from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.samples import BUCKET, RECOMMENDED, RELEASE, TABLE, Drop, body, interactions, load
+from tests.functions.silences import Clock, PatientItems, silence
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,7 +41,7 @@ def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[
     records.put(table, TABLE, {**RELEASE, "campaigns": bare})
     monkeypatch.setattr(app, "RELEASES", records.Releases(records.fetch_release))
     lists = bestsellers.Bestsellers(bestsellers.fetch)
-    monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, time.monotonic))
+    monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, Clock()))
     monkeypatch.setattr(app, "ITEMS", fresh())
     yield
     for each in records.sort_keys(table, TABLE, "demo"):
@@ -49,7 +49,7 @@ def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def fresh() -> item_table.ShownItems:
-    return item_table.ShownItems(item_table.fetch(clients.s3_quick, lambda: BUCKET))
+    return PatientItems(item_table.fetch(clients.s3_quick, lambda: BUCKET))
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_similar_items_are_varied_by_the_table(
     found = records.get(table, TABLE, "demo", "release")
     diversity: Any = {"by": ["CATEGORY_L1"], "strength": "1"}
     records.put(table, TABLE, {**found, "diversity": diversity})  # type: ignore[dict-item]
-    monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lambda *_: [], time.monotonic, app.look_up))
+    monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lambda *_: [], Clock(), app.look_up))
     best = [{"itemId": item} for item in ("995242", "best-0", "1082185")]
     personalize.says("GetRecommendations", {"recommendationId": "RID-1", "itemList": best})
     told = body(answer({**load("api_similar"), "queryStringParameters": {"limit": "2"}}, None))
@@ -214,7 +214,7 @@ def test_a_bucket_that_does_not_answer_costs_names_and_no_answer(
     given_up, answered = threading.Event(), threading.Event()
 
     def hang(_key: str) -> bytes | None:
-        if not answered.wait(10):
+        if not answered.wait(BOUND):
             given_up.set()
         return None
 
@@ -265,7 +265,7 @@ def test_a_large_catalogue_is_read_by_the_files_that_an_answer_needs(bucket: "S3
         asked.append(key)
         return read(key)
 
-    items = item_table.ShownItems(fetch)
+    items = PatientItems(fetch)
     assert items.find("demo", ["i7", "unknown"], ("PRICE",), 5.0) == {"i7": {"PRICE": "7.5"}}
     assert len(asked) <= 3
     assert items.find("demo", ["i7"], ("PRICE",), 5.0) == {"i7": {"PRICE": "7.5"}}
@@ -275,7 +275,7 @@ def test_a_large_catalogue_is_read_by_the_files_that_an_answer_needs(bucket: "S3
 def test_a_reader_takes_up_changes_without_an_answers_waiting(drop: Drop, bucket: "S3Client") -> None:
     check(drop("drops/demo/items/items.csv", ITEMS), None)
     now = 0.0
-    items = item_table.ShownItems(item_table.fetch(lambda: bucket, lambda: BUCKET), lambda: now)
+    items = PatientItems(item_table.fetch(lambda: bucket, lambda: BUCKET), lambda: now)
 
     def price() -> dict[str, dict[str, str]]:
         return items.find("demo", ["995242"], ("PRICE",), 5.0)
@@ -284,7 +284,7 @@ def test_a_reader_takes_up_changes_without_an_answers_waiting(drop: Drop, bucket
     item_files.change(bucket, BUCKET, "demo", "995242", {"price": 2})
     assert price() == {"995242": {"PRICE": "0.99"}}
     now += item_table.TABLE_SECONDS
-    until(lambda: price() == {"995242": {"PRICE": "2"}}, "the change is shown", 5.0)
+    until(lambda: price() == {"995242": {"PRICE": "2"}}, "the change is shown")
 
 
 @pytest.mark.parametrize("asks_between", [False, True])
@@ -337,7 +337,7 @@ def test_files_that_come_too_late_are_not_kept_for_ever() -> None:
     def fetch(key: str) -> bytes | None:
         if key == item_table.document_key("demo"):
             return json.dumps(item_table.Table("v", item_table.MAX_SHARDS, ("NAME",)).as_json()).encode()
-        answers.wait(30)
+        answers.wait(BOUND)
         came.append(key)
         return File(item_table.pack([]))
 
@@ -347,7 +347,7 @@ def test_files_that_come_too_late_are_not_kept_for_ever() -> None:
     files = {item_table.place(f"i{number}") % item_table.MAX_SHARDS for number in range(late)}
     assert items.find("demo", [f"i{number}" for number in range(late)], ("NAME",), 0.0) == {}
     answers.set()
-    until(lambda: len(came) >= len(files), "every file has come", 30.0)
+    until(lambda: len(came) >= len(files), "every file has come")
     items.find("demo", ["j"], ("NAME",), 5.0)
     items.find("demo", ["k"], ("NAME",), 5.0)
     assert File.there < item_table.MAX_PENDING
@@ -476,16 +476,16 @@ def test_what_a_failing_campaign_filters_is_asked_of_user_personalization(person
 
 @pytest.mark.usefixtures("without_popularity")
 def test_a_page_of_bestsellers_without_a_list_waits_once_for_a_campaign_that_hangs(
-    table: "DynamoDBClient", personalize: FakePersonalize
+    table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = records.get(table, TABLE, "demo", "release")
     assert found is not None
     names = ["top", "best", "most"]
     records.put(table, TABLE, {**found, "placements": dict.fromkeys(names, found["placements"]["top"])})
     records.delete(table, TABLE, "demo", "bestsellers")
-    personalize.hangs("GetRecommendations")
-    event = load("api_placements")
-    event["body"] = json.dumps({"placements": names})
-    started = time.monotonic()
-    answer(event, None)
-    assert time.monotonic() - started < BUDGET_SECONDS
+    clock = Clock(together=len(names))
+    monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lambda *_: [], clock))
+    event = {**load("api_placements"), "body": json.dumps({"placements": names})}
+    with silence([clients.runtime_once()], clock.hang):
+        answer(event, None)
+    assert 0 < clock.now <= BUDGET_SECONDS

@@ -12,6 +12,7 @@ import pytest
 
 from local.cloud.environments import LocalError
 from local.shopfront.server import BODY_LIMIT, Shopfront, serving
+from tests.app.waiting import BOUND
 from tests.storefront.conftest import Open
 from tests.storefront.shop import KEY
 
@@ -23,7 +24,7 @@ def ask(
     shop: Open, method: str, path: str, body: str | bytes | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, str], bytes]:
     """One request: status, headers in lower case, content."""
-    connection = http.client.HTTPConnection(urlsplit(shop.address).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(shop.address).netloc, timeout=BOUND)
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from local.shopfront.catalogue import for_strangers
+from tests.app.waiting import BOUND
 from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import Open
 
@@ -30,7 +31,7 @@ def test_its_catalogue_tells_of_no_shopper() -> None:
 
 
 def test_a_browsers_token_goes_along_and_no_key(strangers: Open) -> None:
-    connection = http.client.HTTPConnection(urlsplit(strangers.address).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(strangers.address).netloc, timeout=BOUND)
     connection.request("GET", "/api/shops/green/popular", headers={"Authorization": "Bearer t", "Cookie": "a=b"})
     assert connection.getresponse().read()
     connection.close()

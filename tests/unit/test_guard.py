@@ -21,10 +21,11 @@ from personalize_local.server import origins
 from local.cloud import lifecycle
 from local.cloud.environments import cloud_python
 from local.cloud.home import Home, State, access
+from tests.app.waiting import BOUND
 from tests.unit.test_launcher import function, role
 
 pytestmark = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
-HTTP = urllib3.PoolManager(retries=False, timeout=10.0)
+HTTP = urllib3.PoolManager(retries=False, timeout=BOUND)
 KEYLESS = ("test", "000000000000", "AKIASTRANGER00000000")
 """Access keys that everybody knows, or nobody has."""
 FOREIGN = [

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from local.cloud.environments import LOCAL, cloud_python
+from tests.app.waiting import BOUND
 
 FOLDER = Path(__file__).resolve().parents[2] / "local" / "cloud" / "aws"
 AWS, OWN = "awslambdaric", "runtime_interface_client"
@@ -145,7 +146,7 @@ def played(client: str, calls: list[Call], folder: Path, handler: str = "app.han
     """Return what a client sent, and the lines that it wrote."""
     with RuntimeApi(calls) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        out, _ = begin(client, server, folder, handler).communicate(timeout=60)
+        out, _ = begin(client, server, folder, handler).communicate(timeout=BOUND)
         server.shutdown()
         return [comparable(*each) for each in server.sent], LEFT_OUT.sub("", out).split("\n")
 
@@ -213,9 +214,9 @@ def test_sigterm_ends_a_function_that_waits(code: Path) -> None:
         server.endless = True
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         process = begin(OWN, server, code, "app.handler")
-        assert server.waiting.wait(60)
+        assert server.waiting.wait(BOUND)
         process.send_signal(signal.SIGTERM)
-        _, written = process.communicate(timeout=60)
+        _, written = process.communicate(timeout=BOUND)
         server.shutdown()
     assert (process.returncode, written) == (0, "")
 
