@@ -35,8 +35,14 @@ class Breach:
 
     @property
     def member(self) -> str:
-        """The place as error messages write it: `eventList[0].itemId`."""
-        text = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in self.place)
+        """The member that error messages name first: `eventList.1.member.itemId`; of a list or map of texts, itself."""
+        shape: Shape | None = MODELS[self.operation].input_shape
+        text = ""
+        for step in self.place:
+            if isinstance(shape, StructureShape):
+                shape, text = shape.members[str(step)], f"{text}.{step}"
+            elif isinstance(shape, ListShape) and isinstance(shape.member, StructureShape):
+                shape, text = shape.member, f"{text}.1.member"
         return text.removeprefix(".")
 
 

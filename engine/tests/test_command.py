@@ -79,6 +79,22 @@ def test_a_taken_port_is_told_with_what_to_do(engine: Engine, capsys: pytest.Cap
     assert "--port 0" in complaint
 
 
+def test_a_system_without_posix_is_told_what_to_do() -> None:
+    """Windows has no `resource`."""
+    line = "import runpy, sys; sys.modules['resource'] = None; {}"
+    run = "runpy.run_module('personalize_local', run_name='__main__')"
+    for act, told in ((run, "personalize-local: "), ("import personalize_local.testing", "ImportError: ")):
+        done = subprocess.run([sys.executable, "-c", line.format(act)], check=False, capture_output=True, text=True)
+        assert done.returncode == 1
+        *before, last = done.stderr.splitlines()
+        assert last.startswith(f"{told}Personalize Local needs Linux or macOS; on Windows, install and run it in WSL")
+        assert not before or "import" in act
+
+
+def test_trainings_take_the_standard_tier_unless_told_otherwise() -> None:
+    assert options.read("personalize-local", [], {}).tier == "standard"
+
+
 def test_help_fits_a_terminal_and_tells_defaults_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, "--help")
     assert max(map(len, text.splitlines())) <= 80

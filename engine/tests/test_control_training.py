@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.tests.harness import Argument, Aws
+from engine.tests.harness import Argument, Aws, EngineProcess, until
 from engine.tests.names import RECIPE
 from engine.tests.shop import Shop
 from engine.tests.shop_data import avro, columns, interactions, write_csv
@@ -228,6 +228,23 @@ def test_campaign_update_shows_and_ends_in_the_new_version(aws: Aws, group: str)
     assert (found["status"], found["solutionVersionArn"]) == ("ACTIVE", second)
     assert found["latestCampaignUpdate"]["minProvisionedTPS"] == 1
     assert aws.recommended(campaign, userId="u0", numResults=3)
+
+
+def test_campaign_may_change_to_another_recipe_of_its_group_with_a_warning(
+    aws: Aws, group: str, bucket: Path, engine: EngineProcess
+) -> None:
+    popular = aws.version(aws.solution(group, "aws-popularity-count"))
+    similar = aws.version(aws.solution(group, "aws-sims"))
+    campaign = aws.campaign(popular)
+    aws.control.update_campaign(campaignArn=campaign, solutionVersionArn=similar)
+    aws.settled_update("Campaign", campaign)
+    told = f"WARNING: {campaign} answers with {RECIPE}aws-sims now, no longer with {RECIPE}aws-popularity-count"
+    until(lambda: told in (engine.data_dir.parent / "engine.log").read_text(), told)
+    other = aws.group("other")
+    aws.imported(aws.dataset(other, "Interactions"), f"s3://{bucket.name}/interactions.csv", "other")
+    version = aws.version(aws.solution(other, "aws-popularity-count", name="other"))
+    with pytest.raises(aws.control.exceptions.InvalidInputException, match="belongs to another dataset group"):
+        aws.control.update_campaign(campaignArn=campaign, solutionVersionArn=version)
 
 
 def test_campaign_of_latest_follows_new_versions(aws: Aws, group: str) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from botocore import xform_name
 
 from engine.tests.harness import Aws, EngineProcess, StillAws, until
-from engine.tests.names import RECIPE
+from engine.tests.names import RECIPE, arn_member
 from engine.tests.shop import Shop, open_shop
 from engine.tests.shop_data import columns, interactions, write_csv
 
@@ -135,6 +136,34 @@ def test_deleted_resources_pass_through_delete_pending(aws: Aws) -> None:
     with pytest.raises(aws.events.exceptions.ResourceInUseException) as caught:
         aws.events.put_items(datasetArn=dataset, items=[{"itemId": "i"}])
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 409
+
+
+def test_what_is_being_deleted_is_no_user_any_more(still: StillAws, strict: StillAws) -> None:
+    """AWS's own clean-up notebooks delete one after another without waiting; its API reference asks to wait."""
+    deletions = _deletions(still)
+    for noun, arn in deletions:
+        getattr(still.control, f"delete_{xform_name(noun)}")(**{arn_member(noun): arn})
+    group = deletions[-1][1]
+    assert still.status("DatasetGroup", group) == "DELETE PENDING"
+    still.settle("DatasetGroup", group, "")
+    assert [still.status(noun, arn) for noun, arn in deletions if noun != "Schema"] == [""] * (len(deletions) - 1)
+    deletions = _deletions(strict)
+    for noun, arn in deletions[:2]:
+        getattr(strict.control, f"delete_{xform_name(noun)}")(**{arn_member(noun): arn})
+    with pytest.raises(strict.control.exceptions.ResourceInUseException, match=r"filter.*DELETE PENDING"):
+        strict.control.delete_dataset(datasetArn=deletions[2][1])
+
+
+def _deletions(aws: StillAws) -> list[tuple[str, str]]:
+    """Make a shop; return its nouns and ARNs in the order in which they can go."""
+    group = aws.group()
+    dataset = aws.dataset(group, "Items")
+    schema = aws.control.describe_dataset(datasetArn=dataset)["dataset"]["schemaArn"]
+    tracker = aws.control.create_event_tracker(name="events", datasetGroupArn=group)["eventTrackerArn"]
+    aws.settle("EventTracker", tracker)
+    chosen = aws.filter(group, "INCLUDE ItemID WHERE Items.PRICE > 1")
+    made = [("EventTracker", tracker), ("Filter", chosen), ("Dataset", dataset), ("Schema", schema)]
+    return [*made, ("Solution", aws.solution(group)), ("DatasetGroup", group)]
 
 
 def test_killed_worker_is_replaced_and_the_job_tried_again(shop: Shop) -> None:

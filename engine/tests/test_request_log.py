@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from personalize_local.jobs import progress
 from personalize_local.server import request_log
 
-from engine.tests.harness import Aws, EngineProcess
+from engine.tests.harness import Aws, EngineProcess, until
+from engine.tests.shop import Shop
 
 
 @pytest.fixture(autouse=True)
@@ -37,15 +39,25 @@ def test_a_line_for_each_request_and_nothing_of_its_body(tmp_path: Path) -> None
             aws.control.describe_campaign(campaignArn="arn:aws:personalize:here:123456789012:campaign/none")
         with pytest.raises(aws.runtime.exceptions.ResourceNotFoundException):
             aws.recommended("arn:aws:personalize:here:123456789012:campaign/none", userId="a-secret-user")
+        with pytest.raises(aws.runtime.exceptions.InvalidInputException, match="a-secret-user"):
+            aws.recommended("arn:aws:personalize:here:123456789012:campaign/none", userId="a-secret-user" * 20)
         engine.ask("/unheard%0aof", b"{}")
     log = (tmp_path / "engine.log").read_text()
-    good, bad, asked, unknown = log.splitlines()
+    good, bad, asked, long, unknown = log.splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d ListSchemas {14}200 +\d+\.\d ms [0-9a-f-]{36}", good)
     assert answer["ResponseMetadata"]["RequestId"] in good
     assert re.search(r"DescribeCampaign +400 .* ResourceNotFoundException: Resource Arn .* does not exist", bad)
     assert " GetRecommendations " in asked
+    assert "Value at 'userId' failed to satisfy constraint: Member must have length less" in long
     assert "POST /unheard of" in unknown
     assert "a-secret-user" not in log
+
+
+def test_the_log_follows_a_training(engine: EngineProcess, shop: Shop) -> None:
+    log = engine.data_dir.parent / "engine.log"
+    for number, phase in enumerate(progress.TRAINING, 1):
+        told = f"{shop.versions['aws-user-personalization']}: {phase} (step {number} of {len(progress.TRAINING)})"
+        until(lambda told=told: told in log.read_text(), told)  # type: ignore[misc]
 
 
 def test_the_log_tells_where_an_import_looked(tmp_path: Path) -> None:

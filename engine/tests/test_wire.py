@@ -8,7 +8,7 @@ import pytest
 from personalize_local import coverage
 
 from engine.tests.harness import SECONDS, Aws, Engine
-from engine.tests.names import RECIPE, ROLE
+from engine.tests.names import RECIPE
 from engine.tests.shop_data import avro
 
 CONTROL = {"Content_Type": "application/x-amz-json-1.1"}
@@ -80,71 +80,122 @@ def test_region_of_an_arn_is_that_of_the_signature(aws: Aws) -> None:
     assert made["schemaArn"] == f"arn:aws:personalize:{aws.region}:123456789012:schema/here"
 
 
+NAME = r"Member must satisfy regular expression pattern: ^[a-zA-Z0-9][a-zA-Z0-9\-_]*"
+"""In AWS's own words, as those of all its services that are described by models."""
+
+
 @pytest.mark.parametrize(
-    ("operation", "request_", "member", "constraint"),
+    ("operation", "request_", "where", "constraint"),
     [
-        ("CreateSchema", {"name": "a" * 64, "schema": "{}"}, "name", "at most 63 characters"),
-        ("CreateSchema", {"name": "", "schema": "{}"}, "name", "at least 1 characters"),
-        ("CreateSchema", {"name": "-x", "schema": "{}"}, "name", "match the pattern"),
-        ("CreateSchema", {"name": "x y", "schema": "{}"}, "name", "match the pattern"),
-        ("CreateSchema", {"name": "x\n", "schema": "{}"}, "name", "match the pattern"),
-        ("CreateSchema", {"name": 5, "schema": "{}"}, "name", "must be a string"),
-        ("CreateSchema", {"schema": "{}"}, "name", "is required"),
-        ("CreateSchema", {"name": "x", "schema": "s" * 20_001}, "schema", "at most 20000 characters"),
-        ("CreateSchema", {"name": "x", "schema": "{}", "domain": "BANK"}, "domain", "one of ECOMMERCE"),
-        ("ListSchemas", {"maxResults": 0}, "maxResults", "at least 1"),
-        ("ListSchemas", {"maxResults": 101}, "maxResults", "at most 100"),
-        ("ListSchemas", {"maxResults": 1.5}, "maxResults", "whole number"),
-        ("ListSchemas", {"maxResults": True}, "maxResults", "must be a number"),
-        ("ListSchemas", {"maxResults": 10**400}, "maxResults", "must be a number"),
-        ("ListSchemas", {"nextToken": "é"}, "nextToken", "match the pattern"),
-        ("DescribeSchema", {"schemaArn": "schema/x"}, "schemaArn", "match the pattern"),
-        ("CreateDatasetGroup", {"name": "x", "tags": [{"tagKey": "k"}]}, "tags[0].tagValue", "is required"),
-        ("CreateDatasetGroup", {"name": "x", "tags": {"k": "v"}}, "tags", "must be a list"),
-        ("CreateDatasetGroup", {"name": "x", "roleArn": "r"}, "roleArn", "match the pattern"),
-        ("CreateDatasetGroup", {"name": "x", "tags": [{"tagKey": "a$", "tagValue": ""}]}, "tags[0].tagKey", "pattern"),
-        ("CreateSolution", {"name": "x", "datasetGroupArn": "a:b", "performHPO": "no"}, "performHPO", "true or false"),
-        ("CreateCampaign", {"name": "x", "minProvisionedTPS": 0}, "minProvisionedTPS", "at least 1"),
-        ("CreateCampaign", {"name": "x", "campaignConfig": 5}, "campaignConfig", "must be an object"),
+        (
+            "CreateSchema",
+            {"name": "a" * 64},
+            f"'{'a' * 64}' at 'name'",
+            "Member must have length less than or equal to 63",
+        ),
+        ("CreateSchema", {"name": ""}, "'' at 'name'", "Member must have length greater than or equal to 1"),
+        ("CreateSchema", {"name": "-x"}, "'-x' at 'name'", NAME),
+        ("CreateSchema", {"name": "x y"}, "'x y' at 'name'", NAME),
+        ("CreateSchema", {"name": "x\n"}, "'x\n' at 'name'", NAME),
+        ("CreateSchema", {"name": 5}, "at 'name'", "Member must be a string"),
+        ("CreateSchema", {"name": None}, "null at 'name'", "Member must not be null"),
+        (
+            "CreateSchema",
+            {"schema": "s" * 20_001},
+            f"'{'s' * 256}...' at 'schema'",
+            "Member must have length less than or equal to 20000",
+        ),
+        (
+            "CreateSchema",
+            {"domain": "BANK"},
+            "'BANK' at 'domain'",
+            "Member must satisfy enum value set: [ECOMMERCE, VIDEO_ON_DEMAND]",
+        ),
+        ("ListSchemas", {"maxResults": 0}, "'0' at 'maxResults'", "Member must have value greater than or equal to 1"),
+        (
+            "ListSchemas",
+            {"maxResults": 101},
+            "'101' at 'maxResults'",
+            "Member must have value less than or equal to 100",
+        ),
+        ("ListSchemas", {"maxResults": 1.5}, "at 'maxResults'", "Member must be a whole number"),
+        ("ListSchemas", {"maxResults": True}, "at 'maxResults'", "Member must be a number"),
+        ("ListSchemas", {"maxResults": 10**400}, "at 'maxResults'", "Member must be a number"),
+        ("ListSchemas", {"nextToken": "é"}, "'é' at 'nextToken'", "Member must satisfy regular expression pattern"),
+        (
+            "CreateDatasetGroup",
+            {"tags": [{"tagKey": "k"}]},
+            "null at 'tags.1.member.tagValue'",
+            "Member must not be null",
+        ),
+        ("CreateDatasetGroup", {"tags": {"k": "v"}}, "at 'tags'", "Member must be a list"),
+        (
+            "CreateDatasetGroup",
+            {"tags": [{"tagKey": "k", "tagValue": ""}, {"tagKey": "a$", "tagValue": ""}]},
+            "at 'tags.2.member.tagKey'",
+            "Member must satisfy regular expression pattern",
+        ),
+        ("CreateSolution", {"performHPO": "no"}, "at 'performHPO'", "Member must be true or false"),
+        ("CreateCampaign", {"campaignConfig": 5}, "at 'campaignConfig'", "Member must be an object"),
+        (
+            "CreateSolution",
+            {"solutionConfig": {"trainingDataConfig": {"excludedDatasetColumns": {"ITEMS": ["-"]}}}},
+            "'{ITEMS=[-]}' at 'solutionConfig.trainingDataConfig.excludedDatasetColumns'",
+            r"Map value must satisfy constraint: [Member must have length less than or equal to 50, Member must "
+            r"satisfy constraint: [Member must have length less than or equal to 150, Member must satisfy regular "
+            r"expression pattern: [A-Za-z_][A-Za-z\d_]*]]",
+        ),
     ],
 )
 def test_constraints_of_the_model_are_held(
-    engine: Engine, operation: str, request_: dict[str, object], member: str, constraint: str
+    engine: Engine, operation: str, request_: dict[str, object], where: str, constraint: str
 ) -> None:
     target = {"X_Amz_Target": f"AmazonPersonalize.{operation}"}
-    status, _, answer = engine.ask("/", json.dumps(request_).encode(), **CONTROL, **target)
+    status, _, answer = engine.ask("/", json.dumps(REQUIRED[operation] | request_).encode(), **CONTROL, **target)
     error = json.loads(answer)
     assert (status, error["__type"]) == (400, "InvalidInputException")
-    assert f"Value at '{member}' failed to satisfy constraint" in error["message"]
-    assert constraint in error["message"]
+    assert f"detected: Value {where} failed to satisfy constraint: {constraint}" in error["message"]
 
 
 @pytest.mark.parametrize(
-    ("path", "request_", "member"),
+    ("path", "request_", "where"),
     [
-        ("/recommendations", {"numResults": -1}, "numResults"),
-        ("/recommendations", {"userId": "u" * 257}, "userId"),
-        ("/recommendations", {"context": {"a-b": "x"}}, "context (key)"),
-        ("/recommendations", {"context": {"A": "x" * 1001}}, "context.A"),
-        ("/recommendations", {"context": {f"k{n}": "x" for n in range(151)}}, "context"),
-        ("/recommendations", {"filterValues": {f"k{n}": "x" for n in range(26)}}, "filterValues"),
-        ("/recommendations", {"promotions": [{}, {}]}, "promotions"),
-        ("/recommendations", {"promotions": [{"percentPromotedItems": 101}]}, "promotions[0].percentPromotedItems"),
-        ("/events", {"eventList": []}, "eventList"),
-        ("/events", {"eventList": [{}] * 11}, "eventList"),
-        ("/events", {"eventList": [{"sentAt": "soon"}]}, "eventList[0].sentAt"),
-        ("/events", {"eventList": [{"impression": ["i"] * 26}]}, "eventList[0].impression"),
-        ("/events", {"eventList": [{"properties": "x" * 1025}]}, "eventList[0].properties"),
-        ("/items", {"items": [{"itemId": "i" * 257}]}, "items[0].itemId"),
-        ("/users", {"users": [{"userId": "u", "properties": {"a": 1}}]}, "users[0].properties"),
+        ("/recommendations", {"numResults": -1}, "'-1' at 'numResults'"),
+        ("/recommendations", {"userId": "u" * 257}, f"'{'u' * 256}...' at 'userId'"),
+        ("/recommendations", {"context": {"a-b": "x"}}, "at 'context'"),
+        ("/recommendations", {"context": {"A": "x" * 1001}}, "at 'context'"),
+        ("/recommendations", {"context": {f"k{n}": "x" for n in range(151)}}, "at 'context'"),
+        ("/recommendations", {"filterValues": {f"k{n}": "x" for n in range(26)}}, "at 'filterValues'"),
+        ("/recommendations", {"promotions": [{}, {}]}, "'[{}, {}]' at 'promotions'"),
+        (
+            "/recommendations",
+            {"promotions": [{"percentPromotedItems": 101}]},
+            "'101' at 'promotions.1.member.percentPromotedItems'",
+        ),
+        ("/events", {"eventList": []}, "at 'eventList'"),
+        ("/events", {"eventList": [{"eventType": "View", "sentAt": 1}] * 11}, "at 'eventList'"),
+        ("/events", {"eventList": [{"sentAt": "soon"}]}, "at 'eventList.1.member.sentAt'"),
+        ("/events", {"eventList": [{"impression": ["i"] * 26}]}, "at 'eventList.1.member.impression'"),
+        ("/events", {"eventList": [{"properties": "x" * 1025}]}, "at 'eventList.1.member.properties'"),
+        ("/items", {"items": [{"itemId": "i" * 257}]}, f"'{'i' * 256}...' at 'items.1.member.itemId'"),
+        ("/users", {"users": [{"userId": "u", "properties": {"a": 1}}]}, "at 'users.1.member.properties'"),
     ],
 )
 def test_constraints_of_the_rest_services_are_held(
-    engine: Engine, path: str, request_: dict[str, object], member: str
+    engine: Engine, path: str, request_: dict[str, object], where: str
 ) -> None:
     status, headers, answer = engine.ask(path, json.dumps(request_).encode())
     assert (status, headers["x-amzn-errortype"]) == (400, "InvalidInputException")
-    assert f"Value at '{member}' failed" in json.loads(answer)["message"]
+    assert f"Value {where} failed" in json.loads(answer)["message"]
+
+
+REQUIRED: dict[str, dict[str, object]] = {
+    "CreateSchema": {"name": "x", "schema": "{}"},
+    "ListSchemas": {},
+    "CreateDatasetGroup": {"name": "x"},
+    "CreateSolution": {"name": "x", "datasetGroupArn": f"{SOMEBODY}dataset-group/x"},
+    "CreateCampaign": {"name": "x", "solutionVersionArn": f"{SOMEBODY}solution/x/1"},
+}
 
 
 def test_every_broken_constraint_is_named_at_once(aws: Aws) -> None:
@@ -155,10 +206,11 @@ def test_every_broken_constraint_is_named_at_once(aws: Aws) -> None:
     assert all(f"'{member}'" in message for member in ("name", "datasetGroupArn", "recipeArn"))
 
 
-def test_values_are_never_repeated_in_a_message(aws: Aws) -> None:
+def test_a_message_quotes_no_value_that_the_model_calls_sensitive(aws: Aws) -> None:
     with pytest.raises(aws.control.exceptions.InvalidInputException) as caught:
-        aws.control.create_dataset_group(name="se cret", roleArn=ROLE)
-    assert "se cret" not in str(caught.value)
+        aws.control.create_dataset_group(name="x", tags=[{"tagKey": "se$cret", "tagValue": ""}])
+    assert "Value at 'tags.1.member.tagKey' failed" in str(caught.value)
+    assert "se$cret" not in str(caught.value)
 
 
 def test_coverage_page_is_current() -> None:

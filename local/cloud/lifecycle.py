@@ -26,7 +26,7 @@ from local.cloud.home import ACCOUNT, REGION, Home, Process, State, client_envir
 MARK = "RETAIL_LOCAL_CLOUD"
 """Environment variable of every process of a cloud; its value is the cloud's folder."""
 TIER = "PERSONALIZE_LOCAL_TIER"
-"""Variable with the tier of trainings that name none; the engine's own default is auto."""
+"""Variable with the tier of trainings that name none; the engine's own default is standard."""
 READY_SECONDS = 60
 STOP_SECONDS = 15
 DATASET_GROUPS = "500"

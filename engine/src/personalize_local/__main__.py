@@ -7,10 +7,16 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 # Read when numpy is imported. The matrices of one answer are small: threads for them cost more than they save.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+try:
+    import_module("personalize_local.platforms")
+except ImportError as unfit:
+    raise SystemExit(f"personalize-local: {unfit}") from None
 
 from personalize_local.command import options
 from personalize_local.jobs.threads import NEEDED, installed

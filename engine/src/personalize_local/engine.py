@@ -74,7 +74,7 @@ class Options:
     open_files: int = 768
     """Most models and live data that are open together."""
     strict: bool = False
-    tier: str = "auto"
+    tier: str = "standard"
     """The tier of trainings that name none."""
     workers: int = 0
     """Most processes of jobs; 0 = by the number of processors."""

@@ -100,7 +100,7 @@ def _parser(program: str) -> Parser:
         metavar="BYTES",
         help="of all jobs together; default: 3/4 of the machine's",
     )
-    work("--tier", choices=TIERS, help="how much trainings learn that name no tier; default auto")
+    work("--tier", choices=TIERS, help="how much trainings learn that name no tier; default standard")
     work("--quiet", action="store_true", help="log only what goes wrong in the engine")
     work("--json-log", action="store_true", help="log a JSON object a line")
 

@@ -84,10 +84,13 @@ class _Worker:
             while True:
                 size = int.from_bytes(await stdout.readexactly(worker.SIZE_BYTES), "big")
                 kind, value = pickle.loads(await stdout.readexactly(size))  # noqa: S301 - from our own process
-                if kind != worker.MEMORY:
+                if kind == worker.PROGRESS:
+                    LOGGER.info(value)
+                elif kind == worker.MEMORY:
+                    self.resident = value
+                    measured()
+                else:
                     break
-                self.resident = value
-                measured()
         except (asyncio.IncompleteReadError, ConnectionError):
             raise _Died from None
         self.ready = True

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a job is: the worker writes its phase into a small file, which is gone once the job has ended."""
+"""How far a job is: a line in the log for each phase, and a small file, which is gone once the job has ended."""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,11 +19,17 @@ TRAINING: Final = (
     "Training on everyone",
     "Saving the model",
 )
+LOGGER: Final = logging.getLogger("personalize")
+listener: Callable[[str], None] = LOGGER.info
+"""Takes each line of progress; that of a worker process sends it to its parent."""
 
 
 @contextmanager
-def phases(target: Path, names: Sequence[str]) -> Iterator[Callable[[str], None]]:
-    """Give a function that a job calls at the beginning of each phase; `target` is the file or folder that it makes."""
+def phases(arn: str, target: Path, names: Sequence[str]) -> Iterator[Callable[[str], None]]:
+    """Give a function that a job calls at the beginning of each phase.
+
+    `arn` is the job's resource, `target` the file or folder that it makes.
+    """
     file, step = _file(target), 0
 
     def enter(phase: str) -> None:
@@ -33,6 +40,7 @@ def phases(target: Path, names: Sequence[str]) -> Iterator[Callable[[str], None]
         new.parent.mkdir(parents=True, exist_ok=True)
         new.write_text(json.dumps({"phase": phase, "step": step, "steps": len(names), "since": time.time()}))
         new.replace(file)
+        listener(f"{arn}: {phase} (step {step} of {len(names)})")
 
     try:
         yield enter

@@ -26,6 +26,8 @@ class TrainingData:
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:
+    arn: str
+    """That of the solution version or recommender."""
     recipe: str
     config: TrainingConfig
     data: TrainingData

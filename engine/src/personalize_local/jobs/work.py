@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from personalize_local.recipes.user_personalization.training import SharedCounts
 
 
-def run_import(source: Location, most: int, least: int, schema: Schema, target: Path) -> int:
+def run_import(arn: str, source: Location, most: int, least: int, schema: Schema, target: Path) -> int:
     """Read a drop of `most` bytes, and of `least` interactions, into the engine's own form; returns the rows kept.
 
     Raises ImportRefused.
     """
     from personalize_local.data.importing import import_files  # noqa: PLC0415
 
-    with tempfile.TemporaryDirectory(prefix="import-") as scratch, phases(target, IMPORT) as enter:
+    with tempfile.TemporaryDirectory(prefix="import-") as scratch, phases(arn, target, IMPORT) as enter:
         enter("Fetching files")
         files = fetch(source, Path(scratch), most=most)
         enter("Reading and checking rows")
@@ -46,7 +46,7 @@ def run_training(task: TrainingTask) -> TrainingOutcome:
     from personalize_local.recipes.training import train  # noqa: PLC0415
 
     began = time.perf_counter()
-    with phases(task.target, TRAINING) as enter:
+    with phases(task.arn, task.target, TRAINING) as enter:
         enter("Reading the data")
         spec, last = with_streamed(task.data.spec, task.data.database, task.data.datasets)
         snapshot = build_snapshot(replace(spec, texts=RECIPES[task.recipe].family == "semantic"))

@@ -6,22 +6,24 @@ It is a program of its own: processes of `multiprocessing` run the parent's main
 
 import os
 import pickle
-import resource
 import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from personalize_local.jobs import progress
+from personalize_local.platforms import resource
 from personalize_local.wire.errors import ImportRefused, JobRefused, TrainingRefused
 
 SIZE_BYTES: Final = 8
 """Bytes of the size that precedes a pickled message."""
-RETURNED, RAISED, MEMORY = "returned", "raised", "memory"
-"""Kinds of messages: a job's result, its exception, the bytes of memory that the process takes."""
+RETURNED, RAISED, MEMORY, PROGRESS = "returned", "raised", "memory", "progress"
+"""Kinds of messages: a job's result, its exception, the bytes of memory that the process takes, a line for the log."""
 _LOOK_SECONDS: Final = 0.1
 _STEP: Final = 16 * 2**20
 """Bytes by which the memory must change before it is reported again."""
@@ -37,6 +39,7 @@ def main() -> None:
     os.nice(NICENESS)
     messages = _Messages(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)  # what a library prints is no message
+    progress.listener = partial(messages.send, PROGRESS)
     threading.Thread(target=_watch, args=(int(sys.argv[1]), messages), daemon=True).start()
     while True:
         try:

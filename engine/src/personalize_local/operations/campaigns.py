@@ -2,6 +2,7 @@
 """Campaigns: a solution version that answers, until the next one replaces it without a break."""
 
 import asyncio
+import logging
 from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
@@ -13,6 +14,7 @@ from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import updating
 from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceNotFound
 
+LOGGER: Final = logging.getLogger("personalize")
 _LATEST: Final = "/$LATEST"
 _EXPLORING: Final = RECIPES["aws-user-personalization"]
 
@@ -41,6 +43,8 @@ def update_campaign(engine: Engine, call: Call, request: Json) -> Json:
     config: Json = (campaign.body | request).get("campaignConfig") or {}
     if "solutionVersionArn" in request:
         version = _target(engine, request["solutionVersionArn"], config)
+        if version.group != campaign.group:
+            raise InvalidInput(f"{version.arn} belongs to another dataset group than {campaign.arn}.")
     else:
         version = require_active(engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
     _check_config(engine, version, config)
@@ -79,6 +83,9 @@ async def redeploy(engine: Engine, campaign: Resource) -> None:
     campaign.body |= taken | {"solutionArn": version.body["solutionArn"], "status": "ACTIVE"}
     campaign.body.pop("failureReason", None)
     if old != version.arn:
+        before = engine.registry.get(kinds.SOLUTION_VERSION, old).body["recipeArn"]
+        if version.body["recipeArn"] != before:
+            LOGGER.warning("%s answers with %s now, no longer with %s", campaign.arn, version.body["recipeArn"], before)
         _release(engine, campaign, old)
     asyncio.get_running_loop().call_soon(synchronise, engine, campaign)
 

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from personalize_local.engine import HANDLERS, Call, Engine, Json, Resource, operation, require_settled
+from personalize_local.engine import HANDLERS, WORKS, Call, Engine, Json, Resource, operation, require_settled
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Kind
 from personalize_local.wire.errors import (
@@ -47,17 +47,28 @@ def listed(
 
 
 def deletes(
-    kind: Kind, blocked_by: Callable[[Engine, Resource], Iterable[Resource]] = lambda _engine, _resource: ()
+    kind: Kind, users: Callable[[Engine, Resource], Iterable[Resource]] = lambda _engine, _resource: ()
 ) -> None:
-    """Provide the Delete operation of a kind, unless some resources prevent it."""
+    """Provide the Delete operation of a kind, which fails while another resource uses this one.
+
+    Unless strict, a resource that is being deleted is no user any more; the deletion is carried out after its own.
+    Call this after the work of the kind's deletion is registered.
+    """
+    removal = WORKS.get((kind.noun, kinds.DELETE))
 
     def delete(engine: Engine, _call: Call, request: Json) -> None:
         resource = require_settled(engine.registry.get(kind, request[kind.arn_member]))
-        if blocking := next(iter(blocked_by(engine, resource)), None):
-            raise ResourceInUse(f"{resource.arn} is used by {blocking.arn} ({blocking.status}).")
+        for user in users(engine, resource):
+            if engine.options.strict or not user.deleting:
+                raise ResourceInUse(f"{resource.arn} is used by {user.arn} ({user.status}).")
         engine.lifecycle.begin(resource, kinds.DELETE)
 
+    async def remove(engine: Engine, resource: Resource) -> None:
+        await engine.lifecycle.ended(user for user in users(engine, resource) if user.deleting)
+        await (removal(engine, resource) if removal else engine.clock.sleep(engine.options.step_seconds))
+
     HANDLERS[f"Delete{kind.noun}"] = delete
+    WORKS[kind.noun, kinds.DELETE] = remove
 
 
 def page(member: str, rows: Sequence[tuple[int, Json]], request: Json, scope: str) -> Json:

@@ -24,16 +24,13 @@ def create_dataset_group(engine: Engine, call: Call, request: Json) -> Json:
 
 def _members(engine: Engine, group: Resource) -> Iterator[Resource]:
     for kind in (kinds.DATASET, kinds.EVENT_TRACKER, kinds.SOLUTION, kinds.RECOMMENDER):
-        found = engine.registry.find(kind, datasetGroupArn=group.arn)
-        # Many clients do not wait until a tracker is deleted.
-        ignored = kind is kinds.EVENT_TRACKER and not engine.options.strict
-        yield from (each for each in found if not (ignored and each.deleting))
+        yield from engine.registry.find(kind, datasetGroupArn=group.arn)
 
 
 @work(kinds.DATASET_GROUP, kinds.DELETE)
 async def remove_dataset_group(engine: Engine, group: Resource) -> None:
-    """Remove filters, metric attribution, deletion jobs, a tracker that is being deleted, and live data too."""
-    for kind in (kinds.FILTER, kinds.METRIC_ATTRIBUTION, kinds.DATA_DELETION_JOB, kinds.EVENT_TRACKER):
+    """Remove filters, metric attribution, deletion jobs and live data too."""
+    for kind in (kinds.FILTER, kinds.METRIC_ATTRIBUTION, kinds.DATA_DELETION_JOB):
         engine.registry.remove(*engine.registry.find(kind, datasetGroupArn=group.arn))
     for name in (group.arn, actions_of(group.arn)):
         engine.serving.forget(name)

@@ -66,7 +66,7 @@ async def import_data(engine: Engine, job: Resource) -> None:
     try:
         limits = (most, engine.quotas.minimum_interactions)
         schema, target = schema_of(engine, dataset), import_target(engine, job)
-        job.body["rows"] = await engine.workers.run(IMPORT, run_import, source, *limits, schema, target)
+        job.body["rows"] = await engine.workers.run(IMPORT, run_import, job.arn, source, *limits, schema, target)
     except ImportRefused as refused:
         what = f"{dataset.body['datasetType']} dataset {dataset.arn}"
         refused.args = (f"Failed to create a data import job for {what}. {refused}",)

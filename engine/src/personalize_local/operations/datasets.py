@@ -42,7 +42,8 @@ def create_schema(engine: Engine, call: Call, request: Json) -> Json:
 def delete_schema(engine: Engine, _call: Call, request: Json) -> None:
     schema = engine.registry.get(kinds.SCHEMA, request["schemaArn"])
     for dataset in engine.registry.find(kinds.DATASET, schemaArn=schema.arn):
-        raise ResourceInUse(f"{schema.arn} is used by {dataset.arn}.")
+        if engine.options.strict or not dataset.deleting:
+            raise ResourceInUse(f"{schema.arn} is used by {dataset.arn}.")
     engine.registry.remove(schema)
 
 

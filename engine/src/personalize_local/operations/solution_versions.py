@@ -126,6 +126,7 @@ async def train(engine: Engine, resource: Resource, config: TrainingConfig) -> T
     spec = _recipe(resource)
     async with engine.turn(resource.group):
         task = TrainingTask(
+            arn=resource.arn,
             recipe=spec.name,
             config=config,
             data=training_data(engine, resource.group, spec),

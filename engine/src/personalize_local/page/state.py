@@ -100,9 +100,10 @@ def _failed(resources: Sequence[Resource]) -> Iterator[Resource]:
 
 def _dataset(engine: Engine, dataset: Resource, counted: Json) -> Json:
     rows = [job.body.get("rows") for job in imported_jobs(engine, dataset)]
+    fields = () if dataset.deleting else schema_of(engine, dataset).fields  # its schema may be gone already
     columns = [
         {"name": each.name, "type": each.type, "categorical": each.categorical, "textual": each.textual}
-        for each in schema_of(engine, dataset).fields
+        for each in fields
     ]
     imports = list(engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
     shown = [

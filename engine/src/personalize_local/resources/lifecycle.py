@@ -4,7 +4,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -113,6 +113,11 @@ class Lifecycle:
             await asyncio.wait([task])
         if not pending:
             self._start(resource, self._stopped(resource))
+
+    async def ended(self, resources: Iterable[Resource]) -> None:
+        """Wait until what is under way with these resources has ended."""
+        if tasks := [self._tasks[each.arn] for each in resources if each.arn in self._tasks]:
+            await asyncio.wait(tasks)
 
     async def rest(self) -> None:
         """Wait until nothing is under way, but for what a rule holds; at most `REST_SECONDS`."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The limit of open files of this process: raised as far as possible, with messages where it is too low."""
 
-import resource
 from contextlib import suppress
 from typing import Final
+
+from personalize_local.platforms import resource
 
 LEAST: Final = 64
 """Least open files with which the engine works at all."""

@@ -82,7 +82,7 @@ class Application:
             else:
                 await _respond(send, answer)
                 if answer.operation:
-                    error = f"{answer.error.code}: {answer.error.message}" if answer.error else ""
+                    error = f"{answer.error.code}: {answer.error.logged}" if answer.error else ""
                     took = time.perf_counter() - began
                     request_log.record(answer.operation, answer.status, took, answer.request_id, error)
 

@@ -11,9 +11,11 @@ class ServiceError(Exception):
     def __init_subclass__(cls, status: int = 400, code: str = "") -> None:
         cls.code, cls.status = code or f"{cls.__name__}Exception", status
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, logged: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.logged = logged or message
+        """The message for the log, where no value of a request may stand."""
 
 
 class InvalidInput(ServiceError):

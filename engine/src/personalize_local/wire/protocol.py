@@ -2,11 +2,10 @@
 """The wire protocol of the three services, by botocore's models: routing, request validation, serialization."""
 
 import json
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
@@ -15,13 +14,25 @@ from personalize_local.wire.errors import AccessDenied, InvalidInput, MalformedB
 
 Json = dict[str, Any]
 """A JSON object of a request or an answer; the model decides the types of its members."""
-Problems = list[str]
+
+
+class Problem(NamedTuple):
+    """What is wrong with one member of a request."""
+
+    message: str
+    logged: str
+    """The message without the value."""
+
+
+Problems = list[Problem]
 Reader = Callable[[object, str, Problems], Any]
 Writer = Callable[[Any], Any]
 
 SERVICES: Final = ("personalize", "personalize-runtime", "personalize-events")
 MAX_BODY: Final = 1_000_000
 """Bytes of a request."""
+_LONGEST_QUOTED: Final = 256
+"""Characters of a value in a message."""
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _MODELLED_AT_400: Final = {404, 409}
 _FOREIGN_CLASSES: Final = {r"\p{L}\p{Z}\p{N}_": r"\w\s", r"\p{ASCII}": r"[\x00-\x7f]"}
@@ -58,7 +69,8 @@ class Operation:
         request: Json = self.read(document, "", problems)
         if problems:
             count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected"
-            raise InvalidInput(f"{count}: {'; '.join(problems)}")
+            message, logged = (f"{count}: {'; '.join(texts)}" for texts in zip(*problems, strict=True))
+            raise InvalidInput(message, logged)
         return request
 
     def serialise(self, answer: Mapping[str, Any]) -> bytes:
@@ -118,133 +130,191 @@ def load_services() -> Iterator[dict[str, OperationModel]]:
         yield {operation: service.operation_model(operation) for operation in service.operation_names}
 
 
-def _reader(shape: Shape | None) -> Reader:
-    """Compile a shape into a function that checks a value and returns it."""
+def _reader(shape: Shape | None, *, hidden: bool = False) -> Reader:
+    """Compile a shape into a function that checks a value's type, and returns the value.
+
+    Structures check the constraints of their members too; `hidden` values are not quoted.
+    """
     if isinstance(shape, StructureShape):
-        return _structure_reader(shape)
+        return _structure_reader(shape, hidden=hidden or _sensitive(shape))
     if isinstance(shape, ListShape):
-        return _list_reader(shape)
+        return _list_reader(shape, hidden=hidden)
     if isinstance(shape, MapShape):
         return _map_reader(shape)
     if isinstance(shape, StringShape):
-        return _string_reader(shape)
+        return _string_reader
     if shape is None:
         return lambda _value, _path, _problems: {}
     return _boolean_reader if shape.type_name == "boolean" else _number_reader(shape)
 
 
-def _problem(path: str, constraint: str) -> str:
-    return f"Value at '{path}' failed to satisfy constraint: {constraint}"
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _structure_reader(shape: StructureShape) -> Reader:
+def _structure_reader(shape: StructureShape, *, hidden: bool) -> Reader:
     required = set(shape.required_members)
-    members = [(name, _reader(member), name in required) for name, member in shape.members.items()]
+    members = [
+        (name, _reader(member, hidden=hidden), _checker(member, hidden=hidden), name in required)
+        for name, member in shape.members.items()
+    ]
 
     def read(value: object, path: str, problems: Problems) -> Json:
         if not isinstance(value, dict):
-            problems.append(_problem(path, "must be an object"))
+            problems.append(_problem(path, "Member must be an object"))
             return {}
         found: Json = {}
-        for name, reader, needed in members:
-            member = value.get(name)
+        for name, reader, check, needed in members:
+            member, place, before = value.get(name), f"{path}.{name}" if path else name, len(problems)
             if member is not None:
-                found[name] = reader(member, _join(path, name), problems)
+                found[name] = reader(member, place, problems)
+                if len(problems) == before:
+                    check(found[name], place, problems)
             elif needed:
-                problems.append(_problem(_join(path, name), "is required"))
+                problems.append(_problem(place, "Member must not be null", "null"))
         return found
 
     return read
 
 
-def _list_reader(shape: ListShape) -> Reader:
-    item, size = _reader(shape.member), _size(shape, "members")
+def _list_reader(shape: ListShape, *, hidden: bool) -> Reader:
+    item = _reader(shape.member, hidden=hidden)
 
     def read(value: object, path: str, problems: Problems) -> list[Any]:
         if not isinstance(value, list):
-            problems.append(_problem(path, "must be a list"))
+            problems.append(_problem(path, "Member must be a list"))
             return []
-        size(len(value), path, problems)
-        return [item(member, f"{path}[{position}]", problems) for position, member in enumerate(value)]
+        return [item(member, f"{path}.{place}.member", problems) for place, member in enumerate(value, 1)]
 
     return read
 
 
 def _map_reader(shape: MapShape) -> Reader:
-    key_reader, value_reader, size = _reader(shape.key), _reader(shape.value), _size(shape, "entries")
+    entry = _reader(shape.value)
 
     def read(value: object, path: str, problems: Problems) -> Json:
         if not isinstance(value, dict):
-            problems.append(_problem(path, "must be a map"))
+            problems.append(_problem(path, "Member must be a map"))
             return {}
-        size(len(value), path, problems)
-        return {
-            key_reader(key, f"{path} (key)", problems): value_reader(member, f"{path}.{key[:64]}", problems)
-            for key, member in value.items()
-        }
+        return {key: entry(member, f"{path}.{key[:64]}.member", problems) for key, member in value.items()}
 
     return read
 
 
-def _string_reader(shape: StringShape) -> Reader:
-    size = _size(shape, "characters")
-    pattern = shape.metadata.get("pattern")
-    matches = python_pattern(pattern).fullmatch if pattern else None
-    enum = frozenset(shape.enum)
-
-    def read(value: object, path: str, problems: Problems) -> str:
-        if not isinstance(value, str):
-            problems.append(_problem(path, "must be a string"))
-            return ""
-        size(len(value), path, problems)
-        if matches and not matches(value):
-            problems.append(_problem(path, f"must match the pattern {pattern}"))
-        if enum and value not in enum:
-            problems.append(_problem(path, f"must be one of {', '.join(shape.enum)}"))
+def _string_reader(value: object, path: str, problems: Problems) -> str:
+    if isinstance(value, str):
         return value
-
-    return read
+    problems.append(_problem(path, "Member must be a string"))
+    return ""
 
 
 def _boolean_reader(value: object, path: str, problems: Problems) -> bool:
     if not isinstance(value, bool):
-        problems.append(_problem(path, "must be true or false"))
+        problems.append(_problem(path, "Member must be true or false"))
     return bool(value)
 
 
 def _number_reader(shape: Shape) -> Reader:
     whole = shape.type_name in {"integer", "long"}
-    low, high = shape.metadata.get("min", -math.inf), shape.metadata.get("max", math.inf)
 
     def read(value: object, path: str, problems: Problems) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 2**63:
-            problems.append(_problem(path, "must be a number"))
+            problems.append(_problem(path, "Member must be a number"))
             return 0
         if whole and value != int(value):
-            problems.append(_problem(path, "must be a whole number"))
-        if not low <= value <= high:
-            bound = f"at least {low}" if value < low else f"at most {high}"
-            problems.append(_problem(path, f"must be {bound}"))
+            problems.append(_problem(path, "Member must be a whole number"))
         return int(value) if whole else value
 
     return read
 
 
-def _size(shape: Shape, unit: str) -> Callable[[int, str, Problems], None]:
-    """Compile a check of the number of characters, members or entries."""
-    low, high = shape.metadata.get("min", 0), shape.metadata.get("max", math.inf)
+class _Constraint(NamedTuple):
+    """One constraint of a shape."""
 
-    def check(size: int, path: str, problems: Problems) -> None:
-        if size < low:
-            problems.append(_problem(path, f"must have at least {low} {unit}"))
-        elif size > high:
-            problems.append(_problem(path, f"must have at most {high} {unit}"))
+    text: str
+    """In AWS's words."""
+    holds: Callable[[Any], bool]
+
+
+def _checker(shape: Shape, *, hidden: bool) -> Callable[[object, str, Problems], None]:
+    """Compile a check of the constraints of a value that has the shape's type."""
+    constraints, quoted = _constraints(shape), not (hidden or _sensitive(shape))
+
+    def check(value: object, path: str, problems: Problems) -> None:
+        for constraint in constraints:
+            if not constraint.holds(value):
+                problems.append(_problem(path, constraint.text, _quoted(value) if quoted else ""))
 
     return check
+
+
+def _constraints(shape: Shape) -> list[_Constraint]:
+    """Return the constraints of a value: a list and a map have those of their members as one.
+
+    A structure has none, since its members are checked one by one.
+    """
+    if isinstance(shape, StructureShape):
+        return []
+    about = shape.metadata
+    sized = isinstance(shape, StringShape | ListShape | MapShape)
+    what, size = ("length", len) if sized else ("value", _itself)
+    found: list[_Constraint] = []
+    if "max" in about:
+        text = f"Member must have {what} less than or equal to {about['max']}"
+        found.append(_Constraint(text, lambda value: size(value) <= about["max"]))
+    if "min" in about:
+        text = f"Member must have {what} greater than or equal to {about['min']}"
+        found.append(_Constraint(text, lambda value: size(value) >= about["min"]))
+    if "pattern" in about:
+        matches = python_pattern(about["pattern"]).fullmatch
+        text = f"Member must satisfy regular expression pattern: {about['pattern']}"
+        found.append(_Constraint(text, lambda value: matches(value) is not None))
+    if isinstance(shape, StringShape) and shape.enum:
+        words = frozenset(shape.enum)
+        found.append(_Constraint(f"Member must satisfy enum value set: [{', '.join(shape.enum)}]", words.__contains__))
+    if isinstance(shape, ListShape):
+        found += _of_all("Member must satisfy constraint", shape.member, iter)
+    if isinstance(shape, MapShape):
+        found += _of_all("Map keys must satisfy constraint", shape.key, dict.keys)
+        found += _of_all("Map value must satisfy constraint", shape.value, dict.values)
+    return found
+
+
+def _of_all(words: str, shape: Shape, members: Callable[[Any], Iterable[Any]]) -> list[_Constraint]:
+    """Return the constraints of the members of a list or map as one constraint of the whole; none if they have none."""
+    inner = _constraints(shape)
+    text = f"{words}: [{', '.join(constraint.text for constraint in inner)}]"
+    whole = _Constraint(text, lambda value: all(part.holds(member) for member in members(value) for part in inner))
+    return [whole] if inner else []
+
+
+def _itself(value: float) -> float:
+    return value
+
+
+def _sensitive(shape: Shape) -> bool:
+    """Tell whether the model marks a value, or what a list or map holds, as sensitive."""
+    inner: list[Shape] = []
+    if isinstance(shape, ListShape):
+        inner = [shape.member]
+    elif isinstance(shape, MapShape):
+        inner = [shape.key, shape.value]
+    return bool(shape.metadata.get("sensitive")) or any(map(_sensitive, inner))
+
+
+def _problem(path: str, constraint: str, value: str = "") -> Problem:
+    words = f"at '{path}' failed to satisfy constraint: {constraint}"
+    return Problem(f"Value {value} {words}" if value else f"Value {words}", f"Value {words}")
+
+
+def _quoted(value: object) -> str:
+    text = _written(value)
+    return f"'{text}'" if len(text) <= _LONGEST_QUOTED else f"'{text[:_LONGEST_QUOTED]}...'"
+
+
+def _written(value: object) -> str:
+    """Return a value as AWS's messages write it."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}={_written(member)}' for key, member in value.items())}}}"
+    return str(value)
 
 
 def python_pattern(pattern: str) -> re.Pattern[str]:
