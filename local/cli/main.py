@@ -17,6 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from personalization.shop import keys
+
 from local.cloud.environments import LOCAL, LocalError
 
 Add = Callable[..., argparse.ArgumentParser]
@@ -32,8 +34,17 @@ MODULES = {
 }
 """Commands that are modules; the others are functions of :mod:`local.cli.commands`."""
 KINDS = ("interactions", "users", "items", "settings")
+
+
+def shop_name(text: str) -> str:
+    """Read a shop's name as a run does: one that no run accepts is refused before anything is sent."""
+    if not keys.is_shop(text):
+        raise argparse.ArgumentTypeError(f"{text} cannot be a shop's name: it must be {keys.SHOP_RULE}")
+    return text
+
+
 TAKEN: dict[str, dict[str, Any]] = {
-    "SHOP": {"dest": "shop", "help": "the shop's name: lower-case letters, digits and hyphens"},
+    "SHOP": {"dest": "shop", "type": shop_name, "help": f"the shop's name: {keys.SHOP_RULE}"},
     "USER": {"dest": "user", "help": "a user id, known or not"},
     "[USER]": {"dest": "user", "nargs": "?", "help": "a user id; without it, an anonymous user's token"},
     "ITEM": {"dest": "item", "help": "an item id"},
@@ -172,7 +183,9 @@ def add_operations(add: Add) -> None:
 def add_shopfront(add: Add) -> None:
     text = "a demo shop in the browser, until Ctrl-C or `down`"
     front = add("shopfront", text, "shopfront", "shopfront --shop myshop --items items.csv --users users.csv")
-    front.add_argument("--shop", default="demo", metavar="SHOP", help="the shop; default demo, with the demo's files")
+    front.add_argument(
+        "--shop", type=shop_name, default="demo", metavar="SHOP", help="the shop; default demo, with the demo's files"
+    )
     for kind, what in (
         ("items", "names, prices and categories"),
         ("users", "users to log in as"),
@@ -184,7 +197,9 @@ def add_shopfront(add: Add) -> None:
     front.add_argument("--tokens", action="store_true", help=text)
     text = "upload the demo shop to a stack on AWS that has Storefront"
     publish = add("publish", text, "publish retail-dev --shop myshop --items items.csv", takes="STACK")
-    publish.add_argument("--shop", required=True, metavar="SHOP", help="the shop, with a promoted release")
+    publish.add_argument(
+        "--shop", type=shop_name, required=True, metavar="SHOP", help="the shop, with a promoted release"
+    )
     publish.add_argument("--items", type=Path, metavar="CSV", help="the shop's items: names, prices and categories")
 
 
@@ -242,7 +257,7 @@ def add_map(add: Add) -> None:
     text = "what the files have, where their columns leave it open"
     command.add_argument("--kind", choices=KINDS[:3], help=text)
     text = "the shop in the local cloud whose settings are extended"
-    command.add_argument("--shop", metavar="SHOP", help=text)
+    command.add_argument("--shop", type=shop_name, metavar="SHOP", help=text)
     text = "a settings.yaml that is extended, in place of a shop's"
     command.add_argument("--settings", type=Path, metavar="FILE", help=text)
     text = "a new file for the settings, to read and to drop; without it, they are printed"

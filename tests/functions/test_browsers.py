@@ -48,7 +48,7 @@ def test_another_user_is_not_named_in_a_query_however_it_is_spelled(
     personalize.says("GetRecommendations", RECOMMENDED)
     query = {"queryStringParameters": {spelling: "2375"}, "multiValueQueryStringParameters": {spelling: ["2375"]}}
     answer = recommend(by(VISITOR, name, **query), None)
-    assert answer["statusCode"] == (403 if spelling == "userId" else 200)
+    assert answer["statusCode"] == (403 if spelling == "userId" else 400)
     assert all(parameters["userId"] == ANONYMOUS for _, parameters in personalize.calls)
 
 

@@ -183,6 +183,25 @@ def test_filter_values_and_context_go_along(personalize: FakePersonalize) -> Non
     assert call["context"] == {"DEVICE": "phone"}
 
 
+@pytest.mark.parametrize(
+    ("name", "query", "hint"),
+    [
+        ("similar", "limi", "Did you mean limit?"),
+        ("recommendations", "filterValue.CATEGORY", "Did you mean filterValues.NAME?"),
+        ("recommendations", "context", "Did you mean context.NAME?"),
+        ("popular", "limit.x", "Did you mean limit?"),
+        ("ranking", "limit", "There are filter, filterValues.NAME, context.NAME."),
+    ],
+)
+def test_a_misspelt_query_parameter_is_refused_with_the_nearest(
+    name: str, query: str, hint: str, personalize: FakePersonalize
+) -> None:
+    answer = handler(asked(name, **{query: "3"}), None)
+    (error,) = body(answer)["errors"]
+    assert (answer["statusCode"], error["field"], personalize.calls) == (400, query, [])
+    assert hint in error["message"]
+
+
 def test_an_unknown_filter_is_refused_and_the_known_ones_are_named() -> None:
     answer = handler(asked("popular", filter="cheap"), None)
     assert (answer["statusCode"], body(answer)["errors"]) == (

@@ -103,6 +103,8 @@ def test_an_unknown_log_is_answered_with_the_known_ones(tmp_path: Path) -> None:
         ("recommend shop u --context DEVICE", "not KEY=VALUE"),
         ("drop shop orders x.csv", "invalid choice: 'orders'"),
         ("drop shop users", "required: FILE"),
+        ("drop 상점 users x.csv", "상점 cannot be a shop's name: it must be 1 to 30 characters out of a-z, 0-9 and -"),
+        ("shopfront --shop My_Shop", "My_Shop cannot be a shop's name"),
         ("", "required: COMMAND"),
     ],
 )

@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +24,7 @@ from personalization.core import observability, problems
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
 from personalization.core.observability import Count
-from personalization.core.problems import Problem
+from personalization.core.problems import FieldError, Problem
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -40,6 +40,8 @@ _GROUPS = ("filterValues", "context")
 """Query parameters that come as `filterValues.NAME` and `context.NAME`."""
 _REPEATED = "excludeItemIds"
 """The query parameter that may be repeated."""
+_LONGEST_NAME = 50
+"""Characters of an unknown parameter's name that a problem repeats."""
 
 M = TypeVar("M", bound="BaseModel")
 
@@ -245,6 +247,16 @@ class Api:
             if found is None or not all(request.path.values()):
                 return _refusal(Problem(404, "There is no such route."), event)
             request.route, handler = found
+            known = request.route.query
+            # Here, and not in a function: every request passes this, and nearly all have nothing to say.
+            strange = [
+                name
+                for name in request.query
+                if known
+                and (name.partition(".")[0] not in known or ("." in name) != (name.partition(".")[0] in _GROUPS))
+            ]
+            if strange:
+                return _refusal(_unknown(strange, known), event)
             answer = handler(request)
             return answer if isinstance(answer, Response) else Response(request.route.status, compact(answer))
         except Problem as problem:
@@ -259,6 +271,19 @@ class Api:
             request.notes["reason"] = type(error).__name__
             request.notes["frames"] = "".join(traceback.format_tb(error.__traceback__))
             return _refusal(Problem(500, "Something went wrong on our side."), event)
+
+
+def _unknown(names: Sequence[str], known: Sequence[str]) -> Problem:
+    """Return the problem of misspelt query parameters: ignored, they would change nothing, silently."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a misspelt request needs it
+
+    errors = []
+    for name in names:
+        meant = get_close_matches(name.partition(".")[0], known, 1)
+        written = [f"{parameter}.NAME" if parameter in _GROUPS else parameter for parameter in meant or known]
+        hint = f"Did you mean {written[0]}?" if meant else f"There are {', '.join(written)}."
+        errors.append(FieldError(name[:_LONGEST_NAME], f"There is no such query parameter. {hint}"))
+    return Problem(400, "The query has a parameter that this route does not have.", errors)
 
 
 def _refusal(problem: Problem, event: Mapping[str, Any]) -> Response:
