@@ -47,7 +47,9 @@ def fitted(given: Past) -> Fitted:
 
 
 def ours(formulas: Formulas) -> Logits:
-    return lambda features, seen: Rows(dict(features), np.zeros(0), np.zeros(0), seen).logits(formulas)
+    return lambda features, seen: Rows(
+        dict(features), np.zeros(0), np.zeros(0), seen, np.zeros(0, dtype=np.int64)
+    ).logits(formulas)
 
 
 def rows_of(given: Past) -> tuple[Rows, Rows]:

@@ -8,7 +8,6 @@ from typing import Any
 from personalization.core import csv_dialect
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.training import TooLittle, fit
-from personalization.likelihood.verdict import WITHIN_STRANGERS, verdict
 from personalize_local.data.frames import pl
 
 from local.evaluation.files import Tables
@@ -59,11 +58,11 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
             for pairs, predicted, observed in tested.bins
             if pairs
         ],
-        "verdict": asdict(verdict(tested.bins)),
+        "verdict": asdict(fitted.known),
         "strangers": {
             "pairs": round(fitted.tested_strangers.pairs),
             "purchases": round(fitted.tested_strangers.purchases),
-            "verdict": asdict(verdict(fitted.tested_strangers.bins, WITHIN_STRANGERS)),
+            "verdict": asdict(fitted.strangers),
         },
         "boughtBefore": {"auc": round(fitted.tested_seen.auc, 4), "baseRate": fitted.tested_seen.base_rate},
     }

@@ -178,6 +178,18 @@ class Terminal:
             f"[dim]from {body['method']}, calibrated on {on['purchases']:,} purchases of {on['from'][:10]} to "
             f"{on['to'][:10]}; base rate {body['baseRate']:.3%}; {answer.milliseconds:.1f} ms[/]"
         )
+        self.out.print(f"[dim]{_tested(body['verdict'])}[/]")
+
+
+def _tested(verdict: Mapping[str, Any]) -> str:
+    """Say whether the probabilities mean what they say."""
+    means = verdict["meansWhatItSays"]
+    if verdict["told"] is None:
+        return "the test of the fit had too few purchases to tell whether they mean what they say: use the order"
+    compared = f"of pairs predicted at {verdict['told']:.1%}, {verdict['observed']:.1%} came true"
+    if means is None:
+        return f"tested: {compared}, which chance may explain: use the order, not the numbers"
+    return f"tested: {compared}: {'they mean what they say' if means else 'use the order, not the numbers'}"
 
 
 def letters(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,18 @@ def test_an_answer_has_a_probability_for_each_item_in_the_asked_order(fitted: di
     assert fitted["outcome"] == "fitted"
 
 
+def test_an_answer_carries_the_verdict_of_the_report_for_what_is_known_of_the_user(
+    fitted: dict[str, Any], bucket: "S3Client"
+) -> None:
+    report = json.loads(bucket.get_object(Bucket=BUCKET, Key=fitted["report"].replace(".html", ".json"))["Body"].read())
+    for user, name in (("u0", "verdict"), ("nobody", "strangersVerdict")):
+        verdict = Likelihood.model_validate_json(handler(asked(user, "i0"), None)["body"]).verdict
+        judged = report[name]
+        assert verdict.means_what_it_says is {"yes": True, "no": False, "unknown": None}[judged["answer"]]
+        assert verdict.at == pytest.approx(judged["at"], rel=0.01)
+        assert verdict.told == (judged["predicted"] and pytest.approx(judged["predicted"], rel=0.01))
+
+
 @pytest.mark.usefixtures("fitted")
 def test_a_staple_is_likelier_than_what_the_shopper_never_bought() -> None:
     assert chance("u0", "i0") > 5 * chance("u0", "i1")

@@ -335,6 +335,7 @@ def test_a_segment_by_likelihood_ranks_users_as_the_api_would(
     assert [row["USER_ID"] for row in rows] == best
     for row in rows:
         assert float(row["PROBABILITY"]) == pytest.approx(expected[row["USER_ID"]], rel=1e-3)
+        assert row["MEANS_WHAT_IT_SAYS"] in {"yes", "no", "unknown"}
 
 
 def test_a_segment_waits_for_the_fit_of_its_release_and_says_that_there_is_none(

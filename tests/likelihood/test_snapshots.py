@@ -37,7 +37,8 @@ def labelled(at: int, useful: float, seed: int, pairs: int = 3_000) -> dict[str,
     odds = logits + useful * (scores + 4.0)
     labels = (chance.random(pairs) < 1 / (1 + np.exp(-odds))).astype(int)
     columns = {"logits": logits.tolist(), "scores": scores.tolist(), "labels": labels.tolist()}
-    return {"at": at, "weights": [1.0] * pairs, **columns}
+    users = [f"u{number % 100}" for number in range(pairs)]
+    return {"at": at, "users": users, "weights": [1.0] * pairs, **columns}
 
 
 def test_a_sample_has_own_and_other_items_and_stands_for_all_of_them() -> None:

@@ -144,7 +144,7 @@ def test_odds_that_are_no_power_of_an_items_sales_are_found() -> None:
     }
     found = features(statistics | {f"item.{name}": sold for name in ITEM}, 0, ARRAYS)
     label, one = (chance.random(len(sold)) < true).astype(float), np.ones(len(sold))
-    rows = training.Rows(found, label, one, found["seen"] > 0)
+    rows = training.Rows(found, label, one, found["seen"] > 0, np.arange(len(sold)))
     predicted = logistic.sigmoid(rows.logits(training.formulas(rows, rows, 0)))
     for rate in np.unique(sold):
         assert predicted[sold == rate].mean() == pytest.approx(true[sold == rate].mean(), rel=0.25)

@@ -25,6 +25,7 @@ STAND_INS: Mapping[str, str] = {
     **dict.fromkeys(("recommendationId", "requestId", "token", "sessionId", "userId", "next", "run"), "<id>"),
     **dict.fromkeys(("expiresAt", "asOf", "calibratedAt", "calibratedOn"), "<time>"),
     **dict.fromkeys(("score", "probability", "baseRate"), "<score>"),
+    "verdict": "<verdict>",
     **dict.fromkeys(("NAME", "PRICE", "CATEGORY_L1"), "<value>"),
 }
 """What stands for the values of these members."""

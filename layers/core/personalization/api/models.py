@@ -99,6 +99,19 @@ class CalibratedOn(_Camel):
     """Pairs with a purchase."""
 
 
+class LikelihoodVerdict(_Camel):
+    """Whether a probability means what it says, by the test of the fit at one probability."""
+
+    means_what_it_says: bool | None
+    """None where the test has too few purchases to tell; then use the order, not the numbers."""
+    at: float | None
+    """The probability at which the test was judged."""
+    told: float | None
+    """The mean prediction of the tested pairs near it."""
+    observed: float | None
+    """The share of these pairs with a purchase."""
+
+
 class Likelihood(_Camel):
     """Likelihoods of purchases, in the order of the requested items."""
 
@@ -112,6 +125,7 @@ class Likelihood(_Camel):
     """From counts alone, or from counts and the ranking campaign's scores against fixed anchor items."""
     base_rate: float
     """The share of all pairs of users and items with a purchase within a horizon."""
+    verdict: LikelihoodVerdict
     as_of: str
     """The beginning of the horizon: now, or the end of the data if they are older than a horizon."""
     calibrated_at: str

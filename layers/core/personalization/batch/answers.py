@@ -25,6 +25,8 @@ class Answer:
     scores: Sequence[float] = ()
     reasons: Sequence[str | None] = ()
     error: str = ""
+    means_what_it_says: str = ""
+    """Of a segment by likelihood, whether its probabilities mean what they say: yes, no or unknown."""
 
 
 def parse(line: bytes | str) -> Answer:
@@ -46,6 +48,7 @@ def parse(line: bytes | str) -> Answer:
         output.get("scores") or (),
         reasons if isinstance(reasons, list) else (),
         str(row.get("error") or ""),
+        str(output.get("meansWhatItSays") or ""),
     )
 
 
@@ -65,7 +68,7 @@ class Layout:
     @property
     def header(self) -> tuple[str, ...]:
         if self.job.kind != "lists":
-            score = ("PROBABILITY",) if self.job.kind == "likelihood" else ()
+            score = ("PROBABILITY", "MEANS_WHAT_IT_SAYS") if self.job.kind == "likelihood" else ()
             return ("SEGMENT", "RANK", "USER_ID", *score)
         if self.job.settings.output == "mail":
             each = ("ITEM_ID", *self.columns, *(("REASON",) if self.job.reasons else ()))
@@ -86,7 +89,8 @@ class Layout:
         for place, each in enumerate(answer.found):
             score = answer.scores[place] if place < len(answer.scores) else None
             if self.job.kind != "lists":
-                yield (answer.asked, place + 1, each, *((score,) if self.job.kind == "likelihood" else ()))
+                is_likelihood = self.job.kind == "likelihood"
+                yield (answer.asked, place + 1, each, *((score, answer.means_what_it_says) if is_likelihood else ()))
                 continue
             scores = () if self.job.settings.takes_items else (score,)
             reason = (_reason(answer, place),) if self.job.reasons else ()

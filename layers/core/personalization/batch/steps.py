@@ -244,7 +244,11 @@ class _Scoring:
             return Progressed(arn=f"export/{self.job.name}", status=status, name=self.job.name, made=Cursor(file=file))
         answer = {
             "input": {"itemAttributes": self._label},
-            "output": {"usersList": [user for _, user in kept], "scores": [each for each, _ in kept]},
+            "output": {
+                "usersList": [user for _, user in kept],
+                "scores": [each for each, _ in kept],
+                "meansWhatItSays": model.known_verdict.answer if model.known_verdict else "unknown",
+            },
             "error": None,
         }
         line = json.dumps(answer, ensure_ascii=False).encode() + b"\n"

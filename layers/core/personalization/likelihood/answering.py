@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from personalization.core.problems import FieldError, Problem
 from personalization.likelihood import features
 from personalization.likelihood.counters import Item, Population, User
-from personalization.likelihood.model import Method, Model, probability
+from personalization.likelihood.model import Method, Model, Verdict, probability
 from personalization.personalize.runtime import Ask, Predicted
 from personalization.shop.filters import Choice, Id
 from personalization.shop.release import Release
@@ -133,12 +133,29 @@ def answer(
         "items": [{"itemId": item, "probability": float(f"{probability(logits[item]):.6g}")} for item in item_ids],
         "method": method,
         "baseRate": float(f"{model.base_rate:.6g}"),
+        "verdict": verdict_json(anchored.verdict if anchored else of_population(model, counts.population)),
         "asOf": iso(counts.as_of),
         "calibratedAt": model.fitted_at,
         "calibratedOn": calibrated_on(model),
         "run": model.run,
     }
     return {**document, "degraded": True, "degradedReason": degraded} if degraded else document
+
+
+def of_population(model: Model, population: Population) -> Verdict | None:
+    """Return the verdict on likelihoods by counts for users of whom that much is known."""
+    return model.known_verdict if population == "known" else model.stranger_verdict
+
+
+def verdict_json(verdict: Verdict | None) -> dict[str, object]:
+    """Return a verdict as answers have it; all is None where a fit of an earlier version has none."""
+    if verdict is None:
+        return dict.fromkeys(("meansWhatItSays", "at", "told", "observed"))
+    shares = {"at": verdict.at, "told": verdict.predicted, "observed": verdict.observed}
+    return {
+        "meansWhatItSays": {"yes": True, "no": False, "unknown": None}[verdict.answer],
+        **{name: None if share is None else float(f"{share:.3g}") for name, share in shares.items()},
+    }
 
 
 def calibrated_on(model: Model) -> dict[str, object]:

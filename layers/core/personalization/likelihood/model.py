@@ -18,6 +18,24 @@ _NEVER_BOUGHT = {"stranger": 1.0, "user_last": 0.0, "user_due": math.log(0.1)}
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether probabilities near `at` mean what they say, and a sentence that says so.
+
+    Attributes:
+        predicted, observed: the mean prediction of the tested pairs near `at`, and the share of them with a purchase;
+            None where the test has too few. low, high: where that share lies in 95 % of the draws of users.
+    """
+
+    answer: Literal["yes", "no", "unknown"]
+    text: str
+    at: float
+    predicted: float | None = None
+    observed: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Formula:
     """A logistic formula that includes its calibrator.
 
@@ -45,12 +63,14 @@ class Anchored:
     """How the ranking campaign's score changes the log odds: `a + b·logit + c·r`, where c is never negative.
 
     `solution_version_arn` is the version of the fitted scores; another version's scores have another meaning.
+    `verdict` is that of the newest sample.
     """
 
     solution_version_arn: str
     intercept: float
     slope: float
     weight: float
+    verdict: Verdict | None = None
 
     def logit(self, counted: float, score: float) -> float:
         """Return the log odds from those by counts and the anchored score r."""
@@ -75,6 +95,8 @@ class Model:
         item_shards, shopper_shards: numbers of files of counters.
         anchored: how the ranking campaign's scores count, if they do.
         anchors: the fixed items of every ranking request.
+        known_verdict, stranger_verdict: of the test, for users with events before the fit and for all others; None in
+            older models.
     """
 
     run: str
@@ -99,6 +121,8 @@ class Model:
     anchors: tuple[str, ...] = ()
     stranger: Formula | None = None
     described: Formula | None = None
+    known_verdict: Verdict | None = None
+    stranger_verdict: Verdict | None = None
 
     @property
     def fitted(self) -> int:
@@ -129,13 +153,18 @@ def from_json(document: Mapping[str, Any]) -> Model:
     formulas = {
         name: Formula(**document[name]) for name in ("seen", "other", "stranger", "described") if document.get(name)
     }
-    anchored = document["anchored"]
+    verdicts = {name: Verdict(**document[name]) for name in ("known_verdict", "stranger_verdict") if document.get(name)}
     changed = {
-        "anchored": Anchored(**anchored) if anchored else None,
+        "anchored": _anchored(document["anchored"]) if document["anchored"] else None,
         "anchors": tuple(document["anchors"]),
         "shares": tuple(document["shares"]),
     }
-    return Model(**{**document, **formulas, **changed})
+    return Model(**{**document, **formulas, **verdicts, **changed})
+
+
+def _anchored(document: Mapping[str, Any]) -> Anchored:
+    verdict = document.get("verdict")
+    return Anchored(**{**document, "verdict": Verdict(**verdict) if verdict else None})
 
 
 def probability(logit: float) -> float:

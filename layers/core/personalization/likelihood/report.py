@@ -11,7 +11,6 @@ from personalization.likelihood.answering import calibrated_on, iso
 from personalization.likelihood.histories import History
 from personalization.likelihood.limits import LeftOut
 from personalization.likelihood.model import Model
-from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, Verdict, verdict
 from personalization.reports import pages
 from personalization.reports.pages import significant
 
@@ -51,6 +50,8 @@ def document(
         },
         "testedBoughtBefore": fitted.tested_seen.as_json(),
         "testedStrangers": fitted.tested_strangers.as_json(),
+        "verdict": asdict(fitted.known),
+        "strangersVerdict": asdict(fitted.strangers),
         "newcomers": asdict(fitted.newcomers),
         "scores": dict(scores),
         "weights": {"boughtBefore": dict(model.seen.weights), "others": dict(model.other.weights)},
@@ -76,15 +77,9 @@ def page(report: Document) -> str:
     return pages.render(
         "likelihood.html",
         report,
-        known=_verdict(tested, WITHIN),
-        strangers=_verdict(report["testedStrangers"], WITHIN_STRANGERS),
         better=1.0 - tested["logLoss"] / tested["baseRateLogLoss"] if tested["baseRateLogLoss"] else 0.0,
         curve=reliability_curve(tested["bins"]),
     )
-
-
-def _verdict(tested: Document, within: float) -> Verdict:
-    return verdict([(each["pairs"], each["predicted"], each["observed"]) for each in tested["bins"]], within)
 
 
 def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def model(table: Tables, fitted: Fit, run: str, fitted_at: str, horizon_days: in
         other=fitted.formulas.other,
         stranger=fitted.formulas.stranger,
         described=fitted.formulas.described,
+        known_verdict=fitted.known,
+        stranger_verdict=fitted.strangers,
         shares=tuple(
             dict(zip(names, shards.rounded(share.tolist()), strict=True))
             for names, share in zip(history.kind_names, table.share, strict=True)

@@ -17,6 +17,7 @@ from personalization.likelihood.histories import Floats, History, Ints
 from personalization.likelihood.logistic import quality
 from personalization.likelihood.model import Anchored
 from personalization.likelihood.tables import Tables
+from personalization.likelihood.verdict import verdict
 
 ANCHORS = 50
 USERS, OWN, OTHERS = 100, 120, 150
@@ -92,7 +93,7 @@ def snapshot(
     ]
     users, items = (np.array([row[place] for row in rows], dtype=np.int64) for place in (0, 1))
     vectors = table.features(users, items)
-    sampled = training.Rows(vectors, np.zeros(len(rows)), np.ones(len(rows)), vectors["seen"] > 0)
+    sampled = training.Rows(vectors, np.zeros(len(rows)), np.ones(len(rows)), vectors["seen"] > 0, users)
     return {
         **facts,
         "users": [history.users[row[0]] for row in rows],
@@ -132,16 +133,18 @@ def combine(stored: Sequence[Snapshot], solution_version_arn: str) -> tuple[Anch
     if len(labelled_samples) < LEAST_SNAPSHOTS or purchases < LEAST_PURCHASES:
         return None, {**facts, "decision": "waiting"}
     older, newest = _columns(labelled_samples[:-1]), _columns(labelled_samples[-1:])
-    losses = []
+    chances = []
     for free in (False, True):
         a, b, c = _fit(*older, score_counts=free)
-        chance = logistic.sigmoid(a + b * newest[0] + c * newest[1])
-        losses.append(quality(chance, newest[2], newest[3]).log_loss)
+        chances.append(logistic.sigmoid(a + b * newest[0] + c * newest[1]))
+    losses = [quality(chance, newest[2], newest[3]).log_loss for chance in chances]
     facts |= {"countsLogLoss": losses[0], "anchoredLogLoss": losses[1]}
     a, b, c = _fit(*_columns(labelled_samples), score_counts=True)
     if losses[1] >= losses[0] or c <= 0.0:
         return None, {**facts, "decision": "no better"}
-    return Anchored(solution_version_arn, a, b, c), {**facts, "decision": "better", "weight": c}
+    _, users = np.unique(labelled_samples[-1]["users"], return_inverse=True)
+    judged = verdict(chances[1], newest[2], newest[3], users)
+    return Anchored(solution_version_arn, a, b, c, judged), {**facts, "decision": "better", "weight": c}
 
 
 def _columns(stored: Sequence[Snapshot]) -> tuple[Floats, Floats, Floats, Floats]:

@@ -18,8 +18,9 @@ from personalization.likelihood import features, logistic
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints, positions
 from personalization.likelihood.logistic import Quality, quality
-from personalization.likelihood.model import Formula
+from personalization.likelihood.model import Formula, Verdict
 from personalization.likelihood.tables import Counted, Tables, tables
+from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, verdict
 
 FITTED, CALIBRATED = 5, 4
 """Windows for the weights and for the calibrator, at most."""
@@ -48,12 +49,14 @@ _APART = 4
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Pairs of one or several windows: features, labels, weights, and whether they were bought before."""
+    """Pairs of one or several windows: features, labels, weights, whether they were bought before, and the numbers of
+    their users."""
 
     features: Mapping[str, Reals]
     label: Floats
     weight: Floats
     seen: Flags
+    user: Ints
 
     @property
     def purchases(self) -> float:
@@ -114,7 +117,7 @@ class Fit:
     Attributes:
         formulas: with the newest calibration. tested: quality on the last window, with weights and a calibrator frozen
             before it, for known users. tested_seen: the same for pairs bought before. tested_strangers: the same for
-            users with a hidden history. base: log-loss of the base rate.
+            users with a hidden history. known, strangers: the verdicts on both tests. base: log-loss of the base rate.
         calibrated: rows of the calibrator. calibrated_from, calibrated_to: epoch seconds.
         windows: starts of the fitted windows.
     """
@@ -123,6 +126,8 @@ class Fit:
     tested: Quality
     tested_seen: Quality
     tested_strangers: Quality
+    known: Verdict
+    strangers: Verdict
     newcomers: Newcomers
     base: float
     calibrated: Rows
@@ -185,14 +190,16 @@ def fit(
     del fitted
     frozen = recalibrated(raw, rows[1 : 1 + calibrating], hidden[1 : 1 + calibrating])
     test, stranger_rows, newest = rows[0], hidden[0], concatenated(rows[:calibrating], names=())
-    tested = logistic.sigmoid(test.logits(frozen))
+    tested, tested_strangers = (logistic.sigmoid(each.logits(frozen)) for each in (test, stranger_rows))
     base = quality(np.full(len(test.label), max(calibrated.purchases / calibrated.weight.sum(), 1e-12)),
                    test.label, test.weight).log_loss  # fmt: skip
     return Fit(
         recalibrated(raw, rows[:calibrating], hidden[:calibrating]),
         quality(tested, test.label, test.weight),
         quality(tested, test.label, test.weight, test.seen),
-        quality(logistic.sigmoid(stranger_rows.logits(frozen)), stranger_rows.label, stranger_rows.weight),
+        quality(tested_strangers, stranger_rows.label, stranger_rows.weight),
+        _judged(tested, test, WITHIN),
+        _judged(tested_strangers, stranger_rows, WITHIN_STRANGERS),
         newcomers(history, now - 2 * horizon, horizon, known_items),
         base,
         newest,
@@ -200,6 +207,10 @@ def fit(
         starts[0] + horizon,
         tuple(starts[1 + calibrating :]),
     )
+
+
+def _judged(chance: Floats, rows: Rows, within: float) -> Verdict:
+    return verdict(chance, rows.label, rows.weight, rows.user, within)
 
 
 def reach(horizon_days: int) -> int:
@@ -257,7 +268,7 @@ def _rows(table: Tables, sampled: tuple[Ints, Ints, Floats, Floats], names: Iter
     users, items, label, weight = sampled
     values = table.features(users, items)
     kept = {name: values[name].astype(np.float32) for name in names or values}
-    return Rows(kept, label, weight, values["seen"] > 0)
+    return Rows(kept, label, weight, values["seen"] > 0, users)
 
 
 def user_parts(history: History, many: int = PARTS) -> Ints:
@@ -334,6 +345,7 @@ def concatenated(rows: Sequence[Rows], fading: float = 1.0, names: Iterable[str]
         np.concatenate([each.label for each in rows]),
         np.concatenate([each.weight * fading**age for age, each in enumerate(rows)]),
         np.concatenate([each.seen for each in rows]),
+        np.concatenate([each.user for each in rows]),
     )
 
 

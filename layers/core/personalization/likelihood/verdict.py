@@ -1,102 +1,96 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether predicted probabilities are calibrated: yes, no or unknown, with the figures in a sentence.
+"""Whether a probability means what it says: yes, no or unknown, judged once, at one probability.
 
-Yes, if the predicted purchases of all pairs are within a factor (`within`) of the observed ones, and those of each bin
-within `IN_A_BIN`; a difference within `ERRORS` standard errors of a count is ignored. Unknown, with fewer than `LEAST`
-purchases, predicted and observed. Otherwise no, with the worst bin.
+The question is asked at 5 %, or where too few pairs have about that, at the probability around which half of the
+predicted purchases lie. The mean prediction of the pairs nearby is compared with the share that came true. One user's
+purchases come together, in baskets, so chance is measured by a bootstrap that draws whole users (Davison and Hinkley,
+Bootstrap Methods and their Application, 1997, section 3.8).
 """
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+import numpy as np
 
+from personalization.likelihood.histories import Flags, Floats, Ints
+from personalization.likelihood.model import Verdict
 from personalization.reports.pages import significant
 
-Answer = Literal["yes", "no", "unknown"]
-Bin = tuple[float, float, float]
-"""Pairs, predicted purchases, observed purchases."""
 WITHIN = 1.25
-"""The factor for known users."""
+"""The factor between predicted and observed that still counts as right, for known users."""
 WITHIN_STRANGERS = 1.6
 """The factor for strangers: a week's total sales move all of them alike."""
-IN_A_BIN = 1.6
-ERRORS = 3.0
-LEAST = 50
 REFERENCE = 0.05
-"""The probability of the example in the sentence, where pairs have one near it."""
-_LIKE, _WORSE = 2.0, 1.2
+"""The probability at which the question is asked, where the test has pairs near it."""
+NEARBY = 1.5
+"""The factor up to which a pair's probability is near another."""
+LEAST = 50
+"""Purchases near the probability, predicted or observed, that an answer needs."""
+WIDEST = 2.0
+"""The factor between the limits of chance beyond which a test says too little."""
+DRAWS = 400
+_ENDS = (2.5, 97.5)
 _INSTEAD = "Use the order, not the numbers."
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The answer, its sentence, and the ratio of predicted to observed purchases over all pairs (0: none observed)."""
+def verdict(chance: Floats, label: Floats, weight: Floats, user: Ints, within: float = WITHIN) -> Verdict:
+    """Judge the predictions of a test.
 
-    answer: Answer
-    text: str
-    ratio: float
+    The answer is `no` if the observed share differs from the prediction by more than the factor `within` and by more
+    than chance, and `unknown` if chance may explain such a difference, or hides it.
 
-
-def verdict(bins: Sequence[Bin], within: float = WITHIN) -> Verdict:
-    """Judge bins of equal predicted purchases, the least likely pairs first.
-
-    Over all pairs, predicted and observed purchases agree if they are within a factor.
+    Args:
+        chance, label, weight, user: of each tested pair, its prediction, whether it came true (0 or 1), the pairs that
+            it represents, and the number of its user.
     """
-    _, predicted, observed = (sum(each[place] for each in bins) for place in range(3))
-    ratio = predicted / observed if observed else 0.0
-    if max(predicted, observed) < LEAST:
-        few = f"the test has {observed:,.0f} purchases, and at least {LEAST} are needed"
-        return Verdict("unknown", f"It cannot be said: {few}. {_INSTEAD}", ratio)
-    worst = max(bins, key=lambda each: _off(each) if _beyond(each, IN_A_BIN) else 0.0)
-    overall = (0.0, predicted, observed)
-    if _beyond(overall, within):
-        much_worse = _beyond(worst, IN_A_BIN) and _off(worst) > _WORSE * _off(overall)
-        most = f", most of all in pairs predicted at {_shares(worst)}" if much_worse else ""
-        return Verdict("no", f"No: over all pairs {_totals(predicted, observed)}{most}. {_INSTEAD}", ratio)
-    if _beyond(worst, IN_A_BIN):
-        where = f"in pairs predicted at {_shares(worst)}, though over all pairs {_totals(predicted, observed)}"
-        return Verdict("no", f"No: {where}. {_INSTEAD}", ratio)
-    return Verdict("yes", f"Yes: {_like(bins)} Over all pairs {_totals(predicted, observed)}.", ratio)
+    at = _asked_at(chance, label, weight)
+    near = _near(chance, at)
+    pairs, predicted, observed = _by_user(chance[near], label[near], weight[near], user[near])
+    purchases = max(predicted.sum(), observed.sum())
+    if purchases < LEAST:
+        few = f"the test has {purchases:,.0f} purchases near {percent(at)}, and at least {LEAST} are needed"
+        return Verdict("unknown", f"It cannot be said: {few}. {_INSTEAD}", at)
+    said, came = float(predicted.sum() / pairs.sum()), float(observed.sum() / pairs.sum())
+    # The predictions vary with the drawn users as well, so the draws are of the ratio.
+    low, high = (said * float(end) for end in np.percentile(_ratios(predicted, observed), _ENDS))
+    compared = f"of the pairs predicted at about {percent(at)} ({percent(said)} on average) {percent(came)} came true"
+    chances = f"between {percent(low)} and {percent(high)} by chance"
+    is_off, is_chance = max(said, came) > within * min(said, came), low <= said <= high
+    if is_off and not is_chance:
+        return Verdict("no", f"No: {compared} ({chances}). {_INSTEAD}", at, said, came, low, high)
+    if is_off or high > WIDEST * low:
+        text = f"It cannot be said: {compared}, but that would be {chances}. {_INSTEAD}"
+        return Verdict("unknown", text, at, said, came, low, high)
+    return Verdict("yes", f"Yes: {compared} ({chances}).", at, said, came, low, high)
 
 
-def _like(bins: Sequence[Bin]) -> str:
-    """Describe pairs near 5 %, or the likeliest pairs where none are near."""
-    bins_with_pairs = [each for each in bins if each[0] and each[1]]
-    near = min(bins_with_pairs, key=lambda each: abs(math.log(each[1] / each[0] / REFERENCE)))
-    share, observed = near[1] / near[0], near[2] / near[0]
-    if max(share / REFERENCE, REFERENCE / share) <= _LIKE:
-        return f"of the pairs predicted at about 5 % ({percent(share)} on average) {percent(observed)} came true."
-    which = "likeliest" if share < REFERENCE else "least likely"
-    return f"of the {which} pairs, predicted at {percent(share)} on average, {percent(observed)} came true."
+def _asked_at(chance: Floats, label: Floats, weight: Floats) -> float:
+    """Return the probability at which the question is asked."""
+    near = _near(chance, REFERENCE)
+    if not len(chance) or max((weight * chance)[near].sum(), (weight * label)[near].sum()) >= LEAST:
+        return REFERENCE
+    order = np.argsort(chance, kind="stable")
+    predicted = np.cumsum((weight * chance)[order])
+    return float(chance[order[np.searchsorted(predicted, predicted[-1] / 2)]])
 
 
-def _beyond(each: Bin, factor: float) -> bool:
-    """Tell whether predicted and observed purchases differ by more than a factor, and by more than chance."""
-    _, predicted, observed = each
-    by_chance = ERRORS * math.sqrt(max(predicted, observed, 1.0))
-    return _off(each) > factor and abs(predicted - observed) > by_chance
+def _near(chance: Floats, at: float) -> Flags:
+    return (chance >= at / NEARBY) & (chance <= at * NEARBY)
 
 
-def _off(each: Bin) -> float:
-    """Return the factor between predicted and observed purchases, at least 1."""
-    low, high = sorted(each[1:])
-    return high / low if low else math.inf
+def _by_user(chance: Floats, label: Floats, weight: Floats, user: Ints) -> tuple[Floats, Floats, Floats]:
+    """Return the pairs, the predicted and the observed purchases of each user."""
+    _, number = np.unique(user, return_inverse=True)
+    pairs, predicted, observed = (
+        np.bincount(number, values).astype(np.float64) for values in (weight, weight * chance, weight * label)
+    )
+    return pairs, predicted, observed
 
 
-def _totals(predicted: float, observed: float) -> str:
-    if not observed:
-        return f"{predicted:,.0f} purchases were predicted, and none observed"
-    return f"the predicted purchases are {_times(predicted / observed)} the observed ones"
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.2f} times" if 0.1 <= ratio < 10 else f"{ratio:.2g} times"
-
-
-def _shares(each: Bin) -> str:
-    pairs, predicted, observed = each
-    return f"{percent(predicted / pairs)}, {percent(observed / pairs)} came true"
+def _ratios(predicted: Floats, observed: Floats) -> Floats:
+    """Return observed to predicted purchases of DRAWS samples of as many users, with replacement."""
+    random = np.random.default_rng(5)
+    times = (random.multinomial(len(predicted), np.full(len(predicted), 1 / len(predicted))) for _ in range(DRAWS))
+    sums = np.array([(drawn @ observed, drawn @ predicted) for drawn in times])
+    ratios: Floats = sums[:, 0] / np.maximum(sums[:, 1], 1e-12)
+    return ratios
 
 
 def percent(share: float) -> str:
