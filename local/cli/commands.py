@@ -2,6 +2,7 @@
 """The commands of ``python -m local``, one function each, named as typed; a number is an exit code."""
 
 import collections
+import os
 import shlex
 import time
 from argparse import Namespace
@@ -31,6 +32,8 @@ def setup(_options: Namespace, terminal: Terminal) -> None:
 def up(options: Namespace, terminal: Terminal) -> None:
     ports = {"cloud_port": options.cloud_port, "engine_port": options.engine_port}
     home = Home(options.run_dir)
+    if options.function_slots is not None:
+        os.environ[lifecycle.SLOTS] = str(options.function_slots)
     state, notes = lifecycle.up(home, terminal.step, **ports, fresh=options.fresh, faults=options.faults)
     for note in notes:
         terminal.note(note)

@@ -168,6 +168,8 @@ def add_operations(add: Add) -> None:
         up.add_argument(name, type=PORT, metavar="PORT", help=f"port of {what}; default: the last one, or a free one")
     up.add_argument("--fresh", action="store_true", help="forget all shops, objects and runs of earlier sessions")
     up.add_argument("--faults", action="store_true", help="let tests make the engine and the local AWS fail on request")
+    slots = "functions that run at the same time, 0 for any number; new accounts of AWS have 10"
+    up.add_argument("--function-slots", type=int, metavar="N", help=slots)
     down = add("down", "stop the cloud; the next `up` brings its shops back", "down", "down --wipe")
     down.add_argument("--wipe", action="store_true", help="remove its data too")
     add("status", "addresses, API key, bucket, memory and shops", "status", "status --json")

@@ -21,3 +21,9 @@ class FaultDoor(EngineDoor):
         before = float(self._ask("GET", "/clock")["waitScale"])
         self._ask("POST", "/clock", {"waitScale": factor})
         return before
+
+    def function_slots(self, slots: int) -> int:
+        """Let so many of the local functions run at the same time, 0 for any number; return how many could before."""
+        before = int(self._ask("GET", "/slots")["slots"])
+        self._ask("POST", "/slots", {"slots": slots})
+        return before

@@ -27,6 +27,8 @@ MARK = "RETAIL_LOCAL_CLOUD"
 """Environment variable of every process of a cloud; its value is the cloud's folder."""
 TIER = "PERSONALIZE_LOCAL_TIER"
 """Variable with the tier of trainings that name none; the engine's own default is standard."""
+SLOTS = "LAMBDA_ACCOUNT_CONCURRENCY"
+"""Variable with the number of functions that may run at the same time, as ministack calls it."""
 READY_SECONDS = 60
 STOP_SECONDS = 15
 DATASET_GROUPS = "500"
@@ -169,7 +171,7 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
 
 def process_environment(home: Home, state: State) -> dict[str, str]:
     """Return the environment of the processes and the functions: none of the operator's AWS settings."""
-    names = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", CLIENT, TIER)
+    names = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", CLIENT, TIER, SLOTS)
     passed = {name: value for name in names if (value := os.environ.get(name))}
     return (
         passed

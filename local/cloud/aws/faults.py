@@ -66,6 +66,8 @@ class CloudFaults:
                     return 200, self._faults(method, number, body)
                 if path == f"{DOORS}clock":
                     return 200, self._clock(method, body)
+                if path == f"{DOORS}slots":
+                    return 200, _slots(method, body)
         except ValueError as error:
             return 400, {"message": str(error)}
         return 404, {"message": f"there is no door {path}"}
@@ -88,6 +90,13 @@ class CloudFaults:
                 stepfunctions._SFN_WAIT_SCALE = max(0.0, float(given["waitScale"]))
         moved = [{"resource": pattern, "ahead": seconds} for pattern, seconds in self.moved]
         return {"now": time.time(), "moved": moved, "waitScale": stepfunctions._SFN_WAIT_SCALE}
+
+
+def _slots(method: str, body: bytes) -> dict[str, object]:
+    """Answer how many functions may run at the same time, 0 for any number; change it before."""
+    if method == "POST":
+        lambda_svc._ACCOUNT_CONCURRENCY_CAP = max(0, int(json.loads(body)["slots"]))
+    return {"slots": lambda_svc._ACCOUNT_CONCURRENCY_CAP}
 
 
 def install() -> CloudFaults:

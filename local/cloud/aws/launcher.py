@@ -38,6 +38,7 @@ from local.cloud.aws import (
     retention,
     rights,
     saving,
+    strictness,
     workers,
 )
 from local.cloud.aws.patching import Answer, Door, Function, Json, around, open_doors
@@ -249,6 +250,7 @@ def main() -> None:
     personalize_types.install()
     retention.install()
     objects.install()
+    strictness.install()
     saver = saving.install(Path(os.environ["STATE_DIR"]))
     doors: dict[str, Door] = {aws.SAVED: saver.answer, aws.RIGHTS: rights.answer}
     if "--faults" in sys.argv:

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refuse what AWS refuses and ministack takes: schedules, complex rules, and calls of functions when no slot is free.
+
+:mod:`local.cloud.refusals` is the table of all refusals. ministack counts calls itself, by the variable
+`LAMBDA_ACCOUNT_CONCURRENCY`; here they get AWS's names and AWS's patience.
+"""
+
+import contextvars
+import json
+import time
+from typing import Final
+
+from ministack.services import eventbridge, lambda_svc, scheduler, stepfunctions
+from ministack.services.cloudformation import provisioners
+
+from local.cloud.aws.event_patterns import LIMIT, complexity
+from local.cloud.aws.patching import Function, Json, around
+from local.cloud.aws.schedule_expressions import refusal
+
+TOO_MANY: Final = "TooManyRequestsException"
+PATIENCE: Final = 6 * 3600
+"""The seconds for which Lambda tries an asynchronous call again when no slot is free."""
+LONGEST_PAUSE: Final = 5.0
+_queued: contextvars.ContextVar[bool] = contextvars.ContextVar("queued", default=False)
+"""Whether a call of a function is an asynchronous one."""
+
+
+def install() -> None:
+    _schedules()
+    _rules()
+    _slots()
+
+
+def _schedules() -> None:
+    for name in ("_create_schedule", "_update_schedule"):
+
+        @around(scheduler, name)
+        def change(stock: Function, schedule: str, body: Json) -> object:
+            if reason := _of_schedule(body):
+                return scheduler._error(400, "ValidationException", reason)
+            return stock(schedule, body)
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Scheduler::Schedule"]
+
+    @around(handlers, "create")
+    def create(stock: Function, logical_id: str, props: Json, stack: str) -> object:
+        if reason := _of_schedule(props):
+            raise ValueError(reason)
+        return stock(logical_id, props, stack)
+
+
+def _of_schedule(body: Json) -> str:
+    return refusal(str(body.get("ScheduleExpression", "")), str(body.get("ScheduleExpressionTimezone") or "UTC"))
+
+
+def _rules() -> None:
+    @around(eventbridge, "_event_pattern_error")
+    def error(stock: Function, pattern: object) -> str | None:
+        found: str | None = stock(pattern)
+        if found or not isinstance(pattern, str) or not pattern:
+            return found
+        return "Rule is too complex - try using fewer wildcards" if complexity(json.loads(pattern)) > LIMIT else None
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Events::Rule"]
+
+    @around(handlers, "create")
+    def create(stock: Function, logical_id: str, props: Json, stack: str) -> object:
+        pattern = props.get("EventPattern", "")
+        reason = eventbridge._event_pattern_error(json.dumps(pattern) if isinstance(pattern, dict) else pattern)
+        if reason:
+            raise ValueError(f"Event pattern is not valid. Reason: {reason}")
+        return stock(logical_id, props, stack)
+
+
+def _slots() -> None:
+    @around(stepfunctions, "_call_lambda")
+    def called(stock: Function, function: str, event: object) -> object:
+        try:
+            return stock(function, event)
+        except stepfunctions._ExecutionError as error:
+            if error.error == "Lambda.Unknown" and TOO_MANY in str(error.cause):
+                raise stepfunctions._ExecutionError(f"Lambda.{TOO_MANY}", "Rate Exceeded.") from None
+            raise
+
+    @around(lambda_svc, "invoke_async_with_retry")
+    def asynchronous(stock: Function, function: Json, event: object) -> None:
+        token = _queued.set(True)
+        try:
+            stock(function, event)  # its thread has a copy of this context
+        finally:
+            _queued.reset(token)
+
+    @around(lambda_svc, "_execute_function")
+    def execute(stock: Function, function: Json, event: object) -> Json:
+        answer: Json = stock(function, event)
+        began, pause = time.monotonic(), 0.1
+        while _queued.get() and answer.get("throttle") and time.monotonic() < began + PATIENCE:
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+            answer = stock(function, event)
+        return answer
