@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ten exports: each writes what a program exports of a shop's sales, and says what an import must have of it."""
+"""Exports: each writes what a program exports of a shop's sales, and says what an import must have of it."""
 
 import csv
 import gzip
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -67,6 +68,18 @@ def of_minute(time: int) -> int:
     return time - time % 60
 
 
+def fate(each: Sale) -> str:
+    """What became of an order: each program has its own word for it."""
+    return {0: "cancelled", 1: "returned", 2: "partly"}.get(each.order % 11, "sold")
+
+
+def after_all(each: Sale, user: str | None = None, time: int | None = None) -> Iterator[Imported]:
+    """What is imported of a line whose order has a status."""
+    if fate(each) != "cancelled":
+        kind = "Return" if fate(each) == "returned" else "Purchase"
+        yield user or each.user, each.item, each.time if time is None else time, kind
+
+
 def first_of_orders(lines: Iterable[Sale]) -> Iterator[tuple[Sale, bool]]:
     """Yield lines, and whether each is the first of its order."""
     seen = set[int]()
@@ -75,7 +88,8 @@ def first_of_orders(lines: Iterable[Sale]) -> Iterator[tuple[Sale, bool]]:
         seen.add(each.order)
 
 
-# Shopify: "Export orders". What belongs to an order stands in its first line alone; a note may have line breaks.
+# Shopify: "Export orders". What belongs to an order stands in its first line alone, its status too; a note may have
+# line breaks.
 
 SHOPIFY = (
     "Name|Email|Financial Status|Paid at|Fulfillment Status|Fulfilled at|Accepts Marketing|Currency|Subtotal|Shipping|"
@@ -87,10 +101,27 @@ SHOPIFY = (
 )
 
 
+SHOPIFY_STATUS = {"cancelled": "voided", "returned": "refunded", "partly": "partially_refunded", "sold": "paid"}
+
+
 def shopify(path: Path) -> None:
     def row(each: Sale, *, first: bool) -> Row:
         at, total = f"{moment(each.time):%Y-%m-%d %H:%M:%S} +0000", f"{each.cents * each.quantity / 100:.2f}"
-        status = ["paid", at, "fulfilled", at, "no", "EUR", total, "4.90", "0.00", total, "", "0.00", "Standard"]
+        status = [
+            SHOPIFY_STATUS[fate(each)],
+            at,
+            "fulfilled",
+            at,
+            "no",
+            "EUR",
+            total,
+            "4.90",
+            "0.00",
+            total,
+            "",
+            "0.00",
+            "Standard",
+        ]
         person = ["Jo Doe", "Hauptstr. 1,\nHinterhaus", "Köln", "'50667", "DE", "Jo Doe", "Ring the bell!\nThanks", ""]
         paid = ["", "visa", f"c{each.order}.1", "0.00", "Our shop", str(5_000_000_000 + each.order), "", "Low", "web"]
         line = [each.quantity, each.name, each.price, ""]
@@ -118,13 +149,16 @@ WOO = (
 )
 
 
+WOO_STATUS = {"cancelled": "Cancelled", "returned": "Refunded", "partly": "On hold", "sold": "Completed"}
+
+
 def woocommerce(path: Path) -> None:
     def row(place: int, each: Sale) -> Row:
         total = f"{each.cents * each.quantity / 100:.2f}"
         person = ["Jo", "Doe", f"user{each.user}@example.com", "Köln", "DE", "PayPal", "0", total, "DHL", "4.90", total]
         at = f"{moment(each.time):%Y-%m-%d %H:%M}"
         line = [each.item, place % 9 + 1, each.name, each.quantity, each.price, "", "0"]
-        return [each.order, "Completed", at, "", *person, *line]
+        return [each.order, WOO_STATUS[fate(each)], at, "", *person, *line]
 
     path.write_bytes(delimited(WOO, (row(place, each) for place, each in enumerate(sold())), "utf-8-sig"))
 
@@ -207,11 +241,12 @@ def erp(path: Path) -> None:
 SAP = "Auftraggeber|Name|Faktura|Pos.|Fakturadatum|Material|Bezeichnung|Fakt. Menge|ME|Nettowert|Währung"
 
 
-def sap(path: Path) -> None:
-    def german(number: float, digits: int) -> str:
-        text = f"{abs(number):,.{digits}f}".translate(str.maketrans(",.", ".,"))
-        return f"{text}-" if number < 0 else text
+def german(number: float, digits: int) -> str:
+    text = f"{abs(number):,.{digits}f}".translate(str.maketrans(",.", ".,"))
+    return f"{text}-" if number < 0 else text
 
+
+def sap(path: Path) -> None:
     def row(place: int, each: Sale) -> Row:
         at, value = moment(each.time), each.cents * each.quantity / 100
         who, material = f"{each.user:0>10}", f"{each.item:0>18}"
@@ -328,16 +363,139 @@ def warehouse(path: Path) -> None:
     (path / "sales_manifest").write_text(json.dumps({"entries": entries}, indent=2))
 
 
+# Naver SmartStore: orders in cp949. A claim stands beside the status, and is empty for most.
+
+SMART_STORE = (
+    "상품주문번호|주문번호|배송방법|구매자명|구매자ID|수취인명|주문상태|클레임상태|상품번호|상품명|옵션정보|수량|"
+    "상품가격|총 주문금액|주문일시|결제일|배송지|배송메세지"
+)
+SMART_STORE_STATUS = {
+    "cancelled": ("취소", "취소완료"), "returned": ("반품", "반품완료"),
+    "partly": ("배송완료", "교환요청"), "sold": ("구매확정", ""),
+}  # fmt: skip
+
+
+def smart_store(path: Path) -> None:
+    def row(place: int, each: Sale) -> Row:
+        at, name = f"{moment(each.time):%Y-%m-%d %H:%M:%S}", each.name.encode("cp949", "replace").decode("cp949")
+        order = [2026010100000000 + place, 2026010000000000 + each.order, "택배", "홍길동", each.user, "홍길동"]
+        amounts = [each.quantity, each.cents * 13, each.cents * 13 * each.quantity]
+        status = SMART_STORE_STATUS[fate(each)]
+        return [*order, *status, each.item, name, "", *amounts, at, at, "서울", ""]
+
+    path.write_bytes(delimited(SMART_STORE, (row(place, each) for place, each in enumerate(sold())), "cp949"))
+
+
+# Cafe24: orders in UTF-8 with a byte order mark; guests have no id.
+
+CAFE24 = "주문번호|주문일시|주문상태|주문자ID|주문자명|상품코드|상품명|수량|판매가|총 결제금액|결제수단"
+CAFE24_STATUS = {"cancelled": "취소완료", "returned": "반품완료", "partly": "입금전", "sold": "배송완료"}
+
+
+def cafe24(path: Path) -> None:
+    def row(each: Sale) -> Row:
+        won = each.cents * 13
+        who = [each.user if has_card(each) else "", "홍길동"]
+        line = [each.item, each.name, each.quantity, won, won * each.quantity, "카드"]
+        return [
+            f"20260101-{each.order}",
+            f"{moment(each.time):%Y-%m-%d %H:%M:%S}",
+            CAFE24_STATUS[fate(each)],
+            *who,
+            *line,
+        ]
+
+    path.write_bytes(delimited(CAFE24, map(row, sold()), "utf-8-sig"))
+
+
+# SAP: the table VBRP from its browser, with technical names. The day and the time of day stand apart.
+
+VBRP = "VBELN|POSNR|FKDAT|ERZET|KUNAG|MATNR|ARKTX|FKIMG|VRKME|NETWR|WAERK"
+
+
+def vbrp(path: Path) -> None:
+    def row(place: int, each: Sale) -> Row:
+        at, value = moment(each.time), each.cents * each.quantity / 100
+        name = each.name.encode("cp1252", "replace").decode("cp1252")
+        bill = [90_000_000 + each.order, 10 * (place % 9 + 1), f"{at:%d.%m.%Y}", f"{at:%H:%M:%S}", f"{each.user:0>10}"]
+        return [*bill, f"{each.item:0>18}", name, german(each.quantity, 3), "ST", german(value, 2), "EUR"]
+
+    rows = (row(place, each) for place, each in enumerate(sales()))
+    path.write_bytes(delimited(VBRP, rows, "cp1252", delimiter=";"))
+
+
+# Toast: item selections of a restaurant. A void is a flag; the guest is known by a phone number.
+
+TOAST = (
+    "Location|Order Id|Order #|Order Date|Server|Item Selection Id|Item Id|Menu Item|Net Price|Qty|Void?|Guest Phone"
+)
+
+
+def toast(path: Path) -> None:
+    def row(place: int, each: Sale) -> Row:
+        at = moment(each.time)
+        when = f"{at.month}/{at.day}/{at:%y} {at.hour % 12 or 12}:{at:%M %p}"
+        order = ["Main St", 7_000 + each.order, each.order % 97, when, "Jo"]
+        void = str(fate(each) == "cancelled").lower()
+        return [*order, 9_000_000 + place, each.item, each.name, each.price, each.quantity, void, f"+82{each.user}"]
+
+    path.write_bytes(delimited(TOAST, (row(place, each) for place, each in enumerate(sold()))))
+
+
+# Square: item sales. Refunds are events of their own, with a quantity below 0; the time of day stands apart.
+
+SQUARE = (
+    "Date|Time|Time Zone|Category|Item|Qty|Price Point Name|SKU|Gross Sales|Net Sales|Transaction ID|Event Type|"
+    "Customer ID"
+)
+
+
+def square(path: Path) -> None:
+    def row(each: Sale) -> Row:
+        at, total = moment(each.time), f"${each.cents * abs(each.quantity) / 100:,.2f}"
+        kind, total = ("Refund", f"-{total}") if each.quantity < 0 else ("Payment", total)
+        what = ["Home", each.name, f"{each.quantity}.0", "Regular", each.item, total, total]
+        return [f"{at:%m/%d/%y}", f"{at:%H:%M:%S}", "UTC", *what, f"tx{each.order}", kind, f"SQ{each.user}"]
+
+    path.write_bytes(delimited(SQUARE, map(row, sales())))
+
+
+def at_noon(each: Sale) -> Imported:
+    return f"SQ{each.user}", each.item, each.time - each.time % 86_400, each.type
+
+
+# A frame of pandas: its index has no name, and ids with gaps became numbers with a point.
+
+
+def pandas(path: Path) -> None:
+    lines = (
+        [
+            place,
+            each.order,
+            each.item,
+            each.name,
+            each.quantity,
+            f"{moment(each.time):%Y-%m-%d %H:%M:%S}",
+            f"{each.user}.0",
+        ]
+        for place, each in enumerate(sold())
+    )
+    header = "|InvoiceNo|StockCode|Description|Quantity|InvoiceDate|CustomerID"
+    path.write_bytes(delimited(header, lines, lineterminator="\n"))
+
+
 EXPORTS: Mapping[str, Export] = {
     "Shopify": Export(
         "orders_export_1.csv",
         shopify,
-        lambda: ((f"user{each.user}@example.com", each.item, each.time, "Purchase") for each in sold()),
+        lambda: chain.from_iterable(after_all(each, f"user{each.user}@example.com") for each in sold()),
     ),
     "WooCommerce": Export(
         "orders-2026-01-31.csv",
         woocommerce,
-        lambda: ((f"user{each.user}@example.com", each.item, of_minute(each.time), "Purchase") for each in sold()),
+        lambda: chain.from_iterable(
+            after_all(each, f"user{each.user}@example.com", of_minute(each.time)) for each in sold()
+        ),
     ),
     "GA4": Export("ga4_events.csv", ga4, lambda: map(seen_by_ga4, events())),
     "UCI": Export("Online Retail.xlsx", uci, known_to_uci, lambda: sum(map(is_guest, sales()))),
@@ -360,4 +518,27 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "Magento": Export("sales_order_item.csv.zip", magento, lambda: map(bought, sold())),
     "Warehouse": Export("unload", warehouse, lambda: map(bought, sold())),
+    "SmartStore": Export(
+        "스마트스토어_주문조회.csv", smart_store, lambda: chain.from_iterable(after_all(each) for each in sold())
+    ),
+    "Cafe24": Export(
+        "cafe24_orders.csv",
+        cafe24,
+        lambda: chain.from_iterable(after_all(each) for each in sold() if has_card(each)),
+        lambda: sum(not has_card(each) and fate(each) != "cancelled" for each in sold()),
+    ),
+    "SAP VBRP": Export("VBRP.csv", vbrp, lambda: map(billed_by_sap, sales())),
+    "Toast": Export(
+        "ItemSelectionDetails.csv",
+        toast,
+        lambda: (
+            (f"+82{each.user}", each.item, of_minute(each.time), "Purchase")
+            for each in sold()
+            if fate(each) != "cancelled"
+        ),
+    ),
+    "Square": Export("items-2026-01.csv", square, lambda: map(at_noon, sales())),
+    "pandas": Export(
+        "frame.csv", pandas, lambda: ((f"{each.user}.0", each.item, each.time, "Purchase") for each in sold())
+    ),
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ten exports as shops have them, from the file to the import, by the settings that `local map` proposes."""
+"""Exports as shops have them, from the file to the import, by the settings that `local map` proposes."""
 
 import csv
 from collections import Counter

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The results of checking all rows of a drop, and whether it can be imported."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from personalization.ingest import statuses
 from personalization.ingest.origins import LONE, Origins
 from personalization.shop import schema
 from personalization.shop.event_copies import Group
@@ -166,6 +168,8 @@ class Findings:
     event_types: Mapping[str, int] = field(default_factory=dict)
     users: Spread | None = None
     items: Spread | None = None
+    fates: Mapping[str, tuple[statuses.Column, Mapping[str, int]]] = field(default_factory=dict)
+    """Rows that count as sold, by the values of each column that tells what became of orders."""
     placeholders: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Rows whose id is a placeholder such as NULL, by column and placeholder."""
     ids: int | None = None
@@ -195,7 +199,41 @@ def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
         for column, words in findings.placeholders.items()
         for word, rows in sorted(words.items(), key=lambda each: (-each[1], each[0]))
     ]
-    return (*below, *placeholders)
+    told = [warning for name, given in findings.fates.items() for warning in _of_fates(name, *given)]
+    return (*below, *told, *placeholders)
+
+
+def _of_fates(name: str, column: statuses.Column, values: Mapping[str, int]) -> Iterator[str]:
+    """Yield warnings about rows that train as sold, though their status says otherwise or nobody knows it.
+
+    They are imported all the same: a guess by words must not take a shop's data away.
+    """
+    if not values:
+        return
+    found = statuses.sorted_out(column, values)
+    if found.cancelled:
+        words = f"interactions: {{skip: {{{_in_quotes(name)}: {_in_quotes(found.cancelled)}}}}}"
+        yield (
+            f"{name} says of rows that they were never sold, yet they are imported as all others: "
+            f"{statuses.listed(found.cancelled)}. To leave them out, add to the settings {words}"
+        )
+    if found.returned:
+        words = f"{{column: {_in_quotes(name)}, values: {_in_quotes(found.returned)}}}"
+        yield (
+            f"{name} says of rows that they came back, yet they are imported as all others: "
+            f"{statuses.listed(found.returned)}. To make them returns, add to the settings interactions: "
+            f"{{returns: {words}}}"
+        )
+    if found.undecided:
+        yield (
+            f"nobody but you can say whether these were sold, and they are imported as all others: {name} is "
+            f"{statuses.listed(found.undecided)}. If not, add the word to skip, or to the values of returns"
+        )
+
+
+def _in_quotes(words: str | Iterable[str]) -> str:
+    """Return a text, or a list of them, as a settings file may have it."""
+    return json.dumps(words if isinstance(words, str) else [*words], ensure_ascii=False)
 
 
 def problems(expected: Expected, findings: Findings) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from personalization.core.errors import Rejected
-from personalization.ingest import usual_names
+from personalization.ingest import statuses, usual_names
 from personalization.shop import event_copies, schema
 from personalization.shop.file_settings import FileSettings
 from personalization.shop.keys import DataKind
@@ -121,6 +121,8 @@ class Layout:
     """The event types of the drop that have other names in the import."""
     judged: tuple[Slot, ...] = ()
     """The columns that are checked beside those of the import, since the numbers in them tell returns."""
+    fates: tuple[tuple[str, int, statuses.Column], ...] = ()
+    """The columns, imported or not, whose names say that they tell what became of orders: how the drop writes them."""
 
     def names(self) -> tuple[str, ...]:
         return tuple(slot.name for slot in self.slots)
@@ -199,6 +201,7 @@ def arrange(
         if index not in sources.values() and is_ignored(theirs, files.ignore, None)
     ]:
         notes.append(f"left out, as the settings say: {_listed(left_out)}")
+    fates = _fates(header, sources.get("EVENT_TYPE")) if own_form and kind == "interactions" else ()
     types = settings.interactions.event_types if own_form and settings.interactions else {}
     return Layout(
         kind,
@@ -210,6 +213,7 @@ def arrange(
         fill,
         types if kind == "interactions" else {},
         _judged(returns),
+        fates,
     )
 
 
@@ -253,6 +257,13 @@ def _return_rules(finder: _Finder, settings: ShopSettings) -> tuple[ReturnRule, 
         words = Words.of(chosen.values) if chosen.values else None
         rules.append(ReturnRule(name, index, chosen.below, of, words, finder.files))
     return tuple(rules)
+
+
+def _fates(header: Sequence[str], but: int | None) -> tuple[tuple[str, int, statuses.Column], ...]:
+    """Return the columns that tell what became of orders; the one of event types tells it already."""
+    named = enumerate((theirs, canonical(theirs).replace("_", "").casefold()) for theirs in header)
+    known = statuses.COLUMNS
+    return tuple((theirs, index, known[name]) for index, (theirs, name) in named if name in known and index != but)
 
 
 def _judged(rules: Sequence[ReturnRule]) -> tuple[Slot, ...]:

@@ -13,17 +13,22 @@ from personalization.shop.keys import DataKind
 USER_KEY = """
     userid customerid customerkey customersk customernumber customerno customercode customernr memberid membernumber
     memberno clientid buyerid shopperid accountid contactid personid loyaltycard loyaltycardno loyaltyid cardno
-    cardid visitorid idvisitor userpseudoid fullvisitorid clientuserid idcustomer iduser idmember kunnr soldtoparty
-    auftraggeber kundennummer kundennr kundenr kundenid debitor debitornr 회원번호 회원id 회원아이디 회원코드
-    고객번호 고객id 고객아이디 고객코드 구매자id 구매자아이디 구매자번호 주문자id 주문자아이디 아이디 거래처코드
-    会員番号 会員id 顧客番号 顧客id 顧客コード 購入者id 注文者id 用户id 用户编号 会员id 会员编号 客户id 客户编号
-    idclient clientcode numeroclient numclient nclient noclient codeclient refclient idutilisateur idcliente
-    codigocliente ncliente numerocliente idusuario
+    cardid visitorid idvisitor userpseudoid fullvisitorid clientuserid idcustomer iduser idmember kunnr kunag
+    soldtoparty auftraggeber kundennummer kundennr kundenr kundenid debitor debitornr 회원번호 회원id 회원아이디
+    회원코드 고객번호 고객id 고객아이디 고객코드 구매자id 구매자아이디 구매자번호 주문자id 주문자아이디 아이디
+    거래처코드 会員番号 会員id 顧客番号 顧客id 顧客コード 購入者id 注文者id 用户id 用户编号 会员id 会员编号
+    客户id 客户编号 idclient clientcode numeroclient numclient nclient noclient codeclient refclient idutilisateur
+    idcliente codigocliente ncliente numerocliente idusuario
 """
 USER = f"""
     {USER_KEY} customeremail emailbilling billingemail useremail email emailaddress adresseemail correoelectronico
     주문자이메일 회원이메일 이메일 注文者メールアドレス メールアドレス customer user member kunde 회원 고객
 """
+PHONE = """
+    phone phonenumber customerphone guestphone buyerphone mobile mobilenumber telefon telefonnummer telephone telefono
+    전화번호 휴대폰 휴대폰번호 휴대전화 연락처 구매자연락처 주문자연락처 주문자휴대전화 電話番号 手机号 手机 电话
+"""
+"""Numbers by which tills know their guests, where nothing else does."""
 ITEM = """
     itemid stockcode lineitemsku productsku itemsku sku variationsku itemsitemid itemsid productid productkey
     productsk itemsk itemcode itemno itemnumber productcode productno productnumber articleid articleno
@@ -81,11 +86,25 @@ CREATED = """
 """
 QUANTITY = """
     quantity qty lineitemquantity itemquantity itemsquantity orderquantity qtyordered quantityordered quantityrefund
-    units unitssold amount menge faktmenge anzahl stueck stück 수량 주문수량 판매수량 구매수량 数量 個数
-    productquantity quantite qte cantidad
+    units unitssold amount menge faktmenge fkimg kwmeng lfimg anzahl stueck stück 수량 주문수량 판매수량 구매수량
+    数量 個数 productquantity quantite qte cantidad
+"""
+RETURNED_QUANTITY = """
+    qtyrefunded refundedqty quantityrefunded refundedquantity qtyreturned returnedqty quantityreturned returnedquantity
+    qtycanceled qtycancelled canceledqty quantitycanceled quantitycancelled cancelledquantity
+    반품수량 환불수량 취소수량 返品数 返品数量 退货数量 retourenmenge
+"""
+"""How many of what was bought came back or were cancelled."""
+LEFT_QUANTITY = "quantityrefund quantityminusrefund netquantity netqty"
+"""How many of what was bought are left: WooCommerce's Quantity (- Refund)."""
+ORDER = """
+    orderid ordername ordernumber orderno ordernr order idorder name invoiceno invoicenumber invoiceid invoice
+    receiptnumber receiptno ticketno transactionid checkid vbeln faktura fakturanummer bestellnummer bestellnr
+    auftragsnummer belegnummer numerocommande numcommande commande numeropedido pedido 주문번호 상품주문번호 전표번호
+    注文番号 受注番号 订单号 订单编号 訂單編號
 """
 TIMES_OF_DAY = frozenset(
-    {"time", "ordertime", "saletime", "uhrzeit", "zeit", "heure", "hora", "시간", "시각", "時刻", "时间"}
+    {"time", "ordertime", "saletime", "erzet", "uhrzeit", "zeit", "heure", "hora", "시간", "시각", "時刻", "时间"}
 )
 PRODUCT_TYPES = frozenset({"producttype", "productstype", "itemtype"})
 """Columns that tell products from the frames that others are sold in, as Magento has them."""
@@ -93,7 +112,7 @@ FRAMES = ("configurable", "bundle")
 _KEYS = "id key code nr no number 번호 코드"
 """Names of keys in files that have one."""
 TARGETS: Mapping[DataKind, Mapping[str, str]] = {
-    "interactions": {"USER_ID": USER, "ITEM_ID": ITEM, "TIMESTAMP": TIME, "EVENT_TYPE": TYPE},
+    "interactions": {"USER_ID": f"{USER} {PHONE}", "ITEM_ID": ITEM, "TIMESTAMP": TIME, "EVENT_TYPE": TYPE},
     "users": {"USER_ID": f"{USER_KEY} {_KEYS} {USER}"},
     "items": {
         "ITEM_ID": f"{ITEM} {_KEYS}",

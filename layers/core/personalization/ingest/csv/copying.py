@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from personalization.core.line_breaks import BREAK
-from personalization.ingest import findings
+from personalization.ingest import findings, statuses
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.counts import Counting, Different
 from personalization.ingest.csv.forms import check_zone, convert
@@ -33,6 +33,9 @@ from personalization.shop.schema import RETURN, TEXT_LENGTH, Schema
 
 _DISCOURAGED = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
 """Characters that ids should not contain."""
+_LONGEST_STATUS = 100
+"""Characters of a status that are looked at."""
+_POINTED = r"^[0-9]+\.0+$"
 _CHANGES = {
     "skipped": "{count:,} rows were left out, as the setting skip says: {name}",
     "carried": "{count:,} empty cells of {name} took the value above in their order, as the setting fill_down says",
@@ -197,6 +200,7 @@ def conclude(expected: Expected, partial: Partial, different: Different, notes: 
         skipped=sum(rows for (kind, _), rows in profile.changes.items() if kind == "skipped"),
         stopped=partial.stopped,
         notes=(*notes, *layout.notes, *_notes(layout, profile)),
+        fates={name: (column, profile.statuses.get(name, {})) for name, _, column in layout.fates},
         **counted.findings,
     )
     results = replace(results, notes=(*results.notes, *findings.warnings(expected, results)))
@@ -260,7 +264,7 @@ class _Checker:
                 self._profile.types[name].cut = True
         frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in by_name.items()])
         seconds = by_name["TIMESTAMP"].seconds if "TIMESTAMP" in by_name else None
-        lines, left_out = given[LINE], rows.left_out
+        lines, left_out, sold = given[LINE], rows.left_out, given
         if skipped is not None:
             left_out = pl.concat([left_out, skipped]).sort()
         if codes is not None:
@@ -270,7 +274,9 @@ class _Checker:
             changes.subtract(unimported)
             left_out = pl.concat([left_out, partial.rejects.refuse(rows, given, codes)]).sort()
             frame, seconds = frame.filter(good), seconds.filter(good) if seconds is not None else None
-            lines = lines.filter(good)
+            lines, sold = lines.filter(good), given.filter(good) if self._layout.fates else given
+        if self._layout.fates:
+            self._take_fates(sold.filter(frame["EVENT_TYPE"] != RETURN))
         self._profile.take(frame)
         partial.counting.take(frame, seconds)
         if partial.items is not None:
@@ -289,6 +295,12 @@ class _Checker:
             parts = [render(frame, suspects)] if frame.height else []
         partial.size += sum(map(len, parts))
         return lines, parts
+
+    def _take_fates(self, sold: pl.DataFrame) -> None:
+        """Count the rows that train as sold by what became of their orders."""
+        for name, index, column in self._layout.fates:
+            cells = sold[source(index)].str.slice(0, _LONGEST_STATUS)
+            self._profile.take_statuses(name, statuses.counted(column, cells))
 
     def _checked(
         self, frame: pl.DataFrame, changes: Counter[tuple[str, str]], *, breaks: bool
@@ -317,6 +329,8 @@ class _Checker:
         if first or self._layout.kind != "interactions" or rows.suspects is None or rows.suspects:
             names = columns.IDS.intersection(frame.columns) - self._profile.strange
             self._profile.strange.update(name for name in names if frame[name].str.contains(_DISCOURAGED).any())
+            pointed = columns.IDS.intersection(frame.columns) - self._profile.pointed
+            self._profile.pointed.update(name for name in pointed if frame[name].str.contains(_POINTED).any())
 
     def _values(
         self, slot: Slot, frame: pl.DataFrame, changes: Counter[tuple[str, str]]
@@ -368,7 +382,15 @@ def _notes(layout: Layout, profile: Profile) -> list[str]:
         for name in sorted(words)
         if not any(told.startswith(f"{name} is ") for told in returned)
     ]
-    return notes + [
-        f"{name} has ids with quotes, spaces or special characters: Personalize advises against them"
-        for name in sorted(profile.strange)
-    ]
+    return (
+        notes
+        + [
+            f"{name} has ids with quotes, spaces or special characters: Personalize advises against them"
+            for name in sorted(profile.strange)
+        ]
+        + [
+            f"{name} has numbers with .0 behind them, as programs write ids that they took for numbers: they match no "
+            "such id without it in another file"
+            for name in sorted(profile.pointed)
+        ]
+    )

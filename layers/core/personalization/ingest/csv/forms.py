@@ -74,12 +74,12 @@ def plain_numbers(values: pl.Series, form: FileSettings, *, any_minus: bool = Fa
     """
     cell, mark, group = pl.col("cell").str.strip_chars(), re.escape(form.decimal or "."), form.thousands
     if any_minus:
-        cell = _with_usual_minus(cell)
+        cell = with_usual_minus(cell)
     if form.currency is not None:
         sign = re.escape(form.currency)
         cell = cell.str.replace(rf"^([+-]?)\s*{sign}\s*|\s*{sign}\s*(-?)$", "${1}${2}")
         if any_minus:
-            cell = _with_usual_minus(cell)
+            cell = with_usual_minus(cell)
     whole = "[0-9]+"
     if group is not None:
         if group == " ":
@@ -98,7 +98,7 @@ def plain_numbers(values: pl.Series, form: FileSettings, *, any_minus: bool = Fa
     return values.to_frame("cell").select(pl.when(matched).then(plain)).to_series().alias(values.name)
 
 
-def _with_usual_minus(cell: pl.Expr) -> pl.Expr:
+def with_usual_minus(cell: pl.Expr) -> pl.Expr:
     """Return cells with a hyphen before or behind them for any other sign of a number below 0."""
     return (
         cell.str.replace(r"^[(\uff08]\s*([^()\uff08\uff09+-]+?)\s*[)\uff09]$", "-${1}")

@@ -6,7 +6,7 @@ all rows would find.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -207,6 +207,12 @@ class Profile:
         """Changed cells by kind of change and column."""
         self.strange: set[str] = set()
         """Columns with ids that Personalize advises against."""
+        self.pointed: set[str] = set()
+        """Columns with ids that a program took for numbers, as 17850.0."""
+        self.statuses: dict[str, Counter[str]] = {}
+        """Rows that count as sold, by the values of columns that tell what became of orders."""
+        self._no_statuses: set[str] = set()
+        """Columns with more values than statuses have, whatever their names."""
 
     def take(self, frame: pl.DataFrame) -> None:
         """Take some rows in the form of the import into account."""
@@ -218,6 +224,16 @@ class Profile:
             if name in self._numbers and frame.height:
                 counts = frame[name].alias("value").value_counts(name="rows")
                 self._numbers[name].take(counts["value"], counts["rows"])
+
+    def take_statuses(self, name: str, counts: Mapping[str, int]) -> None:
+        """Take rows into account by the values of a column that tells what became of orders."""
+        if name in self._no_statuses:
+            return
+        counted = self.statuses.setdefault(name, Counter())
+        counted.update(counts)
+        if len(counted) > FEW:
+            self._no_statuses.add(name)
+            del self.statuses[name]
 
     def column(self, slot: Slot) -> Column:
         """Return the definition of a column, after the last row."""
@@ -235,6 +251,12 @@ class Profile:
         self._cells.update(state.document["cells"])
         self.changes.update({(kind, name): count for kind, name, count in state.document["changes"]})
         self.strange.update(state.document["strange"])
+        self.pointed.update(state.document["pointed"])
+        for name in state.document["noStatuses"]:
+            self._no_statuses.add(name)
+            self.statuses.pop(name, None)
+        for name, counts in state.document["statuses"].items():
+            self.take_statuses(name, counts)
         for name, detector in self.types.items():
             detector.merge(state.inner(f"type {name}"))
         for name, numbers in self._numbers.items():
@@ -249,5 +271,8 @@ class Profile:
             "cells": self._cells,
             "changes": [[kind, name, count] for (kind, name), count in self.changes.items()],
             "strange": sorted(self.strange),
+            "pointed": sorted(self.pointed),
+            "statuses": self.statuses,
+            "noStatuses": sorted(self._no_statuses),
         }
         return State({**columns.document, **own}, columns.frames)

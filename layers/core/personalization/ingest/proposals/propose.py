@@ -4,15 +4,21 @@
 import math
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import polars as pl
+
+from personalization.ingest import statuses
 from personalization.ingest import usual_names as names
+from personalization.ingest.csv.forms import with_usual_minus
 from personalization.ingest.header import canonical, is_ignored
 from personalization.ingest.proposals import values
 from personalization.shop import schema
+from personalization.shop.file_settings import Returns
 from personalization.shop.keys import DataKind
 from personalization.shop.settings import ShopSettings
 
@@ -32,12 +38,28 @@ Ids = Mapping[str, Set[str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """Orders of several rows, of which only the first says all, by the indices of columns."""
+
+    by: int
+    """The name of the order."""
+    columns: tuple[int, ...]
+    """What stands in the first row of an order alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """The columns of a file, and some of its rows."""
 
     name: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    """What stands in the first row of an order alone is in its other rows, too."""
+    read: int = 0
+    """The rows from which these were taken."""
+    counts: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    """How often each value occurs in these rows, of columns that tell what became of orders, by their indices."""
+    order: Order | None = None
 
     def column(self, index: int) -> list[str]:
         return [row[index] for row in self.rows if index < len(row)]
@@ -90,7 +112,9 @@ class Proposal:
         for name, value in self.section.items():
             written += [
                 f"  {line}"
-                for line in _yaml({name: value}, flow=None if name in {"ignore", "returns", "skip"} else False)
+                for line in _yaml(
+                    {name: value}, flow=None if name in {"ignore", "returns", "skip", "fill_down"} else False
+                )
             ]
         return written + [f"  # {_printable(line)}" for line in (*self.choices, *self.options)]
 
@@ -141,7 +165,7 @@ def _kind(sample: Sample, settings: ShopSettings) -> DataKind | None:
             return kind
     if {"ITEM_ID", "PRICE"} <= found["items"] or {"ITEM_ID", "CATEGORY_L1"} <= found["items"]:
         return "items"
-    user, item = "USER_ID" in found["interactions"], "ITEM_ID" in found["interactions"]
+    user, item = "USER_ID" in found["interactions"] & found["users"], "ITEM_ID" in found["interactions"]
     return None if user == item else "users" if user else "items"
 
 
@@ -158,6 +182,7 @@ class _Proposer:
         self._remarks: list[str] = []
         self._choices: list[str] = []
         self._options: list[str] = []
+        self._numbers_of_returns: list[int] = []
         self.targets = self._targets()
         """The index of each column that Personalize knows, by its name there."""
 
@@ -171,6 +196,8 @@ class _Proposer:
             if theirs.casefold() not in named:
                 ignore.append(theirs if len(theirs) <= _LONG else f"{theirs[:_LONG]}*")
         missing = self._missing()
+        rows = self._rows()
+        self._note_ids()
         found = {
             **({"columns": columns} if columns else {}),
             **({"ignore": ignore} if ignore else {}),
@@ -178,7 +205,7 @@ class _Proposer:
             **self._times(),
             **self._numbers(),
             **self._event_types(),
-            **self._skipped(),
+            **rows,
         }
         new, shared = {} if found == own else found, self._rejects()
         unread = (
@@ -369,21 +396,12 @@ class _Proposer:
         return found
 
     def _numbers(self) -> dict[str, Any]:
-        """Return the settings for numbers and returns."""
+        """Return the settings for the marks of numbers."""
         sample, found = self._sample, dict[str, Any]()
         numeric = [self.targets[name] for name in ("PRICE", "EVENT_VALUE") if name in self.targets]
-        quantity, chosen = self._quantity(), self._settings.recognised_returns
-        if quantity is not None and not chosen:
-            negative = sum(bool(re.match(r"\s*-\S|.*\d-\s*$", cell)) for cell in sample.column(quantity))
-            if negative:
-                numeric.append(quantity)
-                found["returns"] = {"column": sample.header[quantity], "below": 0}
-                share = negative / len(sample.rows)
-                self._remarks.append(
-                    f"rows with {sample.header[quantity]} below 0 ({share:.1%} of those seen) are returns"
-                )
+        numeric += self._numbers_of_returns
         if not self._files.rewrites_numbers and numeric:
-            form = values.numbers([sample.column(index) for index in numeric])
+            form = values.numbers([_without_minus(sample.column(index)) for index in numeric])
             currency = form.currency
             if form.example:
                 # Other columns tell which mark is which, though they are not imported.
@@ -395,6 +413,46 @@ class _Proposer:
                 self._remarks.append(f"{form.example} is read as {whole}: leave thousands out if it is a fraction")
         return found
 
+    def _returns(self) -> list[dict[str, Any]]:
+        """Return the conditions on numbers that make a row a return; note the columns that they read."""
+        header, chosen = self._sample.header, self._settings.recognised_returns
+        if self._kind != "interactions":
+            return []
+        if chosen:
+            named = {canonical(name) for rule in chosen if not rule.values for name in (rule.column, rule.of) if name}
+            self._numbers_of_returns = [index for index, name in enumerate(header) if canonical(name) in named]
+            return []
+        quantity = self._quantity()
+        if quantity is None:
+            return []
+        found, theirs = list[dict[str, Any]](), header[quantity]
+        cells = _without_minus(self._sample.column(quantity))
+        below = sum(bool(re.match(r"-\S|.*\d-$", cell)) for cell in cells)
+        left = names.plain(theirs) in names.ranks(names.LEFT_QUANTITY)
+        none = sum(bool(re.fullmatch(r"0+([.,]0*)?", cell)) for cell in cells) if left else 0
+        if below or none:
+            found.append({"column": theirs, "below": 1 if none else 0})
+            share = (below + none) / len(cells)
+            self._remarks.append(f"rows with {theirs} below {1 if none else 0} ({share:.1%} of those seen) are returns")
+            self._numbers_of_returns.append(quantity)
+        for index, name in enumerate(header):
+            if names.plain(name) not in names.ranks(names.RETURNED_QUANTITY):
+                continue
+            pairs = [
+                (back, bought)
+                for back, bought in zip(self._sample.column(index), self._sample.column(quantity), strict=False)
+                if re.search("[1-9]", back)
+            ]
+            if pairs:
+                found.append({"column": name, "of": theirs})
+                whole = sum(_number(back) >= _number(bought) for back, bought in pairs)
+                self._remarks.append(
+                    f"rows of which all came back, {name} being no less than {theirs}, are returns ({whole:,} of those "
+                    f"seen); those of which a part came back ({len(pairs) - whole:,}) stay purchases"
+                )
+                self._numbers_of_returns += [index, quantity]
+        return found
+
     def _event_types(self) -> dict[str, Any]:
         """Return the names of event types that go by others here."""
         section = self._settings.interactions
@@ -404,10 +462,96 @@ class _Proposer:
         found = {theirs: ours for theirs in there if (ours := names.event(theirs)) not in {None, theirs}}
         return {"event_types": found} if found else {}
 
-    def _skipped(self) -> dict[str, Any]:
-        """Return which rows are only the frame of others: a configurable product has a second line for the one sold."""
-        if self._kind != "interactions" or self._files.skip:
+    def _rows(self) -> dict[str, Any]:
+        """Return which rows are no sales: those that were never sold or are frames of others, and what came back."""
+        if self._kind != "interactions":
             return {}
+        chosen = self._settings.recognised_returns
+        returns = self._returns()
+        skip: dict[str, list[Any]] = {} if self._files.skip else self._frames()
+        looked_at = set[int]()
+        for index, counted in self._counted_statuses():
+            theirs, column = self._sample.header[index], statuses.column(self._sample.header[index])
+            found = statuses.sorted_out(column or statuses.Column(), counted)
+            looked_at |= set() if found.empty else {index}
+            if found.cancelled:
+                skip[theirs] = [*found.cancelled]
+                self._remarks.append(
+                    f"{theirs} says of rows that they were never sold, so skip leaves them out: "
+                    f"{statuses.listed(found.cancelled)}"
+                )
+            if found.returned:
+                returns.append({"column": theirs, "values": [*found.returned]})
+                self._remarks.append(
+                    f"{theirs} says of rows that they came back, so they become returns: "
+                    f"{statuses.listed(found.returned)}"
+                )
+            if found.undecided:
+                self._remarks.append(
+                    f"nobody but you can say whether these were sold, and they count as purchases: {theirs} is "
+                    f"{statuses.listed(found.undecided)}. If not, add the word to skip, or to the values of returns"
+                )
+        if looked_at and self._sample.read > len(self._sample.rows):
+            self._remarks.append(f"statuses are counted in the {self._sample.read:,} rows read")
+        self._note_changes_of_status(looked_at)
+        return {
+            **self._fill_down(looked_at),
+            **({"skip": {**self._files.model_dump(include={"skip"}, mode="json")["skip"], **skip}} if skip else {}),
+            **({"returns": _conditions(chosen, returns)} if returns else {}),
+        }
+
+    def _counted_statuses(self) -> list[tuple[int, Mapping[str, int]]]:
+        """Return the columns that tell what became of orders, and that no setting reads yet, with their values."""
+        header, used = self._sample.header, {*self.targets.values()}
+        read = {*self._files.skip, *(rule.column for rule in self._settings.recognised_returns if rule.values)}
+        read_names = {*map(canonical, read)}
+        columns = self._sample.counts or {
+            index: Counter(cell.strip() for cell in self._sample.column(index))
+            for index, theirs in enumerate(header)
+            if statuses.column(theirs) is not None
+        }
+        return [
+            (index, counted)
+            for index, counted in columns.items()
+            if index not in used and canonical(header[index]) not in read_names
+        ]
+
+    def _fill_down(self, looked_at: Set[int]) -> dict[str, Any]:
+        """Return which of the columns that matter have a value in the first row of an order alone."""
+        order, header = self._sample.order, self._sample.header
+        if order is None or self._files.fill_down is not None:
+            return {}
+        columns = [header[index] for index in order.columns if index in {*looked_at, *self.targets.values()}]
+        if not columns:
+            return {}
+        self._remarks.append(
+            f"{_listed(columns)} has a value in the first row of an order alone: fill_down carries it to the others "
+            f"with the same {header[order.by]}"
+        )
+        return {"fill_down": {"columns": columns, "by": header[order.by]}}
+
+    def _note_changes_of_status(self, looked_at: Set[int]) -> None:
+        """Note an order that has a row for each change of its status: each of these rows counts by itself."""
+        header = self._sample.header
+        ranks = names.ranks(names.ORDER)
+        orders = [(ranks[plain], index) for index, plain in enumerate(map(names.plain, header)) if plain in ranks]
+        if not orders or "ITEM_ID" not in self.targets:
+            return
+        order, item = min(orders)[1], self.targets["ITEM_ID"]
+        for index in sorted(looked_at):
+            column, first = statuses.column(header[index]) or statuses.Column(), dict[tuple[str, str], str]()
+            for row in self._sample.rows:
+                key, status = (row[order].strip(), row[item]), row[index]
+                before = first.setdefault(key, status)
+                if key[0] and column.meaning(before) != column.meaning(status):
+                    self._remarks.append(
+                        f"{header[order]} {key[0]} has several rows for one item, and {header[index]} is {before} in "
+                        f"one, {status} in another. Each row counts by itself: export an order's current status alone"
+                    )
+                    return
+
+    def _frames(self) -> dict[str, list[Any]]:
+        """Return which rows are only the frame of others: a configurable product has a second line for the one sold."""
         header = self._sample.header
         for index in (index for index, theirs in enumerate(header) if names.plain(theirs) in names.PRODUCT_TYPES):
             there = {cell.strip().casefold() for cell in self._sample.column(index)}
@@ -416,7 +560,7 @@ class _Proposer:
                     f"lines whose {header[index]} is {' or '.join(frames)} stand beside those of the simple products "
                     "that were sold: skip leaves them out, so that nothing counts twice"
                 )
-                return {"skip": {header[index]: frames}}
+                return {header[index]: frames}
         return {}
 
     def _other_numbers(self, but: Sequence[int]) -> list[list[str]]:
@@ -435,6 +579,17 @@ class _Proposer:
         ]
         return min(places)[1] if places and self._kind == "interactions" else None
 
+    def _note_ids(self) -> None:
+        """Note ids that a program took for numbers."""
+        for name in ("USER_ID", "ITEM_ID"):
+            cells = [cell for cell in self._sample.column(self.targets[name]) if cell] if name in self.targets else []
+            if cells and sum(bool(re.fullmatch(r"\d+\.0+", cell)) for cell in cells) >= values.ENOUGH * len(cells):
+                theirs, other = self._sample.header[self.targets[name]], cells[0].partition(".")[0]
+                self._remarks.append(
+                    f"{theirs} has ids like {cells[0]}, as programs write that took them for numbers: they match no "
+                    f"{other} of another file"
+                )
+
     def _rejects(self) -> dict[str, Any]:
         """Return a limit of bad rows that lets a file in of which some rows have no user."""
         required = [name for name in ("USER_ID", "ITEM_ID") if name in self.targets and name in self._known]
@@ -451,9 +606,32 @@ class _Proposer:
         return {"rejects": {"limit": min(1.0, math.ceil(share * 120) / 100)}}
 
 
+def _conditions(chosen: Sequence[Returns], more: Sequence[Mapping[str, Any]]) -> dict[str, Any] | list[dict[str, Any]]:
+    """Return the conditions that make a row a return: those that there are, and more."""
+    every = [*(rule.model_dump(mode="json", exclude_defaults=True) for rule in chosen), *map(dict, more)]
+    return every[0] if len(every) == 1 else every
+
+
+def _without_minus(cells: Sequence[str]) -> list[str]:
+    """Return cells with a hyphen for every other minus."""
+    return (
+        pl.Series(cells, dtype=pl.String)
+        .to_frame("cell")
+        .select(with_usual_minus(pl.col("cell").str.strip_chars()))
+        .to_series()
+        .to_list()
+    )
+
+
+def _number(cell: str) -> float:
+    digits = re.sub(r"[^\d.,-]", "", cell).replace(",", ".")
+    return float(digits) if re.fullmatch(r"-?\d+(\.\d*)?", digits) else math.nan
+
+
 def _listed(header: Sequence[str]) -> str:
     more = len(header) - _SHOWN
-    return ", ".join(header[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    named = [theirs.strip() or "one without a name" for theirs in header[:_SHOWN]]
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
 
 def _printable(text: str) -> str:
