@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
-from personalization.core.errors import Rejected
+from personalization.core.errors import PersonalizationError, Rejected
 from personalization.core.observability import logger
 from personalization.runs import claims, lifecycle, lost_drops
 from personalization.runs.leases import Run
@@ -32,6 +32,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
 
     Raises:
         Rejected: `minutes` or `shop` is invalid.
+        RetryLater, Broken: a schedule could not be changed; all else is done.
     """
     environment, now = Environment(), datetime.now(UTC)
     ledger = DynamoLedger(clients.dynamodb(), environment.table, now)
@@ -44,18 +45,26 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
     found = lost_drops.claim_lost(ledger, executions, objects, sought)
     if whole and until != after:
         ledger.sweep_on(until)
-    for shop in sorted({each.shop for each in found.drops if each.kind == "settings"}):
-        _follow(environment, shop)
+    failures = [
+        failure
+        for shop in sorted({each.shop for each in found.drops if each.kind == "settings"})
+        if (failure := _follow(environment, shop)) is not None
+    ]
     shops = {each.shop for each in found.drops}
     started = lifecycle.sweep(ledger, executions, run, claims.stopped(event), shops)
     claimed = [each.key for each in found.drops]
     LOG.info("Drops swept", claimed=len(claimed), refused=len(found.refused), started=started, until=until)
+    if failures:
+        raise failures[0]
     return {"claimed": claimed, "refused": list(found.refused), "started": started}
 
 
-def _follow(environment: Environment, shop: str) -> None:
-    """Update a shop's schedules when the event of its settings never came."""
+def _follow(environment: Environment, shop: str) -> PersonalizationError | None:
+    """Update a shop's schedules when the event of its settings never came; return why that failed."""
     try:
         schedules.follow(clients.scheduler(), clients.s3(), environment, shop)
     except Rejected as refused:
         LOG.warning("Settings refused; schedules left as they are", reason=str(refused))
+    except PersonalizationError as failure:
+        return failure
+    return None

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from personalization.core.aws import clients
+from personalization.core.errors import Broken
 
 from functions.follow_settings.app import handler
 from tests.functions.conftest import VARIABLES
@@ -79,6 +82,27 @@ def test_refused_settings_leave_the_schedules_as_they_are(
     follow(drop, WEEKLY)
     assert follow(drop, text) == {}
     assert [each["Name"] for each in scheduler.list_schedules()["Schedules"]] == ["demo.weekly"]
+
+
+def test_a_refused_schedule_keeps_no_other_from_being_made_or_removed(
+    drop: Drop, scheduler: "EventBridgeSchedulerClient"
+) -> None:
+    follow(drop, WEEKLY)
+    calls: Any = clients.scheduler().meta.events
+
+    def refuse(params: dict[str, Any], **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:
+        if "demo.first" not in params["url_path"]:
+            return None
+        error = {"Code": "ValidationException", "Message": "Invalid Schedule Expression."}
+        return AWSResponse("", 400, {}, None), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}
+
+    calls.register("before-call.scheduler.CreateSchedule", refuse)
+    try:
+        with pytest.raises(Broken, match="refused the schedule: "):
+            follow(drop, "schedules: [{name: first, every: rate(1 day)}, {name: second, every: rate(2 days)}]")
+    finally:
+        calls.unregister("before-call.scheduler.CreateSchedule", refuse)
+    assert [timer["Name"] for timer in scheduler.list_schedules()["Schedules"]] == ["demo.second"]
 
 
 @pytest.mark.usefixtures("scheduler")

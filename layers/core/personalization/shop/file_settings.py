@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from personalization.shop.times import Timezone
+
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,149}$")]
 TheirName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=150)]
 """A column's name as the shop writes it."""
@@ -125,7 +127,7 @@ class FileSettings(BaseModel):
     """The sheet of a workbook, by name or number; required where it has several."""
     dates: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = None
     """The form of dates, such as %d/%m/%Y %H:%M, or iso; without it, dates are ISO 8601 and times may be numbers."""
-    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$")] = "UTC"
+    timezone: Timezone = "UTC"
     """The time zone of dates that name none, such as Europe/Berlin."""
     unit: Unit | None = None
     """The unit of times that are numbers: seconds, milliseconds or microseconds since 1970; without it, seconds."""
@@ -172,18 +174,6 @@ class FileSettings(BaseModel):
         if ("I" in parts) != ("p" in parts):
             raise ValueError("%I (1 to 12) and %p (AM or PM) go together; hours from 0 to 23 are %H")
         return dates
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_a_zone(cls, zone: str) -> str:
-        import zoneinfo  # noqa: PLC0415 - only shops with a zone of their own need it
-
-        try:
-            zoneinfo.ZoneInfo(zone)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            if zone != "UTC" and zoneinfo.available_timezones():
-                raise ValueError("is no time zone: write one like Europe/Berlin, Asia/Seoul or UTC") from None
-        return zone
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -2,7 +2,7 @@
 """Derive a shop's schedules from its settings, and store them in the stack's group of EventBridge Scheduler."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from personalization.core.aws.errors import false_on, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
+from personalization.core.errors import Broken, PersonalizationError, RetryLater
 from personalization.shop.settings import ShopSettings
 from personalization.shop.settings_file import shop_settings
 
@@ -88,22 +89,44 @@ def names(client: "EventBridgeSchedulerClient", group: str, shop: str) -> tuple[
 def follow(client: "EventBridgeSchedulerClient", s3: "S3Client", environment: Environment, shop: str) -> Changes:
     """Update a shop's schedules to its current settings.
 
+    A schedule that cannot be changed keeps no other from changing: what was removed would go on training for money.
+
     Raises:
         Rejected: the settings are invalid; no schedule has changed.
+        RetryLater: EventBridge Scheduler did not take a change now; all others are made.
+        Broken: it refused a change; all others are made.
     """
     wanted = timers(shop, shop_settings(s3, environment.bucket, shop))
     group = environment.schedule_group
     existing = {name: _timer(client, environment, name) for name in names(client, group, shop)}
     todo = changes({name: timer for name, timer in existing.items() if timer is not None}, wanted)
-    for timer in todo.create:
-        with translate_errors(timer.name):
-            false_on("ConflictException", partial(client.create_schedule, **_parameters(environment, timer)))
-    for timer in todo.update:
-        with translate_errors(timer.name):
-            client.update_schedule(**_parameters(environment, timer))
-    for name in todo.delete:
-        delete(client, group, name)
+    steps: list[tuple[str, Callable[[], object]]] = [
+        *((name, partial(delete, client, group, name)) for name in todo.delete),
+        *((timer.name, partial(_create, client, environment, timer)) for timer in todo.create),
+        *((timer.name, partial(_update, client, environment, timer)) for timer in todo.update),
+    ]
+    failures: list[PersonalizationError] = []
+    for name, step in steps:
+        try:
+            step()
+        except RetryLater as error:
+            failures.append(error)
+        except PersonalizationError as error:
+            # The settings were accepted, so it is not for the shop to mend.
+            failures.insert(0, Broken(name, f"EventBridge Scheduler refused the schedule: {error.reason}"))
+    if failures:
+        raise failures[0]
     return todo
+
+
+def _create(client: "EventBridgeSchedulerClient", environment: Environment, timer: Timer) -> None:
+    with translate_errors(timer.name):
+        false_on("ConflictException", partial(client.create_schedule, **_parameters(environment, timer)))
+
+
+def _update(client: "EventBridgeSchedulerClient", environment: Environment, timer: Timer) -> None:
+    with translate_errors(timer.name):
+        client.update_schedule(**_parameters(environment, timer))
 
 
 def delete(client: "EventBridgeSchedulerClient", group: str, name: str) -> None:

@@ -1,21 +1,104 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times of schedules in EventBridge Scheduler's notation."""
+"""Times of schedules in EventBridge Scheduler's notation.
+
+The ranges are those of the guide (https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html). Where it
+is silent, the stricter reading holds: ranges ascend, and names are in capitals.
+"""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
 RATE = re.compile(r"rate\((1 (hour|day)|([2-9]|[1-9]\d{1,3}) (hours|days))\)")
-CRON = re.compile(r"cron\((\S+ ){5}\S+\)")
-"""Six fields: minutes, hours, day of the month, month, day of the week, year."""
+CRON = re.compile(r"cron\((.*)\)")
+HINT = "write rate(7 days), rate(1 day), rate(12 hours) or cron(0 3 ? * MON *)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of a cron expression.
+
+    Attributes:
+        names: of its numbers, from the first on, in capitals. marks: a pattern of what else may stand in it.
+    """
+
+    title: str
+    first: int
+    last: int
+    names: tuple[str, ...] = ()
+    marks: str = ""
+
+    def accepts(self, text: str) -> bool:
+        return all(self._accepts_part(part) for part in text.split(","))
+
+    def _accepts_part(self, part: str) -> bool:
+        if self.marks and re.fullmatch(self.marks, part):
+            return True
+        values, slash, step = part.partition("/")
+        if slash and not (re.fullmatch(r"[1-9]\d{0,3}", step) and int(step) <= self.last):
+            return False
+        if values == "*":
+            return True
+        numbers = [self._number(value) for value in values.split("-")]
+        return len(numbers) <= 2 and self.first <= numbers[0] <= numbers[-1] <= self.last
+
+    def _number(self, text: str) -> int:
+        """Return the number of a value, or one that is in no range."""
+        if text in self.names:
+            return self.first + self.names.index(text)
+        return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else -1
+
+
+_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_FIELDS = (
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day of the month", 1, 31, marks=r"L|([1-9]|[12]\d|3[01])W"),
+    _Field("month", 1, 12, _MONTHS),
+    _Field("day of the week", 1, 7, _DAYS, rf"[1-7]?L|([1-7]|{'|'.join(_DAYS)})#[1-5]"),
+    _Field("year", 1970, 2199),
+)
+_OPEN = "?"
+"""What one of the two days has, and the other one has not."""
 
 
 def _time(every: str) -> str:
-    if not RATE.fullmatch(every) and not CRON.fullmatch(every):
-        raise ValueError("write rate(7 days), rate(1 day), rate(12 hours) or cron(0 3 ? * MON *)")
+    if RATE.fullmatch(every):
+        return every
+    cron = CRON.fullmatch(every)
+    if not cron:
+        raise ValueError(HINT)
+    texts = cron[1].split(" ")
+    if len(texts) != len(_FIELDS):
+        fields = ", ".join(field.title for field in _FIELDS)
+        raise ValueError(f"a cron expression has six fields ({fields}), and this one has {len(texts)}; {HINT}")
+    if [texts[2], texts[4]].count(_OPEN) != 1:
+        raise ValueError(f"either the day of the month or the day of the week must be ?, and not both; {HINT}")
+    for field, text in zip(_FIELDS, texts, strict=True):
+        is_open_day = text == _OPEN and field in (_FIELDS[2], _FIELDS[4])
+        if not is_open_day and not field.accepts(text):
+            names = f" or {field.names[0]} to {field.names[-1]}" if field.names else ""
+            raise ValueError(f"the {field.title} goes from {field.first} to {field.last}{names}, not {text}; {HINT}")
     return every
 
 
+def zone(name: str) -> str:
+    """Return the name of a time zone.
+
+    Raises:
+        ValueError: the IANA database has no such zone.
+    """
+    import zoneinfo  # noqa: PLC0415 - only shops with a zone of their own need it
+
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is no time zone: write one like Europe/Berlin, Asia/Seoul or UTC") from None
+    return name
+
+
 Every = Annotated[str, AfterValidator(_time)]
-Timezone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$")]
+Timezone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$"), AfterValidator(zone)]
