@@ -129,6 +129,8 @@ def test_segment_of_a_kind_can_be_filtered_by_users(shop: Shop, segmenting: dict
     games, books = segmented(shop, segmenting[KINDS], "kind", *kinds, filterArn=young, numResults=60)
     assert {int(user[1:]) % 2 for user in games["output"]["usersList"]} == {1}
     assert books["output"]["usersList"] == []
+    # The guide has the conditions at the top of the line, AWS's samples read them within `input`.
+    assert games["itemAttributes"] == games["input"]["itemAttributes"] == kinds[0]["itemAttributes"]
 
 
 @pytest.mark.parametrize("text", ["ITEMS.PRICE > 3", 'ITEMS.A = "x"', "ITEMS.PRICE = 1 OR ITEMS.PRICE = 2", ""])

@@ -244,10 +244,13 @@ def test_a_segment_recipe_is_trained_once_for_a_release_and_priced(shop: "S3Clie
     written: Any = handler({"step": "write", "job": job}, None)
     assert asked(shop, job) == [{"itemAttributes": 'ITEMS.CATEGORY_L1 = "Tea"'}]
     assert written["dollars"] > written["trainingDollars"] == pytest.approx(0.06)
-    answered(
-        shop, job, [{"input": {"itemAttributes": "x"}, "output": {"usersList": ["u5", "gone", "u1"]}, "error": None}]
-    )
+    # As in AWS's guide; the next one as AWS's samples read it.
+    documented = {"itemAttributes": "x", "output": {"recommendedUsers": ["u5", "gone", "u1"]}}
+    sampled = {"input": {"itemAttributes": "y"}, "output": {"usersList": ["u5"]}, "error": None}
+    answered(shop, job, [documented, sampled])
     made = handler({"step": "convert", "job": job}, None)["made"]
+    rows = read(shop, exported(shop, job)["fans-00000.csv"])
+    assert rows == "SEGMENT,RANK,USER_ID\nx,1,u5\nx,2,gone\nx,3,u1\ny,1,u5\n"
     handler({"step": "report", "job": job, "written": written, "made": made}, None)
     again: Any = handler({"step": "write", "job": planned(shop, "fans", settings)}, None)
     assert again["trainingDollars"] == 0

@@ -90,13 +90,19 @@ def _row(line: str, answer_line: Callable[[Json], Json], member: str) -> Json:
     try:
         asked = load_json(line)
         if isinstance(asked, dict):
-            return {"input": asked, "output": answer_line(asked), "error": None}
+            return {**_at_the_top(asked), "input": asked, "output": answer_line(asked), "error": None}
         reason = "Each line must be one JSON object"
     except ValueError:
         reason = "Each line must be one JSON object"
     except InvalidInput as error:
         reason = error.message
-    return {"input": asked, "output": {member: []}, "error": f"User error: {reason}"}
+    return {**_at_the_top(asked), "input": asked, "output": {member: []}, "error": f"User error: {reason}"}
+
+
+def _at_the_top(asked: object) -> Json:
+    """Return a segment's conditions, which AWS's guide shows outside of `input` ("Batch segment job output format
+    examples"), whereas AWS's samples read them inside."""
+    return {"itemAttributes": asked["itemAttributes"]} if isinstance(asked, dict) and "itemAttributes" in asked else {}
 
 
 def _answerer(task: BatchTask) -> tuple[Callable[[Json], Json], str]:

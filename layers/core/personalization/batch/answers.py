@@ -32,13 +32,14 @@ class Answer:
 def parse(line: bytes | str) -> Answer:
     """Parse a line; its error replaces the answer."""
     row = json.loads(line)
-    given, output = row.get("input"), row.get("output") or {}
+    # AWS's guide shows a segment's conditions at the top of the line, and its users as recommendedUsers; AWS's samples
+    # read input.itemAttributes and usersList.
+    given, output = row.get("input", row), row.get("output") or {}
     asked = (
         next((str(given[name]) for name in ("userId", "itemId", "itemAttributes") if name in given), "")
         if (isinstance(given, dict))
         else str(given)
     )
-    # AWS's guide names the users of a segment recommendedUsers; its published outputs name them usersList.
     lists = ("recommendedItems", "usersList", "recommendedUsers")
     found: list[object] = next((output[name] for name in lists if output.get(name)), [])
     reasons = output.get("reasons") or output.get("reason") or []
