@@ -101,14 +101,14 @@ def pace_of(machine: Mapping[str, Any], poll_seconds: int) -> Pace:
 def asks(pace: Pace, durations: Sequence[float], chance: Chance) -> int:
     """Return how often a function is asked that makes resources one after the other, which take so many seconds.
 
-    The ask that sees the end of one makes the next; the time waited goes on.
+    The ask that sees the end of one makes the next, and pauses begin anew.
     """
-    now, number, ends = 0.0, 1, durations[0]
-    for following in (*durations[1:], None):
-        while now < ends:
-            now += pace.pause(now, number, chance)
+    now, number = 0.0, 1
+    for seconds in durations:
+        begun = now
+        while now < begun + seconds:
+            now += pace.pause(now - begun, number, chance)
             number += 1
-        ends = now + (following or 0)
     return number
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import get_args
 
 import boto3
-import yaml
 from personalization.core.errors import Rejected
 from personalization.ingest import formats
 from personalization.ingest.formats.archives import LocalFile
 from personalization.ingest.proposals.propose import Ids, Proposal, Sample, propose
 from personalization.ingest.proposals.sampling import sample
-from personalization.shop import keys
+from personalization.shop import keys, settings_yaml
 from personalization.shop.file_settings import FileSettings
 from personalization.shop.keys import DataKind
 from personalization.shop.settings import ShopSettings, parse
@@ -72,7 +71,7 @@ def main(options: Namespace, terminal: Terminal) -> int:
         }
         for kind, (path, proposal) in found.items()
     ]
-    lines = _lines(yaml.safe_load(text) or {}, [proposal for _, proposal in found.values()])
+    lines = _lines(settings_yaml.load(text) or {}, [proposal for _, proposal in found.values()])
     if options.write is not None and lines:
         _write(options.write, lines)
         terminal.note(f"written to {options.write}: read it, then drop it with your files by --settings")
@@ -156,7 +155,7 @@ def _lines(own: dict[str, object], proposals: list[Proposal]) -> list[str]:
     """Return the lines of a settings file: what the shop has, and what is proposed."""
     changed = {name for proposal in proposals for name in proposal.document()}
     kept = {name: value for name, value in own.items() if name not in changed}
-    text = yaml.safe_dump(kept, allow_unicode=True, sort_keys=False) if kept else ""
+    text = settings_yaml.dump(kept) if kept else ""
     return [*text.splitlines(), *(line for proposal in proposals for line in proposal.lines())]
 
 

@@ -3,7 +3,7 @@ import json
 from collections.abc import Mapping
 
 import pytest
-from personalization.core.errors import Broken, LimitReached, Rejected, RetryLater
+from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.core.status import Progress, progress
 
 from functions.import_data.app import handler
@@ -337,10 +337,22 @@ def test_a_name_that_something_else_has_is_refused(
     assert personalize.operations() == ["DescribeRecommender"]
 
 
-def test_a_quota_says_what_to_do(personalize: FakePersonalize) -> None:
-    personalize.fails("CreateDatasetGroup", "LimitExceededException", "More than 5 resources in ACTIVE state.")
-    with pytest.raises(LimitReached, match=r"More than 5 .*delete what is no longer used, or ask for more"):
-        handler(load("import_data_dataset_group"), None)
+@pytest.mark.parametrize(
+    ("operation", "event"),
+    [("CreateDatasetGroup", "import_data_dataset_group"), ("CreateFilter", "import_data_filter")],
+)
+def test_what_may_be_a_rate_or_a_quota_is_waited_for_some_minutes_and_says_what_to_do(
+    operation: str, event: str, personalize: FakePersonalize
+) -> None:
+    """Personalize has one word for both, and publishes the message of one quota only."""
+    personalize.fails(operation, "LimitExceededException", "More than 5 resources with PENDING or IN_PROGRESS status.")
+    step = handler(load(event), None)
+    assert (step["status"], step["patience"], step["ready"]) == ("WAITING", 10, False)
+    assert "delete what is no longer used, or ask for more" in str(step["reason"])
+    personalize.says(operation, {})
+    again = handler({**load(event), "made": step["made"]}, None)
+    assert again["status"] == "CREATE PENDING"
+    assert "patience" not in again
 
 
 @pytest.mark.parametrize("words", ["More than 5 resources with PENDING or IN_PROGRESS status.", "Too many.", ""])
@@ -349,15 +361,8 @@ def test_where_there_is_no_room_for_a_job_the_machine_is_told_so(words: str, per
     event = load("import_data_import_job")
     step = handler(event, None)
     assert (step["arn"], step["status"]) == (event["plan"]["importJob"]["arn"], "WAITING")
+    assert "patience" not in step
     assert str(step["reason"]).startswith("LimitExceededException: ")
-
-
-def test_what_is_counted_and_does_not_end_is_not_waited_for(personalize: FakePersonalize) -> None:
-    """Whatever the words."""
-    words = "More than 5 resources with PENDING or IN_PROGRESS status."
-    personalize.fails("CreateFilter", "LimitExceededException", words)
-    with pytest.raises(LimitReached, match="More than 5"):
-        handler(load("import_data_filter"), None)
 
 
 @pytest.mark.parametrize(

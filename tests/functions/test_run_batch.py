@@ -216,6 +216,7 @@ def test_parquet_has_the_rows_of_csv_whole_or_in_parts(shop: "S3Client", monkeyp
             made = moved.made
             if moved.ready:
                 break
+            assert moved.more
         assert (moved.ready, made.lists, made.rows) == (True, 25, 50)
         files = [key for name, key in sorted(exported(shop, job).items()) if name.endswith(output)]
         assert len(files) == {100: 1, 4: 7, 5: 5}[part]
@@ -322,6 +323,7 @@ def test_a_segment_by_likelihood_ranks_users_as_the_api_would(
         moved = handler({"step": "answer", "job": job, "made": moved["made"]}, None)
         if moved["ready"]:
             break
+        assert moved["more"]
         monkeypatch.setattr(steps, "SCORE_SECONDS", 60.0)
     handler({"step": "convert", "job": job}, None)
     rows = list(csv.DictReader(io.StringIO(read(shop, exported(shop, job)["likely-00000.csv"]))))

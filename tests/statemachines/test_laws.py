@@ -134,7 +134,8 @@ def test_the_words_of_the_machines_are_classes_of_the_error_tree() -> None:
     for name, task in LAMBDAS.items():
         assert [rule for rule in task["Retry"] if rule["ErrorEquals"] == ["RetryLater"]], name
         assert names(task) & OURS <= {"RetryLater", "Rejected"}, name
-    fails = {rule["Output"]["Error"] for rule in MACHINES["ensure"]["States"]["Is it ready?"]["Choices"][1:]}
+    rules = MACHINES["ensure"]["States"]["Is it ready?"]["Choices"]
+    fails = {rule["Output"]["Error"] for rule in rules if "Output" in rule}
     assert fails == {"LimitReached", "Broken"} < OURS
     assert [name for name, task in LAMBDAS.items() if "Rejected" in names(task)] == ["retrain: Check the drop"]
 

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine that waits for all others: its pauses, its budgets, and how long a history may become."""
 
+import math
+from collections.abc import Callable
+
 import pytest
+from personalization.batch import convert
 
 from tests.statemachines.machine import MACHINES, SUBSTITUTIONS, Scope, State, chosen, evaluate, scopes
 
 MINUTE = 60_000
 POLL, BUDGET = int(SUBSTITUTIONS["PollSeconds"]), int(SUBSTITUTIONS["WaitMinutes"]) * 60
 STATES = MACHINES["ensure"]["States"]
-ASK, QUESTION, PAUSE = STATES["Ask the function"], STATES["Is it ready?"], STATES["Wait until it is asked again"]
+PAUSE_NAME = "Wait until it is asked again"
+ASK, QUESTION, PAUSE = STATES["Ask the function"], STATES["Is it ready?"], STATES[PAUSE_NAME]
 STARTED: State = {"function": "arn:function:1", "request": {"step": "train", "shop": "demo"}}
 WAITS = {
     "status": "WAITING",
@@ -70,11 +75,64 @@ def test_it_ends_when_the_function_says_so_with_all_that_was_said() -> None:
     assert (told["arn"], told["foundFrom"], told["notes"]) == ("arn:job", "2026", ["a note"])
 
 
+def played(function: Callable[[State, float], State]) -> tuple[str, float]:
+    """Play a wait on a simulated clock; return how it ends, and after how many minutes.
+
+    The function gets what it made before and the time in minutes; its answer may say how many `minutes` it took.
+    """
+    kept, now, passed = STARTED, 0.0, 0.0
+    for _ in range(2_000):
+        sent = evaluate(ASK["Arguments"], {"input": kept})["Payload"]
+        answer = dict(function(sent.get("made") or {}, now))
+        took = float(answer.pop("minutes", 0))
+        kept, now = asks(kept, answer, passed + took), now + took
+        following = chosen(QUESTION, kept)
+        if following not in {PAUSE_NAME, "Ask the function"}:
+            break
+        passed = evaluate(PAUSE["Seconds"], {"input": kept}) / 60 if following == PAUSE_NAME else 0.0
+        now += passed
+    return following, now
+
+
+def test_ten_jobs_of_half_an_hour_one_after_the_other_are_waited_for() -> None:
+    ends = {0: 30.0}
+
+    def imports(made: State, now: float) -> State:
+        stage = made.get("stage", 0)
+        if now >= ends[stage]:
+            stage += 1
+            ends.setdefault(stage, now + 30)
+        return DONE if stage == 10 else {**WORKS, "made": {"stage": stage, "arn": f"arn:job/{stage}"}}
+
+    end, minutes = played(imports)
+    assert end == "It is ready"
+    # An end is noticed within a pause, which is a tenth of the job at most.
+    assert 300 < minutes < 10 * (30 * 1.1 + 1.1 * POLL / 60)
+
+
+def test_an_export_of_37_million_lists_is_converted_without_a_pause() -> None:
+    parts = math.ceil(37_000_000 / (convert.PART_ROWS // 25))
+
+    def converts(made: State, _: float) -> State:
+        some = min(math.ceil(convert.BUDGET_SECONDS / 30), parts - made.get("parts", 0))
+        made = {"parts": made.get("parts", 0) + some}
+        left = {"ready": True} if made["parts"] == parts else {"ready": False, "more": True}
+        return {**WORKS, **left, "made": made, "minutes": some / 2}
+
+    assert played(converts) == ("It is ready", parts / 2)
+
+
+def test_a_job_that_stands_still_is_not_asked_at_once_and_its_time_ends() -> None:
+    end, minutes = played(lambda _, __: {**WORKS, "more": True})
+    assert end == "It failed"
+    assert BUDGET / 60 < minutes < 1.2 * BUDGET / 60
+
+
 def test_a_wait_beyond_its_budget_fails() -> None:
     assert chosen(QUESTION, after((WORKS, 0), (WORKS, 299))) == "Wait until it is asked again"
     late = after((WORKS, 0), (WORKS, 301))
     assert chosen(QUESTION, late) == "It failed"
-    told = evaluate(QUESTION["Choices"][2]["Output"], {"input": late})
+    told = evaluate(QUESTION["Choices"][3]["Output"], {"input": late})
     assert told == {"Error": "Broken", "Cause": "job: still CREATE IN_PROGRESS after 300 minutes"}
     # A last look counts, however late it is.
     assert chosen(QUESTION, after((WORKS, 0), (DONE, 301))) == "It is ready"
@@ -84,19 +142,33 @@ def test_room_for_a_job_is_waited_for_as_long_as_the_budget_lasts() -> None:
     assert chosen(QUESTION, after((WAITS, 0), (WAITS, 299))) == "Wait until it is asked again"
     late = after((WAITS, 0), (WAITS, 301))
     assert chosen(QUESTION, late) == "It failed"
-    told = evaluate(QUESTION["Choices"][1]["Output"], {"input": late})
+    told = evaluate(QUESTION["Choices"][2]["Output"], {"input": late})
     assert told == {"Error": "LimitReached", "Cause": "job: no room after 300 minutes: LimitExceededException: full"}
 
 
-def test_the_wait_for_room_is_no_part_of_a_jobs_time_and_is_shared_by_all_parts() -> None:
-    """Two jobs, one after the other, that wait 100 minutes each and run for 140 each."""
-    job = ((WAITS, 50), (WORKS, 50), (WORKS, 90))
-    kept = after((WAITS, 0), (WAITS, 50), (WORKS, 50), (WORKS, 140), *job[:1])
-    assert chosen(QUESTION, kept) == "Wait until it is asked again"
-    kept = asks(asks(kept, WORKS, 50), WORKS, 90)
-    assert chosen(QUESTION, kept) == "Wait until it is asked again"
-    assert kept["worked"] / MINUTE == pytest.approx(140 + 50 + 90, abs=1)
-    assert kept["queued"] / MINUTE == pytest.approx(50 + 50 + 50, abs=1)
+def test_what_may_be_a_rate_is_waited_for_as_long_as_its_answer_says() -> None:
+    rate = {**WAITS, "patience": 10, "reason": "Too many requests. (delete …)"}
+    assert chosen(QUESTION, after((rate, 0), (rate, 9))) == PAUSE_NAME
+    late = after((rate, 0), (rate, 9), (rate, 2))
+    told = evaluate(QUESTION["Choices"][2]["Output"], {"input": late})
+    assert (chosen(QUESTION, late), told["Error"]) == ("It failed", "LimitReached")
+    assert told["Cause"] == "job: no room after 10 minutes: Too many requests. (delete …)"
+    # A quota of jobs that follows has the machine's own patience again.
+    assert chosen(QUESTION, after((rate, 0), (rate, 9), (WAITS, 50))) == PAUSE_NAME
+
+
+def test_the_wait_for_room_is_no_part_of_a_jobs_time_and_each_job_has_its_own() -> None:
+    """Two jobs, one after the other, that wait 200 minutes each and run for 200 each."""
+    second = {**WAITS, "made": {"stage": 2}}, {**WORKS, "made": {"stage": 2, "arn": "arn:other"}}
+    kept = after((WAITS, 0), (WAITS, 100), (WORKS, 100), (WORKS, 200))
+    assert (kept["roomless"], kept["worked"] / MINUTE) == (0, pytest.approx(200, abs=1))
+    kept = asks(kept, second[0], 0)
+    assert (kept["roomless"], kept["worked"]) == (0, 0)
+    kept = asks(asks(kept, second[1], 200), second[1], 200)
+    assert chosen(QUESTION, kept) == PAUSE_NAME
+    assert kept["worked"] / MINUTE == pytest.approx(200, abs=1)
+    # What a run says of its waits is their sum.
+    assert kept["queued"] / MINUTE == pytest.approx(400, abs=1)
 
 
 def test_who_waited_for_room_says_how_long_and_why() -> None:

@@ -3,10 +3,12 @@ import json
 from contextlib import suppress
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, Rejected
+from personalization.shop import settings_yaml
 from personalization.shop.recipes import RECIPES
 from personalization.shop.settings import NOT_PURCHASED, ShopSettings, parse
 
@@ -23,6 +25,42 @@ def test_yaml_and_json_say_the_same() -> None:
     same = {"domain": "custom", "recipes": ["similar-items"], "columns": {"Kunde": "USER_ID"}, "defaults": {"PRICE": 0}}
     assert chosen == parse("settings.json", json.dumps(same))
     assert chosen.personalize_domain is None
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1:30", "1:30"),
+        ("0777", 777),
+        ("0o17", 15),
+        ("0x1f", 31),
+        ("1_000", "1_000"),
+        ("on", "on"),
+        ("no", "no"),
+        ("2026-11-30", "2026-11-30"),
+        ("1e3", 1000.0),
+        ("True", True),
+        ("~", None),
+        ("", None),
+    ],
+)
+def test_scalars_are_read_as_yaml_1_2_has_them_and_what_is_written_reads_the_same(
+    written: str, meant: str | float | None
+) -> None:
+    assert settings_yaml.load(f"x: {written}") == {"x": meant}
+    for value in (written, meant):
+        text = settings_yaml.dump({"x": value})
+        assert settings_yaml.load(text) == {"x": value}
+        # Programs that read YAML 1.1 take it for the same.
+        assert yaml.safe_load(text) == {"x": value}
+
+
+def test_numbers_are_what_they_look_like() -> None:
+    with pytest.raises(Rejected, match=r"likelihood\.horizon_days: must be a valid integer"):
+        parse("settings.yaml", "likelihood: {horizon_days: 1:30}")
+    assert parse("settings.yaml", "likelihood: {horizon_days: 030}").likelihood.horizon_days == 30
+    assert not parse("settings.yaml", "diversity: off").diversity.enabled
+    assert parse("settings.yaml", "prices: {as_of: 2026-11-30}").prices.as_of == "2026-11-30"
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}", "  \n"])

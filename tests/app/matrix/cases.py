@@ -72,17 +72,12 @@ def refusals() -> list[Case]:
         found.append(Case(f"{operation} answers that it exists already", CALLS, (exists,)))
         found.append(Case(f"{operation} exceeds the number of jobs under way", CALLS, (busy,)))
     for operation in ("CreateDatasetGroup", "CreateSolution", "CreateCampaign", "CreateFilter", "CreateSchema"):
-        full = engine("limitExceeded", operation, CREATES[operation], times=4, reason="More than 5 of them.")
-        case = Case(
-            f"{operation} exceeds a quota",
-            CALLS,
-            (full,),
-            first=True,
-            error="LimitReached",
-            reason="More than 5",
-            human="continue",
-        )
-        found.append(case)
+        rate = engine("limitExceeded", operation, CREATES[operation], times=4, reason="Too many of them now.")
+        found.append(Case(f"{operation} exceeds a rate", CALLS, (rate,), first=True))
+    for operation in ("CreateCampaign", "CreateFilter"):
+        full = engine("limitExceeded", operation, times=None, reason="More than 5 of them.")
+        found.append(Case(f"{operation} exceeds a quota", CALLS, (full,), "stuck", first=True, error="LimitReached",
+                          reason="no room after 10 minutes: More than 5", human="continue"))  # fmt: skip
     for operation in ("CreateDatasetImportJob", "CreateSolutionVersion", "UpdateCampaign"):
         found.append(
             Case(f"{operation} answers that it is in use", CALLS, (engine("resourceInUse", operation, times=2),))
@@ -143,6 +138,10 @@ def jobs() -> list[Case]:
         ("CreateSolutionVersion", "SolutionVersion"),
     ):
         found += _job(operation, kind, first=False)
+    lost = cloud("loseEvent", "ObjectCreated", resource="drops/{shop}/interactions/*", times=3)
+    slow = tuple(engine("neverEnd", "CreateDatasetImportJob") for _ in range(3))
+    found.append(Case("three import jobs of twenty minutes follow each other", JOBS, (lost, *slow), "slow_imports",
+                      done=3, note="each has the half an hour of one job"))  # fmt: skip
     return found + _job("UpdateCampaign", "campaign's update", first=False)
 
 
@@ -308,7 +307,6 @@ RECOMMENDERS: Final = "recommenders: {best: {use_case: best-sellers}}\n"
 def recommenders() -> list[Case]:
     """What can happen to a recommender of the settings, which the first run makes."""
     create, look = "CreateRecommender", "DescribeRecommender"
-    full = engine("limitExceeded", create, times=4, reason="More than 5 of them.")
     failed = engine("createFailed", create, reason="disk on fire")
     passing = {
         f"{create} is throttled": engine("throttle", create, times=4),
@@ -316,12 +314,11 @@ def recommenders() -> list[Case]:
         f"the answer of {create} is lost": engine("dropConnection", create, performed=True),
         f"{create} answers that it was just created": engine("resourceAlreadyExists", create, performed=True),
         f"{create} answers that it is in use": engine("resourceInUse", create, times=2),
+        f"{create} exceeds a rate": engine("limitExceeded", create, times=4, reason="Too many of them now."),
         f"{look} is throttled": engine("throttle", look, times=4, spread=1),
         "a new Recommender is not seen yet": engine("resourceNotFound", look, skip=1, times=2),
     }
     found = [Case(name, CALLS, (fault,), first=True) for name, fault in passing.items()]
-    found.append(Case(f"{create} exceeds a quota", CALLS, (full,), first=True, error="LimitReached",
-                      reason="More than 5", human="continue"))  # fmt: skip
     found.append(Case("a Recommender ends in CREATE FAILED", JOBS, (failed,), first=True, error="Broken",
                       reason="disk on fire", human="continue", note="the training is not made again"))  # fmt: skip
     for done, words in ((False, "before it begins"), (True, "when it is done")):

@@ -17,6 +17,7 @@ FRESH, FRESHER = 26, 27
 """Interactions of each user in the files that a case drops; the first release was trained on 25."""
 HALF_AN_HOUR = 31 * 60.0
 """More than the local stack's WaitMinutes."""
+TWENTY_MINUTES = 20 * 60.0
 DAY = 86_400.0
 MOST_IMPORTS = 5
 """Import jobs that Personalize has under way in a region."""
@@ -134,6 +135,19 @@ def too_large_together(shop: Shop) -> None:
         assert len(content) < FEW_BYTES
         shop.put(content, f"interactions/incremental/{number}.csv")
     _sweep(shop, 3)
+    shop.rest()
+
+
+def slow_imports(shop: Shop) -> None:
+    """Three files need an import job each, and each job takes twenty minutes: together longer than one may."""
+    for number, content in enumerate(_files(shop)):
+        shop.put(content, f"interactions/incremental/{number}.csv")
+    _sweep(shop, 3)
+    shop.heal_first()
+    for number in range(1, 4):
+        shop.world.until(lambda at=number: shop.fired()[at] > 0, f"import job {number} of {shop.name} is under way")  # type: ignore[misc]
+        shop.world.cloud.advance(TWENTY_MINUTES, shop.name)
+        shop.heal_first()
     shop.rest()
 
 
@@ -448,7 +462,7 @@ def later_machine(shop: Shop) -> None:
     known = _known(shop)
     shop.put(shop.csv(FRESH))
     _begun(shop, "Import each file", known)
-    shop.world.cloud.advance(20 * 60.0, shop.name)
+    shop.world.cloud.advance(TWENTY_MINUTES, shop.name)
     shop.rest()
 
 
@@ -510,6 +524,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             first_minutes,
             event_after_the_sweep,
             too_large_together,
+            slow_imports,
             above_the_bound,
             deleted_at_once,
             deleted_during,
@@ -544,6 +559,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
 """The courses by name."""
 IN_THE_END: dict[str, tuple[Callable[[Shop], None], ...]] = {
     "too_large_together": (each_row_once,),
+    "slow_imports": (each_row_once,),
     "above_the_bound": (each_row_of_the_large_file_once,),
 }
 """What must hold when a person has done what the case says, by the name of its course."""

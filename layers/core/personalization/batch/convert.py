@@ -54,7 +54,8 @@ def convert(
     while made.file < len(files) and clock() - began < BUDGET_SECONDS:
         made = _Part(s3, bucket, layout, shown).write(files[made.file], made)
     if made.file < len(files):
-        return Progressed(arn=f"export/{job.name}", status=f"{made.lists:,} converted", name=job.name, made=made)
+        status = f"{made.lists:,} converted"
+        return Progressed(arn=f"export/{job.name}", status=status, name=job.name, more=True, made=made)
     if made.errors and made.errors == made.lists:
         raise Rejected(f"batch.{job.name}", f"every answer is an error: {made.examples[0]}")
     return Progressed(arn=f"export/{job.name}", status=ACTIVE, name=job.name, ready=True, made=made)

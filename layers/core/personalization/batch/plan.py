@@ -332,6 +332,10 @@ class Progressed(Part):
     name: str
     ready: bool = False
     reason: str = Field(default="", exclude_if=lambda value: not value)
+    patience: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Minutes that it waits at most, where they are others than the machine's own."""
+    more: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Whether the next call goes on with work of our own, so that nothing is to be waited for."""
     made: Cursor = Cursor()
 
 

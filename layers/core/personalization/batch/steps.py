@@ -134,7 +134,15 @@ def answer(aws: Clients, request: batch.StepRequest, environment: Environment, n
     }
     step = advance([_stage(aws.personalize, job, parameters)], made.of_step())
     left = Cursor.from_step(step.made)
-    return Progressed(arn=step.arn, status=step.status, name=step.name, ready=step.ready, reason=step.reason, made=left)
+    return Progressed(
+        arn=step.arn,
+        status=step.status,
+        name=step.name,
+        ready=step.ready,
+        reason=step.reason,
+        patience=step.patience,
+        made=left,
+    )
 
 
 def _may_begin(table: "DynamoDBClient", job: Job, environment: Environment, now: datetime) -> bool:
@@ -241,7 +249,8 @@ class _Scoring:
                 self.aws.s3, self.environment.bucket, self._kept, shards.pack({"run": model.run, "best": kept}), _GZIP
             )
             status = f"{file} of {model.shopper_shards} scored"
-            return Progressed(arn=f"export/{self.job.name}", status=status, name=self.job.name, made=Cursor(file=file))
+            reached = Cursor(file=file)
+            return Progressed(arn=f"export/{self.job.name}", status=status, name=self.job.name, more=True, made=reached)
         answer = {
             "input": {"itemAttributes": self._label},
             "output": {

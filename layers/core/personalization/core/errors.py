@@ -21,7 +21,16 @@ class RetryLater(PersonalizationError):
 
 
 class NoRoom(RetryLater):
-    """The account's quota of concurrent jobs is used up. A step answers WAITING, or raises RetryLater."""
+    """A quota of the account is used up for now. A step answers WAITING, or raises RetryLater.
+
+    Attributes:
+        patience: minutes after which the quota is taken for one that waiting does not free; None for as long as the
+            machine waits for a job.
+    """
+
+    def __init__(self, resource: str, reason: str, patience: int | None = None) -> None:
+        super().__init__(resource, reason)
+        self.patience = patience
 
 
 class Rejected(PersonalizationError):

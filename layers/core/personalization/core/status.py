@@ -10,7 +10,7 @@ ACTIVE = "ACTIVE"
 UPDATED = "UPDATE PENDING"
 """The status of a just updated resource."""
 WAITING = "WAITING"
-"""Our own status of a job that waits for the quota of concurrent jobs."""
+"""Our own status of what waits for a quota, or for users to be deleted."""
 
 
 class Progress(StrEnum):

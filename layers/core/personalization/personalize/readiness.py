@@ -26,7 +26,7 @@ def advance(stages: Sequence[Stage], made: Made) -> Step:
     """Describe the resource in progress, and continue with the next once it is ready.
 
     Returns:
-        The resource that is not ready yet, or whose job waits for a quota; the last one when all are ready.
+        The resource that is not ready yet, or which waits for a quota; the last one when all are ready.
 
     Raises:
         Broken: a resource has failed; with Personalize's reason.
@@ -38,7 +38,14 @@ def advance(stages: Sequence[Stage], made: Made) -> Step:
             step = _look(stage, arn) if arn else stage.ensure(before)
         except NoRoom as full:
             waits = Made(stage=number, before=before)
-            return Step(arn=full.resource, status=WAITING, reason=full.reason, name=stage.name, made=waits)
+            return Step(
+                arn=full.resource,
+                status=WAITING,
+                reason=full.reason,
+                patience=full.patience,
+                name=stage.name,
+                made=waits,
+            )
         if progress(step.status) is Progress.FAILED:
             reason = (step if arn else _look(stage, step.arn)).reason
             raise Broken(stage.name, reason or "Personalize gives no reason")

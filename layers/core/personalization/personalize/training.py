@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _TRAINED: tuple[DataKind, ...] = ("items", "users")
 """The datasets whose columns a solution trains on; those of interactions never change."""
+MOST_SOLUTIONS = 10
+"""Personalize's quota of solutions in a dataset group, which can only be raised."""
 
 
 def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> Step:
@@ -70,8 +72,13 @@ def _create_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart
 
 
 def _make_room(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> bool:
-    """Delete the oldest of the recipe's solutions that no campaign serves from; return False if there is none."""
-    solutions = paginate(client.list_solutions, "solutions", datasetGroupArn=plan.dataset_group.arn)
+    """Delete the oldest of the recipe's solutions that no campaign serves from.
+
+    Returns False if there is none, or if the group has fewer than MOST_SOLUTIONS, so that it was a rate.
+    """
+    solutions = list(paginate(client.list_solutions, "solutions", datasetGroupArn=plan.dataset_group.arn))
+    if len(solutions) < MOST_SOLUTIONS:
+        return False
     ours = [each for each in solutions if solution_names.is_of(each["name"], recipe.solution.name)]
     if any(is_being_deleted(each["status"]) for each in ours):
         return True

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from personalization.shop import filters
-from personalization.shop.campaign_settings import mapping
+from personalization.shop.campaign_settings import mapping, switched_off
 from personalization.shop.file_settings import ColumnName
 from personalization.shop.prices import Dollars
 from personalization.shop.recipes import RECIPES, RecipeAlias
@@ -123,7 +123,7 @@ def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str], expressions
     found: list[str] = []
     for name, job in jobs.items():
         if "segment" in job:
-            lacking = _segment(job, mapping(job["segment"]), likelihood=likelihood is not False)
+            lacking = _segment(job, mapping(job["segment"]), likelihood=not switched_off(likelihood))
         else:
             lacking = _lists(job, recipes, expressions, jobs)
         found += [f"batch.{name}.{each}" for each in lacking]

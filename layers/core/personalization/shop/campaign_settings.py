@@ -49,6 +49,11 @@ def mapping(value: object) -> Mapping[Any, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def switched_off(value: object) -> bool:
+    """Return whether a part of a settings file is false, also as one of the words that stand for it."""
+    return value is False or str(value).lower() in {"off", "no", "false"}
+
+
 def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
     """Return errors in campaign settings, with place and remedy; `recipes` are those that the shop trains."""
     found: list[str] = []
@@ -69,5 +74,5 @@ def _lacking(alias: str, given: Mapping[Any, Any], second: bool) -> Iterator[str
             yield f"{name}: {alias} of generation v2 explores by itself: leave it out, or set generation: v1"
         else:
             yield f"{name}: {alias} doesn't explore: leave it out; {EXPLORES} of generation v1 has it"
-    if second and alias in SECOND_GENERATION and given.get("metadata") is False:
+    if second and alias in SECOND_GENERATION and switched_off(given.get("metadata")):
         yield "metadata: generation v2 shows it without a charge and can't turn it off: leave it out"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from personalization.shop.campaign_settings import switched_off
 from personalization.shop.file_settings import ColumnName
 from personalization.shop.release import Value
 
@@ -36,8 +37,7 @@ class Diversity(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _off(cls, given: object) -> object:
-        # YAML reads `off` as false.
-        return {"enabled": False} if given is False or given == "off" else given
+        return {"enabled": False} if switched_off(given) else given
 
 
 USUAL = Diversity()

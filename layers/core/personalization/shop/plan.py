@@ -318,6 +318,8 @@ class Step(Part):
     """Notes for people."""
     reason: str = Field(default="", exclude_if=lambda value: not value)
     """Why the step waits."""
+    patience: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Minutes that it waits for room at most, where they are others than the machine's own."""
     name: str = Field(default="", exclude_if=lambda value: not value)
     """The resource's name for people."""
     ready: bool = False

@@ -283,9 +283,9 @@ def _json(key: str, text: str) -> tuple[object, list[str]]:
 
 
 def _yaml(key: str, text: str) -> tuple[object, list[str]]:
-    import yaml  # noqa: PLC0415 - only a settings file needs it
+    from personalization.shop import settings_yaml  # noqa: PLC0415 - PyYAML, which only a settings file needs
 
     try:
-        return yaml.safe_load(text), twice_in_yaml(yaml.compose(text, Loader=yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return settings_yaml.load(text), twice_in_yaml(settings_yaml.compose(text))
+    except (settings_yaml.YAMLError, ValueError, RecursionError) as error:
         raise Rejected(key, f"is not YAML: {' '.join(str(error).split())}") from None

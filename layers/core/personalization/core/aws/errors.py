@@ -16,7 +16,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ClientError as ClientError  # noqa: PLC0414 - adaptors take it from here
 from botocore.exceptions import ConnectionError as NoConnection
 
-from personalization.core.errors import Broken, LimitReached, NoRoom, PersonalizationError, Rejected, RetryLater
+from personalization.core.errors import Broken, NoRoom, PersonalizationError, Rejected, RetryLater
 
 T = TypeVar("T")
 _THROTTLED = {
@@ -45,7 +45,10 @@ _JOBS = {
     "CreateDatasetImportJob",
     "CreateSolutionVersion",
 }
-"""Quotas of concurrent jobs, which free up by themselves; no other quota does."""
+"""Calls that meet quotas of concurrent jobs, which free up by themselves."""
+PATIENCE = 10
+"""Minutes in which any other LimitExceededException may be a rate: Personalize's model describes the error as too many
+requests in a second, and uses it for quotas of resources as well, which do not free up."""
 _INVALID = {"InvalidInputException", "ValidationError", "ValidationException"}
 
 
@@ -98,8 +101,7 @@ def translate_errors(resource: str) -> Iterator[None]:
 
     Raises:
         RetryLater: throttling, a resource in use, an outage, no answer in time.
-        NoRoom, a RetryLater: a quota of concurrent jobs.
-        LimitReached: any other quota.
+        NoRoom, a RetryLater: a quota of concurrent jobs; or another quota, or a rate, with its patience.
         Rejected: the service calls the request invalid.
         Broken: all other errors, including missing permissions.
     """
@@ -125,7 +127,7 @@ def _translate(resource: str, error: ClientError) -> PersonalizationError:
         if error.operation_name in _JOBS:
             return NoRoom(resource, f"{word}: {message}")
         advice = "delete what is no longer used, or ask for more under Service Quotas, Amazon Personalize"
-        return LimitReached(resource, f"{message} ({advice})")
+        return NoRoom(resource, f"{message} ({advice})", PATIENCE)
     if word in _INVALID:
         return Rejected(resource, message)
     return Broken(resource, f"{word}: {message}")

@@ -127,12 +127,9 @@ class Proposal:
 
 def _yaml(document: Mapping[str, Any], *, flow: bool | None = None) -> list[str]:
     """Return lines of YAML, whose innermost collections are on one line each where `flow` is None."""
-    import yaml  # noqa: PLC0415 - only a file that needs settings needs it
+    from personalization.shop import settings_yaml  # noqa: PLC0415 - PyYAML, which only a file that needs settings needs
 
-    text: str = yaml.safe_dump(
-        dict(document), default_flow_style=flow, allow_unicode=True, sort_keys=False, width=math.inf
-    )
-    return text.splitlines()
+    return settings_yaml.dump(document, default_flow_style=flow, width=math.inf).splitlines()
 
 
 def propose(
