@@ -17,12 +17,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     """Take the step in the event.
 
     Args:
-        event: `{step: plan, shop, run, batch | after}`, `{step: write, job}`, `{step: answer, job, made?}`,
-            `{step: convert, job, made?}` or `{step: report, job, written, made}`.
+        event: `{step: plan, shop, run, batch | after}`, `{step: write, job}`, `{step: train, job, made?}`,
+            `{step: answer, job, made?}`, `{step: convert, job, made?}`, `{step: report, job, written, made}` or
+            `{step: end, job}`.
 
     Returns:
-        `{jobs}` of plan; the written input with its price of write; `{arn, status, ready, made}` of answer and
-        convert, with status WAITING and the reason if a quota is used up; what is announced of report.
+        `{jobs}` of plan; the written input with its price of write; `{arn, status, ready, made}` of train, answer
+        and convert, with status WAITING and the reason if a quota is used up; what is announced of report.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.

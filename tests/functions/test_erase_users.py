@@ -363,6 +363,51 @@ def test_no_job_begins_while_personalize_works_on_a_batch_job(
         records.delete(table, TABLE, "demo", str(mark["record"]))
 
 
+SOLUTION = "arn:aws:personalize:us-east-1:123456789012:solution/retail-demo-item-affinity"
+ANSWERED = {"solutionVersionArn": f"{SOLUTION}/1", "status": "CREATE IN_PROGRESS"}
+ANOTHERS = {
+    "solutionVersionArn": "arn:aws:personalize:us-east-1:123456789012:solution/other/1",
+    "status": "CREATE PENDING",
+}
+
+
+@pytest.mark.parametrize(
+    ("operation", "member", "job", "waits"),
+    [
+        ("ListDatasetImportJobs", "datasetImportJobs", {"datasetImportJobArn": "a", "status": "CREATE PENDING"}, True),
+        (
+            "ListDatasetExportJobs",
+            "datasetExportJobs",
+            {"datasetExportJobArn": "a", "status": "CREATE IN_PROGRESS"},
+            True,
+        ),
+        ("ListSolutionVersions", "solutionVersions", ANSWERED, True),
+        ("ListBatchInferenceJobs", "batchInferenceJobs", {"batchInferenceJobArn": "a", **ANSWERED}, True),
+        ("ListBatchSegmentJobs", "batchSegmentJobs", {"batchSegmentJobArn": "a", **ANSWERED}, True),
+        ("ListBatchSegmentJobs", "batchSegmentJobs", {"batchSegmentJobArn": "a", **ANOTHERS}, False),
+        ("ListRecommenders", "recommenders", {"recommenderArn": "a", "status": "CREATE IN_PROGRESS"}, True),
+        ("ListRecommenders", "recommenders", {"recommenderArn": "a", "status": "INACTIVE"}, False),
+        ("ListSolutionVersions", "solutionVersions", {**ANSWERED, "status": "CREATE FAILED"}, False),
+    ],
+)
+def test_no_job_begins_while_something_else_uses_the_data_whoever_began_it(
+    operation: str, member: str, job: dict[str, str], waits: bool, personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    """A run that was stopped holds no lease, and what it began in Personalize goes on."""
+    ask()
+    personalize.says("ListDatasets", {"datasets": [{"datasetArn": "arn:dataset"}]})
+    personalize.says("ListSolutions", {"solutions": [{"solutionArn": SOLUTION}]})
+    personalize.says(operation, {member: [{"name": "x", **job}]})
+    round_made(sent=0 if waits else 1)
+    assert (leader(table) == "") is waits
+
+
+def test_a_group_without_a_domain_may_refuse_to_list_recommenders(personalize: FakePersonalize) -> None:
+    ask()
+    personalize.fails("ListRecommenders", "InvalidInputException", "not a domain dataset group")
+    round_made(sent=1)
+
+
 def test_a_request_waits_until_all_of_the_api_knows_of_it() -> None:
     ask(age=SETTLED_SECONDS - 5)
     round_made()

@@ -199,6 +199,33 @@ def test_a_job_is_asked_by_name_and_a_mail_has_names_prices_and_errors_beside(
     assert json.loads(read(shop, "exports/demo/mail/newest.json"))["run"] == load("run_batch_plan")["run"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "mark", "cells"),
+    [("{items: 1, columns: [NAME]}", "'", 3), ("{items: 1, columns: [NAME], formulas: keep}", "", 0)],
+)
+def test_no_spreadsheet_computes_what_an_export_has_unless_its_settings_say_so(
+    shop: "S3Client", settings: str, mark: str, cells: int
+) -> None:
+    link = '=HYPERLINK("https://evil.example","Sale")'
+    lines = [
+        item_table.line("i1", {0: link}),
+        item_table.line("-12.5", {0: "+49 30 1"}),
+        item_table.line("i2", {0: "-3"}),
+    ]
+    shop.put_object(Bucket=BUCKET, Key=item_table.shard_key("demo", "v", 0), Body=item_table.pack(lines))
+    job = planned(shop, "some", settings)
+    found = [("@cmd", "i1"), ("u2", "-12.5"), ("u3", "i2")]
+    answered(shop, job, [{"input": {"userId": user}, "output": {"recommendedItems": [item]}} for user, item in found])
+    made: Any = handler({"step": "convert", "job": job}, None)["made"]
+    rows = list(csv.reader(io.StringIO(read(shop, exported(shop, job)["some-00000.csv"]))))
+    assert [(row[0], row[2], row[4]) for row in rows[1:]] == [
+        (f"{mark}@cmd", "i1", f"{mark}{link}"),
+        ("u2", "-12.5", f"{mark}+49 30 1"),
+        ("u3", "i2", "-3"),
+    ]
+    assert made["formulas"] == cells
+
+
 def test_parquet_has_the_rows_of_csv_whole_or_in_parts(shop: "S3Client", monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [
         {"input": {"userId": f"u{n}"}, "output": {"recommendedItems": [f"i{n % 7}", "i9"], "scores": [0.25, 0.125]}}
@@ -399,6 +426,39 @@ def test_a_schedule_that_is_delivered_twice_runs_its_job_once(shop: "S3Client") 
     assert [jobs("a", first), jobs("a", first), jobs("b", first), jobs("b", second)] == [1, 1, 0, 1]
 
 
+def test_a_segment_recipe_is_trained_before_or_after_users_are_deleted_and_its_mark_is_renewed_and_dropped(
+    shop: "S3Client", table: "DynamoDBClient", personalize: FakePersonalize
+) -> None:
+    job = planned(shop, "fans", "{segment: {recipe: item-affinity, items: [i1]}}")
+    records.put(table, TABLE, {"shop": "demo", "record": leases.RECORD, "purpose": "erasure"})
+    try:
+        waits: Any = handler({"step": "train", "job": job}, None)
+    finally:
+        records.delete(table, TABLE, "demo", leases.RECORD)
+    assert (waits["ready"], waits["status"]) == (False, "DELETION OF USERS AWAITED")
+    assert "CreateSolution" not in personalize.operations()
+    assert records.query_prefix(table, TABLE, "demo", leases.BATCH) == []
+
+    def look(made: object) -> tuple[Any, Any]:
+        answer = handler({"step": "train", "job": job, "made": made}, None)
+        return answer, records.query_prefix(table, TABLE, "demo", leases.BATCH)
+
+    step, (mark,) = look(waits["made"])
+    assert personalize.asked("CreateSolution")["name"].startswith("retail-demo-item-affinity")
+    # Eleven hours later, another look; an erasure that asks meanwhile finds the mark, and does not lead.
+    records.put(table, TABLE, {**mark, "until": int(time.time()) + 3_600})
+    personalize.says("DescribeSolution", {"solution": {"status": "ACTIVE"}})
+    personalize.says("CreateSolutionVersion", {"solutionVersionArn": f"{ARN}:solution/x/1"})
+    step, (mark,) = look(step["made"])
+    assert (step["arn"], step["ready"]) == (f"{ARN}:solution/x/1", False)
+    assert mark["until"] > time.time() + 11 * 3_600
+    personalize.says("DescribeSolutionVersion", {"solutionVersion": {"status": "ACTIVE"}})
+    step, (mark,) = look(step["made"])
+    assert (step["arn"], step["ready"]) == (f"{ARN}:solution/x/1", True)
+    handler({"step": "end", "job": job}, None)
+    assert records.query_prefix(table, TABLE, "demo", leases.BATCH) == []
+
+
 def test_no_batch_job_begins_while_users_are_deleted(
     shop: "S3Client", table: "DynamoDBClient", personalize: FakePersonalize
 ) -> None:
@@ -406,7 +466,8 @@ def test_no_batch_job_begins_while_users_are_deleted(
     records.put(table, TABLE, {"shop": "demo", "record": leases.RECORD, "purpose": "erasure"})
     try:
         waits: Any = handler({"step": "answer", "job": job}, None)
-        assert (waits["ready"], waits["status"]) == (False, "DELETION OF USERS AWAITED")
+        # A deletion may take two days.
+        assert (waits["ready"], waits["status"], waits["patience"]) == (False, "DELETION OF USERS AWAITED", 2_880)
     finally:
         records.delete(table, TABLE, "demo", leases.RECORD)
     assert "CreateBatchInferenceJob" not in personalize.operations()

@@ -35,10 +35,12 @@ def test_the_function_understands_what_it_is_sent() -> None:
     for done, names in (([], ()), ([{"batch": "tea"}], ()), ([{"batch": "tea"}, failed], ("fans",))):
         written = evaluate(STATES["Write what is asked"]["Arguments"]["Payload"], {}, done=done, **variables)
         assert (WriteRequest.read(written).job, WriteRequest.read(written).failed) == (JOB, names)
-    for name in ("Have it answered", "Convert the answers"):
+    for name in ("Train the segment recipe", "Have it answered", "Convert the answers"):
         sent = evaluate(STATES[name]["Arguments"], SEEN, **variables)
         assert len(sent["Name"]) <= 80
         assert StepRequest.read(sent["Input"]["request"]).job == JOB
+    ended = evaluate(STATES["End the job that failed"]["Arguments"]["Payload"], {}, **variables)
+    assert StepRequest.read(ended).job == JOB
     told = evaluate(STATES["Report on the export"]["Arguments"]["Payload"], {}, **variables)
     assert ReportRequest.read(told).made.lists == 2
 

@@ -76,7 +76,7 @@ def refusals() -> list[Case]:
         found.append(Case(f"{operation} exceeds a rate", CALLS, (rate,), first=True))
     for operation in ("CreateCampaign", "CreateFilter"):
         full = engine("limitExceeded", operation, times=None, reason="More than 5 of them.")
-        found.append(Case(f"{operation} exceeds a quota", CALLS, (full,), "stuck", first=True, error="LimitReached",
+        found.append(Case(f"{operation} exceeds a quota", CALLS, (full,), "full", first=True, error="LimitReached",
                           reason="no room after 10 minutes: More than 5", human="continue"))  # fmt: skip
     for operation in ("CreateDatasetImportJob", "CreateSolutionVersion", "UpdateCampaign"):
         found.append(
@@ -240,6 +240,9 @@ def functions() -> list[Case]:
     return found
 
 
+SEGMENT: Final = "batch: {fans: {segment: {recipe: item-affinity, items: [garden-03], users: 5}}}\n"
+
+
 def runs() -> list[Case]:
     """Executions that meet, that are stopped, and that are redriven."""
     slow = engine("neverEnd", "CreateSolutionVersion")
@@ -268,6 +271,8 @@ def runs() -> list[Case]:
              note="the run ends with the code that it began with"),
         Case("users are deleted beside a run", RUNS, (slow, erasing), "erased_beside_a_run", trained=2, done=2,
              note="the deletion waits for the run, and a file that comes meanwhile for the deletion"),
+        Case("users are deleted beside the training of a segment", RUNS, (slow, erasing), "erased_beside_segments",
+             trained=2, settings=SEGMENT, note="the deletion waits for the training, and a segment for the deletion"),
         Case("users are deleted beside streaming events", RUNS, (erasing,), "erased_beside_events",
              note="their events are discarded, those of others stream on"),
         Case("the campaign is being updated already", RUNS, (engine("neverEnd", "UpdateCampaign"),), "busy_campaign"),

@@ -60,6 +60,15 @@ def stuck(shop: Shop) -> None:
     shop.rest()
 
 
+def full(shop: Shop) -> None:
+    """One file is dropped; a quota stays used up, and after some looks the clock jumps ahead."""
+    shop.put(shop.csv(FRESH))
+    # The SDK takes the answer for a throttle, and tries a call three times.
+    shop.world.until(lambda: shop.fired()[0] > 9, f"{shop.name} waits for room")
+    shop.world.cloud.advance(TWENTY_MINUTES, shop.name)
+    shop.rest()
+
+
 def stuck_update(shop: Shop) -> None:
     """The update of a campaign takes longer than a run waits; while the run goes back, it ends after all."""
     known = _known(shop)
@@ -502,6 +511,24 @@ def erased_beside_events(shop: Shop) -> None:
     assert [item["shopper"] for item in kept if item["shopper"].startswith(f"{shop.name}#")] == [f"{shop.name}#{OTHER}"]
 
 
+def erased_beside_segments(shop: Shop) -> None:
+    """A user's deletion is asked for while a segment recipe trains, and a segment while the deletion is under way."""
+    shop.put(retail.items(), "items/data.csv")
+    shop.rest()
+    first = shop.batch("fans")
+    shop.world.until(lambda: shop.fired()[0] > 0, "the segment recipe trains")
+    receipt = shop.erase(LEAVER)
+    assert shop.erasing(receipt) == "waiting"
+    shop.heal_first()
+    shop.world.until(lambda: shop.batch_ended(first), "the segment is exported")
+    shop.world.until(lambda: shop.erasing(receipt) == "underWay", "the deletion is under way when the segment is there")
+    second = shop.batch("fans")
+    shop.world.until(lambda: bool(shop.world.waits_of(second)), "the segment waits for the deletion")
+    _erased(shop, receipt)
+    shop.world.until(lambda: shop.batch_ended(second), "the segment is exported after the deletion")
+    drop(shop)
+
+
 def _erased(shop: Shop, receipt: str) -> None:
     """Let the data deletion job end, and see that it has deleted the user."""
     shop.heal()
@@ -515,6 +542,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
         for course in (
             drop,
             stuck,
+            full,
             stuck_update,
             repeated_later,
             same_key_twice,
@@ -549,6 +577,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             later_machine,
             erased_beside_a_run,
             erased_beside_events,
+            erased_beside_segments,
         )
     },
     "killed while importing": killed_in("Import each file"),

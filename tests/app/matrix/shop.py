@@ -160,6 +160,18 @@ class Shop:
         started = self.world.steps.start_execution(stateMachineArn=self.world.machine, input=given)
         return str(started["executionArn"])
 
+    def batch(self, name: str) -> str:
+        """Start a batch job of the settings by hand; answers its execution's ARN."""
+        given = json.dumps({"action": "batch", "shop": self.name, "batch": name})
+        machine = self.world.laptop.state.outputs["BatchStateMachineArn"]
+        return str(self.world.steps.start_execution(stateMachineArn=machine, input=given)["executionArn"])
+
+    def batch_ended(self, arn: str) -> bool:
+        """Whether a batch job's execution has exported; fails where it failed."""
+        found = self.world.steps.describe_execution(executionArn=arn)
+        assert found["status"] in {"RUNNING", "SUCCEEDED"}, found
+        return bool(found["status"] == "SUCCEEDED")
+
     def go_on(self, run: str) -> None:
         """Have a failed run's drops handled again; asks again where another run was at work just then."""
         arn = self.start("continue", run=run)

@@ -8,7 +8,7 @@ import io
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ class _Part:
         self._layout = layout
         self._shown = shown
         self._taken = 0
-        self._lists = self._written = self._empty = 0
+        self._lists = self._written = self._empty = self._formulas = 0
         self._errors: list[tuple[str, str]] = []
 
     def write(self, file: str, made: Cursor) -> Cursor:
@@ -112,10 +112,13 @@ class _Part:
         name, ending = f"{job.folder}{job.name}-{made.parts:05d}", _ending(job)
         lines, lists = self._lines(file, made.offset), max(1, PART_ROWS // job.results)
         with objects.writing(self._s3, self._bucket, f"{name}.{ending}") as upload:
-            write = _parquet if ending == "parquet" else _csv
-            write(self._layout.header, self._rows(islice(lines, lists)), upload.write)
+            rows = self._rows(islice(lines, lists))
+            if ending == "parquet":
+                _parquet(self._layout.header, rows, upload.write)
+            else:
+                self._csv(rows, upload.write)
         if self._errors:
-            text = "".join(map(csv_dialect.standard, [("INPUT", "ERROR"), *self._errors]))
+            text = "".join(self._lines_of([("INPUT", "ERROR"), *self._errors]))
             objects.put_bytes(
                 self._s3, self._bucket, f"{job.folder}errors-{made.parts:05d}.csv", text.encode(), "text/csv"
             )
@@ -133,6 +136,7 @@ class _Part:
                 "rows": made.rows + self._written,
                 "errors": made.errors + len(self._errors),
                 "empty": made.empty + self._empty,
+                "formulas": made.formulas + self._formulas,
             }
         )
 
@@ -152,6 +156,22 @@ class _Part:
                 self._written += 1
                 yield row
 
+    def _csv(self, rows: Iterator[Row], write: Callable[[bytes], None]) -> None:
+        """Write rows as CSV. People open it in spreadsheets, and the ids and names in it are a shop's visitors'."""
+        write(csv_dialect.standard(self._layout.header).encode())
+        while some := list(islice(rows, _LINES)):
+            write("".join(self._lines_of(some)).encode())
+
+    def _lines_of(self, rows: Iterable[Row]) -> Iterator[str]:
+        inert = self._layout.job.settings.formulas == "text"
+        for row in rows:
+            cells = ["" if value is None else _cell(value) for value in row]
+            if inert:
+                written = [csv_dialect.inert(cell) for cell in cells]
+                self._formulas += sum(before is not after for before, after in zip(cells, written, strict=True))
+                cells = written
+            yield csv_dialect.standard(cells)
+
     def _count(self, answer: Answer) -> None:
         self._lists += 1
         if answer.error:
@@ -162,13 +182,6 @@ class _Part:
 
 def _ending(job: Job) -> str:
     return "parquet" if job.settings.output == "parquet" else "csv"
-
-
-def _csv(header: tuple[str, ...], rows: Iterator[Row], write: Callable[[bytes], None]) -> None:
-    write(csv_dialect.standard(header).encode())
-    while some := list(islice(rows, _LINES)):
-        text = "".join(csv_dialect.standard(["" if each is None else _cell(each) for each in row]) for row in some)
-        write(text.encode())
 
 
 def _cell(value: str | float) -> str | int:

@@ -305,6 +305,8 @@ class Cursor(Part):
     rows: int = 0
     errors: int = 0
     empty: int = 0
+    formulas: int = 0
+    """Cells that got an apostrophe."""
     examples: tuple[str, ...] = ()
     """The first different errors."""
 
@@ -317,9 +319,9 @@ class Cursor(Part):
 
 
 class StepRequest(Part):
-    """Have a job answered, or convert its answers: called until it is ready."""
+    """Train a job's recipe, have it answered, or convert its answers, until it is ready; or end it after a failure."""
 
-    step: Literal["answer", "convert"]
+    step: Literal["train", "answer", "convert", "end"]
     job: Job
     made: Cursor = Cursor()
 

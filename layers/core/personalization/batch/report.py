@@ -41,6 +41,7 @@ def document(job: Job, written: WrittenInput, prices: Prices, made: Cursor | Non
             "rows": made.rows,
             "errors": made.errors,
             "empty": made.empty,
+            "formulas": made.formulas,
             "examples": list(made.examples),
         },
     }

@@ -14,9 +14,9 @@ from personalization.batch.job_input import Clients
 from personalization.batch.plan import Cursor, Exported, Job, Planned, Progressed, WrittenInput
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
-from personalization.core.errors import Rejected
+from personalization.core.errors import Broken, Rejected
 from personalization.core.status import ACTIVE
-from personalization.events import erasure_requests
+from personalization.events import erasure_requests, erasures
 from personalization.likelihood import counters, serve, shards
 from personalization.likelihood import model as models
 from personalization.likelihood.counters import Item
@@ -24,9 +24,10 @@ from personalization.likelihood.model import Model
 from personalization.personalize import ensure
 from personalization.personalize.ensure import ensured
 from personalization.personalize.readiness import Stage, advance
+from personalization.personalize.steps import train_step
 from personalization.runs import leases
 from personalization.shop import records
-from personalization.shop.plan import Part
+from personalization.shop.plan import Part, Step, TrainRequest
 from personalization.shop.release import CANDIDATE, HISTORY, RECORD, Value
 from personalization.shop.settings_file import shop_settings
 
@@ -40,7 +41,9 @@ SCORE_SECONDS = 150.0
 FIT_MINUTES = 45
 """Minutes after a promotion in which a segment waits for the fit that follows it."""
 AT_WORK = timedelta(hours=12)
-"""How long a job that failed keeps users from being deleted, at most."""
+"""How long a mark holds that no look renews: longer than the pause between two looks."""
+LEAVING_MINUTES = erasures.JOB_SECONDS // 60
+"""How long a job waits until users are deleted."""
 SCHEDULED = "scheduled#"
 """The prefix of the sort keys of a schedule's deliveries; the job and the time follow."""
 REMEMBERED = timedelta(days=7)
@@ -53,7 +56,9 @@ def run(event: Mapping[str, Any], aws: Clients, environment: Environment, now: d
     steps: Mapping[str, Callable[[], Part]] = {
         "plan": lambda: plan(aws, batch.PlanRequest.read(event), environment, now),
         "write": lambda: write(aws, batch.WriteRequest.read(event), environment, now),
+        "train": lambda: train(aws, batch.StepRequest.read(event), environment, now),
         "answer": lambda: answer(aws, batch.StepRequest.read(event), environment, now),
+        "end": lambda: _end(aws.table, batch.StepRequest.read(event).job, environment),
         "convert": lambda: _convert(aws, batch.StepRequest.read(event), environment),
         "report": lambda: finish(aws, batch.ReportRequest.read(event), environment, now),
     }
@@ -120,8 +125,8 @@ def answer(aws: Clients, request: batch.StepRequest, environment: Environment, n
     job, made = request.job, request.made
     if job.kind == "likelihood":
         return _Scoring(aws, job, environment).go_on(made, now)
-    if not made.arn and not _may_begin(aws.table, job, environment, now):
-        return Progressed(arn=f"export/{job.name}", status="DELETION OF USERS AWAITED", name=job.name)
+    if waits := _held_back(aws.table, job, made, environment, now):
+        return waits
     place = f"s3://{environment.bucket}/"
     parameters: dict[str, Any] = {
         "jobName": job.resource.name,
@@ -132,8 +137,23 @@ def answer(aws: Clients, request: batch.StepRequest, environment: Environment, n
         "roleArn": environment.role_arn,
         **({"filterArn": job.filter_arn} if job.filter_arn else {}),
     }
-    step = advance([_stage(aws.personalize, job, parameters)], made.of_step())
-    left = Cursor.from_step(step.made)
+    return _progressed(advance([_stage(aws.personalize, job, parameters)], made.of_step()))
+
+
+def train(aws: Clients, request: batch.StepRequest, environment: Environment, now: datetime) -> Progressed:
+    """Train a segment recipe, or find the version of the release, whichever job began it."""
+    job, made = request.job, request.made
+    if job.training is None:
+        raise Broken(job.name, "the step needs a training of the plan")
+    if waits := _held_back(aws.table, job, made, environment, now):
+        return waits
+    training = TrainRequest(
+        steps=("solution", "solutionVersion"), plan=job.training.plan, recipe=job.training.recipe, made=made.of_step()
+    )
+    return _progressed(train_step(aws.personalize, training))
+
+
+def _progressed(step: Step) -> Progressed:
     return Progressed(
         arn=step.arn,
         status=step.status,
@@ -141,22 +161,35 @@ def answer(aws: Clients, request: batch.StepRequest, environment: Environment, n
         ready=step.ready,
         reason=step.reason,
         patience=step.patience,
-        made=left,
+        made=Cursor.from_step(step.made),
     )
 
 
-def _may_begin(table: "DynamoDBClient", job: Job, environment: Environment, now: datetime) -> bool:
-    """Mark the job as at work; return False while users are being deleted, since no batch job may run meanwhile.
+def _held_back(
+    table: "DynamoDBClient", job: Job, made: Cursor, environment: Environment, now: datetime
+) -> Progressed | None:
+    """Mark the job as at work, anew at each look; return its wait if it has not begun and users are being deleted.
 
-    The mark comes first and the lease is read after it, as an erasure does it the other way round: one of them waits.
+    Personalize deletes no user for certain while it trains or answers. The mark comes first and the lease is read after
+    it, as an erasure does it the other way round: one of them waits.
     """
     until = int((now + AT_WORK).timestamp())
     records.put(table, environment.table, {"shop": job.shop, "record": _mark(job), "until": until, "ttl": until})
+    if made != Cursor():
+        return None
     lease = records.get(table, environment.table, job.shop, leases.RECORD) or {}
-    if lease.get("purpose") == "erasure":
-        records.delete(table, environment.table, job.shop, _mark(job))
-        return False
-    return True
+    if lease.get("purpose") != "erasure":
+        return None
+    records.delete(table, environment.table, job.shop, _mark(job))
+    return Progressed(
+        arn=f"export/{job.name}", status="DELETION OF USERS AWAITED", name=job.name, patience=LEAVING_MINUTES
+    )
+
+
+def _end(table: "DynamoDBClient", job: Job, environment: Environment) -> Progressed:
+    """Take a job's mark away."""
+    records.delete(table, environment.table, job.shop, _mark(job))
+    return Progressed(arn=f"export/{job.name}", status=ACTIVE, name=job.name, ready=True)
 
 
 def _mark(job: Job) -> str:
@@ -182,7 +215,7 @@ def _stage(client: "PersonalizeClient", job: Job, parameters: Mapping[str, Any])
 
 def _convert(aws: Clients, request: batch.StepRequest, environment: Environment) -> Progressed:
     if request.made == Cursor():
-        records.delete(aws.table, environment.table, request.job.shop, _mark(request.job))
+        _end(aws.table, request.job, environment)
     return convert.convert(aws.s3, environment.bucket, request.job, request.made)
 
 

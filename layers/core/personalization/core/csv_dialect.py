@@ -14,7 +14,9 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 SPECIAL = r'[",\\\n\r]'
 """Characters that make a value quoted in Personalize's form: for the regular expressions of Python and of polars."""
@@ -27,6 +29,8 @@ _STANDARD_SPECIAL = re.compile('[",\n\v\f\r\x1c-\x1e\x85\u2028\u2029]')
 # Personalize is known to read a backslash before a quote or a backslash in quotes, and a doubled quote.
 _READ_VALUE = re.compile(r'"((?:[^"\\]++|\\.|"")*+)"(?=,|\Z)|([^,]*+)', re.DOTALL)
 _READ_ESCAPE = re.compile(r'\\(["\\])|""')
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
 _OLDER_ESCAPE = re.compile(r'\\"|""')
 
 
@@ -74,6 +78,22 @@ def standard(values: Iterable[str | int], *, all_quoted: bool = False) -> str:
         for value in values
     ]
     return ",".join(written if written != [""] else ['""']) + "\n"
+
+
+def begins_a_formula(text: str) -> bool:
+    """Return whether spreadsheets may take a text for a formula, or it begins as `inert` texts do."""
+    return text.startswith(_FORMULA)
+
+
+def inert(value: T) -> T | str:
+    """Return a value as spreadsheets show it: an apostrophe precedes texts that they would take for formulas.
+
+    Numbers stay, also negative ones. A text that begins with an apostrophe gets another one, so that taking one off
+    brings every text back (OWASP, CSV injection).
+    """
+    if isinstance(value, str) and begins_a_formula(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
 
 
 def is_standard(row: str, separator: str = ",") -> bool:

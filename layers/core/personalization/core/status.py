@@ -36,6 +36,11 @@ def progress(status: str) -> Progress:
     return Progress.LEAVING if status in _LEAVING else Progress.UNDER_WAY
 
 
+def is_at_work(status: str) -> bool:
+    """Return whether Personalize is at work on a resource; on a recommender that was stopped it is not."""
+    return progress(status) is Progress.UNDER_WAY and not is_stopped(status)
+
+
 def is_stopped(status: str) -> bool:
     """Return whether a recommender was stopped by hand: it neither answers nor bills until it is started again."""
     return status == "INACTIVE"

@@ -170,10 +170,10 @@ class Preparation:
 
     def _with_existing(self, plan: Plan, settings: ShopSettings) -> Plan:
         """Return the plan with notes about existing recommenders and campaigns that the settings don't name."""
-        unnamed = recommenders.unnamed(
-            settings.recommenders, recommender_statuses(self._personalize, plan.dataset_group.arn)
-        )
-        plan = plan.model_copy(update={"notes": (*plan.notes, *unnamed)})
+        if plan.dataset_group.domain:
+            existing = recommender_statuses(self._personalize, plan.dataset_group.arn)
+            unnamed = recommenders.unnamed(settings.recommenders, existing)
+            plan = plan.model_copy(update={"notes": (*plan.notes, *unnamed)})
         unused = training.unused_campaigns(self._personalize, self._names, plan.shop, settings)
         return imports.with_unused_campaigns(plan, settings, unused)
 

@@ -5,23 +5,25 @@ Every step can be repeated: the job's name depends on the batch's content, and a
 The erasure holds the shop's lease from before a job starts until the users are deleted here too.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import objects
 from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import NoRoom, PersonalizationError, Rejected, RetryLater
+from personalization.core.status import is_at_work
 from personalization.events import erasures, store
 from personalization.events.erasure_requests import THREADS, Requests
 from personalization.events.erasures import Progress, Request, Shop, Version
 from personalization.maintenance import forget_users
+from personalization.personalize.ensure import list_recommenders
 from personalization.runs import batches, leases, lifecycle
 from personalization.runs.leases import Executions
 from personalization.runs.store import DynamoLedger
@@ -70,6 +72,38 @@ class DeletionJobs:
         if not described:
             return None
         return Version(int(described["creationDateTime"].timestamp()), described.get("trainingMode", "FULL") == "FULL")
+
+    def beside(self, group: str) -> str | None:
+        """Return the ARN of something in progress that uses a group's datasets, if there is any.
+
+        Amazon's guide names trainings, batch jobs, imports and whatever else uses the datasets ("Deleting users and
+        their data with a data deletion job"). What a stopped run began goes on without it.
+        """
+        with translate_errors(group):
+            return next((str(each[arn]) for arn, each in self._users_of(group) if is_at_work(each["status"])), None)
+
+    def _users_of(self, group: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield what uses a group's datasets, each with the member that has its ARN."""
+        client = self._client
+        for dataset in paginate(client.list_datasets, "datasets", datasetGroupArn=group):
+            arn = dataset["datasetArn"]
+            for job in paginate(client.list_dataset_import_jobs, "datasetImportJobs", datasetArn=arn):
+                yield "datasetImportJobArn", job
+            for job in paginate(client.list_dataset_export_jobs, "datasetExportJobs", datasetArn=arn):
+                yield "datasetExportJobArn", job
+        listed = paginate(client.list_solutions, "solutions", datasetGroupArn=group)
+        solutions = sorted(solution["solutionArn"] for solution in listed)
+        for solution in solutions:
+            for version in paginate(client.list_solution_versions, "solutionVersions", solutionArn=solution):
+                yield "solutionVersionArn", version
+        for job in paginate(client.list_batch_inference_jobs, "batchInferenceJobs"):
+            if job["solutionVersionArn"].rpartition("/")[0] in solutions:
+                yield "batchInferenceJobArn", job
+        for job in paginate(client.list_batch_segment_jobs, "batchSegmentJobs"):
+            if job["solutionVersionArn"].rpartition("/")[0] in solutions:
+                yield "batchSegmentJobArn", job
+        for recommender in list_recommenders(client, group):
+            yield "recommenderArn", recommender
 
     def start(self, group: str, name: str, key: str) -> str:
         """Start a job for the users in the file at `key`, or find the job of that name; return its ARN."""
@@ -211,7 +245,7 @@ class Eraser:
             if erasures.has_waited(batch, self._now):
                 self._ledger.reserve(shop.name, leader)
             return 0
-        if self._batch_jobs(shop.name):
+        if self._batch_jobs(shop.name) or self._jobs.beside(shop.group):
             self._make_way(shop, leader)
             return 0
         name = self._environment.names.shop(shop.name, "erase", erasures.digest(batch, leader))
@@ -232,7 +266,7 @@ class Eraser:
         return len(batch)
 
     def _batch_jobs(self, shop: str) -> bool:
-        """Return whether Personalize works on a batch job of the shop, during which it deletes no users for certain."""
+        """Return whether a batch job of the shop is at work, and may have Personalize train or answer at any moment."""
         found = records.query_prefix(self._dynamodb, self._environment.table, shop, leases.BATCH)
         return any(each["until"] > self._now for each in found)
 

@@ -302,6 +302,18 @@ def recommender_statuses(client: "PersonalizeClient", group_arn: str) -> Mapping
     Recommenders that no run would name so have their full name.
     """
     start = f"{group_arn.rpartition('/')[2]}-"
+    return {each["name"].removeprefix(start): each["status"] for each in list_recommenders(client, group_arn)}
+
+
+def list_recommenders(client: "PersonalizeClient", group_arn: str) -> list[Mapping[str, Any]]:
+    """Return a dataset group's recommenders.
+
+    Amazon does not say what it answers for a group without a domain, which can have none: a refusal means none, too.
+    """
     with translate_errors(group_arn):
-        found = paginate(client.list_recommenders, "recommenders", datasetGroupArn=group_arn, maxResults=100)
-        return {each["name"].removeprefix(start): each["status"] for each in found}
+        try:
+            return list(paginate(client.list_recommenders, "recommenders", datasetGroupArn=group_arn, maxResults=100))
+        except ClientError as error:
+            if code(error) != "InvalidInputException":
+                raise
+            return []

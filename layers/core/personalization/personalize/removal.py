@@ -16,6 +16,7 @@ from personalization.core.aws.errors import false_on, none_if_missing, translate
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Rejected
 from personalization.core.status import Progress, progress
+from personalization.personalize.ensure import list_recommenders
 from personalization.shop.keys import SHOP_RULE, is_shop
 from personalization.shop.plan import Part
 from personalization.shop.prices import Billed, campaign_month
@@ -213,12 +214,12 @@ def _members(client: "PersonalizeClient", group: str) -> Iterator[Found]:
         campaigns = paginate(client.list_campaigns, "campaigns", solutionArn=solution["solutionArn"])
         yield from (_piece("campaign", each) for each in campaigns)
     lists: tuple[tuple[Kind, Callable[..., Any], str], ...] = (
-        ("recommender", client.list_recommenders, "recommenders"),
         ("filter", client.list_filters, "Filters"),
         ("eventTracker", client.list_event_trackers, "eventTrackers"),
         ("metricAttribution", client.list_metric_attributions, "metricAttributions"),
         ("dataset", client.list_datasets, "datasets"),
     )
+    yield from (_piece("recommender", each) for each in list_recommenders(client, group))
     for kind, ask, member in lists:
         yield from (_piece(kind, each) for each in paginate(ask, member, datasetGroupArn=group))
 

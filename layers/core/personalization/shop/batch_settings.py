@@ -82,6 +82,8 @@ class BatchJob(BaseModel):
     """The time zone of a cron expression."""
     output: Output = "csv"
     """`csv` or `parquet` with a row for each item of a list; `mail` is a CSV with one row a user."""
+    formulas: Literal["text", "keep"] = "text"
+    """`text` puts an apostrophe before texts of a CSV that spreadsheets would compute; `keep` leaves them."""
     columns: Annotated[tuple[ColumnName, ...], Field(max_length=10)] | None = None
     """Item columns beside the ids; by default the name and the price."""
     budget: Dollars = 100

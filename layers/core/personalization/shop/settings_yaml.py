@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read and write settings in YAML as the core schema of YAML 1.2 has it (yaml.org/spec/1.2.2, 10.3.2).
 
-PyYAML follows YAML 1.1, in which `1:30` is 90, `0777` is 511, `no` is false and `2026-11-30` is a date. Here `1:30`, `no`
-and a date are texts, and `0777` is 777; merge keys (`<<`) stay. What is written reads the same in both.
+PyYAML follows YAML 1.1, in which `1:30` is 90, `0777` is 511, `no` is false and `2026-11-30` is a date. Here `1:30`,
+`no` and a date are texts, and `0777` is 777; merge keys (`<<`) stay. What is written reads the same in both.
 """
 
 import re
@@ -47,7 +47,7 @@ for _tag, (_pattern, _first) in _CORE.items():
 Loader.add_constructor(_INT, Loader.whole)
 
 
-def load(text: str) -> object:
+def load(text: str) -> Any:  # noqa: ANN401 - any document
     """Parse a document; None if it is empty.
 
     Raises:

@@ -48,7 +48,7 @@ _JOBS = {
 """Calls that meet quotas of concurrent jobs, which free up by themselves."""
 PATIENCE = 10
 """Minutes in which any other LimitExceededException may be a rate: Personalize's model describes the error as too many
-requests in a second, and uses it for quotas of resources as well, which do not free up."""
+requests in a second, and uses it for quotas of resources as well, which do not free up. SDKs take it for a throttle."""
 _INVALID = {"InvalidInputException", "ValidationError", "ValidationException"}
 
 

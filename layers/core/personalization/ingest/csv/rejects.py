@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 
 import polars as pl
 
-from personalization.core.csv_dialect import standard
+from personalization.core.csv_dialect import begins_a_formula, standard
 from personalization.core.errors import Rejected
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.irregular import LINE, RAGGED, ragged
@@ -38,7 +38,6 @@ _SHORTEST = {"interactions": 10, "users": 0, "items": 0}
 """Bytes of the shortest values of a row besides one: another id and nine digits of a time."""
 _HEADER = '"line","reason","row"\n'
 _STOPPED = "the check stopped here: the rest of the file cannot make up for the bad rows"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 class Rejects:
@@ -186,7 +185,7 @@ class Rejects:
         if len(examples) < EXAMPLES:
             examples.append(example)
         if not self._full:
-            row = f"'{row}" if row.startswith(_FORMULA) else row
+            row = f"'{row}" if begins_a_formula(row) else row
             self._write([(example.line, standard((reason, row), all_quoted=True))])
 
     def _write(self, rows: Iterable[tuple[int, str]]) -> None:
