@@ -1,49 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take a step of the check of a drop that is too large for one function."""
+"""Take a step of the check of a large drop in a child process, since a file may end it."""
 
-from typing import Any, Literal
+from personalization.core.bounded import parent
 
-from personalization.core import observability
-from personalization.core.aws import clients
-from personalization.core.environment import Environment
-from personalization.ingest.distributed.steps import Steps
-from personalization.shop.plan import Part
-
-LOG = observability.logger()
-
-
-class StepRequest(Part):
-    """A step in a folder; `number` is that of a range or a partition."""
-
-    step: Literal["check", "fit", "count", "explain"]
-    work: str
-    round: int = 0
-    number: int = 0
-
-
-def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Take a step.
-
-    Args:
-        event: `{step: check or count, work, round, number}`, `{step: fit, work, round}` or `{step: explain, work}`.
-
-    Returns:
-        `{key}` of the result, or for fit `{round, again, partitions}`.
-
-    Raises:
-        Rejected: the ranges do not fit, whatever is done.
-        Broken: a part failed, with its reason.
-    """
-    request = StepRequest.read(event)
-    steps = Steps(clients.s3(), Environment().bucket, request.work)
-    match request.step:
-        case "check":
-            done: dict[str, object] = {"key": steps.check(request.round, request.number)}
-        case "count":
-            done = {"key": steps.count(request.round, request.number)}
-        case "fit":
-            done = steps.fit(request.round)
-        case "explain":
-            raise steps.failure()
-    LOG.info("Step taken", step=request.step, work=request.work, number=request.number)
-    return done
+handler = parent.handler(__name__, again=True)

@@ -1,45 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check a drop, and plan the run that follows."""
+"""Check a drop in a child process, since a file may end it."""
 
 from typing import Any
 
-from personalization.core import observability
-from personalization.core.aws import clients
-from personalization.core.environment import Environment
-from personalization.core.errors import Rejected, TooManyRejects
-from personalization.ingest import plan as imports
-from personalization.ingest.prepare import Preparation, Sizes
-from personalization.shop.plan import PrepareRequest
-
-LOG = observability.logger()
+from personalization.core.bounded import parent
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Check a drop, write its import copy and return the run's plan.
+def _share(event: dict[str, Any]) -> float:
+    """Return the share of the time that reading may take: where files are imported together, others need the rest."""
+    return 0.5 if event.get("also") else 1.0
 
-    Args:
-        event: `{bucket, key, versionId?, run, also?: [{key, versionId?}]}`, or for a retraining
-            `{…, retrain: {shop, trainingMode, recipes}}`, which has no object.
 
-    Returns:
-        The plan, with what becomes of the object in its run and why, as `outcome` and `reason`. Of a drop that is too
-        large for one function, the outcome is `divided` until the ranges in the folder `work` are checked.
-
-    Raises:
-        Rejected: the key, the settings or the data are refused; the message has the rule, or lines and the report.
-    """
-    request = PrepareRequest.read(event)
-    environment = Environment()
-    names, bucket = environment.names, environment.bucket
-    sizes = Sizes(environment.incremental_bytes, environment.check_part_bytes)
-    namespace = environment.namespace
-    try:
-        plan = Preparation(clients.s3(), clients.personalize(), names, bucket, request, sizes).plan()
-    except TooManyRejects as refused:
-        observability.count(namespace, "RejectsAboveLimit", 1)
-        # The state machine knows the class name Rejected.
-        raise Rejected(refused.resource, refused.reason) from None
-    observability.count(namespace, "RowsAccepted", plan.rows)
-    observability.count(namespace, "RowsRejected", plan.rejects)
-    LOG.info("Drop checked", run=plan.run, shop=plan.shop, kind=plan.kind, notes=plan.notes)
-    return {**plan.as_json(), **imports.outcome(request, plan)}
+handler = parent.handler(__name__, again=True, share=_share)

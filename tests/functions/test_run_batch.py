@@ -130,6 +130,12 @@ def test_a_file_of_users_is_read_by_its_ending(shop: "S3Client", name: str, text
         ("{users: {file: a.csv}}", f"USER_ID\n{'u' * 300}\n", "line 2: an id has at most 256 bytes"),
         ("{users: {file: a.csv}}", f"USER_ID\n{'u' * 200_000}\n", "line 2: field larger than field limit"),
         ("{users: {file: b.csv}}", "", "there is no such file"),
+        (
+            "{users: {file: a.csv}}",
+            f"USER_ID\nu1\n{'x' * 2_500_000}",
+            r"line 3 is longer than 1 MB: write one user a line",
+        ),
+        ("{users: {file: a.json}}", "[" * 100_000, 'line 1 is not of the form {"userId": "…"}'),
         ("{users: {file: a.json}}", "[]", 'line 1 is not of the form {"userId": "…"}'),
         ("{budget: 0.002}", "", r"about \$0.00 for 31 lists is more than its budget of \$0.00"),
         ("{segment: {items: [i1], users: 600000}}", "", "a segment by likelihood has at most 500,000 users"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.check_part.app import StepRequest
+from functions.check_part.steps import StepRequest
 from tests.statemachines.machine import MACHINES, asked, chosen, distributed, evaluate, states
 
 MACHINE = MACHINES["check"]

@@ -43,7 +43,7 @@ def test_a_task_or_map_that_fails_ends_in_fail(scope: Scope) -> None:
         # import hands its failure on to a run that lets the others come to their end.
         fine = {"Is a file refused?", "Report the result", "Announce what came of the run", "The import failed"}
         fine |= {"Start the fit of the purchase likelihood", "Do batch jobs follow?", "Note why the job failed"}
-        fine |= {"The job failed", "Announce that the job failed"}
+        fine |= {"The job failed", "Announce that the job failed", "The check failed"}
         for caught in {catcher["Next"] for catcher in state.get("Catch", [])} - fine:
             ends = {end for end in spread(graph, {caught}) if not graph[end]}
             assert {scope.states[end]["Type"] for end in ends} == {"Fail"}, name

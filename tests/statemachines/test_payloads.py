@@ -333,13 +333,26 @@ def test_refused_files_are_announced_with_their_reasons() -> None:
 
 
 def test_a_refused_file_is_reported_with_the_rule() -> None:
-    (rule,) = states()["Check the drop"]["Catch"]
+    rule, _ = states()["Check the drop"]["Catch"]
     item = {"id": "0f", "also": ["0e"], "key": "a", "kind": "users", "mode": "FULL", "request": {}}
     error = {"Error": "Rejected", "Cause": json.dumps({"errorMessage": "it is empty", "errorType": "Rejected"})}
     kept = evaluate(rule["Assign"], {"input": item, "errorOutput": error})
     drop = Drop.model_validate(kept["checked"]["drop"])
     assert (drop.id, drop.also, drop.outcome, drop.reason) == ("0f", ("0e",), "refused", "it is empty")
     assert chosen(states()["Is a file refused?"], {}, **kept) == "Announce that a file is refused"
+
+
+def test_a_check_that_fails_leaves_what_became_of_the_settings_beside_it() -> None:
+    _, rule = states()["Check the drop"]["Catch"]
+    item = {"id": "0f", "also": [], "key": "a", "kind": "users", "mode": "FULL", "request": {}}
+    error = {"Error": "Runtime.ExitError", "Cause": "it died"}
+    results = [{"drop": item | {"id": "0e", "outcome": "settings"}}]
+    results += [evaluate(rule["Output"], {"input": item, "errorOutput": error})]
+    kept = evaluate(states()["Check each drop"]["Assign"], {"result": results})
+    assert [Drop.model_validate(each).outcome for each in kept["drops"]] == ["settings", "failed"]
+    decided = states()["What came of the checks?"]
+    assert chosen(decided, {}, **kept) == "Note why the run failed"
+    assert evaluate(decided["Choices"][0]["Assign"], {}, **kept) == {"failure": error}
 
 
 FEW = PLAN | {"mode": "INCREMENTAL", "rows": 999}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which AWS operations a function may call: read from the sources, along the names that its app.py reaches.
+"""Which AWS operations a function may call: read from the sources, along the names that its modules reach.
 
 A client is recognised by its annotation (``client: "PersonalizeClient"``), in a parameter or, by way of ``self``,
 in a parameter of the class's ``__init__``.
@@ -104,10 +104,10 @@ def named(definition: Definition) -> Iterator[Definition]:
 
 
 def reached(folder: str) -> set[Definition]:
-    """Every definition that ``functions/<folder>/app.py`` may run."""
-    app = f"functions.{folder}.app"
-    assert source(app), f"{app} is missing"
-    todo: list[Definition] = [(app, name) for name in ("", *definitions(app))]
+    """Every definition that the modules of ``functions/<folder>`` may run: its app.py, and the steps of its child."""
+    assert source(f"functions.{folder}.app"), f"{folder}/app.py is missing"
+    modules = [f"functions.{folder}.{path.stem}" for path in sorted(ROOT.glob(f"functions/{folder}/*.py"))]
+    todo: list[Definition] = [(module, name) for module in modules for name in ("", *definitions(module))]
     seen: set[Definition] = set()
     while todo:
         definition = todo.pop()

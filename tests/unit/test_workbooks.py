@@ -73,7 +73,6 @@ def replaced(data: bytes, member: str, old: bytes, new: bytes) -> bytes:
 
 
 SHEET = "xl/worksheets/sheet1.xml"
-SHARED = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/sharedStrings"
 ROWS: list[Row] = [["id", "when"], [1, "x"], [2, "y"]]
 
 
@@ -204,26 +203,6 @@ def test_a_workbook_that_hides_its_size_is_refused() -> None:
     assert shrunk != data
     with pytest.raises(Rejected, match=r"sheet1.xml has another size than it says"):
         read(bytes(shrunk))
-
-
-@pytest.mark.parametrize("is_shared", [False, True])
-def test_a_text_in_many_cells_counts_as_often(monkeypatch: pytest.MonkeyPatch, *, is_shared: bool) -> None:
-    text = b"x" * 3_000
-    data = book(("S", [["id", "text"], *[[number, text.decode()] for number in range(100)]]))
-    if is_shared:
-        data = replaced(data, SHEET, b't="inlineStr"><is><t>%s</t></is>' % text, b't="s"><v>1</v>')
-        link = b'<Relationship Id="s" Type="%s" Target="sharedStrings.xml"/></Relationships>' % SHARED.encode()
-        data = replaced(data, "xl/_rels/workbook.xml.rels", b"</Relationships>", link)
-        file = io.BytesIO(data)
-        with zipfile.ZipFile(file, "a") as archive:
-            form = b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">%s</sst>'
-            archive.writestr("xl/sharedStrings.xml", form % (b"<si><t>a</t></si><si><t>%s</t></si>" % text))
-        data = file.getvalue()
-    assert len(data) < 20_000
-    assert read(data)[0][-1] == (101, "99", text.decode())
-    monkeypatch.setattr("personalization.ingest.formats.excel.MOST_TEXT", 299_999)
-    with pytest.raises(Rejected, match="the sheet S has more than 0 MB of text: save it as CSV"):
-        read(data)
 
 
 def test_cells_without_a_place_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,6 +190,8 @@ def drops() -> list[Case]:
              reason="the file is not whole zip", human="drop again"),
         Case("a compressed file is cut off", DROPS, course="broken_gzip", error="Rejected",
              reason="the file is not whole gzip", human="drop again"),
+        Case("a workbook ends the process that reads it", DROPS, course="deadly_workbook", error="Rejected",
+             reason="book.xlsx: .* of memory", human="drop again", note="settings dropped beside it hold"),
         Case("an object that is no drop is uploaded too", DROPS, course="no_drop"),
         Case("the event of a file is lost", DROPS, (cloud("loseEvent", events, resource=shop),), "lost_event",
              note="the sweep finds the file within 25 minutes"),

@@ -7,11 +7,12 @@ Each takes the shop, begins after the case's rules were injected, and ends when 
 import json
 from collections.abc import Callable
 
+from benchmarks import bombs
 from local.cloud.lifecycle import FEW_BYTES, PART_BYTES
 from tests.app import retail
 from tests.app.matrix import deployment
 from tests.app.matrix.case import Fault
-from tests.app.matrix.shop import ACCOUNT, PREFIX, Shop
+from tests.app.matrix.shop import ACCOUNT, PREFIX, SETTINGS, Shop
 
 FRESH, FRESHER = 26, 27
 """Interactions of each user in the files that a case drops; the first release was trained on 25."""
@@ -282,6 +283,15 @@ def broken_gzip(shop: Shop) -> None:
     """A compressed file whose end is missing."""
     shop.put(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"cut off", "interactions/data.csv.gz")
     shop.rest()
+
+
+def deadly_workbook(shop: Shop) -> None:
+    """A workbook whose only cell is so far away that its reader aborts, and settings that come with it."""
+    shop.put(bombs.workbook(bombs.FAR), "interactions/book.xlsx")
+    shop.put(SETTINGS.format(latency=60_000) + shop.more, "settings.yaml")
+    shop.rest()
+    states = {claim["kind"]: claim["state"] for claim in shop.claims() if claim["key"] in shop.keys[-2:]}
+    assert states == {"settings": "done", "interactions": "refused"}, states
 
 
 def no_drop(shop: Shop) -> None:
@@ -563,6 +573,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             empty_file,
             not_a_csv,
             broken_gzip,
+            deadly_workbook,
             no_drop,
             two_runs,
             scheduled_twice,

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the input of a batch job, and estimate its price before it costs anything."""
 
-import gzip
-import io
 import json
 import tempfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from personalization.batch import plan as batch
 from personalization.batch.answers import parse
 from personalization.batch.plan import Job, WrittenInput
-from personalization.batch.users import PARTITIONS, Distinct, column, listed
+from personalization.batch.users import PARTITIONS, Distinct, column, lines_of, listed
 from personalization.core.aws import objects
-from personalization.core.aws.errors import none_if_missing, translate_errors
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.events import erasure_requests
 from personalization.ingest import sales
+from personalization.ingest.formats import archives
 from personalization.likelihood import inputs
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import item_files, item_table, prices, records
@@ -152,16 +150,13 @@ def _named(s3: "S3Client", job: Job, bucket: str) -> Iterator[str]:
 
 
 def _lines(s3: "S3Client", bucket: str, key: str) -> Iterator[str]:
-    """Yield the lines of an object, unpacked if its name says gzip."""
-    with translate_errors(key):
-        found: Any = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
-    if found is None:
+    """Yield the lines of an object, packed in any way that drops may be."""
+    if objects.size(s3, bucket, key, None) is None:
         raise Rejected(key, "there is no such file: put it there, and run the job again")
-    body: Any = io.BufferedReader(found["Body"], 1 << 20)
-    try:
-        yield from io.TextIOWrapper(gzip.GzipFile(fileobj=body) if key.endswith(".gz") else body, "utf-8", newline="\n")
-    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise Rejected(key, f"the file cannot be read: {error}") from None
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="list-")))
+        body = stack.enter_context(objects.reading(s3, bucket, key, None))
+        yield from lines_of(key, archives.unpacked(key, archives.Peeked(body), scratch, stack))
 
 
 def items(s3: "S3Client", bucket: str, shop: str, table: Table | None) -> Iterator[tuple[str, Mapping[str, str]]]:

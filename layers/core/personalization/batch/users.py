@@ -3,6 +3,7 @@
 
 import csv
 import json
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
@@ -52,6 +53,8 @@ def _partition(each: str) -> int:
     return zlib.crc32(each.encode()) % PARTITIONS
 
 
+LONGEST_LINE = 1 << 20
+"""Bytes of a line, about."""
 Records = Callable[[Iterable[str]], Iterator[list[str]]]
 """Parses the rows of a CSV from its lines."""
 
@@ -65,7 +68,7 @@ def column(chunks: Iterable[bytes], records: Records, name: str) -> Iterator[str
     for chunk in coming:
         rows, _, after = (rest + chunk).rpartition(b"\n")
         if b'"' in rest + chunk:
-            yield from _parsed(records(_lines_of(chain([rest + chunk], coming))), name, place)
+            yield from _parsed(records(lines_of(name, chain([rest + chunk], coming), sys.maxsize)), name, place)
             return
         lines, rest = rows.split(b"\n"), after
         if place < 0 and rows:
@@ -90,13 +93,25 @@ def _parsed(rows: Iterator[list[str]], name: str, place: int) -> Iterator[str]:
         yield from (row[place] for row in rows if len(row) > place and row[place])
 
 
-def _lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode() + "\n" for line in lines)
-    if rest:
-        yield rest.decode()
+def lines_of(resource: str, chunks: Iterable[bytes], longest: int = LONGEST_LINE) -> Iterator[str]:
+    """Yield the lines of a file in UTF-8, with their ends.
+
+    Raises:
+        Rejected: a line has more than so many bytes, or is no UTF-8.
+    """
+    rest, number = b"", 0
+    try:
+        for chunk in chunks:
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > longest:
+                raise Rejected(resource, f"line {number + len(lines) + 1:,} is longer than 1 MB: write one user a line")
+            for line in lines:
+                number += 1
+                yield line.decode() + "\n"
+        if rest:
+            yield rest.decode()
+    except UnicodeDecodeError as error:
+        raise Rejected(resource, f"line {number + 1:,} is no UTF-8: {error}") from None
 
 
 def listed(key: str, lines: Iterable[str]) -> Iterator[str]:
@@ -140,7 +155,7 @@ def _json(key: str, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
             continue
         try:
             user = json.loads(line)["userId"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             user = None
         if not isinstance(user, str):
             raise Rejected(key, f'line {number} is not of the form {{"userId": "…"}}')

@@ -225,13 +225,15 @@ class Preparation:
         about = Subject(drop.shop, request.run, kind, drop.mode, each.key, now, chosen, before)
         reporter = _Reporter(self._s3, request, about, part, self._last)
         try:
+            self._check_readable(drop)
             expected = self._expected(drop, kind, chosen, now)
             source = Source(self._s3, request.bucket, drop, list_parts(self._s3, request.bucket, drop, each.version_id))
             copied = self._checked(each, part, source, expected, reporter)
             if isinstance(copied, Nothing):
                 return copied
         except Rejected as refused:
-            proposal = self._proposal(drop, each.version_id, kind, chosen)
+            known = refused.resource in request.unreadable
+            proposal = None if known else self._proposal(drop, each.version_id, kind, chosen)
             page = reporter.refused(refused.reason, proposal)
             flow = proposal.flow() if proposal and proposal.section else ""
             way = f"; the report proposes settings for it{f': {flow}' if len(flow) <= _FLOW else ''}" if flow else ""
@@ -253,6 +255,12 @@ class Preparation:
             digest = source.read() if in_ranges else source.digest
             plan = plan.model_copy(update={"content": _content(digest, kind, chosen)})
         return self._with_existing(plan, chosen) if expected.group and kind == "interactions" and not part else plan
+
+    def _check_readable(self, drop: Drop) -> None:
+        """Check that neither the drop nor a part of it has ended the process that read it."""
+        for file, reason in self._request.unreadable.items():
+            if file == drop.key or (drop.folder and file.startswith(drop.folder)):
+                raise Rejected(file, reason)
 
     def _expected(self, drop: Drop, kind: DataKind, chosen: ShopSettings, now: datetime) -> Expected:
         named, dataset = self._names.dataset_group(drop.shop), self._names.dataset(drop.shop, kind)

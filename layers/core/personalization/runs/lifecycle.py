@@ -30,7 +30,8 @@ class Drop(Part):
     kind: str
     mode: str
     outcome: str
-    """`imported`, `alreadyHandled`, `settings`, `retrained`, `held`, `refused`, or `later` (left to the next run)."""
+    """`imported`, `alreadyHandled`, `settings`, `retrained`, `held`, `refused`, `failed` (its check ended
+    in an error), or `later` (left to the next run)."""
     rows: int = 0
     reason: str = ""
     content: str = ""

@@ -184,6 +184,8 @@ class PrepareRequest(Part):
     """Whether the state machine can check ranges of a drop; older executions cannot."""
     may_skip: bool = False
     """Whether the state machine can skip an import; older executions cannot."""
+    unreadable: dict[str, str] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    """Why files cannot be read that have ended the process that read them, by their keys."""
 
 
 class Evaluation(Part):

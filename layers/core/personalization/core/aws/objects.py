@@ -3,7 +3,7 @@
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -26,6 +26,9 @@ WINDOW = 64 << 20
 """Bytes per request where an object is read from a place on."""
 PART = 16 << 20
 """Bytes per part of an upload: ten thousand parts hold the most that Personalize imports."""
+
+OBSERVERS: list[Callable[[str], object]] = []
+"""Each is told the key of an object before its bytes are read as a stream."""
 
 
 class _Readable(Protocol):
@@ -191,6 +194,8 @@ def reading(
         found = none_if_missing(ask)
     if found is None:
         raise Rejected(key, "the object is no longer there")
+    for observe in OBSERVERS:
+        observe(key)
     body = found["Body"]
     try:
         yield Stream(key, body, found["ContentLength"], digest=digest)
@@ -346,6 +351,8 @@ def stream_from(
     Raises:
         RetryLater: the connection broke.
     """
+    for observe in OBSERVERS:
+        observe(key)
     end = begin + 1
     with translate_errors(key):
         while begin < end:

@@ -49,15 +49,20 @@ class Steps:
             raise Broken(folder, "there is no check in this folder")
         self._context: Context = context
 
-    def check(self, round_: int, number: int) -> str:
+    def check(self, round_: int, number: int, unreadable: str = "") -> str:
         """Check a range: write its import copy, its hashes and its state. Return the key of its result.
+
+        Args:
+            round_: the number of the round.
+            number: that of the range in it.
+            unreadable: why the range cannot be read, if it has ended the process that read it.
 
         Raises:
             RetryLater: the bucket does not answer.
         """
         task = self._work.tasks(round_)[number]
         if self._work.result(task) is None:
-            self._work.put_result(task, self._checked(task))
+            self._work.put_result(task, self._refused(task, unreadable) if unreadable else self._checked(task))
         return self._work.result_key(task)
 
     def fit(self, round_: int) -> dict[str, object]:
@@ -112,9 +117,12 @@ class Steps:
             try:
                 return self._check(task, Path(folder))
             except Rejected as refused:
-                where = f"after byte {task.begin:,}: " if task.begin else ""
-                outcome = Outcome(task.skipped or 0, 0, None, refused=f"{where}{refused.reason}")
-                return Result(outcome)
+                return self._refused(task, refused.reason)
+
+    @staticmethod
+    def _refused(task: Task, reason: str) -> Result:
+        where = f"after byte {task.begin:,}: " if task.begin else ""
+        return Result(Outcome(task.skipped or 0, 0, None, refused=f"{where}{reason}"))
 
     def _check(self, task: Task, scratch: Path) -> Result:
         context = self._context
