@@ -68,7 +68,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The world in an engine that trained both recipes of the tier."""
+    """The world in an engine that trained a recipe of the tier."""
     with EngineHere(tmp_path_factory.mktemp("deep")) as engine:
         yield taught(Aws(engine, "here"))
 
@@ -83,25 +83,21 @@ def taught(aws: Aws) -> Shop:
         write_csv(aws.engine.s3_root / "deep" / f"{kind}.csv", columns(kind), rows)
         aws.imported(aws.dataset(group, kind), f"s3://deep/{kind}.csv", kind)
     options: Any = {"performAutoTraining": False, "solutionConfig": {"algorithmHyperParameters": {"tier": "deep"}}}
-    versions = {recipe: aws.version(aws.solution(group, recipe, **options)) for recipe in (USER, RANKING)}
+    versions = {USER: aws.version(aws.solution(group, USER, **options))}
     return Shop(aws, group, aws.tracker(group), versions, {USER: aws.campaign(versions[USER])})
 
 
 @pytest.fixture(scope="module")
 def deep(shop: Shop) -> PersonalModel:
-    return loaded(shop, USER)
-
-
-def loaded(shop: Shop, recipe: str) -> PersonalModel:
     """The model that the engine trained and keeps."""
-    _, _, _, region, account, version = shop.versions[recipe].split(":", 5)
+    _, _, _, region, account, version = shop.versions[USER].split(":", 5)
     model = load(shop.aws.engine.data_dir / "files" / region / account / version)
     assert isinstance(model, PersonalModel)
     return model
 
 
-def trained(world: Snapshot, tier: str) -> PersonalModel:
-    model = train(USER, world, TrainingConfig(hyperparameters={"tier": tier})).model
+def trained(world: Snapshot, tier: str, recipe: str = USER) -> PersonalModel:
+    model = train(recipe, world, TrainingConfig(hyperparameters={"tier": tier})).model
     assert isinstance(model, PersonalModel)
     return model
 
@@ -176,8 +172,9 @@ def test_the_next_answer_knows_the_newest_event(deep: PersonalModel) -> None:
     assert of_kind(deep, asked(12, 53, 104, 185), 6) >= 9
 
 
-def test_a_ranking_asks_it_too(shop: Shop) -> None:
-    found = loaded(shop, RANKING).rank(asked(12, 53, 104), ["item-101", "item-155", "item-9", "unheard-of"])
+@pytest.mark.nightly
+def test_a_ranking_asks_it_too(world: Snapshot) -> None:
+    found = trained(world, "deep", RANKING).rank(asked(12, 53, 104), ["item-101", "item-155", "item-9", "unheard-of"])
     assert [each.item_id for each in found][0::3] == ["item-155", "unheard-of"]
 
 
@@ -241,12 +238,11 @@ def test_the_tier_is_asked_for_and_answers_over_the_wire(shop: Shop) -> None:
 
 def test_a_version_says_which_tier_was_chosen_and_why(shop: Shop) -> None:
     described = shop.aws.client("personalize").describe_solution_version
-    for version in shop.versions.values():
-        tuned = described(solutionVersionArn=version)["solutionVersion"]["tunedHPOParams"]
-        chosen = tuned["algorithmHyperParameters"]
-        assert chosen["tier"] == "deep"
-        why = r"deep: \+0\.\d{4} NDCG on [\d,]+ held-out lists, 80 % bound \+0\.\d{4}"
-        assert re.fullmatch(why, chosen["tier_reason"])
+    tuned = described(solutionVersionArn=shop.versions[USER])["solutionVersion"]["tunedHPOParams"]
+    chosen = tuned["algorithmHyperParameters"]
+    assert chosen["tier"] == "deep"
+    why = r"deep: \+0\.\d{4} NDCG on [\d,]+ held-out lists, 80 % bound \+0\.\d{4}"
+    assert re.fullmatch(why, chosen["tier_reason"])
 
 
 def test_without_minutes_there_is_no_network_to_choose(world: Snapshot) -> None:
@@ -254,7 +250,9 @@ def test_without_minutes_there_is_no_network_to_choose(world: Snapshot) -> None:
     assert tuned == {"tier": "standard", "tier_reason": "deep: no time for it"}
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "one item" else pytest.mark.nightly) for name in ODD]
+)
 def test_odd_data_trains_and_answers(tmp_path: Path, name: str) -> None:
     model = trained(snapshot(tmp_path, ODD[name]), "deep")
     query = Query("u1", "item-1", [Interaction("item-1", BEGIN), Interaction("unheard-of", BEGIN)])

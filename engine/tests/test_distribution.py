@@ -133,6 +133,7 @@ def test_without_extras_it_starts_and_says_what_a_job_needs(light: Environment, 
     assert "pip install 'personalize-local[train]'" in light.run("python", "-c", LIGHT)
 
 
+@pytest.mark.nightly
 def test_the_example_passes_as_its_readers_run_it(built: Built, tmp_path: Path) -> None:
     example = tmp_path / "shop"
     for file in iter_files(ENGINE / "examples" / "shop"):

@@ -190,8 +190,16 @@ ODD: dict[str, list[Row]] = {
 }
 
 
+RECIPES = [
+    USER,
+    pytest.param("aws-personalized-ranking-v2", marks=pytest.mark.nightly),
+    "aws-similar-items",
+    "aws-trending-now",
+]
+
+
 @pytest.mark.parametrize("name", ODD)
-@pytest.mark.parametrize("recipe", [USER, "aws-personalized-ranking-v2", "aws-similar-items", "aws-trending-now"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_odd_data_trains_and_answers(tmp_path: Path, name: str, recipe: str) -> None:
     model = train(recipe, snapshot(tmp_path, ODD[name]), TrainingConfig()).model
     query = Query("u1", "item-1", [Interaction("item-1", BEGIN), Interaction("unheard-of", BEGIN)])

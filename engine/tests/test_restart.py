@@ -60,7 +60,9 @@ def test_import_and_training_under_way_are_run_again(first: EngineProcess, tmp_p
         Aws(third, "here").settle("SolutionVersion", version)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [signal.SIGTERM, signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)]
+)
 def test_no_worker_outlives_the_engine(first: EngineProcess, tmp_path: Path, how: signal.Signals) -> None:
     aws = Aws(first, "here")
     write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(300, 20))

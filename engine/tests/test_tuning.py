@@ -41,7 +41,7 @@ def drifting(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     """Everybody walks in a circle and often jumps: only the newest interaction tells what comes next."""
     random = np.random.default_rng(9)
     rows: list[Row] = []
-    for user in range(240):
+    for user in range(120):
         item = int(random.integers(90))
         for step in range(20):
             item = (item + 1) % 90 if random.random() < 0.6 else int(random.integers(90))
@@ -73,9 +73,7 @@ def test_large_spaces_are_sampled_evenly_within_their_ranges() -> None:
 
 
 def test_the_winner_measures_best_and_is_what_trains(drifting: Snapshot) -> None:
-    tuned = train(USER, drifting, searching(MASK, BPTT, trials=6))
-    again = train(USER, drifting, searching(MASK, BPTT, trials=6))
-    assert tuned.tuned == again.tuned
+    tuned = train(USER, drifting, searching(MASK, BPTT, trials=3))
     assert tuned.tuned is not None
     assert tuned.tuned["hidden_dimension"] == "149"
     assert "tier" not in tuned.tuned
@@ -83,13 +81,16 @@ def test_the_winner_measures_best_and_is_what_trains(drifting: Snapshot) -> None
     assert tuned.metrics == fixed.metrics
 
 
-def test_a_search_may_minimize(drifting: Snapshot) -> None:
-    search = Search({USER: (MASK,)}, 2, GAIN, maximize=False)
-    worst = train(USER, drifting, TrainingConfig(hyperparameters={"tier": "fast"}, search=search))
-    best = train(USER, drifting, searching(MASK, trials=2))
-    assert worst.tuned is not None
-    assert best.tuned is not None
-    assert {worst.tuned["recency_mask"].lower(), best.tuned["recency_mask"].lower()} == {"true", "false"}
+def test_a_search_may_minimize_and_repeats_itself(drifting: Snapshot) -> None:
+    least = Search({USER: (MASK,)}, 2, GAIN, maximize=False)
+    searches = (least, Search({USER: (MASK,)}, 2, GAIN), least)
+    found = [
+        train(USER, drifting, TrainingConfig(hyperparameters={"tier": "fast"}, search=search)).tuned
+        for search in searches
+    ]
+    worst, best, again = (tuned or {} for tuned in found)
+    assert {worst["recency_mask"].lower(), best["recency_mask"].lower()} == {"true", "false"}
+    assert worst == again
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_hidden_dimensions_are_those_of_item_vectors(drifting: Snapshot, tmp_pat
 
 
 def test_automl_keeps_the_best_recipe(drifting: Snapshot) -> None:
-    search = Search({POPULAR: (), USER: (MASK,)}, 4, GAIN)
+    search = Search({POPULAR: (), USER: ()}, 2, GAIN)
     found = train(POPULAR, drifting, TrainingConfig(hyperparameters={"tier": "fast"}, search=search))
     assert found.recipe == USER
 

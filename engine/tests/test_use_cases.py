@@ -44,7 +44,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 @pytest.fixture(scope="module")
 def models(world: Snapshot) -> Callable[[str], Model]:
     """The model of each use case, trained once."""
-    return cache(lambda recipe: train(recipe, world, TrainingConfig()).model)
+    fast = TrainingConfig(hyperparameters={"tier": "fast"})
+    return cache(lambda recipe: train(recipe, world, fast if recipe == FOR_YOU else TrainingConfig()).model)
 
 
 def asked(model: Model, query: Query, limit: int) -> list[str]:
