@@ -3,6 +3,8 @@
 
 import tempfile
 from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +12,8 @@ import boto3
 from personalization.core.errors import Rejected
 from personalization.ingest import formats
 from personalization.ingest.formats.archives import LocalFile
-from personalization.ingest.proposals.propose import Ids, Proposal, Sample, propose
+from personalization.ingest.header import canonical
+from personalization.ingest.proposals.propose import Ids, Judgement, Proposal, Sample, judge, propose
 from personalization.ingest.proposals.sampling import sample
 from personalization.shop import keys, settings_yaml
 from personalization.shop.file_settings import FileSettings
@@ -41,47 +44,89 @@ def main(options: Namespace, terminal: Terminal) -> int:
         settings = parse(own, text)
     except Rejected as refused:
         raise BadFile(f"{own}: {refused.reason}") from None
-    samples = [(path, _sample(path, settings, options.kind)) for path in options.files]
-    found: dict[DataKind, tuple[Path, Proposal]] = {}
-    ids: Ids = {}
-    # Files of interactions come first: their ids tell the keys of the others.
-    for path, taken in sorted(samples, key=lambda each: not _has_interactions(each[1], settings, options.kind)):
-        proposal = propose(taken, settings, options.kind, ids)
-        if proposal is None:
-            columns = ", ".join(taken.header[:_SHOWN])
-            terminal.note(
-                f"{path.name}: neither its first row ({columns}), which must name its columns, nor its own name tells "
-                "what it has; say so with --kind"
-            )
-        elif proposal.kind in found:
-            first = found[proposal.kind][0].name
-            terminal.note(f"{path.name} has {proposal.kind}, as {first} has: only the first is looked at")
-        else:
-            found[proposal.kind] = path, proposal
-            ids = taken.ids(proposal) if proposal.kind == "interactions" else ids
-            if proposal.empty:
-                terminal.note(f"{path.name} has {proposal.kind}, and needs no settings")
-    documents = [
+    files = [
+        _File(path, taken := _sample(path, settings, options.kind), judge(taken, settings)) for path in options.files
+    ]
+    used, left_out = _sorted_out(files, settings, options.kind)
+    for file, proposal in used:
+        needs = ", and needs no settings" if proposal.empty else ""
+        reason = f": {file.judgement.because}" if options.kind is None else ""
+        doubt = f"; {file.judgement.otherwise}" if options.kind is None and file.judgement.otherwise else ""
+        terminal.note(f"{file.path.name} has {proposal.kind}{needs}{reason}{doubt}")
+    for file, reason in left_out:
+        terminal.note(f"{file.path.name} is left out: {reason}")
+    documents: list[dict[str, object]] = [
         {
-            "file": str(path),
-            "kind": kind,
+            "file": str(file.path),
+            "kind": proposal.kind,
+            "because": file.judgement.because if options.kind is None else "--kind says so",
+            "otherwise": file.judgement.otherwise if options.kind is None else "",
             "settings": proposal.document(),
             "choices": [*proposal.choices, *proposal.options],
             "remarks": proposal.remarks,
+            "missing": proposal.missing,
         }
-        for kind, (path, proposal) in found.items()
+        for file, proposal in used
     ]
-    lines = _lines(settings_yaml.load(text) or {}, [proposal for _, proposal in found.values()])
+    documents += [{"file": str(file.path), "kind": file.judgement.kind, "leftOut": reason} for file, reason in left_out]
+    lines = _lines(settings_yaml.load(text) or {}, [proposal for _, proposal in used])
     if options.write is not None and lines:
         _write(options.write, lines)
         terminal.note(f"written to {options.write}: read it, then drop it with your files by --settings")
     terminal.result(documents, lambda: terminal.line("\n".join(lines)) if lines and not options.write else None)
-    return int(not documents)
+    return int(bool(left_out))
 
 
-def _has_interactions(taken: Sample, settings: ShopSettings, kind: DataKind | None) -> bool:
-    found = propose(taken, settings, kind)
-    return found is not None and found.kind == "interactions"
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    taken: Sample
+    judgement: Judgement
+
+
+def _sorted_out(
+    files: Sequence[_File], settings: ShopSettings, kind: DataKind | None
+) -> tuple[list[tuple[_File, Proposal]], list[tuple[_File, str]]]:
+    """Return the files for which settings are proposed, one of a kind, and the others, each with the reason."""
+    ids: Ids = {}
+    proposed: dict[DataKind, list[tuple[_File, Proposal]]] = {}
+    left_out: list[tuple[_File, str]] = []
+    # Files of interactions come first: their ids tell the keys of the others.
+    for file in sorted(files, key=lambda file: (kind or file.judgement.kind) != "interactions"):
+        proposal = propose(file.taken, settings, kind, ids) if kind or file.judgement.kind else None
+        if proposal is None:
+            left_out.append((file, _unknown(file, files)))
+            continue
+        proposed.setdefault(proposal.kind, []).append((file, proposal))
+        if proposal.kind == "interactions":
+            ids = ids or file.taken.ids(proposal)
+    used = []
+    for same_kind, several in proposed.items():
+        best = min(several, key=lambda pair: (len(pair[1].missing), bool(pair[0].judgement.otherwise)))
+        used.append(best)
+        left_out += [
+            (file, f"it has {same_kind}, as {best[0].path.name} has ({file.judgement.because}). Map it by itself")
+            for file, _ in several
+            if file is not best[0]
+        ]
+    return used, left_out
+
+
+def _unknown(file: _File, files: Sequence[_File]) -> str:
+    """Return why nothing can be proposed for a file; of lines of orders, which file has the orders."""
+    judgement, taken = file.judgement, file.taken
+    if judgement.order is None:
+        columns = ", ".join(taken.header[:_SHOWN])
+        return f"{judgement.because}. Its first row ({columns}) must name its columns; or say so with --kind"
+    name, ids = taken.header[judgement.order], set(taken.column(judgement.order)) - {""}
+    for other in files:
+        for index, theirs in enumerate(other.taken.header):
+            is_key = canonical(theirs) in {canonical(name), "ID"} and other.judgement.kind == "interactions"
+            keys = set(other.taken.column(index)) if is_key else set()
+            if 2 * len(ids & keys) >= min(len(ids), len(keys)) > 0:
+                way = f"Its {name} is the {theirs} of {other.path.name}: join the two by it"
+                return f"{judgement.because}. {way}, and map the file that you get"
+    return f"{judgement.because}. Join it with the file that has the orders by {name}, and map the file that you get"
 
 
 def _own(options: Namespace) -> tuple[str, str]:

@@ -265,6 +265,31 @@ def test_map_names_what_it_cannot_read_or_recognise(tmp_path: Path, capsys: pyte
         mapped(folder)
 
 
+def test_map_says_why_and_which_files_it_leaves_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    days = [f"2026-01-{n % 28 + 1:02} 10:00" for n in range(90)]
+    files = {
+        "orders.csv": "id,customer_id,created_at\n" + "".join(f"{n},{n % 9},{days[n]}\n" for n in range(30)),
+        "order_lines.csv": "id,order_id,product_id,price\n" + "".join(f"{n},{n // 3},{n % 7},9\n" for n in range(90)),
+        "products.csv": "id,name,price,category\n" + "".join(f"{n},P{n},9,tea\n" for n in range(7)),
+        "till.csv": "Datum,Bon,Artikel,Preis\n" + "".join(f"{days[n]},{n},A{n % 7},9\n" for n in range(90)),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert mapped(*(tmp_path / name for name in files), "--json") == 1
+    documents = {Path(document["file"]).name: document for document in json.loads(capsys.readouterr().out)}
+    assert {name: document["kind"] for name, document in documents.items()} == {
+        "orders.csv": "interactions", "products.csv": "items", "till.csv": "interactions", "order_lines.csv": None,
+    }  # fmt: skip
+    lines = documents["order_lines.csv"]["leftOut"]
+    assert "it has lines of orders (order_id, product_id has 7 different values in 90 rows)" in lines
+    assert "Its order_id is the id of orders.csv: join the two by it, and map the file that you get" in lines
+    assert documents["till.csv"]["leftOut"].startswith("it has interactions, as orders.csv has (each row has a time")
+    assert documents["products.csv"]["otherwise"] == "it could be users (USER_ID by id) as well"
+    assert mapped(tmp_path / "till.csv") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "till.csv has interactions: each row has a time (TIMESTAMP by Datum), and items come back: Artikel" in told
+
+
 def test_map_reads_a_file_as_the_section_of_its_kind_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     book = Workbook()
     for name in ("May", "June"):

@@ -33,7 +33,7 @@ ITEM = """
     itemid stockcode lineitemsku productsku itemsku sku variationsku itemsitemid itemsid productid productkey
     productsk itemsk itemcode itemno itemnumber productcode productno productnumber articleid articleno
     articlenumber articlecode variantsku variantid asin ean ean13 upc gtin barcode plu materialnumber materialno
-    material matnr artikelnummer artikelnr artikelid contentid movieid bookid isbn handle product item article
+    material matnr artikelnummer artikelnr artikelid contentid movieid bookid isbn handle product item article artikel
     상품코드 상품번호 상품번호스마트스토어 판매자상품코드 상품id 상품아이디 품목코드 품목번호 제품코드 제품번호
     자체상품코드 품번 자재코드 바코드 상품 商品コード 商品管理番号 商品番号 商品id 品番 商品编号 商品编码 商品id
     产品编号 refproduit codeproduit codearticle refarticle reference idproduit idproducto codigoproducto
