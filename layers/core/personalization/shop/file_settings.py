@@ -42,7 +42,7 @@ def _tab(value: object) -> object:
 
 def _no_truth(value: object) -> object:
     if value is None or isinstance(value, bool):
-        raise ValueError("must be a text or a number: write words like yes, no, true and null in quotes")
+        raise ValueError("must be a text or a number: write words like true and null in quotes")
     return value
 
 
