@@ -24,15 +24,19 @@ from local.cloud.environments import LOCAL, LocalError
 Add = Callable[..., argparse.ArgumentParser]
 """Adds a command: its name, its purpose, examples, and as `takes` its positional arguments, of :data:`TAKEN`."""
 MODULES = {
+    "continue": "local.cli.by_hand:resume",
     "demo": "local.demo.walkthrough",
     "evaluate": "local.evaluation.command",
     "map": "local.cli.mapping",
     "publish": "local.shopfront.publishing",
+    "retrain": "local.cli.by_hand:retrain",
     "settings-schema": "local.cli.settings_schema",
     "shopfront": "local.shopfront.server",
+    "sweep": "local.cli.by_hand:sweep",
     "teardown": "local.cli.removals",
 }
-"""Commands that are modules; the others are functions of :mod:`local.cli.commands`."""
+"""Commands of modules of their own, in which `main` or the named function is called; the others are functions of
+:mod:`local.cli.commands`."""
 KINDS = ("interactions", "users", "items", "settings")
 
 
@@ -56,6 +60,7 @@ TAKEN: dict[str, dict[str, Any]] = {
     "STACK": {"dest": "stack", "help": "the stack; the credentials and the region are the shell's"},
     "KIND": {"dest": "kind", "choices": KINDS, "help": ", ".join(KINDS)},
     "FILE…": {"dest": "files", "nargs": "+", "type": Path},
+    "[FILE…]": {"dest": "files", "nargs": "*", "type": Path},
 }
 """Positional arguments, by their names in usage lines."""
 SCRIPT = "retail"
@@ -228,6 +233,22 @@ def add_runs(add: Add) -> None:
     runs.add_argument("--limit", type=COUNT, default=10, metavar="N", help="how many; default 10")
     text, run = "download the reports of a shop's newest run", "the run; default: the newest that has reports"
     add("report", text, "report myshop", "report myshop RUN", takes="SHOP [RUN]", run=run)
+    text = "train a shop's recipes on the data that it has"
+    retrain = add("retrain", text, "retrain myshop", "retrain myshop --recipe similar-items --watch", takes="SHOP")
+    text = "a recipe to train, and no other; repeatable"
+    retrain.add_argument("--recipe", action="append", default=[], metavar="NAME", help=text)
+    text = "update user-personalization with new interactions, without a full training (trainingMode UPDATE)"
+    retrain.add_argument("--update", action="store_true", help=text)
+    retrain.add_argument("--watch", action="store_true", help="follow the run to its end")
+    text, run = "handle the drops of a failed run again, and those that wait", "the failed run; default: the newest one"
+    resume = add("continue", text, "continue myshop --watch", "continue myshop RUN", takes="SHOP [RUN]", run=run)
+    resume.add_argument("--watch", action="store_true", help="follow the run to its end")
+    text = "start runs for drops that no run is going to handle, as happens every 15 minutes"
+    sweep = add("sweep", text, "sweep", "sweep --shop myshop --minutes 0 --watch")
+    sweep.add_argument("--shop", metavar="SHOP", help="claim files of this shop only; default: of all")
+    text = "the age at which a file counts as one whose event never came; default 10"
+    sweep.add_argument("--minutes", type=whole(0), metavar="N", help=text)
+    sweep.add_argument("--watch", action="store_true", help="follow the runs that it starts to their ends")
     add("rollback", "return the campaigns to the previous release", "rollback myshop", takes="SHOP")
     text = "run one of a shop's batch jobs, and fetch what it exports"
     add("batch", text, "batch myshop weekly-mail", takes="SHOP JOB")
@@ -294,9 +315,14 @@ def add_evaluate(add: Add) -> None:
         "what quality to expect from your own CSVs, without a cloud: every recipe beside simple rules",
         "evaluate interactions.csv",
         "evaluate interactions.csv.gz users.csv items.csv --days 28",
-        takes="FILE…",
-        files="interactions, and users and items if there are any, of any format, recognised by their columns",
+        "evaluate --interactions orders.csv --items products.csv --settings settings.yaml",
+        takes="[FILE…]",
+        files="interactions, and users and items if there are any: files of any format or folders of parts, recognised "
+        "by their columns, values and names as `map` does",
     )
+    for kind in KINDS[:3]:
+        text = f"a file of {kind}, where its columns leave it open; repeatable"
+        evaluate.add_argument(f"--{kind}", action="append", default=[], type=Path, metavar="FILE", help=text)
     text = "event type to train on and to predict, or `all`; default: Purchase where there are enough, else all"
     evaluate.add_argument("--event-type", metavar="TYPE", help=text)
     text = "the test: so many days at the end; default: a tenth of the time, 7 to 28"
@@ -366,9 +392,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from local.terminal.output import Terminal  # noqa: PLC0415
 
     terminal = Terminal(as_json=options.json)
-    module = MODULES.get(options.command)
+    module, _, function = MODULES.get(options.command, "").partition(":")
     command: Callable[[argparse.Namespace, Terminal], int | None] = (
-        importlib.import_module(module).main if module else getattr(commands, options.command)
+        getattr(importlib.import_module(module), function or "main") if module else getattr(commands, options.command)
     )
     try:
         return command(options, terminal) or 0

@@ -1,40 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m local map``: propose the settings that files need, as lines to paste or a file to drop."""
 
-import tempfile
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import boto3
 from personalization.core.errors import Rejected
-from personalization.ingest import formats
-from personalization.ingest.formats.archives import LocalFile
 from personalization.ingest.header import canonical
 from personalization.ingest.proposals.propose import Ids, Judgement, Proposal, Sample, judge, propose
-from personalization.ingest.proposals.sampling import sample
 from personalization.shop import keys, settings_yaml
-from personalization.shop.file_settings import FileSettings
 from personalization.shop.keys import DataKind
 from personalization.shop.settings import ShopSettings, parse
 
-from local.cloud.environments import LocalError
 from local.cloud.home import Home, access, require
+from local.evaluation import samples
+from local.evaluation.samples import BadFile
 from local.terminal.output import Terminal
 
-_KINDS: tuple[DataKind, ...] = get_args(DataKind)
 _SHOWN = 8
 """Columns named in a message."""
-_PIECES = 12
-"""Pieces of 8 MB that are read of a file."""
-
-
-class BadFile(LocalError):
-    """A file cannot be read or written: the message says which one, and why."""
-
-    code = 2
 
 
 def main(options: Namespace, terminal: Terminal) -> int:
@@ -45,7 +31,8 @@ def main(options: Namespace, terminal: Terminal) -> int:
     except Rejected as refused:
         raise BadFile(f"{own}: {refused.reason}") from None
     files = [
-        _File(path, taken := _sample(path, settings, options.kind), judge(taken, settings)) for path in options.files
+        _File(path, taken := samples.read(path, settings, options.kind), judge(taken, settings))
+        for path in options.files
     ]
     used, left_out = _sorted_out(files, settings, options.kind)
     for file, proposal in used:
@@ -149,51 +136,6 @@ def _own(options: Namespace) -> tuple[str, str]:
         return "settings.yaml", ""
     key = there[-1][1]
     return key, s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8-sig")
-
-
-def _sample(path: Path, settings: ShopSettings, kind: DataKind | None) -> Sample:
-    """Return rows of a file, or of the first part of a folder, read as the section of its kind says."""
-    if path.is_dir():
-        parts = sorted(each for each in path.iterdir() if each.is_file() and each.name[0] not in "._")
-        data = [each for each in parts if not each.name.lower().removesuffix(".json").endswith("manifest")]
-        if not data:
-            raise BadFile(f"{path}: the folder has no parts: files whose names begin with _ or . do not count")
-        path = data[0]
-    if kind is not None:
-        return _read(path, settings.section(kind))
-    # What the file has is known once it is read, and how to read it may depend on what it has.
-    refused: dict[DataKind, BadFile] = {}
-    for each in _KINDS:
-        if (files := settings.section(each)) is None:
-            continue
-        try:
-            taken = _read(path, files)
-        except BadFile as error:
-            refused[each] = error
-            continue
-        if (found := propose(taken, settings)) is not None and found.kind == each:
-            return taken
-    try:
-        taken = _read(path, None)
-    except BadFile as error:
-        raise next(iter(refused.values()), error) from None
-    if (found := propose(taken, settings)) is not None and found.kind in refused:
-        raise refused[found.kind]
-    return taken
-
-
-def _read(path: Path, files: FileSettings | None) -> Sample:
-    try:
-        with (
-            tempfile.TemporaryDirectory() as scratch,
-            path.open("rb") as file,
-            formats.opened(path.name, LocalFile(file, path), files or FileSettings(), Path(scratch)) as table,
-        ):
-            return sample(path.name, table, _PIECES)
-    except Rejected as refused:
-        raise BadFile(f"{path}: {refused.reason}") from None
-    except OSError as error:
-        raise BadFile(f"{path}: {error.strerror or error}") from None
 
 
 def _lines(own: dict[str, object], proposals: list[Proposal]) -> list[str]:

@@ -113,7 +113,7 @@ class Runs:
             output=output if isinstance(output, dict) else {},
         )
 
-    def start(self, shop: str, action: str, **more: str) -> Run:
+    def start(self, shop: str, action: str, **more: object) -> Run:
         """Start a run by hand; `more` is the rest of its input."""
         given = json.dumps({"action": action, "shop": shop, **more})
         return self.describe(self.client.start_execution(stateMachineArn=self.machine, input=given)["executionArn"])
@@ -146,13 +146,36 @@ class Runs:
                 return run
             time.sleep(POLL_SECONDS)
 
+    def begun(self, run: Run) -> Run:
+        """Return a run that was started by hand once it leads its shop, or has ended without leading it."""
+        while run.status == "RUNNING" and self.lease(run.shop).get("owner") != run.name:
+            time.sleep(POLL_SECONDS)
+            run = self.describe(run.arn)
+        return run
+
+    def named(self, name: str) -> Run:
+        return self.describe(f"{self.machine.replace(':stateMachine:', ':execution:')}:{name}")
+
     def claim(self, run: Run) -> dict[str, Any]:
         """Return the claim of the upload that started `run`; {} where there is none."""
-        if not run.shop:
-            return {}
-        mine = Key("shop").eq(run.shop) & Key("record").begins_with("drop#")
-        found = self.table.query(KeyConditionExpression=mine, ConsistentRead=True)["Items"]
-        return next((dict(item) for item in found if item["claimedBy"] == run.name), {})
+        found = self.claims(run.shop) if run.shop else []
+        return next((claim for claim in found if claim["claimedBy"] == run.name), {})
+
+    def claims(self, shop: str) -> list[dict[str, Any]]:
+        """Return the records of a shop's drops and of its trainings that were asked for."""
+        drops = Key("shop").eq(shop) & Key("record").begins_with("drop#")
+        query: dict[str, Any] = {"KeyConditionExpression": drops, "ConsistentRead": True}
+        claims: list[dict[str, Any]] = []
+        while True:
+            page = self.table.query(**query)
+            claims += map(dict, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return claims
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def lease(self, shop: str) -> dict[str, Any]:
+        """Return the record of the run that leads a shop; {} where there is none."""
+        return dict(self.table.get_item(Key={"shop": shop, "record": "lease"}, ConsistentRead=True).get("Item", {}))
 
     def follow(self, arn: str) -> Iterator[Moment]:
         """Yield what happens in a run until its end; PENDING and IN_PROGRESS are one status."""

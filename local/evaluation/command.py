@@ -4,8 +4,10 @@
 import tempfile
 from argparse import Namespace
 from pathlib import Path
+from typing import get_args
 
 from personalization.core.errors import Rejected
+from personalization.shop.keys import DataKind
 from personalization.shop.settings import ShopSettings, parse
 
 from local.cloud.environments import LOCAL
@@ -15,18 +17,23 @@ from local.evaluation.trial import Plan, evaluate
 from local.evaluation.words import texts
 from local.terminal.output import Terminal
 
+KINDS: tuple[DataKind, ...] = get_args(DataKind)
+
 
 def main(options: Namespace, terminal: Terminal) -> None:
     """Evaluate the files that were named. Raises BadInput."""
     settings = _settings(options.settings)
+    stated = [(path, kind) for kind in KINDS for path in getattr(options, kind)]
+    if not options.files and not stated:
+        raise BadInput("name your files: evaluate FILE…, or --interactions FILE --users FILE --items FILE")
     plan = Plan(options.k, options.seed, options.tier, options.event_type, options.days)
     with terminal.bar() as tell, tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         tell("reading the files", 0.0)
-        shop = read(options.files, settings, Path(scratch), plan.seed)
+        shop = read(options.files, settings, Path(scratch), plan.seed, stated)
         if shop.positions:
             terminal.note(texts()["positions"]["note"])
         found = evaluate(shop, plan, tell)
-    name = options.files[0].name.removesuffix(".gz").removesuffix(".csv")
+    name = [*options.files, *(path for path, _ in stated)][0].name.removesuffix(".gz").removesuffix(".csv")
     target = options.html or LOCAL / "evaluation" / f"{name}.html"
     found["page"] = str(target.resolve())
     try:

@@ -2,7 +2,7 @@
 """From files to rows: the same checks as for a drop, the same import as the engine's, and items under other names."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,8 @@ from personalization.ingest import findings, formats
 from personalization.ingest.csv.copying import copy
 from personalization.ingest.findings import Expected
 from personalization.ingest.formats.archives import LocalFile
-from personalization.ingest.header import recognise
+from personalization.ingest.header import fitting, recognise
+from personalization.ingest.proposals.propose import judge
 from personalization.ingest.table import Table
 from personalization.shop.file_settings import FileSettings
 from personalization.shop.keys import DataKind
@@ -27,8 +28,10 @@ from personalize_local.data.schemas import Schema, parse_schema
 from personalize_local.wire.errors import ImportRefused
 
 from local.cloud.environments import LocalError
-from local.evaluation import positions
+from local.evaluation import positions, samples
+from local.evaluation.samples import BadFile
 
+_STATE = "Or say what it has: --interactions, --users or --items before its name"
 _PROPOSE = "`python -m local map {path}` proposes settings for it, to give with --settings"
 
 
@@ -61,9 +64,26 @@ class Tables:
     """Whether the times are positions; see `positions`."""
 
 
-def read(paths: Sequence[Path], settings: ShopSettings, scratch: Path, seed: int) -> Tables:
-    """Check and import files, recognised by their columns; `seed` is that of the items' new names. Raises BadInput."""
-    kinds = [_kind(path, settings, scratch) for path in paths]
+def read(
+    paths: Sequence[Path],
+    settings: ShopSettings,
+    scratch: Path,
+    seed: int,
+    stated: Sequence[tuple[Path, DataKind]] = (),
+) -> Tables:
+    """Check and import files.
+
+    Args:
+        paths: files, or folders of parts, which are recognised as `map` does.
+        settings, scratch: the shop's settings, and a folder for copies.
+        seed: that of the items' new names.
+        stated: further files, with the data that they have.
+
+    Raises:
+        BadInput: a file cannot be read, or there are too few interactions.
+    """
+    given = [*stated, *((path, _kind(path, settings, scratch)) for path in paths)]
+    paths, kinds = zip(*((part, kind) for path, kind in given for part in _parts(path)), strict=True)
     if "interactions" not in kinds:
         named = ", ".join(f"{path.name} has {kind}" for path, kind in zip(paths, kinds, strict=True))
         raise BadInput(f"none of the files has interactions (USER_ID, ITEM_ID, TIMESTAMP): {named}")
@@ -84,11 +104,32 @@ def read(paths: Sequence[Path], settings: ShopSettings, scratch: Path, seed: int
 
 
 def _kind(path: Path, settings: ShopSettings, scratch: Path) -> DataKind:
-    with _opened(path, FileSettings(), scratch) as table:
-        try:
-            return recognise(path.name, table.header, settings)
-        except Rejected as refused:
-            raise BadInput(f"{path}: {refused.reason}; {_PROPOSE.format(path=path)}") from None
+    """Return what a file has: by its columns, and where they leave it open, by its values and its name."""
+    first = _parts(path)[0]
+    try:
+        with _opened(first, FileSettings(), scratch) as table:
+            return recognise(first.name, table.header, settings)
+    except BadInput as error:
+        unclear = error
+    try:
+        # A file with an encoding or a separator of its own is read as its section says.
+        taken = samples.read(path, settings, None)
+    except BadFile:
+        raise unclear from None
+    with suppress(Rejected):
+        fits, judgement = fitting(path.name, taken.header, settings), judge(taken, settings)
+        if len(fits) == 1:
+            return fits[0]
+        if judgement.kind in fits:
+            return judgement.kind
+    raise BadInput(f"{unclear}; {_PROPOSE.format(path=path)}. {_STATE}") from None
+
+
+def _parts(path: Path) -> list[Path]:
+    try:
+        return samples.parts(path)
+    except BadFile as error:
+        raise BadInput(str(error)) from None
 
 
 @contextmanager

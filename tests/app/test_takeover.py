@@ -122,9 +122,8 @@ def test_a_run_that_failed_after_its_training_is_continued_without_another(lapto
         f"drops/{SHOP}/settings.yaml",
         f"recipes: [{', '.join(RECIPES)}]\ncampaigns: {{popularity-count: {{}}}}\ngate: {{enabled: false}}\n",
     )
-    again = laptop.client.runs.start(SHOP, "continue", run=failed.name)
-    done = laptop.ended(again.arn)
-    assert (done.status, done.output["outcome"]) == ("SUCCEEDED", "promoted"), done.reason
+    done = laptop.command_json("continue", SHOP, "--watch")
+    assert (done["status"], done["output"]["outcome"]) == ("SUCCEEDED", "promoted"), done["reason"]
     assert (versions(laptop), jobs(laptop)) == (trained, imported)
     assert set(serving(laptop).values()) <= set().union(*trained.values())
-    assert any("goes on with what run" in note for note in done.output["notes"])
+    assert any("goes on with what run" in note for note in done["output"]["notes"])

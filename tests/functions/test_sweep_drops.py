@@ -302,6 +302,8 @@ def test_a_key_that_breaks_a_rule_is_refused_once(
 ) -> None:
     keys = {"drops/demo/orders/a.csv": "demo", "drops/My Shop/items/a.csv": "-"}
     versions = {key: dropped(swept, key) for key in keys}
+    # A list of users for batch jobs is no drop, and breaks no rule.
+    dropped(swept, "drops/demo/lists/loyal.csv")
     assert found("refused") == sorted(keys)
     started = {
         each["name"]: json.loads(machine.describe_execution(executionArn=each["executionArn"])["input"])

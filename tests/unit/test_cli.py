@@ -23,7 +23,9 @@ from local.cloud.runs import Run
 from local.terminal.output import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTRACT = {"up", "down", "status", "drop", "runs", "recommend", "similar", "event", "logs"}
+CONTRACT = {
+    *("up", "down", "status", "drop", "runs", "recommend", "similar", "event", "logs", "retrain", "continue", "sweep"),
+}
 COMMANDS = sorted(next(action.choices for action in parser()._actions if isinstance(action.choices, dict)))
 
 
@@ -53,6 +55,7 @@ def test_every_command_explains_itself_with_an_example(command: str, capsys: pyt
     "line",
     [
         ("runs", "shop"), ("recommend", "shop", "u"), ("similar", "shop", "i"), ("popular", "shop"),
+        ("retrain", "shop"), ("continue", "shop"), ("sweep",),
         ("ranking", "shop", "u", "i"), ("event", "shop", "u", "i", "View"), ("drop", "shop", "users", "x.csv"),
     ],
 )  # fmt: skip

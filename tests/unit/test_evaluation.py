@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings import ShopSettings, parse
 from personalize_local.recipes.config import TrainingConfig
 
 from local.cloud.environments import LocalError
@@ -101,6 +101,43 @@ def test_a_file_that_is_none_is_named(name: str, content: bytes, reason: str, tm
         read([path], ShopSettings(domain="custom"), tmp_path, 7)
     assert name in str(refused.value)
     assert refused.value.code == 2
+
+
+def test_what_map_has_mapped_is_read_though_two_files_call_their_key_id(tmp_path: Path) -> None:
+    sold = [(user, item, at) for user, item, at, _ in shop()]
+    orders = write(tmp_path / "orders.csv", sold, "customer_id,product_id,created_at")
+    customers = write(
+        tmp_path / "customers.csv", [(f"u{n}", "Oslo" if n % 2 else "Bergen") for n in range(120)], "id,city"
+    )
+    products = write(
+        tmp_path / "products.csv", [(f"i{n:03d}", f"Lamp {n}", n + 0.5) for n in range(40)], "id,title,price"
+    )
+    written, others = tmp_path / "settings.yaml", (customers, products)
+    line = [sys.executable, "-m", "local", "map", *map(str, (orders, *others)), "--write", str(written)]
+    subprocess.run(line, cwd=ROOT, capture_output=True, check=True)
+    settings = parse("settings.yaml", written.read_text()).model_copy(update={"domain": "custom"})
+    (scratch := tmp_path / "scratch").mkdir()
+    for found in (
+        read([orders, *others], settings, scratch, 7),
+        read([orders], settings, scratch, 7, [(customers, "users"), (products, "items")]),
+    ):
+        assert sorted((source.name, source.kind) for source in found.sources) == [
+            ("customers.csv", "users"), ("orders.csv", "interactions"), ("products.csv", "items"),
+        ]  # fmt: skip
+    unclear = customers.rename(tmp_path / "a.csv")
+    with pytest.raises(BadInput, match=r"a\.csv: .*Or say what it has: --interactions, --users or --items"):
+        read([orders, unclear], settings, scratch, 7)
+
+
+def test_the_parts_of_a_folder_are_one_kind(tmp_path: Path) -> None:
+    rows, folder = shop(), tmp_path / "unloaded"
+    folder.mkdir()
+    for number in range(2):
+        write(folder / f"part-{number}.csv", rows[number::2])
+    (folder / "_SUCCESS").touch()
+    (scratch := tmp_path / "scratch").mkdir()
+    found = read([folder], ShopSettings(domain="custom"), scratch, 7)
+    assert found.interactions.height == len(rows)
 
 
 def test_an_unknown_event_type_is_answered_with_those_that_are_there(tmp_path: Path) -> None:

@@ -239,7 +239,10 @@ def in_pieces(data: bytes, chosen: ShopSettings, size: int) -> tuple[bytes, Copi
     [
         ("{status: cancelled}", r"interactions.skip.status: must be a list"),
         ("{status: []}", r"interactions.skip.status: .*at least"),
-        ("{status: [true]}", r"interactions.skip.status.0: must be a text or a number: write words like true and null in"),
+        (
+            "{status: [true]}",
+            r"interactions.skip.status.0: must be a text or a number: write words like true and null in",
+        ),
         ("[status]", r"interactions.skip: must be a mapping of names to values"),
     ],
 )

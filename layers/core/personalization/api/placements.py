@@ -209,10 +209,11 @@ def _shaped(release: Release, slot: Mapping[str, Any], question: ListAsk, asked:
     parameters = dict(question.parameters)
     if promotions := slot["promotions"]:
         parameters["promotions"] = [_promotion(release, each) for each in promotions]
-    columns = slot.get("metadata", [] if "recommender" in slot else None)
-    if columns is not None:
+    columns = slot.get("metadata")
+    if columns is not None or "recommender" in slot:
+        # A recommender shows only what it was made to; the table of items has the usual columns.
         parameters.pop("metadataColumns", None)
-        accepted = [name for name in columns if name in release.metadata_columns]
+        accepted = [name for name in columns or () if name in release.metadata_columns]
         if accepted and parameters["numResults"] <= MOST_WITH_METADATA:
             parameters["metadataColumns"] = {"ITEMS": accepted}
     because = question.because

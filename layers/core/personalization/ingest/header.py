@@ -303,6 +303,21 @@ def recognise(resource: str, header: Sequence[str], settings: ShopSettings) -> D
     Raises:
         Rejected: the columns fit none, or more than one.
     """
+    best = fitting(resource, header, settings)
+    if len(best) != 1:
+        marks = "; ".join(f"{each} by {', '.join(names)}" for each, names in _MARKS.items())
+        raise Rejected(
+            resource, f"the columns do not show which data these are ({marks}): the file has {_listed(header)}"
+        )
+    return best[0]
+
+
+def fitting(resource: str, header: Sequence[str], settings: ShopSettings) -> list[DataKind]:
+    """Return the datasets that the columns of a file fit best: several where sections give a name several meanings.
+
+    Raises:
+        Rejected: no kind's section can be applied to the file.
+    """
     found: dict[DataKind, int] = {}
     refused: list[Rejected] = []
     for kind in _MARKS:
@@ -317,14 +332,8 @@ def recognise(resource: str, header: Sequence[str], settings: ShopSettings) -> D
             found[kind] = sum(name in names for name in _mapping(files))
     if len(refused) == len(_MARKS):
         raise refused[0]
-    # Sections may give one name several meanings: the one of which the file has most names counts.
-    best = [kind for kind, names in found.items() if names == max(found.values())]
-    if len(best) != 1:
-        marks = "; ".join(f"{each} by {', '.join(names)}" for each, names in _MARKS.items())
-        raise Rejected(
-            resource, f"the columns do not show which data these are ({marks}): the file has {_listed(header)}"
-        )
-    return best[0]
+    # The meaning of which the file has most names counts.
+    return [kind for kind, names in found.items() if names == max(found.values())]
 
 
 def _listed(header: Sequence[str]) -> str:

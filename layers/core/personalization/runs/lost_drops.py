@@ -118,9 +118,11 @@ def _by_shop(listed: Iterable[Listed]) -> Mapping[str, list[tuple[Listed, keys.D
     for each in listed:
         try:
             drop = keys.recognise(each.key)
+            if drop.kind == "nothing":
+                # A folder's marker, a list of users for batch jobs, or another tool's file.
+                continue
         except Rejected:
             drop = keys.Drop(each.key, "nothing", claims.shop_of(each.key))
-        # A key without a shop is not ours: a folder's marker, or another tool's file.
         if drop.shop:
             found.setdefault(drop.shop, []).append((each, drop))
     return found

@@ -63,8 +63,8 @@ class Placement(BaseModel):
     fallback: Fallback = "popular"
     """The fallback if the campaign does not answer and no good answer is cached."""
     metadata: Annotated[tuple[str, ...], Field(max_length=10)] | None = None
-    """Columns of Items in the answer. An empty list shows none; without a list the shop's first ten are shown (none for
-    a recommender, which shows them only if it was made to)."""
+    """Columns of Items in the answer. An empty list shows none; without a list the shop's first ten are
+    shown."""
     because: Because | None = None
     """How the request's item relates to the user: bought, viewed, in the basket, or only similar, the default of
     similar-items. For a recommender it states that the request starts from the item."""

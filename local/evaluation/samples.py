@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The first rows of a shop's files, and which data each file has."""
+
+import tempfile
+from pathlib import Path
+from typing import get_args
+
+from personalization.core.errors import Rejected
+from personalization.ingest import formats
+from personalization.ingest.formats.archives import LocalFile
+from personalization.ingest.proposals.propose import Sample, propose
+from personalization.ingest.proposals.sampling import sample
+from personalization.shop.file_settings import FileSettings
+from personalization.shop.keys import DataKind
+from personalization.shop.settings import ShopSettings
+
+from local.cloud.environments import LocalError
+
+_KINDS: tuple[DataKind, ...] = get_args(DataKind)
+_PIECES = 12
+"""Pieces of 8 MB that are read of a file."""
+
+
+class BadFile(LocalError):
+    """A file cannot be read or written: the message says which one, and why."""
+
+    code = 2
+
+
+def parts(path: Path) -> list[Path]:
+    """Return the files with the data of a folder, in order, or the file itself. Raises BadFile."""
+    if not path.is_dir():
+        return [path]
+    inside = sorted(part for part in path.iterdir() if part.is_file() and part.name[0] not in "._")
+    data = [part for part in inside if not part.name.lower().removesuffix(".json").endswith("manifest")]
+    if not data:
+        raise BadFile(f"{path}: the folder has no parts: files whose names begin with _ or . do not count")
+    return data
+
+
+def read(path: Path, settings: ShopSettings, kind: DataKind | None) -> Sample:
+    """Return rows of a file, or of the first part of a folder, read as the section of its kind says. Raises BadFile."""
+    path = parts(path)[0]
+    if kind is not None:
+        return _read(path, settings.section(kind))
+    # What the file has is known once it is read, and how to read it may depend on what it has.
+    refused: dict[DataKind, BadFile] = {}
+    for candidate in _KINDS:
+        if (files := settings.section(candidate)) is None:
+            continue
+        try:
+            taken = _read(path, files)
+        except BadFile as error:
+            refused[candidate] = error
+            continue
+        if (proposal := propose(taken, settings)) is not None and proposal.kind == candidate:
+            return taken
+    try:
+        taken = _read(path, None)
+    except BadFile as error:
+        raise next(iter(refused.values()), error) from None
+    if (proposal := propose(taken, settings)) is not None and proposal.kind in refused:
+        raise refused[proposal.kind]
+    return taken
+
+
+def _read(path: Path, files: FileSettings | None) -> Sample:
+    try:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            path.open("rb") as file,
+            formats.opened(path.name, LocalFile(file, path), files or FileSettings(), Path(scratch)) as table,
+        ):
+            return sample(path.name, table, _PIECES)
+    except Rejected as refused:
+        raise BadFile(f"{path}: {refused.reason}") from None
+    except OSError as error:
+        raise BadFile(f"{path}: {error.strerror or error}") from None
