@@ -231,6 +231,31 @@ def test_rows_that_the_settings_leave_out_in_ranges(both: Any, drop: Drop) -> No
     assert one["report"]["rows"]["skipped"] > 1
 
 
+def test_what_became_of_orders_in_ranges(both: Any, drop: Drop) -> None:  # noqa: ANN401 - a fixture
+    states = ("paid", "voided", "refunded", "pending")
+    rows = [
+        f"{row.rstrip()},#{number // 3},{'' if number % 3 else states[number // 3 % 4]}\n"
+        for number, row in enumerate(ROWS)
+    ]
+    drop("drops/demo/settings.yaml", "interactions: {ignore: [order, status]}")
+    one, other = both("interactions", f"{FOLDER}large.csv", f"{HEADER.rstrip()},order,status\n{''.join(rows)}", 6_000)
+    assert one == other
+    assert any('{skip: {"status": ["voided"]}}' in note for note in one["notes"])
+
+
+def test_orders_whose_first_row_says_more_are_read_in_one_piece(both: Any, drop: Drop, bucket: "S3Client") -> None:  # noqa: ANN401
+    rows = [
+        f"{row.rstrip()},#{number // 3},{'' if number % 3 else 'paid' if number // 3 % 6 else 'voided'}\n"
+        for number, row in enumerate(ROWS)
+    ]
+    fill = "fill_down: {columns: [status], by: order}, skip: {status: [voided]}"
+    drop("drops/demo/settings.yaml", f"interactions: {{ignore: [order, status], {fill}}}")
+    one, other = both("interactions", f"{FOLDER}large.csv", f"{HEADER.rstrip()},order,status\n{''.join(rows)}", 6_000)
+    assert one == other
+    assert len(left(bucket, "imports/demo/large/")) == 1
+    assert one["report"]["rows"]["skipped"] >= len(ROWS) // 6
+
+
 def test_a_mostly_bad_drop_is_refused_and_leaves_no_copy(
     drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:

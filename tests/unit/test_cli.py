@@ -287,10 +287,10 @@ def test_map_says_why_and_which_files_it_leaves_out(tmp_path: Path, capsys: pyte
     assert "it has lines of orders (order_id, product_id has 7 different values in 90 rows)" in lines
     assert "Its order_id is the id of orders.csv: join the two by it, and map the file that you get" in lines
     assert documents["till.csv"]["leftOut"].startswith("it has interactions, as orders.csv has (each row has a time")
-    assert documents["products.csv"]["otherwise"] == "it could be users (USER_ID by id) as well"
+    assert documents["products.csv"]["otherwise"] == "it could be users (id for USER_ID) as well"
     assert mapped(tmp_path / "till.csv") == 0
     told = " ".join(capsys.readouterr().err.split())
-    assert "till.csv has interactions: each row has a time (TIMESTAMP by Datum), and items come back: Artikel" in told
+    assert "till.csv has interactions: each row has a time (Datum for TIMESTAMP), and items come back: Artikel" in told
 
 
 def test_map_reads_a_file_as_the_section_of_its_kind_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ A status counts by its words alone, so one column may speak several languages. W
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Literal
 
 import polars as pl
@@ -20,6 +20,8 @@ FEW = 100
 """Different values that a column of statuses has, at most."""
 ANY = "*"
 """How settings name any cell that is not empty."""
+_SHOWN = 20
+"""Values named in a sentence."""
 LONGEST = 60
 """Characters of a status."""
 
@@ -272,5 +274,7 @@ def sorted_out(column: Column, values: Mapping[str, int]) -> Statuses:
 
 
 def listed(words: Mapping[str, int]) -> str:
-    """Return values with their rows, for a sentence."""
-    return ", ".join(f"{word or 'empty'} ({rows:,} row{'s' * (rows != 1)})" for word, rows in words.items())
+    """Return the most frequent values with their rows, for a sentence."""
+    some = [f"{word or 'empty'} ({rows:,} row{'s' * (rows != 1)})" for word, rows in islice(words.items(), _SHOWN)]
+    more = len(words) - _SHOWN
+    return ", ".join(some) + (f" and {more:,} more" if more > 0 else "")

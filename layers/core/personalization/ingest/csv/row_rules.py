@@ -59,10 +59,9 @@ class RowRules:
         for slot in self._layout.judged:
             index = slot.source or 0
             cells = frame[source(index)]
-            read = plain_numbers(cells, slot.form or _PLAIN, any_minus=True)
+            numbers[index] = read = _numbers(cells, slot.form or _PLAIN)
             unread = (read.is_null() & (cells.str.strip_chars() != "")).cast(pl.UInt8) * columns.UNJUDGED
             verdicts.append(columns.Verdict(cells, unread if unread.max() else None))
-            numbers[index] = read.cast(pl.Float64, strict=False)
         for rule in self._layout.returns:
             if rule.words is not None:
                 values = matched(frame[source(rule.source)], rule.words)
@@ -76,6 +75,19 @@ class RowRules:
                 changes["returned", rule.told()] += int(new.sum())
             back = found if back is None else back | found
         return back, verdicts
+
+
+def _numbers(cells: pl.Series, form: FileSettings) -> pl.Series:
+    """Return the numbers of a column; null for other cells."""
+    if form.rewrites_numbers:
+        return plain_numbers(cells, form, any_minus=True).cast(pl.Float64, strict=False)
+    # Nearly all cells are numbers as they stand, which is told faster.
+    plain = cells.str.strip_chars().cast(pl.Float64, strict=False)
+    odd = plain.is_null() | ~plain.is_finite()
+    if not odd.any():
+        return plain
+    read = plain_numbers(cells.filter(odd), form, any_minus=True).cast(pl.Float64, strict=False)
+    return plain.scatter(odd.arg_true(), read)
 
 
 def _by_number(rule: ReturnRule, numbers: Mapping[int, pl.Series]) -> pl.Series:

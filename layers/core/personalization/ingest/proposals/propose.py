@@ -225,7 +225,7 @@ class _Judging:
 
     def _told(self, kind: DataKind, *targets: str) -> str:
         found = self._targets[kind]
-        return " and ".join(f"{name} by {self._sample.header[found[name]]}" for name in targets if name in found)
+        return " and ".join(f"{self._sample.header[found[name]]} for {name}" for name in targets if name in found)
 
     def _doubt(self, kind: DataKind) -> str:
         """Return what speaks against a kind."""
