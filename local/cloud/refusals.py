@@ -48,6 +48,20 @@ REFUSALS: Final = (
         kinder="ministack hands every body to the function, which checks it itself.",
     ),
     Refusal(
+        id="cloudcontrol.create-only",
+        rule="Cloud Control updates no property that replaces its resource.",
+        answer="`NotUpdatableException`",
+        source="botocore: cloudcontrol.NotUpdatableException",
+        test="tests/unit/test_personalize_types.py::test_cloud_control_makes_changes_and_deletes_a_recommender_and_what_it_needs",
+    ),
+    Refusal(
+        id="cloudcontrol.types",
+        rule="Cloud Control knows the types of the registry alone.",
+        answer="`TypeNotFoundException`",
+        source="botocore: cloudcontrol.TypeNotFoundException",
+        test="tests/unit/test_personalize_types.py::test_cloud_control_refuses_what_it_cannot_make",
+    ),
+    Refusal(
         id="events.complexity",
         rule="A rule is not too complex: about 10 prefixes of its wildcards may match one value.",
         answer="`InvalidEventPatternException`: “Rule is too complex”",

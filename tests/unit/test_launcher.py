@@ -28,7 +28,7 @@ from local.cloud.home import Home, State, access
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
     "launcher", "workers", "executions", "faults", "api_gateway", "rights", "saving", "guard", "retention", "patching",
-    "personalize_types", "distributed_map", "map_items", "map_results", "objects", "strictness",
+    "personalize_types", "cloud_control", "distributed_map", "map_items", "map_results", "objects", "strictness",
 )  # fmt: skip
 SOURCES = [ROOT / "local" / "cloud" / "aws" / f"{name}.py" for name in PARTS]
 """What runs inside the local AWS."""

@@ -28,6 +28,7 @@ from personalize_local.resources import open_files
 from local.cloud import aws
 from local.cloud.aws import (
     api_gateway,
+    cloud_control,
     distributed_map,
     documentation,
     executions,
@@ -248,6 +249,7 @@ def main() -> None:
     distributed_map.install()
     api_gateway.install()
     personalize_types.install()
+    cloud_control.install()
     retention.install()
     objects.install()
     strictness.install()
