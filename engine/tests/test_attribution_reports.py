@@ -120,9 +120,20 @@ def test_streamed_events_add_up_by_source(aws: Aws, cloud: CloudWatch) -> None:
     aws.click(tracking_id, "i2", sentAt=NOW + 2 * QUARTER)
     assert reports(aws.engine, 2)[1] == {("views", unknown): 1.0, ("worth", unknown): 2.5}
     words = ("AWS/Personalize", "views", "worth", "value", "mail", campaign)
-    until(lambda: len(cloud.bodies) == 2, "metrics of both")
-    sent = b"".join(cloud.bodies)
-    assert all(word.encode() in sent for word in words)
+    until(lambda: all(word.encode() in b"".join(cloud.bodies) for word in words), "metrics of both")
+
+
+def test_requests_of_a_campaign_are_metrics_of_each_minute(aws: Aws, cloud: CloudWatch) -> None:
+    """So a monitor of idle campaigns sees that this one is asked."""
+    group = aws.group()
+    aws.imported(aws.dataset(group, "Interactions"), "s3://b/a.csv")
+    campaign = aws.campaign(aws.version(aws.solution(group, "aws-popularity-count", performAutoTraining=False)))
+    aws.recommended(campaign, userId="u1")
+    with pytest.raises(aws.runtime.exceptions.InvalidInputException):
+        aws.recommended(campaign)
+    FaultDoor(aws.engine.url).advance(60)
+    names = ("GetRecommendations", "GetRecommendations4xxErrors", "GetRecommendationsLatency", "CampaignArn", campaign)
+    until(lambda: all(name.encode() in b"".join(cloud.bodies) for name in names), "metrics of both requests")
 
 
 def test_an_event_is_reported_once_however_the_engine_ends(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from personalize_local.resources import kinds
 from personalize_local.resources.faults import Faults
 from personalize_local.resources.kinds import Call, Kind
 from personalize_local.resources.lifecycle import Clock, Lifecycle, pending, updating
+from personalize_local.resources.meter import Meter
 from personalize_local.resources.quotas import AWS, Quotas
 from personalize_local.resources.registry import Registry, Resource
 from personalize_local.resources.store import Store
@@ -97,6 +98,7 @@ class Engine:
         self.store = store
         self.clock = Clock()
         self.faults = Faults()
+        self.meter = Meter()
         self.registry = Registry(self.store)
         self.workers = _workers(options)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

@@ -17,6 +17,7 @@ from personalize_local.data.recommendation_ids import source_of
 from personalize_local.data.s3 import deliver
 from personalize_local.jobs.tasks import QUARTER, ReportTask
 from personalize_local.resources.store import Reader, with_streamed
+from personalize_local.wire.protocol import Json
 
 UNDEFINED: Final = "SOURCE_NAME_UNDEFINED"
 OLDEST: Final = 14 * 86_400
@@ -42,7 +43,7 @@ def report(task: ReportTask) -> int:
             file.write_bytes("".join(csv_dialect.row(list(map(str, line))) for line in (_HEAD, *lines)).encode())
             deliver([file], task.target)
     if task.cloudwatch:
-        _put(task.cloudwatch, [line for line in lines if line[-1] > task.timestamp - OLDEST])
+        put(task.cloudwatch, _data([line for line in lines if line[-1] > task.timestamp - OLDEST]))
     return len(lines)
 
 
@@ -96,12 +97,9 @@ def _sums(rows: pl.DataFrame, items: pl.DataFrame | None, metric: tuple[str, str
     ]
 
 
-def _put(region: str, lines: Sequence[Line]) -> None:
-    """Put metrics, once: a CloudWatch that can't be reached misses them."""
-    import boto3  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    data = [
+def _data(lines: Sequence[Line]) -> list[Json]:
+    """Return lines of a report as CloudWatch takes them."""
+    return [
         {
             "MetricName": name,
             "Dimensions": [
@@ -113,6 +111,13 @@ def _put(region: str, lines: Sequence[Line]) -> None:
         }
         for name, kind, value, _, source, quarter in lines
     ]
+
+
+def put(region: str, data: Sequence[Json]) -> None:
+    """Put metrics, once: a CloudWatch that can't be reached misses them."""
+    import boto3  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
     try:
         client = boto3.client("cloudwatch", region_name=region)
         for first in range(0, len(data), _PUT):

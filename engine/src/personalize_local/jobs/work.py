@@ -21,6 +21,7 @@ from personalize_local.jobs.tasks import BatchTask, ExportTask, ReportTask, Trai
 from personalize_local.recipes.definitions import RECIPES
 from personalize_local.resources.store import with_streamed
 from personalize_local.serving import TRAINED_UNTIL
+from personalize_local.wire.protocol import Json
 
 if TYPE_CHECKING:
     from personalize_local.recipes.user_personalization.training import SharedCounts
@@ -108,6 +109,13 @@ def run_deletion(source: Location, files: Sequence[Path], models: Sequence[Path]
     from personalize_local.jobs.deletions import delete  # noqa: PLC0415
 
     return delete(source, files, models, most)
+
+
+def run_metrics(region: str, data: Sequence[Json]) -> None:
+    """Put metrics into the CloudWatch of the environment."""
+    from personalize_local.jobs.reports import put  # noqa: PLC0415
+
+    put(region, data)
 
 
 def run_report(task: ReportTask) -> int:

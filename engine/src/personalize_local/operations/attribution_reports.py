@@ -89,10 +89,10 @@ def _task(engine: Engine, attribution: Resource, plan: Json, job: Resource | Non
         method=plan["method"],
         timestamp=plan["timestamp"],
         target=engine.location(destination["path"], job or attribution) if destination else None,
-        cloudwatch=attribution.region if _reaches_cloudwatch() else "",
+        cloudwatch=attribution.region if reaches_cloudwatch() else "",
     )
 
 
-def _reaches_cloudwatch() -> bool:
+def reaches_cloudwatch() -> bool:
     """Tell whether there is a CloudWatch that isn't Amazon's."""
     return bool(os.environ.get("AWS_ENDPOINT_URL_CLOUDWATCH") or os.environ.get("AWS_ENDPOINT_URL") or moto_runs())

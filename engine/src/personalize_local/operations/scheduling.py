@@ -11,6 +11,7 @@ from personalize_local.operations import model_updates, recommenders, solution_c
 from personalize_local.operations.attribution_reports import report_due
 from personalize_local.operations.datasets import datasets_of
 from personalize_local.operations.model_updates import training_marks
+from personalize_local.operations.request_metrics import publish_requests
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way
 from personalize_local.wire.errors import ServiceError, WorkerLost
@@ -26,7 +27,7 @@ LOGGER: Final = logging.getLogger("personalize")
 
 def schedules(engine: Engine) -> list[Coroutine[None, None, None]]:
     """Return what does everything when it is due, until cancelled: a long update makes no training wait."""
-    return [_keep(engine, each) for each in (_train_due, _update_due, report_due)]
+    return [_keep(engine, each) for each in (_train_due, _update_due, report_due, publish_requests)]
 
 
 async def _keep(engine: Engine, do: Callable[[Engine], Awaitable[None]]) -> None:
@@ -44,6 +45,7 @@ async def catch_up(engine: Engine) -> None:
     await engine.lifecycle.rest()
     await _update_due(engine)
     await report_due(engine)
+    await publish_requests(engine)
 
 
 async def _train_due(engine: Engine) -> None:

@@ -12,7 +12,7 @@ from inspect import isawaitable
 from typing import Any, Final
 
 from personalize_local import page
-from personalize_local.engine import Engine, Options
+from personalize_local.engine import Call, Engine, Handler, Json, Options
 from personalize_local.operations import HANDLERS, scheduling
 from personalize_local.resources.faults import DropConnection, strike
 from personalize_local.resources.rules import Rule
@@ -148,6 +148,21 @@ class Application:
         call = signed_by(authorization, self._options.account_id, self._options.region, engine.clock.now())
         require_own(operation.name, request, call)
         await self._rights.check(operation.name, request, call, authorization)
+        began, status = time.perf_counter(), 500
+        try:
+            answer = await self._carry_out(operation, handler, call, request, receive)
+            status = answer.status
+        except ServiceError as error:
+            status = error.status
+            raise
+        finally:
+            engine.meter.count(operation.name, request, status, time.perf_counter() - began)
+        return answer
+
+    async def _carry_out(
+        self, operation: Operation, handler: Handler, call: Call, request: Json, receive: Receive
+    ) -> Answer:
+        engine = self._engine
         rule = engine.faults.request(operation.name, request)
         if rule and not rule.performed:
             await _strike(rule, receive)
