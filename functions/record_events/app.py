@@ -38,7 +38,7 @@ def record(request: Request) -> dict[str, object]:
         user, session = caller.of_events(request.caller, asked.user_id, asked.session_id)
         problems.validate(Who, {"userId": user})
         asked = asked.model_copy(update={"user_id": user, "session_id": session})
-    made = models.calls(asked, int(time.time()))
+    made = models.calls(asked, int(time.time()), browser=request.caller is not None)
     calls = models.renamed(made, caller.event_id) if request.caller else made
     tracking_id = _release(request).tracking_id
     leaves = _leaving(shop, asked.user_id)

@@ -142,8 +142,12 @@ export class Personalization {
           held.push(batch[0].sessionId);
           continue;
         }
-        this.#forget(batch); // It would be refused for ever.
-        this.#options.onRefused?.(batch, error);
+        if (batch.at(-1).sentAt && /sentAt/.test(error.problem?.errors?.[0].field))
+          this.#write({ queue: this.pending.map((event) => ({ ...event, sentAt: undefined })) });
+        else {
+          this.#forget(batch); // It would be refused for ever.
+          this.#options.onRefused?.(batch, error);
+        }
       }
     }
     return this.pending.length;

@@ -2,6 +2,7 @@
 """What the API's functions make of a browser's requests: of its origin, and of whom it names."""
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,6 +58,32 @@ def test_an_event_is_its_caller_s(personalize: FakePersonalize) -> None:
     for caller, user in ((VISITOR, None), (JOINED, "2375")):
         assert record(by(caller, "api_events", body=content), None)["statusCode"] == 202
         assert personalize.asked("PutEvents").get("userId") == user
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status"),
+    [
+        (-FAR, 400),
+        (-8 * 86_400, 400),
+        (-6 * 86_400, 202),
+        (0, 202),
+        (300, 202),
+        (3_600, 400),
+        (7 * 86_400, 400),
+    ],
+)
+def test_a_browser_s_clock_is_not_believed_far_and_the_way_out_is_said(
+    ahead: float, status: int, personalize: FakePersonalize
+) -> None:
+    at = max(0, int(time.time() + ahead))
+    content = json.dumps({"sessionId": "s-1", "events": [{"eventType": "View"}, {"eventType": "View", "sentAt": at}]})
+    answer = record(by(VISITOR, "api_events", body=content), None)
+    assert answer["statusCode"] == status
+    if status == 400:
+        (error,) = body(answer)["errors"]
+        assert error["field"] == "events.1.sentAt"
+        assert "leave it out" in error["message"]
+    assert ("PutEvents" in personalize.operations()) is (status == 202)
 
 
 def test_a_browser_writes_no_users_and_no_items(personalize: FakePersonalize) -> None:

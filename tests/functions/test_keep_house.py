@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.maintenance import daily
+from personalization.runs import leases
 from personalization.shop import records
 
 from functions.keep_house.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.samples import RELEASE, TABLE, Drop, load
+from tests.functions.samples import BUCKET, RELEASE, TABLE, Drop, load
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
 
 DAY = 86_400
 
@@ -111,6 +113,25 @@ def test_a_solution_that_no_release_may_go_back_to_goes_with_its_releases(
 
 
 @pytest.mark.usefixtures("bucket")
+@pytest.mark.usefixtures("demo")
+def test_of_a_segment_recipe_that_jobs_ask_for_the_newest_solution_stays_while_no_job_is_at_work(
+    personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
+) -> None:
+    names = {"item-affinity-aaaaaa": 3, "item-affinity-bbbbbb": 9, "item-attribute-affinity-aaaaaa": 1, "other": 9}
+    there = [aged("solution", f"retail-demo-{name}", days) | {"status": "ACTIVE"} for name, days in names.items()]
+    serving = aged("solution", "x", 3) | {"status": "ACTIVE"}
+    personalize.says("ListSolutions", {"solutions": [*there, serving]})
+    settings = "batch: {fans: {segment: {recipe: item-affinity, items: [i1]}}}"
+    bucket.put_object(Bucket=BUCKET, Key="drops/demo/settings.yaml", Body=settings)
+    mark = {"shop": "demo", "record": f"{leases.BATCH}retail-demo-fans-1", "until": 1}
+    records.put(table, TABLE, mark)
+    assert work()["solutions"] == []
+    records.delete(table, TABLE, "demo", mark["record"])
+    assert work()["solutions"] == ["retail-demo-item-affinity-bbbbbb", "retail-demo-item-attribute-affinity-aaaaaa"]
+    bucket.put_object(Bucket=BUCKET, Key="drops/demo/settings.yaml", Body="batch: nonsense")
+    assert work()["solutions"] == []
+
+
 def test_a_release_whose_solution_has_gone_is_none_to_go_back_to(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:

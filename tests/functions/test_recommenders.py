@@ -36,12 +36,15 @@ VIEWED = {
 }
 
 
-def existing(personalize: FakePersonalize, **statuses: str) -> None:
+def existing(personalize: FakePersonalize, domain: str = "ECOMMERCE", **statuses: str) -> None:
     """A shop that has interactions, and recommenders with these statuses."""
-    personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE", "domain": "ECOMMERCE"}})
+    group = {"status": "ACTIVE"} | ({"domain": domain} if domain else {})
+    personalize.says("DescribeDatasetGroup", {"datasetGroup": group})
     personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/x"}})
     personalize.says("DescribeSchema", {"schema": {"schema": load("import_data_schema")["plan"]["schema"]["text"]}})
-    *pages, last = [[{"name": f"retail-demo-{name}", "status": each}] for name, each in statuses.items()] or [[]]
+    if not statuses:
+        return
+    *pages, last = [[{"name": f"retail-demo-{name}", "status": each}] for name, each in statuses.items()]
     for page in pages:
         personalize.says("ListRecommenders", {"recommenders": page, "nextToken": "more"})
     personalize.says("ListRecommenders", {"recommenders": last})
@@ -72,6 +75,19 @@ def test_a_whole_history_says_which_recommenders_it_is_enough_for(
     assert "ListRecommenders" not in personalize.operations()
     page = bucket.get_object(Bucket=BUCKET, Key=f"reports/demo/{event['run']}/data-interactions.html")["Body"].read()
     assert "recommenders: together, viewed. AWS bills them by the hour" in page.decode()
+
+
+@pytest.mark.parametrize(("domain", "refused"), [("", False), ("ECOMMERCE", True)])
+def test_a_group_that_can_have_none_is_not_asked_for_them_and_a_refusal_is_borne(
+    domain: str, refused: bool, drop: Drop, personalize: FakePersonalize
+) -> None:
+    """Amazon does not say what ListRecommenders answers for a group without a domain."""
+    drop("drops/demo/settings.yaml", "" if domain else "domain: custom\n")
+    existing(personalize, domain)
+    personalize.fails("ListRecommenders", "InvalidInputException", "not a domain dataset group")
+    plan: Event = handler(drop("drops/demo/interactions/incremental/more.csv", interactions()), None)
+    assert plan["recommenders"] == []
+    assert ("ListRecommenders" in personalize.operations()) is refused
 
 
 def test_what_nobody_has_counted_personalize_decides(drop: Drop, personalize: FakePersonalize) -> None:

@@ -173,6 +173,14 @@ def test_what_the_next_recipe_lacks_is_not_carried_over(personalize: FakePersona
     assert personalize.asked("UpdateCampaign")["campaignConfig"] == {}
 
 
+def test_a_configuration_without_members_is_not_sent_where_there_is_none(personalize: FakePersonalize) -> None:
+    handler(target(recipe=f"{UP}-v2"), None)
+    assert "campaignConfig" not in personalize.asked("CreateCampaign")
+    personalize.says("DescribeCampaign", configured({}))
+    handler(target(recipe=f"{UP}-v2"), None)
+    assert "campaignConfig" not in personalize.asked("UpdateCampaign")
+
+
 def test_the_way_back_from_v2_has_what_the_release_served_with(personalize: FakePersonalize) -> None:
     second = f"{ARN}:solution/retail-demo-user-personalization-v2-0123ab/9f8e7d6c"
     personalize.says("DescribeCampaign", configured({"enableMetadataWithRecommendations": True}, 7, second))

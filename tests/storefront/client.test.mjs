@@ -210,6 +210,16 @@ test("events that are refused for what they are do not stop the others", async (
   assert.equal(requests[1].body.events[0].itemId, "good");
 });
 
+test("events of a clock that is far off are sent again without their times", async () => {
+  answers = [reply(400, { errors: [{ field: "events.0.sentAt", message: "leave it out" }] }), accept];
+  const shop = open();
+  const eventId = shop.track("View", { itemId: "a" });
+  assert.equal(await shop.flush(), 0);
+  const [first, second] = requests.map(({ body }) => body.events[0]);
+  assert.ok(first.sentAt);
+  assert.deepEqual(second, { eventId, eventType: "View", itemId: "a" });
+});
+
 test("a missing right keeps the events for better headers", async () => {
   answers = [() => reply(403)];
   const shop = open();

@@ -192,6 +192,7 @@ def test_an_environment_deploys_this_template(environment: str) -> None:
     assert settings["capabilities"] == "CAPABILITY_IAM CAPABILITY_AUTO_EXPAND"
     given = dict(pair.split("=") for pair in settings.get("parameter_overrides", "").split())
     assert set(given) <= set(STACK.source["Parameters"])
+    assert given.get("LogLevel") != "DEBUG", "its lines have user ids"
     # A hyphen would let the rights of one prefix reach the resources of another.
     assert re.fullmatch(
         r"[a-z0-9]{1,11}", given.get("Prefix", CONFIG[environment]["global"]["parameters"]["stack_name"])

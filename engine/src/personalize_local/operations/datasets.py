@@ -127,13 +127,20 @@ def import_target(engine: Engine, job: Resource) -> Path:
     return engine.store.folder(job.arn) / "rows"
 
 
-def bulk_spec(engine: Engine, group: str, finishing: Resource | None = None, *, actions: bool = False) -> SnapshotSpec:
+def bulk_spec(
+    engine: Engine, group: str, finishing: Resource | None = None, *, actions: bool = False, full: bool = False
+) -> SnapshotSpec:
     """Return the imported files of a group; arguments as of `imported_files`.
 
-    With `actions`, actions and their interactions stand for items and interactions.
+    With `actions`, actions and their interactions stand for items and interactions; with `full`, what INCREMENTAL jobs
+    imported is left out.
     """
     schemas = schemas_of(engine, group)
-    files = {kind: imported_files(engine, dataset, finishing) for kind, dataset in datasets_of(engine, group).items()}
+    jobs = {kind: imported_jobs(engine, dataset, finishing) for kind, dataset in datasets_of(engine, group).items()}
+    files = {
+        kind: [import_target(engine, job) for job in some if not full or job.body["importMode"] == "FULL"]
+        for kind, some in jobs.items()
+    }
     events, items = ("ACTION_INTERACTIONS", "ACTIONS") if actions else ("INTERACTIONS", "ITEMS")
     return SnapshotSpec(
         interactions=files.get(events, ()),
@@ -146,12 +153,16 @@ def bulk_spec(engine: Engine, group: str, finishing: Resource | None = None, *, 
 
 
 def training_data(engine: Engine, group: str, recipe: RecipeSpec) -> TrainingData:
-    """Return what a training of a recipe, or an update of its model, learns from."""
+    """Return what a training of a recipe, or an update of its model, learns from.
+
+    Of bulk data segments use those of FULL imports only ("Getting batch user segments with custom resources").
+    """
+    segments = recipe.recipe_type == "USER_SEGMENTATION"
     actions = recipe.recipe_type == "PERSONALIZED_ACTIONS"
     of_actions = engine.serving.sources(actions_of(group)) if actions else {}
     of_group = engine.serving.sources(group)
     with_users = {"USERS": of_group["USERS"], **of_actions} if actions and "USERS" in of_group else of_actions
-    return TrainingData(bulk_spec(engine, group, actions=actions), engine.store.database, with_users or of_group)
+    return TrainingData(bulk_spec(engine, group, actions=actions, full=segments), engine.store.database, with_users or of_group)
 
 
 def data_mark(engine: Engine, group: str, types: Collection[str] = ("INTERACTIONS", "ACTION_INTERACTIONS")) -> str:

@@ -37,11 +37,17 @@ USER_BYTES, ITEM_BYTES = 24_000, 32_000
 """The most characters of the properties of a user and of an item."""
 AHEAD = 86_400
 """Seconds by which a time may be ahead of our clock."""
+BROWSER_AHEAD, BROWSER_BEHIND = 600, 7 * 86_400
+"""The same for browsers, whose clocks may be wrong; and seconds by which theirs may be behind: pages were offline."""
 NOT_SECONDS = 10**11
 """From here on a number is taken for milliseconds."""
 FORBIDDEN = {"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"}
 """Property keys that Personalize reserves, in lower case."""
 LATER = "must not be later than tomorrow"
+FAR_OFF = (
+    "must be of the last seven days, and at most ten minutes ahead: leave it out, and the time at which the event "
+    "arrives counts"
+)
 EVENT_TYPES: Mapping[str, str] = {
     each.lower(): each for each in ("View", "Click", "Favorite", "AddToCart", "Checkout", "Purchase", "Watch", "Rate")
 }
@@ -184,14 +190,16 @@ def _new_id() -> str:
     return str(uuid.uuid4())
 
 
-def calls(asked: Events, now: int, new_id: Callable[[], str] = _new_id) -> list[Call]:
+def calls(asked: Events, now: int, new_id: Callable[[], str] = _new_id, *, browser: bool = False) -> list[Call]:
     """Split a request into calls of PutEvents; events without a time get `now`, in epoch seconds.
 
     Raises:
-        Problem: an event is larger than 10 KB or later than tomorrow.
+        Problem: an event is larger than 10 KB or later than tomorrow; or a browser's has a time that is far off.
     """
     sent = [_sent(event, now, new_id) for event in asked.events]
-    late = [FieldError(f"events.{place}.sentAt", LATER) for place, each in enumerate(sent) if too_late(each, now)]
+    far = _far_off if browser else too_late
+    reason = FAR_OFF if browser else LATER
+    late = [FieldError(f"events.{place}.sentAt", reason) for place, event in enumerate(sent) if far(event, now)]
     if late:
         raise Problem(400, "The request is not as it must be.", late)
     for index, event in enumerate(sent):
@@ -204,6 +212,10 @@ def calls(asked: Events, now: int, new_id: Callable[[], str] = _new_id) -> list[
 def too_late(event: Mapping[str, Any], now: float) -> bool:
     """Return whether an event is later than tomorrow (`now` is in epoch seconds): models would take it for now."""
     return bool(event["sentAt"] > now + AHEAD)
+
+
+def _far_off(event: Mapping[str, Any], now: float) -> bool:
+    return not -BROWSER_BEHIND <= event["sentAt"] - now <= BROWSER_AHEAD
 
 
 def first(made: Sequence[Call], many: int) -> list[Call]:

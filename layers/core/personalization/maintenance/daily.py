@@ -17,7 +17,7 @@ from personalization.core.errors import Rejected
 from personalization.core.status import is_being_deleted
 from personalization.personalize.removal import gone_or_busy
 from personalization.runs import leases
-from personalization.shop.recipes import RECIPES
+from personalization.shop.recipes import RECIPES, SEGMENTS
 from personalization.shop.records import delete, scan
 from personalization.shop.release import CANDIDATE, HISTORY, RECORD, history_key, release_before, versions
 from personalization.shop.settings_file import shop_settings
@@ -155,6 +155,24 @@ def unused_solutions(
     return tuple(each for each in ours if each.arn not in needed)
 
 
+def unused_segment_solutions(bases: Mapping[str, bool], solutions: Iterable[Aged]) -> tuple[Aged, ...]:
+    """Return a shop's solutions of segment recipes that no batch job uses again.
+
+    No release names them, since a job trains its recipe once for each release. Of a recipe that jobs ask for the newest
+    solution is kept, which has the current columns.
+
+    Args:
+        bases: how the names of each recipe's solutions begin, and whether a job of the settings asks for the recipe.
+        solutions: those that exist.
+    """
+    newest_first = sorted(solutions, key=lambda solution: solution.made, reverse=True)
+    unused: list[Aged] = []
+    for base, wanted in bases.items():
+        ours = [solution for solution in newest_first if is_of(solution.name, base)]
+        unused += ours[int(wanted) :]
+    return tuple(unused)
+
+
 def unreturnable(solutions: Collection[str], records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return sort keys of releases and judged runs that can no longer serve because one of their solutions is gone.
 
@@ -187,12 +205,16 @@ def _solution_arns(versions: Iterable[Any]) -> set[str]:
     return {str(arn).rpartition("/")[0] for arn in versions if arn}
 
 
-_WANTED = "#record IN (:release, :lease) OR begins_with(#record, :history) OR begins_with(#record, :candidate)"
+_WANTED = (
+    "#record IN (:release, :lease) OR begins_with(#record, :history) OR begins_with(#record, :candidate)"
+    " OR begins_with(#record, :batch)"
+)
 _WANTED_VALUES = {
     ":release": RECORD,
     ":lease": leases.RECORD,
     ":history": HISTORY,
     ":candidate": CANDIDATE,
+    ":batch": leases.BATCH,
 }
 
 
@@ -232,6 +254,10 @@ def make_round(
     forgotten = set(old)
     kept = [each for each in records if (str(each["shop"]), str(each["record"])) not in forgotten]
     solutions = [name for each in idle for name in prune_solutions(personalize, table, environment, each, kept)]
+    batches = {str(record["shop"]) for record in records if str(record["record"]).startswith(leases.BATCH)}
+    for release in idle:
+        if release.shop not in batches:
+            solutions += prune_segments(personalize, s3, environment, release)
     return Round(
         days={each.shop: days_since(each.at, now) for each in promoted},
         schemas=() if led else prune_schemas(personalize, environment, now),
@@ -277,6 +303,26 @@ def prune_solutions(
     gone = _deleted(unused_solutions(bases, existing, mine), lambda arn: client.delete_solution(solutionArn=arn))
     returnable(each for each in existing if each not in gone)
     return _names(gone)
+
+
+def prune_segments(
+    client: "PersonalizeClient", s3: "S3Client", environment: Environment, release: Promoted
+) -> tuple[str, ...]:
+    """Delete a shop's solutions of segment recipes that no batch job uses again; return their names.
+
+    If the settings cannot be read, all are kept. The caller makes sure that no batch job is at work.
+    """
+    try:
+        jobs = shop_settings(s3, environment.bucket, release.shop).batch.values()
+    except Rejected:
+        return ()
+    asked_for = {job.segment.recipe for job in jobs if job.segment}
+    bases = {environment.names.solution(release.shop, alias).name: alias in asked_for for alias in SEGMENTS}
+    with translate_errors(release.dataset_group_arn):
+        listed = paginate(client.list_solutions, "solutions", datasetGroupArn=release.dataset_group_arn)
+        existing = [_aged(each, "solutionArn") for each in listed if not is_being_deleted(each["status"])]
+    unused = unused_segment_solutions(bases, existing)
+    return _names(_deleted(unused, lambda arn: client.delete_solution(solutionArn=arn)))
 
 
 def prune_filters(

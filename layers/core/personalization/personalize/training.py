@@ -159,21 +159,24 @@ def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish)
         action = campaigns.decide(described, wish)
         if action == "busy":
             raise RetryLater(campaign.arn, "Personalize is at work on another version of this campaign")
-        config: Any = campaigns.merged(described, wish)
+        merged = campaigns.merged(described, wish)
+        # An empty configuration takes members away that the next recipe lacks; where there are none it says nothing.
+        clears = described is not None and campaigns.configuration(described)
+        config: dict[str, Any] = {"campaignConfig": merged} if merged or clears else {}
         if action == "create":
             created(
                 lambda: client.create_campaign(
                     name=campaign.name,
                     solutionVersionArn=wish.version,
                     minProvisionedTPS=wish.tps or 1,
-                    campaignConfig=config,
+                    **config,
                 )
             )
         if action == "update":
             # Throughput that no setting names is left out, so that a concurrent change is not undone.
             throughput: dict[str, Any] = {"minProvisionedTPS": wish.tps} if wish.tps else {}
             client.update_campaign(
-                campaignArn=campaign.arn, solutionVersionArn=wish.version, campaignConfig=config, **throughput
+                campaignArn=campaign.arn, solutionVersionArn=wish.version, **config, **throughput
             )
     done = described is not None and action in {"nothing", "wait"}
     status = campaigns.described(described).latest[0] if described and done else CREATED

@@ -11,7 +11,7 @@ from personalization.shop import filters
 from personalization.shop.campaign_settings import mapping, switched_off
 from personalization.shop.file_settings import ColumnName
 from personalization.shop.prices import Dollars
-from personalization.shop.recipes import RECIPES, RecipeAlias
+from personalization.shop.recipes import RECIPES, SEGMENTS, RecipeAlias
 from personalization.shop.times import Every, Timezone
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,19}$"
@@ -151,7 +151,7 @@ def _lists(
     recipe = job.get("recipe", "user-personalization")
     if reason := impossible(recipe):
         yield f"recipe: {reason}"
-    elif recipe in {"item-affinity", "item-attribute-affinity"}:
+    elif recipe in SEGMENTS:
         yield f"recipe: {recipe} makes segments: write segment: {{recipe: {recipe}, …}}"
     elif recipe in RECIPES and recipe not in recipes:
         yield f"recipe: the shop does not train {recipe}; it trains {', '.join(recipes)}"

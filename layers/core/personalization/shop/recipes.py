@@ -9,6 +9,8 @@ Generation = Literal["v1", "v2"]
 
 RECIPES: tuple[RecipeAlias, ...] = ("user-personalization", "personalized-ranking", "similar-items", "popularity-count")
 """What a shop trains whose settings name none."""
+SEGMENTS = ("item-affinity", "item-attribute-affinity")
+"""Personalize's recipes that make segments of users. Batch jobs train them; no campaign serves them."""
 SECOND_GENERATION = ("user-personalization", "personalized-ranking")
 """The recipes that have a second generation."""
 
