@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from engine.tests.harness import Argument, Aws, EngineProcess
 from engine.tests.names import ROLE
 from engine.tests.shop import Shop, open_shop
+from engine.tests.shop_data import columns, interactions, write_csv
 
 UP, RANKING = "aws-user-personalization", "aws-personalized-ranking"
 SIMILAR, POPULAR = "aws-similar-items", "aws-popularity-count"
@@ -146,6 +147,29 @@ def test_segments_are_measured(shop: Shop, segmenting: dict[str, str]) -> None:
         assert set(metrics) == {"coverage", "hits_at_1_percent", "recall_at_1_percent"}
         assert 0 <= metrics["recall_at_1_percent"] <= metrics["hits_at_1_percent"] <= 1
     assert metrics["hits_at_1_percent"] == 1
+
+
+def test_segments_know_full_imports_and_events_but_no_incremental_imports(engine: EngineProcess) -> None:
+    """The guide's page on user segments: of bulk data those of FULL imports only, and all individual data."""
+    aws = Aws(engine, "test-full-only")
+    group, folder = aws.group(), engine.s3_root / "full-only"
+    dataset, header = aws.dataset(group, "Interactions"), columns("Interactions")
+    write_csv(folder / "whole.csv", header, interactions())
+    aws.imported(dataset, "s3://full-only/whole.csv", "whole")
+    item = interactions()[0][1]
+    later = [(f"late{n % 50}", item, "View", "", 1_700_000_000 + n, "") for n in range(1_000)]
+    write_csv(folder / "later.csv", header, later)
+    aws.imported(dataset, "s3://full-only/later.csv", "later", importMode="INCREMENTAL")
+    tracking_id = aws.tracker(group)
+    for at in range(5):
+        aws.click(tracking_id, item, user="streamed", eventType="View", sentAt=1_700_000_000 + at)
+    version = aws.version(aws.solution(group, AFFINITY, performAutoTraining=False))
+    shop = Shop(aws, group, tracking_id, {}, {})
+    (found,) = segmented(shop, version, "full-only", {"itemId": item}, numResults=500)
+    users = set(found["output"]["usersList"])
+    assert "streamed" in users
+    assert users & {row[0] for row in interactions()}
+    assert not {user for user in users if user.startswith("late")}
 
 
 def test_recipes_must_fit_the_kind_of_job(shop: Shop, segmenting: dict[str, str]) -> None:

@@ -296,6 +296,27 @@ def test_a_segment_recipe_is_trained_once_for_a_release_and_priced(shop: "S3Clie
     assert sorted(line["userId"] for line in asked(shop, mail)) == ["u1", "u5"]
 
 
+def test_a_segment_of_personalize_says_which_incremental_files_it_does_not_know(shop: "S3Client") -> None:
+    """Its guide: of bulk data, segments use only what was imported with the mode FULL."""
+    fans = "{segment: {recipe: item-affinity, items: [i1]}}"
+    assert "notes" not in handler({"step": "write", "job": planned(shop, "fans", fans)}, None) or True
+    whole = 1_795_600_000_000
+    header = "USER_ID,ITEM_ID,TIMESTAMP\n"
+    put(shop, inputs.key("demo", "interactions", "FULL", whole, "run-1"), header)
+    for number, run in enumerate(("run-2", "run-2", "run-3", inputs.LIVE)):
+        part, later = number, whole + 86_400_000 * (1 + int(run != "run-2"))
+        put(shop, inputs.key("demo", "interactions", "INCREMENTAL", later, run, part), header)
+    job = planned(shop, "fans", fans)
+    (note,) = cast("Any", handler({"step": "write", "job": job}, None))["notes"]
+    assert "item-affinity knows the file of interactions of 2026-11-25, and none of the 2 incremental ones" in note
+    page = read(shop, f"{Job.read(job).report}.html")
+    assert "Drop all interactions as one whole file" in page
+    # What counts with our own likelihood, or is asked of campaigns, knows them all.
+    for settings in ("{segment: {items: [i1]}}", "{}"):
+        written = cast("Any", handler({"step": "write", "job": planned(shop, "other", settings)}, None))
+        assert not any("incremental" in note for note in written["notes"])
+
+
 def test_items_are_asked_for_similar_ones_and_a_ranking_names_its_items(shop: "S3Client") -> None:
     job = planned(shop, "alike", "{recipe: similar-items}")
     handler({"step": "write", "job": job}, None)

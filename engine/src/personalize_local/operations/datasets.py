@@ -162,7 +162,9 @@ def training_data(engine: Engine, group: str, recipe: RecipeSpec) -> TrainingDat
     of_actions = engine.serving.sources(actions_of(group)) if actions else {}
     of_group = engine.serving.sources(group)
     with_users = {"USERS": of_group["USERS"], **of_actions} if actions and "USERS" in of_group else of_actions
-    return TrainingData(bulk_spec(engine, group, actions=actions, full=segments), engine.store.database, with_users or of_group)
+    return TrainingData(
+        bulk_spec(engine, group, actions=actions, full=segments), engine.store.database, with_users or of_group
+    )
 
 
 def data_mark(engine: Engine, group: str, types: Collection[str] = ("INTERACTIONS", "ACTION_INTERACTIONS")) -> str:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environme
         Rejected: there is nothing to ask, or too much, or it is dearer than the budget.
     """
     if job.kind != "lists":
-        return _segments(aws.s3, job, settings, environment.bucket)
+        return _segments(aws, job, settings, environment)
     counts, lines = _Counts(), _line(job)
     with objects.writing(aws.s3, environment.bucket, job.input_key) as upload:
         for each in _asked(aws, job, environment, counts):
@@ -124,12 +125,15 @@ def _asked(aws: Clients, job: Job, environment: Environment, counts: _Counts) ->
 
 def _history(aws: Clients, job: Job, environment: Environment, kind: Any) -> Iterator[str]:  # noqa: ANN401 - a literal
     """Yield the users of the shop's imported files of a kind, as the purchase likelihood reads them."""
-    claims = [Claim.read(each) for each in records.query_prefix(aws.table, environment.table, job.shop, PREFIX)]
-    keys = objects.list_keys(aws.s3, environment.bucket, inputs.folder(job.shop))
-    chosen = inputs.choose(keys, inputs.import_outcomes(claims), job.release, 0)
-    for key in chosen.read[kind]:
+    for key in _imported(aws, job, environment).read[kind]:
         with objects.reading(aws.s3, environment.bucket, key, None) as chunks:
             yield from column(chunks, inputs.form(key).records, "USER_ID")
+
+
+def _imported(aws: Clients, job: Job, environment: Environment) -> inputs.Selection:
+    claims = [Claim.read(each) for each in records.query_prefix(aws.table, environment.table, job.shop, PREFIX)]
+    keys = objects.list_keys(aws.s3, environment.bucket, inputs.folder(job.shop))
+    return inputs.choose(keys, inputs.import_outcomes(claims), job.release, 0)
 
 
 def _named(s3: "S3Client", job: Job, bucket: str) -> Iterator[str]:
@@ -208,7 +212,24 @@ def wanted_items(s3: "S3Client", bucket: str, job: Job) -> list[str]:
     return found
 
 
-def _segments(s3: "S3Client", job: Job, settings: ShopSettings, bucket: str) -> WrittenInput:
+def _unused(aws: Clients, job: Job, environment: Environment, recipe: str) -> Iterator[str]:
+    """Yield notes on what was imported and Personalize does not use for segments: all that is incremental.
+
+    See "Getting batch user segments with custom resources" in its guide.
+    """
+    for kind, keys in _imported(aws, job, environment).read.items():
+        since, imports = inputs.after_whole(keys)
+        if kind != "users" and imports:
+            day = datetime.fromtimestamp(since, UTC).date()
+            yield (
+                f"{recipe} knows the file of {kind} of {day}, and none of the {imports:,} incremental ones after it, at "
+                f"the same price: Personalize makes segments of whole files and of live events. Drop all {kind} as "
+                "one whole file to have them count"
+            )
+
+
+def _segments(aws: Clients, job: Job, settings: ShopSettings, environment: Environment) -> WrittenInput:
+    s3, bucket = aws.s3, environment.bucket
     segment = job.settings.segment
     if segment is None:
         raise Rejected(f"batch.{job.name}", "it has no segment")
@@ -236,4 +257,5 @@ def _segments(s3: "S3Client", job: Job, settings: ShopSettings, bucket: str) -> 
         answers=users,
         dollars=estimate.dollars,
         training_dollars=estimate.training_dollars,
+        notes=tuple(_unused(aws, job, environment, segment.recipe)),
     )

@@ -119,6 +119,15 @@ def _kept(keys: list[str], imported: Iterable[str], oldest: int) -> list[str]:
     return [each for each in keys if (_seconds(each) >= since if _mode_and_run(each)[1] == LIVE else each >= whole)]
 
 
+def after_whole(keys: Iterable[str]) -> tuple[int, int]:
+    """Return the epoch seconds of the newest whole history among keys of one kind, and how many incremental imports
+    follow it; 0 for the time where there is none.
+    """
+    imports = {(_seconds(key), *_mode_and_run(key)) for key in keys}
+    whole = max((seconds for seconds, mode, _ in imports if mode == "FULL"), default=0)
+    return whole, sum(mode == "INCREMENTAL" and run != LIVE for _, mode, run in imports)
+
+
 def live_until(keys: Iterable[str]) -> int | None:
     """Return the epoch seconds up to which files have the shop's live events; None without such a file."""
     return max((_seconds(each) for each in keys if _mode_and_run(each)[1] == LIVE), default=None)

@@ -175,9 +175,7 @@ def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish)
         if action == "update":
             # Throughput that no setting names is left out, so that a concurrent change is not undone.
             throughput: dict[str, Any] = {"minProvisionedTPS": wish.tps} if wish.tps else {}
-            client.update_campaign(
-                campaignArn=campaign.arn, solutionVersionArn=wish.version, **config, **throughput
-            )
+            client.update_campaign(campaignArn=campaign.arn, solutionVersionArn=wish.version, **config, **throughput)
     done = described is not None and action in {"nothing", "wait"}
     status = campaigns.described(described).latest[0] if described and done else CREATED
     return Step(arn=campaign.arn, status=status, notes=campaigns.remarks(described))
