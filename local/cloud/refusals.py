@@ -92,6 +92,13 @@ REFUSALS: Final = (
         kinder="The local cloud's engine has 500, since each demo and each test makes some; AWS raises the quota on request.",
     ),
     Refusal(
+        id="personalize.deletions",
+        rule="Nothing that uses a group's datasets, such as a training, a batch job or an import, may run before or beside a data deletion job.",
+        answer="the job is `COMPLETED`, and the deletion is not guaranteed",
+        source=f"{DEVELOPER_GUIDE}delete-records.html",
+        test="tests/app/test_reliability.py::test_a_case_comes_out_as_the_page_says[users are deleted beside the training of a segment]",
+    ),
+    Refusal(
         id="personalize.first-import",
         rule="The first import of a dataset is a full one.",
         answer="`InvalidInputException`",
@@ -111,6 +118,14 @@ REFUSALS: Final = (
         answer="the job ends in CREATE FAILED",
         source=f"{DEVELOPER_GUIDE}limits.html",
         test="engine/tests/test_importing.py::test_fewer_than_a_thousand_interactions_are_refused",
+    ),
+    Refusal(
+        id="personalize.limit-exceeded",
+        rule="Calls that create something meet a rate of requests, beside their quota.",
+        answer="`LimitExceededException` for both",
+        source="botocore: personalize.LimitExceededException",
+        test="tests/app/test_reliability.py::test_a_case_comes_out_as_the_page_says[CreateFilter exceeds a rate]",
+        kinder="Amazon publishes no rate, so that the engine has none; a fault on demand plays one.",
     ),
     Refusal(
         id="personalize.pass-role",
@@ -140,6 +155,13 @@ REFUSALS: Final = (
         answer="`LimitExceededException`",
         source=f"{DEVELOPER_GUIDE}limits.html",
         test="engine/tests/test_lifecycle.py::test_sixth_running_import_of_a_region_is_over_quota",
+    ),
+    Refusal(
+        id="personalize.segments",
+        rule="Of bulk data, user segments use only what was imported with the mode FULL.",
+        answer="no error: what incremental imports brought is left out",
+        source=f"{DEVELOPER_GUIDE}getting-user-segments.html",
+        test="engine/tests/test_batch.py::test_segments_know_full_imports_and_events_but_no_incremental_imports",
     ),
     Refusal(
         id="personalize.solutions",

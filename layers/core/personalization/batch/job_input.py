@@ -222,8 +222,8 @@ def _unused(aws: Clients, job: Job, environment: Environment, recipe: str) -> It
         if kind != "users" and imports:
             day = datetime.fromtimestamp(since, UTC).date()
             yield (
-                f"{recipe} knows the file of {kind} of {day}, and none of the {imports:,} incremental ones after it, at "
-                f"the same price: Personalize makes segments of whole files and of live events. Drop all {kind} as "
+                f"{recipe} knows the file of {kind} of {day}, and none of the {imports:,} incremental ones after it, "
+                f"at the same price: Personalize makes segments of whole files and of live events. Drop all {kind} as "
                 "one whole file to have them count"
             )
 
