@@ -156,7 +156,7 @@ def test_segments_know_full_imports_and_events_but_no_incremental_imports(engine
     dataset, header = aws.dataset(group, "Interactions"), columns("Interactions")
     write_csv(folder / "whole.csv", header, interactions())
     aws.imported(dataset, "s3://full-only/whole.csv", "whole")
-    item = interactions()[0][1]
+    item = str(interactions()[0][1])
     later = [(f"late{n % 50}", item, "View", "", 1_700_000_000 + n, "") for n in range(1_000)]
     write_csv(folder / "later.csv", header, later)
     aws.imported(dataset, "s3://full-only/later.csv", "later", importMode="INCREMENTAL")
