@@ -77,7 +77,8 @@ bench: setup ## the README's figures, beside others' (FAST=1: no other libraries
 
 deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" .local/sam/bin/sam build --config-env $(ENV)
-	.local/sam/bin/sam deploy --config-env $(ENV)
+	@overrides="$$($(BIN)/python -m local.cli.log_role $(ENV))" && \
+		.local/sam/bin/sam deploy --config-env $(ENV) $${overrides:+--parameter-overrides $$overrides}
 	@echo "After a first deployment S3 begins to announce files within about five minutes."
 	@echo "What you drop before that is found by the sweep, which looks every 15 minutes. docs/new-account.md says how to see it work."
 

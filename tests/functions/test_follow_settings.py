@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from personalization.core.aws import clients
 from personalization.core.errors import Broken
 
@@ -94,7 +95,7 @@ def test_a_refused_schedule_keeps_no_other_from_being_made_or_removed(
         if "demo.first" not in params["url_path"]:
             return None
         error = {"Code": "ValidationException", "Message": "Invalid Schedule Expression."}
-        return AWSResponse("", 400, {}, None), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        return AWSResponse("", 400, HTTPHeaders(), None), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}
 
     calls.register("before-call.scheduler.CreateSchedule", refuse)
     try:

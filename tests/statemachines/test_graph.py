@@ -7,7 +7,7 @@ import re
 import pytest
 from statelint.linter import Linter
 
-from tests.statemachines.machine import MACHINES, Scope, State, every_scope, scopes, successors
+from tests.statemachines.machine import MACHINES, Scope, State, evaluate, every_scope, scopes, successors
 
 SCOPES = pytest.mark.parametrize("scope", every_scope().values(), ids=every_scope())
 EACH = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
@@ -64,18 +64,38 @@ def test_a_removal_fails_only_after_the_announcement() -> None:
 
 def test_the_machine_fails_only_after_the_announcement() -> None:
     top = scopes()[0].states
-    assert {name for name, state in top.items() if state["Type"] == "Fail"} == {"The run failed"}
+    assert {name for name, state in top.items() if state["Type"] == "Fail"} == {
+        "The run failed",
+        "Leave it to the sweep",
+    }
     assert {name for name, state in top.items() if "The run failed" in successors(state)} == {"Close the failed run"}
     assert [name for name, state in top.items() if "Close the failed run" in successors(state)] == [
         "Announce that the run failed"
     ]
 
 
+def test_a_drop_that_no_function_was_free_to_claim_is_left_to_the_sweep_and_all_else_is_announced() -> None:
+    top = scopes()[0].states
+    leaving, asking = "Leave it to the sweep", "Will the sweep claim it?"
+    assert [name for name, state in top.items() if leaving in successors(state)] == [asking]
+    (claiming,) = (name for name, state in top.items() if asking in successors(state))
+    assert (claiming, top[claiming]["Catch"][0]["ErrorEquals"]) == (
+        "Claim what started the run",
+        ["Lambda.TooManyRequestsException"],
+    )
+    (choice,) = top[asking]["Choices"]
+    for key, leaves in (("drops/demo/items/a.csv", True), ("", False)):
+        assert evaluate(choice["Condition"], {}, about={"key": key}) is leaves
+    assert top[asking]["Default"] == "Note why the run failed"
+
+
 def test_whatever_fails_is_read_once() -> None:
     for machine, note in (("retrain", "Note why the run failed"), ("teardown", "Note why the removal failed")):
         caught = {catch["Next"]: catch for scope in scopes(MACHINES[machine])[:1] for state in scope.states.values()
                   for catch in state.get("Catch", [])}  # fmt: skip
-        announced = {name for name, catch in caught.items() if "failure" in catch["Assign"]}
+        announced = {name for name, catch in caught.items() if "failure" in catch["Assign"]} - {
+            "Will the sweep claim it?"
+        }
         assert announced == {note}
 
 

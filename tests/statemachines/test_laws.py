@@ -35,6 +35,7 @@ TRANSIENT = {
 }
 KILLED = {"Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError"}
 """How AWS calls a function that did not live to answer; the first was the name of all of them in older accounts."""
+THROTTLED = ["Lambda.TooManyRequestsException"]
 TASKS = pytest.mark.parametrize("task", every_state("Task").values(), ids=every_state("Task"))
 CAUGHT = {name: state for name, state in every_state("Task", "Map").items() if state.get("Catch")}
 LAMBDAS = {name: task for name, task in every_state("Task").items() if task["Resource"].endswith("lambda:invoke")}
@@ -74,8 +75,16 @@ def test_retries_are_bounded_and_spread(task: State) -> None:
         assert rule["JitterStrategy"] == "FULL"
         assert rule["BackoffRate"] > 1
         assert rule["IntervalSeconds"] <= rule["MaxDelaySeconds"] <= 300
-        assert 1 <= rule["MaxAttempts"] <= 20
+        assert 1 <= rule["MaxAttempts"] <= (100 if rule["ErrorEquals"] == THROTTLED else 20)
         assert "States.ALL" not in rule["ErrorEquals"]
+
+
+@pytest.mark.parametrize("name", LAMBDAS)
+def test_a_full_account_is_waited_for(name: str) -> None:
+    """A new account has ten functions at a time: a call without a free one waits, and costs no attempt of a failure."""
+    (rule,) = (rule for rule in LAMBDAS[name]["Retry"] if set(THROTTLED) & set(rule["ErrorEquals"]))
+    assert rule["ErrorEquals"] == THROTTLED
+    assert (rule["MaxAttempts"], rule["MaxDelaySeconds"]) == (100, 60)
 
 
 @TASKS

@@ -47,7 +47,7 @@ def test_how_many_parts_run_at_a_time_is_a_parameter(name: str) -> None:
     # As an expression it is a number, wherever the substitution is made: in the file, or in the JSON of it.
     found = re.findall(r'MaxConcurrency: "\{% \$\{MapConcurrency\} %\}"', text)
     assert len(found) == len(distributed(MACHINES[name]))
-    assert STACK.source["Parameters"]["MapConcurrency"]["Default"] == 20
+    assert STACK.source["Parameters"]["MapConcurrency"]["Default"] == 5
 
 
 @pytest.mark.parametrize("name", MACHINES_WITH_MAPS)

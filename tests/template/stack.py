@@ -160,7 +160,7 @@ class Values:
     def out(self, node: Any) -> Any:  # noqa: ANN401 - any part of a template
         """`node` with every function in it worked out."""
         if isinstance(node, list):
-            return [self.out(item) for item in node]
+            return [item for item in map(self.out, node) if item is not None]
         if not isinstance(node, dict):
             return node
         if len(node) == 1 and (key := next(iter(node))) in FUNCTIONS:

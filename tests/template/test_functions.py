@@ -41,6 +41,7 @@ CHANGES = {
     "PythonRuntime": "python3.12",
     "Architecture": "x86_64",
     "LogLevel": "DEBUG",
+    "Tracing": "true",
     "SnapStart": "PublishedVersions",
     "LikelihoodMemory": 5120,
     "LikelihoodRows": 1_000_000,
@@ -92,7 +93,7 @@ def test_a_function_follows_the_house(function: str) -> None:
     assert properties["Description"]
     assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
     assert properties["Handler"] == "app.handler"
-    assert properties["TracingConfig"] == {"Mode": "Active"}
+    assert properties["TracingConfig"] == {"Mode": "PassThrough"}
 
 
 @FUNCTIONS

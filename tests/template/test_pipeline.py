@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bucket, the way from a drop to a run, and what Personalize may read."""
 
+import json
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -245,7 +246,19 @@ def test_the_machine_is_the_file_in_the_repository_and_logs_its_failures() -> No
     assert ROOT / machine["DefinitionUri"] == FILE
     made = STACK.of("StepFunctions::StateMachine")["RetrainStateMachine"]
     assert made["LoggingConfiguration"]["Level"] == "ERROR"
-    assert made["TracingConfiguration"] == {"Enabled": True}
+    assert made["TracingConfiguration"] == {"Enabled": False}
+
+
+def test_traces_cost_money_and_are_off_unless_a_parameter_asks_for_them() -> None:
+    traced = compiled({"Tracing": "true"})
+    assert {each["TracingConfig"]["Mode"] for each in traced.of("Lambda::Function").values()} == {"Active"}
+    assert all(stage["TracingEnabled"] for stage in traced.of("ApiGateway::Stage").values())
+    machines = traced.of("StepFunctions::StateMachine")
+    assert all(machine["TracingConfiguration"] == {"Enabled": True} for machine in machines.values())
+    roles = traced.of("IAM::Role")
+    for machine in machines:
+        assert "xray:PutTraceSegments" in json.dumps(roles[f"{machine}Role"]["Policies"])
+    assert "xray:" not in json.dumps([STACK.of("IAM::Role")[f"{machine}Role"]["Policies"] for machine in machines])
 
 
 def test_the_prefix_is_the_stacks_name_unless_it_is_given() -> None:
