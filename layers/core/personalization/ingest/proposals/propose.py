@@ -225,7 +225,7 @@ class _Judging:
 
     def _told(self, kind: DataKind, *targets: str) -> str:
         found = self._targets[kind]
-        return " and ".join(f"{self._sample.header[found[name]]} for {name}" for name in targets if name in found)
+        return ", ".join(f"{self._sample.header[found[name]]} for {name}" for name in targets if name in found)
 
     def _doubt(self, kind: DataKind) -> str:
         """Return what speaks against a kind."""
@@ -627,12 +627,13 @@ class _Proposer:
 
     def _note_changes_of_status(self, looked_at: Set[int]) -> None:
         """Note an order that has a row for each change of its status: each of these rows counts by itself."""
-        header = self._sample.header
-        ranks = names.ranks(names.ORDER)
-        orders = [(ranks[plain], index) for index, plain in enumerate(map(names.plain, header)) if plain in ranks]
-        if not orders or "ITEM_ID" not in self.targets:
+        if "ITEM_ID" not in self.targets:
             return
-        order, item = min(orders)[1], self.targets["ITEM_ID"]
+        header, item = self._sample.header, self.targets["ITEM_ID"]
+        orders = [self._sample.order.by] if self._sample.order else _orders(self._sample, {item})
+        if not orders:
+            return
+        order = orders[0]
         for index in sorted(looked_at):
             column, first = statuses.column(header[index]) or statuses.Column(), dict[tuple[str, str], str]()
             for row in self._sample.rows:
@@ -641,7 +642,8 @@ class _Proposer:
                 if key[0] and column.meaning(before) != column.meaning(status):
                     self._remarks.append(
                         f"{header[order]} {key[0]} has several rows for one item, and {header[index]} is {before} in "
-                        f"one, {status} in another. Each row counts by itself: export an order's current status alone"
+                        f"one, {status} in another. Each row counts by itself: if these are changes of one status, export "
+                        "the current one alone"
                     )
                     return
 
