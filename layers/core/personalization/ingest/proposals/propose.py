@@ -642,8 +642,8 @@ class _Proposer:
                 if key[0] and column.meaning(before) != column.meaning(status):
                     self._remarks.append(
                         f"{header[order]} {key[0]} has several rows for one item, and {header[index]} is {before} in "
-                        f"one, {status} in another. Each row counts by itself: if these are changes of one status, export "
-                        "the current one alone"
+                        f"one, {status} in another. Each row counts by itself: if these are changes of one status, "
+                        "export the current one alone"
                     )
                     return
 
