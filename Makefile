@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick nightly clients reliability check docs format events bench deploy lock clean
+.PHONY: help setup demo test quick nightly clients reliability check release docs format events bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; 3.12 and 3.11 will do where it is not installed, and for all but the functions newer ones.
 PYTHON := $(shell for p in python3.13 python3 python3.12 python3.11; do \
@@ -60,6 +60,16 @@ check: setup ## format, lint, types, imports, security, template, machines, docs
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/python -m local.documents.build
 	$(BIN)/pytest -q -n logical --dist loadscope tests/template tests/statemachines tests/docs tests/storefront/test_package.py engine/tests/test_distribution.py
+
+# The sources of the engine's distribution are the context of its image as well.
+RELEASE = .local/release
+release: setup clients ## build what a release publishes, into .local/release, and try it in bare environments
+	rm -rf $(RELEASE) && mkdir -p $(RELEASE)/npm
+	$(UV) build -q --out-dir $(RELEASE)/engine engine
+	$(UV) build -q --out-dir $(RELEASE)/client storefront/client/python
+	npm pack --silent --pack-destination $(RELEASE)/npm ./storefront/client
+	RELEASE=$(RELEASE) $(BIN)/pytest -q -m '' engine/tests/test_distribution.py tests/storefront/test_package.py
+	@find $(RELEASE) -type f ! -name .gitignore | sort
 
 docs: .venv/.locked ## build the documentation site into .local/docs/site
 	@$(BIN)/python -m local.documents.build

@@ -4,6 +4,7 @@
 import email
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -85,8 +86,10 @@ def run(*command: object, cwd: Path | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    folder = tmp_path_factory.mktemp("dist")
-    run(UV, "build", "--offline", "--quiet", "--out-dir", folder, ENGINE)
+    released = os.environ.get("RELEASE")
+    folder = ROOT / released / "engine" if released else tmp_path_factory.mktemp("dist")
+    if not released:
+        run(UV, "build", "--offline", "--quiet", "--out-dir", folder, ENGINE)
     return Built(next(folder.glob("*.whl")), next(folder.glob("*.tar.gz")))
 
 
@@ -130,7 +133,26 @@ def test_the_source_has_documents_and_examples(built: Built) -> None:
 def test_without_extras_it_starts_and_says_what_a_job_needs(light: Environment, built: Built) -> None:
     assert light.size <= MOST_INSTALLED
     assert light.run("personalize-local", "--version").split() == ["personalize-local", str(built.metadata["Version"])]
-    assert "pip install 'personalize-local[train]'" in light.run("python", "-c", LIGHT)
+    assert "need the extra `train`" in light.run("python", "-c", LIGHT)
+
+
+def test_the_commands_of_the_documents_install_it_from_a_checkout(tmp_path: Path) -> None:
+    for page in ("README.md", "docs/command.md", "docs/testing.md"):
+        first = re.search(r"```sh\npip install (.*?)(?:\s+#.*)?\n", (ENGINE / page).read_text())
+        assert first, page
+        assert shlex.split(first[1])[0] == "./engine[train]", page
+    environment = Environment(tmp_path / "venv", "./engine[train]")
+    assert environment.run("personalize-local", "--version").startswith("personalize-local ")
+    assert environment.run("python", "-c", "import polars, scipy; print('trains')") == "trains\n"
+
+
+def test_the_source_is_all_that_an_image_is_built_from(built: Built, tmp_path: Path) -> None:
+    with tarfile.open(built.source) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (context,) = tmp_path.iterdir()
+    assert (context / "Containerfile").read_text() == (ENGINE / "Containerfile").read_text()
+    environment = Environment(tmp_path / "venv", f"{context}[train]")
+    assert environment.run("personalize-local", "--version").split()[1] == str(built.metadata["Version"])
 
 
 @pytest.mark.nightly

@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,3 +25,18 @@ def test_make_installs_nothing_without_its_hash() -> None:
     assert re.fullmatch(r"uv==[0-9.]+ \\", first)
     assert len(hashes) >= 10, "a wheel for each platform"
     assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", each) for each in hashes)
+
+
+def test_a_tag_publishes_what_make_release_builds_and_nothing_can_write_meanwhile() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+    jobs = workflow["jobs"]
+    assert workflow["permissions"] == {"contents": "read"}
+    assert {right for job in jobs.values() for right in job.get("permissions", {})} == {"id-token", "packages"}
+    line = ["make", "-n", "release"]
+    commands = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {"run": "make release"} in jobs["build"]["steps"]
+    made = set(re.findall(r"\.local/release/(\w+)", commands))
+    steps = [step for name, job in jobs.items() if name != "build" for step in job["steps"]]
+    published = {step["with"]["packages-dir"] for step in steps if "packages-dir" in step.get("with", {})}
+    published |= set(re.findall(r"(\w+)/\S+gz", " ".join(step.get("run", "") for step in steps)))
+    assert published == made == {"engine", "client", "npm"}

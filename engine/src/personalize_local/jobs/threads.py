@@ -12,7 +12,9 @@ from personalize_local.wire.errors import WorkerLost
 
 A = TypeVarTuple("A")
 T = TypeVar("T")
-NEEDED: Final = "Imports, trainings and other jobs need an extra: pip install 'personalize-local[train]'."
+NEEDED: Final = (
+    "Imports, trainings and other jobs need the extra `train`: install personalize-local[train], as its README says."
+)
 
 
 class Threads:
