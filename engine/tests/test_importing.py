@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from personalize_local.data.importing import import_files
 from personalize_local.data.schemas import Field, Schema
@@ -107,7 +107,6 @@ def refuses(act: Callable[[], object]) -> bool:
     return False
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     cells=st.lists(st.tuples(TEXT, CELL), min_size=1, max_size=8),
     order=st.permutations(range(6)),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from personalize_local.data.live import LiveData
 from personalize_local.data.records import Interaction, OwnedEvent, StreamedEvent
@@ -45,7 +45,6 @@ def added(online: OnlineCounts) -> np.ndarray:
     return np.stack([online.weighted(np.array([item]), np.ones(1), backward=0.0) for item in range(ITEMS)])
 
 
-@settings(max_examples=60, deadline=None)
 @given(HISTORIES, st.randoms(use_true_random=False))
 def test_events_one_by_one_come_to_what_a_training_on_all_counts(
     history: list[tuple[int, int, bool]], shuffle: random.Random

@@ -5,9 +5,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore import endpoint
 from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 from personalization.shop.item_table import ShownItems
@@ -81,10 +83,12 @@ class PatientItems(ShownItems):
 
 
 def wait_patiently(patch: pytest.MonkeyPatch) -> None:
-    """Have clients wait for the answers of a service that a test plays, whatever they are configured to."""
+    """Have clients wait for a service that a test plays, whatever they are configured to, and try again at once."""
     begin = URLLib3Session.__init__
 
     def patient(session: URLLib3Session, **configured: Any) -> None:  # noqa: ANN401 - the SDK's own
         begin(session, **{**configured, "timeout": BOUND})
 
     patch.setattr(URLLib3Session, "__init__", patient)
+    # The SDK's pauses before it tries again; it calls nothing else of this module.
+    patch.setattr(endpoint, "time", SimpleNamespace(sleep=lambda _seconds: None))

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.problems import Problem
 from personalization.likelihood import answering, inputs, report, shards
@@ -48,7 +48,6 @@ def test_the_clock_begins_at_the_newest_row_when_the_model_is_fitted() -> None:
     assert answering.as_of(late, model.at + 399 * DAY) == model.at
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.sets(st.integers(0, 39), min_size=1, max_size=40), st.integers(0, 39))
 def test_an_anchored_score_is_the_same_alone_and_among_others(others: set[int], asked: int) -> None:
     item = f"i{asked}"

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from personalization.likelihood import features
 from personalization.likelihood.counters import LiveEvent
@@ -45,7 +45,6 @@ def test_serving_has_the_features_of_the_fit(pair: tuple[str, str]) -> None:
     assert found == pytest.approx(fitted(world().history, at, user, item), abs=2e-4, rel=2e-4)
 
 
-@settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 39), st.integers(0, 6 * DAY), st.booleans()), max_size=6),
     st.integers(0, 39),

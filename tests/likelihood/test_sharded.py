@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from personalization.likelihood import shards, training
 from personalization.likelihood.features import DAY
@@ -137,7 +137,6 @@ def test_a_sample_of_users_has_the_level_and_the_quality_of_all_of_them() -> Non
     assert found.newcomers.told == every.newcomers.told
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.text("aé,\r x", max_size=5), max_size=8), st.integers(1, 9), st.integers(1, 7))
 def test_every_line_is_in_one_byte_range_wherever_it_is_cut(texts: list[str], most: int, chunk: int) -> None:
     data = "".join(f"{text}\n" for text in ["h", *texts]).encode()

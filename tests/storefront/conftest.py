@@ -24,9 +24,9 @@ class Open:
     api: Api
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A browser for visitors of this machine's servers."""
+    """A browser for visitors of this machine's servers. It ends with this folder: its loop would be in others' way."""
     if chromium.find() is None:
         pytest.skip("Chromium is not on this machine: `make test` brings one where it can")
     with browsing() as browser:

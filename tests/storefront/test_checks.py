@@ -30,14 +30,8 @@ PAGES = {
 CART = [["milk-1", 2], ["bread-1", 1]]
 BYTES = 150_000
 """Of a first visit without pictures; there are none but drawings in the code."""
-PAINT = 2_000
-"""Milliseconds until something is seen, on a busy machine."""
-SLOW = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}
-"""Milliseconds and bytes a second of the slow mobile network that Lighthouse plays."""
-SLOW_PAINT = 1_800
-"""The same on that network; what Lighthouse calls good."""
-LARGEST = 2_500
-"""Milliseconds until the largest thing is seen; what Lighthouse calls good."""
+REQUESTS = 25
+"""Of a first visit, until its shelves are filled."""
 SHIFT = 0.1
 """How much of what is seen moves by itself (cumulative layout shift); what Lighthouse calls good."""
 WATCH = """(() => {
@@ -48,6 +42,7 @@ WATCH = """(() => {
   look("largest-contentful-paint", ({ startTime }) => (seen.largest = startTime));
   look("layout-shift", ({ value, hadRecentInput }) => (seen.shift += hadRecentInput ? 0 : value));
 })()"""
+"""Milliseconds until something, and until the largest thing, is seen; `benchmarks.storefront` holds them."""
 
 
 @contextmanager
@@ -80,15 +75,16 @@ def violations(page: Page, where: str) -> list[str]:
     ("language", "width", "is_dark", "which"),
     [
         ("en", 1280, False, "placed"),
-        ("en", 390, True, "shop"),
-        ("ko", 1280, True, "shop"),
-        ("ko", 390, False, "placed"),
+        ("ko", 390, True, "shop"),
+        pytest.param("en", 390, True, "shop", marks=pytest.mark.nightly),
+        pytest.param("ko", 1280, True, "shop", marks=pytest.mark.nightly),
+        pytest.param("ko", 390, False, "placed", marks=pytest.mark.nightly),
     ],
 )
 def test_nobody_is_kept_out(
     language: str, width: int, is_dark: bool, which: str, browser: Browser, request: pytest.FixtureRequest
 ) -> None:
-    """Each two of language, width and darkness meet in one of the four; two of them have placements."""
+    """By day each language, width and darkness once; by night each two of them meet as well."""
     found = []
     with front_page(browser, request.getfixturevalue(which), language, width, is_dark=is_dark) as page:
         page.evaluate(f"{AXE.read_text()}; undefined")
@@ -111,9 +107,9 @@ def test_what_is_tested_is_every_page() -> None:
     assert routes == {re.split(r"[/?]", hash_.removeprefix("#/"))[0] for hash_ in PAGES.values()} - {"absent"}
 
 
-def test_a_first_visit_is_light_and_soon_seen(front: Page) -> None:
+def test_a_first_visit_is_light_and_stands_still(front: Page) -> None:
     assert transferred(front) <= BYTES
-    assert_seen(front, PAINT)
+    assert seen(front)["shift"] <= SHIFT
 
 
 def test_a_first_visit_to_the_demos_own_shop_is_as_light(browser: Browser, demo_data: DemoData) -> None:
@@ -128,34 +124,23 @@ def test_a_first_visit_to_the_demos_own_shop_is_as_light(browser: Browser, demo_
         assert transferred(page) <= BYTES
 
 
-@pytest.mark.parametrize("which", ["shop", "placed"])
-def test_it_is_soon_seen_on_a_slow_phone(which: str, browser: Browser, request: pytest.FixtureRequest) -> None:
-    address = request.getfixturevalue(which).address
-    with visiting(browser, address, width=390) as page:
-        page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW)
-        show(page, address)
-        assert_seen(page, SLOW_PAINT)
-
-
 def transferred(page: Page) -> int:
     """The bytes of everything that the page fetched, headers included."""
     sizes: list[int] = page.evaluate(
         """["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind))
           .map(({ transferSize }) => transferSize)"""
     )
-    assert len(sizes) > 12
+    assert 12 < len(sizes) <= REQUESTS
     assert all(sizes)
     return sum(sizes)
 
 
-def assert_seen(page: Page, first: int) -> None:
-    """What was opened was seen in time, and stood still."""
+def seen(page: Page) -> dict[str, float]:
+    """When what was opened was seen, and how much of it moved."""
     page.evaluate(WATCH)
     until(page, "seen.first && seen.largest")
-    seen = page.evaluate("seen")
-    assert seen["first"] <= first
-    assert seen["largest"] <= LARGEST
-    assert seen["shift"] <= SHIFT
+    found: dict[str, float] = page.evaluate("seen")
+    return found
 
 
 def test_a_purchase_needs_no_mouse(front: Page, shop: Open) -> None:

@@ -15,6 +15,8 @@ from tests.storefront.test_checks import AXE, violations
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 LONG = "W" * 256
+FAST = ("--tier", "fast")
+"""The page is looked at, not the models."""
 TEXT = "(one) => one.textContent"
 ASKED = "document.querySelector('.items') && !document.querySelector('[aria-busy=true]')"
 
@@ -51,7 +53,7 @@ def checked(page: Page, where: str) -> list[str]:
 @pytest.fixture(scope="module")
 def sampled(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """An engine with the sample shop, made by a click on the page."""
-    with EngineHere(tmp_path_factory.mktemp("engine"), step_seconds=0.01) as engine:
+    with EngineHere(tmp_path_factory.mktemp("engine"), step_seconds=0.01, options=FAST) as engine:
         with visiting(browser, engine.url) as page:
             page.goto(engine.url)
             until(page, "document.querySelector('main h1')?.textContent === 'No dataset group yet'")
@@ -153,7 +155,7 @@ def test_each_next_step_can_be_pasted(browser: Browser, tmp_path: Path, monkeypa
     """From a bare dataset group to an answer, by the page's own lines."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-    with EngineHere(tmp_path, step_seconds=0.01) as engine, visiting(browser, engine.url) as page:
+    with EngineHere(tmp_path, step_seconds=0.01, options=FAST) as engine, visiting(browser, engine.url) as page:
         Aws(engine, "us-east-1").group("mine")
         rows = (row[:3] + row[4:5] for row in interactions())
         header = ["USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from personalization.ingest.csv.tallies import HashTally, Tally, WordTally
 
@@ -48,7 +48,6 @@ def test_words_keep_their_rows_whatever_fits_into_memory(most: int, pieces: list
 
 
 @given(pieces=PIECES, most=st.sampled_from([3, 1_000]), partitions=st.sampled_from([1, 2, 4]))
-@settings(max_examples=25)
 def test_parts_of_tallies_have_their_own_keys_and_add_up(pieces: list[list[int]], most: int, partitions: int) -> None:
     wanted = Counter(key for piece in pieces for key in piece)
     with tempfile.TemporaryDirectory() as folder:

@@ -3,7 +3,6 @@
 
 import itertools
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +17,7 @@ from local.cloud import lifecycle, resuming
 from local.cloud.aws import SAVED
 from local.cloud.environments import cloud_python
 from local.cloud.home import Home, State, access
+from tests.app.waiting import until
 
 pytestmark = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
 BUCKET: Final = "shop"
@@ -83,7 +83,7 @@ class Cloud:
 
     def ended(self, arn: str) -> dict[str, Any]:
         client = self.client("stepfunctions")
-        until(lambda: client.describe_execution(executionArn=arn)["status"] != "RUNNING")
+        until(lambda: client.describe_execution(executionArn=arn)["status"] != "RUNNING", f"{arn} has ended")
         found: dict[str, Any] = client.describe_execution(executionArn=arn)
         return found
 
@@ -113,13 +113,6 @@ class Cloud:
 
 def document(*statements: object) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Ask again and again until something holds; each question takes its time."""
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
 
 
 @pytest.fixture(scope="module")

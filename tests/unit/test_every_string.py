@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import Path
 
 import polars as pl
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from personalization.core import csv_dialect, line_breaks
 from personalization.events import erasures
@@ -75,7 +75,6 @@ def refused(identity: str) -> bool:
     return not 0 < size <= 256 or "\0" in identity or line_breaks.BREAK.search(identity) is not None
 
 
-@settings(deadline=None, max_examples=60)
 @given(user=TEXT, note=TEXT, twin=st.sampled_from(TWINS))
 @example(user='\\\\"', note='\\\\"', twin=TWINS[0])
 @example(user="u1", note='young, "very"', twin=TWINS[5])

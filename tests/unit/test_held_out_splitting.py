@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.errors import Broken
 from personalization.releases.held_out.splitting import Export, Splitter, Verifier, copied, latest
@@ -30,7 +30,6 @@ def exported(rows: list[Row]) -> Export:
     return Export("export", iter([written(rows)]), COLUMNS)
 
 
-@settings(max_examples=60, deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=60))
 def test_the_parts_are_those_of_the_oracle(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> None:
     splitter = Splitter(CUT, "PURCHASE", users=100, candidates=3, scratch=tmp_path_factory.mktemp("cut"))

@@ -111,7 +111,7 @@ def test_any_order_of_events_in_memory(happenings: list[tuple[str, Any, str]]) -
 
 
 @given(HAPPENINGS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_of_events_in_dynamodb(table: "DynamoDBClient", happenings: list[tuple[str, Any, str]]) -> None:
     live(emptied(table), happenings)
 

@@ -432,6 +432,7 @@ asyncio.run(asyncio.wait_for(main(), 30))
 
 
 @needs_cloud
+@pytest.mark.nightly
 def test_a_state_of_a_newer_local_aws_ends_it_with_the_reason(machine: Machine) -> None:
     assert lifecycle.down(machine.home)
     folder = machine.home.saved

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 from personalization.core.errors import Rejected
@@ -66,7 +66,6 @@ def imported(data: bytes, chosen: ShopSettings) -> tuple[bytes, Copied]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@settings(max_examples=25, deadline=None)
 @given(found=rows)
 def test_the_import_is_that_of_a_file_without_these_rows(form: str, found: list[tuple[str, str, str, str]]) -> None:
     table = [(user, item, str(1_700_000_000 + place), *rest) for place, (user, item, *rest) in enumerate(found)]
@@ -120,7 +119,6 @@ MINUS = st.sampled_from(
 MARKS = {"": (".", ""), "decimal: ',', thousands: '.'": (",", "."), "thousands: ','": (".", ",")}
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 10**7), MINUS, st.booleans()), min_size=1, max_size=20),
     st.sampled_from(sorted(MARKS)),
@@ -192,7 +190,6 @@ ORDERS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
 @given(ORDERS, st.sampled_from([60, 300, 1 << 20]))
 def test_what_stands_in_an_orders_first_row_holds_for_its_other_rows(
     found: list[tuple[str, str, str]], size: int

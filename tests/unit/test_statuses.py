@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from personalization.ingest.csv.rows import Table
 from personalization.ingest.proposals.propose import Proposal, Sample, propose
@@ -59,7 +59,6 @@ CELLS = st.sampled_from([*(word for word, _ in WORDS), "", " paid ", "Gold", "x"
 ROW = st.tuples(st.sampled_from(["u", "v", ""]), CELLS, st.sampled_from(["true", "no", ""]))
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(ROW, max_size=50), st.sampled_from([200, 1 << 20]))
 def test_a_report_counts_what_counts_as_sold_by_value(rows: list[tuple[str, str, str]], size: int) -> None:
     chosen = parse(

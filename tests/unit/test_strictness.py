@@ -18,8 +18,9 @@ from local.cloud.aws.schedule_expressions import refusal
 from local.cloud.environments import cloud_python
 from local.cloud.faults import FaultDoor
 from local.cloud.home import Home, State, access
+from tests.app.waiting import until
 from tests.template.stack import STACK
-from tests.unit.test_launcher import ROLE, function, role, run, until
+from tests.unit.test_launcher import ROLE, function, role, run
 
 needs_cloud = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
 
@@ -157,7 +158,7 @@ def test_a_call_of_a_function_without_a_free_slot_is_refused_and_an_asynchronous
     try:
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(functions.invoke, FunctionName=arn, Payload=json.dumps(files))
-            until((tmp_path / "begun").exists)
+            until((tmp_path / "begun").exists, "the function has begun")
             with pytest.raises(ClientError) as refused:
                 functions.invoke(FunctionName=arn, Payload=json.dumps(files))
             assert refused.value.response["Error"]["Code"] == "TooManyRequestsException"
@@ -167,7 +168,7 @@ def test_a_call_of_a_function_without_a_free_slot_is_refused_and_an_asynchronous
             assert not (tmp_path / "later").exists()
             (tmp_path / "go").touch()
             assert "FunctionError" not in first.result()
-            until((tmp_path / "later").exists)
+            until((tmp_path / "later").exists, "the later call has begun")
     finally:
         (tmp_path / "go").touch()
         door.function_slots(before)

@@ -158,9 +158,7 @@ def test_a_quote_that_is_never_closed_among_long_rows_is_the_oracles(seed: int) 
     assert not differences(copied, clean, outcome_of(dirty(data), NOW))
 
 
-@pytest.mark.parametrize(
-    "batch", [0, 1, 2, *(pytest.param(batch, marks=pytest.mark.nightly) for batch in range(3, BATCHES))]
-)
+@pytest.mark.parametrize("batch", [0, *(pytest.param(batch, marks=pytest.mark.nightly) for batch in range(1, BATCHES))])
 def test_every_count_line_and_reason_is_the_oracles(batch: int) -> None:
     for seed in range(batch * FILES, (batch + 1) * FILES):
         rng = random.Random(seed)  # noqa: S311 - not for secrets

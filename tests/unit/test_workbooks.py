@@ -12,7 +12,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 from personalization.core.errors import Rejected
@@ -105,7 +105,6 @@ values = st.one_of(
 )
 
 
-@settings(max_examples=40)
 @given(st.lists(st.lists(values, min_size=3, max_size=3), max_size=6))
 def test_all_values_are_those_of_openpyxl(rows: list[Row]) -> None:
     made = Workbook()
