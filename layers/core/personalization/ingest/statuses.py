@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Literal
 
-import polars as pl
-
 from personalization.ingest.usual_names import bare, plain
 
 Meaning = Literal["cancelled", "returned", "sold", "open"]
@@ -173,14 +171,6 @@ class Column:
     def word(self, cell: str) -> str:
         """Return how settings name a cell: any time is as good as another."""
         return ANY if self.form == "moment" and cell.strip() else cell.strip()
-
-
-def counted(column: Column, cells: pl.Series) -> Mapping[str, int]:
-    """Return how often each value occurs; any time counts as one value."""
-    values = cells.str.strip_chars()
-    if column.form == "moment":
-        values = values.set(values.str.contains("[1-9]"), ANY)
-    return dict(values.alias("value").value_counts(name="rows").iter_rows())
 
 
 _STATUS = """

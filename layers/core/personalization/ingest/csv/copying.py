@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from personalization.core.line_breaks import BREAK
-from personalization.ingest import findings, statuses
+from personalization.ingest import findings
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.counts import Counting, Different
 from personalization.ingest.csv.forms import check_zone, convert
@@ -18,7 +18,7 @@ from personalization.ingest.csv.irregular import LINE
 from personalization.ingest.csv.item_lines import ItemLines
 from personalization.ingest.csv.profiles import Profile
 from personalization.ingest.csv.rejects import Rejects
-from personalization.ingest.csv.row_rules import RowRules
+from personalization.ingest.csv.row_rules import RowRules, count_statuses
 from personalization.ingest.csv.rows import render, source
 from personalization.ingest.csv.state import State, joined
 from personalization.ingest.csv.tallies import PARTITIONS
@@ -300,7 +300,7 @@ class _Checker:
         """Count the rows that train as sold by what became of their orders."""
         for name, index, column in self._layout.fates:
             cells = sold[source(index)].str.slice(0, _LONGEST_STATUS)
-            self._profile.take_statuses(name, statuses.counted(column, cells))
+            self._profile.take_statuses(name, count_statuses(column, cells))
 
     def _checked(
         self, frame: pl.DataFrame, changes: Counter[tuple[str, str]], *, breaks: bool

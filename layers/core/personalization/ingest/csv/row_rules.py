@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from personalization.ingest import statuses
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.forms import plain_numbers
 from personalization.ingest.csv.irregular import LINE
@@ -111,6 +112,14 @@ def matched(cells: pl.Series, words: Words) -> pl.Series:
 def _count(changes: Changes, kind: str, name: str, values: pl.Series) -> None:
     for value, rows in values.drop_nulls().value_counts().iter_rows():
         changes[kind, f"{name} is {value or 'empty'}"] += rows
+
+
+def count_statuses(column: statuses.Column, cells: pl.Series) -> Mapping[str, int]:
+    """Return how often each value occurs in a column that tells what became of orders; any time is one value."""
+    values = cells.str.strip_chars()
+    if column.form == "moment":
+        values = values.set(values.str.contains("[1-9]"), statuses.ANY)
+    return dict(values.alias("value").value_counts(name="rows").iter_rows())
 
 
 class FillDown:

@@ -8,7 +8,7 @@ from itertools import islice
 import polars as pl
 
 from personalization.ingest import statuses
-from personalization.ingest.csv.row_rules import FillDown
+from personalization.ingest.csv.row_rules import FillDown, count_statuses
 from personalization.ingest.csv.rows import source
 from personalization.ingest.proposals.propose import Order, Sample
 from personalization.ingest.table import Table
@@ -56,7 +56,7 @@ def sample(name: str, table: Table, pieces: int = 1) -> Sample:
             counts = {index: Counter() for index in _with_statuses(table.header, some)}
         for index in [*counts]:
             column = statuses.column(table.header[index]) or statuses.Column()
-            counts[index].update(statuses.counted(column, frame[source(index)].str.slice(0, _LONGEST)))
+            counts[index].update(count_statuses(column, frame[source(index)].str.slice(0, _LONGEST)))
             if len(counts[index]) > _MOST_VALUES:
                 del counts[index]
         read += frame.height
@@ -74,7 +74,7 @@ def _with_statuses(header: Sequence[str], frame: pl.DataFrame) -> list[int]:
 
 def _few(cells: pl.Series) -> Mapping[str, int]:
     """Return the values of a column with few of them."""
-    return statuses.counted(statuses.Column(), cells) if cells.n_unique() <= statuses.FEW else {}
+    return count_statuses(statuses.Column(), cells) if cells.n_unique() <= statuses.FEW else {}
 
 
 def _order(header: Sequence[str], frame: pl.DataFrame) -> Order | None:
