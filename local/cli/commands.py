@@ -6,7 +6,8 @@ import os
 import shlex
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from local.cloud.client import Answer, Client, Upload, drop_key
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, NotRunningError, State, access, client_environment, require, running
 from local.cloud.runs import Run
-from local.terminal.output import Terminal, run_json
+from local.terminal.output import Terminal, counted, run_json
 
 
 def setup(_options: Namespace, terminal: Terminal) -> None:
@@ -273,9 +274,22 @@ def likelihood(options: Namespace, terminal: Terminal) -> None:
 
 
 def event(options: Namespace, terminal: Terminal) -> None:
-    answer = client(options).event(options.shop, options.user, options.item, options.type, options.session)
-    text = f"{answer.body.get('accepted')} event accepted in {answer.milliseconds:.1f} ms"
+    cloud = client(options)
+    answer = cloud.event(options.shop, options.user, options.item, options.type, options.session)
+    if meant := other_type(options.type, cloud.event_types(options.shop)):
+        terminal.note(f"the shop's data have no event {options.type}, and it was sent as it is: did you mean {meant}?")
+    text = f"{counted(answer.body['accepted'], 'event')} accepted in {answer.milliseconds:.1f} ms"
     terminal.result(timed(answer), lambda: terminal.line(text))
+
+
+def other_type(typed: str, types: Sequence[str]) -> str:
+    """Return the event type that was probably meant: one of the shop's data, or a usual one; "" if `typed` is right."""
+    from personalization.events.models import EVENT_TYPES  # noqa: PLC0415 - nothing else here needs it
+
+    if typed in {*types, *EVENT_TYPES.values()}:
+        return ""
+    near = get_close_matches(typed, [*types, *EVENT_TYPES.values()], 1)
+    return near[0] if near and near[0] != typed else ""
 
 
 def token(options: Namespace, terminal: Terminal) -> None:

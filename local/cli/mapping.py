@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m local map``: propose the settings that files need, as lines to paste or a file to drop."""
 
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ from local.terminal.output import Terminal
 
 _SHOWN = 8
 """Columns named in a message."""
+_PERSONAL = {
+    "e-mail addresses": re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"),
+    "phone numbers": re.compile(r"(?:\+|00?[1-9]|\(0)(?:[\s()./-]*\d){6,14}"),
+}
+"""Forms of ids that are personal data."""
 
 
 def main(options: Namespace, terminal: Terminal) -> int:
@@ -40,6 +46,12 @@ def main(options: Namespace, terminal: Terminal) -> int:
         reason = f": {file.judgement.because}" if options.kind is None else ""
         doubt = f"; {file.judgement.otherwise}" if options.kind is None and file.judgement.otherwise else ""
         terminal.note(f"{file.path.name} has {proposal.kind}{needs}{reason}{doubt}")
+        if personal := _personal(file.taken, proposal):
+            terminal.note(
+                f"{file.path.name}: the ids of users look like {personal}. They are personal data, and will stand in "
+                "Personalize, in the bucket and in reports: take the customer's number where there is one, or let the "
+                "shop replace them by ids of its own, the same in every file and every request"
+            )
     for file, reason in left_out:
         terminal.note(f"{file.path.name} is left out: {reason}")
     documents: list[dict[str, object]] = [
@@ -62,6 +74,15 @@ def main(options: Namespace, terminal: Terminal) -> int:
         terminal.note(f"written to {options.write}: read it, then drop it with your files by --settings")
     terminal.result(documents, lambda: terminal.line("\n".join(lines)) if lines and not options.write else None)
     return int(bool(left_out))
+
+
+def _personal(taken: Sample, proposal: Proposal) -> str:
+    """Return what of a person the ids of users are; "" where they are neither."""
+    ids = [value.strip() for value in taken.ids(proposal).get("USER_ID", ()) if value.strip()]
+    for what, pattern in _PERSONAL.items():
+        if ids and sum(pattern.fullmatch(value) is not None for value in ids) >= len(ids) / 2:
+            return what
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

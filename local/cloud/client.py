@@ -2,6 +2,7 @@
 """A client of a running local cloud: it drops files, asks the HTTP API, and reads tables, queues and logs."""
 
 import json
+import re
 import time
 import uuid
 from collections import Counter
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import boto3
 import urllib3
@@ -25,6 +26,8 @@ from local.cloud.runs import Run, Runs
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+_STARTED = re.compile(r'(?:an execution with |ask for )?\{"action": "(promote|rollback|retrain|continue)"[^}]*\}')
+"""How messages of the application name an input that starts the state machine."""
 UNKNOWN = "tried for two days"
 """The reason of a message without one."""
 
@@ -41,11 +44,12 @@ class Answer:
 class ApiError(LocalError):
     """The API refused a call; the message is its problem's title, detail and errors."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, shop: str = "SHOP") -> None:
         problem = answer.body
         fields = [f"{error.get('field')}: {error.get('message')}" for error in problem.get("errors") or []]
         title, detail = problem.get("title") or "no reason given", problem.get("detail") or ""
-        super().__init__("; ".join(part for part in (f"{answer.status} {title}", detail, *fields) if part))
+        said = "; ".join(part for part in (f"{answer.status} {title}", detail, *fields) if part)
+        super().__init__(as_commands(said, shop))
         self.answer = answer
 
 
@@ -99,7 +103,8 @@ class Client:
         """Send a request to the HTTP API. Raises ApiError where it is refused."""
         answer = self.call(method, path, query, body)
         if answer.status >= 400:
-            raise ApiError(answer)
+            shop = re.match("/shops/([^/]+)", path)
+            raise ApiError(answer, unquote(shop[1]) if shop else "SHOP")
         return answer
 
     def recommend(self, shop: str, user: str, **query: str) -> Answer:
@@ -152,6 +157,27 @@ class Client:
         # A report is assembled from parts.
         whole = sorted((key for key in keys if "/parts/" not in key), key=lambda key: not key.endswith(".html"))
         return [f"s3://{bucket}/{key}" for key in whole]
+
+    def pages(self, shop: str, run: str) -> dict[str, str]:
+        """Return the pages of a run's reports, by their names."""
+        bucket, s3 = self.state.outputs["BucketName"], boto3.client("s3", **access(self.state))
+        folder = f"reports/{shop}/{run}/"
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=folder).get("Contents", [])
+        keys = [entry["Key"] for entry in listed if entry["Key"].endswith(".html")]
+        read = {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys}
+        return {key.removeprefix(folder): page for key, page in read.items()}
+
+    def event_types(self, shop: str) -> list[str]:
+        """Return the event types of the interactions that a shop dropped last, as their report has them."""
+        bucket, s3 = self.state.outputs["BucketName"], boto3.client("s3", **access(self.state))
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"reports/{shop}/")
+        reports = [entry for page in pages for entry in page.get("Contents", [])]
+        reports = [entry for entry in reports if entry["Key"].endswith("/data-interactions.json")]
+        if not reports:
+            return []
+        newest = max(reports, key=lambda entry: entry["LastModified"])["Key"]
+        report = json.loads(s3.get_object(Bucket=bucket, Key=newest)["Body"].read())
+        return [str(entry["name"]) for entry in report.get("eventTypes") or ()]
 
     def shops(self) -> list[dict[str, Any]]:
         """Return for each shop the run that was promoted last, and its campaigns."""
@@ -250,6 +276,11 @@ def drop_key(shop: str, kind: str, file: Path, *, incremental: bool = False) -> 
     except PersonalizationError as refused:
         raise LocalError(f"nothing was uploaded: {refused}") from None
     return key
+
+
+def as_commands(text: str, shop: str) -> str:
+    """Return a text in which inputs of the state machine are the commands that start it with them."""
+    return _STARTED.sub(lambda found: f"`python -m local {found[1]} {shop}`", text)
 
 
 def quoted(part: str) -> str:

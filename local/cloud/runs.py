@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 POLL_SECONDS = 0.25
+IDLE_POLL_SECONDS = 1.0
+"""The longest pause between two looks at an execution, reached while nothing happens: looks take processor time."""
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 """The member of an execution's input that names the one which started it and waits for it."""
 ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
 """The last event of an execution."""
 FAILED = "FAILED"
 """Status of a step that ended in an error, caught or not."""
-START_SECONDS = 30
-"""The time within which an uploaded object starts its run."""
+START_SECONDS = 180
+"""The time within which an uploaded object starts its run, and that claims it, on the busiest machine."""
+EVENTS_A_LOOK = 10
+"""Events of an execution that one look asks for; more only where more are new. Each carries its step's whole data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Runs:
     def __init__(self, state: State) -> None:
         self.machine = state.outputs["StateMachineArn"]
         self.batches = state.outputs.get("BatchStateMachineArn", "")  # as the next one
+        self.fits = state.outputs.get("LikelihoodStateMachineArn", "")  # as the next one
         self.waiting = state.outputs.get("EnsureStateMachineArn", "")  # the release before has none
         self.client = boto3.client("stepfunctions", **access(state))
         self.table = boto3.resource("dynamodb", **access(state)).Table(state.outputs["ShopsTableName"])
@@ -125,15 +130,50 @@ class Runs:
 
     def started_by(self, key: str, before: set[str]) -> Run:
         """Return the run that handles the upload of `key`; `before` are the executions that existed already."""
+        return self.handling(self._started_by(key, before))
+
+    def _started_by(self, key: str, before: set[str]) -> Run:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             for arn in self.arns():
                 if arn not in before and (run := self.describe(arn)).key == key:
-                    return self.handling(run)
+                    return run
             time.sleep(POLL_SECONDS)
         raise LocalError(
             f"the upload of {key} started no run within {START_SECONDS} s: see `python -m local logs cloud`"
         )
+
+    def claimed(self, key: str, before: set[str]) -> None:
+        """Return once the upload of `key` is claimed: from then on each run of the shop that begins takes it in.
+
+        Raises LocalError where it starts no run, or its run ends without a claim.
+        """
+        run = self._started_by(key, before)
+        while not self.claim(run):
+            # A run that has just ended may have claimed since the look.
+            if run.status != "RUNNING" and run.output.get("outcome") != "alreadyHandled":
+                raise LocalError(f"the run of {key} ended {run.status} without a claim: {run.reason or run.output}")
+            time.sleep(POLL_SECONDS)
+            run = self.describe(run.arn)
+
+    def fitted(self, shop: str, run: str) -> str:
+        """Wait for the fit of the purchase likelihood that a run started; make a lost one anew. Return why not."""
+        newest = self.client.list_executions(stateMachineArn=self.fits, maxResults=100)["executions"]
+        for arn in (fit["executionArn"] for fit in newest):
+            if json.loads(self.client.describe_execution(executionArn=arn)["input"]).get("run") == run:
+                if self._why_not_fitted(arn) == "":
+                    return ""
+                break
+        given = json.dumps({"shop": shop, "run": run})
+        return self._why_not_fitted(self.client.start_execution(stateMachineArn=self.fits, input=given)["executionArn"])
+
+    def _why_not_fitted(self, arn: str) -> str:
+        while (fit := self.client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            time.sleep(POLL_SECONDS)
+        if fit["status"] != "SUCCEEDED":
+            return reason_of(fit.get("error", ""), fit.get("cause", "")) or fit["status"]
+        output = json.loads(fit.get("output") or "{}")
+        return "" if output.get("outcome") == "fitted" else f"{output.get('outcome')}: {output.get('reason')}"
 
     def handling(self, run: Run) -> Run:
         """Return the run that handles what started `run`: itself, or the one that takes its claim."""
@@ -210,7 +250,7 @@ def as_they_come(
     client: "SFNClient", arn: str, others: Callable[[], Iterable[str]] = tuple
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (ARN, event) pairs of an execution, and of `others` as they appear, until the first has ended."""
-    seen = {arn: 0}
+    seen, pause = {arn: 0}, POLL_SECONDS
     while True:
         ended = client.describe_execution(executionArn=arn)["status"] != "RUNNING"
         seen |= dict.fromkeys(others(), 0)
@@ -222,13 +262,16 @@ def as_they_come(
             yield each, event
         if ended:
             return
-        time.sleep(POLL_SECONDS)
+        pause = POLL_SECONDS if fresh else min(pause * 1.5, IDLE_POLL_SECONDS)
+        time.sleep(pause)
 
 
 def events(client: "SFNClient", arn: str, seen: int = 0) -> list[dict[str, Any]]:
     """Return the events of an execution with an id above `seen`, oldest first."""
     fresh: list[dict[str, Any]] = []
-    pages = client.get_paginator("get_execution_history").paginate(executionArn=arn, reverseOrder=True)
+    pages = client.get_paginator("get_execution_history").paginate(
+        executionArn=arn, reverseOrder=True, PaginationConfig={"PageSize": EVENTS_A_LOOK}
+    )
     for page in pages:
         fresh += [{**event} for event in page["events"] if event["id"] > seen]
         if page["events"] and page["events"][-1]["id"] <= seen:

@@ -129,6 +129,11 @@ def recent_purchases(data: DemoData, user_id: str, limit: int = 10) -> list[Purc
     return [Purchase(*row) for row in rows.select("ITEM_ID", "NAME", "PRICE", "TIMESTAMP").iter_rows()]
 
 
+def item_names(data: DemoData) -> dict[str, str]:
+    """Return the names of all items by their ids."""
+    return dict(pl.read_csv(data.items, columns=["ITEM_ID", "NAME"], infer_schema=False).iter_rows())
+
+
 def cold_profile(data: DemoData) -> dict[str, str]:
     """Return demographics of a user who has never bought anything: the usual young family, without a USER_ID."""
     users = pl.read_csv(data.users, infer_schema=False).drop("USER_ID")

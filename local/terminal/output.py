@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from local.cloud.client import Answer
+from local.cloud.client import Answer, as_commands
 from local.cloud.runs import Moment, Run
 from local.terminal.board import drawn
 
@@ -87,6 +87,15 @@ class Terminal:
         """Print a paragraph of a result, wrapped at the terminal's width; a pipe gets it as one line."""
         self.out.print(escape(text), soft_wrap=not self.out.is_terminal)
 
+    def show(self, drawn: RenderableType) -> None:
+        """Print what rich has drawn; lines of a pipe end with their text, since it has no width to be filled."""
+        if self.out.is_terminal:
+            self.out.print(drawn)
+            return
+        with self.out.capture() as captured:
+            self.out.print(drawn)
+        self.out.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
         """Print a table; columns whose title ends in ``#`` are numbers."""
         table = Table(box=None, pad_edge=False, title=title or None, title_justify="left", header_style="dim")
@@ -94,7 +103,7 @@ class Terminal:
             table.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
         for row in rows:
             table.add_row(*(escape(str(cell)) for cell in row))
-        self.out.print(table)
+        self.show(table)
 
     def moment(self, moment: Moment) -> None:
         colour = {"ACTIVE": "green", "": "cyan"}.get(moment.status, "red" if "FAILED" in moment.status else "yellow")
@@ -120,10 +129,10 @@ class Terminal:
             head = f"[dim]{began}[/]  {escape(handled)}  [{colour}]{escape(run.status)}[/]  {run.seconds:.1f} s"
             self.out.print(f"{head}  [dim]{escape(run.name)}[/]", soft_wrap=not self.out.is_terminal)
             if result := said(run):
-                self.out.print(Padding(escape(result), (0, 0, 0, 4)))
+                self.show(Padding(escape(result), (0, 0, 0, 4)))
             for note in run.output.get("notes") or ():
                 if note.startswith(WRONG):
-                    self.out.print(Padding(f"[yellow]{escape(note)}[/]", (0, 0, 0, 4)))
+                    self.show(Padding(f"[yellow]{escape(note)}[/]", (0, 0, 0, 4)))
 
     def export(self, exported: Mapping[str, Any], paths: Sequence[str]) -> None:
         """Print the first rows of a batch job's export, as many columns as fit, and where its files are."""
@@ -140,8 +149,10 @@ class Terminal:
             fit.append(name)
         more = len(head.columns) - len(fit)
         self.table(fit, [["" if cell is None else cell for cell in row] for row in head.select(fit).rows()])
-        told = f"{exported['rows']:,} rows of {exported['lists']:,} answers, {exported['errors']:,} with an error"
-        self.out.print(f"[dim]{told}{f'; {more} columns more' if more else ''}; about ${exported['dollars']:,.2f}[/]")
+        rows_, lists = counted(exported["rows"], "row"), counted(exported["lists"], "answer")
+        told = f"{rows_} of {lists}, {exported['errors']:,} with an error"
+        further = f"; {counted(more, 'column')} more" if more else ""
+        self.out.print(f"[dim]{told}{further}; about ${exported['dollars']:,.2f}[/]")
         for path in paths:
             self.out.print(escape(path), soft_wrap=True)
 
@@ -157,7 +168,7 @@ class Terminal:
             score = f"{item['score']:.4f}" if item.get("score") is not None else ""
             rows.append((place, item["itemId"], name, price, score, item.get("source", "")))
         self.table(("#", "item", "name", "price#", "score#", "source"), rows, title)
-        self.out.print(f"[dim]{len(items)} items in {answer.milliseconds:.1f} ms[/]")
+        self.out.print(f"[dim]{counted(len(items), 'item')} in {answer.milliseconds:.1f} ms[/]")
 
     def likelihoods(self, answer: Answer, user: str, names: Mapping[str, str] = MappingProxyType({})) -> None:
         """Print the likelihood of purchases, the likeliest first; `names` has items' names by id."""
@@ -171,11 +182,13 @@ class Terminal:
             for item in sorted(body["items"], key=lambda item: -float(item["probability"]))
         ]
         who = "" if body.get("user", "known") == "known" else f" ({body['user']})"
-        title = f"{body['eventType']} by {user}{who} within {body['horizonDays']} days of {body['asOf'][:10]}"
+        title = (
+            f"{body['eventType']} by {user}{who} within {counted(body['horizonDays'], 'day')} of {body['asOf'][:10]}"
+        )
         self.table(("item", "probability#", "times the base rate#"), rows, title)
         on = body["calibratedOn"]
         self.out.print(
-            f"[dim]from {body['method']}, calibrated on {on['purchases']:,} purchases of {on['from'][:10]} to "
+            f"[dim]from {body['method']}, calibrated on {counted(on['purchases'], 'purchase')} of {on['from'][:10]} to "
             f"{on['to'][:10]}; base rate {body['baseRate']:.3%}; {answer.milliseconds:.1f} ms[/]"
         )
         self.out.print(f"[dim]{_tested(body['verdict'])}[/]")
@@ -206,11 +219,17 @@ def item_name(item: Mapping[str, Any]) -> str:
 def said(run: Run) -> str:
     """Return the result of a run: the reason of its failure, or its outcome, rows, and why it did not promote."""
     if run.reason:
-        return run.reason
+        return as_commands(run.reason, run.shop)
     rows = run.output.get("rows")
     outcome = run.output.get("outcome", "")
     why = run.output.get("reason", "") if outcome != "promoted" else ""
-    return " ".join(str(part) for part in (outcome, f"{rows:,} rows" if rows else "", why and f"({why})") if part)
+    why = as_commands(str(why), run.shop)
+    return " ".join(str(part) for part in (outcome, counted(rows, "row") if rows else "", why and f"({why})") if part)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 row, 2 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def run_json(run: Run) -> dict[str, Any]:

@@ -120,11 +120,19 @@ def test_a_taken_port_is_named(tmp_path: Path, laptop: Laptop) -> None:
         lifecycle.start(Home(tmp_path), cloud_port=taken)
 
 
+def pretend(home: Home) -> State:
+    """Return the state of a cloud that seems to run, started by another version."""
+    state = State(
+        "", "", (Process("cloud", os.getpid(), psutil.Process().create_time()),), outputs={"BucketName": "drops"}
+    )
+    home.make_private()
+    home.write(state)
+    return state
+
+
 def test_a_cloud_that_another_version_started_is_left_as_it_is(tmp_path: Path) -> None:
     home = Home(tmp_path / "run")
-    own = Process("cloud", os.getpid(), psutil.Process().create_time())
-    home.make_private()
-    home.write(State("", "", (own,), outputs={"BucketName": "drops"}))
+    pretend(home)
     with pytest.raises(LocalError, match="started by another version: stop it with `python -m local down`"):
         lifecycle.up(home)
     assert running(home) is not None

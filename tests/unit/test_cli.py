@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 from personalization.core.errors import Rejected
+from personalization.shop.records import NOT_PROMOTED
 from personalization.shop.settings import parse
 
-from local.cli import mapping
+from local.cli import commands, mapping
 from local.cli.main import parser
-from local.cloud.client import drop_key
+from local.cloud.client import Answer, ApiError, drop_key
 from local.cloud.environments import LocalError
 from local.cloud.runs import Run
 from local.terminal.output import Terminal
@@ -251,6 +252,56 @@ def test_map_writes_settings_that_extend_those_there_are(tmp_path: Path) -> None
     assert written.interactions.columns == {"CustomerID": "USER_ID", "StockCode": "ITEM_ID", "InvoiceDate": "TIMESTAMP"}
     with pytest.raises(LocalError, match="is there already: write to another file"):
         mapped(export, "--write", new)
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        (["ann@example.org", "Bo@shop.example"], "the ids of users look like e-mail addresses"),
+        (["010-1234-5678", "+49 170 1234567"], "the ids of users look like phone numbers"),
+        (["1234567890", "20171231"], ""),
+    ],
+)
+def test_map_says_a_word_on_ids_that_are_personal_data(
+    ids: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orders = tmp_path / "orders.csv"
+    orders.write_text("\n".join(["customer,sku,date", *(f"{user},i1,2026-01-0{n}" for n, user in enumerate(ids, 1))]))
+    mapping.main(parser().parse_args(["map", str(orders)]), Terminal())
+    said = capsys.readouterr().err
+    assert told in said if told else "personal data" not in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "types", "meant"),
+    [
+        ("Viewed", [], "View"),
+        ("view", ["View", "Purchase"], "View"),
+        ("Bestellun", ["Bestellung"], "Bestellung"),
+        ("View", ["Purchase"], ""),
+        ("Purchase", ["Purchase"], ""),
+        ("Watch", [], ""),
+    ],
+)
+def test_an_event_type_near_another_is_asked_about(typed: str, types: list[str], meant: str) -> None:
+    assert commands.other_type(typed, types) == meant
+
+
+def test_a_message_names_the_command_in_place_of_the_machine_s_input() -> None:
+    problem = {"title": "Not Found", "detail": NOT_PROMOTED}
+    said = str(ApiError(Answer(404, problem, 1.0), "myshop"))
+    assert "`python -m local promote myshop` promotes it by hand" in said
+    assert "{" not in said
+
+
+def test_a_pipe_gets_no_padding(capsys: pytest.CaptureFixture[str]) -> None:
+    started = datetime(2026, 11, 30, tzinfo=UTC)
+    output = {"outcome": "imported", "rows": 1, "notes": ["looks wrong: half the rows"]}
+    Terminal().runs([Run("arn:1", "shop", "items", "k", "SUCCEEDED", started, started, output=output)])
+    Terminal().table(("item", "name"), [("1", "a long name"), ("2", "b")])
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line == line.rstrip() for line in lines)
+    assert "    imported 1 row" in lines
 
 
 def test_map_names_what_it_cannot_read_or_recognise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,7 +69,7 @@ def test_ids_and_names_are_text_and_never_markup() -> None:
 
 def test_a_refused_release_says_that_nothing_changes() -> None:
     text = page(with_lists(JUDGED, {}))
-    assert "0 of 1 recipes approved. Nothing changes for shoppers" in text
+    assert "Recipes approved: 0 of 1. Nothing changes for shoppers" in text
     assert "Precision at 5: worse" in text
     assert "Not promoted." in text
 

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from jsonata import timebox
 from ministack import app
 from ministack.services import eventbridge, stepfunctions
 
+from local.cloud.aws.expressions import ProcessorTime
 from local.cloud.aws.patching import Function, Json, around
 
 KEPT = 1000
@@ -35,6 +37,7 @@ def install() -> None:
     """
     stepfunctions._nested_execution_failure = failure
     _limit_data()
+    timebox.Timebox = ProcessorTime
 
     @around(stepfunctions, "_stop_execution")
     def stopped(stock: Function, data: Json) -> object:

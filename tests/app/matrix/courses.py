@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 from benchmarks import bombs
 from local.cloud.lifecycle import FEW_BYTES, PART_BYTES
+from local.demo.sample_data import DemoData
+from local.demo.walkthrough import Demo
+from local.terminal.output import Terminal
 from tests.app import retail
 from tests.app.matrix import deployment
 from tests.app.matrix.case import Fault
@@ -88,6 +91,25 @@ def repeated_later(shop: Shop) -> None:
     again = shop.world.steps.start_execution(stateMachineArn=shop.world.machine, input=last["input"])
     shop.world.until(lambda: shop.ended(again["executionArn"]), "the repeated event is handled")
     shop.rest()
+
+
+def demo(shop: Shop) -> None:
+    """The demo drops its three files while a busy machine claims two of them late; the training begins after both."""
+    files = {"users": retail.users(), "items": retail.items(), "interactions": shop.csv(FRESH)}
+    folder = shop.world.laptop.scratch / shop.name
+    folder.mkdir()
+    for kind, text in files.items():
+        (folder / kind).with_suffix(".csv").write_text(text)
+    data = DemoData(folder / "users.csv", folder / "items.csv", folder / "interactions.csv", dict.fromkeys(files, 0))
+    uploads = Demo(shop.world.laptop.client, data, Terminal(as_json=True), shop.name).drop_files()
+    shop.keys += [upload.key for upload in uploads]
+    shop.rest()
+    personalize, (version,) = shop.world.personalize, shop.versions()
+    began = personalize.describe_solution_version(solutionVersionArn=version)["solutionVersion"]["creationDateTime"]
+    for kind in files:
+        dataset = shop.names.dataset(shop.name, kind).arn
+        (job,) = personalize.list_dataset_import_jobs(datasetArn=dataset)["datasetImportJobs"]
+        assert (job["status"], job["lastUpdatedDateTime"] <= began) == ("ACTIVE", True), kind
 
 
 def same_key_twice(shop: Shop) -> None:
@@ -556,6 +578,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             stuck_update,
             repeated_later,
             same_key_twice,
+            demo,
             two_keys,
             strange_key,
             lost_event,
