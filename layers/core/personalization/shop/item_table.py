@@ -215,8 +215,8 @@ class ShownItems:
         if table is None:
             return {}
         cells = self._cells(shop, table, ids, until)
-        names = table.columns if columns is None else columns
-        return {item: values for item in cells if (values := _named(table, cells[item], names))}
+        numbers = _numbers(table, table.columns if columns is None else columns)
+        return {item: values for item in cells if (values := _named(cells[item], numbers))}
 
     def _cells(self, shop: str, table: Table, ids: Iterable[str], until: float) -> dict[str, Mapping[str, str]]:
         """Return items' values by the numbers of the columns, by id."""
@@ -238,7 +238,9 @@ class ShownItems:
                         known[item] = kept[2]
         return known
 
-    def fill(self, shop: str, lists: Sequence[tuple[Mapping[str, Any], Sequence[str] | None]], seconds: float) -> None:
+    def fill(
+        self, shop: str, lists: Sequence[tuple[Mapping[str, Any], tuple[str, ...] | None]], seconds: float
+    ) -> None:
         """Show columns of answers' items.
 
         They replace what a campaign shows of the same item: the table is newer.
@@ -256,10 +258,11 @@ class ShownItems:
         if table is None:
             return
         cells = self._cells(shop, table, [item["itemId"] for item, _ in items], until)
+        numbers = {columns: _numbers(table, table.shown if columns is None else columns) for _, columns in lists}
         for item, columns in items:
             if values := cells.get(item["itemId"]):
                 item.pop("metadata", None)
-                if metadata := _named(table, values, table.shown if columns is None else columns):
+                if metadata := _named(values, numbers[columns]):
                     item["metadata"] = metadata
 
     def _table(self, shop: str, until: float) -> Table | None:
@@ -350,9 +353,13 @@ class ShownItems:
         return came
 
 
-def _named(table: Table, cells: Mapping[str, str], columns: Iterable[str]) -> dict[str, str]:
+def _numbers(table: Table, columns: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the names and numbers of those of the columns that the table has."""
+    return [(name, str(table.columns.index(name))) for name in columns if name in table.columns]
+
+
+def _named(cells: Mapping[str, str], numbers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return an item's values by the columns' names."""
-    numbers = ((name, str(table.columns.index(name))) for name in columns if name in table.columns)
     return {name: cells[number] for name, number in numbers if number in cells}
 
 
