@@ -200,6 +200,14 @@ REFUSALS: Final = (
         test="tests/unit/test_distributed_map.py::test_more_than_a_state_holds_fails_it_and_no_states_all_catches_that",
     ),
     Refusal(
+        id="states.rights",
+        rule="A machine's role needs the rights for its tasks: to call functions, to start executions, to put events.",
+        answer="`Lambda.AWSLambdaException`, `StepFunctions.AWSStepFunctionsException` and so on, with “is not authorized to perform”",
+        source="https://github.com/awslabs/aws-deployment-framework/issues/460",
+        test="tests/unit/test_strictness.py::test_a_machine_needs_the_rights_for_its_tasks",
+        kinder="What `startExecution.sync` needs to make its own rule of EventBridge is left to tests of the template.",
+    ),
+    Refusal(
         id="states.timeout",
         rule="A machine ends when its `TimeoutSeconds` have passed, a task when its heartbeat stays away.",
         answer="`States.Timeout`, `States.HeartbeatTimeout`",

@@ -33,6 +33,8 @@ PARTS = (
 SOURCES = [ROOT / "local" / "cloud" / "aws" / f"{name}.py" for name in PARTS]
 """What runs inside the local AWS."""
 ROLE = "arn:aws:iam::000000000000:role/anyone"
+TASKS = {"Effect": "Allow", "Action": ["lambda:InvokeFunction", "states:StartExecution"], "Resource": "*"}
+"""What machines of these tests need."""
 
 pytestmark = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
 
@@ -270,7 +272,7 @@ def started(home: Home) -> Iterator[State]:
     state = lifecycle.start(home)
     try:
         lifecycle.wait_ready(home, state)
-        role(state, "anyone")
+        role(state, "anyone", TASKS)
         yield state
     finally:
         lifecycle.stop(home)
@@ -530,7 +532,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     state = lifecycle.start(home, faults=True)
     try:
         lifecycle.wait_ready(home, state)
-        role(state, "anyone")
+        role(state, "anyone", TASKS)
         yield state
     finally:
         lifecycle.stop(home, save=False)

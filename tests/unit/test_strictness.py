@@ -20,8 +20,10 @@ from local.cloud.faults import FaultDoor
 from local.cloud.home import Home, State, access
 from tests.app.waiting import until
 from tests.template.stack import STACK
-from tests.unit.test_launcher import ROLE, function, role, run
+from tests.unit.test_launcher import ROLE, TASKS, function, role, run
 
+MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:nothing"
+ENTRY = {"Source": "test", "DetailType": "Nothing", "Detail": "{}"}
 needs_cloud = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
 
 
@@ -32,7 +34,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     state = lifecycle.start(home, faults=True)
     try:
         lifecycle.wait_ready(home, state)
-        role(state, "anyone")
+        role(state, "anyone", TASKS)
         yield state
     finally:
         lifecycle.stop(home, save=False)
@@ -134,6 +136,35 @@ def test_eventbridge_refuses_a_rule_that_is_too_complex(cloud: State) -> None:
     with pytest.raises(events.exceptions.InvalidEventPatternException, match="Rule is too complex"):
         events.put_rule(Name="more", EventPattern=json.dumps(wildcards("*a*a*a*a*a*")))
     assert [rule["Name"] for rule in events.list_rules()["Rules"]] == ["most"]
+
+
+@needs_cloud
+@pytest.mark.parametrize(
+    ("resource", "arguments", "action", "error"),
+    [
+        ("lambda:invoke", {"FunctionName": "granted", "Payload": {}}, "lambda:InvokeFunction", "Lambda.AWSLambda"),
+        (
+            "states:startExecution",
+            {"StateMachineArn": MACHINE},
+            "states:StartExecution",
+            "StepFunctions.AWSStepFunctions",
+        ),
+        ("events:putEvents", {"Entries": [ENTRY]}, "events:PutEvents", "EventBridge.AmazonEventBridge"),
+    ],
+)
+def test_a_machine_needs_the_rights_for_its_tasks(
+    cloud: State, resource: str, arguments: dict[str, Any], action: str, error: str
+) -> None:
+    if action.startswith("lambda"):
+        function(cloud, "granted", "def handler(event, _): return 'done'")
+    task = {"Resource": f"arn:aws:states:::{resource}", "Arguments": arguments}
+    name = action.replace(":", "-")
+    elsewhere = {"Effect": "Allow", "Action": action, "Resource": "arn:aws:s3:::elsewhere"}
+    without = run(cloud, f"{name}-without", task, role(cloud, f"{name}-without", elsewhere))
+    assert without["Error"] == f"{error}Exception"
+    assert f"is not authorized to perform: {action}" in str(without["Cause"])
+    granted = run(cloud, f"{name}-granted", task, role(cloud, f"{name}-granted", elsewhere | {"Resource": "*"}))
+    assert "is not authorized" not in str(granted)
 
 
 WAITING = """

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rights that ministack does not check: those on Personalize, of functions and of state machines, and on topics.
+"""Rights that ministack does not check: those on Personalize, those of state machines, and those on topics.
 
 The engine asks here, at :data:`local.cloud.aws.RIGHTS`, what the role behind an access key may do. Calls of a state
-machine come through the local AWS, which forwards them under the key of the machine's role. A topic takes what
+machine come through the local AWS, which forwards them under the key of the machine's role; what a machine needs for
+its tasks on functions, machines and buses is checked before the task. A topic takes what
 EventBridge publishes only on AWS's terms: its policy must allow it without a condition.
 """
 
@@ -19,6 +20,12 @@ from local.cloud.aws import guard
 from local.cloud.aws.patching import Function, Json, around
 
 PUBLISHER: Final = "events.amazonaws.com"
+FAILURES: Final = {
+    "lambda": "Lambda.AWSLambdaException",
+    "states": "StepFunctions.AWSStepFunctionsException",
+    "events": "EventBridge.AmazonEventBridgeException",
+}
+"""The errors of tasks whose machine lacks a right. Lambda's has been seen in public; the others follow its form."""
 _machine: contextvars.ContextVar[str] = contextvars.ContextVar("ARN of the machine whose task runs", default="")
 log = logging.getLogger("launcher")
 
@@ -34,12 +41,37 @@ def install() -> None:
         finally:
             _machine.reset(token)
 
+    @around(stepfunctions, "_invoke_resource")
+    def invoke(stock: Function, resource: str, given: Json) -> object:
+        service, needs = of_task(resource, given)
+        # A child of a map run has its machine's name before a slash.
+        machine = stepfunctions._state_machines.get(_machine.get().partition("/")[0])
+        if machine and needs and (reason := refusal(key_of(machine), needs)):
+            raise stepfunctions._ExecutionError(FAILURES[service], reason)
+        return stock(resource, given)
+
     @around(eventbridge, "_dispatch_to_sns")
     def dispatch(stock: Function, topic: str, payload: str) -> None:
         if may_publish(topic):
             stock(topic, payload)
         else:
             log.warning("EventBridge may not publish to %s: its policy must allow it, without a condition", topic)
+
+
+def of_task(resource: str, given: Json) -> tuple[str, list[tuple[str, str]]]:
+    """Return the service of a task, and what its machine's role needs for it: actions on ARNs."""
+    here = f"{get_region()}:{get_account_id()}"
+    kind = resource.partition(":::")[2].partition(".")[0]
+    if kind == "lambda:invoke" or resource.startswith("arn:aws:lambda:"):
+        function = str(given.get("FunctionName", "")) if kind else resource
+        arn = function if function.startswith("arn:") else f"arn:aws:lambda:{here}:function:{function}"
+        return "lambda", [("lambda:InvokeFunction", arn)]
+    if kind == "states:startExecution":
+        return "states", [("states:StartExecution", str(given.get("StateMachineArn", "")))]
+    if kind == "events:putEvents":
+        buses = {str(entry.get("EventBusName") or "default").rpartition("/")[2] for entry in given.get("Entries", [])}
+        return "events", [("events:PutEvents", f"arn:aws:events:{here}:event-bus/{bus}") for bus in sorted(buses)]
+    return "", []
 
 
 async def answer(_method: str, _path: str, body: bytes) -> tuple[int, object]:
