@@ -9,8 +9,11 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from personalization.core.errors import Rejected
+from personalization.shop.settings import parse
 
 from local.cloud import lifecycle
 from local.cloud.aws.event_patterns import LIMIT, complexity
@@ -70,8 +73,10 @@ def test_an_expression_of_the_documentation_is_taken(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", REFUSED)
-def test_an_expression_that_the_documentation_excludes_is_refused(expression: str) -> None:
+def test_an_expression_that_the_documentation_excludes_is_refused_here_and_in_settings(expression: str) -> None:
     assert refusal(expression, "UTC") == f"Invalid Schedule Expression {expression}."
+    with pytest.raises(Rejected):
+        parse("settings.yaml", yaml.safe_dump({"schedules": [{"name": "a", "every": expression}]}))
 
 
 @needs_cloud

@@ -31,7 +31,8 @@ class _Field:
     marks: str = ""
 
     def accepts(self, text: str) -> bool:
-        return all(self._accepts_part(part) for part in text.split(","))
+        # The nth of a weekday stands alone.
+        return all(self._accepts_part(part) for part in text.split(",")) and not ("#" in text and "," in text)
 
     def _accepts_part(self, part: str) -> bool:
         if self.marks and re.fullmatch(self.marks, part):
