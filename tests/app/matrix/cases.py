@@ -342,6 +342,7 @@ PROCESSES: Final = {
     "cloud": "the local AWS is killed",
     "engine": "the engine is killed",
     "everything": "all processes are killed at once",
+    "full": "all processes are killed on a full disk",
     "down": "`down` stops everything",
     "up": "`up` is killed",
 }
@@ -388,6 +389,12 @@ def kills() -> list[Case]:
         name = f"{PROCESSES[process]} while the stack is deployed"
         course = f"{process}/{DEPLOYING}"
         found.append(Case(name, KILLED, course=course, human="up", trained=0, done=0, note=updated))
+    refused = "what was asked for on the full disk was refused, and is asked for again"
+    for stage in ("dropping", "training", "events", "erasing", "serving"):
+        trained, done = int(stage not in AT_REST), int(stage not in AT_REST)
+        note = notes[stage] if stage in {"training", "serving"} else refused
+        found.append(Case(f"{PROCESSES['full']} while {STAGES[stage]}", KILLED, course=f"full/{stage}", human="up",
+                          trained=trained, done=done, note=note))  # fmt: skip
     return found
 
 

@@ -7,6 +7,7 @@ process is killed, and after `up` every shop has to come to its end. Each proces
 
 import csv
 import io
+import resource
 import subprocess
 import sys
 from collections import Counter
@@ -19,6 +20,8 @@ from typing import Final
 
 import boto3
 import psutil
+from boto3.dynamodb.conditions import Key
+from botocore.exceptions import ClientError
 
 from local.cloud import deploy, lifecycle
 from local.cloud.home import access
@@ -41,6 +44,10 @@ HOLDS: Final = {
 RUNS: Final = ("importing", "training", "judging", "promoting")
 """Stages of a run."""
 START: Final = 1_700_500_000
+REFUSED: Final = ("dropping", "events", "erasing")
+"""Stages at which something is asked for that a full disk does not take."""
+FULL: Final = "full"
+"""The round in which the disk is full before the processes are killed."""
 
 
 @dataclass
@@ -80,9 +87,23 @@ class Standstill:
         elif self.stage == "asking":
             self.shop.start("retrain")
         elif self.stage == "events":
-            assert self._send(6, 9) == ["queued"] * 3
+            assert self._send(6, 9) in (["queued"] * 3, ["delivered"] * 3)
         elif self.stage == "erasing":
             self.receipts.append(self.shop.erase(f"u{2 * self.round + 1}"))
+
+    def status(self) -> int:
+        """Ask for what `act` does at a stage of :data:`REFUSED`; the HTTP status of the answer."""
+        laptop, path = self.shop.world.laptop, f"/shops/{self.shop.name}"
+        if self.stage == "dropping":
+            key = f"drops/{self.shop.name}/interactions/data.csv"
+            try:
+                laptop.s3.put_object(Bucket=laptop.bucket, Key=key, Body=b"a,b\n")
+            except ClientError as error:
+                return error.response["ResponseMetadata"]["HTTPStatusCode"]
+            return 200
+        if self.stage == "events":
+            return laptop.call("POST", f"{path}/events", self._events(6, 9)).status
+        return laptop.call("DELETE", f"{path}/users/u{2 * self.round + 1}").status
 
     def end(self, case: Case) -> None:
         """Let the shop come to its end, and compare it with what the case promises."""
@@ -103,13 +124,16 @@ class Standstill:
         return self.shop.erasing(receipt) == "deletedHere"
 
     def _send(self, first: int, last: int) -> list[str]:
+        answer = self.shop.call("POST", "/events", self._events(first, last))
+        return [str(event["status"]) for event in answer["events"]]
+
+    def _events(self, first: int, last: int) -> dict[str, object]:
         begin = START + 100 * self.round
         events = [
             {"eventType": "View", "itemId": "garden-03", "eventId": f"{self.round}-{n}", "sentAt": begin + n}
             for n in range(first, last)
         ]
-        answer = self.shop.call("POST", "/events", {"userId": "outage", "sessionId": "s", "events": events})
-        return [str(event["status"]) for event in answer["events"]]
+        return {"userId": "outage", "sessionId": "s", "events": events}
 
     def _each_event_once(self) -> None:
         shop, state = self.shop, self.shop.world.laptop.state
@@ -124,6 +148,11 @@ class Standstill:
         begin = START + 100 * self.round
         times = Counter(time for time in streamed(shop, f"events-{self.round}") if begin <= time < begin + 100)
         assert times == {begin + n: 1 for n in range(9)}
+        sent = {f"{self.round}-{n}" for n in range(9)}
+        user = Key("shopper").eq(f"{shop.name}#outage") & Key("event").begins_with(f"{self.round}-")
+        stored = shop.world.events_table.query(KeyConditionExpression=user, ConsistentRead=True)["Items"]
+        assert {str(item["event"]) for item in stored} == sent, "the table has each event"
+        shop.world.until(lambda: copied(shop) >= sent, "the copy has each event")
 
 
 def handled(shop: Shop) -> int:
@@ -146,6 +175,15 @@ def streamed(shop: Shop, name: str) -> list[int]:
     key = f"reports/exports/{name}-{shop.name}.csv"
     found = laptop.s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read().decode()
     return [int(row["TIMESTAMP"]) for row in csv.DictReader(io.StringIO(found)) if row["USER_ID"] == "outage"]
+
+
+def copied(shop: Shop) -> set[str]:
+    """The ids of the shop's events in the bucket's copy."""
+    s3, bucket = shop.world.s3, shop.world.laptop.bucket
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"events/{shop.name}/")
+    keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+    texts = [s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys]
+    return {row["EVENT_ID"] for text in texts for row in csv.DictReader(io.StringIO(text))}
 
 
 class Rounds:
@@ -173,8 +211,13 @@ class Rounds:
             for reached in [pool.submit(each.reach) for each in stills]:
                 reached.result()
             world.leave()
-            for each in stills:
-                each.act()
+            if process == FULL:
+                fill(self.laptop)
+                statuses = {each.stage: each.status() for each in stills if each.stage in REFUSED}
+                assert set(statuses.values()) <= {503}, statuses
+            else:
+                for each in stills:
+                    each.act()
             KILLS[process](self.laptop)
             self._up()
             stack.pop_all()
@@ -184,6 +227,8 @@ class Rounds:
                     each.shop.rules.clear()
                     each.shop.healed.clear()
                     assert self.laptop.call("GET", f"/shops/{each.shop.name}/popular").status == 200
+                    if process == FULL:
+                        each.act()
                 found = {wanted[each.stage].name: pool.submit(each.end, wanted[each.stage]) for each in stills}
                 pool.shutdown(wait=True)
         return found
@@ -265,10 +310,17 @@ def everything(laptop: Laptop) -> None:
     psutil.wait_procs(found, timeout=BOUND)
 
 
+def fill(laptop: Laptop) -> None:
+    """Let no process of the cloud write another byte to a file."""
+    for process in lifecycle.marked(laptop.home):
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+
+
 KILLS: Final[dict[str, Callable[[Laptop], None]]] = {
     "cloud": one("cloud"),
     "engine": one("engine"),
     "everything": everything,
+    FULL: everything,
     "down": stopped,
 }
 """How each process ends."""

@@ -43,6 +43,13 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
+        "the local AWS makes no change that its disk does not take",
+        "local/cloud/aws/journal.py",
+        "                os.ftruncate(self._file, begin)\n                raise\n",
+        "                os.ftruncate(self._file, begin)\n                return begin, begin\n",
+        ("all processes are killed on a full disk while events wait to be delivered",),
+    ),
+    Mutant(
         "`up` reports stopped runs to the sweep",
         "local/cloud/resuming.py",
         "failures = sweep(state, mine)",
