@@ -200,10 +200,12 @@ def test_a_call_of_a_function_without_a_free_slot_is_refused_and_an_asynchronous
             assert refused.value.response["Error"]["Code"] == "TooManyRequestsException"
             task = {"Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": arn, "Payload": files}}
             assert run(cloud, "refused", task)["Error"] == "Lambda.TooManyRequestsException"
-            functions.invoke(FunctionName=arn, Payload=json.dumps(later), InvocationType="Event")
+            accepted = functions.invoke(FunctionName=arn, Payload=json.dumps(later), InvocationType="Event")
+            assert accepted["Payload"].read() == b""
             assert not (tmp_path / "later").exists()
             (tmp_path / "go").touch()
             assert "FunctionError" not in first.result()
+            assert first.result()["Payload"].read() == b"null"
             until((tmp_path / "later").exists, "the later call has begun")
     finally:
         (tmp_path / "go").touch()
