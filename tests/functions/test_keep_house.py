@@ -123,10 +123,10 @@ def test_of_a_segment_recipe_that_jobs_ask_for_the_newest_solution_stays_while_n
     personalize.says("ListSolutions", {"solutions": [*there, serving]})
     settings = "batch: {fans: {segment: {recipe: item-affinity, items: [i1]}}}"
     bucket.put_object(Bucket=BUCKET, Key="drops/demo/settings.yaml", Body=settings)
-    mark = {"shop": "demo", "record": f"{leases.BATCH}retail-demo-fans-1", "until": 1}
-    records.put(table, TABLE, mark)
+    mark = f"{leases.BATCH}retail-demo-fans-1"
+    records.put(table, TABLE, {"shop": "demo", "record": mark, "until": 1})
     assert work()["solutions"] == []
-    records.delete(table, TABLE, "demo", str(mark["record"]))
+    records.delete(table, TABLE, "demo", mark)
     assert work()["solutions"] == ["retail-demo-item-affinity-bbbbbb", "retail-demo-item-attribute-affinity-aaaaaa"]
     bucket.put_object(Bucket=BUCKET, Key="drops/demo/settings.yaml", Body="batch: nonsense")
     assert work()["solutions"] == []

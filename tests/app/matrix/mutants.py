@@ -64,6 +64,27 @@ MUTANTS: Final = (
         ("users are deleted beside a run",),
     ),
     Mutant(
+        "a deletion of users waits for batch jobs and for whatever else uses the shop's data",
+        f"{DOMAIN}/maintenance/erasure.py",
+        "if self._batch_jobs(shop.name) or self._jobs.beside(shop.group):",
+        "if not shop.name:",
+        ("users are deleted beside the training of a segment",),
+    ),
+    Mutant(
+        "the time of a wait begins anew when something moved",
+        WAITS,
+        "'worked': $moved ? 0 : ",
+        "'worked': ",
+        ("three import jobs of twenty minutes follow each other",),
+    ),
+    Mutant(
+        "a rate is waited for",
+        f"{DOMAIN}/core/aws/errors.py",
+        'return NoRoom(resource, f"{message} ({advice})", PATIENCE)',
+        'return Broken(resource, f"{message} ({advice})")',
+        ("CreateFilter exceeds a rate", "CreateRecommender exceeds a rate"),
+    ),
+    Mutant(
         "no event is accepted of users who are being deleted",
         f"{DOMAIN}/events/erasure_requests.py",
         "return user in users",
