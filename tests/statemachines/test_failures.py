@@ -20,7 +20,7 @@ BUS = {"Error": "EventBridge.AWSEventBridgeException", "Cause": "no bus"}
 BEFORE = {"Error": "Rejected", "Cause": "what is announced"}
 """What has failed before a failure is announced."""
 KEPT = {"Announce that nothing is asked", "Announce that the job failed", "Announce that the likelihood is not fitted",
-        "Clear up after the failure", "Delete what it wrote"}  # fmt: skip
+        "Clear up after the failure", "Delete what it wrote", "End the job that failed"}  # fmt: skip
 """States after a failure: it stays the reason, whatever they fail with."""
 CONTEXT = {"Execution": {"Id": "arn:e", "Name": "r"}, "State": {"EnteredTime": "t", "RetryCount": 0}}
 KNOWN: dict[str, dict[str, Any]] = {

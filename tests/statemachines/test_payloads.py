@@ -108,7 +108,8 @@ ASKED = asked()
 EACH = pytest.mark.parametrize("name", ASKED)
 ITEMS: dict[str, Any] = {
     "Check the drop": {"request": CHECK}, "Import the file": PLAN, "Claim what started the run": {"a": 1},
-    "Ensure the filter": FILTER, "Start the recommender": RECOMMENDER, "Wait for the recommender": RECOMMENDER,
+    "Ensure the filter": FILTER, "Start the recommender": RECOMMENDER,
+    "Wait for the recommender": {"recommender": RECOMMENDER, "made": {"arn": "arn:recommender"}},
     "Train the recipe": RECIPE, "Update the campaign": TARGET, "Return to the version before": TARGET,
 }  # fmt: skip
 
