@@ -161,13 +161,16 @@ def _structure_reader(shape: StructureShape, *, hidden: bool) -> Reader:
             return {}
         found: Json = {}
         for name, reader, check, needed in members:
-            member, place, before = value.get(name), f"{path}.{name}" if path else name, len(problems)
-            if member is not None:
-                found[name] = reader(member, place, problems)
-                if len(problems) == before:
-                    check(found[name], place, problems)
-            elif needed:
+            member = value.get(name)
+            if member is None and not needed:
+                continue
+            place, before = f"{path}.{name}" if path else name, len(problems)
+            if member is None:
                 problems.append(_problem(place, "Member must not be null", "null"))
+                continue
+            found[name] = reader(member, place, problems)
+            if check and len(problems) == before:
+                check(found[name], place, problems)
         return found
 
     return read
@@ -232,8 +235,8 @@ class _Constraint(NamedTuple):
     holds: Callable[[Any], bool]
 
 
-def _checker(shape: Shape, *, hidden: bool) -> Callable[[object, str, Problems], None]:
-    """Compile a check of the constraints of a value that has the shape's type."""
+def _checker(shape: Shape, *, hidden: bool) -> Callable[[object, str, Problems], None] | None:
+    """Compile a check of the constraints of a value that has the shape's type; None where there are none."""
     constraints, quoted = _constraints(shape), not (hidden or _sensitive(shape))
 
     def check(value: object, path: str, problems: Problems) -> None:
@@ -241,7 +244,7 @@ def _checker(shape: Shape, *, hidden: bool) -> Callable[[object, str, Problems],
             if not constraint.holds(value):
                 problems.append(_problem(path, constraint.text, _quoted(value) if quoted else ""))
 
-    return check
+    return check if constraints else None
 
 
 def _constraints(shape: Shape) -> list[_Constraint]:
