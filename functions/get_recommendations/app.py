@@ -54,7 +54,7 @@ def show_list(request: Request) -> Response:
     recipe, asked, release = LISTS[request.route.operation], request.asked(Listing), _release(request)
     if request.caller:
         caller.own(request.caller, asked.user_id)
-    ask, started = lists.listing(release, recipe, asked, _around(request, release)), time.monotonic()
+    ask, started = lists.listing(release, recipe, asked, _around(request, release)), FALLBACK.now()
     answer = FALLBACK.fill(release, ask, _predict, source_of(release, recipe))
     _show(release, started, (answer, ask))
     page = lists.after(release, ask, answer)
@@ -65,7 +65,7 @@ def show_list(request: Request) -> Response:
 @API.operation("placement")
 def show_placement(request: Request) -> dict[str, object]:
     asked, release, name = request.asked(Slot), _release(request), request.path["placement"]
-    question, started = placements.ask(release, name, asked, _around(request, release)), time.monotonic()
+    question, started = placements.ask(release, name, asked, _around(request, release)), FALLBACK.now()
     answer = placements.one(FALLBACK, release, name, question, _predict)
     _show(release, started, (answer, question))
     request.count_list(f"placement/{name}", answer)
@@ -76,7 +76,7 @@ def show_placement(request: Request) -> dict[str, object]:
 def show_page(request: Request) -> dict[str, object]:
     body, release = request.json(PageBody), _release(request)
     asks = placements.slots(release, body, request.fields(), _around(request, release))
-    started = time.monotonic()
+    started = FALLBACK.now()
     answer: dict[str, Any] = placements.page(FALLBACK, release, asks, _predict, PARALLEL)
     _show(release, started, *((each, asks[each["placement"]]) for each in answer["placements"]))
     for each in answer["placements"]:
@@ -88,7 +88,7 @@ def show_page(request: Request) -> dict[str, object]:
 def ranking(request: Request) -> dict[str, object]:
     body = request.json(RankingBody)
     asked, release = request.asked(Ranking, itemIds=body.item_ids), _release(request)
-    question, started = lists.ranking(release, asked, _around(request, release)), time.monotonic()
+    question, started = lists.ranking(release, asked, _around(request, release)), FALLBACK.now()
     answer = FALLBACK.rank(question, _rank)
     _show(release, started, (answer, question))
     request.count_list("personalized-ranking", answer)
@@ -136,8 +136,8 @@ def _around(request: Request, release: Release) -> dict[str, str]:
 
 
 def _show(release: Release, started: float, *answers: tuple[dict[str, Any], ListAsk]) -> None:
-    """Show the columns of answers' items, in the rest of the budget that began at `started`."""
-    left = started + BUDGET_SECONDS - time.monotonic()
+    """Show the columns of answers' items, in the rest of the budget that began at `started`, by the chain's clock."""
+    left = started + BUDGET_SECONDS - FALLBACK.now()
     ITEMS.fill(release.shop, [(answer, ask.columns) for answer, ask in answers], left)
 
 

@@ -4,7 +4,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from personalization.api import bestsellers
@@ -311,6 +311,26 @@ def test_answers_show_a_description_only_where_they_name_it(drop: Drop, bucket: 
     table = item_files.table(bucket, BUCKET, "demo")
     assert table is not None
     assert (table.columns, table.shown) == (("PRICE", "CATEGORY_L1", "LONG_DESCRIPTION"), ("PRICE", "CATEGORY_L1"))
+
+
+def test_a_put_follows_a_table_that_is_replaced_meanwhile(drop: Drop, bucket: "S3Client") -> None:
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+    again = iter(({**drop("drops/demo/items/items.csv", ITEMS), "run": "run-b"},))
+
+    class Meanwhile:
+        """The bucket, in which a whole drop is checked between two writes of the PUT."""
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any member of the client
+            return getattr(bucket, name)
+
+        def put_object(self, **asked: Any) -> Any:  # noqa: ANN401 - as the client's
+            answer = bucket.put_object(**asked)
+            for dropped in again:
+                check(dropped, None)
+            return answer
+
+    item_files.change(cast("S3Client", Meanwhile()), BUCKET, "demo", "995242", {"price": 2})
+    assert fresh().find("demo", ["995242"], ("PRICE",), 5.0) == {"995242": {"PRICE": "2"}}
 
 
 @pytest.mark.usefixtures("personalize")
