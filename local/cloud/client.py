@@ -26,8 +26,10 @@ from local.cloud.runs import Run, Runs
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-_STARTED = re.compile(r'(?:an execution with |ask for )?\{"action": "(promote|rollback|retrain|continue)"[^}]*\}')
-"""How messages of the application name an input that starts the state machine."""
+_STARTED = re.compile(
+    r'(?:an execution with |ask for )?\{"action": "(promote|rollback|retrain|continue)"[^}]*\}(?! on AWS)'
+)
+"""How messages of the application name an input that starts the state machine, where they name no command beside it."""
 UNKNOWN = "tried for two days"
 """The reason of a message without one."""
 

@@ -5,6 +5,7 @@ Everything of one cloud is in one folder (:class:`Home`, ``.local/run`` by defau
 
     state.json   what runs and where it answers; written whole; absent when nothing runs
     credentials  the access key of the local AWS, as AWS's tools read it; made once for each cloud
+    demo         held by a running demo; names the processes of the cloud that it started
     *.log        the output of each process, of the build and of the deployment
     data/        what survives `down`: the local AWS's state and objects, and the engine's; they belong together
     tmp/         temporary files of the processes

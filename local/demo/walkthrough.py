@@ -171,14 +171,15 @@ class Demo:
             self.client.drop(self.shop, "settings", SETTINGS)
         self.terminal.heading("Three CSV files dropped into the bucket, interactions last: they begin the training")
         runs: list[Run] = []
+        dropped = datetime.now(UTC)
         for upload in self.drop_files():
             run = self.client.runs.started_by(upload.key, upload.before)
             if run.arn not in {earlier.arn for earlier in runs}:
                 runs.append(self.finish(run, upload.key))
         outcome, rows = runs[-1].output["outcome"], self.data.rows["interactions"]
         if outcome == "promoted":
-            seconds = ((runs[-1].ended or datetime.now(UTC)) - runs[0].started).total_seconds()
-            self.terminal.note(f"from the drop to all campaigns ACTIVE: {seconds:.1f} s for {rows:,} rows")
+            seconds = ((runs[-1].ended or datetime.now(UTC)) - dropped).total_seconds()
+            self.terminal.note(f"from the first drop to all campaigns ACTIVE: {seconds:.1f} s for {rows:,} rows")
         elif outcome == "alreadyHandled":
             self.terminal.note("an earlier demo has imported these files and trained on them: its release serves")
         return runs

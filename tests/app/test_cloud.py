@@ -55,6 +55,14 @@ def test_the_function_that_checks_drops_is_small_enough_for_a_lambda() -> None:
     assert 50 * 2**20 < size < 250 * 2**20
 
 
+def test_functions_share_the_files_of_the_layers_that_were_built(laptop: Laptop) -> None:
+    assert laptop.call("GET", "/shops/nobody/popular").status == 404
+    name = Path("python", "personalization", "__init__.py")
+    built = BUILD / "sam" / "CoreLayer" / name
+    (linked,) = (laptop.home.run / "tmp").glob(f"layers-*/*/{name}")
+    assert linked.samefile(built) or linked.stat().st_dev != built.stat().st_dev
+
+
 def test_a_second_up_finds_the_first(laptop: Laptop) -> None:
     again = laptop.command("up")
     assert again.returncode == 0

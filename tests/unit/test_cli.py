@@ -18,7 +18,7 @@ from personalization.shop.settings import parse
 
 from local.cli import commands, mapping
 from local.cli.main import parser
-from local.cloud.client import Answer, ApiError, drop_key
+from local.cloud.client import Answer, ApiError, as_commands, drop_key
 from local.cloud.environments import LocalError
 from local.cloud.runs import Run
 from local.terminal.output import Terminal
@@ -292,6 +292,8 @@ def test_a_message_names_the_command_in_place_of_the_machine_s_input() -> None:
     said = str(ApiError(Answer(404, problem, 1.0), "myshop"))
     assert "`python -m local promote myshop` promotes it by hand" in said
     assert "{" not in said
+    both = 'ask for {"action": "retrain", "shop": "s"} on AWS'
+    assert as_commands(both, "s") == both
 
 
 def test_a_pipe_gets_no_padding(capsys: pytest.CaptureFixture[str]) -> None:

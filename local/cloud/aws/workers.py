@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python functions in processes of this machine, under AWS's runtime interface client or our own."""
 
+import fcntl
+import hashlib
 import importlib.metadata
 import io
 import logging
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 import threading
 import zipfile
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +24,7 @@ from personalize_local.server import origins
 
 from local.cloud.aws import CLIENT
 from local.cloud.aws.patching import Function, Json, around
+from local.cloud.environments import LOCAL
 
 TURN_SECONDS = 5
 """How long a call of a function waits behind others of it, at most."""
@@ -28,6 +33,11 @@ OWN: Final = "runtime_interface_client"
 """The modules of the two clients; OWN needs no native build."""
 NEEDED: Final = {AWS: (AWS, "simplejson", "snapshot-restore-py"), OWN: ("simplejson",)}
 """What a client consists of, as distributions."""
+BUILT: Final = LOCAL / "build" / "sam"
+"""What was built last, and its archives, which have a hash of their content in their names."""
+_unpacking = threading.Lock()
+_folders: dict[str, str] = {}
+"""Where each layer's version is unpacked, by its ARN."""
 log = logging.getLogger("launcher")
 
 
@@ -35,8 +45,7 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
     """A warm Python function under a runtime interface client, in place of ministack's, which loses error names."""
 
     def __init__(self, name: str, config: dict[str, Any], code: bytes) -> None:
-        zips = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers", [])]
-        folders = [lambda_svc._docker_extracted_dir(content, "layer") + "/python" for content in zips if content]
+        folders = [f"{folder}/python" for layer in config.get("Layers", []) if (folder := unpacked(layer))]
         super().__init__(name, config, with_bootstrap(code, [*folders, str(runtime_folder())]))
 
     def _build_handler_class(self, generation: int, pending: object) -> type:
@@ -60,6 +69,43 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
 
     def _drain_stderr_bounded(self, first_line_wait: float = 0.003, **bounds: float) -> str:
         return str(super()._drain_stderr_bounded(first_line_wait=first_line_wait, **bounds))
+
+
+def unpacked(layer: Json | str) -> str:
+    """Return the folder of a layer: links to what was built, if that is what its archive holds, else the archive's.
+
+    To unpack all layers takes a processor several seconds, while the first function waits. A version of a layer never
+    changes.
+    """
+    arn = layer if isinstance(layer, str) else str(layer.get("Arn"))
+    with _unpacking:
+        if not Path(_folders.get(arn, "/nothing")).exists():
+            content = lambda_svc._resolve_layer_zip(layer)
+            _folders[arn] = _unpack(content) if content else ""
+        return _folders[arn]
+
+
+def _unpack(content: bytes) -> str:
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir(), f"layers-{os.getpid()}", digest)
+    if folder.exists() or _link(digest, folder):
+        return str(folder)
+    return str(lambda_svc._docker_extracted_dir(content, "layer"))
+
+
+def _link(digest: str, folder: Path) -> bool:
+    """Make a folder of links to the built layer of this archive, unless there is none, or a build is at work."""
+    archive = next(BUILT.glob(f"*-{digest}.zip"), None)
+    if archive is None:
+        return False
+    scratch = folder.with_suffix(".part")
+    with (BUILT.parent / "lock").open("a") as lock, suppress(OSError, shutil.Error):
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        shutil.copytree(BUILT / archive.name.rpartition("-")[0], scratch, copy_function=os.link)
+        scratch.rename(folder)
+        return True
+    shutil.rmtree(scratch, ignore_errors=True)
+    return False
 
 
 def with_bootstrap(code: bytes, search_path: list[str]) -> bytes:
