@@ -169,6 +169,27 @@ class Client:
         read = {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys}
         return {key.removeprefix(folder): page for key, page in read.items()}
 
+    def untrained(self, shop: str) -> list[str]:
+        """Return which of users and items the release of a shop was trained without: imported later, or never.
+
+        Raises LocalError where the shop has no release.
+        """
+        release: Any = self.table.get_item(Key={"shop": shop, "record": "release"}).get("Item")
+        if release is None:
+            raise LocalError(f"{shop} has no release")
+        personalize = boto3.client("personalize", **access(self.state, engine=True))
+        versions = [
+            personalize.describe_solution_version(solutionVersionArn=str(campaign["solutionVersionArn"]))
+            for campaign in release["campaigns"].values()
+        ]
+        began = min(version["solutionVersion"]["creationDateTime"] for version in versions)
+        imported = {}
+        for dataset in personalize.list_datasets(datasetGroupArn=str(release["datasetGroupArn"]))["datasets"]:
+            jobs = personalize.list_dataset_import_jobs(datasetArn=dataset["datasetArn"])["datasetImportJobs"]
+            ended = [job["lastUpdatedDateTime"] for job in jobs if job["status"] == "ACTIVE"]
+            imported[dataset["datasetType"].lower()] = bool(ended) and max(ended) <= began
+        return [kind for kind in ("items", "users") if not imported.get(kind)]
+
     def event_types(self, shop: str) -> list[str]:
         """Return the event types of the interactions that a shop dropped last, as their report has them."""
         bucket, s3 = self.state.outputs["BucketName"], boto3.client("s3", **access(self.state))

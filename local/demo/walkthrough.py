@@ -242,7 +242,8 @@ class Demo:
                 if error.answer.status != 404:
                     raise
                 return Lists(*[error.answer] * 4), [str(error)]
-            return lists, list(self.lacking(lists))
+            untrained = [f"what serves was trained without {kind}" for kind in self.client.untrained(self.shop)]
+            return lists, [*untrained, *self.lacking(lists)]
 
         return until(ask, lambda answer: not answer[1], seconds)
 

@@ -39,6 +39,7 @@ def test_a_second_demo_trains_anew_what_was_trained_without_items_and_users(lapt
         laptop.client, DemoData(**files, rows=dict.fromkeys(files, 60)), Terminal(as_json=True), shop, patience=0
     )
     runs = demo.fill()
+    assert laptop.client.untrained(shop) == ["items", "users"]
     lists = demo.complete(runs)
     outcomes = {(drop["kind"], drop["outcome"]) for run in runs for drop in run.output["drops"]}
     imported = {("users", "imported"), ("items", "imported")}
@@ -47,7 +48,7 @@ def test_a_second_demo_trains_anew_what_was_trained_without_items_and_users(lapt
         ("retrain", "retrained"),
     }
     assert demo.release_run() not in {first.name, ""}
-    assert list(demo.lacking(lists)) == []
+    assert (laptop.client.untrained(shop), list(demo.lacking(lists))) == ([], [])
 
 
 def test_a_demo_leaves_a_cloud_alone_that_another_demo_uses(tmp_path: Path) -> None:
