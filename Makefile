@@ -40,6 +40,7 @@ nightly: setup clients ## what takes hours: the fault matrix, the long run, host
 	@for seed in $$(seq 1 $(SEEDS)); do \
 		MATRIX_SEED=$$seed MATRIX_TOGETHER=1 $(BIN)/pytest -q -m '' $(MATRIX) || exit 1; \
 		LONG_RUN_SEED=$$seed $(BIN)/pytest -q -m nightly tests/app/test_long_run.py || exit 1; done
+	$(SCENARIOS) -m nightly --ignore=$(MATRIX) --ignore=tests/app/test_long_run.py
 	$(QUICK) -m '' --hypothesis-profile=nightly
 	$(BIN)/python -m tests.app.matrix.mutants
 	PYTHONPATH=layers/core $(BIN)/python -m benchmarks.hostile --requests 100000

@@ -28,7 +28,7 @@ GREEN = {
     "test_rights",
 }
 """The files that play in the shop of :func:`shop`."""
-LONGEST = ("test_reliability", "test_browsers", "test_bill", "test_upgrade", "test_long_run", "test_held_out")
+LONGEST = ("test_reliability", "test_browsers", "test_bill", "test_held_out")
 """Files in the order in which they begin, before all others; `test_browsers` brings those of `GREEN` along."""
 KILLS = tuple(f"[{case.name}]" for case in CASES if case.part == KILLED)
 

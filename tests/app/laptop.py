@@ -23,8 +23,6 @@ from local.cloud.home import Home, State, access
 from local.cloud.runs import Run, events
 from tests.app.waiting import until
 
-RUN_SECONDS = 300.0
-"""No run of a test takes longer."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -120,7 +118,7 @@ class Laptop:
 
     def ended(self, arn: str) -> Run:
         """An execution at its end."""
-        until(lambda: self.client.runs.describe(arn).status != "RUNNING", f"{arn} has ended", RUN_SECONDS)
+        until(lambda: self.client.runs.describe(arn).status != "RUNNING", f"{arn} has ended")
         return self.client.runs.describe(arn)
 
     def sweep(self, **wanted: object) -> list[str]:

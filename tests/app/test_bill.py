@@ -34,7 +34,6 @@ def test_a_campaign_that_is_not_asked_for_any_more_goes_after_the_next_promotion
             {item["source"] for item in laptop.call("GET", f"/shops/{SHOP}/popular").body["items"]} == {"bestsellers"}
         ),
         "the bestsellers are shown",
-        bound=90.0,
     )
 
     laptop.command_json("rollback", SHOP)

@@ -42,7 +42,7 @@ SERVER = "-m local.personalize"
 """A command that goes on until it is stopped."""
 CURL = "curl --output /dev/null --retry 60 --retry-delay 1 --retry-connrefused"
 """Asks until a server that has just been started answers."""
-SECONDS = 120
+SECONDS = 600
 
 
 @dataclass(frozen=True)

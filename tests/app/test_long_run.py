@@ -221,6 +221,7 @@ def trained_once(world: World, shop: str) -> None:
         assert all(any(one < job < other for job in imports) for one, other in pairwise(made)), (made, imports)
 
 
+@pytest.mark.nightly
 def test_eight_drops_while_everything_fails(laptop: Laptop, cloud: FaultDoor) -> None:
     shops = ("long-a", "long-b")
     check(live(laptop, cloud, 8, shops))

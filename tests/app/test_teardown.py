@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A shop is removed with everything that it has, and another one whose name begins alike loses nothing."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -11,6 +10,7 @@ import pytest
 from local.cloud.home import access
 from tests.app import retail
 from tests.app.laptop import Laptop
+from tests.app.waiting import until
 
 SETTINGS = """
 recipes: [popularity-count]
@@ -121,7 +121,7 @@ def test_a_schedule_follows_the_settings_and_starts_a_training(two_shops: Laptop
         f"drops/{LONG}/settings.yaml",
         "recipes: [popularity-count]\nschedules: [{name: nightly, every: 'cron(0 3 * * ? *)'}]\n",
     )
-    until(lambda: schedules(two_shops) == {name})
+    until(lambda: schedules(two_shops) == {name}, "the schedule is made")
     made = client.get_schedule(GroupName=group, Name=name)
     assert made["Target"]["Arn"] == two_shops.state.outputs["StateMachineArn"]
     # The same once more, but due at once.
@@ -132,7 +132,7 @@ def test_a_schedule_follows_the_settings_and_starts_a_training(two_shops: Laptop
         FlexibleTimeWindow=made["FlexibleTimeWindow"],
         Target=made["Target"],
     )
-    until(lambda: bool(retrainings(two_shops)))
+    until(lambda: bool(retrainings(two_shops)), "a schedule has started a run")
     (arn,) = retrainings(two_shops)
     run = two_shops.ended(arn)
     assert (run.status, run.output["outcome"]) == ("SUCCEEDED", "promoted"), run.reason
@@ -141,10 +141,3 @@ def test_a_schedule_follows_the_settings_and_starts_a_training(two_shops: Laptop
 def retrainings(laptop: Laptop) -> list[str]:
     """The executions that a schedule of the longer shop started."""
     return [run.arn for run in laptop.client.runs.newest(LONG, 100) if run.kind == "retrain"]
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Ask until it is so, for half a minute at most."""
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline

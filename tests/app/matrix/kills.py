@@ -29,8 +29,8 @@ from tests.app.laptop import ROOT, Laptop
 from tests.app.matrix.case import Case, Fault
 from tests.app.matrix.cases import DEPLOYING, STAGES
 from tests.app.matrix.shop import ACCOUNT, Shop
-from tests.app.matrix.world import BOUND, World
-from tests.app.waiting import until
+from tests.app.matrix.world import World
+from tests.app.waiting import BOUND, until
 
 HOLDS: Final = {
     "importing": Fault("engine", "neverEnd", "CreateDatasetImportJob", times=None),

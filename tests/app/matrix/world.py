@@ -17,10 +17,8 @@ from botocore.config import Config
 from local.cloud.home import access
 from local.cloud.runs import STARTED_BY
 from tests.app.laptop import Laptop
-from tests.app.waiting import PACE
+from tests.app.waiting import BOUND, PACE
 
-BOUND = 240.0
-"""Seconds after which something that has to become true has failed to."""
 LOOK = 0.25
 NEWEST = 100
 """So many executions are looked at even if they have ended; no more begin between two looks."""
@@ -151,7 +149,7 @@ class World:
             with self._looked:
                 self._looked.wait(5)
             assert self._failure is None, self._failure
-            assert time.monotonic() < deadline, f"still not: {what}"
+            assert time.monotonic() < deadline, f"after {BOUND:.0f} s still not: {what}"
 
     def _look(self) -> None:
         while not self._stop.wait(LOOK):

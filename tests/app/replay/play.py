@@ -99,7 +99,7 @@ class Player:
         self, address: SplitResult, method: str, below: str, body: bytes | None, headers: Mapping[str, str]
     ) -> tuple[http.client.HTTPResponse, bytes]:
         connection = self._connections.setdefault(
-            address.netloc, http.client.HTTPConnection(address.netloc, timeout=30)
+            address.netloc, http.client.HTTPConnection(address.netloc, timeout=BOUND)
         )
         connection.request(method, address.path + below, body, dict(headers))
         response = connection.getresponse()
