@@ -31,7 +31,7 @@ FAILED = "FAILED"
 """Status of a step that ended in an error, caught or not."""
 START_SECONDS = 180
 """The time within which an uploaded object starts its run, and that claims it, on the busiest machine."""
-EVENTS_A_LOOK = 10
+EVENTS_A_LOOK, EVENTS_AT_FIRST = 10, 1000
 """Events of an execution that one look asks for; more only where more are new. Each carries its step's whole data."""
 
 
@@ -270,7 +270,7 @@ def events(client: "SFNClient", arn: str, seen: int = 0) -> list[dict[str, Any]]
     """Return the events of an execution with an id above `seen`, oldest first."""
     fresh: list[dict[str, Any]] = []
     pages = client.get_paginator("get_execution_history").paginate(
-        executionArn=arn, reverseOrder=True, PaginationConfig={"PageSize": EVENTS_A_LOOK}
+        executionArn=arn, reverseOrder=True, PaginationConfig={"PageSize": EVENTS_A_LOOK if seen else EVENTS_AT_FIRST}
     )
     for page in pages:
         fresh += [{**event} for event in page["events"] if event["id"] > seen]

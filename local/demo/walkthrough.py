@@ -172,7 +172,11 @@ class Demo:
         self.terminal.heading("Three CSV files dropped into the bucket, interactions last: they begin the training")
         runs: list[Run] = []
         dropped = datetime.now(UTC)
-        for upload in self.drop_files():
+        uploads = self.drop_files()
+        # An interrupted demo may have left a run that is still at work.
+        with self.terminal.step("waiting for the run that takes them up"):
+            self.client.runs.started_by(uploads[0].key, uploads[0].before)
+        for upload in uploads:
             run = self.client.runs.started_by(upload.key, upload.before)
             if run.arn not in {earlier.arn for earlier in runs}:
                 runs.append(self.finish(run, upload.key))
