@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 Argument = Any
 """What is handed to or comes from boto3 as it is: the SDK's own types are per operation."""
 SECONDS = 600.0
-"""How long anything may take before a test gives up: long, since a busy machine is no failure."""
+"""How long anything may take before a test gives up: long, since a busy machine does not fail it."""
 
 
 def until(ready: Callable[[], bool], what: str) -> None:

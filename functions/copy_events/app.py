@@ -17,7 +17,7 @@ LOG = observability.logger()
 def handler(event: dict[str, Any], _context: object) -> None:
     """Write the rows of a batch of a DynamoDB stream.
 
-    After a failure Lambda retries the whole batch, which replaces its objects. Records that are no events go to the
+    After a failure Lambda retries the whole batch, which replaces its objects. Records that are not events go to the
     dead-letter queue by their keys in the table, so that they block no others.
 
     Raises:
@@ -35,9 +35,9 @@ def handler(event: dict[str, Any], _context: object) -> None:
         raise failed[0]
     LOG.info("Events copied", objects=len(files), records=len(event["Records"]))
     if foreign:
-        LOG.error("Records that are no events", records=len(foreign))
+        LOG.error("Records that are not events", records=len(foreign))
         observability.count(environment.namespace, "UncopiedEvents", len(foreign))
     for record in foreign:
         found = json.dumps({"record": record.get("eventID"), "keys": record.get("dynamodb", {}).get("Keys")})
-        reason = "a record of the table of users' events is no event"
+        reason = "a record of the table of users' events is not an event"
         queue.dead_letter(clients.sqs(), environment.chores_queue, found, reason)

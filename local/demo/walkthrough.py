@@ -291,7 +291,7 @@ class Demo:
     def show_newcomer(self, lists: Lists) -> dict[str, Any]:
         """Show a new user, served from demographics at once, and from behaviour after three events."""
         client, terminal, user = self.client, self.terminal, self.newcomer
-        terminal.heading("A new shopper, of whom only demographics are known")
+        terminal.heading("A new user, known by demographics only")
         profile = [f"{column.replace('_', ' ').lower()} {value}" for column, value in self.profile.items()]
         terminal.note(", ".join(profile))
         before = some(client.recommend(self.shop, user, limit="10"))

@@ -66,7 +66,7 @@ def split(rows: pl.DataFrame, event_type: str | None, days: float | None, *, pos
             raise BadInput(f"--days {days:g} means nothing here: TIMESTAMP holds positions, not times")
         found = replace(by_last(rows, event_type, 0.0), positions=True)
         if not _known(found):
-            raise BadInput(f"no shopper has {BASKETS} baskets, the last of which could be predicted")
+            raise BadInput(f"no user has {BASKETS} baskets, the last of which could be predicted")
         return found
     span = (last - first) / DAY
     if days is not None and days >= span:
@@ -76,7 +76,7 @@ def split(rows: pl.DataFrame, event_type: str | None, days: float | None, *, pos
     if days is None and _known(found) < max(FEW, 0.02 * int((baskets > 1).sum())):
         found = max(found, by_last(rows, event_type, found.days), key=_known)
     if not _known(found):
-        reason = f"no shopper with a past does anything in the last {found.days:g} days"
+        reason = f"no user with a past does anything in the last {found.days:g} days"
         raise BadInput(f"{reason}: choose more of them with --days, or give a longer history")
     return found
 

@@ -29,7 +29,7 @@ RANKING = "aws-personalized-ranking"
 RECIPES = (PERSONAL, "aws-similar-items", "aws-sims", "aws-popularity-count", "aws-trending-now", RANKING)
 POPULAR, LATELY = "popular", "popular lately"
 AGAIN, DECAYED, NEWEST = "bought before", "bought before and lately", "bought before, the newest most"
-NEIGHBOURS, EASE, CHAIN = "same shoppers", "all together", "follows"
+NEIGHBOURS, EASE, CHAIN = "same users", "all together", "follows"
 RULES: Mapping[str, Rule] = {
     POPULAR: rules.POPULAR,
     LATELY: rules.RECENT,
@@ -197,7 +197,7 @@ class _Trial:
             return found
 
     def _trained(self, recipe: str, name: str, config: TrainingConfig) -> Method:
-        of_whom = "" if name == "all" else f" on {float(name):.0%} of the shoppers"
+        of_whom = "" if name == "all" else f" on {float(name):.0%} of the users"
         with self._stage(f"training {recipe}{of_whom}", 15 if recipe in {PERSONAL, RANKING} else 2):
             return comparison.of_model(recipe, *self._trainings.wait(recipe, name, config))
 
@@ -242,7 +242,7 @@ class _Trial:
         asked, points, before = self._panel.known, list[Document](), list[Answer]()
         for share, past in [*sorted(parts.items()), (1.0, self._past)]:
             method = self._trained(PERSONAL, "all" if share == 1.0 else f"{share}", self._fast)
-            with self._stage(f"asking the model of {share:.0%} of the shoppers", 2):
+            with self._stage(f"asking the model of {share:.0%} of the users", 2):
                 answers = comparison.ask_all(method, asked, self._field.depth, new=False)
             figures = comparison.figures({"": before or answers, "now": answers}, "", self._field)["now"]
             point = {"share": share, "shoppers": len(past.active)}

@@ -73,7 +73,7 @@ def read(path: Path, *required: str) -> pl.DataFrame:
 
 
 def item_rows(goods: pl.DataFrame) -> list[list[str | float | None]]:
-    """Return rows of :data:`ITEM_COLUMNS`, similar items side by side; a price that is no number is null."""
+    """Return rows of :data:`ITEM_COLUMNS`, similar items side by side; a price that is not a number is null."""
     columns = []
     for field, names in ITEM_COLUMNS.items():
         source = next((name for name in names if name in goods.columns), None)

@@ -91,7 +91,7 @@ def test_too_few_shoppers_are_said_and_the_offline_metrics_decide(laptop: Laptop
     laptop.put("drops/small/settings.yaml", few)
     run = laptop.drop("small", "interactions", history())
     assert run.output["outcome"] == "promoted", run.reason or run.output
-    assert any("only 60 shoppers with a past came back" in note for note in run.output["notes"])
+    assert any("only 60 users with a past came back" in note for note in run.output["notes"])
     assert report(laptop, "small", run)["outcome"] == "tooLittle"
     assert groups(laptop) == []
 

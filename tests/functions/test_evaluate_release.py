@@ -100,7 +100,7 @@ def test_what_is_of_later_than_the_drop_moves_no_cut_off(trial: Event, bucket: "
     ("interactions", "reason"),
     [
         (history(days=14), "only 350 interactions are from before it"),
-        (history(users=19, days=90), "only 19 shoppers have two interactions or more before it"),
+        (history(users=19, days=90), "only 19 users have two interactions or more before it"),
     ],
 )
 def test_too_little_is_said_and_nothing_is_asked(

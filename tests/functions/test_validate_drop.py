@@ -280,7 +280,7 @@ def test_a_key_that_breaks_a_rule_is_refused_with_the_rule(key: str, rule: str, 
 
 def test_a_folder_marker_is_nothing(drop: Drop, personalize: FakePersonalize) -> None:
     plan = handler(drop("drops/demo/items/", ""), None)
-    assert (plan["kind"], plan["notes"]) == ("nothing", ["this object is no drop"])
+    assert (plan["kind"], plan["notes"]) == ("nothing", ["this object is not a drop"])
     assert personalize.calls == []
 
 

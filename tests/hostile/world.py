@@ -150,7 +150,7 @@ def wrong(answer: dict[str, Any]) -> Iterator[str]:
     values = [value for listed in headers.values() for value in listed]
     if any(unicodedata.category(letter) == "Cc" for value in (*headers, *values) for letter in value):
         yield f"has a header with a control character: {headers}"
-    body.encode()  # what is no text could not be sent
+    body.encode()  # what is not text could not be sent
 
 
 @contextmanager

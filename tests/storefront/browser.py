@@ -12,7 +12,7 @@ from tests.storefront import chromium
 
 MOST_TABS = 60
 MILLISECONDS = 600_000
-"""How long a page is waited for: long, since a busy machine is no failure."""
+"""How long a page is waited for: long, since a busy machine does not fail it."""
 RULES = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 ENGLISH = {"shop:language": '"en"'}
 

@@ -66,7 +66,7 @@ def test_a_new_shopper_is_told_to_the_api(page: Page, shop: Open) -> None:
     assert page.evaluate("document.querySelectorAll('.person').length") == 7
     assert page.evaluate(NAMELESS) == []
     page.evaluate("document.querySelector('.newcomer button').click()")
-    until(page, "document.querySelector('#who').textContent.startsWith('New shopper')")
+    until(page, "document.querySelector('#who').textContent.startsWith('New customer')")
     settle(page)
     method, path, _, body = next(request for request in reversed(shop.api.requests) if request[0] == "PUT")
     assert (method, path.startswith("/shops/green/users/new-")) == ("PUT", True)

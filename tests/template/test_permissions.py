@@ -127,7 +127,7 @@ EARLIER = {
         )
     },
 }  # fmt: skip
-"""What runs call that began before there was a machine that waits for all: a right goes a release after its code."""
+"""What runs call that began before one machine waited for all others: a right is removed one release after its code."""
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_every_nested_stack_is_made() -> None:
 
 
 def test_what_has_data_or_an_address_is_in_the_stack_itself() -> None:
-    # An update moves nothing from one stack to another.
+    # CloudFormation cannot move a resource from one stack to another.
     apart = {
         "AWS::ApiGateway::ApiKey", "AWS::CloudFront::Distribution", "AWS::DynamoDB::Table", "AWS::KMS::Key",
         "AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::SNS::Topic", "AWS::SQS::Queue",

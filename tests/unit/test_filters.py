@@ -34,12 +34,12 @@ def test_a_text_that_looks_like_a_number_gets_its_quotes() -> None:
         ({}, {"filterValues.MOST": "is missing: the filter has this parameter"}),
         ({"MOST": '"cheap"'}, {"filterValues.MOST": "must be a number"}),
         ({"MOST": '"1","b"'}, {"filterValues.MOST": "must be a number"}),
-        ({"MOST": "1", "X": "1"}, {"filterValues.X": "is no parameter of the filter, which has: MOST"}),
+        ({"MOST": "1", "X": "1"}, {"filterValues.X": "is not a parameter of the filter, which has: MOST"}),
         (
             {"MOST": "x", "X": "1"},
             {
                 "filterValues.MOST": "must be a number",
-                "filterValues.X": "is no parameter of the filter, which has: MOST",
+                "filterValues.X": "is not a parameter of the filter, which has: MOST",
             },
         ),
     ],

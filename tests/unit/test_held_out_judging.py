@@ -84,7 +84,7 @@ def test_a_better_mean_is_not_enough_if_chance_may_have_made_it() -> None:
 def test_too_few_shoppers_decide_nothing() -> None:
     found = decided(foretold(exam(20)), exam(20))
     assert found["decision"] == "unjudged"
-    assert "only 20 shoppers are in the test, and at least 30 are needed" in found["reason"]
+    assert "only 20 users are in the test, and at least 30 are needed" in found["reason"]
 
 
 def test_a_lift_of_nothing_asks_for_nothing_and_a_higher_one_for_more() -> None:

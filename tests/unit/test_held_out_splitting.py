@@ -95,5 +95,5 @@ def test_what_was_streamed_on_several_lines_is_imported_on_one() -> None:
 
 
 def test_a_copy_whose_quotes_do_not_match_is_broken() -> None:
-    with pytest.raises(Broken, match="no import copy: its quotes do not match"):
+    with pytest.raises(Broken, match="not an import copy: its quotes do not match"):
         Export("copy", [b'ITEM_ID,NAME\n1,"one\\"\n'], ("ITEM_ID", "NAME"), copied=True)

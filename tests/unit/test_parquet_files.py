@@ -165,7 +165,7 @@ FOOTER = len(GOOD) - 8 - int.from_bytes(GOOD[-8:-4], "little")
         (GOOD[:9], "not whole Parquet: it ends too early"),
         (GOOD[:-4] + b"PARE", "not whole Parquet: it is encrypted"),
         (GOOD[:FOOTER] + b"\xff" * 9 + GOOD[FOOTER + 9 :], "not whole Parquet: its footer is damaged"),
-        (file({"raw": pa.array([b"\xff"], pa.binary())}), "the column raw has bytes that are no text"),
+        (file({"raw": pa.array([b"\xff"], pa.binary())}), "the column raw has bytes that are not text"),
         (file({"at": pa.array([2**62], pa.timestamp("ms"))}), "the column at has times beyond the year 262142"),
         (file({"day": pa.array([2**31 - 1], pa.date32())}), "the column day has times beyond the year 262142"),
     ],

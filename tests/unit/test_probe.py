@@ -71,7 +71,7 @@ def test_an_empty_answer_is_a_fault() -> None:
 
 def test_the_same_list_for_all_shoppers_is_a_fault_of_a_personal_recipe() -> None:
     same = replies(*["ab"] * 5)
-    assert fault("user-personalization", same, Probe()) == "all 5 shoppers got the same items in the same order"
+    assert fault("user-personalization", same, Probe()) == "all 5 users got the same items in the same order"
     assert fault("similar-items", same, Probe()) is None
     assert fault("user-personalization", same[:4], Probe()) is None
 

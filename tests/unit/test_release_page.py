@@ -63,13 +63,13 @@ def test_the_page_is_whole_and_needs_nothing_else(after: dict[str, Any]) -> None
 
 def test_ids_and_names_are_text_and_never_markup() -> None:
     text = page(with_lists(JUDGED, {}))
-    assert "Shopper &lt;u0&gt;" in text
+    assert "User &lt;u0&gt;" in text
     assert "Salt &amp; Pepper" in text
 
 
 def test_a_refused_release_says_that_nothing_changes() -> None:
     text = page(with_lists(JUDGED, {}))
-    assert "Recipes approved: 0 of 1. Nothing changes for shoppers" in text
+    assert "Recipes approved: 0 of 1. Nothing changes for users" in text
     assert "Precision at 5: worse" in text
     assert "Not promoted." in text
 
@@ -97,7 +97,7 @@ TESTED: dict[str, Any] = {
         {"alias": "user-personalization", "decision": "approved", "reason": "on <held-out> time it is better",
          "shoppers": 120, "lift": {"value": 1.5, "low": 1.2, "high": 1.9},
          "measures": {name: {"new": 0.3, "popularity": 0.2} for name in ("ndcg", "hitRate", "recall", "coverage")}},
-        {"alias": "personalized-ranking", "decision": "unjudged", "reason": "only 12 shoppers", "shoppers": 12},
+        {"alias": "personalized-ranking", "decision": "unjudged", "reason": "only 12 users", "shoppers": 12},
     ],
 }  # fmt: skip
 

@@ -197,7 +197,7 @@ ENCRYPTED = ZIPPED[:6] + b"\1" + ZIPPED[7:]
         (zstd.compress(b"A,B\n1,2\n")[:-2], "the file is not whole zstd: "),
         (zstd.compress(b"A,B\n1,2\n")[:8] + b"?", "the file is not whole zstd: "),
         (ZIPPED[:-9], "the file is not whole zip: "),
-        # A name that is no text, and a place before the file.
+        # A name that is not text, and a place before the file.
         (zipped("ä.csv").replace("ä".encode(), b"\xe3\xa4", 1), "the file is not whole zip: "),
         (ZIPPED.replace(b"\x00\x00\x00\x00a.csvPK\x05", b"\xff\xff\xff\xffa.csvPK\x05"), "the file is not whole zip: "),
         # A megabyte of it may be as many gigabytes.

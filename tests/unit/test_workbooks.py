@@ -173,9 +173,9 @@ def far(cell: bytes) -> bytes:
         (book(("S", [])), "the sheet S is empty|no sheet that is shown has data"),
         (far(b"XFD1048576"), "reaches to column 16,384 and row 1,048,576: 10,000,000 cells are the most"),
         (book(("S", ROWS))[:-40], "the file is not whole zip"),
-        (replaced(book(("S", ROWS)), SHEET, b"<sheetData>", b"<sheetData"), "the file is no whole Excel workbook"),
-        (replaced(book(("S", ROWS)), "xl/workbook.xml", b"r:id", b"r:ix"), "the file is no whole Excel workbook"),
-        (replaced(book(("S", ROWS)), "xl/workbook.xml", b'r:id="rId1"', b'r:id="rId9"'), "no whole Excel workbook"),
+        (replaced(book(("S", ROWS)), SHEET, b"<sheetData>", b"<sheetData"), "the file is not a whole Excel workbook"),
+        (replaced(book(("S", ROWS)), "xl/workbook.xml", b"r:id", b"r:ix"), "the file is not a whole Excel workbook"),
+        (replaced(book(("S", ROWS)), "xl/workbook.xml", b'r:id="rId1"', b'r:id="rId9"'), "not a whole Excel workbook"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_way_out(data: bytes, reason: str) -> None:

@@ -120,7 +120,7 @@ class Engine:
         await self.workers.close()
 
     def turn(self, of: str) -> asyncio.Lock:
-        """Return what jobs of the same kind and data hold while they run, so that they run in the order of creation.
+        """Return the lock that makes jobs on the same data run one after the other, in the order of their creation.
 
         An import or export holds the ARN of its dataset; a training, batch job or deletion that of its dataset group.
         """
@@ -129,7 +129,7 @@ class Engine:
     def publishing(self, group: str) -> asyncio.Lock:
         """Return what is held while a group's live data is written: two imports at once could lose each other's rows.
 
-        Whoever needs `turn` as well takes that first.
+        Lock order: `turn` before this.
         """
         return self.turn(f"{group} publishing")
 

@@ -8,7 +8,7 @@ AWS's documents leave something open, or this machine is too small, it is so her
 * a role that may not start executions of its own machine fails the state with `States.Runtime`;
 * a child that somebody stopped is aborted and not failed, so it counts for no threshold;
 * 64 children run at a time, at most, where AWS runs 10,000;
-* status changes of children are no events, and EXPRESS children can't be described.
+* status changes of children are not published as events, and EXPRESS children can't be described.
 """
 
 import contextvars

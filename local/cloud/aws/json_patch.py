@@ -118,7 +118,7 @@ def _put(document: Value, path: list[str], value: Value) -> Value:
 
 
 def _same(one: Value, other: Value) -> bool:
-    """Tell whether two values are equal in JSON, where true is no number."""
+    """Tell whether two values are equal in JSON, where true is not a number."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):

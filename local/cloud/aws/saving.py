@@ -51,7 +51,7 @@ UNREPEATABLE: Final = ("DeleteMessage", "ChangeMessageVisibility")
 STOPPED: Final = "States.ServiceRestart"
 CAUSE: Final = "the local AWS was stopped while this execution ran"
 LEFT: Final = "left"
-"""The service under which the state keeps what the last sessions left and nobody has taken up yet."""
+"""The service under which the state keeps what the last sessions left and no service has loaded yet."""
 STREAMS: Final = "streams"
 """The service under which the state keeps the undelivered records of tables' streams, which ministack forgets."""
 log = logging.getLogger("launcher")
@@ -71,7 +71,7 @@ class Saver:
         except LocalError as error:
             raise SystemExit(str(error)) from None
         self.left = _nothing_left()
-        """What nobody has taken up yet."""
+        """State of the last sessions that no service has loaded yet."""
         self.number = 0
         """The number of the newest journal."""
         self.at = 0.0

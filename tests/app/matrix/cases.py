@@ -192,7 +192,7 @@ def drops() -> list[Case]:
              reason="the file is not whole gzip", human="drop again"),
         Case("a workbook ends the process that reads it", DROPS, course="deadly_workbook", error="Rejected",
              reason="book.xlsx: .* of memory", human="drop again", note="settings dropped beside it hold"),
-        Case("an object that is no drop is uploaded too", DROPS, course="no_drop"),
+        Case("an object that is not a drop is uploaded too", DROPS, course="no_drop"),
         Case("the event of a file is lost", DROPS, (cloud("loseEvent", events, resource=shop),), "lost_event",
              note="the sweep finds the file within 25 minutes"),
         Case("a shop's files are dropped before S3 sends events", DROPS,

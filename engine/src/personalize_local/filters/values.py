@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values in filters: of a request, of a single cell, and of a whole column.
 
-Values are compared as text in a text column and as numbers in a numeric one; a text that is no number equals none.
+Values are compared as text in a text column and as numbers in a numeric one; a text that is not a number equals none.
 """
 
 import math

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page's files, and the JSON that it reads: `/_page/…`, which is no part of AWS's API and changes nothing."""
+"""The page's files, and the JSON that it reads: `/_page/…`, which is not part of AWS's API and changes nothing."""
 
 import json
 from collections.abc import Mapping

@@ -286,7 +286,7 @@ _ecomm, _vod = partial(RecipeSpec, domain="ECOMMERCE"), partial(RecipeSpec, doma
 _USE_CASES = (
     _ecomm(
         "aws-ecomm-recommended-for-you",
-        "Items that a shopper is likely to want next.",
+        "Items that a user is likely to want next.",
         "personal",
         exploration=_EXPLORATION,
         left_out="Purchase",

@@ -78,5 +78,5 @@ def varied(
         if value:
             values.add(value)
     chosen = sorted(place for _, place in sorted(places)[:most])
-    # Repeats of a name only fill what nothing else can.
+    # Repeated names are shown only where others are too few.
     return [*(items[place] for place in chosen), *repeats][:most]

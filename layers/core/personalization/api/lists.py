@@ -39,7 +39,7 @@ MOST_WITH_METADATA = 50
 MOST_COLUMNS = 10
 """The most columns of Items that Personalize shows."""
 MOST_VARIED = 100
-"""The longest list that is varied; further ones are no shelf of a page."""
+"""Lists longer than this are not diversified."""
 MOST = 500
 """The most items over all pages, and in one answer of Personalize."""
 _SIGNATURE = 12
@@ -142,7 +142,7 @@ def listing(
     limit = min(asked.limit, MOST - len(shown))
     kept = recipe == BASELINE and BASELINE not in release.campaigns and asked.filter is None
     if recipe == BASELINE and not arn:
-        # Nobody but a campaign can apply a filter.
+        # Only a campaign can apply a filter.
         arn = release.campaigns.get(BASELINE) or release.campaigns.get("user-personalization", "")
     asked_of = _campaign(release, recipe) if arn is None else arn
     most = min(limit + len(hidden), MOST)

@@ -168,7 +168,7 @@ def _problem(status: int) -> dict[str, Any]:
         400: "A field is invalid; `errors` names it",
         401: "The token is missing, expired or invalid",
         403: "The API key is missing or wrong, or the request names a user, session or shop other than the token's",
-        404: "There is no such shop, or nothing of it was promoted yet",
+        404: "The shop does not exist, or it has no release yet",
         409: "The shop has too little data or too much, or the user is being deleted; see `detail`",
         413: "The body is larger than 256 KiB",
         429: "Too many requests for this key",

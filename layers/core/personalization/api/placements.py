@@ -114,7 +114,7 @@ def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> 
     fixed = slot["filterValues"]
     if both := [each for each in asked.filter_values if each in fixed]:
         errors = [FieldError(f"filterValues.{each}", "is fixed by the placement") for each in both]
-        raise Problem(400, "The filter's values are not as they must be.", errors)
+        raise Problem(400, "The filter's values are invalid.", errors)
     wanted = {
         "limit": asked.limit or slot["limit"],
         "filter": slot.get("filter"),
@@ -187,9 +187,9 @@ def slots(
         found[name] = ask(release, name, whole.model_copy(update={"filter_values": values}), around)
     if strange := [each for each in whole.filter_values if each not in taken]:
         errors = [
-            FieldError(f"filterValues.{each}", "is no parameter of these placements' filters") for each in strange
+            FieldError(f"filterValues.{each}", "is not a parameter of these placements' filters") for each in strange
         ]
-        raise Problem(400, "The filters' values are not as they must be.", errors)
+        raise Problem(400, "The filters' values are invalid.", errors)
     return found
 
 

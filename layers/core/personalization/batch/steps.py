@@ -333,7 +333,10 @@ class _Scoring:
             stored = self._get(shards.key(self.job.shop, model.run, "items", number))
             found |= {name: counters.item_from(stored[name]) for name in some if name in stored}
         if not found:
-            raise Rejected(f"batch.{self.job.name}", f"nobody has had an item with {self._label}: nothing foretells it")
+            raise Rejected(
+                f"batch.{self.job.name}",
+                f"no user has bought an item with {self._label}, so there is nothing to predict from",
+            )
         return found
 
     def _get(self, key: str) -> Any:  # noqa: ANN401 - any document

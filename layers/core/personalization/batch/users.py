@@ -97,7 +97,7 @@ def lines_of(resource: str, chunks: Iterable[bytes], longest: int = LONGEST_LINE
     """Yield the lines of a file in UTF-8, with their ends.
 
     Raises:
-        Rejected: a line has more than so many bytes, or is no UTF-8.
+        Rejected: a line has more than so many bytes, or is not UTF-8.
     """
     rest, number = b"", 0
     try:
@@ -111,7 +111,7 @@ def lines_of(resource: str, chunks: Iterable[bytes], longest: int = LONGEST_LINE
         if rest:
             yield rest.decode()
     except UnicodeDecodeError as error:
-        raise Rejected(resource, f"line {number + 1:,} is no UTF-8: {error}") from None
+        raise Rejected(resource, f"line {number + 1:,} is not UTF-8: {error}") from None
 
 
 def listed(key: str, lines: Iterable[str]) -> Iterator[str]:

@@ -123,4 +123,4 @@ def of_fields(error: ValueError) -> Problem:
     fields = [
         FieldError(".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in problems
     ]
-    return Problem(400, "The request is not as it must be.", fields)
+    return Problem(400, "The request is invalid.", fields)

@@ -21,7 +21,7 @@ KEPT_SECONDS = 365 * 86_400
 SETTLED_SECONDS = 120
 """The least age of a request in a job: by then no container accepts the user's events."""
 PATIENCE_SECONDS = 3 * 86_400
-"""How long a request waits for a round without a run on its shop; then it has the next turn."""
+"""How long a request waits for a round without a run on its shop; then it starts before any further run."""
 JOB_SECONDS = 2 * 86_400
 """How long a job may keep a shop's runs waiting; according to Personalize it may take a day."""
 RECORD = "erasure"
@@ -99,7 +99,7 @@ def next_batch(waiting: Iterable[Request], now: int) -> list[Request]:
 
 
 def has_waited(batch: Sequence[Request], now: int) -> bool:
-    """Return whether the oldest request of a batch has the next turn."""
+    """Return whether the oldest request of a batch starts before any further run."""
     return now - batch[0].asked >= PATIENCE_SECONDS
 
 

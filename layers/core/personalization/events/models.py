@@ -201,7 +201,7 @@ def calls(asked: Events, now: int, new_id: Callable[[], str] = _new_id, *, brows
     reason = FAR_OFF if browser else LATER
     late = [FieldError(f"events.{place}.sentAt", reason) for place, event in enumerate(sent) if far(event, now)]
     if late:
-        raise Problem(400, "The request is not as it must be.", late)
+        raise Problem(400, "The request is invalid.", late)
     for index, event in enumerate(sent):
         if len(compact(event).encode()) > EVENT_BYTES:
             raise Problem(400, "An event is too large.", [FieldError(f"events.{index}", "may have 10 KB")])

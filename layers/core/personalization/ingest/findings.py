@@ -226,7 +226,7 @@ def _of_fates(name: str, column: statuses.Column, values: Mapping[str, int]) -> 
         )
     if found.undecided:
         yield (
-            f"nobody but you can say whether these were sold, and they are imported as all others: {name} is "
+            f"only you can say whether these were sold, and they are imported as all others: {name} is "
             f"{statuses.listed(found.undecided)}. If not, add the word to skip, or to the values of returns"
         )
 

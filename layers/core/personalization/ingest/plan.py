@@ -205,7 +205,7 @@ def retraining(
     """
     unknown = [alias for alias in wish.recipes if alias not in settings.recipes]
     if unknown:
-        raise Rejected(wish.shop, f"{', '.join(unknown)} is no recipe of the shop's settings")
+        raise Rejected(wish.shop, f"{', '.join(unknown)} is not a recipe of the shop's settings")
     chosen = tuple(alias for alias in settings.recipes if not wish.recipes or alias in wish.recipes)
     if wish.training_mode == "UPDATE" and chosen != ("user-personalization",):
         raise Rejected(wish.shop, "trainingMode UPDATE needs recipes: [user-personalization], the only one that has it")

@@ -213,7 +213,7 @@ class Preparation:
         """
         request, drop = self._request, keys.recognise(each.key) if part else self._drop
         if drop.kind == "nothing":
-            return Nothing(run=request.run, shop=drop.shop, kind=drop.kind, notes=("this object is no drop",))
+            return Nothing(run=request.run, shop=drop.shop, kind=drop.kind, notes=("this object is not a drop",))
         kind = drop.data_kind
         if kind is None:
             which = settings_file.checked(self._s3, request.bucket, drop.shop)
@@ -250,7 +250,7 @@ class Preparation:
             key = sales.key(drop.shop, drop.mode, milliseconds, copied.sold.rows, identity)
             objects.put_bytes(self._s3, request.bucket, key, sales.pack(copied.sold), "application/gzip")
         plan = imports.plan(self._names, request.bucket, drop, self._lineage, chosen, checked)
-        # What one function cannot read is not known again.
+        # A drop too large for one function gets no digest, so its repeat is imported again.
         if drop.mode == "FULL" and (not in_ranges or source.parts.size <= LARGEST):
             digest = source.read() if in_ranges else source.digest
             plan = plan.model_copy(update={"content": _content(digest, kind, chosen)})
@@ -271,7 +271,7 @@ class Preparation:
         return Expected(drop.key, kind, drop.mode, chosen, existing, at, group, known_by=self._known_by(kind))
 
     def _known_by(self, kind: DataKind) -> dict[DataKind, tuple[str, ...]]:
-        """Return the runs whose ids a drop of a kind is compared with: this run's are not those before its own drop."""
+        """Return the runs whose ids a drop is compared with; for its own kind, not this run."""
         imported = self._request.ids
         others: dict[DataKind, tuple[str, ...]] = {
             each: (self._request.run, *imported.get(each, ())) for each in _RELATED_KINDS[kind]
@@ -370,7 +370,7 @@ class Preparation:
             source = Source(self._s3, self._request.bucket, drop, parts)
             with source.opened(chosen.file_settings(kind), Path(folder)) as table:
                 proposal = propose(sample(drop.key, table), chosen, kind)
-            # A file without ids is another one than was meant.
+            # A file without id columns is probably the wrong file.
             other = proposal is None or {"USER_ID", "ITEM_ID", "TIMESTAMP"} & set(proposal.missing)
             return proposal if proposal and not other and not proposal.empty else None
         return None
@@ -474,7 +474,7 @@ def _content(digest: Digest, kind: DataKind, settings: ShopSettings) -> str:
 
 def _settings_digest(kind: DataKind, settings: ShopSettings) -> str:
     excluded = _OF_NO_DROP if kind == "interactions" else _OF_NO_DROP | _OF_TRAINING
-    # With campaigns the digest is the same as before shops without existed.
+    # Left out when true: digests from before the setting existed lack it.
     excluded |= {"deploy"} if settings.deploy else set()
     shared = settings.model_dump(mode="json", exclude={*excluded, *_SECTIONS})
     own = settings.own_file_settings(kind)

@@ -206,7 +206,7 @@ def _goals(about: Subject, found: Findings) -> list[Document]:
     needed = max(MINIMUM_USERS, -(-found.users.ids // 100))
     goals = (
         ("different interactions", different, MINIMUM_INTERACTIONS, RECOMMENDED_INTERACTIONS),
-        ("shoppers with two interactions or more", again, needed, max(RECOMMENDED_USERS, needed)),
+        ("users with two interactions or more", again, needed, max(RECOMMENDED_USERS, needed)),
     )
     members = ("what", "have", "minimum", "recommended")
     return [dict(zip(members, goal, strict=True)) for goal in goals]

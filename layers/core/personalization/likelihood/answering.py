@@ -82,7 +82,7 @@ def require_known(item_ids: Sequence[str], known: Mapping[str, object]) -> None:
     if unknown := [index for index, name in enumerate(item_ids) if name not in known]:
         message = "the shop's last run knows no such item"
         fields = [FieldError(f"itemIds.{index}", message) for index in unknown]
-        raise Problem(400, "The request is not as it must be.", fields)
+        raise Problem(400, "The request is invalid.", fields)
 
 
 def ranking_requests(model: Model, release: Release, user: str, items: Sequence[str]) -> list[Ask]:

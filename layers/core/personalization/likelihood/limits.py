@@ -80,7 +80,7 @@ def too_many_rows(rows: int, sizes: Sizes, days: int) -> LeftOut:
     reason = (
         f"the history has about {rows:,} rows, and {MOST_SHARDS} shards in functions with {sizes.megabytes:,} MB fit "
         f"{sizes.most:,}: deploy with more LikelihoodMemory, drop a whole history of the last {days} days or with "
-        f"fewer of the events that are no purchases, {_OFF}"
+        f"fewer of the events that are not purchases, {_OFF}"
     )
     return LeftOut(rows, sizes.most, sizes.megabytes, days, reason)
 

@@ -31,7 +31,7 @@ def choose_name(names: Sequence[str], statuses: Mapping[str, str]) -> str:
 def found_from(made: datetime | None, begun_at: str) -> str:
     """Return when Personalize made a resource, ISO 8601, if that was before a piece of work began, else "".
 
-    A resource that is older than the work is no part of it.
+    A resource that is older than the work does not belong to it.
 
     Args:
         made: when it was made, if known.

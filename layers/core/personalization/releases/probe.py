@@ -295,7 +295,7 @@ def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> str | None:
     if empty:
         return f"{empty} of {len(replies)} answers were empty"
     if alias in PERSONAL and len(replies) >= _MIN_USERS and len({reply.items for reply in replies}) == 1:
-        return f"all {len(replies)} shoppers got the same items in the same order"
+        return f"all {len(replies)} users got the same items in the same order"
     slow = median(reply.milliseconds for reply in replies) if replies else 0.0
     if slow > probe.latency_ms:
         return f"the median answer took {slow:.1f} ms, and the shop's settings allow {probe.latency_ms:g} ms"

@@ -2,7 +2,7 @@
 """Leases: one run, or one erasure of users, leads a shop at a time.
 
 An erasure leads while a data deletion job is in progress. It has no execution to describe: its lease lasts for hours,
-and each round of the eraser renews it. While a run leads, an erasure can reserve the next turn.
+and each round of the eraser renews it. While a run leads, an erasure can reserve the lease.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -64,7 +64,7 @@ class Ledger(Protocol):
         """Reserve for an erasure the turn after the current run."""
 
     def free(self, shop: str, owner: str) -> bool:
-        """Release the owner's lease unless an erasure has reserved the next turn."""
+        """Release the owner's lease unless an erasure has reserved it."""
 
     def shops(self) -> Iterable[str]:
         """Return the shops with pending or taken claims."""
@@ -111,7 +111,7 @@ def lead_to_erase(ledger: Ledger, executions: Executions, shop: str, erasure: st
 
 
 def release_lease(ledger: Ledger, shop: str, owner: str, now: datetime) -> None:
-    """Release a lease, or give it to the erasure that reserved the next turn."""
+    """Release a lease, or give it to the erasure that reserved it."""
     if ledger.free(shop, owner):
         return
     lease = ledger.lease(shop)

@@ -97,7 +97,7 @@ def claim(ledger: Ledger, executions: Executions, run: Run, started: object) -> 
     if request.claim is None:
         return _lead_by_hand(ledger, executions, run, request)
     if request.claim.kind == "nothing":
-        return _answer(request, "nothing", notes=["this object is no drop"])
+        return _answer(request, "nothing", notes=["this object is not a drop"])
     return _claim(ledger, executions, run, request, request.claim)
 
 

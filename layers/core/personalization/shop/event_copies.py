@@ -63,7 +63,7 @@ Record = Mapping[str, Any]
 
 
 def texts(records: Iterable[Record], names: Names) -> tuple[dict[str, str], list[Record]]:
-    """Return a batch of the stream as CSV files by key, and the records that are no events.
+    """Return a batch of the stream as CSV files by key, and the records that are not events.
 
     Only a new event becomes a row: a repeated one replaces itself in the table, and is a change. A repeated batch has
     the same keys, so it replaces its files. Events without a user or an item, which no import takes, go into a file of

@@ -147,7 +147,7 @@ class FileSettings(BaseModel):
             "".encode(encoding)  # refuses what is known and no encoding of text
             return codecs.lookup(encoding).name
         except LookupError:
-            raise ValueError("is no encoding of text: write one like utf-8, cp949, shift_jis or cp1252") from None
+            raise ValueError("is not an encoding of text: write one like utf-8, cp949, shift_jis or cp1252") from None
 
     @field_validator("sheet")
     @classmethod
@@ -164,7 +164,7 @@ class FileSettings(BaseModel):
         parts = set(re.findall(r"%(.?)", dates.replace("%-", "%")))
         if strange := sorted(parts - {*DIRECTIVES, "%"}):
             known = " ".join(f"%{each}" for each in DIRECTIVES)
-            raise ValueError(f"%{strange[0]} is no part of a date here: the parts are {known}; or write iso")
+            raise ValueError(f"%{strange[0]} is not a part of a date here: the parts are {known}; or write iso")
         if not parts & {*"Yy"} or not ("j" in parts or (parts & {*"mbB"} and parts & {*"de"})):
             raise ValueError("must name year, month and day, such as %Y-%m-%d or %d/%m/%Y %H:%M; or write iso")
         if bool(parts & {*"HI"}) != ("M" in parts):

@@ -69,7 +69,7 @@ def checked(values: Mapping[str, str], known: Mapping[str, Kind]) -> dict[str, s
         Problem: 400, naming each missing, wrong or unknown value.
     """
     if errors := list(_errors(values, known)):
-        raise Problem(400, "The filter's values are not as they must be.", errors)
+        raise Problem(400, "The filter's values are invalid.", errors)
     quotes = {name for name, kind in known.items() if kind == "text" and NUMBER.fullmatch(values[name])}
     return {name: f'"{value}"' if name in quotes else value for name, value in values.items()}
 
@@ -85,7 +85,7 @@ def _errors(values: Mapping[str, str], known: Mapping[str, Kind]) -> Iterator[Fi
     for name in values:
         if name not in known:
             names = ", ".join(known) or "none"
-            yield FieldError(f"filterValues.{name}", f"is no parameter of the filter, which has: {names}")
+            yield FieldError(f"filterValues.{name}", f"is not a parameter of the filter, which has: {names}")
 
 
 def _filter_value(value: str) -> str:

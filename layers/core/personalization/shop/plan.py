@@ -274,8 +274,8 @@ class Plan(Part):
     recommenders: tuple[RecommenderPart, ...] = ()
     """Recommenders in the settings with enough data."""
     begun_at: str = Field(default="", exclude_if=lambda value: not value)
-    """When this run, or the first run whose work it continues, took its drops, ISO 8601: resources that Personalize
-    made before are none of their work, whatever their names."""
+    """When this run, or the first run whose work it continues, took its drops, ISO 8601: resources created earlier do
+    not belong to it, even if the names match."""
 
     model_config = ConfigDict(alias_generator=lambda name: to_camel(name.rstrip("_")))
 

@@ -21,7 +21,7 @@ REMEMBER_SECONDS = 60.0
 REMEMBER_NONE_SECONDS = 5.0
 """How long the absence of a shop is cached."""
 NOT_PROMOTED = (
-    "There is no such shop, or nothing of it was promoted yet. If the gate refused its first run, the run's report "
+    "This shop does not exist, or it has no release yet. If the gate refused its first run, the run's report "
     'says why; an execution with {"action": "promote", "shop": "SHOP"} promotes it by hand.'
 )
 _MOST_SHOPS = 1_000

@@ -97,7 +97,7 @@ def zone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("is no time zone: write one like Europe/Berlin, Asia/Seoul or UTC") from None
+        raise ValueError("is not a time zone: write one like Europe/Berlin, Asia/Seoul or UTC") from None
     return name
 
 

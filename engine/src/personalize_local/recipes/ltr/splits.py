@@ -11,7 +11,7 @@ from personalize_local.recipes.ltr.fitting import MIN_LISTS
 CUTS = (0.9, 0.8, 0.7, 0.6)
 """Shares of the rows that are the past: a late cut first, earlier ones where that gives too few lists."""
 LAST = 10
-"""Where times are no clock, of so many baskets of a user the last one comes after the cut."""
+"""If timestamps are only positions, the last of every so many baskets of a user comes after the cut."""
 ENOUGH = 12_000
 """Baskets to predict beyond which no earlier cut is made."""
 

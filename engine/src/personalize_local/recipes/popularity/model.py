@@ -44,11 +44,11 @@ SOURCES = 2 * len(HALF_LIVES) + 2
 """Popularities that are mixed: overall and in first baskets by half-life, as in `NAMES`, of all time, and that in the
 same weeks of earlier years."""
 STRANGERS = tuple(0.5 if place in {2 * BASE, 2 * BASE + 1} else 0.0 for place in range(SOURCES))
-"""Shares of SOURCES for users of whom nothing is told, where too few users were new to learn them."""
+"""The mixture for users without metadata, if too few new users exist to fit one."""
 _NONE = (0.0,) * SOURCES
 GROUPS = (*_NONE, *(0.5 * share for share in STRANGERS), *_NONE, 0.25, 0.25)
-"""The same for users with values: of SOURCES, of SOURCES times the lifts of the values, tempered since columns overlap
-in what they say, and as if they did not, and of two group shares."""
+"""The same for users with metadata: shares of SOURCES, of SOURCES times the tempered lifts of their values (columns
+overlap), of SOURCES times the full lifts, and of two group shares."""
 LEAST_SHARE = 0.01
 """Shares below it are left out: each costs time in every answer."""
 _ARRAYS = ("whole", "first", "total", "year", "groups", "recent", "created", "spans", "of_context")
@@ -193,7 +193,7 @@ class GroupPopularity:
 
     @cached_property
     def _in_context(self) -> Scores:
-        """[items] all-time share times recent growth, compared with what the recent contexts let expect.
+        """[items] all-time share times recent growth, relative to what recent contexts predict.
 
         What sells in winter does not grow because it is winter: a query of June has no use for that.
         """

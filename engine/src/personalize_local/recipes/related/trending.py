@@ -38,8 +38,8 @@ ENOUGH, TRIED = 0.93, 50
 windows before them do: a little more than nine tenths, which is to hold in the next windows too."""
 DAY = 86_400
 BURST, SURPRISE = 0.25, 5.0
-"""Weight of the growth that has just been, as far as it exceeds what was expected by so many standard deviations: no
-window before tells what comes of it."""
+"""Weight of the growth that has just been, as far as it exceeds what was expected by so many standard deviations:
+earlier windows cannot predict how it continues."""
 EXCESS = 1.0
 """Standard deviations of a count by which it must exceed what is usual before the rest counts as a burst."""
 _ROUNDS = 100

@@ -73,7 +73,7 @@ class Settings:
     sequence_share: float
     """Share of the rest that goes to items after the latest ones."""
     ease_share: float
-    """Share of new items that EASE decides; the rest follows the latest items. Rankers see EASE whatever it is."""
+    """Share of new items that EASE decides; the rest follows the latest items. Rankers see EASE with any share."""
     latest: float
     """Time of the newest interaction in training."""
     clock: bool = True

@@ -170,7 +170,7 @@ class PersonalTrainer:
         return trainer, replace(renumbered(rows, position), items=len(taken))
 
     def decide(self, rows: Rows) -> Decisions:
-        """Try the share of EASE and, but for the fast tier, rankers on held-out baskets."""
+        """Choose the share of EASE on held-out baskets, and rankers too, except in the fast tier."""
         snapshot, cuts = self._snapshot, splits(rows)
         first = Decisions(Rankers(), ease_share=1.0, clock=cuts[0].clock)
         newcomers = self._newcomers(rows) if first.clock else None

@@ -51,23 +51,23 @@ _RULES = (
     (
         "dated",
         "must be a date in the form that the settings name ({dates}), not {value}",
-        "is no date in the form that the settings name",
+        "is not a date in the form that the settings name",
     ),
     (
         "skipped",
         "is a time that the clocks of {timezone} skip: {value}; if the times are in UTC, let the settings say so",
         "is a time that the clocks skip",
     ),
-    ("unit", "is no time in the unit that the settings name ({unit}): {value}", "is in another unit of time"),
+    ("unit", "is not a time in the unit that the settings name ({unit}): {value}", "is in another unit of time"),
     (
         "marks",
         "must be a number with the marks that the settings name, not {value}",
-        "is no number with the marks that the settings name",
+        "is not a number with the marks that the settings name",
     ),
     (
         "unjudged",
         "must be a number, since the setting returns tells returns by it, not {value}",
-        "is no number, though the setting returns tells returns by it",
+        "is not a number, though the setting returns tells returns by it",
     ),
 )
 CODES = 16

@@ -47,7 +47,7 @@ _FEW = 0.1
 _BREAKS = tuple(each.encode() for each in line_breaks.KINDS if not each.isascii())
 _BOM = b"\xef\xbb\xbf"
 _PACKED = (b"x\x01", b"x^")
-"""Texts that polars takes for the beginning of a packed file, and unpacks. Those of other packings are no UTF-8."""
+"""Prefixes that polars mistakes for zlib. Other compressed formats do not begin with valid UTF-8."""
 EMPTY = "the file is empty: its first row must name the columns"
 """Why a file without a header is refused."""
 _ZEROS = "personalization.zeros"
@@ -218,7 +218,7 @@ class Form:
     encoding: Callable[[], str] = lambda: "UTF-8"
     """Returns the name of its encoding, which may be found while it is read, for reasons.
 
-    Its bytes are UTF-8 here, but for those that are no text.
+    Its bytes are UTF-8 here, but for those that are not text.
     """
     header: Sequence[str] | None = None
     """The names of its columns, if they are known: its bytes begin behind the header."""

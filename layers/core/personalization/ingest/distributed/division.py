@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SAMPLE = 1 << 16
 """Bytes by which a separator is guessed, as for other files."""
 _OTHERS = (b"PAR1", b"PK", b"\xd0\xcf\x11\xe0", b"%PDF")
-"""First bytes of files that are no text."""
+"""First bytes of files that are not text."""
 _DENSEST = 8
 """Times that Parquet is smaller than its text, but for files with hardly a difference between their rows."""
 

@@ -20,7 +20,7 @@ _OTHERS = {
     b"\x1f\x8b": "packed once more",
     b"\x28\xb5\x2f\xfd": "packed once more",
 }
-"""First bytes of what is no text within an archive."""
+"""First bytes of what is not text within an archive."""
 _UNREADABLE = {
     b"\xd0\xcf\x11\xe0": "the file is an old Excel workbook, or one with a password: "
     "save it as .xlsx without a password",

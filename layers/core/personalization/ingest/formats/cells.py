@@ -16,7 +16,7 @@ from personalization.ingest.table import Unreadable
 MOST_BYTES = 16 << 20
 """Bytes of the values of a piece."""
 _ODD = ['"', ",", "\\", "\0", *KINDS]
-"""What needs quotes, ends a line or is no text."""
+"""What needs quotes, ends a line or is not text."""
 _ZERO = "contains a zero byte"
 _LONG = f"has a value of more than {LONGEST_VALUE:,} characters"
 _SHOWN = 2_500
@@ -62,7 +62,7 @@ class Cells:
         return [texts[number] for number in numbers]
 
     def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
-        raise NotImplementedError("these rows are no text")
+        raise NotImplementedError("these rows are not text")
 
 
 def pieces(

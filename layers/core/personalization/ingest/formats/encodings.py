@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text of any encoding as UTF-8, and which encoding it is.
 
-Bytes that are no text become bytes that are no UTF-8, so the rows with them are refused by their lines.
+Bytes that are not text become bytes that are not UTF-8, so the rows with them are refused by their lines.
 """
 
 import codecs
@@ -56,7 +56,7 @@ _ERRORS = "personalization.bad"
 
 
 def _bad(error: UnicodeError) -> tuple[str, int]:
-    """Put a mark in place of a byte that is no text; in encodings of wider units, of a unit."""
+    """Put a mark in place of a byte that is not text; in encodings of wider units, of a unit."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return _BAD, error.end if error.encoding.startswith(("utf-16", "utf-32")) else error.start + 1
@@ -177,7 +177,7 @@ def _wide(first: bytes) -> str | None:
 def guess(sample: bytes) -> tuple[str, int]:
     """Return the encoding of bytes that are not ASCII, and the number of values by which it was found.
 
-    It is UTF-8 where at least half of these values are UTF-8, where no other encoding fits, or where it is no text.
+    It is UTF-8 where at least half of these values are UTF-8, where no other encoding fits, or where it is not text.
     """
     # The last line may be cut within a character. Commas, quotes and line ends are never the second byte of one.
     lines = sample[: sample.rfind(b"\n") + 1] or sample
@@ -191,7 +191,7 @@ def guess(sample: bytes) -> tuple[str, int]:
     if _share(cells, "utf-8") >= _HALF or b"\0" in sample:
         return "utf-8", len(cells)
     found = _detected(cells, [*_KNOWN])
-    # A damaged value is no text in any encoding.
+    # A damaged value is not text in any encoding.
     for encoding in sorted(_KNOWN, key=partial(_share, cells), reverse=True) if found is None else ():
         if _NEARLY_ALL <= _share(cells, encoding) < 1:
             found = found or _detected([cell for cell in cells if _is(cell, encoding)], [encoding])

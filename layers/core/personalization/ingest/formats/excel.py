@@ -73,7 +73,7 @@ class Table:
             name, self.notes = _chosen(resource, path, book, names, sheet)
             self._sheet = book.get_sheet_by_name(name)
         except _BROKEN as error:
-            raise Rejected(resource, f"the file is no whole Excel workbook: {error}") from None
+            raise Rejected(resource, f"the file is not a whole Excel workbook: {error}") from None
         merged = self._sheet.merged_cell_ranges
         if merged:
             where = _range(*merged[0])

@@ -100,7 +100,7 @@ class Table:
             texts = frame.select(columns)
         except pl.exceptions.ComputeError:
             named = ", ".join(name for name, dtype in self._columns.items() if dtype == pl.Binary)
-            reason = f"the column {named} has bytes that are no text: let the settings ignore it, or write it as text"
+            reason = f"the column {named} has bytes that are not text: let the settings ignore it, or write it as text"
             raise Rejected(self._resource, reason) from None
         except BaseException as error:
             if not _is_panic(error):

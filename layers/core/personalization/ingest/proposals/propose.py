@@ -583,7 +583,7 @@ class _Proposer:
                 )
             if found.undecided:
                 self._remarks.append(
-                    f"nobody but you can say whether these were sold, and they count as purchases: {theirs} is "
+                    f"only you can say whether these were sold, and they count as purchases: {theirs} is "
                     f"{statuses.listed(found.undecided)}. If not, add the word to skip, or to the values of returns"
                 )
         if looked_at and self._sample.read > len(self._sample.rows):

@@ -130,7 +130,7 @@ def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
     users = sorted(exam.baskets)
     measured: Document = {"alias": alias, "shoppers": len(users), "depth": DEPTH}
     if len(users) < rules.minimum_users:
-        reason = f"only {len(users)} shoppers are in the test, and at least {rules.minimum_users} are needed"
+        reason = f"only {len(users)} users are in the test, and at least {rules.minimum_users} are needed"
         return {**measured, "decision": "unjudged", "reason": f"{reason}: the offline metrics decide"}
     new = [Answer(lists.get(user, ()), exam.baskets[user]) for user in users]
     old = [Answer(exam.popular, exam.baskets[user]) for user in users]
@@ -162,7 +162,7 @@ def _decide(rules: HeldOut, mine: Sequence[float], theirs: Sequence[float]) -> t
     )
     reason = (
         f"on held-out time its NDCG at {DEPTH} is {ranking_metrics.mean(mine):.4f} where popularity has "
-        f"{ranking_metrics.mean(theirs):.4f}: {times} for {len(mine):,} shoppers"
+        f"{ranking_metrics.mean(theirs):.4f}: {times} for {len(mine):,} users"
     )
     if sure or not least:
         return "approved", reason, lift

@@ -55,7 +55,7 @@ def summary(trial: Trial, parts: Parts, cut_off: int, digest: str, files: int = 
     reason, least, have = parts.reason, trial.held_out.minimum_users, len(parts.baskets)
     if not reason and have < least:
         reason = (
-            f"only {have:,} shoppers with a past came back in the last {trial.held_out.days} days, "
+            f"only {have:,} users with a past came back in the last {trial.held_out.days} days, "
             f"and at least {least:,} are needed"
         )
     return Split(

@@ -104,7 +104,7 @@ def find_cut_off(s3: "S3Client", bucket: str, trial: Trial) -> CutOff:
     keys = sorted({part.key for part in parts})
     tasks = [replace(_task(part), file=keys.index(part.key)) for part in parts]
     if wrong := cutting.wrong(tasks, outcomes):
-        raise Broken(keys[wrong[0].file], f"nothing tells which row begins at byte {wrong[0].begin:,} of the export")
+        raise Broken(keys[wrong[0].file], f"it is not known which row begins at byte {wrong[0].begin:,} of the export")
     last = max((each["last"] for each in found if each["last"] is not None), default=None)
     if last is None:
         raise Broken(trial.sources[0].job.name, "there are no interactions in the export")

@@ -59,7 +59,7 @@ class Export:
         copied: whether the file is an import copy, in Personalize's form of CSV; exports are in the standard one.
 
     Raises:
-        Broken: the file lacks one of the columns, or is no import copy.
+        Broken: the file lacks one of the columns, or is not an import copy.
     """
 
     def __init__(self, resource: str, chunks: Iterable[bytes], names: Sequence[str], *, copied: bool = False) -> None:
@@ -92,7 +92,7 @@ def _standardised(resource: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     try:
         yield from csv_dialect.standardised_chunks(chunks)
     except ValueError as error:
-        raise Broken(resource, f"it is no import copy: {error.args[-1]}") from None
+        raise Broken(resource, f"it is not an import copy: {error.args[-1]}") from None
 
 
 def _seconds(frame: pl.DataFrame) -> pl.Series:
@@ -266,7 +266,7 @@ def _too_little(rows: int, users: int, again: int) -> str:
             f"only {rows:,} interactions are from before it, and Personalize trains on {MINIMUM_INTERACTIONS:,} or more"
         )
     if again < needed:
-        return f"only {again:,} shoppers have two interactions or more before it, and Personalize asks for {needed:,}"
+        return f"only {again:,} users have two interactions or more before it, and Personalize asks for {needed:,}"
     return ""
 
 
