@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile requests in the hundred thousands: to the handlers, and with `--run-dir` to a local cloud over sockets.
 
-With `--files` it takes hostile files in place of requests, all or those named. Each says that it has as many bytes as a
-drop may have, some as gzip. The check of drops must refuse it within seconds and within its function's memory.
+With `--files` it takes hostile files in place of requests, all or those named. Texts say that they have as many bytes as a
+drop may have, some as gzip: the check of drops must refuse them within seconds and within its function's memory. Files of
+other formats are read in a child process as in a function: a fifth of its memory must stay free, whatever becomes of them.
 
 Prints how many were sent, what was answered, and what must not have come of it: 5xx, tracebacks, log lines with what a
 shopper sent, another's data. The generator is seeded: the same seed sends the same requests.
@@ -21,6 +22,7 @@ from pathlib import Path
 from random import Random
 
 import urllib3
+from personalization.core.bounded.parent import MEMORY_SHARE, Child, Limits
 from personalization.core.errors import Rejected
 from personalization.ingest.csv.copying import copy
 from personalization.ingest.csv.rows import Table
@@ -30,6 +32,7 @@ from personalization.shop.file_settings import FileSettings
 from personalization.shop.settings import ShopSettings
 
 from benchmarks import files, validation
+from benchmarks.bombs import FILES, ended
 from local.cloud import environments, login
 from local.cloud.environments import LOCAL, REPOSITORY
 from local.cloud.home import Home, State, require
@@ -38,6 +41,8 @@ from tests.hostile.wire import Wire
 from tests.hostile.world import world
 
 DESCRIPTION = REPOSITORY / "functions/get_recommendations/openapi.json"
+_MEGABYTES = 1_769 * 1.048576
+"""The memory of the functions that read files."""
 TOKEN_EVERY = 4
 """One forged token after so many requests."""
 
@@ -124,6 +129,27 @@ def bombs(names: Iterable[str], most: float = 60, megabytes: float = 1_200) -> l
     return broken
 
 
+def bites(names: Iterable[str], seconds: float = 300) -> list[str]:
+    """Have files checked in a child process with the function's limits, print what became of them, and return what broke.
+
+    Args:
+        names: of the files.
+        seconds: that a file may take.
+    """
+    broken, limits = [], Limits(MEMORY_SHARE * _MEGABYTES, seconds)
+    for name in names:
+        child = Child("benchmarks.bombs")
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                told, peak = ended(name, limits, Path(folder), child)
+            finally:
+                child.stop()
+        print(f"{name:36} peak {peak:5.0f} MB: {told[:110] or 'accepted'}")
+        if peak > limits.megabytes or "seconds" in told:
+            broken.append(f"{name}: {peak:.0f} MB, {told or 'accepted'}")
+    return broken
+
+
 def outcome(bomb: files.Made | files.Packed) -> str:
     """Why the check refuses a file; empty where it doesn't."""
     expected = Expected("bomb.csv", "interactions", "FULL", ShopSettings(), now=validation.NOW)
@@ -157,10 +183,15 @@ def main() -> None:
     parser.add_argument("--shop", default="demo", help="its shop")
     parser.add_argument("--seconds", type=int, default=120, help="for schemathesis")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--files", nargs="*", choices=files.BOMBS, help="hostile files, all or these, and nothing else")
+    parser.add_argument(
+        "--files", nargs="*", choices=[*files.BOMBS, *FILES], help="hostile files, all or these, and nothing else"
+    )
     options = parser.parse_args()
     if options.files is not None:
-        sys.exit(1 if bombs(options.files or files.BOMBS) else 0)
+        wanted = options.files or [*files.BOMBS, *FILES]
+        broken = bombs(name for name in wanted if name in files.BOMBS)
+        broken += bites(name for name in wanted if name in FILES)
+        sys.exit("\n".join(broken) or 0)
     broken = handlers(options.requests, options.seed)
     if options.run_dir:
         home = Home(options.run_dir)

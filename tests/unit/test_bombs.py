@@ -64,6 +64,8 @@ def rejects(copied: Copied) -> list[list[str]]:
 QUICK = (
     "blank lines", "carriage returns", "one value a line", "empty values", "no times", "quotes that are never closed",
     "long quoted values", "an endless line", "zeros",
+    "far cell, single quotes", "far cell, decoy in a comment", "a shared text in CDATA", "comma lines",
+    "a dictionary of one long text", "a list of nested JSON",
 )  # fmt: skip
 """Bombs that are refused soonest, of each kind one; `make nightly` has all of them."""
 

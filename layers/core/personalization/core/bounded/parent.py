@@ -280,12 +280,12 @@ def _log(ended: Ended, error: errors.PersonalizationError) -> None:
 
 
 def _resident(pid: int) -> int:
-    """Return the bytes of a process in memory; 0 of one that is gone."""
+    """Return the bytes of a process in memory, without files that are mapped there; 0 of one that is gone."""
     try:
-        pages = Path(f"/proc/{pid}/statm").read_bytes().split()[1]
-    except (OSError, IndexError):
+        _, resident, mapped, *_ = Path(f"/proc/{pid}/statm").read_bytes().split()
+    except (OSError, ValueError):
         return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return (int(resident) - int(mapped)) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _resident_by_ps(pid: int) -> int:

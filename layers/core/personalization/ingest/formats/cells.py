@@ -77,14 +77,14 @@ def pieces(
         last: whether no rows follow.
         refused: rows that are none of the table.
     """
-    size = _size(frame)
+    size = size_of(frame)
     begin = 0
     while begin < frame.height:
         rows = frame.height - begin if size <= MOST_BYTES else _fitting(frame.slice(begin))
         some, numbers = frame.slice(begin, rows), lines.slice(begin, rows)
         begin += rows
         mine = [each for each in refused if numbers[0] <= each.line <= numbers[-1]]
-        taken = size if rows == frame.height else _size(some)
+        taken = size if rows == frame.height else size_of(some)
         odd = [name for name in texts if some[name].str.contains_any(_ODD).any()]
         bad = [*mine, *_unreadable(some, numbers, odd, texts if taken > LONGEST_VALUE else ())]
         first = {each.line: each for each in reversed(bad)}
@@ -93,8 +93,10 @@ def pieces(
         )
 
 
-def _size(frame: pl.DataFrame) -> int:
-    return int(frame.select(pl.sum_horizontal(pl.all().str.len_bytes().sum())).item() or 0)
+def size_of(frame: pl.DataFrame) -> int:
+    """Return the bytes of all values, which are text; equal ones may be in memory once."""
+    # A sum of 32 bits would begin anew at 4 GB.
+    return int(frame.select(pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.UInt64).sum())).item() or 0)
 
 
 def _fitting(frame: pl.DataFrame) -> int:

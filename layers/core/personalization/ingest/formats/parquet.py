@@ -77,16 +77,19 @@ class Table:
                 frame = pl.scan_parquet(self._path).select(self.header).slice(chosen.first + first, rows).collect()
             if frame.height != rows:
                 raise damaged(self._resource, "it has fewer rows than its footer says")
+            # Before they are copied: a value of a dictionary may be in memory once, and in each row.
+            self._check_size(cells.size_of(frame.select(pl.col(pl.String))) if pl.String in frame.dtypes else 0)
             texts, after = self._texts(frame), first + rows
             lines = pl.int_range(first + 1, after + 1, dtype=pl.UInt32, eager=True).alias(LINE)
             for piece in cells.pieces(texts, lines, self._free(), last=after == chosen.rows):
                 self._read += piece.lines.len()
                 self._size += piece.size
-                if self._size > archives.LARGEST:
-                    raise archives.too_large(
-                        self._resource, f"has more than {archives.LARGEST / 1e9:,.0f} GB of values"
-                    )
+                self._check_size()
                 yield piece
+
+    def _check_size(self, more: int = 0) -> None:
+        if self._size + more > archives.LARGEST:
+            raise archives.too_large(self._resource, f"has more than {archives.LARGEST / 1e9:,.0f} GB of values")
 
     def rows_left(self, _shortest: int) -> int:
         """Return how many rows still come."""
