@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile requests in the hundred thousands: to the handlers, and with `--run-dir` to a local cloud over sockets.
 
-With `--files` it takes hostile files in place of requests, all or those named. Texts say that they have as many bytes as a
-drop may have, some as gzip: the check of drops must refuse them within seconds and within its function's memory. Files of
-other formats are read in a child process as in a function: a fifth of its memory must stay free, whatever becomes of them.
+With `--files` it takes hostile files in place of requests, all or those named. Texts say that they have as many bytes
+as a drop may have, some as gzip: the check of drops must refuse them within seconds and within its function's memory.
+Files of other formats are read in a child process as in a function: a fifth of its memory must stay free, whatever
+becomes of them.
 
 Prints how many were sent, what was answered, and what must not have come of it: 5xx, tracebacks, log lines with what a
 shopper sent, another's data. The generator is seeded: the same seed sends the same requests.
@@ -130,7 +131,7 @@ def bombs(names: Iterable[str], most: float = 60, megabytes: float = 1_200) -> l
 
 
 def bites(names: Iterable[str], seconds: float = 300) -> list[str]:
-    """Have files checked in a child process with the function's limits, print what became of them, and return what broke.
+    """Have files checked in a child process with a function's limits, print and return what broke.
 
     Args:
         names: of the files.
