@@ -223,6 +223,9 @@ def said(run: Run) -> str:
     rows = run.output.get("rows")
     outcome = run.output.get("outcome", "")
     why = run.output.get("reason", "") if outcome != "promoted" else ""
+    if outcome == "alreadyHandled":
+        # The notes say by which run, and how to train all the same.
+        why = why or "; ".join(run.output.get("notes") or ())
     why = as_commands(str(why), run.shop)
     return " ".join(str(part) for part in (outcome, counted(rows, "row") if rows else "", why and f"({why})") if part)
 

@@ -306,6 +306,12 @@ def test_a_pipe_gets_no_padding(capsys: pytest.CaptureFixture[str]) -> None:
     assert "    imported 1 row" in lines
 
 
+def test_a_drop_that_was_handled_already_says_how_to_train_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    output = {"outcome": "alreadyHandled", "notes": ['the same bytes: ask for {"action": "retrain"}']}
+    Terminal().runs([Run("arn:1", "shop", "interactions", "k", "SUCCEEDED", datetime.now(UTC), output=output)])
+    assert "alreadyHandled (the same bytes: `python -m local retrain shop`)" in capsys.readouterr().out
+
+
 def test_map_names_what_it_cannot_read_or_recognise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (things := tmp_path / "things.csv").write_text("id,name\n1,x\n")
     assert mapped(things) == 1

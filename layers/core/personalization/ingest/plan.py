@@ -42,9 +42,7 @@ def already_handled(drop: Drop, run: str, known: Known) -> Nothing:
     """Return the plan of a run whose drop was imported last."""
     note = (
         f"{drop.key} has the bytes of {known.key}, which run {known.run} imported under the same settings: it is not "
-        f"imported again, and nothing is trained on it. To train all the same, retrain {drop.shop}: "
-        f"`python -m local retrain {drop.shop}` on a laptop, the input "
-        f'{{"action": "retrain", "shop": "{drop.shop}"}} on AWS'
+        'imported again, and nothing is trained on it. To train all the same, ask for {"action": "retrain"}'
     )
     return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(note,), outcome="alreadyHandled")
 
