@@ -191,10 +191,14 @@ def unfitted(table: "DynamoDBClient") -> Iterator[None]:
 
 
 @pytest.fixture
-def fitted(unfitted: None, bucket: "S3Client", personalize: FakePersonalize) -> dict[str, object]:  # noqa: ARG001
+def fitted(
+    unfitted: None,  # noqa: ARG001
+    bucket: "S3Client",
+    table: "DynamoDBClient",
+    personalize: FakePersonalize,
+) -> dict[str, object]:
     """The shop's likelihood, fitted on the world of `worlds`; what the function answered."""
-    from functions.fit_likelihood.app import handler  # noqa: PLC0415 - reads the variables
     from tests.functions import likelihoods  # noqa: PLC0415 - reads the variables
 
     likelihoods.drop(bucket, personalize)
-    return handler(load("fit_likelihood"), None)
+    return likelihoods.fit_once(bucket, table)

@@ -3,21 +3,27 @@
 
 import json
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from personalization.likelihood import inputs, shards
 from personalization.likelihood import model as models
 from personalization.likelihood.model import Anchored
+from personalization.shop.release import RECORD
 
+from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
 from tests.functions.fakes import FakePersonalize
-from tests.functions.samples import BUCKET, Event, body, load
+from tests.functions.samples import BUCKET, TABLE, Event, body, load
 from tests.likelihood import worlds
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+FITTED: list["Fitted"] = []
+"""The first fit of a session, from which later tests begin."""
 SHIFT = int(time.time()) - worlds.START - 14 * 7 * worlds.DAY - 3600
 """The world ends an hour ago, so that its data are fresh."""
 
@@ -46,6 +52,36 @@ def drop(bucket: "S3Client", personalize: FakePersonalize) -> None:
     put(bucket, "interactions", shifted())
     put(bucket, "items", worlds.items())
     put(bucket, "users", worlds.users())
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit answered, and left in the bucket and in the table of shops."""
+
+    answer: dict[str, object]
+    objects: dict[str, bytes]
+    records: list[dict[str, Any]]
+
+
+def fit_once(bucket: "S3Client", table: "DynamoDBClient") -> dict[str, object]:
+    """Fit the shop's likelihood, or put there what the same fit left before; return what the function answered."""
+    if not FITTED:
+        before = objects(bucket)
+        answer = fit(load("fit_likelihood"), None)
+        made = {key: body for key, body in objects(bucket).items() if before.get(key) != body}
+        records = [item for item in table.scan(TableName=TABLE)["Items"] if item["record"]["S"] != RECORD]
+        FITTED.append(Fitted(answer, made, records))
+    for key, content in FITTED[0].objects.items():
+        bucket.put_object(Bucket=BUCKET, Key=key, Body=content)
+    for item in FITTED[0].records:
+        table.put_item(TableName=TABLE, Item=item)
+    return deepcopy(FITTED[0].answer)
+
+
+def objects(bucket: "S3Client") -> dict[str, bytes]:
+    """All objects of the bucket."""
+    keys = [found["Key"] for found in bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+    return {key: bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
 
 def asked(user: str, *items: str, **query: str) -> Event:

@@ -2,8 +2,10 @@
 """The operator's command line: what it accepts, and what it says when it cannot do what is asked."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -17,7 +19,7 @@ from personalization.shop.records import NOT_PROMOTED
 from personalization.shop.settings import parse
 
 from local.cli import commands, mapping
-from local.cli.main import parser
+from local.cli.main import main, parser
 from local.cloud.client import Answer, ApiError, as_commands, drop_key
 from local.cloud.environments import LocalError
 from local.cloud.runs import Run
@@ -60,11 +62,18 @@ def test_every_command_explains_itself_with_an_example(command: str, capsys: pyt
         ("ranking", "shop", "u", "i"), ("event", "shop", "u", "i", "View"), ("drop", "shop", "users", "x.csv"),
     ],
 )  # fmt: skip
-def test_a_question_to_a_cloud_that_is_not_there_says_how_to_start_it(line: tuple[str, ...], tmp_path: Path) -> None:
-    refused = local(*line, "--run-dir", tmp_path)
-    assert refused.returncode == 3
-    assert "python -m local up" in refused.stderr
-    assert refused.stdout == ""
+def test_a_question_to_a_cloud_that_is_not_there_says_how_to_start_it(
+    line: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, environment = signal.getsignal(signal.SIGTERM), dict(os.environ)
+    try:
+        assert main([*line, "--run-dir", str(tmp_path)]) == 3
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        os.environ.update(environment)
+    told = capsys.readouterr()
+    assert "python -m local up" in told.err
+    assert told.out == ""
 
 
 def test_status_of_nothing_is_code_3_in_json_too(tmp_path: Path) -> None:
