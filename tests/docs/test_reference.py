@@ -4,9 +4,11 @@
 import json
 import re
 
+import polars as pl
 import yaml
 from personalization.shop.settings import ShopSettings, parse
 
+from local.demo.sample_data import DemoData, sample_shopper
 from tests.docs.pages import ROOT, blocks, first_cells, headings, read, section
 from tests.template.stack import STACK
 
@@ -52,3 +54,15 @@ def test_parameters_have_the_defaults_that_the_page_gives() -> None:
     for parameter, default in rows:
         actual = str(TEMPLATE["Parameters"][parameter]["Default"])
         assert actual in {default, ""}, parameter
+
+
+def test_examples_name_a_household_and_items_of_the_demo(demo_data: DemoData) -> None:
+    text = read("docs/api.md") + read("docs/client.md")
+    assert set(re.findall(r'(?:/users/|"userId": "|login\(")(\d+)', text)) == {sample_shopper(demo_data)}
+    named = set(re.findall(r'(?:/items/|")(\d{5,})\b', text))
+    items = pl.read_csv(demo_data.items, infer_schema=False).rows_by_key("ITEM_ID", named=True, unique=True)
+    assert named
+    assert named <= items.keys()
+    shown = re.findall(r'"itemId": "(\d+)"[^}]*"metadata": (\{[^}]*\})', text)
+    assert shown
+    assert all(json.loads(metadata).items() <= items[item].items() for item, metadata in shown)

@@ -17,6 +17,8 @@ shops = st.from_regex(r"[a-z0-9][a-z0-9-]{0,29}", fullmatch=True)
         ("interactions/incremental/a.csv", Drop("", "interactions", "demo", "INCREMENTAL")),
         ("interactions/incremental.csv", Drop("", "interactions", "demo")),
         ("users/a.tsv.zst", Drop("", "users", "demo")),
+        ("interactions/sales.zip", Drop("", "interactions", "demo")),
+        ("items/가을 2026.11.gz", Drop("", "items", "demo")),
         ("items/a.XLSX", Drop("", "items", "demo")),
         ("settings.json", Drop("", "settings", "demo")),
         ("settings.yml", Drop("", "settings", "demo")),

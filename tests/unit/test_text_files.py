@@ -172,7 +172,7 @@ def test_rows_are_the_same_whatever_separates_their_values(mark: str) -> None:
     [
         (gzip.compress, "drop.csv.gz"),
         (zstd.compress, "drop.csv.zst"),
-        (lambda data: zipped("__MACOSX/._a.csv", "folder/a.csv", data=data), "drop.csv.zip"),
+        (lambda data: zipped("__MACOSX/._a.csv", "folder/a.csv", data=data), "drop.zip"),
         (lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:]), "drop.csv.gz"),
         (lambda data: zstd.compress(data[:9]) + zstd.compress(data[9:]), "drop.csv.zst"),
     ],

@@ -25,7 +25,7 @@ SETTINGS_FILES = ("settings.yaml", "settings.yml", "settings.json")
 SUCCESS = "_SUCCESS"
 """The marker of Spark and Hadoop: an empty file, written after the parts."""
 INCREMENTAL = "incremental"
-ENDINGS = ".csv, .tsv or .txt, each also with .gz, .zst or .zip; .xlsx or .parquet"
+ENDINGS = ".csv, .tsv or .txt, each also with .gz, .zst or .zip; .gz, .zst or .zip alone; .xlsx or .parquet"
 _ENDING = re.compile(r"\.((csv|tsv|txt)(\.(gz|zst|zip))?|xlsx|parquet)\Z", re.IGNORECASE)
 _PACKED = re.compile(r"\.(gz|zst|zip)\Z", re.IGNORECASE)
 _ANY_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,7}\Z", re.IGNORECASE)
@@ -101,7 +101,8 @@ def recognise(key: str) -> Drop:
 
 def has_ending(name: str) -> bool:
     """Tell whether a lone file can have this name."""
-    return _ENDING.search(name) is not None
+    plain = _PACKED.sub("", name)
+    return _ENDING.search(name) is not None or (plain != name and _ANY_ENDING.search(plain) is None)
 
 
 def is_part(name: str) -> bool:
