@@ -136,6 +136,7 @@ def test_requests_of_a_campaign_are_metrics_of_each_minute(aws: Aws, cloud: Clou
     until(lambda: all(name.encode() in b"".join(cloud.bodies) for name in names), "metrics of both requests")
 
 
+@pytest.mark.nightly
 def test_an_event_is_reported_once_however_the_engine_ends(tmp_path: Path) -> None:
     with EngineProcess(tmp_path, options=["--faults"]) as engine:
         aws = Aws(engine, "here")

@@ -113,7 +113,7 @@ def test_ids_that_differ_by_case_are_two(tmp_path: Path) -> None:
     assert sorted(model.item_ids) == ["Tea", "tea"]
 
 
-@pytest.mark.parametrize("recipe", ["fast", "similar", "popular", "trending"])
+@pytest.mark.parametrize("recipe", [pytest.param("fast", marks=pytest.mark.nightly), "similar", "popular", "trending"])
 def test_a_user_with_a_hundred_thousand_events_trains_and_is_answered(tmp_path: Path, recipe: str) -> None:
     many: list[Row] = [("robot", f"i{n * n % 997}", BEGIN + n, "View") for n in range(100_000)]
     name, options = RECIPES[recipe]

@@ -15,7 +15,9 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DOCUMENTS = ("README.md", "docs/command.md", "docs/testing.md")
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "README.md" else pytest.mark.nightly) for name in DOCUMENTS]
+)
 def test_examples_run(name: str, engine: Engine, tmp_path: Path) -> None:
     """What defines no test is one itself. The command's default port and the folder `s3` are this engine's."""
     blocks = BLOCK.findall((ROOT / "engine" / name).read_text(encoding="utf-8"))

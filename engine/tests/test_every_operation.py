@@ -11,7 +11,7 @@ from engine.tests.doors import opened
 from engine.tests.harness import Engine, EngineProcess
 
 
-@pytest.mark.parametrize("name", ["boto3", "javascript"])
+@pytest.mark.parametrize("name", ["boto3", pytest.param("javascript", marks=pytest.mark.nightly)])
 def test_every_operation_performs_a_valid_call(engine: Engine, region: str, name: str) -> None:
     assert failures(engine, region, name) == {}
     assert {call.operation for call in CALLS} == set(MODELS)

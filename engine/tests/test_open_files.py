@@ -59,11 +59,13 @@ def again(engine: EngineProcess, name: str) -> Shop:
     return Shop(aws, f"{prefix}dataset-group/shop", tracking_id, {}, campaigns)
 
 
+@pytest.mark.nightly
 def test_a_shop_keeps_a_handful_of_files_open(built: tuple[Path, int]) -> None:
     connections = 6
     assert built[1] <= len(RECIPES) + 1 + connections
 
 
+@pytest.mark.nightly
 def test_two_shops_answer_under_the_lowest_limit_as_under_any(whole: Path) -> None:
     with EngineProcess(whole) as engine:
         plenty = [answers(again(engine, name)) for name in ("one", "two")]
@@ -74,6 +76,7 @@ def test_two_shops_answer_under_the_lowest_limit_as_under_any(whole: Path) -> No
         assert opened(engine) < 64
 
 
+@pytest.mark.nightly
 def test_what_was_closed_has_every_event_when_it_is_opened_again(whole: Path) -> None:
     with EngineProcess(whole, limits="-n 64") as engine:
         one, two = again(engine, "one"), again(engine, "two")

@@ -42,6 +42,7 @@ def test_killed_engine_keeps_resources_models_and_streamed_records(first: Engine
         assert "i3" not in aws.recommended(campaign, userId="somebody", numResults=40, filterArn=seen)
 
 
+@pytest.mark.nightly
 def test_import_and_training_under_way_are_run_again(first: EngineProcess, tmp_path: Path) -> None:
     aws = Aws(first, "here")
     write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(300, 20))

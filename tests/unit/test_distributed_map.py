@@ -343,6 +343,7 @@ def test_a_wrong_definition_is_refused(cloud: Cloud, wrong: dict[str, Any]) -> N
         cloud.machine(**wrong)
 
 
+@pytest.mark.nightly
 def test_a_killed_cloud_leaves_an_aborted_map_run(cloud: Cloud, asked: Asked) -> None:
     states, question = asked
     execution = cloud.start(cloud.machine(states=states), [1, 2])
