@@ -69,6 +69,21 @@ REFUSALS: Final = (
         test="tests/unit/test_strictness.py::test_eventbridge_refuses_a_rule_that_is_too_complex",
     ),
     Refusal(
+        id="lambda.memory",
+        rule="The processes of a function have no more memory than its MemorySize.",
+        answer="`Runtime.OutOfMemory`: “Runtime exited with error: signal: killed”",
+        source="https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
+        test="tests/unit/test_launcher.py::test_a_function_beyond_its_memory_is_killed",
+        kinder="It is looked at ten times a second, once a second on macOS, and mapped files do not count on Linux: no container holds the processes.",
+    ),
+    Refusal(
+        id="lambda.shared-memory",
+        rule="Functions have no `/dev/shm`, so no locks, queues or semaphores of Python's `multiprocessing`.",
+        answer="`OSError: [Errno 38] Function not implemented`",
+        source="https://aws.amazon.com/blogs/compute/parallel-processing-in-python-with-aws-lambda/",
+        kinder="A laptop has one, which no function uses: the child process that reads files talks over pipes.",
+    ),
+    Refusal(
         id="lambda.slots",
         rule="No more functions run at the same time than the account has slots: 1,000, or 10 in a new account.",
         answer="429 `TooManyRequestsException`; to a machine `Lambda.TooManyRequestsException`; an asynchronous call waits",

@@ -330,6 +330,20 @@ def test_a_function_s_error_reaches_the_state_machine_by_its_class_name(started:
     assert json.loads(str(error["Cause"]))["errorMessage"] == "row 7"
 
 
+def test_a_function_beyond_its_memory_is_killed(started: State) -> None:
+    # Half of it is a child's, as of the functions that read files. The default is 128 MB.
+    child = "import time; held = bytearray(b'x') * (100 << 20); time.sleep(600)"
+    source = "import subprocess, sys\ndef handler(event, _):\n    if event:\n        return 'small'\n"
+    source += f"    held = bytearray(b'x') * (60 << 20)\n    subprocess.run([sys.executable, '-c', {child!r}])\n"
+    function(started, "greedy", source)
+    client = boto3.client("lambda", **access(started))
+    answer = client.invoke(FunctionName="greedy", Payload="0")
+    told = json.loads(answer["Payload"].read())
+    assert (answer["FunctionError"], told["errorType"]) == ("Unhandled", "Runtime.OutOfMemory")
+    assert told["errorMessage"].endswith("Runtime exited with error: signal: killed")
+    assert client.invoke(FunctionName="greedy", Payload="1")["Payload"].read() == b'"small"'
+
+
 def test_a_function_finds_nothing_that_aws_would_not_give_it(started: State) -> None:
     source = "import importlib.util as u\ndef handler(names, _): return [name for name in names if u.find_spec(name)]"
     function(started, "looking", source)

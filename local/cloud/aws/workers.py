@@ -23,6 +23,7 @@ from ministack.services import lambda_svc
 from personalize_local.server import origins
 
 from local.cloud.aws import CLIENT
+from local.cloud.aws.memory import watch
 from local.cloud.aws.patching import Function, Json, around
 from local.cloud.environments import LOCAL
 
@@ -47,6 +48,19 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
     def __init__(self, name: str, config: dict[str, Any], code: bytes) -> None:
         folders = [f"{folder}/python" for layer in config.get("Layers", []) if (folder := unpacked(layer))]
         super().__init__(name, config, with_bootstrap(code, [*folders, str(runtime_folder())]))
+
+    def invoke(self, event: Json, request_id: str, **more: Any) -> Json:  # noqa: ANN401 - ministack's
+        def find() -> int | None:
+            process = self._proc
+            return process.pid if process is not None else None
+
+        with watch().held(find, int(self.config.get("MemorySize") or 128)) as call:
+            answer: Json = super().invoke(event, request_id, **more)
+        if not call.killed:
+            return answer
+        message = f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
+        told = {"errorType": "Runtime.OutOfMemory", "errorMessage": message}
+        return answer | {"status": "error", "error": message, "error_payload": told}
 
     def _build_handler_class(self, generation: int, pending: object) -> type:
         handler: Any = super()._build_handler_class(generation, pending)
