@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 from local.cloud import environments
@@ -98,13 +99,23 @@ def write(packages: Path) -> None:
     shutil.copy(OPENAPI, viewer)
 
 
+def settings() -> str:
+    """Return the site's settings with the project's version and, once it has one, the address of its repository."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [f'copyright = "{project["name"]} {project["version"]}, {project["license"]}"']
+    if repository := project.get("urls", {}).get("Repository"):
+        lines.append(f'repo_url = "{repository}"')
+    text = (HERE / "zensical.toml").read_text(encoding="utf-8")
+    return text.replace("[project]\n", "\n".join(["[project]", *lines, ""]), 1)
+
+
 def main() -> None:
     """Build the site and say where it is."""
     started = time.monotonic()
     environments.refresh("docs", environments.find_python())
     (packages,) = (FOLDER / "lib").glob("python3*/site-packages")
     write(packages)
-    shutil.copy(HERE / "zensical.toml", FOLDER)
+    (FOLDER / "zensical.toml").write_text(settings(), encoding="utf-8")
     done = subprocess.run(
         [FOLDER / "bin" / "zensical", "build", "--clean", "--strict"],
         cwd=FOLDER, capture_output=True, text=True, check=False,

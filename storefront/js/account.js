@@ -2,7 +2,7 @@
 /** The dialog in which one chooses who is shopping. */
 
 import { h, icon } from "./dom.js";
-import { has, t } from "./i18n.js";
+import { has, t, valueOf } from "./i18n.js";
 import { logIn, logOut, nameOf, shop } from "./shop.js";
 
 /** Open the dialog. */
@@ -28,9 +28,9 @@ export function choose() {
   dialog.showModal();
 }
 
-/** What tells a sample shopper from another. */
+/** What tells a sample customer from another. */
 function about({ id, facts, often }) {
-  const told = [t("household", { id }), facts.INCOME, facts.MARITAL_STATUS !== "Unknown" && facts.MARITAL_STATUS].filter(Boolean).join(" · ");
+  const told = [t("household", { id }), facts.INCOME && valueOf("INCOME", facts.INCOME), facts.MARITAL_STATUS && facts.MARITAL_STATUS !== "Unknown" && valueOf("MARITAL_STATUS", facts.MARITAL_STATUS)].filter(Boolean).join(" · ");
   return often.length ? [told, h("br"), t("often", { list: often.map((shelf) => shelf.split("/")[0]).join(", ") })] : told;
 }
 
@@ -45,7 +45,7 @@ function newcomer(as) {
   if (!columns.length) return "";
   const usual = { AGE: "25-34", KIDS: "2" };
   const field = ([column, values]) => h("label", {}, has(`facts_${column}`) ? t(`facts_${column}`) : column.toLowerCase().replaceAll("_", " "),
-    h("select", { name: column }, h("option", { value: "" }, t("any")), values.map((value) => h("option", { selected: usual[column] === value }, value))));
+    h("select", { name: column }, h("option", { value: "" }, t("any")), values.map((value) => h("option", { value, selected: usual[column] === value }, valueOf(column, value)))));
   const form = h("form.newcomer", { onsubmit: (event) => (event.preventDefault(), start()) }, h("h3", {}, t("newShopper")), h("p.hint", {}, t("newText")), h("div.fields", {}, columns.map(field)), h("button.secondary", {}, t("start")));
   function start() {
     const facts = Object.fromEntries([...new FormData(form)].filter(([, value]) => value));

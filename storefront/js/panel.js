@@ -37,9 +37,10 @@ export function call(made) {
 
 /**
  * An answer is the list `key` now, which people call `title`. Returns what moved: `{place, was}` by item id (`was` is undefined for
- * a new one), whether it is the first such list, and how many milliseconds its call took.
+ * a new one), whether it is the first such list, and how many milliseconds its call took. A list that `isShared` is everybody's: it
+ * changes only because other lists of the page show its items.
  */
-export function moves(key, title, answer) {
+export function moves(key, title, answer, isShared) {
   const ids = answer.items.map(({ itemId }) => itemId);
   const last = before.get(key);
   before.set(key, ids);
@@ -47,7 +48,7 @@ export function moves(key, title, answer) {
   const entry = entries.get(answer);
   if (entry) {
     entry.items = answer.items;
-    entry.moves.push({ title, rows, gone: last?.filter((id) => !rows.has(id)) ?? [], isFirst: !last });
+    entry.moves.push({ title, rows, gone: last?.filter((id) => !rows.has(id)) ?? [], isFirst: !last, isShared });
     draw();
   }
   return { rows, isFirst: !last, milliseconds: entry?.milliseconds };
@@ -82,11 +83,12 @@ function short(path, sessionId) {
   return parts.map((part) => (part === sessionId ? "session" : part)).join("/");
 }
 
-function story({ rows, gone, isFirst }, isOpen) {
+function story({ rows, gone, isFirst, isShared }, isOpen) {
   if (isFirst) return h("p.sum", {}, t("first", { count: rows.size }));
   const all = [...rows];
   const entered = all.filter(([, { was }]) => !was), moved = all.filter(([, { place: now, was }]) => was && was !== now);
   if (!entered.length && !moved.length && !gone.length) return h("p.sum", {}, t("same"));
+  if (isShared) return h("p.sum", {}, t("shared"));
   const sums = [["entered", entered.length], ["left", gone.length], ["moved", moved.length]].filter(([, count]) => count);
   const summary = h("summary", {}, sums.map(([kind, count]) => h("span", { class: `count ${kind}` }, t(kind, { count }))));
   const stays = all.slice(0, SHOWN).map(([id, { place: now, was }]) => row(id, now, was));

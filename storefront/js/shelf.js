@@ -35,9 +35,10 @@ export function card(item, from = {}, isNew = false) {
 
 /**
  * A shelf: a titled row of cards. `ask` gives an answer of the API; `key` names the list, so that the panel can tell how it
- * moves; `hint` is a text, or makes one of the answer. It fills itself, and again whenever the shopper has moved.
+ * moves; `hint` is a text, or makes one of the answer; `isShared` says that it is the same for everybody. It fills itself, and again
+ * whenever the visitor has moved.
  */
-export function shelf({ key, title, hint, ask, follows = true }) {
+export function shelf({ key, title, hint, ask, follows = true, isShared = false }) {
   const row = h("ul.row", { tabindex: 0, "aria-label": title }, Array.from({ length: 8 }, () => h("li.card.waiting", { "aria-hidden": "true" }, h("div.cover", {}, h("span.tile")), h("p.detail", {}, " "))));
   const origin = h("span.origin", {});
   const go = (sign) => () => row.scrollBy({ left: sign * row.clientWidth * 0.8, behavior: isCalm.matches ? "auto" : "smooth" });
@@ -52,7 +53,7 @@ export function shelf({ key, title, hint, ask, follows = true }) {
     const started = performance.now();
     try {
       const answer = await ask();
-      const { rows, isFirst, milliseconds } = panel.moves(key, title, answer);
+      const { rows, isFirst, milliseconds } = panel.moves(key, title, answer, isShared);
       // A page waits for other things before it asks, a shelf by itself may make several calls.
       const took = answer.placement ? milliseconds : performance.now() - started;
       const sources = [...new Set(answer.items.map(({ source }) => source).filter(Boolean))].map(sourceOf);
@@ -61,7 +62,7 @@ export function shelf({ key, title, hint, ask, follows = true }) {
       if (typeof hint === "function") below.textContent = hint(answer) || " ";
       // A reason that all cards share is the shelf's, and its title tells it.
       const isMixed = new Set(answer.items.map(({ because }) => because?.code)).size > 1;
-      fill(row, answer.items.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !rows.get(from.itemId).was)));
+      fill(row, answer.items.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !isShared && !rows.get(from.itemId).was)));
     } catch {
       row.replaceChildren(h("li.problem", {}, t("offlineShelf")));
     }

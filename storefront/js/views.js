@@ -15,7 +15,7 @@ const heading = (text, ...more) => h("h1", { tabindex: -1 }, text, ...more);
 /** Shelves by the slots of storefront/settings.yaml. In a shop that has none of them, lists are one and the same on all pages. */
 const isPlaced = (slot) => shop.placements.has(slot);
 const recommended = (ask, slot) => shelf({ key: isPlaced(slot) ? slot : "recommended", title: t("recommended"), ask: ask(slot, () => shop.client.recommend({ limit: RECOMMENDED })) });
-const popular = (ask, slot) => shelf({ key: "popular", title: t("popular"), follows: isPlaced(slot), ask: ask(slot, () => shop.client.popular({ limit: RECOMMENDED })) });
+const popular = (ask, slot) => shelf({ key: "popular", title: t("popular"), isShared: true, follows: isPlaced(slot), ask: ask(slot, () => shop.client.popular({ limit: RECOMMENDED })) });
 const similar = (ask, slot, item, title) => shelf({ key: `similar:${item.id}`, title, follows: isPlaced(slot), ask: ask(slot, () => shop.client.similar(item.id, { limit: 12 })) });
 
 /** Three items whose tiles differ. */

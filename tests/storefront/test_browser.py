@@ -28,7 +28,7 @@ def test_the_shelves_are_filled_and_say_from_where(page: Page) -> None:
     titles = page.evaluate("[...document.querySelectorAll('.shelf h2')].map((one) => one.textContent)")
     assert titles == ["Recommended for you", "Popular"]
     assert page.evaluate("document.querySelectorAll('.shelf .card').length") == 24
-    assert page.evaluate("document.querySelector('.shelf .source').textContent") == "campaign"
+    assert page.evaluate("document.querySelector('.shelf .source').textContent") == "recommended"
     assert page.evaluate("document.querySelectorAll('#happened .call').length") == 2
 
 
@@ -86,6 +86,12 @@ def test_it_speaks_korean(page: Page) -> None:
     settle(page)
     assert page.evaluate("document.documentElement.lang") == "ko"
     assert page.evaluate("document.querySelector('.shelf h2').textContent") == "추천 상품"
+    assert page.evaluate("document.querySelector('.shelf .source').textContent") == "추천"
+    page.evaluate("document.querySelector('#account').click()")
+    until(page, "document.querySelector('dialog[open] option')")
+    values = page.evaluate("[...document.querySelectorAll('dialog option')].map((one) => [one.value, one.textContent])")
+    assert values[0] == ["", "선택 안 함"]
+    assert ["2", "2명"] in values
 
 
 def test_every_control_has_a_name_and_every_picture_is_silent(page: Page) -> None:

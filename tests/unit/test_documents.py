@@ -29,6 +29,12 @@ def test_every_page_is_in_the_navigation() -> None:
     assert tomllib.loads(read("local/documents/zensical.toml"))["project"]["theme"]["font"] is False
 
 
+def test_the_site_says_its_version_and_links_a_repository_that_has_an_address() -> None:
+    known, project = tomllib.loads(read("pyproject.toml"))["project"], tomllib.loads(build.settings())["project"]
+    assert known["version"] in project["copyright"]
+    assert project.get("repo_url") == known.get("urls", {}).get("Repository")
+
+
 async def ask(application: Application, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
     """What an application answers: status, headers, body."""
     sent: list[Message] = []

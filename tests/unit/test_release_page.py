@@ -74,6 +74,13 @@ def test_a_refused_release_says_that_nothing_changes() -> None:
     assert "Not promoted." in text
 
 
+def test_a_first_release_shows_its_lists_alone() -> None:
+    text = page(with_lists(JUDGED | {"before": {}}, AFTER))
+    parsed(text)
+    assert "nothing served before this run" in text
+    assert text.count("<h5>") == 1
+
+
 def test_what_was_not_in_the_list_before_is_marked() -> None:
     whole = with_lists(JUDGED, AFTER)
     assert whole["lists"]["user-personalization"][0]["after"] == [
