@@ -40,11 +40,11 @@ DEPLOYED = ("layers/core", "functions")
 def written() -> dict[str, Any]:
     """Return the template as it is written, with all options on, and without loops and conditions."""
     made = copy.deepcopy(looped(FILE))
-    for name, value in OPTIONS.items():
+    for name, value in (OPTIONS | {"Tracing": "true"}).items():
         made["Parameters"][name]["Default"] = value
     # checkov looks into no `Fn::If`, and stumbles over some.
-    made["Resources"] = decided(made["Resources"], Values(defaults(made) | PSEUDO, made["Conditions"]))
-    return made
+    worked = Values(defaults(made) | PSEUDO, made["Conditions"])
+    return made | {part: decided(made[part], worked) for part in ("Globals", "Resources")}
 
 
 def expanded() -> dict[str, Any]:

@@ -53,7 +53,7 @@ def load(text: str) -> Any:  # noqa: ANN401 - any document
     Raises:
         yaml.YAMLError, ValueError, RecursionError: it is no YAML, or too deep.
     """
-    return yaml.load(text, Loader=Loader)  # noqa: S506 - a safe loader
+    return yaml.load(text, Loader=Loader)  # noqa: S506 # nosec B506 - a safe loader
 
 
 def compose(text: str) -> yaml.Node | None:

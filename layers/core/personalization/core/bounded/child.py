@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The child process of `parent`: imports a function's steps, and takes requests until its parent ends."""
+"""The child process of `parent`: imports a function's steps, and takes calls until its parent ends."""
 
 import io
 import json
@@ -19,10 +19,10 @@ from personalization.core.errors import PersonalizationError
 
 
 def main() -> None:
-    """Handle requests, one after the other; the arguments are the module and the file descriptor for messages."""
+    """Handle calls, one after the other; the arguments are the module and the file descriptor for messages."""
     steps, messages = sys.argv[1], int(sys.argv[2])
-    requests: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    calls: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_listen, args=(calls,), daemon=True).start()
     # As Lambda's own client: what a request logs comes before its answer.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
@@ -40,7 +40,7 @@ def main() -> None:
     objects.OBSERVERS.append(lambda key: tell({"reads": key}))
     handler = import_module(steps).handler
     while True:
-        asked = json.loads(requests.get())
+        asked = json.loads(calls.get())
         os.environ.pop("_X_AMZN_TRACE_ID", None)
         if asked["trace"]:
             os.environ["_X_AMZN_TRACE_ID"] = asked["trace"]
@@ -54,9 +54,9 @@ def main() -> None:
         tell(message)
 
 
-def _listen(requests: "SimpleQueue[bytes]") -> None:
+def _listen(calls: "SimpleQueue[bytes]") -> None:
     for line in sys.stdin.buffer:
-        requests.put(line)
+        calls.put(line)
     # The parent is gone, and with it whoever watches this process and removes what it leaves.
     shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
     os._exit(0)

@@ -13,7 +13,7 @@ import os
 import select
 import shutil
 import signal
-import subprocess
+import subprocess  # nosec B404 - the child is this interpreter
 import sys
 import tempfile
 import time
@@ -122,7 +122,7 @@ class Child:
         path = os.pathsep.join(os.path.abspath(each) for each in sys.path if each)  # noqa: PTH100 - also of zips
         self._answers, answers = os.pipe()
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this package
+            self._process = subprocess.Popen(  # noqa: S603 # nosec B603 - this interpreter and this package
                 [sys.executable, "-S", "-c", _CHILD, self._steps, str(answers)],
                 env=os.environ | {"PYTHONPATH": path, "TMPDIR": self._folder},
                 stdin=subprocess.PIPE,
@@ -291,5 +291,5 @@ def _resident(pid: int) -> int:
 def _resident_by_ps(pid: int) -> int:
     """Return the same where there is no /proc."""
     asked = ["/bin/ps", "-o", "rss=", "-p", str(pid)]
-    told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout  # noqa: S603 - of the system
+    told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout  # noqa: S603 # nosec B603 - of the system
     return int(told) * 1024 if told.strip() else 0
