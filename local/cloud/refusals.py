@@ -49,14 +49,14 @@ REFUSALS: Final = (
     ),
     Refusal(
         id="cloudcontrol.create-only",
-        rule="Cloud Control updates no property that replaces its resource.",
+        rule="Cloud Control cannot update a property whose change replaces the resource.",
         answer="`NotUpdatableException`",
         source="botocore: cloudcontrol.NotUpdatableException",
         test="tests/unit/test_personalize_types.py::test_cloud_control_makes_changes_and_deletes_a_recommender_and_what_it_needs",
     ),
     Refusal(
         id="cloudcontrol.types",
-        rule="Cloud Control knows the types of the registry alone.",
+        rule="Cloud Control knows only the types of the registry.",
         answer="`TypeNotFoundException`",
         source="botocore: cloudcontrol.TypeNotFoundException",
         test="tests/unit/test_personalize_types.py::test_cloud_control_refuses_what_it_cannot_make",
@@ -74,14 +74,14 @@ REFUSALS: Final = (
         answer="`Runtime.OutOfMemory`: “Runtime exited with error: signal: killed”",
         source="https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
         test="tests/unit/test_launcher.py::test_a_function_beyond_its_memory_is_killed",
-        kinder="It is looked at ten times a second, once a second on macOS, and mapped files do not count on Linux: no container holds the processes.",
+        kinder="Memory is measured ten times a second, once a second on macOS, and on Linux without mapped files, since no container holds the processes.",
     ),
     Refusal(
         id="lambda.shared-memory",
         rule="Functions have no `/dev/shm`, so no locks, queues or semaphores of Python's `multiprocessing`.",
         answer="`OSError: [Errno 38] Function not implemented`",
         source="https://aws.amazon.com/blogs/compute/parallel-processing-in-python-with-aws-lambda/",
-        kinder="A laptop has one, which no function uses: the child process that reads files talks over pipes.",
+        kinder="A laptop has it, but no function uses it: the child process that reads files talks over pipes.",
     ),
     Refusal(
         id="lambda.slots",
@@ -89,7 +89,7 @@ REFUSALS: Final = (
         answer="429 `TooManyRequestsException`; to a machine `Lambda.TooManyRequestsException`; an asynchronous call waits",
         source="https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html",
         test="tests/unit/test_strictness.py::test_a_call_of_a_function_without_a_free_slot_is_refused_and_an_asynchronous_one_waits",
-        kinder="Slots are as many as memory allows, unless `up --function-slots 10` says otherwise: a laptop has few users.",
+        kinder="As many functions run as memory allows, unless `up --function-slots 10` says otherwise, since a laptop has few users.",
     ),
     Refusal(
         id="personalize.columns-of-filters",
@@ -136,15 +136,15 @@ REFUSALS: Final = (
     ),
     Refusal(
         id="personalize.limit-exceeded",
-        rule="Calls that create something meet a rate of requests, beside their quota.",
+        rule="Calls that create something are limited by a rate of requests as well as by their quota.",
         answer="`LimitExceededException` for both",
         source="botocore: personalize.LimitExceededException",
         test="tests/app/test_reliability.py::test_a_case_comes_out_as_the_page_says[CreateFilter exceeds a rate]",
-        kinder="Amazon publishes no rate, so that the engine has none; a fault on demand plays one.",
+        kinder="Amazon publishes no rate, so the engine has none; a fault on demand simulates one.",
     ),
     Refusal(
         id="personalize.pass-role",
-        rule="Whoever hands a role to Personalize needs `iam:PassRole` on it.",
+        rule="A caller that hands a role to Personalize needs `iam:PassRole` on it.",
         answer="`AccessDeniedException`",
         source=f"{DEVELOPER_GUIDE}aws-personalize-set-up-permissions.html",
         test="tests/unit/test_launcher.py::test_a_role_is_handed_over_by_whoever_may_and_to_personalize_alone",
@@ -152,7 +152,7 @@ REFUSALS: Final = (
     ),
     Refusal(
         id="personalize.put-events-rights",
-        rule="The right to PutEvents is on `*`; one on an event tracker counts for nothing.",
+        rule="The right to PutEvents is on `*`; a right on an event tracker has no effect.",
         answer="`AccessDeniedException`",
         source=f"{DEVELOPER_GUIDE}API_UBS_PutEvents.html",
         test="tests/app/test_rights.py::test_events_wait_where_the_role_may_put_them_on_trackers_alone",
@@ -227,7 +227,7 @@ REFUSALS: Final = (
         rule="A machine ends when its `TimeoutSeconds` have passed, a task when its heartbeat stays away.",
         answer="`States.Timeout`, `States.HeartbeatTimeout`",
         source="https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html",
-        kinder="Machines run as long as they run, since ministack ignores both.",
+        kinder="Neither ends a machine or a task, since ministack ignores both.",
     ),
 )  # fmt: skip
 """Every rule, sorted by its id."""
