@@ -243,7 +243,7 @@ def add_runs(add: Add) -> None:
     text, run = "handle the drops of a failed run again, and those that wait", "the failed run; default: the newest one"
     resume = add("continue", text, "continue myshop --watch", "continue myshop RUN", takes="SHOP [RUN]", run=run)
     resume.add_argument("--watch", action="store_true", help="follow the run to its end")
-    text = "start runs for drops that no run is going to handle, as happens every 15 minutes"
+    text = "start runs for drops that no run will handle, as happens every 15 minutes"
     sweep = add("sweep", text, "sweep", "sweep --shop myshop --minutes 0 --watch")
     sweep.add_argument("--shop", metavar="SHOP", help="claim files of this shop only; default: of all")
     text = "the age at which a file counts as one whose event never came; default 10"
@@ -275,9 +275,9 @@ def add_map(add: Add) -> None:
         "map orders.csv products.xlsx",
         "map orders.csv --write settings.yaml",
         takes="FILE…",
-        files="exports of any format, or folders of parts; what each has, its columns tell",
+        files="exports of any format, or folders of parts; the columns tell what each has",
     )
-    text = "what the files have, where their columns leave it open"
+    text = "what the files have, if their columns could be of several kinds"
     command.add_argument("--kind", choices=KINDS[:3], help=text)
     text = "the shop in the local cloud whose settings are extended"
     command.add_argument("--shop", type=shop_name, metavar="SHOP", help=text)
@@ -321,15 +321,15 @@ def add_evaluate(add: Add) -> None:
         "by their columns, values and names as `map` does",
     )
     for kind in KINDS[:3]:
-        text = f"a file of {kind}, where its columns leave it open; repeatable"
+        text = f"a file of {kind}, if its columns could be of several kinds; repeatable"
         evaluate.add_argument(f"--{kind}", action="append", default=[], type=Path, metavar="FILE", help=text)
     text = "event type to train on and to predict, or `all`; default: Purchase where there are enough, else all"
     evaluate.add_argument("--event-type", metavar="TYPE", help=text)
-    text = "the test: so many days at the end; default: a tenth of the time, 7 to 28"
+    text = "how many days at the end are the test; default: a tenth of the time, 7 to 28"
     evaluate.add_argument("--days", type=positive, metavar="N", help=text)
     text = "length of the lists, 1 to 50; default 10"
     evaluate.add_argument("--k", type=whole(1, 50), default=10, metavar="N", help=text)
-    text = "of User-Personalization and Personalized-Ranking; default standard"
+    text = "how much User-Personalization and Personalized-Ranking learn; default standard"
     evaluate.add_argument("--tier", choices=("auto", "fast", "standard", "deep"), default="standard", help=text)
     evaluate.add_argument("--seed", type=int, default=7, metavar="N", help="seed of all random draws; default 7")
     text = "a shop's settings.yaml: names and defaults of columns, how many bad rows are tolerated"
