@@ -14,6 +14,7 @@ BOUNDS = {
 """The most files and moves of each request."""
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("function", ways.REQUESTS)
 def test_a_request_stays_in_few_files(function: str) -> None:
     files, moves, _ = ways.count(function)
