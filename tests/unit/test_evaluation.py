@@ -426,7 +426,8 @@ def test_the_likelihood_is_tested_on_the_last_week(report: dict[str, Any]) -> No
     assert told["logLoss"] < told["baseRateLogLoss"]
     assert sum(each["pairs"] for each in told["bins"]) == pytest.approx(120 * 40, rel=0.01)
     assert told["verdict"]["answer"] in {"yes", "no"}
-    assert told["strangers"]["verdict"]["answer"] in {"yes", "no"}
+    # Thirty strangers are too few to tell.
+    assert told["strangers"]["verdict"]["answer"] == "unknown"
     assert "Strangers, whose history is hidden: " in page.page(report)
     assert any(each["text"] == told["verdict"]["text"] for each in report["words"])
 
