@@ -95,8 +95,9 @@ def test_a_slow_queue_takes_what_it_can_in_time(personalize: FakePersonalize, qu
         accept("demo", "t", hundred(), Breaker(), lambda: 0.0, late)
 
 
-def test_what_is_too_late_to_write_down_is_counted(queues: Queues, unanswered: list[str]) -> None:
-    assert keep("demo", hundred(), 0.0, lambda: True) == 100
+def test_what_is_too_late_to_write_down_is_to_be_sent_again(queues: Queues, unanswered: list[str]) -> None:
+    with pytest.raises(RetryLater):
+        keep("demo", hundred(), 0.0, lambda: True)
     assert (unanswered, queues.messages(queues.events)) == ([], [])
 
 

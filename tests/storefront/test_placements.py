@@ -25,7 +25,6 @@ TITLES = "[...document.querySelectorAll('.shelf:not([hidden]) h2')].map((one) =>
 @pytest.fixture
 def page(browser: Browser, placed: Open) -> Iterator[Page]:
     """A page of the shop for a stranger who was never here."""
-    placed.api.placed = True
     with visiting(browser, placed.address) as page:
         show(page, placed.address)
         for kept in (placed.api.requests, placed.api.events):
@@ -82,11 +81,13 @@ def test_nothing_is_on_a_page_twice_also_after_a_click(hash_: str, page: Page, p
     assert [path.rpartition("/")[2] for _, path, _, _ in placed.api.requests[asked:]] == ["events", "placements?"]
 
 
-def test_what_was_taken_back_meanwhile_is_asked_for_shelf_by_shelf(browser: Browser, placed: Open) -> None:
+def test_what_was_taken_back_meanwhile_is_asked_for_shelf_by_shelf(
+    browser: Browser, placed: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with visiting(browser, placed.address, errors=1) as page:
         show(page, placed.address)
         placed.api.requests.clear()
-        placed.api.placed = False
+        monkeypatch.setattr(placed.api, "placed", False)
         calls = calls_of(page, placed, "", [])
         assert page.evaluate(TITLES) == ["Recommended for you", "Popular"]
     assert sorted(path for path, _ in calls) == ["placements", "popular", "recommendations"]

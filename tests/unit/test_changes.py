@@ -229,7 +229,7 @@ def test_a_refused_drop_names_the_setting_that_lets_in_these_data_alone() -> Non
     [
         ("changes: {refuse: [price]}", "changes.refuse.0: must be 'all', 'rows', 'days', 'history'"),
         ("changes: {refuse: all}", "changes.refuse: must be a list"),
-        ("changes: {accept: yes}", "changes.accept: must be a text"),
+        ("changes: {accept: true}", "changes.accept: must be a text"),
         ("changes: {accept: drop-1}", "changes.accept: must be the code in a refused drop's reason"),
         ("changes: {numbers: 1}", "changes.numbers: must be greater than 1"),
     ],

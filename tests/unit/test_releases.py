@@ -49,7 +49,7 @@ def test_an_unknown_shop_is_asked_for_again_soon() -> None:
     table = Table()
     releases = Releases(table.fetch)
     for now in (0.0, REMEMBER_NONE_SECONDS - 1):
-        with pytest.raises(Problem, match="no such shop"):
+        with pytest.raises(Problem, match="This shop does not exist"):
             releases.get("demo", now)
     table.shops["demo"] = release("one")
     assert releases.get("demo", REMEMBER_NONE_SECONDS).tracking_id == "one"

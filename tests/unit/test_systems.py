@@ -25,7 +25,14 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("local", "engine/src", "functions", "layers")
 SOURCES = sorted(each for room in ROOMS for each in ROOT.joinpath(room).rglob("*.py"))
 RECIPES = (ROOT / "Makefile", *sorted(each for room in ROOMS for each in ROOT.joinpath(room).rglob("Makefile")))
-GUARDED = {"engine/src/personalize_local/jobs/worker.py": "/proc"}
+GUARDED = dict.fromkeys(
+    (
+        "engine/src/personalize_local/jobs/worker.py",
+        "layers/core/personalization/core/bounded/parent.py",
+        "local/cloud/aws/memory.py",
+    ),
+    "/proc",
+)
 """What a module does without where it is not there."""
 LINUX_FILES = re.compile(r"""["'](/proc|/sys|/dev/(?!null|fd)|/etc|/run|/usr/lib)\b""")
 LINUX_PSUTIL = re.compile(r"\.(cpu_affinity|rlimit|io_counters|ionice|memory_maps|cpu_num|num_fds|pss|swap)\b\(?")

@@ -7,7 +7,7 @@ from benchmarks import ways
 
 BOUNDS = {
     "get_recommendations": (16, 38),
-    "record_events": (17, 41),
+    "record_events": (17, 42),
     "validate_drop": (44, 282),
     "judge_release": (17, 48),
 }

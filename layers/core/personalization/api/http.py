@@ -282,7 +282,9 @@ def _unknown(names: Sequence[str], known: Sequence[str]) -> Problem:
         meant = get_close_matches(name.partition(".")[0], known, 1)
         written = [f"{parameter}.NAME" if parameter in _GROUPS else parameter for parameter in meant or known]
         hint = f"Did you mean {written[0]}?" if meant else f"There are {', '.join(written)}."
-        errors.append(FieldError(name[:_LONGEST_NAME], f"There is no such query parameter. {hint}"))
+        # A lone surrogate cannot be sent.
+        shown = name[:_LONGEST_NAME].encode(errors="replace").decode()
+        errors.append(FieldError(shown, f"There is no such query parameter. {hint}"))
     return Problem(400, "The query has a parameter that this route does not have.", errors)
 
 
