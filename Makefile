@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick nightly clients reliability check release docs format events bench deploy lock clean
+.PHONY: help setup demo test quick scenarios nightly clients reliability check release docs format events bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; 3.12 and 3.11 will do where it is not installed, and for all but the functions newer ones.
 PYTHON := $(shell for p in python3.13 python3 python3.12 python3.11; do \
@@ -26,6 +26,9 @@ test: setup clients ## all tests but the nightly ones (ARGS="tests/unit -x": a p
 
 quick: setup clients ## all tests but the scenarios on the local cloud
 	$(QUICK) $(ARGS)
+
+scenarios: setup clients ## the scenarios on the local cloud: what `make test` plays after `make quick`
+	$(SCENARIOS) $(ARGS)
 
 # A module stays with one worker, which makes what the module shares.
 QUICK = $(BIN)/pytest -q -n logical --dist loadscope --no-loadscope-reorder --ignore=tests/app
