@@ -59,8 +59,9 @@ def test_functions_share_the_files_of_the_layers_that_were_built(laptop: Laptop)
     assert laptop.call("GET", "/shops/nobody/popular").status == 404
     name = Path("python", "personalization", "__init__.py")
     built = BUILD / "sam" / "CoreLayer" / name
-    (linked,) = (laptop.home.run / "tmp").glob(f"layers-*/*/{name}")
-    assert linked.samefile(built) or linked.stat().st_dev != built.stat().st_dev
+    # There is none where another worker's cloud was building when the first function started: then it unpacks.
+    for linked in (laptop.home.run / "tmp").glob(f"layers-*/*/{name}"):
+        assert linked.samefile(built) or linked.stat().st_dev != built.stat().st_dev
 
 
 def test_a_second_up_finds_the_first(laptop: Laptop) -> None:

@@ -110,8 +110,8 @@ def test_a_shop_that_is_not_there_is_said_so(laptop: Laptop) -> None:
 
 def test_a_name_that_no_shop_can_have_is_refused(laptop: Laptop) -> None:
     refused = laptop.command("teardown", "No_Shop", "--dry-run")
-    assert refused.returncode == 1
-    assert "Rejected" in refused.stderr
+    assert refused.returncode == 2
+    assert "cannot be a shop's name" in refused.stderr
 
 
 def test_a_schedule_follows_the_settings_and_starts_a_training(two_shops: Laptop) -> None:
