@@ -42,7 +42,7 @@ DEVELOPER_GUIDE: Final = "https://docs.aws.amazon.com/personalize/latest/dg/"
 REFUSALS: Final = (
     Refusal(
         id="api-gateway.models",
-        rule="A body is held against the model of its method.",
+        rule="A request body must fit the JSON schema of its method.",
         answer="400 `BAD_REQUEST_BODY`",
         source="https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-request-validation.html",
         kinder="ministack hands every body to the function, which checks it itself.",

@@ -32,7 +32,7 @@ class Change:
     files: dict[str, str] = field(default_factory=dict)
     """The other names, by the names that the files are to have."""
     events: list[Callable[[], object]] = field(default_factory=list)
-    """What is told once the change is made."""
+    """The events to send once the change is made."""
     failure: object = None
 
     def make(self) -> None:

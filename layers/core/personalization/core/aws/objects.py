@@ -28,7 +28,7 @@ PART = 16 << 20
 """Bytes per part of an upload: ten thousand parts hold the most that Personalize imports."""
 
 OBSERVERS: list[Callable[[str], object]] = []
-"""Each is told the key of an object before its bytes are read as a stream."""
+"""Functions that are called with an object's key before its bytes are read as a stream."""
 
 
 class _Readable(Protocol):

@@ -8,7 +8,7 @@ _SHORT = 1 << 18
 _MARKED = b"\xef\x1f\x28x"
 """First bytes of what polars removes or unpacks: a byte order mark, gzip, zstd and zlib."""
 _SAMPLED = 100
-"""Lines from which polars infers a schema, whatever it is told: each comma in them costs some 200 bytes."""
+"""Lines from which polars infers a schema, whatever its options say: each comma in them costs some 200 bytes."""
 _SAMPLE = 1 << 16
 """Bytes that these lines may have."""
 

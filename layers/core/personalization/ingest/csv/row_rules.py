@@ -82,7 +82,7 @@ def _numbers(cells: pl.Series, form: FileSettings) -> pl.Series:
     """Return the numbers of a column; null for other cells."""
     if form.rewrites_numbers:
         return plain_numbers(cells, form, any_minus=True).cast(pl.Float64, strict=False)
-    # Nearly all cells are numbers as they stand, which is told faster.
+    # Nearly all cells are numbers as they stand, which is quicker to see.
     plain = cells.str.strip_chars().cast(pl.Float64, strict=False)
     odd = plain.is_null() | ~plain.is_finite()
     if not odd.any():

@@ -21,7 +21,7 @@ _CELLS = 1_000_000
 _LONGEST = 100
 """Characters of a cell that are looked at."""
 _ENOUGH = 3
-"""Rows that are not the first of their order, by which a column is told that stands in the first ones alone."""
+"""How many rows besides the first ones of orders must be there to see which columns only first rows fill."""
 _MOST_VALUES = 1_000
 """Different values above which a column has no statuses, whatever its name."""
 _FEW = 0.01
