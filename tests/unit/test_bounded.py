@@ -82,7 +82,10 @@ def test_one_child_takes_request_after_request(
     [
         (FILLS, r"takes more than [\d,]+ MB of memory, which is the most: save it as CSV"),
         ("raise MemoryError", r"takes more than [\d,]+ MB of memory"),
-        ("os.abort()", r"its reader failed \(SIGABRT\), as .* more than [\d,]+ MB of memory: save it anew, best as CSV"),
+        (
+            "os.abort()",
+            r"its reader failed \(SIGABRT\), as .* more than [\d,]+ MB of memory: save it anew, best as CSV",
+        ),
         ("os.kill(os.getpid(), signal.SIGKILL)", "takes more than "),
         ("ctypes.string_at(0)", r"its reader failed \(SIGSEGV\)"),
         ("json.loads('[' * 100000)", "nested too deeply: write it as plain rows"),
