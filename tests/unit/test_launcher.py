@@ -9,6 +9,7 @@ import re
 import subprocess
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -541,8 +542,14 @@ def test_personalize_errors_have_aws_s_names_in_a_state_machine(started: State) 
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+    with open_doors(tmp_path_factory.mktemp("faulty")) as state:
+        yield state
+
+
+@contextmanager
+def open_doors(folder: Path) -> Iterator[State]:
     """A local AWS whose doors are open, with a role."""
-    home = Home(tmp_path_factory.mktemp("faulty"))
+    home = Home(folder)
     state = lifecycle.start(home, faults=True)
     try:
         lifecycle.wait_ready(home, state)

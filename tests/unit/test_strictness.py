@@ -15,15 +15,14 @@ from botocore.exceptions import ClientError
 from personalization.core.errors import Rejected
 from personalization.shop.settings import parse
 
-from local.cloud import lifecycle
 from local.cloud.aws.event_patterns import LIMIT, complexity
 from local.cloud.aws.schedule_expressions import refusal
 from local.cloud.environments import cloud_python
 from local.cloud.faults import FaultDoor
-from local.cloud.home import Home, State, access
+from local.cloud.home import State, access
 from tests.app.waiting import until
 from tests.template.stack import STACK
-from tests.unit.test_launcher import ROLE, TASKS, function, role, run
+from tests.unit.test_launcher import ROLE, function, open_doors, role, run
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:nothing"
 ENTRY = {"Source": "test", "DetailType": "Nothing", "Detail": "{}"}
@@ -32,15 +31,8 @@ needs_cloud = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
-    """A local AWS whose doors are open, with a role."""
-    home = Home(tmp_path_factory.mktemp("strict"))
-    state = lifecycle.start(home, faults=True)
-    try:
-        lifecycle.wait_ready(home, state)
-        role(state, "anyone", TASKS)
+    with open_doors(tmp_path_factory.mktemp("strict")) as state:
         yield state
-    finally:
-        lifecycle.stop(home, save=False)
 
 
 def client(state: State, service: str) -> Any:  # noqa: ANN401 - of whichever service

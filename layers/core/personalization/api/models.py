@@ -103,7 +103,7 @@ class LikelihoodVerdict(_Camel):
     """Whether a probability means what it says, by the test of the fit at one probability."""
 
     means_what_it_says: bool | None
-    """None where the test has too few purchases to tell; then use the order, not the numbers."""
+    """Null where the test has too few purchases to tell; then use the order, not the numbers."""
     at: float | None
     """The probability at which the test was judged."""
     told: float | None
