@@ -11,6 +11,8 @@ UV := $(BIN)/uv
 ENV ?= dev
 SEEDS ?= 20
 export SAM_CLI_TELEMETRY := 0
+# The demo and the tests start hundreds of processes, each of which would compile every module that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 13
