@@ -32,7 +32,7 @@ CHANGE_SECONDS = 120
 
 def build(home: Home, step: Step) -> None:
     """Build functions and layers for this machine, unless the sources are what was built last."""
-    with one_at_a_time():
+    with locked(fcntl.LOCK_EX):
         wanted = fingerprint()
         note = BUILD / "built"
         if note.exists() and note.read_text() == wanted:
@@ -55,7 +55,7 @@ def deploy(home: Home, state: State, step: Step) -> State:
     status = settled(state)
     if status not in SETTLED or not note.exists() or note.read_text() != wanted:
         note.unlink(missing_ok=True)
-        with step(f"deploying the stack {state.stack} (sam deploy)"), one_at_a_time():
+        with step(f"deploying the stack {state.stack} (sam deploy)"), locked(fcntl.LOCK_SH):
             if status in NEVER_MADE:
                 stacks.delete_stack(StackName=state.stack)
                 often = {"Delay": 1, "MaxAttempts": 60}
@@ -134,11 +134,11 @@ def sam(home: Home, command: str, arguments: list[str], extra: dict[str, str]) -
 
 
 @contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Let one cloud at a time build and deploy: they share the build folder."""
+def locked(operation: int) -> Iterator[None]:
+    """Hold the build folder, which all clouds share: alone (LOCK_EX) to build, beside others (LOCK_SH) to read it."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, operation)
         yield
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 POLL_SECONDS = 0.25
+CLAIM_POLL_SECONDS = 0.1
+"""The pause between two looks for a claim, which comes soon and which a further drop waits for."""
 IDLE_POLL_SECONDS = 1.0
 """The longest pause between two looks at an execution, reached while nothing happens: looks take processor time."""
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
@@ -153,22 +155,29 @@ class Runs:
             # A run that has just ended may have claimed since the look.
             if run.status != "RUNNING" and run.output.get("outcome") != "alreadyHandled":
                 raise LocalError(f"the run of {key} ended {run.status} without a claim: {run.reason or run.output}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(CLAIM_POLL_SECONDS)
             run = self.describe(run.arn)
 
     def fitted(self, shop: str, run: str) -> str:
-        """Wait for the fit of the purchase likelihood that a run started; make a lost one anew. Return why not."""
+        """Wait until the fit of the purchase likelihood that a run started serves, or return why it does not.
+
+        It serves some seconds before its execution ends, which goes on to ask a campaign for scores. A lost fit is made
+        anew.
+        """
         newest = self.client.list_executions(stateMachineArn=self.fits, maxResults=100)["executions"]
         for arn in (fit["executionArn"] for fit in newest):
             if json.loads(self.client.describe_execution(executionArn=arn)["input"]).get("run") == run:
-                if self._why_not_fitted(arn) == "":
+                if self._why_not_fitted(shop, run, arn) == "":
                     return ""
                 break
         given = json.dumps({"shop": shop, "run": run})
-        return self._why_not_fitted(self.client.start_execution(stateMachineArn=self.fits, input=given)["executionArn"])
+        anew = self.client.start_execution(stateMachineArn=self.fits, input=given)["executionArn"]
+        return self._why_not_fitted(shop, run, anew)
 
-    def _why_not_fitted(self, arn: str) -> str:
+    def _why_not_fitted(self, shop: str, run: str, arn: str) -> str:
         while (fit := self.client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            if self.record(shop, "likelihood").get("run") == run:
+                return ""
             time.sleep(POLL_SECONDS)
         if fit["status"] != "SUCCEEDED":
             return reason_of(fit.get("error", ""), fit.get("cause", "")) or fit["status"]
@@ -215,7 +224,11 @@ class Runs:
 
     def lease(self, shop: str) -> dict[str, Any]:
         """Return the record of the run that leads a shop; {} where there is none."""
-        return dict(self.table.get_item(Key={"shop": shop, "record": "lease"}, ConsistentRead=True).get("Item", {}))
+        return self.record(shop, "lease")
+
+    def record(self, shop: str, name: str) -> dict[str, Any]:
+        """Return a record of the shop's table; {} where there is none."""
+        return dict(self.table.get_item(Key={"shop": shop, "record": name}, ConsistentRead=True).get("Item", {}))
 
     def follow(self, arn: str) -> Iterator[Moment]:
         """Yield what happens in a run until its end; PENDING and IN_PROGRESS are one status."""

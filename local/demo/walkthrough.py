@@ -191,8 +191,8 @@ class Demo:
     def drop_files(self) -> list[Upload]:
         """Drop items and users, and interactions when those are claimed.
 
-        A run takes what is claimed when it begins, and interactions make it train. So no training lacks items or users,
-        however slowly a busy machine claims them.
+        A run takes what is claimed when its burst has settled, and interactions make it train. So no training lacks
+        items or users, however slowly a busy machine claims them; on one that is late, interactions get their own run.
         """
         uploads = [self.drop(kind) for kind in ("items", "users")]
         with self.terminal.step("waiting until the state machine has noted both"):

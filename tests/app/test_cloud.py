@@ -3,6 +3,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -59,9 +61,10 @@ def test_functions_share_the_files_of_the_layers_that_were_built(laptop: Laptop)
     assert laptop.call("GET", "/shops/nobody/popular").status == 404
     name = Path("python", "personalization", "__init__.py")
     built = BUILD / "sam" / "CoreLayer" / name
-    # There is none where another worker's cloud was building when the first function started: then it unpacks.
-    for linked in (laptop.home.run / "tmp").glob(f"layers-*/*/{name}"):
-        assert linked.samefile(built) or linked.stat().st_dev != built.stat().st_dev
+    if laptop.home.run.stat().st_dev != built.stat().st_dev:
+        pytest.skip("the cloud's folder is on another disk than what was built, so its functions unpack archives")
+    (linked,) = (laptop.home.run / "tmp").glob(f"layers-*/*/{name}")
+    assert linked.samefile(built)
 
 
 def test_a_second_up_finds_the_first(laptop: Laptop) -> None:
@@ -74,8 +77,15 @@ def test_a_second_up_finds_the_first(laptop: Laptop) -> None:
 def test_everything_listens_on_loopback_alone(laptop: Laptop) -> None:
     processes = lifecycle.marked(laptop.home)
     assert len(processes) >= 2
-    sockets = [socket for process in processes for socket in process.net_connections("inet")]
-    assert {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+    assert set(listening(processes)) == {"127.0.0.1"}
+
+
+def listening(processes: list[psutil.Process]) -> Iterator[str]:
+    """Yield the addresses on which processes listen. A function's may have ended since it was listed."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            sockets = process.net_connections("inet")
+            yield from (socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN)
 
 
 def test_the_local_aws_knows_who_asks(laptop: Laptop) -> None:

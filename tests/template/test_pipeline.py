@@ -233,7 +233,7 @@ def test_a_run_waits_for_events_that_are_late_and_for_the_next_file_of_a_burst()
     machine = STACK.of("StepFunctions::StateMachine")["RetrainStateMachine"]
     assert machine["DefinitionSubstitutions"]["SettleSeconds"] == settle
     # Events of the laptop come at once, and its demo waits for nobody.
-    assert "SettleSeconds=2 " in (ROOT / "samconfig.toml").read_text()
+    assert "SettleSeconds=5 " in (ROOT / "samconfig.toml").read_text()
 
 
 def test_claims_and_leases_expire() -> None:

@@ -108,13 +108,15 @@ def _unpack(content: bytes) -> str:
 
 
 def _link(digest: str, folder: Path) -> bool:
-    """Make a folder of links to the built layer of this archive, unless there is none, or a build is at work."""
-    archive = next(BUILT.glob(f"*-{digest}.zip"), None)
-    if archive is None:
+    """Make a folder of links to the built layer of this archive, unless there is none. A build is waited for."""
+    if not BUILT.exists():
         return False
     scratch = folder.with_suffix(".part")
     with (BUILT.parent / "lock").open("a") as lock, suppress(OSError, shutil.Error):
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        archive = next(BUILT.glob(f"*-{digest}.zip"), None)
+        if archive is None:
+            return False
         shutil.copytree(BUILT / archive.name.rpartition("-")[0], scratch, copy_function=os.link)
         scratch.rename(folder)
         return True
