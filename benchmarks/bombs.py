@@ -3,11 +3,12 @@
 
 import gzip
 import io
+import json
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -190,19 +191,23 @@ def _listed(name: str, body: archives.Body, scratch: Path, stack: ExitStack) -> 
     return ""
 
 
-def ended(name: str, limits: Limits, folder: Path, child: Child) -> tuple[str, float]:
-    """Have a child check a bomb; return why it is refused, and the child's peak in MB, or that of its limit."""
-    path = folder / FILES[name][0]
-    # In a process of its own, since the memory of this one counts as the parent's.
-    subprocess.run([sys.executable, "-m", "benchmarks.bombs", name, str(path)], check=True, cwd=REPOSITORY)
+def written(names: Iterable[str], folder: Path) -> dict[str, Path]:
+    """Write bombs in a process of its own, since the memory of this one counts as the parent's; return their files."""
+    paths = {name: folder / f"{number}-{FILES[name][0]}" for number, name in enumerate(names)}
+    given = json.dumps({name: str(path) for name, path in paths.items()})
+    subprocess.run([sys.executable, "-m", "benchmarks.bombs", given], check=True, cwd=REPOSITORY)
+    return paths
+
+
+def ended(path: Path, limits: Limits, child: Child) -> tuple[str, float]:
+    """Have a child check a file; return why it is refused, and the child's peak in MB, or that of its limit."""
     try:
         answer = child.ask({"path": str(path)}, limits)
     except Ended as end:
         return end.error(limits).reason, limits.megabytes
-    finally:
-        path.unlink()
     return str(answer["told"]), float(str(answer["peak"]))
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_bytes(FILES[sys.argv[1]][1]())
+    for name, path in json.loads(sys.argv[1]).items():
+        Path(path).write_bytes(FILES[name][1]())

@@ -33,7 +33,7 @@ from personalization.shop.file_settings import FileSettings
 from personalization.shop.settings import ShopSettings
 
 from benchmarks import files, validation
-from benchmarks.bombs import FILES, ended
+from benchmarks.bombs import FILES, ended, written
 from local.cloud import environments, login
 from local.cloud.environments import LOCAL, REPOSITORY
 from local.cloud.home import Home, State, require
@@ -138,16 +138,17 @@ def bites(names: Iterable[str], seconds: float = 300) -> list[str]:
         seconds: that a file may take.
     """
     broken, limits = [], Limits(MEMORY_SHARE * _MEGABYTES, seconds)
-    for name in names:
-        child = Child("benchmarks.bombs")
-        with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, path in written(names, Path(folder)).items():
+            child = Child("benchmarks.bombs")
             try:
-                told, peak = ended(name, limits, Path(folder), child)
+                told, peak = ended(path, limits, child)
             finally:
                 child.stop()
-        print(f"{name:36} peak {peak:5.0f} MB: {told[:110] or 'accepted'}")
-        if peak > limits.megabytes or "seconds" in told:
-            broken.append(f"{name}: {peak:.0f} MB, {told or 'accepted'}")
+                path.unlink()
+            print(f"{name:36} peak {peak:5.0f} MB: {told[:110] or 'accepted'}")
+            if peak > limits.megabytes or "seconds" in told:
+                broken.append(f"{name}: {peak:.0f} MB, {told or 'accepted'}")
     return broken
 
 

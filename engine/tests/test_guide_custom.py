@@ -21,7 +21,7 @@ DOORS: Final = ["boto3", *(pytest.param(name, marks=pytest.mark.nightly) for nam
 @pytest.fixture(scope="module")
 def slow_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """An engine as it starts by itself, whose statuses take a while."""
-    with EngineProcess(tmp_path_factory.mktemp("guide"), step_seconds=0.2) as process:
+    with EngineProcess(tmp_path_factory.mktemp("guide"), step_seconds=0.05) as process:
         yield process
 
 

@@ -132,55 +132,35 @@ def added(bucket: "S3Client", rows: list[str], stamp: int = 2) -> None:
 
 
 @pytest.mark.usefixtures("in_shards")
-def test_new_events_and_erasures_reach_a_fit_in_shards(
+def test_events_erasures_and_a_fit_that_fails_between_two_fits_in_shards(
     bucket: "S3Client", table: "DynamoDBClient", personalize: FakePersonalize
 ) -> None:
     likelihoods.drop(bucket, personalize)
     now = int(time.time()) - 60
     happened = {"eventType": "Purchase", "itemId": "i0", "eventId": "new-1", "sentAt": now}
     assert store.note(table, SHOPPER_EVENTS, "demo", [Call("s", "new", [happened])], now) == []
-    assert sharded()["outcome"] == "fitted"
-    assert counters(bucket, RUN, "shoppers")["new"]["pairs"]["i0"][0] == 1
-    before = chance("u1", "i1")
-    forget_users.forget(bucket, BUCKET, "demo", {"new", "u1"}, lambda: False)
-    assert not {"new", "u1"} & counters(bucket, RUN, "shoppers").keys()
-    assert not any(b"new," in stored(bucket, each) for each in live(bucket))
-    assert sharded("run-2")["outcome"] == "fitted"
-    assert "u1" not in counters(bucket, "run-2", "shoppers")
-    get_recommendations.likelihoods.cache_clear()
-    assert chance("u1", "i1") < before
-
-
-@pytest.mark.usefixtures("in_shards")
-def test_users_who_are_deleted_during_a_fit_are_not_in_what_it_publishes(
-    bucket: "S3Client", personalize: FakePersonalize
-) -> None:
-    likelihoods.drop(bucket, personalize)
-    leaving = {"plan": {"u1", "u2"}, "count": {"u3", "u4"}, "serve": {"u5", "u6"}}
+    # Users who are deleted during a fit are not in what it publishes.
+    leaving = {"plan": {"u2", "u3"}, "count": {"u4", "u5"}, "serve": {"u6", "u7"}}
     gone = set[str]().union(*leaving.values())
 
     def forget(step: str) -> None:
         forget_users.forget(bucket, BUCKET, "demo", leaving[step], lambda: False)
 
     assert sharded(between=forget)["outcome"] == "fitted"
-    kept = counters(bucket, RUN, "shoppers").keys()
-    assert not gone & kept
-    assert len(kept) == worlds.SHOPPERS - len(gone)
+    kept = counters(bucket, RUN, "shoppers")
+    assert not gone & kept.keys()
+    assert len(kept) == worlds.SHOPPERS - len(gone) + 1
+    assert kept["new"]["pairs"]["i0"][0] == 1
     taken = shards.unpack(stored(bucket, f"{inputs.snapshots('demo')}{RUN}.json.gz"))
     assert taken["users"]
     assert not gone & set(taken["users"])
-    # One of them comes back: the next fit began later.
-    added(bucket, [each for each in shifted() if each.startswith(("USER_ID", "u1,"))])
-    assert sharded("run-2")["outcome"] == "fitted"
-    assert counters(bucket, "run-2", "shoppers").keys() >= {"u0", "u1"}
-
-
-@pytest.mark.usefixtures("in_shards")
-def test_a_fit_that_failed_leaves_no_counters_and_the_one_before_serves_on(
-    bucket: "S3Client", personalize: FakePersonalize
-) -> None:
-    likelihoods.drop(bucket, personalize)
-    assert sharded()["outcome"] == "fitted"
+    # Nor are those who are deleted after it; one of the others comes back.
+    before = chance("u1", "i1")
+    forget_users.forget(bucket, BUCKET, "demo", {"new", "u1"}, lambda: False)
+    assert not {"new", "u1"} & counters(bucket, RUN, "shoppers").keys()
+    assert not any(b"new," in stored(bucket, each) for each in live(bucket))
+    added(bucket, [each for each in shifted() if each.startswith(("USER_ID", "u2,"))])
+    # A fit that failed leaves no counters, and the one before serves on.
     with pytest.raises(RuntimeError):
         sharded("run-2", between=fails)
     folders = [f"likelihood/demo/{run}/" for run in (RUN, "run-2")]
@@ -189,6 +169,13 @@ def test_a_fit_that_failed_leaves_no_counters_and_the_one_before_serves_on(
         assert step("discard", run) == {"outcome": "done"}
     left = [bucket.list_objects_v2(Bucket=BUCKET, Prefix=each)["KeyCount"] for each in folders]
     assert (found[1] > 0, left) == (True, [found[0], 0])
+    # The next fit began later than all of that.
+    assert sharded("run-3")["outcome"] == "fitted"
+    users = counters(bucket, "run-3", "shoppers").keys()
+    assert users >= {"u0", "u2"}
+    assert "u1" not in users
+    get_recommendations.likelihoods.cache_clear()
+    assert chance("u1", "i1") < before
 
 
 def fails(step: str) -> None:

@@ -136,10 +136,14 @@ def assert_same(one: tuple[Copied, bytes], other: tuple[Copied, bytes]) -> None:
     assert replace(copied.findings, notes=()) == replace(expected.findings, notes=())
 
 
-def test_a_cut_at_any_byte_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "offset", [1, *(pytest.param(offset, marks=pytest.mark.nightly) for offset in (0, 2))], ids="offset {}".format
+)
+def test_a_cut_at_any_byte_changes_nothing(offset: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By day at every third byte, by night at the others as well."""
     monkeypatch.setattr(ranges, "WINDOW", 8)
     expected, begin, step = whole(QUOTED), QUOTED.index(b"\n") + 1, 24
-    for first in range(begin, begin + step):
+    for first in range(begin + offset, begin + step, 3):
         cuts = range(first, len(QUOTED), step)
         assert_same(in_ranges(QUOTED, cuts, Sizes(chunk=7, piece=60)), expected)
 

@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,16 @@ class Machine:
 
     home: Home
     state: State
+    clients: dict[tuple[str, bool], Any] = field(default_factory=dict)
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - of whichever service
-        return boto3.client(service, **access(self.state))  # type: ignore[call-overload]
+    def client(self, service: str, *, once: bool = False) -> Any:  # noqa: ANN401 - of whichever service
+        """A client of the session that runs; one that asks `once` does not try again."""
+        if (service, once) not in self.clients:
+            how = access(self.state)
+            if once:
+                how |= {"config": how["config"].merge(Config(retries={"total_max_attempts": 1}))}
+            self.clients[service, once] = boto3.client(service, **how)  # type: ignore[call-overload]
+        return self.clients[service, once]
 
     def told(self, method: str = "GET") -> dict[str, Any]:
         found: dict[str, Any] = urllib3.request(method, f"{self.state.endpoint}{SAVED}").json()
@@ -48,6 +55,7 @@ class Machine:
     def start(self) -> None:
         lifecycle.stop(self.home)
         resuming.check(self.home)
+        self.clients.clear()
         self.state = lifecycle.start(self.home, faults=True)
         lifecycle.wait_ready(self.home, self.state)
 
@@ -107,50 +115,44 @@ def made(machine: Machine) -> Callable[[], object]:
 
 
 @needs_cloud
-def test_what_was_answered_is_there_after_a_kill(machine: Machine) -> None:
+def test_what_was_answered_is_there_after_a_kill_and_executions_end_as_stopped(machine: Machine) -> None:
     seen = made(machine)
     before = seen()
-    # Whoever is at work on a message when a session ends can't confirm it any more.
-    url = machine.client("sqs").get_queue_url(QueueName="events")["QueueUrl"]
-    assert machine.client("sqs").receive_message(QueueUrl=url, VisibilityTimeout=3600)["Messages"]
-    resuming.save(machine.state)
-    for _ in range(2):
-        machine.kill()
-        machine.start()
-        assert seen() == before
-    assert machine.told("DELETE")["left"]["killed"] is False
-    assert lifecycle.down(machine.home) == ["engine", "cloud"]
-    machine.start()
-    assert seen() == before
-    assert machine.told()["left"]["killed"] is False
-
-
-@needs_cloud
-def test_an_execution_ends_as_stopped_when_its_session_is_killed(machine: Machine) -> None:
     steps = machine.client("stepfunctions")
     waits = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
     machine.client("iam").create_role(RoleName="anyone", AssumeRolePolicyDocument="{}")
     arn = steps.create_state_machine(name="waits", definition=json.dumps(waits), roleArn=ROLE)["stateMachineArn"]
     first = steps.start_execution(stateMachineArn=arn, name="first", input='{"shop": "a"}')["executionArn"]
+    # Whoever is at work on a message when a session ends can't confirm it any more.
+    url = machine.client("sqs").get_queue_url(QueueName="events")["QueueUrl"]
+    assert machine.client("sqs").receive_message(QueueUrl=url, VisibilityTimeout=3600)["Messages"]
     resuming.save(machine.state)
     # Of this one the saved state knows nothing.
     second = steps.start_execution(stateMachineArn=arn, name="second", input='{"shop": "b"}')["executionArn"]
     machine.kill()
     machine.start()
-    steps = machine.client("stepfunctions")
+    assert seen() == before
     for execution in (first, second):
-        found = steps.describe_execution(executionArn=execution)
+        found = machine.client("stepfunctions").describe_execution(executionArn=execution)
         assert (found["status"], found["error"]) == ("ABORTED", "States.ServiceRestart")
-        history = steps.get_execution_history(executionArn=execution)["events"]
+        history = machine.client("stepfunctions").get_execution_history(executionArn=execution)["events"]
         assert (history[0]["type"], history[-1]["type"]) == ("ExecutionStarted", "ExecutionAborted")
     both = {("first", '{"shop": "a"}'), ("second", '{"shop": "b"}')}
     assert {(each["name"], each["input"]) for each in machine.told()["left"]["stopped"]} == both
     # It is told until somebody has taken it up, even if the session ends meanwhile.
-    assert lifecycle.down(machine.home)
+    assert lifecycle.down(machine.home) == ["engine", "cloud"]
     machine.start()
     left = machine.told()["left"]
     assert ({(each["name"], each["input"]) for each in left["stopped"]}, left["killed"]) == (both, True)
-    assert machine.told("DELETE")["left"]["stopped"] == []
+    machine.kill()
+    machine.start()
+    assert seen() == before
+    left = machine.told("DELETE")["left"]
+    assert (left["stopped"], left["killed"]) == ([], False)
+    assert lifecycle.down(machine.home)
+    machine.start()
+    assert seen() == before
+    assert machine.told()["left"]["killed"] is False
 
 
 @needs_cloud
@@ -199,7 +201,7 @@ def test_what_was_answered_is_there_on_a_disk_that_fills_is_full_and_is_freed(ma
         """Make a change of each kind; return how many were refused."""
         nonlocal sent
         refused, name = 0, f"{number}"
-        dynamodb, sqs, s3 = (quick(machine, service) for service in ("dynamodb", "sqs", "s3"))
+        dynamodb, sqs, s3 = (machine.client(service, once=True) for service in ("dynamodb", "sqs", "s3"))
         try:
             dynamodb.put_item(TableName="shops", Item={"id": {"S": name}, "text": {"S": "x" * 3000}})
             items.add(name)
@@ -250,13 +252,6 @@ def limited(machine: Machine, size: int) -> None:
     """Let no file of the local AWS grow beyond so many bytes."""
     process = next(process for process in machine.state.processes if process.name == "cloud")
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-
-def quick(machine: Machine, service: str) -> Any:  # noqa: ANN401 - of whichever service
-    """A client that asks once."""
-    how = access(machine.state)
-    once = how["config"].merge(Config(retries={"total_max_attempts": 1}))
-    return boto3.client(service, **how | {"config": once})  # type: ignore[call-overload]
 
 
 def written(folder: Path) -> Path:
