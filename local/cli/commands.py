@@ -14,13 +14,14 @@ from typing import Any
 import boto3
 import psutil
 import urllib3
+from personalization.core.wording import counted
 
 from local.cloud import environments, lifecycle, login, resuming, saved
 from local.cloud.client import Answer, Client, Upload, drop_key
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, NotRunningError, State, access, client_environment, require, running
 from local.cloud.runs import Run
-from local.terminal.output import Terminal, counted, run_json
+from local.terminal.output import Terminal, run_json
 
 
 def setup(_options: Namespace, terminal: Terminal) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
+from personalization.core.wording import counted
 
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, State, access, require
@@ -32,7 +33,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
         raise LocalError("nothing was removed: type the shop's name, or give --yes")
     done = run(state, options, terminal, dry_run=False)
     kept = f", schemas kept: {len(done['schemas']['kept'])}" if done["schemas"]["kept"] else ""
-    text = f"{options.shop} is gone: {len(has['resources'])} resources{kept}"
+    text = f"{options.shop} is gone: {counted(len(has['resources']), 'resource')}{kept}"
     return terminal.result(done, lambda: terminal.line(text))
 
 

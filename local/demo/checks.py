@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
+from personalization.core.wording import counted
+
 from local.terminal.output import item_name, letters
 
 Item = Mapping[str, Any]
@@ -18,12 +20,12 @@ def whole(what: str, items: Sequence[Item], count: int) -> Iterator[str]:
     """Check that a list has so many different items, each with a name and a price."""
     different = len({item["itemId"] for item in items})
     if (len(items), different) != (count, count):
-        yield f"{what} has {len(items)} items, {different} of them different, instead of {count}"
+        yield f"{what} has {counted(len(items), 'item')}, {different} of them different, instead of {count}"
     nameless = [item["itemId"] for item in items if item_name(item) == item["itemId"]]
     priceless = [item["itemId"] for item in items if not _has_price(item)]
     for lacking, word in ((nameless, "name"), (priceless, "price")):
         if lacking:
-            yield f"{what} has {len(lacking)} of {len(items)} items without a {word}: {_some(lacking)}"
+            yield f"{what} has {len(lacking)} of {counted(len(items), 'item')} without a {word}: {_some(lacking)}"
 
 
 def personal(what: str, items: Sequence[Item]) -> Iterator[str]:
@@ -59,7 +61,7 @@ def named(page: str, html: str, names: Mapping[str, str]) -> Iterator[str]:
         if text in names and not any(names[text] in other for other in row if other != text)
     }
     if bare:
-        yield f"{page} shows {len(bare)} items by their ids alone: {_some(sorted(bare))}"
+        yield f"{page} shows {counted(len(bare), 'item by its id', 'items by their ids')} alone: {_some(sorted(bare))}"
 
 
 class _Rows(HTMLParser):

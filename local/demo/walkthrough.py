@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import IO, Any, TypeVar
 
+from personalization.core.wording import counted
+
 from local.cloud import lifecycle
 from local.cloud.client import Answer, ApiError, Client, Upload
 from local.cloud.environments import LOCAL, REPOSITORY, LocalError
@@ -183,7 +185,8 @@ class Demo:
         outcome, rows = runs[-1].output["outcome"], self.data.rows["interactions"]
         if outcome == "promoted":
             seconds = ((runs[-1].ended or datetime.now(UTC)) - dropped).total_seconds()
-            self.terminal.note(f"from the first drop to all campaigns ACTIVE: {seconds:.1f} s for {rows:,} rows")
+            served = f"{seconds:.1f} s for {counted(rows, 'row')}"
+            self.terminal.note(f"from the first drop to all campaigns ACTIVE: {served}")
         elif outcome == "alreadyHandled":
             self.terminal.note("an earlier demo has imported these files and trained on them: its release serves")
         return runs
@@ -202,7 +205,7 @@ class Demo:
 
     def drop(self, kind: str) -> Upload:
         file = getattr(self.data, kind)
-        with self.terminal.step(f"dropping {file.name}: {self.data.rows[kind]:,} rows"):
+        with self.terminal.step(f"dropping {file.name}: {counted(self.data.rows[kind], 'row')}"):
             return self.client.drop(self.shop, kind, file)
 
     def finish(self, run: Run, what: str) -> Run:
@@ -280,10 +283,10 @@ class Demo:
         page = client.ask("POST", f"/shops/{self.shop}/users/{user}/placements", body=body)
         slots = page.body["placements"]
         shown = [item["itemId"] for slot in slots for item in slot["items"]]
-        self.check(
-            [f"the shop's front page shows {len(shown) - len(set(shown))} items twice"] * (len(shown) > len(set(shown)))
-        )
-        text = f"{len(slots)} shelves of the shop's front page: {len(shown)} items, none twice"
+        twice = len(shown) - len(set(shown))
+        self.check([f"the shop's front page shows {counted(twice, 'item')} twice"] * bool(twice))
+        shelves, items = counted(len(slots), "shelf", "shelves"), counted(len(shown), "item")
+        text = f"{shelves} of the shop's front page: {items}, none twice"
         terminal.note(f"{text}, {page.milliseconds:.0f} ms")
         recommended, similar = lists.recommended.body["items"], lists.similar.body["items"]
         return {"user": user, "recommended": recommended, "similar": similar}
@@ -296,7 +299,8 @@ class Demo:
         terminal.note(", ".join(profile))
         before = some(client.recommend(self.shop, user, limit="10"))
         known_ids = ids(before)
-        terminal.note(f"{len(known_ids - ids(lists.stranger))} of the ten items differ from those of a stranger")
+        others = len(known_ids - ids(lists.stranger))
+        terminal.note(f"{others} of the ten items {'differs' if others == 1 else 'differ'} from those of a stranger")
         interest = next(item for item in lists.similar.body["items"] if item["itemId"] not in known_ids)
         sent = [client.event(self.shop, user, interest["itemId"], kind, f"session-{user}") for kind in EVENTS]
         # On a busy machine events may go through the queue, and count some seconds later.

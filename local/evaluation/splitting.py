@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from personalization.core.wording import counted
 from personalize_local.data.building import build_snapshot
 from personalize_local.data.frames import pl
 from personalize_local.data.importing import write
@@ -76,7 +77,7 @@ def split(rows: pl.DataFrame, event_type: str | None, days: float | None, *, pos
     if days is None and _known(found) < max(FEW, 0.02 * int((baskets > 1).sum())):
         found = max(found, by_last(rows, event_type, found.days), key=_known)
     if not _known(found):
-        reason = f"no user with a past does anything in the last {found.days:g} days"
+        reason = f"no user with a past does anything in the last {counted(found.days, 'day')}"
         raise BadInput(f"{reason}: choose more of them with --days, or give a longer history")
     return found
 

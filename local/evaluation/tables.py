@@ -5,6 +5,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from personalization.core.wording import fill
+
 from local.evaluation.words import percent, texts
 from local.terminal.output import Terminal
 
@@ -19,7 +21,7 @@ def show(found: Document, terminal: Terminal) -> None:
     when = wording["positions"] if data["times"] == "positions" else wording["span"].format(**data)
     terminal.text(wording["sizes"].format(when=when, **data))
     if protocol["split"] == "time":
-        test = wording["time"].format(days=protocol["days"], cut=protocol["cut"].replace("T", " "))
+        test = fill(wording["time"], days=protocol["days"], cut=protocol["cut"].replace("T", " "))
     else:
         test = wording["ordered" if protocol["times"] == "positions" else "last"]
     terminal.text(wording["protocol"].format(what=protocol["eventType"] or wording["every"], test=test, **protocol))

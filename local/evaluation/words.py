@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from personalization.core.wording import fill
 from personalization.ingest import findings
 
 Document = Mapping[str, Any]
@@ -145,7 +146,7 @@ def _sure(found: Document) -> Answer:
     wording, protocol, shown = texts()["sure"], found["protocol"], task(found, "next")
     asked, (_, low, high) = (shown["shoppers"], shown["methods"][0]["hitRate"]) if shown else (0, (0.0, 0.0, 2.0))
     if protocol["split"] == "time":
-        how = wording["time"].format(end=protocol["cut"][:10], days=protocol["days"])
+        how = fill(wording["time"], end=protocol["cut"][:10], days=protocol["days"])
     else:
         how = wording["positions" if protocol["times"] == "positions" else "last"]
     result: Mark = "good" if asked >= 400 else "mixed" if asked >= 100 else "bad"

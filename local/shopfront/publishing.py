@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 import botocore.exceptions
+from personalization.core.wording import counted
 
 from local.cloud.client import placements
 from local.cloud.environments import LocalError
@@ -103,7 +104,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
     goods = catalogue.for_strangers(options.shop, options.items, "") | {"placements": slots}
     wanted = uploads(catalogue.document(goods))
     try:
-        with terminal.step(f"publishing {len(wanted)} files"):
+        with terminal.step(f"publishing {counted(len(wanted), 'file')}"):
             removed = publish(boto3.client("s3"), stack["StorefrontBucketName"], wanted)
     except botocore.exceptions.ClientError as error:
         raise LocalError(f"the bucket of the storefront refuses: {error}") from None

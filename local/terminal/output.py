@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
+from personalization.core.wording import counted
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
@@ -228,11 +229,6 @@ def said(run: Run) -> str:
         why = why or "; ".join(run.output.get("notes") or ())
     why = as_commands(str(why), run.shop)
     return " ".join(str(part) for part in (outcome, counted(rows, "row") if rows else "", why and f"({why})") if part)
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: 1 row, 2 rows."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def run_json(run: Run) -> dict[str, Any]:

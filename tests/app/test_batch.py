@@ -75,7 +75,7 @@ def test_the_command_exports_a_list_of_users_and_says_what_cannot_be(laptop: Lap
     told = laptop.command_json("batch", SHOP, "listed")
     assert (told["lists"], told["rows"], told["errors"]) == (2, 4, 0)
     report = laptop.s3.get_object(Bucket=laptop.bucket, Key=told["report"].replace(".html", ".json"))["Body"].read()
-    assert any("1 of the users have no interactions" in note for note in json.loads(report)["notes"])
+    assert any("1 of the users has no interactions" in note for note in json.loads(report)["notes"])
     for name, reason in (
         ("dear", "more than its budget of $0.00"),
         ("nobody", "no item has CATEGORY_L1 = cellar; values of CATEGORY_L1 are garden, kitchen"),

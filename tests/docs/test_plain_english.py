@@ -3,7 +3,8 @@
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,23 @@ def test_texts_have_no_phrase_that_readers_stumbled_over(read_texts: Callable[[s
             excerpt = text[max(hit.start() - 40, 0) : hit.end() + 30]
             hits.append(f"{name(path)}: …{excerpt}…; better: {better[(hit.lastindex or 1) - 1]}")
     assert not hits, "\n".join(hits)
+
+
+COUNTED = re.compile(r" (?:(?:good|bad|blank|different|empty|more|other|such) )?(?!is|has|was|bytes)\w+s\b")
+
+
+def counts(text: str) -> Iterator[str]:
+    """Yield what a module writes as a number with a plural, such as ``{rows:,} rows``, whatever the number is."""
+    for node in ast.walk(ast.parse(text)):
+        for number, words in pairwise(node.values if isinstance(node, ast.JoinedStr) else ()):
+            if isinstance(number, ast.FormattedValue) and isinstance(words, ast.Constant):
+                written = ast.unparse(number.value)
+                plain = written.startswith("len(") or ast.unparse(number.format_spec or ast.Constant("")) == "f','"
+                if plain and not written.isupper() and COUNTED.match(str(words.value)):
+                    yield f"{{{written}}}{words.value!r}"
+
+
+def test_numbers_have_words_that_suit_them() -> None:
+    paths = files("layers/core/**/*.py", "functions/**/*.py", "local/**/*.py")
+    hits = [f"{name(path)}: {hit}" for path in paths for hit in counts(read(path))]
+    assert not hits, "write these with counted() of personalization.core.wording:\n" + "\n".join(hits)

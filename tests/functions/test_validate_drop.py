@@ -189,7 +189,7 @@ def test_a_drop_that_one_function_cannot_check_is_refused_by_its_size(
 
 def test_dates_become_unix_time_and_that_is_said(drop: Drop, bucket: "S3Client") -> None:
     event = drop(HISTORY, interactions().replace("1700000000", "2023-11-14T23:13:20+01:00", 1))
-    assert "1 times of TIMESTAMP were turned into whole Unix seconds" in str(handler(event, None)["notes"])
+    assert "1 time of TIMESTAMP was turned into whole Unix seconds" in str(handler(event, None)["notes"])
     assert copied(bucket, event, "interactions")[1] == "u0,i0,1700000000,Purchase,0.5"
 
 

@@ -53,6 +53,12 @@ def test_progress_to_what_personalize_needs_is_told() -> None:
     assert "Nothing of this file is imported." in page
 
 
+def test_a_single_row_is_spoken_of_as_one() -> None:
+    page = report.page(told(replace(FOUND, rows=813, users=replace(USERS, unknown_rows=1, unknown_ids=1))))
+    assert "812 rows are imported. 1 row was left out." in page
+    assert "(1) belongs to 1 user that is not in the shop&#39;s users." in page
+
+
 def test_one_user_in_a_hundred_is_the_minimum_of_a_large_shop() -> None:
     users = Spread(10_000, 10_500, {1: 9_500, 2: 500})
     assert told(replace(FOUND, users=users))["goals"][1]["minimum"] == 100

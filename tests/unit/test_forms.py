@@ -189,8 +189,8 @@ def test_own_columns_and_returns_have_the_shops_marks_and_texts_stay() -> None:
         "interactions", text, "user_id,item_id,timestamp,menge,note", 'u1,"1,5",1700000000,"1.000,5-","a, b"'
     )
     assert rows[1] == 'u1,"1,5",1700000000,Return,-1000.5,"a, b"'
-    assert "1 numbers of MENGE were written with a point before their decimals, and without signs" in found.notes
-    assert "1 rows became events of the type Return, as the setting returns says: MENGE below 0" in found.notes
+    assert "1 number of MENGE was written with a point before decimals, and without signs" in found.notes
+    assert "1 row became events of the type Return, as the setting returns says: MENGE below 0" in found.notes
 
 
 def test_notes_about_changes_count_no_rows_that_are_left_out() -> None:

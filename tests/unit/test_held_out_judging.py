@@ -105,7 +105,7 @@ def test_a_ranking_is_asked_about_what_it_could_rank() -> None:
         ({}, None, "an unknown place"),
         ({}, "there", "from there and not from here"),
         ({"last": 1_700_000_001}, "here", "up to 2023-11-14T22:13:21Z, after the cut-off 2023-11-14T22:13:20Z"),
-        ({"rows": 1_001}, "here", "1,001 rows in 1 files where 1,000 in one were written"),
+        ({"rows": 1_001}, "here", "1,001 rows in 1 file where 1,000 in one were written"),
         ({"digest": "e"}, "here", "is not the one that was cut off"),
         ({"files": 2}, "here", "in 2 files"),
     ],

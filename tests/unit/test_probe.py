@@ -66,7 +66,7 @@ def test_good_answers_have_no_fault() -> None:
 
 
 def test_an_empty_answer_is_a_fault() -> None:
-    assert fault("popularity-count", replies(""), Probe()) == "1 of 1 answers were empty"
+    assert fault("popularity-count", replies(""), Probe()) == "1 of 1 answer was empty"
 
 
 def test_the_same_list_for_all_shoppers_is_a_fault_of_a_personal_recipe() -> None:

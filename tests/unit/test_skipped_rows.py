@@ -80,7 +80,7 @@ def test_the_import_is_that_of_a_file_without_these_rows(form: str, found: list[
     assert [(each.rule, each.rows) for each in one.reasons] == [(each.rule, each.rows) for each in other.reasons]
     assert (one.event_types, one.duplicates, one.size) == (other.event_types, other.duplicates, other.size)
     assert one.skipped == len(table) - len(wanted)
-    assert one.skipped == 0 or "rows were left out, as the setting skip says: KIND is " in str(one.notes)
+    assert one.skipped == 0 or "left out, as the setting skip says: KIND is " in str(one.notes)
 
 
 def test_refused_rows_keep_their_lines_and_those_that_are_skipped_are_never_bad() -> None:
@@ -108,7 +108,7 @@ def test_a_file_of_which_nothing_is_left_is_refused_with_the_reason() -> None:
     _, copied = imported(text([HEADER, ("u", "i", "1700000000", "", "1")]), chosen)
     expected = Expected("drop", "interactions", "FULL", chosen, now=NOW)
     assert findings.problems(expected, copied.findings) == [
-        "all 1 rows are left out, as the setting skip says: correct it, or the file"
+        "nothing remains, since the setting skip leaves out 1 row: correct it, or the file"
     ]
 
 
@@ -151,7 +151,7 @@ def test_a_cell_that_should_tell_a_return_and_is_no_number_makes_its_row_bad(cel
     assert copied.findings.event_types == {"Purchase": 2}
     expected = Expected("drop", "interactions", "FULL", chosen, now=NOW)
     assert findings.problems(expected, copied.findings) == [
-        "1 of 3 rows are bad (33.33%; the shop's limit is 1.00%): 1 because QTY must be a number, since "
+        "1 of 3 rows is bad (33.33%; the shop's limit is 1.00%): 1 because QTY must be a number, since "
         f"the setting returns tells returns by it, not {cell!r} (first: line 3)"
     ]
 
@@ -169,13 +169,13 @@ def test_words_and_what_came_back_of_an_order_tell_returns_and_each_value_is_cou
     lines = [("u", "i", str(1_700_000_000 + place), *rest) for place, rest in enumerate(cells)]
     _, copied = imported(text([(*HEADER, "back"), *lines]), chosen)
     assert copied.findings.event_types == {"Return": 5, "Purchase": 3}
-    told = [each for each in copied.findings.notes if "rows " in each]
+    told = [each for each in copied.findings.notes if each.split()[1] in {"row", "rows"}]
     assert told == [
         "2 rows were left out, as the setting skip says: KIND is void*",
         "2 rows became events of the type Return, as the setting returns says: BACK not below QTY",
-        "1 rows became events of the type Return, as the setting returns says: KIND is 7",
-        "1 rows became events of the type Return, as the setting returns says: KIND is 반품완료",
-        "1 rows became events of the type Return, as the setting returns says: QTY below 0",
+        "1 row became events of the type Return, as the setting returns says: KIND is 7",
+        "1 row became events of the type Return, as the setting returns says: KIND is 반품완료",
+        "1 row became events of the type Return, as the setting returns says: QTY below 0",
     ]
 
 

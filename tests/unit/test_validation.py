@@ -103,7 +103,7 @@ def test_one_long_text_describes_an_item() -> None:
     assert [column.name for column in copied.schema.columns if column.textual] == ["PRODUCT_DESCRIPTION"]
 
 
-CUT = "1 values of {} were cut off at 1,000 characters, the most that Personalize takes"
+CUT = "1 value of {} was cut off at 1,000 characters, the most that Personalize takes"
 
 
 def test_a_text_of_an_item_is_cut_off_at_a_thousand_characters_and_one_that_was_is_no_category() -> None:
@@ -143,7 +143,7 @@ def test_a_record_is_on_one_line_and_an_id_has_no_line_break(mark: str, quote: s
     (bad,) = copied.findings.reasons
     assert (bad.rule, bad.rows) == ("ITEM_ID has a line break in it", 1)
     assert refused(copied)[0][1] == f"ITEM_ID has a line break in it: {f'3{mark}4'!r}"
-    assert "1 values of X had line breaks, which are spaces now: Personalize reads one record a line" in (
+    assert "1 value of X had line breaks, which are spaces now: Personalize reads one record a line" in (
         copied.findings.notes
     )
 
@@ -192,7 +192,7 @@ def test_gaps_are_filled_and_told() -> None:
     shop = ShopSettings(defaults={"PRICE": 9.5, "CATEGORY_L1": 'a "b", c'})
     copied, lines = checked("ITEM_ID,PRICE\n1,\n2,3\n", shop=shop)
     assert lines == [ITEMS, '1,9.5,"a \\"b\\", c"', '2,3,"a \\"b\\", c"']
-    assert copied.findings.notes[-1] == "1 empty cells of PRICE were filled in"
+    assert copied.findings.notes[-1] == "1 empty cell of PRICE was filled in"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from personalization.core.wording import counted
 from personalization.shop.change_settings import ChangeSettings, Suspicion
 
 Document = Mapping[str, Any]
@@ -115,9 +116,10 @@ def _rows(now: Document, last: Document, share: float) -> Found:
         # What comes after a pause is more, and what comes after that is less.
         before, rows = before / days, rows / now_days
         if rows < share * before:
-            yield "rows", f"it has {rows:,.0f} good rows a day, {rows / before:.0%} of the {before:,.0f} before"
+            daily = counted(round(rows), "good row")
+            yield "rows", f"it has {daily} a day, {rows / before:.0%} of the {before:,.0f} before"
     elif rows < share * before:
-        yield "rows", f"it has {rows:,} good rows, {rows / before:.0%} of the {before:,} before"
+        yield "rows", f"it has {counted(rows, 'good row')}, {rows / before:.0%} of the {before:,} before"
 
 
 def _empty_days(now: Document, last: Last, most: int) -> Found:
@@ -136,8 +138,8 @@ def _empty_days(now: Document, last: Last, most: int) -> Found:
     if gaps:
         one, other = max(gaps, key=lambda pair: pair[1] - pair[0])
         first, final = one + timedelta(days=1), other - timedelta(days=1)
-        more = f"; {len(gaps) - 1} more such times" if len(gaps) > 1 else ""
-        yield "days", f"nothing happened from {first} to {final}, {(final - first).days + 1} days{more}"
+        more = f"; {counted(len(gaps) - 1, 'more such time')}" if len(gaps) > 1 else ""
+        yield "days", f"nothing happened from {first} to {final}, {counted((final - first).days + 1, 'day')}{more}"
 
 
 def _older(now: Document, last: Last) -> Found:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from personalization.core.wording import counted
 from personalization.ingest import statuses
 from personalization.ingest.origins import LONE, Origins
 from personalization.shop import schema
@@ -186,15 +187,16 @@ def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
     """Return warnings about rows that are imported but probably wrong."""
     chosen = expected.settings.recognised_returns
     below = [
-        f"{each.column.name} is below 0 in {each.range.below_zero:,} rows "
+        f"{each.column.name} is below 0 in {counted(each.range.below_zero, 'row')} "
         f"({each.range.below_zero / findings.accepted:.2%}), which are imported like all others: if they are returns, "
         f"say so in the settings with returns: {{column: {each.column.name}, below: 0}}"
         for each in findings.columns
         if expected.kind == "interactions" and not chosen and each.range and each.range.below_zero
     ]
     placeholders = [
-        f"{column} is {word if word.strip() else 'a space'} in {rows:,} rows ({rows / findings.accepted:.2%}), which "
-        f"count as one {'user' if column == 'USER_ID' else 'item'}: leave such rows out, or give each "
+        f"{column} is {word if word.strip() else 'a space'} in {counted(rows, 'row')} "
+        f"({rows / findings.accepted:.2%}), which {'counts' if rows == 1 else 'count'} as one "
+        f"{'user' if column == 'USER_ID' else 'item'}: leave such rows out, or give each "
         f"{'unknown user an id of their own' if column == 'USER_ID' else 'item its id'}"
         for column, words in findings.placeholders.items()
         for word, rows in sorted(words.items(), key=lambda each: (-each[1], each[0]))
@@ -239,7 +241,8 @@ def _in_quotes(words: str | Iterable[str]) -> str:
 def problems(expected: Expected, findings: Findings) -> list[str]:
     """Return why a drop cannot be imported; nothing where it can."""
     if not findings.rows and findings.skipped:
-        return [f"all {findings.skipped:,} rows are left out, as the setting skip says: correct it, or the file"]
+        rows = counted(findings.skipped, "row")
+        return [f"nothing remains, since the setting skip leaves out {rows}: correct it, or the file"]
     if not findings.rows:
         return ["the file has a header and no rows"]
     if above_limit(expected, findings):
@@ -262,11 +265,12 @@ def too_many_rejects(findings: Findings, limit: float) -> str:
         for reason in findings.reasons[:3]
     ]
     others = len(findings.reasons) - 3
-    more = f"; {others} more reason{'s' * (others > 1)}" if others > 0 else ""
-    rows = f"the first {findings.rows:,}" if findings.stopped else f"{findings.rows:,}"
+    are = "is" if findings.rejected == 1 else "are"
+    more = f"; {counted(others, 'more reason')}" if others > 0 else ""
+    rows = f"{'the first ' if findings.stopped else ''}{counted(findings.rows, 'row')}"
     stopped = f"; the check stopped at {findings.origins.describe(findings.stopped)}" if findings.stopped else ""
     return (
-        f"{findings.rejected:,} of {rows} rows are bad ({share:.2%}; the shop's limit is {limit:.2%}): "
+        f"{findings.rejected:,} of {rows} {are} bad ({share:.2%}; the shop's limit is {limit:.2%}): "
         f"{'; '.join(reasons)}{more}{stopped}"
     )
 
@@ -286,7 +290,8 @@ def _too_little(expected: Expected, findings: Findings) -> list[str]:
     users, repeated = findings.users.ids, findings.users.at_least(2)
     if repeated < MINIMUM_USERS or 100 * repeated < users:
         problems.append(
-            f"of {users:,} users only {repeated:,} have two interactions or more; Personalize needs 25, and 1 % of all"
+            f"of {counted(users, 'user')} only {repeated:,} {'has' if repeated == 1 else 'have'} two interactions "
+            "or more; Personalize needs 25, and 1 % of all"
         )
     return problems
 

@@ -16,6 +16,7 @@ from pydantic import AliasPath, BaseModel, Field, ValidationError
 from personalization.core.aws import objects
 from personalization.core.aws.objects import Stored
 from personalization.core.errors import Rejected
+from personalization.core.wording import counted
 from personalization.shop import keys
 from personalization.shop.keys import Drop
 
@@ -197,7 +198,7 @@ def _problems(drop: Drop, found: _Folder) -> list[str]:
         problems.append(f"deleted after the marker was written: {named(found.deleted)}")
     if len(found.parts) > MOST_PARTS:
         advice = "write fewer and larger ones"
-        problems.append(f"the folder has {len(found.parts):,} parts; a drop may have {MOST_PARTS:,}: {advice}")
+        problems.append(f"the folder has {counted(len(found.parts), 'part')}; a drop may have {MOST_PARTS:,}: {advice}")
     if not found.parts and not problems and not drop.has_manifest:
         problems.append(_NO_PARTS)
     return problems

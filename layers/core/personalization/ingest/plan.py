@@ -7,6 +7,7 @@ from functools import partial
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names, run_name
+from personalization.core.wording import counted
 from personalization.ingest.findings import MINIMUM_INTERACTIONS, Checked
 from personalization.shop import recommenders
 from personalization.shop.gate_settings import FOR_USERS
@@ -188,7 +189,7 @@ def with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[R
 def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
     """Return the plan of the first object, extended by the rows of the others; each comes with its key."""
     (_, first), *others = plans
-    notes = [f"{key} is imported together with it: {plan.rows:,} rows more" for key, plan in others]
+    notes = [f"{key} is imported together with it: {counted(plan.rows, 'row')} more" for key, plan in others]
     rows, rejects = sum(plan.rows for _, plan in plans), sum(plan.rejects for _, plan in plans)
     return first.model_copy(update={"rows": rows, "rejects": rejects, "notes": (*first.notes, *notes)})
 

@@ -16,6 +16,7 @@ from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.core.names import Names
+from personalization.core.wording import counted
 from personalization.ingest import changes, findings, known_ids, report, sales
 from personalization.ingest import plan as imports
 from personalization.ingest.copies import Copies, Part, copies_of
@@ -437,7 +438,8 @@ class _Reporter:
         suspicious = [f"looks wrong: {each['told']}" for each in written["suspicions"]]
         notes = [*remarks, *suspicious, *results.notes]
         if rejected:
-            notes.append(f"{rejected:,} of {results.rows:,} rows were left out: {self._rejects}")
+            were = "was" if rejected == 1 else "were"
+            notes.append(f"{rejected:,} of {counted(results.rows, 'row')} {were} left out: {self._rejects}")
         notes += report.data_limits(about.settings, items, about.before + results.accepted if interactions else 0)
         return Checked(
             copied.schema,

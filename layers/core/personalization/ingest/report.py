@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from personalization.core.wording import counted
 from personalization.ingest import changes
 from personalization.ingest.findings import (
     MINIMUM_INTERACTIONS,
@@ -62,13 +63,14 @@ def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> str:
         billed = [Billed(alias, generation) for alias in recipes]
         training = estimate(prices, 0, interactions or 1_000_000, billed).training_dollars
         bill[generation] = training, sum(campaign_month(prices, each) for each in billed)
-    of = f"{interactions:,} interactions" if interactions else "each million interactions"
+    of = counted(interactions, "interaction") if interactions else "each million interactions"
     trainings, months = (
         " instead of ".join(f"${bill[generation][part]:,.2f}" for generation in ("v2", "v1")) for part in (0, 1)
     )
     return (
-        f"generation: v2 considers {larger.items:,} items and {larger.interactions:,} interactions. A training on {of} "
-        f"costs {trainings}, and the campaigns cost at least {months} a month (prices of {prices.as_of})"
+        f"generation: v2 considers {counted(larger.items, 'item')} and "
+        f"{counted(larger.interactions, 'interaction')}. A training on {of} costs {trainings}, and the campaigns cost "
+        f"at least {months} a month (prices of {prices.as_of})"
     )
 
 

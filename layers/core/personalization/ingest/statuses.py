@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Literal
 
+from personalization.core.wording import counted
 from personalization.ingest.usual_names import bare, plain
 
 Meaning = Literal["cancelled", "returned", "sold", "open"]
@@ -265,6 +266,6 @@ def sorted_out(column: Column, values: Mapping[str, int]) -> Statuses:
 
 def listed(words: Mapping[str, int]) -> str:
     """Return the most frequent values with their rows, for a sentence."""
-    some = [f"{word or 'empty'} ({rows:,} row{'s' * (rows != 1)})" for word, rows in islice(words.items(), _SHOWN)]
+    some = [f"{word or 'empty'} ({counted(rows, 'row')})" for word, rows in islice(words.items(), _SHOWN)]
     more = len(words) - _SHOWN
     return ", ".join(some) + (f" and {more:,} more" if more > 0 else "")

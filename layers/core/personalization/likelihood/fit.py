@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
+from personalization.core.wording import counted
 from personalization.likelihood import (
     answering,
     deletions,
@@ -110,7 +111,7 @@ class Job:
         try:
             past = training.without_stragglers(read.history(Bounds(reach, most)), chosen.horizon_days)
         except TooMany as many:
-            return Fitted(outcome="inShards", reason=f"the history has at least {many.rows:,} rows")
+            return Fitted(outcome="inShards", reason=f"the history has at least {counted(many.rows, 'row')}")
         try:
             fitted = training.fit(past, chosen.horizon_days, past.end + 1)
         except training.TooLittle as missing:
@@ -216,7 +217,7 @@ class Job:
             self.put(self._snapshot_key, shards.pack(document))
         except PersonalizationError as error:
             return {"snapshot": f"not taken: {error.reason}"}
-        return {"snapshot": f"taken: {len(document['users']):,} pairs"}
+        return {"snapshot": f"taken: {counted(len(document['users']), 'pair')}"}
 
     @property
     def _snapshot_key(self) -> str:

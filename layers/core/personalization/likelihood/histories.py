@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personalization.core import csv_dialect
+from personalization.core.wording import counted
 from personalization.shop.schema import RETURN
 
 BASE_MEGABYTES = 650
@@ -138,7 +139,7 @@ class TooMany(Exception):
     """The history exceeds the memory; `rows` is in the unit of `Bounds.most`."""
 
     def __init__(self, rows: int) -> None:
-        super().__init__(f"{rows:,} rows")
+        super().__init__(counted(rows, "row"))
         self.rows = rows
 
 

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 
+from personalization.core.wording import counted
 from personalization.likelihood import histories
 
 READ_BYTES = 1_500_000_000
@@ -78,9 +79,9 @@ _OFF = "or switch it off (likelihood: {enabled: false} in the shop's settings)"
 def too_many_rows(rows: int, sizes: Sizes, days: int) -> LeftOut:
     """Return why a history's rows are too many."""
     reason = (
-        f"the history has about {rows:,} rows, and {MOST_SHARDS} shards in functions with {sizes.megabytes:,} MB fit "
-        f"{sizes.most:,}: deploy with more LikelihoodMemory, drop a whole history of the last {days} days or with "
-        f"fewer of the events that are not purchases, {_OFF}"
+        f"the history has about {counted(rows, 'row')}, and {MOST_SHARDS} shards in functions with "
+        f"{sizes.megabytes:,} MB fit {sizes.most:,}: deploy with more LikelihoodMemory, drop a whole history of the "
+        f"last {counted(days, 'day')} or with fewer of the events that are not purchases, {_OFF}"
     )
     return LeftOut(rows, sizes.most, sizes.megabytes, days, reason)
 
@@ -88,14 +89,14 @@ def too_many_rows(rows: int, sizes: Sizes, days: int) -> LeftOut:
 def too_many_items(items: int, sizes: Sizes, days: int) -> LeftOut:
     """Return why a history's items are too many."""
     most = f"a function with {sizes.megabytes:,} MB takes {sizes.items:,}: deploy with more LikelihoodMemory"
-    reason = f"the history has {items:,} items, and {most}, drop it without items that nobody buys, {_OFF}"
+    reason = f"the history has {counted(items, 'item')}, and {most}, drop it without items that nobody buys, {_OFF}"
     return LeftOut(items, sizes.items, sizes.megabytes, days, reason)
 
 
 def uneven(rows: int, sizes: Sizes, days: int) -> LeftOut:
     """Return why a shard's rows are too many although all rows are not."""
     reason = (
-        f"one shard of its users has {rows:,} rows, and a function with {sizes.megabytes:,} MB takes "
+        f"one shard of its users has {counted(rows, 'row')}, and a function with {sizes.megabytes:,} MB takes "
         f"{2 * sizes.shard:,}: some users have far more events than all others, as robots do: "
         f"drop it without them, {_OFF}"
     )

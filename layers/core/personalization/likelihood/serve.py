@@ -15,6 +15,7 @@ from personalization.core.breaker import Breaker
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.core.problems import Problem
+from personalization.core.wording import counted
 from personalization.events import erasure_requests, store
 from personalization.likelihood import answering, counters, shards
 from personalization.likelihood import model as models
@@ -90,7 +91,7 @@ class Files:
         if errors:
             raise errors[0]
         if pending:
-            raise RetryLater(bucket, f"{len(pending)} files did not come in time")
+            raise RetryLater(bucket, f"{counted(len(pending), 'file')} did not come in time")
         return found
 
 

@@ -9,6 +9,7 @@ Bootstrap Methods and their Application, 1997, section 3.8).
 
 import numpy as np
 
+from personalization.core.wording import counted
 from personalization.likelihood.histories import Flags, Floats, Ints
 from personalization.likelihood.model import Verdict
 from personalization.reports.pages import significant
@@ -45,7 +46,8 @@ def verdict(chance: Floats, label: Floats, weight: Floats, user: Ints, within: f
     pairs, predicted, observed = _by_user(chance[near], label[near], weight[near], user[near])
     purchases = max(predicted.sum(), observed.sum())
     if purchases < LEAST:
-        few = f"the test has {purchases:,.0f} purchases near {percent(at)}, and at least {LEAST} are needed"
+        have = counted(round(purchases), "purchase")
+        few = f"the test has {have} near {percent(at)}, and at least {LEAST} are needed"
         return Verdict("unknown", f"It cannot be said: {few}. {_INSTEAD}", at)
     said, came = float(predicted.sum() / pairs.sum()), float(observed.sum() / pairs.sum())
     # The predictions vary with the drawn users as well, so the draws are of the ratio.

@@ -16,6 +16,7 @@ from personalization.core.aws.errors import reason
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, PersonalizationError, Rejected, RetryLater
 from personalization.core.names import dataset_arn
+from personalization.core.wording import counted
 from personalization.personalize import ensure, runtime, training
 from personalization.personalize.runtime import Ask
 from personalization.releases.report import Report, item_table
@@ -293,9 +294,9 @@ def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> str | None:
     """Return why a campaign with these replies must not serve, in plain words; None if they are good."""
     empty = sum(not reply.items for reply in replies)
     if empty:
-        return f"{empty} of {len(replies)} answers were empty"
+        return f"{empty} of {counted(len(replies), 'answer')} {'was' if empty == 1 else 'were'} empty"
     if alias in PERSONAL and len(replies) >= _MIN_USERS and len({reply.items for reply in replies}) == 1:
-        return f"all {len(replies)} users got the same items in the same order"
+        return f"all {counted(len(replies), 'user')} got the same items in the same order"
     slow = median(reply.milliseconds for reply in replies) if replies else 0.0
     if slow > probe.latency_ms:
         return f"the median answer took {slow:.1f} ms, and the shop's settings allow {probe.latency_ms:g} ms"

@@ -15,6 +15,8 @@ from typing import Any
 import jinja2
 import yaml
 
+from personalization.core.wording import fill
+
 WIDTH, HEIGHT = 720, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 8, 16, 30
 _MOST_BARS = 120
@@ -141,6 +143,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         "capital": lambda text: text[:1].upper() + text[1:],
         "count": lambda number: f"{number:,}",
         "dollars": dollars,
+        "fill": fill,
         "minute": lambda text: text.replace("T", " ").removesuffix("Z").rsplit(":", 1)[0],
         "moment": lambda text: text.replace("T", " ").replace("Z", " UTC"),
         "number": number,

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from personalization.core.line_breaks import BREAK
+from personalization.core.wording import counted, fill
 from personalization.ingest import findings
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.counts import Counting, Different
@@ -37,15 +38,33 @@ _LONGEST_STATUS = 100
 """Characters of a status that are looked at."""
 _POINTED = r"^[0-9]+\.0+$"
 _CHANGES = {
-    "skipped": "{count:,} rows were left out, as the setting skip says: {name}",
-    "carried": "{count:,} empty cells of {name} took the value above in their order, as the setting fill_down says",
-    "hollow": "{count:,} cells of {name}, which fill_down names, stay empty: their order has no value above them",
-    "filled": "{count:,} empty cells of {name} were filled in",
-    "converted": "{count:,} times of {name} were turned into whole Unix seconds ({zone} where they name no zone)",
-    "numbers": "{count:,} numbers of {name} were written with a point before their decimals, and without signs",
-    "renamed": "{count:,} values of {name} were renamed as the settings say",
-    "joined": "{count:,} values of {name} had line breaks, which are spaces now: Personalize reads one record a line",
-    "cut": "{count:,} values of {name} were cut off at {most:,} characters, the most that Personalize takes",
+    "skipped": "{count:,} {count:row was|rows were} left out, as the setting skip says: {name}",
+    "carried": (
+        "{count:,} empty {count:cell|cells} of {name} took the value above in the same order, as the setting fill_down "
+        "says"
+    ),
+    "hollow": (
+        "{count:,} {count:cell|cells} of {name}, which fill_down names, {count:stays|stay} empty: the order has no "
+        "value above"
+    ),
+    "filled": "{count:,} empty {count:cell|cells} of {name} {count:was|were} filled in",
+    "converted": (
+        "{count:,} {count:time|times} of {name} {count:was|were} turned into whole Unix seconds ({zone} where "
+        "{count:it names|they name} no zone)"
+    ),
+    "numbers": (
+        "{count:,} {count:number|numbers} of {name} {count:was|were} written with a point before decimals, and "
+        "without signs"
+    ),
+    "renamed": "{count:,} {count:value|values} of {name} {count:was|were} renamed as the settings say",
+    "joined": (
+        "{count:,} {count:value|values} of {name} had line breaks, which are spaces now: Personalize reads one record "
+        "a line"
+    ),
+    "cut": (
+        "{count:,} {count:value|values} of {name} {count:was|were} cut off at {most:,} characters, the most that "
+        "Personalize takes"
+    ),
 }
 """How the import changes cells, and the notes about it."""
 
@@ -360,7 +379,7 @@ def _notes(layout: Layout, profile: Profile) -> list[str]:
     changes = profile.changes
     zones = {slot.name: slot.form.timezone for slot in layout.slots if slot.form is not None}
     notes = [
-        text.format(count=count, name=name, most=TEXT_LENGTH, zone=zones.get(name, "UTC"))
+        fill(text, count=count, name=name, most=TEXT_LENGTH, zone=zones.get(name, "UTC"))
         for kind, text in _CHANGES.items()
         for (changed, name), count in sorted(changes.items())
         if changed == kind and count
@@ -373,7 +392,7 @@ def _notes(layout: Layout, profile: Profile) -> list[str]:
     ]
     returned = {told: rows for (kind, told), rows in changes.items() if kind == "returned" and rows}
     notes += [
-        f"{rows:,} rows became events of the type {RETURN}, as the setting returns says: {told}"
+        f"{counted(rows, 'row')} became events of the type {RETURN}, as the setting returns says: {told}"
         for told, rows in sorted(returned.items())
     ]
     words = {rule.name for rule in layout.returns if rule.words is not None}

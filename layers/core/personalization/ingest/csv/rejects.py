@@ -15,6 +15,7 @@ import polars as pl
 
 from personalization.core.csv_dialect import begins_a_formula, standard
 from personalization.core.errors import Rejected
+from personalization.core.wording import counted
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.irregular import LINE, RAGGED, ragged
 from personalization.ingest.csv.rows import source
@@ -79,7 +80,7 @@ class Rejects:
         self._blank += rows.blank
         self._bytes += rows.size
         if self._blank > BLANK_LINES and self._blank > 10 * self.read:
-            problem = f"{self._blank:,} of its first {rows.end:,} lines are blank"
+            problem = f"{self._blank:,} of its first {counted(rows.end, 'line')} are blank"
             raise Rejected(self._resource, f"{problem}: leave the blank lines out")
         if not rows.unreadable and not rows.ragged.height:
             return

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from personalization.core.errors import Rejected
+from personalization.core.wording import counted
 from personalization.ingest.formats.footers import RowGroup
 
 MOST_TASKS = 10_000
@@ -113,7 +114,7 @@ def cut(resource: str, files: Sequence[File], size: int, largest: int) -> list[T
             skipped = 0 if begin == 0 else None
             tasks.append(Task(len(tasks), number, begin, end, end == file.size, skipped))
     if len(tasks) > MOST_TASKS:
-        problem = f"it would be checked in {len(tasks):,} ranges, of which there can be {MOST_TASKS:,}"
+        problem = f"it would be checked in {counted(len(tasks), 'range')}, of which there can be {MOST_TASKS:,}"
         raise Rejected(resource, f"{problem}: write fewer and larger files")
     return tasks
 

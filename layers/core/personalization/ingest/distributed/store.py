@@ -13,6 +13,7 @@ import polars as pl
 
 from personalization.core.aws import objects
 from personalization.core.errors import Broken
+from personalization.core.wording import counted
 from personalization.ingest.csv import state
 from personalization.ingest.csv.item_lines import ItemLines
 from personalization.ingest.csv.state import State
@@ -186,7 +187,10 @@ class Work:
             found = list(pool.map(self.result, tasks))
         missing = [task.number for task, result in zip(tasks, found, strict=True) if result is None]
         if missing:
-            raise Broken(self.folder, f"{len(missing):,} ranges have no result, among them number {missing[0]}")
+            raise Broken(
+                self.folder,
+                f"{counted(len(missing), 'range has', 'ranges have')} no result, among them number {missing[0]}",
+            )
         return [result for result in found if result is not None]
 
     def put_result(self, task: Task, result: Result) -> None:

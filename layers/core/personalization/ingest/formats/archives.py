@@ -17,6 +17,7 @@ else:
     from backports import zstd
 
 from personalization.core.errors import Rejected
+from personalization.core.wording import counted
 
 CHUNK = 1 << 20
 LARGEST = 4_000_000_000
@@ -185,7 +186,7 @@ def _zipped(resource: str, path: Path, stack: ExitStack) -> Unpacked:
     names = [each for each in archive.infolist() if not each.is_dir() and not _is_beside(each.filename)]
     if len(names) != 1:
         listed = ", ".join(each.filename for each in names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
-        has = f"{len(names):,} files ({listed})" if names else "no file"
+        has = f"{counted(len(names), 'file')} ({listed})" if names else "no file"
         raise Rejected(resource, f"the zip has {has}: put one file into it, or drop the files themselves")
     (entry,) = names
     if entry.flag_bits & _ENCRYPTED:

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from personalization.core.errors import Rejected
+from personalization.core.wording import counted
 from personalization.ingest.csv.irregular import LINE, MOST_COLUMNS
 from personalization.ingest.csv.rows import source
 from personalization.ingest.formats import archives, cells, footers
@@ -151,7 +152,7 @@ def _flat(resource: str, schema: Mapping[str, pl.DataType], settings: FileSettin
     if not columns:
         raise Rejected(resource, "the file has no columns")
     if len(columns) > MOST_COLUMNS:
-        raise Rejected(resource, f"the file has {len(columns):,} columns")
+        raise Rejected(resource, f"the file has {counted(len(columns), 'column')}")
     return columns
 
 

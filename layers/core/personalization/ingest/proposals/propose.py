@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from personalization.core.wording import counted
 from personalization.ingest import statuses
 from personalization.ingest import usual_names as names
 from personalization.ingest.csv.forms import with_usual_minus
@@ -253,7 +254,7 @@ def _repeats(sample: Sample, index: int) -> str:
     different = len(set(cells))
     if len(cells) < _SEVERAL or different > _HALF * len(cells):
         return ""
-    return f"{sample.header[index]} has {different:,} different values in {len(cells):,} rows"
+    return f"{sample.header[index]} has {counted(different, 'different value')} in {counted(len(cells), 'row')}"
 
 
 def _orders(sample: Sample, but: Set[int]) -> list[int]:
@@ -485,7 +486,9 @@ class _Proposer:
         for form in forms.dates if len(forms.dates) > 1 else ():
             self._choices.append(f"dates: {_quoted(form)}  # if {example} is {_read(example, form)}")
         if len(forms.dates) > 1:
-            self._remarks.append(f"{theirs} can be read in {len(forms.dates)} ways: take one of the lines with dates")
+            self._remarks.append(
+                f"{theirs} can be read in {counted(len(forms.dates), 'way')}: take one of the lines with dates"
+            )
         if not forms.zoned and self._files.timezone == "UTC":
             self._options.append("timezone: Asia/Seoul  # or yours, if the times are not in UTC")
         return found
@@ -565,9 +568,9 @@ class _Proposer:
         returns = self._returns()
         skip: dict[str, list[Any]] = {} if self._files.skip else self._frames()
         looked_at = set[int]()
-        for index, counted in self._counted_statuses():
+        for index, rows in self._counted_statuses():
             theirs, column = self._sample.header[index], statuses.column(self._sample.header[index])
-            found = statuses.sorted_out(column or statuses.Column(), counted)
+            found = statuses.sorted_out(column or statuses.Column(), rows)
             looked_at |= set() if found.empty else {index}
             if found.cancelled:
                 skip[theirs] = [*found.cancelled]
@@ -587,7 +590,7 @@ class _Proposer:
                     f"{statuses.listed(found.undecided)}. If not, add the word to skip, or to the values of returns"
                 )
         if looked_at and self._sample.read > len(self._sample.rows):
-            self._remarks.append(f"statuses are counted in the {self._sample.read:,} rows read")
+            self._remarks.append(f"statuses are counted in the {counted(self._sample.read, 'row')} read")
         self._note_changes_of_status(looked_at)
         return {
             **self._fill_down(looked_at),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from personalization.core.wording import counted
 from personalization.releases import ranking_metrics
 from personalization.releases.held_out import plan as heldout
 from personalization.releases.held_out.plan import RecipeResult, Result, report_key
@@ -68,7 +69,8 @@ def leak(split: heldout.Split, imported: heldout.Imported, location: str | None,
         return f"the import has interactions up to {latest}, after the cut-off {cut_off}"
     if (imported.rows, imported.digest, imported.files) != (split.rows, split.digest, split.files):
         return (
-            f"the import is not the one that was cut off: {imported.rows:,} rows in {imported.files} files "
+            f"the import is not the one that was cut off: {counted(imported.rows, 'row')} in "
+            f"{counted(imported.files, 'file')} "
             f"where {split.rows:,} in {split.files if split.files > 1 else 'one'} were written"
         )
     return None
@@ -130,7 +132,8 @@ def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
     users = sorted(exam.baskets)
     measured: Document = {"alias": alias, "shoppers": len(users), "depth": DEPTH}
     if len(users) < rules.minimum_users:
-        reason = f"only {len(users)} users are in the test, and at least {rules.minimum_users} are needed"
+        have = counted(len(users), "user is", "users are")
+        reason = f"only {have} in the test, and at least {rules.minimum_users} are needed"
         return {**measured, "decision": "unjudged", "reason": f"{reason}: the offline metrics decide"}
     new = [Answer(lists.get(user, ()), exam.baskets[user]) for user in users]
     old = [Answer(exam.popular, exam.baskets[user]) for user in users]
@@ -162,7 +165,7 @@ def _decide(rules: HeldOut, mine: Sequence[float], theirs: Sequence[float]) -> t
     )
     reason = (
         f"on held-out time its NDCG at {DEPTH} is {ranking_metrics.mean(mine):.4f} where popularity has "
-        f"{ranking_metrics.mean(theirs):.4f}: {times} for {len(mine):,} users"
+        f"{ranking_metrics.mean(theirs):.4f}: {times} for {counted(len(mine), 'user')}"
     )
     if sure or not least:
         return "approved", reason, lift

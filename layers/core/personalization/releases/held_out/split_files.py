@@ -14,6 +14,7 @@ import polars as pl
 
 from personalization.core.aws import objects
 from personalization.core.errors import Broken
+from personalization.core.wording import counted
 from personalization.releases.held_out import plan as heldout
 from personalization.releases.held_out.plan import Imported, Split, Trial
 from personalization.releases.held_out.splitting import Export, Parts, Splitter, Verifier, copied, latest
@@ -55,7 +56,7 @@ def summary(trial: Trial, parts: Parts, cut_off: int, digest: str, files: int = 
     reason, least, have = parts.reason, trial.held_out.minimum_users, len(parts.baskets)
     if not reason and have < least:
         reason = (
-            f"only {have:,} users with a past came back in the last {trial.held_out.days} days, "
+            f"only {counted(have, 'user')} with a past came back in the last {counted(trial.held_out.days, 'day')}, "
             f"and at least {least:,} are needed"
         )
     return Split(

@@ -13,6 +13,7 @@ import polars as pl
 from personalization.core import csv_dialect
 from personalization.core.errors import Broken
 from personalization.core.line_breaks import PATTERN
+from personalization.core.wording import counted
 from personalization.ingest.csv import counts
 from personalization.ingest.csv.rows import Table, render, source
 from personalization.ingest.csv.state import State
@@ -262,11 +263,11 @@ def _too_little(rows: int, users: int, again: int) -> str:
     """Return why Personalize would not train on the rows; empty if it would."""
     needed = max(MINIMUM_USERS, -(-users // 100))
     if rows < MINIMUM_INTERACTIONS:
-        return (
-            f"only {rows:,} interactions are from before it, and Personalize trains on {MINIMUM_INTERACTIONS:,} or more"
-        )
+        have = counted(rows, "interaction is", "interactions are")
+        return f"only {have} from before it, and Personalize trains on {MINIMUM_INTERACTIONS:,} or more"
     if again < needed:
-        return f"only {again:,} users have two interactions or more before it, and Personalize asks for {needed:,}"
+        have = counted(again, "user has", "users have")
+        return f"only {have} two interactions or more before it, and Personalize asks for {needed:,}"
     return ""
 
 
