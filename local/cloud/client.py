@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import quote, unquote, urlencode
 
 import boto3
 import urllib3
+from botocore.exceptions import BotoCoreError, ClientError
 from personalization.core.errors import PersonalizationError
 from personalization.shop.keys import ENDINGS, INCREMENTAL, SETTINGS_FILES, has_ending
 
@@ -30,6 +32,8 @@ _STARTED = re.compile(
     r'(?:an execution with |ask for )?\{"action": "(promote|rollback|retrain|continue)"[^}]*\}(?! on AWS)'
 )
 """How messages of the application name an input that starts the state machine, where they name no command beside it."""
+PART_BYTES = 64 << 20
+"""What one part of an upload in parts holds."""
 UNKNOWN = "tried for two days"
 """The reason of a message without one."""
 
@@ -148,6 +152,29 @@ class Client:
             read_folder(shop, kind, file, incremental=incremental).upload(s3, bucket, tell)
         else:
             s3.upload_file(str(file), bucket, key)
+        return Upload(key, before)
+
+    def drop_after(self, shop: str, kind: str, file: Path, ready: Callable[[], object]) -> Upload:
+        """Upload a file in parts, and let its object appear when `ready` returns; nothing appears where that raises.
+
+        The object appears at once then, however large it is.
+        """
+        key, before = drop_key(shop, kind, file), set(self.runs.arns())
+        s3 = boto3.client("s3", **access(self.state))
+        target: Any = {"Bucket": self.state.outputs["BucketName"], "Key": key}
+        target |= {"UploadId": s3.create_multipart_upload(**target)["UploadId"]}
+        try:
+            parts: Any = []
+            with file.open("rb") as content:
+                for number, part in enumerate(iter(lambda: content.read(PART_BYTES), b""), 1):
+                    etag = s3.upload_part(**target, PartNumber=number, Body=part)["ETag"]
+                    parts.append({"PartNumber": number, "ETag": etag})
+            ready()
+            s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})
+        except BaseException:
+            with suppress(BotoCoreError, ClientError):
+                s3.abort_multipart_upload(**target)
+            raise
         return Upload(key, before)
 
     def papers(self, run: Run) -> list[str]:

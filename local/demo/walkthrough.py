@@ -198,10 +198,14 @@ class Demo:
         items or users, however slowly a busy machine claims them; on one that is late, interactions get their own run.
         """
         uploads = [self.drop(kind) for kind in ("items", "users")]
-        with self.terminal.step("waiting until the state machine has noted both"):
+
+        def claim() -> None:
             for upload in uploads:
                 self.client.runs.claimed(upload.key, upload.before)
-        return [*uploads, self.drop("interactions")]
+
+        file = self.data.interactions
+        with self.terminal.step(f"dropping {file.name}: {self.data.rows['interactions']:,} rows, once both are noted"):
+            return [*uploads, self.client.drop_after(self.shop, "interactions", file, claim)]
 
     def drop(self, kind: str) -> Upload:
         file = getattr(self.data, kind)
