@@ -51,6 +51,22 @@ def test_a_second_demo_trains_anew_what_was_trained_without_items_and_users(lapt
     assert (laptop.client.untrained(shop), list(demo.lacking(lists))) == ([], [])
 
 
+def test_a_file_is_uploaded_before_what_it_waits_for_and_appears_after_that(laptop: Laptop, tmp_path: Path) -> None:
+    file, s3, bucket, folder = tmp_path / "users.csv", laptop.s3, laptop.bucket, "drops/patient/"
+    file.write_text(retail.users())
+
+    def lost() -> None:
+        (upload,) = s3.list_multipart_uploads(Bucket=bucket, Prefix=folder)["Uploads"]
+        (part,) = s3.list_parts(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])["Parts"]
+        assert part["Size"] == file.stat().st_size
+        raise LocalError("it never came")
+
+    with pytest.raises(LocalError, match="it never came"):
+        laptop.client.drop_after("patient", "users", file, lost)
+    assert not s3.list_multipart_uploads(Bucket=bucket, Prefix=folder).get("Uploads")
+    assert s3.list_objects_v2(Bucket=bucket, Prefix=folder)["KeyCount"] == 0
+
+
 def test_a_demo_leaves_a_cloud_alone_that_another_demo_uses(tmp_path: Path) -> None:
     laptop = Laptop(Home(tmp_path), pretend(Home(tmp_path)), tmp_path)
     with alone(laptop.home):
