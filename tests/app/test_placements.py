@@ -21,7 +21,7 @@ placements:
   kitchen: {recipe: user-personalization, limit: 4, filter: in, filter_values: {CATEGORY: kitchen}}
   cheap: {recipe: popularity-count, limit: 3, filter: cheap}
   cart: {recipe: similar-items, limit: 4, because: goesWithBasket}
-  together: {recommender: together, limit: 3, because: goesWithBasket}
+  together: {recommender: together, limit: 3, because: goesWithBasket, metadata: [NAME]}
   pushed: {recipe: user-personalization, limit: 4, promotions: [{percent: 50, filter: cheap, filter_values: {MOST: 7}}]}
 """
 
@@ -83,6 +83,8 @@ def test_a_recommender_that_somebody_made_fills_its_slot_and_before_that_somethi
     until(lambda: engine.describe_recommender(recommenderArn=arn)["recommender"]["status"] == "ACTIVE", "active")
     items = show()["items"]
     assert {item["source"] for item in items} == {"recommender"}
+    # It was made without columns; the table of items has them.
+    assert all(item["metadata"].keys() == {"NAME"} for item in items)
     assert items[0]["because"] == {"code": "goesWithBasket", "itemId": "garden-03"}
 
 

@@ -211,10 +211,10 @@ def _shaped(release: Release, slot: Mapping[str, Any], question: ListAsk, asked:
         parameters["promotions"] = [_promotion(release, each) for each in promotions]
     columns = slot.get("metadata")
     if columns is not None or "recommender" in slot:
-        # A recommender shows only what it was made to; the table of items has the usual columns.
+        # A recommender may be made without columns; the table of items has them.
         parameters.pop("metadataColumns", None)
         accepted = [name for name in columns or () if name in release.metadata_columns]
-        if accepted and parameters["numResults"] <= MOST_WITH_METADATA:
+        if accepted and "recommender" not in slot and parameters["numResults"] <= MOST_WITH_METADATA:
             parameters["metadataColumns"] = {"ITEMS": accepted}
     because = question.because
     if "itemId" in question.parameters:

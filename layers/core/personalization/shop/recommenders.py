@@ -83,13 +83,10 @@ def find_errors(settings: Mapping[Any, Any]) -> list[str]:
     found = [f"recommenders.{name}: a shop with domain: custom has none" for name in made if custom]
     for slot, placement in mapping(settings.get("placements")).items():
         name = mapping(placement).get("recommender")
-        shows = isinstance(name, str) and mapping(placement).get("metadata")
         own = mapping(mapping(placement).get("diversity"))
         use = mapping(made.get(name)).get("use_case") if isinstance(name, str) else None
         if own and own.get("enabled", True) and use in _POPULAR:
             found.append(f"placements.{slot}.diversity: the recommender {name} shows what is popular, as it is")
-        if shows and name in made and not mapping(made[name]).get("metadata"):
-            found.append(f"placements.{slot}.metadata: the recommender {name} shows it only with metadata: true")
     return found
 
 
