@@ -146,7 +146,7 @@ def _operation(route: Route) -> dict[str, Any]:
     refusals = {*route.problems}
     refusals |= {401} if "token" in _SCHEMES[route.callers] else set()
     refusals |= {413} if route.body else set()
-    described["responses"] |= {str(status): _problem(status) for status in sorted(refusals)}
+    described["responses"] |= {str(status): _problem(status, route) for status in sorted(refusals)}
     return described
 
 
@@ -163,7 +163,7 @@ def _query(route: Route) -> Iterator[dict[str, Any]]:
         yield {"name": written, "in": "query", "schema": schema, "description": why}
 
 
-def _problem(status: int) -> dict[str, Any]:
+def _problem(status: int, route: Route) -> dict[str, Any]:
     meanings = {
         400: "A field is invalid; `errors` names it",
         401: "The token is missing, expired or invalid",
@@ -172,7 +172,7 @@ def _problem(status: int) -> dict[str, Any]:
         409: "The shop has too little data or too much, or the user is being deleted; see `detail`",
         413: "The body is larger than 256 KiB",
         429: "Too many requests for this key",
-        503: "Nothing was done; try again after Retry-After seconds",
+        503: f"{route.unavailable} after Retry-After seconds",
     }
     described: dict[str, Any] = {
         "description": meanings[status],

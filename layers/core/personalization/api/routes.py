@@ -44,6 +44,8 @@ class Route:
     problems: Sequence[int] = (400, 403, 404, 429, 503)
     """Statuses of its problems, besides those of too large bodies and invalid tokens."""
     callers: Literal["everybody", "servers", "browsers too"] = "servers"
+    unavailable: str = "Nothing was done; try again"
+    """What a 503 means, and what to do after Retry-After seconds."""
     kept: bool = False
     """Whether a client may cache the answer, and revalidate it with If-None-Match."""
 
@@ -135,6 +137,7 @@ ROUTES: Sequence[Route] = (
         "Accepted",
         202,
         body="Events",
+        unavailable="No event was accepted; send them again with the same eventIds",
         callers="browsers too",
     ),
     Route(
@@ -163,6 +166,7 @@ ROUTES: Sequence[Route] = (
         "PutAccepted",
         202,
         body="Put",
+        unavailable="Personalize may have the item while answers do not show it yet, see `detail`; put it again",
     ),
     Route(
         "POST",
