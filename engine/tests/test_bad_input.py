@@ -80,7 +80,7 @@ def test_odd_histories_train_and_answer(tmp_path: Path, world: str, recipe: str)
     assert set(found) <= {row[1] for row in rows}
 
 
-@pytest.mark.parametrize("tier", ["fast", "standard"])
+@pytest.mark.parametrize("tier", ["fast", pytest.param("standard", marks=pytest.mark.nightly)])
 def test_items_that_nobody_took_change_no_decision(tmp_path: Path, tier: str) -> None:
     random = np.random.default_rng(5)
     rows: list[Row] = [

@@ -41,8 +41,8 @@ def install() -> None:
         if len(executions) > EXECUTIONS:
             ended = [(arn, each) for arn, each in tuple(executions.items()) if each["status"] != "RUNNING"]
             # What another execution waited for goes first, since a run has many of those; not what just ended.
-            waited_for = [arn for arn, each in ended[:-RECENT] if each.get("sync")]
-            arns = [*waited_for, *(arn for arn, _ in ended if arn not in set(waited_for))]
+            waited_for = dict.fromkeys(arn for arn, each in ended[:-RECENT] if each.get("sync"))
+            arns = [*waited_for, *(arn for arn, _ in ended if arn not in waited_for)]
             for arn in arns[: max(len(executions) - EXECUTIONS, 0)]:
                 executions.pop(arn, None)
 
