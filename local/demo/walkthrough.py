@@ -204,7 +204,9 @@ class Demo:
                 self.client.runs.claimed(upload.key, upload.before)
 
         file = self.data.interactions
-        with self.terminal.step(f"dropping {file.name}: {self.data.rows['interactions']:,} rows, once both are noted"):
+        with self.terminal.step(
+            f"dropping {file.name}: {counted(self.data.rows['interactions'], 'row')}, once both are noted"
+        ):
             return [*uploads, self.client.drop_after(self.shop, "interactions", file, claim)]
 
     def drop(self, kind: str) -> Upload:
