@@ -47,7 +47,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
         ledger.sweep_on(until)
     failures = [
         failure
-        for shop in sorted({each.shop for each in found.drops if each.kind == "settings"})
+        for shop in sorted({drop.shop for drop in found.drops if drop.kind == "settings"})
         if (failure := _follow(environment, shop)) is not None
     ]
     shops = {each.shop for each in found.drops}

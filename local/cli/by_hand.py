@@ -72,7 +72,7 @@ def _claims(cloud: Client, shop: str) -> list[Claim]:
         LocalError: nothing of such a shop was ever dropped.
     """
     claims = [Claim.read(record) for record in cloud.runs.claims(shop)]
-    if not claims and not cloud.runs.lease(shop) and shop not in (shops := [each["shop"] for each in cloud.shops()]):
+    if not claims and not cloud.runs.lease(shop) and shop not in (shops := [entry["shop"] for entry in cloud.shops()]):
         others = f"; there are: {', '.join(shops)}" if shops else ""
         raise LocalError(
             f"there is no shop {shop}{others}. Drop its files first: python -m local drop {shop} interactions FILE"

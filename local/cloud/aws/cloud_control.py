@@ -224,7 +224,7 @@ def _begin(operation: str, kind: Kind, request: Json, work: Work, arn: str | Non
         if known != digest:
             raise Refused("ClientTokenConflictException", f"ClientToken {token} was sent with another request")
         return {"ProgressEvent": cloudcontrol._requests[begun]}
-    changing = (each for each in cloudcontrol._requests.values() if each["RequestToken"] in _live)
+    changing = (request for request in cloudcontrol._requests.values() if request["RequestToken"] in _live)
     if arn and any(event.get("Identifier") == arn for event in changing):
         raise Refused("ConcurrentOperationException", f"Another request changes {arn}: wait until that is over")
     event: Json = cloudcontrol._progress_event(operation, "IN_PROGRESS", kind.type, arn)

@@ -276,7 +276,7 @@ def _key(ask: ListAsk) -> Hashable:
 
 def _unseen(best: Sequence[Mapping[str, Any]], seen: Hidden) -> Iterator[dict[str, object]]:
     """Iterate over bestsellers that the list does not have yet."""
-    return (item(each, "bestsellers", POPULAR) for each in best if each["itemId"] not in seen)
+    return (item(entry, "bestsellers", POPULAR) for entry in best if entry["itemId"] not in seen)
 
 
 def answer(predicted: Predicted, source: Source = "campaign", ask: ListAsk | None = None) -> dict[str, object]:

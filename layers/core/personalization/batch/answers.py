@@ -56,7 +56,7 @@ def parse(line: bytes | str) -> Answer:
 def default_columns(table: Table | None) -> tuple[str, ...]:
     """Return the columns of a shop's items with the name and the price, as far as there are any."""
     columns = table.columns if table else ()
-    return tuple(each for each in (name_column(columns), "PRICE") if each in columns)
+    return tuple(column for column in (name_column(columns), "PRICE") if column in columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ def _history(aws: Clients, job: Job, environment: Environment, kind: Any) -> Ite
 
 
 def _imported(aws: Clients, job: Job, environment: Environment) -> inputs.Selection:
-    claims = [Claim.read(each) for each in records.query_prefix(aws.table, environment.table, job.shop, PREFIX)]
+    claims = [Claim.read(row) for row in records.query_prefix(aws.table, environment.table, job.shop, PREFIX)]
     keys = objects.list_keys(aws.s3, environment.bucket, inputs.folder(job.shop))
     return inputs.choose(keys, inputs.import_outcomes(claims), job.release, 0)
 

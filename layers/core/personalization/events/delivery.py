@@ -104,10 +104,10 @@ def keep(shop: str, calls: Sequence[Call], now: float, late: Callable[[], bool])
     if missed:
         queued = queue.enqueue(clients.sqs_once(), environment.events_queue, shop, missed, late, delivered=True)
     lost = set(_ids(missed)[queued:])
-    kept = sum(1 for _ in takewhile(lambda event_id: event_id not in lost, _ids(calls)))
-    if not kept:
+    taken = sum(1 for _ in takewhile(lambda event_id: event_id not in lost, _ids(calls)))
+    if not taken:
         raise RetryLater("events", "neither their table nor the queue takes them")
-    return kept
+    return taken
 
 
 def _ids(calls: Sequence[Call]) -> list[str]:

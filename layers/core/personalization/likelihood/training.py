@@ -190,7 +190,7 @@ def fit(
     del fitted
     frozen = recalibrated(raw, rows[1 : 1 + calibrating], hidden[1 : 1 + calibrating])
     test, stranger_rows, newest = rows[0], hidden[0], concatenated(rows[:calibrating], names=())
-    tested, tested_strangers = (logistic.sigmoid(each.logits(frozen)) for each in (test, stranger_rows))
+    tested, tested_strangers = (logistic.sigmoid(pairs.logits(frozen)) for pairs in (test, stranger_rows))
     base = quality(np.full(len(test.label), max(calibrated.purchases / calibrated.weight.sum(), 1e-12)),
                    test.label, test.weight).log_loss  # fmt: skip
     return Fit(

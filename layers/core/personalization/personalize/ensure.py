@@ -302,7 +302,10 @@ def recommender_statuses(client: "PersonalizeClient", group_arn: str) -> Mapping
     Recommenders that no run would name so have their full name.
     """
     start = f"{group_arn.rpartition('/')[2]}-"
-    return {each["name"].removeprefix(start): each["status"] for each in list_recommenders(client, group_arn)}
+    return {
+        recommender["name"].removeprefix(start): recommender["status"]
+        for recommender in list_recommenders(client, group_arn)
+    }
 
 
 def list_recommenders(client: "PersonalizeClient", group_arn: str) -> list[Mapping[str, Any]]:

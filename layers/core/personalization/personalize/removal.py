@@ -219,7 +219,7 @@ def _members(client: "PersonalizeClient", group: str) -> Iterator[Found]:
         ("metricAttribution", client.list_metric_attributions, "metricAttributions"),
         ("dataset", client.list_datasets, "datasets"),
     )
-    yield from (_piece("recommender", each) for each in list_recommenders(client, group))
+    yield from (_piece("recommender", recommender) for recommender in list_recommenders(client, group))
     for kind, ask, member in lists:
         yield from (_piece(kind, each) for each in paginate(ask, member, datasetGroupArn=group))
 

@@ -64,7 +64,7 @@ def _listen(calls: "SimpleQueue[bytes]") -> None:
 
 def _described(error: BaseException) -> dict[str, Any]:
     if isinstance(error, PersonalizationError):
-        kind = next(each.__name__ for each in type(error).__mro__ if each.__module__ == errors.__name__)
+        kind = next(ancestor.__name__ for ancestor in type(error).__mro__ if ancestor.__module__ == errors.__name__)
         return {"kind": kind, "resource": error.resource, "reason": error.reason}
     # In one entry of the log, as Lambda's own client writes it.
     sys.stderr.write("\r".join(traceback.format_exception(error)).replace("\n", "\r") + "\n")

@@ -119,7 +119,7 @@ class Child:
         self.stop()
         # A child that is killed leaves its temporary files.
         self._folder = tempfile.mkdtemp(prefix="child-")
-        path = os.pathsep.join(os.path.abspath(each) for each in sys.path if each)  # noqa: PTH100 - also of zips
+        path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)  # noqa: PTH100 - also of zips
         self._answers, answers = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 # nosec B603 - this interpreter and this package
@@ -291,5 +291,5 @@ def _resident(pid: int) -> int:
 def _resident_by_ps(pid: int) -> int:
     """Return the same where there is no /proc."""
     asked = ["/bin/ps", "-o", "rss=", "-p", str(pid)]
-    told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout  # noqa: S603 # nosec B603 - of the system
-    return int(told) * 1024 if told.strip() else 0
+    answer = subprocess.run(asked, capture_output=True, text=True, check=False).stdout  # noqa: S603 # nosec B603 - of the system
+    return int(answer) * 1024 if answer.strip() else 0
