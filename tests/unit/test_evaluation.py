@@ -70,7 +70,7 @@ def silent(_text: str, _share: float) -> None:
     ("rows", "reason"),
     [
         ([], "a header and no rows"),
-        ([("u", f"i{n}", BEGIN + n, "View") for n in range(1500)], "of 1 users only 1"),
+        ([("u", f"i{n}", BEGIN + n, "View") for n in range(1500)], "of 1 user only 1"),
         ([(f"u{n % 50}", f"i{n}", BEGIN + n, "View") for n in range(500)], "needs 1,000 different interactions"),
         ([(f"u{n % 50}", "i", BEGIN + n * 999, "View") for n in range(1500)], "with one item"),
         ([(f"u{n % 50}", f"i{n}", BEGIN, "View") for n in range(1500)], "of one instant"),
