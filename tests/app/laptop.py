@@ -4,14 +4,15 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 from mypy_boto3_dynamodb.service_resource import Table
 from mypy_boto3_personalize import PersonalizeClient
 from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
@@ -152,3 +153,11 @@ class Laptop:
         done = self.command(*arguments, "--json")
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
+
+
+def listening(processes: Iterable[psutil.Process]) -> Iterator[tuple[str, int]]:
+    """Yield the addresses and ports on which processes listen. A function's may have ended since it was listed."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            sockets = process.net_connections("inet")
+            yield from ((at.laddr.ip, at.laddr.port) for at in sockets if at.status == psutil.CONN_LISTEN)

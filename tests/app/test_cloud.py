@@ -3,8 +3,6 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +16,7 @@ from local.cloud import environments, lifecycle
 from local.cloud.deploy import BUILD
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, Process, State, access, running
-from tests.app.laptop import Laptop
+from tests.app.laptop import Laptop, listening
 from tests.app.waiting import until
 
 
@@ -77,15 +75,7 @@ def test_a_second_up_finds_the_first(laptop: Laptop) -> None:
 def test_everything_listens_on_loopback_alone(laptop: Laptop) -> None:
     processes = lifecycle.marked(laptop.home)
     assert len(processes) >= 2
-    assert set(listening(processes)) == {"127.0.0.1"}
-
-
-def listening(processes: list[psutil.Process]) -> Iterator[str]:
-    """Yield the addresses on which processes listen. A function's may have ended since it was listed."""
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            sockets = process.net_connections("inet")
-            yield from (socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN)
+    assert {address for address, _ in listening(processes)} == {"127.0.0.1"}
 
 
 def test_the_local_aws_knows_who_asks(laptop: Laptop) -> None:

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page
 from local.cloud import lifecycle
 from local.cloud.home import access
 from local.shopfront import server
-from tests.app.laptop import Laptop
+from tests.app.laptop import Laptop, listening
 from tests.storefront import chromium
 from tests.storefront.browser import browsing
 
@@ -198,8 +198,7 @@ def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(laptop: Lapt
     with server.serving(front) as shop, page_at() as port:
         found = {int(shop.rstrip("/").rpartition(":")[2])}
         for process in laptop.state.processes:
-            for member in lifecycle.family_of(process.pid):
-                found |= {one.laddr.port for one in member.net_connections("tcp") if one.status == "LISTEN"}
+            found |= {port for _, port in listening(lifecycle.family_of(process.pid))}
         everywhere = [
             {"method": method, "url": f"http://127.0.0.1:{each}/{path}", "body": "{}"}
             for each in found
