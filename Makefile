@@ -36,7 +36,7 @@ scenarios: setup clients ## the scenarios on the local cloud: what `make test` p
 QUICK = $(BIN)/pytest -q -n logical --dist loadscope --no-loadscope-reorder --ignore=tests/app
 # Each worker has a local cloud. The matrix comes first: one worker plays its cases side by side, another the kills.
 MATRIX = tests/app/test_reliability.py
-SCENARIOS = $(BIN)/pytest -q -n 3 --dist loadscope --no-loadscope-reorder tests/app
+SCENARIOS = $(BIN)/pytest -q -n 4 --dist loadscope --no-loadscope-reorder tests/app
 
 clients: .venv/.browser .local/axe/.locked .local/awscli/.locked .local/aws-sdk-js/.locked ## the clients of the tests: Chromium, AWS CLI v1, AWS SDK for JavaScript
 	@$(BIN)/python -m tests.storefront.chromium || true

@@ -93,7 +93,7 @@ ITEM = {"itemId": "7", "source": "campaign", "probability": 0.5, "metadata": {"N
             "has 9 items, 9 of them different",
         ),
         (checks.whole("the list", [ITEM, ITEM], 2), "1 of them different"),
-        (checks.whole("the list", [ITEM | {"metadata": {"PRICE": "1"}}], 1), "1 of 1 items without a name: 7"),
+        (checks.whole("the list", [ITEM | {"metadata": {"PRICE": "1"}}], 1), "1 of 1 item without a name: 7"),
         (checks.whole("the list", [ITEM | {"metadata": {"NAME": "Tea", "PRICE": "0"}}], 1), "without a price: 7"),
         (checks.personal("the list", [ITEM | {"source": "bestsellers"}]), "comes from bestsellers"),
         (checks.differs("one list", [ITEM], "another", [ITEM]), "one list is the same as another"),
