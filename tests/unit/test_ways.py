@@ -8,7 +8,7 @@ from benchmarks import ways
 BOUNDS = {
     "get_recommendations": (16, 38),
     "record_events": (17, 42),
-    "validate_drop": (44, 282),
+    "validate_drop": (45, 290),
     "judge_release": (17, 48),
 }
 """The most files and moves of each request."""
