@@ -122,10 +122,10 @@ def gets_through(case: Case) -> bool:
 
 
 def subject(fault: Fault) -> str:
-    """The kind of resource that a fault is about, or else the call; the function that is killed, as one call takes
-    several of its steps.
+    """The kind of resource that a fault is about, or else the call; the function that is killed or has no slot, as one
+    call takes several of its steps.
     """
-    if fault.action == "killFunction":
+    if fault.action in {"killFunction", "throttleFunction"}:
         return fault.operation.partition(".")[0]
     return VERB.sub("", fault.operation).rstrip("s").lower()
 

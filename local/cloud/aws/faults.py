@@ -22,10 +22,12 @@ ERRORS: Final = {
     "throttle": (400, "ThrottlingException", "Rate exceeded"),
     "internalFailure": (500, "InternalServerError", "An internal failure, on demand."),
     "serviceUnavailable": (503, "ServiceUnavailable", "The service is unavailable, on demand."),
+    "invalidInput": (400, "ValidationException", "The input is invalid, on demand."),
 }
 """HTTP status, code and message of each error."""
 EVENTS: Final = frozenset({"repeatEvent", "holdEvent", "loseEvent"})
 KILL: Final = "killFunction"
+BUSY: Final = "throttleFunction"
 LOST: Final = "loseConnection"
 CLIENTS: Final = {"events": "EventBridge", "personalize": "Personalize", "states": "StepFunctions"}
 """What Step Functions puts before the errors of a service that tasks ask directly."""
@@ -39,7 +41,7 @@ _input: contextvars.ContextVar[object] = contextvars.ContextVar("input", default
 class CloudFaults:
     """The rules of this local AWS, and how far the clocks of executions were moved; used by many threads."""
 
-    rules: Rules = field(default_factory=lambda: Rules({*ERRORS, *EVENTS, KILL, LOST}))
+    rules: Rules = field(default_factory=lambda: Rules({*ERRORS, *EVENTS, KILL, BUSY, LOST}))
     moved: list[tuple[str, float]] = field(default_factory=list)
     """(pattern of a text in the execution's input, seconds)."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -151,19 +153,32 @@ def _json(body: bytes | str) -> object:
 
 
 def _functions(faults: CloudFaults) -> None:
-    """Kill functions before they begin or, with `performed`, before they answer."""
+    """Kill functions before they begin or, with `performed`, before they answer; or have no slot free for them."""
+
+    # Within what lets asynchronous calls wait for a slot, as the account's own limit is.
+    @around(lambda_svc, "_execute_function_dispatch")
+    def admit(stock: Function, function: Json, config: Json, event: object, *more: object) -> Json:
+        if faults.first({BUSY}, call_of(function, event), event):
+            busy: Json = lambda_svc._throttle_response("ConcurrentInvocationLimitExceeded", "Rate Exceeded, on demand.")
+            return busy
+        answer: Json = stock(function, config, event, *more)
+        return answer
 
     @around(lambda_svc, "_execute_function_warm")
     def invoke(stock: Function, function: Json, event: object, request_id: str) -> Json:
-        name = (function.get("config") or function)["FunctionName"]
-        step = step_of(event)
-        rule = faults.first({KILL}, f"{name}.{step}" if step else name, event)
+        rule = faults.first({KILL}, call_of(function, event), event)
         if rule is None or rule.performed:
             answer: Json = stock(function, event, request_id)
             if rule is None:
                 return answer
         message = f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
         return {"error": True, "log": "", "body": {"errorType": "Runtime.ExitError", "errorMessage": message}}
+
+
+def call_of(function: Json, event: object) -> str:
+    """Return a function's name and, after a dot, the step that it is to perform, if there is one."""
+    name, step = str((function.get("config") or function)["FunctionName"]), step_of(event)
+    return f"{name}.{step}" if step else name
 
 
 def step_of(event: object) -> str:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refuse what AWS refuses and ministack takes: schedules, complex rules, and calls of functions when no slot is free.
 
+A call that EventBridge made and that failed for good is kept, as on AWS.
+
 :mod:`local.cloud.refusals` is the table of all refusals. ministack counts calls itself, by the variable
 `LAMBDA_ACCOUNT_CONCURRENCY`; here they get AWS's names and AWS's patience.
 """
@@ -14,7 +16,7 @@ from ministack.services import eventbridge, lambda_svc, scheduler, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 from local.cloud.aws.event_patterns import LIMIT, complexity
-from local.cloud.aws.patching import Function, Json, around
+from local.cloud.aws.patching import Function, Json, after_change, around
 from local.cloud.aws.schedule_expressions import refusal
 
 TOO_MANY: Final = "TooManyRequestsException"
@@ -29,6 +31,7 @@ def install() -> None:
     _schedules()
     _rules()
     _slots()
+    _events()
 
 
 def _schedules() -> None:
@@ -99,3 +102,20 @@ def _slots() -> None:
             pause = min(2 * pause, LONGEST_PAUSE)
             answer = stock(function, event)
         return answer
+
+
+def _events() -> None:
+    """Let EventBridge call functions asynchronously: what fails is tried again, then lies in the dead-letter queue."""
+
+    @around(eventbridge, "_dispatch_to_lambda")
+    def delivered(_: Function, arn: str, payload: str) -> None:
+        function, config, _name = lambda_svc._get_func_record_for_ref(arn)
+        if function and config:
+            record = lambda_svc._execution_record_for_config(function, config)
+            lambda_svc.invoke_async_with_retry(record, json.loads(payload))
+
+    def keep_queue(name: str, props: Json) -> None:
+        if queue := props.get("DeadLetterConfig"):
+            lambda_svc._functions[name]["config"]["DeadLetterConfig"] = queue
+
+    after_change("AWS::Lambda::Function", keep_queue)

@@ -240,6 +240,13 @@ def functions() -> list[Case]:
     ]
     found.append(Case("functions are killed that check ranges of a large file", FUNCTIONS, tuple(ranges),
                       "above_the_bound", note="each range is checked again by itself"))  # fmt: skip
+    # Six in a row: one more than a machine tries what fails.
+    busy = tuple(
+        cloud("throttleFunction", f"*{function}*", times=6)
+        for function in ("ClaimDropFunction", "ValidateDropFunction", "TrainSolutionFunction")
+    )
+    found.append(Case("all functions of a new account are busy", FUNCTIONS, busy, first=True,
+                      note="each call waits until one is free"))  # fmt: skip
     # Of a later drop, the call that begins at an ACTIVE solution also creates the version.
     begun = cloud("killFunction", "*TrainSolutionFunction*.solution", performed=True, times=2)
     found.append(Case("TrainSolutionFunction is killed when it has begun a training", FUNCTIONS, (begun,)))
@@ -307,6 +314,10 @@ def services() -> list[Case]:
         Case("S3 does not return the file", SERVICES, (cloud("serviceUnavailable", "GET", times=4, **tasks),)),
         Case("S3 does not accept the import copy", SERVICES,
              (cloud("serviceUnavailable", "PUT", skip=1, times=4, **tasks),)),
+        Case("EventBridge Scheduler refuses a schedule of the settings", SERVICES,
+             (cloud("invalidInput", "PUT", resource="{shop}.weekly", times=None, reason="Invalid expression"),),
+             "refused_schedule", note="the rest of the settings holds, and other shops' schedules change; the "
+             "schedule before stays until the settings are dropped again, for which the alarm UndoneChores asks"),
         Case("Personalize's clock is a day ahead", SERVICES, course="later_engine"),
         Case("the machine's clock jumps ahead", SERVICES, course="later_machine"),
     ]  # fmt: skip

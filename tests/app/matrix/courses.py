@@ -5,7 +5,8 @@ Each takes the shop, begins after the case's rules were injected, and ends when 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from benchmarks import bombs
 from local.cloud.lifecycle import FEW_BYTES, PART_BYTES
@@ -441,6 +442,55 @@ def fired(shop: Shop, due: str) -> str:
     return arn.rpartition(":")[2]
 
 
+def refused_schedule(shop: Shop) -> None:
+    """EventBridge Scheduler refuses a schedule's new time; another shop's schedules change beside it."""
+    other = Shop(f"{shop.name}b", shop.world)
+    before, wanted = {"weekly": 7, "monthly": 30, "old": 2}, {"weekly": 14, "monthly": 28, "new": 3}
+    for each in (shop, other):
+        _schedule(each, before)
+        shop.world.until(lambda at=each: _scheduled(at) == before, f"{each.name} has its schedules")  # type: ignore[misc]
+    shop.rest()
+    _schedule(shop, wanted)
+    shop.put(shop.csv(FRESH))
+    said: list[str] = []
+
+    def is_told() -> bool:
+        said.extend(shop.world.undone())
+        return any(f"drops/{shop.name}/settings.yaml" in message for message in said)
+
+    shop.world.until(is_told, "the chores queue has the settings")
+    assert any(f"{shop.name}.weekly: EventBridge Scheduler refused the schedule" in message for message in said), said
+    assert _scheduled(shop) == wanted | {"weekly": 7}
+    _schedule(other, wanted)
+    shop.world.until(lambda: _scheduled(other) == wanted, "the other shop's schedules change")
+    shop.rest()
+    states = {claim["state"] for claim in shop.claims() if claim["kind"] == "settings"}
+    assert states == {"done"}, states
+    # What a person does: drop the settings again.
+    shop.heal()
+    _schedule(shop, wanted)
+    shop.world.until(lambda: _scheduled(shop) == wanted, "the schedule is changed, too")
+    for each in (shop, other):
+        each.settle()
+        shop.world.until(lambda at=each: not _scheduled(at), f"the schedules of {each.name} are gone")  # type: ignore[misc]
+
+
+def _schedule(shop: Shop, days: Mapping[str, int]) -> None:
+    """Drop settings with these schedules, by the days between two trainings."""
+    listed = ", ".join(f"{{name: {name}, every: rate({number} days)}}" for name, number in days.items())
+    shop.put(f"{SETTINGS.format(latency=60_000)}{shop.more}schedules: [{listed}]\n", "settings.yaml")
+
+
+def _scheduled(shop: Shop) -> dict[str, int]:
+    """The days between two trainings of each schedule that EventBridge Scheduler has."""
+    client, group, found = shop.world.scheduler, shop.world.laptop.state.outputs["ScheduleGroupName"], {}
+    for each in client.list_schedules(GroupName=group, NamePrefix=f"{shop.name}.")["Schedules"]:
+        with suppress(client.exceptions.ResourceNotFoundException):  # it was deleted just now
+            every = client.get_schedule(GroupName=group, Name=each["Name"])["ScheduleExpression"]
+            found[each["Name"].partition(".")[2]] = int(every.removeprefix("rate(").removesuffix(" days)"))
+    return found
+
+
 def _status(shop: Shop, arn: str) -> str:
     return str(shop.world.steps.describe_execution(executionArn=arn)["status"])
 
@@ -600,6 +650,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             no_drop,
             two_runs,
             scheduled_twice,
+            refused_schedule,
             six_imports,
             rollback_during,
             redriven,

@@ -74,6 +74,11 @@ class World:
         return self._client("scheduler")
 
     @cached_property
+    def queues(self) -> Any:  # noqa: ANN401
+        """SQS."""
+        return self._client("sqs")
+
+    @cached_property
     def s3(self) -> Any:  # noqa: ANN401
         """S3."""
         return self._client("s3")
@@ -113,6 +118,12 @@ class World:
             names = [each["FunctionName"] for page in pages for each in page["Functions"]]
             (name,) = [each for each in names if "EraseUsers" in each]
             assert "FunctionError" not in self.functions.invoke(FunctionName=name)
+
+    def undone(self) -> list[str]:
+        """The next messages of the chores queue, each as JSON; the same ones do not come again soon."""
+        (url,) = [each for each in self.queues.list_queues()["QueueUrls"] if "ChoresQueue" in each]
+        answer = self.queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+        return [json.dumps([each["Body"], each.get("MessageAttributes")]) for each in answer.get("Messages", ())]
 
     def records(self, shop: str) -> dict[str, dict[str, Any]]:
         """A shop's records by their sort key."""
