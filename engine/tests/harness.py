@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -157,8 +158,11 @@ class EngineProcess(Engine):
 
     def workers(self) -> list[psutil.Process]:
         """The processes that imports and trainings run in."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "personalize_local.jobs.worker" in child.cmdline()]
+        found = []
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # one that has just ended
+                found += [child] if "personalize_local.jobs.worker" in child.cmdline() else []
+        return found
 
     def _close(self) -> None:
         assert self.process.stdout is not None

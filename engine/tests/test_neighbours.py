@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Similar-Items and SIMS beside what was planted: an order where there is one, none where there is none."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.related.distinctness import Distinctness, bound
+from personalize_local.recipes.related.model import ListModel
 from personalize_local.recipes.training import train
 
 from engine.tests.planted import BEGIN, Row, snapshot
@@ -69,28 +74,94 @@ def test_equal_data_give_equal_lists(tmp_path: Path) -> None:
     assert answers(fitted(SIMILAR, world), 20) == answers(fitted(SIMILAR, world), 20)
 
 
-def test_a_discount_of_popularity_shows_less_of_what_everybody_takes(tmp_path: Path) -> None:
+def themes(tmp_path: Path, *, popular: float, users: int = 400, items: Sequence[Row] = ()) -> Snapshot:
+    """Visits of three of the six items of one of ten themes; this share of the visits has item 100, too."""
     random, rows = np.random.default_rng(3), list[Row]()
-    for user in range(400):
+    for user in range(users):
+        for visit in range(2):
+            theme = int(random.integers(10))
+            names = [f"item-{6 * theme + int(n)}" for n in random.choice(6, 3, replace=False)]
+            names += ["item-100"] * int(random.random() < popular)
+            rows += [(f"u{user}", name, BEGIN + user * 3000 + visit * 86_400, "View") for name in names]
+    return snapshot(tmp_path, rows, items=items)
+
+
+@pytest.mark.parametrize("recipe", [SIMILAR, SIMS])
+@pytest.mark.parametrize("popular", [0.9, 0.5])
+def test_what_everybody_takes_anyway_is_nobodys_relation(tmp_path: Path, recipe: str, popular: float) -> None:
+    lists = answers(fitted(recipe, themes(tmp_path, popular=popular)), 5)
+    assert sum(100 in answer for answer in lists) <= 0.05 * ITEMS
+    assert np.mean([each // 6 == n // 6 for n, answer in enumerate(lists) for each in answer]) > 0.95
+
+
+def test_a_discount_of_popularity_shows_less_of_what_is_popular_and_related(tmp_path: Path) -> None:
+    random, rows = np.random.default_rng(3), list[Row]()
+    for user in range(800):
         theme = int(random.integers(10))
-        taken = [int(n) for n in random.choice(6, 3, replace=False)] + [100] * int(random.random() < 0.8)
-        for step, item in enumerate(taken):
-            name = "item-100" if item == 100 else f"item-{6 * theme + item}"
-            rows.append((f"u{user}", name, BEGIN + user * 3000 + step * 60, "View"))
+        names = [f"item-{6 * theme + int(n)}" for n in random.choice(6, 3, replace=False)]
+        names += ["item-100"] * int(random.random() < (0.6 if theme < 5 else 0.1))
+        rows += [(f"u{user}", name, BEGIN + user * 3000, "View") for name in names]
     world = snapshot(tmp_path, rows)
     usual, discounted = (
-        [answer.index(100) for answer in answers(fitted(SIMS, world, popularity_discount_factor=factor), 60)]
+        [answer.index(100) for answer in answers(fitted(SIMS, world, popularity_discount_factor=factor), 60)[:30]]
         for factor in ("0.0", "1.0")
     )
-    assert np.mean(usual) < 1
     assert np.mean(discounted) > np.mean(usual) + 1
 
 
-def test_where_nothing_but_the_time_tells_what_is_next_lists_show_what_sells_lately(tmp_path: Path) -> None:
+def test_what_sells_lately_is_nobodys_relation(tmp_path: Path) -> None:
     random, rows = np.random.default_rng(4), list[Row]()
     for user in range(300):
         for week in range(int(random.integers(4)), 20, 4):
             item = week // 5 if random.random() < 0.6 else int(random.integers(ITEMS))
             rows.append((f"u{user}", f"item-{item}", BEGIN + week * 7 * 86_400 + user * 900, "View"))
-    found = answers(fitted(SIMILAR, snapshot(tmp_path, rows)), 3)
-    assert sum(3 in answer for answer in found) >= 0.9 * ITEMS
+    model = fitted(SIMILAR, snapshot(tmp_path, rows))
+    assert isinstance(model, ListModel)
+    related = [model.related(Query(item_id=f"item-{n}")) for n in range(4, ITEMS)]
+    last = model.item_ids.tolist().index("item-3")
+    assert np.mean([mask[last] for mask in related]) < 0.2
+
+
+def test_a_category_that_all_items_have_relates_none_and_one_of_some_relates_them(tmp_path: Path) -> None:
+    categories = ("all", "all|theme {}")
+    worlds = ([(f"item-{n}", category.format(n // 6)) for n in range(ITEMS + 20)] for category in categories)
+    one, both = (fitted(SIMILAR, themes(tmp_path, popular=0.0, items=items)) for items in worlds)
+    assert isinstance(one, ListModel)
+    assert isinstance(both, ListModel)
+    assert one.related(Query(item_id="item-0")).sum() < ITEMS / 2
+    assert both.related(Query(item_id="item-0")).sum() >= 5
+
+
+def test_lists_hardly_change_with_a_tenth_of_the_users(tmp_path: Path) -> None:
+    world = themes(tmp_path, popular=0.3)
+    whole = answers(fitted(SIMILAR, world), 5)
+    part = answers(fitted(SIMILAR, themes(tmp_path, popular=0.3, users=360)), 5)
+    assert np.mean([len({*one} & {*other}) / 5 for one, other in zip(whole, part, strict=True)]) >= 0.8
+
+
+@pytest.mark.parametrize("recipe", [SIMILAR, SIMS])
+def test_a_shop_that_sells_one_item_a_day_is_answered(tmp_path: Path, recipe: str) -> None:
+    rows = [(f"u{n % 40}", f"item-{n % ITEMS}", BEGIN + n * 86_400, "Purchase") for n in range(1_000)]
+    lists = answers(fitted(recipe, snapshot(tmp_path, rows)), 10)
+    assert all(len(answer) == 10 and n not in answer for n, answer in enumerate(lists))
+
+
+@given(st.integers(12, 60), st.integers(2, 30), st.integers(0, 10_000))
+def test_figures_of_lists_are_shares_and_equal_lists_overlap_whole(items: int, count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    popular = random.integers(1, 100, items).astype(float)
+    drawn = [random.permutation(items)[:10] for _ in range(count)]
+    for figures in (Distinctness.of(drawn, 10, popular), Distinctness.of(drawn[:1] * count, 10, popular)):
+        assert min(figures.overlap, figures.best_sellers, figures.coverage) >= 0
+        assert max(figures.overlap, figures.best_sellers, figures.coverage) <= 1
+        assert figures.is_enough(figures)
+    assert figures.overlap == pytest.approx(1.0)
+    assert figures.coverage == pytest.approx(10 / items)
+
+
+def test_lists_of_chance_do_not_overlap_and_bounds_never_exceed_the_most(tmp_path: Path) -> None:
+    del tmp_path
+    random = np.random.default_rng(5)
+    drawn = [random.permutation(500)[:10] for _ in range(300)]
+    assert Distinctness.of(drawn, 10, np.ones(500)).overlap < 0.003
+    assert [bound(plain) for plain in (0.0, 0.2, 0.28, 0.5)] == [0.02, 0.24, 0.3, 0.5]

@@ -95,6 +95,8 @@ class RecipeSpec:
     """A use case never shows items that the user has an event of this type with (the 100 newest count)."""
     needs_items: bool = False
     """Whether a use case needs an Items dataset."""
+    question: str = ""
+    """What a list that starts from an item answers, by AWS's description, what measures that, and what does not."""
     retired: bool = False
     """Whether the service still describes the recipe, and takes no new solutions of it."""
 
@@ -162,6 +164,21 @@ _COLD_START = {
 }
 _HIDDEN = {"hidden_dimension": Parameter("149", "integer", 32, 256)}
 
+_NEXT = "The next item says little: what sells is next by chance."
+_SIMILAR = (
+    "Which items are like this one, by who took both and by metadata? Measured by what held-out users took with it"
+    f" beyond chance, by shared categories, and by how different the lists of different items are. {_NEXT}"
+)
+_SIMS = (
+    "Which items go with this one, by who took both? Measured by what held-out users took with it beyond chance, in a"
+    f" basket where there are some. Neither categories nor the order tell. {_NEXT}"
+)
+_TOGETHER = "What is in one basket with this item? Measured by baskets of held-out users, beyond chance; not by views."
+_VIEWED = (
+    "What do those who viewed this item view, within a session? Measured by sessions of held-out users, beyond chance;"
+    " not by purchases."
+)
+
 _RECIPES = (
     RecipeSpec(
         "aws-user-personalization",
@@ -198,6 +215,7 @@ _RECIPES = (
         "aws-similar-items",
         "Finds items like a given one, by who interacted with both and by their metadata.",
         "similar",
+        question=_SIMILAR,
         hyperparameters={
             "popularity_discount_factor": Parameter("0.0", "continuous"),
             "item_id_hidden_dim": Parameter("100", "integer", 30, 200, tunable=True),
@@ -208,6 +226,7 @@ _RECIPES = (
         "aws-sims",
         "Finds items that the same users interacted with.",
         "sims",
+        question=_SIMS,
         hyperparameters={
             "popularity_discount_factor": Parameter("0.5", "continuous", tunable=True),
             "min_cointeraction_count": Parameter("3", "integer", 0, 10, tunable=True),
@@ -295,6 +314,7 @@ _USE_CASES = (
         "aws-ecomm-customers-who-viewed-x-also-viewed",
         "Items viewed by those who viewed a given one.",
         "similar",
+        question=_VIEWED,
         for_user=True,
         trains_on="View",
         left_out="Purchase",
@@ -303,6 +323,7 @@ _USE_CASES = (
         "aws-ecomm-frequently-bought-together",
         "Items bought together with a given one.",
         "together",
+        question=_TOGETHER,
         trains_on="Purchase",
     ),
     _ecomm("aws-ecomm-popular-items-by-purchases", "Items purchased most often.", "events", trains_on="Purchase"),
@@ -318,6 +339,7 @@ _USE_CASES = (
         "aws-vod-because-you-watched-x",
         "Titles for those who watched a given one.",
         "similar",
+        question=_VIEWED,
         for_user=True,
         trains_on="Watch",
         left_out="Watch",
@@ -326,6 +348,7 @@ _USE_CASES = (
         "aws-vod-more-like-x",
         "Titles like a given one.",
         "similar",
+        question=_SIMILAR,
         for_user=True,
         left_out="Watch",
         needs_items=True,

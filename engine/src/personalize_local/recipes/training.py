@@ -63,7 +63,7 @@ def train(
     rows = _rows(snapshot, spec, config)
     held_out = offline_metrics.held_out_users(snapshot)
     questions = offline_metrics.questions(snapshot, rows, held_out)
-    trainer = _trainer(snapshot, spec, config, shared or SharedCounts())
+    trainer = _trainer(snapshot, spec, config, shared or SharedCounts(), rows)
     fit = trainer.fit
     rewards = objective.rewards(config.objective, snapshot) if config.objective else None
     seen = rows.where(~held_out[rows.user]) or rows  # where all of a handful of users are held out
@@ -139,10 +139,13 @@ class _Trainer(Protocol):
         ...
 
 
-def _trainer(snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig, shared: SharedCounts) -> _Trainer:
+def _trainer(
+    snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig, shared: SharedCounts, everybody: Rows | None = None
+) -> _Trainer:
+    """Return what fits models; `everybody` may decide how to count, who is held out included: a few shares."""
     if spec.family in {"personal", "ranking"}:
         return PersonalTrainer(snapshot, spec, config, shared)
-    return related_training.RelatedTrainer(snapshot, spec, config)
+    return related_training.RelatedTrainer(snapshot, spec, config, everybody)
 
 
 def _without_extremes(rows: Rows, options: dict[str, str]) -> Rows:

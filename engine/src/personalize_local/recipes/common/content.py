@@ -40,11 +40,13 @@ class Content:
         """[items] the rarest category of each that has MIN_CATEGORY items; -1 for none."""
 
     @classmethod
-    def of(cls, columns: Mapping[str, Column], items: int) -> Self:
-        """Read the text columns of `items` items."""
+    def of(cls, columns: Mapping[str, Column], items: int, most: float = 1.0) -> Self:
+        """Read the text columns of `items` items; leave out categories of more than this share of them."""
         texts = {name: column for name, column in columns.items() if column.dtype == object}
         vocabulary = Vocabulary.of(texts, MAX_VALUES, MIN_ITEMS)
         rows, codes = vocabulary.pairs(texts)
+        telling = np.bincount(codes, minlength=vocabulary.size)[codes] <= most * items
+        rows, codes = rows[telling], codes[telling]
         starts = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=items))))
         return cls(starts, codes.astype(np.int32), vocabulary.size)
 

@@ -63,6 +63,16 @@ class Shared:
     def __getitem__(self, items: Ints) -> Matrix:
         return self._owners[items] @ self._taken
 
+    def totals(self) -> Floats:
+        """[items] the pairs of each item with others."""
+        sizes = np.diff(self._taken.indptr).astype(np.float64)
+        return np.asarray(self._owners @ (sizes - 1.0))
+
+
+def partners(counts: Matrix) -> Floats:
+    """[items] what is counted of each item with others."""
+    return np.asarray(counts.sum(axis=0) - counts.diagonal(), np.float64).ravel()
+
 
 def of_others(counts: Matrix, items: Ints) -> Matrix:
     """Clear the counts of items, those of the rows, with themselves."""

@@ -2,7 +2,7 @@
 """Similar-Items, SIMS and popular items at serving time (numpy only): the same list for every user, no scores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,16 +17,14 @@ from personalize_local.recipes.common.item_index import ItemIndex
 from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.common.topk import Scored, Scores, top_k
 
-COLD = 10.0
+COLD = 2.0
 """Users at which an item's neighbours and its categories weigh the same."""
 NEAR = ("neighbours", "neighbours alike", "alike")
 """What is similar to an item: neighbours, those with its categories, and any such items."""
-SELLING = ("popular", "week", "month", "quarter", "year ago")
-"""What sells whatever the item: of all time, lately, and in the same weeks of earlier years."""
-SOURCES = (*NEAR, *SELLING)
-"""What a list of similar items mixes."""
-SHARES = (0.3, 0.7, 0.0)
+SHARES = (0.7, 0.3, 0.0)
 """Shares of NEAR where nothing could be held out, and of models that were trained without them."""
+TIE = 1e-9
+"""What popularity adds: it orders what nothing else does."""
 UNSOLD = 0.1
 """Share of items alike that goes by likeness alone: those that nobody took must be found too."""
 
@@ -38,8 +36,10 @@ class Settings:
     by_content: bool
     """Whether categories stand in for missing interactions (Similar-Items)."""
     shares: tuple[float, ...] = SHARES
-    """Shares of SOURCES; those that are missing are 0."""
+    """Shares of NEAR."""
     cold: float = COLD
+    power: float = 0.0
+    """Power of popularity that divides what is alike."""
 
 
 class ListModel(Model):
@@ -50,10 +50,10 @@ class ListModel(Model):
         self._items, self.item_ids = items, items.ids
         self._files = files
         self._popular = np.asarray(files["popular"], np.float64)
-        shares = np.array([*settings.shares, *(0.0 for _ in SOURCES[len(settings.shares) :])])
-        self._shares = shares[: len(NEAR)]
-        selling: Scores = files["selling"] if "selling" in files else self._popular[None]
-        self._selling = 1e-6 * self._popular + shares[len(NEAR) :][: len(selling)] @ selling
+        self._shares = np.array(settings.shares[: len(NEAR)])
+        likely = np.where(self._popular > 0, np.maximum(self._popular, 1e-12) ** (1.0 - settings.power), 0.0)
+        self._likely = likely / max(float(likely.sum()), 1e-12)
+        """[items] popularity of what is alike."""
         self._near = SparseRows.from_arrays(files, "near") if "near.start" in files else None
         self._content = Content.from_arrays(files) if settings.by_content else None
 
@@ -81,25 +81,52 @@ class ListModel(Model):
         [item] = self._items.positions([query.item_id or ""])
         if item < 0 or self._near is None:
             return self._popular
-        near = self.similar(item, self._near.row(item, len(self._items)))
-        shares = self._shares.copy()
-        if near[2].any():
-            cold = self.settings.cold / (self.settings.cold + float(self._files["seen"][item]))
-            shares[2] += cold * shares[:2].sum()
-            shares[:2] *= 1.0 - cold
-        scores: Scores = self._selling + shares @ near
+        similar = self.similar(item, self._near.row(item, len(self._items)))
+        scores: Scores = TIE * self._popular + self._shares @ similar
         scores[item] = -1.0
         return scores
 
+    @property
+    def seen(self) -> npt.NDArray[np.int32]:
+        """[items] users who took each."""
+        return np.asarray(self._files["seen"])
+
+    def near(self, near: SparseRows, settings: Settings) -> "ListModel":
+        """Return the model with neighbours, and with other settings."""
+        return ListModel(settings, self._items, {**self._files, **near.arrays("near")})
+
+    def first(self, items: int) -> "ListModel":
+        """Return the model of the first items alone."""
+        some = np.arange(items)
+        content = {} if self._content is None else self._content.part(some).arrays()
+        files = {name: self._files[name][:items] for name in ("popular", "seen")}
+        return ListModel(self.settings, ItemIndex(self.item_ids[:items]), {**files, **content})
+
+    def with_power(self, power: float) -> "ListModel":
+        """Return the model with another power of popularity."""
+        return ListModel(replace(self.settings, power=power), self._items, self._files)
+
+    def related(self, query: Query) -> npt.NDArray[np.bool_]:
+        """[items] whether counts or categories relate an item to the query's one; what else is in a list fills it."""
+        item = self._items.positions([query.item_id or ""])[0]
+        related: npt.NDArray[np.bool_] = self._scores(query) > (TIE if item >= 0 else np.inf)
+        return related
+
     def similar(self, item: int, near: Scores) -> npt.NDArray[np.float64]:
-        """[NEAR, items] what is similar to an item with these neighbours; each adds up to 1, or to 0."""
+        """[NEAR, items] what is similar to an item with these neighbours; each adds up to 1, or to 0.
+
+        Of an item that few users took, what is alike stands for neighbours in part.
+        """
         found = np.zeros((len(NEAR), len(near)))
         found[0] = near
         if self._content is not None and self._content.size:
             alike = self._content.affinity(self._content.profile(np.array([item]), np.ones(1)))
-            found[1], found[2] = near * alike, alike * (self._popular + UNSOLD / len(near))
+            found[1], found[2] = near * alike, alike * (self._likely + UNSOLD / len(near))
         found[:, item] = 0.0
         for source, total in enumerate(found.sum(axis=1).tolist()):
             if total:
                 found[source] /= total
+        if found[2].any():
+            cold = self.settings.cold / (self.settings.cold + float(self.seen[item]))
+            found[:2] += cold * (found[2] - found[:2])
         return found

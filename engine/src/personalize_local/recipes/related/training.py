@@ -13,23 +13,24 @@ from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.item_index import ItemIndex, by_popularity, new_positions
-from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
+from personalize_local.recipes.common.rows import Floats, Numbers, Rows, hashes, renumbered
+from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import WINDOWS, RecipeSpec
 from personalize_local.recipes.related import neighbours, trending
-from personalize_local.recipes.related.model import COLD, NEAR, SELLING, ListModel, Settings
-from personalize_local.recipes.related.neighbours import KEPT, KINDS, TOGETHER, Counting, Decided
+from personalize_local.recipes.related.deciding import COSINE, Decided, decide
+from personalize_local.recipes.related.model import COLD, ListModel, Settings
+from personalize_local.recipes.related.neighbours import KEPT, KINDS, TOGETHER, Counting
 
 SHRINKAGE, DIMENSIONS = 5.0, 100
 """Co-occurrence that counts half: one shared basket is chance. Similar-Items trusts small counts the more, the more
 dimensions its items' ids have, and categories the more, the more their metadata has; these are the defaults."""
-LEAST = np.array([0.02, 0.01, 0.01, *(0.0 for _ in SELLING)])
-"""Least shares of the sources: counts and categories order what sells alike, whatever held-out lists say."""
-SURE = 20.0
-"""The same for SIMS, which counts every shared user."""
-COSINE = 0.5
-"""Power of popularity that a popularity_discount_factor of 1 divides by: that of the cosine. Nor does it mix in what
-sells anyway."""
+LEAST = np.array([0.02, 0.01, 0.01])
+"""Least shares of what is similar: categories order what counts leave alike, whatever held-out lists say."""
+COMMON = 0.9
+"""A category of more than this share of the items relates none of them."""
+PLAIN = "shared: with shares of other counts the lists of different items were much the same list"
+"""What is told where plain cosine is left."""
 DISCOUNT = 0.6
 """Power of an item's popularity that divides its co-purchases: 0 finds what sells anyway, 1 finds chance."""
 PAUSE = 1800
@@ -39,66 +40,84 @@ LARGEST = 200
 
 
 class RelatedTrainer:
-    """Fits models of one recipe to one snapshot; the first fit decides, by held-out lists, for all that follow."""
+    """Fits models of one recipe to one snapshot; one decision serves them all."""
 
-    def __init__(self, snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig) -> None:
-        self._snapshot, self._spec = snapshot, spec
+    def __init__(
+        self, snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig, everybody: Rows | None = None
+    ) -> None:
+        """`everybody`: the rows that decide; those of the first fit where they are None."""
+        self._snapshot, self._spec, self._everybody = snapshot, spec, everybody
         self._options = {**spec.defaults(), **config.hyperparameters}
         self._columns = config.trainable(snapshot.item_columns, "ITEMS")
         self._decided: Decided | None = None
-        self._sources: tuple[float, ...] = ()
-        """See Settings.shares."""
-        self.chosen: Mapping[str, str] = {}
+
+    @property
+    def chosen(self) -> Mapping[str, str]:
+        """What was given up because its lists were not different enough, and why; empty where nothing was."""
+        return {"neighbours": PLAIN} if self._decided and self._decided.simpler else {}
 
     def fit(self, rows: Rows) -> ListModel:
+        if self._spec.family in {"similar", "sims"}:
+            self._decided = decided = self._decided or self._decide(
+                rows if self._everybody is None else self._everybody
+            )
+            rows, model = self._counted(rows)
+            power = self._power(decided)
+            near = neighbours.nearest(rows, decided.shares, power, self._counting)
+            return model.near(near, replace(model.settings, shares=decided.sources, power=power))
+        rows, model = self._counted(rows)
+        if self._spec.family == "together":
+            return model.near(_neighbours(_baskets(rows), model.seen, DISCOUNT), model.settings)
+        return model
+
+    def _counted(self, rows: Rows) -> tuple[Rows, ListModel]:
+        """Return rows that number items by popularity, and a model that knows what is popular and what is alike."""
         spec, options = self._spec, self._options
         once = rows.once()
         counted = rows if spec.family in {"events", "trending"} else once
         weight = _popularity(counted, spec, options)
         order = by_popularity(self._snapshot.items, weight)
         rows, once = renumbered(rows, new_positions(order)), renumbered(once, new_positions(order))
-        seen: Ints = np.bincount(once.item, minlength=rows.items)
         popular = weight[order]
         files: dict[str, npt.NDArray[Any]] = {
             "popular": popular / max(float(np.sum(popular)), 1e-12),
-            "seen": seen.astype(np.int32),
+            "seen": np.bincount(once.item, minlength=rows.items).astype(np.int32),
         }
         settings = Settings(spec.name, spec.recipe_type, by_content=spec.family == "similar")
-        items = ItemIndex(self._snapshot.items[order])
-        if spec.family in {"similar", "sims"}:
-            counting = Counting(COSINE * self._discount, SURE, int(options.get("min_cointeraction_count", 0)))
-            content = None
-            if settings.by_content:
-                columns = {name: column[order] for name, column in self._columns.items()}
-                content = Content.of(columns, rows.items)
-                files |= content.arrays()
-                trust = int(options.get("item_id_hidden_dim", DIMENSIONS)) / DIMENSIONS
-                counting = Counting(COSINE * self._discount, SHRINKAGE / trust)
-                settings = replace(settings, cold=COLD / trust)
-            if self._decided is None:
-                self._decided = neighbours.decide(rows, KINDS if settings.by_content else TOGETHER, counting)
-                sold = self._decided.sold[0]
-                of_sold = {} if content is None else content.part(np.arange(len(sold))).arrays()
-                past = ListModel(settings, items, {**files, **of_sold, "popular": sold})
-                self._sources = self._source_shares(self._decided, past)
-                self._decided = replace(self._decided, asked=(), near=None)
-            settings = replace(settings, shares=self._sources)
-            files |= neighbours.near(rows, self._decided.shares, counting).arrays("near")
-            files["selling"] = neighbours.selling(rows, clock=self._decided.clock)
-        if spec.family == "together":
-            files |= _neighbours(_baskets(rows), seen, DISCOUNT)
-        return ListModel(settings, items, files)
+        if settings.by_content:
+            columns = {name: column[order] for name, column in self._columns.items()}
+            files |= Content.of(columns, rows.items, COMMON).arrays()
+            settings = replace(settings, cold=COLD / self._trust("item_id_hidden_dim"))
+        return rows, ListModel(settings, ItemIndex(self._snapshot.items[order]), files)
 
-    def _source_shares(self, decided: Decided, past: ListModel) -> tuple[float, ...]:
-        """Return the shares of SOURCES; `past` answers from what was known before the held-out lists."""
-        shares = np.maximum(decided.source_shares(past.similar), LEAST)
-        shares[1 : len(NEAR)] *= int(self._options.get("item_metadata_hidden_dim", DIMENSIONS)) / DIMENSIONS
-        shares[len(NEAR) :] *= 1.0 - min(max(self._discount, 0.0), 1.0)
-        return tuple((shares / shares.sum()).tolist())
+    def _decide(self, rows: Rows) -> Decided:
+        rows, model = self._counted(rows)
+        hashed = hashes(self._snapshot.users).astype(np.int64)
+        if not model.settings.by_content:
+            return decide(rows, hashed, TOGETHER, self._counting, None)
+        sold = model.first(int(np.max(rows.item)) + 1)
+        decided = decide(rows, hashed, KINDS, self._counting, lambda power: sold.with_power(power).similar)
+        sources = np.maximum(decided.sources, LEAST)
+        sources[1:] *= self._trust("item_metadata_hidden_dim")
+        return replace(decided, sources=tuple((sources / sources.sum()).tolist()))
 
     @property
-    def _discount(self) -> float:
-        return float(self._options.get("popularity_discount_factor", 0.0))
+    def _counting(self) -> Counting:
+        if self._spec.family == "similar":
+            return Counting(SHRINKAGE / self._trust("item_id_hidden_dim"))
+        return Counting(SHRINKAGE, int(self._options.get("min_cointeraction_count", 0)))
+
+    def _trust(self, name: str) -> float:
+        """Return how much counts, or metadata, are trusted: 1 by default."""
+        return int(self._options.get(name, DIMENSIONS)) / DIMENSIONS
+
+    def _power(self, decided: Decided) -> float:
+        """Return the power of popularity: more than the decided one where more discount is asked for than usual."""
+        name = "popularity_discount_factor"
+        if name not in self._options:
+            return decided.power
+        more = float(self._options[name]) - float(self._spec.defaults()[name])
+        return max(decided.power + COSINE * more, 0.0)
 
 
 def _popularity(counted: Rows, spec: RecipeSpec, options: Mapping[str, str]) -> Floats:
@@ -129,10 +148,10 @@ def _baskets(rows: Rows) -> cooccurrence.Matrix:
     return together.tocsr()
 
 
-def _neighbours(counts: cooccurrence.Matrix, seen: Ints, discount: float) -> dict[str, npt.NDArray[Any]]:
+def _neighbours(counts: cooccurrence.Matrix, seen: Numbers, discount: float) -> SparseRows:
     """Return the nearest items of each, popular ones discounted."""
     popular = np.maximum(seen, 1).astype(np.float64)
-    return cooccurrence.pruned(cooccurrence.scaled(counts, np.ones(len(seen)), popular**-discount), KEPT).arrays("near")
+    return cooccurrence.pruned(cooccurrence.scaled(counts, np.ones(len(seen)), popular**-discount), KEPT)
 
 
 def frequency(options: Mapping[str, str]) -> int:

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training of Similar-Items or SIMS decides: the share of each count and source, and how popularity counts.
+
+Every user is held out once: what the others' counts say of an item is measured by what these users took with it, beyond
+what chance would have it. Hits alone would reward lists of what sells anyway. Then popularity is discounted until the
+lists of different items are different lists, nearly as different as those of plain cosine.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.recipes.common.cooccurrence import Matrix, Shared, of_others
+from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
+from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT
+from personalize_local.recipes.related.distinctness import Distinctness, of_cosine
+from personalize_local.recipes.related.model import SHARES
+from personalize_local.recipes.related.neighbours import Counting, Neighbours, chance, mixed
+
+MAX_ROWS = 120_000
+"""Interactions, of whole users, that shares are chosen on."""
+FOLDS = 2
+"""Parts of the users that are held out in turn."""
+ASKED, LOOKED_AT = 200, 300
+"""Items of each part that are asked about, and items whose lists are held against plain cosine's."""
+MIN_ITEMS = 10
+"""Items to ask about below which nothing is decided."""
+LEAST_SHARE = 0.04
+"""Shares below it are left out, since their counts cost time and change little; but users who took both relate items
+that nobody took one after the other."""
+TAKEN = 5
+"""Interactions of an item that is asked about."""
+CANDIDATES = 40
+"""The best items of each source that may be in a list."""
+STEPS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
+"""Shares that are tried."""
+LEAST_GAIN = 1.002
+"""A change of shares must gain so much: a smaller gain is chance."""
+SAFE = 0.01
+"""How much worse than cosine's the figures may be here, where only some lists are looked at."""
+COSINE, HIGHEST, HALVINGS = 0.5, 1.0, 5
+"""Power of popularity that divides the counts in a cosine, the highest that is tried, and the steps to the least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Lists that are asked for: what each source says of the candidates, and what these are worth by each truth."""
+
+    scores: npt.NDArray[np.float32]
+    """[sources, lists, candidates]."""
+    worth: Floats
+    """[truths, lists, candidates] how much more often than by chance the held-out users took it with the item."""
+    ideal: Floats
+    """[truths, lists] the sum of the best order; 0 where nothing is known."""
+
+    def gains(self, shares: Floats) -> Floats:
+        """[truths, lists] the discounted sum of what the first DEPTH are worth, as a share of the best order's."""
+        score = np.tensordot(shares.astype(np.float32), self.scores, 1)
+        lists = np.arange(len(score))[:, None]
+        first = np.argpartition(-score, DEPTH, axis=1)[:, :DEPTH]
+        first = first[lists, np.argsort(-score[lists, first], axis=1, kind="stable")]
+        weight = DISCOUNT[:DEPTH] * (score[lists, first] > 0)
+        return np.asarray((self.worth[:, lists, first] * weight).sum(axis=2) / np.maximum(self.ideal, 1e-9))
+
+    def means(self, shares: Floats) -> Floats:
+        """[truths] the mean gain of the lists of which something is known."""
+        known = self.ideal > 0
+        return np.asarray((self.gains(shares) * known).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Users who are held out: items they are asked about, by the counts of all others, and what they took."""
+
+    items: Ints
+    related: Mapping[str, Matrix]
+    neighbours: Neighbours
+    """Of all others."""
+    truths: Sequence[Floats]
+    """[len(items), all items] of each truth how much more often than by chance they took it with the item."""
+
+    def lists(self, sources: Sequence[Floats]) -> Lists:
+        """Return the lists that these sources make, [len(items), all items] each."""
+        by_item = enumerate(self.items.tolist())
+        chosen = [_candidates(item, [source[place] for source in sources]) for place, item in by_item]
+        width = max(DEPTH + 1, *map(len, chosen))
+        scores = np.zeros((len(sources), len(chosen), width), np.float32)
+        worth = np.zeros((len(self.truths), len(chosen), width))
+        for place, some in enumerate(chosen):
+            scores[:, place, : len(some)] = [source[place, some] for source in sources]
+            worth[:, place, : len(some)] = [truth[place, some] for truth in self.truths]
+        return Lists(scores, worth, np.array([_best(truth) for truth in self.truths]))
+
+
+def _best(truth: Floats) -> Floats:
+    """[lists] the discounted sum of the best order."""
+    most = min(DEPTH, truth.shape[1])
+    best = -np.sort(np.partition(-np.maximum(truth, 0.0), most - 1, axis=1)[:, :most], axis=1)
+    return np.asarray(best @ DISCOUNT[:most])
+
+
+def _candidates(item: int, sources: Sequence[Floats]) -> Ints:
+    most = min(CANDIDATES, len(sources[0]))
+    some = np.unique(np.concatenate([np.argpartition(-source, most - 1)[:most] for source in sources]))
+    speaks = np.sum([source[some] for source in sources], axis=0) > 0
+    return np.asarray(some[speaks & (some != item)])
+
+
+Similar = Callable[[int, Floats], Floats]
+"""[sources, items] what is similar to an item with such neighbours [items]."""
+BySimilar = Callable[[float], Similar]
+"""By the power of popularity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a training decided."""
+
+    shares: Mapping[str, float]
+    """Of each kind of neighbours; they add up to 1."""
+    power: float = COSINE
+    """Of popularity, which divides the counts."""
+    sources: tuple[float, ...] = SHARES
+    """Shares of what is similar, as :data:`model.NEAR` names it."""
+    lists: Distinctness | None = None
+    """Of the lists that all this makes; None where there is too little to make some."""
+    plain: Distinctness | None = None
+    """Of plain cosine's lists."""
+    simpler: bool = False
+    """Whether the shares were given up, since their lists were not different enough."""
+
+
+def decide(rows: Rows, users: Ints, kinds: Sequence[str], counting: Counting, similar: BySimilar | None) -> Decided:
+    """Decide by every user.
+
+    The rows number items by popularity, and `users` [users] are numbers that tell nothing of what users take. `similar`
+    adds to neighbours what metadata say; None where they are not asked.
+    """
+    rows = replace(rows, items=int(np.max(rows.item)) + 1)
+    drawn = rows.where((users // FOLDS % 10_000 < 10_000 * MAX_ROWS / len(rows))[rows.user])
+    parts = users[drawn.user] % FOLDS
+    folds = [_fold(drawn, parts == part, kinds, counting) for part in range(FOLDS)]
+    lists = _Lists(rows, kinds, counting, similar)
+    if min(len(fold.items) for fold in folds) < MIN_ITEMS or len(lists.items) < MIN_ITEMS:
+        return Decided(dict.fromkeys(kinds, 1.0 / len(kinds)))
+    decided = _decided(folds, kinds, COSINE, similar)
+    decided = lists.measured(replace(decided, power=lists.least_power(decided)))
+    if not lists.enough(decided):
+        decided = lists.measured(
+            Decided({kind: float(kind == "shared") for kind in kinds}, sources=(1.0, 0.0, 0.0), simpler=True)
+        )
+    return decided
+
+
+class _Lists:
+    """The lists of some items by all rows, whatever is decided, and those of plain cosine."""
+
+    def __init__(self, rows: Rows, kinds: Sequence[str], counting: Counting, similar: BySimilar | None) -> None:
+        self.items = _drawn(rows, LOOKED_AT)
+        self._similar, self._neighbours = similar, Neighbours(rows, kinds, counting)
+        self._related = self._neighbours.related(self.items)
+        shared = self._neighbours.counts.get("shared") or Shared(rows.user, rows)
+        takers = np.bincount(rows.once().item, minlength=rows.items).astype(np.float64)
+        self._plain = self._distinctness(of_cosine(shared[self.items], takers, self.items))
+
+    def measured(self, decided: Decided) -> Decided:
+        """Add the figures of the lists."""
+        near = mixed(self._neighbours.distributions(self._related, decided.power), decided.shares).toarray()
+        scores = near.astype(np.float64)
+        if self._similar:
+            of_item, shares = self._similar(decided.power), np.array(decided.sources)
+            places = enumerate(self.items.tolist())
+            scores = np.array([shares @ of_item(item, scores[place]) for place, item in places])
+        return replace(decided, lists=self._distinctness(scores), plain=self._plain)
+
+    def enough(self, decided: Decided) -> bool:
+        """Whether measured lists are different enough."""
+        return decided.lists is not None and decided.lists.is_enough(self._plain, SAFE)
+
+    def least_power(self, decided: Decided) -> float:
+        """Return the least power of popularity by which the lists are different enough; the highest where none is."""
+        low, high = 0.0, HIGHEST
+        if self.enough(self.measured(replace(decided, power=low))):
+            return low
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            if self.enough(self.measured(replace(decided, power=middle))):
+                high = middle
+            else:
+                low = middle
+        return high
+
+    def _distinctness(self, scores: Floats) -> Distinctness:
+        return Distinctness.of(list(map(_first, scores)), DEPTH, self._neighbours.popular)
+
+
+def _first(scores: Floats) -> Ints:
+    """Return the first items of a list, without those of which nothing is said."""
+    some = np.flatnonzero(scores > 0)
+    return some[np.argsort(-scores[some], kind="stable")[:DEPTH]]
+
+
+def _drawn(rows: Rows, most: int) -> Ints:
+    """Draw items to ask about, of those that were taken often enough."""
+    often = np.flatnonzero(np.bincount(rows.item, minlength=rows.items) >= TAKEN)
+    return np.sort(np.random.default_rng(15).permutation(often)[:most])
+
+
+def _fold(rows: Rows, held: Mask, kinds: Sequence[str], counting: Counting) -> Fold:
+    """Count the rows but those that are held out, which are the truth of each kind."""
+    past, later = rows.where(~held), rows.where(held)
+    items: Ints = np.intersect1d(_drawn(past, ASKED), later.item).astype(np.int64)
+    before, after = Neighbours(past, kinds, counting), Neighbours(later, kinds, counting)
+    truths = []
+    for counts in after.counts.values():
+        taken = of_others(counts[items], items)
+        worth = taken.toarray().astype(np.float64)
+        worth -= taken.sum(axis=1)[:, None] * chance(counts)
+        truths.append(worth)
+    return Fold(items, before.related(items), before, truths)
+
+
+def _decided(folds: Sequence[Fold], kinds: Sequence[str], power: float, similar: BySimilar | None) -> Decided:
+    """Choose shares by the lists of all folds, with this power of popularity."""
+    near = [fold.neighbours.distributions(fold.related, power) for fold in folds]
+    of_kinds = [fold.lists([of[kind].toarray() for kind in kinds]) for fold, of in zip(folds, near, strict=True)]
+    found = trusted_shares(of_kinds, len(kinds))
+    found[found < LEAST_SHARE] = 0.0
+    found[kinds.index("shared")] = max(found[kinds.index("shared")], LEAST_SHARE)
+    shares = dict(zip(kinds, (found / found.sum()).tolist(), strict=True))
+    if not similar:
+        return Decided(shares, power)
+    of_item, of_sources = similar(power), []
+    for fold, matrices in zip(folds, near, strict=True):
+        rows = mixed(matrices, shares).toarray().astype(np.float64)
+        by_item = [of_item(item, rows[place]) for place, item in enumerate(fold.items.tolist())]
+        of_sources.append(fold.lists([*np.array(by_item).transpose(1, 0, 2)]))
+    return Decided(shares, power, tuple(trusted_shares(of_sources, 1).tolist()))
+
+
+def trusted_shares(folds: Sequence[Lists], usual: int) -> Floats:
+    """[sources] the shares with the best lists, shrunk towards those of the first `usual` sources by the evidence.
+
+    Each fold judges what all others chose. With m the mean gain over the usual sources and s its standard error, the
+    other sources count 1 - (s / m)^2 (James and Stein 1961).
+    """
+    sources = len(folds[0].scores)
+    others = [[*folds[:number], *folds[number + 1 :]] for number in range(len(folds))]
+    chosen = [best_shares(lists, sources) for lists in others]
+    if usual == sources:
+        return np.asarray(np.mean(chosen, axis=0))
+    few = [best_shares(lists, usual) for lists in others]
+    more = [
+        (judge.gains(best) - judge.gains(usually))[judge.ideal > 0]
+        for judge, best, usually in zip(folds, chosen, few, strict=True)
+    ]
+    gains = np.concatenate(more)
+    mean, error = float(gains.mean()), float(gains.std()) / len(gains) ** 0.5
+    trust = 1.0 - (error / mean) ** 2 if mean > error else 0.0
+    return np.asarray(trust * np.mean(chosen, axis=0) + (1.0 - trust) * np.mean(few, axis=0))
+
+
+def best_shares(lists: Sequence[Lists], sources: int) -> Floats:
+    """[all sources] shares, adding up to 1, of the first `sources`, with the best lists: each truth is measured by the
+    best single source.
+    """
+    every = np.eye(len(lists[0].scores))
+    alone = np.array([np.mean([each.means(only) for each in lists], axis=0) for only in every[:sources]])
+    most = np.maximum(alone.max(axis=0), 1e-9)
+    order = np.argsort(-(alone / most).sum(axis=1), kind="stable").tolist()
+    shares: Floats = every[order[0]]
+    reached = float((alone[order[0]] / most).sum())
+    for source in [*order[1:], *order]:
+        rest = np.where(np.arange(len(shares)) == source, 0.0, shares)
+        if not rest.sum():
+            continue
+        rest /= rest.sum()
+        for step in STEPS:
+            tried = (1.0 - step) * rest
+            tried[source] = step
+            gain = float((np.mean([each.means(tried) for each in lists], axis=0) / most).sum())
+            if gain > LEAST_GAIN * reached:
+                shares, reached = tried, gain
+    return shares

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the lists of different items are different lists: three figures of lists, and what plain cosine reaches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from personalize_local.recipes.common.cooccurrence import Matrix
+from personalize_local.recipes.common.rows import Floats, Ints
+
+PAIRS = 4_000
+"""Pairs of lists that are compared."""
+SHRINKAGE, COSINE = 5.0, 0.5
+"""The plain rule: shared users, over the roots of what each item has, these and SHRINKAGE more."""
+TIMES, MORE, MOST, COVERED = 1.2, 0.02, 0.3, 0.8
+"""Lists may overlap, and name best sellers, so many times as much as those of plain cosine, or so much more, but never
+above MOST unless cosine is; they name this share of the items that those of cosine name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distinctness:
+    """Figures of the lists of some items, all from 0 to 1."""
+
+    overlap: float
+    """What two lists have in common, beyond what lists of chance would have."""
+    best_sellers: float
+    """Places that the best sellers have."""
+    coverage: float
+    """Share of the catalogue that is in any list."""
+
+    @classmethod
+    def of(cls, lists: Sequence[Ints], depth: int, popular: Floats) -> Self:
+        """Measure lists of at most `depth` items; `popular` [items] counts of the catalogue, which decide who sells
+        best: the first of a hundred items, 5 at least and 20 at most.
+        """
+        items = max(int(np.count_nonzero(popular)), 1)
+        best = np.argsort(-popular, kind="stable")[: int(np.clip(items // 100, 5, 20))]
+        places = np.concatenate(lists) if lists else np.zeros(0, np.int64)
+        member = np.zeros((len(lists), len(popular)), bool)
+        for row, listed in enumerate(lists):
+            member[row, listed] = True
+        random = np.random.default_rng(3)
+        one, other = random.integers(max(len(lists), 1), size=(2, PAIRS)) if len(lists) > 1 else np.zeros((2, 0), int)
+        one, other = one[one != other], other[one != other]
+        common = float((member[one] & member[other]).sum(axis=1).mean()) / depth if len(one) else 0.0
+        by_chance = min(depth / items, 1.0 - 1e-9)
+        return cls(
+            max((common - by_chance) / (1.0 - by_chance), 0.0),
+            float(np.isin(places, best).mean()) if len(places) else 0.0,
+            len(np.unique(places)) / items,
+        )
+
+    def is_enough(self, plain: "Distinctness", more: float = MORE) -> bool:
+        """Whether lists are as different as those of a plain rule, or worse by no more than this."""
+        return (
+            self.overlap <= bound(plain.overlap, more)
+            and self.best_sellers <= bound(plain.best_sellers, more)
+            and self.coverage >= COVERED * plain.coverage
+        )
+
+
+def bound(plain: float, more: float = MORE) -> float:
+    """Return how large an overlap, or a share of best sellers, may be where the plain rule has this one."""
+    return max(min(max(TIMES * plain, plain + more), MOST), plain)
+
+
+def of_cosine(shared: Matrix, takers: Floats, items: Ints) -> Floats:
+    """[len(items), all items] the plain rule; `shared` [len(items), all items] users of both."""
+    scores = shared.toarray().astype(np.float64) * (takers + SHRINKAGE) ** -COSINE
+    scores[np.arange(len(items)), items] = 0.0
+    return np.asarray(scores)
