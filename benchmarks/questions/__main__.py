@@ -90,8 +90,11 @@ def _part(shop: Shop, question: Question, options: argparse.Namespace) -> Part:
                 print(f"\n{shop.spec.name}: {recipe} is not trained: {refused}")
                 continue
             primary = recipe in question.primary and shop.spec.judged
-            gained = gain(sums, best.sums, loss=question.loss)
-            rows.append(Row(question.name, shop.spec.name, recipe, tier, sums, gained, primary, seconds))
+            bound, gained = question.bound, None
+            most = (bound(best.sums.mean()), bound(best.sums.second_mean())) if bound else None
+            if most is None:
+                gained = gain(sums, best.sums, loss=question.loss)
+            rows.append(Row(question.name, shop.spec.name, recipe, tier, sums, gained, primary, seconds, most))
     return Part(question.name, shop.spec.name, found, rows)
 
 

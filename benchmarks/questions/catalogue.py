@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from personalize_local.recipes.definitions import RECIPES
+from personalize_local.recipes.related.distinctness import bound
 
-from benchmarks.questions import actions, lists, segments, trends
+from benchmarks.questions import actions, lists, relations, segments, trends
 from benchmarks.questions.answers import Found
 from benchmarks.questions.figures import Sums
 from benchmarks.questions.shop import Shop
@@ -31,20 +32,32 @@ class Question:
     recipe: Callable[[Shop, str, str, str], tuple[Sums, float]] = lists.recipe
     loss: bool = False
     """Whether a small figure is good."""
+    bound: Callable[[float], float] | None = None
+    """How large both figures may be where the rule has these; such a row fails by this alone."""
 
 
 _LIST = ("NDCG@10", "hits@10")
 _SEGMENT = ("prec@1%", "recall@1%")
 _TREND = ("growth@25", "taken@25")
 _ACTION = ("log-loss", "accuracy")
+_RELATED = ("worth@10", "right@10")
+_DIFFERENT = ("overlap", "bestsell")
 _ALL = (
     Question("next-item", "the next item", _LIST, (UP,), (UP,)),
     Question("next-basket", "the next basket", _LIST, (UP,), (UP,)),
     Question("rest-of-basket", "the rest of a basket", _LIST, (UP,)),
     Question("buy-again", "what is bought again", _LIST, (UP,)),
     Question("something-new", "something new", _LIST, (UP,)),
-    Question("similar-next", "what follows an item", _LIST, (SIMILAR, SIMS), (SIMILAR,)),
-    Question("also-bought", "what goes with an item", _LIST, (SIMILAR, SIMS), (SIMS,)),
+    Question("similar-next", "what follows an item", _LIST, (SIMILAR, SIMS)),
+    Question("also-bought", "what goes with an item", _LIST, (SIMILAR, SIMS)),
+    Question(
+        "related", "what held-out users took with an item, beyond chance", _RELATED, (SIMILAR, SIMS), (SIMILAR, SIMS),
+        relations.rules, relations.recipe,
+    ),
+    Question(
+        "different-lists", "whether different items have different lists", _DIFFERENT, (SIMILAR, SIMS), (),
+        relations.different_rules, relations.different_recipe, bound=bound,
+    ),
     Question("ranking", "ranking of a list", _LIST, (RANKING,), (RANKING,)),
     Question("new-user", "new users of whom nothing is known", _LIST, (UP, COUNT)),
     Question("new-user-known", "new users with their columns", _LIST, (UP,)),

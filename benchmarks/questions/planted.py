@@ -231,6 +231,31 @@ def demographics(random: Random) -> Tables:
     return _tables(random, rows, items, user_columns=columns)
 
 
+def complements(random: Random) -> Tables:
+    """Needs of four parts, of which a basket has some; a part is one of three substitutes, to which users are loyal.
+
+    Nearly every basket has a bag, and staples that everybody takes: they belong to no need.
+    """
+    users, needs, parts, brands, staples = 1_500, 60, 4, 3, 20
+    bag, first = 0, 1 + staples
+    popular, wanted = _zipf(staples, 0.5), _zipf(needs, 0.8)
+    loyal = random.integers(brands, size=(users, needs, parts))
+    rows: Events = []
+    for user in range(users):
+        for day in np.sort(random.integers(200, size=random.integers(3, 12))).tolist():
+            second = day * DAY + int(random.integers(DAY))
+            need = int(random.choice(needs, p=wanted))
+            chosen = random.choice(parts, random.integers(2, parts + 1), replace=False).tolist()
+            bought = {first + (need * parts + part) * brands + int(loyal[user, need, part]) for part in chosen}
+            bought |= {
+                1 + int(each) for each in random.choice(staples, random.integers(1, 4), replace=False, p=popular)
+            }
+            bought |= {bag} if random.random() < 0.9 else set()
+            rows += [(user, item, second) for item in sorted(bought)]
+    kinds = ["bag", *(["staple"] * staples), *(f"p{n // brands}" for n in range(needs * parts * brands))]
+    return _tables(random, rows, len(kinds), item_columns={"CATEGORY": kinds})
+
+
 def actions(random: Random) -> Tables:
     """Eight actions offered to users with two columns that say something and one that says nothing.
 
@@ -263,6 +288,7 @@ WORLDS: Mapping[str, Callable[[Random], Tables]] = {
     "films": films,
     "sessions": sessions,
     "demographics": demographics,
+    "complements": complements,
     "actions": actions,
 }
 

@@ -23,6 +23,14 @@ class Row:
     primary: bool
     seconds: float
     """Processor seconds of its trainings."""
+    most: tuple[float, float] | None = None
+    """How large both figures may be, where the question has a bound."""
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether a figure is larger than it may be."""
+        figures = (self.sums.mean(), self.sums.second_mean())
+        return self.most is not None and any(figure > most for figure, most in zip(figures, self.most, strict=True))
 
     @property
     def name(self) -> str:
@@ -44,10 +52,11 @@ class Part:
 
 
 def failed(parts: Sequence[Part]) -> list[Row]:
-    """Return the primary rows that fail."""
+    """Return the primary rows that fail, and those whose figures exceed their bound."""
     rows = [row for part in parts for row in part.rows if row.primary and row.gain]
-    marks = failing([row.gain.chance for row in rows if row.gain])
-    return [row for row, mark in zip(rows, marks, strict=True) if mark]
+    marks = failing([row.gain for row in rows if row.gain])
+    behind = [row for row, mark in zip(rows, marks, strict=True) if mark]
+    return [*behind, *(row for part in parts for row in part.rows if row.exceeds)]
 
 
 def show(part: Part) -> Iterator[str]:
@@ -58,7 +67,8 @@ def show(part: Part) -> Iterator[str]:
     for each in sorted(part.rules, key=lambda each: not each.best):
         yield _line("=" if each.best else " ", str(each.rule), *_figures(each.sums))
     for row in part.rows:
-        yield _line("P" if row.primary else " ", row.name, *_figures(row.sums), _gain(row.gain))
+        told = "too much alike" if row.exceeds else "different" if row.most else _gain(row.gain)
+        yield _line("P" if row.primary else " ", row.name, *_figures(row.sums), told)
 
 
 def summary(parts: Sequence[Part]) -> Iterator[str]:
@@ -69,6 +79,9 @@ def summary(parts: Sequence[Part]) -> Iterator[str]:
     yield ""
     yield f"{len(rows)} rows, {sum(row.primary for row, _ in rows)} of them primary (P);"
     yield f"{len(behind)} are behind their rule, {len(fail)} fail"
+    for row in fail:
+        if row.exceeds:
+            yield f"FAIL {row.name} for {row.question} on {row.set}: too much alike"
     for row, gain in behind:
         mark = "FAIL" if row in fail else "P" if row.primary else ""
         yield f"{mark:4s} {f'{row.question} on {row.set}':.46s}"

@@ -10,7 +10,7 @@ from personalize_local.data.frames import pl
 from benchmarks.questions import actions, lists, planted, segments, trends
 from benchmarks.questions.cases import BUILDERS
 from benchmarks.questions.catalogue import ANSWERED, QUESTIONS
-from benchmarks.questions.figures import Sums, failing, gain
+from benchmarks.questions.figures import Gain, Sums, failing, gain
 from benchmarks.questions.sets import SETS
 from benchmarks.questions.shop import Half, Shop
 from local.evaluation import splitting
@@ -52,10 +52,18 @@ def test_users_weigh_as_much_as_their_answers() -> None:
     assert Sums(np.array([1.0, 9.0]), np.array([1.0, 3.0]), np.zeros(2)).mean() == 2.5
 
 
-def test_rows_fail_by_holms_correction() -> None:
-    assert failing([0.001, 0.9, 0.02]) == [True, False, False]
-    assert failing([0.02]) == [True]
-    assert failing([0.02, 0.02]) == [False, False]
+@pytest.mark.parametrize(
+    ("gain", "fails"),
+    [
+        (Gain(-0.105, -0.188, -0.004), True),
+        (Gain(-0.105, -0.25, 0.02), False),
+        (Gain(-0.01, -0.019, -0.001), False),
+        (Gain(-0.03, -0.035, -0.025), True),
+        (Gain(0.1, 0.05, 0.15), False),
+    ],
+)
+def test_a_row_fails_where_it_is_surely_behind_and_far(gain: Gain, fails: bool) -> None:
+    assert failing([gain]) == [fails]
 
 
 def test_a_small_loss_against_the_rule_is_no_failure() -> None:
@@ -64,7 +72,7 @@ def test_a_small_loss_against_the_rule_is_no_failure() -> None:
     behind, level = (gain(sums(*each), sums(*rule)) for each in (worse, same))
     assert behind
     assert level
-    assert failing([behind.chance, level.chance]) == [True, False]
+    assert failing([behind, level]) == [True, False]
 
 
 def test_each_recipe_has_one_primary_question() -> None:

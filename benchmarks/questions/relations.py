@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes with an item, by users who are held out: not the next item, which popular ones often are by chance.
+
+A quarter of the users trains nothing. What they took near an item, or in one basket with it, is the truth, as far as it
+is more than chance would have it: each item of a list is worth the pairs that were counted beyond those that the two
+items' counts would give by chance. So a list of best sellers is worth nothing. `worth@10` is the discounted sum of the
+first ten, as a share of the best order's. A unit is an item with five interactions or more.
+
+The second question is whether the lists of different items are different lists: what two of them have in common, and
+which of their places the best sellers have, beside plain cosine. Items that only fill a list do not count.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+import numpy as np
+import numpy.typing as npt
+from personalize_local.recipes.base import Model, Query
+from personalize_local.recipes.common import cooccurrence
+from personalize_local.recipes.common.cooccurrence import Shared
+from personalize_local.recipes.common.rows import Rows
+from personalize_local.recipes.related.model import ListModel
+
+from benchmarks.questions.answers import Chosen, Found
+from benchmarks.questions.figures import Sums
+from benchmarks.questions.shop import Shop, number, without
+from local.evaluation.pasts import Past
+
+PARTS = 4
+"""One of so many parts of the users is held out."""
+DEPTH, LEAST, MOST = 10, 5, 300
+DISCOUNT = 1.0 / np.log2(np.arange(DEPTH) + 2)
+Array = npt.NDArray[np.float64]
+Items = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The users who train, the items that are asked about, and what goes with them."""
+
+    name: str
+    past: Past
+    items: Items
+    worth: Array
+    """[asked, items]."""
+
+    @classmethod
+    def of(cls, shop: Shop, back: int) -> "World":
+        """`back`: another part of the users, to choose rules by."""
+        part, split = back + shop.first, shop.split(0)
+        held = {
+            user for user in shop.tables.interactions["USER_ID"].unique() if number("related", user) % PARTS == part
+        }
+        name = f"without part {part} of the users"
+        past, whole = shop.past(name, without(split, "USER_ID", held)), shop.past("cut 0", split)
+        judged = np.array([user in held and shop.half.has(user) for user in whole.snapshot.users.tolist()])
+        truth = whole.rows.where(judged[whole.rows.user])
+        popular = np.bincount(past.rows.item, minlength=past.rows.items)
+        ids, places = past.snapshot.items, whole.places
+        taken = np.bincount(truth.item, minlength=truth.items)
+        asked = [item for item in np.flatnonzero(popular >= LEAST).tolist() if taken[places[ids[item]]]]
+        items = np.random.default_rng(7).permutation(np.array(asked, np.int64))[:MOST]
+        numbers = np.array([places[item] for item in ids.tolist()])
+        worth = _worth(truth, numbers[items])[:, numbers]
+        told = np.maximum(worth, 0.0).sum(axis=1) > 0
+        return cls(name, past, items[told], worth[told])
+
+    def sums(self, lists: Sequence[Items]) -> Sums:
+        """Return what lists are worth; the second figure is the share of their places that are worth something."""
+        value, right = [], []
+        for worth, listed in zip(self.worth, lists, strict=True):
+            best = -np.sort(-np.maximum(worth, 0.0))[:DEPTH]
+            value.append(float(worth[listed] @ DISCOUNT[: len(listed)]) / float(best @ DISCOUNT[: len(best)]))
+            right.append(float((worth[listed] > 0).sum()) / DEPTH)
+        return Sums.means(value, right)
+
+
+def _worth(rows: Rows, items: Items) -> Array:
+    """[len(items), all items] pairs beyond chance."""
+    counts = cooccurrence.both_ways(cooccurrence.pairs(rows, decay=1.0), backward=1.0)
+    taken = counts[items].toarray().astype(np.float64)
+    taken[np.arange(len(items)), items] = 0.0
+    total = cooccurrence.partners(counts)
+    by_chance = total / np.maximum(total.sum() - total, 1e-12)
+    found: Array = taken - taken.sum(axis=1)[:, None] * by_chance
+    found[np.arange(len(items)), items] = 0.0
+    return found
+
+
+def _popular(past: Past, items: Items) -> Array:
+    return np.tile(np.bincount(past.rows.item, minlength=past.rows.items).astype(np.float64), (len(items), 1))
+
+
+def _cosine(past: Past, items: Items, shrinkage: float) -> Array:
+    rows = past.rows
+    takers = np.bincount(rows.once().item, minlength=rows.items)
+    return np.asarray(Shared(rows.user, rows)[items].toarray() * (takers + shrinkage) ** -0.5)
+
+
+def _basket(past: Past, items: Items, shrinkage: float) -> Array:
+    rows = past.rows
+    counts = Shared(np.cumsum(rows.begins()) - 1, rows)[items].toarray()
+    return np.asarray(counts * (np.bincount(rows.item, minlength=rows.items) + shrinkage) ** -0.5)
+
+
+def _chain(past: Past, items: Items) -> Array:
+    return np.asarray(cooccurrence.pairs(past.rows, decay=1.0)[items].toarray(), np.float64)
+
+
+COSINE = "same users (cosine)"
+RULES: Sequence[tuple[str, Callable[..., Array], Sequence[tuple[float, ...]]]] = (
+    ("popular", _popular, ((),)),
+    (COSINE, _cosine, ((1.0,), (5.0,), (20.0,), (80.0,))),
+    ("same basket (cosine)", _basket, ((1.0,), (5.0,), (20.0,), (80.0,))),
+    ("what follows", _chain, ((),)),
+)
+
+
+def _first(scores: Array, item: int) -> Items:
+    scores = scores.copy()
+    scores[item] = 0.0
+    order = np.argsort(-scores, kind="stable")[:DEPTH]
+    return order[scores[order] > 0]
+
+
+def _by_rule(world: World, rule: Callable[..., Array], options: tuple[float, ...]) -> list[Items]:
+    scores = rule(world.past, world.items, *options)
+    return [_first(row, item) for row, item in zip(scores, world.items.tolist(), strict=True)]
+
+
+def _by_model(world: World, model: Model) -> list[Items]:
+    if not isinstance(model, ListModel):
+        raise TypeError(f"{type(model).__name__} has no lists of items")
+    ids, places, found = world.past.snapshot.items, world.past.places, list[Items]()
+    for item in world.items.tolist():
+        query = Query(item_id=ids[item])
+        listed = model.recommend(query, model.related(query), DEPTH)
+        found.append(np.array([places[each.item_id] for each in listed], np.int64))
+    return found
+
+
+def rules(shop: Shop, _question: str) -> list[Found]:
+    """Return every rule's figures; parameters and the best rule are chosen on other users."""
+    earlier, world = World.of(shop, 1), World.of(shop, 0)
+    chosen = []
+    for name, rule, grid in RULES:
+        value, options = max(
+            ((earlier.sums(_by_rule(earlier, rule, each)).mean(), each) for each in grid), key=itemgetter(0)
+        )
+        chosen.append((value, name, rule, options))
+    best = max(chosen, key=itemgetter(0))[1]
+    return [
+        Found(Chosen(name, options), world.sums(_by_rule(world, rule, options)), best=name == best)
+        for _, name, rule, options in chosen
+    ]
+
+
+def recipe(shop: Shop, _question: str, name: str, tier: str) -> tuple[Sums, float]:
+    world = World.of(shop, 0)
+    model, seconds = shop.model(world.name, world.past, name, tier)
+    return world.sums(_by_model(world, model)), seconds
+
+
+def different_rules(shop: Shop, _question: str) -> list[Found]:
+    """Return how different the lists of plain cosine are."""
+    world = World.of(shop, 0)
+    lists = _by_rule(world, _cosine, (5.0,))
+    return [Found(Chosen(COSINE, (5.0,)), _different(world.past, lists), best=True)]
+
+
+def different_recipe(shop: Shop, _question: str, name: str, tier: str) -> tuple[Sums, float]:
+    world = World.of(shop, 0)
+    model, seconds = shop.model(world.name, world.past, name, tier)
+    return _different(world.past, _by_model(world, model)), seconds
+
+
+def _different(past: Past, lists: Sequence[Items]) -> Sums:
+    """Return by list what it has in common with the one after it, beyond chance, and the share of best sellers."""
+    popular = np.bincount(past.rows.item, minlength=past.rows.items)
+    sold = int(np.count_nonzero(popular))
+    best = set(np.argsort(-popular, kind="stable")[: int(np.clip(sold // 100, 5, 20))].tolist())
+    by_chance = min(DEPTH / sold, 1.0 - 1e-9)
+    overlap, share = [], []
+    sets = [set(listed.tolist()) for listed in lists]
+    for place, listed in enumerate(sets):
+        others = [len(listed & sets[(place + step) % len(sets)]) / DEPTH for step in range(1, min(20, len(sets)))]
+        overlap.append((float(np.mean(others or [0.0])) - by_chance) / (1.0 - by_chance))
+        share.append(len(listed & best) / max(len(listed), 1))
+    return Sums.means(overlap, share)
