@@ -41,6 +41,8 @@ class Method:
     seconds: float = 0.0
     """Wall-clock time of the training, offline metrics of Personalize included."""
     cpu_seconds: float = 0.0
+    model: Model | None = None
+    """None: a rule."""
 
 
 def of_model(name: str, model: Model, seconds: float, cpu_seconds: float) -> Method:
@@ -52,7 +54,7 @@ def of_model(name: str, model: Model, seconds: float, cpu_seconds: float) -> Met
     def rank(question: Question, items: Sequence[str]) -> Pairs:
         return _pairs(model.rank(question.query, items))
 
-    return Method(name, ask, rank, recipe=True, seconds=seconds, cpu_seconds=cpu_seconds)
+    return Method(name, ask, rank, recipe=True, seconds=seconds, cpu_seconds=cpu_seconds, model=model)
 
 
 def of_rule(name: str, rule: Rule, counts: Counts, options: Options) -> Method:

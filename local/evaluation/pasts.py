@@ -48,6 +48,11 @@ class Past:
         return {user: number for number, user in enumerate(self.snapshot.users.tolist())}
 
     @cached_property
+    def places(self) -> dict[str, int]:
+        """By id the number of an item in the rows."""
+        return {item: place for place, item in enumerate(self.snapshot.items.tolist())}
+
+    @cached_property
     def active(self) -> frozenset[str]:
         """The users with interactions in this past."""
         return frozenset(self.snapshot.users[np.diff(self.snapshot.starts) > 0].tolist())

@@ -28,6 +28,9 @@ def show(found: Document, terminal: Terminal) -> None:
     for task in found["tasks"]:
         terminal.line("")
         _task(task, protocol["depth"], terminal)
+    if found["lists"]:
+        terminal.line("")
+        _lists(found["lists"], terminal)
     terminal.line("")
     terminal.table(
         wording["training"],
@@ -48,6 +51,12 @@ def _task(task: Document, depth: int, terminal: Terminal) -> None:
     title = titles[task["task"]]["terminal"].format(listed=100)
     rows = [_row(each)[: len(shown)] for each in task["methods"]]
     terminal.table(shown, rows, wording["task"].format(title=title, shoppers=task["shoppers"]))
+
+
+def _lists(lists: Sequence[Document], terminal: Terminal) -> None:
+    wording, shares = texts()["lists"], ("overlap", "bestSellers", "coverage", "filled")
+    rows = [[wording["methods"][each["method"]], *(percent(each[share]) for share in shares)] for each in lists]
+    terminal.table(["", *(f"{wording[share]}#" for share in shares)], rows, wording["terminal"])
 
 
 def _row(method: Document) -> Sequence[str]:

@@ -13,9 +13,10 @@ import numpy as np
 from personalization.releases.ranking_metrics import Answer, tail_share
 from personalize_local.data.frames import pl
 from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.related.model import ListModel
 from personalize_local.wire.errors import TrainingRefused
 
-from local.evaluation import comparison, files, likelihood, pasts, rules, splitting, words
+from local.evaluation import comparison, distinct_lists, files, likelihood, pasts, rules, splitting, words
 from local.evaluation.comparison import Document, Field, Method
 from local.evaluation.counts import Counts
 from local.evaluation.files import BadInput, Tables
@@ -47,6 +48,7 @@ FOR_KNOWN = (POPULAR, LATELY, AGAIN, DECAYED, NEWEST, CHAIN)
 FOR_DISCOVERY = (POPULAR, LATELY, CHAIN, NEIGHBOURS, EASE)
 TRENDING = "aws-trending-now"
 FOR_EVERYBODY = ("aws-popularity-count", TRENDING)
+RELATED = ("aws-similar-items", "aws-sims")
 FOR_STRANGERS = (PERSONAL, *FOR_EVERYBODY, POPULAR, LATELY)
 CURVE = (0.25, 0.5)
 """Shares of the users to train on, in the fast tier, to see what more of them bring."""
@@ -148,6 +150,7 @@ class _Trial:
                 if each.recipe
             ],
             "tasks": [task for task in tasks if task["shoppers"]],
+            "lists": self._lists(methods),
             "learning": self._learning(parts),
             "calibration": calibration,
         }
@@ -222,6 +225,12 @@ class _Trial:
             with self._stage(f"ranking lists by {method.name}", 1):
                 answers[method.name] = comparison.rank_all(method, asked, lists)
         return self._figures("ranking", answers, asked)
+
+    def _lists(self, methods: Sequence[Method]) -> list[Document]:
+        """Measure whether the lists of different items are different lists, beside those of plain cosine."""
+        with self._stage("looking at the lists of items", 1):
+            made = {each.name: each.model for each in methods if isinstance(each.model, ListModel)}
+            return distinct_lists.measured(self._past, {name: made[name] for name in RELATED if name in made})
 
     def _strangers(
         self, methods: Sequence[Method], parts: Mapping[float, Past], tuning: Mapping[str, Options]
