@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of every recipe: a model without the held-out users to measure, and the model of everything to serve."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -68,7 +68,7 @@ def train(
     rewards = objective.rewards(config.objective, snapshot) if config.objective else None
     seen = rows.where(~held_out[rows.user]) or rows  # where all of a handful of users are held out
     enter("Training without the held-out users")
-    measured = fit(seen)
+    measured = fit(seen, {query.item_id for query, _ in questions if query.item_id})
     enter("Measuring on held-out users")
     metrics = offline_metrics.measure(measured, questions, rewards)
     popularity = offline_metrics.popularity(seen, snapshot.items, questions)
@@ -131,7 +131,9 @@ def _rows(snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig) -> Rows:
 
 
 class _Trainer(Protocol):
-    def fit(self, rows: Rows) -> Model: ...
+    def fit(self, rows: Rows, about: Collection[str] | None = None) -> Model:
+        """Fit a model. `about`: the items that it will be asked about; it need not know what starts from others."""
+        ...
 
     @property
     def chosen(self) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from personalize_local.recipes.common.cooccurrence import Matrix, Shared, of_others
 from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
+from personalize_local.recipes.common.topk import POSITIVE, best
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT
 from personalize_local.recipes.related.distinctness import Distinctness, of_cosine
 from personalize_local.recipes.related.model import SHARES
@@ -97,8 +98,8 @@ class Fold:
 def _best(truth: Floats) -> Floats:
     """[lists] the discounted sum of the best order."""
     most = min(DEPTH, truth.shape[1])
-    best = -np.sort(np.partition(-np.maximum(truth, 0.0), most - 1, axis=1)[:, :most], axis=1)
-    return np.asarray(best @ DISCOUNT[:most])
+    first = -np.sort(np.partition(-np.maximum(truth, 0.0), most - 1, axis=1)[:, :most], axis=1)
+    return np.asarray(first @ DISCOUNT[:most])
 
 
 def _candidates(item: int, sources: Sequence[Floats]) -> Ints:
@@ -198,8 +199,7 @@ class _Lists:
 
 def _first(scores: Floats) -> Ints:
     """Return the first items of a list, without those of which nothing is said."""
-    some = np.flatnonzero(scores > 0)
-    return some[np.argsort(-scores[some], kind="stable")[:DEPTH]]
+    return best(scores, None, DEPTH, POSITIVE)
 
 
 def _drawn(rows: Rows, most: int) -> Ints:
@@ -253,8 +253,8 @@ def trusted_shares(folds: Sequence[Lists], usual: int) -> Floats:
         return np.asarray(np.mean(chosen, axis=0))
     few = [best_shares(lists, usual) for lists in others]
     more = [
-        (judge.gains(best) - judge.gains(usually))[judge.ideal > 0]
-        for judge, best, usually in zip(folds, chosen, few, strict=True)
+        (judge.gains(shares) - judge.gains(usually))[judge.ideal > 0]
+        for judge, shares, usually in zip(folds, chosen, few, strict=True)
     ]
     gains = np.concatenate(more)
     mean, error = float(gains.mean()), float(gains.std()) / len(gains) ** 0.5

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Similar-Items, SIMS and popular items at serving time (numpy only): the same list for every user, no scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -90,6 +90,11 @@ class ListModel(Model):
     def seen(self) -> npt.NDArray[np.int32]:
         """[items] users who took each."""
         return np.asarray(self._files["seen"])
+
+    def places(self, item_ids: Iterable[str]) -> npt.NDArray[np.int64]:
+        """Return where some of the model's items stand, in ascending order."""
+        places: npt.NDArray[np.int64] = np.unique(np.array(self._items.positions(item_ids), np.int64))
+        return places[places >= 0]
 
     def near(self, near: SparseRows, settings: Settings) -> "ListModel":
         """Return the model with neighbours, and with other settings."""

@@ -119,11 +119,18 @@ def mixed(matrices: Mapping[str, Matrix], shares: Mapping[str, float]) -> Matrix
     return sum(others, start=first).tocsr()
 
 
-def nearest(rows: Rows, shares: Mapping[str, float], power: float, counting: Counting) -> SparseRows:
-    """Return the nearest KEPT neighbours of each item, with such shares of each kind."""
+def nearest(
+    rows: Rows, shares: Mapping[str, float], power: float, counting: Counting, about: Ints | None = None
+) -> SparseRows:
+    """Return the nearest KEPT neighbours of each item, with such shares of each kind; only those `about` some items."""
     neighbours = Neighbours(rows, [kind for kind, share in shares.items() if share > 0], counting)
 
     def of(items: Ints) -> Matrix:
         return mixed(neighbours.distributions(neighbours.related(items), power), shares)
 
-    return cooccurrence.nearest(of, rows.items, KEPT)
+    if about is None:
+        return cooccurrence.nearest(of, rows.items, KEPT)
+    some = cooccurrence.pruned(of(about), KEPT)
+    sizes = np.zeros(rows.items, np.int64)
+    sizes[about] = np.diff(some.start)
+    return SparseRows(np.concatenate(([0], np.cumsum(sizes))), some.column, some.value)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of the lists that are the same for every user: similar, bought together, popular, or growing items."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -56,14 +56,15 @@ class RelatedTrainer:
         """What was given up because its lists were not different enough, and why; empty where nothing was."""
         return {"neighbours": PLAIN} if self._decided and self._decided.simpler else {}
 
-    def fit(self, rows: Rows) -> ListModel:
+    def fit(self, rows: Rows, about: Collection[str] | None = None) -> ListModel:
         if self._spec.family in {"similar", "sims"}:
             self._decided = decided = self._decided or self._decide(
                 rows if self._everybody is None else self._everybody
             )
             rows, model = self._counted(rows)
             power = self._power(decided)
-            near = neighbours.nearest(rows, decided.shares, power, self._counting)
+            some = None if about is None else model.places(about)
+            near = neighbours.nearest(rows, decided.shares, power, self._counting, some)
             return model.near(near, replace(model.settings, shares=decided.sources, power=power))
         rows, model = self._counted(rows)
         if self._spec.family == "together":

@@ -2,7 +2,7 @@
 """Training of User-Personalization and Personalized-Ranking: counting, in a few passes over the interactions."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -113,8 +113,9 @@ class PersonalTrainer:
     def _content(self) -> Content:
         return Content.of(self._columns, len(self._snapshot.items))
 
-    def fit(self, rows: Rows) -> PersonalModel:
+    def fit(self, rows: Rows, about: Collection[str] | None = None) -> PersonalModel:
         """Count, or take over the counts of the same data, and add the rankers."""
+        del about
         source = (self._digest(rows), self._options, self._config.excluded_columns)
         if self._decisions is None:
             if self._shared.decided is None or self._shared.decided[0] != source:
