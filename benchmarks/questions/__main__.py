@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -44,9 +45,8 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def parts(options: argparse.Namespace) -> Iterator[Part]:
-    """Yield what is measured, set by set."""
-    seed = sets.FRESH if options.open else options.seed or sets.SEED
+def parts(options: argparse.Namespace, seed: int) -> Iterator[Part]:
+    """Yield what is measured, set by set; `seed` is that of the planted worlds."""
     for spec in _sets(options):
         chosen = [
             QUESTIONS[name] for name in spec.questions
@@ -80,6 +80,8 @@ def _part(shop: Shop, question: Question, options: argparse.Namespace) -> Part:
     _progress(f"{shop.spec.name}: rules for {question.name}")
     found = question.rules(shop, question.name)
     best = next(each for each in found if each.best)
+    pick = min if question.loss else max
+    hindsight = pick(found, key=lambda each: each.sums.mean())
     rows = []
     for recipe in _recipes(question, options):
         for tier in tiers(recipe, options.tier):
@@ -90,11 +92,11 @@ def _part(shop: Shop, question: Question, options: argparse.Namespace) -> Part:
                 print(f"\n{shop.spec.name}: {recipe} is not trained: {refused}")
                 continue
             primary = recipe in question.primary and shop.spec.judged
-            bound, gained = question.bound, None
+            bound, gained, beside = question.bound, None, None
             most = (bound(best.sums.mean()), bound(best.sums.second_mean())) if bound else None
             if most is None:
-                gained = gain(sums, best.sums, loss=question.loss)
-            rows.append(Row(question.name, shop.spec.name, recipe, tier, sums, gained, primary, seconds, most))
+                gained, beside = (gain(sums, rule.sums, loss=question.loss) for rule in (best, hindsight))
+            rows.append(Row(question.name, shop.spec.name, recipe, tier, sums, gained, primary, seconds, most, beside))
     return Part(question.name, shop.spec.name, found, rows)
 
 
@@ -105,11 +107,15 @@ def _progress(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _log(found: Sequence[Part]) -> None:
-    """Add an opening to the log: when, which commit, and all rows."""
+def _commit() -> str:
+    """Return the commit that is measured."""
     describe = ("git", "describe", "--always", "--dirty")
-    commit = subprocess.run(describe, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.strip()
-    lines = ["", f"## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit}", "", "```"]
+    return subprocess.run(describe, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _log(found: Sequence[Part], commit: str, seed: int) -> None:
+    """Add an opening to the log: when, which commit, the seed, and all rows."""
+    lines = ["", f"## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit}, seed {seed}", "", "```"]
     lines += [line for part in found for line in table.show(part)]
     lines += [*table.summary(found), "```"]
     with OPENINGS.open("a", encoding="utf-8") as file:
@@ -120,15 +126,19 @@ def main() -> None:
     options = arguments()
     if "likelihood" in options.question:
         sys.exit("the likelihood has a bench of its own: python -m benchmarks.likelihood")
+    commit = _commit() if options.open else ""
+    if commit.endswith("-dirty"):
+        sys.exit("--open measures a commit, so that the log says what was measured: commit your changes first")
+    seed = secrets.randbelow(2**31) if options.open else options.seed or sets.SEED
     found = []
-    for part in parts(options):
+    for part in parts(options, seed):
         found.append(part)
         print("\n".join(table.show(part)), flush=True)
     print("\n".join(table.summary(found)))
     if options.json:
         options.json.write_text(json.dumps(table.document(found), indent=1) + "\n", encoding="utf-8")
     if options.open:
-        _log(found)
+        _log(found, commit, seed)
     sys.exit(1 if table.failed(found) else 0)
 
 

@@ -18,8 +18,8 @@ from local.evaluation.files import Tables, read
 
 NAMING = 7
 """The seed of items' new names."""
-SEED, FRESH = 1, 2
-"""The planted worlds that everybody may look at, and those that `--open` draws."""
+SEED = 1
+"""Of the planted worlds that everybody may look at; `--open` draws one of its own."""
 
 
 @dataclass(frozen=True, slots=True)

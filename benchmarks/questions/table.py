@@ -25,6 +25,8 @@ class Row:
     """Processor seconds of its trainings."""
     most: tuple[float, float] | None = None
     """How large both figures may be, where the question has a bound."""
+    hindsight: Gain | None = None
+    """Against the rule that turned out to be the best on the test itself."""
 
     @property
     def exceeds(self) -> bool:
@@ -69,6 +71,8 @@ def show(part: Part) -> Iterator[str]:
     for row in part.rows:
         told = "too much alike" if row.exceeds else "different" if row.most else _gain(row.gain)
         yield _line("P" if row.primary else " ", row.name, *_figures(row.sums), told)
+        if row.hindsight and row.hindsight != row.gain:
+            yield _line(" ", "  against the best in hindsight", "", "", _gain(row.hindsight))
 
 
 def summary(parts: Sequence[Part]) -> Iterator[str]:
@@ -124,6 +128,7 @@ def document(parts: Sequence[Part]) -> list[dict[str, Any]]:
                     "tier": row.tier,
                     "value": row.sums.mean(),
                     "second": row.sums.second_mean(),
+                    "hindsight": row.hindsight and [row.hindsight.value, row.hindsight.low, row.hindsight.high],
                     "gain": row.gain and [row.gain.value, row.gain.low, row.gain.high],
                     "primary": row.primary,
                     "fails": row in fail,

@@ -393,6 +393,15 @@ def test_favourites_are_found_where_popularity_finds_less(report: dict[str, Any]
     assert tasks["strangers"]["real"] is False
 
 
+def test_it_says_whether_different_items_have_different_lists(report: dict[str, Any]) -> None:
+    similar, sims, cosine = report["lists"]
+    assert [each["method"] for each in (similar, sims, cosine)] == ["aws-similar-items", "aws-sims", "cosine"]
+    for each in (similar, sims):
+        assert each["overlap"] <= max(1.2 * cosine["overlap"], cosine["overlap"] + 0.1)
+        assert 0 <= each["filled"] <= 1
+    assert "Different items, different lists" in page.page(report)
+
+
 def test_a_quarter_of_these_shoppers_is_too_little_to_learn_from(report: dict[str, Any]) -> None:
     shares, shoppers = zip(*((point["share"], point["shoppers"]) for point in report["learning"]), strict=True)
     assert shares == (0.5, 1.0)

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from personalize_local.data.frames import pl
 
-from benchmarks.questions import actions, lists, planted, segments, trends
+from benchmarks.questions import actions, lists, planted, relations, segments, trends
 from benchmarks.questions.cases import BUILDERS
 from benchmarks.questions.catalogue import ANSWERED, QUESTIONS
 from benchmarks.questions.figures import Gain, Sums, failing, gain
 from benchmarks.questions.sets import SETS
 from benchmarks.questions.shop import Half, Shop
+from benchmarks.questions.table import Part, Row, failed
 from local.evaluation import splitting
 
 BY_TIME = ("next-basket", "rest-of-basket", "buy-again", "something-new", "similar-next", "also-bought", "ranking",
@@ -196,3 +197,16 @@ def test_new_users_of_actions_train_nothing_and_are_asked_about_with_their_colum
     )
     found = {each.rule.name: each.sums.mean() for each in actions.rules(shop("actions"), "new-action")}
     assert found["rates by group"] < found["the action's rate"]
+
+
+def test_what_sells_is_worth_nothing_as_a_relation() -> None:
+    found = {each.rule.name: each.sums.mean() for each in relations.rules(shop("complements"), "related")}
+    assert found["popular"] < 0.1
+    assert found["same basket (cosine)"] > 0.3
+
+
+@pytest.mark.parametrize(("figures", "exceeds"), [((0.03, 0.1), False), ((0.05, 0.1), True), ((0.03, 0.4), True)])
+def test_lists_that_are_too_much_alike_fail(figures: tuple[float, float], exceeds: bool) -> None:
+    same = Sums.means([figures[0]] * 3, [figures[1]] * 3)
+    row = Row("different-lists", "dense", "aws-sims", "", same, None, primary=False, seconds=0.0, most=(0.04, 0.3))
+    assert failed([Part("different-lists", "dense", [], [row])]) == ([row] if exceeds else [])
