@@ -23,7 +23,7 @@ TOGETHER = ("near", "shared", "basket")
 """The kinds without a direction."""
 SURE = 1.645
 """Standard errors below a count at which its lower bound is: 19 of 20 pairs by chance are under it."""
-WEAK = 0.25
+WEAK = 1e-4
 """What a relation counts that too few users share."""
 KEPT = 500
 """Neighbours of each item that are kept: as many as one answer may hold."""
