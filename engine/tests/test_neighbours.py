@@ -146,6 +146,16 @@ def test_a_shop_that_sells_one_item_a_day_is_answered(tmp_path: Path, recipe: st
     assert all(len(answer) == 10 and n not in answer for n, answer in enumerate(lists))
 
 
+@pytest.mark.parametrize("recipe", [SIMILAR, SIMS])
+def test_where_nearly_everybody_took_one_item_no_relation_is_made_up(tmp_path: Path, recipe: str) -> None:
+    once = [(f"u{n}", f"item-{n % ITEMS}", BEGIN + n * 60, "View") for n in range(2_000)]
+    again = [(f"v{n}", f"item-{n % 30}", BEGIN + n * 60 + 9_000 * k, "View") for n in range(30) for k in (0, 1)]
+    model = fitted(recipe, snapshot(tmp_path, [*once, *again]))
+    assert isinstance(model, ListModel)
+    assert not any(model.related(Query(item_id=f"item-{n}")).any() for n in range(ITEMS))
+    assert all(len(answer) == 10 for answer in answers(model, 10))
+
+
 @given(st.integers(12, 60), st.integers(2, 30), st.integers(0, 10_000))
 def test_figures_of_lists_are_shares_and_equal_lists_overlap_whole(items: int, count: int, seed: int) -> None:
     random = np.random.default_rng(seed)

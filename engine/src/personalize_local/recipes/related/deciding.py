@@ -249,7 +249,7 @@ def trusted_shares(folds: Sequence[Lists], usual: int) -> Floats:
     sources = len(folds[0].scores)
     others = [[*folds[:number], *folds[number + 1 :]] for number in range(len(folds))]
     chosen = [best_shares(lists, sources) for lists in others]
-    if usual == sources:
+    if usual == sources or not any((judge.ideal > 0).any() for judge in folds):
         return np.asarray(np.mean(chosen, axis=0))
     few = [best_shares(lists, usual) for lists in others]
     more = [
