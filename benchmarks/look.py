@@ -8,41 +8,27 @@ the share of the catalogue in any list. An item in brackets only fills a list: n
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.base import Model, Query
-from personalize_local.recipes.common.cooccurrence import Shared
-from personalize_local.recipes.related.distinctness import Distinctness, of_cosine
 from personalize_local.recipes.related.model import ListModel
 
 from benchmarks.questions import sets
 from benchmarks.questions.catalogue import SIMILAR, SIMS, UP
 from benchmarks.questions.sets import SETS
 from benchmarks.questions.shop import Half, Shop
-from local.evaluation import rules
+from local.evaluation import distinct_lists, rules
 from local.evaluation.counts import Counts
+from local.evaluation.distinct_lists import DEPTH, Items
 from local.evaluation.pasts import Past
 
-DEPTH, WIDTH = 10, 25
-LEAST = 5
-"""Interactions of an item that is drawn."""
-MEASURED = 300
-"""Items whose lists are measured, at most."""
+WIDTH = 25
+PLAIN = "same users (cosine)"
 NAMES = (
-    "NAME",
-    "TITLE",
-    "PRODUCT_NAME",
-    "DESCRIPTION",
-    "CATEGORY_L3",
-    "CATEGORY_L2",
-    "CATEGORY",
-    "GENRE",
-    "CATEGORIES",
-)
+    "NAME", "TITLE", "PRODUCT_NAME", "DESCRIPTION", "CATEGORY_L3", "CATEGORY_L2", "CATEGORY", "GENRE", "CATEGORIES",
+)  # fmt: skip
 """Columns that say what an item is, the best first."""
 Lists = Mapping[str, Sequence[str]]
 """By recipe or rule: what stands in its list."""
@@ -62,15 +48,13 @@ def arguments() -> argparse.Namespace:
 class Names:
     """What items are called."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        columns = [snapshot.item_columns[name] for name in NAMES if name in snapshot.item_columns]
-        self._places = {item: place for place, item in enumerate(snapshot.items.tolist())}
-        self._columns = columns[:1]
+    def __init__(self, past: Past) -> None:
+        columns = past.snapshot.item_columns
+        self._places, self._column = past.places, next((columns[name] for name in NAMES if name in columns), None)
 
     def of(self, item: str) -> str:
-        place = self._places.get(item)
-        texts = [str(column[place]) for column in self._columns if place is not None and column[place]]
-        return f"{texts[0]} {item}" if texts else item
+        text = None if self._column is None else self._column[self._places[item]]
+        return f"{text} {item}" if text else item
 
 
 def table(title: str, lists: Lists) -> Iterator[str]:
@@ -83,65 +67,41 @@ def table(title: str, lists: Lists) -> Iterator[str]:
         yield " ".join(f"{cell:{WIDTH}.{WIDTH}}" for cell in cells).rstrip()
 
 
-class Related:
-    """The lists of items."""
-
-    def __init__(self, past: Past, models: Mapping[str, ListModel]) -> None:
-        self.past, self._models = past, models
-        rows = past.rows
-        self._shared = Shared(rows.user, rows)
-        self.takers = np.bincount(rows.once().item, minlength=rows.items).astype(np.float64)
-        self.popular = np.bincount(rows.item, minlength=rows.items).astype(np.float64)
-
-    def of(self, item: int) -> dict[str, list[tuple[str, bool]]]:
-        """Return by recipe and rule the items of its list, and whether each is related."""
-        ids = self.past.snapshot.items
-        found: dict[str, list[tuple[str, bool]]] = {}
-        for name, model in self._models.items():
-            query = Query(item_id=ids[item])
-            related = dict(zip(model.item_ids.tolist(), model.related(query).tolist(), strict=True))
-            found[name] = [(each.item_id, related[each.item_id]) for each in model.recommend(query, None, DEPTH)]
-        scores = of_cosine(self._shared[np.array([item])], self.takers, np.array([item]))[0]
-        some = np.argsort(-scores, kind="stable")[:DEPTH]
-        found["same users (cosine)"] = [(ids[place], True) for place in some.tolist() if scores[place] > 0]
-        return found
+def of_items(past: Past, models: Mapping[str, ListModel], items: Items, names: Names) -> Iterator[str]:
+    """Yield the lists of items by each recipe, and by plain cosine; what only fills a list stands in brackets."""
+    ids, taken = past.snapshot.items, np.bincount(past.rows.item, minlength=past.rows.items)
+    plain = distinct_lists.plain(past, items)
+    for number, item in enumerate(items.tolist()):
+        query = Query(item_id=ids[item])
+        lists: dict[str, list[str]] = {}
+        for name, model in models.items():
+            related = {*model.item_ids[model.related(query)].tolist()}
+            scored = [(one.item_id, names.of(one.item_id)) for one in model.recommend(query, None, DEPTH)]
+            lists[name] = [title if item_id in related else f"({title})" for item_id, title in scored]
+        lists[PLAIN] = [names.of(ids[place]) for place in plain[number].tolist()]
+        yield from table(f"{names.of(ids[item])}, taken {taken[item]} times", lists)
 
 
-def of_items(related: Related, chosen: Sequence[int], names: Names) -> Iterator[str]:
-    ids = related.past.snapshot.items
-    for item in chosen:
-        lists = {
-            name: [names.of(each) if fits else f"({names.of(each)})" for each, fits in listed]
-            for name, listed in related.of(item).items()
-        }
-        yield from table(f"{names.of(ids[item])}, taken {related.popular[item]:.0f} times", lists)
-
-
-def figures(related: Related, chosen: Sequence[int]) -> Iterator[str]:
-    places = {item: place for place, item in enumerate(related.past.snapshot.items.tolist())}
-    lists: dict[str, list[npt.NDArray[np.int64]]] = {}
-    for item in chosen:
-        for name, listed in related.of(item).items():
-            lists.setdefault(name, []).append(np.array([places[each] for each, fits in listed if fits], np.int64))
+def figures(past: Past, models: Mapping[str, ListModel], items: Items) -> Iterator[str]:
+    """Yield how different the lists of items are."""
+    lists = {name: distinct_lists.of_model(past, model, items) for name, model in models.items()}
+    lists[PLAIN] = distinct_lists.plain(past, items)
     yield ""
-    yield f"{len(chosen)} items: {'':{WIDTH - 12}} overlap  best sellers  catalogue  places filled"
-    for name, found in lists.items():
-        of = Distinctness.of(found, DEPTH, related.popular)
-        filled = 1.0 - sum(map(len, found)) / DEPTH / len(found)
-        yield f"{name:{WIDTH}} {of.overlap:9.3f} {of.best_sellers:13.1%} {of.coverage:10.1%} {filled:14.1%}"
+    yield f"{len(items)} items: {'':{WIDTH - 12}} overlap  best sellers  catalogue  places filled"
+    for name, listed in lists.items():
+        of = distinct_lists.figures(past, listed)
+        shares = f"{of['bestSellers']:13.1%} {of['coverage']:10.1%} {of['filled']:14.1%}"
+        yield f"{name:{WIDTH}} {of['overlap']:9.3f} {shares}"
 
 
 def of_users(past: Past, model: Model, users: Sequence[str], names: Names) -> Iterator[str]:
     counts = Counts(past)
-    plain: dict[str, Callable[..., rules.Scorer]] = {
-        "what they buy most": rules.FREQUENCY.make, "same users (cosine)": rules.COSINE.make,
-    }  # fmt: skip
-    usual = {"what they buy most": rules.FREQUENCY.usual, "same users (cosine)": rules.COSINE.usual}
+    plain = {"what they buy most": rules.FREQUENCY, PLAIN: rules.COSINE}
     for user in users:
         question = past.question(user, frozenset())
         lists = {"for this user": [each.item_id for each in model.recommend(question.query, None, DEPTH)]}
-        for name, make in plain.items():
-            scores = make(counts, *usual[name])(question)
+        for name, rule in plain.items():
+            scores = rule.make(counts, *rule.usual)(question)
             lists[name] = [item for item, _ in rules.listed(scores, counts.ids, None, DEPTH)]
         last = ", ".join(names.of(row.item_id) for row in question.query.history[-3:])
         shown = {name: [names.of(item) for item in listed] for name, listed in lists.items()}
@@ -156,12 +116,12 @@ def main() -> None:
         raise SystemExit(f"{spec.name} needs --data DIR with a folder {spec.folder}")
     shop = Shop(spec, given, Half(), 1)
     past = shop.past("look", shop.split(0))
-    names, random = Names(past.snapshot), np.random.default_rng(options.seed)
+    names, random = Names(past), np.random.default_rng(options.seed)
     models = {name: shop.model("look", past, recipe, "")[0] for name, recipe in (("similar", SIMILAR), ("SIMS", SIMS))}
-    related = Related(past, {name: model for name, model in models.items() if isinstance(model, ListModel)})
-    often = random.permutation(np.flatnonzero(related.popular >= LEAST)).tolist()
-    print("\n".join(of_items(related, often[: options.items], names)))
-    print("\n".join(figures(related, often[:MEASURED])))
+    related = {name: model for name, model in models.items() if isinstance(model, ListModel)}
+    often = distinct_lists.drawn(past, options.seed)
+    print("\n".join(of_items(past, related, often[: options.items], names)))
+    print("\n".join(figures(past, related, often[: distinct_lists.ASKED])))
     if options.users:
         personal = shop.model("look", past, UP, options.tier)[0]
         users = random.permutation(shop.known(past)).tolist()[: options.users]

@@ -16,23 +16,27 @@ from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
-from personalize_local.recipes.base import Model, Query
+from personalize_local.recipes.base import Model
 from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.cooccurrence import Shared
 from personalize_local.recipes.common.rows import Rows
+from personalize_local.recipes.related import neighbours
+from personalize_local.recipes.related.distinctness import SHRINKAGE, best_sellers, beyond_chance
 from personalize_local.recipes.related.model import ListModel
 
 from benchmarks.questions.answers import Chosen, Found
 from benchmarks.questions.figures import Sums
 from benchmarks.questions.shop import Shop, number, without
+from local.evaluation import distinct_lists
+from local.evaluation.distinct_lists import DEPTH, LEAST, Items
 from local.evaluation.pasts import Past
 
 PARTS = 4
 """One of so many parts of the users is held out."""
-DEPTH, LEAST, MOST = 10, 5, 300
+MOST = 300
+"""Items that are asked about, at most."""
 DISCOUNT = 1.0 / np.log2(np.arange(DEPTH) + 2)
 Array = npt.NDArray[np.float64]
-Items = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,10 @@ class World:
 
 def _worth(rows: Rows, items: Items) -> Array:
     """[len(items), all items] pairs beyond chance."""
-    counts = cooccurrence.both_ways(cooccurrence.pairs(rows, decay=1.0), backward=1.0)
-    taken = counts[items].toarray().astype(np.float64)
-    taken[np.arange(len(items)), items] = 0.0
-    total = cooccurrence.partners(counts)
-    by_chance = total / np.maximum(total.sum() - total, 1e-12)
-    found: Array = taken - taken.sum(axis=1)[:, None] * by_chance
-    found[np.arange(len(items)), items] = 0.0
-    return found
+    pairs = cooccurrence.both_ways(cooccurrence.pairs(rows, decay=1.0), backward=1.0)
+    worth = neighbours.beyond_chance(pairs, items)
+    worth[np.arange(len(items)), items] = 0.0
+    return worth
 
 
 def _popular(past: Past, items: Items) -> Array:
@@ -117,27 +117,16 @@ RULES: Sequence[tuple[str, Callable[..., Array], Sequence[tuple[float, ...]]]] =
 )
 
 
-def _first(scores: Array, item: int) -> Items:
-    scores = scores.copy()
-    scores[item] = 0.0
-    order = np.argsort(-scores, kind="stable")[:DEPTH]
-    return order[scores[order] > 0]
-
-
 def _by_rule(world: World, rule: Callable[..., Array], options: tuple[float, ...]) -> list[Items]:
     scores = rule(world.past, world.items, *options)
-    return [_first(row, item) for row, item in zip(scores, world.items.tolist(), strict=True)]
+    scores[np.arange(len(scores)), world.items] = 0.0
+    return list(map(distinct_lists.first, scores))
 
 
 def _by_model(world: World, model: Model) -> list[Items]:
     if not isinstance(model, ListModel):
         raise TypeError(f"{type(model).__name__} has no lists of items")
-    ids, places, found = world.past.snapshot.items, world.past.places, list[Items]()
-    for item in world.items.tolist():
-        query = Query(item_id=ids[item])
-        listed = model.recommend(query, model.related(query), DEPTH)
-        found.append(np.array([places[each.item_id] for each in listed], np.int64))
-    return found
+    return distinct_lists.of_model(world.past, model, world.items)
 
 
 def rules(shop: Shop, _question: str) -> list[Found]:
@@ -165,8 +154,8 @@ def recipe(shop: Shop, _question: str, name: str, tier: str) -> tuple[Sums, floa
 def different_rules(shop: Shop, _question: str) -> list[Found]:
     """Return how different the lists of plain cosine are."""
     world = World.of(shop, 0)
-    lists = _by_rule(world, _cosine, (5.0,))
-    return [Found(Chosen(COSINE, (5.0,)), _different(world.past, lists), best=True)]
+    lists = distinct_lists.plain(world.past, world.items)
+    return [Found(Chosen(COSINE, (SHRINKAGE,)), _different(world.past, lists), best=True)]
 
 
 def different_recipe(shop: Shop, _question: str, name: str, tier: str) -> tuple[Sums, float]:
@@ -177,14 +166,12 @@ def different_recipe(shop: Shop, _question: str, name: str, tier: str) -> tuple[
 
 def _different(past: Past, lists: Sequence[Items]) -> Sums:
     """Return by list what it has in common with the one after it, beyond chance, and the share of best sellers."""
-    popular = np.bincount(past.rows.item, minlength=past.rows.items)
-    sold = int(np.count_nonzero(popular))
-    best = set(np.argsort(-popular, kind="stable")[: int(np.clip(sold // 100, 5, 20))].tolist())
-    by_chance = min(DEPTH / sold, 1.0 - 1e-9)
+    popular = np.bincount(past.rows.item, minlength=past.rows.items).astype(np.float64)
+    best, by_chance = {*best_sellers(popular).tolist()}, DEPTH / int(np.count_nonzero(popular))
     overlap, share = [], []
     sets = [set(listed.tolist()) for listed in lists]
     for place, listed in enumerate(sets):
         others = [len(listed & sets[(place + step) % len(sets)]) / DEPTH for step in range(1, min(20, len(sets)))]
-        overlap.append((float(np.mean(others or [0.0])) - by_chance) / (1.0 - by_chance))
+        overlap.append(beyond_chance(float(np.mean(others or [0.0])), by_chance))
         share.append(len(listed & best) / max(len(listed), 1))
     return Sums.means(overlap, share)

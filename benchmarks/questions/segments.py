@@ -32,7 +32,7 @@ class Horizon:
         self.name, split = f"cut {back}", shop.split(back)
         self.past = shop.past(self.name, split)
         users, items = self.past.snapshot.users, self.past.snapshot.items
-        self.places = {item: place for place, item in enumerate(items.tolist())}
+        self.places = self.past.places
         self.allowed = np.array([user in self.past.active and shop.half.has(user) for user in users.tolist()])
         rows = splitting.of_type(shop.tables.interactions, shop.spec.event_type)
         after = rows.filter(

@@ -30,7 +30,7 @@ class Counts:
         self._past, rows = past, past.rows
         self.rows, self.items = rows, rows.items
         self.ids = past.snapshot.items
-        self.places = {item: place for place, item in enumerate(self.ids.tolist())}
+        self.places = past.places
         self.positions = past.split.positions
         self.age: Scores = (past.split.cut - rows.time) / DAY
         trained = np.unique(past.snapshot.event_type[rows.source]).tolist()

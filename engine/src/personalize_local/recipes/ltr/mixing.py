@@ -122,8 +122,7 @@ def lists(found: Iterable[HeldOut]) -> Lists:
 def trusted_shares(questions: Sequence[Lists], usual: int, start: int | None = None) -> Shares:
     """[sources] the shares with the best lists, shrunk towards those of the first `usual` sources by the evidence.
 
-    Each half of the lists judges what the other half chose. With m the mean gain over the usual sources, as a share of
-    their NDCG, and s its standard error, the other sources count 1 - (s / m)^2 (James and Stein 1961).
+    Each half of the lists judges what the other half chose, by its gain as a share of the usual sources' NDCG.
     """
     halves = [[each.part(half, 2) for each in questions] for half in range(2)]
     chosen = [best_shares(half, start) for half in halves]
@@ -134,11 +133,19 @@ def trusted_shares(questions: Sequence[Lists], usual: int, start: int | None = N
         for each in half:
             before = each.gains(others)
             gains.append((each.gains(shares) - before) / max(float(before.mean()), 1e-9))
-    more = np.concatenate(gains)
-    mean, error = float(more.mean()), float(more.std()) / len(more) ** 0.5
+    return shrunk(chosen, few, np.concatenate(gains))
+
+
+def shrunk(chosen: Sequence[Shares], usual: Sequence[Shares], gains: Floats) -> Shares:
+    """[sources] the mean of the chosen shares, shrunk towards that of the usual ones.
+
+    With m the mean gain of lists over the usual shares and s its standard error, the chosen ones count 1 - (s / m)^2
+    (James and Stein 1961).
+    """
+    mean, error = float(gains.mean()), float(gains.std()) / len(gains) ** 0.5
     trust = 1.0 - (error / mean) ** 2 if mean > error else 0.0
-    found: Shares = trust * np.mean(chosen, axis=0) + (1.0 - trust) * np.mean(few, axis=0)
-    return found
+    shares: Shares = trust * np.mean(chosen, axis=0) + (1.0 - trust) * np.mean(usual, axis=0)
+    return shares
 
 
 def best_shares(questions: Sequence[Lists], start: int | None = None) -> Shares:

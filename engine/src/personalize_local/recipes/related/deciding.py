@@ -12,20 +12,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from personalize_local.recipes.common.cooccurrence import Matrix, Shared, of_others
+from personalize_local.recipes.common.cooccurrence import Matrix
 from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
 from personalize_local.recipes.common.topk import POSITIVE, best
 from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT
+from personalize_local.recipes.ltr.mixing import shrunk
 from personalize_local.recipes.related.distinctness import Distinctness, of_cosine
 from personalize_local.recipes.related.model import SHARES
-from personalize_local.recipes.related.neighbours import Counting, Neighbours, chance, mixed
+from personalize_local.recipes.related.neighbours import Counting, Neighbours, beyond_chance, mixed
 
 MAX_ROWS = 120_000
 """Interactions, of whole users, that shares are chosen on."""
 FOLDS = 2
 """Parts of the users that are held out in turn."""
 ASKED, LOOKED_AT = 200, 300
-"""Items of each part that are asked about, and items whose lists are held against plain cosine's."""
+"""How many items of each part are asked about, and how many lists are compared with plain cosine's."""
 MIN_ITEMS = 10
 """Items to ask about below which nothing is decided."""
 LEAST_SHARE = 0.04
@@ -125,10 +126,6 @@ class Decided:
     """Of popularity, which divides the counts."""
     sources: tuple[float, ...] = SHARES
     """Shares of what is similar, as :data:`model.NEAR` names it."""
-    lists: Distinctness | None = None
-    """Of the lists that all this makes; None where there is too little to make some."""
-    plain: Distinctness | None = None
-    """Of plain cosine's lists."""
     simpler: bool = False
     """Whether the shares were given up, since their lists were not different enough."""
 
@@ -147,12 +144,10 @@ def decide(rows: Rows, users: Ints, kinds: Sequence[str], counting: Counting, si
     if min(len(fold.items) for fold in folds) < MIN_ITEMS or len(lists.items) < MIN_ITEMS:
         return Decided(dict.fromkeys(kinds, 1.0 / len(kinds)))
     decided = _decided(folds, kinds, COSINE, similar)
-    decided = lists.measured(replace(decided, power=lists.least_power(decided)))
-    if not lists.enough(decided):
-        decided = lists.measured(
-            Decided({kind: float(kind == "shared") for kind in kinds}, sources=(1.0, 0.0, 0.0), simpler=True)
-        )
-    return decided
+    power = lists.least_power(decided)
+    if power is None:
+        return Decided({kind: float(kind == "shared") for kind in kinds}, sources=(1.0, 0.0, 0.0), simpler=True)
+    return replace(decided, power=power)
 
 
 class _Lists:
@@ -162,36 +157,32 @@ class _Lists:
         self.items = _drawn(rows, LOOKED_AT)
         self._similar, self._neighbours = similar, Neighbours(rows, kinds, counting)
         self._related = self._neighbours.related(self.items)
-        shared = self._neighbours.counts.get("shared") or Shared(rows.user, rows)
         takers = np.bincount(rows.once().item, minlength=rows.items).astype(np.float64)
-        self._plain = self._distinctness(of_cosine(shared[self.items], takers, self.items))
+        shared = self._neighbours.counts["shared"][self.items]
+        self._plain = self._distinctness(of_cosine(shared, takers, self.items))
 
-    def measured(self, decided: Decided) -> Decided:
-        """Add the figures of the lists."""
+    def are_different(self, decided: Decided) -> bool:
+        """Whether the lists that are made so are different enough."""
         near = mixed(self._neighbours.distributions(self._related, decided.power), decided.shares).toarray()
         scores = near.astype(np.float64)
         if self._similar:
             of_item, shares = self._similar(decided.power), np.array(decided.sources)
             places = enumerate(self.items.tolist())
             scores = np.array([shares @ of_item(item, scores[place]) for place, item in places])
-        return replace(decided, lists=self._distinctness(scores), plain=self._plain)
+        return self._distinctness(scores).is_enough(self._plain, SAFE)
 
-    def enough(self, decided: Decided) -> bool:
-        """Whether measured lists are different enough."""
-        return decided.lists is not None and decided.lists.is_enough(self._plain, SAFE)
-
-    def least_power(self, decided: Decided) -> float:
-        """Return the least power of popularity by which the lists are different enough; the highest where none is."""
+    def least_power(self, decided: Decided) -> float | None:
+        """Return the least power of popularity by which the lists are different enough; None where none is."""
         low, high = 0.0, HIGHEST
-        if self.enough(self.measured(replace(decided, power=low))):
+        if self.are_different(replace(decided, power=low)):
             return low
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            if self.enough(self.measured(replace(decided, power=middle))):
+            if self.are_different(replace(decided, power=middle)):
                 high = middle
             else:
                 low = middle
-        return high
+        return high if high < HIGHEST or self.are_different(replace(decided, power=high)) else None
 
     def _distinctness(self, scores: Floats) -> Distinctness:
         return Distinctness.of(list(map(_first, scores)), DEPTH, self._neighbours.popular)
@@ -213,12 +204,7 @@ def _fold(rows: Rows, held: Mask, kinds: Sequence[str], counting: Counting) -> F
     past, later = rows.where(~held), rows.where(held)
     items: Ints = np.intersect1d(_drawn(past, ASKED), later.item).astype(np.int64)
     before, after = Neighbours(past, kinds, counting), Neighbours(later, kinds, counting)
-    truths = []
-    for counts in after.counts.values():
-        taken = of_others(counts[items], items)
-        worth = taken.toarray().astype(np.float64)
-        worth -= taken.sum(axis=1)[:, None] * chance(counts)
-        truths.append(worth)
+    truths = [beyond_chance(counts, items) for counts in after.counts.values()]
     return Fold(items, before.related(items), before, truths)
 
 
@@ -243,8 +229,7 @@ def _decided(folds: Sequence[Fold], kinds: Sequence[str], power: float, similar:
 def trusted_shares(folds: Sequence[Lists], usual: int) -> Floats:
     """[sources] the shares with the best lists, shrunk towards those of the first `usual` sources by the evidence.
 
-    Each fold judges what all others chose. With m the mean gain over the usual sources and s its standard error, the
-    other sources count 1 - (s / m)^2 (James and Stein 1961).
+    Each fold judges what all others chose.
     """
     sources = len(folds[0].scores)
     others = [[*folds[:number], *folds[number + 1 :]] for number in range(len(folds))]
@@ -256,10 +241,7 @@ def trusted_shares(folds: Sequence[Lists], usual: int) -> Floats:
         (judge.gains(shares) - judge.gains(usually))[judge.ideal > 0]
         for judge, shares, usually in zip(folds, chosen, few, strict=True)
     ]
-    gains = np.concatenate(more)
-    mean, error = float(gains.mean()), float(gains.std()) / len(gains) ** 0.5
-    trust = 1.0 - (error / mean) ** 2 if mean > error else 0.0
-    return np.asarray(trust * np.mean(chosen, axis=0) + (1.0 - trust) * np.mean(few, axis=0))
+    return shrunk(chosen, few, np.concatenate(more))
 
 
 def best_shares(lists: Sequence[Lists], sources: int) -> Floats:

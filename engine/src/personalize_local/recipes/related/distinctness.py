@@ -32,11 +32,8 @@ class Distinctness:
 
     @classmethod
     def of(cls, lists: Sequence[Ints], depth: int, popular: Floats) -> Self:
-        """Measure lists of at most `depth` items; `popular` [items] counts of the catalogue, which decide who sells
-        best: the first of a hundred items, 5 at least and 20 at most.
-        """
+        """Measure lists of at most `depth` items; `popular` [items] counts of the catalogue."""
         items = max(int(np.count_nonzero(popular)), 1)
-        best = np.argsort(-popular, kind="stable")[: int(np.clip(items // 100, 5, 20))]
         places = np.concatenate(lists) if lists else np.zeros(0, np.int64)
         member = np.zeros((len(lists), len(popular)), bool)
         for row, listed in enumerate(lists):
@@ -45,10 +42,9 @@ class Distinctness:
         one, other = random.integers(max(len(lists), 1), size=(2, PAIRS)) if len(lists) > 1 else np.zeros((2, 0), int)
         one, other = one[one != other], other[one != other]
         common = float((member[one] & member[other]).sum(axis=1).mean()) / depth if len(one) else 0.0
-        by_chance = min(depth / items, 1.0 - 1e-9)
         return cls(
-            max((common - by_chance) / (1.0 - by_chance), 0.0),
-            float(np.isin(places, best).mean()) if len(places) else 0.0,
+            max(beyond_chance(common, depth / items), 0.0),
+            float(np.isin(places, best_sellers(popular)).mean()) if len(places) else 0.0,
             len(np.unique(places)) / items,
         )
 
@@ -59,6 +55,18 @@ class Distinctness:
             and self.best_sellers <= bound(plain.best_sellers, more)
             and self.coverage >= COVERED * plain.coverage
         )
+
+
+def best_sellers(popular: Floats) -> Ints:
+    """Return the first of a hundred items that sell, 5 at least and 20 at most."""
+    sold = int(np.count_nonzero(popular))
+    return np.argsort(-popular, kind="stable")[: int(np.clip(sold // 100, 5, 20))]
+
+
+def beyond_chance(common: float, by_chance: float) -> float:
+    """Return what lists have in common beyond what lists of chance have, as a share of what is left."""
+    by_chance = min(by_chance, 1.0 - 1e-9)
+    return (common - by_chance) / (1.0 - by_chance)
 
 
 def bound(plain: float, more: float = MORE) -> float:

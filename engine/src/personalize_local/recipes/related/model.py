@@ -45,7 +45,8 @@ class Settings:
 class ListModel(Model):
     """Items near the query's item, then popular ones; without such an item, popular ones alone."""
 
-    def __init__(self, settings: Settings, items: ItemIndex, files: Arrays) -> None:
+    def __init__(self, settings: Settings, items: ItemIndex, files: Arrays, content: Content | None = None) -> None:
+        """`content`: that of `files`, where another model has read it."""
         self.settings = settings
         self._items, self.item_ids = items, items.ids
         self._files = files
@@ -55,7 +56,7 @@ class ListModel(Model):
         self._likely = likely / max(float(likely.sum()), 1e-12)
         """[items] popularity of what is alike."""
         self._near = SparseRows.from_arrays(files, "near") if "near.start" in files else None
-        self._content = Content.from_arrays(files) if settings.by_content else None
+        self._content = content or (Content.from_arrays(files) if settings.by_content else None)
 
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
         return [Scored(self.item_ids[i]) for i in top_k(self._scores(query), allowed, limit).tolist()]
@@ -108,8 +109,8 @@ class ListModel(Model):
         return ListModel(self.settings, ItemIndex(self.item_ids[:items]), {**files, **content})
 
     def with_power(self, power: float) -> "ListModel":
-        """Return the model with another power of popularity."""
-        return ListModel(replace(self.settings, power=power), self._items, self._files)
+        """Return the model with another power of popularity; both share what they know."""
+        return ListModel(replace(self.settings, power=power), self._items, self._files, self._content)
 
     def related(self, query: Query) -> npt.NDArray[np.bool_]:
         """[items] whether counts or categories relate an item to the query's one; what else is in a list fills it."""

@@ -43,7 +43,8 @@ class Neighbours:
     """What is near an item by each kind, made for the items that are asked for: all at once would fill the memory."""
 
     def __init__(self, rows: Rows, kinds: Sequence[str], counting: Counting) -> None:
-        self._kinds, self._counting = kinds, counting
+        """`kinds`: some of KINDS, `shared` among them."""
+        self._counting = counting
         self.popular: Floats = np.bincount(rows.item, minlength=rows.items).astype(np.float64)
         self.counts: dict[str, Matrix | Shared] = {}
         if "next" in kinds or "near" in kinds:
@@ -52,8 +53,7 @@ class Neighbours:
                 self.counts["next"] = follow
             if "near" in kinds:
                 self.counts["near"] = cooccurrence.both_ways(follow, backward=1.0)
-        if "shared" in kinds or counting.least > 1:
-            self.counts["shared"] = Shared(rows.user, rows)
+        self.counts["shared"] = Shared(rows.user, rows)
         if "basket" in kinds:
             self.counts["basket"] = Shared(np.cumsum(rows.begins()) - 1, rows)
         self._chance = {kind: chance(counts) for kind, counts in self.counts.items()}
@@ -61,15 +61,13 @@ class Neighbours:
     def related(self, items: Ints) -> dict[str, Matrix]:
         """[len(items), all items] the counts of each kind, of pairs that one of the kinds counts more often than
         chance would."""
-        counts = {kind: self.counts[kind][items] for kind in self._kinds}
+        counts = {kind: counts[items] for kind, counts in self.counts.items()}
         needed = sum((_relation(count, items, self._chance[kind]) for kind, count in counts.items()), start=0)
         needed = needed.tocsr()
         needed.data[:] = 1.0
         if self._counting.least > 1:
-            users = counts["shared"] if "shared" in counts else self.counts["shared"][items]
-            users = users.multiply(needed).tocsr()
-            users.data = np.where(users.data >= self._counting.least, 1.0, WEAK).astype(np.float32)
-            needed = users
+            needed = counts["shared"].multiply(needed).tocsr()
+            needed.data = np.where(needed.data >= self._counting.least, 1.0, WEAK).astype(np.float32)
         return {kind: count.multiply(needed).tocsr() for kind, count in counts.items()}
 
     def distributions(self, counts: Mapping[str, Matrix], power: float) -> dict[str, Matrix]:
@@ -95,7 +93,15 @@ def chance(counts: "Matrix | Shared") -> Floats:
     return np.asarray(total / np.maximum(float(total.sum()) - total, 1e-12), np.float64)
 
 
-def expected(counts: Matrix, by_chance: Floats) -> Floats:
+def beyond_chance(counts: "Matrix | Shared", items: Ints) -> Floats:
+    """[len(items), all items] how much more often than by chance each pair is counted; negative where less often."""
+    taken = cooccurrence.of_others(counts[items], items)
+    worth: Floats = taken.toarray().astype(np.float64)
+    worth -= taken.sum(axis=1)[:, None] * chance(counts)
+    return worth
+
+
+def _expected(counts: Matrix, by_chance: Floats) -> Floats:
     """[pairs] what chance would have counted of each pair in some rows."""
     totals = np.asarray(counts.sum(axis=1)).ravel()
     return np.asarray(np.repeat(totals, np.diff(counts.indptr)) * by_chance[counts.indices])
@@ -108,7 +114,7 @@ def _relation(counts: Matrix, items: Ints, by_chance: Floats) -> Matrix:
     count = counts.data.astype(np.float64)
     lower = count * np.maximum(1.0 - 1.0 / (9.0 * count) - SURE / (3.0 * np.sqrt(count)), 0.0) ** 3
     relation = counts.copy()
-    relation.data = (lower > expected(counts, by_chance)).astype(np.float32)
+    relation.data = (lower > _expected(counts, by_chance)).astype(np.float32)
     relation.eliminate_zeros()
     return relation
 

@@ -30,7 +30,7 @@ LEAST = np.array([0.02, 0.01, 0.01])
 COMMON = 0.9
 """A category of more than this share of the items relates none of them."""
 PLAIN = "shared: with shares of other counts the lists of different items were much the same list"
-"""What is told where plain cosine is left."""
+"""What a solution version says where its training fell back on plain cosine."""
 DISCOUNT = 0.6
 """Power of an item's popularity that divides its co-purchases: 0 finds what sells anyway, 1 finds chance."""
 PAUSE = 1800
