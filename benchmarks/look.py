@@ -76,7 +76,7 @@ def of_items(past: Past, models: Mapping[str, ListModel], items: Items, names: N
         lists: dict[str, list[str]] = {}
         for name, model in models.items():
             related = {*model.item_ids[model.related(query)].tolist()}
-            scored = [(one.item_id, names.of(one.item_id)) for one in model.recommend(query, None, DEPTH)]
+            scored = [(entry.item_id, names.of(entry.item_id)) for entry in model.recommend(query, None, DEPTH)]
             lists[name] = [title if item_id in related else f"({title})" for item_id, title in scored]
         lists[PLAIN] = [names.of(ids[place]) for place in plain[number].tolist()]
         yield from table(f"{names.of(ids[item])}, taken {taken[item]} times", lists)

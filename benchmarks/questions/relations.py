@@ -67,8 +67,8 @@ class World:
         items = np.random.default_rng(7).permutation(np.array(asked, np.int64))[:MOST]
         numbers = np.array([places[item] for item in ids.tolist()])
         worth = _worth(truth, numbers[items])[:, numbers]
-        told = np.maximum(worth, 0.0).sum(axis=1) > 0
-        return cls(name, past, items[told], worth[told])
+        related = np.maximum(worth, 0.0).sum(axis=1) > 0
+        return cls(name, past, items[related], worth[related])
 
     def sums(self, lists: Sequence[Items]) -> Sums:
         """Return what lists are worth; the second figure is the share of their places that are worth something."""
@@ -135,7 +135,7 @@ def rules(shop: Shop, _question: str) -> list[Found]:
     chosen = []
     for name, rule, grid in RULES:
         value, options = max(
-            ((earlier.sums(_by_rule(earlier, rule, each)).mean(), each) for each in grid), key=itemgetter(0)
+            ((earlier.sums(_by_rule(earlier, rule, options)).mean(), options) for options in grid), key=itemgetter(0)
         )
         chosen.append((value, name, rule, options))
     best = max(chosen, key=itemgetter(0))[1]

@@ -69,8 +69,8 @@ def show(part: Part) -> Iterator[str]:
     for each in sorted(part.rules, key=lambda each: not each.best):
         yield _line("=" if each.best else " ", str(each.rule), *_figures(each.sums))
     for row in part.rows:
-        told = "too much alike" if row.exceeds else "different" if row.most else _gain(row.gain)
-        yield _line("P" if row.primary else " ", row.name, *_figures(row.sums), told)
+        remark = "too much alike" if row.exceeds else "different" if row.most else _gain(row.gain)
+        yield _line("P" if row.primary else " ", row.name, *_figures(row.sums), remark)
         if row.hindsight and row.hindsight != row.gain:
             yield _line(" ", "  against the best in hindsight", "", "", _gain(row.hindsight))
 

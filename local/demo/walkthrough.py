@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import IO, Any, TypeVar
 
-from personalization.core.wording import counted
+from personalization.core.wording import counted, fill
 
 from local.cloud import lifecycle
 from local.cloud.client import Answer, ApiError, Client, Upload
@@ -306,7 +306,8 @@ class Demo:
         before = some(client.recommend(self.shop, user, limit="10"))
         known_ids = ids(before)
         others = len(known_ids - ids(lists.stranger))
-        terminal.note(f"{others} of the ten items {'differs' if others == 1 else 'differ'} from those of a stranger")
+        differ = "{count} of the ten items {count:differs|differ} from those of a stranger"
+        terminal.note(fill(differ, count=others))
         interest = next(item for item in lists.similar.body["items"] if item["itemId"] not in known_ids)
         sent = [client.event(self.shop, user, interest["itemId"], kind, f"session-{user}") for kind in EVENTS]
         # On a busy machine events may go through the queue, and count some seconds later.

@@ -21,6 +21,7 @@ from personalize_local.server import origins
 from local.cloud import lifecycle
 from local.cloud.environments import cloud_python
 from local.cloud.home import Home, State, access
+from tests.app.laptop import listening
 from tests.app.waiting import BOUND
 from tests.unit.test_launcher import function, role
 
@@ -87,8 +88,7 @@ def started(home: Home) -> Iterator[State]:
 def ports(state: State) -> dict[int, str]:
     """Every port on which a process of the cloud listens, and the address."""
     family = [member for process in state.processes for member in lifecycle.family_of(process.pid)]
-    listening = [one.laddr for member in family for one in member.net_connections("tcp") if one.status == "LISTEN"]
-    return {address.port: address.ip for address in listening}
+    return {port: address for address, port in listening(family)}
 
 
 def ask(port: int, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> urllib3.BaseHTTPResponse:

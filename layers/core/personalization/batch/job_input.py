@@ -17,7 +17,7 @@ from personalization.batch.users import PARTITIONS, Distinct, column, lines_of, 
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
-from personalization.core.wording import counted
+from personalization.core.wording import counted, fill
 from personalization.events import erasure_requests
 from personalization.ingest import sales
 from personalization.ingest.formats import archives
@@ -83,11 +83,9 @@ def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environme
 
 def _notes(counts: _Counts) -> Iterator[str]:
     if counts.unknown:
-        have = "has" if counts.unknown == 1 else "have"
-        yield (
-            f"{counts.unknown:,} of the users {have} no interactions: Personalize answers them with popular items"
-            f"{', as all others who are new to it' if counts.unknown == counts.lines else ''}"
-        )
+        unknown = fill("{count:,} of the users {count:has|have} no interactions", count=counts.unknown)
+        new = ", as all others who are new to it" if counts.unknown == counts.lines else ""
+        yield f"{unknown}: Personalize answers them with popular items{new}"
     if counts.left_out:
         yield f"{counted(counts.left_out, 'user is', 'users are')} left out: they asked to be deleted"
 

@@ -16,7 +16,7 @@ from personalization.core.aws.errors import reason
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, PersonalizationError, Rejected, RetryLater
 from personalization.core.names import dataset_arn
-from personalization.core.wording import counted
+from personalization.core.wording import counted, fill
 from personalization.personalize import ensure, runtime, training
 from personalization.personalize.runtime import Ask
 from personalization.releases.report import Report, item_table
@@ -294,7 +294,7 @@ def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> str | None:
     """Return why a campaign with these replies must not serve, in plain words; None if they are good."""
     empty = sum(not reply.items for reply in replies)
     if empty:
-        return f"{empty} of {counted(len(replies), 'answer')} {'was' if empty == 1 else 'were'} empty"
+        return fill("{empty} of {all:,} {all:answer|answers} {empty:was|were} empty", empty=empty, all=len(replies))
     if alias in PERSONAL and len(replies) >= _MIN_USERS and len({reply.items for reply in replies}) == 1:
         return f"all {counted(len(replies), 'user')} got the same items in the same order"
     slow = median(reply.milliseconds for reply in replies) if replies else 0.0

@@ -212,10 +212,10 @@ def _decided(folds: Sequence[Fold], kinds: Sequence[str], power: float, similar:
     """Choose shares by the lists of all folds, with this power of popularity."""
     near = [fold.neighbours.distributions(fold.related, power) for fold in folds]
     of_kinds = [fold.lists([of[kind].toarray() for kind in kinds]) for fold, of in zip(folds, near, strict=True)]
-    found = trusted_shares(of_kinds, len(kinds))
-    found[found < LEAST_SHARE] = 0.0
-    found[kinds.index("shared")] = max(found[kinds.index("shared")], LEAST_SHARE)
-    shares = dict(zip(kinds, (found / found.sum()).tolist(), strict=True))
+    weights = trusted_shares(of_kinds, len(kinds))
+    weights[weights < LEAST_SHARE] = 0.0
+    weights[kinds.index("shared")] = max(weights[kinds.index("shared")], LEAST_SHARE)
+    shares = dict(zip(kinds, (weights / weights.sum()).tolist(), strict=True))
     if not similar:
         return Decided(shares, power)
     of_item, of_sources = similar(power), []
@@ -249,7 +249,7 @@ def best_shares(lists: Sequence[Lists], sources: int) -> Floats:
     best single source.
     """
     every = np.eye(len(lists[0].scores))
-    alone = np.array([np.mean([each.means(only) for each in lists], axis=0) for only in every[:sources]])
+    alone = np.array([np.mean([fold.means(only) for fold in lists], axis=0) for only in every[:sources]])
     most = np.maximum(alone.max(axis=0), 1e-9)
     order = np.argsort(-(alone / most).sum(axis=1), kind="stable").tolist()
     shares: Floats = every[order[0]]
@@ -262,7 +262,7 @@ def best_shares(lists: Sequence[Lists], sources: int) -> Floats:
         for step in STEPS:
             tried = (1.0 - step) * rest
             tried[source] = step
-            gain = float((np.mean([each.means(tried) for each in lists], axis=0) / most).sum())
+            gain = float((np.mean([fold.means(tried) for fold in lists], axis=0) / most).sum())
             if gain > LEAST_GAIN * reached:
                 shares, reached = tried, gain
     return shares

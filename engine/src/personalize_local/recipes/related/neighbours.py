@@ -75,12 +75,12 @@ class Neighbours:
         rows may be empty.
         """
         rarity = np.maximum(self.popular, 1.0) ** -power
-        found = {}
+        by_kind = {}
         for kind, count in counts.items():
             trusted = count.copy()
             trusted.data *= trusted.data / (trusted.data + self._counting.shrinkage)
-            found[kind] = cooccurrence.scaled(trusted, 1.0 / np.maximum(trusted @ rarity, 1e-12), rarity)
-        return found
+            by_kind[kind] = cooccurrence.scaled(trusted, 1.0 / np.maximum(trusted @ rarity, 1e-12), rarity)
+        return by_kind
 
 
 def chance(counts: "Matrix | Shared") -> Floats:
