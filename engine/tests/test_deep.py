@@ -241,8 +241,10 @@ def test_a_version_says_which_tier_was_chosen_and_why(shop: Shop) -> None:
     tuned = described(solutionVersionArn=shop.versions[USER])["solutionVersion"]["tunedHPOParams"]
     chosen = tuned["algorithmHyperParameters"]
     assert chosen["tier"] == "deep"
-    why = r"deep: \+0\.\d{4} NDCG on [\d,]+ held-out lists, 80 % bound \+0\.\d{4}"
-    assert re.fullmatch(why, chosen["tier_reason"])
+    why = r"deep: \+0\.\d{4} NDCG for (\d+) users, 80 % bound \+0\.\d{4}"
+    told = re.fullmatch(why, chosen["tier_reason"])
+    assert told
+    assert int(told[1]) <= 240, "a user counts once, however many lists are theirs"
 
 
 def test_without_minutes_there_is_no_network_to_choose(world: Snapshot) -> None:

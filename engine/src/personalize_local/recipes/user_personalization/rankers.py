@@ -3,8 +3,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.common.rows import Rows
@@ -31,6 +33,8 @@ BOUND = 0.8416
 """Standard errors below the mean of a normal distribution above which 80 % of it lie."""
 KINDS = ("trees", "new", "more")
 """The rankers that learn from baskets of users with a history."""
+PRIMARY = KINDS[0]
+"""The one whose lists answer the recipes' question, what a user takes next; the others' lists are parts of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,17 @@ class Gain:
     """What a network adds to lists of users whom its rankers did not learn from."""
 
     mean: float
-    """NDCG, in pairs."""
+    """Mean over users of what their lists gain in NDCG: a user with many baskets counts as much as any."""
     error: float
-    """Standard error of the mean."""
-    lists: int
+    """Standard error of the mean; lists of one user are no evidence of others."""
+    users: int
+
+    @classmethod
+    def of(cls, more: npt.NDArray[np.float64], user: Sequence[int]) -> Self:
+        """Take [lists] what each list gains, and whose each is."""
+        number = np.unique(user, return_inverse=True)[1]
+        gained = np.bincount(number, more) / np.bincount(number)
+        return cls(float(gained.mean()), float(gained.std()) / len(gained) ** 0.5, len(gained))
 
     @property
     def bound(self) -> float:
@@ -53,7 +64,7 @@ class Gain:
         return self.bound > 0
 
     def __str__(self) -> str:
-        return f"{self.mean:+.4f} NDCG on {self.lists:,} held-out lists, 80 % bound {self.bound:+.4f}"
+        return f"{self.mean:+.4f} NDCG for {self.users:,} users, 80 % bound {self.bound:+.4f}"
 
 
 def train(
@@ -74,8 +85,7 @@ def train(
     if all(each.counted is None for each in lists["trees"]):
         return _rankers(plain), None
     deep = {kind: cross_fit(lists[kind], folds[kind], plan=DEEP) for kind in KINDS}
-    more = np.concatenate([deep[kind].ndcg - plain[kind].ndcg for kind in KINDS])
-    gain = Gain(float(more.mean()), float(more.std()) / len(more) ** 0.5, len(more))
+    gain = Gain.of(deep[PRIMARY].ndcg - plain[PRIMARY].ndcg, users[PRIMARY])
     return _rankers(deep if gain.sure else plain), gain
 
 
