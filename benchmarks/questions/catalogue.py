@@ -41,6 +41,7 @@ _SEGMENT = ("prec@1%", "recall@1%")
 _TREND = ("growth@25", "taken@25")
 _ACTION = ("log-loss", "accuracy")
 _RELATED = ("worth@10", "right@10")
+_KIND = ("category@10", "title@10")
 _DIFFERENT = ("overlap", "bestsell")
 _ALL = (
     Question("next-item", "the next item", _LIST, (UP,), (UP,)),
@@ -53,6 +54,14 @@ _ALL = (
     Question(
         "related", "what held-out users took with an item, beyond chance", _RELATED, (SIMILAR, SIMS), (SIMILAR, SIMS),
         relations.rules, relations.recipe,
+    ),
+    Question(
+        "same-session", "what they took in one session with it, beyond chance", _RELATED, (SIMILAR, SIMS), (),
+        relations.rules, relations.recipe,
+    ),
+    Question(
+        "same-kind", "whether a list's items share its item's finest category, or words of its title", _KIND,
+        (SIMILAR, SIMS), (), relations.rules, relations.recipe,
     ),
     Question(
         "different-lists", "whether different items have different lists", _DIFFERENT, (SIMILAR, SIMS), (),

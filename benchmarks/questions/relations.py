@@ -4,9 +4,10 @@
 A quarter of the users trains nothing. What they took near an item, or in one basket with it, is the truth, as far as it
 is more than chance would have it: each item of a list is worth the pairs that were counted beyond those that the two
 items' counts would give by chance. So a list of best sellers is worth nothing. `worth@10` is the discounted sum of the
-first ten, as a share of the best order's. A unit is an item with five interactions or more.
+first ten, as a share of the best order's. A unit is an item with five interactions or more. `same-session` counts what
+they took in one session with it alone; `same-kind` needs no users, but categories and titles.
 
-The second question is whether the lists of different items are different lists: what two of them have in common, and
+Another question is whether the lists of different items are different lists: what two of them have in common, and
 which of their places the best sellers have, beside plain cosine. Items that only fill a list do not count.
 """
 
@@ -26,11 +27,16 @@ from personalize_local.recipes.related.model import ListModel
 
 from benchmarks.questions.answers import Chosen, Found
 from benchmarks.questions.figures import Sums
+from benchmarks.questions.kinds import Kinds
 from benchmarks.questions.shop import Shop, number, without
 from local.evaluation import distinct_lists
 from local.evaluation.distinct_lists import DEPTH, LEAST, Items
 from local.evaluation.pasts import Past
 
+NEAR, SESSION, KIND = "related", "same-session", "same-kind"
+"""The questions: what users took near the item, in one session with it, and what is of its kind."""
+PAUSE = 1_800
+"""Seconds after which a user's next interaction begins another session."""
 PARTS = 4
 """One of so many parts of the users is held out."""
 MOST = 300
@@ -48,9 +54,11 @@ class World:
     items: Items
     worth: Array
     """[asked, items]."""
+    kinds: Kinds | None = None
+    """What is asked about instead of users, where that is the question."""
 
     @classmethod
-    def of(cls, shop: Shop, back: int) -> "World":
+    def of(cls, shop: Shop, back: int, question: str = NEAR) -> "World":
         """`back`: another part of the users, to choose rules by."""
         part, split = back + shop.first, shop.split(0)
         held = {
@@ -66,12 +74,16 @@ class World:
         asked = [item for item in np.flatnonzero(popular >= LEAST).tolist() if taken[places[ids[item]]]]
         items = np.random.default_rng(7).permutation(np.array(asked, np.int64))[:MOST]
         numbers = np.array([places[item] for item in ids.tolist()])
-        worth = _worth(truth, numbers[items])[:, numbers]
+        worth = _worth(truth, numbers[items], question)[:, numbers]
+        if question == KIND:
+            return cls(name, past, items, worth, Kinds.of(past, shop.tables.items))
         related = np.maximum(worth, 0.0).sum(axis=1) > 0
         return cls(name, past, items[related], worth[related])
 
     def sums(self, lists: Sequence[Items]) -> Sums:
         """Return what lists are worth; the second figure is the share of their places that are worth something."""
+        if self.kinds:
+            return self.kinds.sums(self.items, lists)
         value, right = [], []
         for worth, listed in zip(self.worth, lists, strict=True):
             best = -np.sort(-np.maximum(worth, 0.0))[:DEPTH]
@@ -80,12 +92,21 @@ class World:
         return Sums.means(value, right)
 
 
-def _worth(rows: Rows, items: Items) -> Array:
+def _worth(rows: Rows, items: Items, question: str) -> Array:
     """[len(items), all items] pairs beyond chance."""
-    pairs = cooccurrence.both_ways(cooccurrence.pairs(rows, decay=1.0), backward=1.0)
+    if question == SESSION:
+        pairs: Shared | cooccurrence.Matrix = Shared(_sessions(rows), rows)
+    else:
+        pairs = cooccurrence.both_ways(cooccurrence.pairs(rows, decay=1.0), backward=1.0)
     worth = neighbours.beyond_chance(pairs, items)
     worth[np.arange(len(items)), items] = 0.0
     return worth
+
+
+def _sessions(rows: Rows) -> Items:
+    """[rows] the number of the session."""
+    later = (rows.user[1:] != rows.user[:-1]) | (rows.time[1:] - rows.time[:-1] > PAUSE)
+    return np.concatenate(([0], np.cumsum(later)))
 
 
 def _popular(past: Past, items: Items) -> Array:
@@ -129,13 +150,14 @@ def _by_model(world: World, model: Model) -> list[Items]:
     return distinct_lists.of_model(world.past, model, world.items)
 
 
-def rules(shop: Shop, _question: str) -> list[Found]:
+def rules(shop: Shop, question: str) -> list[Found]:
     """Return every rule's figures; parameters and the best rule are chosen on other users."""
-    earlier, world = World.of(shop, 1), World.of(shop, 0)
+    earlier, world = World.of(shop, 1, question), World.of(shop, 0, question)
     chosen = []
     for name, rule, grid in RULES:
         value, options = max(
-            ((earlier.sums(_by_rule(earlier, rule, options)).mean(), options) for options in grid), key=itemgetter(0)
+            ((earlier.sums(_by_rule(earlier, rule, options)).mean(), options) for options in grid),
+            key=itemgetter(0),
         )
         chosen.append((value, name, rule, options))
     best = max(chosen, key=itemgetter(0))[1]
@@ -145,8 +167,8 @@ def rules(shop: Shop, _question: str) -> list[Found]:
     ]
 
 
-def recipe(shop: Shop, _question: str, name: str, tier: str) -> tuple[Sums, float]:
-    world = World.of(shop, 0)
+def recipe(shop: Shop, question: str, name: str, tier: str) -> tuple[Sums, float]:
+    world = World.of(shop, 0, question)
     model, seconds = shop.model(world.name, world.past, name, tier)
     return world.sums(_by_model(world, model)), seconds
 

@@ -52,9 +52,9 @@ class Set:
     """Whether its rows can fail."""
 
 
-_OF_ITEMS = ("related", "different-lists")
+_OF_ITEMS = ("related", "same-kind", "different-lists")
 _LISTS = ("something-new", "similar-next", "also-bought", *_OF_ITEMS, "ranking")
-_BASKETS = ("next-basket", "rest-of-basket", "buy-again", *_LISTS)
+_BASKETS = ("next-basket", "rest-of-basket", "buy-again", *_LISTS, "same-session")
 _ALL = (
     Set(
         "amazon-beauty", ("next-item", *_LISTS[1:], "new-user", "new-item"),
@@ -77,7 +77,7 @@ _ALL = (
     Set("repeats", ("next-basket", "buy-again", "something-new", "ranking", "segment-item"), days=14),
     Set("drift", ("next-basket", "something-new", "similar-next", "ranking", "new-user"), days=14),
     Set("bursts", ("next-item", "trending"), days=0.25, live=True, trend=("2 hours", 110, 12)),
-    Set("positions", ("next-item", "similar-next", *_OF_ITEMS, "ranking", "new-user"), days=0),
+    Set("positions", ("next-item", "similar-next", "related", "different-lists", "ranking", "new-user"), days=0),
     Set("dense", ("next-item", "similar-next", "also-bought", "ranking"), days=10, new=True),
     Set(
         "long-tail", ("next-item", "similar-next", *_OF_ITEMS, "ranking", "new-item", "segment-attribute"),
@@ -90,12 +90,15 @@ _ALL = (
         trend=("30 minutes", 24, 48),
     ),
     Set("films", ("next-item", "similar-next", "also-bought", "ranking"), days=0, new=True),
-    Set("sessions", ("next-item", "similar-next", *_OF_ITEMS, "ranking"), days=0.5, live=True, strangers=True),
+    Set(
+        "sessions", ("next-item", "similar-next", *_OF_ITEMS, "same-session", "ranking"), days=0.5, live=True,
+        strangers=True,
+    ),
     Set(
         "demographics", ("next-basket", "new-user", "new-user-known", "ranking"), days=14, newcomers="arriving",
         windows=(4, 14.0),
     ),
-    Set("complements", ("also-bought", *_OF_ITEMS), days=14),
+    Set("complements", ("also-bought", *_OF_ITEMS, "same-session"), days=14),
     Set("actions", ("next-action", "new-action"), days=10),
 )  # fmt: skip
 SETS: Mapping[str, Set] = {each.name: each for each in _ALL}

@@ -156,6 +156,48 @@ def test_where_nearly_everybody_took_one_item_no_relation_is_made_up(tmp_path: P
     assert all(len(answer) == 10 for answer in answers(model, 10))
 
 
+@pytest.mark.parametrize("recipe", [SIMILAR, SIMS])
+def test_two_ids_of_one_product_have_the_same_neighbours_and_each_other(tmp_path: Path, recipe: str) -> None:
+    """A visit takes either id at random: each of the product's six neighbours is listed, and the other id."""
+    random, rows = np.random.default_rng(6), list[Row]()
+    for user in range(400):
+        for visit in range(4):
+            theme = user % 10 if random.random() < 0.7 else int(random.integers(10))
+            items = 6 * theme + random.choice(6, 3, replace=False)
+            items = np.where((items == 0) & (random.random(3) < 0.5), 100, items)
+            rows += [(f"u{user}", f"item-{n}", BEGIN + user * 3000 + visit * 86_400, "View") for n in items.tolist()]
+    model = fitted(recipe, snapshot(tmp_path, rows))
+    for item, other in ((0, 100), (100, 0)):
+        listed = [each.item_id for each in model.recommend(Query(item_id=f"item-{item}"), None, 6)]
+        assert {*listed} == {f"item-{n}" for n in (other, 1, 2, 3, 4, 5)}
+    both = [each.item_id for each in model.recommend(Query(item_id="item-1"), None, 6)]
+    assert {"item-0", "item-100"} <= {*both}
+
+
+@pytest.mark.parametrize("recipe", [SIMILAR, SIMS])
+@pytest.mark.parametrize("weeks", [range(19, 20), range(12, 19)])
+def test_a_best_seller_of_last_week_and_a_season_that_ended_are_not_in_every_list(
+    tmp_path: Path, recipe: str, weeks: range
+) -> None:
+    random, rows = np.random.default_rng(7), list[Row]()
+    for user in range(400):
+        for week in sorted(random.choice(20, 4, replace=False).tolist()):
+            theme = int(random.integers(10))
+            names = [f"item-{6 * theme + int(n)}" for n in random.choice(6, 3, replace=False)]
+            names += ["item-100"] * (week in weeks and random.random() < 0.9)
+            rows += [(f"u{user}", name, BEGIN + week * 7 * 86_400 + user * 900, "View") for name in names]
+    lists = answers(fitted(recipe, snapshot(tmp_path, rows)), 5)
+    assert sum(100 in answer for answer in lists) <= 0.1 * ITEMS
+    assert np.mean([each // 6 == n // 6 for n, answer in enumerate(lists) for each in answer]) > 0.95
+
+
+@pytest.mark.parametrize("recipe", [SIMILAR, SIMS])
+def test_two_hundred_users_are_enough_to_tell_what_goes_together(tmp_path: Path, recipe: str) -> None:
+    lists = answers(fitted(recipe, themes(tmp_path, popular=0.9, users=200)), 5)
+    assert sum(100 in answer for answer in lists) <= 0.05 * ITEMS
+    assert np.mean([each // 6 == n // 6 for n, answer in enumerate(lists) for each in answer]) > 0.9
+
+
 @given(st.integers(12, 60), st.integers(2, 30), st.integers(0, 10_000))
 def test_figures_of_lists_are_shares_and_equal_lists_overlap_whole(items: int, count: int, seed: int) -> None:
     random = np.random.default_rng(seed)

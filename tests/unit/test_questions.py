@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from personalize_local.data.frames import pl
+from personalize_local.data.schemas import Field
 
 from benchmarks.questions import actions, lists, planted, relations, segments, trends
 from benchmarks.questions.cases import BUILDERS
 from benchmarks.questions.catalogue import ANSWERED, QUESTIONS
 from benchmarks.questions.figures import Gain, Sums, failing, gain
+from benchmarks.questions.kinds import Kinds
 from benchmarks.questions.sets import SETS
 from benchmarks.questions.shop import Half, Shop
 from benchmarks.questions.table import Part, Row, failed
@@ -199,10 +201,29 @@ def test_new_users_of_actions_train_nothing_and_are_asked_about_with_their_colum
     assert found["rates by group"] < found["the action's rate"]
 
 
-def test_what_sells_is_worth_nothing_as_a_relation() -> None:
-    found = {each.rule.name: each.sums.mean() for each in relations.rules(shop("complements"), "related")}
-    assert found["popular"] < 0.1
-    assert found["same basket (cosine)"] > 0.3
+@pytest.mark.parametrize("question", ["related", "same-session"])
+def test_what_sells_is_worth_nothing_as_a_relation(question: str) -> None:
+    figures = {rule.rule.name: rule.sums.mean() for rule in relations.rules(shop("complements"), question)}
+    assert figures["popular"] < 0.1
+    assert figures["same basket (cosine)"] > 0.3
+
+
+def test_a_list_of_one_kind_shares_the_finest_category_and_words_that_tell() -> None:
+    given = planted.made("long-tail", 1)
+    assert given.items is not None
+    kind = pl.col("CATEGORY").str.slice(1).cast(pl.Int64)
+    letters = kind.map_elements(lambda number: f"word{chr(97 + number // 10)}{chr(97 + number % 10)}", pl.String)
+    titles = (pl.lit("everything ") + letters).alias("TITLE")
+    fields = (*given.schemas["items"].fields, Field("TITLE", "string"))
+    schemas = {**given.schemas, "items": replace(given.schemas["items"], fields=fields)}
+    named = replace(given, items=given.items.with_columns(titles), schemas=schemas)
+    whole = Shop(SETS["long-tail"], named, Half())
+    past = whole.past("whole", whole.split(0))
+    kinds, categories = Kinds.of(past, named.items), past.snapshot.item_columns["CATEGORY"]
+    same, others = (np.flatnonzero((categories == categories[0]) == alike)[1:11] for alike in (True, False))
+    for listed, share in ((same, 1.0), (others, 0.0), (same[:5], 0.5), (same[:0], 0.0)):
+        figures = kinds.sums(np.array([0]), [listed])
+        assert (figures.mean(), figures.second_mean()) == (share, share)
 
 
 @pytest.mark.parametrize(("figures", "exceeds"), [((0.03, 0.1), False), ((0.05, 0.1), True), ((0.03, 0.4), True)])
