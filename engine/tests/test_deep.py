@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The deep tier: its gradient, what it finds that counting does not, what it may see, when it stays out of the way."""
 
+import itertools
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,24 +13,28 @@ import numpy.typing as npt
 import pytest
 from personalize_local.data.records import Interaction
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes.base import Query
+from personalize_local.jobs import progress
+from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.content import Content
+from personalize_local.recipes.common.item_index import ItemIndex
 from personalize_local.recipes.common.repeat_features import Past
 from personalize_local.recipes.common.rows import Rows, training_rows
-from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.config import Range, Search, TrainingConfig
 from personalize_local.recipes.definitions import RECIPES
 from personalize_local.recipes.loading import load
 from personalize_local.recipes.ltr.splits import splits
 from personalize_local.recipes.ltr.trees import Rankers
+from personalize_local.recipes.sequence.learner import Learner
 from personalize_local.recipes.sequence.model import SequenceModel
 from personalize_local.recipes.sequence.network import Batch, Network, TableRows
-from personalize_local.recipes.sequence.training import Plan
+from personalize_local.recipes.sequence.training import Counted, Plan
 from personalize_local.recipes.sequence.training import train as train_network
 from personalize_local.recipes.training import train
 from personalize_local.recipes.updating import updated
 from personalize_local.recipes.user_personalization.features import DEEP_NAMES
 from personalize_local.recipes.user_personalization.model import PersonalModel
+from personalize_local.recipes.user_personalization.rankers import counted
 from personalize_local.recipes.user_personalization.training import Decisions, PersonalTrainer, SharedCounts
 from scipy import sparse
 
@@ -40,6 +46,7 @@ from engine.tests.test_ranker import ODD, clubs
 
 USER, RANKING = "aws-user-personalization", "aws-personalized-ranking"
 DAY = 86_400
+GAIN = "normalized_discounted_cumulative_gain_at_25"
 KINDS, EACH = 10, 20
 """Kinds of items, and items of each: too many for one item to follow another twice."""
 
@@ -67,8 +74,26 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def log() -> Iterator[list[str]]:
+    """What the engine's log says of the training of `shop`."""
+    lines: list[str] = []
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    handler, level = Lines(), progress.LOGGER.level
+    progress.LOGGER.addHandler(handler)
+    progress.LOGGER.setLevel(logging.INFO)
+    yield lines
+    progress.LOGGER.removeHandler(handler)
+    progress.LOGGER.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, log: list[str]) -> Iterator[Shop]:
     """The world in an engine that trained a recipe of the tier."""
+    del log
     with EngineHere(tmp_path_factory.mktemp("deep")) as engine:
         yield taught(Aws(engine, "here"))
 
@@ -107,7 +132,7 @@ def asked(*items: int) -> Query:
     return Query("u1", history=[Interaction(f"item-{item}", BEGIN + at * DAY) for at, item in enumerate(items)])
 
 
-def of_kind(model: PersonalModel, query: Query, kind: int) -> int:
+def of_kind(model: Model, query: Query, kind: int) -> int:
     """How many of the first ten items are of a kind."""
     return sum(int(each.item_id[5:]) % KINDS == kind for each in model.recommend(query, None, 10))
 
@@ -120,11 +145,14 @@ def rows_of(users: list[list[int]], items: int, step: int = DAY) -> Rows:
     return Rows(user, item, time, np.ones(len(user)), np.arange(len(user)), items)
 
 
-def network(rows: Rows, plan: Plan | None = None) -> SequenceModel | None:
+def network(rows: Rows, plan: Plan | None = None, dimensions: int = 48) -> SequenceModel | None:
     """Learned from rows of items without categories."""
     rare = np.maximum(np.bincount(rows.item, minlength=rows.items), 1) ** -0.5
     near = cooccurrence.scaled(cooccurrence.both_ways(cooccurrence.pairs(rows, decay=0.5), backward=1.0), rare, rare)
-    return train_network(rows, Content.of({}, rows.items), near, plan)
+    items = ItemIndex(np.array([f"item-{n}" for n in range(rows.items)], object))
+    vectors, rows_near = cooccurrence.factors(near, dimensions), cooccurrence.pruned(near, rows.items)
+    found = train_network(Counted(rows, items, Content.of({}, rows.items), vectors, rows_near), plan)
+    return None if found is None else found.model
 
 
 def doubles(random: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -201,7 +229,10 @@ def test_what_it_learns_before_a_cut_does_not_depend_on_what_comes_after(tmp_pat
         assert rows.time[split.before].max() < BEGIN + 7 * DAY
         past = rows.where(split.before)
         trainer = PersonalTrainer(made, RECIPES[USER], TrainingConfig(), SharedCounts())
-        model = trainer.count(past, Decisions(Rankers(), ease_share=0.25, deep=True))
+        model = trainer.count(past, Decisions(Rankers(), ease_share=0.25))
+        learned = Learner(5.0, lambda _phase: None, lambda: 0.0).tried(counted(made, past, model))
+        assert learned
+        model = model.with_arrays(learned.model.arrays())
         places = np.array(model.positions(["item-12", "item-53"]), np.intp)
         view = model.view(places, BEGIN + DAY * np.arange(2.0), {}, {}, None)
         told.append(view.features(np.arange(len(model.item_ids)))[:, -len(DEEP_NAMES) :])
@@ -216,7 +247,7 @@ def test_the_items_of_one_moment_are_one_choice() -> None:
         [[int(item) + 10 * (n // 2 % 2) for n, item in enumerate(random.integers(10, size=16))] for _ in range(150)], 20
     )
     rows.time[:] = (rows.time - BEGIN) // DAY // 2 * DAY + BEGIN
-    model = network(rows, Plan(dimensions=8))
+    model = network(rows, dimensions=8)
     assert model is not None
     chances = model.probabilities(Past(np.array([1, 2]), np.full(2, float(BEGIN)), 1.0, BEGIN))
     assert chances.sum() == pytest.approx(1.0)
@@ -245,6 +276,63 @@ def test_a_version_says_which_tier_was_chosen_and_why(shop: Shop) -> None:
     told = re.fullmatch(why, chosen["tier_reason"])
     assert told
     assert int(told[1]) <= 240, "a user counts once, however many lists are theirs"
+
+
+def test_the_log_tells_how_far_the_one_network_is(shop: Shop, log: list[str]) -> None:
+    """It is tried once; the measured model and the served one go on with it."""
+    version = shop.versions[USER]
+    begun = [line for line in log if line.startswith(version) and "network, 0 %" in line]
+    assert begun == [
+        f"{version}: Trying a network, 0 % (step 2 of 5)",
+        f"{version}: Going on with the network, 0 % (step 2 of 5)",
+        f"{version}: Going on with the network, 0 % (step 4 of 5)",
+    ]
+    told = re.compile(r".*: Trying a network, 50 %, about \d+ s left \(step 2 of 5\)")
+    assert any(map(told.fullmatch, log))
+
+
+AUTO = TrainingConfig(hyperparameters={"tier": "auto"})
+
+
+def test_the_clock_ends_a_decision_with_no(world: Snapshot) -> None:
+    """Each look at this clock finds it a minute later: the first steps of the trial are the last."""
+    minutes, phases = itertools.count(), list[str]()
+    found = train(USER, world, AUTO, None, phases.append, lambda: 60.0 * next(minutes))
+    why = "deep: its 5.0 minutes by the clock were over before it was decided"
+    assert found.tuned == {"tier": "standard", "tier_reason": why}
+    assert not any("Going on" in phase for phase in phases)
+    assert found.model.recommend(asked(1, 7), None, 20) == trained(world, "standard").recommend(asked(1, 7), None, 20)
+
+
+def test_a_clock_that_is_reached_later_keeps_the_network(world: Snapshot, shop: Shop) -> None:
+    """Until then it changes nothing: the measured model is that of the machine's own clock."""
+    minutes, late = itertools.count(), False
+
+    def enter(phase: str) -> None:
+        nonlocal late
+        late = late or phase == "Training on everyone"
+
+    found = train(USER, world, AUTO, None, enter, lambda: 60.0 * next(minutes) if late else 0.0)
+    assert found.tuned is not None
+    assert found.tuned["tier"] == "deep"
+    assert found.tuned["tier_reason"].endswith("; the clock ended its training after 5.0 minutes")
+    assert of_kind(found.model, asked(12, 53, 104), 5) >= 8
+    measured = shop.aws.control.get_solution_metrics(solutionVersionArn=shop.versions[USER])["metrics"]
+    assert found.metrics == measured
+
+
+def test_a_search_compares_without_networks_and_one_that_promises_gets_more_time(world: Snapshot) -> None:
+    phases: list[str] = []
+    options = {"tier": "auto", "deep_minutes": "0.08"}
+    search = Search({USER: (Range("hidden_dimension", "integer", 140, 149),)}, 2, GAIN)
+    train(USER, world, TrainingConfig(hyperparameters=options, search=search), None, phases.append, lambda: 0.0)
+    assert [phase for phase in phases if " %" not in phase or ", 0 %" in phase][:5] == [
+        "Trying hyperparameters, 1 of 2",
+        "Trying hyperparameters, 2 of 2",
+        "Training without the held-out users",
+        "Trying a network, 0 %",
+        "Training the network, 0 %",
+    ]
 
 
 def test_without_minutes_there_is_no_network_to_choose(world: Snapshot) -> None:

@@ -96,7 +96,7 @@ class RecipeSpec:
     needs_items: bool = False
     """Whether a use case needs an Items dataset."""
     question: str = ""
-    """What a list that starts from an item answers, by AWS's description, what measures that, and what does not."""
+    """What a list answers, by AWS's description, what measures that, and what does not; empty for popular lists."""
     retired: bool = False
     """Whether the service still describes the recipe, and takes no new solutions of it."""
 
@@ -135,8 +135,8 @@ _TIER = {
     "deep_minutes": Parameter("20.0", "continuous", 0.0, 1440.0),
 }
 """Of this engine only. `fast` counts; `standard` adds a learned ranker as far as that is better; `deep` also a neural
-network as one of the ranker's features where lists are better by it, and so does `auto`. `deep_minutes`: most processor
-minutes for the network."""
+network as one of the ranker's features where lists are better by it, and so does `auto`. `deep_minutes`: most minutes
+for the network, by its steps and by the clock."""
 _RECENCY_BIAS = {"apply_recency_bias": Parameter("true", "categorical", values=_SWITCH), **_TIER}
 _NETWORK = {
     "hidden_dimension": Parameter("149", "integer", 32, 256, tunable=True),
@@ -178,12 +178,19 @@ _VIEWED = (
     "What do those who viewed this item view, within a session? Measured by sessions of held-out users, beyond chance;"
     " not by purchases."
 )
+_PERSONAL = (
+    "What does this user take next? Measured by all items of held-out users' next baskets, each user counting once."
+    " What is new in a basket, and the rest of one that has begun, are parts of it: rankers of their own learn from"
+    " them, but decide nothing."
+)
+_RANKING = f"In which order does this user take the items of a list? {_PERSONAL.partition('? ')[2]}"
 
 _RECIPES = (
     RecipeSpec(
         "aws-user-personalization",
         "Predicts the items that a user will interact with next, and explores new ones.",
         "personal",
+        question=_PERSONAL,
         hyperparameters=_SEQUENCE,
         feature_parameters=_HISTORY_LENGTH,
         exploration=_EXPLORATION,
@@ -193,6 +200,7 @@ _RECIPES = (
         "aws-user-personalization-v2",
         "Predicts the items that a user will interact with next; scores a candidate subset of a large catalogue.",
         "personal",
+        question=_PERSONAL,
         hyperparameters=_RECENCY_BIAS,
         events_config=True,
     ),
@@ -200,6 +208,7 @@ _RECIPES = (
         "aws-personalized-ranking",
         "Puts a list of items in the order in which a user is likely to want them.",
         "ranking",
+        question=_RANKING,
         hyperparameters=_SEQUENCE,
         feature_parameters=_HISTORY_LENGTH,
         objectives=True,
@@ -208,6 +217,7 @@ _RECIPES = (
         "aws-personalized-ranking-v2",
         "Puts a list of items in the order in which a user is likely to want them; second generation.",
         "ranking",
+        question=_RANKING,
         hyperparameters=_RECENCY_BIAS,
         events_config=True,
     ),
@@ -307,6 +317,7 @@ _USE_CASES = (
         "aws-ecomm-recommended-for-you",
         "Items that a user is likely to want next.",
         "personal",
+        question=_PERSONAL,
         exploration=_EXPLORATION,
         left_out="Purchase",
     ),
@@ -332,6 +343,7 @@ _USE_CASES = (
         "aws-vod-top-picks",
         "Titles that a viewer is likely to watch next.",
         "personal",
+        question=_PERSONAL,
         exploration=_EXPLORATION,
         left_out="Watch",
     ),

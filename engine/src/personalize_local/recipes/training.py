@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of every recipe: a model without the held-out users to measure, and the model of everything to serve."""
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -40,11 +41,12 @@ def train(
     config: TrainingConfig,
     shared: SharedCounts | None = None,
     enter: Callable[[str], None] = lambda _phase: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Trained:
     """Train a recipe (a key of RECIPES) and measure it on held-out users; `shared` is what earlier trainings left.
 
     A search in `config` comes first: it may choose another recipe. Calls `enter` at the beginning of each phase, with
-    words for people.
+    words for people, and with the progress of a network, whose seconds by `clock` are bounded.
     Raises TrainingRefused if the data is under Personalize's minimums, or the recipe has no trainer.
     """
     if config.search is not None:
@@ -52,7 +54,7 @@ def train(
         given = {name: _options(RECIPES[name], config) for name in search.spaces}
         recipe, tuned = tuning.best(search, given, _Trials(snapshot, config, search.metric).measured, enter)
         config = replace(config, hyperparameters={**config.hyperparameters, **tuned})
-        trained = train(recipe, snapshot, config, shared, enter)
+        trained = train(recipe, snapshot, config, shared, enter, clock)
         tuned = _without_tier(RECIPES[recipe], config) | dict(trained.tuned or {})
         return replace(trained, recipe=recipe, tuned=tuned)
     spec = RECIPES.get(recipe)
@@ -63,7 +65,7 @@ def train(
     rows = _rows(snapshot, spec, config)
     held_out = offline_metrics.held_out_users(snapshot)
     questions = offline_metrics.questions(snapshot, rows, held_out)
-    trainer = _trainer(snapshot, spec, config, shared or SharedCounts(), rows)
+    trainer = _trainer(snapshot, spec, config, (shared or SharedCounts(), enter, clock), rows)
     fit = trainer.fit
     rewards = objective.rewards(config.objective, snapshot) if config.objective else None
     seen = rows.where(~held_out[rows.user]) or rows  # where all of a handful of users are held out
@@ -95,17 +97,20 @@ class _Trials:
         """Return the metric of a recipe with some hyperparameters.
 
         Trials count only, without a ranker, which takes most of the time of a training; but hidden_dimension has no
-        effect without one.
+        effect without one. None trains a network.
         """
         spec = RECIPES[recipe]
-        fast = {"tier": "fast"} if "tier" in spec.hyperparameters and "hidden_dimension" not in tried else {}
-        config = replace(self._config, hyperparameters={**self._config.hyperparameters, **tried, **fast})
+        config = replace(self._config, hyperparameters={**self._config.hyperparameters, **tried})
+        if "tier" in spec.hyperparameters:
+            counts = "hidden_dimension" not in tried or _options(spec, config)["tier"].lower() == "fast"
+            tier = {"tier": "fast" if counts else "standard"}
+            config = replace(config, hyperparameters={**config.hyperparameters, **tier})
         if recipe not in self._rows:
             self._rows[recipe] = self._sampled(_rows(self._snapshot, spec, config))
         rows = self._rows[recipe]
         questions = offline_metrics.questions(self._snapshot, rows, self._validating)
         rewards = objective.rewards(config.objective, self._snapshot) if config.objective else None
-        model = _trainer(self._snapshot, spec, config, self._shared).fit(rows.where(~self._validating[rows.user]))
+        model = _trainer(self._snapshot, spec, config, (self._shared,)).fit(rows.where(~self._validating[rows.user]))
         return offline_metrics.measure(model, questions, rewards)[self._metric]
 
     def _sampled(self, rows: Rows) -> Rows:
@@ -142,11 +147,19 @@ class _Trainer(Protocol):
 
 
 def _trainer(
-    snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig, shared: SharedCounts, everybody: Rows | None = None
+    snapshot: Snapshot,
+    spec: RecipeSpec,
+    config: TrainingConfig,
+    surroundings: tuple[SharedCounts] | tuple[SharedCounts, Callable[[str], None], Callable[[], float]],
+    everybody: Rows | None = None,
 ) -> _Trainer:
-    """Return what fits models; `everybody` may decide how to count, who is held out included: a few shares."""
+    """Return what fits models; `everybody` may decide how to count, who is held out included: a few shares.
+
+    `surroundings`: what earlier trainings left, and what a network's progress and its clock are, by default nothing
+    and the machine's.
+    """
     if spec.family in {"personal", "ranking"}:
-        return PersonalTrainer(snapshot, spec, config, shared)
+        return PersonalTrainer(snapshot, spec, config, *surroundings)
     return related_training.RelatedTrainer(snapshot, spec, config, everybody)
 
 

@@ -22,6 +22,8 @@ SCALE = 7.0
 """Factor of the product of two vectors, so that vectors of length 1 can tell many items apart."""
 KEPT = 0.3
 """Initial part of the newest basket in the state; the rest are the attended items."""
+TABLES = ("inputs", "outputs")
+"""The weights that have a row for each token."""
 DECAY = 0.5
 """Initial power by which attention to older baskets falls."""
 

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of the deep tier's network: batches of baskets, Adam, and early stopping by held-out users."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
-from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.cooccurrence import Matrix
+from personalize_local.recipes.common.item_index import ItemIndex
 from personalize_local.recipes.common.rows import Floats, Ints, Rows
-from personalize_local.recipes.common.sparse_rows import spans
+from personalize_local.recipes.common.sparse_rows import SparseRows, spans
 from personalize_local.recipes.sequence.model import READ, SequenceModel, Vectors, ages, gaps
-from personalize_local.recipes.sequence.network import SCALE, Batch, Gradient, Network, TableRows
+from personalize_local.recipes.sequence.network import SCALE, TABLES, Batch, Gradient, Network, TableRows
 
 HELD_OUT = 1000
 """Users, a twentieth at most, whose last basket only decides when to stop."""
@@ -33,9 +34,12 @@ WARM_UP = 50
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    dimensions: int = 96
-    """Length of an item's vector."""
-    epochs: int = 14
+    epochs: int = 6
+    """Epochs at least: on dense films and on Amazon Beauty, 14 made lists no better."""
+    more_epochs: int = 20
+    """Epochs of few rows, at most."""
+    enough: int = 430_000
+    """Chosen items of all epochs, from which on there are no more than `epochs`."""
     batch: int = 512
     """Chosen items, about, of one step; fewer where an epoch would have less than `steps` steps."""
     steps: int = 60
@@ -49,6 +53,34 @@ class Plan:
     """Epochs without a gain after which training stops."""
     most: int = 4_000_000
     """Chosen items of all epochs; of more, each epoch draws some."""
+
+    def epochs_of(self, chosen: int) -> int:
+        """Return the epochs for so many chosen items."""
+        return max(self.epochs, min(self.more_epochs, self.enough // max(chosen, 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A network from which training may go on, with other rows and items."""
+
+    model: SequenceModel
+    items: ItemIndex
+    weights: dict[str, npt.NDArray[Any]]
+    """See Network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What training begins with: the rows and what was counted of them."""
+
+    rows: Rows
+    """Items numbered as in `items`."""
+    items: ItemIndex
+    content: Content
+    factors: Vectors
+    """[items, dimensions] the vectors that it begins with: similar for items that co-occur."""
+    near: SparseRows
+    """[items, items] co-occurrence: items that are new to a network begin near others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +116,23 @@ class _Baskets:
         return Batch(start, before, age, gap, chosen_start, own, negatives)
 
 
-def train(rows: Rows, content: Content, near: Matrix, plan: Plan | None = None) -> SequenceModel | None:
-    """Train on all rows but the held-out baskets; None if no basket has another before it.
+def train(
+    counted: Counted,
+    plan: Plan | None = None,
+    begun: Learned | None = None,
+    go_on: Callable[[float], bool] = lambda _done: True,
+) -> Learned | None:
+    """Train on all rows but the held-out baskets; None if no basket has another before it, or time is over too soon.
 
-    The item vectors begin with co-occurrence, `near` [items, items].
+    Args:
+        counted: what to learn from.
+        plan: how to.
+        begun: a network to go on from; None: a new one.
+        go_on: called before each step with the share that is done; training ends where it answers False, and the last
+            whole epoch counts.
     """
-    plan, random, baskets = plan or Plan(), np.random.default_rng(21), _Baskets.of(rows)
+    rows, plan, random = counted.rows, plan or Plan(), np.random.default_rng(21)
+    baskets = _Baskets.of(rows)
     learned, held_out = _divided(baskets, random)
     if not len(learned):
         return None
@@ -97,20 +140,46 @@ def train(rows: Rows, content: Content, near: Matrix, plan: Plan | None = None) 
     chances = np.sqrt(seen) / np.sqrt(seen).sum()
     with np.errstate(divide="ignore"):
         log_chances = np.log(plan.negatives * chances).astype(np.float32)
-    network = Network(_tokens(content, rows.items), _initial_vectors(near, plan.dimensions), log_chances)
+    vectors = _of_unit_length(counted.factors) if begun is None else begun.model.inputs[:0]
+    network = Network(_tokens(counted.content, rows.items), vectors, log_chances)
+    if begun is not None:
+        _take_over(network, begun, counted)
     adam, batches = _Adam(network), _Batches(baskets, learned, np.cumsum(chances), plan)
-    best, found, since = -1.0, _frozen(network, seen), 0
-    for epoch in range(plan.epochs):
+    # A network that goes on is not compared with what it was: it may have learned from baskets that are held out now.
+    best, found, since = -1.0, begun and _frozen(network, counted.items, seen), 0
+    for epoch in range(batches.epochs):
         for done, batch in batches.epoch(random):
+            over = (epoch + done) / batches.epochs
+            if not go_on(over):
+                return found
             _, gradient = network.gradient(batch, plan.dropout, random)
-            adam.step(gradient, plan.rate * (1.0 - 0.9 * (epoch + done) / plan.epochs))
-        model = _frozen(network, seen)
-        quality, since = _quality(network, model, baskets, held_out), since + 1
+            adam.step(gradient, plan.rate * (1.0 - 0.9 * over))
+        latest = _frozen(network, counted.items, seen)
+        quality, since = _quality(network, latest.model, baskets, held_out), since + 1
         if quality >= best:
-            best, found, since = quality, model, 0
+            best, found, since = quality, latest, 0
         if since >= plan.patience:
             break
     return found
+
+
+def _take_over(network: Network, begun: Learned, counted: Counted) -> None:
+    """Begin with what another network learned; its new items begin as the mean of what they co-occur with."""
+    places = np.array(begun.items.positions(counted.items.ids.tolist()), np.intp)
+    old = np.flatnonzero(places >= 0)
+    for name, weight in network.weights.items():
+        before = begun.weights[name]
+        if name not in TABLES:
+            weight[:] = before
+            continue
+        weight[len(places) :] = before[len(begun.items) :]
+        weight[old] = before[places[old]]
+        for item in np.flatnonzero(places < 0).tolist():
+            span = slice(counted.near.start[item], counted.near.start[item + 1])
+            others, share = counted.near.column[span], counted.near.value[span]
+            some = places[others] >= 0
+            total = float(share[some].sum())
+            weight[item] = share[some] @ before[places[others[some]]] / total if total > 0 else 0.0
 
 
 class _Batches:
@@ -119,12 +188,13 @@ class _Batches:
     def __init__(self, baskets: _Baskets, learned: Ints, chances: Floats, plan: Plan) -> None:
         self._baskets, self._learned, self._chances, self._plan = baskets, learned, chances, plan
         self._sizes = (baskets.end - baskets.first)[learned]
+        self.epochs = plan.epochs_of(int(self._sizes.sum()))
 
     def epoch(self, random: np.random.Generator) -> Iterator[tuple[float, Batch]]:
         """Yield (share of the epoch that is over, batch)."""
         order, plan = random.permutation(len(self._learned)), self._plan
         taken = np.cumsum(self._sizes[order])
-        order = order[: int(np.searchsorted(taken, plan.most // plan.epochs)) + 1]
+        order = order[: int(np.searchsorted(taken, plan.most // self.epochs)) + 1]
         size = min(plan.batch, int(taken[len(order) - 1]) // plan.steps + 1)
         cuts = np.flatnonzero(np.diff(taken[: len(order)] // size)) + 1
         for place, part in enumerate(np.split(order, cuts)):
@@ -163,11 +233,10 @@ def _divided(baskets: _Baskets, random: np.random.Generator) -> tuple[Ints, Ints
     return np.flatnonzero(able), held_out
 
 
-def _initial_vectors(near: Matrix, dimensions: int) -> Vectors:
-    """[items, dimensions] vectors that are similar for items that co-occur; of mean length 1."""
-    vectors = cooccurrence.factors(near, dimensions)
-    length = np.linalg.norm(vectors, axis=1)
-    return vectors / np.float32(max(length.sum() / max(np.count_nonzero(length), 1), 1e-6))
+def _of_unit_length(factors: Vectors) -> Vectors:
+    """[items, dimensions] the same vectors, of mean length 1."""
+    length = np.linalg.norm(factors, axis=1)
+    return factors / np.float32(max(length.sum() / max(np.count_nonzero(length), 1), 1e-6))
 
 
 def _tokens(content: Content, items: int) -> Matrix:
@@ -179,13 +248,13 @@ def _tokens(content: Content, items: int) -> Matrix:
     return sparse.hstack((itself, kinds), format="csr")
 
 
-def _frozen(network: Network, seen: Ints) -> SequenceModel:
-    """Return the network in the form that serves."""
-    every, weights = np.arange(len(seen)), network.weights
+def _frozen(network: Network, items: ItemIndex, seen: Ints) -> Learned:
+    """Return a copy of the network, in the form that serves too."""
+    every, weights = np.arange(len(seen)), {name: weight.copy() for name, weight in network.weights.items()}
     inputs, outputs = network.items("inputs", every), SCALE * network.items("outputs", every)
     bias = np.where(seen > 0, outputs[:, -1], np.float32(UNSEEN_BIAS))
-    dense = (weights[name].copy() for name in ("ask", "keep", "take", "age", "gap"))
-    return SequenceModel(inputs, outputs[:, :-1].copy(), bias, *dense)
+    dense = (weights[name] for name in ("ask", "keep", "take", "age", "gap"))
+    return Learned(SequenceModel(inputs, outputs[:, :-1].copy(), bias, *dense), items, weights)
 
 
 def _quality(network: Network, model: SequenceModel, baskets: _Baskets, held_out: Ints) -> float:

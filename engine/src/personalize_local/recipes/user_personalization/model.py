@@ -220,6 +220,10 @@ class PersonalModel(Model):
         return type(self)(settings, self._items, files, self._facts)
 
     @property
+    def items(self) -> ItemIndex:
+        return self._items
+
+    @property
     def files(self) -> Arrays:
         """What was counted, by the names on disk."""
         return self._files
@@ -297,6 +301,10 @@ class PersonalModel(Model):
         """[items] the lift of the season at the end of the training."""
         end = {seasons.COLUMN: seasons.month(self.settings.latest)}
         return self._lift("context_lift", self._context_values.encode(end))
+
+    def with_arrays(self, files: Arrays) -> Self:
+        """Return the same counts with more arrays, those of a network."""
+        return type(self)(self.settings, self._items, {**self._files, **files}, self._facts)
 
     def sharing(self, ease_share: float) -> Self:
         """Return the same counts with another share of EASE."""

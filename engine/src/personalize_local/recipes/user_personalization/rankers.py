@@ -9,11 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes.common.rows import Rows
+from personalize_local.recipes.common.content import Content
+from personalize_local.recipes.common.rows import Rows, renumbered
+from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.ltr.boosting import Plan
-from personalize_local.recipes.ltr.fitting import FOLDS, Fitted, TrainingList, cross_fit
+from personalize_local.recipes.ltr.fitting import FOLDS, MIN_LISTS, Fitted, TrainingList, cross_fit
 from personalize_local.recipes.ltr.splits import ENOUGH, Split
 from personalize_local.recipes.ltr.trees import Rankers
+from personalize_local.recipes.sequence.learner import Learner
+from personalize_local.recipes.sequence.training import Counted, Learned
 from personalize_local.recipes.user_personalization.features import NAMES
 from personalize_local.recipes.user_personalization.model import PersonalModel
 from personalize_local.recipes.user_personalization.training_lists import BasketLists
@@ -50,6 +54,8 @@ class Gain:
     @classmethod
     def of(cls, more: npt.NDArray[np.float64], user: Sequence[int]) -> Self:
         """Take [lists] what each list gains, and whose each is."""
+        if not len(user):
+            return cls(0.0, 0.0, 0)
         number = np.unique(user, return_inverse=True)[1]
         gained = np.bincount(number, more) / np.bincount(number)
         return cls(float(gained.mean()), float(gained.std()) / len(gained) ** 0.5, len(gained))
@@ -63,50 +69,167 @@ class Gain:
     def sure(self) -> bool:
         return self.bound > 0
 
+    @property
+    def possible(self) -> bool:
+        """Whether the upper bound, with the same confidence, promises anything."""
+        return self.mean + BOUND * self.error > 0
+
     def __str__(self) -> str:
         return f"{self.mean:+.4f} NDCG for {self.users:,} users, 80 % bound {self.bound:+.4f}"
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What held-out lists decided about rankers."""
+
+    rankers: Rankers
+    network: Learned | None = None
+    """The one that the rankers use."""
+    gain: Gain | None = None
+    """What a network is worth; None where none was tried."""
+
+
 def train(
-    snapshot: Snapshot, rows: Rows, splits: Sequence[Split], count: Callable[[Rows], PersonalModel]
-) -> tuple[Rankers, Gain | None]:
+    snapshot: Snapshot,
+    rows: Rows,
+    splits: Sequence[Split],
+    count: Callable[[Rows], PersonalModel],
+    learner: Learner | None = None,
+) -> Outcome:
     """Fit trees that correct the counted order, as far as users' next items rank higher by them.
 
-    Also return what a network is worth to them, None if `count` trains none; they use it where that is not in doubt.
+    With a learner also try a network, on the lists of the latest cut: those of each earlier one would need a network
+    of their own. Where the upper bound of a small one's gain promises nothing, it is the last.
     """
-    lists: dict[str, list[TrainingList]] = {kind: [] for kind in KINDS}
-    users: dict[str, list[int]] = {kind: [] for kind in KINDS}
-    for user, kind, each in _lists(snapshot, rows, splits, count):
-        lists[kind].append(each)
-        users[kind].append(user)
+    trials: list[_Trial] = []
+
+    def model_of(split: Split) -> PersonalModel:
+        past = rows.where(split.before)
+        model = count(past)
+        if learner is None or split is not splits[0] or len(split.baskets) < MIN_LISTS:
+            return model
+        trials.append(_Trial(learner, counted(snapshot, past, model), model))
+        return trials[0].model
+
     fold = np.random.default_rng(11).permutation(int(np.max(rows.user)) + 1) % FOLDS
-    folds = {kind: fold[some].astype(np.intp) for kind, some in users.items()}
-    plain = {kind: cross_fit([_without_network(e) for e in lists[kind]], folds[kind]) for kind in KINDS}
-    if all(each.counted is None for each in lists["trees"]):
-        return _rankers(plain), None
-    deep = {kind: cross_fit(lists[kind], folds[kind], plan=DEEP) for kind in KINDS}
-    gain = Gain.of(deep[PRIMARY].ndcg - plain[PRIMARY].ndcg, users[PRIMARY])
-    return _rankers(deep if gain.sure else plain), gain
+    drawn = _Drawn.of(snapshot, rows, splits, model_of, fold)
+    plain = {PRIMARY: drawn.plain(PRIMARY)}
+    gain = None
+    if learner is not None and trials and trials[0].network is not None:
+        trial, latest = trials[0], drawn.latest()
+        deep = {PRIMARY: latest.deep(PRIMARY)}
+        gain = latest.gain(deep[PRIMARY], plain[PRIMARY])
+        while gain.possible and trial.goes_on():
+            latest = _Drawn.of(snapshot, rows, splits[:1], lambda _split: trial.model, fold)
+            deep = {PRIMARY: latest.deep(PRIMARY)}
+            gain = latest.gain(deep[PRIMARY], plain[PRIMARY])
+        if trial.network is not None and deep[PRIMARY].trees is not None and gain.sure:
+            learner.enter(f"The network is taken: {gain}")
+            deep |= {kind: latest.deep(kind) for kind in KINDS[1:]}
+            return Outcome(_rankers(deep), trial.network, gain)
+        learner.enter(f"The network is left out: {gain}")
+    plain |= {kind: drawn.plain(kind) for kind in KINDS[1:]}
+    return Outcome(_rankers(plain), gain=gain)
+
+
+def counted(snapshot: Snapshot, rows: Rows, model: PersonalModel) -> Counted:
+    """Return what a network begins with: some rows, whose items are numbered as in the snapshot, and their model."""
+    files = model.files
+    return Counted(
+        renumbered(rows, np.array(model.positions(snapshot.items), np.int32)),
+        model.items,
+        Content.from_arrays(files),
+        np.asarray(files["factors"]),
+        SparseRows.from_arrays(files, "near"),
+    )
+
+
+class _Trial:
+    """A network on the way to a decision."""
+
+    def __init__(self, learner: Learner, begin: Counted, model: PersonalModel) -> None:
+        self._learner, self._begin, self._plain = learner, begin, model
+        self.network = learner.tried(begin)
+        self._whole = learner.is_whole(begin)
+
+    def goes_on(self) -> bool:
+        """Train what the small network lacks; tell whether there is another one now."""
+        if self.network is None or self._whole:
+            return False
+        self._whole = True
+        self.network = self._learner.whole(self._begin, self.network)
+        return self.network is not None
+
+    @property
+    def model(self) -> PersonalModel:
+        """The model of the cut, with the network if there is one."""
+        return self._plain if self.network is None else self._plain.with_arrays(self.network.model.arrays())
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Lists before baskets, and whose each is, by the ranker that learns from them."""
+
+    lists: Mapping[str, list[TrainingList]]
+    users: Mapping[str, list[int]]
+    fold: npt.NDArray[np.intp]
+    """[users] the part that each is in."""
+
+    @classmethod
+    def of(
+        cls,
+        snapshot: Snapshot,
+        rows: Rows,
+        splits: Sequence[Split],
+        model_of: Callable[[Split], PersonalModel],
+        fold: npt.NDArray[np.intp],
+    ) -> Self:
+        drawn = cls({kind: [] for kind in KINDS}, {kind: [] for kind in KINDS}, fold)
+        for user, kind, training_list in _lists(snapshot, rows, splits, model_of):
+            drawn.lists[kind].append(training_list)
+            drawn.users[kind].append(user)
+        return drawn
+
+    def folds(self, kind: str) -> npt.NDArray[np.intp]:
+        """[lists] the part that each list's user is in."""
+        return self.fold[self.users[kind]].astype(np.intp)
+
+    def plain(self, kind: str) -> Fitted:
+        """Fit trees without the network."""
+        return cross_fit([each.without_network(len(NAMES)) for each in self.lists[kind]], self.folds(kind))
+
+    def deep(self, kind: str) -> Fitted:
+        """Fit trees with the network."""
+        return cross_fit(self.lists[kind], self.folds(kind), plan=DEEP)
+
+    def gain(self, deep: Fitted, plain: Fitted) -> Gain:
+        """Compare trees with the network, which learned from these lists, with those that learned from others too."""
+        return Gain.of(deep.ndcg - plain.ndcg[: len(deep.ndcg)], self.users[PRIMARY])
+
+    def latest(self) -> Self:
+        """Return the lists with the network, which come first."""
+        size = {kind: sum(each.counted is not None for each in lists) for kind, lists in self.lists.items()}
+        return type(self)(
+            {kind: lists[: size[kind]] for kind, lists in self.lists.items()},
+            {kind: users[: size[kind]] for kind, users in self.users.items()},
+            self.fold,
+        )
 
 
 def _rankers(fitted: Mapping[str, Fitted]) -> Rankers:
     return Rankers(**{kind: each.trees for kind, each in fitted.items()})
 
 
-def _without_network(each: TrainingList) -> TrainingList:
-    return each.without_network(len(NAMES))
-
-
 def _lists(
-    snapshot: Snapshot, rows: Rows, splits: Sequence[Split], count: Callable[[Rows], PersonalModel]
+    snapshot: Snapshot, rows: Rows, splits: Sequence[Split], model_of: Callable[[Split], PersonalModel]
 ) -> Iterator[tuple[int, str, TrainingList]]:
-    """Yield (user, ranker, list) until there are enough of them."""
+    """Yield (user, ranker, list) until there are enough of them, those of the latest cut first."""
     random, made = np.random.default_rng(12), 0
     most = min(max(len(rows.first_of_user()), LISTS[0]), LISTS[1])
     for split in splits:
         if not len(split.baskets):
             continue
-        baskets = BasketLists(snapshot, rows, split, count(rows.where(split.before)))
+        baskets = BasketLists(snapshot, rows, split, model_of(split))
         for row in random.permutation(split.baskets).tolist():
             made += 1
             for kind, each in baskets.lists(row, fresh=random.random() < FRESH, new=made % NEW == 0):

@@ -2,7 +2,8 @@
 """Training of User-Personalization and Personalized-Ranking: counting, in a few passes over the interactions."""
 
 import pickle
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -27,7 +28,8 @@ from personalize_local.recipes.ltr.splits import some_users, splits
 from personalize_local.recipes.ltr.trees import Rankers
 from personalize_local.recipes.popularity import training as popularity_training
 from personalize_local.recipes.popularity.training import USUAL, Shares, Timeline, row_codes
-from personalize_local.recipes.sequence import training as sequence_training
+from personalize_local.recipes.sequence.learner import Learner
+from personalize_local.recipes.sequence.training import Learned
 from personalize_local.recipes.user_personalization import ease_training, rankers
 from personalize_local.recipes.user_personalization.cold_items import ColdItems
 from personalize_local.recipes.user_personalization.ease_training import HeldOut
@@ -54,11 +56,9 @@ EASE_ITEMS = (1000, 1500)
 DIMENSIONS, HIDDEN = 48, 149
 """Length of an item's vector, at so many hidden dimensions (the default); it grows and shrinks with them."""
 DEEP_MINUTES, DEEP_MINUTES_A_MILLION = 5.0, 3.0
-"""Processor minutes for the network, and for each million interactions more, unless `deep_minutes` is less."""
+"""Minutes for the network, and for each million interactions more, unless `deep_minutes` is less."""
 _OPEN = ("auto", "deep")
 """Tiers that try a network and choose."""
-NETWORKS = 3
-"""Networks that a training makes: to decide, to measure, and to serve."""
 MAX_SHARED = 3_000_000
 """Rows up to which counts are kept for the next training; of more, memory is dearer than time."""
 STEP_ROWS = 4_000_000
@@ -84,10 +84,10 @@ class Decisions:
     new: Mixture = ()
     begun: Mixture = ()
     """See Settings."""
-    deep: bool = False
-    """Whether the rankers use a network."""
-    gain: Gain | None = None
-    """What a network is worth; None where none was tried."""
+    network: Learned | None = field(default=None, compare=False)
+    """The one that the rankers use; models go on with it."""
+    why: str = ""
+    """What made `auto` choose its tier."""
 
 
 @dataclass(slots=True)
@@ -103,11 +103,22 @@ class SharedCounts:
 class PersonalTrainer:
     """Fits models of one recipe to one snapshot; the first fit decides, by held-out baskets, for all that follow."""
 
-    def __init__(self, snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig, shared: SharedCounts) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        spec: RecipeSpec,
+        config: TrainingConfig,
+        shared: SharedCounts,
+        enter: Callable[[str], None] = lambda _phase: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`enter` is called with the progress of a network, in words for people; `clock` bounds its time in seconds."""
         self._snapshot, self._spec, self._config, self._shared = snapshot, spec, config, shared
+        self._enter, self._clock = enter, clock
         self._options = {**spec.defaults(), **config.hyperparameters}
         self._columns = config.trainable(snapshot.item_columns, "ITEMS")
         self._decisions: Decisions | None = None
+        self._learner: Learner | None = None
 
     @cached_property
     def _content(self) -> Content:
@@ -117,6 +128,7 @@ class PersonalTrainer:
         """Count, or take over the counts of the same data, and add the rankers."""
         del about
         source = (self._digest(rows), self._options, self._config.excluded_columns)
+        self._learner = self._learner or self._learning(len(rows))
         if self._decisions is None:
             if self._shared.decided is None or self._shared.decided[0] != source:
                 trainer, known = self._of_what_sold(rows)
@@ -124,10 +136,13 @@ class PersonalTrainer:
             self._decisions = self._shared.decided[1]
         decisions = self._decisions
         ranked = decisions.rankers.for_histories
-        key = (source, ranked, replace(decisions, rankers=Rankers(), gain=None))
+        key = (source, ranked, decisions.network is not None, replace(decisions, rankers=Rankers()))
         found = next((model for known, model in self._shared.counted if known == key), None)
         if found is None:
             found = self.count(rows, decisions, ranked=ranked)
+            if decisions.network is not None and self._learner is not None:
+                network = self._learner.continued(rankers.counted(self._snapshot, rows, found), decisions.network)
+                found = found.with_arrays(network.model.arrays())
             self._shared.counted = [*self._shared.counted[-1:], (key, found)] if len(rows) <= MAX_SHARED else []
         return found.for_recipe(self._spec, self._config.training_events(), decisions.rankers, self._objective())
 
@@ -136,9 +151,12 @@ class PersonalTrainer:
         """The tier that was chosen, and why; empty in tiers that leave no choice."""
         if self._tier not in _OPEN or self._decisions is None:
             return {}
-        tier = "deep" if self._decisions.deep else "standard"
-        why = "not enough to learn from" if self._plan(1).most else "no time for it"
-        return {"tier": tier, "tier_reason": f"deep: {self._decisions.gain or why}"}
+        tier, late = "standard", ""
+        if self._decisions.network is not None:
+            tier = "deep"
+            if self._learner is not None and self._learner.stopped:
+                late = f"; the clock ended its training after {self._learner.minutes:.1f} minutes"
+        return {"tier": tier, "tier_reason": f"deep: {self._decisions.why}{late}"}
 
     @property
     def _tier(self) -> str:
@@ -165,6 +183,7 @@ class PersonalTrainer:
         if len(taken) == rows.items:
             return self, rows
         trainer = PersonalTrainer(self._snapshot.of_items(taken), self._spec, self._config, SharedCounts())
+        trainer._learner = self._learner
         trainer._content = self._content.part(taken)
         position = np.zeros(rows.items, np.int32)
         position[taken] = np.arange(len(taken))
@@ -188,11 +207,18 @@ class PersonalTrainer:
             mixtures = ease_training.best_mixtures(held, chosen.ease_share, kinds)
             mixture, new, begun = (mixtures.get(kind, ()) for kind in ("next", "new", "begun"))
             return replace(chosen, mixture=mixture, new=new, begun=begun)
-        counted = replace(chosen, deep=self._tier in _OPEN and self._plan(len(rows)).most > 0)
-        trained, gain = rankers.train(snapshot, rows, cuts, lambda past: self.count(past, counted))
+        outcome = rankers.train(snapshot, rows, cuts, lambda past: self.count(past, chosen), self._learner)
+        trained = outcome.rankers
         if newcomers:
             trained = replace(trained, newcomers=popularity_training.fit_ranker(*newcomers, chosen.newcomers))
-        return replace(counted, rankers=trained, deep=gain is not None and gain.sure, gain=gain)
+        return replace(chosen, rankers=trained, network=outcome.network, why=self._why(outcome.gain))
+
+    def _why(self, gain: Gain | None) -> str:
+        if self._learner is None:
+            return "no time for it"
+        if self._learner.stopped:
+            return f"its {self._learner.minutes:.1f} minutes by the clock were over before it was decided"
+        return str(gain or "not enough to learn from")
 
     def _newcomers(self, rows: Rows) -> tuple[Timeline, int, Floats]:
         """Return what the answers to newcomers are fitted to: rows in the order of time, and ages of items."""
@@ -204,7 +230,7 @@ class PersonalTrainer:
     def count(self, rows: Rows, decisions: Decisions, *, ranked: bool = True) -> PersonalModel:
         """Count, and put the counts in the form that serves.
 
-        `ranked`: count what only rankers use, too. `decisions.rankers` are left out; a deep one trains the network.
+        `ranked`: count what only rankers use, too. The rankers and the network of `decisions` are left out.
         """
         snapshot, spec, options = self._snapshot, self._spec, self._options
         recent = _on(options, "recency_mask") and _on(options, "apply_recency_bias")
@@ -237,7 +263,7 @@ class PersonalTrainer:
         windows = RecencyWindows.of(rows.time, rows.item, rows.items, span(rows.time))
         timeline = metadata.timeline(clock=decisions.clock)
         files: dict[str, npt.NDArray[Any]] = {
-            **self._cooccurrences(rows, seen, prior, ranked=ranked, content=content if decisions.deep else None),
+            **self._cooccurrences(rows, seen, prior, ranked=ranked),
             **({} if ranked else self._next(rows)),
             "taste": ease_training.train(rows, EASE_ITEMS[ranked]),
             **content.arrays(),
@@ -256,13 +282,8 @@ class PersonalTrainer:
         }
         return PersonalModel(settings, ItemIndex(snapshot.items[order]), files, metadata.facts())
 
-    def _cooccurrences(
-        self, rows: Rows, seen: Ints, prior: Floats, *, ranked: bool, content: Content | None
-    ) -> dict[str, npt.NDArray[Any]]:
-        """Count what follows what, and co-occurrence in baskets; for rankers (else empty) in users, too, and walks.
-
-        With `content`, train the network too.
-        """
+    def _cooccurrences(self, rows: Rows, seen: Ints, prior: Floats, *, ranked: bool) -> dict[str, npt.NDArray[Any]]:
+        """Count what follows what, and co-occurrence in baskets; for rankers (else empty) in users, too, and walks."""
         popular = np.maximum(seen, 1).astype(np.float64)
         follows, near = _paired(rows, popular, ranked=ranked)
         rare = popular**-0.5
@@ -275,10 +296,8 @@ class PersonalTrainer:
 
         recent = (prior / prior.sum() + 1e-9) / (seen / max(int(seen.sum()), 1) + 1e-9)
         dimensions = round(DIMENSIONS * int(self._options.get("hidden_dimension", HIDDEN)) / HIDDEN)
-        network = None if content is None else sequence_training.train(rows, content, near, self._plan(len(rows)))
         walk = cooccurrence.two_steps(near, MAX_WALKED) if ranked else cooccurrence.pruned(near, MAX_WALKED)
         return {
-            **({} if network is None else network.arrays()),
             **follows.arrays("follows"),
             **(self._step(rows) if ranked else {}),
             **cooccurrence.pruned(near, MAX_NEIGHBOURS).arrays("near"),
@@ -300,11 +319,11 @@ class PersonalTrainer:
         counted = sparse.coo_array((weight, places), shape=(rows.items, rows.items)).tocsr()
         return cooccurrence.pruned(counted, MAX_FOLLOWERS).arrays("step")
 
-    def _plan(self, rows: int) -> sequence_training.Plan:
-        """Return a plan for the network that keeps the budget, counted in steps: equal data give equal models."""
+    def _learning(self, rows: int) -> Learner | None:
+        """Return what trains a network in so many minutes as the rows are worth; None where none is to be tried."""
         minutes = DEEP_MINUTES + DEEP_MINUTES_A_MILLION * rows / 1e6
         minutes = min(minutes, float(self._options.get("deep_minutes", minutes)))
-        return sequence_training.Plan(most=int(60 * minutes / NETWORKS * sequence_training.CHOSEN_A_SECOND))
+        return Learner(minutes, self._enter, self._clock) if self._tier in _OPEN and minutes > 0 else None
 
 
 def _paired(rows: Rows, popular: Floats, *, ranked: bool) -> tuple[SparseRows, cooccurrence.Matrix]:
