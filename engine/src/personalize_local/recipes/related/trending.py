@@ -8,10 +8,11 @@ most of a small count's step is chance. So each item's next count is a negative 
 its shares of what was counted lately, at several time scales and at the end of the last window, of how far these exceed
 its usual share, since a burst lasts and chance does not, and of its counts at this time of earlier days and weeks. The
 weights and the dispersion are those that foretold the latest windows best. How much popularity counts is as little as
-named enough of the most taken items there.
+names enough of the most taken items of the newer half of these windows, foretold by the older half: windows that a fit
+has seen flatter it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,11 +32,13 @@ SEASONS = 4
 """Earlier days, and weeks, whose count at the same time is taken."""
 DEPTH = 25
 """Items of an answer that Personalize measures."""
-POPULARITIES = (0.5, 0.6, 0.75, 0.9, 1.1, 1.4, 1.8, 2.4)
-"""Weights of being among the most taken items of the next window, against the growth: the first that is enough."""
-ENOUGH, TRIED = 0.93, 50
-"""Of the most taken items of the newest windows, the answer should name so much of what the most taken ones of the
-windows before them do: a little more than nine tenths, which is to hold in the next windows too."""
+LEAST, MOST, HALVINGS = 0.5, 20.0, 6
+"""Weights of being among the most taken items of the next window, against the growth, and the steps to one."""
+ENOUGH = 0.97
+"""Of the most taken items of a window, the answer should name so much of what the most taken ones of the window before
+it do: more than nine tenths, which are to hold in the next windows too."""
+JUDGED, USUAL = 5, 1.4
+"""Windows below which nothing is decided, and the weight of popularity then."""
 DAY = 86_400
 BURST, SURPRISE = 0.25, 5.0
 """Weight of the growth that has just been, as far as it exceeds what was expected by so many standard deviations:
@@ -52,6 +55,8 @@ class _Past:
 
     now: Floats
     """[items] the count of the window."""
+    so_far: Floats
+    """[items] the counts of this window and all before it."""
     features: Floats
     """[features, items] amounts that the mean of the next count is mixed from."""
     following: Floats | None
@@ -68,14 +73,8 @@ def scores(rows: Rows, window: int, end: int) -> Floats:
     if not learned:
         found[items] = now / max(float(now.sum()), 1.0)
         return found
-    weights, dispersion = _fitted(learned)
-    pasts = [*learned[-TRIED - 1 :], newest]
-    means = [np.maximum(weights @ past.features, _LEAST) for past in pasts]
-    answers = [
-        _Answer.of(past.now, before, mean, dispersion)
-        for past, before, mean in zip(pasts[1:], means[:-1], means[1:], strict=True)
-    ]
-    found[items] = answers[-1].scores(_enough(answers[:-1], pasts[1:-1]))
+    [answer] = _answers([learned[-1], newest], *_fitted(learned))
+    found[items] = answer.scores(_enough(learned))
     return found
 
 
@@ -102,22 +101,41 @@ class _Answer:
         return self.growth + weight * self.popular + BURST * self.burst
 
 
-def _enough(answers: list[_Answer], pasts: list[_Past]) -> float:
-    """Return the least weight of popularity by which enough of the most taken items were named in these windows."""
-    wanted, plain = [], 0
-    for past in pasts:
-        if past.following is not None:
-            most = _first(past.following)
-            wanted.append(most)
-            plain += int(np.isin(most, _first(past.now)).sum())
-    for weight in POPULARITIES:
-        named = sum(
-            int(np.isin(most, _first(answer.scores(weight))).sum())
-            for most, answer in zip(wanted, answers, strict=True)
-        )
-        if named >= ENOUGH * plain:
-            return weight
-    return POPULARITIES[-1]
+def _answers(pasts: Sequence[_Past], weights: Floats, dispersion: float) -> list[_Answer]:
+    """Return what trends at the end of each window but the first, by these weights of the features."""
+    means = [np.maximum(weights @ past.features, _LEAST) for past in pasts]
+    return [
+        _Answer.of(past.now, before, mean, dispersion)
+        for past, before, mean in zip(pasts[1:], means[:-1], means[1:], strict=True)
+    ]
+
+
+def _enough(learned: Sequence[_Past]) -> float:
+    """Return the least weight of popularity by which the older half of the windows names enough of the most taken items
+    of the newer half.
+    """
+    middle = len(learned) // 2
+    judged = learned[middle:]
+    if middle < 1 or len(judged) < JUDGED:
+        return USUAL
+    answers = _answers(learned[middle - 1 :], *_fitted(learned[:middle]))
+    most = [_first(past.following) for past in judged if past.following is not None]
+
+    def named(lists: Iterable[Floats]) -> int:
+        return sum(int(np.isin(items, _first(scores)).sum()) for items, scores in zip(most, lists, strict=True))
+
+    plain = named(past.now + past.so_far / (1e6 * max(float(past.so_far.max()), 1.0)) for past in judged)
+
+    def is_enough(weight: float) -> bool:
+        return named(answer.scores(weight) for answer in answers) >= ENOUGH * plain
+
+    if is_enough(LEAST):
+        return LEAST
+    low, high = LEAST, MOST
+    for _ in range(HALVINGS):
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return high
 
 
 def _first(scores: Floats) -> Ints:
@@ -172,7 +190,8 @@ def _pasts(table: Floats, season: int) -> Iterator[_Past]:
         seasonal = _at_this_time(whole, number, season, totals[-1] / (number + 1))
         weekly = _at_this_time(whole, number, 7 * season, seasonal)
         following = None if newest else whole[number + 1]
-        yield _Past(whole[number], np.stack((*(coming * shares), *lately, seasonal, weekly)), following)
+        features = np.stack((*(coming * shares), *lately, seasonal, weekly))
+        yield _Past(whole[number], totals[-1].copy(), features, following)
 
 
 def _usual(totals: Floats, season: int) -> Floats:
@@ -199,7 +218,7 @@ def _at_this_time(whole: Floats, number: int, season: int, otherwise: Floats) ->
     return np.asarray(whole[places].mean(axis=0)) if len(places) else otherwise
 
 
-def _fitted(learned: list[_Past]) -> tuple[Floats, float]:
+def _fitted(learned: Sequence[_Past]) -> tuple[Floats, float]:
     """Return the weights of the features and the dispersion: the variance is mean + dispersion * mean ** 2."""
     known = np.concatenate([past.features for past in learned], axis=1)
     counts = np.concatenate([past.following for past in learned if past.following is not None])
