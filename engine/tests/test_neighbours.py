@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.base import Model, Query
+from personalize_local.recipes.common.cooccurrence import Shared
+from personalize_local.recipes.common.rows import training_rows
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.related.distinctness import Distinctness, bound
+from personalize_local.recipes.related.distinctness import Distinctness, bound, of_cosine
 from personalize_local.recipes.related.model import ListModel
 from personalize_local.recipes.training import train
 
@@ -154,6 +156,37 @@ def test_where_nearly_everybody_took_one_item_no_relation_is_made_up(tmp_path: P
     assert isinstance(model, ListModel)
     assert not any(model.related(Query(item_id=f"item-{n}")).any() for n in range(ITEMS))
     assert all(len(answer) == 10 for answer in answers(model, 10))
+
+
+def test_of_clicks_related_best_sellers_take_nothing_from_all_other_items(tmp_path: Path) -> None:
+    """Users click on by kind, where what sells is likelier: how often, beyond chance, do the first ten come next?"""
+    random, rows, users, items, kinds = np.random.default_rng(8), list[Row](), 4000, 1500, 40
+    kind, popular = random.integers(kinds, size=items), random.permutation(np.arange(1.0, items + 1) ** -0.9)
+    popular /= popular.sum()
+    same = (kind[:, None] == kind) * popular
+    step = 0.5 * same / same.sum(axis=1, keepdims=True) + 0.5 * popular
+    for user in range(users):
+        item = int(random.choice(items, p=popular))
+        for click in range(5):
+            rows.append(
+                (f"u{user}", f"item-{item}", BEGIN + 9 * 86_400 * user // users + 60 * click + user % 7, "View")
+            )
+            item = int(random.choice(items, p=step[item]))
+    world = snapshot(tmp_path, rows)
+    model = fitted(SIMS, world)
+    ids = {name: int(name.split("-")[1]) for name in world.items.tolist()}
+    taken = training_rows(world, TrainingConfig())
+    numbers = np.array([*ids.values()])
+    counts = Shared(taken.user, taken)
+    takers = np.bincount(taken.once().item, minlength=taken.items)
+    often = np.flatnonzero(takers >= 5)
+    plain = of_cosine(counts[often], takers.astype(float), often)
+    worth = np.zeros(2)
+    for scores, item in zip(plain, often.tolist(), strict=True):
+        listed = [ids[each.item_id] for each in model.recommend(Query(item_id=world.items[item]), None, 10)]
+        for rule, first in enumerate((listed, numbers[np.argsort(-scores, kind="stable")[:10]])):
+            worth[rule] += (step[numbers[item]] - popular)[first].sum()
+    assert worth[0] > 1.24 * worth[1]  # a discount of all items alike reaches 1.22
 
 
 @pytest.mark.parametrize("recipe", [SIMILAR, SIMS])

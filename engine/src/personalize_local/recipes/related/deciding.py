@@ -40,10 +40,15 @@ STEPS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 """Shares that are tried."""
 LEAST_GAIN = 1.002
 """A change of shares must gain so much: a smaller gain is chance."""
+CLEAR = 2.0
+"""Standard errors by which a discount of best sellers must be better than that of all items alike."""
 SAFE = 0.01
 """How much worse than cosine's the figures may be here, where only some lists are looked at."""
-COSINE, HIGHEST, HALVINGS = 0.5, 1.0, 5
-"""Power of popularity that divides the counts in a cosine, the highest that is tried, and the steps to the least."""
+COSINE, HALVINGS = 0.5, 5
+"""Power of popularity that divides the counts in a cosine, and the steps to the least."""
+HIGHEST = {0.0: 1.0, 4.0: 2.0}
+"""By the knee the highest power that is tried. Where a power alone must be high, since best sellers are related to much
+as in a shop of clicks, it would take too much from all other items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,8 @@ class Decided:
     """Of popularity, which divides the counts."""
     sources: tuple[float, ...] = SHARES
     """Shares of what is similar, as :data:`model.NEAR` names it."""
+    knee: float = 0.0
+    """Times the mean popularity that are added to each item's before."""
     simpler: bool = False
     """Whether the shares were given up, since their lists were not different enough."""
 
@@ -144,10 +151,11 @@ def decide(rows: Rows, users: Ints, kinds: Sequence[str], counting: Counting, si
     if min(len(fold.items) for fold in folds) < MIN_ITEMS or len(lists.items) < MIN_ITEMS:
         return Decided(dict.fromkeys(kinds, 1.0 / len(kinds)))
     decided = _decided(folds, kinds, COSINE, similar)
-    power = lists.least_power(decided)
-    if power is None:
+    discounted = [replace(decided, knee=knee) for knee in HIGHEST if not (knee and similar)]
+    different = [replace(of, power=power) for of in discounted if (power := lists.least_power(of)) is not None]
+    if not different:
         return Decided({kind: float(kind == "shared") for kind in kinds}, sources=(1.0, 0.0, 0.0), simpler=True)
-    return replace(decided, power=power)
+    return different[0] if len(different) == 1 else _better_discount(folds, *different)
 
 
 class _Lists:
@@ -163,8 +171,7 @@ class _Lists:
 
     def are_different(self, decided: Decided) -> bool:
         """Whether the lists that are made so are different enough."""
-        near = mixed(self._neighbours.distributions(self._related, decided.power), decided.shares).toarray()
-        scores = near.astype(np.float64)
+        scores = _near(self._neighbours, self._related, decided)
         if self._similar:
             of_item, shares = self._similar(decided.power), np.array(decided.sources)
             places = enumerate(self.items.tolist())
@@ -173,7 +180,7 @@ class _Lists:
 
     def least_power(self, decided: Decided) -> float | None:
         """Return the least power of popularity by which the lists are different enough; None where none is."""
-        low, high = 0.0, HIGHEST
+        low, high = 0.0, HIGHEST[decided.knee]
         if self.are_different(replace(decided, power=low)):
             return low
         for _ in range(HALVINGS):
@@ -182,10 +189,29 @@ class _Lists:
                 high = middle
             else:
                 low = middle
-        return high if high < HIGHEST or self.are_different(replace(decided, power=high)) else None
+        return high if high < HIGHEST[decided.knee] or self.are_different(replace(decided, power=high)) else None
 
     def _distinctness(self, scores: Floats) -> Distinctness:
         return Distinctness.of(list(map(_first, scores)), DEPTH, self._neighbours.popular)
+
+
+def _near(neighbours: Neighbours, related: Mapping[str, Matrix], decided: Decided) -> Floats:
+    """[lists, all items] the neighbours of the items that `related` has the counts of."""
+    near = mixed(neighbours.distributions(related, decided.power, decided.knee), decided.shares)
+    return np.asarray(near.toarray(), np.float64)
+
+
+def _better_discount(folds: Sequence[Fold], usual: Decided, other: Decided) -> Decided:
+    """Return the other decision where the held-out users' lists are surely worth more by its discount."""
+    gains = []
+    for fold in folds:
+        near = [_near(fold.neighbours, fold.related, decided) for decided in (usual, other)]
+        lists = fold.lists(near)
+        without, with_it = (lists.gains(only) for only in np.eye(2))
+        heard = lists.ideal > 0
+        gains.append(((with_it - without) * heard).sum(axis=0)[heard.any(axis=0)])
+    gain = np.concatenate(gains)
+    return other if gain.sum() > CLEAR * np.sqrt((gain**2).sum()) else usual
 
 
 def _first(scores: Floats) -> Ints:

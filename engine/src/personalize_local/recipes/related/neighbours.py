@@ -70,11 +70,13 @@ class Neighbours:
             needed.data = np.where(needed.data >= self._counting.least, 1.0, WEAK).astype(np.float32)
         return {kind: count.multiply(needed).tocsr() for kind, count in counts.items()}
 
-    def distributions(self, counts: Mapping[str, Matrix], power: float) -> dict[str, Matrix]:
+    def distributions(self, counts: Mapping[str, Matrix], power: float, knee: float = 0.0) -> dict[str, Matrix]:
         """Return for each kind the distribution of the other item, whose popularity to this power divides its counts;
         rows may be empty.
+
+        `knee`: times the mean popularity that are added to each item's, so that best sellers lose more than others do.
         """
-        rarity = np.maximum(self.popular, 1.0) ** -power
+        rarity = (np.maximum(self.popular, 1.0) + knee * float(np.mean(self.popular))) ** -power
         by_kind = {}
         for kind, count in counts.items():
             trusted = count.copy()
@@ -126,13 +128,13 @@ def mixed(matrices: Mapping[str, Matrix], shares: Mapping[str, float]) -> Matrix
 
 
 def nearest(
-    rows: Rows, shares: Mapping[str, float], power: float, counting: Counting, about: Ints | None = None
+    rows: Rows, shares: Mapping[str, float], power: float, knee: float, counting: Counting, about: Ints | None = None
 ) -> SparseRows:
     """Return the nearest KEPT neighbours of each item, with such shares of each kind; only those `about` some items."""
     neighbours = Neighbours(rows, [kind for kind, share in shares.items() if share > 0], counting)
 
     def of(items: Ints) -> Matrix:
-        return mixed(neighbours.distributions(neighbours.related(items), power), shares)
+        return mixed(neighbours.distributions(neighbours.related(items), power, knee), shares)
 
     if about is None:
         return cooccurrence.nearest(of, rows.items, KEPT)

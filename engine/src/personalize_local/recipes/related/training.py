@@ -18,7 +18,7 @@ from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import WINDOWS, RecipeSpec
 from personalize_local.recipes.related import neighbours, trending
-from personalize_local.recipes.related.deciding import COSINE, Decided, decide
+from personalize_local.recipes.related.deciding import COSINE, HIGHEST, Decided, decide
 from personalize_local.recipes.related.model import COLD, ListModel, Settings
 from personalize_local.recipes.related.neighbours import KEPT, KINDS, TOGETHER, Counting
 
@@ -65,7 +65,7 @@ class RelatedTrainer:
             rows, model = self._counted(rows)
             power = self._power(decided)
             some = None if about is None else model.places(about)
-            near = neighbours.nearest(rows, decided.shares, power, self._counting, some)
+            near = neighbours.nearest(rows, decided.shares, power, decided.knee, self._counting, some)
             return model.near(near, replace(model.settings, shares=decided.sources, power=power))
         rows, model = self._counted(rows)
         if self._spec.family == "together":
@@ -126,7 +126,7 @@ class RelatedTrainer:
         if name not in self._options:
             return decided.power
         more = float(self._options[name]) - float(self._spec.defaults()[name])
-        return max(decided.power + COSINE * more, 0.0)
+        return max(decided.power + COSINE * HIGHEST[decided.knee] * more, 0.0)
 
 
 def _popularity(counted: Rows, spec: RecipeSpec, options: Mapping[str, str]) -> Floats:
