@@ -143,7 +143,7 @@ def stream(seed: int, days: int = 8) -> list[tuple[int, int]]:
 def calm(seed: int, days: int = 13) -> list[tuple[int, int]]:
     """(item, second) of clicks on 1500 items, by day and night; how much each is liked changes slowly."""
     random = np.random.default_rng(seed)
-    liked, clicks = -0.8 * np.log(np.arange(1.0, 1501)), []
+    liked, clicks = -0.8 * np.log(np.arange(1.0, 1501)), list[tuple[int, int]]()
     for hour in range(24 * days):
         liked += random.normal(0, 0.03, 1500)
         count = random.poisson(60 * (1.0 + 0.7 * np.sin(2 * np.pi * (hour - 9) / 24)))
