@@ -5,6 +5,7 @@ import argparse
 import gzip
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from personalization.core.csv_dialect import STANDARD
@@ -18,6 +19,7 @@ from benchmarks.likelihood.known import known
 from benchmarks.likelihood.models import DRAWS, HORIZON, WINDOWS, Plan, day
 from benchmarks.likelihood.samples import samples
 from benchmarks.likelihood.strangers import newcomers, strangers
+from benchmarks.questions.planted import made
 from local.demo import sample_data
 
 
@@ -39,11 +41,24 @@ def lines(folder: Path, name: str) -> Iterator[str]:
         yield from file
 
 
-def judge(folder: Path, plan: Plan) -> None:
-    whole = read(folder)
+def planted(seed: int) -> History:
+    """Return the world in which the users' demographics decide what they buy."""
+    world = made("demographics", seed)
+    reader = Reader("Purchase", 1 << 40)
+    for take, table in (
+        (reader.interactions, world.interactions),
+        (reader.items, world.items),
+        (reader.users, world.users),
+    ):
+        assert table is not None  # noqa: S101
+        take(table.write_csv().splitlines(keepends=True), STANDARD.records)
+    return reader.history()
+
+
+def judge(name: str, whole: History, plan: Plan) -> None:
     begins = populations.starts(whole, HORIZON, plan.windows, plan.later)
     sizes = f"{len(whole.users):,} users, {len(whole.items):,} items, {int(whole.bought.sum()):,} purchases"
-    print(f"\n{folder.name}: {sizes}")
+    print(f"\n{name}: {sizes}")
     print(f"{plan.windows} windows of {HORIZON} days from {day(begins[0])}" + (" (validation)" if plan.later else ""))
     for population, judged in (("strangers", strangers), ("newcomers", newcomers), ("known", known)):
         if population in plan.judged:
@@ -61,7 +76,9 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=WINDOWS, help="fewer, for a quick look")
     parser.add_argument("--draws", type=int, default=DRAWS, help="of strangers")
     parser.add_argument("--only", choices=Plan().judged, help="one of the three populations")
-    parser.add_argument("--no-demo", action="store_true", help="only the named set")
+    parser.add_argument("--no-demo", action="store_true", help="without the demo's data")
+    parser.add_argument("--no-planted", action="store_true", help="without the world in which demographics decide")
+    parser.add_argument("--seed", type=int, default=1, help="of that world")
     options = parser.parse_args()
     later = WINDOWS if options.validation else 0
     plan = Plan(options.windows, later, options.draws, (options.only,) if options.only else Plan().judged)
@@ -72,7 +89,9 @@ def main() -> None:
         if options.samples:
             samples(read(folder), plan, print)
         else:
-            judge(folder, plan)
+            judge(folder.name, read(folder), plan)
+    if not options.no_planted and not options.samples:
+        judge("planted demographics", planted(options.seed), replace(plan, later=0, attributes_decide=True))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from personalization.likelihood import logistic
@@ -14,11 +15,11 @@ from personalization.likelihood.tables import tables
 from benchmarks.likelihood import models, populations
 from benchmarks.likelihood.models import HORIZON
 
-SAMPLES, SLICES = 1_000, 2_000
+SLICES = 2_000
 LEAST_PREDICTED = 1e-4
 """Less likely pairs are no part of the bins."""
 BINS, LEAST_EXPECTED = 10, 400
-FLOOR, TREES, OURS = "logistic on six counts", "LightGBM on six counts", "ours"
+FLOOR, TREES, OURS, WITHOUT = "logistic on six counts", "LightGBM on six counts", "ours", "ours without attributes"
 
 
 class Sums:
@@ -72,25 +73,42 @@ def known(whole: History, plan: models.Plan, show: models.Show) -> None:
         peers = {OURS: models.ours(model.fit.formulas), FLOOR: models.six_counts(older, later)}
         if (trees := models.boosted(older, later)) is not None:
             peers[TREES] = trees
+        if whole.groups:
+            peers[WITHOUT] = _without_attributes(model.past)
         pairs += _window(whole, model, window, peers, sums, likely)
         before = [populations.pairs_bought(whole, start - step * HORIZON * DAY, start - (step - 1) * HORIZON * DAY)
                   for step in range(1, models.RULE_WINDOWS + 1)]  # fmt: skip
         bought = populations.pairs_bought(whole, start, start + HORIZON * DAY)
         change.append(bought / max(float(np.mean(before)), 1.0))
-    weights = _drawn(len(whole.users))
+    weights = models.drawn(len(whole.users))
     _figures(sums, weights, pairs, seconds / plan.windows, show)
     mine = sums[OURS].calibration
     models.target(show, "pooled .90 to 1.10", 0.9 <= mine.pooled <= 1.1, f"{mine.pooled:.3f}")
     models.target(show, "each window .75 to 1.33", mine.within(0.75, 1.33), mine.range)
     gain = 1 - sums[OURS].loss.sum() / sums[FLOOR].loss.sum()
     models.target(show, "log-loss at least 3.5 % below six counts", gain >= 0.035, f"{gain:.2%}")
+    if WITHOUT in sums:
+        change_with = models.change(sums[OURS].loss, sums[WITHOUT].loss, weights)
+        show(f"  log-loss with attributes against {WITHOUT}: {change_with}")
+        if plan.attributes_decide:
+            models.target(
+                show, "with attributes, log-loss below that without", change_with.high < 0, f"{change_with.value:+.2%}"
+            )
     area = float(sums[OURS].areas(np.ones((1, len(whole.users))))[0])
-    models.target(show, "AUC at least .885", area >= 0.885, f"{area:.4f}")
+    if not plan.attributes_decide:
+        models.target(show, "AUC at least .885", area >= 0.885, f"{area:.4f}")
     _bins(likely, weights, show)
     show(f"{'window':12}{'predicted':>10}{'observed':>10}{'ratio':>10}{'all purchases / four weeks before':>36}")
     for window, start in enumerate(begins):
         figures = f"{mine.predicted[window]:10,.0f}{mine.observed[window]:10,.0f}{mine.ratios[window]:10.2f}"
         show(f"{models.day(start):12}{figures}{change[window] - 1:>+36.0%}")
+
+
+def _without_attributes(past: populations.Past) -> models.Logits:
+    """Fit as ours is, on a history whose users have no attributes."""
+    bare = models.fitted(replace(past, history=replace(past.history, groups={}, group_names={})))
+    logits = models.ours(bare.fit.formulas)
+    return lambda features, seen: logits({**features, "described": np.zeros(len(seen))}, seen)
 
 
 def _window(
@@ -125,8 +143,8 @@ def _figures(sums: Mapping[str, Sums], weights: Floats, pairs: int, seconds: flo
         show(f"{name:24}log-loss {each.loss.sum() / pairs:.6f}  AUC {area:.4f} [{low:.4f}, {high:.4f}]"
              f"  predicted/observed {each.calibration.pooled:.2f}")  # fmt: skip
         if name != FLOOR:
-            show(f"{'':24}log-loss against {FLOOR}: {_against(each.loss, floor.loss, weights)}")
-            show(f"{'':24}of pairs bought before: {_against(each.loss_seen, floor.loss_seen, weights)}")
+            show(f"{'':24}log-loss against {FLOOR}: {models.change(each.loss, floor.loss, weights)}")
+            show(f"{'':24}of pairs bought before: {models.change(each.loss_seen, floor.loss_seen, weights)}")
 
 
 def _bins(likely: Likely, weights: Floats, show: models.Show) -> None:
@@ -156,14 +174,3 @@ def _bins(likely: Likely, weights: Floats, show: models.Show) -> None:
     show(f"{'bin':>4}{heads}   95 % of samples")
     for row in rows:
         show(row)
-
-
-def _drawn(users: int) -> Floats:
-    """Return how often each user is in each bootstrap sample."""
-    return np.random.default_rng(2).multinomial(users, np.full(users, 1 / users), SAMPLES).astype(np.float64)
-
-
-def _against(mine: Floats, other: Floats, weights: Floats) -> str:
-    """Return how much lower the log-loss is than another model's, with its interval."""
-    low, high = np.quantile((weights @ mine) / (weights @ other) - 1, [0.025, 0.975])
-    return f"{mine.sum() / other.sum() - 1:+.2%} [{low:+.2%}, {high:+.2%}]"

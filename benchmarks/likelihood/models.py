@@ -15,6 +15,8 @@ from personalization.likelihood.training import Fit, Formulas, Reals, Rows
 from benchmarks.likelihood.populations import Past
 
 HORIZON, WINDOWS, DRAWS, RULE_WINDOWS = 7, 8, 3, 4
+SAMPLES = 1_000
+"""Of users, for intervals."""
 AT_ONCE = 40_000
 """Pairs that stay in the processor's caches."""
 SIX = ("user_n", "user_d28", "item_n", "item_d28", "pair_n", "pair_last")
@@ -31,6 +33,8 @@ class Plan:
     later: int = 0
     draws: int = DRAWS
     judged: Sequence[str] = ("strangers", "newcomers", "known")
+    attributes_decide: bool = False
+    """Whether a likelihood that knows the users' attributes has to be better than one that does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,30 @@ def log_losses(chance: Floats, label: Flags) -> Floats:
     """Return the log-loss of each pair."""
     chance = np.clip(np.asarray(chance, dtype=np.float64), 1e-9, 1 - 1e-9)
     return -np.where(label, np.log(chance), np.log1p(-chance))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How much higher a log-loss is than another (below 0: lower), and its 95 % interval over samples of users."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:+.2%} [{self.low:+.2%}, {self.high:+.2%}]"
+
+
+def change(losses: Floats, others: Floats, weights: Floats | None = None) -> Change:
+    """Compare losses by user; `weights` has how often each user is in each sample, drawn here by default."""
+    weights = drawn(len(losses)) if weights is None else weights
+    low, high = np.quantile((weights @ losses) / (weights @ others) - 1, [0.025, 0.975]).tolist()
+    return Change(float(losses.sum() / others.sum() - 1), low, high)
+
+
+def drawn(users: int) -> Floats:
+    """Return how often each user is in each bootstrap sample."""
+    return np.random.default_rng(2).multinomial(users, np.full(users, 1 / users), SAMPLES).astype(np.float64)
 
 
 def user_blocks(users: int, items: int) -> Iterator[Ints]:

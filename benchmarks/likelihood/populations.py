@@ -116,6 +116,27 @@ def recent_share(whole: History, given: Past, horizon_days: int, windows: int) -
     return shares
 
 
+def lifts(history: History, prior: float) -> dict[str, Floats]:
+    """Return for each column how much more often than others the users of a value (rows) bought an item (columns).
+
+    Naive Bayes: the ratio of the share of its users who ever bought the item to that of all users, both with `prior`
+    average users more. Users without a value have a row of ones at the end.
+    """
+    pairs = np.unique(history.user[history.bought] * len(history.items) + history.item[history.bought])
+    user, item = np.divmod(pairs, max(len(history.items), 1))
+    users, wide = len(history.users), len(history.items)
+    average = (np.bincount(item, minlength=wide) + 0.5) / users
+    ratios = {}
+    for column, values in history.groups.items():
+        many = len(history.group_names[column])
+        valued = values[user] >= 0
+        counts = np.bincount(values[user[valued]] * wide + item[valued], minlength=many * wide).reshape(many, wide)
+        size = np.bincount(values[values >= 0], minlength=many)[:, None]
+        ratio = (counts + prior * average) / ((size + prior) * average)
+        ratios[column] = np.vstack([ratio, np.ones(wide)])
+    return ratios
+
+
 def _places(wanted: Ints, values: Ints) -> Ints:
     """Return the positions of values in an ascending array; -1 for missing ones."""
     place = np.minimum(np.searchsorted(wanted, values), max(len(wanted) - 1, 0))

@@ -17,7 +17,9 @@ from benchmarks.likelihood.models import HORIZON
 REMOVED, BEST = 0.25, 50
 NEWCOMERS, LEAST_NEWCOMERS = 100, 30
 """Newcomers of a window that are judged, at most; and of all windows, the fewest that are judged."""
-MODEL, MODEL_WITH, RULE = "model", "model with attributes", "plain rule"
+MODEL, MODEL_WITH, RULE, RULE_WITH = "model", "model with attributes", "plain rule", "rule with attributes"
+PRIOR = 20.0
+"""Average users added to those of a value, for the rule with attributes."""
 
 
 class Strangers:
@@ -26,18 +28,22 @@ class Strangers:
     `between` has, for the best items, how many times as likely the ninth tenth of the strangers is as the first.
     """
 
-    def __init__(self, windows: int) -> None:
+    def __init__(self, windows: int, users: int) -> None:
         self.best, self.every = models.Calibration(windows), models.Calibration(windows)
-        self.loss = 0.0
+        self.losses = np.zeros(users)
         self.between: list[float] = []
 
-    def add(self, window: int, chance: Floats, label: Flags) -> None:
-        """Add strangers (rows) by items."""
+    @property
+    def loss(self) -> float:
+        return float(self.losses.sum())
+
+    def add(self, window: int, who: Ints, chance: Floats, label: Flags) -> None:
+        """Add strangers (rows, by their numbers) by items."""
         best = np.argpartition(-chance, min(BEST, chance.shape[1]) - 1, axis=1)[:, :BEST]
         predicted, observed = np.take_along_axis(chance, best, 1), np.take_along_axis(label, best, 1)
         self.best.add(window, predicted.sum(), observed.sum())
         self.every.add(window, chance.sum(), label.sum())
-        self.loss += models.log_losses(chance, label).sum()
+        self.losses += np.bincount(who, models.log_losses(chance, label).sum(1), len(self.losses))
         low, high = np.quantile(chance[:, np.argsort(-chance.mean(0))[:BEST]], [0.1, 0.9], axis=0)
         self.between.append(float(np.median(high / np.maximum(low, 1e-12))))
 
@@ -45,8 +51,8 @@ class Strangers:
 def strangers(whole: History, plan: models.Plan, show: models.Show) -> None:
     """Remove users, fit on the others, and judge those who were removed."""
     begins = populations.starts(whole, HORIZON, plan.windows, plan.later)
-    names = [MODEL, *([MODEL_WITH] if whole.groups else []), RULE]
-    sums = {name: Strangers(plan.windows) for name in names}
+    names = [MODEL, MODEL_WITH, RULE, RULE_WITH] if whole.groups else [MODEL, RULE]
+    sums = {name: Strangers(plan.windows, len(whole.users)) for name in names}
     questions = 0
     for draw in range(1, plan.draws + 1):
         out = populations.taken_out(whole, REMOVED, draw)
@@ -56,11 +62,12 @@ def strangers(whole: History, plan: models.Plan, show: models.Show) -> None:
             questions += len(who)
             label = populations.bought(whole, who, model.past.items, start, start + HORIZON * DAY)
             rule = populations.recent_share(whole, model.past, HORIZON, models.RULE_WINDOWS)
-            sums[MODEL].add(window, np.broadcast_to(_of_strangers(model, 1, {}), label.shape), label)
+            sums[MODEL].add(window, who, np.broadcast_to(_of_strangers(model, 1, {}), label.shape), label)
+            sums[RULE].add(window, who, np.broadcast_to(rule, label.shape), label)
             if whole.groups:
                 groups = {column: values[who] for column, values in whole.groups.items()}
-                sums[MODEL_WITH].add(window, _of_strangers(model, len(who), groups), label)
-            sums[RULE].add(window, np.broadcast_to(rule, label.shape), label)
+                sums[MODEL_WITH].add(window, who, _of_strangers(model, len(who), groups), label)
+                sums[RULE_WITH].add(window, who, _by_attributes(rule, model.past.history, groups), label)
     show(f"\nStrangers: {questions:,} questions about users who were removed before the fit; predicted/observed")
     show(f"{'':22}{'50 best as predicted':>24}{'bought of':>11}{'all items':>22}{'log-loss':>10}")
     show(f"{'':22}{'pooled':>10}{'each window':>14}{'the best':>11}{'pooled':>8}{'each window':>14}{'/ rule':>10}")
@@ -71,17 +78,32 @@ def strangers(whole: History, plan: models.Plan, show: models.Show) -> None:
         show(f"{name:22}{parts[0]:>24}{bought:>11.2%}{parts[1]:>22}{loss:>+10.2%}")
     if whole.groups:
         spread = float(np.mean(sums[MODEL_WITH].between))
-        gain = sums[MODEL_WITH].loss / sums[MODEL].loss - 1
-        show(f"With attributes a tenth is {spread:.2f} times as likely to buy as another tenth; log-loss {gain:+.2%}")
-    for name in names[:-1]:
+        show(f"With attributes a tenth is {spread:.2f} times as likely to buy as another tenth")
+        against = {name: models.change(sums[MODEL_WITH].losses, sums[name].losses) for name in (MODEL, RULE_WITH)}
+        for name, change in against.items():
+            show(f"  log-loss with attributes against the {name}: {change}")
+        if plan.attributes_decide:
+            for name, change in against.items():
+                models.target(
+                    show, f"with attributes, log-loss below the {name}", change.high < 0, f"{change.value:+.2%}"
+                )
+    for name in (name for name in names if name in {MODEL, MODEL_WITH}):
         for part, some in ((f"{BEST} best items", sums[name].best), ("all items", sums[name].every)):
             pooled = 1 / 1.25 <= some.pooled <= 1.25
             models.target(show, f"{name}, {part}: pooled within 1.25", pooled, f"{some.pooled:.2f}")
             models.target(show, f"{name}, {part}: each window within 1.6", some.within(1 / 1.6, 1.6), some.range)
-    show(f"{'50 best / all items':22}" + "".join(f"{name:>24}" for name in sums))
+    show(f"{'50 / all':12}" + "".join(f"{name:>22}" for name in sums))
     for window, start in enumerate(begins):
         parts = [f"{each.best.ratios[window]:.2f} / {each.every.ratios[window]:.2f}" for each in sums.values()]
-        show(f"{models.day(start):22}" + "".join(f"{part:>24}" for part in parts))
+        show(f"{models.day(start):12}" + "".join(f"{part:>22}" for part in parts))
+
+
+def _by_attributes(rule: Floats, history: History, groups: Mapping[str, Ints]) -> Floats:
+    """Multiply the plain rule's shares by the lifts of each stranger's values."""
+    chance = np.broadcast_to(rule, (len(next(iter(groups.values()))), len(rule)))
+    for column, lift in populations.lifts(history, PRIOR).items():
+        chance = chance * lift[groups[column]]
+    return np.minimum(chance, 0.5)
 
 
 def _of_strangers(model: models.Fitted, many: int, groups: Mapping[str, Ints]) -> Floats:

@@ -215,11 +215,16 @@ def sessions(random: Random) -> Tables:
 
 
 def demographics(random: Random) -> Tables:
-    """Age, children and place of users; the first two decide much of what is bought. New users come all the time."""
-    users, items, span = 2_400, 300, 150
+    """Age, children and place of users; the first two decide much of what is bought, by category and by item.
+
+    New users come all the time, and a user buys seldom, so that what they took tells less than who they are.
+    """
+    users, items, kinds, span = 2_400, 300, 30, 150
     age, kids, place = (random.integers(most, size=users) for most in (5, 3, 12))
-    appeal = np.log(_zipf(items)) + random.normal(0, 0.9, (5, 1, items)) + random.normal(0, 0.9, (1, 3, items))
-    chance = _softmax(appeal)
+    category = random.integers(kinds, size=items)
+    of_kind = random.normal(0, 0.8, (5, 1, kinds)) + random.normal(0, 0.8, (1, 3, kinds))
+    of_item = random.normal(0, 0.4, (5, 1, items)) + random.normal(0, 0.4, (1, 3, items))
+    chance = _softmax(np.log(_zipf(items)) + of_kind[..., category] + of_item)
     rows: Events = []
     for user in range(users):
         second = int(random.integers(span * DAY))
@@ -228,7 +233,8 @@ def demographics(random: Random) -> Tables:
             rows += [(user, item, second) for item in bought.tolist()]
             second += int(random.exponential(12 * DAY)) + HOUR
     columns = {"AGE": [f"a{n}" for n in age], "KIDS": [f"k{n}" for n in kids], "PLACE": [f"p{n}" for n in place]}
-    return _tables(random, rows, items, user_columns=columns)
+    kind = {"CATEGORY_L1": [f"c{n}" for n in category]}
+    return _tables(random, rows, items, user_columns=columns, item_columns=kind)
 
 
 def complements(random: Random) -> Tables:

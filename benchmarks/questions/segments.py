@@ -21,6 +21,9 @@ from local.evaluation import splitting
 from local.evaluation.pasts import Past
 
 SHARE, LEAST, MOST = 0.01, 5, 300
+BY_COLUMNS = "what people like them take"
+"""Shows what the users' columns are worth. No recipe is held against it: AWS trains segments on interactions and items,
+and not on users (https://docs.aws.amazon.com/personalize/latest/dg/user-segmentation-recipes.html)."""
 Interest = Callable[[npt.NDArray[np.bool_]], npt.NDArray[np.float64]]
 """[items] mask of a segment's items → [users] how much they are expected to take."""
 
@@ -110,11 +113,34 @@ def activity(past: Past, half_life: float) -> Interest:
     return lambda _items: total
 
 
+def by_columns(past: Past, prior: float) -> Interest:
+    """Multiply how much the user takes lately by how much more of the segment's items each of their values takes.
+
+    Their own history tells nothing else; a value's share is shrunk towards everybody's (naive Bayes).
+    """
+    counts = _decayed(past, 1e6)
+    total, lately = np.asarray(counts.sum(axis=1)).ravel(), np.asarray(_decayed(past, 30.0).sum(axis=1)).ravel()
+
+    def interest(items: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        own = np.asarray(counts @ items.astype(np.float64))
+        share = float(own.sum() / max(total.sum(), 1e-12))
+        expected = lately + 0.1
+        for column in past.snapshot.user_columns.values():
+            if column.dtype == object:
+                _, value = np.unique(column.astype(str), return_inverse=True)
+                taken, all_taken = np.bincount(value, own), np.bincount(value, total)
+                expected = expected * ((taken + prior * share) / (all_taken + prior) / max(share, 1e-12))[value]
+        return np.asarray(expected, np.float64)
+
+    return interest
+
+
 _LIVES = (14.0, 30.0, 60.0, 90.0, 180.0, 1e6)
 RULES = (
     ("how often", how_often, tuple((each,) for each in _LIVES)),
     ("rate with shrinkage", rate, tuple((life, prior) for life in _LIVES for prior in (5.0, 20.0, 100.0))),
     ("activity", activity, ((30.0,), (90.0,))),
+    (BY_COLUMNS, by_columns, ((100.0,), (500.0,))),
 )
 
 
@@ -128,9 +154,11 @@ def rules(shop: Shop, question: str) -> list[Found]:
 
     chosen = []
     for name, rule, grid in RULES:
+        if name == BY_COLUMNS and not earlier.past.snapshot.user_columns:
+            continue
         value, options = max(((sums(earlier, rule, each).mean(), each) for each in grid), key=itemgetter(0))
         chosen.append((value, name, rule, options))
-    best = max(chosen, key=itemgetter(0))[1]
+    best = max((each for each in chosen if each[1] != BY_COLUMNS), key=itemgetter(0))[1]
     return [Found(Chosen(name, each), sums(tested, rule, each), best=name == best) for _, name, rule, each in chosen]
 
 

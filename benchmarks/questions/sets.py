@@ -95,8 +95,9 @@ _ALL = (
         strangers=True,
     ),
     Set(
-        "demographics", ("next-basket", "new-user", "new-user-known", "ranking"), days=14, newcomers="arriving",
-        windows=(4, 14.0),
+        "demographics",
+        ("next-basket", "new-user", "new-user-known", "ranking", "segment-item", "segment-attribute"),
+        days=14, newcomers="arriving", windows=(4, 14.0), kind="CATEGORY_L1",
     ),
     Set("complements", ("also-bought", *_OF_ITEMS, "same-session"), days=14),
     Set("actions", ("next-action", "new-action"), days=10),

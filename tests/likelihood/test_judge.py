@@ -75,9 +75,23 @@ def test_the_plain_rule_is_the_share_of_users_who_bought(whole: History) -> None
 def test_predictions_of_an_eightieth_of_the_purchases_are_seen() -> None:
     label = np.zeros((50, 200), dtype=bool)
     label[:, :8] = True
-    sums = Strangers(1)
-    sums.add(0, np.where(label, 0.0125, 0.0), label)
+    sums = Strangers(1, 50)
+    sums.add(0, np.arange(50), np.where(label, 0.0125, 0.0), label)
     assert (sums.best.pooled, sums.every.pooled) == pytest.approx((1 / 80, 1 / 80))
+
+
+def test_a_users_attributes_count_where_they_decide(whole: History) -> None:
+    """Half of the users, those of one age, love fruit, and the other half tools."""
+    said: list[str] = []
+    strangers(whole, Plan(windows=2, draws=1, attributes_decide=True), said.append)
+    (against_model,) = (line for line in said if "log-loss below the model" in line)
+    assert against_model.startswith("  pass")
+    given = populations.past(whole, AT, np.ones(len(whole.users), dtype=bool))
+    lift = populations.lifts(given.history, 5.0)["AGE"]
+    ages, fruit = given.history.group_names["AGE"], given.history.items.index("i2")
+    assert lift[ages.index("18-24"), fruit] > 1.2
+    assert lift[ages.index("65+"), fruit] < 0.8
+    assert lift[-1, fruit] == 1.0
 
 
 def test_a_judge_says_of_each_target_whether_it_is_reached(whole: History) -> None:

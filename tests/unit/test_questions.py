@@ -183,6 +183,12 @@ def test_segments_count_who_takes_within_the_window(few: Shop) -> None:
     assert horizon.sums(perfect).mean() == 1.0
 
 
+def test_users_columns_tell_who_takes_a_kind_where_they_decide() -> None:
+    found = {each.rule.name: each for each in segments.rules(shop("demographics"), "segment-attribute")}
+    assert found[segments.BY_COLUMNS].sums.mean() > 1.3 * found["activity"].sums.mean()
+    assert not found[segments.BY_COLUMNS].best
+
+
 def test_a_chain_is_found_by_the_rule_of_chains() -> None:
     given = replace(shop("positions"), most=150)
     found = {each.rule.name: each for each in lists.rules(given, "similar-next")}
