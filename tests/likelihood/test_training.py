@@ -48,11 +48,12 @@ def test_no_row_of_a_window_knows_of_what_comes_later() -> None:
         np.testing.assert_allclose(values, then[name], err_msg=name, rtol=1e-6, atol=1e-6)
 
 
-def test_windows_follow_each_other_fitted_before_calibrated_before_tested() -> None:
+def test_weights_learn_from_all_windows_but_the_newest_two() -> None:
     fit, end = world().fit, world().history.end + 1
     assert fit.calibrated_to == end
     assert fit.calibrated_from == end - training.CALIBRATED * 7 * DAY
-    assert max(fit.windows) + 7 * DAY <= end - (1 + training.CALIBRATED) * 7 * DAY
+    # Weights learn from all windows but the test and the one before it, which only calibrates: what is new counts.
+    assert fit.windows == tuple(end - step * 7 * DAY for step in range(3, 3 + training.FITTED))
 
 
 def test_a_sample_stands_for_all_pairs() -> None:
@@ -107,12 +108,14 @@ def test_all_events_at_one_instant_one_user_and_one_item_are_refused_and_not_a_c
             training.fit(past, 7, past.end + 1)
 
 
-def test_a_logistic_fit_finds_planted_coefficients() -> None:
+@pytest.mark.parametrize("size", [20_000, 60_000])
+def test_a_logistic_fit_finds_planted_coefficients_and_ends_at_the_optimum_of_all_rows(size: int) -> None:
     chance = np.random.default_rng(2)
-    design = np.stack([np.ones(20_000), chance.standard_normal(20_000)], 1)
-    label = (chance.random(20_000) < logistic.sigmoid(design @ [-1.0, 2.0])).astype(float)
-    found = logistic.fit(design, label, np.ones(20_000), np.zeros(2), np.zeros(2))
+    design = np.stack([np.ones(size), chance.standard_normal(size)], 1)
+    label = (chance.random(size) < logistic.sigmoid(design @ [-1.0, 2.0])).astype(float)
+    found = logistic.fit(design, label, np.ones(size), np.zeros(2), np.zeros(2))
     assert found == pytest.approx([-1.0, 2.0], abs=0.1)
+    assert design.T @ (label - logistic.sigmoid(design @ found)) == pytest.approx(np.zeros(2), abs=1e-3)
 
 
 def test_platt_leaves_the_log_odds_alone_where_there_are_no_labels() -> None:

@@ -82,6 +82,8 @@ def _bins(chance: Floats, label: Floats, weight: Floats) -> tuple[tuple[float, f
 
 
 _ROUNDS, _CLOSE, _FLAT = 40, 1e-5, 1e-3
+_MANY, _THINNED, _BLOCK = 40_000, 8, 4_096
+"""Rows above which the search begins with every eighth of them, and rows that stay in the processor's caches."""
 
 
 def fit(design: Floats, label: Floats, weight: Floats, ridge: Floats, start: Floats) -> Floats:
@@ -94,11 +96,15 @@ def fit(design: Floats, label: Floats, weight: Floats, ridge: Floats, start: Flo
         start: where the search begins.
     """
     coefficients = start.astype(np.float64)
+    if len(design) > _MANY:
+        # Newton's method ends fast from nearby, and most of its steps lead there.
+        some = slice(None, None, _THINNED)
+        coefficients = fit(design[some].copy(), label[some], weight[some] * _THINNED, ridge, start)
     lost = _loss(design, label, weight, ridge, start, coefficients)
     for _ in range(_ROUNDS):
         chance = sigmoid(design @ coefficients)
         slope = design.T @ (weight * (label - chance)) - ridge * (coefficients - start)
-        curve = (design * (weight * chance * (1.0 - chance))[:, None]).T @ design + np.diag(ridge)
+        curve = _curve(design, weight * chance * (1.0 - chance)) + np.diag(ridge)
         curve[np.diag_indices_from(curve)] += 1e-9 * np.trace(curve) / len(coefficients) + 1e-12
         step = np.linalg.solve(curve, slope)
         size = 1.0
@@ -110,6 +116,15 @@ def fit(design: Floats, label: Floats, weight: Floats, ridge: Floats, start: Flo
         if np.abs(size * step).max() < _CLOSE:
             break
     return coefficients
+
+
+def _curve(design: Floats, weight: Floats) -> Floats:
+    """Return the weighted products of all pairs of columns, block by block: a whole weighted copy would not fit."""
+    total, root = np.zeros((design.shape[1], design.shape[1])), np.sqrt(weight)[:, None]
+    for begin in range(0, len(design), _BLOCK):
+        part = design[begin : begin + _BLOCK] * root[begin : begin + _BLOCK]
+        total += part.T @ part
+    return total
 
 
 def platt(logit: Floats, label: Floats, weight: Floats, ridge: float = 5.0) -> tuple[float, float]:
@@ -141,12 +156,16 @@ def standardised(columns: Sequence[npt.NDArray[np.floating[Any]]], weight: Float
 
     A nearly constant column gets deviation 0 and becomes 0: nothing would bound its weight.
     """
-    matrix: Floats = np.stack(columns, 1, dtype=np.float64)
-    mean = np.average(matrix, axis=0, weights=weight)
-    spread = np.sqrt(np.average((matrix - mean) ** 2, axis=0, weights=weight))
-    spread = np.where(spread < _FLAT, 0.0, spread)
-    scaled = (matrix - mean) * np.where(spread > 0, 1.0 / np.maximum(spread, 1e-12), 0.0)
-    return np.hstack([np.ones((len(matrix), 1)), scaled]), mean, spread
+    design: Floats = np.ones((len(weight), 1 + len(columns)))
+    mean, spread = np.zeros(len(columns)), np.zeros(len(columns))
+    for place, column in enumerate(columns):
+        values = column.astype(np.float64)
+        mean[place] = np.average(values, weights=weight)
+        values -= mean[place]
+        deviation = float(np.sqrt(np.average(values**2, weights=weight)))
+        spread[place] = 0.0 if deviation < _FLAT else deviation
+        design[:, 1 + place] = values / deviation if spread[place] else 0.0
+    return design, mean, spread
 
 
 def _loss(design: Floats, label: Floats, weight: Floats, ridge: Floats, start: Floats, at: Floats) -> float:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fit the model on past windows: weights on the oldest, the calibrator on later ones, and a test on the last.
+"""Fit the model on past windows: weights on all but the two newest, calibrator on the newest, and a test on the last.
 
 A window is a horizon of days. Labels tell whether a pair has a purchase in it; features are as of its start. Rows are
 all pairs with a purchase, and a weighted sample of the others. Its users have events before its start: as they are for
@@ -22,10 +22,13 @@ from personalization.likelihood.model import Formula, Verdict
 from personalization.likelihood.tables import Counted, Tables, tables
 from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, verdict
 
-FITTED, CALIBRATED = 5, 4
+FITTED, CALIBRATED = 8, 4
 """Windows for the weights and for the calibrator, at most."""
-MOST_WINDOWS = FITTED + CALIBRATED + 1
-"""Windows of a fit, at most, with one more for the test."""
+NOT_FITTED = 2
+"""The newest windows, from which weights learn nothing: the one that tests, and one that tells the calibrator of the
+test how far weights hold on purchases that they have not seen."""
+MOST_WINDOWS = FITTED + NOT_FITTED
+"""Windows of a fit, at most."""
 NEGATIVES, SEEN_NEGATIVES, OTHER_NEGATIVES, POSITIVES = 20_000, 12_000, 6_000, 20_000
 """Rows of a window, at most: pairs without earlier events and without a purchase, bought before without one, with other
 events before and without one, and with one. Pairs with events would be rare in a plain sample."""
@@ -179,14 +182,14 @@ def fit(
     hidden.reverse()
     # The level of purchases differs between weeks, so several calibrate; a short history needs most of them to fit.
     calibrating = min(CALIBRATED, (len(rows) - 1) // 2)
-    fitted, calibrated = concatenated(rows[1 + calibrating :]), concatenated(rows[1 : 1 + calibrating], names=())
+    fitted, calibrated = concatenated(rows[NOT_FITTED:]), concatenated(rows[1 : 1 + calibrating], names=())
     found = [each.purchases / history.scale for each in (fitted, calibrated)]
     if found[0] < LEAST_FITTED or found[1] < LEAST_CALIBRATED:
         raise TooLittle(
             f"needs {LEAST_FITTED} purchases to fit on and {LEAST_CALIBRATED} later ones to calibrate on, "
             f"and the history has {found[0]:.0f} and {found[1]:.0f}"
         )
-    raw = formulas(fitted, concatenated(hidden[1 + calibrating :]), history.levels)
+    raw = formulas(fitted, concatenated(hidden[NOT_FITTED:]), history.levels)
     del fitted
     frozen = recalibrated(raw, rows[1 : 1 + calibrating], hidden[1 : 1 + calibrating])
     test, stranger_rows, newest = rows[0], hidden[0], concatenated(rows[:calibrating], names=())
@@ -205,7 +208,7 @@ def fit(
         newest,
         starts[calibrating - 1],
         starts[0] + horizon,
-        tuple(starts[1 + calibrating :]),
+        tuple(starts[NOT_FITTED:]),
     )
 
 
