@@ -187,6 +187,25 @@ def test_trends_foretell_more_growth_than_popularity_does(
     assert ours[1] > 0.9 * rules[0, 1]
 
 
+@pytest.mark.parametrize("returns", [False, True], ids=["a season that ended", "shelves that are empty now and then"])
+def test_what_nobody_took_in_the_last_window_trends_only_where_such_items_came_back(
+    tmp_path: Path, returns: bool
+) -> None:
+    random, rows = np.random.default_rng(1), list[Row]()
+    for day in range(30):
+        mean = np.append(10 * np.arange(1.0, 41) ** -0.3, np.full(10, 20.0))
+        mean[40:] *= random.random(10) > 0.25 if returns else 1.0
+        mean[40:] *= day < 29
+        for item in np.repeat(np.arange(50), random.poisson(mean)).tolist():
+            rows.append((f"u{len(rows) % 99}", f"i{item}", BEGIN + day * 24 * HOUR + len(rows) % 86_000, "Purchase"))
+    rows.append(("u1", "i0", BEGIN + 30 * 24 * HOUR - 1, "Purchase"))
+    model = train(
+        TRENDING, snapshot(tmp_path, rows), TrainingConfig(hyperparameters={"trend_discovery_frequency": "1 day"})
+    ).model
+    listed = [int(scored.item_id[1:]) for scored in model.recommend(Query(), None, 15)]
+    assert sum(item >= 40 for item in listed) == (10 if returns else 0)
+
+
 class Offers:
     """Four actions offered ten times to each of 600 users, of five teams; users differ beyond their teams."""
 

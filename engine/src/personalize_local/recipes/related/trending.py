@@ -13,12 +13,12 @@ has seen flatter it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import betainc
 
-from personalize_local.recipes.common.rows import Floats, Ints, Rows
+from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
 
 PARTS = 4
 """Parts of a window that are counted apart."""
@@ -28,6 +28,8 @@ MOST_WINDOWS, MOST_CELLS = 1_400, 10_000_000
 """Windows that are looked back at, four weeks of half hours, and counts that are kept: of the most taken items."""
 HALF_LIVES = (3.0, 12.0, 48.0)
 """Windows after which a count weighs half, for each time scale."""
+USUAL_SHARE = 1
+"""The time scale by which it is told how much of an item is missed."""
 SEASONS = 4
 """Earlier days, and weeks, whose count at the same time is taken."""
 DEPTH = 25
@@ -43,6 +45,9 @@ DAY = 86_400
 BURST, SURPRISE = 0.25, 5.0
 """Weight of the growth that has just been, as far as it exceeds what was expected by so many standard deviations:
 earlier windows cannot predict how it continues."""
+SILENCE, DOUBT = 1e-3, 25.0
+"""The chance below which it is odd that nobody took an item in a window, and the expected count after such a silence
+that is needed before items are believed to come back: one whose season has ended does not."""
 EXCESS = 1.0
 """Standard deviations of a count by which it must exceed what is usual before the rest counts as a burst."""
 _ROUNDS = 100
@@ -57,6 +62,8 @@ class _Past:
     """[items] the count of the window."""
     so_far: Floats
     """[items] the counts of this window and all before it."""
+    missed: Floats
+    """[items] what was expected since somebody took it, by its usual share; 0 where somebody did in this window."""
     features: Floats
     """[features, items] amounts that the mean of the next count is mixed from."""
     following: Floats | None
@@ -73,7 +80,7 @@ def scores(rows: Rows, window: int, end: int) -> Floats:
     if not learned:
         found[items] = now / max(float(now.sum()), 1.0)
         return found
-    [answer] = _answers([learned[-1], newest], *_fitted(learned))
+    [answer] = _answers([learned[-1], newest], _Fit.of(learned))
     found[items] = answer.scores(_enough(learned))
     return found
 
@@ -101,11 +108,11 @@ class _Answer:
         return self.growth + weight * self.popular + BURST * self.burst
 
 
-def _answers(pasts: Sequence[_Past], weights: Floats, dispersion: float) -> list[_Answer]:
-    """Return what trends at the end of each window but the first, by these weights of the features."""
-    means = [np.maximum(weights @ past.features, _LEAST) for past in pasts]
+def _answers(pasts: Sequence[_Past], fit: "_Fit") -> list[_Answer]:
+    """Return what trends at the end of each window but the first."""
+    means = [fit.mean(past) for past in pasts]
     return [
-        _Answer.of(past.now, before, mean, dispersion)
+        _Answer.of(past.now, before, np.where(fit.silent(past), fit.back * mean, mean), fit.dispersion)
         for past, before, mean in zip(pasts[1:], means[:-1], means[1:], strict=True)
     ]
 
@@ -118,7 +125,7 @@ def _enough(learned: Sequence[_Past]) -> float:
     judged = learned[middle:]
     if middle < 1 or len(judged) < JUDGED:
         return USUAL
-    answers = _answers(learned[middle - 1 :], *_fitted(learned[:middle]))
+    answers = _answers(learned[middle - 1 :], _Fit.of(learned[:middle]))
     most = [_first(past.following) for past in judged if past.following is not None]
 
     def named(lists: Iterable[Floats]) -> int:
@@ -177,6 +184,7 @@ def _pasts(table: Floats, season: int) -> Iterator[_Past]:
     whole: Floats = table.sum(axis=1)
     usual = _usual(whole.sum(axis=1), season)
     totals, expected = np.zeros((len(HALF_LIVES) + 1, items)), 0.0
+    missed, by_share = np.zeros(items), np.zeros(items)
     keep = np.array([0.5 ** (1.0 / half) for half in HALF_LIVES] + [1.0])
     for number in range(windows):
         totals, expected = totals * keep[:, None] + whole[number], expected * keep[0] + usual[number]
@@ -190,8 +198,10 @@ def _pasts(table: Floats, season: int) -> Iterator[_Past]:
         seasonal = _at_this_time(whole, number, season, totals[-1] / (number + 1))
         weekly = _at_this_time(whole, number, 7 * season, seasonal)
         following = None if newest else whole[number + 1]
+        missed = np.where(whole[number] == 0, missed + by_share, 0.0)
+        by_share = coming * shares[len(lately) + USUAL_SHARE]
         features = np.stack((*(coming * shares), *lately, seasonal, weekly))
-        yield _Past(whole[number], totals[-1].copy(), features, following)
+        yield _Past(whole[number], totals[-1].copy(), missed, features, following)
 
 
 def _usual(totals: Floats, season: int) -> Floats:
@@ -218,14 +228,40 @@ def _at_this_time(whole: Floats, number: int, season: int, otherwise: Floats) ->
     return np.asarray(whole[places].mean(axis=0)) if len(places) else otherwise
 
 
-def _fitted(learned: Sequence[_Past]) -> tuple[Floats, float]:
-    """Return the weights of the features and the dispersion: the variance is mean + dispersion * mean ** 2."""
-    known = np.concatenate([past.features for past in learned], axis=1)
-    counts = np.concatenate([past.following for past in learned if past.following is not None])
-    weights = _mixture(known, counts)
-    fitted = weights @ known
-    spread = float(((counts - fitted) ** 2 - fitted).sum() / max(float((fitted**2).sum()), _LEAST))
-    return weights, max(spread, 1e-3)
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """What foretells the next counts."""
+
+    weights: Floats
+    """Of the features."""
+    dispersion: float
+    """The variance is mean + dispersion * mean ** 2."""
+    back: float = 1.0
+    """The share of its mean that an item has after a silence."""
+
+    @classmethod
+    def of(cls, learned: Sequence[_Past]) -> "_Fit":
+        features = np.concatenate([past.features for past in learned], axis=1)
+        counts = np.concatenate([past.following for past in learned if past.following is not None])
+        weights = _mixture(features, counts)
+        fitted = weights @ features
+        spread = float(((counts - fitted) ** 2 - fitted).sum() / max(float((fitted**2).sum()), _LEAST))
+        fit = cls(weights, max(spread, 1e-3))
+        expected, came = DOUBT, 0.0
+        for past in learned:
+            silent = fit.silent(past)
+            if past.following is not None and silent.any():
+                expected += float(fit.mean(past)[silent].sum())
+                came += float(past.following[silent].sum())
+        return replace(fit, back=min(came / expected, 1.0))
+
+    def mean(self, past: _Past) -> Floats:
+        """[items] of the counts in the next window, whatever happened in the last one."""
+        return np.maximum(self.weights @ past.features, _LEAST)
+
+    def silent(self, past: _Past) -> Mask:
+        """[items] whether nobody took an item for so long that it is odd."""
+        return np.asarray((1.0 + self.dispersion * past.missed) ** (-1.0 / self.dispersion) < SILENCE)
 
 
 def _mixture(features: Floats, counts: Floats) -> Floats:
