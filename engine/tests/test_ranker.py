@@ -21,6 +21,7 @@ from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.features import NAMES
 from personalize_local.recipes.user_personalization.item_statistics import standing
 from personalize_local.recipes.user_personalization.model import PersonalModel
+from personalize_local.recipes.user_personalization.rankers import enough
 from personalize_local.recipes.user_personalization.training import SharedCounts
 
 from engine.tests.planted import BEGIN, Row, cycle_rows, snapshot
@@ -218,6 +219,14 @@ def test_lists_teach_by_their_weight(heavy: slice, upwards: bool) -> None:
     trees = boost(Lists(features, chosen, offset, np.arange(0, 2000, 10), weight), Plan())
     low, high = trees.predict(np.array([[0.02, 0.5], [0.98, 0.5]], np.float32)).tolist()
     assert (high > low) == upwards
+
+
+@pytest.mark.parametrize(
+    ("users", "size", "baskets"), [(900, 8.0, 1_700), (900, 2.0, 5_000), (6_000, 2.0, 9_000), (10**6, 1.0, 20_000)]
+)
+def test_it_takes_more_of_small_baskets_to_learn(users: int, size: float, baskets: int) -> None:
+    assert enough(users, baskets, int(size * baskets))
+    assert not enough(users, baskets - 1, int(size * (baskets - 1)))
 
 
 def test_one_user_alone_judges_no_ranker() -> None:

@@ -23,7 +23,9 @@ from personalize_local.recipes.user_personalization.model import PersonalModel
 from personalize_local.recipes.user_personalization.training_lists import BasketLists
 
 LISTS = (1700, ENOUGH)
-"""Least and most baskets that rankers learn from, within these as many as users: cost grows slower than the data."""
+"""Baskets that rankers learn from at least, as many as users, within these: cost grows slower than the data."""
+TAKEN, TAKEN_A_USER = (10_000, 20_000), 3
+"""Items in these baskets at least, so many for each user, within these: it takes more of small baskets."""
 NEW = 2
 """Where users come back to items, one basket in so many also teaches the order of new items."""
 FRESH = 0.5
@@ -220,19 +222,26 @@ def _rankers(fitted: Mapping[str, Fitted]) -> Rankers:
     return Rankers(**{kind: each.trees for kind, each in fitted.items()})
 
 
+def enough(users: int, baskets: int, items: int) -> bool:
+    """Tell whether so many baskets with so many items teach the rankers of a shop with so many users enough."""
+    return all(
+        number >= min(max(wanted, low), high)
+        for number, wanted, (low, high) in ((baskets, users, LISTS), (items, TAKEN_A_USER * users, TAKEN))
+    )
+
+
 def _lists(
     snapshot: Snapshot, rows: Rows, splits: Sequence[Split], model_of: Callable[[Split], PersonalModel]
 ) -> Iterator[tuple[int, str, TrainingList]]:
     """Yield (user, ranker, list) until there are enough of them, those of the latest cut first."""
-    random, made = np.random.default_rng(12), 0
-    most = min(max(len(rows.first_of_user()), LISTS[0]), LISTS[1])
+    random, made, taken, users = np.random.default_rng(12), 0, 0, len(rows.first_of_user())
     for split in splits:
         if not len(split.baskets):
             continue
         baskets = BasketLists(snapshot, rows, split, model_of(split))
         for row in random.permutation(split.baskets).tolist():
-            made += 1
+            made, taken = made + 1, taken + len(baskets.chosen(row))
             for kind, each in baskets.lists(row, fresh=random.random() < FRESH, new=made % NEW == 0):
                 yield int(rows.user[row]), kind, each
-            if made >= most:
+            if enough(users, made, taken):
                 return

@@ -92,6 +92,8 @@ class BasketLists:
         taken = np.zeros(len(self._model.item_ids), bool)
         taken[wanted] = True
         hit = taken[candidates]
+        if not hit.any():  # no order of them gains anything
+            candidates, hit = candidates[:0], hit[:0]
         features = view.features(candidates)
         counted = np.isin(candidates, view.candidates(allowed, deep=False)) if self._model.deep else None
         return TrainingList(features, offset(features[:, MIXED]), hit, len(wanted) - int(hit.sum()), counted)
