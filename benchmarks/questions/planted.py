@@ -237,6 +237,19 @@ def demographics(random: Random) -> Tables:
     return _tables(random, rows, items, user_columns=columns, item_columns=kind)
 
 
+def kinds(random: Random) -> Tables:
+    """After any item of a kind comes any item of the next: between two items there is little to count, and only a
+    network learns an order of kinds."""
+    users, items, every = 600, 300, 10
+    rows: Events = []
+    for user in range(users):
+        kind, begin = int(random.integers(every)), int(random.integers(2_000 * DAY))
+        for step in range(int(random.integers(4, 9))):
+            rows.append((user, int(random.integers(items // every)) * every + kind, begin + step * DAY))
+            kind = (kind + 1) % every if random.random() < 0.9 else int(random.integers(every))
+    return _tables(random, rows, items, item_columns={"KIND": [f"kind-{item % every}" for item in range(items)]})
+
+
 def complements(random: Random) -> Tables:
     """Needs of four parts, of which a basket has some; a part is one of three substitutes, to which users are loyal.
 
@@ -295,6 +308,7 @@ WORLDS: Mapping[str, Callable[[Random], Tables]] = {
     "sessions": sessions,
     "demographics": demographics,
     "complements": complements,
+    "kinds": kinds,
     "actions": actions,
 }
 

@@ -100,6 +100,7 @@ _ALL = (
         days=14, newcomers="arriving", windows=(4, 14.0), kind="CATEGORY_L1",
     ),
     Set("complements", ("also-bought", *_OF_ITEMS, "same-session"), days=14),
+    Set("kinds", ("next-item",), days=0, judged=False),
     Set("actions", ("next-action", "new-action"), days=10),
 )  # fmt: skip
 SETS: Mapping[str, Set] = {each.name: each for each in _ALL}

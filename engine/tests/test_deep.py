@@ -272,10 +272,11 @@ def test_a_version_says_which_tier_was_chosen_and_why(shop: Shop) -> None:
     tuned = described(solutionVersionArn=shop.versions[USER])["solutionVersion"]["tunedHPOParams"]
     chosen = tuned["algorithmHyperParameters"]
     assert chosen["tier"] == "deep"
-    why = r"deep: \+0\.\d{4} NDCG for (\d+) users, 80 % bound \+0\.\d{4}"
+    why = r"deep: \+(0\.\d{4}) NDCG expected \(\+(0\.\d{4}) ± 0\.\d{4} for (\d+) users\)"
     told = re.fullmatch(why, chosen["tier_reason"])
     assert told
-    assert int(told[1]) <= 240, "a user counts once, however many lists are theirs"
+    assert float(told[1]) < float(told[2]), "what was chosen for its size flatters"
+    assert int(told[3]) <= 240, "a user counts once, however many lists are theirs"
 
 
 def test_the_log_tells_how_far_the_one_network_is(shop: Shop, log: list[str]) -> None:

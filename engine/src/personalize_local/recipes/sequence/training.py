@@ -35,7 +35,7 @@ WARM_UP = 50
 @dataclass(frozen=True, slots=True)
 class Plan:
     epochs: int = 6
-    """Epochs at least: on dense films and on Amazon Beauty, 14 made lists no better."""
+    """Epochs at least: on planted films, 14 made lists no better."""
     more_epochs: int = 20
     """Epochs of few rows, at most."""
     enough: int = 430_000
@@ -46,8 +46,9 @@ class Plan:
     """Least steps, about, of an epoch."""
     negatives: int = 1024
     """Negatives that a batch shares."""
-    rate: float = 2e-3
-    """Initial learning rate; it falls to a tenth."""
+    rate: float = 3e-3
+    """Initial learning rate; it falls to a tenth. On Amazon Beauty, whose items are rare, 6 epochs at 4e-3 rank as well
+    as 12 at 2e-3; on planted films 2e-3 ranks better by 3 %."""
     dropout: float = 0.6
     patience: int = 4
     """Epochs without a gain after which training stops."""

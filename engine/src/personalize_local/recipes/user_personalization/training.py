@@ -321,9 +321,13 @@ class PersonalTrainer:
 
     def _learning(self, rows: int) -> Learner | None:
         """Return what trains a network in so many minutes as the rows are worth; None where none is to be tried."""
-        minutes = DEEP_MINUTES + DEEP_MINUTES_A_MILLION * rows / 1e6
-        minutes = min(minutes, float(self._options.get("deep_minutes", minutes)))
+        minutes = min(budget(rows), float(self._options.get("deep_minutes", budget(rows))))
         return Learner(minutes, self._enter, self._clock) if self._tier in _OPEN and minutes > 0 else None
+
+
+def budget(rows: int) -> float:
+    """Return the most minutes that a network takes, unless `deep_minutes` is less."""
+    return DEEP_MINUTES + DEEP_MINUTES_A_MILLION * rows / 1e6
 
 
 def _paired(rows: Rows, popular: Floats, *, ranked: bool) -> tuple[SparseRows, cooccurrence.Matrix]:
