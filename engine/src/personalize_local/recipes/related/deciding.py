@@ -40,7 +40,7 @@ STEPS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 """Shares that are tried."""
 LEAST_GAIN = 1.002
 """A change of shares must gain so much: a smaller gain is chance."""
-CLEAR = 2.0
+CLEAR = 3.0
 """Standard errors by which a discount of best sellers must be better than that of all items alike."""
 SAFE = 0.01
 """How much worse than cosine's the figures may be here, where only some lists are looked at."""
