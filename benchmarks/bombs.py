@@ -16,12 +16,13 @@ from typing import Any
 from personalization.batch import users
 from personalization.core.aws import objects
 from personalization.core.bounded.parent import Child, Ended, Limits
-from personalization.core.errors import Rejected
-from personalization.ingest.csv.copying import copy
-from personalization.ingest.findings import Expected, problems
-from personalization.ingest.formats import archives, opened
-from personalization.shop.file_settings import FileSettings
 from personalization.shop.settings import ShopSettings
+from table_intake.check.checking import copy
+from table_intake.check.findings import Expected, problems
+from table_intake.errors import Refused
+from table_intake.read import archives
+from table_intake.read.opening import opened
+from table_intake.settings.files import FileSettings
 
 from benchmarks import validation
 from local.cloud.environments import REPOSITORY
@@ -174,7 +175,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
         body, scratch = archives.LocalFile(file, path), Path(folder)
         try:
             told = _listed(path.name, body, scratch, stack) if "list" in path.name else _checked(body, scratch, stack)
-        except Rejected as refused:
+        except Refused as refused:
             told = refused.reason
     return {"told": told, "peak": validation.peak()}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from personalization.ingest.distributed import cutting
+from table_intake.ranges import cutting
 
 from benchmarks.costs import Bill
 from benchmarks.validation import SLOWER

@@ -24,13 +24,14 @@ from random import Random
 
 import urllib3
 from personalization.core.bounded.parent import MEMORY_SHARE, Child, Limits
-from personalization.core.errors import Rejected
-from personalization.ingest.csv.copying import copy
-from personalization.ingest.csv.rows import Table
-from personalization.ingest.findings import Expected, problems
-from personalization.ingest.formats import archives, opened
-from personalization.shop.file_settings import FileSettings
 from personalization.shop.settings import ShopSettings
+from table_intake.check.checking import copy
+from table_intake.check.findings import Expected, problems
+from table_intake.errors import Refused
+from table_intake.read import archives
+from table_intake.read.opening import opened
+from table_intake.read.rows import Table
+from table_intake.settings.files import FileSettings
 
 from benchmarks import files, validation
 from benchmarks.bombs import FILES, ended, written
@@ -164,7 +165,7 @@ def outcome(bomb: files.Made | files.Packed) -> str:
                 else Table("bomb.csv", bomb)
             )
             return "; ".join(problems(expected, copy(table, expected, len, scratch).findings))
-        except Rejected as refused:
+        except Refused as refused:
             return refused.reason
 
 

@@ -83,10 +83,10 @@ class Bucket:
 def one_pass(path: Path) -> list[object]:
     from contextlib import ExitStack  # noqa: PLC0415
 
-    from personalization.ingest import formats  # noqa: PLC0415
-    from personalization.ingest.csv.copying import copy  # noqa: PLC0415
-    from personalization.ingest.formats.archives import LocalFile  # noqa: PLC0415
-    from personalization.shop.file_settings import FileSettings  # noqa: PLC0415
+    from table_intake.check.checking import copy  # noqa: PLC0415
+    from table_intake.read import opening as formats  # noqa: PLC0415
+    from table_intake.read.archives import LocalFile  # noqa: PLC0415
+    from table_intake.settings.files import FileSettings  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         scratch, target = Path(folder), stack.enter_context((Path(folder) / "copy").open("wb"))
@@ -97,20 +97,24 @@ def one_pass(path: Path) -> list[object]:
 
 def in_ranges(paths: Sequence[Path], size: int, told: Callable[[Any, Any], list[object]]) -> list[object]:
     """Check files in ranges of a size; `told` is asked with what was found, and where its lines come from."""
-    from personalization.ingest.distributed.division import Division  # noqa: PLC0415
-    from personalization.ingest.distributed.merged import Merged  # noqa: PLC0415
-    from personalization.ingest.distributed.steps import Steps  # noqa: PLC0415
-    from personalization.ingest.distributed.store import Work  # noqa: PLC0415
-    from personalization.ingest.parts import Parts, SourcePart  # noqa: PLC0415
+    from personalization.ingest.bucket import Bucket as Storage  # noqa: PLC0415
+    from personalization.ingest.item_lines import ItemLines  # noqa: PLC0415
+    from personalization.ingest.known_ids import Store  # noqa: PLC0415
+    from table_intake.ranges.division import Division  # noqa: PLC0415
+    from table_intake.ranges.merged import Merged  # noqa: PLC0415
+    from table_intake.ranges.steps import Steps  # noqa: PLC0415
+    from table_intake.ranges.work import Work  # noqa: PLC0415
+    from table_intake.read.parts import Parts, SourcePart  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(dir=paths[0].parent) as folder:
         client: Any = Bucket(Path(folder))
         parts = [SourcePart(f"drops/{path.name}", None, path.stat().st_size, path.name) for path in paths]
         for path, part in zip(paths, parts, strict=True):
             os.link(path, client.path(part.key))
-        work = Work(client, "bucket", "work/demo/run/drop/")
-        Division(client, "bucket", size).begin(work, "demo", expected(), Parts(tuple(parts)), "imports/part-")
-        steps = Steps(client, "bucket", work.folder)
+        storage = Storage(client, "bucket")
+        work = Work(storage, "work/demo/run/drop/")
+        Division(storage, size).begin(work, expected(), Parts(tuple(parts)), "imports/part-")
+        steps = Steps(storage, work.folder, lambda _: Store(client, "bucket", "demo"), ItemLines)
         for task in work.tasks(0):
             steps.check(0, task.number)
         fit = steps.fit(0)
@@ -125,8 +129,8 @@ def in_ranges(paths: Sequence[Path], size: int, told: Callable[[Any, Any], list[
 
 
 def expected() -> Any:  # noqa: ANN401 - imported late
-    from personalization.ingest.findings import Expected  # noqa: PLC0415
     from personalization.shop.settings import ShopSettings  # noqa: PLC0415
+    from table_intake.check.findings import Expected  # noqa: PLC0415
 
     return Expected(KEY, "interactions", "FULL", ShopSettings(), now=NOW)
 

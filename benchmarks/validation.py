@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from personalization.ingest.table import Table
+    from table_intake.table import Table
 
 NOW = 1_900_000_000
 FLOORS = {"clean": 9.0, "one row in 1,000 damaged": 7.6}
@@ -94,9 +94,9 @@ def _damage(number: int, turn: int) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator["Table"]:
-    from personalization.ingest.formats import opened  # noqa: PLC0415
-    from personalization.ingest.formats.archives import LocalFile  # noqa: PLC0415
-    from personalization.shop.file_settings import FileSettings  # noqa: PLC0415
+    from table_intake.read.archives import LocalFile  # noqa: PLC0415
+    from table_intake.read.opening import opened  # noqa: PLC0415
+    from table_intake.settings.files import FileSettings  # noqa: PLC0415
 
     with path.open("rb") as file, opened(path.name, LocalFile(file, path), FileSettings(), path.parent) as table:
         yield table
@@ -104,7 +104,7 @@ def _opened(path: Path) -> Iterator["Table"]:
 
 def read(path: Path) -> dict[str, object]:
     """How long it takes to read all rows of a file."""
-    from personalization.ingest import formats  # noqa: F401, PLC0415 - before the clock runs
+    from table_intake.read import opening as formats  # noqa: F401, PLC0415 - before the clock runs
 
     started, used = time.perf_counter(), time.process_time()
     with _opened(path) as table:
@@ -114,10 +114,10 @@ def read(path: Path) -> dict[str, object]:
 
 def ours(path: Path) -> dict[str, object]:
     """What the validator finds, and how long it takes."""
-    from personalization.ingest import formats  # noqa: F401, PLC0415 - before the clock runs
-    from personalization.ingest.csv.copying import copy  # noqa: PLC0415
-    from personalization.ingest.findings import Expected  # noqa: PLC0415
     from personalization.shop.settings import ShopSettings  # noqa: PLC0415
+    from table_intake.check.checking import copy  # noqa: PLC0415
+    from table_intake.check.findings import Expected  # noqa: PLC0415
+    from table_intake.read import opening as formats  # noqa: F401, PLC0415 - before the clock runs
 
     expected = Expected(path.name, "interactions", "FULL", ShopSettings(), now=NOW)
     started, used = time.perf_counter(), time.process_time()
@@ -148,10 +148,10 @@ def peer(path: Path) -> dict[str, object]:
 
 def shape(name: str, megabytes: int, *, held: bool = True) -> dict[str, object]:
     """How long the validator takes for good rows of a shape, which are held in memory or made while they are read."""
-    from personalization.ingest.csv import rows  # noqa: PLC0415
-    from personalization.ingest.csv.copying import copy  # noqa: PLC0415
-    from personalization.ingest.findings import Expected  # noqa: PLC0415
     from personalization.shop.settings import ShopSettings  # noqa: PLC0415
+    from table_intake.check.checking import copy  # noqa: PLC0415
+    from table_intake.check.findings import Expected  # noqa: PLC0415
+    from table_intake.read import rows  # noqa: PLC0415
 
     from benchmarks import files  # noqa: PLC0415
 
@@ -179,7 +179,7 @@ def _told(seconds: tuple[float, float], counts: list[object]) -> dict[str, objec
 
 def shapes(megabytes: int) -> bool:
     """Measure all shapes; whether the largest drop is checked in time in each of them."""
-    from personalization.ingest.formats.archives import LARGEST  # noqa: PLC0415
+    from table_intake.read.archives import LARGEST  # noqa: PLC0415
 
     from benchmarks.files import HONEST  # noqa: PLC0415
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from personalization.core.csv_dialect import STANDARD
 from personalization.likelihood import training
 from personalization.likelihood.histories import History, Reader
+from table_intake.write.dialect import STANDARD
 
 from benchmarks import likelihood
 from benchmarks.harness import REPOSITORY

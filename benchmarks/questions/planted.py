@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from personalization.shop.keys import DataKind
 from personalize_local.data.frames import pl
 from personalize_local.data.schemas import DatasetType, Field, Schema
+from table_intake.kinds import DataKind
 
 from local.evaluation.files import Tables
 

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Take a step of the check of a drop that is too large for one function."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from personalization.core import observability
-from personalization.core.aws import clients
+from personalization.core.aws import clients, map_runs
 from personalization.core.environment import Environment
-from personalization.ingest.distributed.steps import Steps
+from personalization.core.errors import intake_translated
+from personalization.ingest import known_ids
+from personalization.ingest.bucket import Bucket
+from personalization.ingest.item_lines import ItemLines
 from personalization.shop.plan import Part
+from table_intake.ranges.steps import Steps
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 LOG = observability.logger()
 
@@ -37,16 +44,27 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         Broken: a part failed, with its reason.
     """
     request = StepRequest.read(event)
-    steps = Steps(clients.s3(), Environment().bucket, request.work)
+    with intake_translated():
+        done = _taken(request, clients.s3(), Environment().bucket)
+    LOG.info("Step taken", step=request.step, work=request.work, number=request.number)
+    return done
+
+
+def _taken(request: StepRequest, s3: "S3Client", bucket: str) -> dict[str, object]:
+    shop = request.work.split("/")[1]
+    steps = Steps(
+        Bucket(s3, bucket),
+        request.work,
+        lambda expected: known_ids.Store(s3, bucket, shop, expected.known_by),
+        ItemLines,
+    )
     match request.step:
         case "check":
             unreadable = "; ".join((request.unreadable or {}).values())
-            done: dict[str, object] = {"key": steps.check(request.round, request.number, unreadable)}
+            return {"key": steps.check(request.round, request.number, unreadable)}
         case "count":
-            done = {"key": steps.count(request.round, request.number)}
+            return {"key": steps.count(request.round, request.number)}
         case "fit":
-            done = steps.fit(request.round)
+            return steps.fit(request.round)
         case "explain":
-            raise steps.failure()
-    LOG.info("Step taken", step=request.step, work=request.work, number=request.number)
-    return done
+            raise map_runs.failure(s3, bucket, f"{request.work}results/")

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import psutil
 import urllib3
-from personalization.core.wording import counted
+from table_intake.wording import counted
 
 from local.cloud import environments, lifecycle, login, resuming, saved
 from local.cloud.client import Answer, Client, Upload, drop_key

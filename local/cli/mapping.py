@@ -9,11 +9,12 @@ from pathlib import Path
 
 import boto3
 from personalization.core.errors import Rejected
-from personalization.ingest.header import canonical
-from personalization.ingest.proposals.propose import Ids, Judgement, Proposal, Sample, judge, propose
-from personalization.shop import keys, settings_yaml
-from personalization.shop.keys import DataKind
+from personalization.shop import keys
 from personalization.shop.settings import ShopSettings, parse
+from table_intake.columns.header import canonical
+from table_intake.kinds import DataKind
+from table_intake.propose.propose import Ids, Judgement, Proposal, Sample, judge, propose
+from table_intake.settings import yaml_core
 
 from local.cloud.home import Home, access, require
 from local.evaluation import samples
@@ -68,7 +69,7 @@ def main(options: Namespace, terminal: Terminal) -> int:
         for file, proposal in used
     ]
     documents += [{"file": str(file.path), "kind": file.judgement.kind, "leftOut": reason} for file, reason in left_out]
-    lines = _lines(settings_yaml.load(text) or {}, [proposal for _, proposal in used])
+    lines = _lines(yaml_core.load(text) or {}, [proposal for _, proposal in used])
     if options.write is not None and lines:
         _write(options.write, lines)
         terminal.note(f"written to {options.write}: read it, then drop it with your files by --settings")
@@ -163,7 +164,7 @@ def _lines(own: dict[str, object], proposals: list[Proposal]) -> list[str]:
     """Return the lines of a settings file: what the shop has, and what is proposed."""
     changed = {name for proposal in proposals for name in proposal.document()}
     kept = {name: value for name, value in own.items() if name not in changed}
-    text = settings_yaml.dump(kept) if kept else ""
+    text = yaml_core.dump(kept) if kept else ""
     return [*text.splitlines(), *(line for proposal in proposals for line in proposal.lines())]
 
 

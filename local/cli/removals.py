@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
-from personalization.core.wording import counted
+from table_intake.wording import counted
 
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, State, access, require

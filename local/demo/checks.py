@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
-from personalization.core.wording import counted
+from table_intake.wording import counted
 
 from local.terminal.output import item_name, letters
 

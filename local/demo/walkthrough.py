@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import IO, Any, TypeVar
 
-from personalization.core.wording import counted, fill
+from table_intake.wording import counted, fill
 
 from local.cloud import lifecycle
 from local.cloud.client import Answer, ApiError, Client, Upload

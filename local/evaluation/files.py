@@ -9,23 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from personalization.core.errors import Rejected
-from personalization.ingest import findings, formats
-from personalization.ingest.csv.copying import copy
-from personalization.ingest.findings import Expected
-from personalization.ingest.formats.archives import LocalFile
-from personalization.ingest.header import fitting, recognise
-from personalization.ingest.proposals.propose import judge
-from personalization.ingest.table import Table
-from personalization.shop.file_settings import FileSettings
-from personalization.shop.keys import DataKind
-from personalization.shop.schema import Schema as Checked
 from personalization.shop.settings import ShopSettings
 from personalize_local.data.building import read_rows
 from personalize_local.data.frames import pl
 from personalize_local.data.importing import import_files
 from personalize_local.data.schemas import Schema, parse_schema
 from personalize_local.wire.errors import ImportRefused
+from table_intake.check import findings
+from table_intake.check.checking import copy
+from table_intake.check.findings import Expected
+from table_intake.columns.header import fitting, recognise
+from table_intake.columns.schema import Schema as Checked
+from table_intake.errors import Refused
+from table_intake.kinds import DataKind
+from table_intake.propose.propose import judge
+from table_intake.read import opening as formats
+from table_intake.read.archives import LocalFile
+from table_intake.settings.files import FileSettings
+from table_intake.table import Table
 
 from local.cloud.environments import LocalError
 from local.evaluation import positions, samples
@@ -116,7 +117,7 @@ def _kind(path: Path, settings: ShopSettings, scratch: Path) -> DataKind:
         taken = samples.read(path, settings, None)
     except BadFile:
         raise unclear from None
-    with suppress(Rejected):
+    with suppress(Refused):
         fits, judgement = fitting(path.name, taken.header, settings), judge(taken, settings)
         if len(fits) == 1:
             return fits[0]
@@ -138,7 +139,7 @@ def _opened(path: Path, settings: FileSettings, scratch: Path) -> Iterator[Table
     try:
         with path.open("rb") as file, formats.opened(path.name, LocalFile(file, path), settings, scratch) as table:
             yield table
-    except Rejected as refused:
+    except Refused as refused:
         raise BadInput(f"{path}: {refused.reason}") from None
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror or error}") from None

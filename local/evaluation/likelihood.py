@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from personalization.core import csv_dialect
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.training import TooLittle, fit
 from personalize_local.data.frames import pl
+from table_intake.write import dialect as csv_dialect
 
 from local.evaluation.files import Tables
 

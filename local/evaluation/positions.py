@@ -8,13 +8,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from personalization.core.csv_dialect import standard
-from personalization.ingest.csv.irregular import LINE
-from personalization.ingest.csv.rows import source
-from personalization.ingest.header import arrange
-from personalization.ingest.table import Table
 from personalization.shop.settings import ShopSettings
 from personalize_local.data.frames import pl
+from table_intake.columns.header import arrange
+from table_intake.read.irregular import LINE
+from table_intake.read.rows import source
+from table_intake.table import Table
+from table_intake.write.dialect import standard
 
 _TOLD = 1_000
 """The rows to look at."""

@@ -5,14 +5,14 @@ import tempfile
 from pathlib import Path
 from typing import get_args
 
-from personalization.core.errors import Rejected
-from personalization.ingest import formats
-from personalization.ingest.formats.archives import LocalFile
-from personalization.ingest.proposals.propose import Sample, propose
-from personalization.ingest.proposals.sampling import sample
-from personalization.shop.file_settings import FileSettings
-from personalization.shop.keys import DataKind
 from personalization.shop.settings import ShopSettings
+from table_intake.errors import Refused
+from table_intake.kinds import DataKind
+from table_intake.propose.propose import Sample, propose
+from table_intake.propose.sampling import sample
+from table_intake.read import opening as formats
+from table_intake.read.archives import LocalFile
+from table_intake.settings.files import FileSettings
 
 from local.cloud.environments import LocalError
 
@@ -72,7 +72,7 @@ def _read(path: Path, files: FileSettings | None) -> Sample:
             formats.opened(path.name, LocalFile(file, path), files or FileSettings(), Path(scratch)) as table,
         ):
             return sample(path.name, table, _PIECES)
-    except Rejected as refused:
+    except Refused as refused:
         raise BadFile(f"{path}: {refused.reason}") from None
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror or error}") from None

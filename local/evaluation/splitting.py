@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from personalization.core.wording import counted
 from personalize_local.data.building import build_snapshot
 from personalize_local.data.frames import pl
 from personalize_local.data.importing import write
 from personalize_local.data.snapshots import Snapshot, SnapshotSpec
+from table_intake.wording import counted
 
 from local.evaluation.files import BadInput, Tables
 

@@ -5,7 +5,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from personalization.core.wording import fill
+from table_intake.wording import fill
 
 from local.evaluation.words import percent, texts
 from local.terminal.output import Terminal

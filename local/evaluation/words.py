@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from personalization.core.wording import fill
-from personalization.ingest import findings
+from table_intake.check import findings
+from table_intake.wording import fill
 
 Document = Mapping[str, Any]
 Mark = Literal["good", "mixed", "bad"]

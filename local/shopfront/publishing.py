@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 import botocore.exceptions
-from personalization.core.wording import counted
+from table_intake.wording import counted
 
 from local.cloud.client import placements
 from local.cloud.environments import LocalError

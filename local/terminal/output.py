@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
-from personalization.core.wording import counted
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from table_intake.wording import counted
 
 from local.cloud.client import Answer, as_commands
 from local.cloud.runs import Moment, Run

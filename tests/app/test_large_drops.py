@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from personalization.ingest.csv import copying
-from personalization.ingest.csv.rows import Table
-from personalization.ingest.findings import Expected
 from personalization.shop.settings import ShopSettings
+from table_intake.check import checking as copying
+from table_intake.check.findings import Expected
+from table_intake.read.rows import Table
 
 from local.cloud.lifecycle import PART_BYTES
 from tests.app import retail

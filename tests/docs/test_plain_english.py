@@ -119,4 +119,4 @@ def counts(text: str) -> Iterator[str]:
 def test_numbers_have_words_that_suit_them() -> None:
     paths = files("layers/core/**/*.py", "functions/**/*.py", "local/**/*.py")
     hits = [f"{name(path)}: {hit}" for path in paths for hit in counts(read(path))]
-    assert not hits, "write these with counted() of personalization.core.wording:\n" + "\n".join(hits)
+    assert not hits, "write these with counted() of table_intake.wording:\n" + "\n".join(hits)

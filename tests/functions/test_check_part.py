@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from personalization.batch import job_input
 from personalization.core.errors import Rejected
-from personalization.ingest.distributed import cutting
 from personalization.shop import item_files
 from personalization.shop.plan import Plan
+from table_intake.ranges import cutting
 
 from functions.check_part.app import handler as check
 from functions.validate_drop.app import handler as validate
@@ -183,7 +183,7 @@ def test_a_folder_of_parquet_of_which_some_are_cut(both: Any, drop: Drop) -> Non
 def test_parquet_whose_text_is_too_large_is_divided(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
     event = {**drop(f"{FOLDER}large.parquet", row_groups(ROWS, 200)), "mayDivide": True}
     monkeypatch.setenv("CHECK_PART_BYTES", "60000")
-    monkeypatch.setattr("personalization.ingest.formats.archives.LARGEST", 70_000)
+    monkeypatch.setattr("table_intake.read.archives.LARGEST", 70_000)
     assert validate(event, None)["outcome"] == "divided"
 
 
@@ -306,7 +306,7 @@ def test_what_is_no_table_is_refused_with_its_reason(
 
 def test_a_file_that_cannot_be_cut_has_a_bound(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHECK_PART_BYTES", "3000")
-    monkeypatch.setattr("personalization.ingest.formats.archives.LARGEST", 4_000)
+    monkeypatch.setattr("table_intake.read.archives.LARGEST", 4_000)
     packed = random.Random(5).randbytes(9_000)  # noqa: S311 - bytes that do not get smaller
     with pytest.raises(Rejected, match="cannot be read in parts: write several"):
         validate({**drop(f"{FOLDER}large.csv.gz", packed), "mayDivide": True}, None)
@@ -314,7 +314,7 @@ def test_a_file_that_cannot_be_cut_has_a_bound(drop: Drop, monkeypatch: pytest.M
 
 def test_a_range_within_a_quoted_value_leaves_no_copy(both: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
     # It takes its lines for rows, until the range before says that they are none.
-    monkeypatch.setattr("personalization.ingest.distributed.ranges.WINDOW", 4)
+    monkeypatch.setattr("table_intake.ranges.ranges.WINDOW", 4)
     value = "".join(f"u{row},i1,1700000000,1\n" for row in range(300))
     one, other = both("interactions", f"{FOLDER}large.csv", f'{HEADER}"{value}",i,1700000000,1\n{"".join(ROWS)}', 2_000)
     assert one == other
@@ -322,7 +322,7 @@ def test_a_range_within_a_quoted_value_leaves_no_copy(both: Any, monkeypatch: py
 
 def test_ranges_that_never_fit_are_given_up(drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cutting, "ROUNDS", 0)
-    monkeypatch.setattr("personalization.ingest.distributed.ranges.WINDOW", 4)
+    monkeypatch.setattr("table_intake.ranges.ranges.WINDOW", 4)
     monkeypatch.setenv("CHECK_PART_BYTES", "6000")
     quoted = (
         HEADER

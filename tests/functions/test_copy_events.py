@@ -21,6 +21,9 @@ from personalization.core.errors import Rejected, RetryLater
 from personalization.events import store
 from personalization.events.models import Call
 from personalization.shop import event_copies
+from table_intake import streamed
+from table_intake.errors import Refused
+from table_intake.streamed import Group
 
 from functions.copy_events.app import handler
 from functions.deliver_events import app as delivering
@@ -245,7 +248,7 @@ def test_a_copy_is_refused_where_its_events_were_streamed_to_and_taken_elsewhere
         assert plan["rows"] == 1200
         key = f"imports/{shop}/{plan['run']}/interactions/part-0.csv"
         header = bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode().partition("\n")[0]
-        assert set(header.split(",")) == set(event_copies.HEADER) - set(event_copies.BESIDE)
+        assert set(header.split(",")) == set(event_copies.HEADER) - set(streamed.BESIDE)
 
 
 def test_one_streamed_row_anywhere_in_a_file_is_enough_and_other_columns_do_not_hide_it(
@@ -275,6 +278,6 @@ def test_the_script_of_the_docs_makes_one_file_of_copies_with_each_event_once(tm
     "mark", ["", "retail-demo", "retail-demo/", "retail-demo/x", "retail-demo-2/9", "retail-demo/4"]
 )
 def test_a_mark_of_another_group_or_of_none_is_no_reason(mark: str) -> None:
-    event_copies.Group("retail-demo", 5).refuse("copy.csv", [mark])
-    with pytest.raises(Rejected):
-        event_copies.Group("retail-demo", 5).refuse("copy.csv", [mark, "retail-demo/5"])
+    Group("retail-demo", 5).refuse("copy.csv", [mark])
+    with pytest.raises(Refused):
+        Group("retail-demo", 5).refuse("copy.csv", [mark, "retail-demo/5"])

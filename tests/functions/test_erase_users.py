@@ -12,18 +12,18 @@ import boto3
 import polars as pl
 import pytest
 from personalization.api.models import Receipt
-from personalization.core import csv_dialect
 from personalization.core.errors import Broken, RetryLater
 from personalization.events import erasure_requests, store
 from personalization.events.erasure_requests import REMEMBER_SECONDS
 from personalization.events.erasures import JOB_SECONDS, PATIENCE_SECONDS, SETTLED_SECONDS, Request
 from personalization.events.models import Call
-from personalization.ingest.csv import counts
 from personalization.likelihood import inputs, shards
 from personalization.releases import probe
 from personalization.runs import leases, lifecycle
 from personalization.runs.store import DynamoLedger, StateMachine
 from personalization.shop import records
+from table_intake.check import counts
+from table_intake.write import dialect as csv_dialect
 
 from functions.erase_users.app import MARGIN_MS, handler
 from functions.record_events.app import LEAVING

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 from personalization.ingest import known_ids
-from personalization.ingest.csv import counts
 from personalization.ingest.known_ids import Store
+from table_intake.check import counts
 
 from tests.functions.samples import BUCKET
 
@@ -25,9 +25,7 @@ def store(bucket: "S3Client") -> Store:
     store = Store(bucket, BUCKET, "demo", {"items": ("last", "before")})
     store.put("items", "before", counts.ids_file(HASHES[:1]))
     store.put("items", "last", b"")
-    for number in range(FILES):
-        store.put_partitions("items", "last", number, HASHES.filter((HASHES % FILES).eq(number)))
-    store.finish("items", "last", FILES)
+    store.put_all("items", "last", (HASHES.filter((HASHES % FILES).eq(number)) for number in range(FILES)))
     return store
 
 

@@ -13,9 +13,10 @@ from moto import mock_aws
 from moto.s3.models import s3_backends
 from personalization.core.errors import Rejected
 from personalization.ingest import parts
-from personalization.ingest.parts import Parts, list_parts
+from personalization.ingest.parts import list_parts
 from personalization.ingest.source import Source
 from personalization.shop.keys import recognise
+from table_intake.read.parts import Parts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -21,7 +21,7 @@ from personalization.likelihood import inputs, serve, shards
 from personalization.runs import leases
 from personalization.shop import item_table, records
 from personalization.shop.item_table import Table
-from personalization.shop.schema import Column, Schema
+from table_intake.columns.schema import Column, Schema
 
 from functions.run_batch.app import handler
 from tests.functions import likelihoods

@@ -15,9 +15,9 @@ from openpyxl import Workbook
 from personalization.core.aws import objects
 from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.ingest import sales as sold
-from personalization.ingest.formats import archives
 from personalization.shop.plan import Plan
 from pyarrow import parquet
+from table_intake.read import archives
 
 from functions.validate_drop.app import handler
 from tests.functions.fakes import ARN, FakePersonalize

@@ -6,8 +6,8 @@ import io
 import random
 
 import pytest
-from personalization.core import csv_dialect
 from personalization.likelihood import forgetting, shards
+from table_intake.write import dialect as csv_dialect
 
 ODD = ("u1", "u,2", 'u"3"', "u\n4", "사용자", " u1", "")
 

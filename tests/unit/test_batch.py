@@ -8,14 +8,14 @@ from personalization.batch import plan as batch
 from personalization.batch.answers import Layout, parse
 from personalization.batch.plan import Facts, Job, PlanRequest
 from personalization.batch.users import PARTITIONS, Distinct, column
-from personalization.core import csv_dialect
 from personalization.core.errors import Rejected
 from personalization.core.names import Names
 from personalization.shop.batch_settings import BatchJob, Users
 from personalization.shop.plan import Resource
-from personalization.shop.schema import Column, Schema
 from personalization.shop.settings import ShopSettings
 from personalization.shop.settings import parse as parse_settings
+from table_intake.columns.schema import Column, Schema
+from table_intake.write import dialect as csv_dialect
 
 
 def job(**settings: object) -> Job:

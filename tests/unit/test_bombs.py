@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from personalization.core.errors import Rejected
-from personalization.ingest.csv.copying import Copied, copy
-from personalization.ingest.csv.rows import Table
-from personalization.ingest.findings import Expected, problems
-from personalization.ingest.formats import archives
 from personalization.shop.settings import ShopSettings
+from table_intake.check.checking import Copied, copy
+from table_intake.check.findings import Expected, problems
+from table_intake.errors import Refused
+from table_intake.read import archives
+from table_intake.read.rows import Table
 
 from benchmarks import files
 from local.cloud.environments import REPOSITORY
@@ -126,5 +126,5 @@ def test_the_size_that_a_drop_may_have_is_the_one_that_is_told(name: str) -> Non
 
 
 def test_a_header_of_a_million_columns_is_refused_at_once() -> None:
-    with pytest.raises(Rejected, match="line 1, which must name the columns, has 1,000,001 of them"):
+    with pytest.raises(Refused, match="line 1, which must name the columns, has 1,000,001 of them"):
         copy(Table("drop.csv", [b"A," * 1_000_000 + b"B\n"]), EXPECTED, len, Path())

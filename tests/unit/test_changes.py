@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from personalization.core.errors import Rejected
-from personalization.ingest import changes, report
-from personalization.ingest.changes import Last
-from personalization.ingest.findings import Filled, Findings, Range, Spread
+from personalization.ingest import report
 from personalization.ingest.report import Document, Subject
 from personalization.shop import settings
-from personalization.shop.keys import Mode
-from personalization.shop.schema import Column
 from personalization.shop.settings import ShopSettings
+from table_intake.check import changes
+from table_intake.check.changes import Last
+from table_intake.check.findings import Filled, Findings, Range, Spread
+from table_intake.columns.schema import Column
+from table_intake.kinds import Mode
 
 NOW = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 DAY = 86_400

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.ingest import report
-from personalization.ingest.changes import Last
-from personalization.ingest.findings import Example, Filled, Findings, Reason, Spread, too_many_rejects
-from personalization.ingest.origins import Origins
 from personalization.ingest.report import Document, Subject
 from personalization.reports import pages
 from personalization.shop.gate_settings import Gate, HeldOut
 from personalization.shop.prices import Prices, estimate
-from personalization.shop.schema import Column
 from personalization.shop.settings import ShopSettings
+from table_intake.check.changes import Last
+from table_intake.check.findings import Example, Filled, Findings, Reason, Spread, too_many_rejects
+from table_intake.columns.schema import Column
+from table_intake.origins import Origins
 
 NOW = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 ABOUT = Subject("demo", "run-1", "interactions", "FULL", "drops/demo/interactions/a.csv", NOW, ShopSettings())

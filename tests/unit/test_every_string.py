@@ -10,17 +10,11 @@ from pathlib import Path
 import polars as pl
 from hypothesis import example, given
 from hypothesis import strategies as st
-from personalization.core import csv_dialect, line_breaks
 from personalization.events import erasures
 from personalization.events.erasures import Request
-from personalization.ingest.csv import counts
-from personalization.ingest.csv.copying import Copied, copy
-from personalization.ingest.csv.rows import Table
-from personalization.ingest.findings import Expected
 from personalization.likelihood import forgetting
 from personalization.likelihood.histories import Reader
 from personalization.releases.held_out.splitting import Export
-from personalization.shop.keys import DataKind
 from personalization.shop.settings import ShopSettings
 from personalize_local.data.importing import import_files
 from personalize_local.data.s3 import S3, Location
@@ -28,6 +22,13 @@ from personalize_local.data.schemas import Field, Schema
 from personalize_local.jobs.deletions import delete
 from personalize_local.jobs.exports import export
 from personalize_local.jobs.tasks import ExportTask
+from table_intake.check import counts
+from table_intake.check.checking import Copied, copy
+from table_intake.check.findings import Expected
+from table_intake.kinds import DataKind
+from table_intake.read import line_breaks
+from table_intake.read.rows import Table
+from table_intake.write import dialect as csv_dialect
 
 NOW = 1_800_000_000
 USERS = Schema("USERS", (Field("USER_ID", "string"), Field("NOTE", "string", nullable=True)))

@@ -5,9 +5,10 @@ import json
 
 import pytest
 from personalization.core.errors import Rejected
-from personalization.ingest.header import Layout, arrange, recognise
-from personalization.shop.keys import DataKind
 from personalization.shop.settings import ShopSettings, parse
+from table_intake.columns.header import Layout, arrange, recognise
+from table_intake.errors import Refused
+from table_intake.kinds import DataKind
 
 TWO_IDS = "domain: custom\nusers: {columns: {id: USER_ID}}\nitems: {columns: {id: ITEM_ID, name: NAME}}"
 
@@ -43,7 +44,7 @@ def arranged(kind: DataKind, header: str, text: str) -> Layout:
     ],
 )
 def test_bad_sections_are_refused_with_their_place(text: str, reason: str) -> None:
-    with pytest.raises(Rejected, match=reason):
+    with pytest.raises((Rejected, Refused), match=reason):
         settings(f"users: {{{text}}}")
 
 
@@ -66,14 +67,14 @@ def test_two_files_may_call_different_keys_id() -> None:
     assert arranged("users", "id,name", TWO_IDS).names() == ("USER_ID", "NAME")
     assert arranged("items", "id,name", TWO_IDS).names() == ("ITEM_ID", "NAME")
     assert recognise("items.csv", ["id", "name"], settings(TWO_IDS)) == "items"
-    with pytest.raises(Rejected, match="the columns do not show which data"):
+    with pytest.raises(Refused, match="the columns do not show which data"):
         recognise("both.csv", ["id", "age"], settings(TWO_IDS))
 
 
 def test_a_file_is_recognised_by_its_kinds_section_whatever_the_others_make_of_it() -> None:
     text = "interactions: {columns: {회원번호: USER_ID, 상품코드: ITEM_ID, 주문일시: TIMESTAMP}, ignore: ['*']}"
     assert recognise("주문.csv", ["회원번호", "상품코드", "주문일시", "비고"], settings(text)) == "interactions"
-    with pytest.raises(Rejected, match="column 1 has the name '회원번호'"):
+    with pytest.raises(Refused, match="column 1 has the name '회원번호'"):
         recognise("주문.csv", ["회원번호", "상품코드"], ShopSettings())
 
 
@@ -116,10 +117,32 @@ def test_a_star_ignores_all_that_nobody_knows_and_returns_read_what_is_ignored()
     ],
 )
 def test_a_map_that_does_not_fit_its_file_is_refused_with_a_way_out(header: str, reason: str) -> None:
-    with pytest.raises(Rejected, match=reason):
+    with pytest.raises((Rejected, Refused), match=reason):
         arranged("users", header, "users: {columns: {Kunden Nr: USER_ID}}")
 
 
 def test_a_mapped_column_that_is_not_required_may_lack_and_is_noted() -> None:
     layout = arranged("users", "user_id,age", "users: {columns: {Ort: CITY}}")
     assert layout.notes == ("the settings read Ort as CITY, but the file has no such column",)
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("{status: cancelled}", r"interactions.skip.status: must be a list"),
+        ("{status: []}", r"interactions.skip.status: .*at least"),
+        (
+            "{status: [true]}",
+            r"interactions.skip.status.0: must be a text or a number: write words like true and null in",
+        ),
+        ("[status]", r"interactions.skip: must be a mapping of names to values"),
+    ],
+)
+def test_a_setting_skip_that_says_nothing_clear_is_refused(written: str, reason: str) -> None:
+    with pytest.raises(Rejected, match=reason):
+        parse("settings.yaml", f"interactions: {{skip: {written}}}")
+
+
+def test_the_setting_skip_is_in_the_digest_only_where_it_is_used() -> None:
+    digests = [parse("settings.yaml", text).digest for text in ("", "users: {skip: {}}", "users: {skip: {a: [b]}}")]
+    assert digests[0] == digests[1] != digests[2]

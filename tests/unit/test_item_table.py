@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.ingest.csv.item_lines import ItemLines
+from personalization.ingest.item_lines import ItemLines
 from personalization.shop import item_table
 from personalization.shop.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, Table
 

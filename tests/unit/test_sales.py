@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 from personalization.ingest import sales
-from personalization.ingest.sales import MOST, Sold
 from personalization.runs.claims import Claim, State
-from personalization.shop.keys import Mode
+from table_intake.check.sold import MOST, Sold
+from table_intake.kinds import Mode
 
 
 def claim(name: str, state: State, run: str = "earlier") -> Claim:

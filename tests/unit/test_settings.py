@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, Rejected
-from personalization.shop import settings_yaml
 from personalization.shop.recipes import RECIPES
 from personalization.shop.settings import NOT_PURCHASED, ShopSettings, parse
+from table_intake.settings import yaml_core
 
 
 def test_retail_defaults() -> None:
@@ -47,10 +47,10 @@ def test_yaml_and_json_say_the_same() -> None:
 def test_scalars_are_read_as_yaml_1_2_has_them_and_what_is_written_reads_the_same(
     written: str, meant: str | float | None
 ) -> None:
-    assert settings_yaml.load(f"x: {written}") == {"x": meant}
+    assert yaml_core.load(f"x: {written}") == {"x": meant}
     for value in (written, meant):
-        text = settings_yaml.dump({"x": value})
-        assert settings_yaml.load(text) == {"x": value}
+        text = yaml_core.dump({"x": value})
+        assert yaml_core.load(text) == {"x": value}
         # Programs that read YAML 1.1 take it for the same.
         assert yaml.safe_load(text) == {"x": value}
 
@@ -73,7 +73,7 @@ def test_an_empty_file_means_the_defaults(text: str) -> None:
     [
         (
             "gates: {}",
-            r"gates is not a setting \(did you mean gate\? the settings are domain, event_type, recipes, filters, ",
+            r"gates is not a setting \(did you mean gate\? the settings are domain, event_type, columns, defaults, ",
         ),
         ("domain: video", "domain: must be 'ecommerce' or 'custom'"),
         ("recipes: []", "recipes: must have at least one"),

@@ -12,8 +12,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 from personalization.core.names import Names
 from personalization.events.erasures import SETTLED_SECONDS
-from personalization.shop import schema as datasets
-from personalization.shop.schema import Column, Schema
+from table_intake.columns import schema as datasets
+from table_intake.columns.schema import Column, Schema
 
 from tests.app import retail
 from tests.app.matrix.case import Fault

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from table_intake.write import dialect as csv_dialect
+
 from personalization.batch.answers import Answer, Layout, Row, default_columns, parse
 from personalization.batch.plan import Cursor, Job, Progressed
-from personalization.core import csv_dialect
 from personalization.core.aws import objects
 from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import Broken, Rejected

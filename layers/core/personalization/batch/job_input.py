@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from table_intake.read import archives
+from table_intake.wording import counted, fill
+
 from personalization.batch import plan as batch
 from personalization.batch.answers import parse
 from personalization.batch.plan import Job, WrittenInput
@@ -17,10 +20,8 @@ from personalization.batch.users import PARTITIONS, Distinct, column, lines_of, 
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
-from personalization.core.wording import counted, fill
 from personalization.events import erasure_requests
 from personalization.ingest import sales
-from personalization.ingest.formats import archives
 from personalization.likelihood import inputs
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import item_files, item_table, prices, records

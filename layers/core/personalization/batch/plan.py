@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from pydantic import Field
+from table_intake.columns.schema import Schema
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Names
@@ -14,7 +15,6 @@ from personalization.shop.batch_settings import BatchJob
 from personalization.shop.plan import Made, Part, Plan, RecipePart, Resource, Retraining
 from personalization.shop.recipes import RecipeAlias
 from personalization.shop.release import Record, taken, versions
-from personalization.shop.schema import Schema
 from personalization.shop.settings import ShopSettings
 
 MOST_BYTES = 1_000_000_000

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
+from table_intake.columns.schema import ID_LENGTH
+
 from personalization.core.errors import Rejected
-from personalization.shop.schema import ID_LENGTH
 
 PARTITIONS = 64
 MOST_HELD = 500_000

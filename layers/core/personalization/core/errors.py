@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One tree of errors. The state machine's `Retry` and `Catch` use the class names."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from table_intake.errors import Incomplete, Refused
+
 
 class PersonalizationError(Exception):
     """The base of all errors that a run or a caller handles.
@@ -47,3 +52,19 @@ class LimitReached(PersonalizationError):
 
 class Broken(PersonalizationError):
     """Personalize, a permission or this deployment is at fault, and not the shop's input."""
+
+
+@contextmanager
+def intake_translated() -> Iterator[None]:
+    """Raise the errors of the library that reads tables as errors of this tree.
+
+    Raises:
+        Rejected: the table is refused.
+        Broken: a file of a check in ranges is missing.
+    """
+    try:
+        yield
+    except Refused as error:
+        raise Rejected(error.resource, error.reason) from None
+    except Incomplete as error:
+        raise Broken(error.resource, error.reason) from None

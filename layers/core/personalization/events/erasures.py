@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from personalization.core import csv_dialect
+from table_intake.write import dialect as csv_dialect
 
 MOST = 10_000
 """The most users of one job, far below its limit."""

@@ -22,11 +22,11 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from table_intake.columns.schema import TEXT_LENGTH
+from table_intake.read.line_breaks import BREAK
 
-from personalization.core.line_breaks import BREAK
 from personalization.core.observability import Count
 from personalization.core.problems import FieldError, Problem
-from personalization.shop.schema import TEXT_LENGTH
 
 PER_CALL = 10
 """The most events in one PutEvents."""

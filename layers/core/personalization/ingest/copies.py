@@ -12,16 +12,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
+from table_intake.check.findings import MINIMUM_INTERACTIONS
+from table_intake.kinds import DataKind
 
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected
 from personalization.core.names import Names, run_name
 from personalization.core.status import Progress, progress
 from personalization.ingest import plan
-from personalization.ingest.findings import MINIMUM_INTERACTIONS
 from personalization.likelihood import inputs
 from personalization.personalize import ensure
-from personalization.shop.keys import DataKind, Drop
+from personalization.shop.keys import Drop
 from personalization.shop.plan import PrepareRequest
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ hashes, so that a check in ranges compares any number of them exactly. A check i
 file alone.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import polars as pl
+from table_intake.check import counts
+from table_intake.kinds import DataKind
 
 from personalization.core.aws import objects
-from personalization.ingest.csv import counts
-from personalization.shop.keys import DataKind
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -59,14 +59,18 @@ class Store:
         keys = objects.list_keys(self._s3, self._bucket, _root(self._shop, kind))
         return [key for key in keys if not any(key.startswith((f"{stem}.", f"{stem}/")) for stem in kept)]
 
-    def put_partitions(self, kind: DataKind, run: str, number: int, hashes: pl.Series) -> None:
-        """Store a partition of more ids than one file has; `finish` makes them complete."""
-        key = f"{self._stem(kind, run)}/{number:03d}.ipc"
-        objects.put_bytes(self._s3, self._bucket, key, counts.ids_file(hashes))
+    def put_all(self, kind: DataKind, run: str, partitions: Iterable[pl.Series]) -> None:
+        """Store more ids than one file has by partition, beside the empty file that `put` has stored.
 
-    def finish(self, kind: DataKind, run: str, partitions: int) -> None:
-        """Make the partitions complete, beside the empty file that `put` has stored."""
-        objects.put_json(self._s3, self._bucket, f"{self._stem(kind, run)}.json", {"partitions": partitions})
+        The list of partitions comes last and makes them complete; without a partition nothing is stored.
+        """
+        number = -1
+        for number, hashes in enumerate(partitions):
+            key = f"{self._stem(kind, run)}/{number:03d}.ipc"
+            objects.put_bytes(self._s3, self._bucket, key, counts.ids_file(hashes))
+        if number >= 0:
+            document = {"partitions": number + 1}
+            objects.put_json(self._s3, self._bucket, f"{self._stem(kind, run)}.json", document)
 
     def _partition(self, stem: str, partition: int, partitions: int) -> bytes | None:
         document = objects.get_json(self._s3, self._bucket, f"{stem}.json")

@@ -6,17 +6,18 @@ that every later check and every function reads the same bytes.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import AliasPath, BaseModel, Field, ValidationError
+from table_intake.read.parts import Parts, SourcePart, named
+from table_intake.wording import counted
 
 from personalization.core.aws import objects
 from personalization.core.aws.objects import Stored
 from personalization.core.errors import Rejected
-from personalization.core.wording import counted
 from personalization.shop import keys
 from personalization.shop.keys import Drop
 
@@ -26,36 +27,7 @@ if TYPE_CHECKING:
 MOST_PARTS = 10_000
 """Parts of one drop: each costs a request, and a copy in the bucket."""
 _MANIFEST_BYTES = 16 << 20
-_SHOWN = 10
-"""Parts that a message names."""
 _DELTA_LOG = "_delta_log"
-
-
-@dataclass(frozen=True, slots=True)
-class SourcePart:
-    """One object with rows of a drop."""
-
-    key: str
-    version_id: str | None
-    size: int
-    """Bytes in the bucket."""
-    name: str
-    """The file's name within the drop's folder, for people; empty for a lone file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of a drop in the order of their names."""
-
-    every: tuple[SourcePart, ...]
-    columns: tuple[str, ...] = ()
-    """The names of the columns in the manifest: then parts may lack a header."""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def size(self) -> int:
-        """Bytes of all parts in the bucket."""
-        return sum(part.size for part in self.every)
 
 
 class _Entry(BaseModel):
@@ -270,9 +242,3 @@ def _notes(found: _Folder) -> Iterable[str]:
         yield f"came after the marker, and ignored until the next one: {named(found.late)}"
     if found.replaced:
         yield f"changed after the marker, and read as before until the next one: {named(found.replaced)}"
-
-
-def named(names: Sequence[str]) -> str:
-    """Return the first of some names, and how many more there are."""
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

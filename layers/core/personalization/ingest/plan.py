@@ -5,13 +5,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from table_intake.check.findings import MINIMUM_INTERACTIONS, Checked
+from table_intake.columns.schema import Schema
+from table_intake.kinds import DataKind
+from table_intake.wording import counted
+
 from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names, run_name
-from personalization.core.wording import counted
-from personalization.ingest.findings import MINIMUM_INTERACTIONS, Checked
 from personalization.shop import recommenders
 from personalization.shop.gate_settings import FOR_USERS
-from personalization.shop.keys import DataKind, Drop
+from personalization.shop.keys import Drop
 from personalization.shop.plan import (
     Dataset,
     DatasetGroup,
@@ -31,7 +34,6 @@ from personalization.shop.plan import (
 )
 from personalization.shop.prices import Billed, campaign_month
 from personalization.shop.recipes import Generation, RecipeAlias, recipe
-from personalization.shop.schema import Schema
 from personalization.shop.settings import ShopSettings
 
 _resource = partial(Resource.model_validate, from_attributes=True)

@@ -12,31 +12,36 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from table_intake.check import changes, findings
+from table_intake.check.checking import Copied, copy
+from table_intake.check.findings import Checked, Expected, Findings
+from table_intake.kinds import DataKind
+from table_intake.propose.propose import Proposal, propose
+from table_intake.propose.sampling import sample
+from table_intake.ranges.division import Division
+from table_intake.ranges.merged import Merged
+from table_intake.ranges.work import Work
+from table_intake.read.archives import LARGEST
+from table_intake.wording import counted
+
 from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
-from personalization.core.errors import Rejected, TooManyRejects
+from personalization.core.errors import Rejected, TooManyRejects, intake_translated
 from personalization.core.names import Names
-from personalization.core.wording import counted
-from personalization.ingest import changes, findings, known_ids, report, sales
+from personalization.ingest import known_ids, report, sales
 from personalization.ingest import plan as imports
+from personalization.ingest.bucket import Bucket
 from personalization.ingest.copies import Copies, Part, copies_of
-from personalization.ingest.csv.copying import Copied, copy
-from personalization.ingest.distributed.division import Division
-from personalization.ingest.distributed.merged import Merged
-from personalization.ingest.distributed.store import Work
-from personalization.ingest.distributed.store import folder as work_folder
-from personalization.ingest.findings import Checked, Expected, Findings
-from personalization.ingest.formats.archives import LARGEST
+from personalization.ingest.item_lines import TOO_LARGE, ItemLines
 from personalization.ingest.parts import list_parts
 from personalization.ingest.plan import Lineage
-from personalization.ingest.proposals.propose import Proposal, propose
-from personalization.ingest.proposals.sampling import sample
 from personalization.ingest.report import Subject
 from personalization.ingest.source import Source
 from personalization.personalize import ensure, training
 from personalization.personalize.ensure import recommender_statuses
 from personalization.shop import item_files, keys, recommenders, settings_file
-from personalization.shop.keys import DataKind, Drop
+from personalization.shop.item_files import Listed
+from personalization.shop.keys import Drop
 from personalization.shop.plan import Joined, Last, LeftOut, Nothing, Plan, PrepareRequest, Retraining
 from personalization.shop.settings import ShopSettings
 
@@ -243,7 +248,8 @@ class Preparation:
             raise type(refused)(refused.resource, f"{refused.reason}{way} (report: {page})") from None
         checked = reporter.accepted(copied, remarks)
         if in_ranges := part in self._merged:
-            self._merged[part].store_ids(known_ids.Store(self._s3, self._bucket, drop.shop), request.run)
+            store = known_ids.Store(self._s3, self._bucket, drop.shop)
+            store.put_all(kind, request.run, self._merged[part].ids())
         milliseconds = int(now.timestamp() * 1000)
         self._copies.keep(milliseconds, part)
         if copied.sold is not None:
@@ -283,21 +289,23 @@ class Preparation:
         self, each: Joined, part: int, source: Source, expected: Expected, reporter: "_Reporter"
     ) -> Copied | Nothing:
         """Check a drop that may be imported: in one pass, or where it is too large for one function in ranges."""
-        request, drop, kind, chosen = self._request, source.drop, expected.kind, expected.settings
+        request, drop, kind, chosen = self._request, source.drop, expected.kind, self._settings[0]
         known = request.known if request.known and expected.existing and request.may_skip else None
-        division = Division(self._s3, self._bucket, self._sizes.part)
-        if drop.mode == "FULL" and request.may_divide and division.is_needed(source.parts):
-            folder = work_folder(drop.shop, request.run, sales.identity(each.key, each.version_id))
-            work = Work(self._s3, self._bucket, folder)
-            end = work.end()
-            if end is None:
-                if known and self._unchanged(source, kind, chosen):
-                    return imports.already_handled(drop, request.run, known)
-                copies = f"{imports.copy_folder(drop.shop, request.run, kind)}part-{part}-"
-                division.begin(work, drop.shop, expected, source.parts, copies)
-                return imports.divided(drop, request.run, folder)
-            self._merged[part] = Merged(work, *end)
-            return self._concluded(self._merged[part], part, source, reporter)
+        bucket = Bucket(self._s3, self._bucket)
+        division = Division(bucket, self._sizes.part)
+        with intake_translated():
+            if drop.mode == "FULL" and request.may_divide and division.is_needed(source.parts):
+                folder = f"work/{drop.shop}/{request.run}/{sales.identity(each.key, each.version_id)}/"
+                work = Work(bucket, folder)
+                end = work.end()
+                if end is None:
+                    if known and self._unchanged(source, kind, chosen):
+                        return imports.already_handled(drop, request.run, known)
+                    copies = f"{imports.copy_folder(drop.shop, request.run, kind)}part-{part}-"
+                    division.begin(work, expected, source.parts, copies)
+                    return imports.divided(drop, request.run, folder)
+                self._merged[part] = Merged(work, *end)
+                return self._concluded(self._merged[part], part, source, reporter)
         if known and self._unchanged(source, kind, chosen):
             return imports.already_handled(drop, request.run, known)
         return self._copy(source, expected, reporter, self._copies.cutter.part(drop.key, each.id, part))
@@ -310,8 +318,10 @@ class Preparation:
             objects.remove(self._s3, self._bucket, key)
         try:
             with tempfile.TemporaryDirectory() as scratch:
-                copied = merged.copied(Path(scratch))
-                return self._accepted(source.noted(copied, merged.origins), source, merged.expected, reporter)
+                with intake_translated():
+                    copied = source.noted(merged.copied(Path(scratch)), merged.origins)
+                lines = merged.lines(TOO_LARGE) if merged.expected.kind == "items" else None
+                return self._accepted(copied, lines, source, merged.expected, reporter)
         except Rejected:
             self._copies.discard(part)
             raise
@@ -341,10 +351,13 @@ class Preparation:
             source.opened(files, scratch := Path(folder)) as table,
             part as target,
         ):
-            copied = source.noted(copy(table, expected, target.write, scratch, target.place))
-            return self._accepted(copied, source, expected, reporter)
+            lines = ItemLines(scratch) if expected.kind == "items" else None
+            copied = source.noted(copy(table, expected, target.write, scratch, target.place, lines))
+            return self._accepted(copied, lines, source, expected, reporter)
 
-    def _accepted(self, copied: Copied, source: Source, expected: Expected, reporter: "_Reporter") -> Copied:
+    def _accepted(
+        self, copied: Copied, lines: Listed | None, source: Source, expected: Expected, reporter: "_Reporter"
+    ) -> Copied:
         """Store the refused rows of a drop, and its table of items.
 
         Raises:
@@ -356,11 +369,11 @@ class Preparation:
             raise error(expected.resource, "; ".join(problems))
         if suspicious := reporter.suspicious():
             raise Rejected(expected.resource, suspicious)
-        if copied.listed is None:
+        if lines is None:
             return copied
         drop = source.drop
         version = hashlib.sha256(f"{self._request.run}/{drop.key}".encode()).hexdigest()[:12]
-        no_table = item_files.write(self._s3, self._bucket, drop.shop, drop.mode, copied.listed, version)
+        no_table = item_files.write(self._s3, self._bucket, drop.shop, drop.mode, lines, version)
         notes = (*copied.findings.notes, *([no_table] if no_table else []))
         return replace(copied, findings=replace(copied.findings, notes=notes))
 

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from personalization.core.wording import counted
-from personalization.ingest import changes
-from personalization.ingest.findings import (
+from table_intake.check import changes
+from table_intake.check.findings import (
     MINIMUM_INTERACTIONS,
     MINIMUM_USERS,
     RECOMMENDED_INTERACTIONS,
@@ -19,11 +18,13 @@ from personalization.ingest.findings import (
     Reason,
     Spread,
 )
-from personalization.ingest.origins import Origins
+from table_intake.kinds import DataKind, Mode
+from table_intake.origins import Origins
+from table_intake.wording import counted
+
 from personalization.reports import pages
 from personalization.shop import keys
 from personalization.shop.gate_settings import FOR_USERS
-from personalization.shop.keys import DataKind, Mode
 from personalization.shop.prices import Billed, Prices, campaign_month, estimate, estimate_trial
 from personalization.shop.recipes import SECOND_GENERATION, Generation
 from personalization.shop.settings import ShopSettings

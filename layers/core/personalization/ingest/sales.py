@@ -10,24 +10,15 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from table_intake.check.sold import MOST, Sold
+from table_intake.kinds import Mode
 
 from personalization.runs.claims import Claim
-from personalization.shop.keys import Mode
 
-MOST = 20_000
-"""Items in one count: forty times the length of a list, so that later drops can still change the list."""
 _ALL = "all"
 """Replaces the drop in the name of a file that adds up others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sold:
-    """How often items were bought, and how often they had any event; the most frequent of each."""
-
-    rows: int = 0
-    bought: Mapping[str, int] = field(default_factory=dict)
-    seen: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

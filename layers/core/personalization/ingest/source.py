@@ -8,16 +8,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from table_intake.check.checking import Copied
+from table_intake.origins import LONE, Origins
+from table_intake.read import opening as formats
+from table_intake.read.archives import LARGEST, too_large
+from table_intake.read.parts import Parts, SourcePart, TableOfParts
+from table_intake.settings.files import FileSettings
+from table_intake.table import Table
+
 from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
-from personalization.ingest import formats
-from personalization.ingest.csv.copying import Copied
-from personalization.ingest.formats.archives import LARGEST, too_large
-from personalization.ingest.origins import LONE, Origins
-from personalization.ingest.parts import Parts, SourcePart
-from personalization.ingest.table import Table
-from personalization.ingest.table_of_parts import TableOfParts
-from personalization.shop.file_settings import FileSettings
+from personalization.core.errors import intake_translated
 from personalization.shop.keys import Drop
 
 if TYPE_CHECKING:
@@ -52,15 +53,16 @@ class Source:
             Rejected: the drop is no table, or too large for one function.
         """
         self._digests = []
-        if self.parts.size > LARGEST:
-            raise too_large(self.drop.key, f"has {self.parts.size / 1e9:,.1f} GB")
-        if not self.drop.folder:
-            with self._open(self.parts.every[0], settings, scratch) as table:
-                yield table
-            return
-        table_of_parts = TableOfParts(self.drop.key, self.parts, lambda part: self._open(part, settings, scratch))
-        with closing(table_of_parts) as self._table:
-            yield self._table
+        with intake_translated():
+            if self.parts.size > LARGEST:
+                raise too_large(self.drop.key, f"has {self.parts.size / 1e9:,.1f} GB")
+            if not self.drop.folder:
+                with self._open(self.parts.every[0], settings, scratch) as table:
+                    yield table
+                return
+            table_of_parts = TableOfParts(self.drop.key, self.parts, lambda part: self._open(part, settings, scratch))
+            with closing(table_of_parts) as self._table:
+                yield self._table
 
     def read(self) -> Digest:
         """Read all bytes, and return their digest."""

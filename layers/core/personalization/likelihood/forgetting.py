@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from personalization.core import csv_dialect
+from table_intake.write import dialect as csv_dialect
+
 from personalization.likelihood import shards
 
 _QUOTE = b'"'

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from personalization.core import csv_dialect
-from personalization.core.wording import counted
-from personalization.shop.schema import RETURN
+from table_intake.columns.schema import RETURN
+from table_intake.wording import counted
+from table_intake.write import dialect as csv_dialect
 
 BASE_MEGABYTES = 650
 """Memory of any fit: Python, numpy, and the sampled rows of all windows."""

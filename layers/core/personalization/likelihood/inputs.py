@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from personalization.core import csv_dialect
+from table_intake.kinds import DataKind, Mode
+from table_intake.write import dialect as csv_dialect
+
 from personalization.runs.claims import Claim, ClaimKind
-from personalization.shop.keys import DataKind, Mode
 
 KINDS: tuple[DataKind, ...] = ("users", "items", "interactions")
 LIVE = "live"

@@ -3,7 +3,8 @@
 
 from dataclasses import dataclass
 
-from personalization.core.wording import counted
+from table_intake.wording import counted
+
 from personalization.likelihood import histories
 
 READ_BYTES = 1_500_000_000

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from table_intake.wording import counted
+
 from personalization.core import problems
 from personalization.core.aws import clients, objects
 from personalization.core.aws import errors as failures
@@ -15,7 +17,6 @@ from personalization.core.breaker import Breaker
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.core.problems import Problem
-from personalization.core.wording import counted
 from personalization.events import erasure_requests, store
 from personalization.likelihood import answering, counters, shards
 from personalization.likelihood import model as models

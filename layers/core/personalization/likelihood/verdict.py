@@ -8,8 +8,8 @@ Bootstrap Methods and their Application, 1997, section 3.8).
 """
 
 import numpy as np
+from table_intake.wording import counted
 
-from personalization.core.wording import counted
 from personalization.likelihood.histories import Flags, Floats, Ints
 from personalization.likelihood.model import Verdict
 from personalization.reports.pages import significant

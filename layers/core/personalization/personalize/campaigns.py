@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from table_intake.columns.schema import Schema
+
 from personalization.core.status import ACTIVE, UPDATED, Deployment, Progress, is_promoted, progress
 from personalization.shop import diversity_settings, filters, placements, recipes
 from personalization.shop.campaign_settings import Members
 from personalization.shop.plan import Plan, Promoted
 from personalization.shop.release import RECORD, Value
-from personalization.shop.schema import Schema
 
 Action = Literal["create", "update", "wait", "nothing", "busy"]
 

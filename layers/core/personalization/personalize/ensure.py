@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from table_intake.columns.schema import Schema
+from table_intake.kinds import DataKind
+from table_intake.streamed import Group
+
 from personalization.core.aws.errors import ClientError, code, false_on, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.core.names import Named
 from personalization.core.status import ACTIVE, UPDATED, Progress, failed_to_create, is_being_deleted, progress
-from personalization.personalize import earlier_work
+from personalization.personalize import earlier_work, schemas
 from personalization.shop import recommenders
-from personalization.shop import schema as datasets
-from personalization.shop.event_copies import Group
-from personalization.shop.keys import DataKind
 from personalization.shop.plan import FilterPart, Plan, RecommenderPart, Resource, Step
-from personalization.shop.schema import Schema
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -87,7 +87,7 @@ def schema_of(client: "PersonalizeClient", kind: DataKind, dataset: "DatasetType
     """Return the schema of a dataset: the replacing one as soon as its update has ended."""
     arn = dataset["schemaArn"]
     with translate_errors(arn):
-        return datasets.read(arn, kind, client.describe_schema(schemaArn=arn)["schema"]["schema"])
+        return schemas.read(arn, kind, client.describe_schema(schemaArn=arn)["schema"]["schema"])
 
 
 def ensure_dataset_group(client: "PersonalizeClient", plan: Plan) -> Step:

@@ -6,6 +6,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from table_intake.kinds import DataKind
+
 from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import PersonalizationError, RetryLater
@@ -16,7 +18,6 @@ from personalization.personalize.campaigns import Wish
 from personalization.personalize.ensure import CREATED, created, usable
 from personalization.personalize.removal import gone_or_busy
 from personalization.shop import solution_names
-from personalization.shop.keys import DataKind
 from personalization.shop.plan import Plan, RecipePart, Resource, Step, TrainingMode
 from personalization.shop.recipes import RECIPES
 from personalization.shop.release import BASELINE

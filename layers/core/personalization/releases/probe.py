@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
-from personalization.core import csv_dialect
+from table_intake.wording import counted, fill
+from table_intake.write import dialect as csv_dialect
+
 from personalization.core.aws import objects
 from personalization.core.aws.errors import reason
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, PersonalizationError, Rejected, RetryLater
 from personalization.core.names import dataset_arn
-from personalization.core.wording import counted, fill
 from personalization.personalize import ensure, runtime, training
 from personalization.personalize.runtime import Ask
 from personalization.releases.report import Report, item_table

@@ -12,7 +12,7 @@ from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected
 from personalization.core.names import dataset_arn
 from personalization.ingest import sales
-from personalization.personalize import campaigns, ensure, runtime, training
+from personalization.personalize import campaigns, ensure, runtime, schemas, training
 from personalization.personalize.campaigns import METADATA, Wish
 from personalization.personalize.readiness import Stage, advance
 from personalization.releases.probe import Clients
@@ -20,7 +20,6 @@ from personalization.releases.report import item_table
 from personalization.releases.verdicts import Target
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import records
-from personalization.shop import schema as datasets
 from personalization.shop.plan import Made, Part, Plan, Promoted, Resource
 from personalization.shop.recipes import recipe as recipe_name
 from personalization.shop.release import HISTORY, RECORD, history_key, newest_baseline, restored
@@ -118,15 +117,15 @@ def _release(aws: Clients, request: ReleaseRequest, environment: Environment, no
     group = request.plan.dataset_group.arn
     items = ensure.dataset_schema(client, "items", dataset_arn(group, "ITEMS"))
     users = ensure.dataset_schema(client, "users", dataset_arn(group, "USERS"))
-    schemas = {"ITEMS": items, "USERS": users}
-    interactions = datasets.read(request.plan.dataset.arn, "interactions", request.plan.schema_.text)
+    metadata = {"ITEMS": items, "USERS": users}
+    interactions = schemas.read(request.plan.dataset.arn, "interactions", request.plan.schema_.text)
     promoted_at = _time(now)
     record = campaigns.record(
         request.plan,
         request.campaigns,
         promoted_at,
         ensure.tracking_id(client, group),
-        {kind: dataset_arn(group, kind) for kind, schema in schemas.items() if schema},
+        {kind: dataset_arn(group, kind) for kind, schema in metadata.items() if schema},
         [schema for schema in (interactions, items, users) if schema],
     )
     record = campaigns.as_served(record, _serving(client, record))

@@ -14,8 +14,7 @@ from typing import Any
 
 import jinja2
 import yaml
-
-from personalization.core.wording import fill
+from table_intake.wording import fill
 
 WIDTH, HEIGHT = 720, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 8, 16, 30

@@ -8,8 +8,9 @@ failed run looks for that run's jobs and trainings, so that nothing is paid for 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from table_intake.kinds import DataKind
+
 from personalization.runs.claims import ORDER, Claim, ClaimKind
-from personalization.shop.keys import DataKind
 
 DATA: tuple[ClaimKind, ...] = ("users", "items", "interactions")
 """The kinds that are imported and trained on."""

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
+from table_intake.kinds import Mode
+
 from personalization.core.errors import Rejected
 from personalization.core.names import UNVERSIONED
 from personalization.shop import keys
-from personalization.shop.keys import Drop, Kind, Mode
+from personalization.shop.keys import Drop, Kind
 from personalization.shop.plan import Part
 
 State = Literal["pending", "taken", "held", "done", "refused", "failed", "superseded"]

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from table_intake.kinds import DataKind
+
 from personalization.core.errors import Rejected, RetryLater
 from personalization.runs import batches, claims
 from personalization.runs.batches import Batch, Chosen
 from personalization.runs.claims import Action, Claim, ClaimKind, Request, later
 from personalization.runs.leases import Executions, Ledger, Run, is_live, lead, release_lease
-from personalization.shop.keys import DataKind
 from personalization.shop.plan import Part
 
 

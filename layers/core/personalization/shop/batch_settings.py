@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from table_intake.settings.files import ColumnName, Timezone
 
 from personalization.shop import filters
 from personalization.shop.campaign_settings import mapping, switched_off
-from personalization.shop.file_settings import ColumnName
 from personalization.shop.prices import Dollars
 from personalization.shop.recipes import RECIPES, SEGMENTS, RecipeAlias
-from personalization.shop.times import Every, Timezone
+from personalization.shop.times import Every
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,19}$"
 BatchName = Annotated[str, StringConstraints(pattern=NAME)]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from table_intake.settings.files import ColumnName
 
 from personalization.shop.campaign_settings import switched_off
-from personalization.shop.file_settings import ColumnName
 from personalization.shop.release import Value
 
 STRENGTH, SIMILAR = 0.5, 0.15

@@ -2,24 +2,20 @@
 """Copy accepted events as CSV, for a new dataset group or for an audit.
 
 A FULL import keeps streamed events, so the copy must never return to the dataset group that received them. Each row
-names that group and the time: see `Group.refuse`.
+names that group and the time: see `table_intake.streamed.Group`.
 """
 
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from personalization.core import csv_dialect
-from personalization.core.errors import Rejected
+from table_intake.streamed import BESIDE
+from table_intake.write import dialect as csv_dialect
+
 from personalization.core.names import Names
 
-MARK = "STREAMED_TO"
-"""The column that marks a copy: `<dataset group>/<epoch second at which the event was accepted>`."""
-BESIDE = (MARK, "SESSION_ID", "EVENT_ID", "PROPERTIES")
-"""Columns of a copy for audits; an import leaves them out."""
 HEADER = (
     "USER_ID",
     "ITEM_ID",
@@ -31,31 +27,6 @@ HEADER = (
     *BESIDE,
 )
 _FOLDER = "events"
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The dataset group that a drop is for."""
-
-    name: str
-    made: int
-    """Epoch seconds; events of an earlier group of the same name were deleted with it."""
-
-    def refuse(self, resource: str, marks: Iterable[str]) -> None:
-        """Check the marks of a drop against the group.
-
-        Raises:
-            Rejected: an event of the drop was streamed to this group.
-        """
-        for mark in marks:
-            name, _, second = mark.rpartition("/")
-            if name == self.name and second.isdecimal() and int(second) >= self.made:
-                raise Rejected(
-                    resource,
-                    f"it is a copy of events that {self.name} has already ({MARK}): an import keeps streamed events, "
-                    "so each would count twice. The copy is for a dataset group that is new (drop it under another "
-                    "shop's name, or after this shop was removed) or for an audit",
-                )
 
 
 Record = Mapping[str, Any]

@@ -10,13 +10,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from table_intake.columns import schema
+from table_intake.kinds import Mode
+
 from personalization.core.aws import objects
 from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import RetryLater
-from personalization.shop import item_table, schema
+from personalization.shop import item_table
 from personalization.shop.item_table import Table
-from personalization.shop.keys import Mode
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

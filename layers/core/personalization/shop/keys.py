@@ -9,11 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from table_intake.kinds import DataKind, Mode
+
 from personalization.core.errors import Rejected
 
-DataKind = Literal["interactions", "users", "items"]
 Kind = Literal["interactions", "users", "items", "settings", "nothing"]
-Mode = Literal["FULL", "INCREMENTAL"]
 
 SHOP_RULE = "1 to 30 characters out of a-z, 0-9 and -, beginning with a letter or digit"
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,29}")

@@ -5,11 +5,12 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from table_intake.kinds import DataKind, Mode
 
 from personalization.core.errors import Broken
 from personalization.shop.diversity_settings import USUAL, Diversity
 from personalization.shop.gate_settings import Gate, HeldOut, Probe
-from personalization.shop.keys import DataKind, Kind, Mode
+from personalization.shop.keys import Kind
 from personalization.shop.placements import Placement
 from personalization.shop.recipes import Generation, RecipeAlias
 

@@ -7,30 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError, field_validator
+from table_intake.kinds import DataKind
+from table_intake.settings.files import Timezone
+from table_intake.settings.tables import TableSettings
 
 from personalization.core.errors import Rejected
 from personalization.shop import batch_settings, campaign_settings, gate_settings, placements, recommenders
 from personalization.shop.batch_settings import Batch
 from personalization.shop.campaign_settings import CampaignSettings, mapping
-from personalization.shop.change_settings import ChangeSettings
 from personalization.shop.diversity_settings import USUAL, Diversity
-from personalization.shop.file_settings import (
-    ColumnName,
-    FileSettings,
-    InteractionFileSettings,
-    Recognised,
-    Returns,
-    merged,
-)
 from personalization.shop.gate_settings import Gate, Probe
-from personalization.shop.keys import DataKind
 from personalization.shop.placements import Placements
 from personalization.shop.prices import Billed, Prices
 from personalization.shop.recipes import RECIPES, SECOND_GENERATION, Generation, RecipeAlias
 from personalization.shop.recommenders import Recommenders
 from personalization.shop.release import BASELINE
 from personalization.shop.settings_errors import explain, twice_in_json, twice_in_yaml
-from personalization.shop.times import Every, Timezone
+from personalization.shop.times import Every
 
 FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
 
@@ -52,15 +45,6 @@ class Schedule(BaseModel):
     """UPDATE adds new items and interactions to the last full training; only user-personalization has it."""
     recipes: tuple[RecipeAlias, ...] = ()
     """Those of the shop's recipes that are trained; all by default."""
-
-
-class RejectSettings(BaseModel):
-    """The tolerance for bad rows in a drop."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    limit: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
-    """The share of a drop's rows that may be bad and are left out; with more of them the drop is refused."""
 
 
 class Likelihood(BaseModel):
@@ -85,37 +69,17 @@ class Erasure(BaseModel):
     """Days after which models are trained without deleted users, if no other run has promoted since."""
 
 
-class ShopSettings(BaseModel):
+class ShopSettings(TableSettings, BaseModel):
     """All settings of a shop."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    domain: Literal["ecommerce", "custom"] = "ecommerce"
-    """The domain of the dataset group, fixed at the shop's first drop."""
-    event_type: Annotated[str, StringConstraints(min_length=1, max_length=256)] = "Purchase"
-    """The default event type."""
     recipes: Annotated[tuple[RecipeAlias, ...], Field(min_length=1)] = RECIPES
     """The trained recipes; see `deployed`."""
     filters: dict[FilterName, Annotated[str, StringConstraints(min_length=1, max_length=2500)]] = {
         "not-purchased": NOT_PURCHASED
     }
     """Filter expressions by name. An expression is fixed for its name: give a changed one a new name."""
-    columns: dict[str, ColumnName] = {}
-    """The shop's column names, in any case, and Personalize's names of them."""
-    defaults: dict[ColumnName, str | int | float] = {}
-    """Values for missing columns, and for empty cells."""
-    rejects: RejectSettings = RejectSettings()
-    """The tolerance for bad rows in a drop."""
-    changes: ChangeSettings = ChangeSettings()
-    """From which difference on a drop looks wrong beside the last one, and whether it is then refused."""
-    returns: Recognised | None = None
-    """Which interactions are returns, by one condition or a list of them; none without it."""
-    interactions: InteractionFileSettings | None = None
-    """How files of interactions are read."""
-    users: FileSettings | None = None
-    """How files of users are read."""
-    items: FileSettings | None = None
-    """How files of items are read."""
     prices: Prices = Prices()
     """The prices for estimates in reports."""
     gate: Gate = Gate()
@@ -175,30 +139,6 @@ class ShopSettings(BaseModel):
         if files := {kind: content for kind in kinds if (content := self.own_file_settings(kind))}:
             decides += json.dumps(files, sort_keys=True)
         return hashlib.sha256(decides.encode()).hexdigest()[:4]
-
-    def file_settings(self, kind: DataKind) -> FileSettings:
-        """Return how files of a kind are read: its section over `columns` and `defaults`."""
-        return merged(self.section(kind), self.columns, self.defaults)
-
-    def own_file_settings(self, kind: DataKind) -> dict[str, Any]:
-        """Return what the section of a kind sets, for digests: nothing where it changes nothing."""
-        section = self.section(kind)
-        return section.content() if section else {}
-
-    def section(self, kind: DataKind) -> FileSettings | None:
-        """Return what the settings say of one kind's files alone."""
-        return {"interactions": self.interactions, "users": self.users, "items": self.items}[kind]
-
-    @property
-    def recognised_returns(self) -> tuple[Returns, ...]:
-        """Which interactions are returns: what their section says, or `returns`; any condition of several."""
-        chosen = (self.interactions.returns if self.interactions else None) or self.returns
-        return (chosen,) if isinstance(chosen, Returns) else chosen or ()
-
-    @property
-    def personalize_domain(self) -> Literal["ECOMMERCE"] | None:
-        """The domain as Personalize writes it; None for a custom dataset group."""
-        return "ECOMMERCE" if self.domain == "ecommerce" else None
 
 
 MAX_BYTES = 64 << 10
@@ -283,9 +223,9 @@ def _json(key: str, text: str) -> tuple[object, list[str]]:
 
 
 def _yaml(key: str, text: str) -> tuple[object, list[str]]:
-    from personalization.shop import settings_yaml  # noqa: PLC0415 - PyYAML, which only a settings file needs
+    from table_intake.settings import yaml_core  # noqa: PLC0415 - PyYAML, which only a settings file needs
 
     try:
-        return settings_yaml.load(text), twice_in_yaml(settings_yaml.compose(text))
-    except (settings_yaml.YAMLError, ValueError, RecursionError) as error:
+        return yaml_core.load(text), twice_in_yaml(yaml_core.compose(text))
+    except (yaml_core.YAMLError, ValueError, RecursionError) as error:
         raise Rejected(key, f"is not YAML: {' '.join(str(error).split())}") from None

@@ -9,8 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
-
-from personalization.shop import file_settings
+from table_intake.settings import files as file_settings
 
 if TYPE_CHECKING:
     import yaml

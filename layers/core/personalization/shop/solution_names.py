@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from table_intake.columns.schema import Schema
+
 from personalization.core.names import shorten
 from personalization.core.status import Progress, progress
-from personalization.shop.schema import Schema
 
 DIGEST_LENGTH = 6
 _TAIL = re.compile(rf"-((v2-)?[0-9a-f]{{{DIGEST_LENGTH}}})$")

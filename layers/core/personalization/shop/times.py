@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator
 
 RATE = re.compile(r"rate\((1 (hour|day)|([2-9]|[1-9]\d{1,3}) (hours|days))\)")
 CRON = re.compile(r"cron\((.*)\)")
@@ -86,20 +86,4 @@ def _time(every: str) -> str:
     return every
 
 
-def zone(name: str) -> str:
-    """Return the name of a time zone.
-
-    Raises:
-        ValueError: the IANA database has no such zone.
-    """
-    import zoneinfo  # noqa: PLC0415 - only shops with a zone of their own need it
-
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("is not a time zone: write one like Europe/Berlin, Asia/Seoul or UTC") from None
-    return name
-
-
 Every = Annotated[str, AfterValidator(_time)]
-Timezone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$"), AfterValidator(zone)]

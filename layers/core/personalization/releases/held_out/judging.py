@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from personalization.core.wording import counted
+from table_intake.wording import counted
+
 from personalization.releases import ranking_metrics
 from personalization.releases.held_out import plan as heldout
 from personalization.releases.held_out.plan import RecipeResult, Result, report_key

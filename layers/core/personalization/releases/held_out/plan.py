@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
+from table_intake.columns.schema import Schema
+from table_intake.kinds import DataKind
 
 from personalization.core.names import Named, Names
 from personalization.ingest import plan as imports
 from personalization.shop.gate_settings import HeldOut
-from personalization.shop.keys import DataKind
 from personalization.shop.plan import (
     Dataset,
     DatasetGroup,
@@ -30,7 +31,6 @@ from personalization.shop.plan import (
     SchemaPart,
 )
 from personalization.shop.recipes import RecipeAlias
-from personalization.shop.schema import Schema
 
 LISTED = 25
 """Items in each requested list."""

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+from table_intake.wording import counted
 
 from personalization.core.aws import objects
 from personalization.core.errors import Broken
-from personalization.core.wording import counted
+from personalization.personalize import schemas
 from personalization.releases.held_out import plan as heldout
 from personalization.releases.held_out.plan import Imported, Split, Trial
 from personalization.releases.held_out.splitting import Export, Parts, Splitter, Verifier, copied, latest
-from personalization.shop import schema
 from personalization.shop.plan import Plan
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def ask(s3: "S3Client", bucket: str, trial: Trial, parts: Parts) -> None:
 
 
 def columns(plan: Plan) -> tuple[str, ...]:
-    return schema.read(plan.schema_.name, plan.kind, plan.schema_.text).names()
+    return schemas.read(plan.schema_.name, plan.kind, plan.schema_.text).names()
 
 
 def key_of(bucket: str, location: str) -> str:

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from table_intake.check.state import State, pack, unpack
+from table_intake.ranges import cutting
+from table_intake.ranges.cutting import File, Outcome, Task
+from table_intake.ranges.ranges import FileForm, Range
+from table_intake.read.rows import Table
 
 from personalization.core.aws import map_runs, objects
 from personalization.core.errors import Broken
-from personalization.ingest.csv.rows import Table
-from personalization.ingest.csv.state import State, pack, unpack
-from personalization.ingest.distributed import cutting
-from personalization.ingest.distributed.cutting import File, Outcome, Task
-from personalization.ingest.distributed.ranges import FileForm, Range
 from personalization.releases.held_out import plan as heldout
 from personalization.releases.held_out.plan import CutOff, Exported, ExportedFile, Imported, Split, Trial, Written
 from personalization.releases.held_out.split_files import (

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from table_intake.check import counts
+from table_intake.check.findings import MINIMUM_INTERACTIONS, MINIMUM_USERS
+from table_intake.check.state import State
+from table_intake.check.tallies import HashTally, Tally
+from table_intake.columns.schema import RETURN
+from table_intake.ranges.ranges import Range
+from table_intake.read.line_breaks import PATTERN
+from table_intake.read.rows import Table, render, source
+from table_intake.wording import counted
+from table_intake.write import dialect as csv_dialect
 
-from personalization.core import csv_dialect
 from personalization.core.errors import Broken
-from personalization.core.line_breaks import PATTERN
-from personalization.core.wording import counted
-from personalization.ingest.csv import counts
-from personalization.ingest.csv.rows import Table, render, source
-from personalization.ingest.csv.state import State
-from personalization.ingest.csv.tallies import HashTally, Tally
-from personalization.ingest.distributed.ranges import Range
-from personalization.ingest.findings import MINIMUM_INTERACTIONS, MINIMUM_USERS
-from personalization.shop.schema import RETURN
 
 _SEED = 2_027
 """Seed of the hash that samples users, so that the sample is always the same."""

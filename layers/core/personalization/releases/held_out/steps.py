@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from table_intake.kinds import DataKind
+
 from personalization.core.aws import objects
 from personalization.core.aws.errors import none_if_missing, translate_errors
 from personalization.core.environment import Environment
@@ -20,7 +22,6 @@ from personalization.personalize.removal import Kind, Left
 from personalization.releases.held_out import judging
 from personalization.releases.held_out import plan as heldout
 from personalization.releases.held_out.judging import Document, Exam, Lists
-from personalization.shop.keys import DataKind
 from personalization.shop.plan import Made, Resource, Step
 
 if TYPE_CHECKING:

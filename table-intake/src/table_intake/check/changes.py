@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What changed since the last imported drop of a kind, and what of it looks wrong.
+
+Both drops are their reports' documents; see `report.document`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from table_intake.settings.changes import ChangeSettings, Suspicion
+from table_intake.wording import counted
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The documents of what was imported last of a kind."""
+
+    same: Document | None = None
+    """Of the drop's mode."""
+    since: Document | None = None
+    """Of the other mode, if that was imported after it."""
+
+    @property
+    def until(self) -> str:
+        """The day of the last interaction that was imported, ISO 8601; empty where unknown."""
+        ends = [_at(each, ("span", "last")) for each in (self.same, self.since) if each]
+        return max([str(end)[:10] for end in ends if end], default="")
+
+
+NOTHING = Last()
+
+FEW = 100
+"""Cells or ids of each drop below which medians and ids say nothing."""
+BUSY = 10
+"""Interactions on a day with any, in the middle, without which empty days may be chance."""
+_SHOWN = 5
+_FIGURES: Sequence[tuple[str, Sequence[str]]] = (
+    ("good rows", ("rows", "accepted")),
+    ("bad rows", ("rows", "rejected")),
+    ("rows left out by a setting", ("rows", "skipped")),
+    ("shoppers", ("users", "ids")),
+    ("items", ("items", "ids")),
+    ("different ids", ("ids", "count")),
+    ("days", ("span", "days")),
+)
+
+
+def differences(now: Document, last: Document | None) -> dict[str, Any] | None:
+    """Return the differences from the last drop, as pairs of before and now; None without one."""
+    if not last or "rows" not in last:
+        return None
+    figures = [
+        {"what": what, "before": old, "now": new}
+        for what, path in _FIGURES
+        if isinstance(old := _at(last, path), int) and isinstance(new := _at(now, path), int)
+    ]
+    members: dict[str, Any] = {"run": last["run"], "key": last["key"], "checkedAt": last["checkedAt"]}
+    members |= {"figures": figures, "columns": _columns(now, last)}
+    for member in ("columns", "eventTypes"):
+        was, are = ([each["name"] for each in document.get(member, ())] for document in (last, now))
+        members[f"{member}Added"] = [each for each in are if each not in was]
+        members[f"{member}Gone"] = [each for each in was if each not in are]
+    return members
+
+
+def _columns(now: Document, last: Document) -> list[dict[str, Any]]:
+    """Return the columns of both drops with another type, fill rate or median."""
+    found = []
+    for was, now_is in _both(now, last, "columns"):
+        old, new = _of_column(was), _of_column(now_is)
+        if old != new:
+            found.append({"name": was["name"], "before": old, "now": new})
+    return found
+
+
+def _of_column(column: Document) -> dict[str, Any]:
+    # A rate is compared as it is shown.
+    return {"kind": column["kind"], "share": round(column["share"], 3), "median": _at(column, ("range", "median"))}
+
+
+def suspicions(now: Document, last: Last, settings: ChangeSettings) -> list[dict[str, str]]:
+    """Return what looks wrong in a drop, as a Suspicion and a clause about it.
+
+    Args:
+        now: the drop's document.
+        last: those of what was imported last of its kind.
+        settings: the shop's thresholds.
+    """
+    found: list[tuple[Suspicion, str]] = []
+    same = last.same
+    if same and "rows" in same:
+        found += _rows(now, same, settings.rows)
+        found += _medians(now, same, settings.numbers)
+        found += _other_ids(now, same, settings.ids)
+        found += _types_gone(now, same, settings.event_types)
+        found += _poorer(now, same, settings.columns)
+    found += [*_older(now, last), *_empty_days(now, last, settings.days), *_unknown(now, same, settings.ids)]
+    return [{"what": what, "told": told} for what, told in found]
+
+
+Found = Iterator[tuple[Suspicion, str]]
+
+
+def _rows(now: Document, last: Document, share: float) -> Found:
+    before, rows = last["rows"]["accepted"], now["rows"]["accepted"]
+    days, now_days = (_at(each, ("span", "days")) for each in (last, now))
+    if now["mode"] == "INCREMENTAL" and days and now_days:
+        # What comes after a pause is more, and what comes after that is less.
+        before, rows = before / days, rows / now_days
+        if rows < share * before:
+            daily = counted(round(rows), "good row")
+            yield "rows", f"it has {daily} a day, {rows / before:.0%} of the {before:,.0f} before"
+    elif rows < share * before:
+        yield "rows", f"it has {counted(rows, 'good row')}, {rows / before:.0%} of the {before:,} before"
+
+
+def _empty_days(now: Document, last: Last, most: int) -> Found:
+    """Find days without interactions that the last drop had not as well.
+
+    An incremental drop also continues what was imported before.
+    """
+    days = [date.fromisoformat(day) for day, _ in now.get("perDay") or ()]
+    before = [date.fromisoformat(day) for day, _ in (last.same or {}).get("perDay") or ()]
+    if not days or median(rows for _, rows in now["perDay"]) < BUSY:
+        return
+    if now["mode"] == "INCREMENTAL" and last.until and (until := date.fromisoformat(last.until)) < days[0]:
+        days.insert(0, until)
+    same = set(pairwise(before))
+    gaps = [pair for pair in pairwise(days) if (pair[1] - pair[0]).days > most and pair not in same]
+    if gaps:
+        one, other = max(gaps, key=lambda pair: pair[1] - pair[0])
+        first, final = one + timedelta(days=1), other - timedelta(days=1)
+        more = f"; {counted(len(gaps) - 1, 'more such time')}" if len(gaps) > 1 else ""
+        yield "days", f"nothing happened from {first} to {final}, {counted((final - first).days + 1, 'day')}{more}"
+
+
+def _older(now: Document, last: Last) -> Found:
+    end = str(_at(now, ("span", "last")) or "")[:10]
+    if end and end < last.until:
+        yield "history", f"its last interaction is of {end}, and one of {last.until} was imported before"
+
+
+def _medians(now: Document, last: Document, factor: float) -> Found:
+    for was, now_is in _both(now, last, "columns"):
+        old, new = (_at(each, ("range", "median")) for each in (was, now_is))
+        if not old or new is None or min(was["filled"], now_is["filled"]) < FEW:
+            continue
+        times = new / old
+        if not 1 / factor < times < factor:
+            told = f"{times:,.3g} times the {old:,.6g} before" if times > 0 else f"and was {old:,.6g} before"
+            yield "numbers", f"the median of {was['name']} is {new:,.6g}, {told}"
+
+
+def _unknown(now: Document, last: Document | None, known: float) -> Found:
+    """Find ids of interactions that are missing in the shop's users or items, more than were missing before."""
+    for kind in ("users", "items"):
+        share, before = _unknown_share(now, kind), _unknown_share(last or {}, kind)
+        if share is not None and share > 1 - known and (before is None or share > before + (1 - before) / 2):
+            yield "ids", f"{share:.0%} of its {kind} are not in the shop's {kind}"
+
+
+def _unknown_share(document: Document, kind: str) -> float | None:
+    ids, unknown = _at(document, (kind, "ids")), _at(document, (kind, "unknown", "ids"))
+    return unknown / ids if ids and unknown is not None and ids >= FEW else None
+
+
+def _other_ids(now: Document, last: Document, known: float) -> Found:
+    """Find a whole file of users or items that shares few ids with the one before, however each has grown."""
+    if now["mode"] != "FULL":
+        return
+    new, before = _at(now, ("ids", "new")), last["rows"]["accepted"] - last["rows"]["duplicates"]
+    if new is not None:
+        ids = now["ids"]["count"]
+        kept, common = ids - new, min(ids, before)
+        if common >= FEW and kept < known * common:
+            yield "ids", f"of its {ids:,} {now['kind']} only {kept:,} are among the {before:,} before"
+    was, top = ([each["itemId"] for each in _at(each, ("items", "top")) or ()] for each in (last, now))
+    many = min(_at(each, ("items", "ids")) or 0 for each in (last, now)) >= FEW
+    if many and len(top) == len(was) and not {*was} & {*top}:
+        yield "ids", f"none of the {len(was)} most popular items before is among the {len(top)} now"
+
+
+def _types_gone(now: Document, last: Document, share: float) -> Found:
+    are, total = {each["name"] for each in now.get("eventTypes") or ()}, last["rows"]["accepted"]
+    for each in last.get("eventTypes") or ():
+        if each["name"] not in are and each["rows"] >= max(share * total, 1):
+            yield "event_types", f"the event type {each['name']} is gone, which {each['rows'] / total:.0%} of rows had"
+
+
+def _poorer(now: Document, last: Document, share: float) -> Found:
+    names = {each["name"] for each in now["columns"]}
+    gone = [each["name"] for each in last.get("columns") or () if each["name"] not in names]
+    if gone:
+        more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
+        yield "columns", f"{', '.join(gone[:_SHOWN])}{more} {'are' if len(gone) > 1 else 'is'} gone"
+    for was, now_is in _both(now, last, "columns"):
+        if was["kind"] != now_is["kind"]:
+            yield "columns", f"{was['name']} was read as {was['kind']} before, and is {now_is['kind']} now"
+        if now_is["share"] < share * was["share"] and was["filled"] >= FEW:
+            yield "columns", f"{was['name']} is filled in {now_is['share']:.0%} of rows, and was in {was['share']:.0%}"
+
+
+def refusal(document: Document, settings: ChangeSettings) -> str:
+    """Return why the shop's settings refuse a drop that looks wrong; empty where they do not."""
+    found = [each["told"] for each in document["suspicions"] if each["what"] in settings.refused]
+    if not found or settings.accept == (own := code(document)):
+        return ""
+    than = document.get("changes")
+    beside = f" beside {than['key']}, the last one of run {than['run']}" if than else ""
+    return (
+        f"the drop looks wrong{beside}: {'; '.join(found)}; the settings refuse that (changes.refuse). If the data are "
+        f"right, add accept: {own} to changes in the settings, and drop the file again: that lets in these data alone"
+    )
+
+
+def code(document: Document) -> str:
+    """Return a code of a drop's data, the same for the same data whatever the file's name, place or parts."""
+    rows = {name: value for name, value in document["rows"].items() if name not in {"limit", "bytes"}}
+    data = [rows, *(document.get(name) for name in ("kind", "columns", "span", "perDay", "eventTypes"))]
+    return f"drop-{hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:8]}"
+
+
+def _both(now: Document, last: Document, member: str) -> Iterator[tuple[Document, Document]]:
+    """Yield the entries of both documents with the same name."""
+    are = {each["name"]: each for each in now.get(member) or ()}
+    for was in last.get(member) or ():
+        if was["name"] in are:
+            yield was, are[was["name"]]
+
+
+def _at(document: Document, path: Sequence[str]) -> Any:  # noqa: ANN401 - any value
+    value: Any = document
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The results of checking all rows of a drop, and whether it can be imported."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from table_intake.columns import schema, statuses
+from table_intake.columns.schema import Schema
+from table_intake.kinds import DataKind, Mode
+from table_intake.origins import LONE, Origins
+from table_intake.settings.tables import TableSettings
+from table_intake.streamed import Group
+from table_intake.wording import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An accepted drop."""
+
+    schema: Schema
+    rows: int
+    notes: tuple[str, ...]
+    changed: bool = False
+    """Whether the dataset gets a new schema."""
+    report: str = ""
+    """The key of the report's page."""
+    rejects: int = 0
+    """Rows left out."""
+    events: Mapping[str, int] | None = None
+    """Interactions by event type, of a whole history of interactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The requirements of a drop."""
+
+    resource: str
+    """The name in messages: the key."""
+    kind: DataKind
+    mode: Mode
+    settings: TableSettings
+    existing: Schema | None = None
+    """The schema of the dataset, if it exists."""
+    now: int = 2**33
+    """Unix time: no interaction may be much later."""
+    group: Group | None = None
+    """The dataset group, if it exists: events streamed to it must not be imported again."""
+    known: Mapping[DataKind, bytes | None] = field(default_factory=dict)
+    """The ids of the other datasets, or of this one's earlier drops; see `counts.hash_ids`."""
+    known_by: Mapping[DataKind, Sequence[str]] = field(default_factory=dict)
+    """The runs that may have left these ids, the best first; see `known_ids`."""
+
+
+EXAMPLES = 5
+"""Example rows for each reason."""
+MINIMUM_INTERACTIONS = 1_000
+MINIMUM_USERS = 25
+"""Users with at least two interactions; they must also be one in a hundred of all users."""
+RECOMMENDED_INTERACTIONS = 50_000
+RECOMMENDED_USERS = 1_000
+MOST_TYPES_AND_COLUMNS = 10
+"""Event types and the shop's own interaction columns, together."""
+MOST_TYPES = 1_000
+"""Event types that are counted separately, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A refused row."""
+
+    line: int
+    told: str
+    """The reason, without personal ids."""
+    value: str = ""
+    """The cell, shortened, where it adds to the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A broken rule."""
+
+    rule: str
+    rows: int
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The distribution of a column of numbers."""
+
+    minimum: float
+    median: float
+    maximum: float
+    below_zero: int
+    """Rows with a negative number."""
+    exact: bool = True
+    """Whether the median is exact, or only in its first three digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A column and its fill rate."""
+
+    column: schema.Column
+    cells: int
+    """Cells that are not empty."""
+    distinct: int | None = None
+    """Distinct values, where they are counted and few enough."""
+    range: Range | None = None
+    """Its numbers, if it has numbers other than times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The distribution of rows over the ids of a column."""
+
+    ids: int = 0
+    rows: int = 0
+    by_count: Mapping[int, int] = field(default_factory=dict)
+    """Ids by the number of their rows."""
+    top: tuple[tuple[str, int], ...] = ()
+    """The ids with most rows, where they may be named."""
+    unknown_rows: int | None = None
+    """Rows whose id is missing in the other dataset; None where unknown."""
+    unknown_ids: int | None = None
+
+    def at_least(self, rows: int) -> int:
+        """Return the number of ids with at least so many rows."""
+        return sum(ids for count, ids in self.by_count.items() if count >= rows)
+
+    def share_of_top(self, share: float) -> float:
+        """Return the share of all rows that belongs to the busiest share of ids."""
+        left, taken = max(1, round(self.ids * share)), 0
+        for count in sorted(self.by_count, reverse=True):
+            ids = min(left, self.by_count[count])
+            taken, left = taken + ids * count, left - ids
+            if not left:
+                break
+        return taken / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The results for a drop."""
+
+    rows: int
+    """Rows of the file except blank lines and those that the settings leave out."""
+    accepted: int
+    reasons: tuple[Reason, ...]
+    duplicates: int
+    """Interactions equal to an earlier one; or users or items with an earlier id."""
+    columns: tuple[Filled, ...]
+    size: int
+    """Bytes of the import copy."""
+    skipped: int = 0
+    """Rows that the settings leave out, which are none of `rows`."""
+    stopped: int = 0
+    """The last checked line, where the check ended early; 0 where it reached the end of the file."""
+    origins: Origins = LONE
+    """Where lines come from."""
+    notes: tuple[str, ...] = ()
+    first: int | None = None
+    """Unix time of the earliest interaction."""
+    last: int | None = None
+    per_day: Mapping[int, int] = field(default_factory=dict)
+    """Interactions by day, as days since 1970."""
+    event_types: Mapping[str, int] = field(default_factory=dict)
+    users: Spread | None = None
+    items: Spread | None = None
+    fates: Mapping[str, tuple[statuses.Column, Mapping[str, int]]] = field(default_factory=dict)
+    """Rows that count as sold, by the values of each column that tells what became of orders."""
+    placeholders: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Rows whose id is a placeholder such as NULL, by column and placeholder."""
+    ids: int | None = None
+    """Different ids of a drop of users or items."""
+    new_ids: int | None = None
+    """Those of them that the dataset lacked before; None where unknown."""
+
+    @property
+    def rejected(self) -> int:
+        return self.rows - self.accepted
+
+
+def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
+    """Return warnings about rows that are imported but probably wrong."""
+    chosen = expected.settings.recognised_returns
+    below = [
+        f"{each.column.name} is below 0 in {counted(each.range.below_zero, 'row')} "
+        f"({each.range.below_zero / findings.accepted:.2%}), which are imported like all others: if they are returns, "
+        f"say so in the settings with returns: {{column: {each.column.name}, below: 0}}"
+        for each in findings.columns
+        if expected.kind == "interactions" and not chosen and each.range and each.range.below_zero
+    ]
+    placeholders = [
+        f"{column} is {word if word.strip() else 'a space'} in {counted(rows, 'row')} "
+        f"({rows / findings.accepted:.2%}), which {'counts' if rows == 1 else 'count'} as one "
+        f"{'user' if column == 'USER_ID' else 'item'}: leave such rows out, or give each "
+        f"{'unknown user an id of their own' if column == 'USER_ID' else 'item its id'}"
+        for column, words in findings.placeholders.items()
+        for word, rows in sorted(words.items(), key=lambda each: (-each[1], each[0]))
+    ]
+    told = [warning for name, given in findings.fates.items() for warning in _of_fates(name, *given)]
+    return (*below, *told, *placeholders)
+
+
+def _of_fates(name: str, column: statuses.Column, values: Mapping[str, int]) -> Iterator[str]:
+    """Yield warnings about rows that train as sold, though their status says otherwise or nobody knows it.
+
+    They are imported all the same: a guess by words must not take a shop's data away.
+    """
+    if not values:
+        return
+    found = statuses.sorted_out(column, values)
+    if found.cancelled:
+        words = f"interactions: {{skip: {{{_in_quotes(name)}: {_in_quotes(found.cancelled)}}}}}"
+        yield (
+            f"{name} says of rows that they were never sold, yet they are imported as all others: "
+            f"{statuses.listed(found.cancelled)}. To leave them out, add to the settings {words}"
+        )
+    if found.returned:
+        words = f"{{column: {_in_quotes(name)}, values: {_in_quotes(found.returned)}}}"
+        yield (
+            f"{name} says of rows that they came back, yet they are imported as all others: "
+            f"{statuses.listed(found.returned)}. To make them returns, add to the settings interactions: "
+            f"{{returns: {words}}}"
+        )
+    if found.undecided:
+        yield (
+            f"only you can say whether these were sold, and they are imported as all others: {name} is "
+            f"{statuses.listed(found.undecided)}. If not, add the word to skip, or to the values of returns"
+        )
+
+
+def _in_quotes(words: str | Iterable[str]) -> str:
+    """Return a text, or a list of them, as a settings file may have it."""
+    return json.dumps(words if isinstance(words, str) else [*words], ensure_ascii=False)
+
+
+def problems(expected: Expected, findings: Findings) -> list[str]:
+    """Return why a drop cannot be imported; nothing where it can."""
+    if not findings.rows and findings.skipped:
+        rows = counted(findings.skipped, "row")
+        return [f"nothing remains, since the setting skip leaves out {rows}: correct it, or the file"]
+    if not findings.rows:
+        return ["the file has a header and no rows"]
+    if above_limit(expected, findings):
+        return [too_many_rejects(findings, expected.settings.rejects.limit)]
+    if expected.kind == "interactions":
+        return _too_little(expected, findings) + _many_types(expected, findings)
+    return []
+
+
+def above_limit(expected: Expected, findings: Findings) -> bool:
+    """Tell whether the share of bad rows exceeds the shop's limit."""
+    return findings.rejected > expected.settings.rejects.limit * findings.rows
+
+
+def too_many_rejects(findings: Findings, limit: float) -> str:
+    """Return the message for too many bad rows, with the first row of each main reason."""
+    share, first = findings.rejected / findings.rows, findings.origins.describe
+    reasons = [
+        f"{reason.rows:,} because {_clause(reason.examples[0].told)} (first: {first(reason.examples[0].line)})"
+        for reason in findings.reasons[:3]
+    ]
+    others = len(findings.reasons) - 3
+    are = "is" if findings.rejected == 1 else "are"
+    more = f"; {counted(others, 'more reason')}" if others > 0 else ""
+    rows = f"{'the first ' if findings.stopped else ''}{counted(findings.rows, 'row')}"
+    stopped = f"; the check stopped at {findings.origins.describe(findings.stopped)}" if findings.stopped else ""
+    return (
+        f"{findings.rejected:,} of {rows} {are} bad ({share:.2%}; the shop's limit is {limit:.2%}): "
+        f"{'; '.join(reasons)}{more}{stopped}"
+    )
+
+
+def _clause(reason: str) -> str:
+    return reason if reason[:1].isupper() else f"the row {reason}"
+
+
+def _too_little(expected: Expected, findings: Findings) -> list[str]:
+    # The state machine holds incremental drops that are too small, and their history has passed this check before.
+    if expected.mode == "INCREMENTAL" or findings.users is None:
+        return []
+    problems, distinct = [], findings.accepted - findings.duplicates
+    if distinct < MINIMUM_INTERACTIONS:
+        needed = f"{MINIMUM_INTERACTIONS:,} different interactions"
+        problems.append(f"Personalize needs {needed}; the file has {distinct:,}")
+    users, repeated = findings.users.ids, findings.users.at_least(2)
+    if repeated < MINIMUM_USERS or 100 * repeated < users:
+        problems.append(
+            f"of {counted(users, 'user')} only {repeated:,} {'has' if repeated == 1 else 'have'} two interactions "
+            "or more; Personalize needs 25, and 1 % of all"
+        )
+    return problems
+
+
+def _many_types(expected: Expected, findings: Findings) -> list[str]:
+    types = len(findings.event_types)
+    names = [filled.column.name for filled in findings.columns]
+    own_columns = schema.metadata("interactions", expected.settings.personalize_domain, names)
+    if types > MOST_TYPES_AND_COLUMNS:
+        count = f"more than {MOST_TYPES:,}" if types > MOST_TYPES else types
+        return [f"there are {count} event types; Personalize takes {MOST_TYPES_AND_COLUMNS}"]
+    if types + len(own_columns) > MOST_TYPES_AND_COLUMNS:
+        return [f"event types ({types}) and columns of your own ({len(own_columns)}) can be ten together"]
+    return []

@@ -1,0 +1,457 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a drop's header to the columns of the import: which cell goes where, and defaults."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from table_intake import streamed
+from table_intake.columns import schema, statuses, usual_names
+from table_intake.columns.schema import Column, Schema
+from table_intake.errors import Refused
+from table_intake.kinds import DataKind
+from table_intake.settings.files import FileSettings
+from table_intake.settings.tables import TableSettings
+
+_OTHER = re.compile(r"[\W_]+")
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
+_NUMBER = re.compile(r"[-+]?[0-9][0-9.,:/ -]*")
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "upright bars"}
+_SHOWN = 12
+"""Columns named in a message."""
+_PLAIN = FileSettings()
+_MARKS: Mapping[DataKind, tuple[str, ...]] = {
+    "interactions": ("USER_ID", "ITEM_ID", "TIMESTAMP"),
+    "users": ("USER_ID",),
+    "items": ("ITEM_ID",),
+}
+"""The columns that identify a kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One column of the import."""
+
+    name: str
+    source: int | None
+    """Index of the drop's column, or None where `default` fills every row."""
+    default: str | None = None
+    """The value of empty cells, or None where they stay empty."""
+    column: Column | None = None
+    """The column's definition, or None where the data decide."""
+    form: FileSettings | None = None
+    """The form of its numbers or times, where it is the shop's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnRule:
+    """The condition that makes a row a return, by the drop's column `source`."""
+
+    name: str
+    source: int
+    below: float
+    """The number in the column is below this, where neither `of` nor `words` is given."""
+    of: tuple[str, int] | None = None
+    """The name and the index of another column: the number is above 0, and not below the one there."""
+    words: "Words | None" = None
+    """The cell is one of these."""
+    form: FileSettings = _PLAIN
+    """The form of its numbers."""
+
+    def told(self) -> str:
+        """Return the condition on its number in words."""
+        return f"{self.name} {f'not below {self.of[0]}' if self.of else f'below {self.below:g}'}"
+
+    def numbers(self) -> tuple[tuple[str, int], ...]:
+        """Return the names and the indices of the columns that must have numbers."""
+        return () if self.words is not None else ((self.name, self.source), *([self.of] if self.of else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Values of a column, in any case, with or without spaces around them."""
+
+    exact: tuple[str, ...]
+    """The empty text stands for empty cells."""
+    patterns: tuple[tuple[str, str], ...] = ()
+    """Those with a `*`, which stands for any characters of a cell that is not empty, each as a regular expression."""
+
+    @classmethod
+    def of(cls, values: Iterable[str | float]) -> "Words":
+        words = [str(value).strip().lower() for value in values]
+        patterns = [(word, re.escape(word).replace(r"\*", ".*")) for word in words if "*" in word]
+        return cls(
+            tuple(word for word in words if "*" not in word), tuple((word, f"(?s)^{rule}$") for word, rule in patterns)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SkipRule:
+    """The condition that leaves a row out: one of some values in the drop's column `source`."""
+
+    name: str
+    source: int
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
+class FillRule:
+    """Columns of the drop whose empty cells take the value above, within rows of one order."""
+
+    columns: tuple[tuple[str, int], ...]
+    """Their names and indices."""
+    by: int
+    """The index of the column that names the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of an import in order, and notes about them."""
+
+    kind: DataKind
+    slots: tuple[Slot, ...]
+    notes: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    """Columns added to the dataset by a change of its schema."""
+    returns: tuple[ReturnRule, ...] = ()
+    skips: tuple[SkipRule, ...] = ()
+    fill: FillRule | None = None
+    event_types: Mapping[str, str] = field(default_factory=dict)
+    """The event types of the drop that have other names in the import."""
+    judged: tuple[Slot, ...] = ()
+    """The columns that are checked beside those of the import, since the numbers in them tell returns."""
+    fates: tuple[tuple[str, int, statuses.Column], ...] = ()
+    """The columns, imported or not, whose names say that they tell what became of orders: how the drop writes them."""
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(slot.name for slot in self.slots)
+
+
+def arrange(
+    resource: str, kind: DataKind, header: Sequence[str], settings: TableSettings, existing: Schema | None
+) -> Layout:
+    """Decide the columns of an import.
+
+    Args:
+        resource: the name in messages.
+        kind: of the drop.
+        header: the drop's column names, in any case and order.
+        settings: with a mapping of names, defaults and the domain.
+        existing: the schema of the existing dataset; its columns and their types stay.
+
+    Raises:
+        Refused: a name that Personalize does not accept, a duplicate or missing column, or too many columns; columns
+            of another kind of drop; or columns that differ from the dataset's and cannot be added.
+    """
+    domain = settings.personalize_domain
+    for mark, word in _SEPARATORS.items():
+        if len(header) == 1 and mark in header[0]:
+            raise Refused(resource, f"the values are separated by {word}: save the file with commas between them")
+    columns: Mapping[str, Column] = schema.known(kind, domain)
+    required = [column.name for column in schema.required(kind, domain)]
+    files = settings.file_settings(kind)
+    sources = _sources(resource, header, files, columns)
+    defaults = {name: str(value) for name, value in files.defaults.items()}
+    if kind == "interactions":
+        defaults.setdefault("EVENT_TYPE", settings.event_type)
+    missing = [name for name in required if name not in sources and name not in defaults]
+    other = _other_kind(kind, sources)
+    if other and other != kind and not (kind == "interactions" and _may_be_interactions(header)):
+        marks = ", ".join(_MARKS[other])
+        raise Refused(resource, f"these look like {other} ({marks}): drop them under {other}/, not {kind}/")
+    if missing:
+        lacking = "".join(f"; {each}" for each in _unmet(settings, kind, header, missing))
+        raise Refused(resource, f"{_missing(missing, settings)}{lacking}; the file has {_listed(header)}")
+    names = [*required, *(name for name in sources if name not in required)]
+    finder = _Finder(resource, header, files)
+    returns = _return_rules(finder, settings) if kind == "interactions" else ()
+    skips, fill = _skip_rules(finder), _fill_rule(finder)
+    dispensable = _dispensable(kind, domain, names, existing)
+    told = (
+        {rule.name for rule in returns}
+        | {rule.name for rule in skips}
+        | {name for name, _ in (fill.columns if fill else ())}
+    )
+    names = [name for name in names if name not in told or name not in dispensable]
+    schema.check_limits(resource, kind, domain, names)
+    added: tuple[str, ...] = ()
+    if existing is not None:
+        names, added = _columns_of(resource, kind, names, existing)
+        columns = {**columns, **{column.name: column for column in existing.columns}}
+        if required_new := [name for name in added if name in columns and not columns[name].nullable]:
+            raise Refused(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
+    # A copy of events is written here, in the form of the import.
+    own_form = None if streamed.MARK in map(canonical, header) else files
+    texts = {name for name, column in schema.known(kind, domain).items() if not column.numeric}
+    slots = tuple(
+        Slot(
+            name,
+            sources.get(name),
+            defaults.get(name),
+            columns.get(name),
+            own_form if name in sources and name not in texts and _has_form(name, columns, files) else None,
+        )
+        for name in names
+    )
+    notes = [*_notes(header, slots, added), *_unmet(settings, kind, header)]
+    if left_out := [
+        theirs
+        for index, theirs in enumerate(header)
+        if index not in sources.values() and is_ignored(theirs, files.ignore, None)
+    ]:
+        notes.append(f"left out, as the settings say: {_listed(left_out)}")
+    fates = _fates(header, sources.get("EVENT_TYPE")) if own_form and kind == "interactions" else ()
+    types = settings.interactions.event_types if own_form and settings.interactions else {}
+    return Layout(
+        kind,
+        slots,
+        tuple(notes),
+        added,
+        returns,
+        skips,
+        fill,
+        types if kind == "interactions" else {},
+        _judged(returns),
+        fates,
+    )
+
+
+def _has_form(name: str, columns: Iterable[str], files: FileSettings) -> bool:
+    """Tell whether the cells of a column come in a form of the shop's own."""
+    time = name in columns and name.endswith("TIMESTAMP")
+    return files.rewrites_times if time else files.rewrites_numbers
+
+
+class _Finder:
+    """Finds the columns of a file that its settings name to tell rows apart; none in copies of events, made here."""
+
+    def __init__(self, resource: str, header: Sequence[str], files: FileSettings) -> None:
+        self._resource = resource
+        self._header = header
+        self.files = files
+        self.is_copy = streamed.MARK in map(canonical, header)
+
+    def column(self, setting: str, use: str, column: str) -> tuple[str, int]:
+        """Return the name in the import, and the index, of a column under the shop's name or Personalize's.
+
+        Raises:
+            Refused: the file lacks it, so rows would be imported as what they are not.
+        """
+        mapping, wanted = _mapping(self.files), canonical(column)
+        mapped = mapping.get(wanted, wanted).replace("_", "")
+        for index, theirs in enumerate(self._header):
+            name = mapping.get(canonical(theirs), canonical(theirs))
+            if name.replace("_", "") == mapped:
+                return name, index
+        lack = f"the settings {use} by the column {column}, which the file lacks: it has {_listed(self._header)}"
+        raise Refused(self._resource, f"{lack}. Add the column, or change {setting} in the settings")
+
+
+def _return_rules(finder: _Finder, settings: TableSettings) -> tuple[ReturnRule, ...]:
+    """Return the conditions that make a row a return."""
+    rules = []
+    for chosen in settings.recognised_returns if not finder.is_copy else ():
+        name, index = finder.column("returns", "recognise returns", chosen.column)
+        of = finder.column("returns", "recognise returns", chosen.of) if chosen.of is not None else None
+        words = Words.of(chosen.values) if chosen.values else None
+        rules.append(ReturnRule(name, index, chosen.below, of, words, finder.files))
+    return tuple(rules)
+
+
+def _fates(header: Sequence[str], but: int | None) -> tuple[tuple[str, int, statuses.Column], ...]:
+    """Return the columns that tell what became of orders; the one of event types tells it already."""
+    named = enumerate((theirs, canonical(theirs).replace("_", "").casefold()) for theirs in header)
+    known = statuses.COLUMNS
+    return tuple((theirs, index, known[name]) for index, (theirs, name) in named if name in known and index != but)
+
+
+def _judged(rules: Sequence[ReturnRule]) -> tuple[Slot, ...]:
+    """Return the columns whose numbers tell returns."""
+    columns = {column: rule.form for rule in rules for column in rule.numbers()}
+    return tuple(Slot(name, index, form=form) for (name, index), form in columns.items())
+
+
+def _skip_rules(finder: _Finder) -> tuple[SkipRule, ...]:
+    """Return the conditions that leave rows out."""
+    return tuple(
+        SkipRule(*finder.column("skip", "leave rows out", column), Words.of(values))
+        for column, values in (finder.files.skip.items() if not finder.is_copy else ())
+    )
+
+
+def _fill_rule(finder: _Finder) -> FillRule | None:
+    """Return which columns have a value in the first row of an order alone."""
+    chosen = finder.files.fill_down
+    if chosen is None or finder.is_copy:
+        return None
+    columns = [finder.column("fill_down", "fill empty cells", column) for column in chosen.columns]
+    return FillRule(tuple(columns), finder.column("fill_down", "fill empty cells", chosen.by)[1])
+
+
+def _dispensable(kind: DataKind, domain: schema.Domain, names: Sequence[str], existing: Schema | None) -> list[str]:
+    """Return the shop's own columns that cannot be imported: the dataset lacks them, or they exceed the limit."""
+    own = schema.metadata(kind, domain, names)
+    if existing is not None:
+        return [name for name in own if name not in existing.names()]
+    return own if len(own) > schema.METADATA_LIMITS[kind] else []
+
+
+def recognise(resource: str, header: Sequence[str], settings: TableSettings) -> DataKind:
+    """Return the dataset of a file from its columns alone.
+
+    Raises:
+        Refused: the columns fit none, or more than one.
+    """
+    best = fitting(resource, header, settings)
+    if len(best) != 1:
+        marks = "; ".join(f"{each} by {', '.join(names)}" for each, names in _MARKS.items())
+        raise Refused(
+            resource, f"the columns do not show which data these are ({marks}): the file has {_listed(header)}"
+        )
+    return best[0]
+
+
+def fitting(resource: str, header: Sequence[str], settings: TableSettings) -> list[DataKind]:
+    """Return the datasets that the columns of a file fit best: several where sections give a name several meanings.
+
+    Raises:
+        Refused: no kind's section can be applied to the file.
+    """
+    found: dict[DataKind, int] = {}
+    refused: list[Refused] = []
+    for kind in _MARKS:
+        files = settings.file_settings(kind)
+        try:
+            sources = _sources(resource, header, files, schema.known(kind, settings.personalize_domain))
+        except Refused as each:
+            refused.append(each)
+            continue
+        if _other_kind("interactions", sources) == kind:
+            names = set(map(canonical, header))
+            found[kind] = sum(name in names for name in _mapping(files))
+    if len(refused) == len(_MARKS):
+        raise refused[0]
+    # The meaning of which the file has most names counts.
+    return [kind for kind, names in found.items() if names == max(found.values())]
+
+
+def _listed(header: Sequence[str]) -> str:
+    more = len(header) - _SHOWN
+    return ", ".join(header[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def canonical(name: str) -> str:
+    """Return a column's name in capitals, its words joined by single underscores."""
+    return _OTHER.sub("_", name).strip("_").upper()
+
+
+def _mapping(files: FileSettings) -> dict[str, str]:
+    return {canonical(theirs): ours for theirs, ours in files.columns.items()}
+
+
+def _sources(resource: str, header: Sequence[str], files: FileSettings, columns: Iterable[str]) -> dict[str, int]:
+    """Return the index of each column of a drop by its name in the import; `columns` are those that the kind has."""
+    mapping = _mapping(files)
+    # Personalize treats names that differ only in underscores as equal; so does this, for known names.
+    known = {name.replace("_", ""): name for name in columns}
+    copy = streamed.MARK in map(canonical, header)
+    sources: dict[str, int] = {}
+    taken: dict[str, int] = {}
+    for index, theirs in enumerate(header):
+        name = canonical(theirs)
+        meant = mapping.get(name) or known.get(name.replace("_", ""))
+        if (copy and name in streamed.BESIDE) or is_ignored(theirs, files.ignore, meant):
+            continue
+        name = meant or name
+        if not _NAME.fullmatch(name):
+            rule = "names are made of a-z, 0-9 and _; settings can map it to one, or ignore it"
+            if _NUMBER.fullmatch(theirs.strip()):
+                rule = "the first row must name the columns"
+            raise Refused(resource, f"column {index + 1} has the name {theirs!r}: {rule}")
+        other = taken.setdefault(name.replace("_", ""), index)
+        if other != index:
+            way = "settings can ignore one of them, or map it to another name"
+            raise Refused(resource, f"columns {header[other]!r} and {theirs!r} are the same column {name}: {way}")
+        sources[name] = index
+    return sources
+
+
+def is_ignored(theirs: str, patterns: Iterable[str], meant: str | None) -> bool:
+    """Tell whether the settings leave a column out; `meant` is its name in Personalize, if it has one."""
+    name = theirs.strip().casefold()
+    for pattern in patterns:
+        if "*" not in pattern:
+            if pattern.casefold() == name:
+                return True
+        elif meant is None and re.fullmatch(re.escape(pattern.casefold()).replace(r"\*", ".*"), name, re.DOTALL):
+            return True
+    return False
+
+
+def _unmet(
+    settings: TableSettings, kind: DataKind, header: Sequence[str], names: Iterable[str] | None = None
+) -> list[str]:
+    """Return which columns the settings of a kind name and a file lacks; only those of some names, if given."""
+    section = settings.section(kind)
+    there = {canonical(theirs): theirs for theirs in header}
+    found = []
+    for theirs, ours in section.columns.items() if section else ():
+        if canonical(theirs) in there or (names is not None and ours not in names):
+            continue
+        near = get_close_matches(canonical(theirs), there, 1)
+        meant = f" (did you mean {there[near[0]]}?)" if near else ""
+        found.append(f"the settings read {theirs} as {ours}, but the file has no such column{meant}")
+    return found
+
+
+def _missing(missing: list[str], settings: TableSettings) -> str:
+    problem = f"required columns are missing: {', '.join(missing)}; settings can map a column to a required name"
+    if settings.domain == "ecommerce" and set(missing) & {"PRICE", "CATEGORY_L1"}:
+        return f"{problem}, give it a default, or choose domain: custom before the shop is first dropped"
+    return f"{problem} or give it a default"
+
+
+def _columns_of(resource: str, kind: DataKind, names: list[str], existing: Schema) -> tuple[list[str], tuple[str, ...]]:
+    """Return the columns of the dataset, and those to add."""
+    current = existing.names()
+    missing = [name for name in current if name not in names]
+    new = tuple(name for name in names if name not in current)
+    if missing or (new and kind == "interactions"):
+        changes = [f"without {', '.join(missing)}"] * bool(missing) + [f"with new {', '.join(new)}"] * bool(new)
+        rule = "Personalize lets Users and Items datasets get more columns, and no dataset lose any"
+        way = "; keep the column, its cells may be empty" if missing else ""
+        raise Refused(resource, f"the columns differ from those of the dataset: {' and '.join(changes)}; {rule}{way}")
+    return [*current, *new], new
+
+
+def _other_kind(kind: DataKind, sources: Mapping[str, int]) -> DataKind | None:
+    """Return the kind that a header clearly belongs to, or None."""
+    if set(_MARKS["interactions"]) <= set(sources):
+        return "interactions"
+    # A single id column without a time describes users or items.
+    users, items = "USER_ID" in sources, "ITEM_ID" in sources
+    if users == items or (kind == "interactions" and "TIMESTAMP" in sources):
+        return None
+    return "users" if users else "items"
+
+
+def _may_be_interactions(header: Sequence[str]) -> bool:
+    """Tell whether columns have names that other programs give to users, items and times."""
+    found, usual = {usual_names.plain(theirs) for theirs in header}, usual_names.TARGETS["interactions"]
+    return all(found & usual_names.ranks(usual[mark]).keys() for mark in _MARKS["interactions"])
+
+
+def _notes(header: Sequence[str], slots: Sequence[Slot], added: Sequence[str]) -> list[str]:
+    notes = []
+    for slot in slots:
+        if slot.source is None:
+            notes.append(f"{slot.name} is not in the drop: every row was given {slot.default}")
+        elif canonical(header[slot.source]) != slot.name:
+            notes.append(f"{header[slot.source]} was read as {slot.name}")
+    if added:
+        notes.append(f"{', '.join(added)}: new, so the dataset gets another schema")
+    beside = [name for name in map(canonical, header) if name in streamed.BESIDE]
+    if streamed.MARK in beside:
+        notes.append(f"{', '.join(beside)}: left out of a copy of events")
+    return notes

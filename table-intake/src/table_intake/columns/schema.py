@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Datasets and their Avro schemas: Personalize's columns, the shop's own, and their types.
+
+The rules are those of the Amazon Personalize developer guide, "Preparing training data".
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from table_intake.errors import Refused
+from table_intake.kinds import DataKind
+
+Type = Literal["string", "long", "float"]
+Domain = Literal["ECOMMERCE"] | None
+
+NAMESPACE = "com.amazonaws.personalize.schema"
+METADATA_LIMITS: Mapping[DataKind, int] = {"interactions": 5, "users": 25, "items": 100}
+"""The most columns of its own that a dataset may have."""
+RETURN = "Return"
+"""The event type of returns, which are neither purchases nor signs of one."""
+CATEGORY_LENGTH = 1000
+"""Characters of a categorical value or an impression; longer ones fail the import."""
+TEXT_LENGTH = 1000
+"""Characters of a text about a user or an item, except the textual column."""
+ID_LENGTH = 256
+"""Characters of an id."""
+_RECORDS: Mapping[DataKind, str] = {"interactions": "Interactions", "users": "Users", "items": "Items"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a dataset's schema."""
+
+    name: str
+    type: Type = "string"
+    nullable: bool = False
+    categorical: bool = False
+    textual: bool = False
+
+    @property
+    def numeric(self) -> bool:
+        return self.type != "string"
+
+    def field(self) -> dict[str, object]:
+        marks = {"categorical": self.categorical, "textual": self.textual}
+        kind = ["null", self.type] if self.nullable else self.type
+        return {"name": self.name, "type": kind, **{mark: True for mark, marked in marks.items() if marked}}
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A dataset's columns, in the order of the imported CSV."""
+
+    kind: DataKind
+    columns: tuple[Column, ...]
+
+    def text(self) -> str:
+        """Return canonical JSON: the same columns always give the same text."""
+        fields = [column.field() for column in self.columns]
+        names = {"type": "record", "name": _RECORDS[self.kind], "namespace": NAMESPACE}
+        return json.dumps({**names, "fields": fields, "version": "1.0"}, separators=(",", ":"))
+
+    def digest(self, domain: Domain) -> str:
+        """Return twelve hexadecimal digits that identify this content in this domain."""
+        return hashlib.sha256(f"{domain or ''}{self.text()}".encode()).hexdigest()[:12]
+
+    def trained(self) -> tuple[Column, ...]:
+        """Return the columns of users' and items' data that a training reads: categories, numbers and the
+        description."""
+        ids = {"USER_ID", "ITEM_ID"}
+        usable = (column for column in self.columns if column.categorical or column.textual or column.numeric)
+        return tuple(sorted((column for column in usable if column.name not in ids), key=lambda column: column.name))
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def metadata_columns(self, most: int = 10) -> list[str]:
+        """Return the columns that an answer can show: all but the id and long text, at most `most`."""
+        shown = [column.name for column in self.columns if column.name != "ITEM_ID" and not column.textual]
+        return shown[:most]
+
+    def context_columns(self) -> list[str]:
+        """Return the columns that a request can give as context: interactions' own columns."""
+        reserved = {column.name for column in (*_REQUIRED[self.kind], *_RESERVED[self.kind])}
+        return [name for name in self.names() if name not in reserved] if self.kind == "interactions" else []
+
+
+def _categories(*names: str, nullable: bool = True) -> tuple[Column, ...]:
+    return tuple(Column(name, nullable=nullable, categorical=True) for name in names)
+
+
+_IMPRESSIONS = ("IMPRESSION", "RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE")
+_REQUIRED: Mapping[DataKind, tuple[Column, ...]] = {
+    # EVENT_TYPE is always there: a shop's default type fills it where a drop has none.
+    "interactions": (Column("USER_ID"), Column("ITEM_ID"), Column("TIMESTAMP", "long"), Column("EVENT_TYPE")),
+    "users": (Column("USER_ID"),),
+    "items": (Column("ITEM_ID"),),
+}
+_RESERVED: Mapping[DataKind, tuple[Column, ...]] = {
+    "interactions": (
+        Column("EVENT_VALUE", "float", nullable=True),
+        *(Column(name, nullable=True) for name in _IMPRESSIONS),
+    ),
+    "users": (),
+    "items": (Column("CREATION_TIMESTAMP", "long", nullable=True),),
+}
+_SHOP_REQUIRED = (Column("PRICE", "float"), *_categories("CATEGORY_L1", nullable=False))
+_DESCRIPTION = Column("PRODUCT_DESCRIPTION", nullable=True, textual=True)
+_SHOP_RESERVED: Mapping[DataKind, tuple[Column, ...]] = {
+    "interactions": (),
+    "users": _categories("MEMBERSHIP_STATUS"),
+    "items": (*_categories("CATEGORY_L2", "CATEGORY_L3", "AGE_GROUP", "ADULT", "GENDER"), _DESCRIPTION),
+}
+
+
+def required(kind: DataKind, domain: Domain) -> tuple[Column, ...]:
+    """Return the required columns of every dataset of this kind."""
+    extra = _SHOP_REQUIRED if kind == "items" and domain else ()
+    return _REQUIRED[kind] + extra
+
+
+def known(kind: DataKind, domain: Domain) -> dict[str, Column]:
+    """Return the columns with a meaning in Personalize, by name: required and reserved ones."""
+    reserved = _RESERVED[kind] + (_SHOP_RESERVED[kind] if domain else ())
+    return {column.name: column for column in required(kind, domain) + reserved}
+
+
+def metadata(kind: DataKind, domain: Domain, names: Iterable[str]) -> list[str]:
+    """Return those of `names` that are the shop's own columns."""
+    ours = known(kind, domain)
+    return [name for name in names if name not in ours]
+
+
+def check_limits(resource: str, kind: DataKind, domain: Domain, names: Iterable[str]) -> None:
+    """Check the number of columns against Personalize's limits.
+
+    Raises:
+        Refused: too many columns of the shop's own; or a Users or Items dataset with ids only.
+    """
+    names = tuple(names)
+    own = metadata(kind, domain, names)
+    limit = METADATA_LIMITS[kind]
+    if len(own) > limit:
+        raise Refused(resource, f"{kind} can have {limit} columns of their own; {own[limit]} is one more")
+    if kind != "interactions" and len(names) < 2:
+        raise Refused(resource, f"{kind} need at least one column beside {names[0]}")
+
+
+def finish(resource: str, schema: Schema) -> Schema:
+    """Set properties that depend on the whole set of columns.
+
+    One of several long texts describes the item (`textual`: it is trained on), preferably the one named description. In
+    a Users or Items dataset with plain texts only, the first becomes a category, because Personalize needs one
+    trainable column.
+
+    Raises:
+        Refused: the schema is longer than Personalize accepts.
+    """
+    columns = _usable(schema.kind, _one_textual(schema.kind, schema.columns))
+    finished = Schema(schema.kind, columns)
+    if len(finished.text()) > 20_000:
+        raise Refused(
+            resource, "the column names are too long together: Personalize takes schemas of 20,000 characters"
+        )
+    return finished
+
+
+def described(kind: DataKind, names: Iterable[str]) -> str | None:
+    """Return the text column that describes an item; None if none is named a description."""
+    best = min(
+        (name for name in names if "DESCRIPTION" in name),
+        key=lambda name: (name != "DESCRIPTION", len(name)),
+        default=None,
+    )
+    return best if kind == "items" else None
+
+
+def _one_textual(kind: DataKind, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    if kind != "items" or any(column.textual for column in columns):
+        return columns
+    best = described(kind, (column.name for column in columns if column.type == "string"))
+    return tuple(
+        replace(column, textual=True, categorical=False) if column.name == best else column for column in columns
+    )
+
+
+def _usable(kind: DataKind, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    if kind == "interactions":
+        return columns
+    # The id is no metadata, and Personalize does not count an item's age as metadata.
+    own = [column for column in columns if column.name not in {"USER_ID", "ITEM_ID", "CREATION_TIMESTAMP"}]
+    if not own or any(column.categorical or column.textual or column.type != "string" for column in own):
+        return columns
+    return tuple(replace(column, categorical=True) if column is own[0] else column for column in columns)

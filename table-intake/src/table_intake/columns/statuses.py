@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the statuses of orders mean, in the words of many shops: which rows were never sold, and which came back.
+
+A status counts by its words alone, so one column may speak several languages. What no list knows stays undecided.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Literal
+
+from table_intake.columns.usual_names import bare, plain
+from table_intake.wording import counted
+
+Meaning = Literal["cancelled", "returned", "sold", "open"]
+"""Never sold, came back, sold, or what somebody must decide: not paid yet, asked for, or true of a part alone."""
+FEW = 100
+"""Different values that a column of statuses has, at most."""
+ANY = "*"
+"""How settings name any cell that is not empty."""
+_SHOWN = 20
+"""Values named in a sentence."""
+LONGEST = 60
+"""Characters of a status."""
+
+_CANCELLED = """
+    cancelled canceled cancel cancellation cancelled_by_customer canceled_by_customer cancelled_by_seller auto_cancelled
+    void voided failed failure payment_failed payment_error declined denied rejected expired abandoned aborted draft
+    checkout_draft auto_draft trash trashed deleted test test_order fraud fraudulent invalid not_paid error
+    storniert storno stornierung abgebrochen gelöscht fehlgeschlagen abgelehnt ungültig entwurf
+    annulé annulée annulation échoué échouée échec brouillon rejeté rejetée refusé refusée supprimé
+    cancelado cancelada anulado anulada fallido fallida borrador rechazado rechazada cancelación
+    annullato annullata cancellato cancellata fallito fallita bozza rifiutato rifiutata
+    falhou falhado malsucedido rascunho recusado recusada cancelamento
+    geannuleerd mislukt geweigerd anulowane anulowany anulowano nieudane avbruten annullerad makulerad misslyckad
+    annulleret annullert mislykket peruttu zrušeno zrušená törölve iptal iptal_edildi başarısız
+    отменен отменён отменено отменена отмена đã_hủy đã_huỷ hủy ยกเลิก ยกเลิกแล้ว dibatalkan batal ملغي ملغى
+    キャンセル キャンセル済 キャンセル済み キャンセル完了 注文キャンセル 取消 取消済 取消済み 取り消し 取消完了 無効
+    決済失敗 失敗 テスト 下書き 削除 削除済み
+    已取消 取消订单 订单取消 取消訂單 交易关闭 已关闭 作废 作廢 已作废 支付失败 付款失败 失败 测试 草稿 已删除
+    무효 결제실패 실패 테스트 임시 임시저장 삭제 삭제됨
+"""  # noqa: RUF001 - Turkish has this letter
+_RETURNED = """
+    refunded refund fully_refunded full_refund returned return returned_to_sender return_to_sender customer_return
+    sent_back credit_memo credit_note return_completed refund_completed return_received
+    zurückerstattet rückerstattet erstattet erstattung retourniert retoure retour zurückgegeben zurückgesendet
+    zurückgeschickt gutschrift rückgabe rücksendung
+    remboursé remboursée remboursement retourné retournée
+    reembolsado reembolsada reembolso devuelto devuelta devolución
+    rimborsato rimborsata rimborso reso restituito restituita
+    devolvido devolvida devolução estornado estornada estorno
+    terugbetaald geretourneerd zwrócone zwrócony zwrot återbetald returnerad refunderet returneret
+    palautettu vráceno iade iade_edildi возврат возвращен возвращён возвращено
+    trả_hàng hoàn_tiền đã_hoàn_tiền คืนเงิน คืนเงินแล้ว คืนสินค้า dikembalikan مسترجع
+    返品 返品済 返品済み 返品完了 返金 返金済 返金済み 返金完了
+    退货 已退货 退货完成 退货成功 退款 已退款 退款成功 退款完成 退货退款 退貨 已退貨 全额退款
+    반송 반송완료 회수완료
+"""
+_SOLD = """
+    paid complete completed processing shipped delivered fulfilled sent dispatched accepted approved confirmed active
+    success successful succeeded done sold sale captured authorized invoiced unfulfilled unshipped partial
+    partially_fulfilled partially_shipped partially_paid ready ready_for_pickup ready_to_ship picked_up in_transit
+    out_for_delivery new open received packed picked awaiting_shipment awaiting_fulfillment awaiting_pickup
+    backordered finished normal regular settled cleared placed payment purchase purchased in_progress preparing
+    bezahlt abgeschlossen fertiggestellt in_bearbeitung versendet versandt verschickt geliefert zugestellt erledigt
+    payé payée terminé terminée en_cours expédié expédiée livré livrée traité en_cours_de_traitement
+    pagado pagada completado completada procesando enviado enviada entregado entregada
+    pagato pagata completato completata in_lavorazione spedito spedita consegnato consegnata evaso
+    pago concluído concluída processando entregue
+    betaald voltooid afgerond in_behandeling verzonden geleverd zrealizowane zakończone opłacone wysłane
+    betald slutförd skickad levererad tamamlandı ödendi teslim_edildi выполнен выполнено оплачен оплачено доставлен
+    отправлен hoàn_thành đã_giao สำเร็จ selesai
+    発送済 発送済み 出荷済 出荷済み 配送済 配送済み 配送中 配達完了 完了 処理済 処理済み 処理中 入金済 入金済み
+    支払済 支払済み 受注 新規受付 新規注文 発送待ち 発送前 確定
+    已付款 待发货 已发货 交易成功 已完成 已签收 完成 待收货 已支付 已收货 已出貨
+    결제완료 입금완료 입금확인 상품준비중 배송준비중 배송준비 배송지시 배송대기 발송대기 발송완료 출고완료 배송중
+    배송완료 구매확정 구매결정 거래완료 주문완료 주문확인 주문접수 정상 완료 판매 판매완료 수령완료 픽업완료 발주확인
+    신규주문 취소철회 반품철회 교환철회 취소거부 반품거부 교환거부
+"""  # noqa: RUF001 - Turkish has this letter
+_OPEN = """
+    pending pending_payment payment_pending on_hold awaiting_payment unpaid partially_refunded partial_refund
+    partially_returned partial_return partially_cancelled partially_canceled refund_pending refund_requested
+    return_requested return_in_progress cancel_requested cancellation_requested pending_cancel pending_cancellation
+    exchange exchanged replaced disputed chargeback charged_back reversed closed payment_review suspected_fraud review
+    restocked incomplete undelivered unknown
+    teilweise_erstattet teilerstattet teilretoure teilstorniert ausstehend wartend in_wartestellung offen
+    zahlung_ausstehend umtausch
+    partiellement_remboursé en_attente en_attente_de_paiement échange
+    parcialmente_reembolsado pendiente pendiente_de_pago en_espera cambio
+    parzialmente_rimborsato in_attesa in_attesa_di_pagamento in_sospeso
+    pendente aguardando aguardando_pagamento gedeeltelijk_terugbetaald in_afwachting oczekujące wstrzymane väntande
+    一部返品 一部返金 一部キャンセル キャンセル申請 キャンセル依頼 返品申請 返品受付 返品中 返金待ち 返金処理中 交換
+    交換済み 入金待ち 支払待ち 未入金 保留
+    部分退款 部分退货 退款中 退货中 申请退款 申请退货 换货 待付款 未付款 待支付
+    교환 교환요청 교환신청 교환접수 교환처리중 교환완료 입금전 입금대기 결제대기 결제전 미결제 미입금 보류 주문대기
+    수거중 수거완료 반품수거중
+"""
+_KOREAN: Mapping[str, Meaning] = {"취소": "cancelled", "반품": "returned", "환불": "returned"}
+_OF_ALL = ("", "주문", "전체", "결제", "구매", "판매", "자동", "미결제", "미입금", "품절", "직권", "거래")
+_FINISHED = ("", "완료", "됨", "처리", "처리완료", "주문", "승인")
+_UNFINISHED = ("요청", "신청", "접수", "중", "처리중", "진행중", "대기", "요청중")
+_PARTS = ("부분", "일부")
+_NOISE = frozenset({"wc", "order", "orders", "status", "is", "was", "by", "customer", "주문", "주문상태", "bestellung"})
+"""Words beside a status that add nothing to it."""
+_YES = "true t yes y 1 x o ja j oui si sí sim 예 네 はい 有 是 да on"
+_NO = "false f no n 0 nein non nao não 아니오 아니요 いいえ 無 否 нет off none null"
+_BETWEEN = re.compile(r"[()\[\]\uff08\uff09【】/|,;:·・、]+|\s[-\u2013\u2014]\s")
+"""What stands between two words for one status."""
+
+
+def _meanings() -> dict[str, Meaning]:
+    words: dict[str, Meaning] = {}
+    lists: Mapping[Meaning, str] = {"cancelled": _CANCELLED, "returned": _RETURNED, "sold": _SOLD, "open": _OPEN}
+    for meaning, text in lists.items():
+        words |= {plain(word): meaning for word in text.split()}
+    for stem, meaning in _KOREAN.items():
+        words |= {f"{all_of}{stem}{end}": meaning for all_of, end in product(_OF_ALL, _FINISHED)}
+        words |= {f"{all_of}{stem}{end}": "open" for all_of, end in product(_OF_ALL, _UNFINISHED)}
+        words |= {f"{part}{stem}{end}": "open" for part, end in product(_PARTS, (*_FINISHED, *_UNFINISHED))}
+    return words
+
+
+_TRUE, _FALSE = (frozenset(map(plain, words.split())) for words in (_YES, _NO))
+WORDS = _meanings()
+"""The meaning of each word, in the form of `plain`."""
+
+
+def meaning(status: str) -> Meaning | None:
+    """Return what a status means; None where its words are unknown.
+
+    Of words in brackets, or between slashes and commas, each must be known: in two languages they agree, and of what
+    never was sold and what came back, the first counts. Words that contradict each other leave it open.
+    """
+    if found := WORDS.get(plain(status)):
+        return found
+    words = [word for word in re.findall(r"[^\W_]+", status.casefold()) if word not in _NOISE]
+    if found := WORDS.get(plain("".join(words))):
+        return found
+    parts = [part for part in _BETWEEN.split(status) if plain(part)]
+    meanings = {meaning(part) for part in parts} if len(parts) > 1 else {None}
+    if None in meanings:
+        return None
+    if len(meanings) == 1:
+        return meanings.pop()
+    return "cancelled" if meanings == {"cancelled", "returned"} else "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that tells of orders what became of them."""
+
+    form: Literal["words", "flag", "moment"] = "words"
+    """Words of a status; yes or no; or the time at which it happened, empty where it did not."""
+    of: Meaning = "sold"
+    """What a flag or a moment says."""
+
+    def meaning(self, cell: str) -> Meaning | None:
+        """Return what a cell says of its row; None where it is a word that nobody knows."""
+        word = plain(cell)
+        if self.form == "moment":
+            return self.of if cell == ANY or re.search("[1-9]", cell) else "sold"
+        if not word:
+            return "sold"
+        if self.form == "flag":
+            if word in _TRUE:
+                return self.of
+            if word in _FALSE:
+                return "sold"
+        return meaning(cell)
+
+    def word(self, cell: str) -> str:
+        """Return how settings name a cell: any time is as good as another."""
+        return ANY if self.form == "moment" and cell.strip() else cell.strip()
+
+
+_STATUS = """
+    status state orderstatus orderstate orderstatusname financialstatus fulfillmentstatus lineitemfulfillmentstatus
+    paymentstatus shippingstatus shipmentstatus deliverystatus transactionstatus itemstatus lineitemstatus
+    orderitemstatus invoicestatus claimstatus claimtype refundstatus returnstatus salesstatus postatus orderstatusid
+    transactiontype trantype txntype saletype salestype ordertype poststatus
+    bestellstatus auftragsstatus zahlungsstatus versandstatus lieferstatus statut statutcommande statutdelacommande
+    etat etatcommande estado estadopedido estadodelpedido stato statoordine statopedido situacao statusdopedido
+    bestelstatus statuszamowienia orderstatus статус статусзаказа trạngthái
+    주문상태 주문상태명 주문상태코드 주문처리상태 상태 처리상태 클레임상태 클레임구분 취소반품상태 결제상태 배송상태
+    주문상세상태 진행상태 거래상태 거래구분 판매구분 매출구분
+    ステータス 注文ステータス 受注ステータス 状態 注文状態 受注状態 決済ステータス 出荷ステータス 対応状況
+    状态 订单状态 交易状态 支付状态 退款状态 訂單狀態 狀態
+"""
+_FLAGS: Mapping[Meaning, str] = {
+    "cancelled": """
+        void voided isvoid isvoided cancelled canceled iscancelled iscanceled deleted isdeleted test istest testorder
+        istestorder fksto storniert storno annule annulee cancelado anulado annullato 취소 취소여부 주문취소여부
+        삭제여부 キャンセル キャンセルフラグ 取消フラグ 是否取消
+    """,
+    "returned": """
+        returned isreturned refunded isrefunded isreturn isrefund shkzg retoure erstattet rembourse retourne devuelto
+        reembolsado 반품 반품여부 환불여부 返品 返品フラグ 返金フラグ 是否退款 是否退货
+    """,
+}
+_MOMENTS: Mapping[Meaning, str] = {
+    "cancelled": """
+        cancelledat canceledat cancelledon canceledon cancelleddate canceleddate canceldate cancellationdate
+        cancelledtime deletedat voidedat voiddate stornodatum storniertam dateannulation fechacancelacion
+        취소일 취소일시 취소일자 취소완료일 취소완료일시 주문취소일 キャンセル日 キャンセル日時 取消日 取消时间
+    """,
+    "returned": """
+        returnedat returnedon returneddate returndate retourdatum dateretour fechadevolucion 반품일 반품일시 반품완료일
+        반품완료일시 返品日 返品日時 退货时间
+    """,
+}
+
+
+def _columns() -> dict[str, Column]:
+    columns = dict.fromkeys(_STATUS.split(), Column())
+    for of, text in _FLAGS.items():
+        columns |= dict.fromkeys(text.split(), Column("flag", of))
+    for of, text in _MOMENTS.items():
+        columns |= dict.fromkeys(text.split(), Column("moment", of))
+    return columns | {plain(name): column for name, column in columns.items()}
+
+
+COLUMNS = _columns()
+"""The columns that tell it, by their names in small letters without anything between their words."""
+
+
+def column(name: str) -> Column | None:
+    """Return what a column tells of orders, by its name; None of others."""
+    return COLUMNS.get(plain(name)) or COLUMNS.get(bare(name))
+
+
+def looks_like_statuses(values: Mapping[str, int]) -> bool:
+    """Tell whether a column whose name says nothing has statuses: it has few values, most of them known, and one says
+    that something was never sold or came back."""
+    words = [value for value in values if plain(value)]
+    if not 2 <= len(words) <= FEW or max(map(len, words)) > LONGEST:
+        return False
+    meanings = [meaning(word) for word in words]
+    decided = any(each in ("cancelled", "returned") for each in meanings)
+    return decided and "sold" in meanings and sum(each is not None for each in meanings) >= 0.6 * len(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Statuses:
+    """The values of a column by what they mean, each with its rows."""
+
+    cancelled: Mapping[str, int]
+    returned: Mapping[str, int]
+    undecided: Mapping[str, int]
+
+    @property
+    def empty(self) -> bool:
+        return not (self.cancelled or self.returned or self.undecided)
+
+
+def sorted_out(column: Column, values: Mapping[str, int]) -> Statuses:
+    """Sort the values of a column by what they mean; unknown words are undecided, unless most of them are unknown."""
+    found: dict[Meaning | None, dict[str, int]] = {"cancelled": {}, "returned": {}, "open": {}, None: {}, "sold": {}}
+    for value, rows in sorted(values.items(), key=lambda counted: (-counted[1], counted[0])):
+        words, word = found[column.meaning(value)], column.word(value)
+        words[word] = words.get(word, 0) + rows
+    # A column of states or towns shares a word or two with these lists.
+    told = 2 * len(found[None]) <= sum(map(len, found.values())) and len(found[None]) <= FEW
+    return Statuses(found["cancelled"], found["returned"], found["open"] | found[None] if told else {})
+
+
+def listed(words: Mapping[str, int]) -> str:
+    """Return the most frequent values with their rows, for a sentence."""
+    some = [f"{word or 'empty'} ({counted(rows, 'row')})" for word, rows in islice(words.items(), _SHOWN)]
+    more = len(words) - _SHOWN
+    return ", ".join(some) + (f" and {more:,} more" if more > 0 else "")

@@ -1,0 +1,748 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Propose settings for a file: from its columns' names and some of its rows, as lines for the settings file."""
+
+import math
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import polars as pl
+
+from table_intake.check.forms import with_usual_minus
+from table_intake.columns import schema, statuses
+from table_intake.columns import usual_names as names
+from table_intake.columns.header import canonical, is_ignored
+from table_intake.kinds import DataKind
+from table_intake.propose import values
+from table_intake.settings.files import Returns
+from table_intake.settings.tables import TableSettings
+from table_intake.wording import counted
+
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
+_MANY, _ALL = 100, 0.98
+"""Rows from which on an id tells by its values what it is of, and the share of different values that says: of a row."""
+_SEVERAL, _HALF = 20, 0.5
+"""Rows from which on ids tell by their values that they come back, and the share of different ones that says so."""
+_LONG = 100
+"""Characters of a name that settings spell out."""
+_SHOWN = 8
+"""Columns named in a remark."""
+_OWN_OF_INTERACTIONS = frozenset({"DEVICE", "DEVICE_TYPE", "COUNTRY", "COUNTRY_CODE", "HOUR", "HOUR_OF_DAY", "SEASON"})
+"""Columns that a request can fill in as context."""
+
+
+Ids = Mapping[str, Set[str]]
+"""Some ids of users and items, by the name of their column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Orders of several rows, of which only the first says all, by the indices of columns."""
+
+    by: int
+    """The name of the order."""
+    columns: tuple[int, ...]
+    """What stands in the first row of an order alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The columns of a file, and some of its rows."""
+
+    name: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    """What stands in the first row of an order alone is in its other rows, too."""
+    read: int = 0
+    """The rows from which these were taken."""
+    counts: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    """How often each value occurs in these rows, of columns that tell what became of orders, by their indices."""
+    order: Order | None = None
+
+    def column(self, index: int) -> list[str]:
+        return [row[index] for row in self.rows if index < len(row)]
+
+    def ids(self, proposal: "Proposal") -> Ids:
+        """Return the ids in a file of interactions, as a proposal for it reads them."""
+        columns = {canonical(theirs): ours for theirs, ours in proposal.section.get("columns", {}).items()}
+        names_ = [columns.get(canonical(theirs), canonical(theirs)) for theirs in self.header]
+        return {name: set(self.column(names_.index(name))) for name in ("USER_ID", "ITEM_ID") if name in names_}
+
+    def filled(self, index: int) -> float:
+        """Return the share of rows that have a value in a column."""
+        cells = self.column(index)
+        return sum(bool(cell.strip()) for cell in cells) / len(cells) if cells else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Settings that a file needs, and what they leave open."""
+
+    kind: DataKind
+    section: Mapping[str, Any]
+    """The section of the kind, with what it has already."""
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    """Settings beside the section."""
+    choices: tuple[str, ...] = ()
+    """Lines of the section of which somebody must choose one, each with its meaning."""
+    options: tuple[str, ...] = ()
+    """Lines of the section that may be right, each with its meaning."""
+    remarks: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Required columns that no column of the file looks like."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether the file needs no other settings than there are."""
+        return not self.section and not self.choices and not self.shared and not self.remarks
+
+    def document(self) -> dict[str, Any]:
+        """Return the settings without the choices."""
+        return {**self.shared, **({self.kind: dict(self.section)} if self.section else {})}
+
+    def lines(self) -> list[str]:
+        """Return the lines for a settings file."""
+        written = [f"# {line}" for remark in self.remarks for line in textwrap.wrap(_printable(remark), 76)]
+        for name, value in self.shared.items():
+            written += _yaml({name: value})
+        if self.section or self.choices:
+            written.append(f"{self.kind}:")
+        for name, value in self.section.items():
+            written += [
+                f"  {line}"
+                for line in _yaml(
+                    {name: value}, flow=None if name in {"ignore", "returns", "skip", "fill_down"} else False
+                )
+            ]
+        return written + [f"  # {_printable(line)}" for line in (*self.choices, *self.options)]
+
+    def flow(self) -> str:
+        """Return the settings on one line."""
+        document = self.document()
+        (text,) = _yaml(document, flow=True)
+        return text if len(document) > 1 else text.removeprefix("{").removesuffix("}")
+
+
+def _yaml(document: Mapping[str, Any], *, flow: bool | None = None) -> list[str]:
+    """Return lines of YAML, whose innermost collections are on one line each where `flow` is None."""
+    from table_intake.settings import yaml_core  # noqa: PLC0415 - PyYAML, which only a file that needs settings needs
+
+    return yaml_core.dump(document, default_flow_style=flow, width=math.inf).splitlines()
+
+
+def propose(
+    sample: Sample, settings: TableSettings, kind: DataKind | None = None, ids: Ids = MappingProxyType({})
+) -> Proposal | None:
+    """Return settings with which a file can be read; without any where it needs none; None where its kind is unknown.
+
+    Args:
+        sample: of the file.
+        settings: what the shop has set, which stays.
+        kind: what the file has; None to tell it by its columns, and where they leave it open, by its name.
+        ids: of the shop's interactions, by which a file of users or items tells the column of its key.
+    """
+    kind = kind or judge(sample, settings).kind
+    return None if kind is None else _Proposer(sample, settings, kind, ids).proposal()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a file has, and why."""
+
+    kind: DataKind | None
+    because: str
+    """The evidence; where the kind is open, what is missing."""
+    otherwise: str = ""
+    """What else the file could be, or what speaks against the kind."""
+    order: int | None = None
+    """The index of the column that names orders, of a file of their lines that says neither who bought nor when."""
+
+
+def judge(sample: Sample, settings: TableSettings) -> Judgement:
+    """Tell what a file has, by its columns and its values; where they leave that open, by its name."""
+    judging = _Judging(sample, settings)
+    return judging.by_sales() or judging.by_name() or judging.by_one_id()
+
+
+class _Judging:
+    """What speaks for each kind of file."""
+
+    def __init__(self, sample: Sample, settings: TableSettings) -> None:
+        self._sample = sample
+        self._targets = {kind: _Proposer(sample, settings, kind).targets for kind in names.TARGETS}
+        self._sales = sales = self._targets["interactions"]
+        self._user, self._item, self._time = (name in sales for name in ("USER_ID", "ITEM_ID", "TIMESTAMP"))
+        self._repeats = _repeats(sample, sales["ITEM_ID"]) if self._item else ""
+
+    def by_sales(self) -> Judgement | None:
+        """Judge a file whose rows are sales, or parts of sales."""
+        if self._user and self._item and self._time:
+            return Judgement("interactions", f"it has {self._told('interactions', 'USER_ID', 'ITEM_ID', 'TIMESTAMP')}")
+        if not self._repeats:
+            return None
+        if self._time and not values.times(self._sample.column(self._sales["TIMESTAMP"])).problem:
+            time = self._told("interactions", "TIMESTAMP")
+            because = f"each row has a time ({time}), and items come back: {self._repeats}"
+            return Judgement("interactions", because, self._otherwise("interactions"))
+        orders = _orders(self._sample, {self._sales["ITEM_ID"]})
+        if self._user or self._time or not orders:
+            return None
+        because = (
+            f"it has lines of orders ({self._sample.header[orders[0]]}, {self._repeats}), and says neither who bought "
+            "nor when: one file must have user, item and time in each row"
+        )
+        return Judgement(None, because, order=orders[0])
+
+    def by_name(self) -> Judgement | None:
+        """Judge a file by its name, where its columns allow it."""
+        named = self._sample.name.casefold()
+        # A file of sales of which one column has a name that nobody knows: the proposal says which one is missing.
+        if self._time and self._user != self._item and re.search(names.FILES["interactions"], named):
+            has = self._told("interactions", "USER_ID", "ITEM_ID", "TIMESTAMP")
+            return Judgement("interactions", f"its name says so, and it has {has}", self._otherwise("interactions"))
+        for kind, pattern in names.FILES.items():
+            key = schema.required(kind, None)[0].name
+            if re.search(pattern, named) and key in self._targets[kind]:
+                because = f"its name says so, and it has {self._told(kind, key)}"
+                return Judgement(kind, because, self._doubt(kind))
+        return None
+
+    def by_one_id(self) -> Judgement:
+        """Judge a file by what it names: users, or items."""
+        items = self._targets["items"]
+        if "ITEM_ID" in items and {"PRICE", "CATEGORY_L1"} & set(items):
+            because = f"it has {self._told('items', 'ITEM_ID', 'PRICE', 'CATEGORY_L1')}"
+            return Judgement("items", because, self._doubt("items"))
+        user = self._user and "USER_ID" in self._targets["users"]
+        if user == self._item:
+            return Judgement(None, "neither its columns nor its name tell what it has")
+        kind: DataKind = "users" if user else "items"
+        return Judgement(kind, f"it has {self._told(kind, 'USER_ID', 'ITEM_ID')} and no other id", self._doubt(kind))
+
+    def _told(self, kind: DataKind, *targets: str) -> str:
+        found = self._targets[kind]
+        return ", ".join(f"{self._sample.header[found[name]]} for {name}" for name in targets if name in found)
+
+    def _doubt(self, kind: DataKind) -> str:
+        """Return what speaks against a kind."""
+        if kind == "items" and self._repeats:
+            return f"a file of items has one row for each, but {self._repeats}"
+        return self._otherwise(kind)
+
+    def _otherwise(self, kind: DataKind) -> str:
+        """Return what else a file could be."""
+        marks: Mapping[DataKind, tuple[str, ...]] = {
+            "users": ("USER_ID",),
+            "items": ("ITEM_ID", "PRICE", "CATEGORY_L1"),
+        }
+        others = [
+            f"{other} ({self._told(other, *targets)})"
+            for other, targets in marks.items()
+            if other != kind and targets[0] in self._targets[other]
+        ]
+        return f"it could be {' or '.join(others)} as well" if others else ""
+
+
+def _repeats(sample: Sample, index: int) -> str:
+    """Say that the values of a column come back, as items do in sales; empty where they do not."""
+    cells = [cell for cell in sample.column(index) if cell.strip()]
+    different = len(set(cells))
+    if len(cells) < _SEVERAL or different > _HALF * len(cells):
+        return ""
+    return f"{sample.header[index]} has {counted(different, 'different value')} in {counted(len(cells), 'row')}"
+
+
+def _orders(sample: Sample, but: Set[int]) -> list[int]:
+    """Return the columns that name orders, the best first; a column `name` alone is none."""
+    ranks = names.ranks(names.ORDER)
+    plain = [names.plain(theirs) for theirs in sample.header]
+    found = [(ranks[name], index) for index, name in enumerate(plain) if name in ranks and name != "name"]
+    return [index for _, index in sorted(found) if index not in but]
+
+
+class _Proposer:
+    """Proposes the settings of one file."""
+
+    def __init__(
+        self, sample: Sample, settings: TableSettings, kind: DataKind, ids: Ids = MappingProxyType({})
+    ) -> None:
+        self._sample = sample
+        self._ids = ids if kind != "interactions" else MappingProxyType({})
+        self._settings = settings
+        self._kind = kind
+        self._known = schema.known(kind, settings.personalize_domain)
+        self._files = settings.file_settings(kind)
+        self._remarks: list[str] = []
+        self._choices: list[str] = []
+        self._options: list[str] = []
+        self._numbers_of_returns: list[int] = []
+        self.targets = self._targets()
+        """The index of each column that Personalize knows, by its name there."""
+
+    def proposal(self) -> Proposal:
+        own = self._settings.own_file_settings(self._kind)
+        section = {**own}
+        columns = {**self._columns(), **section.pop("columns", {})}
+        named = {theirs.casefold() for theirs in columns}
+        ignore = [*section.pop("ignore", [])]
+        for theirs in self._ignored(columns):
+            if theirs.casefold() not in named:
+                ignore.append(theirs if len(theirs) <= _LONG else f"{theirs[:_LONG]}*")
+        missing = self._missing()
+        rows = self._rows()
+        self._note_ids()
+        found = {
+            **({"columns": columns} if columns else {}),
+            **({"ignore": ignore} if ignore else {}),
+            **section,
+            **self._times(),
+            **self._numbers(),
+            **self._event_types(),
+            **rows,
+        }
+        new, shared = {} if found == own else found, self._rejects()
+        unread = (
+            () if self._sample.rows else ("no row of it could be read: this is told by the names of columns alone",)
+        )
+        remarks = (*unread, *self._way(missing), *self._remarks)
+        return Proposal(self._kind, new, shared, tuple(self._choices), tuple(self._options), remarks, missing)
+
+    def _targets(self) -> dict[str, int]:
+        header = self._sample.header
+        mapping = {canonical(theirs): ours for theirs, ours in self._files.columns.items()}
+        ours = [mapping.get(canonical(theirs)) for theirs in header]
+        found = {name: index for index, name in enumerate(ours) if name is not None}
+        plain = [(names.plain(theirs), names.bare(theirs)) for theirs in header]
+        known = {name.replace("_", "").casefold(): name for name in schema.known(self._kind, "ECOMMERCE")}
+        for target in [*names.TARGETS[self._kind], *known.values()]:
+            if target in found:
+                continue
+            ranks = names.ranks(names.TARGETS[self._kind].get(target, ""))
+            own = ranks | {target.replace("_", "").casefold(): -1}
+            taken = set(found.values())
+            candidates = [
+                (
+                    -self._shared(target, index),
+                    self._filled(target, index) < 0.5,
+                    self._is_of_a_row(target, index),
+                    min(own.get(name, math.inf) for name in forms),
+                    index,
+                )
+                for index, forms in enumerate(plain)
+                if not own.keys().isdisjoint(forms) and index not in taken and ours[index] is None
+            ]
+            if candidates and self._sample.filled(min(candidates)[-1]) > 0:
+                found[target] = min(candidates)[-1]
+        if self._kind == "interactions" and {"USER_ID", "ITEM_ID"} <= set(found) and "TIMESTAMP" not in found:
+            dates = [index for index in range(len(header)) if index not in found.values() and self._has_dates(index)]
+            if len(dates) == 1:
+                (found["TIMESTAMP"],) = dates
+                self._remarks.append(f"{header[dates[0]]} is taken for the time: no other column has dates")
+        return found
+
+    def _filled(self, target: str, index: int) -> float:
+        """Return the share of rows that have a value in a column; a price of 0 is none."""
+        cells = self._sample.column(index)
+        if target != "PRICE" or not cells:
+            return self._sample.filled(index)
+        return sum(bool(re.search("[1-9]", cell)) for cell in cells) / len(cells)
+
+    def _has_dates(self, index: int) -> bool:
+        """Tell whether a column's values are dates, rather than numbers that might be."""
+        cells = [cell for cell in self._sample.column(index) if cell.strip()]
+        return bool(cells) and not any(map(values.is_number, cells[:3])) and not values.times(cells).problem
+
+    def _shared(self, target: str, index: int) -> float:
+        """Return the share of a column's values that the shop's interactions know as ids."""
+        known, cells = self._ids.get(target, frozenset()), set(self._sample.column(index))
+        return len(known & cells) / len(cells) if known and cells else 0.0
+
+    def _is_of_a_row(self, target: str, index: int) -> bool:
+        """Tell whether an id of interactions has another value in each row: it is that of the row."""
+        if self._kind != "interactions" or target not in {"USER_ID", "ITEM_ID"}:
+            return False
+        cells = [cell for cell in self._sample.column(index) if cell.strip()]
+        return len(cells) >= _MANY and len(set(cells)) > _ALL * len(cells)
+
+    def _columns(self) -> dict[str, str]:
+        """Return the columns that settings must map."""
+        header = self._sample.header
+        found = {
+            header[index]: name
+            for name, index in self.targets.items()
+            if name in {*self._known, *names.TARGETS[self._kind]} and not self._is_understood(header[index], name)
+        }
+        return {**found, **self._own_columns(found)}
+
+    def _is_understood(self, theirs: str, name: str) -> bool:
+        mapping = {canonical(each): ours for each, ours in self._files.columns.items()}
+        own = canonical(theirs)
+        return mapping.get(own, own).replace("_", "") == name.replace("_", "")
+
+    def _own_columns(self, mapped: Mapping[str, str]) -> dict[str, str]:
+        """Return translations of names that Personalize does not take."""
+        if self._kind == "interactions":
+            return {}
+        taken = {*mapped.values(), *map(canonical, self._sample.header)}
+        found = dict[str, str]()
+        for theirs in self._sample.header:
+            name = names.own(theirs, self._kind)
+            if (
+                name
+                and canonical(theirs) != name
+                and theirs not in mapped
+                and name not in {*taken, *found.values()}
+                and not self._is_mapped(theirs)
+            ):
+                found[theirs] = name
+        return found
+
+    def _is_mapped(self, theirs: str) -> bool:
+        return canonical(theirs) in map(canonical, self._files.columns)
+
+    def _ignored(self, columns: Mapping[str, str]) -> list[str]:
+        """Return the columns that settings must leave out."""
+        header = self._sample.header
+        used = set(self.targets.values())
+        rest = [
+            theirs
+            for index, theirs in enumerate(header)
+            if index not in used and theirs not in columns and not is_ignored(theirs, self._files.ignore, None)
+        ]
+        known = {name.replace("_", "") for name in self._known}
+        # A known name whose column is not the one that is meant, such as an empty user_id.
+        false = [theirs for theirs in rest if canonical(theirs).replace("_", "") in known]
+        rest = [theirs for theirs in rest if theirs not in false and not self._is_mapped(theirs)]
+        if self._kind == "interactions":
+            kept = [theirs for theirs in rest if canonical(theirs) in _OWN_OF_INTERACTIONS]
+            left = [theirs for theirs in rest if theirs not in kept]
+            if left and (columns or false or not self._fits(rest)):
+                self._remarks.append(f"left out, since columns does not name them: {_listed(left)}")
+                for theirs in kept:
+                    self._remarks.append(f"{theirs} can be context: name it in columns to keep it")
+                return [*false, "*"]
+            return false
+        seen = {canonical(header[index]) for index in used} | set(columns.values())
+        bad = []
+        for theirs in rest:
+            name = canonical(theirs)
+            personal = self._kind == "users" and names.PERSONAL.fullmatch(names.plain(theirs))
+            if not _NAME.fullmatch(name) or name in seen or personal:
+                bad.append(theirs)
+            seen.add(name)
+        return [*false, *bad]
+
+    def _fits(self, rest: Sequence[str]) -> bool:
+        """Tell whether a dataset can have columns under the names that they have."""
+        own = [canonical(theirs) for theirs in rest]
+        fine = all(_NAME.fullmatch(name) for name in own) and len(set(own)) == len(own)
+        return fine and len(own) <= schema.METADATA_LIMITS[self._kind]
+
+    def _missing(self) -> tuple[str, ...]:
+        given = {*self._files.defaults, *(["EVENT_TYPE"] if self._kind == "interactions" else [])}
+        required = [column.name for column in schema.required(self._kind, self._settings.personalize_domain)]
+        return tuple(name for name in required if name not in self.targets and name not in given)
+
+    def _way(self, missing: Sequence[str]) -> list[str]:
+        """Return a remark about required columns that no column of the file looks like."""
+        if not missing:
+            return []
+        way = "name the column under columns"
+        if set(missing) <= {"PRICE", "CATEGORY_L1"}:
+            way += ", give each a value under defaults, or set domain: custom before the first drop"
+        return [f"no column looks like {' or '.join(missing)}: {way}"]
+
+    def _times(self) -> dict[str, Any]:
+        """Return the settings for the columns of times."""
+        found: dict[str, Any] = {}
+        if self._files.dates or self._files.unit:
+            return found
+        name = "TIMESTAMP" if self._kind == "interactions" else "CREATION_TIMESTAMP"
+        if name not in self.targets:
+            return found
+        theirs = self._sample.header[self.targets[name]]
+        cells = self._sample.column(self.targets[name])
+        forms = values.times(cells)
+        days = [cell.strip() for cell in cells if cell.strip()]
+        # A day whose number is that of its month shows no difference.
+        example = next((day for day in days if len({_read(day, form) for form in forms.dates}) > 1), "".join(days[:1]))
+        beside = [
+            other for other in self._sample.header if names.plain(other) in names.TIMES_OF_DAY and other != theirs
+        ]
+        if beside and days and not any(":" in day for day in days):
+            self._remarks.append(
+                f"{theirs} has the day alone, and {beside[0]} the time of day, which is lost: "
+                "put both into one column if the order within a day matters"
+            )
+        if forms.problem:
+            self._remarks.append(f"{theirs}: {forms.problem}")
+        if forms.unit:
+            found["unit"] = forms.unit
+        if len(forms.dates) == 1:
+            found["dates"] = forms.dates[0]
+        for form in forms.dates if len(forms.dates) > 1 else ():
+            self._choices.append(f"dates: {_quoted(form)}  # if {example} is {_read(example, form)}")
+        if len(forms.dates) > 1:
+            self._remarks.append(
+                f"{theirs} can be read in {counted(len(forms.dates), 'way')}: take one of the lines with dates"
+            )
+        if not forms.zoned and self._files.timezone == "UTC":
+            self._options.append("timezone: Asia/Seoul  # or yours, if the times are not in UTC")
+        return found
+
+    def _numbers(self) -> dict[str, Any]:
+        """Return the settings for the marks of numbers."""
+        sample, found = self._sample, dict[str, Any]()
+        numeric = [self.targets[name] for name in ("PRICE", "EVENT_VALUE") if name in self.targets]
+        numeric += self._numbers_of_returns
+        if not self._files.rewrites_numbers and numeric:
+            form = values.numbers([_without_minus(sample.column(index)) for index in numeric])
+            currency = form.currency
+            if form.example:
+                # Other columns tell which mark is which, though they are not imported.
+                form = values.numbers([*map(sample.column, numeric), *self._other_numbers(numeric)])
+            settings = {"decimal": form.decimal, "thousands": form.thousands, "currency": currency}
+            found |= {name: value for name, value in settings.items() if value is not None}
+            if form.example:
+                whole = form.example.replace(form.thousands or "", "")
+                self._remarks.append(f"{form.example} is read as {whole}: leave thousands out if it is a fraction")
+        return found
+
+    def _returns(self) -> list[dict[str, Any]]:
+        """Return the conditions on numbers that make a row a return; note the columns that they read."""
+        header, chosen = self._sample.header, self._settings.recognised_returns
+        if self._kind != "interactions":
+            return []
+        if chosen:
+            named = {canonical(name) for rule in chosen if not rule.values for name in (rule.column, rule.of) if name}
+            self._numbers_of_returns = [index for index, name in enumerate(header) if canonical(name) in named]
+            return []
+        quantity = self._quantity()
+        if quantity is None:
+            return []
+        found, theirs = list[dict[str, Any]](), header[quantity]
+        cells = _without_minus(self._sample.column(quantity))
+        below = sum(bool(re.match(r"-\S|.*\d-$", cell)) for cell in cells)
+        left = names.plain(theirs) in names.ranks(names.LEFT_QUANTITY)
+        none = sum(bool(re.fullmatch(r"0+([.,]0*)?", cell)) for cell in cells) if left else 0
+        if below or none:
+            found.append({"column": theirs, "below": 1 if none else 0})
+            share = (below + none) / len(cells)
+            self._remarks.append(f"rows with {theirs} below {1 if none else 0} ({share:.1%} of those seen) are returns")
+            self._numbers_of_returns.append(quantity)
+        for index, name in enumerate(header):
+            if names.plain(name) not in names.ranks(names.RETURNED_QUANTITY):
+                continue
+            pairs = [
+                (back, bought)
+                for back, bought in zip(self._sample.column(index), self._sample.column(quantity), strict=False)
+                if re.search("[1-9]", back)
+            ]
+            if pairs:
+                found.append({"column": name, "of": theirs})
+                whole = sum(_number(back) >= _number(bought) for back, bought in pairs)
+                self._remarks.append(
+                    f"rows of which all came back, {name} being no less than {theirs}, are returns ({whole:,} of those "
+                    f"seen); those of which a part came back ({len(pairs) - whole:,}) stay purchases"
+                )
+                self._numbers_of_returns += [index, quantity]
+        return found
+
+    def _event_types(self) -> dict[str, Any]:
+        """Return the names of event types that go by others here."""
+        section = self._settings.interactions
+        if self._kind != "interactions" or "EVENT_TYPE" not in self.targets or (section and section.event_types):
+            return {}
+        there = dict.fromkeys(self._sample.column(self.targets["EVENT_TYPE"]))
+        found = {theirs: ours for theirs in there if (ours := names.event(theirs)) not in {None, theirs}}
+        return {"event_types": found} if found else {}
+
+    def _rows(self) -> dict[str, Any]:
+        """Return which rows are no sales: those that were never sold or are frames of others, and what came back."""
+        if self._kind != "interactions":
+            return {}
+        chosen = self._settings.recognised_returns
+        returns = self._returns()
+        skip: dict[str, list[Any]] = {} if self._files.skip else self._frames()
+        looked_at = set[int]()
+        for index, rows in self._counted_statuses():
+            theirs, column = self._sample.header[index], statuses.column(self._sample.header[index])
+            found = statuses.sorted_out(column or statuses.Column(), rows)
+            looked_at |= set() if found.empty else {index}
+            if found.cancelled:
+                skip[theirs] = [*found.cancelled]
+                self._remarks.append(
+                    f"{theirs} says of rows that they were never sold, so skip leaves them out: "
+                    f"{statuses.listed(found.cancelled)}"
+                )
+            if found.returned:
+                returns.append({"column": theirs, "values": [*found.returned]})
+                self._remarks.append(
+                    f"{theirs} says of rows that they came back, so they become returns: "
+                    f"{statuses.listed(found.returned)}"
+                )
+            if found.undecided:
+                self._remarks.append(
+                    f"only you can say whether these were sold, and they count as purchases: {theirs} is "
+                    f"{statuses.listed(found.undecided)}. If not, add the word to skip, or to the values of returns"
+                )
+        if looked_at and self._sample.read > len(self._sample.rows):
+            self._remarks.append(f"statuses are counted in the {counted(self._sample.read, 'row')} read")
+        self._note_changes_of_status(looked_at)
+        return {
+            **self._fill_down(looked_at),
+            **({"skip": {**self._files.model_dump(include={"skip"}, mode="json")["skip"], **skip}} if skip else {}),
+            **({"returns": _conditions(chosen, returns)} if returns else {}),
+        }
+
+    def _counted_statuses(self) -> list[tuple[int, Mapping[str, int]]]:
+        """Return the columns that tell what became of orders, and that no setting reads yet, with their values."""
+        header, used = self._sample.header, {*self.targets.values()}
+        read = {*self._files.skip, *(rule.column for rule in self._settings.recognised_returns if rule.values)}
+        read_names = {*map(canonical, read)}
+        columns = self._sample.counts or {
+            index: Counter(cell.strip() for cell in self._sample.column(index))
+            for index, theirs in enumerate(header)
+            if statuses.column(theirs) is not None
+        }
+        return [
+            (index, counted)
+            for index, counted in columns.items()
+            if index not in used and canonical(header[index]) not in read_names
+        ]
+
+    def _fill_down(self, looked_at: Set[int]) -> dict[str, Any]:
+        """Return which of the columns that matter have a value in the first row of an order alone."""
+        order, header = self._sample.order, self._sample.header
+        if order is None or self._files.fill_down is not None:
+            return {}
+        columns = [header[index] for index in order.columns if index in {*looked_at, *self.targets.values()}]
+        if not columns:
+            return {}
+        self._remarks.append(
+            f"{_listed(columns)} has a value in the first row of an order alone: fill_down carries it to the others "
+            f"with the same {header[order.by]}"
+        )
+        return {"fill_down": {"columns": columns, "by": header[order.by]}}
+
+    def _note_changes_of_status(self, looked_at: Set[int]) -> None:
+        """Note an order that has a row for each change of its status: each of these rows counts by itself."""
+        if "ITEM_ID" not in self.targets:
+            return
+        header, item = self._sample.header, self.targets["ITEM_ID"]
+        orders = [self._sample.order.by] if self._sample.order else _orders(self._sample, {item})
+        if not orders:
+            return
+        order = orders[0]
+        for index in sorted(looked_at):
+            column, first = statuses.column(header[index]) or statuses.Column(), dict[tuple[str, str], str]()
+            for row in self._sample.rows:
+                key, status = (row[order].strip(), row[item]), row[index]
+                before = first.setdefault(key, status)
+                if key[0] and column.meaning(before) != column.meaning(status):
+                    self._remarks.append(
+                        f"{header[order]} {key[0]} has several rows for one item, and {header[index]} is {before} in "
+                        f"one, {status} in another. Each row counts by itself: if these are changes of one status, "
+                        "export the current one alone"
+                    )
+                    return
+
+    def _frames(self) -> dict[str, list[Any]]:
+        """Return which rows are only the frame of others: a configurable product has a second line for the one sold."""
+        header = self._sample.header
+        for index in (index for index, theirs in enumerate(header) if names.plain(theirs) in names.PRODUCT_TYPES):
+            there = {cell.strip().casefold() for cell in self._sample.column(index)}
+            if frames := [kind for kind in names.FRAMES if kind in there and "simple" in there]:
+                self._remarks.append(
+                    f"lines whose {header[index]} is {' or '.join(frames)} stand beside those of the simple products "
+                    "that were sold: skip leaves them out, so that nothing counts twice"
+                )
+                return {header[index]: frames}
+        return {}
+
+    def _other_numbers(self, but: Sequence[int]) -> list[list[str]]:
+        """Return the columns that have numbers only, apart from ids and times."""
+        others = set(range(len(self._sample.header))) - {*but, *self.targets.values()}
+        cells = {index: [cell for cell in self._sample.column(index) if cell.strip()] for index in sorted(others)}
+        return [found for found in cells.values() if found and all(map(values.is_number, found))]
+
+    def _quantity(self) -> int | None:
+        """Return the column that tells how many were bought, of interactions."""
+        ranks, used = names.ranks(names.QUANTITY), set(self.targets.values())
+        places = [
+            (ranks[plain], index)
+            for index, plain in enumerate(map(names.plain, self._sample.header))
+            if plain in ranks and index not in used
+        ]
+        return min(places)[1] if places and self._kind == "interactions" else None
+
+    def _note_ids(self) -> None:
+        """Note ids that a program took for numbers."""
+        for name in ("USER_ID", "ITEM_ID"):
+            cells = [cell for cell in self._sample.column(self.targets[name]) if cell] if name in self.targets else []
+            if cells and sum(bool(re.fullmatch(r"\d+\.0+", cell)) for cell in cells) >= values.ENOUGH * len(cells):
+                theirs, other = self._sample.header[self.targets[name]], cells[0].partition(".")[0]
+                self._remarks.append(
+                    f"{theirs} has ids like {cells[0]}, as programs write that took them for numbers: they match no "
+                    f"{other} of another file"
+                )
+
+    def _rejects(self) -> dict[str, Any]:
+        """Return a limit of bad rows that lets a file in of which some rows have no user."""
+        required = [name for name in ("USER_ID", "ITEM_ID") if name in self.targets and name in self._known]
+        empty = {name: 1 - self._sample.filled(self.targets[name]) for name in required}
+        share = sum(empty.values())
+        if not self._sample.rows or share <= self._settings.rejects.limit:
+            return {}
+        for name, part in empty.items():
+            if part:
+                theirs = self._sample.header[self.targets[name]]
+                self._remarks.append(
+                    f"{theirs} is empty in {part:.1%} of the rows seen: rejects.limit lets in the others"
+                )
+        return {"rejects": {"limit": min(1.0, math.ceil(share * 120) / 100)}}
+
+
+def _conditions(chosen: Sequence[Returns], more: Sequence[Mapping[str, Any]]) -> dict[str, Any] | list[dict[str, Any]]:
+    """Return the conditions that make a row a return: those that there are, and more."""
+    every = [*(rule.model_dump(mode="json", exclude_defaults=True) for rule in chosen), *map(dict, more)]
+    return every[0] if len(every) == 1 else every
+
+
+def _without_minus(cells: Sequence[str]) -> list[str]:
+    """Return cells with a hyphen for every other minus."""
+    return (
+        pl.Series(cells, dtype=pl.String)
+        .to_frame("cell")
+        .select(with_usual_minus(pl.col("cell").str.strip_chars()))
+        .to_series()
+        .to_list()
+    )
+
+
+def _number(cell: str) -> float:
+    digits = re.sub(r"[^\d.,-]", "", cell).replace(",", ".")
+    return float(digits) if re.fullmatch(r"-?\d+(\.\d*)?", digits) else math.nan
+
+
+def _listed(header: Sequence[str]) -> str:
+    more = len(header) - _SHOWN
+    named = [theirs.strip() or "one without a name" for theirs in header[:_SHOWN]]
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+
+
+def _printable(text: str) -> str:
+    return "".join(mark if mark.isprintable() else "\ufffd" for mark in text)
+
+
+def _quoted(form: str) -> str:
+    return "'" + form.replace("'", "''") + "'"
+
+
+def _read(cell: str, form: str) -> str:
+    day = values.read(cell, form)
+    return f"{day.day} {day:%B %Y}" if day else "a date of that form"

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Take some rows of an open drop, from as many places as it is read to."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+import polars as pl
+
+from table_intake.check.row_rules import FillDown, count_statuses
+from table_intake.columns import statuses
+from table_intake.columns.usual_names import ORDER, bare, plain, ranks
+from table_intake.propose.propose import Order, Sample
+from table_intake.read.rows import source
+from table_intake.table import Table
+
+ROWS = 2_000
+"""Rows of a piece, at most."""
+_CELLS = 1_000_000
+"""Cells of a piece, at most: with many columns, fewer rows."""
+_LONGEST = 100
+"""Characters of a cell that are looked at."""
+_ENOUGH = 3
+"""How many rows besides the first ones of orders must be there to see which columns only first rows fill."""
+_MOST_VALUES = 1_000
+"""Different values above which a column has no statuses, whatever its name."""
+_FEW = 0.01
+"""The share of such rows that may have a value nevertheless."""
+
+
+def sample(name: str, table: Table, pieces: int = 1) -> Sample:
+    """Return rows that are spread over the first pieces of a table, and how often the statuses in them occur.
+
+    What stands in the first row of an order alone is filled into its other rows.
+
+    Raises:
+        Refused: what is read is no table.
+    """
+    names = [source(index) for index in range(len(table.header))]
+    rows: list[tuple[str, ...]] = []
+    counts: dict[int, Counter[str]] = {}
+    order: Order | None = None
+    fill: FillDown | None = None
+    read = 0
+    for number, piece in enumerate(islice(table.rows(), pieces)):
+        frame = piece.frame.select(names)
+        if not number:
+            order = _order(table.header, frame)
+            fill = FillDown([source(index) for index in order.columns], source(order.by)) if order else None
+        if fill is not None:
+            frame, _ = fill.take(frame)
+        most = max(1, min(ROWS, _CELLS // len(names)))
+        some = frame.gather_every(max(1, -(-frame.height // most))).select(pl.all().str.slice(0, _LONGEST))
+        rows += some.rows()
+        if not number:
+            counts = {index: Counter() for index in _with_statuses(table.header, some)}
+        for index in [*counts]:
+            column = statuses.column(table.header[index]) or statuses.Column()
+            counts[index].update(count_statuses(column, frame[source(index)].str.slice(0, _LONGEST)))
+            if len(counts[index]) > _MOST_VALUES:
+                del counts[index]
+        read += frame.height
+    return Sample(name, table.header, rows, read, counts, order)
+
+
+def _with_statuses(header: Sequence[str], frame: pl.DataFrame) -> list[int]:
+    """Return the columns that tell what became of orders, by their names or by their values."""
+    return [
+        index
+        for index, theirs in enumerate(header)
+        if statuses.column(theirs) is not None or statuses.looks_like_statuses(_few(frame[source(index)]))
+    ]
+
+
+def _few(cells: pl.Series) -> Mapping[str, int]:
+    """Return the values of a column with few of them."""
+    return count_statuses(statuses.Column(), cells) if cells.n_unique() <= statuses.FEW else {}
+
+
+def _order(header: Sequence[str], frame: pl.DataFrame) -> Order | None:
+    """Return the column that names orders of several rows, and the columns that only their first row fills."""
+    best = ranks(ORDER)
+    keys = [
+        (min(best.get(name, len(best)) for name in (plain(theirs), bare(theirs))), index)
+        for index, theirs in enumerate(header)
+    ]
+    for _, by in sorted(key for key in keys if key[0] < len(best)):
+        orders = frame[source(by)].str.strip_chars()
+        later = (orders == orders.shift(1)) & (orders != "")
+        rest = int(later.sum())
+        if rest < _ENOUGH:
+            continue
+        found = []
+        for index in range(len(header)):
+            filled = frame[source(index)].str.strip_chars() != ""
+            first = int((filled & ~later).sum())
+            if first and int((filled & later).sum()) <= _FEW * rest:
+                found.append(index)
+        if found:
+            return Order(by, tuple(found))
+    return None

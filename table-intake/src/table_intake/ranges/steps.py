@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of a check in ranges: check a range, see whether the ranges fit, count a partition of the hashes.
+
+Every step can be repeated: it finds its own result.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from table_intake.check import checking as copying
+from table_intake.check.checking import Output, Partial
+from table_intake.check.counts import Counting, unpack_ids
+from table_intake.check.findings import Expected
+from table_intake.errors import Incomplete, Refused
+from table_intake.kinds import DataKind
+from table_intake.ranges import cutting
+from table_intake.ranges.cutting import Outcome, Task
+from table_intake.ranges.ranges import Range, Whole
+from table_intake.ranges.row_groups import RowGroups
+from table_intake.ranges.storage import KnownIds, Storage, Upload
+from table_intake.ranges.work import Context, Result, Work
+from table_intake.read import opening as formats
+from table_intake.read.rows import EMPTY
+from table_intake.write.lines import Lines
+
+_MOST = 30_000_000
+"""Hashes of a partition in memory: three times as many as rows of a usual length have."""
+_DAMAGED = "its quotes are so damaged that its ranges do not fit together: correct them, or drop several smaller files"
+
+
+class Steps:
+    """The steps of the check in a folder.
+
+    Args:
+        storage, folder: where the files of the check are.
+        known: returns the ids that a table is compared with.
+        lines: returns what takes the good rows of items besides their copy, in a scratch folder.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        folder: str,
+        known: Callable[[Expected], KnownIds],
+        lines: Callable[[Path], Lines],
+    ) -> None:
+        self._storage = storage
+        self._known = known
+        self._lines = lines
+        self._work = Work(storage, folder)
+        context = self._work.context()
+        if context is None:
+            raise Incomplete(folder, "there is no check in this folder")
+        self._context: Context = context
+
+    def check(self, round_: int, number: int, unreadable: str = "") -> str:
+        """Check a range: write its import copy, its hashes and its state. Return the key of its result.
+
+        Args:
+            round_: the number of the round.
+            number: that of the range in it.
+            unreadable: why the range cannot be read, if it has ended the process that read it.
+
+        Raises:
+            RetryLater: the bucket does not answer.
+        """
+        task = self._work.tasks(round_)[number]
+        if self._work.result(task) is None:
+            self._work.put_result(task, self._refused(task, unreadable) if unreadable else self._checked(task))
+        return self._work.result_key(task)
+
+    def fit(self, round_: int) -> dict[str, object]:
+        """Tell which ranges must be checked again, as the items of another round; else how many partitions to count."""
+        tasks = self._work.tasks(round_)
+        results = self._work.results(tasks)
+        wrong = cutting.wrong(tasks, [result.outcome for result in results])
+        if not wrong:
+            self._work.put_end(round_)
+            ended = any(result.outcome.stopped or result.outcome.refused not in {"", EMPTY} for result in results)
+            return {"round": round_, "again": False, "partitions": 0 if ended else self._context.partitions}
+        if round_ >= cutting.ROUNDS:
+            self._work.put_end(round_, _DAMAGED)
+            return {"round": round_, "again": False, "partitions": 0}
+        by_number = {task.number: task for task in wrong}
+        self._work.put_tasks(round_ + 1, [by_number.get(task.number, task) for task in tasks], wrong)
+        return {"round": round_ + 1, "again": True, "partitions": 0}
+
+    def count(self, round_: int, partition: int) -> str:
+        """Count the different rows and ids of one partition of the hashes; return the key of the count."""
+        if self._work.count(partition) is not None:
+            return self._work.count_key(partition)
+        tasks, context = self._work.tasks(round_), self._context
+        results = self._work.results(tasks)
+        known, kind = self._known(context.expected), context.expected.kind
+        kinds: tuple[DataKind, ...] = ("users", "items") if kind == "interactions" else (kind,)
+        ids = {each: known.load(each, partition, context.partitions) for each in kinds}
+        expected = replace(context.expected, known=ids)
+        with tempfile.TemporaryDirectory() as scratch:
+            counting = Counting(expected, Path(scratch), most=_MOST)
+            for state in self._work.hashes(tasks, results, partition):
+                for name, frame in state.frames.items():
+                    counting.tallies[name].hold(frame)
+            different = counting.different()
+        found = different.state()
+        if kind != "interactions":
+            own = _with_earlier(different.own, ids[kind], expected)
+            found = replace(found, frames={**found.frames, "own": own.to_frame("key")})
+        self._work.put_count(partition, found)
+        return self._work.count_key(partition)
+
+    def _checked(self, task: Task) -> Result:
+        """Check a range; a refused one has its reason in its result."""
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                return self._check(task, Path(folder))
+            except Refused as refused:
+                return self._refused(task, refused.reason)
+
+    @staticmethod
+    def _refused(task: Task, reason: str) -> Result:
+        where = f"after byte {task.begin:,}: " if task.begin else ""
+        return Result(Outcome(task.skipped or 0, 0, None, refused=f"{where}{reason}"))
+
+    def _check(self, task: Task, scratch: Path) -> Result:
+        context = self._context
+        expected = context.expected
+        lines = self._lines(scratch) if expected.kind == "items" else None
+        with self._opened(task, scratch) as table:
+            rows = copying.check_event_copies(expected, table)
+            found = copying.begin(expected, table.header, scratch, context.partitions, lines)
+            copy = _Copy(self._storage.upload, f"{context.copies}{task.name}.csv", found)
+            try:
+                output = Output(copy.write, rows_left=table.rows_left)
+                copying.check(rows, expected, found, output, whole=not task.number)
+                copy.finish()
+            except BaseException:
+                copy.abort()
+                raise
+        self._work.put_state(task, found.state())
+        places = self._work.put_hashes(task, _partitions(found)) if not found.stopped else []
+        items = lines if lines is not None and not lines.too_large else None
+        return Result(
+            Outcome(table.skipped, table.behind, table.encoding, stopped=bool(found.stopped)),
+            table.lines,
+            copy.key,
+            found.size,
+            found.counting.rows,
+            table.notes,
+            places,
+            self._work.store_items(task, items) if items is not None else [],
+            table.types,
+            items.columns if items is not None else [],
+        )
+
+    @contextmanager
+    def _opened(self, task: Task, scratch: Path) -> Iterator[Range | Whole]:
+        """Open the rows of a task.
+
+        Raises:
+            Refused: the file is gone, or is no table.
+        """
+        context = self._context
+        part, expected = context.parts[task.file], context.expected
+        form, settings = context.forms.get(task.file), expected.settings.file_settings(expected.kind)
+        if form is not None:
+            task = replace(task, encoding=task.encoding or settings.encoding)
+            stream = partial(self._storage.stream, part.key, part.version_id)
+            yield Range(expected.resource, stream, task, form, total=context.bytes_of_text)
+            return
+        if task.rows is not None:
+            yield Whole(RowGroups(self._storage).open(part, task, settings, scratch))
+            return
+        with (
+            self._storage.open(part.key, part.version_id) as body,
+            formats.opened(part.key, body, settings, scratch, context.columns) as table,
+        ):
+            yield Whole(table)
+
+
+class _Copy:
+    """The import copy of a range: with a header, and only where there is a row."""
+
+    def __init__(self, upload: Callable[[str], Upload], key: str, found: Partial) -> None:
+        self._upload = upload(key)
+        self._key = key
+        self._header = (",".join(found.layout.names()) + "\n").encode()
+        self.key = ""
+        """Empty without a row."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        if not self.key and data:
+            self.key = self._key
+            self._upload.write(self._header)
+        self._upload.write(data)
+
+    def finish(self) -> None:
+        """Complete the copy."""
+        if self.key:
+            self._upload.finish()
+
+    def abort(self) -> None:
+        self._upload.abort()
+
+
+def _partitions(found: Partial) -> Iterator[Mapping[str, pl.DataFrame]]:
+    """Yield the hashes of each partition, without empty tallies."""
+    tallies = found.counting.tallies
+    for frames in zip(*(tally.parts() for tally in tallies.values()), strict=True):
+        yield {name: frame for name, frame in zip(tallies, frames, strict=True) if frame.height}
+
+
+def _with_earlier(own: Sequence[pl.Series], earlier: bytes | None, expected: Expected) -> pl.Series:
+    """Return the ids of a dataset after a drop, of one partition."""
+    known = unpack_ids(earlier) if expected.mode == "INCREMENTAL" else None
+    every = [*own, *([known] if known is not None else [])]
+    return pl.concat(every).unique() if every else pl.Series(dtype=pl.UInt64)

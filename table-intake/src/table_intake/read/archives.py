@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bytes within gzip, zstd, or a zip of one file."""
+
+import gzip
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, BinaryIO, Literal, Protocol
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+from table_intake.errors import Refused
+from table_intake.wording import counted
+
+CHUNK = 1 << 20
+LARGEST = 4_000_000_000
+"""Bytes of the largest file, unpacked: what one function checks within its 15 minutes, whatever its rows."""
+_INFLATION = 1032
+"""The largest ratio by which gzip data may expand."""
+_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 27}
+"""Zstd data may ask for 128 MB of memory at most, as with zstd's own tool."""
+Packing = Literal["gzip", "zstd", "zip"]
+_MAGIC: dict[bytes, Packing] = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
+}
+_BROKEN = (
+    gzip.BadGzipFile,
+    zlib.error,
+    zstd.ZstdError,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    EOFError,
+    NotImplementedError,
+)
+BROKEN_ZIP = (*_BROKEN, OSError, ValueError)
+"""Damaged names and places as well."""
+_ENCRYPTED = 1
+_MOST_NAMED = 3
+
+
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes; none at the end."""
+
+
+class Body(Readable, Protocol):
+    """A file as it lies in the bucket or on disk."""
+
+    def left(self) -> int:
+        """Return the bytes that may still come, at most."""
+
+
+class LocalFile:
+    """A file on disk as a body."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self.path = path
+        self._file = file
+        self._size = path.stat().st_size
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read(size)
+
+    def left(self) -> int:
+        return max(0, self._size - self._file.tell())
+
+
+class Peeked:
+    """A body whose first bytes are known."""
+
+    def __init__(self, body: Body, size: int = 16) -> None:
+        self._body = body
+        self.head = b""
+        while len(self.head) < size and (more := body.read(size - len(self.head))):
+            self.head += more
+        self._held = self.head
+        self._path: Path | None = None
+
+    def read(self, size: int, /) -> bytes:
+        if not self._held:
+            return self._body.read(size)
+        data, self._held = self._held[:size], self._held[size:]
+        return data
+
+    def left(self) -> int:
+        return len(self._held) + self._body.left()
+
+    def on_disk(self, scratch: Path, stack: ExitStack) -> Path:
+        """Return a file of these bytes, to be read in any order; the stack removes it from the scratch folder."""
+        if isinstance(self._body, LocalFile):
+            return self._body.path
+        if self._path is not None:
+            return self._path
+        file = stack.enter_context(NamedTemporaryFile(dir=scratch))  # noqa: SIM115 - the stack closes it
+        while chunk := self.read(CHUNK):
+            file.write(chunk)
+        file.flush()
+        self._path = Path(file.name)
+        return self._path
+
+
+def packing(head: bytes) -> Packing | None:
+    """Return how a file is packed, by its first bytes; a workbook is zip as well."""
+    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+
+
+def too_large(resource: str, reason: str) -> Refused:
+    what = f"the drop {reason}; one can have {LARGEST / 1e9:,.0f} GB"
+    return Refused(resource, f"{what}: leave out columns or old rows, or drop the newest rows under incremental/")
+
+
+class Unpacked:
+    """Bytes in chunks of about a megabyte.
+
+    Args:
+        resource: the name in messages.
+        source: what unpacks them while it is read.
+        kind: how they are packed, for messages.
+        left: returns how many may still come at most, after so many.
+
+    Raises:
+        Refused: on reading, they are not whole, or more than `LARGEST`.
+    """
+
+    def __init__(self, resource: str, source: Readable, kind: Packing | None, left: Callable[[int], int]) -> None:
+        self._resource = resource
+        self._source = source
+        self._kind = kind
+        self._left = left
+        self._given = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            while chunk := self._source.read(CHUNK):
+                self._given += len(chunk)
+                if self._given > LARGEST:
+                    raise too_large(self._resource, f"has more than {LARGEST / 1e9:,.0f} GB when it is unpacked")
+                yield chunk
+        except _BROKEN as error:
+            raise Refused(self._resource, f"the file is not whole {self._kind}: {error}") from None
+
+    def left(self) -> int:
+        """Return the bytes that may still come, at most."""
+        return self._left(self._given)
+
+
+def unpacked(resource: str, body: Peeked, scratch: Path, stack: ExitStack) -> Unpacked:
+    """Open a body, which is unpacked while it is read; zip is copied to the scratch folder before.
+
+    Raises:
+        Refused: a zip has a password, or not one file.
+    """
+    kind = packing(body.head)
+    source: Any = body
+    if kind == "gzip":
+        # Bytes that were read and are still compressed are less than a chunk.
+        unzipped = stack.enter_context(gzip.GzipFile(fileobj=source))
+        return Unpacked(
+            resource, unzipped, kind, lambda given: min(LARGEST - given, (body.left() + CHUNK) * _INFLATION)
+        )
+    if kind == "zstd":
+        file = stack.enter_context(zstd.ZstdFile(source, options=_WINDOW))
+        return Unpacked(resource, file, kind, lambda given: LARGEST - given)
+    if kind == "zip":
+        return _zipped(resource, body.on_disk(scratch, stack), stack)
+    return Unpacked(resource, body, kind, lambda _: body.left())
+
+
+def _zipped(resource: str, path: Path, stack: ExitStack) -> Unpacked:
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(path))
+    except BROKEN_ZIP as error:
+        raise Refused(resource, f"the file is not whole zip: {error}") from None
+    names = [each for each in archive.infolist() if not each.is_dir() and not _is_beside(each.filename)]
+    if len(names) != 1:
+        listed = ", ".join(each.filename for each in names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
+        has = f"{counted(len(names), 'file')} ({listed})" if names else "no file"
+        raise Refused(resource, f"the zip has {has}: put one file into it, or drop the files themselves")
+    (entry,) = names
+    if entry.flag_bits & _ENCRYPTED:
+        raise Refused(resource, "the zip has a password: pack the file without one")
+    if entry.file_size > LARGEST:
+        raise too_large(resource, f"has {entry.file_size / 1e9:,.1f} GB when it is unpacked")
+    # Others are unpacked at once, however large they become.
+    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        problem = "the zip is packed by a method that few programs know"
+        raise Refused(resource, f"{problem}: pack it as deflate, or use gzip")
+    try:
+        file = stack.enter_context(archive.open(entry))
+    except BROKEN_ZIP as error:
+        raise Refused(resource, f"the file is not whole zip: {error}") from None
+    return Unpacked(resource, file, "zip", lambda given: max(0, entry.file_size - given))
+
+
+def _is_beside(name: str) -> bool:
+    """Tell whether a file is what macOS puts beside others."""
+    return name.startswith("__MACOSX/") or name.rpartition("/")[2] == ".DS_Store"

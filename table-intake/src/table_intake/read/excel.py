@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Excel workbooks (.xlsx) as tables. Lines are the sheet's rows."""
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import date, datetime, time, timedelta
+from html import unescape
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+import python_calamine as calamine
+
+from table_intake.errors import Refused
+from table_intake.read import archives, cells
+from table_intake.read.cells import Cells
+from table_intake.read.irregular import LINE, MOST_COLUMNS, ragged
+
+MOST_CELLS = 10_000_000
+"""Cells of the largest sheet: it is held in memory, empty ones as well."""
+MOST_BYTES = 1_000_000_000
+"""Bytes of the largest workbook, unpacked."""
+_PIECE_ROWS = 1 << 16
+_WORKBOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+_CELL = re.compile(rb' r="([A-Z]{1,3})([0-9]{1,7})"')
+_UNCOUNTED = re.compile(rb"(?:</f>|<f[^>]*/>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
+"""A formula without a value, as programs write it that do not calculate."""
+_LOCAL_HEADER = 30
+_BROKEN = (
+    calamine.CalamineError,
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    KeyError,
+    StopIteration,
+    UnicodeDecodeError,
+)
+_DIGITS = 15
+"""Digits of a number that Excel keeps."""
+
+
+def is_workbook(path: Path) -> bool:
+    """Tell whether a zip archive is a workbook."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _WORKBOOK in archive.namelist()
+    except archives.BROKEN_ZIP:
+        return False
+
+
+class Table:
+    """A sheet of a workbook; see `table.Table`.
+
+    Args:
+        resource: the name in messages.
+        path: the file.
+        sheet: its name, or its number from 1; None where it is the only one with data.
+        stack: closes the workbook.
+
+    Raises:
+        Refused: the file is damaged or too large, several sheets have data, or cells are merged.
+    """
+
+    def __init__(self, resource: str, path: Path, sheet: str | int | None, stack: ExitStack) -> None:
+        self._resource = resource
+        try:
+            _check_sizes(resource, path)
+            book = stack.enter_context(calamine.CalamineWorkbook.from_path(path))
+            names = [each.name for each in book.sheets_metadata if each.typ == calamine.SheetTypeEnum.WorkSheet]
+            name, self.notes = _chosen(resource, path, book, names, sheet)
+            self._sheet = book.get_sheet_by_name(name)
+        except _BROKEN as error:
+            raise Refused(resource, f"the file is not a whole Excel workbook: {error}") from None
+        merged = self._sheet.merged_cell_ranges
+        if merged:
+            where = _range(*merged[0])
+            raise Refused(
+                resource,
+                f"the sheet {name} has merged cells ({where}), of which only the first has a value: split them, "
+                "and fill in what each row means",
+            )
+        self._turn = _filled_rows(self._sheet)
+        line, header = next(self._turn, (0, list[str]()))
+        if not header:
+            raise Refused(resource, f"the sheet {name} is empty: its first row must name the columns")
+        if len(header) > MOST_COLUMNS:
+            raise Refused(resource, f"row {line}, which must name the columns, has {len(header):,} of them")
+        self.header = header
+        """The names of the columns."""
+        self._line = line
+        self._end = self._sheet.end[0] + 1 if self._sheet.end else line
+
+    def rows(self) -> Iterator[Cells]:
+        """Yield the rows after the header."""
+        width, names = len(self.header), cells.names(len(self.header))
+        while some := list(islice(self._turn, _PIECE_ROWS)):
+            self._line = some[-1][0]
+            kept = [values[:width] + [""] * (width - len(values)) for _, values in some]
+            frame = pl.DataFrame(kept, schema=dict.fromkeys(names, pl.String), orient="row")
+            lines = pl.Series(LINE, [line for line, _ in some], dtype=pl.UInt32)
+            wide = [ragged(len(values), width, line) for line, values in some if len(values) > width]
+            yield from cells.pieces(frame, lines, names, last=self._line >= self._end, refused=wide)
+
+    def rows_left(self, _shortest: int) -> int:
+        """Return how many rows may still come."""
+        return max(0, self._end - self._line)
+
+
+def _filled_rows(sheet: calamine.CalamineSheet) -> Iterator[tuple[int, list[str]]]:
+    """Yield the numbers and the values of rows that are not empty, without empty cells at their ends."""
+    # These rows begin at the top of the sheet, and at the first column with a value.
+    for line, row in enumerate(sheet.iter_rows(), 1):
+        values = [each if isinstance(each, str) else _text(each) for each in row]
+        while values and not values[-1]:
+            values.pop()
+        if values:
+            yield line, values
+
+
+def _text(value: object) -> str:
+    """Return the text of a cell: numbers as Excel shows them without a format, dates in ISO 8601."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 10**20 else f"{value:.{_DIGITS}g}"
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():.{_DIGITS}g}"
+    return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+def _chosen(
+    resource: str, path: Path, book: calamine.CalamineWorkbook, names: Sequence[str], sheet: str | int | None
+) -> tuple[str, list[str]]:
+    """Return the sheet to read, and what to say about that; no sheet is loaded that takes too much memory."""
+    listed = ", ".join(names)
+    if sheet is not None:
+        name = names[sheet - 1] if isinstance(sheet, int) and sheet <= len(names) else str(sheet)
+        if name not in names:
+            raise Refused(resource, f"the workbook has no sheet {name}: it has {listed}")
+        _check_sheet(resource, path, name)
+        return name, []
+    visible = {each.name for each in book.sheets_metadata if each.visible == calamine.SheetVisibleEnum.Visible}
+    filled = []
+    for name in names:
+        if name in visible:
+            _check_sheet(resource, path, name)
+            if len(names) == 1 or book.get_sheet_by_name(name).height:
+                filled.append(name)
+    if len(filled) > 1:
+        which = f"several sheets have data ({', '.join(filled)})"
+        way = f"name one in the section of its kind in the settings (sheet: {filled[0]}), or save each as a file"
+        raise Refused(resource, f"{which}: {way}")
+    if not filled:
+        raise Refused(resource, f"no sheet that is shown has data: the workbook has {listed}")
+    others = len(names) - 1
+    note = (
+        f"the sheet {filled[0]} was read, since no other one that is shown has data: the setting sheet overrules this"
+    )
+    return filled[0], [note] if others else []
+
+
+def _check_sizes(resource: str, path: Path) -> None:
+    """Check that a workbook has no more bytes than it says, and than fit into memory."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(each.file_size for each in archive.infolist())
+        if size > MOST_BYTES:
+            raise Refused(
+                resource,
+                f"the workbook has {size / 1e9:,.1f} GB when it is unpacked; {MOST_BYTES / 1e9:,.0f} GB is the most: "
+                "save the sheet as CSV",
+            )
+        for entry in archive.infolist():
+            if entry.compress_type == zipfile.ZIP_DEFLATED and _inflated(path, entry) != entry.file_size:
+                raise zipfile.BadZipFile(f"{entry.filename} has another size than it says")
+
+
+def _inflated(path: Path, entry: zipfile.ZipInfo) -> int:
+    """Return the bytes of a member, or one more than it says."""
+    with path.open("rb") as file:
+        file.seek(entry.header_offset)
+        head = file.read(_LOCAL_HEADER)
+        file.seek(int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little"), 1)
+        unpacker, size, left = zlib.decompressobj(-15), 0, entry.compress_size
+        while left > 0 and size <= entry.file_size and (data := file.read(min(left, 1 << 16))):
+            left -= len(data)
+            while data:
+                size += len(unpacker.decompress(data, 1 << 20))
+                data = unpacker.unconsumed_tail if size <= entry.file_size else b""
+    return size
+
+
+def _check_sheet(resource: str, path: Path, name: str) -> None:
+    """Check that a sheet has no cells far away, and that its formulas have values.
+
+    It looks for what spreadsheet programs write, since XML can be written in other ways as well: of what it misses, the
+    limits of `core.bounded` refuse what does not fit.
+    """
+    columns, rows, cells, rest = set[bytes](), 0, 0, b""
+    with zipfile.ZipFile(path) as archive, archive.open(_member(archive, name)) as file:
+        while data := file.read(1 << 22):
+            # The end of the bytes before, for what is cut between both.
+            text = rest + data
+            found = _CELL.findall(text)
+            columns.update(column for column, _ in found)
+            rows = max(rows, max((int(row) for _, row in found), default=0))
+            cells += data.count(b"<c ") + data.count(b"<c>") + data.count(b"<c/>")
+            if _UNCOUNTED.search(text):
+                raise Refused(
+                    resource,
+                    f"the sheet {name} has formulas without values: the program that wrote it did not calculate "
+                    "them. Open the file in Excel and save it, or write values",
+                )
+            rest = text[-200:]
+    width = max(map(_column, columns), default=0)
+    if max(width * rows, cells) > MOST_CELLS:
+        raise Refused(
+            resource,
+            f"the sheet {name} reaches to column {width:,} and row {rows:,}: {MOST_CELLS:,} cells are the most, also "
+            "empty ones. Delete what lies beside the table, or save it as CSV",
+        )
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> str:
+    """Return the file of a sheet within a workbook."""
+    book = archive.read(_WORKBOOK).decode()
+    relations = archive.read(_RELATIONS).decode()
+    sheets = (dict(re.findall(r'([\w:]+)="([^"]*)"', tag)) for tag in re.findall(r"<(?:\w+:)?sheet\b[^>]*>", book))
+    identity = next(each["r:id"] for each in sheets if unescape(each["name"]) == name)
+    links = (
+        dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<(?:\w+:)?Relationship\b[^>]*>", relations)
+    )
+    target = next(each["Target"] for each in links if each["Id"] == identity)
+    return target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - 64
+    return number
+
+
+def _range(first: tuple[int, int], last: tuple[int, int]) -> str:
+    return ":".join(f"{_letters(column)}{row + 1}" for row, column in (first, last))
+
+
+def _letters(column: int) -> str:
+    found, column = "", column + 1
+    while column:
+        column, place = divmod(column - 1, 26)
+        found = chr(65 + place) + found
+    return found

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a shop's files of one kind are read: the sections `interactions`, `users` and `items` of its settings."""
+
+import codecs
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+
+def zone(name: str) -> str:
+    """Return the name of a time zone.
+
+    Raises:
+        ValueError: the IANA database has no such zone.
+    """
+    import zoneinfo  # noqa: PLC0415 - only shops with a zone of their own need it
+
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is not a time zone: write one like Europe/Berlin, Asia/Seoul or UTC") from None
+    return name
+
+
+Timezone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$"), AfterValidator(zone)]
+ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,149}$")]
+TheirName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=150)]
+"""A column's name as the shop writes it."""
+EventType = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Unit = Literal["s", "ms", "us"]
+
+ISO = "iso"
+DIRECTIVES = "YymdejHIMSfpbBz"
+"""Directives that a date format may have, as Python's strptime has them, and e for a day without a zero."""
+SEPARATOR = r"^(tab|[\t !#-/:-@\[\]^`{-~\x01-\x08\x0e-\x1f])$"
+"""One ASCII character that is no letter, digit, underscore, quote or backslash."""
+SIGN = r"^[^\d\s.,'+-]([^\d.,'+-]{0,6}[^\d\s.,'+-])?$"
+
+
+def _tab(value: object) -> object:
+    return "\t" if value == "tab" else value
+
+
+def _no_truth(value: object) -> object:
+    if value is None or isinstance(value, bool):
+        raise ValueError("must be a text or a number: write words like true and null in quotes")
+    return value
+
+
+SkippedValue = Annotated[str | int | float, BeforeValidator(_no_truth)]
+
+
+class Returns(BaseModel):
+    """Which interactions are returns: they get the event type Return, whatever type they came with.
+
+    The number in the column tells it, or with `values` the word there.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: TheirName
+    """A column of the file, under the shop's name or Personalize's; it need not be imported."""
+    below: Annotated[float, Field(allow_inf_nan=False)] = 0
+    """A row is a return if its number in the column is below this."""
+    of: TheirName | None = None
+    """Another column of numbers, such as what was ordered: a row is a return if its number in `column` is above 0 and
+    not below the one there, since all of it came back."""
+    values: tuple[SkippedValue, ...] = ()
+    """A row is a return if its cell in the column is one of these words, as in `skip`."""
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if len(self.model_fields_set & {"below", "of", "values"}) > 1:
+            raise ValueError("below, of and values are three ways to tell a return: leave all but one of them out")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the same as before there was more than one way, where `below` tells."""
+        return {name: value for name, value in write(self).items() if value not in (None, (), [])}
+
+
+def _number_of_conditions(value: object) -> str:
+    return "[several]" if isinstance(value, list | tuple) else "[one]"
+
+
+Recognised = Annotated[
+    Annotated[Returns, Tag("[one]")]
+    | Annotated[tuple[Returns, ...], Field(min_length=1, max_length=8), Tag("[several]")],
+    Discriminator(_number_of_conditions),
+]
+"""One condition, or several, of which any makes a row a return."""
+
+
+class FillDown(BaseModel):
+    """Columns that have a value in the first row of an order alone, as Shopify writes its status."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: Annotated[tuple[TheirName, ...], Field(min_length=1)]
+    """Columns of the file whose empty cells take the value of the row above; they need not be imported."""
+    by: TheirName
+    """The column that names the order: a value goes down to the rows right below it that name the same one."""
+
+
+class FileSettings(BaseModel):
+    """How files of one kind are read; what is not set here, the shop's `columns` and `defaults` decide."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: dict[TheirName, ColumnName] = {}
+    """The shop's column names, in any case, and Personalize's names of them; they overrule the shop's for all kinds."""
+    ignore: tuple[Annotated[str, StringConstraints(strip_whitespace=True, max_length=150)], ...] = ()
+    """Columns that are not imported; `*` stands for any characters, and takes none that `columns` names or Personalize
+    knows."""
+    defaults: dict[ColumnName, str | int | float] = {}
+    """Values for missing columns, and for empty cells; they overrule the shop's for all kinds."""
+    skip: dict[TheirName, Annotated[tuple[SkippedValue, ...], Field(min_length=1)]] = {}
+    """Rows that are left out, by values of a column of the file: the name is the shop's or Personalize's, the case of
+    values does not count, '' stands for empty cells, and `*` for any characters. The column need not be imported."""
+    fill_down: FillDown | None = None
+    """Columns that have a value in the first row of an order alone; they are filled before `skip` and `returns`."""
+    encoding: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,29}$")] | None = None
+    """The encoding of text files, such as cp949; without it, it is detected."""
+    separator: Annotated[str, BeforeValidator(_tab), StringConstraints(pattern=SEPARATOR)] | None = None
+    """The character between two values, or `tab`; without it, it is detected."""
+    sheet: str | int | None = None
+    """The sheet of a workbook, by name or number; required where it has several."""
+    dates: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = None
+    """The form of dates, such as %d/%m/%Y %H:%M, or iso; without it, dates are ISO 8601 and times may be numbers."""
+    timezone: Timezone = "UTC"
+    """The time zone of dates that name none, such as Europe/Berlin."""
+    unit: Unit | None = None
+    """The unit of times that are numbers: seconds, milliseconds or microseconds since 1970; without it, seconds."""
+    decimal: Literal[".", ","] | None = None
+    """The mark before the decimals of numbers; without it, a point."""
+    thousands: Literal[",", ".", " ", "'", "_"] | None = None
+    """The mark between groups of three digits of a number; none without it."""
+    currency: Annotated[str, StringConstraints(pattern=SIGN)] | None = None
+    """A sign before or behind numbers that is left out, such as €, EUR or 원."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str | None) -> str | None:
+        if encoding is None:
+            return None
+        try:
+            "".encode(encoding)  # refuses what is known and no encoding of text
+            return codecs.lookup(encoding).name
+        except LookupError:
+            raise ValueError("is not an encoding of text: write one like utf-8, cp949, shift_jis or cp1252") from None
+
+    @field_validator("sheet")
+    @classmethod
+    def _is_a_sheet(cls, sheet: str | int | None) -> str | int | None:
+        if sheet is not None and not (1 <= len(sheet) <= 31 if isinstance(sheet, str) else sheet >= 1):
+            raise ValueError("must be a sheet's name, or its number from 1")
+        return sheet
+
+    @field_validator("dates")
+    @classmethod
+    def _is_a_form(cls, dates: str | None) -> str | None:
+        if dates is None or dates == ISO:
+            return dates
+        parts = set(re.findall(r"%(.?)", dates.replace("%-", "%")))
+        if strange := sorted(parts - {*DIRECTIVES, "%"}):
+            known = " ".join(f"%{each}" for each in DIRECTIVES)
+            raise ValueError(f"%{strange[0]} is not a part of a date here: the parts are {known}; or write iso")
+        if not parts & {*"Yy"} or not ("j" in parts or (parts & {*"mbB"} and parts & {*"de"})):
+            raise ValueError("must name year, month and day, such as %Y-%m-%d or %d/%m/%Y %H:%M; or write iso")
+        if bool(parts & {*"HI"}) != ("M" in parts):
+            raise ValueError("hours (%H, or %I with %p) and minutes (%M) go together")
+        if "%f" in dates.replace(".%f", ""):
+            raise ValueError("%f, fractions of a second, follows a point: %S.%f")
+        if ("I" in parts) != ("p" in parts):
+            raise ValueError("%I (1 to 12) and %p (AM or PM) go together; hours from 0 to 23 are %H")
+        return dates
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if both := [name for name in self.columns if name.casefold() in {each.casefold() for each in self.ignore}]:
+            raise ValueError(f"columns and ignore both name {both[0]!r}: leave it out of one of them")
+        mark = self.decimal or "."
+        if self.thousands == mark:
+            other = "," if mark == "." else "."
+            problem = f"{mark!r} cannot be the mark of thousands and of decimals, too"
+            raise ValueError(f"{problem}: set decimal to {other!r}, or change thousands")
+        if self.unit and self.dates:
+            raise ValueError("unit is for times that are numbers, dates is for dates: leave one of them out")
+        return self
+
+    @property
+    def rewrites_numbers(self) -> bool:
+        """Whether numbers come in a form of the shop's own."""
+        return self.decimal == "," or self.thousands is not None or self.currency is not None
+
+    @property
+    def rewrites_times(self) -> bool:
+        """Whether times come in a form of the shop's own."""
+        return self.dates is not None or self.unit is not None or self.timezone != "UTC"
+
+    def content(self) -> dict[str, Any]:
+        """Return what is set, for digests: the same for settings that mean the same."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class InteractionFileSettings(FileSettings):
+    """How files of interactions are read."""
+
+    returns: Recognised | None = None
+    """Which interactions are returns, by one condition or a list of them; without it, the shop's `returns` decide."""
+    event_types: dict[EventType, EventType] = {}
+    """The shop's event types, such as view_item, and their names here, such as View; others keep their names."""
+
+
+def merged(
+    own: FileSettings | None, columns: Mapping[str, str], defaults: Mapping[str, str | int | float]
+) -> FileSettings:
+    """Return the settings of one kind's files, with what the shop sets for all kinds below them."""
+    own = own or FileSettings()
+    return own.model_copy(update={"columns": {**columns, **own.columns}, "defaults": {**defaults, **own.defaults}})

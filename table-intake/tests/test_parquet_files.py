@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parquet files as tables, compared with pyarrow."""
+
+import io
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from table_intake.errors import Refused
+from table_intake.read import footers, parquet
+from table_intake.read.opening import opened
+from table_intake.read.parts import Parts, SourcePart, TableOfParts
+from table_intake.settings.files import FileSettings
+from table_intake.table import Table
+from test_text_files import Body
+
+
+def file(columns: dict[str, Any], **options: Any) -> bytes:  # noqa: ANN401 - pyarrow's own
+    made = io.BytesIO()
+    pq.write_table(pa.table(columns), made, **options)
+    return made.getvalue()
+
+
+@contextmanager
+def table(data: bytes, ignore: Sequence[str] = ()) -> Iterator[Table]:
+    form = FileSettings(ignore=tuple(ignore))
+    with tempfile.TemporaryDirectory() as scratch, opened("drop.parquet", Body(data), form, Path(scratch)) as found:
+        yield found
+
+
+def read(data: bytes, ignore: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+    """All rows with their lines, the header without one."""
+    with table(data, ignore) as found:
+        rows: list[tuple[Any, ...]] = [("", *found.header)]
+        for piece in found.rows():
+            rows += piece.frame.rows()
+            rows += [(bad.line, bad.reason) for bad in piece.unreadable]
+        return rows
+
+
+def test_values_of_all_types_become_text() -> None:
+    texts = ('a "b",\n', "상품", "")
+    moment = datetime(2024, 3, 1, 10, 5, tzinfo=ZoneInfo("Asia/Seoul"))
+    columns = {
+        "id": pa.array([17850, None], pa.int32()),
+        "price": pa.array([1.5, float("nan")]),
+        "cost": pa.array([Decimal("1.50"), None]),
+        "ok": pa.array([True, False]),
+        "day": pa.array([date(2024, 3, 1), None]),
+        "naive": pa.array([datetime(2024, 3, 1, 10, 5), None], pa.timestamp("ns")),  # noqa: DTZ001
+        "there": pa.array([moment, None], pa.timestamp("us", "Asia/Seoul")),
+        "name": pa.array(['a "b",\n', None]).dictionary_encode(),
+        "raw": pa.array(["상품".encode(), b""], pa.binary()),
+        "none": pa.nulls(2),
+        "took": pa.array([1500, None], pa.duration("ms")),
+    }
+    assert read(file(columns))[1:] == [
+        (1, "17850", "1.5", "1.50", "true", "2024-03-01", "2024-03-01T10:05:00", "2024-03-01T01:05:00Z", *texts, "1.5"),
+        (2, "", "", "", "false", "", "", "", "", "", "", ""),
+    ]
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=9), st.integers(0, 2**40), st.sampled_from(["a", "b,", None])), max_size=30),
+    st.integers(1, 9),
+    st.sampled_from(["snappy", "gzip", "zstd", "lz4", "none"]),
+)
+def test_rows_and_lines_are_those_of_pyarrow(rows: list[tuple[Any, ...]], group: int, compression: str) -> None:
+    texts, numbers, words = ([row[place] for row in rows] for place in range(3))
+    columns = {"t": pa.array(texts, pa.string()), "n": pa.array(numbers, pa.int64()), "w": pa.array(words, pa.string())}
+    data = file(columns, row_group_size=group, compression=compression)
+    oracle = pq.read_table(io.BytesIO(data)).to_pylist()
+    expected: list[tuple[Any, ...]] = [
+        (line, each["t"], str(each["n"]), each["w"] or "") if "\0" not in each["t"] else (line, "contains a zero byte")
+        for line, each in enumerate(oracle, 1)
+    ]
+    assert sorted(read(data)[1:], key=lambda row: row[0]) == expected
+
+
+def test_some_rows_are_those_of_the_whole_whatever_the_row_groups(tmp_path: Path) -> None:
+    path = tmp_path / "whole.parquet"
+    path.write_bytes(file({"n": list(range(1000))}, row_group_size=70))
+    whole = [row for piece in parquet.Table("d", path, FileSettings()).rows() for row in piece.frame.rows()]
+    parts = []
+    for first in range(0, 1000, 130):
+        some = parquet.Table("d", path, FileSettings(), parquet.Selection(first, min(130, 1000 - first)))
+        parts += [(first + line, *row) for piece in some.rows() for line, *row in piece.frame.rows()]
+    assert parts == whole
+    footer = footers.read(path)
+    oracle = pq.ParquetFile(path).metadata
+    assert [group.rows for group in footer.groups] == [
+        oracle.row_group(number).num_rows for number in range(oracle.num_row_groups)
+    ]
+    assert footer.rows == 1000
+
+
+def test_a_row_group_can_be_read_from_its_own_bytes(tmp_path: Path) -> None:
+    data = file({"n": list(range(1000)), "t": [f"u{n % 7}" for n in range(1000)]}, row_group_size=100)
+    path = tmp_path / "sparse.parquet"
+    path.write_bytes(data)
+    footer = footers.read(path)
+    group = footer.groups[3]
+    sparse = bytearray(len(data))
+    sparse[:4] = data[:4]
+    sparse[group.begin : group.end] = data[group.begin : group.end]
+    sparse[footer.begin :] = data[footer.begin :]
+    path.write_bytes(sparse)
+    (piece,) = parquet.Table("d", path, FileSettings(), parquet.Selection(300, group.rows)).rows()
+    assert piece.frame.rows() == [(n + 1 - 300, str(n), f"u{n % 7}") for n in range(300, 400)]
+
+
+def test_files_without_rows_are_empty_tables() -> None:
+    assert read(file({"a": pa.array([], pa.string())})) == [("", "a")]
+    with table(file({"a": pa.array([1, 2])})) as found:
+        assert found.rows_left(1) == 2
+        (piece,) = found.rows()
+        assert (piece.last, piece.end, found.rows_left(1)) == (True, 2, 0)
+
+
+def test_nested_columns_are_refused_unless_the_settings_ignore_them() -> None:
+    data = file({"id": ["a"], "Tags": [["x"]], "deep": [{"b": 1}]})
+    with pytest.raises(Refused, match=r"these columns are nested: Tags, deep.*\(ignore: \[Tags, deep\]\)"):
+        read(data)
+    assert read(data, ["tags", "deep"]) == [("", "id"), (1, "a")]
+
+
+def test_long_and_zero_values_cost_their_rows_only() -> None:
+    rows = read(file({"id": ["a", "x" * 200_000, "b\0", "c"], "n": [1, 2, 3, 4]}))
+    assert rows[1:] == [
+        (1, "a", "1"),
+        (4, "c", "4"),
+        (2, "has a value of more than 131,072 characters"),
+        (3, "contains a zero byte"),
+    ]
+
+
+def test_pieces_are_bounded_by_the_bytes_of_their_values() -> None:
+    many = pa.array(["x" * 100_000] * 1_000).dictionary_encode()
+    with table(file({"id": many})) as found:
+        sizes = [piece.size for piece in found.rows()]
+    assert sum(sizes) > 100_000_000
+    assert max(sizes) < 20_000_000
+
+
+GOOD = file({"id": [f"u{n % 10}" for n in range(100)], "n": list(range(100))}, row_group_size=30)
+FOOTER = len(GOOD) - 8 - int.from_bytes(GOOD[-8:-4], "little")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (GOOD[:-1], "not whole Parquet: its end is missing"),
+        (GOOD[:9], "not whole Parquet: it ends too early"),
+        (GOOD[:-4] + b"PARE", "not whole Parquet: it is encrypted"),
+        (GOOD[:FOOTER] + b"\xff" * 9 + GOOD[FOOTER + 9 :], "not whole Parquet: its footer is damaged"),
+        (file({"raw": pa.array([b"\xff"], pa.binary())}), "the column raw has bytes that are not text"),
+        (file({"at": pa.array([2**62], pa.timestamp("ms"))}), "the column at has times beyond the year 262142"),
+        (file({"day": pa.array([2**31 - 1], pa.date32())}), "the column day has times beyond the year 262142"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(data: bytes, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        read(data)
+
+
+def test_any_damage_is_refused_or_harmless() -> None:
+    rng, outcomes = random.Random(7), set()  # noqa: S311 - no secret
+    for _ in range(100):
+        damaged = bytearray(GOOD)
+        damaged[rng.randrange(4, len(GOOD))] = rng.randrange(256)
+        try:
+            outcomes.add(len(read(bytes(damaged))) >= 1)
+        except Refused:
+            outcomes.add(False)
+    assert outcomes == {True, False}
+
+
+def test_parts_have_the_same_types_and_may_be_empty() -> None:
+    def parts(*files: bytes) -> list[tuple[Any, ...]]:
+        every = tuple(SourcePart(str(n), None, len(data), f"part-{n}") for n, data in enumerate(files))
+        with closing(TableOfParts("drop", Parts(every), lambda part: table(files[int(part.key)]))) as joined:
+            return [row for piece in joined.rows() for row in piece.frame.rows()]
+
+    one = file({"id": ["a", "b"], "n": [1, 2]})
+    empty = file({"id": pa.array([], pa.string()), "n": pa.array([], pa.int64())})
+    assert parts(one, empty, one) == [(1, "a", "1"), (2, "b", "2"), (3, "a", "1"), (4, "b", "2")]
+    with pytest.raises(Refused, match="the column n has whole numbers in part-0, but numbers in part-1: write all"):
+        parts(one, file({"id": ["c"], "n": [1.5]}))
+
+
+def test_times_are_read_in_utc_whatever_their_zone() -> None:
+    stamp = datetime(2024, 3, 1, tzinfo=UTC)
+    assert read(file({"t": pa.array([stamp], pa.timestamp("ms", "UTC"))}))[1] == (1, "2024-03-01T00:00:00Z")

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of orders: words of many languages, what is proposed for them, and what a report says of the rest."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from intake_settings import parse
+from table_intake.columns.statuses import Meaning, meaning
+from table_intake.propose.propose import Proposal, Sample, propose
+from table_intake.propose.sampling import sample
+from table_intake.read.rows import Table
+from table_intake.settings.tables import TableSettings
+from test_skipped_rows import in_pieces, text
+
+SAID: Mapping[Meaning, list[str]] = {
+    "cancelled": ["취소", "취소완료", "Cancelled", "canceled", "voided", "failed", "draft", "storniert", "annulée",
+        "cancelado", "annullato", "キャンセル済み", "取消", "已取消", "wc-cancelled", "Test order"],
+    "returned": ["반품", "반품완료", "환불", "refunded", "Returned", "zurückerstattet", "remboursé", "devuelto",
+        "rimborsato", "返品", "返金済", "退货", "退款成功"],
+    "sold": ["구매확정", "배송완료", "paid", "Completed", "bezahlt", "payée", "enviado", "consegnato", "発送済み",
+        "已完成", "반품철회"],
+    "open": ["교환", "반품요청", "부분환불", "입금전", "pending", "partially_refunded", "on-hold", "teilerstattet",
+        "en attente", "pendiente", "一部返品", "待付款"],
+}  # fmt: skip
+WORDS = [(word, what) for what, words in SAID.items() for word in words]
+said = st.sampled_from(WORDS)
+
+
+@given(said, st.sampled_from(["{}", " {}. ", "Order {}"]), st.booleans(), st.booleans())
+def test_a_status_means_the_same_however_it_is_written(
+    pair: tuple[str, Meaning], form: str, capitals: bool, apart: bool
+) -> None:
+    word, what = pair
+    written = form.format(word.upper() if capitals else word)
+    assert meaning(unicodedata.normalize("NFD", written) if apart else written) == what
+
+
+@given(said, said, st.sampled_from(["{}({})", "{} / {}", "{}、{}", "{} \u2013 {}", "{} [{}]"]))
+def test_two_languages_in_one_cell_agree_or_leave_it_open(
+    first: tuple[str, Meaning], other: tuple[str, Meaning], form: str
+) -> None:
+    both = {first[1], other[1]}
+    alike = first[1] if len(both) == 1 else "cancelled" if both == {"cancelled", "returned"} else "open"
+    assert meaning(form.format(first[0], other[0])) == alike
+
+
+@given(st.text(max_size=30))
+def test_any_other_text_is_nobodys_word(cell: str) -> None:
+    assert meaning(cell) in {*SAID, None}
+    assert meaning(f"{cell} qqq") is None
+    assert meaning(f"not {cell}") in {"open", None}
+
+
+CELLS = st.sampled_from([*(word for word, _ in WORDS), "", " paid ", "Gold", "x" * 101])
+ROW = st.tuples(st.sampled_from(["u", "v", ""]), CELLS, st.sampled_from(["true", "no", ""]))
+
+
+@given(st.lists(ROW, max_size=50), st.sampled_from([200, 1 << 20]))
+def test_a_report_counts_what_counts_as_sold_by_value(rows: list[tuple[str, str, str]], size: int) -> None:
+    chosen = parse(
+        "settings.yaml",
+        "interactions: {ignore: ['*'], skip: {state: [voided]}, returns: {column: state, values: [Refunded]}}",
+    )
+    table: list[tuple[str, ...]] = [("user_id", "item_id", "timestamp", "State", "Void?")]
+    table += [(user, "i", str(1_700_000_000 + place), *rest) for place, (user, *rest) in enumerate(rows)]
+    _, copied = in_pieces(text([*table]), chosen, size)
+    counted = Counter(state[:100].strip() for user, state, _ in rows if user and state not in ("voided", "refunded"))
+    assert copied.findings.fates["State"][1] == counted
+    notes = "\n".join(copied.findings.notes)
+    for word, what in WORDS:
+        expected = {"cancelled": "never sold", "returned": "came back", "open": "nobody but you"}.get(what)
+        told = [line for line in notes.split("\n") if expected and expected in line and "State" in line]
+        if counted[word] and expected and (what != "open" or told):
+            assert f"{word} ({counted[word]:,} row" in told[0]
+    void = sum(bool(user) and flag == "true" and state not in ("voided", "refunded") for user, state, flag in rows)
+    assert ('skip: {"Void?": ["true"]}' in notes) == bool(void)
+
+
+def taken(rows: list[tuple[str, ...]], size: int = 1 << 20) -> Sample:
+    data = text(rows)
+    return sample("orders.csv", Table("orders.csv", [data], size), 12)
+
+
+def proposed(rows: list[tuple[str, ...]], chosen: TableSettings | None = None) -> Proposal:
+    found = propose(taken(rows), chosen or TableSettings())
+    assert found is not None
+    return found
+
+
+def order_lines(*states: tuple[str, str]) -> list[tuple[str, ...]]:
+    """Orders of three lines each, whose first line alone has the status and the buyer."""
+    rows: list[tuple[str, ...]] = [("Name", "Email", "Created at", "Lineitem sku", "Financial Status", "Cancelled at")]
+    for order, state in enumerate(states):
+        at = f"2026-01-{order + 1:02} 10:00"
+        rows.append((f"#{order}", "a@b.c", at, "s0", *state))
+        rows += [(f"#{order}", "", at, sku, "", "") for sku in ("s1", "s2")]
+    return rows
+
+
+def test_what_an_orders_first_line_says_is_carried_down_and_counted_by_line() -> None:
+    rows = order_lines(
+        ("paid", ""), ("voided", ""), ("paid", "2026-01-02"), ("refunded", ""), ("partially_refunded", "")
+    )
+    found = proposed(rows)
+    assert found.section["fill_down"] == {"columns": ["Email", "Financial Status", "Cancelled at"], "by": "Name"}
+    assert found.section["skip"] == {"Financial Status": ["voided"], "Cancelled at": ["*"]}
+    assert found.section["returns"] == {"column": "Financial Status", "values": ["refunded"]}
+    remarks = " ".join(found.remarks)
+    assert "never sold, so skip leaves them out: voided (3 rows)" in remarks
+    assert "Cancelled at says of rows that they were never sold, so skip leaves them out: * (3 rows)" in remarks
+    assert "partially_refunded (3 rows)" in remarks
+    again = proposed(rows, parse("settings.yaml", "\n".join(found.lines())))
+    assert (again.section, again.shared) == ({}, {})
+    _, copied = in_pieces(text(rows), parse("settings.yaml", "\n".join(found.lines())), 200)
+    assert (copied.findings.skipped, copied.findings.rejected) == (6, 0)
+    assert copied.findings.event_types == {"Purchase": 6, "Return": 3}
+
+
+def test_statuses_are_told_by_their_values_where_their_column_has_a_name_of_its_own() -> None:
+    header = ("customer_id", "sku", "ordered_at", "vorgang", "qty", "qty_refunded", "region")
+    words = ["bezahlt", "storniert", "versendet", "zurückerstattet", "Sonderfall", "bezahlt"]
+    rows = [
+        (f"c{n % 9}", f"s{n % 7}", f"2026-01-{n % 28 + 1:02}", words[n % 6], "2", str(n % 3), "OR") for n in range(60)
+    ]
+    found = proposed([header, *rows])
+    assert found.section["skip"] == {"vorgang": ["storniert"]}
+    assert found.section["returns"] == [
+        {"column": "qty_refunded", "of": "qty"}, {"column": "vorgang", "values": ["zurückerstattet"]},
+    ]  # fmt: skip
+    remarks = " ".join(found.remarks)
+    assert "vorgang is Sonderfall (10 rows)" in remarks
+    assert "are returns (20 of those seen); those of which a part came back (20) stay purchases" in remarks
+
+
+def test_an_order_with_a_row_for_each_status_is_noted_since_each_row_counts() -> None:
+    header = ("order_id", "customer_id", "sku", "status", "created_at")
+    log = [
+        ("7", "c", "s", state, f"2026-01-0{n + 1}")
+        for n, state in enumerate(["paid", "partially refunded", "cancelled"])
+    ]
+    remarks = " ".join(proposed([header, *log]).remarks)
+    assert (
+        "order_id 7 has several rows for one item, and status is paid in one, partially refunded in another" in remarks
+    )
+
+
+@pytest.mark.parametrize("name", ["Billing Province", "state", "estado"])
+def test_towns_and_states_are_no_statuses(name: str) -> None:
+    header = ("customer_id", "sku", "ordered_at", name)
+    rows = [(f"c{n}", f"s{n % 7}", "2026-01-01", ["CA", "NY", "ON", "OK", "PA", "Test"][n % 6]) for n in range(5)]
+    found = proposed([header, *rows])
+    assert "skip" not in found.section
+    assert not any("nobody but you" in remark for remark in found.remarks)
