@@ -36,7 +36,8 @@ from tests.functions import samples  # noqa: E402 - the layer is no package of t
 from tests.functions.conftest import VARIABLES  # noqa: E402
 from tests.functions.fakes import FakePersonalize  # noqa: E402
 
-COUNTED = tuple(f"{folder}{os.sep}" for folder in (LAYER / "personalization", REPOSITORY / "functions"))
+LIBRARY = f"{LAYER / 'table_intake'}{os.sep}"
+COUNTED = (*(f"{folder}{os.sep}" for folder in (LAYER / "personalization", REPOSITORY / "functions")), LIBRARY)
 INLINED = {"<listcomp>", "<setcomp>", "<dictcomp>"}
 """Calls in Python 3.11 that later versions do not make."""
 REQUESTS: Mapping[str, str] = {

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Propose settings for several files at once: which is which, and what is left out."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from table_intake.columns.header import canonical
+from table_intake.kinds import DataKind
+from table_intake.propose.propose import Ids, Judgement, Proposal, Sample, judge, propose
+from table_intake.settings.tables import TableSettings
+
+_SHOWN = 8
+"""Columns named in a message."""
+_PERSONAL = {
+    "e-mail addresses": re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"),
+    "phone numbers": re.compile(r"(?:\+|00?[1-9]|\(0)(?:[\s()./-]*\d){6,14}"),
+}
+"""Forms of ids that are personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, and what it has."""
+
+    path: str
+    sample: Sample
+    judgement: Judgement
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """Settings for several files, one of each kind."""
+
+    used: Sequence[tuple[File, Proposal]]
+    left_out: Sequence[tuple[File, str]]
+    """The other files, each with the reason."""
+
+
+def propose_together(samples: Mapping[str, Sample], settings: TableSettings, kind: DataKind | None = None) -> Proposals:
+    """Return settings with which files can be read.
+
+    Args:
+        samples: the first rows of each file, by its path.
+        settings: what the shop has set, which stays.
+        kind: what all of them have; None to tell it file by file.
+    """
+    files = [File(path, sample, judge(sample, settings)) for path, sample in samples.items()]
+    ids: Ids = {}
+    proposed: dict[DataKind, list[tuple[File, Proposal]]] = {}
+    left_out: list[tuple[File, str]] = []
+    # Files of interactions come first: their ids tell the keys of the others.
+    for file in sorted(files, key=lambda file: (kind or file.judgement.kind) != "interactions"):
+        proposal = propose(file.sample, settings, kind, ids) if kind or file.judgement.kind else None
+        if proposal is None:
+            left_out.append((file, _unknown(file, files)))
+            continue
+        proposed.setdefault(proposal.kind, []).append((file, proposal))
+        if proposal.kind == "interactions":
+            ids = ids or file.sample.ids(proposal)
+    used = []
+    for same_kind, several in proposed.items():
+        best = min(several, key=lambda pair: (len(pair[1].missing), bool(pair[0].judgement.otherwise)))
+        used.append(best)
+        left_out += [
+            (file, f"it has {same_kind}, as {best[0].name} has ({file.judgement.because}). Map it by itself")
+            for file, _ in several
+            if file is not best[0]
+        ]
+    return Proposals(used, left_out)
+
+
+def personal_ids(sample: Sample, proposal: Proposal) -> str:
+    """Return what of a person the ids of users are, in words; "" where they are neither e-mail nor phone."""
+    ids = [value.strip() for value in sample.ids(proposal).get("USER_ID", ()) if value.strip()]
+    for what, pattern in _PERSONAL.items():
+        if ids and sum(pattern.fullmatch(value) is not None for value in ids) >= len(ids) / 2:
+            return what
+    return ""
+
+
+def _unknown(file: File, files: Sequence[File]) -> str:
+    """Return why nothing can be proposed for a file; of lines of orders, which file has the orders."""
+    judgement, sample = file.judgement, file.sample
+    if judgement.order is None:
+        columns = ", ".join(sample.header[:_SHOWN])
+        return f"{judgement.because}. Its first row ({columns}) must name its columns; or say so with --kind"
+    name, ids = sample.header[judgement.order], set(sample.column(judgement.order)) - {""}
+    for other in files:
+        for index, theirs in enumerate(other.sample.header):
+            is_key = canonical(theirs) in {canonical(name), "ID"} and other.judgement.kind == "interactions"
+            keys = set(other.sample.column(index)) if is_key else set()
+            if 2 * len(ids & keys) >= min(len(ids), len(keys)) > 0:
+                way = f"Its {name} is the {theirs} of {other.name}: join the two by it"
+                return f"{judgement.because}. {way}, and map the file that you get"
+    return f"{judgement.because}. Join it with the file that has the orders by {name}, and map the file that you get"
