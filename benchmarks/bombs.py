@@ -17,12 +17,8 @@ from personalization.batch import users
 from personalization.core.aws import objects
 from personalization.core.bounded.parent import Child, Ended, Limits
 from personalization.shop.settings import ShopSettings
-from table_intake.check.checking import copy
-from table_intake.check.findings import Expected, problems
-from table_intake.errors import Refused
+from table_intake import Expected, FileSettings, Refused, check_table, open_table, problems
 from table_intake.read import archives
-from table_intake.read.opening import opened
-from table_intake.settings.files import FileSettings
 
 from benchmarks import validation
 from local.cloud.environments import REPOSITORY
@@ -182,8 +178,8 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
 
 def _checked(body: archives.Body, scratch: Path, stack: ExitStack) -> str:
     expected = Expected("bomb", "interactions", "FULL", ShopSettings(), now=validation.NOW)
-    table = stack.enter_context(opened("bomb", body, FileSettings(), scratch))
-    return "; ".join(problems(expected, copy(table, expected, len, scratch).findings))
+    table = stack.enter_context(open_table("bomb", body, FileSettings(), scratch))
+    return "; ".join(problems(expected, check_table(table, expected, len, scratch).findings))
 
 
 def _listed(name: str, body: archives.Body, scratch: Path, stack: ExitStack) -> str:

@@ -7,7 +7,7 @@ Each is a stream that is made while it is read: none takes memory or disk of its
 import zlib
 from collections.abc import Callable, Iterator
 
-from table_intake.kinds import DataKind
+from table_intake import DataKind
 
 INTERACTIONS = b"USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE\n"
 ITEMS = b"ITEM_ID,PRICE,CATEGORY_L1,DESCRIPTION\n"

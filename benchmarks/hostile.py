@@ -25,13 +25,9 @@ from random import Random
 import urllib3
 from personalization.core.bounded.parent import MEMORY_SHARE, Child, Limits
 from personalization.shop.settings import ShopSettings
-from table_intake.check.checking import copy
-from table_intake.check.findings import Expected, problems
-from table_intake.errors import Refused
+from table_intake import Expected, FileSettings, Refused, check_table, open_table, problems
 from table_intake.read import archives
-from table_intake.read.opening import opened
 from table_intake.read.rows import Table
-from table_intake.settings.files import FileSettings
 
 from benchmarks import files, validation
 from benchmarks.bombs import FILES, ended, written
@@ -160,11 +156,11 @@ def outcome(bomb: files.Made | files.Packed) -> str:
         scratch = Path(folder)
         try:
             table = (
-                stack.enter_context(opened("bomb.csv", bomb, FileSettings(), scratch))
+                stack.enter_context(open_table("bomb.csv", bomb, FileSettings(), scratch))
                 if isinstance(bomb, files.Packed)
                 else Table("bomb.csv", bomb)
             )
-            return "; ".join(problems(expected, copy(table, expected, len, scratch).findings))
+            return "; ".join(problems(expected, check_table(table, expected, len, scratch).findings))
         except Refused as refused:
             return refused.reason
 

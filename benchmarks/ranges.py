@@ -83,16 +83,15 @@ class Bucket:
 def one_pass(path: Path) -> list[object]:
     from contextlib import ExitStack  # noqa: PLC0415
 
-    from table_intake.check.checking import copy  # noqa: PLC0415
+    from table_intake import FileSettings, check_table  # noqa: PLC0415
     from table_intake.read import opening as formats  # noqa: PLC0415
     from table_intake.read.archives import LocalFile  # noqa: PLC0415
-    from table_intake.settings.files import FileSettings  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         scratch, target = Path(folder), stack.enter_context((Path(folder) / "copy").open("wb"))
         body = LocalFile(stack.enter_context(path.open("rb")), path)
-        table = stack.enter_context(formats.opened(KEY, body, FileSettings(), scratch))
-        return told(copy(table, expected(), target.write, scratch), None)
+        table = stack.enter_context(formats.open_table(KEY, body, FileSettings(), scratch))
+        return told(check_table(table, expected(), target.write, scratch), None)
 
 
 def in_ranges(paths: Sequence[Path], size: int, told: Callable[[Any, Any], list[object]]) -> list[object]:
@@ -130,7 +129,7 @@ def in_ranges(paths: Sequence[Path], size: int, told: Callable[[Any, Any], list[
 
 def expected() -> Any:  # noqa: ANN401 - imported late
     from personalization.shop.settings import ShopSettings  # noqa: PLC0415
-    from table_intake.check.findings import Expected  # noqa: PLC0415
+    from table_intake import Expected  # noqa: PLC0415
 
     return Expected(KEY, "interactions", "FULL", ShopSettings(), now=NOW)
 

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from table_intake.table import Table
+    from table_intake import Table
 
 NOW = 1_900_000_000
 FLOORS = {"clean": 9.0, "one row in 1,000 damaged": 7.6}
@@ -94,11 +94,10 @@ def _damage(number: int, turn: int) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator["Table"]:
+    from table_intake import FileSettings, open_table  # noqa: PLC0415
     from table_intake.read.archives import LocalFile  # noqa: PLC0415
-    from table_intake.read.opening import opened  # noqa: PLC0415
-    from table_intake.settings.files import FileSettings  # noqa: PLC0415
 
-    with path.open("rb") as file, opened(path.name, LocalFile(file, path), FileSettings(), path.parent) as table:
+    with path.open("rb") as file, open_table(path.name, LocalFile(file, path), FileSettings(), path.parent) as table:
         yield table
 
 
@@ -115,14 +114,13 @@ def read(path: Path) -> dict[str, object]:
 def ours(path: Path) -> dict[str, object]:
     """What the validator finds, and how long it takes."""
     from personalization.shop.settings import ShopSettings  # noqa: PLC0415
-    from table_intake.check.checking import copy  # noqa: PLC0415
-    from table_intake.check.findings import Expected  # noqa: PLC0415
+    from table_intake import Expected, check_table  # noqa: PLC0415
     from table_intake.read import opening as formats  # noqa: F401, PLC0415 - before the clock runs
 
     expected = Expected(path.name, "interactions", "FULL", ShopSettings(), now=NOW)
     started, used = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as scratch, _opened(path) as table:
-        copied = copy(table, expected, len, Path(scratch))
+        copied = check_table(table, expected, len, Path(scratch))
     found = copied.findings
     seconds = (time.perf_counter() - started, time.process_time() - used)
     users, items = found.users, found.items
@@ -149,8 +147,7 @@ def peer(path: Path) -> dict[str, object]:
 def shape(name: str, megabytes: int, *, held: bool = True) -> dict[str, object]:
     """How long the validator takes for good rows of a shape, which are held in memory or made while they are read."""
     from personalization.shop.settings import ShopSettings  # noqa: PLC0415
-    from table_intake.check.checking import copy  # noqa: PLC0415
-    from table_intake.check.findings import Expected  # noqa: PLC0415
+    from table_intake import Expected, check_table  # noqa: PLC0415
     from table_intake.read import rows  # noqa: PLC0415
 
     from benchmarks import files  # noqa: PLC0415
@@ -160,7 +157,7 @@ def shape(name: str, megabytes: int, *, held: bool = True) -> dict[str, object]:
     expected = Expected(f"{name}.csv", kind, "FULL", ShopSettings(), now=NOW)
     started, used = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
-        found = copy(rows.Table(name, chunks), expected, len, Path(scratch)).findings
+        found = check_table(rows.Table(name, chunks), expected, len, Path(scratch)).findings
     seconds = (time.perf_counter() - started, time.process_time() - used)
     return _told(seconds, [found.rows, found.accepted]) | {"read": made.given}
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from personalize_local.data.frames import pl
 from personalize_local.data.schemas import DatasetType, Field, Schema
-from table_intake.kinds import DataKind
+from table_intake import DataKind
 
 from local.evaluation.files import Tables
 

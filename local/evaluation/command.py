@@ -8,7 +8,7 @@ from typing import get_args
 
 from personalization.core.errors import Rejected
 from personalization.shop.settings import ShopSettings, parse
-from table_intake.kinds import DataKind
+from table_intake import DataKind
 
 from local.cloud.environments import LOCAL
 from local.evaluation import page, tables

@@ -15,18 +15,12 @@ from personalize_local.data.frames import pl
 from personalize_local.data.importing import import_files
 from personalize_local.data.schemas import Schema, parse_schema
 from personalize_local.wire.errors import ImportRefused
+from table_intake import DataKind, Expected, FileSettings, Refused, Table, check_table, judge
 from table_intake.check import findings
-from table_intake.check.checking import copy
-from table_intake.check.findings import Expected
 from table_intake.columns.header import fitting, recognise
 from table_intake.columns.schema import Schema as Checked
-from table_intake.errors import Refused
-from table_intake.kinds import DataKind
-from table_intake.propose.propose import judge
 from table_intake.read import opening as formats
 from table_intake.read.archives import LocalFile
-from table_intake.settings.files import FileSettings
-from table_intake.table import Table
 
 from local.cloud.environments import LocalError
 from local.evaluation import positions, samples
@@ -137,7 +131,7 @@ def _parts(path: Path) -> list[Path]:
 def _opened(path: Path, settings: FileSettings, scratch: Path) -> Iterator[Table]:
     """Open a file of any format. Raises BadInput, also for what the block finds."""
     try:
-        with path.open("rb") as file, formats.opened(path.name, LocalFile(file, path), settings, scratch) as table:
+        with path.open("rb") as file, formats.open_table(path.name, LocalFile(file, path), settings, scratch) as table:
             yield table
     except Refused as refused:
         raise BadInput(f"{path}: {refused.reason}") from None
@@ -171,7 +165,7 @@ def _checked(path: Path, content: Path, expected: Expected, target: Path) -> tup
     """Write the good rows of a file as the import of a drop would; `content` has them, with dates."""
     form = expected.settings.file_settings(expected.kind) if content == path else FileSettings()
     with target.open("wb") as file, _opened(content, form, target.parent) as table:
-        copied = copy(table, expected, file.write, target.parent)
+        copied = check_table(table, expected, file.write, target.parent)
     found = copied.findings
     if problems := findings.problems(expected, found):
         way = [_PROPOSE.format(path=path)] if findings.above_limit(expected, found) else []

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from personalization.shop.settings import ShopSettings
 from personalize_local.data.frames import pl
+from table_intake import Table
 from table_intake.columns.header import arrange
 from table_intake.read.irregular import LINE
 from table_intake.read.rows import source
-from table_intake.table import Table
 from table_intake.write.dialect import standard
 
 _TOLD = 1_000

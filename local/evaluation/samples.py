@@ -6,13 +6,9 @@ from pathlib import Path
 from typing import get_args
 
 from personalization.shop.settings import ShopSettings
-from table_intake.errors import Refused
-from table_intake.kinds import DataKind
-from table_intake.propose.propose import Sample, propose
-from table_intake.propose.sampling import sample
+from table_intake import DataKind, FileSettings, Refused, Sample, propose_settings, sample_table
 from table_intake.read import opening as formats
 from table_intake.read.archives import LocalFile
-from table_intake.settings.files import FileSettings
 
 from local.cloud.environments import LocalError
 
@@ -53,13 +49,13 @@ def read(path: Path, settings: ShopSettings, kind: DataKind | None) -> Sample:
         except BadFile as error:
             refused[candidate] = error
             continue
-        if (proposal := propose(taken, settings)) is not None and proposal.kind == candidate:
+        if (proposal := propose_settings(taken, settings)) is not None and proposal.kind == candidate:
             return taken
     try:
         taken = _read(path, None)
     except BadFile as error:
         raise next(iter(refused.values()), error) from None
-    if (proposal := propose(taken, settings)) is not None and proposal.kind in refused:
+    if (proposal := propose_settings(taken, settings)) is not None and proposal.kind in refused:
         raise refused[proposal.kind]
     return taken
 
@@ -69,9 +65,9 @@ def _read(path: Path, files: FileSettings | None) -> Sample:
         with (
             tempfile.TemporaryDirectory() as scratch,
             path.open("rb") as file,
-            formats.opened(path.name, LocalFile(file, path), files or FileSettings(), Path(scratch)) as table,
+            formats.open_table(path.name, LocalFile(file, path), files or FileSettings(), Path(scratch)) as table,
         ):
-            return sample(path.name, table, _PIECES)
+            return sample_table(path.name, table, _PIECES)
     except Refused as refused:
         raise BadFile(f"{path}: {refused.reason}") from None
     except OSError as error:

@@ -2,9 +2,8 @@
 """Settings as a file has them."""
 
 from pydantic import ValidationError
-from table_intake.errors import Refused
+from table_intake import Refused, TableSettings
 from table_intake.settings import yaml_core
-from table_intake.settings.tables import TableSettings
 
 
 def parse(name: str, text: str) -> TableSettings:

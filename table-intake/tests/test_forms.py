@@ -11,14 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from intake_settings import parse
-from table_intake.check.checking import copy
-from table_intake.check.findings import Expected, Findings
+from table_intake import DataKind, Expected, FileSettings, Refused, check_table
+from table_intake.check.findings import Findings
 from table_intake.check.forms import check_zone, convert, plain_numbers
 from table_intake.columns.schema import Column
-from table_intake.errors import Refused
-from table_intake.kinds import DataKind
 from table_intake.read.rows import Table
-from table_intake.settings.files import FileSettings
 
 NOW = 1_800_000_000
 FIRST = date(1990, 1, 1)
@@ -40,7 +37,7 @@ def read(kind: DataKind, text: str, *lines: str) -> tuple[list[str], Findings]:
     expected = Expected("drop.csv", kind, "FULL", parse("settings.yaml", text), now=NOW)
     with TemporaryDirectory() as scratch:
         table = Table("drop.csv", [("\n".join(lines) + "\n").encode()])
-        copied = copy(table, expected, lambda data: written.append(bytes(data)), Path(scratch))
+        copied = check_table(table, expected, lambda data: written.append(bytes(data)), Path(scratch))
     return b"".join(written).decode().splitlines(), copied.findings
 
 

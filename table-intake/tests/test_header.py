@@ -2,11 +2,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from table_intake.columns.header import Layout, arrange, canonical
+from table_intake import DataKind, Layout, Refused, TableSettings
+from table_intake.columns.header import arrange, canonical
 from table_intake.columns.schema import Column, Schema
-from table_intake.errors import Refused
-from table_intake.kinds import DataKind
-from table_intake.settings.tables import TableSettings
 
 SHOP, CUSTOM = TableSettings(), TableSettings(domain="custom")
 

@@ -17,12 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from table_intake.errors import Refused
+from table_intake import FileSettings, Refused, Table, open_table
 from table_intake.read import footers, parquet
-from table_intake.read.opening import opened
 from table_intake.read.parts import Parts, SourcePart, TableOfParts
-from table_intake.settings.files import FileSettings
-from table_intake.table import Table
 from test_text_files import Body
 
 
@@ -35,7 +32,7 @@ def file(columns: dict[str, Any], **options: Any) -> bytes:  # noqa: ANN401 - py
 @contextmanager
 def table(data: bytes, ignore: Sequence[str] = ()) -> Iterator[Table]:
     form = FileSettings(ignore=tuple(ignore))
-    with tempfile.TemporaryDirectory() as scratch, opened("drop.parquet", Body(data), form, Path(scratch)) as found:
+    with tempfile.TemporaryDirectory() as scratch, open_table("drop.parquet", Body(data), form, Path(scratch)) as found:
         yield found
 
 

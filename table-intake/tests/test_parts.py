@@ -12,13 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from table_intake.check.checking import Copied, copy
-from table_intake.check.findings import Expected
-from table_intake.errors import Refused
+from table_intake import Checked, Expected, Refused, TableSettings, check_table
 from table_intake.origins import LONE, Origins
 from table_intake.read.parts import Parts, SourcePart, TableOfParts
 from table_intake.read.rows import Form, Table
-from table_intake.settings.tables import TableSettings
 
 HEADER = "ITEM_ID,NAME,PRICE\n"
 EXPECTED = Expected("drop", "items", "FULL", TableSettings(domain="custom", defaults={"KIND": "x"}))
@@ -41,7 +38,7 @@ def parts_of(texts: Sequence[str]) -> Parts:
     return Parts(tuple(SourcePart(str(n), None, size, f"part-{n}") for n, size in enumerate(sizes)))
 
 
-def joined(texts: Sequence[str], columns: tuple[str, ...] = ()) -> tuple[Copied, str, Origins]:
+def joined(texts: Sequence[str], columns: tuple[str, ...] = ()) -> tuple[Checked, str, Origins]:
     parts = replace(parts_of(texts), columns=columns)
     open_parts: list[str] = []
 
@@ -55,19 +52,19 @@ def joined(texts: Sequence[str], columns: tuple[str, ...] = ()) -> tuple[Copied,
 
     written: list[bytes | memoryview] = []
     with tempfile.TemporaryDirectory() as scratch, closing(TableOfParts("drop", parts, opened)) as table:
-        copied = copy(table, EXPECTED, written.append, Path(scratch))
+        copied = check_table(table, EXPECTED, written.append, Path(scratch))
     assert open_parts == []
     return copied, b"".join(written).decode(), table.origins
 
 
-def alone(text: str) -> tuple[Copied, str]:
+def alone(text: str) -> tuple[Checked, str]:
     written: list[bytes | memoryview] = []
     with tempfile.TemporaryDirectory() as scratch:
-        copied = copy(Table("drop", [text.encode()]), EXPECTED, written.append, Path(scratch))
+        copied = check_table(Table("drop", [text.encode()]), EXPECTED, written.append, Path(scratch))
     return copied, b"".join(written).decode()
 
 
-def refused(copied: Copied, origins: Origins = LONE) -> list[list[str]]:
+def refused(copied: Checked, origins: Origins = LONE) -> list[list[str]]:
     return list(csv.reader(io.StringIO(copied.rejects.file(origins).decode())))[1:]
 
 

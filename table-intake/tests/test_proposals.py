@@ -8,12 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from intake_settings import parse
+from table_intake import DataKind, Proposal, Refused, Sample, TableSettings, propose_settings
 from table_intake.columns.header import arrange
-from table_intake.errors import Refused
-from table_intake.kinds import DataKind
 from table_intake.propose import values
-from table_intake.propose.propose import Proposal, Sample, propose
-from table_intake.settings.tables import TableSettings
 
 WAYS = (
     "%d/%m/%Y %H:%M",
@@ -34,13 +31,13 @@ def sample(header: str, *rows: str, name: str = "export.csv") -> Sample:
 def proposed(taken: Sample, settings: str = "") -> Proposal:
     """Return a proposal that can be pasted, lets the file in, and asks for nothing more."""
     own = parse("settings.yaml", settings)
-    found = propose(taken, own)
+    found = propose_settings(taken, own)
     assert found is not None
     pasted = "\n".join([settings, *found.lines()])
     again = parse("settings.yaml", pasted)
     assert parse("settings.yaml", found.flow() if not settings else pasted) == again
     arrange(taken.name, found.kind, taken.header, again, None)
-    more = propose(taken, again, found.kind)
+    more = propose_settings(taken, again, found.kind)
     assert more is not None
     assert (more.section, more.shared) == ({}, {})
     return found
@@ -133,7 +130,7 @@ def test_the_ids_of_interactions_tell_the_key_of_users() -> None:
     orders = sample("Email|Lineitem sku|Created at", "a@b.c|M1|2026-01-01", "d@e.f|M2|2026-01-01")
     ids = orders.ids(proposed(orders))
     assert ids == {"USER_ID": {"a@b.c", "d@e.f"}, "ITEM_ID": {"M1", "M2"}}
-    found = propose(sample("Customer ID|Email|City", "77|a@b.c|Köln"), TableSettings(), "users", ids)
+    found = propose_settings(sample("Customer ID|Email|City", "77|a@b.c|Köln"), TableSettings(), "users", ids)
     assert found is not None
     assert found.section == {"columns": {"Email": "USER_ID"}}
 
@@ -169,7 +166,7 @@ def test_what_is_understood_already_needs_nothing() -> None:
 
 
 def test_missing_columns_are_named_with_what_can_be_done() -> None:
-    found = propose(sample("sku|title", "1|Mug"), TableSettings(), "items")
+    found = propose_settings(sample("sku|title", "1|Mug"), TableSettings(), "items")
     assert found is not None
     assert found.remarks[0].startswith("no column looks like PRICE or CATEGORY_L1: name the column under columns, give")
     with pytest.raises(Refused, match="required columns are missing: PRICE, CATEGORY_L1"):
@@ -177,8 +174,8 @@ def test_missing_columns_are_named_with_what_can_be_done() -> None:
 
 
 def test_nothing_is_proposed_for_a_file_that_could_be_anything() -> None:
-    assert propose(sample("id|name", "1|x"), TableSettings()) is None
-    assert propose(sample("id|name", "1|x", name="customers.csv"), TableSettings()) is not None
+    assert propose_settings(sample("id|name", "1|x"), TableSettings()) is None
+    assert propose_settings(sample("id|name", "1|x", name="customers.csv"), TableSettings()) is not None
 
 
 def test_an_id_of_rows_is_not_that_of_items_and_guests_are_let_in() -> None:
@@ -193,7 +190,7 @@ def test_an_id_of_rows_is_not_that_of_items_and_guests_are_let_in() -> None:
 def test_any_file_gets_settings_that_can_be_parsed_or_none(header: list[str], data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.lists(st.text(max_size=20), min_size=len(header), max_size=len(header)), max_size=5))
     for kind in (None, *get_args(DataKind)):
-        found = propose(Sample("x.csv", header, rows), TableSettings(), kind)
+        found = propose_settings(Sample("x.csv", header, rows), TableSettings(), kind)
         if found is not None:
             parse("settings.yaml", "\n".join(found.lines()))
 
@@ -222,7 +219,9 @@ def test_columns_that_are_left_out_tell_the_marks_of_returns() -> None:
     rows = [f"c{n}|m{n}|{20 + n}.01.2026|{n + 1},000{'-' * (n % 2)}|1.234,5{n}" for n in range(6)]
     section = proposed(sample(header, *rows)).section
     assert (section["decimal"], section["thousands"]) == (",", ".")
-    without = propose(sample(header.rpartition("|")[0], *(row.rpartition("|")[0] for row in rows)), TableSettings())
+    without = propose_settings(
+        sample(header.rpartition("|")[0], *(row.rpartition("|")[0] for row in rows)), TableSettings()
+    )
     assert without is not None
     assert without.section["thousands"] == ","
     assert any("leave thousands out if it is a fraction" in each for each in without.remarks)
@@ -234,7 +233,7 @@ def test_a_column_is_the_time_if_it_alone_has_dates() -> None:
     assert (found.kind, found.section["columns"]["t_dat"]) == ("interactions", "TIMESTAMP")
     assert "t_dat is taken for the time: no other column has dates" in found.remarks
     assert "if 2/1/2026 is 2 January 2026" in found.choices[0]
-    two = propose(
+    two = propose_settings(
         sample("t_dat|u_dat|customer_id|article_id", "2026-01-02|2026-01-03|c|i"), TableSettings(), "interactions"
     )
     assert two is not None
@@ -340,7 +339,9 @@ def test_lines_of_configurable_products_are_skipped_and_that_is_said() -> None:
 
 
 def test_a_file_of_sales_without_a_known_user_is_none_of_items() -> None:
-    found = propose(sample("Konto|SKU|Order date", "7|A1|2026-01-02", name="orders.csv"), parse("settings.yaml", ""))
+    found = propose_settings(
+        sample("Konto|SKU|Order date", "7|A1|2026-01-02", name="orders.csv"), parse("settings.yaml", "")
+    )
     assert found is not None
     assert (found.kind, found.missing) == ("interactions", ("USER_ID",))
 

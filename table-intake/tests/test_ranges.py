@@ -12,18 +12,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table_intake.check import checking as copying
-from table_intake.check import state
-from table_intake.check.checking import Copied, Output
+from table_intake import Checked, Expected, Refused, TableSettings
+from table_intake.check import checking, state
+from table_intake.check.checking import Output
 from table_intake.check.counts import Counting, Different
-from table_intake.check.findings import Expected
 from table_intake.check.state import State
-from table_intake.errors import Refused
 from table_intake.ranges import cutting, ranges
 from table_intake.ranges.cutting import File, Outcome, Task
 from table_intake.ranges.ranges import FileForm, Range
 from table_intake.read.rows import Table
-from table_intake.settings.tables import TableSettings
 from test_validation_oracle import NOW, dirty_file
 
 EXPECTED = Expected("k", "interactions", "FULL", TableSettings.model_validate({"rejects": {"limit": 1}}), now=NOW)
@@ -51,7 +48,7 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class OfRange:
     """What a range leaves, as another process would read it."""
 
     outcome: Outcome
@@ -69,52 +66,52 @@ def stored(state_: State) -> State:
     return state.unpack(state.pack(state_))
 
 
-def whole(data: bytes, expected: Expected = EXPECTED) -> tuple[Copied, bytes]:
+def whole(data: bytes, expected: Expected = EXPECTED) -> tuple[Checked, bytes]:
     copy = bytearray()
     with tempfile.TemporaryDirectory() as scratch:
-        copied = copying.copy(Table("k", [data]), expected, copy.extend, Path(scratch))
+        copied = checking.check_table(Table("k", [data]), expected, copy.extend, Path(scratch))
     return copied, bytes(copy)
 
 
-def checked(data: bytes, task: Task, form: FileForm, sizes: Sizes) -> Checked:
+def checked(data: bytes, task: Task, form: FileForm, sizes: Sizes) -> OfRange:
     copy = bytearray()
     with tempfile.TemporaryDirectory() as scratch:
         table = Range("k", partial(chunks, data, sizes.chunk), task, form, sizes.piece, len(data))
-        found = copying.begin(EXPECTED, table.header, Path(scratch), PARTITIONS)
-        copying.check(table.rows(), EXPECTED, found, Output(copy.extend), whole=not task.number)
+        found = checking.begin(EXPECTED, table.header, Path(scratch), PARTITIONS)
+        checking.check_rows(table.rows(), EXPECTED, found, Output(copy.extend), whole=not task.number)
         tallies = found.counting.tallies
         every = zip(*(tally.parts() for tally in tallies.values()), strict=True)
         hashes = [stored(State({}, dict(zip(tallies, frames, strict=True)))) for frames in every]
         outcome = Outcome(table.skipped, table.behind, table.encoding)
-        return Checked(outcome, table.lines, stored(found.state()), bytes(copy), hashes)
+        return OfRange(outcome, table.lines, stored(found.state()), bytes(copy), hashes)
 
 
-def in_ranges(data: bytes, cuts: Sequence[int], sizes: Sizes) -> tuple[Copied, bytes]:
+def in_ranges(data: bytes, cuts: Sequence[int], sizes: Sizes) -> tuple[Checked, bytes]:
     """Check a file in ranges, again and again until they fit, and add up what they left."""
     form = FileForm(Table("k", [data]).header, ",")
     todo = [
         Task(number, 0, begin, end, end == len(data), None if begin else 0, "utf-8")
         for number, (begin, end) in enumerate(pairwise([0, *cuts, len(data)]))
     ]
-    now, found = todo, dict[int, Checked]()
+    now, found = todo, dict[int, OfRange]()
     while todo:
         found |= {task.number: checked(data, task, form, sizes) for task in todo}
         todo = cutting.wrong(now, [found[task.number].outcome for task in now])
         again = {task.number: task for task in todo}
         now = [again.get(task.number, task) for task in now]
     with tempfile.TemporaryDirectory() as scratch:
-        total = copying.begin(EXPECTED, form.header, Path(scratch))
+        total = checking.begin(EXPECTED, form.header, Path(scratch))
         lines = 0
         for task in now:
             total.merge(found[task.number].state, lines)
             lines += found[task.number].lines
         different = counted([found[task.number] for task in now])
-        copied = copying.conclude(EXPECTED, total, different)
+        copied = checking.conclude(EXPECTED, total, different)
     header = (",".join(total.layout.names()) + "\n").encode()
     return copied, header + b"".join(found[task.number].copy for task in now)
 
 
-def counted(every: Sequence[Checked]) -> Different:
+def counted(every: Sequence[OfRange]) -> Different:
     different = Different()
     for partition in range(PARTITIONS):
         with tempfile.TemporaryDirectory() as scratch:
@@ -126,7 +123,7 @@ def counted(every: Sequence[Checked]) -> Different:
     return different
 
 
-def assert_same(one: tuple[Copied, bytes], other: tuple[Copied, bytes]) -> None:
+def assert_same(one: tuple[Checked, bytes], other: tuple[Checked, bytes]) -> None:
     (copied, copy), (expected, expected_copy) = one, other
     assert copy == expected_copy
     assert copied.rejects.file() == expected.rejects.file()

@@ -12,13 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from intake_settings import parse
 from openpyxl import Workbook
+from table_intake import Checked, Expected, Refused, TableSettings, check_table, open_table
 from table_intake.check import findings
-from table_intake.check.checking import Copied, copy
-from table_intake.check.findings import Expected
-from table_intake.errors import Refused
-from table_intake.read.opening import opened
 from table_intake.read.rows import Table
-from table_intake.settings.tables import TableSettings
 from test_text_files import Body
 
 NOW = 1_800_000_000
@@ -56,12 +52,12 @@ def parquet(table: list[tuple[str, ...]]) -> bytes:
 FORMATS = {"csv": text, "tsv": lambda table: text(table, "\t"), "xlsx": book, "parquet": parquet}
 
 
-def imported(data: bytes, chosen: TableSettings) -> tuple[bytes, Copied]:
+def imported(data: bytes, chosen: TableSettings) -> tuple[bytes, Checked]:
     written: list[bytes] = []
     expected = Expected("drop", "interactions", "FULL", chosen, now=NOW)
     files = chosen.file_settings("interactions")
-    with TemporaryDirectory() as scratch, opened("drop", Body(data), files, Path(scratch)) as table:
-        copied = copy(table, expected, lambda some: written.append(bytes(some)), Path(scratch))
+    with TemporaryDirectory() as scratch, open_table("drop", Body(data), files, Path(scratch)) as table:
+        copied = check_table(table, expected, lambda some: written.append(bytes(some)), Path(scratch))
     return b"".join(written), copied
 
 
@@ -221,11 +217,13 @@ def test_what_stands_in_an_orders_first_row_holds_for_its_other_rows(
     assert counted[0] == counted[1]
 
 
-def in_pieces(data: bytes, chosen: TableSettings, size: int) -> tuple[bytes, Copied]:
+def in_pieces(data: bytes, chosen: TableSettings, size: int) -> tuple[bytes, Checked]:
     """Check a CSV in pieces of some bytes."""
     written: list[bytes] = []
     chunks = [data[start : start + size] for start in range(0, len(data), size)]
     expected = Expected("drop", "interactions", "FULL", chosen, now=NOW)
     with TemporaryDirectory() as scratch:
-        copied = copy(Table("drop", chunks, size), expected, lambda some: written.append(bytes(some)), Path(scratch))
+        copied = check_table(
+            Table("drop", chunks, size), expected, lambda some: written.append(bytes(some)), Path(scratch)
+        )
     return b"".join(written), copied

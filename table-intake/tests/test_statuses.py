@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from intake_settings import parse
+from table_intake import Proposal, Sample, TableSettings, propose_settings, sample_table
 from table_intake.columns.statuses import Meaning, meaning
-from table_intake.propose.propose import Proposal, Sample, propose
-from table_intake.propose.sampling import sample
 from table_intake.read.rows import Table
-from table_intake.settings.tables import TableSettings
 from test_skipped_rows import in_pieces, text
 
 SAID: Mapping[Meaning, list[str]] = {
@@ -82,11 +80,11 @@ def test_a_report_counts_what_counts_as_sold_by_value(rows: list[tuple[str, str,
 
 def taken(rows: list[tuple[str, ...]], size: int = 1 << 20) -> Sample:
     data = text(rows)
-    return sample("orders.csv", Table("orders.csv", [data], size), 12)
+    return sample_table("orders.csv", Table("orders.csv", [data], size), 12)
 
 
 def proposed(rows: list[tuple[str, ...]], chosen: TableSettings | None = None) -> Proposal:
-    found = propose(taken(rows), chosen or TableSettings())
+    found = propose_settings(taken(rows), chosen or TableSettings())
     assert found is not None
     return found
 

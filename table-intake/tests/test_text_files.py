@@ -13,11 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from table_intake.errors import Refused
+from table_intake import FileSettings, Refused, Table, open_table
 from table_intake.read import encodings, separators
-from table_intake.read.opening import opened
-from table_intake.settings.files import FileSettings
-from table_intake.table import Table
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -44,7 +41,7 @@ class Body:
 def table(data: bytes, name: str = "drop.csv", most: int = 1 << 20, **settings: str) -> Iterator[Table]:
     with (
         tempfile.TemporaryDirectory() as scratch,
-        opened(name, Body(data, most), FileSettings.model_validate(settings), Path(scratch)) as found,
+        open_table(name, Body(data, most), FileSettings.model_validate(settings), Path(scratch)) as found,
     ):
         yield found
 

@@ -11,14 +11,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table_intake.check.checking import Copied, copy
-from table_intake.check.findings import Expected, Range, problems
+from table_intake import Checked, DataKind, Expected, Mode, Refused, TableSettings, check_table, problems
+from table_intake.check.findings import Range
 from table_intake.check.tallies import HashTally, WordTally
 from table_intake.columns.schema import Column, Schema
-from table_intake.errors import Refused
-from table_intake.kinds import DataKind, Mode
 from table_intake.read.rows import Table
-from table_intake.settings.tables import TableSettings
 
 SHOP, CUSTOM = TableSettings(), TableSettings(domain="custom")
 ITEMS = "ITEM_ID,PRICE,CATEGORY_L1"
@@ -31,13 +28,13 @@ def checked(
     existing: Schema | None = None,
     mode: Mode = "FULL",
     size: int = 1 << 20,
-) -> tuple[Copied, list[str]]:
+) -> tuple[Checked, list[str]]:
     written: list[bytes | memoryview] = []
     data = content.encode() if isinstance(content, str) else content
     expected = Expected("drop.csv", kind, mode, shop, existing, 1_800_000_000)
     chunks = [data[start : start + 1000] for start in range(0, len(data), 1000)]
     with tempfile.TemporaryDirectory() as scratch:
-        copied = copy(Table("drop.csv", chunks, size), expected, written.append, Path(scratch))
+        copied = check_table(Table("drop.csv", chunks, size), expected, written.append, Path(scratch))
     return copied, b"".join(written).decode().split("\n")[:-1]
 
 
@@ -46,7 +43,7 @@ def refusal(content: str, kind: DataKind = "interactions", shop: TableSettings =
     return "; ".join(problems(expected, checked(content, kind, shop, mode=mode)[0].findings))
 
 
-def refused(copied: Copied) -> list[tuple[int, str]]:
+def refused(copied: Checked) -> list[tuple[int, str]]:
     return [
         (int(line), reason) for line, reason, _ in list(csv.reader(io.StringIO(copied.rejects.file().decode())))[1:]
     ]

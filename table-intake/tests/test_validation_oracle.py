@@ -9,10 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from table_intake.check.checking import Copied, copy
-from table_intake.check.findings import Expected, Spread
+from table_intake import Checked, Expected, TableSettings, check_table
+from table_intake.check.findings import Spread
 from table_intake.read.rows import Table
-from table_intake.settings.tables import TableSettings
 
 from benchmarks.csv_oracle import Outcome, dirty, outcome_of
 
@@ -84,13 +83,13 @@ def dirty_file(rng: random.Random) -> bytes:
     return rng.choice([b"", b"\xef\xbb\xbf"]) + data
 
 
-def ours(data: bytes, rng: random.Random) -> tuple[Copied, list[tuple[str, ...]]]:
+def ours(data: bytes, rng: random.Random) -> tuple[Checked, list[tuple[str, ...]]]:
     parts: list[bytes | memoryview] = []
     size = rng.choice([100, 1000, 4000, 1 << 20])
     chunks = [data[start : start + size] for start in range(0, len(data), size)]
     expected = Expected("drop.csv", "interactions", "FULL", TableSettings(), now=NOW)
     with tempfile.TemporaryDirectory() as scratch:
-        copied = copy(Table("drop.csv", chunks, size), expected, parts.append, Path(scratch))
+        copied = check_table(Table("drop.csv", chunks, size), expected, parts.append, Path(scratch))
     lines = b"".join(parts).decode().split("\n")[:-1]
     return copied, [tuple(row) for row in csv.reader(lines, doublequote=False, escapechar="\\", strict=True)][1:]
 
@@ -100,7 +99,7 @@ def spread(ids: Counter[str]) -> Spread:
     return Spread(len(ids), ids.total(), dict(Counter(ids.values())), top)
 
 
-def differences(copied: Copied, clean: list[tuple[str, ...]], oracle: Outcome) -> list[str]:
+def differences(copied: Checked, clean: list[tuple[str, ...]], oracle: Outcome) -> list[str]:
     found = copied.findings
     refused = [(int(line), why) for line, why, _ in list(csv.reader(io.StringIO(copied.rejects.file().decode())))[1:]]
     users = spread(oracle.users)

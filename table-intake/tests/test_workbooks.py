@@ -15,10 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
-from table_intake.errors import Refused
-from table_intake.read.opening import opened
-from table_intake.settings.files import FileSettings
-from table_intake.table import Table
+from table_intake import FileSettings, Refused, Table, open_table
 from test_text_files import Body
 
 Row = list[Any]
@@ -47,7 +44,7 @@ def saved(made: Workbook) -> bytes:
 @contextmanager
 def table(data: bytes, **chosen: str | int) -> Iterator[Table]:
     form = FileSettings.model_validate(chosen)
-    with tempfile.TemporaryDirectory() as scratch, opened("drop.xlsx", Body(data), form, Path(scratch)) as found:
+    with tempfile.TemporaryDirectory() as scratch, open_table("drop.xlsx", Body(data), form, Path(scratch)) as found:
         yield found
 
 

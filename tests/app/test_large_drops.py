@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from personalization.shop.settings import ShopSettings
-from table_intake.check import checking as copying
-from table_intake.check.findings import Expected
+from table_intake import Expected
+from table_intake.check import checking
 from table_intake.read.rows import Table
 
 from local.cloud.lifecycle import PART_BYTES
@@ -43,7 +43,7 @@ def test_a_large_drop_is_checked_in_ranges_though_functions_are_killed_and_few_a
     copy = bytearray()
     expected = Expected("k", "interactions", "FULL", ShopSettings())
     with tempfile.TemporaryDirectory() as scratch:
-        whole = copying.copy(Table("k", [text.encode()]), expected, copy.extend, Path(scratch))
+        whole = checking.check_table(Table("k", [text.encode()]), expected, copy.extend, Path(scratch))
     folder = f"imports/vastly/{run.name}/interactions/"
     keys = [each["Key"] for each in laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=folder)["Contents"]]
     rows = [row for key in keys for row in body(laptop, key).splitlines()[1:]]

@@ -21,8 +21,7 @@ from personalization.core.errors import Rejected, RetryLater
 from personalization.events import store
 from personalization.events.models import Call
 from personalization.shop import event_copies
-from table_intake import streamed
-from table_intake.errors import Refused
+from table_intake import Refused, streamed
 from table_intake.streamed import Group
 
 from functions.copy_events.app import handler

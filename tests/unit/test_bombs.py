@@ -13,9 +13,7 @@ from pathlib import Path
 
 import pytest
 from personalization.shop.settings import ShopSettings
-from table_intake.check.checking import Copied, copy
-from table_intake.check.findings import Expected, problems
-from table_intake.errors import Refused
+from table_intake import Checked, Expected, Refused, check_table, problems
 from table_intake.read import archives
 from table_intake.read.rows import Table
 
@@ -43,7 +41,7 @@ class File:
         return self._left + sum(map(len, self._parts[self.given :]))
 
 
-def checked(file: File, limit: float = 0.01, size: int = 1000) -> tuple[Copied, str]:
+def checked(file: File, limit: float = 0.01, size: int = 1000) -> tuple[Checked, str]:
     expected = Expected(
         "drop.csv",
         "interactions",
@@ -53,11 +51,11 @@ def checked(file: File, limit: float = 0.01, size: int = 1000) -> tuple[Copied, 
         1_800_000_000,
     )
     with tempfile.TemporaryDirectory() as scratch:
-        copied = copy(Table("drop.csv", file, size), expected, len, Path(scratch))
+        copied = check_table(Table("drop.csv", file, size), expected, len, Path(scratch))
     return copied, "; ".join(problems(expected, copied.findings))
 
 
-def rejects(copied: Copied) -> list[list[str]]:
+def rejects(copied: Checked) -> list[list[str]]:
     return list(csv.reader(io.StringIO(copied.rejects.file().decode())))[1:]
 
 
@@ -104,7 +102,9 @@ def test_the_check_goes_on_while_good_rows_may_still_follow() -> None:
     assert "bad" not in told
     # Nobody knows how large it is: it is read to its end.
     with tempfile.TemporaryDirectory() as scratch:
-        unbounded = copy(Table("drop.csv", [files.INTERACTIONS, bad * 55, good], 1000), EXPECTED, len, Path(scratch))
+        unbounded = check_table(
+            Table("drop.csv", [files.INTERACTIONS, bad * 55, good], 1000), EXPECTED, len, Path(scratch)
+        )
     assert (unbounded.findings.stopped, unbounded.findings.rejected) == (0, 55)
 
 
@@ -127,4 +127,4 @@ def test_the_size_that_a_drop_may_have_is_the_one_that_is_told(name: str) -> Non
 
 def test_a_header_of_a_million_columns_is_refused_at_once() -> None:
     with pytest.raises(Refused, match="line 1, which must name the columns, has 1,000,001 of them"):
-        copy(Table("drop.csv", [b"A," * 1_000_000 + b"B\n"]), EXPECTED, len, Path())
+        check_table(Table("drop.csv", [b"A," * 1_000_000 + b"B\n"]), EXPECTED, len, Path())

@@ -11,11 +11,11 @@ from personalization.ingest import report
 from personalization.ingest.report import Document, Subject
 from personalization.shop import settings
 from personalization.shop.settings import ShopSettings
+from table_intake import Mode
 from table_intake.check import changes
 from table_intake.check.changes import Last
 from table_intake.check.findings import Filled, Findings, Range, Spread
 from table_intake.columns.schema import Column
-from table_intake.kinds import Mode
 
 NOW = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 DAY = 86_400

@@ -22,10 +22,8 @@ from personalize_local.data.schemas import Field, Schema
 from personalize_local.jobs.deletions import delete
 from personalize_local.jobs.exports import export
 from personalize_local.jobs.tasks import ExportTask
+from table_intake import Checked, DataKind, Expected, check_table
 from table_intake.check import counts
-from table_intake.check.checking import Copied, copy
-from table_intake.check.findings import Expected
-from table_intake.kinds import DataKind
 from table_intake.read import line_breaks
 from table_intake.read.rows import Table
 from table_intake.write import dialect as csv_dialect
@@ -59,11 +57,11 @@ def dropped(rows: list[list[str]]) -> bytes:
     return text.getvalue().encode("utf-8", "surrogatepass")
 
 
-def checked(kind: DataKind, rows: list[list[str]], folder: Path) -> tuple[Copied, bytes]:
+def checked(kind: DataKind, rows: list[list[str]], folder: Path) -> tuple[Checked, bytes]:
     """What the check of a drop gives, and the import copy."""
     parts: list[bytes | memoryview] = []
     expected = Expected("drop.csv", kind, "FULL", ShopSettings(), now=NOW)
-    copied = copy(Table("drop.csv", [dropped(rows)]), expected, parts.append, folder)
+    copied = check_table(Table("drop.csv", [dropped(rows)]), expected, parts.append, folder)
     return copied, b"".join(parts)
 
 

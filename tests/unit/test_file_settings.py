@@ -6,9 +6,8 @@ import json
 import pytest
 from personalization.core.errors import Rejected
 from personalization.shop.settings import ShopSettings, parse
-from table_intake.columns.header import Layout, arrange, recognise
-from table_intake.errors import Refused
-from table_intake.kinds import DataKind
+from table_intake import DataKind, Layout, Refused
+from table_intake.columns.header import arrange, recognise
 
 TWO_IDS = "domain: custom\nusers: {columns: {id: USER_ID}}\nitems: {columns: {id: ITEM_ID, name: NAME}}"
 

@@ -2,8 +2,8 @@
 import pytest
 from personalization.ingest import sales
 from personalization.runs.claims import Claim, State
+from table_intake import Mode
 from table_intake.check.sold import MOST, Sold
-from table_intake.kinds import Mode
 
 
 def claim(name: str, state: State, run: str = "earlier") -> Claim:

@@ -13,10 +13,7 @@ from hypothesis import strategies as st
 from personalization.personalize import schemas
 from personalization.shop.settings import ShopSettings
 from personalize_local.data.schemas import parse_schema
-from table_intake.check.checking import Copied, copy
-from table_intake.check.findings import Expected
-from table_intake.errors import Refused
-from table_intake.kinds import DataKind
+from table_intake import Checked, DataKind, Expected, Refused, check_table
 from table_intake.read.rows import Table
 
 from local.demo.sample_data import DemoData
@@ -24,9 +21,11 @@ from local.demo.sample_data import DemoData
 SHOP, CUSTOM = ShopSettings(), ShopSettings(domain="custom")
 
 
-def checked(data: bytes, kind: DataKind, shop: ShopSettings) -> Copied:
+def checked(data: bytes, kind: DataKind, shop: ShopSettings) -> Checked:
     with tempfile.TemporaryDirectory() as scratch:
-        return copy(Table("drop.csv", [data]), Expected("drop.csv", kind, "FULL", shop), lambda _: None, Path(scratch))
+        return check_table(
+            Table("drop.csv", [data]), Expected("drop.csv", kind, "FULL", shop), lambda _: None, Path(scratch)
+        )
 
 
 texts = st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=8)

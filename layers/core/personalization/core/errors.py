@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from table_intake.errors import Incomplete, Refused
+from table_intake import Incomplete, Refused
 
 
 class PersonalizationError(Exception):

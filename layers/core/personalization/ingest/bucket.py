@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from table_intake.errors import Refused
+from table_intake import Refused
 
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
+from table_intake import DataKind
 from table_intake.check.findings import MINIMUM_INTERACTIONS
-from table_intake.kinds import DataKind
 
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import polars as pl
+from table_intake import DataKind
 from table_intake.check import counts
-from table_intake.kinds import DataKind
 
 from personalization.core.aws import objects
 

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from table_intake.check.findings import MINIMUM_INTERACTIONS, Checked
+from table_intake import DataKind
+from table_intake.check.findings import MINIMUM_INTERACTIONS
 from table_intake.columns.schema import Schema
-from table_intake.kinds import DataKind
 from table_intake.wording import counted
 
 from personalization.core.errors import Rejected
@@ -120,6 +120,23 @@ def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, gr
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """An accepted drop."""
+
+    schema: Schema
+    rows: int
+    notes: tuple[str, ...]
+    changed: bool = False
+    """Whether the dataset gets a new schema."""
+    report: str = ""
+    """The key of the report's page."""
+    rejects: int = 0
+    """Rows left out."""
+    events: Mapping[str, int] | None = None
+    """Interactions by event type, of a whole history of interactions."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lineage:
     """A run, and the earlier runs whose work it continues."""
 
@@ -130,7 +147,7 @@ class Lineage:
     """When the first of them claimed its drops, ISO 8601."""
 
 
-def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: ShopSettings, checked: Checked) -> Plan:
+def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: ShopSettings, checked: Accepted) -> Plan:
     """Name everything that a run creates or reuses."""
     kind, trains = checked.schema.kind, checked.schema.kind == "interactions"
     domain, digest, deployed = settings.personalize_domain, settings.digest, settings.deployed
@@ -214,7 +231,7 @@ def retraining(
         raise Rejected(wish.shop, "generation v2 has no trainingMode UPDATE: train it in full")
     wanted = settings.model_copy(update={"recipes": chosen})
     drop = Drop("", "interactions", wish.shop)
-    planned = plan(names, bucket, drop, lineage, wanted, Checked(schema, 0, ("trained on the data that is there",)))
+    planned = plan(names, bucket, drop, lineage, wanted, Accepted(schema, 0, ("trained on the data that is there",)))
     # A recipe that is retrained alone is not the shop's only one.
     parts = tuple(part.model_copy(update={"deployed": part.alias in settings.deployed}) for part in planned.recipes)
     # An update only adds new data; a second full training for the test would cost many times as much.
@@ -236,7 +253,7 @@ def _filters(names: Names, shop: str, settings: ShopSettings) -> tuple[FilterPar
 
 
 def _recommenders(
-    names: Names, shop: str, settings: ShopSettings, checked: Checked
+    names: Names, shop: str, settings: ShopSettings, checked: Accepted
 ) -> tuple[tuple[RecommenderPart, ...], tuple[str, ...]]:
     """Return the recommenders of a run, and remarks."""
     creatable, remarks = recommenders.possible(settings.recommenders, checked.events)

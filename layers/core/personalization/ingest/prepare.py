@@ -12,12 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from table_intake import Checked, DataKind, Expected, Proposal, check_table, propose_settings, sample_table
 from table_intake.check import changes, findings
-from table_intake.check.checking import Copied, copy
-from table_intake.check.findings import Checked, Expected, Findings
-from table_intake.kinds import DataKind
-from table_intake.propose.propose import Proposal, propose
-from table_intake.propose.sampling import sample
+from table_intake.check.findings import Findings
 from table_intake.ranges.division import Division
 from table_intake.ranges.merged import Merged
 from table_intake.ranges.work import Work
@@ -34,7 +31,7 @@ from personalization.ingest.bucket import Bucket
 from personalization.ingest.copies import Copies, Part, copies_of
 from personalization.ingest.item_lines import TOO_LARGE, ItemLines
 from personalization.ingest.parts import list_parts
-from personalization.ingest.plan import Lineage
+from personalization.ingest.plan import Accepted, Lineage
 from personalization.ingest.report import Subject
 from personalization.ingest.source import Source
 from personalization.personalize import ensure, training
@@ -287,7 +284,7 @@ class Preparation:
 
     def _checked(
         self, each: Joined, part: int, source: Source, expected: Expected, reporter: "_Reporter"
-    ) -> Copied | Nothing:
+    ) -> Checked | Nothing:
         """Check a drop that may be imported: in one pass, or where it is too large for one function in ranges."""
         request, drop, kind, chosen = self._request, source.drop, expected.kind, self._settings[0]
         known = request.known if request.known and expected.existing and request.may_skip else None
@@ -310,7 +307,7 @@ class Preparation:
             return imports.already_handled(drop, request.run, known)
         return self._copy(source, expected, reporter, self._copies.cutter.part(drop.key, each.id, part))
 
-    def _concluded(self, merged: Merged, part: int, source: Source, reporter: "_Reporter") -> Copied:
+    def _concluded(self, merged: Merged, part: int, source: Source, reporter: "_Reporter") -> Checked:
         """Add up what the ranges of a drop left, and leave none of their copies where it is refused."""
         self._copies.add(part, merged.copies)
         # An import reads its whole folder.
@@ -340,7 +337,7 @@ class Preparation:
         expected: Expected,
         reporter: "_Reporter",
         part: AbstractContextManager[Part],
-    ) -> Copied:
+    ) -> Checked:
         """Copy a drop in one pass, and leave nothing of the copy after an error."""
         kinds: tuple[DataKind, ...] = (expected.kind, *_RELATED_KINDS[expected.kind])
         store = known_ids.Store(self._s3, self._bucket, source.drop.shop, expected.known_by)
@@ -352,12 +349,12 @@ class Preparation:
             part as target,
         ):
             lines = ItemLines(scratch) if expected.kind == "items" else None
-            copied = source.noted(copy(table, expected, target.write, scratch, target.place, lines))
+            copied = source.noted(check_table(table, expected, target.write, scratch, target.place, lines))
             return self._accepted(copied, lines, source, expected, reporter)
 
     def _accepted(
-        self, copied: Copied, lines: Listed | None, source: Source, expected: Expected, reporter: "_Reporter"
-    ) -> Copied:
+        self, copied: Checked, lines: Listed | None, source: Source, expected: Expected, reporter: "_Reporter"
+    ) -> Checked:
         """Store the refused rows of a drop, and its table of items.
 
         Raises:
@@ -383,7 +380,7 @@ class Preparation:
             parts = list_parts(self._s3, self._request.bucket, drop, version)
             source = Source(self._s3, self._request.bucket, drop, parts)
             with source.opened(chosen.file_settings(kind), Path(folder)) as table:
-                proposal = propose(sample(drop.key, table), chosen, kind)
+                proposal = propose_settings(sample_table(drop.key, table), chosen, kind)
             # A file without id columns is probably the wrong file.
             other = proposal is None or {"USER_ID", "ITEM_ID", "TIMESTAMP"} & set(proposal.missing)
             return proposal if proposal and not other and not proposal.empty else None
@@ -417,7 +414,7 @@ class _Reporter:
         self._rejects = ""
         self._kept = 0
 
-    def store_rejects(self, copied: Copied) -> None:
+    def store_rejects(self, copied: Checked) -> None:
         self._findings = copied.findings
         if copied.rejects.rows:
             about = self._about
@@ -436,7 +433,7 @@ class _Reporter:
         page: str = self._write(reason, proposal.lines() if proposal else ())["page"]
         return page
 
-    def accepted(self, copied: Copied, remarks: Collection[str]) -> Checked:
+    def accepted(self, copied: Checked, remarks: Collection[str]) -> Accepted:
         """Report an imported drop; `remarks` are about its settings."""
         about, results, rejected = self._about, copied.findings, copied.findings.rejected
         written = self._write("")
@@ -454,7 +451,7 @@ class _Reporter:
             were = "was" if rejected == 1 else "were"
             notes.append(f"{rejected:,} of {counted(results.rows, 'row')} {were} left out: {self._rejects}")
         notes += report.data_limits(about.settings, items, about.before + results.accepted if interactions else 0)
-        return Checked(
+        return Accepted(
             copied.schema,
             results.accepted,
             tuple(notes),

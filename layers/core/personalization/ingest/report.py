@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from table_intake import DataKind, Mode
 from table_intake.check import changes
 from table_intake.check.findings import (
     MINIMUM_INTERACTIONS,
@@ -18,7 +19,6 @@ from table_intake.check.findings import (
     Reason,
     Spread,
 )
-from table_intake.kinds import DataKind, Mode
 from table_intake.origins import Origins
 from table_intake.wording import counted
 

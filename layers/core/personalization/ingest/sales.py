@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from table_intake import Mode
 from table_intake.check.sold import MOST, Sold
-from table_intake.kinds import Mode
 
 from personalization.runs.claims import Claim
 

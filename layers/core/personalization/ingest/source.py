@@ -8,13 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from table_intake.check.checking import Copied
+from table_intake import Checked, FileSettings, Table
 from table_intake.origins import LONE, Origins
 from table_intake.read import opening as formats
 from table_intake.read.archives import LARGEST, too_large
 from table_intake.read.parts import Parts, SourcePart, TableOfParts
-from table_intake.settings.files import FileSettings
-from table_intake.table import Table
 
 from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
@@ -75,7 +73,7 @@ class Source:
                         pass
         return self.digest
 
-    def noted(self, copied: Copied, origins: Origins | None = None) -> Copied:
+    def noted(self, copied: Checked, origins: Origins | None = None) -> Checked:
         """Return the result of reading the table with notes about its parts, and where its lines come from."""
         if not self.drop.folder:
             return copied
@@ -90,7 +88,7 @@ class Source:
         with (
             TemporaryDirectory(dir=scratch) as own,
             self._reading(part) as body,
-            formats.opened(part.key, body, settings, Path(own), self.parts.columns) as table,
+            formats.open_table(part.key, body, settings, Path(own), self.parts.columns) as table,
         ):
             yield table
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from table_intake.kinds import DataKind, Mode
+from table_intake import DataKind, Mode
 from table_intake.write import dialect as csv_dialect
 
 from personalization.runs.claims import Claim, ClaimKind

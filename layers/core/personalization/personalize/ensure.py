@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from table_intake import DataKind
 from table_intake.columns.schema import Schema
-from table_intake.kinds import DataKind
 from table_intake.streamed import Group
 
 from personalization.core.aws.errors import ClientError, code, false_on, none_if_missing, translate_errors

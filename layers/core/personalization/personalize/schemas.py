@@ -4,8 +4,8 @@
 import json
 from collections.abc import Mapping
 
+from table_intake import DataKind
 from table_intake.columns.schema import Column, Schema, Type
-from table_intake.kinds import DataKind
 
 from personalization.core.errors import Rejected
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from table_intake.kinds import DataKind
+from table_intake import DataKind
 
 from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate

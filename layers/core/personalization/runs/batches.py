@@ -8,7 +8,7 @@ failed run looks for that run's jobs and trainings, so that nothing is paid for 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from table_intake.kinds import DataKind
+from table_intake import DataKind
 
 from personalization.runs.claims import ORDER, Claim, ClaimKind
 

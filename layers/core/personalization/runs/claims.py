@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
-from table_intake.kinds import Mode
+from table_intake import Mode
 
 from personalization.core.errors import Rejected
 from personalization.core.names import UNVERSIONED

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from table_intake.kinds import DataKind
+from table_intake import DataKind
 
 from personalization.core.errors import Rejected, RetryLater
 from personalization.runs import batches, claims

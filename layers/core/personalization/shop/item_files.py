@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from table_intake import Mode
 from table_intake.columns import schema
-from table_intake.kinds import Mode
 
 from personalization.core.aws import objects
 from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors

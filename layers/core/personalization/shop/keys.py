@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from table_intake.kinds import DataKind, Mode
+from table_intake import DataKind, Mode
 
 from personalization.core.errors import Rejected
 

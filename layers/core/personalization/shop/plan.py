@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
-from table_intake.kinds import DataKind, Mode
+from table_intake import DataKind, Mode
 
 from personalization.core.errors import Broken
 from personalization.shop.diversity_settings import USUAL, Diversity

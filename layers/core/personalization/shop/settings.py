@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError, field_validator
-from table_intake.kinds import DataKind
+from table_intake import DataKind, TableSettings
 from table_intake.settings.files import Timezone
-from table_intake.settings.tables import TableSettings
 
 from personalization.core.errors import Rejected
 from personalization.shop import batch_settings, campaign_settings, gate_settings, placements, recommenders

@@ -69,7 +69,7 @@ _CHANGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class Checked:
     """The result of one pass over a drop."""
 
     layout: Layout
@@ -152,20 +152,20 @@ def begin(
     )
 
 
-def copy(
+def check_table(
     table: Table,
     expected: Expected,
     write: Callable[[bytes | memoryview], object],
     scratch: Path,
     place: Callable[[pl.Series], object] | None = None,
     lines: Lines | None = None,
-) -> Copied:
+) -> Checked:
     """Check every row of a drop, and write the good ones in the form of the import.
 
     The check ends early where too many rows are bad, whatever follows; see `Rejects.is_hopeless`.
 
     Args:
-        table: the drop; see `formats.opened`.
+        table: the drop; see `table_intake.open_table`.
         expected: the drop's requirements.
         write: takes the bytes of the copy: the header, then the rows of each piece. The caller throws them away if the
             drop is refused in the end; see `findings.problems`.
@@ -179,7 +179,7 @@ def copy(
     pieces = check_event_copies(expected, table)
     partial = begin(expected, table.header, scratch, lines=lines)
     write((",".join(partial.layout.names()) + "\n").encode())
-    check(pieces, expected, partial, Output(write, place, table.rows_left))
+    check_rows(pieces, expected, partial, Output(write, place, table.rows_left))
     return conclude(expected, partial, partial.counting.different(), table.notes)
 
 
@@ -194,7 +194,9 @@ class Output:
     """Returns how many rows of the drop may still come, at most, of so many bytes at least."""
 
 
-def check(rows: Iterable[Rows], expected: Expected, partial: Partial, output: Output, *, whole: bool = True) -> None:
+def check_rows(
+    rows: Iterable[Rows], expected: Expected, partial: Partial, output: Output, *, whole: bool = True
+) -> None:
     """Check rows, write the good ones and count them; `whole` tells whether they begin with the first of the drop."""
     checker = _Checker(expected, partial, warns_first=whole)
     for each in rows:
@@ -209,7 +211,7 @@ def check(rows: Iterable[Rows], expected: Expected, partial: Partial, output: Ou
             break
 
 
-def conclude(expected: Expected, partial: Partial, different: Different, notes: Sequence[str] = ()) -> Copied:
+def conclude(expected: Expected, partial: Partial, different: Different, notes: Sequence[str] = ()) -> Checked:
     """Return the result for a drop from that of all its rows; `notes` are about the file."""
     layout, profile = partial.layout, partial.profile
     schema = Schema(layout.kind, tuple(profile.column(slot) for slot in layout.slots))
@@ -229,7 +231,7 @@ def conclude(expected: Expected, partial: Partial, different: Different, notes: 
         **counted.findings,
     )
     results = replace(results, notes=(*results.notes, *findings.warnings(expected, results)))
-    return Copied(layout, schema, results, partial.rejects, counted.ids, counted.sold)
+    return Checked(layout, schema, results, partial.rejects, counted.ids, counted.sold)
 
 
 def check_event_copies(expected: Expected, table: Table) -> Iterator[Rows]:

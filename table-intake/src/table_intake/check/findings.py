@@ -15,23 +15,6 @@ from table_intake.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """An accepted drop."""
-
-    schema: Schema
-    rows: int
-    notes: tuple[str, ...]
-    changed: bool = False
-    """Whether the dataset gets a new schema."""
-    report: str = ""
-    """The key of the report's page."""
-    rejects: int = 0
-    """Rows left out."""
-    events: Mapping[str, int] | None = None
-    """Interactions by event type, of a whole history of interactions."""
-
-
-@dataclass(frozen=True, slots=True)
 class Expected:
     """The requirements of a drop."""
 

@@ -134,7 +134,7 @@ def _yaml(document: Mapping[str, Any], *, flow: bool | None = None) -> list[str]
     return yaml_core.dump(document, default_flow_style=flow, width=math.inf).splitlines()
 
 
-def propose(
+def propose_settings(
     sample: Sample, settings: TableSettings, kind: DataKind | None = None, ids: Ids = MappingProxyType({})
 ) -> Proposal | None:
     """Return settings with which a file can be read; without any where it needs none; None where its kind is unknown.

@@ -28,7 +28,7 @@ _FEW = 0.01
 """The share of such rows that may have a value nevertheless."""
 
 
-def sample(name: str, table: Table, pieces: int = 1) -> Sample:
+def sample_table(name: str, table: Table, pieces: int = 1) -> Sample:
     """Return rows that are spread over the first pieces of a table, and how often the statuses in them occur.
 
     What stands in the first row of an order alone is filled into its other rows.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from table_intake.columns.header import canonical
 from table_intake.kinds import DataKind
-from table_intake.propose.propose import Ids, Judgement, Proposal, Sample, judge, propose
+from table_intake.propose.propose import Ids, Judgement, Proposal, Sample, judge, propose_settings
 from table_intake.settings.tables import TableSettings
 
 _SHOWN = 8
@@ -55,7 +55,7 @@ def propose_together(samples: Mapping[str, Sample], settings: TableSettings, kin
     left_out: list[tuple[File, str]] = []
     # Files of interactions come first: their ids tell the keys of the others.
     for file in sorted(files, key=lambda file: (kind or file.judgement.kind) != "interactions"):
-        proposal = propose(file.sample, settings, kind, ids) if kind or file.judgement.kind else None
+        proposal = propose_settings(file.sample, settings, kind, ids) if kind or file.judgement.kind else None
         if proposal is None:
             left_out.append((file, _unknown(file, files)))
             continue

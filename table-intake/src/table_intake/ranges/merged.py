@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from table_intake.check import checking as copying
-from table_intake.check.checking import Copied, Partial
+from table_intake.check import checking
+from table_intake.check.checking import Checked, Partial
 from table_intake.check.counts import MOST_IDS, Different
 from table_intake.check.findings import Expected
 from table_intake.check.state import State
@@ -58,7 +58,7 @@ class Merged:
         self._many_ids = False
         """Whether there are more ids than one file holds."""
 
-    def copied(self, scratch: Path) -> Copied:
+    def copied(self, scratch: Path) -> Checked:
         """Return the result for the drop.
 
         Raises:
@@ -83,7 +83,7 @@ class Merged:
                 break
         if partial is None:
             raise Refused(self._context.expected.resource, EMPTY)
-        return copying.conclude(self._context.expected, partial, self._different(partial), [*notes])
+        return checking.conclude(self._context.expected, partial, self._different(partial), [*notes])
 
     def lines(self, too_large: int) -> LinesOfRanges:
         """Return the lines of items of all ranges; `too_large` is their size where a range had too many to keep."""
@@ -125,7 +125,7 @@ class Merged:
         if task.begin == 0 and self._names[-1]:
             self._agreement.check(self._names[-1], header, types)
         if partial is None:
-            partial = copying.begin(expected, header, scratch)
+            partial = checking.begin(expected, header, scratch)
         partial.merge(state, lines)
         return partial
 

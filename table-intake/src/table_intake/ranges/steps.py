@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from table_intake.check import checking as copying
+from table_intake.check import checking
 from table_intake.check.checking import Output, Partial
 from table_intake.check.counts import Counting, unpack_ids
 from table_intake.check.findings import Expected
@@ -132,12 +132,12 @@ class Steps:
         expected = context.expected
         lines = self._lines(scratch) if expected.kind == "items" else None
         with self._opened(task, scratch) as table:
-            rows = copying.check_event_copies(expected, table)
-            found = copying.begin(expected, table.header, scratch, context.partitions, lines)
+            rows = checking.check_event_copies(expected, table)
+            found = checking.begin(expected, table.header, scratch, context.partitions, lines)
             copy = _Copy(self._storage.upload, f"{context.copies}{task.name}.csv", found)
             try:
                 output = Output(copy.write, rows_left=table.rows_left)
-                copying.check(rows, expected, found, output, whole=not task.number)
+                checking.check_rows(rows, expected, found, output, whole=not task.number)
                 copy.finish()
             except BaseException:
                 copy.abort()
@@ -178,7 +178,7 @@ class Steps:
             return
         with (
             self._storage.open(part.key, part.version_id) as body,
-            formats.opened(part.key, body, settings, scratch, context.columns) as table,
+            formats.open_table(part.key, body, settings, scratch, context.columns) as table,
         ):
             yield Whole(table)
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Open a drop of any format as a table."""
+"""Open a file of any format as a table."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from table_intake.errors import Refused
 from table_intake.read import archives, excel, footers, parquet, rows, separators
@@ -30,7 +31,7 @@ _HEAD = 1 << 16
 
 
 @contextmanager
-def opened(
+def open_table(
     resource: str, body: Body, settings: FileSettings, scratch: Path, names: Sequence[str] = ()
 ) -> Iterator[Table]:
     """Open a file, whatever its format, as its bytes tell.
@@ -61,6 +62,22 @@ def opened(
             return
         chunks = archives.unpacked(resource, peeked, scratch, stack)
         yield Text(resource, chunks, settings, _misnamed(resource, packing), names)
+
+
+@contextmanager
+def open_file(path: Path, settings: FileSettings | None = None) -> Iterator[Table]:
+    """Open a file on disk; see `open_table`.
+
+    Raises:
+        Refused: the file is no table, or is damaged.
+        OSError: it cannot be read.
+    """
+    with (
+        TemporaryDirectory() as scratch,
+        path.open("rb") as file,
+        open_table(path.name, archives.LocalFile(file, path), settings or FileSettings(), Path(scratch)) as table,
+    ):
+        yield table
 
 
 def _misnamed(resource: str, packing: archives.Packing | None) -> list[str]:

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
+from table_intake import DataKind
 from table_intake.columns.schema import Schema
-from table_intake.kinds import DataKind
 
 from personalization.core.names import Named, Names
 from personalization.ingest import plan as imports

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from table_intake.kinds import DataKind
+from table_intake import DataKind
 
 from personalization.core.aws import objects
 from personalization.core.aws.errors import none_if_missing, translate_errors
