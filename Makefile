@@ -72,6 +72,7 @@ RELEASE = .local/release
 release: setup clients ## build what a release publishes, into .local/release, and try it in bare environments
 	rm -rf $(RELEASE) && mkdir -p $(RELEASE)/npm
 	$(UV) build -q --out-dir $(RELEASE)/engine engine
+	$(UV) build -q --out-dir $(RELEASE)/intake table-intake
 	$(UV) build -q --out-dir $(RELEASE)/client storefront/client/python
 	npm pack --silent --pack-destination $(RELEASE)/npm ./storefront/client
 	RELEASE=$(RELEASE) $(BIN)/pytest -q -m '' engine/tests/test_distribution.py tests/storefront/test_package.py
@@ -99,7 +100,7 @@ deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
 	@echo "What you drop before that is found by the sweep, which looks every 15 minutes. docs/new-account.md says how to see it work."
 
 lock: .venv/.locked ## resolve the lock files again from pyproject.toml
-	$(LOCK) --override locks/overrides.in --no-emit-package personalize-local --group local --group dev -o locks/project.txt pyproject.toml
+	$(LOCK) --override locks/overrides.in --no-emit-package personalize-local --no-emit-package table-intake --group local --group dev -o locks/project.txt pyproject.toml
 	$(LOCK) --group browser -o locks/browser.txt
 	$(LOCK) --group oracles -o locks/oracles.txt
 	$(LOCK) --group cloud -o locks/cloud.txt
@@ -142,7 +143,7 @@ endef
 # The systems for which every package has a wheel (`make check` asks the index).
 SYSTEMS = "Linux x86_64"|"Linux aarch64"|"Darwin arm64"
 
-.venv/.locked: locks/project.txt pyproject.toml engine/pyproject.toml
+.venv/.locked: locks/project.txt pyproject.toml engine/pyproject.toml table-intake/pyproject.toml
 	@case "$$(uname -sm)" in $(SYSTEMS)) ;; \
 		"Darwin x86_64") echo "The application needs Linux or a Mac with Apple silicon; this Intel Mac can run the engine alone: pip install personalize-local"; exit 1;; \
 		*) echo "The application needs Linux or a Mac with Apple silicon, and this is $$(uname -sm); on Windows it runs in WSL 2."; exit 1;; esac
@@ -151,5 +152,5 @@ SYSTEMS = "Linux x86_64"|"Linux aarch64"|"Darwin arm64"
 	@test -x $(UV) || { $(PYTHON) -m venv .venv && sed -n '/^uv==/,/[^\]$$/p' locks/project.txt > .venv/uv.txt && \
 		$(BIN)/python -m pip install -q --require-hashes -r .venv/uv.txt; }
 	@$(UV) pip sync -q --require-hashes --python .venv locks/project.txt
-	@$(UV) pip install -q --no-deps --offline --python .venv --editable engine --editable .
+	@$(UV) pip install -q --no-deps --offline --python .venv --editable engine --editable table-intake --editable .
 	@touch $@

@@ -20,7 +20,7 @@ from local.cloud import layers, login, resuming
 from local.cloud.environments import LOCAL, REPOSITORY, WAY_OUT, LocalError, Step, python_runtime
 from local.cloud.home import REGION, Home, State, access, client_environment, tail
 
-SOURCES = ("template.yaml", "stacks", "samconfig.toml", "functions", "layers", "statemachines")
+SOURCES = ("template.yaml", "stacks", "samconfig.toml", "functions", "layers", "table-intake/src", "statemachines")
 BUILD = LOCAL / "build"
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 """Statuses from which a stack can be updated."""
