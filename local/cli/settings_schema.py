@@ -70,12 +70,14 @@ def reachable(kind: object, seen: set[object] | None = None) -> Iterator[type[Ba
 
 def documented(model: type[BaseModel]) -> dict[str, str]:
     """Return the docstrings below members, which pydantic would read at every cold start."""
-    (source,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    found: dict[str, str] = {}
-    for member, below in zip(source.body, source.body[1:], strict=False):  # type: ignore[attr-defined]
-        if isinstance(member, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            found[ast.unparse(member.target)] = " ".join(str(below.value.value).split())
-    return found
+    words: dict[str, str] = {}
+    for base in reversed([base for base in model.__mro__ if issubclass(base, BaseModel) and base is not BaseModel]):
+        (source,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        for member, below in zip(source.body, source.body[1:], strict=False):  # type: ignore[attr-defined]
+            text_below = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+            if isinstance(member, ast.AnnAssign) and text_below:
+                words[ast.unparse(member.target)] = " ".join(str(below.value.value).split())
+    return words
 
 
 def with_numbers(part: Any) -> Any:  # noqa: ANN401 - JSON
