@@ -2,6 +2,7 @@
 """``table-intake check FILE`` and ``table-intake map FILE…``."""
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -53,7 +54,7 @@ def _check(options: argparse.Namespace) -> int:
     expected = Expected(path.name, kind, "FULL", settings)
     with ExitStack() as stack:
         table = stack.enter_context(open_file(path, settings.file_settings(kind)))
-        target = stack.enter_context(options.output.open("wb") if options.output else tempfile.TemporaryFile())
+        target = stack.enter_context((options.output or Path(os.devnull)).open("wb"))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         checked = check_table(table, expected, target.write, scratch)
         findings = checked.findings
