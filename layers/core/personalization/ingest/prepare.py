@@ -1,43 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prepare a run from dropped objects: read, check and copy them, report on them, and plan what follows."""
 
-import hashlib
-import json
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from table_intake import Checked, DataKind, Expected, Proposal, check_table, propose_settings, sample_table
-from table_intake.check import changes, findings
-from table_intake.check.findings import Findings
+from table_intake.check import changes
 from table_intake.ranges.division import Division
 from table_intake.ranges.merged import Merged
 from table_intake.ranges.work import Work
 from table_intake.read.archives import LARGEST
-from table_intake.wording import counted
 
 from personalization.core.aws import objects
-from personalization.core.aws.objects import Digest
-from personalization.core.errors import Rejected, TooManyRejects, intake_translated
+from personalization.core.errors import Rejected, intake_translated
 from personalization.core.names import Names
-from personalization.ingest import known_ids, report, sales
+from personalization.ingest import content, known_ids, report, sales
 from personalization.ingest import plan as imports
+from personalization.ingest.acceptance import Acceptance
 from personalization.ingest.bucket import Bucket
 from personalization.ingest.copies import Copies, Part, copies_of
 from personalization.ingest.item_lines import TOO_LARGE, ItemLines
 from personalization.ingest.parts import list_parts
-from personalization.ingest.plan import Accepted, Lineage
+from personalization.ingest.plan import Lineage
 from personalization.ingest.report import Subject
 from personalization.ingest.source import Source
 from personalization.personalize import ensure, training
 from personalization.personalize.ensure import recommender_statuses
-from personalization.shop import item_files, keys, recommenders, settings_file
-from personalization.shop.item_files import Listed
+from personalization.shop import keys, recommenders, settings_file
 from personalization.shop.keys import Drop
 from personalization.shop.plan import Joined, Last, LeftOut, Nothing, Plan, PrepareRequest, Retraining
 from personalization.shop.settings import ShopSettings
@@ -46,29 +41,6 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_s3 import S3Client
 
-_CHECK = 1
-"""Raised with each version whose check changes the outcome for the same bytes, which are then imported again."""
-_OF_NO_DROP = frozenset({"batch", "changes", "prices", "erasure", "schedules"})
-_SECTIONS = frozenset({"interactions", "users", "items"})
-"""Settings for files of one kind, of which a drop's own count."""
-_OF_TRAINING = frozenset(
-    {
-        "campaigns",
-        "deploy",
-        "diversity",
-        "event_type",
-        "filters",
-        "gate",
-        "generation",
-        "likelihood",
-        "placements",
-        "probe",
-        "recipes",
-        "recommenders",
-        "unused_campaigns",
-    }
-)
-"""Settings without effect on users and items, which are imported but start no training by themselves."""
 _FLOW = 2_000
 """Characters of proposed settings in a reason, at most."""
 _TOO_FEW = "has too few rows for an import job of its own, and the others leave no room for it: the next run imports it"
@@ -226,24 +198,24 @@ class Preparation:
         now = datetime.now(UTC)
         before = self._history_size(each) if kind == "interactions" and drop.mode != "FULL" else 0
         about = Subject(drop.shop, request.run, kind, drop.mode, each.key, now, chosen, before)
-        reporter = _Reporter(self._s3, request, about, part, self._last)
+        acceptance = Acceptance(self._s3, request, about, part, self._last)
         try:
             self._check_readable(drop)
             expected = self._expected(drop, kind, chosen, now)
             source = Source(self._s3, request.bucket, drop, list_parts(self._s3, request.bucket, drop, each.version_id))
-            copied = self._checked(each, part, source, expected, reporter)
+            copied = self._checked(each, part, source, expected, acceptance)
             if isinstance(copied, Nothing):
                 return copied
         except Rejected as refused:
             known = refused.resource in request.unreadable
             proposal = None if known else self._proposal(drop, each.version_id, kind, chosen)
-            page = reporter.refused(refused.reason, proposal)
+            page = acceptance.refused(refused.reason, proposal)
             flow = proposal.flow() if proposal and proposal.section else ""
             way = f"; the report proposes settings for it{f': {flow}' if len(flow) <= _FLOW else ''}" if flow else ""
             if way and proposal and proposal.choices:
                 way += ", beside which dates must have one of the forms that it lists"
             raise type(refused)(refused.resource, f"{refused.reason}{way} (report: {page})") from None
-        checked = reporter.accepted(copied, remarks)
+        checked = acceptance.accepted(copied, remarks)
         if in_ranges := part in self._merged:
             store = known_ids.Store(self._s3, self._bucket, drop.shop)
             store.put_all(kind, request.run, self._merged[part].ids())
@@ -257,7 +229,7 @@ class Preparation:
         # A drop too large for one function gets no digest, so its repeat is imported again.
         if drop.mode == "FULL" and (not in_ranges or source.parts.size <= LARGEST):
             digest = source.read() if in_ranges else source.digest
-            plan = plan.model_copy(update={"content": _content(digest, kind, chosen)})
+            plan = plan.model_copy(update={"content": content.identity(digest, kind, chosen)})
         return self._with_existing(plan, chosen) if expected.group and kind == "interactions" and not part else plan
 
     def _check_readable(self, drop: Drop) -> None:
@@ -283,7 +255,7 @@ class Preparation:
         return {kind: imported.get(kind, ()), **others}
 
     def _checked(
-        self, each: Joined, part: int, source: Source, expected: Expected, reporter: "_Reporter"
+        self, each: Joined, part: int, source: Source, expected: Expected, acceptance: Acceptance
     ) -> Checked | Nothing:
         """Check a drop that may be imported: in one pass, or where it is too large for one function in ranges."""
         request, drop, kind, chosen = self._request, source.drop, expected.kind, self._settings[0]
@@ -302,12 +274,12 @@ class Preparation:
                     division.begin(work, expected, source.parts, copies)
                     return imports.divided(drop, request.run, folder)
                 self._merged[part] = Merged(work, *end)
-                return self._concluded(self._merged[part], part, source, reporter)
+                return self._concluded(self._merged[part], part, source, acceptance)
         if known and self._unchanged(source, kind, chosen):
             return imports.already_handled(drop, request.run, known)
-        return self._copy(source, expected, reporter, self._copies.cutter.part(drop.key, each.id, part))
+        return self._copy(source, expected, acceptance, self._copies.cutter.part(drop.key, each.id, part))
 
-    def _concluded(self, merged: Merged, part: int, source: Source, reporter: "_Reporter") -> Checked:
+    def _concluded(self, merged: Merged, part: int, source: Source, acceptance: Acceptance) -> Checked:
         """Add up what the ranges of a drop left, and leave none of their copies where it is refused."""
         self._copies.add(part, merged.copies)
         # An import reads its whole folder.
@@ -318,7 +290,7 @@ class Preparation:
                 with intake_translated():
                     copied = source.noted(merged.copied(Path(scratch)), merged.origins)
                 lines = merged.lines(TOO_LARGE) if merged.expected.kind == "items" else None
-                return self._accepted(copied, lines, source, merged.expected, reporter)
+                return acceptance.decide(copied, lines, merged.expected)
         except Rejected:
             self._copies.discard(part)
             raise
@@ -326,16 +298,16 @@ class Preparation:
     def _unchanged(self, source: Source, kind: DataKind, chosen: ShopSettings) -> bool:
         """Tell whether a drop equals the imported one; it is read only if its size and the settings match."""
         known = self._request.known.content if self._request.known else ""
-        known_size, _, settings = known.split("-") if known.count("-") == 2 else ("", "", "")
-        if known_size != str(source.parts.size) or settings != _settings_digest(kind, chosen):
-            return False
-        return _content(source.read(), kind, chosen) == known
+        return (
+            content.is_known(known, source.parts.size, kind, chosen)
+            and content.identity(source.read(), kind, chosen) == known
+        )
 
     def _copy(
         self,
         source: Source,
         expected: Expected,
-        reporter: "_Reporter",
+        acceptance: Acceptance,
         part: AbstractContextManager[Part],
     ) -> Checked:
         """Copy a drop in one pass, and leave nothing of the copy after an error."""
@@ -350,29 +322,7 @@ class Preparation:
         ):
             lines = ItemLines(scratch) if expected.kind == "items" else None
             copied = source.noted(check_table(table, expected, target.write, scratch, target.place, lines))
-            return self._accepted(copied, lines, source, expected, reporter)
-
-    def _accepted(
-        self, copied: Checked, lines: Listed | None, source: Source, expected: Expected, reporter: "_Reporter"
-    ) -> Checked:
-        """Store the refused rows of a drop, and its table of items.
-
-        Raises:
-            Rejected: the drop cannot be imported, or its shop does not want it to be.
-        """
-        reporter.store_rejects(copied)
-        if problems := findings.problems(expected, copied.findings):
-            error = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
-            raise error(expected.resource, "; ".join(problems))
-        if suspicious := reporter.suspicious():
-            raise Rejected(expected.resource, suspicious)
-        if lines is None:
-            return copied
-        drop = source.drop
-        version = hashlib.sha256(f"{self._request.run}/{drop.key}".encode()).hexdigest()[:12]
-        no_table = item_files.write(self._s3, self._bucket, drop.shop, drop.mode, lines, version)
-        notes = (*copied.findings.notes, *([no_table] if no_table else []))
-        return replace(copied, findings=replace(copied.findings, notes=notes))
+            return acceptance.decide(copied, lines, expected)
 
     def _proposal(self, drop: Drop, version: str | None, kind: DataKind, chosen: ShopSettings) -> Proposal | None:
         """Return settings with which a refused drop may be read, if its first rows ask for any."""
@@ -400,95 +350,5 @@ class Preparation:
                 objects.remove(self._s3, self._bucket, key)
 
 
-class _Reporter:
-    """Write the report on one drop."""
-
-    def __init__(self, s3: "S3Client", request: PrepareRequest, about: Subject, part: int, last: changes.Last) -> None:
-        self._s3 = s3
-        self._bucket = request.bucket
-        self._imported = request.ids
-        self._about = about
-        self._part = part
-        self._last = last
-        self._findings: Findings | None = None
-        self._rejects = ""
-        self._kept = 0
-
-    def store_rejects(self, copied: Checked) -> None:
-        self._findings = copied.findings
-        if copied.rejects.rows:
-            about = self._about
-            self._rejects = report.rejects_key(about.shop, about.run, about.kind, self._part)
-            self._kept = copied.rejects.written
-            file = copied.rejects.file(copied.findings.origins)
-            objects.put_bytes(self._s3, self._bucket, self._rejects, file, "text/csv; charset=utf-8")
-
-    def suspicious(self) -> str:
-        """Return why the shop's settings refuse a drop that could be imported; empty where they do not."""
-        chosen = self._about.settings.changes
-        return changes.refusal(report.document(self._about, self._findings, "", self._last), chosen)
-
-    def refused(self, reason: str, proposal: Proposal | None) -> str:
-        """Report a refused drop, with settings that may let it in; return the page's key."""
-        page: str = self._write(reason, proposal.lines() if proposal else ())["page"]
-        return page
-
-    def accepted(self, copied: Checked, remarks: Collection[str]) -> Accepted:
-        """Report an imported drop; `remarks` are about its settings."""
-        about, results, rejected = self._about, copied.findings, copied.findings.rejected
-        written = self._write("")
-        interactions = about.kind == "interactions"
-        if not interactions:
-            # Ids of an earlier drop would be wrong if this one's cannot be compared.
-            store = known_ids.Store(self._s3, self._bucket, about.shop, self._imported)
-            store.put(about.kind, about.run, copied.ids or b"")
-            for key in store.outdated(about.kind, about.run):
-                objects.remove(self._s3, self._bucket, key)
-        items = results.items.ids if results.items else results.accepted if about.kind == "items" else 0
-        suspicious = [f"looks wrong: {each['told']}" for each in written["suspicions"]]
-        notes = [*remarks, *suspicious, *results.notes]
-        if rejected:
-            were = "was" if rejected == 1 else "were"
-            notes.append(f"{rejected:,} of {counted(results.rows, 'row')} {were} left out: {self._rejects}")
-        notes += report.data_limits(about.settings, items, about.before + results.accepted if interactions else 0)
-        return Accepted(
-            copied.schema,
-            results.accepted,
-            tuple(notes),
-            changed=bool(copied.layout.added),
-            report=written["page"],
-            rejects=rejected,
-            events=results.event_types if interactions and about.mode == "FULL" else None,
-        )
-
-    def _write(self, reason: str, proposed: Sequence[str] = ()) -> report.Document:
-        """Write the report, and return its document with the page's key as `page`; `proposed` are settings."""
-        about = self._about
-        document = report.document(about, self._findings, reason, self._last)
-        document["rejects"] = {"key": self._rejects, "rows": self._kept} if self._rejects else None
-        if proposed:
-            document["proposed"] = list(proposed)
-        name = report.key(about.shop, about.run, about.kind, self._part)
-        objects.put_json(self._s3, self._bucket, f"{name}.json", document)
-        objects.put_text(self._s3, self._bucket, f"{name}.html", report.page(document))
-        return document | {"page": f"{name}.html"}
-
-
 def _postponed(each: Joined, reason: str) -> LeftOut:
     return LeftOut(id=each.id, key=each.key, outcome="later", reason=reason)
-
-
-def _content(digest: Digest, kind: DataKind, settings: ShopSettings) -> str:
-    """Return the identity of a drop's content: its bytes and the settings that affect its import."""
-    relevant = _settings_digest(kind, settings)
-    return f"{digest.size}-{digest.hexdigest()}-{relevant}"
-
-
-def _settings_digest(kind: DataKind, settings: ShopSettings) -> str:
-    excluded = _OF_NO_DROP if kind == "interactions" else _OF_NO_DROP | _OF_TRAINING
-    # Left out when true: digests from before the setting existed lack it.
-    excluded |= {"deploy"} if settings.deploy else set()
-    shared = settings.model_dump(mode="json", exclude={*excluded, *_SECTIONS})
-    own = settings.own_file_settings(kind)
-    relevant: Mapping[str, Any] = {"check": _CHECK, **shared, **({kind: own} if own else {})}
-    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
