@@ -8,7 +8,6 @@ from typing import Any
 
 from table_intake import DataKind
 
-from personalization.core.aws.objects import Digest
 from personalization.shop.settings import ShopSettings
 
 _CHECK = 1
@@ -36,10 +35,10 @@ _OF_TRAINING = frozenset(
 """Settings without effect on users and items, which are imported but start no training by themselves."""
 
 
-def identity(digest: Digest, kind: DataKind, settings: ShopSettings) -> str:
-    """Return the identity of a drop's content: its bytes and the settings that affect its import."""
+def identity(size: int, digest: str, kind: DataKind, settings: ShopSettings) -> str:
+    """Return the identity of a drop's content by its size, the digest of its bytes and the settings that matter."""
     relevant = settings_digest(kind, settings)
-    return f"{digest.size}-{digest.hexdigest()}-{relevant}"
+    return f"{size}-{digest}-{relevant}"
 
 
 def settings_digest(kind: DataKind, settings: ShopSettings) -> str:

@@ -18,6 +18,7 @@ from table_intake.ranges.work import Work
 from table_intake.read.archives import LARGEST
 
 from personalization.core.aws import objects
+from personalization.core.aws.objects import Digest
 from personalization.core.errors import Rejected, intake_translated
 from personalization.core.names import Names
 from personalization.ingest import content, known_ids, report, sales
@@ -229,7 +230,7 @@ class Preparation:
         # A drop too large for one function gets no digest, so its repeat is imported again.
         if drop.mode == "FULL" and (not in_ranges or source.parts.size <= LARGEST):
             digest = source.read() if in_ranges else source.digest
-            plan = plan.model_copy(update={"content": content.identity(digest, kind, chosen)})
+            plan = plan.model_copy(update={"content": _content(digest, kind, chosen)})
         return self._with_existing(plan, chosen) if expected.group and kind == "interactions" and not part else plan
 
     def _check_readable(self, drop: Drop) -> None:
@@ -299,8 +300,7 @@ class Preparation:
         """Tell whether a drop equals the imported one; it is read only if its size and the settings match."""
         known = self._request.known.content if self._request.known else ""
         return (
-            content.is_known(known, source.parts.size, kind, chosen)
-            and content.identity(source.read(), kind, chosen) == known
+            content.is_known(known, source.parts.size, kind, chosen) and _content(source.read(), kind, chosen) == known
         )
 
     def _copy(
@@ -352,3 +352,7 @@ class Preparation:
 
 def _postponed(each: Joined, reason: str) -> LeftOut:
     return LeftOut(id=each.id, key=each.key, outcome="later", reason=reason)
+
+
+def _content(digest: Digest, kind: DataKind, settings: ShopSettings) -> str:
+    return content.identity(digest.size, digest.hexdigest(), kind, settings)
