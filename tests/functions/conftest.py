@@ -5,7 +5,6 @@ import gzip
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
@@ -80,7 +79,7 @@ def personalize(_personalize: FakePersonalize) -> FakePersonalize:
 
 @pytest.fixture(scope="module")
 def _bucket(_personalize: FakePersonalize) -> "S3Client":
-    client = boto3.client("s3")
+    client = clients.s3()
     client.create_bucket(Bucket=BUCKET)
     return client
 
@@ -96,7 +95,7 @@ def bucket(_bucket: "S3Client") -> Iterator["S3Client"]:
 @pytest.fixture(scope="module")
 def table(_personalize: FakePersonalize) -> "DynamoDBClient":
     """The table of shops, and beside it that of what shoppers did since the last fit."""
-    client = boto3.client("dynamodb")
+    client = clients.dynamodb()
     client.create_table(
         TableName=SHOPPER_EVENTS,
         KeySchema=[{"AttributeName": "shopper", "KeyType": "HASH"}, {"AttributeName": "event", "KeyType": "RANGE"}],
@@ -133,7 +132,7 @@ def unanswered(request: pytest.FixtureRequest) -> Iterator[list[str]]:
 @pytest.fixture
 def queues(_personalize: FakePersonalize, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
     """The queue of events and that of dead events, empty."""
-    client = boto3.client("sqs")
+    client = clients.sqs()
     made = [client.create_queue(QueueName=name)["QueueUrl"] for name in ("events", "dead")]
     monkeypatch.setenv("EVENTS_QUEUE_URL", made[0])
     monkeypatch.setenv("DEAD_EVENTS_QUEUE_URL", made[1])
@@ -150,7 +149,7 @@ def demo(table: "DynamoDBClient") -> None:
 
 @pytest.fixture(scope="module")
 def _scheduler(_personalize: FakePersonalize) -> "EventBridgeSchedulerClient":
-    client = boto3.client("scheduler")
+    client = clients.scheduler()
     client.create_schedule_group(Name=VARIABLES["SCHEDULE_GROUP"])
     return client
 

@@ -360,7 +360,7 @@ def test_where_there_is_no_room_for_a_job_the_machine_is_told_so(words: str, per
     personalize.fails("CreateDatasetImportJob", "LimitExceededException", words)
     event = load("import_data_import_job")
     step = handler(event, None)
-    assert (step["arn"], step["status"]) == (event["plan"]["importJob"]["arn"], "WAITING")
+    assert (step["arn"], step["status"]) == (event["plan"]["dataset"]["arn"], "WAITING")
     assert "patience" not in step
     assert str(step["reason"]).startswith("LimitExceededException: ")
 
@@ -377,7 +377,7 @@ def test_where_there_is_no_room_for_a_job_the_machine_is_told_so(words: str, per
 )
 def test_every_refusal_has_our_word(code: str, error: type[Exception], personalize: FakePersonalize) -> None:
     personalize.fails("CreateDataset", code, "because")
-    with pytest.raises(error, match=r"dataset/retail-demo/INTERACTIONS: .*because"):
+    with pytest.raises(error, match=r"retail-demo-interactions: .*because"):
         handler(load("import_data_dataset"), None)
 
 

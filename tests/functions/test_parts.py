@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 from moto import mock_aws
 from moto.s3.models import s3_backends
+from personalization.core.aws import clients
 from personalization.core.errors import Rejected
 from personalization.ingest import parts
 from personalization.ingest.parts import list_parts
@@ -66,7 +66,9 @@ class Folder:
 @pytest.fixture
 def folder() -> Iterator[Folder]:
     with mock_aws():
-        yield Folder(boto3.client("s3", region_name="us-east-1"))
+        clients.forget()
+        yield Folder(clients.s3())
+        clients.forget()
 
 
 def names(found: Parts) -> list[str]:

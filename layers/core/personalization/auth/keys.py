@@ -19,9 +19,8 @@ from personalization.auth import tokens
 from personalization.auth.caller import Caller
 from personalization.auth.tokens import Policy, Refused
 from personalization.core.aws import clients
-from personalization.core.aws.errors import ClientError, is_missing, translate_errors
 from personalization.core.environment import Environment
-from personalization.core.errors import Broken, PersonalizationError, RetryLater
+from personalization.core.errors import Broken, Missing, PersonalizationError, RetryLater
 
 if TYPE_CHECKING:
     from joserfc.jwk import Key
@@ -210,13 +209,12 @@ def secret_versions(client: "SecretsManagerClient", secret: str) -> dict[str, by
     """Return a secret's values by version id, the current one first; raise Broken if one is too short."""
     found: dict[str, bytes] = {}
     for stage in ("AWSCURRENT", "AWSPREVIOUS"):
-        with translate_errors(secret):
-            try:
-                answer = client.get_secret_value(SecretId=secret, VersionStage=stage)
-            except ClientError as error:
-                if stage == "AWSPREVIOUS" and is_missing(error):
-                    continue
-                raise
+        try:
+            answer = client.get_secret_value(SecretId=secret, VersionStage=stage)
+        except PersonalizationError as error:
+            if stage == "AWSPREVIOUS" and isinstance(error, Missing):
+                continue
+            raise
         value = answer["SecretString"].encode()
         if len(value) < SHORTEST:
             raise Broken(secret, f"its {stage} value has fewer than {SHORTEST} bytes")

@@ -17,7 +17,6 @@ from table_intake.write import dialect as csv_dialect
 from personalization.batch.answers import Answer, Layout, Row, default_columns, parse
 from personalization.batch.plan import Cursor, Job, Progressed
 from personalization.core.aws import objects
-from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import Broken, Rejected
 from personalization.core.status import ACTIVE
 from personalization.shop import item_files, item_table
@@ -142,12 +141,11 @@ class _Part:
         )
 
     def _lines(self, file: str, offset: int) -> Iterator[bytes]:
-        with translate_errors(file):
-            body: Any = self._s3.get_object(Bucket=self._bucket, Key=file, Range=f"bytes={offset}-")["Body"]
-            for line in io.BufferedReader(body, 1 << 20):
-                self._taken += len(line)
-                if line.strip():
-                    yield line
+        body: Any = self._s3.get_object(Bucket=self._bucket, Key=file, Range=f"bytes={offset}-")["Body"]
+        for line in io.BufferedReader(body, 1 << 20):
+            self._taken += len(line)
+            if line.strip():
+                yield line
 
     def _rows(self, lines: Iterator[bytes]) -> Iterator[Row]:
         for line in lines:

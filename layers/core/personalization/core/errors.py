@@ -54,6 +54,14 @@ class Broken(PersonalizationError):
     """Personalize, a permission or this deployment is at fault, and not the shop's input."""
 
 
+class Missing(Broken):
+    """A service says that the resource does not exist."""
+
+
+class ConditionFailed(Broken):
+    """Another caller was faster: what a request was to change is no longer as it was."""
+
+
 @contextmanager
 def intake_translated() -> Iterator[None]:
     """Raise the errors of the library that reads tables as errors of this tree.

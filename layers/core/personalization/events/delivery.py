@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
-from personalization.core.aws.errors import false_on, translate_errors
+from personalization.core.aws.errors import false_on
 from personalization.core.breaker import Breaker
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
@@ -143,25 +143,22 @@ def deliver(
 
 
 def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None:
-    """Call PutEvents; errors are those of `translate_errors`."""
+    """Call PutEvents; errors are those of `aws.errors.translate`."""
     user: Any = {"userId": call.user_id} if call.user_id is not None else {}
     events: Any = list(call.events)
-    with translate_errors("events"):
-        client.put_events(trackingId=tracking_id, sessionId=call.session_id, eventList=events, **user)
+    client.put_events(trackingId=tracking_id, sessionId=call.session_id, eventList=events, **user)
 
 
 def put_user(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
     """Call PutUsers for one user; return False if the shop has no Users dataset."""
     user: UserTypeDef = {"userId": record.id, "properties": record.properties}
-    with translate_errors(dataset_arn):
-        return false_on(_MISSING, lambda: client.put_users(datasetArn=dataset_arn, users=[user]))
+    return false_on(_MISSING, lambda: client.put_users(datasetArn=dataset_arn, users=[user]))
 
 
 def put_item(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
     """Call PutItems for one item; return False if the shop has no Items dataset."""
     item: ItemTypeDef = {"itemId": record.id, "properties": record.properties}
-    with translate_errors(dataset_arn):
-        return false_on(_MISSING, lambda: client.put_items(datasetArn=dataset_arn, items=[item]))
+    return false_on(_MISSING, lambda: client.put_items(datasetArn=dataset_arn, items=[item]))
 
 
 @dataclass

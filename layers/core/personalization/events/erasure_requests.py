@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
-from personalization.core.aws.errors import false_on, translate_errors
+from personalization.core.aws.errors import false_on
 from personalization.core.aws.pagination import pages, paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, RetryLater
@@ -46,32 +46,30 @@ def done(shop: str) -> str:
 
 def ask(client: "DynamoDBClient", table: str, shop: str, user: str, receipt: str, now: int) -> str:
     """Store the request to delete a user; return its receipt, or that of an earlier request in progress."""
-    with translate_errors("deletion of a user"):
-        answer = client.update_item(
-            TableName=table,
-            Key={"shopper": {"S": waiting(shop)}, "event": {"S": user}},
-            UpdateExpression="SET #receipt = if_not_exists(#receipt, :receipt), #asked = :asked, #ttl = :ttl",
-            ExpressionAttributeNames={"#receipt": "receipt", "#asked": "asked", "#ttl": "ttl"},
-            ExpressionAttributeValues={
-                ":receipt": {"S": receipt},
-                ":asked": {"N": str(now)},
-                ":ttl": {"N": str(now + KEPT_SECONDS)},
-            },
-            ReturnValues="ALL_NEW",
-        )
+    answer = client.update_item(
+        TableName=table,
+        Key={"shopper": {"S": waiting(shop)}, "event": {"S": user}},
+        UpdateExpression="SET #receipt = if_not_exists(#receipt, :receipt), #asked = :asked, #ttl = :ttl",
+        ExpressionAttributeNames={"#receipt": "receipt", "#asked": "asked", "#ttl": "ttl"},
+        ExpressionAttributeValues={
+            ":receipt": {"S": receipt},
+            ":asked": {"N": str(now)},
+            ":ttl": {"N": str(now + KEPT_SECONDS)},
+        },
+        ReturnValues="ALL_NEW",
+    )
     return answer["Attributes"]["receipt"]["S"]
 
 
 def asked_for(client: "DynamoDBClient", table: str, shop: str, user: str) -> bool:
     """Return whether a user is being deleted."""
-    with translate_errors(table):
-        page = client.query(
-            TableName=table,
-            KeyConditionExpression="shopper = :shop AND #event = :user",
-            ExpressionAttributeNames={"#event": "event"},
-            ExpressionAttributeValues={":shop": {"S": waiting(shop)}, ":user": {"S": user}},
-            ConsistentRead=True,
-        )
+    page = client.query(
+        TableName=table,
+        KeyConditionExpression="shopper = :shop AND #event = :user",
+        ExpressionAttributeNames={"#event": "event"},
+        ExpressionAttributeValues={":shop": {"S": waiting(shop)}, ":user": {"S": user}},
+        ConsistentRead=True,
+    )
     return bool(page["Items"])
 
 
@@ -89,14 +87,13 @@ def note(
     change, names = "SET #step = :step, #at = :now, #ttl = :ttl", {"#step": "step", "#at": step, "#ttl": "ttl"}
     if job is not None:
         change, values, names = f"{change}, #job = :job", {**values, ":job": {"S": job}}, {**names, "#job": "job"}
-    with translate_errors("receipt"):
-        client.update_item(
-            TableName=table,
-            Key={"shopper": {"S": done(receipt[0])}, "event": {"S": receipt[1]}},
-            UpdateExpression=change,
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=values,
-        )
+    client.update_item(
+        TableName=table,
+        Key={"shopper": {"S": done(receipt[0])}, "event": {"S": receipt[1]}},
+        UpdateExpression=change,
+        ExpressionAttributeNames=names,
+        ExpressionAttributeValues=values,
+    )
 
 
 def leaving(client: "DynamoDBClient", table: str, shop: str, most: int | None = None) -> frozenset[str]:
@@ -106,21 +103,20 @@ def leaving(client: "DynamoDBClient", table: str, shop: str, most: int | None = 
         RetryLater: the table does not answer, or has more than `most` pages.
     """
     found, key = list[str](), waiting(shop)
-    with translate_errors(table):
-        for number, page in enumerate(
-            pages(
-                client.query,
-                TableName=table,
-                KeyConditionExpression="shopper = :shop",
-                ProjectionExpression="#event",
-                ExpressionAttributeNames={"#event": "event"},
-                ExpressionAttributeValues={":shop": {"S": key}},
-            ),
-            1,
-        ):
-            found += [item["event"]["S"] for item in page["Items"]]
-            if number == most and page.get("LastEvaluatedKey"):
-                raise RetryLater(shop, "more users are to be deleted than can be read beside a request")
+    for number, page in enumerate(
+        pages(
+            client.query,
+            TableName=table,
+            KeyConditionExpression="shopper = :shop",
+            ProjectionExpression="#event",
+            ExpressionAttributeNames={"#event": "event"},
+            ExpressionAttributeValues={":shop": {"S": key}},
+        ),
+        1,
+    ):
+        found += [item["event"]["S"] for item in page["Items"]]
+        if number == most and page.get("LastEvaluatedKey"):
+            raise RetryLater(shop, "more users are to be deleted than can be read beside a request")
     return frozenset(found)
 
 
@@ -181,16 +177,15 @@ class Requests:
 
     def all(self) -> Iterator[Request]:
         """Iterate over pending requests and those in a job."""
-        with translate_errors(self._table):
-            items = paginate(
-                self._client.query,
-                "Items",
-                TableName=self._table,
-                KeyConditionExpression="shopper = :shop",
-                ExpressionAttributeValues={":shop": {"S": waiting(self._shop)}},
-                ConsistentRead=True,
-            )
-            yield from map(_request, items)
+        items = paginate(
+            self._client.query,
+            "Items",
+            TableName=self._table,
+            KeyConditionExpression="shopper = :shop",
+            ExpressionAttributeValues={":shop": {"S": waiting(self._shop)}},
+            ConsistentRead=True,
+        )
+        yield from map(_request, items)
 
     def sent(self, batch: Sequence[Request], job: str, leader: str) -> None:
         """Store that a job has these requests, while `leader` leads the shop."""
@@ -217,32 +212,30 @@ class Requests:
     def closed(self, request: Request) -> bool:
         """Delete a request but its receipt; return False if the request was repeated since its job began."""
         self._note(request, "deletedHere")
-        with translate_errors(self._table):
-            return false_on(
-                "ConditionalCheckFailedException",
-                lambda: self._client.delete_item(
-                    TableName=self._table,
-                    Key=self._key(request),
-                    ConditionExpression="attribute_not_exists(#asked) OR #asked <= :sent",
-                    ExpressionAttributeNames={"#asked": "asked"},
-                    ExpressionAttributeValues={":sent": {"N": str(request.sent)}},
-                ),
-            )
+        return false_on(
+            "ConditionalCheckFailedException",
+            lambda: self._client.delete_item(
+                TableName=self._table,
+                Key=self._key(request),
+                ConditionExpression="attribute_not_exists(#asked) OR #asked <= :sent",
+                ExpressionAttributeNames={"#asked": "asked"},
+                ExpressionAttributeValues={":sent": {"N": str(request.sent)}},
+            ),
+        )
 
     def untrained(self) -> dict[str, int]:
         """Return receipts of deleted users whom serving models may know, and when each was deleted here."""
-        with translate_errors(self._table):
-            items = paginate(
-                self._client.query,
-                "Items",
-                TableName=self._table,
-                KeyConditionExpression="shopper = :shop",
-                FilterExpression="#step = :step",
-                ExpressionAttributeNames={"#step": "step"},
-                ExpressionAttributeValues={":shop": {"S": done(self._shop)}, ":step": {"S": "deletedHere"}},
-                ConsistentRead=True,
-            )
-            return {each["event"]["S"]: int(each["deletedHere"]["N"]) for each in items}
+        items = paginate(
+            self._client.query,
+            "Items",
+            TableName=self._table,
+            KeyConditionExpression="shopper = :shop",
+            FilterExpression="#step = :step",
+            ExpressionAttributeNames={"#step": "step"},
+            ExpressionAttributeValues={":shop": {"S": done(self._shop)}, ":step": {"S": "deletedHere"}},
+            ConsistentRead=True,
+        )
+        return {each["event"]["S"]: int(each["deletedHere"]["N"]) for each in items}
 
     def retrained(self, receipts: Iterable[str]) -> None:
         """Store that no serving model knows these users."""
@@ -260,15 +253,14 @@ class Requests:
         written: Any = {
             f":{name}": {"S": value} if isinstance(value, str) else {"N": str(value)} for name, value in values.items()
         }
-        with translate_errors(self._table):
-            self._client.update_item(
-                TableName=self._table,
-                Key=self._key(request),
-                UpdateExpression=change,
-                # Another round may have closed it.
-                ConditionExpression="attribute_exists(receipt)",
-                ExpressionAttributeValues=written,
-            )
+        self._client.update_item(
+            TableName=self._table,
+            Key=self._key(request),
+            UpdateExpression=change,
+            # Another round may have closed it.
+            ConditionExpression="attribute_exists(receipt)",
+            ExpressionAttributeValues=written,
+        )
 
     def _key(self, request: Request) -> Any:  # noqa: ANN401 - DynamoDB's notation
         return {"shopper": {"S": waiting(self._shop)}, "event": {"S": request.user}}

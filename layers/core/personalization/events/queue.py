@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import PersonalizationError
 from personalization.events.models import PER_CALL, Call, compact
 
@@ -126,8 +125,7 @@ def enqueue(
         if late():
             break
         try:
-            with translate_errors("events queue"):
-                client.send_message(QueueUrl=queue, MessageBody=text(shop, call, delivered=delivered))
+            client.send_message(QueueUrl=queue, MessageBody=text(shop, call, delivered=delivered))
         except PersonalizationError:
             break
         queued += len(call.events)
@@ -135,13 +133,12 @@ def enqueue(
 
 
 def dead_letter(client: "SQSClient", queue: str, body: str, reason: str) -> None:
-    """Put a message into the dead-letter queue, with the reason as an attribute; errors as in `translate_errors`."""
-    with translate_errors("dead events queue"):
-        client.send_message(
-            QueueUrl=queue,
-            MessageBody=body,
-            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason[:500]}},
-        )
+    """Put a message into the dead-letter queue, with the reason as an attribute."""
+    client.send_message(
+        QueueUrl=queue,
+        MessageBody=body,
+        MessageAttributes={"reason": {"DataType": "String", "StringValue": reason[:500]}},
+    )
 
 
 def delay(client: "SQSClient", queue: str, messages: Sequence[Message]) -> int:
@@ -153,8 +150,7 @@ def delay(client: "SQSClient", queue: str, messages: Sequence[Message]) -> int:
             for index, each in enumerate(some)
         ]
         try:
-            with translate_errors("events queue"):
-                answer = client.change_message_visibility_batch(QueueUrl=queue, Entries=entries)
+            answer = client.change_message_visibility_batch(QueueUrl=queue, Entries=entries)
             left += len(answer.get("Failed", []))
         except PersonalizationError:
             left += len(some)

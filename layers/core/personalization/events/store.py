@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import translate_errors
 from personalization.core.aws.pagination import pages, paginate
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.events.models import PER_CALL, Call, compact
@@ -61,8 +60,7 @@ def note(
         part = keys[start : start + _PER_CALL]
         requests: dict[str, Any] = {table: [{"PutRequest": {"Item": puts[key][0]}} for key in part]}
         try:
-            with translate_errors(table):
-                left = client.batch_write_item(RequestItems=requests).get("UnprocessedItems", {}).get(table, [])
+            left = client.batch_write_item(RequestItems=requests).get("UnprocessedItems", {}).get(table, [])
             part = [_key(each["PutRequest"]["Item"]) for each in left]
         except PersonalizationError:
             missed += [puts[key][1:] for key in keys[start:]]
@@ -121,21 +119,20 @@ def of_user(
         RetryLater: the table does not answer, or it is `late` before its last page has come.
     """
     found: list[LiveEvent] = []
-    with translate_errors(table):
-        for page in pages(
-            client.query,
-            TableName=table,
-            KeyConditionExpression="shopper = :shopper",
-            FilterExpression="#at >= :since",
-            ExpressionAttributeNames={"#at": "at"},
-            ExpressionAttributeValues={":shopper": {"S": _user(shop, user)}, ":since": {"N": str(since)}},
-            ConsistentRead=True,
-        ):
-            found += [_live_event(each) for each in page["Items"]]
-            if len(found) >= _MOST:
-                break
-            if late() and page.get("LastEvaluatedKey"):
-                raise RetryLater(table, "the last page did not come in time")
+    for page in pages(
+        client.query,
+        TableName=table,
+        KeyConditionExpression="shopper = :shopper",
+        FilterExpression="#at >= :since",
+        ExpressionAttributeNames={"#at": "at"},
+        ExpressionAttributeValues={":shopper": {"S": _user(shop, user)}, ":since": {"N": str(since)}},
+        ConsistentRead=True,
+    ):
+        found += [_live_event(each) for each in page["Items"]]
+        if len(found) >= _MOST:
+            break
+        if late() and page.get("LastEvaluatedKey"):
+            raise RetryLater(table, "the last page did not come in time")
     return sorted(found, key=lambda each: (each.at, each.event_id))[-_MOST:]
 
 
@@ -146,11 +143,10 @@ def forget(client: "DynamoDBClient", table: str, shop: str, user: str) -> None:
         RetryLater: some are left for the next attempt.
     """
     for owner in (_user(shop, user), f"~{shop}#user#{user}"):
-        with translate_errors(table):
-            while keys := _some_of(client, table, owner):
-                asked: Any = {table: [{"DeleteRequest": {"Key": key}} for key in keys]}
-                if client.batch_write_item(RequestItems=asked).get("UnprocessedItems"):
-                    raise RetryLater(table, "not everything was deleted")
+        while keys := _some_of(client, table, owner):
+            asked: Any = {table: [{"DeleteRequest": {"Key": key}} for key in keys]}
+            if client.batch_write_item(RequestItems=asked).get("UnprocessedItems"):
+                raise RetryLater(table, "not everything was deleted")
 
 
 def _some_of(client: "DynamoDBClient", table: str, owner: str) -> list[Any]:
@@ -170,18 +166,17 @@ def _some_of(client: "DynamoDBClient", table: str, owner: str) -> list[Any]:
 def of_shop(client: "DynamoDBClient", table: str, shop: str, since: int) -> Iterator[tuple[str, str, str, int]]:
     """Iterate over a shop's events stored after `since` (epoch seconds): user, item, type and epoch seconds."""
     start = f"{shop}#"
-    with translate_errors(table):
-        items = paginate(
-            client.scan,
-            "Items",
-            TableName=table,
-            FilterExpression="begins_with(shopper, :start) AND #ttl > :last",
-            ExpressionAttributeNames={"#ttl": "ttl"},
-            ExpressionAttributeValues={":start": {"S": start}, ":last": {"N": str(since + KEPT_SECONDS)}},
-        )
-        for each in items:
-            user = each["shopper"]["S"].removeprefix(start)
-            yield user, each["item"]["S"], each["type"]["S"], int(each["at"]["N"])
+    items = paginate(
+        client.scan,
+        "Items",
+        TableName=table,
+        FilterExpression="begins_with(shopper, :start) AND #ttl > :last",
+        ExpressionAttributeNames={"#ttl": "ttl"},
+        ExpressionAttributeValues={":start": {"S": start}, ":last": {"N": str(since + KEPT_SECONDS)}},
+    )
+    for each in items:
+        user = each["shopper"]["S"].removeprefix(start)
+        yield user, each["item"]["S"], each["type"]["S"], int(each["at"]["N"])
 
 
 def _user(shop: str, user: str) -> str:

@@ -12,7 +12,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import objects
-from personalization.core.aws.errors import translate_errors
 from personalization.core.environment import Environment
 from personalization.events import store
 from personalization.likelihood import inputs, serve
@@ -155,12 +154,10 @@ def delete(s3: "S3Client", bucket: str, gone: Sequence[str]) -> None:
     """Delete objects; missing ones are no error."""
     for start in range(0, len(gone), 1_000):
         part: Any = {"Objects": [{"Key": key} for key in gone[start : start + 1_000]], "Quiet": True}
-        with translate_errors(bucket):
-            s3.delete_objects(Bucket=bucket, Delete=part)
+        s3.delete_objects(Bucket=bucket, Delete=part)
 
 
 def lines(s3: "S3Client", bucket: str, key: str) -> io.TextIOWrapper:
     """Open the lines of an object, split at line feeds alone."""
-    with translate_errors(key):
-        body: Any = s3.get_object(Bucket=bucket, Key=key)["Body"]
+    body: Any = s3.get_object(Bucket=bucket, Key=key)["Body"]
     return io.TextIOWrapper(io.BufferedReader(body, 1 << 20), "utf-8", newline="\n")

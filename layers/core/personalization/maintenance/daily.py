@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import translate_errors
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
@@ -269,8 +268,7 @@ def make_round(
 
 def prune_schemas(client: "PersonalizeClient", environment: Environment, now: datetime) -> tuple[str, ...]:
     """Delete this deployment's schemas without a dataset; return their names."""
-    with translate_errors("schemas"):
-        every = [_aged(each, "schemaArn") for each in paginate(client.list_schemas, "schemas")]
+    every = [_aged(each, "schemaArn") for each in paginate(client.list_schemas, "schemas")]
     unused = unused_schemas(environment.names.prefix, every, now, environment.unused_days)
     return _names(_deleted(unused, lambda arn: client.delete_schema(schemaArn=arn)))
 
@@ -287,9 +285,8 @@ def prune_solutions(
     Personalize refuses to delete a solution that a campaign serves from. Returns the names of the deleted solutions.
     """
     group, shop = release.dataset_group_arn, release.shop
-    with translate_errors(group):
-        listed = paginate(client.list_solutions, "solutions", datasetGroupArn=group)
-        existing = [_aged(each, "solutionArn") for each in listed if not is_being_deleted(each["status"])]
+    listed = paginate(client.list_solutions, "solutions", datasetGroupArn=group)
+    existing = [_aged(each, "solutionArn") for each in listed if not is_being_deleted(each["status"])]
     mine = [each for each in records if each["shop"] == shop]
 
     def returnable(left: Iterable[Aged]) -> list[Mapping[str, Any]]:
@@ -318,9 +315,8 @@ def prune_segments(
         return ()
     asked_for = {job.segment.recipe for job in jobs if job.segment}
     bases = {environment.names.solution(release.shop, alias).name: alias in asked_for for alias in SEGMENTS}
-    with translate_errors(release.dataset_group_arn):
-        listed = paginate(client.list_solutions, "solutions", datasetGroupArn=release.dataset_group_arn)
-        existing = [_aged(each, "solutionArn") for each in listed if not is_being_deleted(each["status"])]
+    listed = paginate(client.list_solutions, "solutions", datasetGroupArn=release.dataset_group_arn)
+    existing = [_aged(each, "solutionArn") for each in listed if not is_being_deleted(each["status"])]
     unused = unused_segment_solutions(bases, existing)
     return _names(_deleted(unused, lambda arn: client.delete_solution(solutionArn=arn)))
 
@@ -337,9 +333,8 @@ def prune_filters(
     except Rejected:
         return ()
     group = release.dataset_group_arn
-    with translate_errors(group):
-        filters = paginate(client.list_filters, "Filters", datasetGroupArn=group)
-        existing = [_aged(each, "filterArn") for each in filters]
+    filters = paginate(client.list_filters, "Filters", datasetGroupArn=group)
+    existing = [_aged(each, "filterArn") for each in filters]
     start, named = f"{environment.names.shop(release.shop)}-", {*release.filters, *wanted}
     unused = unused_filters(start, existing, named, now, environment.unused_days)
     return _names(_deleted(unused, lambda arn: client.delete_filter(filterArn=arn)))
@@ -349,9 +344,8 @@ def _deleted(unused: Iterable[Aged], delete_by_arn: Callable[[str], object]) -> 
     """Delete resources, and return those that Personalize did not refuse to delete."""
     gone = []
     for each in unused:
-        with translate_errors(each.arn):
-            if gone_or_busy(partial(delete_by_arn, each.arn)):
-                gone.append(each)
+        if gone_or_busy(partial(delete_by_arn, each.arn)):
+            gone.append(each)
     return gone
 
 

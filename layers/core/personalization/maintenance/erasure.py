@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import objects
-from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
+from personalization.core.aws.errors import code, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import NoRoom, PersonalizationError, Rejected, RetryLater
@@ -59,16 +59,14 @@ class DeletionJobs:
         self._environment = environment
 
     def progress(self, job: str) -> Progress:
-        with translate_errors(job):
-            described = none_if_missing(partial(self._client.describe_data_deletion_job, dataDeletionJobArn=job))
+        described = none_if_missing(partial(self._client.describe_data_deletion_job, dataDeletionJobArn=job))
         return erasures.progress(described["dataDeletionJob"]["status"] if described else None)
 
     def version(self, arn: str) -> Version | None:
         """Return a solution version that serves; None if it is gone."""
-        with translate_errors(arn):
-            described = none_if_missing(
-                lambda: self._client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
-            )
+        described = none_if_missing(
+            lambda: self._client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
+        )
         if not described:
             return None
         return Version(int(described["creationDateTime"].timestamp()), described.get("trainingMode", "FULL") == "FULL")
@@ -79,8 +77,7 @@ class DeletionJobs:
         Amazon's guide names trainings, batch jobs, imports and whatever else uses the datasets ("Deleting users and
         their data with a data deletion job"). What a stopped run began goes on without it.
         """
-        with translate_errors(group):
-            return next((str(each[arn]) for arn, each in self._users_of(group) if is_at_work(each["status"])), None)
+        return next((str(each[arn]) for arn, each in self._users_of(group) if is_at_work(each["status"])), None)
 
     def _users_of(self, group: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield what uses a group's datasets, each with the member that has its ARN."""
@@ -107,19 +104,18 @@ class DeletionJobs:
 
     def start(self, group: str, name: str, key: str) -> str:
         """Start a job for the users in the file at `key`, or find the job of that name; return its ARN."""
-        with translate_errors(name):
-            try:
-                return self._client.create_data_deletion_job(
-                    jobName=name,
-                    datasetGroupArn=group,
-                    dataSource={"dataLocation": f"s3://{self._environment.bucket}/{key}"},
-                    roleArn=self._environment.role_arn,
-                )["dataDeletionJobArn"]
-            except ClientError as error:
-                if code(error) != "ResourceAlreadyExistsException":
-                    raise
-            jobs = paginate(self._client.list_data_deletion_jobs, "dataDeletionJobs", datasetGroupArn=group)
-            return str(next(each for each in jobs if each["jobName"] == name)["dataDeletionJobArn"])
+        try:
+            return self._client.create_data_deletion_job(
+                jobName=name,
+                datasetGroupArn=group,
+                dataSource={"dataLocation": f"s3://{self._environment.bucket}/{key}"},
+                roleArn=self._environment.role_arn,
+            )["dataDeletionJobArn"]
+        except PersonalizationError as error:
+            if code(error) != "ResourceAlreadyExistsException":
+                raise
+        jobs = paginate(self._client.list_data_deletion_jobs, "dataDeletionJobs", datasetGroupArn=group)
+        return str(next(each for each in jobs if each["jobName"] == name)["dataDeletionJobArn"])
 
 
 class Eraser:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import translate_errors
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.personalize import removal
@@ -123,14 +122,12 @@ def remove_objects(client: "S3Client", bucket: str, folders: tuple[str, ...]) ->
         while versions := _page(client, bucket, folder):
             if pages == MAX_PAGES:
                 return Objects(removed=removed, more=True)
-            with translate_errors(bucket):
-                client.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
+            client.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
             removed, pages = removed + len(versions), pages + 1
     return Objects(removed=removed, more=False)
 
 
 def _page(client: "S3Client", bucket: str, folder: str) -> list[Any]:
-    with translate_errors(bucket):
-        page = client.list_object_versions(Bucket=bucket, Prefix=folder)
+    page = client.list_object_versions(Bucket=bucket, Prefix=folder)
     found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
     return [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]

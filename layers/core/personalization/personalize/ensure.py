@@ -12,9 +12,9 @@ from table_intake import DataKind
 from table_intake.columns.schema import Schema
 from table_intake.streamed import Group
 
-from personalization.core.aws.errors import ClientError, code, false_on, none_if_missing, translate_errors
+from personalization.core.aws.errors import code, false_on, none_if_missing
 from personalization.core.aws.pagination import paginate
-from personalization.core.errors import Broken, Rejected, RetryLater
+from personalization.core.errors import Broken, PersonalizationError, Rejected, RetryLater
 from personalization.core.names import Named
 from personalization.core.status import ACTIVE, UPDATED, Progress, failed_to_create, is_being_deleted, progress
 from personalization.personalize import earlier_work, schemas
@@ -54,18 +54,16 @@ def ensured(
     delete: Callable[[], object] | None = None,
 ) -> Step:
     """Return the existing resource, or create it; with `delete`, a failed one is deleted first, see `usable`."""
-    with translate_errors(arn):
-        existing = none_if_missing(describe)
-        if existing is None:
-            created(create)
-            return Step(arn=arn, status=CREATED)
-        return usable(arn, existing["status"], delete) if delete else Step(arn=arn, status=existing["status"])
+    existing = none_if_missing(describe)
+    if existing is None:
+        created(create)
+        return Step(arn=arn, status=CREATED)
+    return usable(arn, existing["status"], delete) if delete else Step(arn=arn, status=existing["status"])
 
 
 def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | None, str | None]:
     """Return the dataset group, if it exists, and its domain."""
-    with translate_errors(group.arn):
-        answer = none_if_missing(partial(client.describe_dataset_group, datasetGroupArn=group.arn))
+    answer = none_if_missing(partial(client.describe_dataset_group, datasetGroupArn=group.arn))
     if answer is None:
         return None, None
     described = answer["datasetGroup"]
@@ -79,15 +77,13 @@ def dataset_schema(client: "PersonalizeClient", kind: DataKind, arn: str) -> Sch
 
 
 def dataset(client: "PersonalizeClient", arn: str) -> "DatasetTypeDef | None":
-    with translate_errors(arn):
-        return none_if_missing(lambda: client.describe_dataset(datasetArn=arn)["dataset"])
+    return none_if_missing(lambda: client.describe_dataset(datasetArn=arn)["dataset"])
 
 
 def schema_of(client: "PersonalizeClient", kind: DataKind, dataset: "DatasetTypeDef") -> Schema:
     """Return the schema of a dataset: the replacing one as soon as its update has ended."""
     arn = dataset["schemaArn"]
-    with translate_errors(arn):
-        return schemas.read(arn, kind, client.describe_schema(schemaArn=arn)["schema"]["schema"])
+    return schemas.read(arn, kind, client.describe_schema(schemaArn=arn)["schema"]["schema"])
 
 
 def ensure_dataset_group(client: "PersonalizeClient", plan: Plan) -> Step:
@@ -105,31 +101,29 @@ def ensure_schema(client: "PersonalizeClient", plan: Plan) -> Step:
     """Ensure the dataset's schema, which has no status."""
     schema = plan.schema_
     domain: dict[str, Any] = {"domain": schema.domain} if schema.domain else {}
-    with translate_errors(schema.arn):
-        if none_if_missing(lambda: client.describe_schema(schemaArn=schema.arn)) is None:
-            created(lambda: client.create_schema(name=schema.name, schema=schema.text, **domain))
-        return Step(arn=schema.arn, status=ACTIVE)
+    if none_if_missing(lambda: client.describe_schema(schemaArn=schema.arn)) is None:
+        created(lambda: client.create_schema(name=schema.name, schema=schema.text, **domain))
+    return Step(arn=schema.arn, status=ACTIVE)
 
 
 def ensure_dataset(client: "PersonalizeClient", plan: Plan) -> Step:
     """Ensure the dataset of the drop, with the plan's schema if the plan changes it."""
     dataset = plan.dataset
-    with translate_errors(dataset.arn):
-        answer = none_if_missing(lambda: client.describe_dataset(datasetArn=dataset.arn)["dataset"])
-        if answer is not None:
-            if dataset.changes and answer["schemaArn"] != plan.schema_.arn and not _is_changing(answer, plan):
-                client.update_dataset(datasetArn=dataset.arn, schemaArn=plan.schema_.arn)
-                return Step(arn=dataset.arn, status=UPDATED)
-            return usable(dataset.arn, answer["status"], lambda: client.delete_dataset(datasetArn=dataset.arn))
-        created(
-            lambda: client.create_dataset(
-                name=dataset.name,
-                schemaArn=plan.schema_.arn,
-                datasetGroupArn=plan.dataset_group.arn,
-                datasetType=dataset.type,
-            )
+    answer = none_if_missing(lambda: client.describe_dataset(datasetArn=dataset.arn)["dataset"])
+    if answer is not None:
+        if dataset.changes and answer["schemaArn"] != plan.schema_.arn and not _is_changing(answer, plan):
+            client.update_dataset(datasetArn=dataset.arn, schemaArn=plan.schema_.arn)
+            return Step(arn=dataset.arn, status=UPDATED)
+        return usable(dataset.arn, answer["status"], lambda: client.delete_dataset(datasetArn=dataset.arn))
+    created(
+        lambda: client.create_dataset(
+            name=dataset.name,
+            schemaArn=plan.schema_.arn,
+            datasetGroupArn=plan.dataset_group.arn,
+            datasetType=dataset.type,
         )
-        return Step(arn=dataset.arn, status=CREATED)
+    )
+    return Step(arn=dataset.arn, status=CREATED)
 
 
 def _is_changing(dataset: Mapping[str, Any], plan: Plan) -> bool:
@@ -140,9 +134,8 @@ def _is_changing(dataset: Mapping[str, Any], plan: Plan) -> bool:
 
 def find_event_tracker(client: "PersonalizeClient", group_arn: str) -> Step | None:
     """Return the only event tracker of a dataset group; Personalize chooses its ARN."""
-    with translate_errors(group_arn):
-        trackers = paginate(client.list_event_trackers, "eventTrackers", datasetGroupArn=group_arn)
-        tracker = next(trackers, None)
+    trackers = paginate(client.list_event_trackers, "eventTrackers", datasetGroupArn=group_arn)
+    tracker = next(trackers, None)
     return Step(arn=tracker["eventTrackerArn"], status=tracker["status"]) if tracker else None
 
 
@@ -157,19 +150,17 @@ def ensure_event_tracker(client: "PersonalizeClient", plan: Plan) -> Step:
     tracker = find_event_tracker(client, group)
     if tracker is not None:
         arn = tracker.arn
-        with translate_errors(arn):
-            return usable(arn, tracker.status, lambda: client.delete_event_tracker(eventTrackerArn=arn))
-    with translate_errors(name):
-        try:
-            made = client.create_event_tracker(name=name, datasetGroupArn=group)
-            return Step(arn=made["eventTrackerArn"], status=CREATED)
-        except ClientError as error:
-            if code(error) != "ResourceAlreadyExistsException":
-                raise
-        tracker = find_event_tracker(client, group)
-        if tracker is None:
-            raise Rejected(group, "another event tracker has the shop's name; rename it")
-        return tracker
+        return usable(arn, tracker.status, lambda: client.delete_event_tracker(eventTrackerArn=arn))
+    try:
+        made = client.create_event_tracker(name=name, datasetGroupArn=group)
+        return Step(arn=made["eventTrackerArn"], status=CREATED)
+    except PersonalizationError as error:
+        if code(error) != "ResourceAlreadyExistsException":
+            raise
+    tracker = find_event_tracker(client, group)
+    if tracker is None:
+        raise Rejected(group, "another event tracker has the shop's name; rename it")
+    return tracker
 
 
 def tracking_id(client: "PersonalizeClient", group_arn: str) -> str:
@@ -181,8 +172,7 @@ def tracking_id(client: "PersonalizeClient", group_arn: str) -> str:
     tracker = find_event_tracker(client, group_arn)
     if tracker is None:
         raise Rejected(group_arn, "the dataset group has no event tracker")
-    with translate_errors(tracker.arn):
-        return client.describe_event_tracker(eventTrackerArn=tracker.arn)["eventTracker"]["trackingId"]
+    return client.describe_event_tracker(eventTrackerArn=tracker.arn)["eventTracker"]["trackingId"]
 
 
 def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -> Step:
@@ -191,16 +181,15 @@ def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -
     Raises:
         Rejected: the filter exists with another expression, which Personalize cannot change.
     """
-    with translate_errors(wanted.arn):
-        answer = none_if_missing(lambda: client.describe_filter(filterArn=wanted.arn)["filter"])
-        if answer is None:
-            created(
-                lambda: client.create_filter(
-                    name=wanted.name, datasetGroupArn=plan.dataset_group.arn, filterExpression=wanted.expression
-                )
+    answer = none_if_missing(lambda: client.describe_filter(filterArn=wanted.arn)["filter"])
+    if answer is None:
+        created(
+            lambda: client.create_filter(
+                name=wanted.name, datasetGroupArn=plan.dataset_group.arn, filterExpression=wanted.expression
             )
-            return Step(arn=wanted.arn, status=CREATED)
-        step = usable(wanted.arn, answer["status"], lambda: client.delete_filter(filterArn=wanted.arn))
+        )
+        return Step(arn=wanted.arn, status=CREATED)
+    step = usable(wanted.arn, answer["status"], lambda: client.delete_filter(filterArn=wanted.arn))
     if answer["filterExpression"] != wanted.expression:
         raise Rejected(wanted.arn, "the filter is there with another expression: give the changed one a new name")
     return step
@@ -237,10 +226,7 @@ def import_job_status(client: "PersonalizeClient", arn: str) -> str | None:
 
 
 def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | None:
-    with translate_errors(arn):
-        answer = none_if_missing(
-            lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"]
-        )
+    answer = none_if_missing(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
     if answer is None:
         return None
     old = earlier_work.found_from(answer.get("creationDateTime"), begun_at)
@@ -248,17 +234,16 @@ def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | 
 
 
 def _new_import_job(client: "PersonalizeClient", plan: Plan, job: Resource, role_arn: str) -> Step:
-    with translate_errors(job.arn):
-        created(
-            lambda: client.create_dataset_import_job(
-                jobName=job.name,
-                datasetArn=plan.dataset.arn,
-                dataSource={"dataLocation": plan.import_job.data_location},
-                roleArn=role_arn,
-                importMode=plan.import_job.mode,
-            )
+    created(
+        lambda: client.create_dataset_import_job(
+            jobName=job.name,
+            datasetArn=plan.dataset.arn,
+            dataSource={"dataLocation": plan.import_job.data_location},
+            roleArn=role_arn,
+            importMode=plan.import_job.mode,
         )
-        return Step(arn=job.arn, status=CREATED)
+    )
+    return Step(arn=job.arn, status=CREATED)
 
 
 def ensure_recommender(client: "PersonalizeClient", plan: Plan, wanted: RecommenderPart) -> Step:
@@ -269,30 +254,27 @@ def ensure_recommender(client: "PersonalizeClient", plan: Plan, wanted: Recommen
         RetryLater: Personalize is working on another change of it.
     """
     arn, group = wanted.arn, plan.dataset_group.arn
-    with translate_errors(arn):
-        existing = none_if_missing(lambda: client.describe_recommender(recommenderArn=arn)["recommender"])
-        # Send the whole configuration: Amazon does not document whether an update keeps missing members.
-        config: dict[str, Any] = {
-            "recommenderConfig": {**(existing or {}).get("recommenderConfig", {}), **wanted.config}
-        }
-        if existing is None:
-            created(
-                lambda: client.create_recommender(
-                    name=wanted.name, datasetGroupArn=group, recipeArn=wanted.recipe_arn, **config
-                )
+    existing = none_if_missing(lambda: client.describe_recommender(recommenderArn=arn)["recommender"])
+    # Send the whole configuration: Amazon does not document whether an update keeps missing members.
+    config: dict[str, Any] = {"recommenderConfig": {**(existing or {}).get("recommenderConfig", {}), **wanted.config}}
+    if existing is None:
+        created(
+            lambda: client.create_recommender(
+                name=wanted.name, datasetGroupArn=group, recipeArn=wanted.recipe_arn, **config
             )
-            return Step(arn=arn, status=CREATED)
-        step = usable(arn, existing["status"], lambda: client.delete_recommender(recommenderArn=arn))
-        if existing["datasetGroupArn"] != group:
-            raise Rejected(arn, "the recommender is of another shop: give this one another name")
-        if existing["recipeArn"] != wanted.recipe_arn:
-            raise Rejected(arn, "the recommender is there for another use case: give the changed one a new name")
-        action = recommenders.decide(existing, wanted.config)
-        if action == "busy":
-            raise RetryLater(arn, f"Personalize is at work on the recommender ({existing['status']})")
-        if action == "update":
-            client.update_recommender(recommenderArn=arn, **config)
-            return Step(arn=arn, status=CREATED)
+        )
+        return Step(arn=arn, status=CREATED)
+    step = usable(arn, existing["status"], lambda: client.delete_recommender(recommenderArn=arn))
+    if existing["datasetGroupArn"] != group:
+        raise Rejected(arn, "the recommender is of another shop: give this one another name")
+    if existing["recipeArn"] != wanted.recipe_arn:
+        raise Rejected(arn, "the recommender is there for another use case: give the changed one a new name")
+    action = recommenders.decide(existing, wanted.config)
+    if action == "busy":
+        raise RetryLater(arn, f"Personalize is at work on the recommender ({existing['status']})")
+    if action == "update":
+        client.update_recommender(recommenderArn=arn, **config)
+        return Step(arn=arn, status=CREATED)
     return step
 
 
@@ -313,10 +295,9 @@ def list_recommenders(client: "PersonalizeClient", group_arn: str) -> list[Mappi
 
     Amazon does not say what it answers for a group without a domain, which can have none: a refusal means none, too.
     """
-    with translate_errors(group_arn):
-        try:
-            return list(paginate(client.list_recommenders, "recommenders", datasetGroupArn=group_arn, maxResults=100))
-        except ClientError as error:
-            if code(error) != "InvalidInputException":
-                raise
-            return []
+    try:
+        return list(paginate(client.list_recommenders, "recommenders", datasetGroupArn=group_arn, maxResults=100))
+    except PersonalizationError as error:
+        if code(error) != "InvalidInputException":
+            raise
+        return []

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from personalization.core.aws.errors import false_on, none_if_missing, translate_errors
+from personalization.core.aws.errors import false_on, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Rejected
 from personalization.core.status import Progress, progress
@@ -201,10 +201,9 @@ def inventory(client: "PersonalizeClient", *groups: str) -> tuple[Found, ...]:
     """Return what existing dataset groups (ARNs) own, themselves included, in the order of deletion."""
     found: list[Found] = []
     for group in groups:
-        with translate_errors(group):
-            described = none_if_missing(partial(client.describe_dataset_group, datasetGroupArn=group))
-            if described:
-                found += [_piece("datasetGroup", described["datasetGroup"]), *_members(client, group)]
+        described = none_if_missing(partial(client.describe_dataset_group, datasetGroupArn=group))
+        if described:
+            found += [_piece("datasetGroup", described["datasetGroup"]), *_members(client, group)]
     return ordered(found)
 
 
@@ -233,8 +232,7 @@ def schemas_of(client: "PersonalizeClient", pieces: tuple[Found, ...]) -> tuple[
     arns: list[str] = []
     for dataset in pieces:
         if dataset.kind == "dataset":
-            with translate_errors(dataset.arn):
-                described = none_if_missing(partial(client.describe_dataset, datasetArn=dataset.arn))
+            described = none_if_missing(partial(client.describe_dataset, datasetArn=dataset.arn))
             arns += [described["dataset"]["schemaArn"]] if described else []
     return tuple(dict.fromkeys(arns))
 
@@ -259,8 +257,7 @@ def _delete(client: "PersonalizeClient", piece: Found) -> None:
         "dataset": lambda: client.delete_dataset(datasetArn=arn),
         "datasetGroup": lambda: client.delete_dataset_group(datasetGroupArn=arn),
     }
-    with translate_errors(arn):
-        gone_or_busy(deletes[piece.kind])
+    gone_or_busy(deletes[piece.kind])
 
 
 def gone_or_busy(delete: Callable[[], object]) -> bool:
@@ -273,7 +270,6 @@ def remove_schemas(client: "PersonalizeClient", arns: tuple[str, ...]) -> Schema
     removed: list[str] = []
     kept: list[str] = []
     for arn in arns:
-        with translate_errors(arn):
-            gone = gone_or_busy(partial(client.delete_schema, schemaArn=arn))
+        gone = gone_or_busy(partial(client.delete_schema, schemaArn=arn))
         (removed if gone else kept).append(arn)
     return Schemas(removed=tuple(removed), kept=tuple(kept))

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import Rejected
 
 if TYPE_CHECKING:
@@ -36,21 +35,19 @@ def recommend(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
     """Call GetRecommendations.
 
     Raises:
-        RetryLater, Rejected, Broken: see `translate_errors`; a missing campaign is Broken.
+        RetryLater, Rejected, Broken: see `aws.errors.translate`; a missing campaign is Broken.
     """
-    with translate_errors(ask.campaign_arn):
-        if ":recommender/" in ask.campaign_arn:
-            answer = client.get_recommendations(recommenderArn=ask.campaign_arn, **ask.parameters)
-        else:
-            answer = client.get_recommendations(campaignArn=ask.campaign_arn, **ask.parameters)
-        return Predicted(answer["recommendationId"], answer["itemList"])
+    if ":recommender/" in ask.campaign_arn:
+        answer = client.get_recommendations(recommenderArn=ask.campaign_arn, **ask.parameters)
+    else:
+        answer = client.get_recommendations(campaignArn=ask.campaign_arn, **ask.parameters)
+    return Predicted(answer["recommendationId"], answer["itemList"])
 
 
 def rank(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
     """Call GetPersonalizedRanking; raise as `recommend`."""
-    with translate_errors(ask.campaign_arn):
-        answer = client.get_personalized_ranking(campaignArn=ask.campaign_arn, **ask.parameters)
-        return Predicted(answer["recommendationId"], answer["personalizedRanking"])
+    answer = client.get_personalized_ranking(campaignArn=ask.campaign_arn, **ask.parameters)
+    return Predicted(answer["recommendationId"], answer["personalizedRanking"])
 
 
 def served(

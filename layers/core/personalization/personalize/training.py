@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from table_intake import DataKind
 
-from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
+from personalization.core.aws.errors import code, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.names import Names, dataset_arn
@@ -47,14 +47,13 @@ def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart)
     schemas = [ensure.schema_of(client, kind, each) for kind, each in existing.items() if each]
     name = solution_names.name(base.name, recipe.recipe_arn, schemas)
     own = Resource(name=name, arn=f"{base.arn.removesuffix(base.name)}{name}")
-    with translate_errors(own.arn):
-        described = none_if_missing(lambda: client.describe_solution(solutionArn=own.arn)["solution"])
-        if described:
-            return usable(own.arn, described["status"], lambda: client.delete_solution(solutionArn=own.arn))
-        plain = none_if_missing(lambda: client.describe_solution(solutionArn=base.arn)["solution"])
-        if plain and solution_names.is_current(plain, recipe.recipe_arn, datasets):
-            return Step(arn=base.arn, status=plain["status"])
-        created(lambda: _create_solution(client, plan, recipe, own))
+    described = none_if_missing(lambda: client.describe_solution(solutionArn=own.arn)["solution"])
+    if described:
+        return usable(own.arn, described["status"], lambda: client.delete_solution(solutionArn=own.arn))
+    plain = none_if_missing(lambda: client.describe_solution(solutionArn=base.arn)["solution"])
+    if plain and solution_names.is_current(plain, recipe.recipe_arn, datasets):
+        return Step(arn=base.arn, status=plain["status"])
+    created(lambda: _create_solution(client, plan, recipe, own))
     return Step(arn=own.arn, status=CREATED)
 
 
@@ -66,7 +65,7 @@ def _create_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart
             recipeArn=recipe.recipe_arn,
             performAutoTraining=False,
         )
-    except ClientError as error:
+    except PersonalizationError as error:
         if code(error) != "LimitExceededException" or not _make_room(client, plan, recipe):
             raise
         raise RetryLater(own.arn, "there were too many solutions: an old one is being deleted") from error
@@ -98,23 +97,22 @@ def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: Rec
     time.
     """
     names, begun_at = (*recipe.earlier_versions, recipe.solution_version_name), plan.begun_at
-    with translate_errors(solution):
-        existing = _versions_called(client, solution, (*recipe.once_named, *names), begun_at)
-        once = [each for each in recipe.once_named if each in existing and not existing[each].found_from]
-        name = earlier_work.choose_name([*once, *names], {each: step.status for each, step in existing.items()})
-        if name in existing:
-            return existing[name]
-        try:
-            # An update needs an earlier training, which a new solution lacks.
-            update = plan.training_mode == "UPDATE" and _newest_versions(client, solution)
-            mode: TrainingMode = "UPDATE" if update else "FULL"
-            version = client.create_solution_version(name=name, solutionArn=solution, trainingMode=mode)
-        except ClientError as error:
-            if code(error) != "ResourceAlreadyExistsException":
-                raise
-        else:
-            return Step(arn=version["solutionVersionArn"], status=CREATED)
-        existing = _versions_called(client, solution, (name,), begun_at)
+    existing = _versions_called(client, solution, (*recipe.once_named, *names), begun_at)
+    once = [each for each in recipe.once_named if each in existing and not existing[each].found_from]
+    name = earlier_work.choose_name([*once, *names], {each: step.status for each, step in existing.items()})
+    if name in existing:
+        return existing[name]
+    try:
+        # An update needs an earlier training, which a new solution lacks.
+        update = plan.training_mode == "UPDATE" and _newest_versions(client, solution)
+        mode: TrainingMode = "UPDATE" if update else "FULL"
+        version = client.create_solution_version(name=name, solutionArn=solution, trainingMode=mode)
+    except PersonalizationError as error:
+        if code(error) != "ResourceAlreadyExistsException":
+            raise
+    else:
+        return Step(arn=version["solutionVersionArn"], status=CREATED)
+    existing = _versions_called(client, solution, (name,), begun_at)
     if name not in existing:
         raise RetryLater(solution, f"solution version {name} exists and is not listed yet")
     return existing[name]
@@ -155,28 +153,27 @@ def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish)
     Raises:
         RetryLater: Personalize is working on another change of this campaign.
     """
-    with translate_errors(campaign.arn):
-        described = campaign_as_it_is(client, campaign.arn)
-        action = campaigns.decide(described, wish)
-        if action == "busy":
-            raise RetryLater(campaign.arn, "Personalize is at work on another version of this campaign")
-        merged = campaigns.merged(described, wish)
-        # An empty configuration takes members away that the next recipe lacks; where there are none it says nothing.
-        clears = described is not None and campaigns.configuration(described)
-        config: dict[str, Any] = {"campaignConfig": merged} if merged or clears else {}
-        if action == "create":
-            created(
-                lambda: client.create_campaign(
-                    name=campaign.name,
-                    solutionVersionArn=wish.version,
-                    minProvisionedTPS=wish.tps or 1,
-                    **config,
-                )
+    described = campaign_as_it_is(client, campaign.arn)
+    action = campaigns.decide(described, wish)
+    if action == "busy":
+        raise RetryLater(campaign.arn, "Personalize is at work on another version of this campaign")
+    merged = campaigns.merged(described, wish)
+    # An empty configuration takes members away that the next recipe lacks; where there are none it says nothing.
+    clears = described is not None and campaigns.configuration(described)
+    config: dict[str, Any] = {"campaignConfig": merged} if merged or clears else {}
+    if action == "create":
+        created(
+            lambda: client.create_campaign(
+                name=campaign.name,
+                solutionVersionArn=wish.version,
+                minProvisionedTPS=wish.tps or 1,
+                **config,
             )
-        if action == "update":
-            # Throughput that no setting names is left out, so that a concurrent change is not undone.
-            throughput: dict[str, Any] = {"minProvisionedTPS": wish.tps} if wish.tps else {}
-            client.update_campaign(campaignArn=campaign.arn, solutionVersionArn=wish.version, **config, **throughput)
+        )
+    if action == "update":
+        # Throughput that no setting names is left out, so that a concurrent change is not undone.
+        throughput: dict[str, Any] = {"minProvisionedTPS": wish.tps} if wish.tps else {}
+        client.update_campaign(campaignArn=campaign.arn, solutionVersionArn=wish.version, **config, **throughput)
     done = described is not None and action in {"nothing", "wait"}
     status = campaigns.described(described).latest[0] if described and done else CREATED
     return Step(arn=campaign.arn, status=status, notes=campaigns.remarks(described))
@@ -184,8 +181,7 @@ def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish)
 
 def campaign_as_it_is(client: "PersonalizeClient", arn: str) -> "CampaignTypeDef | None":
     """Return a campaign, or None if it does not exist."""
-    with translate_errors(arn):
-        return none_if_missing(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
+    return none_if_missing(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
 
 
 def retire_campaigns(client: "PersonalizeClient", campaigns: Iterable[Resource]) -> dict[str, object]:
@@ -193,8 +189,7 @@ def retire_campaigns(client: "PersonalizeClient", campaigns: Iterable[Resource])
     deleted: list[str] = []
     busy: list[str] = []
     for each in campaigns:
-        with translate_errors(each.arn):
-            gone = gone_or_busy(partial(client.delete_campaign, campaignArn=each.arn))
+        gone = gone_or_busy(partial(client.delete_campaign, campaignArn=each.arn))
         (deleted if gone else busy).append(each.name)
     return {"deleted": deleted, "busy": busy}
 
@@ -215,11 +210,10 @@ def unused_campaigns(
 def solution_metrics(client: "PersonalizeClient", versions: Collection[str]) -> dict[str, dict[str, float]]:
     """Return GetSolutionMetrics of solution versions by ARN, without deleted ones."""
     found: dict[str, dict[str, float]] = {}
-    with translate_errors("solution metrics"):
-        for version in versions:
-            answer = none_if_missing(partial(client.get_solution_metrics, solutionVersionArn=version))
-            if answer is not None:
-                found[version] = dict(answer.get("metrics") or {})
+    for version in versions:
+        answer = none_if_missing(partial(client.get_solution_metrics, solutionVersionArn=version))
+        if answer is not None:
+            found[version] = dict(answer.get("metrics") or {})
     return found
 
 

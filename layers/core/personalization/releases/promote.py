@@ -71,7 +71,7 @@ def promotion_step(
     """Have a campaign serve a version, or record the release when all of them do.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: see `translate_errors`.
+        RetryLater, LimitReached, Rejected, Broken: see `aws.errors.translate`.
     """
     if event.get("step") == "release":
         return _release(aws, ReleaseRequest.read(event), environment, now)

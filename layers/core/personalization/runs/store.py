@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import ClientError, code, false_on, translate_errors
+from personalization.core.aws.errors import code, false_on
 from personalization.core.aws.pagination import pages
+from personalization.core.errors import PersonalizationError
 from personalization.core.names import UNVERSIONED
 from personalization.runs.claims import KEPT_DAYS, NO_SHOP, PREFIX, Claim
 from personalization.runs.leases import RECORD, Lease
@@ -78,33 +79,31 @@ class DynamoLedger:
         return self._change_lease(shop, "SET #next = :next", condition, names, {":next": erasure, ":run": "run"})
 
     def free(self, shop: str, owner: str) -> bool:
-        with translate_errors(self._table):
-            return false_on(
-                "ConditionalCheckFailedException",
-                lambda: self._client.delete_item(
-                    TableName=self._table,
-                    Key=self._lease_key(shop),
-                    ConditionExpression="#owner = :owner AND attribute_not_exists(#next)",
-                    ExpressionAttributeNames={"#owner": "owner", "#next": "next"},
-                    ExpressionAttributeValues={":owner": {"S": owner}},
-                ),
-            )
+        return false_on(
+            "ConditionalCheckFailedException",
+            lambda: self._client.delete_item(
+                TableName=self._table,
+                Key=self._lease_key(shop),
+                ConditionExpression="#owner = :owner AND attribute_not_exists(#next)",
+                ExpressionAttributeNames={"#owner": "owner", "#next": "next"},
+                ExpressionAttributeValues={":owner": {"S": owner}},
+            ),
+        )
 
     def _change_lease(
         self, shop: str, change: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]
     ) -> bool:
-        with translate_errors(self._table):
-            return false_on(
-                "ConditionalCheckFailedException",
-                lambda: self._client.update_item(
-                    TableName=self._table,
-                    Key=self._lease_key(shop),
-                    UpdateExpression=change,
-                    ConditionExpression=condition,
-                    ExpressionAttributeNames=dict(names),
-                    ExpressionAttributeValues=records.marshal(values),
-                ),
-            )
+        return false_on(
+            "ConditionalCheckFailedException",
+            lambda: self._client.update_item(
+                TableName=self._table,
+                Key=self._lease_key(shop),
+                UpdateExpression=change,
+                ConditionExpression=condition,
+                ExpressionAttributeNames=dict(names),
+                ExpressionAttributeValues=records.marshal(values),
+            ),
+        )
 
     def _lease_key(self, shop: str) -> Any:  # noqa: ANN401 - DynamoDB's notation
         return records.marshal({"shop": shop, "record": RECORD})
@@ -157,20 +156,18 @@ class StateMachine:
         self._arn = arn
 
     def alive(self, arn: str) -> bool | None:
-        with translate_errors(arn):
-            try:
-                return self._client.describe_execution(executionArn=arn)["status"] in _RUNNING
-            except ClientError as error:
-                if code(error) != "ExecutionDoesNotExist":
-                    raise
-                return None
+        try:
+            return self._client.describe_execution(executionArn=arn)["status"] in _RUNNING
+        except PersonalizationError as error:
+            if code(error) != "ExecutionDoesNotExist":
+                raise
+            return None
 
     def start(self, name: str, request: Mapping[str, object]) -> None:
-        with translate_errors(self._arn):
-            false_on(
-                "ExecutionAlreadyExists",
-                lambda: self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(request)),
-            )
+        false_on(
+            "ExecutionAlreadyExists",
+            lambda: self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(request)),
+        )
 
 
 def list_recent(
@@ -190,17 +187,16 @@ def list_recent(
     deleted: set[str] = set()
     last = ""
     onward = {"KeyMarker": after} if after else {}
-    with translate_errors(bucket):
-        every = pages(client.list_object_versions, Bucket=bucket, Prefix=folder, **onward)
-        for count, page in enumerate(every, start=1):
-            for each in page.get("Versions", []):
-                if each["LastModified"] >= since and each["VersionId"] != UNVERSIONED:
-                    versions.setdefault(each["Key"], []).append(Version(each["VersionId"], each["LastModified"]))
-            markers = page.get("DeleteMarkers", [])
-            deleted |= {each["Key"] for each in markers if each["IsLatest"]}
-            if count == most and page.get("IsTruncated"):
-                # The remaining versions of this key have newer ones.
-                last = max(each["Key"] for each in (*page.get("Versions", []), *markers))
-                break
+    every = pages(client.list_object_versions, Bucket=bucket, Prefix=folder, **onward)
+    for count, page in enumerate(every, start=1):
+        for each in page.get("Versions", []):
+            if each["LastModified"] >= since and each["VersionId"] != UNVERSIONED:
+                versions.setdefault(each["Key"], []).append(Version(each["VersionId"], each["LastModified"]))
+        markers = page.get("DeleteMarkers", [])
+        deleted |= {each["Key"] for each in markers if each["IsLatest"]}
+        if count == most and page.get("IsTruncated"):
+            # The remaining versions of this key have newer ones.
+            last = max(each["Key"] for each in (*page.get("Versions", []), *markers))
+            break
     found_objects = tuple(Listed(key, tuple(found)) for key, found in versions.items() if key not in deleted)
     return found_objects, last

@@ -14,9 +14,9 @@ from table_intake import Mode
 from table_intake.columns import schema
 
 from personalization.core.aws import objects
-from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
+from personalization.core.aws.errors import code, none_if_missing
 from personalization.core.aws.pagination import paginate
-from personalization.core.errors import RetryLater
+from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.shop import item_table
 from personalization.shop.item_table import Table
 
@@ -206,18 +206,17 @@ def _mark_changed(
         `moved` if readers follow another version by now; None if another writer has changed the document meanwhile.
     """
     key = item_table.document_key(shop)
-    with translate_errors(key):
-        stored = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
-        known = item_table.read(json.loads(stored["Body"].read())) if stored else None
-        if stored is None or known is None or known.version != version:
-            return "moved"
-        body = json.dumps(known.with_changes(shards, size, int(time.time() * 1000)).as_json()).encode()
-        try:
-            s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfMatch=stored["ETag"])
-        except ClientError as error:
-            if code(error) in _CHANGED:
-                return None
-            raise
+    stored = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
+    known = item_table.read(json.loads(stored["Body"].read())) if stored else None
+    if stored is None or known is None or known.version != version:
+        return "moved"
+    body = json.dumps(known.with_changes(shards, size, int(time.time() * 1000)).as_json()).encode()
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfMatch=stored["ETag"])
+    except PersonalizationError as error:
+        if code(error) in _CHANGED:
+            return None
+        raise
     return "marked"
 
 
@@ -253,26 +252,24 @@ def _put(s3: "S3Client", bucket: str, shop: str, version: str, shard: int, rows:
 
 def _replaced(s3: "S3Client", bucket: str, key: str, rows: Sequence[bytes]) -> bool:
     """Add lines to a file; return False if another writer has changed it meanwhile."""
-    with translate_errors(key):
-        stored = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
-        old = item_table.rows(item_table.unpack(stored["Body"].read())) if stored else []
-        unchanged: Any = {"IfMatch": stored["ETag"]} if stored else {"IfNoneMatch": "*"}
-        try:
-            data = item_table.pack([*old, *rows])
-            s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=_GZIP, **unchanged)
-        except ClientError as error:
-            if code(error) in _CHANGED:
-                return False
-            raise
+    stored = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
+    old = item_table.rows(item_table.unpack(stored["Body"].read())) if stored else []
+    unchanged: Any = {"IfMatch": stored["ETag"]} if stored else {"IfNoneMatch": "*"}
+    try:
+        data = item_table.pack([*old, *rows])
+        s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=_GZIP, **unchanged)
+    except PersonalizationError as error:
+        if code(error) in _CHANGED:
+            return False
+        raise
     return True
 
 
 def _remove(s3: "S3Client", bucket: str, folder: str) -> None:
-    with translate_errors(folder):
-        keys = [each["Key"] for each in paginate(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)]
-        for start in range(0, len(keys), 1_000):
-            gone: Any = {"Objects": [{"Key": key} for key in keys[start : start + 1_000]], "Quiet": True}
-            s3.delete_objects(Bucket=bucket, Delete=gone)
+    keys = [each["Key"] for each in paginate(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)]
+    for start in range(0, len(keys), 1_000):
+        gone: Any = {"Objects": [{"Key": key} for key in keys[start : start + 1_000]], "Quiet": True}
+        s3.delete_objects(Bucket=bucket, Delete=gone)
 
 
 def _plain(name: str) -> str:

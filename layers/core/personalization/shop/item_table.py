@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import none_if_missing, translate_errors
+from personalization.core.aws.errors import none_if_missing
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError
 
@@ -367,8 +367,7 @@ def fetch(client: Callable[[], "S3Client"], bucket: Callable[[], str]) -> Callab
     """Return the function that reads the bucket; its client is created on first use."""
 
     def read(key: str) -> bytes | None:
-        with translate_errors(key):
-            found: Any = none_if_missing(lambda: client().get_object(Bucket=bucket(), Key=key))
-            return found["Body"].read() if found else None
+        found: Any = none_if_missing(lambda: client().get_object(Bucket=bucket(), Key=key))
+        return found["Body"].read() if found else None
 
     return read

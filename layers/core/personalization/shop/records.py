@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
-from personalization.core.aws.errors import false_on, translate_errors
+from personalization.core.aws.errors import false_on
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import RetryLater
@@ -30,40 +30,37 @@ _MOST_SHOPS = 1_000
 def get(client: "DynamoDBClient", table: str, shop: str, record: str, *, stale: bool = False) -> dict[str, Any] | None:
     """Return a shop's record by a consistent read; with `stale`, by an eventually consistent one at half the price."""
     key = _key(shop, record)
-    with translate_errors(table):
-        item = client.get_item(TableName=table, Key=key, ConsistentRead=not stale).get("Item")
+    item = client.get_item(TableName=table, Key=key, ConsistentRead=not stale).get("Item")
     return unmarshal(item) if item else None
 
 
 def query_prefix(client: "DynamoDBClient", table: str, shop: str, start: str) -> list[dict[str, Any]]:
     """Return a shop's records whose sort keys begin with `start`, sorted."""
-    with translate_errors(table):
-        items = paginate(
-            client.query,
-            "Items",
-            TableName=table,
-            KeyConditionExpression="#shop = :shop AND begins_with(#record, :start)",
-            ExpressionAttributeNames={"#shop": "shop", "#record": "record"},
-            ExpressionAttributeValues=marshal({":shop": shop, ":start": start}),
-            ConsistentRead=True,
-        )
-        return [unmarshal(item) for item in items]
+    items = paginate(
+        client.query,
+        "Items",
+        TableName=table,
+        KeyConditionExpression="#shop = :shop AND begins_with(#record, :start)",
+        ExpressionAttributeNames={"#shop": "shop", "#record": "record"},
+        ExpressionAttributeValues=marshal({":shop": shop, ":start": start}),
+        ConsistentRead=True,
+    )
+    return [unmarshal(item) for item in items]
 
 
 def sort_keys(client: "DynamoDBClient", table: str, shop: str) -> tuple[str, ...]:
     """Return the sort keys of all records of a shop."""
-    with translate_errors(table):
-        items = paginate(
-            client.query,
-            "Items",
-            TableName=table,
-            KeyConditionExpression="#shop = :shop",
-            ProjectionExpression="#record",
-            ExpressionAttributeNames={"#shop": "shop", "#record": "record"},
-            ExpressionAttributeValues=marshal({":shop": shop}),
-            ConsistentRead=True,
-        )
-        return tuple(item["record"]["S"] for item in items)
+    items = paginate(
+        client.query,
+        "Items",
+        TableName=table,
+        KeyConditionExpression="#shop = :shop",
+        ProjectionExpression="#record",
+        ExpressionAttributeNames={"#shop": "shop", "#record": "record"},
+        ExpressionAttributeValues=marshal({":shop": shop}),
+        ConsistentRead=True,
+    )
+    return tuple(item["record"]["S"] for item in items)
 
 
 def scan(
@@ -83,23 +80,21 @@ def scan(
         wanted: the attributes to read, in DynamoDB's notation; all by default.
     """
     projection: dict[str, Any] = {"ProjectionExpression": wanted} if wanted else {}
-    with translate_errors(table):
-        items = paginate(
-            client.scan,
-            "Items",
-            TableName=table,
-            FilterExpression=condition,
-            ExpressionAttributeNames=dict(names),
-            ExpressionAttributeValues=marshal(values),
-            **projection,
-        )
-        yield from map(unmarshal, items)
+    items = paginate(
+        client.scan,
+        "Items",
+        TableName=table,
+        FilterExpression=condition,
+        ExpressionAttributeNames=dict(names),
+        ExpressionAttributeValues=marshal(values),
+        **projection,
+    )
+    yield from map(unmarshal, items)
 
 
 def put(client: "DynamoDBClient", table: str, record: Mapping[str, Value]) -> None:
     """Store a record of a shop, replacing an earlier one."""
-    with translate_errors(table):
-        client.put_item(TableName=table, Item=marshal(record))
+    client.put_item(TableName=table, Item=marshal(record))
 
 
 def put_if(
@@ -114,17 +109,15 @@ def put_if(
     """Store a record if the earlier one meets a condition (see `scan`); return whether it did."""
     more: dict[str, Any] = {"ExpressionAttributeNames": dict(names)} if names else {}
     more |= {"ExpressionAttributeValues": marshal(values)} if values else {}
-    with translate_errors(table):
-        return false_on(
-            "ConditionalCheckFailedException",
-            lambda: client.put_item(TableName=table, Item=marshal(record), ConditionExpression=condition, **more),
-        )
+    return false_on(
+        "ConditionalCheckFailedException",
+        lambda: client.put_item(TableName=table, Item=marshal(record), ConditionExpression=condition, **more),
+    )
 
 
 def delete(client: "DynamoDBClient", table: str, shop: str, record: str) -> None:
     """Delete one of a shop's records, if it exists."""
-    with translate_errors(table):
-        client.delete_item(TableName=table, Key=_key(shop, record))
+    client.delete_item(TableName=table, Key=_key(shop, record))
 
 
 def marshal(record: Mapping[str, Value]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from personalization.core.aws.errors import false_on, none_if_missing, translate_errors
+from personalization.core.aws.errors import false_on, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, PersonalizationError, RetryLater
@@ -80,10 +80,9 @@ def changes(existing: Mapping[str, Timer], wanted: tuple[Timer, ...]) -> Changes
 def names(client: "EventBridgeSchedulerClient", group: str, shop: str) -> tuple[str, ...]:
     """Return the names of a shop's schedules."""
     prefix = start(shop)
-    with translate_errors(group):
-        listed = paginate(client.list_schedules, "Schedules", GroupName=group, NamePrefix=prefix)
-        # The prefix is checked again: no other shop's schedules may be touched.
-        return tuple(timer["Name"] for timer in listed if timer["Name"].startswith(prefix))
+    listed = paginate(client.list_schedules, "Schedules", GroupName=group, NamePrefix=prefix)
+    # The prefix is checked again: no other shop's schedules may be touched.
+    return tuple(timer["Name"] for timer in listed if timer["Name"].startswith(prefix))
 
 
 def follow(client: "EventBridgeSchedulerClient", s3: "S3Client", environment: Environment, shop: str) -> Changes:
@@ -120,25 +119,21 @@ def follow(client: "EventBridgeSchedulerClient", s3: "S3Client", environment: En
 
 
 def _create(client: "EventBridgeSchedulerClient", environment: Environment, timer: Timer) -> None:
-    with translate_errors(timer.name):
-        false_on("ConflictException", partial(client.create_schedule, **_parameters(environment, timer)))
+    false_on("ConflictException", partial(client.create_schedule, **_parameters(environment, timer)))
 
 
 def _update(client: "EventBridgeSchedulerClient", environment: Environment, timer: Timer) -> None:
-    with translate_errors(timer.name):
-        client.update_schedule(**_parameters(environment, timer))
+    client.update_schedule(**_parameters(environment, timer))
 
 
 def delete(client: "EventBridgeSchedulerClient", group: str, name: str) -> None:
     """Delete a schedule, if it exists."""
-    with translate_errors(name):
-        false_on("ResourceNotFoundException", lambda: client.delete_schedule(GroupName=group, Name=name))
+    false_on("ResourceNotFoundException", lambda: client.delete_schedule(GroupName=group, Name=name))
 
 
 def _timer(client: "EventBridgeSchedulerClient", environment: Environment, name: str) -> Timer | None:
     group = environment.schedule_group
-    with translate_errors(name):
-        kept = none_if_missing(lambda: client.get_schedule(GroupName=group, Name=name))
+    kept = none_if_missing(lambda: client.get_schedule(GroupName=group, Name=name))
     if kept is None:
         return None
     target = kept["Target"]

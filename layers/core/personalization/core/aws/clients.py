@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.config import Config
 
+from personalization.core.aws import errors
+
 if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,7 +50,9 @@ _MADE: list[Any] = []
 
 @cache
 def _session() -> "Session":
-    return botocore.session.get_session()
+    session = botocore.session.get_session()
+    errors.translate(session)
+    return session
 
 
 def _client(service: str, config: Config) -> Any:  # noqa: ANN401 - of any service

@@ -1,22 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Translate botocore's errors to ours."""
+"""Translate botocore's errors to ours, once, where clients are made."""
 
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import (
     BotoCoreError,
+    ClientError,
     ConnectTimeoutError,
     HTTPClientError,
     IncompleteReadError,
     ParamValidationError,
     ReadTimeoutError,
 )
-from botocore.exceptions import ClientError as ClientError  # noqa: PLC0414 - adaptors take it from here
 from botocore.exceptions import ConnectionError as NoConnection
 
-from personalization.core.errors import Broken, NoRoom, PersonalizationError, Rejected, RetryLater
+from personalization.core.errors import (
+    Broken,
+    ConditionFailed,
+    Missing,
+    NoRoom,
+    PersonalizationError,
+    Rejected,
+    RetryLater,
+)
+
+if TYPE_CHECKING:
+    from botocore.session import Session
 
 T = TypeVar("T")
 _THROTTLED = {
@@ -50,75 +62,127 @@ PATIENCE = 10
 """Minutes in which any other LimitExceededException may be a rate: Personalize's model describes the error as too many
 requests in a second, and uses it for quotas of resources as well, which do not free up. SDKs take it for a throttle."""
 _INVALID = {"InvalidInputException", "ValidationError", "ValidationException"}
+_MISSING = {"ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404"}
+_OVERTAKEN = {"ConditionalCheckFailedException", "ConditionalRequestConflict", "PreconditionFailed"}
+_NAMES = ("Key", "Prefix", "name", "jobName", "Name", "SecretId", "TableName", "QueueUrl", "Bucket")
+"""Parameters that name what a request is about."""
 
 
 def reason(error: PersonalizationError) -> str:
     """Return one word for a translated error: throttled, missing, slow, dropped or failing."""
     cause = error.__cause__
     if isinstance(cause, ClientError):
-        if code(cause) in _THROTTLED:
+        if code(error) in _THROTTLED:
             return "throttled"
-        return "missing" if is_missing(cause) else "failing"
+        return "missing" if isinstance(error, Missing) else "failing"
     if isinstance(cause, ReadTimeoutError | ConnectTimeoutError):
         return "slow"
     return "dropped" if isinstance(cause, HTTPClientError | NoConnection | IncompleteReadError) else "failing"
 
 
-def code(error: ClientError) -> str:
-    """Return the service's error code."""
-    return error.response.get("Error", {}).get("Code", "")
-
-
-def is_missing(error: ClientError) -> bool:
-    """Return whether the error means that the resource does not exist."""
-    return code(error) in {"ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404"}
+def code(error: PersonalizationError) -> str:
+    """Return the service's code of a translated error; "" where no service answered."""
+    cause = error.__cause__
+    return cause.response.get("Error", {}).get("Code", "") if isinstance(cause, ClientError) else ""
 
 
 def none_if_missing(ask: Callable[[], T]) -> T | None:
     """Return a call's answer, or None if the service says that the resource does not exist."""
     try:
         return ask()
-    except ClientError as error:
-        if is_missing(error):
-            return None
-        raise
+    except Missing:
+        return None
 
 
 def false_on(word: str, act: Callable[[], object]) -> bool:
     """Act; return False if the service answers with this error code, such as that another caller was faster."""
     try:
         act()
-    except ClientError as error:
+    except PersonalizationError as error:
         if code(error) != word:
             raise
         return False
     return True
 
 
-@contextmanager
-def translate_errors(resource: str) -> Iterator[None]:
-    """Translate botocore's errors about `resource` to ours.
+def translate(session: "Session") -> None:
+    """Let all clients of a session raise our errors.
 
-    Raises:
+    Their calls, and the reading of the bodies of their answers, raise:
         RetryLater: throttling, a resource in use, an outage, no answer in time.
         NoRoom, a RetryLater: a quota of concurrent jobs; or another quota, or a rate, with its patience.
         Rejected: the service calls the request invalid.
+        Missing, ConditionFailed, both Broken: there is no such resource; another caller was faster.
         Broken: all other errors, including missing permissions.
     """
+    session.register("creating-client-class", _add_base)
+
+
+def _add_base(**created: Any) -> None:  # noqa: ANN401 - as botocore calls it
+    created["base_classes"].insert(0, _Translating)
+
+
+class _Translating:
+    """The first base of botocore's clients, whose calls all go through one method."""
+
+    def _make_api_call(self, operation_name: str, api_params: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any answer
+        with _translated(operation_name, api_params):
+            answer = super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
+        if operation_name == "GetObject":
+            answer["Body"] = _Body(answer["Body"], operation_name, api_params)
+        return answer
+
+
+class _Body(io.RawIOBase):
+    """The bytes of an object."""
+
+    def __init__(self, body: Any, operation: str, parameters: Mapping[str, Any]) -> None:  # noqa: ANN401 - botocore's
+        self._body = body
+        self._operation = operation
+        self._parameters = parameters
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        with _translated(self._operation, self._parameters):
+            data: bytes = self._body.read(None if size < 0 else size)
+        return data
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - as io's
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()
+
+
+@contextmanager
+def _translated(operation: str, parameters: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _translate(resource, error) from error
+        raise _translate(_resource(operation, parameters), error) from error
     except ParamValidationError as error:
-        raise Rejected(resource, " ".join(str(error).split())) from error
+        raise Rejected(_resource(operation, parameters), " ".join(str(error).split())) from error
     except (HTTPClientError, NoConnection, IncompleteReadError) as error:
-        raise RetryLater(resource, f"no answer: {type(error).__name__}") from error
+        raise RetryLater(_resource(operation, parameters), f"no answer: {type(error).__name__}") from error
     except BotoCoreError as error:
-        raise Broken(resource, str(error)) from error
+        raise Broken(_resource(operation, parameters), str(error)) from error
+
+
+def _resource(operation: str, parameters: Mapping[str, Any]) -> str:
+    """Return what a request is about, for messages: its only ARN but a role's, else the name of what it makes."""
+    arns = [value for name, value in parameters.items() if name.lower().endswith("arn") and name != "roleArn"]
+    names = [parameters[name] for name in _NAMES if isinstance(parameters.get(name), str)]
+    return str(next(iter((*(arns if len(arns) == 1 else ()), *names)), operation))
 
 
 def _translate(resource: str, error: ClientError) -> PersonalizationError:
-    word, message = code(error), error.response.get("Error", {}).get("Message") or "no message"
+    word = error.response.get("Error", {}).get("Code", "")
+    message = error.response.get("Error", {}).get("Message") or "no message"
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
     if word in _LATER or status >= 500:
         return RetryLater(resource, f"{word}: {message}")
@@ -130,4 +194,5 @@ def _translate(resource: str, error: ClientError) -> PersonalizationError:
         return NoRoom(resource, f"{message} ({advice})", PATIENCE)
     if word in _INVALID:
         return Rejected(resource, message)
-    return Broken(resource, f"{word}: {message}")
+    kind = Missing if word in _MISSING else ConditionFailed if word in _OVERTAKEN else Broken
+    return kind(resource, f"{word}: {message}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from urllib3.exceptions import HTTPError
 
-from personalization.core.aws.errors import none_if_missing, translate_errors
+from personalization.core.aws.errors import none_if_missing
 from personalization.core.aws.pagination import pages, paginate
 from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.core.names import UNVERSIONED
@@ -74,8 +74,7 @@ class Stream:
     def read(self, size: int, /) -> bytes:
         """Return the next bytes."""
         try:
-            with translate_errors(self._key):
-                data = self._body.read(size)
+            data = self._body.read(size)
         except (HTTPError, OSError) as error:
             raise RetryLater(self._key, f"the connection broke: {type(error).__name__}") from error
         self._taken += len(data)
@@ -101,8 +100,7 @@ class Version:
 
 def list_versions(client: "S3Client", bucket: str, key: str) -> Iterator[Version]:
     """Iterate over the versions of an object, newest first, back to its last deletion."""
-    with translate_errors(key):
-        page = client.list_object_versions(Bucket=bucket, Prefix=key, MaxKeys=100)
+    page = client.list_object_versions(Bucket=bucket, Prefix=key, MaxKeys=100)
     deleted = [each["LastModified"] for each in page.get("DeleteMarkers", []) if each["Key"] == key]
     for each in page.get("Versions", []):
         if each["Key"] == key and not any(each["LastModified"] <= moment for moment in deleted):
@@ -114,9 +112,8 @@ def read_small(
 ) -> tuple[datetime, bytes] | None:
     """Return when an object was written, and its first `most` bytes and one more; None if it does not exist."""
     ask = partial(client.get_object, **_version(bucket, key, version))
-    with translate_errors(key):
-        found = none_if_missing(ask)
-        return None if found is None else (found["LastModified"], found["Body"].read(most + 1))
+    found = none_if_missing(ask)
+    return None if found is None else (found["LastModified"], found["Body"].read(most + 1))
 
 
 def _version(bucket: str, key: str, version: str | None) -> dict[str, Any]:
@@ -130,9 +127,8 @@ def list_keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
 
 def list_sizes(client: "S3Client", bucket: str, folder: str) -> Iterator[tuple[str, int]]:
     """Iterate over the keys and sizes of non-empty objects below a folder, at any depth."""
-    with translate_errors(folder):
-        objects = paginate(client.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
-        yield from ((each["Key"], each["Size"]) for each in objects if each["Size"])
+    objects = paginate(client.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
+    yield from ((each["Key"], each["Size"]) for each in objects if each["Size"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +146,14 @@ class Stored:
 
 def list_histories(client: "S3Client", bucket: str, folder: str) -> Iterator[Stored]:
     """Iterate over the versions and deletions of the objects below a folder: of each key, newest first."""
-    with translate_errors(folder):
-        for page in pages(client.list_object_versions, Bucket=bucket, Prefix=folder):
-            versions: Any = page.get("Versions", [])
-            deletions: Any = page.get("DeleteMarkers", [])
-            found = [_stored(each, each["Size"], deletion=False) for each in versions]
-            found += [_stored(each, 0, deletion=True) for each in deletions]
-            # S3 lists both apart, and rounds times to seconds; of the same second, the latest or a version is newer.
-            found.sort(key=lambda each: (each.latest, each.modified, not each.deletion), reverse=True)
-            yield from found
+    for page in pages(client.list_object_versions, Bucket=bucket, Prefix=folder):
+        versions: Any = page.get("Versions", [])
+        deletions: Any = page.get("DeleteMarkers", [])
+        found = [_stored(each, each["Size"], deletion=False) for each in versions]
+        found += [_stored(each, 0, deletion=True) for each in deletions]
+        # S3 lists both apart, and rounds times to seconds; of the same second, the latest or a version is newer.
+        found.sort(key=lambda each: (each.latest, each.modified, not each.deletion), reverse=True)
+        yield from found
 
 
 def _stored(listed: Mapping[str, Any], size: int, *, deletion: bool) -> Stored:
@@ -169,9 +164,8 @@ def _stored(listed: Mapping[str, Any], size: int, *, deletion: bool) -> Stored:
 def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int | None:
     """Return the bytes of an object, or None if it does not exist."""
     ask = partial(client.head_object, **_version(bucket, key, version))
-    with translate_errors(key):
-        found = none_if_missing(ask)
-        return None if found is None else found["ContentLength"]
+    found = none_if_missing(ask)
+    return None if found is None else found["ContentLength"]
 
 
 @contextmanager
@@ -190,8 +184,7 @@ def reading(
         RetryLater: the connection broke.
     """
     ask = partial(client.get_object, **_version(bucket, key, version))
-    with translate_errors(key):
-        found = none_if_missing(ask)
+    found = none_if_missing(ask)
     if found is None:
         raise Rejected(key, "the object is no longer there")
     for observe in OBSERVERS:
@@ -227,25 +220,22 @@ class Upload:
         """Complete the object."""
         if self._id is not None:
             self._send()
-        with translate_errors(self._key):
-            if self._id is None:
-                self._client.put_object(**self._where, Body=b"".join(self._pending))
-            else:
-                parts: Any = {"Parts": self._parts}
-                self._client.complete_multipart_upload(**self._where, UploadId=self._id, MultipartUpload=parts)
+        if self._id is None:
+            self._client.put_object(**self._where, Body=b"".join(self._pending))
+        else:
+            parts: Any = {"Parts": self._parts}
+            self._client.complete_multipart_upload(**self._where, UploadId=self._id, MultipartUpload=parts)
 
     def abort(self) -> None:
         """Discard the sent parts."""
         if self._id is not None:
-            with translate_errors(self._key):
-                self._client.abort_multipart_upload(**self._where, UploadId=self._id)
+            self._client.abort_multipart_upload(**self._where, UploadId=self._id)
 
     def _send(self) -> None:
         number, body = len(self._parts) + 1, b"".join(self._pending)
-        with translate_errors(self._key):
-            if self._id is None:
-                self._id = self._client.create_multipart_upload(**self._where)["UploadId"]
-            answer = self._client.upload_part(**self._where, UploadId=self._id, PartNumber=number, Body=body)
+        if self._id is None:
+            self._id = self._client.create_multipart_upload(**self._where)["UploadId"]
+        answer = self._client.upload_part(**self._where, UploadId=self._id, PartNumber=number, Body=body)
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
         self._pending, self._size = [], 0
 
@@ -270,56 +260,51 @@ _TYPES = {"json": "application/json", "html": "text/html; charset=utf-8"}
 
 def put_text(client: "S3Client", bucket: str, key: str, text: str) -> None:
     """Write a `.json` or `.html` object."""
-    with translate_errors(key):
-        client.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType=_TYPES[key.rpartition(".")[2]])
+    client.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType=_TYPES[key.rpartition(".")[2]])
 
 
 def put_bytes(
     client: "S3Client", bucket: str, key: str, data: bytes, content_type: str = "application/octet-stream"
 ) -> None:
-    with translate_errors(key):
-        client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
+    client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
 
 
 def copy(client: "S3Client", bucket: str, source: str, target: str, most: int = COPY_BYTES) -> None:
     """Copy an object within the bucket; one of more than `most` bytes in parts of that size."""
     where: Any = {"Bucket": bucket, "Key": source}
-    with translate_errors(target):
-        size = client.head_object(Bucket=bucket, Key=source)["ContentLength"]
-        if size <= most:
-            client.copy_object(Bucket=bucket, Key=target, CopySource=where)
-            return
-        # The bucket deletes the parts of an upload that was never completed.
-        upload = client.create_multipart_upload(Bucket=bucket, Key=target)["UploadId"]
+    size = client.head_object(Bucket=bucket, Key=source)["ContentLength"]
+    if size <= most:
+        client.copy_object(Bucket=bucket, Key=target, CopySource=where)
+        return
+    # The bucket deletes the parts of an upload that was never completed.
+    upload = client.create_multipart_upload(Bucket=bucket, Key=target)["UploadId"]
 
-        def copied(start: int) -> Any:  # noqa: ANN401 - a part, as S3 takes it
-            number = start // most + 1
-            answer = client.upload_part_copy(
-                Bucket=bucket,
-                Key=target,
-                CopySource=where,
-                CopySourceRange=f"bytes={start}-{min(start + most, size) - 1}",
-                PartNumber=number,
-                UploadId=upload,
-            )
-            return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
+    def copied(start: int) -> Any:  # noqa: ANN401 - a part, as S3 takes it
+        number = start // most + 1
+        answer = client.upload_part_copy(
+            Bucket=bucket,
+            Key=target,
+            CopySource=where,
+            CopySourceRange=f"bytes={start}-{min(start + most, size) - 1}",
+            PartNumber=number,
+            UploadId=upload,
+        )
+        return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
 
-        with ThreadPoolExecutor(_COPIES_AT_ONCE, "copy") as pool:
-            parts = list(pool.map(copied, range(0, size, most)))
-        client.complete_multipart_upload(Bucket=bucket, Key=target, UploadId=upload, MultipartUpload={"Parts": parts})
+    with ThreadPoolExecutor(_COPIES_AT_ONCE, "copy") as pool:
+        parts = list(pool.map(copied, range(0, size, most)))
+    client.complete_multipart_upload(Bucket=bucket, Key=target, UploadId=upload, MultipartUpload={"Parts": parts})
 
 
 def remove(client: "S3Client", bucket: str, key: str) -> None:
     """Delete an object, if it exists."""
-    with translate_errors(key):
-        client.delete_object(Bucket=bucket, Key=key)
+    client.delete_object(Bucket=bucket, Key=key)
 
 
 def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:
     """Return an object, or None if it does not exist."""
-    with translate_errors(key):
-        found = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key))
-        return found["Body"].read() if found else None
+    found = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key))
+    return found["Body"].read() if found else None
 
 
 def required_bytes(client: "S3Client", bucket: str, key: str) -> bytes:
@@ -336,9 +321,8 @@ def required_bytes(client: "S3Client", bucket: str, key: str) -> bytes:
 
 def get_range(client: "S3Client", bucket: str, key: str, begin: int, size: int, version: str | None = None) -> bytes:
     """Return some bytes of an object; fewer at its end."""
-    with translate_errors(key):
-        found = client.get_object(**_version(bucket, key, version), Range=f"bytes={begin}-{begin + size - 1}")
-        return found["Body"].read()
+    found = client.get_object(**_version(bucket, key, version), Range=f"bytes={begin}-{begin + size - 1}")
+    return found["Body"].read()
 
 
 def stream_from(
@@ -354,22 +338,21 @@ def stream_from(
     for observe in OBSERVERS:
         observe(key)
     end = begin + 1
-    with translate_errors(key):
-        while begin < end:
-            asked = f"bytes={begin}-{begin + window - 1}"
-            answer = client.get_object(**_version(bucket, key, version), Range=asked)
-            body, given = answer["Body"], answer.get("ContentRange", "")
-            try:
-                if not given.startswith(f"bytes {begin}-"):
-                    raise Broken(key, f"the bucket gave other bytes than those from {begin} on")
-                end = int(given.rpartition("/")[2])
-                while chunk := body.read(CHUNK):
-                    yield chunk
-            except (HTTPError, OSError) as error:
-                raise RetryLater(key, f"the connection broke: {type(error).__name__}") from error
-            finally:
-                body.close()
-            begin += window
+    while begin < end:
+        asked = f"bytes={begin}-{begin + window - 1}"
+        answer = client.get_object(**_version(bucket, key, version), Range=asked)
+        body, given = answer["Body"], answer.get("ContentRange", "")
+        try:
+            if not given.startswith(f"bytes {begin}-"):
+                raise Broken(key, f"the bucket gave other bytes than those from {begin} on")
+            end = int(given.rpartition("/")[2])
+            while chunk := body.read(CHUNK):
+                yield chunk
+        except (HTTPError, OSError) as error:
+            raise RetryLater(key, f"the connection broke: {type(error).__name__}") from error
+        finally:
+            body.close()
+        begin += window
 
 
 def stream_between(
@@ -399,9 +382,8 @@ def get_json(client: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 
 
 def head_of_folder(client: "S3Client", bucket: str, folder: str, size: int) -> str:
     """Return the first `size` bytes of the first object in a folder, as text; "" if there is none."""
-    with translate_errors(folder):
-        first = client.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1).get("Contents", [])
-        if not first or not first[0]["Size"]:
-            return ""
-        answer = client.get_object(Bucket=bucket, Key=first[0]["Key"], Range=f"bytes=0-{size - 1}")
-        return answer["Body"].read().decode(errors="ignore")
+    first = client.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1).get("Contents", [])
+    if not first or not first[0]["Size"]:
+        return ""
+    answer = client.get_object(Bucket=bucket, Key=first[0]["Key"], Range=f"bytes=0-{size - 1}")
+    return answer["Body"].read().decode(errors="ignore")

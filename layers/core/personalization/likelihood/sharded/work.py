@@ -8,7 +8,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import map_runs, objects
-from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import Broken
 from personalization.likelihood import shards, store
 
@@ -74,10 +73,9 @@ class Work:
 
     def head(self, key: str, size: int) -> Head:
         """Return the beginning of any object of the bucket."""
-        with translate_errors(key):
-            found: Any = self.s3.get_object(Bucket=self.bucket, Key=key)
-            data = found["Body"].read(size)
-            found["Body"].close()
+        found: Any = self.s3.get_object(Bucket=self.bucket, Key=key)
+        data = found["Body"].read(size)
+        found["Body"].close()
         return Head(found["ContentLength"], found.get("VersionId", ""), data)
 
     def chunks(self, key: str, version: str, start: int) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from table_intake import DataKind
 
 from personalization.core.aws import objects
-from personalization.core.aws.errors import none_if_missing, translate_errors
+from personalization.core.aws.errors import none_if_missing
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken
 from personalization.personalize import ensure, removal
@@ -66,8 +66,7 @@ def clear(client: "PersonalizeClient", request: heldout.ClearRequest, environmen
     for piece in removal.to_delete(pieces):
         if piece.kind not in deletes:
             raise Broken(piece.name, f"no test made this {piece.kind}: remove it by hand")
-        with translate_errors(piece.arn):
-            removal.gone_or_busy(partial(deletes[piece.kind], piece.arn))
+        removal.gone_or_busy(partial(deletes[piece.kind], piece.arn))
     return Left(left=len(pieces), waiting_for=tuple(piece.name for piece in removal.stage(pieces)))
 
 
@@ -127,8 +126,7 @@ def measure(
     """
     trial, split, imported = request.trial, request.split, request.imported
     job = trial.imports[0].import_job
-    with translate_errors(job.arn):
-        described = none_if_missing(partial(client.describe_dataset_import_job, datasetImportJobArn=job.arn))
+    described = none_if_missing(partial(client.describe_dataset_import_job, datasetImportJobArn=job.arn))
     location = described["datasetImportJob"]["dataSource"].get("dataLocation") if described else None
     if leak := judging.leak(split, imported, location, job.data_location):
         return _reported(s3, bucket, judging.unjudged(trial, split, leak))
