@@ -2,8 +2,8 @@
 """Count the files that one request moves through: `python -m benchmarks.ways`.
 
 A request is the handler's first call in a fresh process that has imported all modules. Only calls of functions in the
-layer and in `functions/` count: those of Python, and not the markup of templates. A call into another file than the
-last is a move, and so is the handler's own; a move into a file that was touched before is a return. So moves are files
+layer, in `functions/` and in the library that reads tables count: those of Python, and not the markup of templates.
+A call into another file than the last is a move, and so is the handler's own; a move into a file that was touched before is a return. So moves are files
 and returns together.
 
 The requests are those of the handler tests: a scripted Personalize, and moto for S3 and DynamoDB.
@@ -16,8 +16,9 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from importlib import import_module
 from io import StringIO
 from itertools import chain
@@ -108,19 +109,39 @@ def _arrange(event: Mapping[str, Any], personalize: FakePersonalize) -> None:
         personalize.says("GetRecommendations", samples.RECOMMENDED)
 
 
-def count(function: str) -> tuple[int, int, int]:
-    """Return the files, moves and returns of one request, played in a process of its own."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a request moves through the files of the application, or of the library that reads tables."""
+
+    files: int
+    moves: int
+
+    @property
+    def returns(self) -> int:
+        return self.moves - self.files
+
+
+def count(function: str) -> tuple[Way, Way]:
+    """Return the way of one request through the application and through the library, played in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.ways", function]
     played = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True, text=True)
     files = json.loads(played.stdout)
-    return len(set(files)), len(files), len(files) - len(set(files))
+    application = _way([file for file in files if not file.startswith(LIBRARY)])
+    return application, _way([file for file in files if file.startswith(LIBRARY)])
+
+
+def _way(files: Sequence[str]) -> Way:
+    moves = [file for number, file in enumerate(files) if not number or files[number - 1] != file]
+    return Way(len(set(moves)), len(moves))
 
 
 def main() -> None:
     print(f"{'request':22}{'files':>6}{'moves':>6}{'returns':>8}")
     for function in REQUESTS:
-        files, moves, returns = count(function)
-        print(f"{function:22}{files:6}{moves:6}{returns:8}")
+        application, library = count(function)
+        print(f"{function:22}{application.files:6}{application.moves:6}{application.returns:8}")
+        if library.files:
+            print(f"{'  in table-intake':22}{library.files:6}{library.moves:6}{library.returns:8}")
 
 
 if __name__ == "__main__":

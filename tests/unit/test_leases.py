@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
+from personalization.core.aws import clients
 from personalization.core.errors import Rejected
 from personalization.runs import leases, lifecycle
 from personalization.runs.claims import Claim
@@ -39,7 +39,9 @@ def table() -> Iterator["DynamoDBClient"]:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
-        client = boto3.client("dynamodb", region_name="us-east-1")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        clients.forget()
+        client = clients.dynamodb()
         client.create_table(
             TableName="shops",
             KeySchema=[{"AttributeName": "shop", "KeyType": "HASH"}, {"AttributeName": "record", "KeyType": "RANGE"}],
@@ -47,6 +49,7 @@ def table() -> Iterator["DynamoDBClient"]:
             BillingMode="PAY_PER_REQUEST",
         )
         yield client
+        clients.forget()
 
 
 def emptied(client: "DynamoDBClient") -> DynamoLedger:

@@ -14,7 +14,9 @@ def test_make_installs_nothing_without_its_hash() -> None:
     line = ["make", "-nB", ".venv/.locked"]
     commands = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     installing = re.findall(r"pip (?:install|sync) (?=-).*", commands)
-    own = [command for command in installing if command.endswith("--editable engine --editable .")]
+    own = [
+        command for command in installing if command.endswith("--editable engine --editable table-intake --editable .")
+    ]
     assert len(installing) == len(own) + 2 == 3
     assert all("--no-deps --offline" in command for command in own)
     assert all("--require-hashes" in command for command in installing if command not in own)
@@ -39,4 +41,4 @@ def test_a_tag_publishes_what_make_release_builds_and_nothing_can_write_meanwhil
     steps = [step for name, job in jobs.items() if name != "build" for step in job["steps"]]
     published = {step["with"]["packages-dir"] for step in steps if "packages-dir" in step.get("with", {})}
     published |= set(re.findall(r"(\w+)/\S+gz", " ".join(step.get("run", "") for step in steps)))
-    assert published == made == {"engine", "client", "npm"}
+    assert published == made == {"engine", "client", "intake", "npm"}

@@ -22,7 +22,7 @@ from local.cloud.home import Home, State, access
 from tests.unit.test_launcher import function, role
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("local", "engine/src", "functions", "layers")
+ROOMS = ("local", "engine/src", "functions", "layers", "table-intake/src")
 SOURCES = sorted(each for room in ROOMS for each in ROOT.joinpath(room).rglob("*.py"))
 RECIPES = (ROOT / "Makefile", *sorted(each for room in ROOMS for each in ROOT.joinpath(room).rglob("Makefile")))
 GUARDED = dict.fromkeys(
@@ -80,7 +80,13 @@ def test_gnu_s_own_calls_are_known(line: str) -> None:
 def setup(folder: Path, system: str) -> str:
     """Return what `make setup` says on a machine whose `uname -sm` is this, with no Python to go on with."""
     shutil.copy(ROOT / "Makefile", folder)
-    for source in ("locks/project.txt", "locks/browser.txt", "pyproject.toml", "engine/pyproject.toml"):
+    for source in (
+        "locks/project.txt",
+        "locks/browser.txt",
+        "pyproject.toml",
+        "engine/pyproject.toml",
+        "table-intake/pyproject.toml",
+    ):
         folder.joinpath(source).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / source, folder / source)
     (folder / "bin").mkdir()

@@ -143,7 +143,7 @@ def deliver(
 
 
 def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None:
-    """Call PutEvents; errors are those of `aws.errors.translate`."""
+    """Call PutEvents; errors are those of `aws.errors.Translating`."""
     user: Any = {"userId": call.user_id} if call.user_id is not None else {}
     events: Any = list(call.events)
     client.put_events(trackingId=tracking_id, sessionId=call.session_id, eventList=events, **user)

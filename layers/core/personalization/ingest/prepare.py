@@ -89,7 +89,7 @@ class Preparation:
 
         Raises:
             Rejected: all objects are refused; or there is nothing to train on.
-            RetryLater, LimitReached, Broken: as in `aws.errors.translate`.
+            RetryLater, LimitReached, Broken: as in `aws.errors.Translating`.
         """
         request = self._request
         if request.retrain is not None:

@@ -87,7 +87,7 @@ def fit(aws: Clients, request: FitRequest, environment: Environment, now: dateti
     The outcome is `refused` where data are missing, and `inShards` where the history exceeds the memory.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as in `aws.errors.translate`. The previous fit continues to serve.
+        RetryLater, LimitReached, Rejected, Broken: as in `aws.errors.Translating`. The previous fit continues to serve.
     """
     chosen = shop_settings(aws.s3, environment.bucket, request.shop).likelihood
     if not chosen.enabled:

@@ -35,7 +35,7 @@ def recommend(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
     """Call GetRecommendations.
 
     Raises:
-        RetryLater, Rejected, Broken: see `aws.errors.translate`; a missing campaign is Broken.
+        RetryLater, Rejected, Broken: see `aws.errors.Translating`; a missing campaign is Broken.
     """
     if ":recommender/" in ask.campaign_arn:
         answer = client.get_recommendations(recommenderArn=ask.campaign_arn, **ask.parameters)

@@ -256,7 +256,7 @@ def ask(
         pace: how fast, and for how long.
 
     Raises:
-        RetryLater, Rejected, Broken: see `aws.errors.translate`, except throttling.
+        RetryLater, Rejected, Broken: see `aws.errors.Translating`, except throttling.
     """
     replies, left = list[Reply](), deque(questions)
     while left and (pause := pace.pause(time.monotonic())) is not None:

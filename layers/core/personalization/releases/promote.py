@@ -71,7 +71,7 @@ def promotion_step(
     """Have a campaign serve a version, or record the release when all of them do.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: see `aws.errors.translate`.
+        RetryLater, LimitReached, Rejected, Broken: see `aws.errors.Translating`.
     """
     if event.get("step") == "release":
         return _release(aws, ReleaseRequest.read(event), environment, now)

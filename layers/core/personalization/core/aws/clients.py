@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.config import Config
 
-from personalization.core.aws import errors
+from personalization.core.aws.errors import Translating
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -48,10 +48,15 @@ _TABLE = _SERVING.merge(Config(read_timeout=1))
 _MADE: list[Any] = []
 
 
+def _translating(**created: Any) -> None:  # noqa: ANN401 - as botocore calls it
+    """Let a class of clients raise our errors."""
+    created["base_classes"].insert(0, Translating)
+
+
 @cache
 def _session() -> "Session":
     session = botocore.session.get_session()
-    errors.translate(session)
+    session.register("creating-client-class", _translating)
     return session
 
 

@@ -4,7 +4,7 @@
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -26,9 +26,6 @@ from personalization.core.errors import (
     Rejected,
     RetryLater,
 )
-
-if TYPE_CHECKING:
-    from botocore.session import Session
 
 T = TypeVar("T")
 _THROTTLED = {
@@ -105,25 +102,15 @@ def false_on(word: str, act: Callable[[], object]) -> bool:
     return True
 
 
-def translate(session: "Session") -> None:
-    """Let all clients of a session raise our errors.
+class Translating:
+    """The first base of our clients: calls, and the reading of the bodies of their answers, raise our errors.
 
-    Their calls, and the reading of the bodies of their answers, raise:
-        RetryLater: throttling, a resource in use, an outage, no answer in time.
-        NoRoom, a RetryLater: a quota of concurrent jobs; or another quota, or a rate, with its patience.
-        Rejected: the service calls the request invalid.
-        Missing, ConditionFailed, both Broken: there is no such resource; another caller was faster.
-        Broken: all other errors, including missing permissions.
+    RetryLater: throttling, a resource in use, an outage, no answer in time.
+    NoRoom, a RetryLater: a quota of concurrent jobs; or another quota, or a rate, with its patience.
+    Rejected: the service calls the request invalid.
+    Missing, ConditionFailed, both Broken: there is no such resource; another caller was faster.
+    Broken: all other errors, including missing permissions.
     """
-    session.register("creating-client-class", _add_base)
-
-
-def _add_base(**created: Any) -> None:  # noqa: ANN401 - as botocore calls it
-    created["base_classes"].insert(0, _Translating)
-
-
-class _Translating:
-    """The first base of botocore's clients, whose calls all go through one method."""
 
     def _make_api_call(self, operation_name: str, api_params: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any answer
         with _translated(operation_name, api_params):

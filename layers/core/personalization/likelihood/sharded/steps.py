@@ -67,7 +67,7 @@ class Steps:
             `Planned` or `Done` where the fit goes on, and otherwise its outcome.
 
         Raises:
-            RetryLater, LimitReached, Rejected, Broken: see `aws.errors.translate`. The previous fit goes on serving.
+            RetryLater, LimitReached, Rejected, Broken: see `aws.errors.Translating`. The previous fit goes on serving.
         """
         once: dict[str, Callable[[], Part]] = {
             "plan": self._plan,
