@@ -2,9 +2,9 @@
 """Count the files that one request moves through: `python -m benchmarks.ways`.
 
 A request is the handler's first call in a fresh process that has imported all modules. Only calls of functions in the
-layer, in `functions/` and in the library that reads tables count: those of Python, and not the markup of templates.
-A call into another file than the last is a move, and so is the handler's own; a move into a file that was touched before is a return. So moves are files
-and returns together.
+layer, in `functions/` and in the library that reads tables count: those of Python, and not the markup of templates. A
+call into another file than the last is a move, and so is the handler's own; a move into a file that was touched before
+is a return. So moves are files and returns together.
 
 The requests are those of the handler tests: a scripted Personalize, and moto for S3 and DynamoDB.
 """
