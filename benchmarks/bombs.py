@@ -16,6 +16,7 @@ from typing import Any
 from personalization.batch import users
 from personalization.core.aws import objects
 from personalization.core.bounded.parent import Child, Ended, Limits
+from personalization.core.errors import Rejected
 from personalization.shop.settings import ShopSettings
 from table_intake import Expected, FileSettings, Refused, check_table, open_table, problems
 from table_intake.read import archives
@@ -171,7 +172,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
         body, scratch = archives.LocalFile(file, path), Path(folder)
         try:
             told = _listed(path.name, body, scratch, stack) if "list" in path.name else _checked(body, scratch, stack)
-        except Refused as refused:
+        except (Refused, Rejected) as refused:
             told = refused.reason
     return {"told": told, "peak": validation.peak()}
 

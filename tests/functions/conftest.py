@@ -5,6 +5,7 @@ import gzip
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
@@ -79,7 +80,8 @@ def personalize(_personalize: FakePersonalize) -> FakePersonalize:
 
 @pytest.fixture(scope="module")
 def _bucket(_personalize: FakePersonalize) -> "S3Client":
-    client = clients.s3()
+    # With what boto3 adds to clients, such as upload_file.
+    client = boto3.Session(botocore_session=clients._session()).client("s3")
     client.create_bucket(Bucket=BUCKET)
     return client
 

@@ -19,7 +19,7 @@ from personalization.batch.plan import Job, WrittenInput
 from personalization.batch.users import PARTITIONS, Distinct, column, lines_of, listed
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
-from personalization.core.errors import Rejected
+from personalization.core.errors import Rejected, intake_translated
 from personalization.events import erasure_requests
 from personalization.ingest import sales
 from personalization.likelihood import inputs
@@ -158,7 +158,7 @@ def _lines(s3: "S3Client", bucket: str, key: str) -> Iterator[str]:
     """Yield the lines of an object, packed in any way that drops may be."""
     if objects.size(s3, bucket, key, None) is None:
         raise Rejected(key, "there is no such file: put it there, and run the job again")
-    with ExitStack() as stack:
+    with intake_translated(), ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="list-")))
         body = stack.enter_context(objects.reading(s3, bucket, key, None))
         yield from lines_of(key, archives.unpacked(key, archives.Peeked(body), scratch, stack))

@@ -16,11 +16,11 @@ from table_intake.check.tallies import HashTally, Tally
 from table_intake.columns.schema import RETURN
 from table_intake.ranges.ranges import Range
 from table_intake.read.line_breaks import PATTERN
-from table_intake.read.rows import Table, render, source
+from table_intake.read.rows import Rows, Table, render, source
 from table_intake.wording import counted
 from table_intake.write import dialect as csv_dialect
 
-from personalization.core.errors import Broken
+from personalization.core.errors import Broken, intake_translated
 
 _SEED = 2_027
 """Seed of the hash that samples users, so that the sample is always the same."""
@@ -64,7 +64,8 @@ class Export:
     """
 
     def __init__(self, resource: str, chunks: Iterable[bytes], names: Sequence[str], *, copied: bool = False) -> None:
-        table = Table(resource, _standardised(resource, chunks) if copied else chunks)
+        with intake_translated():
+            table = Table(resource, _standardised(resource, chunks) if copied else chunks)
         self._frames = frames(resource, table, names)
 
     def frames(self) -> Iterator[pl.DataFrame]:
@@ -82,11 +83,16 @@ def frames(resource: str, table: Table | Range, names: Sequence[str]) -> Iterato
     if missing := [name for name in names if name not in places]:
         raise Broken(resource, f"the export has no column {', '.join(missing)}")
     columns = [pl.col(source(places[name])).alias(name) for name in names]
-    selected = ((rows.frame.select(columns), rows.breaks) for rows in table.rows())
+    selected = ((rows.frame.select(columns), rows.breaks) for rows in _pieces(table))
     # Older stacks may have streamed rows with line breaks.
     return (
         frame.with_columns(pl.all().str.replace_all(PATTERN, " ")) if breaks else frame for frame, breaks in selected
     )
+
+
+def _pieces(table: Table | Range) -> Iterator[Rows]:
+    with intake_translated():
+        yield from table.rows()
 
 
 def _standardised(resource: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
