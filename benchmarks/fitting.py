@@ -35,8 +35,9 @@ from personalization.likelihood import inputs, limits, serving_files, shards, tr
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.sharded import partition
 from personalization.likelihood.sharded.plan import Plan, Range, ranges
-from personalization.likelihood.sharded.steps import ShardRequest, Steps
 from personalization.likelihood.tables import tables
+
+from functions.fit_likelihood.app import STEPS, Call
 
 DAY, START = 86_400, 1_700_006_400
 DAYS = 400
@@ -245,11 +246,11 @@ def segments(root: Path, plan: Plan, many: int) -> None:
 def step(root: Path, name: str) -> dict[str, float]:
     """Take a step; megabytes at the most, seconds, and what went to and from the bucket."""
     disk = Disk(root)
-    request = ShardRequest.read({"step": name, "shop": SHOP, "run": RUN})
+    request = {"step": name, "shop": SHOP, "run": RUN}
     variables = {"BUCKET": "bucket", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEGABYTES), "SHOPS_TABLE": "table"}
     clients: Any = fits.Clients(disk, _Table(), None)  # type: ignore[arg-type]
     began = time.process_time()
-    done = Steps(fits.Job(clients, request, Environment(variables), datetime.now(UTC))).run(request)
+    done = STEPS.take(request, Call(clients, Environment(variables), datetime.now(UTC)))
     if done.as_json()["outcome"] != "done":
         raise ValueError(done)
     return {

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Take a step of the check of a drop that is too large for one function."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from personalization.core import observability
 from personalization.core.aws import clients, map_runs
 from personalization.core.environment import Environment
 from personalization.core.errors import intake_translated
+from personalization.core.messages import Part, Steps
 from personalization.ingest import known_ids
 from personalization.ingest.bucket import Bucket
 from personalization.ingest.item_lines import ItemLines
-from personalization.shop.plan import Part
-from table_intake.ranges.steps import Steps
+from table_intake.ranges import steps as ranges
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -19,15 +20,81 @@ if TYPE_CHECKING:
 LOG = observability.logger()
 
 
-class StepRequest(Part):
-    """A step in a folder; `number` is that of a range or a partition."""
-
-    step: Literal["check", "fit", "count", "explain"]
+class _PartRequest(Part):
     work: str
+    """The folder of the drop's results."""
+
+    @property
+    def shop(self) -> str:
+        return self.work.split("/")[1]
+
+
+class FitRequest(_PartRequest):
+    """Fit the ranges of a round together."""
+
+    step: Literal["fit"]
+    round: int = 0
+
+
+class CheckRequest(_PartRequest):
+    """Check the range of a number."""
+
+    step: Literal["check"]
     round: int = 0
     number: int = 0
     unreadable: dict[str, str] | None = None
     """Why the file cannot be read, by its key, if it has ended the process that read it."""
+
+
+class CountRequest(_PartRequest):
+    """Count the partition of a number."""
+
+    step: Literal["count"]
+    round: int = 0
+    number: int = 0
+
+
+class ExplainRequest(_PartRequest):
+    """Fail with the reason of a part that failed."""
+
+    step: Literal["explain"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    s3: "S3Client"
+    name: str
+
+
+def _check(request: CheckRequest, at: _Bucket) -> dict[str, object]:
+    unreadable = "; ".join((request.unreadable or {}).values())
+    return {"key": _ranges(request, at).check(request.round, request.number, unreadable)}
+
+
+def _count(request: CountRequest, at: _Bucket) -> dict[str, object]:
+    return {"key": _ranges(request, at).count(request.round, request.number)}
+
+
+def _fit(request: FitRequest, at: _Bucket) -> dict[str, object]:
+    return _ranges(request, at).fit(request.round)
+
+
+def _explain(request: ExplainRequest, at: _Bucket) -> dict[str, object]:
+    raise map_runs.failure(at.s3, at.name, f"{request.work}results/")
+
+
+def _ranges(request: _PartRequest, at: _Bucket) -> ranges.Steps:
+    return ranges.Steps(
+        Bucket(at.s3, at.name),
+        request.work,
+        lambda expected: known_ids.Store(at.s3, at.name, request.shop, expected.known_by),
+        ItemLines,
+    )
+
+
+STEPS: Steps[_Bucket, dict[str, object]] = Steps(
+    {CheckRequest: _check, FitRequest: _fit, CountRequest: _count, ExplainRequest: _explain}
+)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -43,28 +110,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         Rejected: the ranges do not fit, whatever is done.
         Broken: a part failed, with its reason.
     """
-    request = StepRequest.read(event)
     with intake_translated():
-        done = _taken(request, clients.s3(), Environment().bucket)
-    LOG.info("Step taken", step=request.step, work=request.work, number=request.number)
+        done = STEPS.take(event, _Bucket(clients.s3(), Environment().bucket))
+    LOG.info("Step taken", step=event["step"], work=event["work"], number=event.get("number"))
     return done
-
-
-def _taken(request: StepRequest, s3: "S3Client", bucket: str) -> dict[str, object]:
-    shop = request.work.split("/")[1]
-    steps = Steps(
-        Bucket(s3, bucket),
-        request.work,
-        lambda expected: known_ids.Store(s3, bucket, shop, expected.known_by),
-        ItemLines,
-    )
-    match request.step:
-        case "check":
-            unreadable = "; ".join((request.unreadable or {}).values())
-            return {"key": steps.check(request.round, request.number, unreadable)}
-        case "count":
-            return {"key": steps.count(request.round, request.number)}
-        case "fit":
-            return steps.fit(request.round)
-        case "explain":
-            raise map_runs.failure(s3, bucket, f"{request.work}results/")

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the first and last steps of a run: claim its drop, lead the shop, record outcomes, start the next run."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
+from personalization.core.messages import Part, Steps
 from personalization.core.observability import logger
 from personalization.runs import lifecycle
 from personalization.runs.claims import ClaimKind
 from personalization.runs.leases import Run
 from personalization.runs.lifecycle import Drop, End
 from personalization.runs.store import DynamoLedger, StateMachine
-from personalization.shop.plan import Part
 
 LOG = logger()
 
@@ -59,12 +58,34 @@ class FinishRequest(_RunRequest):
     """The kinds that were imported before a failure."""
 
 
-_REQUESTS: Mapping[str, type[ClaimRequest | CollectRequest | HoldRequest | FinishRequest]] = {
-    "claim": ClaimRequest,
-    "collect": CollectRequest,
-    "hold": HoldRequest,
-    "finish": FinishRequest,
-}
+def _flow(request: _RunRequest, now: datetime) -> tuple[DynamoLedger, StateMachine, Run]:
+    ledger = DynamoLedger(clients.dynamodb(), Environment().table, now)
+    executions = StateMachine(clients.stepfunctions(), request.machine)
+    return ledger, executions, Run(request.run, request.execution, now)
+
+
+def _claim(request: ClaimRequest, now: datetime) -> dict[str, object]:
+    return lifecycle.claim(*_flow(request, now), request.input)
+
+
+def _collect(request: CollectRequest, now: datetime) -> dict[str, object]:
+    ledger, _, run = _flow(request, now)
+    return lifecycle.collect(ledger, run, request.shop, request.again)
+
+
+def _hold(request: HoldRequest, now: datetime) -> dict[str, object]:
+    lifecycle.check_lead(*_flow(request, now), request.shop, request.drops)
+    return {}
+
+
+def _finish(request: FinishRequest, now: datetime) -> dict[str, object]:
+    end = End(request.failure, request.imported)
+    return lifecycle.finish(*_flow(request, now), request.shop, request.drops, end=end)
+
+
+STEPS: Steps[datetime, dict[str, object]] = Steps(
+    {ClaimRequest: _claim, CollectRequest: _collect, HoldRequest: _hold, FinishRequest: _finish}
+)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -79,21 +100,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Raises:
         Rejected: the drop or the request is refused, or the run no longer leads its shop.
     """
-    request = _REQUESTS.get(str(event.get("step")), ClaimRequest).read(event)
-    now = datetime.now(UTC)
-    ledger = DynamoLedger(clients.dynamodb(), Environment().table, now)
-    executions = StateMachine(clients.stepfunctions(), request.machine)
-    run = Run(request.run, request.execution, now)
-    done: dict[str, object] = {}
-    match request:
-        case ClaimRequest():
-            done = lifecycle.claim(ledger, executions, run, request.input)
-        case CollectRequest():
-            done = lifecycle.collect(ledger, run, request.shop, request.again)
-        case HoldRequest():
-            lifecycle.check_lead(ledger, executions, run, request.shop, request.drops)
-        case FinishRequest():
-            end = End(request.failure, request.imported)
-            done = lifecycle.finish(ledger, executions, run, request.shop, request.drops, end)
-    LOG.info("Step done", step=request.step, run=run.name, outcome=done.get("outcome"))
+    done = STEPS.take(event, datetime.now(UTC))
+    LOG.info("Step done", step=event["step"], run=event["run"], outcome=done.get("outcome"))
     return done

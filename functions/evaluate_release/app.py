@@ -1,16 +1,77 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the steps of a test on held-out time that call Personalize, one per call. Each step can be repeated."""
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
+from personalization.core.messages import Part, Steps
 from personalization.core.observability import logger
-from personalization.releases.held_out import plan, steps
-from personalization.shop.plan import Part
+from personalization.personalize.removal import Left
+from personalization.releases.held_out import steps
+from personalization.releases.held_out.plan import (
+    AskRequest,
+    ClearRequest,
+    ExportRequest,
+    MeasureRequest,
+    Planned,
+    Result,
+    TrialRequest,
+    UntestedRequest,
+)
+from personalization.shop.plan import Step
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
 
 LOG = logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    personalize: "PersonalizeClient"
+    s3: "S3Client"
+    environment: Environment
+
+
+def _plan(request: TrialRequest, call: _Call) -> Planned:
+    return steps.plan(call.personalize, call.s3, request, call.environment)
+
+
+def _export(request: ExportRequest, call: _Call) -> Step:
+    return steps.export(call.personalize, request, call.environment.role_arn)
+
+
+def _ask(request: AskRequest, call: _Call) -> Step:
+    return steps.ask(call.personalize, request, call.environment.role_arn)
+
+
+def _measure(request: MeasureRequest, call: _Call) -> Result:
+    result = steps.measure(call.personalize, call.s3, call.environment.bucket, request)
+    LOG.info("Tested on held-out time", outcome=result.outcome, reason=result.reason)
+    return result
+
+
+def _untested(request: UntestedRequest, call: _Call) -> Result:
+    return steps.untested(call.s3, call.environment.bucket, request)
+
+
+def _clear(request: ClearRequest, call: _Call) -> Left:
+    return steps.clear(call.personalize, request, call.environment)
+
+
+STEPS: Steps[_Call, Part] = Steps(
+    {
+        TrialRequest: _plan,
+        ExportRequest: _export,
+        AskRequest: _ask,
+        MeasureRequest: _measure,
+        UntestedRequest: _untested,
+        ClearRequest: _clear,
+    }
+)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -28,22 +89,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Raises:
         RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
-    done = STEPS[event["step"]](event, Environment())
+    done = STEPS.take(event, _Call(clients.personalize(), clients.s3(), Environment()))
     LOG.info("Step done", step=event["step"])
     return done.as_json()
-
-
-def _measure(event: dict[str, Any], environment: Environment) -> Part:
-    result = steps.measure(clients.personalize(), clients.s3(), environment.bucket, plan.MeasureRequest.read(event))
-    LOG.info("Tested on held-out time", outcome=result.outcome, reason=result.reason)
-    return result
-
-
-STEPS: dict[str, Callable[[dict[str, Any], Environment], Part]] = {
-    "plan": lambda event, own: steps.plan(clients.personalize(), clients.s3(), plan.TrialRequest.read(event), own),
-    "export": lambda event, own: steps.export(clients.personalize(), plan.ExportRequest.read(event), own.role_arn),
-    "ask": lambda event, own: steps.ask(clients.personalize(), plan.AskRequest.read(event), own.role_arn),
-    "measure": _measure,
-    "untested": lambda event, own: steps.untested(clients.s3(), own.bucket, plan.UntestedRequest.read(event)),
-    "clear": lambda event, own: steps.clear(clients.personalize(), plan.ClearRequest.read(event), own),
-}

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judge, probe and report a release; find what an override or a rollback promotes."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
+from personalization.core.messages import Steps
 from personalization.core.observability import logger
 from personalization.releases import judge, probe, report
 from personalization.releases.judge import JudgeRequest, OverrideRequest, RollbackRequest
@@ -14,6 +15,49 @@ from personalization.releases.probe import Clients, ProbeRequest
 from personalization.releases.report import ReportRequest
 
 LOG = logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    aws: Clients
+    environment: Environment
+    now: datetime
+
+
+def _judge(request: JudgeRequest, call: _Call) -> dict[str, object]:
+    verdict = judge.judge(call.aws, request, call.environment, call.now)
+    LOG.info("Release judged", run=verdict.run, shop=verdict.shop, outcome=verdict.outcome, reason=verdict.reason)
+    return verdict.as_json()
+
+
+def _override(request: OverrideRequest, call: _Call) -> dict[str, object]:
+    return judge.override(call.aws.table, request, call.environment).as_json()
+
+
+def _rollback(request: RollbackRequest, call: _Call) -> dict[str, object]:
+    return judge.rollback(call.aws.table, request, call.environment).as_json()
+
+
+def _probe(request: ProbeRequest, call: _Call) -> dict[str, object]:
+    result = probe.probe(call.aws, request, call.environment)
+    if result.throttled:
+        LOG.warning("Probe throttled", campaign=request.target.campaign.name, requests=result.throttled)
+    return {"answers": len(result.replies), "throttled": result.throttled}
+
+
+def _report(request: ReportRequest, call: _Call) -> dict[str, object]:
+    return report.complete(call.aws.s3, request, call.environment)
+
+
+STEPS: Steps[_Call, dict[str, object]] = Steps(
+    {
+        JudgeRequest: _judge,
+        OverrideRequest: _override,
+        RollbackRequest: _rollback,
+        ProbeRequest: _probe,
+        ReportRequest: _report,
+    }
+)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -30,33 +74,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         Rejected: there is nothing to override or to roll back to.
         Broken: a probe failed; otherwise see `personalization.core.aws.errors`, also for RetryLater and LimitReached.
     """
-    done = STEPS[event["step"]](event, Environment())
+    aws = Clients(clients.personalize(), clients.runtime(), clients.dynamodb(), clients.s3())
+    done = STEPS.take(event, _Call(aws, Environment(), datetime.now(UTC)))
     LOG.info("Step done", step=event["step"])
     return done
-
-
-def _judge(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    verdict = judge.judge(_clients(), JudgeRequest.read(event), environment, datetime.now(UTC))
-    LOG.info("Release judged", run=verdict.run, shop=verdict.shop, outcome=verdict.outcome, reason=verdict.reason)
-    return verdict.as_json()
-
-
-def _probe(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    request = ProbeRequest.read(event)
-    result = probe.probe(_clients(), request, environment)
-    if result.throttled:
-        LOG.warning("Probe throttled", campaign=request.target.campaign.name, requests=result.throttled)
-    return {"answers": len(result.replies), "throttled": result.throttled}
-
-
-def _clients() -> Clients:
-    return Clients(clients.personalize(), clients.runtime(), clients.dynamodb(), clients.s3())
-
-
-STEPS: dict[str, Callable[[dict[str, Any], Environment], dict[str, object]]] = {
-    "judge": _judge,
-    "override": lambda event, own: judge.override(clients.dynamodb(), OverrideRequest.read(event), own).as_json(),
-    "rollback": lambda event, own: judge.rollback(clients.dynamodb(), RollbackRequest.read(event), own).as_json(),
-    "probe": _probe,
-    "report": lambda event, own: report.complete(clients.s3(), ReportRequest.read(event), own),
-}

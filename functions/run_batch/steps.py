@@ -1,16 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the steps of batch inference jobs and user segments, one per call. Each step can be repeated."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from personalization.batch import steps
+from personalization.batch import plan, steps
 from personalization.batch.job_input import Clients
+from personalization.batch.plan import (
+    AnswerRequest,
+    ConvertRequest,
+    EndRequest,
+    PlanRequest,
+    ReportRequest,
+    SegmentRequest,
+    WriteRequest,
+)
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
+from personalization.core.messages import Part, Steps
 from personalization.core.observability import logger
 
 LOG = logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    aws: Clients
+    environment: Environment
+    now: datetime
+
+
+def _plan(request: PlanRequest, call: _Call) -> plan.Planned:
+    return steps.plan(call.aws, request, call.environment, call.now)
+
+
+def _write(request: WriteRequest, call: _Call) -> plan.WrittenInput:
+    return steps.write(call.aws, request, call.environment, call.now)
+
+
+def _train(request: SegmentRequest, call: _Call) -> plan.Progressed:
+    return steps.train(call.aws, request, call.environment, call.now)
+
+
+def _answer(request: AnswerRequest, call: _Call) -> plan.Progressed:
+    return steps.answer(call.aws, request, call.environment, call.now)
+
+
+def _convert(request: ConvertRequest, call: _Call) -> plan.Progressed:
+    return steps.convert(call.aws, request, call.environment)
+
+
+def _report(request: ReportRequest, call: _Call) -> plan.Exported:
+    return steps.finish(call.aws, request, call.environment, call.now)
+
+
+def _end(request: EndRequest, call: _Call) -> plan.Progressed:
+    return steps.end(call.aws.table, request.job, call.environment)
+
+
+STEPS: Steps[_Call, Part] = Steps(
+    {
+        PlanRequest: _plan,
+        WriteRequest: _write,
+        SegmentRequest: _train,
+        AnswerRequest: _answer,
+        ConvertRequest: _convert,
+        ReportRequest: _report,
+        EndRequest: _end,
+    }
+)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -29,6 +88,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
     aws = Clients(clients.personalize(), clients.s3(), clients.dynamodb())
-    done = steps.run(event, aws, Environment(), datetime.now(UTC))
+    done = STEPS.take(event, _Call(aws, Environment(), datetime.now(UTC)))
     LOG.info("Step done", step=event["step"])
     return done.as_json()

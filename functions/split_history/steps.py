@@ -1,24 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the steps of a test on held-out time that read rows: cut a history in two, and verify the import."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
+from personalization.core.messages import Part, Steps
 from personalization.core.observability import logger
-from personalization.releases.held_out import split_files, split_parts
+from personalization.releases.held_out import plan, split_files, split_parts
 from personalization.releases.held_out.plan import (
     CutOffRequest,
+    CutRequest,
     ExplainRequest,
-    JoinRequest,
+    JoinCutRequest,
+    JoinReadRequest,
+    LatestRequest,
     ListRequest,
-    PartRequest,
+    ReadRequest,
     SplitRequest,
     VerifyRequest,
 )
-from personalization.shop.plan import Part
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 LOG = logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    s3: "S3Client"
+    bucket: str
+    part_bytes: int
+
+
+def _list(request: ListRequest, at: _Files) -> plan.Exported:
+    return split_parts.list_files(at.s3, at.bucket, request.trial, at.part_bytes)
+
+
+def _split(request: SplitRequest, at: _Files) -> plan.Split:
+    return split_files.split(at.s3, at.bucket, request.trial)
+
+
+def _latest(request: LatestRequest, at: _Files) -> plan.Written:
+    return split_parts.find_latest(at.s3, at.bucket, request.trial, request.part)
+
+
+def _cut_off(request: CutOffRequest, at: _Files) -> plan.CutOff:
+    return split_parts.find_cut_off(at.s3, at.bucket, request.trial)
+
+
+def _cut(request: CutRequest, at: _Files) -> plan.Written:
+    return split_parts.cut(at.s3, at.bucket, request.trial, request.part, request.cut_off)
+
+
+def _join_cut(request: JoinCutRequest, at: _Files) -> plan.Split:
+    return split_parts.join_cut(at.s3, at.bucket, request.trial, request.cut_off)
+
+
+def _read(request: ReadRequest, at: _Files) -> plan.Written:
+    return split_parts.read(at.s3, at.bucket, request.trial, request.part)
+
+
+def _join_read(request: JoinReadRequest, at: _Files) -> plan.Imported:
+    return split_parts.join_read(at.s3, at.bucket, request.trial)
+
+
+def _verify(request: VerifyRequest, at: _Files) -> plan.Imported:
+    return split_files.verify(at.s3, at.bucket, request.trial)
+
+
+def _explain(request: ExplainRequest, at: _Files) -> Part:
+    raise split_parts.explain(at.s3, at.bucket, request.trial)
+
+
+STEPS: Steps[_Files, Part] = Steps(
+    {
+        ListRequest: _list,
+        SplitRequest: _split,
+        LatestRequest: _latest,
+        CutOffRequest: _cut_off,
+        CutRequest: _cut,
+        JoinCutRequest: _join_cut,
+        ReadRequest: _read,
+        JoinReadRequest: _join_read,
+        VerifyRequest: _verify,
+        ExplainRequest: _explain,
+    }
+)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -34,34 +104,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Raises:
         RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
-    s3, environment = clients.s3(), Environment()
-    bucket = environment.bucket
-    done: Part
-    match event["step"]:
-        case "list":
-            trial = ListRequest.read(event).trial
-            done = split_parts.list_files(s3, bucket, trial, environment.check_part_bytes)
-        case "split":
-            done = split_files.split(s3, bucket, SplitRequest.read(event).trial)
-        case "latest":
-            part = PartRequest.read(event)
-            done = split_parts.find_latest(s3, bucket, part.trial, part.part)
-        case "cutOff":
-            done = split_parts.find_cut_off(s3, bucket, CutOffRequest.read(event).trial)
-        case "cut":
-            part = PartRequest.read(event)
-            done = split_parts.cut(s3, bucket, part.trial, part.part, part.cut_off)
-        case "joinCut":
-            joined = JoinRequest.read(event)
-            done = split_parts.join_cut(s3, bucket, joined.trial, joined.cut_off)
-        case "read":
-            part = PartRequest.read(event)
-            done = split_parts.read(s3, bucket, part.trial, part.part)
-        case "joinRead":
-            done = split_parts.join_read(s3, bucket, JoinRequest.read(event).trial)
-        case "explain":
-            raise split_parts.explain(s3, bucket, ExplainRequest.read(event).trial)
-        case _:
-            done = split_files.verify(s3, bucket, VerifyRequest.read(event).trial)
+    environment = Environment()
+    done = STEPS.take(event, _Files(clients.s3(), environment.bucket, environment.check_part_bytes))
     LOG.info("Step done", step=event["step"])
     return done.as_json()

@@ -1,16 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
 """Promote: have a campaign serve a solution version, then record the shop's release."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
+from personalization.core.messages import Steps
 from personalization.core.observability import logger
+from personalization.personalize import training
 from personalization.releases import promote
 from personalization.releases.probe import Clients
+from personalization.releases.promote import CampaignRequest, ReleaseRequest, RestoreRequest, RetireRequest
 
 LOG = logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    aws: Clients
+    environment: Environment
+    now: datetime
+
+
+def _promote(request: CampaignRequest, call: _Call) -> dict[str, object]:
+    return promote.promote(call.aws, request, call.environment).as_json()
+
+
+def _release(request: ReleaseRequest, call: _Call) -> dict[str, object]:
+    return promote.release(call.aws, request, call.environment, call.now)
+
+
+def _restore(request: RestoreRequest, call: _Call) -> dict[str, object]:
+    return promote.restore(call.aws, request, call.environment, call.now)
+
+
+def _retire(request: RetireRequest, call: _Call) -> dict[str, object]:
+    return training.retire_campaigns(call.aws.personalize, request.campaigns)
+
+
+STEPS: Steps[_Call, dict[str, object]] = Steps(
+    {CampaignRequest: _promote, ReleaseRequest: _release, RestoreRequest: _restore, RetireRequest: _retire}
+)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -26,6 +58,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         `{arn, status}` of the campaign, with the status of the latest update; or the release record.
     """
     aws = Clients(clients.personalize(), clients.runtime(), clients.dynamodb(), clients.s3())
-    done = promote.promotion_step(aws, event, Environment(), datetime.now(UTC))
-    LOG.info("Step done", step=event.get("step"))
+    done = STEPS.take(event, _Call(aws, Environment(), datetime.now(UTC)))
+    LOG.info("Step done", step=event["step"])
     return done

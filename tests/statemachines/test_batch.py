@@ -3,10 +3,18 @@
 
 from typing import Any
 
-from personalization.batch.plan import Exported, Job, PlanRequest, ReportRequest, StepRequest, WriteRequest
+from personalization.batch.plan import (
+    Exported,
+    Job,
+    JobRequest,
+    PlanRequest,
+    ReportRequest,
+    WriteRequest,
+)
 from personalization.shop.batch_settings import BatchJob
 from personalization.shop.plan import Resource
 
+from functions.run_batch.steps import STEPS
 from tests.statemachines.machine import MACHINES, evaluate, states
 from tests.template.test_permissions import LOGS, WAITING, actions
 
@@ -38,9 +46,13 @@ def test_the_function_understands_what_it_is_sent() -> None:
     for name in ("Train the segment recipe", "Have it answered", "Convert the answers"):
         sent = evaluate(STATES[name]["Arguments"], SEEN, **variables)
         assert len(sent["Name"]) <= 80
-        assert StepRequest.read(sent["Input"]["request"]).job == JOB
+        read_job = STEPS.read(sent["Input"]["request"])
+        assert isinstance(read_job, JobRequest)
+        assert read_job.job == JOB
     ended = evaluate(STATES["End the job that failed"]["Arguments"]["Payload"], {}, **variables)
-    assert StepRequest.read(ended).job == JOB
+    read_job = STEPS.read(ended)
+    assert isinstance(read_job, JobRequest)
+    assert read_job.job == JOB
     told = evaluate(STATES["Report on the export"]["Arguments"]["Payload"], {}, **variables)
     assert ReportRequest.read(told).made.lists == 2
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.check_part.steps import StepRequest
+from functions.check_part.steps import STEPS
 from tests.statemachines.machine import MACHINES, asked, chosen, distributed, evaluate, states
 
 MACHINE = MACHINES["check"]
@@ -21,7 +21,7 @@ def test_the_function_understands_what_it_is_sent(name: str) -> None:
     selected = {state["ItemProcessor"]["StartAt"]: state["ItemSelector"] for state in MAPS.values()}
     given = evaluate(selected[name], item, **VARIABLES) if name in selected else None
     sent = evaluate(ASKED[name][1], {"input": given}, **VARIABLES)
-    understood = StepRequest.read(sent).as_json()
+    understood = STEPS.read(sent).as_json()
     assert {key: understood[key] for key in sent} == sent
     assert sent["work"] == VARIABLES["work"]
 

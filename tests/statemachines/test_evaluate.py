@@ -5,29 +5,12 @@ import json
 from typing import Any
 
 import pytest
-from personalization.releases.held_out.plan import (
-    AskRequest,
-    ClearRequest,
-    CutOffRequest,
-    ExplainRequest,
-    Exported,
-    ExportRequest,
-    Imported,
-    JoinRequest,
-    ListRequest,
-    MeasureRequest,
-    PartRequest,
-    Planned,
-    RecipeResult,
-    Result,
-    Split,
-    SplitRequest,
-    TrialRequest,
-    UntestedRequest,
-    VerifyRequest,
-)
-from personalization.shop.plan import Evaluation, ImportRequest, Part, TrainRequest
+from personalization.core.messages import Part
+from personalization.releases.held_out.plan import Exported, Imported, Planned, RecipeResult, Result, Split
+from personalization.shop.plan import Evaluation, ImportRequest, TrainRequest
 
+from functions.evaluate_release import app as evaluate_release
+from functions.split_history import steps as split_history
 from tests.functions.samples import load
 from tests.statemachines.machine import MACHINES, asked, chosen, distributed, evaluate, states
 from tests.statemachines.test_payloads import EVALUATION, words
@@ -37,15 +20,11 @@ STATES = states(machine=MACHINE)
 ASKED = asked(MACHINE)
 RUN = states()
 MODELS: dict[str, tuple[type[Part], ...]] = {
-    "EvaluateReleaseFunction": (
-        TrialRequest, ClearRequest, ExportRequest, AskRequest, MeasureRequest, UntestedRequest,
-    ),
-    "SplitHistoryFunction": (
-        SplitRequest, VerifyRequest, ListRequest, PartRequest, CutOffRequest, JoinRequest, ExplainRequest,
-    ),
+    "EvaluateReleaseFunction": tuple(evaluate_release.STEPS.acts),
+    "SplitHistoryFunction": tuple(split_history.STEPS.acts),
     "ImportDataFunction": (ImportRequest,),
     "TrainSolutionFunction": (TrainRequest,),
-}  # fmt: skip
+}
 MEASURE = load("evaluate_release_measure")
 TRIAL = MEASURE["trial"]
 RESULT = Result(

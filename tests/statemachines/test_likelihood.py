@@ -4,8 +4,8 @@
 from typing import Any
 
 from personalization.likelihood.fit import FitRequest, Fitted
-from personalization.likelihood.sharded.steps import ShardRequest
 
+from functions.fit_likelihood import app
 from tests.statemachines.machine import MACHINES, evaluate, states
 from tests.statemachines.test_maps import WRITER
 from tests.template.stack import STACK
@@ -16,6 +16,10 @@ STATES = states(machine=MACHINE)
 RUN = states()
 STARTS = "Start the fit of the purchase likelihood"
 ASKED = {"shop": "shop", "run": "run", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:execution"}
+
+
+def understood(sent: object) -> dict[str, Any]:
+    return app.STEPS.read(sent).as_json()
 
 
 def test_the_function_understands_what_it_is_sent_and_its_answer_is_announced() -> None:
@@ -62,15 +66,11 @@ def test_a_history_that_one_function_does_not_hold_goes_through_all_steps_of_a_f
             items = evaluate(state["Items"], {}, **given)
             assert items == list(range(given[number]))  # type: ignore[call-overload]
             sent = evaluate(state["ItemSelector"], {"context": {"Map": {"Item": {"Value": items[-1]}}}}, **given)
-            assert (
-                ShardRequest.read(sent).as_json()
-                == sent
-                == {"step": step, "shop": "shop", "run": "run", "number": items[-1]}
-            )
+            assert understood(sent) == sent == {"step": step, "shop": "shop", "run": "run", "number": items[-1]}
             name = state["Next"]
         else:
             sent = evaluate(state["Arguments"]["Payload"], {}, **given)
-            assert ShardRequest.read(sent).step == STEPS[name]
+            assert understood(sent)["step"] == STEPS[name]
             name = state["Next"]
     assert set(passed) >= {*STEPS, *MAPS}
 
@@ -93,7 +93,7 @@ def test_a_failure_keeps_its_reason_though_it_cannot_be_announced() -> None:
     assert (failed["Error"], failed["Cause"]) == ("Broken", "it: broke")
     cleared = STATES[STATES["Note why the fit failed"]["Next"]]
     sent = evaluate(cleared["Arguments"]["Payload"], {}, shop="shop", run="run")
-    assert ShardRequest.read(sent).step == "discard"
+    assert understood(sent)["step"] == "discard"
     (caught,) = cleared["Catch"]
     assert cleared["Next"] == caught["Next"] == "Announce that the likelihood is not fitted"
     assert "failure" not in caught["Assign"]

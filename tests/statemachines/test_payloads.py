@@ -6,21 +6,20 @@ import re
 from typing import Any, get_args
 
 import pytest
+from personalization.core.messages import Part
 from personalization.ingest.plan import outcome
 from personalization.releases import judge, verdicts
 from personalization.releases.held_out.plan import Result
-from personalization.releases.judge import JudgeRequest, OverrideRequest, RollbackRequest
-from personalization.releases.probe import ProbeRequest
-from personalization.releases.promote import CampaignRequest, ReleaseRequest, RestoreRequest, RetireRequest
-from personalization.releases.report import ReportRequest
 from personalization.releases.verdicts import Verdict
 from personalization.runs.lifecycle import Claimed, Drop
 from personalization.shop import plan as plans
 from personalization.shop.gate_settings import Gate, HeldOut, Probe
 from personalization.shop.placements import Placement
-from personalization.shop.plan import ImportRequest, Nothing, Part, Plan, PrepareRequest, TrainRequest
+from personalization.shop.plan import ImportRequest, Nothing, Plan, PrepareRequest, TrainRequest
 
-from functions.claim_drop.app import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
+from functions.claim_drop import app as claim_drop
+from functions.judge_release import app as judge_release
+from functions.update_campaign import app as update_campaign
 from tests.statemachines.machine import MACHINE, asked, chosen, evaluate, expressions, states
 
 NAMED = {"name": "retail-shop", "arn": "arn:aws:personalize:us-east-1:123456789012:thing/retail-shop"}
@@ -92,12 +91,12 @@ VARIABLES: dict[str, Any] = {
     "campaigns": [KEPT],
 }  # fmt: skip
 REQUESTS: dict[str, tuple[type[Part], ...]] = {
-    "ClaimDropFunction": (ClaimRequest, CollectRequest, HoldRequest, FinishRequest),
+    "ClaimDropFunction": tuple(claim_drop.STEPS.acts),
     "ValidateDropFunction": (PrepareRequest,),
     "ImportDataFunction": (ImportRequest,),
     "TrainSolutionFunction": (TrainRequest,),
-    "JudgeReleaseFunction": (JudgeRequest, OverrideRequest, RollbackRequest, ProbeRequest, ReportRequest),
-    "UpdateCampaignFunction": (CampaignRequest, ReleaseRequest, RestoreRequest, RetireRequest),
+    "JudgeReleaseFunction": tuple(judge_release.STEPS.acts),
+    "UpdateCampaignFunction": tuple(update_campaign.STEPS.acts),
 }
 ANSWERS: dict[str, type[Part]] = {
     "ClaimDropFunction": Claimed,

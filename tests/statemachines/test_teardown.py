@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine that removes shops: what it sends, what it decides, and how long it may take."""
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from personalization.personalize.removal import (
@@ -11,11 +11,12 @@ from personalization.personalize.removal import (
     Left,
     Objects,
     Removal,
-    RemovalRequest,
     Schemas,
 )
 
+from functions.remove_shop.app import STEPS
 from tests.statemachines.machine import MACHINES, State, asked, chosen, evaluate, scopes
+from tests.statemachines.test_payloads import words
 
 MACHINE = MACHINES["teardown"]
 STATES = scopes(MACHINE)[0].states
@@ -28,13 +29,13 @@ VARIABLES: dict[str, Any] = {
 @pytest.mark.parametrize("name", ASKED)
 def test_the_function_understands_what_it_is_sent(name: str) -> None:
     sent = evaluate(ASKED[name][1], {}, **VARIABLES)
-    understood = RemovalRequest.model_validate(sent).as_json()
+    understood = STEPS.read(sent).as_json()
     assert {key: understood[key] for key in sent} == sent
 
 
 def test_every_step_of_the_function_is_taken_once() -> None:
     taken = [request["step"] for _, request in ASKED.values()]
-    assert sorted(taken) == sorted(get_args(RemovalRequest.model_fields["step"].annotation))
+    assert sorted(taken) == sorted(word for request in STEPS.acts for word in words(request))
     assert len({Finished, Forgotten, Left, Objects, Removal, Schemas}) == len(taken)
 
 

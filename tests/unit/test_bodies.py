@@ -12,7 +12,7 @@ import personalization
 import pytest
 from personalization.api.openapi import MODELS as DESCRIBED
 from personalization.api.routes import ROUTES
-from personalization.shop.plan import Part
+from personalization.core.messages import Part
 from personalization.shop.settings import ShopSettings
 from pydantic import BaseModel, ValidationError
 

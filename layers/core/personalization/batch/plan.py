@@ -9,10 +9,11 @@ from pydantic import Field
 from table_intake.columns.schema import Schema
 
 from personalization.core.errors import Rejected
+from personalization.core.messages import Part
 from personalization.core.names import Names
 from personalization.ingest import plan as imports
 from personalization.shop.batch_settings import BatchJob
-from personalization.shop.plan import Made, Part, Plan, RecipePart, Resource, Retraining
+from personalization.shop.plan import Made, Plan, RecipePart, Resource, Retraining
 from personalization.shop.recipes import RecipeAlias
 from personalization.shop.release import Record, taken, versions
 from personalization.shop.settings import ShopSettings
@@ -318,12 +319,35 @@ class Cursor(Part):
         return cls() if made is None else cls(stage=made.stage, arn=made.arn, before=made.before)
 
 
-class StepRequest(Part):
-    """Train a job's recipe, have it answered, or convert its answers, until it is ready; or end it after a failure."""
+class JobRequest(Part):
+    """Go on with a job until it is ready."""
 
-    step: Literal["train", "answer", "convert", "end"]
     job: Job
     made: Cursor = Cursor()
+
+
+class SegmentRequest(JobRequest):
+    """Train the recipe of a job's segment."""
+
+    step: Literal["train"]
+
+
+class AnswerRequest(JobRequest):
+    """Have a job answered."""
+
+    step: Literal["answer"]
+
+
+class ConvertRequest(JobRequest):
+    """Convert a job's answers."""
+
+    step: Literal["convert"]
+
+
+class EndRequest(JobRequest):
+    """End a job after a failure."""
+
+    step: Literal["end"]
 
 
 class Progressed(Part):

@@ -3,12 +3,13 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from personalization.batch import convert, job_input, likely, report
+from personalization.batch import convert as converting
+from personalization.batch import job_input, likely, report
 from personalization.batch import plan as batch
 from personalization.batch.job_input import Clients
 from personalization.batch.plan import Cursor, Exported, Job, Planned, Progressed, WrittenInput
@@ -27,7 +28,7 @@ from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.steps import train_step
 from personalization.runs import leases
 from personalization.shop import records
-from personalization.shop.plan import Part, Step, TrainRequest
+from personalization.shop.plan import Step, TrainRequest
 from personalization.shop.release import CANDIDATE, HISTORY, RECORD, Value
 from personalization.shop.settings_file import shop_settings
 
@@ -49,20 +50,6 @@ SCHEDULED = "scheduled#"
 REMEMBERED = timedelta(days=7)
 """How long a delivery is remembered: Scheduler retries for a day."""
 _GZIP = "application/gzip"
-
-
-def run(event: Mapping[str, Any], aws: Clients, environment: Environment, now: datetime) -> Part:
-    """Take the step in the event."""
-    steps: Mapping[str, Callable[[], Part]] = {
-        "plan": lambda: plan(aws, batch.PlanRequest.read(event), environment, now),
-        "write": lambda: write(aws, batch.WriteRequest.read(event), environment, now),
-        "train": lambda: train(aws, batch.StepRequest.read(event), environment, now),
-        "answer": lambda: answer(aws, batch.StepRequest.read(event), environment, now),
-        "end": lambda: _end(aws.table, batch.StepRequest.read(event).job, environment),
-        "convert": lambda: _convert(aws, batch.StepRequest.read(event), environment),
-        "report": lambda: finish(aws, batch.ReportRequest.read(event), environment, now),
-    }
-    return steps[str(event["step"])]()
 
 
 def plan(aws: Clients, request: batch.PlanRequest, environment: Environment, now: datetime) -> Planned:
@@ -120,7 +107,7 @@ def write(aws: Clients, request: batch.WriteRequest, environment: Environment, n
     return written
 
 
-def answer(aws: Clients, request: batch.StepRequest, environment: Environment, now: datetime) -> Progressed:
+def answer(aws: Clients, request: batch.AnswerRequest, environment: Environment, now: datetime) -> Progressed:
     """Start or find Personalize's job, or score the users of a segment by likelihood."""
     job, made = request.job, request.made
     if job.kind == "likelihood":
@@ -140,7 +127,7 @@ def answer(aws: Clients, request: batch.StepRequest, environment: Environment, n
     return _progressed(advance([_stage(aws.personalize, job, parameters)], made.of_step()))
 
 
-def train(aws: Clients, request: batch.StepRequest, environment: Environment, now: datetime) -> Progressed:
+def train(aws: Clients, request: batch.SegmentRequest, environment: Environment, now: datetime) -> Progressed:
     """Train a segment recipe, or find the version of the release, whichever job began it."""
     job, made = request.job, request.made
     if job.training is None:
@@ -186,7 +173,7 @@ def _held_back(
     )
 
 
-def _end(table: "DynamoDBClient", job: Job, environment: Environment) -> Progressed:
+def end(table: "DynamoDBClient", job: Job, environment: Environment) -> Progressed:
     """Take a job's mark away."""
     records.delete(table, environment.table, job.shop, _mark(job))
     return Progressed(arn=f"export/{job.name}", status=ACTIVE, name=job.name, ready=True)
@@ -213,10 +200,11 @@ def _stage(client: "PersonalizeClient", job: Job, parameters: Mapping[str, Any])
     return Stage(job.resource.name, lambda _: ensured(arn, lambda: describe(arn), create), describe)
 
 
-def _convert(aws: Clients, request: batch.StepRequest, environment: Environment) -> Progressed:
+def convert(aws: Clients, request: batch.ConvertRequest, environment: Environment) -> Progressed:
+    """Convert some of Personalize's answers."""
     if request.made == Cursor():
-        _end(aws.table, request.job, environment)
-    return convert.convert(aws.s3, environment.bucket, request.job, request.made)
+        end(aws.table, request.job, environment)
+    return converting.convert(aws.s3, environment.bucket, request.job, request.made)
 
 
 def finish(aws: Clients, request: batch.ReportRequest, environment: Environment, now: datetime) -> Exported:

@@ -11,6 +11,7 @@ from table_intake.wording import counted
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
+from personalization.core.messages import Part
 from personalization.likelihood import (
     answering,
     deletions,
@@ -33,7 +34,6 @@ from personalization.personalize import runtime
 from personalization.personalize.runtime import Ask
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import records
-from personalization.shop.plan import Part
 from personalization.shop.release import RECORD
 from personalization.shop.settings import Likelihood
 from personalization.shop.settings_file import shop_settings

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remove a shop, in the state machine's steps. Each step can be repeated."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.personalize import removal
-from personalization.personalize.removal import Finished, Forgotten, Objects, Removal, RemovalRequest, priced
+from personalization.personalize.removal import (
+    Finished,
+    FinishRequest,
+    ForgetRequest,
+    Forgotten,
+    Objects,
+    Removal,
+    priced,
+)
 from personalization.releases.held_out.plan import label
 from personalization.runs import leases, lifecycle
 from personalization.runs.store import DynamoLedger, StateMachine
 from personalization.shop import records, schedules
-from personalization.shop.plan import Part
 from personalization.shop.release import RECORD
 from personalization.shop.settings import ShopSettings
 from personalization.shop.settings_file import shop_settings
@@ -42,23 +49,10 @@ class Clients:
     stepfunctions: "Callable[[], SFNClient]"
 
 
-def step(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Mapping[str, object]:
-    """Take the requested step, and return the members that the state machine reads."""
-    steps: Mapping[str, Callable[[], Part]] = {
-        "list": lambda: survey(clients, request.shop, environment),
-        "forget": lambda: forget(clients, request, environment, now),
-        "remove": lambda: removal.remove(clients.personalize(), *_groups(request.shop, environment)),
-        "schemas": lambda: removal.remove_schemas(clients.personalize(), request.schemas),
-        "objects": lambda: remove_objects(clients.s3(), environment.bucket, request.folders),
-        "finish": lambda: finish(clients, request, environment, now),
-    }
-    return steps[request.step]().as_json()
-
-
 def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
     """List everything that a shop has except its objects. Changes nothing."""
     personalize = clients.personalize()
-    pieces = removal.inventory(personalize, *_groups(shop, environment))
+    pieces = removal.inventory(personalize, *groups(shop, environment))
     settings = ShopSettings()
     # Invalid settings must not prevent a removal.
     with suppress(Rejected):
@@ -73,12 +67,12 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
     )
 
 
-def _groups(shop: str, environment: Environment) -> tuple[str, ...]:
+def groups(shop: str, environment: Environment) -> tuple[str, ...]:
     """Return the shop's dataset group, and that of a test on held-out time that left one."""
     return tuple(environment.names.dataset_group(name).arn for name in (shop, label(shop)))
 
 
-def forget(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Forgotten:
+def forget(clients: Clients, request: ForgetRequest, environment: Environment, now: datetime) -> Forgotten:
     """Delete a shop's schedules and records, its release first: from then on the API returns 404 for the shop.
 
     From here on the removal leads the shop as a run does: new drops wait for its end.
@@ -102,7 +96,7 @@ def forget(clients: Clients, request: RemovalRequest, environment: Environment, 
     return Forgotten(records=found, schedules=stopped)
 
 
-def finish(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Finished:
+def finish(clients: Clients, request: FinishRequest, environment: Environment, now: datetime) -> Finished:
     """Release the lease, and start a run for drops that came meanwhile."""
     run = leases.Run(request.run, request.execution, now)
     after = lifecycle.finish(*_flow(clients, environment, now), run, request.shop, ())

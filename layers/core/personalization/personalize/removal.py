@@ -10,15 +10,17 @@ first.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator
 
 from personalization.core.aws.errors import false_on, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Rejected
+from personalization.core.messages import Part
 from personalization.core.status import Progress, progress
 from personalization.personalize.ensure import list_recommenders
 from personalization.shop.keys import SHOP_RULE, is_shop
-from personalization.shop.plan import Part
 from personalization.shop.prices import Billed, campaign_month
 from personalization.shop.recipes import RECIPES
 from personalization.shop.settings import ShopSettings
@@ -138,14 +140,50 @@ class Finished(Part):
     next: str | None
 
 
-class RemovalRequest(Part):
-    """One step of a removal, as the state machine requests it."""
+def _shop_name(name: str) -> str:
+    """Return the name; an error other than a ValueError leaves pydantic as it is."""
+    if not is_shop(name):
+        raise Rejected(name or "shop", f"a shop's name is {SHOP_RULE}")
+    return name
 
-    step: Literal["list", "forget", "remove", "schemas", "objects", "finish"]
-    shop: str
+
+class RemovalRequest(Part):
+    """A step of a removal; Rejected where no shop can have the name."""
+
+    shop: Annotated[str, AfterValidator(_shop_name)]
     run: str
     execution: str
-    schemas: tuple[str, ...] = ()
+
+
+class ListRequest(RemovalRequest):
+    """List what the shop has."""
+
+    step: Literal["list"]
+
+
+class ForgetRequest(RemovalRequest):
+    """Delete the shop's records and schedules."""
+
+    step: Literal["forget"]
+
+
+class RemoveRequest(RemovalRequest):
+    """Delete the next resources in Personalize."""
+
+    step: Literal["remove"]
+
+
+class SchemasRequest(RemovalRequest):
+    """Delete the schemas that no other shop uses."""
+
+    step: Literal["schemas"]
+    schemas: tuple[str, ...]
+
+
+class ObjectsRequest(RemovalRequest):
+    """Delete the next objects."""
+
+    step: Literal["objects"]
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -153,11 +191,10 @@ class RemovalRequest(Part):
         return tuple(f"{folder}/{self.shop}/" for folder in FOLDERS)
 
 
-def check(request: RemovalRequest) -> RemovalRequest:
-    """Return the request; raise Rejected if the name is not a shop's."""
-    if not is_shop(request.shop):
-        raise Rejected(request.shop or "shop", f"a shop's name is {SHOP_RULE}")
-    return request
+class FinishRequest(RemovalRequest):
+    """Give the shop's lease back."""
+
+    step: Literal["finish"]
 
 
 def ordered(found: Iterable[Found]) -> tuple[Found, ...]:

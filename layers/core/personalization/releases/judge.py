@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
+from personalization.core.messages import Part
 from personalization.personalize import training
 from personalization.releases import gate, probe, report, verdicts
 from personalization.releases.held_out.plan import Result
@@ -16,7 +17,7 @@ from personalization.releases.probe import Clients
 from personalization.releases.report import Report
 from personalization.releases.verdicts import Trained, Verdict
 from personalization.shop import records
-from personalization.shop.plan import Part, Plan
+from personalization.shop.plan import Plan
 from personalization.shop.release import CANDIDATE, HISTORY, RECORD, Value, release_before
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from personalization.core.aws import objects
 from personalization.core.aws.errors import reason
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, PersonalizationError, Rejected, RetryLater
+from personalization.core.messages import Part
 from personalization.core.names import dataset_arn
 from personalization.personalize import ensure, runtime, training
 from personalization.personalize.runtime import Ask
@@ -24,7 +25,7 @@ from personalization.releases.report import Report, item_table
 from personalization.releases.verdicts import Target, Verdict
 from personalization.shop.gate_settings import Probe
 from personalization.shop.item_table import name_column
-from personalization.shop.plan import Part, Plan
+from personalization.shop.plan import Plan
 from personalization.shop.release import Record
 
 if TYPE_CHECKING:

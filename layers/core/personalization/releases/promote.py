@@ -10,6 +10,7 @@ from personalization.api import bestsellers
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected
+from personalization.core.messages import Part
 from personalization.core.names import dataset_arn
 from personalization.ingest import sales
 from personalization.personalize import campaigns, ensure, runtime, schemas, training
@@ -20,7 +21,7 @@ from personalization.releases.report import item_table
 from personalization.releases.verdicts import Target
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import records
-from personalization.shop.plan import Made, Part, Plan, Promoted, Resource
+from personalization.shop.plan import Made, Plan, Promoted, Resource, Step
 from personalization.shop.recipes import recipe as recipe_name
 from personalization.shop.release import HISTORY, RECORD, history_key, newest_baseline, restored
 
@@ -65,27 +66,18 @@ class RestoreRequest(Part):
     restore: str
 
 
-def promotion_step(
-    aws: Clients, event: Mapping[str, object], environment: Environment, now: datetime
-) -> dict[str, object]:
-    """Have a campaign serve a version, or record the release when all of them do.
+def promote(aws: Clients, request: CampaignRequest, environment: Environment) -> Step:
+    """Have a campaign serve a version.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: see `aws.errors.Translating`.
     """
-    if event.get("step") == "release":
-        return _release(aws, ReleaseRequest.read(event), environment, now)
-    if event.get("step") == "restore":
-        return _restore(aws, RestoreRequest.read(event), environment.table, _time(now))
-    if event.get("step") == "retire":
-        return training.retire_campaigns(aws.personalize, RetireRequest.read(event).campaigns)
-    request = CampaignRequest.read(event)
     stage = Stage(
         request.campaign.name,
         lambda _: training.ensure_campaign(aws.personalize, request.campaign, _wish(aws, request, environment)),
         lambda arn: _towards(aws.personalize, arn, request.solution_version_arn),
     )
-    return advance([stage], request.made).as_json()
+    return advance([stage], request.made)
 
 
 def _towards(client: "PersonalizeClient", campaign_arn: str, version_arn: str) -> Mapping[str, str]:
@@ -112,7 +104,8 @@ def _wish(aws: Clients, request: CampaignRequest, environment: Environment) -> W
     return Wish(request.solution_version_arn, recipe, target.min_provisioned_tps, config, target.earlier_config)
 
 
-def _release(aws: Clients, request: ReleaseRequest, environment: Environment, now: datetime) -> dict[str, object]:
+def release(aws: Clients, request: ReleaseRequest, environment: Environment, now: datetime) -> dict[str, object]:
+    """Record what serves, when all campaigns do; return the record."""
     client, table = aws.personalize, environment.table
     group = request.plan.dataset_group.arn
     items = ensure.dataset_schema(client, "items", dataset_arn(group, "ITEMS"))
@@ -139,8 +132,9 @@ def _release(aws: Clients, request: ReleaseRequest, environment: Environment, no
     return dict(record)
 
 
-def _restore(aws: Clients, request: RestoreRequest, table: str, restored_at: str) -> dict[str, object]:
-    shop = request.shop
+def restore(aws: Clients, request: RestoreRequest, environment: Environment, now: datetime) -> dict[str, object]:
+    """Record that an earlier release serves again; return the record."""
+    shop, table, restored_at = request.shop, environment.table, _time(now)
     releases = records.query_prefix(aws.table, table, shop, HISTORY)
     found = next((each for each in releases if each["promotedAt"] == request.restore), None)
     if found is None:

@@ -15,12 +15,12 @@ from pydantic.alias_generators import to_camel
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
+from personalization.core.messages import Part
 from personalization.releases.gate import Judgement, Measured
 from personalization.releases.verdicts import Verdict
 from personalization.reports import pages
 from personalization.shop import item_files
 from personalization.shop.item_table import ShownItems, Table, fetch, name_column
-from personalization.shop.plan import Part
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

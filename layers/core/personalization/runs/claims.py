@@ -14,10 +14,10 @@ from typing import Literal
 from table_intake import Mode
 
 from personalization.core.errors import Rejected
+from personalization.core.messages import Part
 from personalization.core.names import UNVERSIONED
 from personalization.shop import keys
 from personalization.shop.keys import Drop, Kind
-from personalization.shop.plan import Part
 
 State = Literal["pending", "taken", "held", "done", "refused", "failed", "superseded"]
 ClaimKind = Kind | Literal["retrain"]

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from personalization.core.errors import RetryLater
+from personalization.core.messages import Part
 from personalization.runs.claims import Claim
-from personalization.shop.plan import Part
 
 RECORD = "lease"
 """The sort key of the lease in the table of shops."""

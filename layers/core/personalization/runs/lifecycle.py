@@ -15,11 +15,11 @@ from typing import Literal
 from table_intake import DataKind
 
 from personalization.core.errors import Rejected, RetryLater
+from personalization.core.messages import Part
 from personalization.runs import batches, claims
 from personalization.runs.batches import Batch, Chosen
 from personalization.runs.claims import Action, Claim, ClaimKind, Request, later
 from personalization.runs.leases import Executions, Ledger, Run, is_live, lead, release_lease
-from personalization.shop.plan import Part
 
 
 class Drop(Part):

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a run and its messages: JSON in camelCase between the state machine and its functions."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from table_intake import DataKind, Mode
 
-from personalization.core.errors import Broken
+from personalization.core.messages import Part
 from personalization.shop.diversity_settings import USUAL, Diversity
 from personalization.shop.gate_settings import Gate, HeldOut, Probe
 from personalization.shop.keys import Kind
@@ -15,28 +15,6 @@ from personalization.shop.placements import Placement
 from personalization.shop.recipes import Generation, RecipeAlias
 
 TrainingMode = Literal["FULL", "UPDATE"]
-
-
-class Part(BaseModel):
-    """A JSON message between the state machine and a function."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
-
-    @classmethod
-    def read(cls, value: object) -> Self:
-        """Parse JSON from the state machine; unknown members are ignored.
-
-        Raises:
-            Broken: it is invalid, so the state machine and the functions do not match.
-        """
-        try:
-            return cls.model_validate(value)
-        except ValidationError as error:
-            raise Broken("the step's input", " ".join(str(error).split())) from None
-
-    def as_json(self) -> dict[str, object]:
-        """Return the message in the state machine's JSON."""
-        return self.model_dump(mode="json", by_alias=True)
 
 
 class Resource(Part):
@@ -269,7 +247,7 @@ class Plan(Part):
     """Campaigns that the settings no longer name, deleted after a promotion."""
     evaluation: Evaluation | None = None
     """The test on held-out time in the shop's settings."""
-    placements: dict[str, Placement] = {}
+    placements: dict[str, Placement] = Field(default={})
     diversity: Diversity = Field(default=USUAL, exclude_if=lambda value: value == USUAL)
     """The shop's variety in lists."""
     recommenders: tuple[RecommenderPart, ...] = ()

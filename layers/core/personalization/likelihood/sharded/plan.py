@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from personalization.shop.plan import Part
+from personalization.core.messages import Part
 
 
 class Range(Part):

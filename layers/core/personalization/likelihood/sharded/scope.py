@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from personalization.core.messages import Part
 from personalization.likelihood import training
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import NEWEST
-from personalization.shop.plan import Part
 
 
 class Scope(Part):

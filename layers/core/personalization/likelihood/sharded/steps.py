@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import Any, Literal
 
+from personalization.core.messages import Part
 from personalization.likelihood import inputs, limits, serving_files, shards, store, training
 from personalization.likelihood import report as fit_report
 from personalization.likelihood.answering import iso
@@ -26,18 +27,67 @@ from personalization.likelihood.sharded.scope import Scope, scope
 from personalization.likelihood.sharded.shard import Catalogue, catalogue_of
 from personalization.likelihood.sharded.work import Work
 from personalization.likelihood.tables import Counted, Tables, tables
-from personalization.shop.plan import Part
 from personalization.shop.settings_file import shop_settings
 
 _HEAD = 1 << 16
 _VECTORS, _EVENTS = "vectors", "events"
 
 
-class ShardRequest(Run):
-    """A step; `number` is that of the byte range or of the shard."""
+class PlanRequest(Run):
+    """Choose the files, their byte ranges and the number of shards."""
 
-    step: Literal["plan", "partition", "gather", "count", "combine", "serve", "publish", "explain", "discard"]
-    number: int = 0
+    step: Literal["plan"]
+
+
+class PartitionRequest(Run):
+    """Cut a byte range into shards."""
+
+    step: Literal["partition"]
+    number: int
+
+
+class GatherRequest(Run):
+    """Agree on what all shards need."""
+
+    step: Literal["gather"]
+
+
+class CountRequest(Run):
+    """Count a shard."""
+
+    step: Literal["count"]
+    number: int
+
+
+class CombineRequest(Run):
+    """Fit on the sample of all shards."""
+
+    step: Literal["combine"]
+
+
+class ServeRequest(Run):
+    """Write the counters of a shard's users."""
+
+    step: Literal["serve"]
+    number: int
+
+
+class PublishRequest(Run):
+    """Let the fit serve."""
+
+    step: Literal["publish"]
+
+
+class ExplainRequest(Run):
+    """Fail with the reason of a part that failed."""
+
+    step: Literal["explain"]
+
+
+class DiscardRequest(Run):
+    """Delete what a failed fit has written."""
+
+    step: Literal["discard"]
 
 
 class Planned(Part):
@@ -54,36 +104,28 @@ class Done(Part):
     outcome: Literal["done"] = "done"
 
 
+def _unless_ended(step: Callable[["Steps"], Done | Fitted]) -> Callable[["Steps"], Done | Fitted]:
+    """Return a step that a fit with an outcome answers with it."""
+
+    def taken(steps: "Steps") -> Done | Fitted:
+        ended = steps.work.ended()
+        return step(steps) if ended is None else Fitted.read(ended)
+
+    return taken
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The steps of a run's fit; `job` is what they have in common with a fit in one function."""
+    """The steps of a run's fit; `job` is what they have in common with a fit in one function.
+
+    Each raises RetryLater, LimitReached, Rejected and Broken as in `aws.errors.Translating`; the previous fit goes on
+    serving. A step of the whole fit returns `Planned` or `Done` where it goes on, and otherwise its outcome.
+    """
 
     job: Job
 
-    def run(self, request: ShardRequest) -> Part:
-        """Take a step.
-
-        Returns:
-            `Planned` or `Done` where the fit goes on, and otherwise its outcome.
-
-        Raises:
-            RetryLater, LimitReached, Rejected, Broken: see `aws.errors.Translating`. The previous fit goes on serving.
-        """
-        once: dict[str, Callable[[], Part]] = {
-            "plan": self._plan,
-            "gather": self._gather,
-            "combine": self._combine,
-            "publish": self._publish,
-            "explain": self._explain,
-            "discard": self._discard,
-        }
-        each = {"partition": self._partition, "count": self._count, "serve": self._serve}
-        if request.step in {"gather", "combine", "publish"} and (ended := self._work.ended()) is not None:
-            return Fitted.read(ended)
-        return once[request.step]() if request.step in once else each[request.step](request.number)
-
     @property
-    def _work(self) -> Work:
+    def work(self) -> Work:
         job = self.job
         return Work(job.aws.s3, job.bucket, job.request.shop, job.request.run)
 
@@ -92,21 +134,21 @@ class Steps:
         return Sizes(self.job.environment.megabytes, self.job.environment.fit_rows)
 
     def _stored_plan(self) -> Plan:
-        return Plan.read(self._work.get_document("plan.json.gz"))
+        return Plan.read(self.work.get_document("plan.json.gz"))
 
     def _scope(self) -> Scope:
-        return Scope.read(self._work.get_document("scope.json.gz"))
+        return Scope.read(self.work.get_document("scope.json.gz"))
 
     def _catalogue(self) -> Catalogue:
-        return catalogue_of(self._work.get("catalogue.npz"))
+        return catalogue_of(self.work.get("catalogue.npz"))
 
     # ── plan ──
 
-    def _plan(self) -> Planned | Fitted:
+    def plan(self) -> Planned | Fitted:
         chosen = shop_settings(self.job.aws.s3, self.job.bucket, self.job.request.shop).likelihood
         if not chosen.enabled:
             return Fitted(outcome="off", reason="the shop's settings switch it off")
-        read, work = self.job.inputs(chosen), self._work
+        read, work = self.job.inputs(chosen), self.work
         store.delete(read.s3, read.bucket, read.files.replaced)
         days = training.reach(chosen.horizon_days) // DAY
         found: list[Range] = []
@@ -144,8 +186,8 @@ class Steps:
 
     # ── partition ──
 
-    def _partition(self, number: int) -> Done:
-        plan, work = self._stored_plan(), self._work
+    def partition(self, number: int) -> Done:
+        plan, work = self._stored_plan(), self.work
         part = plan.ranges[number]
         reader = Reader(plan.event_type, plan.now)
         parse = inputs.form(part.key).records
@@ -164,8 +206,9 @@ class Steps:
 
     # ── gather ──
 
-    def _gather(self) -> Done | Fitted:
-        plan, work, sizes = self._stored_plan(), self._work, self._sizes
+    @_unless_ended
+    def gather(self) -> Done | Fitted:
+        plan, work, sizes = self._stored_plan(), self.work, self._sizes
         facts: list[Mapping[str, Any]] = []
         items, ends = Codes(), []
         for data in work.get_all((f"range-{number}.json.gz", None) for number in range(len(plan.ranges))):
@@ -200,8 +243,8 @@ class Steps:
 
     # ── count ──
 
-    def _count(self, number: int) -> Done:
-        plan, work, agreed = self._stored_plan(), self._work, self._scope()
+    def count(self, number: int) -> Done:
+        plan, work, agreed = self._stored_plan(), self.work, self._scope()
         about: dict[str, dict[str, str]] = {}
         for data in self._segments(plan, "users", number):
             about |= shards.unpack(data)
@@ -228,18 +271,19 @@ class Steps:
 
     def _segments(self, plan: Plan, kind: str, number: int) -> Iterator[bytes]:
         """Yield a shard's segments of a kind, in the order of the files."""
-        ends = self._work.get_document("ends.json.gz")
+        ends = self.work.get_document("ends.json.gz")
         spans = (
             (f"range-{place}", Index(ends[place]).span(number))
             for place, part in enumerate(plan.ranges)
             if part.kind == kind
         )
-        return self._work.get_all((name, span) for name, span in spans if span[1] > span[0])
+        return self.work.get_all((name, span) for name, span in spans if span[1] > span[0])
 
     # ── combine ──
 
-    def _combine(self) -> Done | Fitted:
-        plan, work, agreed, catalogue = self._stored_plan(), self._work, self._scope(), self._catalogue()
+    @_unless_ended
+    def combine(self) -> Done | Fitted:
+        plan, work, agreed, catalogue = self._stored_plan(), self.work, self._scope(), self._catalogue()
         facts = [shards.unpack(data) for data in work.get_all(self._of_shards(plan, "facts.json.gz"))]
         groups = shard.agreed(each["values"] for each in facts)
 
@@ -292,8 +336,8 @@ class Steps:
 
     # ── serve ──
 
-    def _serve(self, number: int) -> Done:
-        plan, work, agreed = self._stored_plan(), self._work, self._scope()
+    def serve(self, number: int) -> Done:
+        plan, work, agreed = self._stored_plan(), self.work, self._scope()
         combined = work.get_document("combined.json.gz")
         past = shard.unpack(work.get(f"shard-{number}/history.npz"), self._catalogue(), agreed)
         past = shard.in_groups(past, combined["groups"])
@@ -306,15 +350,12 @@ class Steps:
 
     # ── publish ──
 
-    def _publish(self) -> Fitted:
-        document = self._work.get_document("combined.json.gz")["report"]
+    @_unless_ended
+    def publish(self) -> Fitted:
+        document = self.work.get_document("combined.json.gz")["report"]
         return self._ended(self.job.done(document, serves=self.job.record(self._stored_plan().began)))
 
-    def _explain(self) -> Part:
-        """Raise the error of a part whose map run failed."""
-        raise self._work.failure()
-
-    def _discard(self) -> Done:
+    def discard(self) -> Done:
         """Delete the counters of a fit that failed; its files under `work/` expire."""
         self.job.discard()
         return Done()
@@ -327,5 +368,5 @@ class Steps:
 
     def _ended(self, fitted: Fitted) -> Fitted:
         """Delete all files but the outcome, which a repetition of the step returns."""
-        self._work.end(fitted.as_json())
+        self.work.end(fitted.as_json())
         return fitted

@@ -14,6 +14,7 @@ from pydantic import Field
 from table_intake import DataKind
 from table_intake.columns.schema import Schema
 
+from personalization.core.messages import Part
 from personalization.core.names import Named, Names
 from personalization.ingest import plan as imports
 from personalization.shop.gate_settings import HeldOut
@@ -24,7 +25,6 @@ from personalization.shop.plan import (
     EventTracker,
     ImportJob,
     Made,
-    Part,
     Plan,
     RecipePart,
     Resource,
@@ -237,57 +237,73 @@ class UntestedRequest(Part):
     split: Split
 
 
-class SplitRequest(Part):
+class _TrialRequest(Part):
+    trial: Trial
+
+
+class SplitRequest(_TrialRequest):
     """Cut the exported history in two."""
 
     step: Literal["split"]
-    trial: Trial
 
 
-class VerifyRequest(Part):
+class VerifyRequest(_TrialRequest):
     """Read the imported data again."""
 
     step: Literal["verify"]
-    trial: Trial
 
 
-class ListRequest(Part):
+class ListRequest(_TrialRequest):
     """List the exported files."""
 
     step: Literal["list"]
-    trial: Trial
 
 
-class PartRequest(Part):
-    """Look at one part: find its latest interaction, cut it in two, or read what was imported of it."""
+class LatestRequest(_TrialRequest):
+    """Find the latest interaction of a part."""
 
-    step: Literal["latest", "cut", "read"]
-    trial: Trial
+    step: Literal["latest"]
     part: ExportedFile
-    cut_off: int = 0
-    """Known where the part is to be cut."""
 
 
-class CutOffRequest(Part):
+class CutOffRequest(_TrialRequest):
     """Find the cut-off, when the latest interaction of each part is known."""
 
     step: Literal["cutOff"]
-    trial: Trial
 
 
-class ExplainRequest(Part):
+class CutRequest(_TrialRequest):
+    """Cut a part in two."""
+
+    step: Literal["cut"]
+    part: ExportedFile
+    cut_off: int
+
+
+class JoinCutRequest(_TrialRequest):
+    """Add up the parts that were cut."""
+
+    step: Literal["joinCut"]
+    cut_off: int
+
+
+class ReadRequest(_TrialRequest):
+    """Read what was imported of a part."""
+
+    step: Literal["read"]
+    part: ExportedFile
+
+
+class JoinReadRequest(_TrialRequest):
+    """Add up the parts that were read."""
+
+    step: Literal["joinRead"]
+
+
+class ExplainRequest(_TrialRequest):
     """Fail with the reason of a part that failed."""
 
     step: Literal["explain"]
-    trial: Trial
-
-
-class JoinRequest(Part):
-    """Add up the parts that were cut, or read."""
-
-    step: Literal["joinCut", "joinRead"]
-    trial: Trial
-    cut_off: int = 0
 
 
 def label(shop: str) -> str:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages between the state machines and the functions, JSON in camelCase, and the steps that they ask for."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Generic, Self, TypeVar, Union
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from personalization.core.errors import Broken
+
+Context = TypeVar("Context")
+Answer = TypeVar("Answer")
+
+
+class Part(BaseModel):
+    """A JSON message between the state machine and a function."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Parse JSON from the state machine; unknown members are ignored.
+
+        Raises:
+            Broken: it is invalid, so the state machine and the functions do not match.
+        """
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise _broken(error) from None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the message in the state machine's JSON."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Steps(Generic[Context, Answer]):
+    """A function's one table of steps.
+
+    Args:
+        acts: by its request, what a step does. The `step` of a request is the literal that tells it from the others.
+    """
+
+    def __init__(self, acts: Mapping[type[Part], Callable[[Any, Context], Answer]]) -> None:
+        self.acts = acts
+        requests: Any = Annotated[Union[tuple(acts)], Field(discriminator="step")]  # noqa: UP007 - of any number
+        self._requests: TypeAdapter[Part] = TypeAdapter(requests)
+
+    def read(self, event: object) -> Part:
+        """Return the request in an event.
+
+        Raises:
+            Broken: there is no such step or its request is invalid, so the state machine and the function do not match.
+        """
+        try:
+            return self._requests.validate_python(event)
+        except ValidationError as error:
+            raise _broken(error) from None
+
+    def take(self, event: object, context: Context) -> Answer:
+        """Take the step that an event asks for; see `read` for what is raised."""
+        request = self.read(event)
+        return self.acts[type(request)](request, context)
+
+
+def _broken(error: ValidationError) -> Broken:
+    return Broken("the step's input", " ".join(str(error).split()))
