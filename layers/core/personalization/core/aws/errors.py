@@ -2,8 +2,7 @@
 """Translate botocore's errors to ours, once, where clients are made."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from botocore.exceptions import (
@@ -113,27 +112,30 @@ class Translating:
     """
 
     def _make_api_call(self, operation_name: str, api_params: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any answer
-        with _translated(operation_name, api_params):
+        try:
             answer = super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
+        except (ClientError, BotoCoreError) as error:
+            raise _translated(error, _resource(operation_name, api_params)) from error
         if operation_name == "GetObject":
-            answer["Body"] = _Body(answer["Body"], operation_name, api_params)
+            answer["Body"] = _Body(answer["Body"], api_params["Key"])
         return answer
 
 
 class _Body(io.RawIOBase):
     """The bytes of an object."""
 
-    def __init__(self, body: Any, operation: str, parameters: Mapping[str, Any]) -> None:  # noqa: ANN401 - botocore's
+    def __init__(self, body: Any, key: str) -> None:  # noqa: ANN401 - botocore's
         self._body = body
-        self._operation = operation
-        self._parameters = parameters
+        self._key = key
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        with _translated(self._operation, self._parameters):
+        try:
             data: bytes = self._body.read(None if size < 0 else size)
+        except BotoCoreError as error:
+            raise _translated(error, self._key) from error
         return data
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - as io's
@@ -146,18 +148,14 @@ class _Body(io.RawIOBase):
         super().close()
 
 
-@contextmanager
-def _translated(operation: str, parameters: Mapping[str, Any]) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        raise _translate(_resource(operation, parameters), error) from error
-    except ParamValidationError as error:
-        raise Rejected(_resource(operation, parameters), " ".join(str(error).split())) from error
-    except (HTTPClientError, NoConnection, IncompleteReadError) as error:
-        raise RetryLater(_resource(operation, parameters), f"no answer: {type(error).__name__}") from error
-    except BotoCoreError as error:
-        raise Broken(_resource(operation, parameters), str(error)) from error
+def _translated(error: ClientError | BotoCoreError, resource: str) -> PersonalizationError:
+    if isinstance(error, ClientError):
+        return _of_service(resource, error)
+    if isinstance(error, ParamValidationError):
+        return Rejected(resource, " ".join(str(error).split()))
+    if isinstance(error, HTTPClientError | NoConnection | IncompleteReadError):
+        return RetryLater(resource, f"no answer: {type(error).__name__}")
+    return Broken(resource, str(error))
 
 
 def _resource(operation: str, parameters: Mapping[str, Any]) -> str:
@@ -167,7 +165,7 @@ def _resource(operation: str, parameters: Mapping[str, Any]) -> str:
     return str(next(iter((*(arns if len(arns) == 1 else ()), *names)), operation))
 
 
-def _translate(resource: str, error: ClientError) -> PersonalizationError:
+def _of_service(resource: str, error: ClientError) -> PersonalizationError:
     word = error.response.get("Error", {}).get("Code", "")
     message = error.response.get("Error", {}).get("Message") or "no message"
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
