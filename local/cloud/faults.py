@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client of the doors `/faults` and `/clock` of the local cloud, see "Faults on demand" in docs/local.md."""
+"""A client of the doors `/faults` and `/clock` of the local cloud, see docs/faults.md."""
 
 from personalize_local.testing.doors import FaultDoor as EngineDoor
 

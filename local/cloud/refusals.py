@@ -3,7 +3,7 @@
 """The rules and limits of AWS that this project relies on: what AWS answers, and whether the laptop answers the same.
 
 :data:`REFUSALS` is the one table of them. Whoever makes the laptop refuse something as AWS does adds a row with its
-source and with the test that plays it. The section of `docs/local.md` is written from it:
+source and with the test that plays it. The table of `docs/refusals.md` is written from it:
 
     .venv/bin/python -m local.cloud.refusals
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "local.md"
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "refusals.md"
 BEGIN: Final = (
     "<!-- Written by `.venv/bin/python -m local.cloud.refusals`, which has the table; a test holds both equal. -->\n"
 )
@@ -234,16 +234,11 @@ REFUSALS: Final = (
 
 
 def section(refusals: Sequence[Refusal] = REFUSALS) -> str:
-    """Return the tables of `docs/local.md`."""
-    played = [row for row in refusals if row.test]
-    kinder = [row for row in refusals if row.kinder]
-    lines = ["The laptop answers as AWS does where one of these rules is broken:", ""]
-    lines += ["| rule | AWS answers | source |", "|---|---|---|"]
-    lines += [f"| {row.rule} | {row.answer} | {_source(row)} |" for row in played]
-    lines += ["", "With these it is kinder than AWS, wholly or in part:", ""]
-    lines += ["| rule | AWS answers | the laptop | source |", "|---|---|---|---|"]
-    lines += [f"| {row.rule} | {row.answer} | {row.kinder} | {_source(row)} |" for row in kinder]
-    return f"{BEGIN}\n{chr(10).join(lines)}\n\n{END}"
+    """Return the table of `docs/refusals.md`: what is played, and in what the laptop is kinder."""
+    rows = [f"| {row.rule} | {row.answer} | {row.kinder} | {_source(row)} |" for row in refusals]
+    return "\n".join(
+        [BEGIN, "| rule | AWS answers | the laptop is kinder | source |", "|---|---|---|---|", *rows, "", END]
+    )
 
 
 def _source(row: Refusal) -> str:

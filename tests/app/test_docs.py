@@ -224,7 +224,7 @@ def named(laptop: Laptop) -> bool:
 
 def test_the_javascript_client_in_a_fresh_npm_project(laptop: Laptop, demo: Run, desk: Desk) -> None:
     assert demo.status == "SUCCEEDED"
-    run_javascript(laptop, desk, blocks("client.md"))
+    run_javascript(laptop, desk, blocks("../storefront/client/README.md"))
 
 
 def run_javascript(laptop: Laptop, desk: Desk, told: list[Block]) -> None:
@@ -257,7 +257,8 @@ def test_the_engine_alone_and_faults(laptop: Laptop, desk: Desk, tmp_path: Path)
     with EngineProcess(tmp_path / "faulty", options=["--faults"]) as faulty:
         reader = replace(desk, ports={**desk.ports, ":8091": f":{faulty.port}"})
         try:
-            printed = {block.where: text for block, text in shell(reader, blocks("local.md"))}
+            told = [block for page in ("local.md", "local-cloud.md", "faults.md") for block in blocks(page)]
+            printed = {block.where: text for block, text in shell(reader, told)}
         finally:
             laptop.cloud_faults.clear()
     assert any("datasetGroupArn" in text for text in printed.values())
@@ -272,6 +273,28 @@ def test_exports_as_shops_have_them(laptop: Laptop, desk: Desk) -> None:
         ((_, printed),) = shell(desk, [block])
         assert "SUCCEEDED" in printed
         assert "campaign" in printed
+
+
+def test_my_shop_in_ten_minutes(laptop: Laptop, desk: Desk) -> None:
+    assert laptop.state.api
+    orders = [f"C{line.split(',')[0]},P{line.split(',')[1]},{line.split(',')[3]},paid" for line in rows("interactions")]
+    goods = [line.split(",") for line in rows("items")]
+    (desk.folder / "orders.csv").write_text("\n".join(["Customer,SKU,Ordered at,Status", *orders]) + "\n")
+    products = [f"P{number},{name},{price},{kind}" for number, name, price, kind in goods]
+    (desk.folder / "products.csv").write_text("\n".join(["SKU,Product name,Price,Category", *products]) + "\n")
+    reader = replace(desk, ports={"USER_ID": f"C{USER}", "ITEM_ID": f"P{NAMED[0]}"})
+    told = [block for block in blocks("my-shop.md") if block.language == "sh" and "local up" not in block.text]
+    # Its last line opens the storefront, which has tests of its own.
+    told[-1] = replace(told[-1], text=told[-1].text.partition(".venv/bin/python -m local shopfront")[0])
+    printed = [text for _, text in shell(reader, told)]
+    assert len(printed) == 4
+    assert "SUCCEEDED" in printed[2]
+    assert f"P{NAMED[0]}" in printed[3]
+
+
+def rows(kind: str) -> list[str]:
+    """The lines of a shop's file without its header."""
+    return files(days=25)[kind].splitlines()[1:]
 
 
 def test_an_evaluation(desk: Desk) -> None:

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "engine" / "docs").rglob("*.md")])
+LIBRARIES = [ROOT / "engine/README.md", ROOT / "storefront/client/README.md", ROOT / "table-intake/README.md"]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "engine/docs").rglob("*.md"), *LIBRARIES])
 READMES = (ROOT / "README.md", ROOT / "README.ko.md")
 SKIPPED = {".venv", ".local", ".aws-sam", ".git", "build"}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -51,6 +52,12 @@ def links(page: Path) -> list[str]:
     """Targets of links and images that stay inside the repository."""
     targets = re.findall(r"\]\(([^)\s]+)\)", prose(page))
     return [target for target in targets if not re.match(r"[a-z]+:", target)]
+
+
+def examples(folder: str, language: str) -> list[str]:
+    """The fenced blocks of one language in a folder's pages; those of its README.md come first."""
+    pages = sorted((ROOT / folder).glob("*.md"), key=lambda page: (page.name != "README.md", page))
+    return [text for page in pages for kind, text in blocks(page) if kind == language]
 
 
 def first_cells(text: str) -> list[str]:

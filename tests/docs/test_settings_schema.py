@@ -10,10 +10,10 @@ from personalization.core.errors import Rejected
 from personalization.shop.settings import ShopSettings, parse
 
 from local.cli import settings_schema
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import ROOT, examples
 
 SCHEMA = json.loads(settings_schema.FILE.read_text())
-EXAMPLES = [text for language, text in blocks(ROOT / "docs/settings.md") if language == "yaml"]
+EXAMPLES = examples("docs/settings", "yaml")
 GOOD = [
     *EXAMPLES,
     (ROOT / "storefront/settings.yaml").read_text(),

@@ -262,7 +262,8 @@ def test_one_streamed_row_anywhere_in_a_file_is_enough_and_other_columns_do_not_
 
 @pytest.mark.usefixtures("written", "bucket")
 def test_the_script_of_the_docs_makes_one_file_of_copies_with_each_event_once(tmp_path: Path) -> None:
-    (script,) = re.findall(r"python3 -c '\n(import csv, glob.*?)'", Path("docs/operations.md").read_text(), re.DOTALL)
+    page = Path("docs/operations/events.md").read_text()
+    (script,) = re.findall(r"python3 -c '\n(import csv, glob.*?)'", page, re.DOTALL)
     content = copied(30)
     for name in ("a", "again", "b"):
         (tmp_path / "copies" / name).mkdir(parents=True)

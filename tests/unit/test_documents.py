@@ -15,7 +15,7 @@ from tests.docs.pages import ROOT, read
 
 def test_links_between_pages_lead_to_their_places_on_the_site() -> None:
     text = build.page(ROOT / "README.md", build.sources())
-    assert "](settings.md#campaigns)" in text
+    assert "](settings/files.md#what-a-file-must-be)" in text
     assert "](decisions/index.md)" in text
     assert "](images/storefront.png)" in text
     assert "](LICENSE)" not in text

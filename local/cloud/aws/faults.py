@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of the local AWS on demand, in functions, S3's events, tasks and answers; see `docs/local.md`."""
+"""Faults of the local AWS on demand, in functions, S3's events, tasks and answers; see `docs/faults.md`."""
 
 import contextvars
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start the local AWS (ministack, pinned) with what this project needs of it; `docs/local.md` explains each point.
+"""Start the local AWS (ministack, pinned) with what this project needs of it; `docs/refusals.md` explains each point.
 
 Runs inside the cloud environment: ``.local/cloud/bin/python -m local.cloud.aws.launcher [--faults]``, settings by
 environment variables (``GATEWAY_PORT``, ``AWS_ENDPOINT_URL_PERSONALIZE``, ``AUTH`` … as :mod:`local.cloud.lifecycle`

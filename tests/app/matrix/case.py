@@ -13,7 +13,7 @@ start the laptop's cloud again with `up`."""
 
 @dataclass(frozen=True)
 class Fault:
-    """A rule for one of the two doors; see "Faults on demand" in docs/local.md."""
+    """A rule for one of the two doors; see docs/faults.md."""
 
     door: Door
     action: str

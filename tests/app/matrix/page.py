@@ -32,11 +32,11 @@ moment. This page says what happens when one of them fails, and what is left for
 | in the tables | what you do |
 |---|---|
 | nothing | nothing: the run is promoted, or the next one has taken over |
-| continue | remove the cause if the reason names one (a quota, an outage), then [start the run again](operations.md#when-a-run-fails) |
+| continue | remove the cause if the reason names one (a quota, an outage), then [start the run again](operations/failures.md) |
 | drop again | correct the file and drop it again |
-| up | start the laptop's cloud again: `.venv/bin/python -m local up` ([what survives what](local.md#what-survives-what)) |
+| up | start the laptop's cloud again: `.venv/bin/python -m local up` ([what survives what](local-cloud.md#what-survives-what)) |
 
-To cause a failure yourself, use [faults on demand](local.md#faults-on-demand).
+To cause a failure yourself, use [faults on demand](faults.md#make-things-fail).
 
 ## How it is shown
 

@@ -41,7 +41,7 @@ METRICS: Mapping[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
 """Every metric with its unit and its sets of dimensions in CloudWatch.
 
 `service` is the stack. No dimension has values from callers: each value is a metric of its own, with a price.
-docs/operations.md explains the metrics, and the template's dashboard shows them all.
+docs/operations/watch.md explains the metrics, and the template's dashboard shows them all.
 """
 
 
