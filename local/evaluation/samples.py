@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from personalization.shop.settings import ShopSettings
-from table_intake import DataKind, FileSettings, Refused, Sample, propose_settings, sample_table
-from table_intake.read import opening as formats
+from table_intake import DataKind, FileSettings, Refused, Sample, open_table, propose_settings, sample_table
 from table_intake.read.archives import LocalFile
 
 from local.cloud.environments import LocalError
@@ -65,7 +64,7 @@ def _read(path: Path, files: FileSettings | None) -> Sample:
         with (
             tempfile.TemporaryDirectory() as scratch,
             path.open("rb") as file,
-            formats.open_table(path.name, LocalFile(file, path), files or FileSettings(), Path(scratch)) as table,
+            open_table(path.name, LocalFile(file, path), files or FileSettings(), Path(scratch)) as table,
         ):
             return sample_table(path.name, table, _PIECES)
     except Refused as refused:

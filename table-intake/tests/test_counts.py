@@ -53,9 +53,9 @@ def test_parts_of_tallies_have_their_own_keys_and_add_up(pieces: list[list[int]]
     with tempfile.TemporaryDirectory() as folder:
         hashes = [HashTally(Path(folder), f"h{number}", most, partitions) for number in range(2)]
         words = [WordTally(Path(folder), f"w{number}", most, partitions) for number in range(2)]
-        for place, piece in enumerate(pieces):
-            hashes[place % 2].take(series(piece))
-            words[place % 2].take(series(piece), pl.Series([f"w{key}" for key in piece]))
+        for number, piece in enumerate(pieces):
+            hashes[number % 2].take(series(piece))
+            words[number % 2].take(series(piece), pl.Series([f"w{key}" for key in piece]))
         both: list[tuple[Tally, Sequence[Tally]]]
         both = [(HashTally(Path(folder), "h"), hashes), (WordTally(Path(folder), "w"), words)]
         for total, tallies in both:

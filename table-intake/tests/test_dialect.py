@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from table_intake.read.rows import Table, render
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 ODD = "\\\",\u2028\x85\x0b\x0c\x1c\x1d\x1e\x00\ufeff '="
 VALUE = st.text(st.sampled_from(ODD) | st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=12)
@@ -27,38 +27,38 @@ def by_csv(text: str, **form: object) -> list[list[str]]:
 @example(row=['\\\\"'])
 @example(row=["", 'a\\",'])
 def test_a_row_in_personalizes_form_is_read_as_it_was_by_everybody(row: list[str]) -> None:
-    written = csv_dialect.record(row)
+    written = dialect.record(row)
     assert written.count("\n") == 1
     assert by_csv(written, escapechar="\\", doublequote=False) == [row]
-    assert list(csv_dialect.records([written])) == [row]
-    assert csv_dialect.cells(written.removesuffix("\n")) == row
-    assert by_csv(csv_dialect.standardised(written.encode()).decode()) == [row]
+    assert list(dialect.records([written])) == [row]
+    assert dialect.cells(written.removesuffix("\n")) == row
+    assert by_csv(dialect.standardised(written.encode()).decode()) == [row]
 
 
 @given(rows=st.lists(st.lists(VALUE, min_size=3, max_size=3), min_size=1, max_size=5))
 def test_many_rows_at_once_are_written_as_one_by_one(rows: list[list[str]]) -> None:
     frame = pl.DataFrame(rows, ["A", "B", "C"], orient="row")
-    assert render(frame, frame.columns).decode() == "".join(map(csv_dialect.record, rows))
+    assert render(frame, frame.columns).decode() == "".join(map(dialect.record, rows))
 
 
 @given(row=st.lists(BROKEN, min_size=1, max_size=4))
 def test_a_row_in_the_standard_form_is_read_as_it_was_by_everybody(row: list[str]) -> None:
     for all_quoted in (False, True):
-        written = csv_dialect.standard(row, all_quoted=all_quoted)
+        written = dialect.standard(row, all_quoted=all_quoted)
         assert by_csv(written) == [row]
-        assert csv_dialect.is_standard(written.removesuffix("\n"))
+        assert dialect.is_standard(written.removesuffix("\n"))
 
 
 @given(rows=st.lists(st.lists(BROKEN.filter(lambda text: "\0" not in text), min_size=2, max_size=2), max_size=6))
 @example(rows=[["\\", "b"], ["a", 'b\\"\nc']])
 @example(rows=[['a\\"', '"\\"'], ["\\\\", ",\\"]])
 def test_a_drop_in_the_standard_form_is_read_as_it_was(rows: list[list[str]]) -> None:
-    text = "".join(map(csv_dialect.standard, [["A", "B"], *rows]))
+    text = "".join(map(dialect.standard, [["A", "B"], *rows]))
     for size in (7, 1 << 20):
         data = text.encode()
         pieces = Table("drop", (data[at : at + size] for at in range(0, len(data), size)), size).rows()
-        found = [row[1:] for piece in pieces for row in piece.frame.rows()]
-        assert found == [tuple(row) for row in rows]
+        values = [row[1:] for piece in pieces for row in piece.frame.rows()]
+        assert values == [tuple(row) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -91,15 +91,15 @@ def of_before(row: list[str]) -> str:
 @example(rows=[['a\\",', '"', "x"], ["", "", "u,\\"]])
 def test_a_file_of_an_earlier_version_is_read_as_it_was_meant(rows: list[list[str]]) -> None:
     lines = ["A,B,C\n", *map(of_before, rows)]
-    assert list(csv_dialect.older(lines))[1:] == rows
+    assert list(dialect.older(lines))[1:] == rows
     data = "".join(lines).encode()
     for size in (1, 5, 1 << 20):
-        found = list(csv_dialect.older_rows(data[at : at + size] for at in range(0, len(data), size)))
-        assert found == [line.encode() for line in lines]
-    assert [csv_dialect.older_cells(line, 3) for line in lines[1:]] == rows
+        older = list(dialect.older_rows(data[at : at + size] for at in range(0, len(data), size)))
+        assert older == [line.encode() for line in lines]
+    assert [dialect.older_cells(line, 3) for line in lines[1:]] == rows
 
 
 @pytest.mark.parametrize("line", ['"a', '"a\\"', '"a"b', 'a,"', '"a""'])
 def test_quotes_that_do_not_match_are_refused(line: str) -> None:
     with pytest.raises(ValueError, match="quotes do not match"):
-        csv_dialect.cells(line)
+        dialect.cells(line)

@@ -44,15 +44,15 @@ def read(kind: DataKind, text: str, *lines: str) -> tuple[list[str], Findings]:
 def times(text: str, *cells: str) -> tuple[list[str], list[str]]:
     """Return the times that are imported, and the reasons for the others."""
     lines = [f"u{number},i,{cell}" for number, cell in enumerate(cells)]
-    rows, found = read("interactions", f"interactions: {{{text}}}", "USER_ID,ITEM_ID,TIMESTAMP", *lines)
-    reasons = [example.told for reason in found.reasons for example in reason.examples]
+    rows, findings = read("interactions", f"interactions: {{{text}}}", "USER_ID,ITEM_ID,TIMESTAMP", *lines)
+    reasons = [example.told for reason in findings.reasons for example in reason.examples]
     return [row.split(",")[2] for row in rows[1:]], reasons
 
 
 def prices(text: str, *cells: str) -> tuple[list[str], list[str]]:
     lines = [f'i{number},c,"{cell}"' for number, cell in enumerate(cells)]
-    rows, found = read("items", f"items: {{{text}}}", "ITEM_ID,CATEGORY_L1,PRICE", *lines)
-    reasons = [example.told for reason in found.reasons for example in reason.examples]
+    rows, findings = read("items", f"items: {{{text}}}", "ITEM_ID,CATEGORY_L1,PRICE", *lines)
+    reasons = [example.told for reason in findings.reasons for example in reason.examples]
     return [row.split(",")[1] for row in rows[1:]], reasons
 
 
@@ -76,7 +76,7 @@ def test_what_looks_like_a_number_is_one_or_nothing(cell: str, marks: tuple[str,
     if plain is not None:
         float(plain)
         assert not set(plain) & {",", "'", " ", "€"}
-        assert sum(each.isdigit() for each in plain) == sum(each.isdigit() for each in cell)
+        assert sum(cell.isdigit() for cell in plain) == sum(character.isdigit() for character in cell)
 
 
 @given(st.integers(1, 13_450), st.times(), st.sampled_from(FORMS), st.sampled_from(ZONES))
@@ -182,30 +182,30 @@ def test_defaults_are_in_personalizes_form_whatever_the_shops_is() -> None:
 
 def test_own_columns_and_returns_have_the_shops_marks_and_texts_stay() -> None:
     text = "interactions: {decimal: ',', thousands: '.', returns: {column: menge}}"
-    rows, found = read(
+    rows, findings = read(
         "interactions", text, "user_id,item_id,timestamp,menge,note", 'u1,"1,5",1700000000,"1.000,5-","a, b"'
     )
     assert rows[1] == 'u1,"1,5",1700000000,Return,-1000.5,"a, b"'
-    assert "1 number of MENGE was written with a point before decimals, and without signs" in found.notes
-    assert "1 row became events of the type Return, as the setting returns says: MENGE below 0" in found.notes
+    assert "1 number of MENGE was written with a point before decimals, and without signs" in findings.notes
+    assert "1 row became events of the type Return, as the setting returns says: MENGE below 0" in findings.notes
 
 
 def test_notes_about_changes_count_no_rows_that_are_left_out() -> None:
     text = "interactions: {returns: {column: qty}, event_types: {sale: Purchase}, defaults: {EVENT_VALUE: 1}}"
     header = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE,qty"
     good, bad = "u,i,2024-01-01,sale,,-1", ["u,,2024-01-01,sale,,-1", "u,i,yesterday,sale,,-1"]
-    rows, found = read("interactions", text, header, good, *bad)
-    assert (rows[1:], found.rejected) == (["u,i,1704067200,Return,1,-1"], 2)
-    counted = [each for each in found.notes if each[0].isdigit()]
-    assert [each.partition(" ")[0] for each in counted] == ["1"] * 4, counted
+    rows, findings = read("interactions", text, header, good, *bad)
+    assert (rows[1:], findings.rejected) == (["u,i,1704067200,Return,1,-1"], 2)
+    counted = [note for note in findings.notes if note[0].isdigit()]
+    assert [note.partition(" ")[0] for note in counted] == ["1"] * 4, counted
 
 
 def test_event_types_get_the_names_that_they_have_here() -> None:
     text = "interactions: {event_types: {purchase: Purchase, view_item: View}}"
     lines = [f"u,i,170000000{n},{kind}" for n, kind in enumerate(["purchase", "view_item", "Wish", ""])]
-    rows, found = read("interactions", text, "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE", *lines)
+    rows, findings = read("interactions", text, "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE", *lines)
     assert [row.rpartition(",")[2] for row in rows[1:]] == ["Purchase", "View", "Wish", "Purchase"]
-    assert "2 values of EVENT_TYPE were renamed as the settings say" in found.notes
+    assert "2 values of EVENT_TYPE were renamed as the settings say" in findings.notes
 
 
 def test_a_copy_of_events_is_in_the_form_of_the_import() -> None:
@@ -220,7 +220,8 @@ def test_notes_say_what_was_converted_and_by_which_zone() -> None:
     day = timedelta(days=1)
     cells = [f"{datetime(2024, 1, 1, tzinfo=UTC) + day * n:%d/%m/%Y}" for n in range(3)]
     text = "interactions: {dates: '%d/%m/%Y', timezone: Asia/Seoul}"
-    _, found = read("interactions", text, "USER_ID,ITEM_ID,TIMESTAMP", *[f"u,i,{cell}" for cell in cells])
+    _, findings = read("interactions", text, "USER_ID,ITEM_ID,TIMESTAMP", *[f"u,i,{cell}" for cell in cells])
     assert (
-        "3 times of TIMESTAMP were turned into whole Unix seconds (Asia/Seoul where they name no zone)" in found.notes
+        "3 times of TIMESTAMP were turned into whole Unix seconds (Asia/Seoul where they name no zone)"
+        in findings.notes
     )

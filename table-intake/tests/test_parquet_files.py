@@ -32,15 +32,18 @@ def file(columns: dict[str, Any], **options: Any) -> bytes:  # noqa: ANN401 - py
 @contextmanager
 def table(data: bytes, ignore: Sequence[str] = ()) -> Iterator[Table]:
     form = FileSettings(ignore=tuple(ignore))
-    with tempfile.TemporaryDirectory() as scratch, open_table("drop.parquet", Body(data), form, Path(scratch)) as found:
-        yield found
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        open_table("drop.parquet", Body(data), form, Path(scratch)) as opened,
+    ):
+        yield opened
 
 
 def read(data: bytes, ignore: Sequence[str] = ()) -> list[tuple[Any, ...]]:
     """All rows with their lines, the header without one."""
-    with table(data, ignore) as found:
-        rows: list[tuple[Any, ...]] = [("", *found.header)]
-        for piece in found.rows():
+    with table(data, ignore) as opened:
+        rows: list[tuple[Any, ...]] = [("", *opened.header)]
+        for piece in opened.rows():
             rows += piece.frame.rows()
             rows += [(bad.line, bad.reason) for bad in piece.unreadable]
         return rows
@@ -74,13 +77,13 @@ def test_values_of_all_types_become_text() -> None:
     st.sampled_from(["snappy", "gzip", "zstd", "lz4", "none"]),
 )
 def test_rows_and_lines_are_those_of_pyarrow(rows: list[tuple[Any, ...]], group: int, compression: str) -> None:
-    texts, numbers, words = ([row[place] for row in rows] for place in range(3))
+    texts, numbers, words = ([row[number] for row in rows] for number in range(3))
     columns = {"t": pa.array(texts, pa.string()), "n": pa.array(numbers, pa.int64()), "w": pa.array(words, pa.string())}
     data = file(columns, row_group_size=group, compression=compression)
     oracle = pq.read_table(io.BytesIO(data)).to_pylist()
     expected: list[tuple[Any, ...]] = [
-        (line, each["t"], str(each["n"]), each["w"] or "") if "\0" not in each["t"] else (line, "contains a zero byte")
-        for line, each in enumerate(oracle, 1)
+        (line, row["t"], str(row["n"]), row["w"] or "") if "\0" not in row["t"] else (line, "contains a zero byte")
+        for line, row in enumerate(oracle, 1)
     ]
     assert sorted(read(data)[1:], key=lambda row: row[0]) == expected
 
@@ -119,10 +122,10 @@ def test_a_row_group_can_be_read_from_its_own_bytes(tmp_path: Path) -> None:
 
 def test_files_without_rows_are_empty_tables() -> None:
     assert read(file({"a": pa.array([], pa.string())})) == [("", "a")]
-    with table(file({"a": pa.array([1, 2])})) as found:
-        assert found.rows_left(1) == 2
-        (piece,) = found.rows()
-        assert (piece.last, piece.end, found.rows_left(1)) == (True, 2, 0)
+    with table(file({"a": pa.array([1, 2])})) as opened:
+        assert opened.rows_left(1) == 2
+        (piece,) = opened.rows()
+        assert (piece.last, piece.end, opened.rows_left(1)) == (True, 2, 0)
 
 
 def test_nested_columns_are_refused_unless_the_settings_ignore_them() -> None:
@@ -143,9 +146,9 @@ def test_long_and_zero_values_cost_their_rows_only() -> None:
 
 
 def test_pieces_are_bounded_by_the_bytes_of_their_values() -> None:
-    many = pa.array(["x" * 100_000] * 1_000).dictionary_encode()
-    with table(file({"id": many})) as found:
-        sizes = [piece.size for piece in found.rows()]
+    repeated = pa.array(["x" * 100_000] * 1_000).dictionary_encode()
+    with table(file({"id": repeated})) as opened:
+        sizes = [piece.size for piece in opened.rows()]
     assert sum(sizes) > 100_000_000
     assert max(sizes) < 20_000_000
 
@@ -189,11 +192,11 @@ def test_parts_have_the_same_types_and_may_be_empty() -> None:
         with closing(TableOfParts("drop", Parts(every), lambda part: table(files[int(part.key)]))) as joined:
             return [row for piece in joined.rows() for row in piece.frame.rows()]
 
-    one = file({"id": ["a", "b"], "n": [1, 2]})
+    full = file({"id": ["a", "b"], "n": [1, 2]})
     empty = file({"id": pa.array([], pa.string()), "n": pa.array([], pa.int64())})
-    assert parts(one, empty, one) == [(1, "a", "1"), (2, "b", "2"), (3, "a", "1"), (4, "b", "2")]
+    assert parts(full, empty, full) == [(1, "a", "1"), (2, "b", "2"), (3, "a", "1"), (4, "b", "2")]
     with pytest.raises(Refused, match="the column n has whole numbers in part-0, but numbers in part-1: write all"):
-        parts(one, file({"id": ["c"], "n": [1.5]}))
+        parts(full, file({"id": ["c"], "n": [1.5]}))
 
 
 def test_times_are_read_in_utc_whatever_their_zone() -> None:

@@ -76,11 +76,11 @@ def test_parts_are_checked_as_one_file_with_their_rows(parts: list[tuple[bool, l
         with pytest.raises(Refused, match="all parts are empty"):
             joined(texts)
         return
-    found, copied, origins = joined(texts)
+    checked_parts, copied, origins = joined(texts)
     assert copied == copy_of_all
-    assert replace(found.findings, reasons=()) == replace(whole.findings, reasons=())
-    assert [(each.rule, each.rows) for each in found.findings.reasons] == [
-        (each.rule, each.rows) for each in whole.findings.reasons
+    assert replace(checked_parts.findings, reasons=()) == replace(whole.findings, reasons=())
+    assert [(reason.rule, reason.rows) for reason in checked_parts.findings.reasons] == [
+        (reason.rule, reason.rows) for reason in whole.findings.reasons
     ]
     by_part = {
         name: refused(alone(text)[0])
@@ -88,8 +88,8 @@ def test_parts_are_checked_as_one_file_with_their_rows(parts: list[tuple[bool, l
         if text
     }
     expected = [[name, *record] for name in sorted(by_part) for record in by_part[name]]
-    assert refused(found, origins) == expected
-    first = [origins.place(each.examples[0].line) for each in found.findings.reasons]
+    assert refused(checked_parts, origins) == expected
+    first = [origins.locate(reason.examples[0].line) for reason in checked_parts.findings.reasons]
     assert all([name, str(line)] in [record[:2] for record in expected] for name, line in first)
 
 

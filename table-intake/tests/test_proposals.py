@@ -30,17 +30,17 @@ def sample(header: str, *rows: str, name: str = "export.csv") -> Sample:
 
 def proposed(taken: Sample, settings: str = "") -> Proposal:
     """Return a proposal that can be pasted, lets the file in, and asks for nothing more."""
-    own = parse("settings.yaml", settings)
-    found = propose_settings(taken, own)
-    assert found is not None
-    pasted = "\n".join([settings, *found.lines()])
+    chosen = parse("settings.yaml", settings)
+    proposal = propose_settings(taken, chosen)
+    assert proposal is not None
+    pasted = "\n".join([settings, *proposal.lines()])
     again = parse("settings.yaml", pasted)
-    assert parse("settings.yaml", found.flow() if not settings else pasted) == again
-    arrange(taken.name, found.kind, taken.header, again, None)
-    more = propose_settings(taken, again, found.kind)
+    assert parse("settings.yaml", proposal.flow() if not settings else pasted) == again
+    arrange(taken.name, proposal.kind, taken.header, again, None)
+    more = propose_settings(taken, again, proposal.kind)
     assert more is not None
     assert (more.section, more.shared) == ({}, {})
-    return found
+    return proposal
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def proposed(taken: Sample, settings: str = "") -> Proposal:
     ids=["Shopify", "GA4", "UCI", "Korean", "SAP", "Matomo", "milliseconds"],
 )
 def test_exports_of_interactions(header: str, row: str, columns: dict[str, str], others: dict[str, object]) -> None:
-    found = proposed(sample(header, row, row))
-    assert found.kind == "interactions"
-    assert dict(found.section) == {"columns": columns, **others}
+    proposal = proposed(sample(header, row, row))
+    assert proposal.kind == "interactions"
+    assert dict(proposal.section) == {"columns": columns, **others}
 
 
 def test_items_and_users_of_shops() -> None:
@@ -130,19 +130,19 @@ def test_the_ids_of_interactions_tell_the_key_of_users() -> None:
     orders = sample("Email|Lineitem sku|Created at", "a@b.c|M1|2026-01-01", "d@e.f|M2|2026-01-01")
     ids = orders.ids(proposed(orders))
     assert ids == {"USER_ID": {"a@b.c", "d@e.f"}, "ITEM_ID": {"M1", "M2"}}
-    found = propose_settings(sample("Customer ID|Email|City", "77|a@b.c|Köln"), TableSettings(), "users", ids)
-    assert found is not None
-    assert found.section == {"columns": {"Email": "USER_ID"}}
+    proposal = propose_settings(sample("Customer ID|Email|City", "77|a@b.c|Köln"), TableSettings(), "users", ids)
+    assert proposal is not None
+    assert proposal.section == {"columns": {"Email": "USER_ID"}}
 
 
 def test_dates_that_read_both_ways_are_a_choice_with_both_meanings() -> None:
-    found = proposed(sample("user_id|item_id|order date", "u|i|03/04/2026", "u|i|12/11/2026"))
-    assert "dates" not in found.section
-    assert found.choices == (
+    proposal = proposed(sample("user_id|item_id|order date", "u|i|03/04/2026", "u|i|12/11/2026"))
+    assert "dates" not in proposal.section
+    assert proposal.choices == (
         "dates: '%d/%m/%Y'  # if 03/04/2026 is 3 April 2026",
         "dates: '%m/%d/%Y'  # if 03/04/2026 is 4 March 2026",
     )
-    assert any("can be read in 2 ways" in remark for remark in found.remarks)
+    assert any("can be read in 2 ways" in remark for remark in proposal.remarks)
 
 
 @pytest.mark.parametrize(
@@ -154,23 +154,25 @@ def test_dates_that_read_both_ways_are_a_choice_with_both_meanings() -> None:
     ],
 )
 def test_times_that_no_setting_can_read_are_named(cells: list[str], problem: str) -> None:
-    found = proposed(sample("user_id|item_id|timestamp", *[f"u|i|{cell}" for cell in cells]))
-    assert any(problem in remark for remark in found.remarks)
+    proposal = proposed(sample("user_id|item_id|timestamp", *[f"u|i|{cell}" for cell in cells]))
+    assert any(problem in remark for remark in proposal.remarks)
 
 
 def test_what_is_understood_already_needs_nothing() -> None:
-    own = "columns: {sku: ITEM_ID}"
-    found = proposed(sample("USER_ID|sku|Timestamp|event_type", "u|i|1700000000|View"), own)
-    assert found.empty
-    assert found.lines() == []
+    chosen = "columns: {sku: ITEM_ID}"
+    proposal = proposed(sample("USER_ID|sku|Timestamp|event_type", "u|i|1700000000|View"), chosen)
+    assert proposal.empty
+    assert proposal.lines() == []
 
 
 def test_missing_columns_are_named_with_what_can_be_done() -> None:
-    found = propose_settings(sample("sku|title", "1|Mug"), TableSettings(), "items")
-    assert found is not None
-    assert found.remarks[0].startswith("no column looks like PRICE or CATEGORY_L1: name the column under columns, give")
+    proposal = propose_settings(sample("sku|title", "1|Mug"), TableSettings(), "items")
+    assert proposal is not None
+    assert proposal.remarks[0].startswith(
+        "no column looks like PRICE or CATEGORY_L1: name the column under columns, give"
+    )
     with pytest.raises(Refused, match="required columns are missing: PRICE, CATEGORY_L1"):
-        arrange("x", "items", ["sku", "title"], parse("settings.yaml", "\n".join(found.lines())), None)
+        arrange("x", "items", ["sku", "title"], parse("settings.yaml", "\n".join(proposal.lines())), None)
 
 
 def test_nothing_is_proposed_for_a_file_that_could_be_anything() -> None:
@@ -180,35 +182,35 @@ def test_nothing_is_proposed_for_a_file_that_could_be_anything() -> None:
 
 def test_an_id_of_rows_is_not_that_of_items_and_guests_are_let_in() -> None:
     rows = [f"{n}|sku{n % 9}|{'' if n % 5 else n % 20}|2026-01-01" for n in range(200)]
-    found = proposed(sample("item_id|sku|customer_id|created_at", *rows))
-    assert found.section["columns"] == {"customer_id": "USER_ID", "sku": "ITEM_ID", "created_at": "TIMESTAMP"}
-    assert found.section["ignore"] == ["item_id"]
-    assert found.shared == {"rejects": {"limit": 0.96}}
+    proposal = proposed(sample("item_id|sku|customer_id|created_at", *rows))
+    assert proposal.section["columns"] == {"customer_id": "USER_ID", "sku": "ITEM_ID", "created_at": "TIMESTAMP"}
+    assert proposal.section["ignore"] == ["item_id"]
+    assert proposal.shared == {"rejects": {"limit": 0.96}}
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=6), st.data())
 def test_any_file_gets_settings_that_can_be_parsed_or_none(header: list[str], data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.lists(st.text(max_size=20), min_size=len(header), max_size=len(header)), max_size=5))
     for kind in (None, *get_args(DataKind)):
-        found = propose_settings(Sample("x.csv", header, rows), TableSettings(), kind)
-        if found is not None:
-            parse("settings.yaml", "\n".join(found.lines()))
+        proposal = propose_settings(Sample("x.csv", header, rows), TableSettings(), kind)
+        if proposal is not None:
+            parse("settings.yaml", "\n".join(proposal.lines()))
 
 
 @given(st.integers(1, 13_000), st.integers(0, 86_399), st.sampled_from(WAYS))
 def test_the_form_of_any_date_is_among_those_proposed(day: int, second: int, form: str) -> None:
     moment = datetime(1990, 1, 1, tzinfo=UTC) + timedelta(days=day, seconds=second)
-    found = values.times([moment.strftime(form)])
-    assert form in found.dates or form.replace("%B", "%b") in found.dates
+    forms = values.times([moment.strftime(form)])
+    assert form in forms.dates or form.replace("%B", "%b") in forms.dates
 
 
 @given(
     st.lists(st.decimals(-9999, 99_999_999, places=2), min_size=3, max_size=20),
     st.sampled_from([(",", "."), (".", ","), (",", " "), (".", "'")]),
 )
-def test_the_marks_of_numbers_are_found(found: list[object], marks: tuple[str, str]) -> None:
+def test_the_marks_of_numbers_are_found(numbers: list[object], marks: tuple[str, str]) -> None:
     decimal, group = marks
-    cells = [f"{number:,}".replace(",", "\0").replace(".", decimal).replace("\0", group) for number in found]
+    cells = [f"{number:,}".replace(",", "\0").replace(".", decimal).replace("\0", group) for number in numbers]
     form = values.numbers([cells])
     assert (form.decimal or ".") == decimal
     assert form.thousands == (group if any(group in cell for cell in cells) else None)
@@ -224,15 +226,15 @@ def test_columns_that_are_left_out_tell_the_marks_of_returns() -> None:
     )
     assert without is not None
     assert without.section["thousands"] == ","
-    assert any("leave thousands out if it is a fraction" in each for each in without.remarks)
+    assert any("leave thousands out if it is a fraction" in remark for remark in without.remarks)
 
 
 def test_a_column_is_the_time_if_it_alone_has_dates() -> None:
     rows = [f"{day}/{day}/2026|c{day}|i{day}|9.5|x" for day in (1, 2)]
-    found = proposed(sample("t_dat|customer_id|article_id|value|note", *rows, "2/1/2026|c|i|1|x"))
-    assert (found.kind, found.section["columns"]["t_dat"]) == ("interactions", "TIMESTAMP")
-    assert "t_dat is taken for the time: no other column has dates" in found.remarks
-    assert "if 2/1/2026 is 2 January 2026" in found.choices[0]
+    proposal = proposed(sample("t_dat|customer_id|article_id|value|note", *rows, "2/1/2026|c|i|1|x"))
+    assert (proposal.kind, proposal.section["columns"]["t_dat"]) == ("interactions", "TIMESTAMP")
+    assert "t_dat is taken for the time: no other column has dates" in proposal.remarks
+    assert "if 2/1/2026 is 2 January 2026" in proposal.choices[0]
     two = propose_settings(
         sample("t_dat|u_dat|customer_id|article_id", "2026-01-02|2026-01-03|c|i"), TableSettings(), "interactions"
     )
@@ -318,40 +320,40 @@ def test_a_column_is_the_time_if_it_alone_has_dates() -> None:
     ],
 )
 def test_other_shops_and_languages(name: str, header: str, row: str, columns: dict[str, str]) -> None:
-    found = proposed(sample(header, *[row] * 3, name=name))
-    assert found.section["columns"] == columns
-    assert found.missing == ()
+    proposal = proposed(sample(header, *[row] * 3, name=name))
+    assert proposal.section["columns"] == columns
+    assert proposal.missing == ()
 
 
 def test_events_of_a_till_are_purchases_and_returns_and_a_time_of_day_apart_is_lost() -> None:
     rows = [f"2026-01-02|10:0{n}:00|SKU{n}|{'Refund' if n == 3 else 'Payment'}|C{n}" for n in range(5)]
-    found = proposed(sample("Date|Time|SKU|Event Type|Customer ID", *rows, name="items.csv"))
-    assert found.section["event_types"] == {"Payment": "Purchase", "Refund": "Return"}
-    assert "Date has the day alone, and Time the time of day, which is lost" in str(found.remarks)
+    proposal = proposed(sample("Date|Time|SKU|Event Type|Customer ID", *rows, name="items.csv"))
+    assert proposal.section["event_types"] == {"Payment": "Purchase", "Refund": "Return"}
+    assert "Date has the day alone, and Time the time of day, which is lost" in str(proposal.remarks)
 
 
 def test_lines_of_configurable_products_are_skipped_and_that_is_said() -> None:
     rows = [f"C{n}|S1|2026-01-02 10:00:00|{kind}" for n in range(3) for kind in ("configurable", "simple")]
-    found = proposed(sample("customer_id|sku|created_at|product_type", *rows))
-    assert found.section["skip"] == {"product_type": ["configurable"]}
-    assert "stand beside those of the simple products that were sold" in str(found.remarks)
-    assert "    product_type: [configurable]" in found.lines()
+    proposal = proposed(sample("customer_id|sku|created_at|product_type", *rows))
+    assert proposal.section["skip"] == {"product_type": ["configurable"]}
+    assert "stand beside those of the simple products that were sold" in str(proposal.remarks)
+    assert "    product_type: [configurable]" in proposal.lines()
 
 
 def test_a_file_of_sales_without_a_known_user_is_none_of_items() -> None:
-    found = propose_settings(
+    proposal = propose_settings(
         sample("Konto|SKU|Order date", "7|A1|2026-01-02", name="orders.csv"), parse("settings.yaml", "")
     )
-    assert found is not None
-    assert (found.kind, found.missing) == ("interactions", ("USER_ID",))
+    assert proposal is not None
+    assert (proposal.kind, proposal.missing) == ("interactions", ("USER_ID",))
 
 
 def test_what_is_told_by_names_alone_is_said() -> None:
-    found = proposed(sample("Customer ID|SKU|Order date"))
-    assert found.remarks[0].startswith("no row of it could be read")
+    proposal = proposed(sample("Customer ID|SKU|Order date"))
+    assert proposal.remarks[0].startswith("no row of it could be read")
 
 
 def test_a_word_before_other_numbers_is_no_currency() -> None:
     rows = [f"お茶{n}|食品|tea{n}|1,{n:03}" for n in range(5)]
-    found = proposed(sample("商品名|カテゴリ|商品番号|単価", *rows))
-    assert "currency" not in found.section
+    proposal = proposed(sample("商品名|カテゴリ|商品番号|単価", *rows))
+    assert "currency" not in proposal.section

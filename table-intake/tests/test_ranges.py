@@ -59,7 +59,7 @@ class OfRange:
 
 
 def chunks(data: bytes, size: int, begin: int) -> Iterator[bytes]:
-    return (data[place : place + size] for place in range(begin, len(data), size))
+    return (data[number : number + size] for number in range(begin, len(data), size))
 
 
 def stored(state_: State) -> State:
@@ -77,13 +77,13 @@ def checked(data: bytes, task: Task, form: FileForm, sizes: Sizes) -> OfRange:
     copy = bytearray()
     with tempfile.TemporaryDirectory() as scratch:
         table = Range("k", partial(chunks, data, sizes.chunk), task, form, sizes.piece, len(data))
-        found = checking.begin(EXPECTED, table.header, Path(scratch), PARTITIONS)
-        checking.check_rows(table.rows(), EXPECTED, found, Output(copy.extend), whole=not task.number)
-        tallies = found.counting.tallies
+        counted = checking.begin(EXPECTED, table.header, Path(scratch), PARTITIONS)
+        checking.check_rows(table.rows(), EXPECTED, counted, Output(copy.extend), whole=not task.number)
+        tallies = counted.counting.tallies
         every = zip(*(tally.parts() for tally in tallies.values()), strict=True)
         hashes = [stored(State({}, dict(zip(tallies, frames, strict=True)))) for frames in every]
         outcome = Outcome(table.skipped, table.behind, table.encoding)
-        return OfRange(outcome, table.lines, stored(found.state()), bytes(copy), hashes)
+        return OfRange(outcome, table.lines, stored(counted.state()), bytes(copy), hashes)
 
 
 def in_ranges(data: bytes, cuts: Sequence[int], sizes: Sizes) -> tuple[Checked, bytes]:
@@ -93,22 +93,22 @@ def in_ranges(data: bytes, cuts: Sequence[int], sizes: Sizes) -> tuple[Checked, 
         Task(number, 0, begin, end, end == len(data), None if begin else 0, "utf-8")
         for number, (begin, end) in enumerate(pairwise([0, *cuts, len(data)]))
     ]
-    now, found = todo, dict[int, OfRange]()
+    now, results = todo, dict[int, OfRange]()
     while todo:
-        found |= {task.number: checked(data, task, form, sizes) for task in todo}
-        todo = cutting.wrong(now, [found[task.number].outcome for task in now])
+        results |= {task.number: checked(data, task, form, sizes) for task in todo}
+        todo = cutting.wrong(now, [results[task.number].outcome for task in now])
         again = {task.number: task for task in todo}
         now = [again.get(task.number, task) for task in now]
     with tempfile.TemporaryDirectory() as scratch:
         total = checking.begin(EXPECTED, form.header, Path(scratch))
         lines = 0
         for task in now:
-            total.merge(found[task.number].state, lines)
-            lines += found[task.number].lines
-        different = counted([found[task.number] for task in now])
+            total.merge(results[task.number].state, lines)
+            lines += results[task.number].lines
+        different = counted([results[task.number] for task in now])
         copied = checking.conclude(EXPECTED, total, different)
     header = (",".join(total.layout.names()) + "\n").encode()
-    return copied, header + b"".join(found[task.number].copy for task in now)
+    return copied, header + b"".join(results[task.number].copy for task in now)
 
 
 def counted(every: Sequence[OfRange]) -> Different:
@@ -116,15 +116,15 @@ def counted(every: Sequence[OfRange]) -> Different:
     for partition in range(PARTITIONS):
         with tempfile.TemporaryDirectory() as scratch:
             counting = Counting(EXPECTED, Path(scratch))
-            for each in every:
-                for name, frame in each.hashes[partition].frames.items():
+            for result in every:
+                for name, frame in result.hashes[partition].frames.items():
                     counting.tallies[name].hold(frame)
             different.merge(stored(counting.different().state()))
     return different
 
 
-def assert_same(one: tuple[Checked, bytes], other: tuple[Checked, bytes]) -> None:
-    (copied, copy), (expected, expected_copy) = one, other
+def assert_same(split: tuple[Checked, bytes], other: tuple[Checked, bytes]) -> None:
+    (copied, copy), (expected, expected_copy) = split, other
     assert copy == expected_copy
     assert copied.rejects.file() == expected.rejects.file()
     assert copied.sold == expected.sold
@@ -145,9 +145,9 @@ def test_a_cut_at_any_byte_changes_nothing(offset: int, monkeypatch: pytest.Monk
         assert_same(in_ranges(QUOTED, cuts, Sizes(chunk=7, piece=60)), expected)
 
 
-@given(seed=st.integers(0, 1 << 30), many=st.integers(2, 9), window=st.sampled_from([5, 40, 1 << 20]))
+@given(seed=st.integers(0, 1 << 30), most=st.integers(2, 9), window=st.sampled_from([5, 40, 1 << 20]))
 @settings(max_examples=8, deadline=None)
-def test_many_ranges_of_any_dirty_file_give_what_one_pass_gives(seed: int, many: int, window: int) -> None:
+def test_many_ranges_of_any_dirty_file_give_what_one_pass_gives(seed: int, most: int, window: int) -> None:
     rng = random.Random(seed)  # noqa: S311
     data = dirty_file(rng)
     places = range(data.find(b"\n") + 1 or len(data), len(data))
@@ -157,7 +157,7 @@ def test_many_ranges_of_any_dirty_file_give_what_one_pass_gives(seed: int, many:
             expected = whole(data)
         except Refused:
             return
-        cuts = sorted(rng.sample(places, min(many, len(places))))
+        cuts = sorted(rng.sample(places, min(most, len(places))))
         sizes = Sizes(rng.choice([1, 17, 1000]), rng.choice([20, 60, 1000]))
         assert_same(in_ranges(data, cuts, sizes), expected)
 
@@ -165,7 +165,7 @@ def test_many_ranges_of_any_dirty_file_give_what_one_pass_gives(seed: int, many:
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
 def test_a_range_in_which_no_line_begins_has_no_rows(chunk: int) -> None:
     data = b"USER_ID,ITEM_ID,TIMESTAMP\n" + b"".join(b"u%d,i1,170000000%d\n" % (row, row) for row in range(9))
-    lines = [place + 1 for place, byte in enumerate(data) if byte == 10]
+    lines = [index + 1 for index, byte in enumerate(data) if byte == 10]
     # Within a line, at its end, and at the next line's first byte.
     cuts = [lines[2] + 1, lines[2] + 5, lines[3] - 1, lines[3], lines[4] - 1]
     assert_same(in_ranges(data, cuts, Sizes(chunk=chunk)), whole(data))
@@ -183,16 +183,16 @@ def test_a_value_longer_than_the_window_moves_the_beginning_of_the_next_range(mo
 
 def test_a_range_finds_its_first_row_behind_a_value_over_several_lines() -> None:
     form, value = FileForm(["USER_ID", "ITEM_ID", "TIMESTAMP", "NOTE"], ","), QUOTED.index(b"two")
-    found = checked(QUOTED, Task(1, 0, value, len(QUOTED), last=True), form, Sizes()).outcome
-    assert found.skipped == 2
+    outcome = checked(QUOTED, Task(1, 0, value, len(QUOTED), last=True), form, Sizes()).outcome
+    assert outcome.skipped == 2
 
 
 @pytest.mark.parametrize("encoding", ["cp949", "shift-jis", "latin-1", "utf-8"])
 def test_all_ranges_are_read_in_the_encoding_that_the_first_text_shows(encoding: str) -> None:
     first = Outcome(0, 0, None)
-    found = [first, Outcome(0, 1, encoding), Outcome(1, 0, "cp1252"), Outcome(0, 0, None)]
+    outcomes = [first, Outcome(0, 1, encoding), Outcome(1, 0, "cp1252"), Outcome(0, 0, None)]
     every = [Task(number, 0, number * 10, number * 10 + 10, number == 3, 0) for number in range(4)]
-    assert cutting.wrong(every, found) == (
+    assert cutting.wrong(every, outcomes) == (
         [] if encoding == "cp1252" else [replace(every[2], skipped=1, encoding=encoding)]
     )
 

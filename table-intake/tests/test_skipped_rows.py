@@ -62,21 +62,31 @@ def imported(data: bytes, chosen: TableSettings) -> tuple[bytes, Checked]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@given(found=rows)
-def test_the_import_is_that_of_a_file_without_these_rows(form: str, found: list[tuple[str, str, str, str]]) -> None:
-    table = [(user, item, str(1_700_000_000 + place), *rest) for place, (user, item, *rest) in enumerate(found)]
+@given(rows=rows)
+def test_the_import_is_that_of_a_file_without_these_rows(form: str, rows: list[tuple[str, str, str, str]]) -> None:
+    table = [(user, item, str(1_700_000_000 + number), *rest) for number, (user, item, *rest) in enumerate(rows)]
     wanted = [row for row in table if row[3].strip().lower() not in GONE]
     write = FORMATS[form]
     ours, skipped = imported(write([HEADER, *table]), parse("settings.yaml", SKIP))
     plain = parse("settings.yaml", SKIP.replace("skip: {Kind: [configurable, 7, '']}, ", ""))
-    theirs, oracle = imported(write([HEADER, *wanted]) if wanted else text([HEADER]), plain)
-    assert ours == theirs
-    one, other = skipped.findings, oracle.findings
-    assert (one.rows, one.accepted, one.rejected) == (other.rows, other.accepted, other.rejected)
-    assert [(each.rule, each.rows) for each in one.reasons] == [(each.rule, each.rows) for each in other.reasons]
-    assert (one.event_types, one.duplicates, one.size) == (other.event_types, other.duplicates, other.size)
-    assert one.skipped == len(table) - len(wanted)
-    assert one.skipped == 0 or "left out, as the setting skip says: KIND is " in str(one.notes)
+    expected, oracle = imported(write([HEADER, *wanted]) if wanted else text([HEADER]), plain)
+    assert ours == expected
+    checked_rows, other = skipped.findings, oracle.findings
+    assert (checked_rows.rows, checked_rows.accepted, checked_rows.rejected) == (
+        other.rows,
+        other.accepted,
+        other.rejected,
+    )
+    assert [(reason.rule, reason.rows) for reason in checked_rows.reasons] == [
+        (reason.rule, reason.rows) for reason in other.reasons
+    ]
+    assert (checked_rows.event_types, checked_rows.duplicates, checked_rows.size) == (
+        other.event_types,
+        other.duplicates,
+        other.size,
+    )
+    assert checked_rows.skipped == len(table) - len(wanted)
+    assert checked_rows.skipped == 0 or "left out, as the setting skip says: KIND is " in str(checked_rows.notes)
 
 
 def test_refused_rows_keep_their_lines_and_those_that_are_skipped_are_never_bad() -> None:
@@ -84,7 +94,7 @@ def test_refused_rows_keep_their_lines_and_those_that_are_skipped_are_never_bad(
     lines = [("u", item, "1700000000", kind, "1") for item, kind in cells]
     _, copied = imported(text([HEADER, *lines]), parse("settings.yaml", SKIP))
     (reason,) = copied.findings.reasons
-    assert [each.line for each in reason.examples] == [3]
+    assert [example.line for example in reason.examples] == [3]
     assert (copied.findings.rows, copied.findings.rejected, copied.findings.skipped) == (2, 1, 1)
 
 
@@ -122,10 +132,10 @@ MARKS = {"": (".", ""), "decimal: ',', thousands: '.'": (",", "."), "thousands: 
 def test_a_number_below_0_is_a_return_whatever_minus_it_has(written: list[tuple[int, str, bool]], marks: str) -> None:
     decimal, thousands = MARKS[marks]
     rows: list[tuple[str, ...]] = [HEADER]
-    for place, (number, minus, below) in enumerate(written):
+    for index, (number, minus, below) in enumerate(written):
         digits = f"{number / 100:,.2f}".replace(",", "#").replace(".", decimal).replace("#", thousands)
         cell = minus.format(digits) if below else digits
-        rows.append(("u", "i", str(1_700_000_000 + place), "sale", cell))
+        rows.append(("u", "i", str(1_700_000_000 + index), "sale", cell))
     chosen = parse("settings.yaml", f"interactions: {{currency: €, {marks or 'unit: s'}, returns: {{column: QTY}}}}")
     _, copied = imported(text(rows), chosen)
     assert copied.findings.rejected == 0
@@ -143,7 +153,7 @@ def test_a_cell_that_should_tell_a_return_and_is_no_number_makes_its_row_bad(cel
     _, copied = imported(text([HEADER, *lines]), chosen)
     (reason,) = copied.findings.reasons
     told = f"QTY must be a number, since the setting returns tells returns by it, not {cell!r}"
-    assert [(each.line, each.told) for each in reason.examples] == [(3, told)]
+    assert [(example.line, example.told) for example in reason.examples] == [(3, told)]
     assert copied.findings.event_types == {"Purchase": 2}
     expected = Expected("drop", "interactions", "FULL", chosen, now=NOW)
     assert findings.problems(expected, copied.findings) == [
@@ -162,10 +172,10 @@ def test_words_and_what_came_back_of_an_order_tell_returns_and_each_value_is_cou
         ("반품완료", "1", "0"), ("7", "-1", ""), ("paid", "-1", "0"), ("paid", "3", "1"), ("paid", "3", "3"),
         ("VOIDED", "1", "0"), ("void(ed)", "9", "x"), ("a void", "1", "0"), ("70", "0", "0"), ("paid", "1.0", "1"),
     ]  # fmt: skip
-    lines = [("u", "i", str(1_700_000_000 + place), *rest) for place, rest in enumerate(cells)]
+    lines = [("u", "i", str(1_700_000_000 + number), *rest) for number, rest in enumerate(cells)]
     _, copied = imported(text([(*HEADER, "back"), *lines]), chosen)
     assert copied.findings.event_types == {"Return": 5, "Purchase": 3}
-    told = [each for each in copied.findings.notes if each.split()[1] in {"row", "rows"}]
+    told = [note for note in copied.findings.notes if note.split()[1] in {"row", "rows"}]
     assert told == [
         "2 rows were left out, as the setting skip says: KIND is void*",
         "2 rows became events of the type Return, as the setting returns says: BACK not below QTY",
@@ -188,31 +198,31 @@ ORDERS = st.lists(
 
 @given(ORDERS, st.sampled_from([60, 300, 1 << 20]))
 def test_what_stands_in_an_orders_first_row_holds_for_its_other_rows(
-    found: list[tuple[str, str, str]], size: int
+    rows: list[tuple[str, str, str]], size: int
 ) -> None:
     header = ("ORDER", "STATE", "USER_ID", "ITEM_ID", "TIMESTAMP")
     given_: list[tuple[str, ...]] = [header]
     plain: list[tuple[str, ...]] = [header]
     last = ("", "", "")
-    for place, (order, *cells) in enumerate(found):
+    for number, (order, *cells) in enumerate(rows):
         above = last[1:] if order.strip() and order.strip() == last[0] else cells
         state, user = (cell if cell.strip() else up for cell, up in zip(cells, above, strict=True))
         last = (order.strip(), state, user)
-        rest = ("i", str(1_700_000_000 + place))
+        rest = ("i", str(1_700_000_000 + number))
         given_.append((order, *cells, *rest))
         plain.append((order, state, user, *rest))
-    one, other = (
+    filled, other = (
         in_pieces(text(table), parse("settings.yaml", chosen), size)
         for table, chosen in (
             (given_, FILL),
             (plain, FILL.replace("fill_down: {columns: [state, user_id], by: order}, ", "")),
         )
     )
-    assert one[0] == other[0]
+    assert filled[0] == other[0]
     # A value with a line break that goes down moves the lines of the other file.
     counted = [
-        ({each.rule: each.rows for each in copied.findings.reasons}, copied.findings.skipped)
-        for _, copied in (one, other)
+        ({reason.rule: reason.rows for reason in copied.findings.reasons}, copied.findings.skipped)
+        for _, copied in (filled, other)
     ]
     assert counted[0] == counted[1]
 

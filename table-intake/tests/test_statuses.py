@@ -64,7 +64,7 @@ def test_a_report_counts_what_counts_as_sold_by_value(rows: list[tuple[str, str,
         "interactions: {ignore: ['*'], skip: {state: [voided]}, returns: {column: state, values: [Refunded]}}",
     )
     table: list[tuple[str, ...]] = [("user_id", "item_id", "timestamp", "State", "Void?")]
-    table += [(user, "i", str(1_700_000_000 + place), *rest) for place, (user, *rest) in enumerate(rows)]
+    table += [(user, "i", str(1_700_000_000 + number), *rest) for number, (user, *rest) in enumerate(rows)]
     _, copied = in_pieces(text([*table]), chosen, size)
     counted = Counter(state[:100].strip() for user, state, _ in rows if user and state not in ("voided", "refunded"))
     assert copied.findings.fates["State"][1] == counted
@@ -84,9 +84,9 @@ def taken(rows: list[tuple[str, ...]], size: int = 1 << 20) -> Sample:
 
 
 def proposed(rows: list[tuple[str, ...]], chosen: TableSettings | None = None) -> Proposal:
-    found = propose_settings(taken(rows), chosen or TableSettings())
-    assert found is not None
-    return found
+    proposal = propose_settings(taken(rows), chosen or TableSettings())
+    assert proposal is not None
+    return proposal
 
 
 def order_lines(*states: tuple[str, str]) -> list[tuple[str, ...]]:
@@ -103,17 +103,17 @@ def test_what_an_orders_first_line_says_is_carried_down_and_counted_by_line() ->
     rows = order_lines(
         ("paid", ""), ("voided", ""), ("paid", "2026-01-02"), ("refunded", ""), ("partially_refunded", "")
     )
-    found = proposed(rows)
-    assert found.section["fill_down"] == {"columns": ["Email", "Financial Status", "Cancelled at"], "by": "Name"}
-    assert found.section["skip"] == {"Financial Status": ["voided"], "Cancelled at": ["*"]}
-    assert found.section["returns"] == {"column": "Financial Status", "values": ["refunded"]}
-    remarks = " ".join(found.remarks)
+    proposal = proposed(rows)
+    assert proposal.section["fill_down"] == {"columns": ["Email", "Financial Status", "Cancelled at"], "by": "Name"}
+    assert proposal.section["skip"] == {"Financial Status": ["voided"], "Cancelled at": ["*"]}
+    assert proposal.section["returns"] == {"column": "Financial Status", "values": ["refunded"]}
+    remarks = " ".join(proposal.remarks)
     assert "never sold, so skip leaves them out: voided (3 rows)" in remarks
     assert "Cancelled at says of rows that they were never sold, so skip leaves them out: * (3 rows)" in remarks
     assert "partially_refunded (3 rows)" in remarks
-    again = proposed(rows, parse("settings.yaml", "\n".join(found.lines())))
+    again = proposed(rows, parse("settings.yaml", "\n".join(proposal.lines())))
     assert (again.section, again.shared) == ({}, {})
-    _, copied = in_pieces(text(rows), parse("settings.yaml", "\n".join(found.lines())), 200)
+    _, copied = in_pieces(text(rows), parse("settings.yaml", "\n".join(proposal.lines())), 200)
     assert (copied.findings.skipped, copied.findings.rejected) == (6, 0)
     assert copied.findings.event_types == {"Purchase": 6, "Return": 3}
 
@@ -124,12 +124,12 @@ def test_statuses_are_told_by_their_values_where_their_column_has_a_name_of_its_
     rows = [
         (f"c{n % 9}", f"s{n % 7}", f"2026-01-{n % 28 + 1:02}", words[n % 6], "2", str(n % 3), "OR") for n in range(60)
     ]
-    found = proposed([header, *rows])
-    assert found.section["skip"] == {"vorgang": ["storniert"]}
-    assert found.section["returns"] == [
+    proposal = proposed([header, *rows])
+    assert proposal.section["skip"] == {"vorgang": ["storniert"]}
+    assert proposal.section["returns"] == [
         {"column": "qty_refunded", "of": "qty"}, {"column": "vorgang", "values": ["zurückerstattet"]},
     ]  # fmt: skip
-    remarks = " ".join(found.remarks)
+    remarks = " ".join(proposal.remarks)
     assert "vorgang is Sonderfall (10 rows)" in remarks
     assert "are returns (20 of those seen); those of which a part came back (20) stay purchases" in remarks
 
@@ -150,6 +150,6 @@ def test_an_order_with_a_row_for_each_status_is_noted_since_each_row_counts() ->
 def test_towns_and_states_are_no_statuses(name: str) -> None:
     header = ("customer_id", "sku", "ordered_at", name)
     rows = [(f"c{n}", f"s{n % 7}", "2026-01-01", ["CA", "NY", "ON", "OK", "PA", "Test"][n % 6]) for n in range(5)]
-    found = proposed([header, *rows])
-    assert "skip" not in found.section
-    assert not any("nobody but you" in remark for remark in found.remarks)
+    proposal = proposed([header, *rows])
+    assert "skip" not in proposal.section
+    assert not any("nobody but you" in remark for remark in proposal.remarks)

@@ -41,19 +41,19 @@ class Body:
 def table(data: bytes, name: str = "drop.csv", most: int = 1 << 20, **settings: str) -> Iterator[Table]:
     with (
         tempfile.TemporaryDirectory() as scratch,
-        open_table(name, Body(data, most), FileSettings.model_validate(settings), Path(scratch)) as found,
+        open_table(name, Body(data, most), FileSettings.model_validate(settings), Path(scratch)) as opened,
     ):
-        yield found
+        yield opened
 
 
 def read(data: bytes, name: str = "drop.csv", most: int = 1 << 20, **settings: str) -> tuple[list[list[str]], str]:
     """All rows, the header first, and the notes; refused ones are a line and the reason."""
-    with table(data, name, most, **settings) as found:
-        rows = [[*found.header]]
-        for piece in found.rows():
+    with table(data, name, most, **settings) as opened:
+        rows = [[*opened.header]]
+        for piece in opened.rows():
             rows += [list(row[1:]) for row in piece.frame.iter_rows()]
             rows += [[str(bad.line), bad.reason] for bad in piece.unreadable]
-        return rows, "; ".join(found.notes)
+        return rows, "; ".join(opened.notes)
 
 
 def zipped(*names: str, data: bytes = b"A,B\n1,2\n", packed: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -131,8 +131,8 @@ def test_any_text_of_an_encoding_is_decoded_whatever_its_pieces(text: str, size:
 def test_bytes_that_are_no_text_cost_their_own_lines_only(data: bytes, encoding: str) -> None:
     good = "A,B\n".encode(encoding)
     bad = data.replace(b"\n", b"") if encoding != "utf-16" else b""
-    found = b"".join(encodings.Utf8("drop", [good + bad, "\n".encode(encoding)[-1:] if bad else b"", good], encoding))
-    assert found.startswith(b"A,B\n")
+    text = b"".join(encodings.Utf8("drop", [good + bad, "\n".encode(encoding)[-1:] if bad else b"", good], encoding))
+    assert text.startswith(b"A,B\n")
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_rows_are_the_same_whatever_separates_their_values(mark: str) -> None:
     commas = "\n".join(lines) + "\n"
     other = commas.replace(",", mark).replace(f"x{mark}y", "x,y")
     assert read(other.encode(), separator=mark)[0] == read(commas.encode())[0]
-    with table(other.encode(), separator=mark) as found:
-        (piece,) = found.rows()
+    with table(other.encode(), separator=mark) as opened:
+        (piece,) = opened.rows()
         assert piece.ragged.rows() == [(5, 3)]
 
 

@@ -174,10 +174,10 @@ def test_ids_that_personalize_advises_against_are_a_warning(user: str, item: str
 
 
 def test_the_same_data_always_gives_the_same_schema() -> None:
-    one, _ = checked(history(), "interactions", SHOP)
+    first, _ = checked(history(), "interactions", SHOP)
     two, _ = checked(history(1500), "interactions", SHOP)
-    assert one.schema.text() == two.schema.text()
-    assert one.schema.digest("ECOMMERCE") == two.schema.digest("ECOMMERCE") != one.schema.digest(None)
+    assert first.schema.text() == two.schema.text()
+    assert first.schema.digest("ECOMMERCE") == two.schema.digest("ECOMMERCE") != first.schema.digest(None)
 
 
 def test_gaps_are_filled_and_told() -> None:
@@ -300,13 +300,13 @@ def test_columns_that_items_get_come_after_those_that_they_have() -> None:
 
 def test_what_is_found_is_exact() -> None:
     copied, _ = checked(history(1200, users=100) + history(300).partition("\n")[2], "interactions", SHOP, size=5_000)
-    found = copied.findings
-    assert (found.rows, found.duplicates, found.event_types) == (1500, 300, {"type0": 1500})
-    assert found.users is not None
-    assert found.items is not None
-    assert (found.users.ids, found.users.at_least(2), found.items.ids) == (100, 100, 50)
-    assert (found.first, found.last, sum(found.per_day.values())) == (1_700_000_000, 1_700_001_199, 1500)
-    assert found.items.share_of_top(0.5) == pytest.approx(0.5)
+    findings = copied.findings
+    assert (findings.rows, findings.duplicates, findings.event_types) == (1500, 300, {"type0": 1500})
+    assert findings.users is not None
+    assert findings.items is not None
+    assert (findings.users.ids, findings.users.at_least(2), findings.items.ids) == (100, 100, 50)
+    assert (findings.first, findings.last, sum(findings.per_day.values())) == (1_700_000_000, 1_700_001_199, 1500)
+    assert findings.items.share_of_top(0.5) == pytest.approx(0.5)
 
 
 @given(keys=st.lists(st.integers(0, 40), max_size=200), most=st.sampled_from([10, 10_000]))
@@ -352,8 +352,8 @@ def test_what_is_no_table_of_items_is_refused_at_once(content: bytes, reason: st
 @pytest.mark.parametrize("row", ["=cmd|' /C calc'!A0,1", "+1,1", "-5,1", "@SUM(A1),1", "\t=1,1", "'=1,1"])
 def test_a_refused_row_is_no_formula_in_a_spreadsheet_and_comes_back_by_one_apostrophe(row: str) -> None:
     copied, _ = checked(f"ITEM_ID,X\na,1\n{row},more\n")
-    (_, _, kept) = list(csv.reader(io.StringIO(copied.rejects.file().decode())))[1]
-    assert kept == f"'{row},more"
+    (_, _, value) = list(csv.reader(io.StringIO(copied.rejects.file().decode())))[1]
+    assert value == f"'{row},more"
     copied, _ = checked("ITEM_ID,X\na,1\nc,=1,more\n")
     assert copied.rejects.file().decode().splitlines()[1] == '3,"has 3 values and the header has 2","c,=1,more"'
 
@@ -371,10 +371,10 @@ def test_words_for_no_value_are_named_where_an_id_should_be(word: str) -> None:
 
 def test_the_median_of_many_numbers_is_about_right_and_the_ends_are_exact() -> None:
     rows = "".join(f"{n},{n * 7919 % 150_001 - 1000}.5\n" for n in range(150_001))
-    (number,) = [each.range for each in checked("ITEM_ID,X\n" + rows)[0].findings.columns if each.range]
+    (number,) = [column.range for column in checked("ITEM_ID,X\n" + rows)[0].findings.columns if column.range]
     assert (number.minimum, number.maximum, number.below_zero, number.exact) == (-1000.5, 149_000.5, 1000, False)
     assert abs(number.median / 74_000.5 - 1) < 0.005
     copied, _ = checked("ITEM_ID,PRICE,CATEGORY_L1,Y\n1,2,c,x\n2,4,c,\n3,-1,c,\n4,10,c,2\n", shop=SHOP)
-    told = {each.column.name: each.range for each in copied.findings.columns}
+    told = {column.column.name: column.range for column in copied.findings.columns}
     assert told["PRICE"] == Range(-1, 3, 10, 1)
     assert told["Y"] is None

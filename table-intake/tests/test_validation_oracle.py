@@ -54,13 +54,13 @@ def quoted(cell: str) -> str:
 
 
 def damaged(rng: random.Random, line: bytes) -> bytes:
-    place = rng.randrange(len(line) + 1)
+    index = rng.randrange(len(line) + 1)
     kind = rng.randrange(9)
     if kind == 0:
         return line + b",more"
     if kind == 1:
         return line.rpartition(b",")[0]
-    return line[:place] + (b"\xff", b"\0", b'"', b"\r", b"\n", b",", b'x"')[kind - 2] + line[place:]
+    return line[:index] + (b"\xff", b"\0", b'"', b"\r", b"\n", b",", b'x"')[kind - 2] + line[index:]
 
 
 def dirty_file(rng: random.Random) -> bytes:
@@ -70,8 +70,8 @@ def dirty_file(rng: random.Random) -> bytes:
     end = rng.choice([b"\n", b"\r\n"])
     lines = [",".join(rng.choice([name, name.lower()]) for name in names).encode()]
     for _ in range(rng.randrange(80)):
-        many = rng.random() < badness
-        cells = [rng.choice(CELLS[name] if many else CELLS[name][:2]) for name in names]
+        dirty = rng.random() < badness
+        cells = [rng.choice(CELLS[name] if dirty else CELLS[name][:2]) for name in names]
         if quotes and rng.random() < quotes:
             line = ",".join(written(rng, cell) for cell in cells).encode()
         else:
@@ -95,30 +95,32 @@ def ours(data: bytes, rng: random.Random) -> tuple[Checked, list[tuple[str, ...]
 
 
 def spread(ids: Counter[str]) -> Spread:
-    top = tuple(sorted(ids.items(), key=lambda each: (-each[1], each[0]))[:10])
+    top = tuple(sorted(ids.items(), key=lambda item: (-item[1], item[0]))[:10])
     return Spread(len(ids), ids.total(), dict(Counter(ids.values())), top)
 
 
 def differences(copied: Checked, clean: list[tuple[str, ...]], oracle: Outcome) -> list[str]:
-    found = copied.findings
+    findings = copied.findings
     refused = [(int(line), why) for line, why, _ in list(csv.reader(io.StringIO(copied.rejects.file().decode())))[1:]]
     users = spread(oracle.users)
     pairs = {
-        "rows": (found.rows, oracle.rows),
-        "accepted": (found.accepted, oracle.accepted),
+        "rows": (findings.rows, oracle.rows),
+        "accepted": (findings.accepted, oracle.accepted),
         "refused by us alone": (sorted(set(refused) - set(oracle.refused)), []),
         "refused by the oracle alone": ([], sorted(set(oracle.refused) - set(refused))),
-        "counted": (sum(reason.rows for reason in found.reasons), len(oracle.refused)),
-        "duplicates": (found.duplicates, oracle.duplicates),
-        "users": (found.users, Spread(users.ids, users.rows, users.by_count)),
-        "items": (found.items, spread(oracle.items)),
-        "types": (found.event_types, dict(oracle.types)),
-        "days": (found.per_day, dict(sorted(oracle.days.items()))),
-        "span": ((found.first, found.last), (oracle.first, oracle.last)),
+        "counted": (sum(reason.rows for reason in findings.reasons), len(oracle.refused)),
+        "duplicates": (findings.duplicates, oracle.duplicates),
+        "users": (findings.users, Spread(users.ids, users.rows, users.by_count)),
+        "items": (findings.items, spread(oracle.items)),
+        "types": (findings.event_types, dict(oracle.types)),
+        "days": (findings.per_day, dict(sorted(oracle.days.items()))),
+        "span": ((findings.first, findings.last), (oracle.first, oracle.last)),
         "copy": (clean, oracle.clean),
     }
     return [
-        f"{what}: ours {ours} and the oracle's {theirs}" for what, (ours, theirs) in pairs.items() if ours != theirs
+        f"{what}: ours {ours} and the oracle's {expected}"
+        for what, (ours, expected) in pairs.items()
+        if ours != expected
     ]
 
 
@@ -141,9 +143,9 @@ def long_file(rng: random.Random) -> bytes:
     letter = rng.choice(["x", "é", "漢"])
     rows = [f"u{n % 7},i{n % 5},{1_700_000_000 + n},{letter * rng.choice([10, 3000])}".encode() for n in range(150)]
     for _ in range(rng.randrange(1, 6)):
-        place = rng.randrange(len(rows))
-        row = rows[place]
-        rows[place] = rng.choice(
+        index = rng.randrange(len(rows))
+        row = rows[index]
+        rows[index] = rng.choice(
             [row.replace(b",i", b',"i'), row + b'"', row + b'",x', b"\xff" + row, b"\0" + row, b'"' + row]
         )
     return b"\n".join([b"USER_ID,ITEM_ID,TIMESTAMP,NOTE", *rows, b""])

@@ -44,18 +44,18 @@ def saved(made: Workbook) -> bytes:
 @contextmanager
 def table(data: bytes, **chosen: str | int) -> Iterator[Table]:
     form = FileSettings.model_validate(chosen)
-    with tempfile.TemporaryDirectory() as scratch, open_table("drop.xlsx", Body(data), form, Path(scratch)) as found:
-        yield found
+    with tempfile.TemporaryDirectory() as scratch, open_table("drop.xlsx", Body(data), form, Path(scratch)) as opened:
+        yield opened
 
 
 def read(data: bytes, **chosen: str | int) -> tuple[list[tuple[Any, ...]], str]:
     """All rows with their lines, the header without one, and the notes."""
-    with table(data, **chosen) as found:
-        rows: list[tuple[Any, ...]] = [("", *found.header)]
-        for piece in found.rows():
+    with table(data, **chosen) as opened:
+        rows: list[tuple[Any, ...]] = [("", *opened.header)]
+        for piece in opened.rows():
             rows += piece.frame.rows()
             rows += [(bad.line, bad.reason) for bad in piece.unreadable]
-        return rows, "; ".join(found.notes)
+        return rows, "; ".join(opened.notes)
 
 
 def replaced(data: bytes, member: str, old: bytes, new: bytes) -> bytes:
@@ -81,8 +81,8 @@ def test_cells_are_what_excel_shows_and_lines_are_its_rows() -> None:
         [8801234567890, time(1, 2), 1e-7, False, None, timedelta(hours=30)],
         [1e15, None, 12.50, None, "상품", None, "beside the table"],
     ]
-    found, notes = read(book(("Orders", rows)))
-    assert found == [
+    read_rows, notes = read(book(("Orders", rows)))
+    assert read_rows == [
         ("", "id", "when", "price", "ok", "name", "day"),
         (3, "17850", "2024-03-01T10:05:00", "0.3", "true", " two\nlines ", "2024-03-01"),
         (5, "8801234567890", "01:02:00", "1e-07", "false", "", "108000"),
@@ -96,7 +96,7 @@ values = st.one_of(
     st.integers(-(10**12), 10**12),
     st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=20),
     st.booleans(),
-    st.datetimes(datetime(1990, 1, 1), datetime(2030, 1, 1)).map(lambda each: each.replace(microsecond=0)),  # noqa: DTZ001
+    st.datetimes(datetime(1990, 1, 1), datetime(2030, 1, 1)).map(lambda moment: moment.replace(microsecond=0)),  # noqa: DTZ001
     st.decimals(-9999, 9999, places=3).map(float),
 )
 
@@ -142,8 +142,8 @@ def test_formulas_have_the_values_that_excel_kept() -> None:
 
 
 def test_the_only_sheet_with_data_is_read_and_others_are_chosen_by_name_or_number() -> None:
-    one = book(("Cover", []), ("Orders", ROWS), ("Secret", [["x"]]), hidden="Secret")
-    rows, notes = read(one)
+    hidden = book(("Cover", []), ("Orders", ROWS), ("Secret", [["x"]]), hidden="Secret")
+    rows, notes = read(hidden)
     assert rows[1] == (2, "1", "x")
     assert notes.startswith("the sheet Orders was read, since no other one that is shown has data: the setting sheet")
     both = book(("Orders & more", ROWS), ("Customers", [["id"], ["c"]]))

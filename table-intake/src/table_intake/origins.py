@@ -13,7 +13,7 @@ class Origins:
     before: tuple[int, ...] = ()
     """The lines before each part, ascending."""
 
-    def place(self, line: int) -> tuple[str, int]:
+    def locate(self, line: int) -> tuple[str, int]:
         """Return the part of a line and its number there; "" for a lone file."""
         if not self.names:
             return "", line
@@ -22,7 +22,7 @@ class Origins:
         return self.names[number], line - self.before[number]
 
     def describe(self, line: int) -> str:
-        part, number = self.place(line)
+        part, number = self.locate(line)
         return f"{part}, line {number:,}" if part else f"line {number:,}"
 
 

@@ -284,7 +284,7 @@ class Preparation:
         """Add up what the ranges of a drop left, and leave none of their copies where it is refused."""
         self._copies.add(part, merged.copies)
         # An import reads its whole folder.
-        for key in {*objects.list_keys(self._s3, self._bucket, merged.place)} - {*merged.copies}:
+        for key in {*objects.list_keys(self._s3, self._bucket, merged.copies_prefix)} - {*merged.copies}:
             objects.remove(self._s3, self._bucket, key)
         try:
             with tempfile.TemporaryDirectory() as scratch:
@@ -313,7 +313,7 @@ class Preparation:
         """Copy a drop in one pass, and leave nothing of the copy after an error."""
         kinds: tuple[DataKind, ...] = (expected.kind, *_RELATED_KINDS[expected.kind])
         store = known_ids.Store(self._s3, self._bucket, source.drop.shop, expected.known_by)
-        expected = replace(expected, known={kind: store.load(kind) for kind in kinds})
+        expected = replace(expected, known_ids={kind: store.load(kind) for kind in kinds})
         files = expected.settings.file_settings(expected.kind)
         with (
             tempfile.TemporaryDirectory() as folder,

@@ -150,7 +150,7 @@ def document(about: Subject, found: Findings | None, reason: str, last: changes.
         "notes": list(found.notes),
     }
     if reason:
-        part, line = found.origins.place(found.stopped) if found.stopped else ("", None)
+        part, line = found.origins.locate(found.stopped) if found.stopped else ("", None)
         members |= {"stoppedAt": line, **({"stoppedIn": part} if part else {})}
     else:
         members["next"] = _next(about, found)
@@ -167,7 +167,7 @@ def document(about: Subject, found: Findings | None, reason: str, last: changes.
 
 def _refused(broken: Reason, origins: Origins) -> Document:
     """Return a broken rule, with the part of each example if there are several."""
-    places = [origins.place(example.line) for example in broken.examples]
+    places = [origins.locate(example.line) for example in broken.examples]
     examples = [
         {**asdict(example), "line": line, **({"part": part} if part else {})}
         for example, (part, line) in zip(broken.examples, places, strict=True)

@@ -8,9 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from table_intake import Checked, FileSettings, Table
+from table_intake import Checked, FileSettings, Table, open_table
 from table_intake.origins import LONE, Origins
-from table_intake.read import opening as formats
 from table_intake.read.archives import LARGEST, too_large
 from table_intake.read.parts import Parts, SourcePart, TableOfParts
 
@@ -88,7 +87,7 @@ class Source:
         with (
             TemporaryDirectory(dir=scratch) as own,
             self._reading(part) as body,
-            formats.open_table(part.key, body, settings, Path(own), self.parts.columns) as table,
+            open_table(part.key, body, settings, Path(own), self.parts.columns) as table,
         ):
             yield table
 

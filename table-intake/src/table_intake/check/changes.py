@@ -31,7 +31,7 @@ class Last:
     @property
     def until(self) -> str:
         """The day of the last interaction that was imported, ISO 8601; empty where unknown."""
-        ends = [_at(each, ("span", "last")) for each in (self.same, self.since) if each]
+        ends = [_at(document, ("span", "last")) for document in (self.same, self.since) if document]
         return max([str(end)[:10] for end in ends if end], default="")
 
 
@@ -65,20 +65,20 @@ def differences(now: Document, last: Document | None) -> dict[str, Any] | None:
     members: dict[str, Any] = {"run": last["run"], "key": last["key"], "checkedAt": last["checkedAt"]}
     members |= {"figures": figures, "columns": _columns(now, last)}
     for member in ("columns", "eventTypes"):
-        was, are = ([each["name"] for each in document.get(member, ())] for document in (last, now))
-        members[f"{member}Added"] = [each for each in are if each not in was]
-        members[f"{member}Gone"] = [each for each in was if each not in are]
+        was, are = ([entry["name"] for entry in document.get(member, ())] for document in (last, now))
+        members[f"{member}Added"] = [name for name in are if name not in was]
+        members[f"{member}Gone"] = [name for name in was if name not in are]
     return members
 
 
 def _columns(now: Document, last: Document) -> list[dict[str, Any]]:
     """Return the columns of both drops with another type, fill rate or median."""
-    found = []
+    falls = []
     for was, now_is in _both(now, last, "columns"):
         old, new = _of_column(was), _of_column(now_is)
         if old != new:
-            found.append({"name": was["name"], "before": old, "now": new})
-    return found
+            falls.append({"name": was["name"], "before": old, "now": new})
+    return falls
 
 
 def _of_column(column: Document) -> dict[str, Any]:
@@ -94,24 +94,24 @@ def suspicions(now: Document, last: Last, settings: ChangeSettings) -> list[dict
         last: those of what was imported last of its kind.
         settings: the shop's thresholds.
     """
-    found: list[tuple[Suspicion, str]] = []
+    suspicions: list[tuple[Suspicion, str]] = []
     same = last.same
     if same and "rows" in same:
-        found += _rows(now, same, settings.rows)
-        found += _medians(now, same, settings.numbers)
-        found += _other_ids(now, same, settings.ids)
-        found += _types_gone(now, same, settings.event_types)
-        found += _poorer(now, same, settings.columns)
-    found += [*_older(now, last), *_empty_days(now, last, settings.days), *_unknown(now, same, settings.ids)]
-    return [{"what": what, "told": told} for what, told in found]
+        suspicions += _rows(now, same, settings.rows)
+        suspicions += _medians(now, same, settings.numbers)
+        suspicions += _other_ids(now, same, settings.ids)
+        suspicions += _types_gone(now, same, settings.event_types)
+        suspicions += _poorer(now, same, settings.columns)
+    suspicions += [*_older(now, last), *_empty_days(now, last, settings.days), *_unknown(now, same, settings.ids)]
+    return [{"what": what, "told": told} for what, told in suspicions]
 
 
-Found = Iterator[tuple[Suspicion, str]]
+Suspicions = Iterator[tuple[Suspicion, str]]
 
 
-def _rows(now: Document, last: Document, share: float) -> Found:
+def _rows(now: Document, last: Document, share: float) -> Suspicions:
     before, rows = last["rows"]["accepted"], now["rows"]["accepted"]
-    days, now_days = (_at(each, ("span", "days")) for each in (last, now))
+    days, now_days = (_at(document, ("span", "days")) for document in (last, now))
     if now["mode"] == "INCREMENTAL" and days and now_days:
         # What comes after a pause is more, and what comes after that is less.
         before, rows = before / days, rows / now_days
@@ -122,7 +122,7 @@ def _rows(now: Document, last: Document, share: float) -> Found:
         yield "rows", f"it has {counted(rows, 'good row')}, {rows / before:.0%} of the {before:,} before"
 
 
-def _empty_days(now: Document, last: Last, most: int) -> Found:
+def _empty_days(now: Document, last: Last, most: int) -> Suspicions:
     """Find days without interactions that the last drop had not as well.
 
     An incremental drop also continues what was imported before.
@@ -136,21 +136,21 @@ def _empty_days(now: Document, last: Last, most: int) -> Found:
     same = set(pairwise(before))
     gaps = [pair for pair in pairwise(days) if (pair[1] - pair[0]).days > most and pair not in same]
     if gaps:
-        one, other = max(gaps, key=lambda pair: pair[1] - pair[0])
-        first, final = one + timedelta(days=1), other - timedelta(days=1)
+        before_gap, after_gap = max(gaps, key=lambda pair: pair[1] - pair[0])
+        first, final = before_gap + timedelta(days=1), after_gap - timedelta(days=1)
         more = f"; {counted(len(gaps) - 1, 'more such time')}" if len(gaps) > 1 else ""
         yield "days", f"nothing happened from {first} to {final}, {counted((final - first).days + 1, 'day')}{more}"
 
 
-def _older(now: Document, last: Last) -> Found:
+def _older(now: Document, last: Last) -> Suspicions:
     end = str(_at(now, ("span", "last")) or "")[:10]
     if end and end < last.until:
         yield "history", f"its last interaction is of {end}, and one of {last.until} was imported before"
 
 
-def _medians(now: Document, last: Document, factor: float) -> Found:
+def _medians(now: Document, last: Document, factor: float) -> Suspicions:
     for was, now_is in _both(now, last, "columns"):
-        old, new = (_at(each, ("range", "median")) for each in (was, now_is))
+        old, new = (_at(column, ("range", "median")) for column in (was, now_is))
         if not old or new is None or min(was["filled"], now_is["filled"]) < FEW:
             continue
         times = new / old
@@ -159,11 +159,11 @@ def _medians(now: Document, last: Document, factor: float) -> Found:
             yield "numbers", f"the median of {was['name']} is {new:,.6g}, {told}"
 
 
-def _unknown(now: Document, last: Document | None, known: float) -> Found:
+def _unknown(now: Document, last: Document | None, known_share: float) -> Suspicions:
     """Find ids of interactions that are missing in the shop's users or items, more than were missing before."""
     for kind in ("users", "items"):
         share, before = _unknown_share(now, kind), _unknown_share(last or {}, kind)
-        if share is not None and share > 1 - known and (before is None or share > before + (1 - before) / 2):
+        if share is not None and share > 1 - known_share and (before is None or share > before + (1 - before) / 2):
             yield "ids", f"{share:.0%} of its {kind} are not in the shop's {kind}"
 
 
@@ -172,32 +172,35 @@ def _unknown_share(document: Document, kind: str) -> float | None:
     return unknown / ids if ids and unknown is not None and ids >= FEW else None
 
 
-def _other_ids(now: Document, last: Document, known: float) -> Found:
+def _other_ids(now: Document, last: Document, share: float) -> Suspicions:
     """Find a whole file of users or items that shares few ids with the one before, however each has grown."""
     if now["mode"] != "FULL":
         return
     new, before = _at(now, ("ids", "new")), last["rows"]["accepted"] - last["rows"]["duplicates"]
     if new is not None:
         ids = now["ids"]["count"]
-        kept, common = ids - new, min(ids, before)
-        if common >= FEW and kept < known * common:
-            yield "ids", f"of its {ids:,} {now['kind']} only {kept:,} are among the {before:,} before"
-    was, top = ([each["itemId"] for each in _at(each, ("items", "top")) or ()] for each in (last, now))
-    many = min(_at(each, ("items", "ids")) or 0 for each in (last, now)) >= FEW
-    if many and len(top) == len(was) and not {*was} & {*top}:
+        still, common = ids - new, min(ids, before)
+        if common >= FEW and still < share * common:
+            yield "ids", f"of its {ids:,} {now['kind']} only {still:,} are among the {before:,} before"
+    was, top = ([item["itemId"] for item in _at(document, ("items", "top")) or ()] for document in (last, now))
+    enough = min(_at(document, ("items", "ids")) or 0 for document in (last, now)) >= FEW
+    if enough and len(top) == len(was) and not {*was} & {*top}:
         yield "ids", f"none of the {len(was)} most popular items before is among the {len(top)} now"
 
 
-def _types_gone(now: Document, last: Document, share: float) -> Found:
-    are, total = {each["name"] for each in now.get("eventTypes") or ()}, last["rows"]["accepted"]
-    for each in last.get("eventTypes") or ():
-        if each["name"] not in are and each["rows"] >= max(share * total, 1):
-            yield "event_types", f"the event type {each['name']} is gone, which {each['rows'] / total:.0%} of rows had"
+def _types_gone(now: Document, last: Document, share: float) -> Suspicions:
+    are, total = {event_type["name"] for event_type in now.get("eventTypes") or ()}, last["rows"]["accepted"]
+    for event_type in last.get("eventTypes") or ():
+        if event_type["name"] not in are and event_type["rows"] >= max(share * total, 1):
+            yield (
+                "event_types",
+                f"the event type {event_type['name']} is gone, which {event_type['rows'] / total:.0%} of rows had",
+            )
 
 
-def _poorer(now: Document, last: Document, share: float) -> Found:
-    names = {each["name"] for each in now["columns"]}
-    gone = [each["name"] for each in last.get("columns") or () if each["name"] not in names]
+def _poorer(now: Document, last: Document, share: float) -> Suspicions:
+    names = {column["name"] for column in now["columns"]}
+    gone = [column["name"] for column in last.get("columns") or () if column["name"] not in names]
     if gone:
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         yield "columns", f"{', '.join(gone[:_SHOWN])}{more} {'are' if len(gone) > 1 else 'is'} gone"
@@ -210,14 +213,15 @@ def _poorer(now: Document, last: Document, share: float) -> Found:
 
 def refusal(document: Document, settings: ChangeSettings) -> str:
     """Return why the shop's settings refuse a drop that looks wrong; empty where they do not."""
-    found = [each["told"] for each in document["suspicions"] if each["what"] in settings.refused]
-    if not found or settings.accept == (own := code(document)):
+    refused = [suspicion["told"] for suspicion in document["suspicions"] if suspicion["what"] in settings.refused]
+    if not refused or settings.accept == (accepted := code(document)):
         return ""
     than = document.get("changes")
     beside = f" beside {than['key']}, the last one of run {than['run']}" if than else ""
     return (
-        f"the drop looks wrong{beside}: {'; '.join(found)}; the settings refuse that (changes.refuse). If the data are "
-        f"right, add accept: {own} to changes in the settings, and drop the file again: that lets in these data alone"
+        f"the drop looks wrong{beside}: {'; '.join(refused)}; the settings refuse that (changes.refuse). If the data "
+        f"are right, add accept: {accepted} to changes in the settings, and drop the file again: that lets in these "
+        "data alone"
     )
 
 
@@ -230,7 +234,7 @@ def code(document: Document) -> str:
 
 def _both(now: Document, last: Document, member: str) -> Iterator[tuple[Document, Document]]:
     """Yield the entries of both documents with the same name."""
-    are = {each["name"]: each for each in now.get(member) or ()}
+    are = {entry["name"]: entry for entry in now.get(member) or ()}
     for was in last.get(member) or ():
         if was["name"] in are:
             yield was, are[was["name"]]

@@ -10,8 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from table_intake import streamed
-from table_intake.check import cells as columns
-from table_intake.check import findings
+from table_intake.check import cell_rules, findings
 from table_intake.check.counts import Counting, Different
 from table_intake.check.findings import Expected, Findings
 from table_intake.check.forms import check_zone, convert
@@ -21,7 +20,7 @@ from table_intake.check.row_rules import RowRules, count_statuses
 from table_intake.check.sold import Sold
 from table_intake.check.state import State, joined
 from table_intake.check.tallies import PARTITIONS
-from table_intake.columns import schema as datasets
+from table_intake.columns import schema
 from table_intake.columns.header import Layout, Slot, arrange, canonical
 from table_intake.columns.schema import RETURN, TEXT_LENGTH, Schema
 from table_intake.read.irregular import LINE
@@ -102,8 +101,8 @@ class Partial:
         parts = joined(
             {"profile": self.profile.state(), "rejects": self.rejects.state(), "counting": self.counting.state()}
         )
-        own = {"header": [*self.header], "size": self.size, "stopped": self.stopped}
-        return State({**parts.document, **own}, parts.frames)
+        document = {"header": [*self.header], "size": self.size, "stopped": self.stopped}
+        return State({**parts.document, **document}, parts.frames)
 
     def merge(self, state: State, lines: int) -> None:
         """Add the result for the next rows of the file, which come after so many lines."""
@@ -157,7 +156,7 @@ def check_table(
     expected: Expected,
     write: Callable[[bytes | memoryview], object],
     scratch: Path,
-    place: Callable[[pl.Series], object] | None = None,
+    note_lines: Callable[[pl.Series], object] | None = None,
     lines: Lines | None = None,
 ) -> Checked:
     """Check every row of a drop, and write the good ones in the form of the import.
@@ -170,7 +169,7 @@ def check_table(
         write: takes the bytes of the copy: the header, then the rows of each piece. The caller throws them away if the
             drop is refused in the end; see `findings.problems`.
         scratch: a folder for counts that do not fit into memory.
-        place: takes the line numbers of the rows that are written next.
+        note_lines: takes the line numbers of the rows that are written next.
         lines: takes the good rows besides their copy.
 
     Raises:
@@ -179,7 +178,7 @@ def check_table(
     pieces = check_event_copies(expected, table)
     partial = begin(expected, table.header, scratch, lines=lines)
     write((",".join(partial.layout.names()) + "\n").encode())
-    check_rows(pieces, expected, partial, Output(write, place, table.rows_left))
+    check_rows(pieces, expected, partial, Output(write, note_lines, table.rows_left))
     return conclude(expected, partial, partial.counting.different(), table.notes)
 
 
@@ -188,7 +187,7 @@ class Output:
     """Where the rows of a copy go."""
 
     write: Callable[[bytes | memoryview], object]
-    place: Callable[[pl.Series], object] | None = None
+    note_lines: Callable[[pl.Series], object] | None = None
     """Takes the line numbers of the rows that are written next."""
     rows_left: Callable[[int], int | None] = lambda _: None
     """Returns how many rows of the drop may still come, at most, of so many bytes at least."""
@@ -199,30 +198,30 @@ def check_rows(
 ) -> None:
     """Check rows, write the good ones and count them; `whole` tells whether they begin with the first of the drop."""
     checker = _Checker(expected, partial, warns_first=whole)
-    for each in rows:
-        lines, parts = checker.take(each)
-        if output.place is not None:
-            output.place(lines)
+    for piece in rows:
+        lines, parts = checker.take(piece)
+        if output.note_lines is not None:
+            output.note_lines(lines)
         for data in parts:
             output.write(data)
         left = output.rows_left(partial.rejects.shortest)
-        if not each.last and partial.rejects.is_hopeless(left, whole=whole):
-            partial.stop(each.end)
+        if not piece.last and partial.rejects.is_hopeless(left, whole=whole):
+            partial.stop(piece.end)
             break
 
 
 def conclude(expected: Expected, partial: Partial, different: Different, notes: Sequence[str] = ()) -> Checked:
     """Return the result for a drop from that of all its rows; `notes` are about the file."""
     layout, profile = partial.layout, partial.profile
-    schema = Schema(layout.kind, tuple(profile.column(slot) for slot in layout.slots))
+    drop_schema = Schema(layout.kind, tuple(profile.column(slot) for slot in layout.slots))
     if expected.existing is None:
-        schema = datasets.finish(expected.resource, schema)
+        drop_schema = schema.finish(expected.resource, drop_schema)
     counted = partial.counting.finish(different)
     results = Findings(
         rows=partial.rejects.read,
         accepted=partial.counting.rows,
         reasons=partial.rejects.reasons(),
-        columns=tuple(profile.filled(column) for column in schema.columns),
+        columns=tuple(profile.filled(column) for column in drop_schema.columns),
         size=partial.size,
         skipped=sum(rows for (kind, _), rows in profile.changes.items() if kind == "skipped"),
         stopped=partial.stopped,
@@ -231,7 +230,7 @@ def conclude(expected: Expected, partial: Partial, different: Different, notes: 
         **counted.findings,
     )
     results = replace(results, notes=(*results.notes, *findings.warnings(expected, results)))
-    return Checked(layout, schema, results, partial.rejects, counted.ids, counted.sold)
+    return Checked(layout, drop_schema, results, partial.rejects, counted.ids, counted.sold)
 
 
 def check_event_copies(expected: Expected, table: Table) -> Iterator[Rows]:
@@ -269,7 +268,7 @@ class _Checker:
         names = layout.names()
         long = next((slot.name for slot in layout.slots if slot.column and slot.column.textual), None)
         if long is None and expected.existing is None:
-            long = datasets.described(layout.kind, names)
+            long = schema.described(layout.kind, names)
         # Only the column that describes an item has long texts.
         self._most = {name: None if layout.kind == "interactions" or name == long else TEXT_LENGTH for name in names}
         self._rules = RowRules(layout) if layout.returns or layout.skips or layout.fill else None
@@ -279,13 +278,13 @@ class _Checker:
         partial, changes = self._partial, self._profile.changes
         given, skipped, down = rows.frame, None, frozenset[int]()
         if self._rules is not None:
-            given, skipped = self._rules.kept(self._rules.filled(given, changes), changes)
+            given, skipped = self._rules.keep(self._rules.filled(given, changes), changes)
             down = self._rules.down
         partial.rejects.take(rows, given)
         changed = changes.total()
         breaks = rows.breaks or self._broken_default or bool(down)
         by_name, judged = self._checked(given, changes, breaks=breaks)
-        codes = columns.codes([*by_name.values(), *judged])
+        codes = cell_rules.codes([*by_name.values(), *judged])
         for name, verdict in by_name.items():
             if verdict.cut and name in self._profile.types:
                 self._profile.types[name].cut = True
@@ -331,7 +330,7 @@ class _Checker:
 
     def _checked(
         self, frame: pl.DataFrame, changes: Counter[tuple[str, str]], *, breaks: bool
-    ) -> tuple[dict[str, columns.Verdict], list[columns.Verdict]]:
+    ) -> tuple[dict[str, cell_rules.Verdict], list[cell_rules.Verdict]]:
         """Check the columns of the import, and those beside them that tell returns; count how cells are changed."""
         verdicts = {}
         returned, judged = self._rules.returned(frame, changes) if self._rules else (None, [])
@@ -340,7 +339,7 @@ class _Checker:
             if slot.name == "EVENT_TYPE" and returned is not None and returned.any():
                 values = values.set(returned, RETURN)
             most = self._most[slot.name]
-            verdict = columns.check(slot.column, values, self._expected.now, breaks=breaks, most=most).also(broken)
+            verdict = cell_rules.check(slot.column, values, self._expected.now, breaks=breaks, most=most).also(broken)
             changes["converted", slot.name] += verdict.converted
             changes["joined", slot.name] += verdict.joined
             changes["cut", slot.name] += verdict.cut
@@ -354,9 +353,9 @@ class _Checker:
         """
         first, self._first = self._first, False
         if first or self._layout.kind != "interactions" or rows.suspects is None or rows.suspects:
-            names = columns.IDS.intersection(frame.columns) - self._profile.strange
+            names = cell_rules.IDS.intersection(frame.columns) - self._profile.strange
             self._profile.strange.update(name for name in names if frame[name].str.contains(_DISCOURAGED).any())
-            pointed = columns.IDS.intersection(frame.columns) - self._profile.pointed
+            pointed = cell_rules.IDS.intersection(frame.columns) - self._profile.pointed
             self._profile.pointed.update(name for name in pointed if frame[name].str.contains(_POINTED).any())
 
     def _values(

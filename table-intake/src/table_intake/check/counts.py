@@ -115,16 +115,16 @@ class Ids:
     unknown: list[int] | None = None
     """Ids, and rows, that are missing in the other dataset; None where unknown."""
 
-    def take(self, frame: pl.DataFrame, known: pl.Series | None) -> None:
+    def take(self, frame: pl.DataFrame, known_ids: pl.Series | None) -> None:
         """Count ids (`key`, `rows`, perhaps `word`), none of which were counted before."""
         self.by_count.update(_counts(frame["rows"]))
         words = pl.Series("word", _PLACEHOLDERS)
-        found = pl.DataFrame([words, hash_ids(words).alias("key")]).join(frame.select("key", "rows"), on="key")
-        self.placeholders.update(dict(found.select("word", "rows").rows()))
+        words_of_keys = pl.DataFrame([words, hash_ids(words).alias("key")]).join(frame.select("key", "rows"), on="key")
+        self.placeholders.update(dict(words_of_keys.select("word", "rows").rows()))
         if "word" in frame.columns:
             self.top += frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(TOP).rows()
-        if known is not None:
-            others = frame.join(known.to_frame("key"), on="key", how="anti")
+        if known_ids is not None:
+            others = frame.join(known_ids.to_frame("key"), on="key", how="anti")
             self._add_unknown([others.height, int(others["rows"].sum())])
 
     def merge(self, document: Mapping[str, Any]) -> None:
@@ -148,10 +148,10 @@ class Ids:
         return Spread(self.by_count.total(), rows, dict(self.by_count), tuple(self._top()), unknown_rows, ids)
 
     def _top(self) -> list[tuple[str, int]]:
-        return sorted(self.top, key=lambda each: (-each[1], each[0]))[:TOP]
+        return sorted(self.top, key=lambda pair: (-pair[1], pair[0]))[:TOP]
 
     def _add_unknown(self, counts: Sequence[int]) -> None:
-        self.unknown = [one + other for one, other in zip(self.unknown or (0, 0), counts, strict=True)]
+        self.unknown = [count + other for count, other in zip(self.unknown or (0, 0), counts, strict=True)]
 
 
 class Different:
@@ -161,7 +161,7 @@ class Different:
         self.rows = 0
         """Different interactions; or different users or items."""
         self.ids: dict[DataKind, Ids] = {"users": Ids(), "items": Ids()}
-        self.own: list[pl.Series] = []
+        self.own_ids: list[pl.Series] = []
         """Hashes of a Users or Items dataset's ids, which are no part of the state."""
         self.words = dict.fromkeys(("bought", "seen", "returned"), _NO_WORDS)
         """The items that were bought most often, and that had most events; and the returns of the latter."""
@@ -249,20 +249,20 @@ class Counting:
     def different(self) -> Different:
         """Count the different rows and ids; once, after the last row."""
         result, expected = Different(), self._expected
-        known = {kind: unpack_ids(expected.known.get(kind)) for kind in result.ids}
+        known_ids = {kind: unpack_ids(expected.known_ids.get(kind)) for kind in result.ids}
         for kind, ids in result.ids.items():
-            ids.unknown = None if known[kind] is None else [0, 0]
+            ids.unknown = None if known_ids[kind] is None else [0, 0]
         if expected.kind != "interactions":
             for frame in self._whole.counts():
-                result.ids[expected.kind].take(frame, known[expected.kind])
-                result.own.append(frame["key"])
+                result.ids[expected.kind].take(frame, known_ids[expected.kind])
+                result.own_ids.append(frame["key"])
             result.rows = result.ids[expected.kind].by_count.total()
             return result
         result.rows = self._whole.distinct()
         for frame in self._users.counts():
-            result.ids["users"].take(frame, known["users"])
+            result.ids["users"].take(frame, known_ids["users"])
         for frame in self._items.counts():
-            result.ids["items"].take(frame, known["items"])
+            result.ids["items"].take(frame, known_ids["items"])
             result.add_words("seen", frame)
         for frame in self._bought.counts():
             result.add_words("bought", frame)
@@ -273,8 +273,8 @@ class Counting:
     def finish(self, different: Different) -> Counted:
         """Return the counts of all rows."""
         if self._expected.kind != "interactions":
-            own = "USER_ID" if self._expected.kind == "users" else "ITEM_ID"
-            placeholders = {own: different.ids[self._expected.kind].placeholders}
+            id_column = "USER_ID" if self._expected.kind == "users" else "ITEM_ID"
+            placeholders = {id_column: different.ids[self._expected.kind].placeholders}
             unknown = different.ids[self._expected.kind].unknown
             counts: Counts = {
                 "duplicates": self.rows - different.rows,
@@ -282,7 +282,7 @@ class Counting:
                 "ids": different.rows,
                 "new_ids": None if unknown is None else unknown[0],
             }
-            return Counted(counts, self._packed(different.own))
+            return Counted(counts, self._packed(different.own_ids))
         findings: Counts = {
             "items": different.ids["items"].spread(self.rows),
             "users": different.ids["users"].spread(self.rows),
@@ -291,7 +291,7 @@ class Counting:
             "first": self._first,
             "last": self._last,
             "per_day": dict(sorted(self._days.items())),
-            "event_types": dict(sorted(self._types.items(), key=lambda each: (-each[1], each[0]))),
+            "event_types": dict(sorted(self._types.items(), key=lambda pair: (-pair[1], pair[0]))),
         }
         return Counted(findings, None, different.sold(self.rows))
 
@@ -321,7 +321,9 @@ class Counting:
 
     def _packed(self, ids: Sequence[pl.Series]) -> bytes | None:
         earlier = (
-            unpack_ids(self._expected.known.get(self._expected.kind)) if self._expected.mode == "INCREMENTAL" else None
+            unpack_ids(self._expected.known_ids.get(self._expected.kind))
+            if self._expected.mode == "INCREMENTAL"
+            else None
         )
         if self._expected.mode == "INCREMENTAL" and earlier is None:
             return None
@@ -332,7 +334,7 @@ class Counting:
 def _hash(frame: pl.DataFrame) -> pl.Series:
     """Return a hash for each row: equal for equal rows only."""
     hashes = [pl.col(name).hash(seed) for seed, name in enumerate(frame.columns, 1)]
-    return frame.select(key=reduce(lambda one, other: one + other, hashes)).to_series()
+    return frame.select(key=reduce(lambda total, other: total + other, hashes)).to_series()
 
 
 def _as_dict(words: pl.DataFrame) -> dict[str, int]:

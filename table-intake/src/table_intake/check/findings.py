@@ -29,7 +29,7 @@ class Expected:
     """Unix time: no interaction may be much later."""
     group: Group | None = None
     """The dataset group, if it exists: events streamed to it must not be imported again."""
-    known: Mapping[DataKind, bytes | None] = field(default_factory=dict)
+    known_ids: Mapping[DataKind, bytes | None] = field(default_factory=dict)
     """The ids of the other datasets, or of this one's earlier drops; see `counts.hash_ids`."""
     known_by: Mapping[DataKind, Sequence[str]] = field(default_factory=dict)
     """The runs that may have left these ids, the best first; see `known_ids`."""
@@ -169,11 +169,11 @@ def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
     """Return warnings about rows that are imported but probably wrong."""
     chosen = expected.settings.recognised_returns
     below = [
-        f"{each.column.name} is below 0 in {counted(each.range.below_zero, 'row')} "
-        f"({each.range.below_zero / findings.accepted:.2%}), which are imported like all others: if they are returns, "
-        f"say so in the settings with returns: {{column: {each.column.name}, below: 0}}"
-        for each in findings.columns
-        if expected.kind == "interactions" and not chosen and each.range and each.range.below_zero
+        f"{profiled.column.name} is below 0 in {counted(profiled.range.below_zero, 'row')} "
+        f"({profiled.range.below_zero / findings.accepted:.2%}), which are imported like all others: if they are "
+        f"returns, say so in the settings with returns: {{column: {profiled.column.name}, below: 0}}"
+        for profiled in findings.columns
+        if expected.kind == "interactions" and not chosen and profiled.range and profiled.range.below_zero
     ]
     placeholders = [
         f"{column} is {word if word.strip() else 'a space'} in {counted(rows, 'row')} "
@@ -181,7 +181,7 @@ def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
         f"{'user' if column == 'USER_ID' else 'item'}: leave such rows out, or give each "
         f"{'unknown user an id of their own' if column == 'USER_ID' else 'item its id'}"
         for column, words in findings.placeholders.items()
-        for word, rows in sorted(words.items(), key=lambda each: (-each[1], each[0]))
+        for word, rows in sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
     ]
     told = [warning for name, given in findings.fates.items() for warning in _of_fates(name, *given)]
     return (*below, *told, *placeholders)
@@ -194,24 +194,24 @@ def _of_fates(name: str, column: statuses.Column, values: Mapping[str, int]) -> 
     """
     if not values:
         return
-    found = statuses.sorted_out(column, values)
-    if found.cancelled:
-        words = f"interactions: {{skip: {{{_in_quotes(name)}: {_in_quotes(found.cancelled)}}}}}"
+    meanings = statuses.sorted_out(column, values)
+    if meanings.cancelled:
+        words = f"interactions: {{skip: {{{_in_quotes(name)}: {_in_quotes(meanings.cancelled)}}}}}"
         yield (
             f"{name} says of rows that they were never sold, yet they are imported as all others: "
-            f"{statuses.listed(found.cancelled)}. To leave them out, add to the settings {words}"
+            f"{statuses.listed(meanings.cancelled)}. To leave them out, add to the settings {words}"
         )
-    if found.returned:
-        words = f"{{column: {_in_quotes(name)}, values: {_in_quotes(found.returned)}}}"
+    if meanings.returned:
+        words = f"{{column: {_in_quotes(name)}, values: {_in_quotes(meanings.returned)}}}"
         yield (
             f"{name} says of rows that they came back, yet they are imported as all others: "
-            f"{statuses.listed(found.returned)}. To make them returns, add to the settings interactions: "
+            f"{statuses.listed(meanings.returned)}. To make them returns, add to the settings interactions: "
             f"{{returns: {words}}}"
         )
-    if found.undecided:
+    if meanings.undecided:
         yield (
             f"only you can say whether these were sold, and they are imported as all others: {name} is "
-            f"{statuses.listed(found.undecided)}. If not, add the word to skip, or to the values of returns"
+            f"{statuses.listed(meanings.undecided)}. If not, add the word to skip, or to the values of returns"
         )
 
 

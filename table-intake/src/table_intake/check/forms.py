@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from table_intake.check import cells as columns
+from table_intake.check import cell_rules
 from table_intake.columns.schema import Column
 from table_intake.errors import Refused
 from table_intake.settings.files import ISO, FileSettings, Unit
@@ -61,7 +61,7 @@ def convert(column: Column | None, values: pl.Series, form: FileSettings) -> Con
     if column.type == "long":
         numbers = numbers.str.replace(r"\.0*$", "")
     empty = values.str.strip_chars().str.len_bytes() == 0
-    broken = (numbers.is_null() & ~empty).cast(pl.UInt8) * columns.MARKS
+    broken = (numbers.is_null() & ~empty).cast(pl.UInt8) * cell_rules.MARKS
     return Converted(numbers.fill_null(""), broken if broken.max() else None, int((numbers != values).sum()))
 
 
@@ -114,7 +114,7 @@ def _times(values: pl.Series, form: FileSettings) -> Converted:
     elif cells.str.contains(_NUMBER).all():
         frame = frame.with_columns(seconds=pl.lit(None, pl.Int64), skipped=pl.lit(value=False))
     else:
-        frame = frame.hstack(columns.iso_seconds(cells)).with_columns(_iso(form))
+        frame = frame.hstack(cell_rules.iso_seconds(cells)).with_columns(_iso(form))
     number = cell.str.contains(_NUMBER)
     counted = pl.lit(None, pl.Int64)
     wrong_unit = pl.lit(value=False)
@@ -122,11 +122,11 @@ def _times(values: pl.Series, form: FileSettings) -> Converted:
         raw = cell.str.extract(r"^([0-9]{1,18})(?:\.[0-9]*)?$").cast(pl.Int64)
         counted = raw // PER_SECOND[form.unit]
         likely = pl.any_horizontal(
-            (raw // each).is_between(columns.FIRST_SECOND, columns.LAST_SECOND)
-            for unit, each in PER_SECOND.items()
+            (raw // size).is_between(cell_rules.FIRST_SECOND, cell_rules.LAST_SECOND)
+            for unit, size in PER_SECOND.items()
             if unit != form.unit
         )
-        wrong_unit = ~counted.is_between(columns.FIRST_SECOND, columns.LAST_SECOND) & likely
+        wrong_unit = ~counted.is_between(cell_rules.FIRST_SECOND, cell_rules.LAST_SECOND) & likely
     seconds = pl.coalesce(counted, "seconds")
     # Without a unit or a form, numbers are Unix seconds, which are checked as ever.
     as_ever = number if form.dates is None and form.unit is None else pl.lit(value=False)
@@ -135,13 +135,13 @@ def _times(values: pl.Series, form: FileSettings) -> Converted:
         broken=pl.when((cell.str.len_bytes() == 0) | as_ever)
         .then(0)
         .when(pl.col("skipped"))
-        .then(columns.SKIPPED)
+        .then(cell_rules.SKIPPED)
         .when(wrong_unit)
-        .then(columns.UNIT)
+        .then(cell_rules.UNIT)
         .when(seconds.is_null())
-        .then(columns.DATED if form.dates else columns.TIME)
+        .then(cell_rules.DATED if form.dates else cell_rules.TIME)
         .when(seconds < 0)
-        .then(columns.RANGE)
+        .then(cell_rules.RANGE)
         .otherwise(0)
         .cast(pl.UInt8),
         cell=cell,

@@ -79,7 +79,7 @@ class NumberRange:
             return None
         ordered = self._counts.sort("number").with_columns(pl.col("rows").cum_sum().alias("upto"))
         rows = int(ordered["upto"][-1])
-        low, high = (ordered.filter(pl.col("upto") > place)["number"][0] for place in ((rows - 1) // 2, rows // 2))
+        low, high = (ordered.filter(pl.col("upto") > rank)["number"][0] for rank in ((rows - 1) // 2, rows // 2))
         middle = min(max((low + high) / 2, self._minimum), self._maximum)
         return Range(self._minimum, middle, self._maximum, self._below, self._exact)
 
@@ -90,7 +90,7 @@ def _rounded(frame: pl.DataFrame) -> pl.DataFrame:
 
 FEW = 1_000
 """Distinct values that any categorical column may have; with more, values must repeat."""
-MANY = 20_000
+TOO_DISTINCT = 20_000
 """Distinct values beyond which a text is not a category."""
 _WHOLE = r"^[+-]?[0-9]{1,18}$"
 _DECIMAL = r"^[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?$"
@@ -112,7 +112,7 @@ class TypeDetector:
         self._type: Type = "long"
         self._numbers = NumberRange()
         self._distinct = pl.Series(dtype=pl.String)
-        self._many = False
+        self._is_too_distinct = False
         self._longest = 0
         self.cut = False
         """Whether cells were cut for the import."""
@@ -142,7 +142,7 @@ class TypeDetector:
         self._type = max(self._type, given["type"], key=_TYPES.index)
         self._longest = max(self._longest, given["longest"])
         self._numbers.merge(state.inner("numbers"))
-        self._many = self._many or given["many"]
+        self._is_too_distinct = self._is_too_distinct or given["many"]
         self._add(state.frames["distinct"].to_series())
 
     def state(self) -> State:
@@ -151,20 +151,20 @@ class TypeDetector:
             "cut": self.cut,
             "type": self._type,
             "longest": self._longest,
-            "many": self._many,
+            "many": self._is_too_distinct,
         }
         numbers = joined({"numbers": self._numbers.state()})
         return State({**document, **numbers.document}, {**numbers.frames, "distinct": self._distinct.to_frame("value")})
 
     def _add(self, distinct: pl.Series) -> None:
-        if not self._many:
+        if not self._is_too_distinct:
             self._distinct = pl.concat([self._distinct, distinct.alias("")]).unique()
-            self._many = self._distinct.len() > MANY
+            self._is_too_distinct = self._distinct.len() > TOO_DISTINCT
 
     @property
     def distinct(self) -> int | None:
         """Return the number of distinct values, or None above the limit."""
-        return None if self._many else self._distinct.len()
+        return None if self._is_too_distinct else self._distinct.len()
 
     def range(self) -> Range | None:
         """Return the range of a column of numbers."""
@@ -267,7 +267,7 @@ class Profile:
             {f"type {name}": detector.state() for name, detector in self.types.items()}
             | {f"numbers {name}": numbers.state() for name, numbers in self._numbers.items()}
         )
-        own = {
+        document = {
             "cells": self._cells,
             "changes": [[kind, name, count] for (kind, name), count in self.changes.items()],
             "strange": sorted(self.strange),
@@ -275,4 +275,4 @@ class Profile:
             "statuses": self.statuses,
             "noStatuses": sorted(self._no_statuses),
         }
-        return State({**columns.document, **own}, columns.frames)
+        return State({**columns.document, **document}, columns.frames)

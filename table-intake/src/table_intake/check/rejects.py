@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 
 import polars as pl
 
-from table_intake.check import cells as columns
+from table_intake.check import cell_rules
 from table_intake.check.findings import EXAMPLES, Example, Expected, Reason
 from table_intake.check.state import State
 from table_intake.columns.header import Slot
@@ -52,7 +52,7 @@ class Rejects:
         self._blank = self._bytes = 0
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[Example]] = {}
-        self._kept: list[tuple[int, str]] = []
+        self._rows: list[tuple[int, str]] = []
         """The line of each row in the file, and the rest of its record."""
         self._size = len(_HEADER)
         """Characters of the file."""
@@ -68,7 +68,7 @@ class Rejects:
     @property
     def written(self) -> int:
         """Rows in the file."""
-        return len(self._kept)
+        return len(self._rows)
 
     def take(self, rows: Rows, frame: pl.DataFrame) -> None:
         """Count the rows of a piece, and refuse those that are not rows of the table; `frame` has the others.
@@ -86,18 +86,18 @@ class Rejects:
             return
         for bad in rows.unreadable:
             self._counts[bad.rule] += 1
-        kept = [bad for bad in rows.unreadable if self._wants(bad.rule)]
+        bad_rows = [bad for bad in rows.unreadable if self._wants(bad.rule)]
         if rows.ragged.height:
             self._counts[RAGGED] += rows.ragged.height
             if self._wants(RAGGED):
                 some = rows.ragged.head(max(MOST_ROWS - self.written, EXAMPLES))
-                kept += [ragged(values, self._width, line) for line, values in some.iter_rows()]
-                kept.sort(key=lambda bad: bad.line)
-        for bad, original in zip(kept, rows.originals([bad.line for bad in kept]), strict=True):
+                bad_rows += [ragged(values, self._width, line) for line, values in some.iter_rows()]
+                bad_rows.sort(key=lambda bad: bad.line)
+        for bad, original in zip(bad_rows, rows.originals([bad.line for bad in bad_rows]), strict=True):
             self._keep(bad.rule, Example(bad.line, bad.reason), bad.reason, original)
 
     def refuse(self, rows: Rows, frame: pl.DataFrame, codes: pl.Series) -> pl.Series:
-        """Refuse the rows of a frame with a code (see `columns.codes`), and return their lines."""
+        """Refuse the rows of a frame with a code (see `cell_rules.codes`), and return their lines."""
         bad = frame.with_columns(codes.alias("code")).filter(pl.col("code") > 0)
         lines, wanted = bad[LINE], []
         for code, count in bad["code"].value_counts().iter_rows():
@@ -106,15 +106,15 @@ class Rejects:
             wanted += [code] * self._wants(rule)
         bad = bad.filter(pl.col("code").is_in(wanted))
         cells = {code: self._cells(self._broken(code)[0], bad) for code in wanted}
-        kept = bad[LINE].to_list()
-        every = zip(kept, bad["code"].to_list(), rows.originals(kept), strict=True)
-        for place, (line, code, original) in enumerate(every):
+        numbers = bad[LINE].to_list()
+        every = zip(numbers, bad["code"].to_list(), rows.originals(numbers), strict=True)
+        for index, (line, code, original) in enumerate(every):
             slot, number = self._broken(code)
-            value, rule = cells[code][place], self._rule(code)
-            reason = columns.reason(slot.name, number, value, slot.form)
+            value, rule = cells[code][index], self._rule(code)
+            reason = cell_rules.reason(slot.name, number, value, slot.form)
             # More people read a report than the file of refused rows, so it contains no user ids.
             hidden = slot.name == "USER_ID"
-            example = Example(line, rule) if hidden else Example(line, reason, columns.shown(value))
+            example = Example(line, rule) if hidden else Example(line, reason, cell_rules.shown(value))
             self._keep(rule, example, reason, original)
         return lines
 
@@ -138,14 +138,14 @@ class Rejects:
     def reasons(self) -> tuple[Reason, ...]:
         """Return the broken rules, the most frequent first."""
         first = {rule: self._examples[rule][0].line for rule in self._counts}
-        ordered = sorted(self._counts.items(), key=lambda each: (-each[1], first[each[0]], each[0]))
+        ordered = sorted(self._counts.items(), key=lambda pair: (-pair[1], first[pair[0]], pair[0]))
         return tuple(Reason(rule, rows, tuple(self._examples[rule])) for rule, rows in ordered)
 
     def file(self, origins: Origins = LONE) -> bytes:
         """Return the file of refused rows; over several parts, each with the name of its part."""
-        lines = [f"{_place(origins, line)},{rest}" for line, rest in sorted(self._kept, key=lambda each: each[0])]
+        lines = [f"{_origin(origins, line)},{rest}" for line, rest in sorted(self._rows, key=lambda row: row[0])]
         if self._stopped:
-            lines.append(f"{_place(origins, self._stopped)},{standard((_STOPPED, ''), all_quoted=True)}")
+            lines.append(f"{_origin(origins, self._stopped)},{standard((_STOPPED, ''), all_quoted=True)}")
         return "".join([f'"part",{_HEADER}' if origins.names else _HEADER, *lines]).encode()
 
     def merge(self, state: State, lines: int) -> None:
@@ -155,9 +155,9 @@ class Rejects:
         self._blank += given["blank"]
         self._bytes += given["bytes"]
         self._counts.update(given["counts"])
-        for rule, found in given["examples"].items():
+        for rule, saved in given["examples"].items():
             examples = self._examples.setdefault(rule, [])
-            later = [replace(Example(**each), line=each["line"] + lines) for each in found]
+            later = [replace(Example(**example), line=example["line"] + lines) for example in saved]
             examples += later[: EXAMPLES - len(examples)]
         self._write((line + lines, rest) for line, rest in state.frames["kept"].iter_rows())
 
@@ -167,10 +167,10 @@ class Rejects:
             "blank": self._blank,
             "bytes": self._bytes,
             "counts": self._counts,
-            "examples": {rule: [asdict(each) for each in examples] for rule, examples in self._examples.items()},
+            "examples": {rule: [asdict(example) for example in examples] for rule, examples in self._examples.items()},
         }
-        kept = pl.DataFrame(self._kept, schema={"line": pl.Int64, "rest": pl.String}, orient="row")
-        return State(document, {"kept": kept})
+        rows = pl.DataFrame(self._rows, schema={"line": pl.Int64, "rest": pl.String}, orient="row")
+        return State(document, {"kept": rows})
 
     @property
     def _full(self) -> bool:
@@ -194,22 +194,22 @@ class Rejects:
         for line, rest in rows:
             if self._full:
                 return
-            self._kept.append((line, rest))
+            self._rows.append((line, rest))
             self._size += len(rest) + len(str(line)) + 1
 
     def _broken(self, code: int) -> tuple[Slot, int]:
-        place, number = divmod(code, columns.CODES)
-        return self._slots[place], number
+        index, number = divmod(code, cell_rules.CODES)
+        return self._slots[index], number
 
     def _rule(self, code: int) -> str:
         slot, number = self._broken(code)
-        return f"{slot.name} {columns.rule(number)}"
+        return f"{slot.name} {cell_rules.rule(number)}"
 
     def _cells(self, slot: Slot, bad: pl.DataFrame) -> list[str]:
         return bad[source(slot.source)].to_list() if slot.source is not None else [slot.default or ""] * bad.height
 
 
-def _place(origins: Origins, line: int) -> str:
+def _origin(origins: Origins, line: int) -> str:
     """Return the first values of a record: its part, if there are several, and its line."""
-    part, number = origins.place(line)
+    part, number = origins.locate(line)
     return standard((part, number) if part else (number,), all_quoted=True).removesuffix("\n")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from table_intake.check import cells as columns
+from table_intake.check import cell_rules
 from table_intake.check.forms import plain_numbers
 from table_intake.columns import statuses
 from table_intake.columns.header import Layout, ReturnRule, Words
@@ -40,7 +40,7 @@ class RowRules:
             changes["hollow", name] += hollow
         return frame
 
-    def kept(self, frame: pl.DataFrame, changes: Changes) -> tuple[pl.DataFrame, pl.Series | None]:
+    def keep(self, frame: pl.DataFrame, changes: Changes) -> tuple[pl.DataFrame, pl.Series | None]:
         """Return the rows that the settings do not leave out, and the lines of the others."""
         skipped = None
         for rule in self._layout.skips:
@@ -51,30 +51,30 @@ class RowRules:
             frame = frame.filter(values.is_null())
         return frame, skipped
 
-    def returned(self, frame: pl.DataFrame, changes: Changes) -> tuple[pl.Series | None, list[columns.Verdict]]:
+    def returned(self, frame: pl.DataFrame, changes: Changes) -> tuple[pl.Series | None, list[cell_rules.Verdict]]:
         """Tell which rows are returns, and whether the columns that tell it by numbers have them.
 
         The verdicts are those on `Layout.judged`, in this order. A row counts for the first condition that fits.
         """
-        back, numbers, verdicts = None, dict[int, pl.Series](), list[columns.Verdict]()
+        back, numbers, verdicts = None, dict[int, pl.Series](), list[cell_rules.Verdict]()
         for slot in self._layout.judged:
             index = slot.source or 0
             cells = frame[source(index)]
             numbers[index] = read = _numbers(cells, slot.form or _PLAIN)
-            unread = (read.is_null() & (cells.str.strip_chars() != "")).cast(pl.UInt8) * columns.UNJUDGED
-            verdicts.append(columns.Verdict(cells, unread if unread.max() else None))
+            unread = (read.is_null() & (cells.str.strip_chars() != "")).cast(pl.UInt8) * cell_rules.UNJUDGED
+            verdicts.append(cell_rules.Verdict(cells, unread if unread.max() else None))
         for rule in self._layout.returns:
             if rule.words is not None:
                 values = matched(frame[source(rule.source)], rule.words)
-                found = values.is_not_null()
+                hits = values.is_not_null()
             else:
-                values, found = None, _by_number(rule, numbers)
-            new = found if back is None else found & ~back
+                values, hits = None, _by_number(rule, numbers)
+            new = hits if back is None else hits & ~back
             if values is not None:
                 _count(changes, "returned", rule.name, values.filter(new))
             else:
                 changes["returned", rule.told()] += int(new.sum())
-            back = found if back is None else back | found
+            back = hits if back is None else back | hits
         return back, verdicts
 
 
@@ -100,13 +100,14 @@ def _by_number(rule: ReturnRule, numbers: Mapping[int, pl.Series]) -> pl.Series:
 def matched(cells: pl.Series, words: Words) -> pl.Series:
     """Return the word that each cell is, in small letters; null for those that are none of them."""
     cells, exact = (
-        each.str.strip_chars().str.to_lowercase() for each in (cells, pl.Series(words.exact, dtype=pl.String))
+        words_or_cells.str.strip_chars().str.to_lowercase()
+        for words_or_cells in (cells, pl.Series(words.exact, dtype=pl.String))
     )
-    found = cells.set(~cells.is_in(exact.implode()), None)
+    words_found = cells.set(~cells.is_in(exact.implode()), None)
     for word, pattern in words.patterns:
-        more = found.is_null() & (cells != "") & cells.str.contains(pattern)
-        found = found.set(more, word) if more.any() else found
-    return found
+        more = words_found.is_null() & (cells != "") & cells.str.contains(pattern)
+        words_found = words_found.set(more, word) if more.any() else words_found
+    return words_found
 
 
 def _count(changes: Changes, kind: str, name: str, values: pl.Series) -> None:

@@ -148,7 +148,7 @@ def arrange(
     for mark, word in _SEPARATORS.items():
         if len(header) == 1 and mark in header[0]:
             raise Refused(resource, f"the values are separated by {word}: save the file with commas between them")
-    columns: Mapping[str, Column] = schema.known(kind, domain)
+    columns: Mapping[str, Column] = schema.recognised(kind, domain)
     required = [column.name for column in schema.required(kind, domain)]
     files = settings.file_settings(kind)
     sources = _sources(resource, header, files, columns)
@@ -161,7 +161,7 @@ def arrange(
         marks = ", ".join(_MARKS[other])
         raise Refused(resource, f"these look like {other} ({marks}): drop them under {other}/, not {kind}/")
     if missing:
-        lacking = "".join(f"; {each}" for each in _unmet(settings, kind, header, missing))
+        lacking = "".join(f"; {problem}" for problem in _unmet(settings, kind, header, missing))
         raise Refused(resource, f"{_missing(missing, settings)}{lacking}; the file has {_listed(header)}")
     names = [*required, *(name for name in sources if name not in required)]
     finder = _Finder(resource, header, files)
@@ -183,7 +183,7 @@ def arrange(
             raise Refused(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
     # A copy of events is written here, in the form of the import.
     own_form = None if streamed.MARK in map(canonical, header) else files
-    texts = {name for name, column in schema.known(kind, domain).items() if not column.numeric}
+    texts = {name for name, column in schema.recognised(kind, domain).items() if not column.numeric}
     slots = tuple(
         Slot(
             name,
@@ -196,9 +196,9 @@ def arrange(
     )
     notes = [*_notes(header, slots, added), *_unmet(settings, kind, header)]
     if left_out := [
-        theirs
-        for index, theirs in enumerate(header)
-        if index not in sources.values() and is_ignored(theirs, files.ignore, None)
+        heading
+        for index, heading in enumerate(header)
+        if index not in sources.values() and is_ignored(heading, files.ignore, None)
     ]:
         notes.append(f"left out, as the settings say: {_listed(left_out)}")
     fates = _fates(header, sources.get("EVENT_TYPE")) if own_form and kind == "interactions" else ()
@@ -240,8 +240,8 @@ class _Finder:
         """
         mapping, wanted = _mapping(self.files), canonical(column)
         mapped = mapping.get(wanted, wanted).replace("_", "")
-        for index, theirs in enumerate(self._header):
-            name = mapping.get(canonical(theirs), canonical(theirs))
+        for index, heading in enumerate(self._header):
+            name = mapping.get(canonical(heading), canonical(heading))
             if name.replace("_", "") == mapped:
                 return name, index
         lack = f"the settings {use} by the column {column}, which the file lacks: it has {_listed(self._header)}"
@@ -261,9 +261,11 @@ def _return_rules(finder: _Finder, settings: TableSettings) -> tuple[ReturnRule,
 
 def _fates(header: Sequence[str], but: int | None) -> tuple[tuple[str, int, statuses.Column], ...]:
     """Return the columns that tell what became of orders; the one of event types tells it already."""
-    named = enumerate((theirs, canonical(theirs).replace("_", "").casefold()) for theirs in header)
-    known = statuses.COLUMNS
-    return tuple((theirs, index, known[name]) for index, (theirs, name) in named if name in known and index != but)
+    named = enumerate((heading, canonical(heading).replace("_", "").casefold()) for heading in header)
+    recognised = statuses.COLUMNS
+    return tuple(
+        (heading, index, recognised[name]) for index, (heading, name) in named if name in recognised and index != but
+    )
 
 
 def _judged(rules: Sequence[ReturnRule]) -> tuple[Slot, ...]:
@@ -291,10 +293,10 @@ def _fill_rule(finder: _Finder) -> FillRule | None:
 
 def _dispensable(kind: DataKind, domain: schema.Domain, names: Sequence[str], existing: Schema | None) -> list[str]:
     """Return the shop's own columns that cannot be imported: the dataset lacks them, or they exceed the limit."""
-    own = schema.metadata(kind, domain, names)
+    metadata = schema.metadata(kind, domain, names)
     if existing is not None:
-        return [name for name in own if name not in existing.names()]
-    return own if len(own) > schema.METADATA_LIMITS[kind] else []
+        return [name for name in metadata if name not in existing.names()]
+    return metadata if len(metadata) > schema.METADATA_LIMITS[kind] else []
 
 
 def recognise(resource: str, header: Sequence[str], settings: TableSettings) -> DataKind:
@@ -305,7 +307,7 @@ def recognise(resource: str, header: Sequence[str], settings: TableSettings) -> 
     """
     best = fitting(resource, header, settings)
     if len(best) != 1:
-        marks = "; ".join(f"{each} by {', '.join(names)}" for each, names in _MARKS.items())
+        marks = "; ".join(f"{kind} by {', '.join(names)}" for kind, names in _MARKS.items())
         raise Refused(
             resource, f"the columns do not show which data these are ({marks}): the file has {_listed(header)}"
         )
@@ -318,22 +320,22 @@ def fitting(resource: str, header: Sequence[str], settings: TableSettings) -> li
     Raises:
         Refused: no kind's section can be applied to the file.
     """
-    found: dict[DataKind, int] = {}
+    counts: dict[DataKind, int] = {}
     refused: list[Refused] = []
     for kind in _MARKS:
         files = settings.file_settings(kind)
         try:
-            sources = _sources(resource, header, files, schema.known(kind, settings.personalize_domain))
-        except Refused as each:
-            refused.append(each)
+            sources = _sources(resource, header, files, schema.recognised(kind, settings.personalize_domain))
+        except Refused as refusal:
+            refused.append(refusal)
             continue
         if _other_kind("interactions", sources) == kind:
             names = set(map(canonical, header))
-            found[kind] = sum(name in names for name in _mapping(files))
+            counts[kind] = sum(name in names for name in _mapping(files))
     if len(refused) == len(_MARKS):
         raise refused[0]
     # The meaning of which the file has most names counts.
-    return [kind for kind, names in found.items() if names == max(found.values())]
+    return [kind for kind, names in counts.items() if names == max(counts.values())]
 
 
 def _listed(header: Sequence[str]) -> str:
@@ -347,39 +349,39 @@ def canonical(name: str) -> str:
 
 
 def _mapping(files: FileSettings) -> dict[str, str]:
-    return {canonical(theirs): ours for theirs, ours in files.columns.items()}
+    return {canonical(heading): ours for heading, ours in files.columns.items()}
 
 
 def _sources(resource: str, header: Sequence[str], files: FileSettings, columns: Iterable[str]) -> dict[str, int]:
     """Return the index of each column of a drop by its name in the import; `columns` are those that the kind has."""
     mapping = _mapping(files)
     # Personalize treats names that differ only in underscores as equal; so does this, for known names.
-    known = {name.replace("_", ""): name for name in columns}
+    by_plain_name = {name.replace("_", ""): name for name in columns}
     copy = streamed.MARK in map(canonical, header)
     sources: dict[str, int] = {}
     taken: dict[str, int] = {}
-    for index, theirs in enumerate(header):
-        name = canonical(theirs)
-        meant = mapping.get(name) or known.get(name.replace("_", ""))
-        if (copy and name in streamed.BESIDE) or is_ignored(theirs, files.ignore, meant):
+    for index, heading in enumerate(header):
+        name = canonical(heading)
+        meant = mapping.get(name) or by_plain_name.get(name.replace("_", ""))
+        if (copy and name in streamed.BESIDE) or is_ignored(heading, files.ignore, meant):
             continue
         name = meant or name
         if not _NAME.fullmatch(name):
             rule = "names are made of a-z, 0-9 and _; settings can map it to one, or ignore it"
-            if _NUMBER.fullmatch(theirs.strip()):
+            if _NUMBER.fullmatch(heading.strip()):
                 rule = "the first row must name the columns"
-            raise Refused(resource, f"column {index + 1} has the name {theirs!r}: {rule}")
+            raise Refused(resource, f"column {index + 1} has the name {heading!r}: {rule}")
         other = taken.setdefault(name.replace("_", ""), index)
         if other != index:
             way = "settings can ignore one of them, or map it to another name"
-            raise Refused(resource, f"columns {header[other]!r} and {theirs!r} are the same column {name}: {way}")
+            raise Refused(resource, f"columns {header[other]!r} and {heading!r} are the same column {name}: {way}")
         sources[name] = index
     return sources
 
 
-def is_ignored(theirs: str, patterns: Iterable[str], meant: str | None) -> bool:
+def is_ignored(heading: str, patterns: Iterable[str], meant: str | None) -> bool:
     """Tell whether the settings leave a column out; `meant` is its name in Personalize, if it has one."""
-    name = theirs.strip().casefold()
+    name = heading.strip().casefold()
     for pattern in patterns:
         if "*" not in pattern:
             if pattern.casefold() == name:
@@ -394,15 +396,15 @@ def _unmet(
 ) -> list[str]:
     """Return which columns the settings of a kind name and a file lacks; only those of some names, if given."""
     section = settings.section(kind)
-    there = {canonical(theirs): theirs for theirs in header}
-    found = []
-    for theirs, ours in section.columns.items() if section else ():
-        if canonical(theirs) in there or (names is not None and ours not in names):
+    there = {canonical(heading): heading for heading in header}
+    problems = []
+    for mapped, ours in section.columns.items() if section else ():
+        if canonical(mapped) in there or (names is not None and ours not in names):
             continue
-        near = get_close_matches(canonical(theirs), there, 1)
+        near = get_close_matches(canonical(mapped), there, 1)
         meant = f" (did you mean {there[near[0]]}?)" if near else ""
-        found.append(f"the settings read {theirs} as {ours}, but the file has no such column{meant}")
-    return found
+        problems.append(f"the settings read {mapped} as {ours}, but the file has no such column{meant}")
+    return problems
 
 
 def _missing(missing: list[str], settings: TableSettings) -> str:
@@ -438,8 +440,8 @@ def _other_kind(kind: DataKind, sources: Mapping[str, int]) -> DataKind | None:
 
 def _may_be_interactions(header: Sequence[str]) -> bool:
     """Tell whether columns have names that other programs give to users, items and times."""
-    found, usual = {usual_names.plain(theirs) for theirs in header}, usual_names.TARGETS["interactions"]
-    return all(found & usual_names.ranks(usual[mark]).keys() for mark in _MARKS["interactions"])
+    plain_names, usual = {usual_names.plain(heading) for heading in header}, usual_names.TARGETS["interactions"]
+    return all(plain_names & usual_names.ranks(usual[mark]).keys() for mark in _MARKS["interactions"])
 
 
 def _notes(header: Sequence[str], slots: Sequence[Slot], added: Sequence[str]) -> list[str]:

@@ -122,7 +122,7 @@ def required(kind: DataKind, domain: Domain) -> tuple[Column, ...]:
     return _REQUIRED[kind] + extra
 
 
-def known(kind: DataKind, domain: Domain) -> dict[str, Column]:
+def recognised(kind: DataKind, domain: Domain) -> dict[str, Column]:
     """Return the columns with a meaning in Personalize, by name: required and reserved ones."""
     reserved = _RESERVED[kind] + (_SHOP_RESERVED[kind] if domain else ())
     return {column.name: column for column in required(kind, domain) + reserved}
@@ -130,7 +130,7 @@ def known(kind: DataKind, domain: Domain) -> dict[str, Column]:
 
 def metadata(kind: DataKind, domain: Domain, names: Iterable[str]) -> list[str]:
     """Return those of `names` that are the shop's own columns."""
-    ours = known(kind, domain)
+    ours = recognised(kind, domain)
     return [name for name in names if name not in ours]
 
 
@@ -141,10 +141,10 @@ def check_limits(resource: str, kind: DataKind, domain: Domain, names: Iterable[
         Refused: too many columns of the shop's own; or a Users or Items dataset with ids only.
     """
     names = tuple(names)
-    own = metadata(kind, domain, names)
+    of_shop = metadata(kind, domain, names)
     limit = METADATA_LIMITS[kind]
-    if len(own) > limit:
-        raise Refused(resource, f"{kind} can have {limit} columns of their own; {own[limit]} is one more")
+    if len(of_shop) > limit:
+        raise Refused(resource, f"{kind} can have {limit} columns of their own; {of_shop[limit]} is one more")
     if kind != "interactions" and len(names) < 2:
         raise Refused(resource, f"{kind} need at least one column beside {names[0]}")
 
@@ -191,7 +191,9 @@ def _usable(kind: DataKind, columns: tuple[Column, ...]) -> tuple[Column, ...]:
     if kind == "interactions":
         return columns
     # The id is no metadata, and Personalize does not count an item's age as metadata.
-    own = [column for column in columns if column.name not in {"USER_ID", "ITEM_ID", "CREATION_TIMESTAMP"}]
-    if not own or any(column.categorical or column.textual or column.type != "string" for column in own):
+    metadata_columns = [column for column in columns if column.name not in {"USER_ID", "ITEM_ID", "CREATION_TIMESTAMP"}]
+    if not metadata_columns or any(
+        column.categorical or column.textual or column.type != "string" for column in metadata_columns
+    ):
         return columns
-    return tuple(replace(column, categorical=True) if column is own[0] else column for column in columns)
+    return tuple(replace(column, categorical=True) if column is metadata_columns[0] else column for column in columns)

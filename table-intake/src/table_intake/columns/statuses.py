@@ -132,11 +132,11 @@ def meaning(status: str) -> Meaning | None:
     Of words in brackets, or between slashes and commas, each must be known: in two languages they agree, and of what
     never was sold and what came back, the first counts. Words that contradict each other leave it open.
     """
-    if found := WORDS.get(plain(status)):
-        return found
+    if meaning_of_word := WORDS.get(plain(status)):
+        return meaning_of_word
     words = [word for word in re.findall(r"[^\W_]+", status.casefold()) if word not in _NOISE]
-    if found := WORDS.get(plain("".join(words))):
-        return found
+    if meaning_of_word := WORDS.get(plain("".join(words))):
+        return meaning_of_word
     parts = [part for part in _BETWEEN.split(status) if plain(part)]
     meanings = {meaning(part) for part in parts} if len(parts) > 1 else {None}
     if None in meanings:
@@ -236,8 +236,8 @@ def looks_like_statuses(values: Mapping[str, int]) -> bool:
     if not 2 <= len(words) <= FEW or max(map(len, words)) > LONGEST:
         return False
     meanings = [meaning(word) for word in words]
-    decided = any(each in ("cancelled", "returned") for each in meanings)
-    return decided and "sold" in meanings and sum(each is not None for each in meanings) >= 0.6 * len(words)
+    decided = any(meaning in ("cancelled", "returned") for meaning in meanings)
+    return decided and "sold" in meanings and sum(meaning is not None for meaning in meanings) >= 0.6 * len(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +255,26 @@ class Statuses:
 
 def sorted_out(column: Column, values: Mapping[str, int]) -> Statuses:
     """Sort the values of a column by what they mean; unknown words are undecided, unless most of them are unknown."""
-    found: dict[Meaning | None, dict[str, int]] = {"cancelled": {}, "returned": {}, "open": {}, None: {}, "sold": {}}
+    words_by_meaning: dict[Meaning | None, dict[str, int]] = {
+        "cancelled": {},
+        "returned": {},
+        "open": {},
+        None: {},
+        "sold": {},
+    }
     for value, rows in sorted(values.items(), key=lambda counted: (-counted[1], counted[0])):
-        words, word = found[column.meaning(value)], column.word(value)
+        words, word = words_by_meaning[column.meaning(value)], column.word(value)
         words[word] = words.get(word, 0) + rows
     # A column of states or towns shares a word or two with these lists.
-    told = 2 * len(found[None]) <= sum(map(len, found.values())) and len(found[None]) <= FEW
-    return Statuses(found["cancelled"], found["returned"], found["open"] | found[None] if told else {})
+    told = (
+        2 * len(words_by_meaning[None]) <= sum(map(len, words_by_meaning.values()))
+        and len(words_by_meaning[None]) <= FEW
+    )
+    return Statuses(
+        words_by_meaning["cancelled"],
+        words_by_meaning["returned"],
+        words_by_meaning["open"] | words_by_meaning[None] if told else {},
+    )
 
 
 def listed(words: Mapping[str, int]) -> str:

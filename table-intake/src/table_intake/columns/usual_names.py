@@ -131,7 +131,7 @@ _NAMES = """
     nombrearticulo denominacion titulo titre
 """
 """Items' names, which a file for mails has beside the ids."""
-_OWN = """
+_TRANSLATIONS = """
     브랜드=BRAND 브랜드명=BRAND ブランド=BRAND 品牌=BRAND 제조사=MANUFACTURER 색상=COLOR 컬러=COLOR 사이즈=SIZE
     옵션=OPTIONS 나이=AGE 연령=AGE 연령대=AGE_GROUP 年齢=AGE 年代=AGE_GROUP 年龄=AGE 성별=GENDER 性別=GENDER
     性别=GENDER 지역=REGION 시도=REGION 都道府県=REGION 城市=CITY 도시=CITY 국가=COUNTRY 회원등급=MEMBERSHIP_STATUS
@@ -168,7 +168,7 @@ FILES: Mapping[DataKind, str] = {
 """Names of files by what they have."""
 
 
-def own(name: str, kind: DataKind) -> str | None:
+def translated(name: str, kind: DataKind) -> str | None:
     """Return what a column of the shop's own is called here: the name of items, or what Personalize does not take."""
     words = [plain(name), bare(name)]
     if kind == "items" and not _ITEM_NAMES.isdisjoint(words):
@@ -198,5 +198,5 @@ def ranks(names: str) -> dict[str, int]:
 
 
 _ITEM_NAMES = frozenset(map(plain, _NAMES.split()))
-_NAMED = {plain(theirs): ours for theirs, ours in (pair.split("=") for pair in _EVENTS.split())}
-_TRANSLATED = {plain(theirs): ours for theirs, ours in (pair.split("=") for pair in _OWN.split())}
+_NAMED = {plain(word): ours for word, ours in (pair.split("=") for pair in _EVENTS.split())}
+_TRANSLATED = {plain(word): ours for word, ours in (pair.split("=") for pair in _TRANSLATIONS.split())}

@@ -13,8 +13,7 @@ from typing import Any
 import polars as pl
 
 from table_intake.check.forms import with_usual_minus
-from table_intake.columns import schema, statuses
-from table_intake.columns import usual_names as names
+from table_intake.columns import schema, statuses, usual_names
 from table_intake.columns.header import canonical, is_ignored
 from table_intake.kinds import DataKind
 from table_intake.propose import values
@@ -23,7 +22,7 @@ from table_intake.settings.tables import TableSettings
 from table_intake.wording import counted
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
-_MANY, _ALL = 100, 0.98
+_ENOUGH, _ALL = 100, 0.98
 """Rows from which on an id tells by its values what it is of, and the share of different values that says: of a row."""
 _SEVERAL, _HALF = 20, 0.5
 """Rows from which on ids tell by their values that they come back, and the share of different ones that says so."""
@@ -68,8 +67,8 @@ class Sample:
 
     def ids(self, proposal: "Proposal") -> Ids:
         """Return the ids in a file of interactions, as a proposal for it reads them."""
-        columns = {canonical(theirs): ours for theirs, ours in proposal.section.get("columns", {}).items()}
-        names_ = [columns.get(canonical(theirs), canonical(theirs)) for theirs in self.header]
+        columns = {canonical(heading): ours for heading, ours in proposal.section.get("columns", {}).items()}
+        names_ = [columns.get(canonical(heading), canonical(heading)) for heading in self.header]
         return {name: set(self.column(names_.index(name))) for name in ("USER_ID", "ITEM_ID") if name in names_}
 
     def filled(self, index: int) -> float:
@@ -173,7 +172,7 @@ class _Judging:
 
     def __init__(self, sample: Sample, settings: TableSettings) -> None:
         self._sample = sample
-        self._targets = {kind: _Proposer(sample, settings, kind).targets for kind in names.TARGETS}
+        self._targets = {kind: _Proposer(sample, settings, kind).targets for kind in usual_names.TARGETS}
         self._sales = sales = self._targets["interactions"]
         self._user, self._item, self._time = (name in sales for name in ("USER_ID", "ITEM_ID", "TIMESTAMP"))
         self._repeats = _repeats(sample, sales["ITEM_ID"]) if self._item else ""
@@ -201,10 +200,10 @@ class _Judging:
         """Judge a file by its name, where its columns allow it."""
         named = self._sample.name.casefold()
         # A file of sales of which one column has a name that nobody knows: the proposal says which one is missing.
-        if self._time and self._user != self._item and re.search(names.FILES["interactions"], named):
+        if self._time and self._user != self._item and re.search(usual_names.FILES["interactions"], named):
             has = self._told("interactions", "USER_ID", "ITEM_ID", "TIMESTAMP")
             return Judgement("interactions", f"its name says so, and it has {has}", self._otherwise("interactions"))
-        for kind, pattern in names.FILES.items():
+        for kind, pattern in usual_names.FILES.items():
             key = schema.required(kind, None)[0].name
             if re.search(pattern, named) and key in self._targets[kind]:
                 because = f"its name says so, and it has {self._told(kind, key)}"
@@ -224,8 +223,8 @@ class _Judging:
         return Judgement(kind, f"it has {self._told(kind, 'USER_ID', 'ITEM_ID')} and no other id", self._doubt(kind))
 
     def _told(self, kind: DataKind, *targets: str) -> str:
-        found = self._targets[kind]
-        return ", ".join(f"{self._sample.header[found[name]]} for {name}" for name in targets if name in found)
+        indices = self._targets[kind]
+        return ", ".join(f"{self._sample.header[indices[name]]} for {name}" for name in targets if name in indices)
 
     def _doubt(self, kind: DataKind) -> str:
         """Return what speaks against a kind."""
@@ -258,10 +257,10 @@ def _repeats(sample: Sample, index: int) -> str:
 
 def _orders(sample: Sample, but: Set[int]) -> list[int]:
     """Return the columns that name orders, the best first; a column `name` alone is none."""
-    ranks = names.ranks(names.ORDER)
-    plain = [names.plain(theirs) for theirs in sample.header]
-    found = [(ranks[name], index) for index, name in enumerate(plain) if name in ranks and name != "name"]
-    return [index for _, index in sorted(found) if index not in but]
+    ranks = usual_names.ranks(usual_names.ORDER)
+    plain = [usual_names.plain(heading) for heading in sample.header]
+    ranked = [(ranks[name], index) for index, name in enumerate(plain) if name in ranks and name != "name"]
+    return [index for _, index in sorted(ranked) if index not in but]
 
 
 class _Proposer:
@@ -274,7 +273,7 @@ class _Proposer:
         self._ids = ids if kind != "interactions" else MappingProxyType({})
         self._settings = settings
         self._kind = kind
-        self._known = schema.known(kind, settings.personalize_domain)
+        self._recognised = schema.recognised(kind, settings.personalize_domain)
         self._files = settings.file_settings(kind)
         self._remarks: list[str] = []
         self._choices: list[str] = []
@@ -284,18 +283,18 @@ class _Proposer:
         """The index of each column that Personalize knows, by its name there."""
 
     def proposal(self) -> Proposal:
-        own = self._settings.own_file_settings(self._kind)
-        section = {**own}
+        settings = self._settings.own_file_settings(self._kind)
+        section = {**settings}
         columns = {**self._columns(), **section.pop("columns", {})}
-        named = {theirs.casefold() for theirs in columns}
+        named = {heading.casefold() for heading in columns}
         ignore = [*section.pop("ignore", [])]
-        for theirs in self._ignored(columns):
-            if theirs.casefold() not in named:
-                ignore.append(theirs if len(theirs) <= _LONG else f"{theirs[:_LONG]}*")
+        for heading in self._ignored(columns):
+            if heading.casefold() not in named:
+                ignore.append(heading if len(heading) <= _LONG else f"{heading[:_LONG]}*")
         missing = self._missing()
         rows = self._rows()
         self._note_ids()
-        found = {
+        proposed = {
             **({"columns": columns} if columns else {}),
             **({"ignore": ignore} if ignore else {}),
             **section,
@@ -304,7 +303,7 @@ class _Proposer:
             **self._event_types(),
             **rows,
         }
-        new, shared = {} if found == own else found, self._rejects()
+        new, shared = {} if proposed == settings else proposed, self._rejects()
         unread = (
             () if self._sample.rows else ("no row of it could be read: this is told by the names of columns alone",)
         )
@@ -313,36 +312,36 @@ class _Proposer:
 
     def _targets(self) -> dict[str, int]:
         header = self._sample.header
-        mapping = {canonical(theirs): ours for theirs, ours in self._files.columns.items()}
-        ours = [mapping.get(canonical(theirs)) for theirs in header]
-        found = {name: index for index, name in enumerate(ours) if name is not None}
-        plain = [(names.plain(theirs), names.bare(theirs)) for theirs in header]
-        known = {name.replace("_", "").casefold(): name for name in schema.known(self._kind, "ECOMMERCE")}
-        for target in [*names.TARGETS[self._kind], *known.values()]:
-            if target in found:
+        mapping = {canonical(heading): ours for heading, ours in self._files.columns.items()}
+        ours = [mapping.get(canonical(heading)) for heading in header]
+        indices = {name: index for index, name in enumerate(ours) if name is not None}
+        plain = [(usual_names.plain(heading), usual_names.bare(heading)) for heading in header]
+        by_plain_name = {name.replace("_", "").casefold(): name for name in schema.recognised(self._kind, "ECOMMERCE")}
+        for target in [*usual_names.TARGETS[self._kind], *by_plain_name.values()]:
+            if target in indices:
                 continue
-            ranks = names.ranks(names.TARGETS[self._kind].get(target, ""))
-            own = ranks | {target.replace("_", "").casefold(): -1}
-            taken = set(found.values())
+            ranks = usual_names.ranks(usual_names.TARGETS[self._kind].get(target, ""))
+            all_ranks = ranks | {target.replace("_", "").casefold(): -1}
+            taken = set(indices.values())
             candidates = [
                 (
                     -self._shared(target, index),
                     self._filled(target, index) < 0.5,
                     self._is_of_a_row(target, index),
-                    min(own.get(name, math.inf) for name in forms),
+                    min(all_ranks.get(name, math.inf) for name in forms),
                     index,
                 )
                 for index, forms in enumerate(plain)
-                if not own.keys().isdisjoint(forms) and index not in taken and ours[index] is None
+                if not all_ranks.keys().isdisjoint(forms) and index not in taken and ours[index] is None
             ]
             if candidates and self._sample.filled(min(candidates)[-1]) > 0:
-                found[target] = min(candidates)[-1]
-        if self._kind == "interactions" and {"USER_ID", "ITEM_ID"} <= set(found) and "TIMESTAMP" not in found:
-            dates = [index for index in range(len(header)) if index not in found.values() and self._has_dates(index)]
+                indices[target] = min(candidates)[-1]
+        if self._kind == "interactions" and {"USER_ID", "ITEM_ID"} <= set(indices) and "TIMESTAMP" not in indices:
+            dates = [index for index in range(len(header)) if index not in indices.values() and self._has_dates(index)]
             if len(dates) == 1:
-                (found["TIMESTAMP"],) = dates
+                (indices["TIMESTAMP"],) = dates
                 self._remarks.append(f"{header[dates[0]]} is taken for the time: no other column has dates")
-        return found
+        return indices
 
     def _filled(self, target: str, index: int) -> float:
         """Return the share of rows that have a value in a column; a price of 0 is none."""
@@ -358,89 +357,90 @@ class _Proposer:
 
     def _shared(self, target: str, index: int) -> float:
         """Return the share of a column's values that the shop's interactions know as ids."""
-        known, cells = self._ids.get(target, frozenset()), set(self._sample.column(index))
-        return len(known & cells) / len(cells) if known and cells else 0.0
+        ids, cells = self._ids.get(target, frozenset()), set(self._sample.column(index))
+        return len(ids & cells) / len(cells) if ids and cells else 0.0
 
     def _is_of_a_row(self, target: str, index: int) -> bool:
         """Tell whether an id of interactions has another value in each row: it is that of the row."""
         if self._kind != "interactions" or target not in {"USER_ID", "ITEM_ID"}:
             return False
         cells = [cell for cell in self._sample.column(index) if cell.strip()]
-        return len(cells) >= _MANY and len(set(cells)) > _ALL * len(cells)
+        return len(cells) >= _ENOUGH and len(set(cells)) > _ALL * len(cells)
 
     def _columns(self) -> dict[str, str]:
         """Return the columns that settings must map."""
         header = self._sample.header
-        found = {
+        mapped = {
             header[index]: name
             for name, index in self.targets.items()
-            if name in {*self._known, *names.TARGETS[self._kind]} and not self._is_understood(header[index], name)
+            if name in {*self._recognised, *usual_names.TARGETS[self._kind]}
+            and not self._is_understood(header[index], name)
         }
-        return {**found, **self._own_columns(found)}
+        return {**mapped, **self._own_columns(mapped)}
 
-    def _is_understood(self, theirs: str, name: str) -> bool:
-        mapping = {canonical(each): ours for each, ours in self._files.columns.items()}
-        own = canonical(theirs)
-        return mapping.get(own, own).replace("_", "") == name.replace("_", "")
+    def _is_understood(self, heading: str, name: str) -> bool:
+        mapping = {canonical(mapped): ours for mapped, ours in self._files.columns.items()}
+        name_here = canonical(heading)
+        return mapping.get(name_here, name_here).replace("_", "") == name.replace("_", "")
 
     def _own_columns(self, mapped: Mapping[str, str]) -> dict[str, str]:
         """Return translations of names that Personalize does not take."""
         if self._kind == "interactions":
             return {}
         taken = {*mapped.values(), *map(canonical, self._sample.header)}
-        found = dict[str, str]()
-        for theirs in self._sample.header:
-            name = names.own(theirs, self._kind)
+        translations = dict[str, str]()
+        for heading in self._sample.header:
+            name = usual_names.translated(heading, self._kind)
             if (
                 name
-                and canonical(theirs) != name
-                and theirs not in mapped
-                and name not in {*taken, *found.values()}
-                and not self._is_mapped(theirs)
+                and canonical(heading) != name
+                and heading not in mapped
+                and name not in {*taken, *translations.values()}
+                and not self._is_mapped(heading)
             ):
-                found[theirs] = name
-        return found
+                translations[heading] = name
+        return translations
 
-    def _is_mapped(self, theirs: str) -> bool:
-        return canonical(theirs) in map(canonical, self._files.columns)
+    def _is_mapped(self, heading: str) -> bool:
+        return canonical(heading) in map(canonical, self._files.columns)
 
     def _ignored(self, columns: Mapping[str, str]) -> list[str]:
         """Return the columns that settings must leave out."""
         header = self._sample.header
         used = set(self.targets.values())
         rest = [
-            theirs
-            for index, theirs in enumerate(header)
-            if index not in used and theirs not in columns and not is_ignored(theirs, self._files.ignore, None)
+            heading
+            for index, heading in enumerate(header)
+            if index not in used and heading not in columns and not is_ignored(heading, self._files.ignore, None)
         ]
-        known = {name.replace("_", "") for name in self._known}
+        recognised = {name.replace("_", "") for name in self._recognised}
         # A known name whose column is not the one that is meant, such as an empty user_id.
-        false = [theirs for theirs in rest if canonical(theirs).replace("_", "") in known]
-        rest = [theirs for theirs in rest if theirs not in false and not self._is_mapped(theirs)]
+        false = [heading for heading in rest if canonical(heading).replace("_", "") in recognised]
+        rest = [heading for heading in rest if heading not in false and not self._is_mapped(heading)]
         if self._kind == "interactions":
-            kept = [theirs for theirs in rest if canonical(theirs) in _OWN_OF_INTERACTIONS]
-            left = [theirs for theirs in rest if theirs not in kept]
+            possible = [heading for heading in rest if canonical(heading) in _OWN_OF_INTERACTIONS]
+            left = [heading for heading in rest if heading not in possible]
             if left and (columns or false or not self._fits(rest)):
                 self._remarks.append(f"left out, since columns does not name them: {_listed(left)}")
-                for theirs in kept:
-                    self._remarks.append(f"{theirs} can be context: name it in columns to keep it")
+                for heading in possible:
+                    self._remarks.append(f"{heading} can be context: name it in columns to keep it")
                 return [*false, "*"]
             return false
         seen = {canonical(header[index]) for index in used} | set(columns.values())
         bad = []
-        for theirs in rest:
-            name = canonical(theirs)
-            personal = self._kind == "users" and names.PERSONAL.fullmatch(names.plain(theirs))
+        for heading in rest:
+            name = canonical(heading)
+            personal = self._kind == "users" and usual_names.PERSONAL.fullmatch(usual_names.plain(heading))
             if not _NAME.fullmatch(name) or name in seen or personal:
-                bad.append(theirs)
+                bad.append(heading)
             seen.add(name)
         return [*false, *bad]
 
     def _fits(self, rest: Sequence[str]) -> bool:
         """Tell whether a dataset can have columns under the names that they have."""
-        own = [canonical(theirs) for theirs in rest]
-        fine = all(_NAME.fullmatch(name) for name in own) and len(set(own)) == len(own)
-        return fine and len(own) <= schema.METADATA_LIMITS[self._kind]
+        names_here = [canonical(heading) for heading in rest]
+        fine = all(_NAME.fullmatch(name) for name in names_here) and len(set(names_here)) == len(names_here)
+        return fine and len(names_here) <= schema.METADATA_LIMITS[self._kind]
 
     def _missing(self) -> tuple[str, ...]:
         given = {*self._files.defaults, *(["EVENT_TYPE"] if self._kind == "interactions" else [])}
@@ -458,45 +458,47 @@ class _Proposer:
 
     def _times(self) -> dict[str, Any]:
         """Return the settings for the columns of times."""
-        found: dict[str, Any] = {}
+        section: dict[str, Any] = {}
         if self._files.dates or self._files.unit:
-            return found
+            return section
         name = "TIMESTAMP" if self._kind == "interactions" else "CREATION_TIMESTAMP"
         if name not in self.targets:
-            return found
-        theirs = self._sample.header[self.targets[name]]
+            return section
+        heading = self._sample.header[self.targets[name]]
         cells = self._sample.column(self.targets[name])
         forms = values.times(cells)
         days = [cell.strip() for cell in cells if cell.strip()]
         # A day whose number is that of its month shows no difference.
         example = next((day for day in days if len({_read(day, form) for form in forms.dates}) > 1), "".join(days[:1]))
         beside = [
-            other for other in self._sample.header if names.plain(other) in names.TIMES_OF_DAY and other != theirs
+            other
+            for other in self._sample.header
+            if usual_names.plain(other) in usual_names.TIMES_OF_DAY and other != heading
         ]
         if beside and days and not any(":" in day for day in days):
             self._remarks.append(
-                f"{theirs} has the day alone, and {beside[0]} the time of day, which is lost: "
+                f"{heading} has the day alone, and {beside[0]} the time of day, which is lost: "
                 "put both into one column if the order within a day matters"
             )
         if forms.problem:
-            self._remarks.append(f"{theirs}: {forms.problem}")
+            self._remarks.append(f"{heading}: {forms.problem}")
         if forms.unit:
-            found["unit"] = forms.unit
+            section["unit"] = forms.unit
         if len(forms.dates) == 1:
-            found["dates"] = forms.dates[0]
+            section["dates"] = forms.dates[0]
         for form in forms.dates if len(forms.dates) > 1 else ():
             self._choices.append(f"dates: {_quoted(form)}  # if {example} is {_read(example, form)}")
         if len(forms.dates) > 1:
             self._remarks.append(
-                f"{theirs} can be read in {counted(len(forms.dates), 'way')}: take one of the lines with dates"
+                f"{heading} can be read in {counted(len(forms.dates), 'way')}: take one of the lines with dates"
             )
         if not forms.zoned and self._files.timezone == "UTC":
             self._options.append("timezone: Asia/Seoul  # or yours, if the times are not in UTC")
-        return found
+        return section
 
     def _numbers(self) -> dict[str, Any]:
         """Return the settings for the marks of numbers."""
-        sample, found = self._sample, dict[str, Any]()
+        sample, section = self._sample, dict[str, Any]()
         numeric = [self.targets[name] for name in ("PRICE", "EVENT_VALUE") if name in self.targets]
         numeric += self._numbers_of_returns
         if not self._files.rewrites_numbers and numeric:
@@ -506,11 +508,11 @@ class _Proposer:
                 # Other columns tell which mark is which, though they are not imported.
                 form = values.numbers([*map(sample.column, numeric), *self._other_numbers(numeric)])
             settings = {"decimal": form.decimal, "thousands": form.thousands, "currency": currency}
-            found |= {name: value for name, value in settings.items() if value is not None}
+            section |= {name: value for name, value in settings.items() if value is not None}
             if form.example:
                 whole = form.example.replace(form.thousands or "", "")
                 self._remarks.append(f"{form.example} is read as {whole}: leave thousands out if it is a fraction")
-        return found
+        return section
 
     def _returns(self) -> list[dict[str, Any]]:
         """Return the conditions on numbers that make a row a return; note the columns that they read."""
@@ -524,18 +526,20 @@ class _Proposer:
         quantity = self._quantity()
         if quantity is None:
             return []
-        found, theirs = list[dict[str, Any]](), header[quantity]
+        rules, heading = list[dict[str, Any]](), header[quantity]
         cells = _without_minus(self._sample.column(quantity))
         below = sum(bool(re.match(r"-\S|.*\d-$", cell)) for cell in cells)
-        left = names.plain(theirs) in names.ranks(names.LEFT_QUANTITY)
+        left = usual_names.plain(heading) in usual_names.ranks(usual_names.LEFT_QUANTITY)
         none = sum(bool(re.fullmatch(r"0+([.,]0*)?", cell)) for cell in cells) if left else 0
         if below or none:
-            found.append({"column": theirs, "below": 1 if none else 0})
+            rules.append({"column": heading, "below": 1 if none else 0})
             share = (below + none) / len(cells)
-            self._remarks.append(f"rows with {theirs} below {1 if none else 0} ({share:.1%} of those seen) are returns")
+            self._remarks.append(
+                f"rows with {heading} below {1 if none else 0} ({share:.1%} of those seen) are returns"
+            )
             self._numbers_of_returns.append(quantity)
         for index, name in enumerate(header):
-            if names.plain(name) not in names.ranks(names.RETURNED_QUANTITY):
+            if usual_names.plain(name) not in usual_names.ranks(usual_names.RETURNED_QUANTITY):
                 continue
             pairs = [
                 (back, bought)
@@ -543,14 +547,14 @@ class _Proposer:
                 if re.search("[1-9]", back)
             ]
             if pairs:
-                found.append({"column": name, "of": theirs})
+                rules.append({"column": name, "of": heading})
                 whole = sum(_number(back) >= _number(bought) for back, bought in pairs)
                 self._remarks.append(
-                    f"rows of which all came back, {name} being no less than {theirs}, are returns ({whole:,} of those "
-                    f"seen); those of which a part came back ({len(pairs) - whole:,}) stay purchases"
+                    f"rows of which all came back, {name} being no less than {heading}, are returns ({whole:,} of "
+                    f"those seen); those of which a part came back ({len(pairs) - whole:,}) stay purchases"
                 )
                 self._numbers_of_returns += [index, quantity]
-        return found
+        return rules
 
     def _event_types(self) -> dict[str, Any]:
         """Return the names of event types that go by others here."""
@@ -558,8 +562,12 @@ class _Proposer:
         if self._kind != "interactions" or "EVENT_TYPE" not in self.targets or (section and section.event_types):
             return {}
         there = dict.fromkeys(self._sample.column(self.targets["EVENT_TYPE"]))
-        found = {theirs: ours for theirs in there if (ours := names.event(theirs)) not in {None, theirs}}
-        return {"event_types": found} if found else {}
+        translations = {
+            event_type: ours
+            for event_type in there
+            if (ours := usual_names.event(event_type)) not in {None, event_type}
+        }
+        return {"event_types": translations} if translations else {}
 
     def _rows(self) -> dict[str, Any]:
         """Return which rows are no sales: those that were never sold or are frames of others, and what came back."""
@@ -570,25 +578,25 @@ class _Proposer:
         skip: dict[str, list[Any]] = {} if self._files.skip else self._frames()
         looked_at = set[int]()
         for index, rows in self._counted_statuses():
-            theirs, column = self._sample.header[index], statuses.column(self._sample.header[index])
-            found = statuses.sorted_out(column or statuses.Column(), rows)
-            looked_at |= set() if found.empty else {index}
-            if found.cancelled:
-                skip[theirs] = [*found.cancelled]
+            heading, column = self._sample.header[index], statuses.column(self._sample.header[index])
+            meanings = statuses.sorted_out(column or statuses.Column(), rows)
+            looked_at |= set() if meanings.empty else {index}
+            if meanings.cancelled:
+                skip[heading] = [*meanings.cancelled]
                 self._remarks.append(
-                    f"{theirs} says of rows that they were never sold, so skip leaves them out: "
-                    f"{statuses.listed(found.cancelled)}"
+                    f"{heading} says of rows that they were never sold, so skip leaves them out: "
+                    f"{statuses.listed(meanings.cancelled)}"
                 )
-            if found.returned:
-                returns.append({"column": theirs, "values": [*found.returned]})
+            if meanings.returned:
+                returns.append({"column": heading, "values": [*meanings.returned]})
                 self._remarks.append(
-                    f"{theirs} says of rows that they came back, so they become returns: "
-                    f"{statuses.listed(found.returned)}"
+                    f"{heading} says of rows that they came back, so they become returns: "
+                    f"{statuses.listed(meanings.returned)}"
                 )
-            if found.undecided:
+            if meanings.undecided:
                 self._remarks.append(
-                    f"only you can say whether these were sold, and they count as purchases: {theirs} is "
-                    f"{statuses.listed(found.undecided)}. If not, add the word to skip, or to the values of returns"
+                    f"only you can say whether these were sold, and they count as purchases: {heading} is "
+                    f"{statuses.listed(meanings.undecided)}. If not, add the word to skip, or to the values of returns"
                 )
         if looked_at and self._sample.read > len(self._sample.rows):
             self._remarks.append(f"statuses are counted in the {counted(self._sample.read, 'row')} read")
@@ -606,8 +614,8 @@ class _Proposer:
         read_names = {*map(canonical, read)}
         columns = self._sample.counts or {
             index: Counter(cell.strip() for cell in self._sample.column(index))
-            for index, theirs in enumerate(header)
-            if statuses.column(theirs) is not None
+            for index, heading in enumerate(header)
+            if statuses.column(heading) is not None
         }
         return [
             (index, counted)
@@ -654,9 +662,11 @@ class _Proposer:
     def _frames(self) -> dict[str, list[Any]]:
         """Return which rows are only the frame of others: a configurable product has a second line for the one sold."""
         header = self._sample.header
-        for index in (index for index, theirs in enumerate(header) if names.plain(theirs) in names.PRODUCT_TYPES):
+        for index in (
+            index for index, heading in enumerate(header) if usual_names.plain(heading) in usual_names.PRODUCT_TYPES
+        ):
             there = {cell.strip().casefold() for cell in self._sample.column(index)}
-            if frames := [kind for kind in names.FRAMES if kind in there and "simple" in there]:
+            if frames := [kind for kind in usual_names.FRAMES if kind in there and "simple" in there]:
                 self._remarks.append(
                     f"lines whose {header[index]} is {' or '.join(frames)} stand beside those of the simple products "
                     "that were sold: skip leaves them out, so that nothing counts twice"
@@ -668,14 +678,18 @@ class _Proposer:
         """Return the columns that have numbers only, apart from ids and times."""
         others = set(range(len(self._sample.header))) - {*but, *self.targets.values()}
         cells = {index: [cell for cell in self._sample.column(index) if cell.strip()] for index in sorted(others)}
-        return [found for found in cells.values() if found and all(map(values.is_number, found))]
+        return [
+            cells_of_column
+            for cells_of_column in cells.values()
+            if cells_of_column and all(map(values.is_number, cells_of_column))
+        ]
 
     def _quantity(self) -> int | None:
         """Return the column that tells how many were bought, of interactions."""
-        ranks, used = names.ranks(names.QUANTITY), set(self.targets.values())
+        ranks, used = usual_names.ranks(usual_names.QUANTITY), set(self.targets.values())
         places = [
             (ranks[plain], index)
-            for index, plain in enumerate(map(names.plain, self._sample.header))
+            for index, plain in enumerate(map(usual_names.plain, self._sample.header))
             if plain in ranks and index not in used
         ]
         return min(places)[1] if places and self._kind == "interactions" else None
@@ -685,24 +699,24 @@ class _Proposer:
         for name in ("USER_ID", "ITEM_ID"):
             cells = [cell for cell in self._sample.column(self.targets[name]) if cell] if name in self.targets else []
             if cells and sum(bool(re.fullmatch(r"\d+\.0+", cell)) for cell in cells) >= values.ENOUGH * len(cells):
-                theirs, other = self._sample.header[self.targets[name]], cells[0].partition(".")[0]
+                heading, other = self._sample.header[self.targets[name]], cells[0].partition(".")[0]
                 self._remarks.append(
-                    f"{theirs} has ids like {cells[0]}, as programs write that took them for numbers: they match no "
+                    f"{heading} has ids like {cells[0]}, as programs write that took them for numbers: they match no "
                     f"{other} of another file"
                 )
 
     def _rejects(self) -> dict[str, Any]:
         """Return a limit of bad rows that lets a file in of which some rows have no user."""
-        required = [name for name in ("USER_ID", "ITEM_ID") if name in self.targets and name in self._known]
+        required = [name for name in ("USER_ID", "ITEM_ID") if name in self.targets and name in self._recognised]
         empty = {name: 1 - self._sample.filled(self.targets[name]) for name in required}
         share = sum(empty.values())
         if not self._sample.rows or share <= self._settings.rejects.limit:
             return {}
         for name, part in empty.items():
             if part:
-                theirs = self._sample.header[self.targets[name]]
+                heading = self._sample.header[self.targets[name]]
                 self._remarks.append(
-                    f"{theirs} is empty in {part:.1%} of the rows seen: rejects.limit lets in the others"
+                    f"{heading} is empty in {part:.1%} of the rows seen: rejects.limit lets in the others"
                 )
         return {"rejects": {"limit": min(1.0, math.ceil(share * 120) / 100)}}
 
@@ -731,7 +745,7 @@ def _number(cell: str) -> float:
 
 def _listed(header: Sequence[str]) -> str:
     more = len(header) - _SHOWN
-    named = [theirs.strip() or "one without a name" for theirs in header[:_SHOWN]]
+    named = [heading.strip() or "one without a name" for heading in header[:_SHOWN]]
     return ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
 

@@ -67,8 +67,8 @@ def _with_statuses(header: Sequence[str], frame: pl.DataFrame) -> list[int]:
     """Return the columns that tell what became of orders, by their names or by their values."""
     return [
         index
-        for index, theirs in enumerate(header)
-        if statuses.column(theirs) is not None or statuses.looks_like_statuses(_few(frame[source(index)]))
+        for index, heading in enumerate(header)
+        if statuses.column(heading) is not None or statuses.looks_like_statuses(_few(frame[source(index)]))
     ]
 
 
@@ -81,8 +81,8 @@ def _order(header: Sequence[str], frame: pl.DataFrame) -> Order | None:
     """Return the column that names orders of several rows, and the columns that only their first row fills."""
     best = ranks(ORDER)
     keys = [
-        (min(best.get(name, len(best)) for name in (plain(theirs), bare(theirs))), index)
-        for index, theirs in enumerate(header)
+        (min(best.get(name, len(best)) for name in (plain(heading), bare(heading))), index)
+        for index, heading in enumerate(header)
     ]
     for _, by in sorted(key for key in keys if key[0] < len(best)):
         orders = frame[source(by)].str.strip_chars()
@@ -90,12 +90,12 @@ def _order(header: Sequence[str], frame: pl.DataFrame) -> Order | None:
         rest = int(later.sum())
         if rest < _ENOUGH:
             continue
-        found = []
+        indices = []
         for index in range(len(header)):
             filled = frame[source(index)].str.strip_chars() != ""
             first = int((filled & ~later).sum())
             if first and int((filled & later).sum()) <= _FEW * rest:
-                found.append(index)
-        if found:
-            return Order(by, tuple(found))
+                indices.append(index)
+        if indices:
+            return Order(by, tuple(indices))
     return None

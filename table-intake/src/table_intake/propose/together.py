@@ -91,10 +91,10 @@ def _unknown(file: File, files: Sequence[File]) -> str:
         return f"{judgement.because}. Its first row ({columns}) must name its columns; or say so with --kind"
     name, ids = sample.header[judgement.order], set(sample.column(judgement.order)) - {""}
     for other in files:
-        for index, theirs in enumerate(other.sample.header):
-            is_key = canonical(theirs) in {canonical(name), "ID"} and other.judgement.kind == "interactions"
+        for index, heading in enumerate(other.sample.header):
+            is_key = canonical(heading) in {canonical(name), "ID"} and other.judgement.kind == "interactions"
             keys = set(other.sample.column(index)) if is_key else set()
             if 2 * len(ids & keys) >= min(len(ids), len(keys)) > 0:
-                way = f"Its {name} is the {theirs} of {other.name}: join the two by it"
+                way = f"Its {name} is the {heading} of {other.name}: join the two by it"
                 return f"{judgement.because}. {way}, and map the file that you get"
     return f"{judgement.because}. Join it with the file that has the orders by {name}, and map the file that you get"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from table_intake.check.cells import ISO_DATE
+from table_intake.check.cell_rules import ISO_DATE
 from table_intake.settings.files import Unit
 
 ENOUGH = 0.98
@@ -88,20 +88,20 @@ def _of_numbers(cells: Sequence[str]) -> Times:
 
 def _forms(cells: Sequence[str]) -> Iterator[str]:
     """Yield the forms that dates like the first ones may have."""
-    for cell in [each for each in cells[:20] if len(each) <= _LONGEST][:3]:
+    for cell in [cell_seen for cell_seen in cells[:20] if len(cell_seen) <= _LONGEST][:3]:
         body, zone = _without_zone(cell)
         yield from (form + zone for form in _of_tokens(_TOKENS.findall(body)))
 
 
 def _without_zone(cell: str) -> tuple[str, str]:
-    found = re.search(r"(\d\d:\d\d(?::\d\d)?(?:\.\d+)?)(\s?)[+-]\d\d:?\d\d$", cell)
-    return (cell[: found.end(1)], f"{found[2]}%z") if found else (cell, "")
+    clock = re.search(r"(\d\d:\d\d(?::\d\d)?(?:\.\d+)?)(\s?)[+-]\d\d:?\d\d$", cell)
+    return (cell[: clock.end(1)], f"{clock[2]}%z") if clock else (cell, "")
 
 
 def _of_tokens(tokens: Sequence[str]) -> Iterator[str]:
     """Yield the forms of a date in tokens: all orders of its day, month and year."""
-    numbers = [place for place, token in enumerate(tokens) if token.isdecimal()]
-    months = [place for place, token in enumerate(tokens) if token.isalpha() and _is_month(token)]
+    numbers = [index for index, token in enumerate(tokens) if token.isdecimal()]
+    months = [index for index, token in enumerate(tokens) if token.isalpha() and _is_month(token)]
     if not numbers:
         return
     first = tokens[numbers[0]]
@@ -122,24 +122,24 @@ def _of_tokens(tokens: Sequence[str]) -> Iterator[str]:
     for order in ("dmY", "mdY", "Ymd", "dmy", "mdy", "ymd"):
         if order[0] == "m" and tokens[numbers[0] + 1] == ".":
             continue  # nobody writes a month before its day with points
-        parts = {place: f"%{part}" for place, part in zip(numbers[:3], order, strict=True)}
-        if all((len(tokens[place]) == 4) == (part == "%Y") for place, part in parts.items()):
+        parts = {index: f"%{part}" for index, part in zip(numbers[:3], order, strict=True)}
+        if all((len(tokens[index]) == 4) == (part == "%Y") for index, part in parts.items()):
             yield _written(tokens, {**parts, **_clock(tokens, numbers[3:])})
 
 
 def _clock(tokens: Sequence[str], places: Sequence[int]) -> dict[int, str]:
     """Return the parts of a time of day, which stands in tokens behind the day."""
-    noon = {place: "%p" for place, token in enumerate(tokens) if token.casefold() in _NOON}
+    noon = {index: "%p" for index, token in enumerate(tokens) if token.casefold() in _NOON}
     names = ["%I" if noon else "%H", "%M", "%S"]
-    found = dict(zip(places, names, strict=False))
-    for place in places[3:4]:
-        if tokens[place - 1] == ".":
-            found[place] = "%f"
-    return {**found, **noon}
+    parts = dict(zip(places, names, strict=False))
+    for index in places[3:4]:
+        if tokens[index - 1] == ".":
+            parts[index] = "%f"
+    return {**parts, **noon}
 
 
 def _written(tokens: Sequence[str], parts: dict[int, str]) -> str:
-    return "".join(parts.get(place, token.replace("%", "%%")) for place, token in enumerate(tokens))
+    return "".join(parts.get(index, token.replace("%", "%%")) for index, token in enumerate(tokens))
 
 
 def _is_month(token: str) -> bool:
@@ -169,20 +169,20 @@ def numbers(columns: Sequence[Sequence[str]]) -> Numbers:
     """Return the form of numbers in some columns; the default form where nothing tells another."""
     signs, kinds = Counter[str](), Counter[tuple[str, str]]()
     examples = dict[tuple[str, str], str]()
-    for value in (each.strip() for column in columns for each in column):
-        found = _NUMBER.fullmatch(value)
-        if not found or (found["before"] and found["after"]):
+    for value in (cell.strip() for column in columns for cell in column):
+        match = _NUMBER.fullmatch(value)
+        if not match or (match["before"] and match["after"]):
             continue
-        if sign := found["before"] or found["after"]:
+        if sign := match["before"] or match["after"]:
             signs[sign.strip()] += 1
-        digits = found["digits"].strip().replace("\u00a0", " ").replace("\u202f", " ").replace("\u2009", " ")
+        digits = match["digits"].strip().replace("\u00a0", " ").replace("\u202f", " ").replace("\u2009", " ")
         for mark in _marks(digits):
             kinds[mark] += 1
             examples.setdefault(mark, value)
 
     def most(meaning: str, but: str | None = None) -> str | None:
-        found = {mark: count for (kind, mark), count in kinds.items() if kind == meaning and mark != but}
-        return max(found, key=lambda mark: found[mark], default=None)
+        counts = {mark: count for (kind, mark), count in kinds.items() if kind == meaning and mark != but}
+        return max(counts, key=lambda mark: counts[mark], default=None)
 
     decimal, example = most("decimal"), ""
     thousands = most("thousands", decimal)

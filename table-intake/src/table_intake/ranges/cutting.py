@@ -109,7 +109,7 @@ def cut(resource: str, files: Sequence[File], size: int, largest: int) -> list[T
             )
             raise Refused(resource, f"{problem}: {advice}")
         ranges = max(1, -(-file.size // size)) if file.divisible else 1
-        bounds = [file.size * place // ranges for place in range(ranges + 1)]
+        bounds = [file.size * number // ranges for number in range(ranges + 1)]
         for begin, end in pairwise(bounds):
             skipped = 0 if begin == 0 else None
             tasks.append(Task(len(tasks), number, begin, end, end == file.size, skipped))
@@ -130,7 +130,7 @@ def _runs(resource: str, groups: Sequence[RowGroup], size: int) -> Iterator[tupl
             raise Refused(resource, f"{problem}; a function holds {LARGEST_GROUP / 1e9:,.0f} GB: {advice}")
         if run and weight + group.weight > size:
             yield before, run
-            before, weight, run = before + sum(each.rows for each in run), 0, []
+            before, weight, run = before + sum(result.rows for result in run), 0, []
         run.append(group)
         weight += group.weight
     yield before, run
@@ -153,17 +153,17 @@ def wrong(tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> list[Task]:
 
 
 def _wrong(tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> Iterator[Task]:
-    found: dict[int, str | None] = {}
+    encodings: dict[int, str | None] = {}
     for task, outcome in zip(tasks, outcomes, strict=True):
-        if found.get(task.file) is None:
-            found[task.file] = outcome.encoding
+        if encodings.get(task.file) is None:
+            encodings[task.file] = outcome.encoding
     behind = 0
     for task, outcome in zip(tasks, outcomes, strict=True):
         skipped = behind if task.begin else 0
-        encoding = found[task.file] if outcome.encoding is not None else None
+        encoding = encodings[task.file] if outcome.encoding is not None else None
         fits = (outcome.skipped, outcome.encoding) == (skipped, encoding)
         if not fits:
-            yield replace(task, skipped=skipped, encoding=found[task.file])
+            yield replace(task, skipped=skipped, encoding=encodings[task.file])
         elif outcome.stopped or outcome.refused:
             return
         behind = outcome.behind

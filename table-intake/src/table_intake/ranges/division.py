@@ -50,8 +50,8 @@ class Division:
         if work.context() is not None:
             return
         every = [part for part in parts.every if part.size]
-        found = ((number, self._form(part, expected, parts.columns)) for number, part in enumerate(every))
-        forms = {number: form for number, form in found if form is not None}
+        numbered = ((number, self._form(part, expected, parts.columns)) for number, part in enumerate(every))
+        forms = {number: form for number, form in numbered if form is not None}
         whole = _is_read_whole(expected)
         files = [
             File(part.size, number in forms, () if whole else self._groups(part)) for number, part in enumerate(every)

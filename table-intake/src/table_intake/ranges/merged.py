@@ -96,7 +96,7 @@ class Merged:
         return self._context.expected
 
     @property
-    def place(self) -> str:
+    def copies_prefix(self) -> str:
         """The beginning of the keys of all copies, also those of ranges that were checked again."""
         return self._context.copies
 
@@ -113,8 +113,8 @@ class Merged:
     def ids(self) -> Iterator[pl.Series]:
         """Yield the hashes of the table's ids by partition where they are more than one file holds; else nothing."""
         if self._many_ids:
-            for found in self._counts():
-                yield found.frames["own"].to_series()
+            for count in self._counts():
+                yield count.frames["own"].to_series()
 
     def _added(
         self, partial: Partial | None, task: Task, types: Mapping[str, str], lines: int, scratch: Path
@@ -149,17 +149,17 @@ class Merged:
             different.rows = partial.counting.rows
             return different
         kind = self._context.expected.kind
-        for found in self._counts():
-            different.merge(found)
+        for count in self._counts():
+            different.merge(count)
             if kind != "interactions":
-                different.own.append(found.frames["own"].to_series())
-        if sum(map(len, different.own)) > MOST_IDS:
-            self._many_ids, different.own = True, []
+                different.own_ids.append(count.frames["own"].to_series())
+        if sum(map(len, different.own_ids)) > MOST_IDS:
+            self._many_ids, different.own_ids = True, []
         return different
 
     def _counts(self) -> Iterator[State]:
         for partition in range(self._context.partitions):
-            found = self._work.count(partition)
-            if found is None:
+            count = self._work.count(partition)
+            if count is None:
                 raise Incomplete(self._work.folder, f"partition {partition} of the hashes has no count")
-            yield found
+            yield count

@@ -13,9 +13,6 @@ from table_intake.ranges.cutting import Task
 from table_intake.read.byte_counts import count_byte
 from table_intake.read.encodings import Utf8
 from table_intake.read.rows import PIECE_BYTES, Form, Rows, Table
-from table_intake.table import Rows as AnyRows
-from table_intake.table import Table as AnyTable
-from table_intake.table import Typed
 
 WINDOW = 1 << 17
 """Bytes before a range from which its first row is sought: rows read from any line there soon agree."""
@@ -37,7 +34,7 @@ class _Lines:
     def __init__(self, chunks: Iterable[bytes], task: Task) -> None:
         self._chunks: Iterator[bytes] = iter(chunks)
         self._task = task
-        self.own = 0
+        self.lines = 0
         """Lines of the range so far."""
         self.read = 0
         """Bytes of these lines."""
@@ -58,18 +55,18 @@ class _Lines:
                 yield chunk
                 continue
             end = 0 if task.last else chunk.find(b"\n", max(0, task.end - 1 - at)) + 1
-            own = chunk[:end] if end else chunk
+            lines = chunk[:end] if end else chunk
             at += len(chunk)
-            ended = own.endswith(b"\n")
-            self.current, self.count = own, count_byte(own, b"\n")
-            self.own += self.count
-            self.read += len(own)
+            ended = lines.endswith(b"\n")
+            self.current, self.count = lines, count_byte(lines, b"\n")
+            self.lines += self.count
+            self.read += len(lines)
             self.done = bool(end)
-            yield own
+            yield lines
             if end < len(chunk) and end:
                 yield chunk[end:]
         if not ended:
-            self.own += 1
+            self.lines += 1
             yield b"\n"
         self.done = True
 
@@ -77,10 +74,10 @@ class _Lines:
         """Read to the first line that begins in the range, and return its place in the file."""
         at = self._task.begin - 1
         for chunk in self._chunks:
-            found = chunk.find(b"\n") + 1
-            at += found or len(chunk)
-            if found:
-                self._chunks = chain([chunk[found:]] if found < len(chunk) else [], self._chunks)
+            end = chunk.find(b"\n") + 1
+            at += end or len(chunk)
+            if end:
+                self._chunks = chain([chunk[end:]] if end < len(chunk) else [], self._chunks)
                 break
         return at
 
@@ -122,7 +119,7 @@ class Range:
         self._total = total
         self._table = Table(
             resource,
-            self._own(),
+            self._text_of_range(),
             size,
             Form(
                 form.separator,
@@ -158,36 +155,36 @@ class Range:
     @property
     def lines(self) -> int:
         """Lines that begin in the range, once all rows were read."""
-        return self._lines.own
+        return self._lines.lines
 
     @property
     def behind(self) -> int:
         """Lines behind the range that belong to its last row, or to one that began before it."""
         return max(0, self.skipped - self.lines) + self._table.behind
 
-    def _own(self) -> Iterator[bytes]:
+    def _text_of_range(self) -> Iterator[bytes]:
         """Yield the text of the range's lines, without those that belong to the row before."""
         lead = 1 if self._task.begin else 0
         passed, skip = 0, self.skipped
         if lead:
             yield b"\n"
         for chunk in self._decoded:
-            own, first = chunk, lead if passed == 0 else 0
+            text, first = chunk, lead if passed == 0 else 0
             # The text may lag behind the bytes, whose lines are counted as they are read.
             count = self._lines.count if chunk is self._lines.current else count_byte(chunk, b"\n")
-            left = self._lines.own + lead - passed
+            left = self._lines.lines + lead - passed
             if self._lines.done and not self._task.last and left <= count:
                 end = _after(chunk, left) if left < count else chunk.rfind(b"\n") + 1
-                own, self._behind, count = chunk[:end], chunk[end:], left
+                text, self._behind, count = chunk[:end], chunk[end:], left
             passed += count
-            own = own[first:]
+            text = text[first:]
             if skip:
-                end = _after(own, skip)
-                skip -= own.count(b"\n", 0, end)
-                own = own[end:]
-            if own:
-                yield own
-            if self._lines.done and not self._task.last and passed >= self._lines.own + lead:
+                end = _after(text, skip)
+                skip -= text.count(b"\n", 0, end)
+                text = text[end:]
+            if text:
+                yield text
+            if self._lines.done and not self._task.last and passed >= self._lines.lines + lead:
                 return
 
     def _later(self) -> Iterator[bytes]:
@@ -206,10 +203,10 @@ def _after(chunk: bytes, lines: int) -> int:
     """Return the byte after so many lines of a chunk, or after all of them."""
     end = 0
     for _ in range(lines):
-        found = chunk.find(b"\n", end) + 1
-        if not found:
+        start = chunk.find(b"\n", end) + 1
+        if not start:
             return len(chunk)
-        end = found
+        end = start
     return end
 
 
@@ -228,29 +225,3 @@ def _assumed(resource: str, opener: Opener, task: Task, form: FileForm, size: in
     for _ in window.rows():
         pass
     return window.behind
-
-
-class Whole:
-    """A file that is not read in ranges, in the form of `Range`."""
-
-    def __init__(self, table: AnyTable) -> None:
-        self._table = table
-        self.header = table.header
-        self.skipped = self.behind = self.lines = 0
-        self.encoding: str | None = None
-        self.types: Mapping[str, str] = table.types if isinstance(table, Typed) else {}
-
-    def rows(self) -> Iterator[AnyRows]:
-        """Yield the rows; see `table.Table`."""
-        for rows in self._table.rows():
-            yield rows
-            self.lines = rows.end
-
-    def rows_left(self, _shortest: int) -> int | None:
-        """Return None: other files follow, which may be packed."""
-        return None
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What was guessed."""
-        return self._table.notes

@@ -34,7 +34,7 @@ class RowGroups:
         except footers.Damaged as error:
             raise parquet.damaged(part.key, str(error)) from None
         groups = tuple(group for group in groups if group.rows)
-        return groups if all(one.end <= other.begin for one, other in pairwise(groups)) else ()
+        return groups if all(group.end <= other.begin for group, other in pairwise(groups)) else ()
 
     def open(self, part: SourcePart, task: Task, settings: FileSettings, scratch: Path) -> parquet.Table:
         """Open the row groups of a task, from a copy of the file with nothing but their bytes.

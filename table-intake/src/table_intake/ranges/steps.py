@@ -21,11 +21,12 @@ from table_intake.errors import Incomplete, Refused
 from table_intake.kinds import DataKind
 from table_intake.ranges import cutting
 from table_intake.ranges.cutting import Outcome, Task
-from table_intake.ranges.ranges import Range, Whole
+from table_intake.ranges.ranges import Range
 from table_intake.ranges.row_groups import RowGroups
 from table_intake.ranges.storage import KnownIds, Storage, Upload
+from table_intake.ranges.whole import Whole
 from table_intake.ranges.work import Context, Result, Work
-from table_intake.read import opening as formats
+from table_intake.read import opening
 from table_intake.read.rows import EMPTY
 from table_intake.write.lines import Lines
 
@@ -39,7 +40,7 @@ class Steps:
 
     Args:
         storage, folder: where the files of the check are.
-        known: returns the ids that a table is compared with.
+        known_ids: returns the ids that a table is compared with.
         lines: returns what takes the good rows of items besides their copy, in a scratch folder.
     """
 
@@ -47,11 +48,11 @@ class Steps:
         self,
         storage: Storage,
         folder: str,
-        known: Callable[[Expected], KnownIds],
+        known_ids: Callable[[Expected], KnownIds],
         lines: Callable[[Path], Lines],
     ) -> None:
         self._storage = storage
-        self._known = known
+        self._known_ids = known_ids
         self._lines = lines
         self._work = Work(storage, folder)
         context = self._work.context()
@@ -97,21 +98,21 @@ class Steps:
             return self._work.count_key(partition)
         tasks, context = self._work.tasks(round_), self._context
         results = self._work.results(tasks)
-        known, kind = self._known(context.expected), context.expected.kind
+        known_ids, kind = self._known_ids(context.expected), context.expected.kind
         kinds: tuple[DataKind, ...] = ("users", "items") if kind == "interactions" else (kind,)
-        ids = {each: known.load(each, partition, context.partitions) for each in kinds}
-        expected = replace(context.expected, known=ids)
+        ids = {kind: known_ids.load(kind, partition, context.partitions) for kind in kinds}
+        expected = replace(context.expected, known_ids=ids)
         with tempfile.TemporaryDirectory() as scratch:
             counting = Counting(expected, Path(scratch), most=_MOST)
             for state in self._work.hashes(tasks, results, partition):
                 for name, frame in state.frames.items():
                     counting.tallies[name].hold(frame)
             different = counting.different()
-        found = different.state()
+        counted = different.state()
         if kind != "interactions":
-            own = _with_earlier(different.own, ids[kind], expected)
-            found = replace(found, frames={**found.frames, "own": own.to_frame("key")})
-        self._work.put_count(partition, found)
+            ids_after = _with_earlier(different.own_ids, ids[kind], expected)
+            counted = replace(counted, frames={**counted.frames, "own": ids_after.to_frame("key")})
+        self._work.put_count(partition, counted)
         return self._work.count_key(partition)
 
     def _checked(self, task: Task) -> Result:
@@ -133,24 +134,24 @@ class Steps:
         lines = self._lines(scratch) if expected.kind == "items" else None
         with self._opened(task, scratch) as table:
             rows = checking.check_event_copies(expected, table)
-            found = checking.begin(expected, table.header, scratch, context.partitions, lines)
-            copy = _Copy(self._storage.upload, f"{context.copies}{task.name}.csv", found)
+            partial = checking.begin(expected, table.header, scratch, context.partitions, lines)
+            copy = _Copy(self._storage.upload, f"{context.copies}{task.name}.csv", partial)
             try:
                 output = Output(copy.write, rows_left=table.rows_left)
-                checking.check_rows(rows, expected, found, output, whole=not task.number)
+                checking.check_rows(rows, expected, partial, output, whole=not task.number)
                 copy.finish()
             except BaseException:
                 copy.abort()
                 raise
-        self._work.put_state(task, found.state())
-        places = self._work.put_hashes(task, _partitions(found)) if not found.stopped else []
+        self._work.put_state(task, partial.state())
+        places = self._work.put_hashes(task, _partitions(partial)) if not partial.stopped else []
         items = lines if lines is not None and not lines.too_large else None
         return Result(
-            Outcome(table.skipped, table.behind, table.encoding, stopped=bool(found.stopped)),
+            Outcome(table.skipped, table.behind, table.encoding, stopped=bool(partial.stopped)),
             table.lines,
             copy.key,
-            found.size,
-            found.counting.rows,
+            partial.size,
+            partial.counting.rows,
             table.notes,
             places,
             self._work.store_items(task, items) if items is not None else [],
@@ -178,7 +179,7 @@ class Steps:
             return
         with (
             self._storage.open(part.key, part.version_id) as body,
-            formats.open_table(part.key, body, settings, scratch, context.columns) as table,
+            opening.open_table(part.key, body, settings, scratch, context.columns) as table,
         ):
             yield Whole(table)
 
@@ -186,10 +187,10 @@ class Steps:
 class _Copy:
     """The import copy of a range: with a header, and only where there is a row."""
 
-    def __init__(self, upload: Callable[[str], Upload], key: str, found: Partial) -> None:
+    def __init__(self, upload: Callable[[str], Upload], key: str, partial: Partial) -> None:
         self._upload = upload(key)
         self._key = key
-        self._header = (",".join(found.layout.names()) + "\n").encode()
+        self._header = (",".join(partial.layout.names()) + "\n").encode()
         self.key = ""
         """Empty without a row."""
 
@@ -208,15 +209,15 @@ class _Copy:
         self._upload.abort()
 
 
-def _partitions(found: Partial) -> Iterator[Mapping[str, pl.DataFrame]]:
+def _partitions(partial: Partial) -> Iterator[Mapping[str, pl.DataFrame]]:
     """Yield the hashes of each partition, without empty tallies."""
-    tallies = found.counting.tallies
+    tallies = partial.counting.tallies
     for frames in zip(*(tally.parts() for tally in tallies.values()), strict=True):
         yield {name: frame for name, frame in zip(tallies, frames, strict=True) if frame.height}
 
 
-def _with_earlier(own: Sequence[pl.Series], earlier: bytes | None, expected: Expected) -> pl.Series:
+def _with_earlier(ids: Sequence[pl.Series], earlier: bytes | None, expected: Expected) -> pl.Series:
     """Return the ids of a dataset after a drop, of one partition."""
-    known = unpack_ids(earlier) if expected.mode == "INCREMENTAL" else None
-    every = [*own, *([known] if known is not None else [])]
+    earlier_ids = unpack_ids(earlier) if expected.mode == "INCREMENTAL" else None
+    every = [*ids, *([earlier_ids] if earlier_ids is not None else [])]
     return pl.concat(every).unique() if every else pl.Series(dtype=pl.UInt64)

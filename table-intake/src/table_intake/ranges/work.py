@@ -59,7 +59,7 @@ class Context:
                 "mode": expected.mode,
                 "settings": expected.settings.model_dump(mode="json", include=set(TableSettings.model_fields)),
                 "existing": existing
-                and {"kind": existing.kind, "columns": [asdict(each) for each in existing.columns]},
+                and {"kind": existing.kind, "columns": [asdict(column) for column in existing.columns]},
                 "now": expected.now,
                 "group": expected.group and asdict(expected.group),
                 "known_by": {**expected.known_by},
@@ -80,14 +80,14 @@ def read_context(document: Mapping[str, Any]) -> Context:
         given["kind"],
         given["mode"],
         TableSettings.model_validate(given["settings"]),
-        existing and Schema(existing["kind"], tuple(Column(**each) for each in existing["columns"])),
+        existing and Schema(existing["kind"], tuple(Column(**column) for column in existing["columns"])),
         given["now"],
         group and Group(**group),
         known_by=given["known_by"],
     )
     return Context(
         expected,
-        [SourcePart(**each) for each in document["parts"]],
+        [SourcePart(**part) for part in document["parts"]],
         document["columns"],
         {int(number): FileForm(**form) for number, form in document["forms"].items()},
         document["partitions"],
@@ -156,14 +156,14 @@ class Work:
         document = self._get_json(f"{self.folder}tasks-{number}.json")
         if document is None:
             raise Incomplete(self.folder, f"there are no tasks of round {number}: the check did not begin")
-        return [Task(**each) for each in document]
+        return [Task(**task) for task in document]
 
     def result(self, task: Task) -> Result | None:
         """Return what the check of a range left; None before it is done."""
-        found = self._get_json(self.result_key(task))
-        if found is None:
+        document = self._get_json(self.result_key(task))
+        if document is None:
             return None
-        return Result(**{**found, "outcome": Outcome(**found["outcome"])})
+        return Result(**{**document, "outcome": Outcome(**document["outcome"])})
 
     def results(self, tasks: Sequence[Task]) -> list[Result]:
         """Return the results of all ranges.
@@ -172,14 +172,14 @@ class Work:
             Incomplete: one is missing.
         """
         with ThreadPoolExecutor(_PARALLEL, "results") as pool:
-            found = list(pool.map(self.result, tasks))
-        missing = [task.number for task, result in zip(tasks, found, strict=True) if result is None]
+            results = list(pool.map(self.result, tasks))
+        missing = [task.number for task, result in zip(tasks, results, strict=True) if result is None]
         if missing:
             raise Incomplete(
                 self.folder,
                 f"{counted(len(missing), 'range has', 'ranges have')} no result, among them number {missing[0]}",
             )
-        return [result for result in found if result is not None]
+        return [result for result in results if result is not None]
 
     def put_result(self, task: Task, result: Result) -> None:
         """Store the result of a range, after everything that it names."""
@@ -188,8 +188,8 @@ class Work:
     def result_key(self, task: Task) -> str:
         return f"{self._name(task)}.json"
 
-    def put_state(self, task: Task, found: State) -> None:
-        self._storage.put(f"{self._name(task)}.state", state.pack(found))
+    def put_state(self, task: Task, partial_state: State) -> None:
+        self._storage.put(f"{self._name(task)}.state", state.pack(partial_state))
 
     def state(self, task: Task) -> State:
         return self._unpacked(f"{self._name(task)}.state")
@@ -218,7 +218,9 @@ class Work:
         ]
         with ThreadPoolExecutor(_PARALLEL, "hashes") as pool:
             for begin in range(0, len(wanted), _PARALLEL):
-                yield from pool.map(lambda each: state.unpack(self._slice(*each)), wanted[begin : begin + _PARALLEL])
+                yield from pool.map(
+                    lambda slice_: state.unpack(self._slice(*slice_)), wanted[begin : begin + _PARALLEL]
+                )
 
     def _put_all(self, key: str, parts: Iterable[bytes]) -> list[list[int]]:
         """Store parts in one file; return their begins and sizes."""
@@ -235,8 +237,8 @@ class Work:
             raise
         return places
 
-    def put_count(self, partition: int, found: State) -> None:
-        self._storage.put(self.count_key(partition), state.pack(found))
+    def put_count(self, partition: int, count: State) -> None:
+        self._storage.put(self.count_key(partition), state.pack(count))
 
     def count(self, partition: int) -> State | None:
         data = self._storage.get(self.count_key(partition))

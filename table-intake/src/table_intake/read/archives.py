@@ -183,9 +183,9 @@ def _zipped(resource: str, path: Path, stack: ExitStack) -> Unpacked:
         archive = stack.enter_context(zipfile.ZipFile(path))
     except BROKEN_ZIP as error:
         raise Refused(resource, f"the file is not whole zip: {error}") from None
-    names = [each for each in archive.infolist() if not each.is_dir() and not _is_beside(each.filename)]
+    names = [info for info in archive.infolist() if not info.is_dir() and not _is_beside(info.filename)]
     if len(names) != 1:
-        listed = ", ".join(each.filename for each in names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
+        listed = ", ".join(info.filename for info in names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
         has = f"{counted(len(names), 'file')} ({listed})" if names else "no file"
         raise Refused(resource, f"the zip has {has}: put one file into it, or drop the files themselves")
     (entry,) = names

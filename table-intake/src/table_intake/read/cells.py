@@ -44,7 +44,7 @@ class Cells:
         frame = pl.DataFrame([self.lines, *self.values])
         if not self.unreadable:
             return frame
-        return frame.filter(~pl.col(LINE).is_in([each.line for each in self.unreadable]))
+        return frame.filter(~pl.col(LINE).is_in([bad.line for bad in self.unreadable]))
 
     @property
     def breaks(self) -> bool:
@@ -83,11 +83,11 @@ def pieces(
         rows = frame.height - begin if size <= MOST_BYTES else _fitting(frame.slice(begin))
         some, numbers = frame.slice(begin, rows), lines.slice(begin, rows)
         begin += rows
-        mine = [each for each in refused if numbers[0] <= each.line <= numbers[-1]]
+        bad_here = [bad_row for bad_row in refused if numbers[0] <= bad_row.line <= numbers[-1]]
         taken = size if rows == frame.height else size_of(some)
         odd = [name for name in texts if some[name].str.contains_any(_ODD).any()]
-        bad = [*mine, *_unreadable(some, numbers, odd, texts if taken > LONGEST_VALUE else ())]
-        first = {each.line: each for each in reversed(bad)}
+        bad = [*bad_here, *_unreadable(some, numbers, odd, texts if taken > LONGEST_VALUE else ())]
+        first = {bad_row.line: bad_row for bad_row in reversed(bad)}
         yield Cells(
             some, numbers, taken + rows, last and begin == frame.height, odd, [first[line] for line in sorted(first)]
         )

@@ -29,7 +29,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_KNOWN = {
+_LABELS = {
     "cp949": "cp949 (Korean)",
     "cp932": "cp932 (Shift-JIS, Japanese)",
     "euc_jp": "euc_jp (Japanese)",
@@ -65,14 +65,14 @@ def _bad(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_ERRORS, _bad)
 
 
-def known(name: str) -> str | None:
+def python_name(name: str) -> str | None:
     """Return Python's name of an encoding for text, or None if there is none."""
     try:
-        found = codecs.lookup(name)
-        "".encode(found.name)
+        codec = codecs.lookup(name)
+        "".encode(codec.name)
     except (LookupError, ValueError):
         return None
-    return found.name
+    return codec.name
 
 
 @cache
@@ -108,7 +108,7 @@ class Utf8:
         """What was guessed, in words; None until then, and where nothing was."""
         marked = next((name for mark, name in _BOMS if first.startswith(mark)), None)
         if encoding is not None:
-            name = known(encoding)
+            name = python_name(encoding)
             if name is None:
                 raise Refused(resource, f"the setting encoding names no encoding: {encoding}")
             # A mark decides the order of the bytes.
@@ -148,7 +148,7 @@ class Utf8:
         self.name, cells = guess(sample)
         if self.name != "utf-8":
             unsure = f", to judge by {cells} value{'s' * (cells != 1)}" if cells < _FEW else ""
-            self.guessed = f"the file is not UTF-8, and was read as {_KNOWN[self.name]}{unsure}"
+            self.guessed = f"the file is not UTF-8, and was read as {_LABELS[self.name]}{unsure}"
 
 
 def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -190,12 +190,12 @@ def guess(sample: bytes) -> tuple[str, int]:
                 break
     if _share(cells, "utf-8") >= _HALF or b"\0" in sample:
         return "utf-8", len(cells)
-    found = _detected(cells, [*_KNOWN])
+    best = _detected(cells, [*_LABELS])
     # A damaged value is not text in any encoding.
-    for encoding in sorted(_KNOWN, key=partial(_share, cells), reverse=True) if found is None else ():
+    for encoding in sorted(_LABELS, key=partial(_share, cells), reverse=True) if best is None else ():
         if _NEARLY_ALL <= _share(cells, encoding) < 1:
-            found = found or _detected([cell for cell in cells if _is(cell, encoding)], [encoding])
-    return found or "utf-8", len(cells)
+            best = best or _detected([cell for cell in cells if _is(cell, encoding)], [encoding])
+    return best or "utf-8", len(cells)
 
 
 def _detected(cells: Collection[bytes], encodings: list[str]) -> str | None:
@@ -204,16 +204,16 @@ def _detected(cells: Collection[bytes], encodings: list[str]) -> str | None:
     for match in matches:
         # Japanese is taken for rare Korean syllables, which only the extended set has.
         if match.encoding != "cp949" or _share(cells, "euc_kr") >= _HALF:
-            found = match.encoding
+            encoding = match.encoding
             break
     else:
-        found = None
-    return "cp1252" if found in _LATIN | {None} and _western(words) else found
+        encoding = None
+    return "cp1252" if encoding in _LATIN | {None} and _western(words) else encoding
 
 
 def _rank(match: CharsetMatch) -> tuple[float, float, int]:
     """Return the order of possible encodings: of equally good ones, the one that is known first."""
-    return match.chaos, -match.coherence, [*_KNOWN].index(match.encoding)
+    return match.chaos, -match.coherence, [*_LABELS].index(match.encoding)
 
 
 def _share(cells: Collection[bytes], encoding: str) -> float:
@@ -235,6 +235,6 @@ def _western(words: bytes) -> bool:
         text = words.decode("cp1252")
     except UnicodeDecodeError:
         return False
-    others = {each for each in text if not each.isascii()}
-    letters = {each for each in others if unicodedata.category(each) in {"Lu", "Ll"}}
+    others = {letter for letter in text if not letter.isascii()}
+    letters = {letter for letter in others if unicodedata.category(letter) in {"Lu", "Ll"}}
     return others - letters <= _SIGNS and not _WITHIN.search(text)

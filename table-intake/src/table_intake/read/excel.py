@@ -69,7 +69,7 @@ class Table:
         try:
             _check_sizes(resource, path)
             book = stack.enter_context(calamine.CalamineWorkbook.from_path(path))
-            names = [each.name for each in book.sheets_metadata if each.typ == calamine.SheetTypeEnum.WorkSheet]
+            names = [sheet.name for sheet in book.sheets_metadata if sheet.typ == calamine.SheetTypeEnum.WorkSheet]
             name, self.notes = _chosen(resource, path, book, names, sheet)
             self._sheet = book.get_sheet_by_name(name)
         except _BROKEN as error:
@@ -98,8 +98,8 @@ class Table:
         width, names = len(self.header), cells.names(len(self.header))
         while some := list(islice(self._turn, _PIECE_ROWS)):
             self._line = some[-1][0]
-            kept = [values[:width] + [""] * (width - len(values)) for _, values in some]
-            frame = pl.DataFrame(kept, schema=dict.fromkeys(names, pl.String), orient="row")
+            padded = [values[:width] + [""] * (width - len(values)) for _, values in some]
+            frame = pl.DataFrame(padded, schema=dict.fromkeys(names, pl.String), orient="row")
             lines = pl.Series(LINE, [line for line, _ in some], dtype=pl.UInt32)
             wide = [ragged(len(values), width, line) for line, values in some if len(values) > width]
             yield from cells.pieces(frame, lines, names, last=self._line >= self._end, refused=wide)
@@ -113,7 +113,7 @@ def _filled_rows(sheet: calamine.CalamineSheet) -> Iterator[tuple[int, list[str]
     """Yield the numbers and the values of rows that are not empty, without empty cells at their ends."""
     # These rows begin at the top of the sheet, and at the first column with a value.
     for line, row in enumerate(sheet.iter_rows(), 1):
-        values = [each if isinstance(each, str) else _text(each) for each in row]
+        values = [value if isinstance(value, str) else _text(value) for value in row]
         while values and not values[-1]:
             values.pop()
         if values:
@@ -144,7 +144,7 @@ def _chosen(
             raise Refused(resource, f"the workbook has no sheet {name}: it has {listed}")
         _check_sheet(resource, path, name)
         return name, []
-    visible = {each.name for each in book.sheets_metadata if each.visible == calamine.SheetVisibleEnum.Visible}
+    visible = {sheet.name for sheet in book.sheets_metadata if sheet.visible == calamine.SheetVisibleEnum.Visible}
     filled = []
     for name in names:
         if name in visible:
@@ -167,7 +167,7 @@ def _chosen(
 def _check_sizes(resource: str, path: Path) -> None:
     """Check that a workbook has no more bytes than it says, and than fit into memory."""
     with zipfile.ZipFile(path) as archive:
-        size = sum(each.file_size for each in archive.infolist())
+        size = sum(info.file_size for info in archive.infolist())
         if size > MOST_BYTES:
             raise Refused(
                 resource,
@@ -205,9 +205,9 @@ def _check_sheet(resource: str, path: Path, name: str) -> None:
         while data := file.read(1 << 22):
             # The end of the bytes before, for what is cut between both.
             text = rest + data
-            found = _CELL.findall(text)
-            columns.update(column for column, _ in found)
-            rows = max(rows, max((int(row) for _, row in found), default=0))
+            used = _CELL.findall(text)
+            columns.update(column for column, _ in used)
+            rows = max(rows, max((int(row) for _, row in used), default=0))
             cells += data.count(b"<c ") + data.count(b"<c>") + data.count(b"<c/>")
             if _UNCOUNTED.search(text):
                 raise Refused(
@@ -230,11 +230,11 @@ def _member(archive: zipfile.ZipFile, name: str) -> str:
     book = archive.read(_WORKBOOK).decode()
     relations = archive.read(_RELATIONS).decode()
     sheets = (dict(re.findall(r'([\w:]+)="([^"]*)"', tag)) for tag in re.findall(r"<(?:\w+:)?sheet\b[^>]*>", book))
-    identity = next(each["r:id"] for each in sheets if unescape(each["name"]) == name)
+    identity = next(sheet["r:id"] for sheet in sheets if unescape(sheet["name"]) == name)
     links = (
         dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<(?:\w+:)?Relationship\b[^>]*>", relations)
     )
-    target = next(each["Target"] for each in links if each["Id"] == identity)
+    target = next(link["Target"] for link in links if link["Id"] == identity)
     return target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
 
 
@@ -250,8 +250,8 @@ def _range(first: tuple[int, int], last: tuple[int, int]) -> str:
 
 
 def _letters(column: int) -> str:
-    found, column = "", column + 1
+    letters, column = "", column + 1
     while column:
-        column, place = divmod(column - 1, 26)
-        found = chr(65 + place) + found
-    return found
+        column, letter = divmod(column - 1, 26)
+        letters = chr(65 + letter) + letters
+    return letters

@@ -73,7 +73,7 @@ def parse(part: Callable[[int, int], bytes], size: int) -> Footer:
     begin = find(part, size)
     try:
         document = _Compact(part(begin, size - _TAIL - begin)).struct()
-        footer = Footer(begin, tuple(_group(each, begin, len(_leaves(document[2]))) for each in document[4]))
+        footer = Footer(begin, tuple(_group(group, begin, len(_leaves(document[2]))) for group in document[4]))
         if footer.rows != document[3]:
             raise Damaged("its row groups do not add up")
     except (KeyError, TypeError, IndexError, AttributeError, OverflowError):
@@ -97,12 +97,12 @@ def find(part: Callable[[int, int], bytes], size: int) -> int:
 
 def _leaves(schema: list[dict[int, Any]]) -> list[dict[int, Any]]:
     """Return the columns of the schema, without the root and groups of columns."""
-    return [each for each in schema[1:] if not each.get(5)]
+    return [element for element in schema[1:] if not element.get(5)]
 
 
 def _group(group: dict[int, Any], end: int, columns: int) -> RowGroup:
     """Check a row group, whose pages must lie before a byte."""
-    chunks = [each[3] for each in group[1]]
+    chunks = [chunk[3] for chunk in group[1]]
     rows = group[3]
     begins, ends = [], []
     # Without rows there may be no pages.
@@ -143,12 +143,12 @@ class _Compact:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise Damaged("its footer is damaged")
-        found, field = dict[int, Any](), 0
+        fields, field = dict[int, Any](), 0
         while head := self._byte():
             field = field + (head >> 4) if head >> 4 else self._number()
-            found[field] = self._kinds[head & 15]()
+            fields[field] = self._kinds[head & 15]()
         self._depth -= 1
-        return found
+        return fields
 
     def _list(self) -> list[Any]:
         head = self._byte()

@@ -154,7 +154,7 @@ def starts(data: bytes, lines: pl.Series, places: pl.Series) -> list[int]:
     returns = data.count(b"\r\n") if b"\r" in data else 0
     if returns not in {0, lines.len()}:
         ends = list(accumulate(len(line) + 1 for line in data.split(b"\n")))
-        return [ends[place - 1] if place else 0 for place in places.to_list()]
+        return [ends[index - 1] if index else 0 for index in places.to_list()]
     sizes = lines.str.len_bytes().cast(pl.Int64) + (2 if returns else 1)
     return (sizes.cum_sum() - sizes).gather(places).to_list()
 
@@ -170,28 +170,28 @@ def _read_lines(
     read_singly: dict[int, list[str]] = {}
     reader = RowReader(piece, shape)
     after = 0
-    for number, place in enumerate(candidates.places):
-        if place < after:
+    for number, line in enumerate(candidates.places):
+        if line < after:
             continue
         if literal[number]:
             plain.append(number)
             continue
         if number in valid:
-            multi_line[place], last = valid[number]
+            multi_line[line], last = valid[number]
             after = last + 1
         else:
             start = candidates.begins[number]
             row, end = reader.row(start)
             if row is None:
-                result.done, result.rest = place, piece.data[start:]
+                result.done, result.rest = line, piece.data[start:]
                 break
             if isinstance(row, Unreadable):
-                result.unreadable.append(Unreadable(piece.line + place, row.reason, row.rule))
+                result.unreadable.append(Unreadable(piece.line + line, row.reason, row.rule))
                 continue
-            read_singly[place] = row
-            after = place + piece.data.count(b"\n", start, end)
-        if after > place + 1:
-            result.taken += range(place + 1, after)
+            read_singly[line] = row
+            after = line + piece.data.count(b"\n", start, end)
+        if after > line + 1:
+            result.taken += range(line + 1, after)
     if plain:
         texts = "\n".join(candidates.texts.gather(plain).to_list())
         result.rows.append(
@@ -253,14 +253,16 @@ def _valid_rows(
 ) -> dict[int, tuple[str, int]]:
     """Return the valid ones of possible rows, and their last lines."""
     begins, ends = candidates.begins, candidates.ends
-    known = [each for each in numbers if lasts[each] >= 0 and ends[lasts[each]] - begins[each] <= LONGEST_VALUE]
-    texts = [data[begins[each] : ends[lasts[each]]].decode() for each in known]
+    possible = [
+        number for number in numbers if lasts[number] >= 0 and ends[lasts[number]] - begins[number] <= LONGEST_VALUE
+    ]
+    texts = [data[begins[number] : ends[lasts[number]]].decode() for number in possible]
     if escaped:
         texts = [unescaped(text) for text in texts]
     value = rf'(?:[^"{shape.mark}\r\n\x00]*|"(?:[^"\r\x00]|\r\n|"")*")'
     good = pl.Series(texts, dtype=pl.String).str.contains(shape.row(value))
-    rows = zip(known, texts, good, strict=True)
-    return {each: (text, candidates.places[lasts[each]]) for each, text, fits in rows if fits}
+    rows = zip(possible, texts, good, strict=True)
+    return {number: (text, candidates.places[lasts[number]]) for number, text, fits in rows if fits}
 
 
 def _literal(texts: pl.Series, shape: Shape) -> list[bool]:

@@ -75,20 +75,20 @@ class Agreement:
                 problem = f"the first row of {part} has values in place of names of columns"
                 raise Refused(self._resource, f"{problem}: {_HEADLESS}")
             self.header, self._first = header, part
-        own, first = [canonical(name) for name in header], [canonical(name) for name in self.header]
-        if own != first:
-            raise Refused(self._resource, self._difference(part, own, first))
+        names, first = [canonical(name) for name in header], [canonical(name) for name in self.header]
+        if names != first:
+            raise Refused(self._resource, self._difference(part, names, first))
         for name, kind in types.items():
-            known, other = self._types.setdefault(name, (kind, part))
+            first_kind, other = self._types.setdefault(name, (kind, part))
             # One id would be two otherwise.
-            if kind != known:
-                problem = f"the column {name} has {known} in {other}, but {kind} in {part}"
+            if kind != first_kind:
+                problem = f"the column {name} has {first_kind} in {other}, but {kind} in {part}"
                 raise Refused(self._resource, f"{problem}: write all parts with the same types")
 
-    def _difference(self, part: str, own: Sequence[str], first: Sequence[str]) -> str:
-        if not set(own) & set(first):
+    def _difference(self, part: str, names: Sequence[str], first: Sequence[str]) -> str:
+        if not set(names) & set(first):
             return f"the first row of {part} is not the header of {self._first}: {_HEADLESS}"
-        lacks, more = [name for name in first if name not in own], [name for name in own if name not in first]
+        lacks, more = [name for name in first if name not in names], [name for name in names if name not in first]
         differences = [f"without {named(lacks)}"] * bool(lacks) + [f"with {named(more)}"] * bool(more)
         how = " and ".join(differences) or "in another order"
         return f"the columns of {part} differ from those of {self._first}: {how}"
@@ -263,7 +263,7 @@ def _later(rows: Rows, lines: int, *, more: bool) -> Rows:
         more,
         rows.frame.with_columns(later),
         rows.left_out + lines,
-        [replace(each, line=each.line + lines) for each in rows.unreadable],
+        [replace(bad, line=bad.line + lines) for bad in rows.unreadable],
         rows.ragged.with_columns(later),
     )
 

@@ -33,7 +33,7 @@ from table_intake.read.irregular import (
     starts,
 )
 from table_intake.table import Unreadable
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 PIECE_BYTES = 8 << 20
 """Bytes of a piece: large enough for the overhead of calls, small enough for any function's memory."""
@@ -45,7 +45,7 @@ _SHOWN = 10_000
 """Bytes of a refused row that are kept."""
 _FEW = 0.1
 """The share of lines with quotes up to which each of them is read separately."""
-_BREAKS = tuple(each.encode() for each in line_breaks.KINDS if not each.isascii())
+_BREAKS = tuple(line_break.encode() for line_break in line_breaks.KINDS if not line_break.isascii())
 _BOM = b"\xef\xbb\xbf"
 _PACKED = (b"x\x01", b"x^")
 """Prefixes that polars mistakes for zlib. Other compressed formats do not begin with valid UTF-8."""
@@ -198,16 +198,16 @@ class Rows:
     def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
         """Return the lines except some (in ascending order), as parts of a CSV with a line feed after each line."""
         data = self.piece.data
-        view, kept, end = memoryview(data), list[bytes | memoryview](), 0
+        view, runs, end = memoryview(data), list[bytes | memoryview](), 0
         places = numbers - self.piece.line
         sizes = self.lines.gather(places).str.len_bytes()
         for begin, size in zip(starts(data, self.lines, places), sizes, strict=True):
-            kept.append(view[end:begin])
+            runs.append(view[end:begin])
             end = data.index(b"\n", begin + size) + 1
-        kept.append(view[end:])
+        runs.append(view[end:])
         if b"\r" in data:
-            kept = [b"".join(kept).replace(b"\r\n", b"\n")]
-        return kept if self.separator == "," else [b"".join(kept).replace(self.separator.encode(), b",")]
+            runs = [b"".join(runs).replace(b"\r\n", b"\n")]
+        return runs if self.separator == "," else [b"".join(runs).replace(self.separator.encode(), b",")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,33 +297,33 @@ class Table:
         data = _readable(piece.data)
         lines = _lines(data)
         quoted = lines.str.contains('"', literal=True).mean() if b'"' in data else 0
-        many = isinstance(quoted, float) and quoted > _FEW
-        if many and (found := self._joined_rows(piece, data, lines)) is not None:
-            return found
-        frame, regular = self._quoted(lines, data) if many else self._plain(lines, data)
+        many_quotes = isinstance(quoted, float) and quoted > _FEW
+        if many_quotes and (joined := self._joined_rows(piece, data, lines)) is not None:
+            return joined
+        frame, regular = self._quoted(lines, data) if many_quotes else self._plain(lines, data)
         mark = self._shape.separator
-        plain = not many and b"\\" not in data and (mark == "," or b"," not in data)
+        plain = not many_quotes and b"\\" not in data and (mark == "," or b"," not in data)
         breaks = _has_line_breaks(piece.data)
         if regular is None:
             self._pieces.done(lines.len())
             return Rows(piece, lines, frame.with_row_index(LINE, piece.line), plain, breaks, separator=mark)
         irregular = read_irregular(piece, data, lines, regular, self._shape, self._parse)
         self._pieces.done(irregular.done, irregular.rest)
-        place = pl.col(LINE)
+        line = pl.col(LINE)
         frame = frame.select(regular.arg_true().alias(LINE), pl.all())
         if irregular.taken or irregular.rest:
-            frame = frame.filter(place.is_in(irregular.taken).not_() & (place < irregular.done))
+            frame = frame.filter(line.is_in(irregular.taken).not_() & (line < irregular.done))
         if irregular.rows:
             frame = pl.concat([frame, *irregular.rows]).sort(LINE)
         rows = Rows(
             piece,
             lines,
-            frame.with_columns(place + piece.line),
+            frame.with_columns(line + piece.line),
             plain=plain and not irregular.rows,
             breaks=irregular.breaks or breaks,
             left_out=regular.not_().arg_true() + piece.line,
             unreadable=irregular.unreadable,
-            ragged=irregular.ragged.with_columns(place + piece.line),
+            ragged=irregular.ragged.with_columns(line + piece.line),
             blank=irregular.blank,
             separator=mark,
         )
@@ -363,7 +363,7 @@ class Table:
         frame = frame.with_columns(pl.col(broken).str.replace_all("\0", "\r\n" if returns else "\n", literal=True))
         self._pieces.done(done, rest)
         taken = begins.not_().arg_true().to_list() if self._pieces.until is not None else []
-        found = Rows(
+        split_rows = Rows(
             piece,
             lines,
             frame.select((places + piece.line).cast(pl.UInt32).alias(LINE), pl.all()),
@@ -373,14 +373,14 @@ class Table:
             separator=self._shape.separator,
         )
         return (
-            found
+            split_rows
             if self._pieces.until is None
-            else self._within(found, Irregular(done, taken=taken), self._pieces.until)
+            else self._within(split_rows, Irregular(done, taken=taken), self._pieces.until)
         )
 
     def _within(self, rows: Rows, irregular: Irregular, until: int) -> Rows:
         """Return those of some rows that begin before a line, and note how far the last of them goes."""
-        taken = {rows.piece.line + place for place in irregular.taken}
+        taken = {rows.piece.line + number for number in irregular.taken}
         while until + self.behind in taken:
             self.behind += 1
         before = pl.col(LINE) < until
@@ -408,7 +408,7 @@ class Table:
         regular = (sizes == cells + (self._width - 1)) & (sizes <= LONGEST_VALUE)
         if self._width == 1:
             regular &= (sizes > 0) & ~lines.str.contains(mark, literal=True)
-        if any(each in data for each in (b'"', b"\0", b"\r")):
+        if any(mark in data for mark in (b'"', b"\0", b"\r")):
             regular &= ~lines.str.contains(SPECIAL)
         return (frame, None) if regular.all() else (frame.filter(regular), regular)
 
@@ -500,7 +500,7 @@ def _has_line_breaks(data: bytes) -> bool:
 
     Lone carriage returns don't count: `irregular` reads such lines.
     """
-    return b"\v" in data or b"\f" in data or (not data.isascii() and any(each in data for each in _BREAKS))
+    return b"\v" in data or b"\f" in data or (not data.isascii() and any(line_break in data for line_break in _BREAKS))
 
 
 def _shortened(line: str) -> str:
@@ -508,13 +508,13 @@ def _shortened(line: str) -> str:
 
 
 def render(frame: pl.DataFrame, suspects: Iterable[str]) -> bytes:
-    """Return a frame of texts as rows in Personalize's form, without a header: see `csv_dialect.record`.
+    """Return a frame of texts as rows in Personalize's form, without a header: see `dialect.record`.
 
     Args:
         frame: the rows.
         suspects: columns that may contain commas, quotes or backslashes; others must not.
     """
-    to_quote = [name for name in suspects if frame[name].str.contains(csv_dialect.SPECIAL).any()]
+    to_quote = [name for name in suspects if frame[name].str.contains(dialect.SPECIAL).any()]
     file = BytesIO()
     frame.with_columns(map(_quoted, to_quote)).write_csv(file, include_header=False, quote_style="never")
     return file.getvalue()
@@ -523,5 +523,5 @@ def render(frame: pl.DataFrame, suspects: Iterable[str]) -> bytes:
 def _quoted(name: str) -> pl.Expr:
     """Return the cells of a column, quoted where they need it."""
     cell = pl.col(name)
-    escaped = cell.str.replace_all(f"({csv_dialect.ESCAPED})", r"\${1}")
-    return pl.when(cell.str.contains(csv_dialect.SPECIAL)).then(pl.format('"{}"', escaped)).otherwise(cell).alias(name)
+    escaped = cell.str.replace_all(f"({dialect.ESCAPED})", r"\${1}")
+    return pl.when(cell.str.contains(dialect.SPECIAL)).then(pl.format('"{}"', escaped)).otherwise(cell).alias(name)

@@ -179,8 +179,8 @@ class FileSettings(BaseModel):
             return dates
         parts = set(re.findall(r"%(.?)", dates.replace("%-", "%")))
         if strange := sorted(parts - {*DIRECTIVES, "%"}):
-            known = " ".join(f"%{each}" for each in DIRECTIVES)
-            raise ValueError(f"%{strange[0]} is not a part of a date here: the parts are {known}; or write iso")
+            directives = " ".join(f"%{directive}" for directive in DIRECTIVES)
+            raise ValueError(f"%{strange[0]} is not a part of a date here: the parts are {directives}; or write iso")
         if not parts & {*"Yy"} or not ("j" in parts or (parts & {*"mbB"} and parts & {*"de"})):
             raise ValueError("must name year, month and day, such as %Y-%m-%d or %d/%m/%Y %H:%M; or write iso")
         if bool(parts & {*"HI"}) != ("M" in parts):
@@ -193,7 +193,7 @@ class FileSettings(BaseModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        if both := [name for name in self.columns if name.casefold() in {each.casefold() for each in self.ignore}]:
+        if both := [name for name in self.columns if name.casefold() in {name.casefold() for name in self.ignore}]:
             raise ValueError(f"columns and ignore both name {both[0]!r}: leave it out of one of them")
         mark = self.decimal or "."
         if self.thousands == mark:
@@ -229,8 +229,10 @@ class InteractionFileSettings(FileSettings):
 
 
 def merged(
-    own: FileSettings | None, columns: Mapping[str, str], defaults: Mapping[str, str | int | float]
+    file_settings: FileSettings | None, columns: Mapping[str, str], defaults: Mapping[str, str | int | float]
 ) -> FileSettings:
     """Return the settings of one kind's files, with what the shop sets for all kinds below them."""
-    own = own or FileSettings()
-    return own.model_copy(update={"columns": {**columns, **own.columns}, "defaults": {**defaults, **own.defaults}})
+    file_settings = file_settings or FileSettings()
+    return file_settings.model_copy(
+        update={"columns": {**columns, **file_settings.columns}, "defaults": {**defaults, **file_settings.defaults}}
+    )

@@ -58,15 +58,15 @@ def cells(line: str) -> list[str]:
     """
     if '"' not in line:
         return line.split(",")
-    found, at = [], 0
+    values, at = [], 0
     while True:
         match = _READ_VALUE.match(line, at)
         if match is None or (match[1] is None and line.startswith('"', at)):
             raise ValueError("its quotes do not match")
-        found.append(_READ_ESCAPE.sub(lambda each: each[1] or '"', match[1]) if match[1] is not None else match[2])
+        values.append(_READ_ESCAPE.sub(lambda match: match[1] or '"', match[1]) if match[1] is not None else match[2])
         at = match.end() + 1
         if at > len(line):
-            return found
+            return values
 
 
 def standard(values: Iterable[str | int], *, all_quoted: bool = False) -> str:
@@ -152,10 +152,10 @@ def older(lines: Iterable[str]) -> Iterator[list[str]]:
     row, width = "", 0
     for line in lines:
         row += line
-        found = _older(_end_off(row), width)
-        if found is not None:
-            width = width or len(found)
-            yield found
+        values = _older(_end_off(row), width)
+        if values is not None:
+            width = width or len(values)
+            yield values
             row = ""
     if row:
         yield _end_off(row).split(",")
@@ -218,19 +218,19 @@ def _older(row: str, width: int) -> list[str] | None:
     ways: list[tuple[int, list[str], bool]] = [(0, [], True)]
     tried = set()
     while ways:
-        at, found, clean = ways.pop()
+        at, row_values, clean = ways.pop()
         if at > len(row):
-            if clean and len(found) == (width or len(found)):
-                return found
-            first = first or found
-        elif (at, len(found), clean) not in tried:
-            tried.add((at, len(found), clean))
+            if clean and len(row_values) == (width or len(row_values)):
+                return row_values
+            first = first or row_values
+        elif (at, len(row_values), clean) not in tried:
+            tried.add((at, len(row_values), clean))
             if row.startswith('"', at):
                 values = [*_older_quoted(row, at + 1)]
             else:
                 value, end = _older_plain(row, at)
                 values = [(value, end, '"' not in value)]
-            ways += [(end + 1, [*found, value], clean and good) for value, end, good in reversed(values)]
+            ways += [(end + 1, [*row_values, value], clean and good) for value, end, good in reversed(values)]
     return first
 
 

@@ -107,8 +107,8 @@ def codes(verdicts: Sequence[Verdict]) -> pl.Series | None:
     None where all rows are good.
     """
     coded = [
-        pl.when(verdict.broken > 0).then(place * CODES + verdict.broken.cast(pl.UInt16))
-        for place, verdict in enumerate(verdicts)
+        pl.when(verdict.broken > 0).then(index * CODES + verdict.broken.cast(pl.UInt16))
+        for index, verdict in enumerate(verdicts)
         if verdict.broken is not None
     ]
     return pl.select(pl.coalesce(*coded, pl.lit(0, pl.UInt16)).alias("code")).to_series() if coded else None
@@ -138,17 +138,17 @@ def readings(value: str) -> str:
     mark = value.lstrip("0123456789")[:1]
     numbers = [int(number) for number in re.findall(r"[0-9]+", value)[:3]]
     orders = ("dmY", "mdY") if numbers[2] > 99 else ("dmy", "mdy", "ymd")
-    found: dict[str, date] = {}
+    days: dict[str, date] = {}
     for order in orders:
         given = dict(zip(order.lower(), numbers, strict=True))
         with suppress(ValueError):
             day = date(given["y"] + 2000 * (given["y"] < 100), given["m"], given["d"])
-            found[mark.join(f"%{part}" for part in order)] = day
-    if not found:
+            days[mark.join(f"%{part}" for part in order)] = day
+    if not days:
         return f"must be Unix time in seconds or an ISO 8601 date, not {shown(value)!r}"
-    may = " or ".join(f"{day.day} {day:%B %Y} ({form})" for form, day in found.items())
-    if len(found) > len(set(found.values())):
-        may = f"of the form {' or '.join(found)}"
+    may = " or ".join(f"{day.day} {day:%B %Y} ({form})" for form, day in days.items())
+    if len(days) > len(set(days.values())):
+        may = f"of the form {' or '.join(days)}"
     return f"{shown(value)!r} may be {may}: the settings must name the form of dates"
 
 
