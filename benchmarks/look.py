@@ -121,7 +121,7 @@ def main() -> None:
     related = {name: model for name, model in models.items() if isinstance(model, ListModel)}
     often = distinct_lists.drawn(past, options.seed)
     print("\n".join(of_items(past, related, often[: options.items], names)))
-    print("\n".join(figures(past, related, often[: distinct_lists.ASKED])))
+    print("\n".join(figures(past, related, often[: distinct_lists.MOST])))
     if options.users:
         personal = shop.model("look", past, UP, options.tier)[0]
         users = random.permutation(shop.known(past)).tolist()[: options.users]

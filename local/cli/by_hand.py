@@ -44,10 +44,10 @@ def resume(options: Namespace, terminal: Terminal) -> int:
 def sweep(options: Namespace, terminal: Terminal) -> int:
     """Claim files whose event never came, and start a run for each shop with drops that none is going to handle."""
     cloud = client(options)
-    asked: dict[str, Any] = {} if options.minutes is None else {"minutes": options.minutes}
-    asked |= {"shop": options.shop} if options.shop else {}
+    body: dict[str, Any] = {} if options.minutes is None else {"minutes": options.minutes}
+    body |= {"shop": options.shop} if options.shop else {}
     functions = boto3.client("lambda", **access(cloud.state))
-    called = functions.invoke(FunctionName=cloud.state.outputs["SweepFunctionName"], Payload=json.dumps(asked).encode())
+    called = functions.invoke(FunctionName=cloud.state.outputs["SweepFunctionName"], Payload=json.dumps(body).encode())
     answer = json.loads(called["Payload"].read())
     if "FunctionError" in called:
         raise LocalError(f"the sweep failed: {answer.get('errorMessage') or answer}")

@@ -156,13 +156,13 @@ def _upload(cloud: Client, options: Namespace, file: Path, terminal: Terminal) -
 
 def runs(options: Namespace, terminal: Terminal) -> int:
     cloud = client(options)
-    found = cloud.runs.newest(options.shop, 1 if options.watch else options.limit)
-    if not found:
+    newest_runs = cloud.runs.newest(options.shop, 1 if options.watch else options.limit)
+    if not newest_runs:
         hint = f"drop a file with `python -m local drop {options.shop} KIND FILE`"
         raise LocalError(f"{options.shop} has no runs: {hint}")
     if options.watch:
-        return followed(cloud, cloud.runs.handling(found[0]), terminal)
-    terminal.result([run_json(run) for run in found], lambda: terminal.runs(found))
+        return followed(cloud, cloud.runs.handling(newest_runs[0]), terminal)
+    terminal.result([run_json(run) for run in newest_runs], lambda: terminal.runs(newest_runs))
     return 0
 
 
@@ -194,12 +194,14 @@ def report(options: Namespace, terminal: Terminal) -> None:
     s3 = boto3.client("s3", **access(state))
     bucket, prefix = state.outputs["BucketName"], f"reports/{options.shop}/{f'{options.run}/' if options.run else ''}"
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    found = [each for page in pages for each in page.get("Contents", []) if each["Key"].endswith(".html")]
-    if not found:
+    pages_of_runs = [
+        content for page in pages for content in page.get("Contents", []) if content["Key"].endswith(".html")
+    ]
+    if not pages_of_runs:
         raise LocalError(f"there are no reports of {options.run or options.shop}; a run writes them as it goes")
-    newest = max(found, key=lambda each: each["LastModified"])["Key"].rpartition("/")[0]
+    newest = max(pages_of_runs, key=lambda content: content["LastModified"])["Key"].rpartition("/")[0]
     fetched = []
-    for key in sorted(each["Key"] for each in found if each["Key"].startswith(f"{newest}/")):
+    for key in sorted(content["Key"] for content in pages_of_runs if content["Key"].startswith(f"{newest}/")):
         path = Path(options.run_dir) / key
         path.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, key, str(path))
@@ -221,10 +223,10 @@ def batch(options: Namespace, terminal: Terminal) -> int:
     s3, bucket = boto3.client("s3", **access(cloud.state)), cloud.state.outputs["BucketName"]
     prefix = str(exported["folder"]).removeprefix(f"s3://{bucket}/")
     paths = []
-    for each in s3.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/").get("Contents", []):
-        path = Path(options.run_dir) / each["Key"]
+    for content in s3.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/").get("Contents", []):
+        path = Path(options.run_dir) / content["Key"]
         path.parent.mkdir(parents=True, exist_ok=True)
-        s3.download_file(bucket, each["Key"], str(path))
+        s3.download_file(bucket, content["Key"], str(path))
         paths.append(str(path.resolve()))
     terminal.result({**exported, "paths": paths}, lambda: terminal.export(exported, paths))
     return 0
@@ -297,8 +299,8 @@ def token(options: Namespace, terminal: Terminal) -> None:
     """Print the token of an anonymous user's session, or of a user who has logged in."""
     home = Home(options.run_dir)
     state = require(home)
-    asked = {"userToken": login.user_token(home, state, options.user, time.time())} if options.user else {}
-    answer = urllib3.request("POST", f"{state.browser_api}/shops/{options.shop}/sessions", json=asked, retries=False)
+    request = {"userToken": login.user_token(home, state, options.user, time.time())} if options.user else {}
+    answer = urllib3.request("POST", f"{state.browser_api}/shops/{options.shop}/sessions", json=request, retries=False)
     body = answer.json()
     if answer.status != 201:
         raise LocalError(f"{answer.status} {body.get('detail')}")
@@ -310,7 +312,7 @@ def replay(options: Namespace, terminal: Terminal) -> None:
     if terminal.as_json:
         terminal.json({"replayed": reasons.total(), "reasons": reasons})
     elif reasons:
-        terminal.table(("messages", "reason"), [(str(many), why) for why, many in reasons.items()])
+        terminal.table(("messages", "reason"), [(str(count), why) for why, count in reasons.items()])
     else:
         terminal.note("there are no dead letters")
 
@@ -327,8 +329,8 @@ def logs(options: Namespace, terminal: Terminal) -> None:
     elif cloud is not None and options.name in functions:
         lines = cloud.log_lines(functions[options.name], follow=options.follow, limit=options.lines)
     elif options.name:
-        known = ", ".join([*files, *functions]) or "none before `python -m local up`"
-        raise LocalError(f"there is no log {options.name}; there are: {known}")
+        there = ", ".join([*files, *functions]) or "none before `python -m local up`"
+        raise LocalError(f"there is no log {options.name}; there are: {there}")
     else:
         places = {name: str(path) for name, path in files.items()} | functions
         return terminal.result(places, lambda: terminal.table(("log", "where"), places.items()))

@@ -64,12 +64,12 @@ def role_of_another_stack(gateway: Client, roles: Client, stacks: Client, stack:
 def _role(stacks: Client, stack: str) -> str:
     """Return the name of the stack's role; "" where the stack is not there or has none."""
     try:
-        found = stacks.describe_stack_resource(StackName=stack, LogicalResourceId=RESOURCE)
+        resource = stacks.describe_stack_resource(StackName=stack, LogicalResourceId=RESOURCE)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":
             return ""
         raise
-    return str(found["StackResourceDetail"].get("PhysicalResourceId", ""))
+    return str(resource["StackResourceDetail"].get("PhysicalResourceId", ""))
 
 
 def _section(settings: Mapping[str, Any], command: str) -> Mapping[str, Any]:

@@ -89,21 +89,21 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        found, unknown = super().parse_known_args(args, namespace)
-        for option in [each.partition("=")[0] for each in unknown if each.startswith("--")]:
+        options, unknown = super().parse_known_args(args, namespace)
+        for option in [word.partition("=")[0] for word in unknown if word.startswith("--")]:
             self.error(f"there is no option {option}{near(option, list(self._option_string_actions))}")
-        return found, unknown
+        return options, unknown
 
 
-def near(word: str, known: Sequence[str]) -> str:
-    found = get_close_matches(word, known, 1)
-    return f"; did you mean {found[0]}?" if found else ""
+def near(word: str, words: Sequence[str]) -> str:
+    matches = get_close_matches(word, words, 1)
+    return f"; did you mean {matches[0]}?" if matches else ""
 
 
 class Version(argparse.Action):
     def __call__(self, *_: object) -> None:
-        own, engine = map(importlib.metadata.version, ("retail-personalization", "personalize-local"))
-        sys.stdout.write(f"retail-personalization {own} (engine {engine}, Python {platform.python_version()})\n")
+        version, engine = map(importlib.metadata.version, ("retail-personalization", "personalize-local"))
+        sys.stdout.write(f"retail-personalization {version} (engine {engine}, Python {platform.python_version()})\n")
         sys.exit(0)
 
 
@@ -112,9 +112,9 @@ class Completion(argparse.Action):
         import shtab  # noqa: PLC0415 - nothing else needs it
 
         parser.prog = SCRIPT
-        for each in every_action(parser):
-            if each.type is Path:
-                each.complete = shtab.DIRECTORY if each.dest == "run_dir" else shtab.FILE  # type: ignore[attr-defined]
+        for action in every_action(parser):
+            if action.type is Path:
+                action.complete = shtab.DIRECTORY if action.dest == "run_dir" else shtab.FILE  # type: ignore[attr-defined]
         sys.stdout.write(shtab.complete(parser, str(shell)) + "\n")
         sys.exit(0)
 

@@ -20,11 +20,11 @@ from local.terminal.output import Terminal
 
 def main(options: Namespace, terminal: Terminal) -> int:
     """Propose settings for the files that were named. Raises BadFile."""
-    own, text = _own(options)
+    path, text = _settings(options)
     try:
-        settings = parse(own, text)
+        settings = parse(path, text)
     except Rejected as refused:
-        raise BadFile(f"{own}: {refused.reason}") from None
+        raise BadFile(f"{path}: {refused.reason}") from None
     taken = {str(path): samples.read(path, settings, options.kind) for path in options.files}
     proposals = propose_together(taken, settings, options.kind)
     for file, proposal in proposals.used:
@@ -64,7 +64,7 @@ def main(options: Namespace, terminal: Terminal) -> int:
     return int(bool(proposals.left_out))
 
 
-def _own(options: Namespace) -> tuple[str, str]:
+def _settings(options: Namespace) -> tuple[str, str]:
     """Return the name and the text of the settings that the shop has; "" where it has none."""
     if options.settings is not None:
         try:
@@ -78,19 +78,23 @@ def _own(options: Namespace) -> tuple[str, str]:
     listed = s3.list_objects_v2(
         Bucket=(bucket := state.outputs["BucketName"]), Prefix=f"drops/{options.shop}/settings."
     )
-    mine = {f"drops/{options.shop}/{name}" for name in keys.SETTINGS_FILES}
-    there = sorted((each["LastModified"], each["Key"]) for each in listed.get("Contents", []) if each["Key"] in mine)
+    settings_keys = {f"drops/{options.shop}/{name}" for name in keys.SETTINGS_FILES}
+    there = sorted(
+        (content["LastModified"], content["Key"])
+        for content in listed.get("Contents", [])
+        if content["Key"] in settings_keys
+    )
     if not there:
         return "settings.yaml", ""
     key = there[-1][1]
     return key, s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8-sig")
 
 
-def _lines(own: dict[str, object], proposals: list[Proposal]) -> list[str]:
+def _lines(current: dict[str, object], proposals: list[Proposal]) -> list[str]:
     """Return the lines of a settings file: what the shop has, and what is proposed."""
     changed = {name for proposal in proposals for name in proposal.document()}
-    kept = {name: value for name, value in own.items() if name not in changed}
-    text = yaml_core.dump(kept) if kept else ""
+    unchanged = {name: value for name, value in current.items() if name not in changed}
+    text = yaml_core.dump(unchanged) if unchanged else ""
     return [*text.splitlines(), *(line for proposal in proposals for line in proposal.lines())]
 
 

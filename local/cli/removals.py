@@ -32,26 +32,26 @@ def main(options: Namespace, terminal: Terminal) -> None:
     if not options.yes and not (sys.stdin.isatty() and input(ask).strip() == options.shop):
         raise LocalError("nothing was removed: type the shop's name, or give --yes")
     done = run(state, options, terminal, dry_run=False)
-    kept = f", schemas kept: {len(done['schemas']['kept'])}" if done["schemas"]["kept"] else ""
-    text = f"{options.shop} is gone: {counted(len(has['resources']), 'resource')}{kept}"
+    schemas = f", schemas kept: {len(done['schemas']['kept'])}" if done["schemas"]["kept"] else ""
+    text = f"{options.shop} is gone: {counted(len(has['resources']), 'resource')}{schemas}"
     return terminal.result(done, lambda: terminal.line(text))
 
 
 def run(state: State, options: Namespace, terminal: Terminal, *, dry_run: bool) -> dict[str, Any]:
     """Follow one execution to its end, and return its output."""
     client = boto3.client("stepfunctions", **access(state))
-    asked = json.dumps({"shop": options.shop, "dryRun": dry_run, "objects": options.objects})
-    arn = client.start_execution(stateMachineArn=state.outputs["TeardownStateMachineArn"], input=asked)["executionArn"]
+    task = json.dumps({"shop": options.shop, "dryRun": dry_run, "objects": options.objects})
+    arn = client.start_execution(stateMachineArn=state.outputs["TeardownStateMachineArn"], input=task)["executionArn"]
     shown: set[str] = set()
     for _, event in as_they_come(client, arn):
         line = news(event)
         if line and line not in shown:
             shown.add(line)
             terminal.note(line)
-    found = client.describe_execution(executionArn=arn)
-    if found["status"] != "SUCCEEDED":
-        raise LocalError(reason_of(found.get("error", ""), found.get("cause", "")) or str(found["status"]))
-    output: dict[str, Any] = json.loads(found["output"])
+    execution = client.describe_execution(executionArn=arn)
+    if execution["status"] != "SUCCEEDED":
+        raise LocalError(reason_of(execution.get("error", ""), execution.get("cause", "")) or str(execution["status"]))
+    output: dict[str, Any] = json.loads(execution["output"])
     return output
 
 
@@ -78,6 +78,6 @@ def show(has: dict[str, Any], terminal: Terminal) -> None:
     rows += [("record", record, "", "nothing") for record in has["records"]]
     rows += [("schedule", name, "", "each training or batch job that it starts") for name in has["schedules"]]
     terminal.table(("kind", "name", "status", "bills"), rows)
-    if saved := sum(each.get("monthDollars") or 0 for each in has["resources"]):
+    if saved := sum(resource.get("monthDollars") or 0 for resource in has["resources"]):
         prices = f"prices of {has['pricesAsOf']}, at one request a second"
         terminal.line(f"saves about ${saved:,.0f} a month at least ({prices}; AWS's own list decides)")

@@ -83,7 +83,7 @@ def documented(model: type[BaseModel]) -> dict[str, str]:
 def with_numbers(part: Any) -> Any:  # noqa: ANN401 - JSON
     """Let texts be numbers too, which become texts."""
     if isinstance(part, list):
-        return [with_numbers(each) for each in part]
+        return [with_numbers(member) for member in part]
     if not isinstance(part, dict):
         return part
     changed = {name: with_numbers(value) for name, value in part.items()}
@@ -100,14 +100,14 @@ def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 def finished(part: Any) -> Any:  # noqa: ANN401 - JSON
     """Leave out the titles that pydantic makes of names, and refuse names that fit no pattern."""
     if isinstance(part, list):
-        return [finished(each) for each in part]
+        return [finished(member) for member in part]
     if not isinstance(part, dict):
         return part
     closed = {"additionalProperties": False} if "patternProperties" in part else {}
     return closed | {
-        name: {member: finished(value) for member, value in each.items()}
+        name: {member: finished(value) for member, value in value.items()}
         if name in {"properties", "$defs"}
-        else finished(each)
-        for name, each in part.items()
+        else finished(value)
+        for name, value in part.items()
         if name != "title"
     }

@@ -182,7 +182,7 @@ class Client:
         bucket, s3 = self.state.outputs["BucketName"], boto3.client("s3", **access(self.state))
         folders = [f"{folder}/{run.shop}/{run.name}" for folder in ("reports", "rejects")] if run.shop else []
         pages = [s3.list_objects_v2(Bucket=bucket, Prefix=folder) for folder in folders]
-        keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+        keys = [content["Key"] for page in pages for content in page.get("Contents", [])]
         # A report is assembled from parts.
         whole = sorted((key for key in keys if "/parts/" not in key), key=lambda key: not key.endswith(".html"))
         return [f"s3://{bucket}/{key}" for key in whole]
@@ -251,8 +251,8 @@ class Client:
         left = int(attributes["Attributes"]["ApproximateNumberOfMessages"])  # later ones stay
         reasons: Counter[str] = Counter()
         while left > 0:
-            found = client.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, MessageAttributeNames=["reason"])
-            messages = found.get("Messages", [])
+            answer = client.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, MessageAttributeNames=["reason"])
+            messages = answer.get("Messages", [])
             if not messages:
                 break
             for message in messages:
@@ -267,9 +267,9 @@ class Client:
         """Return the stack's functions by logical id, with the log group of each."""
         stack = boto3.client("cloudformation", **access(self.state))
         resources = stack.describe_stack_resources(StackName=self.state.stack)["StackResources"]
-        found = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
-        names = [name.removesuffix("Function") for name in found if name.endswith("Function")]
-        return {f"{name}Function": found[f"{name}LogGroup"] for name in names}
+        ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+        names = [name.removesuffix("Function") for name in ids if name.endswith("Function")]
+        return {f"{name}Function": ids[f"{name}LogGroup"] for name in names}
 
     def log_lines(self, group: str, *, follow: bool = False, limit: int = 50) -> Iterator[str]:
         """Yield the last `limit` lines of a log group; with `follow`, then the new ones, without end."""
@@ -330,7 +330,7 @@ def drop_key(shop: str, kind: str, file: Path, *, incremental: bool = False) -> 
 
 def as_commands(text: str, shop: str) -> str:
     """Return a text in which inputs of the state machine are the commands that start it with them."""
-    return _STARTED.sub(lambda found: f"`python -m local {found[1]} {shop}`", text)
+    return _STARTED.sub(lambda match: f"`python -m local {match[1]} {shop}`", text)
 
 
 def quoted(part: str) -> str:

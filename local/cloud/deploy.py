@@ -103,7 +103,7 @@ def architecture() -> str:
 def fingerprint() -> str:
     digest = hashlib.sha256(" ".join(parameters()).encode())
     for source in [REPOSITORY / name for name in SOURCES]:
-        for path in [source] if source.is_file() else sorted(each for each in source.rglob("*") if each.is_file()):
+        for path in [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file()):
             if "__pycache__" not in path.parts:
                 digest.update(f"\0{path.relative_to(REPOSITORY)}\0".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -95,9 +95,9 @@ def find_python() -> Interpreter:
     """Return this machine's best interpreter for the local functions. Raises LocalError if it has none of Lambda's."""
     for version in PREFERRED:
         search = ("python", "find", "--system", "--no-python-downloads", "--no-project", version)
-        found = subprocess.run([UV, *search], capture_output=True, text=True, check=False)
-        if found.returncode == 0:
-            return Interpreter(found.stdout.strip(), version)
+        process = subprocess.run([UV, *search], capture_output=True, text=True, check=False)
+        if process.returncode == 0:
+            return Interpreter(process.stdout.strip(), version)
     raise LocalError(
         f"the local functions run on Python {', '.join(PREFERRED[:-1])} or {PREFERRED[-1]}, and this machine has none:"
         " `brew install python@3.13` on a Mac, `sudo apt-get install python3.13` on Debian and Ubuntu"

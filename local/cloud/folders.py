@@ -45,10 +45,10 @@ class Folder:
             done += size
         wanted = {self.key, *(self.target + part.name for part in self.parts)}
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=self.target)
-        for each in (
-            found["Key"] for page in pages for found in page.get("Contents", []) if found["Key"] not in wanted
+        for key in (
+            content["Key"] for page in pages for content in page.get("Contents", []) if content["Key"] not in wanted
         ):
-            client.delete_object(Bucket=bucket, Key=each)
+            client.delete_object(Bucket=bucket, Key=key)
         tell(self.key.rpartition("/")[2], 1.0)
         if self.marker:
             client.upload_file(str(self.marker), bucket, self.key)
@@ -60,18 +60,18 @@ class Folder:
 def read_folder(shop: str, kind: str, path: Path, *, incremental: bool = False) -> Folder:
     """Return a folder as a drop; refuse what its run would refuse by the names of the files."""
     path = path.resolve()
-    files = [each for each in sorted(path.iterdir()) if not _is_hidden(each.name)]
-    markers = [each for each in files if each.name == keys.SUCCESS or keys.is_manifest(each.name)]
-    parts = [each for each in files if each not in markers]
+    files = [path for path in sorted(path.iterdir()) if not _is_hidden(path.name)]
+    markers = [file for file in files if file.name == keys.SUCCESS or keys.is_manifest(file.name)]
+    parts = [file for file in files if file not in markers]
     if kind == "settings":
         raise LocalError(f"{path.name} is a folder: settings are a file")
     if path.name == keys.INCREMENTAL:
         raise LocalError("give the folder another name than incremental: that one marks drops that add to earlier ones")
     if len(markers) > 1:
-        raise LocalError(f"{path.name} has several markers ({', '.join(each.name for each in markers)}): leave one")
-    if nested := [each.name for each in parts if each.is_dir()]:
+        raise LocalError(f"{path.name} has several markers ({', '.join(marker.name for marker in markers)}): leave one")
+    if nested := [part.name for part in parts if part.is_dir()]:
         raise LocalError(f"{path.name} has further folders ({', '.join(nested[:5])}): put all parts into one")
-    if strange := [each.name for each in parts if not keys.is_part(each.name)]:
+    if strange := [part.name for part in parts if not keys.is_part(part.name)]:
         raise LocalError(f"{', '.join(strange[:5])}: parts end in {keys.ENDINGS}, or have no ending")
     if not parts:
         raise LocalError(f"there are no parts in {path}")

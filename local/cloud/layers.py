@@ -22,12 +22,12 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 def pack(build: Path) -> None:
     """Archive the layers that `sam build` left in a folder, and write the template that names the archives."""
     template = (build / "template.yaml").read_text()
-    names = [found[2] for found in _CONTENT.finditer(template)]
+    names = [match[2] for match in _CONTENT.finditer(template)]
     for old in build.glob("*.zip"):
         old.unlink()
     with ThreadPoolExecutor() as pool:
         keys = dict(zip(names, pool.map(lambda name: _archive(build, name).name, names), strict=True))
-    named = _CONTENT.sub(lambda found: f"{found[1]}s3://{BUCKET}/{keys[found[2]]}", template)
+    named = _CONTENT.sub(lambda match: f"{match[1]}s3://{BUCKET}/{keys[match[2]]}", template)
     (build / PACKED).write_text(named)
 
 
@@ -42,7 +42,7 @@ def put(build: Path, s3: "S3Client") -> Path:
 def _archive(build: Path, name: str) -> Path:
     unnamed = build / f"{name}.part"
     with zipfile.ZipFile(unnamed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(each for each in (build / name).rglob("*") if each.is_file()):
+        for path in sorted(path for path in (build / name).rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(str(path.relative_to(build / name)), _TIME)
             entry.external_attr = path.stat().st_mode << 16
             entry.compress_type = zipfile.ZIP_DEFLATED

@@ -226,12 +226,12 @@ def ports(home: Home, cloud: int | None, engine: int | None) -> tuple[int, int]:
     memory = home.data / "ports.json"
     last: list[int | None] = json.loads(memory.read_text()) if memory.exists() else [None, None]
     chosen: list[int] = []
-    for asked, before in zip((cloud, engine), last, strict=True):
-        if asked is not None and not free(asked):
-            raise LocalError(f"port {asked} is taken: choose another, or leave the option out to get a free one")
+    for port, before in zip((cloud, engine), last, strict=True):
+        if port is not None and not free(port):
+            raise LocalError(f"port {port} is taken: choose another, or leave the option out to get a free one")
         again = before if before and before not in chosen and free(before) else None
         with socket.create_server(("127.0.0.1", 0)) as probe:
-            chosen.append(asked or again or probe.getsockname()[1])
+            chosen.append(port or again or probe.getsockname()[1])
     memory.write_text(json.dumps(chosen))
     return chosen[0], chosen[1]
 
@@ -313,11 +313,11 @@ def end(processes: list[psutil.Process]) -> None:
 
 def marked(home: Home) -> list[psutil.Process]:
     """Return the live processes with this cloud's mark."""
-    folder, found = str(home.run.resolve()), []
+    folder, processes = str(home.run.resolve()), []
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == folder and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                processes.append(process)
         except (psutil.Error, OSError):
             continue
-    return found
+    return processes

@@ -50,9 +50,9 @@ def resume(state: State, step: Step) -> list[str]:
     stopped: list[dict[str, Any]] = left["stopped"]
     if not left["killed"] and not stopped:
         return []
-    mine = [each for each in stopped if each["stateMachineArn"] == state.outputs["StateMachineArn"]]
+    runs = [execution for execution in stopped if execution["stateMachineArn"] == state.outputs["StateMachineArn"]]
     with step("looking for unhandled drops"):
-        failures = sweep(state, mine)
+        failures = sweep(state, runs)
     # If this `up` is killed, or the sweep fails, the next one does the same again.
     if not failures:
         _ask("DELETE", state)
@@ -63,10 +63,10 @@ def resume(state: State, step: Step) -> list[str]:
             f"the last session was killed, not stopped by `down`: logs and histories of runs since {since} may be"
             " missing; files, tables, queued events and the engine's data are complete"
         )
-    actions = {each["name"]: json.loads(each["input"]).get("action", "drop") for each in mine}
+    actions = {execution["name"]: json.loads(execution["input"]).get("action", "drop") for execution in runs}
     again = [name for name, action in actions.items() if action in REPEATED]
     by_hand = [f"{name} ({action})" for name, action in actions.items() if action not in REPEATED]
-    by_hand += [f"{each['name']} (teardown)" for each in stopped if "eardown" in each["stateMachineArn"]]
+    by_hand += [f"{execution['name']} (teardown)" for execution in stopped if "eardown" in execution["stateMachineArn"]]
     if again:
         notes.append(f"stopped with the last session; their drops are handled again: {', '.join(again)}")
     if by_hand:
@@ -77,7 +77,7 @@ def resume(state: State, step: Step) -> list[str]:
 def sweep(state: State, stopped: list[dict[str, Any]]) -> list[str]:
     """Send stopped runs to the sweep as EventBridge would, for files of any age; return its failures."""
     functions = boto3.client("lambda", **access(state))
-    events: list[dict[str, Any]] = [{"source": "aws.states", "detail": each} for each in stopped] or [{}]
+    events: list[dict[str, Any]] = [{"source": "aws.states", "detail": execution} for execution in stopped] or [{}]
     # One call suffices: the sweep looks at the files and the runs of all shops.
     events[-1]["minutes"] = 0
     for event in events:
@@ -91,9 +91,9 @@ def sweep(state: State, stopped: list[dict[str, Any]]) -> list[str]:
 def _ask(method: str, state: State) -> dict[str, Any]:
     try:
         answer = urllib3.request(method, f"{state.endpoint}{SAVED}", retries=False, timeout=SAVE_SECONDS)
-        found: dict[str, Any] = answer.json()
+        document: dict[str, Any] = answer.json()
     except (urllib3.exceptions.HTTPError, ValueError):
         raise LocalError(
             "the local AWS does not say whether its state is saved: run `python -m local down`, then `up`"
         ) from None
-    return found
+    return document

@@ -84,9 +84,9 @@ class Runs:
         self.table = boto3.resource("dynamodb", **access(state)).Table(state.outputs["ShopsTableName"])
 
     def newest(self, shop: str, limit: int = 10) -> list[Run]:
-        return list(islice((run for run in self.known() if run.shop == shop), limit))
+        return list(islice((run for run in self.all_newest_first() if run.shop == shop), limit))
 
-    def known(self) -> Iterator[Run]:
+    def all_newest_first(self) -> Iterator[Run]:
         """Yield the existing runs, newest first; the local AWS forgets the oldest as new ones come."""
         for arn in self.arns():
             try:
@@ -102,21 +102,21 @@ class Runs:
             yield from (execution["executionArn"] for execution in page["executions"])
 
     def describe(self, arn: str) -> Run:
-        found = self.client.describe_execution(executionArn=arn)
-        given = json.loads(found["input"])
+        execution = self.client.describe_execution(executionArn=arn)
+        given = json.loads(execution["input"])
         key, by_hand = key_of(given), given if isinstance(given, dict) else {}
         parts = [*key.split("/"), "", ""]
         kind = "settings" if parts[2].startswith("settings.") else parts[2]
-        output = json.loads(found["output"]) if found.get("output") else {}
+        output = json.loads(execution["output"]) if execution.get("output") else {}
         return Run(
             arn=arn,
             shop=parts[1] or str(by_hand.get("shop", "")),
             kind=kind or str(by_hand.get("action", "")),
             key=key,
-            status=found["status"],
-            started=found["startDate"],
-            ended=found.get("stopDate"),
-            reason=reason_of(found.get("error", ""), found.get("cause", "")),
+            status=execution["status"],
+            started=execution["startDate"],
+            ended=execution.get("stopDate"),
+            reason=reason_of(execution.get("error", ""), execution.get("cause", "")),
             output=output if isinstance(output, dict) else {},
         )
 
@@ -207,8 +207,8 @@ class Runs:
 
     def claim(self, run: Run) -> dict[str, Any]:
         """Return the claim of the upload that started `run`; {} where there is none."""
-        found = self.claims(run.shop) if run.shop else []
-        return next((claim for claim in found if claim["claimedBy"] == run.name), {})
+        claims = self.claims(run.shop) if run.shop else []
+        return next((claim for claim in claims if claim["claimedBy"] == run.name), {})
 
     def claims(self, shop: str) -> list[dict[str, Any]]:
         """Return the records of a shop's drops and of its trainings that were asked for."""
@@ -236,27 +236,29 @@ class Runs:
         under_way: set[str] = set()
         last = defaultdict[str, list[str]](list)
         started: datetime = self.client.describe_execution(executionArn=arn)["startDate"]
-        known: set[str] = set()
-        for each, event in as_they_come(self.client, arn, lambda: self.waits_of(arn, started, known)):
-            for what, status in happenings(event, under_way) if each == arn else statuses(event, last[each]):
+        seen_arns: set[str] = set()
+        for execution_arn, event in as_they_come(self.client, arn, lambda: self.waits_of(arn, started, seen_arns)):
+            for what, status in (
+                happenings(event, under_way) if execution_arn == arn else statuses(event, last[execution_arn])
+            ):
                 phase = "at work" if status.endswith(("PENDING", "IN_PROGRESS")) else status
                 if shown.get(what) != phase:
                     shown[what] = phase
                     yield Moment((event["timestamp"] - started).total_seconds(), what, status)
 
-    def waits_of(self, arn: str, started: datetime, known: set[str]) -> Iterator[str]:
-        """Yield the executions that a run waits for, each once; `known` collects those that were looked at."""
+    def waits_of(self, arn: str, started: datetime, seen_arns: set[str]) -> Iterator[str]:
+        """Yield the executions that a run waits for, each once; `seen_arns` collects those that were looked at."""
         if not self.waiting:
             return
         page = self.client.list_executions(stateMachineArn=self.waiting, maxResults=100)["executions"]
-        for each in page:
-            if each["startDate"] < started or each["executionArn"] in known:
+        for execution in page:
+            if execution["startDate"] < started or execution["executionArn"] in seen_arns:
                 continue
-            known.add(each["executionArn"])
+            seen_arns.add(execution["executionArn"])
             with suppress(self.client.exceptions.ExecutionDoesNotExist):
-                given = json.loads(self.client.describe_execution(executionArn=each["executionArn"])["input"])
+                given = json.loads(self.client.describe_execution(executionArn=execution["executionArn"])["input"])
                 if given.get(STARTED_BY) == arn:
-                    yield each["executionArn"]
+                    yield execution["executionArn"]
 
 
 def as_they_come(
@@ -267,12 +269,16 @@ def as_they_come(
     while True:
         ended = client.describe_execution(executionArn=arn)["status"] != "RUNNING"
         seen |= dict.fromkeys(others(), 0)
-        fresh = [(each, event) for each, last in seen.items() for event in events(client, each, last)]
-        for each, event in sorted(fresh, key=lambda pair: pair[1]["timestamp"]):
-            seen[each] = event["id"]
-            if each != arn and event["type"] in ENDS:
-                del seen[each]
-            yield each, event
+        fresh = [
+            (execution_arn, event)
+            for execution_arn, last in seen.items()
+            for event in events(client, execution_arn, last)
+        ]
+        for execution_arn, event in sorted(fresh, key=lambda pair: pair[1]["timestamp"]):
+            seen[execution_arn] = event["id"]
+            if execution_arn != arn and event["type"] in ENDS:
+                del seen[execution_arn]
+            yield execution_arn, event
         if ended:
             return
         pause = POLL_SECONDS if fresh else min(pause * 1.5, IDLE_POLL_SECONDS)

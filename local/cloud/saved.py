@@ -74,25 +74,25 @@ def journal(folder: Path, number: int) -> Path:
 
 def numbers(folder: Path, kind: str) -> list[int]:
     """Return the numbers of the files of a kind, ascending."""
-    found = [path.name.removeprefix(f"{kind}.") for path in folder.glob(f"{kind}.*")]
-    return sorted(int(number) for number in found if number.isdecimal())
+    suffixes = [path.name.removeprefix(f"{kind}.") for path in folder.glob(f"{kind}.*")]
+    return sorted(int(number) for number in suffixes if number.isdecimal())
 
 
 def read(folder: Path) -> Saved:
     """Read what the last session left. Raises UnreadableError where there are states and none can be read."""
     states, journals = numbers(folder, "state"), numbers(folder, "journal")
-    found, damage, unreadable = Saved(), dict[Path, str](), list[UnreadableError]()
+    newest, damage, unreadable = Saved(), dict[Path, str](), list[UnreadableError]()
     for number in reversed(states):
         try:
             header, services = _checked(state(folder, number))
-            found = Saved(number, header=header, services=services, at=float(header["at"]))
+            newest = Saved(number, header=header, services=services, at=float(header["at"]))
             break
         except UnreadableError as error:
             unreadable.append(error)
             damage[state(folder, number)] = f"{error.reason}; the state before it and the journal stand in for it"
-    if unreadable and found.empty:
+    if unreadable and newest.empty:
         raise unreadable[0]
-    after = [journal(folder, number) for number in journals if number >= found.number]
+    after = [journal(folder, number) for number in journals if number >= newest.number]
     entries: list[Json] = []
     for path in after:
         changes, lines = _entries(path)
@@ -100,7 +100,7 @@ def read(folder: Path) -> Saved:
         if lines:
             damage[path] = f"damaged at line {', '.join(map(str, lines))}; what stood there is lost, all else is there"
     clean, last = not after and not damage, max([-1, *states, *journals])
-    return replace(found, last=last, journal=tuple(entries), clean=clean, damage=damage)
+    return replace(newest, last=last, journal=tuple(entries), clean=clean, damage=damage)
 
 
 def put_aside(path: Path) -> Path:
@@ -195,13 +195,13 @@ def synced(folder: Path) -> None:
 def prune(folder: Path, number: int, code: Iterable[str]) -> None:
     """Remove what the newest state has replaced, but for the state before it, its journal, and the code of both."""
     before = max((old for old in numbers(folder, "state") if old < number), default=number)
-    kept = {f"{sha}.zip" for sha in (*code, *_code(state(folder, before)))}
+    needed = {f"{sha}.zip" for sha in (*code, *_code(state(folder, before)))}
     for kind in ("state", "journal"):
         for old in numbers(folder, kind):
             if old < before:
                 (folder / f"{kind}.{old}").unlink(missing_ok=True)
     for path in (folder / CODE).glob("*.zip"):
-        if path.name not in kept:
+        if path.name not in needed:
             path.unlink(missing_ok=True)
 
 

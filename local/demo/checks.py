@@ -56,7 +56,7 @@ def named(page: str, html: str, names: Mapping[str, str]) -> Iterator[str]:
     rows.feed(html)
     bare = {
         text
-        for row in rows.found
+        for row in rows.rows
         for text in row
         if text in names and not any(names[text] in other for other in row if other != text)
     }
@@ -69,7 +69,7 @@ class _Rows(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[list[str]] = []
+        self.rows: list[list[str]] = []
         self._open: list[list[str]] = []
 
     def handle_starttag(self, tag: str, _attributes: object) -> None:
@@ -78,7 +78,7 @@ class _Rows(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _ROWS and self._open:
-            self.found.append(self._open.pop())
+            self.rows.append(self._open.pop())
 
     def handle_data(self, data: str) -> None:
         if self._open and data.strip():

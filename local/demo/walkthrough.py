@@ -319,8 +319,8 @@ class Demo:
         terminal.heading(f"They view {item_name(interest)}, put it into the cart and buy it")
         old, new = before.body["items"], after.body["items"]
         rows = [
-            (place, item_name(item), item_name(other), "" if other["itemId"] in known_ids else "new")
-            for place, (item, other) in enumerate(zip(old, new, strict=False), 1)
+            (rank, item_name(item), item_name(other), "" if other["itemId"] in known_ids else "new")
+            for rank, (item, other) in enumerate(zip(old, new, strict=False), 1)
         ]
         terminal.table(("#", "before", "after", ""), rows)
         times = " + ".join(f"{answer.milliseconds:.0f}" for answer in sent)
@@ -340,10 +340,10 @@ class Demo:
         # Not the new user: the sample has no views, from which newcomers' likelihood is learned.
         other = self.likelihood(f"{self.newcomer}-stranger", list(names))
         self.terminal.likelihoods(other, somebody, names)
-        asked = ((household, answer), (somebody, other))
+        answers = ((household, answer), (somebody, other))
         missing = [
             sentence
-            for who, said in asked
+            for who, said in answers
             for sentence in checks.probabilities(f"the likelihood of {who}", said.body["items"])
         ]
         self.check(missing)

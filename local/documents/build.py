@@ -59,12 +59,12 @@ SwaggerUIBundle({
 
 def sources() -> dict[Path, str]:
     """Return the place on the site of every file of the documentation, pictures included."""
-    found = {REPOSITORY / name: place for name, place in NAMES.items()}
-    for folder, place in ((REPOSITORY / "docs", ""), (REPOSITORY / "engine" / "docs", "engine/")):
+    places = {REPOSITORY / name: address for name, address in NAMES.items()}
+    for folder, prefix in ((REPOSITORY / "docs", ""), (REPOSITORY / "engine" / "docs", "engine/")):
         for file in sorted(folder.rglob("*")):
-            if file.suffix in {".md", ".svg", ".png"} and file not in found:
-                found[file] = place + file.relative_to(folder).as_posix()
-    return found
+            if file.suffix in {".md", ".svg", ".png"} and file not in places:
+                places[file] = prefix + file.relative_to(folder).as_posix()
+    return places
 
 
 def page(file: Path, places: dict[Path, str]) -> str:
@@ -74,10 +74,10 @@ def page(file: Path, places: dict[Path, str]) -> str:
         picture, text, target, anchor = link.groups()
         if re.match(r"[a-z]+:", target) or not target:
             return link[0]
-        place = places.get((file.parent / target).resolve())
-        if place is None:
+        address = places.get((file.parent / target).resolve())
+        if address is None:
             return text
-        return f"{picture}[{text}]({os.path.relpath(place, Path(places[file]).parent)}{anchor or ''})"
+        return f"{picture}[{text}]({os.path.relpath(address, Path(places[file]).parent)}{anchor or ''})"
 
     drawn = FENCE.search((REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8"))
     text = DIAGRAM.sub(lambda _: drawn[0] if drawn else "", file.read_text(encoding="utf-8"))
@@ -88,8 +88,8 @@ def write(packages: Path) -> None:
     """Write the pages, and Swagger UI from the `packages` of the environment, anew."""
     shutil.rmtree(PAGES, ignore_errors=True)
     places = sources()
-    for file, place in places.items():
-        target = PAGES / place
+    for file, address in places.items():
+        target = PAGES / address
         target.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".md":
             target.write_text(page(file, places), encoding="utf-8")

@@ -32,19 +32,19 @@ def main(options: Namespace, terminal: Terminal) -> None:
         shop = read(options.files, settings, Path(scratch), plan.seed, stated)
         if shop.positions:
             terminal.note(texts()["positions"]["note"])
-        found = evaluate(shop, plan, tell)
+        document = evaluate(shop, plan, tell)
     name = [*options.files, *(path for path, _ in stated)][0].name.removesuffix(".gz").removesuffix(".csv")
     target = options.html or LOCAL / "evaluation" / f"{name}.html"
-    found["page"] = str(target.resolve())
+    document["page"] = str(target.resolve())
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(page.page(found), encoding="utf-8")
+        target.write_text(page.page(document), encoding="utf-8")
     except OSError as error:
         raise BadInput(f"{target}: the page cannot be written: {error.strerror or error}") from None
     if terminal.as_json:
-        terminal.json(found)
+        terminal.json(document)
     else:
-        tables.show(found, terminal)
+        tables.show(document, terminal)
 
 
 def _settings(path: Path | None) -> ShopSettings:

@@ -46,7 +46,7 @@ class Method:
 
 
 def of_model(name: str, model: Model, seconds: float, cpu_seconds: float) -> Method:
-    places = {item: place for place, item in enumerate(model.item_ids.tolist())}
+    places = {item: number for number, item in enumerate(model.item_ids.tolist())}
 
     def ask(question: Question, new: bool, limit: int) -> Pairs:
         return _pairs(model.recommend(question.query, _unseen(question, places) if new else None, limit))
@@ -69,14 +69,14 @@ def of_rule(name: str, rule: Rule, counts: Counts, options: Options) -> Method:
     return Method(name, ask, rank, recipe=False)
 
 
-def tuned(rule: Rule, counts: Counts, asked: Sequence[Question], depth: int, *, new: bool) -> Options:
+def tuned(rule: Rule, counts: Counts, questions: Sequence[Question], depth: int, *, new: bool) -> Options:
     """Return the parameters of a rule with the best NDCG on earlier questions; the usual ones where there are none."""
-    if len(rule.grid) == 1 or not asked:
+    if len(rule.grid) == 1 or not questions:
         return rule.usual
 
     def gain(options: Options) -> float:
-        answers = ask_all(of_rule(rule.name, rule, counts, options), asked, depth, new=new)
-        return ranking_metrics.mean(discounted_gain(each, depth) for each in answers)
+        answers = ask_all(of_rule(rule.name, rule, counts, options), questions, depth, new=new)
+        return ranking_metrics.mean(discounted_gain(answer, depth) for answer in answers)
 
     return max(rule.grid, key=gain)
 
@@ -84,15 +84,15 @@ def tuned(rule: Rule, counts: Counts, asked: Sequence[Question], depth: int, *, 
 def ask_all(method: Method, questions: Sequence[Question], depth: int, *, new: bool) -> list[Answer]:
     """Return a method's lists, cut at a depth; ties count against it."""
     return [
-        Answer(relevant_last(method.ask(each, new, depth + SPARE), each.relevant)[:depth], each.relevant)
-        for each in questions
+        Answer(relevant_last(method.ask(question, new, depth + SPARE), question.relevant)[:depth], question.relevant)
+        for question in questions
     ]
 
 
 def rank_all(method: Method, questions: Sequence[Question], lists: Sequence[Sequence[str]]) -> list[Answer]:
     return [
-        Answer(relevant_last(method.rank(each, listed), each.relevant), each.relevant)
-        for each, listed in zip(questions, lists, strict=True)
+        Answer(relevant_last(method.rank(question, listed), question.relevant), question.relevant)
+        for question, listed in zip(questions, lists, strict=True)
     ]
 
 
@@ -102,9 +102,9 @@ def lists_to_rank(questions: Sequence[Question], sold: Sequence[str], seed: int)
     for question in questions:
         taken = sorted(question.relevant)[: LISTED // 2]
         drawn = random.choice(len(sold), min(LISTED, len(sold)), replace=False).tolist()
-        others = [sold[place] for place in drawn if sold[place] not in question.relevant]
+        others = [sold[number] for number in drawn if sold[number] not in question.relevant]
         listed = [*taken, *others[: LISTED - len(taken)]]
-        made.append([listed[place] for place in random.permutation(len(listed)).tolist()])
+        made.append([listed[number] for number in random.permutation(len(listed)).tolist()])
     return made
 
 
@@ -127,13 +127,16 @@ def figures(answers: Mapping[str, Sequence[Answer]], against: str, field: Field)
     None, `coverage` and `tail`.
     """
     bootstrap = ranking_metrics.Bootstrap(len(answers[against]), field.seed)
-    gains = {name: [discounted_gain(each, field.depth) for each in found] for name, found in answers.items()}
+    gains = {
+        name: [discounted_gain(answer, field.depth) for answer in answers_of_method]
+        for name, answers_of_method in answers.items()
+    }
     results: dict[str, Document] = {}
-    for name, found in answers.items():
-        values = {key: [metric(each, field.depth) for each in found] for key, metric in METRICS.items()}
-        lists = [each.items for each in found]
+    for name, answers_of_method in answers.items():
+        values = {key: [metric(answer, field.depth) for answer in answers_of_method] for key, metric in METRICS.items()}
+        lists = [answer.items for answer in answers_of_method]
         results[name] = {
-            **{key: rounded(bootstrap.interval(each)) for key, each in values.items()},
+            **{key: rounded(bootstrap.interval(gains)) for key, gains in values.items()},
             "times": rounded(bootstrap.ratio(gains[name], gains[against])),
             "coverage": round(ranking_metrics.coverage(lists, field.catalogue), 4),
             "tail": round(ranking_metrics.tail_share(lists, field.head), 4),
@@ -147,7 +150,10 @@ def rounded(interval: Interval | None) -> list[float] | None:
 
 def _pairs(scored: Iterable[Scored]) -> Pairs:
     """Return items with scores; answers without scores count in their order."""
-    return [(each.item_id, -place if each.score is None else each.score) for place, each in enumerate(scored)]
+    return [
+        (scored_item.item_id, -rank if scored_item.score is None else scored_item.score)
+        for rank, scored_item in enumerate(scored)
+    ]
 
 
 def _unseen(question: Question, places: Mapping[str, int]) -> npt.NDArray[np.bool_]:

@@ -73,9 +73,9 @@ class Counts:
         taken = sparse.coo_array(
             (np.ones(len(who), np.float32), (who, self.rows.item)), shape=(int(who.max()) + 1, self.items)
         )
-        found = taken.tocsr()
-        found.data[:] = 1.0
-        return found
+        matrix = taken.tocsr()
+        matrix.data[:] = 1.0
+        return matrix
 
     def cosine(self, of_baskets: bool, shrinkage: float) -> sparse.csr_array:
         """[items, items] cosine of users, or of baskets, shrunk for pairs with little evidence; none with itself."""
@@ -85,8 +85,8 @@ class Counts:
             rare = sparse.diags_array(np.maximum(taken.sum(axis=0), 1.0) ** -0.5)
             both = (taken.T @ taken).tocsr()
             both.data *= both.data / (both.data + shrinkage)
-            found = (rare @ both @ rare).tocsr()
-            self._of[key] = (found - sparse.diags_array(found.diagonal())).tocsr()
+            together = (rare @ both @ rare).tocsr()
+            self._of[key] = (together - sparse.diags_array(together.diagonal())).tocsr()
         return self._of[key]
 
     def follows(self, discount: float) -> sparse.csr_array:
@@ -122,27 +122,27 @@ class Counts:
     @cached_property
     def values(self) -> dict[str, Ints]:
         """The users of each value of Users' columns of text."""
-        found = {}
+        rows_by_value = {}
         for name, column in self._past.snapshot.user_columns.items():
             if column.dtype == object:
                 for value in sorted({cell for cell in column if cell is not None}):
-                    found[f"{name}={value}"] = np.flatnonzero(column == value)
-        return found
+                    rows_by_value[f"{name}={value}"] = np.flatnonzero(column == value)
+        return rows_by_value
 
     @cached_property
     def attributes(self) -> sparse.csr_array:
         """[items, values] the categories of items, rare ones weighing more; rows of length 1."""
-        found: dict[str, list[int]] = {}
+        rows_by_value: dict[str, list[int]] = {}
         for name, column in self._past.snapshot.item_columns.items():
             if column.dtype == object:
-                for place, cell in enumerate(column.tolist()):
+                for row, cell in enumerate(column.tolist()):
                     for value in (cell or "").split("|"):
                         if value:
-                            found.setdefault(f"{name}={value}", []).append(place)
-        columns = [np.array(each) for each in found.values()]
+                            rows_by_value.setdefault(f"{name}={value}", []).append(row)
+        columns = [np.array(rows) for rows in rows_by_value.values()]
         if not columns:
             return sparse.csr_array((self.items, 1))
-        rare = [np.full(len(each), np.log(self.items / len(each)) + TINY) for each in columns]
+        rare = [np.full(len(column), np.log(self.items / len(column)) + TINY) for column in columns]
         places = (np.concatenate(columns), np.repeat(np.arange(len(columns)), list(map(len, columns))))
         made = sparse.coo_array((np.concatenate(rare), places), shape=(self.items, len(columns))).tocsr()
         length = np.sqrt(np.asarray(made.multiply(made).sum(axis=1)).ravel())

@@ -13,7 +13,7 @@ from personalize_local.recipes.related.model import ListModel
 
 from local.evaluation.pasts import Past
 
-ASKED, LEAST, DEPTH = 300, 5, 10
+MOST, LEAST, DEPTH = 300, 5, 10
 """Items whose lists are looked at, the interactions of each at least, and how much of a list is."""
 PLAIN = "cosine"
 Items = npt.NDArray[np.int64]
@@ -21,10 +21,10 @@ Items = npt.NDArray[np.int64]
 
 def measured(past: Past, models: Mapping[str, ListModel]) -> list[dict[str, Any]]:
     """Return the figures of each model, and of plain cosine last; nothing where too few items sell."""
-    asked = np.sort(drawn(past, 7)[:ASKED])
-    if len(asked) < 2:
+    users = np.sort(drawn(past, 7)[:MOST])
+    if len(users) < 2:
         return []
-    lists = {name: of_model(past, model, asked) for name, model in models.items()} | {PLAIN: plain(past, asked)}
+    lists = {name: of_model(past, model, users) for name, model in models.items()} | {PLAIN: plain(past, users)}
     return [{"method": name, **figures(past, listed)} for name, listed in lists.items()]
 
 

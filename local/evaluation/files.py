@@ -166,11 +166,11 @@ def _checked(path: Path, content: Path, expected: Expected, target: Path) -> tup
     form = expected.settings.file_settings(expected.kind) if content == path else FileSettings()
     with target.open("wb") as file, _opened(content, form, target.parent) as table:
         copied = check_table(table, expected, file.write, target.parent)
-    found = copied.findings
-    if problems := findings.problems(expected, found):
-        way = [_PROPOSE.format(path=path)] if findings.above_limit(expected, found) else []
+    checked = copied.findings
+    if problems := findings.problems(expected, checked):
+        way = [_PROPOSE.format(path=path)] if findings.above_limit(expected, checked) else []
         raise BadInput(f"{path}: {'; '.join([*problems, *way])}")
-    return Source(path.name, expected.kind, found.accepted, found.rejected), copied.schema
+    return Source(path.name, expected.kind, checked.accepted, checked.rejected), copied.schema
 
 
 def _imported(copies: Sequence[Path], schema: Schema, target: Path) -> pl.DataFrame:
@@ -199,7 +199,7 @@ def summary(tables: Tables, event_type: str | None) -> dict[str, Any]:
     per_day = wanted.group_by((pl.col("TIMESTAMP") // 86_400).alias("day")).len("rows").sort("day")
     types = rows["EVENT_TYPE"].value_counts(sort=True).iter_rows()
     return {
-        "files": [asdict(each) for each in tables.sources],
+        "files": [asdict(source) for source in tables.sources],
         "interactions": rows.height,
         "trains": wanted.height,
         "shoppers": per_user.len(),

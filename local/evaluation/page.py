@@ -18,11 +18,11 @@ from local.evaluation.words import LIKELIHOOD_MARKS, mark, method, percent, task
 Document = Mapping[str, Any]
 
 
-def page(found: Document) -> str:
+def page(document: Document) -> str:
     """Return the page of an evaluation; see `trial.evaluate` for the document."""
-    tasks = {name: task(found, name) for name in ("next", "discovery", "ranking", "strangers")}
-    timeline = pages.timeline(found["data"]["perDay"]) if found["data"]["perDay"] else None
-    return template().render(found, mark=mark(found), shown=tasks, timeline=timeline, t=texts())
+    tasks = {name: task(document, name) for name in ("next", "discovery", "ranking", "strangers")}
+    timeline = pages.timeline(document["data"]["perDay"]) if document["data"]["perDay"] else None
+    return template().render(document, mark=mark(document), shown=tasks, timeline=timeline, t=texts())
 
 
 @cache
@@ -46,12 +46,15 @@ def template() -> Template:
 
 def learning_curve(learning: Sequence[Document]) -> str:
     label = "; ".join(
-        texts()["learning"]["label"].format(ndcg=each["ndcg"][0], shoppers=each["shoppers"]) for each in learning
+        texts()["learning"]["label"].format(ndcg=point["ndcg"][0], shoppers=point["shoppers"]) for point in learning
     )
-    points = [(each["share"], each["ndcg"]) for each in learning]
-    return plots.curve(points, [f"{each['shoppers']:,}" for each in learning], label)
+    points = [(point["share"], point["ndcg"]) for point in learning]
+    return plots.curve(points, [f"{point['shoppers']:,}" for point in learning], label)
 
 
 def reliability(bins: Sequence[Document]) -> str:
-    totals = [{**each, **{name: each["pairs"] * each[name] for name in ("predicted", "observed")}} for each in bins]
+    totals = [
+        {**calibration, **{name: calibration["pairs"] * calibration[name] for name in ("predicted", "observed")}}
+        for calibration in bins
+    ]
     return reliability_curve(totals)

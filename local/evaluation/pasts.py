@@ -50,7 +50,7 @@ class Past:
     @cached_property
     def places(self) -> dict[str, int]:
         """By id the number of an item in the rows."""
-        return {item: place for place, item in enumerate(self.snapshot.items.tolist())}
+        return {item: number for number, item in enumerate(self.snapshot.items.tolist())}
 
     @cached_property
     def active(self) -> frozenset[str]:
@@ -59,17 +59,17 @@ class Past:
 
     def question(self, user: str, relevant: frozenset[str]) -> Question:
         """Return what a campaign would be asked at the end of the past, without exploration."""
-        known, now = self.snapshot, self.split.cut
+        snapshot, now = self.snapshot, self.split.cut
         number = self.numbers.get(user)
         if number is None:
             return Question(user, Query(user, now=now, exploration=_OFF), relevant, frozenset())
-        rows = slice(known.starts[number], known.starts[number + 1])
-        items = known.items[known.item_index[rows]].tolist()
-        times = known.timestamps[rows].tolist()
-        types = [known.event_types[code] if code >= 0 else None for code in known.event_type[rows].tolist()]
-        history = [Interaction(*each) for each in zip(items, times, types, strict=True)]
+        rows = slice(snapshot.starts[number], snapshot.starts[number + 1])
+        items = snapshot.items[snapshot.item_index[rows]].tolist()
+        times = snapshot.timestamps[rows].tolist()
+        types = [snapshot.event_types[code] if code >= 0 else None for code in snapshot.event_type[rows].tolist()]
+        history = [Interaction(*cells) for cells in zip(items, times, types, strict=True)]
         last = items[-1] if items else None
-        cells = {name: column[number] for name, column in known.user_columns.items()}
+        cells = {name: column[number] for name, column in snapshot.user_columns.items()}
         properties: dict[str, Value] = {name: cell for name, cell in cells.items() if cell is not None}
         query = Query(user, last, history, properties, now=now, exploration=_OFF)
         return Question(user, query, relevant, frozenset(items))
@@ -85,35 +85,36 @@ def prepared(tables: Tables, given: Split, config: TrainingConfig) -> Past:
 def thinned(given: Split, share: float) -> Split:
     """Return the split with a share of the users in its past, chosen by a hash of their ids; the tests stay."""
     users = given.training["USER_ID"].unique().sort()
-    kept = users.filter(pl.Series(hashes(users.to_numpy()) < share * 2**32))
-    return replace(given, training=given.training.filter(pl.col("USER_ID").is_in(kept.implode())))
+    chosen = users.filter(pl.Series(hashes(users.to_numpy()) < share * 2**32))
+    return replace(given, training=given.training.filter(pl.col("USER_ID").is_in(chosen.implode())))
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
     """The questions of an evaluation."""
 
-    known: list[Question]
+    active: list[Question]
+    """About users with a past."""
     cold: list[Question]
-    knowns: int
-    """Users with a past who came back, asked or not."""
-    colds: int
+    active_users: int
+    """Users with a past who came back, also those that no question is about."""
+    cold_users: int
 
 
 def panel(past: Past, seed: int, most: int = MOST) -> Panel:
     tests = past.split.tests
-    known, cold = tests.keys() & past.active, tests.keys() - past.active
+    active, cold = tests.keys() & past.active, tests.keys() - past.active
 
-    def asked(users: Iterable[str]) -> list[Question]:
+    def questions(users: Iterable[str]) -> list[Question]:
         return [past.question(user, tests[user]) for user in drawn(users, most, seed)]
 
-    return Panel(asked(known), asked(cold), len(known), len(cold))
+    return Panel(questions(active), questions(cold), len(active), len(cold))
 
 
 def drawn(users: Iterable[str], most: int, seed: int) -> list[str]:
     """Return at most so many users, in a random order that the seed alone decides."""
     ordered = sorted(users)
-    return [ordered[place] for place in np.random.default_rng(seed).permutation(len(ordered))[:most].tolist()]
+    return [ordered[number] for number in np.random.default_rng(seed).permutation(len(ordered))[:most].tolist()]
 
 
 def as_stranger(question: Question) -> Question:

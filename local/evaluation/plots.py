@@ -13,7 +13,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 22, 12, 40
 
 def strip(value: Triple, most: float, label: str, mark: str) -> str:
     """Draw a figure from 0 to `most`: a tick in a bar over its interval, which stretches to any width."""
-    at, low, high = (1000 * min(each / most, 1.0) if most else 0.0 for each in value)
+    at, low, high = (1000 * min(part / most, 1.0) if most else 0.0 for part in value)
     return (
         f"<svg class='strip {mark}' viewBox='0 0 1000 20' preserveAspectRatio=none role=img "
         f"aria-label='{escape(label, quote=True)}'><line x1=0 x2=1000 y1=10 y2=10 />"

@@ -39,8 +39,8 @@ def column(name: str, table: Table, settings: ShopSettings) -> int | None:
 def last(table: Table, index: int) -> int:
     """Return the last position of a file."""
     columns = (rows.frame[source(index)] for rows in table.rows())
-    found = (values.filter(_positioned(values)).cast(pl.Int64).max() for values in columns)
-    return max((int(each) for each in found if isinstance(each, int)), default=1)
+    highest = (values.filter(_positioned(values)).cast(pl.Int64).max() for values in columns)
+    return max((int(number) for number in highest if isinstance(number, int)), default=1)
 
 
 def step(positions: Sequence[int]) -> int:

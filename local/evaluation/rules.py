@@ -48,7 +48,7 @@ def listed(scores: Scores, items: npt.NDArray[np.object_], allowed: npt.NDArray[
     shown = scores if allowed is None else np.where(allowed, scores, -np.inf)
     top = np.argpartition(-shown, min(limit, len(shown) - 1))[:limit]
     top = top[np.argsort(-shown[top], kind="stable")]
-    return [(items[place], float(shown[place])) for place in top.tolist() if shown[place] > -np.inf]
+    return [(items[number], float(shown[number])) for number in top.tolist() if shown[number] > -np.inf]
 
 
 def in_order(scores: Scores, places: Mapping[str, int], given: Sequence[str]) -> Pairs:
@@ -85,14 +85,14 @@ def again(counts: Counts) -> Scorer:
     return lambda question: np.bincount(counts.told(question)[0], minlength=counts.items) + lately
 
 
-def frequency(counts: Counts, own: float, blend: float, half_life: float) -> Scorer:
+def frequency(counts: Counts, own_half_life: float, blend: float, half_life: float) -> Scorer:
     """Score what the user took most and last, mixed with what sells lately."""
     lately = counts.popular if counts.positions else counts.share(0.5 ** (counts.age / half_life))
     lately = blend * lately / max(float(lately.max()), 1e-300) + TINY * counts.popular
 
     def score(question: Question) -> Scores:
         item, age, _ = counts.told(question)
-        return np.bincount(item, 0.5 ** (age / own), minlength=counts.items) + lately
+        return np.bincount(item, 0.5 ** (age / own_half_life), minlength=counts.items) + lately
 
     return score
 

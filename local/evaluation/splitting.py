@@ -65,41 +65,41 @@ def split(rows: pl.DataFrame, event_type: str | None, days: float | None, *, pos
     if positions:
         if days is not None:
             raise BadInput(f"--days {days:g} means nothing here: TIMESTAMP holds positions, not times")
-        found = replace(by_last(rows, event_type, 0.0), positions=True)
-        if not _known(found):
+        split = replace(by_last(rows, event_type, 0.0), positions=True)
+        if not _known_users(split):
             raise BadInput(f"no user has {BASKETS} baskets, the last of which could be predicted")
-        return found
+        return split
     span = (last - first) / DAY
     if days is not None and days >= span:
         raise BadInput(f"--days {days:g} leaves nothing to train on: the interactions span {span:.1f} days")
-    found = by_time(rows, event_type, last, days or _usual(span))
+    split = by_time(rows, event_type, last, days or _usual(span))
     baskets = wanted.group_by("USER_ID").agg(pl.col("TIMESTAMP").n_unique())["TIMESTAMP"]
-    if days is None and _known(found) < max(FEW, 0.02 * int((baskets > 1).sum())):
-        found = max(found, by_last(rows, event_type, found.days), key=_known)
-    if not _known(found):
-        reason = f"no user with a past does anything in the last {counted(found.days, 'day')}"
+    if days is None and _known_users(split) < max(FEW, 0.02 * int((baskets > 1).sum())):
+        split = max(split, by_last(rows, event_type, split.days), key=_known_users)
+    if not _known_users(split):
+        reason = f"no user with a past does anything in the last {counted(split.days, 'day')}"
         raise BadInput(f"{reason}: choose more of them with --days, or give a longer history")
-    return found
+    return split
 
 
 def earlier(given: Split, event_type: str | None) -> Split | None:
     """Split the past alone, to choose parameters on; None where it is too short."""
     if given.kind == "last":
-        found = replace(by_last(given.training, event_type, given.days), positions=given.positions)
+        split = replace(by_last(given.training, event_type, given.days), positions=given.positions)
     else:
-        found = by_time(given.training, event_type, given.cut, given.days)
-    return found if _known(found) else None
+        split = by_time(given.training, event_type, given.cut, given.days)
+    return split if _known_users(split) else None
 
 
 def of_type(rows: pl.DataFrame, event_type: str | None) -> pl.DataFrame:
     """Return the rows of an event type, in any case. Raises BadInput where there are none."""
     if event_type is None:
         return rows
-    found = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
-    if found.is_empty():
-        known = ", ".join(str(name) for name in rows["EVENT_TYPE"].drop_nulls().unique().sort()[:10])
-        raise BadInput(f"there are no interactions of type {event_type}; the types are {known}")
-    return found
+    rows_of_type = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
+    if rows_of_type.is_empty():
+        types = ", ".join(str(name) for name in rows["EVENT_TYPE"].drop_nulls().unique().sort()[:10])
+        raise BadInput(f"there are no interactions of type {event_type}; the types are {types}")
+    return rows_of_type
 
 
 def snapshot(tables: Tables, given: Split, folder: Path) -> Snapshot:
@@ -143,7 +143,7 @@ def _tests(rows: pl.DataFrame) -> dict[str, frozenset[str]]:
     return {user: frozenset(items) for user, items in taken.iter_rows()}
 
 
-def _known(given: Split) -> int:
+def _known_users(given: Split) -> int:
     return len(frozenset(given.training["USER_ID"].unique()) & given.tests.keys())
 
 

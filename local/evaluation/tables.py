@@ -16,8 +16,8 @@ WIDE = 120
 _MARKS = {"good": "green", "mixed": "yellow", "bad": "red"}
 
 
-def show(found: Document, terminal: Terminal) -> None:
-    wording, titles, data, protocol = texts()["terminal"], texts()["methods"], found["data"], found["protocol"]
+def show(document: Document, terminal: Terminal) -> None:
+    wording, titles, data, protocol = texts()["terminal"], texts()["methods"], document["data"], document["protocol"]
     when = wording["positions"] if data["times"] == "positions" else wording["span"].format(**data)
     terminal.text(wording["sizes"].format(when=when, **data))
     if protocol["split"] == "time":
@@ -25,22 +25,25 @@ def show(found: Document, terminal: Terminal) -> None:
     else:
         test = wording["ordered" if protocol["times"] == "positions" else "last"]
     terminal.text(wording["protocol"].format(what=protocol["eventType"] or wording["every"], test=test, **protocol))
-    for task in found["tasks"]:
+    for task in document["tasks"]:
         terminal.line("")
         _task(task, protocol["depth"], terminal)
-    if found["lists"]:
+    if document["lists"]:
         terminal.line("")
-        _lists(found["lists"], terminal)
+        _lists(document["lists"], terminal)
     terminal.line("")
     terminal.table(
         wording["training"],
-        [(titles[each["method"]], f"{each['seconds']:.1f}", f"{each['cpuSeconds']:.1f}") for each in found["training"]],
+        [
+            (titles[training["method"]], f"{training['seconds']:.1f}", f"{training['cpuSeconds']:.1f}")
+            for training in document["training"]
+        ],
     )
-    for each in found["words"]:
-        terminal.out.print(f"\n[bold {_MARKS[each['mark']]}]{each['title']}[/]")
-        terminal.text(each["text"])
+    for word in document["words"]:
+        terminal.out.print(f"\n[bold {_MARKS[word['mark']]}]{word['title']}[/]")
+        terminal.text(word["text"])
     terminal.line("")
-    terminal.line(wording["done"].format(**found))
+    terminal.line(wording["done"].format(**document))
 
 
 def _task(task: Document, depth: int, terminal: Terminal) -> None:
@@ -49,13 +52,13 @@ def _task(task: Document, depth: int, terminal: Terminal) -> None:
     more = (f"recall@{depth}#", *(() if task["task"] == "ranking" else ("coverage#", "long tail#")))
     shown = (*columns, *more) if terminal.out.width >= WIDE else columns
     title = titles[task["task"]]["terminal"].format(listed=100)
-    rows = [_row(each)[: len(shown)] for each in task["methods"]]
+    rows = [_row(method)[: len(shown)] for method in task["methods"]]
     terminal.table(shown, rows, wording["task"].format(title=title, shoppers=task["shoppers"]))
 
 
 def _lists(lists: Sequence[Document], terminal: Terminal) -> None:
     wording, shares = texts()["lists"], ("overlap", "bestSellers", "coverage", "filled")
-    rows = [[wording["methods"][each["method"]], *(percent(each[share]) for share in shares)] for each in lists]
+    rows = [[wording["methods"][list_["method"]], *(percent(list_[share]) for share in shares)] for list_ in lists]
     terminal.table(["", *(f"{wording[share]}#" for share in shares)], rows, wording["terminal"])
 
 

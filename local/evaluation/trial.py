@@ -87,15 +87,15 @@ def evaluate(tables: Tables, plan: Plan, tell: Tell) -> Document:
     try:
         with tempfile.TemporaryDirectory(prefix="evaluation-") as scratch, opened(Path(scratch)) as trainings:
             trial = _Trial(tables, plan, given, config, trainings, tell)
-            found = trial.document()
+            document = trial.document()
     except TrainingRefused as refused:
         raise BadInput(f"what lies before the test is too little to train on: {refused}") from None
-    return found | {"seconds": round(time.perf_counter() - started, 1)}
+    return document | {"seconds": round(time.perf_counter() - started, 1)}
 
 
-def _event_type(rows: pl.DataFrame, asked: str | None) -> str | None:
-    if asked is not None:
-        return None if asked.lower() == "all" else asked
+def _event_type(rows: pl.DataFrame, chosen: str | None) -> str | None:
+    if chosen is not None:
+        return None if chosen.lower() == "all" else chosen
     counted = int((rows["EVENT_TYPE"].str.to_lowercase() == USUAL.lower()).sum())
     return USUAL if 2 * splitting.LEAST_ROWS <= counted < rows.height else None
 
@@ -106,8 +106,8 @@ class _Trial:
     ) -> None:
         self._tables, self._plan, self._config = tables, plan, config
         self._trainings, self._tell, self._done = trainings, tell, 0.0
-        self._recipes = tuple(each for each in RECIPES if each != TRENDING or not tables.positions)
-        self._everybody = tuple(each for each in FOR_EVERYBODY if each in self._recipes)
+        self._recipes = tuple(recipe for recipe in RECIPES if recipe != TRENDING or not tables.positions)
+        self._everybody = tuple(recipe for recipe in FOR_EVERYBODY if recipe in self._recipes)
         self._rules_of = BY_POSITION if tables.positions else RULES
         self._fast = replace(config, hyperparameters={"tier": "fast"})
         self._past = prepared(tables, given, config)
@@ -131,13 +131,15 @@ class _Trial:
             calibration = likelihood.of(self._tables, self._config.event_type)
         methods = [self._trained(recipe, "all", self._config) for recipe in self._recipes]
         methods += self._rules(self._past, tuning, RULES.keys() | BY_POSITION)
-        lists = [each for each in methods if each.name != RANKING and (each.recipe or each.name in FOR_KNOWN)]
-        new = [each for each in methods if each.name != RANKING and (each.recipe or each.name in FOR_DISCOVERY)]
-        rankings = [each for each in methods if each.name == RANKING or not each.recipe]
+        lists = [method for method in methods if method.name != RANKING and (method.recipe or method.name in FOR_KNOWN)]
+        new = [
+            method for method in methods if method.name != RANKING and (method.recipe or method.name in FOR_DISCOVERY)
+        ]
+        rankings = [method for method in methods if method.name == RANKING or not method.recipe]
         strangers = self._strangers(methods, parts, tuning)
         tasks = [
-            self._task("next", lists, self._panel.known),
-            self._task("discovery", new, pasts.discoveries(self._panel.known)),
+            self._task("next", lists, self._panel.active),
+            self._task("discovery", new, pasts.discoveries(self._panel.active)),
             self._ranking(rankings),
             strangers,
         ]
@@ -145,16 +147,16 @@ class _Trial:
             "data": files.summary(self._tables, self._config.event_type),
             "protocol": self._protocol(tuning),
             "training": [
-                {"method": each.name, "seconds": round(each.seconds, 2), "cpuSeconds": round(each.cpu_seconds, 2)}
-                for each in methods
-                if each.recipe
+                {"method": method.name, "seconds": round(method.seconds, 2), "cpuSeconds": round(method.cpu_seconds, 2)}
+                for method in methods
+                if method.recipe
             ],
             "tasks": [task for task in tasks if task["shoppers"]],
             "lists": self._lists(methods),
             "learning": self._learning(parts),
             "calibration": calibration,
         }
-        return document | {"words": words.about(document)}
+        return document | {"words": words.statements(document)}
 
     def _begin(self) -> dict[float, Past]:
         """Start every training, the longest first; return the pasts of fewer users that are enough to train on."""
@@ -170,7 +172,7 @@ class _Trial:
         if half is not None:
             for recipe in (PERSONAL, *self._everybody):
                 begin(recipe, f"{half}", parts[half].snapshot, self._config)
-        for recipe in (RANKING, *(each for each in self._recipes if each not in {PERSONAL, RANKING})):
+        for recipe in (RANKING, *(recipe for recipe in self._recipes if recipe not in {PERSONAL, RANKING})):
             begin(recipe, "all", whole, self._config)
         for name, past in ({f"{share}": past for share, past in parts.items()} | {"all": self._past}).items():
             begin(PERSONAL, name, past.snapshot, self._fast)
@@ -191,13 +193,13 @@ class _Trial:
             if past is None:
                 return {name: rule.usual for name, rule in self._rules_of.items()}
             users = pasts.drawn(past.active & past.split.tests.keys(), TUNED, self._plan.seed)
-            asked = [past.question(user, past.split.tests[user]) for user in users]
-            counts, found = Counts(past), {}
+            questions = [past.question(user, past.split.tests[user]) for user in users]
+            counts, tuned = Counts(past), {}
             for name, rule in self._rules_of.items():
-                known = name in FOR_KNOWN
-                some = asked if known else pasts.discoveries(asked)
-                found[name] = comparison.tuned(rule, counts, some, self._plan.depth, new=not known)
-            return found
+                is_known = name in FOR_KNOWN
+                some = questions if is_known else pasts.discoveries(questions)
+                tuned[name] = comparison.tuned(rule, counts, some, self._plan.depth, new=not is_known)
+            return tuned
 
     def _trained(self, recipe: str, name: str, config: TrainingConfig) -> Method:
         of_whom = "" if name == "all" else f" on {float(name):.0%} of the users"
@@ -208,28 +210,28 @@ class _Trial:
         counts, chosen = Counts(past), {name: rule for name, rule in self._rules_of.items() if name in names}
         return [comparison.of_rule(name, rule, counts, tuning[name]) for name, rule in chosen.items()]
 
-    def _task(self, name: str, methods: Sequence[Method], asked: Sequence[Question]) -> Document:
+    def _task(self, name: str, methods: Sequence[Method], questions: Sequence[Question]) -> Document:
         answers: dict[str, list[Answer]] = {}
         for method in methods:
             weight = 4 if method.name == PERSONAL else 0.5
             with self._stage(f"asking {method.name}", weight):
-                answers[method.name] = comparison.ask_all(method, asked, self._field.depth, new=name == "discovery")
-        return self._figures(name, answers, asked)
+                answers[method.name] = comparison.ask_all(method, questions, self._field.depth, new=name == "discovery")
+        return self._figures(name, answers, questions)
 
     def _ranking(self, methods: Sequence[Method]) -> Document:
         items = set(self._sold)
-        asked = [pasts.only(each, items) for each in self._panel.known if each.relevant & items]
-        lists = comparison.lists_to_rank(asked, self._sold, self._plan.seed)
+        questions = [pasts.only(question, items) for question in self._panel.active if question.relevant & items]
+        lists = comparison.lists_to_rank(questions, self._sold, self._plan.seed)
         answers: dict[str, list[Answer]] = {}
         for method in methods:
             with self._stage(f"ranking lists by {method.name}", 1):
-                answers[method.name] = comparison.rank_all(method, asked, lists)
-        return self._figures("ranking", answers, asked)
+                answers[method.name] = comparison.rank_all(method, questions, lists)
+        return self._figures("ranking", answers, questions)
 
     def _lists(self, methods: Sequence[Method]) -> list[Document]:
         """Measure whether the lists of different items are different lists, beside those of plain cosine."""
         with self._stage("looking at the lists of items", 1):
-            made = {each.name: each.model for each in methods if isinstance(each.model, ListModel)}
+            made = {method.name: method.model for method in methods if isinstance(method.model, ListModel)}
             return distinct_lists.measured(self._past, {name: made[name] for name in RELATED if name in made})
 
     def _strangers(
@@ -238,45 +240,45 @@ class _Trial:
         """Ask about users whom the models have never seen: those who came after the cut, else those kept out."""
         share = self._kept_out(parts)
         if share is None:
-            lists = [each for each in methods if each.name in FOR_STRANGERS]
+            lists = [method for method in methods if method.name in FOR_STRANGERS]
             return self._task("strangers", lists, self._panel.cold) | {"real": True}
         past = parts[share]
         made = [self._trained(recipe, f"{share}", self._config) for recipe in (PERSONAL, *self._everybody)]
         made += self._rules(past, tuning, FOR_STRANGERS)
-        asked = [pasts.as_stranger(each) for each in self._panel.known if each.user not in past.active]
-        return self._task("strangers", made, asked) | {"real": False}
+        questions = [pasts.as_stranger(question) for question in self._panel.active if question.user not in past.active]
+        return self._task("strangers", made, questions) | {"real": False}
 
     def _learning(self, parts: Mapping[float, Past]) -> list[Document]:
         """Ask models that learned from fewer users about the same ones; `times` compares NDCG with the model before."""
-        asked, points, before = self._panel.known, list[Document](), list[Answer]()
+        questions, points, before = self._panel.active, list[Document](), list[Answer]()
         for share, past in [*sorted(parts.items()), (1.0, self._past)]:
             method = self._trained(PERSONAL, "all" if share == 1.0 else f"{share}", self._fast)
             with self._stage(f"asking the model of {share:.0%} of the users", 2):
-                answers = comparison.ask_all(method, asked, self._field.depth, new=False)
+                answers = comparison.ask_all(method, questions, self._field.depth, new=False)
             figures = comparison.figures({"": before or answers, "now": answers}, "", self._field)["now"]
             point = {"share": share, "shoppers": len(past.active)}
             points.append(point | {"ndcg": figures["ndcg"], "times": figures["times"]})
             before = answers
         return points
 
-    def _figures(self, name: str, answers: dict[str, list[Answer]], asked: Sequence[Question]) -> Document:
-        if not asked:
+    def _figures(self, name: str, answers: dict[str, list[Answer]], questions: Sequence[Question]) -> Document:
+        if not questions:
             return {"task": name, "shoppers": 0}
-        taken = [each.relevant for each in asked]
+        taken = [question.relevant for question in questions]
         catalogue = set(self._past.snapshot.items.tolist())
         figures = comparison.figures(answers, POPULAR, self._field)
-        best = max((each for each in self._rules_of if each in figures), key=lambda each: figures[each]["ndcg"][0])
+        best = max((rule for rule in self._rules_of if rule in figures), key=lambda rule: figures[rule]["ndcg"][0])
         first = next(iter(answers))
         pair = {best: answers[best], first: answers[first]}
         return {
             "task": name,
-            "shoppers": len(asked),
+            "shoppers": len(questions),
             "items": round(sum(map(len, taken)) / len(taken), 2),
-            "unknownItems": round(sum(len(each - catalogue) for each in taken) / sum(map(len, taken)), 4),
+            "unknownItems": round(sum(len(items - catalogue) for items in taken) / sum(map(len, taken)), 4),
             "tailTaken": round(tail_share(taken, self._field.head), 4),
             "bestRule": best,
             "timesBestRule": comparison.figures(pair, best, self._field)[first]["times"],
-            "methods": [{"method": method} | each for method, each in figures.items()],
+            "methods": [{"method": method} | values for method, values in figures.items()],
         }
 
     def _protocol(self, tuning: Mapping[str, Options]) -> Document:
@@ -288,9 +290,9 @@ class _Trial:
             "cut": None if given.positions else f"{datetime.fromtimestamp(given.cut, UTC):%Y-%m-%dT%H:%M:%SZ}",
             "days": None if given.positions else given.days,
             "trainingRows": len(self._past.rows),
-            "knownShoppers": panel.knowns,
-            "newShoppers": panel.colds,
-            "asked": len(panel.known),
+            "knownShoppers": panel.active_users,
+            "newShoppers": panel.cold_users,
+            "asked": len(panel.active),
             "depth": self._plan.depth,
             "seed": self._plan.seed,
             "tier": self._plan.tier,

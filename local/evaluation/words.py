@@ -15,7 +15,7 @@ Mark = Literal["good", "mixed", "bad"]
 Answer = tuple[str, Mark, str]
 """A question, a mark, and the answer."""
 LANGUAGE = "en"
-MANY = 3.0
+FAR_ABOVE = 3.0
 """The ratio from which a gain reads as a multiple, not as a percentage."""
 LIKELIHOOD_MARKS: Mapping[str, Mark] = {"yes": "good", "unknown": "mixed", "no": "bad"}
 LEVEL = 0.02
@@ -25,32 +25,32 @@ LEVEL = 0.02
 @cache
 def texts() -> dict[str, Any]:
     path = Path(__file__).with_name("texts") / f"{LANGUAGE}.yaml"
-    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found
+    texts: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return texts
 
 
-def about(found: Document) -> list[dict[str, str]]:
+def statements(document: Document) -> list[dict[str, str]]:
     """Answer what a shop wants to know: `{title, mark, text}` each, the most important first."""
     answers = [
-        _positions(found["protocol"]),
-        _better(found),
-        _enough(found["data"]),
-        _discovery(found),
-        _strangers(found),
-        _likely(found["calibration"]),
-        _more(found["learning"]),
-        _sure(found),
+        _positions(document["protocol"]),
+        _better(document),
+        _enough(document["data"]),
+        _discovery(document),
+        _strangers(document),
+        _likely(document["calibration"]),
+        _more(document["learning"]),
+        _sure(document),
     ]
-    return [dict(zip(("title", "mark", "text"), each, strict=True)) for each in answers if each is not None]
+    return [dict(zip(("title", "mark", "text"), answer, strict=True)) for answer in answers if answer is not None]
 
 
-def mark(found: Document) -> Mark:
+def mark(document: Document) -> Mark:
     """Return the mark of the whole: whether it is better than simple rules."""
-    return _better(found)[1]
+    return _better(document)[1]
 
 
-def task(found: Document, name: str) -> Document | None:
-    return next((each for each in found["tasks"] if each["task"] == name), None)
+def task(document: Document, name: str) -> Document | None:
+    return next((task for task in document["tasks"] if task["task"] == name), None)
 
 
 def percent(share: float) -> str:
@@ -69,14 +69,14 @@ def _positions(protocol: Document) -> Answer | None:
     return (wording["title"], "bad", wording["text"].format(**wording)) if protocol["times"] == "positions" else None
 
 
-def _better(found: Document) -> Answer:
-    wording, shown = texts()["better"], task(found, "next")
+def _better(document: Document) -> Answer:
+    wording, shown = texts()["better"], task(document, "next")
     if shown is None:
         return wording["title"], "mixed", wording["nobody"]
-    best = next(each for each in shown["methods"] if each["method"] == shown["bestRule"])
+    best = next(method for method in shown["methods"] if method["method"] == shown["bestRule"])
     lead = wording["lead"].format(
         mine=percent(shown["methods"][0]["hitRate"][0]),
-        depth=found["protocol"]["depth"],
+        depth=document["protocol"]["depth"],
         rule=texts()["methods"][shown["bestRule"]].rpartition(": ")[2],
         best=percent(best["hitRate"][0]),
     )
@@ -88,7 +88,7 @@ def _compared(times: Sequence[float] | None, lead: str, other: str) -> tuple[Mar
     if times is None:
         return "mixed", wording["nothing"].format(lead=lead)
     value, low, high = times
-    if low > 1 and value >= MANY:
+    if low > 1 and value >= FAR_ABOVE:
         return "good", wording["many"].format(lead=lead, other=other, value=value, low=low, high=high)
     gains = {"value": value, "low": low, "high": high}
     span = wording["span"].format(**{name: f"{ratio - 1:+.0%}" for name, ratio in gains.items()})
@@ -109,16 +109,16 @@ def _enough(data: Document) -> Answer:
     return wording["title"], result, text
 
 
-def _discovery(found: Document) -> Answer | None:
-    wording, new = texts()["discovery"], task(found, "discovery")
+def _discovery(document: Document) -> Answer | None:
+    wording, new = texts()["discovery"], task(document, "discovery")
     if new is None:
         return None
-    lead = wording["lead"].format(share=percent(new["methods"][0]["hitRate"][0]), depth=found["protocol"]["depth"])
+    lead = wording["lead"].format(share=percent(new["methods"][0]["hitRate"][0]), depth=document["protocol"]["depth"])
     return (wording["title"], *_compared(new["timesBestRule"], lead, texts()["better"]["other"]))
 
 
-def _strangers(found: Document) -> Answer | None:
-    wording, cold = texts()["strangers"], task(found, "strangers")
+def _strangers(document: Document) -> Answer | None:
+    wording, cold = texts()["strangers"], task(document, "strangers")
     if cold is None:
         return None
     lead = wording["real" if cold["real"] else "unreal"].format(share=percent(cold["methods"][0]["hitRate"][0]))
@@ -142,12 +142,12 @@ def _likely(calibration: Document | None) -> Answer | None:
     return wording["title"], LIKELIHOOD_MARKS[calibration["verdict"]["answer"]], calibration["verdict"]["text"]
 
 
-def _sure(found: Document) -> Answer:
-    wording, protocol, shown = texts()["sure"], found["protocol"], task(found, "next")
-    asked, (_, low, high) = (shown["shoppers"], shown["methods"][0]["hitRate"]) if shown else (0, (0.0, 0.0, 2.0))
+def _sure(document: Document) -> Answer:
+    wording, protocol, shown = texts()["sure"], document["protocol"], task(document, "next")
+    users, (_, low, high) = (shown["shoppers"], shown["methods"][0]["hitRate"]) if shown else (0, (0.0, 0.0, 2.0))
     if protocol["split"] == "time":
         how = fill(wording["time"], end=protocol["cut"][:10], days=protocol["days"])
     else:
         how = wording["positions" if protocol["times"] == "positions" else "last"]
-    result: Mark = "good" if asked >= 400 else "mixed" if asked >= 100 else "bad"
-    return wording["title"], result, wording["text"].format(how=how, asked=asked, width=(high - low) / 2)
+    result: Mark = "good" if users >= 400 else "mixed" if users >= 100 else "bad"
+    return wording["title"], result, wording["text"].format(how=how, asked=users, width=(high - low) / 2)

@@ -120,10 +120,10 @@ def shoppers(people: pl.DataFrame, history: pl.DataFrame | None, goods: pl.DataF
     ]
 
 
-def usual(history: pl.DataFrame, known: dict[str, Any]) -> list[str]:
+def usual(history: pl.DataFrame, known_users: dict[str, Any]) -> list[str]:
     """Return users who buy about as much as most, those with the most kinds of items first."""
     counts = history.group_by("USER_ID").agg(pl.len().alias("rows"), pl.col("ITEM_ID").n_unique().alias("kinds"))
-    counts = counts.filter(pl.col("USER_ID").is_in(list(known)))
+    counts = counts.filter(pl.col("USER_ID").is_in(list(known_users)))
     middle = pl.col("rows").median()
     some = counts.filter(pl.col("rows").is_between(middle, 2 * middle))
     return some.sort("kinds", "USER_ID", descending=[True, False])["USER_ID"].to_list()
@@ -136,8 +136,8 @@ def past(user: str, history: pl.DataFrame, goods: pl.DataFrame | None) -> dict[s
     often: list[str] = []
     if goods is not None and "CATEGORY_L2" in goods.columns:
         shelves = goods.select("ITEM_ID", "CATEGORY_L2").filter(pl.col("CATEGORY_L2") != "")
-        own, all_ = (table.join(shelves, on="ITEM_ID").group_by("CATEGORY_L2").len() for table in (rows, history))
-        typical = own.join(all_, on="CATEGORY_L2", suffix="_all").with_columns(
+        bought, all_ = (table.join(shelves, on="ITEM_ID").group_by("CATEGORY_L2").len() for table in (rows, history))
+        typical = bought.join(all_, on="CATEGORY_L2", suffix="_all").with_columns(
             typical=pl.col("len").pow(2) / pl.col("len_all")
         )
         often = typical.sort("typical", "CATEGORY_L2", descending=[True, False])["CATEGORY_L2"].head(OFTEN).to_list()

@@ -35,7 +35,7 @@ A_MINUTE = "public, max-age=60"
 """For the catalogue, which has an ETag."""
 EACH_TIME = "no-cache"
 """For the page, which browsers keep and validate."""
-OWN = re.compile(r'\b(src|href)="(?=\w[\w./-]*")')
+RELATIVE = re.compile(r'\b(src|href)="(?=\w[\w./-]*")')
 """The beginning of an address in the page's own folder."""
 
 
@@ -43,8 +43,8 @@ OWN = re.compile(r'\b(src|href)="(?=\w[\w./-]*")')
 class Upload:
     key: str
     content: bytes
-    kept: str
-    """Its Cache-Control."""
+    cache_control: str
+    """Its Cache-Control header."""
 
     @property
     def kind(self) -> str:
@@ -66,20 +66,26 @@ def uploads(goods: bytes, folder: Path = FOLDER) -> list[Upload]:
     return [
         *(Upload(release + name, content, FOR_EVER) for name, content in files.items()),
         Upload("catalogue.json", goods, A_MINUTE),
-        Upload("index.html", OWN.sub(rf'\1="{release}', page).encode(), EACH_TIME),
+        Upload("index.html", RELATIVE.sub(rf'\1="{release}', page).encode(), EACH_TIME),
     ]
 
 
 def publish(s3: S3Client, bucket: str, wanted: Iterable[Upload]) -> list[str]:
     """Upload the objects, and remove all releases but this and the one before; return the removed keys."""
     release = ""
-    for each in wanted:
-        if each.key.startswith(RELEASES):
-            release = each.key.split("/")[1]
-        s3.put_object(Bucket=bucket, Key=each.key, Body=each.content, ContentType=each.kind, CacheControl=each.kept)
+    for upload in wanted:
+        if upload.key.startswith(RELEASES):
+            release = upload.key.split("/")[1]
+        s3.put_object(
+            Bucket=bucket,
+            Key=upload.key,
+            Body=upload.content,
+            ContentType=upload.kind,
+            CacheControl=upload.cache_control,
+        )
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=RELEASES)
-    found = [(each["LastModified"], each["Key"]) for page in pages for each in page.get("Contents", [])]
-    others = [(at, key) for at, key in found if key.split("/")[1] != release]
+    releases = [(content["LastModified"], content["Key"]) for page in pages for content in page.get("Contents", [])]
+    others = [(at, key) for at, key in releases if key.split("/")[1] != release]
     before = max(others)[1].split("/")[1] if others else ""
     removed = sorted(key for _, key in others if key.split("/")[1] != before)
     for key in removed:
@@ -90,10 +96,10 @@ def publish(s3: S3Client, bucket: str, wanted: Iterable[Upload]) -> list[str]:
 def main(options: Namespace, terminal: Terminal) -> None:
     """Publish the storefront of a stack of the shell's account and region."""
     try:
-        (found,) = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
+        (description,) = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         raise LocalError(f"the stack {options.stack} cannot be described: {error}") from None
-    stack = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+    stack = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
     if "StorefrontBucketName" not in stack:
         raise LocalError(f"the stack {options.stack} has no storefront: deploy it with Browsers=true Storefront=true")
     try:

@@ -114,8 +114,8 @@ class Shopfront:
             answer = self.http.request(method, self.api + target, body=body, headers=headers, redirect=False)
         except urllib3.exceptions.HTTPError:
             return problem(502, "Bad Gateway", "The local cloud does not answer: is it still up?")
-        kept = {name: answer.headers[name] for name in ("Content-Type", "Retry-After") if name in answer.headers}
-        return Reply(answer.status, answer.data, kept | {"Cache-Control": "no-store"})
+        passed_back = {name: answer.headers[name] for name in ("Content-Type", "Retry-After") if name in answer.headers}
+        return Reply(answer.status, answer.data, passed_back | {"Cache-Control": "no-store"})
 
 
 class Handler(BaseHTTPRequestHandler):

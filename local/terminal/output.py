@@ -161,13 +161,13 @@ class Terminal:
         """Print recommended items, with name and price from their metadata."""
         items = answer.body.get("items") or []
         rows = []
-        for place, item in enumerate(items, 1):
+        for rank, item in enumerate(items, 1):
             metadata = letters(item)
             others = [str(cell) for key, cell in metadata.items() if key != "price" and cell not in {None, ""}]
             name = item_name(item) if metadata.keys() & set(NAMES) else " · ".join(others)[:48]
             price = f"{float(metadata['price']):.2f}" if metadata.get("price") not in {None, ""} else ""
             score = f"{item['score']:.4f}" if item.get("score") is not None else ""
-            rows.append((place, item["itemId"], name, price, score, item.get("source", "")))
+            rows.append((rank, item["itemId"], name, price, score, item.get("source", "")))
         self.table(("#", "item", "name", "price#", "score#", "source"), rows, title)
         self.out.print(f"[dim]{counted(len(items), 'item')} in {answer.milliseconds:.1f} ms[/]")
 

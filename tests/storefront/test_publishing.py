@@ -39,8 +39,8 @@ def release(number: int) -> list[Upload]:
 def test_what_never_changes_goes_first_and_the_page_last() -> None:
     made = uploads(b"{}")
     assert [each.key for each in made[-2:]] == ["catalogue.json", "index.html"]
-    assert {each.kept for each in made[:-2]} == {FOR_EVER}
-    assert [each.kept for each in made[-2:]] == ["public, max-age=60", "no-cache"]
+    assert {each.cache_control for each in made[:-2]} == {FOR_EVER}
+    assert [each.cache_control for each in made[-2:]] == ["public, max-age=60", "no-cache"]
     assert not [each.key for each in made if each.key.endswith(".d.ts")]
 
 

@@ -238,11 +238,11 @@ def test_panels_are_drawn_by_the_seed_alone_and_strangers_are_apart(tmp_path: Pa
     found = tables(tmp_path, [*shop(), *late])
     past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
     one, other = (panel(past, seed=3, most=20) for _ in range(2))
-    assert [each.user for each in one.known] == [each.user for each in other.known]
+    assert [each.user for each in one.active] == [each.user for each in other.active]
     assert sorted(each.user for each in one.cold) == [f"new{n}" for n in range(5)]
-    assert (len(one.known), one.knowns > 100, one.colds) == (20, True, 5)
-    assert all(each.query.history[-1].timestamp <= past.split.cut for each in one.known)
-    assert all(not each.relevant & each.seen for each in discoveries(one.known))
+    assert (len(one.active), one.active_users > 100, one.cold_users) == (20, True, 5)
+    assert all(each.query.history[-1].timestamp <= past.split.cut for each in one.active)
+    assert all(not each.relevant & each.seen for each in discoveries(one.active))
 
 
 def test_rules_know_what_sells_and_what_the_shopper_buys(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_rules_know_what_goes_with_what_the_shopper_took(rule: Rule, options: Op
 def test_the_parameters_of_the_rules_follow_the_shop(tmp_path: Path) -> None:
     found = tables(tmp_path, shop())
     past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
-    own, blend, _ = tuned(FREQUENCY, Counts(past), panel(past, 7).known, 10, new=False)
+    own, blend, _ = tuned(FREQUENCY, Counts(past), panel(past, 7).active, 10, new=False)
     assert blend < 2.0
     assert own > 3.0
 
@@ -452,7 +452,7 @@ def test_a_likelihood_is_drawn_or_refused(report: dict[str, Any], told: dict[str
     changed = report | {"calibration": report["calibration"] | told}
     text = page.page(changed)
     assert shown in text
-    assert any(said in each["text"] for each in words.about(changed))
+    assert any(said in each["text"] for each in words.statements(changed))
 
 
 def test_an_evaluation_without_purchases_has_no_likelihood(report: dict[str, Any]) -> None:
@@ -478,7 +478,7 @@ def test_scales_end_at_round_numbers(most: float, top: float) -> None:
 )
 def test_words_follow_the_interval(report: dict[str, Any], times: list[float] | None, mark: str, said: str) -> None:
     tasks = [task | {"timesBestRule": times} for task in report["tasks"]]
-    first, *_ = words.about(report | {"tasks": tasks})
+    first, *_ = words.statements(report | {"tasks": tasks})
     assert first["mark"] == mark
     assert said in first["text"]
 
@@ -487,5 +487,5 @@ def test_words_follow_the_interval(report: dict[str, Any], times: list[float] | 
     ("rows", "users", "mark"), [(900, 200, "bad"), (5_000, 20, "bad"), (5_000, 200, "mixed"), (60_000, 2_000, "good")]
 )
 def test_enough_is_held_against_personalizes_figures(report: dict[str, Any], rows: int, users: int, mark: str) -> None:
-    told = words.about(report | {"data": report["data"] | {"trains": rows, "returning": users}})
+    told = words.statements(report | {"data": report["data"] | {"trains": rows, "returning": users}})
     assert next(each["mark"] for each in told if each["title"] == "Is there enough data?") == mark

@@ -70,7 +70,7 @@ def test_what_needs_times_is_left_out(document: dict[str, Any]) -> None:
     methods = {each["method"] for task in document["tasks"] for each in task["methods"]}
     assert methods.isdisjoint({"aws-trending-now", "popular lately", "bought before and lately"})
     assert "bought before, the newest most" in methods
-    told = [each for each in words.about(document) if "probability" in each["title"]]
+    told = [each for each in words.statements(document) if "probability" in each["title"]]
     assert [each["mark"] for each in told] == ["bad"]
     assert page.page(document).count("off by") == 0
 

@@ -47,11 +47,11 @@ def in_cloud(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def private_names() -> list[str]:
-    """Each `module._name` of ministack that the launcher reads or replaces, by `around(module, "_name")` too."""
+    """Each `module._name` of ministack that the launcher reads or replaces, by `wrapping(module, "_name")` too."""
     nodes = [node for source in SOURCES for node in ast.walk(ast.parse(source.read_text()))]
     read = [node for node in nodes if isinstance(node, ast.Attribute)]
     names = {ast.unparse(node) for node in read if node.attr.startswith("_") and not node.attr.startswith("__")}
-    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "around"]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "wrapping"]
     names |= {f"{ast.unparse(call.args[0])}.{ast.literal_eval(call.args[1])}" for call in calls if is_private(call)}
     return sorted(name for name in names if "(" not in name and not name.startswith("self."))
 

@@ -16,7 +16,7 @@ from typing import Any
 from ministack import app
 from ministack.services import apigateway_v1
 
-from local.cloud.aws.patching import Function, Json, after_change, around
+from local.cloud.aws.patching import Function, Json, after_change, wrapping
 
 _NAMED = "usageIdentifierKey"
 _KEY: ContextVar[str | None] = ContextVar("key that the authorizer of the request at hand named", default=None)
@@ -26,11 +26,11 @@ _KEY: ContextVar[str | None] = ContextVar("key that the authorizer of the reques
 def install() -> None:
     after_change("AWS::ApiGateway::RestApi", customise)
 
-    @around(apigateway_v1, "_invoke_authorizer_lambda")
+    @wrapping(apigateway_v1, "_invoke_authorizer_lambda")
     async def invoked(stock: Function, *request: object) -> Json | None:
         return with_key(await stock(*request))
 
-    @around(apigateway_v1, "_authorize_request_v1")
+    @wrapping(apigateway_v1, "_authorize_request_v1")
     async def authorized(stock: Function, api_id: str, *request: object) -> tuple[Any, Json | None]:
         _KEY.set(None)
         error, context = await stock(api_id, *request)
@@ -38,12 +38,12 @@ def install() -> None:
             _KEY.set((context or {}).get(_NAMED, ""))
         return error, context and {name: value for name, value in context.items() if name != _NAMED}
 
-    @around(apigateway_v1, "_api_key_from_request")
+    @wrapping(apigateway_v1, "_api_key_from_request")
     def key(stock: Function, headers: dict[str, str]) -> str:
         named = _KEY.get()
         return str(stock(headers)) if named is None else named
 
-    @around(app, "_handle_execute_api_request")
+    @wrapping(app, "_handle_execute_api_request")
     async def executed(
         stock: Function, host: str, path: str, *request: object, raw_path: str | None = None, **more: object
     ) -> object:
@@ -67,8 +67,8 @@ def customise(api: str, props: Json) -> None:
             responses = operation.get("x-amazon-apigateway-integration", {}).get("responses", {})
             for pattern, response in responses.items():
                 data = response | {"selectionPattern": "" if pattern == "default" else pattern}
-                place = (api, resources[path], method.upper(), str(response["statusCode"]))
-                apigateway_v1._put_integration_response(*place, data)
+                address = (api, resources[path], method.upper(), str(response["statusCode"]))
+                apigateway_v1._put_integration_response(*address, data)
 
 
 def with_key(result: Json | None) -> Json | None:

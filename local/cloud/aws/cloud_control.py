@@ -20,7 +20,7 @@ from ministack.services import cloudcontrol
 from ministack.services.cloudformation import provisioners
 
 from local.cloud.aws import json_patch
-from local.cloud.aws.patching import Answer, Function, Json, around
+from local.cloud.aws.patching import Answer, Function, Json, wrapping
 from local.cloud.aws.personalize_types import HANDLERS, KINDS, HandlerError, Kind, Personalize, problems
 
 log = logging.getLogger("launcher")
@@ -45,7 +45,7 @@ class Refused(Exception):
 
 
 def install() -> None:
-    @around(cloudcontrol, "handle_request")
+    @wrapping(cloudcontrol, "handle_request")
     async def handle(stock: Function, method: str, path: str, headers: Json, body: bytes, query: Json) -> Answer:
         name = str(headers.get("x-amz-target", "")).rpartition(".")[2]
         act = ACTS.get(name)
@@ -110,8 +110,8 @@ async def get(request: Json) -> Json:
 async def list_resources(request: Json) -> Json:
     """List resources with their identifiers: a handler's list need not have more."""
     kind = _kind(request)
-    asked: Json = {name: request[name] for name in ("MaxResults", "NextToken") if name in request}
-    page = await _answer(lambda: Personalize().call(f"List{kind.noun}s", asked))
+    query: Json = {name: request[name] for name in ("MaxResults", "NextToken") if name in request}
+    page = await _answer(lambda: Personalize().call(f"List{kind.noun}s", query))
     (rows,) = (value for value in page.values() if isinstance(value, list))
     arns = [row[kind.arn] for row in rows]
     shown = [{"Identifier": arn, "Properties": json.dumps({kind.identifier: arn})} for arn in arns]
@@ -220,8 +220,8 @@ def _begin(operation: str, kind: Kind, request: Json, work: Work, arn: str | Non
     digest = hashlib.sha256(json.dumps([operation, request], sort_keys=True).encode()).hexdigest()
     token = request.get("ClientToken")
     if token and token in _client_tokens:
-        known, begun = _client_tokens[token]
-        if known != digest:
+        earlier, begun = _client_tokens[token]
+        if earlier != digest:
             raise Refused("ClientTokenConflictException", f"ClientToken {token} was sent with another request")
         return {"ProgressEvent": cloudcontrol._requests[begun]}
     changing = (request for request in cloudcontrol._requests.values() if request["RequestToken"] in _live)

@@ -23,7 +23,7 @@ from typing import Any, Final
 from ministack.services import stepfunctions
 
 from local.cloud.aws import map_items, map_results, rights
-from local.cloud.aws.patching import Function, Json, around
+from local.cloud.aws.patching import Function, Json, wrapping
 
 TYPES: Final = ("STANDARD", "EXPRESS")
 AT_ONCE: Final = 64
@@ -31,7 +31,7 @@ EVENTS: Final = 25_000
 """The events in an execution's history, at most."""
 LABEL: Final = 40
 """The characters of a label, at most."""
-KEPT: Final = 100
+MOST_RUNS: Final = 100
 """Map runs that are remembered for a redrive."""
 COUNTED: Final = {
     "PENDING": "pending",
@@ -51,7 +51,7 @@ _changed = threading.Condition(threading.RLock())
 def install() -> None:
     """Run Distributed Maps, stop them with their execution, and refuse definitions that AWS refuses."""
 
-    @around(stepfunctions, "_run_map_items")
+    @wrapping(stepfunctions, "_run_map_items")
     def run_map(stock: Function, state: Json, given: object, execution: Json, context: Json) -> object:
         if not distributed(state) or stepfunctions._state_query_language(state, context) != "JSONata":
             return stock(state, given, execution, context)
@@ -60,7 +60,7 @@ def install() -> None:
         stepfunctions._apply_state_assign(state, given, context, result=result)
         return output, stepfunctions._next_or_end(state)
 
-    @around(stepfunctions, "_stop_execution")
+    @wrapping(stepfunctions, "_stop_execution")
     def stopped(stock: Function, data: Json) -> object:
         answer = stock(data)
         for run in [run for run in _runs.values() if run.view["executionArn"] == data.get("executionArn")]:
@@ -69,7 +69,7 @@ def install() -> None:
             _changed.notify_all()
         return answer
 
-    @around(stepfunctions, "_update_map_run")
+    @wrapping(stepfunctions, "_update_map_run")
     def updated(stock: Function, data: Json) -> object:
         with _changed:
             answer = stock(data)
@@ -78,10 +78,10 @@ def install() -> None:
             _changed.notify_all()
         return answer
 
-    @around(stepfunctions, "_validate_definition_jsonata")
+    @wrapping(stepfunctions, "_validate_definition_jsonata")
     def validated(stock: Function, definition: str) -> str | None:
-        found: str | None = stock(definition)
-        return found or next(_refusals(json.loads(definition)), None) if definition else found
+        refusal: str | None = stock(definition)
+        return refusal or next(_refusals(json.loads(definition)), None) if definition else refusal
 
 
 def distributed(state: Mapping[str, Any]) -> bool:
@@ -101,8 +101,8 @@ def end_all() -> None:
 def _refusals(node: object, language: str = "JSONPath") -> Any:  # noqa: ANN401 - an iterator of texts
     """Yield why AWS refuses to create a machine with these Distributed Maps."""
     if isinstance(node, list):
-        for each in node:
-            yield from _refusals(each, language)
+        for child in node:
+            yield from _refusals(child, language)
     if not isinstance(node, dict):
         return
     language = str(node.get("QueryLanguage", language))
@@ -113,8 +113,8 @@ def _refusals(node: object, language: str = "JSONPath") -> Any:  # noqa: ANN401 
             yield f"SCHEMA_VALIDATION_FAILED: a Label has {LABEL} characters at most"
         yield from (f"SCHEMA_VALIDATION_FAILED: {why}" for why in map_items.refusals(node))
         yield from (f"SCHEMA_VALIDATION_FAILED: {why}" for why in map_results.refusals(node))
-    for each in node.values():
-        yield from _refusals(each, language)
+    for child in node.values():
+        yield from _refusals(child, language)
 
 
 def _unfinished(execution: Json, context: Json) -> "MapRun | None":
@@ -191,7 +191,7 @@ class MapRun:
         else:
             stepfunctions._map_runs[self.arn] = self.view
             _runs[self.arn] = self
-            while len(_runs) > KEPT:
+            while len(_runs) > MOST_RUNS:
                 _runs.popitem(last=False)
             self._tell("MapRunStarted", {"mapRunArn": self.arn})
         waiting = deque(child for child in self.children if child.status == "PENDING")
@@ -202,9 +202,9 @@ class MapRun:
             self.end("SUCCEEDED")
             records = [map_results.record(child.record, child.given) for child in self.children]
         error, cause = EXCEEDED, "The specified tolerated failure threshold was exceeded"
-        found: object = None
+        result: object = None
         try:
-            found = self.writer.result(self.arn, records, self.allow)
+            result = self.writer.result(self.arn, records, self.allow)
         except stepfunctions._ExecutionError as failure:
             error, cause = failure.error, failure.cause
             if self.view["status"] == "SUCCEEDED":
@@ -213,7 +213,7 @@ class MapRun:
         if self.view["status"] == "SUCCEEDED":
             _runs.pop(self.arn, None)
             self._tell("MapRunSucceeded")
-            return found
+            return result
         if self.view["status"] == "ABORTED":
             self._tell("MapRunAborted")
             raise stepfunctions._ExecutionError("States.Aborted", "the execution was stopped")
@@ -250,8 +250,8 @@ class MapRun:
                     child.record = {**child.record, "status": "PENDING"} if child.record and not self.express else {}
         self._tell("MapRunRedriven", {"mapRunArn": self.arn, "redriveCount": count})
 
-    def _tell(self, kind: str, about: Json | None = None) -> None:
-        details = {f"{kind[0].lower()}{kind[1:]}EventDetails": about} if about else None
+    def _tell(self, kind: str, subject: Json | None = None) -> None:
+        details = {f"{kind[0].lower()}{kind[1:]}EventDetails": subject} if subject else None
         stepfunctions._add_event(self.execution, kind, details)
 
     def _open(self) -> int:
@@ -351,10 +351,10 @@ class MapRun:
             while name and record["status"] == "RUNNING":
                 given, name = _stepped(self.processor["States"][name], name, given, record, child.context)
         except stepfunctions._ExecutionError as error:
-            about = {"error": error.error, "cause": error.cause}
+            failure = {"error": error.error, "cause": error.cause}
             if record["status"] == "RUNNING":
-                stepfunctions._add_event(record, "ExecutionFailed", {"executionFailedEventDetails": about})
-            return {"status": "FAILED", **about}
+                stepfunctions._add_event(record, "ExecutionFailed", {"executionFailedEventDetails": failure})
+            return {"status": "FAILED", **failure}
         except Exception as error:  # noqa: BLE001 - as ministack does for an execution
             return {"status": "FAILED", "error": "States.Runtime", "cause": str(error)}
         output = json.dumps(given)

@@ -15,9 +15,9 @@ from ministack import app
 from ministack.services import eventbridge, stepfunctions
 
 from local.cloud.aws.expressions import ProcessorTime
-from local.cloud.aws.patching import Function, Json, around
+from local.cloud.aws.patching import Function, Json, wrapping
 
-KEPT = 1000
+MOST_CONTEXTS = 1000
 """Executions whose variables and definition are remembered for a redrive."""
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 """The member of an execution's input that names the one which started it."""
@@ -39,7 +39,7 @@ def install() -> None:
     _limit_data()
     timebox.Timebox = ProcessorTime
 
-    @around(stepfunctions, "_stop_execution")
+    @wrapping(stepfunctions, "_stop_execution")
     def stopped(stock: Function, data: Json) -> object:
         answer = stock(data)
         for child in children(data["executionArn"]):
@@ -47,19 +47,19 @@ def install() -> None:
             stepfunctions._stop_execution({"executionArn": child["executionArn"], "cause": why})
         return answer
 
-    @around(stepfunctions, "_execute_task")
+    @wrapping(stepfunctions, "_execute_task")
     def run_task(stock: Function, state: Json, given: object, execution: Json, context: Json) -> object:
         _remember(execution, context)
         if execution["status"] != "RUNNING":
             raise stepfunctions._ExecutionError("States.Aborted", "the execution was stopped")
         return stock(state, given, execution, context)
 
-    @around(stepfunctions, "_execute_map")
+    @wrapping(stepfunctions, "_execute_map")
     def run_map(stock: Function, state: Json, given: object, execution: Json, context: Json) -> object:
         _remember(execution, context)
         return stock(state, given, execution, context)
 
-    @around(app.SERVICE_HANDLERS, "states")
+    @wrapping(app.SERVICE_HANDLERS, "states")
     async def states(
         stock: Function, method: str, path: str, headers: dict[str, str], body: bytes, query: Json
     ) -> object:
@@ -70,7 +70,7 @@ def install() -> None:
     # An execution has its name from the event that starts it, so that a second delivery of the event starts no other.
     by: contextvars.ContextVar[str] = contextvars.ContextVar("by", default="")
 
-    @around(eventbridge, "_invoke_target")
+    @wrapping(eventbridge, "_invoke_target")
     def invoked(stock: Function, target: Json, event: Json, rule: Json, view: object = None) -> None:
         token = by.set(name_of(event, rule))
         try:
@@ -78,7 +78,7 @@ def install() -> None:
         finally:
             by.reset(token)
 
-    @around(stepfunctions, "_start_execution")
+    @wrapping(stepfunctions, "_start_execution")
     def started(stock: Function, data: Json) -> object:
         if data.get("name") or not by.get():
             return stock(data)
@@ -95,29 +95,29 @@ def _limit_data() -> None:
     """Fail what is larger than AWS allows, by an error that only its own name catches."""
     for name in ("_execute_pass", "_execute_task", "_execute_parallel", "_execute_map"):
 
-        @around(stepfunctions, name)
+        @wrapping(stepfunctions, name)
         def executed(stock: Function, *state: object) -> tuple[object, str | None]:
             output, following = stock(*state)
             return within(output, "The output of a state"), following
 
-    @around(stepfunctions, "_invoke_resource")
+    @wrapping(stepfunctions, "_invoke_resource")
     def invoked(stock: Function, resource: str, given: object) -> object:
         return within(stock(resource, within(given, "The input of a task")), f"The result of {resource}")
 
-    @around(stepfunctions, "_error_matches")
+    @wrapping(stepfunctions, "_error_matches")
     def matches(stock: Function, names: list[str], error: str) -> bool:
         return error in names if error in TERMINAL else bool(stock(names, error))
 
     for name in ("_start_execution", "_start_sync_execution"):
 
-        @around(stepfunctions, name)
+        @wrapping(stepfunctions, name)
         def started(stock: Function, data: Json) -> object:
             if len(data.get("input", "").encode()) > LARGEST:
                 why = f"the input of an execution has {LARGEST} bytes at most"
                 return stepfunctions.error_response_json("ValidationException", why, 400)
             return stock(data)
 
-    @around(stepfunctions, "_fail_execution")
+    @wrapping(stepfunctions, "_fail_execution")
     def failed(stock: Function, execution: Json, error: str, cause: str) -> None:
         if execution["status"] == "RUNNING":
             stock(execution, error, cause)
@@ -138,8 +138,12 @@ def size(value: object) -> int:
 
 def children(arn: str) -> list[Json]:
     """Return the executions that an execution has started and waits for."""
-    running = [each for each in stepfunctions._executions.values() if each.get("sync") and each["status"] == "RUNNING"]
-    return [each for each in running if _started_by(json.loads(each["input"])) == arn]
+    running = [
+        execution
+        for execution in stepfunctions._executions.values()
+        if execution.get("sync") and execution["status"] == "RUNNING"
+    ]
+    return [execution for execution in running if _started_by(json.loads(execution["input"])) == arn]
 
 
 def waiting_for(given: object) -> list[object]:
@@ -169,10 +173,10 @@ def name_of(event: Mapping[str, Any], rule: Mapping[str, Any]) -> str:
     rule's is the event's id and a second id, which is constant here.
     """
     key = str(rule.get("Arn") or rule.get("Name") or "")
-    own = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
+    hashed = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
     if event.get("Source") != "aws.scheduler":
-        return f"{event.get('EventId') or stepfunctions.new_uuid()}_{_uuid(own)}"
-    return _uuid(f"{own[:2]}{int(event['Time']):08x}{own[2:4]}4{own[5:8]}a{own[9:24]}")
+        return f"{event.get('EventId') or stepfunctions.new_uuid()}_{_uuid(hashed)}"
+    return _uuid(f"{hashed[:2]}{int(event['Time']):08x}{hashed[2:4]}4{hashed[5:8]}a{hashed[9:24]}")
 
 
 def with_time(target: Json, event: Mapping[str, Any]) -> Json:
@@ -197,7 +201,7 @@ def _remember(execution: Json, context: Json) -> None:
         _definitions[arn] = machine["definition"]
     _contexts[arn] = context
     _contexts.move_to_end(arn)
-    if len(_contexts) > KEPT:
+    if len(_contexts) > MOST_CONTEXTS:
         forgotten, _ = _contexts.popitem(last=False)
         _definitions.pop(forgotten, None)
 
@@ -209,7 +213,7 @@ def redrive(arn: str) -> object:
         return stepfunctions.error_response_json("ExecutionNotRedrivable", f"{arn} cannot be redriven", 400)
     states = json.loads(_definitions[arn])["States"]
     entered = [event["stateEnteredEventDetails"] for event in old["events"] if "stateEnteredEventDetails" in event]
-    last = [each for each in entered if each["name"] in states][-1]
+    last = [state for state in entered if state["name"] in states][-1]
     # A new record, so that what still runs of the old execution sees that it was stopped.
     again = {**old, "status": "RUNNING", "stopDate": None, "error": None, "cause": None, "events": [*old["events"]]}
     stepfunctions._executions[arn] = again

@@ -16,7 +16,7 @@ from ministack.services import eventbridge, lambda_svc, stepfunctions
 from personalize_local.resources.rules import Rule, Rules
 
 from local.cloud.aws import DOORS, executions
-from local.cloud.aws.patching import Answer, Function, Json, around
+from local.cloud.aws.patching import Answer, Function, Json, wrapping
 
 ERRORS: Final = {
     "throttle": (400, "ThrottlingException", "Rate exceeded"),
@@ -46,19 +46,21 @@ class CloudFaults:
     """(pattern of a text in the execution's input, seconds)."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def first(self, actions: Iterable[str], operation: str, about: object) -> Rule | None:
-        """Return the rule that makes an operation fail; `about` is a JSON value with texts that rules may name."""
+    def first(self, actions: Iterable[str], operation: str, subject: object) -> Rule | None:
+        """Return the rule that makes an operation fail; `subject` is a JSON value with texts that rules may name."""
         if not self.rules.rules:
             return None
         with self.lock:
-            return self.rules.first(frozenset(actions), operation, texts(about))
+            return self.rules.first(frozenset(actions), operation, texts(subject))
 
-    def ahead(self, about: object) -> float:
+    def ahead(self, subject: object) -> float:
         """Return the seconds by which the clock of an execution with this input is ahead."""
         if not self.moved:
             return 0.0
-        known = list(texts(about))
-        return sum(seconds for pattern, seconds in self.moved if any(fnmatchcase(text, pattern) for text in known))
+        subject_texts = list(texts(subject))
+        return sum(
+            seconds for pattern, seconds in self.moved if any(fnmatchcase(text, pattern) for text in subject_texts)
+        )
 
     async def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
         door, _, number = path.removeprefix(DOORS).partition("/")
@@ -130,7 +132,7 @@ def texts(value: object) -> Iterator[str]:
 def _service(faults: CloudFaults, service: str) -> None:
     """Fail a service's answers to SDKs."""
 
-    @around(app.SERVICE_HANDLERS, service)
+    @wrapping(app.SERVICE_HANDLERS, service)
     async def handle(
         stock: Function, method: str, path: str, headers: dict[str, str], body: bytes | str, query: Json
     ) -> Answer:
@@ -156,7 +158,7 @@ def _functions(faults: CloudFaults) -> None:
     """Kill functions before they begin or, with `performed`, before they answer; or have no slot free for them."""
 
     # Within what lets asynchronous calls wait for a slot, as the account's own limit is.
-    @around(lambda_svc, "_execute_function_dispatch")
+    @wrapping(lambda_svc, "_execute_function_dispatch")
     def admit(stock: Function, function: Json, config: Json, event: object, *more: object) -> Json:
         if faults.first({BUSY}, call_of(function, event), event):
             busy: Json = lambda_svc._throttle_response("ConcurrentInvocationLimitExceeded", "Rate Exceeded, on demand.")
@@ -164,7 +166,7 @@ def _functions(faults: CloudFaults) -> None:
         answer: Json = stock(function, config, event, *more)
         return answer
 
-    @around(lambda_svc, "_execute_function_warm")
+    @wrapping(lambda_svc, "_execute_function_warm")
     def invoke(stock: Function, function: Json, event: object, request_id: str) -> Json:
         rule = faults.first({KILL}, call_of(function, event), event)
         if rule is None or rule.performed:
@@ -201,15 +203,15 @@ def _events(faults: CloudFaults) -> None:
             held.remove(entry)
         entry[1]()
 
-    @around(eventbridge, "_dispatch_event")
+    @wrapping(eventbridge, "_dispatch_event")
     def dispatch(stock: Function, event: Json, view: object = None) -> None:
         if event.get("Source") != "aws.s3":
             stock(event, view)
             return
-        operation, about = str(event["DetailType"]).replace(" ", ""), _json(event["Detail"])
+        operation, detail = str(event["DetailType"]).replace(" ", ""), _json(event["Detail"])
         with faults.lock:
-            waiting = [entry for entry in held if entry[0].matches(operation, texts(about))]
-        rule = faults.first(EVENTS, operation, about)
+            waiting = [entry for entry in held if entry[0].matches(operation, texts(detail))]
+        rule = faults.first(EVENTS, operation, detail)
         if rule and rule.action == "loseEvent":
             return
         if rule and rule.action == "holdEvent":
@@ -231,7 +233,7 @@ def _events(faults: CloudFaults) -> None:
 def _tasks(faults: CloudFaults) -> None:
     """Fail tasks that call a service directly, such as `putEvents`; Personalize's answers have a door of their own."""
 
-    @around(stepfunctions, "_invoke_resource")
+    @wrapping(stepfunctions, "_invoke_resource")
     def invoke(stock: Function, resource: str, given: Any) -> object:  # noqa: ANN401 - whatever the arguments are
         service, _, operation = resource.partition(":::")[2].removeprefix("aws-sdk:").partition(":")
         operation = operation.partition(".")[0]
@@ -251,13 +253,13 @@ def _tasks(faults: CloudFaults) -> None:
 def _clock(faults: CloudFaults) -> None:
     """Let `$millis()` return the moved time to the executions whose clock was moved."""
 
-    @around(stepfunctions, "_register_sfn_jsonata_functions")
+    @wrapping(stepfunctions, "_register_sfn_jsonata_functions")
     def registered(stock: Function, expression: Any) -> None:  # noqa: ANN401 - jsonata has no types
         stock(expression)
         if ahead := faults.ahead(_input.get()):
             expression.register_lambda("millis", lambda: int((time.time() + ahead) * 1000))
 
-    @around(stepfunctions, "_evaluate_jsonata")
+    @wrapping(stepfunctions, "_evaluate_jsonata")
     def evaluated(
         stock: Function, expression: str, raw: object, ctx: Json | None = None, *more: object, **named: object
     ) -> object:

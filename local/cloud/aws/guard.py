@@ -49,13 +49,13 @@ def role_credentials(config: dict[str, Any]) -> dict[str, str]:
     """Return a session of a function's role to sign with; ministack's own can be guessed from the function's name."""
     account, _ = lambda_runtime._account_region_from_function_config(config)
     role, name = config.get("Role", "").rsplit("/", 1)[-1], config.get("FunctionName", "function")[:64]
-    about = f"{config['FunctionArn']}:{config.get('Role', '')}"
-    key = f"ASIA{unguessable(f'key:{about}', 16).upper()}"
+    identity = f"{config['FunctionArn']}:{config.get('Role', '')}"
+    key = f"ASIA{unguessable(f'key:{identity}', 16).upper()}"
     session = {
         "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{name}",
         "UserId": f"{role}:{name}",
-        "SecretAccessKey": unguessable(f"secret:{about}"),
-        "SessionToken": unguessable(f"token:{about}"),
+        "SecretAccessKey": unguessable(f"secret:{identity}"),
+        "SessionToken": unguessable(f"token:{identity}"),
     }
     sts.register_session(key, session)
     return {
@@ -112,10 +112,10 @@ def unsigned(method: str, path: str, headers: dict[str, str], query: dict[str, l
         if public and s3._bucket_owner_account(bucket) and router.detect_service(method, path, headers, query) == "s3":
             return None
         return "MissingAuthenticationToken", f"The request is not signed with the key of this local cloud: {ENV}"
-    known = iam_evaluator.resolve_credential(key)
-    if isinstance(known, iam_evaluator.ResolvedCredential):
+    credential = iam_evaluator.resolve_credential(key)
+    if isinstance(credential, iam_evaluator.ResolvedCredential):
         return None
-    return str(known.code), f"{known.message} This local cloud has an access key of its own: {ENV}"
+    return str(credential.code), f"{credential.message} This local cloud has an access key of its own: {ENV}"
 
 
 def own_name(name: str) -> bool:
@@ -125,11 +125,11 @@ def own_name(name: str) -> bool:
 
 def joined(raw: Any) -> dict[str, str]:  # noqa: ANN401 - ASGI's headers
     """Return headers by lower-case names; a repeated one holds both values, as in ministack."""
-    found: dict[str, str] = {}
+    merged: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
+        merged[key] = f"{merged[key]}, {text}" if key in merged else text
+    return merged
 
 
 async def answer(

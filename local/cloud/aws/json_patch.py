@@ -31,24 +31,24 @@ def _remove(document: Value, operation: Mapping[str, Value]) -> Value:
     path = _path(operation, "path")
     if not path:
         raise ValueError("A patch cannot remove the whole document.")
-    _found(document, path)
-    holder, key = _found(document, path[:-1]), path[-1]
+    _resolved(document, path)
+    holder, key = _resolved(document, path[:-1]), path[-1]
     del holder[int(key) if isinstance(holder, list) else key]
     return document
 
 
 def _replace(document: Value, operation: Mapping[str, Value]) -> Value:
     path, value = _path(operation, "path"), _value(operation)
-    _found(document, path)
+    _resolved(document, path)
     if not path:
         return value
-    holder, key = _found(document, path[:-1]), path[-1]
+    holder, key = _resolved(document, path[:-1]), path[-1]
     holder[int(key) if isinstance(holder, list) else key] = value
     return document
 
 
 def _copy(document: Value, operation: Mapping[str, Value]) -> Value:
-    value = copy.deepcopy(_found(document, _path(operation, "from")))
+    value = copy.deepcopy(_resolved(document, _path(operation, "from")))
     return _put(document, _path(operation, "path"), value)
 
 
@@ -56,12 +56,12 @@ def _move(document: Value, operation: Mapping[str, Value]) -> Value:
     source, target = _path(operation, "from"), _path(operation, "path")
     if source != target and target[: len(source)] == source:
         raise ValueError("A patch cannot move a value into itself.")
-    value = _found(document, source)
+    value = _resolved(document, source)
     return document if source == target else _put(_remove(document, {"path": operation["from"]}), target, value)
 
 
 def _test(document: Value, operation: Mapping[str, Value]) -> Value:
-    if not _same(_found(document, _path(operation, "path")), _value(operation)):
+    if not _same(_resolved(document, _path(operation, "path")), _value(operation)):
         raise ValueError(f"The value at {operation['path']} is another one than the patch tests for.")
     return document
 
@@ -89,7 +89,7 @@ def _path(operation: Mapping[str, Value], member: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
-def _found(document: Value, path: list[str]) -> Value:
+def _resolved(document: Value, path: list[str]) -> Value:
     """Return the value at a path. Raises ValueError."""
     for part in path:
         if isinstance(document, dict) and part in document:
@@ -105,7 +105,7 @@ def _put(document: Value, path: list[str], value: Value) -> Value:
     """Add a value, into a list before what is there. Raises ValueError."""
     if not path:
         return value
-    holder, key = _found(document, path[:-1]), path[-1]
+    holder, key = _resolved(document, path[:-1]), path[-1]
     if isinstance(holder, dict):
         holder[key] = value
     elif isinstance(holder, list) and key == "-":
@@ -117,12 +117,12 @@ def _put(document: Value, path: list[str], value: Value) -> Value:
     return document
 
 
-def _same(one: Value, other: Value) -> bool:
+def _same(value: Value, other: Value) -> bool:
     """Tell whether two values are equal in JSON, where true is not a number."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
+    if isinstance(value, bool) or isinstance(other, bool):
+        return value is other
+    if isinstance(value, dict) and isinstance(other, dict):
+        return value.keys() == other.keys() and all(_same(member, other[key]) for key, member in value.items())
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(_same, value, other))
+    return bool(value == other)

@@ -42,7 +42,7 @@ from local.cloud.aws import (
     strictness,
     workers,
 )
-from local.cloud.aws.patching import Answer, Door, Function, Json, around, open_doors
+from local.cloud.aws.patching import Answer, Door, Function, Json, open_doors, wrapping
 
 VERSION = "1.5.33"
 """The only ministack that this package has been written for and tested against."""
@@ -61,9 +61,9 @@ def personalize_service(engine: str) -> None:
     pool = urllib3.PoolManager(maxsize=16, retries=False, timeout=60.0)
 
     def forward(method: str, path: str, headers: dict[str, str], body: bytes | str) -> Answer:
-        kept = {k: v for k, v in headers.items() if k.lower() in {"authorization", "content-type", "x-amz-target"}}
+        passed_on = {k: v for k, v in headers.items() if k.lower() in {"authorization", "content-type", "x-amz-target"}}
         try:
-            answer = pool.request(method, engine + path, body=body, headers=kept)
+            answer = pool.request(method, engine + path, body=body, headers=passed_on)
         except urllib3.exceptions.HTTPError as error:
             fault = {"__type": "ServiceUnavailable", "message": f"the engine at {engine} is away: {error}"}
             return 503, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(fault).encode()
@@ -107,18 +107,22 @@ def yaml_state_machines() -> None:
     machine = provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]
 
     def as_json(props: Json) -> Json:
-        place = props.get("DefinitionS3Location") or {}
-        blob = s3._get_object_data(place["Bucket"], place["Key"], version_id=place.get("Version")) if place else None
+        location = props.get("DefinitionS3Location") or {}
+        blob = (
+            s3._get_object_data(location["Bucket"], location["Key"], version_id=location.get("Version"))
+            if location
+            else None
+        )
         if blob is None or blob.lstrip()[:1] == b"{":
             return props
         rest = {key: value for key, value in props.items() if key != "DefinitionS3Location"}
         return rest | {"Definition": yaml.safe_load(blob)}
 
-    @around(machine, "create")
+    @wrapping(machine, "create")
     def create(stock: Function, logical_id: str, props: Json, stack: str) -> object:
         return stock(logical_id, as_json(props), stack)
 
-    @around(machine, "update")
+    @wrapping(machine, "update")
     def update(stock: Function, physical_id: str, old: Json, new: Json, *names: str) -> object:
         return stock(physical_id, as_json(old), as_json(new), *names)
 
@@ -126,7 +130,7 @@ def yaml_state_machines() -> None:
 def loopback_is_tls() -> None:
     """Count every request as encrypted: a policy that refuses plain HTTP would refuse all of this machine's."""
 
-    @around(app, "pin_request_origin")
+    @wrapping(app, "pin_request_origin")
     def pinned(stock: Function, address: object, _secure: bool) -> object:
         return stock(address, True)
 
@@ -134,30 +138,30 @@ def loopback_is_tls() -> None:
 def schedules_in_groups() -> None:
     """Check rights on a schedule in its own group; ministack looks for every schedule in the default one."""
 
-    @around(iam_actions, "extract_resource_arn")
+    @wrapping(iam_actions, "extract_resource_arn")
     def arn(stock: Function, *request: Any) -> str:  # noqa: ANN401 - service, method, path, headers, body, query, …
-        found: str = stock(*request)
-        if ":schedule/default/" not in found:
-            return found
+        target: str = stock(*request)
+        if ":schedule/default/" not in target:
+            return target
         body, query = request[4], request[5]
         group = iam_actions._safe_json_field(body, "GroupName") or iam_actions._query_param(query, "groupName")
-        return found.replace(":schedule/default/", f":schedule/{group}/") if group else found
+        return target.replace(":schedule/default/", f":schedule/{group}/") if group else target
 
 
 def batches_of_messages() -> None:
     """Check rights on SQS batches as AWS does, by the action of the single call."""
 
-    @around(iam_actions, "extract_iam_action")
+    @wrapping(iam_actions, "extract_iam_action")
     def action(stock: Function, *request: object) -> str | None:
-        found: str | None = stock(*request)
-        return found.removesuffix("Batch") if found and found.startswith("sqs:") else found
+        source: str | None = stock(*request)
+        return source.removesuffix("Batch") if source and source.startswith("sqs:") else source
 
 
 def versions_in_events() -> None:
     """Name the version in the events of an object that S3 sends to EventBridge, as AWS does."""
     written: contextvars.ContextVar[str | None] = contextvars.ContextVar("written", default=None)
 
-    @around(s3, "_fire_s3_event")
+    @wrapping(s3, "_fire_s3_event")
     def fired(stock: Function, *event: object, **more: Any) -> None:  # noqa: ANN401 - ministack's own
         token = written.set(more.get("version_id"))
         try:
@@ -165,7 +169,7 @@ def versions_in_events() -> None:
         finally:
             written.reset(token)
 
-    @around(eventbridge, "_dispatch_event")
+    @wrapping(eventbridge, "_dispatch_event")
     def dispatched(stock: Function, event: Json, view: object = None) -> None:
         if event.get("Source") == "aws.s3" and (version := written.get()):
             detail = json.loads(event["Detail"])
@@ -177,17 +181,17 @@ def versions_in_events() -> None:
 def ranges_of_versions() -> None:
     """Read a range of a version of an object; ministack answers with the whole version."""
 
-    @around(s3, "_get_object")
+    @wrapping(s3, "_get_object")
     def got(stock: Function, bucket: str, key: str, headers: Json, query: Json | None = None) -> object:
         status, told, body = stock(bucket, key, headers, query)
-        asked = headers.get("range", "")
-        if status != 200 or not asked or not (query or {}).get("versionId"):
+        wanted = headers.get("range", "")
+        if status != 200 or not wanted or not (query or {}).get("versionId"):
             return status, told, body
-        found = s3._parse_range(asked, len(body))
-        if found is None:
+        limits = s3._parse_range(wanted, len(body))
+        if limits is None:
             answer = s3._xml_body(s3._range_error_xml(bucket, key))
             return 416, {"Content-Type": "application/xml", "Content-Range": f"bytes */{len(body)}"}, answer
-        start, end = found
+        start, end = limits
         # The checksum is the whole version's.
         told = {name: value for name, value in told.items() if not name.lower().startswith("x-amz-checksum-")}
         told |= {"Content-Length": str(end - start + 1), "Content-Range": f"bytes {start}-{end}/{len(body)}"}
@@ -197,7 +201,7 @@ def ranges_of_versions() -> None:
 def nested_stacks() -> None:
     """Transform a nested stack's template, and keep the attributes of unchanged resources, as for the root stack."""
 
-    @around(provisioners, "_check_nested_stack_capabilities")
+    @wrapping(provisioners, "_check_nested_stack_capabilities")
     def check(stock: Function, parent: str, template: Json) -> None:
         made = engine._apply_transforms(dict(template))
         if isinstance(made, engine._TransformFailed):
@@ -206,7 +210,7 @@ def nested_stacks() -> None:
         template.update(made)
         stock(parent, template)
 
-    @around(provisioners, "_update_resource")
+    @wrapping(provisioners, "_update_resource")
     def update(stock: Function, *resource: Any) -> tuple[str, Json]:  # noqa: ANN401 - type, id, properties, stack, name
         physical_id, (stack, logical_id) = resource[1], resource[4:6]
         before = cloudformation._stacks[stack]["_resources"].get(logical_id, {}).get("Attributes", {})
@@ -217,21 +221,21 @@ def nested_stacks() -> None:
 def alarms_on_sums() -> None:
     """Accept an alarm on a sum of metrics; it watches the first one only, and the log says so."""
 
-    @around(provisioners, "_cw_metric_alarm_record")
+    @wrapping(provisioners, "_cw_metric_alarm_record")
     def record(stock: Function, name: str, props: Json) -> object:
-        added = [each["MetricStat"] for each in props.get("Metrics", []) if "MetricStat" in each]
+        added = [metric["MetricStat"] for metric in props.get("Metrics", []) if "MetricStat" in metric]
         if added:
             log.warning("alarm %s: of its %d metrics only the first is watched here", name, len(added))
-            one = added[0]["Metric"] | {"Statistic": added[0]["Stat"], "Period": added[0]["Period"]}
-            props = {key: value for key, value in props.items() if key != "Metrics"} | one
+            metric = added[0]["Metric"] | {"Statistic": added[0]["Stat"], "Period": added[0]["Period"]}
+            props = {key: value for key, value in props.items() if key != "Metrics"} | metric
         return stock(name, props)
 
 
 def main() -> None:
     """Check the version, apply the points above, and serve and save until SIGTERM."""
-    found = importlib.metadata.version("ministack")
-    if found != VERSION:
-        message = f"launcher.py is written for ministack {VERSION}, but {sys.prefix} has {found}."
+    version = importlib.metadata.version("ministack")
+    if version != VERSION:
+        message = f"launcher.py is written for ministack {VERSION}, but {sys.prefix} has {version}."
         raise SystemExit(f"{message} Make the environment again: .venv/bin/python -m local setup")
     open_files.raise_limit()  # each warm function takes some, and macOS begins with 256
     personalize_service(os.environ["AWS_ENDPOINT_URL_PERSONALIZE"].rstrip("/"))

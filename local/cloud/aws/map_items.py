@@ -31,18 +31,18 @@ def units(state: Json, given: object, context: Json, allow: Allow) -> list[tuple
     """Return the input of each child, and how many items it has. Raises _ExecutionError."""
     items, source = _read(state, given, context, allow)
     if isinstance(items, dict):
-        found = [{"Key": key, "Value": value} for key, value in items.items()]
-        seen = [{"Index": index, **each, "Source": source} for index, each in enumerate(found)]
+        entries = [{"Key": key, "Value": value} for key, value in items.items()]
+        seen = [{"Index": index, **item, "Source": source} for index, item in enumerate(entries)]
     else:
-        found = items
+        entries = items
         seen = [{"Index": index, "Value": value, "Source": source} for index, value in enumerate(items)]
     if (selector := state.get("ItemSelector")) is not None:
-        found = [
+        entries = [
             stepfunctions._apply_jsonata_template(selector, given, {**context, "Map": {"Item": item}}) for item in seen
         ]
     batcher = state.get("ItemBatcher")
     made: list[tuple[object, int]] = (
-        [(each, 1) for each in found] if batcher is None else [*_batches(batcher, found, given, context)]
+        [(entry, 1) for entry in entries] if batcher is None else [*_batches(batcher, entries, given, context)]
     )
     for unit, _ in made:
         if size(unit) > LARGEST:
@@ -60,18 +60,18 @@ def _read(state: Json, given: object, context: Json, allow: Allow) -> tuple[list
             cause = f"The field 'Items' needs an array or an object, and has: {json.dumps(items)[:200]}"
             raise stepfunctions._ExecutionError("States.QueryEvaluationError", cause)
         return items, "STATE_DATA"
-    place = stepfunctions._apply_jsonata_template(reader["Arguments"], given, context)
+    location = stepfunctions._apply_jsonata_template(reader["Arguments"], given, context)
     config = stepfunctions._apply_jsonata_template(reader.get("ReaderConfig") or {}, given, context)
-    bucket = f"arn:aws:s3:::{place.get('Bucket')}"
+    bucket = f"arn:aws:s3:::{location.get('Bucket')}"
     if reader["Resource"].endswith("listObjectsV2"):
         allow(FAILED, [("s3:ListBucket", bucket)])
-        source = f"S3://{place.get('Bucket')}"
+        source = f"S3://{location.get('Bucket')}"
     else:
-        allow(FAILED, [("s3:GetObject", f"{bucket}/{place.get('Key')}")])
-        source = f"S3://{place.get('Bucket')}/{place.get('Key')}"
+        allow(FAILED, [("s3:GetObject", f"{bucket}/{location.get('Key')}")])
+        source = f"S3://{location.get('Bucket')}/{location.get('Key')}"
     if config.get("InputType", "JSON") not in FORMATS:
         raise stepfunctions._ExecutionError(FAILED, f"{config['InputType']} is not read by the local AWS")
-    resolved = {"Resource": reader["Resource"], "Arguments": place, "ReaderConfig": config}
+    resolved = {"Resource": reader["Resource"], "Arguments": location, "ReaderConfig": config}
     try:
         items = stepfunctions._read_map_items(resolved, given, context)
     except (ValueError, LookupError, TypeError) as error:

@@ -58,7 +58,7 @@ class Writer:
         told = stepfunctions._apply_jsonata_template(state.get("ResultWriter") or {}, given, context)
         config = told.get("WriterConfig", {})
         self.exports = "Resource" in told
-        self.place: Json = told.get("Arguments", {})
+        self.address: Json = told.get("Arguments", {})
         self.transformation = config.get("Transformation", "NONE" if told else "COMPACT")
         self.lines = config.get("OutputType") == "JSONL"
 
@@ -66,14 +66,14 @@ class Writer:
         """Return the state's result; what is exported, it only refers to. Raises _ExecutionError."""
         if not self.exports:
             return self._shaped(records)
-        bucket, prefix = self.place.get("Bucket"), self.place.get("Prefix", "")
+        bucket, prefix = self.address.get("Bucket"), self.address.get("Prefix", "")
         folder = f"{prefix}{'' if not prefix or prefix.endswith('/') else '/'}{arn.rpartition(':')[2]}"
         allow(FAILED, [(right, f"arn:aws:s3:::{bucket}/{folder}/manifest.json") for right in RIGHTS])
         files: dict[str, list[Json]] = {}
         for kind, statuses in FILES.items():
-            found = [each for each in records if each["Status"] in statuses]
+            ended = [record for record in records if record["Status"] in statuses]
             key = f"{folder}/{kind}_0.{'jsonl' if self.lines else 'json'}"
-            files[kind] = [{"Key": key, "Size": self._put(key, self._shaped(found))}] if found else []
+            files[kind] = [{"Key": key, "Size": self._put(key, self._shaped(ended))}] if ended else []
         manifest = {"DestinationBucket": bucket, "MapRunArn": arn, "ResultFiles": files}
         key = f"{folder}/manifest.json"
         self._write(key, json.dumps(manifest).encode())
@@ -82,20 +82,20 @@ class Writer:
     def _shaped(self, records: list[Json]) -> list[Any]:
         """Return the outputs; of what did not succeed, and without a transformation, everything that is known."""
         shaped: list[Any] = []
-        for each in records:
-            if self.transformation == "NONE" or each["Status"] != "SUCCEEDED":
-                shaped.append(each)
+        for record in records:
+            if self.transformation == "NONE" or record["Status"] != "SUCCEEDED":
+                shaped.append(record)
                 continue
-            output = json.loads(each["Output"])
+            output = json.loads(record["Output"])
             shaped += output if self.transformation == "FLATTEN" and isinstance(output, list) else [output]
         return shaped
 
     def _put(self, key: str, shaped: list[Any]) -> int:
-        text = "".join(f"{json.dumps(each)}\n" for each in shaped) if self.lines else json.dumps(shaped)
+        text = "".join(f"{json.dumps(record)}\n" for record in shaped) if self.lines else json.dumps(shaped)
         return self._write(key, text.encode())
 
     def _write(self, key: str, content: bytes) -> int:
-        answer = s3._put_object(self.place.get("Bucket"), key, content, {"content-type": "application/json"})
+        answer = s3._put_object(self.address.get("Bucket"), key, content, {"content-type": "application/json"})
         if answer[0] >= 300:
             raise stepfunctions._ExecutionError(FAILED, f"{key}: S3 answers {answer[0]}: {answer[2]!r}")
         return len(content)

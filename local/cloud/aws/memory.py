@@ -66,9 +66,9 @@ class Watch:
             for pid, family in trees(calls).items():
                 if sum(family.values()) > calls[pid].most:
                     calls[pid].killed = True
-                    for each in family:
+                    for member in family:
                         with suppress(ProcessLookupError):
-                            os.kill(each, signal.SIGKILL)
+                            os.kill(member, signal.SIGKILL)
 
 
 def trees(pids: Iterable[int]) -> dict[int, Mapping[int, int]]:
@@ -77,13 +77,13 @@ def trees(pids: Iterable[int]) -> dict[int, Mapping[int, int]]:
         return {pid: dict(_family(pid)) for pid in pids}
     listed = subprocess.run(["/bin/ps", "-axo", "pid=,ppid=,rss="], capture_output=True, text=True, check=False).stdout
     table = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    found: dict[int, Mapping[int, int]] = {}
+    sizes: dict[int, Mapping[int, int]] = {}
     for pid in pids:
         family = {pid}
         while more := {child for child, parent, _ in table if parent in family} - family:
             family |= more
-        found[pid] = {each: size * 1024 for each, _, size in table if each in family}
-    return found
+        sizes[pid] = {member: size * 1024 for member, _, size in table if member in family}
+    return sizes
 
 
 def _family(pid: int) -> Iterator[tuple[int, int]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ministack.services import s3
 
-from local.cloud.aws.patching import Answer, Function, around
+from local.cloud.aws.patching import Answer, Function, wrapping
 
 PUTS = ("_put_object", "_copy_object", "_complete_multipart_upload")
 """Functions of ministack that write an object: its bucket and its key are the first arguments."""
@@ -57,7 +57,7 @@ def install() -> None:
     for name in DELETES:
         _whole(name, lambda *_request: lambda: None)
 
-    @around(s3, "_atomic_write")
+    @wrapping(s3, "_atomic_write")
     def write(stock: Function, path: str, content: bytes | str, *, text: bool = False) -> None:
         change = _change.get()
         if change is None:
@@ -67,7 +67,7 @@ def install() -> None:
             change.files[path] = f"{path}.tmp"
             Path(change.files[path]).write_bytes(content.encode() if isinstance(content, str) else content)
 
-    @around(s3, "_fire_s3_event_async")
+    @wrapping(s3, "_fire_s3_event_async")
     def fire(stock: Function, *event: object, **more: object) -> None:
         change = _change.get()
         if change is None:
@@ -86,7 +86,7 @@ def _noticed(record: logging.LogRecord) -> bool:
 
 
 def _whole(name: str, undo_of: Callable[..., Callable[[], None]]) -> None:
-    @around(s3, name)
+    @wrapping(s3, name)
     def handle(stock: Function, bucket: str, *request: object, **more: object) -> Answer:
         change, undo = Change(), undo_of(bucket, *request)
         token = _change.set(change)

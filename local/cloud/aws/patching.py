@@ -20,7 +20,7 @@ Door = Callable[[str, str, bytes], Awaitable[tuple[int, object]]]
 Function = Callable[..., Any]
 
 
-def around(owner: Any, name: str) -> Callable[[Function], Function]:  # noqa: ANN401 - a module or a table of functions
+def wrapping(owner: Any, name: str) -> Callable[[Function], Function]:  # noqa: ANN401 - a module or a table of functions
     """Replace a module's function, or an entry of a table, by the decorated one."""
     table: dict[str, Function] = owner if isinstance(owner, dict) else vars(owner)
     stock = table[name]
@@ -36,13 +36,13 @@ def after_change(kind: str, customise: Callable[[str, Json], None]) -> None:
     """Call `customise` with a resource's physical id and properties after CloudFormation made or updated it."""
     table = provisioners._RESOURCE_HANDLERS[kind]
 
-    @around(table, "create")
+    @wrapping(table, "create")
     def create(stock: Function, logical_id: str, props: Json, stack: str) -> tuple[str, dict[str, str]]:
         made: tuple[str, dict[str, str]] = stock(logical_id, props, stack)
         customise(made[0], props)
         return made
 
-    @around(table, "update")
+    @wrapping(table, "update")
     def update(stock: Function, physical_id: str, old: Json, new: Json, *names: str) -> tuple[str, dict[str, str]]:
         made: tuple[str, dict[str, str]] = stock(physical_id, old, new, *names)
         customise(made[0], new)
@@ -52,7 +52,7 @@ def after_change(kind: str, customise: Callable[[str, Json], None]) -> None:
 def open_doors(doors: Mapping[str, Door]) -> None:
     """Answer requests to these paths before ministack does; a path that ends in a slash stands for all below it."""
 
-    @around(app, "_handle_post_body_shortcuts")
+    @wrapping(app, "_handle_post_body_shortcuts")
     async def handle(
         stock: Function, method: str, path: str, headers: object, body: bytes, *more: object
     ) -> Answer | None:

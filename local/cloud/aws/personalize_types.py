@@ -17,7 +17,7 @@ from botocore import xform_name
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from ministack.services.cloudformation import provisioners, stacks
 
-from local.cloud.aws.patching import Function, Json, around
+from local.cloud.aws.patching import Function, Json, wrapping
 
 PREFIX: Final = "AWS::Personalize::"
 POLL_SECONDS: Final = 0.2
@@ -161,7 +161,7 @@ def install() -> None:
         provisioners._REPLACING_PROPERTIES[kind.type] = kind.replacing
         provisioners._CUSTOM_NAME_REPLACEMENT[kind.type] = {"name": "Name"}
 
-    @around(stacks, "_runs_on_worker_thread")
+    @wrapping(stacks, "_runs_on_worker_thread")
     def on_worker_thread(stock: Function, kind: str) -> bool:
         # The engine asks this server for the caller's rights before it answers.
         return kind.startswith(PREFIX) or bool(stock(kind))
@@ -264,16 +264,18 @@ class Personalize:
         """Return what a resource has, as properties. Raises HandlerError."""
         operation = f"Describe{kind.noun}"
         shape = self._client.meta.service_model.operation_model(operation).output_shape.members[kind.member]
-        found: Json = as_properties(self.call(operation, {kind.identifier: arn})[kind.member], shape)
+        properties: Json = as_properties(self.call(operation, {kind.identifier: arn})[kind.member], shape)
         if "Metrics" in kind.properties:
             pages = self._client.get_paginator("list_metric_attribution_metrics").paginate(metricAttributionArn=arn)
             metrics = [metric for page in pages for metric in page["metrics"]]
-            found["Metrics"] = [{f"{name[0].upper()}{name[1:]}": text for name, text in row.items()} for row in metrics]
+            properties["Metrics"] = [
+                {f"{name[0].upper()}{name[1:]}": text for name, text in row.items()} for row in metrics
+            ]
         if "Tags" in kind.properties and kind.has_status:  # schemas have none in the service
             tags = self.call("ListTagsForResource", {"ResourceArn": arn})["tags"]
-            found |= {"Tags": [{"Key": tag["tagKey"], "Value": tag["tagValue"]} for tag in tags]} if tags else {}
-        known = (*kind.properties, *kind.read_only, kind.identifier)
-        return {name: value for name, value in found.items() if name in known}
+            properties |= {"Tags": [{"Key": tag["tagKey"], "Value": tag["tagValue"]} for tag in tags]} if tags else {}
+        names = (*kind.properties, *kind.read_only, kind.identifier)
+        return {name: value for name, value in properties.items() if name in names}
 
     def tag(self, arn: str, old: Iterable[Json], new: Iterable[Json]) -> None:
         """Give a resource these tags in place of others."""
@@ -285,8 +287,8 @@ class Personalize:
 
     def import_data(self, dataset: str, job: Json) -> None:
         """Import data and wait for the end."""
-        asked = {name: job[name] for name in OF_A_JOB} | {"DatasetArn": dataset}
-        self.wait(IMPORT_JOB, self.call("CreateDatasetImportJob", asked)[IMPORT_JOB.arn])
+        request = {name: job[name] for name in OF_A_JOB} | {"DatasetArn": dataset}
+        self.wait(IMPORT_JOB, self.call("CreateDatasetImportJob", request)[IMPORT_JOB.arn])
 
     def wait(self, kind: Kind, arn: str, *, gone: bool = False, updated: bool = False) -> None:
         """Wait until a resource, or its latest update, is ACTIVE; or until the resource is `gone`.
@@ -295,13 +297,15 @@ class Personalize:
         """
         deadline = time.monotonic() + MOST_SECONDS
         while time.monotonic() < deadline:
-            found = self.call(f"Describe{kind.noun}", {kind.identifier: arn})[kind.member]
+            resource = self.call(f"Describe{kind.noun}", {kind.identifier: arn})[kind.member]
             if updated:
-                found = found.get(f"latest{kind.noun}Update", found)
-            if found["status"] == "ACTIVE" and not gone:
+                resource = resource.get(f"latest{kind.noun}Update", resource)
+            if resource["status"] == "ACTIVE" and not gone:
                 return
-            if found["status"].endswith("FAILED"):
-                raise HandlerError(f"{arn} is {found['status']}: {found.get('failureReason', '')}", "NotStabilized")
+            if resource["status"].endswith("FAILED"):
+                raise HandlerError(
+                    f"{arn} is {resource['status']}: {resource.get('failureReason', '')}", "NotStabilized"
+                )
             time.sleep(POLL_SECONDS)
         raise HandlerError(f"{arn} did not settle in {MOST_SECONDS:.0f} s", "NotStabilized")
 
@@ -316,11 +320,11 @@ def problems(kind: Kind, props: Json) -> list[str]:
     """Return what is wrong with the names of properties, in CloudFormation's words."""
     wrong = [f"#: required key [{name}] not found" for name in kind.required if name not in props]
     wrong += [f"#: extraneous key [{name}] is not permitted" for name in props if name not in kind.properties]
-    for path, known in NESTED.items():
+    for path, members in NESTED.items():
         inside: object = props
         for name in path.split("/"):
             inside = inside.get(name) if isinstance(inside, Mapping) else None
-        unknown = [name for name in inside if name not in known] if isinstance(inside, Mapping) else []
+        unknown = [name for name in inside if name not in members] if isinstance(inside, Mapping) else []
         wrong += [f"#/{path}: extraneous key [{name}] is not permitted" for name in unknown]
     for name in OF_A_JOB if isinstance(props.get("DatasetImportJob"), Mapping) else ():
         if name not in props["DatasetImportJob"]:
@@ -355,9 +359,9 @@ def translated(value: object, shape: Shape, path: str) -> Any:  # noqa: ANN401 -
             members[member] = translated(given, shape.members[member], f"{path}/{name}")
         return members
     if isinstance(shape, ListShape) and isinstance(value, list):
-        return [translated(each, shape.member, f"{path}/{place}") for place, each in enumerate(value)]
+        return [translated(element, shape.member, f"{path}/{index}") for index, element in enumerate(value)]
     if isinstance(shape, MapShape) and isinstance(value, Mapping):
-        return {name: translated(each, shape.value, f"{path}/{name}") for name, each in value.items()}
+        return {name: translated(member, shape.value, f"{path}/{name}") for name, member in value.items()}
     if isinstance(value, (Mapping, list)) or isinstance(shape, (StructureShape, ListShape, MapShape)):
         raise ValueError(f"{path}: expected type: {shape.type_name.capitalize()}, found: {type(value).__name__}")  # noqa: TRY004
     return scalar(value, shape.type_name, path)

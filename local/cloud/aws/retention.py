@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, stepfunctions
 
-from local.cloud.aws.patching import Function, Json, around
+from local.cloud.aws.patching import Function, Json, wrapping
 
 INVOCATIONS: Final = 1000
 """The newest invocations of a log group whose lines are kept; ministack writes a stream for each."""
@@ -25,7 +25,7 @@ MINUTE: Final = 60
 def install() -> None:
     """Drop the oldest lines, points and executions as new ones come."""
 
-    @around(lambda_svc, "_emit_lambda_logs")
+    @wrapping(lambda_svc, "_emit_lambda_logs")
     def emitted(stock: Function, function: Json, *more: object, **named: object) -> None:
         stock(function, *more, **named)
         config = function.get("config") or function
@@ -34,14 +34,16 @@ def install() -> None:
         for oldest in tuple(streams)[: max(len(streams) - INVOCATIONS, 0)]:
             streams.pop(oldest, None)  # other threads do the same
 
-    @around(stepfunctions, "_emit_execution_status_event")
+    @wrapping(stepfunctions, "_emit_execution_status_event")
     def forget(stock: Function, execution: Json) -> None:
         stock(execution)
         executions = stepfunctions._executions
         if len(executions) > EXECUTIONS:
-            ended = [(arn, each) for arn, each in tuple(executions.items()) if each["status"] != "RUNNING"]
+            ended = [
+                (arn, execution) for arn, execution in tuple(executions.items()) if execution["status"] != "RUNNING"
+            ]
             # What another execution waited for goes first, since a run has many of those; not what just ended.
-            waited_for = dict.fromkeys(arn for arn, each in ended[:-RECENT] if each.get("sync"))
+            waited_for = dict.fromkeys(arn for arn, execution in ended[:-RECENT] if execution.get("sync"))
             arns = [*waited_for, *(arn for arn, _ in ended if arn not in waited_for)]
             for arn in arns[: max(len(executions) - EXECUTIONS, 0)]:
                 executions.pop(arn, None)
@@ -51,11 +53,11 @@ def install() -> None:
 
 def record_metric(namespace: str, name: str, value: float, unit: str = "None", dimensions: Any = None) -> None:  # noqa: ANN401
     """Record a value of a metric; equal ones of the same minute are one point with a count, as CloudWatch has them."""
-    about = dict(dimensions or {})
-    points = cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(about)))
+    wanted = dict(dimensions or {})
+    points = cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(wanted)))
     now, last = time.time(), points[-1] if points else None
     if last and last["Value"] == float(value) and last["Timestamp"] // MINUTE == now // MINUTE:
         last["Count"] = last.get("Count", 1.0) + 1
         return
-    points.append({"Timestamp": now, "Value": float(value), "Unit": unit, "Dimensions": about})
+    points.append({"Timestamp": now, "Value": float(value), "Unit": unit, "Dimensions": wanted})
     del points[: max(len(points) - POINTS, 0)]

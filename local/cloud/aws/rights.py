@@ -17,7 +17,7 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, sns, stepfunctions, sts
 
 from local.cloud.aws import guard
-from local.cloud.aws.patching import Function, Json, around
+from local.cloud.aws.patching import Function, Json, wrapping
 
 PUBLISHER: Final = "events.amazonaws.com"
 FAILURES: Final = {
@@ -33,7 +33,7 @@ log = logging.getLogger("launcher")
 def install() -> None:
     """Note whose task runs, and check what EventBridge publishes."""
 
-    @around(stepfunctions, "_execute_task")
+    @wrapping(stepfunctions, "_execute_task")
     def run_task(stock: Function, state: object, given: object, execution: Json, context: object) -> object:
         token = _machine.set(execution["stateMachineArn"])
         try:
@@ -41,7 +41,7 @@ def install() -> None:
         finally:
             _machine.reset(token)
 
-    @around(stepfunctions, "_invoke_resource")
+    @wrapping(stepfunctions, "_invoke_resource")
     def invoke(stock: Function, resource: str, given: Json) -> object:
         service, needs = of_task(resource, given)
         # A child of a map run has its machine's name before a slash.
@@ -50,7 +50,7 @@ def install() -> None:
             raise stepfunctions._ExecutionError(FAILURES[service], reason)
         return stock(resource, given)
 
-    @around(eventbridge, "_dispatch_to_sns")
+    @wrapping(eventbridge, "_dispatch_to_sns")
     def dispatch(stock: Function, topic: str, payload: str) -> None:
         if may_publish(topic):
             stock(topic, payload)
@@ -76,8 +76,8 @@ def of_task(resource: str, given: Json) -> tuple[str, list[tuple[str, str]]]:
 
 async def answer(_method: str, _path: str, body: bytes) -> tuple[int, object]:
     """Answer the engine: why a caller may not do what they need to."""
-    asked = json.loads(body)
-    return 200, {"refused": refusal(asked["caller"], asked["needs"])}
+    question = json.loads(body)
+    return 200, {"refused": refusal(question["caller"], question["needs"])}
 
 
 def refusal(caller: str, needs: list[tuple[str, str]]) -> str:
@@ -127,10 +127,12 @@ def key_of(machine: Json) -> str:
 
 def may_publish(topic: str) -> bool:
     """Tell whether a topic's policy lets EventBridge publish; AWS counts no statement with a condition."""
-    found = sns.topic_policy_for_arn(topic)
-    policy = json.loads(found[0] or "{}") if found else {}
+    answer = sns.topic_policy_for_arn(topic)
+    policy = json.loads(answer[0] or "{}") if answer else {}
     listed = policy.get("Statement", [])
-    counting = [each for each in (listed if isinstance(listed, list) else [listed]) if "Condition" not in each]
+    counting = [
+        statement for statement in (listed if isinstance(listed, list) else [listed]) if "Condition" not in statement
+    ]
     request = iam_evaluator.EvalContext(
         principal_arn="*",
         principal_type="Service",

@@ -83,11 +83,11 @@ def parsed(headers: Message, name: str, called: str) -> dict[str, Any] | None:
     if not text:
         return None
     try:
-        found: dict[str, Any] = json.loads(text)
+        document: dict[str, Any] = json.loads(text)
     except ValueError as error:
         message = f"Unable to parse {called} JSON: {error}"
         raise FaultError("Runtime.LambdaContextUnmarshalError", message) from None
-    return found
+    return document
 
 
 class Encoder(json.JSONEncoder):  # type: ignore[misc]
@@ -149,14 +149,14 @@ def find(name: str) -> Handler:
         message = f"Cannot use built-in module {module} as a handler module"
         raise FaultError("Runtime.BuiltInModuleConflict", message)
     try:
-        found = importlib.import_module(module.replace("/", "."))
+        imported = importlib.import_module(module.replace("/", "."))
     except ImportError as error:
         raise FaultError("Runtime.ImportModuleError", f"Unable to import module '{module}': {error}") from None
     except SyntaxError as error:
-        place = [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
+        position = [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
         message = f"Syntax error in module '{module}': {error}"
-        raise FaultError("Runtime.UserCodeSyntaxError", message, place) from None
-    handler: Handler | None = getattr(found, function, None)
+        raise FaultError("Runtime.UserCodeSyntaxError", message, position) from None
+    handler: Handler | None = getattr(imported, function, None)
     if handler is None:
         raise FaultError("Runtime.HandlerNotFound", f"Handler '{function}' missing on module '{module}'")
     return handler
@@ -168,10 +168,10 @@ def described(error: Exception, request: str = "") -> tuple[dict[str, Any], str]
         kind, frames, lines, seen_as = error.kind, [], error.trace, "LambdaValidationError"
     else:
         every = traceback.extract_tb(error.__traceback__)
-        theirs = next((at for at, frame in enumerate(every) if frame.filename != __file__), 0)
-        kind, frames = type(error).__name__, every[theirs:]
+        first = next((at for at, frame in enumerate(every) if frame.filename != __file__), 0)
+        kind, frames = type(error).__name__, every[first:]
         # As AWS's: without the marks that Python has put below a line since 3.11.
-        lines = traceback.format_list([(each.filename, each.lineno or 0, each.name, each.line) for each in frames])
+        lines = traceback.format_list([(frame.filename, frame.lineno or 0, frame.name, frame.line) for frame in frames])
         seen_as = kind
     stack = [{"label": frame.name, "path": frame.filename, "line": frame.lineno} for frame in frames]
     cause = {

@@ -34,7 +34,7 @@ from ministack.services import cloudformation, dynamodb, lambda_svc, sqs, stepfu
 from local.cloud import saved
 from local.cloud.aws import distributed_map
 from local.cloud.aws.journal import Journal
-from local.cloud.aws.patching import Answer, Function, Json, around
+from local.cloud.aws.patching import Answer, Function, Json, wrapping
 from local.cloud.environments import WAY_OUT, LocalError
 
 EVERY: Final = 30.0
@@ -62,12 +62,12 @@ class Saver:
         """Read what was saved last. Raises SystemExit with the reason where it cannot be used."""
         self.folder = folder
         try:
-            self._found = saved.read(folder)
-            for name, version in self._found.header.get("versions", {}).items():
-                known = persistence._state_format_version(name)
-                if version > known or name not in {*app._state_map, STREAMS, LEFT}:
-                    reason = f"{name} has version {version}; this ministack knows {known}"
-                    raise saved.UnreadableError(saved.state(folder, self._found.number), reason, WAY_OUT)
+            self._last_session = saved.read(folder)
+            for name, version in self._last_session.header.get("versions", {}).items():
+                newest = persistence._state_format_version(name)
+                if version > newest or name not in {*app._state_map, STREAMS, LEFT}:
+                    reason = f"{name} has version {version}; this ministack knows {newest}"
+                    raise saved.UnreadableError(saved.state(folder, self._last_session.number), reason, WAY_OUT)
         except LocalError as error:
             raise SystemExit(str(error)) from None
         self.left = _nothing_left()
@@ -90,7 +90,7 @@ class Saver:
 
     def load(self) -> None:
         """Restore what the last session left, note which executions it stopped, and go on saving."""
-        loaded, self._found = self._found, saved.Saved()
+        loaded, self._last_session = self._last_session, saved.Saved()
         for name in loaded.services:
             if name not in {"lambda", LEFT}:
                 _load(name, loaded)
@@ -229,7 +229,7 @@ def install(folder: Path) -> Saver:
     for service in app.SERVICE_HANDLERS:
         _noted(saver, service)
 
-    @around(stepfunctions, "_emit_execution_status_event")
+    @wrapping(stepfunctions, "_emit_execution_status_event")
     def emitted(stock: Function, execution: Json) -> None:
         if not execution.get("sync"):
             try:
@@ -243,14 +243,14 @@ def install(folder: Path) -> Saver:
                 saver.ask()
         stock(execution)
 
-    @around(stepfunctions, "_start_execution")
+    @wrapping(stepfunctions, "_start_execution")
     def started(stock: Function, data: Json) -> object:
         try:
             return stock(data)
         except OSError as error:
             return stepfunctions.error_response_json("InternalServerError", _unwritten(error), 500)
 
-    @around(lambda_svc, "_execute_function_warm")
+    @wrapping(lambda_svc, "_execute_function_warm")
     def executed(stock: Function, function: Json, event: object, request_id: str) -> object:
         saver.changed = True  # functions log
         answer: object = stock(function, event, request_id)
@@ -263,7 +263,7 @@ def install(folder: Path) -> Saver:
 def _noted(saver: Saver, service: str) -> None:
     """Note the changes of a service: those of some in the journal, those of all others as a reason to save."""
 
-    @around(app.SERVICE_HANDLERS, service)
+    @wrapping(app.SERVICE_HANDLERS, service)
     async def handle(
         stock: Function, method: str, path: str, headers: dict[str, str], body: bytes | str, query: Json
     ) -> Answer:
@@ -271,9 +271,9 @@ def _noted(saver: Saver, service: str) -> None:
         reads = method in {"GET", "HEAD"} or operation.startswith(READS)
         take_back: Callable[[], object] = nothing
         if service in JOURNALED and not reads and not operation.startswith(UNREPEATABLE):
-            kept = {name: headers[name] for name in ("x-amz-target", "content-type", "host") if name in headers}
+            passed_on = {name: headers[name] for name in ("x-amz-target", "content-type", "host") if name in headers}
             content = base64.b64encode(body if isinstance(body, bytes) else body.encode()).decode()
-            change = {"service": service, "method": method, "path": path, "headers": kept, "body": content}
+            change = {"service": service, "method": method, "path": path, "headers": passed_on, "body": content}
             try:
                 take_back = saver.note(change | {"query": query})
             except OSError as error:
@@ -369,11 +369,11 @@ def _layer_versions(layers: Any) -> list[Json]:  # noqa: ANN401 - a container of
 def _streams() -> Json:
     """Return the records of each table's stream that one of its functions has not received, and where they begin."""
     records, trimmed = AccountRegionScopedDict(), AccountRegionScopedDict()
-    for key, found in dynamodb._stream_records.all_items():
+    for key, records_of_stream in dynamodb._stream_records.all_items():
         begins = dynamodb._stream_trimmed.get_scoped(*key, 0)
         given = [position for position in _positions(key[2]) if position >= begins]
         first = min(given, default=begins)
-        records.set_scoped(*key, found[first - begins :])
+        records.set_scoped(*key, records_of_stream[first - begins :])
         trimmed.set_scoped(*key, first)
     return {"records": records, "trimmed": trimmed, "counter": dynamodb._stream_seq_counter}
 
@@ -388,10 +388,10 @@ def _positions(table: str) -> list[int]:
     return [] if -1 in following else following
 
 
-def _load(name: str, found: saved.Saved) -> None:
-    if name not in found.services:
+def _load(name: str, state_files: saved.Saved) -> None:
+    if name not in state_files.services:
         return
-    state = json.loads(found.services[name], object_hook=persistence._json_object_hook)
+    state = json.loads(state_files.services[name], object_hook=persistence._json_object_hook)
     if name == STREAMS:
         dynamodb._stream_records.update(state["records"])
         dynamodb._stream_trimmed.update(state["trimmed"])
@@ -404,21 +404,21 @@ def _load(name: str, found: saved.Saved) -> None:
 
 def _bring_code(folder: Path, state: Json) -> None:
     """Replace references by their code; equal code is in memory once."""
-    known: dict[str, bytes] = {}
+    codes: dict[str, bytes] = {}
 
     def code(reference: object) -> object:
         sha = reference.get(lambda_svc._BLOB_REF_KEY) if isinstance(reference, dict) else None
         if sha is None:
             return reference
-        if sha not in known:
-            known[sha] = (folder / f"{sha}.zip").read_bytes()
-        return known[sha]
+        if sha not in codes:
+            codes[sha] = (folder / f"{sha}.zip").read_bytes()
+        return codes[sha]
 
     for version in _layer_versions(state["layers"]):
         version["_zip_data"] = code(version["_zip_data"])
     for function in state["functions"].all_values():
-        for each in (function, *function.get("versions", {}).values()):
-            each["code_zip"] = code(each.get("code_zip"))
+        for version_of_code in (function, *function.get("versions", {}).values()):
+            version_of_code["code_zip"] = code(version_of_code.get("code_zip"))
 
 
 def _repeat(entry: Mapping[str, Any]) -> None:
@@ -426,11 +426,11 @@ def _repeat(entry: Mapping[str, Any]) -> None:
     with request_scope(entry["account"], entry["region"]):
         if "execution" in entry:
             execution = entry["execution"]
-            known = stepfunctions._executions.setdefault(execution["executionArn"], {"events": []})
-            known.update(execution)
-            if not known["events"]:
-                began = {"executionStartedEventDetails": {"input": known["input"]}}
-                stepfunctions._add_event(known, "ExecutionStarted", began)["timestamp"] = known["startDate"]
+            restored = stepfunctions._executions.setdefault(execution["executionArn"], {"events": []})
+            restored.update(execution)
+            if not restored["events"]:
+                began = {"executionStartedEventDetails": {"input": restored["input"]}}
+                stepfunctions._add_event(restored, "ExecutionStarted", began)["timestamp"] = restored["startDate"]
             return
         handler = app._get_module(app.SERVICE_REGISTRY[entry["service"]]["module"]).handle_request
         body = base64.b64decode(entry["body"])
@@ -448,7 +448,7 @@ def _repeat(entry: Mapping[str, Any]) -> None:
 
 def _stopped() -> list[Json]:
     """End the executions that were running as aborted ones, and describe them."""
-    found = []
+    running = []
     for execution in stepfunctions._executions.all_values():
         if execution["status"] != "RUNNING" and (execution["status"], execution.get("error")) != ("FAILED", STOPPED):
             continue
@@ -458,6 +458,6 @@ def _stopped() -> list[Json]:
         if execution.get("mapRunArn"):
             continue  # its parent begins again with it
         names = ("executionArn", "stateMachineArn", "name", "input", "startDate")
-        found.append({name: execution[name] for name in names})
+        running.append({name: execution[name] for name in names})
     distributed_map.end_all()
-    return found
+    return running

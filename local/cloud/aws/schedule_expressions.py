@@ -72,15 +72,15 @@ def refusal(expression: str, zone: str) -> str:
 
 
 def _valid(expression: str) -> bool:
-    if found := RATE.fullmatch(expression):
-        return int(found[1]) > 0
-    if found := AT.fullmatch(expression):
+    if match := RATE.fullmatch(expression):
+        return int(match[1]) > 0
+    if match := AT.fullmatch(expression):
         try:
-            return bool(datetime.fromisoformat(found[1]))
+            return bool(datetime.fromisoformat(match[1]))
         except ValueError:
             return False
-    found = CRON.fullmatch(expression)
-    return found is not None and _is_cron(found[1].split())
+    match = CRON.fullmatch(expression)
+    return match is not None and _is_cron(match[1].split())
 
 
 def _is_cron(texts: list[str]) -> bool:

@@ -16,7 +16,7 @@ from ministack.services import eventbridge, lambda_svc, scheduler, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 from local.cloud.aws.event_patterns import LIMIT, complexity
-from local.cloud.aws.patching import Function, Json, after_change, around
+from local.cloud.aws.patching import Function, Json, after_change, wrapping
 from local.cloud.aws.schedule_expressions import refusal
 
 TOO_MANY: Final = "TooManyRequestsException"
@@ -37,7 +37,7 @@ def install() -> None:
 def _schedules() -> None:
     for name in ("_create_schedule", "_update_schedule"):
 
-        @around(scheduler, name)
+        @wrapping(scheduler, name)
         def change(stock: Function, schedule: str, body: Json) -> object:
             if reason := _of_schedule(body):
                 return scheduler._error(400, "ValidationException", reason)
@@ -45,7 +45,7 @@ def _schedules() -> None:
 
     handlers = provisioners._RESOURCE_HANDLERS["AWS::Scheduler::Schedule"]
 
-    @around(handlers, "create")
+    @wrapping(handlers, "create")
     def create(stock: Function, logical_id: str, props: Json, stack: str) -> object:
         if reason := _of_schedule(props):
             raise ValueError(reason)
@@ -57,16 +57,16 @@ def _of_schedule(body: Json) -> str:
 
 
 def _rules() -> None:
-    @around(eventbridge, "_event_pattern_error")
+    @wrapping(eventbridge, "_event_pattern_error")
     def error(stock: Function, pattern: object) -> str | None:
-        found: str | None = stock(pattern)
-        if found or not isinstance(pattern, str) or not pattern:
-            return found
+        problem: str | None = stock(pattern)
+        if problem or not isinstance(pattern, str) or not pattern:
+            return problem
         return "Rule is too complex - try using fewer wildcards" if complexity(json.loads(pattern)) > LIMIT else None
 
     handlers = provisioners._RESOURCE_HANDLERS["AWS::Events::Rule"]
 
-    @around(handlers, "create")
+    @wrapping(handlers, "create")
     def create(stock: Function, logical_id: str, props: Json, stack: str) -> object:
         pattern = props.get("EventPattern", "")
         reason = eventbridge._event_pattern_error(json.dumps(pattern) if isinstance(pattern, dict) else pattern)
@@ -76,7 +76,7 @@ def _rules() -> None:
 
 
 def _slots() -> None:
-    @around(stepfunctions, "_call_lambda")
+    @wrapping(stepfunctions, "_call_lambda")
     def called(stock: Function, function: str, event: object) -> object:
         try:
             return stock(function, event)
@@ -85,7 +85,7 @@ def _slots() -> None:
                 raise stepfunctions._ExecutionError(f"Lambda.{TOO_MANY}", "Rate Exceeded.") from None
             raise
 
-    @around(lambda_svc, "invoke_async_with_retry")
+    @wrapping(lambda_svc, "invoke_async_with_retry")
     def asynchronous(stock: Function, function: Json, event: object) -> None:
         token = _queued.set(True)
         try:
@@ -93,7 +93,7 @@ def _slots() -> None:
         finally:
             _queued.reset(token)
 
-    @around(lambda_svc, "_execute_function")
+    @wrapping(lambda_svc, "_execute_function")
     def execute(stock: Function, function: Json, event: object) -> Json:
         answer: Json = stock(function, event)
         began, pause = time.monotonic(), 0.1
@@ -107,7 +107,7 @@ def _slots() -> None:
 def _events() -> None:
     """Let EventBridge call functions asynchronously: what fails is tried again, then lies in the dead-letter queue."""
 
-    @around(eventbridge, "_dispatch_to_lambda")
+    @wrapping(eventbridge, "_dispatch_to_lambda")
     def delivered(_: Function, arn: str, payload: str) -> None:
         function, config, _name = lambda_svc._get_func_record_for_ref(arn)
         if function and config:

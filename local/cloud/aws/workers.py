@@ -24,15 +24,15 @@ from personalize_local.server import origins
 
 from local.cloud.aws import CLIENT
 from local.cloud.aws.memory import watch
-from local.cloud.aws.patching import Function, Json, around
+from local.cloud.aws.patching import Function, Json, wrapping
 from local.cloud.environments import LOCAL
 
 TURN_SECONDS = 5
 """How long a call of a function waits behind others of it, at most."""
 AWS: Final = "awslambdaric"
-OWN: Final = "runtime_interface_client"
-"""The modules of the two clients; OWN needs no native build."""
-NEEDED: Final = {AWS: (AWS, "simplejson", "snapshot-restore-py"), OWN: ("simplejson",)}
+PYTHON: Final = "runtime_interface_client"
+"""The modules of the two clients; PYTHON needs no native build."""
+NEEDED: Final = {AWS: (AWS, "simplejson", "snapshot-restore-py"), PYTHON: ("simplejson",)}
 """What a client consists of, as distributions."""
 BUILT: Final = LOCAL / "build" / "sam"
 """What was built last, and its archives, which have a hash of their content in their names."""
@@ -138,16 +138,16 @@ def with_bootstrap(code: bytes, search_path: list[str]) -> bytes:
 
 def client() -> str:
     """Return the client that :data:`CLIENT` asks for, else AWS's where it is installed, else our own."""
-    asked = os.environ.get(CLIENT)
-    if asked and asked not in NEEDED:
-        raise SystemExit(f"{CLIENT} is {asked}, and can be {' or '.join(NEEDED)}")
+    chosen = os.environ.get(CLIENT)
+    if chosen and chosen not in NEEDED:
+        raise SystemExit(f"{CLIENT} is {chosen}, and can be {' or '.join(NEEDED)}")
     try:
         importlib.metadata.distribution(AWS)
     except importlib.metadata.PackageNotFoundError:
-        if asked == AWS:
+        if chosen == AWS:
             raise SystemExit(f"{CLIENT} asks for {AWS}, which has no wheel for this machine") from None
-        return OWN
-    return asked or AWS
+        return PYTHON
+    return chosen or AWS
 
 
 def runtime_folder() -> Path:
@@ -159,8 +159,8 @@ def runtime_folder() -> Path:
             distribution = importlib.metadata.distribution(package)
             for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
                 (folder / top).symlink_to(Path(str(distribution.locate_file(top))))
-        if client() == OWN:
-            (folder / f"{OWN}.py").symlink_to(Path(__file__).with_name(f"{OWN}.py"))
+        if client() == PYTHON:
+            (folder / f"{PYTHON}.py").symlink_to(Path(__file__).with_name(f"{PYTHON}.py"))
     return folder
 
 
@@ -175,11 +175,11 @@ def install() -> None:
     execute = lambda_svc._execute_function_provided_warm
     turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(max(2, os.cpu_count() or 2)))
 
-    @around(lambda_runtime, "_worker_class_for")
+    @wrapping(lambda_runtime, "_worker_class_for")
     def worker_class(stock: Function, config: Json) -> object:
         return PythonWorker if str(config.get("Runtime", "")).startswith("python") else stock(config)
 
-    @around(lambda_svc, "_execute_function_warm")
+    @wrapping(lambda_svc, "_execute_function_warm")
     def in_turn(_stock: Function, function: Json, event: object, request_id: str) -> object:
         turn = turns[(function.get("config") or function)["FunctionArn"]]
         in_time = turn.acquire(timeout=TURN_SECONDS)
