@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from local.shopfront.server import serving
+from local.storefront.server import serving
 from tests.storefront.browser import browsing, show, visiting
 from tests.storefront.conftest import PLACEMENTS
 from tests.storefront.shop import Api, front, listening

@@ -28,12 +28,13 @@ MODULES = {
     "demo": "local.demo.walkthrough",
     "evaluate": "local.evaluation.command",
     "map": "local.cli.mapping",
-    "publish": "local.shopfront.publishing",
+    "publish": "local.storefront.publishing",
     "retrain": "local.cli.by_hand:retrain",
     "settings-schema": "local.cli.settings_schema",
-    "shopfront": "local.shopfront.server",
+    "shopfront": "local.storefront.server",
+    "storefront": "local.storefront.server",
     "sweep": "local.cli.by_hand:sweep",
-    "teardown": "local.cli.removals",
+    "teardown": "local.cli.teardown",
 }
 """Commands of modules of their own, in which `main` or the named function is called; the others are functions of
 :mod:`local.cli.commands`."""
@@ -139,10 +140,13 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--completion", action=Completion, choices=("bash", "zsh", "tcsh"), help=text)
     commands = main.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
 
-    def add(name: str, text: str, *examples: str, takes: str = "", **helps: str) -> argparse.ArgumentParser:
+    def add(
+        name: str, text: str, *examples: str, takes: str = "", aliases: Sequence[str] = (), **helps: str
+    ) -> argparse.ArgumentParser:
         lines = [f"  {prog} {example}" for example in examples]
         command = commands.add_parser(
             name,
+            aliases=aliases,
             help=text,
             description=textwrap.fill(f"{text[:1].upper()}{text[1:]}.", 78),
             epilog="\n".join(["examples:", *lines]),
@@ -158,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
         return command
 
     add_operations(add)
-    add_shopfront(add)
+    add_storefront(add)
     add_runs(add)
     add_settings(add)
     add_questions(add)
@@ -187,9 +191,10 @@ def add_operations(add: Add) -> None:
     demo.add_argument("--once", action="store_true", help="stop everything at the end")
 
 
-def add_shopfront(add: Add) -> None:
+def add_storefront(add: Add) -> None:
     text = "a demo shop in the browser, until Ctrl-C or `down`"
-    front = add("shopfront", text, "shopfront", "shopfront --shop myshop --items items.csv --users users.csv")
+    shop_of_files = "storefront --shop myshop --items items.csv --users users.csv"
+    front = add("storefront", text, "storefront", shop_of_files, aliases=("shopfront",))
     front.add_argument(
         "--shop", type=shop_name, default="demo", metavar="SHOP", help="the shop; default demo, with the demo's files"
     )

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client of the doors `/faults` and `/clock` of the local cloud, see docs/faults.md."""
 
-from personalize_local.testing.doors import FaultDoor as EngineDoor
+from personalize_local.testing import doors
 
 
-class FaultDoor(EngineDoor):
+class FaultDoor(doors.FaultDoor):
     """The doors of a cloud that was started with `--faults`: of its engine, or of the local AWS, which has more.
 
     Args:

@@ -24,7 +24,7 @@ from local.cloud.home import Home, State, running
 from local.cloud.runs import Run
 from local.demo import checks, sample_data
 from local.demo.sample_data import DemoData
-from local.shopfront import server
+from local.storefront import server
 from local.terminal.output import Terminal, item_name, run_json
 
 SETTINGS = REPOSITORY / "storefront" / "settings.yaml"

@@ -15,11 +15,10 @@ from personalize_local.data.frames import pl
 from personalize_local.data.importing import import_files
 from personalize_local.data.schemas import Schema, parse_schema
 from personalize_local.wire.errors import ImportRefused
-from table_intake import DataKind, Expected, FileSettings, Refused, Table, check_table, judge
+from table_intake import DataKind, Expected, FileSettings, Refused, Table, check_table, judge, open_table
 from table_intake.check import findings
+from table_intake.columns import schema
 from table_intake.columns.header import fitting, recognise
-from table_intake.columns.schema import Schema as Checked
-from table_intake.read import opening as formats
 from table_intake.read.archives import LocalFile
 
 from local.cloud.environments import LocalError
@@ -83,7 +82,7 @@ def read(
         named = ", ".join(f"{path.name} has {kind}" for path, kind in zip(paths, kinds, strict=True))
         raise BadInput(f"none of the files has interactions (USER_ID, ITEM_ID, TIMESTAMP): {named}")
     dated = _dated(paths, kinds, settings, scratch)
-    schemas: dict[DataKind, Checked] = {}
+    schemas: dict[DataKind, schema.Schema] = {}
     sources, copies = [], dict[DataKind, list[Path]]()
     for number, (path, kind) in enumerate(zip(paths, kinds, strict=True)):
         alone = kinds.count(kind) == 1
@@ -131,7 +130,7 @@ def _parts(path: Path) -> list[Path]:
 def _opened(path: Path, settings: FileSettings, scratch: Path) -> Iterator[Table]:
     """Open a file of any format. Raises BadInput, also for what the block finds."""
     try:
-        with path.open("rb") as file, formats.open_table(path.name, LocalFile(file, path), settings, scratch) as table:
+        with path.open("rb") as file, open_table(path.name, LocalFile(file, path), settings, scratch) as table:
             yield table
     except Refused as refused:
         raise BadInput(f"{path}: {refused.reason}") from None
@@ -161,7 +160,7 @@ def _dated(paths: Sequence[Path], kinds: Sequence[DataKind], settings: ShopSetti
     return files
 
 
-def _checked(path: Path, content: Path, expected: Expected, target: Path) -> tuple[Source, Checked]:
+def _checked(path: Path, content: Path, expected: Expected, target: Path) -> tuple[Source, schema.Schema]:
     """Write the good rows of a file as the import of a drop would; `content` has them, with dates."""
     form = expected.settings.file_settings(expected.kind) if content == path else FileSettings()
     with target.open("wb") as file, _opened(content, form, target.parent) as table:

@@ -8,7 +8,7 @@ from typing import Any
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.training import TooLittle, fit
 from personalize_local.data.frames import pl
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 from local.evaluation.files import Tables
 
@@ -69,6 +69,6 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
 
 
 def _lines(table: pl.DataFrame) -> Iterator[str]:
-    yield csv_dialect.record(table.columns)
+    yield dialect.record(table.columns)
     for row in table.select(pl.all().cast(pl.String).fill_null("")).iter_rows():
-        yield csv_dialect.record(row)
+        yield dialect.record(row)

@@ -24,7 +24,7 @@ import pytest
 from engine.tests.harness import EngineProcess
 from local.cloud import login
 from local.cloud.runs import Run
-from local.shopfront import server
+from local.storefront import server
 from tests.app import retail
 from tests.app.laptop import ROOT, Laptop
 from tests.app.test_likelihood import fitted

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.shopfront.server import open_shop
+from local.storefront.server import open_shop
 from tests.app import retail
 from tests.app.conftest import Shop
 from tests.app.laptop import Laptop

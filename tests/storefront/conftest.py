@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One shop and one shopfront for all tests of the storefront."""
+"""One shop and one storefront server for all tests of the storefront."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser
 
-from local.shopfront.server import FOLDER, serving
+from local.storefront.server import FOLDER, serving
 from tests.storefront import chromium
 from tests.storefront.browser import browsing
 from tests.storefront.shop import Api, front, front_for_strangers, listening

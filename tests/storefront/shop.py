@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small shop behind an API that answers as docs/api.md says, and a shopfront that serves it."""
+"""A small shop behind an API that answers as docs/api.md says, and a server of its storefront."""
 
 import json
 import threading
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.shopfront.catalogue import catalogue, document, for_strangers
-from local.shopfront.server import Shopfront
+from local.storefront.catalogue import catalogue, document, for_strangers
+from local.storefront.server import Storefront
 
 KEY = "the-key-that-no-browser-may-see"
 ITEMS = [("bread", "Bakery"), ("milk", "Dairy"), ("apple", "Produce"), ("soup", "Grocery"), ("roses", "Floral")]
@@ -139,12 +139,12 @@ def files(folder: Path) -> dict[str, Path]:
     return {kind: folder / f"{kind}.csv" for kind in contents}
 
 
-def front_for_strangers(api: Api, folder: Path) -> Shopfront:
+def front_for_strangers(api: Api, folder: Path) -> Storefront:
     """The same as CloudFront shows it: no key, and tokens of sessions."""
-    return Shopfront(api.address, "", document(for_strangers("green", files(folder)["items"], "/api")))
+    return Storefront(api.address, "", document(for_strangers("green", files(folder)["items"], "/api")))
 
 
-def front(api: Api, folder: Path, placements: Sequence[str] = ()) -> Shopfront:
-    """The shopfront of this shop, in front of `api`."""
+def front(api: Api, folder: Path, placements: Sequence[str] = ()) -> Storefront:
+    """The storefront of this shop, in front of `api`."""
     told = catalogue("green", **files(folder)) | {"placements": list(placements)}
-    return Shopfront(api.address, KEY, document(told))
+    return Storefront(api.address, KEY, document(told))

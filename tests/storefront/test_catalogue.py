@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.cloud.environments import LocalError
-from local.shopfront.catalogue import catalogue, document
+from local.storefront.catalogue import catalogue, document
 from tests.storefront.shop import files
 
 

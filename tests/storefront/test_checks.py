@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page
 
 from local.cloud.environments import LOCAL
 from local.demo.sample_data import DemoData
-from local.shopfront.catalogue import catalogue, document
-from local.shopfront.server import Shopfront, serving
+from local.storefront.catalogue import catalogue, document
+from local.storefront.server import Storefront, serving
 from tests.storefront.browser import settle, show, tab_to, until, visiting
 from tests.storefront.conftest import PLACEMENTS, Open
 from tests.storefront.shop import KEY, Api, listening
@@ -121,7 +121,7 @@ def test_a_first_visit_to_the_demos_own_shop_is_as_light(browser: Browser, demo_
     }
     with (
         listening(Api()) as api,
-        serving(Shopfront(api.address, KEY, document(goods))) as address,
+        serving(Storefront(api.address, KEY, document(goods))) as address,
         front_page(browser, Open(address, api)) as page,
     ):
         assert transferred(page) <= BYTES

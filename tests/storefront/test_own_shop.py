@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from local.shopfront.catalogue import catalogue, document
-from local.shopfront.server import Shopfront, serving
+from local.storefront.catalogue import catalogue, document
+from local.storefront.server import Storefront, serving
 from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import Open
 from tests.storefront.shop import KEY, Api, listening
@@ -37,7 +37,7 @@ class Named(Api):
 @pytest.fixture
 def own() -> Iterator[Open]:
     """A shop that the storefront knows by its API's answers alone."""
-    with listening(Named()) as api, serving(Shopfront(api.address, KEY, goods())) as address:
+    with listening(Named()) as api, serving(Storefront(api.address, KEY, goods())) as address:
         yield Open(address, api)
 
 
@@ -91,7 +91,7 @@ def test_what_an_answer_shows_is_newer_than_the_catalogues_file(browser: Browser
     told = document(catalogue("lamps", items) | {"placements": []})
     with (
         listening(Named()) as api,
-        serving(Shopfront(api.address, KEY, told)) as address,
+        serving(Storefront(api.address, KEY, told)) as address,
         visiting(browser, address) as page,
     ):
         show(page, address)
@@ -106,7 +106,7 @@ def test_a_name_on_two_lines_does_not_shut_the_shop(browser: Browser, tmp_path: 
     told = document(catalogue("lamps", items) | {"placements": []})
     with (
         listening(Named()) as api,
-        serving(Shopfront(api.address, KEY, told)) as address,
+        serving(Storefront(api.address, KEY, told)) as address,
         visiting(browser, address) as page,
     ):
         show(page, f"{address}#/c")

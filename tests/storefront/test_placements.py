@@ -13,7 +13,7 @@ from personalization.shop.settings import parse
 from playwright.sync_api import Browser, Page
 
 from local.cloud.client import placements
-from local.shopfront.server import FOLDER
+from local.storefront.server import FOLDER
 from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import PLACEMENTS, Open
 

@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from local.cloud.environments import LocalError
-from local.shopfront.publishing import FOR_EVER, Upload, main, publish, uploads
+from local.storefront.publishing import FOR_EVER, Upload, main, publish, uploads
 from local.terminal.output import Terminal
 
 BUCKET = "storefront"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shopfront's server: what it serves, what it adds, and what it refuses."""
+"""The server of the storefront: what it serves, what it adds, and what it refuses."""
 
 import gzip
 import http.client
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.cloud.environments import LocalError
-from local.shopfront.server import BODY_LIMIT, Shopfront, serving
+from local.storefront.server import BODY_LIMIT, Storefront, serving
 from tests.app.waiting import BOUND
 from tests.storefront.conftest import Open
 from tests.storefront.shop import KEY
@@ -98,7 +98,7 @@ def test_a_link_out_of_the_folder_leads_nowhere(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "secret.json").write_text("{}")
     (tmp_path / "site/link.json").symlink_to(tmp_path / "secret.json")
-    assert Shopfront("http://127.0.0.1:9", KEY, b"{}", tmp_path / "site").file("/link.json").status == 404
+    assert Storefront("http://127.0.0.1:9", KEY, b"{}", tmp_path / "site").file("/link.json").status == 404
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_its_own_page_is_not(shop: Open) -> None:
 def test_an_api_that_is_gone_is_said_so() -> None:
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
-        gone = Shopfront(f"http://127.0.0.1:{unheard.getsockname()[1]}", KEY, b"{}")
+        gone = Storefront(f"http://127.0.0.1:{unheard.getsockname()[1]}", KEY, b"{}")
         assert gone.forward("GET", "/health", None).status == 502
 
 
@@ -165,6 +165,6 @@ def test_noise_is_refused_and_the_server_stays(shop: Open) -> None:
 
 def test_a_taken_port_is_told(shop: Open) -> None:
     port = int(urlsplit(shop.address).port or 0)
-    front = Shopfront("http://127.0.0.1:9", KEY, b"{}")
+    front = Storefront("http://127.0.0.1:9", KEY, b"{}")
     with pytest.raises(LocalError, match=f"port {port} is taken"), serving(front, port):
         pass

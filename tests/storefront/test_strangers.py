@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
-from local.shopfront.catalogue import for_strangers
+from local.storefront.catalogue import for_strangers
 from tests.app.waiting import BOUND
 from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import Open

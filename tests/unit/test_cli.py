@@ -41,7 +41,8 @@ def local(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command() -> None:
     shown = local("--help")
     assert shown.returncode == 0
-    assert set(COMMANDS) == set(re.findall(r"^    ([a-z-]+)(?: |$)", shown.stdout, re.MULTILINE))
+    names = re.findall(r"^    ([a-z-]+)(?: \(([a-z-]+)\))?(?: |$)", shown.stdout, re.MULTILINE)
+    assert set(COMMANDS) == {name for pair in names for name in pair if name}
     assert set(COMMANDS) >= CONTRACT
 
 
@@ -51,7 +52,8 @@ def test_every_command_explains_itself_with_an_example(command: str, capsys: pyt
         parser().parse_args([command, "--help"])
     shown = capsys.readouterr().out
     assert "--json" in shown
-    assert f"  python -m local {command}" in shown
+    name = "storefront" if command == "shopfront" else command
+    assert f"  python -m local {name}" in shown
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,7 @@ def test_an_unknown_log_is_answered_with_the_known_ones(tmp_path: Path) -> None:
         ("drop shop orders x.csv", "invalid choice: 'orders'"),
         ("drop shop users", "required: FILE"),
         ("drop 상점 users x.csv", "상점 cannot be a shop's name: it must be 1 to 30 characters out of a-z, 0-9 and -"),
+        ("storefront --shop My_Shop", "My_Shop cannot be a shop's name"),
         ("shopfront --shop My_Shop", "My_Shop cannot be a shop's name"),
         ("", "required: COMMAND"),
     ],

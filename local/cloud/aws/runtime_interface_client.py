@@ -24,7 +24,7 @@ from email.message import Message
 from types import SimpleNamespace
 from typing import Any
 
-import simplejson as json
+import simplejson
 
 API = "/2018-06-01/runtime"
 HEADER = "Lambda-Runtime-"
@@ -83,20 +83,20 @@ def parsed(headers: Message, name: str, called: str) -> dict[str, Any] | None:
     if not text:
         return None
     try:
-        document: dict[str, Any] = json.loads(text)
+        document: dict[str, Any] = simplejson.loads(text)
     except ValueError as error:
         message = f"Unable to parse {called} JSON: {error}"
         raise FaultError("Runtime.LambdaContextUnmarshalError", message) from None
     return document
 
 
-class Encoder(json.JSONEncoder):  # type: ignore[misc]
+class Encoder(simplejson.JSONEncoder):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(use_decimal=False, ensure_ascii=False, allow_nan=True)
 
     def default(self, value: object) -> object:
         if isinstance(value, decimal.Decimal):
-            return math.nan if value.is_nan() else json.RawJSON(str(value))
+            return math.nan if value.is_nan() else simplejson.RawJSON(str(value))
         return super().default(value)
 
 
@@ -226,7 +226,7 @@ def handled(handler: Handler, headers: Message, body: bytes) -> str | bytes:
     event: Any = body
     if headers.get("Content-Type") == "application/json":
         try:
-            event = json.loads(body)
+            event = simplejson.loads(body)
         except ValueError as error:
             raise FaultError("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
     result = handler(event, context)

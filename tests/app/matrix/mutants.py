@@ -52,7 +52,7 @@ MUTANTS: Final = (
     Mutant(
         "`up` reports stopped runs to the sweep",
         "local/cloud/resuming.py",
-        "failures = sweep(state, mine)",
+        "failures = sweep(state, runs)",
         "failures = list[str]()",
         ("the engine is killed while a run imports", "the engine is killed while an uploaded file waits for its run"),
     ),

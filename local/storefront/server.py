@@ -27,7 +27,7 @@ from personalize_local.server import origins
 from local.cloud.client import Client, placements
 from local.cloud.environments import LOCAL, REPOSITORY, LocalError
 from local.cloud.home import Home, State, require, running
-from local.shopfront import catalogue
+from local.storefront import catalogue
 from local.terminal.output import Terminal
 
 FOLDER = REPOSITORY / "storefront"
@@ -75,7 +75,7 @@ def problem(status: int, title: str, detail: str) -> Reply:
 
 
 @dataclass(frozen=True)
-class Shopfront:
+class Storefront:
     """A shop to serve: the address of its API, static files, and the document at ``/catalogue.json``."""
 
     api: str
@@ -121,10 +121,10 @@ class Shopfront:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server_version = "shopfront"
+    server_version = "storefront"
     sys_version = ""
     timeout = 60
-    front: ClassVar[Shopfront]
+    front: ClassVar[Storefront]
 
     def do_GET(self) -> None:
         self.reply(self.stranger() or self.read())
@@ -213,9 +213,9 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(front: Shopfront, port: int = 0) -> Iterator[str]:
+def serving(front: Storefront, port: int = 0) -> Iterator[str]:
     """Serve `front` on 127.0.0.1 while the block runs; yield its address."""
-    handler = type("ShopfrontHandler", (Handler,), {"front": front})
+    handler = type("StorefrontHandler", (Handler,), {"front": front})
     try:
         server = Server(("127.0.0.1", port), handler)
     except OSError:
@@ -247,13 +247,13 @@ def main(options: Namespace, terminal: Terminal) -> None:
     terminal.note("the local cloud went down, and the shop with it")
 
 
-def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, tokens: bool = False) -> Shopfront:
-    """Return the shopfront of `shop`, with `files` by kind; with `tokens` as CloudFront serves it to strangers."""
+def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, tokens: bool = False) -> Storefront:
+    """Return the storefront of `shop`, with `files` by kind; with `tokens` as CloudFront serves it to strangers."""
     slots = {"placements": placements(Client(state).table, shop), "title": TITLES.get(shop, shop)}
     if tokens:
         content = catalogue.for_strangers(shop, files.get("items"), "/api")
-        return Shopfront(state.browser_api, "", catalogue.document(content | slots))
-    return Shopfront(state.api, state.key, catalogue.document(catalogue.catalogue(shop, **files) | slots))
+        return Storefront(state.browser_api, "", catalogue.document(content | slots))
+    return Storefront(state.api, state.key, catalogue.document(catalogue.catalogue(shop, **files) | slots))
 
 
 def demo_files() -> dict[str, Path | None]:

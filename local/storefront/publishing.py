@@ -21,8 +21,8 @@ from table_intake.wording import counted
 
 from local.cloud.client import placements
 from local.cloud.environments import LocalError
-from local.shopfront import catalogue
-from local.shopfront.server import FOLDER, TYPES
+from local.storefront import catalogue
+from local.storefront.server import FOLDER, TYPES
 from local.terminal.output import Terminal
 
 if TYPE_CHECKING:
