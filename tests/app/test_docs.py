@@ -285,7 +285,7 @@ def test_my_shop_in_ten_minutes(laptop: Laptop, desk: Desk) -> None:
     reader = replace(desk, ports={"USER_ID": f"C{USER}", "ITEM_ID": f"P{NAMED[0]}"})
     told = [block for block in blocks("my-shop.md") if block.language == "sh" and "local up" not in block.text]
     # Its last line opens the storefront, which has tests of its own.
-    told[-1] = replace(told[-1], text=told[-1].text.partition(".venv/bin/python -m local shopfront")[0])
+    told[-1] = replace(told[-1], text=told[-1].text.partition(".venv/bin/python -m local storefront")[0])
     printed = [text for _, text in shell(reader, told)]
     assert len(printed) == 4
     assert "SUCCEEDED" in printed[2]
