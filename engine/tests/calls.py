@@ -56,7 +56,7 @@ class Call:
 
 def _call(operation: str, keeps: str = "", /, *, waits: bool = False, **request: Any) -> Call:  # noqa: ANN401
     """`keeps`: `member=name`, or the name for the one ARN in the answer."""
-    pairs = [each.rpartition("=") for each in keeps.split()]
+    pairs = [part.rpartition("=") for part in keeps.split()]
     return Call(operation, request, {found or _only_arn(operation): name for found, _, name in pairs}, waits)
 
 

@@ -78,7 +78,7 @@ class AwsCli:
 
     def run(self, *arguments: str | Path) -> Json:
         """Run `aws …`; returns what it printed. Raises Refused."""
-        told = self._lines.ask([str(each) for each in arguments])
+        told = self._lines.ask([str(argument) for argument in arguments])
         if told["status"]:
             code = str(told["complaint"]).partition("(")[2].partition(")")[0]
             raise Refused(code, str(told["complaint"]))

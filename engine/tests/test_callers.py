@@ -39,7 +39,7 @@ def test_what_is_in_one_account_or_region_does_not_show_in_another(client: Clien
             with pytest.raises(other.exceptions.ResourceNotFoundException, match="does not exist"):
                 call(schemaArn=arn)
         assert other.create_schema(name="users", schema=avro("Users"))["schemaArn"] != arn
-    assert [each["schemaArn"] for each in mine.list_schemas()["schemas"]] == [arn]
+    assert [schema["schemaArn"] for schema in mine.list_schemas()["schemas"]] == [arn]
 
 
 def test_nothing_of_another_account_can_be_asked_or_fed(client: Client, region: str) -> None:

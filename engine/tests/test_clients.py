@@ -77,7 +77,7 @@ def test_datasets_go_when_nothing_needs_them(aws: Aws) -> None:
         name="sums", datasetGroupArn=shop.group, metrics=worth, metricsOutputConfig={"roleArn": ROLE}
     )["metricAttributionArn"]
     aws.settle("MetricAttribution", attribution)
-    datasets = {each["datasetType"]: each["datasetArn"] for each in control.list_datasets()["datasets"]}
+    datasets = {dataset["datasetType"]: dataset["datasetArn"] for dataset in control.list_datasets()["datasets"]}
 
     def blocked_by(kind: str) -> str:
         try:

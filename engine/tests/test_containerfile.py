@@ -41,7 +41,7 @@ def test_it_runs_without_rights_and_keeps_its_data_in_a_volume(stages: list[list
     words = [word for word, _ in image]
     assert words.index("USER") > max(place for place, word in enumerate(words) if word == "RUN")
     assert given(image, "USER") == "10001:10001"
-    variables = dict(each.split("=", 1) for each in given(image, "ENV").split())
+    variables = dict(part.split("=", 1) for part in given(image, "ENV").split())
     found = options.read("personalize-local", [], variables)
     assert (found.host, str(found.directory)) == ("0.0.0.0", given(image, "VOLUME"))  # noqa: S104 - compared
     assert given(image, "EXPOSE") == str(found.port)

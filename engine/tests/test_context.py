@@ -134,8 +134,8 @@ def test_counts_that_move_through_time_are_those_of_one_pass() -> None:
 
 def test_what_a_country_takes_counts_more_there_and_little_evidence_counts_little() -> None:
     times, items = list(range(40)), [0] * 30 + [1] * 10
-    crowd = counted(times, items, list(range(40)), ["uk"] * 30 + ["fr"] * 10)
-    everywhere, french = crowd.base([]), crowd.base([0])
+    popularity = counted(times, items, list(range(40)), ["uk"] * 30 + ["fr"] * 10)
+    everywhere, french = popularity.base([]), popularity.base([0])
     assert french[1] > everywhere[1]
     assert french.sum() == pytest.approx(1.0)
     few = counted(times[:31], items[:31], list(range(31)), ["uk"] * 30 + ["fr"])
@@ -144,8 +144,8 @@ def test_what_a_country_takes_counts_more_there_and_little_evidence_counts_littl
 
 def test_where_most_are_at_home_the_rare_countries_are_like_each_other() -> None:
     times, items = list(range(1000)), [0] * 800 + [1] * 199 + [2]
-    crowd = counted(times, items, times, ["uk"] * 800 + ["fr"] * 100 + ["de"] * 99 + ["es"])
-    everywhere, spanish, british = (crowd.base(codes) for codes in ([], [1], [3]))
+    popularity = counted(times, items, times, ["uk"] * 800 + ["fr"] * 100 + ["de"] * 99 + ["es"])
+    everywhere, spanish, british = (popularity.base(codes) for codes in ([], [1], [3]))
     assert everywhere[0] > everywhere[1]
     assert spanish[1] > spanish[0]
     assert british.tolist() == everywhere.tolist()
@@ -181,12 +181,10 @@ def test_what_sold_in_the_same_weeks_a_year_ago_sells_again() -> None:
     rows = Rows(users, items, days * DAY + users % 4, np.ones(len(days)), users, 40)
     nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
     line = Timeline(rows, row_codes(rows, nothing, nothing, 0), np.zeros((0, 2), np.int64), 0)
-    crowd = at_the_end(line, 40, np.zeros(40), fit_shares(line, 40, np.zeros(40)))
-    assert crowd.strangers[-1] > 0.2
-    assert {0, 1} <= {*np.argsort(-crowd.base([]))[:6].tolist()}
-    older = {name: array for name, array in crowd.arrays().items() if name != "crowd.year"}
-    older |= {"crowd.strangers": crowd.strangers[:-1], "crowd.known": np.delete(crowd.known, [9, 19, 29])}
-    assert GroupPopularity.from_arrays(older).base([]).sum() == pytest.approx(1.0)
+    popularity = at_the_end(line, 40, np.zeros(40), fit_shares(line, 40, np.zeros(40)))
+    assert popularity.strangers[-1] > 0.2
+    assert {0, 1} <= {*np.argsort(-popularity.base([]))[:6].tolist()}
+    assert GroupPopularity.from_arrays(popularity.arrays()).base([]).sum() == pytest.approx(1.0)
 
 
 def test_values_that_say_different_things_are_multiplied_where_newcomers_took_so() -> None:
@@ -202,7 +200,7 @@ def test_values_that_say_different_things_are_multiplied_where_newcomers_took_so
     usual = at_the_end(line, 30, np.zeros(30))
     fitted = at_the_end(line, 30, np.zeros(30), fit_shares(line, 30, np.zeros(30)))
 
-    def gain(crowd: GroupPopularity) -> float:
-        return float(np.mean([np.log(crowd.base([a, 4 + b])) @ chance[a, b] for a in range(4) for b in range(4)]))
+    def gain(popularity: GroupPopularity) -> float:
+        return float(np.mean([np.log(popularity.base([a, 4 + b])) @ chance[a, b] for a in range(4) for b in range(4)]))
 
     assert gain(fitted) > gain(usual) + 0.02

@@ -180,7 +180,7 @@ def test_recipes_are_listed_by_domain_and_described(aws: Aws) -> None:
     shops = aws.control.list_recipes(domain="ECOMMERCE")["recipes"]
     recipe = aws.control.describe_recipe(recipeArn=RECIPE + "aws-similar-items")["recipe"]
     assert everything == sorted(everything)
-    assert {each["domain"] for each in shops} == {"ECOMMERCE"}
+    assert {shop["domain"] for shop in shops} == {"ECOMMERCE"}
     assert (recipe["recipeType"], recipe["status"]) == ("RELATED_ITEMS", "ACTIVE")
 
 
@@ -246,7 +246,7 @@ def test_pages_join_to_the_whole_list(aws: Aws) -> None:
     for name in names:
         aws.schema("Items", name)
     pages = aws.control.get_paginator("list_schemas").paginate(PaginationConfig={"PageSize": 3})
-    sizes = [[each["name"] for each in page["schemas"]] for page in pages]
+    sizes = [[schema["name"] for schema in page["schemas"]] for page in pages]
     assert sizes == [names[:3], names[3:6], names[6:]]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data folders that an engine finds: of an older, a newer or no engine; each is used, or refused with what helps."""
+"""Data folders of this layout, of others, and damaged ones: they are used, or refused with what helps."""
 
 import sqlite3
 from collections.abc import Callable
@@ -22,21 +22,27 @@ def filled(directory: Path, layout: int) -> Path:
     return directory
 
 
-def test_a_folder_of_the_first_engines_is_used(tmp_path: Path) -> None:
-    store = Store(filled(tmp_path, 0))
-    assert store.resources() == [("arn", "DatasetGroup", 1, BODY)]
-    store.close()
-    with closing(sqlite3.connect(store.database)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (LAYOUT,)
-
-
-def test_a_folder_of_a_newer_engine_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    filled(tmp_path, LAYOUT + 1)
+@pytest.mark.parametrize(
+    ("layout", "reason"),
+    [
+        (0, r"before 0\.1\.0 \(layout 0; .*another --data-dir, import the data there and train again"),
+        (LAYOUT - 1, r"before 0\.1\.0"),
+        (LAYOUT + 1, r"newer Personalize Local \(layout .*pip install --upgrade"),
+    ],
+)
+def test_a_folder_of_another_layout_is_refused_and_left_as_it_is(tmp_path: Path, layout: int, reason: str) -> None:
+    filled(tmp_path, layout)
     before = (tmp_path / "engine.sqlite").read_bytes()
     for _ in range(2):
-        with pytest.raises(DirectoryRefused, match=r"newer Personalize Local \(layout .*pip install --upgrade"):
+        with pytest.raises(DirectoryRefused, match=reason):
             Store(tmp_path)
     assert (tmp_path / "engine.sqlite").read_bytes() == before
+
+
+def test_a_folder_is_opened_again(tmp_path: Path) -> None:
+    store = Store(filled(tmp_path, LAYOUT))
+    assert store.resources() == [("arn", "DatasetGroup", 1, BODY)]
+    store.close()
 
 
 def damaged(directory: Path) -> None:

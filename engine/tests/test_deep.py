@@ -363,7 +363,7 @@ def test_nothing_before_anything_teaches_nothing() -> None:
 
 ANEW = ("catalogue.", "content.", "lenders.", "unseen.")
 """Arrays that an update makes anew."""
-PREFIX = ("taste", "user_lift", "context_lift", "crowd.groups", "crowd.recent")
+PREFIX = ("ease", "user_lift", "context_lift", "popularity.groups", "popularity.recent")
 """Arrays of the most popular items only."""
 
 

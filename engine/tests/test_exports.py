@@ -263,7 +263,7 @@ def test_deletion_jobs_are_paged_newest_first(shop: Shop) -> None:
     for name in ("p1", "p2", "p3"):
         forget(shop.aws, shop.group, ["nobody"], name)
     first = shop.aws.control.list_data_deletion_jobs(maxResults=2)
-    assert [each["jobName"] for each in first["dataDeletionJobs"]] == ["p3", "p2"]
+    assert [job["jobName"] for job in first["dataDeletionJobs"]] == ["p3", "p2"]
     second = shop.aws.control.list_data_deletion_jobs(maxResults=2, nextToken=first["nextToken"])
     assert second["dataDeletionJobs"][0]["jobName"] == "p1"
 

@@ -55,14 +55,14 @@ def test_resources_on_a_full_disk(tmp_path: Path) -> None:
             aws.control.delete_dataset_group(datasetGroupArn=group)
         assert aws.status("DatasetGroup", group) == "ACTIVE"
         assert aws.control.list_tags_for_resource(resourceArn=group)["tags"][0]["tagValue"] == str(tags - 1)
-        assert {each["name"] for each in aws.control.list_schemas(maxResults=100)["schemas"]} == made
+        assert {schema["name"] for schema in aws.control.list_schemas(maxResults=100)["schemas"]} == made
         make_room(engine)
         create(failed)
         tag(tags)
         engine.end(signal.SIGKILL)
     with EngineProcess(tmp_path) as engine:
         aws = Aws(engine, "here")
-        found = {each["name"] for each in aws.control.list_schemas(maxResults=100)["schemas"]}
+        found = {schema["name"] for schema in aws.control.list_schemas(maxResults=100)["schemas"]}
         assert found == made | {f"schema-{failed}"}
         assert aws.control.list_tags_for_resource(resourceArn=group)["tags"][0]["tagValue"] == str(tags)
 

@@ -250,14 +250,14 @@ def cleaned_up(tutorial: Tutorial) -> None:
         for campaign in door.call("ListCampaigns", solutionArn=solution["solutionArn"])["campaigns"]:
             settled(door, "Campaign", campaign["campaignArn"])
             gone(door, "Campaign", campaign["campaignArn"])
-    for each in door.call("ListFilters", **group)["Filters"]:
-        gone(door, "Filter", each["filterArn"])
+    for filter_ in door.call("ListFilters", **group)["Filters"]:
+        gone(door, "Filter", filter_["filterArn"])
     for each in door.call("ListSolutions", **group)["solutions"]:
         gone(door, "Solution", each["solutionArn"])
-    for each in door.call("ListEventTrackers", **group)["eventTrackers"]:
-        gone(door, "EventTracker", each["eventTrackerArn"])
-    for each in door.call("ListDatasets", **group)["datasets"]:
-        gone(door, "Dataset", each["datasetArn"])
+    for tracker in door.call("ListEventTrackers", **group)["eventTrackers"]:
+        gone(door, "EventTracker", tracker["eventTrackerArn"])
+    for dataset in door.call("ListDatasets", **group)["datasets"]:
+        gone(door, "Dataset", dataset["datasetArn"])
     for each in door.call("ListSchemas")["schemas"]:
         door.call("DeleteSchema", schemaArn=each["schemaArn"])
     gone(door, "DatasetGroup", tutorial.group)

@@ -41,7 +41,7 @@ TAKEN: Final[Mapping[str, Json]] = {
 def by_day(name: str) -> list[object]:
     """Every door, but at night only those beside this one."""
     others = [each for each in ("boto3", "cli", "javascript") if each != name]
-    return [name, *(pytest.param(each, marks=pytest.mark.nightly) for each in others)]
+    return [name, *(pytest.param(other, marks=pytest.mark.nightly) for other in others)]
 
 
 def opened_domain(door: Door, engine: Engine, region: str, domain: str, *kinds: str) -> Tutorial:

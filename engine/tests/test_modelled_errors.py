@@ -109,7 +109,7 @@ def _by_rule(made: Mapping[str, str]) -> dict[Pair, Json]:
         if breach := next(breaches(operation), None):
             found[operation, "InvalidInputException"] = breach.request
         arns = arn_members(operation)
-        for member in ([each for each in arns if each in valid] or arns)[-1:]:
+        for member in ([arn for arn in arns if arn in valid] or arns)[-1:]:
             found[operation, "ResourceNotFoundException"] = valid | {member: made["group"] + "-none"}
         if "trackingId" in members:
             found[operation, "ResourceNotFoundException"] = valid | {"trackingId": "none"}

@@ -117,17 +117,12 @@ def test_the_soft_limit_is_raised(tmp_path: Path) -> None:
     assert soft == min(hard, 65_536)
 
 
-def test_files_that_an_older_engine_saved_are_read(tmp_path: Path) -> None:
+def test_saved_arrays_are_read_as_they_were(tmp_path: Path) -> None:
     values: dict[str, Any] = {"a": np.arange(5, dtype=np.int32), "b": np.zeros((0, 3)), "c": np.ones((2, 2), np.bool_)}
-    (tmp_path / "old").mkdir()
+    arrays.save(tmp_path / "folder", values, {"family": "list"})
+    loaded, facts = arrays.load(tmp_path / "folder")
+    assert facts == {"family": "list"}
+    assert loaded.keys() == values.keys()
     for name, array in values.items():
-        np.save(tmp_path / f"old/{name}.npy", array)
-    (tmp_path / "old/facts.json").write_text('{"family": "list"}')
-    arrays.save(tmp_path / "new", values, {"family": "list"})
-    for folder in ("old", "new"):
-        found, facts = arrays.load(tmp_path / folder)
-        assert facts == {"family": "list"}
-        assert found.keys() == values.keys()
-        for name, array in values.items():
-            assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
-            assert np.array_equal(found[name], array)
+        assert (loaded[name].dtype, loaded[name].shape) == (array.dtype, array.shape)
+        assert np.array_equal(loaded[name], array)

@@ -126,7 +126,9 @@ def configuration_is_read_off_the_account(store: Store) -> None:
     """personalization-apis asks for everything in the account, and takes recipe and group from the ARNs."""
     control = store.aws.control
     recommenders = control.list_recommenders()["recommenders"]
-    assert [each["recipeArn"].rpartition("/")[2] for each in recommenders] == ["aws-ecomm-popular-items-by-views"]
+    assert [recommender["recipeArn"].rpartition("/")[2] for recommender in recommenders] == [
+        "aws-ecomm-popular-items-by-views"
+    ]
     assert recommenders[0]["datasetGroupArn"].split("/")[-1] == "retaildemostore-products"
     (campaign,) = control.list_campaigns()["campaigns"]
     version = control.describe_campaign(campaignArn=campaign["campaignArn"])["campaign"]["solutionVersionArn"]
@@ -206,20 +208,22 @@ def not_found(describe: Callable[[], object]) -> bool:
 
 def _in_order(store: Store) -> Iterator[tuple[str, str]]:
     control, group = store.aws.control, store.group
-    yield from (("Recommender", each["recommenderArn"]) for each in control.list_recommenders()["recommenders"])
+    yield from (
+        ("Recommender", recommender["recommenderArn"]) for recommender in control.list_recommenders()["recommenders"]
+    )
     for solution in control.list_solutions(datasetGroupArn=group)["solutions"]:
         campaigns = control.list_campaigns(solutionArn=solution["solutionArn"])["campaigns"]
-        yield from (("Campaign", each["campaignArn"]) for each in campaigns)
+        yield from (("Campaign", campaign["campaignArn"]) for campaign in campaigns)
     solutions = control.list_solutions(datasetGroupArn=group)["solutions"]
     yield from (("Solution", each["solutionArn"]) for each in solutions)
     trackers = control.list_event_trackers(datasetGroupArn=group)["eventTrackers"]
-    yield from (("EventTracker", each["eventTrackerArn"]) for each in trackers)
+    yield from (("EventTracker", tracker["eventTrackerArn"]) for tracker in trackers)
     filters = control.list_filters(datasetGroupArn=group, maxResults=100)["Filters"]
-    yield from (("Filter", each["filterArn"]) for each in filters)
+    yield from (("Filter", filter_["filterArn"]) for filter_ in filters)
     schemas = []
-    for each in control.list_datasets(datasetGroupArn=group)["datasets"]:
-        schemas.append(control.describe_dataset(datasetArn=each["datasetArn"])["dataset"]["schemaArn"])
-        yield "Dataset", each["datasetArn"]
+    for dataset in control.list_datasets(datasetGroupArn=group)["datasets"]:
+        schemas.append(control.describe_dataset(datasetArn=dataset["datasetArn"])["dataset"]["schemaArn"])
+        yield "Dataset", dataset["datasetArn"]
     yield from (("Schema", schema) for schema in schemas)
     yield "DatasetGroup", group
 

@@ -84,12 +84,14 @@ def test_a_trained_shop_is_described(shop: Shop) -> None:
     group = read(engine, f"group/{quote(shop.group, safe='')}")
     assert (listed["name"], listed["domain"], listed["busy"]) == ("shop", None, 0)
     assert listed["failed"] == len(group["failed"])  # jobs of other tests
-    rows = {each["type"]: (each["rows"], each["imports"][0]["rows"]) for each in group["datasets"]}
+    rows = {dataset["type"]: (dataset["rows"], dataset["imports"][0]["rows"]) for dataset in group["datasets"]}
     assert rows == {"INTERACTIONS": (1200, 1200), "ITEMS": (40, 40), "USERS": (60, 60)}
-    assert [each["name"] for each in group["datasets"][1]["columns"]] == ["ITEM_ID", "PRICE", "CATEGORY_L1"]
-    assert {each["recipe"] for each in group["campaigns"]} == set(shop.campaigns)
+    assert [column["name"] for column in group["datasets"][1]["columns"]] == ["ITEM_ID", "PRICE", "CATEGORY_L1"]
+    assert {campaign["recipe"] for campaign in group["campaigns"]} == set(shop.campaigns)
     assert group["trackers"][0]["trackingId"] == shop.tracking_id
-    [version] = next(each for each in group["solutions"] if each["recipe"] == "aws-user-personalization")["versions"]
+    [version] = next(solution for solution in group["solutions"] if solution["recipe"] == "aws-user-personalization")[
+        "versions"
+    ]
     asked = shop.aws.control.get_solution_metrics(solutionVersionArn=shop.versions["aws-user-personalization"])
     assert version["metrics"] == asked["metrics"]
     assert version["popularity"].keys() == version["metrics"].keys()
@@ -101,7 +103,9 @@ def test_a_trained_shop_is_described(shop: Shop) -> None:
 def test_popularity_is_the_same_list_for_everybody(shop: Shop) -> None:
     """The recipe that is this rule has its metrics."""
     group = read(shop.aws.engine, f"group/{quote(shop.group, safe='')}")
-    [version] = next(each for each in group["solutions"] if each["recipe"] == "aws-popularity-count")["versions"]
+    [version] = next(solution for solution in group["solutions"] if solution["recipe"] == "aws-popularity-count")[
+        "versions"
+    ]
     assert version["popularity"]["coverage"] == version["metrics"]["coverage"] == 0.625
 
 

@@ -8,8 +8,6 @@ import pytest
 from personalize_local.data.records import Interaction
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.base import Query
-from personalize_local.recipes.common.attributes import Vocabulary
-from personalize_local.recipes.common.item_index import ItemIndex
 from personalize_local.recipes.common.rows import Rows, training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.loading import load
@@ -18,7 +16,6 @@ from personalize_local.recipes.ltr.fitting import TrainingList, cross_fit, ideal
 from personalize_local.recipes.ltr.splits import splits
 from personalize_local.recipes.ltr.trees import Trees
 from personalize_local.recipes.training import train
-from personalize_local.recipes.user_personalization.features import NAMES
 from personalize_local.recipes.user_personalization.item_statistics import standing
 from personalize_local.recipes.user_personalization.model import PersonalModel
 from personalize_local.recipes.user_personalization.rankers import enough
@@ -145,27 +142,6 @@ def test_items_stand_where_users_take_them() -> None:
     assert baskets[0] == pytest.approx((np.log(3) + 3 * usual) / 4)
 
 
-def test_features_of_a_model_of_the_release_before_keep_their_columns(model: PersonalModel) -> None:
-    """Its trees know them by number; it lacks what the later ones are made of."""
-    files = {name: array for name, array in model.files.items() if name != "standing" and "step" not in name}
-    facts = dict.fromkeys(("users", "context"), Vocabulary.of({}).facts())
-    earlier = PersonalModel(model.settings, ItemIndex(model.item_ids), files, facts)
-    items, times = np.arange(3), BEGIN + DAY * np.arange(3.0)
-    before, now = (each.view(items, times, {}, {}, None).features(np.arange(6)) for each in (earlier, model))
-    assert 0 < before.shape[1] < now.shape[1] == len(NAMES)
-    assert np.array_equal(before, now[:, : before.shape[1]])
-
-
-def test_a_model_of_an_earlier_version_answers_the_same(model: PersonalModel, tmp_path: Path) -> None:
-    model.save(tmp_path / "model")
-    facts = tmp_path / "model" / "facts.json"
-    for new, old in (("ease_share", "taste"), ("by_content", "by_kind")):
-        assert f'"{new}"' in facts.read_text()
-        facts.write_text(facts.read_text().replace(f'"{new}"', f'"{old}"'))
-    query = Query("u1", history=[Interaction("item-1", BEGIN)])
-    assert load(tmp_path / "model").recommend(query, None, 20) == model.recommend(query, None, 20)
-
-
 def test_training_twice_gives_the_same_model_and_both_recipes_of_a_drop_one_ranker(
     world: Snapshot, model: PersonalModel
 ) -> None:
@@ -232,7 +208,7 @@ def test_it_takes_more_of_small_baskets_to_learn(users: int, size: float, basket
 def test_one_user_alone_judges_no_ranker() -> None:
     """Nobody else is left to learn from, or to judge what others teach."""
     features, wanted = np.random.default_rng(1).random((80, 40, 2)).astype(np.float32), np.arange(40) == 7
-    lists = [TrainingList(each, np.zeros(40), wanted, 0) for each in features]
+    lists = [TrainingList(feature, np.zeros(40), wanted, 0) for feature in features]
     assert cross_fit(lists, np.zeros(80, np.intp)).trees is None
 
 

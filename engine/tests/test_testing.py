@@ -67,7 +67,7 @@ def code(call: Argument, **request: Argument) -> str:
 
 
 def versions(client: Argument, solution: str) -> list[str]:
-    return [each["status"] for each in client.list_solution_versions(solutionArn=solution)["solutionVersions"]]
+    return [version["status"] for version in client.list_solution_versions(solutionArn=solution)["solutionVersions"]]
 
 
 def test_a_test_imports_trains_and_asks_without_waiting(aws: Personalize) -> None:
@@ -103,7 +103,7 @@ def test_faults_happen_on_demand(aws: Personalize) -> None:
 def test_every_client_of_the_process_finds_the_engine(aws: Personalize) -> None:
     for client in (EARLY, boto3.client("personalize"), boto3.client("personalize", endpoint_url="http://127.0.0.1:9")):
         arn = client.create_schema(name=f"schema-{id(client)}", schema=avro("Users"))["schemaArn"]
-        assert arn in {each["schemaArn"] for each in client.list_schemas()["schemas"]}
+        assert arn in {schema["schemaArn"] for schema in client.list_schemas()["schemas"]}
     with personalize() as inner:
         assert boto3.client("personalize").list_schemas()["schemas"] == []
         assert inner.personalize.list_schemas()["schemas"] == []

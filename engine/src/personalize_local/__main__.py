@@ -88,7 +88,7 @@ def _greeting(server: Server, chosen: options.Arguments) -> str:
         return first
     kept = f"{server.directory}{', until it ends' if chosen.in_memory else ''}"
     services = ("", "_RUNTIME", "_EVENTS")
-    exports = "".join(f"  export AWS_ENDPOINT_URL_PERSONALIZE{each}={server.url}\n" for each in services)
+    exports = "".join(f"  export AWS_ENDPOINT_URL_PERSONALIZE{service}={server.url}\n" for service in services)
     return f"{first}  data  {kept}\n  S3    {chosen.s3.within(server.directory)}\n\n{exports}\n"
 
 

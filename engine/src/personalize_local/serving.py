@@ -191,7 +191,7 @@ class Serving:
 
     def _make_room(self, opened: str) -> None:
         """Close the least recently used until there is room; never the one just opened."""
-        used = {id(each.live) for each in self._catalogues.values()}
+        used = {id(catalogue.live) for catalogue in self._catalogues.values()}
         unused = [arn for arn in self._models if self._models.ready(arn) is not None and arn not in self._catalogues]
         unused += [group for group in self._live if (live := self._live.ready(group)) and id(live) not in used]
         for arn in [*unused, *self._catalogues]:
@@ -274,7 +274,7 @@ class Serving:
         owner = group.replace(":action-data/", ":dataset-group/")
         roles = _ROLES[owner != group]
         datasets = self._registry.find(kinds.DATASET, datasetGroupArn=owner)
-        found = ((each.body["datasetType"], each) for each in datasets if not each.deleting)
+        found = ((dataset.body["datasetType"], dataset) for dataset in datasets if not dataset.deleting)
         return {roles[kind]: each.arn for kind, each in found if kind in roles}
 
     def bulk(self, group: str) -> Path | None:

@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
             if not value or action.default is argparse.SUPPRESS:
                 continue  # an empty variable is as good as none
             if isinstance(action, argparse._AppendAction):  # noqa: SLF001 — argparse names it nowhere else
-                yield from (f"{option}={each.strip()}" for each in value.split(","))
+                yield from (f"{option}={part.strip()}" for part in value.split(","))
             elif action.nargs != 0:
                 yield f"{option}={value}"
             elif value.lower() in _YES:

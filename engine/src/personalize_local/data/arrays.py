@@ -106,8 +106,6 @@ def load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
 
 def _load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     facts = json.loads((directory / _FACTS).read_text(encoding="utf-8"))
-    if not (directory / _INDEX).exists():  # an older engine saved a file for each; mapping them would keep all open
-        return {path.stem: np.load(path, allow_pickle=False) for path in directory.glob("*.npy")}, facts
     index = json.loads((directory / _INDEX).read_text(encoding="utf-8"))
     with (directory / _ARRAYS).open("rb") as file:
         whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -148,7 +148,7 @@ def table(paths: Sequence[Path], schema: Schema | None, records: Sequence[PutRec
 
 def put_rows(records: Sequence[PutRecord], schema: Schema) -> pl.DataFrame:
     key = key_of(schema)
-    rows = [[each.id if name == key else each.properties.get(name) for name in schema.names] for each in records]
+    rows = [[record.id if name == key else record.properties.get(name) for name in schema.names] for record in records]
     return frame(rows, schema)
 
 

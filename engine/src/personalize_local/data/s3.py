@@ -165,7 +165,7 @@ def _download(source: Location, scratch: Path, *, deep: bool, most: int | None) 
         if source.is_folder:
             level = "" if deep else "/"
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key, Delimiter=level)
-            found = (each for page in pages for each in page.get("Contents", []))
+            found = (content for page in pages for content in page.get("Contents", []))
             sizes = {each["Key"]: each["Size"] for each in found if not each["Key"].endswith("/")}
         else:
             sizes = {key: client.head_object(Bucket=bucket, Key=key)["ContentLength"] if most is not None else 0}

@@ -95,6 +95,6 @@ class Filter:
     @property
     def fields(self) -> frozenset[tuple[str, str]]:
         """The distinct columns, as (dataset type, column): quotas count them per filter and per dataset group."""
-        conditions = [condition for each in self.expressions for condition in each.conditions()]
+        conditions = [condition for expression in self.expressions for condition in expression.conditions()]
         compared = {("ITEMS", o.column) for c in conditions for o in c.operands if isinstance(o, CurrentItem)}
         return frozenset((DATASET_TYPES[c.dataset], c.column) for c in conditions) | compared

@@ -69,7 +69,7 @@ def _attributed(rows: pl.DataFrame, sources: Sequence[str]) -> pl.DataFrame:
     for name in ("EVENT_ATTRIBUTION_SOURCE", "RECOMMENDATION_ID"):
         if name not in rows.columns:
             rows = rows.with_columns(pl.lit(None, pl.String).alias(name))
-    known = {each: source_of(each, sources) for each in rows["RECOMMENDATION_ID"].drop_nulls().unique()}
+    known = {null: source_of(null, sources) for null in rows["RECOMMENDATION_ID"].drop_nulls().unique()}
     answered = pl.col("RECOMMENDATION_ID").replace_strict(known, default=None, return_dtype=pl.String)
     source = pl.coalesce("EVENT_ATTRIBUTION_SOURCE", answered, pl.lit(UNDEFINED))
     return rows.with_columns(source.alias("EVENT_ATTRIBUTION_SOURCE"), __quarter=pl.col("TIMESTAMP") // QUARTER)

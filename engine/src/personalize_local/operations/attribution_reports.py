@@ -78,7 +78,9 @@ def _task(engine: Engine, attribution: Resource, plan: Json, job: Resource | Non
     destination = attribution.body["metricsOutputConfig"].get("s3DataDestination")
     answering = (engine.registry.find(kind, datasetGroupArn=attribution.group) for kind in _ANSWERING)
     return ReportTask(
-        metrics=[(each["metricName"], each["eventType"], each["expression"]) for each in attribution.body["metrics"]],
+        metrics=[
+            (metric["metricName"], metric["eventType"], metric["expression"]) for metric in attribution.body["metrics"]
+        ],
         rows=import_target(engine, job) if job else None,
         events=tuple(plan["events"]),
         spec=bulk_spec(engine, attribution.group),

@@ -90,9 +90,9 @@ def _check_filter(engine: Engine, kind: Kind, version: Resource, request: Json) 
     arn = request["filterArn"]
     expressions = filter_of(engine, arn, version.group).expressions
     target = "UserID" if kind is kinds.BATCH_SEGMENT_JOB else "ItemID"
-    if any(each.target != target for each in expressions):
+    if any(expression.target != target for expression in expressions):
         raise InvalidInput(f"{arn} must choose by {target} here.")
-    if kind is kinds.BATCH_SEGMENT_JOB and any(each.dataset != "Users" for each in expressions):
+    if kind is kinds.BATCH_SEGMENT_JOB and any(expression.dataset != "Users" for expression in expressions):
         raise InvalidInput(f"{arn}: segments are filtered by Users columns only in this engine.")
 
 

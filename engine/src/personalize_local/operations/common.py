@@ -159,7 +159,7 @@ def limit_jobs(
     words: str = "More than {most} resources with PENDING or IN_PROGRESS status.",
 ) -> None:
     """Enforce a quota of unsettled resources; the default words are those of AWS for imports."""
-    limit((each for each in resources if not each.settled), most, "", words)
+    limit((resource for resource in resources if not resource.settled), most, "", words)
 
 
 for _kind in kinds.KINDS.values():

@@ -202,7 +202,7 @@ def claim_of(
     engine: Engine, datasets: Iterable[Resource], finishing: Resource | None = None, *, long: bool = False
 ) -> Claim:
     """Return what a job on the imported rows of datasets claims; `finishing` counts as done."""
-    jobs = (job for each in datasets for job in engine.registry.find(kinds.IMPORT_JOB, datasetArn=each.arn))
+    jobs = (job for dataset in datasets for job in engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
     return Claim.of_rows(sum(job.body.get("rows", 0) for job in jobs if job.active or job is finishing), long=long)
 
 

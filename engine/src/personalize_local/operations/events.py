@@ -121,7 +121,7 @@ async def put_action_interactions(engine: Engine, call: Call, request: Json) -> 
     if dataset is None:
         raise ResourceNotFound(f"No Action_Interactions dataset has the trackingId {request['trackingId']}.")
     schema = _open_schema(engine, dataset)
-    events = [_action_event(each, schema) for each in request["actionInteractions"]]
+    events = [_action_event(interaction, schema) for interaction in request["actionInteractions"]]
     last = await engine.store.add_events(dataset.arn, events)
     engine.serving.add_events(actions_of(dataset.group), events, last)
 

@@ -70,7 +70,7 @@ def _tunable(spec: RecipeSpec) -> dict[str, Parameter]:
 def _space(spec: RecipeSpec, ranges: Sequence[Range], fixed: Json) -> tuple[Range, ...]:
     """Return the ranges of a recipe; those of AWS where the solution gives none, but for what it sets itself."""
     if ranges:
-        return tuple(each for each in ranges if each.name in _tunable(spec))
+        return tuple(range_ for range_ in ranges if range_.name in _tunable(spec))
     free = {name: each for name, each in _tunable(spec).items() if name not in _NOT_BY_DEFAULT | fixed.keys()}
     return tuple(Range(name, each.kind, each.low, each.high, each.values) for name, each in free.items())
 

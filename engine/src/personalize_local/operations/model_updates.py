@@ -24,7 +24,7 @@ from personalize_local.resources.lifecycle import under_way
 def due(engine: Engine) -> list[Resource]:
     """Return the versions and recommenders whose models want an update now."""
     served = {each.body["solutionVersionArn"] for each in engine.registry.find(kinds.CAMPAIGN) if each.active}
-    found = [each for each in _newest_versions(engine) if each.arn in served]
+    found = [version for version in _newest_versions(engine) if version.arn in served]
     found += [each for each in engine.registry.find(kinds.RECOMMENDER) if each.active and not under_way(each)]
     return [each for each in found if _is_time(engine, each) and _has_news(engine, each)]
 

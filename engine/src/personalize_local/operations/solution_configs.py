@@ -128,8 +128,8 @@ def training_config(engine: Engine, version: Resource) -> TrainingConfig:
             **config.get("featureTransformationParameters", {}),
         },
         events=tuple(
-            EventParameters(each.get("eventType", ""), each.get("eventValueThreshold"), each.get("weight"))
-            for each in events
+            EventParameters(event.get("eventType", ""), event.get("eventValueThreshold"), event.get("weight"))
+            for event in events
         ),
         excluded_columns=excluded_columns(engine, version.group, config, solution.body.get("columns")),
         objective=objective and Objective(objective["itemAttribute"], objective.get("objectiveSensitivity", "OFF")),

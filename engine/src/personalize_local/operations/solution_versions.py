@@ -85,7 +85,7 @@ def _check_mode(engine: Engine, solution: Resource, mode: str) -> None:
 def _fully_trained(engine: Engine, solution: str) -> Resource | None:
     """Return the newest ACTIVE version of a solution with a FULL training."""
     versions = engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution, trainingMode="FULL")
-    return next((each for each in reversed(list(versions)) if each.active), None)
+    return next((version for version in reversed(list(versions)) if version.active), None)
 
 
 @work(kinds.SOLUTION_VERSION, kinds.CREATE)

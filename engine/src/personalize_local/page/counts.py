@@ -32,7 +32,7 @@ _KNOWN: Final[WeakKeyDictionary[Engine, dict[str, _Counted]]] = WeakKeyDictionar
 
 async def streamed(engine: Engine, datasets: Sequence[Resource]) -> dict[str, Json]:
     """Return, by dataset, how many `events` and `records` were streamed, and the time of the `last` event."""
-    marks = {each.arn: f"{each.number} {_deletions(engine, each)}" for each in datasets}
+    marks = {dataset.arn: f"{dataset.number} {_deletions(engine, dataset)}" for dataset in datasets}
     known = _KNOWN.setdefault(engine, {})
     return await asyncio.to_thread(_streamed, engine, marks, known)
 

@@ -42,23 +42,23 @@ async def group(engine: Engine, arn: str) -> Json:
     """Return everything of a dataset group. Raises ResourceNotFound."""
     found = engine.registry.get(kinds.DATASET_GROUP, arn)
     members = [each for each in engine.registry if each is not found and _group_of(each) == arn]
-    datasets = [each for each in members if each.kind is kinds.DATASET]
+    datasets = [member for member in members if member.kind is kinds.DATASET]
     counted = await streamed(engine, datasets)
     return _about(found) | {
         "domain": found.body.get("domain"),
-        "datasets": [_dataset(engine, each, counted[each.arn]) for each in datasets],
-        "solutions": [_solution(engine, each) for each in members if each.kind is kinds.SOLUTION],
-        "recommenders": [_recommender(each) for each in members if each.kind is kinds.RECOMMENDER],
-        "campaigns": [_campaign(engine, each) for each in members if each.kind is kinds.CAMPAIGN],
+        "datasets": [_dataset(engine, dataset, counted[dataset.arn]) for dataset in datasets],
+        "solutions": [_solution(engine, member) for member in members if member.kind is kinds.SOLUTION],
+        "recommenders": [_recommender(member) for member in members if member.kind is kinds.RECOMMENDER],
+        "campaigns": [_campaign(engine, member) for member in members if member.kind is kinds.CAMPAIGN],
         "filters": [
-            _about(each) | {"expression": each.body["filterExpression"]}
-            for each in members
-            if each.kind is kinds.FILTER
+            _about(member) | {"expression": member.body["filterExpression"]}
+            for member in members
+            if member.kind is kinds.FILTER
         ],
-        "trackers": [_tracker(engine, each) for each in members if each.kind is kinds.EVENT_TRACKER],
-        "jobs": [_about(each) | {"what": each.kind.noun} for each in members if each.kind in _JOBS][-NEWEST:],
-        "attributions": [_about(each) for each in members if each.kind is kinds.METRIC_ATTRIBUTION],
-        "now": [_under_way(engine, each) for each in members if under_way(each)],
+        "trackers": [_tracker(engine, member) for member in members if member.kind is kinds.EVENT_TRACKER],
+        "jobs": [_about(member) | {"what": member.kind.noun} for member in members if member.kind in _JOBS][-NEWEST:],
+        "attributions": [_about(member) for member in members if member.kind is kinds.METRIC_ATTRIBUTION],
+        "now": [_under_way(engine, member) for member in members if under_way(member)],
         "failed": [_about(each) | {"what": each.kind.noun} for each in islice(_failed(members), NEWEST)],
     }
 
@@ -90,20 +90,20 @@ def _reason(resource: Resource) -> str:
 def _failed(resources: Sequence[Resource]) -> Iterator[Resource]:
     """Yield what failed, the newest first, without imports and trainings that a later one has made good."""
     good: set[str] = set()
-    for each in reversed(resources):
-        parent = str(each.body.get(_PARENTS.get(each.kind, ""), ""))
-        if each.active:
+    for resource in reversed(resources):
+        parent = str(resource.body.get(_PARENTS.get(resource.kind, ""), ""))
+        if resource.active:
             good.add(parent)
-        if _reason(each) and not (parent and parent in good):
-            yield each
+        if _reason(resource) and not (parent and parent in good):
+            yield resource
 
 
 def _dataset(engine: Engine, dataset: Resource, counted: Json) -> Json:
     rows = [job.body.get("rows") for job in imported_jobs(engine, dataset)]
     fields = () if dataset.deleting else schema_of(engine, dataset).fields  # its schema may be gone already
     columns = [
-        {"name": each.name, "type": each.type, "categorical": each.categorical, "textual": each.textual}
-        for each in fields
+        {"name": field.name, "type": field.type, "categorical": field.categorical, "textual": field.textual}
+        for field in fields
     ]
     imports = list(engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
     shown = [

@@ -29,8 +29,8 @@ _Matrix = Any  # scipy has no types
 
 
 def _nodes(count: int) -> tuple[Floats, Floats]:
-    place, weight = np.polynomial.hermite_e.hermegauss(count)
-    return np.asarray(place, np.float64), np.log(weight / weight.sum())
+    node, weight = np.polynomial.hermite_e.hermegauss(count)
+    return np.asarray(node, np.float64), np.log(weight / weight.sum())
 
 
 _OF_USER, _USER_WEIGHT = _nodes(11)
@@ -53,10 +53,10 @@ class Effects:
         """
         if not len(action):
             return sigmoid(odds)
-        pairs, place = np.unique(action, return_inverse=True)
-        takes = np.bincount(place, took).astype(np.float64)
+        pairs, pair = np.unique(action, return_inverse=True)
+        takes = np.bincount(pair, took).astype(np.float64)
         whole = self._given(odds)
-        seen = self._log_likelihood(whole[pairs], takes, np.bincount(place).astype(np.float64) - takes)
+        seen = self._log_likelihood(whole[pairs], takes, np.bincount(pair).astype(np.float64) - takes)
         of_pair = np.logaddexp.reduce(seen, axis=2)
         user = _normalised(_USER_WEIGHT + of_pair.sum(axis=0))
         chance = sigmoid(self._at_nodes(whole))
@@ -88,9 +88,9 @@ class Effects:
 
 def fit_effects(odds: Floats, action: Ints, user: Ints, took: Floats) -> Effects:
     """Return the spreads that are most likely; `odds` [rows] are those by action and metadata, rows sorted by user."""
-    _, first, place = np.unique(user * (int(action.max()) + 1) + action, return_index=True, return_inverse=True)
-    takes = np.bincount(place, took).astype(np.float64)
-    misses, owner = np.bincount(place).astype(np.float64) - takes, user[first]
+    _, first, pair = np.unique(user * (int(action.max()) + 1) + action, return_index=True, return_inverse=True)
+    takes = np.bincount(pair, took).astype(np.float64)
+    misses, owner = np.bincount(pair).astype(np.float64) - takes, user[first]
     some = drawn(owner, MOST_PAIRS)
     pairs = odds[first][some], takes[some], misses[some], owner[some]
 
@@ -126,7 +126,7 @@ class Offers:
         return np.asarray(base[self.action] + moved, np.float64)
 
 
-def fit_tilts(offers: Offers, base: Floats, known: Ints, held: Mask) -> Floats:
+def fit_tilts(offers: Offers, base: Floats, fitted_actions: Ints, held: Mask) -> Floats:
     """[values, actions] what each value adds to an action's log odds; `held` [rows] are those of held-out users.
 
     `base` [actions] are the actions' log odds, `known` those with enough data to have effects of their own.
@@ -139,29 +139,29 @@ def fit_tilts(offers: Offers, base: Floats, known: Ints, held: Mask) -> Floats:
     for fit in (_shared, _of_actions):
         best, chosen = _loss(test, base, tilts), None
         for penalty in PENALTIES:
-            loss = _loss(test, base, tilts + fit(train, base, tilts, known, penalty))
+            loss = _loss(test, base, tilts + fit(train, base, tilts, fitted_actions, penalty))
             if loss < best:
                 best, chosen = loss, penalty
         if chosen is not None:
-            tilts = tilts + fit(offers, base, tilts, known, chosen)
+            tilts = tilts + fit(offers, base, tilts, fitted_actions, chosen)
     return tilts
 
 
-def _shared(offers: Offers, base: Floats, tilts: Floats, _known: Ints, penalty: float) -> Floats:
+def _shared(offers: Offers, base: Floats, tilts: Floats, _fitted_actions: Ints, penalty: float) -> Floats:
     """[values, actions] effects that are the same for all actions."""
     effects = _ridge(offers.columns, offers.took, offers.odds(base, tilts), penalty)
     return np.broadcast_to(effects[:, None], tilts.shape)
 
 
-def _of_actions(offers: Offers, base: Floats, tilts: Floats, known: Ints, penalty: float) -> Floats:
+def _of_actions(offers: Offers, base: Floats, tilts: Floats, fitted_actions: Ints, penalty: float) -> Floats:
     """[values, actions] effects of each action by itself."""
-    found, odds = np.zeros(tilts.shape), offers.odds(base, tilts)
+    effects, odds = np.zeros(tilts.shape), offers.odds(base, tilts)
     order = np.argsort(offers.action, kind="stable")
     starts = np.searchsorted(offers.action[order], np.arange(len(base) + 1))
-    for action in known.tolist():
+    for action in fitted_actions.tolist():
         rows = order[starts[action] : starts[action + 1]]
-        found[:, action] = _ridge(offers.columns[rows], offers.took[rows], odds[rows], penalty)
-    return found
+        effects[:, action] = _ridge(offers.columns[rows], offers.took[rows], odds[rows], penalty)
+    return effects
 
 
 def _ridge(columns: _Matrix, took: Floats, odds: Floats, penalty: float) -> Floats:

@@ -35,7 +35,7 @@ MIN_TIMES = 50
 MOST_VALUES, LEAST_USERS = 100, 20
 """Values of metadata that have effects: the most usual ones, of so many users at least."""
 USUAL = (0.6, 0.4)
-"""Spreads of users' effects in models that were trained before there were any."""
+"""Spreads of users' effects, of all actions and of one, where there are no interactions to fit them to."""
 DAY = 86_400.0
 
 
@@ -48,7 +48,7 @@ class ActionModel(Model):
         self._hashes = hashes(self.item_ids)
         self._position = {key: position for position, key in enumerate(self.item_ids.tolist())}
         self._codes: dict[str, int] = facts["codes"]
-        self._effects = Effects(*facts.get("spreads", USUAL))
+        self._effects = Effects(*facts["spreads"])
 
     def recommend(self, query: Query, allowed: Mask | None, limit: int) -> list[Scored]:
         """Return the most likely actions, similar ones by VALUE; then explored ones, in turns from day to day."""
@@ -56,15 +56,15 @@ class ActionModel(Model):
         # An odd factor puts the hashes of the actions in another order for each user and day.
         explored = self._hashes * np.uint32(crc32(f"{query.user_id}/{int(query.now // DAY)}".encode()) | 1)
         order = np.lexsort((explored, -self._files["value"], -np.round(probability, 2)))
-        chosen = [place for place in order.tolist() if allowed is None or allowed[place]][:limit]
-        return [Scored(str(self.item_ids[place]), round(float(probability[place]), 7)) for place in chosen]
+        chosen = [position for position in order.tolist() if allowed is None or allowed[position]][:limit]
+        return [Scored(str(self.item_ids[position]), round(float(probability[position]), 7)) for position in chosen]
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
-        known = [self._position[key] for key in item_ids if key in self._position]
+        positions = [self._position[key] for key in item_ids if key in self._position]
         mask = np.zeros(len(self.item_ids), np.bool_)
-        mask[known] = True
+        mask[positions] = True
         unknown = [Scored(key) for key in item_ids if key not in self._position]
-        return self.recommend(query, mask, len(known)) + unknown
+        return self.recommend(query, mask, len(positions)) + unknown
 
     def probabilities(self, history: Sequence[Interaction], user: Mapping[str, object]) -> Floats:
         """[actions] probability that the user takes each; 0.0 for actions with too little data."""
@@ -74,7 +74,7 @@ class ActionModel(Model):
         ]
         action, took = np.array(rows, np.int64).reshape(-1, 2).T
         chance = self._effects.moved(odds, action, took.astype(np.float64))
-        return np.where(self._files["known"], np.clip(chance, 1e-6, 1 - 1e-6), 0.0)
+        return np.where(self._files["enough"], np.clip(chance, 1e-6, 1 - 1e-6), 0.0)
 
     def save(self, directory: Path) -> None:
         arrays.save(directory, self._files, {**self._facts, "family": "actions"})
@@ -91,7 +91,7 @@ class ActionModel(Model):
         worth = dict(zip(snapshot.items.tolist(), _worth(snapshot).tolist(), strict=True))
         files = {
             "odds": np.concatenate((self._files["odds"], np.full(count, _odds(self._facts["usual"])))),
-            "known": np.concatenate((self._files["known"], np.zeros(count, np.bool_))),
+            "enough": np.concatenate((self._files["enough"], np.zeros(count, np.bool_))),
             "value": np.array([worth.get(key, 0.0) for key in ids], np.float64),
             "tilt": np.pad(self._files["tilt"], ((0, 0), (0, count))),
             **StringTable.of(ids).arrays("actions"),
@@ -123,17 +123,17 @@ def _fit(snapshot: Snapshot, mask: Mask) -> ActionModel:
     takes = np.bincount(action, took, count).astype(np.float64)
     usual = float((took.sum() + 1.0) / (len(took) + 2.0))
     base = np.asarray(_odds(_pooled(takes, times, usual)), np.float64)
-    known = (takes >= MIN_TIMES) & (times - takes >= MIN_TIMES)
+    enough = (takes >= MIN_TIMES) & (times - takes >= MIN_TIMES)
     codes, columns = _values(snapshot, rows)
     tilts, effects = np.zeros((len(codes), count)), Effects(*USUAL)
     if len(rows):
         user = snapshot.user_index[rows].astype(np.int64)
         offers = Offers(snapshot.item_index[rows].astype(np.int64), _took(snapshot)[rows], columns)
-        tilts = fit_tilts(offers, base, np.flatnonzero(known), (hashes(snapshot.users) // 10 % 5 == 0)[user])
+        tilts = fit_tilts(offers, base, np.flatnonzero(enough), (hashes(snapshot.users) // 10 % 5 == 0)[user])
         effects = fit_effects(offers.odds(base, tilts), offers.action, user, offers.took)
     files: dict[str, npt.NDArray[Any]] = {
         "odds": base,
-        "known": known,
+        "enough": enough,
         "value": _worth(snapshot),
         "tilt": tilts,
         **StringTable.of(snapshot.items.tolist()).arrays("actions"),
@@ -164,7 +164,7 @@ def _values(snapshot: Snapshot, rows: Ints) -> tuple[dict[str, int], Any]:
     usual = sorted(
         (key for key, number in counts.items() if number >= LEAST_USERS), key=lambda key: (-counts[key], key)
     )
-    codes = {key: place for place, key in enumerate(usual[:MOST_VALUES])}
+    codes = {key: code for code, key in enumerate(usual[:MOST_VALUES])}
     cells = [
         (user, codes[key])
         for name, column in snapshot.user_columns.items()
@@ -193,8 +193,10 @@ def _measured(model: ActionModel, snapshot: Snapshot, mask: Mask) -> dict[str, f
     for user, position in zip(users.tolist(), snapshot.user_index[mask].tolist(), strict=True):
         if user not in probabilities:
             probabilities[user] = model.probabilities((), {name: column[position] for name, column in columns.items()})
-    found = [probabilities[user][a] for user, a in zip(users.tolist(), snapshot.item_index[mask].tolist(), strict=True)]
-    probability = np.array(found, np.float64)
+    chances = [
+        probabilities[user][a] for user, a in zip(users.tolist(), snapshot.item_index[mask].tolist(), strict=True)
+    ]
+    probability = np.array(chances, np.float64)
     hits = float((took & (probability > 0.5)).sum())
     figures = {
         "area_under_curve": _area(probability, took),

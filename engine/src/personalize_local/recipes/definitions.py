@@ -40,7 +40,7 @@ class Parameter:
 
     def accepts(self, value: str) -> bool:
         if self.kind == "categorical":
-            return value.lower() in {known.lower() for known in self.values}
+            return value.lower() in {allowed.lower() for allowed in self.values}
         try:
             number = int(value) if self.kind == "integer" else float(value)
         except ValueError:
@@ -124,7 +124,10 @@ class RecipeSpec:
 
     def defaults(self) -> dict[str, str]:
         """Return the default of every algorithm and featurization hyperparameter."""
-        return {name: each.default for name, each in (*self.hyperparameters.items(), *self.feature_parameters.items())}
+        return {
+            name: parameter.default
+            for name, parameter in (*self.hyperparameters.items(), *self.feature_parameters.items())
+        }
 
 
 _SWITCH = ("true", "false")

@@ -42,7 +42,7 @@ def questions(snapshot: Snapshot, rows: Rows, users: Mask) -> list[Question]:
     starts = np.searchsorted(rows.user, np.arange(len(snapshot.users) + 1))
     chosen: npt.NDArray[np.intp] = np.flatnonzero(users & (np.diff(starts) >= 2))
     chosen = chosen[np.argsort(hashes(snapshot.users[chosen]), kind="stable")][:SAMPLE]
-    found = []
+    held_out_questions = []
     for user in chosen.tolist():
         span = slice(starts[user], starts[user + 1])
         items = snapshot.items[rows.item[span]].tolist()
@@ -51,17 +51,21 @@ def questions(snapshot: Snapshot, rows: Rows, users: Mask) -> list[Question]:
         properties = {name: column[user] for name, column in snapshot.user_columns.items() if column[user] is not None}
         exploration = {"explorationWeight": 0.0}
         query = Query(snapshot.users[user], history[-1].item_id, history, properties, exploration=exploration)
-        found.append((query, frozenset(items[-newest:])))
-    return found
+        held_out_questions.append((query, frozenset(items[-newest:])))
+    return held_out_questions
 
 
-def measure(model: Model, asked: Sequence[Question], rewards: Mapping[str, float] | None = None) -> dict[str, float]:
+def measure(
+    model: Model, questions: Sequence[Question], rewards: Mapping[str, float] | None = None
+) -> dict[str, float]:
     """Return the metrics of a model that has not seen the users.
 
     With `rewards` of items, those of an objective, `average_rewards_at_k` too.
     """
     depth = DEPTHS[-1] if rewards is None else REWARDED
-    lists = [([each.item_id for each in model.recommend(query, None, depth)], relevant) for query, relevant in asked]
+    lists = [
+        ([scored.item_id for scored in model.recommend(query, None, depth)], relevant) for query, relevant in questions
+    ]
     metrics = summary([(items[: DEPTHS[-1]], relevant) for items, relevant in lists], len(model.item_ids))
     return metrics if rewards is None else {"average_rewards_at_k": average_rewards(lists, rewards)} | metrics
 
@@ -82,12 +86,12 @@ def average_rewards(answers: Sequence[tuple[Sequence[str], Collection[str]]], re
     return round(_mean(shares), 4)
 
 
-def popularity(rows: Rows, items: Strings, asked: Sequence[Question]) -> dict[str, float]:
+def popularity(rows: Rows, items: Strings, questions: Sequence[Question]) -> dict[str, float]:
     """Return the metrics of the plain rule: to everybody the items (ids by index) that most users have in `rows`."""
     users = np.bincount(rows.item[rows.first_of_pair()], minlength=rows.items)
     top = np.argsort(-users, kind="stable")[: DEPTHS[-1]]
     answer = items[top[users[top] > 0]].tolist()
-    return summary([(answer, relevant) for _, relevant in asked], rows.items)
+    return summary([(answer, relevant) for _, relevant in questions], rows.items)
 
 
 def summary(answers: Sequence[tuple[Sequence[str], Collection[str]]], catalogue: int) -> dict[str, float]:
@@ -102,10 +106,10 @@ def summary(answers: Sequence[tuple[Sequence[str], Collection[str]]], catalogue:
     gains: dict[int, list[float]] = {depth: [] for depth in DEPTHS}
     precisions: dict[int, list[float]] = {depth: [] for depth in DEPTHS}
     for items, relevant in answers:
-        hits = [place for place, item in enumerate(items[: DEPTHS[-1]], 1) if item in relevant]
+        hits = [rank for rank, item in enumerate(items[: DEPTHS[-1]], 1) if item in relevant]
         reciprocal_ranks.append(1.0 / hits[0] if hits else 0.0)
         for depth in DEPTHS:
-            within = [place for place in hits if place <= depth]
+            within = [rank for rank in hits if rank <= depth]
             ideal = _discounted(range(1, min(depth, len(relevant)) + 1))
             gains[depth].append(_discounted(within) / ideal if ideal else 0.0)
             precisions[depth].append(len(within) / depth)
@@ -116,7 +120,7 @@ def summary(answers: Sequence[tuple[Sequence[str], Collection[str]]], catalogue:
 
 
 def _discounted(places: Collection[int]) -> float:
-    return sum(1.0 / math.log2(1 + place) for place in places)
+    return sum(1.0 / math.log2(1 + rank) for rank in places)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -40,7 +40,7 @@ FEWEST = 5
 """Users that an item, or kind, needs to be chosen by, and how many such there must be."""
 FEWEST_NAMED = 10
 """Users of a segment by which it is chosen, where a percent is fewer."""
-ASKED = 20_000
+MOST_USERS = 20_000
 """Most users, drawn by a hash, that fading and prior are chosen by."""
 
 
@@ -69,7 +69,7 @@ class AffinityModel(Model):
         self._interest = sparse.csr_array((np.log1p(files["interest.data"]), *index), shape=shape)
         squares = np.bincount(files["interest.item"], self._interest.data.astype(np.float64) ** 2, shape[1])
         self._length = np.sqrt(np.maximum(squares, 1e-12))
-        self._strength = float(facts.get("strength", STRENGTHS[0]))
+        self._strength = float(facts["strength"])
         self._chance = hashes(self.user_ids)
 
     def of_item(self, item_id: str) -> Floats:
@@ -78,16 +78,16 @@ class AffinityModel(Model):
 
     def of_items(self, wanted: Mask) -> Floats:
         """[users] expected interactions with the items of a mask."""
-        own, others = self.parts(wanted)
-        return own + self._strength * others
+        of_user, others = self.parts(wanted)
+        return of_user + self._strength * others
 
     def parts(self, wanted: Mask) -> tuple[Floats, Floats]:
         """[users] own interactions with the items of a mask, and the mean of the prior, which adds up to as many."""
         mask = wanted.astype(np.float64)
-        own = np.asarray(self._counts @ mask, np.float64)
+        of_user = np.asarray(self._counts @ mask, np.float64)
         similar = np.asarray(self._interest.T @ (self._interest @ mask), np.float64) / self._length
         others = np.asarray(self._counts @ np.where(wanted, 0.0, similar), np.float64)
-        return own, others * (float(own.sum()) / max(float(others.sum()), 1e-12))
+        return of_user, others * (float(of_user.sum()) / max(float(others.sum()), 1e-12))
 
     def segment(self, interest: Floats, allowed: Mask | None, limit: int) -> list[str]:
         """Return the most interested users, most interested first; none without interest."""
@@ -100,8 +100,8 @@ class AffinityModel(Model):
         return np.lexsort((self._chance, -interest))[: max(least, len(interest) // 100)]
 
     def without_users(self, user_ids: Collection[str]) -> "AffinityModel":
-        kept = np.array([key not in user_ids for key in self.user_ids.tolist()], np.bool_)
-        return _made(self._counts[kept], self.user_ids[kept], self.item_ids, self._facts)
+        stays = np.array([key not in user_ids for key in self.user_ids.tolist()], np.bool_)
+        return _made(self._counts[stays], self.user_ids[stays], self.item_ids, self._facts)
 
     def save(self, directory: Path) -> None:
         arrays.save(directory, self._files, {**self._facts, "family": "segments"})
@@ -149,15 +149,15 @@ def _made(counts: Any, users: Strings, items: Strings, facts: Mapping[str, Any])
 def _chosen(snapshot: Snapshot, rows: Rows, kinds: "_Kinds") -> Expectation:
     """Return what finds most of the users who took something in the newest horizon, told what they took before."""
     best = Expectation(POWERS[0], STRENGTHS[0])
-    if len(snapshot.users) > ASKED:
-        drawn = np.sort(np.argsort(hashes(snapshot.users), kind="stable")[:ASKED])
-        place = np.full(len(snapshot.users), -1, np.int64)
-        place[drawn] = np.arange(len(drawn))
-        rows = rows.where(place[rows.user] >= 0)
-        snapshot, rows = replace(snapshot, users=snapshot.users[drawn]), replace(rows, user=place[rows.user])
+    if len(snapshot.users) > MOST_USERS:
+        drawn = np.sort(np.argsort(hashes(snapshot.users), kind="stable")[:MOST_USERS])
+        position = np.full(len(snapshot.users), -1, np.int64)
+        position[drawn] = np.arange(len(drawn))
+        rows = rows.where(position[rows.user] >= 0)
+        snapshot, rows = replace(snapshot, users=snapshot.users[drawn]), replace(rows, user=position[rows.user])
     horizon = _horizon(rows)
     late = rows.time > int(rows.time.max()) - horizon if len(rows) else np.zeros(0, np.bool_)
-    questions = list(kinds.asked(rows.where(late), len(snapshot.users), max(FEWEST, len(snapshot.users) // 100)))
+    questions = list(kinds.questions(rows.where(late), len(snapshot.users), max(FEWEST, len(snapshot.users) // 100)))
     if len(questions) < FEWEST:
         return best
     most = -1
@@ -165,8 +165,8 @@ def _chosen(snapshot: Snapshot, rows: Rows, kinds: "_Kinds") -> Expectation:
         model = _counted(snapshot, rows.where(~late), horizon, Expectation(power, 0.0))
         hits = np.zeros(len(STRENGTHS), np.int64)
         for items, took in questions:
-            own, others = model.parts(items)
-            hits += [int(took[model.first(own + strength * others, FEWEST_NAMED)].sum()) for strength in STRENGTHS]
+            of_user, others = model.parts(items)
+            hits += [int(took[model.first(of_user + strength * others, FEWEST_NAMED)].sum()) for strength in STRENGTHS]
         if hits.max() > most:
             most, best = int(hits.max()), Expectation(power, STRENGTHS[int(hits.argmax())])
     return best
@@ -198,7 +198,7 @@ class _Kinds:
                 names += [f"{name}={value}" for value in values.tolist()]
         return cls(names, np.concatenate(items), np.concatenate(kinds))
 
-    def asked(self, rows: Rows, users: int, least: int) -> Iterator[tuple[Mask, Mask]]:
+    def questions(self, rows: Rows, users: int, least: int) -> Iterator[tuple[Mask, Mask]]:
         """Yield masks of the items of a kind, and of the users who took one in these rows.
 
         At most MEASURED kinds that at least so many users took, drawn by their names.
@@ -211,7 +211,7 @@ class _Kinds:
         members = sparse.coo_array((ones[1], (self.item, self.kind)), shape=shape).tocsc()
         took = (taken @ members).tocsc()
         often = np.flatnonzero(np.diff(took.indptr) >= least).tolist()
-        for kind in sorted(often, key=lambda each: crc32(self.names[each].encode()))[:MEASURED]:
+        for kind in sorted(often, key=lambda kind: crc32(self.names[kind].encode()))[:MEASURED]:
             masks = np.zeros(rows.items, np.bool_), np.zeros(users, np.bool_)
             for matrix, mask in zip((members, took), masks, strict=True):
                 mask[matrix.indices[matrix.indptr[kind] : matrix.indptr[kind + 1]]] = True
@@ -228,7 +228,7 @@ def _measured(model: AffinityModel, held: Rows, kinds: _Kinds) -> dict[str, floa
     """Return the hits and the recall of the first percent of each segment."""
     users = len(model.user_ids)
     hits, recall, named = [], [], set[int]()
-    for items, took in kinds.asked(held, users, 1):
+    for items, took in kinds.questions(held, users, 1):
         interest = model.of_items(items)
         first = model.first(interest)
         first = first[interest[first] > 0]

@@ -29,7 +29,7 @@ _SELF_MEASURED: dict[str, Callable[[Snapshot, RecipeSpec, TrainingConfig], Train
 """Families with metrics of their own."""
 
 
-_OWN = {"tier", "deep_minutes"}
+_ENGINE_HYPERPARAMETERS = {"tier", "deep_minutes"}
 """The engine's own hyperparameters."""
 TRIED_ROWS = 200_000
 """Rows that a trial of a search learns from, those of as many users: more would cost more than they tell."""
@@ -125,7 +125,7 @@ def _options(spec: RecipeSpec, config: TrainingConfig) -> dict[str, str]:
 def _without_tier(spec: RecipeSpec, config: TrainingConfig) -> dict[str, str]:
     """Return the algorithm's hyperparameters, without the engine's own one."""
     options = _options(spec, config)
-    return {name: options[name] for name in spec.hyperparameters if name not in _OWN}
+    return {name: options[name] for name in spec.hyperparameters if name not in _ENGINE_HYPERPARAMETERS}
 
 
 def _rows(snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig) -> Rows:
@@ -136,8 +136,8 @@ def _rows(snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig) -> Rows:
 
 
 class _Trainer(Protocol):
-    def fit(self, rows: Rows, about: Collection[str] | None = None) -> Model:
-        """Fit a model. `about`: the items that it will be asked about; it need not know what starts from others."""
+    def fit(self, rows: Rows, query_items: Collection[str] | None = None) -> Model:
+        """Fit a model. It answers only queries that start from `query_items`; None: from any item."""
         ...
 
     @property
@@ -170,5 +170,5 @@ def _without_extremes(rows: Rows, options: dict[str, str]) -> Rows:
     lengths = np.bincount(rows.user)
     shortest, longest = np.quantile(lengths[lengths > 0], [low, high])
     newest = max(np.ceil(longest), 2)
-    kept = [(part.lengths() >= shortest) & (part.position_from_end() < newest) for _, part in rows.parts()]
-    return rows.where(np.concatenate(kept))
+    stays = [(part.lengths() >= shortest) & (part.position_from_end() < newest) for _, part in rows.parts()]
+    return rows.where(np.concatenate(stays))

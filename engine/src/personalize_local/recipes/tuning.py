@@ -37,13 +37,13 @@ def best(
 
 def candidates(ranges: Sequence[Range], given: Values, most: int) -> list[Values]:
     """Return what to try: the given values, then every combination if there are few, else evenly spread ones."""
-    found = dict.fromkeys([tuple(_nearest(each, given[each.name]) for each in ranges)])
-    if math.prod(_size(each) for each in ranges) <= most:
-        found |= dict.fromkeys(product(*(map(str, _all(each)) for each in ranges)))
+    points = dict.fromkeys([tuple(_nearest(range_, given[range_.name]) for range_ in ranges)])
+    if math.prod(_size(range_) for range_ in ranges) <= most:
+        points |= dict.fromkeys(product(*(map(str, _all(range_)) for range_ in ranges)))
     else:
-        found |= dict.fromkeys(islice(_spread(ranges), 4 * most))
-    names = [each.name for each in ranges]
-    return [dict(zip(names, values, strict=True)) for values in islice(found, most)]
+        points |= dict.fromkeys(islice(_spread(ranges), 4 * most))
+    names = [range_.name for range_ in ranges]
+    return [dict(zip(names, values, strict=True)) for values in islice(points, most)]
 
 
 def _spread(ranges: Sequence[Range]) -> Iterator[tuple[str, ...]]:
@@ -53,32 +53,32 @@ def _spread(ranges: Sequence[Range]) -> Iterator[tuple[str, ...]]:
     points = qmc.Halton(len(ranges), scramble=False)
     points.fast_forward(1)
     while True:
-        yield tuple(_at(each, share) for each, share in zip(ranges, points.random(1)[0].tolist(), strict=True))
+        yield tuple(_at(range_, share) for range_, share in zip(ranges, points.random(1)[0].tolist(), strict=True))
 
 
-def _size(each: Range) -> float:
-    if each.kind == "continuous":
-        return 1 if each.low == each.high else math.inf
-    return len(_all(each))
+def _size(range_: Range) -> float:
+    if range_.kind == "continuous":
+        return 1 if range_.low == range_.high else math.inf
+    return len(_all(range_))
 
 
-def _all(each: Range) -> Sequence[str | int]:
-    return each.values if each.kind == "categorical" else range(int(each.low), int(each.high) + 1)
+def _all(range_: Range) -> Sequence[str | int]:
+    return range_.values if range_.kind == "categorical" else range(int(range_.low), int(range_.high) + 1)
 
 
-def _at(each: Range, share: float) -> str:
+def _at(range_: Range, share: float) -> str:
     """Return the value at a share (below 1) of a range."""
-    if each.kind == "continuous":
-        return _text(each.low + share * (each.high - each.low))
-    values = _all(each)
+    if range_.kind == "continuous":
+        return _text(range_.low + share * (range_.high - range_.low))
+    values = _all(range_)
     return str(values[int(share * len(values))])
 
 
-def _nearest(each: Range, given: str) -> str:
-    if each.kind == "categorical":
-        return next((value for value in each.values if value.lower() == given.lower()), each.values[0])
-    number = min(max(float(given), each.low), each.high)
-    return _text(number) if each.kind == "continuous" else str(round(number))
+def _nearest(range_: Range, given: str) -> str:
+    if range_.kind == "categorical":
+        return next((value for value in range_.values if value.lower() == given.lower()), range_.values[0])
+    number = min(max(float(given), range_.low), range_.high)
+    return _text(number) if range_.kind == "continuous" else str(round(number))
 
 
 def _text(number: float) -> str:

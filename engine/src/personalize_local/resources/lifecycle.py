@@ -116,7 +116,7 @@ class Lifecycle:
 
     async def ended(self, resources: Iterable[Resource]) -> None:
         """Wait until what is under way with these resources has ended."""
-        if tasks := [self._tasks[each.arn] for each in resources if each.arn in self._tasks]:
+        if tasks := [self._tasks[resource.arn] for resource in resources if resource.arn in self._tasks]:
             await asyncio.wait(tasks)
 
     async def rest(self) -> None:

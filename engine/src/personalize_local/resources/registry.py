@@ -101,7 +101,7 @@ class Registry:
 
         Raises StorageFailed: then the bodies are again as they were written last.
         """
-        present = [each for each in resources if self._resources.get(each.arn) is each]
+        present = [resource for resource in resources if self._resources.get(resource.arn) is resource]
         try:
             self._store.save(map(_row, present))
         except StorageFailed:
@@ -111,10 +111,10 @@ class Registry:
 
     def remove(self, *resources: Resource) -> None:
         """Delete resources and what was streamed to them, all or none. Raises StorageFailed."""
-        self._store.remove(each.arn for each in resources)
-        for each in resources:
-            self._resources.pop(each.arn, None)
-            self._by_kind[each.kind].pop(each.arn, None)
+        self._store.remove(resource.arn for resource in resources)
+        for resource in resources:
+            self._resources.pop(resource.arn, None)
+            self._by_kind[resource.kind].pop(resource.arn, None)
 
     def _keep(self, resource: Resource) -> None:
         self._last = resource.number

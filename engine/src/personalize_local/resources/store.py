@@ -23,10 +23,11 @@ from personalize_local.resources.group_commit import GroupCommit
 from personalize_local.resources.shortages import of_disk
 from personalize_local.wire.errors import StorageFailed
 
-LAYOUT: Final = 1
-"""The version of this layout, in the database's `user_version`; engines before versions left 0, and the same tables.
+LAYOUT: Final = 2
+"""The version of this layout, of the tables and of the files in folders, in the database's `user_version`.
 
-Whoever changes the layout raises it, and turns the older one into it in `_migrate`.
+Whoever changes the layout raises it, and turns the older one into it in `_migrate`. Layouts below 2 come from engines
+that were never released; `_migrate` refuses them.
 """
 _TABLES = """
 CREATE TABLE IF NOT EXISTS resources (
@@ -242,12 +243,18 @@ def with_streamed(spec: SnapshotSpec, database: Path, datasets: Mapping[str, str
 
 
 def _migrate(connection: sqlite3.Connection, directory: Path) -> None:
-    """Bring a new or older database to this layout, all or nothing. Raises DirectoryRefused for a newer one."""
+    """Give a new database this layout, all or nothing. Raises DirectoryRefused for a database of another layout."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     if version > LAYOUT:
         raise DirectoryRefused(
             f"{directory} was written by a newer Personalize Local (layout {version}; this one knows {LAYOUT}). "
             f"Upgrade with `pip install --upgrade personalize-local`, or give another --data-dir."
+        )
+    if tables and version < LAYOUT:
+        raise DirectoryRefused(
+            f"{directory} was written by Personalize Local before 0.1.0 (layout {version}; this one knows {LAYOUT}). "
+            f"It stays as it is: give another --data-dir, import the data there and train again."
         )
     if version < LAYOUT:
         connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;")

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
 
 _KEYS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-_QUOTAS: Final = frozenset(each.name for each in fields(Quotas))
-_SETTABLE: Final = _QUOTAS | {each.name for each in fields(Options)} - {"s3", "quotas", "faults", "in_process"}
+_QUOTAS: Final = frozenset(field.name for field in fields(Quotas))
+_SETTABLE: Final = _QUOTAS | {field.name for field in fields(Options)} - {"s3", "quotas", "faults", "in_process"}
 
 
 class Personalize:

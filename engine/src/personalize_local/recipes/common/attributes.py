@@ -38,7 +38,7 @@ class Vocabulary:
         size = 0
         for name, column in sorted(columns.items()):
             if column.dtype == object:
-                codes[name] = {value: size + place for place, value in enumerate(_frequent(column, most, least))}
+                codes[name] = {value: size + rank for rank, value in enumerate(_frequent(column, most, least))}
                 size += len(codes[name])
             else:
                 cuts = _cuts(column)
@@ -48,20 +48,20 @@ class Vocabulary:
 
     def encode(self, row: Mapping[str, Any]) -> list[int]:
         """Return the codes of one row's values; unknown values and columns have none."""
-        found = [
+        codes = [
             self.codes[name].get(value, -1) for name in self.codes for value in str(row.get(name) or "").split("|")
         ]
         for name, (cuts, first) in self.bands.items():
             number = _number(row.get(name))
             if number is not None:
-                found.append(first + int(np.searchsorted(cuts, number, side="right")))
-        return [code for code in found if code >= 0]
+                codes.append(first + int(np.searchsorted(cuts, number, side="right")))
+        return [code for code in codes if code >= 0]
 
     def pairs(self, columns: Mapping[str, Column]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return (row, code) of every known value in aligned columns, by row."""
         rows, codes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for name, known in self.codes.items():
-            row, code = _text_pairs(columns[name], known)
+        for name, codes_of in self.codes.items():
+            row, code = _text_pairs(columns[name], codes_of)
             rows.append(row)
             codes.append(code)
         for name, (cuts, first) in self.bands.items():
@@ -74,7 +74,7 @@ class Vocabulary:
 
     def spans(self) -> list[tuple[int, int]]:
         """Return the first code of each column and the one after its last."""
-        text = [(min(known.values()), max(known.values()) + 1) for known in self.codes.values() if known]
+        text = [(min(codes.values()), max(codes.values()) + 1) for codes in self.codes.values() if codes]
         return sorted(text + [(first, first + len(cuts) + 1) for cuts, first in self.bands.values()])
 
     def facts(self) -> dict[str, object]:
@@ -96,16 +96,16 @@ def lifts(counts: npt.NDArray[np.float64], shrinkage: float) -> npt.NDArray[np.f
     return np.asarray((counts + shrinkage) / (expected + shrinkage), np.float32)
 
 
-def _text_pairs(column: Column, known: Mapping[str, int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _text_pairs(column: Column, codes_of: Mapping[str, int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     cells = column.tolist()
-    numbers = {cell: place for place, cell in enumerate(dict.fromkeys(cells))}
+    numbers = {cell: position for position, cell in enumerate(dict.fromkeys(cells))}
     number = np.fromiter(map(numbers.__getitem__, cells), np.int64, len(column))
-    lists = [[known[value] for value in _split(cell) if value in known] for cell in numbers]
+    lists = [[codes_of[value] for value in _split(cell) if value in codes_of] for cell in numbers]
     lengths = np.fromiter(map(len, lists), np.int64, len(lists))
     flat = np.fromiter((code for codes in lists for code in codes), np.int64, int(lengths.sum()))
     ends = np.cumsum(lengths)
-    _, place = spans((ends - lengths)[number], ends[number])
-    return np.repeat(np.arange(len(column)), lengths[number]), flat[place]
+    _, position = spans((ends - lengths)[number], ends[number])
+    return np.repeat(np.arange(len(column)), lengths[number]), flat[position]
 
 
 def _frequent(column: Column, most: int, least: int) -> list[str]:

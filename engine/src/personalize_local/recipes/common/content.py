@@ -68,8 +68,8 @@ class Content:
         if not self.size:
             return np.zeros(0)
         owner, codes = self._codes_of(items)
-        each = weights[owner] * self._weight[codes] / self._norm[items[owner]]
-        return np.bincount(codes, each, minlength=self.size).astype(np.float64, copy=False)
+        code_weights = weights[owner] * self._weight[codes] / self._norm[items[owner]]
+        return np.bincount(codes, code_weights, minlength=self.size).astype(np.float64, copy=False)
 
     def affinity(self, profile: npt.NDArray[np.float64], at_most: int = 50) -> npt.NDArray[np.float64]:
         """[items] cosine similarity to a profile, by its `at_most` heaviest categories."""
@@ -79,8 +79,10 @@ class Content:
             return np.zeros(len(self.starts) - 1)
         low, high = self._member_starts[codes], self._member_starts[codes + 1]
         members = np.concatenate([self._members[a:b] for a, b in zip(low.tolist(), high.tolist(), strict=True)])
-        each = np.repeat(profile[codes] * self._weight[codes], high - low)
-        scores: npt.NDArray[np.float64] = np.bincount(members, each, minlength=len(self.starts) - 1) / self._norm
+        member_weights = np.repeat(profile[codes] * self._weight[codes], high - low)
+        scores: npt.NDArray[np.float64] = (
+            np.bincount(members, member_weights, minlength=len(self.starts) - 1) / self._norm
+        )
         return scores
 
     def affinity_of(self, items: npt.NDArray[np.intp], profile: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

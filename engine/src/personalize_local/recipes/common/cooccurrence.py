@@ -99,10 +99,10 @@ def _summed(parts: list[Part], items: int) -> Matrix:
     parts.clear()  # what was put together would take as much memory again
     if items * items <= DENSE * len(before):  # much quicker than sorting the pairs
         total = np.bincount(before.astype(np.int64) * items + after, weights, minlength=items * items)
-        found = np.flatnonzero(total)
-        start = np.searchsorted(found, items * np.arange(items + 1))
+        cells = np.flatnonzero(total)
+        start = np.searchsorted(cells, items * np.arange(items + 1))
         return sparse.csr_array(
-            (total[found].astype(np.float32), (found % items).astype(np.int32), start.astype(np.int32)),
+            (total[cells].astype(np.float32), (cells % items).astype(np.int32), start.astype(np.int32)),
             shape=(items, items),
         )
     return sparse.coo_array((weights, (before, after)), shape=(items, items)).tocsr()
@@ -126,9 +126,9 @@ def pruned(matrix: Matrix, keep: int) -> SparseRows:
     for crowded in np.flatnonzero(np.diff(matrix.indptr) > keep).tolist():
         span = slice(matrix.indptr[crowded], matrix.indptr[crowded + 1])
         stays[span] &= _heaviest(matrix.data[span], matrix.indices[span], keep)
-    kept = np.flatnonzero(stays)
-    start = np.searchsorted(kept, matrix.indptr)
-    return SparseRows(start, matrix.indices[kept].astype(np.int32), matrix.data[kept].astype(np.float32))
+    heaviest = np.flatnonzero(stays)
+    start = np.searchsorted(heaviest, matrix.indptr)
+    return SparseRows(start, matrix.indices[heaviest].astype(np.int32), matrix.data[heaviest].astype(np.float32))
 
 
 def nearest(of: Callable[[Ints], Matrix], items: int, keep: int) -> SparseRows:

@@ -34,10 +34,10 @@ class ItemIndex:
         """Return the same as an array; quick for codes of a table that was asked about before."""
         if not isinstance(item_ids, Coded):
             return np.array(self.positions(item_ids), np.intp)
-        found = self._of_tables.get(item_ids.table)
-        if found is None:
-            found = self._of_tables[item_ids.table] = np.array(self.positions(item_ids.table.texts), np.intp)
-        places: npt.NDArray[np.intp] = found[item_ids.codes]
+        positions = self._of_tables.get(item_ids.table)
+        if positions is None:
+            positions = self._of_tables[item_ids.table] = np.array(self.positions(item_ids.table.texts), np.intp)
+        places: npt.NDArray[np.intp] = positions[item_ids.codes]
         return places
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:

@@ -35,12 +35,12 @@ def weights(objective: Objective, snapshot: Snapshot) -> Floats | None:
     if not power:
         return None
     column = values(objective, snapshot)
-    known = ~np.isnan(column)
-    place = np.full(len(column), _UNKNOWN)
-    ordered = np.sort(column[known])
-    below, up_to = (np.searchsorted(ordered, column[known], side) for side in ("left", "right"))
-    place[known] = (below + up_to + 1) / (2 * len(ordered) + 1)
-    weight: Floats = place**power
+    valued = ~np.isnan(column)
+    rank = np.full(len(column), _UNKNOWN)
+    ordered = np.sort(column[valued])
+    below, up_to = (np.searchsorted(ordered, column[valued], side) for side in ("left", "right"))
+    rank[valued] = (below + up_to + 1) / (2 * len(ordered) + 1)
+    weight: Floats = rank**power
     return weight
 
 

@@ -29,7 +29,7 @@ _Pairs = dict[int, dict[int, float]]
 class _Row(NamedTuple):
     """An interaction as training sees it."""
 
-    place: int
+    item: int
     """-1: an item that the model does not know."""
     time: float
     weight: float
@@ -41,12 +41,12 @@ def weight_of(row: Interaction, events: Sequence[EventParameters]) -> float | No
     if not events:
         return None if kind == RETURN else 1.0
     top = max((event.weight for event in events if event.weight is not None), default=1.0) or 1.0
-    found = None
+    weight = None
     for event in events:
         same = kind == event.event_type.lower() if event.event_type else kind != RETURN
         if same and (event.threshold is None or (row.event_value is not None and row.event_value >= event.threshold)):
-            found = 1.0 if event.weight is None else event.weight / top
-    return found
+            weight = 1.0 if event.weight is None else event.weight / top
+    return weight
 
 
 class OnlineCounts:
@@ -71,12 +71,12 @@ class OnlineCounts:
         """Count events; `history` returns all of a user's interactions, these events included."""
         for owned in events:
             if owned.user_id not in self._rows:
-                new = Counter(each.row for each in events if each.user_id == owned.user_id)
+                new = Counter(event.row for event in events if event.user_id == owned.user_id)
                 self._rows[owned.user_id] = list(self._trained(history(owned.user_id), new))
             weight = weight_of(owned.row, self._events)
             if weight is not None:
-                [place] = self._positions([owned.row.item_id])
-                self._insert(self._rows[owned.user_id], _Row(place, owned.row.timestamp, weight))
+                [item] = self._positions([owned.row.item_id])
+                self._insert(self._rows[owned.user_id], _Row(item, owned.row.timestamp, weight))
 
     def weighted(self, items: Places, weights: Scores, *, backward: float) -> Scores:
         """[items] weighted sum of what came after some items, and `backward` times of what came before them."""
@@ -91,12 +91,12 @@ class OnlineCounts:
         return scores
 
     def _array(self, forward: bool, item: int) -> tuple[Places, Scores]:
-        found = self._arrays.get((forward, item))
-        if found is None:
+        arrays = self._arrays.get((forward, item))
+        if arrays is None:
             row = (self._after if forward else self._before)[item]
-            found = np.fromiter(row, np.intp, len(row)), np.fromiter(row.values(), np.float64, len(row))
-            self._arrays[forward, item] = found
-        return found
+            arrays = np.fromiter(row, np.intp, len(row)), np.fromiter(row.values(), np.float64, len(row))
+            self._arrays[forward, item] = arrays
+        return arrays
 
     def _trained(self, history: Sequence[Interaction], without: "Counter[Interaction]") -> Sequence[_Row]:
         """The rows of a history that train, but for some new ones."""
@@ -107,33 +107,33 @@ class OnlineCounts:
             elif (weight := weight_of(row, self._events)) is not None:
                 rows.append((row, weight))
         places = self._positions([row.item_id for row, _ in rows])
-        return [_Row(place, row.timestamp, weight) for place, (row, weight) in zip(places, rows, strict=True)]
+        return [_Row(item, row.timestamp, weight) for item, (row, weight) in zip(places, rows, strict=True)]
 
     def _insert(self, rows: list[_Row], row: _Row) -> None:
         """Put a row where its time belongs: the pairs that later rows end are counted anew."""
         self.count += 1
-        if row.place >= 0:
-            self.seen[row.place] += 1
-        place = len(rows)
-        while place and rows[place - 1].time > row.time:
-            place -= 1
-        for later in range(place, len(rows)):
+        if row.item >= 0:
+            self.seen[row.item] += 1
+        position = len(rows)
+        while position and rows[position - 1].time > row.time:
+            position -= 1
+        for later in range(position, len(rows)):
             self._count(rows, later, -1.0)
-        rows.insert(place, row)
-        for later in range(place, len(rows)):
+        rows.insert(position, row)
+        for later in range(position, len(rows)):
             self._count(rows, later, 1.0)
 
     def _count(self, rows: Sequence[_Row], end: int, sign: float) -> None:
         """Count (or take back) the pairs that one row ends."""
-        place, time, weight = rows[end]
-        if place < 0 or self._pairs >= MAX_PAIRS:
+        item, time, weight = rows[end]
+        if item < 0 or self._pairs >= MAX_PAIRS:
             return
         for distance, other in enumerate(reversed(rows[max(end - WINDOW, 0) : end]), 1):
-            if other.place >= 0:
+            if other.item >= 0:
                 value = sign * weight * _BY_DISTANCE[distance]
-                self._add_pair(other.place, place, value)
+                self._add_pair(other.item, item, value)
                 if other.time == time:
-                    self._add_pair(place, other.place, value)
+                    self._add_pair(item, other.item, value)
 
     def _add_pair(self, first: int, second: int, value: float) -> None:
         row, back = self._after.setdefault(first, {}), self._before.setdefault(second, {})

@@ -93,44 +93,44 @@ class Past:
 
         The clock is the user's: it stands where their next basket is due, so that a late query changes nothing.
         """
-        place = np.full(count, -1)
-        place[candidates] = np.arange(len(candidates))
-        rows = np.flatnonzero(place[self.items] >= 0)
+        candidate_of = np.full(count, -1)
+        candidate_of[candidates] = np.arange(len(candidates))
+        rows = np.flatnonzero(candidate_of[self.items] >= 0)
         if not len(rows):
             return [np.full(len(candidates), value) for value in _UNKNOWN]
-        of, when, size = place[self.items[rows]], self.times[rows], len(candidates)
+        of, when, size = candidate_of[self.items[rows]], self.times[rows], len(candidates)
         times = np.bincount(of, minlength=size)
-        known, here = times > 0, float(self.times[-1])
+        taken, here = times > 0, float(self.times[-1])
         newest, oldest, latest = np.full(size, -1.0), np.full(size, np.inf), np.full(size, -1)
         newest[of], latest[of] = when, self.baskets[rows]
         np.minimum.at(oldest, of, when)
-        since = np.where(known, (here - newest) / DAY, NEVER)
+        since = np.where(taken, (here - newest) / DAY, NEVER)
         with np.errstate(invalid="ignore"):
-            span = np.where(known, (newest - oldest) / DAY, -1.0)
+            span = np.where(taken, (newest - oldest) / DAY, -1.0)
         gap = np.where(times > 1, span / np.maximum(times - 1, 1), -1.0)
         due = since + self.days_between
         later = self.baskets_since[rows]
         return [
             times,
             times / (self.baskets[-1] + 1.0),
-            np.where(known, self.baskets[-1] - latest, NEVER),
+            np.where(taken, self.baskets[-1] - latest, NEVER),
             since,
             np.where(times > 1, due / np.maximum(gap, 1e-3), -1.0),
             *(np.bincount(of, 0.5 ** (later / half), minlength=size) for half in HALF_LIVES),
             gap,
-            np.where(known, due / np.maximum(gaps[candidates], 1e-3), -1.0),
+            np.where(taken, due / np.maximum(gaps[candidates], 1e-3), -1.0),
             span,
         ]
 
     def category_features(self, candidates: Places, categories: npt.NDArray[np.int32]) -> list[Column]:
         """Return how often the user took each candidate's category, and how many baskets ago; -1 without a category."""
-        mine, theirs = categories[self.items] + 1, categories[candidates] + 1
+        own_categories, candidate_categories = categories[self.items] + 1, categories[candidates] + 1
         count = int(categories.max(initial=-1)) + 2
-        times = np.bincount(mine, minlength=count)
+        times = np.bincount(own_categories, minlength=count)
         newest = np.full(count, NEVER)
-        newest[mine] = self.baskets_since
-        some = theirs > 0
-        return [np.where(some, times[theirs], -1.0), np.where(some, newest[theirs], -1.0)]
+        newest[own_categories] = self.baskets_since
+        some = candidate_categories > 0
+        return [np.where(some, times[candidate_categories], -1.0), np.where(some, newest[candidate_categories], -1.0)]
 
     def user_features(self, seen: npt.NDArray[np.float32]) -> list[float]:
         length, baskets = len(self.items), int(self.baskets[-1]) + 1

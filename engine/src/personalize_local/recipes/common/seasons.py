@@ -36,9 +36,9 @@ def month(time: float) -> str:
 def months(times: npt.NDArray[np.int64]) -> Strings:
     """[times] the month of each."""
     number = times.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64) % 12
-    names = np.array([str(place + 1) for place in range(12)], object)
-    found: Strings = names[number]
-    return found
+    names = np.array([str(number + 1) for number in range(12)], object)
+    month_names: Strings = names[number]
+    return month_names
 
 
 def current(now: float, latest: float) -> str:

@@ -29,8 +29,10 @@ class SparseRows:
     def joined(cls, parts: Iterable[Self]) -> Self:
         """Put the rows of some matrices below each other."""
         matrices = list(parts)
-        sizes = np.concatenate([np.diff(each.start) for each in matrices])
-        columns, values = (np.concatenate(each) for each in zip(*((m.column, m.value) for m in matrices), strict=True))
+        sizes = np.concatenate([np.diff(matrix.start) for matrix in matrices])
+        columns, values = (
+            np.concatenate(arrays) for arrays in zip(*((m.column, m.value) for m in matrices), strict=True)
+        )
         return cls(np.concatenate(([0], np.cumsum(sizes))), columns, values)
 
     def weighted(
@@ -57,10 +59,10 @@ class SparseRows:
         values = np.zeros(len(columns), np.float32)
         if len(columns):
             span = slice(self.start[index], self.start[index + 1])
-            found = self.column[span]
-            place = np.minimum(np.searchsorted(columns, found), len(columns) - 1)
-            hit = columns[place] == found
-            values[place[hit]] = self.value[span][hit]
+            filled = self.column[span]
+            position = np.minimum(np.searchsorted(columns, filled), len(columns) - 1)
+            hit = columns[position] == filled
+            values[position[hit]] = self.value[span][hit]
         return values
 
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:

@@ -22,16 +22,16 @@ MOST_TERMS: Final = 50_000
 
 def words(text: str) -> list[str]:
     """Return the first words of a text in lower case, without numbers and single letters."""
-    found = (match.group().casefold() for match in _WORD.finditer(text))
-    return [word for word, _ in zip((word for word in found if len(word) > 1), range(MOST_WORDS), strict=False)]
+    matches = (match.group().casefold() for match in _WORD.finditer(text))
+    return [word for word, _ in zip((word for word in matches if len(word) > 1), range(MOST_WORDS), strict=False)]
 
 
 def counts(texts: Iterable[Sequence[str]]) -> tuple[Matrix, list[str]]:
     """Return [texts, words] how often each word is in each text, and the words."""
     number: dict[str, int] = {}
     starts, columns, values = [0], [], []
-    for each in texts:
-        for word, count in Counter(each).items():
+    for text in texts:
+        for word, count in Counter(text).items():
             columns.append(number.setdefault(word, len(number)))
             values.append(count)
         starts.append(len(columns))
@@ -39,12 +39,12 @@ def counts(texts: Iterable[Sequence[str]]) -> tuple[Matrix, list[str]]:
     return sparse.csr_array(parts, shape=(len(starts) - 1, len(number))), list(number)
 
 
-def pieces(found: Sequence[str], length: int = 3) -> Matrix:
+def pieces(vocabulary: Sequence[str], length: int = 3) -> Matrix:
     """[words, pieces] the runs of so many characters in each word, its ends included.
 
     They make inflections, compounds and typing errors alike, and stand in for words where a language has no spaces.
     """
-    runs = ([f"^{word}$"[at : at + length] for at in range(len(word) + 3 - length)] for word in found)
+    runs = ([f"^{word}$"[at : at + length] for at in range(len(word) + 3 - length)] for word in vocabulary)
     return counts(runs)[0]
 
 
@@ -52,10 +52,10 @@ def weighted(matrix: Matrix) -> Matrix:
     """Return TF-IDF of counts (logarithmic, rare terms left out), each row of length 1."""
     texts = matrix.shape[0]
     occurring = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    kept = np.flatnonzero((occurring >= min(MIN_TEXTS, texts)) & (occurring < max(texts, 2)))
-    kept = np.sort(kept[np.argsort(-occurring[kept], kind="stable")][:MOST_TERMS])
-    matrix = matrix[:, kept].tocsr()
-    matrix.data = (1.0 + np.log(matrix.data)) * np.log(texts / occurring[kept])[matrix.indices]
+    terms = np.flatnonzero((occurring >= min(MIN_TEXTS, texts)) & (occurring < max(texts, 2)))
+    terms = np.sort(terms[np.argsort(-occurring[terms], kind="stable")][:MOST_TERMS])
+    matrix = matrix[:, terms].tocsr()
+    matrix.data = (1.0 + np.log(matrix.data)) * np.log(texts / occurring[terms])[matrix.indices]
     return normalized(matrix)
 
 

@@ -56,11 +56,11 @@ def shown_scores(scores: Scores, total: float) -> list[float]:
     return [round(value / total, 7) for value in scores.tolist()] if total > 0 else [0.0] * len(scores)
 
 
-def ranked(item_ids: Sequence[str], known: Sequence[int], scores: Scores) -> list[Scored]:
-    """Put a caller's list in order: `known` are positions in `scores` (-1 = unknown to the model: last, no score)."""
-    positions = np.asarray(known, np.intp)
-    inside = positions >= 0
-    weights = np.where(inside, scores[np.where(inside, positions, 0)], -1.0)
+def ranked(item_ids: Sequence[str], positions: Sequence[int], scores: Scores) -> list[Scored]:
+    """Put a caller's list in order, best first; `positions` of its items in `scores`, -1 for items without a score."""
+    index = np.asarray(positions, np.intp)
+    inside = index >= 0
+    weights = np.where(inside, scores[np.where(inside, index, 0)], -1.0)
     shown = shown_scores(weights, float(weights[inside].sum()))
-    order = np.lexsort((positions, -weights))
+    order = np.lexsort((index, -weights))
     return [Scored(item_ids[i], shown[i] if inside[i] else None) for i in order.tolist()]

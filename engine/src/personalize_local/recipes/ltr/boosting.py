@@ -95,10 +95,10 @@ def boost(lists: Lists, plan: Plan, learned: npt.NDArray[np.bool_] | None = None
         leaf = np.zeros(len(score), np.uint8)
         for level, (column, edge) in enumerate(splits):
             leaf |= (binned[column] > edge).view(np.uint8) << level
-        place = leaf.astype(np.intp)
-        sums = [np.bincount(place, each, minlength=2**plan.depth) for each in (gradient, curvature)]
+        leaf_of_row = leaf.astype(np.intp)
+        sums = [np.bincount(leaf_of_row, derivative, minlength=2**plan.depth) for derivative in (gradient, curvature)]
         value = plan.rate * sums[0] / (sums[1] + plan.ridge)
-        score += value.take(place)
+        score += value.take(leaf_of_row)
         features.append([column for column, _ in splits])
         thresholds.append([lists.edges[column][edge] for column, edge in splits])
         values.append(value)
@@ -109,8 +109,8 @@ def _edges(column: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return thresholds between the bins of a column: a value belongs above an edge if it is greater."""
     ordered = np.sort(column)
     quantiles = np.floor(np.linspace(0, 1, BINS + 1)[1:-1] * (len(ordered) - 1)).astype(np.intp)
-    found = np.unique(ordered[quantiles])
-    between: npt.NDArray[np.float32] = found[found < ordered[-1]]
+    thresholds = np.unique(ordered[quantiles])
+    between: npt.NDArray[np.float32] = thresholds[thresholds < ordered[-1]]
     return between
 
 
@@ -120,7 +120,7 @@ def _grow(binned: Binned, gradient: Values, curvature: Values, plan: Plan) -> li
     Histograms sum both gradients at once, as whole numbers of which the upper half of the bits is the gradient and the
     lower half the curvature: no sum needs more (after Shi et al., Quantized Training of GBDT, 2022).
     """
-    units = [(HALF - len(each)) / max(float(np.abs(each).sum()), 1e-12) for each in (gradient, curvature)]
+    units = [(HALF - len(values)) / max(float(np.abs(values).sum()), 1e-12) for values in (gradient, curvature)]
     packed = HALF * np.rint(units[0] * gradient) + np.rint(units[1] * curvature)
     leaf, splits = np.zeros(binned.shape[1], np.intp), []
     edges = np.arange(BINS) < binned.max(axis=1, initial=0)[:, None]
@@ -144,8 +144,8 @@ def _grow(binned: Binned, gradient: Values, curvature: Values, plan: Plan) -> li
 def _histograms(binned: Binned, leaf: npt.NDArray[np.intp], values: Values, leaves: int) -> Values:
     """[columns, leaves, BINS] sums of values by leaf and bin."""
     sums, base = np.empty((len(binned), leaves * BINS)), leaf * BINS
-    for each, column in zip(sums, binned, strict=True):
-        each[:] = np.bincount(base + column, values, minlength=leaves * BINS)
+    for leaf_sums, column in zip(sums, binned, strict=True):
+        leaf_sums[:] = np.bincount(base + column, values, minlength=leaves * BINS)
     return sums.reshape(len(binned), leaves, BINS)
 
 

@@ -42,8 +42,10 @@ class TrainingList:
         """Return the list without the deep tier, whose features come after the first `columns`."""
         if self.counted is None:
             return self
-        kept, lost = self.counted, int(self.chosen[~self.counted].sum())
-        return TrainingList(self.features[kept, :columns], self.offset[kept], self.chosen[kept], self.missed + lost)
+        counted, lost = self.counted, int(self.chosen[~self.counted].sum())
+        return TrainingList(
+            self.features[counted, :columns], self.offset[counted], self.chosen[counted], self.missed + lost
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,9 @@ def cross_fit(
         plan: how to boost.
     """
     parts = [np.flatnonzero(fold == part) for part in range(FOLDS)]
-    chosen = np.array([each.chosen.any() for each in lists], bool)
+    chosen = np.array([training_list.chosen.any() for training_list in lists], bool)
     if len(lists) < MIN_LISTS or min(np.count_nonzero(chosen[part]) for part in parts) < MIN_PART:
-        return Fitted(None, np.array([ndcg(each, each.offset[None])[0] for each in lists]))
+        return Fitted(None, np.array([ndcg(training_list, training_list.offset[None])[0] for training_list in lists]))
     some = np.flatnonzero(chosen)
     learned = sampled_lists([lists[n] for n in some.tolist()], even=even)
     grown = [boost(learned, plan or Plan(), fold[some] != part) for part in range(FOLDS)]
@@ -88,29 +90,34 @@ def cross_fit(
 def sampled_lists(lists: Sequence[TrainingList], *, even: bool) -> Lists:
     """Concatenate lists for boosting: all that was chosen, and NEGATIVES at most; `even` as in `cross_fit`."""
     random = np.random.default_rng(5)
-    kept = []
-    for each in lists:
-        negatives = np.flatnonzero(~each.chosen)
+    samples = []
+    for training_list in lists:
+        negatives = np.flatnonzero(~training_list.chosen)
         if len(negatives) > NEGATIVES:
             negatives = random.choice(negatives, NEGATIVES, replace=False)
-        if each.chosen.any():
-            kept.append((each, np.concatenate((np.flatnonzero(each.chosen), negatives))))
-    features = np.concatenate([each.features[rows] for each, rows in kept])
-    offset = np.concatenate([each.offset[rows] for each, rows in kept])
-    chosen = np.concatenate([each.chosen[rows] for each, rows in kept]).astype(np.float64)
-    starts = np.cumsum([0, *(len(rows) for _, rows in kept)])[:-1]
-    weight = np.array([each.chosen.sum() / ideal_gain(int(each.chosen.sum()) + each.missed) for each, _ in kept])
-    weight = np.ones(len(kept)) if even else weight / weight.mean()
+        if training_list.chosen.any():
+            samples.append((training_list, np.concatenate((np.flatnonzero(training_list.chosen), negatives))))
+    features = np.concatenate([training_list.features[rows] for training_list, rows in samples])
+    offset = np.concatenate([training_list.offset[rows] for training_list, rows in samples])
+    chosen = np.concatenate([training_list.chosen[rows] for training_list, rows in samples]).astype(np.float64)
+    starts = np.cumsum([0, *(len(rows) for _, rows in samples)])[:-1]
+    weight = np.array(
+        [
+            training_list.chosen.sum() / ideal_gain(int(training_list.chosen.sum()) + training_list.missed)
+            for training_list, _ in samples
+        ]
+    )
+    weight = np.ones(len(samples)) if even else weight / weight.mean()
     return Lists(features, chosen, offset, starts.astype(np.intp), weight)
 
 
 def _ndcg_by_length(trees: Trees, lists: Sequence[TrainingList]) -> npt.NDArray[np.float64]:
     """[lengths, lists] NDCG with the first trees: none, STEP, twice STEP and so on."""
-    found = []
-    for each in lists:  # one at a time: the scores of all lists would be most of the memory
-        stages = trees.stages(each.features)[STEP - 1 :: STEP]
-        found.append(ndcg(each, np.vstack((each.offset, each.offset + stages))))
-    return np.stack(found, axis=1)
+    gains = []
+    for training_list in lists:  # one at a time: the scores of all lists would be most of the memory
+        stages = trees.stages(training_list.features)[STEP - 1 :: STEP]
+        gains.append(ndcg(training_list, np.vstack((training_list.offset, training_list.offset + stages))))
+    return np.stack(gains, axis=1)
 
 
 def _evidence(gains: npt.NDArray[np.float64]) -> tuple[int, float]:
@@ -122,13 +129,13 @@ def _evidence(gains: npt.NDArray[np.float64]) -> tuple[int, float]:
     return (best, 1.0 - (error / float(mean[best])) ** 2) if mean[best] > error else (0, 0.0)
 
 
-def ndcg(each: TrainingList, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def ndcg(training_list: TrainingList, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """[orders] NDCG of the first DEPTH candidates by scores [orders, candidates]; ties count against them."""
-    chosen = -np.sort(-scores[:, each.chosen], axis=1)[:, :DEPTH]
-    others = scores[:, ~each.chosen]
-    place = np.arange(chosen.shape[1]) + (others[:, None] >= chosen[:, :, None]).sum(axis=2)
-    found = np.where(place < DEPTH, DISCOUNT[np.minimum(place, DEPTH - 1)], 0.0).sum(axis=1)
-    gain: npt.NDArray[np.float64] = found / ideal_gain(int(each.chosen.sum()) + each.missed)
+    chosen = -np.sort(-scores[:, training_list.chosen], axis=1)[:, :DEPTH]
+    others = scores[:, ~training_list.chosen]
+    rank = np.arange(chosen.shape[1]) + (others[:, None] >= chosen[:, :, None]).sum(axis=2)
+    reached = np.where(rank < DEPTH, DISCOUNT[np.minimum(rank, DEPTH - 1)], 0.0).sum(axis=1)
+    gain: npt.NDArray[np.float64] = reached / ideal_gain(int(training_list.chosen.sum()) + training_list.missed)
     return gain
 
 

@@ -66,12 +66,12 @@ class Lists:
     def ndcg(self, score: npt.NDArray[np.float32]) -> Floats:
         """[lists] NDCG of a mixture."""
         of, candidate = self._hits
-        own = score[of, candidate]
-        some = own >= np.partition(score, -DEPTH, axis=1)[of, -DEPTH]  # the others are too low to count
-        of, own = of[some], own[some]
-        place = np.count_nonzero(score[of] >= own[:, None], axis=1) - 1
-        of, place = of[place < DEPTH], place[place < DEPTH]
-        return np.bincount(of, DISCOUNT[place], minlength=len(score)) / self.ideal
+        taken_score = score[of, candidate]
+        some = taken_score >= np.partition(score, -DEPTH, axis=1)[of, -DEPTH]  # the others are too low to count
+        of, taken_score = of[some], taken_score[some]
+        rank = np.count_nonzero(score[of] >= taken_score[:, None], axis=1) - 1
+        of, rank = of[rank < DEPTH], rank[rank < DEPTH]
+        return np.bincount(of, DISCOUNT[rank], minlength=len(score)) / self.ideal
 
     @cached_property
     def _hits(self) -> tuple[Ints, Ints]:
@@ -89,34 +89,34 @@ class Collector:
     def __len__(self) -> int:
         return len(self._takes)
 
-    def add(self, each: HeldOut) -> None:
-        chosen = np.zeros(len(each.sources[0]), bool)
-        for number, source in enumerate(each.sources):
+    def add(self, held_out: HeldOut) -> None:
+        chosen = np.zeros(len(held_out.sources[0]), bool)
+        for number, source in enumerate(held_out.sources):
             if number not in self._searched or self._searched[number][0] is not source:
                 self._searched[number] = source, best(source, None, CANDIDATES, POSITIVE)
             chosen[self._searched[number][1]] = True
-        chosen[each.left_out] = False
+        chosen[held_out.left_out] = False
         some = np.flatnonzero(chosen)[:WIDTH]
-        self._scores.append(np.array([source[some] for source in each.sources], np.float32))
-        self._takes.append(np.isin(some, each.taken))
-        self._ideal.append(ideal_gain(len(each.taken)))
+        self._scores.append(np.array([source[some] for source in held_out.sources], np.float32))
+        self._takes.append(np.isin(some, held_out.taken))
+        self._ideal.append(ideal_gain(len(held_out.taken)))
 
     def lists(self) -> Lists:
-        width = max(DEPTH + 1, *(len(each) for each in self._takes))
+        width = max(DEPTH + 1, *(len(takes) for takes in self._takes))
         scores = np.full((len(self._scores[0]), len(self), width), -1.0, np.float32)
         taken = np.zeros((len(self), width), bool)
-        for place, (score, take) in enumerate(zip(self._scores, self._takes, strict=True)):
-            scores[:, place, : len(take)] = score
-            taken[place, : len(take)] = take
+        for number, (score, take) in enumerate(zip(self._scores, self._takes, strict=True)):
+            scores[:, number, : len(take)] = score
+            taken[number, : len(take)] = take
         return Lists(scores, taken, np.array(self._ideal))
 
 
-def lists(found: Iterable[HeldOut]) -> Lists:
+def lists(held_out_lists: Iterable[HeldOut]) -> Lists:
     """Keep the candidates of each list."""
-    kept = Collector()
-    for each in found:
-        kept.add(each)
-    return kept.lists()
+    collector = Collector()
+    for held_out in held_out_lists:
+        collector.add(held_out)
+    return collector.lists()
 
 
 def trusted_shares(questions: Sequence[Lists], usual: int, start: int | None = None) -> Shares:
@@ -124,15 +124,15 @@ def trusted_shares(questions: Sequence[Lists], usual: int, start: int | None = N
 
     Each half of the lists judges what the other half chose, by its gain as a share of the usual sources' NDCG.
     """
-    halves = [[each.part(half, 2) for each in questions] for half in range(2)]
+    halves = [[question.part(half, 2) for question in questions] for half in range(2)]
     chosen = [best_shares(half, start) for half in halves]
-    few = [best_shares([each.first(usual) for each in half], start) for half in halves]
+    few = [best_shares([question.first(usual) for question in half], start) for half in halves]
     few = [np.append(shares, np.zeros(len(chosen[0]) - usual)) for shares in few]
     gains = []
     for half, shares, others in zip(halves[::-1], chosen, few, strict=True):
-        for each in half:
-            before = each.gains(others)
-            gains.append((each.gains(shares) - before) / max(float(before.mean()), 1e-9))
+        for question in half:
+            before = question.gains(others)
+            gains.append((question.gains(shares) - before) / max(float(before.mean()), 1e-9))
     return shrunk(chosen, few, np.concatenate(gains))
 
 
@@ -151,12 +151,12 @@ def shrunk(chosen: Sequence[Shares], usual: Sequence[Shares], gains: Floats) -> 
 def best_shares(questions: Sequence[Lists], start: int | None = None) -> Shares:
     """[sources] the shares, adding up to 1, with the best lists, each question measured by its best single source."""
     sources = len(questions[0].scores)
-    alone = np.array([[each.ndcg(source).mean() for source in each.scores] for each in questions])
+    alone = np.array([[question.ndcg(source).mean() for source in question.scores] for question in questions])
     most = np.maximum(alone.max(axis=1), 1e-9)
     order = np.argsort(-(alone / most[:, None]).sum(axis=0), kind="stable")
     shares: Shares = np.eye(sources)[order[0] if start is None else start]
-    reached = float((np.array([each.gains(shares).mean() for each in questions]) / most).sum())
-    speaks = [source for source in order.tolist() if any(each.scores[source].max() > 0 for each in questions)]
+    reached = float((np.array([question.gains(shares).mean() for question in questions]) / most).sum())
+    speaks = [source for source in order.tolist() if any(question.scores[source].max() > 0 for question in questions)]
     unchanged = 0
     for source in [*speaks, *speaks]:
         if unchanged == len(speaks):
@@ -166,9 +166,9 @@ def best_shares(questions: Sequence[Lists], start: int | None = None) -> Shares:
         if not rest.sum():
             continue
         rest /= rest.sum()
-        parts = [(each, each.mixed(rest), each.scores[source]) for each in questions]
+        parts = [(question, question.mixed(rest), question.scores[source]) for question in questions]
         for step in STEPS:
-            gains = [each.ndcg((1.0 - step) * others + step * alone).mean() for each, others, alone in parts]
+            gains = [question.ndcg((1.0 - step) * others + step * alone).mean() for question, others, alone in parts]
             gain = float((np.array(gains) / most).sum())
             if gain > LEAST_GAIN * reached:
                 shares, reached = (1.0 - step) * rest, gain

@@ -36,23 +36,23 @@ def splits(rows: Rows) -> list[Split]:
     users = int(np.max(rows.user)) + 1
     first, users_first = rows.begins(), rows.first_of_user()
     baskets = np.bincount(rows.user[first], minlength=users)
-    found: list[Split] = []
+    cuts: list[Split] = []
     end = int(np.max(rows.time))
     starts = rows.time[users_first]
     at_once = 2 * np.unique(starts, return_counts=True)[1].max() > len(starts)
     for cut in map(int, np.quantile(rows.time, CUTS, method="lower")):
-        if sum(len(split.baskets) for split in found) >= ENOUGH:
+        if sum(len(split.baskets) for split in cuts) >= ENOUGH:
             break
         before, between = rows.time <= cut, (rows.time > cut) & (rows.time <= end)
         old = np.bincount(rows.user[before], minlength=users) > 0
         after = np.flatnonzero(between & first & old[rows.user])
         going_on = np.count_nonzero(np.diff(rows.user[after], prepend=-1))
-        if not found and going_on < max(MIN_LISTS, 0.1 * (baskets > 1).sum()):
+        if not cuts and going_on < max(MIN_LISTS, 0.1 * (baskets > 1).sum()):
             last = rows.baskets_from_end() < np.maximum(baskets // LAST, 1)[rows.user]
             return [Split(~last, np.flatnonzero(last & first & (baskets > 1)[rows.user]), clock=False)]
-        found.append(Split(before, after, clock=not at_once))
+        cuts.append(Split(before, after, clock=not at_once))
         end = cut
-    return found
+    return cuts
 
 
 def some_users(rows: Rows, most: int, seed: int) -> Rows:

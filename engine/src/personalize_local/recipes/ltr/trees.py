@@ -48,9 +48,9 @@ class Trees:
 
     def _values(self, features: Features) -> Features:
         trees, depth = self.feature.shape
-        feature, threshold, place = self._splits
+        feature, threshold, split_of_level = self._splits
         split = (np.ascontiguousarray(features.T).take(feature, axis=0) > threshold).view(np.uint8)
-        above = split.take(place, axis=0).reshape(depth, trees, -1)
+        above = split.take(split_of_level, axis=0).reshape(depth, trees, -1)
         leaf = above[-1].copy()  # a byte holds a leaf's number
         for level in above[-2::-1]:
             leaf += leaf
@@ -63,8 +63,8 @@ class Trees:
     def _splits(self) -> tuple[Places, Features, Places]:
         """Distinct splits, which trees share: the feature and threshold of each, and their places [depth * trees]."""
         pairs = self.feature.T.ravel().astype(np.int64) << 32 | self.threshold.T.ravel().view(np.uint32)
-        splits, place = np.unique(pairs, return_inverse=True)
-        return splits >> 32, splits.astype(np.uint32).view(np.float32)[:, None], place
+        splits, split_of_level = np.unique(pairs, return_inverse=True)
+        return splits >> 32, splits.astype(np.uint32).view(np.float32)[:, None], split_of_level
 
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
         return {f"{name}.feature": self.feature, f"{name}.threshold": self.threshold, f"{name}.value": self.value}
@@ -97,15 +97,15 @@ class Rankers:
     @property
     def for_histories(self) -> bool:
         """Whether any of them ranks for users with a history."""
-        return any(each is not None for each in (self.trees, self.new, self.more))
+        return any(trees is not None for trees in (self.trees, self.new, self.more))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         named = {name: getattr(self, name) for name in _NAMES}
-        return {name: a for key, each in named.items() if each for name, a in each.arrays(key).items()}
+        return {name: a for key, trees in named.items() if trees for name, a in trees.arrays(key).items()}
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
         return cls(*(Trees.from_arrays(files, name) for name in _NAMES))
 
 
-_NAMES = tuple(each.name for each in fields(Rankers))
+_NAMES = tuple(field.name for field in fields(Rankers))

@@ -31,7 +31,7 @@ COMMON = 0.75
 TOP = 50
 """How many of the best items of each kind of popularity are put in order."""
 NAMES = (
-    *(f"{kind} share by {place}" for place in range(len(HALF_LIVES)) for kind in ("whole", "first")),
+    *(f"{kind} share by {number}" for number in range(len(HALF_LIVES)) for kind in ("whole", "first")),
     "group share",
     "recent group share",
     *(f"lift shrunk by {shrinkage:g}" for shrinkage in SHRINKAGES),
@@ -43,7 +43,7 @@ NAMES = (
 SOURCES = 2 * len(HALF_LIVES) + 2
 """Popularities that are mixed: overall and in first baskets by half-life, as in `NAMES`, of all time, and that in the
 same weeks of earlier years."""
-STRANGERS = tuple(0.5 if place in {2 * BASE, 2 * BASE + 1} else 0.0 for place in range(SOURCES))
+STRANGERS = tuple(0.5 if source in {2 * BASE, 2 * BASE + 1} else 0.0 for source in range(SOURCES))
 """The mixture for users without metadata, if too few new users exist to fit one."""
 _NONE = (0.0,) * SOURCES
 GROUPS = (*_NONE, *(0.5 * share for share in STRANGERS), *_NONE, 0.25, 0.25)
@@ -51,8 +51,19 @@ GROUPS = (*_NONE, *(0.5 * share for share in STRANGERS), *_NONE, 0.25, 0.25)
 overlap), of SOURCES times the full lifts, and of two group shares."""
 LEAST_SHARE = 0.01
 """Shares below it are left out: each costs time in every answer."""
-_ARRAYS = ("whole", "first", "total", "year", "groups", "recent", "created", "spans", "of_context")
-_SHARES = ("strangers", "known")
+_ARRAYS = (
+    "whole",
+    "first",
+    "total",
+    "year",
+    "groups",
+    "recent",
+    "created",
+    "spans",
+    "of_context",
+    "strangers",
+    "with_metadata",
+)
 
 
 @dataclass
@@ -81,7 +92,7 @@ class GroupPopularity:
     """[1] how many of the columns are context."""
     strangers: npt.NDArray[np.float64] = field(default_factory=lambda: np.array(STRANGERS))
     """[SOURCES] shares that held-out newcomers chose; see STRANGERS."""
-    known: npt.NDArray[np.float64] = field(default_factory=lambda: np.array(GROUPS))
+    with_metadata: npt.NDArray[np.float64] = field(default_factory=lambda: np.array(GROUPS))
     """[3 * SOURCES + 2] the same; see GROUPS."""
 
     @classmethod
@@ -99,11 +110,11 @@ class GroupPopularity:
     def shares(self) -> npt.NDArray[np.float64]:
         """[2 * half-lives, items] popularity, and popularity in first baskets, for each half-life in turn."""
         even = (self.total + 1e-3) / (self.total.sum() + 1e-3 * len(self.total))
-        found = []
+        shares = []
         for whole, first in zip(self.whole, self.first, strict=True):
             popular = (whole + 0.1 * even) / (whole.sum() + 0.1)
-            found += [popular, (first + FIRST_PRIOR * popular) / (first.sum() + FIRST_PRIOR)]
-        return np.stack(found)
+            shares += [popular, (first + FIRST_PRIOR * popular) / (first.sum() + FIRST_PRIOR)]
+        return np.stack(shares)
 
     @cached_property
     def sources(self) -> npt.NDArray[np.float64]:
@@ -123,8 +134,8 @@ class GroupPopularity:
     @cached_property
     def _expected(self) -> npt.NDArray[np.float64]:
         """[most popular items] share of all interactions."""
-        known = self.total[: self.groups.shape[1]]
-        share: npt.NDArray[np.float64] = known / max(float(self.total.sum()), 1.0)
+        counts = self.total[: self.groups.shape[1]]
+        share: npt.NDArray[np.float64] = counts / max(float(self.total.sum()), 1.0)
         return share
 
     def base(self, codes: Sequence[int]) -> Scores:
@@ -138,7 +149,7 @@ class GroupPopularity:
         return scores
 
     def _mixed(self, codes: Sequence[int]) -> Scores:
-        plain, tempered, whole, groups = np.split(self.known, (SOURCES, 2 * SOURCES, 3 * SOURCES))
+        plain, tempered, whole, groups = np.split(self.with_metadata, (SOURCES, 2 * SOURCES, 3 * SOURCES))
         scores: Scores = plain @ self.sources
         for shares, lift in zip((tempered, whole), self._both_lifts(codes), strict=True):
             some = np.flatnonzero(shares)
@@ -150,7 +161,7 @@ class GroupPopularity:
         return scores
 
     def by_source(self, codes: Sequence[int], items: Places) -> npt.NDArray[np.float64]:
-        """[3 * SOURCES + 2, items] what `known` mixes, for some items."""
+        """[3 * SOURCES + 2, items] what `with_metadata` mixes, for some items."""
         codes = self._unusual(codes)
         some = self.sources[:, items]
         lifted = [some * lift[items] / (self.sources @ lift)[:, None] for lift in self._both_lifts(codes)]
@@ -166,8 +177,8 @@ class GroupPopularity:
         """[items] the base scores, with the best items reordered by trees; `online`: interactions [items] since."""
         scores = self.base(codes)
         if online is not None:
-            known = float(self.whole[BASE].sum())
-            scores = (known * scores + online) / (known + float(online.sum()))
+            trained = float(self.whole[BASE].sum())
+            scores = (trained * scores + online) / (trained + float(online.sum()))
         if trees is None:
             return scores
         candidates = self.candidates(scores)
@@ -177,8 +188,8 @@ class GroupPopularity:
 
     def candidates(self, scores: Scores) -> Places:
         """Return the best items of each kind of popularity and of base scores, in order of position."""
-        own = np.argpartition(-scores, min(2 * TOP, len(scores) - 1))[: 2 * TOP]
-        return np.union1d(self._top, own)
+        by_score = np.argpartition(-scores, min(2 * TOP, len(scores) - 1))[: 2 * TOP]
+        return np.union1d(self._top, by_score)
 
     def features(self, codes: Sequence[int], candidates: Places, scores: Scores) -> npt.NDArray[np.float32]:
         """[candidates, NAMES] the features of the trees."""
@@ -235,28 +246,28 @@ class GroupPopularity:
         """
         if not codes:
             return self._base
-        found = np.zeros(len(self._base))
+        share = np.zeros(len(self._base))
         for code in codes:
             rare = self._rare.get(code)
             usual = self._base if rare is None else _shrunk(rare[recent], self._base)
-            found += _shrunk((self.recent if recent else self.groups)[code], usual)
-        return found / len(codes)
+            share += _shrunk((self.recent if recent else self.groups)[code], usual)
+        return share / len(codes)
 
     def _unusual(self, codes: Sequence[int]) -> list[int]:
         """Drop the values of a large majority, which say no more than overall popularity."""
-        common = {each for each, _ in self._majorities}
+        common = {usual for usual, _ in self._majorities}
         return [code for code in codes if code not in common]
 
     @cached_property
     def _majorities(self) -> list[tuple[int, Places]]:
         """The usual value and the rare ones of each column that has a usual value."""
-        found = []
+        majorities = []
         for start, stop in self.spans.tolist():
             sizes = self.groups[start:stop].sum(axis=1, dtype=np.float64)
             common = start + int(sizes.argmax())
             if sizes.max() > COMMON * sizes.sum():
-                found.append((common, np.array([code for code in range(start, stop) if code != common], np.intp)))
-        return found
+                majorities.append((common, np.array([code for code in range(start, stop) if code != common], np.intp)))
+        return majorities
 
     @cached_property
     def _rare(self) -> dict[int, tuple[Scores, Scores]]:
@@ -264,25 +275,21 @@ class GroupPopularity:
 
         Where most users have one value, the others have in common that they do not.
         """
-        found: dict[int, tuple[Scores, Scores]] = {}
+        of_rare: dict[int, tuple[Scores, Scores]] = {}
         for _, rare in self._majorities:
             whole, recent = (table[rare].sum(axis=0, dtype=np.float64) for table in (self.groups, self.recent))
-            found |= dict.fromkeys(rare.tolist(), (whole, recent))
-        return found
+            of_rare |= dict.fromkeys(rare.tolist(), (whole, recent))
+        return of_rare
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        arrays = {f"crowd.{name}": getattr(self, name) for name in (*_ARRAYS, *_SHARES)}
-        return {"crowd.time": np.array([self.time]), **arrays}
+        arrays = {f"popularity.{name}": getattr(self, name) for name in _ARRAYS}
+        return {"popularity.time": np.array([self.time]), **arrays}
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
-        """Read what `arrays` made; models of earlier versions have no shares, or none of earlier years."""
-        found = {name: np.asarray(files[f"crowd.{name}"]) for name in (*_ARRAYS, *_SHARES) if f"crowd.{name}" in files}
-        if "year" not in found:
-            found["year"] = np.zeros_like(found["total"])
-            for name in {*_SHARES} & found.keys():
-                found[name] = np.insert(found[name], np.arange(SOURCES - 1, len(found[name]) + 1, SOURCES - 1), 0.0)
-        return cls(float(files["crowd.time"][0]), **found)
+        """Read what `arrays` made."""
+        arrays = {name: np.asarray(files[f"popularity.{name}"]) for name in _ARRAYS}
+        return cls(float(files["popularity.time"][0]), **arrays)
 
 
 def _shrunk(group: npt.NDArray[Any], usual: Scores) -> Scores:

@@ -55,12 +55,12 @@ class Timeline:
         self.time, self.item, self.user = rows.time[order], rows.item[order], rows.user[order]
         self.first = self.time == begin[self.user]
         self.span, self._of_context = max(span(rows.time), SHORTEST), of_context
-        place = np.full(len(rows), -1, np.int32)
-        place[order] = np.arange(len(order))
-        row, code = place[codes[0]], codes[1]
-        kept = np.flatnonzero(row >= 0)
-        kept = kept[np.argsort(row[kept], kind="stable")]
-        self._row, self._code, self._spans = row[kept].astype(np.int64), code[kept], spans
+        row_by_time = np.full(len(rows), -1, np.int32)
+        row_by_time[order] = np.arange(len(order))
+        row, code = row_by_time[codes[0]], codes[1]
+        by_row = np.flatnonzero(row >= 0)
+        by_row = by_row[np.argsort(row[by_row], kind="stable")]
+        self._row, self._code, self._spans = row[by_row].astype(np.int64), code[by_row], spans
 
     def start(self, lifted: int, created: Floats) -> GroupPopularity:
         """Return counts before the first interaction."""
@@ -72,9 +72,9 @@ class Timeline:
         order = np.lexsort((self.time, self.user))
         first = np.ones(len(order), bool)
         first[1:] = (np.diff(self.user[order]) != 0) | (np.diff(self.time[order]) != 0)
-        found = np.zeros(len(order), bool)
-        found[order[first]] = True
-        return found
+        begins = np.zeros(len(order), bool)
+        begins[order[first]] = True
+        return begins
 
     def taken(self, row: int) -> Ints:
         """Return the items of the basket that begins with a row."""
@@ -84,18 +84,18 @@ class Timeline:
     def codes(self, row: int) -> list[int]:
         """Return the values of one interaction."""
         a, b = np.searchsorted(self._row, [row, row + 1]).tolist()
-        found: list[int] = self._code[a:b].tolist()
-        return found
+        codes: list[int] = self._code[a:b].tolist()
+        return codes
 
     def moved(self, counts: GroupPopularity, start: int, stop: int, now: float) -> GroupPopularity:
         """Return the counts with interactions `start` to `stop` added, decayed to a later time."""
         item, age, passed = self.item[start:stop], now - self.time[start:stop], now - counts.time
         first, items = self.first[start:stop], len(counts.total)
         whole, firsts = [], []
-        for place, half in enumerate(HALF_LIVES):
+        for number, half in enumerate(HALF_LIVES):
             decay, weight = 0.5 ** (passed / (half * self.span)), 0.5 ** (age / (half * self.span))
-            whole.append(decay * counts.whole[place] + np.bincount(item, weight, minlength=items))
-            firsts.append(decay * counts.first[place] + np.bincount(item, weight * first, minlength=items))
+            whole.append(decay * counts.whole[number] + np.bincount(item, weight, minlength=items))
+            firsts.append(decay * counts.first[number] + np.bincount(item, weight * first, minlength=items))
         groups, recent = self._grouped(counts, (start, stop), now)
         total, year = counts.total + np.bincount(item, minlength=items), np.zeros(items)
         for weeks in seasons.a_year_ago(int(now), int(self.time[0])):
@@ -109,10 +109,10 @@ class Timeline:
         a, b = np.searchsorted(self._row, rows).tolist()
         width, size = counts.groups.shape[1], counts.groups.size
         some = np.flatnonzero(self.item[self._row[a:b]] < width) + a
-        row, place = self._row[some], self._code[some] * width + self.item[self._row[some]]
+        row, cell = self._row[some], self._code[some] * width + self.item[self._row[some]]
         half = HALF_LIVES[RECENT] * self.span
         weight = 0.5 ** ((now - self.time[row]) / half)
-        added, new = (np.bincount(place, w, minlength=size).reshape(counts.groups.shape) for w in (None, weight))
+        added, new = (np.bincount(cell, w, minlength=size).reshape(counts.groups.shape) for w in (None, weight))
         recent = 0.5 ** ((now - counts.time) / half) * counts.recent + new
         return (counts.groups + added).astype(np.float32), recent.astype(np.float32)
 
@@ -143,10 +143,10 @@ class Shares:
     """How much of what newcomers take each popularity tells; see GroupPopularity."""
 
     strangers: tuple[float, ...] = STRANGERS
-    known: tuple[float, ...] = GROUPS
+    with_metadata: tuple[float, ...] = GROUPS
 
     def start(self, counts: GroupPopularity) -> GroupPopularity:
-        return replace(counts, strangers=np.array(self.strangers), known=np.array(self.known))
+        return replace(counts, strangers=np.array(self.strangers), with_metadata=np.array(self.with_metadata))
 
 
 USUAL = Shares()
@@ -174,16 +174,16 @@ def fit_shares(timeline: Timeline, lifted: int, created: Floats) -> Shares:
     late = late[-SHARE_LISTS:]
     if len(late) < MIN_LISTS:
         return USUAL
-    found, weights, told = [], [], []
+    by_source, weights, told = [], [], []
     for counts, rows in _by_stop(timeline, timeline.start(lifted, created), stops, late):
         for row in rows:
             wanted, codes = timeline.taken(row), timeline.codes(row)
-            found.append(counts.by_source(codes, wanted).T)
+            by_source.append(counts.by_source(codes, wanted).T)
             weights.append(np.full(len(wanted), 1.0 / len(wanted)))
             told.append(np.full(len(wanted), bool(codes)))
-    if not found:
+    if not by_source:
         return USUAL
-    chances, weight, some = np.concatenate(found), np.concatenate(weights), np.concatenate(told)
+    chances, weight, some = np.concatenate(by_source), np.concatenate(weights), np.concatenate(told)
     strangers = _most_likely(chances[:, :SOURCES], weight, STRANGERS)
     if weight[some].sum() < MIN_LISTS:
         return Shares(strangers)
@@ -211,8 +211,8 @@ def fit_ranker(timeline: Timeline, lifted: int, created: Floats, shares: Shares)
 def _firsts(timeline: Timeline) -> Ints:
     """[users] the first row of each user's first basket, oldest first."""
     firsts = np.flatnonzero(timeline.first)
-    _, place = np.unique(timeline.user[firsts], return_index=True)
-    return np.sort(firsts[place])
+    _, first_of_user = np.unique(timeline.user[firsts], return_index=True)
+    return np.sort(firsts[first_of_user])
 
 
 def _by_stop(

@@ -25,7 +25,7 @@ MAX_ROWS = 120_000
 """Interactions, of whole users, that shares are chosen on."""
 FOLDS = 2
 """Parts of the users that are held out in turn."""
-ASKED, LOOKED_AT = 200, 300
+FOLD_ITEMS, COMPARED_LISTS = 200, 300
 """How many items of each part are asked about, and how many lists are compared with plain cosine's."""
 MIN_ITEMS = 10
 """Items to ask about below which nothing is decided."""
@@ -73,8 +73,8 @@ class Lists:
 
     def means(self, shares: Floats) -> Floats:
         """[truths] the mean gain of the lists of which something is known."""
-        known = self.ideal > 0
-        return np.asarray((self.gains(shares) * known).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
+        judged = self.ideal > 0
+        return np.asarray((self.gains(shares) * judged).sum(axis=1) / np.maximum(judged.sum(axis=1), 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,13 @@ class Fold:
     def lists(self, sources: Sequence[Floats]) -> Lists:
         """Return the lists that these sources make, [len(items), all items] each."""
         by_item = enumerate(self.items.tolist())
-        chosen = [_candidates(item, [source[place] for source in sources]) for place, item in by_item]
+        chosen = [_candidates(item, [source[row] for source in sources]) for row, item in by_item]
         width = max(DEPTH + 1, *map(len, chosen))
         scores = np.zeros((len(sources), len(chosen), width), np.float32)
         worth = np.zeros((len(self.truths), len(chosen), width))
-        for place, some in enumerate(chosen):
-            scores[:, place, : len(some)] = [source[place, some] for source in sources]
-            worth[:, place, : len(some)] = [truth[place, some] for truth in self.truths]
+        for row, some in enumerate(chosen):
+            scores[:, row, : len(some)] = [source[row, some] for source in sources]
+            worth[:, row, : len(some)] = [truth[row, some] for truth in self.truths]
         return Lists(scores, worth, np.array([_best(truth) for truth in self.truths]))
 
 
@@ -162,7 +162,7 @@ class _Lists:
     """The lists of some items by all rows, whatever is decided, and those of plain cosine."""
 
     def __init__(self, rows: Rows, kinds: Sequence[str], counting: Counting, similar: BySimilar | None) -> None:
-        self.items = _drawn(rows, LOOKED_AT)
+        self.items = _drawn(rows, COMPARED_LISTS)
         self._similar, self._neighbours = similar, Neighbours(rows, kinds, counting)
         self._related = self._neighbours.related(self.items)
         takers = np.bincount(rows.once().item, minlength=rows.items).astype(np.float64)
@@ -175,7 +175,7 @@ class _Lists:
         if self._similar:
             of_item, shares = self._similar(decided.power), np.array(decided.sources)
             places = enumerate(self.items.tolist())
-            scores = np.array([shares @ of_item(item, scores[place]) for place, item in places])
+            scores = np.array([shares @ of_item(item, scores[row]) for row, item in places])
         return self._distinctness(scores).is_enough(self._plain, SAFE)
 
     def least_power(self, decided: Decided) -> float | None:
@@ -228,7 +228,7 @@ def _drawn(rows: Rows, most: int) -> Ints:
 def _fold(rows: Rows, held: Mask, kinds: Sequence[str], counting: Counting) -> Fold:
     """Count the rows but those that are held out, which are the truth of each kind."""
     past, later = rows.where(~held), rows.where(held)
-    items: Ints = np.intersect1d(_drawn(past, ASKED), later.item).astype(np.int64)
+    items: Ints = np.intersect1d(_drawn(past, FOLD_ITEMS), later.item).astype(np.int64)
     before, after = Neighbours(past, kinds, counting), Neighbours(later, kinds, counting)
     truths = [beyond_chance(counts, items) for counts in after.counts.values()]
     return Fold(items, before.related(items), before, truths)
@@ -247,7 +247,7 @@ def _decided(folds: Sequence[Fold], kinds: Sequence[str], power: float, similar:
     of_item, of_sources = similar(power), []
     for fold, matrices in zip(folds, near, strict=True):
         rows = mixed(matrices, shares).toarray().astype(np.float64)
-        by_item = [of_item(item, rows[place]) for place, item in enumerate(fold.items.tolist())]
+        by_item = [of_item(item, rows[row]) for row, item in enumerate(fold.items.tolist())]
         of_sources.append(fold.lists([*np.array(by_item).transpose(1, 0, 2)]))
     return Decided(shares, power, tuple(trusted_shares(of_sources, 1).tolist()))
 

@@ -39,9 +39,9 @@ class Distinctness:
         for row, listed in enumerate(lists):
             member[row, listed] = True
         random = np.random.default_rng(3)
-        one, other = random.integers(max(len(lists), 1), size=(2, PAIRS)) if len(lists) > 1 else np.zeros((2, 0), int)
-        one, other = one[one != other], other[one != other]
-        common = float((member[one] & member[other]).sum(axis=1).mean()) / depth if len(one) else 0.0
+        left, other = random.integers(max(len(lists), 1), size=(2, PAIRS)) if len(lists) > 1 else np.zeros((2, 0), int)
+        left, other = left[left != other], other[left != other]
+        common = float((member[left] & member[other]).sum(axis=1).mean()) / depth if len(left) else 0.0
         return cls(
             max(beyond_chance(common, depth / items), 0.0),
             float(np.isin(places, best_sellers(popular)).mean()) if len(places) else 0.0,

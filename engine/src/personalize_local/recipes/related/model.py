@@ -22,7 +22,7 @@ COLD = 2.0
 NEAR = ("neighbours", "neighbours alike", "alike")
 """What is similar to an item: neighbours, those with its categories, and any such items."""
 SHARES = (0.7, 0.3, 0.0)
-"""Shares of NEAR where nothing could be held out, and of models that were trained without them."""
+"""Shares of NEAR where nothing could be held out."""
 TIE = 1e-9
 """What popularity adds: it orders what nothing else does."""
 UNSOLD = 0.1
@@ -63,8 +63,10 @@ class ListModel(Model):
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
         scores = self._scores(query)
-        known = self._items.positions(item_ids)
-        order = sorted(range(len(item_ids)), key=lambda i: (-scores[known[i]] if known[i] >= 0 else 1.0, known[i]))
+        positions = self._items.positions(item_ids)
+        order = sorted(
+            range(len(item_ids)), key=lambda i: (-scores[positions[i]] if positions[i] >= 0 else 1.0, positions[i])
+        )
         return [Scored(item_ids[i]) for i in order]
 
     def save(self, directory: Path) -> None:
@@ -73,9 +75,8 @@ class ListModel(Model):
 
     @classmethod
     def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
-        settings = {name: value for name, value in facts["settings"].items() if name != "content_boost"}
-        shares = tuple(settings.get("shares", SHARES))
-        return cls(Settings(**{**settings, "shares": shares}), ItemIndex.from_arrays(files), files)
+        settings = {**facts["settings"], "shares": tuple(facts["settings"]["shares"])}
+        return cls(Settings(**settings), ItemIndex.from_arrays(files), files)
 
     def _scores(self, query: Query) -> Scores:
         """[items] similarity to the query's item and a trace of popularity, -1 for itself; else popularity alone."""
@@ -123,16 +124,16 @@ class ListModel(Model):
 
         Of an item that few users took, what is alike stands for neighbours in part.
         """
-        found = np.zeros((len(NEAR), len(near)))
-        found[0] = near
+        similar = np.zeros((len(NEAR), len(near)))
+        similar[0] = near
         if self._content is not None and self._content.size:
             alike = self._content.affinity(self._content.profile(np.array([item]), np.ones(1)))
-            found[1], found[2] = near * alike, alike * (self._likely + UNSOLD / len(near))
-        found[:, item] = 0.0
-        for source, total in enumerate(found.sum(axis=1).tolist()):
+            similar[1], similar[2] = near * alike, alike * (self._likely + UNSOLD / len(near))
+        similar[:, item] = 0.0
+        for source, total in enumerate(similar.sum(axis=1).tolist()):
             if total:
-                found[source] /= total
-        if found[2].any():
+                similar[source] /= total
+        if similar[2].any():
             cold = self.settings.cold / (self.settings.cold + float(self.seen[item]))
-            found[:2] += cold * (found[2] - found[:2])
-        return found
+            similar[:2] += cold * (similar[2] - similar[:2])
+        return similar

@@ -25,7 +25,7 @@ SURE = 1.645
 """Standard errors below a count at which its lower bound is: 19 of 20 pairs by chance are under it."""
 WEAK = 1e-4
 """What a relation counts that too few users share."""
-KEPT = 500
+MOST_NEIGHBOURS = 500
 """Neighbours of each item that are kept: as many as one answer may hold."""
 
 
@@ -128,17 +128,25 @@ def mixed(matrices: Mapping[str, Matrix], shares: Mapping[str, float]) -> Matrix
 
 
 def nearest(
-    rows: Rows, shares: Mapping[str, float], power: float, knee: float, counting: Counting, about: Ints | None = None
+    rows: Rows,
+    shares: Mapping[str, float],
+    power: float,
+    knee: float,
+    counting: Counting,
+    query_items: Ints | None = None,
 ) -> SparseRows:
-    """Return the nearest KEPT neighbours of each item, with such shares of each kind; only those `about` some items."""
+    """Return the MOST_NEIGHBOURS nearest neighbours of each item, with such shares of each kind.
+
+    `query_items`: the only items whose neighbours are wanted; None: all.
+    """
     neighbours = Neighbours(rows, [kind for kind, share in shares.items() if share > 0], counting)
 
     def of(items: Ints) -> Matrix:
         return mixed(neighbours.distributions(neighbours.related(items), power, knee), shares)
 
-    if about is None:
-        return cooccurrence.nearest(of, rows.items, KEPT)
-    some = cooccurrence.pruned(of(about), KEPT)
+    if query_items is None:
+        return cooccurrence.nearest(of, rows.items, MOST_NEIGHBOURS)
+    some = cooccurrence.pruned(of(query_items), MOST_NEIGHBOURS)
     sizes = np.zeros(rows.items, np.int64)
-    sizes[about] = np.diff(some.start)
+    sizes[query_items] = np.diff(some.start)
     return SparseRows(np.concatenate(([0], np.cumsum(sizes))), some.column, some.value)

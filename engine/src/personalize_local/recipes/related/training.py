@@ -20,7 +20,7 @@ from personalize_local.recipes.definitions import WINDOWS, RecipeSpec
 from personalize_local.recipes.related import neighbours, trending
 from personalize_local.recipes.related.deciding import COSINE, HIGHEST, Decided, decide
 from personalize_local.recipes.related.model import COLD, ListModel, Settings
-from personalize_local.recipes.related.neighbours import KEPT, KINDS, TOGETHER, Counting
+from personalize_local.recipes.related.neighbours import KINDS, MOST_NEIGHBOURS, TOGETHER, Counting
 
 SHRINKAGE, DIMENSIONS = 5.0, 100
 """Co-occurrence that counts half: one shared basket is chance. Similar-Items trusts small counts the more, the more
@@ -57,14 +57,14 @@ class RelatedTrainer:
         """What was given up because its lists were not different enough, and why; empty where nothing was."""
         return {"neighbours": PLAIN} if self._decided and self._decided.simpler else {}
 
-    def fit(self, rows: Rows, about: Collection[str] | None = None) -> ListModel:
+    def fit(self, rows: Rows, query_items: Collection[str] | None = None) -> ListModel:
         if self._spec.family in {"similar", "sims"}:
             self._decided = decided = self._decided or self._decide(
                 rows if self._everybody is None else self._everybody
             )
             rows, model = self._counted(rows)
             power = self._power(decided)
-            some = None if about is None else model.places(about)
+            some = None if query_items is None else model.places(query_items)
             near = neighbours.nearest(rows, decided.shares, power, decided.knee, self._counting, some)
             return model.near(near, replace(model.settings, shares=decided.sources, power=power))
         rows, model = self._counted(rows)
@@ -160,7 +160,7 @@ def _baskets(rows: Rows) -> cooccurrence.Matrix:
 def _neighbours(counts: cooccurrence.Matrix, seen: Numbers, discount: float) -> SparseRows:
     """Return the nearest items of each, popular ones discounted."""
     popular = np.maximum(seen, 1).astype(np.float64)
-    return cooccurrence.pruned(cooccurrence.scaled(counts, np.ones(len(seen)), popular**-discount), KEPT)
+    return cooccurrence.pruned(cooccurrence.scaled(counts, np.ones(len(seen)), popular**-discount), MOST_NEIGHBOURS)
 
 
 def frequency(options: Mapping[str, str]) -> int:

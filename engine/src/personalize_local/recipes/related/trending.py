@@ -72,17 +72,17 @@ class _Past:
 
 def scores(rows: Rows, window: int, end: int) -> Floats:
     """[items] expected growth and popularity in the `window` seconds after second `end`; 0 for what is never taken."""
-    found = np.zeros(rows.items)
+    by_item = np.zeros(rows.items)
     table, items = _counted(rows, window, end)
     season = 7 if window >= DAY else DAY // window
     *learned, newest = _pasts(table, season)
     now: Floats = table[-1].sum(axis=0)
     if not learned:
-        found[items] = now / max(float(now.sum()), 1.0)
-        return found
+        by_item[items] = now / max(float(now.sum()), 1.0)
+        return by_item
     [answer] = _answers([learned[-1], newest], _Fit.of(learned))
-    found[items] = answer.scores(_enough(learned))
-    return found
+    by_item[items] = answer.scores(_enough(learned))
+    return by_item
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class _Answer:
         most = np.ceil(np.partition(mean, -depth)[-depth])
         popular = _tail(np.full(len(mean), most), mean, dispersion) / depth
         burst = np.maximum(now - expected - SURPRISE * np.sqrt(1.0 + expected + dispersion * expected**2), 0.0)
-        sums = (max(float(np.partition(each, -depth)[-depth:].sum()), _LEAST) for each in (growth, burst))
+        sums = (max(float(np.partition(scores, -depth)[-depth:].sum()), _LEAST) for scores in (growth, burst))
         return cls(growth / next(sums), popular, burst / next(sums))
 
     def scores(self, weight: float) -> Floats:
@@ -153,7 +153,7 @@ def accuracy(rows: Rows, window: int) -> float:
     """Return how much the items that trended before the newest window grew in it, as a share of the best growth."""
     end = int(rows.time.max())
     age = (end - rows.time) // window
-    now, before = (np.bincount(rows.item[age == place], minlength=rows.items) for place in (0, 1))
+    now, before = (np.bincount(rows.item[age == back], minlength=rows.items) for back in (0, 1))
     gained = np.maximum(now - before, 0)
     most = int(np.sort(gained)[-DEPTH:].sum())
     if not most:
@@ -165,15 +165,15 @@ def accuracy(rows: Rows, window: int) -> float:
 def _counted(rows: Rows, window: int, end: int) -> tuple[Floats, Ints]:
     """Return [windows, PARTS, items] interactions, oldest first, and the items that are counted."""
     age = (end - rows.time) * PARTS // window
-    kept = (age >= 0) & (age < MOST_WINDOWS * PARTS)
-    age, item = age[kept], rows.item[kept]
+    in_reach = (age >= 0) & (age < MOST_WINDOWS * PARTS)
+    age, item = age[in_reach], rows.item[in_reach]
     windows = int(age.max()) // PARTS + 1 if len(age) else 1
     often = np.bincount(item, minlength=rows.items)
     items = np.sort(np.argsort(-often, kind="stable")[: min(int((often > 0).sum()), MOST_CELLS // (windows * PARTS))])
-    place = np.full(rows.items, -1, np.int64)
-    place[items] = np.arange(len(items))
-    some = place[item] >= 0
-    cell = (windows * PARTS - 1 - age[some]) * len(items) + place[item[some]]
+    column_of = np.full(rows.items, -1, np.int64)
+    column_of[items] = np.arange(len(items))
+    some = column_of[item] >= 0
+    cell = (windows * PARTS - 1 - age[some]) * len(items) + column_of[item[some]]
     counts = np.bincount(cell, minlength=windows * PARTS * len(items)).astype(np.float64)
     return counts.reshape(windows, PARTS, len(items)), items
 

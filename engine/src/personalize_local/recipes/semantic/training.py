@@ -49,24 +49,24 @@ def updated(model: SemanticModel, snapshot: Snapshot) -> SemanticModel:
 
     A new item counts as fresh, and as not popular yet.
     """
-    known = {key: place for place, key in enumerate(snapshot.items.tolist())}
-    places = [known[key] for key in model.item_ids.tolist() if key in known]
-    kept = [place for place, key in enumerate(model.item_ids.tolist()) if key in known]
+    positions = {key: position for position, key in enumerate(snapshot.items.tolist())}
+    places = [positions[key] for key in model.item_ids.tolist() if key in positions]
+    remaining = [position for position, key in enumerate(model.item_ids.tolist()) if key in positions]
     new = np.setdiff1d(np.arange(len(snapshot.items)), places)
     order = np.concatenate((np.array(places, np.intp), new.astype(np.intp)))
     files: dict[str, npt.NDArray[Any]] = {"vectors": _vectors(snapshot)[order]}
     for name, value in (("popular", 0.0), ("fresh", 1.0)):
-        files[name] = np.concatenate((model.files[name][kept], np.full(len(new), value, np.float32)))
+        files[name] = np.concatenate((model.files[name][remaining], np.full(len(new), value, np.float32)))
     return SemanticModel(ItemIndex(snapshot.items[order]), files)
 
 
 def _vectors(snapshot: Snapshot) -> npt.NDArray[np.float32]:
     """[items, DIMENSIONS] the vectors of the items' texts; 0 for items without one."""
     pairs = zip(*(_texts(snapshot, role) for role in ("name", "description")), strict=True)
-    counted, found = texts.counts(texts.words(name) * NAME + texts.words(text) for name, text in pairs)
-    if not found:
+    counted, vocabulary = texts.counts(texts.words(name) * NAME + texts.words(text) for name, text in pairs)
+    if not vocabulary:
         raise TrainingRefused("Create failed. No item has a name or a description to compare.")
-    by_piece = texts.weighted((counted @ texts.pieces(found)).tocsr())
+    by_piece = texts.weighted((counted @ texts.pieces(vocabulary)).tocsr())
     together = sparse.hstack([texts.weighted(counted), PIECES * by_piece]).tocsr()
     if not together.nnz:
         raise TrainingRefused(
@@ -92,22 +92,22 @@ def _freshness(snapshot: Snapshot) -> npt.NDArray[np.float64]:
     column = snapshot.item_columns.get("CREATION_TIMESTAMP")
     fresh = np.zeros(len(snapshot.items))
     if column is not None:
-        known = ~np.isnan(column.astype(np.float64))
-        fresh[known] = _share(column[known].astype(np.float64))
+        dated = ~np.isnan(column.astype(np.float64))
+        fresh[dated] = _share(column[dated].astype(np.float64))
     return fresh
 
 
 def _metrics(model: SemanticModel) -> dict[str, float]:
     """Return what the answers about some items are like."""
-    asked = np.argsort(hashes(model.item_ids), kind="stable")[:SAMPLE]
+    sample = np.argsort(hashes(model.item_ids), kind="stable")[:SAMPLE]
     named, means = set[int](), []
-    for item in asked.tolist():
+    for item in sample.tolist():
         similar = model.similarity(item)
         similar[item] = -1.0
         best = np.argsort(-similar, kind="stable")[: min(DEPTH, len(similar) - 1)]
         named.update(best.tolist())
         if len(best):
-            means.append([each[best].mean() for each in (model.files["fresh"], model.files["popular"], similar)])
+            means.append([values[best].mean() for values in (model.files["fresh"], model.files["popular"], similar)])
     freshness, popularity, similarity = np.mean(means, axis=0).tolist() if means else (0.0, 0.0, 0.0)
     metrics = {
         "average_freshness_at_25": freshness,

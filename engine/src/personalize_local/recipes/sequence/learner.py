@@ -41,8 +41,8 @@ class Learner:
 
     def whole(self, counted: Counted, begun: Learned) -> Learned | None:
         """Return the same network with the steps that the trial lacked; None if time is over."""
-        found = self._trained("Training the network", counted, replace(Plan(), most=self._most(WHOLE)), begun)
-        return None if self.stopped else found
+        network = self._trained("Training the network", counted, replace(Plan(), most=self._most(WHOLE)), begun)
+        return None if self.stopped else network
 
     def continued(self, counted: Counted, begun: Learned) -> Learned:
         """Return the network after it has read the rows of another model."""
@@ -67,6 +67,6 @@ class Learner:
                 self.enter(f"{what}, {10 * shown} %{left}")
             return True
 
-        found = train(counted, plan, begun, go_on)
+        network = train(counted, plan, begun, go_on)
         self._spent += self.clock() - start
-        return found
+        return network

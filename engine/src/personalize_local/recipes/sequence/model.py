@@ -79,5 +79,5 @@ def ages(baskets: Places) -> Places:
 
 def gaps(seconds: npt.NDArray[Any]) -> Places:
     """Return the number of each age in seconds."""
-    found: Places = np.minimum(np.log2(1.0 + np.maximum(seconds, 0) / 3600.0), GAPS - 1).astype(np.intp)
-    return found
+    doublings: Places = np.minimum(np.log2(1.0 + np.maximum(seconds, 0) / 3600.0), GAPS - 1).astype(np.intp)
+    return doublings

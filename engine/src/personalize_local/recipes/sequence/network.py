@@ -20,7 +20,7 @@ from personalize_local.recipes.sequence.model import AGES, GAPS, Vectors
 
 SCALE = 7.0
 """Factor of the product of two vectors, so that vectors of length 1 can tell many items apart."""
-KEPT = 0.3
+NEWEST_SHARE = 0.3
 """Initial part of the newest basket in the state; the rest are the attended items."""
 TABLES = ("inputs", "outputs")
 """The weights that have a row for each token."""
@@ -73,9 +73,9 @@ class _Read:
     """[n] distinct items."""
     vectors: Vectors
     """[n, dimensions] their vectors, after dropout."""
-    kept: Vectors
+    mask: Vectors
     """[n, dimensions] 0 where a number was dropped."""
-    place: Ints
+    position: Ints
     """[inputs] index into `items`."""
     newest: Matrix
     """[baskets, n] shares of the newest basket."""
@@ -102,8 +102,8 @@ class Network:
             "inputs": table[:, :size].copy(),
             "outputs": table,
             "ask": np.zeros_like(itself),
-            "keep": KEPT * itself,
-            "take": (1.0 - KEPT) * itself,
+            "keep": NEWEST_SHARE * itself,
+            "take": (1.0 - NEWEST_SHARE) * itself,
             "age": (-DECAY * np.log1p(np.arange(AGES))).astype(np.float32),
             "gap": np.zeros(GAPS, np.float32),
         }
@@ -121,9 +121,9 @@ class Network:
         """Return the mean loss of the batch's chosen items, and its gradient; drops a share of the input numbers."""
         state, read = self._read(batch, dropout, random)
         state = np.concatenate((state, np.ones((len(state), 1), np.float32)), axis=1)
-        items, place = np.unique(np.concatenate((batch.negatives, batch.chosen)), return_inverse=True)
+        items, position = np.unique(np.concatenate((batch.negatives, batch.chosen)), return_inverse=True)
         vectors = self.items("outputs", items)
-        negative, chosen = place[: len(batch.negatives)], place[len(batch.negatives) :]
+        negative, chosen = position[: len(batch.negatives)], position[len(batch.negatives) :]
         loss, of_chosen, of_negatives = self._loss(batch, state, vectors[negative], vectors[chosen])
         of_state = SCALE * (of_negatives @ vectors[negative] + of_chosen @ vectors[chosen])
         to_items = (
@@ -156,40 +156,40 @@ class Network:
 
     def _read(self, batch: Batch, dropout: float, random: np.random.Generator | None) -> tuple[Vectors, _Read]:
         weights, owner, begin = self.weights, batch.owner, batch.start[:-1]
-        items, place = np.unique(batch.item, return_inverse=True)
-        kept = np.ones((len(items), len(weights["ask"])), np.float32)
+        items, position = np.unique(batch.item, return_inverse=True)
+        mask = np.ones((len(items), len(weights["ask"])), np.float32)
         if random is not None and dropout > 0:
-            kept *= (random.random(kept.shape, np.float32) >= dropout) / np.float32(1.0 - dropout)
-        vectors = self.items("inputs", items) * kept
+            mask *= (random.random(mask.shape, np.float32) >= dropout) / np.float32(1.0 - dropout)
+        vectors = self.items("inputs", items) * mask
         new = (batch.age == 0).astype(np.float32)
         shape = (len(begin), len(items))
-        newest = sparse.csr_array((new / np.add.reduceat(new, begin)[owner], place, batch.start), shape=shape)
+        newest = sparse.csr_array((new / np.add.reduceat(new, begin)[owner], position, batch.start), shape=shape)
         middle = newest @ vectors
-        look = np.einsum("id,id->i", vectors[place], (middle @ weights["ask"])[owner])
+        look = np.einsum("id,id->i", vectors[position], (middle @ weights["ask"])[owner])
         look += weights["age"][batch.age] + weights["gap"][batch.gap]
         weight = np.exp(look - np.maximum.reduceat(look, begin)[owner])
         weight /= np.add.reduceat(weight, begin)[owner]
-        attended = sparse.csr_array((weight, place, batch.start), shape=shape)
+        attended = sparse.csr_array((weight, position, batch.start), shape=shape)
         state = middle @ weights["keep"] + (attended @ vectors) @ weights["take"]
-        return state, _Read(items, vectors, kept, place, newest, attended, weight)
+        return state, _Read(items, vectors, mask, position, newest, attended, weight)
 
     def _back(self, read: _Read, batch: Batch, of_state: Vectors) -> Gradient:
         """Propagate the derivative by the states to the weights."""
         weights, owner, vectors = self.weights, batch.owner, read.vectors
-        middle, found = read.newest @ vectors, read.attended @ vectors
+        middle, context = read.newest @ vectors, read.attended @ vectors
         of_found, of_middle = of_state @ weights["take"].T, of_state @ weights["keep"].T
-        worth = np.einsum("id,id->i", vectors[read.place], of_found[owner])
+        worth = np.einsum("id,id->i", vectors[read.position], of_found[owner])
         mean = np.add.reduceat(read.weight * worth, batch.start[:-1])
         of_look = read.weight * (worth - mean[owner])
-        looks = sparse.csr_array((of_look, read.place, batch.start), shape=read.attended.shape)
-        asked, of_asked = middle @ weights["ask"], looks @ vectors
+        looks = sparse.csr_array((of_look, read.position, batch.start), shape=read.attended.shape)
+        query, of_asked = middle @ weights["ask"], looks @ vectors
         of_middle += of_asked @ weights["ask"].T
-        of_vectors = (read.attended.T @ of_found + looks.T @ asked + read.newest.T @ of_middle) * read.kept
+        of_vectors = (read.attended.T @ of_found + looks.T @ query + read.newest.T @ of_middle) * read.mask
         return {
             "inputs": self._tokens_of(read.items, of_vectors),
             "ask": middle.T @ of_asked,
             "keep": middle.T @ of_state,
-            "take": found.T @ of_state,
+            "take": context.T @ of_state,
             "age": np.bincount(batch.age, of_look, minlength=AGES).astype(np.float32),
             "gap": np.bincount(batch.gap, of_look, minlength=GAPS).astype(np.float32),
         }
@@ -197,15 +197,15 @@ class Network:
     def _tokens_of(self, items: Ints, values: Vectors) -> TableRows:
         """Turn the gradient of items into that of their tokens."""
         made = self.tokens[items]
-        rows, place = np.unique(made.indices, return_inverse=True)
-        own = sparse.csr_array((made.data, place, made.indptr), shape=(len(items), len(rows)))
-        return TableRows(rows, own.T @ values)
+        rows, position = np.unique(made.indices, return_inverse=True)
+        token_shares = sparse.csr_array((made.data, position, made.indptr), shape=(len(items), len(rows)))
+        return TableRows(rows, token_shares.T @ values)
 
 
-def _summing(place: Ints, size: int) -> Matrix:
+def _summing(position: Ints, size: int) -> Matrix:
     """[size, places] a matrix that sums the rows of each place."""
-    ones = np.ones(len(place), np.float32)
-    return sparse.csr_array((ones, place, np.arange(len(place) + 1)), shape=(len(place), size)).T.tocsr()
+    ones = np.ones(len(position), np.float32)
+    return sparse.csr_array((ones, position, np.arange(len(position) + 1)), shape=(len(position), size)).T.tocsr()
 
 
 def _chosen_negatives(batch: Batch) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

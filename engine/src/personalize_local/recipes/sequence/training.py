@@ -113,8 +113,8 @@ class _Baskets:
         last = np.repeat(first - 1, np.diff(start))
         chosen_start, chosen = spans(first, self.end[baskets])
         age, gap = ages(self.number[last] - self.number[read]), gaps(rows.time[last] - rows.time[read])
-        before, own = (rows.item[place].astype(np.int64) for place in (read, chosen))
-        return Batch(start, before, age, gap, chosen_start, own, negatives)
+        before, after = (rows.item[position].astype(np.int64) for position in (read, chosen))
+        return Batch(start, before, age, gap, chosen_start, after, negatives)
 
 
 def train(
@@ -147,21 +147,21 @@ def train(
         _take_over(network, begun, counted)
     adam, batches = _Adam(network), _Batches(baskets, learned, np.cumsum(chances), plan)
     # A network that goes on is not compared with what it was: it may have learned from baskets that are held out now.
-    best, found, since = -1.0, begun and _frozen(network, counted.items, seen), 0
+    best_quality, best_network, since = -1.0, begun and _frozen(network, counted.items, seen), 0
     for epoch in range(batches.epochs):
         for done, batch in batches.epoch(random):
             over = (epoch + done) / batches.epochs
             if not go_on(over):
-                return found
+                return best_network
             _, gradient = network.gradient(batch, plan.dropout, random)
             adam.step(gradient, plan.rate * (1.0 - 0.9 * over))
         latest = _frozen(network, counted.items, seen)
         quality, since = _quality(network, latest.model, baskets, held_out), since + 1
-        if quality >= best:
-            best, found, since = quality, latest, 0
+        if quality >= best_quality:
+            best_quality, best_network, since = quality, latest, 0
         if since >= plan.patience:
             break
-    return found
+    return best_network
 
 
 def _take_over(network: Network, begun: Learned, counted: Counted) -> None:
@@ -198,9 +198,9 @@ class _Batches:
         order = order[: int(np.searchsorted(taken, plan.most // self.epochs)) + 1]
         size = min(plan.batch, int(taken[len(order) - 1]) // plan.steps + 1)
         cuts = np.flatnonzero(np.diff(taken[: len(order)] // size)) + 1
-        for place, part in enumerate(np.split(order, cuts)):
+        for number, part in enumerate(np.split(order, cuts)):
             negatives = np.searchsorted(self._chances, random.random(plan.negatives) * self._chances[-1])
-            yield place / (len(cuts) + 1), self._baskets.batch(self._learned[part], negatives)
+            yield number / (len(cuts) + 1), self._baskets.batch(self._learned[part], negatives)
 
 
 class _Adam:
@@ -214,8 +214,10 @@ class _Adam:
     def step(self, gradient: Gradient, rate: float) -> None:
         self._steps += 1
         rate *= min(self._steps / WARM_UP, 1.0)
-        for name, each in gradient.items():
-            rows, slope = (each.rows, each.values) if isinstance(each, TableRows) else (slice(None), each)
+        for name, slope_of in gradient.items():
+            rows, slope = (
+                (slope_of.rows, slope_of.values) if isinstance(slope_of, TableRows) else (slice(None), slope_of)
+            )
             mean = BETA_1 * self._mean[name][rows] + (1.0 - BETA_1) * slope
             square = BETA_2 * self._square[name][rows] + (1.0 - BETA_2) * slope**2
             self._mean[name][rows], self._square[name][rows] = mean, square

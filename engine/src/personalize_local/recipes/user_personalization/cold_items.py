@@ -44,7 +44,7 @@ class ColdItems:
             weight = similar[some] ** POWER
             columns.append(warm[some].astype(np.int32))
             values.append((weight / max(float(weight.sum()), 1e-12)).astype(np.float32))
-        starts = np.cumsum([len(each) for each in columns])
+        starts = np.cumsum([len(column) for column in columns])
         return cls(cold, SparseRows(starts.astype(np.int64), np.concatenate(columns), np.concatenate(values)))
 
     def shares(self, follow: Scores, similarity: Scores) -> Scores:

@@ -17,15 +17,15 @@ def ease_scores(items: Places, weights: Weights, count: int) -> Scores:
     scores = np.zeros(count)
     if not len(weights):
         return scores
-    known = np.unique(items[-MAX_HISTORY:])
+    owned = np.unique(items[-MAX_HISTORY:])
     total = np.zeros(len(weights), np.float32)
-    for item in known[known < len(weights)].tolist():  # quicker than a sum of copied rows
+    for item in owned[owned < len(weights)].tolist():  # quicker than a sum of copied rows
         total += weights[item]
     scores[: len(weights)] = np.maximum(total, 0.0)
     return scores
 
 
-def blended(known: Places, follow: Scores, ease: Scores, share: float) -> Scores:
+def blended(owned: Places, follow: Scores, ease: Scores, share: float) -> Scores:
     """[items] shares of what follows; among items that are not `known`, a `share` of it goes by EASE instead.
 
     All zero where neither suggests anything.
@@ -34,7 +34,7 @@ def blended(known: Places, follow: Scores, ease: Scores, share: float) -> Scores
     scores = follow / total if total > 0 else follow.copy()
     if share > 0:
         new, suggested = scores.copy(), ease.copy()
-        new[known], suggested[known] = 0.0, 0.0
+        new[owned], suggested[owned] = 0.0, 0.0
         of_ease = float(suggested.sum())
         if of_ease > 0:
             rest = float(new.sum()) if total > 0 else 1.0

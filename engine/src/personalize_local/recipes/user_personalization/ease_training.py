@@ -93,17 +93,17 @@ class HeldOut:
 def best_mixtures(held: HeldOut, ease_share: float, kinds: Collection[str]) -> dict[str, Shares]:
     """Return the shares of the plain rules with the best lists of each kind; none where what is counted has them."""
     lists = held.lists(held.model.sharing(ease_share))
-    found = {kind: Collector() for kind in kinds}
+    collectors = {kind: Collector() for kind in kinds}
     for row in held.baskets.tolist():
-        for kind, each in lists.rules(row, kinds):
-            found[kind].add(each)
-    return {kind: shares for kind, some in found.items() if (shares := _best_mixture(some))}
+        for kind, held_out in lists.rules(row, kinds):
+            collectors[kind].add(held_out)
+    return {kind: shares for kind, some in collectors.items() if (shares := _best_mixture(some))}
 
 
-def _best_mixture(found: Collector) -> Shares:
-    if len(found) < MIN_LISTS:
+def _best_mixture(collector: Collector) -> Shares:
+    if len(collector) < MIN_LISTS:
         return ()
-    shares = trusted_shares([found.lists()], usual=1, start=0)
+    shares = trusted_shares([collector.lists()], usual=1, start=0)
     if shares[0] == 1.0:
         return ()
     return tuple((LEAST_COUNTED * np.eye(len(MIXTURE))[0] + (1.0 - LEAST_COUNTED) * shares).tolist())
@@ -118,9 +118,9 @@ def best_share(held: HeldOut) -> float:
     gains = []
     for row in held.baskets.tolist():
         begun, rest = divided(lists.chosen(row), row)  # what the rest of a basket shows is how well new items are found
-        found = _gains(lists.view(row, begun), rest)
-        if found is not None:
-            gains.append(found)
+        gain = _gains(lists.view(row, begun), rest)
+        if gain is not None:
+            gains.append(gain)
     if len(gains) < MIN_LISTS:
         return DEFAULT_SHARE
     some = np.array(gains)

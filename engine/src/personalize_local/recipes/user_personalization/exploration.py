@@ -36,7 +36,7 @@ PRIOR = 1.0
 """Interactions that the prior of an item's worth stands for."""
 WEIGHT, DAYS = 0.3, 30.0
 """Personalize's defaults of explorationWeight and explorationItemAgeCutOff."""
-MOST, EACH = 0.03, 0.003
+MOST_SHARE, ITEM_SHARE = 0.03, 0.003
 """Largest share of the scores for the items after the training, and for each of them, in v2."""
 
 
@@ -72,14 +72,14 @@ class Exploration:
         offered[past.items] = False
         drawn = iter(new[top_k(worth, offered[new], EXPLORED)].tolist())
         items, scores = top.tolist(), scores.copy()
-        for place in places:
-            item = next((item for item in drawn if item not in items[:place]), None)
+        for position in places:
+            item = next((item for item in drawn if item not in items[:position]), None)
             if item is None:
                 break
-            scores[item] = max(scores[item], scores[items[place]])
+            scores[item] = max(scores[item], scores[items[position]])
             if item in items:
                 items.remove(item)
-            items.insert(place, item)
+            items.insert(position, item)
         return np.array(items[:limit], np.intp), scores
 
     def shared(self, scores: Scores, query: Query, past: Past) -> Scores:
@@ -92,7 +92,7 @@ class Exploration:
         chance = np.random.default_rng(crc32((query.user_id or "").encode())).uniform(0.5, 1.0, len(new))
         bonus = chance * (similarity + UNLIKE) / (1.0 + self._seen[new] + self._shown[new])
         chosen = top_k(bonus, None, EXPLORED)
-        share = min(MOST, EACH * len(chosen))
+        share = min(MOST_SHARE, ITEM_SHARE * len(chosen))
         mixed = scores * (1.0 - share)
         mixed[new[chosen]] += share * bonus[chosen] / bonus[chosen].sum()
         return mixed
@@ -133,4 +133,4 @@ def _places(draw: np.random.Generator, weight: float, most: int) -> list[int]:
     for ten in range(0, most, TEN):
         count = int(GIVEN_UP * weight + draw.random())
         places += sorted((ten + FIRST + draw.permutation(TEN - FIRST)[:count]).tolist())
-    return [place for place in places if place < most]
+    return [position for position in places if position < most]

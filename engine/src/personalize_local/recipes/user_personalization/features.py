@@ -37,7 +37,7 @@ CANDIDATES: Mapping[str, int] = {
     "sequence": 60,
 }
 """The best items of each source that the ranker sees; `sequence` is the deep tier's."""
-OWN = 60
+OWN_ITEMS = 60
 """The user's own latest items that it sees."""
 LATEST = 50
 """The user's latest interactions that the sources start from."""
@@ -58,7 +58,7 @@ NAMES = (
     "popularity",
     "recent popularity",
     "age",
-    *(f"{kind} of window {place}" for place in range(len(WINDOWS)) for kind in ("share", "growth")),
+    *(f"{kind} of window {number}" for number in range(len(WINDOWS)) for kind in ("share", "growth")),
     *repeat_features.NAMES,
     "returns",
     "item gap",
@@ -72,7 +72,7 @@ NAMES = (
     "share of category",
     "last category",
     "share of own category",
-    *(f"near of last but {place}" for place in BEFORE_LAST),
+    *(f"near of last but {back}" for back in BEFORE_LAST),
     "step",
     "step share",
 )
@@ -109,7 +109,7 @@ class Sources:
     sequence: SequenceModel | None
     """The deep tier's network; None in other tiers."""
     step: SparseRows | None
-    """What is taken in the basket after an item, as counted; None in models of the release before."""
+    """What is taken in the basket after an item, as counted; None in models without rankers, which alone read it."""
     standing: npt.NDArray[np.float32]
     """[STANDING, items]."""
     of_category: npt.NDArray[np.float64]
@@ -123,7 +123,7 @@ class Sources:
             near=SparseRows.from_arrays(files, "near"),
             walk=SparseRows.from_arrays(files, "walk"),
             basket=SparseRows.from_arrays(files, "together"),
-            ease=np.asarray(files["taste"]),
+            ease=np.asarray(files["ease"]),
             factors=np.asarray(files["factors"]),
             content=content,
             seen=seen,
@@ -131,10 +131,10 @@ class Sources:
             created=np.asarray(files["created"]),
             returns=np.asarray(files["returns"]),
             gaps=np.asarray(files["gaps"]),
-            windows=np.asarray(files["pulse"]),
+            windows=np.asarray(files["windows"]),
             sequence=SequenceModel.from_arrays(files),
             step=SparseRows.from_arrays(files, "step") if "step.start" in files else None,
-            standing=np.asarray(files.get("standing", np.zeros((len(STANDING), 0), np.float32))),
+            standing=np.asarray(files["standing"]),
             of_category=np.bincount(rarest[some], seen[some], minlength=content.size).astype(np.float64),
         )
 
@@ -217,7 +217,7 @@ class UserView:
     def candidates(self, allowed: npt.NDArray[np.bool_] | None, *, deep: bool = True) -> Places:
         """Return the best allowed items of each source and the user's own, by position; with `deep`, the network's."""
         chosen = np.zeros(len(self.scores.prior), bool)
-        chosen[self.past.items[-OWN:]] = True
+        chosen[self.past.items[-OWN_ITEMS:]] = True
         for name, scores in self._by_source.items():
             if deep or name != "sequence":
                 chosen[best(scores, allowed, CANDIDATES[name], POSITIVE)] = True
@@ -263,15 +263,15 @@ class UserView:
     def _category_features(self, candidates: Places) -> list[npt.NDArray[Any]]:
         """Return what the candidates' rarest categories say: -1 without one."""
         content, seen, items = self._sources.content, self._sources.seen, self.past.items
-        theirs, mine = content.rarest[candidates], content.rarest[items]
-        some, category = theirs >= 0, np.maximum(theirs, 0)
+        of_candidate, of_item = content.rarest[candidates], content.rarest[items]
+        some, category = of_candidate >= 0, np.maximum(of_candidate, 0)
         if not content.size:
             return [np.full(len(candidates), -1.0)] * 3
-        sold, own = self._sources.of_category[category], np.bincount(mine[mine >= 0], minlength=content.size)
+        sold, taken = self._sources.of_category[category], np.bincount(of_item[of_item >= 0], minlength=content.size)
         return [
             np.where(some, seen[candidates] / np.maximum(sold, 1.0), -1.0),
-            np.where(some, theirs == mine[-1], -1.0),
-            np.where(some, own[category] / len(items), -1.0),
+            np.where(some, of_candidate == of_item[-1], -1.0),
+            np.where(some, taken[category] / len(items), -1.0),
         ]
 
     def _step_features(self, candidates: Places, step: SparseRows) -> list[npt.NDArray[Any]]:

@@ -21,14 +21,14 @@ PRIOR = 3.0
 
 def popularity(rows: Rows, *, recent: bool) -> Floats:
     """[items] interactions; with `recent`, their half-life is a quarter of the data's span."""
-    newest, found = int(np.max(rows.time)), np.zeros(rows.items)
+    newest, counts = int(np.max(rows.time)), np.zeros(rows.items)
     half_life = 0.25 * max(newest - int(np.min(rows.time)), 1)
     for _, part in rows.parts():
         weight = part.weight.astype(np.float64)
         if recent:
             weight *= np.exp2((part.time - newest) / half_life)
-        found += np.bincount(part.item, weight, minlength=rows.items)
-    return found
+        counts += np.bincount(part.item, weight, minlength=rows.items)
+    return counts
 
 
 def repeat_share(rows: Rows, again: Mask) -> float:
@@ -78,8 +78,8 @@ def standing(rows: Rows) -> npt.NDArray[np.float32]:
         first = part.first_of_user()
         before: Ints = number - np.repeat(number[first], np.diff(np.append(first, len(part))))
         baskets = later + before + 1
-        for place, fact in enumerate((np.exp2(-later / NEWEST), before / baskets, np.log(baskets))):
-            sums[place] += np.bincount(part.item, fact, minlength=rows.items)
+        for row, fact in enumerate((np.exp2(-later / NEWEST), before / baskets, np.log(baskets))):
+            sums[row] += np.bincount(part.item, fact, minlength=rows.items)
     usual: Floats = sums.sum(axis=1, keepdims=True) / len(rows)
     return ((sums + PRIOR * usual) / (total + PRIOR)).astype(np.float32)
 
@@ -88,5 +88,7 @@ def created(rows: Rows, columns: Mapping[str, Column]) -> npt.NDArray[np.float64
     """[items] CREATION_TIMESTAMP, else the oldest interaction; items without either count as new."""
     first = np.full(rows.items, np.max(rows.time))
     np.minimum.at(first, rows.item, rows.time)
-    oldest, known = first.astype(np.float64), columns.get("CREATION_TIMESTAMP")
-    return oldest if known is None else np.where(np.isnan(known.astype(np.float64)), oldest, known.astype(np.float64))
+    oldest, stated = first.astype(np.float64), columns.get("CREATION_TIMESTAMP")
+    return (
+        oldest if stated is None else np.where(np.isnan(stated.astype(np.float64)), oldest, stated.astype(np.float64))
+    )

@@ -52,8 +52,6 @@ FRESH = 28 * 86_400.0
 """Seconds after training for which what sold lately sells still; its weight falls as they become a smaller share."""
 CANDIDATES = 1000
 """Most popular items, which are v2's candidates for every user."""
-_RENAMED = {"taste": "ease_share", "by_kind": "by_content"}
-"""Settings under the names that models of earlier versions have on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ class PersonalModel(Model):
 
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
         """As of every model; v1's scores add up to 1 over the whole catalogue, v2's over its candidates."""
-        past = self._known(query.history)
+        past = self._past_of(query.history)
         scores, personal, view = self._scores(query, past)
         if view is not None:
             offered = allowed
@@ -163,13 +161,13 @@ class PersonalModel(Model):
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
         """As of every model; the scores of known items add up to 1."""
-        scores, _, view = self._scores(query, self._known(query.history))
-        known = self._items.positions(item_ids)
+        scores, _, view = self._scores(query, self._past_of(query.history))
+        positions = self._items.positions(item_ids)
         if view is not None:
-            places = np.unique([place for place in known if place >= 0]).astype(np.intp)
+            places = np.unique([position for position in positions if position >= 0]).astype(np.intp)
             scores = self._for_new(view, scores, query) if view.all_new(places) else scores
             scores = self._with_cold_items(view, self._reordered(view, scores, places, query.now))
-        return ranked(item_ids, known, self._by_objective(scores))
+        return ranked(item_ids, positions, self._by_objective(scores))
 
     def online_counts(self) -> OnlineCounts:
         return OnlineCounts(self.positions, len(self._items), self.settings.events)
@@ -180,9 +178,9 @@ class PersonalModel(Model):
 
     @classmethod
     def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
-        settings = {_RENAMED.get(name, name): value for name, value in facts["settings"].items()}
-        events = tuple(EventParameters(**event) for event in settings["events"])
-        settings |= {name: tuple(settings.get(name, ())) for name in ("mixture", "new", "begun")} | {"events": events}
+        settings = dict(facts["settings"])
+        settings |= {name: tuple(settings[name]) for name in ("mixture", "new", "begun")}
+        settings["events"] = tuple(EventParameters(**event) for event in settings["events"])
         return cls(Settings(**settings), ItemIndex.from_arrays(files), files, facts)
 
     @cached_property
@@ -317,20 +315,20 @@ class PersonalModel(Model):
             return None
         windows, seen = self._sources.windows, self._sources.seen
         lately, usual = FRESH / age * windows, seen / max(float(seen.sum()), 1.0)
-        found: WindowCounts = lately + (1.0 - FRESH / age) * windows.sum(axis=1, keepdims=True) * usual
-        return found
+        outdated: WindowCounts = lately + (1.0 - FRESH / age) * windows.sum(axis=1, keepdims=True) * usual
+        return outdated
 
     def _for_new(self, view: UserView, scores: Scores, query: Query) -> Scores:
         """Distribute the scores of new items among them by what held-out lists of such items chose."""
         online = query.online if query.online and query.online.count else None
         more = view.basket_goes_on(query.now, self.settings.latest) if self.settings.begun else 0.0
-        new, found = view.unknown * scores, scores
+        new, distributed = view.unknown * scores, scores
         for shares, part in ((self.settings.new, 1.0 - more), (self.settings.begun, more)):
             if shares and part:
                 mixed = self.rules.mixed(shares, view.past, view.scores.by_rule, (None, online), view.scores.tilts)
                 mixed *= view.unknown
-                found = found + part * (float(new.sum()) / max(float(mixed.sum()), 1e-12) * mixed - new)
-        return found
+                distributed = distributed + part * (float(new.sum()) / max(float(mixed.sum()), 1e-12) * mixed - new)
+        return distributed
 
     def _following(self, items: Places, weights: Scores, online: OnlineCounts | None) -> Scores:
         """[items] what follows some items, by the counts of training and of the events since."""
@@ -355,9 +353,9 @@ class PersonalModel(Model):
         if not codes:
             return None
         lift = np.ones(len(self._items))
-        known = lift[: self._files[table].shape[1]]
+        learned = lift[: self._files[table].shape[1]]
         for code in codes:
-            known *= self._files[table][code]
+            learned *= self._files[table][code]
         return lift
 
     def _reordered(self, view: UserView, scores: Scores, items: Places, now: float) -> Scores:
@@ -370,8 +368,8 @@ class PersonalModel(Model):
         weight = np.zeros(len(items))
         for trees, share in weighted:
             score = start if trees is None else start + trees.predict(features)
-            each = np.exp(score - score.max())
-            weight += share * each / each.sum()
+            likelihood = np.exp(score - score.max())
+            weight += share * likelihood / likelihood.sum()
         scores = scores.copy()
         scores[items] = scores[items].sum() * weight
         return scores
@@ -398,17 +396,17 @@ class PersonalModel(Model):
         scores[cold] = scores[cold].sum() * self._cold.shares(view.scores.follow, view.scores.content[cold])
         return scores
 
-    def _known(self, history: Sequence[Interaction]) -> Past:
+    def _past_of(self, history: Sequence[Interaction]) -> Past:
         """Return the part of a history that trains and names known items."""
         columns = History.of(history)
         places = self._items.places(columns.item_ids)
-        known = places >= 0
+        counts = places >= 0
         if not any(event.event_type.lower() == RETURN for event in self.settings.events):
             kinds = columns.event_types.table.texts
             returns = [code for code, kind in enumerate(kinds) if kind and kind.lower() == RETURN]
             if returns:
-                known &= ~np.isin(columns.event_types.codes, returns)
-        return self._past(places[known], columns.timestamps[known])
+                counts &= ~np.isin(columns.event_types.codes, returns)
+        return self._past(places[counts], columns.timestamps[counts])
 
     def _past(self, items: Places, times: npt.NDArray[np.float64]) -> Past:
         newest = float(times[-1]) if len(times) else 0.0

@@ -21,7 +21,7 @@ from personalize_local.recipes.user_personalization.model import PersonalModel
 
 Array = npt.NDArray[Any]
 _SPARSE = ("follows", "next", "near", "together", "walk", "step")
-_UNCOUNTED = ("pulse", "crowd.whole", "crowd.first", "crowd.total", "crowd.year", "seen", "year")
+_UNCOUNTED = ("windows", "popularity.whole", "popularity.first", "popularity.total", "popularity.year", "seen", "year")
 """Counts, by item on the last axis: new items have none."""
 _USUAL = ("returns", "gaps", "recent")
 """Statistics of which a new item has the usual value."""
@@ -33,18 +33,18 @@ _LEAST = ("prior", "sequence.bias")
 
 def added(model: PersonalModel, snapshot: Snapshot, config: TrainingConfig) -> PersonalModel:
     """Return the model with all items of a newer snapshot; metadata and impressions are the snapshot's."""
-    known = {key: position for position, key in enumerate(model.item_ids.tolist())}
-    new = np.array([place for place, key in enumerate(snapshot.items.tolist()) if key not in known], np.int64)
+    trained = {key: position for position, key in enumerate(model.item_ids.tolist())}
+    new = np.array([position for position, key in enumerate(snapshot.items.tolist()) if key not in trained], np.int64)
     ids = np.concatenate((model.item_ids, snapshot.items[new]))
-    place_of = {key: place for place, key in enumerate(snapshot.items.tolist())}
+    place_of = {key: position for position, key in enumerate(snapshot.items.tolist())}
     places = np.array([place_of.get(key, -1) for key in ids.tolist()], np.int64)
     files = {name: _longer(name, array, len(new)) for name, array in model.files.items()}
     columns = config.trainable(snapshot.item_columns, "ITEMS")
     aligned = {name: _aligned(column, places) for name, column in columns.items()}
-    born = np.concatenate((files["created"], _created(snapshot, aligned, new, places[len(known) :])))
+    born = np.concatenate((files["created"], _created(snapshot, aligned, new, places[len(trained) :])))
     content = Content.of(aligned, len(ids))
     files |= content.arrays() | ColdItems.of(content, files["seen"], born).arrays()
-    files |= {"created": born, "crowd.created": born, "shown": _shown(snapshot, places, files["seen"])}
+    files |= {"created": born, "popularity.created": born, "shown": _shown(snapshot, places, files["seen"])}
     files["newest"] = np.array([np.max(snapshot.timestamps, initial=0)], np.float64)
     if config.objective is not None and (weights := objective.weights(config.objective, snapshot)) is not None:
         files["objective"] = np.where(places < 0, 1.0, weights[places])
@@ -80,8 +80,8 @@ def _created(snapshot: Snapshot, aligned: dict[str, Column], new: Ints, places: 
     """[new items] CREATION_TIMESTAMP, else the oldest interaction; items without either are as new as the newest."""
     oldest = np.full(len(snapshot.items), np.max(snapshot.timestamps, initial=0))
     np.minimum.at(oldest, snapshot.item_index, snapshot.timestamps)
-    known = aligned.get("CREATION_TIMESTAMP")
-    stated = np.full(len(new), np.nan) if known is None else known[len(known) - len(new) :].astype(np.float64)
+    column = aligned.get("CREATION_TIMESTAMP")
+    stated = np.full(len(new), np.nan) if column is None else column[len(column) - len(new) :].astype(np.float64)
     return np.where(np.isnan(stated), oldest[places], stated)
 
 

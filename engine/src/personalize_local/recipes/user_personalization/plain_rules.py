@@ -59,14 +59,13 @@ class PlainRules:
     @classmethod
     def from_arrays(cls, files: Arrays, *, clock: bool) -> Self:
         seen = np.asarray(files["seen"], np.float64)
-        year = np.asarray(files["year"]) if "year" in files else np.zeros_like(seen)
-        windows = files["pulse"] if clock else np.zeros_like(files["pulse"])
+        windows = files["windows"] if clock else np.zeros_like(files["windows"])
         follows = SparseRows.from_arrays(files, "next") if "next.start" in files else None
         return cls(
             follows,
             SparseRows.from_arrays(files, "together"),
-            np.vstack((windows, seen, year)),
-            np.asarray(files["taste"]),
+            np.vstack((windows, seen, np.asarray(files["year"]))),
+            np.asarray(files["ease"]),
             clock,
         )
 
@@ -139,10 +138,10 @@ class PlainRules:
                 again: Scores = np.bincount(past.items, weight, minlength=count).astype(np.float64, copy=False)
                 return again
 
-    def _now(self, place: int, windows: WindowCounts | None, online: OnlineCounts | None) -> Scores:
+    def _now(self, rule: int, windows: WindowCounts | None, online: OnlineCounts | None) -> Scores:
         """[items] what sold, of SELLING, by a query's windows and with the events since the training."""
-        sold: Scores = self.selling[place] if windows is None or place >= len(windows) else windows[place]
-        return sold if online is None or SELLING[place] == "year ago" else sold + online.seen
+        sold: Scores = self.selling[rule] if windows is None or rule >= len(windows) else windows[rule]
+        return sold if online is None or SELLING[rule] == "year ago" else sold + online.seen
 
 
 def _tilt(name: str, tilts: tuple[Scores | None, Scores | None]) -> Scores | None:
@@ -161,6 +160,6 @@ def tilted(scores: Scores, lift: Scores | None) -> Scores:
     """Multiply scores by a lift and keep their sum; None leaves them as they are."""
     if lift is None:
         return scores
-    found = scores * lift
-    found *= scores.sum() / max(float(found.sum()), 1e-12)
-    return found
+    product = scores * lift
+    product *= scores.sum() / max(float(product.sum()), 1e-12)
+    return product

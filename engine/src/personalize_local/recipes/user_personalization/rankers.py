@@ -198,7 +198,9 @@ class _Drawn:
 
     def plain(self, kind: str) -> Fitted:
         """Fit trees without the network."""
-        return cross_fit([each.without_network(len(NAMES)) for each in self.lists[kind]], self.folds(kind))
+        return cross_fit(
+            [training_list.without_network(len(NAMES)) for training_list in self.lists[kind]], self.folds(kind)
+        )
 
     def deep(self, kind: str) -> Fitted:
         """Fit trees with the network."""
@@ -210,7 +212,10 @@ class _Drawn:
 
     def latest(self) -> Self:
         """Return the lists with the network, which come first."""
-        size = {kind: sum(each.counted is not None for each in lists) for kind, lists in self.lists.items()}
+        size = {
+            kind: sum(training_list.counted is not None for training_list in lists)
+            for kind, lists in self.lists.items()
+        }
         return type(self)(
             {kind: lists[: size[kind]] for kind, lists in self.lists.items()},
             {kind: users[: size[kind]] for kind, users in self.users.items()},
@@ -219,7 +224,7 @@ class _Drawn:
 
 
 def _rankers(fitted: Mapping[str, Fitted]) -> Rankers:
-    return Rankers(**{kind: each.trees for kind, each in fitted.items()})
+    return Rankers(**{kind: fit.trees for kind, fit in fitted.items()})
 
 
 def enough(users: int, baskets: int, items: int) -> bool:
@@ -241,7 +246,7 @@ def _lists(
         baskets = BasketLists(snapshot, rows, split, model_of(split))
         for row in random.permutation(split.baskets).tolist():
             made, taken = made + 1, taken + len(baskets.chosen(row))
-            for kind, each in baskets.lists(row, fresh=random.random() < FRESH, new=made % NEW == 0):
-                yield int(rows.user[row]), kind, each
+            for kind, training_list in baskets.lists(row, fresh=random.random() < FRESH, new=made % NEW == 0):
+                yield int(rows.user[row]), kind, training_list
             if enough(users, made, taken):
                 return

@@ -124,27 +124,27 @@ class PersonalTrainer:
     def _content(self) -> Content:
         return Content.of(self._columns, len(self._snapshot.items))
 
-    def fit(self, rows: Rows, about: Collection[str] | None = None) -> PersonalModel:
+    def fit(self, rows: Rows, query_items: Collection[str] | None = None) -> PersonalModel:
         """Count, or take over the counts of the same data, and add the rankers."""
-        del about
+        del query_items
         source = (self._digest(rows), self._options, self._config.excluded_columns)
         self._learner = self._learner or self._learning(len(rows))
         if self._decisions is None:
             if self._shared.decided is None or self._shared.decided[0] != source:
-                trainer, known = self._of_what_sold(rows)
-                self._shared.decided = (source, trainer.decide(known))
+                trainer, sold = self._of_what_sold(rows)
+                self._shared.decided = (source, trainer.decide(sold))
             self._decisions = self._shared.decided[1]
         decisions = self._decisions
         ranked = decisions.rankers.for_histories
         key = (source, ranked, decisions.network is not None, replace(decisions, rankers=Rankers()))
-        found = next((model for known, model in self._shared.counted if known == key), None)
-        if found is None:
-            found = self.count(rows, decisions, ranked=ranked)
+        counted = next((model for source_key, model in self._shared.counted if source_key == key), None)
+        if counted is None:
+            counted = self.count(rows, decisions, ranked=ranked)
             if decisions.network is not None and self._learner is not None:
-                network = self._learner.continued(rankers.counted(self._snapshot, rows, found), decisions.network)
-                found = found.with_arrays(network.model.arrays())
-            self._shared.counted = [*self._shared.counted[-1:], (key, found)] if len(rows) <= MAX_SHARED else []
-        return found.for_recipe(self._spec, self._config.training_events(), decisions.rankers, self._objective())
+                network = self._learner.continued(rankers.counted(self._snapshot, rows, counted), decisions.network)
+                counted = counted.with_arrays(network.model.arrays())
+            self._shared.counted = [*self._shared.counted[-1:], (key, counted)] if len(rows) <= MAX_SHARED else []
+        return counted.for_recipe(self._spec, self._config.training_events(), decisions.rankers, self._objective())
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -265,14 +265,14 @@ class PersonalTrainer:
         files: dict[str, npt.NDArray[Any]] = {
             **self._cooccurrences(rows, seen, prior, ranked=ranked),
             **({} if ranked else self._next(rows)),
-            "taste": ease_training.train(rows, EASE_ITEMS[ranked]),
+            "ease": ease_training.train(rows, EASE_ITEMS[ranked]),
             **content.arrays(),
             **ColdItems.of(content, seen, born).arrays(),
             "prior": (1 - UNIFORM) * prior / prior.sum() + UNIFORM / rows.items,
             "returns": return_rates(rows, again).astype(np.float32),
             "gaps": gaps.astype(np.float32),
             "standing": standing(rows),
-            "pulse": windows.at(int(np.max(rows.time)) + 1),
+            "windows": windows.at(int(np.max(rows.time)) + 1),
             "seen": seen.astype(np.int32),
             "year": _a_year_ago(rows),
             "shown": np.zeros(rows.items, np.int64) if snapshot.impressions is None else snapshot.impressions[order],
@@ -343,8 +343,8 @@ def _paired(rows: Rows, popular: Floats, *, ranked: bool) -> tuple[SparseRows, c
 def _factors(near: cooccurrence.Matrix, dimensions: int, seen: Ints) -> npt.NDArray[np.float32]:
     """[items, dimensions] item vectors; the last items, which nobody took, point nowhere."""
     sold = int(np.count_nonzero(seen))
-    found = cooccurrence.factors(near[:sold, :sold], dimensions)
-    return np.concatenate((found, np.zeros((len(seen) - sold, found.shape[1]), np.float32)))
+    vectors = cooccurrence.factors(near[:sold, :sold], dimensions)
+    return np.concatenate((vectors, np.zeros((len(seen) - sold, vectors.shape[1]), np.float32)))
 
 
 def _a_year_ago(rows: Rows) -> Ints:
@@ -393,7 +393,9 @@ class Metadata:
         """Return the rows in the order of time; all at one time if times are no clock."""
         rows = self._rows if clock else replace(self._rows, time=np.zeros(len(self._rows), np.int64))
         codes = row_codes(rows, self._of_user, self._of_row, self.users.size)
-        of_user, of_row = (np.array(each.spans(), np.int64).reshape(-1, 2) for each in (self.users, self.context))
+        of_user, of_row = (
+            np.array(vocabulary.spans(), np.int64).reshape(-1, 2) for vocabulary in (self.users, self.context)
+        )
         return Timeline(rows, codes, np.concatenate((of_user, of_row + self.users.size)), len(of_row))
 
 
