@@ -30,18 +30,18 @@ class _Ending:
     """Ends the server at a signal. It raises nothing: Python drops what is raised in a destructor or a callback."""
 
     def __init__(self) -> None:
-        self._asked = False
+        self._signalled = False
         self._server: Server | None = None
 
     def __call__(self, *_: object) -> None:
-        self._asked = True
+        self._signalled = True
         if self._server:
             self._server.stop()
 
     def ends(self, server: Server) -> None:
         """Have this server end at a signal; at once if one came before."""
         self._server = server
-        if self._asked:
+        if self._signalled:
             server.stop()
 
 
@@ -56,8 +56,8 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     if problem := chosen.s3.problem():
         return _complain(program, f"{problem}; give another --profile, or --s3-root")
     ending = _Ending()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, ending)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ending)
     request_log.configure(sys.stderr, quiet=chosen.quiet, as_json=chosen.json_log)
     most = open_files.raise_limit()
     if most < open_files.LEAST:
@@ -86,10 +86,10 @@ def _greeting(server: Server, chosen: options.Arguments) -> str:
     first = f"Personalize answers at {server.url}\n"
     if chosen.quiet:
         return first
-    kept = f"{server.directory}{', until it ends' if chosen.in_memory else ''}"
+    data = f"{server.directory}{', until it ends' if chosen.in_memory else ''}"
     services = ("", "_RUNTIME", "_EVENTS")
     exports = "".join(f"  export AWS_ENDPOINT_URL_PERSONALIZE{service}={server.url}\n" for service in services)
-    return f"{first}  data  {kept}\n  S3    {chosen.s3.within(server.directory)}\n\n{exports}\n"
+    return f"{first}  data  {data}\n  S3    {chosen.s3.within(server.directory)}\n\n{exports}\n"
 
 
 def _reason(error: OSError, chosen: options.Arguments) -> str:

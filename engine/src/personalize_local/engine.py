@@ -110,7 +110,7 @@ class Engine:
     def start(self, *background: Coroutine[None, None, None]) -> None:
         """Resume unfinished work; open models, and run what is given, in the background until the engine stops."""
         self.lifecycle.resume()
-        self._background = [asyncio.create_task(each) for each in (self._warm(), *background)]
+        self._background = [asyncio.create_task(task) for task in (self._warm(), *background)]
 
     async def stop(self) -> None:
         """Stop; the next engine resumes what is unfinished."""
@@ -159,11 +159,16 @@ class Engine:
 
     async def _warm(self) -> None:
         """Open models before their first request, as far as there is room."""
-        campaigns = [each.body["solutionVersionArn"] for each in self.registry.find(kinds.CAMPAIGN) if each.active]
+        campaigns = [
+            campaign.body["solutionVersionArn"] for campaign in self.registry.find(kinds.CAMPAIGN) if campaign.active
+        ]
         serving = [self.registry.get(kinds.SOLUTION_VERSION, arn) for arn in dict.fromkeys(campaigns)]
-        for each in [*serving, *(each for each in self.registry.find(kinds.RECOMMENDER) if each.active)]:
+        for resource in [
+            *serving,
+            *(resource for resource in self.registry.find(kinds.RECOMMENDER) if resource.active),
+        ]:
             if not self.serving.full:
-                await self.serving.catalogue(each)
+                await self.serving.catalogue(resource)
 
 
 def _workers(options: Options) -> Workers | Threads | NoWorkers:

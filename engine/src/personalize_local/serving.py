@@ -84,8 +84,8 @@ class Catalogue:
         return self._index.places(item_ids)
 
     def index_of(self, item_id: str) -> int | None:
-        [place] = self._index.positions([item_id])
-        return place if place >= 0 else None
+        [position] = self._index.positions([item_id])
+        return position if position >= 0 else None
 
     def column(self, name: str) -> Column:
         return self.live.item_column(name, self.item_ids)
@@ -159,11 +159,11 @@ class Serving:
 
     async def catalogue(self, version: Resource) -> Catalogue:
         """Return a solution version's model with its dataset group's live data."""
-        found = self._catalogues.get(version.arn)
-        if found is None:
-            found = await self._opened(version.arn, live_name(version))
+        catalogue = self._catalogues.get(version.arn)
+        if catalogue is None:
+            catalogue = await self._opened(version.arn, live_name(version))
         self._catalogues.move_to_end(version.arn)
-        return found
+        return catalogue
 
     async def renew(self, version: Resource) -> None:
         """Answer from the model that is on the disk now; until it is open, the old one answers."""
@@ -177,12 +177,12 @@ class Serving:
         while self._models.ready(version) is not model or self._live.ready(group) is not live:
             # Closed again, or replaced, while the other was loading.
             model, live = await self._models.get(version), await self.live(group)
-        found = self._catalogues.get(version)
-        if found is None:
+        catalogue = self._catalogues.get(version)
+        if catalogue is None:
             trained = int((self.model(version) / TRAINED_UNTIL).read_text())
-            found = self._catalogues[version] = Catalogue(model, live, trained=trained)
+            catalogue = self._catalogues[version] = Catalogue(model, live, trained=trained)
             self._make_room(version)
-        return found
+        return catalogue
 
     @property
     def full(self) -> bool:
@@ -212,7 +212,7 @@ class Serving:
         for arn in arns:
             self._models.drop(arn)
             closed = self._catalogues.pop(arn, None)
-            if closed is not None and all(each.live is not closed.live for each in self._catalogues.values()):
+            if closed is not None and all(catalogue.live is not closed.live for catalogue in self._catalogues.values()):
                 for group in self._live:
                     if self._live.ready(group) is closed.live:
                         self._live.drop(group)
@@ -274,8 +274,8 @@ class Serving:
         owner = group.replace(":action-data/", ":dataset-group/")
         roles = _ROLES[owner != group]
         datasets = self._registry.find(kinds.DATASET, datasetGroupArn=owner)
-        found = ((dataset.body["datasetType"], dataset) for dataset in datasets if not dataset.deleting)
-        return {roles[kind]: each.arn for kind, each in found if kind in roles}
+        by_type = ((dataset.body["datasetType"], dataset) for dataset in datasets if not dataset.deleting)
+        return {roles[kind]: dataset.arn for kind, dataset in by_type if kind in roles}
 
     def bulk(self, group: str) -> Path | None:
         """Return the folder of a dataset group's imported data, if there is any."""

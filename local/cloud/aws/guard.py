@@ -120,7 +120,7 @@ def unsigned(method: str, path: str, headers: dict[str, str], query: dict[str, l
 
 def own_name(name: str) -> bool:
     """Tell whether the local AWS has this name; those of buckets and APIs are below `localhost`."""
-    return name in origins.OWN or name.endswith(".localhost")
+    return name in origins.OWN_NAMES or name.endswith(".localhost")
 
 
 def joined(raw: Any) -> dict[str, str]:  # noqa: ANN401 - ASGI's headers

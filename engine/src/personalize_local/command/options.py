@@ -57,30 +57,30 @@ class Arguments(Options, argparse.Namespace):
 def read(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Arguments:
     """Return the options of a command line; ends the program where they cannot be read."""
     parser = _parser(program)
-    found = Arguments()
-    parser.read(arguments, environment, found)
-    found.s3 = S3.chosen(found.s3_root, found.profile, environment)
-    if _is_own(found.s3.endpoint, found):
-        parser.error(f"S3 would be this engine itself: {found.s3.endpoint} is not for S3, so give --s3-root")
-    shorts = {"dataset-groups": found.dataset_groups, "incremental-bytes": found.incremental_bytes}
+    chosen = Arguments()
+    parser.read(arguments, environment, chosen)
+    chosen.s3 = S3.chosen(chosen.s3_root, chosen.profile, environment)
+    if _is_own(chosen.s3.endpoint, chosen):
+        parser.error(f"S3 would be this engine itself: {chosen.s3.endpoint} is not for S3, so give --s3-root")
+    shorts = {"dataset-groups": chosen.dataset_groups, "incremental-bytes": chosen.incremental_bytes}
     settings = [f"{name}={number}" for name, number in shorts.items() if number is not None]
     try:
-        found.quotas = quotas.AWS.changed([*settings, *found.quota])
+        chosen.quotas = quotas.AWS.changed([*settings, *chosen.quota])
     except ValueError as error:
         parser.error(f"--quota: {error}")
-    return found
+    return chosen
 
 
 def _parser(program: str) -> Parser:
     parser = Parser(program, _DESCRIPTION, _EPILOG, PREFIX)
-    place = parser.add_argument_group("where it answers, and where its data are").add_argument
-    place("--port", type=_number(0, 65_535), metavar="N", help="default 8090; 0: any free port, which is printed")
-    place("--host", help="address to listen on; default 127.0.0.1")
-    place("--name", action="append", help="a name by which clients call this host; may be repeated")
-    place("--data-dir", type=Path, metavar="DIR", help="data folder; default: in the user's data directory")
-    place("--in-memory", action="store_true", help="keep nothing, and wait for no disk")
-    place("--s3-root", type=Path, metavar="DIR", help="S3 is this folder: s3://bucket/key is DIR/bucket/key")
-    place("--profile", metavar="NAME", help="S3 is AWS's, by this profile; also AWS_PROFILE")
+    address = parser.add_argument_group("where it answers, and where its data are").add_argument
+    address("--port", type=_number(0, 65_535), metavar="N", help="default 8090; 0: any free port, which is printed")
+    address("--host", help="address to listen on; default 127.0.0.1")
+    address("--name", action="append", help="a name by which clients call this host; may be repeated")
+    address("--data-dir", type=Path, metavar="DIR", help="data folder; default: in the user's data directory")
+    address("--in-memory", action="store_true", help="keep nothing, and wait for no disk")
+    address("--s3-root", type=Path, metavar="DIR", help="S3 is this folder: s3://bucket/key is DIR/bucket/key")
+    address("--profile", metavar="NAME", help="S3 is AWS's, by this profile; also AWS_PROFILE")
 
     like = parser.add_argument_group("how it is like AWS").add_argument
     like("--strict", action="store_true", help="whatever is created is CREATE PENDING first")
@@ -120,10 +120,10 @@ def _parser(program: str) -> Parser:
     return parser
 
 
-def _is_own(endpoint: str, found: Arguments) -> bool:
+def _is_own(endpoint: str, arguments: Arguments) -> bool:
     """Tell whether an address is where the engine will listen."""
     address = urlsplit(endpoint)
-    return address.port == found.port and address.hostname in {found.host, "localhost", "127.0.0.1"}
+    return address.port == arguments.port and address.hostname in {arguments.host, "localhost", "127.0.0.1"}
 
 
 def _number(least: int, most: int | None = None) -> Callable[[str], int]:

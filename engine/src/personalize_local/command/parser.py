@@ -41,10 +41,10 @@ class Parser(argparse.ArgumentParser):
         self, arguments: Sequence[str], environment: Mapping[str, str], namespace: argparse.Namespace
     ) -> argparse.Namespace:
         """Return the options; ends the program where they cannot be read."""
-        found, rest = self.parse_known_args([*self._variables(environment), *arguments], namespace)
+        parsed, rest = self.parse_known_args([*self._variables(environment), *arguments], namespace)
         if rest:
             self.error(self._unknown(rest[0]))
-        return found
+        return parsed
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\nTry {self.prog} --help\n")

@@ -97,9 +97,9 @@ def load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     for _ in range(_ATTEMPTS):
         with suppress(FileNotFoundError):
             folder = directory.stat().st_ino
-            found = _load(directory)
+            loaded = _load(directory)
             if directory.stat().st_ino == folder:
-                return found
+                return loaded
         time.sleep(_PAUSE)  # another process is replacing it
     raise FileNotFoundError(directory)
 

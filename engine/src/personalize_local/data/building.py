@@ -119,14 +119,16 @@ def streamed(spec: SnapshotSpec) -> pl.DataFrame:
     """Return events with an item and a user; a log-in gives its session's earlier events a user too."""
     fields = spec.interactions_schema.fields
     events = {event.event_id: event for event in reversed(spec.events)}
-    kept = [event for event in reversed(events.values()) if event.item_id]
-    owner = {event.session_id: event.user_id for event in reversed(kept) if event.user_id}
-    rows = [_cells(event, user, fields) for event in kept if (user := event.user_id or owner.get(event.session_id))]
+    with_item = [event for event in reversed(events.values()) if event.item_id]
+    owner = {event.session_id: event.user_id for event in reversed(with_item) if event.user_id}
+    rows = [
+        _cells(event, user, fields) for event in with_item if (user := event.user_id or owner.get(event.session_id))
+    ]
     return frame(rows, spec.interactions_schema)
 
 
 def _cells(event: StreamedEvent, user: str, fields: Sequence[Field]) -> list[object]:
-    known: dict[str, object] = {
+    reserved: dict[str, object] = {
         "USER_ID": user,
         "ITEM_ID": event.item_id,
         "TIMESTAMP": int(event.sent_at),
@@ -135,7 +137,7 @@ def _cells(event: StreamedEvent, user: str, fields: Sequence[Field]) -> list[obj
         "IMPRESSION": "|".join(event.impression) or None,
         "RECOMMENDATION_ID": event.recommendation_id,
     }
-    return [known.get(field.name, event.properties.get(field.name)) for field in fields]
+    return [reserved.get(field.name, event.properties.get(field.name)) for field in fields]
 
 
 def table(paths: Sequence[Path], schema: Schema | None, records: Sequence[PutRecord]) -> pl.DataFrame | None:
@@ -204,7 +206,7 @@ def _columns(metadata: pl.DataFrame | None, schema: Schema | None, ids: pl.Serie
     if metadata is None or schema is None:
         return {}
     aligned = _aligned(metadata, [field.name for field in _trainable(schema)], ids)
-    return {each.name: _objects(each) if each.dtype == pl.String else _numbers(each) for each in aligned}
+    return {series.name: _objects(series) if series.dtype == pl.String else _numbers(series) for series in aligned}
 
 
 def _texts(metadata: pl.DataFrame | None, schema: Schema | None, ids: pl.Series) -> dict[str, Strings]:

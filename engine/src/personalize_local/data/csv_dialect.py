@@ -18,14 +18,14 @@ def cells(line: str) -> list[str]:
     """Return the values of one row, without its line end, in either form. Raises ValueError for unbalanced quotes."""
     if '"' not in line:
         return line.split(",")
-    found, at = [], 0
+    values, at = [], 0
     while at <= len(line):
         match = _VALUE.match(line, at)
         if match is None or (match[1] is None and line.startswith('"', at)):
             raise ValueError("its quotes do not match")
-        found.append(match[2] if match[1] is None else _ESCAPE.sub(lambda each: each[1] or '"', match[1]))
+        values.append(match[2] if match[1] is None else _ESCAPE.sub(lambda escape: escape[1] or '"', match[1]))
         at = match.end() + 1
-    return found
+    return values
 
 
 def row(values: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ RESERVED = frozenset(
         "EVENT_ATTRIBUTION_SOURCE",
     }
 )  # fmt: skip
-_UNQUOTED_BREAKS = tuple(each.encode() for each in "\v\f\x85\u2028\u2029")
+_UNQUOTED_BREAKS = tuple(character.encode() for character in "\v\f\x85\u2028\u2029")
 _NUMBERS = {"int": pl.Int64, "long": pl.Int64, "float": pl.Float64, "double": pl.Float64}
 
 
@@ -65,9 +65,9 @@ def distinct(rows: pl.DataFrame) -> pl.DataFrame:
         return rows
     places = alike.arg_true()
     first = rows[places].with_columns(places.alias("")).unique(rows.columns, keep="first")[""]
-    kept = ~alike.to_numpy()
-    kept[first.to_numpy()] = True
-    return rows.filter(kept)
+    first_of_equal = ~alike.to_numpy()
+    first_of_equal[first.to_numpy()] = True
+    return rows.filter(first_of_equal)
 
 
 def write(rows: pl.DataFrame, target: Path) -> None:
@@ -91,7 +91,7 @@ def _read(path: Path, schema: Schema) -> pl.DataFrame:
         )
         raise refused
     cells = _cells(data, path)
-    if b'"' in data or any(each in data for each in _UNQUOTED_BREAKS):
+    if b'"' in data or any(character in data for character in _UNQUOTED_BREAKS):
         _refuse_breaks(cells, path)
     return cells.select(
         [_typed(cells[field.name], field, path, items=schema.dataset_type == "ITEMS") for field in schema.fields]
@@ -102,8 +102,8 @@ def _refuse_breaks(cells: pl.DataFrame, path: Path) -> None:
     for column in cells:
         broken = column.str.contains(LINE_BREAK).fill_null(value=False)
         if broken.any():
-            place = _place(broken, path)
-            raise ImportRefused(f"Each record must be on a single line: {place} has a line break in {column.name}.")
+            row = _row_of(broken, path)
+            raise ImportRefused(f"Each record must be on a single line: {row} has a line break in {column.name}.")
 
 
 def _bytes(path: Path) -> bytes:
@@ -156,7 +156,7 @@ def _ragged(data: bytes, path: Path) -> str | None:
 
 def _typed(cells: pl.Series, field: Field, path: Path, *, items: bool) -> pl.Series:
     if not field.nullable and cells.null_count():
-        raise ImportRefused(f"Column {field.name} does not allow null: {_place(cells.is_null(), path)} has no value.")
+        raise ImportRefused(f"Column {field.name} does not allow null: {_row_of(cells.is_null(), path)} has no value.")
     if field.type in _NUMBERS:
         return _numbers(cells, field, path)
     if field.type == "boolean":
@@ -171,8 +171,8 @@ def _numbers(cells: pl.Series, field: Field, path: Path) -> pl.Series:
     bad = numbers.is_null() & cells.is_not_null()
     _refuse(bad if kind == pl.Int64 else bad | ~numbers.is_finite(), cells, field, path)
     if field.name.endswith("TIMESTAMP") and kind == pl.Int64 and (numbers.max() or 0) >= NOT_SECONDS:  # type: ignore[operator]
-        place = _place(numbers >= NOT_SECONDS, path)
-        raise ImportRefused(f"Column {field.name} is not in Unix epoch seconds: {place} looks like milliseconds.")
+        row = _row_of(numbers >= NOT_SECONDS, path)
+        raise ImportRefused(f"Column {field.name} is not in Unix epoch seconds: {row} looks like milliseconds.")
     return numbers
 
 
@@ -184,8 +184,8 @@ def _texts(cells: pl.Series, field: Field, path: Path, *, items: bool) -> pl.Ser
         return cells
     long = cells.str.len_chars() > limit
     if long.any():
-        place = _place(long, path)
-        raise ImportRefused(f"Length cannot be more than {limit} characters for {field.name}: {place}.")
+        row = _row_of(long, path)
+        raise ImportRefused(f"Length cannot be more than {limit} characters for {field.name}: {row}.")
     return cells
 
 
@@ -193,9 +193,9 @@ def _refuse(bad: pl.Series, cells: pl.Series, field: Field, path: Path) -> None:
     wrong = bad.fill_null(value=False)
     if wrong.any():
         value = str(cells.filter(wrong)[0])[:40]
-        place = _place(wrong, path)
-        raise ImportRefused(f"Column {field.name} must be of type {field.type}: {place} has '{value}'.")
+        row = _row_of(wrong, path)
+        raise ImportRefused(f"Column {field.name} must be of type {field.type}: {row} has '{value}'.")
 
 
-def _place(wrong: pl.Series, path: Path) -> str:
+def _row_of(wrong: pl.Series, path: Path) -> str:
     return f"row {(wrong.arg_max() or 0) + 2} of {path.name}"

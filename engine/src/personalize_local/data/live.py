@@ -86,7 +86,7 @@ class _Bulk:
 
     def some_users(self, most: int) -> list[str]:
         users = len(self._user_ids) if self._files else 0
-        return [self._user_ids[place] for place in range(0, users, max(1, users // max(most, 1)))][:most]
+        return [self._user_ids[position] for position in range(0, users, max(1, users // max(most, 1)))][:most]
 
     def history(self, user_id: str) -> History:
         position = self._user_ids.find(user_id) if self._files else -1
@@ -175,7 +175,7 @@ class LiveData:
 
     def event_types(self) -> list[str]:
         """Return the types of imported and streamed events, in alphabetical order."""
-        streamed = {each.row.event_type for each in self.owned}
+        streamed = {owned.row.event_type for owned in self.owned}
         return sorted({*self._bulk.event_types, *filter(None, streamed)})
 
     def user(self, user_id: str) -> Mapping[str, Value]:

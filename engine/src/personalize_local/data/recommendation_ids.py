@@ -16,10 +16,10 @@ def recommendation_id(source: str) -> str:
     return f"{_PREFIX}{uuid.UUID(bytes=random + _hash(random, source))}"
 
 
-def source_of(found: str, sources: Iterable[str]) -> str | None:
-    """Return the ARN among `sources` whose answer has this id; None if it is of none of them."""
+def source_of(answer_id: str, sources: Iterable[str]) -> str | None:
+    """Return the ARN among `sources` whose answer has an id; None if it is of none of them."""
     try:
-        raw = uuid.UUID(found.removeprefix(_PREFIX)).bytes
+        raw = uuid.UUID(answer_id.removeprefix(_PREFIX)).bytes
     except ValueError:
         return None
     random, digest = raw[:_RANDOM], raw[_RANDOM:]

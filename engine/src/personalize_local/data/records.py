@@ -55,16 +55,16 @@ class Coded(Sequence[_Text]):
         return len(self.codes)
 
     @overload
-    def __getitem__(self, place: int) -> _Text: ...
+    def __getitem__(self, position: int) -> _Text: ...
 
     @overload
-    def __getitem__(self, place: slice | npt.NDArray[np.intp]) -> "Coded[_Text]": ...
+    def __getitem__(self, position: slice | npt.NDArray[np.intp]) -> "Coded[_Text]": ...
 
-    def __getitem__(self, place: int | slice | npt.NDArray[np.intp]) -> "_Text | Coded[_Text]":
-        if isinstance(place, int):
-            text: _Text = self.table.texts[self.codes[place]]
+    def __getitem__(self, position: int | slice | npt.NDArray[np.intp]) -> "_Text | Coded[_Text]":
+        if isinstance(position, int):
+            text: _Text = self.table.texts[self.codes[position]]
             return text
-        return Coded(self.codes[place], self.table)
+        return Coded(self.codes[position], self.table)
 
     def __iter__(self) -> Iterator[_Text]:
         return map(self.table.texts.__getitem__, self.codes.tolist())
@@ -98,16 +98,16 @@ class History(Sequence[Interaction]):
         return len(self.timestamps)
 
     @overload
-    def __getitem__(self, place: int) -> Interaction: ...
+    def __getitem__(self, position: int) -> Interaction: ...
 
     @overload
-    def __getitem__(self, place: slice) -> "History": ...
+    def __getitem__(self, position: slice) -> "History": ...
 
-    def __getitem__(self, place: int | slice) -> "Interaction | History":
+    def __getitem__(self, position: int | slice) -> "Interaction | History":
         ids, times, kinds, values = self.item_ids, self.timestamps, self.event_types, self.event_values
-        if isinstance(place, slice):
-            return History(ids[place], times[place], kinds[place], values[place])
-        return Interaction(ids[place], float(times[place]), kinds[place], _present(float(values[place])))
+        if isinstance(position, slice):
+            return History(ids[position], times[position], kinds[position], values[position])
+        return Interaction(ids[position], float(times[position]), kinds[position], _present(float(values[position])))
 
     def __iter__(self) -> Iterator[Interaction]:
         values = map(_present, self.event_values.tolist())

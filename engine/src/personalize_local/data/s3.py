@@ -69,14 +69,14 @@ class S3:
         import botocore.session  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
-        known = botocore.session.Session(profile=self.profile or None)
+        session = botocore.session.Session(profile=self.profile or None)
         options: dict[str, Any] = {}
         if self.endpoint:
-            known.set_config_variable("metadata_service_num_attempts", 0)  # or it waits for a machine of AWS
+            session.set_config_variable("metadata_service_num_attempts", 0)  # or it waits for a machine of AWS
             options = {"endpoint_url": self.endpoint, "config": Config(s3={"addressing_style": "path"})}
-            if known.get_credentials() is None:
+            if session.get_credentials() is None:
                 options |= {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-        return boto3.Session(botocore_session=known).client("s3", region_name=region, **options)
+        return boto3.Session(botocore_session=session).client("s3", region_name=region, **options)
 
     def __str__(self) -> str:
         if self.endpoint:
@@ -148,12 +148,12 @@ def _refuse_larger(sizes: Iterable[int], most: int | None) -> None:
 
 
 def _in_folder(source: Location, root: Path, *, deep: bool) -> list[Path]:
-    place = (root / source.bucket / source.key).resolve()
-    if not place.is_relative_to(root / source.bucket):
+    path = (root / source.bucket / source.key).resolve()
+    if not path.is_relative_to(root / source.bucket):
         raise ImportRefused(INVALID_LOCATION)
     if source.is_folder:
-        return sorted(file for file in (place.rglob("*") if deep else place.glob("*")) if file.is_file())
-    return [place] if place.is_file() else []
+        return sorted(file for file in (path.rglob("*") if deep else path.glob("*")) if file.is_file())
+    return [path] if path.is_file() else []
 
 
 def _download(source: Location, scratch: Path, *, deep: bool, most: int | None) -> list[Path]:
@@ -165,16 +165,16 @@ def _download(source: Location, scratch: Path, *, deep: bool, most: int | None) 
         if source.is_folder:
             level = "" if deep else "/"
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key, Delimiter=level)
-            found = (content for page in pages for content in page.get("Contents", []))
-            sizes = {each["Key"]: each["Size"] for each in found if not each["Key"].endswith("/")}
+            contents = (content for page in pages for content in page.get("Contents", []))
+            sizes = {content["Key"]: content["Size"] for content in contents if not content["Key"].endswith("/")}
         else:
             sizes = {key: client.head_object(Bucket=bucket, Key=key)["ContentLength"] if most is not None else 0}
         _refuse_larger(sizes.values(), most)
         files = []
-        for number, each in enumerate(sizes):
-            file = scratch / str(number) / Path(each).name
+        for number, name in enumerate(sizes):
+            file = scratch / str(number) / Path(name).name
             file.parent.mkdir(parents=True)
-            client.download_file(bucket, each, str(file))
+            client.download_file(bucket, name, str(file))
             files.append(file)
     except ClientError as error:
         denied = error.response.get("Error", {}).get("Code") in _DENIED
@@ -193,14 +193,14 @@ def deliver(files: Iterable[Path], target: Location) -> None:
         _upload(files, target, folder)
     else:
         root = target.s3.root.resolve()
-        place = (root / target.bucket / folder).resolve()
-        if not place.is_relative_to(root / target.bucket):
+        path = (root / target.bucket / folder).resolve()
+        if not path.is_relative_to(root / target.bucket):
             raise JobRefused(INVALID_OUTPUT)
-        place.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         for file in files:
-            fresh = place / f".{file.name}.new"
+            fresh = path / f".{file.name}.new"
             shutil.copyfile(file, fresh)
-            fresh.replace(place / file.name)
+            fresh.replace(path / file.name)
 
 
 def _upload(files: Iterable[Path], target: Location, folder: str) -> None:

@@ -180,9 +180,9 @@ def parse_schema(text: str, domain: str | None) -> Schema:
     fields = tuple(_field(entry, position) for position, entry in enumerate(entries, 1))
     _refuse_duplicates(fields)
     required, reserved = _DOMAINS[domain][dataset]
-    for known in required + reserved:
-        _match(fields, known, required=known in required)
-    _check_metadata(dataset, fields, {known.name for known in required}, {known.name for known in reserved})
+    for standard in required + reserved:
+        _match(fields, standard, required=standard in required)
+    _check_metadata(dataset, fields, {standard.name for standard in required}, {standard.name for standard in reserved})
     return Schema(dataset, fields)
 
 
@@ -195,11 +195,11 @@ def updatable(old: Schema, new: Schema) -> None:
         raise InvalidInput(f"A dataset of type {old.dataset_type} cannot take a schema for {new.dataset_type}.")
     if old.dataset_type not in {"ITEMS", "USERS"}:
         raise InvalidInput(f"Only Items and Users datasets can be updated, not {old.dataset_type}.")
-    kept = {field.name: field for field in new.fields}
+    new_fields = {field.name: field for field in new.fields}
     for field in old.fields:
-        if field.name not in kept:
+        if field.name not in new_fields:
             raise InvalidInput(f"The new schema leaves out field {field.name}: every existing field must stay.")
-        if kept[field.name] != field:
+        if new_fields[field.name] != field:
             raise InvalidInput(f"The new schema changes field {field.name}: existing fields must stay as they are.")
     for field in new.fields:
         if field.name not in old.names and not field.nullable:
@@ -274,14 +274,16 @@ def _refuse_duplicates(fields: tuple[Field, ...]) -> None:
         seen[key] = field.name
 
 
-def _match(fields: tuple[Field, ...], known: Field, *, required: bool) -> None:
-    found = next((field for field in fields if field.name == known.name), None)
-    if found is None:
+def _match(fields: tuple[Field, ...], standard: Field, *, required: bool) -> None:
+    column = next((field for field in fields if field.name == standard.name), None)
+    if column is None:
         if required:
-            raise InvalidInput(f"The schema lacks the required field {known.name} ({_describe(known)}).")
-    elif replace(found, nullable=known.nullable, item_name=False) != known or (found.nullable and not known.nullable):
+            raise InvalidInput(f"The schema lacks the required field {standard.name} ({_describe(standard)}).")
+    elif replace(column, nullable=standard.nullable, item_name=False) != standard or (
+        column.nullable and not standard.nullable
+    ):
         word = "Required" if required else "Reserved"
-        raise InvalidInput(f"{word} field {known.name} must be {_describe(known)}, not {_describe(found)}.")
+        raise InvalidInput(f"{word} field {standard.name} must be {_describe(standard)}, not {_describe(column)}.")
 
 
 def _describe(field: Field) -> str:
@@ -300,10 +302,12 @@ def _check_metadata(dataset: DatasetType, fields: tuple[Field, ...], required: s
         raise InvalidInput(f"Field {names[0]} cannot be the itemName: only an Items dataset can have one.")
     if len(names) > 1:
         raise InvalidInput(f"Fields {', '.join(names)} are each the itemName: a schema can have only one.")
-    own = [field for field in fields if field.name not in required | reserved]
-    if len(own) > _METADATA_LIMITS[dataset]:
+    metadata = [field for field in fields if field.name not in required | reserved]
+    if len(metadata) > _METADATA_LIMITS[dataset]:
         limit = _METADATA_LIMITS[dataset]
-        raise InvalidInput(f"{dataset} can have at most {limit} metadata fields; field {own[limit].name} is one more.")
+        raise InvalidInput(
+            f"{dataset} can have at most {limit} metadata fields; field {metadata[limit].name} is one more."
+        )
     described = [field for field in fields if field.name not in _NO_METADATA]
     if dataset in {"USERS", "ITEMS", "ACTIONS"} and not any(f.categorical or f.textual or f.numeric for f in described):
         kinds = "categorical or numeric" if dataset == "USERS" else "categorical, textual or numeric"

@@ -177,8 +177,8 @@ def _column_mask(condition: Condition, catalogue: Catalogue, bound: _Values, cur
     fixed = not any(isinstance(operand, Placeholder | CurrentItem) for operand in condition.operands)
     key = (condition.column, condition.operator, texts)
     if fixed and key in catalogue.cache:
-        kept: Mask = catalogue.cache[key]
-        return kept
+        cached: Mask = catalogue.cache[key]
+        return cached
     mask = _column(condition, catalogue).matching(condition.operator, texts)
     if fixed:
         catalogue.cache[key] = mask

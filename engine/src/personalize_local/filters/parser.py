@@ -100,7 +100,7 @@ def _where(expression: str, error: "UnexpectedInput") -> str:
     met = getattr(token, "type", None)
     if "DOT" in expected or ("STRING" in expected and met == "NAME"):
         last = position if met == "$END" or "DOT" not in expected else len(expression[:position].rstrip()) - 1
-        word = next(each[0] for each in re.finditer(r"\w+", expression) if each.end() > last)
+        word = next(match[0] for match in re.finditer(r"\w+", expression) if match.end() > last)
         return f'a text is written in quotes, as "{word}", a column with its dataset, as Items.{word}; not {word}.'
     if met in {"STRING", "NUMBER", "PARAMETER"} and "LPAR" in expected:
         return f"values after IN are written in brackets, as ({token})."
@@ -109,11 +109,11 @@ def _where(expression: str, error: "UnexpectedInput") -> str:
     return f"unexpected text at character {position + 1}: {expression[position : position + 20].strip()!r}."
 
 
-def _spelled(written: str, known: Iterable[str], what: str) -> str:
-    for word in known:
+def _spelled(written: str, spellings: Iterable[str], what: str) -> str:
+    for word in spellings:
         if word.lower() == written.lower():
             return word
-    refuse(f"unknown {what} {written}; it is one of {', '.join(known)}.")
+    refuse(f"unknown {what} {written}; it is one of {', '.join(spellings)}.")
 
 
 @dataclass(frozen=True, slots=True)

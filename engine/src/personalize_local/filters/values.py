@@ -86,12 +86,12 @@ def make_test(word: str, texts: Sequence[str], *, fold: bool = False) -> Test:
 
     def holds(cell: object) -> bool:
         if isinstance(cell, str):
-            found = not wanted.isdisjoint(words_of(cell.lower() if fold else cell))
+            equal = not wanted.isdisjoint(words_of(cell.lower() if fold else cell))
         elif isinstance(cell, _NUMBERS) and not math.isnan(cell):
-            found = cell in numbers
+            equal = cell in numbers
         else:
             return False
-        return found is positive
+        return equal is positive
 
     return holds
 
@@ -106,14 +106,14 @@ class Column:
         self._places: dict[str, NDArray[np.intp]] = {}
         if cells.dtype.kind in "fiu" or not any(isinstance(cell, str) for cell in cells):
             self._numbers = cells.astype(np.float64)
-            self._known = ~np.isnan(self._numbers)
+            self._present = ~np.isnan(self._numbers)
         else:
             places: dict[str, list[int]] = {}
             for position, cell in enumerate(cells.tolist()):
                 for word in words_of(cell):
                     places.setdefault(word, []).append(position)
-            self._places = {word: np.array(found, np.intp) for word, found in places.items()}
-            self._known = np.array([cell is not None and cell == cell for cell in cells.tolist()], np.bool_)  # noqa: PLR0124
+            self._places = {word: np.array(positions, np.intp) for word, positions in places.items()}
+            self._present = np.array([cell is not None and cell == cell for cell in cells.tolist()], np.bool_)  # noqa: PLR0124
 
     def matching(self, word: str, texts: Sequence[str]) -> Mask:
         """Return the mask of `column <word> texts`: never of nulls, and empty without texts."""
@@ -125,18 +125,18 @@ class Column:
                 return np.zeros(self._size, np.bool_)
             matches: Mask = _ORDERS[word](self._numbers, limit)  # NaN compares false
             return matches
-        found = self._equal(texts)
-        return found if word in {"IN", "="} else self._known & ~found
+        equal = self._equal(texts)
+        return equal if word in {"IN", "="} else self._present & ~equal
 
     def _equal(self, texts: Sequence[str]) -> Mask:
-        found = np.zeros(self._size, np.bool_)
+        equal = np.zeros(self._size, np.bool_)
         for text in texts:
             if self._numbers is None:
                 if (places := self._places.get(text)) is not None:
-                    found[places] = True
+                    equal[places] = True
             elif (value := number(text)) is not None:
-                found |= self._numbers == value
-        return found
+                equal |= self._numbers == value
+        return equal
 
 
 class Ids:
@@ -147,7 +147,7 @@ class Ids:
 
     def matching(self, word: str, texts: Sequence[str]) -> Mask:
         """Return the mask of `id <word> texts`."""
-        found = np.zeros(self._size, np.bool_)
+        equal = np.zeros(self._size, np.bool_)
         places = self._places(texts)
-        found[places[places >= 0]] = True
-        return found if word in {"IN", "="} else ~found
+        equal[places[places >= 0]] = True
+        return equal if word in {"IN", "="} else ~equal

@@ -86,23 +86,27 @@ def answer(task: BatchTask) -> int:
 
 
 def _row(line: str, answer_line: Callable[[Json], Json], member: str) -> Json:
-    asked: object = line.strip()
+    query_line: object = line.strip()
     try:
-        asked = load_json(line)
-        if isinstance(asked, dict):
-            return {**_at_the_top(asked), "input": asked, "output": answer_line(asked), "error": None}
+        query_line = load_json(line)
+        if isinstance(query_line, dict):
+            return {**_at_the_top(query_line), "input": query_line, "output": answer_line(query_line), "error": None}
         reason = "Each line must be one JSON object"
     except ValueError:
         reason = "Each line must be one JSON object"
     except InvalidInput as error:
         reason = error.message
-    return {**_at_the_top(asked), "input": asked, "output": {member: []}, "error": f"User error: {reason}"}
+    return {**_at_the_top(query_line), "input": query_line, "output": {member: []}, "error": f"User error: {reason}"}
 
 
-def _at_the_top(asked: object) -> Json:
+def _at_the_top(query_line: object) -> Json:
     """Return a segment's conditions, which AWS's guide shows outside of `input` ("Batch segment job output format
     examples"), whereas AWS's samples read them inside."""
-    return {"itemAttributes": asked["itemAttributes"]} if isinstance(asked, dict) and "itemAttributes" in asked else {}
+    return (
+        {"itemAttributes": query_line["itemAttributes"]}
+        if isinstance(query_line, dict) and "itemAttributes" in query_line
+        else {}
+    )
 
 
 def _answerer(task: BatchTask) -> tuple[Callable[[Json], Json], str]:
@@ -112,23 +116,23 @@ def _answerer(task: BatchTask) -> tuple[Callable[[Json], Json], str]:
     if spec.recipe_type == "USER_SEGMENTATION":
         model = AffinityModel(*arrays.load(task.model))
         users, items = _Users(model.user_ids, live), Catalogue(model, live)
-        return lambda asked: _segment(task, model, users, items, asked), "usersList"
+        return lambda members: _segment(task, model, users, items, members), "usersList"
     catalogue = Catalogue(loading.load(task.model), live)
     if task.themes:
         themes = Themes(live, catalogue.item_ids, task.themes)
-        return lambda asked: _themed(themes, _recommended(task, spec, catalogue, asked)), "recommendedItems"
-    return lambda asked: _recommended(task, spec, catalogue, asked), "recommendedItems"
+        return lambda members: _themed(themes, _recommended(task, spec, catalogue, members)), "recommendedItems"
+    return lambda members: _recommended(task, spec, catalogue, members), "recommendedItems"
 
 
-def _recommended(task: BatchTask, spec: RecipeSpec, catalogue: Catalogue, asked: Json) -> Json:
-    _check(_NEEDS[spec.recipe_type], asked, optional=spec.recipe_type == "POPULAR_ITEMS")
-    user, live = asked.get("userId"), catalogue.live
+def _recommended(task: BatchTask, spec: RecipeSpec, catalogue: Catalogue, members: Json) -> Json:
+    _check(_NEEDS[spec.recipe_type], members, optional=spec.recipe_type == "POPULAR_ITEMS")
+    user, live = members.get("userId"), catalogue.live
     query = Query(
         user,
-        asked.get("itemId"),
+        members.get("itemId"),
         live.history(user) if user else (),
         live.user(user) if user else {},
-        {str(name).upper(): str(value) for name, value in asked.get("context", {}).items()},
+        {str(name).upper(): str(value) for name, value in members.get("context", {}).items()},
         task.now,
         task.exploration,
         influence=task.influence,
@@ -136,15 +140,17 @@ def _recommended(task: BatchTask, spec: RecipeSpec, catalogue: Catalogue, asked:
     mask = None
     if task.filter:
         item = live.item(query.item_id) if query.item_id else None
-        mask = filters.allowed(task.filter, _values(asked), catalogue, query.user, query.history, item)
+        mask = filters.allowed(task.filter, _values(members), catalogue, query.user, query.history, item)
     if spec.recipe_type == "PERSONALIZED_RANKING":
-        found = catalogue.model.rank(query, list(dict.fromkeys(asked["itemList"])))
-        places = ((each, catalogue.index_of(each.item_id)) for each in found)
-        found = [each for each, place in places if mask is None or (place is not None and mask[place])][: task.results]
+        scored = catalogue.model.rank(query, list(dict.fromkeys(members["itemList"])))
+        places = ((item, catalogue.index_of(item.item_id)) for item in scored)
+        scored = [item for item, position in places if mask is None or (position is not None and mask[position])][
+            : task.results
+        ]
     else:
-        found = catalogue.model.recommend(query, mask, task.results)
-    output: Json = {"recommendedItems": [each.item_id for each in found]}
-    return output | ({"scores": [each.score for each in found]} if spec.scores_shown else {})
+        scored = catalogue.model.recommend(query, mask, task.results)
+    output: Json = {"recommendedItems": [item.item_id for item in scored]}
+    return output | ({"scores": [item.score for item in scored]} if spec.scores_shown else {})
 
 
 def _themed(themes: Themes, output: Json) -> Json:
@@ -154,29 +160,29 @@ def _themed(themes: Themes, output: Json) -> Json:
     return {"recommendedItems": [item for item, _ in scored], "theme": theme, "itemsThemeRelevanceScores": scores}
 
 
-def _segment(task: BatchTask, model: AffinityModel, users: _Users, items: Catalogue, asked: Json) -> Json:
-    _check(_NEEDS[task.recipe], asked)
+def _segment(task: BatchTask, model: AffinityModel, users: _Users, items: Catalogue, members: Json) -> Json:
+    _check(_NEEDS[task.recipe], members)
     if "itemId" in _NEEDS[task.recipe]:
-        interest = model.of_item(asked["itemId"])
+        interest = model.of_item(members["itemId"])
     else:
-        chosen = attributes(asked["itemAttributes"], task.schemas)
+        chosen = attributes(members["itemAttributes"], task.schemas)
         interest = model.of_items(filters.allowed(chosen, {}, items, {}, ()))
-    mask = filters.allowed(task.filter, _values(asked), users, {}, ()) if task.filter else None
+    mask = filters.allowed(task.filter, _values(members), users, {}, ()) if task.filter else None
     return {"usersList": model.segment(interest, mask, task.results)}
 
 
-def _values(asked: Json) -> dict[str, str]:
-    values = asked.get("filterValues", {})
+def _values(members: Json) -> dict[str, str]:
+    values = members.get("filterValues", {})
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise InvalidInput("filterValues must be a map of strings")
     return values
 
 
-def _check(needs: Mapping[str, type], asked: Json, *, optional: bool = False) -> None:
+def _check(needs: Mapping[str, type], members: Json, *, optional: bool = False) -> None:
     for name, kind in needs.items():
-        if not isinstance(asked.get(name), kind) and not (optional and name not in asked):
+        if not isinstance(members.get(name), kind) and not (optional and name not in members):
             raise InvalidInput(f"Required fields for the provided recipe are {', '.join(needs)}")
-    if not isinstance(asked.get("context", {}), dict):
+    if not isinstance(members.get("context", {}), dict):
         raise InvalidInput("context must be a map")
 
 

@@ -28,10 +28,10 @@ def delete(
     gone = 0
     for path in files:
         rows = pl.read_parquet(path)
-        kept = rows.filter(~pl.col("USER_ID").is_in(users))
-        if kept.height < rows.height:
-            write(kept, path)
-        gone += rows.height - kept.height
+        rest = rows.filter(~pl.col("USER_ID").is_in(users))
+        if rest.height < rows.height:
+            write(rest, path)
+        gone += rows.height - rest.height
     for path in models:
         model = loading.load(path).without_users(set(users))
         if model is not None:

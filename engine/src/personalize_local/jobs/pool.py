@@ -135,13 +135,13 @@ class Workers:
         """
         reason = ""
         for _ in range(ATTEMPTS):
-            async with self._place(claim) as place:
+            async with self._slot(claim) as running:
                 try:
-                    answer: T = await place.perform((function, args), self._watch)
+                    answer: T = await running.perform((function, args), self._watch)
                 except _Died:
                     LOGGER.warning("a worker process died at %s", function.__name__)
                     reason = f"The worker process died {ATTEMPTS} times at this job: it may need more memory."
-                    if place.oversized:
+                    if running.oversized:
                         most = f"{self._memory / GIGABYTE:.1f} GB"
                         reason = f"This job takes more memory than all jobs may, {most}: give the engine more --memory."
                         claim = replace(claim, alone=True)
@@ -152,36 +152,36 @@ class Workers:
     async def close(self) -> None:
         """Kill every worker, whatever it does."""
         self._idle.clear()
-        await asyncio.gather(*(each.end() for each in self._all))
+        await asyncio.gather(*(process.end() for process in self._all))
 
     @asynccontextmanager
-    async def _place(self, claim: Claim) -> AsyncIterator[_Worker]:
+    async def _slot(self, claim: Claim) -> AsyncIterator[_Worker]:
         """Wait for a place, and give a worker; it is kept for the next job unless it died, or did not finish."""
         turn = asyncio.get_running_loop().create_future()
         self._waiting[turn] = claim
-        found: _Worker | None = None
+        running: _Worker | None = None
         try:
             self._admit()
             await turn
-            found = await self._worker()
-            self._busy.add(found)
-            yield found
+            running = await self._worker()
+            self._busy.add(running)
+            yield running
         finally:
             self._waiting.pop(turn, None)
             self._running.pop(turn, None)
-            if found is not None:
-                self._busy.discard(found)
-                self._keep(found)
+            if running is not None:
+                self._busy.discard(running)
+                self._keep(running)
             self._admit()
 
     async def _worker(self) -> _Worker:
         if self._idle:
-            found = self._idle.pop()
-            if found.retirement:
-                found.retirement.cancel()
-            return found
+            idle = self._idle.pop()
+            if idle.retirement:
+                idle.retirement.cancel()
+            return idle
         started = await _Worker.start()
-        self._all = [each for each in self._all if not each.gone] + [started]
+        self._all = [process for process in self._all if not process.gone] + [started]
         return started
 
     def _admit(self) -> None:
@@ -197,20 +197,20 @@ class Workers:
 
     def _fits(self, claim: Claim) -> bool:
         running = list(self._running.values())
-        if claim.alone or any(each.alone for each in running):
+        if claim.alone or any(other.alone for other in running):
             return not running
-        alike = [each for each in running if each.long == claim.long]
+        alike = [other for other in running if other.long == claim.long]
         places = max(1, self._size - 1) if claim.long else self._size
         # A job that claims too much runs without others of its kind: its claim is only an estimate.
-        memory = not alike or sum(each.memory for each in running) + claim.memory <= self._memory
+        memory = not alike or sum(other.memory for other in running) + claim.memory <= self._memory
         return len(alike) < places and len(running) < self._size and memory
 
-    def _keep(self, found: _Worker) -> None:
-        if not found.ready or found.resident > _LARGE:
-            found.kill()
+    def _keep(self, free: _Worker) -> None:
+        if not free.ready or free.resident > _LARGE:
+            free.kill()
             return
-        self._idle.append(found)
-        found.retirement = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._retire, found)
+        self._idle.append(free)
+        free.retirement = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._retire, free)
 
     def _retire(self, idle: _Worker) -> None:
         if idle in self._idle:
@@ -221,11 +221,11 @@ class Workers:
         """End workers while all together take more than the bound: those without work, then the largest."""
         while self._idle and self._taken() > self._memory:
             self._retire(self._idle[0])
-        busy = [each for each in self._busy if not each.oversized]
+        busy = [process for process in self._busy if not process.oversized]
         if busy and self._taken() > self._memory:
-            largest = max(busy, key=lambda each: each.resident)
+            largest = max(busy, key=lambda process: process.resident)
             largest.oversized = True
             largest.kill()
 
     def _taken(self) -> int:
-        return sum(each.resident for each in [*self._idle, *self._busy] if not each.oversized)
+        return sum(process.resident for process in [*self._idle, *self._busy] if not process.oversized)

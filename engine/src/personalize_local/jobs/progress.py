@@ -51,10 +51,10 @@ def phases(arn: str, target: Path, names: Sequence[str]) -> Iterator[Callable[[s
 def read(target: Path) -> Json | None:
     """Return the phase of the job that makes `target`, its number and the number of all; None if none is known."""
     try:
-        found: Json = json.loads(_file(target).read_bytes())
+        phase: Json = json.loads(_file(target).read_bytes())
     except (OSError, ValueError):
         return None
-    return found
+    return phase
 
 
 def _file(target: Path) -> Path:

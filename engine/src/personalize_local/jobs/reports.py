@@ -54,12 +54,12 @@ def _events(task: ReportTask) -> pl.DataFrame:
     texts = ("ITEM_ID", "EVENT_TYPE", "RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE")
     columns = dict.fromkeys(texts, pl.String) | dict.fromkeys(numeric, pl.Float64) | {"TIMESTAMP": pl.Int64}
     with Reader(task.database) as reader:
-        found = (event for number, event in reader.events(task.datasets["INTERACTIONS"], after) if number <= last)
+        events = (event for number, event in reader.events(task.datasets["INTERACTIONS"], after) if number <= last)
         rows = [
             dict(event.properties)
             | {"ITEM_ID": event.item_id, "EVENT_TYPE": event.event_type, "EVENT_VALUE": event.event_value}
             | {"RECOMMENDATION_ID": event.recommendation_id, "TIMESTAMP": int(event.sent_at)}
-            for event in found
+            for event in events
         ]
     return pl.DataFrame(rows, columns, strict=False)
 
@@ -69,8 +69,8 @@ def _attributed(rows: pl.DataFrame, sources: Sequence[str]) -> pl.DataFrame:
     for name in ("EVENT_ATTRIBUTION_SOURCE", "RECOMMENDATION_ID"):
         if name not in rows.columns:
             rows = rows.with_columns(pl.lit(None, pl.String).alias(name))
-    known = {null: source_of(null, sources) for null in rows["RECOMMENDATION_ID"].drop_nulls().unique()}
-    answered = pl.col("RECOMMENDATION_ID").replace_strict(known, default=None, return_dtype=pl.String)
+    source_by_id = {null: source_of(null, sources) for null in rows["RECOMMENDATION_ID"].drop_nulls().unique()}
+    answered = pl.col("RECOMMENDATION_ID").replace_strict(source_by_id, default=None, return_dtype=pl.String)
     source = pl.coalesce("EVENT_ATTRIBUTION_SOURCE", answered, pl.lit(UNDEFINED))
     return rows.with_columns(source.alias("EVENT_ATTRIBUTION_SOURCE"), __quarter=pl.col("TIMESTAMP") // QUARTER)
 
@@ -88,9 +88,11 @@ def _sums(rows: pl.DataFrame, items: pl.DataFrame | None, metric: tuple[str, str
         else:
             of_type = of_type.with_columns(pl.col(column).alias("__value"))
         value = pl.col("__value").cast(pl.Float64).sum()
-    kept = of_type["EVENT_ATTRIBUTION_SOURCE"].unique().sort().head(most)
+    first_sources = of_type["EVENT_ATTRIBUTION_SOURCE"].unique().sort().head(most)
     keys = ("EVENT_ATTRIBUTION_SOURCE", "__quarter")
-    sums = of_type.filter(pl.col(keys[0]).is_in(kept.implode())).group_by(keys).agg(value.alias("sum")).sort(keys)
+    sums = (
+        of_type.filter(pl.col(keys[0]).is_in(first_sources.implode())).group_by(keys).agg(value.alias("sum")).sort(keys)
+    )
     return [
         (name, event_type, total, function.lower(), source, quarter * QUARTER)
         for source, quarter, total in sums.iter_rows()

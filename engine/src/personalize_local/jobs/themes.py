@@ -53,8 +53,8 @@ class Themes:
         return ", ".join(theme).capitalize(), scored
 
     def _read(self, item: str) -> Counter[str]:
-        found = self._live.item(item)
-        name, text = (words(str(found.get(column) or "")) for column in self._columns)
+        row = self._live.item(item)
+        name, text = (words(str(row.get(column) or "")) for column in self._columns)
         return Counter(word for word in name * NAME + text if len(word) >= SHORTEST)
 
     def _telling(self, word: str) -> float:
@@ -68,4 +68,4 @@ class Themes:
         lengths = math.hypot(*weights.values()) * math.hypot(*wanted.values())
         if not lengths:
             return 0.0
-        return round(sum(weights.get(word, 0.0) * each for word, each in wanted.items()) / lengths, 8)
+        return round(sum(weights.get(word, 0.0) * weight for word, weight in wanted.items()) / lengths, 8)

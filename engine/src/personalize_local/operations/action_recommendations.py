@@ -45,8 +45,8 @@ async def get_action_recommendations(engine: Engine, call: Call, request: Json) 
         if expression.expressions[0].target != "ActionID":
             raise InvalidInput(f"{request['filterArn']} does not choose actions: its expression has no ActionID.")
         mask &= filters.allowed(expression, request.get("filterValues", {}), catalogue, query.user, query.history)
-    found = catalogue.model.recommend(query, mask, limit)
-    actions = [{"actionId": each.item_id, "score": each.score} for each in found]
+    scored = catalogue.model.recommend(query, mask, limit)
+    actions = [{"actionId": action.item_id, "score": action.score} for action in scored]
     return {"actionList": actions, "recommendationId": recommendation_id(campaign.arn)}
 
 

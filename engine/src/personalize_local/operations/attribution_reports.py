@@ -86,7 +86,7 @@ def _task(engine: Engine, attribution: Resource, plan: Json, job: Resource | Non
         spec=bulk_spec(engine, attribution.group),
         database=engine.store.database,
         datasets=engine.serving.sources(attribution.group),
-        sources=[each.arn for found in answering for each in found],
+        sources=[resource.arn for resources in answering for resource in resources],
         most_sources=engine.quotas.attribution_sources,
         method=plan["method"],
         timestamp=plan["timestamp"],

@@ -60,11 +60,11 @@ def _theme_columns(engine: Engine, version: Resource, job: Json) -> tuple[str, .
         raise InvalidInput("Themes are for solution versions of aws-similar-items only.")
     if version.region not in _THEME_REGIONS:
         raise InvalidInput(f"Themes are available in {', '.join(_THEME_REGIONS)} only, not in {version.region}.")
-    schema, asked = schemas_of(engine, version.group).get("ITEMS"), job["themeGenerationConfig"]
+    schema, config = schemas_of(engine, version.group).get("ITEMS"), job["themeGenerationConfig"]
     text = schema.marked("textual") if schema else None
     if schema is None or text is None:
         raise InvalidInput("Themes need an Items dataset with a textual field.")
-    column = asked["fieldsForThemeGeneration"]["itemName"]
+    column = config["fieldsForThemeGeneration"]["itemName"]
     name = schema.find(column)
     if name is None or name.type != "string":
         raise InvalidInput(f"itemName {column} is not a string column of the Items dataset.")
@@ -104,7 +104,7 @@ async def run(engine: Engine, job: Resource) -> None:
         await model_updates.update_model(engine, version, training_config(engine, version))
     spec = recipe_of(version.body["recipeArn"])
     config = job.body.get("batchInferenceJobConfig", {})
-    asked = config.get("itemExplorationConfig", {})
+    exploration = config.get("itemExplorationConfig", {})
     task = BatchTask(
         recipe=spec.name,
         source=engine.location(job.body["jobInput"]["s3DataSource"]["path"], job),
@@ -117,7 +117,9 @@ async def run(engine: Engine, job: Resource) -> None:
         filter=filter_of(engine, job.body["filterArn"], job.group) if "filterArn" in job.body else None,
         results=job.body["numResults"],
         now=engine.clock.now(),
-        exploration={name: float(asked.get(name, each.default)) for name, each in spec.exploration.items()},
+        exploration={
+            name: float(exploration.get(name, parameter.default)) for name, parameter in spec.exploration.items()
+        },
         influence=config.get("rankingInfluence", {}),
         themes=job.body.get("themes", ()),
     )

@@ -62,8 +62,8 @@ def synchronise(engine: Engine, campaign: Resource) -> None:
     latest = _latest_version(engine, campaign.body["solutionArn"])
     if latest and latest.arn != campaign.body["solutionVersionArn"]:
         update = {"solutionVersionArn": latest.arn, "campaignConfig": config}
-        kept = {"minProvisionedTPS": campaign.body["minProvisionedTPS"]}
-        engine.lifecycle.update(campaign, update | kept, latest.body["lastUpdatedDateTime"])
+        throughput = {"minProvisionedTPS": campaign.body["minProvisionedTPS"]}
+        engine.lifecycle.update(campaign, update | throughput, latest.body["lastUpdatedDateTime"])
 
 
 @work(kinds.CAMPAIGN, kinds.CREATE)
@@ -120,7 +120,9 @@ def _target(engine: Engine, arn: str, config: Json) -> Resource:
 
 
 def _latest_version(engine: Engine, solution: str) -> Resource | None:
-    active = [each for each in engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution) if each.active]
+    active = [
+        version for version in engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution) if version.active
+    ]
     return active[-1] if active else None
 
 

@@ -40,7 +40,9 @@ def create_data_deletion_job(engine: Engine, call: Call, request: Json) -> Json:
     tags = tags_of(request)
     present = engine.registry.find(kinds.DATA_DELETION_JOB, datasetGroupArn=group.arn)
     limit_jobs(present, engine.quotas.data_deletion_jobs)
-    streamed = {each.arn: engine.store.last_streamed(each.arn) for each in datasets_of(engine, group.arn).values()}
+    streamed = {
+        dataset.arn: engine.store.last_streamed(dataset.arn) for dataset in datasets_of(engine, group.arn).values()
+    }
     more = {"tags": tags, "streamed": streamed}
     return engine.create(call, kinds.DATA_DELETION_JOB, request["jobName"], request | more)
 
@@ -49,12 +51,12 @@ def create_data_deletion_job(engine: Engine, call: Call, request: Json) -> Json:
 async def delete_users(engine: Engine, job: Resource) -> None:
     """Remove the users from every file, then from streamed records, then from answers."""
     async with engine.publishing(job.group):
-        named = {kind: each for kind, each in datasets_of(engine, job.group).items() if kind in _OF_USERS}
+        named = {kind: dataset for kind, dataset in datasets_of(engine, job.group).items() if kind in _OF_USERS}
         source = engine.location(job.body["dataSource"]["dataLocation"], job)
         files, models = [], []
         if not (disturbed := _disturbed(engine, job)):
-            imports = (engine.registry.find(kinds.IMPORT_JOB, datasetArn=each.arn) for each in named.values())
-            files = [path for each in chain(*imports) if (path := import_target(engine, each)).is_file()]
+            imports = (engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn) for dataset in named.values())
+            files = [path for import_job in chain(*imports) if (path := import_target(engine, import_job)).is_file()]
             for version in engine.registry.find(kinds.SOLUTION_VERSION, datasetGroupArn=job.group):
                 if version.active and recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
                     models.append(engine.store.folder(version.arn))
@@ -78,9 +80,9 @@ def _disturbed(engine: Engine, job: Resource) -> Resource | None:
     """Return a job or training of the group that runs or ran beside a job; None if there is none."""
     since = job.body["creationDateTime"]
     for kind in _DISTURBING:
-        for each in engine.registry.find(kind, datasetGroupArn=job.group):
-            if under_way(each) not in {"", kinds.DELETE} or each.body["lastUpdatedDateTime"] >= since:
-                return each
+        for resource in engine.registry.find(kind, datasetGroupArn=job.group):
+            if under_way(resource) not in {"", kinds.DELETE} or resource.body["lastUpdatedDateTime"] >= since:
+                return resource
     return None
 
 

@@ -81,7 +81,7 @@ async def import_data(engine: Engine, job: Resource) -> None:
 
 def _drop_replaced(engine: Engine, job: Resource) -> None:
     """Delete what a FULL import replaced, unless a training may still read it."""
-    built = [each for kind in _BUILT for each in engine.registry.find(kind, datasetGroupArn=job.group)]
+    built = [resource for kind in _BUILT for resource in engine.registry.find(kind, datasetGroupArn=job.group)]
     if job.body["importMode"] == "FULL" and not any(map(under_way, built)):
         for other in engine.registry.find(kinds.IMPORT_JOB, datasetArn=job.body["datasetArn"]):
             if other.active and other is not job:

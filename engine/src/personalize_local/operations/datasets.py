@@ -100,7 +100,7 @@ async def remove_data(engine: Engine, dataset: Resource) -> None:
 def _check_schema(group: Resource, schema: Resource, kind: str) -> None:
     domain = group.body.get("domain")
     if schema.body.get("domain") != domain:
-        words = [f"domain {each}" if each else "no domain" for each in (schema.body.get("domain"), domain)]
+        words = [f"domain {name}" if name else "no domain" for name in (schema.body.get("domain"), domain)]
         raise InvalidInput(f"Schema {schema.arn} is for {words[0]}, the dataset group for {words[1]}: they must agree.")
     parsed = _parse(schema.body["schema"], domain)
     if parsed.dataset_type != kind:
@@ -109,8 +109,8 @@ def _check_schema(group: Resource, schema: Resource, kind: str) -> None:
 
 def datasets_of(engine: Engine, group: str) -> dict[str, Resource]:
     """Return the datasets of a group, by type, without those that are being deleted."""
-    found = engine.registry.find(kinds.DATASET, datasetGroupArn=group)
-    return {each.body["datasetType"]: each for each in found if not each.deleting}
+    datasets = engine.registry.find(kinds.DATASET, datasetGroupArn=group)
+    return {dataset.body["datasetType"]: dataset for dataset in datasets if not dataset.deleting}
 
 
 def schema_of(engine: Engine, dataset: Resource) -> Schema:
@@ -192,10 +192,10 @@ def imported_jobs(engine: Engine, dataset: Resource, finishing: Resource | None 
     jobs = list(engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
     done = sorted((job for job in jobs if job.active), key=lambda job: job.body["completed"])
     done += [job for job in jobs if job is finishing]
-    kept: list[Resource] = []
+    current: list[Resource] = []
     for job in done:
-        kept = [*([] if job.body["importMode"] == "FULL" else kept), job]
-    return kept
+        current = [*([] if job.body["importMode"] == "FULL" else current), job]
+    return current
 
 
 def claim_of(
@@ -230,7 +230,7 @@ def _needing(engine: Engine, dataset: Resource) -> Iterator[Resource]:
         yield from (job for job in engine.registry.find(kind, datasetGroupArn=dataset.group) if not job.settled)
     for kind in (kinds.SOLUTION_VERSION, kinds.RECOMMENDER):
         built = engine.registry.find(kind, datasetGroupArn=dataset.group)
-        yield from (each for each in built if under_way(each) in {kinds.CREATE, kinds.UPDATE})
+        yield from (resource for resource in built if under_way(resource) in {kinds.CREATE, kinds.UPDATE})
     campaigns = engine.registry.find(kinds.CAMPAIGN, datasetGroupArn=dataset.group)
     yield from (campaign for campaign in campaigns if campaign.status != "CREATE FAILED")
     yield from engine.registry.find(kinds.FILTER, datasetGroupArn=dataset.group)

@@ -51,14 +51,14 @@ async def put_events(engine: Engine, call: Call, request: Json) -> None:
     for name in ("userId", "sessionId"):
         properties.on_one_line(name, request.get(name))
     schema = schema_of(engine, dataset)
-    events = [_event(each, request, schema, engine.quotas.event_bytes) for each in request["eventList"]]
+    events = [_event(event, request, schema, engine.quotas.event_bytes) for event in request["eventList"]]
     if request["sessionId"] == "null":
         LOGGER.warning("events of the session named null are dropped, as Amazon Personalize does")
         return
-    for place, event in enumerate(events):
+    for position, event in enumerate(events):
         # An event that names an answer has been shown the answer's items, unless it has an impression of its own.
         if not event.impression and (shown := engine.serving.shown(event.recommendation_id)):
-            events[place] = replace(event, impression=shown)
+            events[position] = replace(event, impression=shown)
     last = await engine.store.add_events(dataset.arn, events)
     engine.serving.add_events(dataset.group, events, last)
 
@@ -67,14 +67,14 @@ def _event(event: Json, request: Json, schema: Schema, most: int) -> StreamedEve
     size = len(json.dumps(event, ensure_ascii=False).encode())
     if size > most:
         raise InvalidInput(f"An event has at most {most} bytes: this one has {size}.")
-    found = properties.read(event.get("properties"))
-    properties.refuse(found, _FORBIDDEN)
+    members = properties.read(event.get("properties"))
+    properties.refuse(members, _FORBIDDEN)
     for name in ("eventId", "itemId", "eventType"):
         properties.on_one_line(name, event.get(name))
-    values = properties.columns(found, schema)
+    values = properties.columns(members, schema)
     in_properties = {"itemId": values.pop("ITEM_ID", None), "eventValue": values.pop("EVENT_VALUE", None)}
-    if isinstance(found.get("eventValue"), int | float):
-        in_properties["eventValue"] = float(found["eventValue"])
+    if isinstance(members.get("eventValue"), int | float):
+        in_properties["eventValue"] = float(members["eventValue"])
     if source := event.get("metricAttribution"):
         values["EVENT_ATTRIBUTION_SOURCE"] = source["eventAttributionSource"]
     return StreamedEvent(
@@ -132,8 +132,8 @@ def _action_event(event: Json, schema: Schema) -> StreamedEvent:
         raise InvalidInput(
             f"eventType of an action interaction is Taken, Not_Taken or Viewed, not {event['eventType']}."
         )
-    found = properties.read(event.get("properties"))
-    properties.refuse(found, _FORBIDDEN)
+    members = properties.read(event.get("properties"))
+    properties.refuse(members, _FORBIDDEN)
     return StreamedEvent(
         session_id=event["sessionId"],
         event_type=kind,
@@ -143,7 +143,7 @@ def _action_event(event: Json, schema: Schema) -> StreamedEvent:
         item_id=event["actionId"],
         recommendation_id=event.get("recommendationId"),
         impression=tuple(event.get("impression", ())),
-        properties=properties.columns(found, schema),
+        properties=properties.columns(members, schema),
     )
 
 
@@ -153,7 +153,7 @@ async def _put(engine: Engine, request: Json, noun: str) -> tuple[str, list[PutR
     if dataset.body["datasetType"] != kind:
         raise InvalidInput(f"{dataset.arn} is not a dataset of type {kind}.")
     schema = _open_schema(engine, dataset)
-    records = [_record(each[f"{noun}Id"], each, noun, schema) for each in request[f"{noun}s"]]
+    records = [_record(row[f"{noun}Id"], row, noun, schema) for row in request[f"{noun}s"]]
     await engine.store.put_records(dataset.arn, records)
     return dataset.group, records
 
@@ -167,6 +167,6 @@ def _open_schema(engine: Engine, dataset: Resource) -> Schema:
 
 def _record(key: str, record: Json, noun: str, schema: Schema) -> PutRecord:
     properties.on_one_line(f"{noun}Id", key)
-    found = properties.read(record.get("properties"))
-    properties.refuse(found, frozenset({f"{noun}id"}))
-    return PutRecord(key, properties.record(found, schema, f"{noun.upper()}_ID"))
+    members = properties.read(record.get("properties"))
+    properties.refuse(members, frozenset({f"{noun}id"}))
+    return PutRecord(key, properties.record(members, schema, f"{noun.upper()}_ID"))

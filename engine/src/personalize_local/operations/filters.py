@@ -26,8 +26,10 @@ def create_filter(engine: Engine, call: Call, request: Json) -> Json:
     present = list(engine.registry.find(kinds.FILTER, datasetGroupArn=group.arn))
     limit(present, engine.quotas.filters, "filters in this dataset group")
     most = engine.quotas.filter_columns
-    every = map(filters.parse, [*(each.body["filterExpression"] for each in present), request["filterExpression"]])
-    if len({(kind, column.upper()) for each in every for kind, column in each.fields}) > most:
+    every = map(
+        filters.parse, [*(resource.body["filterExpression"] for resource in present), request["filterExpression"]]
+    )
+    if len({(kind, column.upper()) for parsed in every for kind, column in parsed.fields}) > most:
         raise LimitExceeded(f"The filters of a dataset group name at most {most} distinct columns.")
     return engine.create(call, kinds.FILTER, request["name"], request | {"tags": tags})
 

@@ -49,9 +49,9 @@ def search_of(specs: Sequence[RecipeSpec], solution: Json) -> Search | None:
     _number(hpo, "maxParallelTrainingJobs", 1, _MOST_PARALLEL)
     objective = hpo.get("hpoObjective", {})
     metric = objective.get("metricName") or config.get("autoMLConfig", {}).get("metricName") or _METRIC
-    known = {*METRICS, *(["average_rewards_at_k"] if "optimizationObjective" in config else [])}
-    if metric not in known:
-        raise InvalidInput(f"metricName {metric} is none of this solution's metrics: {', '.join(sorted(known))}.")
+    metrics = {*METRICS, *(["average_rewards_at_k"] if "optimizationObjective" in config else [])}
+    if metric not in metrics:
+        raise InvalidInput(f"metricName {metric} is none of this solution's metrics: {', '.join(sorted(metrics))}.")
     if (aim := objective.get("type", "Maximize").lower()) not in {"maximize", "minimize"}:
         raise InvalidInput(f"The type of an hpoObjective is Maximize or Minimize, not {objective['type']}.")
     if not automl and not solution.get("performHPO"):
@@ -64,24 +64,26 @@ def search_of(specs: Sequence[RecipeSpec], solution: Json) -> Search | None:
 
 
 def _tunable(spec: RecipeSpec) -> dict[str, Parameter]:
-    return {name: each for name, each in spec.hyperparameters.items() if each.tunable}
+    return {name: parameter for name, parameter in spec.hyperparameters.items() if parameter.tunable}
 
 
 def _space(spec: RecipeSpec, ranges: Sequence[Range], fixed: Json) -> tuple[Range, ...]:
     """Return the ranges of a recipe; those of AWS where the solution gives none, but for what it sets itself."""
     if ranges:
         return tuple(range_ for range_ in ranges if range_.name in _tunable(spec))
-    free = {name: each for name, each in _tunable(spec).items() if name not in _NOT_BY_DEFAULT | fixed.keys()}
-    return tuple(Range(name, each.kind, each.low, each.high, each.values) for name, each in free.items())
+    free = {name: parameter for name, parameter in _tunable(spec).items() if name not in _NOT_BY_DEFAULT | fixed.keys()}
+    return tuple(
+        Range(name, parameter.kind, parameter.low, parameter.high, parameter.values) for name, parameter in free.items()
+    )
 
 
-def _ranges(specs: Sequence[RecipeSpec], asked: Json) -> list[Range]:
+def _ranges(specs: Sequence[RecipeSpec], document: Json) -> list[Range]:
     """Read `algorithmHyperParameterRanges`; names may have the prefix that DescribeSolution shows on AWS."""
-    found = [_range(specs, kind, row) for kind in _KINDS for row in asked.get(f"{kind}HyperParameterRanges", [])]
-    for each in found:
-        if sum(other.name == each.name for other in found) > 1:
-            raise InvalidInput(f"algorithmHyperParameterRanges names {each.name} more than once.")
-    return found
+    ranges = [_range(specs, kind, row) for kind in _KINDS for row in document.get(f"{kind}HyperParameterRanges", [])]
+    for range_ in ranges:
+        if sum(other.name == range_.name for other in ranges) > 1:
+            raise InvalidInput(f"algorithmHyperParameterRanges names {range_.name} more than once.")
+    return ranges
 
 
 def _range(specs: Sequence[RecipeSpec], kind: str, row: Json) -> Range:

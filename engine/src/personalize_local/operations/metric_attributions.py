@@ -40,8 +40,8 @@ def update_metric_attribution(engine: Engine, call: Call, request: Json) -> Json
     for metric in request.get("addMetrics", []):
         if metric["metricName"] in names - gone:
             raise ResourceAlreadyExists(f"{attribution.arn} has a metric named {metric['metricName']} already.")
-    kept = [metric for metric in present if metric["metricName"] not in gone]
-    metrics = _checked(engine, attribution.group, [*kept, *request.get("addMetrics", [])])
+    remaining = [metric for metric in present if metric["metricName"] not in gone]
+    metrics = _checked(engine, attribution.group, [*remaining, *request.get("addMetrics", [])])
     require_settled(attribution)
     output = request.get("metricsOutputConfig", attribution.body["metricsOutputConfig"])
     return engine.lifecycle.update(attribution, {"metrics": metrics, "metricsOutputConfig": output}, call.now)
@@ -58,9 +58,11 @@ def list_metrics(engine: Engine, call: Call, request: Json) -> Json:
     if "metricAttributionArn" not in request:
         raise InvalidInput("metricAttributionArn is required.")
     arn = request["metricAttributionArn"]
-    if not (found := list(engine.registry.find(kinds.METRIC_ATTRIBUTION, call.prefix, metricAttributionArn=arn))):
+    if not (
+        attributions := list(engine.registry.find(kinds.METRIC_ATTRIBUTION, call.prefix, metricAttributionArn=arn))
+    ):
         raise InvalidInput(f"Resource Arn {arn} does not exist.")
-    return page("metrics", list(enumerate(found[0].body["metrics"])), request, f"metrics {arn}")
+    return page("metrics", list(enumerate(attributions[0].body["metrics"])), request, f"metrics {arn}")
 
 
 def _checked(engine: Engine, group: str, metrics: Sequence[Json]) -> list[Json]:
@@ -92,8 +94,8 @@ def _expression(text: str, schemas: dict[str, Schema]) -> str:
 
 def attribution_of(engine: Engine, group: str) -> Resource | None:
     """Return the ACTIVE metric attribution of a dataset group, if there is one."""
-    found = engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=group)
-    return next((each for each in found if each.active), None)
+    attributions = engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=group)
+    return next((attribution for attribution in attributions if attribution.active), None)
 
 
 deletes(kinds.METRIC_ATTRIBUTION)

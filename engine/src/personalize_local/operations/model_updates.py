@@ -23,10 +23,16 @@ from personalize_local.resources.lifecycle import under_way
 
 def due(engine: Engine) -> list[Resource]:
     """Return the versions and recommenders whose models want an update now."""
-    served = {each.body["solutionVersionArn"] for each in engine.registry.find(kinds.CAMPAIGN) if each.active}
-    found = [version for version in _newest_versions(engine) if version.arn in served]
-    found += [each for each in engine.registry.find(kinds.RECOMMENDER) if each.active and not under_way(each)]
-    return [each for each in found if _is_time(engine, each) and _has_news(engine, each)]
+    served = {
+        campaign.body["solutionVersionArn"] for campaign in engine.registry.find(kinds.CAMPAIGN) if campaign.active
+    }
+    candidates = [version for version in _newest_versions(engine) if version.arn in served]
+    candidates += [
+        recommender
+        for recommender in engine.registry.find(kinds.RECOMMENDER)
+        if recommender.active and not under_way(recommender)
+    ]
+    return [resource for resource in candidates if _is_time(engine, resource) and _has_news(engine, resource)]
 
 
 def behind(engine: Engine, version: Resource) -> bool:
@@ -51,7 +57,7 @@ def _is_time(engine: Engine, resource: Resource) -> bool:
 
 def _has_news(engine: Engine, resource: Resource) -> bool:
     """Tell whether something came since the latest update or the training, and no dataset of the training is gone."""
-    present = {each.number for each in datasets_of(engine, resource.group).values()}
+    present = {dataset.number for dataset in datasets_of(engine, resource.group).values()}
     read = resource.body.get("update", resource.body).get("mark")
     return present.issuperset(resource.body.get("datasets", ())) and _mark(engine, resource.group) != read
 
@@ -68,7 +74,7 @@ def _period(engine: Engine, resource: Resource) -> float | None:
 
 def training_marks(engine: Engine, group: str) -> Json:
     """Return what a training notes of its data, to find out later whether there is something new."""
-    numbers = [each.number for each in datasets_of(engine, group).values()]
+    numbers = [dataset.number for dataset in datasets_of(engine, group).values()]
     return {"data": data_mark(engine, group), "mark": _mark(engine, group), "datasets": numbers}
 
 

@@ -15,31 +15,31 @@ _BREAK = re.compile(LINE_BREAK)
 def read(text: str | None) -> Json:
     """Return the object in the string. Raises InvalidInput."""
     try:
-        found = load_json(text or "{}")
+        document = load_json(text or "{}")
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         raise InvalidInput("Error parsing properties json: it must be one JSON object in a string.")
-    return found
+    return document
 
 
-def refuse(found: Json, forbidden: Collection[str]) -> None:
+def refuse(members: Json, forbidden: Collection[str]) -> None:
     """Refuse keys that have a member of their own, in any case. Raises InvalidInput."""
-    for key in found:
+    for key in members:
         if key.lower() in forbidden:
             raise InvalidInput(f"properties must not have the key {key}: it has a member of its own.")
 
 
-def columns(found: Json, schema: Schema) -> dict[str, str | float | None]:
+def columns(members: Json, schema: Schema) -> dict[str, str | float | None]:
     """Return the values by column, without keys that the schema does not have. Raises InvalidInput."""
     fields = {camel_case(field.name): field for field in schema.fields}
     items = schema.dataset_type == "ITEMS"
-    return {fields[key].name: _cell(fields[key], value, items=items) for key, value in found.items() if key in fields}
+    return {fields[key].name: _cell(fields[key], value, items=items) for key, value in members.items() if key in fields}
 
 
-def record(found: Json, schema: Schema, key: str) -> dict[str, str | float | None]:
+def record(members: Json, schema: Schema, key: str) -> dict[str, str | float | None]:
     """Return the columns of a whole record beside its `key`. Raises InvalidInput for what an import refuses."""
-    values = columns(found, schema)
+    values = columns(members, schema)
     for field in schema.fields:
         if field.name != key and not field.nullable and values.get(field.name) is None:
             raise InvalidInput(

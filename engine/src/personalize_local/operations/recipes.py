@@ -25,12 +25,12 @@ def recipe_of(arn: str) -> RecipeSpec:
     return spec
 
 
-def check_parameters(config: Json, member: str, known: Mapping[str, Parameter], recipe: str) -> None:
+def check_parameters(config: Json, member: str, parameters: Mapping[str, Parameter], recipe: str) -> None:
     """Check one map of a configuration: its names and their values. Raises InvalidInput."""
     for name, value in config.get(member, {}).items():
-        if name not in known:
-            raise InvalidInput(f"{recipe} has no {member} named {name}; it has: {', '.join(known) or 'none'}.")
-        if not known[name].accepts(value):
+        if name not in parameters:
+            raise InvalidInput(f"{recipe} has no {member} named {name}; it has: {', '.join(parameters) or 'none'}.")
+        if not parameters[name].accepts(value):
             raise InvalidInput(f"Value {value} is out of the range of {name} of {recipe}.")
 
 
@@ -55,7 +55,7 @@ def describe_algorithm(_engine: Engine, _call: Call, request: Json) -> Json:
     arn = request["algorithmArn"]
     for spec in RECIPES.values():
         if spec.algorithm_name == _name(arn, "algorithm"):
-            defaults = {name: each.default for name, each in spec.hyperparameters.items()}
+            defaults = {name: parameter.default for name, parameter in spec.hyperparameters.items()}
             ranges = {"defaultHyperParameters": defaults, "defaultHyperParameterRanges": _ranges(spec)}
             return {"algorithm": {"name": spec.algorithm_name, "algorithmArn": arn} | ranges | _DATES}
     raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
@@ -69,9 +69,9 @@ def describe_feature_transformation(_engine: Engine, _call: Call, request: Json)
     specs = [spec for spec in RECIPES.values() if spec.feature_transformation == name]
     if not specs:
         raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
-    defaults = {parameter: each.default for spec in specs for parameter, each in spec.feature_parameters.items()}
-    about = {"name": name, "featureTransformationArn": arn, "defaultParameters": defaults}
-    return {"featureTransformation": about | _DATES}
+    defaults = {key: parameter.default for spec in specs for key, parameter in spec.feature_parameters.items()}
+    identity = {"name": name, "featureTransformationArn": arn, "defaultParameters": defaults}
+    return {"featureTransformation": identity | _DATES}
 
 
 def _recipe(spec: RecipeSpec) -> Json:
@@ -89,10 +89,14 @@ def _recipe(spec: RecipeSpec) -> Json:
 
 def _ranges(spec: RecipeSpec) -> Json:
     ranges: Json = {}
-    for name, each in spec.hyperparameters.items():
-        values: Json = {"values": list(each.values)} if each.values else {"minValue": each.low, "maxValue": each.high}
-        if each.kind == "integer":
-            values = {"minValue": int(each.low), "maxValue": int(each.high)}
-        row = {"name": name, "isTunable": each.tunable} | values
-        ranges.setdefault(f"{each.kind}HyperParameterRanges", []).append(row)
+    for name, parameter in spec.hyperparameters.items():
+        values: Json = (
+            {"values": list(parameter.values)}
+            if parameter.values
+            else {"minValue": parameter.low, "maxValue": parameter.high}
+        )
+        if parameter.kind == "integer":
+            values = {"minValue": int(parameter.low), "maxValue": int(parameter.high)}
+        row = {"name": name, "isTunable": parameter.tunable} | values
+        ranges.setdefault(f"{parameter.kind}HyperParameterRanges", []).append(row)
     return ranges

@@ -27,8 +27,8 @@ async def publish_requests(engine: Engine) -> None:
         return
     regions: dict[str, list[Json]] = defaultdict(list)
     for (operation, dimension, arn), tally in tallies.items():
-        about = {"Dimensions": [{"Name": dimension, "Value": arn}], "Timestamp": int(engine.clock.now())}
-        regions[arn.split(":")[3]] += [about | datum for datum in _data(operation, tally)]
+        common = {"Dimensions": [{"Name": dimension, "Value": arn}], "Timestamp": int(engine.clock.now())}
+        regions[arn.split(":")[3]] += [common | datum for datum in _data(operation, tally)]
     for region, data in regions.items():
         try:
             await engine.workers.run(Claim.of_rows(0), run_metrics, region, data)

@@ -75,24 +75,24 @@ class Question:
         expressions = filter_of(self.engine, request["filterArn"], self.source.group).expressions
         return any(expression.include for expression in expressions)
 
-    def shown(self, found: Sequence[Scored], promotion: Json | None = None) -> list[Json]:
+    def shown(self, scored: Sequence[Scored], promotion: Json | None = None) -> list[Json]:
         """Return items as the wire shows them; use cases show neither scores nor reasons."""
         bare = self.spec.domain is not None
         promoted = "Promoted item" if promotion is not None and self.spec.events_config else None
         return [
             {
-                "itemId": each.item_id,
-                "score": None if bare or each.score is None else round(each.score, 7),
-                "reason": [reason] if (reason := promoted or each.reason) and not bare else None,
+                "itemId": item.item_id,
+                "score": None if bare or item.score is None else round(item.score, 7),
+                "reason": [reason] if (reason := promoted or item.reason) and not bare else None,
                 "promotionName": promotion.get("name") if promotion else None,
-                "metadata": self._metadata(each.item_id) if self.columns else None,
+                "metadata": self._metadata(item.item_id) if self.columns else None,
             }
-            for each in found
+            for item in scored
         ]
 
     def _metadata(self, item_id: str) -> dict[str, str]:
         item = self.catalogue.live.item(item_id)
-        return {asked: str(item[column]) for asked, column in self.columns.items() if column in item}
+        return {name: str(item[column]) for name, column in self.columns.items() if column in item}
 
 
 @operation("GetRecommendations")
@@ -115,8 +115,8 @@ async def get_personalized_ranking(engine: Engine, call: Call, request: Json) ->
     ranked = question.catalogue.model.rank(question.query, ids)
     if mask is not None:
         unknown = not question.selects(request)
-        positions = ((each, question.catalogue.index_of(each.item_id)) for each in ranked)
-        ranked = [each for each, position in positions if (unknown if position is None else mask[position])]
+        positions = ((item, question.catalogue.index_of(item.item_id)) for item in ranked)
+        ranked = [item for item, position in positions if (unknown if position is None else mask[position])]
     return {
         "personalizedRanking": question.shown(ranked),
         "recommendationId": recommendation_id(question.source.arn),
@@ -160,7 +160,7 @@ def _query(
     catalogue: Catalogue, source: Resource, spec: RecipeSpec, request: Json, context: Mapping[str, str], call: Call
 ) -> Query:
     user_id = request.get("userId")
-    asked = _config(source).get("itemExplorationConfig", {})
+    exploration_config = _config(source).get("itemExplorationConfig", {})
     return Query(
         user_id=user_id,
         item_id=request.get("itemId"),
@@ -170,7 +170,9 @@ def _query(
         now=call.now,
         online=catalogue.online,
         influence=_config(source).get("rankingInfluence", {}),
-        exploration={name: float(asked.get(name, each.default)) for name, each in spec.exploration.items()},
+        exploration={
+            name: float(exploration_config.get(name, parameter.default)) for name, parameter in spec.exploration.items()
+        },
     )
 
 
@@ -186,29 +188,29 @@ def _items(question: Question, request: Json, limit: int) -> list[Json]:
     organic = recommend(question.query, _without(question.catalogue, mask, promoted), limit - len(promoted))
     places = sorted(random.sample(range(len(promoted) + len(organic)), len(promoted)))
     items = question.shown(organic)
-    for place, item in zip(places, question.shown(promoted, promotion), strict=True):
-        items.insert(place, item)
+    for position, item in zip(places, question.shown(promoted, promotion), strict=True):
+        items.insert(position, item)
     return items
 
 
 def _without(catalogue: Catalogue, mask: Mask | None, taken: Sequence[Scored]) -> Mask:
     rest = np.ones(len(catalogue.item_ids), np.bool_) if mask is None else mask.copy()
-    positions = [catalogue.index_of(each.item_id) for each in taken]
+    positions = [catalogue.index_of(scored.item_id) for scored in taken]
     rest[[position for position in positions if position is not None]] = False
     return rest
 
 
 def _metadata_columns(
-    engine: Engine, source: Resource, spec: RecipeSpec, asked: Mapping[str, Sequence[str]]
+    engine: Engine, source: Resource, spec: RecipeSpec, names_by_kind: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
-    if not asked:
+    if not names_by_kind:
         return {}
     enabled = _config(source).get("enableMetadataWithRecommendations")
     if not enabled and not spec.metadata_shown:
         raise InvalidInput(
             f"{source.arn} does not have enableMetadataWithRecommendations: it shows no metadataColumns."
         )
-    (kind, names), *_ = asked.items()
+    (kind, names), *_ = names_by_kind.items()
     schema = schemas_of(engine, source.group).get("ITEMS")
     if kind.upper() != "ITEMS" or schema is None:
         raise InvalidInput("metadataColumns names columns of ITEMS, and the dataset group needs an Items dataset.")
@@ -221,10 +223,10 @@ def _metadata_columns(
     return {name: field.name for name, field in fields.items() if field}
 
 
-def _context(engine: Engine, source: Resource, asked: Mapping[str, str]) -> dict[str, str]:
+def _context(engine: Engine, source: Resource, context: Mapping[str, str]) -> dict[str, str]:
     """Return the context by the schema's spelling of its columns; ignores unknown columns, as AWS does."""
-    schema = schemas_of(engine, source.group).get("INTERACTIONS") if asked else None
+    schema = schemas_of(engine, source.group).get("INTERACTIONS") if context else None
     if schema is None:
         return {}
-    fields = {name: schema.find(name) for name in asked}
-    return {field.name: asked[name] for name, field in fields.items() if field and field.name not in _OWN_MEMBERS}
+    fields = {name: schema.find(name) for name in context}
+    return {field.name: context[name] for name, field in fields.items() if field and field.name not in _OWN_MEMBERS}

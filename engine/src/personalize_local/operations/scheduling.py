@@ -27,7 +27,7 @@ LOGGER: Final = logging.getLogger("personalize")
 
 def schedules(engine: Engine) -> list[Coroutine[None, None, None]]:
     """Return what does everything when it is due, until cancelled: a long update makes no training wait."""
-    return [_keep(engine, each) for each in (_train_due, _update_due, report_due, publish_requests)]
+    return [_keep(engine, act) for act in (_train_due, _update_due, report_due, publish_requests)]
 
 
 async def _keep(engine: Engine, do: Callable[[Engine], Awaitable[None]]) -> None:

@@ -44,17 +44,17 @@ def check_objective(engine: Engine, group: str, spec: RecipeSpec, config: Json) 
 
     The rules are those of the guide's "Optimizing a solution for an additional objective". Raises InvalidInput.
     """
-    asked = config.get("optimizationObjective")
-    if asked is None:
+    objective = config.get("optimizationObjective")
+    if objective is None:
         return
     if not spec.objectives:
         raise InvalidInput(
             f"{spec.name} takes no optimizationObjective: it is for aws-user-personalization and "
             "aws-personalized-ranking."
         )
-    if "itemAttribute" not in asked:
+    if "itemAttribute" not in objective:
         raise InvalidInput("optimizationObjective needs an itemAttribute.")
-    schema, name = schemas_of(engine, group).get("ITEMS"), asked["itemAttribute"]
+    schema, name = schemas_of(engine, group).get("ITEMS"), objective["itemAttribute"]
     if schema is None:
         raise InvalidInput("optimizationObjective needs an Items dataset, which the dataset group doesn't have.")
     column = next((field for field in schema.fields if field.name == name), None)
@@ -138,20 +138,20 @@ def training_config(engine: Engine, version: Resource) -> TrainingConfig:
 
 
 def excluded_columns(
-    engine: Engine, group: str, config: Json, known: Mapping[str, Sequence[str]] | None = None
+    engine: Engine, group: str, config: Json, present: Mapping[str, Sequence[str]] | None = None
 ) -> dict[str, frozenset[str]]:
     """Return the columns that must not train, by dataset type, from a configuration with a `trainingDataConfig`.
 
     Columns that are newer than the solution are among them: `known` has the older ones.
     """
-    asked = config.get("trainingDataConfig", {})
+    data_config = config.get("trainingDataConfig", {})
     schemas = schemas_of(engine, group)
-    excluded = {kind.upper(): set(columns) for kind, columns in asked.get("excludedDatasetColumns", {}).items()}
-    for kind, columns in asked.get("includedDatasetColumns", {}).items():
+    excluded = {kind.upper(): set(columns) for kind, columns in data_config.get("excludedDatasetColumns", {}).items()}
+    for kind, columns in data_config.get("includedDatasetColumns", {}).items():
         if kind.upper() in schemas:
             rest = set(schemas[kind.upper()].names) - set(columns)
             excluded.setdefault(kind.upper(), set()).update(rest)
-    for kind, columns in (known or {}).items():
+    for kind, columns in (present or {}).items():
         if kind in schemas:
             excluded.setdefault(kind, set()).update(set(schemas[kind].names) - set(columns))
     return {kind: frozenset(columns) for kind, columns in excluded.items()}

@@ -31,9 +31,9 @@ def create_solution_version(engine: Engine, call: Call, request: Json) -> Json:
     solution = require_active(engine.registry.get(kinds.SOLUTION, request["solutionArn"]))
     mode = request.get("trainingMode", "FULL")
     _check_mode(engine, solution, mode)
-    asked = {member: request[member] for member in ("name",) if member in request}
+    name = {member: request[member] for member in ("name",) if member in request}
     modes = {"trainingMode": mode, "trainingType": "MANUAL", "tags": tags_of(request)}
-    return begin_training(engine, call, solution, asked | modes)
+    return begin_training(engine, call, solution, name | modes)
 
 
 def begin_training(engine: Engine, call: Call, solution: Resource, members: Json) -> Json:
@@ -61,10 +61,10 @@ def begin_training(engine: Engine, call: Call, solution: Resource, members: Json
         if other.name == body["name"]:
             taken = f"Another resource with Arn {other.arn} already exists: its name is {other.name}."
             raise ResourceAlreadyExists(taken)
-    kept = ("performHPO", "performAutoML", "performIncrementalUpdate", "recipeArn", "datasetGroupArn", "eventType")
-    about = {member: solution.body[member] for member in kept if member in solution.body}
+    inherited = ("performHPO", "performAutoML", "performIncrementalUpdate", "recipeArn", "datasetGroupArn", "eventType")
+    from_solution = {member: solution.body[member] for member in inherited if member in solution.body}
     config = {"solutionConfig": solution.body.get("solutionConfig", {})} | training_marks(engine, solution.group)
-    return engine.create(call, kinds.SOLUTION_VERSION, identifier, about | config | body)
+    return engine.create(call, kinds.SOLUTION_VERSION, identifier, from_solution | config | body)
 
 
 def _recipe(resource: Resource) -> RecipeSpec:

@@ -36,10 +36,10 @@ def create_solution(engine: Engine, call: Call, request: Json) -> Json:
     present = engine.registry.find(kinds.SOLUTION, datasetGroupArn=group.arn)
     limit(present, engine.quotas.solutions, "solutions in this dataset group")
     # Columns that users or items get later don't train this solution.
-    known = {kind: list(schema.names) for kind, schema in schemas_of(engine, group.arn).items() if kind in _GROWING}
+    columns = {kind: list(schema.names) for kind, schema in schemas_of(engine, group.arn).items() if kind in _GROWING}
     switches = {"performHPO": tuned, "performAutoML": automl, "performAutoTraining": automatic}
     switches["performIncrementalUpdate"] = request.get("performIncrementalUpdate", False)
-    body = request | switches | {"columns": known, "tags": tags}
+    body = request | switches | {"columns": columns, "tags": tags}
     return engine.create(call, kinds.SOLUTION, request["name"], body)
 
 
@@ -68,7 +68,7 @@ async def change_solution(_engine: Engine, solution: Resource) -> None:
 async def remove_solution(engine: Engine, solution: Resource) -> None:
     """Remove its versions and their models too."""
     versions = list(engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution.arn))
-    jobs = [job for each in versions for job in _jobs(engine, each)]
+    jobs = [job for version in versions for job in _jobs(engine, version)]
     engine.registry.remove(*versions, *jobs)
     engine.serving.forget(*(version.arn for version in versions))
     shutil.rmtree(engine.store.folder(solution.arn), ignore_errors=True)
@@ -92,7 +92,7 @@ def _dependants(engine: Engine, solution: Resource) -> Iterator[Resource]:
     yield from engine.registry.find(kinds.CAMPAIGN, solutionArn=solution.arn)
     versions = engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution.arn)
     for version in versions:
-        yield from (each for each in (version, *_jobs(engine, version)) if not each.settled)
+        yield from (resource for resource in (version, *_jobs(engine, version)) if not resource.settled)
 
 
 def _jobs(engine: Engine, version: Resource) -> Iterator[Resource]:

@@ -26,33 +26,37 @@ class _Counted:
     records: _Count = (0, 0)
 
 
-_KNOWN: Final[WeakKeyDictionary[Engine, dict[str, _Counted]]] = WeakKeyDictionary()
+_COUNTS: Final[WeakKeyDictionary[Engine, dict[str, _Counted]]] = WeakKeyDictionary()
 """By engine and dataset."""
 
 
 async def streamed(engine: Engine, datasets: Sequence[Resource]) -> dict[str, Json]:
     """Return, by dataset, how many `events` and `records` were streamed, and the time of the `last` event."""
     marks = {dataset.arn: f"{dataset.number} {_deletions(engine, dataset)}" for dataset in datasets}
-    known = _KNOWN.setdefault(engine, {})
-    return await asyncio.to_thread(_streamed, engine, marks, known)
+    counts = _COUNTS.setdefault(engine, {})
+    return await asyncio.to_thread(_streamed, engine, marks, counts)
 
 
 def _deletions(engine: Engine, dataset: Resource) -> int:
     return sum(job.settled for job in engine.registry.find(kinds.DATA_DELETION_JOB, datasetGroupArn=dataset.group))
 
 
-def _streamed(engine: Engine, marks: Mapping[str, str], known: dict[str, _Counted]) -> dict[str, Json]:
-    found = {}
+def _streamed(engine: Engine, marks: Mapping[str, str], counts: dict[str, _Counted]) -> dict[str, Json]:
+    by_dataset = {}
     with Reader(engine.store.database) as reader:
         for dataset, mark in marks.items():
-            before = known.get(dataset)
+            before = counts.get(dataset)
             if before is None or before.mark != mark:
                 before = _Counted(mark)
             (events, last_event), records = before.events, before.records
             more, last_event = reader.counted(dataset, after=last_event)
             if reader.counted(dataset, "records", records[1])[0]:  # a record that replaces one has a new number
                 records = reader.counted(dataset, "records")
-            known[dataset] = _Counted(mark, (events + more, last_event), records)
+            counts[dataset] = _Counted(mark, (events + more, last_event), records)
             event = reader.newest_event(dataset)
-            found[dataset] = {"events": events + more, "records": records[0], "last": event.sent_at if event else None}
-    return found
+            by_dataset[dataset] = {
+                "events": events + more,
+                "records": records[0],
+                "last": event.sent_at if event else None,
+            }
+    return by_dataset

@@ -63,8 +63,8 @@ async def answer(engine: Engine, method: str, path: str, body: bytes) -> Shown:
 @cache
 def _files() -> Mapping[str, Shown]:
     """Return the page's files by name."""
-    found = sorted((Path(__file__).parent / "static").iterdir())
-    return {each.name: Shown(_TYPES[each.suffix], each.read_bytes()) for each in found if each.suffix in _TYPES}
+    paths = sorted((Path(__file__).parent / "static").iterdir())
+    return {path.name: Shown(_TYPES[path.suffix], path.read_bytes()) for path in paths if path.suffix in _TYPES}
 
 
 def _json(document: Json) -> Shown:

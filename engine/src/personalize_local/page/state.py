@@ -30,36 +30,37 @@ def overview(engine: Engine) -> Json:
     failed = Counter(map(_group_of, _failed(list(engine.registry))))
     options = engine.options
     settings = {"strict": options.strict, "faults": options.faults, "rights": bool(options.rights)}
-    place = {"version": _version(), "region": options.region, "account": options.account_id}
+    identity = {"version": _version(), "region": options.region, "account": options.account_id}
     groups = [
-        _about(each) | {"domain": each.body.get("domain"), "busy": busy[each.arn], "failed": failed[each.arn]}
-        for each in engine.registry.find(kinds.DATASET_GROUP)
+        _summary(resource)
+        | {"domain": resource.body.get("domain"), "busy": busy[resource.arn], "failed": failed[resource.arn]}
+        for resource in engine.registry.find(kinds.DATASET_GROUP)
     ]
-    return {"engine": place | settings | {"ahead": engine.clock.ahead}, "groups": groups}
+    return {"engine": identity | settings | {"ahead": engine.clock.ahead}, "groups": groups}
 
 
 async def group(engine: Engine, arn: str) -> Json:
     """Return everything of a dataset group. Raises ResourceNotFound."""
-    found = engine.registry.get(kinds.DATASET_GROUP, arn)
-    members = [each for each in engine.registry if each is not found and _group_of(each) == arn]
+    resource = engine.registry.get(kinds.DATASET_GROUP, arn)
+    members = [member for member in engine.registry if member is not resource and _group_of(member) == arn]
     datasets = [member for member in members if member.kind is kinds.DATASET]
     counted = await streamed(engine, datasets)
-    return _about(found) | {
-        "domain": found.body.get("domain"),
+    return _summary(resource) | {
+        "domain": resource.body.get("domain"),
         "datasets": [_dataset(engine, dataset, counted[dataset.arn]) for dataset in datasets],
         "solutions": [_solution(engine, member) for member in members if member.kind is kinds.SOLUTION],
         "recommenders": [_recommender(member) for member in members if member.kind is kinds.RECOMMENDER],
         "campaigns": [_campaign(engine, member) for member in members if member.kind is kinds.CAMPAIGN],
         "filters": [
-            _about(member) | {"expression": member.body["filterExpression"]}
+            _summary(member) | {"expression": member.body["filterExpression"]}
             for member in members
             if member.kind is kinds.FILTER
         ],
         "trackers": [_tracker(engine, member) for member in members if member.kind is kinds.EVENT_TRACKER],
-        "jobs": [_about(member) | {"what": member.kind.noun} for member in members if member.kind in _JOBS][-NEWEST:],
-        "attributions": [_about(member) for member in members if member.kind is kinds.METRIC_ATTRIBUTION],
+        "jobs": [_summary(member) | {"what": member.kind.noun} for member in members if member.kind in _JOBS][-NEWEST:],
+        "attributions": [_summary(member) for member in members if member.kind is kinds.METRIC_ATTRIBUTION],
         "now": [_under_way(engine, member) for member in members if under_way(member)],
-        "failed": [_about(each) | {"what": each.kind.noun} for each in islice(_failed(members), NEWEST)],
+        "failed": [_summary(member) | {"what": member.kind.noun} for member in islice(_failed(members), NEWEST)],
     }
 
 
@@ -74,12 +75,12 @@ def _group_of(resource: Resource) -> str:
     return resource.arn if resource.kind is kinds.DATASET_GROUP else str(resource.body.get("datasetGroupArn", ""))
 
 
-def _about(resource: Resource) -> Json:
+def _summary(resource: Resource) -> Json:
     _, _, _, region, account, _ = resource.arn.split(":", 5)
     body = resource.body
-    about = {"arn": resource.arn, "name": resource.name, "status": resource.status, "region": region}
+    identity = {"arn": resource.arn, "name": resource.name, "status": resource.status, "region": region}
     times = {"created": body["creationDateTime"], "updated": body["lastUpdatedDateTime"]}
-    return about | times | {"account": account, "reason": _reason(resource)}
+    return identity | times | {"account": account, "reason": _reason(resource)}
 
 
 def _reason(resource: Resource) -> str:
@@ -107,10 +108,10 @@ def _dataset(engine: Engine, dataset: Resource, counted: Json) -> Json:
     ]
     imports = list(engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
     shown = [
-        _about(job) | {"mode": job.body["importMode"], "rows": job.body.get("rows")}
+        _summary(job) | {"mode": job.body["importMode"], "rows": job.body.get("rows")}
         for job in imports[: -NEWEST - 1 : -1]
     ]
-    return _about(dataset) | {
+    return _summary(dataset) | {
         "type": dataset.body["datasetType"],
         "schema": dataset.body["schemaArn"],
         "columns": columns,
@@ -123,8 +124,10 @@ def _dataset(engine: Engine, dataset: Resource, counted: Json) -> Json:
 
 def _solution(engine: Engine, solution: Resource) -> Json:
     versions = list(engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution.arn))
-    shown = [_trained(each) | {"hours": each.body.get("trainingHours")} for each in versions[: -NEWEST - 1 : -1]]
-    return _about(solution) | _recipe(solution) | {"versions": shown, "more": len(versions) - len(shown)}
+    shown = [
+        _trained(version) | {"hours": version.body.get("trainingHours")} for version in versions[: -NEWEST - 1 : -1]
+    ]
+    return _summary(solution) | _recipe(solution) | {"versions": shown, "more": len(versions) - len(shown)}
 
 
 def _recommender(recommender: Resource) -> Json:
@@ -136,12 +139,12 @@ def _trained(resource: Resource) -> Json:
     metrics = resource.body.get("metrics") or resource.body.get("modelMetrics") or {}
     mode = {"mode": resource.body.get("trainingMode"), "kind": resource.body.get("trainingType")}
     mode["tuned"] = resource.body.get("tunedHPOParams", {}).get("algorithmHyperParameters", {})
-    return _about(resource) | mode | {"metrics": metrics, "popularity": resource.body.get("popularity") or {}}
+    return _summary(resource) | mode | {"metrics": metrics, "popularity": resource.body.get("popularity") or {}}
 
 
 def _campaign(engine: Engine, campaign: Resource) -> Json:
     version = engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"])
-    return _about(campaign) | _recipe(version) | {"version": campaign.body["solutionVersionArn"]}
+    return _summary(campaign) | _recipe(version) | {"version": campaign.body["solutionVersionArn"]}
 
 
 def _recipe(resource: Resource) -> Json:
@@ -154,7 +157,7 @@ def _recipe(resource: Resource) -> Json:
 
 def _tracker(engine: Engine, tracker: Resource) -> Json:
     # A tracking id lets its holder send events: callers of an engine with rights have to ask for it.
-    return _about(tracker) | ({} if engine.options.rights else {"trackingId": tracker.body["trackingId"]})
+    return _summary(tracker) | ({} if engine.options.rights else {"trackingId": tracker.body["trackingId"]})
 
 
 def _under_way(engine: Engine, resource: Resource) -> Json:
@@ -164,7 +167,7 @@ def _under_way(engine: Engine, resource: Resource) -> Json:
         target = import_target(engine, resource)
     elif resource.kind in {kinds.SOLUTION_VERSION, kinds.RECOMMENDER}:
         target, usual = engine.store.folder(resource.arn), next(_durations(engine, resource), None)
-    return _about(resource) | {
+    return _summary(resource) | {
         "what": resource.kind.noun,
         "verb": under_way(resource),
         "since": since,
@@ -178,6 +181,6 @@ def _durations(engine: Engine, version: Resource) -> Iterator[float]:
     """Yield the seconds of earlier trainings of the same solution, the newest first."""
     if version.kind is kinds.SOLUTION_VERSION:
         before = engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=version.body["solutionArn"])
-        for each in reversed(list(before)):
-            if "trainingHours" in each.body:
-                yield round(float(each.body["trainingHours"]) * 3600, 1)
+        for earlier in reversed(list(before)):
+            if "trainingHours" in earlier.body:
+                yield round(float(earlier.body["trainingHours"]) * 3600, 1)

@@ -81,25 +81,25 @@ async def _because(model: Model, query: Query, items: Sequence[str], *, ranks: b
     `1 / place` stands for the score. Leaves out items that nothing of it lowers by LEAST.
     """
     causes = list(dict.fromkeys(row.item_id for row in reversed(query.history)))[:CAUSES]
-    asked = items if ranks else ()
-    with_all = _scores(model, query, asked) if items and causes else {}
-    found: dict[str, tuple[str, float]] = {}
+    ranked = items if ranks else ()
+    with_all = _scores(model, query, ranked) if items and causes else {}
+    causes_by_item: dict[str, tuple[str, float]] = {}
     for cause in causes if with_all else ():
         await asyncio.sleep(0)  # requests go first
         rest = [row for row in query.history if row.item_id != cause]
-        without = _scores(model, replace(query, history=rest), asked)
+        without = _scores(model, replace(query, history=rest), ranked)
         for item in items:
             if with_all.get(item):
                 drop = 1.0 - without.get(item, 0.0) / with_all[item]
-                if drop >= max(LEAST, found.get(item, ("", 0.0))[1]):
-                    found[item] = (cause, round(drop, 3))
-    return found
+                if drop >= max(LEAST, causes_by_item.get(item, ("", 0.0))[1]):
+                    causes_by_item[item] = (cause, round(drop, 3))
+    return causes_by_item
 
 
 def _scores(model: Model, query: Query, ranked: Sequence[str]) -> dict[str, float]:
     """Return the scores of ranked items, or of the best ones where none are given."""
     answer = model.rank(query, ranked) if ranked else model.recommend(query, None, MAX_RESULTS)
-    return {each.item_id: each.score or 1.0 / place for place, each in enumerate(answer, 1)}
+    return {scored.item_id: scored.score or 1.0 / rank for rank, scored in enumerate(answer, 1)}
 
 
 def _version(engine: Engine, source: str) -> Resource:
@@ -114,8 +114,8 @@ def _item(catalogue: Catalogue, item: str, *, ordered: bool) -> Json:
 
     `ordered` says whether the model numbers its items by popularity.
     """
-    place = catalogue.index_of(item) if ordered else None
-    return {"columns": _short(catalogue.live.item(item)), "place": None if place is None else place + 1}
+    position = catalogue.index_of(item) if ordered else None
+    return {"columns": _short(catalogue.live.item(item)), "place": None if position is None else position + 1}
 
 
 def _suggested(catalogue: Catalogue) -> Json:

@@ -67,12 +67,12 @@ class GroupCommit:
             with suppress(Empty):
                 while len(taken) < MOST:
                     taken.append(self._queue.get_nowait())
-            if writes := [each for each in taken if isinstance(each, _Write)]:
+            if writes := [task for task in taken if isinstance(task, _Write)]:
                 self._commit(writes)
                 commits += 1
-            for each in taken:
-                if isinstance(each, threading.Event):
-                    each.set()
+            for task in taken:
+                if isinstance(task, threading.Event):
+                    task.set()
             if commits == COMMITS:
                 commits = 0
                 self._checkpoint()
@@ -82,11 +82,11 @@ class GroupCommit:
         outcomes: list[int | Exception]
         try:
             with self._writing() as connection:
-                outcomes = [_execute(connection, each) for each in writes]
+                outcomes = [_execute(connection, write) for write in writes]
         except Exception as error:  # noqa: BLE001 - whoever awaits the write raises it
             if len(writes) > 1:
-                for each in writes:
-                    self._commit([each])
+                for write in writes:
+                    self._commit([write])
                 return
             outcomes = [error]
         with suppress(RuntimeError):  # the event loop is closed

@@ -50,8 +50,8 @@ def complaint(most: int) -> str:
     if most < LEAST:
         return f"this process may open {most} files, and needs {LEAST}: {_ADVICE}"
     if most < ENOUGH:
-        kept = f"{room(most)} files of models and data stay open, the others are opened again on demand"
-        return f"this process may open {most} files: {kept}. To keep more open, {_ADVICE}"
+        reopened = f"{room(most)} files of models and data stay open, the others are opened again on demand"
+        return f"this process may open {most} files: {reopened}. To keep more open, {_ADVICE}"
     return ""
 
 

@@ -44,7 +44,7 @@ class Quotas:
 
     def changed(self, settings: Iterable[str]) -> "Quotas":
         """Return these quotas with some of them set by `name=number`. Raises ValueError, with the names there are."""
-        names, numbers = [each.name for each in fields(self)], {}
+        names, numbers = [quota.name for quota in fields(self)], {}
         for setting in settings:
             name, _, number = setting.partition("=")
             key = name.strip().replace("-", "_")
@@ -61,9 +61,10 @@ class Quotas:
 def table() -> str:
     """Return the names of all quotas with AWS's numbers and words, as lines to read."""
     head = f"{'NAME':22}{'AWS':>15}  IT COUNTS (* AWS raises it on request)"
-    rows = [(_spelled(each.name), each.default, each.metadata) for each in fields(Quotas)]
+    rows = [(_spelled(quota.name), quota.default, quota.metadata) for quota in fields(Quotas)]
     lines = [
-        f"{name:22}{most:>15,}  {about['words']}{' *' if about['adjustable'] else ''}" for name, most, about in rows
+        f"{name:22}{most:>15,}  {metadata['words']}{' *' if metadata['adjustable'] else ''}"
+        for name, most, metadata in rows
     ]
     return "\n".join([head, *lines])
 

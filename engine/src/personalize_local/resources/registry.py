@@ -105,8 +105,8 @@ class Registry:
         try:
             self._store.save(map(_row, present))
         except StorageFailed:
-            for each in present:
-                each.body = self._store.body(each.arn)
+            for unsaved in present:
+                unsaved.body = self._store.body(unsaved.arn)
             raise
 
     def remove(self, *resources: Resource) -> None:

@@ -88,7 +88,7 @@ class Rules:
         given = document.get("rules", [document]) if isinstance(document, dict) else None
         if not isinstance(given, list) or not given:
             raise ValueError('Rules come as {"rules": [{"action": …}, …]}, or one rule alone.')
-        rules = [read(each, self._actions) for each in given]
+        rules = [read(document, self._actions) for document in given]
         for rule in rules:
             self._numbers += 1
             rule.id = self._numbers
@@ -97,18 +97,18 @@ class Rules:
 
     def remove(self, number: int | None = None) -> None:
         """Remove one rule, or all. Raises ValueError for an unknown one."""
-        kept = [] if number is None else [rule for rule in self.rules if rule.id != number]
-        if number is not None and len(kept) == len(self.rules):
+        remaining = [] if number is None else [rule for rule in self.rules if rule.id != number]
+        if number is not None and len(remaining) == len(self.rules):
             raise ValueError(f"There is no rule {number}.")
-        self.rules = kept
+        self.rules = remaining
 
     def first(self, actions: Collection[str], operation: str, names: Iterable[str]) -> Rule | None:
         """Return the rule with one of these actions that fires for an operation on any of these resources."""
         if not self.rules:
             return None
-        known = list(names)
-        about = (rule for rule in self.rules if rule.action in actions and rule.matches(operation, known))
-        return next((rule for rule in about if rule.fires()), None)
+        resources = list(names)
+        matching = (rule for rule in self.rules if rule.action in actions and rule.matches(operation, resources))
+        return next((rule for rule in matching if rule.fires()), None)
 
 
 def read(members: object, actions: Collection[str]) -> Rule:

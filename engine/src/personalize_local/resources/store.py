@@ -169,8 +169,8 @@ class Store(Streamed):
     def body(self, arn: str) -> dict[str, Any]:
         """Return the body of a resource, as it was written last."""
         (body,) = self._connection.execute("SELECT body FROM resources WHERE arn = ?", (arn,)).fetchone()
-        found: dict[str, Any] = json.loads(body)
-        return found
+        document: dict[str, Any] = json.loads(body)
+        return document
 
     def save(self, resources: Iterable[StoredResource]) -> None:
         """Write resources, all or none. Raises StorageFailed, as every write does."""
@@ -211,11 +211,13 @@ class Store(Streamed):
         """
         gone: list[tuple[str, int]] = []
         for dataset, (last_event, last_record) in datasets.items():
-            events = [each for each in self.events(dataset) if each[0] <= last_event]
-            records = [each for each in self.records(dataset) if each[0] <= last_record]
+            events = [numbered for numbered in self.events(dataset) if numbered[0] <= last_event]
+            records = [numbered for numbered in self.records(dataset) if numbered[0] <= last_record]
             sessions = {event.session_id for _, event in events if event.user_id in users}
-            theirs = (e for e in events if e[1].user_id in users or (not e[1].user_id and e[1].session_id in sessions))
-            gone += [("events", number) for number, _ in theirs]
+            of_users = (
+                e for e in events if e[1].user_id in users or (not e[1].user_id and e[1].session_id in sessions)
+            )
+            gone += [("events", number) for number, _ in of_users]
             gone += [("records", number) for number, record in records if record.id in users]
         with self._writing() as connection:
             for table, number in gone:
@@ -238,8 +240,9 @@ def with_streamed(spec: SnapshotSpec, database: Path, datasets: Mapping[str, str
     with Reader(database) as reader:
         events = list(reader.events(datasets.get("INTERACTIONS", "")))
         users, items = ([row for _, row in reader.records(datasets.get(kind, ""))] for kind in ("USERS", "ITEMS"))
-    found = replace(spec, events=[event for _, event in events], put_users=users, put_items=items)
-    return found, events[-1][0] if events else 0
+    events_alone = [event for _, event in events]
+    newest = events[-1][0] if events else 0
+    return replace(spec, events=events_alone, put_users=users, put_items=items), newest
 
 
 def _migrate(connection: sqlite3.Connection, directory: Path) -> None:

@@ -60,9 +60,11 @@ class Answer:
 class Application:
     """The engine behind HTTP, for any ASGI server."""
 
-    def __init__(self, options: Options, store: Store, wire: Wire, own: origins.Own = origins.OWN.__contains__) -> None:
-        """`own` tells whether a host name is one of this server's."""
-        self._own = own
+    def __init__(
+        self, options: Options, store: Store, wire: Wire, is_own: origins.IsOwn = origins.OWN_NAMES.__contains__
+    ) -> None:
+        """`is_own` tells whether a host name is one of this server's."""
+        self._is_own = is_own
         self._options = options
         self._store = store
         self._wire = wire
@@ -98,10 +100,12 @@ class Application:
     async def _answer(self, scope: Message, receive: Receive) -> Answer:
         method, path = scope["method"], scope["path"]
         headers = _headers(scope)
-        foreign = origins.refusal(headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site"), self._own)
-        asked = f"{method} {path}"
+        foreign = origins.refusal(
+            headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site"), self._is_own
+        )
+        request_line = f"{method} {path}"
         if foreign:
-            return _failure(AccessDenied(foreign), asked)
+            return _failure(AccessDenied(foreign), request_line)
         operation: Operation | None = None
         try:
             body = await _body(receive)
@@ -113,14 +117,14 @@ class Application:
         except ServiceError as error:
             if isinstance(error, NotBuilt) and not self._options.strict:
                 error = InvalidInput(error.message)
-            return _failure(error, asked, operation, headers)
+            return _failure(error, request_line, operation, headers)
         except DropConnection:
             raise
         except Exception as error:
             reason = shortage(error)
             LOGGER.exception("internal failure at %s %s%s", method, path, f": {reason}" if reason else "")
             failure = InternalFailure(reason or "The engine has a bug here; its log says more.")
-            return _failure(failure, asked, operation, headers)
+            return _failure(failure, request_line, operation, headers)
 
     async def _beside(self, method: str, path: str, accept: str, body: bytes) -> Answer | None:
         """Answer what is no operation: the health check, the page for browsers, and the controls; None for others."""
@@ -177,11 +181,11 @@ class Application:
 
 def _headers(scope: Message) -> dict[str, str]:
     """Return headers by lower-case name; a repeated one has all its values."""
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 async def _strike(rule: Rule, receive: Receive) -> None:
@@ -208,12 +212,14 @@ async def _drop(receive: Receive) -> None:
 
 
 def _failure(
-    error: ServiceError, asked: str, operation: Operation | None = None, headers: Mapping[str, str] | None = None
+    error: ServiceError, request_line: str, operation: Operation | None = None, headers: Mapping[str, str] | None = None
 ) -> Answer:
     rest = operation.rest if operation else "x-amz-target" not in (headers or {})
     status, body = error_answer(error, rest=rest)
     content_type = "application/json" if rest else "application/x-amz-json-1.1"
-    return Answer(status, content_type, body, error, operation=operation.name if operation else asked[:_MOST_ASKED])
+    return Answer(
+        status, content_type, body, error, operation=operation.name if operation else request_line[:_MOST_ASKED]
+    )
 
 
 async def _body(receive: Receive) -> bytes:

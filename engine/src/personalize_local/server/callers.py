@@ -44,4 +44,4 @@ def _named(request: Json) -> Iterator[str]:
         if name.endswith("Arn"):
             yield value
         elif name == "promotions":
-            yield from (each[member] for each in value for member in each if member.endswith("Arn"))
+            yield from (promotion[member] for promotion in value for member in promotion if member.endswith("Arn"))

@@ -53,7 +53,7 @@ def record(operation: str, status: int, seconds: float, request_id: str, error: 
 def _on_one_line(text: str) -> str:
     """Return a text without what ends a line, colours it, or turns its direction."""
     text = text[:_LONGEST]
-    return "".join(each if each.isprintable() else " " for each in text)
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def configure(out: IO[str], *, quiet: bool = False, as_json: bool = False) -> None:
@@ -91,7 +91,7 @@ class _Batched(logging.StreamHandler[IO[str]]):
             waiting, self._waiting = self._waiting, []
             with suppress(OSError, ValueError):  # nobody reads the log any more, or its disk is full: serving goes on
                 if waiting:
-                    self.stream.write("".join(f"{self.format(each)}\n" for each in waiting))
+                    self.stream.write("".join(f"{self.format(record)}\n" for record in waiting))
                 super().flush()
 
     def _flush_later(self) -> bool:

@@ -38,7 +38,7 @@ class Rights:
     def __init__(self, url: str = "") -> None:
         self._url = url
         self._pool = urllib3.PoolManager(maxsize=8, retries=False, timeout=30.0)
-        self._known: dict[tuple[str, tuple[Need, ...]], asyncio.Future[str]] = {}
+        self._answers: dict[tuple[str, tuple[Need, ...]], asyncio.Future[str]] = {}
         self._since = 0.0
 
     async def check(self, operation: str, request: Json, call: Call, authorization: str) -> None:
@@ -53,15 +53,15 @@ class Rights:
     async def _verdict(self, caller: str, needed: tuple[Need, ...]) -> str:
         now = time.monotonic()
         if now - self._since > FRESH_SECONDS:
-            self._known, self._since = {}, now
-        asked = (caller, needed)
-        if asked not in self._known:
-            self._known[asked] = asyncio.ensure_future(asyncio.to_thread(self._ask, caller, needed))
-        answer = self._known[asked]
+            self._answers, self._since = {}, now
+        question = (caller, needed)
+        if question not in self._answers:
+            self._answers[question] = asyncio.ensure_future(asyncio.to_thread(self._ask, caller, needed))
+        answer = self._answers[question]
         try:
             return answer.result() if answer.done() else await asyncio.shield(answer)
         except urllib3.exceptions.HTTPError as error:
-            self._known.pop(asked, None)
+            self._answers.pop(question, None)
             raise InternalFailure(f"The local AWS does not say what the caller may do: {error}") from None
 
     def _ask(self, caller: str, needed: tuple[Need, ...]) -> str:

@@ -58,8 +58,8 @@ class Server:
             self._store = Store(folder, durable=bool(directory))
             held.callback(self._store.close)
             self._held = held.pop_all()
-        own = origins.names_of(host, names)
-        self.application = Application(options, self._store, _wire(), own)
+        is_own = origins.names_of(host, names)
+        self.application = Application(options, self._store, _wire(), is_own)
         self._server = _Uvicorn(
             uvicorn.Config(
                 self.application,

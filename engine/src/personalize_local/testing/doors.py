@@ -32,8 +32,8 @@ class FaultDoor:
 
     def rules(self) -> list[Rule]:
         """Return all rules, with how many requests or jobs each one `matched` and on how many it `fired`."""
-        found: list[Rule] = self._ask("GET", "/faults")["rules"]
-        return found
+        rules: list[Rule] = self._ask("GET", "/faults")["rules"]
+        return rules
 
     def clear(self, number: int | None = None) -> None:
         """Forget all rules, or the one with this id; jobs that they held go on."""
@@ -57,10 +57,10 @@ class FaultDoor:
 
     def _ask(self, method: str, path: str, document: object = None) -> dict[str, Any]:
         answer = urllib3.request(method, self._url + path, json=document, retries=False, timeout=SECONDS)
-        found: dict[str, Any] = answer.json()
+        reply: dict[str, Any] = answer.json()
         if answer.status >= 400:
-            raise ValueError(found["message"])
-        return found
+            raise ValueError(reply["message"])
+        return reply
 
 
 class Clock:

@@ -35,8 +35,8 @@ def redirected(url: str) -> Iterator[None]:
 
 def _redirect(endpoint: Endpoint, operation_model: OperationModel, request_dict: dict[str, Any]) -> Any:  # noqa: ANN401
     if operation_model.service_model.service_name in SERVICES and _ENGINES:
-        asked = urlsplit(request_dict["url"])
-        if f"{asked.scheme}://{asked.netloc}" not in _ENGINES:
+        url = urlsplit(request_dict["url"])
+        if f"{url.scheme}://{url.netloc}" not in _ENGINES:
             engine = urlsplit(_ENGINES[-1])
-            request_dict["url"] = asked._replace(scheme=engine.scheme, netloc=engine.netloc).geturl()
+            request_dict["url"] = url._replace(scheme=engine.scheme, netloc=engine.netloc).geturl()
     return _MAKE_REQUEST(endpoint, operation_model, request_dict)

@@ -159,19 +159,19 @@ def _structure_reader(shape: StructureShape, *, hidden: bool) -> Reader:
         if not isinstance(value, dict):
             problems.append(_problem(path, "Member must be an object"))
             return {}
-        found: Json = {}
+        structure: Json = {}
         for name, reader, check, needed in members:
             member = value.get(name)
             if member is None and not needed:
                 continue
-            place, before = f"{path}.{name}" if path else name, len(problems)
+            member_path, before = f"{path}.{name}" if path else name, len(problems)
             if member is None:
-                problems.append(_problem(place, "Member must not be null", "null"))
+                problems.append(_problem(member_path, "Member must not be null", "null"))
                 continue
-            found[name] = reader(member, place, problems)
+            structure[name] = reader(member, member_path, problems)
             if check and len(problems) == before:
-                check(found[name], place, problems)
-        return found
+                check(structure[name], member_path, problems)
+        return structure
 
     return read
 
@@ -183,7 +183,7 @@ def _list_reader(shape: ListShape, *, hidden: bool) -> Reader:
         if not isinstance(value, list):
             problems.append(_problem(path, "Member must be a list"))
             return []
-        return [item(member, f"{path}.{place}.member", problems) for place, member in enumerate(value, 1)]
+        return [item(member, f"{path}.{number}.member", problems) for number, member in enumerate(value, 1)]
 
     return read
 
@@ -254,29 +254,31 @@ def _constraints(shape: Shape) -> list[_Constraint]:
     """
     if isinstance(shape, StructureShape):
         return []
-    about = shape.metadata
+    limits = shape.metadata
     sized = isinstance(shape, StringShape | ListShape | MapShape)
     what, size = ("length", len) if sized else ("value", _itself)
-    found: list[_Constraint] = []
-    if "max" in about:
-        text = f"Member must have {what} less than or equal to {about['max']}"
-        found.append(_Constraint(text, lambda value: size(value) <= about["max"]))
-    if "min" in about:
-        text = f"Member must have {what} greater than or equal to {about['min']}"
-        found.append(_Constraint(text, lambda value: size(value) >= about["min"]))
-    if "pattern" in about:
-        matches = python_pattern(about["pattern"]).fullmatch
-        text = f"Member must satisfy regular expression pattern: {about['pattern']}"
-        found.append(_Constraint(text, lambda value: matches(value) is not None))
+    constraints: list[_Constraint] = []
+    if "max" in limits:
+        text = f"Member must have {what} less than or equal to {limits['max']}"
+        constraints.append(_Constraint(text, lambda value: size(value) <= limits["max"]))
+    if "min" in limits:
+        text = f"Member must have {what} greater than or equal to {limits['min']}"
+        constraints.append(_Constraint(text, lambda value: size(value) >= limits["min"]))
+    if "pattern" in limits:
+        matches = python_pattern(limits["pattern"]).fullmatch
+        text = f"Member must satisfy regular expression pattern: {limits['pattern']}"
+        constraints.append(_Constraint(text, lambda value: matches(value) is not None))
     if isinstance(shape, StringShape) and shape.enum:
         words = frozenset(shape.enum)
-        found.append(_Constraint(f"Member must satisfy enum value set: [{', '.join(shape.enum)}]", words.__contains__))
+        constraints.append(
+            _Constraint(f"Member must satisfy enum value set: [{', '.join(shape.enum)}]", words.__contains__)
+        )
     if isinstance(shape, ListShape):
-        found += _of_all("Member must satisfy constraint", shape.member, iter)
+        constraints += _of_all("Member must satisfy constraint", shape.member, iter)
     if isinstance(shape, MapShape):
-        found += _of_all("Map keys must satisfy constraint", shape.key, dict.keys)
-        found += _of_all("Map value must satisfy constraint", shape.value, dict.values)
-    return found
+        constraints += _of_all("Map keys must satisfy constraint", shape.key, dict.keys)
+        constraints += _of_all("Map value must satisfy constraint", shape.value, dict.values)
+    return constraints
 
 
 def _of_all(words: str, shape: Shape, members: Callable[[Any], Iterable[Any]]) -> list[_Constraint]:
@@ -322,8 +324,8 @@ def _written(value: object) -> str:
 
 def python_pattern(pattern: str) -> re.Pattern[str]:
     """Translate a model's pattern to Python's dialect, without `\\p{…}` classes. It must match the whole value."""
-    for theirs, ours in _FOREIGN_CLASSES.items():
-        pattern = pattern.replace(theirs, ours)
+    for foreign, python in _FOREIGN_CLASSES.items():
+        pattern = pattern.replace(foreign, python)
     return re.compile(pattern)
 
 
