@@ -14,7 +14,7 @@ from personalize_local.wire.protocol import python_pattern
 from engine.tests.calls import MODELS, Json
 from engine.tests.names import ACCOUNT, ROLE
 
-Place = tuple[str | int, ...]
+MemberPath = tuple[str | int, ...]
 """Where a value is in a request: names of members, and positions in lists."""
 _TEXTS = {
     "schema": "{}",
@@ -30,7 +30,7 @@ class Breach:
 
     operation: str
     request: Json
-    place: Place
+    path: MemberPath
     rule: str
 
     @property
@@ -38,7 +38,7 @@ class Breach:
         """The member that error messages name first: `eventList.1.member.itemId`; of a list or map of texts, itself."""
         shape: Shape | None = MODELS[self.operation].input_shape
         text = ""
-        for step in self.place:
+        for step in self.path:
             if isinstance(shape, StructureShape):
                 shape, text = shape.members[str(step)], f"{text}.{step}"
             elif isinstance(shape, ListShape) and isinstance(shape.member, StructureShape):
@@ -48,21 +48,21 @@ class Breach:
 
 def whole(operation: str) -> Json:
     """Return a request with every member of an operation, each as its model wants it; its ARNs name nothing."""
-    found = _sample(MODELS[operation].input_shape, "")
-    return found if isinstance(found, dict) else {}
+    request = _sample(MODELS[operation].input_shape, "")
+    return request if isinstance(request, dict) else {}
 
 
 def breaches(operation: str) -> Iterator[Breach]:
     """Yield each way to break the model of an operation."""
     shape, request = MODELS[operation].input_shape, whole(operation)
-    for place, inner in places(operation):
+    for path, inner in places(operation):
         for rule, value in _wrong(inner):
-            yield Breach(operation, with_value(request, place, value), place, rule)
-    for place in _required(shape, request, ()):
-        yield Breach(operation, with_value(request, place, None), place, "is required")
+            yield Breach(operation, with_value(request, path, value), path, rule)
+    for path in _required(shape, request, ()):
+        yield Breach(operation, with_value(request, path, None), path, "is required")
 
 
-def places(operation: str) -> Iterator[tuple[Place, Shape]]:
+def places(operation: str) -> Iterator[tuple[MemberPath, Shape]]:
     """Yield every place of a whole request, with its shape."""
     yield from _places(MODELS[operation].input_shape, whole(operation), ())
 
@@ -91,42 +91,42 @@ def _sample(shape: Shape | None, name: str) -> Any:  # noqa: ANN401
 def _text(shape: StringShape, name: str) -> str:
     if shape.enum:
         return str(shape.enum[0])
-    known = _TEXTS.get(name.lower())
+    sample = _TEXTS.get(name.lower())
     pattern = shape.metadata.get("pattern")
     guesses = [
-        known,
+        sample,
         ROLE,
         f"{ACCOUNT}campaign/none",
         "arn:aws:kms:us-east-1:123456789012:key/1",
         "s3://bucket/key",
         "abc",
     ]
-    if "Arn" not in name and pattern is None and known is None:
+    if "Arn" not in name and pattern is None and sample is None:
         return "abc"
     return next(text for text in guesses if text and (pattern is None or python_pattern(pattern).fullmatch(text)))
 
 
-def _places(shape: Shape | None, value: Any, place: Place) -> Iterator[tuple[Place, Shape]]:  # noqa: ANN401
+def _places(shape: Shape | None, value: Any, path: MemberPath) -> Iterator[tuple[MemberPath, Shape]]:  # noqa: ANN401
     """Yield every value of a request with its shape."""
-    if place and shape is not None:
-        yield place, shape
+    if path and shape is not None:
+        yield path, shape
     if isinstance(shape, StructureShape):
         for name, inner in shape.members.items():
-            yield from _places(inner, value[name], (*place, name))
+            yield from _places(inner, value[name], (*path, name))
     elif isinstance(shape, ListShape):
-        yield from _places(shape.member, value[0], (*place, 0))
+        yield from _places(shape.member, value[0], (*path, 0))
     elif isinstance(shape, MapShape):
         for key, member in value.items():
-            yield from _places(shape.value, member, (*place, key))
+            yield from _places(shape.value, member, (*path, key))
 
 
-def _required(shape: Shape | None, value: Any, place: Place) -> Iterator[Place]:  # noqa: ANN401
+def _required(shape: Shape | None, value: Any, path: MemberPath) -> Iterator[MemberPath]:  # noqa: ANN401
     if isinstance(shape, StructureShape):
-        yield from ((*place, name) for name in shape.required_members)
+        yield from ((*path, name) for name in shape.required_members)
         for name, inner in shape.members.items():
-            yield from _required(inner, value[name], (*place, name))
+            yield from _required(inner, value[name], (*path, name))
     elif isinstance(shape, ListShape):
-        yield from _required(shape.member, value[0], (*place, 0))
+        yield from _required(shape.member, value[0], (*path, 0))
 
 
 def _wrong(shape: Shape) -> Iterator[tuple[str, Any]]:
@@ -173,12 +173,12 @@ def _wrong_texts(shape: StringShape, low: int | None, high: int | None) -> Itera
 
 def _wrong_sizes(shape: ListShape | MapShape, low: int | None, high: int | None) -> Iterator[tuple[str, Any]]:
     if isinstance(shape, ListShape):
-        one = _sample(shape.member, "")
+        item = _sample(shape.member, "")
         if low:
             yield "is empty", []
         if high is not None and high <= 10_000:
-            yield "is too long", [one] * (high + 1)
-        yield "has a member of another type", [None if isinstance(one, str) else "text", math.pi]
+            yield "is too long", [item] * (high + 1)
+        yield "has a member of another type", [None if isinstance(item, str) else "text", math.pi]
         return
     value, keys = _sample(shape.value, ""), isinstance(shape.key, StringShape) and shape.key.enum
     if high is not None and not keys:
@@ -187,14 +187,14 @@ def _wrong_sizes(shape: ListShape | MapShape, low: int | None, high: int | None)
         yield "has a key of another pattern", {"a b": value}
 
 
-def with_value(request: Json, place: Place, value: Any) -> Json:  # noqa: ANN401
+def with_value(request: Json, path: MemberPath, value: Any) -> Json:  # noqa: ANN401
     """Return the request with another value at a place; None leaves the member out."""
     changed: Any = copy.deepcopy(request)
     inner = changed
-    for step in place[:-1]:
+    for step in path[:-1]:
         inner = inner[step]
     if value is None:
-        del inner[place[-1]]
+        del inner[path[-1]]
     else:
-        inner[place[-1]] = value
+        inner[path[-1]] = value
     return changed if isinstance(changed, dict) else {}

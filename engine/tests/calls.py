@@ -21,7 +21,9 @@ Json = dict[str, Any]
 Perform = Callable[[str, Json], Json]
 """Makes one call by the name of its operation; returns the answer's members, or raises what its client raises."""
 
-MODELS: Mapping[str, OperationModel] = {name: each for service in load_services() for name, each in service.items()}
+MODELS: Mapping[str, OperationModel] = {
+    name: operation for service in load_services() for name, operation in service.items()
+}
 """All 79 operations, by name."""
 BUCKET = "journey"
 ITEM = '{"price": 9.5, "categoryL1": "books"}'
@@ -57,7 +59,9 @@ class Call:
 def _call(operation: str, keeps: str = "", /, *, waits: bool = False, **request: Any) -> Call:  # noqa: ANN401
     """`keeps`: `member=name`, or the name for the one ARN in the answer."""
     pairs = [part.rpartition("=") for part in keeps.split()]
-    return Call(operation, request, {found or _only_arn(operation): name for found, _, name in pairs}, waits)
+    return Call(
+        operation, request, {member_path or _only_arn(operation): name for member_path, _, name in pairs}, waits
+    )
 
 
 def _only_arn(operation: str) -> str:
@@ -85,13 +89,13 @@ def _dataset(kind: str, group: str, name: str, /, **schema: Any) -> Iterator[Cal
 
 def _import(dataset: str, file: str) -> Iterator[Call]:
     source = {"dataLocation": f"s3://{BUCKET}/{file}.csv"}
-    about = {"jobName": f"journey-{dataset}", "datasetArn": f"${dataset}", "dataSource": source, "roleArn": ROLE}
-    yield from _made("DatasetImportJob", f"import-{dataset}", **about)
+    common = {"jobName": f"journey-{dataset}", "datasetArn": f"${dataset}", "dataSource": source, "roleArn": ROLE}
+    yield from _made("DatasetImportJob", f"import-{dataset}", **common)
 
 
 def _deployed(recipe: str, name: str, *, campaign: bool = True) -> Iterator[Call]:
-    about = {"datasetGroupArn": "$group", "recipeArn": RECIPE + recipe, "performAutoTraining": False}
-    yield from _made("Solution", f"solution-{name}", name=f"journey-{name}", **about)
+    common = {"datasetGroupArn": "$group", "recipeArn": RECIPE + recipe, "performAutoTraining": False}
+    yield from _made("Solution", f"solution-{name}", name=f"journey-{name}", **common)
     yield from _made("SolutionVersion", f"version-{name}", solutionArn=f"$solution-{name}")
     if campaign:
         version = {"solutionVersionArn": f"$version-{name}", "minProvisionedTPS": 1}
@@ -157,8 +161,8 @@ def _jobs() -> Iterator[Call]:
     output = {"s3DataDestination": {"path": f"s3://{BUCKET}/out/"}}
     for noun, name, file in (("BatchInferenceJob", "popular", "users"), ("BatchSegmentJob", "segments", "asked")):
         source = {"s3DataSource": {"path": f"s3://{BUCKET}/{file}.json"}}
-        about = {"solutionVersionArn": f"$version-{name}", "jobInput": source, "jobOutput": output, "roleArn": ROLE}
-        yield from _made(noun, f"batch-{name}", jobName="journey", **about)
+        common = {"solutionVersionArn": f"$version-{name}", "jobInput": source, "jobOutput": output, "roleArn": ROLE}
+        yield from _made(noun, f"batch-{name}", jobName="journey", **common)
         yield from _seen(noun, f"batch-{name}")
     export: Json = {"datasetArn": "$items", "roleArn": ROLE, "jobOutput": output}
     yield from _made("DatasetExportJob", "export", jobName="journey", **export)
@@ -248,7 +252,7 @@ def play(perform: Perform, calls: tuple[Call, ...] = CALLS, seconds: float = 600
         except Exception as error:  # noqa: BLE001 — whatever a client raises counts as no answer
             yield call, {"error": error}
             continue
-        made |= kept(call, answer)
+        made |= references(call, answer)
         if call.waits:
             _wait(perform, call, filled(call.request, made) | answer, seconds)
         yield call, answer
@@ -259,32 +263,32 @@ def prepare(perform: Perform, calls: tuple[Call, ...]) -> dict[str, str]:
     made: dict[str, str] = {}
     for call, answer in play(perform, calls):
         assert "error" not in answer, (call, answer)
-        made |= kept(call, answer)
+        made |= references(call, answer)
     return made
 
 
-def kept(call: Call, answer: Json) -> dict[str, str]:
+def references(call: Call, answer: Json) -> dict[str, str]:
     """Return the ARNs and ids that later calls need of an answer, by their names."""
-    return {name: str(_found(answer, path)) for path, name in call.keeps.items()}
+    return {name: str(_value_at(answer, path)) for path, name in call.keeps.items()}
 
 
-def _found(answer: Json, path: str) -> object:
-    found: Any = answer
+def _value_at(answer: Json, path: str) -> object:
+    value: Any = answer
     for name in path.split("."):
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
-def _wait(perform: Perform, call: Call, known: Json, seconds: float) -> None:
+def _wait(perform: Perform, call: Call, references: Json, seconds: float) -> None:
     noun = call.noun.removeprefix("Delete")
-    arn = known.get(arn_member(noun), "")
+    arn = references.get(arn_member(noun), "")
     deadline = time.monotonic() + seconds
     while True:
         try:
             body = perform(f"Describe{noun}", {arn_member(noun): arn})[member(noun)]
         except Exception:  # noqa: BLE001 — it is gone, or there is no Describe to ask
             return
-        states = [body, *(each for name, each in body.items() if name.startswith("latest") and "Version" not in name)]
+        states = [body, *(state for name, state in body.items() if name.startswith("latest") and "Version" not in name)]
         if all(state.get("status", "") in _SETTLED for state in states):
             return
         assert time.monotonic() < deadline, f"{call.operation} had not settled after {seconds} s"
@@ -293,7 +297,7 @@ def _wait(perform: Perform, call: Call, known: Json, seconds: float) -> None:
 
 def requests_of(calls: tuple[Call, ...] = CALLS) -> dict[str, Json]:
     """Return the first request of each operation."""
-    found: dict[str, Json] = {}
+    requests: dict[str, Json] = {}
     for call in calls:
-        found.setdefault(call.operation, call.request)
-    return found
+        requests.setdefault(call.operation, call.request)
+    return requests

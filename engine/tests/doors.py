@@ -34,7 +34,9 @@ class Boto3:
     """boto3, whose answers are held against the models."""
 
     def __init__(self, aws: Aws) -> None:
-        self._clients = {each.meta.service_model.service_name: each for each in (aws.control, aws.runtime, aws.events)}
+        self._clients = {
+            client.meta.service_model.service_name: client for client in (aws.control, aws.runtime, aws.events)
+        }
 
     def call(self, operation: str, **request: Argument) -> Json:
         client = self._clients[MODELS[operation].service_model.service_name]
@@ -50,9 +52,9 @@ class _Lines:
     """A process that answers each line of JSON with one."""
 
     def __init__(self, command: Sequence[str | Path], environment: dict[str, str]) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         self._process = subprocess.Popen(
-            command, env=kept | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, env=inherited | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def ask(self, line: object) -> Json:

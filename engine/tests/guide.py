@@ -69,8 +69,8 @@ class Tutorial:
     def imported(self, dataset: str, file: str, name: str, **options: object) -> str:
         """Import a file as the tutorial does, which waits until the job is ACTIVE."""
         source = {"dataLocation": f"s3://{self.bucket}/{file}"}
-        about = {"jobName": name, "datasetArn": dataset, "dataSource": source, "roleArn": ROLE}
-        return settled(self.door, "DatasetImportJob", self.made("CreateDatasetImportJob", **about, **options))
+        common = {"jobName": name, "datasetArn": dataset, "dataSource": source, "roleArn": ROLE}
+        return settled(self.door, "DatasetImportJob", self.made("CreateDatasetImportJob", **common, **options))
 
     def trained(self, recipe: str, name: str, **config: object) -> str:
         """Make a solution and its version one after the other, and wait for the version alone."""
@@ -87,8 +87,8 @@ class Tutorial:
     def items(self, **question: object) -> list[Json]:
         """Ask for recommendations."""
         answer = self.door.call("GetRecommendations", campaignArn=self.campaign, **question)
-        found: list[Json] = answer["itemList"]
-        return found
+        items: list[Json] = answer["itemList"]
+        return items
 
     def ids(self, **question: object) -> list[str]:
         return [str(item["itemId"]) for item in self.items(**question)]
@@ -106,8 +106,8 @@ def custom_tutorial(door: Door, engine: Engine, region: str) -> Tutorial:
     }
     tutorial.group = tutorial.made("CreateDatasetGroup", name="getting-started")
     for kind, schema_arn in schemas.items():
-        about = {"name": kind, "schemaArn": schema_arn, "datasetGroupArn": tutorial.group, "datasetType": kind}
-        tutorial.datasets[kind] = tutorial.made("CreateDataset", **about)
+        common = {"name": kind, "schemaArn": schema_arn, "datasetGroupArn": tutorial.group, "datasetType": kind}
+        tutorial.datasets[kind] = tutorial.made("CreateDataset", **common)
         tutorial.imported(tutorial.datasets[kind], files[kind], f"import-{kind}", importMode="FULL")
     tutorial.version = tutorial.trained("aws-user-personalization", "movies")
     config = {"enableMetadataWithRecommendations": True}

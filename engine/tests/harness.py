@@ -158,11 +158,11 @@ class EngineProcess(Engine):
 
     def workers(self) -> list[psutil.Process]:
         """The processes that imports and trainings run in."""
-        found = []
+        workers = []
         for child in psutil.Process(self.process.pid).children(recursive=True):
             with suppress(psutil.NoSuchProcess):  # one that has just ended
-                found += [child] if "personalize_local.jobs.worker" in child.cmdline() else []
-        return found
+                workers += [child] if "personalize_local.jobs.worker" in child.cmdline() else []
+        return workers
 
     def _close(self) -> None:
         assert self.process.stdout is not None
@@ -283,8 +283,8 @@ class Aws:
     ) -> None:
         """One event of a user, or of a session alone."""
         who = {"userId": user} if user else {}
-        one = {"eventType": "View", "sentAt": 1_700_000_000} | ({"itemId": item} if item else {}) | event
-        self.events.put_events(trackingId=tracking_id, sessionId=session, eventList=[one], **who)  # type: ignore[list-item]
+        click = {"eventType": "View", "sentAt": 1_700_000_000} | ({"itemId": item} if item else {}) | event
+        self.events.put_events(trackingId=tracking_id, sessionId=session, eventList=[click], **who)  # type: ignore[list-item]
 
 
 class StillAws(Aws):

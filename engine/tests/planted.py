@@ -50,7 +50,7 @@ SUBJECTS = {
     "boots": "sturdy hiking boots with deep soles for long mountain trails",
 }
 """Texts by the subject of an item."""
-EACH = 12
+SUBJECT_ITEMS = 12
 """Items of a subject."""
 
 
@@ -80,14 +80,14 @@ def spec(
     directory: Path, interactions: Iterable[Row], users: Iterable[Row] = (), items: Iterable[Row] = ()
 ) -> SnapshotSpec:
     """Import rows as an engine would."""
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for schema, rows in ((INTERACTIONS, interactions), (USERS, users), (ITEMS, items)):
-        kept = list(rows)
+        listed = list(rows)
         target = directory / f"{schema.dataset_type}.parquet"
-        if kept:
-            import_files([csv_file(directory / f"{schema.dataset_type}.csv", schema, kept)], schema, target)
-        found[schema.dataset_type] = [target] if kept else []
-    return SnapshotSpec(found["INTERACTIONS"], INTERACTIONS, found["USERS"], USERS, found["ITEMS"], ITEMS)
+        if listed:
+            import_files([csv_file(directory / f"{schema.dataset_type}.csv", schema, listed)], schema, target)
+        files[schema.dataset_type] = [target] if listed else []
+    return SnapshotSpec(files["INTERACTIONS"], INTERACTIONS, files["USERS"], USERS, files["ITEMS"], ITEMS)
 
 
 def snapshot(
@@ -106,9 +106,9 @@ def subject_rows() -> list[tuple[str, str, str, float]]:
     """Items of four subjects: each leaves out some words of its subject, and has a word that says nothing."""
     random, rows = np.random.default_rng(4), []
     for subject, text in SUBJECTS.items():
-        for n in range(EACH):
-            kept = [word for word in text.split() if random.random() < 0.6]
+        for n in range(SUBJECT_ITEMS):
+            words = [word for word in text.split() if random.random() < 0.6]
             rows.append(
-                (f"{subject}-{n}", f"{subject.title()} {random.integers(99)}", " ".join([*kept, f"x{n}y"]), float(n))
+                (f"{subject}-{n}", f"{subject.title()} {random.integers(99)}", " ".join([*words, f"x{n}y"]), float(n))
             )
     return rows

@@ -44,7 +44,7 @@ def avro(kind: str, *more: Mapping[str, object]) -> str:
 
 def schema(name: str, columns: Mapping[str, Mapping[str, object]]) -> str:
     """A schema of columns, each with its type and its marks."""
-    return _record(name, [{"name": column, **about} for column, about in columns.items()])
+    return _record(name, [{"name": column, **attributes} for column, attributes in columns.items()])
 
 
 def _record(name: str, fields: Sequence[Mapping[str, object]]) -> str:
@@ -64,11 +64,11 @@ def columns(kind: str) -> list[str]:
     return [str(field["name"]) for field in FIELDS[kind]]
 
 
-def interactions(users: int = 60, each: int = 20, start: int = 1_600_000_000) -> list[tuple[object, ...]]:
+def interactions(users: int = 60, length: int = 20, start: int = 1_600_000_000) -> list[tuple[object, ...]]:
     """Two tastes: even users like items i0…i19, odd ones i20…i39; everybody leaves some out."""
     rows: list[tuple[object, ...]] = []
     for user in range(users):
-        for step in range(each):
+        for step in range(length):
             item = (user % 2) * 20 + (user * 7 + step * 3) % 20
             rows.append((f"u{user}", f"i{item}", "View", 1.0, start + user * 100 + step, "phone"))
     return rows

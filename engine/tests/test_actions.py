@@ -47,7 +47,7 @@ class Deeds:
     def best(self, user: str, **more: Argument) -> dict[str, float]:
         answer = self.aws.runtime.get_action_recommendations(campaignArn=self.campaign, userId=user, **more)
         assert len(answer["recommendationId"]) == 40
-        return {each["actionId"]: each["score"] for each in answer["actionList"]}
+        return {action["actionId"]: action["score"] for action in answer["actionList"]}
 
     def did(self, user: str, action: str, what: str = "Taken", when: float = NOW, **more: Argument) -> None:
         dataset = self.aws.control.describe_dataset(datasetArn=self.datasets["ActionInteractions"])["dataset"]
@@ -79,9 +79,9 @@ def deeds(engine: Engine) -> Deeds:
 
 
 def test_arns_and_types_of_the_datasets(deeds: Deeds) -> None:
-    found = deeds.aws.control.describe_dataset(datasetArn=deeds.datasets["ActionInteractions"])["dataset"]
-    assert found["datasetArn"].endswith(":dataset/shop/ACTION_INTERACTIONS")
-    assert (found["datasetType"], len(found["trackingId"])) == ("ACTION_INTERACTIONS", 36)
+    dataset = deeds.aws.control.describe_dataset(datasetArn=deeds.datasets["ActionInteractions"])["dataset"]
+    assert dataset["datasetArn"].endswith(":dataset/shop/ACTION_INTERACTIONS")
+    assert (dataset["datasetType"], len(dataset["trackingId"])) == ("ACTION_INTERACTIONS", 36)
     other = deeds.aws.control.describe_dataset(datasetArn=deeds.datasets["Actions"])["dataset"]
     assert "trackingId" not in other
 
@@ -94,10 +94,10 @@ def test_probability_follows_what_people_alike_do(deeds: Deeds) -> None:
 
 
 def test_unknown_action_is_explored_after_the_known_ones(deeds: Deeds) -> None:
-    found = deeds.best("stranger")
-    assert list(found)[-1] == "app"
-    assert found["app"] == 0.0
-    assert all(found[each] > 0 for each in ("coupon", "newsletter", "survey"))
+    probabilities = deeds.best("stranger")
+    assert list(probabilities)[-1] == "app"
+    assert probabilities["app"] == 0.0
+    assert all(probabilities[action] > 0 for action in ("coupon", "newsletter", "survey"))
 
 
 def test_expired_action_is_left_out(deeds: Deeds) -> None:

@@ -84,13 +84,13 @@ def reports(engine: Engine, count: int) -> list[dict[tuple[str, str], float]]:
         return len(list(folder.glob("Aggregated*.csv"))) == count
 
     until(written, f"{count} reports")
-    found = []
+    reports = []
     for path in sorted(folder.iterdir()):
         assert path.name.startswith("AggregatedAttributionMetrics - PutEvents - ")
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        found.append({(row["METRIC_NAME"], row["EVENT_ATTRIBUTION_SOURCE"]): float(row["VALUE"]) for row in rows})
-    return found
+        reports.append({(row["METRIC_NAME"], row["EVENT_ATTRIBUTION_SOURCE"]): float(row["VALUE"]) for row in rows})
+    return reports
 
 
 def test_streamed_events_add_up_by_source(aws: Aws, cloud: CloudWatch) -> None:

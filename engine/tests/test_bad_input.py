@@ -75,9 +75,9 @@ def test_odd_histories_train_and_answer(tmp_path: Path, world: str, recipe: str)
     trained = train(name, snapshot(tmp_path, rows, items=items), TrainingConfig(hyperparameters=options))
     assert np.isfinite(list(trained.metrics.values())).all()
     query = Query("u1", "i1", [Interaction("i1", BEGIN), Interaction("I1", BEGIN)], now=BEGIN + 9e8)
-    found = [each.item_id for each in trained.model.recommend(query, None, 5)]
-    assert len(set(found)) == len(found) > 0
-    assert set(found) <= {row[1] for row in rows}
+    recommended = [scored.item_id for scored in trained.model.recommend(query, None, 5)]
+    assert len(set(recommended)) == len(recommended) > 0
+    assert set(recommended) <= {row[1] for row in rows}
 
 
 @pytest.mark.parametrize("tier", ["fast", pytest.param("standard", marks=pytest.mark.nightly)])
@@ -93,18 +93,16 @@ def test_items_that_nobody_took_change_no_decision(tmp_path: Path, tier: str) ->
         for user in range(150)
         for step, time in enumerate(range(user * 9_000, user * 9_000 + 12 * DAY, DAY))
     ]
-    known: list[Row] = [(f"i{n}", f"kind-{n % 7}") for n in range(90)]
+    sold: list[Row] = [(f"i{n}", f"kind-{n % 7}") for n in range(90)]
     unsold: list[Row] = [(f"never-{n}", "kind-of-nothing") for n in range(UNSOLD)]
     config = TrainingConfig(hyperparameters={"tier": tier})
-    small, large = (
-        train(USER, snapshot(tmp_path, rows, items=items), config).model for items in (known, known + unsold)
-    )
+    small, large = (train(USER, snapshot(tmp_path, rows, items=items), config).model for items in (sold, sold + unsold))
     assert len(large.item_ids) == len(small.item_ids) + UNSOLD
     query = Query(
         "u1", history=[Interaction(f"i{n}", BEGIN + n) for n in (3, 4, 7)], exploration={"explorationWeight": 0}
     )
-    found = [[each.item_id for each in model.recommend(query, None, 25)] for model in (small, large)]
-    assert found[0] == found[1]
+    recommended = [[scored.item_id for scored in model.recommend(query, None, 25)] for model in (small, large)]
+    assert recommended[0] == recommended[1]
 
 
 def test_ids_that_differ_by_case_are_two(tmp_path: Path) -> None:
@@ -115,14 +113,14 @@ def test_ids_that_differ_by_case_are_two(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("recipe", [pytest.param("fast", marks=pytest.mark.nightly), "similar", "popular", "trending"])
 def test_a_user_with_a_hundred_thousand_events_trains_and_is_answered(tmp_path: Path, recipe: str) -> None:
-    many: list[Row] = [("robot", f"i{n * n % 997}", BEGIN + n, "View") for n in range(100_000)]
+    clicks: list[Row] = [("robot", f"i{n * n % 997}", BEGIN + n, "View") for n in range(100_000)]
     name, options = RECIPES[recipe]
-    world = snapshot(tmp_path, [*numbered(), *many])
+    world = snapshot(tmp_path, [*numbered(), *clicks])
     model = train(name, world, TrainingConfig(hyperparameters=options)).model
-    history = [Interaction(str(row[1]), BEGIN + n) for n, row in enumerate(many)]
-    found = model.recommend(Query("robot", "i1", history, now=BEGIN + 10**6), None, 10)
-    assert len(found) == 10
-    assert np.isfinite([each.score or 0.0 for each in found]).all()
+    history = [Interaction(str(row[1]), BEGIN + n) for n, row in enumerate(clicks)]
+    recommended = model.recommend(Query("robot", "i1", history, now=BEGIN + 10**6), None, 10)
+    assert len(recommended) == 10
+    assert np.isfinite([scored.score or 0.0 for scored in recommended]).all()
 
 
 @pytest.mark.parametrize("recipe", [USER, "aws-user-personalization-v2"])
@@ -133,8 +131,8 @@ def test_an_event_type_of_weight_zero_trains_nothing(tmp_path: Path, recipe: str
     some = (EventParameters("Purchase", weight=1.0), EventParameters("View", weight=0.0))
     options = {"tier": "fast"}
     model = train(recipe, world, TrainingConfig(hyperparameters=options, events=some)).model
-    assert not [each for each in model.recommend(Query("new"), None, 9) if each.item_id.startswith("looked-at")]
-    none = tuple(EventParameters(each.event_type, weight=0.0) for each in some)
+    assert not [scored for scored in model.recommend(Query("new"), None, 9) if scored.item_id.startswith("looked-at")]
+    none = tuple(EventParameters(event.event_type, weight=0.0) for event in some)
     with pytest.raises(TrainingRefused, match="its weight is 0"):
         train(recipe, world, TrainingConfig(hyperparameters=options, events=none))
 
@@ -151,8 +149,8 @@ def test_ids_that_are_numbers_are_ids(tmp_path: Path, recipe: str) -> None:
     config = TrainingConfig(hyperparameters={} if recipe == SIMILAR else {"tier": "fast"})
     model = train(recipe, snapshot(tmp_path, numbered()), config).model
     query = Query("7", "7", [Interaction("7", BEGIN)])
-    assert {each.item_id for each in model.recommend(query, None, 30)} <= {str(n) for n in range(30)}
-    assert {each.item_id for each in model.rank(query, ["8", "9"])} == {"8", "9"}
+    assert {scored.item_id for scored in model.recommend(query, None, 30)} <= {str(n) for n in range(30)}
+    assert {scored.item_id for scored in model.rank(query, ["8", "9"])} == {"8", "9"}
 
 
 @pytest.mark.parametrize("row", [("", "item-1"), ("u1", "")])
@@ -171,8 +169,13 @@ def test_demographics_that_are_half_empty_and_items_without_metadata(tmp_path: P
     users: list[Row] = [(f"u{n}", "red" if n % 4 == 0 else "", 30 + n if n % 3 == 0 else "") for n in range(0, 120, 2)]
     items: list[Row] = [("item-1", "shoes"), ("item-2", "")]
     model = train(USER, snapshot(tmp_path, cycle_rows(), users, items), FAST).model
-    asked: list[dict[str, str | float]] = [{}, {"TEAM": "red"}, {"AGE": 41}, {"TEAM": "never heard of", "AGE": -1e9}]
-    for user in asked:
+    demographics: list[dict[str, str | float]] = [
+        {},
+        {"TEAM": "red"},
+        {"AGE": 41},
+        {"TEAM": "never heard of", "AGE": -1e9},
+    ]
+    for user in demographics:
         assert len(model.recommend(Query("new", user=user), None, 12)) == 12
         assert len(model.recommend(Query("old", history=[Interaction("item-1", BEGIN)], user=user), None, 12)) == 12
 
@@ -180,14 +183,14 @@ def test_demographics_that_are_half_empty_and_items_without_metadata(tmp_path: P
 def test_scores_are_numbers_whatever_the_clock_says(tmp_path: Path) -> None:
     model = train(USER, snapshot(tmp_path, numbered()), FAST).model
     for moment in (0.0, 4e9, 9e15):
-        found = model.recommend(Query("1", history=[Interaction("1", moment)], now=moment), None, 30)
-        assert np.isfinite([each.score or 0.0 for each in found]).all()
+        recommended = model.recommend(Query("1", history=[Interaction("1", moment)], now=moment), None, 30)
+        assert np.isfinite([scored.score or 0.0 for scored in recommended]).all()
 
 
 def test_an_unknown_item_in_a_ranking_is_last(tmp_path: Path) -> None:
     model = train(RANKING, snapshot(tmp_path, cycle_rows()), FAST).model
     ranked = model.rank(Query("u1", history=[Interaction("item-3", BEGIN)]), ["no such thing", "item-4"])
-    assert [each.item_id for each in ranked] == ["item-4", "no such thing"]
+    assert [scored.item_id for scored in ranked] == ["item-4", "no such thing"]
 
 
 def test_events_of_one_second_train_by_their_own_type_and_weight(tmp_path: Path) -> None:
@@ -200,9 +203,9 @@ def test_events_of_one_second_train_by_their_own_type_and_weight(tmp_path: Path)
     world = snapshot(tmp_path, rows)
     half = EventParameters("Purchase", weight=1.0), EventParameters("View", weight=0.5)
     for config in (TrainingConfig(event_type="Purchase"), TrainingConfig(events=half[:1]), TrainingConfig(events=half)):
-        found = training_rows(world, config)
-        kinds = [item.partition("-")[0] for item in world.items[found.item].tolist()]
-        assert [1.0 if kind == "Purchase" else 0.5 for kind in kinds] == found.weight.tolist()
+        training = training_rows(world, config)
+        kinds = [item.partition("-")[0] for item in world.items[training.item].tolist()]
+        assert [1.0 if kind == "Purchase" else 0.5 for kind in kinds] == training.weight.tolist()
         assert kinds.count("Purchase") == 1200
 
 
@@ -217,8 +220,8 @@ def test_returns_do_not_train(tmp_path: Path, recipe: str) -> None:
     rows = training_rows(snapshot(tmp_path, returned()), TrainingConfig())
     assert len(rows) == len(cycle_rows())
     config = FAST if recipe == USER else TrainingConfig()
-    found = train(recipe, snapshot(tmp_path, returned()), config).model.recommend(Query("new", "item-1"), None, 5)
-    assert "regretted" not in {each.item_id for each in found}
+    recommended = train(recipe, snapshot(tmp_path, returned()), config).model.recommend(Query("new", "item-1"), None, 5)
+    assert "regretted" not in {scored.item_id for scored in recommended}
 
 
 def test_returns_train_where_a_solution_names_them(tmp_path: Path) -> None:
@@ -242,8 +245,8 @@ def test_nothing_but_returns_is_refused(tmp_path: Path) -> None:
 def test_what_was_sent_back_says_nothing_of_taste(tmp_path: Path) -> None:
     model = train(USER, snapshot(tmp_path, returned()), FAST).model
     taken = Interaction("item-3", BEGIN, "Purchase")
-    kept, sent_back = (
+    keeping, sent_back = (
         model.recommend(Query("u1", history=history), None, 5)
         for history in ([taken], [taken, Interaction("item-9", BEGIN + 9, "Return")])
     )
-    assert sent_back == kept
+    assert sent_back == keeping

@@ -39,7 +39,7 @@ def test_every_wrong_member_is_refused_by_its_name(bare: Bare, operation: str) -
 
 def test_arns_that_lead_nowhere_are_refused(bare: Bare, world: Mapping[str, str]) -> None:
     accepted = []
-    for operation, member in ((each, arn) for each in OPERATIONS for arn in arn_members(each)):
+    for operation, member in ((name, arn) for name in OPERATIONS for arn in arn_members(name)):
         request: Json = filled(requests_of()[operation], world)
         for what, arn in _nowhere(member, world):
             status, answer = bare.ask(operation, request | {member: arn})
@@ -67,21 +67,21 @@ def test_another_account_and_region_see_nothing(engine: Engine, world: Mapping[s
 
 def test_campaigns_deploy_no_segments(bare: Bare, world: Mapping[str, str]) -> None:
     segments = {"solutionVersionArn": world["version-segments"]}
-    for operation, about in {
+    for operation, members in {
         "CreateCampaign": {"name": "s"},
         "UpdateCampaign": {"campaignArn": world["campaign-popular"]},
     }.items():
-        status, answer = bare.ask(operation, segments | about)
+        status, answer = bare.ask(operation, segments | members)
         assert (status, "makes segments of users" in answer["message"]) == (400, True)
 
 
 def _nowhere(member: str, world: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    found = world.get(member.removesuffix("Arn"), "")
-    mine = found if ":123456789012:" in found else world["group"]  # what is built in belongs to no account
-    yield "of nothing", f"{mine}-none"
-    yield "of another account", mine.replace("123456789012", "999999999999")
-    yield "of another region", mine.replace(":world:", ":elsewhere:")
-    yield "of another service", mine.replace(":personalize:", ":s3:")
+    arn = world.get(member.removesuffix("Arn"), "")
+    own_arn = arn if ":123456789012:" in arn else world["group"]  # what is built in belongs to no account
+    yield "of nothing", f"{own_arn}-none"
+    yield "of another account", own_arn.replace("123456789012", "999999999999")
+    yield "of another region", own_arn.replace(":world:", ":elsewhere:")
+    yield "of another service", own_arn.replace(":personalize:", ":s3:")
     if member not in OF_ANY_KIND:
         yield "of another kind", world["schema-items" if member == "datasetImportJobArn" else "import-items"]
         yield "of a recipe", "arn:aws:personalize:::recipe/aws-sims"

@@ -16,18 +16,18 @@ DISHES, PARTS, NEXT = 40, 6, 7
 """A dish has so many parts, which nobody takes for another dish; so many dishes further is what is cooked after it."""
 
 
-def part(dish: int, place: int) -> str:
-    return f"d{dish % DISHES}-{place}"
+def part(dish: int, number: int) -> str:
+    return f"d{dish % DISHES}-{number}"
 
 
 def kitchen(users: int = 200, moments: int = 8) -> list[Row]:
     """At each moment a household takes four parts of one dish."""
     random = np.random.default_rng(4)
     return [
-        (f"u{user}", part(first + step * NEXT, place), BEGIN + (step * users + user) * DAY // users, "Purchase")
+        (f"u{user}", part(first + step * NEXT, number), BEGIN + (step * users + user) * DAY // users, "Purchase")
         for user, first in enumerate(random.integers(DISHES, size=users).tolist())
         for step in range(moments)
-        for place in random.permutation(PARTS)[:4].tolist()
+        for number in random.permutation(PARTS)[:4].tolist()
     ]
 
 
@@ -44,13 +44,13 @@ def offered(model: Model, after: float, limit: int = PARTS - 2) -> tuple[float, 
     missing = following = 0
     for dish in range(DISHES):
         last = BEGIN + 9 * DAY
-        before = [Interaction(part(dish - NEXT, place), last - 2 * DAY) for place in range(4)]
-        history = [*before, *(Interaction(part(dish, place), last) for place in (0, 1))]
-        known = {row.item_id for row in history}
-        new = np.array([item not in known for item in model.item_ids])
+        before = [Interaction(part(dish - NEXT, number), last - 2 * DAY) for number in range(4)]
+        history = [*before, *(Interaction(part(dish, number), last) for number in (0, 1))]
+        owned = {row.item_id for row in history}
+        new = np.array([item not in owned for item in model.item_ids])
         answer = model.recommend(Query("u", history=history, now=last + after), new, limit)
-        missing += sum(each.item_id in {part(dish, place) for place in range(PARTS)} for each in answer)
-        following += sum(each.item_id in {part(dish + NEXT, place) for place in range(PARTS)} for each in answer)
+        missing += sum(scored.item_id in {part(dish, number) for number in range(PARTS)} for scored in answer)
+        following += sum(scored.item_id in {part(dish + NEXT, number) for number in range(PARTS)} for scored in answer)
     return missing / (DISHES * limit), following / (DISHES * limit)
 
 

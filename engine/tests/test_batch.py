@@ -45,8 +45,8 @@ def answers(shop: Shop, name: str) -> list[dict[str, Any]]:
 
 
 def inferred(shop: Shop, recipe: str, name: str, *rows: Argument, **options: Argument) -> list[dict[str, Any]]:
-    asked = paths(shop, name, lines(*rows)) | {"solutionVersionArn": shop.versions[recipe]} | options
-    arn = shop.aws.control.create_batch_inference_job(**asked)["batchInferenceJobArn"]
+    request = paths(shop, name, lines(*rows)) | {"solutionVersionArn": shop.versions[recipe]} | options
+    arn = shop.aws.control.create_batch_inference_job(**request)["batchInferenceJobArn"]
     shop.aws.settle("BatchInferenceJob", arn)
     return answers(shop, name)
 
@@ -70,11 +70,11 @@ def test_ranking_and_related_items(shop: Shop) -> None:
 
 
 def test_bad_line_is_answered_by_its_error(shop: Shop) -> None:
-    found = inferred(shop, UP, "bad", {"itemId": "i1"}, "no json", {"userId": "u1", "context": 3}, {"userId": "é"})
+    answers = inferred(shop, UP, "bad", {"itemId": "i1"}, "no json", {"userId": "u1", "context": 3}, {"userId": "é"})
     required = "User error: Required fields for the provided recipe are userId"
-    assert found[0] == {"input": {"itemId": "i1"}, "output": {"recommendedItems": []}, "error": required}
-    assert [bool(row["error"]) for row in found] == [True, True, True, False]
-    assert len(found[3]["output"]["recommendedItems"]) == 25
+    assert answers[0] == {"input": {"itemId": "i1"}, "output": {"recommendedItems": []}, "error": required}
+    assert [bool(row["error"]) for row in answers] == [True, True, True, False]
+    assert len(answers[3]["output"]["recommendedItems"]) == 25
 
 
 def test_filter_takes_its_values_from_each_line(shop: Shop) -> None:
@@ -87,14 +87,14 @@ def test_filter_takes_its_values_from_each_line(shop: Shop) -> None:
 
 
 def test_missing_input_fails_the_job(shop: Shop) -> None:
-    asked = paths(shop, "none", "{}") | {"solutionVersionArn": shop.versions[UP]}
-    asked["jobInput"]["s3DataSource"]["path"] = "s3://questions/nowhere.json"
-    arn = shop.aws.control.create_batch_inference_job(**asked)["batchInferenceJobArn"]
+    request = paths(shop, "none", "{}") | {"solutionVersionArn": shop.versions[UP]}
+    request["jobInput"]["s3DataSource"]["path"] = "s3://questions/nowhere.json"
+    arn = shop.aws.control.create_batch_inference_job(**request)["batchInferenceJobArn"]
     shop.aws.settle("BatchInferenceJob", arn, "CREATE FAILED")
     job = shop.aws.control.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]
     assert job["failureReason"] == "Invalid S3 input path"
     listed = shop.aws.control.list_batch_inference_jobs(solutionVersionArn=shop.versions[UP])["batchInferenceJobs"]
-    assert "none" in {each["jobName"] for each in listed}
+    assert "none" in {job["jobName"] for job in listed}
 
 
 @pytest.fixture(scope="module")
@@ -107,17 +107,17 @@ def segmenting(shop: Shop) -> dict[str, str]:
 
 
 def segmented(shop: Shop, version: str, name: str, *rows: Argument, **options: Argument) -> list[dict[str, Any]]:
-    asked = paths(shop, name, lines(*rows)) | {"solutionVersionArn": version} | options
-    arn = shop.aws.control.create_batch_segment_job(**asked)["batchSegmentJobArn"]
+    request = paths(shop, name, lines(*rows)) | {"solutionVersionArn": version} | options
+    arn = shop.aws.control.create_batch_segment_job(**request)["batchSegmentJobArn"]
     shop.aws.settle("BatchSegmentJob", arn)
     return answers(shop, name)
 
 
 def test_segment_of_an_item_has_those_who_like_its_kind(shop: Shop, segmenting: dict[str, str]) -> None:
-    found, unknown, bad = segmented(
+    segment, unknown, bad = segmented(
         shop, segmenting[AFFINITY], "item", {"itemId": "i2"}, {"itemId": "none"}, {"userId": "u1"}, numResults=20
     )
-    users = found["output"]["usersList"]
+    users = segment["output"]["usersList"]
     assert len(users) == 20
     assert {int(user[1:]) % 2 for user in users} == {0}
     assert unknown["output"]["usersList"] == []
@@ -137,8 +137,8 @@ def test_segment_of_a_kind_can_be_filtered_by_users(shop: Shop, segmenting: dict
 @pytest.mark.parametrize("text", ["ITEMS.PRICE > 3", 'ITEMS.A = "x"', "ITEMS.PRICE = 1 OR ITEMS.PRICE = 2", ""])
 def test_attributes_are_equalities_joined_by_and(shop: Shop, segmenting: dict[str, str], text: str) -> None:
     name = f"attributes-{len(text)}"
-    (found,) = segmented(shop, segmenting[KINDS], name, {"itemAttributes": text})
-    assert found["error"].startswith("User error: ")
+    (segment,) = segmented(shop, segmenting[KINDS], name, {"itemAttributes": text})
+    assert segment["error"].startswith("User error: ")
 
 
 def test_segments_are_measured(shop: Shop, segmenting: dict[str, str]) -> None:
@@ -165,8 +165,8 @@ def test_segments_know_full_imports_and_events_but_no_incremental_imports(engine
         aws.click(tracking_id, item, user="streamed", eventType="View", sentAt=1_700_000_000 + at)
     version = aws.version(aws.solution(group, AFFINITY, performAutoTraining=False))
     shop = Shop(aws, group, tracking_id, {}, {})
-    (found,) = segmented(shop, version, "full-only", {"itemId": item}, numResults=500)
-    users = set(found["output"]["usersList"])
+    (segment,) = segmented(shop, version, "full-only", {"itemId": item}, numResults=500)
+    users = set(segment["output"]["usersList"])
     assert "streamed" in users
     assert users & {row[0] for row in interactions()}
     assert not {user for user in users if user.startswith("late")}

@@ -9,7 +9,7 @@ import pytest
 from engine.tests.harness import Argument, Engine
 from engine.tests.shop_data import avro
 
-ONE, OTHER, DEFAULT = "111111111111", "222222222222", "123456789012"
+ACCOUNT, OTHER, DEFAULT = "111111111111", "222222222222", "123456789012"
 Client = Callable[..., Argument]
 
 
@@ -23,7 +23,7 @@ def client(engine: Engine) -> Client:
 
 
 @pytest.mark.parametrize(
-    ("key", "account"), [(ONE, ONE), ("AKIAIOSFODNN7EXAMPLE", DEFAULT), ("1234", DEFAULT), ("٣" * 12, DEFAULT)]
+    ("key", "account"), [(ACCOUNT, ACCOUNT), ("AKIAIOSFODNN7EXAMPLE", DEFAULT), ("1234", DEFAULT), ("٣" * 12, DEFAULT)]
 )
 def test_an_access_key_of_twelve_digits_is_the_account(client: Client, region: str, key: str, account: str) -> None:
     arn = client(key, region).create_schema(name="users", schema=avro("Users"))["schemaArn"]
@@ -31,21 +31,21 @@ def test_an_access_key_of_twelve_digits_is_the_account(client: Client, region: s
 
 
 def test_what_is_in_one_account_or_region_does_not_show_in_another(client: Client, region: str) -> None:
-    mine = client(ONE, region)
-    arn = mine.create_schema(name="users", schema=avro("Users"))["schemaArn"]
-    for other in (client(OTHER, region), client(ONE, f"{region}-2")):
+    control = client(ACCOUNT, region)
+    arn = control.create_schema(name="users", schema=avro("Users"))["schemaArn"]
+    for other in (client(OTHER, region), client(ACCOUNT, f"{region}-2")):
         assert other.list_schemas()["schemas"] == []
         for call in (other.describe_schema, other.delete_schema):
             with pytest.raises(other.exceptions.ResourceNotFoundException, match="does not exist"):
                 call(schemaArn=arn)
         assert other.create_schema(name="users", schema=avro("Users"))["schemaArn"] != arn
-    assert [schema["schemaArn"] for schema in mine.list_schemas()["schemas"]] == [arn]
+    assert [schema["schemaArn"] for schema in control.list_schemas()["schemas"]] == [arn]
 
 
 def test_nothing_of_another_account_can_be_asked_or_fed(client: Client, region: str) -> None:
-    mine = client(ONE, region)
-    group = mine.create_dataset_group(name="shop")["datasetGroupArn"]
-    tracker = mine.create_event_tracker(name="events", datasetGroupArn=group)
+    control = client(ACCOUNT, region)
+    group = control.create_dataset_group(name="shop")["datasetGroupArn"]
+    tracker = control.create_event_tracker(name="events", datasetGroupArn=group)
     runtime, events = (client(OTHER, region, f"personalize-{service}") for service in ("runtime", "events"))
     with pytest.raises(runtime.exceptions.ResourceNotFoundException):
         runtime.get_recommendations(campaignArn=group.replace("dataset-group", "campaign"), userId="u")

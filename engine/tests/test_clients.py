@@ -41,16 +41,16 @@ def test_schema_with_another_version_or_case_makes_a_dataset(aws: Aws, changes: 
 
 def test_unknown_context_is_ignored_by_every_recipe(shop: Shop) -> None:
     context = {"CloudFront_Viewer_Country": "KR", "MOOD": "good", "ITEM_ID": "i1"}
-    asked = {"userId": "u1", "itemId": "i5", "numResults": 5}
+    request = {"userId": "u1", "itemId": "i5", "numResults": 5}
     for recipe, campaign in shop.campaigns.items():
         if recipe != "aws-personalized-ranking":
-            plain = shop.aws.recommended(campaign, **asked)
-            assert shop.aws.recommended(campaign, context=context, **asked) == plain
+            plain = shop.aws.recommended(campaign, **request)
+            assert shop.aws.recommended(campaign, context=context, **request) == plain
     ranked = shop.aws.runtime.get_personalized_ranking(
         campaignArn=shop.campaigns["aws-personalized-ranking"], userId="u1", inputList=["i1", "i30"], context=context
     )
     assert len(ranked["personalizedRanking"]) == 2
-    assert shop.aws.recommended(shop.personal, context=context | {"device": "phone"}, **asked)
+    assert shop.aws.recommended(shop.personal, context=context | {"device": "phone"}, **request)
 
 
 def test_context_is_taken_when_the_interactions_are_gone(aws: Aws, bucket: Path) -> None:
@@ -178,11 +178,11 @@ def test_campaigns_are_listed_by_solution_and_by_version(shop: Shop) -> None:
     version, campaign = shop.versions[UP], shop.personal
     for arn in (version, version.rpartition("/")[0]):
         listed = shop.aws.control.list_campaigns(solutionArn=arn)["campaigns"]
-        assert campaign in {each["campaignArn"] for each in listed}
+        assert campaign in {campaign["campaignArn"] for campaign in listed}
     other = shop.versions[POPULAR]
     listed = shop.aws.control.list_campaigns(solutionArn=other)["campaigns"]
-    assert shop.campaigns[POPULAR] in {each["campaignArn"] for each in listed}
-    assert campaign not in {each["campaignArn"] for each in listed}
+    assert shop.campaigns[POPULAR] in {campaign["campaignArn"] for campaign in listed}
+    assert campaign not in {campaign["campaignArn"] for campaign in listed}
 
 
 def test_sixth_campaign_is_refused_in_the_words_of_aws(still: StillAws) -> None:
@@ -206,7 +206,7 @@ def test_recommender_of_a_custom_group_is_refused_by_its_name(aws: Aws) -> None:
 def test_retired_recipes_are_described_and_take_no_solutions(aws: Aws, name: str) -> None:
     recipe = aws.control.describe_recipe(recipeArn=RECIPE + name)["recipe"]
     assert (recipe["recipeType"], recipe["status"]) == ("USER_PERSONALIZATION", "ACTIVE")
-    assert name in {each["name"] for each in aws.control.list_recipes()["recipes"]}
+    assert name in {recipe["name"] for recipe in aws.control.list_recipes()["recipes"]}
     algorithm = aws.control.describe_algorithm(algorithmArn=recipe["algorithmArn"])["algorithm"]
     assert algorithm["defaultHyperParameters"] == {"hidden_dimension": "149", "bptt": "32", "recency_mask": "True"}
     featurized = aws.control.describe_feature_transformation(

@@ -58,7 +58,7 @@ def test_it_starts_with_no_option_at_all(tmp_path: Path) -> None:
     with started(PERSONALIZE_LOCAL_PORT="0", XDG_DATA_HOME=str(tmp_path), HOME=str(tmp_path)) as lines:
         url = lines[0].split()[-1]
     folder = next(tmp_path.rglob("engine.sqlite")).parent
-    exports = [f"  export AWS_ENDPOINT_URL_PERSONALIZE{each}={url}" for each in ("", "_RUNTIME", "_EVENTS")]
+    exports = [f"  export AWS_ENDPOINT_URL_PERSONALIZE{service}={url}" for service in ("", "_RUNTIME", "_EVENTS")]
     assert re.fullmatch(r"Personalize answers at http://127\.0\.0\.1:\d+", lines[0])
     assert lines[1:3] == [f"  data  {folder}", f"  S3    {folder}/s3/bucket/key is s3://bucket/key"]
     assert lines[4:7] == exports
@@ -124,7 +124,7 @@ def test_what_is_mistyped_is_guessed(capsys: pytest.CaptureFixture[str], argumen
 
 
 def test_options_are_variables_too(capsys: pytest.CaptureFixture[str]) -> None:
-    found = read(
+    options = read(
         "--port=2",
         PERSONALIZE_LOCAL_PORT="1",
         PERSONALIZE_LOCAL_IN_MEMORY="yes",
@@ -133,9 +133,9 @@ def test_options_are_variables_too(capsys: pytest.CaptureFixture[str]) -> None:
         PERSONALIZE_LOCAL_OTHER="1",
         PERSONALIZE_LOCAL_DATA_DIR="",
     )
-    assert (found.port, found.in_memory, found.strict) == (2, True, False)
-    assert found.data_dir is None
-    assert (found.quotas.campaigns, found.quotas.filters) == (7, 8)
+    assert (options.port, options.in_memory, options.strict) == (2, True, False)
+    assert options.data_dir is None
+    assert (options.quotas.campaigns, options.quotas.filters) == (7, 8)
     assert "S3 would be this engine itself" in printed(capsys, status=2, AWS_ENDPOINT_URL="http://localhost:8090")
     assert "PERSONALIZE_LOCAL_STRICT is 1 or 0" in printed(capsys, status=2, PERSONALIZE_LOCAL_STRICT="maybe")
 
@@ -156,8 +156,8 @@ def test_quotas_are_listed_and_all_of_them_can_be_set(capsys: pytest.CaptureFixt
     names = [line.split()[0] for line in printed(capsys, "--quotas").splitlines()[1:]]
     assert [name.replace("-", "_") for name in names] == list(Quotas.__dataclass_fields__)
     assert read().quotas == AWS
-    found = read("--dataset-groups=3", "--incremental-bytes=4", *(f"--quota={name}=9" for name in names[4:8]))
-    assert (found.quotas.dataset_groups, found.quotas.incremental_bytes, found.quotas.filters) == (3, 4, 9)
+    options = read("--dataset-groups=3", "--incremental-bytes=4", *(f"--quota={name}=9" for name in names[4:8]))
+    assert (options.quotas.dataset_groups, options.quotas.incremental_bytes, options.quotas.filters) == (3, 4, 9)
 
 
 def test_a_quota_that_was_set_holds(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[s
 
 
 def test_a_handful_of_interactions_trains_where_the_minimums_are_low(tmp_path: Path) -> None:
-    write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(users=4, each=3))
+    write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(users=4, length=3))
     with EngineProcess(tmp_path, options=["--quota=minimum-interactions=12", "--quota=minimum-users=4"]) as engine:
         aws = Aws(engine, "here")
         aws.imported(aws.dataset(group := aws.group(), "Interactions"), "s3://b/a.csv")

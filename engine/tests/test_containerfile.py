@@ -20,13 +20,13 @@ def stages() -> list[list[Step]]:
     text = re.sub(r"^#.*\n", "", (ROOT / "engine/Containerfile").read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\\\n", " ", text).split("\n")
     steps = [(line.split()[0], " ".join(line.split()[1:])) for line in lines if line]
-    starts = [place for place, (word, _) in enumerate(steps) if word == "FROM"]
+    starts = [position for position, (word, _) in enumerate(steps) if word == "FROM"]
     return [steps[begin:end] for begin, end in zip(starts, [*starts[1:], len(steps)], strict=True)]
 
 
 def given(stage: list[Step], word: str) -> str:
-    (found,) = [text for each, text in stage if each == word]
-    return found
+    (value,) = [text for instruction, text in stage if instruction == word]
+    return value
 
 
 def test_nothing_comes_from_elsewhere_than_the_base_image_and_pypi(stages: list[list[Step]]) -> None:
@@ -39,17 +39,19 @@ def test_nothing_comes_from_elsewhere_than_the_base_image_and_pypi(stages: list[
 def test_it_runs_without_rights_and_keeps_its_data_in_a_volume(stages: list[list[Step]]) -> None:
     image = stages[-1]
     words = [word for word, _ in image]
-    assert words.index("USER") > max(place for place, word in enumerate(words) if word == "RUN")
+    assert words.index("USER") > max(position for position, word in enumerate(words) if word == "RUN")
     assert given(image, "USER") == "10001:10001"
     variables = dict(part.split("=", 1) for part in given(image, "ENV").split())
-    found = options.read("personalize-local", [], variables)
-    assert (found.host, str(found.directory)) == ("0.0.0.0", given(image, "VOLUME"))  # noqa: S104 - compared
-    assert given(image, "EXPOSE") == str(found.port)
+    arguments = options.read("personalize-local", [], variables)
+    assert (arguments.host, str(arguments.directory)) == ("0.0.0.0", given(image, "VOLUME"))  # noqa: S104 - compared
+    assert given(image, "EXPOSE") == str(arguments.port)
     assert json.loads(given(image, "ENTRYPOINT")) == ["personalize-local"]
 
 
 def test_its_health_check_tells_an_engine_from_none(stages: list[list[Step]], engine: Engine) -> None:
     command = json.loads(given(stages[-1], "HEALTHCHECK").partition("CMD ")[2])
     for port, healthy in ((engine.port, True), (9, False)):
-        asked = [each.replace(":8090", f":{port}") for each in command[1:]]
-        assert (subprocess.run([sys.executable, *asked], capture_output=True, check=False).returncode == 0) is healthy
+        arguments = [argument.replace(":8090", f":{port}") for argument in command[1:]]
+        assert (
+            subprocess.run([sys.executable, *arguments], capture_output=True, check=False).returncode == 0
+        ) is healthy

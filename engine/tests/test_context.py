@@ -68,39 +68,39 @@ def trained(world: Snapshot) -> Model:
 
 
 def top(model: Model, query: Query, limit: int = 5) -> set[str]:
-    found: list[Scored] = model.recommend(query, None, limit)
-    return {each.item_id for each in found}
+    recommended: list[Scored] = model.recommend(query, None, limit)
+    return {scored.item_id for scored in recommended}
 
 
-def asked(now: int, *items: str) -> Query:
-    history = [Interaction(item, moment(2021, 12, 20) + place) for place, item in enumerate(items)]
+def query_after(now: int, *items: str) -> Query:
+    history = [Interaction(item, moment(2021, 12, 20) + position) for position, item in enumerate(items)]
     return Query("u1", history=history, now=now, exploration=QUIET)
 
 
 @pytest.mark.parametrize("history", [(), ("winter-1", "summer-2", "winter-3", "summer-4")])
 def test_the_same_shopper_gets_other_items_in_june_than_in_december(two_years: Model, history: tuple[str, ...]) -> None:
-    assert top(two_years, asked(moment(2022, 6), *history)) <= SUMMER
-    assert top(two_years, asked(moment(2021, 12, 31), *history)) <= WINTER
+    assert top(two_years, query_after(moment(2022, 6), *history)) <= SUMMER
+    assert top(two_years, query_after(moment(2021, 12, 31), *history)) <= WINTER
 
 
 def test_long_after_the_data_the_season_is_that_of_the_data(two_years: Model) -> None:
-    assert top(two_years, asked(moment(2031, 6))) == top(two_years, asked(moment(2021, 12, 31)))
+    assert top(two_years, query_after(moment(2031, 6))) == top(two_years, query_after(moment(2021, 12, 31)))
 
 
 def test_one_year_says_nothing_of_seasons(tmp_path: Path) -> None:
     model = trained(snapshot(tmp_path, seasonal(1, users=90)))
-    june, january = (top(model, asked(now, "winter-1", "summer-2")) for now in (moment(2021, 6), moment(2021, 1)))
+    june, january = (top(model, query_after(now, "winter-1", "summer-2")) for now in (moment(2021, 6), moment(2021, 1)))
     assert june == january
 
 
 @pytest.mark.parametrize("items", [(), ("north-1", "south-2", "north-3")])
 def test_the_same_shopper_gets_other_items_in_another_region(two_regions: Model, items: tuple[str, ...]) -> None:
-    history = [Interaction(item, moment(2023, 2) + place) for place, item in enumerate(items)]
+    history = [Interaction(item, moment(2023, 2) + position) for position, item in enumerate(items)]
     for region in ("north", "south"):
-        found = top(two_regions, Query("u1", history=history, context={"DEVICE": region}, exploration=QUIET))
-        of_region = {item for item in found if item.startswith(region)}
-        assert len(of_region) > len(found - of_region)
-        assert items or of_region == found
+        best = top(two_regions, Query("u1", history=history, context={"DEVICE": region}, exploration=QUIET))
+        of_region = {item for item in best if item.startswith(region)}
+        assert len(of_region) > len(best - of_region)
+        assert items or of_region == best
 
 
 def test_a_region_that_nobody_knows_changes_nothing(two_regions: Model) -> None:
@@ -190,12 +190,12 @@ def test_what_sold_in_the_same_weeks_a_year_ago_sells_again() -> None:
 def test_values_that_say_different_things_are_multiplied_where_newcomers_took_so() -> None:
     random = np.random.default_rng(7)
     count = 3000
-    age, place = random.integers(4, size=count), random.integers(4, size=count)
+    age, town = random.integers(4, size=count), random.integers(4, size=count)
     lift = np.exp(random.normal(0, 1.2, (4, 1, 30)) + random.normal(0, 1.2, (1, 4, 30)))
     chance = lift / lift.sum(axis=2, keepdims=True)
-    items = np.array([random.choice(30, p=chance[a, b]) for a, b in zip(age, place, strict=True)])
+    items = np.array([random.choice(30, p=chance[a, b]) for a, b in zip(age, town, strict=True)])
     rows = Rows(np.arange(count), items, np.sort(random.integers(365 * DAY, size=count)), np.ones(count), items, 30)
-    codes = (np.repeat(np.arange(count), 2), np.stack((age, 4 + place), axis=1).ravel())
+    codes = (np.repeat(np.arange(count), 2), np.stack((age, 4 + town), axis=1).ravel())
     line = Timeline(rows, codes, np.array([[0, 4], [4, 8]]), 0)
     usual = at_the_end(line, 30, np.zeros(30))
     fitted = at_the_end(line, 30, np.zeros(30), fit_shares(line, 30, np.zeros(30)))

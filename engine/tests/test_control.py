@@ -22,10 +22,10 @@ def code(caught: pytest.ExceptionInfo[ClientError]) -> str:
 def test_dataset_group_is_described_as_made(aws: Aws) -> None:
     made = aws.control.create_dataset_group(name="shop", domain="ECOMMERCE", roleArn=ROLE, kmsKeyArn=KEY)
     group = aws.settle("DatasetGroup", made["datasetGroupArn"])
-    found = aws.control.describe_dataset_group(datasetGroupArn=group)["datasetGroup"]
+    resource = aws.control.describe_dataset_group(datasetGroupArn=group)["datasetGroup"]
     assert group == f"arn:aws:personalize:{aws.region}:123456789012:dataset-group/shop"
-    assert (made["domain"], found["domain"], found["kmsKeyArn"]) == ("ECOMMERCE", "ECOMMERCE", KEY)
-    assert found["lastUpdatedDateTime"] >= found["creationDateTime"]
+    assert (made["domain"], resource["domain"], resource["kmsKeyArn"]) == ("ECOMMERCE", "ECOMMERCE", KEY)
+    assert resource["lastUpdatedDateTime"] >= resource["creationDateTime"]
 
 
 def test_kms_key_needs_a_role(aws: Aws) -> None:
@@ -72,9 +72,9 @@ def test_schema_in_use_cannot_be_deleted(aws: Aws) -> None:
 
 def test_dataset_arn_is_group_and_upper_case_type(aws: Aws) -> None:
     dataset = aws.dataset(aws.group("shop"), "Users")
-    found = aws.control.describe_dataset(datasetArn=dataset)["dataset"]
+    description = aws.control.describe_dataset(datasetArn=dataset)["dataset"]
     assert dataset.endswith(":dataset/shop/USERS")
-    assert (found["datasetType"], found["name"], found["status"]) == ("USERS", "shop-users", "ACTIVE")
+    assert (description["datasetType"], description["name"], description["status"]) == ("USERS", "shop-users", "ACTIVE")
 
 
 def test_second_dataset_of_a_type_is_refused(aws: Aws) -> None:
@@ -105,8 +105,8 @@ def test_dataset_takes_a_schema_with_more_nullable_columns(aws: Aws) -> None:
     wider = aws.control.create_schema(name="wider", schema=avro("Items", NULLABLE))["schemaArn"]
     aws.control.update_dataset(datasetArn=dataset, schemaArn=wider)
     aws.settle("Dataset", dataset)
-    found = aws.control.describe_dataset(datasetArn=dataset)["dataset"]
-    assert (found["schemaArn"], found["latestDatasetUpdate"]["status"]) == (wider, "ACTIVE")
+    description = aws.control.describe_dataset(datasetArn=dataset)["dataset"]
+    assert (description["schemaArn"], description["latestDatasetUpdate"]["status"]) == (wider, "ACTIVE")
 
 
 def test_dataset_refuses_a_schema_that_drops_a_column(aws: Aws) -> None:
@@ -132,9 +132,9 @@ def test_event_tracker_is_one_per_group_with_a_made_up_id(aws: Aws) -> None:
     group = aws.group()
     made = aws.control.create_event_tracker(name="events", datasetGroupArn=group)
     tracker = aws.settle("EventTracker", made["eventTrackerArn"])
-    found = aws.control.describe_event_tracker(eventTrackerArn=tracker)["eventTracker"]
+    description = aws.control.describe_event_tracker(eventTrackerArn=tracker)["eventTracker"]
     assert re.fullmatch(r".*:event-tracker/[0-9a-f]{8}", tracker)
-    assert (found["trackingId"], found["accountId"]) == (made["trackingId"], "123456789012")
+    assert (description["trackingId"], description["accountId"]) == (made["trackingId"], "123456789012")
     with pytest.raises(aws.control.exceptions.ResourceAlreadyExistsException):
         aws.control.create_event_tracker(name="more", datasetGroupArn=group)
 
@@ -143,8 +143,8 @@ def test_filter_is_checked_when_it_is_made(aws: Aws) -> None:
     group = aws.group()
     aws.dataset(group, "Items")
     filter_arn = aws.filter(group, 'INCLUDE ItemID WHERE Items.CATEGORY_L1 IN ("books")')
-    found = aws.control.list_filters(datasetGroupArn=group)["Filters"]
-    assert [each["filterArn"] for each in found] == [filter_arn]
+    filters = aws.control.list_filters(datasetGroupArn=group)["Filters"]
+    assert [filter_["filterArn"] for filter_ in filters] == [filter_arn]
     for wrong in ("INCLUDE", 'INCLUDE ItemID WHERE Items.NOTHING IN ("x")'):
         with pytest.raises(aws.control.exceptions.InvalidInputException):
             aws.control.create_filter(name="wrong", datasetGroupArn=group, filterExpression=wrong)
@@ -176,7 +176,7 @@ def test_filters_are_deleted(aws: Aws) -> None:
 
 
 def test_recipes_are_listed_by_domain_and_described(aws: Aws) -> None:
-    everything = [each["name"] for each in aws.control.list_recipes()["recipes"]]
+    everything = [recipe["name"] for recipe in aws.control.list_recipes()["recipes"]]
     shops = aws.control.list_recipes(domain="ECOMMERCE")["recipes"]
     recipe = aws.control.describe_recipe(recipeArn=RECIPE + "aws-similar-items")["recipe"]
     assert everything == sorted(everything)
@@ -230,9 +230,9 @@ def test_tags_are_put_replaced_and_taken_off(aws: Aws) -> None:
 
 def test_tag_rules(aws: Aws) -> None:
     group, schema = aws.group(), aws.schema("Items")
-    many: Any = [{"tagKey": f"k{n}", "tagValue": "v"} for n in range(51)]
+    tags: Any = [{"tagKey": f"k{n}", "tagValue": "v"} for n in range(51)]
     with pytest.raises(aws.control.exceptions.TooManyTagsException):
-        aws.control.tag_resource(resourceArn=group, tags=many)
+        aws.control.tag_resource(resourceArn=group, tags=tags)
     with pytest.raises(aws.control.exceptions.InvalidInputException, match="reserved"):
         aws.control.tag_resource(resourceArn=group, tags=[{"tagKey": "aws:x", "tagValue": ""}])
     with pytest.raises(aws.control.exceptions.TooManyTagKeysException):

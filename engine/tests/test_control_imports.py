@@ -26,9 +26,13 @@ def drop(bucket: Path, name: str, rows: list[tuple[object, ...]]) -> str:
 def test_job_is_described_as_made(aws: Aws, dataset: str, bucket: Path) -> None:
     location = drop(bucket, "a.csv", interactions())
     job = aws.imported(dataset, location, "job", tags=[{"tagKey": "k", "tagValue": "v"}])
-    found = aws.control.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]
+    description = aws.control.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]
     assert job.endswith(":dataset-import-job/job")
-    assert (found["jobName"], found["importMode"], found["dataSource"]["dataLocation"]) == ("job", "FULL", location)
+    assert (description["jobName"], description["importMode"], description["dataSource"]["dataLocation"]) == (
+        "job",
+        "FULL",
+        location,
+    )
     assert aws.control.list_dataset_import_jobs(datasetArn=dataset)["datasetImportJobs"][0]["status"] == "ACTIVE"
 
 

@@ -27,9 +27,13 @@ def group(aws: Aws, bucket: Path) -> str:
 def test_solution_is_described_as_made(aws: Aws) -> None:
     config: Any = {"algorithmHyperParameters": {"bptt": "16"}, "eventValueThreshold": "0.5"}
     solution = aws.solution(aws.group(), eventType="View", solutionConfig=config, performAutoTraining=False)
-    found = aws.control.describe_solution(solutionArn=solution)["solution"]
-    assert (found["recipeArn"], found["eventType"], found["solutionConfig"]) == (RECIPE + UP, "View", config)
-    assert (found["performAutoTraining"], found["performHPO"], "latestSolutionVersion" in found) == (
+    description = aws.control.describe_solution(solutionArn=solution)["solution"]
+    assert (description["recipeArn"], description["eventType"], description["solutionConfig"]) == (
+        RECIPE + UP,
+        "View",
+        config,
+    )
+    assert (description["performAutoTraining"], description["performHPO"], "latestSolutionVersion" in description) == (
         False,
         False,
         False,
@@ -111,20 +115,24 @@ def test_solution_update_takes_effect_and_shows(aws: Aws) -> None:
     schedule: Any = {"autoTrainingConfig": {"schedulingExpression": "rate(3 days)"}}
     aws.control.update_solution(solutionArn=solution, performAutoTraining=True, solutionUpdateConfig=schedule)
     aws.settled_update("Solution", solution)
-    found = aws.control.describe_solution(solutionArn=solution)["solution"]
-    assert found["latestSolutionUpdate"]["solutionUpdateConfig"] == schedule
-    assert found["solutionConfig"]["autoTrainingConfig"] == schedule["autoTrainingConfig"]
+    description = aws.control.describe_solution(solutionArn=solution)["solution"]
+    assert description["latestSolutionUpdate"]["solutionUpdateConfig"] == schedule
+    assert description["solutionConfig"]["autoTrainingConfig"] == schedule["autoTrainingConfig"]
 
 
 def test_version_has_metrics_and_training_hours(aws: Aws, group: str) -> None:
     solution = aws.solution(group)
     version = aws.version(solution, name="nightly-1")
-    found = aws.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
+    description = aws.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
     metrics = aws.control.get_solution_metrics(solutionVersionArn=version)["metrics"]
     latest = aws.control.describe_solution(solutionArn=solution)["solution"]["latestSolutionVersion"]
     assert re.fullmatch(re.escape(solution) + "/[0-9a-f]{8}", version)
-    assert (found["name"], found["trainingMode"], found["trainingType"]) == ("nightly-1", "FULL", "MANUAL")
-    assert found["trainingHours"] > 0
+    assert (description["name"], description["trainingMode"], description["trainingType"]) == (
+        "nightly-1",
+        "FULL",
+        "MANUAL",
+    )
+    assert description["trainingHours"] > 0
     assert latest["solutionVersionArn"] == version
     assert {"coverage", "mean_reciprocal_rank_at_25", "precision_at_5"} <= set(metrics)
     assert all(0 <= value <= 1 for value in metrics.values())
@@ -143,8 +151,8 @@ def test_too_little_data_fails_the_training_with_the_reason(aws: Aws) -> None:
     aws.dataset(group, "Interactions")
     made = aws.control.create_solution_version(solutionArn=aws.solution(group))["solutionVersionArn"]
     aws.settle("SolutionVersion", made, "CREATE FAILED")
-    found = aws.control.describe_solution_version(solutionVersionArn=made)["solutionVersion"]
-    assert "interactions" in found["failureReason"]
+    version = aws.control.describe_solution_version(solutionVersionArn=made)["solutionVersion"]
+    assert "interactions" in version["failureReason"]
     with pytest.raises(aws.control.exceptions.ResourceInUseException):
         aws.control.get_solution_metrics(solutionVersionArn=made)
     with pytest.raises(aws.control.exceptions.InvalidInputException, match="CREATE FAILED"):
@@ -160,8 +168,8 @@ def test_training_needs_an_interactions_dataset(aws: Aws) -> None:
 def test_new_columns_of_items_train_new_solutions_only(aws: Aws) -> None:
     bucket = aws.engine.s3_root / aws.region
     write_csv(bucket / "interactions.csv", columns("Interactions"), interactions())
-    known = [(f"i{number}", 1.0, "all", "ab"[number // 20]) for number in range(40)]
-    rows = [*known, ("new-a", 1.0, "all", "a"), ("new-b", 1.0, "all", "b")]
+    old_rows = [(f"i{number}", 1.0, "all", "ab"[number // 20]) for number in range(40)]
+    rows = [*old_rows, ("new-a", 1.0, "all", "a"), ("new-b", 1.0, "all", "b")]
     write_csv(bucket / "before.csv", columns("Items"), [row[:3] for row in rows])
     write_csv(bucket / "after.csv", [*columns("Items"), "TASTE"], rows)
     group = aws.group()
@@ -193,8 +201,8 @@ def test_update_mode_needs_the_recipe_and_a_full_version(aws: Aws, group: str) -
             aws.control.create_solution_version(solutionArn=solution, trainingMode="UPDATE")
     aws.version(personal)
     updated = aws.version(personal, trainingMode="UPDATE")
-    found = aws.control.describe_solution_version(solutionVersionArn=updated)["solutionVersion"]
-    assert found["trainingMode"] == "UPDATE"
+    version = aws.control.describe_solution_version(solutionVersionArn=updated)["solutionVersion"]
+    assert version["trainingMode"] == "UPDATE"
 
 
 def test_events_train_as_well_as_imports(aws: Aws, group: str) -> None:
@@ -203,19 +211,23 @@ def test_events_train_as_well_as_imports(aws: Aws, group: str) -> None:
         aws.click(tracking_id, "brand-new", user=f"u{user}", session=f"s{user}")
     aws.click(tracking_id, "of-nobody", user=None, session="anonymous")
     campaign = aws.campaign(aws.version(aws.solution(group, "aws-popularity-count")))
-    found = aws.recommended(campaign, userId="u0", numResults=100)
-    assert "brand-new" in found
-    assert "of-nobody" not in found
+    recommended = aws.recommended(campaign, userId="u0", numResults=100)
+    assert "brand-new" in recommended
+    assert "of-nobody" not in recommended
 
 
 def test_campaign_is_described_as_made(aws: Aws, group: str) -> None:
     version = aws.version(aws.solution(group))
     config: Any = {"itemExplorationConfig": {"explorationWeight": "0.1"}}
     campaign = aws.campaign(version, campaignConfig=config, minProvisionedTPS=2)
-    found = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
-    assert (found["solutionVersionArn"], found["minProvisionedTPS"], found["campaignConfig"]) == (version, 2, config)
-    assert "latestCampaignUpdate" not in found
-    assert [each["name"] for each in aws.control.list_campaigns()["campaigns"]] == ["campaign"]
+    description = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
+    assert (description["solutionVersionArn"], description["minProvisionedTPS"], description["campaignConfig"]) == (
+        version,
+        2,
+        config,
+    )
+    assert "latestCampaignUpdate" not in description
+    assert [campaign["name"] for campaign in aws.control.list_campaigns()["campaigns"]] == ["campaign"]
 
 
 def test_campaign_update_shows_and_ends_in_the_new_version(aws: Aws, group: str) -> None:
@@ -224,9 +236,9 @@ def test_campaign_update_shows_and_ends_in_the_new_version(aws: Aws, group: str)
     campaign = aws.campaign(first)
     aws.control.update_campaign(campaignArn=campaign, solutionVersionArn=second)
     aws.settled_update("Campaign", campaign)
-    found = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
-    assert (found["status"], found["solutionVersionArn"]) == ("ACTIVE", second)
-    assert found["latestCampaignUpdate"]["minProvisionedTPS"] == 1
+    description = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
+    assert (description["status"], description["solutionVersionArn"]) == ("ACTIVE", second)
+    assert description["latestCampaignUpdate"]["minProvisionedTPS"] == 1
     assert aws.recommended(campaign, userId="u0", numResults=3)
 
 
@@ -254,8 +266,8 @@ def test_campaign_of_latest_follows_new_versions(aws: Aws, group: str) -> None:
     campaign = aws.campaign(f"{solution}/$LATEST", campaignConfig=config)
     newest = aws.version(solution)
     aws.settled_update("Campaign", campaign)
-    found = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
-    assert found["solutionVersionArn"] == newest
+    description = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
+    assert description["solutionVersionArn"] == newest
 
 
 def test_latest_and_synchronisation_go_together(aws: Aws, group: str) -> None:

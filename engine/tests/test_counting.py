@@ -85,10 +85,10 @@ def test_who_likes_what_goes_with_an_item_comes_after_those_who_have_it(tmp_path
     ]
     rows += [(f"v{user}", f"i{item}", BEGIN + user, "View") for user in range(60) for item in range(20, 30)]
     model = segments(tmp_path, ITEM, rows)
-    found = model.segment(model.of_item("i3"), None, 70)
-    assert {user[0] for user in found} == {"u"}
-    assert {user for user in found[:54] if int(user[1:]) % 10 == 3} == set()
-    assert len(found) == 60
+    segment = model.segment(model.of_item("i3"), None, 70)
+    assert {user[0] for user in segment} == {"u"}
+    assert {user for user in segment[:54] if int(user[1:]) % 10 == 3} == set()
+    assert len(segment) == 60
 
 
 def test_segments_survive_saving_and_forget_users(tmp_path: Path) -> None:
@@ -229,23 +229,23 @@ class Offers:
         assert isinstance(model, ActionModel)
         return model
 
-    def losses(self, model: ActionModel, asked: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+    def losses(self, model: ActionModel, tested: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
         """Return the log-loss of the model, of each action's rate, and of two rates: the user's too."""
         took, action = self.took[self.trained], self.action[self.trained]
         rate = np.bincount(action, took, 4) / np.bincount(action, minlength=4)
-        found = np.zeros((3, int(asked.sum())))
-        for place, n in enumerate(np.flatnonzero(asked).tolist()):
+        losses = np.zeros((3, int(tested.sum())))
+        for position, n in enumerate(np.flatnonzero(tested).tolist()):
             past = np.flatnonzero(self.trained & (self.user == self.user[n])).tolist()
             history = [
                 Interaction(f"a{self.action[at]}", BEGIN + at, "Taken" if self.took[at] else "Viewed") for at in past
             ]
-            own, expected = self.took[past].sum() + 2, rate[self.action[past]].sum() + 2
-            odds = rate / (1 - rate) * own / expected / ((len(past) + 4 - own) / (len(past) + 4 - expected))
+            takes, expected = self.took[past].sum() + 2, rate[self.action[past]].sum() + 2
+            odds = rate / (1 - rate) * takes / expected / ((len(past) + 4 - takes) / (len(past) + 4 - expected))
             chances = model.probabilities(history, {"TEAM": f"t{self.team[self.user[n]]}"}), rate, odds / (1 + odds)
             for row, chance in enumerate(chances):
-                one = chance[self.action[n]]
-                found[row, place] = -np.log(one if self.took[n] else 1 - one)
-        ours, by_rate, by_both = found.mean(axis=1).tolist()
+                probability = chance[self.action[n]]
+                losses[row, position] = -np.log(probability if self.took[n] else 1 - probability)
+        ours, by_rate, by_both = losses.mean(axis=1).tolist()
         return ours, by_rate, by_both
 
 
@@ -273,6 +273,8 @@ def test_odd_offers_train_and_answer(tmp_path: Path, world: str) -> None:
     users = [(f"u{n}", f"team-{n}") for n in range(90)]
     model = train(ACTION, snapshot(tmp_path, rows, users), TrainingConfig()).model
     history = [Interaction("i1", BEGIN + n, "Taken") for n in range(100_000)]
-    scores = [each.score for each in model.recommend(Query("u1", history=history, user={"TEAM": "team-1"}), None, 5)]
+    scores = [
+        scored.score for scored in model.recommend(Query("u1", history=history, user={"TEAM": "team-1"}), None, 5)
+    ]
     assert all(score is not None and 0.0 <= score <= 1.0 for score in scores)
     assert scores

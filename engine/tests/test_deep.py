@@ -47,11 +47,11 @@ from engine.tests.test_ranker import ODD, clubs
 USER, RANKING = "aws-user-personalization", "aws-personalized-ranking"
 DAY = 86_400
 GAIN = "normalized_discounted_cumulative_gain_at_25"
-KINDS, EACH = 10, 20
+KINDS, KIND_ITEMS = 10, 20
 """Kinds of items, and items of each: too many for one item to follow another twice."""
 
 
-ITEMS: list[Row] = [(f"item-{n}", f"kind-{n % KINDS}") for n in range(KINDS * EACH)]
+ITEMS: list[Row] = [(f"item-{n}", f"kind-{n % KINDS}") for n in range(KINDS * KIND_ITEMS)]
 
 
 def kinds(users: int = 240, length: int = 6, *, apart: int = 90 * DAY, back_from: int = 99) -> list[Row]:
@@ -64,7 +64,7 @@ def kinds(users: int = 240, length: int = 6, *, apart: int = 90 * DAY, back_from
     return [
         (f"u{user}", f"item-{int(draw) * KINDS + (user + kind) % KINDS}", BEGIN + step * DAY + user * apart, "View")
         for user in range(users)
-        for step, (kind, draw) in enumerate(zip(steps.tolist(), random.integers(EACH, size=length), strict=True))
+        for step, (kind, draw) in enumerate(zip(steps.tolist(), random.integers(KIND_ITEMS, size=length), strict=True))
     ]
 
 
@@ -127,21 +127,21 @@ def trained(world: Snapshot, tier: str, recipe: str = USER) -> PersonalModel:
     return model
 
 
-def asked(*items: int) -> Query:
+def query_after(*items: int) -> Query:
     """A user who took these items, the last of them last."""
     return Query("u1", history=[Interaction(f"item-{item}", BEGIN + at * DAY) for at, item in enumerate(items)])
 
 
 def of_kind(model: Model, query: Query, kind: int) -> int:
     """How many of the first ten items are of a kind."""
-    return sum(int(each.item_id[5:]) % KINDS == kind for each in model.recommend(query, None, 10))
+    return sum(int(scored.item_id[5:]) % KINDS == kind for scored in model.recommend(query, None, 10))
 
 
 def rows_of(users: list[list[int]], items: int, step: int = DAY) -> Rows:
     """Users' items, `step` seconds apart."""
-    user = np.repeat(np.arange(len(users)), [len(each) for each in users])
-    time = np.concatenate([np.arange(len(each)) * step for each in users]) + BEGIN
-    item = np.array([item for each in users for item in each], np.int64)
+    user = np.repeat(np.arange(len(users)), [len(items) for items in users])
+    time = np.concatenate([np.arange(len(items)) * step for items in users]) + BEGIN
+    item = np.array([item for items in users for item in items], np.int64)
     return Rows(user, item, time, np.ones(len(user)), np.arange(len(user)), items)
 
 
@@ -151,8 +151,8 @@ def network(rows: Rows, plan: Plan | None = None, dimensions: int = 48) -> Seque
     near = cooccurrence.scaled(cooccurrence.both_ways(cooccurrence.pairs(rows, decay=0.5), backward=1.0), rare, rare)
     items = ItemIndex(np.array([f"item-{n}" for n in range(rows.items)], object))
     vectors, rows_near = cooccurrence.factors(near, dimensions), cooccurrence.pruned(near, rows.items)
-    found = train_network(Counted(rows, items, Content.of({}, rows.items), vectors, rows_near), plan)
-    return None if found is None else found.model
+    trained = train_network(Counted(rows, items, Content.of({}, rows.items), vectors, rows_near), plan)
+    return None if trained is None else trained.model
 
 
 def doubles(random: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -189,33 +189,37 @@ def test_the_gradient_is_that_of_the_loss() -> None:
 
 
 def test_it_finds_what_counting_does_not(world: Snapshot, deep: PersonalModel) -> None:
-    query = asked(12, 53, 104)
+    query = query_after(12, 53, 104)
     assert deep.deep
     assert of_kind(deep, query, 5) >= 9
     assert of_kind(trained(world, "standard"), query, 5) <= 8
 
 
 def test_the_next_answer_knows_the_newest_event(deep: PersonalModel) -> None:
-    assert of_kind(deep, asked(12, 53, 104), 5) >= 9
-    assert of_kind(deep, asked(12, 53, 104, 185), 6) >= 9
+    assert of_kind(deep, query_after(12, 53, 104), 5) >= 9
+    assert of_kind(deep, query_after(12, 53, 104, 185), 6) >= 9
 
 
 @pytest.mark.nightly
 def test_a_ranking_asks_it_too(world: Snapshot) -> None:
-    found = trained(world, "deep", RANKING).rank(asked(12, 53, 104), ["item-101", "item-155", "item-9", "unheard-of"])
-    assert [each.item_id for each in found][0::3] == ["item-155", "unheard-of"]
+    ranked = trained(world, "deep", RANKING).rank(
+        query_after(12, 53, 104), ["item-101", "item-155", "item-9", "unheard-of"]
+    )
+    assert [scored.item_id for scored in ranked][0::3] == ["item-155", "unheard-of"]
 
 
 def test_it_is_saved_with_its_model(deep: PersonalModel, tmp_path: Path) -> None:
     deep.save(tmp_path / "model")
-    assert load(tmp_path / "model").recommend(asked(7, 8), None, 20) == deep.recommend(asked(7, 8), None, 20)
+    assert load(tmp_path / "model").recommend(query_after(7, 8), None, 20) == deep.recommend(
+        query_after(7, 8), None, 20
+    )
 
 
 def test_where_it_brings_nothing_the_tier_is_the_standard_one(tmp_path: Path) -> None:
     made = snapshot(tmp_path, clubs(84, 12, apart=90 * DAY))
     model, plain = trained(made, "deep"), trained(made, "standard")
     assert not model.deep
-    assert model.recommend(asked(1, 7), None, 20) == plain.recommend(asked(1, 7), None, 20)
+    assert model.recommend(query_after(1, 7), None, 20) == plain.recommend(query_after(1, 7), None, 20)
 
 
 def test_what_it_learns_before_a_cut_does_not_depend_on_what_comes_after(tmp_path: Path) -> None:
@@ -258,8 +262,8 @@ def test_the_tier_is_asked_for_and_answers_over_the_wire(shop: Shop) -> None:
     """A visitor clicks; after each click the first places go to the kind that comes next."""
 
     def now_first() -> list[int]:
-        found = shop.aws.recommended(shop.personal, userId="visitor", numResults=10)
-        return [int(item[5:]) % KINDS for item in found]
+        recommended = shop.aws.recommended(shop.personal, userId="visitor", numResults=10)
+        return [int(item[5:]) % KINDS for item in recommended]
 
     for at, item in enumerate((53, 104, 185)):
         shop.click(f"item-{item}", user="visitor", sentAt=BEGIN + at * DAY)
@@ -298,11 +302,13 @@ AUTO = TrainingConfig(hyperparameters={"tier": "auto"})
 def test_the_clock_ends_a_decision_with_no(world: Snapshot) -> None:
     """Each look at this clock finds it a minute later: the first steps of the trial are the last."""
     minutes, phases = itertools.count(), list[str]()
-    found = train(USER, world, AUTO, None, phases.append, lambda: 60.0 * next(minutes))
+    outcome = train(USER, world, AUTO, None, phases.append, lambda: 60.0 * next(minutes))
     why = "deep: its 5.0 minutes by the clock were over before it was decided"
-    assert found.tuned == {"tier": "standard", "tier_reason": why}
+    assert outcome.tuned == {"tier": "standard", "tier_reason": why}
     assert not any("Going on" in phase for phase in phases)
-    assert found.model.recommend(asked(1, 7), None, 20) == trained(world, "standard").recommend(asked(1, 7), None, 20)
+    assert outcome.model.recommend(query_after(1, 7), None, 20) == trained(world, "standard").recommend(
+        query_after(1, 7), None, 20
+    )
 
 
 def test_a_clock_that_is_reached_later_keeps_the_network(world: Snapshot, shop: Shop) -> None:
@@ -313,13 +319,13 @@ def test_a_clock_that_is_reached_later_keeps_the_network(world: Snapshot, shop: 
         nonlocal late
         late = late or phase == "Training on everyone"
 
-    found = train(USER, world, AUTO, None, enter, lambda: 60.0 * next(minutes) if late else 0.0)
-    assert found.tuned is not None
-    assert found.tuned["tier"] == "deep"
-    assert found.tuned["tier_reason"].endswith("; the clock ended its training after 5.0 minutes")
-    assert of_kind(found.model, asked(12, 53, 104), 5) >= 8
+    trained = train(USER, world, AUTO, None, enter, lambda: 60.0 * next(minutes) if late else 0.0)
+    assert trained.tuned is not None
+    assert trained.tuned["tier"] == "deep"
+    assert trained.tuned["tier_reason"].endswith("; the clock ended its training after 5.0 minutes")
+    assert of_kind(trained.model, query_after(12, 53, 104), 5) >= 8
     measured = shop.aws.control.get_solution_metrics(solutionVersionArn=shop.versions[USER])["metrics"]
-    assert found.metrics == measured
+    assert trained.metrics == measured
 
 
 def test_a_search_compares_without_networks_and_one_that_promises_gets_more_time(world: Snapshot) -> None:
@@ -368,7 +374,7 @@ PREFIX = ("ease", "user_lift", "context_lift", "popularity.groups", "popularity.
 
 
 def test_an_update_makes_every_array_of_items_longer(deep: PersonalModel, tmp_path: Path) -> None:
-    more: list[Row] = [(f"item-{KINDS * EACH + n}", f"kind-{n}") for n in range(7)]
+    more: list[Row] = [(f"item-{KINDS * KIND_ITEMS + n}", f"kind-{n}") for n in range(7)]
     grown = updated(deep, snapshot(tmp_path, kinds(), items=[*ITEMS, *more]), TrainingConfig())
     assert isinstance(grown, PersonalModel)
     assert (len(deep.item_ids), len(grown.item_ids)) == (200, 207)
@@ -377,5 +383,5 @@ def test_an_update_makes_every_array_of_items_longer(deep: PersonalModel, tmp_pa
         if not name.startswith((*ANEW, *PREFIX)):
             assert [longer.get(size, size) for size in array.shape] == [*grown.files[name].shape], name
     grown.save(tmp_path / "grown")
-    found = load(tmp_path / "grown").recommend(asked(0, 1, 2), None, 500)
-    assert {str(item) for item, _ in more} <= {each.item_id for each in found}
+    recommended = load(tmp_path / "grown").recommend(query_after(0, 1, 2), None, 500)
+    assert {str(item) for item, _ in more} <= {scored.item_id for scored in recommended}

@@ -18,9 +18,9 @@ TYPES = ("Interactions", "Items", "Users")
 
 @pytest.fixture
 def door(still: StillAws) -> Iterator[FaultDoor]:
-    found = FaultDoor(still.engine.url)
-    yield found
-    found.clear()
+    faults = FaultDoor(still.engine.url)
+    yield faults
+    faults.clear()
 
 
 @pytest.fixture
@@ -41,39 +41,39 @@ def refused(aws: Aws, dataset: str, because: str) -> None:
 
 def test_all_filters_are_deleted_before_any_dataset(aws: Aws) -> None:
     group = aws.group()
-    found = datasets(aws, group)
+    remaining = datasets(aws, group)
     blocking = aws.filter(group, "INCLUDE ItemID WHERE Items.PRICE > 1")
-    for dataset in found.values():
+    for dataset in remaining.values():
         refused(aws, dataset, blocking)
     aws.delete("Filter", blocking)
-    aws.delete("Dataset", found["Users"])
+    aws.delete("Dataset", remaining["Users"])
 
 
 def test_the_event_tracker_is_deleted_before_the_interactions(aws: Aws) -> None:
     group = aws.group()
-    found = datasets(aws, group)
+    remaining = datasets(aws, group)
     tracker = aws.control.create_event_tracker(name="events", datasetGroupArn=group)["eventTrackerArn"]
-    aws.delete("Dataset", found["Items"])
-    refused(aws, found["Interactions"], tracker)
+    aws.delete("Dataset", remaining["Items"])
+    refused(aws, remaining["Interactions"], tracker)
     aws.settle("EventTracker", tracker)
     aws.delete("EventTracker", tracker)
-    assert aws.status("Dataset", found["Interactions"]) == "ACTIVE", "a tracker takes no dataset with it"
-    aws.delete("Dataset", found["Interactions"])
+    assert aws.status("Dataset", remaining["Interactions"]) == "ACTIVE", "a tracker takes no dataset with it"
+    aws.delete("Dataset", remaining["Interactions"])
 
 
 def test_a_metric_attribution_is_deleted_before_the_datasets_that_it_names(aws: Aws) -> None:
     group = aws.group()
-    found = datasets(aws, group)
+    remaining = datasets(aws, group)
     metrics: Any = [{"eventType": "View", "metricName": "worth", "expression": "SUM(Items.PRICE)"}]
     made = aws.control.create_metric_attribution(
         name="sums", datasetGroupArn=group, metrics=metrics, metricsOutputConfig=OUTPUT | {"roleArn": ROLE}
     )["metricAttributionArn"]
     aws.settle("MetricAttribution", made)
-    refused(aws, found["Items"], made)
-    refused(aws, found["Interactions"], made)
-    aws.delete("Dataset", found["Users"])
+    refused(aws, remaining["Items"], made)
+    refused(aws, remaining["Interactions"], made)
+    aws.delete("Dataset", remaining["Users"])
     aws.delete("MetricAttribution", made)
-    aws.delete("Dataset", found["Items"])
+    aws.delete("Dataset", remaining["Items"])
 
 
 def importing(aws: Aws, _group: str, dataset: str) -> tuple[str, str]:

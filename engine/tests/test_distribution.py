@@ -50,7 +50,7 @@ class Built(NamedTuple):
     @property
     def metadata(self) -> Message:
         with zipfile.ZipFile(self.wheel) as archive:
-            name = next(each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+            name = next(path for path in archive.namelist() if path.endswith(".dist-info/METADATA"))
             return email.message_from_bytes(archive.read(name))
 
 
@@ -77,8 +77,12 @@ class Environment:
 
 def run(*command: object, cwd: Path | None = None) -> str:
     """Run a command without what the environment of these tests sets; returns what it prints."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_", "PYTHON"))}
-    done = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True, cwd=cwd, env=kept)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_", "PYTHON"))
+    }
+    done = subprocess.run(
+        list(map(str, command)), check=False, capture_output=True, text=True, cwd=cwd, env=environment
+    )
     if done.returncode:
         raise RuntimeError(f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -109,14 +113,14 @@ def test_the_wheel_is_small_typed_and_licensed(built: Built) -> None:
 
 
 def test_the_metadata_is_what_an_index_needs(built: Built) -> None:
-    found, newest = built.metadata, re.search(r"^## (\S+)", (ENGINE / "CHANGELOG.md").read_text(), re.MULTILINE)
+    metadata, newest = built.metadata, re.search(r"^## (\S+)", (ENGINE / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None
-    assert found["Version"] == newest[1]
-    assert (found["Name"], found["License-Expression"]) == ("personalize-local", "Apache-2.0")
-    assert found["Requires-Python"] == ">=3.11"
-    assert found["Description-Content-Type"].startswith("text/markdown")
+    assert metadata["Version"] == newest[1]
+    assert (metadata["Name"], metadata["License-Expression"]) == ("personalize-local", "Apache-2.0")
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Description-Content-Type"].startswith("text/markdown")
     # An index shows the README alone.
-    assert re.findall(r"\]\((?!https?:|#)", str(found.get_payload())) == []
+    assert re.findall(r"\]\((?!https?:|#)", str(metadata.get_payload())) == []
 
 
 def test_the_source_has_documents_and_examples(built: Built) -> None:

@@ -30,9 +30,9 @@ def watched() -> npt.NDArray[np.intp]:
 def films(folder: Path, taken: npt.NDArray[np.intp]) -> Snapshot:
     """Each user's items but the last, minutes apart, each user on a day of his own."""
     rows: list[Row] = [
-        (f"u{user}", f"item-{item}", BEGIN + user * 86_400 + place * 600, "Watch")
+        (f"u{user}", f"item-{item}", BEGIN + user * 86_400 + position * 600, "Watch")
         for user, items in enumerate(taken[:, :-1].tolist())
-        for place, item in enumerate(items)
+        for position, item in enumerate(items)
     ]
     return snapshot(folder, rows)
 
@@ -55,14 +55,14 @@ def cosine(taken: npt.NDArray[np.intp]) -> float:
 
 def test_where_order_says_nothing_all_that_a_user_took_finds_more_than_what_he_took_last(tmp_path: Path) -> None:
     taken = watched()
-    model, found = counted(films(tmp_path, taken)), 0
+    model, hits = counted(films(tmp_path, taken)), 0
     for user, items in enumerate(taken.tolist()):
-        known = [f"item-{item}" for item in items[:-1]]
-        history = [Interaction(item, BEGIN + user * 86_400.0 + place) for place, item in enumerate(known)]
-        new = ~np.isin(model.item_ids, known)
+        history_items = [f"item-{item}" for item in items[:-1]]
+        history = [Interaction(item, BEGIN + user * 86_400.0 + position) for position, item in enumerate(history_items)]
+        new = ~np.isin(model.item_ids, history_items)
         answer = model.recommend(Query(f"u{user}", history=history), new, 10)
-        found += f"item-{items[-1]}" in {each.item_id for each in answer}
-    assert found / USERS >= cosine(taken)
+        hits += f"item-{items[-1]}" in {scored.item_id for scored in answer}
+    assert hits / USERS >= cosine(taken)
 
 
 def test_where_order_says_everything_taste_keeps_out_of_the_way(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_job_tells_why_it_failed(shop: Shop) -> None:
     job = shop.aws.control.describe_dataset_export_job(datasetExportJobArn=arn)["datasetExportJob"]
     assert job["failureReason"] == "Invalid S3 output path"
     listed = shop.aws.control.list_dataset_export_jobs(datasetArn=dataset_of(shop, "ITEMS"))["datasetExportJobs"]
-    assert "nowhere" in {each["jobName"] for each in listed}
+    assert "nowhere" in {job["jobName"] for job in listed}
 
 
 def forget(aws: Aws, group: str, users: list[str], name: str, header: str = "USER_ID") -> dict[str, Any]:
@@ -143,8 +143,8 @@ def test_the_input_of_a_deletion_job_has_at_most_100_megabytes(aws: Aws, engine:
         dataSource={"dataLocation": f"s3://{aws.region}/gone.csv"},
     )["dataDeletionJobArn"]
     aws.settle("DataDeletionJob", made, "FAILED")
-    found = aws.control.describe_data_deletion_job(dataDeletionJobArn=made)["dataDeletionJob"]
-    assert "at most 100 MB" in found["failureReason"]
+    job = aws.control.describe_data_deletion_job(dataDeletionJobArn=made)["dataDeletionJob"]
+    assert "at most 100 MB" in job["failureReason"]
 
 
 @pytest.mark.parametrize("beside", ["import", "training"])
@@ -252,9 +252,9 @@ def test_deletion_needs_a_list_of_users(shop: Shop) -> None:
     job = forget(shop.aws, shop.group, ["u6"], "wrong", "NAME")
     assert (job["status"], "single column USER_ID" in job["failureReason"]) == ("FAILED", True)
     names = [
-        each["jobName"]
+        job["jobName"]
         for page in (shop.aws.control.list_data_deletion_jobs(datasetGroupArn=shop.group),)
-        for each in page["dataDeletionJobs"]
+        for job in page["dataDeletionJobs"]
     ]
     assert names[0] == "wrong"
 
@@ -308,15 +308,15 @@ def test_import_publishes_what_its_events_add_up_to(aws: Aws, engine: Engine) ->
     aws.imported(dataset, f"s3://{aws.region}/a.csv", "rows", publishAttributionMetricsToS3=True)
     (report,) = (engine.s3_root / "reports" / aws.region).iterdir()
     assert report.name.startswith("AggregatedAttributionMetrics - FULL - ")
-    found: dict[tuple[str, str], list[dict[str, str]]] = {}
+    reports: dict[tuple[str, str], list[dict[str, str]]] = {}
     for row in read(report):
-        found.setdefault((row["METRIC_NAME"], row["EVENT_ATTRIBUTION_SOURCE"]), []).append(row)
-    sums = {key: sum(float(row["VALUE"]) for row in rows) for key, rows in found.items()}
+        reports.setdefault((row["METRIC_NAME"], row["EVENT_ATTRIBUTION_SOURCE"]), []).append(row)
+    sums = {key: sum(float(row["VALUE"]) for row in rows) for key, rows in reports.items()}
     assert sums["views", "mail"] == 20
     assert sums["views", "SOURCE_NAME_UNDEFINED"] == 1180
     assert sums["worth", "mail"] == sum(int(str(row[1])[1:]) for row in interactions() if row[0] == "u1")
-    assert found["value", "mail"][0]["MATH_FUNCTION"] == "sum"
-    quarters = [int(row["TIMESTAMP"]) for row in found["views", "SOURCE_NAME_UNDEFINED"]]
+    assert reports["value", "mail"][0]["MATH_FUNCTION"] == "sum"
+    quarters = [int(row["TIMESTAMP"]) for row in reports["views", "SOURCE_NAME_UNDEFINED"]]
     assert quarters == list(range(1_600_000_000 // 900 * 900, 1_600_006_000, 900))
 
 
@@ -329,8 +329,8 @@ def test_metrics_are_added_and_removed(aws: Aws) -> None:
     aws.control.update_metric_attribution(metricAttributionArn=arn, addMetrics=more, removeMetrics=["worth"])
     names: list[str] = []
     while names != ["views", "value", "sold"]:
-        found = aws.control.list_metric_attribution_metrics(metricAttributionArn=arn)["metrics"]
-        names = [each["metricName"] for each in found]
+        metrics = aws.control.list_metric_attribution_metrics(metricAttributionArn=arn)["metrics"]
+        names = [metric["metricName"] for metric in metrics]
     assert aws.control.list_metric_attributions(datasetGroupArn=group)["metricAttributions"][0]["status"] == "ACTIVE"
     with pytest.raises(aws.control.exceptions.ResourceAlreadyExistsException):
         attribution(aws, group, name="second")

@@ -30,7 +30,7 @@ def test_where_the_last_item_decides_what_is_next_its_follower_comes_first(tmp_p
     for model in (made, load(tmp_path / "model")):
         for n in range(ITEMS):
             told = [f"item-{(n + 7) % ITEMS}", f"item-{(n + 31) % ITEMS}", f"item-{n}"]
-            history = [Interaction(item, BEGIN + 10**6 + place) for place, item in enumerate(told)]
+            history = [Interaction(item, BEGIN + 10**6 + position) for position, item in enumerate(told)]
             [first] = model.recommend(Query(history=history, exploration={"explorationWeight": 0.0}), None, 1)
             right += first.item_id == f"item-{(n + 1) % ITEMS}"
     assert right >= 0.95 * 2 * ITEMS
@@ -49,7 +49,7 @@ def test_what_goes_into_a_basket_comes_first_while_it_is_open(tmp_path: Path) ->
     now, right = BEGIN + 300 * 3000 + 5 * 86_400, 0
     for theme in range(20):
         history = [Interaction(f"item-{(3 * theme + 30) % 60}", now - 86_400), Interaction(f"item-{3 * theme}", now)]
-        new = ~np.isin(model.item_ids, [each.item_id for each in history])
-        found = model.recommend(Query(history=history, now=now, exploration={"explorationWeight": 0.0}), new, 2)
-        right += len({each.item_id for each in found} & {f"item-{3 * theme + n}" for n in (1, 2)})
+        new = ~np.isin(model.item_ids, [row.item_id for row in history])
+        recommended = model.recommend(Query(history=history, now=now, exploration={"explorationWeight": 0.0}), new, 2)
+        right += len({scored.item_id for scored in recommended} & {f"item-{3 * theme + n}" for n in (1, 2)})
     assert right >= 0.95 * 40

@@ -19,9 +19,9 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture
 def door(faulty: Engine) -> Iterator[FaultDoor]:
-    found = FaultDoor(faulty.url)
-    yield found
-    found.clear()
+    faults = FaultDoor(faulty.url)
+    yield faults
+    faults.clear()
 
 
 @pytest.fixture
@@ -31,16 +31,16 @@ def here(faulty: Engine, region: str) -> Aws:
 
 def outcomes(call: Callable[[], object], count: int) -> list[str]:
     """What so many calls come to: `ok`, or the error's code."""
-    found = []
+    outcomes = []
     for _ in range(count):
         try:
             call()
-            found.append("ok")
+            outcomes.append("ok")
         except ClientError as error:
-            found.append(error.response["Error"]["Code"])
+            outcomes.append(error.response["Error"]["Code"])
         except HTTPClientError as error:
-            found.append(type(error).__name__)
-    return found
+            outcomes.append(type(error).__name__)
+    return outcomes
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,16 @@ def written(parsed: Filter) -> str:
     return " | ".join(map(_expression, parsed.expressions))
 
 
-def _expression(each: Expression) -> str:
-    where = " OR ".join(" AND ".join(map(_condition, together)) for together in each.alternatives)
-    guard = f" IF {' AND '.join(map(_condition, each.guard))}" if each.guard else ""
-    return f"{'INCLUDE' if each.include else 'EXCLUDE'} {each.target} WHERE {where}{guard}"
+def _expression(expression: Expression) -> str:
+    where = " OR ".join(" AND ".join(map(_condition, together)) for together in expression.alternatives)
+    guard = f" IF {' AND '.join(map(_condition, expression.guard))}" if expression.guard else ""
+    return f"{'INCLUDE' if expression.include else 'EXCLUDE'} {expression.target} WHERE {where}{guard}"
 
 
-def _condition(each: Condition) -> str:
-    words = ", ".join(map(_operand, each.operands))
-    bare = isinstance(each.operands[0], CurrentItem) or not each.operator.endswith("IN")
-    return f"{each.dataset}.{each.column} {each.operator} {words if bare else f'({words})'}"
+def _condition(condition: Condition) -> str:
+    words = ", ".join(map(_operand, condition.operands))
+    bare = isinstance(condition.operands[0], CurrentItem) or not condition.operator.endswith("IN")
+    return f"{condition.dataset}.{condition.column} {condition.operator} {words if bare else f'({words})'}"
 
 
 def _operand(operand: Operand) -> str:

@@ -52,9 +52,9 @@ def test_conditions_on_items(condition: str, matches: str) -> None:
         ('Interactions.EVENT_TYPE = "View" OR Interactions.ITEM_ID = "c"', "de"),
     ],
 )
-def test_conditions_on_interactions(condition: str, kept: str) -> None:
+def test_conditions_on_interactions(condition: str, allowed_items: str) -> None:
     history = [row("a", 1, "Purchase", 1.0), row("b", 2, "View", 2.0), row("gone", 3), row("a", 4, "view"), row("c", 5)]
-    assert passed(f"EXCLUDE ItemID WHERE {condition}", history=history) == kept
+    assert passed(f"EXCLUDE ItemID WHERE {condition}", history=history) == allowed_items
 
 
 def test_the_hundred_newest_interactions_of_each_event_type_count() -> None:
@@ -77,8 +77,8 @@ def test_the_hundred_newest_interactions_of_each_event_type_count() -> None:
         ("EXCLUDE ItemID WHERE Items.YEAR < 1980 IF CurrentUser.MEMBERSHIP_STATUS IN ('gold')", "bcde"),
     ],
 )
-def test_expressions_combine(expression: str, kept: str) -> None:
-    assert passed(expression, user={"AGE": 18, "MEMBERSHIP_STATUS": "gold"}) == kept
+def test_expressions_combine(expression: str, allowed_items: str) -> None:
+    assert passed(expression, user={"AGE": 18, "MEMBERSHIP_STATUS": "gold"}) == allowed_items
 
 
 def test_an_unknown_user_meets_no_guard() -> None:
@@ -177,20 +177,20 @@ SIMPLE = st.sampled_from(
 
 
 @given(SIMPLE, SIMPLE)
-def test_masks_are_sets(one: str, other: str) -> None:
-    a, b = (set(passed(f"INCLUDE ItemID WHERE {part}")) for part in (one, other))
-    assert set(passed(f"INCLUDE ItemID WHERE {one} AND {other}")) == a & b
-    assert set(passed(f"INCLUDE ItemID WHERE {one} OR {other}")) == a | b
-    assert set(passed(f"INCLUDE ItemID WHERE {one} | INCLUDE ItemID WHERE {other}")) == a | b
-    assert set(passed(f"INCLUDE ItemID WHERE {one} | EXCLUDE ItemID WHERE {other}")) == a - b
-    assert set(passed(f"EXCLUDE ItemID WHERE {one} OR {other}")) == set(IDS) - a - b
+def test_masks_are_sets(left: str, other: str) -> None:
+    a, b = (set(passed(f"INCLUDE ItemID WHERE {part}")) for part in (left, other))
+    assert set(passed(f"INCLUDE ItemID WHERE {left} AND {other}")) == a & b
+    assert set(passed(f"INCLUDE ItemID WHERE {left} OR {other}")) == a | b
+    assert set(passed(f"INCLUDE ItemID WHERE {left} | INCLUDE ItemID WHERE {other}")) == a | b
+    assert set(passed(f"INCLUDE ItemID WHERE {left} | EXCLUDE ItemID WHERE {other}")) == a - b
+    assert set(passed(f"EXCLUDE ItemID WHERE {left} OR {other}")) == set(IDS) - a - b
 
 
 @given(st.lists(st.builds(row, st.sampled_from(IDS), kind=st.sampled_from(["View", "Purchase"])), max_size=30))
 def test_excluding_and_including_what_was_seen_share_the_catalogue(history: list[Interaction]) -> None:
-    kept, seen = (
+    allowed_mask, seen = (
         passed(f'{action} ItemID WHERE Interactions.EVENT_TYPE IN ("view")', history=history)
         for action in ("EXCLUDE", "INCLUDE")
     )
-    assert sorted(chain(kept, seen)) == IDS
+    assert sorted(chain(allowed_mask, seen)) == IDS
     assert set(seen) == {row.item_id for row in history if row.event_type == "View"}

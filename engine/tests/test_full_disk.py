@@ -62,8 +62,8 @@ def test_resources_on_a_full_disk(tmp_path: Path) -> None:
         engine.end(signal.SIGKILL)
     with EngineProcess(tmp_path) as engine:
         aws = Aws(engine, "here")
-        found = {schema["name"] for schema in aws.control.list_schemas(maxResults=100)["schemas"]}
-        assert found == made | {f"schema-{failed}"}
+        names = {schema["name"] for schema in aws.control.list_schemas(maxResults=100)["schemas"]}
+        assert names == made | {f"schema-{failed}"}
         assert aws.control.list_tags_for_resource(resourceArn=group)["tags"][0]["tagValue"] == str(tags)
 
 

@@ -17,7 +17,7 @@ from personalize_local.data.schemas import parse_schema
 from personalize_local.wire.errors import ImportRefused, InvalidInput
 
 from engine.tests.bare import Bare
-from engine.tests.breaches import Place, places, whole, with_value
+from engine.tests.breaches import MemberPath, places, whole, with_value
 from engine.tests.calls import MODELS, filled, requests_of
 from engine.tests.filter_world import SCHEMAS, catalogue, row
 from engine.tests.harness import SECONDS, Engine
@@ -86,19 +86,19 @@ def test_any_value_anywhere_is_answered(bare: Bare, world: Mapping[str, str], da
     request = filled(requests_of().get(operation, {}), world)
     optional = {member: value for member, value in whole(operation).items() if member not in request}
     request |= {member: optional[member] for member in optional if data.draw(st.booleans())}
-    known: list[Place] = [place for place, _ in places(operation)]
-    present = [place for place in known if place[0] in request and _reaches(request, place)]
+    paths: list[MemberPath] = [path for path, _ in places(operation)]
+    present = [path for path in paths if path[0] in request and _reaches(request, path)]
     changed = request
-    for place in data.draw(st.lists(st.sampled_from(present), max_size=2)) if present else []:
-        if _reaches(changed, place):
-            changed = with_value(changed, place, data.draw(JSON | st.text(max_size=300)))
+    for path in data.draw(st.lists(st.sampled_from(present), max_size=2)) if present else []:
+        if _reaches(changed, path):
+            changed = with_value(changed, path, data.draw(JSON | st.text(max_size=300)))
     status, answer = bare.ask(operation, changed)
     answered(status, json.dumps(answer).encode())
 
 
-def _reaches(request: object, place: Place) -> bool:
+def _reaches(request: object, path: MemberPath) -> bool:
     inner: Any = request
-    for step in place:
+    for step in path:
         if not (step in inner if isinstance(inner, dict) else isinstance(inner, list) and step == 0 and inner):
             return False
         inner = inner[step]
@@ -114,8 +114,8 @@ def test_any_values_of_a_filter_are_answered(
     bare: Bare, world: Mapping[str, str], values: dict[str, str], data: st.DataObject
 ) -> None:
     quoted = data.draw(st.lists(st.text('"\\,x', max_size=6), max_size=3))
-    asked = {"campaignArn": world["campaign-popular"], "userId": "u1", "filterArn": world["filter"]}
-    status, answer = bare.ask("GetRecommendations", asked | {"filterValues": values | {"P": ",".join(quoted)}})
+    request = {"campaignArn": world["campaign-popular"], "userId": "u1", "filterArn": world["filter"]}
+    status, answer = bare.ask("GetRecommendations", request | {"filterValues": values | {"P": ",".join(quoted)}})
     answered(status, json.dumps(answer).encode())
 
 
@@ -124,14 +124,19 @@ def test_any_values_of_a_filter_are_answered(
 )
 def test_any_filter_expression_is_parsed_or_refused(words: list[str], spaced: str) -> None:
     with contextlib.suppress(InvalidInput):
-        found = filters.check(filters.parse(spaced.join(words)), SCHEMAS)
-        filters.allowed(found, {"P": '"Drama"'}, catalogue(), {"AGE": 5}, [row("a")], {"GENRE": "Drama"})
+        parsed = filters.check(filters.parse(spaced.join(words)), SCHEMAS)
+        filters.allowed(parsed, {"P": '"Drama"'}, catalogue(), {"AGE": 5}, [row("a")], {"GENRE": "Drama"})
 
 
 @given(data=st.data())
 def test_any_schema_is_parsed_or_refused(data: st.DataObject) -> None:
     document = json.loads(avro(data.draw(st.sampled_from(["Interactions", "Items", "Users"]))))
-    spots: list[Place] = [*((name,) for name in document), ("fields", 0), ("fields", 1, "name"), ("fields", 1, "type")]
+    spots: list[MemberPath] = [
+        *((name,) for name in document),
+        ("fields", 0),
+        ("fields", 1, "name"),
+        ("fields", 1, "type"),
+    ]
     changed = with_value(
         document, data.draw(st.sampled_from(spots)), data.draw(JSON.filter(lambda value: value is not None))
     )
@@ -164,8 +169,8 @@ def test_tokens_are_good_for_their_own_list_only(bare: Bare, world: Mapping[str,
         _, answer = bare.ask(name, needs | {"maxResults": 1})
         tokens[name] = (needs, answer.get("nextToken"))
     assert tokens["ListSchemas"][1]
-    for name, (needs, own) in tokens.items():
-        for token in {"x", "=" * 1500, *(each for _, each in tokens.values() if each and each != own)}:
+    for name, (needs, list_token) in tokens.items():
+        for token in {"x", "=" * 1500, *(other for _, other in tokens.values() if other and other != list_token)}:
             status, answer = bare.ask(name, needs | {"nextToken": token})
             assert (status, answer["__type"]) == (400, "InvalidNextTokenException"), (name, token)
 

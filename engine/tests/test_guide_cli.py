@@ -37,7 +37,7 @@ def test_getting_started(cli: AwsCli, engine: Engine, region: str, tmp_path: Pat
 
     group = aws("create-dataset-group", "--name", "MovieRatingDatasetGroup", "--tags", "tagKey=team,tagValue=films")
     listed = cli.run("personalize", "list-dataset-groups")["datasetGroups"]
-    assert [each["name"] for each in listed] == ["MovieRatingDatasetGroup"]
+    assert [resource["name"] for resource in listed] == ["MovieRatingDatasetGroup"]
     schema_arn = aws("create-schema", "--name", "MovieRatingSchema", "--schema", f"file://{file}")
     where = ("--dataset-group-arn", group, "--dataset-type", "Interactions", "--schema-arn", schema_arn)
     dataset = aws("create-dataset", "--name", "MovieRatingDataset", *where)
@@ -54,8 +54,8 @@ def test_getting_started(cli: AwsCli, engine: Engine, region: str, tmp_path: Pat
     liked = "EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ($TYPE)"
     chosen = aws("create-filter", "--name", "seen", "--dataset-group-arn", group, "--filter-expression", liked)
     values = ("--filter-arn", chosen, "--filter-values", json.dumps({"TYPE": '"View"'}))
-    asked = ("--campaign-arn", campaign, "--user-id", "u1", "--num-results", "40")
-    answer = cli.run("personalize-runtime", "get-recommendations", *asked, *values)
+    request = ("--campaign-arn", campaign, "--user-id", "u1", "--num-results", "40")
+    answer = cli.run("personalize-runtime", "get-recommendations", *request, *values)
     assert len(answer["itemList"]) == 20
     tracker = cli.run("personalize", "create-event-tracker", "--name", "clicks", "--dataset-group-arn", group)
     event = [{"sentAt": "1700000000", "eventType": "View", "properties": '{"itemId": "i3"}'}]

@@ -61,8 +61,8 @@ def filter_with_placeholders(tutorial: Tutorial) -> None:
 def promoted_items(tutorial: Tutorial) -> None:
     """promoting-items.html: half of an answer from a promotion's filter, the rest from the request's."""
     chosen = tutorial.filter("not-i3", "INCLUDE ItemID WHERE Items.LENGTH >= $LENGTH")
-    own = tutorial.filter("in-house", "INCLUDE ItemID WHERE Items.OWNER IN ($OWNER)")
-    promotion = {"name": "promotionName", "percentPromotedItems": 50, "filterArn": own}
+    in_house = tutorial.filter("in-house", "INCLUDE ItemID WHERE Items.OWNER IN ($OWNER)")
+    promotion = {"name": "promotionName", "percentPromotedItems": 50, "filterArn": in_house}
     promotion["filterValues"] = {"OWNER": '"in-house"'}
     items = tutorial.items(
         userId="u1", numResults=10, filterArn=chosen, filterValues={"LENGTH": "70"}, promotions=[promotion]
@@ -91,8 +91,8 @@ def recorded_events(tutorial: Tutorial) -> None:
     event: Json = {"sentAt": START + 10**6, "eventType": "click", "eventId": "event1"}
     old_form = event | {"properties": json.dumps({"itemId": "i7", "device": "tv"})}
     new_form = event | {"itemId": "i9", "eventId": "event2", "eventValue": 4.5, "impression": ["i9", "i1"]}
-    about = {"trackingId": made["trackingId"], "userId": "guide-user", "sessionId": "session_id"}
-    tutorial.door.call("PutEvents", eventList=[old_form, new_form], **about)
+    common = {"trackingId": made["trackingId"], "userId": "guide-user", "sessionId": "session_id"}
+    tutorial.door.call("PutEvents", eventList=[old_form, new_form], **common)
     seen = tutorial.filter("seen", 'INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Click")')
     assert set(tutorial.ids(userId="guide-user", filterArn=seen)) == {"i7", "i9"}
 
@@ -112,8 +112,8 @@ def records_put_one_by_one(tutorial: Tutorial) -> None:
 def batch_inference(tutorial: Tutorial) -> None:
     """creating-batch-inference-job.html: users in JSON Lines, answers beside, with a placeholder's values."""
     genre = tutorial.filter("batch", "INCLUDE ItemID WHERE Items.GENRES IN ($GENRES)")
-    asked = [{"userId": f"u{n}", "filterValues": {"GENRES": '"drama"'}} for n in range(3)]
-    (tutorial.folder / "in.json").write_text("\n".join(map(json.dumps, asked)))
+    queries = [{"userId": f"u{n}", "filterValues": {"GENRES": '"drama"'}} for n in range(3)]
+    (tutorial.folder / "in.json").write_text("\n".join(map(json.dumps, queries)))
     job = tutorial.made(
         "CreateBatchInferenceJob",
         solutionVersionArn=tutorial.version,
@@ -193,8 +193,8 @@ def metric_attribution(tutorial: Tutorial) -> None:
         {"eventType": "watch", "expression": "SUM(Items.LENGTH)", "metricName": "minutes"},
     ]
     output = {"roleArn": ROLE, "s3DataDestination": {"path": f"s3://{tutorial.bucket}/reports/"}}
-    about = {"name": "impact", "datasetGroupArn": tutorial.group, "metrics": metrics, "metricsOutputConfig": output}
-    arn = settled(door, "MetricAttribution", tutorial.made("CreateMetricAttribution", **about))
+    common = {"name": "impact", "datasetGroupArn": tutorial.group, "metrics": metrics, "metricsOutputConfig": output}
+    arn = settled(door, "MetricAttribution", tutorial.made("CreateMetricAttribution", **common))
     more = {"eventType": "click", "expression": "SUM(Items.LENGTH)", "metricName": "clicked"}
     door.call("UpdateMetricAttribution", metricAttributionArn=arn, addMetrics=[more], removeMetrics=["clicks"])
     settled(door, "MetricAttribution", arn)
@@ -210,8 +210,8 @@ def metric_attribution(tutorial: Tutorial) -> None:
     ]
     event = {"eventId": "event9", "eventType": "watch", "itemId": "i1", "sentAt": START, "eventValue": 1.0}
     source = {"metricAttribution": {"eventAttributionSource": "thirdPartyServiceXYZ"}}
-    about = {"trackingId": tracking, "userId": "u1", "sessionId": "s"}
-    door.call("PutEvents", eventList=[event | source], **about)
+    common = {"trackingId": tracking, "userId": "u1", "sessionId": "s"}
+    door.call("PutEvents", eventList=[event | source], **common)
     gone(door, "MetricAttribution", arn)
 
 
@@ -219,8 +219,8 @@ def automatic_training(tutorial: Tutorial) -> None:
     """solution-config-auto-training.html: on by default, with a schedule; a campaign follows the newest version."""
     door = tutorial.door
     config = {"autoTrainingConfig": {"schedulingExpression": "rate(1 day)"}}
-    about = {"name": "automatic", "datasetGroupArn": tutorial.group, "solutionConfig": config}
-    solution = tutorial.made("CreateSolution", recipeArn=f"{RECIPE}aws-popularity-count", **about)
+    common = {"name": "automatic", "datasetGroupArn": tutorial.group, "solutionConfig": config}
+    solution = tutorial.made("CreateSolution", recipeArn=f"{RECIPE}aws-popularity-count", **common)
     settled(door, "Solution", solution)
     described = door.call("DescribeSolution", solutionArn=solution)["solution"]
     assert (described["performAutoTraining"], described["solutionConfig"]) == (True, config)
@@ -235,9 +235,9 @@ def automatic_training(tutorial: Tutorial) -> None:
 def deleted_users(tutorial: Tutorial) -> None:
     """delete-records.html: users in a CSV file, found in no dataset afterwards."""
     write_csv(tutorial.folder / "leaving/users.csv", ["USER_ID"], [("u58",), ("u59",)])
-    about = {"datasetGroupArn": tutorial.group, "jobName": "leaving", "roleArn": ROLE}
+    common = {"datasetGroupArn": tutorial.group, "jobName": "leaving", "roleArn": ROLE}
     source = {"dataLocation": f"s3://{tutorial.bucket}/leaving/"}
-    job = tutorial.made("CreateDataDeletionJob", dataSource=source, **about)
+    job = tutorial.made("CreateDataDeletionJob", dataSource=source, **common)
     settled(tutorial.door, "DataDeletionJob", job, "COMPLETED")
     described = tutorial.door.call("DescribeDataDeletionJob", dataDeletionJobArn=job)["dataDeletionJob"]
     assert described["numDeleted"] > 0
@@ -252,14 +252,14 @@ def cleaned_up(tutorial: Tutorial) -> None:
             gone(door, "Campaign", campaign["campaignArn"])
     for filter_ in door.call("ListFilters", **group)["Filters"]:
         gone(door, "Filter", filter_["filterArn"])
-    for each in door.call("ListSolutions", **group)["solutions"]:
-        gone(door, "Solution", each["solutionArn"])
+    for solution in door.call("ListSolutions", **group)["solutions"]:
+        gone(door, "Solution", solution["solutionArn"])
     for tracker in door.call("ListEventTrackers", **group)["eventTrackers"]:
         gone(door, "EventTracker", tracker["eventTrackerArn"])
     for dataset in door.call("ListDatasets", **group)["datasets"]:
         gone(door, "Dataset", dataset["datasetArn"])
-    for each in door.call("ListSchemas")["schemas"]:
-        door.call("DeleteSchema", schemaArn=each["schemaArn"])
+    for listed_schema in door.call("ListSchemas")["schemas"]:
+        door.call("DeleteSchema", schemaArn=listed_schema["schemaArn"])
     gone(door, "DatasetGroup", tutorial.group)
     assert door.call("ListDatasetGroups")["datasetGroups"] == []
 

@@ -40,7 +40,7 @@ TAKEN: Final[Mapping[str, Json]] = {
 
 def by_day(name: str) -> list[object]:
     """Every door, but at night only those beside this one."""
-    others = [each for each in ("boto3", "cli", "javascript") if each != name]
+    others = [client for client in ("boto3", "cli", "javascript") if client != name]
     return [name, *(pytest.param(other, marks=pytest.mark.nightly) for other in others)]
 
 
@@ -49,8 +49,8 @@ def opened_domain(door: Door, engine: Engine, region: str, domain: str, *kinds: 
     tutorial = Tutorial(door, engine, region)
     rows = [(user, item, kind, time) for kind in kinds for user, item, _, _, time, _ in interactions()]
     write_csv(tutorial.folder / "events.csv", EVENTS, rows)
-    about = {"schema": schema("Interactions", EVENTS), "domain": domain}
-    schema_arn = tutorial.made("CreateSchema", name="gs-domain-interactions-schema", **about)
+    common = {"schema": schema("Interactions", EVENTS), "domain": domain}
+    schema_arn = tutorial.made("CreateSchema", name="gs-domain-interactions-schema", **common)
     tutorial.group = tutorial.made("CreateDatasetGroup", name="domain", domain=domain)
     dataset = {"schemaArn": schema_arn, "datasetGroupArn": tutorial.group, "datasetType": "Interactions"}
     tutorial.imported(tutorial.made("CreateDataset", name="events", **dataset), "events.csv", "events")
@@ -58,8 +58,8 @@ def opened_domain(door: Door, engine: Engine, region: str, domain: str, *kinds: 
 
 
 def recommender(tutorial: Tutorial, recipe: str, **config: object) -> str:
-    about = {"name": recipe, "datasetGroupArn": tutorial.group, "recipeArn": RECIPE + recipe}
-    return settled(tutorial.door, "Recommender", tutorial.made("CreateRecommender", **about, **config))
+    common = {"name": recipe, "datasetGroupArn": tutorial.group, "recipeArn": RECIPE + recipe}
+    return settled(tutorial.door, "Recommender", tutorial.made("CreateRecommender", **common, **config))
 
 
 @pytest.mark.parametrize("name", by_day("boto3"))
@@ -73,7 +73,7 @@ def test_online_shop(engine: Engine, region: str, name: str) -> None:
         assert len(answer["itemList"]) == 10
         assert answer["recommendationId"].startswith("RID-")
         also = door.call("GetRecommendations", recommenderArn=viewed, userId="new", itemId="i3")["itemList"]
-        assert {int(each["itemId"][1:]) < 20 for each in also[:5]} == {True}
+        assert {int(item["itemId"][1:]) < 20 for item in also[:5]} == {True}
         door.call(
             "UpdateRecommender", recommenderArn=sellers, recommenderConfig={"minRecommendationRequestsPerSecond": 2}
         )
@@ -100,13 +100,13 @@ def test_video_on_demand(engine: Engine, region: str, name: str) -> None:
     with opened(name, engine, region) as door:
         cinema = opened_domain(door, engine, region, "VIDEO_ON_DEMAND", "Watch")
         picks = recommender(cinema, "aws-vod-top-picks")
-        asked = {"recommenderArn": picks, "userId": "somebody", "numResults": 15}
-        first = [each["itemId"] for each in door.call("GetRecommendations", **asked)["itemList"]]
+        request = {"recommenderArn": picks, "userId": "somebody", "numResults": 15}
+        first = [item["itemId"] for item in door.call("GetRecommendations", **request)["itemList"]]
         tracker = door.call("CreateEventTracker", name="clicks", datasetGroupArn=cinema.group)
         event = {"eventType": "Watch", "itemId": first[0], "sentAt": START + 10**6}
-        about = {"trackingId": tracker["trackingId"], "userId": "somebody", "sessionId": "1"}
-        door.call("PutEvents", eventList=[event], **about)
-        assert first[0] not in [each["itemId"] for each in door.call("GetRecommendations", **asked)["itemList"]]
+        common = {"trackingId": tracker["trackingId"], "userId": "somebody", "sessionId": "1"}
+        door.call("PutEvents", eventList=[event], **common)
+        assert first[0] not in [item["itemId"] for item in door.call("GetRecommendations", **request)["itemList"]]
 
 
 @pytest.mark.parametrize("name", by_day("boto3"))
@@ -124,13 +124,13 @@ def test_next_best_action(engine: Engine, region: str, name: str) -> None:
             ("Action_Interactions", "ActionInteractions", TAKEN, "taken.csv"),
         ):
             arn = tutorial.made("CreateSchema", name=kind, schema=schema(record, columns))
-            about = {"schemaArn": arn, "datasetGroupArn": tutorial.group, "datasetType": kind}
-            tutorial.datasets[kind] = tutorial.made("CreateDataset", name=kind, **about)
+            common = {"schemaArn": arn, "datasetGroupArn": tutorial.group, "datasetType": kind}
+            tutorial.datasets[kind] = tutorial.made("CreateDataset", name=kind, **common)
             tutorial.imported(tutorial.datasets[kind], file, kind)
         version = tutorial.trained("aws-next-best-action", "actions")
         campaign = settled(door, "Campaign", tutorial.made("CreateCampaign", name="a", solutionVersionArn=version))
         answer = door.call("GetActionRecommendations", campaignArn=campaign, userId="u1", numResults=2)
-        assert [set(each) for each in answer["actionList"]] == [{"actionId", "score"}] * 2
+        assert [set(action) for action in answer["actionList"]] == [{"actionId", "score"}] * 2
         values = {"value": 10, "membershipLevel": "premium", "creationTimestamp": START}
         new = {"actionId": "new", "properties": json.dumps(values)}
         door.call("PutActions", datasetArn=tutorial.datasets["Actions"], actions=[new])

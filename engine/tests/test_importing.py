@@ -125,12 +125,12 @@ def test_any_column_order_quoting_bom_and_line_ends_read_alike(
     rows = [(key, None, 5, 0.5, "true", text) for key, text in cells]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator=end)
-    writer.writerows([[row[place] for place in order] for row in [NOTES.names, *rows]])
+    writer.writerows([[row[position] for position in order] for row in [NOTES.names, *rows]])
     content = (b"\xef\xbb\xbf" if bom else b"") + file.getvalue().encode()
     directory = tmp_path_factory.mktemp("property")
-    found = read(directory, gzip.compress(content) if packed else content, "a.csv.gz" if packed else "a.csv")
+    read_back = read(directory, gzip.compress(content) if packed else content, "a.csv.gz" if packed else "a.csv")
     expected = [(key[:256], None, 5, 0.5, True, text) for key, _, _, _, _, text in rows]
-    assert [tuple(row.values()) for row in found] == expected
+    assert [tuple(row.values()) for row in read_back] == expected
 
 
 def test_a_quote_may_be_escaped_as_personalize_says(tmp_path: Path) -> None:
@@ -253,11 +253,11 @@ def test_fewer_than_a_thousand_interactions_are_refused(tmp_path: Path) -> None:
 
 def test_exact_duplicates_are_kept_once_even_across_files(tmp_path: Path) -> None:
     rows = cycle_rows()
-    one = csv_file(tmp_path / "1.csv", INTERACTIONS, [*rows, *rows[:5]])
+    file = csv_file(tmp_path / "1.csv", INTERACTIONS, [*rows, *rows[:5]])
     two = csv_file(tmp_path / "2.csv", INTERACTIONS, [*rows[:3], ("u0", "item-1", 1_700_000_001, "View")])
-    assert import_files([one, two], INTERACTIONS, tmp_path / "out.parquet") == len(rows) + 1
-    kept = pl.read_parquet(tmp_path / "out.parquet")
-    assert kept["USER_ID"].to_list() == [row[0] for row in rows] + ["u0"]
+    assert import_files([file, two], INTERACTIONS, tmp_path / "out.parquet") == len(rows) + 1
+    imported = pl.read_parquet(tmp_path / "out.parquet")
+    assert imported["USER_ID"].to_list() == [row[0] for row in rows] + ["u0"]
 
 
 def test_blank_lines_at_the_end_are_no_rows(tmp_path: Path) -> None:

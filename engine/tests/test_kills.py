@@ -70,8 +70,8 @@ def opened(bare: Bare, folder: Path) -> Shop:
     make("DatasetImportJob", **import_of(datasets["Interactions"], "first"))
     tracker = bare.perform("CreateEventTracker", {"name": "events", "datasetGroupArn": group})
     recipe = f"{RECIPE}aws-popularity-count"
-    about = {"datasetGroupArn": group, "recipeArn": recipe, "performAutoTraining": False}
-    solution = make("Solution", name="popular", **about)
+    common = {"datasetGroupArn": group, "recipeArn": recipe, "performAutoTraining": False}
+    solution = make("Solution", name="popular", **common)
     return Shop(group, datasets["Interactions"], datasets["Items"], str(tracker["trackingId"]), solution)
 
 
@@ -89,7 +89,7 @@ def status(bare: Bare, noun: str, arn: str) -> str:
     return str(bare.perform(f"Describe{noun}", {arn_member(noun): arn})[member(noun)].get("status", "ACTIVE"))
 
 
-def work(engine: EngineProcess, shop: Shop, name: str, known: Acknowledged) -> None:
+def work(engine: EngineProcess, shop: Shop, name: str, acknowledged: Acknowledged) -> None:
     """Make, import and train, one after the other, until the engine is gone."""
     with Bare(engine, REGION) as bare:
         for number in range(100):
@@ -99,7 +99,7 @@ def work(engine: EngineProcess, shop: Shop, name: str, known: Acknowledged) -> N
                 ("SolutionVersion", {"solutionArn": shop.solution}),
             ):
                 try:
-                    known.made.append((noun, made(bare, noun, **request)))
+                    acknowledged.made.append((noun, made(bare, noun, **request)))
                 except Refused as refused:
                     if refused.code != "LimitExceededException":
                         raise
@@ -107,7 +107,7 @@ def work(engine: EngineProcess, shop: Shop, name: str, known: Acknowledged) -> N
                     return
 
 
-def stream(engine: EngineProcess, shop: Shop, name: str, known: Acknowledged) -> None:
+def stream(engine: EngineProcess, shop: Shop, name: str, acknowledged: Acknowledged) -> None:
     """Send events and items until the engine is gone."""
     with Bare(engine, REGION) as bare:
         for number in range(100_000):
@@ -116,11 +116,11 @@ def stream(engine: EngineProcess, shop: Shop, name: str, known: Acknowledged) ->
             request = {"trackingId": shop.tracking, "sessionId": key, "userId": key, "eventList": [event]}
             try:
                 bare.perform("PutEvents", request)
-                known.users.append(key)
+                acknowledged.users.append(key)
                 if number % 5 == 0:
                     item = {"itemId": key, "properties": '{"price": 1.5, "categoryL1": "new"}'}
                     bare.perform("PutItems", {"datasetArn": shop.items, "items": [item]})
-                    known.items.append(key)
+                    acknowledged.items.append(key)
             except GONE:
                 return
 
@@ -128,33 +128,39 @@ def stream(engine: EngineProcess, shop: Shop, name: str, known: Acknowledged) ->
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 — reproducible on purpose
-    known = Acknowledged()
+    acknowledged = Acknowledged()
     engine = EngineProcess(tmp_path)
     try:
         with Bare(engine, REGION) as bare:
             shop = opened(bare, tmp_path)
         for number in range(1 if seed == SEED else 3):
-            tasks = [threading.Thread(target=work, args=(engine, shop, f"w{number}", known))]
+            tasks = [threading.Thread(target=work, args=(engine, shop, f"w{number}", acknowledged))]
             names = [f"s{number}-{sender}" for sender in range(SENDERS)]
-            tasks += [threading.Thread(target=stream, args=(engine, shop, name, known)) for name in names]
+            tasks += [threading.Thread(target=stream, args=(engine, shop, name, acknowledged)) for name in names]
             for task in tasks:
                 task.start()
-            events, things = len(known.users) + chance.randint(5, 150), len(known.made) + chance.randint(1, 5)
-            until(lambda: len(known.users) >= events and len(known.made) >= things, "the point of the kill")  # noqa: B023
+            events, things = (
+                len(acknowledged.users) + chance.randint(5, 150),
+                len(acknowledged.made) + chance.randint(1, 5),
+            )
+            until(
+                lambda: len(acknowledged.users) >= events and len(acknowledged.made) >= things,  # noqa: B023
+                "the point of the kill",
+            )
             engine.end(signal.SIGKILL)
             for task in tasks:
                 task.join()
             engine = EngineProcess(tmp_path)
         with Bare(engine, REGION) as bare:
-            assert missing(bare, tmp_path, shop, known) == {"made": [], "users": [], "items": []}
+            assert missing(bare, tmp_path, shop, acknowledged) == {"made": [], "users": [], "items": []}
     finally:
         engine.end()
 
 
-def missing(bare: Bare, folder: Path, shop: Shop, known: Acknowledged) -> Mapping[str, list[str]]:
+def missing(bare: Bare, folder: Path, shop: Shop, acknowledged: Acknowledged) -> Mapping[str, list[str]]:
     """Wait until all work has ended; return what was acknowledged and is not there."""
     lost = []
-    for noun, arn in known.made:
+    for noun, arn in acknowledged.made:
         try:
             until(lambda noun=noun, arn=arn: status(bare, noun, arn) == "ACTIVE", arn)  # type: ignore[misc]
         except Refused:
@@ -164,16 +170,16 @@ def missing(bare: Bare, folder: Path, shop: Shop, known: Acknowledged) -> Mappin
     }
     return {
         "made": lost,
-        "users": sorted(set(known.users) - streamed["users"]),
-        "items": sorted(set(known.items) - streamed["items"]),
+        "users": sorted(set(acknowledged.users) - streamed["users"]),
+        "items": sorted(set(acknowledged.items) - streamed["items"]),
     }
 
 
 def exported(bare: Bare, folder: Path, name: str, dataset: str) -> set[str]:
     """Export what was streamed to a dataset; returns the first column."""
     output = {"s3DataDestination": {"path": f"s3://{BUCKET}/{name}/"}}
-    about = {"datasetArn": dataset, "ingestionMode": "PUT", "roleArn": ROLE, "jobOutput": output}
-    job = made(bare, "DatasetExportJob", jobName=name, **about)
+    common = {"datasetArn": dataset, "ingestionMode": "PUT", "roleArn": ROLE, "jobOutput": output}
+    job = made(bare, "DatasetExportJob", jobName=name, **common)
     until(lambda: status(bare, "DatasetExportJob", job) == "ACTIVE", job)
     (file,) = (folder / "s3" / BUCKET / name).glob("**/*.csv")
     return {line.partition(",")[0] for line in file.read_text().splitlines()[1:]}

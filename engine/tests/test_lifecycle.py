@@ -103,9 +103,9 @@ def test_old_version_serves_while_an_update_is_pending(aws: Aws) -> None:
     solution = shop.versions["aws-popularity-count"].rpartition("/")[0]
     second, campaign = aws.version(solution), shop.campaigns["aws-popularity-count"]
     aws.control.update_campaign(campaignArn=campaign, solutionVersionArn=second)
-    found = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
-    assert (found["status"], found["latestCampaignUpdate"]["status"]) == ("ACTIVE", "CREATE PENDING")
-    assert (found["solutionVersionArn"] == second, len(aws.recommended(campaign, userId="u0", numResults=3))) == (
+    description = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
+    assert (description["status"], description["latestCampaignUpdate"]["status"]) == ("ACTIVE", "CREATE PENDING")
+    assert (description["solutionVersionArn"] == second, len(aws.recommended(campaign, userId="u0", numResults=3))) == (
         False,
         3,
     )
@@ -186,5 +186,5 @@ def test_job_whose_worker_dies_twice_fails_with_the_reason(prepared: Aws, tmp_pa
         return prepared.status("DatasetImportJob", job) == "CREATE FAILED"
 
     until(failed, "CREATE FAILED")
-    found = prepared.control.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]
-    assert found["failureReason"].startswith("The worker process died 2 times")
+    description = prepared.control.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]
+    assert description["failureReason"].startswith("The worker process died 2 times")

@@ -13,7 +13,7 @@ from personalize_local.testing import FaultDoor
 
 from engine.tests.bare import Bare
 from engine.tests.breaches import arn_members, breaches, whole
-from engine.tests.calls import BUCKET, MODELS, WORLD, Json, filled, kept, play, requests_of, write_files
+from engine.tests.calls import BUCKET, MODELS, WORLD, Json, filled, play, references, requests_of, write_files
 from engine.tests.harness import Engine, EngineHere
 
 Pair = tuple[str, str]
@@ -27,11 +27,11 @@ IN_USE: Final = "ResourceInUseException"
 LIMIT: Final = "LimitExceededException"
 EXISTS: Final = "ResourceAlreadyExistsException"
 TAGS: Final = [{"tagKey": f"k{n}", "tagValue": "v"} for n in range(51)]
-_ONE = "a dataset group has one, so a second one exists already before any quota is reached"
+_SINGLE = "a dataset group has one, so a second one exists already before any quota is reached"
 UNPROVOKED: Final[Mapping[Pair, str]] = {
     ("CreateDataset", LIMIT): "a dataset group has one of each type, so another one exists already",
-    ("CreateEventTracker", LIMIT): _ONE,
-    ("CreateMetricAttribution", LIMIT): _ONE,
+    ("CreateEventTracker", LIMIT): _SINGLE,
+    ("CreateMetricAttribution", LIMIT): _SINGLE,
     ("TagResource", LIMIT): "tags have no quota but that of TooManyTagsException",
     ("UpdateSolution", LIMIT): "an update makes nothing that a quota counts",
     ("ListTagsForResource", IN_USE): "tags are read in every status",
@@ -53,19 +53,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def provoked(engine: Engine) -> dict[Pair, list[str]]:
     """What came of each provocation, by pair: the code of the answer."""
-    found: dict[Pair, list[str]] = {}
+    operations: dict[Pair, list[str]] = {}
     with Bare(engine, REGION) as bare:
         made: dict[str, str] = {}
         for call, answer in play(bare.perform, WORLD):
-            made |= {} if "error" in answer else kept(call, answer)
+            made |= {} if "error" in answer else references(call, answer)
         made["empty"] = _made(bare, "CreateDatasetGroup", name="empty")
         _wait_for_group(bare, made["empty"])
         FaultDoor(engine.url).add("neverEnd")
         for error, operation, request in _provocations(bare, made):
             status, answer = _last(bare, operation, request, error)
             assert status in {400, 404, 409}
-            found.setdefault((operation, error), []).append(str(answer.get("__type")))
-    return found
+            operations.setdefault((operation, error), []).append(str(answer.get("__type")))
+    return operations
 
 
 def test_every_modelled_error_is_provoked(provoked: Mapping[Pair, list[str]]) -> None:
@@ -82,7 +82,7 @@ def _last(bare: Bare, operation: str, request: Json, error: str) -> tuple[int, J
     """Send a request; if it is for a quota, under new names until it is refused."""
     if error != LIMIT:
         return bare.ask(operation, request)
-    name = next((each for each in ("name", "jobName") if each in request), "")
+    name = next((member_name for member_name in ("name", "jobName") if member_name in request), "")
     for number in range(MOST):
         status, answer = bare.ask(operation, request | ({name: f"more-{number}"} if name else {}))
         if status != 200:
@@ -102,31 +102,31 @@ def _provocations(bare: Bare, made: Mapping[str, str]) -> Iterator[Provocation]:
 
 def _by_rule(made: Mapping[str, str]) -> dict[Pair, Json]:
     """Return what the shape of a request says: an error, and how to provoke it."""
-    found: dict[Pair, Json] = {}
+    requests: dict[Pair, Json] = {}
     for operation, request in requests_of(WORLD).items():
         valid = filled(request, made)
         members = whole(operation)
         if breach := next(breaches(operation), None):
-            found[operation, "InvalidInputException"] = breach.request
+            requests[operation, "InvalidInputException"] = breach.request
         arns = arn_members(operation)
         for member in ([arn for arn in arns if arn in valid] or arns)[-1:]:
-            found[operation, "ResourceNotFoundException"] = valid | {member: made["group"] + "-none"}
+            requests[operation, "ResourceNotFoundException"] = valid | {member: made["group"] + "-none"}
         if "trackingId" in members:
-            found[operation, "ResourceNotFoundException"] = valid | {"trackingId": "none"}
+            requests[operation, "ResourceNotFoundException"] = valid | {"trackingId": "none"}
         if "nextToken" in members:
-            found[operation, "InvalidNextTokenException"] = valid | {"nextToken": "bm9uc2Vuc2U="}
+            requests[operation, "InvalidNextTokenException"] = valid | {"nextToken": "bm9uc2Vuc2U="}
         if "tags" in members:
-            new = {each: "tagged" for each in ("name", "jobName") if each in members}
-            found[operation, "TooManyTagsException"] = valid | new | {"tags": TAGS}
-    for operation in (each for each in MODELS if each.startswith("Delete")):
+            new = {member_name: "tagged" for member_name in ("name", "jobName") if member_name in members}
+            requests[operation, "TooManyTagsException"] = valid | new | {"tags": TAGS}
+    for operation in (name for name in MODELS if name.startswith("Delete")):
         (member,) = arn_members(operation)
-        found[operation, "InvalidInputException"] = {member: "x"}
-        found[operation, "ResourceNotFoundException"] = {member: made["group"] + "-none"}
-    found["UntagResource", "TooManyTagKeysException"] = {
+        requests[operation, "InvalidInputException"] = {member: "x"}
+        requests[operation, "ResourceNotFoundException"] = {member: made["group"] + "-none"}
+    requests["UntagResource", "TooManyTagKeysException"] = {
         "resourceArn": made["group"],
         "tagKeys": [f"k{n}" for n in range(51)],
     }
-    return found
+    return requests
 
 
 def _twice(made: Mapping[str, str]) -> Iterator[Provocation]:
@@ -154,19 +154,19 @@ def _in_use(bare: Bare, made: Mapping[str, str]) -> Iterator[Provocation]:
     empty = made["empty"]
     tracker = _made(bare, "CreateEventTracker", name="pending", datasetGroupArn=empty)
     yield IN_USE, "DeleteEventTracker", {"eventTrackerArn": tracker}
-    asked = valid["CreateFilter"] | {"name": "pending"}
-    yield IN_USE, "DeleteFilter", {"filterArn": _made(bare, "CreateFilter", **asked)}
-    asked = valid["CreateMetricAttribution"] | {"name": "pending", "datasetGroupArn": made["domain"]}
-    attribution = {"metricAttributionArn": _made(bare, "CreateMetricAttribution", **asked)}
+    pending = valid["CreateFilter"] | {"name": "pending"}
+    yield IN_USE, "DeleteFilter", {"filterArn": _made(bare, "CreateFilter", **pending)}
+    pending = valid["CreateMetricAttribution"] | {"name": "pending", "datasetGroupArn": made["domain"]}
+    attribution = {"metricAttributionArn": _made(bare, "CreateMetricAttribution", **pending)}
     yield IN_USE, "DeleteMetricAttribution", attribution
     worth = {"eventType": "View", "metricName": "more", "expression": "SAMPLECOUNT()"}
     yield IN_USE, "UpdateMetricAttribution", attribution | {"addMetrics": [worth]}
 
 
 def _datasets_in_use(bare: Bare, made: Mapping[str, str], valid: Mapping[str, Json]) -> Iterator[Provocation]:
-    about = {"datasetGroupArn": made["empty"], "name": "pending"}
+    common = {"datasetGroupArn": made["empty"], "name": "pending"}
     datasets = {
-        kind: _made(bare, "CreateDataset", datasetType=kind, schemaArn=made[f"schema-{name}"], **about)
+        kind: _made(bare, "CreateDataset", datasetType=kind, schemaArn=made[f"schema-{name}"], **common)
         for kind, name in (
             ("Items", "items"),
             ("Users", "users"),
@@ -201,8 +201,8 @@ def _models_in_use(bare: Bare, made: Mapping[str, str], valid: Mapping[str, Json
     campaign = {"campaignArn": _made(bare, "CreateCampaign", **valid["CreateCampaign"] | {"name": "pending"})}
     yield IN_USE, "DeleteCampaign", campaign
     yield IN_USE, "UpdateCampaign", campaign | {"minProvisionedTPS": 3}
-    asked = valid["CreateRecommender"] | {"name": "pending"}
-    recommender = {"recommenderArn": _made(bare, "CreateRecommender", **asked)}
+    request = valid["CreateRecommender"] | {"name": "pending"}
+    recommender = {"recommenderArn": _made(bare, "CreateRecommender", **request)}
     for operation in ("DeleteRecommender", "StartRecommender", "StopRecommender"):
         yield IN_USE, operation, recommender
     yield IN_USE, "UpdateRecommender", recommender | {"recommenderConfig": {}}

@@ -51,7 +51,7 @@ def fitted(recipe: str, given: Snapshot, **options: str) -> Model:
 
 def answers(model: Model, limit: int) -> list[list[int]]:
     queries = (Query(item_id=f"item-{n}") for n in range(ITEMS))
-    return [[int(each.item_id.split("-")[1]) for each in model.recommend(query, None, limit)] for query in queries]
+    return [[int(scored.item_id.split("-")[1]) for scored in model.recommend(query, None, limit)] for query in queries]
 
 
 def test_where_order_tells_what_is_next_the_follower_comes_first_and_counts_without_order_mix_both(
@@ -68,7 +68,7 @@ def test_where_order_tells_what_is_next_the_follower_comes_first_and_counts_with
 def test_what_goes_into_one_basket_comes_first_although_other_things_follow(tmp_path: Path, recipe: str) -> None:
     world = baskets(tmp_path)
     for n, answer in enumerate(answers(fitted(recipe, world), 2)):
-        assert {each // 3 for each in answer} == {n // 3}
+        assert {item // 3 for item in answer} == {n // 3}
 
 
 def test_equal_data_give_equal_lists(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def themes(tmp_path: Path, *, popular: float, users: int = 400, items: Sequence[
 def test_what_everybody_takes_anyway_is_nobodys_relation(tmp_path: Path, recipe: str, popular: float) -> None:
     lists = answers(fitted(recipe, themes(tmp_path, popular=popular)), 5)
     assert sum(100 in answer for answer in lists) <= 0.05 * ITEMS
-    assert np.mean([each // 6 == n // 6 for n, answer in enumerate(lists) for each in answer]) > 0.95
+    assert np.mean([item // 6 == n // 6 for n, answer in enumerate(lists) for item in answer]) > 0.95
 
 
 def test_a_discount_of_popularity_shows_less_of_what_is_popular_and_related(tmp_path: Path) -> None:
@@ -127,10 +127,10 @@ def test_what_sells_lately_is_nobodys_relation(tmp_path: Path) -> None:
 def test_a_category_that_all_items_have_relates_none_and_one_of_some_relates_them(tmp_path: Path) -> None:
     categories = ("all", "all|theme {}")
     worlds = ([(f"item-{n}", category.format(n // 6)) for n in range(ITEMS + 20)] for category in categories)
-    one, both = (fitted(SIMILAR, themes(tmp_path, popular=0.0, items=items)) for items in worlds)
-    assert isinstance(one, ListModel)
+    sold_alone, both = (fitted(SIMILAR, themes(tmp_path, popular=0.0, items=items)) for items in worlds)
+    assert isinstance(sold_alone, ListModel)
     assert isinstance(both, ListModel)
-    assert one.related(Query(item_id="item-0")).sum() < ITEMS / 2
+    assert sold_alone.related(Query(item_id="item-0")).sum() < ITEMS / 2
     assert both.related(Query(item_id="item-0")).sum() >= 5
 
 
@@ -138,7 +138,7 @@ def test_lists_hardly_change_with_a_tenth_of_the_users(tmp_path: Path) -> None:
     world = themes(tmp_path, popular=0.3)
     whole = answers(fitted(SIMILAR, world), 5)
     part = answers(fitted(SIMILAR, themes(tmp_path, popular=0.3, users=360)), 5)
-    assert np.mean([len({*one} & {*other}) / 5 for one, other in zip(whole, part, strict=True)]) >= 0.8
+    assert np.mean([len({*left} & {*other}) / 5 for left, other in zip(whole, part, strict=True)]) >= 0.8
 
 
 @pytest.mark.parametrize("recipe", [SIMILAR, SIMS])
@@ -183,7 +183,7 @@ def test_of_clicks_related_best_sellers_take_nothing_from_all_other_items(tmp_pa
     plain = of_cosine(counts[often], takers.astype(float), often)
     worth = np.zeros(2)
     for scores, item in zip(plain, often.tolist(), strict=True):
-        listed = [ids[each.item_id] for each in model.recommend(Query(item_id=world.items[item]), None, 10)]
+        listed = [ids[scored.item_id] for scored in model.recommend(Query(item_id=world.items[item]), None, 10)]
         for rule, first in enumerate((listed, numbers[np.argsort(-scores, kind="stable")[:10]])):
             worth[rule] += (step[numbers[item]] - popular)[first].sum()
     assert worth[0] > 1.24 * worth[1]  # a discount of all items alike reaches 1.22
@@ -201,9 +201,9 @@ def test_two_ids_of_one_product_have_the_same_neighbours_and_each_other(tmp_path
             rows += [(f"u{user}", f"item-{n}", BEGIN + user * 3000 + visit * 86_400, "View") for n in items.tolist()]
     model = fitted(recipe, snapshot(tmp_path, rows))
     for item, other in ((0, 100), (100, 0)):
-        listed = [each.item_id for each in model.recommend(Query(item_id=f"item-{item}"), None, 6)]
+        listed = [scored.item_id for scored in model.recommend(Query(item_id=f"item-{item}"), None, 6)]
         assert {*listed} == {f"item-{n}" for n in (other, 1, 2, 3, 4, 5)}
-    both = [each.item_id for each in model.recommend(Query(item_id="item-1"), None, 6)]
+    both = [scored.item_id for scored in model.recommend(Query(item_id="item-1"), None, 6)]
     assert {"item-0", "item-100"} <= {*both}
 
 
@@ -221,14 +221,14 @@ def test_a_best_seller_of_last_week_and_a_season_that_ended_are_not_in_every_lis
             rows += [(f"u{user}", name, BEGIN + week * 7 * 86_400 + user * 900, "View") for name in names]
     lists = answers(fitted(recipe, snapshot(tmp_path, rows)), 5)
     assert sum(100 in answer for answer in lists) <= 0.1 * ITEMS
-    assert np.mean([each // 6 == n // 6 for n, answer in enumerate(lists) for each in answer]) > 0.95
+    assert np.mean([item // 6 == n // 6 for n, answer in enumerate(lists) for item in answer]) > 0.95
 
 
 @pytest.mark.parametrize("recipe", [SIMILAR, SIMS])
 def test_two_hundred_users_are_enough_to_tell_what_goes_together(tmp_path: Path, recipe: str) -> None:
     lists = answers(fitted(recipe, themes(tmp_path, popular=0.9, users=200)), 5)
     assert sum(100 in answer for answer in lists) <= 0.05 * ITEMS
-    assert np.mean([each // 6 == n // 6 for n, answer in enumerate(lists) for each in answer]) > 0.9
+    assert np.mean([item // 6 == n // 6 for n, answer in enumerate(lists) for item in answer]) > 0.9
 
 
 @given(st.integers(12, 60), st.integers(2, 30), st.integers(0, 10_000))

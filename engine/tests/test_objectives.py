@@ -32,8 +32,8 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     for user in range(300):
         steps = random.integers(1, 4, 14).cumsum()
         rows += [
-            (f"u{user}", f"i{user % TASTES + TASTES * int(step % (ITEMS / TASTES))}", BEGIN + 9000 * place, "View")
-            for place, step in enumerate(steps.tolist())
+            (f"u{user}", f"i{user % TASTES + TASTES * int(step % (ITEMS / TASTES))}", BEGIN + 9000 * position, "View")
+            for position, step in enumerate(steps.tolist())
         ]
     prices = random.permutation(ITEMS) + 1.0
     items = [(f"i{n}", "odd" if n % 2 else "even", float(prices[n])) for n in range(ITEMS)]
@@ -44,17 +44,17 @@ def test_sensitivity_buys_price_with_relevance(market: Snapshot) -> None:
     shared, price = SharedCounts(), dict(zip(market.items, market.item_columns["PRICE"], strict=True))
     plain = train(USER, market, TrainingConfig(hyperparameters=FAST), shared)
     rows = training_rows(market, TrainingConfig())
-    asked = offline_metrics.questions(market, rows, offline_metrics.held_out_users(market))
+    questions = offline_metrics.questions(market, rows, offline_metrics.held_out_users(market))
     mean, gain = {}, {}
     for level in LEVELS:
         config = TrainingConfig(hyperparameters=FAST, objective=Objective("PRICE", level))  # type: ignore[arg-type]
         trained = train(USER, market, config, shared)
-        answers = [trained.model.recommend(query, None, 25) for query, _ in asked]
-        mean[level] = np.mean([price[each.item_id] for answer in answers for each in answer])
+        answers = [trained.model.recommend(query, None, 25) for query, _ in questions]
+        mean[level] = np.mean([price[scored.item_id] for answer in answers for scored in answer])
         gain[level] = trained.metrics[GAIN]
         assert 0 < trained.metrics["average_rewards_at_k"] <= 1
         if level == "OFF":
-            assert answers == [plain.model.recommend(query, None, 25) for query, _ in asked]
+            assert answers == [plain.model.recommend(query, None, 25) for query, _ in questions]
             assert trained.metrics | plain.metrics == trained.metrics
     assert "average_rewards_at_k" not in plain.metrics
     assert mean["OFF"] < mean["LOW"] < mean["MEDIUM"] < mean["HIGH"]

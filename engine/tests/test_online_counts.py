@@ -49,12 +49,12 @@ def added(online: OnlineCounts) -> np.ndarray:
 def test_events_one_by_one_come_to_what_a_training_on_all_counts(
     history: list[tuple[int, int, bool]], shuffle: random.Random
 ) -> None:
-    rows = [(user, item, BEGIN + place) for place, (user, item, _) in enumerate(history)]
+    rows = [(user, item, BEGIN + position) for position, (user, item, _) in enumerate(history)]
     late = [row for row, (_, _, streamed) in zip(rows, history, strict=True) if streamed]
-    known = [row for row in rows if row not in late]
+    early = [row for row in rows if row not in late]
     shuffle.shuffle(late)
     live: dict[str, list[Interaction]] = {}
-    for user, item, moment in known:
+    for user, item, moment in early:
         live.setdefault(str(user), []).append(Interaction(str(item), moment))
     online = OnlineCounts(places, ITEMS, ())
     for user, item, moment in late:
@@ -62,23 +62,23 @@ def test_events_one_by_one_come_to_what_a_training_on_all_counts(
         live.setdefault(str(user), []).append(fresh.row)
         live[str(user)].sort(key=lambda row: row.timestamp)
         online.add([fresh], lambda name: live[name])
-    before = trained_on(known) if known else np.zeros((ITEMS, ITEMS))
+    before = trained_on(early) if early else np.zeros((ITEMS, ITEMS))
     assert before + added(online) == pytest.approx(trained_on(rows), abs=1e-4)
     assert online.seen.tolist() == np.bincount([row[1] for row in late], minlength=ITEMS).tolist()
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> PersonalModel:
-    found = train(
+    trained = train(
         "aws-user-personalization", snapshot(tmp_path_factory.mktemp("world"), cycle_rows()), TrainingConfig()
     )
-    assert isinstance(found.model, PersonalModel)
-    return found.model
+    assert isinstance(trained.model, PersonalModel)
+    return trained.model
 
 
 def stream(live: LiveData, catalogue: Catalogue, *events: StreamedEvent) -> None:
-    for place, each in enumerate(events):
-        live.add_event(each, 100 + place)
+    for position, event_row in enumerate(events):
+        live.add_event(event_row, 100 + position)
         catalogue.count_events()
 
 
@@ -104,9 +104,9 @@ def test_events_of_the_training_are_not_counted_again(model: PersonalModel) -> N
     live.add_event(event(1, "item-1", user="u1"), 7)
     live.add_event(event(2, "item-2", user="u1"), 8)
     for trained, count in ((8, 0), (7, 1), (0, 2)):
-        found = Catalogue(model, live, trained=trained).online
-        assert found is not None
-        assert found.count == count
+        counts = Catalogue(model, live, trained=trained).online
+        assert counts is not None
+        assert counts.count == count
 
 
 def test_a_session_counts_from_the_log_in_on(model: PersonalModel) -> None:

@@ -28,9 +28,9 @@ def answers(shop: Shop) -> list[list[str]]:
     ranked = shop.aws.runtime.get_personalized_ranking(
         campaignArn=shop.campaigns[RANKING], userId="u1", inputList=["i1", "i30", "i5"]
     )
-    asked = [campaign for recipe, campaign in shop.campaigns.items() if recipe != RANKING]
-    found = [shop.aws.recommended(campaign, itemId="i5", **QUESTION) for campaign in asked]
-    return [*found, [item["itemId"] for item in ranked["personalizedRanking"]]]
+    campaigns = [campaign for recipe, campaign in shop.campaigns.items() if recipe != RANKING]
+    recommended = [shop.aws.recommended(campaign, itemId="i5", **QUESTION) for campaign in campaigns]
+    return [*recommended, [item["itemId"] for item in ranked["personalizedRanking"]]]
 
 
 @pytest.fixture(scope="module")
@@ -79,15 +79,15 @@ def test_two_shops_answer_under_the_lowest_limit_as_under_any(whole: Path) -> No
 @pytest.mark.nightly
 def test_what_was_closed_has_every_event_when_it_is_opened_again(whole: Path) -> None:
     with EngineProcess(whole, limits="-n 64") as engine:
-        one, two = again(engine, "one"), again(engine, "two")
-        one.click("i33", user="late")
-        known = one.aws.recommended(one.personal, userId="late")
+        first, two = again(engine, "one"), again(engine, "two")
+        first.click("i33", user="late")
+        recommended = first.aws.recommended(first.personal, userId="late")
         answers(two)
-        one.click("i3", user="late")
+        first.click("i3", user="late")
         answers(two)
-        seen = one.aws.filter(one.group, 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("View")', "seen")
-        rest = one.aws.recommended(one.personal, userId="late", numResults=500, filterArn=seen)
-        assert known != one.aws.recommended(one.personal, userId="late")
+        seen = first.aws.filter(first.group, 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("View")', "seen")
+        rest = first.aws.recommended(first.personal, userId="late", numResults=500, filterArn=seen)
+        assert recommended != first.aws.recommended(first.personal, userId="late")
         assert {"i3", "i33"}.isdisjoint(rest)
 
 

@@ -80,19 +80,19 @@ def _write(aws: Aws) -> None:
     write_csv(folder / "Items.csv", header, items)
 
 
-def found(store: Store, **question: Argument) -> list[str]:
+def recommended(store: Store, **question: Argument) -> list[str]:
     answer = store.aws.runtime.get_recommendations(recommenderArn=store.popular, userId="u1", **question)
     return [item["itemId"] for item in answer["itemList"]]
 
 
 def filters_of_the_retail_demo_store(store: Store) -> None:
     made = {name: store.aws.filter(store.group, text, name) for name, text in STORE_FILTERS.items()}
-    assert len(found(store, numResults=40, filterArn=made["bought"])) == 40
-    assert {int(item[1:]) % 4 for item in found(store, numResults=40, filterArn=made["counter"])} == {0}
-    assert {int(item[1:]) % 4 for item in found(store, numResults=40, filterArn=made["no-counter"])} == {1, 2, 3}
+    assert len(recommended(store, numResults=40, filterArn=made["bought"])) == 40
+    assert {int(item[1:]) % 4 for item in recommended(store, numResults=40, filterArn=made["counter"])} == {0}
+    assert {int(item[1:]) % 4 for item in recommended(store, numResults=40, filterArn=made["no-counter"])} == {1, 2, 3}
     chosen = {"filterArn": made["categories"], "filterValues": {"CATEGORIES": '"games"'}}
-    assert {int(item[1:]) % 4 for item in found(store, numResults=40, **chosen)} == {2}
-    assert {int(item[1:]) % 4 for item in found(store, numResults=40, filterArn=made["promoted"])} == {2}
+    assert {int(item[1:]) % 4 for item in recommended(store, numResults=40, **chosen)} == {2}
+    assert {int(item[1:]) % 4 for item in recommended(store, numResults=40, filterArn=made["promoted"])} == {2}
     promotion: Any = {"name": "promoted", "percentPromotedItems": 25, "filterArn": made["promoted"]}
     shown = store.aws.runtime.get_recommendations(
         recommenderArn=store.popular, userId="u1", numResults=8, promotions=[promotion], context={"DISCOUNT": "Yes"}
@@ -132,8 +132,8 @@ def configuration_is_read_off_the_account(store: Store) -> None:
     assert recommenders[0]["datasetGroupArn"].split("/")[-1] == "retaildemostore-products"
     (campaign,) = control.list_campaigns()["campaigns"]
     version = control.describe_campaign(campaignArn=campaign["campaignArn"])["campaign"]["solutionVersionArn"]
-    about = control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
-    assert (about["datasetGroupArn"], about["recipeArn"]) == (store.group, f"{RECIPE}aws-similar-items")
+    description = control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
+    assert (description["datasetGroupArn"], description["recipeArn"]) == (store.group, f"{RECIPE}aws-similar-items")
     (tracker,) = control.list_event_trackers()["eventTrackers"]
     told = control.describe_event_tracker(eventTrackerArn=tracker["eventTrackerArn"])["eventTracker"]
     assert (told["trackingId"], told["datasetGroupArn"]) == (store.tracking, store.group)
@@ -141,9 +141,9 @@ def configuration_is_read_off_the_account(store: Store) -> None:
 
 def requests_with_more_than_a_recipe_needs(store: Store) -> None:
     """LangChain and notebooks send userId and itemId to every recipe, and numResults as the most they want."""
-    asked: Any = {"userId": "u1", "itemId": "i3", "numResults": 10, "context": {}, "filterValues": {}}
-    assert len(store.aws.recommended(store.related, **asked)) == 10
-    answer = store.aws.runtime.get_recommendations(recommenderArn=store.popular, **asked)
+    request: Any = {"userId": "u1", "itemId": "i3", "numResults": 10, "context": {}, "filterValues": {}}
+    assert len(store.aws.recommended(store.related, **request)) == 10
+    answer = store.aws.runtime.get_recommendations(recommenderArn=store.popular, **request)
     assert len(answer["itemList"]) == 10
 
 
@@ -155,8 +155,8 @@ def events_of_older_clients(store: Store) -> None:
         {"itemId": "i3", "properties": '{"discount": "Yes"}', "eventId": "4f8a"},
         {"itemId": "i4", "properties": "{}"},
     ]
-    about: Any = {"eventType": "Purchase", "sentAt": 1_700_000_000}
-    sent: Any = [about | event for event in events]
+    common: Any = {"eventType": "Purchase", "sentAt": 1_700_000_000}
+    sent: Any = [common | event for event in events]
     store.aws.events.put_events(trackingId=store.tracking, userId="old", sessionId="s", eventList=sent)
     bought = store.aws.filter(store.group, SEEN, "seen")
     answer = store.aws.runtime.get_recommendations(
@@ -215,7 +215,7 @@ def _in_order(store: Store) -> Iterator[tuple[str, str]]:
         campaigns = control.list_campaigns(solutionArn=solution["solutionArn"])["campaigns"]
         yield from (("Campaign", campaign["campaignArn"]) for campaign in campaigns)
     solutions = control.list_solutions(datasetGroupArn=group)["solutions"]
-    yield from (("Solution", each["solutionArn"]) for each in solutions)
+    yield from (("Solution", solution["solutionArn"]) for solution in solutions)
     trackers = control.list_event_trackers(datasetGroupArn=group)["eventTrackers"]
     yield from (("EventTracker", tracker["eventTrackerArn"]) for tracker in trackers)
     filters = control.list_filters(datasetGroupArn=group, maxResults=100)["Filters"]

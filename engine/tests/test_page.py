@@ -80,7 +80,7 @@ def test_bad_questions_are_refused(question: Argument, engine: Engine) -> None:
 
 def test_a_trained_shop_is_described(shop: Shop) -> None:
     engine = shop.aws.engine
-    [listed] = [each for each in read(engine, "state")["groups"] if each["arn"] == shop.group]
+    [listed] = [listed_group for listed_group in read(engine, "state")["groups"] if listed_group["arn"] == shop.group]
     group = read(engine, f"group/{quote(shop.group, safe='')}")
     assert (listed["name"], listed["domain"], listed["busy"]) == ("shop", None, 0)
     assert listed["failed"] == len(group["failed"])  # jobs of other tests
@@ -92,8 +92,8 @@ def test_a_trained_shop_is_described(shop: Shop) -> None:
     [version] = next(solution for solution in group["solutions"] if solution["recipe"] == "aws-user-personalization")[
         "versions"
     ]
-    asked = shop.aws.control.get_solution_metrics(solutionVersionArn=shop.versions["aws-user-personalization"])
-    assert version["metrics"] == asked["metrics"]
+    answer = shop.aws.control.get_solution_metrics(solutionVersionArn=shop.versions["aws-user-personalization"])
+    assert version["metrics"] == answer["metrics"]
     assert version["popularity"].keys() == version["metrics"].keys()
     gain = "normalized_discounted_cumulative_gain_at_25"
     assert 0 < version["popularity"][gain] < version["metrics"][gain]
@@ -114,14 +114,17 @@ def test_beside_an_answer_stand_the_history_and_the_items(shop: Shop) -> None:
     assert (suggested["eventTypes"][0], len(suggested["users"]), len(suggested["popular"])) == ("View", 24, 24)
     for item in ("i7", "i33"):
         shop.click(item, user="somebody on the page", eventId=f"page-{item}", sentAt=1_700_000_000 + int(item[1:]))
-    known = read(
+    answer = read(
         shop.aws.engine, "why", {"source": shop.personal, "user": "somebody on the page", "items": ["i7", "absent"]}
     )
-    assert [row["item"] for row in known["latest"]] == ["i33", "i7"]
-    assert known["because"]["i7"][0] == "i7"
-    assert 0.1 <= known["because"]["i7"][1] <= 1
-    assert known["items"]["i33"]["columns"] == {"PRICE": 33.5, "CATEGORY_L1": "games"}
-    assert (known["items"]["i7"]["times"], known["items"]["absent"]) == (1, {"columns": {}, "place": None, "times": 0})
+    assert [row["item"] for row in answer["latest"]] == ["i33", "i7"]
+    assert answer["because"]["i7"][0] == "i7"
+    assert 0.1 <= answer["because"]["i7"][1] <= 1
+    assert answer["items"]["i33"]["columns"] == {"PRICE": 33.5, "CATEGORY_L1": "games"}
+    assert (answer["items"]["i7"]["times"], answer["items"]["absent"]) == (
+        1,
+        {"columns": {}, "place": None, "times": 0},
+    )
 
 
 def test_work_under_way_and_failures_are_told(still: Argument, still_engine: Engine) -> None:
@@ -130,9 +133,11 @@ def test_work_under_way_and_failures_are_told(still: Argument, still_engine: Eng
     dataset = aws.dataset(group, "Items")
     reason = aws.failed_import(dataset, "s3://nowhere/items.csv")
     job = aws.begin_import(dataset, "s3://nowhere/items.csv", "second")
-    found = read(still_engine, f"group/{quote(group, safe='')}")
-    assert [(each["what"], each["arn"], each["verb"]) for each in found["now"]] == [("DatasetImportJob", job, "CREATE")]
-    assert [(each["name"], each["reason"]) for each in found["failed"]] == [("import", reason)]
+    page = read(still_engine, f"group/{quote(group, safe='')}")
+    assert [(job_under_way["what"], job_under_way["arn"], job_under_way["verb"]) for job_under_way in page["now"]] == [
+        ("DatasetImportJob", job, "CREATE")
+    ]
+    assert [(failure["name"], failure["reason"]) for failure in page["failed"]] == [("import", reason)]
 
 
 def test_where_callers_need_rights_nobody_is_shown(tmp_path: Path) -> None:
@@ -147,8 +152,8 @@ def test_what_was_streamed_is_counted_also_after_users_were_deleted(aws: Aws, bu
     tracker, users = aws.tracker(group), aws.dataset(group, "Users")
 
     def streamed() -> list[int]:
-        found = read(aws.engine, f"group/{quote(group, safe='')}")["datasets"]
-        return [found[0]["streamed"]["events"], found[1]["streamed"]["records"]]
+        datasets = read(aws.engine, f"group/{quote(group, safe='')}")["datasets"]
+        return [datasets[0]["streamed"]["events"], datasets[1]["streamed"]["records"]]
 
     for number in range(3):
         aws.click(tracker, "i1", f"u{number}", eventId=str(number))

@@ -64,10 +64,10 @@ def test_a_short_job_never_waits_behind_long_ones(door: Path) -> None:
 def test_a_worker_is_used_again_and_one_more_is_started_only_for_more_work() -> None:
     async def play() -> None:
         async with opened(3) as workers:
-            one = await workers.run(SHORT, os.getpid)
-            assert await workers.run(LONG, os.getpid) == one
+            first = await workers.run(SHORT, os.getpid)
+            assert await workers.run(LONG, os.getpid) == first
             both = await asyncio.gather(*(workers.run(SHORT, os.getpid) for _ in range(2)))
-            assert one in both
+            assert first in both
             assert len(set(both)) == 2
 
     asyncio.run(play())

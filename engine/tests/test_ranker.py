@@ -85,9 +85,9 @@ def test_one_tree_is_a_table_of_questions() -> None:
 
 def test_the_past_is_before_what_is_asked(world: Snapshot) -> None:
     rows = training_rows(world, TrainingConfig())
-    found = splits(rows)
-    assert found[0].clock
-    for split in found:
+    cuts = splits(rows)
+    assert cuts[0].clock
+    for split in cuts:
         assert rows.time[split.before].max() < rows.time[split.baskets].min()
 
 
@@ -133,10 +133,10 @@ def test_a_ranker_is_saved_with_its_model(model: PersonalModel, tmp_path: Path) 
 def test_items_stand_where_users_take_them() -> None:
     """One user takes items 0, 1 and 2, one after the other; another one 2 and 3 together, then 1; nobody takes 4."""
     time = BEGIN + DAY * np.array([0, 1, 2, 0, 0, 1])
-    found = standing(Rows(np.repeat([0, 1], 3), np.array([0, 1, 2, 2, 3, 1]), time, np.ones(6), np.arange(6), 5))
-    newest, place, baskets = found
+    statistics = standing(Rows(np.repeat([0, 1], 3), np.array([0, 1, 2, 2, 3, 1]), time, np.ones(6), np.arange(6), 5))
+    newest, progress, baskets = statistics
     assert newest[1] == newest[2] > newest[4] > newest[3] > newest[0]
-    assert place[1] > place[2] > place[3] == place[0]
+    assert progress[1] > progress[2] > progress[3] == progress[0]
     usual = (np.log(3) + np.log(2)) / 2
     assert baskets[4] == pytest.approx(usual)
     assert baskets[0] == pytest.approx((np.log(3) + 3 * usual) / 4)
@@ -182,7 +182,7 @@ def test_odd_data_trains_and_answers(tmp_path: Path, name: str, recipe: str) -> 
     query = Query("u1", "item-1", [Interaction("item-1", BEGIN), Interaction("unheard-of", BEGIN)])
     least = 1 if len(model.item_ids) > 1 or recipe != "aws-similar-items" else 0  # an item is never like itself
     assert least <= len(model.recommend(query, None, 5)) <= 5
-    assert [each.item_id for each in model.rank(query, ["unheard-of"])] == ["unheard-of"]
+    assert [scored.item_id for scored in model.rank(query, ["unheard-of"])] == ["unheard-of"]
 
 
 @pytest.mark.parametrize(("heavy", "upwards"), [(slice(0, 100), True), (slice(100, 200), False)])
@@ -215,6 +215,6 @@ def test_one_user_alone_judges_no_ranker() -> None:
 @pytest.mark.parametrize("even", [True, False])
 def test_large_baskets_count_more_by_ndcg(even: bool) -> None:
     features, wanted = np.zeros((40, 2), np.float32), np.arange(40)
-    one, ten = (TrainingList(features, np.zeros(40), wanted < n, 0) for n in (1, 10))
-    light, heavy = sampled_lists([one, ten], even=even).weight.tolist()
+    single, ten = (TrainingList(features, np.zeros(40), wanted < n, 0) for n in (1, 10))
+    light, heavy = sampled_lists([single, ten], even=even).weight.tolist()
     assert heavy / light == pytest.approx(1.0 if even else 10 / ideal_gain(10))

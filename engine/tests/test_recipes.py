@@ -56,22 +56,25 @@ def ids(answer: Sequence[Scored]) -> list[str]:
     return [scored.item_id for scored in answer]
 
 
-def asked(model: Model, query: Query, limit: int = 5, *, without: Sequence[str] = ()) -> list[str]:
+def recommended(model: Model, query: Query, limit: int = 5, *, without: Sequence[str] = ()) -> list[str]:
     allowed = np.array([item not in without for item in model.item_ids])
     return ids(model.recommend(replace(query, exploration=NO_EXPLORATION), allowed, limit))
 
 
 @pytest.mark.parametrize("recipe", [USER, USER_V2, RANKING])
 def test_the_item_that_always_follows_comes_first(models: dict[str, Model], recipe: str) -> None:
-    assert asked(models[recipe], Query(history=past("item-7", "item-8")), without=("item-7", "item-8"))[0] == "item-9"
+    assert (
+        recommended(models[recipe], Query(history=past("item-7", "item-8")), without=("item-7", "item-8"))[0]
+        == "item-9"
+    )
 
 
 def test_a_new_event_changes_the_next_answer(models: dict[str, Model]) -> None:
     live = LiveData()
     live.add_event(event(1, "item-8", session="visitor"))
-    before = asked(models[USER], Query(history=live.history("visitor")), without=("item-8",))
+    before = recommended(models[USER], Query(history=live.history("visitor")), without=("item-8",))
     live.add_event(event(2, "item-10", session="visitor"))
-    after = asked(models[USER], Query(history=live.history("visitor")), without=("item-8", "item-10"))
+    after = recommended(models[USER], Query(history=live.history("visitor")), without=("item-8", "item-10"))
     assert (before[0], after[0]) == ("item-9", "item-11")
 
 
@@ -82,14 +85,14 @@ def test_demographics_choose_for_a_user_without_history(tmp_path: Path) -> None:
         for step in range(12)
     ]
     model = train(USER, snapshot(tmp_path, rows, TEAMS), TrainingConfig()).model
-    red, blue = (asked(model, Query(user={"TEAM": team, "AGE": 30}), 6) for team in ("red", "blue"))
+    red, blue = (recommended(model, Query(user={"TEAM": team, "AGE": 30}), 6) for team in ("red", "blue"))
     assert set(red) == {f"item-{n}" for n in range(6)}
     assert set(blue) == {f"item-{n}" for n in range(6, 12)}
 
 
 def test_a_user_that_nobody_knows_gets_popular_items(models: dict[str, Model]) -> None:
-    assert asked(models[USER], Query(user_id="stranger"), 13) == asked(models[USER], Query(), 13)
-    assert set(asked(models[USER], Query(history=past("item-unheard-of")), 6)) == {f"item-{n}" for n in range(6)}
+    assert recommended(models[USER], Query(user_id="stranger"), 13) == recommended(models[USER], Query(), 13)
+    assert set(recommended(models[USER], Query(history=past("item-unheard-of")), 6)) == {f"item-{n}" for n in range(6)}
 
 
 def test_scores_add_up_to_one_over_the_catalogue(models: dict[str, Model]) -> None:
@@ -117,25 +120,25 @@ def test_a_filter_is_obeyed_to_the_last_item(models: dict[str, Model]) -> None:
 
 
 def test_new_items_are_explored_as_much_as_asked(models: dict[str, Model]) -> None:
-    def place(weight: float) -> int:
+    def position(weight: float) -> int:
         exploration = {"explorationWeight": weight, "explorationItemAgeCutOff": 30.0}
         query = Query(user_id="u1", history=past("item-2", "item-4"), exploration=exploration)
         return ids(models[USER].recommend(query, None, 13)).index("item-new")
 
-    assert place(0.0) == 12
-    assert place(1.0) < 12
+    assert position(0.0) == 12
+    assert position(1.0) < 12
 
 
 @pytest.mark.parametrize("recipe", [SIMILAR, SIMS])
 def test_similar_items_are_those_of_the_same_people(models: dict[str, Model], recipe: str) -> None:
-    answer = asked(models[recipe], Query(item_id="item-8"), 4)
+    answer = recommended(models[recipe], Query(item_id="item-8"), 4)
     assert set(answer) <= {"item-6", "item-7", "item-9", "item-10", "item-11", "item-0"}
     assert answer[0] in {"item-9", "item-7"}
-    assert "item-8" not in asked(models[recipe], Query(item_id="item-8"), 500)
+    assert "item-8" not in recommended(models[recipe], Query(item_id="item-8"), 500)
 
 
 def test_a_cold_item_is_like_items_of_its_category(models: dict[str, Model]) -> None:
-    answer = asked(models[SIMILAR], Query(item_id="item-new"), 6)
+    answer = recommended(models[SIMILAR], Query(item_id="item-new"), 6)
     assert {int(item.split("-")[1]) % 2 for item in answer} == {0}
 
 
@@ -143,7 +146,7 @@ def test_a_cold_item_is_like_another_of_its_brand_however_many_brands_there_are(
     brands = {f"item-{n}": f"brand-{n % 250}" for n in range(500)} | {"item-77": "rare", "item-new": "rare"}
     rows = [(f"u{n % 100}", f"item-{n * 7 % 500}", BEGIN + n, "View") for n in range(3_000)]
     model = train(SIMILAR, snapshot(tmp_path, rows, items=brands.items()), TrainingConfig()).model
-    assert asked(model, Query(item_id="item-new"), 1) == ["item-77"]
+    assert recommended(model, Query(item_id="item-new"), 1) == ["item-77"]
 
 
 def test_a_new_item_that_both_follows_and_is_alike_comes_first() -> None:
@@ -163,7 +166,7 @@ def test_an_unknown_item_is_answered_by_popular_ones(models: dict[str, Model]) -
 def test_popularity_counts_each_user_once(tmp_path: Path) -> None:
     fan: list[Row] = [("fan", "item-loved", BEGIN + step, "View") for step in range(1000)]
     model = train(POPULAR, snapshot(tmp_path, [*cycle_rows(), *fan]), TrainingConfig()).model
-    assert asked(model, Query(), 13)[-1] == "item-loved"
+    assert recommended(model, Query(), 13)[-1] == "item-loved"
 
 
 def test_people_who_come_back_are_offered_what_they_come_back_for(tmp_path: Path) -> None:
@@ -175,7 +178,7 @@ def test_people_who_come_back_are_offered_what_they_come_back_for(tmp_path: Path
     model = train(USER, snapshot(tmp_path, rows), TrainingConfig()).model
     taken = ("item-33", "item-2", "item-33", "item-5", "item-33", "item-9")
     history = [Interaction(item, BEGIN + (20 + day) * 86_400) for day, item in enumerate(taken)]
-    assert asked(model, Query(history=history), 1) == ["item-33"]
+    assert recommended(model, Query(history=history), 1) == ["item-33"]
 
 
 @pytest.mark.parametrize("tier", ["fast", "standard"])
@@ -187,10 +190,10 @@ def test_where_nobody_comes_back_nothing_known_is_offered(tmp_path: Path, tier: 
     ]
     options = TrainingConfig(hyperparameters={"tier": tier})
     model = train(USER, snapshot(tmp_path, rows), options).model
-    known = ("item-33", "item-34", "item-35", "item-36")
-    assert not set(asked(model, Query(history=past(*known)), 20)) & set(known)
-    only = np.isin(model.item_ids, known)
-    assert set(ids(model.recommend(Query(history=past(*known)), only, 4))) == set(known)
+    expected = ("item-33", "item-34", "item-35", "item-36")
+    assert not set(recommended(model, Query(history=past(*expected)), 20)) & set(expected)
+    only = np.isin(model.item_ids, expected)
+    assert set(ids(model.recommend(Query(history=past(*expected)), only, 4))) == set(expected)
 
 
 def test_context_tilts_the_answer(tmp_path: Path) -> None:
@@ -201,7 +204,7 @@ def test_context_tilts_the_answer(tmp_path: Path) -> None:
         for device in ["phone" if step % 2 else "desk"]
     ]
     model = train(USER, snapshot(tmp_path, rows), TrainingConfig()).model
-    phone, desk = (asked(model, Query(context={"DEVICE": device}), 10) for device in ("phone", "desk"))
+    phone, desk = (recommended(model, Query(context={"DEVICE": device}), 10) for device in ("phone", "desk"))
     assert set(phone) == {f"item-{n}" for n in range(10, 20)}
     assert set(desk) == {f"item-{n}" for n in range(10)}
 
@@ -211,9 +214,9 @@ def test_names_of_items_tell_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     fast = TrainingConfig(hyperparameters={"tier": "fast"})
-    one = train(USER, snapshot(tmp_path / "a", cycle_rows()), fast).metrics
+    first = train(USER, snapshot(tmp_path / "a", cycle_rows()), fast).metrics
     two = train(USER, snapshot(tmp_path / "b", renamed), fast).metrics
-    assert one == pytest.approx(two, abs=0.02)
+    assert first == pytest.approx(two, abs=0.02)
 
 
 @pytest.mark.parametrize("recipe", [USER, USER_V2, RANKING, SIMILAR, SIMS, POPULAR])
@@ -269,7 +272,7 @@ def test_too_few_returning_users_are_refused(tmp_path: Path) -> None:
     assert reason == "Create failed. Dataset has fewer than 25 users with at least 2 interactions each."
 
 
-@pytest.mark.parametrize("name", [name for name, each in RECIPES.items() if each.retired])
+@pytest.mark.parametrize("name", [name for name, spec in RECIPES.items() if spec.retired])
 def test_recipes_without_a_trainer_say_so(world: Snapshot, name: str) -> None:
     assert name in refusal(world, name)
 
@@ -297,21 +300,21 @@ def test_streamed_events_train_once_and_for_whom_the_session_was(tmp_path: Path)
     events = [event(1, "item-x"), event(2, "item-y", user="u-late"), event(2, "item-y", user="u-late")]
     events += [event(3, "item-z", session="anonymous"), event(4, None, session="s")]
     bulk = spec(tmp_path, cycle_rows())
-    found = build_snapshot(replace(bulk, events=events))
-    late = found.users.tolist().index("u-late")
-    assert found.items[found.item_index[found.user_index == late]].tolist() == ["item-x", "item-y"]
-    assert "item-z" not in found.items
+    world = build_snapshot(replace(bulk, events=events))
+    late = world.users.tolist().index("u-late")
+    assert world.items[world.item_index[world.user_index == late]].tolist() == ["item-x", "item-y"]
+    assert "item-z" not in world.items
 
 
 def test_put_records_replace_bulk_rows(tmp_path: Path) -> None:
     bulk = spec(tmp_path, cycle_rows(), TEAMS, ITEM_ROWS)
     put = [PutRecord("item-3", {"PRICE": 9.5}), PutRecord("brand-new", {})]
-    found = build_snapshot(replace(bulk, put_items=put))
-    place = found.items.tolist().index("item-3")
-    assert found.item_columns["PRICE"][place] == 9.5
-    assert found.item_columns["CATEGORY_L1"][place] is None
-    assert "brand-new" in found.items
-    assert "NAME" not in found.item_columns
+    world = build_snapshot(replace(bulk, put_items=put))
+    position = world.items.tolist().index("item-3")
+    assert world.item_columns["PRICE"][position] == 9.5
+    assert world.item_columns["CATEGORY_L1"][position] is None
+    assert "brand-new" in world.items
+    assert "NAME" not in world.item_columns
 
 
 def test_items_with_nothing_but_a_text_train(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ class Boutique:
     recommenders: Mapping[str, str]
 
     def ask(self, case: str, **more: Argument) -> list[dict[str, Any]]:
-        asked = {"recommenderArn": self.recommenders[case]} | QUESTIONS[case] | more
-        return list(self.aws.runtime.get_recommendations(**asked)["itemList"])  # type: ignore[arg-type]
+        request = {"recommenderArn": self.recommenders[case]} | QUESTIONS[case] | more
+        return list(self.aws.runtime.get_recommendations(**request)["itemList"])  # type: ignore[arg-type]
 
 
 def recommender(aws: Aws, group: str, case: str, **options: Argument) -> str:
@@ -90,15 +90,15 @@ def test_best_sellers_are_named_to_buyers_too(boutique: Boutique) -> None:
 
 def test_filter_comes_after_the_automatic_one(boutique: Boutique) -> None:
     arn = boutique.aws.filter(boutique.group, 'INCLUDE ItemID WHERE Items.CATEGORY_L1 IN ("books")')
-    found = boutique.ask(FOR_YOU, userId="nobody", filterArn=arn, numResults=40)
-    assert {int(item["itemId"][1:]) < 20 for item in found} == {True}
+    recommended = boutique.ask(FOR_YOU, userId="nobody", filterArn=arn, numResults=40)
+    assert {int(item["itemId"][1:]) < 20 for item in recommended} == {True}
 
 
 @pytest.mark.parametrize(("case", "missing"), [(FOR_YOU, "userId"), (ALSO_VIEWED, "itemId"), (TOGETHER, "itemId")])
 def test_question_must_say_what_the_use_case_needs(boutique: Boutique, case: str, missing: str) -> None:
-    asked = {name: value for name, value in QUESTIONS[case].items() if name != missing}
+    request = {name: value for name, value in QUESTIONS[case].items() if name != missing}
     with pytest.raises(ClientError, match=f"{missing} is required"):
-        boutique.aws.runtime.get_recommendations(recommenderArn=boutique.recommenders[case], **asked)
+        boutique.aws.runtime.get_recommendations(recommenderArn=boutique.recommenders[case], **request)
 
 
 def test_stopped_recommender_refuses_until_it_is_started(boutique: Boutique) -> None:
@@ -125,9 +125,9 @@ def test_update_changes_the_configuration_and_trains_where_it_must(boutique: Bou
     }
     aws.control.update_recommender(recommenderArn=arn, recommenderConfig=config)
     aws.settled_update("Recommender", arn)
-    found = described(aws, arn)
-    assert found["recommenderConfig"] == config | {"minRecommendationRequestsPerSecond": 1}
-    assert found["latestRecommenderUpdate"]["recommenderConfig"] == found["recommenderConfig"]
+    description = described(aws, arn)
+    assert description["recommenderConfig"] == config | {"minRecommendationRequestsPerSecond": 1}
+    assert description["latestRecommenderUpdate"]["recommenderConfig"] == description["recommenderConfig"]
     item = boutique.ask(SOLD, metadataColumns={"ITEMS": ["PRICE"]})[0]
     assert item["metadata"] == {"PRICE": f"{int(item['itemId'][1:]) + 0.5}"}
     unknown: Any = {"trainingDataConfig": {"excludedDatasetColumns": {"ITEMS": ["NOPE"]}}}
@@ -137,7 +137,7 @@ def test_update_changes_the_configuration_and_trains_where_it_must(boutique: Bou
 
 def test_recommenders_are_listed_by_group(boutique: Boutique) -> None:
     listed = boutique.aws.control.list_recommenders(datasetGroupArn=boutique.group)["recommenders"]
-    assert {each["recommenderArn"] for each in listed} == set(boutique.recommenders.values())
+    assert {recommender["recommenderArn"] for recommender in listed} == set(boutique.recommenders.values())
     with pytest.raises(boutique.aws.control.exceptions.LimitExceededException, match="More than 5 recommenders"):
         recommender(boutique.aws, boutique.group, FOR_YOU, name="sixth")
 
@@ -152,9 +152,12 @@ def test_too_few_events_of_its_type_fail_the_recommender(aws: Aws, engine: Engin
     group = aws.group(domain="ECOMMERCE")
     aws.imported(aws.dataset(group, "Interactions", domain="ECOMMERCE"), f"s3://{aws.region}/a.csv")
     arn = aws.settle("Recommender", recommender(aws, group, SOLD), "CREATE FAILED")
-    found = described(aws, arn)
-    assert found["failureReason"] == "Dataset has fewer than 1000 interactions after filtering by event type: Purchase"
-    assert "modelMetrics" not in found
+    description = described(aws, arn)
+    assert (
+        description["failureReason"]
+        == "Dataset has fewer than 1000 interactions after filtering by event type: Purchase"
+    )
+    assert "modelMetrics" not in description
     aws.control.delete_recommender(recommenderArn=arn)
     aws.settle("Recommender", arn, "")
 

@@ -43,11 +43,11 @@ def test_a_line_for_each_request_and_nothing_of_its_body(tmp_path: Path) -> None
             aws.recommended("arn:aws:personalize:here:123456789012:campaign/none", userId="a-secret-user" * 20)
         engine.ask("/unheard%0aof", b"{}")
     log = (tmp_path / "engine.log").read_text()
-    good, bad, asked, long, unknown = log.splitlines()
+    good, bad, quoted, long, unknown = log.splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d ListSchemas {14}200 +\d+\.\d ms [0-9a-f-]{36}", good)
     assert answer["ResponseMetadata"]["RequestId"] in good
     assert re.search(r"DescribeCampaign +400 .* ResourceNotFoundException: Resource Arn .* does not exist", bad)
-    assert " GetRecommendations " in asked
+    assert " GetRecommendations " in quoted
     assert "Value at 'userId' failed to satisfy constraint: Member must have length less" in long
     assert "POST /unheard of" in unknown
     assert "a-secret-user" not in log

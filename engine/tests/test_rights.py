@@ -54,12 +54,12 @@ ALLOWED = "AKIATEST"
 class Door(BaseHTTPRequestHandler):
     """A local AWS that refuses all but one key, and notes who asks."""
 
-    asked: list[str]
+    callers: list[str]
 
     def do_POST(self) -> None:
         """Answer one question."""
         question = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.asked.append(question["caller"])
+        self.callers.append(question["caller"])
         answer = json.dumps({"refused": "" if question["caller"] == ALLOWED else "no policy allows it"}).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(answer)))
@@ -73,7 +73,7 @@ class Door(BaseHTTPRequestHandler):
 @pytest.fixture
 def door() -> Iterator[ThreadingHTTPServer]:
     """The door on a free port."""
-    Door.asked = []
+    Door.callers = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
@@ -98,7 +98,7 @@ def test_a_caller_without_the_right_is_refused_and_asked_about_once_for_a_while(
     with EngineHere(tmp_path, options=("--rights", f"http://127.0.0.1:{door.server_port}/")) as engine:
         for _ in range(2):
             assert ask(engine, "other", "/events", EVENTS) == (403, REFUSED)
-        assert Door.asked == ["other"]
+        assert Door.callers == ["other"]
         assert ask(engine, "other", "/", {"name": "a"}, "CreateDatasetGroup") == (400, REFUSED)
         made = ask(engine, ALLOWED, "/", {"name": "a"}, "CreateDatasetGroup")
         assert made == (200, {"datasetGroupArn": GROUP})

@@ -26,8 +26,8 @@ def test_an_engine_in_a_thread_leaves_nothing_behind() -> None:
 
 
 def test_two_engines_of_a_program_know_nothing_of_each_other() -> None:
-    with Server(Options()) as one, Server(Options()) as other:
-        client(one).create_dataset_group(name="shop")
+    with Server(Options()) as first, Server(Options()) as other:
+        client(first).create_dataset_group(name="shop")
         assert client(other).list_dataset_groups()["datasetGroups"] == []
 
 

@@ -51,8 +51,8 @@ def test_everybody_is_recommended_their_own_taste(shop: Shop) -> None:
         shop.click(item, user=f"visitor-{item}", session=f"s-{item}")
 
         def of_taste(item: str = item, books: bool = books) -> bool:
-            found = shop.aws.recommended(shop.personal, userId=f"visitor-{item}", numResults=10)
-            return len([each for each in found if (each in BOOKS) == books]) >= 9
+            recommended = shop.aws.recommended(shop.personal, userId=f"visitor-{item}", numResults=10)
+            return len([item for item in recommended if (item in BOOKS) == books]) >= 9
 
         until(of_taste, f"a list after {item}")
 
@@ -82,13 +82,13 @@ def test_popular_items_need_a_user_whom_nobody_has_to_know(shop: Shop) -> None:
 
 
 def test_ranking_returns_each_item_once_best_first_and_unknown_ones_last(shop: Shop) -> None:
-    asked = ["i25", "unheard-of", "i3", "i3", "i30", "i7"]
+    given_ids = ["i25", "unheard-of", "i3", "i3", "i30", "i7"]
     answer = shop.aws.runtime.get_personalized_ranking(
-        campaignArn=shop.campaigns[RANKING], userId="u0", inputList=asked
+        campaignArn=shop.campaigns[RANKING], userId="u0", inputList=given_ids
     )
     ranked = answer["personalizedRanking"]
     ids, scores = [item["itemId"] for item in ranked], [item.get("score", 0.0) for item in ranked]
-    assert sorted(ids) == sorted(set(asked))
+    assert sorted(ids) == sorted(set(given_ids))
     assert (set(ids[:2]), ids[-1], scores) == ({"i3", "i7"}, "unheard-of", sorted(scores, reverse=True))
 
 
@@ -160,8 +160,8 @@ def test_metadata_must_have_been_enabled(shop: Shop) -> None:
 
 
 def test_filters_narrow_the_answer(shop: Shop, books: str) -> None:
-    found = shop.aws.recommended(shop.personal, userId="u1", numResults=500, filterArn=books)
-    assert set(found) == BOOKS
+    recommended = shop.aws.recommended(shop.personal, userId="u1", numResults=500, filterArn=books)
+    assert set(recommended) == BOOKS
 
 
 def test_filter_values_are_quoted_lists(shop: Shop, chosen: str) -> None:
@@ -183,8 +183,8 @@ def test_filter_of_another_group_or_of_nobody_is_refused(shop: Shop) -> None:
 
 def test_current_item_is_that_of_the_question(shop: Shop) -> None:
     cheaper = shop.aws.filter(shop.group, "INCLUDE ItemID WHERE Items.PRICE < CurrentItem.PRICE", "runtime-cheaper")
-    found = shop.aws.recommended(shop.campaigns[SIMILAR], itemId="i5", numResults=500, filterArn=cheaper)
-    assert set(found) == {"i0", "i1", "i2", "i3", "i4"}
+    recommended = shop.aws.recommended(shop.campaigns[SIMILAR], itemId="i5", numResults=500, filterArn=cheaper)
+    assert set(recommended) == {"i0", "i1", "i2", "i3", "i4"}
     assert "RELATED_ITEMS" in refused(shop, campaignArn=shop.personal, userId="u0", itemId="i5", filterArn=cheaper)
 
 
@@ -201,5 +201,5 @@ def test_promoted_items_take_their_share(shop: Shop, books: str) -> None:
 
 def test_too_few_promoted_items_are_made_up_for(shop: Shop, chosen: str) -> None:
     promotion: Any = {"percentPromotedItems": 100, "filterArn": chosen, "filterValues": {"C": '"games"'}}
-    found = shop.aws.recommended(shop.personal, userId="u0", numResults=30, promotions=[promotion])
-    assert (len(found), len(set(found) - BOOKS)) == (30, 20)
+    recommended = shop.aws.recommended(shop.personal, userId="u0", numResults=30, promotions=[promotion])
+    assert (len(recommended), len(set(recommended) - BOOKS)) == (30, 20)

@@ -18,14 +18,14 @@ from personalize_local.wire.errors import TrainingRefused
 from engine.tests import shop_data
 from engine.tests.harness import Argument, Aws, Engine
 from engine.tests.names import ROLE
-from engine.tests.planted import BEGIN, EACH, SUBJECTS, subject_rows
+from engine.tests.planted import BEGIN, SUBJECT_ITEMS, SUBJECTS, subject_rows
 
 RECIPE = "aws-semantic-similarity"
 
 
 def world(rows: list[tuple[str, str, str, float]]) -> Snapshot:
     ids, names, texts, days = (np.array(column, object) for column in zip(*rows, strict=True))
-    taken = np.repeat(np.arange(len(rows), dtype=np.int32), np.arange(len(rows)) % EACH)
+    taken = np.repeat(np.arange(len(rows), dtype=np.int32), np.arange(len(rows)) % SUBJECT_ITEMS)
     return Snapshot(
         users=np.array(["u"], object),
         items=ids,
@@ -45,34 +45,34 @@ def model() -> Model:
     return train(RECIPE, world(subject_rows()), TrainingConfig()).model
 
 
-def subjects(model: Model, item: str, limit: int = EACH - 1, **influence: float) -> list[str]:
-    found = model.recommend(Query(item_id=item, influence=influence), None, limit)
-    return [each.item_id.partition("-")[0] for each in found]
+def subjects(model: Model, item: str, limit: int = SUBJECT_ITEMS - 1, **influence: float) -> list[str]:
+    recommended = model.recommend(Query(item_id=item, influence=influence), None, limit)
+    return [scored.item_id.partition("-")[0] for scored in recommended]
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_items_of_the_same_subject_come_first(model: Model, subject: str) -> None:
-    right = [subjects(model, f"{subject}-{n}").count(subject) for n in range(EACH)]
-    assert np.mean(right) > 0.95 * (EACH - 1)
+    right = [subjects(model, f"{subject}-{n}").count(subject) for n in range(SUBJECT_ITEMS)]
+    assert np.mean(right) > 0.95 * (SUBJECT_ITEMS - 1)
 
 
 def test_subjects_that_share_words_are_the_next_nearest(model: Model) -> None:
-    beyond = [subjects(model, f"shelter-{n}", EACH + 3)[EACH - 1 :] for n in range(EACH)]
-    assert sum(found.count("boots") for found in beyond) > 2 * sum(found.count("tea") for found in beyond)
+    beyond = [subjects(model, f"shelter-{n}", SUBJECT_ITEMS + 3)[SUBJECT_ITEMS - 1 :] for n in range(SUBJECT_ITEMS)]
+    assert sum(listed.count("boots") for listed in beyond) > 2 * sum(listed.count("tea") for listed in beyond)
 
 
 def test_the_item_itself_is_left_out_and_strangers_are_popular(model: Model) -> None:
-    assert "tea-3" not in [each.item_id for each in model.recommend(Query(item_id="tea-3"), None, 100)]
+    assert "tea-3" not in [scored.item_id for scored in model.recommend(Query(item_id="tea-3"), None, 100)]
     popular = model.recommend(Query(item_id="unknown"), None, 4)
-    assert {each.item_id.partition("-")[2] for each in popular} == {str(EACH - 1)}
+    assert {scored.item_id.partition("-")[2] for scored in popular} == {str(SUBJECT_ITEMS - 1)}
 
 
 @pytest.mark.parametrize("influence", ["POPULARITY", "FRESHNESS"])
 def test_influences_reorder_what_is_alike(model: Model, influence: str) -> None:
     def numbers(**weights: float) -> float:
-        found = model.recommend(Query(item_id="tea-3", influence=weights), None, 5)
-        assert all(each.item_id.startswith("tea") for each in found)
-        return float(np.mean([int(each.item_id.partition("-")[2]) for each in found]))
+        recommended = model.recommend(Query(item_id="tea-3", influence=weights), None, 5)
+        assert all(scored.item_id.startswith("tea") for scored in recommended)
+        return float(np.mean([int(scored.item_id.partition("-")[2]) for scored in recommended]))
 
     assert numbers() < numbers(**{influence: 1.0})
 
@@ -87,7 +87,7 @@ def test_an_update_takes_new_texts_in(model: Model) -> None:
     rows = [*subject_rows(), ("new", "Espresso", "dark coffee beans", 30.0)]
     newer = updated(model, world(rows), TrainingConfig())
     assert subjects(newer, "new", 5) == ["coffee"] * 5
-    assert "new" in [each.item_id for each in newer.recommend(Query(item_id="coffee-2"), None, EACH)]
+    assert "new" in [scored.item_id for scored in newer.recommend(Query(item_id="coffee-2"), None, SUBJECT_ITEMS)]
 
 
 def test_nothing_to_compare_ends_the_training() -> None:
@@ -131,11 +131,11 @@ def test_campaigns_and_batch_jobs_answer_from_texts(reading: tuple[Aws, str, str
     metrics = aws.control.get_solution_metrics(solutionVersionArn=version)["metrics"]
     assert metrics["average_similarity_at_25"] > 0
     campaign = aws.campaign(version, "reading")
-    found = aws.runtime.get_recommendations(
+    recommended = aws.runtime.get_recommendations(
         campaignArn=campaign, itemId="coffee-1", numResults=5, metadataColumns={"ITEMS": ["NAME"]}
     )["itemList"]
-    assert all(item["metadata"]["NAME"].startswith("Coffee") for item in found)
-    assert all("score" not in item for item in found)
+    assert all(item["metadata"]["NAME"].startswith("Coffee") for item in recommended)
+    assert all("score" not in item for item in recommended)
     folder = aws.engine.s3_root / "reading"
     (folder / "asked.json").write_text('{"itemId": "coffee-1"}\n')
     job = aws.control.create_batch_inference_job(
@@ -148,7 +148,7 @@ def test_campaigns_and_batch_jobs_answer_from_texts(reading: tuple[Aws, str, str
     )["batchInferenceJobArn"]
     aws.settle("BatchInferenceJob", job)
     answer = json.loads((folder / "answers/asked.json.out").read_text())
-    assert answer["output"] == {"recommendedItems": [item["itemId"] for item in found]}
+    assert answer["output"] == {"recommendedItems": [item["itemId"] for item in recommended]}
 
 
 @pytest.mark.parametrize(

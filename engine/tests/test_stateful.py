@@ -83,11 +83,11 @@ class Resources(RuleBasedStateMachine):
     @contextmanager
     def where_campaigns_are(self) -> Iterator[None]:
         with Bare(self.deployable.engine, CAMPAIGNS) as bare:
-            own, self.bare = self.bare, bare
+            former, self.bare = self.bare, bare
             try:
                 yield
             finally:
-                self.bare = own
+                self.bare = former
 
     def campaign(self, name: str) -> str:
         return self.deployable.version.partition("solution/")[0] + f"campaign/{name}"
@@ -135,7 +135,7 @@ class Resources(RuleBasedStateMachine):
         self.delete("DatasetGroup", self.group(name), expected)
         if not expected:
             self.groups.remove(name)
-            self.filters = {each: group for each, group in self.filters.items() if group != name}
+            self.filters = {filter_name: group for filter_name, group in self.filters.items() if group != name}
 
     @rule(name=NAMES, kind=KINDS)
     def create_schema(self, name: str, kind: str) -> None:
@@ -152,11 +152,13 @@ class Resources(RuleBasedStateMachine):
 
     @rule(group=GROUPS, kind=KINDS, schema=NAMES)
     def create_dataset(self, group: str, kind: str, schema: str) -> None:
-        known = group in self.groups and schema in self.schemas
-        fits = known and self.schemas[schema] == kind and not self.of_domain(group)
-        expected = NOT_FOUND if not known else INVALID if not fits else EXISTS if (group, kind) in self.datasets else ""
-        about = {"datasetGroupArn": self.group(group), "schemaArn": self.arn("schema", schema), "datasetType": kind}
-        self.make("Dataset", expected, name="d", **about)
+        exists = group in self.groups and schema in self.schemas
+        fits = exists and self.schemas[schema] == kind and not self.of_domain(group)
+        expected = (
+            NOT_FOUND if not exists else INVALID if not fits else EXISTS if (group, kind) in self.datasets else ""
+        )
+        common = {"datasetGroupArn": self.group(group), "schemaArn": self.arn("schema", schema), "datasetType": kind}
+        self.make("Dataset", expected, name="d", **common)
         if not expected:
             self.datasets[group, kind] = schema
 
@@ -188,8 +190,8 @@ class Resources(RuleBasedStateMachine):
     def create_filter(self, group: str, name: str) -> None:
         expression = 'INCLUDE ItemID WHERE Items.CATEGORY_L1 IN ("x")'
         has_items = (group, "Items") in self.datasets
-        known = group in self.groups
-        expected = NOT_FOUND if not known else INVALID if not has_items else EXISTS if name in self.filters else ""
+        exists = group in self.groups
+        expected = NOT_FOUND if not exists else INVALID if not has_items else EXISTS if name in self.filters else ""
         self.make("Filter", expected, name=name, datasetGroupArn=self.group(group), filterExpression=expression)
         if not expected:
             self.filters[name] = group
@@ -202,8 +204,8 @@ class Resources(RuleBasedStateMachine):
     def create_solution(self, group: str, name: str) -> None:
         expected = NOT_FOUND if group not in self.groups else EXISTS if name in self.solutions else ""
         recipe = f"{RECIPE}aws-popularity-count"
-        about = {"datasetGroupArn": self.group(group), "recipeArn": recipe, "performAutoTraining": False}
-        self.make("Solution", expected, name=name, **about)
+        common = {"datasetGroupArn": self.group(group), "recipeArn": recipe, "performAutoTraining": False}
+        self.make("Solution", expected, name=name, **common)
         if not expected:
             self.solutions[name] = group
 
@@ -250,11 +252,11 @@ class Resources(RuleBasedStateMachine):
         assert len(self.listed("Datasets", "datasets")) == len(self.datasets)
         for group in self.groups:
             of_group = self.listed("Datasets", "datasets", "datasetType", datasetGroupArn=self.group(group))
-            assert of_group == [kind.upper() for each, kind in self.datasets if each == group]
+            assert of_group == [kind.upper() for owner, kind in self.datasets if owner == group]
 
     def listed(self, what: str, member: str, shown: str = "name", **request: object) -> list[str]:
         answer: Json = self.bare.perform(f"List{what}", request)
-        return [str(each[shown]) for each in answer[member]]
+        return [str(member_body[shown]) for member_body in answer[member]]
 
 
 class KilledResources(Resources):

@@ -9,7 +9,7 @@ from personalize_local.testing import FaultDoor
 
 from engine.tests.bare import Bare
 from engine.tests.breaches import whole
-from engine.tests.calls import BUCKET, MODELS, WORLD, Call, Json, Refused, filled, kept, requests_of, write_files
+from engine.tests.calls import BUCKET, MODELS, WORLD, Call, Json, Refused, filled, references, requests_of, write_files
 from engine.tests.harness import Engine, EngineHere, until
 from engine.tests.names import arn_member, member
 
@@ -44,12 +44,12 @@ class World:
     def described(self, noun: str, arn: str) -> Json:
         """What Describe shows; nothing once it is gone."""
         try:
-            found: Json = self.bare.perform(f"Describe{noun}", {arn_member(noun): arn})[member(noun)]
+            body: Json = self.bare.perform(f"Describe{noun}", {arn_member(noun): arn})[member(noun)]
         except Refused as error:
             if error.code != "ResourceNotFoundException":
                 raise
             return {}
-        return found
+        return body
 
     def listed(self, noun: str, arn: str) -> Json:
         """What List shows of one."""
@@ -83,7 +83,7 @@ class World:
             door.add("neverEnd", call.operation)
         request = filled(call.request, self.made)
         answer = self.bare.perform(call.operation, request)
-        self.made |= kept(call, answer)
+        self.made |= references(call, answer)
         if call.waits:
             noun = _noun(call.operation)
             arn = (request | answer)[arn_member(noun)]
@@ -101,11 +101,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with EngineHere(tmp_path_factory.mktemp("statuses"), STEP, options=options) as engine:
         write_files(engine.s3_root / BUCKET)
         with Bare(engine, "statuses") as bare:
-            found = World(engine, bare)
+            world = World(engine, bare)
             for call in WORLD:
                 if call.operation.startswith(MOVING) or call.operation == "DescribeDataset":
-                    found.play(call)
-            yield found
+                    world.play(call)
+            yield world
 
 
 def test_every_resource_passes_through_its_statuses(world: World) -> None:

@@ -30,8 +30,8 @@ EARLY = boto3.client("personalize", region_name="eu-west-1", aws_access_key_id="
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Personalize]:
-    with personalize() as found:
-        yield found
+    with personalize() as aws:
+        yield aws
 
 
 def dataset(client: Argument) -> tuple[str, str]:
@@ -165,7 +165,7 @@ def test_imports_read_what_moto_keeps() -> None:
     assert storage.get_object(Bucket="shop", Key="out/back.csv")["Body"].read().startswith(b"USER_ID,")
     storage.delete_object(Bucket="shop", Key="events.csv")
     assert "Invalid Data location." in imported(client, events, "day-2")["failureReason"]
-    assert group in {each["datasetGroupArn"] for each in client.list_dataset_groups()["datasetGroups"]}
+    assert group in {resource["datasetGroupArn"] for resource in client.list_dataset_groups()["datasetGroups"]}
 
 
 @mock_aws
@@ -180,16 +180,16 @@ def test_metrics_of_live_events_reach_moto_s_cloudwatch() -> None:
         seen["metricAttribution"] = {"eventAttributionSource": "front-page"}
         aws.events.put_events(trackingId=tracker, sessionId="s", userId="u1", eventList=[seen])  # type: ignore[list-item]
         aws.clock.advance(minutes=16)
-        (found,) = boto3.client("cloudwatch").list_metrics()["Metrics"]
-        assert (found["MetricName"], found["Dimensions"][1]["Value"]) == ("views", "front-page")
+        (metric,) = boto3.client("cloudwatch").list_metrics()["Metrics"]
+        assert (metric["MetricName"], metric["Dimensions"][1]["Value"]) == ("views", "front-page")
 
 
 def test_another_process_finds_the_engine(aws: Personalize) -> None:
-    asked = (
+    statements = (
         "import boto3; print(boto3.client('personalize').meta.region_name, boto3.client('personalize').list_recipes())"
     )
     told = subprocess.run(
-        [sys.executable, "-c", asked], env=aws.environment, check=True, capture_output=True, text=True
+        [sys.executable, "-c", statements], env=aws.environment, check=True, capture_output=True, text=True
     )
     assert told.stdout.startswith("us-east-1 {'recipes': [{")
 

@@ -12,7 +12,7 @@ from personalize_local.jobs.themes import Themes
 
 from engine.tests.harness import Argument, Aws, Engine
 from engine.tests.names import ROLE
-from engine.tests.planted import EACH, SUBJECTS, subject_rows
+from engine.tests.planted import SUBJECT_ITEMS, SUBJECTS, subject_rows
 from engine.tests.shop import Shop
 from engine.tests.shop_data import columns, write_csv
 
@@ -68,7 +68,14 @@ def version(engine: Engine) -> tuple[Aws, str]:
     folder = engine.s3_root / "themes"
     names = list(SUBJECTS)
     rows = [
-        (f"u{user}", f"{names[user % len(names)]}-{step * (1 + user % 5) % EACH}", "View", 1.0, 10**9 + step, "phone")
+        (
+            f"u{user}",
+            f"{names[user % len(names)]}-{step * (1 + user % 5) % SUBJECT_ITEMS}",
+            "View",
+            1.0,
+            10**9 + step,
+            "phone",
+        )
         for user in range(60)
         for step in range(20)
     ]
@@ -87,7 +94,7 @@ def job(aws: Aws, version: str, name: str, lines: str, **options: Argument) -> s
     path = aws.engine.s3_root / "themes" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(lines)
-    asked: dict[str, Argument] = {
+    request: dict[str, Argument] = {
         "jobName": name,
         "solutionVersionArn": version,
         "numResults": 5,
@@ -95,14 +102,14 @@ def job(aws: Aws, version: str, name: str, lines: str, **options: Argument) -> s
         "jobOutput": {"s3DataDestination": {"path": "s3://themes/answers/"}},
         "roleArn": ROLE,
     }
-    return str(aws.control.create_batch_inference_job(**asked | options)["batchInferenceJobArn"])
+    return str(aws.control.create_batch_inference_job(**request | options)["batchInferenceJobArn"])
 
 
 def test_a_job_with_themes_answers_as_the_guide_shows(version: tuple[Aws, str]) -> None:
     aws, arn = version
     made = aws.settle("BatchInferenceJob", job(aws, arn, "ask", '{"itemId": "tea-2"}\n{"itemId": 5}\n', **NAMED))
-    found = aws.control.describe_batch_inference_job(batchInferenceJobArn=made)["batchInferenceJob"]
-    assert (found["batchInferenceJobMode"], found["themeGenerationConfig"]) == tuple(NAMED.values())
+    description = aws.control.describe_batch_inference_job(batchInferenceJobArn=made)["batchInferenceJob"]
+    assert (description["batchInferenceJobMode"], description["themeGenerationConfig"]) == tuple(NAMED.values())
     lines = (aws.engine.s3_root / "themes/answers/ask.json.out").read_text().splitlines()
     answer, wrong = map(json.loads, lines)
     assert list(answer["output"]) == ["recommendedItems", "theme", "itemsThemeRelevanceScores"]
@@ -115,8 +122,8 @@ def test_a_file_of_more_than_a_hundred_items_fails(version: tuple[Aws, str]) -> 
     aws, arn = version
     made = job(aws, arn, "many", '{"itemId": "tea-2"}\n' * 101, **NAMED)
     aws.settle("BatchInferenceJob", made, "CREATE FAILED")
-    found = aws.control.describe_batch_inference_job(batchInferenceJobArn=made)["batchInferenceJob"]
-    assert "more than 100 items" in found["failureReason"]
+    description = aws.control.describe_batch_inference_job(batchInferenceJobArn=made)["batchInferenceJob"]
+    assert "more than 100 items" in description["failureReason"]
 
 
 @pytest.mark.parametrize(

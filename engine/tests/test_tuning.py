@@ -56,20 +56,20 @@ def searching(*ranges: Range, recipe: str = USER, trials: int = 8) -> TrainingCo
 
 def test_few_combinations_are_all_tried_and_the_given_values_first() -> None:
     ranges = (Range("bptt", "integer", 2, 4), MASK)
-    found = tuning.candidates(ranges, {"bptt": "32", "recency_mask": "True"}, 8)
-    assert found[0] == {"bptt": "4", "recency_mask": "true"}
-    assert len(found) == len({tuple(each.items()) for each in found}) == 6
+    candidates = tuning.candidates(ranges, {"bptt": "32", "recency_mask": "True"}, 8)
+    assert candidates[0] == {"bptt": "4", "recency_mask": "true"}
+    assert len(candidates) == len({tuple(values.items()) for values in candidates}) == 6
 
 
 def test_large_spaces_are_sampled_evenly_within_their_ranges() -> None:
     ranges = (BPTT, Range("discount", "continuous", 0.25, 0.5), MASK)
     given = {"bptt": "32", "discount": "0.9", "recency_mask": "False"}
-    found = tuning.candidates(ranges, given, 12)
-    assert found == tuning.candidates(ranges, given, 12)
-    assert found[0] == {"bptt": "32", "discount": "0.5", "recency_mask": "false"}
-    assert len(found) == 12
-    assert all(2 <= int(each["bptt"]) <= 32 and 0.25 <= float(each["discount"]) <= 0.5 for each in found)
-    assert {each["recency_mask"] for each in found} == {"true", "false"}
+    candidates = tuning.candidates(ranges, given, 12)
+    assert candidates == tuning.candidates(ranges, given, 12)
+    assert candidates[0] == {"bptt": "32", "discount": "0.5", "recency_mask": "false"}
+    assert len(candidates) == 12
+    assert all(2 <= int(values["bptt"]) <= 32 and 0.25 <= float(values["discount"]) <= 0.5 for values in candidates)
+    assert {values["recency_mask"] for values in candidates} == {"true", "false"}
 
 
 def test_the_winner_measures_best_and_is_what_trains(drifting: Snapshot) -> None:
@@ -84,11 +84,11 @@ def test_the_winner_measures_best_and_is_what_trains(drifting: Snapshot) -> None
 def test_a_search_may_minimize_and_repeats_itself(drifting: Snapshot) -> None:
     least = Search({USER: (MASK,)}, 2, GAIN, maximize=False)
     searches = (least, Search({USER: (MASK,)}, 2, GAIN), least)
-    found = [
+    candidates = [
         train(USER, drifting, TrainingConfig(hyperparameters={"tier": "fast"}, search=search)).tuned
         for search in searches
     ]
-    worst, best, again = (tuned or {} for tuned in found)
+    worst, best, again = (tuned or {} for tuned in candidates)
     assert {worst["recency_mask"].lower(), best["recency_mask"].lower()} == {"true", "false"}
     assert worst == again
 
@@ -126,8 +126,8 @@ def test_hidden_dimensions_are_those_of_item_vectors(drifting: Snapshot, tmp_pat
 
 def test_automl_keeps_the_best_recipe(drifting: Snapshot) -> None:
     search = Search({POPULAR: (), USER: ()}, 2, GAIN)
-    found = train(POPULAR, drifting, TrainingConfig(hyperparameters={"tier": "fast"}, search=search))
-    assert found.recipe == USER
+    trained = train(POPULAR, drifting, TrainingConfig(hyperparameters={"tier": "fast"}, search=search))
+    assert trained.recipe == USER
 
 
 def hpo(**ranges: Argument) -> dict[str, Argument]:
@@ -150,8 +150,8 @@ def test_hpo_reports_what_it_chose(shop: Shop) -> None:
     )
     assert shop.aws.control.describe_solution(solutionArn=solution)["solution"]["performHPO"] is True
     version = shop.aws.version(solution)
-    found = shop.aws.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
-    chosen = found["tunedHPOParams"]["algorithmHyperParameters"]
+    description = shop.aws.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
+    chosen = description["tunedHPOParams"]["algorithmHyperParameters"]
     assert 1 <= int(chosen["min_cointeraction_count"]) <= 5
     assert chosen["popularity_discount_factor"] == "0.5"
     shop.aws.delete("Solution", solution)
@@ -241,7 +241,7 @@ def test_search_configurations_that_are_refused(aws: Aws, config: dict[str, Argu
     ],
 )
 def test_automl_that_is_refused(aws: Aws, options: dict[str, Any], words: str) -> None:
-    asked: dict[str, Any] = {"performAutoML": True} | options
+    request: dict[str, Any] = {"performAutoML": True} | options
     with pytest.raises(ClientError, match=words) as refused:
-        aws.control.create_solution(name="automl", datasetGroupArn=aws.group(), **asked)
+        aws.control.create_solution(name="automl", datasetGroupArn=aws.group(), **request)
     assert refused.value.response["Error"]["Code"] == "InvalidInputException"

@@ -52,8 +52,8 @@ def put(aws: Aws, items: str, item: str = "new") -> None:
 
 def listed(aws: Aws, target: str, **question: Argument) -> dict[str, Argument]:
     """All that a campaign or recommender recommends, by item."""
-    asked: Argument = {"recommenderArn" if ":recommender/" in target else "campaignArn": target, "userId": "u1"}
-    answer = aws.runtime.get_recommendations(**asked | {"numResults": 100} | question)
+    request: Argument = {"recommenderArn" if ":recommender/" in target else "campaignArn": target, "userId": "u1"}
+    answer = aws.runtime.get_recommendations(**request | {"numResults": 100} | question)
     return {item["itemId"]: item for item in answer["itemList"]}
 
 
@@ -68,14 +68,14 @@ def test_a_new_item_is_recommended_two_hours_later_by_the_same_version(aws: Aws,
     assert "new" not in listed(aws, campaign)
     door.advance(HOUR + 60)
     until(lambda: "new" in listed(aws, campaign), "an update")
-    found = listed(aws, campaign)
-    assert len(found) == 41
-    assert found["new"]["score"] > min(item["score"] for item in found.values())
-    assert found["new"].get("reason") == (["Exploration"] if recipe == SECOND else None)
+    recommended = listed(aws, campaign)
+    assert len(recommended) == 41
+    assert recommended["new"]["score"] > min(item["score"] for item in recommended.values())
+    assert recommended["new"].get("reason") == (["Exploration"] if recipe == SECOND else None)
     assert aws.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"] == before
     cheap = aws.filter(group, "INCLUDE ItemID WHERE Items.PRICE < 2")
     promoted = listed(aws, campaign, numResults=4, promotions=[{"percentPromotedItems": 50, "filterArn": cheap}])
-    assert (["Promoted item"] in [each.get("reason") for each in promoted.values()]) == (recipe == SECOND)
+    assert (["Promoted item"] in [item.get("reason") for item in promoted.values()]) == (recipe == SECOND)
 
 
 def test_an_update_learns_from_events_of_the_new_item(aws: Aws, door: FaultDoor) -> None:
@@ -125,7 +125,9 @@ def test_training_mode_update_adds_new_items_and_is_left_alone_then(aws: Aws, do
         "FULL",
         "UPDATE",
     ]
-    metrics = [aws.control.get_solution_metrics(solutionVersionArn=each)["metrics"] for each in (full, version)]
+    metrics = [
+        aws.control.get_solution_metrics(solutionVersionArn=version_arn)["metrics"] for version_arn in (full, version)
+    ]
     assert metrics[0] == metrics[1]
     campaign = aws.campaign(version)
     assert "new" in listed(aws, campaign)
@@ -228,7 +230,7 @@ def test_a_new_action_is_explored_two_hours_later(aws: Aws, door: FaultDoor, run
 
     def scores() -> dict[str, float]:
         answer = aws.runtime.get_action_recommendations(campaignArn=campaign, userId="u1", numResults=100)
-        return {each["actionId"]: each["score"] for each in answer["actionList"]}
+        return {action["actionId"]: action["score"] for action in answer["actionList"]}
 
     before = scores()
     assert "new" not in before

@@ -31,7 +31,9 @@ def shop() -> list[Row]:
         for basket in range(4):
             item, moment = (user * 3 + basket) % 20, BEGIN + basket * DAY + 500
             bought = [item, item + 20, 60]
-            rows += [(f"u{user}", f"item-{one}", moment + place, "Purchase") for place, one in enumerate(bought)]
+            rows += [
+                (f"u{user}", f"item-{item}", moment + position, "Purchase") for position, item in enumerate(bought)
+            ]
     rows += [(f"u{user}", "item-61", BEGIN + 9 * DAY + 900 + user, "View") for user in range(30)]
     return rows
 
@@ -48,23 +50,23 @@ def models(world: Snapshot) -> Callable[[str], Model]:
     return cache(lambda recipe: train(recipe, world, fast if recipe == FOR_YOU else TrainingConfig()).model)
 
 
-def asked(model: Model, query: Query, limit: int) -> list[str]:
+def recommended(model: Model, query: Query, limit: int) -> list[str]:
     return [scored.item_id for scored in model.recommend(query, None, limit)]
 
 
 def test_who_viewed_an_item_viewed_its_neighbours(models: Callable[[str], Model]) -> None:
-    found = asked(models(VIEWED), Query("u1", "item-14"), 9)
-    assert len({f"item-{n}" for n in range(10, 20) if n != 14}.intersection(found)) >= 8
+    items = recommended(models(VIEWED), Query("u1", "item-14"), 9)
+    assert len({f"item-{n}" for n in range(10, 20) if n != 14}.intersection(items)) >= 8
 
 
 def test_bought_together_is_what_goes_with_the_item_and_not_what_everybody_buys(models: Callable[[str], Model]) -> None:
-    assert asked(models(TOGETHER), Query(item_id="item-3"), 1) == ["item-23"]
+    assert recommended(models(TOGETHER), Query(item_id="item-3"), 1) == ["item-23"]
 
 
 def test_best_sellers_and_most_viewed_count_events(models: Callable[[str], Model]) -> None:
-    assert asked(models(SELLERS), Query("u1"), 1) == ["item-60"]
-    assert asked(models(MOST_VIEWED), Query("u1"), 50)[-1] != "item-61"
-    assert "item-61" in asked(models(MOST_VIEWED), Query("u1"), 41)
+    assert recommended(models(SELLERS), Query("u1"), 1) == ["item-60"]
+    assert recommended(models(MOST_VIEWED), Query("u1"), 50)[-1] != "item-61"
+    assert "item-61" in recommended(models(MOST_VIEWED), Query("u1"), 41)
 
 
 def test_recommended_for_you_keeps_its_scores_to_itself(models: Callable[[str], Model]) -> None:
@@ -74,7 +76,7 @@ def test_recommended_for_you_keeps_its_scores_to_itself(models: Callable[[str], 
 
 def test_what_rises_trends_and_frequency_is_the_window(world: Snapshot) -> None:
     trained = train(TRENDING, world, TrainingConfig(hyperparameters={"trend_discovery_frequency": "1 day"}))
-    assert asked(trained.model, Query(), 1) == ["item-61"]
+    assert recommended(trained.model, Query(), 1) == ["item-61"]
     assert 0.0 <= trained.metrics["trend_prediction_accuracy"] <= 1.0
 
 
@@ -82,11 +84,11 @@ def test_without_growth_popular_items_trend(tmp_path: Path) -> None:
     still = [row for row in shop() if row[1] != "item-61"]
     still += [(f"u{user}", "item-2", BEGIN + 20 * DAY, "View") for user in range(3)]
     often = TrainingConfig(hyperparameters={"trend_discovery_frequency": "30 minutes"})
-    assert asked(train(TRENDING, snapshot(tmp_path, still), often).model, Query(), 2) == ["item-2", "item-60"]
+    assert recommended(train(TRENDING, snapshot(tmp_path, still), often).model, Query(), 2) == ["item-2", "item-60"]
 
 
 @pytest.mark.parametrize(
-    ("recipe", "kind"), [(each.name, each.trains_on) for each in RECIPES.values() if each.trains_on]
+    ("recipe", "kind"), [(spec.name, spec.trains_on) for spec in RECIPES.values() if spec.trains_on]
 )
 def test_a_use_case_needs_a_thousand_of_its_events(tmp_path: Path, recipe: str, kind: str) -> None:
     rows = [(*row[:3], "Other") for row in shop()]
@@ -94,7 +96,7 @@ def test_a_use_case_needs_a_thousand_of_its_events(tmp_path: Path, recipe: str, 
         train(recipe, snapshot(tmp_path, rows), TrainingConfig())
 
 
-@pytest.mark.parametrize("recipe", [each.name for each in RECIPES.values() if each.domain == "ECOMMERCE"])
+@pytest.mark.parametrize("recipe", [spec.name for spec in RECIPES.values() if spec.domain == "ECOMMERCE"])
 def test_every_use_case_obeys_a_filter(models: Callable[[str], Model], recipe: str) -> None:
     model = models(recipe)
     allowed = np.isin(model.item_ids, ["item-5", "item-33"])

@@ -58,15 +58,15 @@ def test_control_plane_error_is_400_with_type_and_message(engine: Engine) -> Non
 def test_bad_request_is_answered_by_name(
     engine: Engine, path: str, headers: dict[str, str], body: bytes, status: int, code: str
 ) -> None:
-    found, answer_headers, answer = engine.ask(path, body, **headers)
-    assert (found, answer_headers["x-amzn-errortype"], json.loads(answer)["__type"]) == (status, code, code)
+    answer_status, answer_headers, answer = engine.ask(path, body, **headers)
+    assert (answer_status, answer_headers["x-amzn-errortype"], json.loads(answer)["__type"]) == (status, code, code)
 
 
 def test_get_of_the_root_is_a_health_check(engine: Engine) -> None:
     status, _, body = engine.ask("/", None, Authorization="")
     assert (status, json.loads(body)["status"]) == (200, "ok")
-    asked = urllib.request.Request(engine.url, method="HEAD")
-    with urllib.request.urlopen(asked, timeout=SECONDS) as answer:
+    request = urllib.request.Request(engine.url, method="HEAD")
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
         assert (answer.status, answer.read()) == (200, b"")
 
 

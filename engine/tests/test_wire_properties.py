@@ -65,8 +65,8 @@ def test_allowed_requests_come_through_unchanged(operation: str, data: st.DataOb
 @given(OPERATIONS, st.dictionaries(st.text(max_size=8), JSON, max_size=4), st.data())
 def test_anything_else_is_refused_or_cut_down(operation: str, request: dict[str, Any], data: st.DataObject) -> None:
     shape = MODELS[operation].input_shape
-    known = st.sampled_from(sorted(shape.members)) if shape and shape.members else st.text()
-    request |= data.draw(st.dictionaries(known, JSON, max_size=4))
+    members = st.sampled_from(sorted(shape.members)) if shape and shape.members else st.text()
+    request |= data.draw(st.dictionaries(members, JSON, max_size=4))
     parse = WIRE.operations[operation].parse
     with contextlib.suppress(InvalidInput):
         parsed = parse(json.dumps(request).encode())
