@@ -108,7 +108,7 @@ class Location:
         return not self.key or self.key.endswith("/")
 
     def nothing(self) -> ImportRefused:
-        """Refuse it in AWS's words; a note tells the log's reader where the engine looked."""
+        """Return the refusal of a location without objects, in AWS's words; a note for the log says where it was."""
         refused = ImportRefused(INVALID_LOCATION)
         folder = "" if self.s3.answers or self.s3.root is None else self.s3.root.resolve()
         refused.add_note(

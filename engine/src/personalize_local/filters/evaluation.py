@@ -215,7 +215,7 @@ def _interacted(
 
 
 def _newest(types: Coded[str | None]) -> NDArray[np.intp]:
-    """Return the rows that count of a history with these event types."""
+    """Return the rows of a history that filters consider, by their event types: the newest of each type."""
     if len(types) <= NEWEST_PER_EVENT_TYPE:
         return np.arange(len(types))
     folded = [kind.lower() if kind else kind for kind in types.table.texts]

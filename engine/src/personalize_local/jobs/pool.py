@@ -156,7 +156,7 @@ class Workers:
 
     @asynccontextmanager
     async def _slot(self, claim: Claim) -> AsyncIterator[_Worker]:
-        """Wait for a place, and give a worker; it is kept for the next job unless it died, or did not finish."""
+        """Wait until a claim fits, and give a worker; it is kept for the next job unless it died, or did not finish."""
         turn = asyncio.get_running_loop().create_future()
         self._waiting[turn] = claim
         running: _Worker | None = None
@@ -185,7 +185,7 @@ class Workers:
         return started
 
     def _admit(self) -> None:
-        """Let jobs run, in their order; a short one also before a long one that has no place yet."""
+        """Let jobs run, in their order; short ones do not wait for a long one that does not fit yet."""
         blocked: set[bool] = set()
         for turn, claim in list(self._waiting.items()):
             if claim.long in blocked or not self._fits(claim):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def run_import(arn: str, source: Location, most: int, least: int, schema: Schema, target: Path) -> int:
-    """Read a drop of `most` bytes, and of `least` interactions, into the engine's own form; returns the rows kept.
+    """Read files of at most `most` bytes, and at least `least` interactions, into the engine's form; returns the rows.
 
     Raises ImportRefused.
     """

@@ -26,7 +26,7 @@ LOGGER: Final = logging.getLogger("personalize")
 
 
 def schedules(engine: Engine) -> list[Coroutine[None, None, None]]:
-    """Return what does everything when it is due, until cancelled: a long update makes no training wait."""
+    """Return loops that do what is due until they are cancelled; several, so that a long update delays no training."""
     return [_keep(engine, act) for act in (_train_due, _update_due, report_due, publish_requests)]
 
 

@@ -142,7 +142,7 @@ def excluded_columns(
 ) -> dict[str, frozenset[str]]:
     """Return the columns that must not train, by dataset type, from a configuration with a `trainingDataConfig`.
 
-    Columns that are newer than the solution are among them: `known` has the older ones.
+    Columns that are newer than the solution are among them: `present` has those that its schemas had then.
     """
     data_config = config.get("trainingDataConfig", {})
     schemas = schemas_of(engine, group)

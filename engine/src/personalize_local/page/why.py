@@ -78,7 +78,7 @@ async def _because(model: Model, query: Query, items: Sequence[str], *, ranks: b
     """Return what each item owes most to: an item of the history, and the share of the score that goes without it.
 
     Asks the model again without each of the latest items, so it is true of every recipe. Of models that show no scores,
-    `1 / place` stands for the score. Leaves out items that nothing of it lowers by LEAST.
+    `1 / rank` stands for the score. Leaves out an item if no single item of the history lowers its score by LEAST.
     """
     causes = list(dict.fromkeys(row.item_id for row in reversed(query.history)))[:CAUSES]
     ranked = items if ranks else ()

@@ -2,7 +2,7 @@
 """What moves the log odds of an action: a user's metadata, the user, and the user's own past with the action.
 
 Effects of metadata are those of a ridge-regularised logistic regression, first shared by all actions, then those of
-each action beside them; the strength of the penalty is the one that foretold held-out users best. What a user does
+each action beside them; the penalty is the one that predicted held-out users best. What a user does
 beyond that has two normal effects, one on all actions and one on each (a random-intercept model: Gelman, Hill, "Data
 Analysis Using Regression and Multilevel/Hierarchical Models", 2006, chapter 14). Their spreads maximise the likelihood
 of the data, so that little data moves little. Both are integrated over by Gauss-Hermite quadrature, in training and in
@@ -29,6 +29,7 @@ _Matrix = Any  # scipy has no types
 
 
 def _nodes(count: int) -> tuple[Floats, Floats]:
+    """Return nodes and log weights of Gauss-Hermite quadrature, by which a standard normal effect is averaged over."""
     node, weight = np.polynomial.hermite_e.hermegauss(count)
     return np.asarray(node, np.float64), np.log(weight / weight.sum())
 
@@ -73,7 +74,11 @@ class Effects:
         return float(np.logaddexp.reduce(_USER_WEIGHT + of_user, axis=1).sum())
 
     def _given(self, odds: Floats) -> Floats:
-        """Return the odds of the usual user: an average over users lies nearer to even ones."""
+        """Return the log odds of a user without effects of their own, from average ones, which lie nearer to even.
+
+        The factor is that of the logistic function averaged over a normal (MacKay, The Evidence Framework Applied to
+        Classification Networks, 1992).
+        """
         return odds * math.sqrt(1.0 + math.pi / 8.0 * (self.user**2 + self.pair**2))
 
     def _at_nodes(self, odds: Floats) -> Floats:
@@ -129,7 +134,7 @@ class Offers:
 def fit_tilts(offers: Offers, base: Floats, fitted_actions: Ints, held: Mask) -> Floats:
     """[values, actions] what each value adds to an action's log odds; `held` [rows] are those of held-out users.
 
-    `base` [actions] are the actions' log odds, `known` those with enough data to have effects of their own.
+    `base` [actions] are the actions' log odds, `fitted_actions` those with enough data for effects of their own.
     """
     shape = (offers.columns.shape[1], len(base))
     train, test = offers.where(~held), offers.where(held)

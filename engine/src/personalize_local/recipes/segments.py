@@ -3,7 +3,7 @@
 
 A user's expected interactions with some items within the horizon are those of a gamma-Poisson model (Ehrenberg, "The
 pattern of consumer purchases", 1959): the faded number of their own, plus the strength of the prior times what their
-interest in other items lets expect. Other items count by the cosine similarity of the users who took them. It is an
+interest in other items predicts. Other items count by the cosine similarity of the users who took them. It is an
 amount, not a share: it grows with how much a user takes at all. How fast interactions fade, and how strong the prior
 is, are chosen by an earlier cut: on who took what in the newest horizon of the training, by precision among the first
 percent of users. Worker process only: batch jobs make segments.
@@ -37,9 +37,9 @@ STRENGTHS = (0.3, 0.1, 1.0, 0.0)
 MEASURED = 300
 """Most items, or kinds, whose segments are measured."""
 FEWEST = 5
-"""Users that an item, or kind, needs to be chosen by, and how many such there must be."""
+"""Only items, or kinds, that so many users took decide, and only if there are so many of them."""
 FEWEST_NAMED = 10
-"""Users of a segment by which it is chosen, where a percent is fewer."""
+"""A segment is judged by its first percent of users, or by so many where a percent is fewer."""
 MOST_USERS = 20_000
 """Most users, drawn by a hash, that fading and prior are chosen by."""
 
@@ -82,7 +82,7 @@ class AffinityModel(Model):
         return of_user + self._strength * others
 
     def parts(self, wanted: Mask) -> tuple[Floats, Floats]:
-        """[users] own interactions with the items of a mask, and the mean of the prior, which adds up to as many."""
+        """[users] own interactions with the items of a mask, and the mean of the prior, scaled to the same sum."""
         mask = wanted.astype(np.float64)
         of_user = np.asarray(self._counts @ mask, np.float64)
         similar = np.asarray(self._interest.T @ (self._interest @ mask), np.float64) / self._length
@@ -147,7 +147,7 @@ def _made(counts: Any, users: Strings, items: Strings, facts: Mapping[str, Any])
 
 
 def _chosen(snapshot: Snapshot, rows: Rows, kinds: "_Kinds") -> Expectation:
-    """Return what finds most of the users who took something in the newest horizon, told what they took before."""
+    """Return the fading and the prior that find most takers of the newest horizon by what came before."""
     best = Expectation(POWERS[0], STRENGTHS[0])
     if len(snapshot.users) > MOST_USERS:
         drawn = np.sort(np.argsort(hashes(snapshot.users), kind="stable")[:MOST_USERS])

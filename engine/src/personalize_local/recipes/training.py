@@ -30,7 +30,7 @@ _SELF_MEASURED: dict[str, Callable[[Snapshot, RecipeSpec, TrainingConfig], Train
 
 
 _ENGINE_HYPERPARAMETERS = {"tier", "deep_minutes"}
-"""The engine's own hyperparameters."""
+"""Hyperparameters that AWS does not have."""
 TRIED_ROWS = 200_000
 """Rows that a trial of a search learns from, those of as many users: more would cost more than they tell."""
 
@@ -153,7 +153,9 @@ def _trainer(
     surroundings: tuple[SharedCounts] | tuple[SharedCounts, Callable[[str], None], Callable[[], float]],
     everybody: Rows | None = None,
 ) -> _Trainer:
-    """Return what fits models; `everybody` may decide how to count, who is held out included: a few shares.
+    """Return what fits models.
+
+    `everybody`: the rows of all users, held-out ones included, which decide a few shares; None: those of the first fit.
 
     `surroundings`: what earlier trainings left, and what a network's progress and its clock are, by default nothing
     and the machine's.

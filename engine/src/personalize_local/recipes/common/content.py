@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Content-based similarity: items by their categories, for items with few interactions or none."""
+"""Content-based similarity: items by their categories, for items with few interactions or none.
+
+An item is a vector of its categories, each weighted by log(1 + items / items of the category), as TF-IDF weighs the
+words of a text (Salton and Buckley, Term-weighting approaches in automatic text retrieval, 1988). Similarity is the
+cosine of such vectors.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -17,7 +22,7 @@ Codes = npt.NDArray[np.int32]
 MAX_VALUES, MIN_ITEMS = 5_000, 2
 """Most values of a column that count (brands are many), and the least items that must share one."""
 MIN_CATEGORY = 5
-"""Least items of a category that describes its items by itself."""
+"""Items that a category must have to count as the rarest one of an item."""
 
 
 class Content:
@@ -26,7 +31,9 @@ class Content:
     def __init__(
         self, starts: npt.NDArray[np.int64], codes: Codes, size: int, counts: npt.NDArray[np.int64] | None = None
     ) -> None:
-        """`counts` [categories, and all items]: of the catalogue that these items are a part of; None: they are all."""
+        """`counts`: how many items of the whole catalogue each category has, then how many items there are; None where
+        these items are the whole catalogue.
+        """
         self.starts, self.codes, self.size = starts, codes, size
         items = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
         self._counts = np.append(np.bincount(codes, minlength=size), len(starts) - 1) if counts is None else counts

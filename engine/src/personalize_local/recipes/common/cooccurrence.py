@@ -18,9 +18,9 @@ from personalize_local.recipes.common.sparse_rows import SparseRows
 MAX_PAIRS = 4_000_000
 """Most pairs that are counted; beyond, distances are sampled, the more sparsely the longer they are."""
 DENSE = 4
-"""Cells of a square of all items, for each pair that is counted, up to which the counts are made in the square."""
+"""Counts are added up in a dense square of items if that has at most so many cells a pair; else pairs are sorted."""
 MAX_SHARED = 30_000_000
-"""Pairs of one owner's items that are counted."""
+"""Most pairs of items with a common owner that `Shared` counts."""
 PARTS = 32
 """Parts of the items whose rows are made one part after another."""
 Positions = npt.NDArray[np.int32]
@@ -48,10 +48,13 @@ def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
 
 
 class Shared:
-    """[items, items] owners of both items, made for the rows that are asked for: all of them would fill the memory."""
+    """[items, items] how many owners (users or baskets) have both items.
+
+    Rows are computed on request, since all of them would fill the memory.
+    """
 
     def __init__(self, owner: Numbers, rows: Rows) -> None:
-        """Count some owners, drawn at random, where there are too many pairs."""
+        """`owner`: that of each row. Where there are more than MAX_SHARED pairs, a random sample of owners counts."""
         ones = np.ones(len(rows), np.float32)
         taken = sparse.coo_array((ones, (owner, rows.item)), shape=(int(owner.max(initial=-1)) + 1, rows.items)).tocsr()
         taken.data[:] = 1.0
@@ -70,17 +73,22 @@ class Shared:
 
 
 def partners(counts: Matrix) -> Floats:
-    """[items] what is counted of each item with others."""
+    """[items] the sum of each item's counts with other items."""
     return np.asarray(counts.sum(axis=0) - counts.diagonal(), np.float64).ravel()
 
 
 def of_others(counts: Matrix, items: Ints) -> Matrix:
-    """Clear the counts of items, those of the rows, with themselves."""
+    """Set each item's count with itself to 0, and return `counts`; row n belongs to `items[n]`."""
     counts.data[counts.indices == np.repeat(items, np.diff(counts.indptr))] = 0.0
     return counts
 
 
 def _distances(owner: Numbers, window: int) -> list[tuple[int, float]]:
+    """Return the distances at which pairs are counted, and how many distances each stands for.
+
+    These are all distances up to `window`, or a geometric sample of them where there would be more than MAX_PAIRS
+    pairs.
+    """
     lengths, owners = np.unique(np.bincount(owner, minlength=1), return_counts=True)
     window = min(window, max(int(lengths[-1]) - 1, 0))
     in_reach = owners @ np.maximum(lengths[:, None] - np.arange(1, window + 1), 0)
@@ -93,6 +101,7 @@ def _distances(owner: Numbers, window: int) -> list[tuple[int, float]]:
 
 
 def _summed(parts: list[Part], items: int) -> Matrix:
+    """Add up the weights of pairs into a matrix [items, items]; empties `parts`."""
     if not parts:
         return sparse.csr_array((items, items), dtype=np.float32)
     before, after, weights = map(np.concatenate, zip(*parts, strict=True))
@@ -137,6 +146,7 @@ def nearest(of: Callable[[Ints], Matrix], items: int, keep: int) -> SparseRows:
 
 
 def _heaviest(values: Weights, columns: Positions, keep: int) -> Mask:
+    """Tell which values are the `keep` largest; of equal ones, those of lower columns are."""
     threshold = np.partition(values, len(values) - keep)[len(values) - keep]
     chosen: Mask = values >= threshold
     spare = int(np.count_nonzero(chosen)) - keep
@@ -147,7 +157,10 @@ def _heaviest(values: Weights, columns: Positions, keep: int) -> Mask:
 
 
 def two_steps(matrix: Matrix, keep: int, fan: int = 40) -> SparseRows:
-    """Return random walks of two steps over rows that are cut to their `fan` heaviest entries and normalized."""
+    """[items, items] the probability that a random walk is at an item after two steps, without walks that come back.
+
+    The walk follows each row's `fan` heaviest entries, in proportion to their weights.
+    """
     cut = pruned(matrix, fan)
     size = matrix.shape[0]
     step = sparse.csr_array((cut.value, cut.column, cut.start), shape=(size, size))
@@ -157,7 +170,10 @@ def two_steps(matrix: Matrix, keep: int, fan: int = 40) -> SparseRows:
 
 
 def factors(matrix: Matrix, dimensions: int) -> Weights:
-    """[items, dimensions] item vectors: the leading eigenvectors of a symmetric matrix (randomized iteration)."""
+    """[items, dimensions] item vectors: leading eigenvectors of a symmetric matrix, times the roots of their values.
+
+    They come from randomized subspace iteration (Halko, Martinsson and Tropp, Finding structure with randomness, 2011).
+    """
     size = matrix.shape[0]
     dimensions = min(dimensions, size)
     basis = np.random.default_rng(3).standard_normal((size, dimensions)).astype(np.float32)

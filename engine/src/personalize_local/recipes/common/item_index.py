@@ -31,7 +31,7 @@ class ItemIndex:
         return [find(item_id, -1) for item_id in item_ids]
 
     def places(self, item_ids: Sequence[str]) -> npt.NDArray[np.intp]:
-        """Return the same as an array; quick for codes of a table that was asked about before."""
+        """Return the same as an array. Ids that share a table are looked up once for all calls."""
         if not isinstance(item_ids, Coded):
             return np.array(self.positions(item_ids), np.intp)
         positions = self._of_tables.get(item_ids.table)

@@ -12,9 +12,9 @@ from personalize_local.recipes.config import Objective
 from personalize_local.wire.errors import TrainingRefused
 
 _POWER: Final[Mapping[str, float]] = {"OFF": 0.0, "LOW": 0.5, "MEDIUM": 2.0, "HIGH": 6.0}
-"""Power of an item's place by its value that multiplies its score, by sensitivity."""
+"""By sensitivity: a score is multiplied by the item's rank (0 to 1, by its value) to this power."""
 _UNKNOWN: Final = 0.5
-"""Place of an item without a value: in the middle."""
+"""Rank of an item without a value: in the middle."""
 
 
 def values(objective: Objective, snapshot: Snapshot) -> Floats:
@@ -28,7 +28,7 @@ def values(objective: Objective, snapshot: Snapshot) -> Floats:
 def weights(objective: Objective, snapshot: Snapshot) -> Floats | None:
     """[items] what the score of each item is multiplied by; None if the sensitivity is OFF.
 
-    An item's place is the share of items with a lower value (half of those with the same), so that neither units nor
+    An item's rank is the share of items with a lower value (half of those with the same), so that neither units nor
     outliers matter.
     """
     power = _POWER[objective.sensitivity]

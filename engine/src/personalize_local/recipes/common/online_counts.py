@@ -30,7 +30,7 @@ class _Row(NamedTuple):
     """An interaction as training sees it."""
 
     item: int
-    """-1: an item that the model does not know."""
+    """Position in the catalogue; -1: an item that the model does not know."""
     time: float
     weight: float
 

@@ -16,7 +16,7 @@ HALF_LIVES = (1.5, 5.0, 15.0)
 """In baskets of the user."""
 REPEAT_HALF_LIFE = 90.0
 EVER = 365.0
-"""Days after which an interaction counts half towards a repeat: lately, and at any time."""
+"""Days after which an interaction counts half as evidence of a repeat: of one soon, and (EVER) of one at any time."""
 NEVER = 1e4
 """Stands for the time since something that never happened."""
 NAMES = (
@@ -70,7 +70,10 @@ class Past:
         return self.items[-most:], np.power(1.0 + newer, -self.recency, dtype=np.float64)
 
     def decayed(self, *, clock: bool, days: float = REPEAT_HALF_LIFE) -> Scores:
-        """[rows] how much each still says of repeats, half after `days`; by later baskets where times are no clock."""
+        """[rows] the weight of each interaction as evidence of a repeat: it halves in `days`.
+
+        Where timestamps are only positions, it falls with the number of later baskets instead.
+        """
         if not clock:
             later: Scores = np.power(1.0 + self.baskets_since, -0.4, dtype=np.float64)
             return later

@@ -25,7 +25,7 @@ _COLUMNS = ("user", "item", "time", "weight", "source")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Interactions by user, then time. Rows of one second are one basket, in random order: theirs means nothing."""
+    """Interactions by user, then time. Those of a user in one second are a basket; their order in it is random."""
 
     user: Numbers
     """[rows] index into the snapshot's users."""
@@ -88,8 +88,10 @@ class Rows:
         return mask
 
     def parts(self, most: int = PART) -> Iterator[tuple[slice, Self]]:
-        """Yield (where, rows) of some users after others, `most` rows or more at a time: what is made of all rows at
-        once costs memory, and time to get it."""
+        """Yield (where, rows) in parts of whole users, with `most` rows or somewhat more each.
+
+        What is computed of a part takes less memory than what is computed of all rows.
+        """
         start = 0
         while start < len(self):
             end = min(start + most, len(self))

@@ -22,7 +22,7 @@ def seen(times: npt.NDArray[np.int64]) -> bool:
 
 
 def a_year_ago(now: int, oldest: int) -> list[tuple[int, int]]:
-    """Return begin and end of the weeks of each earlier year that those around `now` are like; none by a short past."""
+    """Return begin and end of the season of `now` in each earlier year; nothing if the history is too short to tell."""
     if now - oldest < LEAST:
         return []
     return [(day - BEFORE, day + AFTER) for day in range(now - YEAR, oldest - AFTER, -YEAR)]

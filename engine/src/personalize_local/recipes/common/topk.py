@@ -14,7 +14,7 @@ Places = npt.NDArray[np.intp]
 SAMPLED = 16
 """One score of so many is looked at first to find the best ones."""
 POSITIVE = float(np.finfo(np.float64).tiny)
-"""The least score that says something."""
+"""The smallest positive score: as the least one of `best`, it leaves out scores of 0."""
 
 
 class Scored(NamedTuple):

@@ -15,7 +15,7 @@ from personalize_local.recipes.ltr.trees import Features, Trees
 
 BINS = 48
 HALF = 2**26
-"""Half of the bits of a whole number that 64-bit floats count exactly."""
+"""Factor that keeps two whole numbers apart in one 64-bit float, which has 53 exact bits: 26 are the lower one's."""
 Values = npt.NDArray[np.float64]
 Starts = npt.NDArray[np.intp]
 Binned = npt.NDArray[np.uint8]
@@ -35,7 +35,7 @@ class Lists:
     starts: Starts
     """[lists] first row of each list."""
     weight: Values
-    """[lists]."""
+    """[lists] how much each counts in the loss."""
 
     @cached_property
     def edges(self) -> list[npt.NDArray[np.float32]]:

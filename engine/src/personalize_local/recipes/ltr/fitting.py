@@ -17,7 +17,7 @@ DEPTH = 10
 """Places that NDCG counts."""
 DISCOUNT = 1.0 / np.log2(np.arange(2, DEPTH + 2))
 STEP = 5
-"""Trees by which lengths differ that are compared."""
+"""Sums of STEP trees, of twice as many and so on are compared."""
 MIN_LISTS = 50
 """Lists below which nothing is learned."""
 FOLDS, MIN_PART = 3, 10
@@ -31,7 +31,7 @@ class TrainingList:
 
     features: npt.NDArray[np.float32]
     offset: npt.NDArray[np.float64]
-    """[candidates]."""
+    """[candidates] the score that the trees start from."""
     chosen: Mask
     missed: int
     """Chosen items that are no candidates."""
@@ -64,7 +64,7 @@ def cross_fit(
     """Fit trees to the lists outside each fold, as many as rank the lists of all folds best.
 
     Their gain over counting decides how far they are trusted: m the mean gain and s its standard error, their values
-    count 1 - (s / m)^2 (James and Stein 1961), so that no draw of the lists turns a ranker off at a stroke.
+    count 1 - (s / m)^2 (James and Stein 1961), so that weaker evidence means less trust, not a sudden end of it.
 
     Args:
         lists: what there is to learn from.
@@ -88,7 +88,7 @@ def cross_fit(
 
 
 def sampled_lists(lists: Sequence[TrainingList], *, even: bool) -> Lists:
-    """Concatenate lists for boosting: all that was chosen, and NEGATIVES at most; `even` as in `cross_fit`."""
+    """Concatenate lists for boosting: what was chosen, and at most NEGATIVES others; `even` as in `cross_fit`."""
     random = np.random.default_rng(5)
     samples = []
     for training_list in lists:

@@ -26,7 +26,7 @@ class HeldOut(NamedTuple):
     """A list that is held out."""
 
     sources: Sequence[Scores]
-    """[items] of each source what it says of each item; an array that is the same for many lists is searched once."""
+    """For each source its scores [items]. The best items of an array that many lists share are found once."""
     taken: Numbers
     """The items to find."""
     left_out: Numbers
@@ -40,12 +40,12 @@ class Lists:
     scores: npt.NDArray[np.float32]
     """[sources, lists, candidates]; -1 where a list has fewer candidates."""
     taken: Mask
-    """[lists, candidates]."""
+    """[lists, candidates] whether the user took it."""
     ideal: Floats
     """[lists] the gain of the best order."""
 
     def part(self, part: int, parts: int) -> Self:
-        """Return every so many lists only."""
+        """Return one of so many interleaved parts of the lists."""
         return type(self)(self.scores[:, part::parts], self.taken[part::parts], self.ideal[part::parts])
 
     def first(self, sources: int) -> Self:
@@ -149,7 +149,11 @@ def shrunk(chosen: Sequence[Shares], usual: Sequence[Shares], gains: Floats) -> 
 
 
 def best_shares(questions: Sequence[Lists], start: int | None = None) -> Shares:
-    """[sources] the shares, adding up to 1, with the best lists, each question measured by its best single source."""
+    """[sources] the shares, adding up to 1, with the best lists, each question measured by its best single source.
+
+    Coordinate ascent: from the best single source (or `start`) on, each source in turn, twice, is given the best of
+    STEPS as its share, and the others what is left in the same proportions.
+    """
     sources = len(questions[0].scores)
     alone = np.array([[question.ndcg(source).mean() for source in question.scores] for question in questions])
     most = np.maximum(alone.max(axis=1), 1e-9)

@@ -29,9 +29,10 @@ class Split:
 
 
 def splits(rows: Rows) -> list[Split]:
-    """Cut the rows by time if enough users go on after the cut; else (times are no clock) before each user's last ones.
+    """Cut the rows by time if enough users go on after the cut; else before each user's last baskets.
 
-    Times are no clock either where most users begin in the same second, since they count a user's steps.
+    In the latter case timestamps are no clock: they only order a user's baskets. They are none either where most users
+    begin in the same second, since they then count a user's steps.
     """
     users = int(np.max(rows.user)) + 1
     first, users_first = rows.begins(), rows.first_of_user()

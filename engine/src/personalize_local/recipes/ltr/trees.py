@@ -25,7 +25,7 @@ class Trees:
     threshold: Features
     """[trees, depth] values above it set the bit."""
     value: Features
-    """[trees, 2 ** depth]."""
+    """[trees, 2 ** depth] what each leaf adds to an item's score."""
 
     def first(self, length: int) -> Self:
         """Return the first trees only."""

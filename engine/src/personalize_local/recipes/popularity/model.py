@@ -273,7 +273,7 @@ class GroupPopularity:
     def _rare(self) -> dict[int, tuple[Scores, Scores]]:
         """[most popular items] for each rare value, the interactions of all rare values of its column, and recent ones.
 
-        Where most users have one value, the others have in common that they do not.
+        Users without the usual value are alike in that, so the rare values of a column share their evidence.
         """
         of_rare: dict[int, tuple[Scores, Scores]] = {}
         for _, rare in self._majorities:

@@ -28,13 +28,13 @@ from personalize_local.recipes.popularity.model import (
 NEWEST = 2_000_000
 """Interactions, the newest, that count: older ones have decayed."""
 SAMPLED, SURPLUS = 16, 1.25
-"""One time of so many is looked at to find the newest interactions, among so many times as many."""
+"""The newest interactions are found by every SAMPLED-th timestamp, among SURPLUS times as many as are wanted."""
 SHORTEST = 182 * 86_400
 """Least span, in seconds, that half-lives are shares of, so that nothing decays within a day."""
 STOPS = 60
 """Times at which the counts are taken for training: about a week apart in a year."""
 SHARE_STOPS, SHARE_LISTS = 24, 1200
-"""The same for shares of popularity, of which the later half counts, and the most baskets that choose them."""
+"""Times at which counts are taken to fit the mixture, of which the later half is used, and most baskets of the fit."""
 SHARE_PRIOR, ROUNDS = 10.0, 40
 """Baskets that the usual shares are worth, and rounds of expectation and maximization."""
 LISTS = 3000
@@ -140,7 +140,7 @@ def row_codes(rows: Rows, of_user: tuple[Ints, Ints], of_row: tuple[Ints, Ints],
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How much of what newcomers take each popularity tells; see GroupPopularity."""
+    """The weight of each kind of popularity in the answer to newcomers; see GroupPopularity."""
 
     strangers: tuple[float, ...] = STRANGERS
     with_metadata: tuple[float, ...] = GROUPS
@@ -160,7 +160,7 @@ def at_the_end(timeline: Timeline, lifted: int, created: Floats, shares: Shares 
 
 
 def fit_shares(timeline: Timeline, lifted: int, created: Floats) -> Shares:
-    """Choose the shares by first baskets of users who came later; of anybody where hardly anybody came.
+    """Fit the shares to first baskets of users who came in the later half; to any later baskets if too few users came.
 
     The most likely mixture, by expectation and maximization (Jelinek and Mercer 1980), shrunk towards the usual one.
     """

@@ -26,14 +26,14 @@ MAX_ROWS = 120_000
 FOLDS = 2
 """Parts of the users that are held out in turn."""
 FOLD_ITEMS, COMPARED_LISTS = 200, 300
-"""How many items of each part are asked about, and how many lists are compared with plain cosine's."""
+"""Most items of a fold whose lists held-out users judge, and most lists that are compared with plain cosine's."""
 MIN_ITEMS = 10
-"""Items to ask about below which nothing is decided."""
+"""With fewer items to judge, nothing is decided."""
 LEAST_SHARE = 0.04
-"""Shares below it are left out, since their counts cost time and change little; but users who took both relate items
-that nobody took one after the other."""
+"""Smaller shares are left out, since their counts cost time and change little. `shared` keeps this one at least: users
+who took both relate items that nobody took one after the other."""
 TAKEN = 5
-"""Interactions of an item that is asked about."""
+"""Least interactions of an item whose list is judged."""
 CANDIDATES = 40
 """The best items of each source that may be in a list."""
 STEPS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
@@ -43,24 +43,24 @@ LEAST_GAIN = 1.002
 CLEAR = 3.0
 """Standard errors by which a discount of best sellers must be better than that of all items alike."""
 SAFE = 0.01
-"""How much worse than cosine's the figures may be here, where only some lists are looked at."""
+"""How much worse than cosine's the figures may be: little, since only a sample of the lists is measured."""
 COSINE, HALVINGS = 0.5, 5
 """Power of popularity that divides the counts in a cosine, and the steps to the least."""
 HIGHEST = {0.0: 1.0, 4.0: 2.0}
-"""By the knee the highest power that is tried. Where a power alone must be high, since best sellers are related to much
-as in a shop of clicks, it would take too much from all other items."""
+"""By knee, the highest power that is tried. Where best sellers are related to nearly everything, as in a shop of
+clicks, a power that is high enough for them would take too much from all other items; a knee spares these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Lists that are asked for: what each source says of the candidates, and what these are worth by each truth."""
+    """Lists of candidates to judge: the scores of each source, and what candidates are worth by held-out counts."""
 
     scores: npt.NDArray[np.float32]
     """[sources, lists, candidates]."""
     worth: Floats
     """[truths, lists, candidates] how much more often than by chance the held-out users took it with the item."""
     ideal: Floats
-    """[truths, lists] the sum of the best order; 0 where nothing is known."""
+    """[truths, lists] the discounted sum of the best order; 0 where held-out users took nothing else with the item."""
 
     def gains(self, shares: Floats) -> Floats:
         """[truths, lists] the discounted sum of what the first DEPTH are worth, as a share of the best order's."""
@@ -79,14 +79,14 @@ class Lists:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Users who are held out: items they are asked about, by the counts of all others, and what they took."""
+    """Users who are held out: the items whose lists they judge, the counts of all other users, and what they took."""
 
     items: Ints
     related: Mapping[str, Matrix]
     neighbours: Neighbours
     """Of all others."""
     truths: Sequence[Floats]
-    """[len(items), all items] of each truth how much more often than by chance they took it with the item."""
+    """One for each kind of counts: [len(items), all items] how much more often than by chance they took both."""
 
     def lists(self, sources: Sequence[Floats]) -> Lists:
         """Return the lists that these sources make, [len(items), all items] each."""
@@ -132,16 +132,16 @@ class Decided:
     sources: tuple[float, ...] = SHARES
     """Shares of what is similar, as :data:`model.NEAR` names it."""
     knee: float = 0.0
-    """Times the mean popularity that are added to each item's before."""
+    """Multiple of the mean popularity that is added to each item's before the power is taken."""
     simpler: bool = False
     """Whether the shares were given up, since their lists were not different enough."""
 
 
 def decide(rows: Rows, users: Ints, kinds: Sequence[str], counting: Counting, similar: BySimilar | None) -> Decided:
-    """Decide by every user.
+    """Choose shares, power and knee by holding out each user once.
 
-    The rows number items by popularity, and `users` [users] are numbers that tell nothing of what users take. `similar`
-    adds to neighbours what metadata say; None where they are not asked.
+    The rows number items by popularity. `users` [users] are hashes, which divide the users at random. `similar` adds to
+    neighbours what metadata say; None: metadata do not count.
     """
     rows = replace(rows, items=int(np.max(rows.item)) + 1)
     drawn = rows.where((users // FOLDS % 10_000 < 10_000 * MAX_ROWS / len(rows))[rows.user])
@@ -215,18 +215,18 @@ def _better_discount(folds: Sequence[Fold], usual: Decided, other: Decided) -> D
 
 
 def _first(scores: Floats) -> Ints:
-    """Return the first items of a list, without those of which nothing is said."""
+    """Return the first items of a list, without those that have no score."""
     return best(scores, None, DEPTH, POSITIVE)
 
 
 def _drawn(rows: Rows, most: int) -> Ints:
-    """Draw items to ask about, of those that were taken often enough."""
+    """Draw items whose lists are judged, of those that were taken often enough."""
     often = np.flatnonzero(np.bincount(rows.item, minlength=rows.items) >= TAKEN)
     return np.sort(np.random.default_rng(15).permutation(often)[:most])
 
 
 def _fold(rows: Rows, held: Mask, kinds: Sequence[str], counting: Counting) -> Fold:
-    """Count the rows but those that are held out, which are the truth of each kind."""
+    """Count the rows that are not held out; the counts of those that are held out are the truth, one of each kind."""
     past, later = rows.where(~held), rows.where(held)
     items: Ints = np.intersect1d(_drawn(past, FOLD_ITEMS), later.item).astype(np.int64)
     before, after = Neighbours(past, kinds, counting), Neighbours(later, kinds, counting)

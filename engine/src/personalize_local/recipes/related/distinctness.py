@@ -13,10 +13,10 @@ from personalize_local.recipes.common.rows import Floats, Ints
 PAIRS = 4_000
 """Pairs of lists that are compared."""
 SHRINKAGE, COSINE = 5.0, 0.5
-"""The plain rule: shared users, over the roots of what each item has, these and SHRINKAGE more."""
+"""The plain rule is a cosine: shared users, over the other item's users plus SHRINKAGE to this power."""
 TIMES, MORE, MOST, COVERED = 1.2, 0.02, 0.3, 0.8
-"""Lists may overlap, and name best sellers, so many times as much as those of plain cosine, or so much more, but never
-above MOST unless cosine is; they name this share of the items that those of cosine name."""
+"""Bounds by the figures of plain cosine. Overlap and best sellers may be TIMES cosine's or MORE above it, whichever is
+more, but not above MOST unless cosine's is; coverage must be COVERED times cosine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Distinctness:
     overlap: float
     """What two lists have in common, beyond what lists of chance would have."""
     best_sellers: float
-    """Places that the best sellers have."""
+    """Share of the lists' places that best sellers have."""
     coverage: float
     """Share of the catalogue that is in any list."""
 
@@ -58,7 +58,7 @@ class Distinctness:
 
 
 def best_sellers(popular: Floats) -> Ints:
-    """Return the first of a hundred items that sell, 5 at least and 20 at most."""
+    """Return the hundredth of the items with the most sales, 5 at least and 20 at most."""
     sold = int(np.count_nonzero(popular))
     return np.argsort(-popular, kind="stable")[: int(np.clip(sold // 100, 5, 20))]
 

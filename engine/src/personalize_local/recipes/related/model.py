@@ -18,7 +18,7 @@ from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.common.topk import Scored, Scores, top_k
 
 COLD = 2.0
-"""Users at which an item's neighbours and its categories weigh the same."""
+"""Users of an item at which its neighbours and its categories weigh the same."""
 NEAR = ("neighbours", "neighbours alike", "alike")
 """What is similar to an item: neighbours, those with its categories, and any such items."""
 SHARES = (0.7, 0.3, 0.0)
@@ -26,7 +26,7 @@ SHARES = (0.7, 0.3, 0.0)
 TIE = 1e-9
 """What popularity adds: it orders what nothing else does."""
 UNSOLD = 0.1
-"""Share of items alike that goes by likeness alone: those that nobody took must be found too."""
+"""Part of the source `alike` in which popularity does not count, so that items that nobody took appear too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ListModel(Model):
         self._shares = np.array(settings.shares[: len(NEAR)])
         likely = np.where(self._popular > 0, np.maximum(self._popular, 1e-12) ** (1.0 - settings.power), 0.0)
         self._likely = likely / max(float(likely.sum()), 1e-12)
-        """[items] popularity of what is alike."""
+        """[items] discounted popularity, which weighs the items of the source `alike`; adds up to 1."""
         self._near = SparseRows.from_arrays(files, "near") if "near.start" in files else None
         self._content = content or (Content.from_arrays(files) if settings.by_content else None)
 
@@ -94,7 +94,7 @@ class ListModel(Model):
         return np.asarray(self._files["seen"])
 
     def places(self, item_ids: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Return where some of the model's items stand, in ascending order."""
+        """Return the positions of those items that the model has, in ascending order."""
         places: npt.NDArray[np.int64] = np.unique(np.array(self._items.positions(item_ids), np.int64))
         return places[places >= 0]
 
@@ -114,7 +114,7 @@ class ListModel(Model):
         return ListModel(replace(self.settings, power=power), self._items, self._files, self._content)
 
     def related(self, query: Query) -> npt.NDArray[np.bool_]:
-        """[items] whether counts or categories relate an item to the query's one; what else is in a list fills it."""
+        """[items] whether counts or categories relate an item to the query's; other items of a list only fill it up."""
         item = self._items.positions([query.item_id or ""])[0]
         related: npt.NDArray[np.bool_] = self._scores(query) > (TIE if item >= 0 else np.inf)
         return related

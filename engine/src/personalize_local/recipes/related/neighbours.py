@@ -24,7 +24,7 @@ TOGETHER = ("near", "shared", "basket")
 SURE = 1.645
 """Standard errors below a count at which its lower bound is: 19 of 20 pairs by chance are under it."""
 WEAK = 1e-4
-"""What a relation counts that too few users share."""
+"""Weight of a pair that fewer users than `Counting.least` share: it comes after all others."""
 MOST_NEIGHBOURS = 500
 """Neighbours of each item that are kept: as many as one answer may hold."""
 
@@ -34,7 +34,7 @@ class Counting:
     """How pairs become neighbours."""
 
     shrinkage: float
-    """Count that is worth half: a single pair is chance."""
+    """A count of this size is trusted by half, since a single pair may be chance."""
     least: int = 0
     """Users that a pair should share; with fewer it comes after all others."""
 

@@ -23,8 +23,8 @@ from personalize_local.recipes.related.model import COLD, ListModel, Settings
 from personalize_local.recipes.related.neighbours import KINDS, MOST_NEIGHBOURS, TOGETHER, Counting
 
 SHRINKAGE, DIMENSIONS = 5.0, 100
-"""Co-occurrence that counts half: one shared basket is chance. Similar-Items trusts small counts the more, the more
-dimensions its items' ids have, and categories the more, the more their metadata has; these are the defaults."""
+"""Count at which a pair is trusted by half, and the default of item_id_hidden_dim and item_metadata_hidden_dim: with
+more dimensions of the former, Similar-Items trusts smaller counts, with more of the latter, categories."""
 LEAST = np.array([0.02, 0.01, 0.01])
 """Least shares of what is similar: categories order what counts leave alike, whatever held-out lists say."""
 COMMON = 0.9

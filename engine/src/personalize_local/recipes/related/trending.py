@@ -7,9 +7,9 @@ guide, "Trending-Now recipe" and "Evaluating a solution version with metrics"). 
 most of a small count's step is chance. So each item's next count is a negative binomial one. Its mean is a mixture of
 its shares of what was counted lately, at several time scales and at the end of the last window, of how far these exceed
 its usual share, since a burst lasts and chance does not, and of its counts at this time of earlier days and weeks. The
-weights and the dispersion are those that foretold the latest windows best. How much popularity counts is as little as
-names enough of the most taken items of the newer half of these windows, foretold by the older half: windows that a fit
-has seen flatter it.
+weights and the dispersion are those that predict the latest windows best. Popularity gets the least weight with which
+a fit to the older half of these windows names enough of the most taken items of the newer half: a fit looks better on
+the windows that it was fitted to.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,16 +29,16 @@ MOST_WINDOWS, MOST_CELLS = 1_400, 10_000_000
 HALF_LIVES = (3.0, 12.0, 48.0)
 """Windows after which a count weighs half, for each time scale."""
 USUAL_SHARE = 1
-"""The time scale by which it is told how much of an item is missed."""
+"""Index of the time scale whose shares say how many interactions a silent item should have had."""
 SEASONS = 4
 """Earlier days, and weeks, whose count at the same time is taken."""
 DEPTH = 25
 """Items of an answer that Personalize measures."""
 LEAST, MOST, HALVINGS = 0.5, 20.0, 6
-"""Weights of being among the most taken items of the next window, against the growth, and the steps to one."""
+"""Bounds of the weight of being among the next window's most taken items, beside growth; bisections to find it."""
 ENOUGH = 0.97
-"""Of the most taken items of a window, the answer should name so much of what the most taken ones of the window before
-it do: more than nine tenths, which are to hold in the next windows too."""
+"""Of the most taken items of a window, the answer should name this share of those that the most taken ones of the
+window before name. It is above nine tenths so that nine tenths hold in later windows too."""
 JUDGED, USUAL = 5, 1.4
 """Windows below which nothing is decided, and the weight of popularity then."""
 DAY = 86_400
@@ -179,7 +179,10 @@ def _counted(rows: Rows, window: int, end: int) -> tuple[Floats, Ints]:
 
 
 def _pasts(table: Floats, season: int) -> Iterator[_Past]:
-    """Yield what was known at the end of each of the latest windows, oldest first; not of closed hours or days."""
+    """Yield what was known at the end of each of the latest windows, oldest first.
+
+    Windows without any interaction, and those before one, are left out: the shop was closed.
+    """
     windows, items = len(table), table.shape[2]
     whole: Floats = table.sum(axis=1)
     usual = _usual(whole.sum(axis=1), season)
@@ -230,7 +233,7 @@ def _at_this_time(whole: Floats, number: int, season: int, otherwise: Floats) ->
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """What foretells the next counts."""
+    """What predicts the next counts."""
 
     weights: Floats
     """Of the features."""

@@ -174,7 +174,7 @@ class Network:
         return state, _Read(items, vectors, mask, position, newest, attended, weight)
 
     def _back(self, read: _Read, batch: Batch, of_state: Vectors) -> Gradient:
-        """Propagate the derivative by the states to the weights."""
+        """Return the gradient of the other weights from the loss's derivative by the states (backpropagation)."""
         weights, owner, vectors = self.weights, batch.owner, read.vectors
         middle, context = read.newest @ vectors, read.attended @ vectors
         of_found, of_middle = of_state @ weights["take"].T, of_state @ weights["keep"].T

@@ -26,7 +26,7 @@ def ease_scores(items: Places, weights: Weights, count: int) -> Scores:
 
 
 def blended(owned: Places, follow: Scores, ease: Scores, share: float) -> Scores:
-    """[items] shares of what follows; among items that are not `known`, a `share` of it goes by EASE instead.
+    """[items] shares of what follows; among items that are not `owned`, a `share` of it goes by EASE instead.
 
     All zero where neither suggests anything.
     """

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exploration: lists give some places to new items, so that events tell which of them are good (numpy only).
 
-v1 gives up some of the lower places of each ten, as many as explorationWeight says, to the new items that a draw of
-their worth puts first (Thompson sampling: Chapelle and Li, An Empirical Evaluation of Thompson Sampling, 2011). The
-draw scatters about what interactions and impressions tell of an item, the less the more they are, and is weighed by
-how alike the item is to what the user gets anyway. v2 gives each item that came after the training a small share.
+v1 gives up some of the lower places of each ten, as many as explorationWeight says, to the new items with the largest
+random draws of their worth (Thompson sampling: Chapelle and Li, An Empirical Evaluation of Thompson Sampling, 2011). A
+draw is centred on what interactions and impressions tell of an item, and varies less the more of them there are. It is
+multiplied by how alike the item is to what the user gets anyway. v2 gives each item that came after the training a
+small share.
 """
 
 from zlib import crc32
@@ -98,9 +99,10 @@ class Exploration:
         return mixed
 
     def _worth(self, new: Places, query: Query, draw: np.random.Generator) -> Scores:
-        """Draw how much oftener than others of its age each new item is taken: a gamma distribution, 1 in the mean.
+        """Draw how much oftener than others of its age each new item is taken, from a gamma distribution with mean 1.
 
-        Its quantile is that of Wilson and Hilferty, so that an event changes the draw of its item alone.
+        Each item takes one normal number, which the approximation of Wilson and Hilferty (1931) turns into a gamma one:
+        so an event changes the draw of its own item alone.
         """
         taken = self._seen[new] + (0.0 if query.online is None else query.online.seen[new])
         age = np.maximum(self._latest - self._created[new], 0.0) / DAY + 0.5

@@ -76,6 +76,7 @@ NAMES = (
     "step",
     "step share",
 )
+"""The features by name, in the order of columns: trees know them by number."""
 DEEP_NAMES = ("sequence score", "sequence relative")
 """The deep tier's features, after NAMES."""
 MIXED = NAMES.index("mixed")
@@ -156,10 +157,10 @@ class SourceScores:
     mixed: Scores
     """The recipe's answer without a ranker, made of all these; the trees start from it."""
     tilts: tuple[Scores | None, Scores | None] = (None, None)
-    """How much more often the query's context chooses an item, and that beside the season at the end of the training,
-    which what sells lately knows already; None: no context."""
+    """How much more often the query's context chooses an item; and the same for what sold lately, which is of the
+    season at the end of the training already. None: no context."""
     by_rule: Mapping[str, Scores] = field(default_factory=dict)
-    """What plain rules are mixed with: what was counted, without them, and what follows and what EASE suggests."""
+    """Scores that the plain rules take over: `counted` (the answer without them), `follow` and `ease`."""
     since: Scores | None = None
     """What has followed the latest item since the training; None: nothing happened."""
 

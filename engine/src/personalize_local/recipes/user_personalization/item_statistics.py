@@ -70,7 +70,7 @@ def returns(rows: Rows) -> tuple[Mask, Floats]:
 def standing(rows: Rows) -> npt.NDArray[np.float32]:
     """[newest, place, baskets; items] where items stand in users' histories, as means over interactions.
 
-    What users took last is what sells now, even where times are no clock.
+    What users took last is what sells now, also where timestamps are only positions.
     """
     total, sums = np.bincount(rows.item, minlength=rows.items), np.zeros((3, rows.items))
     for _, part in rows.parts():

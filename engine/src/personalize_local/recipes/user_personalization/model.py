@@ -49,7 +49,7 @@ BACKWARD, FROM, TO = 0.25, -0.5, -0.15
 MIN_REPEATS = 0.01
 """Share of repeats above which known items are worth recommending."""
 FRESH = 28 * 86_400.0
-"""Seconds after training for which what sold lately sells still; its weight falls as they become a smaller share."""
+"""Seconds after training for which recent sales count fully; later they count FRESH / age of that."""
 CANDIDATES = 1000
 """Most popular items, which are v2's candidates for every user."""
 
@@ -319,7 +319,7 @@ class PersonalModel(Model):
         return outdated
 
     def _for_new(self, view: UserView, scores: Scores, query: Query) -> Scores:
-        """Distribute the scores of new items among them by what held-out lists of such items chose."""
+        """Distribute the scores of new items among them by the mixture that held-out lists of such items chose."""
         online = query.online if query.online and query.online.count else None
         more = view.basket_goes_on(query.now, self.settings.latest) if self.settings.begun else 0.0
         new, distributed = view.unknown * scores, scores

@@ -23,9 +23,9 @@ from personalize_local.recipes.user_personalization.model import PersonalModel
 from personalize_local.recipes.user_personalization.training_lists import BasketLists
 
 LISTS = (1700, ENOUGH)
-"""Baskets that rankers learn from at least, as many as users, within these: cost grows slower than the data."""
+"""Rankers learn from as many baskets as there are users or more, within these bounds: cost grows slower than data."""
 TAKEN, TAKEN_A_USER = (10_000, 20_000), 3
-"""Items in these baskets at least, so many for each user, within these: it takes more of small baskets."""
+"""The baskets have at least so many items for each user, within these bounds: of small baskets more are needed."""
 NEW = 2
 """Where users come back to items, one basket in so many also teaches the order of new items."""
 FRESH = 0.5
@@ -53,7 +53,7 @@ class Gain:
 
     @classmethod
     def of(cls, more: npt.NDArray[np.float64], user: Sequence[int]) -> Self:
-        """Take [lists] what each list gains, and whose each is."""
+        """Average what lists gain, `more` [lists], first over the lists of each `user` [lists]."""
         if not len(user):
             return cls(0.0, 0.0, 0)
         number = np.unique(user, return_inverse=True)[1]
@@ -100,8 +100,8 @@ def train(
 ) -> Outcome:
     """Fit trees that correct the counted order, as far as users' next items rank higher by them.
 
-    With a learner also try a network, on the lists of the latest cut: those of each earlier one would need a network
-    of their own. Where the upper bound of a small one's gain promises nothing, it is the last.
+    With a learner also try a network, on the lists of the latest cut, since those of each earlier one would need a
+    network of their own. A short trial comes first; only if its gain may be positive does the network train on.
     """
     trials: list[_Trial] = []
 

@@ -390,7 +390,7 @@ class Metadata:
         return {"users": self.users.facts(), "context": self.context.facts()}
 
     def timeline(self, *, clock: bool) -> Timeline:
-        """Return the rows in the order of time; all at one time if times are no clock."""
+        """Return the rows in the order of time; all at one time if timestamps are only positions."""
         rows = self._rows if clock else replace(self._rows, time=np.zeros(len(self._rows), np.int64))
         codes = row_codes(rows, self._of_user, self._of_row, self.users.size)
         of_user, of_row = (
