@@ -42,7 +42,7 @@ def test_conditions_on_items(condition: str, matches: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "kept"),
+    ("condition", "allowed_items"),
     [
         ('Interactions.EVENT_TYPE IN ("*")', "de"),
         ('Interactions.EVENT_TYPE IN ("pUrChAsE")', "bde"),
@@ -63,7 +63,7 @@ def test_the_hundred_newest_interactions_of_each_event_type_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "kept"),
+    ("expression", "allowed_items"),
     [
         ("INCLUDE ItemID WHERE Items.YEAR < 1980 | INCLUDE ItemID WHERE Items.YEAR > 2000", "ae"),
         ("EXCLUDE ItemID WHERE Items.YEAR < 1980 | EXCLUDE ItemID WHERE Items.YEAR > 2000", "bcd"),
@@ -177,20 +177,20 @@ SIMPLE = st.sampled_from(
 
 
 @given(SIMPLE, SIMPLE)
-def test_masks_are_sets(left: str, other: str) -> None:
-    a, b = (set(passed(f"INCLUDE ItemID WHERE {part}")) for part in (left, other))
-    assert set(passed(f"INCLUDE ItemID WHERE {left} AND {other}")) == a & b
-    assert set(passed(f"INCLUDE ItemID WHERE {left} OR {other}")) == a | b
-    assert set(passed(f"INCLUDE ItemID WHERE {left} | INCLUDE ItemID WHERE {other}")) == a | b
-    assert set(passed(f"INCLUDE ItemID WHERE {left} | EXCLUDE ItemID WHERE {other}")) == a - b
-    assert set(passed(f"EXCLUDE ItemID WHERE {left} OR {other}")) == set(IDS) - a - b
+def test_masks_are_sets(first: str, second: str) -> None:
+    a, b = (set(passed(f"INCLUDE ItemID WHERE {part}")) for part in (first, second))
+    assert set(passed(f"INCLUDE ItemID WHERE {first} AND {second}")) == a & b
+    assert set(passed(f"INCLUDE ItemID WHERE {first} OR {second}")) == a | b
+    assert set(passed(f"INCLUDE ItemID WHERE {first} | INCLUDE ItemID WHERE {second}")) == a | b
+    assert set(passed(f"INCLUDE ItemID WHERE {first} | EXCLUDE ItemID WHERE {second}")) == a - b
+    assert set(passed(f"EXCLUDE ItemID WHERE {first} OR {second}")) == set(IDS) - a - b
 
 
 @given(st.lists(st.builds(row, st.sampled_from(IDS), kind=st.sampled_from(["View", "Purchase"])), max_size=30))
 def test_excluding_and_including_what_was_seen_share_the_catalogue(history: list[Interaction]) -> None:
-    allowed_mask, seen = (
+    allowed_ids, seen = (
         passed(f'{action} ItemID WHERE Interactions.EVENT_TYPE IN ("view")', history=history)
         for action in ("EXCLUDE", "INCLUDE")
     )
-    assert sorted(chain(allowed_mask, seen)) == IDS
+    assert sorted(chain(allowed_ids, seen)) == IDS
     assert set(seen) == {row.item_id for row in history if row.event_type == "View"}
