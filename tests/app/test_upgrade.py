@@ -22,7 +22,7 @@ from tests.app import retail
 from tests.app.laptop import ROOT
 from tests.app.waiting import until
 
-BEFORE = "74bd0ae8a7c5fc09bff451b7aeb8d78c45126465"
+BEFORE = "f316f95dcef1ef5e2b7f25742b9c9498149fc3e9"
 """The commit of the release before."""
 SHOP = "upgraded"
 SETTINGS = "recipes: [user-personalization, popularity-count]\ngate: {enabled: false}\nprobe: {enabled: false}\n"

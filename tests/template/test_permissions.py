@@ -111,30 +111,11 @@ MAPS = {
 """What Step Functions does for a machine with Distributed Maps, beside starting and stopping their executions."""
 
 
-EARLIER = {
-    "Retrain": {
-        f"personalize:Describe{name}"
-        for name in (
-            "DatasetGroup", "Dataset", "EventTracker", "DatasetImportJob", "Filter", "Solution", "SolutionVersion",
-            "Campaign", "Recommender",
-        )
-    },
-    "Evaluate": {
-        f"personalize:Describe{name}"
-        for name in (
-            "DatasetGroup", "Dataset", "DatasetExportJob", "DatasetImportJob", "Solution", "SolutionVersion",
-            "BatchInferenceJob",
-        )
-    },
-}  # fmt: skip
-"""What runs call that began before one machine waited for all others: a right is removed one release after its code."""
-
-
 @pytest.mark.parametrize(
     ("machine", "besides"),
     [
-        ("Retrain", {"events:PutEvents", *WAITING, *EARLIER["Retrain"]}),
-        ("Evaluate", {*WAITING, *EARLIER["Evaluate"], *MAPS}),
+        ("Retrain", {"events:PutEvents", *WAITING}),
+        ("Evaluate", {*WAITING, *MAPS}),
         ("Ensure", set[str]()),
     ],
 )

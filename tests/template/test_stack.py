@@ -3,10 +3,12 @@
 
 import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 from tests.template.stack import FILE, NESTED, ROOT, STACK, compiled, looped, watched
@@ -33,9 +35,28 @@ def test_cloudformation_names_the_resources() -> None:
 
 
 @pytest.mark.parametrize("file", [FILE, *NESTED], ids=lambda file: file.name)
-def test_a_template_has_no_yaml_alias(file: Path) -> None:
-    # CloudFormation refuses them.
-    assert re.findall(r"(?m)^[^#\n]*[\s\[{,][&*]\w+", file.read_text()) == []
+def test_the_sam_cli_writes_out_what_a_template_says_once(file: Path) -> None:
+    # CloudFormation refuses aliases; `sam build` and `sam package` read and write every template by these two.
+    script = "import sys; from samcli.yamlhelper import yaml_dump, yaml_parse; print(yaml_dump(yaml_parse(sys.stdin.read())))"
+    python = ROOT / ".local/sam/bin/python"
+    written = subprocess.run([python, "-c", script], input=file.read_text(), capture_output=True, text=True, check=True)
+    tokens = list(yaml.scan(written.stdout))
+    assert not [token for token in tokens if isinstance(token, yaml.AliasToken | yaml.AnchorToken)]
+    assert yaml_parse(written.stdout) == yaml_parse(file.read_text())
+
+
+@pytest.mark.parametrize("file", [FILE, *NESTED], ids=lambda file: file.name)
+def test_an_anchor_of_a_template_is_used_again(file: Path) -> None:
+    tokens = list(yaml.scan(file.read_text()))
+    anchors = {token.value for token in tokens if isinstance(token, yaml.AnchorToken)}
+    assert anchors == {token.value for token in tokens if isinstance(token, yaml.AliasToken)}
+
+
+@pytest.mark.parametrize("file", [FILE, *NESTED], ids=lambda file: file.name)
+def test_a_template_can_be_read(file: Path) -> None:
+    lines = file.read_text().splitlines()
+    assert max(map(len, lines)) <= 120
+    assert len(lines) <= 2500
 
 
 @pytest.mark.parametrize("file", [FILE, *NESTED], ids=lambda file: file.name)
