@@ -7,6 +7,7 @@ import re
 import polars as pl
 import yaml
 from personalization.shop.settings import ShopSettings, parse
+from personalize_local.recipes.definitions import EXPLORATION
 
 from local.demo.sample_data import DemoData, sample_shopper
 from tests.docs.pages import ROOT, examples, first_cells, headings, read, section
@@ -57,6 +58,14 @@ def test_parameters_have_the_defaults_that_the_page_gives() -> None:
     for parameter, default in rows:
         actual = str(TEMPLATE["Parameters"][parameter]["Default"])
         assert actual in {default, ""}, parameter
+
+
+def test_exploration_has_the_defaults_that_the_page_gives() -> None:
+    text = "\n".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
+    rows = re.findall(r"^\| `(exploration_\w+)` \| .* \| (.*?) \|$", text, re.MULTILINE)
+    wires = {"exploration_weight": "explorationWeight", "exploration_item_age_cutoff": "explorationItemAgeCutOff"}
+    actual = {name: float(EXPLORATION[wire].default) for name, wire in wires.items()}
+    assert {name: float(default) for name, default in rows} == actual
 
 
 def test_examples_name_a_household_and_items_of_the_demo(demo_data: DemoData) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization.api import bestsellers
 from personalization.api.bestsellers import record
-from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
+from personalization.api.fallback import ATTEMPT_SECONDS, BUDGET_SECONDS, FallbackChain
 from personalization.api.lists import ANONYMOUS
 from personalization.api.models import Answer
 from personalization.core.aws import clients, errors
@@ -340,6 +340,12 @@ def test_a_personalize_that_hangs_or_hangs_up_is_answered_within_the_budget(
         personalize.hangs_up(operation)
     assert filled(handler(load(f"api_{name}"), None))
     assert len(personalize.calls) <= MOST_CALLS
+
+
+def test_the_budget_reckons_with_the_longest_call_that_the_client_makes() -> None:
+    limits: Any = clients.runtime_once().meta.config
+    assert limits.connect_timeout + limits.read_timeout == pytest.approx(ATTEMPT_SECONDS)
+    assert limits.retries["total_max_attempts"] == 1
 
 
 def test_an_outage_costs_one_budget_and_then_nothing(personalize: FakePersonalize) -> None:

@@ -37,7 +37,7 @@ def test_cloudformation_names_the_resources() -> None:
 @pytest.mark.parametrize("file", [FILE, *NESTED], ids=lambda file: file.name)
 def test_the_sam_cli_writes_out_what_a_template_says_once(file: Path) -> None:
     # CloudFormation refuses aliases; `sam build` and `sam package` read and write every template by these two.
-    script = "import sys; from samcli.yamlhelper import yaml_dump, yaml_parse; print(yaml_dump(yaml_parse(sys.stdin.read())))"
+    script = "import sys; from samcli.yamlhelper import *; print(yaml_dump(yaml_parse(sys.stdin.read())))"
     python = ROOT / ".local/sam/bin/python"
     written = subprocess.run([python, "-c", script], input=file.read_text(), capture_output=True, text=True, check=True)
     tokens = list(yaml.scan(written.stdout))

@@ -5,7 +5,9 @@ import csv
 import io
 import tempfile
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 from hypothesis import example, given
@@ -16,6 +18,7 @@ from personalization.likelihood import forgetting
 from personalization.likelihood.histories import Reader
 from personalization.releases.held_out.splitting import Export
 from personalization.shop.settings import ShopSettings
+from personalize_local.data import csv_dialect as engine_dialect
 from personalize_local.data.importing import import_files
 from personalize_local.data.s3 import S3, Location
 from personalize_local.data.schemas import Field, Schema
@@ -28,6 +31,7 @@ from table_intake.read import line_breaks
 from table_intake.read.rows import Table
 from table_intake.write import dialect as csv_dialect
 
+T = TypeVar("T")
 NOW = 1_800_000_000
 USERS = Schema("USERS", (Field("USER_ID", "string"), Field("NOTE", "string", nullable=True)))
 TEXT = st.text(
@@ -48,6 +52,28 @@ TWINS = (
     lambda text: unicodedata.normalize("NFKC", text),
 )
 """Another user, whom only such a character tells apart."""
+
+
+@given(st.lists(TEXT, min_size=1, max_size=4))
+def test_the_engine_writes_the_csv_that_the_application_writes(values: list[str]) -> None:
+    assert engine_dialect.row(values) == csv_dialect.standard(values)
+
+
+@given(st.text(st.sampled_from('",\\\n\rab'), max_size=24))
+@example('a,"b\\"c"\r\n"d""e",f')
+@example('"a\nb",\\"')
+def test_the_engine_reads_the_csv_that_the_application_reads(text: str) -> None:
+    data = text.encode()
+    assert outcome(engine_dialect.standardized, data) == outcome(csv_dialect.standardised, data)
+    assert outcome(engine_dialect.cells, text) == outcome(csv_dialect.cells, text)
+
+
+def outcome(convert: Callable[[T], object], source: T) -> object:
+    """What a conversion returns, or why it refuses."""
+    try:
+        return convert(source)
+    except ValueError as error:
+        return error.args
 
 
 def dropped(rows: list[list[str]]) -> bytes:

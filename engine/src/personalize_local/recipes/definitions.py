@@ -151,7 +151,7 @@ _HISTORY_LENGTH = {
     "min_user_history_length_percentile": Parameter("0.0", "continuous"),
     "max_user_history_length_percentile": Parameter("0.99", "continuous"),
 }
-_EXPLORATION = {
+EXPLORATION = {
     "explorationWeight": Parameter("0.3", "continuous"),
     "explorationItemAgeCutOff": Parameter("30.0", "continuous", 1.0, 36500.0),
 }
@@ -196,7 +196,7 @@ _RECIPES = (
         question=_PERSONAL,
         hyperparameters=_SEQUENCE,
         feature_parameters=_HISTORY_LENGTH,
-        exploration=_EXPLORATION,
+        exploration=EXPLORATION,
         objectives=True,
     ),
     RecipeSpec(
@@ -321,7 +321,7 @@ _USE_CASES = (
         "Items that a user is likely to want next.",
         "personal",
         question=_PERSONAL,
-        exploration=_EXPLORATION,
+        exploration=EXPLORATION,
         left_out="Purchase",
     ),
     _ecomm(
@@ -347,7 +347,7 @@ _USE_CASES = (
         "Titles that a viewer is likely to watch next.",
         "personal",
         question=_PERSONAL,
-        exploration=_EXPLORATION,
+        exploration=EXPLORATION,
         left_out="Watch",
     ),
     _vod(

@@ -18,6 +18,7 @@ from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.repeat_features import DAY, Past
 from personalize_local.recipes.common.topk import Places, Scores, top_k
+from personalize_local.recipes.definitions import EXPLORATION
 
 Mask = npt.NDArray[np.bool_]
 
@@ -35,8 +36,8 @@ PER_CLICK = 7.0
 """Logged impressions for one click: only lists with a click tell what they showed."""
 PRIOR = 1.0
 """Interactions that the prior of an item's worth stands for."""
-WEIGHT, DAYS = 0.3, 30.0
-"""Personalize's defaults of explorationWeight and explorationItemAgeCutOff."""
+WEIGHT, DAYS = (float(EXPLORATION[name].default) for name in ("explorationWeight", "explorationItemAgeCutOff"))
+"""Personalize's defaults."""
 MOST_SHARE, ITEM_SHARE = 0.03, 0.003
 """Largest share of the scores for the items after the training, and for each of them, in v2."""
 
