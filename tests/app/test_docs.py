@@ -301,8 +301,7 @@ def test_an_evaluation(desk: Desk) -> None:
     for kind, content in files(days=25, users=60).items():
         for folder in (desk.folder, desk.folder / ".local" / "demo"):
             (folder / f"{kind}.csv").write_text(content)
-    # The bench of questions takes minutes; tests/unit/test_questions.py has its parts.
-    told = [block for block in blocks("evaluate.md") if "benchmarks.questions" not in block.text]
+    told = blocks("evaluate.md")
     assert len(told) == 2
     for block, printed in shell(desk, told):
         assert re.search(r"the page to look at: \S+\.html", printed), block.where

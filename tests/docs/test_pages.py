@@ -35,7 +35,7 @@ def test_every_page_has_one_title_and_skips_no_level(page: Path) -> None:
 def test_a_decision_has_its_parts_and_the_index_its_question(page: Path) -> None:
     assert [text for level, text in headings(page) if level == 2] == PARTS
     title, question = read(page).split("\n## ")[0].removeprefix("# ").split("\n", 1)
-    assert f"| [{title}]({page.name}) | {' '.join(question.split())} |" in read("docs/decisions/README.md")
+    assert f"* [{title}]({page.name}): {' '.join(question.split())}\n" in read("docs/decisions/README.md")
     assert len(read(page).split()) <= 400, "a decision that needs more is two"
 
 

@@ -15,8 +15,8 @@ HEAD = """# What happens when something fails
 
 <!-- Made by `make reliability` from a run of the fault matrix; tests/docs holds it against the cases. -->
 
-A run makes dozens of calls to Amazon Personalize, waits for jobs of minutes to hours, and depends on functions that can stop at any
-moment. This page says what happens when one of them fails, and what is left for you to do. Each case is a test that causes it.
+A run makes dozens of calls to Amazon Personalize and waits for jobs of hours. This page says what happens when one of them fails, and what is left for you to do. Each case is a
+test that causes it.
 
 ## The promises
 
@@ -29,33 +29,20 @@ moment. This page says what happens when one of them fails, and what is left for
    training that itself failed is repeated.
 5. **There is little to do, and nothing to clean up:**
 
-| in the tables | what you do |
-|---|---|
-| nothing | nothing: the run is promoted, or the next one has taken over |
-| continue | remove the cause if the reason names one (a quota, an outage), then [start the run again](operations/failures.md) |
-| drop again | correct the file and drop it again |
-| up | start the laptop's cloud again: `.venv/bin/python -m local up` ([what survives what](local-cloud.md#what-survives-what)) |
+* **nothing**: the run is promoted, or the next one has taken over
+* **continue**: remove the cause if the reason names one (a quota, an outage), then [start the run again](operations/failures.md)
+* **drop again**: correct the file and drop it again
+* **up**: start the laptop's cloud again: `.venv/bin/python -m local up` ([what survives what](local-cloud.md#what-survives-what))
 
 To cause a failure yourself, use [faults on demand](faults.md#make-things-fail).
 
 ## How it is shown
 
-Each case has a new shop, or one that passed a case before, on the [local cloud](local.md), with the deployed template, state machine and
-functions. Up to six faults that a run gets through meet it together. Most cases are about a second drop, while a first release serves;
-others about the **first drop**. A run makes one training unless the table says otherwise. A case asserts
+Each case has a shop on the [local cloud](local.md), with the deployed template, state machine and functions. Most are about a second drop, while a first release serves; others about the **first drop**. A
+run makes one training unless the table says otherwise. A case asserts how the run ended and why, which version the campaign and the record name, how many trainings, imports and handled files
+there were, that the campaign was ACTIVE whenever the run looked, and that the fault did happen. Where a run ends with a reason, the case does what the last column says, and the run gets through.
 
-* how the run ended, and its reason;
-* the version that the campaign and the release record name, after the fault and in the end;
-* how many trainings, import jobs and handled files there were;
-* that the campaign was ACTIVE whenever the run looked, and that the fault did happen.
-
-Where a run ends with a reason, the case does what the last column says, and the run gets through.
-
-Processes are killed with `kill -9` on a separate cloud, with a shop at each stage. After `up`, each shop must end with one import, one
-training and one release for its file.
-
-`make test` plays all cases, but five of the kills stand for the others. `make nightly` plays them all, each fault alone, with 20 seeds:
-they move the faults to other calls and throttle three in a hundred of all others.
+`make test` plays all cases, but five of the kills stand for the others. `make nightly` plays them all, each fault alone, with 20 seeds.
 """
 SAFEGUARDS = f"""
 ## The safeguards
