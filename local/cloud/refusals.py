@@ -3,21 +3,12 @@
 """The rules and limits of AWS that this project relies on: what AWS answers, and whether the laptop answers the same.
 
 :data:`REFUSALS` is the one table of them. Whoever makes the laptop refuse something as AWS does adds a row with its
-source and with the test that plays it. The table of `docs/refusals.md` is written from it:
-
-    .venv/bin/python -m local.cloud.refusals
+source and with the test that plays it. The documentation's site shows it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
-
-PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "refusals.md"
-BEGIN: Final = (
-    "<!-- Written by `.venv/bin/python -m local.cloud.refusals`, which has the table; a test holds both equal. -->\n"
-)
-END: Final = "<!-- The end of what is written. -->\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,24 +224,11 @@ REFUSALS: Final = (
 """Every rule, sorted by its id."""
 
 
-def section(refusals: Sequence[Refusal] = REFUSALS) -> str:
-    """Return the table of `docs/refusals.md`: what is played, and in what the laptop is kinder."""
+def table(refusals: Sequence[Refusal] = REFUSALS) -> str:
+    """Return the table as Markdown: what is played, and in what the laptop is kinder."""
     rows = [f"| {row.rule} | {row.answer} | {row.kinder} | {_source(row)} |" for row in refusals]
-    return "\n".join(
-        [BEGIN, "| rule | AWS answers | the laptop is kinder | source |", "|---|---|---|---|", *rows, "", END]
-    )
+    return "\n".join(["| rule | AWS answers | the laptop is kinder | source |", "|---|---|---|---|", *rows])
 
 
 def _source(row: Refusal) -> str:
     return f"[AWS]({row.source})" if row.source.startswith("https://docs.aws.") else row.source
-
-
-def write(page: Path = PAGE) -> None:
-    """Write the tables into the page, between their marks."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(before + section() + after, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write()

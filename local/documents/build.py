@@ -15,7 +15,7 @@ import time
 import tomllib
 from pathlib import Path
 
-from local.cloud import environments
+from local.cloud import environments, refusals
 from local.cloud.environments import LOCAL, REPOSITORY
 
 HERE = Path(__file__).parent
@@ -31,6 +31,7 @@ NAMES = {
     "docs/decisions/README.md": "decisions/index.md",
     "docs/operations/README.md": "operations/index.md",
     "docs/settings/README.md": "settings/index.md",
+    "storefront/README.md": "storefront-code.md",
     "storefront/client/README.md": "client.md",
     "table-intake/README.md": "table-intake.md",
     "table-intake/CHANGELOG.md": "table-intake-changelog.md",
@@ -41,6 +42,7 @@ NAMES = {
 """Pages whose place on the site does not follow from their file's."""
 FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 DIAGRAM = re.compile(r"^```mermaid\n.*?^```$", re.MULTILINE | re.DOTALL)
+TABLE = "<!-- the table of local/cloud/refusals.py -->\n"
 LINK = re.compile(r"(!?)\[([^\[\]]*(?:\[[^\]]*\][^\[\]]*)?)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 API_PAGE = """# OpenAPI
 
@@ -81,6 +83,7 @@ def page(file: Path, places: dict[Path, str]) -> str:
 
     drawn = FENCE.search((REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8"))
     text = DIAGRAM.sub(lambda _: drawn[0] if drawn else "", file.read_text(encoding="utf-8"))
+    text = text.replace(TABLE, f"{refusals.table()}\n")
     return "".join(part if part.startswith("```") else LINK.sub(moved, part) for part in FENCE.split(text))
 
 

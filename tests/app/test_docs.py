@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -38,10 +37,6 @@ DAYS, USERS, ITEMS, DAY = 70, 150, 100, 86_400
 NAMED = ("1082185", "995242", "840361", "951590")
 """Items that the documents name."""
 USER = "2375"
-SERVER = "-m local.personalize"
-"""A command that goes on until it is stopped."""
-CURL = "curl --output /dev/null --retry 60 --retry-delay 1 --retry-connrefused"
-"""Asks until a server that has just been started answers."""
 SECONDS = 600
 
 
@@ -97,12 +92,6 @@ def files(days: int = DAYS, users: int = USERS) -> dict[str, str]:
     }
 
 
-def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def demo(laptop: Laptop) -> Run:
     """The shop `demo`, with the settings that `make demo` drops."""
@@ -142,40 +131,32 @@ def desk(laptop: Laptop, tmp_path: Path) -> Desk:
     for entry in ROOT.iterdir():
         if entry.name not in {".venv", ".local", ".git"}:
             (tmp_path / entry.name).symlink_to(entry)
-    (tmp_path / "tmp" / "s3").mkdir(parents=True)
+    (tmp_path / "tmp").mkdir()
     (tmp_path / ".local" / "demo").mkdir(parents=True)
     for folder in (tmp_path, tmp_path / ".local" / "demo"):
         for kind, content in files().items():
             (folder / f"{kind}.csv").write_text(content)
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    asks = 'case "$2.$3" in local.evaluate|local.personalize.*) ;; local.*) set -- "$@" --run-dir'
+    asks = 'case "$2.$3" in local.evaluate) ;; local.*) set -- "$@" --run-dir'
     python.write_text(f'#!/bin/sh\n{asks} {shlex.quote(str(laptop.home.run))};; esac\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     make = tmp_path / "bin" / "make"
     make.parent.mkdir()
     make.write_text('#!/bin/sh\ntest "$*" = "demo ONCE=1"\n')
     make.chmod(0o755)
-    port = free_port()
-    ports = {
-        ":8090": f":{port}",
-        "--port 8090": f"--port {port}",
-        "http://127.0.0.1:4566": laptop.state.endpoint,
-    }
+    ports = {"http://127.0.0.1:4566": laptop.state.endpoint}
     (tmp_path / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
     path = f"{make.parent}{os.pathsep}{os.environ['PATH']}"
     return Desk(tmp_path, {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "CURL_HOME": str(tmp_path)}, ports)
 
 
 def shell(desk: Desk, told: list[Block]) -> Iterator[tuple[Block, str]]:
-    """Each block and what it prints, all run by one shell, whose servers are stopped at the end."""
-    script = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT"]
+    """Each block and what it prints, all run by one shell."""
+    script = ["set -euo pipefail"]
     for number, block in enumerate(told):
         text = desk.text(block)
-        if SERVER in text:
-            (port,) = re.findall(r"--port (\d+)", text)
-            script += [f"{text.rstrip()} >server-{number} 2>&1 &", f"{CURL} http://127.0.0.1:{port}/"]
-        elif block.language == "python":
+        if block.language == "python":
             script += [f"exec >out-{number}", f".venv/bin/python - <<'END'\n{text}END"]
         else:
             script += [f"exec >out-{number}", text]
@@ -252,16 +233,16 @@ def run_javascript(laptop: Laptop, desk: Desk, told: list[Block]) -> None:
         desk.run(str(node()), str(project / "page.mjs"), given="")
 
 
-def test_the_engine_alone_and_faults(laptop: Laptop, desk: Desk, tmp_path: Path) -> None:
+def test_the_local_cloud_and_faults(laptop: Laptop, desk: Desk, tmp_path: Path) -> None:
     # Other tests share the laptop's engine, whose clock must stay.
     with EngineProcess(tmp_path / "faulty", options=["--faults"]) as faulty:
         reader = replace(desk, ports={**desk.ports, ":8091": f":{faulty.port}"})
         try:
-            told = [block for page in ("local.md", "local-cloud.md", "faults.md") for block in blocks(page)]
-            printed = {block.where: text for block, text in shell(reader, told)}
+            commands = [block for page in ("local.md", "local-cloud.md", "faults.md") for block in blocks(page)]
+            outputs = [text for _, text in shell(reader, commands)]
         finally:
             laptop.cloud_faults.clear()
-    assert any("datasetGroupArn" in text for text in printed.values())
+    assert any("dropbucket" in text for text in outputs)
 
 
 def test_exports_as_shops_have_them(laptop: Laptop, desk: Desk) -> None:
@@ -283,13 +264,13 @@ def test_my_shop_in_ten_minutes(laptop: Laptop, desk: Desk) -> None:
     products = [f"P{number},{name},{price},{kind}" for number, name, price, kind in goods]
     (desk.folder / "products.csv").write_text("\n".join(["SKU,Product name,Price,Category", *products]) + "\n")
     reader = replace(desk, ports={"USER_ID": f"C{USER}", "ITEM_ID": f"P{NAMED[0]}"})
-    told = [block for block in blocks("my-shop.md") if block.language == "sh" and "local up" not in block.text]
+    commands = [block for block in blocks("my-shop.md") if block.language == "sh" and "local up" not in block.text]
     # Its last line opens the storefront, which has tests of its own.
-    told[-1] = replace(told[-1], text=told[-1].text.partition(".venv/bin/python -m local storefront")[0])
-    printed = [text for _, text in shell(reader, told)]
-    assert len(printed) == 4
-    assert "SUCCEEDED" in printed[2]
-    assert f"P{NAMED[0]}" in printed[3]
+    commands[-1] = replace(commands[-1], text=commands[-1].text.partition(".venv/bin/python -m local storefront")[0])
+    outputs = [text for _, text in shell(reader, commands)]
+    assert len(outputs) == 4
+    assert "SUCCEEDED" in outputs[2]
+    assert f"P{NAMED[0]}" in outputs[3]
 
 
 def rows(kind: str) -> list[str]:

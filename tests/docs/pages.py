@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = [ROOT / "engine/README.md", ROOT / "storefront/client/README.md", ROOT / "table-intake/README.md"]
+LIBRARIES = [ROOT / folder / "README.md" for folder in ("engine", "storefront", "storefront/client", "table-intake")]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "engine/docs").rglob("*.md"), *LIBRARIES])
 READMES = (ROOT / "README.md", ROOT / "README.ko.md")
 SKIPPED = {".venv", ".local", ".aws-sam", ".git", "build"}

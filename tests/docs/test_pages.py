@@ -39,6 +39,17 @@ def test_a_decision_has_its_parts_and_the_index_its_question(page: Path) -> None
     assert len(read(page).split()) <= 400, "a decision that needs more is two"
 
 
+@pytest.mark.parametrize(
+    "page", [ROOT / folder / "CHANGELOG.md" for folder in (".", "engine", "table-intake")], ids=name
+)
+def test_a_change_is_a_line_that_a_user_understands(page: Path) -> None:
+    sections = re.split(r"^## ", read(page), flags=re.MULTILINE)[1:]
+    for section in sections:
+        changes = re.findall(r"^\* (.*(?:\n  .*)*)", section, re.MULTILINE)
+        assert len(changes) <= 60, section.splitlines()[0]
+        assert [change for change in changes if len(change.split()) > 40] == []
+
+
 def test_both_readmes_give_the_same_commands() -> None:
     english, korean = (blocks(page) for page in READMES)
     assert english == korean

@@ -34,7 +34,7 @@ test that causes it.
 * **drop again**: correct the file and drop it again
 * **up**: start the laptop's cloud again: `.venv/bin/python -m local up` ([what survives what](local-cloud.md#what-survives-what))
 
-To cause a failure yourself, use [faults on demand](faults.md#make-things-fail).
+To cause a failure yourself, use [faults on demand](faults.md).
 
 ## How it is shown
 
