@@ -48,8 +48,8 @@ class _Secrets(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        stage = asked["VersionStage"]
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        stage = request["VersionStage"]
         told = {"SecretString": SECRET, "VersionId": "v1", "Name": "keys", "ARN": "arn", "VersionStages": [stage]}
         missing = {"__type": "ResourceNotFoundException", "message": "no such stage"}
         status, document = (200, told) if stage == "AWSCURRENT" else (400, missing)
@@ -83,8 +83,8 @@ def serve() -> None:
 
 def environment(told: dict[str, Any], cache: str) -> dict[str, str]:
     """The variables of the function."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return environment | {
         "PYTHONPYCACHEPREFIX": cache,
         "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'layers' / 'core'}",
         "AWS_ENDPOINT_URL": told["secrets"], "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench",
@@ -141,7 +141,7 @@ def main() -> None:
                 {kind: cold(*pair[:1], told, pair[1], variables) for kind, pair in kinds.items()}
                 for _ in range(COLD_RUNS)
             ]
-            median = {kind: statistics.median(each[kind] for each in rounds) for kind in kinds}
+            median = {kind: statistics.median(times[kind] for times in rounds) for kind in kinds}
             print("cold: " + ", ".join(f"{kind} {value:.0f} ms" for kind, value in median.items()), flush=True)
             for who in ("shopper", "visitor"):
                 line = [sys.executable, "-m", "benchmarks.authorizer", "warm", who]

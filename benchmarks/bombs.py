@@ -28,8 +28,8 @@ _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _HEADER = b"".join(
-    b'<c r="%c1" t="inlineStr"><is><t>%s</t></is></c>' % (65 + place, name)
-    for place, name in enumerate((b"USER_ID", b"ITEM_ID", b"TIMESTAMP"))
+    b'<c r="%c1" t="inlineStr"><is><t>%s</t></is></c>' % (65 + position, name)
+    for position, name in enumerate((b"USER_ID", b"ITEM_ID", b"TIMESTAMP"))
 )
 FAR = b"<c r='XFD1048576'><v>1</v></c>"
 """A cell in the last place that a sheet has, as XML may write it."""
@@ -107,7 +107,9 @@ def _parquet(rows: int, text: str, *, is_category: bool = False) -> bytes:
 
     places = pa.repeat(pa.scalar(0, pa.int8()), rows)
     values = {"USER_ID": [text], "ITEM_ID": ["i1"], "TIMESTAMP": [1_700_000_000]}
-    table = pa.table({name: pa.DictionaryArray.from_arrays(places, pa.array(each)) for name, each in values.items()})
+    table = pa.table(
+        {name: pa.DictionaryArray.from_arrays(places, pa.array(dictionary)) for name, dictionary in values.items()}
+    )
     file = io.BytesIO()
     parquet.write_table(table, file, compression="zstd", row_group_size=rows, store_schema=is_category)
     return file.getvalue()

@@ -99,7 +99,7 @@ def send(client: Client, shop: str, numbers: Sequence[int], outcome: Outcome, lo
             answer = None
         told = answer.body["events"] if answer and answer.status == 202 else []
         with lock:
-            outcome.statuses.update(each["status"] for each in told)
+            outcome.statuses.update(answer["status"] for answer in told)
             outcome.repeated += len(told) < len(left)
         left = left[len(told) :]
         if left:
@@ -108,7 +108,7 @@ def send(client: Client, shop: str, numbers: Sequence[int], outcome: Outcome, lo
 
 def kill_and_restart(home: Home, state: State, away: float = AWAY_SECONDS) -> State:
     """Kill the engine and start it again on its port and its data."""
-    (engine,) = [each for each in state.processes if each.name == "engine"]
+    (engine,) = [process for process in state.processes if process.name == "engine"]
     process = psutil.Process(engine.pid)
     command, environment, family = process.cmdline(), process.environ(), process.children(recursive=True)
     for member in (process, *family):
@@ -116,7 +116,7 @@ def kill_and_restart(home: Home, state: State, away: float = AWAY_SECONDS) -> St
     psutil.wait_procs([process, *family], timeout=10)
     time.sleep(away)
     started = lifecycle.spawn("engine", command, environment, home)
-    state = replace(state, processes=tuple(started if each == engine else each for each in state.processes))
+    state = replace(state, processes=tuple(started if process == engine else process for process in state.processes))
     home.write(state)
     lifecycle.wait_ready(home, state)
     return state
@@ -130,11 +130,11 @@ def play(home: Home, state: State, shop: str, events: int) -> tuple[Outcome, Sta
     started = time.monotonic()
     with ThreadPoolExecutor(THREADS) as pool:
         sent = [pool.submit(send, client, shop, numbers, outcome, lock) for numbers in requests]
-        wait(lambda: sum(each.done() for each in sent) >= len(sent) // 3, "a third of the requests is answered")
+        wait(lambda: sum(request.done() for request in sent) >= len(sent) // 3, "a third of the requests is answered")
         state = kill_and_restart(home, state)
         door.add("throttle", "PutEvents", probability=SHARE, seed=2)
-        for each in sent:
-            each.result()
+        for request in sent:
+            request.result()
     outcome.seconds = time.monotonic() - started
     door.clear()
     started = time.monotonic()
@@ -159,8 +159,8 @@ def waiting(state: State) -> int:
     """Messages in the queue of events, those under way and those put off included."""
     sqs = boto3.client("sqs", **access(state))
     url = state.outputs["EventsQueueUrl"]
-    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    return sum(int(many) for name, many in found.items() if name.startswith("ApproximateNumberOfMessages"))
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return sum(int(number) for name, number in attributes.items() if name.startswith("ApproximateNumberOfMessages"))
 
 
 def look_up(home: Home, outcome: Outcome) -> None:
@@ -168,11 +168,11 @@ def look_up(home: Home, outcome: Outcome) -> None:
     database = (home.data / "engine" / "engine.sqlite").absolute().as_uri()
     with closing(sqlite3.connect(f"{database}?mode=ro", uri=True)) as store:
         rows = store.execute("SELECT event_id, body FROM events WHERE event_id LIKE 'burst-%'").fetchall()
-    found = {name: json.loads(body)["sent_at"] for name, body in rows}
+    sent_at = {name: json.loads(body)["sent_at"] for name, body in rows}
     sent = {identity(number): START + number for number in range(outcome.events)}
-    outcome.lost = len(set(sent) - set(found))
-    outcome.foreign = len(set(found) - set(sent))
-    outcome.changed = sum(found.get(name, at) != at for name, at in sent.items())
+    outcome.lost = len(set(sent) - set(sent_at))
+    outcome.foreign = len(set(sent_at) - set(sent))
+    outcome.changed = sum(sent_at.get(name, at) != at for name, at in sent.items())
 
 
 def exported_twice(state: State, shop: str) -> int:
@@ -188,14 +188,14 @@ def exported_twice(state: State, shop: str) -> int:
     describe = control.describe_dataset_export_job
     wait(lambda: describe(datasetExportJobArn=made)["datasetExportJob"]["status"] == "ACTIVE", "the export is made")
     seconds = Counter(row["TIMESTAMP"] for row in rows_under(state, "reports/burst/") if "burst-" in row["USER_ID"])
-    return sum(many - 1 for many in seconds.values())
+    return sum(copies - 1 for copies in seconds.values())
 
 
 def rows_under(state: State, prefix: str) -> Iterator[dict[str, str]]:
     """The rows of all CSVs under a prefix of the bucket."""
     s3, bucket = boto3.client("s3", **access(state)), state.outputs["BucketName"]
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    keys = [each["Key"] for page in pages for each in page.get("Contents", []) if each["Key"].endswith(".csv")]
+    keys = [content["Key"] for page in pages for content in page.get("Contents", []) if content["Key"].endswith(".csv")]
     for key in keys:
         yield from csv.DictReader(io.StringIO(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()))
 
@@ -203,8 +203,8 @@ def rows_under(state: State, prefix: str) -> Iterator[dict[str, str]]:
 def copied(state: State, shop: str, outcome: Outcome) -> Outcome:
     """Count the rows of the raw copy in S3."""
     ids = Counter(row["EVENT_ID"] for row in rows_under(state, f"events/{shop}/"))
-    burst = {name: many for name, many in ids.items() if name.startswith("burst-")}
-    outcome.copied, outcome.copied_twice = len(burst), sum(many - 1 for many in burst.values())
+    burst = {name: copies for name, copies in ids.items() if name.startswith("burst-")}
+    outcome.copied, outcome.copied_twice = len(burst), sum(copies - 1 for copies in burst.values())
     return outcome
 
 
@@ -222,7 +222,7 @@ def main() -> None:
             outcome, _ = play(home, state, "burst", events)
         finally:
             lifecycle.down(home, wipe=True)
-    told = ", ".join(f"{many:,} {status}" for status, many in outcome.statuses.items())
+    told = ", ".join(f"{number:,} {status}" for status, number in outcome.statuses.items())
     print(
         f"burst: {events:,} events accepted in {outcome.seconds:.0f} s ({told}; {outcome.repeated} requests repeated)"
     )

@@ -38,7 +38,7 @@ SIZES = (10_000_000, 100_000_000, 1_000_000_000)
 class Measured:
     """What `benchmarks.distributed` prints: nanoseconds of processor time for a row."""
 
-    one: float
+    whole: float
     ranges: float
 
 
@@ -68,7 +68,7 @@ def cost(rows: int, measured: Measured, machine: Mapping[str, Any], gigabytes: f
     size = rows * ROW_BYTES
     uploads = -(-size // UPLOAD_BYTES)
     if size <= PART_BYTES:
-        seconds = START + SLOWER * measured.one * rows / 1e9
+        seconds = START + SLOWER * measured.whole * rows / 1e9
         # The machine's two states around the check: the check itself, and the question that follows.
         return Cost(rows, Bill(2, 1, seconds * gigabytes), gets=4, puts=4 + uploads)
     ranges, partitions = -(-size // PART_BYTES), cutting.partitions(size)
@@ -104,11 +104,11 @@ def main() -> None:
     machine = yaml.safe_load((ROOT / "statemachines" / "check.asl.yaml").read_text())
     gigabytes = 1769 / 1024
     for rows in SIZES:
-        found = cost(rows, Measured(options.one, options.ranges), machine, gigabytes)
-        bill = found.bill
+        drop_cost = cost(rows, Measured(options.one, options.ranges), machine, gigabytes)
+        bill = drop_cost.bill
         print(
-            f"{rows:13,} rows: ${found.dollars:7.4f}; {bill.gigabyte_seconds:9,.1f} GB-s, {bill.calls:5,} calls,"
-            f" {bill.transitions:6,} transitions, {found.gets:7,} reads and {found.puts:6,} writes of S3"
+            f"{rows:13,} rows: ${drop_cost.dollars:7.4f}; {bill.gigabyte_seconds:9,.1f} GB-s, {bill.calls:5,} calls,"
+            f" {bill.transitions:6,} transitions, {drop_cost.gets:7,} reads and {drop_cost.puts:6,} writes of S3"
         )
 
 

@@ -14,7 +14,7 @@ Beside it, the state machine of aws-solutions/maintaining-personalized-experienc
 010fbdf, `source/infrastructure/personalize/`): a Lambda raises `ResourcePending` until the resource is ready and the
 retry policy is the clock (60 s x 1.02^n, 100 times, for imports, trainings and campaigns; 8 s x 1.25^n for filter and
 tracker; 5 s x 1.02^n for the group), so that each look is a state transition and a Lambda call. Its states are counted
-by reading (`THEIRS`), for the same scenario. Its seconds a call are an assumption in its favour: those of our own
+by reading (`THEIR_LOOKS`), for the same scenario. Its seconds a call are an assumption in its favour: those of our own
 quickest step.
 """
 
@@ -46,7 +46,7 @@ ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 60
 PRICES = {"transition": 0.025 / 1_000, "call": 0.20 / 1_000_000, "gigabyte-second": 0.0000133334}
 """Dollars in us-east-1 (arm64), as secondary sources had AWS's price pages in 2026; free tiers left out."""
-THEIRS = {
+THEIR_LOOKS = {
     "the dataset group": ("group", 1),
     "the dataset": ("long", 3),
     "the import job": ("long", 3),
@@ -130,7 +130,7 @@ def main() -> None:
     pace = pace_of(yaml.safe_load((ROOT / "statemachines" / "ensure.asl.yaml").read_text()), POLL_SECONDS)
     counted = local_run()
     print(f"one full run, the first of its shop; trainings of {AWS_MINUTES['the solution version']:.0f} minutes")
-    for who, bill in (("ours", ours(counted, pace)), ("AWS solution", theirs(counted.quickest))):
+    for who, bill in (("ours", ours(counted, pace)), ("AWS solution", their_run(counted.quickest))):
         used = (
             f"{bill.transitions:5,} state transitions, {bill.calls:4,} Lambda calls, {bill.gigabyte_seconds:6.1f} GB-s"
         )
@@ -174,12 +174,14 @@ def counted_from(state: State) -> Counted:
     pages = runs.client.get_paginator("list_executions").paginate(
         stateMachineArn=state.outputs["EnsureStateMachineArn"]
     )
-    arns = [each["executionArn"] for page in pages for each in page["executions"]]
-    asked = [json.loads(runs.client.describe_execution(executionArn=arn)["input"]) for arn in arns]
+    arns = [execution["executionArn"] for page in pages for execution in page["executions"]]
+    inputs = [json.loads(runs.client.describe_execution(executionArn=arn)["input"]) for arn in arns]
     scopes = [machine, *(machine["States"][owner]["ItemProcessor"] for owner in ITEMS)]
-    called = {function for scope in scopes for _, function in _lambdas(scope)} | {each["function"] for each in asked}
+    called = {function for scope in scopes for _, function in _lambdas(scope)} | {
+        request["function"] for request in inputs
+    }
     memory = {arn: functions.get_function_configuration(FunctionName=arn)["MemorySize"] / 1024 for arn in called}
-    waits = [(each, events(runs.client, arn)) for arn, each in zip(arns, asked, strict=True)]
+    waits = [(request, events(runs.client, arn)) for arn, request in zip(arns, inputs, strict=True)]
     return count(machine, memory, [events(runs.client, arn) for arn in runs.arns()], waits)
 
 
@@ -227,16 +229,16 @@ def count(
         entered.update(dict.fromkeys(way, items))
         inside = [memory[function] for name, function in _lambdas(inner) if name in way]
         # Nothing but its Lambda takes time while drops are checked, one after the other.
-        each = seconds[owner] / items if owner == "Check each drop" else mean
+        item_seconds = seconds[owner] / items if owner == "Check each drop" else mean
         calls += items * len(inside)
-        gigabyte_seconds += items * each * sum(inside)
+        gigabyte_seconds += items * item_seconds * sum(inside)
     kinds, looks, quickest = Counter[tuple[str, ...]](), list[float](), list[float]()
-    for asked, history in waits:
+    for request, history in waits:
         times, took = Counter[str](), Counter[str]()
         _time(history, times, took)
         quickest.append(took[ASKS] / times[ASKS])
-        looks.append(quickest[-1] * memory[asked["function"]])
-        steps = asked["request"].get("steps") or [asked["request"]["step"]]
+        looks.append(quickest[-1] * memory[request["function"]])
+        steps = request["request"].get("steps") or [request["request"]["step"]]
         kinds[MAKES[tuple(steps)]] += 1
     return Counted(entered.total(), kinds, calls, gigabyte_seconds, fmean(looks), min(quickest))
 
@@ -255,9 +257,9 @@ def _time(history: History, entered: Counter[str], seconds: Counter[str]) -> Non
 
 def _lambdas(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The states that call a function, and which; Maps apart."""
-    for name, each in machine["States"].items():
-        if each.get("Resource", "").endswith("lambda:invoke"):
-            yield name, each["Arguments"]["FunctionName"]
+    for name, state in machine["States"].items():
+        if state.get("Resource", "").endswith("lambda:invoke"):
+            yield name, state["Arguments"]["FunctionName"]
 
 
 def _way(machine: Mapping[str, Any]) -> Iterator[str]:
@@ -272,20 +274,20 @@ def _way(machine: Mapping[str, Any]) -> Iterator[str]:
 def ours(counted: Counted, pace: Pace) -> Bill:
     """The run that was counted, with the looks that AWS's durations make of its waits."""
     chance = random.Random(0).random
-    asked = sum(
+    looks = sum(
         asks(pace, [60 * AWS_MINUTES[what] for what in kinds], chance)
         for kinds, number in counted.waits.items()
         for _ in range(number)
     )
-    gigabyte_seconds = counted.gigabyte_seconds + asked * counted.look
-    return Bill(counted.steps + 3 * asked, counted.calls + asked, gigabyte_seconds)
+    gigabyte_seconds = counted.gigabyte_seconds + looks * counted.look
+    return Bill(counted.steps + 3 * looks, counted.calls + looks, gigabyte_seconds)
 
 
-def theirs(seconds: float) -> Bill:
+def their_run(seconds: float) -> Bill:
     """The AWS solution's run of the same shop; `seconds` is what a call of theirs is taken to last."""
     looks = 0
-    for what, (policy, number) in THEIRS.items():
-        looks += number * len(RETRIES[policy].asked(60 * AWS_MINUTES[what], lambda: 0.0))
+    for what, (policy, number) in THEIR_LOOKS.items():
+        looks += number * len(RETRIES[policy].look_times(60 * AWS_MINUTES[what], lambda: 0.0))
     calls = looks + THEIR_OTHER_CALLS
     return Bill(looks + THEIR_OTHERS, calls, calls * seconds * THEIR_GIGABYTES)
 
@@ -295,7 +297,7 @@ def _delays(minutes: float, pace: Pace) -> Iterator[str]:
     designs = {"ours": pace, "AWS solution": RETRIES["long"], "ml_ops": ML_OPS}
     for who, design in designs.items():
         # A job may end right after a look.
-        times = design.asked(60 * minutes + 1e-6, chance)
+        times = design.look_times(60 * minutes + 1e-6, chance)
         late = longest_pause(times[-2:])
         yield f"{who} {late / 60:.1f} min of {len(times)}"
 

@@ -72,17 +72,17 @@ class Oracle:
             told = f"has {len(values)} value{'s' * (len(values) != 1)} and the header has {self._width}"
             outcome.refused.append((line, told))
             return
-        cells = [values[place] if place is not None else "" for place in self._places]
+        cells = [values[position] if position is not None else "" for position in self._places]
         cells[3] = cells[3] or "Purchase"
         seconds = 0
-        for place, name in enumerate(self._names):
+        for position, name in enumerate(self._names):
             reason: str | None
             if name == "TIMESTAMP":
-                reason, seconds, cells[place] = self._time(cells[place])
+                reason, seconds, cells[position] = self._time(cells[position])
             else:
                 if name not in {"USER_ID", "ITEM_ID", "EVENT_VALUE"}:
-                    cells[place] = BREAK.sub(" ", cells[place])
-                reason = check(name, cells[place])
+                    cells[position] = BREAK.sub(" ", cells[position])
+                reason = check(name, cells[position])
             if reason:
                 outcome.refused.append((line, f"{name} {reason}"))
                 return
@@ -98,12 +98,12 @@ class Oracle:
             if seconds >= 10**11:
                 return f"must be Unix time in seconds; {shown} looks like milliseconds", 0, cell
         else:
-            found = moment(cell)
-            if found is None and (days := readings(cell)):
+            instant = moment(cell)
+            if instant is None and (days := readings(cell)):
                 return f"{shown} may be {' or '.join(days)}: the settings must name the form of dates", 0, cell
-            if found is None:
+            if instant is None:
                 return f"must be Unix time in seconds or an ISO 8601 date, not {shown}", 0, cell
-            seconds, written = found, str(found)
+            seconds, written = instant, str(instant)
         if not 631_152_000 <= seconds <= self._now + 86_400:
             return f"is not between 1990 and tomorrow: {shown}", 0, cell
         return None, seconds, written
@@ -149,24 +149,24 @@ def moment(cell: str) -> int | None:
         return None
     plain = re.sub(r"[.,]\d+", "", cell.upper().replace(" ", "T", 1) if cell[10:11] == " " else cell.upper())
     try:
-        found = datetime.fromisoformat(re.sub("UTC|GMT|Z", "+00:00", plain.replace(" ", "")))
+        instant = datetime.fromisoformat(re.sub("UTC|GMT|Z", "+00:00", plain.replace(" ", "")))
     except ValueError:
         return None
-    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    return int((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp())
 
 
 def readings(cell: str) -> list[str]:
     """How a date can be read that begins with its day or its month."""
     begun = re.match(r"\d{1,2}([./-])\d{1,2}\1(\d{4}|\d\d)(?=[ T,]|$)", cell, re.ASCII)
-    found = []
+    days = []
     for order in (("dmY", "mdY") if len(begun[2]) == 4 else ("dmy", "mdy", "ymd")) if begun else ():
         form = begun[1].join(f"%{part}" for part in order) if begun else ""
         try:
             day = datetime.strptime(begun[0] if begun else "", form)  # noqa: DTZ007 - only a day
         except ValueError:
             continue
-        found.append(f"{day.day} {day:%B %Y} ({form})")
-    return found
+        days.append(f"{day.day} {day:%B %Y} ({form})")
+    return days
 
 
 def dirty(data: bytes) -> Iterator[tuple[int, list[str] | str]]:

@@ -71,10 +71,10 @@ class Cloud:
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])
         self._s3.upload_file(str(file), self.bucket, KEY)
-        names = [each["FunctionName"] for each in self._lambda.list_functions(MaxItems=1000)["Functions"]]
+        names = [function["FunctionName"] for function in self._lambda.list_functions(MaxItems=1000)["Functions"]]
         (self._function,) = [name for name in names if "ValidateDropFunction" in name]
 
-    def one(self) -> Checked:
+    def whole(self) -> Checked:
         """Have one function check the drop."""
         return self._measured("one", divided=False, kills=0)
 
@@ -106,35 +106,35 @@ class Cloud:
 
     def _ranges(self, work: str) -> int:
         machines = self._steps.list_state_machines(maxResults=1000)["stateMachines"]
-        (machine,) = [each["stateMachineArn"] for each in machines if "heck" in each["name"]]
+        (machine,) = [machine["stateMachineArn"] for machine in machines if "heck" in machine["name"]]
         arn = self._steps.start_execution(stateMachineArn=machine, input=json.dumps({"work": work}))["executionArn"]
-        while (found := self._steps.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        while (execution := self._steps.describe_execution(executionArn=arn))["status"] == "RUNNING":
             time.sleep(0.2)
-        if found["status"] != "SUCCEEDED":
-            sys.exit(f"the ranges failed: {found}")
+        if execution["status"] != "SUCCEEDED":
+            sys.exit(f"the ranges failed: {execution}")
         runs = [
-            self._steps.describe_map_run(mapRunArn=each["mapRunArn"])
-            for each in self._steps.list_map_runs(executionArn=arn)["mapRuns"]
+            self._steps.describe_map_run(mapRunArn=map_run["mapRunArn"])
+            for map_run in self._steps.list_map_runs(executionArn=arn)["mapRuns"]
         ]
         return sum(run["executionCounts"]["succeeded"] for run in runs)
 
     def functions(self) -> list[psutil.Process]:
         """The processes that run functions."""
         (cloud,) = [process for process in self.state.processes if process.name == "cloud"]
-        found = []
+        processes = []
         for process in psutil.Process(cloud.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                own = process.environ().get("AWS_LAMBDA_FUNCTION_NAME", "")
-                if any(each in own for each in FUNCTIONS):
-                    found.append(process)
-        return found
+                function_name = process.environ().get("AWS_LAMBDA_FUNCTION_NAME", "")
+                if any(function in function_name for function in FUNCTIONS):
+                    processes.append(process)
+        return processes
 
     def _rows(self, plan: Mapping[str, Any]) -> str:
         digest = hashlib.sha256()
         for location in locations(plan):
             prefix = location.removeprefix(f"s3://{self.bucket}/")
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-            for key in sorted(each["Key"] for page in pages for each in page.get("Contents", [])):
+            for key in sorted(content["Key"] for page in pages for content in page.get("Contents", [])):
                 body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"]
                 body.readline()
                 for chunk in body.iter_chunks(1 << 20):
@@ -191,14 +191,14 @@ class Watch:
 
     def _busy(self) -> list[psutil.Process]:
         """Look at all processes; return those that checked a range since the last look."""
-        found = []
+        findings = []
         for process in self._cloud.functions():
             with contextlib.suppress(psutil.NoSuchProcess):
                 before, now = self._seconds.get(process.pid, 0.0), sum(process.cpu_times()[:2])
                 self._seconds[process.pid] = now
                 if now - before > LOOK_SECONDS / 4 and "CheckPart" in process.environ()["AWS_LAMBDA_FUNCTION_NAME"]:
-                    found.append(process)
-        return found
+                    findings.append(process)
+        return findings
 
 
 @contextlib.contextmanager
@@ -219,18 +219,18 @@ APART = {"importJob", "further", "recipes", "content", "checkedAt", "notes"}
 """Members that tell how and when a check was made: names with a hash of the run's, a digest of the bytes, times."""
 
 
-def differences(one: Checked, other: Checked) -> list[str]:
+def differences(left_check: Checked, right_check: Checked) -> list[str]:
     """Name what two checks did not come to alike, whatever their runs are called."""
-    found = [] if one.rows == other.rows else ["the imported rows"]
-    for mine, theirs in ((one.plan, other.plan), (one.report, other.report)):
-        names = sorted({*mine, *theirs} - APART)
-        told = [[_told(each, each_of) for each_of in names] for each in (mine, theirs)]
-        found += [
+    different = [] if left_check.rows == right_check.rows else ["the imported rows"]
+    for left_document, right_document in ((left_check.plan, right_check.plan), (left_check.report, right_check.report)):
+        names = sorted({*left_document, *right_document} - APART)
+        told = [[_told(document, each_of) for each_of in names] for document in (left_document, right_document)]
+        different += [
             f"{name}: {left[:500]} and {right[:500]}"
             for name, left, right in zip(names, *told, strict=True)
             if left != right
         ]
-    return found
+    return different
 
 
 def _told(document: Mapping[str, Any], name: str) -> str:
@@ -245,18 +245,18 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=8)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, cloud_of(Path(folder), options.rows, options.ranges) as cloud:
-        one, divided, killed = cloud.one(), cloud.divided(0), cloud.divided(options.kills)
-    for label, found in (("one function", one), ("in ranges", divided), ("in ranges, killed", killed)):
-        per_row = 1e9 * found.cpu / options.rows
+        whole, divided, killed = cloud.whole(), cloud.divided(0), cloud.divided(options.kills)
+    for label, checked in (("one function", whole), ("in ranges", divided), ("in ranges, killed", killed)):
+        per_row = 1e9 * checked.cpu / options.rows
         print(
-            f"{label:18} {found.seconds:6.1f} s, processor {found.cpu:6.1f} s ({per_row:,.0f} ns a row),"
-            f" {found.parts} children, {found.deaths} killed"
+            f"{label:18} {checked.seconds:6.1f} s, processor {checked.cpu:6.1f} s ({per_row:,.0f} ns a row),"
+            f" {checked.parts} children, {checked.deaths} killed"
         )
     for other in (divided, killed):
-        if unlike := differences(one, other):
+        if unlike := differences(whole, other):
             sys.exit("\n".join(["the results differ in", *unlike]))
-    print(f"processor time in ranges: {divided.cpu / one.cpu:.2f} of that in one piece")
-    print(f"the same plan, report and {one.plan['rows']:,} rows each time")
+    print(f"processor time in ranges: {divided.cpu / whole.cpu:.2f} of that in one piece")
+    print(f"the same plan, report and {whole.plan['rows']:,} rows each time")
 
 
 if __name__ == "__main__":

@@ -97,12 +97,12 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help="write the table into engine/docs/emulators.md")
     parser.add_argument("--only", help="the name of one emulator")
     options = parser.parse_args()
-    chosen = [each for each in (OURS, *OTHERS) if options.only in {None, each.name}]
-    counts = {each: count(each) for each in chosen}
+    chosen = [emulator for emulator in (OURS, *OTHERS) if options.only in {None, emulator.name}]
+    counts = {emulator: count(emulator) for emulator in chosen}
     table = "\n".join(_table(counts))
     print(table)
-    for emulator, found in counts.items():
-        for operation, error in found.errors.items() if emulator is OURS or options.only else ():
+    for emulator, tally in counts.items():
+        for operation, error in tally.errors.items() if emulator is OURS or options.only else ():
             print(f"{emulator.name}: {operation}: {error}")
     if options.page:
         PAGE.write_text(_page(table, counts[OURS]), encoding="utf-8")
@@ -111,7 +111,7 @@ def main() -> int:
 
 def count(emulator: Emulator) -> Count:
     """Run an emulator and make the calls."""
-    found = Count()
+    tally = Count()
     with tempfile.TemporaryDirectory() as folder, _running(emulator, Path(folder)) as url:
         if not url:
             return Count(started=False)
@@ -125,27 +125,27 @@ def count(emulator: Emulator) -> Count:
             answer: Json = getattr(client, xform_name(operation))(**request)
             return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
-        seen, kept = set[str](), set[str]()
+        seen, references = set[str](), set[str]()
         for call, answer in play(perform, seconds=30):
-            first, missing = call.operation not in seen, _asked(call.request) - kept
+            first, missing = call.operation not in seen, _references(call.request) - references
             seen.add(call.operation)
             if "error" in answer:
-                found.errors.setdefault(call.operation, str(answer["error"]).splitlines()[0][:160])
+                tally.errors.setdefault(call.operation, str(answer["error"]).splitlines()[0][:160])
                 continue
-            kept |= set(call.keeps.values())
+            references |= set(call.keeps.values())
             if first:
-                found.answered.add(call.operation)
+                tally.answered.add(call.operation)
             if first and not missing and _full(call, answer):
-                found.performed.add(call.operation)
-    return found
+                tally.performed.add(call.operation)
+    return tally
 
 
-def _asked(request: Any) -> set[str]:  # noqa: ANN401
+def _references(request: Any) -> set[str]:  # noqa: ANN401
     """Return the names of what a request needs from earlier calls."""
     if isinstance(request, dict):
-        return {name for member in request.values() for name in _asked(member)}
+        return {name for member in request.values() for name in _references(member)}
     if isinstance(request, list):
-        return {name for member in request for name in _asked(member)}
+        return {name for member in request for name in _references(member)}
     return {request[1:]} if isinstance(request, str) and request.startswith("$") else set()
 
 
@@ -158,11 +158,11 @@ def _full(call: Call, answer: Json) -> bool:
 @contextlib.contextmanager
 def _running(emulator: Emulator, folder: Path) -> Iterator[str]:
     """Start an emulator; yields its address, or nothing if it does not start."""
-    place = {"bin": str(_environment(emulator)), "port": str(free_port()), "folder": str(folder)}
-    environment = {name: value.format(**place) for name, value in emulator.environment.items()}
-    url = f"http://127.0.0.1:{place['port']}"
+    location = {"bin": str(_environment(emulator)), "port": str(free_port()), "folder": str(folder)}
+    environment = {name: value.format(**location) for name, value in emulator.environment.items()}
+    url = f"http://127.0.0.1:{location['port']}"
     process = subprocess.Popen(
-        [part.format(**place) for part in emulator.command],
+        [part.format(**location) for part in emulator.command],
         cwd=folder,
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
@@ -208,9 +208,9 @@ def _environment(emulator: Emulator) -> Path:
 def _table(counts: dict[Emulator, Count]) -> Iterator[str]:
     yield f"| emulator | operations answered, of {len(MODELS)} | performed |"
     yield "|---|---|---|"
-    for emulator, found in counts.items():
-        if found.started:
-            yield f"| {emulator.title} | {len(found.answered)} | {len(found.performed)} |"
+    for emulator, tally in counts.items():
+        if tally.started:
+            yield f"| {emulator.title} | {len(tally.answered)} | {len(tally.performed)} |"
         else:
             yield f"| {emulator.title} | does not start from its package on PyPI | |"
 

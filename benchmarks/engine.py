@@ -169,10 +169,9 @@ def measure(engine: Engine, campaigns: dict[str, str], excluding: str) -> None:
         load(engine.port, asks(campaign, excluding, 200), 8)
         before = processor_seconds(engine)
         shown = load(engine.port, asks(campaign, excluding, ANSWERS), 8).shown()
-        each = (processor_seconds(engine) - before) / ANSWERS * 1e6
-        print(
-            f"answers {tier:8} {shown}   {each:.0f} µs of a processor each: {1e6 / each:.0f} /s if it had one to itself"
-        )
+        micros = (processor_seconds(engine) - before) / ANSWERS * 1e6
+        if_alone = f"{1e6 / micros:.0f} /s if it had one to itself"
+        print(f"answers {tier:8} {shown}   {micros:.0f} µs of a processor each: {if_alone}")
     body = json.dumps({"campaignArn": campaigns["fast"]}).encode()
     described = load(engine.port, [request("/", body, "DescribeCampaign")] * STREAMED, 1)
     print(f"control plane    {described.shown()}   floor p50 {median(alone.milliseconds):.2f} ms")

@@ -61,8 +61,8 @@ RULES: Final = (
 def policies(quick: bool) -> list[Policy]:
     """Return what is measured, weight 0 first."""
     weights, cut_offs = ((0.3,), (30.0,)) if quick else (WEIGHTS, CUT_OFFS)
-    asked = [Policy(f"weight {weight:g}, {days:g} days", weight, days) for days in cut_offs for weight in weights]
-    return [NONE, *asked, *RULES, BEST]
+    policies = [Policy(f"weight {weight:g}, {days:g} days", weight, days) for days in cut_offs for weight in weights]
+    return [NONE, *policies, *RULES, BEST]
 
 
 def trained(shop: Shop, day: int, share: float | None = None) -> PersonalModel:
@@ -82,9 +82,9 @@ def play(world: World, policy: Policy, opening: PersonalModel) -> Shop:
 
     online = OnlineCounts(positions, len(served.item_ids), ())
 
-    def count(many: int) -> None:
-        if many:
-            online.add([event(row) for row in shop.rows[-many:]], lambda user: shop.histories[int(user[1:])])
+    def count(number: int) -> None:
+        if number:
+            online.add([event(row) for row in shop.rows[-number:]], lambda user: shop.histories[int(user[1:])])
 
     for day in range(DAYS):
         luck, luck_of_finds = world.luck(day)
@@ -109,7 +109,7 @@ def play(world: World, policy: Policy, opening: PersonalModel) -> Shop:
                     online=online,
                 )
                 scored = served.recommend(query, offered[places], LIST)
-                items = _ruled(world, policy, [int(each.item_id[1:]) for each in scored], offered, (day, visit))
+                items = _ruled(world, policy, [int(item.item_id[1:]) for item in scored], offered, (day, visit))
             count(shop.show(day, visit, items, luck[visit]))
         shop.find(day, luck_of_finds)
         count(FINDS)

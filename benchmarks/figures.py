@@ -29,10 +29,10 @@ def written(text: str, sentence: str, figures: Mapping[str, str]) -> str:
     """
     words = _NAME.split(sentence)[::2]
     pattern = _NUMBER.join(re.escape(part) for part in words)
-    found, count = re.subn(pattern, lambda _: sentence.format_map(figures), text)
+    replaced, count = re.subn(pattern, lambda _: sentence.format_map(figures), text)
     if not count:
         raise UnknownSentenceError(sentence)
-    return found
+    return replaced
 
 
 def documents() -> dict[Path, str]:

@@ -108,7 +108,7 @@ def honest(name: str, size: int) -> tuple[DataKind, Made]:
     def blocks() -> Iterator[bytes]:
         number = 0
         while True:
-            yield b"".join(row(each) for each in range(number, number + _BLOCK))
+            yield b"".join(row(row_number) for row_number in range(number, number + _BLOCK))
             number += _BLOCK
 
     return kind, Made(ITEMS if kind == "items" else INTERACTIONS, blocks(), size)

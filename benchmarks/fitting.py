@@ -42,7 +42,7 @@ from functions.fit_likelihood.app import STEPS, Call
 DAY, START = 86_400, 1_700_006_400
 DAYS = 400
 """Less than the reach of a fit, so that every row is held."""
-EACH = 20
+USER_ROWS = 20
 """Rows of a user."""
 ITEMS = 50_000
 MANY_ITEMS = 1_000_000
@@ -57,21 +57,21 @@ AT_ONCE = 20
 """`MapConcurrency`."""
 
 
-def rows(many: int, items: int = ITEMS) -> Iterator[str]:
+def rows(count: int, items: int = ITEMS) -> Iterator[str]:
     """Interactions as an import copy has them, in the order of time."""
     chance = random.Random(1)
     yield "USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP\n"
-    users = many // EACH
-    for number in range(many):
+    users = count // USER_ROWS
+    for number in range(count):
         user, item = int(users * chance.random()), int(items * chance.random() ** 2)
         kind = "Purchase" if number % 2 else "View"
-        yield f"user-{user:08d},item-{item:06d},{kind},{START + number * DAYS * DAY // many}\n"
+        yield f"user-{user:08d},item-{item:06d},{kind},{START + number * DAYS * DAY // count}\n"
 
 
-def people(many: int) -> Iterator[str]:
+def people(count: int) -> Iterator[str]:
     """What is known of the users."""
     yield "USER_ID,AGE,GENDER,CITY\n"
-    for user in range(many // EACH):
+    for user in range(count // USER_ROWS):
         yield f"user-{user:08d},{user % 60 // 10}0s,{'fm'[user % 2]},city-{user % 50}\n"
 
 
@@ -82,13 +82,13 @@ def goods(items: int = ITEMS) -> Iterator[str]:
         yield f"item-{item:06d},c{item % 20},d{item % 400},The name of item {item}\n"
 
 
-def fit(many: int) -> dict[str, float]:
+def fit(count: int) -> dict[str, float]:
     """Fit as the function does; megabytes at the most, and seconds."""
     began = time.monotonic()
     reader = Reader("Purchase", START + 2 * DAYS * DAY)
     reader.items(goods())
-    reader.users(people(many))
-    reader.interactions(rows(many))
+    reader.users(people(count))
+    reader.interactions(rows(count))
     read = time.monotonic()
     past = training.without_stragglers(reader.history(), 7)
     fitted = training.fit(past, 7, past.end + 1)
@@ -182,65 +182,71 @@ SHOP, RUN = "demo", "run"
 WORK = f"work/{SHOP}/{RUN}/likelihood/"
 
 
-def prepare(root: Path, many: int) -> Plan:
+def prepare(root: Path, count: int) -> Plan:
     """Write the first byte range and the shard's rows, and a plan of all ranges and shards."""
     disk = Disk(root)
     sizes = limits.Sizes(MEGABYTES)
-    count = sizes.shards(many)
+    shard_count = sizes.shards(count)
     header = "USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP\n"
     line = 47
     key = inputs.key(SHOP, "interactions", "FULL", 1, "run-0")
-    every = Range(kind="interactions", key=key, version="", header=header, start=0, end=len(header) + many * line)
-    about = Range(kind="users", key="users", version="", header="", start=0, end=1)
-    found = (*ranges(every, len(header), limits.RANGE_BYTES), about)
+    every = Range(kind="interactions", key=key, version="", header=header, start=0, end=len(header) + count * line)
+    user_range = Range(kind="users", key="users", version="", header="", start=0, end=1)
+    all_ranges = (*ranges(every, len(header), limits.RANGE_BYTES), user_range)
     plan = Plan(
         now=START + 2 * DAYS * DAY,
         event_type="Purchase",
         horizon_days=7,
-        shards=count,
-        ranges=found,
+        shards=shard_count,
+        ranges=all_ranges,
         items=(inputs.key(SHOP, "items", "FULL", 1, "run-0"),),
     )
     chance = random.Random(2)
     with (root / key.replace("/", "|")).open("w") as file:
         file.write(header)
-        users = many // EACH
+        users = count // USER_ROWS
         for number in range(limits.RANGE_BYTES // line + 1):
             user, item = int(users * chance.random()), int(MANY_ITEMS * chance.random() ** 2)
             kind = "Purchase" if number % 2 else "View"
-            file.write(f"user-{user:08d},item-{item:06d},{kind},{START + number * DAYS * DAY // many}\n")
+            file.write(f"user-{user:08d},item-{item:06d},{kind},{START + number * DAYS * DAY // count}\n")
     disk.put_object(Key=plan.items[0], Body="".join(goods(MANY_ITEMS)).encode())
     disk.put_object(Key=f"{WORK}plan.json.gz", Body=shards.pack(plan.as_json()))
     return plan
 
 
-def segments(root: Path, plan: Plan, many: int) -> None:
+def segments(root: Path, plan: Plan, count: int) -> None:
     """Write the first shard's segments of all ranges: its rows of a slice of the time in each."""
     disk, chance = Disk(root), random.Random(3)
-    users = [name for number in range(many // EACH) if shards.shard_of(name := f"user-{number:08d}", plan.shards) == 0]
-    slices = [place for place, each in enumerate(plan.ranges) if each.kind == "interactions"]
-    own, ends, facts = many // plan.shards, [], []
-    for place in slices:
+    users = [
+        name for number in range(count // USER_ROWS) if shards.shard_of(name := f"user-{number:08d}", plan.shards) == 0
+    ]
+    slices = [position for position, range_ in enumerate(plan.ranges) if range_.kind == "interactions"]
+    shard_rows, ends, facts = count // plan.shards, [], []
+    for position in slices:
         reader = Reader("Purchase", plan.now)
-        first, last = (own * each // len(slices) for each in (place, place + 1))
+        first, last = (shard_rows * edge // len(slices) for edge in (position, position + 1))
         for number in range(first, last):
             user, item = users[int(len(users) * chance.random())], f"item-{int(MANY_ITEMS * chance.random() ** 2):06d}"
-            reader.event(user, item, START + number * DAYS * DAY // own, "Purchase" if number % 2 else "View")
+            reader.event(user, item, START + number * DAYS * DAY // shard_rows, "Purchase" if number % 2 else "View")
         made, fact = partition.of_interactions(reader.events(), 1)
-        disk.put_object(Key=f"{WORK}range-{place}", Body=made[0])
+        disk.put_object(Key=f"{WORK}range-{position}", Body=made[0])
         ends.append([len(made[0])] * plan.shards)
         # A range of the size that it has names about these items; its rows are those of all shards.
         days = [[row[0], row[1] * plan.shards, *row[2:]] for row in fact["days"]]
         facts.append({**fact, "days": days, "rows": fact["rows"] * plan.shards})
-    groups = ({"AGE": f"{place % 60 // 10}0s", "GENDER": "fm"[place % 2]} for place in range(len(users)))
+    groups = (
+        {"AGE": f"{user_number % 60 // 10}0s", "GENDER": "fm"[user_number % 2]} for user_number in range(len(users))
+    )
     data = shards.pack(dict(zip(users, groups, strict=True)))
     disk.put_object(Key=f"{WORK}range-{len(slices)}", Body=data)
     ends.append([len(data)] * plan.shards)
     # Of its millions of rows, a range names so many items.
-    names = [[f"item-{each:06d}" for each in chance.sample(range(MANY_ITEMS), 400_000)] for _ in range(8)]
-    for place, fact in enumerate([*facts, {"wide": []}]):
-        named = {"items": names[place % len(names)]} if "items" in fact else {}
-        disk.put_object(Key=f"{WORK}range-{place}.json.gz", Body=shards.pack({**fact, **named, "ends": ends[place]}))
+    names = [[f"item-{item:06d}" for item in chance.sample(range(MANY_ITEMS), 400_000)] for _ in range(8)]
+    for position, fact in enumerate([*facts, {"wide": []}]):
+        named = {"items": names[position % len(names)]} if "items" in fact else {}
+        disk.put_object(
+            Key=f"{WORK}range-{position}.json.gz", Body=shards.pack({**fact, **named, "ends": ends[position]})
+        )
 
 
 def step(root: Path, name: str) -> dict[str, float]:
@@ -263,27 +269,29 @@ def step(root: Path, name: str) -> dict[str, float]:
     }
 
 
-def in_shards(many: int) -> None:
+def in_shards(count: int) -> None:
     """Print what each step takes, and what all of them take together."""
     root = Path(tempfile.mkdtemp())
     try:
-        plan = prepare(root, many)
+        plan = prepare(root, count)
         parts = {"partition": len(plan.ranges), "gather": 1, "count": plan.shards, "combine": 1, "serve": plan.shards}
-        print(f"{many:,} rows: {len(plan.ranges)} byte ranges, {plan.shards} shards, {MANY_ITEMS:,} items", flush=True)
+        print(f"{count:,} rows: {len(plan.ranges)} byte ranges, {plan.shards} shards, {MANY_ITEMS:,} items", flush=True)
         wall = money = 0.0
-        for name, count in parts.items():
+        for name, calls in parts.items():
             if name == "gather":
-                segments(root, plan, many)
+                segments(root, plan, count)
             line = [sys.executable, "-m", "benchmarks.fitting", "--step", str(root), name]
-            found = json.loads(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
-            seconds = found["seconds"] + (found["sent"] + found["received"]) / TRANSFER
-            cost = seconds * MEGABYTES / 1024 * GIGABYTE_SECOND + REQUEST + found["puts"] * PUT + found["gets"] * GET
-            money += count * (cost + 4 * TRANSITION)
-            wall += math.ceil(count / AT_ONCE) * seconds
+            figures = json.loads(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
+            seconds = figures["seconds"] + (figures["sent"] + figures["received"]) / TRANSFER
+            cost = (
+                seconds * MEGABYTES / 1024 * GIGABYTE_SECOND + REQUEST + figures["puts"] * PUT + figures["gets"] * GET
+            )
+            money += calls * (cost + 4 * TRANSITION)
+            wall += math.ceil(calls / AT_ONCE) * seconds
             print(
-                f"  {count:3} {name:9}: {found['megabytes']:5,} MB, {found['seconds']:6.1f} s of processor + "
-                f"{seconds - found['seconds']:5.1f} s for {(found['sent'] + found['received']) / 1e6:7,.0f} MB, "
-                f"{found['puts']:5,} PUT, {found['gets']:5,} GET",
+                f"  {calls:3} {name:9}: {figures['megabytes']:5,} MB, {figures['seconds']:6.1f} s of processor + "
+                f"{seconds - figures['seconds']:5.1f} s for {(figures['sent'] + figures['received']) / 1e6:7,.0f} MB, "
+                f"{figures['puts']:5,} PUT, {figures['gets']:5,} GET",
                 flush=True,
             )
         print(f"  all: {wall / 60:.0f} minutes with {AT_ONCE} functions at a time, ${money:.2f}")
@@ -302,10 +310,10 @@ def main() -> None:
     if len(sys.argv) > 1 and sys.argv[1] == "--shards":
         in_shards(int(sys.argv[2]) if len(sys.argv) > 2 else 500_000_000)
         return
-    for many in [int(each) for each in sys.argv[1:]] or [250_000, 1_000_000, 2_000_000]:
-        line = [sys.executable, "-m", "benchmarks.fitting", "--one", str(many)]
+    for count in [int(argument) for argument in sys.argv[1:]] or [250_000, 1_000_000, 2_000_000]:
+        line = [sys.executable, "-m", "benchmarks.fitting", "--one", str(count)]
         done = subprocess.run(line, capture_output=True, text=True, check=True)
-        print(f"{many:,} rows: {done.stdout.strip()}", flush=True)
+        print(f"{count:,} rows: {done.stdout.strip()}", flush=True)
 
 
 if __name__ == "__main__":

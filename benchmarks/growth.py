@@ -71,7 +71,7 @@ def measured(interactions: int, tier: str) -> tuple[float, float]:
 def update(items: int = 100_000, events: int = 20_000) -> float:
     """Microseconds of one event."""
     random = np.random.default_rng(3)
-    online = OnlineCounts(lambda ids: [int(each) for each in ids], items, ())
+    online = OnlineCounts(lambda ids: [int(id_) for id_ in ids], items, ())
     rows = [
         OwnedEvent(number, f"u{user}", Interaction(str(item), float(number)))
         for number, (user, item) in enumerate(
@@ -86,23 +86,23 @@ def update(items: int = 100_000, events: int = 20_000) -> float:
 
 def main() -> None:
     """Print a line for each size, the exponent, and an event's cost."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--millions", type=float, nargs="+", default=[0.2, 0.6, 2.0])
-    asked.add_argument("--tier", choices=("fast", "standard", "deep"), default="standard")
-    asked.add_argument("--one", type=int, help="measure this many interactions in this process and print JSON")
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--millions", type=float, nargs="+", default=[0.2, 0.6, 2.0])
+    parser.add_argument("--tier", choices=("fast", "standard", "deep"), default="standard")
+    parser.add_argument("--one", type=int, help="measure this many interactions in this process and print JSON")
+    options = parser.parse_args()
     if options.one:
         print(json.dumps(measured(options.one, options.tier)))
         return
-    found = []
+    rows = []
     for millions in options.millions:
         size = int(millions * 1_000_000)
         command = [sys.executable, "-m", "benchmarks.growth", "--tier", options.tier, "--one", str(size)]
         seconds, memory = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        found.append((math.log(size), math.log(seconds)))
+        rows.append((math.log(size), math.log(seconds)))
         print(f"{size:>12,} interactions  {seconds:8.1f} CPU-s  {memory:6.2f} GB", flush=True)
-    if len(found) > 1:
-        sizes, seconds_of = np.array(found).T
+    if len(rows) > 1:
+        sizes, seconds_of = np.array(rows).T
         exponent = float(np.cov(sizes, seconds_of)[0, 1] / np.var(sizes, ddof=1))
         print(f"seconds grow with interactions to the power of {exponent:.2f}")
     print(f"one event's update at 100,000 items  {update():6.1f} µs")

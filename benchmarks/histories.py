@@ -80,21 +80,25 @@ def measured(world: str, recipe: str) -> str:
         rows = [(*row[:3], "TAKEN" if n % 3 else "VIEWED") for n, row in enumerate(rows)]
     history = [Interaction(f"i{n % 997}", BEGIN + n) for n in range(ROBOT if "robot" in world else 20)]
     with tempfile.TemporaryDirectory(prefix="history-") as folder:
-        known = snapshot(Path(folder), rows, items=items)
+        data = snapshot(Path(folder), rows, items=items)
         del rows, items
         began, before = time.process_time(), _peak()
         try:
-            model = train(name, known, TrainingConfig(hyperparameters=options)).model
+            model = train(name, data, TrainingConfig(hyperparameters=options)).model
         except TrainingRefused as refused:
             return f"refused: {refused}"
         seconds, peak = time.process_time() - began, _peak()
     began = time.process_time()
     if isinstance(model, AffinityModel):
-        found: list[str] = model.segment(model.of_item("i1"), None, 10)
+        answer: list[str] = model.segment(model.of_item("i1"), None, 10)
     else:
-        found = [each.item_id for each in model.recommend(Query("robot", "i1", history, now=BEGIN + 1e8), None, 10)]
-    answer = 1000 * (time.process_time() - began)
-    return f"{seconds:7.1f} s, peak {peak:5.0f} MB ({before:.0f} with the data), {answer:6.1f} ms for {len(found)}"
+        answer = [
+            scored.item_id for scored in model.recommend(Query("robot", "i1", history, now=BEGIN + 1e8), None, 10)
+        ]
+    milliseconds = 1000 * (time.process_time() - began)
+    return (
+        f"{seconds:7.1f} s, peak {peak:5.0f} MB ({before:.0f} with the data), {milliseconds:6.1f} ms for {len(answer)}"
+    )
 
 
 def _peak() -> float:

@@ -67,7 +67,7 @@ def over_http(requests: int, seed: int, home: Home, shop: str) -> list[str]:
     random, state, started = Random(seed), require(home), time.perf_counter()
     user = login.user_token(home, state, "u1", time.time())
     address = f"{state.browser_api}/shops/{shop}/sessions"
-    visitor, joined = (urllib3.request("POST", address, json=asked).json() for asked in ({}, {"userToken": user}))
+    visitor, joined = (urllib3.request("POST", address, json=body).json() for body in ({}, {"userToken": user}))
     tokens = {"u1": joined["token"], visitor["userId"]: visitor["token"]}
     wire = Wire((state.api, state.key), (state.browser_api, tokens), shop)
     claims = {"iss": login.issuer(state), "aud": login.AUDIENCE, "sub": "u1", "exp": int(time.time()) + 3600}
@@ -102,8 +102,8 @@ def described(state: State, shop: str, seconds: int) -> list[str]:
         command += ["--exclude-checks", "unsupported_method,positive_data_acceptance", "--max-time", str(seconds)]
         command += ["--generation-database", "none", "--no-color", "--continue-on-failure", "--max-examples", "100"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=made)
-    found = re.search(r"[\d,]+ generated.*", done.stdout)
-    print(f"schemathesis: {found[0] if found else done.stdout[-2000:] + done.stderr[-2000:]}")
+    summary = re.search(r"[\d,]+ generated.*", done.stdout)
+    print(f"schemathesis: {summary[0] if summary else done.stdout[-2000:] + done.stderr[-2000:]}")
     return [] if done.returncode == 0 else [done.stdout]
 
 
@@ -169,8 +169,8 @@ def tell(where: str, statuses: Counter[int], seconds: float, broken: list[str]) 
     """One paragraph of what was sent and what came of it."""
     answered = "  ".join(f"{status}: {count:,}" for status, count in sorted(statuses.items()))
     print(f"{where}: {statuses.total():,} requests in {seconds:.0f} s\n  {answered}\n  broken: {len(broken)}")
-    for each in broken[:20]:
-        print(f"  - {each[:500]}")
+    for problem in broken[:20]:
+        print(f"  - {problem[:500]}")
 
 
 def main() -> None:

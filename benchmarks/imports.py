@@ -95,12 +95,12 @@ def measured(rows: int) -> float:
 
 def main() -> None:
     """Print a line for each size, and the exponent."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--rows", type=float, nargs="+", default=[1e5, 1e6, 1e7])
-    sizes = [int(rows) for rows in asked.parse_args().rows]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=float, nargs="+", default=[1e5, 1e6, 1e7])
+    sizes = [int(rows) for rows in parser.parse_args().rows]
     seconds = [measured(rows) for rows in sizes]
     if len(sizes) > 1:
-        slope, _ = np.polyfit([math.log(rows) for rows in sizes], [math.log(each) for each in seconds], 1)
+        slope, _ = np.polyfit([math.log(rows) for rows in sizes], [math.log(second) for second in seconds], 1)
         print(f"seconds grow with rows to the power of {slope:.2f}")
 
 

@@ -61,7 +61,7 @@ async def _load(port: int, requests: deque[bytes], connections: int) -> Outcome:
         (await loop.create_connection(lambda: _Connection(requests, took), "127.0.0.1", port))[1]
         for _ in range(connections)
     ]
-    await asyncio.gather(*(each.done for each in asking))
+    await asyncio.gather(*(request.done for request in asking))
     return Outcome(time.perf_counter() - began, took)
 
 
@@ -80,7 +80,7 @@ class _Connection(asyncio.Protocol):
         length = _LENGTH.search(head)
         if length is None or len(body) < int(length[1]):
             return
-        self._took.append((time.perf_counter() - self._asked) * 1e3)
+        self._took.append((time.perf_counter() - self._sent_at) * 1e3)
         if not head.startswith(b"HTTP/1.1 200"):
             self.done.set_exception(RuntimeError(self._held.decode()))
             return
@@ -91,7 +91,7 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
             self.done.set_result(None)
             return
-        self._held, self._asked = b"", time.perf_counter()
+        self._held, self._sent_at = b"", time.perf_counter()
         self._transport.write(self._requests.popleft())
 
 

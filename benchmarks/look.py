@@ -62,8 +62,8 @@ def table(title: str, lists: Lists) -> Iterator[str]:
     yield ""
     yield title
     yield " ".join(f"{name:{WIDTH}.{WIDTH}}" for name in lists).rstrip()
-    for place in range(DEPTH):
-        cells = [listed[place] if place < len(listed) else "" for listed in lists.values()]
+    for rank in range(DEPTH):
+        cells = [listed[rank] if rank < len(listed) else "" for listed in lists.values()]
         yield " ".join(f"{cell:{WIDTH}.{WIDTH}}" for cell in cells).rstrip()
 
 
@@ -78,7 +78,7 @@ def of_items(past: Past, models: Mapping[str, ListModel], items: Items, names: N
             related = {*model.item_ids[model.related(query)].tolist()}
             scored = [(entry.item_id, names.of(entry.item_id)) for entry in model.recommend(query, None, DEPTH)]
             lists[name] = [title if item_id in related else f"({title})" for item_id, title in scored]
-        lists[PLAIN] = [names.of(ids[place]) for place in plain[number].tolist()]
+        lists[PLAIN] = [names.of(ids[position]) for position in plain[number].tolist()]
         yield from table(f"{names.of(ids[item])}, taken {taken[item]} times", lists)
 
 
@@ -99,7 +99,7 @@ def of_users(past: Past, model: Model, users: Sequence[str], names: Names) -> It
     plain = {"what they buy most": rules.FREQUENCY, PLAIN: rules.COSINE}
     for user in users:
         question = past.question(user, frozenset())
-        lists = {"for this user": [each.item_id for each in model.recommend(question.query, None, DEPTH)]}
+        lists = {"for this user": [scored.item_id for scored in model.recommend(question.query, None, DEPTH)]}
         for name, rule in plain.items():
             scores = rule.make(counts, *rule.usual)(question)
             lists[name] = [item for item, _ in rules.listed(scores, counts.ids, None, DEPTH)]
@@ -124,7 +124,7 @@ def main() -> None:
     print("\n".join(figures(past, related, often[: distinct_lists.MOST])))
     if options.users:
         personal = shop.model("look", past, UP, options.tier)[0]
-        users = random.permutation(shop.known(past)).tolist()[: options.users]
+        users = random.permutation(shop.known_users(past)).tolist()[: options.users]
         print("\n".join(of_users(past, personal, users, names)))
 
 

@@ -78,7 +78,7 @@ def row(name: str, seed: int, data: Path | None) -> tuple[float, float] | None:
         print(f"{name}: left out; it needs --data DIR with a folder {spec.folder}")
         return None
     shop = Shop(spec, tables, Half(), first=1)
-    question = next(each for each in spec.questions if each in {"next-item", "next-basket"})
+    question = next(question_name for question_name in spec.questions if question_name in {"next-item", "next-basket"})
     case = BUILDERS[question](shop, 0)[0]
     plain, auto = (trained(case, spec.event_type, tier) for tier in ("standard", "auto"))
     more = auto.gains - plain.gains
@@ -100,8 +100,8 @@ def main(given: Sequence[str] | None = None) -> None:
     options = parser.parse_args(given)
     if unknown := set(options.sets) - sets.SETS.keys():
         parser.error(f"no such set: {', '.join(sorted(unknown))}; there are {', '.join(sets.SETS)}")
-    found = [row(name, seed, options.data) for name in options.sets for seed in options.seed]
-    told, gained = (sum(column) for column in zip(*filter(None, found), strict=True)) if any(found) else (0.0, 0.0)
+    rows = [row(name, seed, options.data) for name in options.sets for seed in options.seed]
+    told, gained = (sum(column) for column in zip(*filter(None, rows), strict=True)) if any(rows) else (0.0, 0.0)
     print(f"announced {told:+.4f} in all, users gained {gained:+.4f}")
 
 

@@ -81,14 +81,14 @@ class Outcome:
 
     def note(self, milliseconds: float, status: int, answer: dict[str, Any], lists: int) -> None:
         """Count one answer, which was to have so many lists."""
-        found = answer.get("placements", [answer]) if status == 200 else []
-        words = [each.get("degradedReason", "as asked") for each in found] or [f"status {status}"]
+        placements = answer.get("placements", [answer]) if status == 200 else []
+        words = [placement.get("degradedReason", "as asked") for placement in placements] or [f"status {status}"]
         self.milliseconds.append(milliseconds)
         if "slow" in words:
             self.waited.append(milliseconds)
         self.lists += lists
-        self.filled += sum(len(each["items"]) == LIMIT for each in found)
-        self.sources.update(item["source"] for each in found for item in each["items"])
+        self.filled += sum(len(placement["items"]) == LIMIT for placement in placements)
+        self.sources.update(item["source"] for placement in placements for item in placement["items"])
         self.reasons.update(words)
 
 
@@ -99,7 +99,7 @@ class Container:
         command = [sys.executable, "-c", CONTAINER]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=variables, cwd=REPOSITORY, text=True)
-        self._asked, self._told = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
+        self._requests, self._told = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
 
     def __enter__(self) -> Self:
         """The container; it has begun to start."""
@@ -107,14 +107,14 @@ class Container:
 
     def __exit__(self, *_: object) -> None:
         """End it."""
-        self._asked.close()
+        self._requests.close()
         self._process.wait(10)
         self._told.close()
 
     def ask(self, event: Event) -> tuple[float, int, dict[str, Any]]:
         """Milliseconds, status and document of the answer to one event of API Gateway."""
-        self._asked.write(json.dumps(event) + "\n")
-        self._asked.flush()
+        self._requests.write(json.dumps(event) + "\n")
+        self._requests.flush()
         milliseconds, status, content = json.loads(self._told.readline())
         return milliseconds, status, json.loads(content)
 
@@ -126,7 +126,7 @@ def events(requests: int, shoppers: str) -> Iterator[Event]:
     for number, name in zip(range(requests), itertools.cycle(names), strict=False):
         event = copy.deepcopy(samples[name])
         ids = {"shop": SHOP, "userId": f"{shoppers}{number % 40}", "itemId": f"garden-{number % 30:02d}"}
-        event["pathParameters"] = {each: ids[each] for each in event["pathParameters"]}
+        event["pathParameters"] = {parameter: ids[parameter] for parameter in event["pathParameters"]}
         event["queryStringParameters"] = {"limit": str(LIMIT)}
         event["multiValueQueryStringParameters"] = {"limit": [str(LIMIT)]}
         if name == "placements":
@@ -135,9 +135,9 @@ def events(requests: int, shoppers: str) -> Iterator[Event]:
         yield event
 
 
-def ask(containers: list[Container], asked: Iterable[Event]) -> Outcome:
+def ask(containers: list[Container], events: Iterable[Event]) -> Outcome:
     """Hand each event to the next container that is free."""
-    outcome, lock, left = Outcome(), threading.Lock(), iter(asked)
+    outcome, lock, left = Outcome(), threading.Lock(), iter(events)
 
     def serve(container: Container) -> None:
         while True:
@@ -163,16 +163,16 @@ def play(state: State, requests: int, action: str) -> tuple[Outcome, Outcome]:
         for container in containers:
             container.ask(next(events(1, "u")))
         before = ask(containers, events(requests, "u"))
-        known, strangers = events(requests // 2, "u"), events(requests - requests // 2, "stranger-")
+        of_users, strangers = events(requests // 2, "u"), events(requests - requests // 2, "stranger-")
         with FaultDoor(state.engine).during(action, "GetRecommendations"):
-            return before, ask(containers, itertools.chain(known, strangers))
+            return before, ask(containers, itertools.chain(of_users, strangers))
 
 
 def deployed(state: State) -> dict[str, str]:
     """The variables that the template gives the function."""
     functions = boto3.client("lambda", **access(state)).list_functions()["Functions"]
-    found = next(each for each in functions if "GetRecommendations" in each["FunctionName"])
-    return dict(found["Environment"]["Variables"])
+    chosen = next(function for function in functions if "GetRecommendations" in function["FunctionName"])
+    return dict(chosen["Environment"]["Variables"])
 
 
 def told(name: str, outcome: Outcome) -> str:
@@ -180,8 +180,8 @@ def told(name: str, outcome: Outcome) -> str:
     times = ", ".join(f"p{share} {percentile(outcome.milliseconds, share):,.1f} ms" for share in (50, 99))
     if outcome.waited:
         times += f", the longest of {len(outcome.waited)} that waited in vain {max(outcome.waited):,.0f} ms"
-    words = ", ".join(f"{many} {word}" for word, many in outcome.reasons.most_common())
-    sources = ", ".join(f"{many:,} {word}" for word, many in outcome.sources.most_common())
+    words = ", ".join(f"{number} {word}" for word, number in outcome.reasons.most_common())
+    sources = ", ".join(f"{number:,} {word}" for word, number in outcome.sources.most_common())
     filled = f"{outcome.filled / outcome.lists:.2%} of {outcome.lists:,} lists filled"
     return f"{name}: {len(outcome.milliseconds):,} answers, {times}\n  {filled}: {words}\n  items: {sources}"
 
@@ -204,7 +204,7 @@ def main() -> None:
     print(told("Personalize answers", before))
     print(told(chosen.action, outage))
     p99, bound = percentile(outage.milliseconds, 99), BUDGET_SECONDS * 1000 + ROOM_MS
-    unfilled = sum(each.lists - each.filled for each in (before, outage))
+    unfilled = sum(outcome.lists - outcome.filled for outcome in (before, outage))
     print(f"p99 {p99:,.0f} ms where {bound:,.0f} ms are allowed; {unfilled} lists not filled")
     if p99 > bound or unfilled:
         sys.exit("not as it should be")

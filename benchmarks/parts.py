@@ -52,11 +52,11 @@ def ours(paths: Sequence[Path], size: int) -> list[object]:
     """What the steps of the check find."""
 
     def told(copied: Any, origins: Any) -> list[object]:  # noqa: ANN401 - imported late
-        found = copied.findings
-        counts = [found.rows, found.accepted, found.duplicates, found.first, found.last]
-        spreads = [[each.ids, each.at_least(2)] for each in (found.users, found.items)]
+        findings = copied.findings
+        counts = [findings.rows, findings.accepted, findings.duplicates, findings.first, findings.last]
+        spreads = [[sketch.ids, sketch.at_least(2)] for sketch in (findings.users, findings.items)]
         lines = re.findall(r'^"([^"]+)",([0-9]+),', copied.rejects.file(origins).decode(), re.MULTILINE)
-        return [*counts, *spreads, sorted(found.event_types.items()), [[name, int(line)] for name, line in lines]]
+        return [*counts, *spreads, sorted(findings.event_types.items()), [[name, int(line)] for name, line in lines]]
 
     return in_ranges(paths, size, told)
 
@@ -65,7 +65,7 @@ def peer(paths: Sequence[Path]) -> list[object]:
     """What pyarrow and polars find."""
     import polars as pl  # noqa: PLC0415
 
-    rows, bad, types, kept = 0, list[list[object]](), Counter[str](), list[pl.DataFrame]()
+    rows, bad, types, hashed = 0, list[list[object]](), Counter[str](), list[pl.DataFrame]()
     for path in paths:
         line = 0
         for frame in _frames(path):
@@ -82,10 +82,10 @@ def peer(paths: Sequence[Path]) -> list[object]:
             types.update(dict(some["EVENT_TYPE"].value_counts().rows()))
             row = pl.concat_str(HEADER, separator=",").hash()
             hashes = row.alias("row"), pl.col("USER_ID").hash(), pl.col("ITEM_ID").hash(), seconds.alias("seconds")
-            kept.append(some.select(hashes))
+            hashed.append(some.select(hashes))
         rows += line
-    whole = pl.concat(kept)
-    spreads = [[each.len(), int((each > 1).sum())] for each in _counts(whole)]
+    whole = pl.concat(hashed)
+    spreads = [[count.len(), int((count > 1).sum())] for count in _counts(whole)]
     counts = [whole.height, whole.height - whole["row"].n_unique(), whole["seconds"].min(), whole["seconds"].max()]
     return [rows, *counts, *spreads, sorted(types.items()), bad]
 
@@ -127,19 +127,19 @@ def main() -> None:
         who, folder, size = options.measure
         import personalization.ingest.prepare  # noqa: F401, PLC0415 - what a function has loaded before it is asked
 
-        paths, used = sorted(each for each in Path(folder).iterdir() if each.is_file()), time.process_time()
-        found = ours(paths, int(size)) if who == "ours" else peer(paths)
-        print(json.dumps({"found": found, "cpu": time.process_time() - used, "megabytes": peak()}))
+        paths, used = sorted(path for path in Path(folder).iterdir() if path.is_file()), time.process_time()
+        findings = ours(paths, int(size)) if who == "ours" else peer(paths)
+        print(json.dumps({"found": findings, "cpu": time.process_time() - used, "megabytes": peak()}))
         return
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), options.megabytes)
-        sizes = {each.name: f"{each.stat().st_size / 1e6:,.0f} MB" for each in sorted(Path(folder).iterdir())}
+        sizes = {path.name: f"{path.stat().st_size / 1e6:,.0f} MB" for path in sorted(Path(folder).iterdir())}
         print(", ".join(f"{name} {size}" for name, size in sizes.items()))
         results = {}
         for who in ("ours", "peer"):
-            asked = ["--measure", who, folder, str(options.range * 1_000_000)]
+            arguments = ["--measure", who, folder, str(options.range * 1_000_000)]
             done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.parts", *asked],
+                [sys.executable, "-m", "benchmarks.parts", *arguments],
                 env=os.environ | {"POLARS_MAX_THREADS": "1"},
                 check=True,
                 capture_output=True,

@@ -102,14 +102,14 @@ def _ease(counts: sparse.csr_matrix, regularization: float) -> Score:
     dataset = Dataset.construct(pd.DataFrame(rows))
     model = EASEModel(regularization=regularization).fit(dataset)
     inner = dataset.item_id_map.convert_to_internal(np.arange(counts.shape[1]), strict=False)
-    known = np.flatnonzero(np.bincount(taken.col, minlength=counts.shape[1]))
-    if len(inner) != len(known):
+    taken_items = np.flatnonzero(np.bincount(taken.col, minlength=counts.shape[1]))
+    if len(inner) != len(taken_items):
         sys.exit("RecTools does not know the items that it was given")
 
     def score(histories: sparse.csr_matrix, _users: Array) -> Array:
         scores = np.full(histories.shape, -np.inf)
-        ordered = np.empty(len(known), np.int64)
-        ordered[inner] = known
+        ordered = np.empty(len(taken_items), np.int64)
+        ordered[inner] = taken_items
         scores[:, ordered] = histories[:, ordered] @ model.weight
         return scores
 
@@ -127,13 +127,13 @@ def _lenskit(scorer: Any, counts: sparse.csr_matrix) -> Score:  # noqa: ANN401 -
     every = np.arange(counts.shape[1])
 
     def score(histories: sparse.csr_matrix, users: Array) -> Array:
-        found = np.full(histories.shape, -np.inf)
+        all_scores = np.full(histories.shape, -np.inf)
         for row, user in enumerate(users.tolist()):
             cells = slice(histories.indptr[row], histories.indptr[row + 1])
             past = ItemList(item_ids=histories.indices[cells], rating=histories.data[cells])
             scored = scorer(RecQuery(user_id=user, history_items=past), ItemList(item_ids=every))
-            found[row] = np.nan_to_num(scored.scores(), nan=-np.inf)
-        return found
+            all_scores[row] = np.nan_to_num(scored.scores(), nan=-np.inf)
+        return all_scores
 
     return score
 
@@ -163,10 +163,10 @@ def main(task: str, target: str, name: str) -> None:
     parts = []
     for start in range(0, histories.shape[0], BATCH):
         some = histories[start : start + BATCH]
-        parts.append(best(score(some, given["asked"][start : start + BATCH]), some, limit, new=bool(new)))
-    found, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
+        parts.append(best(score(some, given["question_users"][start : start + BATCH]), some, limit, new=bool(new)))
+    item_numbers, scores = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     seconds = np.array([trained - begun, time.process_time() - trained])
-    np.savez(target, items=found, scores=scores, seconds=seconds)
+    np.savez(target, items=item_numbers, scores=scores, seconds=seconds)
 
 
 if __name__ == "__main__":

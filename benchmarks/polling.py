@@ -53,7 +53,7 @@ class Pace:
             return self.first * self.growth**number
         return max(1, int((self.first + self.growth * waited) * (self.least + self.spread * chance())))
 
-    def asked(self, seconds: float, chance: Chance) -> list[float]:
+    def look_times(self, seconds: float, chance: Chance) -> list[float]:
         """When a job that takes so many seconds is looked at, from its start to the look that sees its end.
 
         The last look sees no end where the design gives up before.
@@ -132,7 +132,7 @@ def twenty(pace: Pace, *, spread: bool, shops: int = 20) -> list[float]:
             ends = []
             for _ in range(number):
                 begun = now + (rng.uniform(0.5, 3) if spread else 1.0)
-                looks = pace.asked(60 * AWS_MINUTES[what] * lasts, chance)
+                looks = pace.look_times(60 * AWS_MINUTES[what] * lasts, chance)
                 times += [begun + look for look in looks]
                 ends.append(begun + looks[-1])
             now = max(ends)

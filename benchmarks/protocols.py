@@ -34,7 +34,7 @@ class Protocol:
 
     data: str
     title: str
-    about: str
+    description: str
     cases: Callable[[Tables], Iterator[Case]]
     cold: bool = False
     """Shoppers or items without a past: only lists for everybody and User-Personalization have an answer."""
@@ -73,8 +73,8 @@ def weeks(given: Tables) -> Iterator[Case]:
     rows = splitting.of_type(given.interactions, "Purchase")
     split = splitting.by_time(rows, None, _last(rows), 28)
     past = prepared(given, split, TrainingConfig())
-    known = {user: items for user, items in split.tests.items() if user in past.active}
-    yield Case(NAME, past, _questions(past, known))
+    tests = {user: items for user, items in split.tests.items() if user in past.active}
+    yield Case(NAME, past, _questions(past, tests))
 
 
 def rest(given: Tables) -> Iterator[Case]:
@@ -87,8 +87,10 @@ def rest(given: Tables) -> Iterator[Case]:
     tests = {user: frozenset({item}) for user, item, end in drawn.select("USER_ID", "ITEM_ID", "TIMESTAMP").iter_rows()
              if ends.get(user) == end}  # fmt: skip
     past = prepared(given, Split("last", training, tests, _last(training), 0), TrainingConfig())
-    asked = [each for each in _questions(past, tests) if not each.relevant & each.seen]
-    filling = [replace(each, query=replace(each.query, now=float(ends[each.user]))) for each in asked]
+    questions = [question for question in _questions(past, tests) if not question.relevant & question.seen]
+    filling = [
+        replace(question, query=replace(question.query, now=float(ends[question.user]))) for question in questions
+    ]
     yield Case(NAME, past, filling, "new")
 
 
@@ -107,14 +109,14 @@ def unseen(given: Tables) -> Iterator[Case]:
     """A tenth of the items never train; who took one of them last is asked to find it among those alone."""
     split = splitting.by_last(given.interactions, None, 0)
     items = sorted(given.interactions["ITEM_ID"].unique())
-    before = {user: frozenset(mine) for user, mine in split.training.group_by("USER_ID").agg("ITEM_ID").iter_rows()}
+    before = {user: frozenset(items) for user, items in split.training.group_by("USER_ID").agg("ITEM_ID").iter_rows()}
     for draw in range(DRAWS):
         cold = frozenset(random.Random(SEED + draw).sample(items, round(REMOVED * len(items))))
         training = split.training.filter(~pl.col("ITEM_ID").is_in(list(cold)))
         past = prepared(given, replace(split, training=training), TrainingConfig())
         tests = {user: last for user, last in split.tests.items() if last <= cold}
-        asked = [replace(each, seen=before[each.user]) for each in _questions(past, tests)]
-        yield Case(NAME, past, asked, cold)
+        questions = [replace(question, seen=before[question.user]) for question in _questions(past, tests)]
+        yield Case(NAME, past, questions, cold)
 
 
 PROTOCOLS: Mapping[str, Protocol] = {

@@ -103,29 +103,31 @@ def peer(results: dict[str, Result], case: Case, name: str, folder: Path) -> Non
     if ended.returncode:
         print(f"{name}: {(ended.stderr.strip().splitlines() or ['it was killed'])[-1]}")
         return
-    found, items = np.load(target), case.past.snapshot.items
-    listed = zip(found["items"].tolist(), found["scores"].tolist(), case.asked, strict=True)
+    answers, items = np.load(target), case.past.snapshot.items
+    listed = zip(answers["items"].tolist(), answers["scores"].tolist(), case.questions, strict=True)
     result = results.setdefault(name, Result())
     for places, scores, question in listed:
-        pairs = [(items[place], score) for place, score in zip(places, scores, strict=True) if score > -np.inf]
+        pairs = [(items[position], score) for position, score in zip(places, scores, strict=True) if score > -np.inf]
         result.answers.append(Answer(relevant_last(pairs, question.relevant)[:K], question.relevant))
-    result.training, result.asking = found["seconds"].tolist()
+    result.training, result.asking = answers["seconds"].tolist()
 
 
 def _write(case: Case, path: Path) -> None:
     """The task as the peers read it."""
     past = case.past
-    number = {item: place for place, item in enumerate(past.snapshot.items.tolist())}
-    histories = [[number[row.item_id] for row in each.query.history if row.item_id in number] for each in case.asked]
+    number = {item: position for position, item in enumerate(past.snapshot.items.tolist())}
+    histories = [
+        [number[row.item_id] for row in question.query.history if row.item_id in number] for question in case.questions
+    ]
     np.savez(
         path,
         user=past.rows.user,
         item=past.rows.item,
         users=len(past.snapshot.users),
         items=len(past.snapshot.items),
-        history=np.array([item for each in histories for item in each], np.int64),
+        history=np.array([item for history in histories for item in history], np.int64),
         starts=np.cumsum([0, *map(len, histories)]),
-        asked=np.array([past.numbers[each.user] for each in case.asked]),
+        question_users=np.array([past.numbers[question.user] for question in case.questions]),
         new=case.among == "new",
         limit=K + SPARE,
     )
@@ -138,8 +140,8 @@ def parameters(case: Case, given: Tables, rules: Iterable[Rule]) -> dict[Rule, O
         return {rule: rule.usual for rule in rules}
     past = prepared(given, before, TrainingConfig())
     users = sorted(before.tests.keys() & past.active)[:TUNED]
-    asked, counts = [past.question(user, before.tests[user]) for user in users], Counts(past)
-    return {rule: tuned(rule, counts, asked, K, new=case.among == "new") for rule in rules}
+    questions, counts = [past.question(user, before.tests[user]) for user in users], Counts(past)
+    return {rule: tuned(rule, counts, questions, K, new=case.among == "new") for rule in rules}
 
 
 def measure(protocol: Protocol, data: Path, *, fast: bool, deep: bool) -> dict[str, Result]:
@@ -167,18 +169,18 @@ def _tiers(protocol: Protocol, *, fast: bool, deep: bool) -> Sequence[str]:
 
 def show(protocol: Protocol, results: Mapping[str, Result]) -> None:
     """Print a protocol's table."""
-    asked = len(next(iter(results.values())).answers)
-    print(f"\n{protocol.title}: {protocol.about}; n = {asked:,}, seed {SEED}")
-    bootstrap = Bootstrap(asked, SEED)
-    gains = {name: [discounted_gain(each, K) for each in result.answers] for name, result in results.items()}
+    total = len(next(iter(results.values())).answers)
+    print(f"\n{protocol.title}: {protocol.description}; n = {total:,}, seed {SEED}")
+    bootstrap = Bootstrap(total, SEED)
+    gains = {name: [discounted_gain(answer, K) for answer in result.answers] for name, result in results.items()}
     best = max((rule.name for rule in RULES if rule.name in results), key=lambda name: sum(gains[name]))
     titles = ("", "HR@10", "Recall@10", "NDCG@10", "95 %", f"gain on {best}", "train", "answer")
     print("{:29s} {:>6s} {:>9s} {:>8s} {:>13s} {:>38s} {:>9s} {:>9s}".format(*titles))
     for name, result in results.items():
-        hits, found = (sum(metric(each, K) for each in result.answers) / asked for metric in (hit_rate, recall))
+        hits, recalled = (sum(metric(answer, K) for answer in result.answers) / total for metric in (hit_rate, recall))
         value, low, high = bootstrap.interval(gains[name])
-        gain, answer = _gain(bootstrap.ratio(gains[name], gains[best])), 1e3 * result.asking / asked
-        print(f"{name:29s} {hits:6.4f} {found:9.4f} {value:8.4f} {low:6.4f}-{high:6.4f} {gain:>38s}", end="")
+        gain, answer = _gain(bootstrap.ratio(gains[name], gains[best])), 1e3 * result.asking / total
+        print(f"{name:29s} {hits:6.4f} {recalled:9.4f} {value:8.4f} {low:6.4f}-{high:6.4f} {gain:>38s}", end="")
         print(f" {result.training:7.1f} s {answer:6.2f} ms", flush=True)
 
 

@@ -49,31 +49,31 @@ class Bucket:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def get_object(self, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - as boto3
+    def get_object(self, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - as boto3
         from botocore.exceptions import ClientError  # noqa: PLC0415
 
-        path = self.path(asked["Key"])
+        path = self.path(arguments["Key"])
         if not path.exists():
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
         file = path.open("rb")
-        if "Range" not in asked:
+        if "Range" not in arguments:
             return {"Body": file, "ContentLength": path.stat().st_size}
-        begin, _, end = asked["Range"].removeprefix("bytes=").partition("-")
+        begin, _, end = arguments["Range"].removeprefix("bytes=").partition("-")
         size = path.stat().st_size
         last = min(int(end or size), size - 1)
         file.seek(int(begin))
         return {"Body": Slice(file, last - int(begin) + 1), "ContentRange": f"bytes {begin}-{last}/{size}"}
 
-    def put_object(self, **asked: Any) -> None:  # noqa: ANN401 - as boto3
-        self.path(asked["Key"]).write_bytes(asked["Body"])
+    def put_object(self, **arguments: Any) -> None:  # noqa: ANN401 - as boto3
+        self.path(arguments["Key"]).write_bytes(arguments["Body"])
 
-    def create_multipart_upload(self, **asked: Any) -> dict[str, str]:  # noqa: ANN401 - as boto3
-        self.path(asked["Key"]).write_bytes(b"")
+    def create_multipart_upload(self, **arguments: Any) -> dict[str, str]:  # noqa: ANN401 - as boto3
+        self.path(arguments["Key"]).write_bytes(b"")
         return {"UploadId": "1"}
 
-    def upload_part(self, **asked: Any) -> dict[str, str]:  # noqa: ANN401 - as boto3
-        with self.path(asked["Key"]).open("ab") as file:
-            file.write(asked["Body"])
+    def upload_part(self, **arguments: Any) -> dict[str, str]:  # noqa: ANN401 - as boto3
+        with self.path(arguments["Key"]).open("ab") as file:
+            file.write(arguments["Body"])
         return {"ETag": "1"}
 
     def complete_multipart_upload(self, **_: Any) -> None:  # noqa: ANN401 - as boto3
@@ -136,10 +136,10 @@ def expected() -> Any:  # noqa: ANN401 - imported late
 
 def told(copied: Any, _origins: object) -> list[object]:  # noqa: ANN401 - imported late
     """What both ways must find."""
-    found = copied.findings
-    counts = [found.rows, found.accepted, found.duplicates, found.size, found.first, found.last]
-    spreads = [[each.ids, each.at_least(2), list(each.top)] for each in (found.users, found.items)]
-    reasons = [[each.rule, each.rows, each.examples[0].line] for each in found.reasons]
+    findings = copied.findings
+    counts = [findings.rows, findings.accepted, findings.duplicates, findings.size, findings.first, findings.last]
+    spreads = [[sketch.ids, sketch.at_least(2), list(sketch.top)] for sketch in (findings.users, findings.items)]
+    reasons = [[reason.rule, reason.rows, reason.examples[0].line] for reason in findings.reasons]
     return [*counts, spreads, reasons, len(copied.rejects.file())]
 
 
@@ -167,23 +167,23 @@ def main() -> None:
 
         started, used = time.perf_counter(), time.process_time()
         path = Path(file)
-        found = one_pass(path) if way == "one" else in_ranges([path], -(-path.stat().st_size // int(way)), told)
+        findings = one_pass(path) if way == "one" else in_ranges([path], -(-path.stat().st_size // int(way)), told)
         times = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - used}
-        print(json.dumps({**times, "megabytes": peak(), "found": found}))
+        print(json.dumps({**times, "megabytes": peak(), "found": findings}))
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "interactions.csv"
         write(path, options.rows, 1_000)
         print(f"{options.rows:,} interactions, {path.stat().st_size / 1e6:.0f} MB, one row in 1,000 damaged")
         results = {way: measured(way, path) for way in ("one", str(options.ranges))}
-        one, many = results.values()
-        if one["found"] != many["found"]:
-            sys.exit(f"different findings: {one['found']} and {many['found']}")
-        for label, result in (("one pass", one), (f"{options.ranges} ranges", many)):
+        whole, divided = results.values()
+        if whole["found"] != divided["found"]:
+            sys.exit(f"different findings: {whole['found']} and {divided['found']}")
+        for label, result in (("one pass", whole), (f"{options.ranges} ranges", divided)):
             rate = options.rows / result["cpu"] / 1e6
             figures = f"{result['cpu']:6.1f} s of processor time, {rate:.2f} million rows/s"
             print(f"  {label:10} {figures}, peak {result['megabytes']:.0f} MB resident")
-        print(f"  {many['cpu'] / one['cpu'] - 1:+.1%} processor time; the same findings, to the row")
+        print(f"  {divided['cpu'] / whole['cpu'] - 1:+.1%} processor time; the same findings, to the row")
 
 
 if __name__ == "__main__":

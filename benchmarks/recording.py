@@ -29,13 +29,13 @@ def measure() -> None:
     from functions.record_events import app  # noqa: PLC0415
 
     client, over = boto3.client("personalize-events"), {}
-    for many in (1, 10):
+    for count in (1, 10):
         sent: list[Any] = [
             {"eventType": "View", "itemId": f"i{number}", "eventId": f"e{number}", "sentAt": 1_700_000_000}
-            for number in range(many)
+            for number in range(count)
         ]
-        asked = {"userId": "u1", "sessionId": "s1", "events": sent}
-        event = json.loads((REPOSITORY / "events" / "api_events.json").read_text()) | {"body": json.dumps(asked)}
+        request = {"userId": "u1", "sessionId": "s1", "events": sent}
+        event = json.loads((REPOSITORY / "events" / "api_events.json").read_text()) | {"body": json.dumps(request)}
 
         def ours(event: dict[str, Any] = event) -> dict[str, Any]:
             return app.handler(event, None)
@@ -47,12 +47,13 @@ def measure() -> None:
         with redirect_stdout(StringIO()):
             if ours()["statusCode"] != 202:
                 sys.exit("the handler does not accept events")
-            rounds = [[timed(each) / 1000 for each in calls] for _ in range(PAIRS)]
-        mine, theirs = zip(*rounds, strict=True)
-        over[many] = statistics.median(mine) - statistics.median(theirs)
+            rounds = [[timed(call) / 1000 for call in calls] for _ in range(PAIRS)]
+        handler_times, client_times = zip(*rounds, strict=True)
+        ours_ms, bare_ms = statistics.median(handler_times), statistics.median(client_times)
+        over[count] = ours_ms - bare_ms
         print(
-            f"{many} events: ours {statistics.median(mine):.2f} ms (p99 {percentile(mine, 99):.2f}), bare PutEvents "
-            f"{statistics.median(theirs):.2f} ms (p99 {percentile(theirs, 99):.2f}): {over[many]:.2f} ms more"
+            f"{count} events: ours {ours_ms:.2f} ms (p99 {percentile(handler_times, 99):.2f}), bare PutEvents "
+            f"{bare_ms:.2f} ms (p99 {percentile(client_times, 99):.2f}): {over[count]:.2f} ms more"
         )
     if max(over.values()) > MOST_MS:
         sys.exit(f"more than {MOST_MS:.0f} ms")

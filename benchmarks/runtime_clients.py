@@ -80,9 +80,9 @@ def main() -> None:
             statistics.quantiles(warm[name], n=10)[8],
         )
         print(f"{name:28}" + "".join(f"{figure:10.2f}" for figure in figures))
-    aws, own = CLIENTS
-    for what, found in (("cold", cold), ("warm", warm)):
-        print(f"{what}: ours / AWS's = {statistics.median(found[own]) / statistics.median(found[aws]):.2f}")
+    aws, ours = CLIENTS
+    for what, times in (("cold", cold), ("warm", warm)):
+        print(f"{what}: ours / AWS's = {statistics.median(times[ours]) / statistics.median(times[aws]):.2f}")
 
 
 if __name__ == "__main__":

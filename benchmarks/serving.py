@@ -33,7 +33,9 @@ COLD_RUNS, WARM_PAIRS = 15, 2_000
 
 ITEMS = [{"itemId": str(1_000_000 + index), "score": round(1 / (index + 3), 7)} for index in range(25)]
 ANSWER = json.dumps({"itemList": ITEMS, "recommendationId": "RID-1d9bb4a4-3c0b-4a29-9a5b-0d1c2e3f4a5b"})
-LONG = json.dumps({"itemList": [{"itemId": str(1_000_000 + 7 * each)} for each in range(36)], "recommendationId": "R"})
+LONG = json.dumps(
+    {"itemList": [{"itemId": str(1_000_000 + 7 * number)} for number in range(36)], "recommendationId": "R"}
+)
 RECORD = {
     "shop": {"S": "demo"},
     "trackingId": {"S": "t"},
@@ -108,15 +110,15 @@ def _shards() -> tuple[bytes, ...]:
     return tuple(map(item_table.pack, rows))
 
 
-def _body(head: bytes, asked: bytes) -> bytes:
+def _body(head: bytes, body: bytes) -> bytes:
     path = head.split(b" ", 2)[1]
     if path.endswith(b"table.json"):
         return TABLE
     if path.endswith(b".gz"):
         return _shards()[int(path[-8:-3])]
     if b"DynamoDB" in head:
-        return (VARIED_RELEASE if b"varied" in asked else NAMED_RELEASE if b"named" in asked else RELEASE).encode()
-    if b"similar-items" in asked:
+        return (VARIED_RELEASE if b"varied" in body else NAMED_RELEASE if b"named" in body else RELEASE).encode()
+    if b"similar-items" in body:
         return LONG.encode()
     return ANSWER.encode()
 
@@ -124,8 +126,8 @@ def _body(head: bytes, asked: bytes) -> bytes:
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while head := await _head(reader):
         sizes = (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
-        asked = await reader.readexactly(next(sizes, 0))
-        body = _body(head, asked)
+        request = await reader.readexactly(next(sizes, 0))
+        body = _body(head, request)
         kind = b"application/x-amz-json-1.0" if b"DynamoDB" in head else b"application/json"
         start = b"HTTP/1.1 200 OK\r\nContent-Type: " + kind + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
         writer.write(start + body)
@@ -152,8 +154,8 @@ def serve() -> None:
 
 def environment(port: int, cache: str) -> dict[str, str]:
     """The variables of a function, with every endpoint at the server."""
-    kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONDONTWRITEBYTECODE"}}
-    return kept | {
+    environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONDONTWRITEBYTECODE"}}
+    return environment | {
         "PYTHONPYCACHEPREFIX": cache,
         "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'layers' / 'core'}",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
@@ -209,9 +211,9 @@ def warm() -> list[float]:
         lambda: ours["handler"](VARIED, None),
     )
     with redirect_stdout(StringIO()):
-        for each in calls * 50:
-            each()
-        rounds = [[timed(each) for each in calls] for _ in range(WARM_PAIRS)]
+        for warm_up in calls * 50:
+            warm_up()
+        rounds = [[timed(call) for call in calls] for _ in range(WARM_PAIRS)]
     return [statistics.median(column) for column in zip(*rounds, strict=True)]
 
 

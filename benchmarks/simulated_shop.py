@@ -36,7 +36,7 @@ CATEGORIES, BRANDS = 12, 24
 LIST = 10
 LOOKS: Floats = 1.0 / np.log2(np.arange(LIST) + 2.0)
 """[positions] the chance that a user looks at a position."""
-USUAL, TASTE, BRAND, OWN = -3.0, 1.0, 0.5, 0.8
+USUAL, TASTE, BRAND, ITEM = -3.0, 1.0, 0.5, 0.8
 """Mean of the log-odds of a click on what is looked at; standard deviations of a taste, of a brand's quality and of an
 item's own."""
 
@@ -65,7 +65,7 @@ class World:
         rng = np.random.default_rng(seed)
         arrives = np.repeat(np.arange(-BEFORE - SHELF, DAYS), ARRIVALS)
         categories, brands = rng.integers(CATEGORIES, size=len(arrives)), rng.integers(BRANDS, size=len(arrives))
-        quality = rng.normal(0.0, BRAND, BRANDS)[brands] + rng.normal(0.0, OWN, len(arrives))
+        quality = rng.normal(0.0, BRAND, BRANDS)[brands] + rng.normal(0.0, ITEM, len(arrives))
         taste = rng.normal(0.0, TASTE, (USERS, CATEGORIES))
         appeal = 1.0 / (1.0 + np.exp(-(USUAL + taste[:, categories] + quality)))
         activity = rng.lognormal(0.0, 0.7, USERS)
@@ -77,7 +77,7 @@ class World:
         for day in range(BEFORE):
             for n in range(EARLIER):
                 user = int(earlier[day, n])
-                item = _found(appeal[user] * on_sale(arrives, day - BEFORE) * ~taken[user], float(luck[day, n]))
+                item = _drawn_item(appeal[user] * on_sale(arrives, day - BEFORE) * ~taken[user], float(luck[day, n]))
                 taken[user, item] = True
                 rows.append((user, item, OPENING + (day - BEFORE) * DAY + n * 600))
         return cls(seed, arrives, categories, brands, appeal, visitors, finders, np.array(rows))
@@ -93,7 +93,7 @@ def on_sale(arrives: Ints, day: int) -> Mask:
     return (arrives <= day) & (arrives > day - SHELF)
 
 
-def _found(chances: Floats, luck: float) -> int:
+def _drawn_item(chances: Floats, luck: float) -> int:
     whole = np.cumsum(chances)
     return int(np.searchsorted(whole, luck * whole[-1], side="right"))
 
@@ -149,29 +149,29 @@ class Shop:
     def find(self, day: int, luck: Floats) -> None:
         """Let users find items without a list, in the evening; `luck` is the day's [finds]."""
         for n, user in enumerate(self.world.finders[day].tolist()):
-            item = _found(self.world.appeal[user] * self.offered(user, day), float(luck[n]))
+            item = _drawn_item(self.world.appeal[user] * self.offered(user, day), float(luck[n]))
             self._take(user, [item], OPENING + day * DAY + 50_000 + n * 600)
 
     def _take(self, user: int, items: Sequence[int], at: int) -> None:
-        for place, item in enumerate(items):
-            row = (user, item, at + place * 20)
+        for position, item in enumerate(items):
+            row = (user, item, at + position * 20)
             self.rows.append(row)
             self.histories[user].append(event(row).row)
             self.taken[user, item] = True
 
     def snapshot(self, day: int) -> Snapshot:
         """Return all that is known in the morning of a day, with its arrivals."""
-        known = int(np.searchsorted(self.world.arrives, day, side="right"))
+        arrived = int(np.searchsorted(self.world.arrives, day, side="right"))
         rows = np.array(self.rows)
         rows = rows[np.lexsort((rows[:, 2], rows[:, 0]))]
         columns: dict[str, npt.NDArray[Any]] = {
-            "CATEGORY_L1": _texts("category", self.world.categories[:known]),
-            "BRAND": _texts("brand", self.world.brands[:known]),
-            "CREATION_TIMESTAMP": OPENING + self.world.arrives[:known] * float(DAY),
+            "CATEGORY_L1": _texts("category", self.world.categories[:arrived]),
+            "BRAND": _texts("brand", self.world.brands[:arrived]),
+            "CREATION_TIMESTAMP": OPENING + self.world.arrives[:arrived] * float(DAY),
         }
         return Snapshot(
             users=_texts("u", np.arange(USERS)),
-            items=_texts("i", np.arange(known)),
+            items=_texts("i", np.arange(arrived)),
             user_index=rows[:, 0].astype(np.int32),
             item_index=rows[:, 1].astype(np.int32),
             timestamps=rows[:, 2],
@@ -179,7 +179,7 @@ class Shop:
             event_types=("View",),
             event_values=np.full(len(rows), np.nan, np.float32),
             item_columns=columns,
-            impressions=self.logged[:known],
+            impressions=self.logged[:arrived],
         )
 
 

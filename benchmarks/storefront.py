@@ -40,9 +40,9 @@ def main() -> None:
             (Path(folder) / name).mkdir()
             with serving(front(api, Path(folder) / name, placements)) as address:
                 for where, width, network in (("wide screen", 1280, None), ("slow phone", 390, slow)):
-                    found = visit(browser, address, width, network)
-                    is_good &= found["first"] <= FIRST and found["largest"] <= LARGEST
-                    print(f"{name}, {where}: first {found['first']:.0f} ms, largest {found['largest']:.0f} ms")
+                    visited = visit(browser, address, width, network)
+                    is_good &= visited["first"] <= FIRST and visited["largest"] <= LARGEST
+                    print(f"{name}, {where}: first {visited['first']:.0f} ms, largest {visited['largest']:.0f} ms")
     sys.exit(None if is_good else f"Lighthouse calls {FIRST:,} and {LARGEST:,} ms good.")
 
 

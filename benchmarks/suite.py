@@ -114,14 +114,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.suite", description=__doc__)
     parser.add_argument("commands", nargs="*", metavar="COMMAND", help=f"of {', '.join(COMMANDS)}; default: both")
     parser.add_argument("--busy", type=int, default=0, metavar="N", help="so many processes take the processors")
-    asked = parser.parse_args()
-    if wrong := set(asked.commands) - {*COMMANDS}:
+    options = parser.parse_args()
+    if wrong := set(options.commands) - {*COMMANDS}:
         parser.error(f"{', '.join(sorted(wrong))}: must be of {', '.join(COMMANDS)}")
     # What is installed and downloaded is not measured.
     subprocess.run(["make", "setup", "clients"], cwd=REPOSITORY, check=True)  # noqa: S607
     rows, is_good = [], True
-    with busy(asked.busy):
-        for command in asked.commands or COMMANDS:
+    with busy(options.busy):
+        for command in options.commands or COMMANDS:
             took, has_passed = measure(command)
             rows.append(took)
             is_good &= has_passed
@@ -130,7 +130,7 @@ def main() -> None:
     print("\n".join([*HEAD, *(row.row() for row in rows)]))
     if not is_good:
         sys.exit("Not all tests passed, and nothing was written.")
-    if not asked.busy and len(rows) > len(COMMANDS):
+    if not options.busy and len(rows) > len(COMMANDS):
         write(PAGE, rows)
 
 

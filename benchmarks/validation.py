@@ -107,7 +107,7 @@ def read(path: Path) -> dict[str, object]:
 
     started, used = time.perf_counter(), time.process_time()
     with _opened(path) as table:
-        rows = sum(each.frame.height for each in table.rows())
+        rows = sum(row.frame.height for row in table.rows())
     return _told((time.perf_counter() - started, time.process_time() - used), [rows])
 
 
@@ -121,13 +121,21 @@ def ours(path: Path) -> dict[str, object]:
     started, used = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as scratch, _opened(path) as table:
         copied = check_table(table, expected, len, Path(scratch))
-    found = copied.findings
+    findings = copied.findings
     seconds = (time.perf_counter() - started, time.process_time() - used)
-    users, items = found.users, found.items
+    users, items = findings.users, findings.items
     assert users is not None  # noqa: S101
     assert items is not None  # noqa: S101
-    counts = [found.rows, found.accepted, found.duplicates, users.ids, users.at_least(2), items.ids, found.first]
-    return _told(seconds, [*counts, sorted(found.event_types.items())])
+    counts = [
+        findings.rows,
+        findings.accepted,
+        findings.duplicates,
+        users.ids,
+        users.at_least(2),
+        items.ids,
+        findings.first,
+    ]
+    return _told(seconds, [*counts, sorted(findings.event_types.items())])
 
 
 def peer(path: Path) -> dict[str, object]:
@@ -137,11 +145,19 @@ def peer(path: Path) -> dict[str, object]:
     started, used = time.perf_counter(), time.process_time()
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file, strict=True)
-        found = outcome_of(((reader.line_num, row) for row in reader), NOW, keep=False)
+        outcome = outcome_of(((reader.line_num, row) for row in reader), NOW, keep=False)
     seconds = (time.perf_counter() - started, time.process_time() - used)
-    again = sum(count > 1 for count in found.users.values())
-    counts = [found.rows, found.accepted, found.duplicates, len(found.users), again, len(found.items), found.first]
-    return _told(seconds, [*counts, sorted(found.types.items())])
+    again = sum(count > 1 for count in outcome.users.values())
+    counts = [
+        outcome.rows,
+        outcome.accepted,
+        outcome.duplicates,
+        len(outcome.users),
+        again,
+        len(outcome.items),
+        outcome.first,
+    ]
+    return _told(seconds, [*counts, sorted(outcome.types.items())])
 
 
 def shape(name: str, megabytes: int, *, held: bool = True) -> dict[str, object]:
@@ -157,9 +173,9 @@ def shape(name: str, megabytes: int, *, held: bool = True) -> dict[str, object]:
     expected = Expected(f"{name}.csv", kind, "FULL", ShopSettings(), now=NOW)
     started, used = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
-        found = check_table(rows.Table(name, chunks), expected, len, Path(scratch)).findings
+        findings = check_table(rows.Table(name, chunks), expected, len, Path(scratch)).findings
     seconds = (time.perf_counter() - started, time.process_time() - used)
-    return _told(seconds, [found.rows, found.accepted]) | {"read": made.given}
+    return _told(seconds, [findings.rows, findings.accepted]) | {"read": made.given}
 
 
 def peak() -> float:
@@ -232,11 +248,11 @@ def main() -> None:
         who, file = options.measure
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-        known = {"ours": ours, "peer": peer, "read": read}
+        readers = {"ours": ours, "peer": peer, "read": read}
         if who == "flat":
             print(json.dumps(shape("plain rows", int(file), held=False)))
         else:
-            print(json.dumps(known[who](Path(file)) if who in known else shape(who, int(file))))
+            print(json.dumps(readers[who](Path(file)) if who in readers else shape(who, int(file))))
         return
     if options.flat:
         sys.exit(0 if flat(options.flat) else "the memory grows with the file")

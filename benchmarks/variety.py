@@ -55,14 +55,14 @@ SETS = ("demo", "completejourney-dev", "online-retail")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Answered:
     """One list of a campaign, and what was taken."""
 
     items: Sequence[str]
     relevant: frozenset[str]
 
 
-def lists(given: Tables, back: int) -> dict[str, list[Asked]]:
+def lists(given: Tables, back: int) -> dict[str, list[Answered]]:
     """The campaigns' lists, by placement, `back` windows before the test's cut."""
     rows = splitting.of_type(given.interactions, "Purchase")
     split = splitting.by_time(rows, None, int(rows["TIMESTAMP"].max()), DAYS)  # type: ignore[arg-type]
@@ -73,23 +73,23 @@ def lists(given: Tables, back: int) -> dict[str, list[Asked]]:
     questions = [past.question(user, split.tests[user]) for user in users]
     config = TrainingConfig(hyperparameters={"tier": "standard"})
     home = training.train("aws-user-personalization", past.snapshot, config).model
-    found = {"home": [Asked(_listed(home, each.query), each.relevant) for each in questions]}
+    lists_by_kind = {"home": [Answered(_listed(home, question.query), question.relevant) for question in questions]}
     similar = training.train("aws-similar-items", past.snapshot, TrainingConfig()).model
-    known = set(similar.item_ids.tolist())
-    found["similar"] = []
-    for each in questions:
-        seed = min(each.relevant, key=lambda item: zlib.crc32(item.encode()))
-        if seed in known and len(each.relevant) > 1:
-            query = Query(item_id=seed, now=each.query.now)
-            found["similar"].append(Asked(_listed(similar, query, seed), each.relevant - {seed}))
-    return found
+    trained = set(similar.item_ids.tolist())
+    lists_by_kind["similar"] = []
+    for question in questions:
+        seed = min(question.relevant, key=lambda item: zlib.crc32(item.encode()))
+        if seed in trained and len(question.relevant) > 1:
+            query = Query(item_id=seed, now=question.query.now)
+            lists_by_kind["similar"].append(Answered(_listed(similar, query, seed), question.relevant - {seed}))
+    return lists_by_kind
 
 
 def _listed(model: Model, query: Query, without: str = "") -> list[str]:
     allowed: npt.NDArray[np.bool_] | None = None
     if without:
         allowed = np.array([item != without for item in model.item_ids.tolist()], dtype=bool)
-    return [each.item_id for each in model.recommend(query, allowed, SPREAD * K)]
+    return [scored.item_id for scored in model.recommend(query, allowed, SPREAD * K)]
 
 
 def traits(given: Tables) -> dict[str, Trait]:
@@ -101,20 +101,22 @@ def traits(given: Tables) -> dict[str, Trait]:
     return {row["ITEM_ID"]: usual.trait({name: row[name] or "" for name in row}) for row in items.iter_rows(named=True)}
 
 
-def rows(asked: Sequence[Asked], known: dict[str, Trait], strengths: Sequence[float]) -> Iterator[str]:
+def rows(answered: Sequence[Answered], traits_of: dict[str, Trait], strengths: Sequence[float]) -> Iterator[str]:
     """One line for each strength."""
-    bootstrap = Bootstrap(len(asked), SEED)
+    bootstrap = Bootstrap(len(answered), SEED)
 
     def distinct(items: Sequence[str]) -> int:
-        return len({known[item][0] or item for item in items if item in known})
+        return len({traits_of[item][0] or item for item in items if item in traits_of})
 
-    before = [discounted_gain(Answer(each.items[:K], each.relevant), K) for each in asked]
-    plain = mean(distinct(each.items[:K]) for each in asked)
-    most = mean(min(K, distinct(each.items)) for each in asked)
+    before = [discounted_gain(Answer(answer.items[:K], answer.relevant), K) for answer in answered]
+    plain = mean(distinct(answer.items[:K]) for answer in answered)
+    most = mean(min(K, distinct(answer.items)) for answer in answered)
     yield f"{'plain':>9} {plain:9.2f} {'':>7} {mean(before):8.4f}   (of {most:.2f})"
     for strength in strengths:
-        shown = [varied(each.items, known, K, strength) for each in asked]
-        after = [discounted_gain(Answer(each, one.relevant), K) for each, one in zip(shown, asked, strict=True)]
+        shown = [varied(answer.items, traits_of, K, strength) for answer in answered]
+        after = [
+            discounted_gain(Answer(items, answer.relevant), K) for items, answer in zip(shown, answered, strict=True)
+        ]
         values, base = mean(map(distinct, shown)), mean(before)
         gain = bootstrap.gain(after, before)
         closed = (values - plain) / (most - plain) if most > plain else 0.0
@@ -141,12 +143,12 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory(prefix="variety-") as scratch:
             shop = tables(folder, Path(scratch) / "files")
-            for place, asked in lists(shop, 0 if given.test else given.back).items():
+            for kind, answered in lists(shop, 0 if given.test else given.back).items():
                 cut = "test" if given.test else f"validation {given.back}"
-                print(f"\n{name}, {place}: n = {len(asked):,}, {cut}")
+                print(f"\n{name}, {kind}: n = {len(answered):,}, {cut}")
                 print(f"{'strength':>9} {'distinct':>9} {'gap':>7} {'NDCG@10':>8}   change, 95 %")
-                strengths = [USUAL[place]] if given.test else (0.0, *STRENGTHS)
-                print("\n".join(rows(asked, traits(shop), strengths)), flush=True)
+                strengths = [USUAL[kind]] if given.test else (0.0, *STRENGTHS)
+                print("\n".join(rows(answered, traits(shop), strengths)), flush=True)
 
 
 if __name__ == "__main__":

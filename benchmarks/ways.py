@@ -69,8 +69,8 @@ def visited(call: Callable[[], object]) -> list[str]:
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
-    own = threads.pop(threading.get_ident(), [])
-    return own + sorted(set(chain.from_iterable(threads.values())))
+    own_calls = threads.pop(threading.get_ident(), [])
+    return own_calls + sorted(set(chain.from_iterable(threads.values())))
 
 
 def play(function: str) -> list[str]:

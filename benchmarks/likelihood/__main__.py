@@ -15,7 +15,7 @@ from table_intake.write.dialect import STANDARD
 from benchmarks import likelihood
 from benchmarks.harness import REPOSITORY
 from benchmarks.likelihood import populations
-from benchmarks.likelihood.known import known
+from benchmarks.likelihood.known_users import judge_known_users
 from benchmarks.likelihood.models import DRAWS, HORIZON, WINDOWS, Plan, day
 from benchmarks.likelihood.samples import samples
 from benchmarks.likelihood.strangers import newcomers, strangers
@@ -60,7 +60,11 @@ def judge(name: str, whole: History, plan: Plan) -> None:
     sizes = f"{len(whole.users):,} users, {len(whole.items):,} items, {int(whole.bought.sum()):,} purchases"
     print(f"\n{name}: {sizes}")
     print(f"{plan.windows} windows of {HORIZON} days from {day(begins[0])}" + (" (validation)" if plan.later else ""))
-    for population, judged in (("strangers", strangers), ("newcomers", newcomers), ("known", known)):
+    for population, judged in (
+        ("strangers", strangers),
+        ("newcomers", newcomers),
+        ("known", judge_known_users),
+    ):
         if population in plan.judged:
             try:
                 judged(whole, plan, print)

@@ -73,8 +73,8 @@ def six_counts(given: Rows, later: Rows) -> Logits:
 
     def raw(values: Mapping[str, Reals]) -> Floats:
         result: Floats = weights[0] + sum(
-            weights[place + 1] * (values[name] - mean[place]) / max(spread[place], 1e-12)
-            for place, name in enumerate(SIX)
+            weights[position + 1] * (values[name] - mean[position]) / max(spread[position], 1e-12)
+            for position, name in enumerate(SIX)
         )
         return result
 

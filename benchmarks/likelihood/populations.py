@@ -22,14 +22,14 @@ class Past:
     items: Ints
 
 
-def past(whole: History, at: int, kept: Flags) -> Past:
+def past(whole: History, at: int, included: Flags) -> Past:
     """Return the past of a moment as if only the `kept` users had ever been there."""
-    rows = (whole.time < at) & kept[whole.user]
+    rows = (whole.time < at) & included[whole.user]
     users, items = np.unique(whole.user[rows]), np.unique(whole.item[rows])
     history = replace(
         whole,
-        users=[whole.users[each] for each in users],
-        items=[whole.items[each] for each in items],
+        users=[whole.users[user] for user in users],
+        items=[whole.items[item] for item in items],
         user=np.searchsorted(users, whole.user[rows]),
         item=np.searchsorted(items, whole.item[rows]),
         time=whole.time[rows],
@@ -49,16 +49,16 @@ def starts(whole: History, horizon_days: int, windows: int, later: int = 0) -> l
 def taken_out(whole: History, share: float, seed: int) -> Flags:
     """Draw a share of the users at random."""
     drawn = np.random.default_rng(seed).permutation(len(whole.users))[: round(share * len(whole.users))]
-    found = np.zeros(len(whole.users), dtype=bool)
-    found[drawn] = True
-    return found
+    flags = np.zeros(len(whole.users), dtype=bool)
+    flags[drawn] = True
+    return flags
 
 
 def seen_before(whole: History, at: int) -> Flags:
     """Return which users have an event before a moment."""
-    found = np.zeros(len(whole.users), dtype=bool)
-    found[whole.user[whole.time < at]] = True
-    return found
+    flags = np.zeros(len(whole.users), dtype=bool)
+    flags[whole.user[whole.time < at]] = True
+    return flags
 
 
 def newcomers(whole: History, start: int, horizon_days: int) -> Ints:
@@ -77,9 +77,9 @@ def bought(whole: History, users: Ints, items: Ints, start: int, until: int) -> 
     inside = whole.bought & (whole.time >= start) & (whole.time < until)
     row, column = _places(users, whole.user[inside]), _places(items, whole.item[inside])
     both = (row >= 0) & (column >= 0)
-    found = np.zeros((len(users), len(items)), dtype=bool)
-    found[row[both], column[both]] = True
-    return found
+    flags = np.zeros((len(users), len(items)), dtype=bool)
+    flags[row[both], column[both]] = True
+    return flags
 
 
 def pairs_bought(whole: History, start: int, until: int) -> int:
@@ -88,12 +88,12 @@ def pairs_bought(whole: History, start: int, until: int) -> int:
     return len(np.unique(whole.user[inside] * len(whole.items) + whole.item[inside]))
 
 
-def with_strangers(history: History, many: int, groups: Mapping[str, Ints] | None = None) -> History:
+def with_strangers(history: History, count: int, groups: Mapping[str, Ints] | None = None) -> History:
     """Return a history with more users at its end, without events, perhaps with attributes."""
-    added = {column: np.full(many, -1, dtype=np.int64) for column in history.groups} | dict(groups or {})
+    added = {column: np.full(count, -1, dtype=np.int64) for column in history.groups} | dict(groups or {})
     return replace(
         history,
-        users=[*history.users, *(f"\0stranger {number}" for number in range(many))],
+        users=[*history.users, *(f"\0stranger {number}" for number in range(count))],
         groups={column: np.concatenate([values, added[column]]) for column, values in history.groups.items()},
     )
 
@@ -104,11 +104,11 @@ def recent_share(whole: History, given: Past, horizon_days: int, windows: int) -
     The average item's share is added as that of 200 users, so that no item has none.
     """
     sums, users = np.zeros(len(given.items)), 0
-    mine = np.zeros(len(whole.users), dtype=bool)
-    mine[given.users] = True
+    of_user = np.zeros(len(whole.users), dtype=bool)
+    of_user[given.users] = True
     for step in range(1, windows + 1):
         start = given.at - step * horizon_days * DAY
-        there = np.flatnonzero(seen_before(whole, start) & mine)
+        there = np.flatnonzero(seen_before(whole, start) & of_user)
         sums += bought(whole, there, given.items, start, start + horizon_days * DAY).sum(0)
         users += len(there)
     rate, added = sums.mean() / max(users, 1), 200.0
@@ -128,10 +128,12 @@ def lifts(history: History, prior: float) -> dict[str, Floats]:
     average = (np.bincount(item, minlength=wide) + 0.5) / users
     ratios = {}
     for column, values in history.groups.items():
-        many = len(history.group_names[column])
+        group_count = len(history.group_names[column])
         valued = values[user] >= 0
-        counts = np.bincount(values[user[valued]] * wide + item[valued], minlength=many * wide).reshape(many, wide)
-        size = np.bincount(values[values >= 0], minlength=many)[:, None]
+        counts = np.bincount(values[user[valued]] * wide + item[valued], minlength=group_count * wide).reshape(
+            group_count, wide
+        )
+        size = np.bincount(values[values >= 0], minlength=group_count)[:, None]
         ratio = (counts + prior * average) / ((size + prior) * average)
         ratios[column] = np.vstack([ratio, np.ones(wide)])
     return ratios
@@ -139,5 +141,5 @@ def lifts(history: History, prior: float) -> dict[str, Floats]:
 
 def _places(wanted: Ints, values: Ints) -> Ints:
     """Return the positions of values in an ascending array; -1 for missing ones."""
-    place = np.minimum(np.searchsorted(wanted, values), max(len(wanted) - 1, 0))
-    return np.where(wanted[place] == values, place, -1) if len(wanted) else np.full(len(values), -1)
+    position = np.minimum(np.searchsorted(wanted, values), max(len(wanted) - 1, 0))
+    return np.where(wanted[position] == values, position, -1) if len(wanted) else np.full(len(values), -1)

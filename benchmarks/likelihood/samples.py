@@ -27,16 +27,16 @@ def samples(whole: History, plan: Plan, show: Show) -> None:
     begins = populations.starts(whole, HORIZON, plan.windows, plan.later)
     show(f"\nfits on samples of users, over {len(begins)} windows: known users, then strangers")
     for rate in RATES:
-        judged = [found for begin in begins for found in _judged(whole, begin, rate)]
-        known, strangers = judged[::2], judged[1::2]
-        show(f"  {rate:6.1%} of users: {_line(known)}; {_line(strangers)}")
+        judged = [quality_ for begin in begins for quality_ in _judged(whole, begin, rate)]
+        known_users, strangers = judged[::2], judged[1::2]
+        show(f"  {rate:6.1%} of users: {_line(known_users)}; {_line(strangers)}")
 
 
 def _judged(whole: History, now: int, rate: float) -> Iterator[Quality]:
     """Yield the quality for known users and for strangers, of a fit as of a time, in the window that begins then."""
     boundaries = (*reversed(training.windows(whole, HORIZON * DAY, now)), now)
     made = list(intervals(whole, boundaries))
-    counts = Counts(boundaries, len(whole.items), [users for _, users in made], lambda place: [made[place][0]])
+    counts = Counts(boundaries, len(whole.items), [users for _, users in made], lambda number: [made[number][0]])
     part = replace(shard.sample(whole, rate), scale=1.0 / rate, span=(whole.start, whole.end))
     formulas = training.fit(part, HORIZON, now, counts.at).formulas
     sampled, counted = tables(part, now, counted=counts.at(now)), counts.at(now)
@@ -52,6 +52,8 @@ def _judged(whole: History, now: int, rate: float) -> Iterator[Quality]:
 
 
 def _line(judged: Sequence[Quality]) -> str:
-    predicted, observed = (sum(sum(each[place] for each in one.bins) for one in judged) for place in (1, 2))
-    loss, area = (np.mean([getattr(each, name) for each in judged]) for name in ("log_loss", "auc"))
+    predicted, observed = (
+        sum(sum(bin_[column] for bin_ in judgement.bins) for judgement in judged) for column in (1, 2)
+    )
+    loss, area = (np.mean([getattr(judgement, name) for judgement in judged]) for name in ("log_loss", "auc"))
     return f"log-loss {loss:.6f}, AUC {area:.4f}, predicted/observed {predicted / observed:.3f}"

@@ -71,10 +71,10 @@ def strangers(whole: History, plan: models.Plan, show: models.Show) -> None:
     show(f"\nStrangers: {questions:,} questions about users who were removed before the fit; predicted/observed")
     show(f"{'':22}{'50 best as predicted':>24}{'bought of':>11}{'all items':>22}{'log-loss':>10}")
     show(f"{'':22}{'pooled':>10}{'each window':>14}{'the best':>11}{'pooled':>8}{'each window':>14}{'/ rule':>10}")
-    for name, each in sums.items():
-        parts = [f"{some.pooled:8.2f}  {some.range}" for some in (each.best, each.every)]
-        bought = each.best.observed.sum() / (questions * BEST)
-        loss = each.loss / sums[RULE].loss - 1
+    for name, outcome in sums.items():
+        parts = [f"{some.pooled:8.2f}  {some.range}" for some in (outcome.best, outcome.every)]
+        bought = outcome.best.observed.sum() / (questions * BEST)
+        loss = outcome.loss / sums[RULE].loss - 1
         show(f"{name:22}{parts[0]:>24}{bought:>11.2%}{parts[1]:>22}{loss:>+10.2%}")
     if whole.groups:
         spread = float(np.mean(sums[MODEL_WITH].between))
@@ -94,7 +94,7 @@ def strangers(whole: History, plan: models.Plan, show: models.Show) -> None:
             models.target(show, f"{name}, {part}: each window within 1.6", some.within(1 / 1.6, 1.6), some.range)
     show(f"{'50 / all':12}" + "".join(f"{name:>22}" for name in sums))
     for window, start in enumerate(begins):
-        parts = [f"{each.best.ratios[window]:.2f} / {each.every.ratios[window]:.2f}" for each in sums.values()]
+        parts = [f"{sum_.best.ratios[window]:.2f} / {sum_.every.ratios[window]:.2f}" for sum_ in sums.values()]
         show(f"{models.day(start):12}" + "".join(f"{part:>22}" for part in parts))
 
 
@@ -106,13 +106,13 @@ def _by_attributes(rule: Floats, history: History, groups: Mapping[str, Ints]) -
     return np.minimum(chance, 0.5)
 
 
-def _of_strangers(model: models.Fitted, many: int, groups: Mapping[str, Ints]) -> Floats:
+def _of_strangers(model: models.Fitted, count: int, groups: Mapping[str, Ints]) -> Floats:
     """Return the probabilities of strangers (rows) for every item; equal attributes give equal rows."""
     history, wide = model.past.history, len(model.past.items)
-    columns = np.stack(list(groups.values()), 1) if groups else np.zeros((many, 1), dtype=np.int64)
+    columns = np.stack(list(groups.values()), 1) if groups else np.zeros((count, 1), dtype=np.int64)
     different, alike = np.unique(columns, axis=0, return_inverse=True)
-    each = {column: different[:, place] for place, column in enumerate(groups)}
-    table = tables(populations.with_strangers(history, len(different), each), model.past.at)
+    distinct_groups = {column: different[:, number] for number, column in enumerate(groups)}
+    table = tables(populations.with_strangers(history, len(different), distinct_groups), model.past.at)
     chance = np.zeros((len(different), wide))
     for rows in models.user_blocks(len(different), wide):
         features = table.features(np.repeat(len(history.users) + rows, wide), np.tile(np.arange(wide), len(rows)))
@@ -149,14 +149,14 @@ def newcomers(whole: History, plan: models.Plan, show: models.Show) -> None:
 
 def _newcomer(whole: History, user: int, model: Model, items: Mapping[str, Item]) -> tuple[float, int]:
     """Return a newcomer's predicted purchases right after their first event, and those that they make."""
-    mine = whole.user == user
-    time, bought = whole.time[mine], whole.bought[mine]
-    names = [whole.items[each] for each in whole.item[mine]]
+    of_user = whole.user == user
+    time, bought = whole.time[of_user], whole.bought[of_user]
+    names = [whole.items[item] for item in whole.item[of_user]]
     at = int(time.min())
     newcomer = counters.user_from(None, model)
-    for place in np.flatnonzero(time == at):
-        newcomer.add(counters.LiveEvent(str(place), names[place], at, bought=False), items.get(names[place]))
+    for position in np.flatnonzero(time == at):
+        newcomer.add(counters.LiveEvent(str(position), names[position], at, bought=False), items.get(names[position]))
     counts = answering.count_logits(model, newcomer, items, at)
     later = bought & (time > at) & (time <= at + HORIZON * DAY)
-    purchases = {names[place] for place in np.flatnonzero(later)} & items.keys()
+    purchases = {names[position] for position in np.flatnonzero(later)} & items.keys()
     return sum(map(probability, counts.logits.values())), len(purchases)

@@ -69,7 +69,7 @@ def parts(options: argparse.Namespace, seed: int) -> Iterator[Part]:
 def _sets(options: argparse.Namespace) -> list[Set]:
     if options.set:
         return [SETS[name] for name in options.set]
-    return [each for each in SETS.values() if each.judged and (not options.quick or each.name in planted.WORLDS)]
+    return [set_ for set_ in SETS.values() if set_.judged and (not options.quick or set_.name in planted.WORLDS)]
 
 
 def _recipes(question: Question, options: argparse.Namespace) -> list[str]:
@@ -78,10 +78,10 @@ def _recipes(question: Question, options: argparse.Namespace) -> list[str]:
 
 def _part(shop: Shop, question: Question, options: argparse.Namespace) -> Part:
     _progress(f"{shop.spec.name}: rules for {question.name}")
-    found = question.rules(shop, question.name)
-    best = next(each for each in found if each.best)
+    rules = question.rules(shop, question.name)
+    best = next(rule for rule in rules if rule.best)
     pick = min if question.loss else max
-    hindsight = pick(found, key=lambda each: each.sums.mean())
+    hindsight = pick(rules, key=lambda rule: rule.sums.mean())
     rows = []
     for recipe in _recipes(question, options):
         for tier in tiers(recipe, options.tier):
@@ -97,7 +97,7 @@ def _part(shop: Shop, question: Question, options: argparse.Namespace) -> Part:
             if most is None:
                 gained, beside = (gain(sums, rule.sums, loss=question.loss) for rule in (best, hindsight))
             rows.append(Row(question.name, shop.spec.name, recipe, tier, sums, gained, primary, seconds, most, beside))
-    return Part(question.name, shop.spec.name, found, rows)
+    return Part(question.name, shop.spec.name, rules, rows)
 
 
 def _progress(text: str) -> None:
@@ -113,11 +113,11 @@ def _commit() -> str:
     return subprocess.run(describe, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _log(found: Sequence[Part], commit: str, seed: int) -> None:
+def _log(parts: Sequence[Part], commit: str, seed: int) -> None:
     """Add an opening to the log: when, which commit, the seed, and all rows."""
     lines = ["", f"## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit}, seed {seed}", "", "```"]
-    lines += [line for part in found for line in table.show(part)]
-    lines += [*table.summary(found), "```"]
+    lines += [line for part in parts for line in table.show(part)]
+    lines += [*table.summary(parts), "```"]
     with OPENINGS.open("a", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
 
@@ -130,16 +130,16 @@ def main() -> None:
     if commit.endswith("-dirty"):
         sys.exit("--open measures a commit, so that the log says what was measured: commit your changes first")
     seed = secrets.randbelow(2**31) if options.open else options.seed or sets.SEED
-    found = []
+    measured = []
     for part in parts(options, seed):
-        found.append(part)
+        measured.append(part)
         print("\n".join(table.show(part)), flush=True)
-    print("\n".join(table.summary(found)))
+    print("\n".join(table.summary(measured)))
     if options.json:
-        options.json.write_text(json.dumps(table.document(found), indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(table.document(measured), indent=1) + "\n", encoding="utf-8")
     if options.open:
-        _log(found, commit, seed)
-    sys.exit(1 if table.failed(found) else 0)
+        _log(measured, commit, seed)
+    sys.exit(1 if table.failed(measured) else 0)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from personalize_local.data.frames import pl
 from personalize_local.data.records import Interaction
 from personalize_local.recipes.actions import ActionModel
 
-from benchmarks.questions.answers import Chosen, Found
+from benchmarks.questions.answers import Chosen, Judged
 from benchmarks.questions.cases import REMOVED
 from benchmarks.questions.figures import Sums
 from benchmarks.questions.shop import Shop, number, without
@@ -62,8 +62,8 @@ class Trial:
     def sums(self, chances: Chances) -> Sums:
         losses, weights, hits = [], [], []
         for user, offers in self.offers.items():
-            found = chances(user, self.told[user])
-            chance = np.clip([found[action] for action, _ in offers], LEAST, 1 - LEAST)
+            predicted = chances(user, self.told[user])
+            chance = np.clip([predicted[action] for action, _ in offers], LEAST, 1 - LEAST)
             took = np.array([took for _, took in offers])
             losses.append(float(-np.log(np.where(took, chance, 1 - chance)).sum()))
             weights.append(float(len(offers)))
@@ -81,25 +81,25 @@ class Rates:
         self.usual = float(rows["took"].mean())  # type: ignore[arg-type]
         self.took, self.offered = counted["took"].to_numpy(), counted["len"].to_numpy()
         self.rate = (self.took + 10 * self.usual) / (self.offered + 10)
-        place = {action: at for at, action in enumerate(self.actions)}
-        self.place = place
+        positions = {action: at for at, action in enumerate(self.actions)}
+        self.positions = positions
         self.by_value: dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = {}
         snapshot = trial.past.snapshot
         for name, column in snapshot.user_columns.items():
             values = column[[trial.past.numbers[user] for user in rows["USER_ID"].to_list()]]
-            action = np.array([place[each] for each in rows["ITEM_ID"].to_list()])
+            action = np.array([positions[action_id] for action_id in rows["ITEM_ID"].to_list()])
             for value in sorted(set(values.tolist())):
                 chosen = values == value
                 self.by_value[f"{name}={value}"] = (
-                    np.bincount(action[chosen], rows["took"].to_numpy()[chosen], len(place)).astype(np.float64),
-                    np.bincount(action[chosen], minlength=len(place)).astype(np.float64),
+                    np.bincount(action[chosen], rows["took"].to_numpy()[chosen], len(positions)).astype(np.float64),
+                    np.bincount(action[chosen], minlength=len(positions)).astype(np.float64),
                 )
 
 
 def own_rate(rates: Rates) -> Chances:
     """Tell the action's own rate."""
-    found = dict(zip(rates.actions, rates.rate.tolist(), strict=True))
-    return lambda _user, _told: found
+    rate_by_action = dict(zip(rates.actions, rates.rate.tolist(), strict=True))
+    return lambda _user, _told: rate_by_action
 
 
 def two_rates(rates: Rates, prior: float) -> Chances:
@@ -108,7 +108,7 @@ def two_rates(rates: Rates, prior: float) -> Chances:
 
     def chances(_user: str, told: Told) -> Mapping[str, float]:
         history, _ = told
-        expected = sum(rates.rate[rates.place[row.item_id]] for row in history if row.item_id in rates.place)
+        expected = sum(rates.rate[rates.positions[row.item_id]] for row in history if row.item_id in rates.positions)
         took = sum(row.event_type == "TAKEN" for row in history)
         moved = (
             odds
@@ -130,8 +130,8 @@ def by_group(rates: Rates, shrinkage: float, prior: float) -> Chances:
     two = two_rates(rates, prior)
 
     def chances(user: str, told: Told) -> Mapping[str, float]:
-        found = np.array(list(two(user, told).values()))
-        moved = _odds(found) + sum(
+        two_chances = np.array(list(two(user, told).values()))
+        moved = _odds(two_chances) + sum(
             (tilts[key] for name, value in told[1].items() if (key := f"{name}={value}") in tilts), np.zeros(len(odds))
         )
         return dict(zip(rates.actions, _chance(moved).tolist(), strict=True))
@@ -146,18 +146,19 @@ RULES = (
 )
 
 
-def rules(shop: Shop, question: str) -> list[Found]:
+def rules(shop: Shop, question: str) -> list[Judged]:
     """Return every rule's figures; parameters and the best one are chosen on the window before."""
     earlier, tested = (Trial(shop, question, back) for back in (1, 0))
     before, rates = Rates(earlier), Rates(tested)
     chosen = []
     for name, rule, grid in RULES:
-        tried = [(earlier.sums(rule(before, *each)).mean(), each) for each in grid]
+        tried = [(earlier.sums(rule(before, *options)).mean(), options) for options in grid]
         value, options = min(tried, key=itemgetter(0))
         chosen.append((value, name, rule, options))
     best = min(chosen, key=itemgetter(0))[1]
     return [
-        Found(Chosen(name, each), tested.sums(rule(rates, *each)), best=name == best) for _, name, rule, each in chosen
+        Judged(Chosen(name, options), tested.sums(rule(rates, *options)), best=name == best)
+        for _, name, rule, options in chosen
     ]
 
 

@@ -14,11 +14,11 @@ class Chosen:
     options: tuple[float, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name} {', '.join(f'{each:g}' for each in self.options)}".strip()
+        return f"{self.name} {', '.join(f'{option:g}' for option in self.options)}".strip()
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Judged:
     rule: Chosen
     sums: Sums
     best: bool

@@ -26,7 +26,7 @@ class Case:
     name: str
     """Of the past: cases with equal names share their models."""
     past: Past
-    asked: Sequence[Question]
+    questions: Sequence[Question]
     among: Literal["all", "new", "own"] | frozenset[str] = "all"
     """Items that a list may have: all, those that are new to the user, those that are not, or these."""
     lists: Sequence[Sequence[str]] | None = None
@@ -42,11 +42,11 @@ def _plain(shop: Shop, back: int) -> Case:
     past = shop.past(f"cut {back}", split)
     later = shop.after(split) if shop.spec.live else {}
     strangers = (user for user in split.tests.keys() - past.active if len(later.get(user, ())) > 1)
-    users = shop.drawn(strangers) if shop.spec.strangers else shop.known(past)
-    asked = [past.question(user, split.tests[user]) for user in users]
+    users = shop.drawn(strangers) if shop.spec.strangers else shop.known_users(past)
+    questions = [past.question(user, split.tests[user]) for user in users]
     if shop.spec.live:
-        asked = [_live(question, later[question.user]) for question in asked]
-    return Case(f"cut {back}", past, asked)
+        questions = [_live(question, later[question.user]) for question in questions]
+    return Case(f"cut {back}", past, questions)
 
 
 def _live(question: Question, later: Sequence[tuple[str, int]]) -> Question:
@@ -70,8 +70,8 @@ def following(shop: Shop, back: int) -> list[Case]:
 
 def rest(shop: Shop, back: int) -> list[Case]:
     """One item of the first basket after the cut, new to the user; the query has the others as events."""
-    case, asked = _plain(shop, back), []
-    for question in case.asked:
+    case, questions = _plain(shop, back), []
+    for question in case.questions:
         basket = sorted(question.relevant)
         new = [item for item in basket if item not in question.seen]
         if len(basket) < 2 or not new:
@@ -81,41 +81,45 @@ def rest(shop: Shop, back: int) -> list[Case]:
         now = question.query.now + 1
         history = [*question.query.history, *(Interaction(item, now) for item in shown)]
         query = replace(question.query, history=history, item_id=shown[-1], now=now)
-        asked.append(replace(question, query=query, relevant=frozenset({hidden}), seen=question.seen | {*shown}))
-    return [replace(case, asked=asked, among="new")]
+        questions.append(replace(question, query=query, relevant=frozenset({hidden}), seen=question.seen | {*shown}))
+    return [replace(case, questions=questions, among="new")]
 
 
 def again(shop: Shop, back: int) -> list[Case]:
     """Which of the items that they took before users take next."""
     case = _plain(shop, back)
-    asked = [replace(each, relevant=each.relevant & each.seen) for each in case.asked if each.relevant & each.seen]
-    return [replace(case, asked=asked, among="own")]
+    questions = [
+        replace(question, relevant=question.relevant & question.seen)
+        for question in case.questions
+        if question.relevant & question.seen
+    ]
+    return [replace(case, questions=questions, among="own")]
 
 
 def something_new(shop: Shop, back: int) -> list[Case]:
     """What is new to the user in the first basket after the cut."""
     case = _plain(shop, back)
-    return [replace(case, asked=pasts.discoveries(case.asked), among="new")]
+    return [replace(case, questions=pasts.discoveries(case.questions), among="new")]
 
 
 def similar_next(shop: Shop, back: int) -> list[Case]:
     """What is taken next after the last item, with nothing else told."""
     case = _plain(shop, back)
-    asked = [_of_item(each, each.query.item_id or "", each.relevant) for each in case.asked]
-    return [replace(case, asked=[each for each in asked if each.relevant])]
+    questions = [_of_item(question, question.query.item_id or "", question.relevant) for question in case.questions]
+    return [replace(case, questions=[question for question in questions if question.relevant])]
 
 
 def also_bought(shop: Shop, back: int) -> list[Case]:
     """The rest of a basket after the cut, by one of its items; of a basket of one, that item by an older one."""
-    case, asked = _plain(shop, back), []
-    known = set(case.past.snapshot.items.tolist())
-    for question in case.asked:
-        basket = sorted(question.relevant & known)
+    case, questions = _plain(shop, back), []
+    trained = set(case.past.snapshot.items.tolist())
+    for question in case.questions:
+        basket = sorted(question.relevant & trained)
         others = basket if len(basket) > 1 else sorted(question.seen - question.relevant)
         if others:
             item = others[number("drawn", question.user) % len(others)]
-            asked.append(_of_item(question, item, question.relevant))
-    return [replace(case, asked=[each for each in asked if each.relevant])]
+            questions.append(_of_item(question, item, question.relevant))
+    return [replace(case, questions=[question for question in questions if question.relevant])]
 
 
 def ranking(shop: Shop, back: int) -> list[Case]:
@@ -124,20 +128,25 @@ def ranking(shop: Shop, back: int) -> list[Case]:
     seen = np.bincount(case.past.rows.item, minlength=case.past.rows.items)
     sold: list[str] = case.past.snapshot.items[np.flatnonzero(seen)].tolist()
     items = set(sold)
-    asked = [pasts.only(each, items) for each in case.asked]
+    questions = [pasts.only(question, items) for question in case.questions]
     if shop.spec.new:
-        asked = pasts.discoveries(asked)
-    asked = [each for each in asked if each.relevant]
-    lists = lists_to_rank(asked, sold, SEED)
+        questions = pasts.discoveries(questions)
+    questions = [question for question in questions if question.relevant]
+    lists = lists_to_rank(questions, sold, SEED)
     if shop.spec.new:
-        lists = [[item for item in listed if item not in each.seen] for each, listed in zip(asked, lists, strict=True)]
-    return [replace(case, asked=asked, lists=lists)]
+        lists = [
+            [item for item in listed if item not in question.seen]
+            for question, listed in zip(questions, lists, strict=True)
+        ]
+    return [replace(case, questions=questions, lists=lists)]
 
 
 def new_user(shop: Shop, back: int) -> list[Case]:
     """The first basket of users of whom nothing is known."""
     return [
-        replace(case, asked=[replace(each, query=replace(each.query, user={})) for each in case.asked])
+        replace(
+            case, questions=[replace(question, query=replace(question.query, user={})) for question in case.questions]
+        )
         for case in new_user_known(shop, back)
     ]
 
@@ -159,8 +168,8 @@ def new_user_known(shop: Shop, back: int) -> list[Case]:
     split = shop.split(back)
     gone = [user for user in split.tests if number("removed", user) % REMOVED == 0]
     past = shop.past(f"cut {back} without users", without(split, "USER_ID", gone))
-    asked = [pasts.as_stranger(past.question(user, split.tests[user])) for user in shop.drawn(gone)]
-    return [Case(f"cut {back} without users", past, asked)]
+    questions = [pasts.as_stranger(past.question(user, split.tests[user])) for user in shop.drawn(gone)]
+    return [Case(f"cut {back} without users", past, questions)]
 
 
 def new_item(shop: Shop, back: int) -> list[Case]:
@@ -170,8 +179,10 @@ def new_item(shop: Shop, back: int) -> list[Case]:
     cold = frozenset(random.Random(SEED).sample(items, len(items) // REMOVED))
     past = shop.past(f"cut {back} without items", without(split, "ITEM_ID", cold))
     cold &= frozenset(past.snapshot.items.tolist())
-    questions = [pasts.only(past.question(user, split.tests[user]), cold) for user in shop.known(past)]
-    return [Case(f"cut {back} without items", past, [each for each in questions if each.relevant], among=cold)]
+    questions = [pasts.only(past.question(user, split.tests[user]), cold) for user in shop.known_users(past)]
+    return [
+        Case(f"cut {back} without items", past, [question for question in questions if question.relevant], among=cold)
+    ]
 
 
 def _of_item(question: Question, item: str, relevant: frozenset[str]) -> Question:

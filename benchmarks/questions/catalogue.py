@@ -8,7 +8,7 @@ from personalize_local.recipes.definitions import RECIPES
 from personalize_local.recipes.related.distinctness import bound
 
 from benchmarks.questions import actions, lists, relations, segments, trends
-from benchmarks.questions.answers import Found
+from benchmarks.questions.answers import Judged
 from benchmarks.questions.figures import Sums
 from benchmarks.questions.shop import Shop
 
@@ -22,13 +22,13 @@ ITEM, ATTRIBUTE = "aws-item-affinity", "aws-item-attribute-affinity"
 @dataclass(frozen=True, slots=True)
 class Question:
     name: str
-    about: str
+    description: str
     metrics: tuple[str, str]
     """The metric that decides, and the one beside it."""
     recipes: tuple[str, ...]
     primary: tuple[str, ...] = ()
     """The recipes whose primary question this is."""
-    rules: Callable[[Shop, str], Sequence[Found]] = lists.rules
+    rules: Callable[[Shop, str], Sequence[Judged]] = lists.rules
     recipe: Callable[[Shop, str, str, str], tuple[Sums, float]] = lists.recipe
     loss: bool = False
     """Whether a small figure is good."""
@@ -86,13 +86,13 @@ _ALL = (
         actions.rules, actions.recipe, loss=True,
     ),
 )  # fmt: skip
-QUESTIONS: Mapping[str, Question] = {each.name: each for each in _ALL}
-ANSWERED = tuple(sorted({recipe for each in _ALL for recipe in each.recipes}))
+QUESTIONS: Mapping[str, Question] = {question.name: question for question in _ALL}
+ANSWERED = tuple(sorted({recipe for question in _ALL for recipe in question.recipes}))
 
 
-def tiers(recipe: str, asked: Sequence[str]) -> Sequence[str]:
+def tiers(recipe: str, wanted: Sequence[str]) -> Sequence[str]:
     """Return the tiers to train: those that are asked for, else the fast one and the recipe's default."""
-    known = RECIPES[recipe].hyperparameters.get("tier")
-    if known is None:
+    parameter = RECIPES[recipe].hyperparameters.get("tier")
+    if parameter is None:
         return ("",)
-    return [tier for tier in asked or dict.fromkeys(("fast", known.default)) if tier in known.values]
+    return [tier for tier in wanted or dict.fromkeys(("fast", parameter.default)) if tier in parameter.values]

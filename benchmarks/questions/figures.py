@@ -55,10 +55,10 @@ def gain(ours: Sums, rule: Sums, *, loss: bool = False) -> Gain | None:
         times = random.multinomial(size, np.full(size, 1.0 / size), 200).astype(np.float64)
         over, under = times @ ours.value, times @ rule.value
         drawn.append(sign * (over / np.maximum(under, 1e-12) - 1.0)[under > 0])
-    found = np.concatenate(drawn)
-    if not len(found):
+    drawn_means = np.concatenate(drawn)
+    if not len(drawn_means):
         return None
-    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+    low, high = np.quantile(drawn_means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
     return Gain(value, low, high)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from personalization.releases.ranking_metrics import Answer, discounted_gain, hit_rate, relevant_last
 from personalize_local.recipes.base import Model
 
-from benchmarks.questions.answers import Chosen, Found
+from benchmarks.questions.answers import Chosen, Judged
 from benchmarks.questions.cases import BUILDERS, Case
 from benchmarks.questions.figures import Sums
 from benchmarks.questions.shop import Shop, mask
@@ -54,7 +54,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 Allowed = npt.NDArray[np.bool_] | None
 
 
-def rules(shop: Shop, question: str) -> list[Found]:
+def rules(shop: Shop, question: str) -> list[Judged]:
     """Return every rule's figures on the test, its parameters and the best rule chosen on the cut before."""
     earlier = BUILDERS[question](shop, 1)
     counts = {case.name: shop.counts(case.name, case.past) for case in earlier}
@@ -68,7 +68,7 @@ def rules(shop: Shop, question: str) -> list[Found]:
     counts = {case.name: shop.counts(case.name, case.past) for case in cases}
     best = max(chosen, key=itemgetter(0))
     return [
-        Found(Chosen(rule.name, options), _sums(by_rule(cases, counts, rule, options)), best=rule is best[1])
+        Judged(Chosen(rule.name, options), _sums(by_rule(cases, counts, rule, options)), best=rule is best[1])
         for _, rule, options in chosen
     ]
 
@@ -78,7 +78,7 @@ def recipe(shop: Shop, question: str, name: str, tier: str) -> tuple[Sums, float
     answers: list[Answer] = []
     seconds = 0.0
     for case in BUILDERS[question](shop, 0):
-        if not case.asked:
+        if not case.questions:
             continue
         model, took = shop.model(case.name, case.past, name, tier)
         seconds += took
@@ -87,7 +87,7 @@ def recipe(shop: Shop, question: str, name: str, tier: str) -> tuple[Sums, float
 
 
 def by_model(case: Case, model: Model) -> Iterator[Answer]:
-    places = {item: place for place, item in enumerate(model.item_ids.tolist())}
+    places = {item: position for position, item in enumerate(model.item_ids.tolist())}
     for number, (question, allowed) in enumerate(_allowed(case, places)):
         if case.lists is not None:
             scored = model.rank(question.query, case.lists[number])
@@ -95,7 +95,7 @@ def by_model(case: Case, model: Model) -> Iterator[Answer]:
             scored = model.recommend(question.query, allowed, K + SPARE)
         # Of items that nobody has taken, the printed scores are rounded to nothing.
         blind = isinstance(case.among, frozenset)
-        pairs = [(each.item_id, -at if blind or each.score is None else each.score) for at, each in enumerate(scored)]
+        pairs = [(item.item_id, -at if blind or item.score is None else item.score) for at, item in enumerate(scored)]
         yield _answer(pairs, question)
 
 
@@ -115,16 +115,17 @@ def by_rule(
 
 def _mean(cases: Sequence[Case], counts: dict[str, Counts], rule: Rule, options: tuple[float, ...]) -> float:
     """Return the mean NDCG of some questions of each case."""
-    each = max(TRIED // max(len(cases), 1), 1)
+    most = max(TRIED // max(len(cases), 1), 1)
     some = [
-        Case(case.name, case.past, case.asked[:each], case.among, case.lists and case.lists[:each]) for case in cases
+        Case(case.name, case.past, case.questions[:most], case.among, case.lists and case.lists[:most])
+        for case in cases
     ]
     return _sums(by_rule(some, counts, rule, options)).mean()
 
 
 def _allowed(case: Case, places: dict[str, int]) -> Iterator[tuple[Question, Allowed]]:
     only = mask(places, case.among) if isinstance(case.among, frozenset) else None
-    for question in case.asked:
+    for question in case.questions:
         allowed: Allowed = None
         if only is not None:
             allowed = only & ~mask(places, question.seen)
@@ -140,5 +141,5 @@ def _answer(pairs: Iterable[tuple[str, object]], question: Question) -> Answer:
 
 
 def _sums(answers: Iterator[Answer] | Sequence[Answer]) -> Sums:
-    found = list(answers)
-    return Sums.means([discounted_gain(each, K) for each in found], [hit_rate(each, K) for each in found])
+    judged = list(answers)
+    return Sums.means([discounted_gain(answer, K) for answer in judged], [hit_rate(answer, K) for answer in judged])

@@ -94,14 +94,14 @@ def positions(random: Random) -> Tables:
 
 def dense(random: Random) -> Tables:
     """Six hundred users with a taste of sixteen dimensions, each with a hundred of four hundred items, once each."""
-    users, items, each = 600, 400, 100
+    users, items, length = 600, 400, 100
     taste, kind = random.normal(size=(users, 16)), random.normal(size=(items, 16))
     appeal = 0.6 * taste @ kind.T + random.normal(0, 1.0, items)
-    order = np.argsort(-(appeal + random.gumbel(size=appeal.shape)), axis=1)[:, :each]
+    order = np.argsort(-(appeal + random.gumbel(size=appeal.shape)), axis=1)[:, :length]
     rows: Events = []
     for user in range(users):
-        seconds = np.sort(random.integers(100 * DAY, size=each))
-        rows += zip([user] * each, random.permutation(order[user]).tolist(), seconds.tolist(), strict=True)
+        seconds = np.sort(random.integers(100 * DAY, size=length))
+        rows += zip([user] * length, random.permutation(order[user]).tolist(), seconds.tolist(), strict=True)
     return _tables(random, rows, items)
 
 
@@ -220,7 +220,7 @@ def demographics(random: Random) -> Tables:
     New users come all the time, and a user buys seldom, so that what they took tells less than who they are.
     """
     users, items, kinds, span = 2_400, 300, 30, 150
-    age, kids, place = (random.integers(most, size=users) for most in (5, 3, 12))
+    age, kids, town = (random.integers(most, size=users) for most in (5, 3, 12))
     category = random.integers(kinds, size=items)
     of_kind = random.normal(0, 0.8, (5, 1, kinds)) + random.normal(0, 0.8, (1, 3, kinds))
     of_item = random.normal(0, 0.4, (5, 1, items)) + random.normal(0, 0.4, (1, 3, items))
@@ -232,7 +232,7 @@ def demographics(random: Random) -> Tables:
             bought = random.choice(items, random.integers(1, 4), replace=False, p=chance[age[user], kids[user]])
             rows += [(user, item, second) for item in bought.tolist()]
             second += int(random.exponential(12 * DAY)) + HOUR
-    columns = {"AGE": [f"a{n}" for n in age], "KIDS": [f"k{n}" for n in kids], "PLACE": [f"p{n}" for n in place]}
+    columns = {"AGE": [f"a{n}" for n in age], "KIDS": [f"k{n}" for n in kids], "PLACE": [f"p{n}" for n in town]}
     kind = {"CATEGORY_L1": [f"c{n}" for n in category]}
     return _tables(random, rows, items, user_columns=columns, item_columns=kind)
 
@@ -267,7 +267,7 @@ def complements(random: Random) -> Tables:
             chosen = random.choice(parts, random.integers(2, parts + 1), replace=False).tolist()
             bought = {first + (need * parts + part) * brands + int(loyal[user, need, part]) for part in chosen}
             bought |= {
-                1 + int(each) for each in random.choice(staples, random.integers(1, 4), replace=False, p=popular)
+                1 + int(item) for item in random.choice(staples, random.integers(1, 4), replace=False, p=popular)
             }
             bought |= {bag} if random.random() < 0.9 else set()
             rows += [(user, item, second) for item in sorted(bought)]
@@ -280,17 +280,17 @@ def actions(random: Random) -> Tables:
 
     Items are actions; the event types are TAKEN and NOT_TAKEN.
     """
-    users, count, each = 2_000, 8, 14
-    kind, age, place = (random.integers(most, size=users) for most in (4, 5, 15))
+    users, count, offers = 2_000, 8, 14
+    kind, age, town = (random.integers(most, size=users) for most in (4, 5, 15))
     odds = random.normal(-0.8, 0.9, count) + random.normal(0, 0.7, users)[:, None]
     odds = odds + random.normal(0, 0.7, (4, count))[kind] + random.normal(0, 0.4, (5, count))[age]
-    user = np.repeat(np.arange(users), each)
+    user = np.repeat(np.arange(users), offers)
     action = random.integers(count, size=len(user))
     seconds = random.integers(42 * DAY, size=len(user))
     took = random.random(len(user)) < 1 / (1 + np.exp(-odds[user, action]))
     rows = list(zip(user.tolist(), action.tolist(), seconds.tolist(), strict=True))
-    columns = {"SEGMENT": [f"s{n}" for n in kind], "AGE": [f"a{n}" for n in age], "PLACE": [f"p{n}" for n in place]}
-    types = ["TAKEN" if each else "NOT_TAKEN" for each in took.tolist()]
+    columns = {"SEGMENT": [f"s{n}" for n in kind], "AGE": [f"a{n}" for n in age], "PLACE": [f"p{n}" for n in town]}
+    types = ["TAKEN" if taken else "NOT_TAKEN" for taken in took.tolist()]
     return _tables(random, rows, count, event=types, user_columns=columns)
 
 
@@ -349,19 +349,19 @@ def _tables(
     types = pl.Series([event] * len(rows) if isinstance(event, str) else event)
     frame = pl.DataFrame(given).with_columns(types.alias("EVENT_TYPE"))
     frame = frame[random.permutation(len(rows))].sort("TIMESTAMP", maintain_order=True)
-    found = {"interactions": frame, "users": None, "items": None}
+    frames = {"interactions": frame, "users": None, "items": None}
     for kind, name, ids in (("users", "USER_ID", user_ids), ("items", "ITEM_ID", item_ids)):
         if extra := columns.get(f"{kind[:-1]}_columns"):
-            found[kind] = pl.DataFrame({name: ids, **extra})
+            frames[kind] = pl.DataFrame({name: ids, **extra})
     schemas: dict[DataKind, Schema] = {}
     kinds: tuple[tuple[DataKind, DatasetType], ...] = (
         ("interactions", "INTERACTIONS"), ("users", "USERS"), ("items", "ITEMS")
     )  # fmt: skip
     for key, dataset in kinds:
-        table = found[key]
+        table = frames[key]
         if table is not None:
             schemas[key] = Schema(dataset, tuple(map(_field, table.columns)))
-    return Tables((), frame, schemas, found["users"], found["items"], positions)
+    return Tables((), frame, schemas, frames["users"], frames["items"], positions)
 
 
 def _field(name: str) -> Field:

@@ -25,7 +25,7 @@ from personalize_local.recipes.related import neighbours
 from personalize_local.recipes.related.distinctness import SHRINKAGE, best_sellers, beyond_chance
 from personalize_local.recipes.related.model import ListModel
 
-from benchmarks.questions.answers import Chosen, Found
+from benchmarks.questions.answers import Chosen, Judged
 from benchmarks.questions.figures import Sums
 from benchmarks.questions.kinds import Kinds
 from benchmarks.questions.shop import Shop, number, without
@@ -71,8 +71,8 @@ class World:
         popular = np.bincount(past.rows.item, minlength=past.rows.items)
         ids, places = past.snapshot.items, whole.places
         taken = np.bincount(truth.item, minlength=truth.items)
-        asked = [item for item in np.flatnonzero(popular >= LEAST).tolist() if taken[places[ids[item]]]]
-        items = np.random.default_rng(7).permutation(np.array(asked, np.int64))[:MOST]
+        starts = [item for item in np.flatnonzero(popular >= LEAST).tolist() if taken[places[ids[item]]]]
+        items = np.random.default_rng(7).permutation(np.array(starts, np.int64))[:MOST]
         numbers = np.array([places[item] for item in ids.tolist()])
         worth = _worth(truth, numbers[items], question)[:, numbers]
         if question == KIND:
@@ -150,7 +150,7 @@ def _by_model(world: World, model: Model) -> list[Items]:
     return distinct_lists.of_model(world.past, model, world.items)
 
 
-def rules(shop: Shop, question: str) -> list[Found]:
+def rules(shop: Shop, question: str) -> list[Judged]:
     """Return every rule's figures; parameters and the best rule are chosen on other users."""
     earlier, world = World.of(shop, 1, question), World.of(shop, 0, question)
     chosen = []
@@ -162,7 +162,7 @@ def rules(shop: Shop, question: str) -> list[Found]:
         chosen.append((value, name, rule, options))
     best = max(chosen, key=itemgetter(0))[1]
     return [
-        Found(Chosen(name, options), world.sums(_by_rule(world, rule, options)), best=name == best)
+        Judged(Chosen(name, options), world.sums(_by_rule(world, rule, options)), best=name == best)
         for _, name, rule, options in chosen
     ]
 
@@ -173,11 +173,11 @@ def recipe(shop: Shop, question: str, name: str, tier: str) -> tuple[Sums, float
     return world.sums(_by_model(world, model)), seconds
 
 
-def different_rules(shop: Shop, _question: str) -> list[Found]:
+def different_rules(shop: Shop, _question: str) -> list[Judged]:
     """Return how different the lists of plain cosine are."""
     world = World.of(shop, 0)
     lists = distinct_lists.plain(world.past, world.items)
-    return [Found(Chosen(COSINE, (SHRINKAGE,)), _different(world.past, lists), best=True)]
+    return [Judged(Chosen(COSINE, (SHRINKAGE,)), _different(world.past, lists), best=True)]
 
 
 def different_recipe(shop: Shop, _question: str, name: str, tier: str) -> tuple[Sums, float]:
@@ -192,8 +192,8 @@ def _different(past: Past, lists: Sequence[Items]) -> Sums:
     best, by_chance = {*best_sellers(popular).tolist()}, DEPTH / int(np.count_nonzero(popular))
     overlap, share = [], []
     sets = [set(listed.tolist()) for listed in lists]
-    for place, listed in enumerate(sets):
-        others = [len(listed & sets[(place + step) % len(sets)]) / DEPTH for step in range(1, min(20, len(sets)))]
+    for row, listed in enumerate(sets):
+        others = [len(listed & sets[(row + step) % len(sets)]) / DEPTH for step in range(1, min(20, len(sets)))]
         overlap.append(beyond_chance(float(np.mean(others or [0.0])), by_chance))
         share.append(len(listed & best) / max(len(listed), 1))
     return Sums.means(overlap, share)

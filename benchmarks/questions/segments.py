@@ -14,7 +14,7 @@ from personalize_local.data.frames import pl
 from personalize_local.recipes.segments import AffinityModel
 from scipy import sparse
 
-from benchmarks.questions.answers import Chosen, Found
+from benchmarks.questions.answers import Chosen, Judged
 from benchmarks.questions.figures import Sums
 from benchmarks.questions.shop import Shop, mask
 from local.evaluation import splitting
@@ -56,13 +56,13 @@ class Horizon:
         chosen = np.flatnonzero(buyers >= LEAST)
         chosen = np.random.default_rng(7).permutation(chosen)[:MOST]
         items = self.past.snapshot.items
-        return [(items[place], mask(self.places, [items[place]])) for place in chosen.tolist()]
+        return [(items[position], mask(self.places, [items[position]])) for position in chosen.tolist()]
 
     def _of_kinds(self, column: str) -> list[tuple[str, npt.NDArray[np.bool_]]]:
         cells = self.past.snapshot.item_columns[column]
         kinds = sorted({cell for cell in cells.tolist() if cell})
-        found = [(kind, np.asarray(cells == kind)) for kind in kinds]
-        return [(kind, items) for kind, items in found if self.buyers(items).sum() >= LEAST]
+        masks = [(kind, np.asarray(cells == kind)) for kind in kinds]
+        return [(kind, items) for kind, items in masks if self.buyers(items).sum() >= LEAST]
 
     def buyers(self, items: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """[users] who took one of the items."""
@@ -100,9 +100,9 @@ def rate(past: Past, half_life: float, prior: float) -> Interest:
     total = np.asarray(counts.sum(axis=1)).ravel()
 
     def interest(items: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        own = np.asarray(counts @ items.astype(np.float64))
-        share = float(own.sum() / max(total.sum(), 1e-12))
-        return (own + prior * share) / (total + prior) * (lately + 0.1)
+        of_user = np.asarray(counts @ items.astype(np.float64))
+        share = float(of_user.sum() / max(total.sum(), 1e-12))
+        return (of_user + prior * share) / (total + prior) * (lately + 0.1)
 
     return interest
 
@@ -122,13 +122,13 @@ def by_columns(past: Past, prior: float) -> Interest:
     total, lately = np.asarray(counts.sum(axis=1)).ravel(), np.asarray(_decayed(past, 30.0).sum(axis=1)).ravel()
 
     def interest(items: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        own = np.asarray(counts @ items.astype(np.float64))
-        share = float(own.sum() / max(total.sum(), 1e-12))
+        of_user = np.asarray(counts @ items.astype(np.float64))
+        share = float(of_user.sum() / max(total.sum(), 1e-12))
         expected = lately + 0.1
         for column in past.snapshot.user_columns.values():
             if column.dtype == object:
                 _, value = np.unique(column.astype(str), return_inverse=True)
-                taken, all_taken = np.bincount(value, own), np.bincount(value, total)
+                taken, all_taken = np.bincount(value, of_user), np.bincount(value, total)
                 expected = expected * ((taken + prior * share) / (all_taken + prior) / max(share, 1e-12))[value]
         return np.asarray(expected, np.float64)
 
@@ -137,14 +137,14 @@ def by_columns(past: Past, prior: float) -> Interest:
 
 _LIVES = (14.0, 30.0, 60.0, 90.0, 180.0, 1e6)
 RULES = (
-    ("how often", how_often, tuple((each,) for each in _LIVES)),
+    ("how often", how_often, tuple((life,) for life in _LIVES)),
     ("rate with shrinkage", rate, tuple((life, prior) for life in _LIVES for prior in (5.0, 20.0, 100.0))),
     ("activity", activity, ((30.0,), (90.0,))),
     (BY_COLUMNS, by_columns, ((100.0,), (500.0,))),
 )
 
 
-def rules(shop: Shop, question: str) -> list[Found]:
+def rules(shop: Shop, question: str) -> list[Judged]:
     """Return every rule's figures; parameters and the best one are chosen on the window before."""
     earlier, tested = (Horizon(shop, question, back) for back in (1, 0))
 
@@ -156,10 +156,13 @@ def rules(shop: Shop, question: str) -> list[Found]:
     for name, rule, grid in RULES:
         if name == BY_COLUMNS and not earlier.past.snapshot.user_columns:
             continue
-        value, options = max(((sums(earlier, rule, each).mean(), each) for each in grid), key=itemgetter(0))
+        value, options = max(((sums(earlier, rule, tried).mean(), tried) for tried in grid), key=itemgetter(0))
         chosen.append((value, name, rule, options))
-    best = max((each for each in chosen if each[1] != BY_COLUMNS), key=itemgetter(0))[1]
-    return [Found(Chosen(name, each), sums(tested, rule, each), best=name == best) for _, name, rule, each in chosen]
+    best = max((candidate for candidate in chosen if candidate[1] != BY_COLUMNS), key=itemgetter(0))[1]
+    return [
+        Judged(Chosen(name, options), sums(tested, rule, options), best=name == best)
+        for _, name, rule, options in chosen
+    ]
 
 
 def recipe(shop: Shop, question: str, name: str, tier: str) -> tuple[Sums, float]:
@@ -174,6 +177,6 @@ def recipe(shop: Shop, question: str, name: str, tier: str) -> tuple[Sums, float
     for label, items in horizon.segments:
         wanted = items if question == "segment-attribute" else None
         interest = model.of_item(label) if wanted is None else model.of_items(wanted)
-        found = model.segment(interest, allowed, horizon.size)
-        named.append(np.array([horizon.past.numbers[user] for user in found], np.intp))
+        segment = model.segment(interest, allowed, horizon.size)
+        named.append(np.array([horizon.past.numbers[user] for user in segment], np.intp))
     return horizon.sums(named), seconds

@@ -103,7 +103,7 @@ _ALL = (
     Set("kinds", ("next-item",), days=0, judged=False),
     Set("actions", ("next-action", "new-action"), days=10),
 )  # fmt: skip
-SETS: Mapping[str, Set] = {each.name: each for each in _ALL}
+SETS: Mapping[str, Set] = {set_.name: set_ for set_ in _ALL}
 
 
 def load(chosen: Set, data: Path | None, seed: int) -> Tables | None:
@@ -134,6 +134,6 @@ def _created(given: Tables) -> Tables:
     if given.items is None or first not in given.items.columns:
         return given
     schema = given.schemas["items"]
-    fields = tuple(Field(created, "long", nullable=True) if each.name == first else each for each in schema.fields)
+    fields = tuple(Field(created, "long", nullable=True) if field.name == first else field for field in schema.fields)
     items = given.items.rename({first: created}).with_columns(pl.col(created).cast(pl.Int64))
     return replace(given, items=items, schemas={**given.schemas, "items": Schema(schema.dataset_type, fields)})

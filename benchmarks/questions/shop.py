@@ -84,11 +84,11 @@ class Shop:
         """Return items and times of each user in the window after a cut, oldest first."""
         rows = splitting.of_type(self.tables.interactions, self.spec.event_type)
         until = split.cut + split.days * splitting.DAY
-        found: dict[str, list[tuple[str, int]]] = {}
+        later: dict[str, list[tuple[str, int]]] = {}
         window = rows.filter(pl.col("TIMESTAMP").is_between(split.cut, until, closed="right"))
         for user, item, time in window.sort("TIMESTAMP").select("USER_ID", "ITEM_ID", "TIMESTAMP").iter_rows():
-            found.setdefault(user, []).append((item, time))
-        return found
+            later.setdefault(user, []).append((item, time))
+        return later
 
     def past(self, name: str, split: Split) -> Past:
         """Return a past by a name that tells it from every other of this set."""
@@ -103,14 +103,14 @@ class Shop:
             self._counts[name] = Counts(past)
         return self._counts[name]
 
-    def known(self, past: Past) -> list[str]:
+    def known_users(self, past: Past) -> list[str]:
         """Return users with a past and a test, of the half, in a random order that stays the same."""
         return self.drawn(past.split.tests.keys() & past.active)
 
     def drawn(self, users: Iterable[str]) -> list[str]:
         ordered = sorted(user for user in users if self.half.has(user))
         order = np.random.default_rng(SEED).permutation(len(ordered))[: self.most].tolist()
-        return [ordered[place] for place in order]
+        return [ordered[position] for position in order]
 
     def model(self, name: str, past: Past, recipe: str, tier: str) -> tuple[Model, float]:
         """Return a trained model and the processor seconds of its training."""
@@ -145,6 +145,6 @@ def without(split: Split, column: str, values: Iterable[str]) -> Split:
 
 def mask(places: dict[str, int], names: Iterable[str]) -> npt.NDArray[np.bool_]:
     """[items] whether an item is among these."""
-    found = np.zeros(len(places), bool)
-    found[[places[name] for name in names if name in places]] = True
-    return found
+    among = np.zeros(len(places), bool)
+    among[[places[name] for name in names if name in places]] = True
+    return among

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.questions.answers import Found
+from benchmarks.questions.answers import Judged
 from benchmarks.questions.catalogue import QUESTIONS
 from benchmarks.questions.figures import Gain, Sums, failing
 
@@ -45,7 +45,7 @@ class Part:
 
     question: str
     set: str
-    rules: Sequence[Found]
+    rules: Sequence[Judged]
     rows: Sequence[Row]
 
     @property
@@ -64,10 +64,10 @@ def failed(parts: Sequence[Part]) -> list[Row]:
 def show(part: Part) -> Iterator[str]:
     question = QUESTIONS[part.question]
     yield ""
-    yield f"{part.question} on {part.set}: {question.about}; n = {part.units:,}"
+    yield f"{part.question} on {part.set}: {question.description}; n = {part.units:,}"
     yield _line(" ", "", *question.metrics, "against the rule")
-    for each in sorted(part.rules, key=lambda each: not each.best):
-        yield _line("=" if each.best else " ", str(each.rule), *_figures(each.sums))
+    for rule in sorted(part.rules, key=lambda judged: not judged.best):
+        yield _line("=" if rule.best else " ", str(rule.rule), *_figures(rule.sums))
     for row in part.rows:
         remark = "too much alike" if row.exceeds else "different" if row.most else _gain(row.gain)
         yield _line("P" if row.primary else " ", row.name, *_figures(row.sums), remark)
@@ -79,7 +79,7 @@ def summary(parts: Sequence[Part]) -> Iterator[str]:
     """Yield the rows behind their rule, the worst first; those that fail are marked."""
     rows = [(row, row.gain) for part in parts for row in part.rows if row.gain]
     fail = failed(parts)
-    behind = sorted(((row, gain) for row, gain in rows if gain.value < 0), key=lambda each: each[1].value)
+    behind = sorted(((row, gain) for row, gain in rows if gain.value < 0), key=lambda pair: pair[1].value)
     yield ""
     yield f"{len(rows)} rows, {sum(row.primary for row, _ in rows)} of them primary (P);"
     yield f"{len(behind)} are behind their rule, {len(fail)} fail"
@@ -115,12 +115,12 @@ def document(parts: Sequence[Part]) -> list[dict[str, Any]]:
             "metrics": QUESTIONS[part.question].metrics,
             "rules": [
                 {
-                    "rule": str(each.rule),
-                    "chosen": each.best,
-                    "value": each.sums.mean(),
-                    "second": each.sums.second_mean(),
+                    "rule": str(rule.rule),
+                    "chosen": rule.best,
+                    "value": rule.sums.mean(),
+                    "second": rule.sums.second_mean(),
                 }
-                for each in part.rules
+                for rule in part.rules
             ],
             "recipes": [
                 {

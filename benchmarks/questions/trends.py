@@ -19,14 +19,14 @@ from personalize_local.recipes.base import Query
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import WINDOWS
 
-from benchmarks.questions.answers import Chosen, Found
+from benchmarks.questions.answers import Chosen, Judged
 from benchmarks.questions.figures import Sums
 from benchmarks.questions.shop import Shop
 from local.evaluation import splitting
 from local.evaluation.splitting import Split
 
 DEPTH = 25
-KEPT = 100
+WINDOWS_BACK = 100
 """Windows before a cut that rules and recipes learn from."""
 Scores = npt.NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def _windows(shop: Shop, first: int) -> Iterator[Window]:
     frequency, count, _ = shop.spec.trend
     seconds = WINDOWS[frequency]
     rows = splitting.of_type(shop.tables.interactions, shop.spec.event_type)
-    items = {item: place for place, item in enumerate(_items(shop))}
+    items = {item: position for position, item in enumerate(_items(shop))}
     item = rows["ITEM_ID"].replace_strict(items, return_dtype=pl.Int64).to_numpy()
     time = rows["TIMESTAMP"].to_numpy()
     last = int(time.max()) // seconds * seconds
@@ -67,7 +67,7 @@ def _windows(shop: Shop, first: int) -> Iterator[Window]:
     table = np.zeros((most + 2, len(items)))
     np.add.at(table, (age[age >= 0], item[age >= 0]), 1.0)
     for number in range(first, min(first + count, most - 2)):
-        following, before = table[number], table[number + 1 :][:KEPT]
+        following, before = table[number], table[number + 1 :][:WINDOWS_BACK]
         if shop.half.has(f"window {number}") and np.maximum(following - before[0], 0).any() and before[0].any():
             yield Window(number, last - (number + 1) * seconds, before, following)
 
@@ -115,42 +115,43 @@ RULES = (
 )
 
 
-def rules(shop: Shop, _question: str) -> list[Found]:
+def rules(shop: Shop, _question: str) -> list[Judged]:
     """Return every rule's figures; parameters and the best one are chosen on the windows before the tested ones."""
     _, count, recurs = shop.spec.trend
     earlier, tested = (list(_windows(shop, at * count)) for at in (shop.first + 1, shop.first))
     chosen = []
     for name, rule, grid in RULES:
         tried = [
-            (float(np.mean([w.figures(rule(w.counts, recurs, *each))[0] for w in earlier])), each) for each in grid
+            (float(np.mean([w.figures(rule(w.counts, recurs, *options_tried))[0] for w in earlier])), options_tried)
+            for options_tried in grid
         ]
         value, options = max(tried, key=itemgetter(0))
         chosen.append((value, name, rule, options))
     best = max(chosen, key=itemgetter(0))[1]
-    found = []
+    judged = []
     for _, name, rule, options in chosen:
         pairs = [window.figures(rule(window.counts, recurs, *options)) for window in tested]
-        found.append(Found(Chosen(name, options), _sums(pairs), best=name == best))
-    return found
+        judged.append(Judged(Chosen(name, options), _sums(pairs), best=name == best))
+    return judged
 
 
 def recipe(shop: Shop, _question: str, name: str, _tier: str) -> tuple[Sums, float]:
     """Train before each window on all that lies before it, and name 25 items."""
     frequency, count, _ = shop.spec.trend
-    places = {item: place for place, item in enumerate(_items(shop))}
+    places = {item: position for position, item in enumerate(_items(shop))}
     config = TrainingConfig(
         event_type=shop.spec.event_type, hyperparameters={"trend_discovery_frequency": frequency}, minimum_users=1,
         minimum_interactions=1,
     )  # fmt: skip
-    rows, pairs, kept = shop.tables.interactions, [], KEPT * WINDOWS[frequency]
+    rows, pairs, seconds_back = shop.tables.interactions, [], WINDOWS_BACK * WINDOWS[frequency]
     for window in _windows(shop, shop.first * count):
-        known = rows.filter(pl.col("TIMESTAMP").is_between(window.end - kept, window.end, closed="left"))
-        split = Split("time", known, {}, window.end, 0.0)
+        past_rows = rows.filter(pl.col("TIMESTAMP").is_between(window.end - seconds_back, window.end, closed="left"))
+        split = Split("time", past_rows, {}, window.end, 0.0)
         with tempfile.TemporaryDirectory(prefix="trend-") as folder:
             snapshot = splitting.snapshot(shop.tables, split, Path(folder))
         model = training.train(name, snapshot, config).model
         listed = model.recommend(Query(now=float(window.end)), None, DEPTH)
-        pairs.append(window.of([places[each.item_id] for each in listed if each.item_id in places]))
+        pairs.append(window.of([places[scored.item_id] for scored in listed if scored.item_id in places]))
     return _sums(pairs), 0.0
 
 

@@ -7,7 +7,7 @@ from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import History, Ints
 
 from benchmarks.likelihood import populations
-from benchmarks.likelihood.known import known
+from benchmarks.likelihood.known_users import judge_known_users
 from benchmarks.likelihood.models import HORIZON, Plan
 from benchmarks.likelihood.strangers import Strangers, newcomers, strangers
 from tests.likelihood import worlds
@@ -99,7 +99,7 @@ def test_a_judge_says_of_each_target_whether_it_is_reached(whole: History) -> No
     plan = Plan(windows=1, later=0, draws=1)
     strangers(whole, plan, said.append)
     newcomers(whole, plan, said.append)
-    known(whole, plan, said.append)
+    judge_known_users(whole, plan, said.append)
     verdicts = [line for line in said if line[:7] in {"  pass ", "  FAIL "}]
     assert len(verdicts) >= 10
     assert max(len(line) for part in said for line in part.splitlines()) <= 100

@@ -30,7 +30,7 @@ def test_the_model_pauses_as_the_machine_does() -> None:
 @given(seconds=st.floats(1, 18_000), seed=st.integers(0, 1000))
 def test_an_end_is_noticed_within_one_pause(seconds: float, seed: int) -> None:
     chance = random.Random(seed).random  # noqa: S311 - not for secrets
-    looks = PACE.asked(seconds, chance)
+    looks = PACE.look_times(seconds, chance)
     assert looks[-2] < seconds <= looks[-1]
     assert looks[-1] - seconds <= 1.1 * (POLL + PACE.growth * seconds)
     assert all(later - earlier >= 0.9 * POLL - 1 for earlier, later in pairwise(looks))
@@ -40,9 +40,9 @@ def test_what_is_made_one_after_the_other_is_asked_for_in_one_go() -> None:
     def even() -> float:
         return 0.5
 
-    assert asks(PACE, [30], even) == len(PACE.asked(30, even)) == 2
+    assert asks(PACE, [30], even) == len(PACE.look_times(30, even)) == 2
     assert asks(PACE, [30, 30], even) == 3
-    assert asks(PACE, [30, 3600], even) == 1 + len(PACE.asked(3600, even))
+    assert asks(PACE, [30, 3600], even) == 1 + len(PACE.look_times(3600, even))
 
 
 def test_twenty_shops_that_begin_together_ask_within_bounds() -> None:
@@ -53,4 +53,4 @@ def test_twenty_shops_that_begin_together_ask_within_bounds() -> None:
 
 
 def test_a_retry_that_is_the_clock_gives_up_in_the_end() -> None:
-    assert len(Pace(60, 1.02, powers=True, looks=101).asked(1e6, lambda: 0.0)) == 101
+    assert len(Pace(60, 1.02, powers=True, looks=101).look_times(1e6, lambda: 0.0)) == 101

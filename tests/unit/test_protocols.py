@@ -36,7 +36,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Case]]:
 
 def asked(case: Case) -> dict[str, tuple[int, int]]:
     """By shopper: how many interactions are told, and how many items asked for."""
-    return {each.user: (len(each.query.history), len(each.relevant)) for each in case.asked}
+    return {each.user: (len(each.query.history), len(each.relevant)) for each in case.questions}
 
 
 def test_the_last_basket_is_asked_for_and_everything_before_trains(cases: dict[str, list[Case]]) -> None:
@@ -51,8 +51,8 @@ def test_as_published_the_last_but_one_is_told_and_does_not_train(cases: dict[st
     assert set(asked(case).values()) == {(18, 2)}
     assert len(case.past.rows) == 80 * 16 + 23
     assert case.among == "new"
-    assert all(each.query.item_id == each.query.history[-1].item_id for each in case.asked)
-    assert all({row.item_id for row in each.query.history} == each.seen for each in case.asked)
+    assert all(each.query.item_id == each.query.history[-1].item_id for each in case.questions)
+    assert all({row.item_id for row in each.query.history} == each.seen for each in case.questions)
 
 
 def test_of_the_last_basket_one_item_is_asked_for_while_it_is_filled(cases: dict[str, list[Case]]) -> None:
@@ -60,7 +60,7 @@ def test_of_the_last_basket_one_item_is_asked_for_while_it_is_filled(cases: dict
     assert set(asked(case).values()) == {(19, 1)}
     assert len(case.past.rows) == 80 * 19
     assert case.among == "new"
-    for each in case.asked:
+    for each in case.questions:
         assert each.query.now == each.query.history[-1].timestamp
         assert not each.relevant & each.seen
 
@@ -77,7 +77,7 @@ def test_new_items_never_train_and_lists_are_made_of_them_alone(cases: dict[str,
         assert isinstance(case.among, frozenset)
         assert len(case.among) == 5
         assert not case.among & set(case.past.snapshot.items[np.unique(case.past.rows.item)])
-        assert all(each.relevant <= case.among for each in case.asked)
+        assert all(each.relevant <= case.among for each in case.questions)
 
 
 def test_four_weeks_before_the_end_are_the_cut(cases: dict[str, list[Case]]) -> None:
@@ -92,8 +92,8 @@ def test_new_customers_are_asked_about_in_the_week_in_which_they_come(tmp_path: 
     text = "\n".join(["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE", *(",".join(map(str, row)) for row in rows)])
     (tmp_path / "interactions.csv").write_text(text + "\n")
     found = list(protocols.strangers(tables(tmp_path, tmp_path / "scratch")))
-    assert [[each.user for each in case.asked] for case in found] == [[f"new{n}"] for n in range(25, -1, -1)]
-    assert all(not each.query.history for case in found for each in case.asked)
+    assert [[each.user for each in case.questions] for case in found] == [[f"new{n}"] for n in range(25, -1, -1)]
+    assert all(not each.query.history for case in found for each in case.questions)
 
 
 def test_a_peers_best_items_leave_out_what_was_taken_where_asked() -> None:

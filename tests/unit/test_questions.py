@@ -91,11 +91,11 @@ def test_no_later_event_reaches_a_training(few: Shop, question: str) -> None:
     for case in BUILDERS[question](few, 0):
         cut = case.past.split.cut
         assert case.past.rows.time.max() <= cut < times.max()  # type: ignore[operator]
-        told = [row.timestamp for each in case.asked for row in each.query.history]
+        told = [row.timestamp for each in case.questions for row in each.query.history]
         assert max(told, default=0) <= cut + (question == "rest-of-basket")
         later = few.tables.interactions.filter(pl.col("TIMESTAMP") > cut)
         after = set(later.select("USER_ID", "ITEM_ID").iter_rows())
-        assert all((each.user, item) in after for each in case.asked for item in each.relevant)
+        assert all((each.user, item) in after for each in case.questions for item in each.relevant)
 
 
 def test_what_rules_are_chosen_on_lies_before_the_test(few: Shop) -> None:
@@ -113,7 +113,7 @@ def test_of_clicks_what_came_before_the_asked_one_is_told() -> None:
     }
     [case] = BUILDERS["next-item"](given, 0)
     assert case.past.rows.time.max() <= case.past.split.cut
-    for each in case.asked:
+    for each in case.questions:
         told = len(each.query.history)
         assert [(row.item_id, row.timestamp) for row in each.query.history] == of_user[each.user][:told]
         item, time = of_user[each.user][told]
@@ -124,9 +124,9 @@ def test_of_clicks_what_came_before_the_asked_one_is_told() -> None:
 def test_sessions_of_strangers_show_a_click_and_have_no_past() -> None:
     given = replace(shop("sessions"), most=100)
     [case] = BUILDERS["next-item"](given, 0)
-    assert len(case.asked) == 100
-    assert not {each.user for each in case.asked} & case.past.active
-    for each in case.asked:
+    assert len(case.questions) == 100
+    assert not {each.user for each in case.questions} & case.past.active
+    for each in case.questions:
         assert case.past.split.cut < min(row.timestamp for row in each.query.history)
 
 
@@ -136,13 +136,13 @@ def test_in_positions_the_last_is_asked_for_and_the_rest_trains() -> None:
     [before] = BUILDERS["next-item"](given, 1)
     lengths = given.tables.interactions.group_by("USER_ID").len()
     rows = dict(lengths.iter_rows())
-    assert all(len(each.query.history) == rows[each.user] - 1 for each in case.asked)
-    assert all(len(each.query.history) <= rows[each.user] - 2 for each in before.asked)
+    assert all(len(each.query.history) == rows[each.user] - 1 for each in case.questions)
+    assert all(len(each.query.history) <= rows[each.user] - 2 for each in before.questions)
 
 
 def test_the_halves_share_no_user(few: Shop) -> None:
     mine, theirs = (
-        {each.user for each in BUILDERS["next-basket"](which, 0)[0].asked}
+        {each.user for each in BUILDERS["next-basket"](which, 0)[0].questions}
         for which in (few, replace(few, half=Half(held=True)))
     )
     assert mine
@@ -152,7 +152,7 @@ def test_the_halves_share_no_user(few: Shop) -> None:
 
 def test_removed_users_are_in_both_halves() -> None:
     """A quarter of eight hundred users is removed."""
-    of_half = [BUILDERS["new-user"](shop("drift", held=held), 0)[0].asked for held in (False, True)]
+    of_half = [BUILDERS["new-user"](shop("drift", held=held), 0)[0].questions for held in (False, True)]
     assert all(80 < len(asked) < 160 for asked in of_half)
 
 
@@ -161,9 +161,9 @@ def test_removed_users_and_items_train_nothing() -> None:
     [case] = BUILDERS["new-item"](given, 0)
     assert isinstance(case.among, frozenset)
     trained = set(case.past.snapshot.items[np.unique(case.past.rows.item)].tolist())
-    assert case.asked
+    assert case.questions
     assert not trained & case.among
-    assert all(each.relevant <= case.among for each in case.asked)
+    assert all(each.relevant <= case.among for each in case.questions)
 
 
 def test_windows_of_trends_lie_one_after_another() -> None:

@@ -40,10 +40,10 @@ class Sums:
         self.loss += np.bincount(owner, loss, users)
         self.loss_seen += np.bincount(owner[seen], loss[seen], users)
         logit = np.log(np.clip(chance, 1e-12, 1 - 1e-12)) - np.log1p(-np.clip(chance, 1e-12, 1 - 1e-12))
-        place = np.searchsorted(self._EDGES, logit)
+        bin_of = np.searchsorted(self._EDGES, logit)
         first, last = int(owner.min()), int(owner.max()) + 1
         for sums, which in ((self.good, label), (self.bad, ~label)):
-            index = (owner[which] - first) * SLICES + place[which]
+            index = (owner[which] - first) * SLICES + bin_of[which]
             sums[first:last] += np.bincount(index, minlength=(last - first) * SLICES).reshape(-1, SLICES)
 
     def areas(self, weights: Floats) -> Floats:
@@ -59,7 +59,7 @@ Likely = list[tuple[Ints, Floats, Flags]]
 """The pairs above LEAST_PREDICTED: their users, probabilities and labels."""
 
 
-def known(whole: History, plan: models.Plan, show: models.Show) -> None:
+def judge_known_users(whole: History, plan: models.Plan, show: models.Show) -> None:
     """Judge all pairs of known users and items."""
     begins = populations.starts(whole, HORIZON, plan.windows, plan.later)
     everybody = np.ones(len(whole.users), dtype=bool)
@@ -82,9 +82,9 @@ def known(whole: History, plan: models.Plan, show: models.Show) -> None:
         change.append(bought / max(float(np.mean(before)), 1.0))
     weights = models.drawn(len(whole.users))
     _figures(sums, weights, pairs, seconds / plan.windows, show)
-    mine = sums[OURS].calibration
-    models.target(show, "pooled .90 to 1.10", 0.9 <= mine.pooled <= 1.1, f"{mine.pooled:.3f}")
-    models.target(show, "each window .75 to 1.33", mine.within(0.75, 1.33), mine.range)
+    calibration = sums[OURS].calibration
+    models.target(show, "pooled .90 to 1.10", 0.9 <= calibration.pooled <= 1.1, f"{calibration.pooled:.3f}")
+    models.target(show, "each window .75 to 1.33", calibration.within(0.75, 1.33), calibration.range)
     gain = 1 - sums[OURS].loss.sum() / sums[FLOOR].loss.sum()
     models.target(show, "log-loss at least 3.5 % below six counts", gain >= 0.035, f"{gain:.2%}")
     if WITHOUT in sums:
@@ -100,7 +100,8 @@ def known(whole: History, plan: models.Plan, show: models.Show) -> None:
     _bins(likely, weights, show)
     show(f"{'window':12}{'predicted':>10}{'observed':>10}{'ratio':>10}{'all purchases / four weeks before':>36}")
     for window, start in enumerate(begins):
-        figures = f"{mine.predicted[window]:10,.0f}{mine.observed[window]:10,.0f}{mine.ratios[window]:10.2f}"
+        figures = f"{calibration.predicted[window]:10,.0f}{calibration.observed[window]:10,.0f}"
+        figures += f"{calibration.ratios[window]:10.2f}"
         show(f"{models.day(start):12}{figures}{change[window] - 1:>+36.0%}")
 
 
@@ -117,16 +118,18 @@ def _window(
     """Add every pair of one window; return how many there are."""
     given, table = model.past, tables(model.past.history, model.past.at)
     wide, until = len(given.items), given.at + HORIZON * DAY
-    for mine in models.user_blocks(len(given.users), wide):
-        label = populations.bought(whole, given.users[mine], given.items, given.at, until).ravel()
-        features = table.features(np.repeat(mine, wide), np.tile(np.arange(wide), len(mine)))
-        seen, owner = features["seen"] > 0, np.repeat(given.users[mine], wide)
+    for users in models.user_blocks(len(given.users), wide):
+        label = populations.bought(whole, given.users[users], given.items, given.at, until).ravel()
+        features = table.features(np.repeat(users, wide), np.tile(np.arange(wide), len(users)))
+        seen, owner = features["seen"] > 0, np.repeat(given.users[users], wide)
         for name, logits in peers.items():
             chance = logistic.sigmoid(logits(features, seen))
             sums[name].add(window, owner, chance, label, seen)
             if name == OURS:
-                kept = chance > LEAST_PREDICTED
-                likely.append((owner[kept].astype(np.int32), chance[kept].astype(np.float32), label[kept]))
+                likely_pairs = chance > LEAST_PREDICTED
+                likely.append(
+                    (owner[likely_pairs].astype(np.int32), chance[likely_pairs].astype(np.float32), label[likely_pairs])
+                )
     return len(given.users) * wide
 
 
@@ -137,14 +140,14 @@ def _figures(sums: Mapping[str, Sums], weights: Floats, pairs: int, seconds: flo
     show(f"\nKnown users: {pairs:,} pairs, {observed:,} purchases (base rate {observed / pairs:.5f})")
     show(f"{seconds:.1f} CPU-seconds for a fit")
     floor = sums[FLOOR]
-    for name, each in sums.items():
-        low, high = np.quantile(each.areas(weights), [0.025, 0.975])
-        area = float(each.areas(once)[0])
-        show(f"{name:24}log-loss {each.loss.sum() / pairs:.6f}  AUC {area:.4f} [{low:.4f}, {high:.4f}]"
-             f"  predicted/observed {each.calibration.pooled:.2f}")  # fmt: skip
+    for name, sum_ in sums.items():
+        low, high = np.quantile(sum_.areas(weights), [0.025, 0.975])
+        area = float(sum_.areas(once)[0])
+        show(f"{name:24}log-loss {sum_.loss.sum() / pairs:.6f}  AUC {area:.4f} [{low:.4f}, {high:.4f}]"
+             f"  predicted/observed {sum_.calibration.pooled:.2f}")  # fmt: skip
         if name != FLOOR:
-            show(f"{'':24}log-loss against {FLOOR}: {models.change(each.loss, floor.loss, weights)}")
-            show(f"{'':24}of pairs bought before: {models.change(each.loss_seen, floor.loss_seen, weights)}")
+            show(f"{'':24}log-loss against {FLOOR}: {models.change(sum_.loss, floor.loss, weights)}")
+            show(f"{'':24}of pairs bought before: {models.change(sum_.loss_seen, floor.loss_seen, weights)}")
 
 
 def _bins(likely: Likely, weights: Floats, show: models.Show) -> None:
@@ -153,20 +156,20 @@ def _bins(likely: Likely, weights: Floats, show: models.Show) -> None:
     order = np.argsort(chance, kind="stable")
     owner, chance, label = owner[order], chance[order].astype(np.float64), label[order]
     expected = np.cumsum(chance)
-    place = np.minimum((expected / expected[-1] * BINS).astype(np.int64), BINS - 1)
-    users, each = weights.shape[1], expected[-1] / BINS
+    bin_of = np.minimum((expected / expected[-1] * BINS).astype(np.int64), BINS - 1)
+    users, bin_purchases = weights.shape[1], expected[-1] / BINS
     enough = f"{LEAST_EXPECTED} predicted purchases in each of ten bins"
-    models.target(show, enough, each >= LEAST_EXPECTED, f"{each:,.0f}")
+    models.target(show, enough, bin_purchases >= LEAST_EXPECTED, f"{bin_purchases:,.0f}")
     rows, good = [], True
     for number in range(BINS):
-        mine = place == number
-        predicted = np.bincount(owner[mine], chance[mine], users)
-        observed = np.bincount(owner[mine], label[mine], users)
+        in_bin = bin_of == number
+        predicted = np.bincount(owner[in_bin], chance[in_bin], users)
+        observed = np.bincount(owner[in_bin], label[in_bin], users)
         ratio = predicted.sum() / max(observed.sum(), 1.0)
         low, high = np.quantile((weights @ predicted) / np.maximum(weights @ observed, 1e-9), [0.025, 0.975])
         fine = 0.85 <= ratio <= 1.18 or low <= 1.0 <= high
         good = good and fine
-        shares = f"{number + 1:4}{chance[mine].mean():12.3%}{label[mine].mean():12.3%}"
+        shares = f"{number + 1:4}{chance[in_bin].mean():12.3%}{label[in_bin].mean():12.3%}"
         counts = f"{predicted.sum():10,.0f}{observed.sum():10,.0f}{ratio:10.2f}"
         rows.append(f"{shares}{counts}   [{low:.2f}, {high:.2f}]{'' if fine else '  off'}")
     models.target(show, "each bin .85 to 1.18, or 1 in its interval", good, "")
