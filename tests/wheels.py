@@ -25,19 +25,19 @@ LAYERS = ("dependencies", "numpy", "polars", "tokens")
 OF_FUNCTIONS = ("locks/cloud.txt", "locks/sam.txt", *(f"layers/wheels/{name}.txt" for name in LAYERS))
 """Of a Python that is Lambda's too."""
 
-Asked = tuple[str, str, str]
+Target = tuple[str, str, str]
 """A file of requirements, a platform and a Python."""
 
 
-def every() -> Iterator[Asked]:
+def every() -> Iterator[Target]:
     yield from itertools.product(ALL, (*LINUX, APPLE), PYTHONS)
     yield from itertools.product(OF_FUNCTIONS, (*LINUX, APPLE), (PREFERRED[0], PREFERRED[-1]))
     yield from itertools.product(["engine/pyproject.toml"], (*LINUX, APPLE, INTEL), PYTHONS)
 
 
-def lacking(asked: Asked) -> str:
+def lacking(wanted: Target) -> str:
     """Return what has no wheel; "" where everything has one."""
-    requirements, platform, python = asked
+    requirements, platform, python = wanted
     target = ["--only-binary", ":all:", "--python-platform", platform, "--python-version", python]
     if requirements.endswith(".txt"):
         line = ["pip", "install", "--dry-run", "--no-deps", "--require-hashes", "-r", requirements]
@@ -53,11 +53,11 @@ def lacking(asked: Asked) -> str:
 
 def main() -> int:
     with ThreadPoolExecutor(4) as pool:
-        found = [reason for reason in pool.map(lacking, every()) if reason]
+        problems = [reason for reason in pool.map(lacking, every()) if reason]
     if not lacking((ALL[0], INTEL, PYTHONS[0])):
-        found.append("Intel Macs could run the application too: `make setup` need not refuse them")
-    sys.stdout.write("\n".join(found) or f"all {len(list(every()))} sets of packages have wheels\n")
-    return 1 if found else 0
+        problems.append("Intel Macs could run the application too: `make setup` need not refuse them")
+    sys.stdout.write("\n".join(problems) or f"all {len(list(every()))} sets of packages have wheels\n")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -114,8 +114,8 @@ class Laptop:
             for step, done in steps.items()
         ]
         with ExitStack() as stack:
-            for each in killed:
-                stack.enter_context(each)
+            for process in killed:
+                stack.enter_context(process)
             run = self.drop(shop, "interactions", text)
             fired = [rule["fired"] for rule in self.cloud_faults.rules()]
         assert run.output.get("outcome") == "promoted", run.reason or run.output
@@ -134,9 +134,9 @@ class Laptop:
     def sweep(self, **wanted: object) -> list[str]:
         """Sweep now instead of within 15 minutes; a note for each run that it started."""
         functions, name = boto3.client("lambda", **access(self.state)), self.state.outputs["SweepFunctionName"]
-        asked = functions.invoke(FunctionName=name, Payload=json.dumps(wanted).encode())
-        answer = json.loads(asked["Payload"].read())
-        assert "FunctionError" not in asked, answer
+        invoked = functions.invoke(FunctionName=name, Payload=json.dumps(wanted).encode())
+        answer = json.loads(invoked["Payload"].read())
+        assert "FunctionError" not in invoked, answer
         return [str(note) for note in answer["started"]]
 
     def history(self, run: Run) -> list[Mapping[str, Any]]:

@@ -80,16 +80,18 @@ class Uploads:
         if kind in {"more", "few"}:
             return Upload(shop, f"interactions/incremental/{self.number}.csv", self._more(17 if kind == "more" else 5))
         if kind == "interactions":
-            made = Upload(shop, f"interactions/{self.number}.csv", retail.interactions(each=20 + self.number % 9))
+            made = Upload(
+                shop, f"interactions/{self.number}.csv", retail.interactions(events_each=20 + self.number % 9)
+            )
         else:
             folder = kind.removeprefix("some ") + ("/incremental" if kind.startswith("some ") else "")
             made = Upload(shop, f"{folder}/{self.number}.csv", self._people() if "users" in kind else self._things())
         self.before.append(made)
         return made
 
-    def _more(self, each: int) -> str:
+    def _more(self, events_each: int) -> str:
         """60 interactions of each of so many kinds, at times that no other upload has."""
-        header, *lines = retail.interactions(each=each).splitlines()
+        header, *lines = retail.interactions(events_each=events_each).splitlines()
         later = (line.rpartition(",") for line in lines)
         shifted = (f"{front},{int(time) + self.number * 1_000_000}" for front, _, time in later)
         return "\n".join([header, *shifted]) + "\n"
@@ -109,8 +111,8 @@ def rows(content: str) -> list[Row]:
 
 def held(kind: str, imports: Iterable[tuple[str, Sequence[Row]]]) -> Counter[Row]:
     """What a dataset holds after imports, each its mode and its rows: how often each row is there."""
-    found: list[Row] = []
+    rows: list[Row] = []
     for mode, added in imports:
-        found = [*([] if mode == "FULL" else found), *added]
+        rows = [*([] if mode == "FULL" else rows), *added]
     # Of users and items the id is the second column, and the row that came last counts.
-    return Counter(found) if kind == "interactions" else Counter({row[1]: row for row in found}.values())
+    return Counter(rows) if kind == "interactions" else Counter({row[1]: row for row in rows}.values())

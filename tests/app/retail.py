@@ -28,18 +28,18 @@ def items() -> str:
     return _csv(("ITEM_ID", "NAME", "PRICE", "CATEGORY_L1"), rows)
 
 
-def history(users: int = 60, each: int = 25) -> list[tuple[str, str, int]]:
+def history(users: int = 60, events_each: int = 25) -> list[tuple[str, str, int]]:
     """(user, item, seconds): user n walks through the items of the own category from item n on, a purchase an hour."""
     rows = []
     for n in range(users):
         taste = ITEMS[:30] if n % 2 else ITEMS[30:]
-        rows += [(f"u{n}", taste[(n // 2 + step) % 30], START + step * 3_600 + n) for step in range(each)]
+        rows += [(f"u{n}", taste[(n // 2 + step) % 30], START + step * 3_600 + n) for step in range(events_each)]
     return rows
 
 
-def interactions(users: int = 60, each: int = 25, event_type: str | None = "Purchase") -> str:
+def interactions(users: int = 60, events_each: int = 25, event_type: str | None = "Purchase") -> str:
     """The history as Personalize's CSV; `event_type` None leaves the column out."""
-    rows = history(users, each)
+    rows = history(users, events_each)
     if event_type is None:
         return _csv(("USER_ID", "ITEM_ID", "TIMESTAMP"), rows)
     header = ("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")

@@ -34,8 +34,8 @@ def ended(laptop: Laptop, arn: str) -> Run:
 def rows(laptop: Laptop, exported: dict[str, Any]) -> list[dict[str, str]]:
     """The rows of an export's only file."""
     prefix = exported["folder"].removeprefix(f"s3://{laptop.bucket}/")
-    found = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=prefix, Delimiter="/")["Contents"]
-    (key,) = [each["Key"] for each in found]
+    listed = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=prefix, Delimiter="/")["Contents"]
+    (key,) = [entry["Key"] for entry in listed]
     text = laptop.s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read().decode()
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -50,14 +50,14 @@ def promoted(laptop: Laptop) -> Run:
 
 
 def test_a_promotion_without_campaigns_exports_a_segment_and_a_mail_to_it(laptop: Laptop, promoted: Run) -> None:
-    names = [each["name"] for each in laptop.personalize.list_campaigns(maxResults=100)["campaigns"]]
+    names = [campaign["name"] for campaign in laptop.personalize.list_campaigns(maxResults=100)["campaigns"]]
     assert not [name for name in names if f"-{SHOP}-" in name]
     machine = laptop.client.runs.batches.replace(":stateMachine:", ":execution:")
     run = ended(laptop, f"{machine}:{promoted.name[-80:]}")
     assert run.status == "SUCCEEDED", run.reason
     fans, mail = run.output["exported"]
     segment = rows(laptop, fans)
-    assert [row["RANK"] for row in segment] == [str(place) for place in range(1, 21)]
+    assert [row["RANK"] for row in segment] == [str(number) for number in range(1, 21)]
     assert all(int(row["USER_ID"][1:]) % 2 for row in segment)
     letters = rows(laptop, mail)
     assert sorted(row["USER_ID"] for row in letters) == sorted(row["USER_ID"] for row in segment)

@@ -39,9 +39,9 @@ def call(shop: Shop, method: str, path: str, body: object = None, **headers: str
     return response.status, response.json()
 
 
-def begin(shop: Shop, **asked: str) -> Browser:
+def begin(shop: Shop, **fields: str) -> Browser:
     """A session."""
-    status, told = call(shop, "POST", "/sessions", asked)
+    status, told = call(shop, "POST", "/sessions", fields)
     assert status == 201, told
     return Browser(shop, told)
 
@@ -52,19 +52,19 @@ def logged_in(shop: Shop, user: str) -> str:
 
 
 def test_a_visitor_is_served_under_her_session_and_nobody_else_s(shop: Shop) -> None:
-    mine, other = begin(shop), begin(shop)
-    status, answer = mine.call("GET", f"/users/{mine.session['userId']}/recommendations?limit=5")
+    visitor, other = begin(shop), begin(shop)
+    status, answer = visitor.call("GET", f"/users/{visitor.session['userId']}/recommendations?limit=5")
     assert (status, len(answer["items"])) == (200, 5)
     for path in (
         f"/users/{other.session['userId']}/recommendations",
         "/users/u1/recommendations",
         "/popular?userId=u1",
     ):
-        assert mine.call("GET", path)[0] == 403, path
-    assert mine.call("POST", "/users/u1/ranking", {"itemIds": ["garden-01"]})[0] == 403
-    assert mine.view(mine.session["sessionId"]) == 202
-    assert mine.view(other.session["sessionId"]) == 403
-    assert mine.view(mine.session["sessionId"], userId="u1") == 403
+        assert visitor.call("GET", path)[0] == 403, path
+    assert visitor.call("POST", "/users/u1/ranking", {"itemIds": ["garden-01"]})[0] == 403
+    assert visitor.view(visitor.session["sessionId"]) == 202
+    assert visitor.view(other.session["sessionId"]) == 403
+    assert visitor.view(visitor.session["sessionId"], userId="u1") == 403
 
 
 def test_a_shopper_s_own_token_opens_her_own_data(shop: Shop) -> None:
@@ -151,5 +151,5 @@ def test_no_log_holds_a_token_or_its_user(shop: Shop) -> None:
     groups = [group for group in shop.laptop.client.functions().values() if "import" not in group]
     lines = "\n".join(line for group in groups for line in shop.laptop.client.log_lines(group, limit=10_000))
     assert "POST /shops/{shop}/events" in lines
-    for kept in ("a-shopper-for-no-log", "somebody-else-in-a-log", token, *browser.session["token"].split(".")[1:]):
-        assert kept not in lines
+    for secret in ("a-shopper-for-no-log", "somebody-else-in-a-log", token, *browser.session["token"].split(".")[1:]):
+        assert secret not in lines

@@ -25,8 +25,8 @@ def _flood(laptop: Laptop) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def outcome(laptop: Laptop) -> burst.Outcome:
     """What became of a burst."""
-    found, laptop.state = burst.play(laptop.home, laptop.state, SHOP, EVENTS)
-    return found
+    result, laptop.state = burst.play(laptop.home, laptop.state, SHOP, EVENTS)
+    return result
 
 
 def test_of_a_burst_nothing_is_lost_or_doubled_though_the_engine_is_killed(outcome: burst.Outcome) -> None:

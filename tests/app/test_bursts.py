@@ -52,15 +52,15 @@ def handled(run: Run) -> dict[str, str]:
 
 def claim(laptop: Laptop, name: str) -> dict[str, Any]:
     """The claim of the shop's file of that name; other tests' shops have files of the same one."""
-    mine = [each for each in laptop.records() if str(each.get("key", "")).startswith(f"drops/{SHOP}/")]
-    (found,) = [each for each in mine if "state" in each and each["key"].endswith(name)]
-    return dict(found)
+    ours = [record for record in laptop.records() if str(record.get("key", "")).startswith(f"drops/{SHOP}/")]
+    (claim,) = [record for record in ours if "state" in record and record["key"].endswith(name)]
+    return dict(claim)
 
 
 def jobs(laptop: Laptop) -> int:
     """How many import jobs the shop has had."""
-    found = laptop.personalize.get_paginator("list_dataset_import_jobs").paginate()
-    return sum(f"-{SHOP}-" in job["jobName"] for page in found for job in page["datasetImportJobs"])
+    pages = laptop.personalize.get_paginator("list_dataset_import_jobs").paginate()
+    return sum(f"-{SHOP}-" in job["jobName"] for page in pages for job in page["datasetImportJobs"])
 
 
 def begun(laptop: Laptop, upload: Upload) -> Run:
@@ -72,7 +72,7 @@ def begun(laptop: Laptop, upload: Upload) -> Run:
 
 def claimed(laptop: Laptop, uploads: list[Upload]) -> None:
     """Wait until all uploads are known."""
-    keys = {each.key for each in uploads}
+    keys = {upload.key for upload in uploads}
     until(lambda: {str(item.get("key")) for item in laptop.records()} >= keys, "all files are claimed")
 
 
@@ -82,7 +82,7 @@ def together(laptop: Laptop, *files: tuple[str, str, str]) -> Run:
         begun(laptop, upload(laptop, "users", fresh_users(), "before.csv"))
         uploads = [upload(laptop, *file) for file in files]
         claimed(laptop, uploads)
-    (arn,) = {laptop.wait_for_run(each).arn for each in uploads}
+    (arn,) = {laptop.wait_for_run(upload).arn for upload in uploads}
     return laptop.client.runs.describe(arn)
 
 
@@ -94,7 +94,7 @@ def test_a_burst_of_three_files_is_one_run(laptop: Laptop) -> None:
     uploads = [upload(laptop, kind, content, "data.csv") for kind, content in FILES.items()]
     claimed(laptop, uploads)
     cloud.scale_waits(PACE)
-    runs = [laptop.wait_for_run(each) for each in uploads]
+    runs = [laptop.wait_for_run(upload) for upload in uploads]
     assert len({run.arn for run in runs}) == 1
     assert (runs[0].status, runs[0].output["outcome"], runs[0].output["rows"]) == ("SUCCEEDED", "promoted", 1500)
     assert handled(runs[0]) == {"settings": "settings"} | dict.fromkeys(FILES, "imported")
@@ -176,7 +176,7 @@ def test_a_refused_file_beside_settings_fails_the_run_and_the_settings_hold(lapt
 
 
 def test_too_little_is_held_and_joined_with_the_next(laptop: Laptop) -> None:
-    header, *rows = retail.interactions(each=50).splitlines()
+    header, *rows = retail.interactions(events_each=50).splitlines()
     halves = ["\n".join([header, *rows[start : start + 600]]) for start in (0, 600)]
     held = laptop.drop(SHOP, "interactions", halves[0], "one.csv", incremental=True)
     assert (held.status, held.output["outcome"]) == ("SUCCEEDED", "held"), held.reason
@@ -188,7 +188,7 @@ def test_too_little_is_held_and_joined_with_the_next(laptop: Laptop) -> None:
 
 
 def test_of_joined_files_the_one_that_is_refused_does_not_stop_the_others(laptop: Laptop) -> None:
-    whole = retail.interactions(each=60).splitlines()
+    whole = retail.interactions(events_each=60).splitlines()
     more = "\n".join([whole[0], *whole[-1200:]])
     run = together(
         laptop,

@@ -11,8 +11,8 @@ SETTINGS = "recipes: [user-personalization, popularity-count]\ngate: {enabled: f
 
 
 def release(laptop: Laptop) -> dict[str, Any]:
-    found: Any = laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"]
-    return dict(found["campaigns"]["user-personalization"])
+    release: Any = laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"]
+    return dict(release["campaigns"]["user-personalization"])
 
 
 def campaign(laptop: Laptop) -> dict[str, Any]:
@@ -23,8 +23,8 @@ def solution(laptop: Laptop) -> str:
     return str(campaign(laptop)["solutionVersionArn"]).rpartition("/")[0]
 
 
-def run(laptop: Laptop, each: int) -> dict[str, Any]:
-    done = laptop.drop(SHOP, "interactions", retail.interactions(each=each))
+def run(laptop: Laptop, events_each: int) -> dict[str, Any]:
+    done = laptop.drop(SHOP, "interactions", retail.interactions(events_each=events_each))
     assert done.output["outcome"] == "promoted", done.reason or done.output
     return dict(done.output)
 
@@ -56,9 +56,9 @@ def test_a_campaign_keeps_what_was_set_by_hand_through_new_columns_and_generatio
 
     laptop.put(f"drops/{SHOP}/settings.yaml", f"{SETTINGS}generation: v2\n")
     run(laptop, 29)
-    found = laptop.personalize.describe_solution(solutionArn=solution(laptop))["solution"]
-    assert found["recipeArn"].endswith("/aws-user-personalization-v2")
-    assert found["performAutoTraining"] is False
+    description = laptop.personalize.describe_solution(solutionArn=solution(laptop))["solution"]
+    assert description["recipeArn"].endswith("/aws-user-personalization-v2")
+    assert description["performAutoTraining"] is False
     assert (release(laptop)["arn"], campaign(laptop)["minProvisionedTPS"]) == (arn, 4)
     answer = laptop.call("GET", f"/shops/{SHOP}/users/u1/recommendations", limit="5")
     assert (answer.status, len(answer.body["items"])) == (200, 5)

@@ -42,9 +42,9 @@ def test_the_dashboard_shows_the_alarms_that_are_there(laptop: Laptop) -> None:
     cloudwatch = boto3.client("cloudwatch", **access(laptop.state))
     (entry,) = cloudwatch.list_dashboards()["DashboardEntries"]
     body = json.loads(cloudwatch.get_dashboard(DashboardName=entry["DashboardName"])["DashboardBody"])
-    shown = [arn for each in body["widgets"] if each["type"] == "alarm" for arn in each["properties"]["alarms"]]
+    shown = [arn for widget in body["widgets"] if widget["type"] == "alarm" for arn in widget["properties"]["alarms"]]
     pages = cloudwatch.get_paginator("describe_alarms").paginate()
-    assert sorted(shown) == sorted(each["AlarmArn"] for page in pages for each in page["MetricAlarms"])
+    assert sorted(shown) == sorted(alarm["AlarmArn"] for page in pages for alarm in page["MetricAlarms"])
     assert len(shown) > 30
 
 
@@ -79,9 +79,9 @@ def test_everything_listens_on_loopback_alone(laptop: Laptop) -> None:
 
 
 def test_the_local_aws_knows_who_asks(laptop: Laptop) -> None:
-    mine = access(laptop.state)
-    mine["aws_access_key_id"] = "AKIASTRANGER00000000"
-    stranger = boto3.client("s3", **mine)
+    stranger_access = access(laptop.state)
+    stranger_access["aws_access_key_id"] = "AKIASTRANGER00000000"
+    stranger = boto3.client("s3", **stranger_access)
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
         stranger.list_objects_v2(Bucket=laptop.bucket)
 

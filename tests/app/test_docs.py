@@ -52,18 +52,18 @@ class Block:
 
 def blocks(name: str) -> list[Block]:
     """The blocks of a document that run, in its order; JSON that follows a command at once is its answer."""
-    text, found = (DOCS / name).read_text(), list[Block]()
+    text, blocks = (DOCS / name).read_text(), list[Block]()
     end = 0
     for block in BLOCK.finditer(text):
         language, content = block.groups()
         where = f"{name}:{text[: block.start()].count(chr(10)) + 1}"
         if language != "json":
-            found.append(Block(where, language, content))
-        elif found and found[-1].answer is None and not text[end : block.start()].strip():
-            before = found.pop()
-            found.append(Block(before.where, before.language, before.text, json.loads(content)))
+            blocks.append(Block(where, language, content))
+        elif blocks and blocks[-1].answer is None and not text[end : block.start()].strip():
+            before = blocks.pop()
+            blocks.append(Block(before.where, before.language, before.text, json.loads(content)))
         end = block.end()
-    return found
+    return blocks
 
 
 def item(number: int) -> str:
@@ -111,10 +111,10 @@ class Desk:
 
     def text(self, block: Block) -> str:
         """What the reader types, with the ports that are free here."""
-        found = block.text.replace("/tmp/", f"{self.folder}/tmp/")  # noqa: S108 - the document's own words
+        command = block.text.replace("/tmp/", f"{self.folder}/tmp/")  # noqa: S108 - the document's own words
         for documented, real in self.ports.items():
-            found = found.replace(documented, real)
-        return found
+            command = command.replace(documented, real)
+        return command
 
     def run(self, *command: str, given: str) -> str:
         """What a program prints that reads `given`; it must end well."""
@@ -177,8 +177,8 @@ def assert_shaped(told: Any, shown: Any, where: str) -> None:  # noqa: ANN401 - 
     elif isinstance(shown, list):
         assert isinstance(told, list), where
         assert bool(told) >= bool(shown), f"{where} is empty"
-        for one, other in zip(told, shown, strict=False):
-            assert_shaped(one, other, where)
+        for answer, other in zip(told, shown, strict=False):
+            assert_shaped(answer, other, where)
     elif shown is not None and told is not None:
         assert isinstance(told, type(shown)) or {type(told), type(shown)} <= {int, float}, f"{where}: {told!r}"
 
@@ -199,8 +199,8 @@ def test_the_http_api(laptop: Laptop, demo: Run, desk: Desk) -> None:
 
 def named(laptop: Laptop) -> bool:
     """Whether each of the first recommendations has its metadata."""
-    asked = laptop.call("GET", f"/shops/demo/users/{USER}/recommendations", limit="3", filter="not-purchased")
-    return all("metadata" in each for each in asked.body["items"])
+    ranking = laptop.call("GET", f"/shops/demo/users/{USER}/recommendations", limit="3", filter="not-purchased")
+    return all("metadata" in item for item in ranking.body["items"])
 
 
 def test_the_javascript_client_in_a_fresh_npm_project(laptop: Laptop, demo: Run, desk: Desk) -> None:

@@ -33,7 +33,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "a PDF": (b"%PDF-1.7\n" + bytes(200), "the file is a PDF"),
     "milliseconds": (GOOD.replace("\n", "000\n").replace("TIMESTAMP000", "TIMESTAMP"), "milliseconds"),
     "under 1,000 interactions": ("\n".join(rows_of(GOOD)[:900]), "1,000"),
-    "under 25 users with two or more": (retail.interactions(users=20, each=60), "25"),
+    "under 25 users with two or more": (retail.interactions(users=20, events_each=60), "25"),
     "too many bad rows": (GOOD + "u1,garden-01\n" * 20, "20 of 1,520 rows are bad (1.32%; the shop's limit is 1.00%)"),
     "another kind": (retail.items(), "these look like items (ITEM_ID): drop them under items/"),
     "an old workbook": (b"\xd0\xcf\x11\xe0" + bytes(200), "an old Excel workbook, or one with a password"),
@@ -179,7 +179,7 @@ def test_wrong_settings_are_refused_by_name(laptop: Laptop) -> None:
         True,
     )
     there = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix="drops/tolerant/settings")["Contents"]
-    assert [each["Key"] for each in there] == ["drops/tolerant/settings.yaml"]
+    assert [entry["Key"] for entry in there] == ["drops/tolerant/settings.yaml"]
 
 
 def test_a_folder_is_one_drop_once_its_marker_is_there(laptop: Laptop, tmp_path: Path) -> None:

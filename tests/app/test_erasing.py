@@ -23,7 +23,10 @@ def round_made(shop: Shop) -> dict[str, Any]:
     functions = boto3.client("lambda", **access(shop.laptop.state))
     pages = functions.get_paginator("list_functions").paginate()
     (name,) = [
-        each["FunctionName"] for page in pages for each in page["Functions"] if "EraseUsers" in each["FunctionName"]
+        function["FunctionName"]
+        for page in pages
+        for function in page["Functions"]
+        if "EraseUsers" in function["FunctionName"]
     ]
     told: dict[str, Any] = json.loads(functions.invoke(FunctionName=name)["Payload"].read())
     assert told["failed"] == [], told
@@ -40,15 +43,15 @@ def aged(shop: Shop, user: str) -> None:
 def events_table(shop: Shop) -> str:
     """The table of what users did."""
     tables = boto3.client("dynamodb", **access(shop.laptop.state))
-    (table,) = [each for each in tables.list_tables()["TableNames"] if "ShopperEvents" in each]
+    (table,) = [name for name in tables.list_tables()["TableNames"] if "ShopperEvents" in name]
     return table
 
 
-def known(shop: Shop) -> dict[str, int]:
+def counted_items(shop: Shop) -> dict[str, int]:
     """How many events the stack's own table has of both users."""
     tables = boto3.client("dynamodb", **access(shop.laptop.state))
-    found = tables.scan(TableName=events_table(shop))["Items"]
-    return {user: sum(user in item["shopper"]["S"] for item in found) for user in (LEAVER, OTHER)}
+    items = tables.scan(TableName=events_table(shop))["Items"]
+    return {user: sum(user in item["shopper"]["S"] for item in items) for user in (LEAVER, OTHER)}
 
 
 def hidden(shop: Shop, user: str) -> bool | None:
@@ -70,7 +73,7 @@ def test_a_user_is_forgotten_and_nobody_else(shop: Shop) -> None:
     aged(shop, LEAVER)
     assert round_made(shop)["sent"] == 1
     until(lambda: round_made(shop)["gone"] == 1, "the user is gone")
-    assert known(shop) == {LEAVER: 0, OTHER: 2}
+    assert counted_items(shop) == {LEAVER: 0, OTHER: 2}
     until(lambda: hidden(shop, LEAVER) is False, "the user is a stranger")
     until(lambda: hidden(shop, OTHER) is True, "the other one is not")
 
@@ -81,12 +84,12 @@ def test_a_user_is_forgotten_and_nobody_else(shop: Shop) -> None:
 def test_a_request_marks_the_user_of_just_this_id(shop: Shop, user: str) -> None:
     table = boto3.resource("dynamodb", **access(shop.laptop.state)).Table(events_table(shop))
 
-    def asked() -> set[str]:
-        found = table.query(KeyConditionExpression=Key("shopper").eq(f"!{shop.name}"), ConsistentRead=True)
-        return {str(request["event"]) for request in found["Items"]}
+    def requests_made() -> set[str]:
+        requests = table.query(KeyConditionExpression=Key("shopper").eq(f"!{shop.name}"), ConsistentRead=True)
+        return {str(request["event"]) for request in requests["Items"]}
 
-    before = asked()
+    before = requests_made()
     answer = shop.call("DELETE", f"/users/{quote(user, safe='')}")
     assert (answer.status, list(answer.body)) == (202, ["receiptId"]), answer.body
-    assert asked() - before == {user}
+    assert requests_made() - before == {user}
     table.delete_item(Key={"shopper": f"!{shop.name}", "event": user})

@@ -20,7 +20,7 @@ PURCHASES = 27
 
 def history(users: int = 60) -> str:
     """Each shopper walks through the items of the own category, eight steps a day."""
-    header, *rows = retail.interactions(users, each=PURCHASES).splitlines()
+    header, *rows = retail.interactions(users, events_each=PURCHASES).splitlines()
     slow = [line.rsplit(",", 1) for line in rows]
     return (
         "\n".join([header, *(f"{rest},{retail.START + 3 * (int(when) - retail.START)}" for rest, when in slow)]) + "\n"
@@ -32,7 +32,7 @@ def noise() -> str:
     chance = random.Random(7)  # noqa: S311 - no secret
     header, *rows = history().splitlines()
     cells = [row.split(",") for row in rows]
-    return "\n".join([header, *(",".join([one[0], chance.choice(retail.ITEMS), *one[2:]]) for one in cells)]) + "\n"
+    return "\n".join([header, *(",".join([row[0], chance.choice(retail.ITEMS), *row[2:]]) for row in cells)]) + "\n"
 
 
 def report(laptop: Laptop, shop: str, run: Run, name: str = "heldout") -> dict[str, Any]:
@@ -48,8 +48,8 @@ def campaigns(laptop: Laptop) -> dict[str, Any]:
 
 def groups(laptop: Laptop) -> list[str]:
     """The dataset groups of tests."""
-    found = laptop.personalize.list_dataset_groups()["datasetGroups"]
-    return [each["name"] for each in found if "heldout_" in each["name"]]
+    groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    return [group["name"] for group in groups if "heldout_" in group["name"]]
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +62,12 @@ def good(laptop: Laptop) -> Run:
 
 def test_a_release_that_foretells_what_was_bought_is_promoted(laptop: Laptop, good: Run) -> None:
     assert good.output["outcome"] == "promoted", good.reason or good.output
-    found = report(laptop, SHOP, good)
-    assert (found["outcome"], found["shoppers"], found["eventType"]) == ("judged", 60, "Purchase")
-    personal = {each["alias"]: each for each in found["recipes"]}["user-personalization"]
+    document = report(laptop, SHOP, good)
+    assert (document["outcome"], document["shoppers"], document["eventType"]) == ("judged", 60, "Purchase")
+    personal = {recipe["alias"]: recipe for recipe in document["recipes"]}["user-personalization"]
     assert personal["decision"] == "approved"
     assert personal["lift"]["low"] > 1.5
-    assert found["trainedOn"] + found["heldOut"] == 60 * PURCHASES
+    assert document["trainedOn"] + document["heldOut"] == 60 * PURCHASES
 
 
 def test_nothing_of_the_test_stays_and_nothing_serves_from_it(laptop: Laptop, good: Run) -> None:
@@ -116,18 +116,18 @@ def test_a_history_above_the_bound_is_cut_in_parts_though_functions_are_killed(l
     text = history(users)
     assert len(text) > 2 * PART_BYTES
     run = laptop.drop_while_killing("vast", text, "SplitHistoryFunction", {"latest": True, "cut": False, "read": True})
-    found = report(laptop, "vast", run)
-    assert (found["outcome"], found["shoppers"]) == ("judged", users)
+    document = report(laptop, "vast", run)
+    assert (document["outcome"], document["shoppers"]) == ("judged", users)
     last = [int(line.rpartition(",")[2]) for line in text.splitlines()[1:]]
     cut_off = max(last) - 86_400
-    assert found["trainedOn"] == sum(when <= cut_off for when in last)
-    assert found["trainedOn"] + found["heldOut"] == users * PURCHASES
+    assert document["trainedOn"] == sum(when <= cut_off for when in last)
+    assert document["trainedOn"] + document["heldOut"] == users * PURCHASES
     # Each pass over the parts is a map run, and no part was given up.
     machine = laptop.state.outputs["EvaluateStateMachineArn"]
     steps = laptop.client.runs.client
     ended = steps.list_executions(stateMachineArn=machine)["executions"]
-    runs = [each for test in ended for each in steps.list_map_runs(executionArn=test["executionArn"])["mapRuns"]]
-    views = [steps.describe_map_run(mapRunArn=each["mapRunArn"]) for each in runs]
+    runs = [run for test in ended for run in steps.list_map_runs(executionArn=test["executionArn"])["mapRuns"]]
+    views = [steps.describe_map_run(mapRunArn=run["mapRunArn"]) for run in runs]
     assert [view["mapRunArn"].split("/")[1].partition(":")[0] for view in views] == ["latest", "cut", "read"]
     assert {view["status"] for view in views} == {"SUCCEEDED"}
     assert min(view["executionCounts"]["total"] for view in views) >= 3

@@ -31,22 +31,22 @@ def fitted(laptop: Laptop, run: Run) -> dict[str, Any]:
     assert run.output.get("outcome") == "promoted", run.reason or run.output
     states = laptop.client.runs.client
     (machine,) = [
-        each["stateMachineArn"]
-        for each in states.list_state_machines()["stateMachines"]
-        if "Likelihood" in each["name"]
+        machine["stateMachineArn"]
+        for machine in states.list_state_machines()["stateMachines"]
+        if "Likelihood" in machine["name"]
     ]
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run.name[-80:]}"
     until(lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING", "the fit has ended", PATIENCE)
     told = states.describe_execution(executionArn=arn)
     assert told["status"] == "SUCCEEDED", told
-    found: dict[str, Any] = json.loads(told["output"])
-    return found
+    result: dict[str, Any] = json.loads(told["output"])
+    return result
 
 
 def report(laptop: Laptop, run: Run) -> dict[str, Any]:
     body = laptop.s3.get_object(Bucket=laptop.bucket, Key=f"reports/{SHOP}/{run.name}/likelihood.json")["Body"].read()
-    found: dict[str, Any] = json.loads(body)
-    return found
+    document: dict[str, Any] = json.loads(body)
+    return document
 
 
 def answer(laptop: Laptop, user: str, *items: str, **query: str) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def answer(laptop: Laptop, user: str, *items: str, **query: str) -> dict[str, An
 
 
 def chances(laptop: Laptop, user: str, *items: str) -> dict[str, float]:
-    return {each["itemId"]: each["probability"] for each in answer(laptop, user, *items)["items"]}
+    return {item["itemId"]: item["probability"] for item in answer(laptop, user, *items)["items"]}
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +87,10 @@ def agree(laptop: Laptop, method: str) -> None:
     for user, item in (("u0", "a71"), ("u0", "a3"), ("u1", "a50"), ("stranger", "b7")):
         # The campaign's scores speak of known users alone.
         assert answer(laptop, user, item)["method"] == ("counts" if user == "stranger" else method)
-        rest = [each for each in others if each != item]
+        rest = [other for other in others if other != item]
         alone = chances(laptop, user, item)[item]
-        for many in (5, 100):
-            assert chances(laptop, user, item, *rest[:many])[item] == pytest.approx(alone, rel=0.02)
+        for size in (5, 100):
+            assert chances(laptop, user, item, *rest[:size])[item] == pytest.approx(alone, rel=0.02)
 
 
 def test_a_purchase_changes_the_next_answer_and_counts_once(laptop: Laptop, first: Run) -> None:
@@ -106,7 +106,7 @@ def test_a_purchase_changes_the_next_answer_and_counts_once(laptop: Laptop, firs
 
 def test_the_command_asks_and_what_is_unknown_is_named(laptop: Laptop, first: Run) -> None:
     told = laptop.command_json("likelihood", SHOP, "u0", "a1", "b1")
-    assert [each["itemId"] for each in told["items"]] == ["a1", "b1"]
+    assert [item["itemId"] for item in told["items"]] == ["a1", "b1"]
     assert told["run"] == first.name
     refused = laptop.call("POST", f"/shops/{SHOP}/users/u0/purchase-likelihood", {"itemIds": ["moon"]})
     assert (refused.status, refused.body["errors"][0]["field"]) == (400, "itemIds.0")
@@ -120,9 +120,9 @@ def test_snapshots_come_of_age_and_scores_join_the_counts(laptop: Laptop, first:
         assert fitted(laptop, run)["outcome"] == "fitted"
         runs.append(run)
     reports = [report(laptop, run) for run in runs]
-    assert [each["scores"]["decision"] for each in reports] == ["waiting", "waiting", "better"]
+    assert [report["scores"]["decision"] for report in reports] == ["waiting", "waiting", "better"]
     # The cloud of the tests lets one function fit 12,000 rows, and goes on in shards above.
-    assert [each["history"].get("shards", 1) for each in reports] == [1, 4, 4]
+    assert [report["history"].get("shards", 1) for report in reports] == [1, 4, 4]
     until(lambda: answer(laptop, "u0", "a86")["run"] == runs[-1].name, "the newest fit serves", PATIENCE)
     agree(laptop, "anchored")
     upcoming, past = chances(laptop, "u0", "a86", "a40").values()

@@ -64,8 +64,8 @@ class World:
     def running(self) -> list[str]:
         """The executions that run."""
         runs = self.laptop.client.runs
-        found = runs.client.list_executions(stateMachineArn=runs.machine, statusFilter="RUNNING")["executions"]
-        return sorted(each["executionArn"] for each in found)
+        executions = runs.client.list_executions(stateMachineArn=runs.machine, statusFilter="RUNNING")["executions"]
+        return sorted(execution["executionArn"] for execution in executions)
 
     def calm(self, most: int = 0) -> None:
         """Wait until no more executions run than so many."""
@@ -74,8 +74,8 @@ class World:
     def claims(self) -> list[Claim]:
         """The claims of these shops."""
         items = self.laptop.records()
-        found = [Claim.read(item) for item in items if str(item["record"]).startswith("drop#")]
-        return [each for each in found if each.shop in self.shops]
+        claims = [Claim.read(item) for item in items if str(item["record"]).startswith("drop#")]
+        return [claim for claim in claims if claim.shop in self.shops]
 
     def stop(self) -> None:
         """Stop one of the executions that run."""
@@ -87,21 +87,21 @@ class World:
         client, machine = self.laptop.client.runs.client, self.laptop.client.runs.machine
         for _ in range(20):
             self.calm()
-            states = Counter(each.state for each in self.claims())
+            states = Counter(claim.state for claim in self.claims())
             failed = sorted(
-                (each for each in self.claims() if each.state == "failed"), key=lambda each: each.taken_at[-1:]
+                (claim for claim in self.claims() if claim.state == "failed"), key=lambda claim: claim.taken_at[-1:]
             )
             if states["pending"] or states["taken"]:
                 self.laptop.sweep()
                 continue
             # The one of a shop that failed last: its training has what those before it imported.
-            asked = {each.shop: each.run for each in failed}
-            if not asked:
+            runs = {claim.shop: claim.run for claim in failed}
+            if not runs:
                 return
-            for shop, run in asked.items():
+            for shop, run in runs.items():
                 wanted = f'{{"action": "continue", "shop": "{shop}", "run": "{run}"}}'
                 client.start_execution(stateMachineArn=machine, input=wanted)
-        pytest.fail(f"it does not come to rest: {states}, {[each.reason for each in self.claims()]}")
+        pytest.fail(f"it does not come to rest: {states}, {[claim.reason for claim in self.claims()]}")
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def live(laptop: Laptop, cloud: FaultDoor, count: int, shops: tuple[str, ...]) -
     for upload in uploads.first():
         world.put(upload)
     world.rest()
-    assert {each.state for each in world.claims()} == {"done"}
+    assert {claim.state for claim in world.claims()} == {"done"}
     for rules, door in ((CALLS, laptop.faults), (CLOUD, cloud)):
         for number, rule in enumerate(rules):
             door.add(**rule, seed=SEED + number)  # type: ignore[arg-type]
@@ -138,14 +138,16 @@ def live(laptop: Laptop, cloud: FaultDoor, count: int, shops: tuple[str, ...]) -
 def check(world: World) -> None:
     """Everything is as if one upload had been handled after the other."""
     every = world.claims()
-    assert [each for each in every if each.state not in {"done", "superseded", "held"}] == []
-    assert Counter(each.key for each in every) == world.uploaded
+    assert [claim for claim in every if claim.state not in {"done", "superseded", "held"}] == []
+    assert Counter(claim.key for claim in every) == world.uploaded
     for shop in world.shops:
-        mine = sorted((each for each in every if each.shop == shop), key=lambda each: each.order)
-        waiting = [row for each in mine if each.state == "held" for row in rows(world, each)]
+        ours = sorted((claim for claim in every if claim.shop == shop), key=lambda claim: claim.order)
+        waiting = [row for claim in ours if claim.state == "held" for row in rows(world, claim)]
         assert len(waiting) < 1000
         for kind in DATA:
-            wanted = [(each.mode, rows(world, each)) for each in mine if each.kind == kind and each.state != "held"]
+            wanted = [
+                (claim.mode, rows(world, claim)) for claim in ours if claim.kind == kind and claim.state != "held"
+            ]
             assert imported(world, shop, kind) == long_run.held(kind, wanted), (shop, kind)
         assert "Item" not in world.laptop.shops.get_item(Key={"shop": shop, "record": "lease"})
         serves(world.laptop, shop)
@@ -177,7 +179,7 @@ def imported(world: World, shop: str, kind: str) -> Counter[Row]:
 def arns(laptop: Laptop, operation: str, members: str, member: str) -> list[str]:
     """The ARNs of all resources of a kind."""
     pages: Any = laptop.personalize.get_paginator(operation).paginate()  # type: ignore[call-overload]
-    return [each[member] for page in pages for each in page[members]]
+    return [entry[member] for page in pages for entry in page[members]]
 
 
 def serves(laptop: Laptop, shop: str) -> None:
@@ -186,8 +188,8 @@ def serves(laptop: Laptop, shop: str) -> None:
     for operation, members, member in (
         ("list_solutions", "solutions", "solutionArn"), ("list_campaigns", "campaigns", "campaignArn"),
     ):  # fmt: skip
-        found = {recipe(arn, shop) for arn in arns(laptop, operation, members, member) if f"-{shop}-" in arn}
-        assert found == set(RECIPES) == set(record["campaigns"])
+        recipes = {recipe(arn, shop) for arn in arns(laptop, operation, members, member) if f"-{shop}-" in arn}
+        assert recipes == set(RECIPES) == set(record["campaigns"])
     for entry in record["campaigns"].values():
         campaign = laptop.personalize.describe_campaign(campaignArn=entry["arn"])["campaign"]
         assert (campaign["status"], campaign["solutionVersionArn"]) == ("ACTIVE", entry["solutionVersionArn"])
@@ -206,19 +208,19 @@ def trained_once(world: World, shop: str) -> None:
     jobs = [job for page in pages for job in page["datasetImportJobs"] if f"-{shop}-" in job["jobName"]]
     imports = [job["lastUpdatedDateTime"] for job in jobs if job["status"] == "ACTIVE"]
     versions = [
-        each
+        version
         for page in personalize.get_paginator("list_solution_versions").paginate()
-        for each in page["solutionVersions"]
-        if each["status"] == "ACTIVE"
+        for version in page["solutionVersions"]
+        if version["status"] == "ACTIVE"
     ]
     for alias in RECIPES:
         made = sorted(
-            each["creationDateTime"]
-            for each in versions
-            if f"-{shop}-" in each["solutionVersionArn"] and recipe(each["solutionVersionArn"], shop) == alias
+            version["creationDateTime"]
+            for version in versions
+            if f"-{shop}-" in version["solutionVersionArn"] and recipe(version["solutionVersionArn"], shop) == alias
         )
         assert made
-        assert all(any(one < job < other for job in imports) for one, other in pairwise(made)), (made, imports)
+        assert all(any(earlier < job < other for job in imports) for earlier, other in pairwise(made)), (made, imports)
 
 
 @pytest.mark.nightly

@@ -46,10 +46,10 @@ def test_a_known_shopper_gets_the_own_category_with_names_and_prices(shop: Shop)
 
 def test_similar_items_share_the_category(shop: Shop) -> None:
     answer = shop.call("GET", "/items/kitchen-03/similar", limit="5")
-    found = [item["itemId"] for item in answer.body["items"]]
-    assert len(found) == 5
-    assert "kitchen-03" not in found
-    assert sum(item.startswith("kitchen") for item in found) >= 4
+    items = [item["itemId"] for item in answer.body["items"]]
+    assert len(items) == 5
+    assert "kitchen-03" not in items
+    assert sum(item.startswith("kitchen") for item in items) >= 4
 
 
 def test_popular_items_say_so(shop: Shop) -> None:
@@ -58,9 +58,9 @@ def test_popular_items_say_so(shop: Shop) -> None:
 
 
 def test_ranking_returns_the_caller_s_items_best_first(shop: Shop) -> None:
-    asked = ["kitchen-01", "garden-02", "kitchen-05", "garden-07"]
-    ranked = [item["itemId"] for item in shop.call("POST", "/users/u3/ranking", {"itemIds": asked}).body["items"]]
-    assert sorted(ranked) == sorted(asked)
+    wanted = ["kitchen-01", "garden-02", "kitchen-05", "garden-07"]
+    ranked = [item["itemId"] for item in shop.call("POST", "/users/u3/ranking", {"itemIds": wanted}).body["items"]]
+    assert sorted(ranked) == sorted(wanted)
     assert all(item.startswith("garden") for item in ranked[:2])
 
 
@@ -122,7 +122,7 @@ def test_a_second_drop_updates_the_same_campaigns(shop: Shop) -> None:
     before = release(shop)["campaigns"]
     # Sixty shoppers and the events of other tests are too few for a judgement; test_releases has those.
     shop.laptop.put(f"drops/{shop.name}/settings.yaml", "gate: {enabled: false}\n")
-    run = shop.laptop.drop(shop.name, "interactions", retail.interactions(each=26))
+    run = shop.laptop.drop(shop.name, "interactions", retail.interactions(events_each=26))
     after = release(shop)["campaigns"]
     assert (run.status, run.output["rows"]) == ("SUCCEEDED", 1560)
     assert {alias: entry["arn"] for alias, entry in after.items()} == {a: e["arn"] for a, e in before.items()}
@@ -130,7 +130,7 @@ def test_a_second_drop_updates_the_same_campaigns(shop: Shop) -> None:
 
 
 def test_the_same_object_twice_makes_nothing_twice_and_a_retraining_trains(shop: Shop) -> None:
-    content = retail.interactions(each=27)
+    content = retail.interactions(events_each=27)
     runs = [shop.laptop.drop(shop.name, "interactions", content, "same.csv") for _ in range(2)]
     assert [run.output["outcome"] for run in runs] == ["promoted", "alreadyHandled"]
     serving = release(shop)["campaigns"]
@@ -154,8 +154,8 @@ def test_a_run_is_announced_on_the_event_bus(shop: Shop) -> None:
     events.put_targets(Rule="announcements", Targets=[{"Id": "queue", "Arn": arn}])
     shop.laptop.drop("announced", "users", retail.users())
     shop.laptop.drop("announced", "users", "")
-    found = queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=5)["Messages"]
-    told = {event["detail-type"]: event["detail"] for message in found if (event := json.loads(message["Body"]))}
+    messages = queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=5)["Messages"]
+    told = {event["detail-type"]: event["detail"] for message in messages if (event := json.loads(message["Body"]))}
     assert {"Run started", "Run imported", "Run failed"} <= set(told)
     assert told["Run failed"]["shop"] == "announced"
     assert "empty" in told["Run failed"]["reason"]

@@ -39,7 +39,7 @@ def recovered(shop: Shop) -> None:
 def send(shop: Shop, *ids: str, sent_at: int = 1_700_500_000) -> list[str]:
     """Views of one item, a second apart; what became of each."""
     view = {"eventType": "View", "itemId": "garden-03"}
-    events = [{**view, "eventId": each, "sentAt": sent_at + number} for number, each in enumerate(ids)]
+    events = [{**view, "eventId": event_id, "sentAt": sent_at + number} for number, event_id in enumerate(ids)]
     answer = shop.call("POST", "/events", {"userId": "outage", "sessionId": "s-outage", "events": events})
     assert (answer.status, answer.body["accepted"]) == (202, len(ids)), answer.body
     return [event["status"] for event in answer.body["events"]]
@@ -50,9 +50,9 @@ def test_shelves_are_filled_whatever_happens_to_personalize(shop: Shop, faults: 
     with faults.during(action, "Get*"):
         for path in LISTS:
             answer = shop.call("GET", path, limit="8")
-            asked = path != "/popular"
+            may_degrade = path != "/popular"
             degraded = answer.body.get("degraded", False)
-            assert (answer.status, len(answer.body["items"]), degraded) == (200, 8, asked), answer.body
+            assert (answer.status, len(answer.body["items"]), degraded) == (200, 8, may_degrade), answer.body
             assert {item["source"] for item in answer.body["items"]} <= {"cache", "popular", "bestsellers"}
         ranked = shop.call("POST", "/users/u1/ranking", {"itemIds": ["garden-02", "garden-01"]})
         assert [(item["itemId"], item["source"]) for item in ranked.body["items"]] == [
@@ -79,8 +79,8 @@ def recorded(shop: Shop, name: str) -> Counter[int]:
     )["datasetExportJobArn"]
     described = shop.laptop.personalize.describe_dataset_export_job
     until(lambda: described(datasetExportJobArn=made)["datasetExportJob"]["status"] == "ACTIVE", "the export ends")
-    found = shop.laptop.s3.get_object(Bucket=shop.laptop.bucket, Key=f"reports/exports/{name}.csv")["Body"].read()
-    rows = csv.DictReader(io.StringIO(found.decode()))
+    body = shop.laptop.s3.get_object(Bucket=shop.laptop.bucket, Key=f"reports/exports/{name}.csv")["Body"].read()
+    rows = csv.DictReader(io.StringIO(body.decode()))
     return Counter(int(row["TIMESTAMP"]) for row in rows if row["USER_ID"] == "outage")
 
 
@@ -92,7 +92,7 @@ def test_events_of_an_outage_are_delivered_once_with_their_times_when_it_is_over
         assert send(shop, "lost-answer", sent_at=1_700_500_100) == ["queued"]
     until(lambda: waiting(shop, "EventsQueueUrl") == 0, "the queue is empty")
     times = recorded(shop, f"outage-{uuid.uuid4().hex[:8]}")
-    assert {time: many for time, many in times.items() if time > 1_700_500_000} == {
+    assert {time: count for time, count in times.items() if time > 1_700_500_000} == {
         1_700_500_000 + second: 1 for second in [*range(1, 24), 100]
     }
 
@@ -111,5 +111,7 @@ def test_a_refused_event_is_a_dead_letter_until_it_is_replayed(shop: Shop) -> No
 def waiting(shop: Shop, output: str) -> int:
     """Messages in a queue, those under way included."""
     sqs = boto3.client("sqs", **access(shop.laptop.state))
-    found = sqs.get_queue_attributes(QueueUrl=shop.laptop.state.outputs[output], AttributeNames=["All"])["Attributes"]
-    return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
+    attributes = sqs.get_queue_attributes(QueueUrl=shop.laptop.state.outputs[output], AttributeNames=["All"])[
+        "Attributes"
+    ]
+    return int(attributes["ApproximateNumberOfMessages"]) + int(attributes["ApproximateNumberOfMessagesNotVisible"])

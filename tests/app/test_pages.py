@@ -25,7 +25,7 @@ from tests.storefront.browser import browsing
 
 ELSEWHERE = "evil.test"
 """A name that leads to this machine, as that of a page whose name server says so."""
-KNOWN = Credentials("test", "test")
+PUBLIC = Credentials("test", "test")
 FRONT = 8080
 """The port of the page that `samconfig.toml` allows."""
 
@@ -129,7 +129,7 @@ def page(browser: Browser) -> Iterator[Page]:
         yield page
 
 
-def signed(laptop: Laptop, service: str, method: str, path: str, body: str = "", *, by: Credentials = KNOWN) -> str:
+def signed(laptop: Laptop, service: str, method: str, path: str, body: str = "", *, by: Credentials = PUBLIC) -> str:
     """The address of a request whose signature is in its query, as a page can send it without asking first."""
     request = AWSRequest(method, f"{laptop.state.endpoint}{path}", data=body or None)
     SigV4QueryAuth(by, service, "us-east-1").add_auth(request)
@@ -147,7 +147,7 @@ def requests(laptop: Laptop, by: Credentials) -> list[dict[str, Any]]:
     signer = boto3.client("s3", **reach)
     form = signer.generate_presigned_post(laptop.bucket, "drops/evil/users/a.csv")["fields"]
     rule, moved = json.dumps({"action": "throttle"}), json.dumps({"advanceSeconds": 9})
-    found = [
+    requests_made = [
         ("POST", signed(laptop, "lambda", "POST", "/2015-03-31/functions", function, by=by), function),
         ("POST", signed(laptop, "lambda", "POST", sweep, "{}", by=by), "{}"),
         ("GET", signed(laptop, "lambda", "GET", "/2015-03-31/functions", by=by), ""),
@@ -169,7 +169,7 @@ def requests(laptop: Laptop, by: Credentials) -> list[dict[str, Any]]:
         "body": "",
         "form": form | {"file": "x"},
     }
-    return [*({"method": method, "url": url, "body": body} for method, url, body in found), posted]
+    return [*({"method": method, "url": url, "body": body} for method, url, body in requests_made), posted]
 
 
 def state_of(laptop: Laptop) -> dict[str, object]:
@@ -177,8 +177,10 @@ def state_of(laptop: Laptop) -> dict[str, object]:
     functions = boto3.client("lambda", **access(laptop.state)).get_paginator("list_functions").paginate()
     doors = [laptop.faults, laptop.cloud_faults]
     return {
-        "functions": sorted(each["FunctionName"] for page in functions for each in page["Functions"]),
-        "objects": sorted(each["Key"] for each in laptop.s3.list_objects_v2(Bucket=laptop.bucket).get("Contents", [])),
+        "functions": sorted(function["FunctionName"] for page in functions for function in page["Functions"]),
+        "objects": sorted(
+            content["Key"] for content in laptop.s3.list_objects_v2(Bucket=laptop.bucket).get("Contents", [])
+        ),
         "rules": [door.rules() for door in doors],
         "ahead": urllib3.request("GET", f"{laptop.state.engine}/clock").json()["ahead"],
         "moved": urllib3.request("GET", f"{laptop.state.endpoint}/_local/clock").json()["moved"],
@@ -188,20 +190,20 @@ def state_of(laptop: Laptop) -> dict[str, object]:
 
 @pytest.mark.parametrize("host", [ELSEWHERE, "127.0.0.1"], ids=["another site", "another port"])
 def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(laptop: Laptop, page: Page, host: str) -> None:
-    mine = Credentials(laptop.state.access_key, laptop.state.secret_key)
+    credentials = Credentials(laptop.state.access_key, laptop.state.secret_key)
     assert all(
-        urllib3.request("GET", signed(laptop, service, "GET", path, by=mine)).status == 200
+        urllib3.request("GET", signed(laptop, service, "GET", path, by=credentials)).status == 200
         for service, path in (("lambda", "/2015-03-31/functions"), ("apigateway", "/apikeys?includeValues=true"))
     ), "requests are signed as they should be"
     front = server.Storefront(laptop.state.api, laptop.state.key, b'{"items": []}')
     before = state_of(laptop)
     with server.serving(front) as shop, page_at() as port:
-        found = {int(shop.rstrip("/").rpartition(":")[2])}
+        ports = {int(shop.rstrip("/").rpartition(":")[2])}
         for process in laptop.state.processes:
-            found |= {port for _, port in listening(lifecycle.family_of(process.pid))}
+            ports |= {port for _, port in listening(lifecycle.family_of(process.pid))}
         everywhere = [
-            {"method": method, "url": f"http://127.0.0.1:{each}/{path}", "body": "{}"}
-            for each in found
+            {"method": method, "url": f"http://127.0.0.1:{port}/{path}", "body": "{}"}
+            for port in ports
             for method, path in (
                 ("GET", ""),
                 ("POST", ""),
@@ -210,14 +212,14 @@ def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(laptop: Lapt
             )
         ]
         # Even a page that knows the key gets nowhere.
-        tried = [*requests(laptop, KNOWN), *requests(laptop, mine), *everywhere]
+        tried = [*requests(laptop, PUBLIC), *requests(laptop, credentials), *everywhere]
         page.goto(f"http://{host}:{port}/")
         told = page.evaluate(f"({ATTACK})({json.dumps(tried)})")
     assert len(told) >= 3 * len(tried)
     assert {(how, what) for how, _, what in told} <= {
         ("no-cors", "opaque"), ("no-cors", "failed"), ("cors", "failed"), ("preflight", "failed"), ("img", "failed"),
         ("script", "failed"), ("form", "failed"), ("form", ""), ("socket", "failed"),
-    }, [each for each in told if each[2] not in {"opaque", "failed", ""}]  # fmt: skip
+    }, [entry for entry in told if entry[2] not in {"opaque", "failed", ""}]  # fmt: skip
     assert state_of(laptop) == before
 
 

@@ -43,8 +43,8 @@ def test_a_page_is_filled_from_the_settings_without_an_item_twice(slots: Shop) -
     answer = slots.call("POST", "/users/u1/placements", body, **{"filterValues.MOST": "20"})
     assert answer.status == 200, answer.body
     home, kitchen, cheap, cart = answer.body["placements"]
-    assert [len(shown(each)) for each in (home, kitchen, cheap, cart)] == [5, 4, 3, 4]
-    every = [item for each in (home, kitchen, cheap, cart) for item in shown(each)]
+    assert [len(shown(page)) for page in (home, kitchen, cheap, cart)] == [5, 4, 3, 4]
+    every = [item for page in (home, kitchen, cheap, cart) for item in shown(page)]
     assert len({*every, "garden-03"}) == len(every) + 1
     assert {item.partition("-")[0] for item in shown(kitchen)} == {"kitchen"}
     assert all(item["metadata"].keys() == {"NAME"} for item in home["items"])
@@ -76,7 +76,7 @@ def test_a_recommender_that_somebody_made_fills_its_slot_and_before_that_somethi
     before, engine = show(), slots.laptop.personalize
     assert (before["degradedReason"], len(shown(before))) == ("missing", 3)
     groups = engine.list_dataset_groups()["datasetGroups"]
-    group = next(each["datasetGroupArn"] for each in groups if each["name"].endswith("-slots"))
+    group = next(group["datasetGroupArn"] for group in groups if group["name"].endswith("-slots"))
     recipe = "arn:aws:personalize:::recipe/aws-ecomm-frequently-bought-together"
     name = f"{group.rpartition('/')[2]}-together"
     arn = engine.create_recommender(name=name, datasetGroupArn=group, recipeArn=recipe)["recommenderArn"]

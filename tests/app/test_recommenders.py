@@ -32,17 +32,17 @@ def cases(laptop: Laptop) -> Shop:
 def recommenders(shop: Shop) -> dict[str, dict[str, Any]]:
     """What the engine knows of the shop's, by name."""
     engine = shop.laptop.personalize
-    found = [each["recommenderArn"] for each in engine.list_recommenders()["recommenders"]]
-    own = [arn for arn in found if f"-{SHOP}-" in arn]
+    arns = [recommender["recommenderArn"] for recommender in engine.list_recommenders()["recommenders"]]
+    of_shop = [arn for arn in arns if f"-{SHOP}-" in arn]
     return {
         arn.rpartition(f"-{SHOP}-")[2]: dict(engine.describe_recommender(recommenderArn=arn)["recommender"])
-        for arn in own
+        for arn in of_shop
     }
 
 
-def again(shop: Shop, each: int) -> Run:
+def again(shop: Shop, events_each: int) -> Run:
     """A whole history that goes on a little further."""
-    return shop.laptop.drop(SHOP, "interactions", retail.interactions(each=each))
+    return shop.laptop.drop(SHOP, "interactions", retail.interactions(events_each=events_each))
 
 
 def remarks(run: Run) -> list[str]:
@@ -53,7 +53,7 @@ def test_a_run_makes_what_the_settings_name_and_placements_show_it(cases: Shop) 
     (run,) = cases.runs
     assert run.status == "SUCCEEDED", run.reason
     made = recommenders(cases)
-    assert {name: each["status"] for name, each in made.items()} == {"together": "ACTIVE"}
+    assert {name: recommender["status"] for name, recommender in made.items()} == {"together": "ACTIVE"}
     assert made["together"]["recipeArn"].endswith("recipe/aws-ecomm-frequently-bought-together")
     (few,) = remarks(run)
     assert few.startswith("the recommender viewed is not made: most-viewed needs 1,000 events of type View")

@@ -26,12 +26,12 @@ def recorded(laptop: Laptop) -> dict[str, str]:
 
 def serving(laptop: Laptop) -> dict[str, str]:
     """The versions that the campaigns serve, as Personalize says."""
-    found = {}
+    versions = {}
     for alias, entry in release(laptop)["campaigns"].items():
         campaign = laptop.personalize.describe_campaign(campaignArn=entry["arn"])["campaign"]
         assert campaign["status"] == "ACTIVE"
-        found[alias] = campaign["solutionVersionArn"]
-    return found
+        versions[alias] = campaign["solutionVersionArn"]
+    return versions
 
 
 def report(laptop: Laptop, run: str) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def report(laptop: Laptop, run: str) -> dict[str, Any]:
 def noise() -> str:
     """As many interactions as ever, at random: nothing in them tells who will buy what."""
     chance = random.Random(7)  # noqa: S311 - no secret
-    lines = retail.interactions(each=28).splitlines()
+    lines = retail.interactions(events_each=28).splitlines()
     rows = [line.split(",") for line in lines[1:]]
     return "\n".join([lines[0], *(",".join([row[0], chance.choice(retail.ITEMS), *row[2:]]) for row in rows)]) + "\n"
 
@@ -58,7 +58,7 @@ def first(laptop: Laptop) -> Run:
 def second(laptop: Laptop, first: Run) -> tuple[dict[str, str], Run]:
     """The versions of the first release, and a good second run."""
     assert first.output["outcome"] == "promoted", first.reason or first.output
-    return recorded(laptop), laptop.drop(SHOP, "interactions", retail.interactions(each=26))
+    return recorded(laptop), laptop.drop(SHOP, "interactions", retail.interactions(events_each=26))
 
 
 def test_a_second_drop_is_judged_against_the_first_and_promoted(
@@ -68,7 +68,7 @@ def test_a_second_drop_is_judged_against_the_first_and_promoted(
     assert run.output["outcome"] == "promoted"
     assert recorded(laptop) == serving(laptop)
     assert all(recorded(laptop)[alias] != before[alias] for alias in RECIPES)
-    judged = {each["alias"]: each for each in report(laptop, run.name)["recipes"]}
+    judged = {recipe["alias"]: recipe for recipe in report(laptop, run.name)["recipes"]}
     assert all(judged[alias]["servingLift"] for alias in RECIPES)
 
 
@@ -120,7 +120,7 @@ def test_a_rollback_serves_the_release_before(laptop: Laptop, second: tuple[dict
 def test_a_failed_probe_takes_the_release_back(laptop: Laptop, second: tuple[dict[str, str], Run]) -> None:
     before = recorded(laptop)
     laptop.put(f"drops/{SHOP}/settings.yaml", "gate: {enabled: false}\nprobe: {latency_ms: 0.01}\n")
-    run = laptop.drop(SHOP, "interactions", retail.interactions(each=27))
+    run = laptop.drop(SHOP, "interactions", retail.interactions(events_each=27))
     assert (second[1].status, run.status) == ("SUCCEEDED", "FAILED")
     assert "the probe failed: the median answer took" in run.reason
     assert before == recorded(laptop) == serving(laptop)

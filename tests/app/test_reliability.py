@@ -64,14 +64,14 @@ def ready(world: World, number: int, case: Case) -> Shop:
 
 def play(shop: Shop, cases: Sequence[Case]) -> Story:
     """Let cases happen together, and do what the first says that a person does."""
-    case, before, known, done = cases[0], shop.standing(), len(shop.runs()), handled(shop)
-    for each in cases:
-        shop.inject(*each.faults, seed=SEED)
-    faults = sum(len(each.faults) for each in cases)
+    case, before, runs_before, done = cases[0], shop.standing(), len(shop.runs()), handled(shop)
+    for row in cases:
+        shop.inject(*row.faults, seed=SEED)
+    faults = sum(len(case.faults) for case in cases)
     shop.scatter(SEED)
     COURSES[case.course](shop)
     fired, failed = tuple(shop.fired()[:faults]), shop.standing()
-    fresh = [run for run in shop.runs()[known:] if run["executionArn"] not in shop.beside]
+    fresh = [run for run in shop.runs()[runs_before:] if run["executionArn"] not in shop.beside]
     bad = [run for run in fresh if run["status"] == "FAILED"]
     shop.heal()
     if case.human == "continue" and bad:
@@ -92,26 +92,26 @@ def handled(shop: Shop) -> int:
 
 def scenes(cases: Scene) -> list[Scene]:
     """Put cases together that a run gets through, of one setting, with at most one fault about each subject."""
-    found = list[Scene]()
+    scenes = list[Scene]()
     for number, case in cases:
-        scene = next((scene for scene in found if fits(case, scene)), None)
+        scene = next((scene for scene in scenes if fits(case, scene)), None)
         if scene is None:
-            found.append([(number, case)])
+            scenes.append([(number, case)])
         else:
             scene.append((number, case))
-    return found
+    return scenes
 
 
 def fits(case: Case, scene: Scene) -> bool:
     """Whether a case can meet the run of a scene, too."""
     first = scene[0][1]
-    about = {subject(fault) for _, other in scene for fault in other.faults}
+    subjects = {subject(fault) for _, other in scene for fault in other.faults}
     return (
         len(scene) < TOGETHER
         and gets_through(case)
         and gets_through(first)
         and (case.first, case.settings) == (first.first, first.settings)
-        and not about & {subject(fault) for fault in case.faults}
+        and not subjects & {subject(fault) for fault in case.faults}
     )
 
 
@@ -130,10 +130,10 @@ def subject(fault: Fault) -> str:
     return VERB.sub("", fault.operation).rstrip("s").lower()
 
 
-def chains(found: list[Scene]) -> list[list[Scene]]:
+def chains(scenes: list[Scene]) -> list[list[Scene]]:
     """Spread scenes over shops: those about a second drop follow one about a first drop, one after the other."""
     opened, leading, following = list[list[Scene]](), list[list[Scene]](), list[Scene]()
-    for scene in found:
+    for scene in scenes:
         case = scene[0][1]
         if case.settings or case.course in IN_THE_END or (case.first and case.course != "drop"):
             opened.append([scene])
@@ -185,12 +185,12 @@ def verify(case: Case, story: Story) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def played() -> Iterator[dict[str, Future[None]]]:
     """What is under way or played; when all cases went as they should, the page is written where that is asked for."""
-    found: dict[str, Future[None]] = {}
+    futures: dict[str, Future[None]] = {}
     began = time.monotonic()
-    yield found
-    if "MATRIX_PAGE" in os.environ and len(found) == len(CASES):
+    yield futures
+    if "MATRIX_PAGE" in os.environ and len(futures) == len(CASES):
         for case in CASES:
-            found[case.name].result()
+            futures[case.name].result()
         PAGE.write_text(page(time.monotonic() - began, datetime.now(UTC).date().isoformat()))
 
 
@@ -202,11 +202,11 @@ def stories(
     chosen = chosen_of(request)
     numbered = [(number, case) for number, case in enumerate(CASES) if case.name in chosen and case.part != KILLED]
     with World(laptop) as world, ThreadPoolExecutor(AT_A_TIME) as pool:
-        found = {case.name: Future[None]() for _, case in numbered}
+        futures = {case.name: Future[None]() for _, case in numbered}
         for chain in chains(scenes(numbered)):
-            pool.submit(follow, world, chain, found)
-        played.update(found)
-        yield found
+            pool.submit(follow, world, chain, futures)
+        played.update(futures)
+        yield futures
         pool.shutdown(cancel_futures=True)
 
 
@@ -217,7 +217,7 @@ def rounds(
     """What came of the chosen kills, a round for each process, on a cloud of their own, with functions as on a Mac."""
     names = chosen_of(request)
     chosen = [case for case in CASES if case.name in names and case.part == KILLED]
-    home, found = Home(tmp_path_factory.mktemp("killed")), dict[str, Future[None]]()
+    home, futures = Home(tmp_path_factory.mktemp("killed")), dict[str, Future[None]]()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CLIENT, "runtime_interface_client")
         try:
@@ -225,9 +225,9 @@ def rounds(
             playing = Rounds(Laptop(home, state, tmp_path_factory.mktemp("files")))
             for process in PROCESSES:
                 cases = [case for case in chosen if case.course.partition("/")[0] == process]
-                found |= playing.play(process, cases) if cases else {}
-            played.update(found)
-            yield found
+                futures |= playing.play(process, cases) if cases else {}
+            played.update(futures)
+            yield futures
         finally:
             lifecycle.down(home, wipe=True)
 
@@ -239,10 +239,8 @@ def chosen_of(request: pytest.FixtureRequest) -> set[str]:
 
 def case_of(item: pytest.Item) -> Case | None:
     """The case that a test is about, if it is one of these."""
-    found = (
-        item.callspec.params.get("case") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
-    )
-    return found if isinstance(found, Case) else None
+    case = item.callspec.params.get("case") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    return case if isinstance(case, Case) else None
 
 
 BY_DAY = {f"everything/{stage}" for stage in ("dropping", "training", "promoting", "events", "erasing")}

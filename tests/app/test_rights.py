@@ -22,10 +22,10 @@ def changed(laptop: Laptop, function: str, change: Callable[[Statement], None]) 
     """The statements of a function's role changed, for as long as the block lasts."""
     reach = access(laptop.state)
     role, policy = f"{function}Role", f"{function}RolePolicy0"
-    found = boto3.client("cloudformation", **reach).describe_stack_resource(
+    resource = boto3.client("cloudformation", **reach).describe_stack_resource(
         StackName=laptop.state.stack, LogicalResourceId=role
     )
-    named = {"RoleName": found["StackResourceDetail"]["PhysicalResourceId"], "PolicyName": policy}
+    named = {"RoleName": resource["StackResourceDetail"]["PhysicalResourceId"], "PolicyName": policy}
     iam = boto3.client("iam", **reach)
     document: Any = iam.get_role_policy(**named)["PolicyDocument"]
     less = json.loads(json.dumps(document))
@@ -42,7 +42,7 @@ def changed(laptop: Laptop, function: str, change: Callable[[Statement], None]) 
 def test_a_run_fails_at_its_first_training_where_the_role_has_no_recipes(laptop: Laptop) -> None:
     def without_recipes(statement: Statement) -> None:
         if isinstance(statement["Resource"], list):
-            statement["Resource"] = [each for each in statement["Resource"] if ":recipe/" not in each]
+            statement["Resource"] = [arn for arn in statement["Resource"] if ":recipe/" not in arn]
 
     with changed(laptop, "TrainSolutionFunction", without_recipes):
         run = laptop.drop("norecipes", "interactions", retail.interactions())

@@ -85,9 +85,9 @@ class Shown:
         """How many versions the shop's solutions have."""
         group = f"retail-{self.shop}"
         solutions = self.laptop.personalize.list_solutions(maxResults=100)["solutions"]
-        mine = [each["solutionArn"] for each in solutions if each["name"].startswith(f"{group}-")]
-        versions = [self.laptop.personalize.list_solution_versions(solutionArn=arn) for arn in mine]
-        return sum(len(each["solutionVersions"]) for each in versions)
+        arns = [solution["solutionArn"] for solution in solutions if solution["name"].startswith(f"{group}-")]
+        versions = [self.laptop.personalize.list_solution_versions(solutionArn=arn) for arn in arns]
+        return sum(len(version["solutionVersions"]) for version in versions)
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_items_are_shown_everywhere_whatever_was_dropped_first(laptop: Laptop, o
     laptop.s3.put_object(Bucket=laptop.bucket, Key=f"drops/{shown.shop}/lists/loyal.csv", Body=b"USER_ID\nu1\nu2\n")
     (path,) = laptop.command_json("batch", shown.shop, "mail")["paths"]
     for row in csv.DictReader(io.StringIO(Path(path).read_text())):
-        for place in (1, 2, 3):
-            expected = named(row[f"ITEM_ID_{place}"])
-            assert (row[f"NAME_{place}"], float(row[f"PRICE_{place}"])) == (expected["NAME"], expected["PRICE"])
+        for number in (1, 2, 3):
+            expected = named(row[f"ITEM_ID_{number}"])
+            assert (row[f"NAME_{number}"], float(row[f"PRICE_{number}"])) == (expected["NAME"], expected["PRICE"])
     assert shown.trained() == trained
     _commands(laptop, shown)
 

@@ -50,8 +50,8 @@ def versions(laptop: Laptop) -> dict[str, set[str]]:
 
 def jobs(laptop: Laptop) -> int:
     """How many import jobs the shop has had."""
-    found = laptop.personalize.get_paginator("list_dataset_import_jobs").paginate()
-    return sum(f"-{SHOP}-" in job["jobName"] for page in found for job in page["datasetImportJobs"])
+    pages = laptop.personalize.get_paginator("list_dataset_import_jobs").paginate()
+    return sum(f"-{SHOP}-" in job["jobName"] for page in pages for job in page["datasetImportJobs"])
 
 
 def serving(laptop: Laptop) -> dict[str, str]:
@@ -64,11 +64,11 @@ def serving(laptop: Laptop) -> dict[str, str]:
     return {alias: campaign["solutionVersionArn"] for alias, campaign in described.items()}
 
 
-def training(laptop: Laptop, name: str, each: int) -> Run:
+def training(laptop: Laptop, name: str, events_each: int) -> Run:
     """A run of a new drop, stopped while all its recipes are being trained."""
     before, there = {alias: len(arns) for alias, arns in versions(laptop).items()}, set(laptop.client.runs.arns())
     key = f"drops/{SHOP}/interactions/{name}"
-    laptop.s3.put_object(Bucket=laptop.bucket, Key=key, Body=retail.interactions(each=each).encode())
+    laptop.s3.put_object(Bucket=laptop.bucket, Key=key, Body=retail.interactions(events_each=events_each).encode())
     run = laptop.client.runs.started_by(key, there)
     until(
         lambda: all(len(arns) == before[alias] + 1 for alias, arns in versions(laptop).items()), "all are being trained"
@@ -79,17 +79,17 @@ def training(laptop: Laptop, name: str, each: int) -> Run:
 
 def handled(laptop: Laptop, name: str) -> str:
     """The run that has handled the file of that name, when it has."""
-    found: list[str] = []
+    arns: list[str] = []
 
     def done() -> bool:
         items = laptop.records()
-        found[:] = [
+        arns[:] = [
             str(item["run"]) for item in items if str(item.get("key")).endswith(name) and item["state"] == "done"
         ]
-        return bool(found)
+        return bool(arns)
 
     until(done, "the file is handled", bound=2 * BOUND)
-    return found[0]
+    return arns[0]
 
 
 def test_a_run_stopped_while_it_trains_is_taken_over_and_trains_once(laptop: Laptop, stuck: Callable[[], None]) -> None:
@@ -115,7 +115,7 @@ def test_a_run_that_failed_after_its_training_is_continued_without_another(lapto
         f"drops/{SHOP}/settings.yaml",
         f"recipes: [{', '.join(RECIPES)}]\ncampaigns: {{popularity-count: {{}}}}\nprobe: {{latency_ms: 0.01}}\n",
     )
-    failed = laptop.drop(SHOP, "interactions", retail.interactions(each=26), "failed.csv")
+    failed = laptop.drop(SHOP, "interactions", retail.interactions(events_each=26), "failed.csv")
     assert "the probe failed" in failed.reason
     trained, imported = versions(laptop), jobs(laptop)
     laptop.put(

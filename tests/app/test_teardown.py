@@ -24,9 +24,9 @@ def inventory(laptop: Laptop, shop: str) -> set[str]:
     """The names of what a shop has, by its dataset group."""
     group = next(
         (
-            each["datasetGroupArn"]
-            for each in laptop.personalize.list_dataset_groups()["datasetGroups"]
-            if each["name"] == f"retail-{shop}"
+            group["datasetGroupArn"]
+            for group in laptop.personalize.list_dataset_groups()["datasetGroups"]
+            if group["name"] == f"retail-{shop}"
         ),
         None,
     )
@@ -34,22 +34,22 @@ def inventory(laptop: Laptop, shop: str) -> set[str]:
         return set()
     solutions = laptop.personalize.list_solutions(datasetGroupArn=group)["solutions"]
     campaigns = [
-        each
+        campaign
         for solution in solutions
-        for each in laptop.personalize.list_campaigns(solutionArn=solution["solutionArn"])["campaigns"]
+        for campaign in laptop.personalize.list_campaigns(solutionArn=solution["solutionArn"])["campaigns"]
     ]
     filters = laptop.personalize.list_filters(datasetGroupArn=group)["Filters"]
     datasets = laptop.personalize.list_datasets(datasetGroupArn=group)["datasets"]
     trackers = laptop.personalize.list_event_trackers(datasetGroupArn=group)["eventTrackers"]
-    found: list[Any] = [*solutions, *campaigns, *filters, *datasets, *trackers]
-    return {group, *(str(each["name"]) for each in found)}
+    resources: list[Any] = [*solutions, *campaigns, *filters, *datasets, *trackers]
+    return {group, *(str(entry["name"]) for entry in resources)}
 
 
 def schedules(laptop: Laptop) -> set[str]:
     """The shops' schedules that there are."""
     client = boto3.client("scheduler", **access(laptop.state))
-    found = client.list_schedules(GroupName=laptop.state.outputs["ScheduleGroupName"])["Schedules"]
-    return {each["Name"] for each in found if "." in each["Name"]}
+    schedules = client.list_schedules(GroupName=laptop.state.outputs["ScheduleGroupName"])["Schedules"]
+    return {schedule["Name"] for schedule in schedules if "." in schedule["Name"]}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def two_shops(laptop: Laptop) -> Iterator[Laptop]:
 def test_a_dry_run_lists_everything_with_what_it_bills_and_removes_nothing(two_shops: Laptop) -> None:
     before = inventory(two_shops, SHORT)
     listed = two_shops.command_json("teardown", SHORT, "--dry-run")["has"]
-    kinds = [each["kind"] for each in listed["resources"]]
+    kinds = [resource["kind"] for resource in listed["resources"]]
     assert kinds == ["campaign", "filter", "solution", "eventTracker", "dataset", "datasetGroup"]
     assert "by the hour" in listed["resources"][0]["bills"]
     assert (listed["schedules"], len(listed["schemas"])) == (["corner.weekly"], 1)

@@ -26,7 +26,7 @@ BEFORE = "f316f95dcef1ef5e2b7f25742b9c9498149fc3e9"
 """The commit of the release before."""
 SHOP = "upgraded"
 SETTINGS = "recipes: [user-personalization, popularity-count]\ngate: {enabled: false}\nprobe: {enabled: false}\n"
-KEPT = {
+STABLE = {
     "AWS::ApiGateway::ApiKey",
     "AWS::ApiGateway::RestApi",
     "AWS::ApiGateway::UsagePlan",
@@ -110,16 +110,20 @@ def releases(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def resources(release: Release) -> Mapping[str, str]:
     """Return the physical ids, by logical id, of what must stay in the root stack."""
     pages = release.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName="retail")
-    every = [each for page in pages for each in page["StackResourceSummaries"]]
-    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in every if each["ResourceType"] in KEPT}
+    every = [summary for page in pages for summary in page["StackResourceSummaries"]]
+    return {
+        summary["LogicalResourceId"]: summary["PhysicalResourceId"]
+        for summary in every
+        if summary["ResourceType"] in STABLE
+    }
 
 
-def contents(release: Release, kept: Mapping[str, str]) -> set[str]:
+def contents(release: Release, ids: Mapping[str, str]) -> set[str]:
     """Return the keys of the objects in the drop bucket, and those of the records in the table of shops."""
-    objects = release.client("s3").get_paginator("list_objects_v2").paginate(Bucket=kept["DropBucket"])
-    records = release.client("dynamodb").get_paginator("scan").paginate(TableName=kept["ShopsTable"])
-    return {each["Key"] for page in objects for each in page["Contents"]} | {
-        f"{each['shop']['S']} {each['record']['S']}" for page in records for each in page["Items"]
+    objects = release.client("s3").get_paginator("list_objects_v2").paginate(Bucket=ids["DropBucket"])
+    records = release.client("dynamodb").get_paginator("scan").paginate(TableName=ids["ShopsTable"])
+    return {content["Key"] for page in objects for content in page["Contents"]} | {
+        f"{item['shop']['S']} {item['record']['S']}" for page in records for item in page["Items"]
     }
 
 
@@ -139,15 +143,15 @@ class Door:
         """Return what the user is recommended who has not bought it."""
         status, told = self.call("GET", "/users/u1/recommendations?limit=5&filter=not-purchased")
         assert status == 200, told
-        return [each["itemId"] for each in told["items"]]
+        return [item["itemId"] for item in told["items"]]
 
     def buy(self, item: str) -> str:
         """Return what became of the user's purchase."""
         event = {"eventType": "Purchase", "itemId": item}
         status, told = self.call("POST", "/events", {"userId": "u1", "sessionId": "s", "events": [event]})
         assert status == 202, told
-        (one,) = told["events"]
-        return str(one["status"])
+        (accepted,) = told["events"]
+        return str(accepted["status"])
 
 
 @pytest.mark.nightly
@@ -156,7 +160,7 @@ def test_a_stack_is_updated_in_place_and_keeps_working(releases: tuple[Release, 
     before.drop("settings", "settings.yaml", SETTINGS)
     before.drop("items", "items.csv", retail.items())
     assert before.drop("interactions", "first.csv", retail.interactions())["output"]["outcome"] == "promoted"
-    status, kept = before.run("status"), resources(before)
+    status, ids = before.run("status"), resources(before)
     api, faults = Door(status["api"]["url"], status["api"]["key"]), FaultDoor(status["engine"])
     # The drops that follow have purchases of the first ones, the event is of the last.
     queued = api.items()[-1]
@@ -164,18 +168,18 @@ def test_a_stack_is_updated_in_place_and_keeps_working(releases: tuple[Release, 
     assert api.buy(queued) == "queued"
     training = faults.add("neverEnd", "CreateSolutionVersion")["id"]
     file = before.home.parent / "second.csv"
-    file.write_text(retail.interactions(each=26))
+    file.write_text(retail.interactions(events_each=26))
     before.run("drop", SHOP, "interactions", str(file))
     until(lambda: any(rule["id"] == training and rule["fired"] for rule in faults.rules()), "the run is training")
-    held = contents(before, kept)
+    held = contents(before, ids)
 
     now.run("up")
-    assert kept.items() <= resources(now).items()
-    assert held <= contents(now, kept)
+    assert ids.items() <= resources(now).items()
+    assert held <= contents(now, ids)
     assert queued in api.items()
     faults.clear()
     until(lambda: queued not in api.items(), "the queued event is delivered")
     run = now.run("runs", SHOP, "--watch")
     assert (run["status"], run["output"]["outcome"], run["output"]["rows"]) == ("SUCCEEDED", "promoted", 1560)
-    assert now.drop("interactions", "third.csv", retail.interactions(each=27))["output"]["outcome"] == "promoted"
+    assert now.drop("interactions", "third.csv", retail.interactions(events_each=27))["output"]["outcome"] == "promoted"
     assert api.buy(api.items()[0]) == "delivered"

@@ -17,13 +17,13 @@ LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"
 
 def breaking(old: Json, new: Json) -> list[str]:
     """Each break as a sentence with its place; none where callers of `old` can go on with `new`."""
-    found: list[str] = []
+    problems: list[str] = []
     before, now = (_inlined(document) for document in (old, new))
     for path, operations in before.items():
         for method, operation in operations.items():
             where, today = f"{method.upper()} {path}", now.get(path, {}).get(method)
-            found += _operation(where, operation, today) if today else [f"{where} is gone"]
-    return found
+            problems += _operation(where, operation, today) if today else [f"{where} is gone"]
+    return problems
 
 
 def _inlined(document: Json) -> Json:

@@ -67,6 +67,6 @@ def first_cells(text: str) -> list[str]:
 
 def section(page: str, heading: str) -> str:
     """The text under one heading, up to the next heading of any level."""
-    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", read(page), re.MULTILINE | re.DOTALL)
-    assert found, f"{page} has no heading {heading!r}"
-    return found[1]
+    match = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", read(page), re.MULTILINE | re.DOTALL)
+    assert match, f"{page} has no heading {heading!r}"
+    return match[1]

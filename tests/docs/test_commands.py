@@ -29,9 +29,9 @@ def usage(*command: str) -> str:
 
 def local_commands() -> set[str]:
     """The commands of `python -m local`, from the list in its help."""
-    found = set(re.findall(r"^    ([a-z-]+)(?: |$)", usage("local"), re.MULTILINE))
-    assert found
-    return found
+    names = set(re.findall(r"^    ([a-z-]+)(?: |$)", usage("local"), re.MULTILINE))
+    assert names
+    return names
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

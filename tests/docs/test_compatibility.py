@@ -28,14 +28,14 @@ def put(document: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     """A copy in which the member at a path of keys, separated by blanks, has a value; None removes it."""
     changed = copy.deepcopy(document)
     *above, last = path.split()
-    place: Any = changed
+    holder: Any = changed
     for key in above:
-        place = place[int(key)] if isinstance(place, list) else place[key]
-    where = int(last) if isinstance(place, list) else last
+        holder = holder[int(key)] if isinstance(holder, list) else holder[key]
+    where = int(last) if isinstance(holder, list) else last
     if value is None:
-        del place[where]
+        del holder[where]
     else:
-        place[where] = value
+        holder[where] = value
     return changed
 
 
@@ -59,9 +59,9 @@ BREAKS: dict[str, tuple[object, str]] = {
 @pytest.mark.parametrize("path", BREAKS)
 def test_a_break_is_found(path: str) -> None:
     value, said = BREAKS[path]
-    found = breaking(released(), put(released(), path, value))
-    assert found
-    assert all(said in sentence for sentence in found)
+    problems = breaking(released(), put(released(), path, value))
+    assert problems
+    assert all(said in sentence for sentence in problems)
 
 
 @pytest.mark.parametrize("path", ["paths /new", "components schemas Item properties colour", "paths /health post"])

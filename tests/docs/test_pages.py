@@ -74,8 +74,8 @@ def test_the_korean_readme_is_korean() -> None:
 
 
 def test_every_source_file_begins_with_its_licence() -> None:
-    found = {path for pattern in SOURCES for path in ROOT.rglob(pattern)}
-    sources = [path for path in found if not SKIPPED & set(path.relative_to(ROOT).parts)]
+    paths = {path for pattern in SOURCES for path in ROOT.rglob(pattern)}
+    sources = [path for path in paths if not SKIPPED & set(path.relative_to(ROOT).parts)]
     written = [path for path in sources if path.stat().st_size]
     bare = [name(path) for path in written if "SPDX-License-Identifier: Apache-2.0" not in "".join(head(path))]
     assert sorted(bare) == []

@@ -74,8 +74,8 @@ def of_javascript(text: str) -> str:
 
 
 def files(*patterns: str) -> list[Path]:
-    found = (path for pattern in patterns for path in ROOT.glob(pattern))
-    return sorted(path for path in found if not SKIPPED & set(path.relative_to(ROOT).parts))
+    paths = (path for pattern in patterns for path in ROOT.glob(pattern))
+    return sorted(path for path in paths if not SKIPPED & set(path.relative_to(ROOT).parts))
 
 
 TEXTS = (

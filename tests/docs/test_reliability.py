@@ -27,7 +27,7 @@ def test_cases_have_names_of_their_own_and_courses_that_exist() -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.safeguard)
 def test_a_safeguard_that_is_taken_out_at_night_is_there(mutant: Mutant) -> None:
-    found = (ROOT / mutant.file).read_text().count(mutant.text)
+    count = (ROOT / mutant.file).read_text().count(mutant.text)
     # In code an edit takes one safeguard out; a machine repeats its retries at each task.
-    assert found == 1 if mutant.file.endswith(".py") else found > 0
+    assert count == 1 if mutant.file.endswith(".py") else count > 0
     assert set(mutant.cases) <= {case.name for case in CASES}

@@ -70,7 +70,7 @@ def test_the_file_is_what_the_command_writes() -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    assert [name for name, each in SCHEMA["properties"].items() if "description" not in each] == []
+    assert [name for name, member in SCHEMA["properties"].items() if "description" not in member] == []
 
 
 @pytest.mark.parametrize("text", GOOD)

@@ -10,7 +10,7 @@ from tests.docs.pages import ROOT
 WORDS = frozenset(
     ["each", "found", "known", "own", "place", "asked", "kept", "mine", "theirs", "around", "about", "one", "many"]
 )
-CLEAN = ("benchmarks", "engine/src", "engine/tests", "local", "table-intake/src", "table-intake/tests")
+CLEAN = ("benchmarks", "engine/src", "engine/tests", "local", "table-intake/src", "table-intake/tests", "tests")
 """The folders that have none of them; others join when they are clean."""
 
 

@@ -57,35 +57,35 @@ def delimited(header: str, rows: Iterable[Row], encoding: str = "utf-8", **diale
 
 
 def sold() -> list[Sale]:
-    return [each for each in sales() if each.type == "Purchase"]
+    return [sale for sale in sales() if sale.type == "Purchase"]
 
 
-def bought(each: Sale) -> Imported:
-    return each.user, each.item, each.time, "Purchase"
+def bought(sale: Sale) -> Imported:
+    return sale.user, sale.item, sale.time, "Purchase"
 
 
 def of_minute(time: int) -> int:
     return time - time % 60
 
 
-def fate(each: Sale) -> str:
+def fate(sale: Sale) -> str:
     """What became of an order: each program has its own word for it."""
-    return {0: "cancelled", 1: "returned", 2: "partly"}.get(each.order % 11, "sold")
+    return {0: "cancelled", 1: "returned", 2: "partly"}.get(sale.order % 11, "sold")
 
 
-def after_all(each: Sale, user: str | None = None, time: int | None = None) -> Iterator[Imported]:
+def after_all(sale: Sale, user: str | None = None, time: int | None = None) -> Iterator[Imported]:
     """What is imported of a line whose order has a status."""
-    if fate(each) != "cancelled":
-        kind = "Return" if fate(each) == "returned" else "Purchase"
-        yield user or each.user, each.item, each.time if time is None else time, kind
+    if fate(sale) != "cancelled":
+        kind = "Return" if fate(sale) == "returned" else "Purchase"
+        yield user or sale.user, sale.item, sale.time if time is None else time, kind
 
 
 def first_of_orders(lines: Iterable[Sale]) -> Iterator[tuple[Sale, bool]]:
     """Yield lines, and whether each is the first of its order."""
     seen = set[int]()
-    for each in lines:
-        yield each, each.order not in seen
-        seen.add(each.order)
+    for line in lines:
+        yield line, line.order not in seen
+        seen.add(line.order)
 
 
 # Shopify: "Export orders". What belongs to an order stands in its first line alone, its status too; a note may have
@@ -105,10 +105,10 @@ SHOPIFY_STATUS = {"cancelled": "voided", "returned": "refunded", "partly": "part
 
 
 def shopify(path: Path) -> None:
-    def row(each: Sale, *, first: bool) -> Row:
-        at, total = f"{moment(each.time):%Y-%m-%d %H:%M:%S} +0000", f"{each.cents * each.quantity / 100:.2f}"
+    def row(sale: Sale, *, first: bool) -> Row:
+        at, total = f"{moment(sale.time):%Y-%m-%d %H:%M:%S} +0000", f"{sale.cents * sale.quantity / 100:.2f}"
         status = [
-            SHOPIFY_STATUS[fate(each)],
+            SHOPIFY_STATUS[fate(sale)],
             at,
             "fulfilled",
             at,
@@ -123,19 +123,19 @@ def shopify(path: Path) -> None:
             "Standard",
         ]
         person = ["Jo Doe", "Hauptstr. 1,\nHinterhaus", "Köln", "'50667", "DE", "Jo Doe", "Ring the bell!\nThanks", ""]
-        paid = ["", "visa", f"c{each.order}.1", "0.00", "Our shop", str(5_000_000_000 + each.order), "", "Low", "web"]
-        line = [each.quantity, each.name, each.price, ""]
+        paid = ["", "visa", f"c{sale.order}.1", "0.00", "Our shop", str(5_000_000_000 + sale.order), "", "Low", "web"]
+        line = [sale.quantity, sale.name, sale.price, ""]
 
         def order(cells: list[str]) -> list[str]:
             return cells if first else [""] * len(cells)
 
         return [
-            f"#{each.order}", f"user{each.user}@example.com", *order(status), at, *line, each.item, "true", "true",
+            f"#{sale.order}", f"user{sale.user}@example.com", *order(status), at, *line, sale.item, "true", "true",
             "fulfilled", *order(person), *order(paid), "0.00", *order(["VAT 19%", "1.00", "", ""]),
         ]  # fmt: skip
 
     path.write_bytes(
-        delimited(SHOPIFY, (row(each, first=first) for each, first in first_of_orders(sold())), lineterminator="\n")
+        delimited(SHOPIFY, (row(sale, first=first) for sale, first in first_of_orders(sold())), lineterminator="\n")
     )
 
 
@@ -153,14 +153,14 @@ WOO_STATUS = {"cancelled": "Cancelled", "returned": "Refunded", "partly": "On ho
 
 
 def woocommerce(path: Path) -> None:
-    def row(place: int, each: Sale) -> Row:
-        total = f"{each.cents * each.quantity / 100:.2f}"
-        person = ["Jo", "Doe", f"user{each.user}@example.com", "Köln", "DE", "PayPal", "0", total, "DHL", "4.90", total]
-        at = f"{moment(each.time):%Y-%m-%d %H:%M}"
-        line = [each.item, place % 9 + 1, each.name, each.quantity, each.price, "", "0"]
-        return [each.order, WOO_STATUS[fate(each)], at, "", *person, *line]
+    def row(number: int, sale: Sale) -> Row:
+        total = f"{sale.cents * sale.quantity / 100:.2f}"
+        person = ["Jo", "Doe", f"user{sale.user}@example.com", "Köln", "DE", "PayPal", "0", total, "DHL", "4.90", total]
+        at = f"{moment(sale.time):%Y-%m-%d %H:%M}"
+        line = [sale.item, number % 9 + 1, sale.name, sale.quantity, sale.price, "", "0"]
+        return [sale.order, WOO_STATUS[fate(sale)], at, "", *person, *line]
 
-    path.write_bytes(delimited(WOO, (row(place, each) for place, each in enumerate(sold())), "utf-8-sig"))
+    path.write_bytes(delimited(WOO, (row(number, sale) for number, sale in enumerate(sold())), "utf-8-sig"))
 
 
 # Google Analytics 4 in BigQuery: one row for each item of an event, nested columns flattened, microseconds.
@@ -174,17 +174,17 @@ GA4_EVENTS = {"View": "view_item", "AddToCart": "add_to_cart", "Purchase": "purc
 
 
 def ga4(path: Path) -> None:
-    def row(each: Sale) -> Row:
-        micros, person = each.time * 1_000_000 + 123_456, f"{100_000 + int(each.user)}.1767229200"
+    def row(sale: Sale) -> Row:
+        micros, person = sale.time * 1_000_000 + 123_456, f"{100_000 + int(sale.user)}.1767229200"
         where = ["mobile", "Android", "South Korea", "organic", "2100450278", "WEB"]
-        event = [f"{moment(each.time):%Y%m%d}", micros, GA4_EVENTS[each.type], -each.order, "", person, micros - 10**9]
-        return [*event, *where, each.item, each.name, "(not set)", each.cents / 100, abs(each.quantity)]
+        event = [f"{moment(sale.time):%Y%m%d}", micros, GA4_EVENTS[sale.type], -sale.order, "", person, micros - 10**9]
+        return [*event, *where, sale.item, sale.name, "(not set)", sale.cents / 100, abs(sale.quantity)]
 
     path.write_bytes(delimited(GA4, map(row, events()), lineterminator="\n"))
 
 
-def seen_by_ga4(each: Sale) -> Imported:
-    return f"{100_000 + int(each.user)}.1767229200", each.item, each.time, each.type
+def seen_by_ga4(sale: Sale) -> Imported:
+    return f"{100_000 + int(sale.user)}.1767229200", sale.item, sale.time, sale.type
 
 
 # UCI's Online Retail: a workbook with dates as dates, ids as numbers, cancelled invoices (C…) and guests without an id.
@@ -192,8 +192,8 @@ def seen_by_ga4(each: Sale) -> Imported:
 UCI = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
 
 
-def is_guest(each: Sale) -> bool:
-    return each.order % 5 == 0
+def is_guest(sale: Sale) -> bool:
+    return sale.order % 5 == 0
 
 
 def uci(path: Path) -> None:
@@ -202,18 +202,18 @@ def uci(path: Path) -> None:
     book = Workbook(write_only=True)
     sheet = book.create_sheet("Online Retail")
     sheet.append(UCI)
-    for each in sales():
-        item = int(each.item) if each.item.isdigit() else each.item
-        invoice = f"C{each.order}" if each.quantity < 0 else each.order
-        at, price = moment(of_minute(each.time)).replace(tzinfo=None), each.cents / 100
-        person = None if is_guest(each) else float(each.user)
-        sheet.append([invoice, item, each.name, each.quantity, at, price, person, "United Kingdom"])
+    for sale in sales():
+        item = int(sale.item) if sale.item.isdigit() else sale.item
+        invoice = f"C{sale.order}" if sale.quantity < 0 else sale.order
+        at, price = moment(of_minute(sale.time)).replace(tzinfo=None), sale.cents / 100
+        person = None if is_guest(sale) else float(sale.user)
+        sheet.append([invoice, item, sale.name, sale.quantity, at, price, person, "United Kingdom"])
     book.save(path)
 
 
 def known_to_uci() -> Iterator[Imported]:
-    known = (each for each in sales() if not is_guest(each))
-    return ((each.user, each.item, of_minute(each.time), each.type) for each in known)
+    sales_with_user = (sale for sale in sales() if not is_guest(sale))
+    return ((sale.user, sale.item, of_minute(sale.time), sale.type) for sale in sales_with_user)
 
 
 # A Korean ERP: what its Excel saves as CSV, in cp949, with the half of the day in words and thousands marks.
@@ -222,14 +222,14 @@ ERP = "전표번호|거래처코드|거래처명|품목코드|품목명|거래�
 
 
 def erp(path: Path) -> None:
-    def row(each: Sale) -> Row:
-        at, won = moment(each.time), each.cents * 13
+    def row(sale: Sale) -> Row:
+        at, won = moment(sale.time), sale.cents * 13
         half, hour = "오전" if at.hour < 12 else "오후", at.hour % 12 or 12
-        amount = won * each.quantity
-        line = [f"{each.quantity:,}", f"{won:,}", f"{amount:,}", f"{amount // 10:,}", ""]
-        name = each.name.encode("cp949", "replace").decode("cp949")
+        amount = won * sale.quantity
+        line = [f"{sale.quantity:,}", f"{won:,}", f"{amount:,}", f"{amount // 10:,}", ""]
+        name = sale.name.encode("cp949", "replace").decode("cp949")
         return [
-            f"{at:%Y%m%d}-{each.order}", f"C{each.user}", "홍길동", each.item, name,
+            f"{at:%Y%m%d}-{sale.order}", f"C{sale.user}", "홍길동", sale.item, name,
             f"{at:%Y-%m-%d} {half} {hour}:{at:%M}", *line,
         ]  # fmt: skip
 
@@ -247,19 +247,19 @@ def german(number: float, digits: int) -> str:
 
 
 def sap(path: Path) -> None:
-    def row(place: int, each: Sale) -> Row:
-        at, value = moment(each.time), each.cents * each.quantity / 100
-        who, material = f"{each.user:0>10}", f"{each.item:0>18}"
-        name = each.name.encode("cp1252", "replace").decode("cp1252")
-        order = [who, "Müller GmbH", 90_000_000 + each.order, 10 * (place % 9 + 1), f"{at:%d.%m.%Y}"]
-        return [*order, material, name, german(each.quantity, 3), "ST", german(value, 2), "EUR"]
+    def row(number: int, sale: Sale) -> Row:
+        at, value = moment(sale.time), sale.cents * sale.quantity / 100
+        who, material = f"{sale.user:0>10}", f"{sale.item:0>18}"
+        name = sale.name.encode("cp1252", "replace").decode("cp1252")
+        order = [who, "Müller GmbH", 90_000_000 + sale.order, 10 * (number % 9 + 1), f"{at:%d.%m.%Y}"]
+        return [*order, material, name, german(sale.quantity, 3), "ST", german(value, 2), "EUR"]
 
-    rows = (row(place, each) for place, each in enumerate(sales()))
+    rows = (row(number, sale) for number, sale in enumerate(sales()))
     path.write_bytes(delimited(SAP, rows, "cp1252", delimiter=";"))
 
 
-def billed_by_sap(each: Sale) -> Imported:
-    return f"{each.user:0>10}", f"{each.item:0>18}", each.time - each.time % 86_400, each.type
+def billed_by_sap(sale: Sale) -> Imported:
+    return f"{sale.user:0>10}", f"{sale.item:0>18}", sale.time - sale.time % 86_400, sale.type
 
 
 # Matomo: the table of ordered items with its names, as TSV in UTF-16, which is what its "Excel" export is.
@@ -267,14 +267,14 @@ def billed_by_sap(each: Sale) -> Imported:
 MATOMO = "idsite|idvisitor|server_time|idvisit|idorder|product_sku|product_name|product_category|price|quantity|deleted"
 
 
-def visitor(each: Sale) -> str:
-    return f"{int(each.user) * 2_654_435_761 % 2**64:016x}"
+def visitor(sale: Sale) -> str:
+    return f"{int(sale.user) * 2_654_435_761 % 2**64:016x}"
 
 
 def matomo(path: Path) -> None:
-    def row(each: Sale) -> Row:
-        visit = [1, visitor(each), f"{moment(each.time):%Y-%m-%d %H:%M:%S}", each.order // 2, each.order]
-        return [*visit, each.item, each.name, "Home & Garden", each.price, each.quantity, 0]
+    def row(sale: Sale) -> Row:
+        visit = [1, visitor(sale), f"{moment(sale.time):%Y-%m-%d %H:%M:%S}", sale.order // 2, sale.order]
+        return [*visit, sale.item, sale.name, "Home & Garden", sale.price, sale.quantity, 0]
 
     path.write_bytes(delimited(MATOMO, map(row, sold()), "utf-16", delimiter="\t", lineterminator="\n"))
 
@@ -282,23 +282,23 @@ def matomo(path: Path) -> None:
 # A till system's data lake: a folder of Parquet parts by month, zstd, with types; no card means anonymous.
 
 
-def has_card(each: Sale) -> bool:
-    return each.order % 7 != 0
+def has_card(sale: Sale) -> bool:
+    return sale.order % 7 != 0
 
 
 def till(path: Path) -> None:
     path.mkdir()
-    lines = [(each, place + 1) for place, each in enumerate(sold())]
+    lines = [(sale, number + 1) for number, sale in enumerate(sold())]
     frame = pl.DataFrame(
         {
-            "store_id": pl.Series([each.order % 4 for each, _ in lines], dtype=pl.Int16),
-            "ticket_no": [each.order for each, _ in lines],
-            "position": pl.Series([place % 30 for _, place in lines], dtype=pl.Int32),
-            "loyalty_card": [int(each.user) if has_card(each) else None for each, _ in lines],
-            "article_no": pl.Series([each.item for each, _ in lines], dtype=pl.Categorical),
-            "sold_at": pl.Series([each.time * 1_000_000 for each, _ in lines], dtype=pl.Datetime("us")),
-            "qty": [float(each.quantity) for each, _ in lines],
-            "amount": pl.Series([each.price for each, _ in lines]).cast(pl.Decimal(12, 2)),
+            "store_id": pl.Series([sale.order % 4 for sale, _ in lines], dtype=pl.Int16),
+            "ticket_no": [sale.order for sale, _ in lines],
+            "position": pl.Series([number % 30 for _, number in lines], dtype=pl.Int32),
+            "loyalty_card": [int(sale.user) if has_card(sale) else None for sale, _ in lines],
+            "article_no": pl.Series([sale.item for sale, _ in lines], dtype=pl.Categorical),
+            "sold_at": pl.Series([sale.time * 1_000_000 for sale, _ in lines], dtype=pl.Datetime("us")),
+            "qty": [float(sale.quantity) for sale, _ in lines],
+            "amount": pl.Series([sale.price for sale, _ in lines]).cast(pl.Decimal(12, 2)),
         }
     )
     third = -(-frame.height // 3)
@@ -316,27 +316,27 @@ MAGENTO = (
 )
 
 
-def is_configurable(each: Sale) -> bool:
-    return each.item.endswith("A") or each.order % 11 == 0
+def is_configurable(sale: Sale) -> bool:
+    return sale.item.endswith("A") or sale.order % 11 == 0
 
 
 def magento_lines() -> Iterator[tuple[Sale, bool]]:
     """Yield lines, and whether each is the simple product of a configurable one."""
-    for each in sold():
-        yield each, False
-        if is_configurable(each):
-            yield each, True
+    for sale in sold():
+        yield sale, False
+        if is_configurable(sale):
+            yield sale, True
 
 
 def magento(path: Path) -> None:
-    def row(place: int, each: Sale, *, simple: bool) -> Row:
-        at, total = f"{moment(each.time):%Y-%m-%d %H:%M:%S}", each.cents * each.quantity / 100
-        kind = "configurable" if not simple and is_configurable(each) else "simple"
-        line = ["0.0000", "0.0000"] if simple else [f"{each.cents / 100:.4f}", f"{total:.4f}"]
-        known = [place, each.order, place - 1 if simple else "", 1, at, at, 100 + each.cents, kind, each.item]
-        return [*known, each.name, f"{each.quantity:.4f}", "0.0000", *line, each.user, f"user{each.user}@example.com"]
+    def row(number: int, sale: Sale, *, simple: bool) -> Row:
+        at, total = f"{moment(sale.time):%Y-%m-%d %H:%M:%S}", sale.cents * sale.quantity / 100
+        kind = "configurable" if not simple and is_configurable(sale) else "simple"
+        line = ["0.0000", "0.0000"] if simple else [f"{sale.cents / 100:.4f}", f"{total:.4f}"]
+        order = [number, sale.order, number - 1 if simple else "", 1, at, at, 100 + sale.cents, kind, sale.item]
+        return [*order, sale.name, f"{sale.quantity:.4f}", "0.0000", *line, sale.user, f"user{sale.user}@example.com"]
 
-    rows = (row(place, each, simple=simple) for place, (each, simple) in enumerate(magento_lines(), 1))
+    rows = (row(number, sale, simple=simple) for number, (sale, simple) in enumerate(magento_lines(), 1))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("sales_order_item.csv", delimited(MAGENTO, rows, quoting=csv.QUOTE_ALL))  # type: ignore[arg-type]
 
@@ -353,8 +353,8 @@ def warehouse(path: Path) -> None:
     entries: list[Mapping[str, object]] = []
     for number in range(2):
         rows = (
-            [each.user, each.item, f"{moment(each.time):%Y-%m-%d %H:%M:%S}.0", each.quantity, each.price]
-            for each in lines[number::2]
+            [line.user, line.item, f"{moment(line.time):%Y-%m-%d %H:%M:%S}.0", line.quantity, line.price]
+            for line in lines[number::2]
         )
         name = f"sales_000{number}_part_00.gz"
         data = gzip.compress(delimited(UNLOADED, rows, delimiter="|", lineterminator="\n"), mtime=0)
@@ -376,14 +376,14 @@ SMART_STORE_STATUS = {
 
 
 def smart_store(path: Path) -> None:
-    def row(place: int, each: Sale) -> Row:
-        at, name = f"{moment(each.time):%Y-%m-%d %H:%M:%S}", each.name.encode("cp949", "replace").decode("cp949")
-        order = [2026010100000000 + place, 2026010000000000 + each.order, "택배", "홍길동", each.user, "홍길동"]
-        amounts = [each.quantity, each.cents * 13, each.cents * 13 * each.quantity]
-        status = SMART_STORE_STATUS[fate(each)]
-        return [*order, *status, each.item, name, "", *amounts, at, at, "서울", ""]
+    def row(number: int, sale: Sale) -> Row:
+        at, name = f"{moment(sale.time):%Y-%m-%d %H:%M:%S}", sale.name.encode("cp949", "replace").decode("cp949")
+        order = [2026010100000000 + number, 2026010000000000 + sale.order, "택배", "홍길동", sale.user, "홍길동"]
+        amounts = [sale.quantity, sale.cents * 13, sale.cents * 13 * sale.quantity]
+        status = SMART_STORE_STATUS[fate(sale)]
+        return [*order, *status, sale.item, name, "", *amounts, at, at, "서울", ""]
 
-    path.write_bytes(delimited(SMART_STORE, (row(place, each) for place, each in enumerate(sold())), "cp949"))
+    path.write_bytes(delimited(SMART_STORE, (row(number, sale) for number, sale in enumerate(sold())), "cp949"))
 
 
 # Cafe24: orders in UTF-8 with a byte order mark; guests have no id.
@@ -393,14 +393,14 @@ CAFE24_STATUS = {"cancelled": "취소완료", "returned": "반품완료", "partl
 
 
 def cafe24(path: Path) -> None:
-    def row(each: Sale) -> Row:
-        won = each.cents * 13
-        who = [each.user if has_card(each) else "", "홍길동"]
-        line = [each.item, each.name, each.quantity, won, won * each.quantity, "카드"]
+    def row(sale: Sale) -> Row:
+        won = sale.cents * 13
+        who = [sale.user if has_card(sale) else "", "홍길동"]
+        line = [sale.item, sale.name, sale.quantity, won, won * sale.quantity, "카드"]
         return [
-            f"20260101-{each.order}",
-            f"{moment(each.time):%Y-%m-%d %H:%M:%S}",
-            CAFE24_STATUS[fate(each)],
+            f"20260101-{sale.order}",
+            f"{moment(sale.time):%Y-%m-%d %H:%M:%S}",
+            CAFE24_STATUS[fate(sale)],
             *who,
             *line,
         ]
@@ -414,13 +414,13 @@ VBRP = "VBELN|POSNR|FKDAT|ERZET|KUNAG|MATNR|ARKTX|FKIMG|VRKME|NETWR|WAERK"
 
 
 def vbrp(path: Path) -> None:
-    def row(place: int, each: Sale) -> Row:
-        at, value = moment(each.time), each.cents * each.quantity / 100
-        name = each.name.encode("cp1252", "replace").decode("cp1252")
-        bill = [90_000_000 + each.order, 10 * (place % 9 + 1), f"{at:%d.%m.%Y}", f"{at:%H:%M:%S}", f"{each.user:0>10}"]
-        return [*bill, f"{each.item:0>18}", name, german(each.quantity, 3), "ST", german(value, 2), "EUR"]
+    def row(number: int, sale: Sale) -> Row:
+        at, value = moment(sale.time), sale.cents * sale.quantity / 100
+        name = sale.name.encode("cp1252", "replace").decode("cp1252")
+        bill = [90_000_000 + sale.order, 10 * (number % 9 + 1), f"{at:%d.%m.%Y}", f"{at:%H:%M:%S}", f"{sale.user:0>10}"]
+        return [*bill, f"{sale.item:0>18}", name, german(sale.quantity, 3), "ST", german(value, 2), "EUR"]
 
-    rows = (row(place, each) for place, each in enumerate(sales()))
+    rows = (row(number, sale) for number, sale in enumerate(sales()))
     path.write_bytes(delimited(VBRP, rows, "cp1252", delimiter=";"))
 
 
@@ -432,14 +432,14 @@ TOAST = (
 
 
 def toast(path: Path) -> None:
-    def row(place: int, each: Sale) -> Row:
-        at = moment(each.time)
+    def row(number: int, sale: Sale) -> Row:
+        at = moment(sale.time)
         when = f"{at.month}/{at.day}/{at:%y} {at.hour % 12 or 12}:{at:%M %p}"
-        order = ["Main St", 7_000 + each.order, each.order % 97, when, "Jo"]
-        void = str(fate(each) == "cancelled").lower()
-        return [*order, 9_000_000 + place, each.item, each.name, each.price, each.quantity, void, f"+82{each.user}"]
+        order = ["Main St", 7_000 + sale.order, sale.order % 97, when, "Jo"]
+        void = str(fate(sale) == "cancelled").lower()
+        return [*order, 9_000_000 + number, sale.item, sale.name, sale.price, sale.quantity, void, f"+82{sale.user}"]
 
-    path.write_bytes(delimited(TOAST, (row(place, each) for place, each in enumerate(sold()))))
+    path.write_bytes(delimited(TOAST, (row(number, sale) for number, sale in enumerate(sold()))))
 
 
 # Square: item sales. Refunds are events of their own, with a quantity below 0; the time of day stands apart.
@@ -451,17 +451,17 @@ SQUARE = (
 
 
 def square(path: Path) -> None:
-    def row(each: Sale) -> Row:
-        at, total = moment(each.time), f"${each.cents * abs(each.quantity) / 100:,.2f}"
-        kind, total = ("Refund", f"-{total}") if each.quantity < 0 else ("Payment", total)
-        what = ["Home", each.name, f"{each.quantity}.0", "Regular", each.item, total, total]
-        return [f"{at:%m/%d/%y}", f"{at:%H:%M:%S}", "UTC", *what, f"tx{each.order}", kind, f"SQ{each.user}"]
+    def row(sale: Sale) -> Row:
+        at, total = moment(sale.time), f"${sale.cents * abs(sale.quantity) / 100:,.2f}"
+        kind, total = ("Refund", f"-{total}") if sale.quantity < 0 else ("Payment", total)
+        what = ["Home", sale.name, f"{sale.quantity}.0", "Regular", sale.item, total, total]
+        return [f"{at:%m/%d/%y}", f"{at:%H:%M:%S}", "UTC", *what, f"tx{sale.order}", kind, f"SQ{sale.user}"]
 
     path.write_bytes(delimited(SQUARE, map(row, sales())))
 
 
-def at_noon(each: Sale) -> Imported:
-    return f"SQ{each.user}", each.item, each.time - each.time % 86_400, each.type
+def at_noon(sale: Sale) -> Imported:
+    return f"SQ{sale.user}", sale.item, sale.time - sale.time % 86_400, sale.type
 
 
 # A frame of pandas: its index has no name, and ids with gaps became numbers with a point.
@@ -470,15 +470,15 @@ def at_noon(each: Sale) -> Imported:
 def pandas(path: Path) -> None:
     lines = (
         [
-            place,
-            each.order,
-            each.item,
-            each.name,
-            each.quantity,
-            f"{moment(each.time):%Y-%m-%d %H:%M:%S}",
-            f"{each.user}.0",
+            number,
+            sale.order,
+            sale.item,
+            sale.name,
+            sale.quantity,
+            f"{moment(sale.time):%Y-%m-%d %H:%M:%S}",
+            f"{sale.user}.0",
         ]
-        for place, each in enumerate(sold())
+        for number, sale in enumerate(sold())
     )
     header = "|InvoiceNo|StockCode|Description|Quantity|InvoiceDate|CustomerID"
     path.write_bytes(delimited(header, lines, lineterminator="\n"))
@@ -488,13 +488,13 @@ EXPORTS: Mapping[str, Export] = {
     "Shopify": Export(
         "orders_export_1.csv",
         shopify,
-        lambda: chain.from_iterable(after_all(each, f"user{each.user}@example.com") for each in sold()),
+        lambda: chain.from_iterable(after_all(sale, f"user{sale.user}@example.com") for sale in sold()),
     ),
     "WooCommerce": Export(
         "orders-2026-01-31.csv",
         woocommerce,
         lambda: chain.from_iterable(
-            after_all(each, f"user{each.user}@example.com", of_minute(each.time)) for each in sold()
+            after_all(sale, f"user{sale.user}@example.com", of_minute(sale.time)) for sale in sold()
         ),
     ),
     "GA4": Export("ga4_events.csv", ga4, lambda: map(seen_by_ga4, events())),
@@ -502,43 +502,43 @@ EXPORTS: Mapping[str, Export] = {
     "Korean ERP": Export(
         "판매현황.csv",
         erp,
-        lambda: ((f"C{each.user}", each.item, of_minute(each.time), "Purchase") for each in sold()),
+        lambda: ((f"C{sale.user}", sale.item, of_minute(sale.time), "Purchase") for sale in sold()),
     ),
     "SAP": Export("Fakturaliste.csv", sap, lambda: map(billed_by_sap, sales())),
     "Matomo": Export(
         "ecommerce_items.tsv",
         matomo,
-        lambda: ((visitor(each), each.item, each.time, "Purchase") for each in sold()),
+        lambda: ((visitor(sale), sale.item, sale.time, "Purchase") for sale in sold()),
     ),
     "Till": Export(
         "positions",
         till,
-        lambda: (bought(each) for each in sold() if has_card(each)),
-        lambda: sum(not has_card(each) for each in sold()),
+        lambda: (bought(sale) for sale in sold() if has_card(sale)),
+        lambda: sum(not has_card(sale) for sale in sold()),
     ),
     "Magento": Export("sales_order_item.csv.zip", magento, lambda: map(bought, sold())),
     "Warehouse": Export("unload", warehouse, lambda: map(bought, sold())),
     "SmartStore": Export(
-        "스마트스토어_주문조회.csv", smart_store, lambda: chain.from_iterable(after_all(each) for each in sold())
+        "스마트스토어_주문조회.csv", smart_store, lambda: chain.from_iterable(after_all(sale) for sale in sold())
     ),
     "Cafe24": Export(
         "cafe24_orders.csv",
         cafe24,
-        lambda: chain.from_iterable(after_all(each) for each in sold() if has_card(each)),
-        lambda: sum(not has_card(each) and fate(each) != "cancelled" for each in sold()),
+        lambda: chain.from_iterable(after_all(sale) for sale in sold() if has_card(sale)),
+        lambda: sum(not has_card(sale) and fate(sale) != "cancelled" for sale in sold()),
     ),
     "SAP VBRP": Export("VBRP.csv", vbrp, lambda: map(billed_by_sap, sales())),
     "Toast": Export(
         "ItemSelectionDetails.csv",
         toast,
         lambda: (
-            (f"+82{each.user}", each.item, of_minute(each.time), "Purchase")
-            for each in sold()
-            if fate(each) != "cancelled"
+            (f"+82{sale.user}", sale.item, of_minute(sale.time), "Purchase")
+            for sale in sold()
+            if fate(sale) != "cancelled"
         ),
     ),
     "Square": Export("items-2026-01.csv", square, lambda: map(at_noon, sales())),
     "pandas": Export(
-        "frame.csv", pandas, lambda: ((f"{each.user}.0", each.item, each.time, "Purchase") for each in sold())
+        "frame.csv", pandas, lambda: ((f"{sale.user}.0", sale.item, sale.time, "Purchase") for sale in sold())
     ),
 }

@@ -43,12 +43,12 @@ class Sale:
 
 def sales() -> Sequence[Sale]:
     """Return purchases and returns, in order of time."""
-    return _read("online-retail", "NAME") or tuple([each for each in _made_up() if each.type in {"Purchase", "Return"}])
+    return _read("online-retail", "NAME") or tuple([sale for sale in _made_up() if sale.type in {"Purchase", "Return"}])
 
 
 def events() -> Sequence[Sale]:
     """Return views, additions to carts and purchases, in order of time."""
-    return _read("retail-demo-store", "PRODUCT_NAME") or tuple(each for each in _made_up() if each.type != "Return")
+    return _read("retail-demo-store", "PRODUCT_NAME") or tuple(sale for sale in _made_up() if sale.type != "Return")
 
 
 @cache
@@ -74,7 +74,7 @@ def _made_up() -> tuple[Sale, ...]:
                 )
                 for step, kind in enumerate(types)
             ]  # fmt: skip
-    return tuple(sorted(made, key=lambda each: each.time))
+    return tuple(sorted(made, key=lambda sale: sale.time))
 
 
 @cache

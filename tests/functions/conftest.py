@@ -90,8 +90,8 @@ def _bucket(_personalize: FakePersonalize) -> "S3Client":
 def bucket(_bucket: "S3Client") -> Iterator["S3Client"]:
     """The drop bucket, empty."""
     yield _bucket
-    for found in _bucket.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        _bucket.delete_object(Bucket=BUCKET, Key=found["Key"])
+    for content in _bucket.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        _bucket.delete_object(Bucket=BUCKET, Key=content["Key"])
 
 
 @pytest.fixture(scope="module")
@@ -116,17 +116,17 @@ def table(_personalize: FakePersonalize) -> "DynamoDBClient":
 @pytest.fixture
 def unanswered(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     """A DynamoDB that answers no BatchWriteItem, or only the first so many; the tables that it was asked for."""
-    asked: list[str] = []
+    requested: list[str] = []
 
     def fail(params: dict[str, dict[str, object]], **_: object) -> None:
-        asked.extend(params["RequestItems"])
-        if len(asked) > getattr(request, "param", 0):
+        requested.extend(params["RequestItems"])
+        if len(requested) > getattr(request, "param", 0):
             raise ReadTimeoutError(endpoint_url="dynamodb")
 
     made = (clients.dynamodb(), clients.dynamodb_once())
     for client in made:
         client.meta.events.register("provide-client-params.dynamodb.BatchWriteItem", fail)
-    yield asked
+    yield requested
     for client in made:
         client.meta.events.unregister("provide-client-params.dynamodb.BatchWriteItem", fail)
 
@@ -160,8 +160,8 @@ def _scheduler(_personalize: FakePersonalize) -> "EventBridgeSchedulerClient":
 def scheduler(_scheduler: "EventBridgeSchedulerClient") -> Iterator["EventBridgeSchedulerClient"]:
     """EventBridge Scheduler with the stack's group, empty."""
     yield _scheduler
-    for found in _scheduler.list_schedules(GroupName=VARIABLES["SCHEDULE_GROUP"])["Schedules"]:
-        _scheduler.delete_schedule(GroupName=VARIABLES["SCHEDULE_GROUP"], Name=found["Name"])
+    for schedule in _scheduler.list_schedules(GroupName=VARIABLES["SCHEDULE_GROUP"])["Schedules"]:
+        _scheduler.delete_schedule(GroupName=VARIABLES["SCHEDULE_GROUP"], Name=schedule["Name"])
 
 
 @pytest.fixture
@@ -184,11 +184,11 @@ def unfitted(table: "DynamoDBClient") -> Iterator[None]:
 
     app.likelihoods.cache_clear()
     yield
-    for each in table.scan(TableName=TABLE)["Items"]:
-        if each["record"]["S"] != RECORD:
-            table.delete_item(TableName=TABLE, Key={name: each[name] for name in ("shop", "record")})
-    for each in table.scan(TableName=SHOPPER_EVENTS)["Items"]:
-        table.delete_item(TableName=SHOPPER_EVENTS, Key={name: each[name] for name in ("shopper", "event")})
+    for item in table.scan(TableName=TABLE)["Items"]:
+        if item["record"]["S"] != RECORD:
+            table.delete_item(TableName=TABLE, Key={name: item[name] for name in ("shop", "record")})
+    for item in table.scan(TableName=SHOPPER_EVENTS)["Items"]:
+        table.delete_item(TableName=SHOPPER_EVENTS, Key={name: item[name] for name in ("shopper", "event")})
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ class FakePersonalize:
         """The operations that were called, in order."""
         return [operation for operation, _ in self.calls]
 
-    def asked(self, operation: str) -> dict[str, Any]:
+    def body_of(self, operation: str) -> dict[str, Any]:
         """The body of the last call of an operation."""
         return [body for called, body in self.calls if called == operation][-1]
 

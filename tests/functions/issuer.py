@@ -17,7 +17,7 @@ class Issuer:
     """Serves its discovery document and its public keys; counts who asks for them."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.paths: list[str] = []
         self.down = False
         self.keys: list[RSAKey] = []
         self.rotate()
@@ -46,7 +46,7 @@ class Issuer:
 
     def answer(self, path: str) -> tuple[int, dict[str, Any]]:
         """What the server answers."""
-        self.asked.append(path)
+        self.paths.append(path)
         if self.down:
             return 503, {}
         if path == "/realm/.well-known/openid-configuration":

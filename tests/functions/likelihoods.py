@@ -80,11 +80,11 @@ def fit_once(bucket: "S3Client", table: "DynamoDBClient") -> dict[str, object]:
 
 def objects(bucket: "S3Client") -> dict[str, bytes]:
     """All objects of the bucket."""
-    keys = [found["Key"] for found in bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+    keys = [content["Key"] for content in bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
     return {key: bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
 
-def asked(user: str, *items: str, **query: str) -> Event:
+def likelihood_event(user: str, *items: str, **query: str) -> Event:
     """A request of the API."""
     event = load("api_purchase_likelihood")
     path = {"shop": "demo", "userId": user}
@@ -93,10 +93,10 @@ def asked(user: str, *items: str, **query: str) -> Event:
 
 def chance(user: str, item: str, *others: str, **query: str) -> float:
     """The first item's probability, as the API answers it."""
-    answer = handler(asked(user, item, *others, **query), None)
+    answer = handler(likelihood_event(user, item, *others, **query), None)
     assert answer["statusCode"] == 200, answer["body"]
-    found: float = body(answer)["items"][0]["probability"]
-    return found
+    probability: float = body(answer)["items"][0]["probability"]
+    return probability
 
 
 def stored(bucket: "S3Client", key: str) -> bytes:

@@ -30,22 +30,22 @@ class Queues:
 
     def messages(self, url: str) -> list[dict[str, Any]]:
         """What is in a queue; it stays invisible afterwards."""
-        found = self.client.receive_message(
+        answer = self.client.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
         )
-        return [dict(each) for each in found.get("Messages", [])]
+        return [dict(message) for message in answer.get("Messages", [])]
 
     def batch(self) -> dict[str, Any]:
         """Lambda's event for what is in the queue of events."""
         return {
             "Records": [
                 {
-                    "messageId": each["MessageId"],
-                    "receiptHandle": each["ReceiptHandle"],
-                    "body": each["Body"],
+                    "messageId": message["MessageId"],
+                    "receiptHandle": message["ReceiptHandle"],
+                    "body": message["Body"],
                     "attributes": {"ApproximateReceiveCount": "1"},
                 }
-                for each in self.messages(self.events)
+                for message in self.messages(self.events)
             ]
         }
 
@@ -58,6 +58,6 @@ class Queues:
         delivered: bool = False,
     ) -> None:
         """A message of events with these ids; of delivered ones, it is that they are still to be written down."""
-        events = [{"eventType": "View", "eventId": each, "sentAt": sent_at} for each in ids]
+        events = [{"eventType": "View", "eventId": id_, "sentAt": sent_at} for id_ in ids]
         body = {"shop": shop, "sessionId": session, "userId": "u", "delivered": delivered, "events": events}
         self.client.send_message(QueueUrl=self.events, MessageBody=json.dumps(body))

@@ -41,13 +41,13 @@ def silence(clients: Sequence[Any], hang: Hang) -> Iterator[None]:
         hang(event_name.rpartition(".")[2], seconds)
 
     hooks = [(client.meta.events, partial(hook, longest(client))) for client in clients]
-    for events, each in hooks:
-        events.register_first("provide-client-params", each)
+    for events, bound in hooks:
+        events.register_first("provide-client-params", bound)
     try:
         yield
     finally:
-        for events, each in hooks:
-            events.unregister("provide-client-params", each)
+        for events, bound in hooks:
+            events.unregister("provide-client-params", bound)
 
 
 class Clock:

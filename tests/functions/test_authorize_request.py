@@ -36,7 +36,7 @@ def issuer(_issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]
         monkeypatch.setenv(name, value)
     keys.forget()
     _issuer.down = False
-    _issuer.asked.clear()
+    _issuer.paths.clear()
     yield _issuer
     boto3.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
     keys.forget()
@@ -60,8 +60,8 @@ def caller(answer: Event) -> Caller | None:
     return callers.of({"requestContext": {"authorizer": {k: str(v) for k, v in answer["context"].items()}}})
 
 
-def session(**asked: str) -> Event:
-    answer = issue({**load("api_sessions"), "body": json.dumps(asked)}, None)
+def session(**fields: str) -> Event:
+    answer = issue({**load("api_sessions"), "body": json.dumps(fields)}, None)
     assert answer["statusCode"] == 201, answer["body"]
     told: Event = body(answer)
     return told
@@ -72,9 +72,9 @@ def test_a_user_is_named_with_their_plan(issuer: Issuer) -> None:
     assert (answer["effect"], answer["principalId"], answer["usageIdentifierKey"]) == (
         "Allow", "shopper", "shopper-key",
     )  # fmt: skip
-    found = caller(answer)
-    assert found is not None
-    assert (found.user, found.session, found.shop) == ("Jörg/1", "", "")
+    admitted = caller(answer)
+    assert admitted is not None
+    assert (admitted.user, admitted.session, admitted.shop) == ("Jörg/1", "", "")
 
 
 def test_an_anonymous_user_is_named_with_theirs(issuer: Issuer) -> None:
@@ -83,10 +83,10 @@ def test_an_anonymous_user_is_named_with_theirs(issuer: Issuer) -> None:
     assert (answer["effect"], answer["principalId"], answer["usageIdentifierKey"]) == (
         "Allow", "visitor", "visitor-key",
     )  # fmt: skip
-    found = caller(answer)
-    assert found is not None
-    assert (found.own, found.session, found.shop) == (told["userId"], told["sessionId"], "demo")
-    assert issuer.asked == []
+    admitted = caller(answer)
+    assert admitted is not None
+    assert (admitted.own, admitted.session, admitted.shop) == (told["userId"], told["sessionId"], "demo")
+    assert issuer.paths == []
 
 
 def test_a_session_becomes_the_user_s_at_the_login(issuer: Issuer) -> None:
@@ -95,9 +95,9 @@ def test_a_session_becomes_the_user_s_at_the_login(issuer: Issuer) -> None:
     assert (joined["sessionId"], joined["userId"]) == (visitor["sessionId"], "u1")
     answer = verdict(joined["token"])
     assert (answer["principalId"], answer["usageIdentifierKey"]) == ("shopper", "shopper-key")
-    found = caller(answer)
-    assert found is not None
-    assert (found.user, found.session) == ("u1", visitor["sessionId"])
+    admitted = caller(answer)
+    assert admitted is not None
+    assert (admitted.user, admitted.session) == ("u1", visitor["sessionId"])
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_request_without_a_good_token_is_denied(values: list[str], issuer: Iss
     answer = handler(asking(*values), None)
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Deny"
     assert not {"context", "usageIdentifierKey"} & set(answer)
-    assert issuer.asked == []
+    assert issuer.paths == []
 
 
 def test_tokens_for_others_of_others_and_of_yesterday_are_denied(issuer: Issuer) -> None:
@@ -120,11 +120,11 @@ def test_tokens_for_others_of_others_and_of_yesterday_are_denied(issuer: Issuer)
 def test_keys_are_looked_up_once_and_again_for_a_new_one(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         assert verdict(issuer.token())["effect"] == "Allow"
-    assert issuer.asked == ["/realm/.well-known/openid-configuration", "/realm/keys"]
+    assert issuer.paths == ["/realm/.well-known/openid-configuration", "/realm/keys"]
     issuer.rotate()
     monkeypatch.setattr(keys.issuer_keys(issuer.url), "pause", 0)
     assert verdict(issuer.token())["effect"] == "Allow"
-    assert len(issuer.asked) == 4
+    assert len(issuer.paths) == 4
 
 
 def test_while_the_issuer_is_away_known_keys_hold_and_unknown_ones_are_no_verdict(issuer: Issuer) -> None:
@@ -157,8 +157,8 @@ def test_nothing_of_a_token_or_its_user_is_logged(issuer: Issuer, capsys: pytest
     logged = "".join(capsys.readouterr())
     assert '"outcome":"refused"' in logged
     assert '"outcome":"admitted"' in logged
-    for kept in (name, visitor["sessionId"], *good.split("."), *visitor["token"].split(".")):
-        assert kept not in logged
+    for secret in (name, visitor["sessionId"], *good.split("."), *visitor["token"].split(".")):
+        assert secret not in logged
 
 
 def test_without_an_issuer_only_sessions_are_taken(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:

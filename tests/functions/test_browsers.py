@@ -34,11 +34,11 @@ def by(caller: Caller, name: str, **changes: object) -> Event:
 def test_a_user_is_served_and_another_s_id_reaches_nothing(personalize: FakePersonalize) -> None:
     personalize.says("GetRecommendations", RECOMMENDED)
     assert recommend(by(JOINED, "api_recommendations"), None)["statusCode"] == 200
-    asked = len(personalize.calls)
+    calls_before = len(personalize.calls)
     for name in ("api_recommendations", "api_ranking"):
         answer = recommend(by(VISITOR, name), None)
         assert (answer["statusCode"], body(answer)["title"]) == (403, "Forbidden")
-    assert len(personalize.calls) == asked
+    assert len(personalize.calls) == calls_before
 
 
 @pytest.mark.parametrize("name", ["api_similar", "api_popular"])
@@ -57,7 +57,7 @@ def test_an_event_is_its_caller_s(personalize: FakePersonalize) -> None:
     content = json.dumps({"sessionId": "s-1", "events": [{"eventType": "View"}]})
     for caller, user in ((VISITOR, None), (JOINED, "2375")):
         assert record(by(caller, "api_events", body=content), None)["statusCode"] == 202
-        assert personalize.asked("PutEvents").get("userId") == user
+        assert personalize.body_of("PutEvents").get("userId") == user
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_browser_s_event_takes_nobody_s_id(personalize: FakePersonalize) -> No
             202,
             [{"eventId": "order-4711", "status": "delivered"}],
         )
-    visitor, stranger, server, again, joined = (asked["eventList"][0]["eventId"] for _, asked in personalize.calls)
+    visitor, stranger, server, again, joined = (request["eventList"][0]["eventId"] for _, request in personalize.calls)
     assert server == again == "order-4711"
     assert joined == visitor
     assert len({visitor, stranger, server}) == 3
@@ -140,8 +140,8 @@ def test_a_session_that_no_token_proves_is_part_of_the_id(personalize: FakePerso
     sent = {"sessionId": "one", "events": [{"eventType": "View", "eventId": "e"}]}
     for request in (sent, {**sent, "sessionId": "two"}, sent):
         record(by(shopper, "api_events", body=json.dumps(request)), None)
-    one, two, again = (asked["eventList"][0]["eventId"] for _, asked in personalize.calls)
-    assert (one == again, one == two) == (True, False)
+    first, two, again = (request["eventList"][0]["eventId"] for _, request in personalize.calls)
+    assert (first == again, first == two) == (True, False)
 
 
 def test_an_id_that_was_made_for_a_browser_can_be_sent_again(personalize: FakePersonalize) -> None:
@@ -149,7 +149,7 @@ def test_an_id_that_was_made_for_a_browser_can_be_sent_again(personalize: FakePe
     made = body(record(by(VISITOR, "api_events", body=json.dumps(content)), None))["events"][0]["eventId"]
     content["events"] = [{"eventType": "View", "eventId": made}]
     record(by(VISITOR, "api_events", body=json.dumps(content)), None)
-    first, second = (asked["eventList"][0]["eventId"] for _, asked in personalize.calls)
+    first, second = (request["eventList"][0]["eventId"] for _, request in personalize.calls)
     assert first == second != made
 
 
@@ -158,7 +158,7 @@ def test_a_browser_s_event_is_queued_and_written_down_under_the_id_that_it_was_s
 ) -> None:
     content = {"sessionId": "s-1", "events": [{"eventType": "View", "itemId": "i", "eventId": "order-4712"}]}
     record(by(JOINED, "api_events", body=json.dumps(content)), None)
-    sent = personalize.asked("PutEvents")["eventList"][0]["eventId"]
+    sent = personalize.body_of("PutEvents")["eventList"][0]["eventId"]
     personalize.fails("PutEvents", "ThrottlingException")
     answer = body(record(by(JOINED, "api_events", body=json.dumps(content)), None))
     assert answer["events"] == [{"eventId": "order-4712", "status": "queued"}]
@@ -166,9 +166,9 @@ def test_a_browser_s_event_is_queued_and_written_down_under_the_id_that_it_was_s
     assert [event["eventId"] for event in json.loads(message["Body"])["events"]] == [sent]
     server = {**load("api_events"), "body": json.dumps({**content, "userId": "2375"})}
     record(server, None)
-    found = table.query(
+    stored = table.query(
         TableName=SHOPPER_EVENTS,
         KeyConditionExpression="shopper = :shopper",
         ExpressionAttributeValues={":shopper": {"S": "demo#2375"}},
     )
-    assert {sent, "order-4712"} <= {item["event"]["S"] for item in found["Items"]}
+    assert {sent, "order-4712"} <= {item["event"]["S"] for item in stored["Items"]}

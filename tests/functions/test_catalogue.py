@@ -37,15 +37,15 @@ MORE = "drops/demo/interactions/incremental/day.csv"
 def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A shop whose campaigns show no metadata, and a container that has just started."""
     campaigns: Any = RELEASE["campaigns"]
-    bare = {alias: {**each, "metadata": False} for alias, each in campaigns.items()}
+    bare = {alias: {**campaign, "metadata": False} for alias, campaign in campaigns.items()}
     records.put(table, TABLE, {**RELEASE, "campaigns": bare})
     monkeypatch.setattr(app, "RELEASES", records.Releases(records.fetch_release))
     lists = bestsellers.Bestsellers(bestsellers.fetch)
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, Clock()))
     monkeypatch.setattr(app, "ITEMS", fresh())
     yield
-    for each in records.sort_keys(table, TABLE, "demo"):
-        records.delete(table, TABLE, "demo", each)
+    for key in records.sort_keys(table, TABLE, "demo"):
+        records.delete(table, TABLE, "demo", key)
 
 
 def fresh() -> item_table.ShownItems:
@@ -78,7 +78,7 @@ def test_items_that_are_dropped_after_a_release_are_shown_everywhere_from_one_ta
 ) -> None:
     """A campaign with metadata shows the prices of its promotion; a bestseller has none of its own."""
     campaigns: Any = RELEASE["campaigns"]
-    served = {alias: {**each, "metadata": dear is not None} for alias, each in campaigns.items()}
+    served = {alias: {**campaign, "metadata": dear is not None} for alias, campaign in campaigns.items()}
     del served["popularity-count"]
     # The shop had no items when it was promoted, or had other columns.
     columns = ["COLOUR"] if dear else []
@@ -98,24 +98,24 @@ def test_items_that_are_dropped_after_a_release_are_shown_everywhere_from_one_ta
 def test_answers_name_items_by_the_table_that_a_drop_made(name: str, drop: Drop, recommends: FakePersonalize) -> None:
     check(drop("drops/demo/items/items.csv", ITEMS), None)
     assert shown(name) == [SOUP, MILK]
-    calls = [asked for operation, asked in recommends.calls if operation.startswith("Get")]
-    assert all("metadataColumns" not in asked for asked in calls)
+    calls = [request for operation, request in recommends.calls if operation.startswith("Get")]
+    assert all("metadataColumns" not in request for request in calls)
 
 
 def test_similar_items_are_varied_by_the_table(
     drop: Drop, personalize: FakePersonalize, table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check(drop("drops/demo/items/items.csv", ITEMS), None)
-    found = records.get(table, TABLE, "demo", "release")
+    release = records.get(table, TABLE, "demo", "release")
     diversity: Any = {"by": ["CATEGORY_L1"], "strength": "1"}
-    records.put(table, TABLE, {**found, "diversity": diversity})  # type: ignore[dict-item]
+    records.put(table, TABLE, {**release, "diversity": diversity})  # type: ignore[dict-item]
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lambda *_: [], Clock(), app.look_up))
     best = [{"itemId": item} for item in ("995242", "best-0", "1082185")]
     personalize.says("GetRecommendations", {"recommendationId": "RID-1", "itemList": best})
     told = body(answer({**load("api_similar"), "queryStringParameters": {"limit": "2"}}, None))
     assert [item["itemId"] for item in told["items"]] == ["995242", "1082185"]
     assert told["items"][1]["metadata"] == SOUP
-    assert personalize.asked("GetRecommendations")["numResults"] == 6
+    assert personalize.body_of("GetRecommendations")["numResults"] == 6
 
 
 def test_a_placement_shows_the_columns_that_it_names(drop: Drop, recommends: FakePersonalize) -> None:  # noqa: ARG001
@@ -155,8 +155,8 @@ def test_a_table_that_grows_is_spread_over_more_files(
     table = item_files.table(bucket, BUCKET, "demo")
     assert table is not None
     assert table.shards == 16
-    found = fresh().find("demo", ["1082185", "995242", "i0", "i4999"], ("NAME",), 5.0)
-    assert {item: told["NAME"][:8] for item, told in found.items()} == {
+    entries = fresh().find("demo", ["1082185", "995242", "i0", "i4999"], ("NAME",), 5.0)
+    assert {item: told["NAME"][:8] for item, told in entries.items()} == {
         "1082185": "Tomato s",
         "995242": "Oat milk",
         "i0": "nnnnnnnn",
@@ -199,7 +199,7 @@ def test_a_put_of_an_item_changes_what_is_shown(drop: Drop, recommends: FakePers
     event["pathParameters"] = {"shop": "demo", "itemId": "995242"}
     event["body"] = '{"properties": {"PRICE": 0.89, "categoryL1": "dairy & eggs"}}'
     assert events_app.handler(event, None)["statusCode"] == 202
-    assert recommends.asked("PutItems")["items"][0]["itemId"] == "995242"
+    assert recommends.body_of("PutItems")["items"][0]["itemId"] == "995242"
     app.ITEMS = fresh()
     assert shown() == [SOUP, {"PRICE": "0.89", "CATEGORY_L1": "dairy & eggs"}]
 
@@ -235,7 +235,10 @@ def test_a_new_whole_drop_replaces_the_table_and_forgets_old_ones(drop: Drop, bu
         table = item_files.table(bucket, BUCKET, "demo")
         assert table is not None
         versions.append(table.version)
-    keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=item_table.folder("demo"))["Contents"]]
+    keys = [
+        content["Key"]
+        for content in bucket.list_objects_v2(Bucket=BUCKET, Prefix=item_table.folder("demo"))["Contents"]
+    ]
     assert {key.split("/")[3] for key in keys} == {"table.json", *versions[1:]}
 
 
@@ -243,7 +246,10 @@ def test_a_drop_that_is_checked_again_makes_the_same_table(drop: Drop, bucket: "
     # The table of before stays for those who still read it.
     for run in ("run-a", "run-b", "run-b"):
         check({**drop("drops/demo/items/items.csv", ITEMS), "run": run}, None)
-    keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=item_table.folder("demo"))["Contents"]]
+    keys = [
+        content["Key"]
+        for content in bucket.list_objects_v2(Bucket=BUCKET, Prefix=item_table.folder("demo"))["Contents"]
+    ]
     table = item_files.table(bucket, BUCKET, "demo")
     assert table is not None
     assert table.previous
@@ -258,18 +264,18 @@ def test_a_large_catalogue_is_read_by_the_files_that_an_answer_needs(bucket: "S3
     table = item_files.table(bucket, BUCKET, "demo")
     assert table is not None
     assert table.shards == 16
-    asked: list[str] = []
+    read_keys: list[str] = []
     read = item_table.fetch(lambda: bucket, lambda: BUCKET)
 
     def fetch(key: str) -> bytes | None:
-        asked.append(key)
+        read_keys.append(key)
         return read(key)
 
     items = PatientItems(fetch)
     assert items.find("demo", ["i7", "unknown"], ("PRICE",), 5.0) == {"i7": {"PRICE": "7.5"}}
-    assert len(asked) <= 3
+    assert len(read_keys) <= 3
     assert items.find("demo", ["i7"], ("PRICE",), 5.0) == {"i7": {"PRICE": "7.5"}}
-    assert len(asked) <= 3
+    assert len(read_keys) <= 3
 
 
 def test_a_reader_takes_up_changes_without_an_answers_waiting(drop: Drop, bucket: "S3Client") -> None:
@@ -323,8 +329,8 @@ def test_a_put_follows_a_table_that_is_replaced_meanwhile(drop: Drop, bucket: "S
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any member of the client
             return getattr(bucket, name)
 
-        def put_object(self, **asked: Any) -> Any:  # noqa: ANN401 - as the client's
-            answer = bucket.put_object(**asked)
+        def put_object(self, **request: Any) -> Any:  # noqa: ANN401 - as the client's
+            answer = bucket.put_object(**request)
             for dropped in again:
                 check(dropped, None)
             return answer
@@ -379,7 +385,7 @@ def sells(personalize: FakePersonalize) -> None:
 
 
 def best(table: "DynamoDBClient") -> list[str]:
-    return [str(each["itemId"]) for each in bestsellers.read(table, TABLE, "demo")]
+    return [str(bestseller["itemId"]) for bestseller in bestsellers.read(table, TABLE, "demo")]
 
 
 def claimed(table: "DynamoDBClient", key: str, run: str) -> None:
@@ -421,8 +427,8 @@ def test_each_promotion_lists_what_was_sold_in_the_whole_history(
     # However often the step is repeated.
     promote({**event, "plan": {**event["plan"], "run": "r2"}}, None)
     assert (len(best(table)), best(table)[0]) == (51, "i7")
-    kept = bucket.list_objects_v2(Bucket=BUCKET, Prefix="catalogue/demo/sold/")["Contents"]
-    assert len(kept) == 1
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix="catalogue/demo/sold/")["Contents"]
+    assert len(listed) == 1
 
 
 def test_a_shop_that_was_never_counted_asks_a_campaign(
@@ -440,7 +446,7 @@ def test_a_shop_that_was_never_counted_asks_a_campaign(
 def without_popularity(table: "DynamoDBClient") -> None:
     """A release of a shop whose baseline has no campaign, and the list of its bestsellers."""
     campaigns: Any = RELEASE["campaigns"]
-    served = {alias: each for alias, each in campaigns.items() if alias != "popularity-count"}
+    served = {alias: campaign for alias, campaign in campaigns.items() if alias != "popularity-count"}
     slot = {"recipe": "popularity-count", "limit": 2, "fallback": "popular", "filterValues": {}, "context": {}}
     placements: Any = {"top": {**slot, "promotions": []}}
     records.put(table, TABLE, {**RELEASE, "campaigns": served, "placements": placements})
@@ -467,7 +473,7 @@ def test_popular_items_are_the_bestsellers(personalize: FakePersonalize, drop: D
 def test_popular_items_with_a_filter_are_asked_of_user_personalization(recommends: FakePersonalize) -> None:
     told = body(answer({**load("api_popular"), "queryStringParameters": {"filter": "not-purchased"}}, None))
     assert {item["source"] for item in told["items"]} == {"campaign"}
-    call = recommends.asked("GetRecommendations")
+    call = recommends.body_of("GetRecommendations")
     assert call["campaignArn"].endswith("user-personalization")
     assert (call["userId"], "filterArn" in call) == ("nobody-in-particular", True)
 
@@ -489,7 +495,7 @@ def test_what_a_failing_campaign_filters_is_asked_of_user_personalization(person
     event = {**load("api_similar"), "queryStringParameters": {"filter": "not-purchased"}}
     told = body(answer(event, None))
     assert told["degraded"] is True
-    call = personalize.asked("GetRecommendations")
+    call = personalize.body_of("GetRecommendations")
     assert call["campaignArn"].endswith("user-personalization")
     assert "itemId" not in call
 
@@ -498,10 +504,10 @@ def test_what_a_failing_campaign_filters_is_asked_of_user_personalization(person
 def test_a_page_of_bestsellers_without_a_list_waits_once_for_a_campaign_that_hangs(
     table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = records.get(table, TABLE, "demo", "release")
-    assert found is not None
+    release = records.get(table, TABLE, "demo", "release")
+    assert release is not None
     names = ["top", "best", "most"]
-    records.put(table, TABLE, {**found, "placements": dict.fromkeys(names, found["placements"]["top"])})
+    records.put(table, TABLE, {**release, "placements": dict.fromkeys(names, release["placements"]["top"])})
     records.delete(table, TABLE, "demo", "bestsellers")
     clock = Clock(together=len(names))
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lambda *_: [], clock))

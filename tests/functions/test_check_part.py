@@ -44,18 +44,18 @@ def dirty(seed: int) -> list[str]:
 
 
 def step(name: str, work: str, **more: object) -> Any:  # noqa: ANN401 - any JSON
-    asked = {"step": name, "work": work, **more}
-    first = check(asked, None)
+    request = {"step": name, "work": work, **more}
+    first = check(request, None)
     # Any step may be repeated; one range or shard shows it for all.
-    assert more.get("number", 0) or check(asked, None) == first
+    assert more.get("number", 0) or check(request, None) == first
     return first
 
 
 def in_ranges(bucket: "S3Client", event: Event) -> Any:  # noqa: ANN401 - the plan's JSON
     """What the machines do with a large drop, the last range first."""
-    asked = {**event, "mayDivide": True}
-    begun = validate(asked, None)
-    assert validate(asked, None) == begun
+    request = {**event, "mayDivide": True}
+    begun = validate(request, None)
+    assert validate(request, None) == begun
     assert begun["outcome"] == "divided"
     work, fit = str(begun["work"]), {"round": 0, "again": True, "partitions": 0}
     while fit["again"]:
@@ -65,18 +65,18 @@ def in_ranges(bucket: "S3Client", event: Event) -> Any:  # noqa: ANN401 - the pl
         fit = step("fit", work, round=fit["round"])
     for number in range(fit["partitions"]):
         step("count", work, round=fit["round"], number=number)
-    return validate(asked, None)
+    return validate(request, None)
 
 
 def report(bucket: "S3Client", event: Event, kind: str) -> Any:  # noqa: ANN401 - it is JSON
     key = f"reports/demo/{event['run']}/data-{kind}.json"
-    found = json.loads(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read())
-    return {name: value for name, value in found.items() if name not in {"run", "checkedAt", "next"}}
+    document = json.loads(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    return {name: value for name, value in document.items() if name not in {"run", "checkedAt", "next"}}
 
 
 def left(bucket: "S3Client", prefix: str) -> dict[str, bytes]:
     """What lies below a prefix."""
-    keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+    keys = [content["Key"] for content in bucket.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
     return {key: bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
 
@@ -93,7 +93,7 @@ def outcome(bucket: "S3Client", event: Event, kind: str, plan: Any) -> dict[str,
     names = {"run", "report", "content", "importJob", "recipes", "evaluation", "notes", "begunAt"}
     return {
         "plan": {name: value for name, value in plan.items() if name not in names},
-        "notes": [re.sub(run, "", each) for each in plan["notes"]],
+        "notes": [re.sub(run, "", note) for note in plan["notes"]],
         "report": report(bucket, event, kind) | {"rejects": None},
         "rejects": [*left(bucket, f"rejects/demo/{run}/").values()],
         "copies": rows(bucket, f"imports/demo/{run}/{kind}/"),
@@ -113,21 +113,21 @@ def both(bucket: "S3Client", monkeypatch: pytest.MonkeyPatch, drop: Drop) -> Any
     """Check a drop in one function and then in ranges of a size; give the outcomes."""
 
     def checked(kind: str, key: str, content: str | bytes, size: int) -> list[dict[str, object]]:
-        event, found = drop(key, content), []
+        event, outcomes = drop(key, content), []
         for run, divided in (("small", False), ("large", True)):
             monkeypatch.setenv("CHECK_PART_BYTES", str(size if divided else 10**9))
-            asked = {**event, "run": run, "ids": {"users": ["large"]}}
-            plan = in_ranges(bucket, asked) if divided else validate(asked, None)
-            found.append(outcome(bucket, asked, kind, plan))
-        return found
+            request = {**event, "run": run, "ids": {"users": ["large"]}}
+            plan = in_ranges(bucket, request) if divided else validate(request, None)
+            outcomes.append(outcome(bucket, request, kind, plan))
+        return outcomes
 
     return checked
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_interactions_in_ranges(both: Any, seed: int, bucket: "S3Client") -> None:  # noqa: ANN401 - a fixture
-    one, other = both("interactions", f"{FOLDER}large.csv", HEADER + "".join(dirty(seed)), 6_000)
-    assert one == other
+    divided, other = both("interactions", f"{FOLDER}large.csv", HEADER + "".join(dirty(seed)), 6_000)
+    assert divided == other
     assert len(left(bucket, "imports/demo/large/")) > 5
 
 
@@ -139,11 +139,11 @@ def test_a_folder_of_parts_of_which_some_are_packed(both: Any, drop: Drop) -> No
     drop(f"{FOLDER}parts/3.csv", HEADER)
     drop(f"{FOLDER}parts/3b.csv", "\n\n")
     drop(f"{FOLDER}parts/4.csv", HEADER + "".join(lines[900:]))
-    one, other = both("interactions", f"{FOLDER}parts/_SUCCESS", "", 5_000)
-    assert one == other
+    divided, other = both("interactions", f"{FOLDER}parts/_SUCCESS", "", 5_000)
+    assert divided == other
 
 
-def row_groups(rows: list[str], each: int) -> bytes:
+def row_groups(rows: list[str], rows_each: int) -> bytes:
     """Rows as Parquet: their ids as text, their times as numbers, and values that are empty or none."""
     cells = [(row.rstrip("\n").split(",") + [""] * 4)[:4] for row in rows]
     users, items, times, values = zip(*cells, strict=True)
@@ -154,20 +154,20 @@ def row_groups(rows: list[str], each: int) -> bytes:
         "EVENT_VALUE": pa.array([float(value) if value in {"1", "-1"} else float("nan") for value in values]),
     }
     made = io.BytesIO()
-    pq.write_table(pa.table(columns), made, row_group_size=each)
+    pq.write_table(pa.table(columns), made, row_group_size=rows_each)
     return made.getvalue()
 
 
-@pytest.mark.parametrize(("each", "size", "ranges"), [(5, 50_000, 4), (100, 1_000, 14), (9_999, 1_000, 1)])
+@pytest.mark.parametrize(("rows_each", "size", "ranges"), [(5, 50_000, 4), (100, 1_000, 14), (9_999, 1_000, 1)])
 def test_parquet_in_runs_of_its_row_groups(
     both: Any,  # noqa: ANN401 - a fixture
     bucket: "S3Client",
-    each: int,
+    rows_each: int,
     size: int,
     ranges: int,
 ) -> None:
-    one, other = both("interactions", f"{FOLDER}large.parquet", row_groups(dirty(4), each), size)
-    assert one == other
+    divided, other = both("interactions", f"{FOLDER}large.parquet", row_groups(dirty(4), rows_each), size)
+    assert divided == other
     assert len(left(bucket, "imports/demo/large/")) == ranges
 
 
@@ -176,8 +176,8 @@ def test_a_folder_of_parquet_of_which_some_are_cut(both: Any, drop: Drop) -> Non
     drop(f"{FOLDER}parts/1.parquet", row_groups(lines[:600], 90))
     drop(f"{FOLDER}parts/2.parquet", row_groups(lines[600:630], 7))
     drop(f"{FOLDER}parts/3.parquet", row_groups(lines[630:], 90))
-    one, other = both("interactions", f"{FOLDER}parts/_SUCCESS", "", 9_000)
-    assert one == other
+    divided, other = both("interactions", f"{FOLDER}parts/_SUCCESS", "", 9_000)
+    assert divided == other
 
 
 def test_parquet_whose_text_is_too_large_is_divided(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,28 +207,28 @@ def test_damaged_pages_are_refused_with_their_place(
 
 
 def test_items_with_their_table(both: Any, bucket: "S3Client") -> None:  # noqa: ANN401 - a fixture
-    one, other = both("items", "drops/demo/items/items.csv", ITEMS, 8_000)
-    assert one == other
-    found = dict(job_input.items(bucket, BUCKET, "demo", item_files.table(bucket, BUCKET, "demo")))
+    divided, other = both("items", "drops/demo/items/items.csv", ITEMS, 8_000)
+    assert divided == other
+    items = dict(job_input.items(bucket, BUCKET, "demo", item_files.table(bucket, BUCKET, "demo")))
     # Of an item's rows, the last one counts.
-    assert {name: float(columns["PRICE"]) for name, columns in found.items()} == {
+    assert {name: float(columns["PRICE"]) for name, columns in items.items()} == {
         f"i{row % 700}": row + 0.5 for row in range(800)
     }
 
 
 def test_users_and_the_ids_that_interactions_are_held_against(both: Any) -> None:  # noqa: ANN401 - a fixture
-    one, other = both("users", "drops/demo/users/users.csv", USERS, 300)
-    assert one == other
-    one, other = both("interactions", f"{FOLDER}large.csv", HEADER + "".join(ROWS), 12_000)
-    assert one == other
-    assert one["report"]["users"]["unknown"]["ids"] == 10
+    divided, other = both("users", "drops/demo/users/users.csv", USERS, 300)
+    assert divided == other
+    divided, other = both("interactions", f"{FOLDER}large.csv", HEADER + "".join(ROWS), 12_000)
+    assert divided == other
+    assert divided["report"]["users"]["unknown"]["ids"] == 10
 
 
 def test_rows_that_the_settings_leave_out_in_ranges(both: Any, drop: Drop) -> None:  # noqa: ANN401 - a fixture
     drop("drops/demo/settings.yaml", "interactions: {skip: {EVENT_VALUE: [1, ''], user_id: ['null']}}")
-    one, other = both("interactions", f"{FOLDER}large.csv", HEADER + "".join(dirty(4)), 12_000)
-    assert one == other
-    assert one["report"]["rows"]["skipped"] > 1
+    divided, other = both("interactions", f"{FOLDER}large.csv", HEADER + "".join(dirty(4)), 12_000)
+    assert divided == other
+    assert divided["report"]["rows"]["skipped"] > 1
 
 
 def test_what_became_of_orders_in_ranges(both: Any, drop: Drop) -> None:  # noqa: ANN401 - a fixture
@@ -238,9 +238,11 @@ def test_what_became_of_orders_in_ranges(both: Any, drop: Drop) -> None:  # noqa
         for number, row in enumerate(ROWS)
     ]
     drop("drops/demo/settings.yaml", "interactions: {ignore: [order, status]}")
-    one, other = both("interactions", f"{FOLDER}large.csv", f"{HEADER.rstrip()},order,status\n{''.join(rows)}", 12_000)
-    assert one == other
-    assert any('{skip: {"status": ["voided"]}}' in note for note in one["notes"])
+    divided, other = both(
+        "interactions", f"{FOLDER}large.csv", f"{HEADER.rstrip()},order,status\n{''.join(rows)}", 12_000
+    )
+    assert divided == other
+    assert any('{skip: {"status": ["voided"]}}' in note for note in divided["notes"])
 
 
 def test_orders_whose_first_row_says_more_are_read_in_one_piece(both: Any, drop: Drop, bucket: "S3Client") -> None:  # noqa: ANN401
@@ -250,10 +252,12 @@ def test_orders_whose_first_row_says_more_are_read_in_one_piece(both: Any, drop:
     ]
     fill = "fill_down: {columns: [status], by: order}, skip: {status: [voided]}"
     drop("drops/demo/settings.yaml", f"interactions: {{ignore: [order, status], {fill}}}")
-    one, other = both("interactions", f"{FOLDER}large.csv", f"{HEADER.rstrip()},order,status\n{''.join(rows)}", 12_000)
-    assert one == other
+    divided, other = both(
+        "interactions", f"{FOLDER}large.csv", f"{HEADER.rstrip()},order,status\n{''.join(rows)}", 12_000
+    )
+    assert divided == other
     assert len(left(bucket, "imports/demo/large/")) == 1
-    assert one["report"]["rows"]["skipped"] >= len(ROWS) // 6
+    assert divided["report"]["rows"]["skipped"] >= len(ROWS) // 6
 
 
 def test_a_mostly_bad_drop_is_refused_and_leaves_no_copy(
@@ -276,9 +280,9 @@ def test_a_drop_that_looks_wrong_is_refused_in_ranges_as_well(
     event, codes = drop(key, HEADER + "".join(ROWS)) | {"last": {"key": key, "run": "before"}}, set[str]()
     for run, size in (("small", 10**9), ("large", 6_000)):
         monkeypatch.setenv("CHECK_PART_BYTES", str(size))
-        asked = {**event, "run": run}
+        request = {**event, "run": run}
         with pytest.raises(Rejected, match="the drop looks wrong") as refused:
-            _ = in_ranges(bucket, asked) if run == "large" else validate(asked, None)
+            _ = in_ranges(bucket, request) if run == "large" else validate(request, None)
         codes |= {*re.findall("drop-[0-9a-f]{8}", refused.value.reason)}
         assert left(bucket, f"imports/demo/{run}/") == {}
     assert len(codes) == 1
@@ -291,8 +295,8 @@ def test_the_bytes_of_the_last_import_are_divided_no_more(
     event = drop(f"{FOLDER}large.csv", HEADER + "".join(ROWS))
     first = in_ranges(bucket, event)
     existing(personalize, "interactions", Plan.model_validate(first).schema_.text)
-    known = {"content": first["content"], "key": "drops/demo/before.csv", "run": "run-0"}
-    again = {**event, "run": "run-2", "known": known, "maySkip": True, "mayDivide": True}
+    earlier = {"content": first["content"], "key": "drops/demo/before.csv", "run": "run-0"}
+    again = {**event, "run": "run-2", "known": earlier, "maySkip": True, "mayDivide": True}
     assert validate(again, None)["outcome"] == "alreadyHandled"
 
 
@@ -316,8 +320,10 @@ def test_a_range_within_a_quoted_value_leaves_no_copy(both: Any, monkeypatch: py
     # It takes its lines for rows, until the range before says that they are none.
     monkeypatch.setattr("table_intake.ranges.ranges.WINDOW", 4)
     value = "".join(f"u{row},i1,1700000000,1\n" for row in range(300))
-    one, other = both("interactions", f"{FOLDER}large.csv", f'{HEADER}"{value}",i,1700000000,1\n{"".join(ROWS)}', 2_000)
-    assert one == other
+    divided, other = both(
+        "interactions", f"{FOLDER}large.csv", f'{HEADER}"{value}",i,1700000000,1\n{"".join(ROWS)}', 2_000
+    )
+    assert divided == other
 
 
 def test_ranges_that_never_fit_are_given_up(drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,8 +46,8 @@ def begun(machine: "SFNClient", name: str = CLAIM["run"]) -> Event:
 
 
 def claims(table: "DynamoDBClient") -> list[dict[str, Any]]:
-    found = table.scan(TableName=TABLE)["Items"]
-    return [item for item in found if item["record"]["S"].startswith("drop#")]
+    items = table.scan(TableName=TABLE)["Items"]
+    return [item for item in items if item["record"]["S"].startswith("drop#")]
 
 
 def test_a_run_claims_collects_holds_and_finishes(machine: "SFNClient", table: "DynamoDBClient") -> None:
@@ -83,7 +83,7 @@ def test_a_run_that_was_stopped_is_swept_up(machine: "SFNClient") -> None:
     machine.stop_execution(executionArn=who["execution"])
     (note,) = handler(sweep, None)["notes"]
     started = machine.list_executions(stateMachineArn=CLAIM["machine"])["executions"]
-    assert note.removeprefix("demo: ") in {each["name"] for each in started}
+    assert note.removeprefix("demo: ") in {execution["name"] for execution in started}
 
 
 def test_what_a_run_was_started_for_that_was_stopped_before_its_claim_is_swept_up(
@@ -127,10 +127,10 @@ def test_a_failed_run_says_which_of_its_data_are_imported(
 
 def later(event: Event, hours: int, **changes: str) -> Event:
     """The first step of a run of another object, so many hours later."""
-    found: Event = json.loads(json.dumps(event))
-    found["input"]["detail"]["object"] |= {"version-id": f"v{hours}", "sequencer": f"0{hours}FF", **changes}
-    found["input"]["time"] = f"2026-11-26T{hours:02d}:00:00Z"
-    return found
+    copied: Event = json.loads(json.dumps(event))
+    copied["input"]["detail"]["object"] |= {"version-id": f"v{hours}", "sequencer": f"0{hours}FF", **changes}
+    copied["input"]["time"] = f"2026-11-26T{hours:02d}:00:00Z"
+    return copied
 
 
 def runs(machine: "SFNClient", name: str, claim: Event, outcome: str, **more: str) -> Event:
@@ -147,13 +147,13 @@ def test_a_history_is_compared_with_the_one_that_was_imported_last(
     machine: "SFNClient", table: "DynamoDBClient"
 ) -> None:
     assert runs(machine, "run-a", later(CLAIM, 1), "imported", content="A")["known"] is None
-    known = {"content": "A", "key": KEY, "run": "run-a"}
-    assert runs(machine, "run-a2", later(CLAIM, 2), "alreadyHandled", reason="the same", content="")["known"] == known
-    (handled,) = [each for each in claims(table) if each["run"]["S"] == "run-a2"]
+    earlier = {"content": "A", "key": KEY, "run": "run-a"}
+    assert runs(machine, "run-a2", later(CLAIM, 2), "alreadyHandled", reason="the same", content="")["known"] == earlier
+    (handled,) = [claim for claim in claims(table) if claim["run"]["S"] == "run-a2"]
     assert (handled["state"]["S"], handled["reason"]["S"], handled["runs"]) == ("done", "the same", {"L": []})
     # A is still the one that was imported last.
-    assert runs(machine, "run-b", later(CLAIM, 3), "imported", content="B")["known"] == known
-    assert runs(machine, "run-a3", later(CLAIM, 4), "imported", content="A")["known"] == known | {
+    assert runs(machine, "run-b", later(CLAIM, 3), "imported", content="B")["known"] == earlier
+    assert runs(machine, "run-a3", later(CLAIM, 4), "imported", content="A")["known"] == earlier | {
         "content": "B", "run": "run-b",
     }  # fmt: skip
     # What was added since is not in the file.
@@ -169,8 +169,8 @@ def test_a_report_compares_with_the_last_import_of_its_kind_and_mode(machine: "S
     assert runs(machine, "run-c", later(CLAIM, 3), "refused", reason="bad")["last"] == {"key": KEY, "run": "run-a"}
     assert runs(machine, "run-d", later(CLAIM, 4), "imported")["last"] == {"key": KEY, "run": "run-a"}
     assert runs(machine, "run-e", later(CLAIM, 5, key=more), "imported")["last"] == {"key": more, "run": "run-b"}
-    asked = runs(machine, "run-f", later(CLAIM, 6), "imported")
-    assert (asked["last"], asked["since"]) == ({"key": KEY, "run": "run-d"}, {"key": more, "run": "run-e"})
+    claimed = runs(machine, "run-f", later(CLAIM, 6), "imported")
+    assert (claimed["last"], claimed["since"]) == ({"key": KEY, "run": "run-d"}, {"key": more, "run": "run-e"})
     assert runs(machine, "run-g", later(CLAIM, 7), "imported")["since"] is None
 
 
@@ -222,8 +222,8 @@ def test_what_is_imported_stays_so_when_the_run_that_goes_on_fails_early(
     finish = load("claim_drop_finish") | {"failure": "Broken: it"}
     handler(finish | {"imported": ["interactions"]}, None)
     again = begun(machine, "again")
-    asked = {"action": "continue", "shop": "demo", "run": finish["run"]}
-    assert handler(CLAIM | again | {"input": asked}, None)["outcome"] == "leads"
+    request = {"action": "continue", "shop": "demo", "run": finish["run"]}
+    assert handler(CLAIM | again | {"input": request}, None)["outcome"] == "leads"
     assert len(handler(load("claim_drop_collect") | again | {"again": finish["run"]}, None)["drops"]) == 1
     handler(finish | again | {"imported": []}, None)
     (record,) = claims(table)
@@ -239,8 +239,8 @@ def test_a_retraining_of_all_recipes_has_what_failed_after_its_import(
         handler(load(f"claim_drop_{step}"), None)
     handler(load("claim_drop_finish") | {"failure": "Broken: it", "imported": ["interactions"]}, None)
     wish = begun(machine, "wish")
-    asked = {"action": "retrain", "shop": "demo", "recipes": recipes}
-    assert handler(CLAIM | wish | {"input": asked}, None)["outcome"] == "leads"
+    request = {"action": "retrain", "shop": "demo", "recipes": recipes}
+    assert handler(CLAIM | wish | {"input": request}, None)["outcome"] == "leads"
     (drop,) = handler(load("claim_drop_collect") | wish, None)["drops"]
     told = {**{key: drop[key] for key in ("id", "also", "key", "kind", "mode")}, "outcome": "retrained"}
     for step in ("hold", "finish"):
@@ -260,8 +260,8 @@ def test_what_came_meanwhile_starts_the_run_that_follows_once(machine: "SFNClien
     assert handler(CLAIM | begun(machine, "late") | {"input": late}, None)["outcome"] == "queued"
     named = {handler(load("claim_drop_finish"), None)["next"] for _ in range(2)}
     assert len(named) == 1
-    asked = machine.describe_execution(executionArn=f"{CLAIM['execution'].rpartition(':')[0]}:{named.pop()}")
-    assert json.loads(asked["input"]) == {"action": "continue", "shop": "demo"}
+    execution = machine.describe_execution(executionArn=f"{CLAIM['execution'].rpartition(':')[0]}:{named.pop()}")
+    assert json.loads(execution["input"]) == {"action": "continue", "shop": "demo"}
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_a_manifest_outside_a_folder_is_refused_once_though_two_rules_take_it(
     # The run that was refused may be told once more.
     with pytest.raises(Rejected, match="a manifest belongs beside its parts"):
         handler(event | begun(machine, "run-a"), None)
-    assert [each["state"]["S"] for each in claims(table)] == ["refused"]
+    assert [claim["state"]["S"] for claim in claims(table)] == ["refused"]
 
 
 def test_a_folder_marker_is_nothing(machine: "SFNClient", table: "DynamoDBClient") -> None:

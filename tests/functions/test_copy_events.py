@@ -66,8 +66,8 @@ def stream(client: "DynamoDBClient", name: str = "INSERT") -> dict[str, Any]:
 
 def objects(bucket: "S3Client") -> dict[str, list[dict[str, str]]]:
     """The copies in the bucket."""
-    found = bucket.list_objects_v2(Bucket=BUCKET, Prefix="events/").get("Contents", [])
-    texts = {each["Key"]: bucket.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read() for each in found}
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix="events/").get("Contents", [])
+    texts = {entry["Key"]: bucket.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in listed}
     return {key: list(csv.DictReader(io.StringIO(text.decode()))) for key, text in texts.items()}
 
 
@@ -89,10 +89,10 @@ def test_a_batch_that_comes_again_replaces_what_it_wrote(bucket: "S3Client", wri
         assert store.note(written, SHOPPER_EVENTS, shop, calls, NOW) == []
     for _ in range(2):
         handler(stream(written), None)
-    found = objects(bucket)
-    assert sorted(key.split("/")[1] for key in found) == ["demo", "other"]
-    assert [len({(row["USER_ID"], row["EVENT_ID"]) for row in rows}) for rows in found.values()] == [10, 10]
-    assert [len(rows) for rows in found.values()] == [10, 10]
+    files = objects(bucket)
+    assert sorted(key.split("/")[1] for key in files) == ["demo", "other"]
+    assert [len({(row["USER_ID"], row["EVENT_ID"]) for row in rows}) for rows in files.values()] == [10, 10]
+    assert [len(rows) for rows in files.values()] == [10, 10]
 
 
 @pytest.mark.parametrize("change", ["MODIFY", "REMOVE"])
@@ -108,14 +108,14 @@ def test_events_that_no_import_takes_are_in_a_file_of_their_own(bucket: "S3Clien
     assert store.note(written, SHOPPER_EVENTS, "demo", calls, NOW) == []
     assert list(store.of_shop(written, SHOPPER_EVENTS, "demo", 0)) == [("u", "i2", "View", NOW - 2)]
     handler(stream(written), None)
-    found = {key.endswith("-partial.csv"): rows for key, rows in objects(bucket).items()}
-    assert [row["ITEM_ID"] for row in found[False]] == ["i2"]
-    assert {(row["USER_ID"], row["ITEM_ID"]) for row in found[True]} == {("", "i1"), ("u", "")}
-    assert {row["PROPERTIES"] for row in found[True]} == {"", '{"words":"a, \\"b\\"\\nc"}'}
+    files = {key.endswith("-partial.csv"): rows for key, rows in objects(bucket).items()}
+    assert [row["ITEM_ID"] for row in files[False]] == ["i2"]
+    assert {(row["USER_ID"], row["ITEM_ID"]) for row in files[True]} == {("", "i1"), ("u", "")}
+    assert {row["PROPERTIES"] for row in files[True]} == {"", '{"words":"a, \\"b\\"\\nc"}'}
 
 
 @pytest.fixture
-def asked() -> None:
+def sent() -> None:
     """Who is to be deleted was asked for a moment ago, when the table still answered."""
     for function in (recording, delivering):
         function.LEAVING.forget()
@@ -133,7 +133,7 @@ def test_what_cannot_be_written_down_at_once_is_by_way_of_the_queue(
     with monkeypatch.context() as patch:
         patch.setenv("SHOPPER_EVENTS_TABLE", "gone")
         answer = record(load("api_events"), None)
-        assert {each["status"] for each in json.loads(answer["body"])["events"]} == {"delivered"}
+        assert {event["status"] for event in json.loads(answer["body"])["events"]} == {"delivered"}
         batch = queues.batch()
         # Still gone: it comes again.
         assert len(deliver(batch)) == 1
@@ -220,7 +220,7 @@ def copied(rows: int = 1200) -> str:
         {"eventID": f"{number:032x}", "eventName": "INSERT", "dynamodb": {"NewImage": item}}
         for number, item in enumerate(items)
     ]}, None)  # fmt: skip
-    (key,) = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix="events/")["Contents"]]
+    (key,) = [content["Key"] for content in bucket.list_objects_v2(Bucket=BUCKET, Prefix="events/")["Contents"]]
     return bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
 
 

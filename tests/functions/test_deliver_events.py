@@ -19,19 +19,23 @@ pytestmark = pytest.mark.usefixtures("demo")
 
 def deliver(event: Event, milliseconds: int = 60_000) -> list[str]:
     answer = app.handler(event, cast("Any", Context(milliseconds)))
-    return [each["itemIdentifier"] for each in cast("list[dict[str, str]]", answer["batchItemFailures"])]
+    return [failure["itemIdentifier"] for failure in cast("list[dict[str, str]]", answer["batchItemFailures"])]
 
 
 def sent(personalize: FakePersonalize) -> list[list[str]]:
-    return [[event["eventId"] for event in asked["eventList"]] for _, asked in personalize.calls]
+    return [[event["eventId"] for event in request["eventList"]] for _, request in personalize.calls]
 
 
 def test_a_message_is_delivered_with_its_times_and_ids(personalize: FakePersonalize, queues: Queues) -> None:
     assert deliver(load("deliver_events")) == []
-    asked = personalize.asked("PutEvents")
-    assert (asked["trackingId"], asked["userId"], asked["sessionId"]) == (RELEASE["trackingId"], "2375", "s-20261125")
-    assert [event["sentAt"] for event in asked["eventList"]] == [1795594812, 1795594813]
-    assert asked["eventList"][1]["eventId"] == "order-1009-1"
+    request = personalize.body_of("PutEvents")
+    assert (request["trackingId"], request["userId"], request["sessionId"]) == (
+        RELEASE["trackingId"],
+        "2375",
+        "s-20261125",
+    )
+    assert [event["sentAt"] for event in request["eventList"]] == [1795594812, 1795594813]
+    assert request["eventList"][1]["eventId"] == "order-1009-1"
     assert queues.messages(queues.dead) == []
 
 
@@ -41,7 +45,7 @@ def test_messages_of_a_session_go_together_in_tens(personalize: FakePersonalize,
     queues.put("other", session="t")
     assert deliver(queues.batch()) == []
     assert [len(ids) for ids in sent(personalize)] == [10, 2, 1]
-    assert [int(each) for ids in sent(personalize)[:2] for each in ids] == list(range(12))
+    assert [int(id_) for ids in sent(personalize)[:2] for id_ in ids] == list(range(12))
 
 
 @pytest.mark.parametrize(("code", "status"), [("ThrottlingException", 400), ("ServiceUnavailable", 503)])
@@ -85,8 +89,8 @@ def test_an_event_of_later_than_tomorrow_is_buried_and_its_neighbours_are_delive
     assert deliver(queues.batch()) == []
     assert sent(personalize) == [["good"]]
     dead = queues.messages(queues.dead)
-    assert sorted(json.loads(each["Body"])["events"][0]["eventId"] for each in dead) == ["late", "noted-late"]
-    told = {each["MessageAttributes"]["reason"]["StringValue"] for each in dead}
+    assert sorted(json.loads(message["Body"])["events"][0]["eventId"] for message in dead) == ["late", "noted-late"]
+    told = {message["MessageAttributes"]["reason"]["StringValue"] for message in dead}
     assert told == {"sentAt must not be later than tomorrow"}
 
 
@@ -133,7 +137,7 @@ def test_a_table_that_does_not_answer_is_left_alone_for_the_batch(
         queues.put("x", session=session, delivered=True)
     queues.put("y")
     batch = queues.batch()
-    written = {each["messageId"] for each in batch["Records"] if json.loads(each["body"])["delivered"]}
+    written = {record["messageId"] for record in batch["Records"] if json.loads(record["body"])["delivered"]}
     assert (set(deliver(batch)), len(written)) == (written, 5)
     assert unanswered == [SHOPPER_EVENTS]
     # Personalize is asked all the same, and the table again by the next batch.
@@ -174,14 +178,15 @@ def test_what_waits_of_a_user_who_is_to_be_deleted_is_discarded(
     table.put_item(TableName=SHOPPER_EVENTS, Item={**key, "receipt": {"S": "r"}})
     waiting = load("deliver_events")
     written = [
-        {**each, "body": json.dumps({**json.loads(each["body"]), "delivered": True})} for each in waiting["Records"]
+        {**record, "body": json.dumps({**json.loads(record["body"]), "delivered": True})}
+        for record in waiting["Records"]
     ]
     assert deliver({"Records": [*waiting["Records"], *written]}) == []
     assert (personalize.calls, queues.messages(queues.dead)) == ([], [])
     table.delete_item(TableName=SHOPPER_EVENTS, Key=key)
     app.LEAVING.forget()
     assert deliver(waiting) == []
-    assert personalize.asked("PutEvents")["userId"] == "2375"
+    assert personalize.body_of("PutEvents")["userId"] == "2375"
 
 
 def test_where_nobody_says_who_is_to_be_deleted_messages_come_again(

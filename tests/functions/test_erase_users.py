@@ -104,17 +104,17 @@ def job_is(personalize: FakePersonalize, status: str) -> None:
 
 def held(table: "DynamoDBClient", shopper: str) -> list[dict[str, Any]]:
     """What the table has under a key."""
-    asked: Any = {":shopper": {"S": shopper}}
-    found = table.query(
-        TableName=SHOPPER_EVENTS, KeyConditionExpression="shopper = :shopper", ExpressionAttributeValues=asked
+    values: Any = {":shopper": {"S": shopper}}
+    answer = table.query(
+        TableName=SHOPPER_EVENTS, KeyConditionExpression="shopper = :shopper", ExpressionAttributeValues=values
     )
-    return [dict(item) for item in found["Items"]]
+    return [dict(item) for item in answer["Items"]]
 
 
 def files(bucket: "S3Client") -> list[str]:
     """The lists of users in the bucket."""
-    found = bucket.list_objects_v2(Bucket=BUCKET, Prefix="erasures/").get("Contents", [])
-    return [bucket.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read().decode() for each in found]
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix="erasures/").get("Contents", [])
+    return [bucket.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read().decode() for entry in listed]
 
 
 def test_a_user_is_deleted_by_a_job_and_the_receipt_stays(
@@ -124,9 +124,9 @@ def test_a_user_is_deleted_by_a_job_and_the_receipt_stays(
     assert step(receipt) == "waiting"
     round_made(sent=2)
     assert step(receipt) == "underWay"
-    asked = personalize.asked("CreateDataDeletionJob")
-    assert asked["datasetGroupArn"] == f"{ARN}:dataset-group/retail-demo"
-    assert asked["dataSource"] == {"dataLocation": f"s3://{BUCKET}/erasures/demo/{asked['jobName']}.csv"}
+    request = personalize.body_of("CreateDataDeletionJob")
+    assert request["datasetGroupArn"] == f"{ARN}:dataset-group/retail-demo"
+    assert request["dataSource"] == {"dataLocation": f"s3://{BUCKET}/erasures/demo/{request['jobName']}.csv"}
     assert files(bucket) == ['USER_ID\n2375\n"u,\\"1\\""\n']
     job_is(personalize, "IN_PROGRESS")
     round_made()
@@ -143,8 +143,8 @@ def test_a_user_is_deleted_by_a_job_and_the_receipt_stays(
 def test_what_the_table_has_of_the_user_goes_and_nobody_elses(table: "DynamoDBClient") -> None:
     view = {"eventType": "View", "itemId": "i", "sentAt": 5}
     search = {"eventType": "Search", "eventId": "s", "sentAt": 5}
-    many = [Call("s", "2375", [{**view, "eventId": str(number)}]) for number in range(60)]
-    calls = [*many, Call("s", "2375", [search]), Call("s", "23", [{**view, "eventId": "x"}])]
+    views = [Call("s", "2375", [{**view, "eventId": str(number)}]) for number in range(60)]
+    calls = [*views, Call("s", "2375", [search]), Call("s", "23", [{**view, "eventId": "x"}])]
     for shop in ("demo", "demo-2"):
         assert store.note(table, SHOPPER_EVENTS, shop, calls, time.time()) == []
     ask()
@@ -202,10 +202,10 @@ class Runs:
 
     def claim(self, run: leases.Run, **detail: object) -> dict[str, object]:
         """The run's first step, for a file or as a continuation."""
-        asked: dict[str, object] = {"action": "continue", "shop": "demo"}
+        request: dict[str, object] = {"action": "continue", "shop": "demo"}
         if detail:
-            asked = {"detail": {"bucket": {"name": BUCKET}, "object": detail}}
-        return lifecycle.claim(self._ledger(run), StateMachine(self.machine, MACHINE), run, asked)
+            request = {"detail": {"bucket": {"name": BUCKET}, "object": detail}}
+        return lifecycle.claim(self._ledger(run), StateMachine(self.machine, MACHINE), run, request)
 
     def collect(self, run: leases.Run) -> dict[str, object]:
         """What the run handles."""
@@ -217,7 +217,7 @@ class Runs:
 
     def names(self) -> list[str]:
         """The names of all executions."""
-        return [each["name"] for each in self.machine.list_executions(stateMachineArn=MACHINE)["executions"]]
+        return [execution["name"] for execution in self.machine.list_executions(stateMachineArn=MACHINE)["executions"]]
 
     def _ledger(self, run: leases.Run) -> DynamoLedger:
         return DynamoLedger(self.table, TABLE, run.now)
@@ -280,7 +280,7 @@ def test_a_drop_during_a_job_waits_for_its_end_and_is_handled_by_one_run(
 def test_a_file_with_users_who_were_erased_is_not_handled_already(runs: Runs, personalize: FakePersonalize) -> None:
     key = "drops/demo/users/a.csv"
 
-    def asked(sequencer: str) -> Any:  # noqa: ANN401 - the machine's JSON
+    def choice(sequencer: str) -> Any:  # noqa: ANN401 - the machine's JSON
         run = runs.begun()
         assert runs.claim(run, key=key, etag="2", sequencer=sequencer)["outcome"] == "leads"
         (drop,) = cast("Any", runs.collect(run)["drops"])
@@ -289,13 +289,13 @@ def test_a_file_with_users_who_were_erased_is_not_handled_already(runs: Runs, pe
         )
         return drop["request"]["known"]
 
-    assert asked("1") is None
-    assert asked("2")["content"] == "A"
+    assert choice("1") is None
+    assert choice("2")["content"] == "A"
     ask()
     round_made(sent=1)
     job_is(personalize, "COMPLETED")
     round_made(gone=1)
-    assert asked("3") is None
+    assert choice("3") is None
 
 
 def test_a_job_that_does_not_end_makes_way_and_is_followed_by_another(
@@ -322,14 +322,14 @@ def test_where_the_lease_was_lost_during_a_job_one_more_follows(
 ) -> None:
     receipt = ask()
     round_made(sent=1)
-    first = personalize.asked("CreateDataDeletionJob")["jobName"]
+    first = personalize.body_of("CreateDataDeletionJob")["jobName"]
     table.delete_item(TableName=TABLE, Key={"shop": {"S": "demo"}, "record": {"S": leases.RECORD}})
     run = runs.begun()
     assert runs.claim(run)["outcome"] == "leads"
     runs.end(run)
     job_is(personalize, "COMPLETED")
     round_made(sent=1)
-    assert personalize.asked("CreateDataDeletionJob")["jobName"] != first
+    assert personalize.body_of("CreateDataDeletionJob")["jobName"] != first
     assert step(receipt) == "underWay"
     round_made(gone=1)
     assert (step(receipt), held(table, WAITING), leader(table)) == ("deletedHere", [], "")
@@ -460,15 +460,15 @@ def test_where_no_training_comes_in_time_one_is_started(
         round_made()
     (name,) = [name for name in runs.names() if name.startswith("erasure-demo-")]
     arn = MACHINE.replace(":stateMachine:", ":execution:") + f":{name}"
-    asked = json.loads(machine.describe_execution(executionArn=arn)["input"])
-    assert (asked, step(receipt)) == ({"action": "retrain", "shop": "demo"}, "deletedHere")
+    request = json.loads(machine.describe_execution(executionArn=arn)["input"])
+    assert (request, step(receipt)) == ({"action": "retrain", "shop": "demo"}, "deletedHere")
 
 
 def test_a_list_that_is_long_is_left_to_the_delivery(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> None:
     for user in ("a", "b", "2375"):
         ask(user)
     short = table.query
-    monkeypatch.setattr(table, "query", lambda **asked: short(**asked, Limit=1))
+    monkeypatch.setattr(table, "query", lambda **query: short(**query, Limit=1))
     assert erasure_requests.leaving(table, SHOPPER_EVENTS, "demo") == {"a", "b", "2375"}
     with pytest.raises(RetryLater):
         erasure_requests.leaving(table, SHOPPER_EVENTS, "demo", 2)
@@ -482,20 +482,20 @@ def test_from_the_request_to_the_end_nothing_is_taken_of_the_user(
     ask()
     personalize.reset()
     answer = api(event, None)
-    assert (answer["statusCode"], {each["status"] for each in body(answer)["events"]}) == (202, {"discarded"})
+    assert (answer["statusCode"], {event["status"] for event in body(answer)["events"]}) == (202, {"discarded"})
     assert (api(put, None)["statusCode"], body(api(put, None))["title"]) == (409, "Conflict")
     assert personalize.operations() == []
     assert held(table, "demo#2375") == []
     # Of others everything is.
     other = {**event, "body": json.dumps({**json.loads(event["body"]), "userId": "other"})}
-    assert {each["status"] for each in body(api(other, None))["events"]} == {"delivered"}
+    assert {event["status"] for event in body(api(other, None))["events"]} == {"delivered"}
     personalize.says("CreateDataDeletionJob", {"dataDeletionJobArn": JOB})
     round_made(sent=1)
     job_is(personalize, "COMPLETED")
     round_made(gone=1)
     elapsed = time.monotonic() + REMEMBER_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: elapsed)
-    assert {each["status"] for each in body(api(event, None))["events"]} == {"delivered"}
+    assert {event["status"] for event in body(api(event, None))["events"]} == {"delivered"}
     assert len(held(table, "demo#2375")) > 0
 
 
@@ -512,8 +512,8 @@ def test_the_files_of_the_purchase_likelihood_have_the_user_no_more(
     counters = {key: shards.pack(entries) for key, entries in {
         "run-1/shoppers-0000.json.gz": {}, "run-1/shoppers-0001.json.gz": {}, "run-1/items-0000.json.gz": {"2375": 1},
     }.items()}  # fmt: skip
-    place = shards.shard_of("2375", 2)
-    counters[f"run-1/shoppers-{place:04d}.json.gz"] = shards.pack({"2375": {"user": [1]}, "u2": {"user": [2]}})
+    shard = shards.shard_of("2375", 2)
+    counters[f"run-1/shoppers-{shard:04d}.json.gz"] = shards.pack({"2375": {"user": [1]}, "u2": {"user": [2]}})
     for key, data in {
         "inputs/interactions/1-000-FULL-r.csv": history.encode(),
         "inputs/interactions/2-000-INCREMENTAL-live.csv": b"USER_ID,ITEM_ID\n2375,i1\nu2,i1\n",
@@ -532,12 +532,12 @@ def test_the_files_of_the_purchase_likelihood_have_the_user_no_more(
     def now(key: str) -> bytes:
         return bucket.get_object(Bucket=BUCKET, Key=folder + key)["Body"].read()
 
-    kept = 'USER_ID,ITEM_ID,NOTE\nu2,i2,"a ""b"",\n2375,i3"\n23,2375,\n'
-    assert now("inputs/interactions/1-000-FULL-r.csv").decode() == kept
+    text = 'USER_ID,ITEM_ID,NOTE\nu2,i2,"a ""b"",\n2375,i3"\n23,2375,\n'
+    assert now("inputs/interactions/1-000-FULL-r.csv").decode() == text
     assert now("inputs/interactions/2-000-INCREMENTAL-live.csv") == b"USER_ID,ITEM_ID\nu2,i1\n"
     assert now("inputs/users/1-000-FULL-r.csv") == b"AGE,USER_ID\r\n40,23\r\n"
     assert now("inputs/items/1-000-FULL-r.csv") == b"ITEM_ID\n2375\n"
-    assert shards.unpack(now(f"run-1/shoppers-{place:04d}.json.gz")) == {"u2": {"user": [2]}}
+    assert shards.unpack(now(f"run-1/shoppers-{shard:04d}.json.gz")) == {"u2": {"user": [2]}}
     assert shards.unpack(now("run-1/items-0000.json.gz")) == {"2375": 1}
     assert shards.unpack(now("snapshots/r.json.gz")) == {
         "anchors": ["i1", "i2"], "at": 5, "users": ["u2"], "items": ["i2"], "weights": [2.0],
@@ -561,8 +561,8 @@ TWINS = [
 def of_before(values: Iterable[str]) -> str:
     """A row as earlier versions wrote their copies."""
     quoted = (
-        '"' + each.replace('"', '\\"') + "\\" * each.endswith("\\") + '"' if set(each) & set('",') else each
-        for each in values
+        '"' + value.replace('"', '\\"') + "\\" * value.endswith("\\") + '"' if set(value) & set('",') else value
+        for value in values
     )
     return ",".join(quoted) + "\n"
 
@@ -584,8 +584,8 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
     hashes, sample = "reports/demo/known/users/run-1.ipc", probe.key("demo")
     bucket.put_object(Bucket=BUCKET, Key=hashes, Body=counts.pack_ids(counts.hash_ids(pl.Series(both))) or b"")
     bucket.put_object(Bucket=BUCKET, Key=sample, Body=json.dumps({"users": both, "items": ["i1"]}).encode())
-    place = "likelihood/demo/run-1/shoppers-0000.json.gz"
-    bucket.put_object(Bucket=BUCKET, Key=place, Body=shards.pack({user: {"user": [1]} for user in both}))
+    counters_key = "likelihood/demo/run-1/shoppers-0000.json.gz"
+    bucket.put_object(Bucket=BUCKET, Key=counters_key, Body=shards.pack({user: {"user": [1]} for user in both}))
     view = {"eventType": "View", "itemId": "i", "eventId": "e", "sentAt": 5}
     assert store.note(table, SHOPPER_EVENTS, "demo", [Call("s", user, [view]) for user in both], 5.0) == []
 
@@ -605,7 +605,7 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
     assert left is not None
     assert left.to_list() == counts.hash_ids(pl.Series([stays])).to_list()
     assert json.loads(now(sample)) == {"users": [stays], "items": ["i1"]}
-    assert shards.unpack(now(place)) == {stays: {"user": [1]}}
+    assert shards.unpack(now(counters_key)) == {stays: {"user": [1]}}
     assert [len(held(table, f"demo#{user}")) for user in both] == [0, 1]
 
 
@@ -648,10 +648,10 @@ def test_of_two_shops_the_second_is_served_though_the_first_fails(
 def test_a_job_that_fails_is_made_again_under_another_name(personalize: FakePersonalize) -> None:
     ask()
     round_made(sent=1)
-    first = personalize.asked("CreateDataDeletionJob")["jobName"]
+    first = personalize.body_of("CreateDataDeletionJob")["jobName"]
     job_is(personalize, "FAILED")
     round_made(sent=1, failed=["demo"])
-    assert personalize.asked("CreateDataDeletionJob")["jobName"] != first
+    assert personalize.body_of("CreateDataDeletionJob")["jobName"] != first
 
 
 def test_no_log_line_names_a_user(
@@ -678,7 +678,7 @@ def test_a_job_that_was_made_by_a_round_that_died_is_found(
     personalize.reset()
     personalize.fails("CreateDataDeletionJob", "ServiceUnavailable", status=503)
     round_made(failed=["demo"])
-    name = personalize.asked("CreateDataDeletionJob")["jobName"]
+    name = personalize.body_of("CreateDataDeletionJob")["jobName"]
     personalize.reset()
     personalize.fails("CreateDataDeletionJob", "ResourceAlreadyExistsException")
     personalize.says("ListDataDeletionJobs", {"dataDeletionJobs": [{"jobName": "other"}], "nextToken": "more"})

@@ -43,9 +43,9 @@ def body(bucket: "S3Client", location: str) -> str:
 @pytest.fixture
 def trial(bucket: "S3Client") -> Event:
     """A trial whose datasets are exported."""
-    found: Event = load("split_history_split")["trial"]
-    export(bucket, found, history())
-    return found
+    trial_event: Event = load("split_history_split")["trial"]
+    export(bucket, trial_event, history())
+    return trial_event
 
 
 def measured(trial: Event, split: Event) -> Event:
@@ -56,9 +56,11 @@ def measured(trial: Event, split: Event) -> Event:
 def answered(bucket: "S3Client", trial: Event, choose: Any) -> None:  # noqa: ANN401 - a function of a user's number
     """What the batch inference jobs left: `choose` says the first item of each list."""
     for question in trial["questions"]:
-        asked = [json.loads(line) for line in body(bucket, question["source"]).splitlines()]
-        lists = [[f"i{choose(int(line['userId'][1:])) % 40}", "i39"] for line in asked]
-        rows = [{"input": one, "output": {"recommendedItems": items}} for one, items in zip(asked, lists, strict=True)]
+        lines = [json.loads(line) for line in body(bucket, question["source"]).splitlines()]
+        lists = [[f"i{choose(int(line['userId'][1:])) % 40}", "i39"] for line in lines]
+        rows = [
+            {"input": line, "output": {"recommendedItems": items}} for line, items in zip(lines, lists, strict=True)
+        ]
         text = "".join(f"{json.dumps(row)}\n" for row in rows)
         bucket.put_object(Bucket=BUCKET, Key=f"{key(question['target'])}questions.json.out", Body=text.encode())
 
@@ -129,10 +131,10 @@ def test_lists_that_foretell_are_approved_and_others_refused(
     for choose, decision in ((lambda user: user + 23, "approved"), (lambda user: user + 35, "refused")):
         answered(bucket, trial, choose)
         result = handler(measured(trial, split), None)
-        found = {each["alias"]: each for each in json.loads(body(bucket, str(result["report"])))["recipes"]}
+        recipes = {recipe["alias"]: recipe for recipe in json.loads(body(bucket, str(result["report"])))["recipes"]}
         assert result["outcome"] == "judged"
-        assert found["user-personalization"]["decision"] == decision
-        assert "times popularity" in found["user-personalization"]["reason"]
+        assert recipes["user-personalization"]["decision"] == decision
+        assert "times popularity" in recipes["user-personalization"]["reason"]
 
 
 @pytest.mark.parametrize("how", ["later", "second", "changed", "elsewhere"])
@@ -142,7 +144,7 @@ def test_a_test_whose_answers_were_in_the_training_is_refused(
     split = split_handler({"step": "split", "trial": trial}, None)
     if how != "elsewhere":
         located(personalize, trial)
-    place = key(trial["imports"][0]["importJob"]["dataLocation"])
+    prefix = key(trial["imports"][0]["importJob"]["dataLocation"])
     clean = body(bucket, trial["imports"][0]["importJob"]["dataLocation"] + "part-0.csv")
     files = {
         "later": ("part-0.csv", clean + f"u1,i1,{START + 25 * DAY},purchase,1\n"),
@@ -151,7 +153,7 @@ def test_a_test_whose_answers_were_in_the_training_is_refused(
     }
     if how in files:
         name, text = files[how]
-        bucket.put_object(Bucket=BUCKET, Key=place + name, Body=text.encode())
+        bucket.put_object(Bucket=BUCKET, Key=prefix + name, Body=text.encode())
     result = handler(measured(trial, split), None)
     assert result["outcome"] == "leaked"
     assert "refused, because" in str(result["reason"])
@@ -160,12 +162,12 @@ def test_a_test_whose_answers_were_in_the_training_is_refused(
 def test_a_test_that_a_run_with_the_same_data_has_made_is_not_made_again(bucket: "S3Client") -> None:
     event = load("evaluate_release_plan")
     event["evaluation"]["madeBy"] = ["run-0"]
-    asked = {
+    shown_plan = {
         "event_type": "Purchase",
         "recipes": event["evaluation"]["recipes"],
         "held_out": event["evaluation"]["heldOut"],
     }
-    told: Event = {"asked": asked, "outcome": "judged", "reason": "good", "recipes": []}
+    told: Event = {"asked": shown_plan, "outcome": "judged", "reason": "good", "recipes": []}
     bucket.put_object(Bucket=BUCKET, Key="reports/demo/run-0/heldout.json", Body=json.dumps(told).encode())
     before = handler(event, None)["before"]
     assert before == {"outcome": "judged", "reason": "good", "recipes": [], "report": "reports/demo/run-0/heldout.json"}
@@ -175,8 +177,8 @@ def test_a_test_that_a_run_with_the_same_data_has_made_is_not_made_again(bucket:
 def test_a_test_of_something_else_is_made_anew(bucket: "S3Client", personalize: FakePersonalize, other: Event) -> None:
     event = load("evaluate_release_plan")
     evaluation = event["evaluation"]
-    asked = {"event_type": "Purchase", "recipes": evaluation["recipes"], "held_out": evaluation["heldOut"]}
-    told: Event = {"asked": asked, "outcome": "judged", "reason": "good", "recipes": []} | other
+    shown_plan = {"event_type": "Purchase", "recipes": evaluation["recipes"], "held_out": evaluation["heldOut"]}
+    told: Event = {"asked": shown_plan, "outcome": "judged", "reason": "good", "recipes": []} | other
     bucket.put_object(
         Bucket=BUCKET, Key=f"reports/demo/{evaluation['run']}/heldout.json", Body=json.dumps(told).encode()
     )
@@ -189,17 +191,17 @@ def test_a_test_of_something_else_is_made_anew(bucket: "S3Client", personalize: 
     assert planned["before"] is None
     assert isinstance(planned["trial"], dict)
     assert planned["trial"]["until"] == 1_795_595_400
-    assert [each["kind"] for each in planned["trial"]["sources"]] == ["interactions"]
+    assert [source["kind"] for source in planned["trial"]["sources"]] == ["interactions"]
 
 
 def test_jobs_are_started_once_and_found_again(personalize: FakePersonalize) -> None:
     started = handler(load("evaluate_release_export"), None)
-    asked = personalize.asked("CreateDatasetExportJob")
-    assert (started["status"], asked["ingestionMode"]) == ("CREATE PENDING", "ALL")
+    request = personalize.body_of("CreateDatasetExportJob")
+    assert (started["status"], request["ingestionMode"]) == ("CREATE PENDING", "ALL")
     personalize.says("DescribeDatasetExportJob", {"datasetExportJob": {"status": "ACTIVE"}})
     assert said(handler(load("evaluate_release_export"), None)) == {"arn": started["arn"], "status": "ACTIVE"}
     lists = handler(load("evaluate_release_ask"), None)
-    exploring = personalize.asked("CreateBatchInferenceJob")["batchInferenceJobConfig"]["itemExplorationConfig"]
+    exploring = personalize.body_of("CreateBatchInferenceJob")["batchInferenceJobConfig"]["itemExplorationConfig"]
     assert (lists["status"], exploring) == ("CREATE PENDING", {"explorationWeight": "0"})
     personalize.says("DescribeBatchInferenceJob", {"batchInferenceJob": {"status": "CREATE IN_PROGRESS"}})
     assert handler(load("evaluate_release_ask"), None)["status"] == "CREATE IN_PROGRESS"

@@ -37,12 +37,12 @@ def dropped(bucket: "S3Client", path: Path) -> str:
 
 def imported(bucket: "S3Client") -> Counter[Imported]:
     """What the import copy has."""
-    found = Counter[Imported]()
-    for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix="imports/shop/run-1/interactions/")["Contents"]:
-        lines = bucket.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read().decode().splitlines()
+    imported_rows = Counter[Imported]()
+    for content in bucket.list_objects_v2(Bucket=BUCKET, Prefix="imports/shop/run-1/interactions/")["Contents"]:
+        lines = bucket.get_object(Bucket=BUCKET, Key=content["Key"])["Body"].read().decode().splitlines()
         for row in csv.DictReader(lines, escapechar="\\", doublequote=False):
-            found[row["USER_ID"], row["ITEM_ID"], int(row["TIMESTAMP"]), row["EVENT_TYPE"]] += 1
-    return found
+            imported_rows[row["USER_ID"], row["ITEM_ID"], int(row["TIMESTAMP"]), row["EVENT_TYPE"]] += 1
+    return imported_rows
 
 
 def proposed(path: Path) -> Path:

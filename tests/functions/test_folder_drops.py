@@ -38,7 +38,7 @@ def read(bucket: "S3Client", key: str) -> bytes:
 def imported(bucket: "S3Client", event: Event) -> list[str]:
     """The rows of all copies, in the order of their keys."""
     prefix = f"imports/demo/{event['run']}/interactions/"
-    keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]]
+    keys = [content["Key"] for content in bucket.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]]
     return [row for key in keys for row in read(bucket, key).decode().splitlines()[1:]]
 
 
@@ -65,7 +65,7 @@ def test_parts_are_one_drop_with_one_report(drop: Drop, bucket: "S3Client") -> N
     assert (told["key"], told["rows"]["duplicates"]) == (f"{FOLDER}_SUCCESS", 7)
     assert told["notes"][0] == "the drop has 6 parts"
     (refused,) = told["refused"]
-    assert [(each["part"], each["line"]) for each in refused["examples"]] == [("part-4", 309)]
+    assert [(example["part"], example["line"]) for example in refused["examples"]] == [("part-4", 309)]
     records = list(csv.reader(io.StringIO(read(bucket, f"rejects/demo/{event['run']}/interactions.csv").decode())))
     assert records[0] == ["part", "line", "reason", "row"]
     assert [record[:2] for record in records[1:]] == [["part-4", "309"]]
@@ -153,8 +153,8 @@ def test_the_same_parts_under_another_marker_are_handled_already(drop: Drop, per
     personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE", "domain": "ECOMMERCE"}})
     personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/x"}})
     personalize.says("DescribeSchema", {"schema": {"schema": first.schema_.text}})
-    known = {"content": first.content, "key": f"{FOLDER}_SUCCESS", "run": "run-0"}
-    again = {**load("validate_drop"), "key": f"{FOLDER}_SUCCESS", "run": "run-2", "known": known, "maySkip": True}
+    earlier = {"content": first.content, "key": f"{FOLDER}_SUCCESS", "run": "run-0"}
+    again = {**load("validate_drop"), "key": f"{FOLDER}_SUCCESS", "run": "run-2", "known": earlier, "maySkip": True}
     assert handler(again, None)["outcome"] == "alreadyHandled"
     drop(f"{FOLDER}b.csv", HEADER + "".join(reversed(ROWS[600:])))
     assert handler({**again, "run": "run-3"}, None)["outcome"] == "imported"

@@ -38,9 +38,9 @@ def test_a_schedule_starts_the_machine_with_what_the_settings_say(
     target = made["Target"]
     assert (target["Arn"], target["RoleArn"]) == (VARIABLES["RETRAIN_MACHINE_ARN"], VARIABLES["SCHEDULE_ROLE_ARN"])
     assert target["DeadLetterConfig"] == {"Arn": VARIABLES["CHORES_QUEUE_ARN"]}
-    asked = json.loads(target["Input"])
-    assert (asked["action"], asked["shop"], asked["trainingMode"]) == ("retrain", "demo", "FULL")
-    assert asked["recipes"] == ["popularity-count"]
+    request = json.loads(target["Input"])
+    assert (request["action"], request["shop"], request["trainingMode"]) == ("retrain", "demo", "FULL")
+    assert request["recipes"] == ["popularity-count"]
 
 
 def test_an_event_that_comes_twice_changes_nothing(drop: Drop, scheduler: "EventBridgeSchedulerClient") -> None:
@@ -56,7 +56,7 @@ def test_what_the_settings_no_longer_say_goes(drop: Drop, scheduler: "EventBridg
     changed = "schedules: [{name: daily, every: 'cron(0 3 * * ? *)', timezone: Europe/Berlin}]"
     done = follow(drop, changed)
     assert (done["created"], done["deleted"]) == (["demo.daily"], ["demo.weekly"])
-    assert {each["Name"] for each in scheduler.list_schedules()["Schedules"]} == {"demo.daily", "demo-b.weekly"}
+    assert {schedule["Name"] for schedule in scheduler.list_schedules()["Schedules"]} == {"demo.daily", "demo-b.weekly"}
     assert follow(drop, changed.replace("0 3", "0 4"))["updated"] == ["demo.daily"]
 
 
@@ -82,7 +82,7 @@ def test_refused_settings_leave_the_schedules_as_they_are(
 ) -> None:
     follow(drop, WEEKLY)
     assert follow(drop, text) == {}
-    assert [each["Name"] for each in scheduler.list_schedules()["Schedules"]] == ["demo.weekly"]
+    assert [schedule["Name"] for schedule in scheduler.list_schedules()["Schedules"]] == ["demo.weekly"]
 
 
 def test_a_refused_schedule_keeps_no_other_from_being_made_or_removed(

@@ -72,7 +72,7 @@ def _fresh(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, clock))
 
 
-def asked(name: str, **query: str) -> Event:
+def event(name: str, **query: str) -> Event:
     return {**load(f"api_{name}"), "queryStringParameters": query}
 
 
@@ -82,7 +82,7 @@ def test_a_user_is_recommended_items_with_their_metadata(personalize: FakePerson
     first, second = body(answer)["items"]
     assert first == {"itemId": "1082185", "score": 0.0123, "source": "campaign", "metadata": {"price": "1.29"}}
     assert second == {"itemId": "995242", "score": None, "source": "campaign"}
-    assert personalize.asked("GetRecommendations") == {
+    assert personalize.body_of("GetRecommendations") == {
         "campaignArn": f"{ARN}:campaign/retail-demo-user-personalization",
         "userId": "2375",
         "numResults": 10,
@@ -93,7 +93,7 @@ def test_a_user_is_recommended_items_with_their_metadata(personalize: FakePerson
 
 def test_similar_items_are_asked_for_by_the_decoded_id(personalize: FakePersonalize) -> None:
     assert handler(load("api_similar"), None)["statusCode"] == 200
-    call = personalize.asked("GetRecommendations")
+    call = personalize.body_of("GetRecommendations")
     assert (call["itemId"], call["numResults"]) == ("우유 1/2L", 5)
     assert call["campaignArn"].endswith("similar-items")
 
@@ -102,18 +102,18 @@ def test_a_gateway_that_decodes_path_parameters_gives_the_same(personalize: Fake
     event = load("api_similar")
     event["path"], event["pathParameters"]["itemId"] = "/shops/demo/items/우유 1/2L/similar", "우유 1/2L"
     assert handler(event, None)["statusCode"] == 200
-    assert personalize.asked("GetRecommendations")["itemId"] == "우유 1/2L"
+    assert personalize.body_of("GetRecommendations")["itemId"] == "우유 1/2L"
 
 
 def test_popular_items_say_that_they_are(personalize: FakePersonalize) -> None:
     answer = body(handler(load("api_popular"), None))
     assert {item["source"] for item in answer["items"]} == {"popular"}
-    assert personalize.asked("GetRecommendations")["campaignArn"].endswith("popularity-count")
+    assert personalize.body_of("GetRecommendations")["campaignArn"].endswith("popularity-count")
 
 
 def test_a_ranking_names_the_callers_items(personalize: FakePersonalize) -> None:
     assert body(handler(load("api_ranking"), None))["items"][0]["itemId"] == "995242"
-    call = personalize.asked("GetPersonalizedRanking")
+    call = personalize.body_of("GetPersonalizedRanking")
     assert (call["userId"], call["inputList"]) == ("2375", ["1082185", "995242", "1029743"])
 
 
@@ -128,7 +128,7 @@ def test_every_answer_is_as_it_is_described(name: str, personalize: FakePersonal
 @pytest.mark.parametrize("limit", ["0", "501", "10000", "abc", "-1", "", "1e3", "9" * 5000])
 @pytest.mark.parametrize("name", LISTINGS)
 def test_a_limit_is_from_1_to_500(name: str, limit: str, personalize: FakePersonalize) -> None:
-    answer = handler(asked(name, limit=limit), None)
+    answer = handler(event(name, limit=limit), None)
     assert (answer["statusCode"], fields(answer)) == (400, ["limit"])
     assert answer["multiValueHeaders"]["Content-Type"] == ["application/problem+json"]
     assert personalize.calls == []
@@ -137,12 +137,12 @@ def test_a_limit_is_from_1_to_500(name: str, limit: str, personalize: FakePerson
 @pytest.mark.parametrize("name", ["popular", "similar"])
 def test_every_request_names_a_user(name: str, personalize: FakePersonalize) -> None:
     assert handler(load(f"api_{name}"), None)["statusCode"] == 200
-    assert personalize.asked("GetRecommendations")["userId"] == ANONYMOUS
+    assert personalize.body_of("GetRecommendations")["userId"] == ANONYMOUS
 
 
 def test_metadata_is_only_asked_for_where_personalize_gives_it(personalize: FakePersonalize) -> None:
-    assert handler(asked("popular", limit="51"), None)["statusCode"] == 200
-    assert "metadataColumns" not in personalize.asked("GetRecommendations")
+    assert handler(event("popular", limit="51"), None)["statusCode"] == 200
+    assert "metadataColumns" not in personalize.body_of("GetRecommendations")
 
 
 @pytest.mark.parametrize("name", ["recommendations", "similar", "popular", "ranking", "placement"])
@@ -156,14 +156,14 @@ def test_a_campaign_that_refuses_columns_is_asked_without_them(name: str, person
     assert answer["statusCode"] == 200
     assert body(answer)["items"][0]["itemId"] == "shown"
     assert not body(answer).get("degraded")
-    first, second = (asked for _, asked in personalize.calls)
-    assert {each: first[each] for each in first if each != "metadataColumns"} == second != first
+    first, second = (request for _, request in personalize.calls)
+    assert {name: first[name] for name in first if name != "metadataColumns"} == second != first
 
 
 def test_a_campaign_that_is_known_to_show_no_columns_is_not_asked_for_them(
     personalize: FakePersonalize, table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    campaigns: Any = {alias: {**each, "metadata": False} for alias, each in dict(RELEASE["campaigns"]).items()}  # type: ignore[arg-type, dict-item]
+    campaigns: Any = {alias: {**campaign, "metadata": False} for alias, campaign in dict(RELEASE["campaigns"]).items()}  # type: ignore[arg-type, dict-item]
     records.put(table, TABLE, {**RELEASE, "shop": "plain", "campaigns": campaigns})
     monkeypatch.setattr(app, "RELEASES", records.Releases(records.fetch_release))
     for name in ("recommendations", "ranking", "placement"):
@@ -171,14 +171,14 @@ def test_a_campaign_that_is_known_to_show_no_columns_is_not_asked_for_them(
         event["pathParameters"] = {**event["pathParameters"], "shop": "plain"}
         event["path"] = event["path"].replace("/demo/", "/plain/")
         assert handler(event, None)["statusCode"] == 200
-    assert all("metadataColumns" not in asked for _, asked in personalize.calls)
+    assert all("metadataColumns" not in request for _, request in personalize.calls)
     assert len(personalize.calls) == 3
 
 
 def test_filter_values_and_context_go_along(personalize: FakePersonalize) -> None:
     query = {"filter": "not-purchased", "filterValues.CATS": "Soups, Bread", "filterValues.MAX": "2.5"}
-    assert handler(asked("recommendations", **query, **{"context.device": "phone"}), None)["statusCode"] == 200
-    call = personalize.asked("GetRecommendations")
+    assert handler(event("recommendations", **query, **{"context.device": "phone"}), None)["statusCode"] == 200
+    call = personalize.body_of("GetRecommendations")
     assert call["filterValues"] == {"CATS": '"Soups","Bread"', "MAX": "2.5"}
     assert call["context"] == {"DEVICE": "phone"}
 
@@ -196,14 +196,14 @@ def test_filter_values_and_context_go_along(personalize: FakePersonalize) -> Non
 def test_a_misspelt_query_parameter_is_refused_with_the_nearest(
     name: str, query: str, hint: str, personalize: FakePersonalize
 ) -> None:
-    answer = handler(asked(name, **{query: "3"}), None)
+    answer = handler(event(name, **{query: "3"}), None)
     (error,) = body(answer)["errors"]
     assert (answer["statusCode"], error["field"], personalize.calls) == (400, query, [])
     assert hint in error["message"]
 
 
 def test_an_unknown_filter_is_refused_and_the_known_ones_are_named() -> None:
-    answer = handler(asked("popular", filter="cheap"), None)
+    answer = handler(event("popular", filter="cheap"), None)
     assert (answer["statusCode"], body(answer)["errors"]) == (
         400,
         [{"field": "filter", "message": "must be one of: not-purchased"}],
@@ -240,7 +240,7 @@ def test_a_malformed_ranking_is_a_bad_request(sent: str | None, personalize: Fak
 def test_a_body_may_come_as_base64(personalize: FakePersonalize) -> None:
     event = {**load("api_ranking"), "body": "eyJpdGVtSWRzIjpbImEiXX0=", "isBase64Encoded": True}
     assert handler(event, None)["statusCode"] == 200
-    assert personalize.asked("GetPersonalizedRanking")["inputList"] == ["a"]
+    assert personalize.body_of("GetPersonalizedRanking")["inputList"] == ["a"]
     assert handler({**event, "body": "not base64!"}, None)["statusCode"] == 400
 
 
@@ -302,9 +302,9 @@ def test_a_stranger_is_shown_popular_items_under_the_same_filter(personalize: Fa
     personalize.reset()
     personalize.fails("GetRecommendations", "ResourceNotFoundException", status=404)
     personalize.says("GetRecommendations", RECOMMENDED)
-    answer = handler(asked("recommendations", filter="not-purchased", **{"context.device": "phone"}), None)
+    answer = handler(event("recommendations", filter="not-purchased", **{"context.device": "phone"}), None)
     assert [source for _, source in filled(answer)] == ["popular", "popular"]
-    call = personalize.asked("GetRecommendations")
+    call = personalize.body_of("GetRecommendations")
     assert call["campaignArn"].endswith("popularity-count")
     assert (call["userId"], call["filterArn"].endswith("not-purchased"), "context" in call) == ("2375", True, False)
     assert "filterApplied" not in body(answer)
@@ -313,10 +313,10 @@ def test_a_stranger_is_shown_popular_items_under_the_same_filter(personalize: Fa
 def test_when_everything_fails_bestsellers_fill_the_shelf(personalize: FakePersonalize) -> None:
     personalize.reset()
     personalize.fails("GetRecommendations", "ServiceUnavailable", status=503)
-    answer = handler(asked("recommendations", limit="3"), None)
+    answer = handler(event("recommendations", limit="3"), None)
     assert filled(answer) == [(f"best-{number}", "bestsellers") for number in range(3)]
     assert (body(answer)["recommendationId"], "filterApplied" in body(answer)) == (None, False)
-    answer = handler(asked("recommendations", filter="not-purchased"), None)
+    answer = handler(event("recommendations", filter="not-purchased"), None)
     assert (len(filled(answer)), body(answer)["filterApplied"]) == (5, False)
 
 
@@ -379,7 +379,7 @@ def test_lists_are_counted_by_source_and_name(personalize: FakePersonalize, caps
     told = json.loads(capsys.readouterr().out)
     assert (told["Lists"], told["shop"], told["list"], told["source"]) == (1.0, "demo", "similar-items", "campaign")
     assert "DegradedAnswers" not in told
-    made = {each["Metrics"][0]["Name"]: each["Dimensions"] for each in told["_aws"]["CloudWatchMetrics"]}
+    made = {metric["Metrics"][0]["Name"]: metric["Dimensions"] for metric in told["_aws"]["CloudWatchMetrics"]}
     assert all(dimension in told for sets in made.values() for dimensions in sets for dimension in dimensions)
     assert set(made) == {"AnswerTime", "Lists"}
 

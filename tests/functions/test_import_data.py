@@ -95,7 +95,7 @@ def changing(personalize: FakePersonalize, schema: str, **update: str) -> str:
 def test_a_dataset_that_the_plan_changes_gets_its_schema_once(personalize: FakePersonalize) -> None:
     wanted = load("import_data_dataset")["plan"]["schema"]["arn"]
     assert changing(personalize, "arn:another") == "UPDATE PENDING"
-    assert personalize.asked("UpdateDataset")["schemaArn"] == wanted
+    assert personalize.body_of("UpdateDataset")["schemaArn"] == wanted
     personalize.reset()
     assert changing(personalize, wanted) == "ACTIVE"
     assert "UpdateDataset" not in personalize.operations()
@@ -110,14 +110,14 @@ def test_a_change_under_way_is_not_asked_for_again(personalize: FakePersonalize)
 def test_an_import_names_the_copy_and_the_role(personalize: FakePersonalize) -> None:
     event = load("import_data_import_job")
     handler(event, None)
-    asked = personalize.asked("CreateDatasetImportJob")
-    assert asked["dataSource"] == {"dataLocation": event["plan"]["importJob"]["dataLocation"]}
-    assert asked["roleArn"] == "arn:aws:iam::123456789012:role/retail-personalize"
-    assert asked["importMode"] == "FULL"
+    request = personalize.body_of("CreateDatasetImportJob")
+    assert request["dataSource"] == {"dataLocation": event["plan"]["importJob"]["dataLocation"]}
+    assert request["roleArn"] == "arn:aws:iam::123456789012:role/retail-personalize"
+    assert request["importMode"] == "FULL"
 
 
 @pytest.mark.parametrize(
-    ("earlier", "own", "created"),
+    ("earlier", "status_of_run", "created"),
     [
         ("ACTIVE", None, None),
         ("CREATE IN_PROGRESS", None, None),
@@ -127,12 +127,12 @@ def test_an_import_names_the_copy_and_the_role(personalize: FakePersonalize) -> 
     ],
 )
 def test_the_import_of_a_dead_run_is_adopted_unless_it_failed(
-    earlier: str | None, own: str | None, created: str | None, personalize: FakePersonalize
+    earlier: str | None, status_of_run: str | None, created: str | None, personalize: FakePersonalize
 ) -> None:
     event = load("import_data_import_job")
     job = event["plan"]["importJob"]
     job["earlier"] = [{"name": "earlier", "arn": f"{ARN}:dataset-import-job/earlier"}]
-    for status in (earlier, own):
+    for status in (earlier, status_of_run):
         if status:
             personalize.says("DescribeDatasetImportJob", {"datasetImportJob": {"status": status}})
         else:
@@ -141,7 +141,7 @@ def test_the_import_of_a_dead_run_is_adopted_unless_it_failed(
     names = [body["jobName"] for operation, body in personalize.calls if operation.startswith("Create")]
     assert names == ([] if created is None else ["earlier" if created == "earlier" else job["name"]])
     if not created:
-        assert step["status"] == (own or earlier)
+        assert step["status"] == (status_of_run or earlier)
 
 
 def looked_at(personalize: FakePersonalize, name: str, told: Mapping[str, object]) -> dict[str, object]:
@@ -213,7 +213,7 @@ OTHER = CONFIG | {"minRecommendationRequestsPerSecond": 3}
 
 
 @pytest.mark.parametrize(
-    ("status", "update", "asked", "after"),
+    ("status", "update", "latest_config", "after"),
     [
         ("CREATE IN_PROGRESS", None, None, "waits"),
         ("ACTIVE", None, None, "ready"),
@@ -228,10 +228,10 @@ OTHER = CONFIG | {"minRecommendationRequestsPerSecond": 3}
     ],
 )
 def test_a_recommender_is_waited_for_until_it_is_as_the_plan_has_it_or_stopped(
-    status: str, update: str | None, asked: dict[str, object] | None, after: str, personalize: FakePersonalize
+    status: str, update: str | None, latest_config: dict[str, object] | None, after: str, personalize: FakePersonalize
 ) -> None:
     event = load("import_data_recommender")
-    latest = {"status": update, "failureReason": "the update broke", "recommenderConfig": asked}
+    latest = {"status": update, "failureReason": "the update broke", "recommenderConfig": latest_config}
     told = {"status": status, "failureReason": "it broke"} | ({"latestRecommenderUpdate": latest} if update else {})
     personalize.says("DescribeRecommender", {"recommender": told})
     event["made"] = {"arn": event["recommender"]["arn"]}
@@ -246,10 +246,10 @@ def test_a_recommender_is_waited_for_until_it_is_as_the_plan_has_it_or_stopped(
 def test_a_custom_dataset_group_has_no_domain(personalize: FakePersonalize) -> None:
     event = load("import_data_dataset_group")
     handler(event, None)
-    assert personalize.asked("CreateDatasetGroup")["domain"] == "ECOMMERCE"
+    assert personalize.body_of("CreateDatasetGroup")["domain"] == "ECOMMERCE"
     event["plan"]["datasetGroup"]["domain"] = None
     handler(event, None)
-    assert "domain" not in personalize.asked("CreateDatasetGroup")
+    assert "domain" not in personalize.body_of("CreateDatasetGroup")
 
 
 def test_a_filter_never_changes_under_its_name(personalize: FakePersonalize) -> None:
@@ -268,9 +268,9 @@ def recommended(personalize: FakePersonalize, **more: object) -> dict[str, objec
 def test_a_new_recommender_is_of_the_shops_dataset_group_with_the_settings(personalize: FakePersonalize) -> None:
     event = load("import_data_recommender")
     handler(event, None)
-    asked = personalize.asked("CreateRecommender")
-    assert (asked["name"], asked["datasetGroupArn"]) == ("retail-demo-together", RECOMMENDER["datasetGroupArn"])
-    assert (asked["recipeArn"], asked["recommenderConfig"]) == (
+    request = personalize.body_of("CreateRecommender")
+    assert (request["name"], request["datasetGroupArn"]) == ("retail-demo-together", RECOMMENDER["datasetGroupArn"])
+    assert (request["recipeArn"], request["recommenderConfig"]) == (
         RECOMMENDER["recipeArn"],
         event["recommender"]["config"],
     )
@@ -279,10 +279,10 @@ def test_a_new_recommender_is_of_the_shops_dataset_group_with_the_settings(perso
 def test_a_recommender_is_changed_where_it_differs_and_keeps_what_the_settings_do_not_decide(
     personalize: FakePersonalize,
 ) -> None:
-    own = {"itemExplorationConfig": {"explorationWeight": "0.5"}, "minRecommendationRequestsPerSecond": 1}
-    assert recommended(personalize, recommenderConfig=own)["status"] == "CREATE PENDING"
-    told = personalize.asked("UpdateRecommender")["recommenderConfig"]
-    assert told == own | {"minRecommendationRequestsPerSecond": 2, "enableMetadataWithRecommendations": False}
+    config = {"itemExplorationConfig": {"explorationWeight": "0.5"}, "minRecommendationRequestsPerSecond": 1}
+    assert recommended(personalize, recommenderConfig=config)["status"] == "CREATE PENDING"
+    told = personalize.body_of("UpdateRecommender")["recommenderConfig"]
+    assert told == config | {"minRecommendationRequestsPerSecond": 2, "enableMetadataWithRecommendations": False}
     personalize.reset()
     # Answers leave out what is as it is by default.
     assert recommended(personalize, recommenderConfig={"minRecommendationRequestsPerSecond": 2})["status"] == "ACTIVE"
@@ -394,8 +394,8 @@ def test_a_step_that_nobody_knows_is_an_error(personalize: FakePersonalize) -> N
 def test_an_import_job_that_is_older_than_its_run_is_none_of_its_drop(personalize: FakePersonalize) -> None:
     event = load("import_data_import_job")
     event["plan"]["begunAt"] = "2026-11-25T08:30:00+00:00"
-    found = {"status": "ACTIVE", "creationDateTime": 1_794_990_600}
-    personalize.says("DescribeDatasetImportJob", {"datasetImportJob": found})
+    job = {"status": "ACTIVE", "creationDateTime": 1_794_990_600}
+    personalize.says("DescribeDatasetImportJob", {"datasetImportJob": job})
     with pytest.raises(Broken, match="was made at 2026-11-18T08:30:00"):
         handler(event, None)
 

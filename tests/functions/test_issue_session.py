@@ -27,13 +27,13 @@ def _told(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     keys.forget()
 
 
-def asked(content: object = None, **changes: object) -> Event:
+def event(content: object = None, **changes: object) -> Event:
     return {**load("api_sessions"), "body": None if content is None else json.dumps(content), **changes}
 
 
 @pytest.mark.parametrize("content", [None, {}, {"sessionToken": None}])
 def test_an_anonymous_user_gets_a_token_that_nobody_keeps(content: object) -> None:
-    answer = handler(asked(content), None)
+    answer = handler(event(content), None)
     assert answer["statusCode"] == 201
     assert answer["multiValueHeaders"]["Cache-Control"] == ["no-store"]
     assert answer["multiValueHeaders"]["Access-Control-Allow-Origin"] == ["https://shop.example"]
@@ -41,8 +41,8 @@ def test_an_anonymous_user_gets_a_token_that_nobody_keeps(content: object) -> No
 
 
 def test_a_session_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
-    first = body(handler(asked(), None))
-    again = body(handler(asked({"sessionToken": first["token"]}), None))
+    first = body(handler(event(), None))
+    again = body(handler(event({"sessionToken": first["token"]}), None))
     assert again["sessionId"] == first["sessionId"]
     assert first["sessionId"] not in capsys.readouterr().out
 
@@ -60,13 +60,13 @@ def test_a_session_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_what_no_session_goes_on_from_is_a_problem(content: object, status: int) -> None:
-    answer = handler(asked(content), None)
+    answer = handler(event(content), None)
     assert answer["statusCode"] == status
     assert status == 401 or fields(answer)
 
 
 def test_a_name_that_no_shop_has_gets_no_session() -> None:
-    assert handler(asked({}, pathParameters={"shop": "No%20Shop"}), None)["statusCode"] == 404
+    assert handler(event({}, pathParameters={"shop": "No%20Shop"}), None)["statusCode"] == 404
 
 
 def unanswered(**_: object) -> None:
@@ -77,7 +77,7 @@ def test_a_secret_that_does_not_answer_is_not_blamed_on_personalize(capsys: pyte
     events = clients.secretsmanager().meta.events
     events.register("provide-client-params.secretsmanager.GetSecretValue", unanswered)
     try:
-        answer = handler(asked(), None)
+        answer = handler(event(), None)
     finally:
         events.unregister("provide-client-params.secretsmanager.GetSecretValue", unanswered)
     assert (answer["statusCode"], answer["multiValueHeaders"]["Retry-After"]) == (503, ["1"])
@@ -92,7 +92,7 @@ def test_neither_is_an_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in told.items():
         monkeypatch.setenv(f"TOKEN_{name}", value)
     try:
-        answer = handler(asked({"userToken": issuer.token()}), None)
+        answer = handler(event({"userToken": issuer.token()}), None)
     finally:
         issuer.close()
     assert answer["statusCode"] == 503
@@ -101,4 +101,4 @@ def test_neither_is_an_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_secret_that_is_too_short_signs_nothing() -> None:
     boto3.client("secretsmanager").put_secret_value(SecretId="session-keys", SecretString="short")
-    assert handler(asked(), None)["statusCode"] == 503
+    assert handler(event(), None)["statusCode"] == 503

@@ -41,8 +41,8 @@ def handler(event: Event) -> Any:  # noqa: ANN401 - the plan's JSON
 
 
 def copies(bucket: "S3Client") -> list[str]:
-    found = bucket.list_objects_v2(Bucket=BUCKET, Prefix="imports/").get("Contents", [])
-    return [each["Key"].rpartition("/")[2] for each in found]
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix="imports/").get("Contents", [])
+    return [entry["Key"].rpartition("/")[2] for entry in listed]
 
 
 @pytest.mark.usefixtures("existing")
@@ -93,7 +93,9 @@ class Jobs:
         return [[row for data in job for row in data.splitlines()[1:]] for job in self.copies(plan)]
 
     def keys(self, folder: str) -> list[str]:
-        return [each["Key"] for each in self.bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder).get("Contents", [])]
+        return [
+            content["Key"] for content in self.bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder).get("Contents", [])
+        ]
 
     def read(self, key: str) -> bytes:
         return self.bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read()
@@ -137,8 +139,8 @@ def test_files_that_exceed_an_incremental_job_together_are_imported_by_several(d
     names = [job["name"] for job in (plan["importJob"], *plan["further"])]
     assert [name.rpartition("-")[2] for name in names] == ["p1", "p2", "p3"]
     assert "imported by 3 jobs, one after the other: together the data exceed one incremental job" in plan["notes"]
-    kept = jobs.keys("likelihood/demo/inputs/interactions/")
-    assert sorted(row for key in kept for row in jobs.read(key).splitlines()[1:]) == ALL
+    keys_left = jobs.keys("likelihood/demo/inputs/interactions/")
+    assert sorted(row for key in keys_left for row in jobs.read(key).splitlines()[1:]) == ALL
 
 
 def test_one_file_that_exceeds_a_job_is_cut_and_a_packed_one_is_measured_unpacked(drop: Drop, jobs: Jobs) -> None:
@@ -190,7 +192,7 @@ def test_a_run_that_goes_on_cuts_where_the_first_did_and_finds_its_jobs(drop: Dr
     second = jobs.checked(again, 1_000_000_000)
     assert jobs.rows(second) == jobs.rows(first)
     pairs = zip((first["importJob"], *first["further"]), (second["importJob"], *second["further"]), strict=True)
-    assert all([job["name"] for job in mine["earlier"]] == [theirs["name"]] for theirs, mine in pairs)
+    assert all([job["name"] for job in later["earlier"]] == [earlier["name"]] for earlier, later in pairs)
     # A third run finds both.
     third = jobs.checked({**event, "run": "run-3", "importedBy": ["run-1", "run-2"]}, 1_000_000_000)
     assert (jobs.rows(third), len(third["importJob"]["earlier"])) == (jobs.rows(first), 2)

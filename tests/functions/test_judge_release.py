@@ -38,8 +38,8 @@ def _copy(bucket: "S3Client") -> None:
 
 
 def document(bucket: "S3Client", name: str = "release.json") -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(bucket.get_object(Bucket=BUCKET, Key=f"{FOLDER}/{name}")["Body"].read())
-    return found
+    document: dict[str, Any] = json.loads(bucket.get_object(Bucket=BUCKET, Key=f"{FOLDER}/{name}")["Body"].read())
+    return document
 
 
 def measures(personalize: FakePersonalize, *values: float) -> None:
@@ -86,13 +86,13 @@ def test_a_worse_recipe_is_refused_and_keeps_its_campaign(
     verdict = handler(load("judge_release_judge"), None)
     assert verdict["outcome"] == "partly promoted"
     refused: Any = verdict["refused"]
-    kept: Any = verdict["kept"]
+    verdicts: Any = verdict["kept"]
     back: Any = verdict["back"]
-    assert [each["alias"] for each in refused] == ["user-personalization"]
-    assert [(each["alias"], each["solutionVersionArn"]) for each in kept] == [
+    assert [recipe["alias"] for recipe in refused] == ["user-personalization"]
+    assert [(recipe["alias"], recipe["solutionVersionArn"]) for recipe in verdicts] == [
         ("user-personalization", f"{ARN}:solution/user-personalization/1")
     ]
-    assert {each["alias"] for each in back} == set(ALIASES[1:3])
+    assert {recipe["alias"] for recipe in back} == set(ALIASES[1:3])
     assert document(bucket)["lists"]["user-personalization"][0]["before"] == [
         {"itemId": "a", "name": ""},
         {"itemId": "b", "name": ""},
@@ -124,10 +124,10 @@ def refuse_everything(personalize: FakePersonalize) -> None:
 @pytest.mark.parametrize("wanted", [RUN, None])
 def test_an_override_promotes_what_was_refused(wanted: str | None, personalize: FakePersonalize) -> None:
     refuse_everything(personalize)
-    found = handler({**load("judge_release_override"), "wanted": wanted}, None)
-    verdict: Any = found["verdict"]
+    answer = handler({**load("judge_release_override"), "wanted": wanted}, None)
+    verdict: Any = answer["verdict"]
     assert (verdict["outcome"], verdict["run"], verdict["approved"]) == ("promoted", RUN, [*ALIASES])
-    plan: Any = found["plan"]
+    plan: Any = answer["plan"]
     assert plan["recipes"] == load("judge_release_judge")["plan"]["recipes"]
 
 
@@ -259,9 +259,9 @@ def test_an_old_campaign_without_columns_is_asked_without_them(personalize: Fake
     personalize.fails("GetRecommendations", "InvalidInputException", "no metadata")
     recommends(personalize, "ab", "ba")
     handler(load("judge_release_probe"), None)
-    asked = [body for operation, body in personalize.calls if operation == "GetRecommendations"]
-    assert asked[0]["metadataColumns"] == {"ITEMS": ["PRODUCT_NAME"]}
-    assert "metadataColumns" not in asked[1]
+    requests = [body for operation, body in personalize.calls if operation == "GetRecommendations"]
+    assert requests[0]["metadataColumns"] == {"ITEMS": ["PRODUCT_NAME"]}
+    assert "metadataColumns" not in requests[1]
 
 
 @pytest.mark.usefixtures("judged")
@@ -298,14 +298,14 @@ def test_a_run_of_one_recipe_leaves_the_others_serving(personalize: FakePersonal
     recommends(personalize, "ab")
     personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
     verdict: Any = handler(event, None)
-    assert [each["alias"] for each in verdict["kept"]] == list(ALIASES[1:3])
-    assert [each["baselineArn"] for each in verdict["targets"]] == [f"{ARN}:solution/x/1f2e3d4c"]
+    assert [recipe["alias"] for recipe in verdict["kept"]] == list(ALIASES[1:3])
+    assert [target["baselineArn"] for target in verdict["targets"]] == [f"{ARN}:solution/x/1f2e3d4c"]
 
 
 def test_a_version_that_was_there_before_the_run_is_told_and_passed_on(personalize: FakePersonalize) -> None:
     event = load("judge_release_judge")
-    for each in event["trained"]:
-        each["foundFrom"] = "2026-11-18T08:30:00+00:00"
+    for recipe in event["trained"]:
+        recipe["foundFrom"] = "2026-11-18T08:30:00+00:00"
     measures(personalize, 0.3, 0.3, 0.2, 0.1)
     verdict: Any = handler(event, None)
     told = "was not trained: the version of 2026-11-18T08:30:00+00:00 has this run's name"
@@ -326,10 +326,10 @@ def test_the_baseline_is_judged_without_a_campaign(
     measures(personalize, 0.3, 0.3, 0.2, 0.1)
     verdict: Any = handler(event, None)
     assert (verdict["outcome"], verdict["approved"], verdict["kept"]) == ("promoted", [*ALIASES], [])
-    assert [each["alias"] for each in verdict["targets"]] == [*ALIASES[:3]]
-    assert [each["alias"] for each in verdict["back"]] == ([*ALIASES[:3]] if served else [])
+    assert [target["alias"] for target in verdict["targets"]] == [*ALIASES[:3]]
+    assert [recipe["alias"] for recipe in verdict["back"]] == ([*ALIASES[:3]] if served else [])
     baseline = f"{ARN}:solution/retail-demo-popularity-count/1f2e3d4c"
-    assert {each["baselineArn"] for each in verdict["targets"]} == {baseline}
+    assert {target["baselineArn"] for target in verdict["targets"]} == {baseline}
 
 
 def test_a_shop_without_campaigns_is_judged_and_keeps_none_that_it_had(
@@ -344,7 +344,7 @@ def test_a_shop_without_campaigns_is_judged_and_keeps_none_that_it_had(
     recommends(personalize, "ab")
     personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
     verdict: Any = handler(event, None)
-    assert [each["alias"] for each in verdict["refused"]] == ["user-personalization"]
+    assert [recipe["alias"] for recipe in verdict["refused"]] == ["user-personalization"]
     assert (verdict["targets"], verdict["kept"], verdict["back"]) == ([], [], [])
 
 
@@ -352,7 +352,7 @@ def test_a_run_of_one_recipe_is_measured_by_a_baseline_without_a_campaign(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
     campaigns: Any = RELEASE["campaigns"]
-    serving = {alias: each for alias, each in campaigns.items() if alias != "popularity-count"}
+    serving = {alias: campaign for alias, campaign in campaigns.items() if alias != "popularity-count"}
     records.put(table, TABLE, {**RELEASE, "campaigns": serving, "baselineArn": "the baseline"})
     event = load("judge_release_judge")
     event["plan"]["recipes"], event["trained"] = event["plan"]["recipes"][:1], event["trained"][:1]
@@ -360,7 +360,7 @@ def test_a_run_of_one_recipe_is_measured_by_a_baseline_without_a_campaign(
     recommends(personalize, "ab")
     personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
     verdict: Any = handler(event, None)
-    assert [each["baselineArn"] for each in verdict["targets"]] == ["the baseline"]
+    assert [target["baselineArn"] for target in verdict["targets"]] == ["the baseline"]
 
 
 def test_a_rollback_makes_no_popularity_campaign_again(table: "DynamoDBClient") -> None:
@@ -389,7 +389,7 @@ def test_a_report_names_items_by_the_table_and_asks_each_question_once(
     recommends(personalize, "ab", "ba")
     handler(load("judge_release_probe"), None)
     handler(load("judge_release_report"), None)
-    asked = [body for operation, body in personalize.calls if operation == "GetRecommendations"]
-    assert all("metadataColumns" not in each for each in asked)
+    requests = [body for operation, body in personalize.calls if operation == "GetRecommendations"]
+    assert all("metadataColumns" not in request for request in requests)
     after = document(bucket)["lists"]["user-personalization"][0]["after"]
     assert [item["name"] for item in after] == ["Salt", "Pepper"]

@@ -35,16 +35,16 @@ def test_the_age_of_a_release_is_a_metric(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.usefixtures("bucket", "personalize")
-@pytest.mark.parametrize(("found", "days"), [(("", ""), 1), (("", "old"), 1), (("old", "old"), 7)])
+@pytest.mark.parametrize(("found_from", "days"), [(("", ""), 1), (("", "old"), 1), (("old", "old"), 7)])
 def test_a_promotion_of_what_was_there_before_makes_no_release_younger(
-    found: tuple[str, ...], days: int, table: "DynamoDBClient"
+    found_from: tuple[str, ...], days: int, table: "DynamoDBClient"
 ) -> None:
     def ago(number: int) -> str:
         return datetime.fromtimestamp(time.time() - number * DAY, UTC).isoformat(timespec="seconds")
 
     campaigns = {
-        f"recipe-{number}": {"solutionVersionArn": "v", **({"foundFrom": ago(7)} if each else {})}
-        for number, each in enumerate(found)
+        f"recipe-{number}": {"solutionVersionArn": "v", **({"foundFrom": ago(7)} if is_known else {})}
+        for number, is_known in enumerate(found_from)
     }
     records.put(
         table, TABLE, {**RELEASE, "shop": "same", "promotedAt": ago(1), "campaigns": campaigns, "record": "release"}
@@ -57,10 +57,10 @@ def test_a_promotion_of_what_was_there_before_makes_no_release_younger(
 
 @pytest.mark.usefixtures("table", "bucket")
 def test_old_schemas_of_ours_that_nobody_has_go(personalize: FakePersonalize) -> None:
-    ours, theirs = "retail-items-0123456789ab", "retail-other-0123456789ab"
+    ours, others = "retail-items-0123456789ab", "retail-other-0123456789ab"
     young = "retail-users-0123456789ab"
-    found = [aged("schema", ours, 31), aged("schema", theirs, 99), aged("schema", young, 29)]
-    personalize.says("ListSchemas", {"schemas": found})
+    schemas = [aged("schema", ours, 31), aged("schema", others, 99), aged("schema", young, 29)]
+    personalize.says("ListSchemas", {"schemas": schemas})
     assert work()["schemas"] == [ours]
     personalize.fails("DeleteSchema", "ResourceInUseException")
     assert work()["schemas"] == []
@@ -70,10 +70,10 @@ def test_old_schemas_of_ours_that_nobody_has_go(personalize: FakePersonalize) ->
 def test_old_filters_that_neither_release_nor_settings_name_go(personalize: FakePersonalize, drop: Drop) -> None:
     drop("drops/demo/settings.yaml", "filters: {wanted: x}")
     names = [f"retail-demo-{name}" for name in ("not-purchased", "wanted", "unused", "young")]
-    found = [aged("filter", name, 1 if name.endswith("young") else 31) for name in names]
-    personalize.says("ListFilters", {"Filters": found})
+    filters = [aged("filter", name, 1 if name.endswith("young") else 31) for name in names]
+    personalize.says("ListFilters", {"Filters": filters})
     assert work()["filters"] == ["retail-demo-unused"]
-    assert personalize.asked("DeleteFilter") == {"filterArn": f"{ARN}:filter/retail-demo-unused"}
+    assert personalize.body_of("DeleteFilter") == {"filterArn": f"{ARN}:filter/retail-demo-unused"}
 
 
 def release(solution: str, day: int, record: str = "") -> dict[str, Any]:
@@ -92,10 +92,10 @@ def test_a_solution_that_no_release_may_go_back_to_goes_with_its_releases(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
     first, second, third, judged = (
-        f"retail-kept-similar-items{each}" for each in ("", "-0123ab", "-4567cd", "-89abef")
+        f"retail-kept-similar-items{suffix}" for suffix in ("", "-0123ab", "-4567cd", "-89abef")
     )
-    for each in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
-        records.put(table, TABLE, each)
+    for record in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
+        records.put(table, TABLE, record)
     candidate = {"shop": "kept", "record": "candidate#run", "judgedAt": "2026-11-04"}
     records.put(table, TABLE, {**candidate, "versions": {"similar-items": f"{ARN}:solution/{judged}/4"}})
     there = [
@@ -107,8 +107,8 @@ def test_a_solution_that_no_release_may_go_back_to_goes_with_its_releases(
     # Personalize refuses what a campaign serves from: its release stays, too.
     assert work()["solutions"] == []
     assert work()["solutions"] == [first]
-    assert personalize.asked("DeleteSolution") == {"solutionArn": f"{ARN}:solution/{first}"}
-    left = [each for each in records.sort_keys(table, TABLE, "kept") if each.startswith("release#")]
+    assert personalize.body_of("DeleteSolution") == {"solutionArn": f"{ARN}:solution/{first}"}
+    left = [key for key in records.sort_keys(table, TABLE, "kept") if key.startswith("release#")]
     assert left == ["release#2026-11-02T08:30:00Z", "release#2026-11-03T08:30:00Z"]
 
 
@@ -135,9 +135,9 @@ def test_of_a_segment_recipe_that_jobs_ask_for_the_newest_solution_stays_while_n
 def test_a_release_whose_solution_has_gone_is_none_to_go_back_to(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
-    first, second, third = (f"retail-kept-similar-items{each}" for each in ("", "-0123ab", "-4567cd"))
-    for each in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
-        records.put(table, TABLE, each)
+    first, second, third = (f"retail-kept-similar-items{suffix}" for suffix in ("", "-0123ab", "-4567cd"))
+    for release_record in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
+        records.put(table, TABLE, release_record)
     active = [aged("solution", name, 9) | {"status": "ACTIVE"} for name in (first, third)]
     personalize.says("ListSolutions", {"solutions": active})
     work()

@@ -29,18 +29,18 @@ def store(bucket: "S3Client") -> Store:
     return store
 
 
-def known(store: Store, partition: int, partitions: int) -> set[int]:
-    found = counts.unpack_ids(store.load("items", partition, partitions))
-    assert found is not None
-    return set(found)
+def loaded(store: Store, partition: int, partitions: int) -> set[int]:
+    ids = counts.unpack_ids(store.load("items", partition, partitions))
+    assert ids is not None
+    return set(ids)
 
 
 @pytest.mark.parametrize("partitions", [2, FILES, 16])
 def test_a_partition_of_any_size_is_compared_with_all_its_ids(store: Store, partitions: int) -> None:
     for partition in range(partitions):
-        found = known(store, partition, partitions)
-        assert found >= {each for each in HASHES if each % partitions == partition}
-        assert found == {each for each in HASHES if each % min(partitions, FILES) == partition % FILES}, "too much"
+        ids = loaded(store, partition, partitions)
+        assert ids >= {hash_ for hash_ in HASHES if hash_ % partitions == partition}
+        assert ids == {hash_ for hash_ in HASHES if hash_ % min(partitions, FILES) == partition % FILES}, "too much"
 
 
 def test_one_function_compares_with_nothing_rather_than_with_other_ids(store: Store) -> None:
@@ -50,11 +50,11 @@ def test_one_function_compares_with_nothing_rather_than_with_other_ids(store: St
 def test_a_partition_that_cannot_be_read_makes_none_known(store: Store, bucket: "S3Client") -> None:
     bucket.put_object(Bucket=BUCKET, Key="reports/demo/known/items/last/003.ipc", Body=b"of another build")
     assert store.load("items", 1, 2) is None
-    assert known(store, 0, 2)
+    assert loaded(store, 0, 2)
 
 
 def test_ids_are_deleted_in_all_files(store: Store, bucket: "S3Client") -> None:
     known_ids.forget(bucket, BUCKET, "demo", "items", IDS[:9])
-    assert set.union(*(known(store, partition, FILES) for partition in range(FILES))) == set(HASHES[9:])
+    assert set.union(*(loaded(store, partition, FILES) for partition in range(FILES))) == set(HASHES[9:])
     before = Store(bucket, BUCKET, "demo", {"items": ("before",)})
-    assert known(before, 0, 1) == set()
+    assert loaded(before, 0, 1) == set()

@@ -11,7 +11,7 @@ from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
 from functions.record_events.app import handler as record
 from tests.functions.fakes import FakePersonalize
-from tests.functions.likelihoods import SHIFT, asked, chance, drop, put, stored
+from tests.functions.likelihoods import SHIFT, chance, drop, likelihood_event, put, stored
 from tests.functions.samples import BUCKET, Event, body, load
 from tests.likelihood import worlds
 
@@ -39,9 +39,9 @@ def old(bucket: "S3Client", personalize: FakePersonalize) -> None:
 
 def told(user: str, *items: str, **query: str) -> dict[str, float]:
     """The probability of each item."""
-    answer = handler(asked(user, *items, **query), None)
+    answer = handler(likelihood_event(user, *items, **query), None)
     assert answer["statusCode"] == 200, answer["body"]
-    return {each["itemId"]: each["probability"] for each in body(answer)["items"]}
+    return {item["itemId"]: item["probability"] for item in body(answer)["items"]}
 
 
 def bought_a_week() -> float:
@@ -57,8 +57,8 @@ def bought_a_week() -> float:
 
 @pytest.mark.usefixtures("fitted")
 def test_a_stranger_is_told_to_buy_as_much_as_the_users_seen_before_did() -> None:
-    found = told("nobody", *ALL)
-    assert sum(found.values()) == pytest.approx(bought_a_week(), rel=0.25)
+    probabilities = told("nobody", *ALL)
+    assert sum(probabilities.values()) == pytest.approx(bought_a_week(), rel=0.25)
 
 
 def test_households_that_came_late_do_not_decide_about_strangers(
@@ -86,7 +86,7 @@ def test_one_clock_for_everybody_whose_data_are_old(bucket: "S3Client", personal
     old(bucket, personalize)
     before, other = chance("u0", "i0"), chance("u1", "i7")
     assert record(viewed("u0", "i0"), None)["statusCode"] < 300
-    moments = [body(handler(asked(user, "i0"), None))["asOf"] for user in ("u0", "u1", "nobody")]
+    moments = [body(handler(likelihood_event(user, "i0"), None))["asOf"] for user in ("u0", "u1", "nobody")]
     assert len({moment[:16] for moment in moments}) == 1
     assert chance("u0", "i0") >= before
     assert chance("u1", "i7") == pytest.approx(other, rel=1e-3)
@@ -114,7 +114,7 @@ def test_a_fit_of_an_earlier_version_serves_until_the_next(fitted: dict[str, Any
     bucket.put_object(Bucket=BUCKET, Key=key, Body=shards.pack(document))
     assert fitted["outcome"] == "fitted"
     for user in ("u0", "nobody"):
-        assert all(0 < each < 1 for each in told(user, *ALL, **{"context.AGE": "65+"}).values())
+        assert all(0 < probability < 1 for probability in told(user, *ALL, **{"context.AGE": "65+"}).values())
 
 
 def at_positions() -> list[str]:
@@ -141,5 +141,5 @@ def test_a_history_that_says_nothing_of_time_is_refused_with_the_reason(
     put(bucket, "interactions", rows)
     done = fit(load("fit_likelihood"), None)
     assert (done["outcome"], reason in str(done["reason"])) == ("refused", True)
-    answer = handler(asked("u0", "i0"), None)
+    answer = handler(likelihood_event("u0", "i0"), None)
     assert (answer["statusCode"], reason in body(answer)["detail"]) == (409, True)

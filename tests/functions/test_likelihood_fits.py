@@ -19,7 +19,7 @@ from functions.get_recommendations.app import handler
 from functions.update_campaign.app import handler as update_campaign
 from functions.validate_drop.app import handler as check
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.likelihoods import SHIFT, asked, put, ranked, shifted, stored
+from tests.functions.likelihoods import SHIFT, likelihood_event, put, ranked, shifted, stored
 from tests.functions.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, Drop, body, load
 from tests.likelihood import worlds
 
@@ -40,8 +40,8 @@ def noted(table: "DynamoDBClient", user: str, ago: int) -> None:
 
 def live(bucket: "S3Client") -> list[str]:
     """The files of live events, the oldest first."""
-    found = bucket.list_objects_v2(Bucket=BUCKET, Prefix=inputs.folder("demo"))["Contents"]
-    return sorted(each["Key"] for each in found if each["Key"].endswith("-live.csv"))
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix=inputs.folder("demo"))["Contents"]
+    return sorted(entry["Key"] for entry in listed if entry["Key"].endswith("-live.csv"))
 
 
 def promoted(table: "DynamoDBClient", run: str, at: str) -> None:
@@ -100,7 +100,7 @@ def test_an_older_run_s_fit_takes_nothing_from_a_later_one_s(fitted: dict[str, A
     told = fit({**load("fit_likelihood"), "run": "run-2"}, None)
     assert (told["outcome"], told["reason"]) == ("refused", "a fit of a later run serves already")
     assert (serve.read(table, TABLE, "demo") or {})["run"] == "run-3"
-    assert body(handler(asked("u0", "i0"), None))["run"] == "run-3"
+    assert body(handler(likelihood_event("u0", "i0"), None))["run"] == "run-3"
     assert fitted["outcome"] == "fitted"
 
 
@@ -142,7 +142,7 @@ def test_too_little_data_later_leaves_the_fit_that_serves(bucket: "S3Client") ->
     told = fit({**load("fit_likelihood"), "run": "run-2"}, None)
     assert told["outcome"] == "refused"
     assert str(told["reason"]).endswith(f"; the fit of run {load('fit_likelihood')['run']} serves on")
-    assert handler(asked("u0", "i0"), None)["statusCode"] == 200
+    assert handler(likelihood_event("u0", "i0"), None)["statusCode"] == 200
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> int:
     return histories.most_rows(megabytes)
 
 
-def many(rows: int, ago: int = 3_600) -> list[str]:
+def live_events(rows: int, ago: int = 3_600) -> list[str]:
     """Views of the world's users, some seconds ago, besides what the world has."""
     at = int(time.time()) - ago
     return worlds.interactions((f"u{number % worlds.SHOPPERS}", "i1", "View", at - number) for number in range(rows))
@@ -168,7 +168,7 @@ def added(bucket: "S3Client", rows: list[str], stamp: int = 2) -> None:
 def test_rows_that_are_older_than_a_fit_can_use_take_no_memory(
     fitted: dict[str, Any], bucket: "S3Client", small: int
 ) -> None:
-    old = many(small + 1, ago=440 * worlds.DAY)
+    old = live_events(small + 1, ago=440 * worlds.DAY)
     before = stored(bucket, f"likelihood/demo/{RUN}/model.json.gz")
     added(bucket, old)
     done = fit(load("fit_likelihood"), None)
@@ -204,12 +204,12 @@ def test_quotes_in_ids_and_values_reach_the_fit_and_the_answer(
         check(drop(f"drops/demo/{kind}/all.csv", "".join(text)), None)
     assert fit(load("fit_likelihood"), None)["outcome"] == "fitted"
     folder = f"likelihood/demo/{load('fit_likelihood')['run']}/shoppers-"
-    keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder)["Contents"]]
+    keys = [content["Key"] for content in bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder)["Contents"]]
     shoppers: dict[str, Any] = {}
     for key in keys:
         shoppers |= shards.unpack(stored(bucket, key))
     assert set(shoppers) == {named(user) for user, _ in people}
-    assert {each["groups"]["AGE"] for each in shoppers.values()} == {'"65+", about', '"18-24", about'}
+    assert {shopper["groups"]["AGE"] for shopper in shoppers.values()} == {'"65+", about', '"18-24", about'}
 
 
 @pytest.mark.parametrize("written", ['"u0, \\"x\\""', '"u0, ""x"""'])
@@ -228,7 +228,7 @@ def test_copies_of_an_earlier_version_are_read_as_they_were_meant(bucket: "S3Cli
     assert fit(load("fit_likelihood"), None)["outcome"] == "fitted"
     folder = f"likelihood/demo/{load('fit_likelihood')['run']}/shoppers-"
     shoppers: dict[str, Any] = {}
-    for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder)["Contents"]:
-        shoppers |= shards.unpack(stored(bucket, each["Key"]))
+    for entry in bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder)["Contents"]:
+        shoppers |= shards.unpack(stored(bucket, entry["Key"]))
     assert {'u0, "x"', "u1"} < set(shoppers)
     assert shoppers["u1"]["groups"] == {"AGE": '1, "x"'}

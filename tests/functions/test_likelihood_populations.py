@@ -11,7 +11,7 @@ from functions.get_recommendations.app import handler
 from functions.record_events.app import LEAVING
 from functions.record_events.app import handler as record
 from tests.functions.fakes import FakePersonalize
-from tests.functions.likelihoods import asked, drop, put, stored
+from tests.functions.likelihoods import drop, likelihood_event, put, stored
 from tests.functions.samples import Event, body, fields, load
 from tests.likelihood import worlds
 
@@ -23,15 +23,15 @@ pytestmark = pytest.mark.usefixtures("demo", "unfitted")
 
 def told(user: str, *items: str, **query: str) -> dict[str, Any]:
     """The answer about a user."""
-    answer = handler(asked(user, *(items or ("i0",)), **query), None)
+    answer = handler(likelihood_event(user, *(items or ("i0",)), **query), None)
     assert answer["statusCode"] == 200, answer["body"]
-    found: dict[str, Any] = body(answer)
-    return found
+    answer_body: dict[str, Any] = body(answer)
+    return answer_body
 
 
 def chances(answer: dict[str, Any]) -> list[float]:
     """The probabilities of an answer."""
-    return [each["probability"] for each in answer["items"]]
+    return [item["probability"] for item in answer["items"]]
 
 
 def viewed(user: str, item: str) -> None:
@@ -86,7 +86,7 @@ def test_a_user_erased_a_minute_ago_is_a_stranger_at_once(erase: Any) -> None:  
 @pytest.mark.parametrize("user", ["u0", "nobody"])
 @pytest.mark.usefixtures("fitted")
 def test_an_item_that_nobody_knows_is_refused_whoever_asks(user: str, query: dict[str, str]) -> None:
-    answer = handler(asked(user, "i0", "moon", **query), None)
+    answer = handler(likelihood_event(user, "i0", "moon", **query), None)
     assert (answer["statusCode"], fields(answer)) == (400, ["itemIds.1"])
     assert "knows no such item" in answer["body"]
 

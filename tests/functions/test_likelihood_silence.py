@@ -15,7 +15,7 @@ from personalization.shop import records
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations import app
 from tests.functions.fakes import FakePersonalize
-from tests.functions.likelihoods import anchor, asked, drop
+from tests.functions.likelihoods import anchor, drop, likelihood_event
 from tests.functions.samples import BUCKET, body, load
 from tests.functions.silences import longest, most, silence
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 pytestmark = pytest.mark.usefixtures("fitted")
-ASKED = ["GetItem", "GetItem", "GetObject", "Query", "Query", "GetObject", "GetObject", "GetPersonalizedRanking"]
+CALLS = ["GetItem", "GetItem", "GetObject", "Query", "Query", "GetObject", "GetObject", "GetPersonalizedRanking"]
 """What a new container asks for: the release, the fit and its model, whether the user is to be deleted, what happened,
 two files of counters, scores."""
 ALL = 1_000
@@ -34,7 +34,7 @@ class Container:
 
     Attributes:
         now: seconds that somebody waited for a service.
-        asked: the operations that were asked for.
+        calls: the operations that were asked for.
         answered: how many more calls are answered at all.
         slow: whether each of them takes as long as it may.
         seconds: what each takes otherwise.
@@ -42,7 +42,7 @@ class Container:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        self.asked: list[str] = []
+        self.calls: list[str] = []
         self.answered = ALL
         self.slow = False
         self.seconds = 0.0
@@ -56,7 +56,7 @@ class Container:
     def called(self, operation: str, seconds: float) -> None:
         """A call comes, and may stay without an answer."""
         with self._several:
-            self.asked.append(operation)
+            self.calls.append(operation)
             self.answered -= 1
             hangs = self.answered < 0
             if hangs or self.slow:
@@ -71,7 +71,7 @@ class Container:
         """What the API answers."""
         made = [clients.dynamodb(), clients.dynamodb_once(), clients.s3_once(), clients.runtime_once()]
         with silence(made, self.called):
-            return app.handler(asked("u0", "i0"), None)
+            return app.handler(likelihood_event("u0", "i0"), None)
 
 
 @pytest.fixture(scope="module")
@@ -91,56 +91,56 @@ def container(monkeypatch: pytest.MonkeyPatch) -> Container:
 
 def test_whatever_hangs_from_any_call_on_the_answer_comes_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     for slow in (False, True):
-        for answered in range(len(ASKED) - 1):
+        for answered in range(len(CALLS) - 1):
             container = Container(monkeypatch)
             container.answered, container.slow = answered, slow
             told = container.ask()
             assert (told["statusCode"], told["multiValueHeaders"]["Retry-After"]) == (503, ["1"])
-            assert container.now < most("GetRecommendationsFunction"), container.asked
+            assert container.now < most("GetRecommendationsFunction"), container.calls
 
 
 def test_scores_that_hang_cost_the_answer_nothing_else(container: Container) -> None:
-    container.answered = len(ASKED) - 1
+    container.answered = len(CALLS) - 1
     told = body(container.ask())
     assert (told["method"], told["degraded"], told["degradedReason"]) == ("counts", True, "slow")
-    assert container.asked == ASKED
+    assert container.calls == CALLS
 
 
 def test_without_time_for_scores_counts_answer(container: Container) -> None:
     container.ask()
-    container.asked.clear()
+    container.calls.clear()
     # All but what happened is kept, and that comes at the last moment.
     container.seconds = BUDGET_SECONDS / 2
     told = body(container.ask())
     assert (told["method"], told["degradedReason"]) == ("counts", "slow")
-    assert container.asked == ["Query", "Query"]
+    assert container.calls == ["Query", "Query"]
 
 
 def test_nothing_is_begun_once_the_time_is_used_up(container: Container) -> None:
     container.ask()
-    container.asked.clear()
+    container.calls.clear()
     # The fit's record is looked for anew, and comes at the last moment; its model is kept.
     container.now += REMEMBER_SECONDS
     container.seconds = BUDGET_SECONDS
     assert container.ask()["statusCode"] == 503
-    assert container.asked == ["GetItem"]
+    assert container.calls == ["GetItem"]
 
 
 def test_a_container_that_has_the_fit_answers_however_slow_everything_is(container: Container) -> None:
     container.ask()
-    container.asked.clear()
+    container.calls.clear()
     container.slow = True
     assert body(container.ask())["method"] == "anchored"
-    assert container.asked == ["Query", "Query", "GetPersonalizedRanking"]
+    assert container.calls == ["Query", "Query", "GetPersonalizedRanking"]
     assert container.now < BUDGET_SECONDS
 
 
 def test_a_table_that_is_asked_in_vain_is_asked_once_more(container: Container) -> None:
     container.ask()
-    container.asked.clear()
+    container.calls.clear()
     container.answered = 0
     assert container.ask()["statusCode"] == 503
-    assert container.asked == ["Query", "Query"]
+    assert container.calls == ["Query", "Query"]
 
 
 def test_no_call_takes_more_than_is_left_after_the_budget() -> None:
@@ -161,7 +161,7 @@ def test_pages_of_what_happened_without_end_end_with_the_budget(container: Conta
         assert container.ask()["statusCode"] == 503
     finally:
         events.unregister("after-call.dynamodb.Query", more)
-    assert container.asked.count("Query") == BUDGET_SECONDS
+    assert container.calls.count("Query") == BUDGET_SECONDS
 
 
 def test_nobody_waits_for_a_file_that_never_comes(fitted: "S3Client") -> None:

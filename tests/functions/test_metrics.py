@@ -66,7 +66,7 @@ def test_what_serves_no_list_counts_none(name: str, status: int, capsys: pytest.
         event |= {"resource": "/{proxy+}", "path": "/nowhere"}
     assert handler(event, None)["statusCode"] == status
     (told,) = lines(capsys)
-    assert [each["Metrics"][0]["Name"] for each in told["_aws"]["CloudWatchMetrics"]] == ["AnswerTime"]
+    assert [metric["Metrics"][0]["Name"] for metric in told["_aws"]["CloudWatchMetrics"]] == ["AnswerTime"]
 
 
 def test_a_shop_that_nobody_knows_is_no_dimension(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,8 +36,8 @@ def test_every_route_of_the_table_has_one_function_that_answers_it() -> None:
 
 
 def test_every_described_route_has_its_event() -> None:
-    found = {(event["httpMethod"].lower(), event["resource"]) for event in map(load, API_EVENTS)}
-    assert found == described()
+    routes_of_events = {(event["httpMethod"].lower(), event["resource"]) for event in map(load, API_EVENTS)}
+    assert routes_of_events == described()
 
 
 @pytest.mark.parametrize("schema", openapi.document()["components"]["schemas"].values())

@@ -71,8 +71,8 @@ def folder() -> Iterator[Folder]:
         clients.forget()
 
 
-def names(found: Parts) -> list[str]:
-    return [part.name for part in found.every]
+def names(parts: Parts) -> list[str]:
+    return [part.name for part in parts.every]
 
 
 def test_parts_come_in_any_order_and_are_read_by_name_in_the_versions_at_the_marker(folder: Folder) -> None:
@@ -86,11 +86,11 @@ def test_parts_come_in_any_order_and_are_read_by_name_in_the_versions_at_the_mar
     marker = folder.put("_SUCCESS", "")
     folder.put("part-3.csv", "late")
     folder.put("part-1.csv", "replaced")
-    found = folder.parts(marker)
-    assert [(part.name, part.size) for part in found.every] == [("part-1.csv", 3), ("part-2.csv", 6)]
-    assert found.every[1].version_id == second
-    assert found.size == 9
-    assert found.notes == (
+    parts = folder.parts(marker)
+    assert [(part.name, part.size) for part in parts.every] == [("part-1.csv", 3), ("part-2.csv", 6)]
+    assert parts.every[1].version_id == second
+    assert parts.size == 9
+    assert parts.notes == (
         "came after the marker, and ignored until the next one: part-3.csv",
         "changed after the marker, and read as before until the next one: part-1.csv",
     )
@@ -99,13 +99,13 @@ def test_parts_come_in_any_order_and_are_read_by_name_in_the_versions_at_the_mar
 def test_the_first_check_of_a_marker_fixes_its_parts_and_a_new_marker_has_its_own(folder: Folder) -> None:
     folder.put("a.csv")
     first = folder.put("_SUCCESS", "")
-    found = folder.parts(first)
+    parts = folder.parts(first)
     folder.put("b.csv")
     # S3 dates an upload in parts by its beginning.
     folder.now -= timedelta(hours=1)
     folder.put("0.csv")
     folder.now += timedelta(hours=1)
-    assert folder.parts(first) == found
+    assert folder.parts(first) == parts
     assert names(folder.parts(folder.put("_SUCCESS", ""))) == ["0.csv", "a.csv", "b.csv"]
 
 
@@ -120,8 +120,8 @@ def test_a_marker_means_what_was_there_whenever_it_is_first_checked(folder: Fold
 
 
 def test_a_part_that_is_replaced_or_deleted_during_the_run_is_read_as_it_was(folder: Folder) -> None:
-    for each in ("a.csv", "b.csv"):
-        folder.put(each, f"content of {each}")
+    for name in ("a.csv", "b.csv"):
+        folder.put(name, f"content of {name}")
     marker = folder.put("_SUCCESS", "")
     source = Source(folder.s3, folder.bucket, recognise(f"{FOLDER}_SUCCESS"), folder.parts(marker))
     before = source.read().hexdigest()
@@ -135,8 +135,8 @@ def test_without_versions_the_marker_stands_for_what_is_there(folder: Folder) ->
     folder.s3.create_bucket(Bucket="plain")
     for name in ("b", "a", "_SUCCESS"):
         folder.s3.put_object(Bucket="plain", Key=FOLDER + name, Body=name.encode())
-    found = list_parts(folder.s3, "plain", recognise(f"{FOLDER}_SUCCESS"), None)
-    assert [(part.name, part.version_id) for part in found.every] == [("a", None), ("b", None)]
+    parts = list_parts(folder.s3, "plain", recognise(f"{FOLDER}_SUCCESS"), None)
+    assert [(part.name, part.version_id) for part in parts.every] == [("a", None), ("b", None)]
 
 
 @pytest.mark.parametrize(
@@ -152,14 +152,14 @@ def test_without_versions_the_marker_stands_for_what_is_there(folder: Folder) ->
 def test_a_folder_with_other_things_than_parts_is_refused_by_name(
     files: list[str], reason: str, folder: Folder
 ) -> None:
-    for each in files:
-        folder.put(each)
+    for file in files:
+        folder.put(file)
     assert reason in folder.refusal(folder.put("_SUCCESS", ""))
 
 
 def test_a_part_that_is_deleted_after_the_marker_refuses_the_drop_as_its_own_deletion_does(folder: Folder) -> None:
-    for each in ("a.csv", "b.csv"):
-        folder.put(each)
+    for name in ("a.csv", "b.csv"):
+        folder.put(name)
     marker = folder.put("_SUCCESS", "")
     folder.remove("b.csv")
     assert folder.refusal(marker) == "deleted after the marker was written: b.csv"
@@ -171,8 +171,8 @@ def test_more_parts_than_a_drop_may_have_are_refused_with_advice(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts, "MOST_PARTS", 2)
-    for each in "abc":
-        folder.put(each)
+    for name in "abc":
+        folder.put(name)
     marker = folder.put("_SUCCESS", "")
     reason = folder.refusal(marker)
     monkeypatch.setattr(parts, "MOST_PARTS", 3)
@@ -181,8 +181,8 @@ def test_more_parts_than_a_drop_may_have_are_refused_with_advice(
 
 
 def test_a_manifest_is_held_against_the_folder_and_every_difference_is_named(folder: Folder) -> None:
-    for each in ("a.csv", "b.csv", "d.csv"):
-        folder.put(each, "12345")
+    for name in ("a.csv", "b.csv", "d.csv"):
+        folder.put(name, "12345")
     reason = folder.refusal(
         folder.manifest({"a.csv": 5, "b.csv": 6, "c.csv": 5, "../x.csv": 5}), marker="manifest.json"
     )
@@ -200,7 +200,7 @@ def test_a_manifest_tells_once_what_of_it_is_missing_or_elsewhere(folder: Folder
     reason = folder.refusal(folder.manifest({"c.csv": 1}), "manifest.json")
     assert reason == "in the manifest, and not there when it was written: c.csv"
     folder.put("a.csv")
-    urls = [{"url": f"s3://{place}/{name}.csv"} for place, name in (("one", "a"), ("two", "b"))]
+    urls = [{"url": f"s3://{bucket}/{name}.csv"} for bucket, name in (("one", "a"), ("two", "b"))]
     reason = folder.refusal(folder.put("manifest.json", json.dumps({"entries": urls})), "manifest.json")
     assert reason.startswith("outside the manifest's folder: s3://one/a.csv, s3://two/b.csv")
 
@@ -216,8 +216,8 @@ def test_a_manifest_needs_no_sizes_and_has_a_bound(folder: Folder, monkeypatch: 
 
 def test_a_manifest_may_name_whole_keys_and_the_columns(folder: Folder) -> None:
     folder.put("0000_part_00", "12345")
-    found = folder.parts(folder.manifest({f"{FOLDER}0000_part_00": 5}, columns=["id", "at"]), "manifest.json")
-    assert (names(found), found.columns) == (["0000_part_00"], ("id", "at"))
+    parts = folder.parts(folder.manifest({f"{FOLDER}0000_part_00": 5}, columns=["id", "at"]), "manifest.json")
+    assert (names(parts), parts.columns) == (["0000_part_00"], ("id", "at"))
 
 
 @pytest.mark.parametrize("unloaded", [None, "s3://warehouse/unload/"])
@@ -236,10 +236,10 @@ def test_a_manifest_of_redshift_is_read_as_it_is(folder: Folder, unloaded: str |
     }
     for number in range(2):
         folder.put(f"sold_000{number}_part_00", f"u{number},7")
-    found = folder.parts(folder.put("sold_manifest", json.dumps(document)), "sold_manifest")
+    parts = folder.parts(folder.put("sold_manifest", json.dumps(document)), "sold_manifest")
     reason = folder.refusal(folder.put("sold_manifest", json.dumps(document).replace(": 4", ": 5")), "sold_manifest")
     assert reason.startswith("other sizes than in the manifest: sold_0000_part_00 (4 bytes, not 5)")
-    assert (names(found), found.columns) == (["sold_0000_part_00", "sold_0001_part_00"], ("user_id", "at"))
+    assert (names(parts), parts.columns) == (["sold_0000_part_00", "sold_0001_part_00"], ("user_id", "at"))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_manifest_of_another_form_is_refused_with_the_form(text: str, reason: 
 
 def test_a_lone_file_is_its_only_part(folder: Folder) -> None:
     folder.s3.put_object(Bucket=folder.bucket, Key="drops/demo/users/u.csv", Body=b"12345")
-    found = list_parts(folder.s3, folder.bucket, recognise("drops/demo/users/u.csv"), None)
-    assert [(part.key, part.version_id, part.size, part.name) for part in found.every] == [
+    parts = list_parts(folder.s3, folder.bucket, recognise("drops/demo/users/u.csv"), None)
+    assert [(part.key, part.version_id, part.size, part.name) for part in parts.every] == [
         ("drops/demo/users/u.csv", None, 5, "")
     ]

@@ -53,7 +53,7 @@ def test_a_placement_shows_what_the_shop_chose_without_what_is_excluded(personal
     answer = handler(load("api_placement"), None)
     Placed.model_validate_json(answer["body"])
     assert (answer["statusCode"], body(answer)["placement"], header(answer, "Cache-Control")) == (200, "home", NEVER)
-    call = personalize.asked("GetRecommendations")
+    call = personalize.body_of("GetRecommendations")
     assert (call["numResults"], call["filterArn"].endswith("not-purchased")) == (5, True)
 
 
@@ -62,7 +62,7 @@ def test_pages_of_a_placement_never_repeat(personalize: FakePersonalize) -> None
     event = load("api_placement")
     event["queryStringParameters"], event["multiValueQueryStringParameters"] = {"next": first["next"]}, None
     second = body(handler(event, None))
-    assert personalize.asked("GetRecommendations")["numResults"] == 6
+    assert personalize.body_of("GetRecommendations")["numResults"] == 6
     assert (shown(first), shown(second)) == (["i0", "i1", "i2"], ["i3", "i4", "i5"])
     event["pathParameters"]["userId"] = "somebody-else"
     assert (handler(event, None)["statusCode"], fields(handler(event, None))) == (400, ["next"])
@@ -103,10 +103,10 @@ def test_only_the_shops_context_is_sent_and_what_the_request_says_wins(personali
     event = load("api_recommendations")
     event["headers"] |= {"CloudFront-Is-Mobile-Viewer": "true", "CloudFront-Viewer-Country": "KR"}
     handler(event, None)
-    assert personalize.asked("GetRecommendations")["context"] == {"DEVICE": "phone"}
+    assert personalize.body_of("GetRecommendations")["context"] == {"DEVICE": "phone"}
     event["queryStringParameters"] = {"context.device": "kiosk"}
     handler(event, None)
-    assert personalize.asked("GetRecommendations")["context"] == {"DEVICE": "kiosk"}
+    assert personalize.body_of("GetRecommendations")["context"] == {"DEVICE": "kiosk"}
 
 
 def test_items_can_be_excluded_one_by_one(personalize: FakePersonalize) -> None:
@@ -114,7 +114,7 @@ def test_items_can_be_excluded_one_by_one(personalize: FakePersonalize) -> None:
     event["queryStringParameters"] = {"limit": "3", "excludeItemIds": "i2"}
     event["multiValueQueryStringParameters"] = {"limit": ["3"], "excludeItemIds": ["i0", "i2"]}
     answer = body(handler(event, None))
-    assert (shown(answer), personalize.asked("GetRecommendations")["numResults"]) == (["i1", "i3", "i4"], 5)
+    assert (shown(answer), personalize.body_of("GetRecommendations")["numResults"]) == (["i1", "i3", "i4"], 5)
     assert answer["items"][0]["because"] == {"code": "popular"}
     Answer.model_validate(answer)
 

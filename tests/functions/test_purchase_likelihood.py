@@ -16,7 +16,7 @@ from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
 from functions.record_events.app import handler as record
 from tests.functions.fakes import FakePersonalize
-from tests.functions.likelihoods import anchor, asked, chance, put, shifted, stored
+from tests.functions.likelihoods import anchor, chance, likelihood_event, put, shifted, stored
 from tests.functions.samples import BUCKET, RELEASE, TABLE, Event, body, fields, load
 from tests.likelihood import worlds
 
@@ -54,7 +54,7 @@ def test_the_release_s_page_leads_to_it(fitted: dict[str, Any], bucket: "S3Clien
 
 
 def test_an_answer_has_a_probability_for_each_item_in_the_asked_order(fitted: dict[str, Any]) -> None:
-    answer = handler(asked("u0", "i3", "i0"), None)
+    answer = handler(likelihood_event("u0", "i3", "i0"), None)
     told = Likelihood.model_validate_json(answer["body"])
     assert [item.item_id for item in told.items] == ["i3", "i0"]
     assert all(0 < item.probability < 1 for item in told.items)
@@ -67,7 +67,7 @@ def test_an_answer_carries_the_verdict_of_the_report_for_what_is_known_of_the_us
 ) -> None:
     report = json.loads(bucket.get_object(Bucket=BUCKET, Key=fitted["report"].replace(".html", ".json"))["Body"].read())
     for user, name in (("u0", "verdict"), ("nobody", "strangersVerdict")):
-        verdict = Likelihood.model_validate_json(handler(asked(user, "i0"), None)["body"]).verdict
+        verdict = Likelihood.model_validate_json(handler(likelihood_event(user, "i0"), None)["body"]).verdict
         judged = report[name]
         assert verdict.means_what_it_says is {"yes": True, "no": False, "unknown": None}[judged["answer"]]
         assert verdict.at == pytest.approx(judged["at"], rel=0.01)
@@ -83,7 +83,7 @@ def test_a_staple_is_likelier_than_what_the_shopper_never_bought() -> None:
 def test_the_same_pair_alone_and_among_others() -> None:
     others = [f"i{n}" for n in range(1, worlds.ITEMS)]
     alone = chance("u0", "i0")
-    assert [chance("u0", "i0", *others[:many]) for many in (5, len(others))] == pytest.approx([alone, alone], rel=1e-4)
+    assert [chance("u0", "i0", *others[:size]) for size in (5, len(others))] == pytest.approx([alone, alone], rel=1e-4)
 
 
 @pytest.mark.usefixtures("fitted", "queues")
@@ -117,7 +117,7 @@ def test_a_stranger_is_told_apart_by_demographics() -> None:
 )
 @pytest.mark.usefixtures("fitted")
 def test_a_bad_list_is_a_problem_that_names_the_field(items: list[str], field: str) -> None:
-    answer = handler(asked("u0", *items), None)
+    answer = handler(likelihood_event("u0", *items), None)
     assert (answer["statusCode"], fields(answer)) == (400, [field])
     assert len(items) <= MOST_ITEMS + 1
 
@@ -131,7 +131,7 @@ def test_a_body_that_is_none_is_a_problem(text: str) -> None:
 
 
 def test_without_a_fit_the_answer_is_a_refusal_that_says_what_comes() -> None:
-    answer = handler(asked("u0", "i0"), None)
+    answer = handler(likelihood_event("u0", "i0"), None)
     assert (answer["statusCode"], body(answer)["title"]) == (409, "Conflict")
     assert "the next run that promotes a release fits one" in body(answer)["detail"]
 
@@ -140,7 +140,7 @@ def test_too_little_data_is_refused_with_what_is_needed(bucket: "S3Client", pers
     put(bucket, "interactions", shifted(2))
     told = fit(load("fit_likelihood"), None)
     assert (told["outcome"], personalize.operations()) == ("refused", [])
-    answer = handler(asked("u0", "i0"), None)
+    answer = handler(likelihood_event("u0", "i0"), None)
     assert answer["statusCode"] == 409
     assert "needs purchases over 35 days" in body(answer)["detail"]
 
@@ -152,9 +152,9 @@ def test_settings_switch_it_off(bucket: "S3Client") -> None:
 
 def test_a_fit_again_is_the_same_fit(fitted: dict[str, Any], bucket: "S3Client") -> None:
     def files() -> dict[str, str]:
-        found = bucket.list_objects_v2(Bucket=BUCKET, Prefix="likelihood/")["Contents"]
+        listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix="likelihood/")["Contents"]
         timed = ("model", "snapshots")
-        return {each["Key"]: each["ETag"] for each in found if not any(name in each["Key"] for name in timed)}
+        return {entry["Key"]: entry["ETag"] for entry in listed if not any(name in entry["Key"] for name in timed)}
 
     before = files()
     assert fit(load("fit_likelihood"), None) == fitted
@@ -168,12 +168,12 @@ def test_a_later_fit_takes_live_events_in_and_clears_up(
     put(bucket, "interactions", shifted(), stamp=2)
     fit({**load("fit_likelihood"), "run": "run-2"}, None)
     fit({**load("fit_likelihood"), "run": "run-3"}, None)
-    keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix="likelihood/demo/")["Contents"]]
+    keys = [content["Key"] for content in bucket.list_objects_v2(Bucket=BUCKET, Prefix="likelihood/demo/")["Contents"]]
     assert {inputs.run_of(key) for key in keys} == {"", "run-2", "run-3"}
     assert [key for key in keys if "000000000000001" in key and "/interactions/" in key] == []
     model = models.from_json(shards.unpack(stored(bucket, "likelihood/demo/run-3/model.json.gz")))
-    place = shards.key("demo", "run-3", "shoppers", shards.shard_of("newcomer", model.shopper_shards))
-    assert "i0" in shards.unpack(stored(bucket, place))["newcomer"]["pairs"]
+    key = shards.key("demo", "run-3", "shoppers", shards.shard_of("newcomer", model.shopper_shards))
+    assert "i0" in shards.unpack(stored(bucket, key))["newcomer"]["pairs"]
     assert (fitted["outcome"], queues is None) == ("fitted", False)
 
 
@@ -197,9 +197,9 @@ def anchored(fitted: dict[str, Any], bucket: "S3Client") -> None:
 
 @pytest.mark.usefixtures("anchored")
 def test_scores_that_count_are_asked_for_with_the_anchors(personalize: FakePersonalize) -> None:
-    answer = handler(asked("u0", "i0"), None)
+    answer = handler(likelihood_event("u0", "i0"), None)
     assert body(answer)["method"] == "anchored"
-    assert personalize.asked("GetPersonalizedRanking")["inputList"] == ["i0", "i5", "i6"]
+    assert personalize.body_of("GetPersonalizedRanking")["inputList"] == ["i0", "i5", "i6"]
 
 
 @pytest.mark.usefixtures("anchored")
@@ -209,7 +209,7 @@ def test_without_personalize_counts_answer_and_say_so(
     personalize.reset()
     personalize.fails("GetPersonalizedRanking", "ThrottlingException", status=429)
     for reason in ["throttled"] * THRESHOLD + ["resting"]:
-        told = body(handler(asked("u0", "i0"), None))
+        told = body(handler(likelihood_event("u0", "i0"), None))
         assert (told["method"], told["degraded"], told["degradedReason"]) == ("counts", True, reason)
     assert "DegradedAnswers" in capsys.readouterr().out
 
@@ -218,5 +218,5 @@ def test_a_fit_that_is_gone_is_our_fault_and_not_the_callers(
     fitted: dict[str, Any], bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
     records.put(table, TABLE, {"shop": "demo", "record": serve.RECORD, "run": "gone"})
-    assert handler(asked("u0", "i0"), None)["statusCode"] == 503
+    assert handler(likelihood_event("u0", "i0"), None)["statusCode"] == 503
     assert (RELEASE["shop"], fitted["outcome"], bucket is None) == ("demo", "fitted", False)

@@ -44,7 +44,7 @@ def existing(personalize: FakePersonalize, domain: str = "ECOMMERCE", **statuses
     personalize.says("DescribeSchema", {"schema": {"schema": load("import_data_schema")["plan"]["schema"]["text"]}})
     if not statuses:
         return
-    *pages, last = [[{"name": f"retail-demo-{name}", "status": each}] for name, each in statuses.items()]
+    *pages, last = [[{"name": f"retail-demo-{name}", "status": status}] for name, status in statuses.items()]
     for page in pages:
         personalize.says("ListRecommenders", {"recommenders": page, "nextToken": "more"})
     personalize.says("ListRecommenders", {"recommenders": last})

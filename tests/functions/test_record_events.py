@@ -36,9 +36,9 @@ def test_events_are_delivered_under_the_shops_tracking_id(personalize: FakePerso
     assert answer["statusCode"] == 202
     accepted = Accepted.model_validate_json(answer["body"])
     assert (accepted.accepted, accepted.events[1].event_id) == (2, "order-1009-1")
-    asked = personalize.asked("PutEvents")
-    assert (asked["trackingId"], asked["userId"]) == (RELEASE["trackingId"], "2375")
-    view, purchase = asked["eventList"]
+    request = personalize.body_of("PutEvents")
+    assert (request["trackingId"], request["userId"]) == (RELEASE["trackingId"], "2375")
+    view, purchase = request["eventList"]
     assert (view["sentAt"], view["eventId"]) == (1795594812, accepted.events[0].event_id)
     assert (purchase["sentAt"], purchase["eventValue"]) == (1795594813, 3.49)
     assert purchase["properties"] == '{"store":"367"}'
@@ -46,7 +46,7 @@ def test_events_are_delivered_under_the_shops_tracking_id(personalize: FakePerso
 
 def test_more_than_ten_events_are_split_and_more_than_a_hundred_refused(personalize: FakePersonalize) -> None:
     answer = handler(sent([{"eventType": "View", "eventId": str(number)} for number in range(23)]), None)
-    assert [len(asked["eventList"]) for _, asked in personalize.calls] == [10, 10, 3]
+    assert [len(request["eventList"]) for _, request in personalize.calls] == [10, 10, 3]
     assert [event["eventId"] for event in body(answer)["events"]] == [str(number) for number in range(23)]
     answer = handler(sent([{"eventType": "View"}] * 101), None)
     assert (answer["statusCode"], fields(answer)) == (400, ["events"])
@@ -90,7 +90,7 @@ def test_a_bad_event_is_refused_by_its_field(event: object, field: str, personal
 def test_a_clock_that_is_some_hours_ahead_is_taken(personalize: FakePersonalize) -> None:
     ahead = int(time.time()) + 20 * 3_600
     assert handler(sent([{"eventType": "View", "sentAt": ahead}]), None)["statusCode"] == 202
-    assert personalize.asked("PutEvents")["eventList"][0]["sentAt"] == ahead
+    assert personalize.body_of("PutEvents")["eventList"][0]["sentAt"] == ahead
 
 
 BREAKS = ("\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029")
@@ -110,17 +110,17 @@ def test_a_line_break_is_refused_in_ids_and_a_space_in_properties(mark: str, per
         assert (handler(event, None)["statusCode"], fields(handler(event, None))) == (400, [parameter])
     assert personalize.calls == []
     assert handler(sent([{"eventType": "View", "properties": {"STORE": f"a{mark}b"}}]), None)["statusCode"] == 202
-    assert personalize.asked("PutEvents")["eventList"][0]["properties"] == '{"store":"a b"}'
+    assert personalize.body_of("PutEvents")["eventList"][0]["properties"] == '{"store":"a b"}'
     assert (
         handler({**load("api_put_item"), "body": json.dumps({"properties": {"NAME": f"a{mark}b"}})}, None)["statusCode"]
         == 202
     )
-    assert personalize.asked("PutItems")["items"][0]["properties"] == '{"name":"a b"}'
+    assert personalize.body_of("PutItems")["items"][0]["properties"] == '{"name":"a b"}'
 
 
 def test_ids_with_quotes_and_emoji_are_taken(personalize: FakePersonalize) -> None:
     assert handler(sent([{"eventType": "View", "itemId": "\"🛒'"}], userId="it's me"), None)["statusCode"] == 202
-    assert personalize.asked("PutEvents")["eventList"][0]["itemId"] == "\"🛒'"
+    assert personalize.body_of("PutEvents")["eventList"][0]["itemId"] == "\"🛒'"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,9 @@ def test_a_long_text_is_cut_off_as_a_drops_is(
     given = {"ABOUT": "ü" * 1001, "DESCRIPTION": "d" * 20_000, "BRAND": "b" * 1000}
     answer = handler({**load(name), "body": json.dumps({"properties": given})}, None)
     assert PutAccepted.model_validate_json(answer["body"]).shortened == told
-    sizes = {key: len(value) for key, value in json.loads(personalize.asked(operation)[kind][0]["properties"]).items()}
+    sizes = {
+        key: len(value) for key, value in json.loads(personalize.body_of(operation)[kind][0]["properties"]).items()
+    }
     assert sizes == {"about": 1000, "description": 1000 if "description" in told else 20_000, "brand": 1000}
 
 
@@ -172,7 +174,11 @@ def test_an_unknown_shop_is_not_found(personalize: FakePersonalize) -> None:
 
 
 def ids_of(queues: Queues) -> list[str]:
-    return [event["eventId"] for each in queues.messages(queues.events) for event in json.loads(each["Body"])["events"]]
+    return [
+        event["eventId"]
+        for message in queues.messages(queues.events)
+        for event in json.loads(message["Body"])["events"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -223,9 +229,9 @@ def test_nothing_is_accepted_when_the_queue_fails_too(
 
 
 def test_a_slow_personalize_takes_what_it_can_in_time(personalize: FakePersonalize) -> None:
-    asked = validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}] * 40})
+    events = validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}] * 40})
     ticks = itertools.count(0.0, 0.3)
-    made = calls(asked, 0, lambda: "id")
+    made = calls(events, 0, lambda: "id")
     assert deliver(clients.events_once, "t", made, Breaker(), lambda: next(ticks)) == (3, None)
     assert len(personalize.calls) == 3
 
@@ -249,7 +255,7 @@ def test_a_table_that_does_not_answer_is_asked_once_and_the_queue_has_the_events
     assert (answer["statusCode"], len(personalize.calls)) == (202, 10)
     assert {event["status"] for event in body(answer)["events"]} == {"delivered"}
     assert unanswered == [SHOPPER_EVENTS]
-    held = [json.loads(each["Body"]) for each in queues.messages(queues.events)]
+    held = [json.loads(message["Body"]) for message in queues.messages(queues.events)]
     assert sorted(int(event["eventId"]) for told in held for event in told["events"]) == list(range(100))
     assert all(told["delivered"] for told in held)
 
@@ -266,7 +272,7 @@ def test_what_neither_it_nor_the_queue_takes_is_to_be_sent_again(
     monkeypatch.setenv("EVENTS_QUEUE_URL", queues.events + "-gone")
     answer = handler(hundred(), None)
     assert (answer["statusCode"], body(answer).get("accepted", 0)) == (status, accepted)
-    assert [each["eventId"] for each in body(answer).get("events", [])] == [str(number) for number in range(accepted)]
+    assert [event["eventId"] for event in body(answer).get("events", [])] == [str(number) for number in range(accepted)]
     assert (len(personalize.calls), len(unanswered)) == (10, accepted // 25 + 1)
 
 
@@ -277,8 +283,8 @@ def test_what_personalize_calls_invalid_is_a_bad_request(personalize: FakePerson
 
 
 def test_a_message_of_personalize_is_passed_on_without_arns_and_accounts(personalize: FakePersonalize) -> None:
-    about = f"No schema for {ARN}:dataset/retail-demo/USERS. Account 123456789012 has '{ARN}:event-tracker/0bad-cafe'."
-    personalize.fails("PutUsers", "InvalidInputException", about)
+    reason = f"No schema for {ARN}:dataset/retail-demo/USERS. Account 123456789012 has '{ARN}:event-tracker/0bad-cafe'."
+    personalize.fails("PutUsers", "InvalidInputException", reason)
     answer = handler(load("api_put_user"), None)
     assert answer["statusCode"] == 400
     told = "No schema for USERS. Account … has '0bad-cafe'."
@@ -290,12 +296,12 @@ def test_what_is_known_of_a_user_and_an_item_is_put(personalize: FakePersonalize
         answer = handler(load(name), None)
         assert answer["statusCode"] == 202
         PutAccepted.model_validate_json(answer["body"])
-    assert personalize.asked("PutUsers") == {
+    assert personalize.body_of("PutUsers") == {
         "datasetArn": f"{ARN}:dataset/retail-demo/USERS",
         "users": [{"userId": "2375", "properties": '{"age":"35-44","householdSize":3}'}],
     }
     item = {"itemId": "1082185", "properties": '{"price":1.29,"categoryL1":"Produce"}'}
-    assert personalize.asked("PutItems") == {"datasetArn": f"{ARN}:dataset/retail-demo/ITEMS", "items": [item]}
+    assert personalize.body_of("PutItems") == {"datasetArn": f"{ARN}:dataset/retail-demo/ITEMS", "items": [item]}
 
 
 def test_a_shop_without_the_dataset_says_so(personalize: FakePersonalize) -> None:
@@ -335,9 +341,9 @@ def test_accepted_events_are_counted_by_type(personalize: FakePersonalize, capsy
     bought = [{"eventType": "Purchase", "recommendationId": "RID-1"}, {"eventType": "purchase", "itemId": "i2"}]
     assert handler(sent([*bought, {"eventType": "a stranger's word"}]), None)["statusCode"] == 202
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    counted = {each["eventType"]: (each["Events"], each["AttributedEvents"], each["shop"]) for each in told}
+    counted = {metric["eventType"]: (metric["Events"], metric["AttributedEvents"], metric["shop"]) for metric in told}
     assert counted == {"Purchase": (2.0, 1.0, "demo"), "Other": (1.0, 0.0, "demo")}
-    assert [each for each in told if "AnswerTime" in each] == told[:1]
+    assert [line for line in told if "AnswerTime" in line] == told[:1]
     assert "stranger" not in str(told)
     assert personalize.operations() == ["PutEvents"]
 
@@ -354,9 +360,9 @@ def test_where_nobody_says_who_is_to_be_deleted_events_wait_in_the_queue(
     app.LEAVING.forget()
     monkeypatch.setenv("SHOPPER_EVENTS_TABLE", "down")
     answer = handler(load("api_events"), None)
-    assert (answer["statusCode"], {each["status"] for each in body(answer)["events"]}) == (202, {"queued"})
-    told = [json.loads(each["Body"]) for each in queues.messages(queues.events)]
-    assert sorted(each.get("delivered", False) for each in told) == [False, True]
+    assert (answer["statusCode"], {event["status"] for event in body(answer)["events"]}) == (202, {"queued"})
+    told = [json.loads(message["Body"]) for message in queues.messages(queues.events)]
+    assert sorted(message.get("delivered", False) for message in told) == [False, True]
     put = load("api_put_user")
     assert handler(put, None)["statusCode"] >= 500
     assert personalize.calls == []

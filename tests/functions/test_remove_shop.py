@@ -45,11 +45,11 @@ def deletions(personalize: FakePersonalize) -> list[str]:
 def test_a_listing_has_everything_in_its_order_and_changes_nothing(personalize: FakePersonalize) -> None:
     stocked(personalize)
     listed = handler(load("remove_shop_list"), None)
-    found = listed["resources"]
-    assert isinstance(found, list)
-    assert [each["kind"] for each in found] == ["campaign", "solution", "dataset", "datasetGroup"]
+    resources = listed["resources"]
+    assert isinstance(resources, list)
+    assert [resource["kind"] for resource in resources] == ["campaign", "solution", "dataset", "datasetGroup"]
     assert (listed["schemas"], listed["records"]) == ([SCHEMA], ["release"])
-    assert [each["monthDollars"] for each in found] == [pytest.approx(146.12, abs=0.01), None, None, None]
+    assert [resource["monthDollars"] for resource in resources] == [pytest.approx(146.12, abs=0.01), None, None, None]
     assert deletions(personalize) == []
 
 
@@ -60,9 +60,9 @@ def test_what_a_removal_saves_is_told_in_the_shops_own_prices(
 ) -> None:
     drop("drops/demo/settings.yaml", settings)
     stocked(personalize)
-    found = handler(load("remove_shop_list"), None)["resources"]
-    assert isinstance(found, list)
-    assert found[0]["monthDollars"] == pytest.approx(dollars, abs=1)
+    resources = handler(load("remove_shop_list"), None)["resources"]
+    assert isinstance(resources, list)
+    assert resources[0]["monthDollars"] == pytest.approx(dollars, abs=1)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_shop_is_forgotten_and_another_is_not(
     assert handler(load("remove_shop_forget"), None) == {"records": ["release"], "schedules": ["demo.weekly"]}
     assert records.get_release(table, TABLE, "demo") is None
     assert records.get_release(table, TABLE, "demo-b") is not None
-    assert [each["Name"] for each in scheduler.list_schedules()["Schedules"]] == ["demo-b.weekly"]
+    assert [schedule["Name"] for schedule in scheduler.list_schedules()["Schedules"]] == ["demo-b.weekly"]
     assert handler(load("remove_shop_finish"), None) == {"shop": "demo", "next": None}
 
 
@@ -145,8 +145,8 @@ def test_a_removal_leads_its_shop_and_can_repeat_its_steps() -> None:
     assert handler(load("remove_shop_forget"), None)["records"] == []
     other = {**load("remove_shop_finish"), "run": "another"}
     handler(other, None)
-    kept = boto3.client("dynamodb").get_item(TableName=TABLE, Key={"shop": {"S": "demo"}, "record": {"S": "lease"}})
-    assert kept["Item"]["owner"]["S"] == load("remove_shop_forget")["run"]
+    lease = boto3.client("dynamodb").get_item(TableName=TABLE, Key={"shop": {"S": "demo"}, "record": {"S": "lease"}})
+    assert lease["Item"]["owner"]["S"] == load("remove_shop_forget")["run"]
     handler(load("remove_shop_finish"), None)
     left = boto3.client("dynamodb").get_item(TableName=TABLE, Key={"shop": {"S": "demo"}, "record": {"S": "lease"}})
     assert "Item" not in left
@@ -156,8 +156,8 @@ def test_objects_of_a_shop_go_with_all_their_versions(bucket: "S3Client") -> Non
     for key in ("drops/demo/items/a.csv", "reports/demo/run/data.html", "drops/demo-b/items/a.csv"):
         bucket.put_object(Bucket=BUCKET, Key=key, Body=b"x")
     assert handler(load("remove_shop_objects"), None) == {"removed": 2, "more": False}
-    kept = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]]
-    assert kept == ["drops/demo-b/items/a.csv"]
+    keys_left = [content["Key"] for content in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]]
+    assert keys_left == ["drops/demo-b/items/a.csv"]
 
 
 @pytest.mark.parametrize("shop", ["", "Demo", "a/b", "*", "demo."])

@@ -75,21 +75,21 @@ def planned(bucket: "S3Client", name: str, settings: str) -> Event:
     return dict(job)
 
 
-def asked(bucket: "S3Client", job: Event) -> list[Any]:
+def input_lines(bucket: "S3Client", job: Event) -> list[Any]:
     return [json.loads(line) for line in read(bucket, Job.read(job).input_key).splitlines()]
 
 
 def answered(bucket: "S3Client", job: Event, lines: list[Event]) -> None:
     """What Personalize's job leaves."""
-    own = Job.read(job)
-    put(bucket, f"{own.output}{own.name}.json.out", "".join(json.dumps(line) + "\n" for line in lines))
+    planned = Job.read(job)
+    put(bucket, f"{planned.output}{planned.name}.json.out", "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def exported(bucket: "S3Client", job: Event) -> dict[str, str]:
     """The files of an export by name, without Personalize's."""
     folder = Job.read(job).folder
-    found = bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder, Delimiter="/").get("Contents", [])
-    return {each["Key"].removeprefix(folder): each["Key"] for each in found}
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder, Delimiter="/").get("Contents", [])
+    return {entry["Key"].removeprefix(folder): entry["Key"] for entry in listed}
 
 
 def test_all_users_are_asked_once_and_those_who_leave_are_not(shop: "S3Client", table: "DynamoDBClient") -> None:
@@ -99,7 +99,7 @@ def test_all_users_are_asked_once_and_those_who_leave_are_not(shop: "S3Client", 
         written = handler({"step": "write", "job": job}, None)
     finally:
         table.delete_item(TableName=SHOPPER_EVENTS, Key={"shopper": {"S": "!demo"}, "event": {"S": "u3"}})
-    users = [line["userId"] for line in asked(shop, job)]
+    users = [line["userId"] for line in input_lines(shop, job)]
     assert sorted(users) == sorted([*(f"u{n}" for n in range(USERS) if n != 3), "late"])
     assert (written["unknown"], written["leftOut"], written["dollars"]) == (1, 1, pytest.approx(0.067 * 30 / 1000))
     report = json.loads(read(shop, f"{Job.read(job).report}.json"))
@@ -119,7 +119,7 @@ def test_a_file_of_users_is_read_by_its_ending(shop: "S3Client", name: str, text
     put(shop, f"drops/demo/lists/{name}", text)
     job = planned(shop, "some", f"{{users: {{file: {name}}}}}")
     assert handler({"step": "write", "job": job}, None)["lines"] == 2
-    assert sorted(line["userId"] for line in asked(shop, job)) == ["u1", "u2"]
+    assert sorted(line["userId"] for line in input_lines(shop, job)) == ["u1", "u2"]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_job_is_asked_by_name_and_a_mail_has_names_prices_and_errors_beside(
     job = planned(shop, "mail", "{items: 2, output: mail, filter: not-purchased}")
     written = handler({"step": "write", "job": job}, None)
     first = handler({"step": "answer", "job": job}, None)
-    sent = personalize.asked("CreateBatchInferenceJob")
+    sent = personalize.body_of("CreateBatchInferenceJob")
     assert (sent["numResults"], sent["filterArn"]) == (2, f"{ARN}:filter/retail-demo-not-purchased")
     assert sent["solutionVersionArn"] == f"{ARN}:solution/x/1f2e3d4c"
     personalize.says("DescribeBatchInferenceJob", {"batchInferenceJob": {"status": "ACTIVE"}})
@@ -220,8 +220,8 @@ def test_no_spreadsheet_computes_what_an_export_has_unless_its_settings_say_so(
     ]
     shop.put_object(Bucket=BUCKET, Key=item_table.shard_key("demo", "v", 0), Body=item_table.pack(lines))
     job = planned(shop, "some", settings)
-    found = [("@cmd", "i1"), ("u2", "-12.5"), ("u3", "i2")]
-    answered(shop, job, [{"input": {"userId": user}, "output": {"recommendedItems": [item]}} for user, item in found])
+    pairs = [("@cmd", "i1"), ("u2", "-12.5"), ("u3", "i2")]
+    answered(shop, job, [{"input": {"userId": user}, "output": {"recommendedItems": [item]}} for user, item in pairs])
     made: Any = handler({"step": "convert", "job": job}, None)["made"]
     rows = list(csv.reader(io.StringIO(read(shop, exported(shop, job)["some-00000.csv"]))))
     assert [(row[0], row[2], row[4]) for row in rows[1:]] == [
@@ -255,7 +255,7 @@ def test_parquet_has_the_rows_of_csv_whole_or_in_parts(shop: "S3Client", monkeyp
         assert len(files) == {100: 1, 4: 7, 5: 5}[part]
         bodies = [io.BytesIO(shop.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in files]
         reader = pl.read_csv if output == "csv" else pl.read_parquet
-        tables.append(pl.concat([reader(each) for each in bodies]).with_columns(pl.all().cast(pl.String)))
+        tables.append(pl.concat([reader(body) for body in bodies]).with_columns(pl.all().cast(pl.String)))
         for key in exported(shop, job).values():
             shop.delete_object(Bucket=BUCKET, Key=key)
     assert tables[0].columns == ["USER_ID", "RANK", "ITEM_ID", "SCORE", "NAME", "PRICE"]
@@ -276,7 +276,7 @@ def test_a_segment_recipe_is_trained_once_for_a_release_and_priced(shop: "S3Clie
     assert part["recipeArn"] == "arn:aws:personalize:::recipe/aws-item-attribute-affinity"
     assert part["solution"]["name"] == "retail-demo-item-attribute-affinity"
     written: Any = handler({"step": "write", "job": job}, None)
-    assert asked(shop, job) == [{"itemAttributes": 'ITEMS.CATEGORY_L1 = "Tea"'}]
+    assert input_lines(shop, job) == [{"itemAttributes": 'ITEMS.CATEGORY_L1 = "Tea"'}]
     assert written["dollars"] > written["trainingDollars"] == pytest.approx(0.06)
     # As in AWS's guide; the next one as AWS's samples read it.
     documented = {"itemAttributes": "x", "output": {"recommendedUsers": ["u5", "gone", "u1"]}}
@@ -293,7 +293,7 @@ def test_a_segment_recipe_is_trained_once_for_a_release_and_priced(shop: "S3Clie
     jobs: Any = handler(load("run_batch_plan"), None)["jobs"]
     (mail,) = jobs
     handler({"step": "write", "job": mail}, None)
-    assert sorted(line["userId"] for line in asked(shop, mail)) == ["u1", "u5"]
+    assert sorted(line["userId"] for line in input_lines(shop, mail)) == ["u1", "u5"]
 
 
 def test_a_segment_of_personalize_says_which_incremental_files_it_does_not_know(shop: "S3Client") -> None:
@@ -320,11 +320,11 @@ def test_a_segment_of_personalize_says_which_incremental_files_it_does_not_know(
 def test_items_are_asked_for_similar_ones_and_a_ranking_names_its_items(shop: "S3Client") -> None:
     job = planned(shop, "alike", "{recipe: similar-items}")
     handler({"step": "write", "job": job}, None)
-    assert sorted(line["itemId"] for line in asked(shop, job)) == [f"i{n}" for n in range(7)]
+    assert sorted(line["itemId"] for line in input_lines(shop, job)) == [f"i{n}" for n in range(7)]
     put(shop, "drops/demo/lists/a.txt", "u1\n")
     job = planned(shop, "order", "{recipe: personalized-ranking, rank: [i1, i2], users: {file: a.txt}}")
     handler({"step": "write", "job": job}, None)
-    assert asked(shop, job) == [{"userId": "u1", "itemList": ["i1", "i2"]}]
+    assert input_lines(shop, job) == [{"userId": "u1", "itemList": ["i1", "i2"]}]
 
 
 def test_a_promotion_runs_its_jobs_segments_first_and_a_shop_without_one_says_what_to_do(
@@ -338,7 +338,7 @@ def test_a_promotion_runs_its_jobs_segments_first_and_a_shop_without_one_says_wh
     put(shop, "drops/demo/settings.yaml", text)
     request = {**load("run_batch_plan"), "batch": "", "after": "promotion"}
     jobs: Any = handler(request, None)["jobs"]
-    assert {each["name"]: each["wave"] for each in jobs} == {"mail": 1, "fans": 0}
+    assert {job["name"]: job["wave"] for job in jobs} == {"mail": 1, "fans": 0}
     # One that cannot be asked is planned with its reason, and stops no other.
     filters = "filters: {new: 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (\"Purchase\")'}\n"
     put(
@@ -347,7 +347,7 @@ def test_a_promotion_runs_its_jobs_segments_first_and_a_shop_without_one_says_wh
         f"{filters}{text}".replace("other: {}", "other: {filter: new, after: promotion}"),
     )
     again: Any = handler(request, None)["jobs"]
-    (refused,) = [each for each in again if "refused" in each]
+    (refused,) = [job for job in again if "refused" in job]
     with pytest.raises(Rejected, match=r"batch\.other: the filter new is made by the shop's next run"):
         handler({"step": "write", "job": refused}, None)
     with pytest.raises(Rejected, match="there is no batch job gone: its settings name mail, fans, other"):
@@ -445,8 +445,8 @@ def test_a_schedule_that_is_delivered_twice_runs_its_job_once(shop: "S3Client") 
     put(shop, "drops/demo/settings.yaml", "batch: {mail: {every: rate(1 day)}}\n")
 
     def jobs(run: str, at: str) -> int:
-        found: Any = handler({**load("run_batch_plan"), "run": run, "scheduled": at}, None)["jobs"]
-        return len(found)
+        jobs: Any = handler({**load("run_batch_plan"), "run": run, "scheduled": at}, None)["jobs"]
+        return len(jobs)
 
     first, second = "2026-11-28T05:00:00Z", "2026-11-29T05:00:00Z"
     # The second call repeats a step whose answer was lost.
@@ -471,7 +471,7 @@ def test_a_segment_recipe_is_trained_before_or_after_users_are_deleted_and_its_m
         return answer, records.query_prefix(table, TABLE, "demo", leases.BATCH)
 
     step, (mark,) = look(waits["made"])
-    assert personalize.asked("CreateSolution")["name"].startswith("retail-demo-item-affinity")
+    assert personalize.body_of("CreateSolution")["name"].startswith("retail-demo-item-affinity")
     # Eleven hours later, another look; an erasure that asks meanwhile finds the mark, and does not lead.
     records.put(table, TABLE, {**mark, "until": int(time.time()) + 3_600})
     personalize.says("DescribeSolution", {"solution": {"status": "ACTIVE"}})

@@ -20,7 +20,7 @@ from functions.get_recommendations import app as get_recommendations
 from functions.get_recommendations.app import handler
 from tests.functions import likelihoods
 from tests.functions.fakes import FakePersonalize
-from tests.functions.likelihoods import asked, chance, put, shifted, stored
+from tests.functions.likelihoods import chance, likelihood_event, put, shifted, stored
 from tests.functions.samples import BUCKET, SHOPPER_EVENTS, TABLE, body, load
 from tests.likelihood import worlds
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-ASKED = load("fit_likelihood")
-RUN = ASKED["run"]
+EVENT = load("fit_likelihood")
+RUN = EVENT["run"]
 pytestmark = pytest.mark.usefixtures("demo", "unfitted")
 
 
@@ -40,12 +40,12 @@ def in_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def step(name: str, run: str = RUN, number: int = 0) -> dict[str, Any]:
-    return fit({**ASKED, "step": name, "run": run, "number": number}, None)
+    return fit({**EVENT, "step": name, "run": run, "number": number}, None)
 
 
 def sharded(run: str = RUN, between: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """Take all steps, as the state machine does; what the last one answered. `between` is called after some of them."""
-    asked_for = fit({**ASKED, "run": run}, None)
+    asked_for = fit({**EVENT, "run": run}, None)
     assert asked_for["outcome"] == "inShards"
     planned = step("plan", run)
     if planned["outcome"] != "planned":
@@ -72,27 +72,27 @@ def sharded(run: str = RUN, between: Callable[[str], None] = lambda _: None) -> 
 def left(bucket: "S3Client", run: str = RUN) -> list[str]:
     """The work files of a run."""
     folder = f"work/demo/{run}/likelihood/"
-    found = bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder).get("Contents", [])
-    return [each["Key"].removeprefix(folder) for each in found]
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder).get("Contents", [])
+    return [entry["Key"].removeprefix(folder) for entry in listed]
 
 
 def counters(bucket: "S3Client", run: str, kind: str) -> dict[str, Any]:
     """All counters of a kind."""
-    found: dict[str, Any] = {}
-    for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=f"likelihood/demo/{run}/{kind}-")["Contents"]:
-        entries = shards.unpack(stored(bucket, each["Key"]))
-        assert not found.keys() & entries.keys()
-        found |= entries
-    return found
+    entries_of_kind: dict[str, Any] = {}
+    for content in bucket.list_objects_v2(Bucket=BUCKET, Prefix=f"likelihood/demo/{run}/{kind}-")["Contents"]:
+        entries = shards.unpack(stored(bucket, content["Key"]))
+        assert not entries_of_kind.keys() & entries.keys()
+        entries_of_kind |= entries
+    return entries_of_kind
 
 
-def alike(one: Any, other: Any) -> bool:  # noqa: ANN401 - any documents
+def alike(left: Any, other: Any) -> bool:  # noqa: ANN401 - any documents
     """Tell whether two documents are the same but for the last digits of their numbers."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(alike(value, other[name]) for name, value in one.items())
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(alike, one, other))
-    return bool(one == (other if isinstance(one, str) else pytest.approx(other, rel=1e-3, abs=1e-3)))
+    if isinstance(left, dict):
+        return left.keys() == other.keys() and all(alike(value, other[name]) for name, value in left.items())
+    if isinstance(left, list):
+        return len(left) == len(other) and all(map(alike, left, other))
+    return bool(left == (other if isinstance(left, str) else pytest.approx(other, rel=1e-3, abs=1e-3)))
 
 
 @pytest.mark.usefixtures("in_shards")
@@ -103,23 +103,28 @@ def test_shards_give_the_counters_of_one_function(
     assert sharded()["outcome"] == "fitted"
     assert (serve.read(table, TABLE, "demo") or {})["run"] == RUN
     monkeypatch.setenv("LIKELIHOOD_ROWS", "0")
-    assert fit({**ASKED, "run": "one"}, None)["outcome"] == "fitted"
-    mine, its = ({kind: counters(bucket, run, kind) for kind in ("items", "shoppers")} for run in (RUN, "one"))
-    assert [len(mine[kind]) for kind in ("items", "shoppers")] == [worlds.ITEMS, worlds.SHOPPERS]
+    assert fit({**EVENT, "run": "one"}, None)["outcome"] == "fitted"
+    in_shards, at_once = ({kind: counters(bucket, run, kind) for kind in ("items", "shoppers")} for run in (RUN, "one"))
+    assert [len(in_shards[kind]) for kind in ("items", "shoppers")] == [worlds.ITEMS, worlds.SHOPPERS]
     # The direction of a factor means nothing; what counts is the match of a user and an item.
     near, wanted = (
-        np.array([each.pop("taste") for _, each in sorted(run["shoppers"].items())])
-        @ np.array([each.pop("vector") for _, each in sorted(run["items"].items())]).T
-        for run in (mine, its)
+        np.array([user.pop("taste") for _, user in sorted(run["shoppers"].items())])
+        @ np.array([item.pop("vector") for _, item in sorted(run["items"].items())]).T
+        for run in (in_shards, at_once)
     )
     np.testing.assert_allclose(near, wanted, atol=1e-3)
-    assert alike(mine, its)
-    one, other = (
+    assert alike(in_shards, at_once)
+    model, other = (
         models.from_json(shards.unpack(stored(bucket, f"likelihood/demo/{run}/model.json.gz"))) for run in (RUN, "one")
     )
-    assert (one.at, one.start, one.levels, one.lifts) == (other.at, other.start, other.levels, other.lifts)
-    assert one.seen.weights == pytest.approx(other.seen.weights, abs=0.05)
-    assert one.calibrated_purchases == other.calibrated_purchases
+    assert (model.at, model.start, model.levels, model.lifts) == (
+        other.at,
+        other.start,
+        other.levels,
+        other.lifts,
+    )
+    assert model.seen.weights == pytest.approx(other.seen.weights, abs=0.05)
+    assert model.calibrated_purchases == other.calibrated_purchases
     page = stored(bucket, f"reports/demo/{RUN}/likelihood.html").decode()
     assert f"a sample of {worlds.SHOPPERS}" in " ".join(page.split())
     assert left(bucket) == ["outcome.json.gz"]
@@ -147,10 +152,10 @@ def test_events_erasures_and_a_fit_that_fails_between_two_fits_in_shards(
         forget_users.forget(bucket, BUCKET, "demo", leaving[step], lambda: False)
 
     assert sharded(between=forget)["outcome"] == "fitted"
-    kept = counters(bucket, RUN, "shoppers")
-    assert not gone & kept.keys()
-    assert len(kept) == worlds.SHOPPERS - len(gone) + 1
-    assert kept["new"]["pairs"]["i0"][0] == 1
+    users_left = counters(bucket, RUN, "shoppers")
+    assert not gone & users_left.keys()
+    assert len(users_left) == worlds.SHOPPERS - len(gone) + 1
+    assert users_left["new"]["pairs"]["i0"][0] == 1
     taken = shards.unpack(stored(bucket, f"{inputs.snapshots('demo')}{RUN}.json.gz"))
     assert taken["users"]
     assert not gone & set(taken["users"])
@@ -158,17 +163,17 @@ def test_events_erasures_and_a_fit_that_fails_between_two_fits_in_shards(
     before = chance("u1", "i1")
     forget_users.forget(bucket, BUCKET, "demo", {"new", "u1"}, lambda: False)
     assert not {"new", "u1"} & counters(bucket, RUN, "shoppers").keys()
-    assert not any(b"new," in stored(bucket, each) for each in live(bucket))
-    added(bucket, [each for each in shifted() if each.startswith(("USER_ID", "u2,"))])
+    assert not any(b"new," in stored(bucket, key) for key in live(bucket))
+    added(bucket, [row for row in shifted() if row.startswith(("USER_ID", "u2,"))])
     # A fit that failed leaves no counters, and the one before serves on.
     with pytest.raises(RuntimeError):
         sharded("run-2", between=fails)
     folders = [f"likelihood/demo/{run}/" for run in (RUN, "run-2")]
-    found = [bucket.list_objects_v2(Bucket=BUCKET, Prefix=each)["KeyCount"] for each in folders]
+    counts = [bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder)["KeyCount"] for folder in folders]
     for run in (RUN, "run-2"):
         assert step("discard", run) == {"outcome": "done"}
-    left = [bucket.list_objects_v2(Bucket=BUCKET, Prefix=each)["KeyCount"] for each in folders]
-    assert (found[1] > 0, left) == (True, [found[0], 0])
+    left = [bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder)["KeyCount"] for folder in folders]
+    assert (counts[1] > 0, left) == (True, [counts[0], 0])
     # The next fit began later than all of that.
     assert sharded("run-3")["outcome"] == "fitted"
     users = counters(bucket, "run-3", "shoppers").keys()
@@ -185,11 +190,11 @@ def fails(step: str) -> None:
 
 def live(bucket: "S3Client") -> list[str]:
     """The files of live events."""
-    found = bucket.list_objects_v2(Bucket=BUCKET, Prefix=inputs.folder("demo"))["Contents"]
-    return [each["Key"] for each in found if each["Key"].endswith("-live.csv")]
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix=inputs.folder("demo"))["Contents"]
+    return [entry["Key"] for entry in listed if entry["Key"].endswith("-live.csv")]
 
 
-def many(rows: int) -> list[str]:
+def live_events(rows: int) -> list[str]:
     """Views of the world's users, from an hour ago on."""
     at = int(time.time()) - 3_600
     return worlds.interactions((f"u{number % worlds.SHOPPERS}", "i1", "View", at - number) for number in range(rows))
@@ -207,7 +212,7 @@ def test_a_history_that_no_shards_hold_is_left_out_by_name(
     report = json.loads(stored(bucket, f"reports/demo/{RUN}/likelihood.json"))
     assert (report["mostRows"], report["rows"] > 1_536, report["serving"]) == (1_536, True, None)
     assert b"The release is promoted and serves without it." in stored(bucket, f"reports/demo/{RUN}/likelihood.html")
-    refused = handler(asked("u1", "i1"), None)
+    refused = handler(likelihood_event("u1", "i1"), None)
     assert refused["statusCode"] == 409
     problem = body(refused)
     assert problem["type"] == "urn:retail-personalization:problem:likelihood-left-out"
@@ -227,12 +232,12 @@ def test_a_robot_that_fills_a_shard_is_named_and_the_fit_before_serves_on(
     assert "robots" in done["reason"]
     assert str(done["reason"]).endswith(f"; the fit of run {RUN} serves on")
     assert json.loads(stored(bucket, f"reports/demo/{RUN}/likelihood.json"))["serving"] == RUN
-    assert handler(asked("u1", "i1"), None)["statusCode"] == 200
+    assert handler(likelihood_event("u1", "i1"), None)["statusCode"] == 200
 
 
 @pytest.mark.usefixtures("in_shards")
 def test_too_little_data_in_shards_is_refused_by_what_is_needed(bucket: "S3Client") -> None:
-    put(bucket, "interactions", [*shifted(2), *many(2_000)[1:]])
+    put(bucket, "interactions", [*shifted(2), *live_events(2_000)[1:]])
     done = sharded()
     assert done["outcome"] == "refused"
     assert done["reason"].startswith("needs purchases over 35 days")

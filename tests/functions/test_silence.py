@@ -30,9 +30,9 @@ Waited = list[tuple[str, float]]
 
 
 def hundred() -> list[Call]:
-    asked = validate(Events, {"sessionId": "s", "events": [{"eventType": "View", "itemId": "i"}] * 100})
+    events = validate(Events, {"sessionId": "s", "events": [{"eventType": "View", "itemId": "i"}] * 100})
     numbers = itertools.count()
-    return calls(asked, 0, lambda: str(next(numbers)))
+    return calls(events, 0, lambda: str(next(numbers)))
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_slow_queue_takes_what_it_can_in_time(personalize: FakePersonalize, qu
     ticks = itertools.count(0.0, 1.0)
     late = deadline(lambda: next(ticks), 3.0)
     assert accept("demo", "t", hundred(), Breaker(), lambda: 0.0, late) == (0, 20)
-    held = [json.loads(each["Body"])["events"] for each in queues.messages(queues.events)]
+    held = [json.loads(message["Body"])["events"] for message in queues.messages(queues.events)]
     assert sorted(int(event["eventId"]) for some in held for event in some) == list(range(20))
     with pytest.raises(RetryLater):
         accept("demo", "t", hundred(), Breaker(), lambda: 0.0, late)

@@ -55,8 +55,8 @@ def told_by(source: str) -> list[str]:
     }
     command = [sys.executable, "-c", WATCHED, source]
     done = subprocess.run(command, env=variables, cwd=ROOT, check=True, capture_output=True, text=True)
-    found: list[str] = json.loads(done.stdout)
-    return found
+    names: list[str] = json.loads(done.stdout)
+    return names
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def trial(bucket: "S3Client", monkeypatch: pytest.MonkeyPatch) -> Event:
     """A trial whose datasets are exported, and too large for one function."""
     monkeypatch.setenv("CHECK_PART_BYTES", "30000")
-    found: Event = load("split_history_split")["trial"]
-    export(bucket, found, history())
-    return found
+    trial_event: Event = load("split_history_split")["trial"]
+    export(bucket, trial_event, history())
+    return trial_event
 
 
 def rows(seed: int) -> list[str]:
@@ -38,24 +38,24 @@ def rows(seed: int) -> list[str]:
 
 
 def in_parts(bucket: "S3Client", trial: Event, lines: list[str], ends: list[int]) -> None:
-    place = key(trial["sources"][0]["location"])
-    bucket.delete_object(Bucket=BUCKET, Key=f"{place}job/part-00.csv")
+    prefix = key(trial["sources"][0]["location"])
+    bucket.delete_object(Bucket=BUCKET, Key=f"{prefix}job/part-00.csv")
     for number, (start, end) in enumerate(zip([0, *ends], [*ends, len(lines)], strict=True)):
         text = "".join(f"{line}\n" for line in [HEADER, *lines[start:end]])
-        bucket.put_object(Bucket=BUCKET, Key=f"{place}job/part-{number:02}.csv", Body=text.encode())
+        bucket.put_object(Bucket=BUCKET, Key=f"{prefix}job/part-{number:02}.csv", Body=text.encode())
 
 
 def step(name: str, trial: Event, **more: object) -> Any:  # noqa: ANN401 - any JSON
     # As between a machine and a function: JSON both ways, and twice, since any step may be repeated.
-    asked = json.loads(json.dumps({"step": name, "trial": trial, **more}))
-    first = handler(asked, None)
-    assert handler(asked, None) == first
+    request = json.loads(json.dumps({"step": name, "trial": trial, **more}))
+    first = handler(request, None)
+    assert handler(request, None) == first
     return json.loads(json.dumps(first))
 
 
 def listed(bucket: "S3Client", location: str) -> list[Event]:
-    found: list[Event] = json.loads(bucket.get_object(Bucket=BUCKET, Key=location)["Body"].read())
-    return found
+    document: list[Event] = json.loads(bucket.get_object(Bucket=BUCKET, Key=location)["Body"].read())
+    return document
 
 
 def cut_in_parts(bucket: "S3Client", trial: Event) -> tuple[Event, Event]:
@@ -79,15 +79,15 @@ def test_parts_come_to_the_same_as_the_whole(
     in_parts(bucket, trial, lines, [])
     whole = step("split", trial)
     files = {"exam": body(bucket, f"s3://{BUCKET}/evaluations/demo/{trial['attempt']}/exam.json")}
-    files |= {each["source"]: body(bucket, each["source"]) for each in trial["questions"]}
-    place = trial["imports"][0]["importJob"]["dataLocation"]
-    imported = body(bucket, f"{place}part-0.csv").splitlines()
+    files |= {question["source"]: body(bucket, question["source"]) for question in trial["questions"]}
+    prefix = trial["imports"][0]["importJob"]["dataLocation"]
+    imported = body(bucket, f"{prefix}part-0.csv").splitlines()
     verified = step("verify", trial)
-    bucket.delete_object(Bucket=BUCKET, Key=f"{key(place)}part-0.csv")
+    bucket.delete_object(Bucket=BUCKET, Key=f"{key(prefix)}part-0.csv")
 
     in_parts(bucket, trial, lines, ends)
-    place = key(trial["sources"][0]["location"])
-    sizes = [each["Size"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=place)["Contents"]]
+    prefix = key(trial["sources"][0]["location"])
+    sizes = [content["Size"] for content in bucket.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]]
     parts = sum(-(-size // most) for size in sizes)
     exported, cut = cut_in_parts(bucket, trial)
     assert len(listed(bucket, exported["history"])) == parts > 1
@@ -96,13 +96,13 @@ def test_parts_come_to_the_same_as_the_whole(
         name: value for name, value in whole.items() if name != "digest"
     }
     assert body(bucket, f"s3://{BUCKET}/evaluations/demo/{trial['attempt']}/exam.json") == files.pop("exam")
-    assert {each: body(bucket, each) for each in files} == files
+    assert {file: body(bucket, file) for file in files} == files
     files_of_parts = listed(bucket, exported["imported"])
     # A part without rows before the cut-off is no file.
     assert count == len(files_of_parts) <= parts
-    found = [body(bucket, f"s3://{BUCKET}/{part['key']}").splitlines() for part in files_of_parts]
-    assert {part[0] for part in found} == {imported[0]}
-    assert [line for part in found for line in part[1:]] == imported[1:]
+    files_read = [body(bucket, f"s3://{BUCKET}/{part['key']}").splitlines() for part in files_of_parts]
+    assert {part[0] for part in files_read} == {imported[0]}
+    assert [line for part in files_read for line in part[1:]] == imported[1:]
     items = trial["imports"][1]["importJob"]["dataLocation"]
     assert body(bucket, f"{items}part-{parts:06}.csv") == ITEMS
     for part in files_of_parts:
@@ -117,8 +117,8 @@ def test_a_file_that_appears_among_the_imported_ones_is_noticed(trial: Event, bu
     for part in listed(bucket, exported["imported"]):
         step("read", trial, part=part)
     assert step("joinRead", trial)["files"] == cut["files"] == 2
-    place = key(trial["imports"][0]["importJob"]["dataLocation"])
-    bucket.put_object(Bucket=BUCKET, Key=f"{place}more.csv", Body=b"USER_ID\n")
+    prefix = key(trial["imports"][0]["importJob"]["dataLocation"])
+    bucket.put_object(Bucket=BUCKET, Key=f"{prefix}more.csv", Body=b"USER_ID\n")
     assert step("joinRead", trial)["files"] == 3
 
 
@@ -149,5 +149,5 @@ def test_a_part_whose_result_is_missing_fails_the_test(trial: Event, bucket: "S3
 @pytest.mark.parametrize(("begin", "window"), [(0, 7), (3, 4), (9, 1), (0, 10), (0, 11)])
 def test_an_object_is_read_from_a_place_on_by_several_requests(bucket: "S3Client", begin: int, window: int) -> None:
     bucket.put_object(Bucket=BUCKET, Key="ten", Body=b"0123456789")
-    found = objects.stream_from(bucket, BUCKET, "ten", None, begin, window)
-    assert b"".join(found) == b"0123456789"[begin:]
+    chunks = objects.stream_from(bucket, BUCKET, "ten", None, begin, window)
+    assert b"".join(chunks) == b"0123456789"[begin:]

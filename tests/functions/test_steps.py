@@ -10,7 +10,7 @@ import pytest
 from personalization.core.errors import Broken
 from personalization.core.messages import Steps
 
-from tests.statemachines.machine import MACHINES, asked
+from tests.statemachines.machine import MACHINES, requests_of
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 
@@ -44,7 +44,7 @@ def test_every_function_that_is_sent_a_step_has_a_table() -> None:
     sent = {
         function.removesuffix("Function")
         for machine in MACHINES.values()
-        for function, request in asked(machine).values()
+        for function, request in requests_of(machine).values()
         if "step" in request
     }
     tables = {"".join(word.capitalize() for word in module.split(".")[1].split("_")) for module in modules()}

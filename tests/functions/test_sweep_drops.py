@@ -84,13 +84,13 @@ def swept(_personalize: FakePersonalize, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def claims(table: "DynamoDBClient") -> list[dict[str, Any]]:
-    found = table.scan(TableName=TABLE)["Items"]
-    return [item for item in found if item["record"]["S"].startswith("drop#")]
+    items = table.scan(TableName=TABLE)["Items"]
+    return [item for item in items if item["record"]["S"].startswith("drop#")]
 
 
 def inputs(machine: "SFNClient") -> list[Any]:
     """What the executions of the machine were started with, those of tests apart."""
-    arns = [each["executionArn"] for each in machine.list_executions(stateMachineArn=MACHINE)["executions"]]
+    arns = [execution["executionArn"] for execution in machine.list_executions(stateMachineArn=MACHINE)["executions"]]
     return [json.loads(machine.describe_execution(executionArn=arn)["input"]) for arn in arns if "continue-" in arn]
 
 
@@ -126,7 +126,7 @@ def dropped(bucket: "S3Client", key: str, content: str = "x") -> str:
     return bucket.put_object(Bucket=SWEPT, Key=key, Body=content.encode())["VersionId"]
 
 
-def found(what: str) -> list[str]:
+def keys_of(what: str) -> list[str]:
     """The keys that a sweep has claimed or refused."""
     keys = app.handler(AT_ONCE, LAMBDA)[what]
     assert isinstance(keys, list)
@@ -135,14 +135,14 @@ def found(what: str) -> list[str]:
 
 def told(key: str, version: str, sequencer: str = "0A", at: str = "") -> Event:
     """The first step of a run that S3's event of an object has started."""
-    found = {"key": key, "version-id": version, "sequencer": sequencer, "etag": "e"}
+    dropped = {"key": key, "version-id": version, "sequencer": sequencer, "etag": "e"}
     time = at or datetime.now(UTC).isoformat()
-    return CLAIM | {"input": {"time": time, "detail": {"bucket": {"name": SWEPT}, "object": found}}}
+    return CLAIM | {"input": {"time": time, "detail": {"bucket": {"name": SWEPT}, "object": dropped}}}
 
 
 def states(table: "DynamoDBClient") -> dict[str, str]:
     """The state of each claim, by key."""
-    return {each["key"]["S"]: each["state"]["S"] for each in claims(table)}
+    return {claim["key"]["S"]: claim["state"]["S"] for claim in claims(table)}
 
 
 def done(table: "DynamoDBClient", **more: object) -> None:
@@ -160,14 +160,14 @@ def test_what_no_event_told_of_is_claimed_and_handled_by_one_run(
         f"drops/demo/{kind}/a.csv": dropped(swept, f"drops/demo/{kind}/a.csv") for kind in ("items", "interactions")
     }
     files["drops/demo/settings.yaml"] = dropped(swept, "drops/demo/settings.yaml", settings)
-    assert found("claimed") == sorted(files)
+    assert keys_of("claimed") == sorted(files)
     assert inputs(machine) == [{"action": "continue", "shop": "demo"}]
-    assert {each["key"]["S"]: each["versionId"]["S"] for each in claims(table)} == files
+    assert {claim["key"]["S"]: claim["versionId"]["S"] for claim in claims(table)} == files
     assert states(table) == dict.fromkeys(files, "pending")
     # The schedules have missed their event, too.
     (timer,) = scheduler.list_schedules(GroupName="retail-schedules")["Schedules"]
     assert timer["Name"] == "demo.weekly"
-    assert found("claimed") == []
+    assert keys_of("claimed") == []
 
 
 def test_an_event_that_comes_after_the_sweep_finds_its_claim(
@@ -209,10 +209,10 @@ def test_a_claim_whose_id_has_the_sequencer_is_recognised(
     version = dropped(swept, KEY)
     # As claims were made before ids lost it.
     former = hashlib.sha256("\0".join((SWEPT, KEY, version, "0A")).encode()).hexdigest()[:32]
-    kept = {"id": former, "kind": "interactions", "bucketName": SWEPT, "key": KEY, "versionId": version}
+    members = {"id": former, "kind": "interactions", "bucketName": SWEPT, "key": KEY, "versionId": version}
     state = {"sequencer": "0A", "at": "2026-11-25T08:15:42Z", "state": "done", "run": "then", "claimedBy": "then"}
-    records.put(table, TABLE, {"shop": "demo", "record": f"drop#{former}", **kept, **state})
-    assert found("claimed") == []
+    records.put(table, TABLE, {"shop": "demo", "record": f"drop#{former}", **members, **state})
+    assert keys_of("claimed") == []
     answer: Any = claim_drop.handler(told(KEY, version), None)
     assert (answer["outcome"], answer["by"]) == ("alreadyHandled", "then")
     assert len(claims(table)) == 1
@@ -226,7 +226,7 @@ def test_what_is_older_than_the_newest_whole_history_is_left_alone(table: "Dynam
     hence = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     claim_drop.handler(told(KEY, dropped(swept, KEY), at=hence), None)
     done(table)
-    assert found("claimed") == ["drops/demo/users/old.csv"]
+    assert keys_of("claimed") == ["drops/demo/users/old.csv"]
 
 
 @pytest.mark.usefixtures("machine")
@@ -238,14 +238,14 @@ def test_of_one_key_the_newest_version_is_handled(lost: str, table: "DynamoDBCli
         claim_drop.handler(events[name], None)
     assert len(claims(table)) == (0 if lost == "both" else 1)
     sweep(AT_ONCE)
-    assert {each["versionId"]["S"] for each in claims(table)} == {first, second}
+    assert {claim["versionId"]["S"] for claim in claims(table)} == {first, second}
     # Both events come at last, the first one with the sequencer that is older.
     for name in ("second", "first"):
         claim_drop.handler(events[name] | {"run": name}, None)
-    known = [Claim.read(records.unmarshal(each)) for each in claims(table)]
-    assert [each.claim.version_id for each in batches.choose(known, "any").chosen] == [second]
-    (newest,) = [each for each in known if each.version_id == second]
-    assert (newest.state, later(newest, known)) == ("pending", None)
+    every_claim = [Claim.read(records.unmarshal(claim)) for claim in claims(table)]
+    assert [choice.claim.version_id for choice in batches.choose(every_claim, "any").chosen] == [second]
+    (newest,) = [claim for claim in every_claim if claim.version_id == second]
+    assert (newest.state, later(newest, every_claim)) == ("pending", None)
 
 
 @pytest.mark.usefixtures("machine")
@@ -258,8 +258,8 @@ def test_a_lost_version_follows_the_one_before_it_in_the_same_second(
     claim_drop.handler(told(KEY, first, at=moment), None)
     done(table)
     sweep(AT_ONCE)
-    known = [Claim.read(records.unmarshal(each)) for each in claims(table)]
-    assert [each.claim.version_id for each in batches.choose(known, "any").chosen] == [second]
+    every_claim = [Claim.read(records.unmarshal(claim)) for claim in claims(table)]
+    assert [choice.claim.version_id for choice in batches.choose(every_claim, "any").chosen] == [second]
 
 
 def test_what_was_deleted_or_is_no_drop_is_left_alone(
@@ -278,8 +278,8 @@ def test_a_marker_is_a_lost_drop_and_its_parts_are_none(table: "DynamoDBClient",
     folder = "drops/demo/interactions/incremental/2026-11/"
     for name in ("part-0.csv", "part-1", ".part-0.csv.crc", "_SUCCESS"):
         dropped(swept, folder + name)
-    assert found("claimed") == [f"{folder}_SUCCESS"]
-    (claim,) = [Claim.read(records.unmarshal(each)) for each in claims(table)]
+    assert keys_of("claimed") == [f"{folder}_SUCCESS"]
+    (claim,) = [Claim.read(records.unmarshal(claim)) for claim in claims(table)]
     assert (claim.kind, claim.mode, claim.state) == ("interactions", "INCREMENTAL", "pending")
 
 
@@ -294,7 +294,7 @@ def test_what_was_written_without_versions_is_left_to_its_event(table: "DynamoDB
         event["input"]["detail"]["object"]["etag"] = etag
         claim_drop.handler(event, None)
     assert len(claims(table)) == 2
-    assert found("claimed") == []
+    assert keys_of("claimed") == []
 
 
 def test_a_key_that_breaks_a_rule_is_refused_once(
@@ -304,18 +304,18 @@ def test_a_key_that_breaks_a_rule_is_refused_once(
     versions = {key: dropped(swept, key) for key in keys}
     # A list of users for batch jobs is no drop, and breaks no rule.
     dropped(swept, "drops/demo/lists/loyal.csv")
-    assert found("refused") == sorted(keys)
+    assert keys_of("refused") == sorted(keys)
     started = {
-        each["name"]: json.loads(machine.describe_execution(executionArn=each["executionArn"])["input"])
-        for each in machine.list_executions(stateMachineArn=MACHINE)["executions"]
+        execution["name"]: json.loads(machine.describe_execution(executionArn=execution["executionArn"])["input"])
+        for execution in machine.list_executions(stateMachineArn=MACHINE)["executions"]
     }
-    assert {each["detail"]["object"]["key"] for each in started.values()} == set(keys)
+    assert {started_input["detail"]["object"]["key"] for started_input in started.values()} == set(keys)
     for name, event in started.items():
         # The run fails at its first step and is announced, as if its event had come. A retry of the step fails too.
         for _ in range(2):
             with pytest.raises(Rejected):
                 claim_drop.handler(CLAIM | {"run": name, "input": event}, None)
-    assert {each["key"]["S"]: each["shop"]["S"] for each in claims(table)} == keys
+    assert {claim["key"]["S"]: claim["shop"]["S"] for claim in claims(table)} == keys
     assert set(states(table).values()) == {"refused"}
     assert app.handler(AT_ONCE, LAMBDA) == {"claimed": [], "refused": [], "started": []}
     # Nor is the event refused again that comes after all.
@@ -332,36 +332,36 @@ def test_what_a_removed_shop_had_dropped_stays_where_it_is(
     personalize: FakePersonalize,  # noqa: ARG001 - has nothing
 ) -> None:
     dropped(swept, "drops/gone/items/a.csv")
-    assert found("claimed") == ["drops/gone/items/a.csv"]
+    assert keys_of("claimed") == ["drops/gone/items/a.csv"]
     done(table)
     arn = machine.start_execution(stateMachineArn=MACHINE, name="removal")["executionArn"]
     remove_shop.handler({"step": "forget", "shop": "gone", "run": "removal", "execution": arn}, None)
     assert claims(table) == []
-    assert found("claimed") == []
+    assert keys_of("claimed") == []
     # What comes after it is a shop's again.
     ago = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
     records.put(table, TABLE, {"shop": "-", "record": "removed#gone", "at": ago})
-    assert found("claimed") == ["drops/gone/items/a.csv"]
+    assert keys_of("claimed") == ["drops/gone/items/a.csv"]
 
 
 def test_a_bucket_that_is_too_large_for_one_sweep_is_read_on_by_the_next() -> None:
     moment, client = datetime(2026, 11, 25, tzinfo=UTC), boto3.client("s3")
 
     def page(*keys: str, more: bool = True) -> Any:  # noqa: ANN401 - as boto3 has it
-        found = [{"Key": key, "VersionId": f"v-{key}", "LastModified": moment, "IsLatest": True} for key in keys]
+        versions = [{"Key": key, "VersionId": f"v-{key}", "LastModified": moment, "IsLatest": True} for key in keys]
         tokens = {"NextKeyMarker": keys[-1], "NextVersionIdMarker": f"v-{keys[-1]}"} if more else {}
-        return {"IsTruncated": more, "Versions": found, **tokens}
+        return {"IsTruncated": more, "Versions": versions, **tokens}
 
-    asked: dict[str, Any] = {"Bucket": SWEPT, "Prefix": "drops/"}
+    request: dict[str, Any] = {"Bucket": SWEPT, "Prefix": "drops/"}
     with Stubber(client) as s3:
-        s3.add_response("list_object_versions", page("drops/a"), asked)
-        further = asked | {"KeyMarker": "drops/a", "VersionIdMarker": "v-drops/a"}
+        s3.add_response("list_object_versions", page("drops/a"), request)
+        further = request | {"KeyMarker": "drops/a", "VersionIdMarker": "v-drops/a"}
         s3.add_response("list_object_versions", page("drops/b"), further)
-        s3.add_response("list_object_versions", page("drops/c", more=False), asked | {"KeyMarker": "drops/b"})
+        s3.add_response("list_object_versions", page("drops/c", more=False), request | {"KeyMarker": "drops/b"})
         first, until = list_recent(client, SWEPT, "drops/", moment, most=2)
         second, end = list_recent(client, SWEPT, "drops/", moment, until, most=2)
-    assert ([each.key for each in first], until) == (["drops/a", "drops/b"], "drops/b")
-    assert ([each.key for each in second], end) == (["drops/c"], "")
+    assert ([upload.key for upload in first], until) == (["drops/a", "drops/b"], "drops/b")
+    assert ([upload.key for upload in second], end) == (["drops/c"], "")
 
 
 def test_the_next_sweep_begins_where_the_last_one_stopped(
@@ -370,6 +370,6 @@ def test_the_next_sweep_begins_where_the_last_one_stopped(
     for shop in ("a", "b"):
         dropped(swept, f"drops/{shop}/items/a.csv")
     DynamoLedger(table, TABLE, datetime.now(UTC)).sweep_on("drops/a/items/a.csv")
-    assert found("claimed") == ["drops/b/items/a.csv"]
-    assert found("claimed") == ["drops/a/items/a.csv"]
-    assert {each["shop"] for each in inputs(machine)} == {"a", "b"}
+    assert keys_of("claimed") == ["drops/b/items/a.csv"]
+    assert keys_of("claimed") == ["drops/a/items/a.csv"]
+    assert {input_["shop"] for input_ in inputs(machine)} == {"a", "b"}

@@ -36,7 +36,7 @@ def named(personalize: FakePersonalize, *names: str, **more: str) -> str:
     event = load("train_solution_solution")
     event["recipe"] |= more
     handler(event, None)
-    return str(personalize.asked("CreateSolution")["name"])
+    return str(personalize.body_of("CreateSolution")["name"])
 
 
 def test_a_solutions_name_tells_the_columns_that_it_is_trained_on(personalize: FakePersonalize) -> None:
@@ -50,11 +50,11 @@ def test_a_solutions_name_tells_its_generation(personalize: FakePersonalize) -> 
     first = named(personalize, "PRICE")
     second = named(personalize, "PRICE", recipeArn=f"{UP}-v2")
     assert second == first.replace("-user-personalization-", "-user-personalization-v2-")
-    assert personalize.asked("CreateSolution")["recipeArn"] == f"{UP}-v2"
+    assert personalize.body_of("CreateSolution")["recipeArn"] == f"{UP}-v2"
 
 
 @pytest.mark.parametrize(
-    ("recipe", "made", "changed", "updated", "kept"),
+    ("recipe", "made", "changed", "updated", "is_used"),
     [
         (UP, 200, 100, 0, True),
         (UP, 200, 100, 150, True),
@@ -64,17 +64,17 @@ def test_a_solutions_name_tells_its_generation(personalize: FakePersonalize) -> 
     ],
 )
 def test_an_earlier_deployments_solution_is_used_until_there_are_new_columns(
-    personalize: FakePersonalize, recipe: str, made: int, changed: int, updated: int, kept: bool
+    personalize: FakePersonalize, recipe: str, made: int, changed: int, updated: int, is_used: bool
 ) -> None:
     columns(personalize, "PRICE", changed=changed, updated=updated)
     personalize.fails("DescribeSolution", "ResourceNotFoundException")
     personalize.says("DescribeSolution", {"solution": {"status": "ACTIVE", "recipeArn": UP, "creationDateTime": made}})
     event = load("train_solution_solution")
     event["recipe"]["recipeArn"] = recipe
-    if not kept:
+    if not is_used:
         personalize.says("CreateSolution", {"solutionArn": "made"})
     arn = str(handler(event, None)["arn"])
-    assert (arn == PLAIN, "CreateSolution" in personalize.operations()) == (kept, not kept)
+    assert (arn == PLAIN, "CreateSolution" in personalize.operations()) == (is_used, not is_used)
     assert arn.startswith(PLAIN)
 
 
@@ -93,7 +93,7 @@ def test_where_there_are_too_many_solutions_the_oldest_that_nothing_serves_from_
     personalize.says("DeleteSolution", {})
     with pytest.raises(RetryLater, match="too many solutions"):
         handler(load("train_solution_solution"), None)
-    deleted = [asked["solutionArn"] for called, asked in personalize.calls if called == "DeleteSolution"]
+    deleted = [request["solutionArn"] for called, request in personalize.calls if called == "DeleteSolution"]
     assert deleted == [PLAIN, f"{PLAIN}-0123ab"]
     # Fewer than the quota: it is a rate, and nothing is deleted. More that all serve: somebody has to delete some.
     for some in (there[:3], there[2:] * 2):
@@ -110,12 +110,12 @@ def test_an_update_of_a_new_solution_is_a_full_training(personalize: FakePersona
     event = load("train_solution_solution_version")
     event["plan"]["trainingMode"] = "UPDATE"
     handler(event, None)
-    assert personalize.asked("CreateSolutionVersion")["trainingMode"] == "FULL"
-    assert personalize.asked("CreateSolutionVersion")["solutionArn"] == SOLUTION
+    assert personalize.body_of("CreateSolutionVersion")["trainingMode"] == "FULL"
+    assert personalize.body_of("CreateSolutionVersion")["solutionArn"] == SOLUTION
     personalize.says("ListSolutionVersions", listed("aaaa1111"))
     personalize.says("DescribeSolutionVersion", described("another"))
     handler(event, None)
-    assert personalize.asked("CreateSolutionVersion")["trainingMode"] == "UPDATE"
+    assert personalize.body_of("CreateSolutionVersion")["trainingMode"] == "UPDATE"
 
 
 def listed(*versions: str) -> dict[str, list[dict[str, object]]]:
@@ -134,9 +134,9 @@ def described(name: str, status: str = "ACTIVE") -> dict[str, object]:
 def test_a_solution_is_made_without_automatic_training(personalize: FakePersonalize) -> None:
     step = handler(load("train_solution_solution"), None)
     assert said(step) == {"arn": SOLUTION, "status": "CREATE PENDING"}
-    asked = personalize.asked("CreateSolution")
-    assert asked["performAutoTraining"] is False
-    assert asked["recipeArn"] == "arn:aws:personalize:::recipe/aws-user-personalization"
+    request = personalize.body_of("CreateSolution")
+    assert request["performAutoTraining"] is False
+    assert request["recipeArn"] == "arn:aws:personalize:::recipe/aws-user-personalization"
 
 
 def test_a_solution_that_is_there_is_found(personalize: FakePersonalize) -> None:
@@ -157,7 +157,7 @@ def test_a_run_trains_a_version_of_its_own(personalize: FakePersonalize) -> None
     personalize.says("DescribeSolutionVersion", described("another"))
     event = load("train_solution_solution_version")
     assert said(handler(event, None)) == {"arn": f"{PLAIN}/1f2e3d4c", "status": "CREATE PENDING"}
-    assert personalize.asked("CreateSolutionVersion")["name"] == event["recipe"]["solutionVersionName"]
+    assert personalize.body_of("CreateSolutionVersion")["name"] == event["recipe"]["solutionVersionName"]
 
 
 def test_a_version_of_this_run_is_found_among_the_newest_and_not_trained_twice(personalize: FakePersonalize) -> None:
@@ -194,7 +194,7 @@ def test_a_failed_version_of_a_dead_run_is_trained_again_under_a_name_of_its_own
     personalize.says("ListSolutionVersions", listed("aaaa1111"))
     personalize.says("DescribeSolutionVersion", described("of-the-dead-run", status))
     assert handler(event, None)["status"] == "CREATE PENDING"
-    assert personalize.asked("CreateSolutionVersion")["name"] == event["recipe"]["solutionVersionName"]
+    assert personalize.body_of("CreateSolutionVersion")["name"] == event["recipe"]["solutionVersionName"]
 
 
 def test_a_training_that_the_dead_run_had_not_begun_has_its_name(personalize: FakePersonalize) -> None:
@@ -204,7 +204,7 @@ def test_a_training_that_the_dead_run_had_not_begun_has_its_name(personalize: Fa
     personalize.says("DescribeSolutionVersion", described("of-the-dead-run", "CREATE PENDING"))
     personalize.fails("CreateSolutionVersion", "ResourceAlreadyExistsException")
     assert handler(went_on(), None)["arn"] == f"{SOLUTION}/aaaa1111"
-    assert personalize.asked("CreateSolutionVersion")["name"] == "of-the-dead-run"
+    assert personalize.body_of("CreateSolutionVersion")["name"] == "of-the-dead-run"
 
 
 def test_a_version_that_only_the_solution_tells_of_is_found(personalize: FakePersonalize) -> None:
@@ -236,8 +236,8 @@ def begun(made: float, name: str, status: str = "ACTIVE") -> tuple[Event, dict[s
     event = went_on()
     event["plan"]["begunAt"] = BEGUN
     event["recipe"]["onceNamed"] = ["by-its-tail"]
-    found = {"name": name or event["recipe"]["solutionVersionName"], "status": status, "creationDateTime": made}
-    return event, {"solutionVersion": found}
+    version = {"name": name or event["recipe"]["solutionVersionName"], "status": status, "creationDateTime": made}
+    return event, {"solutionVersion": version}
 
 
 @pytest.mark.parametrize("name", ["", "of-the-dead-run"])
@@ -265,7 +265,7 @@ def test_what_only_has_the_tail_of_an_earlier_run_is_not_its_work(personalize: F
     personalize.says("ListSolutionVersions", listed("aaaa1111"))
     personalize.says("DescribeSolutionVersion", version)
     assert handler(event, None)["status"] == "CREATE PENDING"
-    assert personalize.asked("CreateSolutionVersion")["name"] == "of-the-dead-run"
+    assert personalize.body_of("CreateSolutionVersion")["name"] == "of-the-dead-run"
 
 
 def test_a_training_without_room_is_waited_for_whatever_the_words(personalize: FakePersonalize) -> None:
@@ -283,7 +283,7 @@ def test_a_solution_is_trained_as_soon_as_it_is_ready(personalize: FakePersonali
     assert (first["arn"], first["ready"]) == (SOLUTION, False)
     personalize.says("DescribeSolution", {"solution": {"status": "ACTIVE"}})
     second = handler({**event, "made": first["made"]}, None)
-    assert personalize.asked("CreateSolutionVersion")["solutionArn"] == SOLUTION
+    assert personalize.body_of("CreateSolutionVersion")["solutionArn"] == SOLUTION
     personalize.says("DescribeSolutionVersion", described("", "ACTIVE"))
     third = handler({**event, "made": second["made"]}, None)
     assert (third["arn"], third["status"], third["ready"]) == (second["arn"], "ACTIVE", True)

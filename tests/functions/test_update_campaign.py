@@ -49,7 +49,7 @@ def with_items(personalize: FakePersonalize) -> None:
 
 def test_a_campaign_is_created_with_one_tps_and_no_metadata(personalize: FakePersonalize) -> None:
     assert said(handler(load("update_campaign_campaign"), None)) == {"arn": CAMPAIGN, "status": "CREATE PENDING"}
-    assert personalize.asked("CreateCampaign") == {
+    assert personalize.body_of("CreateCampaign") == {
         "name": "retail-demo-user-personalization",
         "solutionVersionArn": VERSION,
         "minProvisionedTPS": 1,
@@ -60,17 +60,17 @@ def test_a_campaign_is_created_with_one_tps_and_no_metadata(personalize: FakePer
 def test_metadata_comes_with_an_items_dataset(personalize: FakePersonalize) -> None:
     with_items(personalize)
     handler(load("update_campaign_campaign"), None)
-    assert personalize.asked("CreateCampaign")["campaignConfig"] == {"enableMetadataWithRecommendations": True}
+    assert personalize.body_of("CreateCampaign")["campaignConfig"] == {"enableMetadataWithRecommendations": True}
 
 
 def test_a_campaign_that_serves_another_version_is_updated(personalize: FakePersonalize) -> None:
     personalize.says("DescribeCampaign", campaign("ACTIVE", "old"))
     assert handler(load("update_campaign_campaign"), None)["status"] == "CREATE PENDING"
-    assert personalize.asked("UpdateCampaign")["solutionVersionArn"] == VERSION
+    assert personalize.body_of("UpdateCampaign")["solutionVersionArn"] == VERSION
 
 
 @pytest.mark.parametrize(
-    ("found", "status"),
+    ("description", "status"),
     [
         (campaign("ACTIVE", VERSION), "ACTIVE"),
         (campaign("CREATE IN_PROGRESS", VERSION), "CREATE IN_PROGRESS"),
@@ -78,8 +78,10 @@ def test_a_campaign_that_serves_another_version_is_updated(personalize: FakePers
         (campaign("ACTIVE", VERSION, "ACTIVE", VERSION), "ACTIVE"),
     ],
 )
-def test_asking_twice_changes_nothing(found: dict[str, object], status: str, personalize: FakePersonalize) -> None:
-    personalize.says("DescribeCampaign", found)
+def test_asking_twice_changes_nothing(
+    description: dict[str, object], status: str, personalize: FakePersonalize
+) -> None:
+    personalize.says("DescribeCampaign", description)
     assert handler(load("update_campaign_campaign"), None)["status"] == status
     assert personalize.operations() == ["DescribeDataset", "DescribeCampaign"]
 
@@ -95,25 +97,25 @@ def test_a_campaign_that_is_busy_with_another_version_is_tried_again(personalize
 def target(**members: object) -> dict[str, object]:
     """The step as the machine sends it, with what the settings decide."""
     event = load("update_campaign_campaign")
-    known = {"alias": "user-personalization", "campaign": event["campaign"], "run": "run-1", "baselineArn": None}
-    return {**event, "target": {**known, "solutionVersionArn": VERSION, "recipe": UP, **members}}
+    target = {"alias": "user-personalization", "campaign": event["campaign"], "run": "run-1", "baselineArn": None}
+    return {**event, "target": {**target, "solutionVersionArn": VERSION, "recipe": UP, **members}}
 
 
 def configured(
     config: dict[str, object], tps: int = 1, version: str = "old", update: dict[str, object] | None = None
 ) -> dict[str, object]:
-    own = {"name": "retail-demo-user-personalization", "minProvisionedTPS": tps, "campaignConfig": config}
+    settings = {"name": "retail-demo-user-personalization", "minProvisionedTPS": tps, "campaignConfig": config}
     latest = {"latestCampaignUpdate": update} if update else {}
-    return {"campaign": {"status": "ACTIVE", "solutionVersionArn": version, **own, **latest}}
+    return {"campaign": {"status": "ACTIVE", "solutionVersionArn": version, **settings, **latest}}
 
 
 def test_what_an_operator_set_survives_a_promotion(personalize: FakePersonalize) -> None:
     exploration = {"explorationWeight": "0.1", "explorationItemAgeCutOff": "7"}
     personalize.says("DescribeCampaign", configured({"itemExplorationConfig": exploration}, tps=40))
     handler(target(), None)
-    asked = personalize.asked("UpdateCampaign")
-    assert "minProvisionedTPS" not in asked
-    assert asked["campaignConfig"]["itemExplorationConfig"] == exploration
+    request = personalize.body_of("UpdateCampaign")
+    assert "minProvisionedTPS" not in request
+    assert request["campaignConfig"]["itemExplorationConfig"] == exploration
 
 
 def test_the_latest_update_tells_what_an_operator_set(personalize: FakePersonalize) -> None:
@@ -122,13 +124,13 @@ def test_the_latest_update_tells_what_an_operator_set(personalize: FakePersonali
     older: dict[str, object] = {"itemExplorationConfig": {"explorationWeight": "0.1"}}
     personalize.says("DescribeCampaign", configured(older, update=update))
     handler(target(), None)
-    assert personalize.asked("UpdateCampaign")["campaignConfig"]["itemExplorationConfig"] == {
+    assert personalize.body_of("UpdateCampaign")["campaignConfig"]["itemExplorationConfig"] == {
         "explorationWeight": "0.9"
     }
     personalize.reset()
     personalize.says("DescribeCampaign", configured(older, update={**update, "status": "CREATE FAILED"}))
     handler(target(), None)
-    assert personalize.asked("UpdateCampaign")["campaignConfig"]["itemExplorationConfig"] == {
+    assert personalize.body_of("UpdateCampaign")["campaignConfig"]["itemExplorationConfig"] == {
         "explorationWeight": "0.1"
     }
 
@@ -138,9 +140,9 @@ def test_settings_are_laid_over_what_the_campaign_has(personalize: FakePersonali
     personalize.says("DescribeCampaign", configured(there, tps=2))
     config = {"itemExplorationConfig": {"explorationWeight": "0.25"}}
     handler(target(minProvisionedTps=5, campaignConfig=config), None)
-    asked = personalize.asked("UpdateCampaign")
-    assert asked["minProvisionedTPS"] == 5
-    assert asked["campaignConfig"]["itemExplorationConfig"] == {
+    request = personalize.body_of("UpdateCampaign")
+    assert request["minProvisionedTPS"] == 5
+    assert request["campaignConfig"]["itemExplorationConfig"] == {
         "explorationWeight": "0.25",
         "explorationItemAgeCutOff": "7",
     }
@@ -150,13 +152,13 @@ def test_a_changed_setting_reaches_a_campaign_that_serves_the_version_already(pe
     personalize.says("DescribeCampaign", configured({}, version=VERSION))
     assert handler(target(), None)["status"] == "ACTIVE"
     assert handler(target(minProvisionedTps=5), None)["status"] == "CREATE PENDING"
-    assert personalize.asked("UpdateCampaign")["minProvisionedTPS"] == 5
+    assert personalize.body_of("UpdateCampaign")["minProvisionedTPS"] == 5
 
 
 def test_a_campaign_that_follows_versions_by_itself_is_stopped_from_it(personalize: FakePersonalize) -> None:
     personalize.says("DescribeCampaign", configured({"syncWithLatestSolutionVersion": True}))
     notes = handler(target(), None)["notes"]
-    assert personalize.asked("UpdateCampaign")["campaignConfig"]["syncWithLatestSolutionVersion"] is False
+    assert personalize.body_of("UpdateCampaign")["campaignConfig"]["syncWithLatestSolutionVersion"] is False
     assert notes == [
         "retail-demo-user-personalization: syncWithLatestSolutionVersion is switched off, "
         "because it lets versions serve that no gate has seen"
@@ -170,15 +172,15 @@ def test_what_the_next_recipe_lacks_is_not_carried_over(personalize: FakePersona
     }
     personalize.says("DescribeCampaign", configured(there))
     handler(target(recipe=f"{UP}-v2"), None)
-    assert personalize.asked("UpdateCampaign")["campaignConfig"] == {}
+    assert personalize.body_of("UpdateCampaign")["campaignConfig"] == {}
 
 
 def test_a_configuration_without_members_is_not_sent_where_there_is_none(personalize: FakePersonalize) -> None:
     handler(target(recipe=f"{UP}-v2"), None)
-    assert "campaignConfig" not in personalize.asked("CreateCampaign")
+    assert "campaignConfig" not in personalize.body_of("CreateCampaign")
     personalize.says("DescribeCampaign", configured({}))
     handler(target(recipe=f"{UP}-v2"), None)
-    assert "campaignConfig" not in personalize.asked("UpdateCampaign")
+    assert "campaignConfig" not in personalize.body_of("UpdateCampaign")
 
 
 def test_the_way_back_from_v2_has_what_the_release_served_with(personalize: FakePersonalize) -> None:
@@ -186,9 +188,9 @@ def test_the_way_back_from_v2_has_what_the_release_served_with(personalize: Fake
     personalize.says("DescribeCampaign", configured({"enableMetadataWithRecommendations": True}, 7, second))
     earlier = {"enableMetadataWithRecommendations": False, "itemExplorationConfig": {"explorationWeight": "0.1"}}
     handler(target(earlierConfig=earlier, returns=True), None)
-    asked = personalize.asked("UpdateCampaign")
-    assert asked["campaignConfig"] == earlier
-    assert "minProvisionedTPS" not in asked
+    request = personalize.body_of("UpdateCampaign")
+    assert request["campaignConfig"] == earlier
+    assert "minProvisionedTPS" not in request
 
 
 @given(
@@ -203,11 +205,11 @@ def test_a_configuration_is_what_is_decided_over_what_was_there(
     whole = merged({"status": "ACTIVE", "solutionVersionArn": "old", "campaignConfig": there}, wish)
     assert not whole.get(SYNC)
     assert (SYNC in whole) == (SYNC in there)
-    kept = {name for name in {*there, *wish.config} if name in whole}
-    lacking = {*there, *wish.config} - kept
+    names = {name for name in {*there, *wish.config} if name in whole}
+    lacking = {*there, *wish.config} - names
     assert lacking <= {EXPLORATION, METADATA}
     assert recipe != UP or not lacking
-    for name in kept - {SYNC, EXPLORATION}:
+    for name in names - {SYNC, EXPLORATION}:
         assert whole[name] == wish.config.get(name, there.get(name))
     if EXPLORATION in whole:
         assert whole[EXPLORATION] == {**there.get(EXPLORATION, {}), **wish.config.get(EXPLORATION, {})}
@@ -279,7 +281,7 @@ def test_a_release_knows_which_campaigns_show_columns_of_items(
     personalize.says("DescribeCampaign", configured({"enableMetadataWithRecommendations": True, **exploration}))
     personalize.says("DescribeCampaign", configured({}))
     event = load("update_campaign_release")
-    shown, bare = (each["alias"] for each in event["campaigns"][:2])
+    shown, bare = (campaign["alias"] for campaign in event["campaigns"][:2])
     record: Any = handler(event, None)
     assert (record["campaigns"][shown]["metadata"], record["campaigns"][bare]["metadata"]) == (True, False)
     assert record["campaigns"][shown]["config"] == {"enableMetadataWithRecommendations": True, **exploration}
@@ -300,8 +302,8 @@ def test_a_release_is_kept_in_the_history(personalize: FakePersonalize, table: "
     personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
     personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
     record = handler(load("update_campaign_release"), None)
-    kept = records.get(table, TABLE, "demo", f"release#{record['promotedAt']}")
-    assert kept == {**record, "record": f"release#{record['promotedAt']}"}
+    release = records.get(table, TABLE, "demo", f"release#{record['promotedAt']}")
+    assert release == {**record, "record": f"release#{record['promotedAt']}"}
 
 
 def test_a_restored_release_serves_again_and_later_ones_are_withdrawn(table: "DynamoDBClient") -> None:
@@ -324,7 +326,7 @@ def test_only_a_release_that_was_can_be_restored() -> None:
 
 def test_a_restored_release_has_no_campaign_that_has_gone(table: "DynamoDBClient") -> None:
     campaigns: Any = RELEASE["campaigns"]
-    now = {alias: each for alias, each in campaigns.items() if alias != "popularity-count"}
+    now = {alias: campaign for alias, campaign in campaigns.items() if alias != "popularity-count"}
     early = "2026-11-24T08:30:00Z"
     records.put(table, TABLE, {**RELEASE, "record": f"release#{early}", "promotedAt": early})
     records.put(table, TABLE, {**RELEASE, "campaigns": now})
@@ -337,7 +339,7 @@ def test_a_release_remembers_its_baseline(personalize: FakePersonalize) -> None:
     personalize.says("ListEventTrackers", {"eventTrackers": [{"eventTrackerArn": "t", "status": "ACTIVE"}]})
     personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
     event = load("update_campaign_release")
-    event["campaigns"] = [{**each, "baselineArn": "baseline"} for each in event["campaigns"]]
+    event["campaigns"] = [{**campaign, "baselineArn": "baseline"} for campaign in event["campaigns"]]
     assert handler(event, None)["baselineArn"] == "baseline"
 
 
@@ -351,16 +353,16 @@ def test_metadata_is_off_where_the_table_of_items_tells_the_same(
     target = {"alias": "user-personalization", "campaign": event["campaign"], "run": "r", "recipe": ""}
     event["target"] = {**target, "solutionVersionArn": event["solutionVersionArn"]}
     handler(event, None)
-    assert personalize.asked("CreateCampaign")["campaignConfig"] == {"enableMetadataWithRecommendations": False}
+    assert personalize.body_of("CreateCampaign")["campaignConfig"] == {"enableMetadataWithRecommendations": False}
     event["target"]["campaignConfig"] = {"enableMetadataWithRecommendations": True}
     handler(event, None)
-    assert personalize.asked("CreateCampaign")["campaignConfig"] == {"enableMetadataWithRecommendations": True}
+    assert personalize.body_of("CreateCampaign")["campaignConfig"] == {"enableMetadataWithRecommendations": True}
 
 
 def test_campaigns_that_nobody_asks_for_are_deleted(personalize: FakePersonalize) -> None:
     name = "retail-demo-popularity-count"
     assert handler(load("update_campaign_retire"), None) == {"deleted": [name], "busy": []}
-    assert personalize.asked("DeleteCampaign") == {"campaignArn": f"{ARN}:campaign/{name}"}
+    assert personalize.body_of("DeleteCampaign") == {"campaignArn": f"{ARN}:campaign/{name}"}
     personalize.fails("DeleteCampaign", "ResourceInUseException")
     assert handler(load("update_campaign_retire"), None) == {"deleted": [], "busy": [name]}
     personalize.reset()

@@ -237,8 +237,8 @@ def test_ids_count_once_they_are_imported_and_in_the_run_that_checked_them(drop:
     assert check("run-4", 42, ["run-1"]) == 2
     # Of a claim that was imported before run-4 took it again, and whose check there left nothing.
     assert unknown("run-5", ["refused", "run-1"]) == 10
-    kept = bucket.list_objects_v2(Bucket=BUCKET, Prefix="reports/demo/known/")["Contents"]
-    assert [each["Key"].rpartition("/")[2] for each in kept] == ["run-1.ipc", "run-4.ipc"]
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix="reports/demo/known/")["Contents"]
+    assert [entry["Key"].rpartition("/")[2] for entry in listed] == ["run-1.ipc", "run-4.ipc"]
 
 
 def test_a_large_object_is_copied_in_parts_none_of_which_takes_long(bucket: "S3Client") -> None:
@@ -297,7 +297,7 @@ def test_settings_that_are_refused_leave_those_before_in_force(drop: Drop, bucke
     drop("drops/demo/settings.yaml", "recipes: [similar-items]\n")
     drop("drops/demo/settings.yaml", "recipes: [sims]\ngate: 3\n")
     plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
-    assert [each.alias for each in plan.recipes] == ["similar-items"]
+    assert [recipe.alias for recipe in plan.recipes] == ["similar-items"]
     assert "settings.yaml is refused (recipes.0: must be " in plan.notes[0]
     assert "gate: must be settings, each with its name): the settings before it hold" in plan.notes[0]
 
@@ -321,20 +321,20 @@ def test_a_good_settings_file_that_came_later_holds_whatever_its_ending(drop: Dr
     which = "the shop follows drops/demo/settings.json, its newest settings file, and not drops/demo/settings.yaml"
     assert handler(event, None)["notes"] == ["the settings are good; the next drop follows them", which]
     plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
-    assert ([each.alias for each in plan.recipes], plan.notes[0]) == (["popularity-count"], which)
+    assert ([recipe.alias for recipe in plan.recipes], plan.notes[0]) == (["popularity-count"], which)
     written(3, drop, "drops/demo/settings.yml", "recipes: [similar-items]\n")
     plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
-    assert [each.alias for each in plan.recipes] == ["similar-items"]
+    assert [recipe.alias for recipe in plan.recipes] == ["similar-items"]
     assert "follows drops/demo/settings.yml" in plan.notes[0]
     written(4, drop, "drops/demo/settings.yaml", "gate: 3\n")
     plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
-    assert [each.alias for each in plan.recipes] == ["similar-items"]
+    assert [recipe.alias for recipe in plan.recipes] == ["similar-items"]
     assert "drops/demo/settings.yaml is refused (gate: must be" in plan.notes[0]
     assert "the settings before it hold, those of drops/demo/settings.yml" in plan.notes[0]
     for file in ("settings.yml", "settings.yaml"):
         bucket.delete_object(Bucket=BUCKET, Key=f"drops/demo/{file}")
     plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
-    assert [each.alias for each in plan.recipes] == ["popularity-count"]
+    assert [recipe.alias for recipe in plan.recipes] == ["popularity-count"]
     assert not [note for note in plan.notes if "settings file" in note]
 
 
@@ -342,10 +342,10 @@ def test_of_the_same_second_a_good_settings_file_holds_before_a_refused_one(drop
     written(1, drop, "drops/demo/settings.yaml", "recipes: [sims]\n")
     written(1, drop, "drops/demo/settings.json", JSON)
     plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
-    assert [each.alias for each in plan.recipes] == ["popularity-count"]
+    assert [recipe.alias for recipe in plan.recipes] == ["popularity-count"]
     written(1, drop, "drops/demo/settings.yaml", "recipes: [similar-items]\n")
     plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
-    assert [each.alias for each in plan.recipes] == ["similar-items"]
+    assert [recipe.alias for recipe in plan.recipes] == ["similar-items"]
 
 
 USERS = "drops/demo/users/users.csv"
@@ -354,8 +354,8 @@ PEOPLE = "USER_ID,AGE\nu1,3\n"
 
 def dropped_again(first: Plan, event: Event) -> Event:
     """The check of another drop after the run of the first one has imported it."""
-    known = {"content": first.content, "key": "drops/demo/before.csv", "run": "run-0"}
-    return event | {"run": "run-2", "known": known, "maySkip": True}
+    earlier = {"content": first.content, "key": "drops/demo/before.csv", "run": "run-0"}
+    return event | {"run": "run-2", "known": earlier, "maySkip": True}
 
 
 @pytest.mark.parametrize(("key", "content"), [(HISTORY, interactions()), (USERS, PEOPLE), (f"{USERS}.gz", PEOPLE)])
@@ -364,11 +364,11 @@ def test_the_bytes_of_the_last_import_are_handled_already(
 ) -> None:
     first = Plan.model_validate(handler(drop(key, content), None))
     existing(personalize, first.kind, first.schema_.text)
-    before = {each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]}
+    before = {content["Key"] for content in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]}
     again = handler(dropped_again(first, {**load("validate_drop"), "key": key}), None)
     assert (again["outcome"], again["kind"]) == ("alreadyHandled", first.kind)
     assert "which run run-0 imported under the same settings" in str(again["notes"])
-    assert {each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]} == before
+    assert {content["Key"] for content in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]} == before
 
 
 @pytest.mark.parametrize("changed", ["bytes", "settings", "machine", "dataset", "nothing known"])
@@ -563,7 +563,7 @@ def test_a_campaign_that_the_settings_do_not_ask_for_is_named_with_its_price(
     existing(personalize, "interactions", plan["schema"]["text"])
     personalize.says("DescribeCampaign", {"campaign": {"status": "ACTIVE"}})
     plan = handler(drop(HISTORY, interactions()), None)
-    assert [each["name"] for each in plan["unused"]] == ["retail-demo-popularity-count"]
+    assert [solution["name"] for solution in plan["unused"]] == ["retail-demo-popularity-count"]
     (told,) = [note for note in plan["notes"] if "retail-demo-popularity-count" in note]
     assert "about $146 a month" in told
     assert "unused_campaigns: keep" in told
@@ -588,7 +588,7 @@ def test_the_baseline_gets_no_campaign_beside_another_recipe(recipes: str, deplo
     drop("drops/demo/settings.yaml", f"recipes: {recipes}\n")
     plan: Any = handler(drop(HISTORY, interactions()), None)
     assert plan["deploys"] == deployed
-    assert [each["alias"] for each in plan["recipes"] if each.get("deployed", True)] == deployed
+    assert [recipe["alias"] for recipe in plan["recipes"] if recipe.get("deployed", True)] == deployed
 
 
 def test_a_refused_file_comes_with_the_settings_that_let_it_in(drop: Drop, bucket: "S3Client") -> None:
@@ -627,7 +627,7 @@ def test_numbers_below_zero_are_named_with_their_rows_and_their_share(drop: Drop
     event = drop(HISTORY, sales())
     told = "QUANTITY is below 0 in 60 rows (5.00%), which are imported like all others: if they are returns, say so"
     assert told in str(handler(event, None)["notes"])
-    (quantity,) = [each for each in report(bucket, event)["columns"] if each["name"] == "QUANTITY"]
+    (quantity,) = [column for column in report(bucket, event)["columns"] if column["name"] == "QUANTITY"]
     assert quantity["range"] == {"minimum": -1, "median": 3, "maximum": 5, "belowZero": 60, "exact": True}
     assert report(bucket, event)["eventTypes"] == [{"name": "Purchase", "rows": 1200}]
 
@@ -642,8 +642,8 @@ def test_returns_are_events_of_their_own_type_and_no_bestsellers(named: str, dro
     lines = copied(bucket, event, "interactions")
     assert {line.split(",")[3] for line in lines[-60:]} == {"Return"}
     assert {line.split(",")[3] for line in lines[1:-60]} == {"Purchase"}
-    kept = bucket.list_objects_v2(Bucket=BUCKET, Prefix="catalogue/demo/sold/")["Contents"][0]["Key"]
-    counts = sold.unpack(bucket.get_object(Bucket=BUCKET, Key=kept)["Body"].read())
+    key = bucket.list_objects_v2(Bucket=BUCKET, Prefix="catalogue/demo/sold/")["Contents"][0]["Key"]
+    counts = sold.unpack(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read())
     assert sum(counts.bought.values()) == sum(counts.seen.values()) == 1140
 
 

@@ -71,7 +71,7 @@ def request(random: Random) -> Case:
     event["stageVariables"] = {"origins": "https://a.example,https://b.example"}
     if caller is not None:
         event["stageVariables"]["callers"] = "browsers"
-        told = {name: str(each) for name, each in caller.context().items()}
+        told = {name: str(value) for name, value in caller.context().items()}
         event["requestContext"] = {**event["requestContext"], "authorizer": {**told, "principalId": "visitor"}}
         if random.random() < 0.4:
             _impersonate(random, route, event, caller)
@@ -133,7 +133,7 @@ def _query(random: Random, route: str, event: dict[str, Any]) -> None:
     if random.random() < 0.02:
         chosen |= {f"context.{number}": text(random) for number in range(500)}
     event["queryStringParameters"] = random.choice((None, {}, chosen, chosen, chosen))
-    event["multiValueQueryStringParameters"] = {name: [each] for name, each in chosen.items()}
+    event["multiValueQueryStringParameters"] = {name: [value] for name, value in chosen.items()}
 
 
 def _headers(random: Random, _route: str, event: dict[str, Any]) -> None:
@@ -152,7 +152,7 @@ def _headers(random: Random, _route: str, event: dict[str, Any]) -> None:
     )
     sent = {random.choice(names): text(random) for _ in range(3)}
     event["headers"] = random.choice((None, {}, {**event["headers"], **sent}))
-    event["multiValueHeaders"] = random.choice((None, {name: [each] for name, each in sent.items()}))
+    event["multiValueHeaders"] = random.choice((None, {name: [value] for name, value in sent.items()}))
 
 
 ALIKE = (

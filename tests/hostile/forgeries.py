@@ -37,7 +37,7 @@ class Forge:
 
     def __init__(self, key: RSAKey, claims: Mapping[str, Any], session: str) -> None:
         self._key, self._claims, self.session = key, dict(claims), session
-        self._own = RSAKey.generate_key(2048, {"kid": str(key.kid)})
+        self._stranger_key = RSAKey.generate_key(2048, {"kid": str(key.kid)})
         self.good = self._signed(self._claims)
         self.kinds: Mapping[str, Forger] = {
             "no algorithm": self._none,
@@ -84,13 +84,15 @@ class Forge:
 
     def _foreign(self, random: Random) -> str:
         return self._signed(
-            self._claims, self._own, kid=random.choice((self._key.kid, self._own.kid, "x", text(random)[:200]))
+            self._claims,
+            self._stranger_key,
+            kid=random.choice((self._key.kid, self._stranger_key.kid, "x", text(random)[:200])),
         )
 
     def _brought(self, random: Random) -> str:
-        mine = self._own.as_dict(private=False)
+        key = self._stranger_key.as_dict(private=False)
         brought: dict[str, object] = {
-            "jwk": dict(mine),
+            "jwk": dict(key),
             "jku": "http://127.0.0.1:1/keys",
             "x5u": "https://evil.example/cert",
             "x5c": [CANARY],
@@ -121,10 +123,10 @@ class Forge:
 
     def _flipped_bit(self, random: Random) -> str:
         parts = self.good.split(".")
-        place = random.randrange(3)
-        content = bytearray(base64.urlsafe_b64decode(parts[place] + "=="))
+        part = random.randrange(3)
+        content = bytearray(base64.urlsafe_b64decode(parts[part] + "=="))
         content[random.randrange(len(content))] ^= 1 << random.randrange(8)
-        parts[place] = encoded(bytes(content))
+        parts[part] = encoded(bytes(content))
         return ".".join(parts)
 
     def _swapped(self, random: Random) -> str:
@@ -190,8 +192,8 @@ class Forge:
             f"{head}.{claims}.{'A' * 43}",
             f"{encoded({'alg': 'none', 'typ': tokens.SESSION})}.{encoded(changed)}.",
         )
-        found = random.choice(made)
-        return found if found != self.session else "e30.e30.e30"
+        token = random.choice(made)
+        return token if token != self.session else "e30.e30.e30"
 
     def _foreign_session(self, random: Random) -> str:
         told = json.loads(base64.urlsafe_b64decode(self.session.split(".")[1] + "=="))

@@ -71,8 +71,8 @@ def mutated(random: Random, document: Any) -> Any:  # noqa: ANN401 - any JSON
             return {text(random) if name == key else name: item for name, item in document.items()}
         return {**document, key: mutated(random, document[key])}
     if isinstance(document, list) and document and random.random() < 0.8:
-        place = random.randrange(len(document))
-        changed = [*document[:place], mutated(random, document[place]), *document[place + 1 :]]
+        index = random.randrange(len(document))
+        changed = [*document[:index], mutated(random, document[index]), *document[index + 1 :]]
         return changed * random.choice((1, 1, 1, 2, 60)) if len(changed) < 10 else changed
     return value(random)
 

@@ -36,9 +36,9 @@ class Wire:
     def request(self, random: Random) -> None:
         """One hostile request."""
         case = request(random)
-        own, proof, base = "", f"x-api-key: {self.servers[1]}", self.servers[0]
+        user, proof, base = "", f"x-api-key: {self.servers[1]}", self.servers[0]
         if case.caller is not None or case.route == "api_sessions":
-            own, token = random.choice(list(self.browsers[1].items()))
+            user, token = random.choice(list(self.browsers[1].items()))
             proof, base = f"authorization: Bearer {token}", self.browsers[0]
         target = self._target(case)
         status, body = self._send(base, case.event["httpMethod"], target, proof, case)
@@ -46,8 +46,8 @@ class Wire:
         if status >= 500 or status == 0 or (SECRETS.search(body) and '"openapi"' not in body):
             self.broken.append(f"{status} {case.event['httpMethod']} {target[:300]} {case.kind}: {body[:300]}")
         # The local gateway takes a slash at the end of an id for one between parts of the path: the id is the caller's.
-        if own and status == 200 and "/users/" in target and decoded(target.split("/")[4]).strip("/") != own:
-            self.broken.append(f"{own} read {target[:300]}: {body[:300]}")
+        if user and status == 200 and "/users/" in target and decoded(target.split("/")[4]).strip("/") != user:
+            self.broken.append(f"{user} read {target[:300]}: {body[:300]}")
 
     def token(self, random: Random, forge: Forge) -> None:
         """One forged token."""

@@ -119,8 +119,8 @@ class World:
         """What of others a browser's request reached."""
         if case.caller is None:
             return
-        for operation, asked in self._personalize.calls:
-            user, session = asked.get("userId"), asked.get("sessionId")
+        for operation, body in self._personalize.calls:
+            user, session = body.get("userId"), body.get("sessionId")
             if operation in {"PutUsers", "PutItems"}:
                 yield f"reached {operation}"
             if operation == "PutEvents" and not own_events(case.caller, user, session):

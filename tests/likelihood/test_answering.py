@@ -49,12 +49,12 @@ def test_the_clock_begins_at_the_newest_row_when_the_model_is_fitted() -> None:
 
 
 @given(st.sets(st.integers(0, 39), min_size=1, max_size=40), st.integers(0, 39))
-def test_an_anchored_score_is_the_same_alone_and_among_others(others: set[int], asked: int) -> None:
-    item = f"i{asked}"
+def test_an_anchored_score_is_the_same_alone_and_among_others(others: set[int], number: int) -> None:
+    item = f"i{number}"
     alone = softmax(list(dict.fromkeys([item, *ANCHORS])))
-    among = softmax(list(dict.fromkeys([*(f"i{each}" for each in others), item, *ANCHORS])))
-    found = [answering.anchored_scores(each, [item], ANCHORS)[item] for each in (alone, among)]
-    assert found[0] == pytest.approx(found[1], abs=1e-9)
+    among = softmax(list(dict.fromkeys([*(f"i{other}" for other in others), item, *ANCHORS])))
+    scores = [answering.anchored_scores(others_of_item, [item], ANCHORS)[item] for others_of_item in (alone, among)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-9)
 
 
 def test_scores_of_nothing_are_left_out_and_zero_is_bounded() -> None:
@@ -67,19 +67,19 @@ def test_many_items_are_several_calls_each_with_all_anchors() -> None:
     items = [f"x{n}" for n in range(500)]
     calls = answering.ranking_requests(anchored(), RELEASE, "u1", items)
     lists = [call.parameters["inputList"] for call in calls]
-    assert [len(each) for each in lists] == [453, 53]
-    assert all(set(ANCHORS) <= set(each) for each in lists)
+    assert [len(list_) for list_ in lists] == [453, 53]
+    assert all(set(ANCHORS) <= set(list_) for list_ in lists)
     assert answering.ranking_requests(world().model, RELEASE, "u1", items) == []
     assert answering.ranking_requests(anchored(), replace(RELEASE, campaigns={}), "u1", items) == []
 
 
 def test_an_answer_says_what_it_is_and_where_it_comes_from() -> None:
-    known = world()
-    counts = answering.count_logits(known.model, known.user("u0"), {"i0": known.item("i0")}, known.model.at)
-    answer = answering.answer(known.model, counts, ["i0"], None)
+    planted = world()
+    counts = answering.count_logits(planted.model, planted.user("u0"), {"i0": planted.item("i0")}, planted.model.at)
+    answer = answering.answer(planted.model, counts, ["i0"], None)
     (item,) = cast("list[dict[str, Any]]", answer["items"])
     assert 0 < item["probability"] < 1
-    assert (answer["method"], answer["horizonDays"], answer["asOf"]) == ("counts", 7, answering.iso(known.model.at))
+    assert (answer["method"], answer["horizonDays"], answer["asOf"]) == ("counts", 7, answering.iso(planted.model.at))
     score = answering.answer(anchored(), counts, ["i0"], {"i0": -3.0})
     assert score["method"] == "anchored"
     assert score["items"] != answer["items"]
@@ -96,11 +96,11 @@ def test_what_the_shop_does_not_know_is_named() -> None:
 @given(st.dictionaries(st.text(max_size=20), st.lists(st.floats(allow_nan=False, allow_infinity=False)), max_size=30))
 def test_every_entry_is_found_in_the_file_of_its_id(entries: dict[str, list[float]]) -> None:
     names = list(entries)
-    for many in (1, 4):
-        ordered = [(names[position], entries[names[position]]) for position in shards.order(names, many)]
-        found = {number: shards.unpack(data) for number, data in shards.pack_shards(ordered, many)}
-        assert set(found) == set(range(many))
-        assert all(found[shards.shard_of(name, many)][name] == entry for name, entry in entries.items())
+    for number in (1, 4):
+        ordered = [(names[position], entries[names[position]]) for position in shards.order(names, number)]
+        shard_entries = {number: shards.unpack(data) for number, data in shards.pack_shards(ordered, number)}
+        assert set(shard_entries) == set(range(number))
+        assert all(shard_entries[shards.shard_of(name, number)][name] == entry for name, entry in entries.items())
 
 
 def test_files_are_read_from_the_newest_whole_history_on_and_live_events_stay() -> None:
@@ -113,8 +113,8 @@ def test_files_are_read_from_the_newest_whole_history_on_and_live_events_stay() 
         key("FULL", 3, "b"),
         key("INCREMENTAL", 4, "c"),
     )
-    found = inputs.choose([more, whole, live, old], {}, "c", 0)
-    assert (found.read["interactions"], found.replaced) == ([live, whole, more], [old])
+    choice = inputs.choose([more, whole, live, old], {}, "c", 0)
+    assert (choice.read["interactions"], choice.replaced) == ([live, whole, more], [old])
     assert inputs.choose([more, live], {}, "c", 0).read["interactions"] == [live, more]
     assert inputs.run_of(shards.key("s", "run-1", "items", 0)) == "run-1"
     assert inputs.run_of(old) == ""
@@ -125,13 +125,13 @@ def test_live_events_go_when_no_fit_has_use_for_them() -> None:
     live = [inputs.key("s", "interactions", "INCREMENTAL", at * day * 1_000, "live") for at in (100, 209, 210, 301)]
     whole = inputs.key("s", "interactions", "FULL", 300 * day * 1_000, "b")
     assert inputs.choose(live, {}, "b", 209 * day).replaced == live[:1]
-    found = inputs.choose([*live, whole], {}, "b", 0)
-    assert (found.read["interactions"], found.replaced) == ([live[2], whole, live[3]], live[:2])
+    choice = inputs.choose([*live, whole], {}, "b", 0)
+    assert (choice.read["interactions"], choice.replaced) == ([live[2], whole, live[3]], live[:2])
     assert (inputs.live_until([*live, whole]), inputs.live_until([whole])) == (301 * day, None)
 
 
 @pytest.mark.parametrize(
-    ("state", "loaded", "read", "kept"),
+    ("state", "loaded", "read", "stays"),
     [
         ("done", False, "new", False),
         ("failed", True, "new", False),
@@ -141,18 +141,18 @@ def test_live_events_go_when_no_fit_has_use_for_them() -> None:
         ("taken", False, "old", True),
     ],
 )
-def test_only_a_history_that_was_imported_replaces_another(state: str, loaded: bool, read: str, kept: bool) -> None:
+def test_only_a_history_that_was_imported_replaces_another(state: str, loaded: bool, read: str, stays: bool) -> None:
     keys = {run: inputs.key("s", "users", "FULL", at, run) for at, run in enumerate(("old", "new"))}
     claim = Claim(id="1", shop="s", kind="users", state=state, loaded=loaded, runs=("new", "again"))  # type: ignore[arg-type]
-    found = inputs.choose(keys.values(), inputs.import_outcomes([claim]), "another", 0)
-    assert (found.read["users"], found.replaced) == ([keys[read]], [] if kept else [keys["old"]])
+    choice = inputs.choose(keys.values(), inputs.import_outcomes([claim]), "another", 0)
+    assert (choice.read["users"], choice.replaced) == ([keys[read]], [] if stays else [keys["old"]])
 
 
 def test_what_the_promoted_run_imported_is_read_and_replaces_nothing_before_its_claim_is_closed() -> None:
     old, new = (inputs.key("s", "items", "FULL", at, run) for at, run in enumerate(("old", "new")))
     claim = Claim(id="1", shop="s", kind="items", state="taken", runs=("new",))
-    found = inputs.choose([old, new], inputs.import_outcomes([claim]), "new", 0)
-    assert (found.read["items"], found.replaced) == ([new], [])
+    choice = inputs.choose([old, new], inputs.import_outcomes([claim]), "new", 0)
+    assert (choice.read["items"], choice.replaced) == ([new], [])
 
 
 def test_live_events_are_rows_like_any_other_and_count_once() -> None:
@@ -165,9 +165,9 @@ def test_live_events_are_rows_like_any_other_and_count_once() -> None:
 
 
 def test_the_page_has_the_curve_and_says_what_the_scores_do() -> None:
-    known = world()
+    planted = world()
     scores = {"decision": "waiting", "neededSnapshots": 2, "neededPurchases": 500, "labelled": 1, "purchases": 40}
-    document = report.document("<shop>", known.model, known.fit, report.of_history(known.history), scores)
+    document = report.document("<shop>", planted.model, planted.fit, report.of_history(planted.history), scores)
     text = report.page(document)
     assert "&lt;shop&gt;" in text
     assert text.count("<circle") == len(document["tested"]["bins"]) > 5
@@ -184,7 +184,7 @@ def test_all_pieces_of_a_whole_history_are_read_in_their_order() -> None:
     before = inputs.key("demo", "items", "INCREMENTAL", 1_000, "a", 7)
     pieces = [inputs.key("demo", "items", "FULL", 2_000, "b", (0, piece)) for piece in (0, 999, 1_000, 9_999)]
     after = inputs.key("demo", "items", "INCREMENTAL", 3_000, "c")
-    found = inputs.choose([after, *reversed(pieces), before], {}, "c", 0)
-    assert found.read["items"] == [*pieces, after]
-    assert found.replaced == [before]
+    choice = inputs.choose([after, *reversed(pieces), before], {}, "c", 0)
+    assert choice.read["items"] == [*pieces, after]
+    assert choice.replaced == [before]
     assert {inputs.form(piece) for piece in pieces} == {inputs.form(after)}

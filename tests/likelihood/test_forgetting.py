@@ -55,14 +55,14 @@ def test_a_file_without_users_and_a_row_that_is_too_short_name_nobody() -> None:
 def test_the_file_of_a_shopper_s_counters_is_the_one_that_answers_read() -> None:
     keys = [
         shards.key("demo", run, kind, number)
-        for run, many in (("r1", 4), ("r2", 1))
+        for run, count in (("r1", 4), ("r2", 1))
         for kind in ("items", "shoppers")
-        for number in range(many)
+        for number in range(count)
     ]
     users = [f"u{number}" for number in range(50)]
-    found = forgetting.files_with(keys, users)
-    assert found[shards.key("demo", "r2", "shoppers", 0)] == set(users)
+    files = forgetting.files_with(keys, users)
+    assert files[shards.key("demo", "r2", "shoppers", 0)] == set(users)
     for user in users:
-        assert user in found[shards.key("demo", "r1", "shoppers", shards.shard_of(user, 4))]
-    assert sum(map(len, found.values())) == 100
+        assert user in files[shards.key("demo", "r1", "shoppers", shards.shard_of(user, 4))]
+    assert sum(map(len, files.values())) == 100
     assert forgetting.files_with([], users) == {}

@@ -32,7 +32,7 @@ def whole() -> History:
 
 def names_of(whole: History, users: Ints) -> list[str]:
     """Return the ids of users."""
-    return [whole.users[int(each)] for each in users]
+    return [whole.users[int(code)] for code in users]
 
 
 def test_a_past_has_nothing_of_later_and_nobody_who_was_taken_out(whole: History) -> None:
@@ -54,8 +54,8 @@ def test_strangers_are_drawn_from_those_seen_before_whether_or_not_they_buy(whol
 
 
 def test_a_newcomer_comes_in_the_window_and_looks_before_they_buy(whole: History) -> None:
-    found = populations.newcomers(whole, AT, HORIZON)
-    assert names_of(whole, found) == ["late"]
+    users = populations.newcomers(whole, AT, HORIZON)
+    assert names_of(whole, users) == ["late"]
 
 
 def test_windows_are_the_newest_and_those_for_choices_lie_before_them(whole: History) -> None:

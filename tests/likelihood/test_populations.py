@@ -21,9 +21,9 @@ def world() -> World:
     return World(worlds.history(worlds.rows(20)))
 
 
-def late(after: int, many: int = 40) -> list[worlds.Row]:
+def late(after: int, count: int = 40) -> list[worlds.Row]:
     """Return purchases of users who come after a time."""
-    return [(f"late-{n}", f"i{n % 40}", "Purchase", after + 60 * n) for n in range(many)]
+    return [(f"late-{n}", f"i{n % 40}", "Purchase", after + 60 * n) for n in range(count)]
 
 
 def with_late(after: int) -> History:
@@ -32,10 +32,10 @@ def with_late(after: int) -> History:
 
 def test_who_comes_after_the_last_window_changes_no_formula() -> None:
     now = world().history.end - 7 * DAY
-    one, other = (training.fit(past, 7, now) for past in (world().history, with_late(now + DAY)))
+    shorter, other = (training.fit(past, 7, now) for past in (world().history, with_late(now + DAY)))
     for part in ("seen", "other", "stranger"):
-        mine, its = (getattr(each.formulas, part).weights for each in (one, other))
-        assert mine == pytest.approx(its)
+        weights, its = (getattr(fitted.formulas, part).weights for fitted in (shorter, other))
+        assert weights == pytest.approx(its)
 
 
 def test_a_window_has_those_who_were_there_before_it_and_nobody_else() -> None:
@@ -61,10 +61,10 @@ def test_hiding_a_user_is_the_same_as_never_having_seen_them() -> None:
     # The counts of items alone are brought to what all users would have bought.
     for name, values in never.item.items():
         assert hidden.item[name] == pytest.approx(values * worlds.SHOPPERS / (worlds.SHOPPERS - 1))
-    one, other = (each.features(users, items) for each in (hidden, never))
-    for name in one:
-        assert name.startswith("item") or one[name] == pytest.approx(other[name])
-    assert one["stranger"].all()
+    hidden_features, other = (past_tables.features(users, items) for past_tables in (hidden, never))
+    for name in hidden_features:
+        assert name.startswith("item") or hidden_features[name] == pytest.approx(other[name])
+    assert hidden_features["stranger"].all()
 
 
 def test_strangers_have_the_rate_of_those_seen_before() -> None:
@@ -80,26 +80,26 @@ def test_newcomers_are_counted_apart_with_what_they_buy_later() -> None:
     came = [("new-1", "i1", "View", start + DAY), ("new-1", "i2", "Purchase", start + 3 * DAY)]
     came += [("new-2", "i3", "Purchase", start + DAY), ("new-2", "i4", "Purchase", start + 9 * DAY)]
     past = worlds.history([*worlds.rows(20), *came])
-    found = training.fit(past, 7, world().history.end + 1).newcomers
-    assert found == training.Newcomers(users=2, pairs=2 * worlds.ITEMS, purchases=1, told=True)
+    newcomers = training.fit(past, 7, world().history.end + 1).newcomers
+    assert newcomers == training.Newcomers(users=2, pairs=2 * worlds.ITEMS, purchases=1, told=True)
 
 
 def test_never_is_not_just_now() -> None:
-    known = world()
-    user, item = known.user("nobody"), known.item("i1")
-    user.add(LiveEvent("e1", "i1", known.model.at + 60, bought=False), item)
-    found = features.features(user.statistics("i1", item, known.model, known.model.at + 60), 2)
-    assert (found["visitor"], found["stranger"]) == (1.0, 0.0)
-    assert found["user_last"] == pytest.approx(np.log(1 + LONGEST))
+    planted = world()
+    user, item = planted.user("nobody"), planted.item("i1")
+    user.add(LiveEvent("e1", "i1", planted.model.at + 60, bought=False), item)
+    vector = features.features(user.statistics("i1", item, planted.model, planted.model.at + 60), 2)
+    assert (vector["visitor"], vector["stranger"]) == (1.0, 0.0)
+    assert vector["user_last"] == pytest.approx(np.log(1 + LONGEST))
 
 
 def test_an_event_of_after_the_fit_is_as_long_after_the_newest_row() -> None:
-    known = world()
-    model = replace(known.model, fitted_at="2026-11-25T08:30:00Z")
-    late = replace(known.user("u0"), behind=model.fitted - model.at)
-    late.add(LiveEvent("e1", "i9", model.fitted + 2 * DAY, bought=True), known.item("i9"))
+    planted = world()
+    model = replace(planted.model, fitted_at="2026-11-25T08:30:00Z")
+    late = replace(planted.user("u0"), behind=model.fitted - model.at)
+    late.add(LiveEvent("e1", "i9", model.fitted + 2 * DAY, bought=True), planted.item("i9"))
     now = model.at + 3 * DAY
-    assert late.statistics("i9", known.item("i9"), model, now)["pair.last"] == pytest.approx(1.0)
-    early = replace(known.user("u0"), behind=model.fitted - model.at)
-    early.add(LiveEvent("e1", "i9", model.fitted - 2 * DAY, bought=True), known.item("i9"))
-    assert early.statistics("i9", known.item("i9"), model, now)["pair.last"] == pytest.approx(3.0)
+    assert late.statistics("i9", planted.item("i9"), model, now)["pair.last"] == pytest.approx(1.0)
+    early = replace(planted.user("u0"), behind=model.fitted - model.at)
+    early.add(LiveEvent("e1", "i9", model.fitted - 2 * DAY, bought=True), planted.item("i9"))
+    assert early.statistics("i9", planted.item("i9"), model, now)["pair.last"] == pytest.approx(3.0)

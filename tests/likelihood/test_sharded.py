@@ -27,26 +27,26 @@ class Sharded:
     """The world's history in shards, read from several files."""
 
     def __init__(self, files: Sequence[Iterable[worlds.Row]], sample_rows: int = 10**9, weeks: int = 1) -> None:
-        made = [partition.of_interactions(_read(each), SHARDS) for each in files]
+        made = [partition.of_interactions(_read(file), SHARDS) for file in files]
         self.scope: Scope = scope([facts for _, facts in made], 7 * weeks, sample_rows)
-        about = Reader("Purchase", worlds.START * 2)
-        about.items(worlds.items())
-        about.users(worlds.users())
-        people, _ = partition.of_users(about.about_users(), SHARDS)
+        reader = Reader("Purchase", worlds.START * 2)
+        reader.items(worlds.items())
+        reader.users(worlds.users())
+        people, _ = partition.of_users(reader.about_users(), SHARDS)
         items = Codes()
-        for name in [*(name for _, facts in made for name in facts["items"]), *about.about_items()]:
+        for name in [*(name for _, facts in made for name in facts["items"]), *reader.about_items()]:
             items[name]
-        self.catalogue = Catalogue(list(items), *levels(items, about.about_items()))
+        self.catalogue = Catalogue(list(items), *levels(items, reader.about_items()))
         self.parts: list[History] = []
         values = []
         for number in range(SHARDS):
             events = (partition.events_of(segments[number]) for segments, _ in made if segments[number])
-            past, known = shard.history(events, _attributes(people[number]), self.catalogue, self.scope)
+            past, values_of_user = shard.history(events, _attributes(people[number]), self.catalogue, self.scope)
             self.parts.append(shard.unpack(shard.pack(past), self.catalogue, self.scope))
-            values.append(known)
+            values.append(values_of_user)
         groups = shard.agreed(values)
-        self.parts = [shard.in_groups(each, groups) for each in self.parts]
-        self._intervals = [list(intervals(each, self.scope.boundaries)) for each in self.parts]
+        self.parts = [shard.in_groups(part, groups) for part in self.parts]
+        self._intervals = [list(intervals(part, self.scope.boundaries)) for part in self.parts]
 
     @property
     def whole(self) -> History:
@@ -54,8 +54,8 @@ class Sharded:
 
     def counts(self) -> Counts:
         """The counts over all shards."""
-        seen = [sum(users for _, users in each) for each in zip(*self._intervals, strict=True)]
-        cells = [[each for each, _ in interval] for interval in zip(*self._intervals, strict=True)]
+        seen = [sum(users for _, users in users_of_part) for users_of_part in zip(*self._intervals, strict=True)]
+        cells = [[bound for bound, _ in interval] for interval in zip(*self._intervals, strict=True)]
         return Counts(self.scope.boundaries, len(self.catalogue.items), seen, cells.__getitem__)
 
 
@@ -66,8 +66,8 @@ def _read(rows: Iterable[worlds.Row]) -> Events:
 
 
 def _attributes(data: bytes) -> Mapping[str, Mapping[str, str]]:
-    found: Mapping[str, Mapping[str, str]] = shards.unpack(data) if data else {}
-    return found
+    entries: Mapping[str, Mapping[str, str]] = shards.unpack(data) if data else {}
+    return entries
 
 
 @pytest.fixture(scope="module")
@@ -80,73 +80,74 @@ def sharded() -> Sharded:
 
 
 def test_shards_together_are_the_history(sharded: Sharded) -> None:
-    one, other = worlds.history(worlds.rows(26)), sharded.whole
+    whole, other = worlds.history(worlds.rows(26)), sharded.whole
 
-    def rows(each: History) -> set[tuple[str, str, int, bool]]:
+    def rows(history: History) -> set[tuple[str, str, int, bool]]:
         users, items = (
-            [names[n] for n in codes.tolist()] for names, codes in ((each.users, each.user), (each.items, each.item))
+            [names[n] for n in codes.tolist()]
+            for names, codes in ((history.users, history.user), (history.items, history.item))
         )
-        return set(zip(users, items, each.time.tolist(), each.bought.tolist(), strict=True))
+        return set(zip(users, items, history.time.tolist(), history.bought.tolist(), strict=True))
 
-    assert rows(one) == rows(other)
-    assert len(one.time) == len(other.time)
-    assert (one.start, one.end, set(one.users), set(one.items)) == (
+    assert rows(whole) == rows(other)
+    assert len(whole.time) == len(other.time)
+    assert (whole.start, whole.end, set(whole.users), set(whole.items)) == (
         other.start, other.end, set(other.users), set(other.items),
     )  # fmt: skip
-    assert sharded.scope.boundaries == (*reversed(training.windows(one, 7 * DAY, one.end + 1)), one.end + 1)
+    assert sharded.scope.boundaries == (*reversed(training.windows(whole, 7 * DAY, whole.end + 1)), whole.end + 1)
 
 
 def test_counts_of_shards_are_those_of_the_history_at_every_window(sharded: Sharded) -> None:
     counts = sharded.counts()
     for boundary in sharded.scope.boundaries:
         wanted = tables(sharded.whole, boundary)
-        found = counts.at(boundary)
-        assert found.users == wanted.population.sum()
-        assert np.array_equal(found.events > 0, wanted.offered)
+        state = counts.at(boundary)
+        assert state.users == wanted.population.sum()
+        assert np.array_equal(state.events > 0, wanted.offered)
         for name, values in wanted.item.items():
-            np.testing.assert_allclose(found.item[name], values, rtol=1e-6, atol=1e-9, err_msg=name)
+            np.testing.assert_allclose(state.item[name], values, rtol=1e-6, atol=1e-9, err_msg=name)
 
 
 def test_a_fit_with_a_sample_of_everybody_is_the_fit_in_one_piece(sharded: Sharded) -> None:
     past, now = sharded.whole, sharded.scope.now
-    one, other = training.fit(past, 7, now), training.fit(past, 7, now, sharded.counts().at)
+    whole, other = training.fit(past, 7, now), training.fit(past, 7, now, sharded.counts().at)
     for part in ("seen", "other", "stranger", "described"):
-        mine, its = (getattr(each.formulas, part) for each in (one, other))
-        assert mine.weights == pytest.approx(its.weights, rel=1e-3, abs=1e-4)
-        assert mine.intercept == pytest.approx(its.intercept, rel=1e-4)
-    assert one.tested.log_loss == pytest.approx(other.tested.log_loss, rel=1e-6)
-    assert one.tested_strangers.log_loss == pytest.approx(other.tested_strangers.log_loss, rel=1e-6)
-    assert one.newcomers == other.newcomers
+        formula, its = (getattr(fitted.formulas, part) for fitted in (whole, other))
+        assert formula.weights == pytest.approx(its.weights, rel=1e-3, abs=1e-4)
+        assert formula.intercept == pytest.approx(its.intercept, rel=1e-4)
+    assert whole.tested.log_loss == pytest.approx(other.tested.log_loss, rel=1e-6)
+    assert whole.tested_strangers.log_loss == pytest.approx(other.tested_strangers.log_loss, rel=1e-6)
+    assert whole.newcomers == other.newcomers
 
 
 def test_a_sample_of_users_has_the_level_and_the_quality_of_all_of_them() -> None:
     rows = [(f"{seed}{user}", item, kind, at) for seed in range(5) for user, item, kind, at in worlds.rows(14, seed)]
     shop, rate = Sharded([rows]), 0.5
     every = training.fit(shop.whole, 7, shop.scope.now)
-    sampled = shard.joined([shard.sample(each, rate) for each in shop.parts], 1.0 / rate)
+    sampled = shard.joined([shard.sample(part, rate) for part in shop.parts], 1.0 / rate)
     assert 0.4 < len(sampled.time) / len(shop.whole.time) < 0.6
-    found = training.fit(sampled, 7, shop.scope.now, shop.counts().at)
-    for one, other in ((found.tested, every.tested), (found.tested_strangers, every.tested_strangers)):
-        predicted, observed = (sum(each[place] for each in one.bins) for place in (1, 2))
+    fitted = training.fit(sampled, 7, shop.scope.now, shop.counts().at)
+    for quality, other in ((fitted.tested, every.tested), (fitted.tested_strangers, every.tested_strangers)):
+        predicted, observed = (sum(bin_[column] for bin_ in quality.bins) for column in (1, 2))
         # A tenth of them by chance, in a sample of some hundred purchases.
-        assert one.pairs == pytest.approx(other.pairs, rel=0.3)
-        assert one.base_rate == pytest.approx(other.base_rate, rel=0.25)
+        assert quality.pairs == pytest.approx(other.pairs, rel=0.3)
+        assert quality.base_rate == pytest.approx(other.base_rate, rel=0.25)
         assert predicted == pytest.approx(observed, rel=0.35)
-        assert one.log_loss == pytest.approx(other.log_loss, rel=0.2)
-    assert found.calibrated.purchases == pytest.approx(every.calibrated.purchases, rel=0.2)
-    assert found.newcomers.told == every.newcomers.told
+        assert quality.log_loss == pytest.approx(other.log_loss, rel=0.2)
+    assert fitted.calibrated.purchases == pytest.approx(every.calibrated.purchases, rel=0.2)
+    assert fitted.newcomers.told == every.newcomers.told
 
 
 @given(st.lists(st.text("aé,\r x", max_size=5), max_size=8), st.integers(1, 9), st.integers(1, 7))
 def test_every_line_is_in_one_byte_range_wherever_it_is_cut(texts: list[str], most: int, chunk: int) -> None:
     data = "".join(f"{text}\n" for text in ["h", *texts]).encode()
     every = Range(kind="users", key="k", version="", header="h\n", start=0, end=len(data))
-    found: list[str] = []
+    lines: list[str] = []
     for part in ranges(every, 2, most):
         begin = max(part.start - 1, 0)
-        chunks = (data[place : place + chunk] for place in range(begin, len(data), chunk))
-        found += partition.lines_of(chunks, part.start, part.end)
-    assert found == [f"{text}\n" for text in texts]
+        chunks = (data[number : number + chunk] for number in range(begin, len(data), chunk))
+        lines += partition.lines_of(chunks, part.start, part.end)
+    assert lines == [f"{text}\n" for text in texts]
 
 
 def test_a_last_line_without_its_end_is_a_line() -> None:
@@ -165,17 +166,22 @@ def test_samples_are_of_the_share_that_is_asked_for_and_grow_with_it() -> None:
 
 
 def test_a_column_with_many_values_in_one_shard_is_no_group_in_any() -> None:
-    many = [str(number) for number in range(MOST_VALUES + 1)]
-    found = shard.agreed([{"AGE": ["a"], "CITY": many}, {"AGE": ["b"], "CITY": ["x"], "ONE": ["1"]}])
-    assert found == {"AGE": ["a", "b"]}
+    values = [str(number) for number in range(MOST_VALUES + 1)]
+    agreed = shard.agreed([{"AGE": ["a"], "CITY": values}, {"AGE": ["b"], "CITY": ["x"], "ONE": ["1"]}])
+    assert agreed == {"AGE": ["a", "b"]}
 
 
 @pytest.mark.parametrize(("values", "wide"), [(MOST_VALUES, []), (MOST_VALUES + 1, ["CITY"])])
 def test_a_column_of_users_is_split_unless_it_has_too_many_values(values: int, wide: list[str]) -> None:
-    about = {f"u{number}": {"CITY": f"c{number}", "AGE": "a"} for number in range(values)}
-    split, facts = partition.of_users(about, SHARDS)
+    attributes = {f"u{number}": {"CITY": f"c{number}", "AGE": "a"} for number in range(values)}
+    split, facts = partition.of_users(attributes, SHARDS)
     assert facts == {"wide": wide}
-    found = {user: each for data in split for user, each in _attributes(data).items()}
-    assert found == {user: {name: each[name] for name in each if name not in wide} for user, each in about.items()}
-    known = [{"CITY": [each["CITY"] for each in about.values()]}]
-    assert [*shard.agreed(known)] == ([] if wide else ["CITY"])
+    split_attributes = {
+        user: attributes_of_user for data in split for user, attributes_of_user in _attributes(data).items()
+    }
+    assert split_attributes == {
+        user: {name: attributes_of_user[name] for name in attributes_of_user if name not in wide}
+        for user, attributes_of_user in attributes.items()
+    }
+    groups = [{"CITY": [attributes_of_user["CITY"] for attributes_of_user in attributes.values()]}]
+    assert [*shard.agreed(groups)] == ([] if wide else ["CITY"])

@@ -21,13 +21,16 @@ def world() -> World:
 
 def taken(score: Mapping[str, float] | None = None, at: int | None = None) -> dict[str, Any]:
     """Return a snapshot in which every item has its score."""
-    known = world()
-    facts = {"run": "run-1", "at": known.model.at if at is None else at, "horizonDays": 7, "anchors": ["i0"]}
+    planted = world()
+    facts = {"run": "run-1", "at": planted.model.at if at is None else at, "horizonDays": 7, "anchors": ["i0"]}
     scored = [
-        (pairs, {known.history.items[item]: (score or {}).get(known.history.items[item], -1.0) for item in pairs.items})
-        for pairs in snapshots.sample(known.tables, 1)
+        (
+            pairs,
+            {planted.history.items[item]: (score or {}).get(planted.history.items[item], -1.0) for item in pairs.items},
+        )
+        for pairs in snapshots.sample(planted.tables, 1)
     ]
-    return snapshots.snapshot(known.tables, known.fit.formulas, scored, facts)
+    return snapshots.snapshot(planted.tables, planted.fit.formulas, scored, facts)
 
 
 def labelled(at: int, useful: float, seed: int, pairs: int = 3_000) -> dict[str, Any]:
@@ -42,11 +45,11 @@ def labelled(at: int, useful: float, seed: int, pairs: int = 3_000) -> dict[str,
 
 
 def test_a_sample_has_own_and_other_items_and_stands_for_all_of_them() -> None:
-    known = world()
-    for pairs in snapshots.sample(known.tables, 1):
+    planted = world()
+    for pairs in snapshots.sample(planted.tables, 1):
         assert len(set(pairs.items.tolist())) == len(pairs.items)
         assert (pairs.weights > 0).all()
-    total = sum(float(pairs.weights.sum()) for pairs in snapshots.sample(known.tables, 1))
+    total = sum(float(pairs.weights.sum()) for pairs in snapshots.sample(planted.tables, 1))
     assert total == pytest.approx(worlds.SHOPPERS * worlds.ITEMS, rel=0.15)
 
 
@@ -55,20 +58,20 @@ def test_the_same_run_takes_the_same_sample() -> None:
 
 
 def test_a_snapshot_is_labelled_only_when_its_horizon_has_passed() -> None:
-    known, early = world(), world().model.at - 7 * DAY
-    assert snapshots.labelled(taken(), known.history) is None
-    found = snapshots.labelled(taken(at=early), known.history)
-    assert found is not None
+    planted, early = world(), world().model.at - 7 * DAY
+    assert snapshots.labelled(taken(), planted.history) is None
+    labels = snapshots.labelled(taken(at=early), planted.history)
+    assert labels is not None
     bought = {
-        (known.history.users[user], known.history.items[item])
+        (planted.history.users[user], planted.history.items[item])
         for user, item, at, did in zip(
-            known.history.user, known.history.item, known.history.time, known.history.bought, strict=True
+            planted.history.user, planted.history.item, planted.history.time, planted.history.bought, strict=True
         )
         if did and early <= at < early + 7 * DAY
     }
-    pairs = list(zip(found["users"], found["items"], strict=True))
-    assert found["labels"] == [int(pair in bought) for pair in pairs]
-    assert 0 < sum(found["labels"]) < len(pairs)
+    pairs = list(zip(labels["users"], labels["items"], strict=True))
+    assert labels["labels"] == [int(pair in bought) for pair in pairs]
+    assert 0 < sum(labels["labels"]) < len(pairs)
 
 
 def test_anchors_stay_and_those_that_nobody_buys_any_more_are_replaced() -> None:
@@ -97,7 +100,7 @@ def test_scores_join_the_counts_when_two_labelled_snapshots_say_so(
 
 
 def test_the_weight_of_the_score_is_the_planted_one_and_never_negative() -> None:
-    found, _ = snapshots.combine([labelled(1, 0.8, 1, 8_000), labelled(2, 0.8, 2, 8_000)], "arn:version")
-    assert found is not None
-    assert (found.slope, found.weight) == pytest.approx((1.0, 0.8), abs=0.12)
-    assert found.logit(-2.0, -3.0) > found.logit(-2.0, -4.0)
+    scale, _ = snapshots.combine([labelled(1, 0.8, 1, 8_000), labelled(2, 0.8, 2, 8_000)], "arn:version")
+    assert scale is not None
+    assert (scale.slope, scale.weight) == pytest.approx((1.0, 0.8), abs=0.12)
+    assert scale.logit(-2.0, -3.0) > scale.logit(-2.0, -4.0)

@@ -23,17 +23,17 @@ def world() -> World:
 
 def features_of(past: History, at: int, pairs: Sequence[tuple[str, str]]) -> dict[str, Floats]:
     """Return features as of a time, without factors, whose search begins elsewhere with other item numbers."""
-    users, items = (np.array([list(names).index(each) for each in column]) for names, column in
+    users, items = (np.array([list(names).index(name) for name in column]) for names, column in
                     zip((past.users, past.items), zip(*pairs, strict=True), strict=True))  # fmt: skip
-    found = tables(past, at).features(users, items)
-    return {name: values for name, values in found.items() if not name.startswith("near")}
+    values_by_name = tables(past, at).features(users, items)
+    return {name: values for name, values in values_by_name.items() if not name.startswith("near")}
 
 
 def test_a_fit_is_better_than_the_base_rate_and_calibrated_on_days_it_has_not_seen() -> None:
     tested = world().fit.tested
     assert tested.log_loss < 0.9 * world().fit.base
     assert tested.auc > 0.75
-    predicted, observed = (sum(each[place] for each in tested.bins) for place in (1, 2))
+    predicted, observed = (sum(bin_[column] for bin_ in tested.bins) for column in (1, 2))
     assert predicted == pytest.approx(observed, rel=0.25)
     # Fifteen bins of half a dozen purchases: chance alone makes about a third.
     assert tested.calibration_error < 0.45
@@ -43,7 +43,7 @@ def test_no_row_of_a_window_knows_of_what_comes_later() -> None:
     past, start = world().history, world().history.end - 14 * DAY
     before = worlds.history(row for row in worlds.rows(26) if row[3] < start)
     pairs = [(f"u{n}", f"i{n}") for n in range(40)]
-    now, then = (features_of(each, start, pairs) for each in (past, before))
+    now, then = (features_of(tables_then, start, pairs) for tables_then in (past, before))
     for name, values in now.items():
         np.testing.assert_allclose(values, then[name], err_msg=name, rtol=1e-6, atol=1e-6)
 
@@ -96,8 +96,8 @@ def test_a_few_events_long_after_all_others_are_no_part_of_the_history() -> None
     stray = [("u0", "i0", "Purchase", world().history.end + 900 * DAY + step) for step in range(3)]
     past = training.without_stragglers(worlds.history([*worlds.rows(26), *stray], until=worlds.START * 2), 7)
     assert (past.end, len(past.time)) == (world().history.end, len(world().history.time))
-    many = [(f"u{n}", "i0", "Purchase", world().history.end + 900 * DAY + n) for n in range(60)]
-    assert training.without_stragglers(worlds.history([*worlds.rows(26), *many]), 7).end > past.end
+    late = [(f"u{n}", "i0", "Purchase", world().history.end + 900 * DAY + n) for n in range(60)]
+    assert training.without_stragglers(worlds.history([*worlds.rows(26), *late]), 7).end > past.end
     assert training.without_stragglers(world().history, 7) is world().history
 
 
@@ -113,9 +113,9 @@ def test_a_logistic_fit_finds_planted_coefficients_and_ends_at_the_optimum_of_al
     chance = np.random.default_rng(2)
     design = np.stack([np.ones(size), chance.standard_normal(size)], 1)
     label = (chance.random(size) < logistic.sigmoid(design @ [-1.0, 2.0])).astype(float)
-    found = logistic.fit(design, label, np.ones(size), np.zeros(2), np.zeros(2))
-    assert found == pytest.approx([-1.0, 2.0], abs=0.1)
-    assert design.T @ (label - logistic.sigmoid(design @ found)) == pytest.approx(np.zeros(2), abs=1e-3)
+    weights = logistic.fit(design, label, np.ones(size), np.zeros(2), np.zeros(2))
+    assert weights == pytest.approx([-1.0, 2.0], abs=0.1)
+    assert design.T @ (label - logistic.sigmoid(design @ weights)) == pytest.approx(np.zeros(2), abs=1e-3)
 
 
 def test_platt_leaves_the_log_odds_alone_where_there_are_no_labels() -> None:
@@ -123,11 +123,11 @@ def test_platt_leaves_the_log_odds_alone_where_there_are_no_labels() -> None:
 
 
 def test_quality_of_hand_computed_cases() -> None:
-    chance, label, one = np.array([0.1, 0.4, 0.4, 0.9]), np.array([0.0, 0.0, 1.0, 1.0]), np.ones(4)
-    found = logistic.quality(chance, label, one)
-    assert found.auc == pytest.approx(3.5 / 4)
-    assert found.log_loss == pytest.approx(-np.log([0.9, 0.6, 0.4, 0.9]).mean())
-    assert sum(each[2] for each in found.bins) == 2
+    chance, label, ones = np.array([0.1, 0.4, 0.4, 0.9]), np.array([0.0, 0.0, 1.0, 1.0]), np.ones(4)
+    quality = logistic.quality(chance, label, ones)
+    assert quality.auc == pytest.approx(3.5 / 4)
+    assert quality.log_loss == pytest.approx(-np.log([0.9, 0.6, 0.4, 0.9]).mean())
+    assert sum(bin_[2] for bin_ in quality.bins) == 2
     assert logistic.quality(chance, label, np.array([1.0, 2.0, 1.0, 1.0])).base_rate == pytest.approx(2 / 5)
 
 
@@ -141,13 +141,13 @@ def test_odds_that_are_no_power_of_an_items_sales_are_found() -> None:
     chance, sold = np.random.default_rng(4), np.tile([0.05, 0.5, 2.0, 8.0, 32.0], 8_000)
     # Slow sellers sell alike, however slow; beyond them the odds grow with the square.
     true = 0.005 + 2e-4 * np.maximum(sold - 2.0, 0.0) ** 2
-    statistics = {f"{of}.{name}": 0.0 * sold for of, known in (("pair", PAIR), ("user", USER)) for name in known}
+    statistics = {f"{of}.{name}": 0.0 * sold for of, names in (("pair", PAIR), ("user", USER)) for name in names}
     statistics |= dict.fromkeys(("group", "described", *(f"near{rank}" for rank in RANKS)), 0.0 * sold) | {
         "span": 1.0 + 0.0 * sold
     }
-    found = features(statistics | {f"item.{name}": sold for name in ITEM}, 0, ARRAYS)
-    label, one = (chance.random(len(sold)) < true).astype(float), np.ones(len(sold))
-    rows = training.Rows(found, label, one, found["seen"] > 0, np.arange(len(sold)))
+    columns = features(statistics | {f"item.{name}": sold for name in ITEM}, 0, ARRAYS)
+    label, ones = (chance.random(len(sold)) < true).astype(float), np.ones(len(sold))
+    rows = training.Rows(columns, label, ones, columns["seen"] > 0, np.arange(len(sold)))
     predicted = logistic.sigmoid(rows.logits(training.formulas(rows, rows, 0)))
     for rate in np.unique(sold):
         assert predicted[sold == rate].mean() == pytest.approx(true[sold == rate].mean(), rel=0.25)

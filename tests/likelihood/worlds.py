@@ -25,7 +25,7 @@ def rows(weeks: int = 14, seed: int = 3) -> Iterator[Row]:
     """Yield rows: half of the users love fruit, half tools; each buys a staple about every week."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     for shopper_number in range(SHOPPERS):
-        taste = [each for each in range(ITEMS) if each % 2 == shopper_number % 2]
+        taste = [number for number in range(ITEMS) if number % 2 == shopper_number % 2]
         staple = taste[shopper_number % len(taste)]
         for day in range(weeks * 7):
             at = START + day * DAY + 60 * shopper_number

@@ -33,12 +33,14 @@ class Scope:
 
     def assigned(self) -> set[str]:
         """The variables that this scope's states assign, Catch and Choice rules included."""
-        return {name for state in self.states.values() for place in places(state) for name in place.get("Assign", {})}
+        return {
+            name for state in self.states.values() for position in places(state) for name in position.get("Assign", {})
+        }
 
 
 def substituted(text: str) -> str:
     """`text` as the deployed machine has it."""
-    return re.sub(r"\$\{(\w+)\}", lambda found: SUBSTITUTIONS.get(found[1], found[1]), text)
+    return re.sub(r"\$\{(\w+)\}", lambda match: SUBSTITUTIONS.get(match[1], match[1]), text)
 
 
 MACHINES: dict[str, State] = {
@@ -76,34 +78,34 @@ def states(*types: str, machine: State = MACHINE) -> dict[str, State]:
 
 def every_scope() -> dict[str, Scope]:
     """The scopes of all machines, by machine and owner."""
-    found = [(name, scope) for name, machine in MACHINES.items() for scope in scopes(machine)]
-    return {f"{name}: {scope.owner or 'machine'}": scope for name, scope in found}
+    named = [(name, scope) for name, machine in MACHINES.items() for scope in scopes(machine)]
+    return {f"{name}: {scope.owner or 'machine'}": scope for name, scope in named}
 
 
 def every_state(*types: str) -> dict[str, State]:
     """The states of all machines of the given types, by machine and name."""
-    found = [(place.partition(":")[0], scope) for place, scope in every_scope().items()]
-    every = {f"{machine}: {name}": state for machine, scope in found for name, state in scope.states.items()}
+    named = [(name.partition(":")[0], scope) for name, scope in every_scope().items()]
+    every = {f"{machine}: {name}": state for machine, scope in named for name, state in scope.states.items()}
     return {name: state for name, state in every.items() if state["Type"] in types}
 
 
 def tasks(resource: str, machine: State = MACHINE) -> dict[str, State]:
     """The Task states whose resource continues after `arn:aws:states:::` with `resource`."""
     start = f"arn:aws:states:::{resource}"
-    found = states("Task", machine=machine)
-    return {name: state for name, state in found.items() if state["Resource"].startswith(start)}
+    tasks = states("Task", machine=machine)
+    return {name: state for name, state in tasks.items() if state["Resource"].startswith(start)}
 
 
-def asked(machine: State = MACHINE) -> dict[str, tuple[str, Any]]:
+def requests_of(machine: State = MACHINE) -> dict[str, tuple[str, Any]]:
     """What each state asks of a function, itself or by way of `ensure`: the function, and what it is sent."""
-    found = {}
+    requests = {}
     for name, task in tasks("", machine).items():
         given = task["Arguments"]
         if task["Resource"].endswith("lambda:invoke"):
-            found[name] = (given["FunctionName"], given["Payload"])
+            requests[name] = (given["FunctionName"], given["Payload"])
         elif given.get("StateMachineArn") == "EnsureStateMachine":
-            found[name] = (given["Input"]["function"], given["Input"]["request"])
-    return found
+            requests[name] = (given["Input"]["function"], given["Input"]["request"])
+    return requests
 
 
 def places(state: State) -> list[State]:
@@ -113,7 +115,7 @@ def places(state: State) -> list[State]:
 
 def successors(state: State) -> set[str]:
     """The names of the states that may come next."""
-    return {place[key] for place in places(state) for key in ("Next", "Default") if key in place}
+    return {position[key] for position in places(state) for key in ("Next", "Default") if key in position}
 
 
 def expressions(node: object) -> Iterator[str]:
@@ -121,9 +123,9 @@ def expressions(node: object) -> Iterator[str]:
     if isinstance(node, str) and node.startswith("{%"):
         yield node.removeprefix("{%").removesuffix("%}").strip()
     elif isinstance(node, Mapping):
-        yield from (found for value in node.values() for found in expressions(value))
+        yield from (expression for value in node.values() for expression in expressions(value))
     elif isinstance(node, list):
-        yield from (found for value in node for found in expressions(value))
+        yield from (expression for value in node for expression in expressions(value))
 
 
 def evaluate(node: object, states_value: State, **variables: object) -> Any:  # noqa: ANN401 - any JSON
@@ -138,7 +140,7 @@ def evaluate(node: object, states_value: State, **variables: object) -> Any:  # 
     if isinstance(node, Mapping):
         return {key: evaluate(value, states_value, **variables) for key, value in node.items()}
     if isinstance(node, list):
-        return [evaluate(each, states_value, **variables) for each in node]
+        return [evaluate(value, states_value, **variables) for value in node]
     return node
 
 

@@ -60,8 +60,8 @@ def test_the_function_understands_what_it_is_sent() -> None:
 def test_jobs_run_in_two_waves_and_one_failure_fails_the_execution_with_its_reason() -> None:
     jobs = [{"name": "fans", "wave": 0}, {"name": "mail", "wave": 1}]
     for wave, names in ((0, ["fans"]), (1, ["mail"]), (2, [])):
-        found = evaluate(STATES["Run each job"]["Items"], {}, jobs=jobs, wave=wave)
-        assert [each["name"] for each in found] == names
+        jobs_run = evaluate(STATES["Run each job"]["Items"], {}, jobs=jobs, wave=wave)
+        assert [job["name"] for job in jobs_run] == names
     exported = Exported(batch="fans", folder="s3://b/", files=1, lists=1, rows=5, errors=0, dollars=0.1, report="r")
     failed = {"batch": "mail", "error": "Rejected", "reason": "too dear"}
     left, fails = STATES["Is a job left?"]["Choices"]

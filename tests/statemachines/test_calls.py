@@ -60,16 +60,18 @@ def test_a_release_may_be_refused_and_approved_at_once() -> None:
         ("partly promoted", ["Run refused", "Run approved"]),
     ):
         verdict = VARIABLES["verdict"] | {"outcome": outcome}
-        found = evaluate(entries, {}, verdict=verdict, about={"run": "run-1"})
-        assert [each["DetailType"] for each in found] == told
+        entries_sent = evaluate(entries, {}, verdict=verdict, about={"run": "run-1"})
+        assert [entry["DetailType"] for entry in entries_sent] == told
 
 
 def test_a_run_that_failed_says_so_last() -> None:
     entries = states()["Announce that the run failed"]["Arguments"]["Entries"]
     for undone in ([], ["Run rolled back"]):
-        found = evaluate(entries, {}, undone=undone, about={"run": "run-1"}, failure={"Error": "Broken", "Cause": "it"})
-        assert [each["DetailType"] for each in found] == [*undone, "Run failed"]
-        assert found[-1]["Detail"] == {"run": "run-1", "error": "Broken", "reason": "it"}
+        entries_sent = evaluate(
+            entries, {}, undone=undone, about={"run": "run-1"}, failure={"Error": "Broken", "Cause": "it"}
+        )
+        assert [entry["DetailType"] for entry in entries_sent] == [*undone, "Run failed"]
+        assert entries_sent[-1]["Detail"] == {"run": "run-1", "error": "Broken", "reason": "it"}
 
 
 @pytest.mark.parametrize(

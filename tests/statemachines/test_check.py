@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from functions.check_part.steps import STEPS
-from tests.statemachines.machine import MACHINES, asked, chosen, distributed, evaluate, states
+from tests.statemachines.machine import MACHINES, chosen, distributed, evaluate, requests_of, states
 
 MACHINE = MACHINES["check"]
 MAPS = distributed(MACHINE)
-ASKED = asked(MACHINE)
+REQUESTS = requests_of(MACHINE)
 VARIABLES: dict[str, Any] = {"work": "work/demo/run/drop/", "turn": 2, "fit": {"partitions": 4}}
 
 
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", REQUESTS)
 def test_the_function_understands_what_it_is_sent(name: str) -> None:
     item = {"context": {"Map": {"Item": {"Value": 3}}}}
     selected = {state["ItemProcessor"]["StartAt"]: state["ItemSelector"] for state in MAPS.values()}
     given = evaluate(selected[name], item, **VARIABLES) if name in selected else None
-    sent = evaluate(ASKED[name][1], {"input": given}, **VARIABLES)
+    sent = evaluate(REQUESTS[name][1], {"input": given}, **VARIABLES)
     understood = STEPS.read(sent).as_json()
     assert {key: understood[key] for key in sent} == sent
     assert sent["work"] == VARIABLES["work"]
@@ -43,9 +43,9 @@ def test_a_round_reads_its_own_items_and_every_partition_is_counted() -> None:
 )
 def test_ranges_are_checked_until_they_fit(fit: dict[str, Any], then: str) -> None:
     machine = states(machine=MACHINE)
-    found = evaluate(machine["See whether the ranges fit"]["Assign"], {"result": {"Payload": fit}})
-    assert found["turn"] == fit["round"]
-    assert chosen(machine["What is left to do?"], {}, **found) == then
+    assigned = evaluate(machine["See whether the ranges fit"]["Assign"], {"result": {"Payload": fit}})
+    assert assigned["turn"] == fit["round"]
+    assert chosen(machine["What is left to do?"], {}, **assigned) == then
 
 
 @pytest.mark.parametrize(("outcome", "then"), [("divided", "Check its ranges"), ("imported", "Is a file refused?")])
@@ -53,10 +53,10 @@ def test_a_run_checks_the_ranges_of_a_large_drop_and_then_the_drop_again(outcome
     every = states()
     item = {"id": "1", "key": "drops/demo/items/x.csv", "kind": "items", "mode": "FULL", "request": {"also": []}}
     payload = {"outcome": outcome, "reason": "", "rows": 0, "work": "work/demo/run/drop/"}
-    found = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": payload}})
-    assert chosen(every["Is it too large for one function?"], {}, **found) == then
+    assigned = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": payload}})
+    assert chosen(every["Is it too large for one function?"], {}, **assigned) == then
     started = evaluate(
-        every["Check its ranges"]["Arguments"]["Input"], {"context": {"Execution": {"Id": "e"}}}, **found
+        every["Check its ranges"]["Arguments"]["Input"], {"context": {"Execution": {"Id": "e"}}}, **assigned
     )
     assert started["work"] == "work/demo/run/drop/"
     assert every["Check its ranges"]["Next"] == "Check the drop"

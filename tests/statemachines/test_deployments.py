@@ -40,11 +40,11 @@ def test_a_run_of_the_first_release_may_have_todays_machine_wait() -> None:
     """It names the function's version itself; of the answer it reads what its own function said, and notes."""
     ensure = states(machine=MACHINES["ensure"])
     given = {"function": "arn:function:1", "request": {"steps": ["dataset"]}, "AWS_STEP_FUNCTIONS_STARTED_BY_ID": "arn"}
-    asked = evaluate(ensure["Ask the function"]["Arguments"], {"input": given})
-    assert asked == {"FunctionName": "arn:function:1", "Payload": given["request"]}
+    invocation = evaluate(ensure["Ask the function"]["Arguments"], {"input": given})
+    assert invocation == {"FunctionName": "arn:function:1", "Payload": given["request"]}
     answer = {"arn": "arn:made", "status": "CREATE PENDING", "name": "made", "ready": False, "made": MADE}
-    kept = evaluate(ensure["Ask the function"]["Output"], {"input": given, "result": {"Payload": answer}})
-    assert evaluate(ensure["Ask the function"]["Arguments"], {"input": kept})["Payload"]["made"] == MADE
-    done = {"input": {**kept, "answer": answer | {"ready": True, "foundFrom": "2026"}}}
+    output = evaluate(ensure["Ask the function"]["Output"], {"input": given, "result": {"Payload": answer}})
+    assert evaluate(ensure["Ask the function"]["Arguments"], {"input": output})["Payload"]["made"] == MADE
+    done = {"input": {**output, "answer": answer | {"ready": True, "foundFrom": "2026"}}}
     told = evaluate(ensure["It is ready"]["Output"], done)
     assert {"arn", "foundFrom", "notes"} <= set(told)

@@ -12,12 +12,12 @@ from personalization.shop.plan import Evaluation, ImportRequest, TrainRequest
 from functions.evaluate_release import app as evaluate_release
 from functions.split_history import steps as split_history
 from tests.functions.samples import load
-from tests.statemachines.machine import MACHINES, asked, chosen, distributed, evaluate, states
+from tests.statemachines.machine import MACHINES, chosen, distributed, evaluate, requests_of, states
 from tests.statemachines.test_payloads import EVALUATION, words
 
 MACHINE = MACHINES["evaluate"]
 STATES = states(machine=MACHINE)
-ASKED = asked(MACHINE)
+REQUESTS = requests_of(MACHINE)
 RUN = states()
 MODELS: dict[str, tuple[type[Part], ...]] = {
     "EvaluateReleaseFunction": tuple(evaluate_release.STEPS.acts),
@@ -49,28 +49,28 @@ ITEMS |= {
 }
 
 
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", REQUESTS)
 def test_a_function_understands_what_it_is_sent(name: str) -> None:
-    function, request = ASKED[name]
+    function, request = REQUESTS[name]
     sent = evaluate(request, {"input": ITEMS.get(name, TRIAL["questions"][0])}, **VARIABLES)
-    (model,) = [each for each in MODELS[function] if words(sent) <= words(each)]
+    (model,) = [model for model in MODELS[function] if words(sent) <= words(model)]
     understood = model.model_validate(sent).as_json()
     assert {key: understood[key] for key in sent} == sent
 
 
 def test_every_step_of_its_own_functions_is_taken() -> None:
-    own = [each for name in ("EvaluateReleaseFunction", "SplitHistoryFunction") for each in MODELS[name]]
-    known = {step for each in own for step in words(each)}
-    sent = [request for _, request in ASKED.values() if isinstance(request, dict)]
+    models = [model for name in ("EvaluateReleaseFunction", "SplitHistoryFunction") for model in MODELS[name]]
+    steps = {step for model in models for step in words(model)}
+    sent = [request for _, request in REQUESTS.values() if isinstance(request, dict)]
     taken = {
         step for request in [*sent, *(state["ItemSelector"] for state in MAPS.values())] for step in words(request)
     }
-    assert known <= taken
+    assert steps <= taken
 
 
 def test_what_is_read_of_answers_is_in_them() -> None:
     planned = STATES["Plan the test"]["Assign"]
-    assert {each.rpartition(".")[2].split()[0] for each in planned.values() if "Payload" in each} <= set(
+    assert {state.rpartition(".")[2].split()[0] for state in planned.values() if "Payload" in state} <= set(
         Planned.model_fields
     )
     assert chosen(STATES["Is there enough to test on?"], {}, cut=MEASURE["split"]) == "Ensure the dataset group"
@@ -114,9 +114,9 @@ def test_what_a_test_made_is_waited_for_until_it_is_gone_or_the_budget_is_used_u
 def test_whatever_fails_is_cleared_up_after() -> None:
     caught = {
         catch["Next"]
-        for name, each in MACHINE["States"].items()
+        for name, state in MACHINE["States"].items()
         if not name.startswith("Clear ")
-        for catch in each.get("Catch", [])
+        for catch in state.get("Catch", [])
     }
     assert caught == {"Clear up after the failure", "Say why a part failed"}
 
@@ -131,24 +131,24 @@ def test_a_run_tests_only_where_its_plan_says_so(evaluation: object, after: str)
 @pytest.mark.parametrize("run", ["run-1", "0b1f5c1e-5f0a-7d0c-6f2e-2f6d9b1c7a44_8d1f2a6e-3c1b-4c0d-9a7e-51f0c2d3e4b5"])
 def test_a_run_starts_a_test_of_its_own_name(run: str) -> None:
     context = {"Execution": {"Id": "arn:run"}, "State": {"EnteredTime": "2026-11-25T08:30:00.123Z"}}
-    asked = evaluate(
+    arguments = evaluate(
         RUN["Test on held-out time"]["Arguments"],
         {"context": context},
         about={"run": run},
         plan={"evaluation": EVALUATION},
     )
-    assert asked["Name"] == f"{run[:66]}-1795595400123"
-    assert len(asked["Name"]) <= 80
-    assert Evaluation.model_validate(asked["Input"]["evaluation"]).as_json() == EVALUATION
+    assert arguments["Name"] == f"{run[:66]}-1795595400123"
+    assert len(arguments["Name"]) <= 80
+    assert Evaluation.model_validate(arguments["Input"]["evaluation"]).as_json() == EVALUATION
     noted = evaluate(
         STATES["Note what is asked"]["Assign"],
-        {"context": {"Execution": {"Name": asked["Name"]}}, "input": asked["Input"]},
+        {"context": {"Execution": {"Name": arguments["Name"]}}, "input": arguments["Input"]},
     )
-    assert (noted["attempt"], noted["evaluation"]) == (asked["Name"], EVALUATION)
+    assert (noted["attempt"], noted["evaluation"]) == (arguments["Name"], EVALUATION)
 
 
 @pytest.mark.parametrize(
-    ("cause", "kept"),
+    ("cause", "expected"),
     [
         (
             json.dumps({"ExecutionArn": "arn", "Status": "FAILED", "Error": "Broken", "Cause": "solution: it broke"}),
@@ -161,10 +161,10 @@ def test_a_run_starts_a_test_of_its_own_name(run: str) -> None:
         ),
     ],
 )
-def test_a_run_fails_with_the_reason_of_its_test(cause: str, kept: dict[str, str]) -> None:
+def test_a_run_fails_with_the_reason_of_its_test(cause: str, expected: dict[str, str]) -> None:
     error = {"Error": "States.TaskFailed", "Cause": cause}
     (catch,) = RUN["Test on held-out time"]["Catch"]
     caught = evaluate(catch["Assign"], {"errorOutput": error})
-    found = evaluate(RUN["Note why the run failed"]["Assign"]["failure"], {}, **caught)
-    assert {key: found[key] for key in kept} == kept
-    assert found["Cause"].startswith("the test on held-out time failed: ")
+    failure = evaluate(RUN["Note why the run failed"]["Assign"]["failure"], {}, **caught)
+    assert {key: failure[key] for key in expected} == expected
+    assert failure["Cause"].startswith("the test on held-out time failed: ")

@@ -19,11 +19,17 @@ BUS = {"Error": "EventBridge.AWSEventBridgeException", "Cause": "no bus"}
 """What a machine is told by a function, an execution that it waits for, a map run, and EventBridge."""
 BEFORE = {"Error": "Rejected", "Cause": "what is announced"}
 """What has failed before a failure is announced."""
-KEPT = {"Announce that nothing is asked", "Announce that the job failed", "Announce that the likelihood is not fitted",
-        "Clear up after the failure", "Delete what it wrote", "End the job that failed"}  # fmt: skip
+ANNOUNCED_BEFORE = {
+    "Announce that nothing is asked",
+    "Announce that the job failed",
+    "Announce that the likelihood is not fitted",
+    "Clear up after the failure",
+    "Delete what it wrote",
+    "End the job that failed",
+}
 """States after a failure: it stays the reason, whatever they fail with."""
 CONTEXT = {"Execution": {"Id": "arn:e", "Name": "r"}, "State": {"EnteredTime": "t", "RetryCount": 0}}
-KNOWN: dict[str, dict[str, Any]] = {
+VARIABLES: dict[str, dict[str, Any]] = {
     "batch": {"shop": "demo", "run": "r", "asked": {"batch": ""}, "job": {"name": "mail"}, "ending": BEFORE},
     "check": {"work": "work/demo/r/d/"},
     "evaluate": {"evaluation": {"shop": "demo"}, "trial": {"shop": "demo"}},
@@ -32,15 +38,15 @@ KNOWN: dict[str, dict[str, Any]] = {
 """What each machine knows from its beginning on."""
 FALLIBLE = {
     f"{machine}: {name}": (machine, scope, name)
-    for machine in KNOWN
+    for machine in VARIABLES
     for scope in scopes(MACHINES[machine])
     for name, state in scope.states.items()
     if state["Type"] in {"Task", "Map"}
 }
-EACH = pytest.mark.parametrize(("machine", "scope", "name"), FALLIBLE.values(), ids=FALLIBLE)
+FOR_EACH_STATE = pytest.mark.parametrize(("machine", "scope", "name"), FALLIBLE.values(), ids=FALLIBLE)
 
 
-def own(machine: str, name: str, state: State) -> dict[str, str]:
+def error_of(machine: str, name: str, state: State) -> dict[str, str]:
     """What a state fails with."""
     if state["Type"] == "Map":
         return PARTS if name in distributed(MACHINES[machine]) else FUNCTION
@@ -51,20 +57,20 @@ def own(machine: str, name: str, state: State) -> dict[str, str]:
 def caught(state: State, error: str) -> State | None:
     """The catcher of an error."""
     rules = state.get("Catch", [])
-    return next((each for each in rules if {error, "States.ALL"} & {*each["ErrorEquals"]}), None)
+    return next((rule for rule in rules if {error, "States.ALL"} & {*rule["ErrorEquals"]}), None)
 
 
 def ending(machine: str, scope: Scope, name: str, error: dict[str, str]) -> dict[str, str]:
     """Let a state fail, and tell the error that its machine, or the job of a batch, ends with."""
-    known, fails = {**KNOWN[machine], "failure": BEFORE}, True
+    variables, fails = {**VARIABLES[machine], "failure": BEFORE}, True
     while True:
         state, seen = scope.states[name], dict[str, Any](context=CONTEXT)
         if state["Type"] == "Fail":
-            return {key: str(evaluate(state[key], seen, **known)) for key in ("Error", "Cause")}
+            return {key: str(evaluate(state[key], seen, **variables)) for key in ("Error", "Cause")}
         if state.get("End") and not fails:
-            told = evaluate(state["Output"], seen, **known)
+            told = evaluate(state["Output"], seen, **variables)
             return {"Error": told["error"], "Cause": told["reason"]}
-        sent = evaluate(state.get("Arguments", {}), seen, **known)
+        sent = evaluate(state.get("Arguments", {}), seen, **variables)
         rule: State | None = state
         if fails:
             rule, seen = caught(state, error["Error"]), {**seen, "errorOutput": error}
@@ -76,16 +82,16 @@ def ending(machine: str, scope: Scope, name: str, error: dict[str, str]) -> dict
         if rule is None:
             # It fails its map: a map run has an error of its own.
             return ending(machine, scopes(MACHINES[machine])[0], scope.owner, PARTS if scope.apart else error)
-        known, name, fails = known | evaluate(rule.get("Assign", {}), seen, **known), rule["Next"], False
+        variables, name, fails = variables | evaluate(rule.get("Assign", {}), seen, **variables), rule["Next"], False
 
 
-@EACH
+@FOR_EACH_STATE
 def test_a_machine_ends_with_the_class_and_the_message_of_what_failed(machine: str, scope: Scope, name: str) -> None:
     if name == "Clear up after the test":
         assert caught(scope.states[name], "Broken") == scope.states[name]["Catch"][0]
         return
-    error = own(machine, name, scope.states[name])
-    told = BEFORE if name in KEPT else BUS if error == BUS else {"Error": "Broken", "Cause": REASON}
+    error = error_of(machine, name, scope.states[name])
+    told = BEFORE if name in ANNOUNCED_BEFORE else BUS if error == BUS else {"Error": "Broken", "Cause": REASON}
     assert ending(machine, scope, name, error) == told
 
 
@@ -105,6 +111,6 @@ def test_only_what_may_pass_is_repeated(state: State) -> None:
         return
     for error, repeated in REPEATED[state["Resource"].removeprefix("arn:aws:states:::").partition(":")[0]].items():
         # AWS takes the first rule that knows the error; a timeout is no failed task.
-        known = {error, "States.TaskFailed"} if error != "States.Timeout" else {error}
-        rule = next((each for each in state["Retry"] if known & {*each["ErrorEquals"]}), {"MaxAttempts": 0})
+        names = {error, "States.TaskFailed"} if error != "States.Timeout" else {error}
+        rule = next((rule for rule in state["Retry"] if names & {*rule["ErrorEquals"]}), {"MaxAttempts": 0})
         assert (rule["MaxAttempts"] >= 3) is repeated, error

@@ -10,14 +10,14 @@ from statelint.linter import Linter
 from tests.statemachines.machine import MACHINES, Scope, State, evaluate, every_scope, scopes, successors
 
 SCOPES = pytest.mark.parametrize("scope", every_scope().values(), ids=every_scope())
-EACH = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
+FOR_EACH_MACHINE = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
 
 
-def spread(graph: dict[str, set[str]], found: set[str]) -> set[str]:
+def spread(graph: dict[str, set[str]], names: set[str]) -> set[str]:
     """The nodes of `graph` that lead on from `found`, itself included."""
-    while more := {after for name in found for after in graph[name]} - found:
-        found = found | more
-    return found
+    while more := {after for name in names for after in graph[name]} - names:
+        names = names | more
+    return names
 
 
 @SCOPES
@@ -99,7 +99,7 @@ def test_whatever_fails_is_read_once() -> None:
         assert announced == {note}
 
 
-@EACH
+@FOR_EACH_MACHINE
 def test_names_are_unique_and_sentences_and_choices_are_questions(machine: State) -> None:
     states = inside(machine)
     assert len(states) == sum(len(scope.states) for scope in scopes(machine))
@@ -109,19 +109,21 @@ def test_names_are_unique_and_sentences_and_choices_are_questions(machine: State
         assert name.endswith("?") == (state["Type"] == "Choice"), name
 
 
-@EACH
+@FOR_EACH_MACHINE
 def test_what_is_not_obvious_is_commented(machine: State) -> None:
-    asked = {name: state for name, state in inside(machine).items() if state["Type"] in {"Choice", "Map"}}
-    for name, state in (asked | {"": machine}).items():
+    branching = {name: state for name, state in inside(machine).items() if state["Type"] in {"Choice", "Map"}}
+    for name, state in (branching | {"": machine}).items():
         assert "Comment" in state, name
 
 
-@EACH
+@FOR_EACH_MACHINE
 def test_statelint_finds_nothing(machine: State) -> None:
     # It takes an expression for a missing number where a wait's seconds, or a map's children at a time, stand.
     whole = re.sub(r'"(Seconds|MaxConcurrency)": "{%[^"]*%}"', r'"\1": 1', json.dumps(machine))
     # It does not know what AWS adds to the specification for Distributed Maps.
     problems = [
-        each for each in Linter.validate(json.loads(whole)) if "Label" not in each and "ReaderConfig" not in each
+        problem
+        for problem in Linter.validate(json.loads(whole))
+        if "Label" not in problem and "ReaderConfig" not in problem
     ]
     assert problems == []

@@ -16,11 +16,11 @@ from tests.statemachines.machine import (
     SUBSTITUTIONS,
     Scope,
     State,
-    asked,
     evaluate,
     every_scope,
     every_state,
     expressions,
+    requests_of,
     scopes,
     tasks,
 )
@@ -41,7 +41,7 @@ CAUGHT = {name: state for name, state in every_state("Task", "Map").items() if s
 LAMBDAS = {name: task for name, task in every_state("Task").items() if task["Resource"].endswith("lambda:invoke")}
 ENSURE = "ensure: Ask the function"
 """It invokes whichever function its input names."""
-ENSURED = {function for machine in MACHINES.values() for name, (function, _) in asked(machine).items()
+ENSURED = {function for machine in MACHINES.values() for name, (function, _) in requests_of(machine).items()
            if tasks("states:startExecution.sync", machine).get(name)}  # fmt: skip
 """The functions that are asked by way of it."""
 CHILDREN = {name: task for name, task in every_state("Task").items() if ":startExecution" in task["Resource"]}
@@ -94,10 +94,10 @@ def test_error_names_are_known_ones(task: State) -> None:
     started = ("ExecutionLimitExceededException", "AWSStepFunctionsException", "SdkClientException")
     child = {f"StepFunctions.{name}" for name in started}
     by_service = {"lambda": lambdas, "states:startExecution": child}
-    known = next(
+    words = next(
         (words for service, words in by_service.items() if service in task["Resource"].partition(":::")[2]), set()
     )
-    assert {name for name in names(task) if not name.startswith("States.")} <= known
+    assert {name for name in names(task) if not name.startswith("States.")} <= words
 
 
 @TASKS
@@ -107,8 +107,8 @@ def test_a_connection_that_fails_ends_no_run(task: State) -> None:
     service = resource.partition(":")[0]
     prefix = {"lambda": "Lambda", "states": "StepFunctions", "events": "EventBridge"}[service]
     # What ended is the call and not a child that was started by it: States.TaskFailed would mean that, too.
-    known = {f"{prefix}.SdkClientException"} | ({"States.TaskFailed"} if service == "events" else set())
-    attempts = [rule["MaxAttempts"] for rule in task["Retry"] if known & set(rule["ErrorEquals"])]
+    names = {f"{prefix}.SdkClientException"} | ({"States.TaskFailed"} if service == "events" else set())
+    attempts = [rule["MaxAttempts"] for rule in task["Retry"] if names & set(rule["ErrorEquals"])]
     assert sum(attempts) >= 3
     assert sum(attempts) >= 5 or resource == "lambda:invoke"
 
@@ -116,17 +116,17 @@ def test_a_connection_that_fails_ends_no_run(task: State) -> None:
 def causes(node: object) -> list[str]:
     """Every expression of a `Cause` below a node."""
     if isinstance(node, dict):
-        own = [text for name, text in node.items() if name == "Cause" and str(text).startswith("{%")]
-        return own + [text for value in node.values() for text in causes(value)]
+        causes_here = [text for name, text in node.items() if name == "Cause" and str(text).startswith("{%")]
+        return causes_here + [text for value in node.values() for text in causes(value)]
     return [text for value in node for text in causes(value)] if isinstance(node, list) else []
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_cause_is_a_text_whatever_is_missing(machine: str) -> None:
     """A query that yields nothing would fail by itself, and the reason would be lost."""
-    found = causes(MACHINES[machine])
-    assert found
-    for text in found:
+    expressions_of_cause = causes(MACHINES[machine])
+    assert expressions_of_cause
+    for text in expressions_of_cause:
         # Everything that the expression reads is missing, but what it takes apart as JSON.
         given = {"errorOutput": {"Cause": "{}"}}
         assert isinstance(evaluate(text, given), str), text
@@ -181,19 +181,19 @@ def test_a_failure_keeps_its_class_and_its_message(
     machine: str, error: str, cause: str, told: tuple[str, str | None]
 ) -> None:
     state, member = NOTES[machine]
-    place = MACHINES[machine]["States"][state]
-    place = place[member]["failure"] if member else place
-    found = evaluate({key: place[key] for key in ("Error", "Cause")}, {}, failure={"Error": error, "Cause": cause})
-    assert (found["Error"], found["Cause"]) == (told[0], told[1] or cause)
+    node = MACHINES[machine]["States"][state]
+    node = node[member]["failure"] if member else node
+    output = evaluate({key: node[key] for key in ("Error", "Cause")}, {}, failure={"Error": error, "Cause": cause})
+    assert (output["Error"], output["Cause"]) == (told[0], told[1] or cause)
 
 
 def test_what_ensures_fails_with_the_functions_own_message() -> None:
     failed = MACHINES["ensure"]["States"]["It failed"]
     for cause, told in ((json.dumps(FUNCTION), MESSAGE), ("it: no room", "it: no room")):
-        found = evaluate(
+        output = evaluate(
             {key: failed[key] for key in ("Error", "Cause")}, {"input": {"Error": "Broken", "Cause": cause}}
         )
-        assert found == {"Error": "Broken", "Cause": told}
+        assert output == {"Error": "Broken", "Cause": told}
 
 
 @pytest.mark.parametrize("state", CAUGHT.values(), ids=CAUGHT)
@@ -201,13 +201,13 @@ def test_whatever_fails_is_caught_and_kept(state: State) -> None:
     # What a Map's states do not catch, the Map does.
     assert state["Catch"][-1]["ErrorEquals"] in (["States.ALL"], ["Rejected"])
     for catcher in state["Catch"]:
-        kept = [catcher.get("Assign", {}), catcher.get("Output", {})]
-        assert "$states.errorOutput" in " ".join(expressions(kept))
+        uses = [catcher.get("Assign", {}), catcher.get("Output", {})]
+        assert "$states.errorOutput" in " ".join(expressions(uses))
 
 
-@pytest.mark.parametrize(("place", "scope"), every_scope().items(), ids=every_scope())
-def test_variables_are_assigned_in_one_scope_and_read_where_they_are_visible(place: str, scope: Scope) -> None:
-    outer = set() if scope.apart else scopes(MACHINES[place.partition(":")[0]])[0].assigned()
+@pytest.mark.parametrize(("where", "scope"), every_scope().items(), ids=every_scope())
+def test_variables_are_assigned_in_one_scope_and_read_where_they_are_visible(where: str, scope: Scope) -> None:
+    outer = set() if scope.apart else scopes(MACHINES[where.partition(":")[0]])[0].assigned()
     if scope.owner:
         # AWS lets a Map's states read the outer variables, and refuses that they assign one.
         assert not scope.assigned() & outer

@@ -15,7 +15,7 @@ MACHINE = MACHINES["likelihood"]
 STATES = states(machine=MACHINE)
 RUN = states()
 STARTS = "Start the fit of the purchase likelihood"
-ASKED = {"shop": "shop", "run": "run", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:execution"}
+INPUT = {"shop": "shop", "run": "run", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:execution"}
 
 
 def understood(sent: object) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def understood(sent: object) -> dict[str, Any]:
 
 
 def test_the_function_understands_what_it_is_sent_and_its_answer_is_announced() -> None:
-    noted: dict[str, Any] = evaluate(STATES["Note what is asked"]["Assign"], {"input": ASKED})
+    noted: dict[str, Any] = evaluate(STATES["Note what is asked"]["Assign"], {"input": INPUT})
     sent = evaluate(STATES["Fit the purchase likelihood"]["Arguments"]["Payload"], {}, **noted)
     assert FitRequest.read(sent).as_json() == sent
     answered = Fitted(outcome="refused", reason="needs more").as_json()
@@ -79,12 +79,12 @@ def test_a_run_starts_it_under_its_own_name_and_goes_on_whatever_comes_of_it() -
     start = RUN[STARTS]
     seen = {"context": {"Execution": {"Id": "arn:execution"}}}
     sent = evaluate(start["Arguments"], seen, about={"run": "run", "shop": "shop"})
-    assert sent == {"StateMachineArn": "LikelihoodStateMachine", "Name": "run", "Input": ASKED}
+    assert sent == {"StateMachineArn": "LikelihoodStateMachine", "Name": "run", "Input": INPUT}
     (caught,) = start["Catch"]
     assert start["Next"] == caught["Next"] == "Do batch jobs follow?"
     error = {"Error": "StepFunctions.AWSStepFunctionsException", "Cause": "no"}
     news = evaluate(caught["Assign"], {"errorOutput": error}, news=[{"type": "Run promoted"}])["news"]
-    assert [each["type"] for each in news] == ["Run promoted", "Likelihood not fitted"]
+    assert [entry["type"] for entry in news] == ["Run promoted", "Likelihood not fitted"]
     assert news[1]["detail"] == {"error": error["Error"], "reason": "no"}
 
 

@@ -20,7 +20,7 @@ from personalization.shop.plan import ImportRequest, Nothing, Plan, PrepareReque
 from functions.claim_drop import app as claim_drop
 from functions.judge_release import app as judge_release
 from functions.update_campaign import app as update_campaign
-from tests.statemachines.machine import MACHINE, asked, chosen, evaluate, expressions, states
+from tests.statemachines.machine import MACHINE, chosen, evaluate, expressions, requests_of, states
 
 NAMED = {"name": "retail-shop", "arn": "arn:aws:personalize:us-east-1:123456789012:thing/retail-shop"}
 RECIPE = {
@@ -55,14 +55,14 @@ TARGET = {
     "alias": "popular", "campaign": NAMED, "solutionVersionArn": "arn:version", "run": "run", "baselineArn": "arn:b",
     "foundFrom": "2026-11-18T08:30:00+00:00",
 }  # fmt: skip
-KEPT = {
+SERVING = {
     "alias": "similar", "campaignArn": "arn:campaign", "solutionVersionArn": "arn:version", "run": "run",
     "baselineArn": None,
 }  # fmt: skip
 VERDICT: dict[str, Any] = {
     "run": "run", "shop": "shop", "datasetGroupArn": "arn:group", "outcome": "partly promoted",
     "reason": "similar: worse",
-    "targets": [TARGET], "back": [TARGET], "kept": [KEPT], "approved": ["popular"],
+    "targets": [TARGET], "back": [TARGET], "kept": [SERVING], "approved": ["popular"],
     "refused": [{"alias": "similar", "reason": "worse"}], "rows": 1000, "notes": ["a note"],
     "probe": Probe().model_dump(), "restore": "2026-11-25T08:30:00Z",
     "heldOut": "popular: better",
@@ -79,16 +79,16 @@ CHECK = {
     "last": {"key": "drops/shop/interactions/a.csv", "run": "earlier"},
     "since": {"key": "drops/shop/interactions/incremental/b.csv", "run": "earlier"},
 }  # fmt: skip
-ABOUT = {"prefix": "retail", "run": "run", "shop": "shop", "kind": "interactions", "key": "drops/shop/a", "links": {}}
+NOTED = {"prefix": "retail", "run": "run", "shop": "shop", "kind": "interactions", "key": "drops/shop/a", "links": {}}
 CALLER = {"run": "run", "execution": "arn:execution", "machine": "arn:machine"}
 VARIABLES: dict[str, Any] = {
-    "about": ABOUT, "caller": CALLER, "plan": PLAN, "imports": [PLAN], "drops": [DROP],
+    "about": NOTED, "caller": CALLER, "plan": PLAN, "imports": [PLAN], "drops": [DROP],
     "imported": [{"kind": "interactions"}, {"failure": {"Error": "Broken", "Cause": "it: broke"}}],
     "claim": {"again": None}, "failure": {"Error": "Broken", "Cause": "it: broke"},
     "heldOut": Result(outcome="judged", reason="popular: better", report="reports/shop/run/heldout.json").as_json(),
     "verdict": VERDICT, "target": TARGET,
     "trained": [{"alias": "popular", "solutionVersionArn": "arn:version", "foundFrom": "2026-11-18T08:30:00+00:00"}],
-    "campaigns": [KEPT],
+    "campaigns": [SERVING],
 }  # fmt: skip
 REQUESTS: dict[str, tuple[type[Part], ...]] = {
     "ClaimDropFunction": tuple(claim_drop.STEPS.acts),
@@ -103,8 +103,8 @@ ANSWERS: dict[str, type[Part]] = {
     "ValidateDropFunction": Plan,
     "JudgeReleaseFunction": judge.Overridden,
 }
-ASKED = asked()
-EACH = pytest.mark.parametrize("name", ASKED)
+SENT = requests_of()
+FOR_EACH_REQUEST = pytest.mark.parametrize("name", SENT)
 ITEMS: dict[str, Any] = {
     "Check the drop": {"request": CHECK}, "Import the file": PLAN, "Claim what started the run": {"a": 1},
     "Ensure the filter": FILTER, "Start the recommender": RECOMMENDER,
@@ -115,7 +115,7 @@ ITEMS: dict[str, Any] = {
 
 def payload(name: str) -> dict[str, Any]:
     """What a state sends to its function in a run of PLAN."""
-    sent: dict[str, Any] = evaluate(ASKED[name][1], {"input": ITEMS.get(name)}, **VARIABLES)
+    sent: dict[str, Any] = evaluate(SENT[name][1], {"input": ITEMS.get(name)}, **VARIABLES)
     return sent
 
 
@@ -125,18 +125,18 @@ def words(of: type[Part] | dict[str, Any]) -> set[str]:
         return {of["step"]} if "step" in of else set(of.get("steps", ()))
     fields = [of.model_fields[name].annotation for name in ("step", "steps") if name in of.model_fields]
     # Of `steps`, a tuple of any length, the words are those of its first argument.
-    return {word for field in fields for each in get_args(field) for word in get_args(each) or [each] if word != ...}
+    return {word for field in fields for arg in get_args(field) for word in get_args(arg) or [arg] if word != ...}
 
 
 def request(name: str) -> type[Part]:
     """The model of what a state sends."""
-    models = REQUESTS[ASKED[name][0]]
+    models = REQUESTS[SENT[name][0]]
     wanted = words(payload(name))
-    (found,) = [model for model in models if not wanted or wanted <= words(model)]
-    return found
+    (model,) = [model for model in models if not wanted or wanted <= words(model)]
+    return model
 
 
-@EACH
+@FOR_EACH_REQUEST
 def test_a_function_understands_what_it_is_sent(name: str) -> None:
     sent = payload(name)
     understood = request(name).model_validate(sent).as_json()
@@ -147,11 +147,11 @@ def test_a_function_understands_what_it_is_sent(name: str) -> None:
 
 
 def test_every_step_of_the_functions_is_taken() -> None:
-    known = {step for functions in REQUESTS.values() for model in functions for step in words(model)}
-    assert {step for name in ASKED for step in words(payload(name))} == known
+    steps = {step for functions in REQUESTS.values() for model in functions for step in words(model)}
+    assert {step for name in SENT for step in words(payload(name))} == steps
 
 
-@EACH
+@FOR_EACH_REQUEST
 def test_what_is_read_of_an_answer_is_in_it(name: str) -> None:
     task = states()[name]
     read = {
@@ -159,9 +159,9 @@ def test_what_is_read_of_an_answer_is_in_it(name: str) -> None:
         for text in expressions([task.get("Assign", {}), task.get("Output", {})])
         for name in re.findall(r"\$states\.result\.(?:Payload|Output)\.(\w+)", text)
     }
-    answered = ANSWERS.get(ASKED[name][0], plans.Step)
-    known = {"report", "campaigns", "outcome", "reason", "work"}
-    assert read <= set(answered.model_json_schema()["properties"]) | known
+    answered = ANSWERS.get(SENT[name][0], plans.Step)
+    variables = {"report", "campaigns", "outcome", "reason", "work"}
+    assert read <= set(answered.model_json_schema()["properties"]) | variables
 
 
 def test_what_is_read_of_a_plan_is_in_it() -> None:
@@ -179,10 +179,10 @@ def test_what_is_read_of_a_verdict_is_in_it() -> None:
 
 
 def test_the_words_of_an_outcome_are_the_domains() -> None:
-    known = set(get_args(verdicts.Outcome))
+    outcomes = set(get_args(verdicts.Outcome))
     for text in expressions(MACHINE):
         for compared in re.findall(r"\$verdict\.outcome (?:=|!=|in) (\[[^]]*\]|'[^']*')", text):
-            assert set(re.findall(r"'([a-z ]+)'", compared)) <= known
+            assert set(re.findall(r"'([a-z ]+)'", compared)) <= outcomes
 
 
 def test_what_the_promoted_recipe_reports_is_what_a_release_records() -> None:
@@ -207,8 +207,8 @@ def test_what_started_a_run_is_known_before_it_is_claimed(started: object, shop:
     event = {"detail": {"bucket": {"name": "b"}, "object": {"key": started}}} if isinstance(started, str) else started
     context = {"Execution": {"Name": "run", "Id": "arn:execution"}, "StateMachine": {"Id": "arn:machine"}}
     noted = evaluate(states()["Note what started the run"]["Assign"], {"context": context, "input": event})
-    about = noted.pop("about")
-    assert (about["run"], about["shop"], about["kind"], about["key"]) == ("run", shop, kind, key)
+    noted_drop = noted.pop("about")
+    assert (noted_drop["run"], noted_drop["shop"], noted_drop["kind"], noted_drop["key"]) == ("run", shop, kind, key)
     assert noted.pop("caller") == CALLER
     assert noted.pop("collected") == {"drops": [], "notes": []}
     assert noted == {name: [] for name in ("drops", "imported", "trained", "back", "undone")}
@@ -244,16 +244,20 @@ def result(kind: str, outcome: str) -> dict[str, Any]:
 def test_what_came_of_the_checks_decides(
     results: list[tuple[str, str]], after: str, imports: int, trainings: int
 ) -> None:
-    told = [result(*each) for each in results]
-    found = evaluate(states()["Check each drop"]["Assign"], {"result": told})
-    assert (len(found["imports"]), len(found["trainings"]), len(found["drops"])) == (imports, trainings, len(results))
-    assert chosen(states()["What came of the checks?"], {}, **found) == after
+    told = [result(*case) for case in results]
+    assigned = evaluate(states()["Check each drop"]["Assign"], {"result": told})
+    assert (len(assigned["imports"]), len(assigned["trainings"]), len(assigned["drops"])) == (
+        imports,
+        trainings,
+        len(results),
+    )
+    assert chosen(states()["What came of the checks?"], {}, **assigned) == after
     if after == "Announce that the run failed":
-        (rule,) = [each for each in states()["What came of the checks?"]["Choices"] if each["Next"] == after]
+        (rule,) = [choice for choice in states()["What came of the checks?"]["Choices"] if choice["Next"] == after]
         refused = "; ".join(f"{kind} bad" for kind, outcome in results if outcome == "refused")
-        assert evaluate(rule["Assign"], {}, **found) == {"failure": {"Error": "Rejected", "Cause": refused}}
+        assert evaluate(rule["Assign"], {}, **assigned) == {"failure": {"Error": "Rejected", "Cause": refused}}
     if after == "Report that nothing was imported":
-        ending = evaluate(states()[after]["Assign"]["ending"], {}, **found)
+        ending = evaluate(states()[after]["Assign"]["ending"], {}, **assigned)
         assert ending["outcome"] == (results[0][1] if results else "nothing")
 
 
@@ -261,7 +265,7 @@ LEFT = {"id": "0e", "key": "b", "outcome": "refused", "reason": "it is empty"}
 
 
 @pytest.mark.parametrize(
-    ("left", "kept", "also", "after"),
+    ("left", "first", "also", "after"),
     [
         ([], ("0f", "a"), ["0e", "0d"], "Report the checked drop"),
         ([LEFT], ("0f", "a"), ["0d"], "Announce that a file is refused"),
@@ -271,22 +275,22 @@ LEFT = {"id": "0e", "key": "b", "outcome": "refused", "reason": "it is empty"}
     ],
 )
 def test_what_is_left_out_of_a_joined_import_is_reported_beside_the_rest(
-    left: list[dict[str, str]], kept: tuple[str, str], also: list[str], after: str
+    left: list[dict[str, str]], first: tuple[str, str], also: list[str], after: str
 ) -> None:
     every, checked = states(), {"rows": 1200, "leftOut": left, "outcome": "imported", "reason": ""}
     others = [{"id": "0e", "key": "b", "versionId": None}, {"id": "0d", "key": "c", "versionId": None}]
     item = {"id": "0f", "also": ["0e", "0d"], "key": "a", "kind": "interactions", "mode": "INCREMENTAL",
             "request": {"also": others}}  # fmt: skip
     seen = {"input": item, "result": {"Payload": checked}}
-    found = evaluate(every["Check the drop"]["Assign"], seen)
-    assert chosen(every["Is a file refused?"], {}, **found) == after
-    told = evaluate(every["Report the checked drop"]["Output"], {}, **found)
-    assert (told["drop"]["id"], told["drop"]["key"], told["drop"]["also"]) == (*kept, also)
-    assert [(each["id"], each["outcome"]) for each in told["others"]] == [
-        (each["id"], each["outcome"]) for each in left
+    assigned = evaluate(every["Check the drop"]["Assign"], seen)
+    assert chosen(every["Is a file refused?"], {}, **assigned) == after
+    told = evaluate(every["Report the checked drop"]["Output"], {}, **assigned)
+    assert (told["drop"]["id"], told["drop"]["key"], told["drop"]["also"]) == (*first, also)
+    assert [(other["id"], other["outcome"]) for other in told["others"]] == [
+        (drop["id"], drop["outcome"]) for drop in left
     ]
     whole = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
-    assert [Drop.model_validate(each).id for each in whole["drops"]] == [kept[0], *(each["id"] for each in left)]
+    assert [Drop.model_validate(drop).id for drop in whole["drops"]] == [first[0], *(drop["id"] for drop in left)]
 
 
 def test_settings_that_are_good_say_which_file_the_shop_follows() -> None:
@@ -297,8 +301,8 @@ def test_settings_that_are_good_say_which_file_the_shop_follows() -> None:
     seen = {"input": item, "result": {"Payload": answer}}
     told = evaluate(every["Report the checked drop"]["Output"], {}, **evaluate(every["Check the drop"]["Assign"], seen))
     assert (told["drop"]["outcome"], told["drop"]["reason"]) == ("settings", "; ".join(notes))
-    found = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
-    ending = evaluate(every["Report that nothing was imported"]["Assign"]["ending"], {}, **found)
+    assigned = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
+    ending = evaluate(every["Report that nothing was imported"]["Assign"]["ending"], {}, **assigned)
     assert ending["notes"] == ["; ".join(notes)]
 
 
@@ -306,8 +310,8 @@ def test_what_is_imported_already_is_reported_with_the_run_that_did_it() -> None
     every = states()
     item = {"id": "0f", "also": [], "key": "a", "kind": "users", "mode": "FULL", "request": {"also": []}}
     checked = {"kind": "users", "reason": "a has the bytes of b", "outcome": "alreadyHandled"}
-    found = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": checked}})
-    told = evaluate(every["Report the checked drop"]["Output"], {}, **found)
+    assigned = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": checked}})
+    told = evaluate(every["Report the checked drop"]["Output"], {}, **assigned)
     drop = Drop.model_validate(told["drop"])
     assert (drop.outcome, drop.reason, drop.rows, drop.content) == ("alreadyHandled", "a has the bytes of b", 0, "")
     whole = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
@@ -319,15 +323,15 @@ def test_what_tells_a_history_from_others_is_kept_with_its_claim() -> None:
     every = states()
     item = {"id": "0f", "also": [], "key": "a", "kind": "users", "mode": "FULL", "request": {"also": []}}
     checked = {"kind": "users", "rows": 5, "content": "9-ab-cd", "leftOut": [], "outcome": "imported", "reason": ""}
-    found = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": checked}})
-    assert evaluate(every["Report the checked drop"]["Output"], {}, **found)["drop"]["content"] == "9-ab-cd"
+    assigned = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": checked}})
+    assert evaluate(every["Report the checked drop"]["Output"], {}, **assigned)["drop"]["content"] == "9-ab-cd"
 
 
 def test_refused_files_are_announced_with_their_reasons() -> None:
     others = [LEFT, LEFT | {"key": "c", "outcome": "later"}, LEFT | {"key": "d", "reason": "it is gone"}]
     checked = {"drop": {"outcome": "imported", "kind": "interactions"}, "others": others}
     task = states()["Announce that a file is refused"]
-    (entry,) = evaluate(task["Arguments"]["Entries"], {}, checked=checked, about=ABOUT)
+    (entry,) = evaluate(task["Arguments"]["Entries"], {}, checked=checked, about=NOTED)
     told = entry["Detail"]
     assert (told["kind"], told["key"], told["reason"]) == ("interactions", "b, d", "it is empty; it is gone")
 
@@ -336,10 +340,10 @@ def test_a_refused_file_is_reported_with_the_rule() -> None:
     rule, _ = states()["Check the drop"]["Catch"]
     item = {"id": "0f", "also": ["0e"], "key": "a", "kind": "users", "mode": "FULL", "request": {}}
     error = {"Error": "Rejected", "Cause": json.dumps({"errorMessage": "it is empty", "errorType": "Rejected"})}
-    kept = evaluate(rule["Assign"], {"input": item, "errorOutput": error})
-    drop = Drop.model_validate(kept["checked"]["drop"])
+    assigned = evaluate(rule["Assign"], {"input": item, "errorOutput": error})
+    drop = Drop.model_validate(assigned["checked"]["drop"])
     assert (drop.id, drop.also, drop.outcome, drop.reason) == ("0f", ("0e",), "refused", "it is empty")
-    assert chosen(states()["Is a file refused?"], {}, **kept) == "Announce that a file is refused"
+    assert chosen(states()["Is a file refused?"], {}, **assigned) == "Announce that a file is refused"
 
 
 def test_a_check_that_fails_leaves_what_became_of_the_settings_beside_it() -> None:
@@ -348,11 +352,11 @@ def test_a_check_that_fails_leaves_what_became_of_the_settings_beside_it() -> No
     error = {"Error": "Runtime.ExitError", "Cause": "it died"}
     results = [{"drop": item | {"id": "0e", "outcome": "settings"}}]
     results += [evaluate(rule["Output"], {"input": item, "errorOutput": error})]
-    kept = evaluate(states()["Check each drop"]["Assign"], {"result": results})
-    assert [Drop.model_validate(each).outcome for each in kept["drops"]] == ["settings", "failed"]
+    assigned = evaluate(states()["Check each drop"]["Assign"], {"result": results})
+    assert [Drop.model_validate(drop).outcome for drop in assigned["drops"]] == ["settings", "failed"]
     decided = states()["What came of the checks?"]
-    assert chosen(decided, {}, **kept) == "Note why the run failed"
-    assert evaluate(decided["Choices"][0]["Assign"], {}, **kept) == {"failure": error}
+    assert chosen(decided, {}, **assigned) == "Note why the run failed"
+    assert evaluate(decided["Choices"][0]["Assign"], {}, **assigned) == {"failure": error}
 
 
 FEW = PLAN | {"mode": "INCREMENTAL", "rows": 999}
@@ -369,15 +373,15 @@ FEW = PLAN | {"mode": "INCREMENTAL", "rows": 999}
     ],
 )
 def test_what_is_too_little_for_an_import_is_held(plan: dict[str, Any], retrain: object, told: str) -> None:
-    found = outcome(PrepareRequest.model_validate(CHECK | {"retrain": retrain}), Plan.model_validate(plan))
-    assert found["outcome"] == told
-    assert ("1,000 interactions" in found["reason"]) == (told == "held")
+    answer = outcome(PrepareRequest.model_validate(CHECK | {"retrain": retrain}), Plan.model_validate(plan))
+    assert answer["outcome"] == told
+    assert ("1,000 interactions" in answer["reason"]) == (told == "held")
 
 
 def test_a_run_that_waited_for_room_says_so() -> None:
     notes = ["a job waited 42 minutes for room"]
     ran = {"imported": [{"notes": notes}], "trained": [], "collected": {"notes": []}, "drops": []}
     ending = {"outcome": "promoted", "notes": ["of the plan"]}
-    closed = evaluate(states()["Close the run"]["Output"], {}, **ran, ending=ending, about=ABOUT)
+    closed = evaluate(states()["Close the run"]["Output"], {}, **ran, ending=ending, about=NOTED)
     assert closed["notes"] == [*notes, "of the plan"]
     assert (closed["outcome"], closed["shop"], closed["kind"]) == ("promoted", "shop", "interactions")

@@ -22,9 +22,9 @@ def test_the_model_pauses_as_the_machine_does() -> None:
     seconds = MACHINES["ensure"]["States"]["Wait until it is asked again"]["Seconds"]
     for waited in (0, 500, 9000):
         least, most = PACE.pause(waited, 0, lambda: 0.0), PACE.pause(waited, 0, lambda: 1.0)
-        kept = {"input": {"answer": {"status": "CREATE PENDING"}, "roomless": 0, "worked": waited * 1000}}
-        found = {evaluate(seconds, kept) for _ in range(20)}
-        assert least <= min(found) <= max(found) <= most
+        state = {"input": {"answer": {"status": "CREATE PENDING"}, "roomless": 0, "worked": waited * 1000}}
+        pauses = {evaluate(seconds, state) for _ in range(20)}
+        assert least <= min(pauses) <= max(pauses) <= most
 
 
 @given(seconds=st.floats(1, 18_000), seed=st.integers(0, 1000))

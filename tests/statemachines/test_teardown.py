@@ -15,26 +15,26 @@ from personalization.personalize.removal import (
 )
 
 from functions.remove_shop.app import STEPS
-from tests.statemachines.machine import MACHINES, State, asked, chosen, evaluate, scopes
+from tests.statemachines.machine import MACHINES, State, chosen, evaluate, requests_of, scopes
 from tests.statemachines.test_payloads import words
 
 MACHINE = MACHINES["teardown"]
 STATES = scopes(MACHINE)[0].states
-ASKED = asked(MACHINE)
+REQUESTS = requests_of(MACHINE)
 VARIABLES: dict[str, Any] = {
     "shop": "green", "run": "run-1", "execution": "arn:execution", "has": {"schemas": ["arn:schema"], "resources": []},
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", REQUESTS)
 def test_the_function_understands_what_it_is_sent(name: str) -> None:
-    sent = evaluate(ASKED[name][1], {}, **VARIABLES)
+    sent = evaluate(REQUESTS[name][1], {}, **VARIABLES)
     understood = STEPS.read(sent).as_json()
     assert {key: understood[key] for key in sent} == sent
 
 
 def test_every_step_of_the_function_is_taken_once() -> None:
-    taken = [request["step"] for _, request in ASKED.values()]
+    taken = [request["step"] for _, request in REQUESTS.values()]
     assert sorted(taken) == sorted(word for request in STEPS.acts for word in words(request))
     assert len({Finished, Forgotten, Left, Objects, Removal, Schemas}) == len(taken)
 
@@ -71,7 +71,7 @@ def test_the_api_has_a_minute_to_forget_the_shop() -> None:
 
 
 def test_what_is_based_on_something_goes_before_it() -> None:
-    places = {kind: place for place, stage in enumerate(STAGES) for kind in stage}
+    places = {kind: number for number, stage in enumerate(STAGES) for kind in stage}
     for first, then in (("campaign", "solution"), ("solution", "dataset"), ("dataset", "datasetGroup")):
         assert places[first] < places[then]  # type: ignore[index]
     assert max(places.values()) == places["datasetGroup"]

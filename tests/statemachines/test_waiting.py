@@ -46,16 +46,16 @@ def asks(state: State, answer: State, minutes: float = 0) -> State:
     begun = dict(state)
     if "at" in begun:
         begun["at"] = evaluate("{% $millis() %}", {}) - minutes * MINUTE
-    kept: State = evaluate(ASK["Output"], {"input": begun, "result": {"Payload": answer}})
-    return kept
+    after_answer: State = evaluate(ASK["Output"], {"input": begun, "result": {"Payload": answer}})
+    return after_answer
 
 
 def after(*answers: tuple[State, float]) -> State:
     """What the machine keeps after these answers, each so many minutes after the one before it."""
-    kept: State = STARTED
+    state: State = STARTED
     for answer, minutes in answers:
-        kept = asks(kept, answer, minutes)
-    return kept
+        state = asks(state, answer, minutes)
+    return state
 
 
 def test_a_function_is_asked_again_about_what_it_has_made() -> None:
@@ -69,9 +69,9 @@ def test_a_function_is_asked_again_about_what_it_has_made() -> None:
 
 
 def test_it_ends_when_the_function_says_so_with_all_that_was_said() -> None:
-    kept = after(({**WORKS, "foundFrom": "2026", "notes": ["a note"]}, 0), (DONE, 5))
-    assert chosen(QUESTION, kept) == "It is ready"
-    told = evaluate(STATES["It is ready"]["Output"], {"input": kept})
+    state = after(({**WORKS, "foundFrom": "2026", "notes": ["a note"]}, 0), (DONE, 5))
+    assert chosen(QUESTION, state) == "It is ready"
+    told = evaluate(STATES["It is ready"]["Output"], {"input": state})
     assert (told["arn"], told["foundFrom"], told["notes"]) == ("arn:job", "2026", ["a note"])
 
 
@@ -80,16 +80,16 @@ def played(function: Callable[[State, float], State]) -> tuple[str, float]:
 
     The function gets what it made before and the time in minutes; its answer may say how many `minutes` it took.
     """
-    kept, now, passed = STARTED, 0.0, 0.0
+    state, now, passed = STARTED, 0.0, 0.0
     for _ in range(2_000):
-        sent = evaluate(ASK["Arguments"], {"input": kept})["Payload"]
+        sent = evaluate(ASK["Arguments"], {"input": state})["Payload"]
         answer = dict(function(sent.get("made") or {}, now))
         took = float(answer.pop("minutes", 0))
-        kept, now = asks(kept, answer, passed + took), now + took
-        following = chosen(QUESTION, kept)
+        state, now = asks(state, answer, passed + took), now + took
+        following = chosen(QUESTION, state)
         if following not in {PAUSE_NAME, "Ask the function"}:
             break
-        passed = evaluate(PAUSE["Seconds"], {"input": kept}) / 60 if following == PAUSE_NAME else 0.0
+        passed = evaluate(PAUSE["Seconds"], {"input": state}) / 60 if following == PAUSE_NAME else 0.0
         now += passed
     return following, now
 
@@ -160,20 +160,20 @@ def test_what_may_be_a_rate_is_waited_for_as_long_as_its_answer_says() -> None:
 def test_the_wait_for_room_is_no_part_of_a_jobs_time_and_each_job_has_its_own() -> None:
     """Two jobs, one after the other, that wait 200 minutes each and run for 200 each."""
     second = {**WAITS, "made": {"stage": 2}}, {**WORKS, "made": {"stage": 2, "arn": "arn:other"}}
-    kept = after((WAITS, 0), (WAITS, 100), (WORKS, 100), (WORKS, 200))
-    assert (kept["roomless"], kept["worked"] / MINUTE) == (0, pytest.approx(200, abs=1))
-    kept = asks(kept, second[0], 0)
-    assert (kept["roomless"], kept["worked"]) == (0, 0)
-    kept = asks(asks(kept, second[1], 200), second[1], 200)
-    assert chosen(QUESTION, kept) == PAUSE_NAME
-    assert kept["worked"] / MINUTE == pytest.approx(200, abs=1)
+    state = after((WAITS, 0), (WAITS, 100), (WORKS, 100), (WORKS, 200))
+    assert (state["roomless"], state["worked"] / MINUTE) == (0, pytest.approx(200, abs=1))
+    state = asks(state, second[0], 0)
+    assert (state["roomless"], state["worked"]) == (0, 0)
+    state = asks(asks(state, second[1], 200), second[1], 200)
+    assert chosen(QUESTION, state) == PAUSE_NAME
+    assert state["worked"] / MINUTE == pytest.approx(200, abs=1)
     # What a run says of its waits is their sum.
-    assert kept["queued"] / MINUTE == pytest.approx(400, abs=1)
+    assert state["queued"] / MINUTE == pytest.approx(400, abs=1)
 
 
 def test_who_waited_for_room_says_how_long_and_why() -> None:
-    kept = after((WAITS, 0), (WORKS, 42), (DONE, 5))
-    told = evaluate(STATES["It is ready"]["Output"], {"input": kept})
+    state = after((WAITS, 0), (WORKS, 42), (DONE, 5))
+    told = evaluate(STATES["It is ready"]["Output"], {"input": state})
     assert told["notes"] == ["job waited 42 minutes for room: LimitExceededException: full"]
     assert evaluate(STATES["It is ready"]["Output"], {"input": after((DONE, 0))})["notes"] == []
 
@@ -194,8 +194,8 @@ def test_pauses_are_whole_seconds_that_grow_by_a_tenth_or_those_for_room_by_half
 
 
 def test_runs_that_begin_together_do_not_ask_together() -> None:
-    kept = after((WORKS, 0), (WORKS, 60))
-    assert len({evaluate(PAUSE["Seconds"], {"input": kept}) for _ in range(40)}) > 10
+    state = after((WORKS, 0), (WORKS, 60))
+    assert len({evaluate(PAUSE["Seconds"], {"input": state}) for _ in range(40)}) > 10
 
 
 def test_a_pause_of_the_local_cloud_is_a_second() -> None:
@@ -220,8 +220,8 @@ def events(scope: Scope, machine: State) -> float:
         total += {"Task": 5, "Map": 5}.get(state["Type"], 2) + 3 * attempts
     # Those of a Distributed Map have histories of their own.
     inside = [inner for inner in scopes(machine) if inner.owner and not inner.apart and not scope.owner]
-    inner = {each.owner: events(each, machine) for each in inside}
-    return total + sum(QUOTAS[owner] * (2 + each) for owner, each in inner.items())
+    inner = {scope.owner: events(scope, machine) for scope in inside}
+    return total + sum(QUOTAS[owner] * (2 + count) for owner, count in inner.items())
 
 
 @pytest.mark.parametrize("name", [name for name in MACHINES if name != "ensure"])

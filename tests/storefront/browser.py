@@ -38,7 +38,7 @@ def visiting(
     *,
     width: int = 1280,
     is_dark: bool = False,
-    kept: Mapping[str, str] = ENGLISH,
+    storage: Mapping[str, str] = ENGLISH,
     errors: int = 0,
 ) -> Iterator[Page]:
     """A page of somebody whose browser has `kept` this for the shop, with so many `errors` in its log at the end."""
@@ -47,7 +47,7 @@ def visiting(
         "origins": [
             {
                 "origin": "{0.scheme}://{0.netloc}".format(urlsplit(address)),
-                "localStorage": [{"name": name, "value": value} for name, value in kept.items()],
+                "localStorage": [{"name": name, "value": value} for name, value in storage.items()],
             }
         ],
     }

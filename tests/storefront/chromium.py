@@ -33,8 +33,8 @@ writeFileSync(process.argv[2], brotliDecompressSync(readFileSync(process.argv[1]
 
 def find() -> Path | None:
     """The browser to test with; None where there is none."""
-    own = [Path(found) for name in NAMES if (found := shutil.which(name))]
-    return next((place for place in (*own, *MAC, BROUGHT / "chromium") if place.exists()), None)
+    installed = [Path(path) for name in NAMES if (path := shutil.which(name))]
+    return next((path for path in (*installed, *MAC, BROUGHT / "chromium") if path.exists()), None)
 
 
 def environment() -> dict[str, str]:
@@ -61,7 +61,7 @@ def unpack() -> None:
     """Unpack npm's browser, itself last, so that an interrupted unpacking is done again."""
     node = shutil.which("node")
     assert node, "npm is there, node is not"
-    for packed in sorted(PACKED.glob("*.br"), key=lambda each: each.stem == "chromium"):
+    for packed in sorted(PACKED.glob("*.br"), key=lambda path: path.stem == "chromium"):
         file = BROUGHT / f"unpacking.{packed.stem}"
         subprocess.run([node, "-e", INFLATE, str(packed), str(file)], check=True)
         if file.suffix == ".tar":

@@ -56,9 +56,9 @@ class Api:
         ids = list(dict.fromkeys(seen + [row.split(",")[0] for row in ROWS]))
         if path.endswith("/placements"):
             return self.page(body, ids)
-        asked = body["itemIds"] if body else ids[:12]
+        ids_answered = body["itemIds"] if body else ids[:12]
         source = "popular" if path.endswith("/popular") else "campaign"
-        items = [{"itemId": item, "score": 0.1, "source": source} for item in asked]
+        items = [{"itemId": item, "score": 0.1, "source": source} for item in ids_answered]
         return 200, {"recommendationId": f"RID-{len(self.requests)}", "items": items}
 
     def page(self, body: Any, ids: list[str]) -> tuple[int, object]:  # noqa: ANN401 - any document
@@ -66,7 +66,7 @@ class Api:
         if not self.placed:
             return 404, {"title": "Not Found", "status": 404}
         item = body.get("itemId")
-        left = iter([each for each in ids if each not in {item, *body.get("excludeItemIds", ())}])
+        left = iter([id_ for id_ in ids if id_ not in {item, *body.get("excludeItemIds", ())}])
         because = {"code": "goesWithBasket", "itemId": item}
         told = [
             {

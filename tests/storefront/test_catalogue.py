@@ -12,9 +12,9 @@ from tests.storefront.shop import files
 
 
 def test_items_are_rows_of_the_columns_whatever_their_case(tmp_path: Path) -> None:
-    found = catalogue("green", **files(tmp_path))
-    assert found["columns"] == ["id", "name", "price", "l1", "l2"]
-    assert found["items"][0] == ["bread-0", "Bread 0 8 oz (maker 0)", 0.5, "Bakery", "bread"]
+    goods = catalogue("green", **files(tmp_path))
+    assert goods["columns"] == ["id", "name", "price", "l1", "l2"]
+    assert goods["items"][0] == ["bread-0", "Bread 0 8 oz (maker 0)", 0.5, "Bakery", "bread"]
 
 
 def test_sample_shoppers_differ_and_have_a_past(tmp_path: Path) -> None:
@@ -40,8 +40,8 @@ def test_a_shop_without_files_is_known_by_its_name() -> None:
 def test_a_price_that_is_none_is_null(tmp_path: Path) -> None:
     items = tmp_path / "items.csv"
     items.write_text("ITEM_ID,TITLE,PRICE\na,A,free\nb,B,inf\nc,C,\nc,again,1\nd,D,1e2\n")
-    found = json.loads(document(catalogue("green", items=items)))["items"]
-    assert [row[:3] for row in found] == [["a", "A", None], ["b", "B", None], ["c", "C", None], ["d", "D", 100.0]]
+    rows = json.loads(document(catalogue("green", items=items)))["items"]
+    assert [row[:3] for row in rows] == [["a", "A", None], ["b", "B", None], ["c", "C", None], ["d", "D", 100.0]]
 
 
 @pytest.mark.parametrize("content", ["NAME\nbread\n", ""])

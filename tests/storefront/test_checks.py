@@ -50,9 +50,9 @@ def front_page(
     browser: Browser, shop: Open, language: str = "en", width: int = 1280, *, is_dark: bool = False
 ) -> Iterator[Page]:
     """The front page for somebody with things in the cart, in a browser that was never here."""
-    kept = {"shop:language": json.dumps(language), "shop:cart": json.dumps(CART)}
+    storage = {"shop:language": json.dumps(language), "shop:cart": json.dumps(CART)}
     shop.api.events.clear()
-    with visiting(browser, shop.address, width=width, is_dark=is_dark, kept=kept) as page:
+    with visiting(browser, shop.address, width=width, is_dark=is_dark, storage=storage) as page:
         show(page, shop.address)
         yield page
 
@@ -66,8 +66,8 @@ def front(browser: Browser, shop: Open) -> Iterator[Page]:
 
 def violations(page: Page, where: str) -> list[str]:
     """What axe-core finds on the page: the rule, and the elements."""
-    found: list[dict[str, Any]] = page.evaluate("axe.run(document).then(({ violations }) => violations)")
-    return [f"{where}: {one['id']} {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found]
+    problems: list[dict[str, Any]] = page.evaluate("axe.run(document).then(({ violations }) => violations)")
+    return [f"{where}: {problem['id']} {[node['html'][:120] for node in problem['nodes'][:3]]}" for problem in problems]
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not on this machine: `make test` fetches it by npm")
@@ -88,21 +88,21 @@ def test_nobody_is_kept_out(
 ) -> None:
     """By day each language, width and darkness once; by night each two of them meet as well, on every page."""
     language, width, is_dark = visitor
-    found = []
+    problems = []
     with front_page(browser, request.getfixturevalue(which), language, width, is_dark=is_dark) as page:
         page.evaluate(f"{AXE.read_text()}; undefined")
         for name in names:
             page.evaluate(f"location.hash = {json.dumps(PAGES[name])}")
             settle(page)
-            found += violations(page, name)
+            problems += violations(page, name)
         page.evaluate("document.querySelector('#account').click()")
         until(page, "document.querySelector('dialog[open]')")
-        found += violations(page, "account")
+        problems += violations(page, "account")
         page.evaluate("document.querySelector('dialog').close()")
         if width < 1180:
             page.evaluate("document.querySelector('#panel-button').click()")
-            found += violations(page, "panel")
-    assert found == []
+            problems += violations(page, "panel")
+    assert problems == []
 
 
 def test_what_is_tested_is_every_page() -> None:
@@ -142,8 +142,8 @@ def seen(page: Page) -> dict[str, float]:
     """When what was opened was seen, and how much of it moved."""
     page.evaluate(WATCH)
     until(page, "seen.first && seen.largest")
-    found: dict[str, float] = page.evaluate("seen")
-    return found
+    measures: dict[str, float] = page.evaluate("seen")
+    return measures
 
 
 def test_a_purchase_needs_no_mouse(front: Page, shop: Open) -> None:
@@ -180,8 +180,8 @@ def test_the_panel_opens_and_closes_by_keys(browser: Browser, shop: Open) -> Non
         page.keyboard.press("Enter")
         assert page.evaluate("document.querySelector('#panel').contains(document.activeElement)") is True
         page.keyboard.press("Escape")
-        found = page.evaluate("[document.activeElement.id, document.querySelector('#panel').inert]")
-    assert found == ["panel-button", True]
+        state = page.evaluate("[document.activeElement.id, document.querySelector('#panel').inert]")
+    assert state == ["panel-button", True]
 
 
 def test_the_focus_stays_in_the_cart_when_its_last_line_goes(front: Page) -> None:

@@ -24,8 +24,8 @@ def node() -> str | None:
     """Node 20 or newer; None where there is none."""
     path = shutil.which("node")
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout if path else ""
-    found = re.match(r"v(\d+)\.", version)
-    return path if found and int(found[1]) >= 20 else None
+    match = re.match(r"v(\d+)\.", version)
+    return path if match and int(match[1]) >= 20 else None
 
 
 def test_it_travels_in_three_thousand_bytes() -> None:
@@ -38,9 +38,9 @@ def test_it_depends_on_nothing() -> None:
 
 def members(text: str, pattern: str) -> dict[str, list[str]]:
     """The public members of the class, each with the names of its parameters; `{}` for one that is taken apart."""
-    found = re.findall(pattern, text[text.index("export class Personalization") :], re.MULTILINE | re.DOTALL)
-    given = {name: re.sub(r"\{[^{}]*\}|<[^<>]*>", "{}", parameters).split(",") for name, parameters in found}
-    return {name: [m[1] for each in parts if (m := re.match(r"\s*(\w+|{})", each))] for name, parts in given.items()}
+    methods = re.findall(pattern, text[text.index("export class Personalization") :], re.MULTILINE | re.DOTALL)
+    given = {name: re.sub(r"\{[^{}]*\}|<[^<>]*>", "{}", parameters).split(",") for name, parameters in methods}
+    return {name: [m[1] for part in parts if (m := re.match(r"\s*(\w+|{})", part))] for name, parts in given.items()}
 
 
 def declared(name: str) -> set[str]:
@@ -55,7 +55,7 @@ def test_each_public_member_has_its_type_with_the_same_parameters() -> None:
     assert coded.keys() == typed.keys()
     assert len(coded) > 15
     for name, parameters in coded.items():
-        same = [own in {theirs, "{}"} for own, theirs in zip(parameters, typed[name], strict=True)]
+        same = [ours in {typed_name, "{}"} for ours, typed_name in zip(parameters, typed[name], strict=True)]
         assert all(same), name
     exports = r"^export (?:class|interface|type) (\w+)"
     assert set(re.findall(exports, CODE, re.MULTILINE)) <= set(re.findall(exports, TYPES, re.MULTILINE))
@@ -84,8 +84,8 @@ def test_the_types_are_those_of_the_api() -> None:
     assert declared("Answer") | declared("Placed") == set(schemas["Placed"]["properties"])
     sent = set(schemas["Event"]["properties"])
     assert declared("EventFields") | {"eventType"} == sent
-    asked = DESCRIPTION["paths"]["/shops/{shop}/users/{userId}/recommendations"]["get"]["parameters"]
-    query = {each["name"].partition(".")[0] for each in asked if each["in"] == "query"}
+    parameters = DESCRIPTION["paths"]["/shops/{shop}/users/{userId}/recommendations"]["get"]["parameters"]
+    query = {parameter["name"].partition(".")[0] for parameter in parameters if parameter["in"] == "query"}
     assert declared("Query") - {"signal"} | {"itemId"} == query
 
 

@@ -18,7 +18,7 @@ LONG = "W" * 256
 FAST = ("--tier", "fast")
 """The page is looked at, not the models."""
 TEXT = "(one) => one.textContent"
-ASKED = "document.querySelector('.items') && !document.querySelector('[aria-busy=true]')"
+SETTLED = "document.querySelector('.items') && !document.querySelector('[aria-busy=true]')"
 
 
 def ready(page: Page) -> None:
@@ -32,13 +32,13 @@ def ask(page: Page, user: str = "") -> list[str]:
     if user:
         page.evaluate(f"document.querySelector('form.ask input').value = {json.dumps(user)}")
     page.evaluate("document.querySelector('form.ask .primary').click()")
-    until(page, ASKED)
+    until(page, SETTLED)
     return shown(page)
 
 
 def shown(page: Page) -> list[str]:
-    found: list[str] = page.evaluate(f"[...document.querySelectorAll('.items .titled b')].map({TEXT})")
-    return found
+    names: list[str] = page.evaluate(f"[...document.querySelectorAll('.items .titled b')].map({TEXT})")
+    return names
 
 
 def checked(page: Page, where: str) -> list[str]:
@@ -96,7 +96,7 @@ def test_a_purchase_can_be_filtered_out_and_items_have_neighbours_without_a_mous
     page.evaluate("document.querySelector('form.ask select').focus()")
     tab_to(page, "form.ask .primary")
     page.keyboard.press("Enter")
-    until(page, ASKED)
+    until(page, SETTLED)
     assert len(shown(page)) == 10
 
 
@@ -131,7 +131,9 @@ def test_nobody_is_kept_out_and_no_name_becomes_markup(
 ) -> None:
     aws, user = Aws(sampled, "us-east-1"), f"{HOSTILE} {width}"
     [items, *_] = [
-        each["datasetArn"] for each in aws.control.list_datasets()["datasets"] if each["datasetType"] == "ITEMS"
+        dataset["datasetArn"]
+        for dataset in aws.control.list_datasets()["datasets"]
+        if dataset["datasetType"] == "ITEMS"
     ]
     [tracker] = aws.control.list_event_trackers()["eventTrackers"]
     tracking_id = aws.control.describe_event_tracker(eventTrackerArn=tracker["eventTrackerArn"])["eventTracker"][

@@ -18,7 +18,7 @@ from tests.storefront.shop import KEY, Api, listening
 
 IDS = [str(uuid.UUID(int=number << 64 | number)) for number in range(1, 13)]
 USER = str(uuid.UUID(int=99 << 64))
-NAMES = {each: f"Lamp {number}\u2028with\na shade" for number, each in enumerate(IDS)}
+NAMES = {item: f"Lamp {number}\u2028with\na shade" for number, item in enumerate(IDS)}
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Named(Api):
 
 
 @pytest.fixture
-def own() -> Iterator[Open]:
+def own_shop() -> Iterator[Open]:
     """A shop that the storefront knows by its API's answers alone."""
     with listening(Named()) as api, serving(Storefront(api.address, KEY, goods())) as address:
         yield Open(address, api)
@@ -47,10 +47,10 @@ def goods() -> bytes:
 
 
 @pytest.fixture
-def page(browser: Browser, own: Open) -> Iterator[Page]:
+def page(browser: Browser, own_shop: Open) -> Iterator[Page]:
     """The front page for a stranger."""
-    with visiting(browser, own.address) as page:
-        show(page, own.address)
+    with visiting(browser, own_shop.address) as page:
+        show(page, own_shop.address)
         yield page
 
 
@@ -73,12 +73,12 @@ def test_long_ids_fit_the_panel_and_only_the_session_is_shortened(page: Page) ->
     assert scrolled <= seen
 
 
-def test_a_name_is_shown_as_soon_as_an_answer_tells_it(page: Page, own: Open) -> None:
-    assert isinstance(own.api, Named)
-    own.api.silent = True
-    show(page, f"{own.address}?again#/p/{IDS[3]}")
+def test_a_name_is_shown_as_soon_as_an_answer_tells_it(page: Page, own_shop: Open) -> None:
+    assert isinstance(own_shop.api, Named)
+    own_shop.api.silent = True
+    show(page, f"{own_shop.address}?again#/p/{IDS[3]}")
     assert page.evaluate("document.querySelector('#happened h3').textContent") == f"Looked at {IDS[3]}"
-    own.api.silent = False
+    own_shop.api.silent = False
     page.evaluate("location.hash = '#/'")
     settle(page)
     told = page.evaluate("[...document.querySelectorAll('#happened h3')].map((one) => one.textContent)")

@@ -22,7 +22,7 @@ READ = [
 
 def luminance(colour: str) -> float:
     """Relative luminance of `#rrggbb`, as WCAG 2 defines it."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -46,8 +46,8 @@ def test_both_languages_say_the_same_things() -> None:
 
 def test_every_text_that_is_asked_for_is_there() -> None:
     told = set(re.findall(r'["\s]([\w.]+)"?: "', (FOLDER / "js/i18n.js").read_text()))
-    asked = {key for path in SOURCES for key in re.findall(r'\bt\("([\w.]+)"', path.read_text())}
-    assert asked - told == set()
+    used = {key for path in SOURCES for key in re.findall(r'\bt\("([\w.]+)"', path.read_text())}
+    assert used - told == set()
 
 
 def test_nothing_comes_from_elsewhere() -> None:

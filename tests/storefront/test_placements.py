@@ -27,8 +27,8 @@ def page(browser: Browser, placed: Open) -> Iterator[Page]:
     """A page of the shop for a stranger who was never here."""
     with visiting(browser, placed.address) as page:
         show(page, placed.address)
-        for kept in (placed.api.requests, placed.api.events):
-            kept.clear()
+        for requests in (placed.api.requests, placed.api.events):
+            requests.clear()
         yield page
 
 
@@ -57,8 +57,8 @@ def test_an_items_page_looks_at_it_and_asks_for_what_is_like_it(page: Page, plac
 def test_a_basket_asks_with_its_newest_item_and_shows_nothing_that_is_in_it(page: Page, placed: Open) -> None:
     ((path, body),) = calls_of(page, placed, "#/cart", [["milk-1", 2], ["bread-0", 1]])
     assert path == "placements"
-    asked = {"placements": ["basket", "basket-more"], "itemId": "bread-0", "excludeItemIds": ["milk-1", "bread-0"]}
-    assert body == asked
+    body_sent = {"placements": ["basket", "basket-more"], "itemId": "bread-0", "excludeItemIds": ["milk-1", "bread-0"]}
+    assert body == body_sent
     hint = page.evaluate("document.querySelector('.shelf .hint').textContent")
     assert hint == "Picked for Bread 0, the newest in the cart"
     assert not {"milk-1", "bread-0"} & set(page.evaluate(SHELVES))
@@ -72,13 +72,16 @@ def test_an_empty_basket_has_nothing_to_go_with(page: Page, placed: Open) -> Non
 @pytest.mark.parametrize("hash_", ["#/", "#/p/milk-1", "#/cart"])
 def test_nothing_is_on_a_page_twice_also_after_a_click(hash_: str, page: Page, placed: Open) -> None:
     calls_of(page, placed, hash_, [["milk-1", 2]])
-    asked = len(placed.api.requests)
+    requests_before = len(placed.api.requests)
     page.evaluate("document.querySelectorAll('.shelf .add')[9].click()")
     until(page, "document.querySelector('#happened .moves')")
     settle(page)
     shown = [*page.evaluate(SHELVES), *page.evaluate(LINES)]
     assert len(shown) == len(set(shown)) >= 16
-    assert [path.rpartition("/")[2] for _, path, _, _ in placed.api.requests[asked:]] == ["events", "placements?"]
+    assert [path.rpartition("/")[2] for _, path, _, _ in placed.api.requests[requests_before:]] == [
+        "events",
+        "placements?",
+    ]
 
 
 def test_what_was_taken_back_meanwhile_is_asked_for_shelf_by_shelf(
@@ -95,10 +98,10 @@ def test_what_was_taken_back_meanwhile_is_asked_for_shelf_by_shelf(
 
 def test_the_settings_hold_and_have_just_the_slots_that_pages_ask_for() -> None:
     chosen = parse("settings.yaml", (FOLDER / "settings.yaml").read_text())
-    asked = re.findall(r'"((?:home|product|basket)[a-z-]*)"', (FOLDER / "js/views.js").read_text())
-    assert set(chosen.placements) == set(asked) == set(PLACEMENTS)
+    placements = re.findall(r'"((?:home|product|basket)[a-z-]*)"', (FOLDER / "js/views.js").read_text())
+    assert set(chosen.placements) == set(placements) == set(PLACEMENTS)
     # Their items are no shelf's own where nothing goes with the item of the page.
-    starts = [name for name, each in chosen.placements.items() if each.recipe == "similar-items"]
+    starts = [name for name, placement in chosen.placements.items() if placement.recipe == "similar-items"]
     assert {chosen.placements[name].fallback for name in starts} == {"none"}
     # As many as Personalize tells columns of, so that no shelf of a page is cut short.
     home = [chosen.placements[name].limit for name in ("home", "home-viewed", "home-popular")]

@@ -29,7 +29,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def keys(s3: Any) -> list[str]:  # noqa: ANN401 - moto's client
-    return [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+    return [content["Key"] for content in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
 
 
 def release(number: int) -> list[Upload]:
@@ -38,17 +38,17 @@ def release(number: int) -> list[Upload]:
 
 def test_what_never_changes_goes_first_and_the_page_last() -> None:
     made = uploads(b"{}")
-    assert [each.key for each in made[-2:]] == ["catalogue.json", "index.html"]
-    assert {each.cache_control for each in made[:-2]} == {FOR_EVER}
-    assert [each.cache_control for each in made[-2:]] == ["public, max-age=60", "no-cache"]
-    assert not [each.key for each in made if each.key.endswith(".d.ts")]
+    assert [upload.key for upload in made[-2:]] == ["catalogue.json", "index.html"]
+    assert {upload.cache_control for upload in made[:-2]} == {FOR_EVER}
+    assert [upload.cache_control for upload in made[-2:]] == ["public, max-age=60", "no-cache"]
+    assert not [upload.key for upload in made if upload.key.endswith(".d.ts")]
 
 
 def test_the_page_names_its_release_and_every_file_that_it_names_is_there() -> None:
     made = uploads(b"{}")
     named = re.findall(r'(?:src|href)="([^"]+)"', made[-1].content.decode())
     assert len(named) > 10
-    assert set(named) <= {each.key for each in made}
+    assert set(named) <= {upload.key for upload in made}
 
 
 def test_another_file_is_another_release_and_another_catalogue_is_not(tmp_path: Path) -> None:

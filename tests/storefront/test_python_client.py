@@ -37,7 +37,7 @@ class Api:
     """Answers in turn what it is told, the last again and again; keeps what it was asked."""
 
     replies: list[Reply] = field(default_factory=list)
-    asked: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
+    requests: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
     address: str = ""
 
 
@@ -49,7 +49,7 @@ def api() -> Iterator[Api]:
         def do_GET(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            api.asked.append((self.command, self.path, headers, json.loads(raw) if raw else None))
+            api.requests.append((self.command, self.path, headers, json.loads(raw) if raw else None))
             status, told, content = api.replies.pop(0) if len(api.replies) > 1 else api.replies[0]
             self.send_response(status)
             for name, value in {**told, "Content-Length": str(len(content))}.items():
@@ -90,7 +90,7 @@ def test_lists_are_asked_with_the_key_and_ids_are_quoted(api: Api) -> None:
     answer = client(api).recommend("Zoë/1", limit=3, **{"context.DEVICE": "phone"})
     client(api).similar("a b")
     assert (answer["recommendationId"], answer["items"][0]["itemId"]) == ("RID-1", "i1")
-    (_, path, headers, _), (_, similar, _, _) = api.asked
+    (_, path, headers, _), (_, similar, _, _) = api.requests
     assert path == "/v1/shops/my%20shop/users/Zo%C3%AB%2F1/recommendations?limit=3&context.DEVICE=phone"
     assert (similar, headers["x-api-key"]) == ("/v1/shops/my%20shop/items/a%20b/similar", "the-key")
 
@@ -99,7 +99,7 @@ def test_a_page_is_asked_for_in_one_call(api: Api) -> None:
     api.replies = [reply(200, {"placements": [{"placement": "home", **LIST}]})]
     page = client(api).page("u 1", ["home"], itemId="i9", excludeItemIds=["i8"])
     assert page["home"]["items"][0]["itemId"] == "i1"
-    ((method, path, _, body),) = api.asked
+    ((method, path, _, body),) = api.requests
     assert (method, path) == ("POST", "/v1/shops/my%20shop/users/u%201/placements")
     assert body == {"placements": ["home"], "itemId": "i9", "excludeItemIds": ["i8"]}
 
@@ -123,9 +123,11 @@ def test_every_call_is_a_route_of_the_api(api: Api) -> None:
     patterns = {
         (method.upper(), re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))) for path in PATHS for method in PATHS[path]
     }
-    for method, path, _, _ in api.asked:
+    for method, path, _, _ in api.requests:
         route = urlsplit(path).path.removeprefix("/v1")
-        assert any(method == known and re.fullmatch(pattern, route) for known, pattern in patterns), unquote(route)
+        assert any(
+            method == method_of_route and re.fullmatch(pattern, route) for method_of_route, pattern in patterns
+        ), unquote(route)
 
 
 def test_an_event_has_its_id_and_time_before_it_is_sent_and_keeps_them(api: Api) -> None:
@@ -134,7 +136,7 @@ def test_an_event_has_its_id_and_time_before_it_is_sent_and_keeps_them(api: Api)
     assert abs((datetime.now(UTC) - datetime.fromisoformat(made["sentAt"])).total_seconds()) < 60
     assert "recommendationId" not in made
     client(api).send("s-1", [made], user_id="u1")
-    bodies = [body for *_, body in api.asked]
+    bodies = [body for *_, body in api.requests]
     assert bodies == [{"sessionId": "s-1", "userId": "u1", "events": [made]}] * 2
 
 
@@ -142,8 +144,8 @@ def test_many_events_go_a_hundred_at_a_time_and_what_was_not_accepted_again(api:
     api.replies = [reply(202, {"accepted": count}) for count in (100, 30, 20)]
     made = [event("View", itemId=f"i{number}") for number in range(150)]
     client(api).send("s-1", made)
-    assert [len(body["events"]) for *_, body in api.asked] == [100, 50, 20]
-    assert api.asked[2][3]["events"] == made[130:]
+    assert [len(body["events"]) for *_, body in api.requests] == [100, 50, 20]
+    assert api.requests[2][3]["events"] == made[130:]
 
 
 def test_events_of_which_none_is_accepted_are_not_sent_for_ever(api: Api) -> None:
@@ -165,7 +167,7 @@ def test_a_refusal_says_why_and_is_not_tried_again(api: Api) -> None:
     api.replies = [reply(400, told, Content_Type="application/problem+json")]
     with pytest.raises(ApiError, match="limit is not") as refused:
         client(api).recommend("u1", limit=0)
-    assert (refused.value.status, refused.value.problem["errors"][0]["field"], len(api.asked)) == (400, "limit", 1)
+    assert (refused.value.status, refused.value.problem["errors"][0]["field"], len(api.requests)) == (400, "limit", 1)
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b""])
@@ -180,7 +182,7 @@ def test_what_does_not_come_to_an_end_is_given_up_after_its_tries(api: Api) -> N
     api.replies = [reply(503, {"title": "Service Unavailable"})]
     with pytest.raises(ApiError, match="Service Unavailable"):
         client(api, waits).recommend("u1")
-    assert (len(api.asked), len(waits.seconds)) == (4, 3)
+    assert (len(api.requests), len(waits.seconds)) == (4, 3)
     with pytest.raises(OSError, match="refused"):
         ShopClient("http://127.0.0.1:9", "s", "k", wait=waits).recommend("u1")
     assert len(waits.seconds) == 6

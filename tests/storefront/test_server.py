@@ -142,8 +142,8 @@ def test_a_page_of_another_origin_is_refused(headers: dict[str, str], shop: Open
 
 
 def test_its_own_page_is_not(shop: Open) -> None:
-    own = {"Origin": shop.address.rstrip("/")}
-    assert ask(shop, "POST", "/api/shops/green/events", EVENTS, JSON | own)[0] == 202
+    origin = {"Origin": shop.address.rstrip("/")}
+    assert ask(shop, "POST", "/api/shops/green/events", EVENTS, JSON | origin)[0] == 202
 
 
 def test_an_api_that_is_gone_is_said_so() -> None:

@@ -18,8 +18,8 @@ from tests.storefront.conftest import Open
 @pytest.fixture
 def page(browser: Browser, strangers: Open) -> Iterator[Page]:
     """The front page of a browser that was never here."""
-    for kept in (strangers.api.requests, strangers.api.events):
-        kept.clear()
+    for requests in (strangers.api.requests, strangers.api.events):
+        requests.clear()
     with visiting(browser, strangers.address) as page:
         show(page, strangers.address)
         yield page

@@ -67,23 +67,23 @@ def written_out(nested: Path) -> dict[str, Any]:
 def decided(part: Any, values: Values) -> Any:  # noqa: ANN401 - any part of a template
     """A part of a template without its `Fn::If`: checkov does not look into them."""
     if isinstance(part, list):
-        return [decided(each, values) for each in part]
+        return [decided(element, values) for element in part]
     if not isinstance(part, dict):
         return part
     if set(part) == {"Fn::If"}:
         name, then, otherwise = part["Fn::If"]
         return decided(then if values.condition(name) else otherwise, values)
-    every = {name: decided(each, values) for name, each in part.items()}
-    return {name: each for name, each in every.items() if each != {"Ref": "AWS::NoValue"}}
+    every = {name: decided(member, values) for name, member in part.items()}
+    return {name: member for name, member in every.items() if member != {"Ref": "AWS::NoValue"}}
 
 
 def commands(folder: Path) -> Iterator[list[str]]:
     """What is run; the files are in `folder`."""
-    tools, mine = LOCAL / "audit" / "bin", Path(sys.executable).parent
+    tools, scripts = LOCAL / "audit" / "bin", Path(sys.executable).parent
     yield [str(tools / "bandit"), "-q", "-r", *DEPLOYED]
     # Warnings there are about what SAM leaves unused or says twice.
     for file in sorted(folder.glob("*.json")):
-        yield [str(mine / "cfn-lint"), "--ignore-checks", "W", "--template", str(file)]
+        yield [str(scripts / "cfn-lint"), "--ignore-checks", "W", "--template", str(file)]
     framework = ["--framework", "cloudformation", "--skip-download", "--quiet", "--compact"]
     for file in sorted(folder.iterdir()):
         yield [str(tools / "checkov"), *framework, "--skip-check", ",".join(SUPPRESSED), "--file", str(file)]

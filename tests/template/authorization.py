@@ -76,40 +76,40 @@ ARNS: Final = {
 
 def arn(resource: str) -> str:
     """A statement's resource as an ARN, the stack's own ones named by their logical ids."""
-    found = re.fullmatch(r"(\w+)(\.\w+)?((?:[/:].*)?)", resource)
-    if not found or found[1] not in STACK.resources:
+    match = re.fullmatch(r"(\w+)(\.\w+)?((?:[/:].*)?)", resource)
+    if not match or match[1] not in STACK.resources:
         return resource
-    pattern = ARNS[STACK.resources[found[1]]["Type"]]
-    return pattern.format(region=PSEUDO["AWS::Region"], account=PSEUDO["AWS::AccountId"], name=found[1]) + found[3]
+    pattern = ARNS[STACK.resources[match[1]]["Type"]]
+    return pattern.format(region=PSEUDO["AWS::Region"], account=PSEUDO["AWS::AccountId"], name=match[1]) + match[3]
 
 
 @cache
 def types(service: str) -> dict[str, re.Pattern[str]]:
     """A service's resource types, each with what its ARNs look like; only S3 keys and role paths have slashes."""
     data = REFERENCE.resources
-    found = {}
+    patterns = {}
     for kind in data.get_resource_types_for_service(service):
         parts = re.split(r"\$\{(\w+)\}", data.get_resource_type_details(service, kind)["arn"])
-        for place in range(1, len(parts), 2):
-            parts[place] = ".+" if parts[place] in {"ObjectName", "RoleNameWithPath"} else "[^/:]+"
+        for number in range(1, len(parts), 2):
+            parts[number] = ".+" if parts[number] in {"ObjectName", "RoleNameWithPath"} else "[^/:]+"
         parts[::2] = [re.escape(part) for part in parts[::2]]
-        found[kind] = re.compile("".join(parts))
-    return found
+        patterns[kind] = re.compile("".join(parts))
+    return patterns
 
 
 def details(action: str) -> dict[str, Any] | None:
     """What the reference says of an action; None where it does not know it."""
     service, _, name = action.partition(":")
-    known = REFERENCE.services.service_exists(service) and REFERENCE.actions.action_exists(service, name)
-    found: dict[str, Any] | None = REFERENCE.actions.get_action_details(service, name) if known else None
+    exists = REFERENCE.services.service_exists(service) and REFERENCE.actions.action_exists(service, name)
+    entry: dict[str, Any] | None = REFERENCE.actions.get_action_details(service, name) if exists else None
     # The reference's spelling is the only one that we take, though IAM takes any case.
-    return found if found and found["name"] == name else None
+    return entry if entry and entry["name"] == name else None
 
 
 def allowed_types(action: str) -> set[str]:
     """The types that may stand beside an action."""
-    found = details(action) or {"resourceTypes": []}
-    return {each["name"] for each in found["resourceTypes"]} | {each.kind for each in OMITTED.get(action, [])}
+    entry = details(action) or {"resourceTypes": []}
+    return {type_["name"] for type_ in entry["resourceTypes"]} | {omitted.kind for omitted in OMITTED.get(action, [])}
 
 
 def fits(resource: str, action: str) -> set[str]:
@@ -121,26 +121,26 @@ def fits(resource: str, action: str) -> set[str]:
 def needs(action: str) -> list[set[str]]:
     """Sets of types of each of which an action needs one: of Personalize's each that is required, else any listed."""
     listed = (details(action) or {"resourceTypes": []})["resourceTypes"]
-    always = [{each.kind} for each in OMITTED.get(action, []) if each.always]
+    always = [{omitted.kind} for omitted in OMITTED.get(action, []) if omitted.always]
     if action.startswith("personalize:"):
-        return [{each["name"]} for each in listed if each["required"]] + always
-    return [{each["name"] for each in listed}] if listed else []
+        return [{type_["name"]} for type_ in listed if type_["required"]] + always
+    return [{type_["name"] for type_ in listed}] if listed else []
 
 
 def condition_keys(action: str, resources: list[str]) -> set[str]:
     """The condition keys that the reference knows for an action on these resources, in lower case."""
     service = action.partition(":")[0]
-    kinds = set[str]().union(*(fits(each, action) for each in resources))
-    found = set((details(action) or {"conditionKeys": []})["conditionKeys"])
+    kinds = set[str]().union(*(fits(resource, action) for resource in resources))
+    keys = set((details(action) or {"conditionKeys": []})["conditionKeys"])
     for kind in kinds:
-        found |= set(REFERENCE.resources.get_resource_type_details(service, kind).get("conditionKeys", []))
-    return {key.lower() for key in found}
+        keys |= set(REFERENCE.resources.get_resource_type_details(service, kind).get("conditionKeys", []))
+    return {key.lower() for key in keys}
 
 
 def dependents(action: str) -> set[str]:
     """The actions that an action depends on: those of the reference, and iam:PassRole where its request has a role."""
-    found = set((details(action) or {"dependentActions": []})["dependentActions"])
-    return found | ({"iam:PassRole"} if passes_role(action) and action not in NO_ROLE else set())
+    actions = set((details(action) or {"dependentActions": []})["dependentActions"])
+    return actions | ({"iam:PassRole"} if passes_role(action) and action not in NO_ROLE else set())
 
 
 @cache
@@ -162,40 +162,45 @@ def has_role(shape: Shape | None) -> bool:
 
 def faults(statements: list[Resource]) -> list[str]:
     """Where a role's statements break what the reference says; their actions and resources are lists."""
-    unknown = [f"{action} is no action" for each in statements for action in each["Action"] if details(action) is None]
+    unknown = [
+        f"{action} is no action"
+        for statement in statements
+        for action in statement["Action"]
+        if details(action) is None
+    ]
     if unknown:
         return unknown
     granted: dict[str, list[str]] = {}
     for statement in statements:
         for action in statement["Action"]:
             granted.setdefault(action, []).extend(statement["Resource"])
-    found = [each for statement in statements for each in _of_statement(statement)]
+    problems = [problem for statement in statements for problem in _of_statement(statement)]
     for action, resources in granted.items():
-        have = set[str]().union(*(fits(each, action) for each in resources))
-        found += [
+        have = set[str]().union(*(fits(resource, action) for resource in resources))
+        problems += [
             f"{action} lacks a resource of type {' or '.join(sorted(kinds))}"
             for kinds in needs(action)
             if not kinds & have
         ]
-        found += [f"{action} needs {each}" for each in sorted(dependents(action) - granted.keys())]
-    return found
+        problems += [f"{action} needs {other}" for other in sorted(dependents(action) - granted.keys())]
+    return problems
 
 
 def _of_statement(statement: Resource) -> list[str]:
     actions, resources = statement["Action"], statement["Resource"]
     if statement["Effect"] != "Allow":
         return ["roles of this stack allow, and deny nothing"]
-    found = []
+    problems = []
     for action in actions:
         if not allowed_types(action) and resources != ["*"]:
-            found.append(f"{action} takes no resource: only * allows it")
+            problems.append(f"{action} takes no resource: only * allows it")
         if allowed_types(action) and "*" in resources:
-            found.append(f"{action} is allowed on everything, though it has resource types")
+            problems.append(f"{action} is allowed on everything, though it has resource types")
     for resource in resources:
         if resource != "*" and not any(fits(resource, action) for action in actions):
-            found.append(f"{resource} is of no type that {', '.join(actions)} takes")
+            problems.append(f"{resource} is of no type that {', '.join(actions)} takes")
     for key in {key for block in statement.get("Condition", {}).values() for key in block}:
-        found += [
+        problems += [
             f"{action} knows no {key}" for action in actions if key.lower() not in condition_keys(action, resources)
         ]
-    return found
+    return problems

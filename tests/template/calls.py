@@ -46,8 +46,8 @@ def source(module: str) -> ast.Module | None:
     if root not in {"functions", "personalization"}:
         return None
     base = ROOT / ("functions" if root == "functions" else "layers/core/personalization") / rest.replace(".", "/")
-    found = [path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()]
-    return ast.parse(found[0].read_text()) if found else None
+    paths = [path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()]
+    return ast.parse(paths[0].read_text()) if paths else None
 
 
 @cache
@@ -99,8 +99,8 @@ def named(definition: Definition) -> Iterator[Definition]:
             dotted = imported(module).get(node.id, here)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             dotted = f"{imported(module).get(node.value.id, '')}.{node.attr}"
-        if dotted and (found := resolved(dotted)):
-            yield found
+        if dotted and (path := resolved(dotted)):
+            yield path
 
 
 def reached(folder: str) -> set[Definition]:
@@ -120,24 +120,34 @@ def reached(folder: str) -> set[Definition]:
 def clients(node: ast.AST) -> dict[str, str]:
     """The clients that a definition holds: the source text of the expression, and the service."""
     annotated = {
-        each.arg: re.sub(r"\W", "", ast.unparse(each.annotation))
-        for each in ast.walk(node)
-        if isinstance(each, ast.arg) and each.annotation
+        node_in.arg: re.sub(r"\W", "", ast.unparse(node_in.annotation))
+        for node_in in ast.walk(node)
+        if isinstance(node_in, ast.arg) and node_in.annotation
     }
-    found = {name: SERVICES[kind] for name, kind in annotated.items() if kind in SERVICES}
-    assigned = [each for each in ast.walk(node) if isinstance(each, ast.Assign) and ast.unparse(each.value) in found]
-    return found | {ast.unparse(goal): found[ast.unparse(each.value)] for each in assigned for goal in each.targets}
+    clients_by_name = {name: SERVICES[kind] for name, kind in annotated.items() if kind in SERVICES}
+    assigned = [
+        assignment
+        for assignment in ast.walk(node)
+        if isinstance(assignment, ast.Assign) and ast.unparse(assignment.value) in clients_by_name
+    ]
+    return clients_by_name | {
+        ast.unparse(goal): clients_by_name[ast.unparse(assignment.value)]
+        for assignment in assigned
+        for goal in assignment.targets
+    }
 
 
 def made(definition: Definition) -> set[Call]:
     """The operations that a definition calls on its clients."""
-    found = set()
+    operations_called = set()
     for statement in body(definition) if definition[1] else []:
-        known = clients(statement)
+        names = clients(statement)
         for node in ast.walk(statement):
-            if isinstance(node, ast.Attribute) and (service := known.get(ast.unparse(node.value))):
-                found |= {(service, operations(service)[node.attr])} if node.attr in operations(service) else set()
-    return found
+            if isinstance(node, ast.Attribute) and (service := names.get(ast.unparse(node.value))):
+                operations_called |= (
+                    {(service, operations(service)[node.attr])} if node.attr in operations(service) else set()
+                )
+    return operations_called
 
 
 def calls(folder: str) -> set[Call]:
@@ -148,17 +158,17 @@ def calls(folder: str) -> set[Call]:
 def unrecognised() -> list[str]:
     """Where the domain seems to call Personalize on something that is not known to be a client."""
     snake = {name for service in SERVICES.values() if service.startswith("personalize") for name in operations(service)}
-    found = []
+    calls_elsewhere = []
     adaptors = [path for path in sorted((ROOT / "layers/core").rglob("*.py")) if "mypy_boto3" in path.read_text()]
     assert adaptors
     for path in adaptors:
         modules = set(imported(".".join(path.relative_to(ROOT / "layers/core").with_suffix("").parts)))
         for statement in ast.parse(path.read_text()).body:
-            known = modules | set(clients(statement))
+            names = modules | set(clients(statement))
             for node in ast.walk(statement):
-                loose = isinstance(node, ast.Attribute) and node.attr in snake and ast.unparse(node.value) not in known
+                loose = isinstance(node, ast.Attribute) and node.attr in snake and ast.unparse(node.value) not in names
                 by_text = isinstance(node, ast.Constant) and node.value in snake
                 by_chance = isinstance(node, ast.Name) and node.id == "getattr"
                 if loose or by_text or by_chance:
-                    found.append(f"{path.name}: {ast.unparse(node)}")
-    return found
+                    calls_elsewhere.append(f"{path.name}: {ast.unparse(node)}")
+    return calls_elsewhere

@@ -82,7 +82,7 @@ def compiled(
             assert not set(child.resources) & {*made, *nested}
             nested |= child.resources
             outputs = {f"{name}.Outputs.{key}": output["Value"] for key, output in child.outputs.items()}
-            worked = Values(worked.known | outputs, worked.conditions)
+            worked = Values(worked.attributes | outputs, worked.conditions)
     return Stack(source, worked.out(made) | nested, worked.out(template["Outputs"]))
 
 
@@ -93,7 +93,7 @@ def child_of(properties: Resource) -> Stack:
     assert set(given) == set(source["Parameters"])
     worked = Values(given | PSEUDO | {"AWS::StackName": "retail-nested"}, source["Conditions"])
     parts = {
-        part: {n: each for n, each in source[part].items() if worked.condition(each.get("Condition"))}
+        part: {n: member for n, member in source[part].items() if worked.condition(member.get("Condition"))}
         for part in ("Resources", "Outputs")
     }
     return Stack(source, worked.out(parts["Resources"]), worked.out(parts["Outputs"]))
@@ -115,10 +115,10 @@ def packaged(source: Resource, places: dict[str, str]) -> Resource:
     functions = made["Globals"]["Function"].pop("CodeUri")
     for name, resource in made["Resources"].items():
         properties = resource.get("Properties", {})
-        place = places.get(name, f"s3://artefacts/{name}")
+        location = places.get(name, f"s3://artefacts/{name}")
         if resource["Type"] == "AWS::Serverless::Function":
             assert properties.setdefault("CodeUri", functions) == functions
-        properties.update({key: place for key in ("CodeUri", "ContentUri", "DefinitionUri") if key in properties})
+        properties.update({key: location for key in ("CodeUri", "ContentUri", "DefinitionUri") if key in properties})
     return made
 
 
@@ -126,11 +126,11 @@ def watched(alarm: Resource) -> list[Resource]:
     """The metrics that an alarm looks at: its one, or those that it adds up."""
     if "Metrics" not in alarm:
         return [alarm]
-    (total,) = [each for each in alarm["Metrics"] if "Expression" in each]
+    (total,) = [metric for metric in alarm["Metrics"] if "Expression" in metric]
     assert total["Expression"] == "SUM(METRICS())"
-    added = [each for each in alarm["Metrics"] if each is not total]
-    assert all(each["ReturnData"] is False and each["MetricStat"]["Stat"] == "Sum" for each in added)
-    return [each["MetricStat"]["Metric"] for each in added]
+    added = [metric for metric in alarm["Metrics"] if metric is not total]
+    assert all(metric["ReturnData"] is False and metric["MetricStat"]["Stat"] == "Sum" for metric in added)
+    return [metric["MetricStat"]["Metric"] for metric in added]
 
 
 def defaults(source: Resource) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def translated(packaged: Resource, values: dict[str, Any], second: float = 0) ->
 class Values:
     """CloudFormation's functions, as far as the template uses them."""
 
-    known: dict[str, Any]
+    attributes: dict[str, Any]
     conditions: dict[str, Any]
 
     def condition(self, name: str | None) -> bool:
@@ -170,13 +170,13 @@ class Values:
 
     def ref(self, name: str) -> Any:  # noqa: ANN401 - a parameter may have any value
         """A parameter's value, a nested stack's output, or a resource's logical id or attribute."""
-        return self.known.get(name, name)
+        return self.attributes.get(name, name)
 
     def sub(self, argument: str | list[Any]) -> str:
         """A text with its references filled in, from a map of its own first."""
-        text, own = (argument, {}) if isinstance(argument, str) else argument
-        worked = self.out(own)
-        return re.sub(r"\$\{([^!}]+)\}", lambda found: str(worked.get(found[1], self.ref(found[1]))), text)
+        text, variables = (argument, {}) if isinstance(argument, str) else argument
+        worked = self.out(variables)
+        return re.sub(r"\$\{([^!}]+)\}", lambda match: str(worked.get(match[1], self.ref(match[1]))), text)
 
     def pick(self, argument: list[Any]) -> Any:  # noqa: ANN401 - either branch
         """Fn::If."""
@@ -189,7 +189,7 @@ FUNCTIONS: dict[str, Callable[[Values, Any], Any]] = {
     "Fn::If": Values.pick,
     "Fn::GetAtt": lambda values, path: values.ref(path if isinstance(path, str) else ".".join(path)),
     "Condition": lambda values, name: values.condition(name),
-    "Fn::And": lambda values, argument: all(values.out(each) for each in argument),
+    "Fn::And": lambda values, argument: all(values.out(element) for element in argument),
     "Fn::Select": lambda values, argument: values.out(argument[1])[int(argument[0])],
     "Fn::Not": lambda values, argument: not values.out(argument[0]),
     "Fn::Equals": lambda values, argument: len({str(values.out(side)) for side in argument}) == 1,

@@ -76,14 +76,16 @@ def test_the_refusals_that_the_contract_names_have_their_status() -> None:
 def test_who_should_try_again_is_told_when() -> None:
     later = {kind for kind, refusal in REFUSALS.items() if int(refusal.get("statusCode", 0)) in {429, 503, 504}}
     told = {
-        kind for kind, each in REFUSALS.items() if "gatewayresponse.header.Retry-After" in each["responseParameters"]
+        kind
+        for kind, refusal in REFUSALS.items()
+        if "gatewayresponse.header.Retry-After" in refusal["responseParameters"]
     }
     assert told == later
 
 
 def test_browsers_ask_first_and_without_a_key() -> None:
-    asked = {path for method, path in METHODS if method == "OPTIONS"}
-    assert asked == {path for _, path in ROUTES}
+    preflights = {path for method, path in METHODS if method == "OPTIONS"}
+    assert preflights == {path for _, path in ROUTES}
     answer = METHODS["OPTIONS", "/shops/{shop}/popular"]["x-amazon-apigateway-integration"]["responses"]["default"]
     headers = answer["responseParameters"]
     assert headers["method.response.header.Access-Control-Allow-Headers"] == "'Content-Type,X-Api-Key,X-Time-Zone'"
@@ -93,7 +95,7 @@ def test_browsers_ask_first_and_without_a_key() -> None:
 def test_the_allowed_origin_is_a_parameter() -> None:
     stack = compiled({"AllowedOrigin": "https://shop.example.com"})
     origins = re.findall(r"Access-Control-Allow-Origin': \"'([^']*)'\"", str(stack.of("ApiGateway::RestApi")))
-    told = {each["Variables"]["origins"] for each in stack.of("ApiGateway::Stage").values()}
+    told = {stage["Variables"]["origins"] for stage in stack.of("ApiGateway::Stage").values()}
     assert set(origins) == told == {"https://shop.example.com"}
     # A stage variable takes no *; the functions take it from one that is not there.
     assert (

@@ -26,13 +26,15 @@ def test_rules_are_suppressed_with_a_reason_and_few_of_them() -> None:
 def test_ckv_aws_18() -> None:
     # The storefront's holds public pages; the log of who reads them is CloudFront's, by a parameter.
     assert set(STACK.of("S3::Bucket")) == {"DropBucket", "StorefrontBucket"}
-    assert {each["VersioningConfiguration"]["Status"] for each in STACK.of("S3::Bucket").values()} == {"Enabled"}
+    assert {bucket["VersioningConfiguration"]["Status"] for bucket in STACK.of("S3::Bucket").values()} == {"Enabled"}
 
 
 def test_ckv_aws_26() -> None:
     # Alarms and rules publish to the topic: services that SNS's own key does not know.
     (policy,) = STACK.of("SNS::TopicPolicy").values()
-    publishers = {service for each in policy["PolicyDocument"]["Statement"] for service in each["Principal"].values()}
+    publishers = {
+        service for statement in policy["PolicyDocument"]["Statement"] for service in statement["Principal"].values()
+    }
     assert publishers & {"events.amazonaws.com", "cloudwatch.amazonaws.com"}
 
 
@@ -44,8 +46,8 @@ def test_ckv_aws_115() -> None:
     assert all(stage["MethodSettings"][0]["ThrottlingRateLimit"] for stage in STACK.of("ApiGateway::Stage").values())
     mappings = STACK.of("Lambda::EventSourceMapping").values()
     # A stream brings one batch at a time of each of its shards.
-    queues = [each for each in mappings if "StartingPosition" not in each]
-    assert all(each["ScalingConfig"]["MaximumConcurrency"] for each in queues)
+    queues = [mapping for mapping in mappings if "StartingPosition" not in mapping]
+    assert all(queue["ScalingConfig"]["MaximumConcurrency"] for queue in queues)
 
 
 def test_ckv_aws_116() -> None:
@@ -55,7 +57,7 @@ def test_ckv_aws_116() -> None:
         for permission in STACK.of("Lambda::Permission").values()
         if permission["Principal"] not in {"apigateway.amazonaws.com"}
     }
-    called |= {each["Target"]["Arn"].removesuffix(".Arn") for each in STACK.of("Scheduler::Schedule").values()}
+    called |= {schedule["Target"]["Arn"].removesuffix(".Arn") for schedule in STACK.of("Scheduler::Schedule").values()}
     asynchronous = called & set(LAMBDAS)
     assert asynchronous
     assert {name for name in asynchronous if "DeadLetterConfig" not in LAMBDAS[name]} == set()
@@ -67,7 +69,7 @@ def test_ckv_aws_117() -> None:
 
 
 def test_ckv_aws_119() -> None:
-    assert all(each["SSESpecification"] == {"SSEEnabled": False} for each in STACK.of("DynamoDB::Table").values())
+    assert all(table["SSESpecification"] == {"SSEEnabled": False} for table in STACK.of("DynamoDB::Table").values())
 
 
 def test_ckv_aws_120() -> None:
@@ -76,7 +78,7 @@ def test_ckv_aws_120() -> None:
 
 def test_ckv_aws_124() -> None:
     # Alarms and rules tell of what happens to shops; a nested stack's own events are those of a deployment.
-    assert all(each["TemplateURL"].startswith("stacks/") for each in STACK.of("CloudFormation::Stack").values())
+    assert all(nested["TemplateURL"].startswith("stacks/") for nested in STACK.of("CloudFormation::Stack").values())
 
 
 def test_ckv_aws_158() -> None:
@@ -84,7 +86,7 @@ def test_ckv_aws_158() -> None:
     logged = {stage["AccessLogSetting"]["Format"] for stage in STACK.of("ApiGateway::Stage").values()}
     told = {value for text in logged for value in json.loads(text).values()}
     named = re.compile(r"context\.(path|identity\.(sourceIp|userAgent|apiKey)|authorizer\.(user|session))$")
-    assert not {each for each in told if named.search(each)}
+    assert not {line for line in told if named.search(line)}
 
 
 def test_ckv_aws_173() -> None:
@@ -98,7 +100,7 @@ def test_ckv_aws_173() -> None:
 def test_every_route_asks_who_calls(api: str) -> None:
     for path, operations in STACK.of("ApiGateway::RestApi")[api]["Body"]["paths"].items():
         for method, operation in operations.items():
-            guards = {name for each in operation.get("security", []) for name in each}
+            guards = {name for requirement in operation.get("security", []) for name in requirement}
             assert guards or method == "options" or path in OPEN, (api, method, path)
 
 
@@ -110,8 +112,8 @@ def test_every_stage_and_every_plan_has_a_rate(stage: str) -> None:
     plans = [
         plan
         for plan in STACK.of("ApiGateway::UsagePlan").values()
-        for each in plan["ApiStages"]
-        if each["Stage"] == stage
+        for stage_of_plan in plan["ApiStages"]
+        if stage_of_plan["Stage"] == stage
     ]
     assert plans
     assert all(plan["Throttle"]["RateLimit"] and plan["Throttle"]["BurstLimit"] for plan in plans)
@@ -127,8 +129,8 @@ def test_no_page_of_any_origin_reads_answers_where_origins_are_named() -> None:
 
 def test_every_queue_that_feeds_a_function_has_dead_letters() -> None:
     queues = STACK.of("SQS::Queue")
-    sources = [each["EventSourceArn"] for each in STACK.of("Lambda::EventSourceMapping").values()]
-    fed = {each.removesuffix(".Arn") for each in sources if each.endswith(".Arn")}
+    sources = [mapping["EventSourceArn"] for mapping in STACK.of("Lambda::EventSourceMapping").values()]
+    fed = {source.removesuffix(".Arn") for source in sources if source.endswith(".Arn")}
     assert fed
     for queue in fed:
         assert queues[queue]["RedrivePolicy"]["deadLetterTargetArn"].removesuffix(".Arn") in set(queues) - {queue}

@@ -31,14 +31,14 @@ def test_nothing_of_it_is_made_unless_it_is_asked_for() -> None:
 
 
 def test_its_routes_are_those_that_browsers_may_call() -> None:
-    described = {(each.method.upper(), each.path) for each in routes.ROUTES if each.callers == "browsers too"}
+    described = {(route.method.upper(), route.path) for route in routes.ROUTES if route.callers == "browsers too"}
     assert {route for route in METHODS if route[0] != "OPTIONS"} == described | {SESSIONS}
     assert {method for method, _ in METHODS} == {*READS_AND_WRITES, "OPTIONS"}
 
 
 def test_every_route_but_that_which_makes_tokens_has_the_authorizer_and_a_plan() -> None:
     for route, operation in METHODS.items():
-        guards = {name for each in operation.get("security", []) for name in each}
+        guards = {name for requirement in operation.get("security", []) for name in requirement}
         assert guards == (set() if route == SESSIONS or route[0] == "OPTIONS" else {"Token", "api_key"}), route
 
 
@@ -71,7 +71,11 @@ def test_a_key_of_servers_opens_the_servers_api_alone() -> None:
 
 def test_its_routes_go_to_the_live_versions_which_it_may_call() -> None:
     permissions = STACK.of("Lambda::Permission").values()
-    callable_ = {each["FunctionName"] for each in permissions if ":BrowserApi/v1/" in str(each.get("SourceArn"))}
+    callable_ = {
+        permission["FunctionName"]
+        for permission in permissions
+        if ":BrowserApi/v1/" in str(permission.get("SourceArn"))
+    }
     uris = {operation["x-amazon-apigateway-integration"].get("uri") for operation in METHODS.values()} - {None}
     called = {re.search(r"functions/(\w+)\.Arn:live/invocations$", uri)[1] for uri in uris}  # type: ignore[index]
     assert callable_ == {f"{function}Aliaslive" for function in called}
@@ -141,7 +145,7 @@ def test_the_web_acl_stands_before_both_apis() -> None:
         rule["Statement"]["RateBasedStatement"] for rule in acl["Rules"] if "RateBasedStatement" in rule["Statement"]
     ]
     assert [(rate["AggregateKeyType"], rate["Limit"]) for rate in rates] == [("IP", 2000)]
-    before = {each["ResourceArn"] for each in STACK.of("WAFv2::WebACLAssociation").values()}
+    before = {association["ResourceArn"] for association in STACK.of("WAFv2::WebACLAssociation").values()}
     assert before == {
         f"arn:aws:apigateway:us-east-1::/restapis/{api}/stages/{api}v1Stage" for api in ("Api", "BrowserApi")
     }
@@ -154,10 +158,10 @@ def test_the_web_acl_shows_no_requests_to_anybody() -> None:
 
 def test_several_origins_are_told_apart_by_the_functions() -> None:
     several = compiled({"AllowedOrigin": "https://a.example", "MoreOrigins": "https://b.example,https://c.example"})
-    told = {each["Variables"]["origins"] for each in several.of("ApiGateway::Stage").values()}
+    told = {stage["Variables"]["origins"] for stage in several.of("ApiGateway::Stage").values()}
     assert told == {"https://a.example,https://b.example,https://c.example"}
     # What a stage variable may have in it.
-    assert all(re.fullmatch(r"[A-Za-z0-9._~:/?#&=,-]{1,512}", each) for each in told)
+    assert all(re.fullmatch(r"[A-Za-z0-9._~:/?#&=,-]{1,512}", text) for text in told)
 
 
 def test_no_page_is_allowed_credentials() -> None:

@@ -28,25 +28,25 @@ Shown = tuple[str, str, tuple[tuple[str, str], ...]]
 def widgets(stack: Stack) -> list[dict[str, Any]]:
     """What the dashboard of a stack has on it."""
     (dashboard,) = stack.of("CloudWatch::Dashboard").values()
-    found: list[dict[str, Any]] = json.loads(dashboard["DashboardBody"])["widgets"]
-    return found
+    listed: list[dict[str, Any]] = json.loads(dashboard["DashboardBody"])["widgets"]
+    return listed
 
 
 def written_out(rows: list[list[Any]]) -> Iterator[list[str]]:
     """The metrics of a graph without CloudWatch's shorthand: `.` repeats one place of the row above, `...` many."""
     above: list[str] = []
     for row in rows:
-        named = [each for each in row if isinstance(each, str)]
+        named = [cell for cell in row if isinstance(cell, str)]
         if named[:1] == ["..."]:
             named = above[: len(above) - len(named) + 1] + named[1:]
-        above = [above[at] if each == "." else each for at, each in enumerate(named)]
+        above = [above[at] if cell == "." else cell for at, cell in enumerate(named)]
         if above:
             yield above
 
 
 def shown(stack: Stack) -> set[Shown]:
     """The metrics on it that are named one by one: namespace, name, and dimensions with their values."""
-    graphs = [each["properties"]["metrics"] for each in widgets(stack) if each["type"] == "metric"]
+    graphs = [widget["properties"]["metrics"] for widget in widgets(stack) if widget["type"] == "metric"]
     return {
         (row[0], row[1], tuple(zip(row[2::2], row[3::2], strict=True))) for rows in graphs for row in written_out(rows)
     }
@@ -54,20 +54,22 @@ def shown(stack: Stack) -> set[Shown]:
 
 def searched(stack: Stack) -> set[tuple[str, tuple[str, ...]]]:
     """Our metrics that it looks for, with the names of the dimensions."""
-    (body,) = [each["DashboardBody"] for each in stack.of("CloudWatch::Dashboard").values()]
-    expressions = [json.loads(f'"{each}"') for each in re.findall(r'"expression": "((?:[^"\\]|\\.)*)"', body)]
-    found = [SEARCH.fullmatch(each) for each in expressions]
-    assert all(found), expressions
-    split = [(each[2], each[1].split(",")) for each in found if each]
+    (body,) = [dashboard["DashboardBody"] for dashboard in stack.of("CloudWatch::Dashboard").values()]
+    expressions = [json.loads(f'"{text}"') for text in re.findall(r'"expression": "((?:[^"\\]|\\.)*)"', body)]
+    matches = [SEARCH.fullmatch(expression) for expression in expressions]
+    assert all(matches), expressions
+    split = [(match[2], match[1].split(",")) for match in matches if match]
     assert {dimensions[0] for _, dimensions in split} == {OURS}
     return {(name, tuple(dimensions[1:])) for name, dimensions in split}
 
 
 def counted_in_logs(stack: Stack) -> set[tuple[str, tuple[str, ...]]]:
     """Metrics that CloudWatch Logs makes of our log lines."""
-    transformed = [each["MetricTransformations"][0] for each in stack.of("Logs::MetricFilter").values()]
-    assert {each["MetricNamespace"] for each in transformed} == {OURS}
-    return {(each["MetricName"], tuple(key["Key"] for key in each["Dimensions"])) for each in transformed}
+    transformed = [
+        metric_filter["MetricTransformations"][0] for metric_filter in stack.of("Logs::MetricFilter").values()
+    ]
+    assert {metric["MetricNamespace"] for metric in transformed} == {OURS}
+    return {(metric["MetricName"], tuple(key["Key"] for key in metric["Dimensions"])) for metric in transformed}
 
 
 def test_what_the_code_counts_is_shown_by_every_dimension_and_nothing_else_is() -> None:
@@ -79,7 +81,8 @@ def test_what_the_code_counts_is_shown_by_every_dimension_and_nothing_else_is() 
 def test_ours_are_those_of_this_stack() -> None:
     named = {dict(pairs)["service"] for space, _, pairs in shown(STACK) if space == OURS}
     told = {
-        each["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] for each in STACK.of("Lambda::Function").values()
+        function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        for function in STACK.of("Lambda::Function").values()
     }
     assert named == told == {"retail"}
 
@@ -89,7 +92,7 @@ def test_the_code_writes_what_is_listed_and_nothing_else() -> None:
     told: set[str] = set()
     for tree in map(ast.parse, texts):
         constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-        told |= {each for each in constants if isinstance(each, str) and each in METRICS}
+        told |= {constant for constant in constants if isinstance(constant, str) and constant in METRICS}
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         for call in calls:
             if ast.unparse(call.func) in {"count", "observability.count"}:
@@ -100,7 +103,7 @@ def test_the_code_writes_what_is_listed_and_nothing_else() -> None:
     assert told == set(METRICS)
 
 
-@pytest.mark.parametrize("metric", sorted(each for each in shown(STACK) if each[0] != OURS))
+@pytest.mark.parametrize("metric", sorted(metric for metric in shown(STACK) if metric[0] != OURS))
 def test_what_it_names_of_aws_exists(metric: Shown) -> None:
     namespace, name, pairs = metric
     assert name in OF_AWS[namespace]
@@ -114,9 +117,9 @@ def test_what_it_names_of_aws_exists(metric: Shown) -> None:
             ("QueueName", True)
         ]
     if namespace == "AWS/ApiGateway":
-        stages = {each["StageName"] for each in STACK.of("ApiGateway::Stage").values()}
-        names = {each["Body"]["info"]["title"] for each in STACK.of("ApiGateway::RestApi").values()}
-        names |= {each["Name"] for each in STACK.of("ApiGateway::RestApi").values()}
+        stages = {stage["StageName"] for stage in STACK.of("ApiGateway::Stage").values()}
+        names = {api["Body"]["info"]["title"] for api in STACK.of("ApiGateway::RestApi").values()}
+        names |= {api["Name"] for api in STACK.of("ApiGateway::RestApi").values()}
         assert [key for key, _ in pairs] == ["ApiName", "Stage"]
         assert dict(pairs)["ApiName"] in names
         assert dict(pairs)["Stage"] in stages
@@ -124,7 +127,7 @@ def test_what_it_names_of_aws_exists(metric: Shown) -> None:
 
 def listed(stack: Stack) -> list[str]:
     """The alarms on it."""
-    arns = [arn for each in widgets(stack) if each["type"] == "alarm" for arn in each["properties"]["alarms"]]
+    arns = [arn for widget in widgets(stack) if widget["type"] == "alarm" for arn in widget["properties"]["alarms"]]
     return [arn.removesuffix(".Arn") for arn in arns]
 
 
@@ -137,7 +140,7 @@ def test_every_alarm_of_the_stack_is_on_it_once_and_no_other(given: dict[str, st
 @pytest.mark.parametrize("alarm", STACK.of("CloudWatch::Alarm"))
 def test_what_an_alarm_watches_is_on_it(alarm: str) -> None:
     for metric in watched(STACK.of("CloudWatch::Alarm")[alarm]):
-        pairs = tuple((each["Name"], each["Value"]) for each in metric["Dimensions"])
+        pairs = tuple((dimension["Name"], dimension["Value"]) for dimension in metric["Dimensions"])
         assert (metric["Namespace"], metric["MetricName"], pairs) in shown(STACK)
 
 
@@ -152,8 +155,11 @@ def test_without_browsers_nothing_of_theirs_is_on_it() -> None:
 @pytest.mark.parametrize("given", [{}, {"Browsers": "false", "Storefront": "false"}])
 def test_no_widget_covers_another(given: dict[str, str]) -> None:
     covered: set[tuple[int, int]] = set()
-    for each in widgets(compiled(given)):
-        across, down = range(each["x"], each["x"] + each["width"]), range(each["y"], each["y"] + each["height"])
+    for widget in widgets(compiled(given)):
+        across, down = (
+            range(widget["x"], widget["x"] + widget["width"]),
+            range(widget["y"], widget["y"] + widget["height"]),
+        )
         cells = {(x, y) for x in across for y in down}
         assert max(across) < 24
         assert not cells & covered

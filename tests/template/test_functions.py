@@ -14,7 +14,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-from tests.statemachines.machine import MACHINES, State, asked, tasks
+from tests.statemachines.machine import MACHINES, State, requests_of, tasks
 from tests.template.calls import body, calls, reached, source
 from tests.template.stack import OPTIONS, PSEUDO, ROOT, STACK, Stack, compiled
 from tests.template.test_permissions import FOLDERS, FUNCTIONS, statements
@@ -22,9 +22,9 @@ from tests.template.test_permissions import FOLDERS, FUNCTIONS, statements
 LAMBDAS = STACK.of("Lambda::Function")
 API = sorted(
     {
-        each["FunctionName"].removesuffix("Aliaslive")
-        for each in STACK.of("Lambda::Permission").values()
-        if each["Principal"] == "apigateway.amazonaws.com"
+        permission["FunctionName"].removesuffix("Aliaslive")
+        for permission in STACK.of("Lambda::Permission").values()
+        if permission["Principal"] == "apigateway.amazonaws.com"
     }
 )
 """The functions that an API calls."""
@@ -101,7 +101,7 @@ def test_a_new_account_can_have_the_function(function: str) -> None:
     # It has 3,008 MB for a function, and ten executions at a time, of which none may be reserved.
     assert LAMBDAS[function]["MemorySize"] <= 3008
     assert "ReservedConcurrentExecutions" not in LAMBDAS[function]
-    assert not any("ProvisionedConcurrencyConfig" in each for each in STACK.of("Lambda::Alias").values())
+    assert not any("ProvisionedConcurrencyConfig" in alias for alias in STACK.of("Lambda::Alias").values())
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
@@ -129,9 +129,9 @@ def test_a_function_is_told_what_it_reads_and_nothing_else(function: str) -> Non
 
 def test_runtime_and_architecture_are_parameters() -> None:
     stack = compiled({"PythonRuntime": "python3.11", "Architecture": "x86_64"})
-    assert {(each["Runtime"], *each["Architectures"]) for each in stack.of("Lambda::Function").values()} == {
-        ("python3.11", "x86_64")
-    }
+    assert {
+        (function["Runtime"], *function["Architectures"]) for function in stack.of("Lambda::Function").values()
+    } == {("python3.11", "x86_64")}
     assert {
         (*e["CompatibleRuntimes"], *e["CompatibleArchitectures"]) for e in stack.of("Lambda::LayerVersion").values()
     } == {("python3.11", "x86_64")}
@@ -140,8 +140,8 @@ def test_runtime_and_architecture_are_parameters() -> None:
 @pytest.mark.parametrize("changed", ["CoreLayer", "DependenciesLayer", *VERSIONED])
 def test_a_change_of_code_or_layer_alone_makes_a_new_version_and_moves_the_alias(changed: str) -> None:
     after = compiled(places={changed: "s3://artefacts/changed"})
-    moved = {each["FunctionName"]: each["FunctionVersion"] for each in after.of("Lambda::Alias").values()}
-    stood = {each["FunctionName"]: each["FunctionVersion"] for each in STACK.of("Lambda::Alias").values()}
+    moved = {alias["FunctionName"]: alias["FunctionVersion"] for alias in after.of("Lambda::Alias").values()}
+    stood = {alias["FunctionName"]: alias["FunctionVersion"] for alias in STACK.of("Lambda::Alias").values()}
     affected = {changed} if changed in VERSIONED else set(VERSIONED)
     assert {function for function in VERSIONED if moved[function] != stood[function]} == affected
 
@@ -152,20 +152,24 @@ def test_a_run_calls_the_functions_as_they_were_when_it_began() -> None:
     for name, version in RUNS.items():
         assert STACK.of("Lambda::Version")[version]["FunctionName"] == name
         # Other code makes a version of another logical id; another description replaces the one of the same id.
-        kept = {STACK.resources[version].get(policy) for policy in ("DeletionPolicy", "UpdateReplacePolicy")}
-        assert kept == {"Retain"}
+        policies_of_version = {
+            STACK.resources[version].get(policy) for policy in ("DeletionPolicy", "UpdateReplacePolicy")
+        }
+        assert policies_of_version == {"Retain"}
     after = compiled(places={"CoreLayer": "s3://artefacts/changed"})
-    again = [each["DefinitionSubstitutions"] for each in after.of("StepFunctions::StateMachine").values()]
-    assert not set(RUNS.values()) & {value for each in again for value in each.values()}
+    again = [machine["DefinitionSubstitutions"] for machine in after.of("StepFunctions::StateMachine").values()]
+    assert not set(RUNS.values()) & {value for substitutions in again for value in substitutions.values()}
 
 
 def test_a_machine_may_call_every_version_of_its_functions() -> None:
     for machine in MACHINES:
-        own = {function for name, (function, _) in asked(MACHINES[machine]).items() if name in invokes(machine)}
+        called = {
+            function for name, (function, _) in requests_of(MACHINES[machine]).items() if name in invokes(machine)
+        }
         if machine == "ensure":
-            own = {function for each in MACHINES.values() for function, _ in waited_for(each)}
+            called = {function for definition in MACHINES.values() for function, _ in waited_for(definition)}
         assert set(invoked()[f"{machine.title()}StateMachine"]) == {
-            arn for name in own for arn in (f"{name}.Arn", f"{name}.Arn:*")
+            arn for name in called for arn in (f"{name}.Arn", f"{name}.Arn:*")
         }
 
 
@@ -176,7 +180,11 @@ def invokes(machine: str) -> set[str]:
 
 def waited_for(machine: State) -> list[tuple[str, object]]:
     """What a machine asks by way of `ensure`."""
-    return [each for name, each in asked(machine).items() if name in tasks("states:startExecution.sync", machine)]
+    return [
+        request
+        for name, request in requests_of(machine).items()
+        if name in tasks("states:startExecution.sync", machine)
+    ]
 
 
 def invoked() -> dict[str, list[str]]:
@@ -184,9 +192,9 @@ def invoked() -> dict[str, list[str]]:
     return {
         machine: [
             arn
-            for each in statements(f"{machine}Role")
-            if each["Action"] == ["lambda:InvokeFunction"]
-            for arn in each["Resource"]
+            for statement in statements(f"{machine}Role")
+            if statement["Action"] == ["lambda:InvokeFunction"]
+            for arn in statement["Resource"]
         ]
         for machine in STACK.of("StepFunctions::StateMachine")
     }
@@ -195,7 +203,7 @@ def invoked() -> dict[str, list[str]]:
 def versions(stack: Stack) -> dict[str, str]:
     """What the newest version of a function is made from: a new version comes where any of it is another."""
     made = stack.of("Lambda::Version")
-    return {each["FunctionName"]: f"{name} {each['Description']}" for name, each in made.items()}
+    return {function["FunctionName"]: f"{name} {function['Description']}" for name, function in made.items()}
 
 
 @pytest.mark.parametrize("parameter", CHANGES)
@@ -218,22 +226,26 @@ def test_every_parameter_of_a_function_with_versions_is_one_of_them() -> None:
     resources = STACK.source["Resources"]
     properties = [STACK.source["Globals"]["Function"], *(resources[name]["Properties"] for name in VERSIONED)]
     apart = {"Policies", "DeploymentPreference", "VersionDescription", "Events", "Layers"}
-    text = json.dumps([{key: value for key, value in each.items() if key not in apart} for each in properties])
+    text = json.dumps([{key: value for key, value in version.items() if key not in apart} for version in properties])
     named = {name for name in STACK.source["Parameters"] if re.search(rf'"{name}"|\$\{{{name}\}}', text)}
     assert named == set(CHANGES)
 
 
 def test_a_versions_description_has_room_for_whatever_the_parameters_may_be() -> None:
     longest = {
-        name: "x" * each["MaxLength"] for name, each in STACK.source["Parameters"].items() if "MaxLength" in each
+        name: "x" * parameter["MaxLength"]
+        for name, parameter in STACK.source["Parameters"].items()
+        if "MaxLength" in parameter
     }
     longest |= {
-        name: max(map(str, each["AllowedValues"]), key=len)
-        for name, each in STACK.source["Parameters"].items()
-        if "AllowedValues" in each and name not in OPTIONS
+        name: max(map(str, parameter["AllowedValues"]), key=len)
+        for name, parameter in STACK.source["Parameters"].items()
+        if "AllowedValues" in parameter and name not in OPTIONS
     }
-    longest |= {name: each["MaxValue"] for name, each in STACK.source["Parameters"].items() if "MaxValue" in each}
-    told = [each["Description"] for each in compiled(longest).of("Lambda::Version").values()]
+    longest |= {
+        name: parameter["MaxValue"] for name, parameter in STACK.source["Parameters"].items() if "MaxValue" in parameter
+    }
+    told = [version["Description"] for version in compiled(longest).of("Lambda::Version").values()]
     assert longest["TokenIssuer"] in str(told)
     # Lambda's limit.
     assert max(map(len, told)) <= 256
@@ -249,19 +261,19 @@ def test_a_new_version_takes_over_gradually_and_gives_way_when_it_fails(function
     assert set(group["AutoRollbackConfiguration"]["Events"]) >= {"DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"}
     assert group["AlarmConfiguration"]["Enabled"] is True
     watched = {
-        each["Name"]: STACK.of("CloudWatch::Alarm")[each["Name"]] for each in group["AlarmConfiguration"]["Alarms"]
+        alarm["Name"]: STACK.of("CloudWatch::Alarm")[alarm["Name"]] for alarm in group["AlarmConfiguration"]["Alarms"]
     }
     assert watched[f"{function.removesuffix('Function')}ErrorsAlarm"]["Dimensions"] == [
         {"Name": "FunctionName", "Value": function}
     ]
     # A canary stands for five minutes: what rings later comes too late.
-    assert all(each["EvaluationPeriods"] * each["Period"] <= 300 for each in watched.values())
+    assert all(alarm["EvaluationPeriods"] * alarm["Period"] <= 300 for alarm in watched.values())
     assert "Canary10Percent5Minutes" in str(group["DeploymentConfigName"])
 
 
 def test_a_version_gives_way_when_it_answers_badly_without_an_error() -> None:
     groups = STACK.of("CodeDeploy::DeploymentGroup")
-    watched = {name: str(each["AlarmConfiguration"]) for name, each in groups.items()}
+    watched = {name: str(deployment["AlarmConfiguration"]) for name, deployment in groups.items()}
     answering = set(API) - {"AuthorizeRequestFunction"}
     assert {f"{name}DeploymentGroup" for name in answering} == {
         name for name, alarms in watched.items() if "FailedAnswersAlarm" in alarms
@@ -272,32 +284,34 @@ def test_a_version_gives_way_when_it_answers_badly_without_an_error() -> None:
 def test_no_alarm_keeps_a_repair_from_being_deployed_at_once() -> None:
     groups = compiled({"DeploymentStyle": "AllAtOnce"}).of("CodeDeploy::DeploymentGroup")
     assert len(groups) == len(API)
-    assert not any(each.get("AlarmConfiguration") for each in groups.values())
+    assert not any(group.get("AlarmConfiguration") for group in groups.values())
 
 
 def test_snapshots_are_a_parameter_of_the_functions_that_answer() -> None:
-    assert {each["SnapStart"]["ApplyOn"] for each in map(LAMBDAS.__getitem__, API)} == {"None"}
+    assert {function["SnapStart"]["ApplyOn"] for function in map(LAMBDAS.__getitem__, API)} == {"None"}
     stack = compiled({"SnapStart": "PublishedVersions"})
     snapped = {
-        name: each
-        for name, each in stack.of("Lambda::Function").items()
-        if each.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions"
+        name: function
+        for name, function in stack.of("Lambda::Function").items()
+        if function.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions"
     }
     assert set(snapped) == set(API)
     # What Lambda does not take together with it.
-    assert not any({"EphemeralStorage", "FileSystemConfigs", "ImageConfig"} & set(each) for each in snapped.values())
-    assert not any("ProvisionedConcurrencyConfig" in each for each in stack.of("Lambda::Alias").values())
+    assert not any(
+        {"EphemeralStorage", "FileSystemConfigs", "ImageConfig"} & set(function) for function in snapped.values()
+    )
+    assert not any("ProvisionedConcurrencyConfig" in alias for alias in stack.of("Lambda::Alias").values())
 
 
 def test_botocore_keeps_the_services_that_the_code_calls() -> None:
     makefile = (ROOT / "layers/wheels/Makefile").read_text()
-    kept = re.findall(r"^SERVICES = (.*)$", makefile, re.MULTILINE)[0].split()
+    services = re.findall(r"^SERVICES = (.*)$", makefile, re.MULTILINE)[0].split()
     created = re.findall(
         r"(?:create_client|client)\(\s*\"([\w-]+)\"",
         (ROOT / "layers/core/personalization/core/aws/clients.py").read_text(),
     )
     called = {service for folder in FOLDERS.values() for service, _ in calls(folder)}
-    assert set(kept) == set(created) == called
+    assert set(services) == set(created) == called
 
 
 @pytest.mark.parametrize(
@@ -317,7 +331,7 @@ def test_a_function_carries_a_layer_where_it_imports_what_is_in_it(layer: str, p
         if any(graph.chain_exists(f"functions.{folder}", package, as_packages=True) for package in imported)
     }
     assert importing
-    assert importing == {name for name, each in LAMBDAS.items() if layer in str(each["Layers"])}
+    assert importing == {name for name, function in LAMBDAS.items() if layer in str(function["Layers"])}
 
 
 @pytest.mark.parametrize(
@@ -342,7 +356,7 @@ def _unpacked(layer: str) -> int:
     if layer.startswith("CoreLayer"):
         return sum(2 * path.stat().st_size for path in (ROOT / "layers/core").rglob("*.py"))
     (file,) = (file for name, file in LAYERS.items() if layer.startswith(name))
-    found = 0
+    size = 0
     for package in re.findall(r"^([\w.-]+)==", (ROOT / f"layers/wheels/{file}.txt").read_text(), re.MULTILINE):
         # numpy's layer has an older version; backports.zstd is a part of newer Pythons.
         with suppress(metadata.PackageNotFoundError):
@@ -350,8 +364,8 @@ def _unpacked(layer: str) -> int:
                 described = "data" in path.parts and package in {"boto3", "botocore"}
                 whole = path.locate()
                 if not described and path.suffix != ".pyc" and Path(str(whole)).is_file():
-                    found += Path(str(whole)).stat().st_size * (1 + (path.suffix == ".py"))
-    return found
+                    size += Path(str(whole)).stat().st_size * (1 + (path.suffix == ".py"))
+    return size
 
 
 def test_each_function_fits_a_lambda_with_its_layers() -> None:
@@ -359,15 +373,15 @@ def test_each_function_fits_a_lambda_with_its_layers() -> None:
     assert sizes[next(layer for layer in sizes if layer.startswith("PolarsLayer"))] > 100_000_000
     # The descriptions of the AWS services that the code calls have less than 5 MB.
     carried = {
-        name: sum(size for layer, size in sizes.items() if layer in str(each["Layers"]))
-        for name, each in LAMBDAS.items()
+        name: sum(size for layer, size in sizes.items() if layer in str(function["Layers"]))
+        for name, function in LAMBDAS.items()
     }
     assert {name: size for name, size in carried.items() if size + 5_000_000 > MOST_BYTES} == {}
 
 
 def test_a_layer_that_no_function_carries_is_not_made() -> None:
     without = compiled({"Browsers": "false"})
-    carried = {layer for each in without.of("Lambda::Function").values() for layer in each["Layers"]}
+    carried = {layer for function in without.of("Lambda::Function").values() for layer in function["Layers"]}
     assert set(without.of("Lambda::LayerVersion")) == carried
     assert not any(layer.startswith("TokensLayer") for layer in carried)
 

@@ -71,7 +71,7 @@ def test_an_address_that_is_given_subscribes() -> None:
 
 def test_rules_and_alarms_alone_may_publish_and_rules_without_a_condition() -> None:
     statements = STACK.of("SNS::TopicPolicy")["NotifyTopicPolicy"]["PolicyDocument"]["Statement"]
-    may = {each["Principal"]["Service"]: each for each in statements}
+    may = {statement["Principal"]["Service"]: statement for statement in statements}
     assert set(may) == {"events.amazonaws.com", "cloudwatch.amazonaws.com"}
     # EventBridge supports no condition in the policy of a topic: it delivers nothing where there is one.
     assert "Condition" not in may["events.amazonaws.com"]

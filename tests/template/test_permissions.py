@@ -70,8 +70,10 @@ def statements(role: str) -> list[Resource]:
     """The statements of a role's own policies, each with lists of actions and of resources."""
     apart = [policy for policy in STACK.of("IAM::Policy").values() if role in policy["Roles"]]
     policies = STACK.resources[role]["Properties"].get("Policies", []) + apart
-    found = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
-    return [each | {key: listed(each[key]) for key in ("Action", "Resource")} for each in found]
+    listed_statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+    return [
+        statement | {key: listed(statement[key]) for key in ("Action", "Resource")} for statement in listed_statements
+    ]
 
 
 def listed(value: str | list[str]) -> list[str]:
@@ -126,39 +128,47 @@ def test_a_machine_may_call_what_it_calls_and_nothing_else(machine: str, besides
 
 
 def test_a_run_starts_and_stops_its_waits_and_tests_alone() -> None:
-    found = {name: each["Resource"] for each in statements("RetrainStateMachineRole") for name in each["Action"]}
+    resources = {
+        name: statement["Resource"]
+        for statement in statements("RetrainStateMachineRole")
+        for name in statement["Action"]
+    }
     # Checks and tests are waited for, fits of the purchase likelihood and batch jobs are not.
-    assert found["states:StartExecution"] == [
+    assert resources["states:StartExecution"] == [
         "EnsureStateMachine", "CheckStateMachine", "EvaluateStateMachine", "LikelihoodStateMachine",
         "BatchStateMachine",
     ]  # fmt: skip
     start = "arn:aws:states:us-east-1:123456789012:execution"
     executions = [f"{start}:{machine}StateMachine.Name:*" for machine in ("Ensure", "Evaluate", "Check")]
-    assert found["states:StopExecution"] == found["states:DescribeExecution"] == executions
-    (rule,) = found["events:PutRule"]
+    assert resources["states:StopExecution"] == resources["states:DescribeExecution"] == executions
+    (rule,) = resources["events:PutRule"]
     assert rule.endswith(":rule/StepFunctionsGetEventsForStepFunctionsExecutionRule")
 
 
 @pytest.mark.parametrize("function", ["ClaimDropFunction", "SweepDropsFunction"])
 def test_runs_are_started_and_looked_at_on_their_own_machine_alone(function: str) -> None:
-    found = {each["Action"][0]: each["Resource"] for each in statements(f"{function}Role")}
-    assert found["states:StartExecution"] == ["RetrainStateMachine"]
+    resources = {statement["Action"][0]: statement["Resource"] for statement in statements(f"{function}Role")}
+    assert resources["states:StartExecution"] == ["RetrainStateMachine"]
     start = "arn:aws:states:us-east-1:123456789012:execution:"
-    assert f"{start}RetrainStateMachine.Name:*" in found["states:DescribeExecution"]
-    assert all(each.startswith(start) for each in found["states:DescribeExecution"])
+    assert f"{start}RetrainStateMachine.Name:*" in resources["states:DescribeExecution"]
+    assert all(arn.startswith(start) for arn in resources["states:DescribeExecution"])
 
 
 def test_the_removing_machine_calls_one_function_and_announces() -> None:
     wanted = {"lambda:InvokeFunction", "events:PutEvents", *WAITING} | LOGS
     assert sorted(actions("TeardownStateMachineRole")) == sorted(wanted)
     (invoked,) = [
-        each for each in statements("TeardownStateMachineRole") if each["Action"] == ["lambda:InvokeFunction"]
+        statement
+        for statement in statements("TeardownStateMachineRole")
+        if statement["Action"] == ["lambda:InvokeFunction"]
     ]
     assert invoked["Resource"] == ["RemoveShopFunction.Arn", "RemoveShopFunction.Arn:*"]
 
 
 def test_a_schedule_of_a_shop_may_start_the_machine_and_leave_dead_letters_and_nothing_else() -> None:
-    allowed = {name: each["Resource"] for each in statements("ShopScheduleRole") for name in each["Action"]}
+    allowed = {
+        name: statement["Resource"] for statement in statements("ShopScheduleRole") for name in statement["Action"]
+    }
     assert allowed == {
         "states:StartExecution": ["RetrainStateMachine", "BatchStateMachine"],
         "sqs:SendMessage": ["ChoresQueue.Arn"],
@@ -168,9 +178,13 @@ def test_a_schedule_of_a_shop_may_start_the_machine_and_leave_dead_letters_and_n
 def test_schedules_are_made_in_the_stacks_own_group_alone() -> None:
     group = f"arn:aws:scheduler:{PSEUDO['AWS::Region']}:{PSEUDO['AWS::AccountId']}:schedule/ShopScheduleGroup/*"
     for function in ("FollowSettingsFunction", "SweepDropsFunction", "RemoveShopFunction"):
-        (made,) = [each for each in statements(f"{function}Role") if "scheduler:DeleteSchedule" in each["Action"]]
+        (made,) = [
+            statement
+            for statement in statements(f"{function}Role")
+            if "scheduler:DeleteSchedule" in statement["Action"]
+        ]
         assert made["Resource"] == [group]
-    assert {each["GroupName"] for each in STACK.of("Scheduler::Schedule").values()} == {"ShopScheduleGroup"}
+    assert {schedule["GroupName"] for schedule in STACK.of("Scheduler::Schedule").values()} == {"ShopScheduleGroup"}
 
 
 def test_every_client_of_the_code_is_recognised() -> None:
@@ -190,7 +204,7 @@ def test_a_role_is_as_the_authorization_reference_has_it(role: str) -> None:
 def on(actions: str | list[str], *resources: str, **more: object) -> Resource:
     """A statement of a role; a resource without a colon is one of Personalize."""
     start = f"arn:aws:personalize:{PSEUDO['AWS::Region']}:{PSEUDO['AWS::AccountId']}:"
-    named = [each if each == "*" or ":" in each else start + each for each in resources]
+    named = [arn if arn == "*" or ":" in arn else start + arn for arn in resources]
     return {"Effect": "Allow", "Action": listed(actions), "Resource": named, **more}
 
 
@@ -225,7 +239,7 @@ IMPORT = on("personalize:CreateDatasetImportJob", "dataset/retail-*", "dataset-i
     ],
 )  # fmt: skip
 def test_what_the_authorization_reference_does_not_have_is_found(given: list[Resource], fault: str) -> None:
-    assert any(fault in each for each in faults(given))
+    assert any(fault in problem for problem in faults(given))
 
 
 def test_what_the_authorization_reference_has_is_taken() -> None:
@@ -254,30 +268,30 @@ def test_personalize_is_allowed_under_the_prefix_alone(role: str) -> None:
 def test_a_request_that_names_a_filter_or_a_recommender_is_allowed_on_them() -> None:
     # Neither a probe, nor the list of bestsellers, nor a snapshot names either.
     reading = {"personalize:GetRecommendations", "personalize:GetPersonalizedRanking"}
-    found = {
-        role: {kind for each in statement["Resource"] for name in statement["Action"] for kind in fits(each, name)}
+    kinds_of_role = {
+        role: {kind for arn in statement["Resource"] for name in statement["Action"] for kind in fits(arn, name)}
         for role in roles()
         for statement in statements(role)
         if reading & set(statement["Action"])
     }
-    assert found.pop("GetRecommendationsFunctionRole") == {"campaign", "recommender", "filter"}
-    assert all(not {"recommender", "filter"} & kinds for kinds in found.values())
+    assert kinds_of_role.pop("GetRecommendationsFunctionRole") == {"campaign", "recommender", "filter"}
+    assert all(not {"recommender", "filter"} & kinds for kinds in kinds_of_role.values())
 
 
 def test_the_prefix_limits_the_rights() -> None:
     other = compiled({"Prefix": "b2"}).resources["GetRecommendationsFunctionRole"]["Properties"]["Policies"]
     arn = "arn:aws:personalize:us-east-1:123456789012:campaign/"
     (allowed,) = [s for s in other[0]["PolicyDocument"]["Statement"] if "personalize:GetRecommendations" in s["Action"]]
-    assert any(fnmatch.fnmatchcase(f"{arn}b2-shop-similar-items", each) for each in allowed["Resource"])
-    assert not any(fnmatch.fnmatchcase(f"{arn}retail-shop-similar-items", each) for each in allowed["Resource"])
+    assert any(fnmatch.fnmatchcase(f"{arn}b2-shop-similar-items", pattern) for pattern in allowed["Resource"])
+    assert not any(fnmatch.fnmatchcase(f"{arn}retail-shop-similar-items", pattern) for pattern in allowed["Resource"])
 
 
 def test_each_role_that_is_passed_is_passed_to_one_service() -> None:
     passing = {
-        role: (each["Resource"], each["Condition"])
+        role: (statement["Resource"], statement["Condition"])
         for role in roles()
-        for each in statements(role)
-        if "iam:PassRole" in each["Action"]
+        for statement in statements(role)
+        if "iam:PassRole" in statement["Action"]
     }
     to = {
         "ImportDataFunctionRole": ("PersonalizeRole", "personalize"),
@@ -305,9 +319,9 @@ def test_no_broad_managed_policy_is_attached() -> None:
 def test_events_are_put_into_their_queue_and_buried_in_the_other_one() -> None:
     queues = {
         function: {
-            name: each["Resource"]
-            for each in statements(f"{function}Role")
-            for name in each["Action"]
+            name: statement["Resource"]
+            for statement in statements(f"{function}Role")
+            for name in statement["Action"]
             if name in {"sqs:SendMessage", "sqs:ChangeMessageVisibility"}
         }
         for function in ("RecordEventsFunction", "DeliverEventsFunction")
@@ -321,5 +335,7 @@ def test_events_are_put_into_their_queue_and_buried_in_the_other_one() -> None:
 
 def test_both_api_functions_read_the_shops_table_alone() -> None:
     for function in ("GetRecommendationsFunction", "RecordEventsFunction"):
-        (table,) = [each for each in statements(f"{function}Role") if "dynamodb:GetItem" in each["Action"]]
+        (table,) = [
+            statement for statement in statements(f"{function}Role") if "dynamodb:GetItem" in statement["Action"]
+        ]
         assert table["Resource"] == ["ShopsTable.Arn"]

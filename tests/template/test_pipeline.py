@@ -12,7 +12,10 @@ from tests.statemachines.machine import FILE
 from tests.template.stack import PSEUDO, ROOT, STACK, compiled
 
 BUCKET = STACK.of("S3::Bucket")["DropBucket"]
-POLICY = {each["Sid"]: each for each in STACK.of("S3::BucketPolicy")["DropBucketPolicy"]["PolicyDocument"]["Statement"]}
+POLICY = {
+    statement["Sid"]: statement
+    for statement in STACK.of("S3::BucketPolicy")["DropBucketPolicy"]["PolicyDocument"]["Statement"]
+}
 RULES = {
     name: STACK.of("Events::Rule")[name] for name in ("RetrainStateMachineDrop", "RetrainStateMachineDropInFolder")
 }
@@ -84,10 +87,10 @@ def rules_that_take(key: str) -> list[str]:
 
     def matches(filters: list[dict[str, Any]]) -> bool:
         return any(
-            not any(fnmatchcase(key, each) for each in one["anything-but"]["wildcard"])
-            if "anything-but" in one
-            else fnmatchcase(key, one["wildcard"])
-            for one in filters
+            not any(fnmatchcase(key, pattern) for pattern in condition["anything-but"]["wildcard"])
+            if "anything-but" in condition
+            else fnmatchcase(key, condition["wildcard"])
+            for condition in filters
         )
 
     return [name for name, rule in RULES.items() if matches(rule["EventPattern"]["detail"]["object"]["key"])]
@@ -122,7 +125,7 @@ def test_parts_and_what_runs_write_start_nothing(key: str) -> None:
 
 def test_the_rule_names_all_folders_but_that_of_drops() -> None:
     (keys,) = RULES["RetrainStateMachineDrop"]["EventPattern"]["detail"]["object"]["key"]
-    others = {each["Prefix"] for each in BUCKET["LifecycleConfiguration"]["Rules"] if "Prefix" in each} - {"drops/"}
+    others = {rule["Prefix"] for rule in BUCKET["LifecycleConfiguration"]["Rules"] if "Prefix" in rule} - {"drops/"}
     assert set(keys["anything-but"]["wildcard"]) == {f"{folder}*" for folder in others} | {"drops/*/*/*/*"}
     # The removal of a shop empties all of them.
     assert {f"{folder}/" for folder in removal.FOLDERS} == others | {"drops/"}
@@ -217,7 +220,7 @@ def test_a_stopped_run_and_the_clock_start_the_sweep() -> None:
 
 def test_the_clock_starts_no_run() -> None:
     # Nor does anything else that comes round without a person's wish: such runs hide the others in every list.
-    timed = {each["Target"]["Arn"] for each in STACK.of("Scheduler::Schedule").values()}
+    timed = {schedule["Target"]["Arn"] for schedule in STACK.of("Scheduler::Schedule").values()}
     assert timed == {"SweepDropsFunction.Arn", "KeepHouseFunction.Arn", "EraseUsersFunction.Arn"}
     starting = [
         name for name, rule in STACK.of("Events::Rule").items() if rule["Targets"][0]["Arn"] == "RetrainStateMachine"
@@ -251,7 +254,7 @@ def test_the_machine_is_the_file_in_the_repository_and_logs_its_failures() -> No
 
 def test_traces_cost_money_and_are_off_unless_a_parameter_asks_for_them() -> None:
     traced = compiled({"Tracing": "true"})
-    assert {each["TracingConfig"]["Mode"] for each in traced.of("Lambda::Function").values()} == {"Active"}
+    assert {function["TracingConfig"]["Mode"] for function in traced.of("Lambda::Function").values()} == {"Active"}
     assert all(stage["TracingEnabled"] for stage in traced.of("ApiGateway::Stage").values())
     machines = traced.of("StepFunctions::StateMachine")
     assert all(machine["TracingConfiguration"] == {"Enabled": True} for machine in machines.values())
@@ -263,6 +266,6 @@ def test_traces_cost_money_and_are_off_unless_a_parameter_asks_for_them() -> Non
 
 def test_the_prefix_is_the_stacks_name_unless_it_is_given() -> None:
     for stack, prefix in ((STACK, "retail"), (compiled({"Prefix": "b2"}), "b2")):
-        told = {each["Environment"]["Variables"]["PREFIX"] for each in stack.of("Lambda::Function").values()}
+        told = {function["Environment"]["Variables"]["PREFIX"] for function in stack.of("Lambda::Function").values()}
         machine = stack.of("StepFunctions::StateMachine")["RetrainStateMachine"]
         assert told == {machine["DefinitionSubstitutions"]["Prefix"]} == {prefix}

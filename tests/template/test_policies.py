@@ -39,7 +39,7 @@ LET_IN: Final[dict[tuple[str, str], set[str]]] = {
     ("cloudwatch.amazonaws.com", "sns"): {"aws:SourceAccount"},
 }
 """The condition keys under which the policy of a resource lets a service in."""
-OWN: Final = {"S3::BucketPolicy": "Bucket", "SQS::QueuePolicy": "Queues", "SNS::TopicPolicy": "Topics"}
+OWNERS: Final = {"S3::BucketPolicy": "Bucket", "SQS::QueuePolicy": "Queues", "SNS::TopicPolicy": "Topics"}
 """The kinds of policies, and the property that says whose they are."""
 
 
@@ -50,7 +50,7 @@ def listed(value: Any) -> list[Any]:  # noqa: ANN401 - one, or a list of them
 
 def resource_statements() -> Iterator[tuple[Resource, set[str]]]:
     """Each statement of a resource's policy, with the ARNs of the resources that the policy belongs to."""
-    for kind, owners in OWN.items():
+    for kind, owners in OWNERS.items():
         for policy in STACK.of(kind).values():
             for statement in policy["PolicyDocument"]["Statement"]:
                 yield statement, {arn(owner) for owner in listed(policy[owners])}
@@ -76,40 +76,50 @@ def test_the_policy_of_a_resource_lets_services_in_under_keys_that_they_send() -
         (service,) = statement["Principal"].values()
         services = {action.partition(":")[0] for action in listed(statement["Action"])}
         keys = {key for block in statement.get("Condition", {}).values() for key in block}
-        assert [keys] == [LET_IN[service, each] for each in services]
-        seen |= {(service, each) for each in services}
+        assert [keys] == [LET_IN[service, principal] for principal in services]
+        seen |= {(service, principal) for principal in services}
     assert seen == LET_IN.keys()
 
 
 def test_the_policy_of_a_resource_is_about_its_own_and_known_actions_on_types_that_they_take() -> None:
     for statement, owners in resource_statements():
-        resources = [arn(each) for each in listed(statement["Resource"])]
-        assert all(any(each == own or each.startswith(f"{own}/") for own in owners) for each in resources)
+        resources = [arn(resource) for resource in listed(statement["Resource"])]
+        assert all(
+            any(resource == owner or resource.startswith(f"{owner}/") for owner in owners) for resource in resources
+        )
         for action in listed(statement["Action"]):
             if statement["Effect"] == "Deny" and action.endswith(":*"):
                 continue
-            known = details(action)
-            assert known, action
+            action_details = details(action)
+            assert action_details, action
             kinds = types(action.partition(":")[0])
-            taken = [kinds[each["name"]] for each in known["resourceTypes"]]
-            assert all(any(kind.fullmatch(each) for kind in taken) for each in resources)
+            taken = [kinds[type_["name"]] for type_ in action_details["resourceTypes"]]
+            assert all(any(kind.fullmatch(resource) for kind in taken) for resource in resources)
 
 
 @pytest.mark.parametrize("policy", STACK.of("S3::BucketPolicy").values(), ids=STACK.of("S3::BucketPolicy"))
 def test_a_bucket_denies_nothing_but_what_is_not_encrypted(policy: Resource) -> None:
-    (denied,) = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Deny"]
+    (denied,) = [statement for statement in policy["PolicyDocument"]["Statement"] if statement["Effect"] == "Deny"]
     assert (denied["Principal"], denied["Action"]) == ("*", "s3:*")
     assert denied["Resource"] == [f"{policy['Bucket']}.Arn", f"{policy['Bucket']}.Arn/*"]
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_personalize_may_in_the_bucket_what_its_role_may() -> None:
-    (own,) = STACK.resources["PersonalizeRole"]["Properties"]["Policies"]
-    allowed = [each for each in STACK.of("S3::BucketPolicy")["DropBucketPolicy"]["PolicyDocument"]["Statement"]
-               if each["Effect"] == "Allow"]  # fmt: skip
+    (inline,) = STACK.resources["PersonalizeRole"]["Properties"]["Policies"]
+    allowed = [
+        statement
+        for statement in STACK.of("S3::BucketPolicy")["DropBucketPolicy"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
     rights = [
-        {(action, place) for each in policy for action in listed(each["Action"]) for place in listed(each["Resource"])}
-        for policy in (own["PolicyDocument"]["Statement"], allowed)
+        {
+            (action, resource)
+            for statement in policy
+            for action in listed(statement["Action"])
+            for resource in listed(statement["Resource"])
+        }
+        for policy in (inline["PolicyDocument"]["Statement"], allowed)
     ]
     assert rights[0] == rights[1]
 
@@ -125,13 +135,13 @@ def test_a_key_leaves_it_to_the_roles_of_the_account(key: Resource) -> None:
 def test_a_function_is_invoked_by_the_stacks_own_apis_and_rules(permission: Resource) -> None:
     assert permission["Action"] == "lambda:InvokeFunction"
     start = f"arn:aws:execute-api:{PSEUDO['AWS::Region']}:{PSEUDO['AWS::AccountId']}:"
-    known = {
+    conditions = {
         "apigateway.amazonaws.com": any(
             permission["SourceArn"].startswith(f"{start}{api}/") for api in STACK.of("ApiGateway::RestApi")
         ),
         "events.amazonaws.com": permission["SourceArn"].removesuffix(".Arn") in STACK.of("Events::Rule"),
     }
-    assert known[permission["Principal"]]
+    assert conditions[permission["Principal"]]
 
 
 def test_an_api_has_no_policy_of_its_own() -> None:

@@ -14,7 +14,7 @@ from samtranslator.yaml_helper import yaml_parse
 from tests.template.stack import FILE, NESTED, ROOT, STACK, compiled, looped, watched
 
 ALARMS = STACK.of("CloudWatch::Alarm")
-WATCHED = [each for alarm in ALARMS.values() for each in watched(alarm)]
+WATCHED = [metric for alarm in ALARMS.values() for metric in watched(alarm)]
 REFUSALS = STACK.of("ApiGateway::RestApi")["Api"]["Body"]["x-amazon-apigateway-gateway-responses"]
 CONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
 
@@ -30,8 +30,8 @@ def test_cloudformation_names_the_resources() -> None:
     for name, resource in STACK.source["Resources"].items():
         # These have no name; they name their function.
         nameless = {"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission"}
-        own = fixed - {"FunctionName"} if resource["Type"] in nameless else fixed
-        assert not own & set(resource.get("Properties", {})), name
+        named = fixed - {"FunctionName"} if resource["Type"] in nameless else fixed
+        assert not named & set(resource.get("Properties", {})), name
 
 
 @pytest.mark.parametrize("file", [FILE, *NESTED], ids=lambda file: file.name)
@@ -66,8 +66,8 @@ def test_a_template_has_no_null(file: Path) -> None:
 
 
 def test_every_nested_stack_is_made() -> None:
-    made = [each["TemplateURL"] for each in STACK.of("CloudFormation::Stack").values()]
-    assert sorted(ROOT / each for each in made) == NESTED
+    made = [nested["TemplateURL"] for nested in STACK.of("CloudFormation::Stack").values()]
+    assert sorted(ROOT / path for path in made) == NESTED
 
 
 def test_what_has_data_or_an_address_is_in_the_stack_itself() -> None:
@@ -128,16 +128,16 @@ def test_an_update_that_replaces_a_log_group_keeps_its_lines() -> None:
     ],
 )
 def test_what_goes_wrong_raises_an_alarm(namespace: str, metric: str) -> None:
-    assert (namespace, metric) in {(each["Namespace"], each["MetricName"]) for each in WATCHED}
+    assert (namespace, metric) in {(metric["Namespace"], metric["MetricName"]) for metric in WATCHED}
 
 
 def test_every_function_has_an_alarm_on_its_errors() -> None:
-    errors = [each for each in WATCHED if (each["Namespace"], each["MetricName"]) == ("AWS/Lambda", "Errors")]
-    assert sorted(each["Dimensions"][0]["Value"] for each in errors) == sorted(STACK.of("Lambda::Function"))
+    errors = [metric for metric in WATCHED if (metric["Namespace"], metric["MetricName"]) == ("AWS/Lambda", "Errors")]
+    assert sorted(error["Dimensions"][0]["Value"] for error in errors) == sorted(STACK.of("Lambda::Function"))
 
 
 def test_an_alarm_adds_up_as_many_metrics_as_cloudwatch_takes() -> None:
-    assert max(len(each.get("Metrics", [])) for each in ALARMS.values()) <= 10
+    assert max(len(alarm.get("Metrics", [])) for alarm in ALARMS.values()) <= 10
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
@@ -168,14 +168,14 @@ def test_slow_is_what_one_answer_of_a_hundred_takes_for_several_minutes(function
 
 def test_requests_over_the_rate_are_counted_from_the_access_log_of_the_stack() -> None:
     logged = {
-        json.dumps(json.loads(each["AccessLogSetting"]["Format"])) for each in STACK.of("ApiGateway::Stage").values()
+        json.dumps(json.loads(stage["AccessLogSetting"]["Format"])) for stage in STACK.of("ApiGateway::Stage").values()
     }
     counted = STACK.of("Logs::MetricFilter")["ThrottledRequests"]
     (told,) = counted["MetricTransformations"]
     for line in map(json.loads, logged):
         assert (line["service"], line["errorType"]) == ("retail", "$context.error.responseType")
     assert told["Dimensions"] == [{"Key": "service", "Value": "$.service"}]
-    refused = {kind for kind, each in REFUSALS.items() if str(each.get("statusCode")) == "429"}
+    refused = {kind for kind, refusal in REFUSALS.items() if str(refusal.get("statusCode")) == "429"}
     assert (
         set(re.findall(r'errorType = "(\w+)"', counted["FilterPattern"])) == refused == {"THROTTLED", "QUOTA_EXCEEDED"}
     )
@@ -183,12 +183,12 @@ def test_requests_over_the_rate_are_counted_from_the_access_log_of_the_stack() -
 
 def test_alarms_notify_a_topic_that_is_given() -> None:
     topic = "arn:aws:sns:us-east-1:123456789012:operators"
-    told = [each["AlarmActions"] for each in compiled({"AlarmTopicArn": topic}).of("CloudWatch::Alarm").values()]
+    told = [alarm["AlarmActions"] for alarm in compiled({"AlarmTopicArn": topic}).of("CloudWatch::Alarm").values()]
     assert told == [[topic]] * len(ALARMS)
 
 
 def test_every_dead_letter_queue_has_an_alarm() -> None:
-    queues = {each["Dimensions"][0]["Value"] for each in WATCHED if each["Namespace"] == "AWS/SQS"}
+    queues = {metric["Dimensions"][0]["Value"] for metric in WATCHED if metric["Namespace"] == "AWS/SQS"}
     assert queues == {f"{queue}.QueueName" for queue in STACK.of("SQS::Queue")}
 
 
@@ -202,8 +202,8 @@ def test_the_stale_alarm_counts_what_the_daily_round_measures() -> None:
 
 
 def test_the_accounts_log_role_may_be_left_to_another_stack() -> None:
-    kept = compiled({"ManageApiGatewayLogRole": "false"}).resources
-    assert set(STACK.resources) - set(kept) == {"ApiGatewayAccount", "ApiGatewayLogRole"}
+    resources = compiled({"ManageApiGatewayLogRole": "false"}).resources
+    assert set(STACK.resources) - set(resources) == {"ApiGatewayAccount", "ApiGatewayLogRole"}
 
 
 @pytest.mark.parametrize("environment", ["default", "dev", "prod", "local"])

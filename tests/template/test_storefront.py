@@ -40,7 +40,7 @@ def test_its_bucket_is_read_by_the_distribution_alone() -> None:
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert "WebsiteConfiguration" not in bucket
     statements = STACK.of("S3::BucketPolicy")["StorefrontBucketPolicy"]["PolicyDocument"]["Statement"]
-    (allowed,) = (each for each in statements if each["Effect"] == "Allow")
+    (allowed,) = (statement for statement in statements if statement["Effect"] == "Allow")
     assert (allowed["Principal"], allowed["Action"]) == ({"Service": "cloudfront.amazonaws.com"}, "s3:GetObject")
     arn = "arn:aws:cloudfront::123456789012:distribution/StorefrontDistribution"
     assert allowed["Condition"] == {"StringEquals": {"aws:SourceArn": arn}}
@@ -74,15 +74,17 @@ def test_the_api_gets_the_token_and_its_own_name() -> None:
 
 def test_a_refusal_of_the_api_reaches_the_page_as_it_is() -> None:
     # Error pages of a distribution would stand before those of the API as well.
-    assert {name for each in DISTRIBUTION["CustomErrorResponses"] for name in each} == {
+    assert {name for response in DISTRIBUTION["CustomErrorResponses"] for name in response} == {
         "ErrorCode", "ErrorCachingMinTTL"
     }  # fmt: skip
 
 
 def test_no_edge_keeps_an_error() -> None:
     # Unless a distribution says otherwise, CloudFront keeps an error for ten seconds, no-store or not.
-    kept = {each["ErrorCode"]: each["ErrorCachingMinTTL"] for each in DISTRIBUTION["CustomErrorResponses"]}
-    assert kept == dict.fromkeys((400, 403, 404, 405, 414, 500, 501, 502, 503, 504), 0)
+    times_to_live = {
+        response["ErrorCode"]: response["ErrorCachingMinTTL"] for response in DISTRIBUTION["CustomErrorResponses"]
+    }
+    assert times_to_live == dict.fromkeys((400, 403, 404, 405, 414, 500, 501, 502, 503, 504), 0)
 
 
 def test_it_sends_the_headers_that_the_laptop_sends() -> None:
@@ -90,9 +92,9 @@ def test_it_sends_the_headers_that_the_laptop_sends() -> None:
     assert told["ContentSecurityPolicy"]["ContentSecurityPolicy"] == HEADERS["Content-Security-Policy"]
     assert told["ReferrerPolicy"]["ReferrerPolicy"] == HEADERS["Referrer-Policy"]
     assert told["FrameOptions"]["FrameOption"] == "DENY"
-    assert all(each["Override"] for each in told.values())
-    for each in SENT["CustomHeadersConfig"]["Items"]:
-        assert HEADERS[each["Header"]] == each["Value"]
+    assert all(header["Override"] for header in told.values())
+    for item in SENT["CustomHeadersConfig"]["Items"]:
+        assert HEADERS[item["Header"]] == item["Value"]
     assert {PAGES["ResponseHeadersPolicyId"], API["ResponseHeadersPolicyId"]} == {"StorefrontHeaders"}
 
 

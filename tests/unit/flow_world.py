@@ -76,7 +76,7 @@ class DictLedger:
         return None
 
     def shops(self) -> list[str]:
-        return sorted({each.shop for each in self.records.values() if each.state in {"pending", "taken"}})
+        return sorted({record.shop for record in self.records.values() if record.state in {"pending", "taken"}})
 
 
 class Killed(Exception):
@@ -100,9 +100,9 @@ class Flaky:
 def event(shop: str, kind: str, number: int, sequencer: int | None = None, key: str = "") -> dict[str, Any]:
     """S3's event of an object; `number` makes it another object, and later."""
     key = key or f"drops/{shop}/{kind}/{number}.csv"
-    found = {"key": key, "etag": f"e{number}", "sequencer": f"{number if sequencer is None else sequencer:06X}"}
+    object_ = {"key": key, "etag": f"e{number}", "sequencer": f"{number if sequencer is None else sequencer:06X}"}
     time = (NOW + timedelta(seconds=number)).isoformat()
-    return {"time": time, "detail": {"bucket": {"name": "b"}, "object": found}}
+    return {"time": time, "detail": {"bucket": {"name": "b"}, "object": object_}}
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Jobs:
 
     def train(self, shop: str, recipe: str, items: Sequence[Mapping[str, Any]], run: str) -> bool:
         """Train on what a shop has, if interactions came; whether that is successful."""
-        (trained_by,) = [each["request"]["trainedBy"] for each in items if each["kind"] == "interactions"] or [None]
+        (trained_by,) = [item["request"]["trainedBy"] for item in items if item["kind"] == "interactions"] or [None]
         if trained_by is None:
             return True
         new, status = self.begin(f"train {shop} {recipe}", [*trained_by, run])
@@ -173,7 +173,7 @@ class World:
     """Shop by the run that works on it between collecting and closing."""
     jobs: Jobs = field(default_factory=Jobs)
     names: set[str] = field(default_factory=set)
-    asked: dict[str, object] = field(default_factory=dict)
+    inputs: dict[str, object] = field(default_factory=dict)
     """The executions' inputs."""
     shops: set[str] = field(default_factory=set)
     """Those that a run has led."""
@@ -189,12 +189,12 @@ class World:
         """See `leases.Executions`."""
         return arn.removeprefix("arn:") in self.running
 
-    def start(self, name: str, asked: Mapping[str, object]) -> None:
+    def start(self, name: str, input_: Mapping[str, object]) -> None:
         """See `leases.Executions`."""
         if name not in self.names:
             self.names.add(name)
-            self.asked[name] = asked
-            self.running[name] = self.steps(name, asked)
+            self.inputs[name] = input_
+            self.running[name] = self.steps(name, input_)
 
     def run(self, name: str) -> Run:
         """As a step of this moment knows its run: no two steps have the same time."""
@@ -223,9 +223,9 @@ class World:
         del self.led[name]
         self.twice(lambda: lifecycle.finish_erasure(self.ledger, self, shop, name, self.run(name).now))
 
-    def steps(self, name: str, asked: object) -> Iterator[None]:
+    def steps(self, name: str, input_: object) -> Iterator[None]:
         """One execution, a step at a time; a step whose function is killed is taken again, as the machine does."""
-        claimed: Any = self.twice(lambda: lifecycle.claim(self.ledger, self, self.run(name), asked))
+        claimed: Any = self.twice(lambda: lifecycle.claim(self.ledger, self, self.run(name), input_))
         yield
         if claimed["outcome"] != "leads":
             return
@@ -235,21 +235,21 @@ class World:
         self.shops.add(shop)
         yield
         again = claimed["again"]
-        found: Any = self.twice(lambda: lifecycle.collect(self.ledger, self.run(name), shop, again))
+        collected: Any = self.twice(lambda: lifecycle.collect(self.ledger, self.run(name), shop, again))
         yield
-        known = ("id", "also", "key", "kind", "mode")
-        drops = [Drop(**{key: each[key] for key in known}, outcome="imported") for each in found["drops"]]
+        members = ("id", "also", "key", "kind", "mode")
+        drops = [Drop(**{key: drop[key] for key in members}, outcome="imported") for drop in collected["drops"]]
         good, imported = True, set[ClaimKind]()
-        for item in found["drops"]:
+        for item in collected["drops"]:
             loaded = self.jobs.load(shop, item, name)
             good = loaded and good
             imported |= {item["kind"]} if loaded else set()
             yield
-        if good and any(each["kind"] == "interactions" for each in found["drops"]):
+        if good and any(drop["kind"] == "interactions" for drop in collected["drops"]):
             self.twice(lambda: lifecycle.check_lead(self.ledger, self, self.run(name), shop, drops))
             yield
             for recipe in RECIPES:
-                good = self.jobs.train(shop, recipe, found["drops"], name) and good
+                good = self.jobs.train(shop, recipe, collected["drops"], name) and good
                 yield
         del self.led[name]
         end = SUCCESS if good else End("it broke", frozenset(imported))
@@ -280,9 +280,9 @@ class World:
     def kill(self, name: str) -> None:
         """Somebody stops an execution, wherever it is; the event of that starts the sweep."""
         self.stop(name)
-        if name not in self.asked:
+        if name not in self.inputs:
             return
-        detail = {"name": name, "input": json.dumps(self.asked[name])}
+        detail = {"name": name, "input": json.dumps(self.inputs[name])}
         self.start(f"sweep-{len(self.names)}", {"source": "aws.states", "detail": detail})
 
     def stop(self, name: str) -> None:
@@ -316,4 +316,4 @@ class World:
     def failed(self) -> dict[str, str]:
         """By shop the run that failed last: what those before it imported is in its training."""
         every = [claim for shop in sorted(self.shops) for claim in self.ledger.claims(shop) if claim.state == "failed"]
-        return {each.shop: each.run for each in sorted(every, key=lambda each: each.taken_at[-1:])}
+        return {claim.shop: claim.run for claim in sorted(every, key=lambda claim: claim.taken_at[-1:])}

@@ -96,9 +96,9 @@ def test_versions_are_those_that_serve_then_the_newest_approved_ones() -> None:
         for run, at, refused in (("a", "1", []), ("b", "2", ["user-personalization"]), ("withdrawn", "3", []))
     ]
     earlier = [{"run": "a"}]
-    found = batch.trained_versions(release, earlier, judged)
-    assert found == batch.trained_versions(release, earlier, judged[::-1])
-    assert found == {"user-personalization": "a", "similar-items": "serving"}
+    versions = batch.trained_versions(release, earlier, judged)
+    assert versions == batch.trained_versions(release, earlier, judged[::-1])
+    assert versions == {"user-personalization": "a", "similar-items": "serving"}
     judged[1]["refused"] = ["user-personalization", "similar-items"]
     by_hand = batch.trained_versions({"run": "b", "campaigns": {}}, earlier, judged)
     assert by_hand == {"user-personalization": "b", "similar-items": "b"}
@@ -127,14 +127,14 @@ def test_a_segment_that_cannot_be_made_has_its_reason_and_stops_no_other(
     facts = Facts(release, {"user-personalization": "arn"}, Schema("interactions", columns), items, chosen)
     request = PlanRequest(step="plan", shop="demo", run="r")
     made = batch.plan(Names("retail", "eu-west-1", "123456789012"), "bucket", request, chosen.batch, facts).jobs
-    assert [(each.name, each.wave) for each in made] == [("fans", 0), ("mail", 1)]
+    assert [(job.name, job.wave) for job in made] == [("fans", 0), ("mail", 1)]
     assert made[0].refused.startswith(reason)
     assert bool(made[0].refused) == bool(reason)
     assert not made[1].refused
 
 
 @given(
-    st.lists(st.text(min_size=1, max_size=3).filter(lambda each: "\n" not in each and "\r" not in each)),
+    st.lists(st.text(min_size=1, max_size=3).filter(lambda text: "\n" not in text and "\r" not in text)),
     st.integers(1, 5),
 )
 def test_distinct_users_are_exact_however_often_they_go_to_disk(
@@ -142,8 +142,8 @@ def test_distinct_users_are_exact_however_often_they_go_to_disk(
 ) -> None:
     distinct = Distinct(tmp_path_factory.mktemp("ids"), most)
     distinct.add(ids)
-    found = [each for number in range(PARTITIONS) for each in distinct.partition(number)]
-    assert sorted(found) == sorted(set(ids))
+    ids_read = [id_ for number in range(PARTITIONS) for id_ in distinct.partition(number)]
+    assert sorted(ids_read) == sorted(set(ids))
 
 
 def test_the_second_generation_gives_reasons() -> None:
@@ -165,6 +165,6 @@ def test_a_column_is_the_same_in_chunks_of_any_size(rows: list[tuple[str, str]],
     text = "".join(csv_dialect.record(row) for row in [("ITEM_ID", "USER_ID"), *((item, user) for user, item in rows)])
     data = text.encode()
     chunks = [data[start : start + size] for start in range(0, len(data), size)]
-    found = set(column(chunks, csv_dialect.records, "USER_ID"))
-    assert found == {user for user, _ in rows if user}
+    users = set(column(chunks, csv_dialect.records, "USER_ID"))
+    assert users == {user for user, _ in rows if user}
     assert [*column(chunks, csv_dialect.records, "AGE")] == []

@@ -38,7 +38,7 @@ def go_on(world: World, name: str, run: str | None = None) -> None:
 
 
 def claims(world: World) -> dict[str, Claim]:
-    return {each.key.removeprefix(f"drops/{SHOP}/"): each for each in world.ledger.claims(SHOP)}
+    return {claim.key.removeprefix(f"drops/{SHOP}/"): claim for claim in world.ledger.claims(SHOP)}
 
 
 def trained(run: str) -> list[str]:
@@ -48,23 +48,29 @@ def trained(run: str) -> list[str]:
 
 def trainings(world: World) -> list[list[str]]:
     """Keys of the interactions that a recipe was trained on, by training: every recipe was on the same."""
-    keys = {each.id: key for key, each in claims(world).items()}
-    found = [[[keys[each] for each in one.data[SHOP, FULL]] for one in world.jobs.trainings if one.recipe == recipe]
-             for recipe in RECIPES]  # fmt: skip
-    assert all(each == found[0] for each in found)
-    return found[0]
+    keys = {claim.id: key for key, claim in claims(world).items()}
+    trained = [
+        [
+            [keys[id_] for id_ in training.data[SHOP, FULL]]
+            for training in world.jobs.trainings
+            if training.recipe == recipe
+        ]
+        for recipe in RECIPES
+    ]
+    assert all(ids == trained[0] for ids in trained)
+    return trained[0]
 
 
 def rows(world: World, kind: str = FULL) -> list[str]:
     """Keys of what a dataset holds."""
-    keys = {each.id: key for key, each in claims(world).items()}
-    return [keys[each] for each in world.jobs.data[SHOP, kind]]
+    keys = {claim.id: key for key, claim in claims(world).items()}
+    return [keys[id_] for id_ in world.jobs.data[SHOP, kind]]
 
 
 def taken(world: World, run: str, again: str | None = None) -> list[dict[str, Any]]:
     """What a run that leads takes."""
-    found: Any = lifecycle.collect(world.ledger, world.run(run), SHOP, again)["drops"]
-    return list(found)
+    drops: Any = lifecycle.collect(world.ledger, world.run(run), SHOP, again)["drops"]
+    return list(drops)
 
 
 @pytest.mark.parametrize("steps", [4, 5, 6, 7])
@@ -174,7 +180,7 @@ def test_what_failed_after_its_import_is_done_when_a_later_run_has_trained_on_it
     begin(world, "a", FULL, 1, 20)
     assert claims(world)["interactions/1.csv"].state == "failed"
     begin(world, "b", MORE, 2, 20)
-    assert {each.state for each in claims(world).values()} == {"done"}
+    assert {claim.state for claim in claims(world).values()} == {"done"}
     before = list(world.jobs.trainings)
     go_on(world, "c", "a")
     assert world.jobs.trainings == before
@@ -188,7 +194,7 @@ def test_so_it_is_when_the_later_run_failed_too_and_was_gone_on_with(world: Worl
     begin(world, "b", MORE, 2, 20)
     assert world.failed() == {SHOP: "b"}
     go_on(world, "c", "b")
-    assert {each.state for each in claims(world).values()} == {"done"}
+    assert {claim.state for claim in claims(world).values()} == {"done"}
 
 
 def test_but_not_by_a_training_that_was_made_before_its_import(world: World) -> None:
@@ -203,7 +209,7 @@ def test_but_not_by_a_training_that_was_made_before_its_import(world: World) -> 
     go_on(world, "d", "b")
     assert claims(world)["interactions/incremental/2.csv"].state == "failed"
     go_on(world, "e", "c")
-    assert {each.state for each in claims(world).values()} == {"done"}
+    assert {claim.state for claim in claims(world).values()} == {"done"}
     assert world.jobs.trainings[-1].data[SHOP, FULL] == world.jobs.data[SHOP, FULL]
 
 

@@ -93,7 +93,7 @@ def test_a_step_whose_error_nobody_caught_is_crossed() -> None:
     assert list(happenings({"type": "ExecutionTimedOut"}, under_way)) == [("Close the run", STEP_FAILED)]
 
 
-def asked(arn: str, name: str, status: str) -> dict[str, Any]:
+def job_event(arn: str, name: str, status: str) -> dict[str, Any]:
     told = {"StatusCode": 200, "Payload": {"arn": arn, "name": name, "status": status}}
     return {"type": "TaskSucceeded", "taskSucceededEventDetails": {"output": json.dumps(told)}}
 
@@ -103,7 +103,7 @@ ARN = "arn:aws:personalize:us-east-1:123456789012"
 
 def test_a_resource_is_told_by_what_waits_for_it() -> None:
     job, board, last = f"{ARN}:dataset-import-job/retail-green-run", Board(), list[str]()
-    told = [asked(job, "retail-green-run", f"CREATE {word}") for word in ("PENDING", "IN_PROGRESS")]
+    told = [job_event(job, "retail-green-run", f"CREATE {word}") for word in ("PENDING", "IN_PROGRESS")]
     for second, event in enumerate([*told, {"type": "ExecutionFailed"}]):
         for what, status in statuses(event, last):
             board.tell(Moment(float(second), what, status))

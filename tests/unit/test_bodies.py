@@ -33,9 +33,9 @@ def within(annotation: object) -> Iterator[Model]:
 def forbidding() -> Iterator[Model]:
     """The models of the package that say of themselves that they take nothing else."""
     for module in pkgutil.walk_packages(personalization.__path__, "personalization."):
-        for _, found in inspect.getmembers(import_module(module.name), inspect.isclass):
-            if issubclass(found, BaseModel) and found.model_config.get("extra") == "forbid":
-                yield found
+        for _, model in inspect.getmembers(import_module(module.name), inspect.isclass):
+            if issubclass(model, BaseModel) and model.model_config.get("extra") == "forbid":
+                yield model
 
 
 BODIES = {DESCRIBED[route.body] for route in ROUTES if route.body}
@@ -55,7 +55,7 @@ def test_a_member_that_is_not_the_model_s_is_refused_by_name(model: Model) -> No
         for read in (model.model_validate_json, lambda text: model.model_validate(json.loads(text))):
             with pytest.raises(ValidationError) as refused:
                 read(json.dumps({name: "x"}))
-            told = [each["loc"] for each in refused.value.errors() if each["type"] == "extra_forbidden"]
+            told = [error["loc"] for error in refused.value.errors() if error["type"] == "extra_forbidden"]
             assert told == [(name,)]
 
 

@@ -85,8 +85,8 @@ def test_the_check_stops_where_the_rest_cannot_make_up_for_the_bad_rows() -> Non
     bad = b"u1,i1,soon,View,1\n"
     # After the first piece there are 60 bad rows, and room for 400 good ones: of 460 rows 4 may be bad.
     copied, told = checked(File(bad * 60, (GOOD * 400).encode()))
-    found = copied.findings
-    assert (found.stopped, found.rows, found.rejected) == (61, 60, 60)
+    findings = copied.findings
+    assert (findings.stopped, findings.rows, findings.rejected) == (61, 60, 60)
     assert rejects(copied)[-1] == [
         "61",
         "the check stopped here: the rest of the file cannot make up for the bad rows",

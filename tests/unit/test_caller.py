@@ -97,8 +97,8 @@ def test_events_of_others_are_refused(caller: Caller, user: str | None, session:
 
 
 def test_a_session_that_nobody_proves_is_nobody_else_s() -> None:
-    mine, again = (callers.of_events(USER, None, "s-1") for _ in range(2))
+    first, again = (callers.of_events(USER, None, "s-1") for _ in range(2))
     other = callers.of_events(Caller("u2", "", "", NOW + 60), None, "s-1")
-    assert mine == again
-    assert mine[0] == "u1"
-    assert len({mine[1], other[1], "s-1"}) == 3
+    assert first == again
+    assert first[0] == "u1"
+    assert len({first[1], other[1], "s-1"}) == 3

@@ -47,18 +47,18 @@ FEWER: dict[str, Any] = {
 ITEMS = Findings(3_000, 3_000, (), 0, (replace(PRICE, cells=3_000),), 90_000, ids=3_000, new_ids=3_000)
 
 
-def about(chosen: ShopSettings = ShopSettings(), **more: Any) -> Subject:  # noqa: ANN401, B008
+def subject(chosen: ShopSettings = ShopSettings(), **more: Any) -> Subject:  # noqa: ANN401, B008
     subject = Subject("demo", "run-1", "interactions", "FULL", "drops/demo/interactions/b.csv", NOW, chosen)
     return replace(subject, **more)
 
 
 Told = list[tuple[str, str]]
-LAST = report.document(about(run="run-0", key="drops/demo/interactions/a.csv"), SALES, "")
+LAST = report.document(subject(run="run-0", key="drops/demo/interactions/a.csv"), SALES, "")
 
 
-def told(found: Findings, last: Document | None = LAST, since: Document | None = None, mode: Mode = "FULL") -> Told:
-    document = report.document(about(mode=mode), found, "", Last(last, since))
-    return [(each["what"], each["told"]) for each in document["suspicions"]]
+def told(findings: Findings, last: Document | None = LAST, since: Document | None = None, mode: Mode = "FULL") -> Told:
+    document = report.document(subject(mode=mode), findings, "", Last(last, since))
+    return [(suspicion["what"], suspicion["told"]) for suspicion in document["suspicions"]]
 
 
 def without(*days: int) -> dict[int, int]:
@@ -102,9 +102,9 @@ def without(*days: int) -> dict[int, int]:
     ],
 )
 def test_what_looks_wrong_is_told_beside_what_was_before(changed: dict[str, Any], what: str, clause: str) -> None:
-    ((found, text),) = told(replace(SALES, **changed))
-    assert (found, text[: len(clause)]) == (what, clause)
-    page = report.page(report.document(about(), replace(SALES, **changed), "", Last(LAST)))
+    ((suspicion, text),) = told(replace(SALES, **changed))
+    assert (suspicion, text[: len(clause)]) == (what, clause)
+    page = report.page(report.document(subject(), replace(SALES, **changed), "", Last(LAST)))
     assert "What looks wrong" in page
 
 
@@ -132,9 +132,9 @@ def test_what_was_rare_or_missing_before_is_not_missed() -> None:
         users=replace(USERS, unknown_ids=500),
     )
     now = replace(SALES, columns=(PRICE, BRAND, Filled(Column("NOTE"), 9, None)), users=replace(USERS, unknown_ids=740))
-    assert told(now, report.document(about(), rare, "")) == []
+    assert told(now, report.document(subject(), rare, "")) == []
     worse = replace(now, users=replace(USERS, unknown_ids=760))
-    assert [what for what, _ in told(worse, report.document(about(), rare, ""))] == ["ids"]
+    assert [what for what, _ in told(worse, report.document(subject(), rare, ""))] == ["ids"]
 
 
 def test_the_longest_of_several_times_without_anything_is_told() -> None:
@@ -146,7 +146,7 @@ def test_growth_the_same_gap_and_quiet_shops_look_right() -> None:
     grown = replace(SALES, last=20_100 * DAY, users=replace(USERS, ids=9_000), event_types=TYPES | {"Like": 9})
     assert told(SALES) == told(grown) == []
     closed = replace(SALES, per_day=without(*range(20, 40)))
-    assert told(closed, report.document(about(), closed, "")) == []
+    assert told(closed, report.document(subject(), closed, "")) == []
     assert told(replace(SALES, per_day=dict.fromkeys(range(20_000, 20_060, 10), 3))) == []
     few = replace(SALES, columns=(replace(PRICE, cells=9, range=Range(1, 9_000, 9_000, 0)), BRAND))
     assert [what for what, _ in told(few)] == ["columns"]
@@ -163,7 +163,7 @@ def test_incremental_drops_continue_the_last_one() -> None:
     assert text == "nothing happened from 2024-12-03 to 2024-12-12, 10 days"
     assert told(later) == []
     daily = replace(later, rows=150, accepted=150, columns=(replace(PRICE, cells=150), replace(BRAND, cells=150)))
-    weekly = report.document(about(mode="INCREMENTAL"), replace(SALES, last=20_069 * DAY), "")
+    weekly = report.document(subject(mode="INCREMENTAL"), replace(SALES, last=20_069 * DAY), "")
     assert told(daily, weekly | {"mode": "INCREMENTAL"}, mode="INCREMENTAL")[:1] == [
         ("rows", "it has 75 good rows a day, 44% of the 171 before")
     ]
@@ -175,10 +175,10 @@ def test_incremental_drops_continue_the_last_one() -> None:
 
 @pytest.mark.parametrize(("new", "suspicious"), [(0, False), (1_400, False), (1_600, True), (3_000, True)])
 def test_a_catalogue_with_other_ids_is_suspicious_and_a_grown_one_is_not(new: int, suspicious: bool) -> None:
-    items = about(kind="items", run="run-0")
+    items = subject(kind="items", run="run-0")
     last = report.document(items, ITEMS, "")
-    found = report.document(items, replace(ITEMS, new_ids=new), "", Last(last))["suspicions"]
-    assert [each["what"] for each in found] == ["ids"] * suspicious
+    suspicions = report.document(items, replace(ITEMS, new_ids=new), "", Last(last))["suspicions"]
+    assert [suspicion["what"] for suspicion in suspicions] == ["ids"] * suspicious
     grown = replace(ITEMS, accepted=30_000, columns=(replace(PRICE, cells=30_000),), ids=30_000, new_ids=27_000)
     assert report.document(items, grown, "", Last(last))["suspicions"] == []
 
@@ -198,19 +198,19 @@ def test_items_are_held_against_those_that_both_catalogues_can_share(
     before: tuple[int, int], now: int, new: int, mode: Mode, suspicious: list[str]
 ) -> None:
     rows, duplicates = before
-    items = about(kind="items", run="run-0", mode=mode)
+    items = subject(kind="items", run="run-0", mode=mode)
     was = replace(ITEMS, rows=rows, accepted=rows, duplicates=duplicates, columns=(replace(PRICE, cells=rows),))
-    found = replace(ITEMS, rows=now, accepted=now, columns=(replace(PRICE, cells=now),), ids=now, new_ids=new)
+    findings = replace(ITEMS, rows=now, accepted=now, columns=(replace(PRICE, cells=now),), ids=now, new_ids=new)
     last = Last(report.document(items, was, ""))
-    assert [each["what"] for each in report.document(items, found, "", last)["suspicions"]] == suspicious
+    assert [suspicion["what"] for suspicion in report.document(items, findings, "", last)["suspicions"]] == suspicious
 
 
 def test_a_refused_drop_names_the_setting_that_lets_in_these_data_alone() -> None:
     half = replace(SALES, **FEWER)
 
-    def refused(found: Findings, text: str) -> str:
+    def refused(findings: Findings, text: str) -> str:
         chosen = settings.parse("settings.yaml", text)
-        return changes.refusal(report.document(about(chosen), found, "", Last(LAST)), chosen.changes)
+        return changes.refusal(report.document(subject(chosen), findings, "", Last(LAST)), chosen.changes)
 
     assert refused(half, "") == refused(SALES, "changes: {refuse: [all]}") == ""
     assert refused(half, "changes: {refuse: [days, numbers]}") == ""
@@ -244,8 +244,8 @@ def test_a_wrong_setting_is_named(text: str, reason: str) -> None:
 def test_the_page_of_a_refused_drop_lists_why_and_how_to_let_it_in() -> None:
     chosen = settings.parse("settings.yaml", "changes: {refuse: [rows]}")
     half = replace(SALES, **FEWER)
-    reason = changes.refusal(report.document(about(chosen), half, "", Last(LAST)), chosen.changes)
-    document = report.document(about(chosen), half, reason, Last(LAST))
+    reason = changes.refusal(report.document(subject(chosen), half, "", Last(LAST)), chosen.changes)
+    document = report.document(subject(chosen), half, reason, Last(LAST))
     page = report.page(document)
     assert f"<code>accept: {document['code']}</code>" in page
     assert "<li>It has 5,000 good rows, 42% of the 12,000 before.</li>" in page

@@ -15,14 +15,14 @@ from tests.unit.flow_world import event
 
 
 def claim(kind: str, number: int, state: State = "pending", key: str = "", run: str = "") -> Claim:
-    found = claims.read(event("shop", kind, number, key=key), "r").claim
-    assert found is not None
-    return found.moved(state, run)
+    claim = claims.read(event("shop", kind, number, key=key), "r").claim
+    assert claim is not None
+    return claim.moved(state, run)
 
 
 def picked(*every: Claim, again: str | None = None) -> list[list[str]]:
     chosen = batches.choose(every, "run", again).chosen
-    return [[each.key.removeprefix("drops/shop/") for each in (one.claim, *one.joined)] for one in chosen]
+    return [[claim.key.removeprefix("drops/shop/") for claim in (batch.claim, *batch.joined)] for batch in chosen]
 
 
 def replaced(*every: Claim) -> list[str]:
@@ -36,7 +36,12 @@ def test_kinds_come_in_their_order() -> None:
         claim("users", 3),
         claim("settings.yaml", 4, key="drops/shop/settings.yaml"),
     ]
-    assert [each[0].split("/")[0] for each in picked(*every)] == ["settings.yaml", "users", "items", "interactions"]
+    assert [key_and_run[0].split("/")[0] for key_and_run in picked(*every)] == [
+        "settings.yaml",
+        "users",
+        "items",
+        "interactions",
+    ]
 
 
 def test_the_newest_whole_history_replaces_what_is_older() -> None:

@@ -159,9 +159,9 @@ def test_a_file_is_dropped_where_the_contract_says(
 def test_a_folder_that_its_run_would_refuse_is_refused_before_it_is_sent(
     files: list[str], told: str, tmp_path: Path
 ) -> None:
-    for each in files:
-        (tmp_path / each).parent.mkdir(exist_ok=True)
-        (tmp_path / each).touch()
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
     with pytest.raises(LocalError, match=told):
         drop_key("shop", "users", tmp_path)
 
@@ -204,12 +204,12 @@ def test_the_console_script_runs_anywhere_and_names_itself(tmp_path: Path) -> No
 
 
 def test_the_version_is_the_project_s(tmp_path: Path) -> None:
-    own, engine = (
+    version, engine = (
         tomllib.loads((ROOT / path).read_text())["project"]["version"]
         for path in ("pyproject.toml", "engine/pyproject.toml")
     )
     shown = retail("--version", folder=tmp_path).stdout
-    assert shown.startswith(f"retail-personalization {own} (engine {engine}, Python 3.")
+    assert shown.startswith(f"retail-personalization {version} (engine {engine}, Python 3.")
     assert local("--version").stdout == shown
 
 
@@ -253,9 +253,9 @@ def mapped(*arguments: object) -> int:
 
 def test_map_writes_settings_that_extend_those_there_are(tmp_path: Path) -> None:
     (export := tmp_path / "orders.csv").write_text("CustomerID,StockCode,InvoiceDate\nu,i,03/04/2026 8:26\n")
-    (own := tmp_path / "own.yaml").write_text("domain: custom\n")
+    (settings := tmp_path / "own.yaml").write_text("domain: custom\n")
     new = tmp_path / "settings.yaml"
-    assert mapped(export, "--settings", own, "--write", new) == 0
+    assert mapped(export, "--settings", settings, "--write", new) == 0
     lines = new.read_text().splitlines()
     assert lines[0] == "domain: custom"
     assert "  # dates: '%d/%m/%Y %H:%M'  # if 03/04/2026 8:26 is 3 April 2026" in lines
@@ -374,17 +374,17 @@ def test_map_reads_a_file_as_the_section_of_its_kind_says(tmp_path: Path, capsys
     (products := tmp_path / "products.csv").write_text("sku,price,category\ni,1,tea\n")
     with pytest.raises(LocalError, match=r"several sheets have data \(May, June\): name one in the section"):
         mapped(export)
-    (own := tmp_path / "own.yaml").write_text("interactions: {sheet: June}\n")
-    assert mapped(products, export, "--settings", own, "--json") == 0
+    (settings := tmp_path / "own.yaml").write_text("interactions: {sheet: June}\n")
+    assert mapped(products, export, "--settings", settings, "--json") == 0
     orders, items = json.loads(capsys.readouterr().out)
     assert (orders["kind"], orders["settings"]["interactions"]["sheet"], items["kind"]) == (
         "interactions",
         "June",
         "items",
     )
-    own.write_text("interactions: {sheet: July}\n")
+    settings.write_text("interactions: {sheet: July}\n")
     with pytest.raises(LocalError, match="no sheet July"):
-        mapped(export, "--settings", own)
+        mapped(export, "--settings", settings)
 
 
 def test_what_looks_wrong_in_a_drop_is_printed_with_its_run(capsys: pytest.CaptureFixture[str]) -> None:

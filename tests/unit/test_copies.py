@@ -26,9 +26,9 @@ class Copies:
         self.there.pop((job, part), None)
 
     def of_job(self, job: int) -> list[bytes]:
-        found = [data for (each, _), data in sorted(self.there.items()) if each == job]
-        assert all(data.startswith(HEADER) for data in found)
-        return [row for data in found for row in data.removeprefix(HEADER).splitlines(keepends=True)]
+        copies = [data for (name, _), data in sorted(self.there.items()) if name == job]
+        assert all(data.startswith(HEADER) for data in copies)
+        return [row for data in copies for row in data.removeprefix(HEADER).splitlines(keepends=True)]
 
 
 class Writer:

@@ -29,9 +29,9 @@ def test_above_the_limit_of_items_the_second_generation_is_proposed_with_its_bil
     ],
 )
 def test_each_generation_has_limits_of_its_own(text: str, items: int, interactions: int, said: str) -> None:
-    found = data_limits(parse("settings.yaml", text), items, interactions)
-    assert len(found) == (1 if "v2" in text else 2)
-    assert re.search(said, found[0])
+    notes = data_limits(parse("settings.yaml", text), items, interactions)
+    assert len(notes) == (1 if "v2" in text else 2)
+    assert re.search(said, notes[0])
 
 
 def test_recipes_of_one_generation_have_no_limit_that_is_known() -> None:

@@ -22,10 +22,10 @@ from table_intake.columns.schema import Column
 from table_intake.origins import Origins
 
 NOW = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
-ABOUT = Subject("demo", "run-1", "interactions", "FULL", "drops/demo/interactions/a.csv", NOW, ShopSettings())
+SUBJECT = Subject("demo", "run-1", "interactions", "FULL", "drops/demo/interactions/a.csv", NOW, ShopSettings())
 USERS = Spread(100, 812, {1: 90, 2: 5, 142: 4, 144: 1}, unknown_rows=81, unknown_ids=9)
 ITEMS = Spread(10, 812, {1: 8, 402: 2}, (("<b>i1</b>", 402), ("i2", 402)))
-FOUND = Findings(
+FINDINGS = Findings(
     rows=820,
     accepted=812,
     reasons=(Reason("PRICE is not a number", 8, (Example(7, "PRICE must be a number, not '<x>'", "<x>"),)),),
@@ -42,8 +42,8 @@ FOUND = Findings(
 )
 
 
-def told(found: Findings | None = FOUND, reason: str = "", before: Document | None = None) -> Document:
-    return report.document(ABOUT, found, reason, Last(before))
+def told(findings: Findings | None = FINDINGS, reason: str = "", before: Document | None = None) -> Document:
+    return report.document(SUBJECT, findings, reason, Last(before))
 
 
 def test_progress_to_what_personalize_needs_is_told() -> None:
@@ -54,18 +54,18 @@ def test_progress_to_what_personalize_needs_is_told() -> None:
 
 
 def test_a_single_row_is_spoken_of_as_one() -> None:
-    page = report.page(told(replace(FOUND, rows=813, users=replace(USERS, unknown_rows=1, unknown_ids=1))))
+    page = report.page(told(replace(FINDINGS, rows=813, users=replace(USERS, unknown_rows=1, unknown_ids=1))))
     assert "812 rows are imported. 1 row was left out." in page
     assert "(1) belongs to 1 user that is not in the shop&#39;s users." in page
 
 
 def test_one_user_in_a_hundred_is_the_minimum_of_a_large_shop() -> None:
     users = Spread(10_000, 10_500, {1: 9_500, 2: 500})
-    assert told(replace(FOUND, users=users))["goals"][1]["minimum"] == 100
+    assert told(replace(FINDINGS, users=users))["goals"][1]["minimum"] == 100
 
 
 def test_what_changed_since_the_last_drop_is_told() -> None:
-    earlier = told(replace(FOUND, rows=700, accepted=700, event_types={"View": 700, "Cart": 1})) | {"run": "run-0"}
+    earlier = told(replace(FINDINGS, rows=700, accepted=700, event_types={"View": 700, "Cart": 1})) | {"run": "run-0"}
     changes = told(before=earlier)["changes"]
     assert {"what": "good rows", "before": 700, "now": 812} in changes["figures"]
     assert (changes["eventTypesAdded"], changes["eventTypesGone"]) == (["Purchase"], ["Cart"])
@@ -105,7 +105,7 @@ def test_the_second_generation_is_billed_by_interactions_and_dearer_requests() -
         "personalized-ranking": pytest.approx(0.15 * 3.6 * 730),
         "similar-items": pytest.approx(0.0556 * 3.6 * 730),
     }
-    page = report.page(report.document(replace(ABOUT, settings=settings), FOUND, ""))
+    page = report.page(report.document(replace(SUBJECT, settings=settings), FINDINGS, ""))
     assert "does not publish whether it bills an idle campaign" in page
 
 
@@ -119,17 +119,17 @@ def test_metadata_of_the_first_generation_costs_what_the_settings_say() -> None:
 
 
 def test_an_incremental_drop_trains_on_the_whole_history() -> None:
-    document = report.document(replace(ABOUT, mode="INCREMENTAL", before=1_000_000), FOUND, "")
+    document = report.document(replace(SUBJECT, mode="INCREMENTAL", before=1_000_000), FINDINGS, "")
     after = document["next"]
-    assert after["interactions"] == 1_000_000 + FOUND.accepted
-    assert after["trainingHours"] == pytest.approx(4 * 2.0 * (1 + FOUND.accepted / 1e6))
+    assert after["interactions"] == 1_000_000 + FINDINGS.accepted
+    assert after["trainingHours"] == pytest.approx(4 * 2.0 * (1 + FINDINGS.accepted / 1e6))
     assert f"{after['interactions']:,} interactions" in report.page(document)
 
 
 def test_a_test_on_held_out_time_is_priced_before_it_is_paid_for() -> None:
     assert told()["next"]["heldOut"] is None
     chosen = ShopSettings(gate=Gate(held_out=HeldOut(days=14, users=500)))
-    document = report.document(replace(ABOUT, settings=chosen), FOUND, "")
+    document = report.document(replace(SUBJECT, settings=chosen), FINDINGS, "")
     cost = document["next"]["heldOut"]
     assert (cost["days"], cost["recipes"]) == (14, ["user-personalization", "personalized-ranking"])
     assert (cost["trainingHours"], cost["lists"]) == (0.5, 1_000)
@@ -159,13 +159,13 @@ class Tags(HTMLParser):
             assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("found", [FOUND, replace(FOUND, reasons=(), accepted=820), None])
-def test_a_page_is_whole_and_loads_nothing(found: Findings | None) -> None:
-    page = report.page(told(found, "" if found else "it is no table"))
+@pytest.mark.parametrize("findings", [FINDINGS, replace(FINDINGS, reasons=(), accepted=820), None])
+def test_a_page_is_whole_and_loads_nothing(findings: Findings | None) -> None:
+    page = report.page(told(findings, "" if findings else "it is no table"))
     tags = Tags()
     tags.feed(page)
     assert tags.open == []
-    assert tags.addresses == (["release.html"] if found else [])
+    assert tags.addresses == (["release.html"] if findings else [])
     assert not tags.seen & {"script", "link", "img", "iframe", "b>i1"}
     assert "url(" not in page
     assert "<x>" not in page
@@ -176,7 +176,7 @@ def test_a_page_is_whole_and_loads_nothing(found: Findings | None) -> None:
 
 def test_a_refused_row_of_a_person_is_shown_by_its_line_alone() -> None:
     reason = Reason("USER_ID is longer than 256 bytes", 1, (Example(9, "USER_ID is longer than 256 bytes"),))
-    page = report.page(told(replace(FOUND, reasons=(reason,))))
+    page = report.page(told(replace(FINDINGS, reasons=(reason,))))
     assert "<li>line 9</li>" in page
 
 
@@ -195,14 +195,14 @@ def test_any_timeline_is_a_picture_with_few_bars(days: dict[int, int]) -> None:
 
 def test_lines_of_a_drop_of_parts_are_told_with_their_parts() -> None:
     examples = tuple(Example(line, "PRICE is not a number") for line in (7, 11, 12))
-    found = replace(
-        FOUND,
+    findings = replace(
+        FINDINGS,
         origins=Origins(("a.csv", "empty.csv", "b.csv"), (0, 10, 10)),
         reasons=(Reason("PRICE is not a number", 8, examples),),
         stopped=12,
     )
-    assert "(first: a.csv, line 7); the check stopped at b.csv, line 2" in too_many_rejects(found, 0.001)
-    document = told(found, reason="too many")
+    assert "(first: a.csv, line 7); the check stopped at b.csv, line 2" in too_many_rejects(findings, 0.001)
+    document = told(findings, reason="too many")
     page = report.page(document)
     assert (document["stoppedAt"], document["stoppedIn"]) == (2, "b.csv")
     assert "<li>a.csv, line 7; b.csv, line 1; b.csv, line 2</li>" in page

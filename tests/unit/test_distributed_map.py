@@ -84,25 +84,25 @@ class Cloud:
     def ended(self, arn: str) -> dict[str, Any]:
         client = self.client("stepfunctions")
         until(lambda: client.describe_execution(executionArn=arn)["status"] != "RUNNING", f"{arn} has ended")
-        found: dict[str, Any] = client.describe_execution(executionArn=arn)
-        return found
+        execution: dict[str, Any] = client.describe_execution(executionArn=arn)
+        return execution
 
     def output(self, given: object, **mapped: Any) -> Any:  # noqa: ANN401 - any JSON
-        found = self.ended(self.start(self.machine(**mapped), given))
-        assert found["status"] == "SUCCEEDED", found
-        return json.loads(found["output"])
+        execution = self.ended(self.start(self.machine(**mapped), given))
+        assert execution["status"] == "SUCCEEDED", execution
+        return json.loads(execution["output"])
 
     def failure(self, given: object, **mapped: Any) -> tuple[str, str]:  # noqa: ANN401
-        found = self.ended(self.start(self.machine(**mapped), given))
-        assert found["status"] == "FAILED", found
-        return found["error"], found["cause"]
+        execution = self.ended(self.start(self.machine(**mapped), given))
+        assert execution["status"] == "FAILED", execution
+        return execution["error"], execution["cause"]
 
     def run_of(self, execution: str) -> dict[str, Any]:
         """Describe the only map run of an execution."""
         client = self.client("stepfunctions")
-        (one,) = client.list_map_runs(executionArn=execution)["mapRuns"]
-        found: dict[str, Any] = client.describe_map_run(mapRunArn=one["mapRunArn"])
-        return found
+        (listed,) = client.list_map_runs(executionArn=execution)["mapRuns"]
+        map_run: dict[str, Any] = client.describe_map_run(mapRunArn=listed["mapRunArn"])
+        return map_run
 
     def read(self, key: str) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(self.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read())
@@ -146,22 +146,22 @@ def test_items_are_selected_and_a_child_is_an_execution_of_its_own(cloud: Cloud)
         },
     }
     states = {"StartAt": "Look", "States": {"Look": look}}
-    found = {"Items": "{% $states.input.parts %}", "ItemSelector": selector, "Label": "parts"}
+    mapped = {"Items": "{% $states.input.parts %}", "ItemSelector": selector, "Label": "parts"}
     given = {"shop": "a", "parts": [1, 2, 3]}
-    assert cloud.output(given, states=states, **found) == [
+    assert cloud.output(given, states=states, **mapped) == [
         {"n": n, "own": True, "outer": False, "named": True} for n in (10, 20, 30)
     ]
-    assert cloud.output(given, **found)[2] == {"n": 30, "at": 2, "from": "STATE_DATA", "noted": "seven", "shop": "a"}
+    assert cloud.output(given, **mapped)[2] == {"n": 30, "at": 2, "from": "STATE_DATA", "noted": "seven", "shop": "a"}
     # An object's members are items with a key each.
     assert cloud.output({"a": 1}, ItemSelector="{% $states.context.Map.Item.Key %}") == ["a"]
 
 
 def test_batches_are_as_large_as_they_may_be(cloud: Cloud) -> None:
     batcher = {"MaxItemsPerBatch": "{% $states.input.most %}", "BatchInput": {"noted": "{% $noted %}"}}
-    found = cloud.output({"most": 2, "of": [1, 2, 3]}, Items="{% $states.input.of %}", ItemBatcher=batcher)
-    assert found == [{"BatchInput": {"noted": "seven"}, "Items": items} for items in ([1, 2], [3])]
+    batches = cloud.output({"most": 2, "of": [1, 2, 3]}, Items="{% $states.input.of %}", ItemBatcher=batcher)
+    assert batches == [{"BatchInput": {"noted": "seven"}, "Items": items} for items in ([1, 2], [3])]
     # {"Items":["aaaa","aaaa"]} has 25 bytes.
-    sizes = [len(each["Items"]) for each in cloud.output(["aaaa"] * 5, ItemBatcher={"MaxInputBytesPerBatch": 25})]
+    sizes = [len(batch["Items"]) for batch in cloud.output(["aaaa"] * 5, ItemBatcher={"MaxInputBytesPerBatch": 25})]
     assert sizes == [2, 2, 1]
 
 
@@ -178,8 +178,8 @@ def test_items_are_read_from_a_file(
     cloud: Cloud, key: str, text: str, config: dict[str, Any], items: list[object]
 ) -> None:
     cloud.write(key, text)
-    place = {"Bucket": BUCKET, "Key": "{% $states.input.key %}"}
-    reader = {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": config, "Arguments": place}
+    location = {"Bucket": BUCKET, "Key": "{% $states.input.key %}"}
+    reader = {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": config, "Arguments": location}
     assert cloud.output({"key": key}, ItemReader=reader) == items
     assert cloud.failure({"key": "none"}, ItemReader=reader)[0] == "States.ItemReaderFailed"
 
@@ -208,18 +208,22 @@ def test_what_is_listed_is_written_with_a_manifest(cloud: Cloud) -> None:
     assert (manifest["DestinationBucket"], manifest["MapRunArn"]) == (BUCKET, run["mapRunArn"])
     files = manifest["ResultFiles"]
     assert files["PENDING"] == []
-    assert [each["Key"] for each in files["FAILED"]] == [f"{folder}/FAILED_0.json"]
+    assert [file["Key"] for file in files["FAILED"]] == [f"{folder}/FAILED_0.json"]
     good = cloud.read(f"{folder}/SUCCEEDED_0.json")
-    assert [(each["Input"], each["Output"], each["Status"]) for each in good] == [(n, n, "SUCCEEDED") for n in "02"]
+    assert [(record["Input"], record["Output"], record["Status"]) for record in good] == [
+        (n, n, "SUCCEEDED") for n in "02"
+    ]
     bad = cloud.read(f"{folder}/FAILED_0.json")
-    assert [(each["Input"], each["Error"], each["Cause"]) for each in bad] == [(n, "Odd", "it is odd") for n in "13"]
+    assert [(record["Input"], record["Error"], record["Cause"]) for record in bad] == [
+        (n, "Odd", "it is odd") for n in "13"
+    ]
     counts = run["executionCounts"]
     assert (run["status"], counts["succeeded"], counts["failed"], counts["resultsWritten"]) == ("SUCCEEDED", 2, 2, 4)
     children = cloud.client("stepfunctions").list_executions(mapRunArn=run["mapRunArn"])["executions"]
-    assert sorted(each["status"] for each in children) == ["FAILED", "FAILED", "SUCCEEDED", "SUCCEEDED"]
+    assert sorted(child["status"] for child in children) == ["FAILED", "FAILED", "SUCCEEDED", "SUCCEEDED"]
     # Its history is its own.
-    (one,) = [each for each in children if each["executionArn"] == good[1]["ExecutionArn"]]
-    history = cloud.client("stepfunctions").get_execution_history(executionArn=one["executionArn"])["events"]
+    (child_run,) = [child for child in children if child["executionArn"] == good[1]["ExecutionArn"]]
+    history = cloud.client("stepfunctions").get_execution_history(executionArn=child_run["executionArn"])["events"]
     assert [event["type"] for event in history] == [
         "ExecutionStarted",
         "ChoiceStateEntered",
@@ -244,7 +248,7 @@ def test_more_failures_than_tolerated_fail_the_state(cloud: Cloud, tolerated: di
 
 
 @pytest.fixture
-def asked(cloud: Cloud) -> Iterator[tuple[dict[str, Any], Callable[[], tuple[int, str]]]]:
+def blocked_children(cloud: Cloud) -> Iterator[tuple[dict[str, Any], Callable[[], tuple[int, str]]]]:
     """States that send their input to a queue and wait for an answer; a function that takes a question from it."""
     sqs = cloud.client("sqs")
     queue = sqs.create_queue(QueueName=f"asked-{next(NUMBERS)}")["QueueUrl"]
@@ -266,11 +270,11 @@ def asked(cloud: Cloud) -> Iterator[tuple[dict[str, Any], Callable[[], tuple[int
     sqs.delete_queue(QueueUrl=queue)
 
 
-Asked = tuple[dict[str, Any], Callable[[], tuple[int, str]]]
+Blocked = tuple[dict[str, Any], Callable[[], tuple[int, str]]]
 
 
-def test_no_more_children_run_than_allowed_and_a_redrive_runs_the_rest(cloud: Cloud, asked: Asked) -> None:
-    states, question = asked
+def test_no_more_children_run_than_allowed_and_a_redrive_runs_the_rest(cloud: Cloud, blocked_children: Blocked) -> None:
+    states, question = blocked_children
     steps = cloud.client("stepfunctions")
     execution = cloud.start(cloud.machine(states=states, MaxConcurrency="{% 2 %}"), [0, 1, 2, 3])
     tokens = dict(question() for _ in range(2))
@@ -294,15 +298,15 @@ def test_no_more_children_run_than_allowed_and_a_redrive_runs_the_rest(cloud: Cl
     assert again["executionCounts"]["total"] == 4
 
 
-def test_a_stopped_execution_stops_its_children(cloud: Cloud, asked: Asked) -> None:
-    states, question = asked
+def test_a_stopped_execution_stops_its_children(cloud: Cloud, blocked_children: Blocked) -> None:
+    states, question = blocked_children
     steps = cloud.client("stepfunctions")
     execution = cloud.start(cloud.machine(states=states), [1, 2])
     question(), question()
     steps.stop_execution(executionArn=execution)
     run = cloud.run_of(execution)
     children = steps.list_executions(mapRunArn=run["mapRunArn"])["executions"]
-    assert (run["status"], [each["status"] for each in children]) == ("ABORTED", ["ABORTED", "ABORTED"])
+    assert (run["status"], [child["status"] for child in children]) == ("ABORTED", ["ABORTED", "ABORTED"])
     assert cloud.ended(execution)["status"] == "ABORTED"
 
 
@@ -310,7 +314,7 @@ def test_a_stopped_execution_stops_its_children(cloud: Cloud, asked: Asked) -> N
 def test_a_role_without_a_right_fails_the_state(cloud: Cloud, missing: int) -> None:
     reader = {"Resource": "arn:aws:states:::s3:listObjectsV2", "Arguments": {"Bucket": BUCKET, "Prefix": "none/"}}
     writer = {"Resource": "arn:aws:states:::s3:putObject", "Arguments": {"Bucket": BUCKET}}
-    role = cloud.role(*(each for number, each in enumerate(ENOUGH) if number != missing))
+    role = cloud.role(*(settings for number, settings in enumerate(ENOUGH) if number != missing))
     mapped: dict[str, Any] = {"ItemReader": reader, "ResultWriter": writer, "role": role}
     if missing == 1:  # which a redrive alone needs
         assert set(cloud.output({}, **mapped)) == {"MapRunArn", "ResultWriterDetails"}
@@ -344,8 +348,8 @@ def test_a_wrong_definition_is_refused(cloud: Cloud, wrong: dict[str, Any]) -> N
 
 
 @pytest.mark.nightly
-def test_a_killed_cloud_leaves_an_aborted_map_run(cloud: Cloud, asked: Asked) -> None:
-    states, question = asked
+def test_a_killed_cloud_leaves_an_aborted_map_run(cloud: Cloud, blocked_children: Blocked) -> None:
+    states, question = blocked_children
     execution = cloud.start(cloud.machine(states=states), [1, 2])
     question(), question()
     resuming.save(cloud.state)
@@ -358,6 +362,6 @@ def test_a_killed_cloud_leaves_an_aborted_map_run(cloud: Cloud, asked: Asked) ->
     counts = run["executionCounts"]
     assert (run["status"], counts["running"], counts["aborted"]) == ("ABORTED", 0, 2)
     children = cloud.client("stepfunctions").list_executions(mapRunArn=run["mapRunArn"])["executions"]
-    assert [each["status"] for each in children] == ["ABORTED", "ABORTED"]
+    assert [child["status"] for child in children] == ["ABORTED", "ABORTED"]
     left = urllib3.request("GET", f"{cloud.state.endpoint}{SAVED}").json()["left"]["stopped"]
-    assert [each["executionArn"] for each in left] == [execution]
+    assert [execution["executionArn"] for execution in left] == [execution]

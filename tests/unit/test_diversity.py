@@ -27,74 +27,80 @@ STRENGTHS = st.floats(0, 1)
 
 
 def ids(traits: list[Trait]) -> dict[str, Trait]:
-    return {f"i{place}": trait for place, trait in enumerate(traits)}
+    return {f"i{number}": trait for number, trait in enumerate(traits)}
 
 
-def of(known: dict[str, Trait], most: int, strength: float) -> list[str]:
-    return varied([*known], known, most, strength)
+def of(traits: dict[str, Trait], most: int, strength: float) -> list[str]:
+    return varied([*traits], traits, most, strength)
 
 
 @given(LISTS, st.integers(1, 40), STRENGTHS)
 def test_a_list_is_filled_from_its_candidates_and_begins_as_before(
     traits: list[Trait], most: int, strength: float
 ) -> None:
-    known = ids(traits)
-    found = of(known, most, strength)
-    assert len(found) == len(set(found)) == min(most, len(known))
-    assert set(found) <= set(known)
-    assert found[:1] == [*known][:1]
-    assert found == of(known, most, strength)
+    traits_by_item = ids(traits)
+    chosen = of(traits_by_item, most, strength)
+    assert len(chosen) == len(set(chosen)) == min(most, len(traits_by_item))
+    assert set(chosen) <= set(traits_by_item)
+    assert chosen[:1] == [*traits_by_item][:1]
+    assert chosen == of(traits_by_item, most, strength)
 
 
 @given(LISTS, st.integers(1, 40), STRENGTHS)
 def test_what_is_alike_gives_way_from_its_end(traits: list[Trait], most: int, strength: float) -> None:
-    known = {item: (trait[0], "") for item, trait in ids(traits).items()}
-    found = of(known, most, strength)
-    for value in {trait[0] for trait in known.values()}:
-        alike = [item for item in known if known[item][0] == value]
-        assert [item for item in found if item in alike] == alike[: sum(item in alike for item in found)]
+    traits_by_item = {item: (trait[0], "") for item, trait in ids(traits).items()}
+    chosen = of(traits_by_item, most, strength)
+    for value in {trait[0] for trait in traits_by_item.values()}:
+        alike = [item for item in traits_by_item if traits_by_item[item][0] == value]
+        assert [item for item in chosen if item in alike] == alike[: sum(item in alike for item in chosen)]
 
 
 @given(st.integers(0, 30), st.integers(1, 40), STRENGTHS)
 def test_nothing_moves_where_nothing_is_alike(length: int, most: int, strength: float) -> None:
-    known = ids([(f"v{place}" if place % 2 else "", f"n{place}" if place % 3 else "") for place in range(length)])
-    assert of(known, most, strength) == [*known][:most]
+    traits_by_item = ids(
+        [(f"v{number}" if number % 2 else "", f"n{number}" if number % 3 else "") for number in range(length)]
+    )
+    assert of(traits_by_item, most, strength) == [*traits_by_item][:most]
 
 
 @given(LISTS, st.integers(1, 40))
 def test_without_strength_only_repeats_of_names_move(traits: list[Trait], most: int) -> None:
-    known = {item: (trait[0], "") for item, trait in ids(traits).items()}
-    assert of(known, most, 0.0) == [*known][:most]
+    traits_by_item = {item: (trait[0], "") for item, trait in ids(traits).items()}
+    assert of(traits_by_item, most, 0.0) == [*traits_by_item][:most]
 
 
 @given(LISTS, st.integers(1, 40), STRENGTHS)
 def test_a_name_comes_again_only_where_nothing_else_is_left(traits: list[Trait], most: int, strength: float) -> None:
-    known = ids(traits)
-    found = of(known, most, strength)
-    names = Counter(known[item][1] for item in found if known[item][1])
+    traits_by_item = ids(traits)
+    chosen = of(traits_by_item, most, strength)
+    names = Counter(traits_by_item[item][1] for item in chosen if traits_by_item[item][1])
     if max(names.values(), default=0) > 1:
-        assert {known[item][1] for item in known if item not in found} <= {*names}
-        assert not [item for item in known if item not in found and not known[item][1]]
+        assert {traits_by_item[item][1] for item in traits_by_item if item not in chosen} <= {*names}
+        assert not [item for item in traits_by_item if item not in chosen and not traits_by_item[item][1]]
 
 
 def test_full_strength_shows_each_value_once_before_any_twice() -> None:
-    known = ids([(value, "") for value in "aaabbc"])
-    assert ["".join(known[item][0] for item in of(known, most, 1.0)) for most in (2, 3, 4)] == ["ab", "abc", "aabc"]
+    traits_by_item = ids([(value, "") for value in "aaabbc"])
+    assert ["".join(traits_by_item[item][0] for item in of(traits_by_item, most, 1.0)) for most in (2, 3, 4)] == [
+        "ab",
+        "abc",
+        "aabc",
+    ]
 
 
 def test_a_repeat_counts_as_if_it_stood_further_down() -> None:
     """With a strength of one half twice as far: what is fourth stands eighth, behind the fifth and the sixth."""
-    known = ids([(value, "") for value in "aabacdefgh"])
-    assert of(known, 4, 0.1) == ["i0", "i1", "i2", "i3"]
-    assert of(known, 4, 0.5) == ["i0", "i1", "i2", "i4"]
-    assert of(known, 8, 0.5) == ["i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7"]
+    traits_by_item = ids([(value, "") for value in "aabacdefgh"])
+    assert of(traits_by_item, 4, 0.1) == ["i0", "i1", "i2", "i3"]
+    assert of(traits_by_item, 4, 0.5) == ["i0", "i1", "i2", "i4"]
+    assert of(traits_by_item, 8, 0.5) == ["i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7"]
 
 
 def test_the_best_size_stands_for_a_product() -> None:
-    known = {"s": ("", "t-shirt"), "m": ("", "t-shirt"), "hat": ("", "hat"), "sun": ("", "sunhat")}
-    assert of(known, 3, 0.3) == ["s", "hat", "sun"]
-    assert of(known, 4, 0.3) == ["s", "hat", "sun", "m"]
-    assert varied([*known], known, 3, 0.3, {"hat"}) == ["s", "sun", "m"]
+    traits_by_item = {"s": ("", "t-shirt"), "m": ("", "t-shirt"), "hat": ("", "hat"), "sun": ("", "sunhat")}
+    assert of(traits_by_item, 3, 0.3) == ["s", "hat", "sun"]
+    assert of(traits_by_item, 4, 0.3) == ["s", "hat", "sun", "m"]
+    assert varied([*traits_by_item], traits_by_item, 3, 0.3, {"hat"}) == ["s", "sun", "m"]
 
 
 SETTINGS = """
@@ -126,16 +132,16 @@ placements:
 def of_settings(text: str = SETTINGS) -> dict[str, Any]:
     """The variety of placements in the release."""
     settings = parse("settings.yaml", text)
-    uses = {name: f"arn:recipe/{each.recipe}" for name, each in settings.recommenders.items()}
+    uses = {name: f"arn:recipe/{recommender.recipe}" for name, recommender in settings.recommenders.items()}
     return {**placements.varied(settings.placements, settings.diversity, settings.filters, uses)}
 
 
 def test_what_repeats_itself_sells_or_is_placed_is_never_varied() -> None:
-    found = of_settings()
-    assert [*found] == ["home", "new", "soups", "basket", "together", "mine-varied"]
-    assert found["home"] == {"by": ["CATEGORY_L3", "CATEGORY_L2"], "strength": "0.5"}
-    assert found["basket"] == {"by": ["BRAND"], "strength": "0.5"}
-    assert found["mine-varied"]["strength"] == "1"
+    placements = of_settings()
+    assert [*placements] == ["home", "new", "soups", "basket", "together", "mine-varied"]
+    assert placements["home"] == {"by": ["CATEGORY_L3", "CATEGORY_L2"], "strength": "0.5"}
+    assert placements["basket"] == {"by": ["BRAND"], "strength": "0.5"}
+    assert placements["mine-varied"]["strength"] == "1"
 
 
 def test_a_shop_without_categories_goes_by_names_and_one_without_names_by_nothing() -> None:
@@ -174,7 +180,7 @@ def test_json_may_say_off_as_well() -> None:
 
 SHELVES = ["Milk", "Milk", "Bread", "Milk", "Eggs", "Bread"]
 CATALOGUE = {
-    f"i{place}": {"CATEGORY_L2": SHELVES[place % 6], "NAME": f"n{place - place % 8 // 7}"} for place in range(200)
+    f"i{number}": {"CATEGORY_L2": SHELVES[number % 6], "NAME": f"n{number - number % 8 // 7}"} for number in range(200)
 }
 RELEASE = Release(
     "demo",
@@ -192,48 +198,48 @@ class World:
     """A campaign that likes the first items best, and a table of items."""
 
     def __init__(self, *, fails: bool = False, knows: bool = True) -> None:
-        self.fails, self.knows, self.asked = fails, knows, list[ListAsk]()
+        self.fails, self.knows, self.asks = fails, knows, list[ListAsk]()
         self.chain = FallbackChain(lambda _: "slow", lambda _shop, _now: [], lambda: 0.0, self.columns)
 
     def columns(self, _shop: str, ids: Iterable[str], _left: float) -> dict[str, dict[str, str]]:
         return {item: CATALOGUE[item] for item in ids if self.knows and item in CATALOGUE}
 
     def predict(self, ask: ListAsk) -> Predicted:
-        self.asked.append(ask)
+        self.asks.append(ask)
         if self.fails:
             raise RetryLater("arn:similar", "no answer")
-        return Predicted("RID", [{"itemId": f"i{each}"} for each in range(ask.parameters["numResults"])])
+        return Predicted("RID", [{"itemId": f"i{number}"} for number in range(ask.parameters["numResults"])])
 
-    def similar(self, release: Release = RELEASE, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a request
-        ask = lists.listing(release, "similar-items", Listing.model_validate({"itemId": "i39", **asked}))
+    def similar(self, release: Release = RELEASE, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a request
+        ask = lists.listing(release, "similar-items", Listing.model_validate({"itemId": "i39", **fields}))
         answer: dict[str, Any] = lists.after(release, ask, self.chain.fill(release, ask, self.predict))
         return answer
 
 
 def shown(answer: dict[str, Any]) -> list[str]:
-    return [each["itemId"] for each in answer["items"]]
+    return [item["itemId"] for item in answer["items"]]
 
 
 def test_similar_items_are_asked_for_threefold_and_shown_with_variety() -> None:
     world = World()
     assert shown(world.similar(limit=4)) == ["i0", "i1", "i2", "i4"]
-    assert world.asked[0].parameters["numResults"] == 12
-    assert shown(world.similar(limit=200)) == [f"i{place}" for place in range(200)]
+    assert world.asks[0].parameters["numResults"] == 12
+    assert shown(world.similar(limit=200)) == [f"i{number}" for number in range(200)]
     assert shown(World(knows=False).similar(limit=3)) == ["i0", "i1", "i2"]
 
 
 def test_a_campaign_with_metadata_is_asked_for_fifty_at_most() -> None:
     world = World()
     world.similar(limit=25)
-    assert world.asked[0].parameters["numResults"] == 50
+    assert world.asks[0].parameters["numResults"] == 50
     world.similar(replace(RELEASE, without_metadata=frozenset({"arn:similar"})), limit=25)
-    assert world.asked[1].parameters["numResults"] == 75
+    assert world.asks[1].parameters["numResults"] == 75
 
 
 def test_an_older_release_answers_as_before() -> None:
     world = World()
     assert shown(world.similar(replace(RELEASE, diversity=None), limit=3)) == ["i0", "i1", "i2"]
-    assert world.asked[0].parameters["numResults"] == 3
+    assert world.asks[0].parameters["numResults"] == 3
 
 
 def test_pages_show_every_item_once_and_no_name_again_before_the_others() -> None:
@@ -265,8 +271,8 @@ def test_placements_of_a_page_share_neither_items_nor_names() -> None:
     world = World()
     sent = PageBody.model_validate({"placements": ["home", "basket", "new"], "itemId": "i9"})
     asks = placing.slots(RELEASE, sent, {"userId": "u"}, {})
-    found: Any = placing.page(world.chain, RELEASE, asks, world.predict, Parallel())["placements"]
-    items = [item for each in found for item in shown(each)]
+    shown_placements: Any = placing.page(world.chain, RELEASE, asks, world.predict, Parallel())["placements"]
+    items = [item for placement in shown_placements for item in shown(placement)]
     assert len(items) == 3 + 2 + 12
     assert len({CATALOGUE[item]["NAME"] for item in items}) == len(items)
-    assert shown(found[0]) == ["i0", "i1", "i2"]
+    assert shown(shown_placements[0]) == ["i0", "i1", "i2"]

@@ -24,15 +24,18 @@ def test_links_between_pages_lead_to_their_places_on_the_site() -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     listed = re.findall(r'"([\w/-]+\.md)"', read("local/documents/zensical.toml"))
-    pages = {place for place in build.sources().values() if place.endswith(".md")}
+    pages = {source for source in build.sources().values() if source.endswith(".md")}
     assert sorted(listed) == sorted({*pages, "openapi.md"})
     assert tomllib.loads(read("local/documents/zensical.toml"))["project"]["theme"]["font"] is False
 
 
 def test_the_site_says_its_version_and_links_a_repository_that_has_an_address() -> None:
-    known, project = tomllib.loads(read("pyproject.toml"))["project"], tomllib.loads(build.settings())["project"]
-    assert known["version"] in project["copyright"]
-    assert project.get("repo_url") == known.get("urls", {}).get("Repository")
+    project_table, project = (
+        tomllib.loads(read("pyproject.toml"))["project"],
+        tomllib.loads(build.settings())["project"],
+    )
+    assert project_table["version"] in project["copyright"]
+    assert project.get("repo_url") == project_table.get("urls", {}).get("Repository")
 
 
 async def ask(application: Application, method: str, path: str) -> tuple[int, dict[str, str], bytes]:

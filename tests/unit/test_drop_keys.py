@@ -29,8 +29,13 @@ shops = st.from_regex(r"[a-z0-9][a-z0-9-]{0,29}", fullmatch=True)
     ],
 )
 def test_what_a_key_means(key: str, drop: Drop) -> None:
-    found = recognise(f"drops/demo/{key}")
-    assert (found.kind, found.shop, found.mode, found.folder) == (drop.kind, drop.shop, drop.mode, "")
+    recognised = recognise(f"drops/demo/{key}")
+    assert (recognised.kind, recognised.shop, recognised.mode, recognised.folder) == (
+        drop.kind,
+        drop.shop,
+        drop.mode,
+        "",
+    )
 
 
 @pytest.mark.parametrize(

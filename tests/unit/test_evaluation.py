@@ -38,10 +38,10 @@ def shop(days: int = 60, shoppers: int = 120, items: int = 40) -> list[Row]:
     rng = random.Random(5)  # noqa: S311 - no secret
     rows = []
     for user in range(shoppers):
-        mine = rng.sample(range(items), 2)
+        favourites = rng.sample(range(items), 2)
         for day in range(days):
             if rng.random() < 0.5:
-                item = rng.choice(mine) if rng.random() < 0.7 else min(int(rng.paretovariate(1)) - 1, items - 1)
+                item = rng.choice(favourites) if rng.random() < 0.7 else min(int(rng.paretovariate(1)) - 1, items - 1)
                 rows.append((f"u{user}", f"i{item:03d}", BEGIN + day * DAY + user, "Purchase"))
     return rows
 
@@ -117,11 +117,11 @@ def test_what_map_has_mapped_is_read_though_two_files_call_their_key_id(tmp_path
     subprocess.run(line, cwd=ROOT, capture_output=True, check=True)
     settings = parse("settings.yaml", written.read_text()).model_copy(update={"domain": "custom"})
     (scratch := tmp_path / "scratch").mkdir()
-    for found in (
+    for checked in (
         read([orders, *others], settings, scratch, 7),
         read([orders], settings, scratch, 7, [(customers, "users"), (products, "items")]),
     ):
-        assert sorted((source.name, source.kind) for source in found.sources) == [
+        assert sorted((source.name, source.kind) for source in checked.sources) == [
             ("customers.csv", "users"), ("orders.csv", "interactions"), ("products.csv", "items"),
         ]  # fmt: skip
     unclear = customers.rename(tmp_path / "a.csv")
@@ -136,8 +136,8 @@ def test_the_parts_of_a_folder_are_one_kind(tmp_path: Path) -> None:
         write(folder / f"part-{number}.csv", rows[number::2])
     (folder / "_SUCCESS").touch()
     (scratch := tmp_path / "scratch").mkdir()
-    found = read([folder], ShopSettings(domain="custom"), scratch, 7)
-    assert found.interactions.height == len(rows)
+    read_tables = read([folder], ShopSettings(domain="custom"), scratch, 7)
+    assert read_tables.interactions.height == len(rows)
 
 
 def test_an_unknown_event_type_is_answered_with_those_that_are_there(tmp_path: Path) -> None:
@@ -163,16 +163,16 @@ def test_columns_go_by_the_shops_settings_and_bad_rows_are_counted(tmp_path: Pat
         tmp_path / "mine.csv", [*shop(), ("u1", "i1", "never", "Purchase")], "Customer,sku,TIMESTAMP,EVENT_TYPE"
     )
     settings = ShopSettings(domain="custom", columns={"customer": "USER_ID", "SKU": "ITEM_ID"})
-    found = read([path], settings, tmp_path, 7)
-    assert [(each.kind, each.rejected) for each in found.sources] == [("interactions", 1)]
-    assert found.interactions.height == len(shop())
+    read_tables = read([path], settings, tmp_path, 7)
+    assert [(source.kind, source.rejected) for source in read_tables.sources] == [("interactions", 1)]
+    assert read_tables.interactions.height == len(shop())
 
 
 def test_several_files_of_a_kind_are_one(tmp_path: Path) -> None:
     more = write(tmp_path / "more.csv", [("u1", "i001", BEGIN + 99 * DAY, "Purchase"), shop()[0]])
-    found = tables(tmp_path, shop(), more)
-    assert found.interactions.height == len(shop()) + 1
-    assert [each.rows for each in found.sources] == [len(shop()), 2]
+    read_tables = tables(tmp_path, shop(), more)
+    assert read_tables.interactions.height == len(shop()) + 1
+    assert [source.rows for source in read_tables.sources] == [len(shop()), 2]
 
 
 def test_files_of_a_kind_with_other_columns_are_refused(tmp_path: Path) -> None:
@@ -183,12 +183,12 @@ def test_files_of_a_kind_with_other_columns_are_refused(tmp_path: Path) -> None:
 
 def test_items_go_by_other_names_and_keep_what_belongs_together(tmp_path: Path) -> None:
     items = write(tmp_path / "items.csv", [(f"i{n:03d}", n % 4) for n in range(40)], "ITEM_ID,KIND")
-    found = tables(tmp_path, shop(), items)
-    assert found.items is not None
-    names = found.interactions["ITEM_ID"].unique()
+    read_tables = tables(tmp_path, shop(), items)
+    assert read_tables.items is not None
+    names = read_tables.interactions["ITEM_ID"].unique()
     assert not set(names) & {f"i{n:03d}" for n in range(40)}
-    assert set(names) <= set(found.items["ITEM_ID"])
-    counted = sorted(found.interactions["ITEM_ID"].value_counts()["count"])
+    assert set(names) <= set(read_tables.items["ITEM_ID"])
+    counted = sorted(read_tables.interactions["ITEM_ID"].value_counts()["count"])
     given = np.unique([row[1] for row in shop()], return_counts=True)[1]
     assert counted == sorted(given.tolist())
 
@@ -206,9 +206,9 @@ def test_a_basket_is_one_test_and_only_of_the_type_that_is_foretold(tmp_path: Pa
     late = BEGIN + 59 * DAY + 500
     rows = [row for row in shop() if row[0] != "u1" or row[2] < BEGIN + 40 * DAY]
     basket = [("u1", "i001", late, "Purchase"), ("u1", "i002", late, "Purchase"), ("u1", "i003", late, "View")]
-    found = tables(tmp_path, [*rows, *basket, ("u1", "i004", late - 60, "View")])
-    assert len(split(found.interactions, "purchase", 10).tests["u1"]) == 2
-    assert len(split(found.interactions, None, 10).tests["u1"]) == 1
+    read_tables = tables(tmp_path, [*rows, *basket, ("u1", "i004", late - 60, "View")])
+    assert len(split(read_tables.interactions, "purchase", 10).tests["u1"]) == 2
+    assert len(split(read_tables.interactions, None, 10).tests["u1"]) == 1
 
 
 def test_positions_instead_of_times_are_noticed(tmp_path: Path) -> None:
@@ -228,35 +228,35 @@ def test_items_that_come_after_the_cut_are_not_there_yet(tmp_path: Path) -> None
     items = write(tmp_path / "items.csv", made, "ITEM_ID,CREATION_TIMESTAMP")
     with_kind = write(tmp_path / "items.csv", [(*row, "a") for row in made], "ITEM_ID,CREATION_TIMESTAMP,KIND")
     assert items == with_kind
-    found = tables(tmp_path, [row for row in shop() if row[1] < "i030"], items)
-    given = split(found.interactions, None, 10)
-    assert len(splitting.snapshot(found, given, tmp_path / "past").items) == 30
+    read_tables = tables(tmp_path, [row for row in shop() if row[1] < "i030"], items)
+    given = split(read_tables.interactions, None, 10)
+    assert len(splitting.snapshot(read_tables, given, tmp_path / "past").items) == 30
 
 
 def test_panels_are_drawn_by_the_seed_alone_and_strangers_are_apart(tmp_path: Path) -> None:
     late = [(f"new{n}", "i001", BEGIN + 59 * DAY, "Purchase") for n in range(5)]
-    found = tables(tmp_path, [*shop(), *late])
-    past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
-    one, other = (panel(past, seed=3, most=20) for _ in range(2))
-    assert [each.user for each in one.active] == [each.user for each in other.active]
-    assert sorted(each.user for each in one.cold) == [f"new{n}" for n in range(5)]
-    assert (len(one.active), one.active_users > 100, one.cold_users) == (20, True, 5)
-    assert all(each.query.history[-1].timestamp <= past.split.cut for each in one.active)
-    assert all(not each.relevant & each.seen for each in discoveries(one.active))
+    read_tables = tables(tmp_path, [*shop(), *late])
+    past = prepared(read_tables, split(read_tables.interactions, None, 10), TrainingConfig())
+    first, other = (panel(past, seed=3, most=20) for _ in range(2))
+    assert [question.user for question in first.active] == [question.user for question in other.active]
+    assert sorted(question.user for question in first.cold) == [f"new{n}" for n in range(5)]
+    assert (len(first.active), first.active_users > 100, first.cold_users) == (20, True, 5)
+    assert all(question.query.history[-1].timestamp <= past.split.cut for question in first.active)
+    assert all(not discovery.relevant & discovery.seen for discovery in discoveries(first.active))
 
 
 def test_rules_know_what_sells_and_what_the_shopper_buys(tmp_path: Path) -> None:
     old = [(f"u{n % 40}", f"old{n % 3}", BEGIN + n, "Buy") for n in range(1200)]
     new = [(f"u{n % 40}", f"new{n % 3}", BEGIN + 99 * DAY + n, "Buy") for n in range(600)]
-    own = [("u1", "own", BEGIN + 50 * DAY + n, "Buy") for n in range(50)]
-    found = tables(tmp_path, [*old, *new, *own, ("u1", "own", BEGIN + 101 * DAY, "Buy")])
-    past = prepared(found, split(found.interactions, None, 1.5), TrainingConfig())
+    repeats = [("u1", "own", BEGIN + 50 * DAY + n, "Buy") for n in range(50)]
+    read_tables = tables(tmp_path, [*old, *new, *repeats, ("u1", "own", BEGIN + 101 * DAY, "Buy")])
+    past = prepared(read_tables, split(read_tables.interactions, None, 1.5), TrainingConfig())
     times: dict[str, int] = dict(zip(past.snapshot.items.tolist(), np.bincount(past.rows.item).tolist(), strict=True))
     counts = Counts(past)
 
     def best(rule: Rule, user: str, *options: float) -> int:
-        asked = past.question(user, frozenset())
-        [(item, _), *_rest] = of_rule("", rule, counts, options).ask(asked, False, 3)
+        question = past.question(user, frozenset())
+        [(item, _), *_rest] = of_rule("", rule, counts, options).ask(question, False, 3)
         return times[item]
 
     assert best(POPULAR, "u1") == 400
@@ -270,8 +270,10 @@ def test_rules_know_what_sells_and_what_the_shopper_buys(tmp_path: Path) -> None
 def test_rules_know_what_goes_with_what_the_shopper_took(rule: Rule, options: Options, tmp_path: Path) -> None:
     """Everybody takes one of ten pairs, and everybody but the last shopper the second of it later on."""
     rows = [(f"u{n}", f"i{n % 10}{part}", BEGIN + (n + part) * DAY // 9, "Buy") for n in range(900) for part in (0, 1)]
-    found = tables(tmp_path, [*rows, ("new", "i40", BEGIN + DAY, "Buy"), ("new", "i51", BEGIN + 102 * DAY, "Buy")])
-    past = prepared(found, split(found.interactions, None, 1.5), TrainingConfig())
+    read_tables = tables(
+        tmp_path, [*rows, ("new", "i40", BEGIN + DAY, "Buy"), ("new", "i51", BEGIN + 102 * DAY, "Buy")]
+    )
+    past = prepared(read_tables, split(read_tables.interactions, None, 1.5), TrainingConfig())
     told = next(row for row in past.question("new", frozenset()).query.history)
     [(best, _), *_rest] = of_rule("", rule, Counts(past), options).ask(past.question("new", frozenset()), True, 3)
     taken = dict(past.split.training.group_by("USER_ID").agg("ITEM_ID").iter_rows())
@@ -282,16 +284,16 @@ def test_rules_know_what_goes_with_what_the_shopper_took(rule: Rule, options: Op
 
 
 def test_the_parameters_of_the_rules_follow_the_shop(tmp_path: Path) -> None:
-    found = tables(tmp_path, shop())
-    past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
-    own, blend, _ = tuned(FREQUENCY, Counts(past), panel(past, 7).active, 10, new=False)
+    read_tables = tables(tmp_path, shop())
+    past = prepared(read_tables, split(read_tables.interactions, None, 10), TrainingConfig())
+    half_life, blend, _ = tuned(FREQUENCY, Counts(past), panel(past, 7).active, 10, new=False)
     assert blend < 2.0
-    assert own > 3.0
+    assert half_life > 3.0
 
 
 def test_lists_of_rules_leave_out_what_is_not_allowed_and_end_with_the_catalogue(tmp_path: Path) -> None:
-    found = tables(tmp_path, shop())
-    past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
+    read_tables = tables(tmp_path, shop())
+    past = prepared(read_tables, split(read_tables.interactions, None, 10), TrainingConfig())
     counts, allowed = Counts(past), np.arange(40) % 2 == 0
     found_items = listed(counts.popular, counts.ids, allowed, 99)
     assert {item for item, _ in found_items} == set(past.snapshot.items[allowed])
@@ -302,16 +304,16 @@ def test_lists_of_rules_leave_out_what_is_not_allowed_and_end_with_the_catalogue
 def test_a_thinner_past_keeps_whole_shoppers_and_all_tests(tmp_path: Path) -> None:
     given = split(tables(tmp_path, shop()).interactions, None, 10)
     half = thinned(given, 0.5)
-    kept = set(half.training["USER_ID"])
-    assert 35 < len(kept) < 85
-    assert half.training.height == sum(user in kept for user in given.training["USER_ID"])
+    users = set(half.training["USER_ID"])
+    assert 35 < len(users) < 85
+    assert half.training.height == sum(user in users for user in given.training["USER_ID"])
     assert half.tests == given.tests
 
 
 def begun(folder: Path, trainings: Trainings) -> None:
     """Start a training that is still under way when this returns."""
-    found = tables(folder, shop())
-    past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
+    read_tables = tables(folder, shop())
+    past = prepared(read_tables, split(read_tables.interactions, None, 10), TrainingConfig())
     trainings.start("aws-user-personalization", "all", past.snapshot, TrainingConfig())
 
 
@@ -379,8 +381,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ]
     ended = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
-    found: dict[str, Any] = json.loads(ended.stdout)
-    return found
+    report: dict[str, Any] = json.loads(ended.stdout)
+    return report
 
 
 def test_favourites_are_found_where_popularity_finds_less(report: dict[str, Any]) -> None:
@@ -389,16 +391,16 @@ def test_favourites_are_found_where_popularity_finds_less(report: dict[str, Any]
     personal, *_ = tasks["next"]["methods"]
     assert personal["method"] == "aws-user-personalization"
     assert personal["times"][1] > 1.2
-    assert all(low <= value <= high for value, low, high in (each["ndcg"] for each in tasks["next"]["methods"]))
+    assert all(low <= value <= high for value, low, high in (method["ndcg"] for method in tasks["next"]["methods"]))
     assert tasks["strangers"]["real"] is False
 
 
 def test_it_says_whether_different_items_have_different_lists(report: dict[str, Any]) -> None:
     similar, sims, cosine = report["lists"]
-    assert [each["method"] for each in (similar, sims, cosine)] == ["aws-similar-items", "aws-sims", "cosine"]
-    for each in (similar, sims):
-        assert each["overlap"] <= max(1.2 * cosine["overlap"], cosine["overlap"] + 0.1)
-        assert 0 <= each["filled"] <= 1
+    assert [row["method"] for row in (similar, sims, cosine)] == ["aws-similar-items", "aws-sims", "cosine"]
+    for row in (similar, sims):
+        assert row["overlap"] <= max(1.2 * cosine["overlap"], cosine["overlap"] + 0.1)
+        assert 0 <= row["filled"] <= 1
     assert "Different items, different lists" in page.page(report)
 
 
@@ -411,7 +413,7 @@ def test_a_quarter_of_these_shoppers_is_too_little_to_learn_from(report: dict[st
 def test_the_report_says_what_was_done(report: dict[str, Any]) -> None:
     assert report["protocol"] | {"seed": 7, "tier": "fast", "split": "time", "days": 7.0} == report["protocol"]
     assert report["data"]["interactions"] == len(shop())
-    assert [each["title"] for each in report["words"]][:2] == [
+    assert [word["title"] for word in report["words"]][:2] == [
         "Is it better than simple rules?",
         "Is there enough data?",
     ]
@@ -433,12 +435,12 @@ def test_the_likelihood_is_tested_on_the_last_week(report: dict[str, Any]) -> No
     assert (told["eventType"], told["days"]) == ("Purchase", 7)
     assert told["auc"] > 0.8
     assert told["logLoss"] < told["baseRateLogLoss"]
-    assert sum(each["pairs"] for each in told["bins"]) == pytest.approx(120 * 40, rel=0.01)
+    assert sum(bin_["pairs"] for bin_ in told["bins"]) == pytest.approx(120 * 40, rel=0.01)
     assert told["verdict"]["answer"] in {"yes", "no"}
     # Thirty strangers are too few to tell.
     assert told["strangers"]["verdict"]["answer"] == "unknown"
     assert "Strangers, whose history is hidden: " in page.page(report)
-    assert any(each["text"] == told["verdict"]["text"] for each in report["words"])
+    assert any(word["text"] == told["verdict"]["text"] for word in report["words"])
 
 
 @pytest.mark.parametrize(
@@ -452,7 +454,7 @@ def test_a_likelihood_is_drawn_or_refused(report: dict[str, Any], told: dict[str
     changed = report | {"calibration": report["calibration"] | told}
     text = page.page(changed)
     assert shown in text
-    assert any(said in each["text"] for each in words.statements(changed))
+    assert any(said in statement["text"] for statement in words.statements(changed))
 
 
 def test_an_evaluation_without_purchases_has_no_likelihood(report: dict[str, Any]) -> None:
@@ -488,4 +490,4 @@ def test_words_follow_the_interval(report: dict[str, Any], times: list[float] | 
 )
 def test_enough_is_held_against_personalizes_figures(report: dict[str, Any], rows: int, users: int, mark: str) -> None:
     told = words.statements(report | {"data": report["data"] | {"trains": rows, "returning": users}})
-    assert next(each["mark"] for each in told if each["title"] == "Is there enough data?") == mark
+    assert next(statement["mark"] for statement in told if statement["title"] == "Is there enough data?") == mark

@@ -39,9 +39,9 @@ def ordered(step: int = 1, begin: int = 0) -> Iterator[Row]:
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A whole evaluation of positions, from the command line."""
     folder = tmp_path_factory.mktemp("positions")
-    found = command(write(folder / "interactions.csv", ordered()), "--json", "--html", str(folder / "r.html"))
-    assert found.returncode == 0, found.stderr
-    told: dict[str, Any] = json.loads(found.stdout)
+    ended = command(write(folder / "interactions.csv", ordered()), "--json", "--html", str(folder / "r.html"))
+    assert ended.returncode == 0, ended.stderr
+    told: dict[str, Any] = json.loads(ended.stdout)
     return told
 
 
@@ -67,22 +67,22 @@ def test_positions_are_named_in_the_words_and_on_the_page(document: dict[str, An
 def test_what_needs_times_is_left_out(document: dict[str, Any]) -> None:
     assert (document["protocol"]["split"], document["protocol"]["times"]) == ("last", "positions")
     assert "positions" in document["calibration"]["reason"]
-    methods = {each["method"] for task in document["tasks"] for each in task["methods"]}
+    methods = {method["method"] for task in document["tasks"] for method in task["methods"]}
     assert methods.isdisjoint({"aws-trending-now", "popular lately", "bought before and lately"})
     assert "bought before, the newest most" in methods
-    told = [each for each in words.statements(document) if "probability" in each["title"]]
-    assert [each["mark"] for each in told] == ["bad"]
+    told = [statement for statement in words.statements(document) if "probability" in statement["title"]]
+    assert [statement["mark"] for statement in told] == ["bad"]
     assert page.page(document).count("off by") == 0
 
 
 @pytest.mark.parametrize(("step", "begin"), [(1, 0), (10, 5), (1_000_000, 0), (86_400, 1_400_000_000)])
 def test_positions_are_known_however_they_are_written(step: int, begin: int, tmp_path: Path) -> None:
     path = write(tmp_path / "interactions.csv", ordered(step, begin))
-    found = read([path], ShopSettings(domain="custom"), tmp_path, 7)
-    assert found.positions
-    assert found.interactions.height == len(shop())
+    read_tables = read([path], ShopSettings(domain="custom"), tmp_path, 7)
+    assert read_tables.positions
+    assert read_tables.interactions.height == len(shop())
     with pytest.raises(BadInput, match="--days 7 means nothing here"):
-        split(found.interactions, None, 7.0, positions=True)
+        split(read_tables.interactions, None, 7.0, positions=True)
 
 
 def test_dates_are_no_positions(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_tables_fit_80_columns_without_a_broken_word(
     assert max(map(len, text.splitlines())) <= 80
     whole = set(text.split())
     assert {"Recommended", "NDCG@10", "popular"} <= whole
-    assert {word for each in document["words"] for word in each["text"].split()} <= whole
+    assert {word for statement in document["words"] for word in statement["text"].split()} <= whole
     assert "the page to look at" in capsys.readouterr().out
 
 
@@ -130,7 +130,9 @@ def test_a_failed_run_says_why_in_whole_words() -> None:
 
 @pytest.mark.parametrize("least", [1e-9, 1e-4, 0.02])
 def test_the_labels_of_an_axis_stay_inside_the_picture(least: float) -> None:
-    drawn = reliability_curve([{"pairs": 1, "predicted": each, "observed": each} for each in (least, 0.4)])
+    drawn = reliability_curve(
+        [{"pairs": 1, "predicted": probability, "observed": probability} for probability in (least, 0.4)]
+    )
     for x, anchor, text in re.findall(r"<text x='([\d.]+)' y='[\d.]+' text-anchor=(\w+)>([^<]+)</text>", drawn):
         # A digit of 11 pixels is about 6.2 wide.
         width = 6.2 * len(text)

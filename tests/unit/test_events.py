@@ -46,14 +46,14 @@ def test_a_split_request_keeps_every_event_in_order(sent: list[dict[str, object]
     assert all(1 <= len(call.events) <= PER_CALL for call in made)
     assert [event["sentAt"] for event in delivered] == [event.get("sentAt", NOW) for event in sent]
     ids = [event.get("eventId", "made") for event in sent][:taken]
-    assert accepted(made, taken)["events"] == [{"eventId": each, "status": "delivered"} for each in ids]
+    assert accepted(made, taken)["events"] == [{"eventId": id_, "status": "delivered"} for id_ in ids]
 
 
 @given(late=st.integers(NOW + AHEAD + 1, NOT_SECONDS - 1))
 def test_a_time_beyond_tomorrow_is_refused_by_the_place_of_its_event(late: int) -> None:
-    asked = validate(Events, {"sessionId": "s", "events": [{"eventType": "View", "sentAt": at} for at in (NOW, late)]})
+    events = validate(Events, {"sessionId": "s", "events": [{"eventType": "View", "sentAt": at} for at in (NOW, late)]})
     with pytest.raises(Problem) as problem:
-        calls(asked, NOW, lambda: "made")
+        calls(events, NOW, lambda: "made")
     assert (problem.value.status, [error.field for error in problem.value.errors]) == (400, ["events.1.sentAt"])
 
 
@@ -116,7 +116,7 @@ def test_columns_are_spelt_as_properties(column: str, name: str) -> None:
 
 
 def test_a_record_is_json_of_a_bounded_size() -> None:
-    asked = validate(Put, {"properties": {"AGE_GROUP": "가", "price": 1.5, "sale": True, "gone": None}})
-    assert record("u", asked, 1000).properties == '{"ageGroup":"가","price":1.5,"sale":true,"gone":null}'
+    put = validate(Put, {"properties": {"AGE_GROUP": "가", "price": 1.5, "sale": True, "gone": None}})
+    assert record("u", put, 1000).properties == '{"ageGroup":"가","price":1.5,"sale":true,"gone":null}'
     with pytest.raises(Problem, match="too large"):
-        record("u", asked, 20)
+        record("u", put, 20)

@@ -112,9 +112,9 @@ def test_any_text_is_the_same_at_the_end_or_refused(user: str, note: str, twin: 
 
 def _through(folder: Path, user: str, other: str, note: str) -> None:
     told = list(dict.fromkeys([user, other, "somebody"]))
-    copied, copy_of_users = checked("users", [["USER_ID", "NOTE"], *([each, note] for each in told)], folder)
+    copied, copy_of_users = checked("users", [["USER_ID", "NOTE"], *([user, note] for user in told)], folder)
     bad_note = "\0" in note or note.encode("utf-8", "surrogatepass").decode(errors="replace") != note
-    good = [] if bad_note else [each for each in told if not refused(each)]
+    good = [] if bad_note else [user for user in told if not refused(user)]
     value = line_breaks.BREAK.sub(" ", note)
 
     # The check: every row is taken or refused with a reason.
@@ -123,20 +123,20 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     reasons = list(csv.reader(io.StringIO(copied.rejects.file().decode(), newline="")))[1:]
     assert all(reason for _, reason, _ in reasons)
     rows = copy_of_users.decode().split("\n")[1:-1]
-    assert list(csv.reader(rows, doublequote=False, escapechar="\\", strict=True)) == [[each, value] for each in good]
+    assert list(csv.reader(rows, doublequote=False, escapechar="\\", strict=True)) == [[user, value] for user in good]
     if not good:
         return
 
     # The import.
-    place = folder / "s3/shop/copies"
-    place.mkdir(parents=True)
-    (place / "part-0.csv").write_bytes(copy_of_users)
+    copies = folder / "s3/shop/copies"
+    copies.mkdir(parents=True)
+    (copies / "part-0.csv").write_bytes(copy_of_users)
     imported = folder / "users.parquet"
-    assert import_files([place / "part-0.csv"], USERS, imported) == len(good)
-    assert pl.read_parquet(imported).rows() == [(each, value or None) for each in good]
+    assert import_files([copies / "part-0.csv"], USERS, imported) == len(good)
+    assert pl.read_parquet(imported).rows() == [(user, value or None) for user in good]
 
     # The history of the purchase likelihood.
-    events = [["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"], *([each, each, str(NOW), "Purchase"] for each in good)]
+    events = [["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"], *([user, user, str(NOW), "Purchase"] for user in good)]
     _, copy_of_events = checked("interactions", events, folder)
     reader = Reader("Purchase", NOW)
     reader.interactions(iter(copy_of_events.decode().split("\n")[:-1]))
@@ -152,8 +152,8 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
         assert forgetting.user_column(header) == 0
         assert [forgetting.user_of(row, 0, width) for row in rest] == good
     hashes = counts.pack_ids(counts.hash_ids(pl.Series(good)))
-    kept = counts.without_ids(hashes or b"", {gone})
-    there = counts.unpack_ids(kept)
+    hashes_left = counts.without_ids(hashes or b"", {gone})
+    there = counts.unpack_ids(hashes_left)
     assert there is not None
     assert set(there) == set(counts.hash_ids(pl.Series(left, dtype=pl.String)))
     (folder / "s3/shop/gone.csv").write_text(erasures.text([Request(gone, "receipt", 0)]), newline="\n")
@@ -166,8 +166,8 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     assert export(output) == len(left)
     data = (folder / "s3/shop/out/all.csv").read_bytes()
     frames = list(Export("all.csv", [data], USERS.names).frames())
-    assert [row for frame in frames for row in frame.rows()] == [(each, value) for each in left]
-    again = b"".join(map(str.encode, map(csv_dialect.record, [USERS.names, *([each, value] for each in left)])))
-    (place / "part-0.csv").write_bytes(again)
+    assert [row for frame in frames for row in frame.rows()] == [(user, value) for user in left]
+    again = b"".join(map(str.encode, map(csv_dialect.record, [USERS.names, *([user, value] for user in left)])))
+    (copies / "part-0.csv").write_bytes(again)
     if left:
-        assert import_files([place / "part-0.csv"], USERS, imported) == len(left)
+        assert import_files([copies / "part-0.csv"], USERS, imported) == len(left)

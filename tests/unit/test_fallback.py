@@ -22,17 +22,17 @@ class World:
     def __init__(self, best: Sequence[str] = ("b1", "b2", "b3", "b4")) -> None:
         self.now = 0.0
         self.script: list[tuple[float, Sequence[str] | PersonalizationError]] = []
-        self.asked: list[str] = []
-        listed = [{"itemId": each} for each in best]
+        self.calls: list[str] = []
+        listed = [{"itemId": item} for item in best]
         self.chain = FallbackChain(lambda _: "slow", lambda _shop, _now: listed, lambda: self.now)
 
     def predict(self, ask: ListAsk) -> Predicted:
-        self.asked.append(ask.campaign_arn)
+        self.calls.append(ask.campaign_arn)
         seconds, answer = self.script.pop(0) if self.script else (ATTEMPT_SECONDS, RetryLater("c", "no answer"))
         self.now += min(seconds, ATTEMPT_SECONDS)
         if isinstance(answer, PersonalizationError):
             raise answer
-        return Predicted("RID", [{"itemId": each} for each in answer])
+        return Predicted("RID", [{"itemId": item} for item in answer])
 
     def fill(self, ask: ListAsk = ASK) -> dict[str, object]:
         return self.chain.fill(RELEASE, ask, self.predict)

@@ -9,7 +9,7 @@ NUMERIC = {("ITEMS", "PRICE"), ("INTERACTIONS", "EVENT_VALUE")}
 
 
 @pytest.mark.parametrize(
-    ("expression", "found"),
+    ("expression", "kinds"),
     [
         ('EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")', {}),
         ("INCLUDE ItemID WHERE Items.CATEGORY_L1 IN ($CATEGORY)", {"CATEGORY": "text"}),
@@ -20,8 +20,8 @@ NUMERIC = {("ITEMS", "PRICE"), ("INTERACTIONS", "EVENT_VALUE")}
         ("INCLUDE ItemID WHERE Items.PRICE > $X | EXCLUDE ItemID WHERE Items.NAME = $Y", {"X": "number", "Y": "text"}),
     ],
 )
-def test_what_an_expression_takes(expression: str, found: dict[str, str]) -> None:
-    assert parameters(expression, NUMERIC) == found
+def test_what_an_expression_takes(expression: str, kinds: dict[str, str]) -> None:
+    assert parameters(expression, NUMERIC) == kinds
 
 
 def test_a_text_that_looks_like_a_number_gets_its_quotes() -> None:

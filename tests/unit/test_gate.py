@@ -32,7 +32,9 @@ def test_a_better_version_is_never_refused_where_a_worse_one_is_approved(
 ) -> None:
     assert new.metrics is not None
     assume(better >= new.metrics[NDCG])
-    worse, best = (judge(alias, gate, Measured(each, new.baseline), serving) for each in (new.metrics, metrics(better)))
+    worse, best = (
+        judge(alias, gate, Measured(measures, new.baseline), serving) for measures in (new.metrics, metrics(better))
+    )
     assert (worse.decision, best.decision) != ("approved", "refused")
 
 
@@ -40,9 +42,9 @@ def test_a_better_version_is_never_refused_where_a_worse_one_is_approved(
 def test_a_version_without_a_usable_metric_is_never_approved(
     alias: str, gate: Gate, value: float | None, serving: Measured | None
 ) -> None:
-    found = judge(alias, gate, measured(value, 0.1), serving)
-    assert found.decision == "refused"
-    assert NDCG in found.reason
+    judgement = judge(alias, gate, measured(value, 0.1), serving)
+    assert judgement.decision == "refused"
+    assert NDCG in judgement.reason
     assert judge(alias, gate, Measured({"precision_at_5": 1.0}, None), serving).decision == "refused"
 
 
@@ -57,16 +59,16 @@ def test_the_tolerance_is_where_it_says(tolerance: float, old: float, side: int)
     gate = Gate(tolerance=tolerance, minimum_over_popularity=0)
     new = (old + FLOOR) * (1 - tolerance + side * 1e-6) - FLOOR
     assume(new >= 0)
-    found = judge(RANKER, gate, measured(new, 0.2), measured(old, 0.2))
-    assert found.decision == ("approved" if side > 0 else "refused")
+    judgement = judge(RANKER, gate, measured(new, 0.2), measured(old, 0.2))
+    assert judgement.decision == ("approved" if side > 0 else "refused")
 
 
 def test_an_easier_test_does_not_make_a_better_version() -> None:
     # The metric rose by a half; popularity's, on the same import, doubled.
-    found = judge(RANKER, Gate(), measured(0.3, 0.2), measured(0.2, 0.1))
-    assert found.decision == "refused"
-    assert "1.50 times popularity (0.3000)" in found.reason
-    assert "1.99 times popularity (0.2000)" in found.reason
+    judgement = judge(RANKER, Gate(), measured(0.3, 0.2), measured(0.2, 0.1))
+    assert judgement.decision == "refused"
+    assert "1.50 times popularity (0.3000)" in judgement.reason
+    assert "1.99 times popularity (0.2000)" in judgement.reason
 
 
 def test_a_harder_test_does_not_make_a_worse_version() -> None:
@@ -75,9 +77,9 @@ def test_a_harder_test_does_not_make_a_worse_version() -> None:
 
 def test_a_first_release_has_to_beat_popularity() -> None:
     assert judge(RANKER, Gate(), measured(0.0921, 0.1), None).decision == "approved"
-    found = judge(RANKER, Gate(), measured(0.08, 0.1), None)
-    assert found.decision == "refused"
-    assert "0.80 times popularity" in found.reason
+    judgement = judge(RANKER, Gate(), measured(0.08, 0.1), None)
+    assert judgement.decision == "refused"
+    assert "0.80 times popularity" in judgement.reason
 
 
 def test_similar_items_may_be_under_popularity() -> None:
@@ -87,25 +89,25 @@ def test_similar_items_may_be_under_popularity() -> None:
 
 
 def test_without_popularity_the_figures_are_compared_as_they_are() -> None:
-    found = judge(RANKER, Gate(), measured(0.1, None), measured(0.2, None))
-    assert found.decision == "refused"
-    assert "0.1000 (0.1000)" in found.reason
-    assert "as they are" in found.reason
+    judgement = judge(RANKER, Gate(), measured(0.1, None), measured(0.2, None))
+    assert judgement.decision == "refused"
+    assert "0.1000 (0.1000)" in judgement.reason
+    assert "as they are" in judgement.reason
     assert judge(RANKER, Gate(), measured(0.19, None), measured(0.2, 0.1)).decision == "approved"
 
 
 def test_a_serving_version_that_is_gone_is_nothing_to_compare_with() -> None:
-    found = judge(RANKER, Gate(), measured(0.2, 0.1), measured(None, None))
-    assert found.decision == "approved"
-    assert "no longer has metrics of the serving version" in found.reason
+    judgement = judge(RANKER, Gate(), measured(0.2, 0.1), measured(None, None))
+    assert judgement.decision == "approved"
+    assert "no longer has metrics of the serving version" in judgement.reason
 
 
 def test_a_recipe_can_have_rules_of_its_own() -> None:
     gate = Gate(recipes={RANKER: RecipeGate(tolerance=0.5, metric="coverage")})
     both = Measured({"coverage": 0.6}, {"coverage": 0.1}), Measured({"coverage": 1.0}, {"coverage": 0.1})
-    new, serving = (dict.fromkeys((RANKER, "similar-items"), each) for each in both)
+    new, serving = (dict.fromkeys((RANKER, "similar-items"), measures) for measures in both)
     judged = judge_release(gate, new, serving, Result(outcome="notAsked"))
-    assert [each.decision for each in judged] == ["approved", "refused"]
+    assert [judgement.decision for judgement in judged] == ["approved", "refused"]
 
 
 def test_a_gate_that_is_off_lets_everything_pass() -> None:
@@ -127,7 +129,7 @@ def test_popularity_goes_with_the_others() -> None:
 
     def decisions(*aliases: str) -> list[str]:
         chosen = {alias: new[alias] for alias in aliases}
-        return [each.decision for each in judge_release(Gate(), chosen, {}, Result(outcome="notAsked"))]
+        return [judgement.decision for judgement in judge_release(Gate(), chosen, {}, Result(outcome="notAsked"))]
 
     assert decisions(RANKER, "popularity-count") == ["refused", "refused"]
     assert decisions(*new) == ["refused", "approved", "approved"]

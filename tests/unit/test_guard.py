@@ -50,7 +50,7 @@ FOREIGN = [
 """What a page of another origin, or another name for this machine, can't help sending."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound
 SECRET = {"Bucket": "vault", "Key": "secret"}
-OWN = [{}, {"Host": "localhost:{port}"}, {"Origin": "http://127.0.0.1:{port}"}, {"Sec-Fetch-Site": "none"}]
+OWN_HEADERS = [{}, {"Host": "localhost:{port}"}, {"Origin": "http://127.0.0.1:{port}"}, {"Sec-Fetch-Site": "none"}]
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +99,10 @@ def ask(port: int, method: str, path: str, headers: dict[str, str], body: bytes 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 def test_no_port_answers_a_page_of_another_origin(started: State, headers: dict[str, str]) -> None:
-    found = ports(started)
-    assert set(found.values()) == {"127.0.0.1"}
-    assert len(found) >= 3, "the local AWS, the engine and the function's Runtime API"
-    for port in found:
+    addresses = ports(started)
+    assert set(addresses.values()) == {"127.0.0.1"}
+    assert len(addresses) >= 3, "the local AWS, the engine and the function's Runtime API"
+    for port in addresses:
         for method, path in (
             ("GET", "/"),
             ("POST", "/"),
@@ -118,7 +118,7 @@ def test_no_port_answers_a_page_of_another_origin(started: State, headers: dict[
             assert not [name for name in told.headers if name.lower().startswith("access-control-")]
 
 
-@pytest.mark.parametrize("headers", OWN, ids=str)
+@pytest.mark.parametrize("headers", OWN_HEADERS, ids=str)
 def test_programs_of_this_machine_and_own_pages_are_answered(started: State, headers: dict[str, str]) -> None:
     for address, path in ((started.endpoint, "/_ministack/health"), (started.engine, "/")):
         assert ask(int(address.rpartition(":")[2]), "GET", path, headers).status == 200
@@ -145,9 +145,9 @@ def test_the_routes_of_an_api_are_left_to_its_template(started: State) -> None:
 @pytest.mark.parametrize("key", KEYLESS)
 @pytest.mark.parametrize("service", ["s3", "lambda", "apigateway", "dynamodb", "stepfunctions", "sqs", "personalize"])
 def test_a_key_that_this_cloud_did_not_make_opens_nothing(started: State, service: str, key: str) -> None:
-    mine = access(started)
-    mine["aws_access_key_id"], mine["aws_secret_access_key"] = key, "test"
-    asked = {
+    reach = access(started)
+    reach["aws_access_key_id"], reach["aws_secret_access_key"] = key, "test"
+    operations = {
         "s3": "list_buckets",
         "lambda": "list_functions",
         "apigateway": "get_api_keys",
@@ -157,29 +157,29 @@ def test_a_key_that_this_cloud_did_not_make_opens_nothing(started: State, servic
         "personalize": "list_dataset_groups",
     }
     with pytest.raises(ClientError) as refused:
-        getattr(boto3.client(service, **mine), asked[service])()  # type: ignore[call-overload]
+        getattr(boto3.client(service, **reach), operations[service])()  # type: ignore[call-overload]
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] in {400, 403}
     assert 'eval "$(.venv/bin/python -m local env)"' in str(refused.value)
 
 
 def test_the_engine_of_a_cloud_takes_no_key_that_the_cloud_did_not_make(started: State) -> None:
     for key in KEYLESS:
-        mine = access(started, engine=True)
-        mine["aws_access_key_id"] = key
+        reach = access(started, engine=True)
+        reach["aws_access_key_id"] = key
         with pytest.raises(ClientError, match="token included in the request is invalid"):
-            boto3.client("personalize", **mine).list_dataset_groups()
+            boto3.client("personalize", **reach).list_dataset_groups()
     port = int(started.engine.rpartition(":")[2])
     target = {"X-Amz-Target": "AmazonPersonalize.ListDatasetGroups", "Authorization": "anything"}
     assert ask(port, "POST", "/", target, b"{}").status == 400
 
 
 def test_the_id_of_the_key_without_its_secret_opens_nothing(started: State) -> None:
-    mine = access(started)
-    mine["aws_secret_access_key"] = "test"  # noqa: S105 - what everybody knows
+    reach = access(started)
+    reach["aws_secret_access_key"] = "test"  # noqa: S105 - what everybody knows
     for service, operation in (("s3", "list_buckets"), ("lambda", "list_functions"), ("dynamodb", "list_tables")):
         with pytest.raises(ClientError, match="signature"):
-            getattr(boto3.client(service, **mine), operation)()  # type: ignore[call-overload]
-    forged = boto3.client("s3", **mine).generate_presigned_url("get_object", SECRET)
+            getattr(boto3.client(service, **reach), operation)()  # type: ignore[call-overload]
+    forged = boto3.client("s3", **reach).generate_presigned_url("get_object", SECRET)
     true = boto3.client("s3", **access(started)).generate_presigned_url("get_object", SECRET)
     assert (HTTP.request("GET", forged).status, HTTP.request("GET", true).data) == (403, b"told")
 
@@ -220,7 +220,7 @@ def test_doors_are_shut_and_nothing_goes_without_a_signature(
     told = ask(int(started.endpoint.rpartition(":")[2]), method, path, headers, b'{"a": 1}' if method != "GET" else b"")
     assert 400 <= told.status <= 403, told.data
     s3 = boto3.client("s3", **access(started))
-    assert {each["Key"] for each in s3.list_objects_v2(Bucket="vault")["Contents"]} == {
+    assert {content["Key"] for content in s3.list_objects_v2(Bucket="vault")["Contents"]} == {
         "secret", "shown/to all", "drops/shop/users/a.csv"
     }  # fmt: skip
 
@@ -233,10 +233,10 @@ def test_what_a_bucket_shows_to_everybody_everybody_may_read(started: State) -> 
 def test_a_function_signs_with_a_key_of_its_role_that_nobody_can_guess(started: State) -> None:
     functions = boto3.client("lambda", **access(started))
     told = json.loads(functions.invoke(FunctionName="asking")["Payload"].read())
-    about = functions.get_function_configuration(FunctionName="asking")
-    known = hashlib.sha256(f"{about['FunctionArn']}:{about['Role']}".encode()).hexdigest()
+    configuration = functions.get_function_configuration(FunctionName="asking")
+    guessed = hashlib.sha256(f"{configuration['FunctionArn']}:{configuration['Role']}".encode()).hexdigest()
     assert told.startswith("ASIA")
-    assert told != f"ASIA{known[:16].upper()}"
+    assert told != f"ASIA{guessed[:16].upper()}"
 
 
 def test_the_key_outlives_its_processes_and_only_its_owner_reads_it(tmp_path: Path) -> None:
@@ -256,8 +256,8 @@ def test_the_key_outlives_its_processes_and_only_its_owner_reads_it(tmp_path: Pa
         second = lifecycle.start(home)
         lifecycle.wait_ready(home, second)
         boto3.client("apigateway", **access(second)).create_api_key(name="secret", enabled=True)
-        kept = [home.run / "state.json", home.run / "credentials"]
-        assert [stat.S_IMODE(file.stat().st_mode) for file in kept] == [0o600, 0o600]
+        files = [home.run / "state.json", home.run / "credentials"]
+        assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
     finally:
         lifecycle.stop(home)
     assert (first.access_key, first.secret_key) == (second.access_key, second.secret_key) == ("OLDER", "older")
@@ -292,7 +292,7 @@ def test_aws_tools_read_the_key_from_the_cloud_s_folder(
 
 
 @pytest.mark.parametrize(
-    ("address", "more", "name", "own"),
+    ("address", "more", "name", "is_own"),
     [
         ("127.0.0.1", (), "localhost", True),
         ("127.0.0.1", (), "LOCALHOST:8090", True),
@@ -307,5 +307,5 @@ def test_aws_tools_read_the_key_from_the_cloud_s_folder(
         ("127.0.0.1", (), "localhost@evil.example", False),
     ],
 )
-def test_a_server_goes_by_its_own_names_alone(address: str, more: tuple[str, ...], name: str, own: bool) -> None:
-    assert (origins.foreign_name(name, origins.names_of(address, more)) == "") is own
+def test_a_server_goes_by_its_own_names_alone(address: str, more: tuple[str, ...], name: str, is_own: bool) -> None:
+    assert (origins.foreign_name(name, origins.names_of(address, more)) == "") is is_own

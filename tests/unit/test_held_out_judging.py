@@ -37,54 +37,56 @@ def exam(users: int = 100) -> Exam:
     return Exam({f"u{n}": frozenset([ITEMS[n % 50]]) for n in range(users)}, ITEMS[:25], 50)
 
 
-def decided(lists: dict[str, Sequence[str]], asked: Exam, alias: str = PERSONAL, **settings: float) -> dict[str, Any]:
-    result, document = judged(trial(**settings), SPLIT, IMPORTED, asked, {alias: lists})
-    (found,) = document["recipes"]
-    assert result.recipes == (RecipeResult(alias=alias, decision=found["decision"], reason=found["reason"]),)
-    return dict(found)
+def decided(
+    lists: dict[str, Sequence[str]], exam_given: Exam, alias: str = PERSONAL, **settings: float
+) -> dict[str, Any]:
+    result, document = judged(trial(**settings), SPLIT, IMPORTED, exam_given, {alias: lists})
+    (recipe,) = document["recipes"]
+    assert result.recipes == (RecipeResult(alias=alias, decision=recipe["decision"], reason=recipe["reason"]),)
+    return dict(recipe)
 
 
-def foretold(asked: Exam, share: float = 1.0) -> dict[str, Sequence[str]]:
+def foretold(exam_given: Exam, share: float = 1.0) -> dict[str, Sequence[str]]:
     """Lists that begin with the right item for a share of the shoppers, and with a wrong one for the others."""
-    users = sorted(asked.baskets)
+    users = sorted(exam_given.baskets)
     right = set(users[: round(share * len(users))])
-    return {user: [*(asked.baskets[user] if user in right else ()), "other"] for user in users}
+    return {user: [*(exam_given.baskets[user] if user in right else ()), "other"] for user in users}
 
 
 def test_who_foretells_is_approved_and_its_figures_are_told() -> None:
-    found = decided(foretold(exam()), exam())
-    assert found["decision"] == "approved"
-    assert found["measures"]["ndcg"]["new"] == found["measures"]["hitRate"]["new"] == 1.0
-    assert found["measures"]["coverage"] == {"new": 1.02, "popularity": 0.2}
-    assert found["lift"]["low"] <= found["lift"]["value"] <= found["lift"]["high"]
+    recipe = decided(foretold(exam()), exam())
+    assert recipe["decision"] == "approved"
+    assert recipe["measures"]["ndcg"]["new"] == recipe["measures"]["hitRate"]["new"] == 1.0
+    assert recipe["measures"]["coverage"] == {"new": 1.02, "popularity": 0.2}
+    assert recipe["lift"]["low"] <= recipe["lift"]["value"] <= recipe["lift"]["high"]
 
 
 @pytest.mark.parametrize("name", ["popular", "nothing", "random"])
 def test_who_knows_no_more_than_what_is_popular_is_refused(name: str) -> None:
-    asked, chance = exam(), random.Random(5)  # noqa: S311 - no secret
+    exam_given, chance = exam(), random.Random(5)  # noqa: S311 - no secret
     lists: dict[str, dict[str, Sequence[str]]] = {
-        "popular": dict.fromkeys(asked.baskets, ITEMS[:25]),
+        "popular": dict.fromkeys(exam_given.baskets, ITEMS[:25]),
         "nothing": {},
-        "random": {user: chance.sample(ITEMS, 10) for user in asked.baskets},
+        "random": {user: chance.sample(ITEMS, 10) for user in exam_given.baskets},
     }
-    found = decided(lists[name], asked)
-    assert found["decision"] == "refused"
-    assert "it must be above 1 times beyond chance" in found["reason"]
+    recipe = decided(lists[name], exam_given)
+    assert recipe["decision"] == "refused"
+    assert "it must be above 1 times beyond chance" in recipe["reason"]
 
 
 def test_a_better_mean_is_not_enough_if_chance_may_have_made_it() -> None:
     small = exam(users=30)
     few = decided(foretold(small, share=0.2), small)
-    many = decided(foretold(exam(users=3_000), share=0.14), exam(users=3_000), users=5_000)
+    enough = decided(foretold(exam(users=3_000), share=0.14), exam(users=3_000), users=5_000)
     assert few["measures"]["ndcg"]["new"] > few["measures"]["ndcg"]["popularity"]
     assert few["lift"]["low"] < 1 < few["lift"]["high"]
-    assert (few["decision"], many["decision"]) == ("refused", "approved")
+    assert (few["decision"], enough["decision"]) == ("refused", "approved")
 
 
 def test_too_few_shoppers_decide_nothing() -> None:
-    found = decided(foretold(exam(20)), exam(20))
-    assert found["decision"] == "unjudged"
-    assert "only 20 users are in the test, and at least 30 are needed" in found["reason"]
+    recipe = decided(foretold(exam(20)), exam(20))
+    assert recipe["decision"] == "unjudged"
+    assert "only 20 users are in the test, and at least 30 are needed" in recipe["reason"]
 
 
 def test_a_lift_of_nothing_asks_for_nothing_and_a_higher_one_for_more() -> None:
@@ -93,9 +95,9 @@ def test_a_lift_of_nothing_asks_for_nothing_and_a_higher_one_for_more() -> None:
 
 
 def test_a_ranking_is_asked_about_what_it_could_rank() -> None:
-    found = decided({user: sorted(basket) for user, basket in exam().baskets.items()}, exam(), RANKING)
-    assert found["shoppers"] == 50
-    assert found["decision"] == "approved"
+    recipe = decided({user: sorted(basket) for user, basket in exam().baskets.items()}, exam(), RANKING)
+    assert recipe["shoppers"] == 50
+    assert recipe["decision"] == "approved"
 
 
 @pytest.mark.parametrize(
@@ -111,8 +113,8 @@ def test_a_ranking_is_asked_about_what_it_could_rank() -> None:
     ],
 )
 def test_what_makes_a_test_none_is_said(imported: dict[str, object], location: str | None, told: str | None) -> None:
-    found = leak(SPLIT, IMPORTED.model_copy(update=imported), location, "here")
-    assert found is None if told is None else told in str(found)
+    refusal = leak(SPLIT, IMPORTED.model_copy(update=imported), location, "here")
+    assert refusal is None if told is None else told in str(refusal)
 
 
 def result(outcome: str, decision: str = "approved") -> Result:
@@ -136,8 +138,8 @@ def result(outcome: str, decision: str = "approved") -> Result:
     ],
 )
 def test_both_judgements_must_approve(alias: str, offline: Any, test: Result, decision: str, reason: str) -> None:  # noqa: ANN401
-    found = combine(Judgement(alias, offline, "offline.", "ndcg"), test)
-    assert (found.decision, found.reason) == (decision, reason)
+    combined = combine(Judgement(alias, offline, "offline.", "ndcg"), test)
+    assert (combined.decision, combined.reason) == (decision, reason)
 
 
 def test_no_shop_can_be_called_as_a_test_is() -> None:

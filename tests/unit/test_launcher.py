@@ -64,13 +64,15 @@ def is_private(call: ast.Call) -> bool:
 def test_every_private_name_that_the_launcher_touches_exists() -> None:
     names = [*private_names(), "app.pin_request_origin", "app.SERVICE_HANDLERS", "router.SERVICE_PATTERNS"]
     assert len(names) > 12
-    known = " | ".join(f"vars({part})" for part in PARTS)
-    found = in_cloud(f"from local.cloud.aws import {', '.join(PARTS)}\nfor name in {names!r}: eval(name, {known})")
-    assert found.returncode == 0, found.stderr
+    names_of_parts = " | ".join(f"vars({part})" for part in PARTS)
+    done = in_cloud(
+        f"from local.cloud.aws import {', '.join(PARTS)}\nfor name in {names!r}: eval(name, {names_of_parts})"
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_the_launcher_overrides_has_the_expected_parameters() -> None:
-    found = in_cloud("""
+    done = in_cloud("""
 import inspect
 from ministack.core.lambda_runtime import ProvidedWorker as worker
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as types
@@ -78,7 +80,7 @@ for function in (worker.__init__, worker._build_handler_class, worker._drain_std
                  types['AWS::StepFunctions::StateMachine']['update'], types['AWS::ApiGateway::RestApi']['create']):
     print(*list(inspect.signature(function).parameters)[:5])
 """)
-    assert found.stdout.splitlines() == [
+    assert done.stdout.splitlines() == [
         "self func_name config code_zip",
         "self generation pending",
         "self first_line_wait idle_confirm hard_cap",
@@ -88,7 +90,7 @@ for function in (worker.__init__, worker._build_handler_class, worker._drain_std
 
 
 def test_a_call_waits_for_those_before_it_and_not_for_their_end() -> None:
-    found = in_cloud("""
+    done = in_cloud("""
 import threading
 from local.cloud.aws import workers
 workers.os.cpu_count = lambda: 1
@@ -110,18 +112,18 @@ go.set(), [each.join() for each in long]
 workers.TURN_SECONDS = 600
 assert call(function, "short", "") == {"event": "short"}
 """)
-    assert found.returncode == 0, found.stderr
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_function_that_dies_while_it_starts_has_the_name_of_all_that_die() -> None:
-    found = in_cloud("""
+    done = in_cloud("""
 from local.cloud.aws import workers
 died = {"errorType": "Runtime.Unknown", "errorMessage": "bootstrap exited during init with code -9"}
 workers.lambda_svc._execute_function_provided_warm = lambda *_: {"error": True, "body": died}
 workers.install()
 print(workers.lambda_svc._execute_function_warm({"FunctionArn": "check"}, {}, "")["body"]["errorType"])
 """)
-    assert found.stdout == "Runtime.ExitError\n", found.stderr
+    assert done.stdout == "Runtime.ExitError\n", done.stderr
 
 
 def test_functions_run_under_aws_s_client_where_there_is_one() -> None:
@@ -156,17 +158,17 @@ for asked, there in cases:
 
 
 def test_a_batch_of_messages_needs_the_right_of_a_single_one() -> None:
-    found = in_cloud("""
+    done = in_cloud("""
 launcher.batches_of_messages()
 for target in ('AmazonSQS.ChangeMessageVisibilityBatch', 'AmazonSQS.SendMessage', 'DynamoDB_20120810.BatchGetItem'):
     service = 'sqs' if 'SQS' in target else 'dynamodb'
     print(launcher.iam_actions.extract_iam_action(service, 'POST', '/', {'x-amz-target': target}, b'{}', {}))
 """)
-    assert found.stdout.split() == ["sqs:ChangeMessageVisibility", "sqs:SendMessage", "dynamodb:BatchGetItem"]
+    assert done.stdout.split() == ["sqs:ChangeMessageVisibility", "sqs:SendMessage", "dynamodb:BatchGetItem"]
 
 
 def test_a_nested_stack_has_its_loops_written_out() -> None:
-    found = in_cloud("""
+    done = in_cloud("""
 from ministack.services.cloudformation import provisioners
 launcher.nested_stacks()
 loop = {"Fn::ForEach::Topics": ["What", ["A", "B"], {"${What}Topic": {"Type": "AWS::SNS::Topic"}}]}
@@ -174,11 +176,11 @@ template = {"Transform": "AWS::LanguageExtensions", "Resources": loop}
 provisioners._check_nested_stack_capabilities("parent", template)
 print(*template["Resources"])
 """)
-    assert found.stdout.split() == ["ATopic", "BTopic"], found.stderr
+    assert done.stdout.split() == ["ATopic", "BTopic"], done.stderr
 
 
 def test_an_update_of_a_nested_stack_keeps_what_it_does_not_change() -> None:
-    found = in_cloud("""
+    done = in_cloud("""
 import json
 from ministack.services.cloudformation import helpers, provisioners
 def template(name):
@@ -191,11 +193,11 @@ made, first = provisioners._cfn_nested_stack_create("Child", {"TemplateURL": "fi
 again, second = provisioners._cfn_nested_stack_update(made, {}, {"TemplateURL": "second"}, "parent")
 print(made == again, first == second, bool(first))
 """)
-    assert found.stdout.split() == ["True", "True", "True"], found.stderr
+    assert done.stdout.split() == ["True", "True", "True"], done.stderr
 
 
 def test_an_alarm_on_a_sum_is_there_and_looks_at_its_first_metric() -> None:
-    found = in_cloud("""
+    done = in_cloud("""
 from ministack.services.cloudformation import provisioners
 launcher.alarms_on_sums()
 one = {"Metric": {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Dimensions": []}, "Stat": "Sum", "Period": 60}
@@ -204,12 +206,12 @@ rest = {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 0, "Evaluatio
 made = provisioners._cw_metric_alarm_record("sum", {"Metrics": metrics, **rest})
 print(made["Namespace"], made["MetricName"], made["Statistic"], made["Period"])
 """)
-    assert found.stdout.split() == ["AWS/Lambda", "Errors", "Sum", "60"], found.stderr
-    assert "of its 1 metrics only the first is watched here" in found.stderr
+    assert done.stdout.split() == ["AWS/Lambda", "Errors", "Sum", "60"], done.stderr
+    assert "of its 1 metrics only the first is watched here" in done.stderr
 
 
 def test_executions_are_named_as_aws_names_them() -> None:
-    found = in_cloud("""
+    done = in_cloud("""
 for second in (0x69cbb740, 0x69ca65c0):
     print(launcher.executions.name_of({'Source': 'aws.scheduler', 'Time': second}, {'Arn': 'arn:weekly'}))
 print(launcher.executions.name_of({'Source': 'aws.s3', 'EventId': 'id-of-the-event'}, {'Name': 'drops'}))
@@ -217,7 +219,7 @@ target = {'Input': '{"at":"<aws.scheduler.scheduled-time>"}'}
 print(launcher.executions.with_time(target, {'Source': 'aws.scheduler', 'Time': 0x69cbb740})['Input'])
 print(launcher.executions.with_time(target, {'Source': 'aws.s3'})['Input'])
 """)
-    first, second, by_rule, *inputs = found.stdout.split()
+    first, second, by_rule, *inputs = done.stdout.split()
     assert inputs == ['{"at":"2026-03-31T12:00:00Z"}', '{"at":"<aws.scheduler.scheduled-time>"}']
     assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}", first)
     assert (first[2:8] + first[9:11], second[2:8] + second[9:11]) == ("69cbb740", "69ca65c0")
@@ -226,7 +228,7 @@ print(launcher.executions.with_time(target, {'Source': 'aws.s3'})['Input'])
 
 
 def test_the_past_is_kept_as_far_as_it_goes_into_memory() -> None:
-    found = in_cloud("""
+    done = in_cloud("""
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, stepfunctions
 launcher.retention.install()
 function = {'FunctionName': 'f', 'Version': '1', 'LoggingConfig': {'LogGroup': 'lines'}}
@@ -246,8 +248,8 @@ for number in range(1500):
 kept = list(stepfunctions._executions)
 print(len(kept), kept[0], kept[1], kept[-1])
 """)
-    assert found.returncode == 0, found.stderr
-    assert found.stdout.splitlines() == [
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
         "1000 START RequestId: request-1499 Version: 1",
         "True 12000.0 10000 11999.0",
         "1000 arn-0 arn-501 arn-1499",
@@ -410,7 +412,7 @@ def test_an_operation_of_personalize_needs_its_right_on_all_that_it_names_and_ma
 ) -> None:
     # What an event tracker's ARN or a prefix allows is less than everything, and than an id of Personalize's choice.
     less = {"*": [f"{HERE}:event-tracker/*", f"{HERE}:solution/*"]}.get(lacks, [lacks.replace("/*", "/b-*")])
-    rest = [each for each in enough if each != lacks]
+    rest = [line for line in enough if line != lacks]
     for resources, refused in ((rest + less, True), (enough, False)):
         made = role(started, f"role-{next(NUMBERS)}", allowed(f"personalize:{operation}", resources), allowed(*PASSING))
         code, message = answer(as_role(started, made, service), operation, given)
@@ -453,13 +455,15 @@ def test_a_task_of_a_machine_needs_the_right_of_the_machine_s_role(started: Stat
     describe = "arn:aws:states:::aws-sdk:personalize:describeDatasetGroup"
     task = {"Resource": describe, "Arguments": {"DatasetGroupArn": f"{HERE}:dataset-group/a-shop"}}
     other = role(started, "other-prefix", allowed("personalize:DescribeDatasetGroup", [f"{HERE}:dataset-group/b-*"]))
-    own = role(started, "own-prefix", allowed("personalize:DescribeDatasetGroup", [f"{HERE}:dataset-group/a-*"]))
+    narrow_role = role(
+        started, "own-prefix", allowed("personalize:DescribeDatasetGroup", [f"{HERE}:dataset-group/a-*"])
+    )
     refused = run(started, "refused", task, other)
     assert refused["Error"] == "Personalize.PersonalizeException"
     assert "other-prefix/refused is not authorized to perform: personalize:DescribeDatasetGroup" in str(
         refused["Cause"]
     )
-    assert run(started, "allowed", task, own)["Error"] == "Personalize.ResourceNotFoundException"
+    assert run(started, "allowed", task, narrow_role)["Error"] == "Personalize.ResourceNotFoundException"
 
 
 @pytest.fixture(scope="module")
@@ -471,15 +475,15 @@ def handler(event, _): return {"statusCode": 200, "body": json.dumps([event["pat
 """
     gateway = boto3.client("apigateway", **access(started))
     api = gateway.create_rest_api(name="echo")["id"]
-    (parent,) = [each["id"] for each in gateway.get_resources(restApiId=api)["items"]]
+    (parent,) = [item["id"] for item in gateway.get_resources(restApiId=api)["items"]]
     for part in ("users", "{userId}", "items"):
         parent = gateway.create_resource(restApiId=api, parentId=parent, pathPart=part)["id"]
-    about = {"restApiId": api, "resourceId": parent, "httpMethod": "GET"}
-    gateway.put_method(**about, authorizationType="NONE")
+    method = {"restApiId": api, "resourceId": parent, "httpMethod": "GET"}
+    gateway.put_method(**method, authorizationType="NONE")
     arn = (
         f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function(started, 'echo', source)}/invocations"
     )
-    gateway.put_integration(**about, type="AWS_PROXY", integrationHttpMethod="POST", uri=arn)
+    gateway.put_integration(**method, type="AWS_PROXY", integrationHttpMethod="POST", uri=arn)
     gateway.create_deployment(restApiId=api, stageName="v1")
     return f"{started.endpoint}/_aws/execute-api/{api}/v1"
 
@@ -562,9 +566,9 @@ def open_doors(folder: Path) -> Iterator[State]:
 @pytest.fixture
 def door(faulty: State) -> Iterator[FaultDoor]:
     """The door of the local AWS, without rules at the end."""
-    found = FaultDoor(f"{faulty.endpoint}/_local")
-    yield found
-    found.clear()
+    door = FaultDoor(f"{faulty.endpoint}/_local")
+    yield door
+    door.clear()
 
 
 def test_the_doors_are_shut_unless_they_were_asked_for(started: State) -> None:
@@ -625,11 +629,11 @@ def test_an_event_of_s3_comes_twice_another_late_and_another_never(faulty: State
     seen: list[str] = []
     versions: set[str] = set()
     while len(seen) < 5:
-        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=1, WaitTimeSeconds=20).get("Messages", [])
-        assert found, seen
-        told = [json.loads(each["Body"])["detail"]["object"] for each in found]
-        seen += [each["key"] for each in told]
-        versions |= {each["version-id"] for each in told}
+        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=1, WaitTimeSeconds=20).get("Messages", [])
+        assert messages, seen
+        told = [json.loads(message["Body"])["detail"]["object"] for message in messages]
+        seen += [object_["key"] for object_ in told]
+        versions |= {object_["version-id"] for object_ in told}
     assert sorted(seen) == ["b", "c", "c", "late-1", "late-2"]
     assert seen.index("late-2") < seen.index("late-1")
     assert (len(versions), versions < written) == (4, True)

@@ -32,20 +32,20 @@ def test_the_template_names_an_archive_that_has_what_was_built(build: Path) -> N
     assert (build / layers.PACKED).read_text() == TEMPLATE.replace(
         "ContentUri: PolarsLayer", f"ContentUri: s3://{layers.BUCKET}/{archive.name}"
     )
-    with zipfile.ZipFile(archive) as found:
-        modes = {each.filename: each.external_attr >> 16 & 0o777 for each in found.infolist()}
-        assert found.read("python/a.py") == b"A = 1\n"
+    with zipfile.ZipFile(archive) as opened:
+        modes = {info.filename: info.external_attr >> 16 & 0o777 for info in opened.infolist()}
+        assert opened.read("python/a.py") == b"A = 1\n"
     assert sorted(modes) == ["python/a.py", "python/bin/run"]
     assert modes["python/bin/run"] == 0o755
 
 
 def test_the_same_layer_is_the_same_archive_and_another_replaces_it(build: Path) -> None:
     layers.pack(build)
-    before = {each.name for each in build.glob("*.zip")}
+    before = {path.name for path in build.glob("*.zip")}
     os.utime(build / "PolarsLayer/python/a.py", (1, 1))
     layers.pack(build)
-    assert {each.name for each in build.glob("*.zip")} == before
+    assert {path.name for path in build.glob("*.zip")} == before
     (build / "PolarsLayer/python/a.py").write_text("A = 2\n")
     layers.pack(build)
-    assert len({each.name for each in build.glob("*.zip")} - before) == 1
+    assert len({path.name for path in build.glob("*.zip")} - before) == 1
     assert len(list(build.glob("*.zip"))) == 1

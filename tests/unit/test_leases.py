@@ -86,10 +86,10 @@ def live(ledger: Ledger, happenings: list[tuple[str, Any, str]]) -> None:
     world.settle()
     every = [claim for shop in SHOPS for claim in ledger.claims(shop)]
     assert {claim.state for claim in every} <= {"done", "superseded"}
-    assert {claim.key for claim in every} == {str(each["detail"]["object"]["key"]) for each in dropped}
+    assert {claim.key for claim in every} == {str(event["detail"]["object"]["key"]) for event in dropped}
     assert {what: held(what[1], ids) for what, ids in world.jobs.data.items()} == expected(every)
     assert not any(leases.is_live(world, lease, world.run("").now) for shop in SHOPS if (lease := ledger.lease(shop)))
-    trained = Counter((each.shop, each.recipe, each.imports) for each in world.jobs.trainings)
+    trained = Counter((training.shop, training.recipe, training.imports) for training in world.jobs.trainings)
     assert set(trained.values()) <= {1}
 
 
@@ -100,11 +100,11 @@ def held(kind: str, ids: tuple[str, ...]) -> list[str]:
 
 def expected(every: list[Claim]) -> dict[tuple[str, str], list[str]]:
     """What the datasets hold if one drop is handled after the other: the last whole history, and what came after."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for claim in sorted(every, key=lambda each: each.order):
+    ids_by_kind: dict[tuple[str, str], list[str]] = {}
+    for claim in sorted(every, key=lambda claim: claim.order):
         what = (claim.shop, claim.kind)
-        found[what] = [*([] if claim.mode == "FULL" else found.get(what, [])), claim.id]
-    return {what: held(what[1], tuple(ids)) for what, ids in found.items()}
+        ids_by_kind[what] = [*([] if claim.mode == "FULL" else ids_by_kind.get(what, [])), claim.id]
+    return {what: held(what[1], tuple(ids)) for what, ids in ids_by_kind.items()}
 
 
 @given(HAPPENINGS)
@@ -161,16 +161,16 @@ def test_the_lease_of_a_dead_run_is_taken_over_with_its_drops(world: World) -> N
     lifecycle.collect(world.ledger, world.run("a"), "green")
     world.stop("a")
     assert begun(world, "b", {"action": "continue", "shop": "green"})["outcome"] == "leads"
-    found: Any = lifecycle.collect(world.ledger, world.run("b"), "green")
-    assert [each["key"] for each in found["drops"]] == ["drops/green/users/1.csv"]
+    collected: Any = lifecycle.collect(world.ledger, world.run("b"), "green")
+    assert [drop["key"] for drop in collected["drops"]] == ["drops/green/users/1.csv"]
     with pytest.raises(Rejected, match="led by run b"):
         lifecycle.collect(world.ledger, world.run("a"), "green")
 
 
 def test_a_run_that_lost_its_shop_pays_for_no_training(world: World) -> None:
     begun(world, "a", event("green", "interactions", 1))
-    found: Any = lifecycle.collect(world.ledger, world.run("a"), "green")
-    drops = [Drop(id=found["drops"][0]["id"], key="", kind="", mode="", outcome="imported")]
+    collected: Any = lifecycle.collect(world.ledger, world.run("a"), "green")
+    drops = [Drop(id=collected["drops"][0]["id"], key="", kind="", mode="", outcome="imported")]
     world.stop("a")
     begun(world, "b", {"action": "continue", "shop": "green"})
     lifecycle.collect(world.ledger, world.run("b"), "green")
@@ -196,9 +196,9 @@ def test_what_failed_waits_for_who_asks_again(world: World) -> None:
     lifecycle.collect(world.ledger, world.run("a"), "green")
     assert lifecycle.finish(world.ledger, world, world.run("a"), "green", [], End("Broken: it broke")) == {"next": None}
     assert lifecycle.sweep(world.ledger, world, world.run("s")) == []
-    asked = begun(world, "b", {"action": "continue", "shop": "green", "run": "a"})
-    found: Any = lifecycle.collect(world.ledger, world.run("b"), "green", asked["again"])
-    assert len(found["drops"]) == 1
+    leading = begun(world, "b", {"action": "continue", "shop": "green", "run": "a"})
+    collected: Any = lifecycle.collect(world.ledger, world.run("b"), "green", leading["again"])
+    assert len(collected["drops"]) == 1
 
 
 def test_what_came_meanwhile_is_handled_by_one_run_that_follows(world: World) -> None:
@@ -257,14 +257,14 @@ def test_a_schedule_that_fires_twice_during_a_run_trains_once_after_it(world: Wo
     lifecycle.collect(world.ledger, world.run("a"), "green")
     wish = {"action": "retrain", "shop": "green", "schedule": "weekly", "recipes": ["similar-items"]}
     # Each firing is an execution of its own; the repeated first step of one is not another wish.
-    assert [begun(world, each, wish)["outcome"] for each in ("b", "b", "c")] == ["queued"] * 3
+    assert [begun(world, run, wish)["outcome"] for run in ("b", "b", "c")] == ["queued"] * 3
     follower = lifecycle.finish(world.ledger, world, world.run("a"), "green", [])["next"]
     assert begun(world, str(follower), {"action": "continue", "shop": "green"})["outcome"] == "leads"
-    found: Any = lifecycle.collect(world.ledger, world.run(str(follower)), "green")
-    assert [(each["kind"], each["request"]["retrain"]["recipes"]) for each in found["drops"]] == [
+    collected: Any = lifecycle.collect(world.ledger, world.run(str(follower)), "green")
+    assert [(drop["kind"], drop["request"]["retrain"]["recipes"]) for drop in collected["drops"]] == [
         ("retrain", ["similar-items"])
     ]
-    drops = [Drop(id=found["drops"][0]["id"], key="", kind="retrain", mode="", outcome="retrained")]
+    drops = [Drop(id=collected["drops"][0]["id"], key="", kind="retrain", mode="", outcome="retrained")]
     assert lifecycle.finish(world.ledger, world, world.run(str(follower)), "green", drops) == {"next": None}
     assert lifecycle.sweep(world.ledger, world, world.run("s")) == []
 
@@ -291,19 +291,19 @@ def test_no_schedule_takes_a_training_from_another(
     for name, wish in ((f"b{number}", first), (f"c{number}", second)):
         assert begun(world, name, {"action": "retrain", "shop": "green", **wish})["outcome"] == "queued"
     world.stop("a")
-    found, run = list[tuple[str, list[str]]](), "d"
+    wishes_made, run = list[tuple[str, list[str]]](), "d"
     outcomes = {"users": "imported", "retrain": "retrained"}
     while run:
         begun(world, run, {"action": "continue", "shop": "green"})
         items: Any = lifecycle.collect(world.ledger, world.run(run), "green")["drops"]
-        wishes = [each["request"]["retrain"] for each in items if each["kind"] == "retrain"]
-        found += [(wish["trainingMode"], wish["recipes"]) for wish in wishes]
+        wishes = [item["request"]["retrain"] for item in items if item["kind"] == "retrain"]
+        wishes_made += [(wish["trainingMode"], wish["recipes"]) for wish in wishes]
         drops = [
-            Drop(**{key: each[key] for key in ("id", "key", "kind", "mode")}, outcome=outcomes[each["kind"]])
-            for each in items
+            Drop(**{key: item[key] for key in ("id", "key", "kind", "mode")}, outcome=outcomes[item["kind"]])
+            for item in items
         ]
         run = str(lifecycle.finish(world.ledger, world, world.run(run), "green", drops)["next"] or "")
-    assert sorted(found) == trained
+    assert sorted(wishes_made) == trained
 
 
 def test_the_sweep_starts_nothing_for_a_shop_whose_run_ends_while_it_looks(

@@ -16,7 +16,7 @@ GROUP = "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo"
 RELEASE = Release("demo", "t", GROUP, {"similar-items": "arn:c"}, {"cheap": "arn:f"}, ("PRICE",))
 
 
-def asked(**query: str) -> ListAsk:
+def ask_of(**query: str) -> ListAsk:
     return listing(RELEASE, "similar-items", Request({"queryStringParameters": query}).asked(Listing))
 
 
@@ -41,7 +41,7 @@ def test_arns_of_filters_and_datasets_follow_from_the_group() -> None:
     ],
 )
 def test_filter_values_are_quoted_unless_they_are_a_number(value: str, sent: str) -> None:
-    ask = asked(filter="cheap", **{"filterValues.X": value})
+    ask = ask_of(filter="cheap", **{"filterValues.X": value})
     assert ask.parameters["filterValues"] == {"X": sent}
 
 
@@ -59,7 +59,7 @@ def test_filter_values_are_quoted_unless_they_are_a_number(value: str, sent: str
 )
 def test_what_personalize_would_refuse_is_refused_first(query: dict[str, str]) -> None:
     with pytest.raises(Problem) as problem:
-        asked(**query)
+        ask_of(**query)
     assert problem.value.status == 400
 
 
@@ -69,14 +69,14 @@ def test_a_recipe_that_the_shop_left_out_is_not_found() -> None:
 
 
 def test_the_path_wins_over_the_query() -> None:
-    asked = {"queryStringParameters": {"userId": "mallory", "limit": "3"}, "pathParameters": {"userId": "alice"}}
-    assert Request(asked).fields()["userId"] == "alice"
+    event = {"queryStringParameters": {"userId": "mallory", "limit": "3"}, "pathParameters": {"userId": "alice"}}
+    assert Request(event).fields()["userId"] == "alice"
 
 
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=12), max_size=6))
 def test_any_query_is_asked_or_a_bad_request(query: dict[str, str]) -> None:
     try:
-        ask = asked(**query)
+        ask = ask_of(**query)
     except Problem as problem:
         status = problem.status
     else:

@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 from local.cli import log_role
 
 ACCOUNT = "arn:aws:iam::123456789012:role"
-THEIRS = f"{ACCOUNT}/theirs"
+FOREIGN = f"{ACCOUNT}/theirs"
 
 
 def of_another_stack(account_role: str, stacks_role: str = "", exists: bool = True) -> str:
@@ -29,7 +29,7 @@ def of_another_stack(account_role: str, stacks_role: str = "", exists: bool = Tr
         else:
             of_stacks.add_client_error("describe_stack_resource", "ValidationError")
         if exists:
-            role = {"Path": "/", "RoleName": "theirs", "RoleId": "A" * 16, "Arn": THEIRS, "CreateDate": 0}
+            role = {"Path": "/", "RoleName": "theirs", "RoleId": "A" * 16, "Arn": FOREIGN, "CreateDate": 0}
             of_roles.add_response("get_role", {"Role": role})
         else:
             of_roles.add_client_error("get_role", "NoSuchEntity")
@@ -37,11 +37,11 @@ def of_another_stack(account_role: str, stacks_role: str = "", exists: bool = Tr
 
 
 def test_the_role_of_another_stack_stays() -> None:
-    assert of_another_stack(THEIRS) == of_another_stack(THEIRS, "retail-dev-ApiGatewayLogRole-1") == THEIRS
+    assert of_another_stack(FOREIGN) == of_another_stack(FOREIGN, "retail-dev-ApiGatewayLogRole-1") == FOREIGN
 
 
 def test_a_stack_sets_the_role_where_none_is_or_the_role_was_deleted() -> None:
-    assert of_another_stack("") == of_another_stack(THEIRS, exists=False) == ""
+    assert of_another_stack("") == of_another_stack(FOREIGN, exists=False) == ""
 
 
 def test_a_stack_goes_on_with_its_own_role() -> None:
@@ -51,9 +51,9 @@ def test_a_stack_goes_on_with_its_own_role() -> None:
 def test_a_deployment_keeps_the_parameters_of_its_environment(capsys: pytest.CaptureFixture[str]) -> None:
     alone = log_role.overrides("dev", lambda _: "")
     assert "Prefix=retaildev" in alone
-    assert log_role.overrides("dev", lambda _: THEIRS) == f"{alone} ManageApiGatewayLogRole=false"
-    assert log_role.overrides("default", lambda _: THEIRS) == "ManageApiGatewayLogRole=false"
-    assert THEIRS in capsys.readouterr().err
+    assert log_role.overrides("dev", lambda _: FOREIGN) == f"{alone} ManageApiGatewayLogRole=false"
+    assert log_role.overrides("default", lambda _: FOREIGN) == "ManageApiGatewayLogRole=false"
+    assert FOREIGN in capsys.readouterr().err
 
 
 def test_an_account_that_cannot_be_asked_is_deployed_to_as_it_is_configured(capsys: pytest.CaptureFixture[str]) -> None:

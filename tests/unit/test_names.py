@@ -73,11 +73,11 @@ def test_executions_of_one_schedule_share_no_name(shop: str, settings: str) -> N
 
 @given(
     run=st.text(st.characters(codec="utf-8"), min_size=1, max_size=80),
-    place=st.integers(0, 79),
+    index=st.integers(0, 79),
     other=st.characters(codec="utf-8"),
 )
-def test_every_character_of_a_run_counts(run: str, place: int, other: str) -> None:
-    at = place % len(run)
+def test_every_character_of_a_run_counts(run: str, index: int, other: str) -> None:
+    at = index % len(run)
     changed = run[:at] + other + run[at + 1 :]
     assert (run_hash(changed) == run_hash(run)) == (changed == run)
 

@@ -37,22 +37,26 @@ def test_a_token_gives_back_what_it_holds(scope: list[str], marks: set[int]) -> 
 def test_a_token_of_another_list_shop_or_forger_is_refused(scope: list[str], other: list[str], text: str) -> None:
     good = token("secret", scope, {1, 2})
     flipped = ("A" if good[0] != "A" else "B") + good[1:]
-    for secret, asked, given_ in (("other", scope, good), ("secret", [*scope, "x"], good), ("secret", scope, flipped)):
+    for secret, signed_scope, given_ in (
+        ("other", scope, good),
+        ("secret", [*scope, "x"], good),
+        ("secret", scope, flipped),
+    ):
         with pytest.raises(Problem) as refused:
-            read_token(secret, asked, given_)
+            read_token(secret, signed_scope, given_)
         assert (refused.value.status, refused.value.errors[0].field) == (400, "next")
-    for secret, asked, given_ in (("secret", other, good), ("secret", scope, text)):
-        if asked != scope or given_ != good:
+    for secret, signed_scope, given_ in (("secret", other, good), ("secret", scope, text)):
+        if signed_scope != scope or given_ != good:
             with pytest.raises(Problem):
-                read_token(secret, asked, given_)
+                read_token(secret, signed_scope, given_)
 
 
 def page(order: list[str], limit: int, following: str | None, excluded: tuple[str, ...] = ()) -> dict[str, Any]:
     """A page of a list that Personalize has in `order`."""
     query = {"limit": str(limit)} | ({"next": following} if following else {})
-    asked = Request({"queryStringParameters": query}).asked(Listing, userId="u", excludeItemIds=excluded)
-    ask = listing(RELEASE, "user-personalization", asked)
-    best = [{"itemId": each} for each in order][: ask.parameters["numResults"]]
+    request = Request({"queryStringParameters": query}).asked(Listing, userId="u", excludeItemIds=excluded)
+    ask = listing(RELEASE, "user-personalization", request)
+    best = [{"itemId": item} for item in order][: ask.parameters["numResults"]]
     return after(RELEASE, ask, answer(Predicted("RID", best), "campaign", ask))
 
 
@@ -65,7 +69,7 @@ def test_no_page_repeats_an_item_whatever_happens_between(
     following = None
     while True:
         told = page(order, limit, following, excluded)
-        items = [each["itemId"] for each in told["items"]]
+        items = [item["itemId"] for item in told["items"]]
         assert len(items) <= limit
         seen += items
         following = told.get("next")
@@ -82,11 +86,11 @@ def test_pages_end_where_personalize_does() -> None:
     for limit in (300, 150, 100):
         told = page(order, limit, following)
         following = told.get("next")
-        seen |= {each["itemId"] for each in told["items"]}
+        seen |= {item["itemId"] for item in told["items"]}
     assert (len(seen), following) == (500, None)
 
 
 def test_what_is_hidden_is_hidden_by_id_or_by_mark() -> None:
     hidden = Hidden(frozenset({"a"}), frozenset({mark("b")})).and_also(["c"])
-    assert [each for each in "abcd" if each in hidden] == ["a", "b", "c"]
+    assert [item for item in "abcd" if item in hidden] == ["a", "b", "c"]
     assert (len(hidden), len(Hidden())) == (3, 0)

@@ -119,9 +119,9 @@ class Stacks:
 
     def outputs(self, name: str) -> dict[str, str]:
         """The outputs of a stack, and its `status`."""
-        (found,) = self.stacks.describe_stacks(StackName=name)["Stacks"]
-        return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])} | {
-            "status": found["StackStatus"]
+        (described,) = self.stacks.describe_stacks(StackName=name)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])} | {
+            "status": described["StackStatus"]
         }
 
     def create(self, name: str, source: dict[str, Any]) -> dict[str, str]:
@@ -168,19 +168,19 @@ class Stacks:
 
     def described(self, noun: str, identifier: str) -> dict[str, Any]:
         """What Cloud Control tells of a resource."""
-        found = self.resources.get_resource(TypeName=f"AWS::Personalize::{noun}", Identifier=identifier)
-        properties: dict[str, Any] = json.loads(found["ResourceDescription"]["Properties"])
+        answer = self.resources.get_resource(TypeName=f"AWS::Personalize::{noun}", Identifier=identifier)
+        properties: dict[str, Any] = json.loads(answer["ResourceDescription"]["Properties"])
         return properties
 
     def names(self) -> dict[str, list[str]]:
         """The names of everything in Personalize."""
-        found: dict[str, Any] = {
+        resources: dict[str, Any] = {
             "groups": self.personalize.list_dataset_groups()["datasetGroups"],
             "schemas": self.personalize.list_schemas()["schemas"],
             "datasets": self.personalize.list_datasets()["datasets"],
             "solutions": self.personalize.list_solutions()["solutions"],
         }
-        return {kind: [str(each["name"]) for each in several] for kind, several in found.items()}
+        return {kind: [str(resource["name"]) for resource in several] for kind, several in resources.items()}
 
 
 @pytest.fixture(scope="module")
@@ -326,9 +326,9 @@ for given in {[CREATED | given for given, _ in TRANSLATED]!r}:
     except ValueError as error:
         print(json.dumps(str(error).splitlines()[-1]))
 """)
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
     created = {"name": "a", "datasetGroupArn": "arn"}
-    assert found == [wanted if isinstance(wanted, str) else {**created, **wanted} for _, wanted in TRANSLATED]
+    assert lines == [wanted if isinstance(wanted, str) else {**created, **wanted} for _, wanted in TRANSLATED]
 
 
 RECOMMENDER: dict[str, Any] = {
@@ -348,11 +348,11 @@ RECOMMENDER: dict[str, Any] = {
 
 def test_properties_and_what_replaces_are_those_of_the_registry() -> None:
     listed = "{k.type: [k.required, k.replacing, k.in_place, k.read_only, k.identifier] for k in types.KINDS}"
-    known = json.loads(in_cloud(f"print(json.dumps([{listed}, types.NESTED]))").stdout)
+    tables = json.loads(in_cloud(f"print(json.dumps([{listed}, types.NESTED]))").stdout)
     published = {name for name in PROVIDER_SCHEMA_MANAGER.get_resource_types("us-east-1") if "::Personalize::" in name}
-    assert set(known[0]) == {*published, "AWS::Personalize::Recommender"}
-    nested = {name: set(several) for name, several in known[1].items() if "Recommender" not in name}
-    for kind, (required, replacing, in_place, read_only, identifier) in known[0].items():
+    assert set(tables[0]) == {*published, "AWS::Personalize::Recommender"}
+    nested = {name: set(several) for name, several in tables[1].items() if "Recommender" not in name}
+    for kind, (required, replacing, in_place, read_only, identifier) in tables[0].items():
         schema = (
             PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema if kind in published else RECOMMENDER
         )
@@ -370,15 +370,15 @@ def test_cloud_control_makes_changes_and_deletes_a_recommender_and_what_it_needs
     group = cloud.make("DatasetGroup", Name="control", Domain="ECOMMERCE")
     schema = cloud.make("Schema", Name="control", Domain="ECOMMERCE", Schema=json.dumps(SCHEMA))
     source = {"DataSource": {"DataLocation": "s3://shop/rows.csv"}, "JobName": "control", "RoleArn": ROLE}
-    about = {"Name": "control", "DatasetType": "Interactions", "DatasetGroupArn": group, "SchemaArn": schema}
-    dataset = cloud.make("Dataset", **about, DatasetImportJob=source)
+    properties = {"Name": "control", "DatasetType": "Interactions", "DatasetGroupArn": group, "SchemaArn": schema}
+    dataset = cloud.make("Dataset", **properties, DatasetImportJob=source)
     recipe = "arn:aws:personalize:::recipe/aws-ecomm-popular-items-by-views"
     config: dict[str, Any] = {"MinRecommendationRequestsPerSecond": 1}
     made = {"Name": "control", "DatasetGroupArn": group, "RecipeArn": recipe}
     arn = cloud.make("Recommender", **made, RecommenderConfig=config, Tags=[{"Key": "team", "Value": "web"}])
-    found = cloud.described("Recommender", arn)
-    assert found.items() >= (made | {"RecommenderArn": arn, "Status": "ACTIVE"}).items()
-    assert found["Tags"] == [{"Key": "team", "Value": "web"}]
+    described = cloud.described("Recommender", arn)
+    assert described.items() >= (made | {"RecommenderArn": arn, "Status": "ACTIVE"}).items()
+    assert described["Tags"] == [{"Key": "team", "Value": "web"}]
     patch = [
         {"op": "replace", "path": "/RecommenderConfig/MinRecommendationRequestsPerSecond", "value": 2},
         {"op": "add", "path": "/Tags/-", "value": {"Key": "stage", "Value": "dev"}},
@@ -386,10 +386,10 @@ def test_cloud_control_makes_changes_and_deletes_a_recommender_and_what_it_needs
     which = {"TypeName": "AWS::Personalize::Recommender", "Identifier": arn}
     changed = cloud.carried_out(cloud.resources.update_resource(**which, PatchDocument=json.dumps(patch)))
     assert changed["OperationStatus"] == "SUCCESS", changed
-    found = cloud.described("Recommender", arn)
-    assert (found["RecommenderConfig"]["MinRecommendationRequestsPerSecond"], len(found["Tags"])) == (2, 2)
+    described = cloud.described("Recommender", arn)
+    assert (described["RecommenderConfig"]["MinRecommendationRequestsPerSecond"], len(described["Tags"])) == (2, 2)
     listed = cloud.resources.list_resources(TypeName=which["TypeName"])["ResourceDescriptions"]
-    assert [each["Identifier"] for each in listed] == [arn]
+    assert [resource["Identifier"] for resource in listed] == [arn]
     rename = json.dumps([{"op": "replace", "path": "/Name", "value": "other"}])
     with pytest.raises(cloud.resources.exceptions.NotUpdatableException, match="/properties/Name"):
         cloud.resources.update_resource(**which, PatchDocument=rename)

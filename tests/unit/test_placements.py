@@ -50,8 +50,8 @@ RELEASE = Release(
 )
 
 
-def ask(name: str, **asked: Any) -> ListAsk:  # noqa: ANN401 - any field of a request
-    return placing.ask(RELEASE, name, validate(Slot, {"userId": "u", **asked}), {"DEVICE": "phone"})
+def ask(name: str, **fields: Any) -> ListAsk:  # noqa: ANN401 - any field of a request
+    return placing.ask(RELEASE, name, validate(Slot, {"userId": "u", **fields}), {"DEVICE": "phone"})
 
 
 class World:
@@ -59,27 +59,27 @@ class World:
 
     def __init__(self, fails: Sequence[str] = (), best: Sequence[str] = ("b1", "b2", "b3", "b4")) -> None:
         self.fails = fails
-        self.asked: list[ListAsk] = []
-        listed = [{"itemId": each} for each in best]
+        self.asks: list[ListAsk] = []
+        listed = [{"itemId": item} for item in best]
         self.chain = FallbackChain(lambda _: "slow", lambda _shop, _now: listed, lambda: 0.0)
 
     def predict(self, ask: ListAsk) -> Predicted:
-        self.asked.append(ask)
+        self.asks.append(ask)
         if ask.campaign_arn in self.fails:
             raise RetryLater(ask.campaign_arn, "no answer")
         number = range(min(ask.parameters["numResults"], 40))
-        return Predicted("RID", [{"itemId": f"i{each}"} for each in number])
+        return Predicted("RID", [{"itemId": f"i{number_of_item}"} for number_of_item in number])
 
     def page(self, *names: str, release: Release = RELEASE, **body: Any) -> list[dict[str, Any]]:  # noqa: ANN401
         sent = PageBody.model_validate_json(json.dumps({"placements": names, **body}))
         values = {"MOST": "3"} if "cheap" in names else {}
         asks = placing.slots(release, sent, {"userId": "u", "filterValues": values}, {})
-        found: Any = placing.page(self.chain, release, asks, self.predict, Parallel())["placements"]
-        return found  # type: ignore[no-any-return]
+        shown_placements: Any = placing.page(self.chain, release, asks, self.predict, Parallel())["placements"]
+        return shown_placements  # type: ignore[no-any-return]
 
 
 def shown(answer: dict[str, Any]) -> list[str]:
-    return [each["itemId"] for each in answer["items"]]
+    return [item["itemId"] for item in answer["items"]]
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_what_is_wrong_with_a_placement_is_told_all_at_once(text: str, places: l
     start = "recipes: [user-personalization, popularity-count]\n" + SETTINGS.partition("placements:")[0].strip()
     with pytest.raises(Rejected) as refused:
         parse("settings.yaml", f"{start}\nplacements:\n  a: {text}\n")
-    found = [each.partition(": ")[0].partition(" is ")[0] for each in refused.value.reason.split("; ")]
-    assert sorted(found) == sorted(f"placements.a.{place}".rstrip(".") for place in places)
+    names = [part.partition(": ")[0].partition(" is ")[0] for part in refused.value.reason.split("; ")]
+    assert sorted(names) == sorted(f"placements.a.{position}".rstrip(".") for position in places)
 
 
 def test_a_custom_shop_has_no_recommenders() -> None:
@@ -164,11 +164,11 @@ def test_a_recommender_is_asked_in_place_of_a_campaign() -> None:
     assert "metadataColumns" not in viewed.parameters
     assert (viewed.parameters["itemId"], viewed.because) == ("i", {"code": "becauseYouViewed", "itemId": "i"})
     answers = World(fails=[first.campaign_arn]).page("for-you", "viewed", itemId="i")
-    assert [{item["source"] for item in each["items"]} for each in answers] == [{"popular"}, {"recommender"}]
+    assert [{item["source"] for item in answer["items"]} for answer in answers] == [{"popular"}, {"recommender"}]
 
 
 @pytest.mark.parametrize(
-    ("name", "asked", "status", "field"),
+    ("name", "fields", "status", "field"),
     [
         ("hom", {}, 404, "placement"),
         ("basket", {}, 400, "itemId"),
@@ -183,9 +183,9 @@ def test_a_recommender_is_asked_in_place_of_a_campaign() -> None:
         ("soups", {"filterValues": {"CATEGORY": "Bread"}}, 400, "filterValues.CATEGORY"),
     ],
 )
-def test_what_a_placement_cannot_be_asked(name: str, asked: dict[str, Any], status: int, field: str) -> None:
+def test_what_a_placement_cannot_be_asked(name: str, fields: dict[str, Any], status: int, field: str) -> None:
     with pytest.raises(Problem) as refused:
-        ask(name, **asked)
+        ask(name, **fields)
     assert (refused.value.status, refused.value.errors[0].field) == (status, field)
 
 
@@ -193,18 +193,18 @@ def test_what_a_placement_cannot_be_asked(name: str, asked: dict[str, Any], stat
 def test_a_page_shows_no_item_twice_and_fills_every_slot(names: list[str], excluded: int) -> None:
     without = [f"i{number}" for number in range(excluded)]
     answers = World().page(*names, itemId="i5", excludeItemIds=without)
-    assert [each["placement"] for each in answers] == names
-    every = [item for each in answers for item in shown(each)]
+    assert [answer["placement"] for answer in answers] == names
+    every = [item for answer in answers for item in shown(answer)]
     assert len(every) == len(set(every))
     assert not {"i5", *without} & set(every)
-    assert [len(each["items"]) for each in answers] == [RELEASE.placements[name]["limit"] for name in names]
+    assert [len(answer["items"]) for answer in answers] == [RELEASE.placements[name]["limit"] for name in names]
 
 
 def test_a_slot_whose_campaign_fails_takes_from_the_others_what_they_do_not_show() -> None:
     world = World(fails=["arn:user-personalization", "arn:similar-items"])
     home, basket, optional = world.page("home", "basket", "optional", itemId="x")
     assert [shown(home), shown(basket), shown(optional)] == [["i0", "i1", "i2"], ["i3", "i4", "i5"], []]
-    assert [each["degradedReason"] for each in (home, basket, optional)] == ["slow"] * 3
+    assert [placement["degradedReason"] for placement in (home, basket, optional)] == ["slow"] * 3
     assert [item["because"] for item in basket["items"]] == [{"code": "popular"}] * 3
 
 
@@ -223,7 +223,7 @@ def test_a_campaign_that_was_never_promoted_is_a_slot_filled_with_something_else
     home, optional, cheap = world.page("home", "optional", "cheap", release=release, itemId="x")
     assert [shown(home), shown(optional), shown(cheap)] == [["i0", "i1", "i2"], [], ["i3", "i4"]]
     assert [home["degradedReason"], optional["degradedReason"]] == ["missing"] * 2
-    assert {each.campaign_arn for each in world.asked} == {"arn:popularity-count"}
+    assert {ask.campaign_arn for ask in world.asks} == {"arn:popularity-count"}
 
 
 def test_a_slot_behind_an_empty_one_shows_no_more_than_its_limit() -> None:
@@ -237,7 +237,7 @@ def test_a_campaign_that_rests_is_left_alone_by_pages_too() -> None:
     world = World(fails=["arn:user-personalization"])
     for _ in range(5):
         world.page("home", "soups")
-    assert sum(each.campaign_arn == "arn:user-personalization" for each in world.asked) <= 6
+    assert sum(ask.campaign_arn == "arn:user-personalization" for ask in world.asks) <= 6
     assert BUDGET_SECONDS > 0
 
 

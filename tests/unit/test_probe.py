@@ -18,7 +18,7 @@ from personalization.releases.probe import (
 )
 from personalization.shop.gate_settings import Probe
 
-KNOWN = Sample(tuple(f"u{n}" for n in range(30)), tuple(f"i{n}" for n in range(30)))
+SAMPLE = Sample(tuple(f"u{n}" for n in range(30)), tuple(f"i{n}" for n in range(30)))
 
 
 def replies(*lists: str, milliseconds: float = 5.0) -> list[Reply]:
@@ -27,11 +27,11 @@ def replies(*lists: str, milliseconds: float = 5.0) -> list[Reply]:
 
 def test_a_sample_is_spread_over_the_head_of_the_file() -> None:
     rows = [f"u{n // 3},i{n % 70},{n}" for n in range(600)]
-    found = sample("\n".join(["USER_ID,ITEM_ID,TIMESTAMP", *rows, "u9999,i9"]))
-    assert len(found.users) == USERS
-    assert found.users[:2] == ("u0", "u4")
-    assert "u9999" not in found.users
-    assert found.items[:2] == ("i0", "i1")
+    drawn = sample("\n".join(["USER_ID,ITEM_ID,TIMESTAMP", *rows, "u9999,i9"]))
+    assert len(drawn.users) == USERS
+    assert drawn.users[:2] == ("u0", "u4")
+    assert "u9999" not in drawn.users
+    assert drawn.items[:2] == ("i0", "i1")
 
 
 @pytest.mark.parametrize("head", ["", "USER_ID,ITEM_ID\n", "no line end", "A,B\n1,2\n"])
@@ -44,19 +44,19 @@ def test_quoted_ids_are_read_as_personalize_reads_them() -> None:
 
 
 def test_each_recipe_is_asked_what_it_answers() -> None:
-    asked = {
-        alias: questions(alias, KNOWN, 20) for alias in ("user-personalization", "similar-items", "popularity-count")
+    by_alias = {
+        alias: questions(alias, SAMPLE, 20) for alias in ("user-personalization", "similar-items", "popularity-count")
     }
-    assert [len(each) for each in asked.values()] == [20, 20, 1]
-    assert asked["user-personalization"][0].parameters == {"userId": "u0", "numResults": LENGTH}
-    assert asked["similar-items"][0].parameters == {"userId": UNKNOWN_USER, "itemId": "i0", "numResults": LENGTH}
-    assert asked["popularity-count"][0].parameters == {"userId": UNKNOWN_USER, "numResults": LENGTH}
-    ranking = questions("personalized-ranking", KNOWN, 20)[0]
+    assert [len(asks) for asks in by_alias.values()] == [20, 20, 1]
+    assert by_alias["user-personalization"][0].parameters == {"userId": "u0", "numResults": LENGTH}
+    assert by_alias["similar-items"][0].parameters == {"userId": UNKNOWN_USER, "itemId": "i0", "numResults": LENGTH}
+    assert by_alias["popularity-count"][0].parameters == {"userId": UNKNOWN_USER, "numResults": LENGTH}
+    ranking = questions("personalized-ranking", SAMPLE, 20)[0]
     assert (ranking.call, ranking.parameters["inputList"]) == ("rank", [f"i{n}" for n in range(10)])
 
 
 def test_without_a_sample_somebody_new_asks() -> None:
-    assert [each.about for each in questions("user-personalization", Sample(), 20)] == [UNKNOWN_USER]
+    assert [question.about for question in questions("user-personalization", Sample(), 20)] == [UNKNOWN_USER]
     assert questions("similar-items", Sample(), 20) == questions("personalized-ranking", Sample(), 20) == []
 
 
@@ -85,15 +85,15 @@ def test_slow_answers_are_a_fault_and_one_slow_answer_is_not() -> None:
 
 def times(pace: Pace, outcomes: str) -> list[float]:
     """When requests are made whose outcomes are answered (a) or throttled (t), in seconds after the first."""
-    now, found = 1000.0, []
+    now, times = 1000.0, []
     for outcome in outcomes:
         pause = pace.pause(now)
         if pause is None:
             break
         now += pause
-        found.append(round(now - 1000, 3))
+        times.append(round(now - 1000, 3))
         (pace.answered if outcome == "a" else pace.throttled)()
-    return found
+    return times
 
 
 @pytest.mark.parametrize(("throughput", "last"), [(1, 23.75), (5, 4.75)])

@@ -31,38 +31,40 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Case]]:
     text = "\n".join(["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE", *(",".join(map(str, row)) for row in rows)])
     (folder / "interactions.csv").write_text(text + "\n")
     given = tables(folder, folder / "scratch")
-    return {name: list(each.cases(given)) for name, each in protocols.PROTOCOLS.items() if name != "retail-cold"}
+    return {
+        name: list(protocol.cases(given)) for name, protocol in protocols.PROTOCOLS.items() if name != "retail-cold"
+    }
 
 
-def asked(case: Case) -> dict[str, tuple[int, int]]:
+def sizes(case: Case) -> dict[str, tuple[int, int]]:
     """By shopper: how many interactions are told, and how many items asked for."""
-    return {each.user: (len(each.query.history), len(each.relevant)) for each in case.questions}
+    return {question.user: (len(question.query.history), len(question.relevant)) for question in case.questions}
 
 
 def test_the_last_basket_is_asked_for_and_everything_before_trains(cases: dict[str, list[Case]]) -> None:
     [case] = cases["journey-basket"]
-    assert set(asked(case).values()) == {(18, 2)}
+    assert set(sizes(case).values()) == {(18, 2)}
     assert len(case.past.rows) == 80 * 18 + 23
     assert case.among == "all"
 
 
 def test_as_published_the_last_but_one_is_told_and_does_not_train(cases: dict[str, list[Case]]) -> None:
     [case] = cases["beauty-published"]
-    assert set(asked(case).values()) == {(18, 2)}
+    assert set(sizes(case).values()) == {(18, 2)}
     assert len(case.past.rows) == 80 * 16 + 23
     assert case.among == "new"
-    assert all(each.query.item_id == each.query.history[-1].item_id for each in case.questions)
-    assert all({row.item_id for row in each.query.history} == each.seen for each in case.questions)
+    assert all(question.query.item_id == question.query.history[-1].item_id for question in case.questions)
+    assert all({row.item_id for row in question.query.history} == question.seen for question in case.questions)
 
 
 def test_of_the_last_basket_one_item_is_asked_for_while_it_is_filled(cases: dict[str, list[Case]]) -> None:
     [case] = cases["demo-rest"]
-    assert set(asked(case).values()) == {(19, 1)}
+    assert set(sizes(case).values()) == {(19, 1)}
     assert len(case.past.rows) == 80 * 19
     assert case.among == "new"
-    for each in case.questions:
-        assert each.query.now == each.query.history[-1].timestamp
-        assert not each.relevant & each.seen
+    for question in case.questions:
+        assert question.query.now == question.query.history[-1].timestamp
+        assert not question.relevant & question.seen
 
 
 def test_as_judged_all_but_the_last_trains(cases: dict[str, list[Case]]) -> None:
@@ -77,13 +79,13 @@ def test_new_items_never_train_and_lists_are_made_of_them_alone(cases: dict[str,
         assert isinstance(case.among, frozenset)
         assert len(case.among) == 5
         assert not case.among & set(case.past.snapshot.items[np.unique(case.past.rows.item)])
-        assert all(each.relevant <= case.among for each in case.questions)
+        assert all(question.relevant <= case.among for question in case.questions)
 
 
 def test_four_weeks_before_the_end_are_the_cut(cases: dict[str, list[Case]]) -> None:
     [case] = cases["retail-basket"]
     assert case.past.split.cut == BEGIN + 132 * DAY + 79
-    assert set(asked(case)) == {f"u{user}" for user in range(80)}
+    assert set(sizes(case)) == {f"u{user}" for user in range(80)}
 
 
 def test_new_customers_are_asked_about_in_the_week_in_which_they_come(tmp_path: Path) -> None:
@@ -91,9 +93,11 @@ def test_new_customers_are_asked_about_in_the_week_in_which_they_come(tmp_path: 
     rows += [(f"new{n}", "i1", BEGIN + 499 * DAY - n * 7 * DAY, "Purchase") for n in range(30)]
     text = "\n".join(["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE", *(",".join(map(str, row)) for row in rows)])
     (tmp_path / "interactions.csv").write_text(text + "\n")
-    found = list(protocols.strangers(tables(tmp_path, tmp_path / "scratch")))
-    assert [[each.user for each in case.questions] for case in found] == [[f"new{n}"] for n in range(25, -1, -1)]
-    assert all(not each.query.history for case in found for each in case.questions)
+    cases = list(protocols.strangers(tables(tmp_path, tmp_path / "scratch")))
+    assert [[question.user for question in case.questions] for case in cases] == [
+        [f"new{n}"] for n in range(25, -1, -1)
+    ]
+    assert all(not question.query.history for case in cases for question in case.questions)
 
 
 def test_a_peers_best_items_leave_out_what_was_taken_where_asked() -> None:

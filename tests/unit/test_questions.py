@@ -38,17 +38,17 @@ def sums(*values: float) -> Sums:
 
 
 def test_a_gain_is_a_share_of_the_rules_figure() -> None:
-    found = gain(sums(*[0.2, 0.4] * 50), sums(*[0.1, 0.2] * 50))
-    assert found is not None
-    assert found.value == pytest.approx(1.0)
-    assert found.low == pytest.approx(1.0)
+    interval = gain(sums(*[0.2, 0.4] * 50), sums(*[0.1, 0.2] * 50))
+    assert interval is not None
+    assert interval.value == pytest.approx(1.0)
+    assert interval.low == pytest.approx(1.0)
     assert gain(sums(1.0), sums(0.0)) is None
 
 
 def test_of_a_loss_less_is_a_gain() -> None:
-    found = gain(sums(*[0.5] * 9), sums(*[1.0] * 9), loss=True)
-    assert found is not None
-    assert found.value == pytest.approx(0.5)
+    interval = gain(sums(*[0.5] * 9), sums(*[1.0] * 9), loss=True)
+    assert interval is not None
+    assert interval.value == pytest.approx(0.5)
 
 
 def test_users_weigh_as_much_as_their_answers() -> None:
@@ -72,17 +72,19 @@ def test_a_row_fails_where_it_is_surely_behind_and_far(gain: Gain, fails: bool) 
 def test_a_small_loss_against_the_rule_is_no_failure() -> None:
     worse, same = (np.random.default_rng(1).normal(mean, 0.01, 400) for mean in (0.95, 0.99))
     rule = np.full(400, 1.0)
-    behind, level = (gain(sums(*each), sums(*rule)) for each in (worse, same))
+    behind, level = (gain(sums(*values), sums(*rule)) for values in (worse, same))
     assert behind
     assert level
     assert failing([behind, level]) == [True, False]
 
 
 def test_each_recipe_has_one_primary_question() -> None:
-    primary = [recipe for each in QUESTIONS.values() for recipe in each.primary if each.name != "next-basket"]
+    primary = [
+        recipe for question in QUESTIONS.values() for recipe in question.primary if question.name != "next-basket"
+    ]
     assert sorted({*primary, "aws-popularity-count"}) == list(ANSWERED)
     assert len(primary) == len(set(primary))
-    assert {name for each in SETS.values() for name in each.questions} == set(QUESTIONS)
+    assert {name for set_ in SETS.values() for name in set_.questions} == set(QUESTIONS)
 
 
 @pytest.mark.parametrize("question", BY_TIME)
@@ -91,11 +93,11 @@ def test_no_later_event_reaches_a_training(few: Shop, question: str) -> None:
     for case in BUILDERS[question](few, 0):
         cut = case.past.split.cut
         assert case.past.rows.time.max() <= cut < times.max()  # type: ignore[operator]
-        told = [row.timestamp for each in case.questions for row in each.query.history]
+        told = [row.timestamp for question in case.questions for row in question.query.history]
         assert max(told, default=0) <= cut + (question == "rest-of-basket")
         later = few.tables.interactions.filter(pl.col("TIMESTAMP") > cut)
         after = set(later.select("USER_ID", "ITEM_ID").iter_rows())
-        assert all((each.user, item) in after for each in case.questions for item in each.relevant)
+        assert all((question.user, item) in after for question in case.questions for item in question.relevant)
 
 
 def test_what_rules_are_chosen_on_lies_before_the_test(few: Shop) -> None:
@@ -113,11 +115,11 @@ def test_of_clicks_what_came_before_the_asked_one_is_told() -> None:
     }
     [case] = BUILDERS["next-item"](given, 0)
     assert case.past.rows.time.max() <= case.past.split.cut
-    for each in case.questions:
-        told = len(each.query.history)
-        assert [(row.item_id, row.timestamp) for row in each.query.history] == of_user[each.user][:told]
-        item, time = of_user[each.user][told]
-        assert each.relevant == {item}
+    for question in case.questions:
+        told = len(question.query.history)
+        assert [(row.item_id, row.timestamp) for row in question.query.history] == of_user[question.user][:told]
+        item, time = of_user[question.user][told]
+        assert question.relevant == {item}
         assert time > case.past.split.cut
 
 
@@ -125,9 +127,9 @@ def test_sessions_of_strangers_show_a_click_and_have_no_past() -> None:
     given = replace(shop("sessions"), most=100)
     [case] = BUILDERS["next-item"](given, 0)
     assert len(case.questions) == 100
-    assert not {each.user for each in case.questions} & case.past.active
-    for each in case.questions:
-        assert case.past.split.cut < min(row.timestamp for row in each.query.history)
+    assert not {question.user for question in case.questions} & case.past.active
+    for question in case.questions:
+        assert case.past.split.cut < min(row.timestamp for row in question.query.history)
 
 
 def test_in_positions_the_last_is_asked_for_and_the_rest_trains() -> None:
@@ -136,24 +138,24 @@ def test_in_positions_the_last_is_asked_for_and_the_rest_trains() -> None:
     [before] = BUILDERS["next-item"](given, 1)
     lengths = given.tables.interactions.group_by("USER_ID").len()
     rows = dict(lengths.iter_rows())
-    assert all(len(each.query.history) == rows[each.user] - 1 for each in case.questions)
-    assert all(len(each.query.history) <= rows[each.user] - 2 for each in before.questions)
+    assert all(len(question.query.history) == rows[question.user] - 1 for question in case.questions)
+    assert all(len(question.query.history) <= rows[question.user] - 2 for question in before.questions)
 
 
 def test_the_halves_share_no_user(few: Shop) -> None:
-    mine, theirs = (
-        {each.user for each in BUILDERS["next-basket"](which, 0)[0].questions}
+    first, second = (
+        {question.user for question in BUILDERS["next-basket"](which, 0)[0].questions}
         for which in (few, replace(few, half=Half(held=True)))
     )
-    assert mine
-    assert theirs
-    assert not mine & theirs
+    assert first
+    assert second
+    assert not first & second
 
 
 def test_removed_users_are_in_both_halves() -> None:
     """A quarter of eight hundred users is removed."""
     of_half = [BUILDERS["new-user"](shop("drift", held=held), 0)[0].questions for held in (False, True)]
-    assert all(80 < len(asked) < 160 for asked in of_half)
+    assert all(80 < len(users) < 160 for users in of_half)
 
 
 def test_removed_users_and_items_train_nothing() -> None:
@@ -163,7 +165,7 @@ def test_removed_users_and_items_train_nothing() -> None:
     trained = set(case.past.snapshot.items[np.unique(case.past.rows.item)].tolist())
     assert case.questions
     assert not trained & case.among
-    assert all(each.relevant <= case.among for each in case.questions)
+    assert all(question.relevant <= case.among for question in case.questions)
 
 
 def test_windows_of_trends_lie_one_after_another() -> None:
@@ -184,16 +186,16 @@ def test_segments_count_who_takes_within_the_window(few: Shop) -> None:
 
 
 def test_users_columns_tell_who_takes_a_kind_where_they_decide() -> None:
-    found = {each.rule.name: each for each in segments.rules(shop("demographics"), "segment-attribute")}
-    assert found[segments.BY_COLUMNS].sums.mean() > 1.3 * found["activity"].sums.mean()
-    assert not found[segments.BY_COLUMNS].best
+    rules = {rule.rule.name: rule for rule in segments.rules(shop("demographics"), "segment-attribute")}
+    assert rules[segments.BY_COLUMNS].sums.mean() > 1.3 * rules["activity"].sums.mean()
+    assert not rules[segments.BY_COLUMNS].best
 
 
 def test_a_chain_is_found_by_the_rule_of_chains() -> None:
     given = replace(shop("positions"), most=150)
-    found = {each.rule.name: each for each in lists.rules(given, "similar-next")}
-    assert found["Markov chain"].best
-    assert found["Markov chain"].sums.mean() > 3 * found["popularity"].sums.mean()
+    rules = {rule.rule.name: rule for rule in lists.rules(given, "similar-next")}
+    assert rules["Markov chain"].best
+    assert rules["Markov chain"].sums.mean() > 3 * rules["popularity"].sums.mean()
 
 
 def test_new_users_of_actions_train_nothing_and_are_asked_about_with_their_columns() -> None:
@@ -203,8 +205,8 @@ def test_new_users_of_actions_train_nothing_and_are_asked_about_with_their_colum
     assert all(
         not history and {"AGE", "PLACE", "SEGMENT"} == columns.keys() for history, columns in trial.told.values()
     )
-    found = {each.rule.name: each.sums.mean() for each in actions.rules(shop("actions"), "new-action")}
-    assert found["rates by group"] < found["the action's rate"]
+    means = {rule.rule.name: rule.sums.mean() for rule in actions.rules(shop("actions"), "new-action")}
+    assert means["rates by group"] < means["the action's rate"]
 
 
 @pytest.mark.parametrize("question", ["related", "same-session"])

@@ -25,7 +25,7 @@ calls = st.builds(
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), calls), max_size=20))
 def test_every_event_comes_out_once_with_its_session_in_calls_of_ten(made: list[tuple[str, Call]]) -> None:
     messages = [Message(str(n), "", 1, text(shop, call)) for n, (shop, call) in enumerate(made)]
-    found, foreign = groups(messages)
+    whole_groups, foreign = groups(messages)
     assert foreign == []
     put_in = Counter(
         (shop, call.session_id, call.user_id, json.dumps(event), str(n))
@@ -34,19 +34,19 @@ def test_every_event_comes_out_once_with_its_session_in_calls_of_ten(made: list[
     )
     come_out = Counter(
         (group.shop, group.session_id, group.user_id, json.dumps(part.event), part.message)
-        for group in found
+        for group in whole_groups
         for part in group.parts
     )
     assert come_out == put_in
-    assert all(1 <= len(group.parts) <= 10 for group in found)
-    assert all(group.parts == sorted(group.parts, key=lambda part: part.event["sentAt"]) for group in found)
+    assert all(1 <= len(group.parts) <= 10 for group in whole_groups)
+    assert all(group.parts == sorted(group.parts, key=lambda part: part.event["sentAt"]) for group in whole_groups)
 
 
 def test_sessions_are_filled_up_before_another_call_is_made() -> None:
     events = [{"eventId": str(number), "sentAt": number} for number in range(25)]
     messages = [Message(str(n), "", 1, text("a", Call("s", None, events[n : n + 5]))) for n in range(0, 25, 5)]
-    found, _ = groups(messages)
-    assert [len(group.parts) for group in found] == [10, 10, 5]
+    whole_groups, _ = groups(messages)
+    assert [len(group.parts) for group in whole_groups] == [10, 10, 5]
 
 
 def test_a_message_has_no_character_that_sqs_refuses() -> None:

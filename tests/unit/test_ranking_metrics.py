@@ -23,8 +23,8 @@ RELEVANT = st.frozensets(st.sampled_from("abcdefghij"))
 
 def answer(*hits: int, length: int = 25) -> Answer:
     """An answer whose relevant items stand at these places."""
-    items = [f"item-{place}" for place in range(1, length + 1)]
-    return Answer(items, frozenset(f"item-{place}" for place in hits))
+    items = [f"item-{number}" for number in range(1, length + 1)]
+    return Answer(items, frozenset(f"item-{hit}" for hit in hits))
 
 
 def drawn() -> list[Answer]:
@@ -35,8 +35,8 @@ def drawn() -> list[Answer]:
 
 
 def test_mean_reciprocal_rank_of_first_hits_at_4_2_and_6() -> None:
-    found = ranking_metrics.summary([answer(4), answer(2, 9), answer(6)], 100)
-    assert found["mean_reciprocal_rank_at_25"] == 0.3056
+    summary = ranking_metrics.summary([answer(4), answer(2, 9), answer(6)], 100)
+    assert summary["mean_reciprocal_rank_at_25"] == 0.3056
 
 
 def test_discounted_gain_of_hits_at_2_and_5() -> None:
@@ -71,8 +71,8 @@ def test_the_tail_is_what_is_not_in_the_head() -> None:
 
 @pytest.mark.parametrize("metric", RANX, ids=lambda metric: metric.__name__)
 def test_another_library_has_the_same_figures(metric: ranking_metrics.Metric) -> None:
-    found = [ranking_metrics.mean(metric(each, depth) for each in drawn()) for depth in (5, 10)]
-    assert found == pytest.approx(RANX[metric])
+    means = [ranking_metrics.mean(metric(answer, depth) for answer in drawn()) for depth in (5, 10)]
+    assert means == pytest.approx(RANX[metric])
 
 
 def test_of_equal_scores_the_relevant_come_last() -> None:

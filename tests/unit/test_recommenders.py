@@ -91,8 +91,8 @@ def test_what_the_whole_history_has_too_few_events_for_is_not_made(
     events: Mapping[str, int] | None, made: list[str]
 ) -> None:
     wanted = {"together": TOGETHER, "viewed": VIEWED, "you": YOU}
-    found, remarks = possible(wanted, events)
-    assert (list(found), len(remarks)) == (made, len(wanted) - len(made))
+    made_recommenders, remarks = possible(wanted, events)
+    assert (list(made_recommenders), len(remarks)) == (made, len(wanted) - len(made))
 
 
 def test_the_remark_says_what_is_missing() -> None:
@@ -105,11 +105,11 @@ def test_the_remark_says_what_is_missing() -> None:
 def test_what_bills_without_being_in_the_settings_is_told() -> None:
     there = {"together": "ACTIVE", "old": "ACTIVE", "rests": "INACTIVE", "retail-mine": "CREATE IN_PROGRESS"}
     there |= {"broke": "CREATE FAILED", "goes": "DELETE PENDING"}
-    old, mine = unnamed({"together": TOGETHER}, there)
+    old, remark = unnamed({"together": TOGETHER}, there)
     assert old.startswith(
         "the recommender old is not in the settings: no run touches it, and it bills until it is deleted"
     )
-    assert "recommender retail-mine is" in mine
+    assert "recommender retail-mine is" in remark
     assert unnamed({}, {}) == []
 
 

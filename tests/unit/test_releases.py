@@ -10,12 +10,12 @@ class Table:
     """A table of shops in memory; its answer can be an outage."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
         self.down = False
         self.shops: dict[str, Release] = {}
 
     def fetch(self, shop: str) -> Release | None:
-        self.asked += 1
+        self.calls += 1
         if self.down:
             raise RetryLater("shops", "no answer")
         return self.shops.get(shop)
@@ -32,7 +32,7 @@ def test_a_release_is_remembered_for_a_minute() -> None:
     table.shops["demo"] = release("two")
     assert releases.get("demo", REMEMBER_SECONDS - 1).tracking_id == "one"
     assert releases.get("demo", REMEMBER_SECONDS).tracking_id == "two"
-    assert table.asked == 2
+    assert table.calls == 2
 
 
 def test_an_old_release_serves_on_while_the_table_does_not_answer() -> None:
@@ -53,7 +53,7 @@ def test_an_unknown_shop_is_asked_for_again_soon() -> None:
             releases.get("demo", now)
     table.shops["demo"] = release("one")
     assert releases.get("demo", REMEMBER_NONE_SECONDS).tracking_id == "one"
-    assert table.asked == 2
+    assert table.calls == 2
 
 
 def test_a_flood_of_unknown_shops_takes_no_memory() -> None:

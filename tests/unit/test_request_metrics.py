@@ -20,7 +20,7 @@ def counted_list(name: str, answer: dict[str, Any]) -> Count:
 
 
 def called(*events: dict[str, Any]) -> list[Call]:
-    return [Call("s1", "u1", [each]) for each in events]
+    return [Call("s1", "u1", [event]) for event in events]
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def called(*events: dict[str, Any]) -> list[Call]:
     ],
 )
 def test_a_list_is_where_its_first_item_came_from(told: dict[str, Any], source: str) -> None:
-    metrics, about = counted_list("placement/home", told)
-    assert (metrics, about) == ({"Lists": 1.0}, {"shop": "demo", "list": "placement/home", "source": source})
+    metrics, dimensions = counted_list("placement/home", told)
+    assert (metrics, dimensions) == ({"Lists": 1.0}, {"shop": "demo", "list": "placement/home", "source": source})
 
 
 def test_a_degraded_list_counts_twice() -> None:
@@ -43,25 +43,28 @@ def test_a_degraded_list_counts_twice() -> None:
 
 @pytest.mark.parametrize("written", ["AddToCart", "add_to_cart", "ADD TO CART", "addtocart"])
 def test_a_type_is_known_however_it_is_spelled(written: str) -> None:
-    ((metrics, about),) = counted("demo", called({"eventType": written}))
-    assert (metrics, about) == ({"Events": 1.0, "AttributedEvents": 0.0}, {"shop": "demo", "eventType": "AddToCart"})
+    ((metrics, dimensions),) = counted("demo", called({"eventType": written}))
+    assert (metrics, dimensions) == (
+        {"Events": 1.0, "AttributedEvents": 0.0},
+        {"shop": "demo", "eventType": "AddToCart"},
+    )
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.booleans()), max_size=100))
 def test_no_stranger_makes_a_dimension(sent: list[tuple[str, bool]]) -> None:
     events = [{"eventType": kind} | ({"recommendationId": "r"} if by else {}) for kind, by in sent]
-    found = counted("demo", called(*events))
-    assert {about["eventType"] for _, about in found} <= {*EVENT_TYPES.values(), OTHER}
-    assert sum(metrics["Events"] for metrics, _ in found) == len(sent)
-    assert sum(metrics["AttributedEvents"] for metrics, _ in found) == sum(by for _, by in sent)
+    counts = counted("demo", called(*events))
+    assert {dimensions["eventType"] for _, dimensions in counts} <= {*EVENT_TYPES.values(), OTHER}
+    assert sum(metrics["Events"] for metrics, _ in counts) == len(sent)
+    assert sum(metrics["AttributedEvents"] for metrics, _ in counts) == sum(by for _, by in sent)
 
 
 def test_a_line_has_the_metrics_units_and_every_dimension() -> None:
-    metrics, about = counted_list("similar-items", {"items": [], "degraded": True})
-    told = json.loads(emf("Test", metrics, 7, service="retail", **about))
+    metrics, dimensions = counted_list("similar-items", {"items": [], "degraded": True})
+    told = json.loads(emf("Test", metrics, 7, service="retail", **dimensions))
     assert told["_aws"]["Timestamp"] == 7
-    for each in told["_aws"]["CloudWatchMetrics"]:
-        ((name, unit),) = [(metric["Name"], metric["Unit"]) for metric in each["Metrics"]]
-        assert (told[name], unit, each["Namespace"]) == (1.0, METRICS[name][0], "Test")
-        assert tuple(map(tuple, each["Dimensions"])) == METRICS[name][1]
-        assert all(dimension in told for dimensions in each["Dimensions"] for dimension in dimensions)
+    for metric in told["_aws"]["CloudWatchMetrics"]:
+        ((name, unit),) = [(metric["Name"], metric["Unit"]) for metric in metric["Metrics"]]
+        assert (told[name], unit, metric["Namespace"]) == (1.0, METRICS[name][0], "Test")
+        assert tuple(map(tuple, metric["Dimensions"])) == METRICS[name][1]
+        assert all(dimension in told for dimensions in metric["Dimensions"] for dimension in dimensions)

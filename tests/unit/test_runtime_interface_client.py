@@ -20,7 +20,7 @@ from local.cloud.environments import LOCAL, cloud_python
 from tests.app.waiting import BOUND
 
 FOLDER = Path(__file__).resolve().parents[2] / "local" / "cloud" / "aws"
-AWS, OWN = "awslambdaric", "runtime_interface_client"
+AWS, PYTHON = "awslambdaric", "runtime_interface_client"
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
 
 pytestmark = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
@@ -148,13 +148,13 @@ def played(client: str, calls: list[Call], folder: Path, handler: str = "app.han
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         out, _ = begin(client, server, folder, handler).communicate(timeout=BOUND)
         server.shutdown()
-        return [comparable(*each) for each in server.sent], LEFT_OUT.sub("", out).split("\n")
+        return [comparable(*request) for request in server.sent], LEFT_OUT.sub("", out).split("\n")
 
 
 def comparable(path: str, headers: dict[str, str], body: bytes) -> tuple[Any, ...]:
     cause = headers.get("lambda-runtime-function-xray-error-cause")
-    kept = [headers.get(name) for name in ("content-type", "lambda-runtime-function-error-type")]
-    return path, body, *kept, json.loads(cause.encode("latin-1")) if cause else cause
+    values = [headers.get(name) for name in ("content-type", "lambda-runtime-function-error-type")]
+    return path, body, *values, json.loads(cause.encode("latin-1")) if cause else cause
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def code(tmp_path: Path) -> Path:
 
 
 def test_a_function_gets_what_lambda_documents(code: Path) -> None:
-    sent, _ = played(OWN, CALLS[:2], code)
+    sent, _ = played(PYTHON, CALLS[:2], code)
     plain, rich = (json.loads(body) for _, body, *_ in sent)
     assert plain == {
         "event": {"what": "echo", "text": "é"}, "id": "r0", "arn": ARN, "name": "f", "version": "3", "memory": "512",
@@ -179,7 +179,7 @@ def test_a_function_gets_what_lambda_documents(code: Path) -> None:
 
 
 def test_an_error_names_its_class_and_its_lines(code: Path) -> None:
-    ((path, body, _, _, cause),), lines = played(OWN, [(b'{"what": "raise"}', {})], code)
+    ((path, body, _, _, cause),), lines = played(PYTHON, [(b'{"what": "raise"}', {})], code)
     error = json.loads(body)
     assert path == "/2018-06-01/runtime/invocation/r0/error"
     assert (error["errorType"], error["errorMessage"], error["requestId"]) == ("Rejected", "7행: é", "r0")
@@ -197,7 +197,7 @@ def test_an_error_names_its_class_and_its_lines(code: Path) -> None:
     ("sys.exit", "Runtime.BuiltInModuleConflict"),
 ])  # fmt: skip
 def test_a_function_that_cannot_start_says_why(handler: str, kind: str, code: Path) -> None:
-    ((path, body, _, told, _),), _ = played(OWN, [], code, handler)
+    ((path, body, _, told, _),), _ = played(PYTHON, [], code, handler)
     assert path == "/2018-06-01/runtime/init/error"
     assert (json.loads(body)["errorType"], told) == (kind, kind)
 
@@ -206,14 +206,14 @@ def test_a_function_that_cannot_start_says_why(handler: str, kind: str, code: Pa
 @pytest.mark.parametrize("handler", ["app.handler", "missing.handler", "broken.handler", "raising.handler"])
 def test_aws_s_client_sends_and_writes_the_same(handler: str, code: Path) -> None:
     calls = CALLS if handler == "app.handler" else []
-    assert played(OWN, calls, code, handler) == played(AWS, calls, code, handler)
+    assert played(PYTHON, calls, code, handler) == played(AWS, calls, code, handler)
 
 
 def test_sigterm_ends_a_function_that_waits(code: Path) -> None:
     with RuntimeApi([]) as server:
         server.endless = True
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        process = begin(OWN, server, code, "app.handler")
+        process = begin(PYTHON, server, code, "app.handler")
         assert server.waiting.wait(BOUND)
         process.send_signal(signal.SIGTERM)
         _, written = process.communicate(timeout=BOUND)
@@ -228,11 +228,11 @@ def test_sigterm_lets_a_call_clean_up(code: Path) -> None:
         "    try: os.kill(os.getpid(), signal.SIGTERM); signal.pause()\n"
         "    finally: print('cleaned up')\n"
     )
-    assert played(OWN, CALLS[:1], code, "tidy.handler") == ([], ["cleaned up", ""])
+    assert played(PYTHON, CALLS[:1], code, "tidy.handler") == ([], ["cleaned up", ""])
 
 
 def test_it_imports_nothing_of_this_project() -> None:
-    tree = ast.parse((FOLDER / f"{OWN}.py").read_text())
+    tree = ast.parse((FOLDER / f"{PYTHON}.py").read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names == {"simplejson"}

@@ -15,7 +15,7 @@ def key(name: str, mode: Mode, when: int, rows: int = 100) -> str:
 
 
 def read(keys: list[str], claims: list[Claim], run: str = "r2") -> list[str]:
-    return [each.key for each in sales.chosen(keys, claims, run)]
+    return [key.key for key in sales.chosen(keys, claims, run)]
 
 
 def test_an_incremental_drop_adds_to_the_whole_history_before_it() -> None:
@@ -58,7 +58,7 @@ def test_what_was_bought_comes_before_what_was_only_seen() -> None:
 
 
 def test_counts_are_bounded() -> None:
-    many = [Sold(1, {f"i{start + each}": 1 for each in range(MOST)}, {}) for start in range(0, 12 * MOST, MOST)]
-    total = sales.add([Sold(1, {"best": 5}, {}), *many])
+    files = [Sold(1, {f"i{start + number}": 1 for number in range(MOST)}, {}) for start in range(0, 12 * MOST, MOST)]
+    total = sales.add([Sold(1, {"best": 5}, {}), *files])
     assert len(total.bought) == MOST
     assert sales.best(total, 1) == ["best"]

@@ -45,8 +45,8 @@ class Machine:
         return self.clients[service, once]
 
     def told(self, method: str = "GET") -> dict[str, Any]:
-        found: dict[str, Any] = urllib3.request(method, f"{self.state.endpoint}{SAVED}").json()
-        return found
+        state_told: dict[str, Any] = urllib3.request(method, f"{self.state.endpoint}{SAVED}").json()
+        return state_told
 
     def kill(self) -> None:
         for process in self.state.processes:
@@ -107,7 +107,7 @@ def made(machine: Machine) -> Callable[[], object]:
         return (
             dynamodb.get_item(TableName="shops", Key=key)["Item"],
             waiting["Attributes"],
-            [each["Name"] for each in scheduler.list_schedules()["Schedules"]],
+            [schedule["Name"] for schedule in scheduler.list_schedules()["Schedules"]],
             s3.get_object(Bucket="drops", Key="a")["Body"].read(),
         )
 
@@ -133,17 +133,17 @@ def test_what_was_answered_is_there_after_a_kill_and_executions_end_as_stopped(m
     machine.start()
     assert seen() == before
     for execution in (first, second):
-        found = machine.client("stepfunctions").describe_execution(executionArn=execution)
-        assert (found["status"], found["error"]) == ("ABORTED", "States.ServiceRestart")
+        execution_now = machine.client("stepfunctions").describe_execution(executionArn=execution)
+        assert (execution_now["status"], execution_now["error"]) == ("ABORTED", "States.ServiceRestart")
         history = machine.client("stepfunctions").get_execution_history(executionArn=execution)["events"]
         assert (history[0]["type"], history[-1]["type"]) == ("ExecutionStarted", "ExecutionAborted")
     both = {("first", '{"shop": "a"}'), ("second", '{"shop": "b"}')}
-    assert {(each["name"], each["input"]) for each in machine.told()["left"]["stopped"]} == both
+    assert {(execution["name"], execution["input"]) for execution in machine.told()["left"]["stopped"]} == both
     # It is told until somebody has taken it up, even if the session ends meanwhile.
     assert lifecycle.down(machine.home) == ["engine", "cloud"]
     machine.start()
     left = machine.told()["left"]
-    assert ({(each["name"], each["input"]) for each in left["stopped"]}, left["killed"]) == (both, True)
+    assert ({(execution["name"], execution["input"]) for execution in left["stopped"]}, left["killed"]) == (both, True)
     machine.kill()
     machine.start()
     assert seen() == before
@@ -161,7 +161,7 @@ def test_a_state_that_cannot_be_written_leaves_what_there_was(machine: Machine) 
     before, folder = seen(), machine.home.saved
     number = saved.read(folder).number
     # As on a full disk: nothing can be written under the next numbers' names.
-    blocks = [folder / f"state.{number + each}.part" for each in range(1, 8)]
+    blocks = [folder / f"state.{number + offset}.part" for offset in range(1, 8)]
     for block in blocks:
         block.mkdir()
     with pytest.raises(LocalError, match="cannot save its state: IsADirectoryError"):
@@ -222,15 +222,15 @@ def test_what_was_answered_is_there_on_a_disk_that_fills_is_full_and_is_freed(ma
 
     def holds() -> None:
         dynamodb, sqs, s3 = map(machine.client, ("dynamodb", "sqs", "s3"))
-        found = {item["id"]["S"] for item in dynamodb.scan(TableName="shops")["Items"]}
-        assert found - {'quote " and \u2028'} == items
+        ids = {item["id"]["S"] for item in dynamodb.scan(TableName="shops")["Items"]}
+        assert ids - {'quote " and \u2028'} == items
         waiting = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
         assert int(waiting["Attributes"]["ApproximateNumberOfMessages"]) == sent + 1
         listed = s3.list_objects_v2(Bucket="drops")["Contents"]
         assert {
-            each["Key"]: s3.get_object(Bucket="drops", Key=each["Key"])["Body"].read() for each in listed
+            entry["Key"]: s3.get_object(Bucket="drops", Key=entry["Key"])["Body"].read() for entry in listed
         } == objects
-        assert all(not each.name.endswith(".tmp") for each in machine.home.data.joinpath("objects").rglob("*"))
+        assert all(not path.name.endswith(".tmp") for path in machine.home.data.joinpath("objects").rglob("*"))
 
     for turn in range(2):
         limited(machine, FULL)
@@ -264,15 +264,15 @@ def written(folder: Path) -> Path:
 
 def test_a_saved_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     written(tmp_path)
-    found = saved.read(tmp_path)
-    assert (found.number, found.at, found.clean) == (3, 5.0, True)
-    assert found.services == {"dynamodb": b'{"version": 2}', "s3": b"{}"}
+    state = saved.read(tmp_path)
+    assert (state.number, state.at, state.clean) == (3, 5.0, True)
+    assert state.services == {"dynamodb": b'{"version": 2}', "s3": b"{}"}
     # A change whose writing was interrupted was never answered.
     saved.journal(tmp_path, 3).write_text(CHANGE.format("sqs"))
     saved.journal(tmp_path, 4).write_text(CHANGE.format("dynamodb") + '{"serv')
-    found = saved.read(tmp_path)
-    assert (found.clean, found.last, found.damage) == (False, 4, {})
-    assert [each["service"] for each in found.journal] == ["sqs", "dynamodb"]
+    state = saved.read(tmp_path)
+    assert (state.clean, state.last, state.damage) == (False, 4, {})
+    assert [entry["service"] for entry in state.journal] == ["sqs", "dynamodb"]
 
 
 CHANGE = '{{"service": "{}", "account": "0"}}\n'
@@ -314,9 +314,9 @@ def test_what_cannot_be_read_is_refused_and_never_deleted(damage: Callable[[Path
     assert {path: path.read_bytes() for path in home.saved.rglob("*") if path.is_file()} == before
     (aside,) = lifecycle.clear(home)
     assert not home.data.exists()
-    kept = home.aside / "aws"
+    moved = home.aside / "aws"
     assert str(home.aside) in aside
-    assert {path: (kept / path.relative_to(home.saved)).read_bytes() for path in before} == before
+    assert {path: (moved / path.relative_to(home.saved)).read_bytes() for path in before} == before
 
 
 @DAMAGE
@@ -332,9 +332,9 @@ def test_the_state_before_stands_in_for_one_that_cannot_be_read(damage: Callable
     assert (saved.numbers(home.saved, "state"), saved.numbers(home.saved, "journal")) == ([2, 3], [2, 3])
     damage(newest)
     content = newest.read_bytes()
-    found = saved.read(home.saved)
-    assert (found.number, found.at, found.clean, found.services) == (2, 2.0, False, {"dynamodb": b'{"version": 1}'})
-    assert [each["service"] for each in found.journal] == ["sqs", "dynamodb"]
+    state = saved.read(home.saved)
+    assert (state.number, state.at, state.clean, state.services) == (2, 2.0, False, {"dynamodb": b'{"version": 1}'})
+    assert [entry["service"] for entry in state.journal] == ["sqs", "dynamodb"]
     (note,) = resuming.check(home)
     assert "the state before it and the journal stand in for it" in note
     assert (home.saved / "damaged-state.3").read_bytes() == content
@@ -346,7 +346,7 @@ def test_a_damaged_line_of_a_journal_is_left_out_and_named(tmp_path: Path) -> No
     written(home.saved)
     path = saved.journal(home.saved, 3)
     path.write_text(CHANGE.format("sqs") + '{"service": "sc' + CHANGE.format("dynamodb") + "{}\n" + CHANGE.format("s3"))
-    assert [each["service"] for each in saved.read(home.saved).journal] == ["sqs", "s3"]
+    assert [entry["service"] for entry in saved.read(home.saved).journal] == ["sqs", "s3"]
     (note,) = resuming.check(home)
     assert "damaged-journal.3: damaged at line 2, 3; what stood there is lost, all else is there" in note
 
@@ -431,12 +431,12 @@ asyncio.run(asyncio.wait_for(main(), 30))
 def test_a_state_of_a_newer_local_aws_ends_it_with_the_reason(machine: Machine) -> None:
     assert lifecycle.down(machine.home)
     folder = machine.home.saved
-    found = saved.read(folder)
-    versions = found.header["versions"] | {"dynamodb": 99}
-    saved.write(folder, found.number, {**found.header, "versions": versions}, found.services)
+    state = saved.read(folder)
+    versions = state.header["versions"] | {"dynamodb": 99}
+    saved.write(folder, state.number, {**state.header, "versions": versions}, state.services)
     with pytest.raises(LocalError, match=r"(?s)dynamodb has version 99; this ministack knows \d.*Nothing was deleted"):
         machine.start()
-    assert saved.read(folder).services == found.services
+    assert saved.read(folder).services == state.services
 
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/events/stream/1"

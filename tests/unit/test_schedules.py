@@ -83,14 +83,14 @@ def test_all_errors_are_told_at_once_with_their_places() -> None:
     told = reason(
         "domain: video\nschedules: [{name: A, every: never, when: 3}, {name: b, every: rate(3 days), action: x}]"
     )
-    for place in (
+    for position in (
         "domain: ",
         "schedules.0.name: ",
         "schedules.0.every: ",
         "schedules.0.when is",
         "schedules.1.action: ",
     ):
-        assert place in told
+        assert position in told
 
 
 def test_a_name_or_a_recipe_that_is_not_the_shops_is_refused() -> None:
@@ -111,4 +111,8 @@ def test_only_what_differs_is_changed() -> None:
         Timer("d.b", "y", "UTC", ""),
     )
     todo = changes({"d.a": same, "d.b": old, "d.gone": old}, (same, new, Timer("d.c", "z", "UTC", "")))
-    assert ([each.name for each in todo.create], list(todo.update), list(todo.delete)) == (["d.c"], [new], ["d.gone"])
+    assert ([schedule.name for schedule in todo.create], list(todo.update), list(todo.delete)) == (
+        ["d.c"],
+        [new],
+        ["d.gone"],
+    )

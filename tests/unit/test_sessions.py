@@ -22,7 +22,7 @@ def login(user: str, seconds: int = 600) -> str:
     return jwt.encode({"alg": "RS256", "kid": "a"}, claims, RSA, ["RS256"])
 
 
-def asked(session: Session | None = None, user: str | None = None) -> SessionRequest:
+def request(session: Session | None = None, user: str | None = None) -> SessionRequest:
     token = tokens.signed(session, "v1", SECRET, NOW) if session else None
     return SessionRequest(sessionToken=token, userToken=login(user) if user else None)  # type: ignore[call-arg]
 
@@ -32,37 +32,37 @@ def following(request: SessionRequest, now: int = NOW, shop: str = "demo", trust
 
 
 def test_an_anonymous_user_s_session_is_random_and_ends() -> None:
-    one, two = (following(asked()) for _ in range(2))
-    assert one.id != two.id
-    assert one == Session(one.id, "demo", "", 0, NOW, NOW + 3600)
+    first, two = (following(request()) for _ in range(2))
+    assert first.id != two.id
+    assert first == Session(first.id, "demo", "", 0, NOW, NOW + 3600)
 
 
 def test_a_session_goes_on_under_its_id_until_it_is_too_old() -> None:
-    one = following(asked())
-    later = following(asked(one), NOW + 100)
-    assert (later.id, later.begun, later.expires) == (one.id, NOW, NOW + 3700)
-    old = Session(one.id, "demo", "", 0, NOW - LONGEST + 10, NOW + 10)
-    assert following(asked(old)).expires == NOW + 10
-    past = Session(one.id, "demo", "", 0, NOW - LONGEST, NOW + 10)
-    assert following(asked(past)).id != one.id
+    first = following(request())
+    later = following(request(first), NOW + 100)
+    assert (later.id, later.begun, later.expires) == (first.id, NOW, NOW + 3700)
+    old = Session(first.id, "demo", "", 0, NOW - LONGEST + 10, NOW + 10)
+    assert following(request(old)).expires == NOW + 10
+    past = Session(first.id, "demo", "", 0, NOW - LONGEST, NOW + 10)
+    assert following(request(past)).id != first.id
 
 
 def test_at_login_the_session_becomes_the_user_s_for_as_long_as_the_login() -> None:
-    visitor = following(asked())
-    joined = following(asked(visitor, "u1"))
+    visitor = following(request())
+    joined = following(request(visitor, "u1"))
     assert joined == Session(visitor.id, "demo", "u1", NOW + 600, NOW, NOW + 600)
-    assert following(asked(joined), NOW + 300) == joined
+    assert following(request(joined), NOW + 300) == joined
 
 
 def test_a_joined_session_is_left_to_its_user() -> None:
-    joined = following(asked(following(asked()), "u1"))
-    other = following(asked(joined, "u2"))
+    joined = following(request(following(request()), "u1"))
+    other = following(request(joined, "u2"))
     assert other.id != joined.id
     assert other.user == "u2"
 
 
 def test_a_user_may_begin_without_a_session() -> None:
-    assert following(asked(user="u1")).user == "u1"
+    assert following(request(user="u1")).user == "u1"
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_a_user_may_begin_without_a_session() -> None:
     [
         (SessionRequest(sessionToken="forged"), "demo", 401),  # type: ignore[call-arg]
         (SessionRequest(userToken="a.b.c"), "demo", 401),  # type: ignore[call-arg]
-        (asked(Session("s-" + "A" * 22, "demo", "", 0, NOW, NOW)), "demo", 401),
-        (asked(Session("s-" + "A" * 22, "other", "", 0, NOW, NOW + 60)), "demo", 403),
-        (asked(), "No Shop", 404),
+        (request(Session("s-" + "A" * 22, "demo", "", 0, NOW, NOW)), "demo", 401),
+        (request(Session("s-" + "A" * 22, "other", "", 0, NOW, NOW + 60)), "demo", 403),
+        (request(), "No Shop", 404),
     ],
 )
 def test_a_session_goes_on_from_nothing_false(request_: SessionRequest, shop: str, status: int) -> None:
@@ -83,7 +83,7 @@ def test_a_session_goes_on_from_nothing_false(request_: SessionRequest, shop: st
 
 def test_without_an_issuer_nobody_logs_in() -> None:
     with pytest.raises(Problem) as caught:
-        following(asked(user="u1"), trust=Trust(None, TRUST.public, TRUST.secret))
+        following(request(user="u1"), trust=Trust(None, TRUST.public, TRUST.secret))
     assert caught.value.status == 401
 
 

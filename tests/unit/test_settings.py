@@ -173,7 +173,7 @@ schedules:
 """
     with pytest.raises(Rejected) as refused:
         parse("settings.yaml", text)
-    places = [each.partition(": ")[0].partition(" is ")[0] for each in refused.value.reason.split("; ")]
+    places = [part.partition(": ")[0].partition(" is ")[0] for part in refused.value.reason.split("; ")]
     assert sorted(places) == [
         "domain", "gate.minimum_over_popularity", "gate.tolerance", "probe.requests", "recipess",
         "rejects.limit", "schedules", "schedules.0.every", "schedules.0.training_mode", "schedules.1.recipes",

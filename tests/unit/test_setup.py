@@ -14,19 +14,19 @@ def test_make_installs_nothing_without_its_hash() -> None:
     line = ["make", "-nB", ".venv/.locked"]
     commands = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     installing = re.findall(r"pip (?:install|sync) (?=-).*", commands)
-    own = [
+    editable = [
         command for command in installing if command.endswith("--editable engine --editable table-intake --editable .")
     ]
-    assert len(installing) == len(own) + 2 == 3
-    assert all("--no-deps --offline" in command for command in own)
-    assert all("--require-hashes" in command for command in installing if command not in own)
+    assert len(installing) == len(editable) + 2 == 3
+    assert all("--no-deps --offline" in command for command in editable)
+    assert all("--require-hashes" in command for command in installing if command not in editable)
     extract = re.search(r"(sed .*) > \.venv/uv\.txt", commands)
     assert extract
     told = subprocess.run(["/bin/sh", "-c", extract[1]], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     first, *hashes = told.splitlines()
     assert re.fullmatch(r"uv==[0-9.]+ \\", first)
     assert len(hashes) >= 10, "a wheel for each platform"
-    assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", each) for each in hashes)
+    assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", hash_) for hash_ in hashes)
 
 
 def test_a_tag_publishes_what_make_release_builds_and_nothing_can_write_meanwhile() -> None:

@@ -40,7 +40,7 @@ def test_the_old_version_serves_on_while_an_update_runs_and_after_it_failed() ->
 
 
 @pytest.mark.parametrize(
-    ("found", "action"),
+    ("deployment", "action"),
     [
         (None, "create"),
         (Deployment("ACTIVE", OLD), "update"),
@@ -58,8 +58,8 @@ def test_the_old_version_serves_on_while_an_update_runs_and_after_it_failed() ->
         (Deployment("DELETE PENDING", OLD, "ACTIVE", NEW), "busy"),
     ],
 )
-def test_what_follows_from_a_campaigns_description(found: Deployment | None, action: str) -> None:
-    assert decide(described(found) if found else None, Wish(NEW, "aws-similar-items")) == action
+def test_what_follows_from_a_campaigns_description(deployment: Deployment | None, action: str) -> None:
+    assert decide(described(deployment) if deployment else None, Wish(NEW, "aws-similar-items")) == action
 
 
 def described(campaign: Deployment) -> Mapping[str, object]:

@@ -74,17 +74,17 @@ def test_an_expression_that_the_documentation_excludes_is_refused_here_and_in_se
 @needs_cloud
 def test_scheduler_refuses_expressions_and_zones_and_makes_nothing(cloud: State) -> None:
     scheduler = client(cloud, "scheduler")
-    about = {"Name": "nightly", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {"Arn": ROLE, "RoleArn": ROLE}}
+    schedule = {"Name": "nightly", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {"Arn": ROLE, "RoleArn": ROLE}}
     good = {"ScheduleExpression": "cron(0 3 * * ? *)", "ScheduleExpressionTimezone": "Asia/Seoul"}
     wrong = [good | {"ScheduleExpression": "cron(0 3 * * * *)"}, good | {"ScheduleExpressionTimezone": "Mars/Base"}]
-    for each in wrong:
+    for members in wrong:
         with pytest.raises(scheduler.exceptions.ValidationException, match="Invalid Schedule"):
-            scheduler.create_schedule(**about, **each)
+            scheduler.create_schedule(**schedule, **members)
     assert scheduler.list_schedules()["Schedules"] == []
-    scheduler.create_schedule(**about, **good)
-    for each in wrong:
+    scheduler.create_schedule(**schedule, **good)
+    for members in wrong:
         with pytest.raises(scheduler.exceptions.ValidationException, match="Invalid Schedule"):
-            scheduler.update_schedule(**about, **each)
+            scheduler.update_schedule(**schedule, **members)
     assert scheduler.get_schedule(Name="nightly")["ScheduleExpression"] == good["ScheduleExpression"]
 
 
@@ -115,13 +115,13 @@ def test_patterns_are_as_complex_as_event_ruler_finds_them(values: list[str], ex
 def test_the_template_s_rules_are_as_complex_as_they_were() -> None:
     """A wildcard more may be one too many: EventBridge refuses a rule above the limit, and with it the deployment."""
     rules = {name: rule.get("EventPattern", {}) for name, rule in STACK.of("Events::Rule").items()}
-    found = {name: complexity(pattern) for name, pattern in rules.items()}
-    assert {name: many for name, many in found.items() if many} == {
+    complexities = {name: complexity(pattern) for name, pattern in rules.items()}
+    assert {name: count for name, count in complexities.items() if count} == {
         "RetrainStateMachineDrop": 7,
         "RetrainStateMachineDropInFolder": 8,
         "FollowSettingsFunctionSettings": 6,
     }
-    assert max(found.values()) <= LIMIT
+    assert max(complexities.values()) <= LIMIT
 
 
 @needs_cloud

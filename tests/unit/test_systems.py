@@ -23,8 +23,8 @@ from tests.unit.test_launcher import function, role
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("local", "engine/src", "functions", "layers", "table-intake/src")
-SOURCES = sorted(each for room in ROOMS for each in ROOT.joinpath(room).rglob("*.py"))
-RECIPES = (ROOT / "Makefile", *sorted(each for room in ROOMS for each in ROOT.joinpath(room).rglob("Makefile")))
+SOURCES = sorted(path for room in ROOMS for path in ROOT.joinpath(room).rglob("*.py"))
+RECIPES = (ROOT / "Makefile", *sorted(path for room in ROOMS for path in ROOT.joinpath(room).rglob("Makefile")))
 GUARDED = dict.fromkeys(
     (
         "engine/src/personalize_local/jobs/worker.py",
@@ -56,9 +56,9 @@ def test_the_sources_name_no_file_or_call_that_only_linux_has() -> None:
     for source in SOURCES:
         text = source.read_text()
         for words in (LINUX_FILES, LINUX_PSUTIL, BY_NAME):
-            found = words.search(text)
-            guarded = found is not None and found[1] == GUARDED.get(str(source.relative_to(ROOT)))
-            assert found is None or guarded, f"{source}: {found}"
+            match = words.search(text)
+            guarded = match is not None and match[1] == GUARDED.get(str(source.relative_to(ROOT)))
+            assert match is None or guarded, f"{source}: {match}"
 
 
 def test_what_make_runs_needs_no_gnu_tool_and_no_newer_make() -> None:

@@ -183,8 +183,8 @@ def test_of_a_key_set_only_public_keys_that_sign_are_kept() -> None:
         RSA.as_dict(private=True), {"kty": "RSA"}, {"kty": ["RSA"]}, {"kty": "EC", "crv": "P-1", "x": "", "y": ""},
         weak, "text", None, {"kty": "RSA", "kid": 7},
     ]  # fmt: skip
-    found = tokens.public_keys({"keys": listed})
-    assert {kid: key.is_private for kid, key in found.items()} == {"a": False}
+    keys = tokens.public_keys({"keys": listed})
+    assert {kid: key.is_private for kid, key in keys.items()} == {"a": False}
     others: list[object] = [None, {}, [], "a"]
     for nothing in others:
         assert tokens.public_keys({"keys": nothing}) == {}

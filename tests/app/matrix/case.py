@@ -30,8 +30,14 @@ class Fault:
     @classmethod
     def of(cls, door: Door, action: str, operation: str, members: Mapping[str, Any]) -> "Fault":
         """A fault from members of a rule, some of which are fields here."""
-        own = {name: members[name] for name in ("resource", "times", "skip", "spread") if name in members}
-        return cls(door, action, operation, **own, more={name: members[name] for name in members if name not in own})
+        members_of_case = {name: members[name] for name in ("resource", "times", "skip", "spread") if name in members}
+        return cls(
+            door,
+            action,
+            operation,
+            **members_of_case,
+            more={name: members[name] for name in members if name not in members_of_case},
+        )
 
 
 @dataclass(frozen=True)

@@ -46,78 +46,78 @@ def cloud(action: str, operation: str, **more: Any) -> Fault:  # noqa: ANN401
 
 def calls() -> list[Case]:
     """Every call of Personalize throttles and fails; those that make something lose their answer, too."""
-    found = []
+    cases = []
     for operation, pattern in {**CREATES, **REPEATED}.items():
         first, made = operation in CREATES, operation.startswith(("Create", "Update"))
         # Four in a row: one more than an SDK tries by itself, so that the machine has to.
         for action, words in (("throttle", "is throttled"), ("internalFailure", "fails inside Personalize")):
             fault = engine(action, operation, pattern, times=4, spread=0 if made or operation in ONCE else 1)
-            found.append(Case(f"{operation} {words}", CALLS, (fault,), first=first))
+            cases.append(Case(f"{operation} {words}", CALLS, (fault,), first=first))
         if made:
             lost = engine("dropConnection", operation, pattern, performed=True)
-            found.append(Case(f"the answer of {operation} is lost", CALLS, (lost,), first=first))
-    return found
+            cases.append(Case(f"the answer of {operation} is lost", CALLS, (lost,), first=first))
+    return cases
 
 
 def refusals() -> list[Case]:
     """Answers that mean something."""
-    found = []
+    cases = []
     for operation, pattern in CREATES.items():
         exists = engine("resourceAlreadyExists", operation, pattern, performed=True)
-        found.append(Case(f"{operation} answers that it was just created", CALLS, (exists,), first=True))
+        cases.append(Case(f"{operation} answers that it was just created", CALLS, (exists,), first=True))
     for operation in ("CreateDatasetImportJob", "CreateSolutionVersion"):
         exists = engine("resourceAlreadyExists", operation, performed=True)
         # Amazon publishes the words of one of these quotas only.
         busy = engine("limitExceeded", operation, times=4, reason="No more of them now.")
-        found.append(Case(f"{operation} answers that it exists already", CALLS, (exists,)))
-        found.append(Case(f"{operation} exceeds the number of jobs under way", CALLS, (busy,)))
+        cases.append(Case(f"{operation} answers that it exists already", CALLS, (exists,)))
+        cases.append(Case(f"{operation} exceeds the number of jobs under way", CALLS, (busy,)))
     for operation in ("CreateDatasetGroup", "CreateSolution", "CreateCampaign", "CreateFilter", "CreateSchema"):
         rate = engine("limitExceeded", operation, CREATES[operation], times=4, reason="Too many of them now.")
-        found.append(Case(f"{operation} exceeds a rate", CALLS, (rate,), first=True))
+        cases.append(Case(f"{operation} exceeds a rate", CALLS, (rate,), first=True))
     for operation in ("CreateCampaign", "CreateFilter"):
         full = engine("limitExceeded", operation, times=None, reason="More than 5 of them.")
-        found.append(Case(f"{operation} exceeds a quota", CALLS, (full,), "full", first=True, error="LimitReached",
+        cases.append(Case(f"{operation} exceeds a quota", CALLS, (full,), "full", first=True, error="LimitReached",
                           reason="no room after 10 minutes: More than 5", human="continue"))  # fmt: skip
     for operation in ("CreateDatasetImportJob", "CreateSolutionVersion", "UpdateCampaign"):
-        found.append(
+        cases.append(
             Case(f"{operation} answers that it is in use", CALLS, (engine("resourceInUse", operation, times=2),))
         )
     for operation in ("CreateDataset", "CreateFilter", "CreateSolution", "CreateCampaign"):
         in_use = engine("resourceInUse", operation, times=2)
-        found.append(Case(f"{operation} answers that it is in use", CALLS, (in_use,), first=True))
+        cases.append(Case(f"{operation} answers that it is in use", CALLS, (in_use,), first=True))
     for operation in ("DatasetGroup", "Dataset", "Filter", "Solution", "Campaign"):
         # The first look finds nothing in truth: it is the one before the creation.
         unseen = engine("resourceNotFound", f"Describe{operation}", skip=1, times=2)
-        found.append(Case(f"a new {operation} is not seen yet", CALLS, (unseen,), first=True))
+        cases.append(Case(f"a new {operation} is not seen yet", CALLS, (unseen,), first=True))
     for operation in ("DatasetImportJob", "SolutionVersion"):
         unseen = engine(
             "resourceNotFound", f"Describe{operation}", skip=1 if operation == "DatasetImportJob" else 0, times=2
         )
-        found.append(Case(f"a new {operation} is not seen yet", CALLS, (unseen,), first=True))
-    return found
+        cases.append(Case(f"a new {operation} is not seen yet", CALLS, (unseen,), first=True))
+    return cases
 
 
 def silences() -> list[Case]:
     """Calls that are not answered in time, and connections that end."""
-    found = []
+    cases = []
     for operation in ("CreateDatasetImportJob", "CreateSolutionVersion", "UpdateCampaign", "DescribeSolutionVersion"):
         hang = engine("hang", operation, seconds=40.0)
-        found.append(Case(f"{operation} does not answer", CALLS, (hang,)))
+        cases.append(Case(f"{operation} does not answer", CALLS, (hang,)))
     for operation in ("CreateDatasetImportJob", "CreateSolutionVersion", "UpdateCampaign", "DescribeCampaign"):
         dropped = engine("dropConnection", operation, times=4)
-        found.append(Case(f"the connection of {operation} ends", CALLS, (dropped,)))
+        cases.append(Case(f"the connection of {operation} ends", CALLS, (dropped,)))
     for performed, words in (
         (False, "loses the connection of startExecution"),
         (True, "gets no answer of startExecution"),
     ):
         lost = cloud("loseConnection", "startExecution", resource="*-{shop}*", times=3, performed=performed)
-        found.append(Case(f"the machine {words}", CALLS, (lost,)))
+        cases.append(Case(f"the machine {words}", CALLS, (lost,)))
     away = engine("serviceUnavailable", "DescribeCampaign", times=4)
     forever = engine("internalFailure", "GetRecommendations", times=None)
     always = engine("throttle", "ListEventTrackers", times=None)
     refused = engine("invalidInput", "CreateSolutionVersion", reason="not enough data")
     return [
-        *found,
+        *cases,
         Case("DescribeCampaign answers that Personalize is unavailable", CALLS, (away,)),
         Case("GetRecommendations never answers the probe", CALLS, (forever,), error="RetryLater",
              reason="InternalFailure", human="continue", note="the campaign goes back to the version before"),
@@ -130,19 +130,19 @@ def silences() -> list[Case]:
 
 def jobs() -> list[Case]:
     """Jobs that end in CREATE FAILED, and jobs that never end."""
-    found = []
+    cases = []
     for kind in ("DatasetGroup", "Dataset", "EventTracker", "Filter", "Solution", "Campaign"):
-        found += _job(f"Create{kind}", kind, first=True)
+        cases += _job(f"Create{kind}", kind, first=True)
     for operation, kind in (
         ("CreateDatasetImportJob", "DatasetImportJob"),
         ("CreateSolutionVersion", "SolutionVersion"),
     ):
-        found += _job(operation, kind, first=False)
+        cases += _job(operation, kind, first=False)
     lost = cloud("loseEvent", "ObjectCreated", resource="drops/{shop}/interactions/*", times=3)
     slow = tuple(engine("neverEnd", "CreateDatasetImportJob") for _ in range(3))
-    found.append(Case("three import jobs of twenty minutes follow each other", JOBS, (lost, *slow), "slow_imports",
+    cases.append(Case("three import jobs of twenty minutes follow each other", JOBS, (lost, *slow), "slow_imports",
                       done=3, note="each has the half an hour of one job"))  # fmt: skip
-    return found + _job("UpdateCampaign", "campaign's update", first=False)
+    return cases + _job("UpdateCampaign", "campaign's update", first=False)
 
 
 def _job(operation: str, kind: str, *, first: bool) -> list[Case]:
@@ -224,33 +224,33 @@ STEPS: Final = {
 
 def functions() -> list[Case]:
     """Each function of the pipeline is killed at each of its steps: before it has done anything, and after it all."""
-    steps = [(function, step) for function, each in STEPS.items() for step in each]
-    found = []
+    steps = [(function, step) for function, steps in STEPS.items() for step in steps]
+    cases = []
     for done, words in ((False, "before it begins"), (True, "when it is done")):
         for function, step in steps:
             kill = cloud("killFunction", f"*{function}*.{step}", performed=done, times=2)
-            found.append(Case(f"{function} is killed at {step} {words}", FUNCTIONS, (kill,), first=True))
+            cases.append(Case(f"{function} is killed at {step} {words}", FUNCTIONS, (kill,), first=True))
         check = cloud("killFunction", "*ValidateDropFunction*", performed=done)
-        found.append(Case(f"ValidateDropFunction is killed {words}", FUNCTIONS, (check,), first=True,
+        cases.append(Case(f"ValidateDropFunction is killed {words}", FUNCTIONS, (check,), first=True,
                           error="Runtime.ExitError", reason="signal: killed", human="continue",
                           note="not retried by itself: a file that is too large once is too large again"))  # fmt: skip
     ranges = [
         cloud("killFunction", f"*CheckPartFunction*.{step}", performed=done)
         for step, done in (("check", False), ("check", True), ("fit", True), ("count", False))
     ]
-    found.append(Case("functions are killed that check ranges of a large file", FUNCTIONS, tuple(ranges),
+    cases.append(Case("functions are killed that check ranges of a large file", FUNCTIONS, tuple(ranges),
                       "above_the_bound", note="each range is checked again by itself"))  # fmt: skip
     # Six in a row: one more than a machine tries what fails.
     busy = tuple(
         cloud("throttleFunction", f"*{function}*", times=6)
         for function in ("ClaimDropFunction", "ValidateDropFunction", "TrainSolutionFunction")
     )
-    found.append(Case("all functions of a new account are busy", FUNCTIONS, busy, first=True,
+    cases.append(Case("all functions of a new account are busy", FUNCTIONS, busy, first=True,
                       note="each call waits until one is free"))  # fmt: skip
     # Of a later drop, the call that begins at an ACTIVE solution also creates the version.
     begun = cloud("killFunction", "*TrainSolutionFunction*.solution", performed=True, times=2)
-    found.append(Case("TrainSolutionFunction is killed when it has begun a training", FUNCTIONS, (begun,)))
-    return found
+    cases.append(Case("TrainSolutionFunction is killed when it has begun a training", FUNCTIONS, (begun,)))
+    return cases
 
 
 SEGMENT: Final = "batch: {fans: {segment: {recipe: item-affinity, items: [garden-03], users: 5}}}\n"
@@ -340,13 +340,13 @@ def recommenders() -> list[Case]:
         f"{look} is throttled": engine("throttle", look, times=4, spread=1),
         "a new Recommender is not seen yet": engine("resourceNotFound", look, skip=1, times=2),
     }
-    found = [Case(name, CALLS, (fault,), first=True) for name, fault in passing.items()]
-    found.append(Case("a Recommender ends in CREATE FAILED", JOBS, (failed,), first=True, error="Broken",
+    cases = [Case(name, CALLS, (fault,), first=True) for name, fault in passing.items()]
+    cases.append(Case("a Recommender ends in CREATE FAILED", JOBS, (failed,), first=True, error="Broken",
                       reason="disk on fire", human="continue", note="the training is not made again"))  # fmt: skip
     for done, words in ((False, "before it begins"), (True, "when it is done")):
         kill = cloud("killFunction", "*ImportDataFunction*.recommender", performed=done, times=2)
-        found.append(Case(f"ImportDataFunction is killed at recommender {words}", FUNCTIONS, (kill,), first=True))
-    return [replace(case, settings=RECOMMENDERS) for case in found]
+        cases.append(Case(f"ImportDataFunction is killed at recommender {words}", FUNCTIONS, (kill,), first=True))
+    return [replace(case, settings=RECOMMENDERS) for case in cases]
 
 
 PROCESSES: Final = {
@@ -389,24 +389,24 @@ def kills() -> list[Case]:
         "erasing": "requests of a moment before included",
         "serving": "with the same key, as before",
     }
-    found = []
+    cases = []
     for process in ("cloud", "engine", "everything", "down"):
         for stage, words in STAGES.items():
             name, course = f"{PROCESSES[process]} while {words}", f"{process}/{stage}"
             trained, done = int(stage not in AT_REST), int(stage not in {*AT_REST, "asking"})
-            found.append(Case(name, KILLED, course=course, human="up", trained=trained, done=done, note=notes[stage]))
+            cases.append(Case(name, KILLED, course=course, human="up", trained=trained, done=done, note=notes[stage]))
     updated = "the stack is updated, and shops serve as before"
     for process in ("everything", "up"):
         name = f"{PROCESSES[process]} while the stack is deployed"
         course = f"{process}/{DEPLOYING}"
-        found.append(Case(name, KILLED, course=course, human="up", trained=0, done=0, note=updated))
+        cases.append(Case(name, KILLED, course=course, human="up", trained=0, done=0, note=updated))
     refused = "what was asked for on the full disk was refused, and is asked for again"
     for stage in ("dropping", "training", "events", "erasing", "serving"):
         trained, done = int(stage not in AT_REST), int(stage not in AT_REST)
         note = notes[stage] if stage in {"training", "serving"} else refused
-        found.append(Case(f"{PROCESSES['full']} while {STAGES[stage]}", KILLED, course=f"full/{stage}", human="up",
+        cases.append(Case(f"{PROCESSES['full']} while {STAGES[stage]}", KILLED, course=f"full/{stage}", human="up",
                           trained=trained, done=done, note=note))  # fmt: skip
-    return found
+    return cases
 
 
 CASES: Final = (

@@ -34,26 +34,26 @@ def drop(shop: Shop) -> None:
     shop.rest()
 
 
-def _begun(shop: Shop, state: str, known: set[str]) -> str:
+def _begun(shop: Shop, state: str, earlier: set[str]) -> str:
     """Wait until a new run of the shop has entered a state; answers its ARN."""
-    found: list[str] = []
+    begun: list[str] = []
 
     def entered() -> bool:
-        fresh = [run["executionArn"] for run in shop.runs() if run["executionArn"] not in known]
-        found[:] = [arn for arn in fresh if state in states(shop, arn)]
-        return bool(found)
+        fresh = [run["executionArn"] for run in shop.runs() if run["executionArn"] not in earlier]
+        begun[:] = [arn for arn in fresh if state in states(shop, arn)]
+        return bool(begun)
 
     shop.world.until(entered, f"{shop.name} in {state}")
-    return found[0]
+    return begun[0]
 
 
 def states(shop: Shop, arn: str) -> list[str]:
     """The states of the top level that an execution has entered."""
     entered = [event.get("stateEnteredEventDetails") for event in shop.world.history(arn)]
-    return [each["name"] for each in entered if each]
+    return [details["name"] for details in entered if details]
 
 
-def _known(shop: Shop) -> set[str]:
+def _arns(shop: Shop) -> set[str]:
     return {run["executionArn"] for run in shop.runs()}
 
 
@@ -76,11 +76,11 @@ def full(shop: Shop) -> None:
 
 def stuck_update(shop: Shop) -> None:
     """The update of a campaign takes longer than a run waits; while the run goes back, it ends after all."""
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
     shop.world.until(lambda: shop.fired()[0] > 0, f"{shop.name}: an update never ends")
     shop.world.cloud.advance(HALF_AN_HOUR, shop.name)
-    _begun(shop, "Put each campaign back", known)
+    _begun(shop, "Put each campaign back", earlier)
     shop.heal()
     shop.rest()
 
@@ -142,23 +142,23 @@ def lost_event(shop: Shop) -> None:
 
 def first_minutes(shop: Shop) -> None:
     """A shop's files are dropped before S3 sends events; one run handles what the sweep finds."""
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(retail.items(), "items/data.csv")
     shop.put(shop.csv(FRESH))
     _sweep(shop, 2)
     shop.rest()
-    (run,) = _known(shop) - known
+    (run,) = _arns(shop) - earlier
     output = json.loads(shop.world.steps.describe_execution(executionArn=run)["output"])
-    outcomes = {each["kind"]: each["outcome"] for each in output["drops"]}
+    outcomes = {drop["kind"]: drop["outcome"] for drop in output["drops"]}
     assert outcomes == dict.fromkeys(("items", "interactions"), "imported")
 
 
 def event_after_the_sweep(shop: Shop) -> None:
     """The sweep finds a file whose event is only late; the event comes afterwards."""
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
     _sweep(shop, 1)
-    shop.world.until(lambda: len(_known(shop) - known) == 2, f"the event of {shop.name} has come")
+    shop.world.until(lambda: len(_arns(shop) - earlier) == 2, f"the event of {shop.name} has come")
     shop.rest()
 
 
@@ -215,10 +215,10 @@ def _files(shop: Shop) -> list[str]:
 def each_row_once(shop: Shop) -> None:
     """Personalize has every row of the files once, and refuses one job with all of them."""
     dataset = shop.names.dataset(shop.name, "interactions").arn
-    found = shop.exported(dataset)
+    rows = shop.exported(dataset)
     sent = [row for content in _files(shop) for row in content.splitlines()[1:]]
-    assert sorted(row for row in found if row.startswith("f")) == sorted(sent)
-    assert len(found) - len(sent) == len(shop.csv(25).splitlines()) - 1
+    assert sorted(row for row in rows if row.startswith("f")) == sorted(sent)
+    assert len(rows) - len(sent) == len(shop.csv(25).splitlines()) - 1
     reason = shop.import_by_hand(dataset, _files(shop))
     assert "larger than the quota of this import" in reason, reason
 
@@ -244,27 +244,27 @@ def deleted_at_once(shop: Shop) -> None:
 
 def deleted_during(shop: Shop) -> None:
     """A file is deleted when its run has checked it."""
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
-    _begun(shop, "Ensure the dataset group", known)
+    _begun(shop, "Ensure the dataset group", earlier)
     shop.delete()
     shop.rest()
 
 
 def overwritten_during(shop: Shop) -> None:
     """A newer file takes the key while the run of the older one imports."""
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
-    _begun(shop, "Ensure the dataset group", known)
+    _begun(shop, "Ensure the dataset group", earlier)
     shop.put(shop.csv(FRESHER))
     shop.rest()
 
 
 def another_during(shop: Shop) -> None:
     """Another file is uploaded while a run trains."""
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
-    _begun(shop, "Train each recipe", known)
+    _begun(shop, "Train each recipe", earlier)
     shop.put(shop.csv(FRESHER), "interactions/another.csv")
     shop.rest()
 
@@ -282,10 +282,10 @@ def same_bytes_after_a_stop(shop: Shop) -> None:
 
 
 def _same_again(shop: Shop) -> None:
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESH), "interactions/again.csv")
     shop.rest()
-    (run,) = _known(shop) - known
+    (run,) = _arns(shop) - earlier
     output = json.loads(shop.world.steps.describe_execution(executionArn=run)["output"])
     assert output["outcome"] == "alreadyHandled", output
 
@@ -319,10 +319,10 @@ def deadly_workbook(shop: Shop) -> None:
 
 def no_drop(shop: Shop) -> None:
     """An object that is no drop comes into the shop's folder, and then a file."""
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.world.s3.put_object(Bucket=shop.world.laptop.bucket, Key=f"drops/{shop.name}/README.txt", Body=b"hello")
-    shop.world.until(lambda: bool(_known(shop) - known), "the object has started a run")
-    (stray,) = _known(shop) - known
+    shop.world.until(lambda: bool(_arns(shop) - earlier), "the object has started a run")
+    (stray,) = _arns(shop) - earlier
     shop.refused(stray, "README.txt: keys are drops/")
     drop(shop)
 
@@ -337,9 +337,9 @@ def two_runs(shop: Shop) -> None:
 
 def rollback_during(shop: Shop) -> None:
     """Somebody asks for a rollback while a run trains."""
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
-    _begun(shop, "Train each recipe", known)
+    _begun(shop, "Train each recipe", earlier)
     shop.refused(shop.start("rollback"), "is at work on this shop")
     shop.rest()
 
@@ -348,9 +348,9 @@ def killed_in(state: str) -> Callable[[Shop], None]:
     """The course in which a run is stopped in a state; the sweep has another take over."""
 
     def course(shop: Shop) -> None:
-        known = _known(shop)
+        earlier = _arns(shop)
         shop.put(shop.csv(FRESH))
-        begun = _begun(shop, state, known)
+        begun = _begun(shop, state, earlier)
         shop.world.until(lambda: shop.fired()[0] > 0, f"{shop.name} held in {state}")
         shop.world.steps.stop_execution(executionArn=begun)
         shop.heal()
@@ -362,9 +362,9 @@ def killed_in(state: str) -> Callable[[Shop], None]:
 
 def redriven(shop: Shop) -> None:
     """A run is stopped while it trains, another takes over, and then the stopped one is redriven."""
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
-    stopped = _begun(shop, "Import each file", known)
+    stopped = _begun(shop, "Import each file", earlier)
     shop.world.steps.stop_execution(executionArn=stopped)
     shop.rest()
     shop.world.steps.redrive_execution(executionArn=stopped)
@@ -375,35 +375,38 @@ def redriven(shop: Shop) -> None:
 
 def six_imports(shop: Shop) -> None:
     """Two shops import users, items and interactions at once; five import jobs may be under way in a region."""
-    asked = shop.world.engine.add("throttle", "CreateDatasetImportJob", f"*{PREFIX}-{shop.name}*", probability=0.0)
+    throttle = shop.world.engine.add("throttle", "CreateDatasetImportJob", f"*{PREFIX}-{shop.name}*", probability=0.0)
     other = Shop(f"{shop.name}b", shop.world, shop.more)
     both = (shop, other)
     other.settle()
     # A run that imports holds its shop, so that the run that follows has three files to import.
-    for each in both:
-        each.put(each.csv(FRESHER), "interactions/first.csv")
+    for member in both:
+        member.put(member.csv(FRESHER), "interactions/first.csv")
     shop.world.until(lambda: shop.fired()[0] == len(both), "both shops import")
-    for each in both:
-        each.put(retail.users(), "users/data.csv")
-        each.put(retail.items(), "items/data.csv")
-        each.put(each.csv(FRESH), "interactions/second.csv")
-    shop.world.until(lambda: all(len(each.claims()) >= len(each.keys) for each in both), "all files are claimed")
+    for member in both:
+        member.put(retail.users(), "users/data.csv")
+        member.put(retail.items(), "items/data.csv")
+        member.put(member.csv(FRESH), "interactions/second.csv")
+    shop.world.until(lambda: all(len(member.claims()) >= len(member.keys) for member in both), "all files are claimed")
     shop.heal()
     shop.inject(Fault("engine", "neverEnd", "CreateDatasetImportJob", times=None))
 
     def calls() -> int:
-        return int(next(rule["matched"] for rule in shop.world.engine.rules() if rule["id"] == asked["id"]))
+        return int(next(rule["matched"] for rule in shop.world.engine.rules() if rule["id"] == throttle["id"]))
 
     shop.world.until(lambda: shop.fired()[1] == MOST_IMPORTS, "five imports are under way")
     # More often than an SDK asks by itself.
     before = calls()
     shop.world.until(lambda: calls() > before + 7, "the sixth is asked for again and again")
     shop.heal()
-    shop.world.engine.clear(asked["id"])
-    for each in both:
-        each.rest()
+    shop.world.engine.clear(throttle["id"])
+    for member in both:
+        member.rest()
     notes = [
-        note for each in both for run in each.runs() for note in json.loads(run.get("output") or "{}").get("notes", ())
+        note
+        for member in both
+        for run in member.runs()
+        for note in json.loads(run.get("output") or "{}").get("notes", ())
     ]
     assert any("minutes for room: LimitExceededException" in note for note in notes), notes
     assert other.standing().serving == other.versions()[-1]
@@ -420,9 +423,9 @@ def scheduled_twice(shop: Shop) -> None:
 
 def fired(shop: Shop, due: str) -> str:
     """Have the shop's schedule start a training, wait for its end, and answer the execution's name."""
-    known, client = _known(shop), shop.world.scheduler
+    earlier, client = _arns(shop), shop.world.scheduler
     group, name = shop.world.laptop.state.outputs["ScheduleGroupName"], f"{shop.name}.weekly"
-    asked = {"action": "retrain", "shop": shop.name, "schedule": "weekly", "trainingMode": "FULL"}
+    request = {"action": "retrain", "shop": shop.name, "schedule": "weekly", "trainingMode": "FULL"}
     client.create_schedule(
         GroupName=group,
         Name=name,
@@ -431,12 +434,12 @@ def fired(shop: Shop, due: str) -> str:
         Target={
             "Arn": shop.world.machine,
             "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/schedules",
-            "Input": json.dumps(asked),
+            "Input": json.dumps(request),
         },
     )
-    shop.world.until(lambda: bool(_known(shop) - known), f"{name} has started a run")
+    shop.world.until(lambda: bool(_arns(shop) - earlier), f"{name} has started a run")
     client.delete_schedule(GroupName=group, Name=name)
-    (arn,) = _known(shop) - known
+    (arn,) = _arns(shop) - earlier
     shop.world.until(lambda: shop.ended(arn), f"the run of {name} has ended")
     shop.rest()
     return arn.rpartition(":")[2]
@@ -446,9 +449,9 @@ def refused_schedule(shop: Shop) -> None:
     """EventBridge Scheduler refuses a schedule's new time; another shop's schedules change beside it."""
     other = Shop(f"{shop.name}b", shop.world)
     before, wanted = {"weekly": 7, "monthly": 30, "old": 2}, {"weekly": 14, "monthly": 28, "new": 3}
-    for each in (shop, other):
-        _schedule(each, before)
-        shop.world.until(lambda at=each: _scheduled(at) == before, f"{each.name} has its schedules")  # type: ignore[misc]
+    for scheduled in (shop, other):
+        _schedule(scheduled, before)
+        shop.world.until(lambda at=scheduled: _scheduled(at) == before, f"{scheduled.name} has its schedules")  # type: ignore[misc]
     shop.rest()
     _schedule(shop, wanted)
     shop.put(shop.csv(FRESH))
@@ -470,9 +473,9 @@ def refused_schedule(shop: Shop) -> None:
     shop.heal()
     _schedule(shop, wanted)
     shop.world.until(lambda: _scheduled(shop) == wanted, "the schedule is changed, too")
-    for each in (shop, other):
-        each.settle()
-        shop.world.until(lambda at=each: not _scheduled(at), f"the schedules of {each.name} are gone")  # type: ignore[misc]
+    for scheduled in (shop, other):
+        scheduled.settle()
+        shop.world.until(lambda at=scheduled: not _scheduled(at), f"the schedules of {scheduled.name} are gone")  # type: ignore[misc]
 
 
 def _schedule(shop: Shop, days: Mapping[str, int]) -> None:
@@ -483,12 +486,12 @@ def _schedule(shop: Shop, days: Mapping[str, int]) -> None:
 
 def _scheduled(shop: Shop) -> dict[str, int]:
     """The days between two trainings of each schedule that EventBridge Scheduler has."""
-    client, group, found = shop.world.scheduler, shop.world.laptop.state.outputs["ScheduleGroupName"], {}
-    for each in client.list_schedules(GroupName=group, NamePrefix=f"{shop.name}.")["Schedules"]:
+    client, group, days = shop.world.scheduler, shop.world.laptop.state.outputs["ScheduleGroupName"], {}
+    for schedule in client.list_schedules(GroupName=group, NamePrefix=f"{shop.name}.")["Schedules"]:
         with suppress(client.exceptions.ResourceNotFoundException):  # it was deleted just now
-            every = client.get_schedule(GroupName=group, Name=each["Name"])["ScheduleExpression"]
-            found[each["Name"].partition(".")[2]] = int(every.removeprefix("rate(").removesuffix(" days)"))
-    return found
+            every = client.get_schedule(GroupName=group, Name=schedule["Name"])["ScheduleExpression"]
+            days[schedule["Name"].partition(".")[2]] = int(every.removeprefix("rate(").removesuffix(" days)"))
+    return days
 
 
 def _status(shop: Shop, arn: str) -> str:
@@ -508,9 +511,9 @@ def busy_campaign(shop: Shop) -> None:
     """The campaign is being updated by hand, to the version that serves, when a run wants to update it."""
     campaign = shop.names.campaign(shop.name, "popularity-count").arn
     shop.world.personalize.update_campaign(campaignArn=campaign, solutionVersionArn=shop.standing().serving)
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
-    run = _begun(shop, "Promote each approved recipe", known)
+    run = _begun(shop, "Promote each approved recipe", earlier)
     shop.world.until(lambda: "at work on another version" in failures(shop, run), "the run finds the campaign busy")
     shop.heal()
     shop.rest()
@@ -518,7 +521,7 @@ def busy_campaign(shop: Shop) -> None:
 
 def failures(shop: Shop, arn: str) -> str:
     """What the tasks have said that failed in an execution or in what it waits for, whether or not they came again."""
-    told = [event for each in (arn, *shop.world.waits_of(arn)) for event in shop.world.history(each)]
+    told = [event for execution in (arn, *shop.world.waits_of(arn)) for event in shop.world.history(execution)]
     return "".join(event.get("taskFailedEventDetails", {}).get("cause", "") for event in told)
 
 
@@ -527,8 +530,8 @@ def raised_by_hand(shop: Shop) -> None:
     campaign = shop.names.campaign(shop.name, "popularity-count").arn
     shop.world.personalize.update_campaign(campaignArn=campaign, minProvisionedTPS=3)
     drop(shop)
-    found = shop.world.personalize.describe_campaign(campaignArn=campaign)["campaign"]
-    assert found["minProvisionedTPS"] == 3, found
+    description = shop.world.personalize.describe_campaign(campaignArn=campaign)["campaign"]
+    assert description["minProvisionedTPS"] == 3, description
 
 
 def slow_answers(shop: Shop) -> None:
@@ -541,18 +544,18 @@ def slow_answers(shop: Shop) -> None:
 
 def later_engine(shop: Shop) -> None:
     """Personalize's clock jumps a day ahead of ours in the middle of the run."""
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
-    _begun(shop, "Import each file", known)
+    _begun(shop, "Import each file", earlier)
     shop.world.engine.advance(DAY)
     shop.rest()
 
 
 def later_machine(shop: Shop) -> None:
     """The state machine's clock jumps twenty minutes ahead in the middle of the run."""
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESH))
-    _begun(shop, "Import each file", known)
+    _begun(shop, "Import each file", earlier)
     shop.world.cloud.advance(TWENTY_MINUTES, shop.name)
     shop.rest()
 
@@ -570,9 +573,9 @@ def erased_beside_a_run(shop: Shop) -> None:
     shop.heal_first()
     # The round of another case may begin the deletion as soon as the run has ended, so the shop need not come to rest.
     shop.world.until(lambda: shop.erasing(receipt) == "underWay", "the deletion is under way when the run has ended")
-    known = _known(shop)
+    earlier = _arns(shop)
     shop.put(shop.csv(FRESHER), "interactions/another.csv")
-    shop.world.until(lambda: any(shop.ended(arn) for arn in _known(shop) - known), "the drop waits for the deletion")
+    shop.world.until(lambda: any(shop.ended(arn) for arn in _arns(shop) - earlier), "the drop waits for the deletion")
     assert "pending" in {claim["state"] for claim in shop.claims()}
     _erased(shop, receipt)
     shop.rest()
@@ -587,10 +590,12 @@ def erased_beside_events(shop: Shop) -> None:
     for user, status in ((LEAVER, "discarded"), (OTHER, "delivered")):
         event = {"eventType": "View", "itemId": "garden-03"}
         answer = shop.call("POST", "/events", {"userId": user, "sessionId": f"s-{user}", "events": [event]})
-        assert [each["status"] for each in answer["events"]] == [status]
+        assert [event["status"] for event in answer["events"]] == [status]
     _erased(shop, receipt)
-    kept = shop.world.events_table.scan()["Items"]
-    assert [item["shopper"] for item in kept if item["shopper"].startswith(f"{shop.name}#")] == [f"{shop.name}#{OTHER}"]
+    items = shop.world.events_table.scan()["Items"]
+    assert [item["shopper"] for item in items if item["shopper"].startswith(f"{shop.name}#")] == [
+        f"{shop.name}#{OTHER}"
+    ]
 
 
 def erased_beside_segments(shop: Shop) -> None:

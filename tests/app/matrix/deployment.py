@@ -13,7 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 from local.cloud.home import access
 from tests.app.matrix.world import World
 
-PLACE = "next-release"
+BUCKET = "next-release"
 NEXT = """
 
 _handler = handler
@@ -33,25 +33,27 @@ def deploy(world: World, shop: str) -> None:
     stack = world.laptop.state.stack
     template = yaml_parse(as_text(world.stacks.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]))
     # Functions and machines are written one by one; the loops are CloudFormation's to write out.
-    resources = {name: each for name, each in template["Resources"].items() if not name.startswith("Fn::ForEach::")}
-    world.s3.create_bucket(Bucket=PLACE)
+    resources = {
+        name: resource for name, resource in template["Resources"].items() if not name.startswith("Fn::ForEach::")
+    }
+    world.s3.create_bucket(Bucket=BUCKET)
     for name in called(resources):
         properties = resources[name]["Properties"]
         bucket, key = urlsplit(properties["CodeUri"]).netloc, urlsplit(properties["CodeUri"]).path[1:]
         code = world.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        world.s3.put_object(Bucket=PLACE, Key=f"{shop}/{name}.zip", Body=changed(code, shop))
-        properties["CodeUri"] = f"s3://{PLACE}/{shop}/{name}.zip"
+        world.s3.put_object(Bucket=BUCKET, Key=f"{shop}/{name}.zip", Body=changed(code, shop))
+        properties["CodeUri"] = f"s3://{BUCKET}/{shop}/{name}.zip"
     # The nested stack is updated as well: the text of an alarm is another one.
     monitoring = resources["Monitoring"]["Properties"]
     bucket, _, key = urlsplit(monitoring["TemplateURL"]).path[1:].partition("/")
     nested = world.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
-    world.s3.put_object(Bucket=PLACE, Key=f"{shop}/monitoring", Body=nested.replace(TEXT, f"{TEXT} ({shop})"))
-    monitoring["TemplateURL"] = f"{world.laptop.state.endpoint}/{PLACE}/{shop}/monitoring"
-    world.s3.put_object(Bucket=PLACE, Key=f"{shop}/template.json", Body=json.dumps(template))
+    world.s3.put_object(Bucket=BUCKET, Key=f"{shop}/monitoring", Body=nested.replace(TEXT, f"{TEXT} ({shop})"))
+    monitoring["TemplateURL"] = f"{world.laptop.state.endpoint}/{BUCKET}/{shop}/monitoring"
+    world.s3.put_object(Bucket=BUCKET, Key=f"{shop}/template.json", Body=json.dumps(template))
     change = {"StackName": stack, "ChangeSetName": f"next-{shop}"}
     world.stacks.create_change_set(
         **change,
-        TemplateURL=f"{world.laptop.state.endpoint}/{PLACE}/{shop}/template.json",
+        TemplateURL=f"{world.laptop.state.endpoint}/{BUCKET}/{shop}/template.json",
         Parameters=[{"ParameterKey": name, "UsePreviousValue": True} for name in template["Parameters"]],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
@@ -59,12 +61,12 @@ def deploy(world: World, shop: str) -> None:
     world.stacks.get_waiter("change_set_create_complete").wait(**change, WaiterConfig=often)
     world.stacks.execute_change_set(**change)
     world.stacks.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig=often)
-    found = world.stacks.describe_stack_resource(StackName=stack, LogicalResourceId="ClaimDropFunction")
-    function = found["StackResourceDetail"]["PhysicalResourceId"]
+    described = world.stacks.describe_stack_resource(StackName=stack, LogicalResourceId="ClaimDropFunction")
+    function = described["StackResourceDetail"]["PhysicalResourceId"]
     answer = world.functions.invoke(FunctionName=function, Qualifier="live", Payload=json.dumps({"shop": shop}))
     assert b"does not know the payload" in answer["Payload"].read()
     alarms = boto3.client("cloudwatch", **access(world.laptop.state)).describe_alarms()["MetricAlarms"]
-    assert any(f"{TEXT} ({shop})" in each["AlarmDescription"] for each in alarms)
+    assert any(f"{TEXT} ({shop})" in alarm["AlarmDescription"] for alarm in alarms)
 
 
 def as_text(body: str | dict[str, Any]) -> str:
@@ -74,9 +76,11 @@ def as_text(body: str | dict[str, Any]) -> str:
 
 def called(resources: dict[str, Any]) -> set[str]:
     """The functions that the state machines call, by logical id."""
-    machines = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Serverless::StateMachine"]
-    return {name for each in machines for name in each["DefinitionSubstitutions"] if name in resources} & {
-        name for name, each in resources.items() if each["Type"] == "AWS::Serverless::Function"
+    machines = [
+        resource["Properties"] for resource in resources.values() if resource["Type"] == "AWS::Serverless::StateMachine"
+    ]
+    return {name for machine in machines for name in machine["DefinitionSubstitutions"] if name in resources} & {
+        name for name, resource in resources.items() if resource["Type"] == "AWS::Serverless::Function"
     }
 
 

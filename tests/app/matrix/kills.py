@@ -140,8 +140,8 @@ class Standstill:
         sqs = boto3.client("sqs", **access(state))
 
         def waiting() -> bool:
-            found = sqs.get_queue_attributes(QueueUrl=state.outputs["EventsQueueUrl"], AttributeNames=["All"])
-            told = {str(name): value for name, value in found["Attributes"].items()}
+            attributes = sqs.get_queue_attributes(QueueUrl=state.outputs["EventsQueueUrl"], AttributeNames=["All"])
+            told = {str(name): value for name, value in attributes["Attributes"].items()}
             return any(int(told[f"ApproximateNumberOfMessages{kind}"]) for kind in ("", "NotVisible"))
 
         shop.world.until(lambda: not waiting(), "all events are delivered")
@@ -173,15 +173,15 @@ def streamed(shop: Shop, name: str) -> list[int]:
     look = personalize.describe_dataset_export_job
     shop.world.until(lambda: look(datasetExportJobArn=made)["datasetExportJob"]["status"] == "ACTIVE", "it ends")
     key = f"reports/exports/{name}-{shop.name}.csv"
-    found = laptop.s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read().decode()
-    return [int(row["TIMESTAMP"]) for row in csv.DictReader(io.StringIO(found)) if row["USER_ID"] == "outage"]
+    text = laptop.s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read().decode()
+    return [int(row["TIMESTAMP"]) for row in csv.DictReader(io.StringIO(text)) if row["USER_ID"] == "outage"]
 
 
 def copied(shop: Shop) -> set[str]:
     """The ids of the shop's events in the bucket's copy."""
     s3, bucket = shop.world.s3, shop.world.laptop.bucket
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"events/{shop.name}/")
-    keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+    keys = [content["Key"] for page in pages for content in page.get("Contents", [])]
     texts = [s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys]
     return {row["EVENT_ID"] for text in texts for row in csv.DictReader(io.StringIO(text))}
 
@@ -199,8 +199,8 @@ class Rounds:
         """Bring a shop to the stage of each case, end a process, call `up`, and let each shop come to its end."""
         wanted = {case.course.partition("/")[2]: case for case in cases}
         deploying = wanted.pop(DEPLOYING, None)
-        found = self._round(process, wanted) if wanted else {}
-        return found | ({deploying.name: done(partial(self._deploying, process))} if deploying else {})
+        outcomes = self._round(process, wanted) if wanted else {}
+        return outcomes | ({deploying.name: done(partial(self._deploying, process))} if deploying else {})
 
     def _round(self, process: str, wanted: dict[str, Case]) -> dict[str, Future[None]]:
         self.played += 1
@@ -208,30 +208,30 @@ class Rounds:
             world = stack.enter_context(World(self.laptop))
             self._open(world, pool, wanted)
             stills = [Standstill(self.shops[stage], stage, self.played) for stage in wanted]
-            for reached in [pool.submit(each.reach) for each in stills]:
+            for reached in [pool.submit(still.reach) for still in stills]:
                 reached.result()
             world.leave()
             if process == FULL:
                 fill(self.laptop)
-                statuses = {each.stage: each.status() for each in stills if each.stage in REFUSED}
+                statuses = {still.stage: still.status() for still in stills if still.stage in REFUSED}
                 assert set(statuses.values()) <= {503}, statuses
             else:
-                for each in stills:
-                    each.act()
+                for still in stills:
+                    still.act()
             KILLS[process](self.laptop)
             self._up()
             stack.pop_all()
             with World(self.laptop) as again:
-                for each in stills:
-                    each.shop.world = again
-                    each.shop.rules.clear()
-                    each.shop.healed.clear()
-                    assert self.laptop.call("GET", f"/shops/{each.shop.name}/popular").status == 200
+                for still in stills:
+                    still.shop.world = again
+                    still.shop.rules.clear()
+                    still.shop.healed.clear()
+                    assert self.laptop.call("GET", f"/shops/{still.shop.name}/popular").status == 200
                     if process == FULL:
-                        each.act()
-                found = {wanted[each.stage].name: pool.submit(each.end, wanted[each.stage]) for each in stills}
+                        still.act()
+                ends = {wanted[still.stage].name: pool.submit(still.end, wanted[still.stage]) for still in stills}
                 pool.shutdown(wait=True)
-        return found
+        return ends
 
     def _open(self, world: World, pool: ThreadPoolExecutor, stages: Iterable[str]) -> None:
         for shop in self.shops.values():
@@ -262,14 +262,16 @@ class Rounds:
 
         until(is_deploying, "the stack is being deployed", BOUND)
         family = lifecycle.family_of(up.pid)
-        for each in family if process == "everything" else family[:1]:
-            each.kill()
+        for member in family if process == "everything" else family[:1]:
+            member.kill()
         up.wait()
         if process == "everything":
             KILLS[process](self.laptop)
         self._up()
         stack = boto3.client("cloudformation", **access(state)).describe_stacks(StackName=state.stack)
-        told = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Stacks"][0]["Parameters"]}
+        told = {
+            parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Stacks"][0]["Parameters"]
+        }
         assert stack["Stacks"][0]["StackStatus"] in deploy.SETTLED
         assert told["IncrementalImportBytes"] == str(self.laptop.state.incremental_bytes)
         for shop in self.shops.values():
@@ -278,20 +280,20 @@ class Rounds:
 
 def done(action: Callable[[], None]) -> Future[None]:
     """What came of an action that is done at once."""
-    found: Future[None] = Future()
+    future: Future[None] = Future()
     try:
         action()
-        found.set_result(None)
+        future.set_result(None)
     except Exception as error:  # noqa: BLE001 - the test that asks for it raises it
-        found.set_exception(error)
-    return found
+        future.set_exception(error)
+    return future
 
 
-def one(name: str) -> Callable[[Laptop], None]:
+def killed(name: str) -> Callable[[Laptop], None]:
     """Kill one of the two processes."""
 
     def kill(laptop: Laptop) -> None:
-        (process,) = [each for each in laptop.state.processes if each.name == name]
+        (process,) = [process for process in laptop.state.processes if process.name == name]
         psutil.Process(process.pid).kill()
 
     return kill
@@ -304,10 +306,10 @@ def stopped(laptop: Laptop) -> None:
 
 def everything(laptop: Laptop) -> None:
     """Kill all processes of the cloud."""
-    found = lifecycle.marked(laptop.home)
-    for process in found:
+    marked = lifecycle.marked(laptop.home)
+    for process in marked:
         process.kill()
-    psutil.wait_procs(found, timeout=BOUND)
+    psutil.wait_procs(marked, timeout=BOUND)
 
 
 def fill(laptop: Laptop) -> None:
@@ -317,8 +319,8 @@ def fill(laptop: Laptop) -> None:
 
 
 KILLS: Final[dict[str, Callable[[Laptop], None]]] = {
-    "cloud": one("cloud"),
-    "engine": one("engine"),
+    "cloud": killed("cloud"),
+    "engine": killed("engine"),
     "everything": everything,
     FULL: everything,
     "down": stopped,

@@ -120,8 +120,8 @@ def _parted(case: Case) -> tuple[str, str]:
         process, _, stage = case.name.partition(" while ")
         return stage, re.sub(r" (is|are) killed( at once)?| stops everything", "", process)
     for varying, words in VARYING:
-        if found := varying.search(case.name):
-            return case.name.replace(found[0], words, 1), found[0].replace(" is killed", "")
+        if match := varying.search(case.name):
+            return case.name.replace(match[0], words, 1), match[0].replace(" is killed", "")
     return case.name, ""
 
 
@@ -131,4 +131,6 @@ def _listed(wheres: Sequence[str]) -> str:
     for where in wheres:
         name, _, step = where.partition(" at ")
         steps.setdefault(name, []).append(step)
-    return ", ".join(f"{name} ({', '.join(each)})" if any(each) else name for name, each in steps.items())
+    return ", ".join(
+        f"{name} ({', '.join(words_of_step)})" if any(words_of_step) else name for name, words_of_step in steps.items()
+    )

@@ -71,20 +71,20 @@ class Shop:
     @cached_property
     def schema(self) -> str:
         """The name of the schema that the shop's interactions get."""
-        own = Column(self.column, nullable=True, categorical=True)
-        whole = Schema("interactions", (*datasets.required("interactions", "ECOMMERCE"), own))
+        column = Column(self.column, nullable=True, categorical=True)
+        whole = Schema("interactions", (*datasets.required("interactions", "ECOMMERCE"), column))
         return self.names.schema("interactions", whole.digest("ECOMMERCE")).name
 
     @property
     def tracker(self) -> str:
         """The ARN of the shop's event tracker, which Personalize made up."""
         group = self.names.dataset_group(self.name).arn
-        found = listed(lambda: self.world.personalize.list_event_trackers(datasetGroupArn=group))
-        return str(found[0]["eventTrackerArn"]) if found else ""
+        trackers = listed(lambda: self.world.personalize.list_event_trackers(datasetGroupArn=group))
+        return str(trackers[0]["eventTrackerArn"]) if trackers else ""
 
-    def csv(self, each: int) -> str:
+    def csv(self, events_each: int) -> str:
         """A whole history, in which every user has `each` interactions, and three more at each turn."""
-        header, *rows = retail.interactions(each=each + 3 * self.turn).splitlines()
+        header, *rows = retail.interactions(events_each=events_each + 3 * self.turn).splitlines()
         return "\n".join([f"{header},{self.column}", *(f"{row},{'ab'[number % 2]}" for number, row in enumerate(rows))])
 
     def put(self, content: str | bytes, key: str = "interactions/data.csv") -> None:
@@ -168,24 +168,24 @@ class Shop:
 
     def batch_ended(self, arn: str) -> bool:
         """Whether a batch job's execution has exported; fails where it failed."""
-        found = self.world.steps.describe_execution(executionArn=arn)
-        assert found["status"] in {"RUNNING", "SUCCEEDED"}, found
-        return bool(found["status"] == "SUCCEEDED")
+        execution = self.world.steps.describe_execution(executionArn=arn)
+        assert execution["status"] in {"RUNNING", "SUCCEEDED"}, execution
+        return bool(execution["status"] == "SUCCEEDED")
 
     def go_on(self, run: str) -> None:
         """Have a failed run's drops handled again; asks again where another run was at work just then."""
         arn = self.start("continue", run=run)
         self.world.until(lambda: self.ended(arn), "the run that goes on has ended")
         self.rest()
-        found = self.world.steps.describe_execution(executionArn=arn)
-        if found["status"] == "FAILED" and "is at work on this shop" in found.get("cause", ""):
+        execution = self.world.steps.describe_execution(executionArn=arn)
+        if execution["status"] == "FAILED" and "is at work on this shop" in execution.get("cause", ""):
             self.go_on(run)
 
     def refused(self, arn: str, reason: str) -> None:
         """Wait for the end of a run that must fail for this reason, beside what the case is about."""
         self.world.until(lambda: self.ended(arn), f"{arn} has ended")
-        found = self.world.steps.describe_execution(executionArn=arn)
-        assert (found["status"], reason in found.get("cause", "")) == ("FAILED", True), found
+        execution = self.world.steps.describe_execution(executionArn=arn)
+        assert (execution["status"], reason in execution.get("cause", "")) == ("FAILED", True), execution
         self.beside.add(arn)
 
     def runs(self) -> list[dict[str, Any]]:
@@ -241,7 +241,7 @@ class Shop:
             self.world.personalize.describe_data_deletion_job(dataDeletionJobArn=job["dataDeletionJobArn"])
             for job in jobs
         )
-        return [int(each["dataDeletionJob"]["numDeleted"]) for each in described]
+        return [int(job["dataDeletionJob"]["numDeleted"]) for job in described]
 
     def exported(self, dataset: str) -> list[str]:
         """The rows that a dataset has from imports, as the dropped files write them."""
@@ -276,8 +276,8 @@ class Shop:
         )["datasetImportJobArn"]
 
         def seen() -> dict[str, Any]:
-            found = self.world.personalize.describe_dataset_import_job(datasetImportJobArn=made)
-            return dict(found["datasetImportJob"])
+            described = self.world.personalize.describe_dataset_import_job(datasetImportJobArn=made)
+            return dict(described["datasetImportJob"])
 
         self.world.until(lambda: seen()["status"] == "CREATE FAILED", "the job by hand has failed")
         return str(seen()["failureReason"])
@@ -285,8 +285,8 @@ class Shop:
     def _role(self, dataset: str) -> str:
         """The role that the shop's imports read with."""
         made = listed(lambda: self.world.personalize.list_dataset_import_jobs(datasetArn=dataset))[0]
-        found = self.world.personalize.describe_dataset_import_job(datasetImportJobArn=made["datasetImportJobArn"])
-        return str(found["datasetImportJob"]["roleArn"])
+        described = self.world.personalize.describe_dataset_import_job(datasetImportJobArn=made["datasetImportJobArn"])
+        return str(described["datasetImportJob"]["roleArn"])
 
     def standing(self) -> Standing:
         """What the shop serves now."""
@@ -312,14 +312,17 @@ class Shop:
         """The solution versions that Personalize has made for the shop, oldest first."""
         personalize, group = self.world.personalize, self.names.dataset_group(self.name).arn
         solutions = listed(lambda: personalize.list_solutions(datasetGroupArn=group))
-        found = [
+        versions = [
             version
-            for each in solutions
-            for version in personalize.list_solution_versions(solutionArn=each["solutionArn"], maxResults=100)[
+            for solution in solutions
+            for version in personalize.list_solution_versions(solutionArn=solution["solutionArn"], maxResults=100)[
                 "solutionVersions"
             ]
         ]
-        return [each["solutionVersionArn"] for each in sorted(found, key=lambda each: each["creationDateTime"])]
+        return [
+            version["solutionVersionArn"]
+            for version in sorted(versions, key=lambda version: version["creationDateTime"])
+        ]
 
 
 def dropped(records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -108,27 +108,29 @@ class World:
     def events_table(self) -> Any:  # noqa: ANN401
         """The table of what users did, and of requests to delete them."""
         resource = boto3.resource("dynamodb", **access(self.laptop.state))
-        (name,) = [each.name for each in resource.tables.all() if "ShopperEvents" in each.name]
+        (name,) = [table.name for table in resource.tables.all() if "ShopperEvents" in table.name]
         return resource.Table(name)
 
     def erase_users(self) -> None:
         """Make the hourly round that deletes users, for all shops; one at a time."""
         with self._erasing:
             pages = self.functions.get_paginator("list_functions").paginate()
-            names = [each["FunctionName"] for page in pages for each in page["Functions"]]
-            (name,) = [each for each in names if "EraseUsers" in each]
+            names = [function["FunctionName"] for page in pages for function in page["Functions"]]
+            (name,) = [name for name in names if "EraseUsers" in name]
             assert "FunctionError" not in self.functions.invoke(FunctionName=name)
 
     def undone(self) -> list[str]:
         """The next messages of the chores queue, each as JSON; the same ones do not come again soon."""
-        (url,) = [each for each in self.queues.list_queues()["QueueUrls"] if "ChoresQueue" in each]
+        (url,) = [url for url in self.queues.list_queues()["QueueUrls"] if "ChoresQueue" in url]
         answer = self.queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
-        return [json.dumps([each["Body"], each.get("MessageAttributes")]) for each in answer.get("Messages", ())]
+        return [
+            json.dumps([message["Body"], message.get("MessageAttributes")]) for message in answer.get("Messages", ())
+        ]
 
     def records(self, shop: str) -> dict[str, dict[str, Any]]:
         """A shop's records by their sort key."""
-        found = self.table.query(KeyConditionExpression=Key("shop").eq(shop), ConsistentRead=True)["Items"]
-        return {str(item["record"]): dict(item) for item in found}
+        items = self.table.query(KeyConditionExpression=Key("shop").eq(shop), ConsistentRead=True)["Items"]
+        return {str(item["record"]): dict(item) for item in items}
 
     def runs(self, shop: str) -> list[dict[str, Any]]:
         """The executions of a shop, oldest first, as described when they were last looked at."""
@@ -144,14 +146,14 @@ class World:
         """The newest executions that an execution waits for, or has waited for."""
         waiting = self.laptop.state.outputs["EnsureStateMachineArn"]
         page = self.steps.list_executions(stateMachineArn=waiting, maxResults=1000)["executions"]
-        arns = [each["executionArn"] for each in page]
-        for each in arns:
+        arns = [execution["executionArn"] for execution in page]
+        for execution_arn in arns:
             # An execution that was forgotten meanwhile is nobody's; an input never changes.
-            if each not in self._started_by:
+            if execution_arn not in self._started_by:
                 with suppress(self.steps.exceptions.ExecutionDoesNotExist):
-                    given = json.loads(self.steps.describe_execution(executionArn=each)["input"])
-                    self._started_by[each] = given.get(STARTED_BY)
-        return [each for each in arns if self._started_by.get(each) == arn]
+                    given = json.loads(self.steps.describe_execution(executionArn=execution_arn)["input"])
+                    self._started_by[execution_arn] = given.get(STARTED_BY)
+        return [execution_arn for execution_arn in arns if self._started_by.get(execution_arn) == arn]
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait until something holds; it is asked after each look at the executions. Fails after BOUND."""
@@ -174,19 +176,21 @@ class World:
     def _refresh(self) -> None:
         running, newest = self._listed(statusFilter="RUNNING", maxResults=1000), self._listed(maxResults=NEWEST)
         told = {arn: status for arn, status in running.items() if arn not in newest} | newest
-        ended = [arn for arn, each in self._executions.items() if each["status"] == "RUNNING" and arn not in told]
+        ended = [
+            arn for arn, execution in self._executions.items() if execution["status"] == "RUNNING" and arn not in told
+        ]
         changed = [arn for arn, status in told.items() if self._executions.get(arn, {}).get("status") != status]
         for arn in [*changed, *ended]:
-            found = self.steps.describe_execution(executionArn=arn)
+            execution = self.steps.describe_execution(executionArn=arn)
             with self._looked:
                 if arn not in self._executions:
-                    self._by_shop[shop_of(found["input"])].append(arn)
-                self._executions[arn] = found
+                    self._by_shop[shop_of(execution["input"])].append(arn)
+                self._executions[arn] = execution
 
     def _listed(self, **wanted: object) -> dict[str, str]:
         """The statuses of executions by ARN, oldest first."""
-        found = self.steps.list_executions(stateMachineArn=self.machine, **wanted)["executions"]
-        return {each["executionArn"]: each["status"] for each in reversed(found)}
+        executions = self.steps.list_executions(stateMachineArn=self.machine, **wanted)["executions"]
+        return {execution["executionArn"]: execution["status"] for execution in reversed(executions)}
 
 
 def shop_of(given: str) -> str:

@@ -82,7 +82,7 @@ def play() -> Iterator[tuple[str, Answer]]:
             yield name, answer(route, event, personalize.calls)
         for error in ERRORS:
             # Of a page, the placements are asked at the same time: either may fail.
-            for route in (each for each in ROUTES if each != "api_placements"):
+            for route in (route for route in ROUTES if route != "api_placements"):
                 personalize.reset()
                 for operation in ("GetRecommendations", "GetPersonalizedRanking", "PutEvents", "PutUsers", "PutItems"):
                     personalize.fails(operation, error)
@@ -97,8 +97,8 @@ def answer(route: str, event: Event, calls: list[tuple[str, dict[str, Any]]]) ->
         told = HANDLERS.get(route, recommend.handler)(event, None)
     headers = {name.lower(): ", ".join(values) for name, values in told["multiValueHeaders"].items()}
     body = json.loads(told["body"]) if told["body"] else ""
-    asked = sorted(([operation, replaced(body, {})] for operation, body in calls), key=str)
-    return comparable(told["statusCode"], headers, body) | {"asked": asked}
+    calls_made = sorted(([operation, replaced(body, {})] for operation, body in calls), key=str)
+    return comparable(told["statusCode"], headers, body) | {"asked": calls_made}
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ class Player:
         while True:
             response, content = self._sent(request)
             if not SLOW.search(content) or time.monotonic() > deadline:
-                return self._kept(response, content)
+                return self._remembered(response, content)
 
     def _sent(self, request: Request) -> tuple[http.client.HTTPResponse, bytes]:
         fault = self._fault(request.fault) if request.fault else None
@@ -120,15 +120,15 @@ class Player:
     def _engine_door(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         content = None if body is None else json.dumps(body).encode()
         with urllib.request.urlopen(urllib.request.Request(self._engine + path, content, method=method)) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+            document: dict[str, Any] = json.load(answer)
+            return document
 
     def _filled(self, text: str) -> str:
         for name, value in self._last.items():
             text = text.replace(f"<{name}>", value)
         return text
 
-    def _kept(self, response: http.client.HTTPResponse, content: bytes) -> Answer:
+    def _remembered(self, response: http.client.HTTPResponse, content: bytes) -> Answer:
         headers = {name.lower(): value for name, value in response.getheaders()}
         if "etag" in headers:
             self._last["etag"] = headers["etag"]
@@ -144,14 +144,22 @@ class Player:
 
 def comparable(status: int, headers: Mapping[str, str], body: object) -> Answer:
     """Return an answer without what differs each time."""
-    kept = {name: value for name, value in sorted(headers.items()) if name not in UNCOMPARED}
-    if "etag" in kept:
-        kept["etag"] = re.sub('"[^"]*"', '"<tag>"', kept["etag"])
-    kept = {name: "<id>" if name.startswith(("x-amz", "apigw")) else text(value) for name, value in kept.items()}
+    comparables = {name: value for name, value in sorted(headers.items()) if name not in UNCOMPARED}
+    if "etag" in comparables:
+        comparables["etag"] = re.sub('"[^"]*"', '"<tag>"', comparables["etag"])
+    comparables = {
+        name: "<id>" if name.startswith(("x-amz", "apigw")) else text(value) for name, value in comparables.items()
+    }
     if isinstance(body, dict) and "openapi" in body:
-        body = {path: {method: sorted(each["responses"]) for method, each in operations.items() if "responses" in each}
-                for path, operations in body["paths"].items()}  # fmt: skip
-    return {"status": status, "headers": kept, "body": replaced(body)}
+        body = {
+            path: {
+                method: sorted(operation["responses"])
+                for method, operation in operations.items()
+                if "responses" in operation
+            }
+            for path, operations in body["paths"].items()
+        }
+    return {"status": status, "headers": comparables, "body": replaced(body)}
 
 
 def replaced(value: object, stand_ins: Mapping[str, str] = STAND_INS) -> object:
@@ -162,8 +170,8 @@ def replaced(value: object, stand_ins: Mapping[str, str] = STAND_INS) -> object:
     if isinstance(value, str):
         return text(value)
     if isinstance(value, list):
-        elements = [replaced(each, stand_ins) for each in value]
-        runs = [[len(list(run)), each] for each, run in groupby(elements)]
+        elements = [replaced(element, stand_ins) for element in value]
+        runs = [[len(list(run)), element] for element, run in groupby(elements)]
         return elements if len(value) < 6 else runs
     if not isinstance(value, dict):
         return value
@@ -171,8 +179,8 @@ def replaced(value: object, stand_ins: Mapping[str, str] = STAND_INS) -> object:
     if "itemId" in value and {"source", "probability"} & value.keys():
         names["itemId"] = "<item>"
     return {
-        name: names[name] if name in names and each is not None else replaced(each, stand_ins)
-        for name, each in value.items()
+        name: names[name] if name in names and member is not None else replaced(member, stand_ins)
+        for name, member in value.items()
     }
 
 

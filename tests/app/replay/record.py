@@ -36,8 +36,8 @@ def write(file: Path, played: Played) -> None:
 
 def read(file: Path) -> Played:
     """Return a recording."""
-    found = json.loads(file.read_text())
-    return [(name, found["answers"][number]) for name, number in found["requests"]]
+    recording = json.loads(file.read_text())
+    return [(name, recording["answers"][number]) for name, number in recording["requests"]]
 
 
 def played_by_handlers() -> Played:

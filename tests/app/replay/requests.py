@@ -149,8 +149,8 @@ def strange(request: Request) -> bool:
     """Tell whether a request has a query parameter that its route does not know."""
     path, _, query = request.target.partition("?")
     names = {name.partition(".")[0] for name in parse_qs(query, keep_blank_values=True)}
-    found = next((route for route in ROUTES if route.method == request.method and is_of(route, path)), None)
-    return found is not None and bool(found.query) and not names <= set(found.query)
+    route = next((route for route in ROUTES if route.method == request.method and is_of(route, path)), None)
+    return route is not None and bool(route.query) and not names <= set(route.query)
 
 
 def is_of(route: Route, path: str) -> bool:
@@ -281,8 +281,8 @@ def events() -> Iterator[Request]:
     for member, values in wrong.items():
         for value in values:
             yield Request("POST", EVENTS, {"sessionId": "s", "events": [{**EVENT, member: value}]})
-    for many in (0, 11, 100, 101):
-        yield Request("POST", EVENTS, {"sessionId": "s", "userId": "many", "events": [{"eventType": "View"}] * many})
+    for number in (0, 11, 100, 101):
+        yield Request("POST", EVENTS, {"sessionId": "s", "userId": "many", "events": [{"eventType": "View"}] * number})
     for session in ("", LONG, "s\n"):
         yield Request("POST", EVENTS, {"sessionId": session, "events": [EVENT]})
     yield Request("POST", EVENTS, {"sessionId": "s", "userId": "u\r1", "events": [EVENT]})

@@ -47,4 +47,4 @@ def drop(command: Command, shop: str, folder: Path) -> None:
     for name, content in contents.items():
         (folder / name).write_text(content)
         told = command("drop", shop, name.partition(".")[0], str(folder / name), "--watch")
-        assert [each["run"]["status"] for each in told] == ["SUCCEEDED"], told
+        assert [answer["run"]["status"] for answer in told] == ["SUCCEEDED"], told
