@@ -14,7 +14,7 @@ FOR_EACH_MACHINE = pytest.mark.parametrize("machine", MACHINES.values(), ids=MAC
 
 
 def spread(graph: dict[str, set[str]], names: set[str]) -> set[str]:
-    """The nodes of `graph` that lead on from `found`, itself included."""
+    """The nodes of `graph` that lead on from `names`, itself included."""
     while more := {after for name in names for after in graph[name]} - names:
         names = names | more
     return names

@@ -41,7 +41,7 @@ def visiting(
     storage: Mapping[str, str] = ENGLISH,
     errors: int = 0,
 ) -> Iterator[Page]:
-    """A page of somebody whose browser has `kept` this for the shop, with so many `errors` in its log at the end."""
+    """A page of somebody whose browser has `storage` this for the shop, with so many `errors` in its log at the end."""
     stored: StorageState = {
         "cookies": [],
         "origins": [

@@ -83,7 +83,7 @@ class Shop:
         return str(trackers[0]["eventTrackerArn"]) if trackers else ""
 
     def csv(self, events_each: int) -> str:
-        """A whole history, in which every user has `each` interactions, and three more at each turn."""
+        """A whole history, in which every user has `events_each` interactions, and three more at each turn."""
         header, *rows = retail.interactions(events_each=events_each + 3 * self.turn).splitlines()
         return "\n".join([f"{header},{self.column}", *(f"{row},{'ab'[number % 2]}" for number, row in enumerate(rows))])
 
