@@ -48,14 +48,14 @@ def test_every_make_target_is_explained() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_local_command_exists_with_its_options(page: Path) -> None:
-    for command, rest in re.findall(r"python -m local ([a-z-]+)([^|\n)`]*)", code(page)):
+    for command, rest in re.findall(r"(?:python -m local|^retail) ([a-z][a-z-]*)([^|\n)`]*)", code(page), re.MULTILINE):
         assert command in local_commands(), command
         for option in re.findall(r"--[a-z-]+", rest):
             assert option in usage("local", command), f"{command} {option}"
 
 
 def test_every_local_command_is_explained() -> None:
-    named = set(re.findall(r"(?:make|python -m local) ([a-z-]+)", section("docs/local.md", "Commands")))
+    named = set(re.findall(r"(?:make|python -m local|retail) ([a-z][a-z-]*)", section("docs/local.md", "Commands")))
     assert local_commands() == named & local_commands()
 
 

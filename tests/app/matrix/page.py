@@ -38,11 +38,8 @@ To cause a failure yourself, use [faults on demand](faults.md).
 
 ## How it is shown
 
-Each case has a shop on the [local cloud](local.md), with the deployed template, state machine and functions. Most are about a second drop, while a first release serves; others about the **first drop**. A
-run makes one training unless the table says otherwise. A case asserts how the run ended and why, which version the campaign and the record name, how many trainings, imports and handled files
-there were, that the campaign was ACTIVE whenever the run looked, and that the fault did happen. Where a run ends with a reason, the case does what the last column says, and the run gets through.
-
-`make test` plays all cases, but five of the kills stand for the others. `make nightly` plays them all, each fault alone, with 20 seeds.
+Each case has a shop on the [local cloud](local.md), with the deployed template, state machine and functions; most are about a second drop, while a first release serves. It asserts how the run ended and why, which
+version serves, how many trainings and imports there were, and that the fault did happen. `make test` plays all cases but most kills, `make nightly` each fault alone, with 20 seeds.
 """
 SAFEGUARDS = f"""
 ## The safeguards

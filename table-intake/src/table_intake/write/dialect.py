@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read and write CSV in two forms that are never mixed.
 
-The reasons are in docs/decisions/csv-and-imports.md.
+The reasons are in docs/decisions/reading-files.md.
 
 Personalize's form is for files that Personalize reads: import copies, histories made of them, lists of users to delete.
 A value with a comma, a quote or a backslash is quoted, and a backslash escapes each quote and backslash in it, as
