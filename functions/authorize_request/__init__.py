@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may call the browsers' API."""
+"""Authorize requests to the browsers' API."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Claim what was dropped, lead the shop, collect, and leave nothing behind."""
+"""Take the first and last steps of a run: claim its drop, lead the shop, record outcomes."""

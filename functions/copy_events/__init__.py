@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daily round."""
+"""Copy accepted events from the stream of their table to the bucket."""

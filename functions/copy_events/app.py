@@ -38,6 +38,6 @@ def handler(event: dict[str, Any], _context: object) -> None:
         LOG.error("Records that are not events", records=len(foreign))
         observability.count(environment.namespace, "UncopiedEvents", len(foreign))
     for record in foreign:
-        found = json.dumps({"record": record.get("eventID"), "keys": record.get("dynamodb", {}).get("Keys")})
+        letter = json.dumps({"record": record.get("eventID"), "keys": record.get("dynamodb", {}).get("Keys")})
         reason = "a record of the table of users' events is not an event"
-        queue.dead_letter(clients.sqs(), environment.chores_queue, found, reason)
+        queue.dead_letter(clients.sqs(), environment.chores_queue, letter, reason)

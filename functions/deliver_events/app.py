@@ -58,7 +58,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
         LOG.warning("Pauses not set", messages=delivery.paused_by_queue)
     count(environment.namespace, "DeliveredEvents", delivery.delivered)
     count(environment.namespace, "BuriedEvents", delivery.dead_lettered)
-    return {"batchItemFailures": [{"itemIdentifier": each} for each in again]}
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
 
 @cache

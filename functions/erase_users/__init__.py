@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Users who are to be deleted."""
+"""Delete users on request."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make or find a recipe's solution, and the solution version that a run trains."""
+"""Take the steps of a test on held-out time that call Personalize."""

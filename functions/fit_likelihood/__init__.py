@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daily round."""
+"""Fit a shop's purchase likelihood after a promotion."""

@@ -51,22 +51,22 @@ LISTS = {"recommend": "user-personalization", "similar": "similar-items", "popul
 
 @API.operation(*LISTS)
 def show_list(request: Request) -> Response:
-    recipe, asked, release = LISTS[request.route.operation], request.asked(Listing), _release(request)
+    recipe, query, release = LISTS[request.route.operation], request.parsed(Listing), _release(request)
     if request.caller:
-        caller.own(request.caller, asked.user_id)
-    ask, started = lists.listing(release, recipe, asked, _around(request, release)), FALLBACK.now()
+        caller.require_own(request.caller, query.user_id)
+    ask, started = lists.listing(release, recipe, query, _context(request, release)), FALLBACK.now()
     answer = FALLBACK.fill(release, ask, _predict, source_of(release, recipe))
     _show(release, started, (answer, ask))
     page = lists.after(release, ask, answer)
     request.count_list(recipe, answer)
-    return request.shared(page, personal=asked.user_id is not None)
+    return request.shared(page, personal=query.user_id is not None)
 
 
 @API.operation("placement")
 def show_placement(request: Request) -> dict[str, object]:
-    asked, release, name = request.asked(Slot), _release(request), request.path["placement"]
-    question, started = placements.ask(release, name, asked, _around(request, release)), FALLBACK.now()
-    answer = placements.one(FALLBACK, release, name, question, _predict)
+    query, release, name = request.parsed(Slot), _release(request), request.path["placement"]
+    question, started = placements.ask(release, name, query, _context(request, release)), FALLBACK.now()
+    answer = placements.fill(FALLBACK, release, name, question, _predict)
     _show(release, started, (answer, question))
     request.count_list(f"placement/{name}", answer)
     return answer
@@ -75,20 +75,20 @@ def show_placement(request: Request) -> dict[str, object]:
 @API.operation("placements")
 def show_page(request: Request) -> dict[str, object]:
     body, release = request.json(PageBody), _release(request)
-    asks = placements.slots(release, body, request.fields(), _around(request, release))
+    asks = placements.slots(release, body, request.fields(), _context(request, release))
     started = FALLBACK.now()
     answer: dict[str, Any] = placements.page(FALLBACK, release, asks, _predict, PARALLEL)
-    _show(release, started, *((each, asks[each["placement"]]) for each in answer["placements"]))
-    for each in answer["placements"]:
-        request.count_list(f"placement/{each['placement']}", each)
+    _show(release, started, *((page, asks[page["placement"]]) for page in answer["placements"]))
+    for page in answer["placements"]:
+        request.count_list(f"placement/{page['placement']}", page)
     return answer
 
 
 @API.operation("rank")
 def ranking(request: Request) -> dict[str, object]:
     body = request.json(RankingBody)
-    asked, release = request.asked(Ranking, itemIds=body.item_ids), _release(request)
-    question, started = lists.ranking(release, asked, _around(request, release)), FALLBACK.now()
+    query, release = request.parsed(Ranking, itemIds=body.item_ids), _release(request)
+    question, started = lists.ranking(release, query, _context(request, release)), FALLBACK.now()
     answer = FALLBACK.rank(question, _rank)
     _show(release, started, (answer, question))
     request.count_list("personalized-ranking", answer)
@@ -118,7 +118,7 @@ def health(_request: Request) -> dict[str, str]:
 
 @API.operation("describe")
 def describe(request: Request) -> Response:
-    return request.kept(DESCRIPTION.read_text(), DESCRIPTION_SECONDS)
+    return request.cacheable(DESCRIPTION.read_text(), DESCRIPTION_SECONDS)
 
 
 handler = cold_start.start(API.answer)
@@ -129,7 +129,7 @@ def _release(request: Request) -> Release:
     return RELEASES.get(request.path["shop"], time.monotonic())
 
 
-def _around(request: Request, release: Release) -> dict[str, str]:
+def _context(request: Request, release: Release) -> dict[str, str]:
     if not release.context_columns:
         return {}
     return context.of(request.headers, release.context_columns, time.time())

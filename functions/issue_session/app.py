@@ -21,9 +21,9 @@ clients.make_ahead(clients.secretsmanager)
 @API.operation("beginSession")
 def begin(request: Request) -> Response:
     """Begin or continue a session, or tie it to a user."""
-    asked = problems.validate_json(SessionRequest, request.body() or b"{}")
+    session_request = problems.validate_json(SessionRequest, request.body() or b"{}")
     environment, now, shop = Environment(), int(time.time()), request.path["shop"]
-    session = sessions.next_session(asked, shop, keys.trust(), environment.session_seconds, now)
+    session = sessions.next_session(session_request, shop, keys.trust(), environment.session_seconds, now)
     # The newest version of the secret signs.
     kid, secret = next(iter(keys.session_keys(environment.session_keys).all().items()))
     answer = sessions.answer(session, tokens.signed(session, kid, secret, now))

@@ -33,17 +33,17 @@ clients.make_ahead(clients.events_once, clients.dynamodb_once)
 @API.operation("recordEvents")
 def record(request: Request) -> dict[str, object]:
     late, shop = deadline(time.monotonic, delivery.BUDGET_SECONDS), request.path["shop"]
-    asked = request.json(Events)
+    body = request.json(Events)
     if request.caller:
-        user, session = caller.of_events(request.caller, asked.user_id, asked.session_id)
+        user, session = caller.of_events(request.caller, body.user_id, body.session_id)
         problems.validate(Who, {"userId": user})
-        asked = asked.model_copy(update={"user_id": user, "session_id": session})
-    made = models.calls(asked, int(time.time()), browser=request.caller is not None)
+        body = body.model_copy(update={"user_id": user, "session_id": session})
+    made = models.calls(body, int(time.time()), browser=request.caller is not None)
     calls = models.renamed(made, caller.event_id) if request.caller else made
     tracking_id = _release(request).tracking_id
-    leaves = _leaving(shop, asked.user_id)
+    leaves = _leaving(shop, body.user_id)
     if leaves:
-        request.notes["discarded"] = len(asked.events)
+        request.notes["discarded"] = len(body.events)
         return models.discarded(made)
     if leaves is None:
         delivered, taken = 0, delivery.defer(shop, calls, late)
@@ -60,13 +60,13 @@ def record(request: Request) -> dict[str, object]:
 def put_user(request: Request) -> dict[str, object]:
     user = request.path["userId"]
     problems.validate(Who, {"userId": user})
-    asked = models.record(user, request.json(Put), models.USER_BYTES)
+    record = models.record(user, request.json(Put), models.USER_BYTES)
     release = _release(request)
     if LEAVING.has(release.shop, user, time.monotonic()):
         raise Problem(409, "The deletion of this user was asked for. Put them again when they are deleted.")
-    there = delivery.put_user(clients.events(), release.dataset_arn("USERS"), asked)
+    there = delivery.put_user(clients.events(), release.dataset_arn("USERS"), record)
     problems.or_not_found(there or None, "The shop has no users dataset: drop one first.")
-    return asked.answer()
+    return record.answer()
 
 
 @API.operation("deleteUser")
@@ -86,21 +86,21 @@ def delete_user(request: Request) -> dict[str, object]:
 def put_item(request: Request) -> dict[str, object]:
     item = request.path["itemId"]
     problems.validate(Who, {"itemId": item})
-    asked = models.record(item, request.json(Put), models.ITEM_BYTES, described=True)
+    record = models.record(item, request.json(Put), models.ITEM_BYTES, described=True)
     release = _release(request)
-    there = delivery.put_item(clients.events(), release.dataset_arn("ITEMS"), asked)
+    there = delivery.put_item(clients.events(), release.dataset_arn("ITEMS"), record)
     problems.or_not_found(there or None, "The shop has no items dataset: drop one first.")
     from personalization.shop import item_files  # noqa: PLC0415 - only a PUT of an item needs it
 
     late = deadline(time.monotonic, item_files.CHANGE_SECONDS)
-    bucket, properties = Environment().bucket, json.loads(asked.properties)
+    bucket, properties = Environment().bucket, json.loads(record.properties)
     try:
         item_files.change(clients.s3_quick(), bucket, release.shop, item, properties, late)
     except PersonalizationError as error:
         request.notes["reason"] = f"{type(error).__name__}: {error.reason}"
         detail = "Personalize has the item, but answers do not show its new columns yet: put it again."
         raise Problem(503, detail) from None
-    return asked.answer()
+    return record.answer()
 
 
 handler = cold_start.start(API.answer)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""List and remove what a shop has."""
+"""List and remove a shop's resources."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drops that no run is going to handle."""
+"""Start runs for drops that no run is going to handle."""

@@ -42,21 +42,21 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
     whole = folder == lost_drops.FOLDER
     after = ledger.swept_until() if whole else ""
     objects, until = list_recent(clients.s3(), environment.bucket, folder, now - lost_drops.REMEMBERED, after)
-    found = lost_drops.claim_lost(ledger, executions, objects, sought)
+    swept = lost_drops.claim_lost(ledger, executions, objects, sought)
     if whole and until != after:
         ledger.sweep_on(until)
     failures = [
         failure
-        for shop in sorted({drop.shop for drop in found.drops if drop.kind == "settings"})
+        for shop in sorted({drop.shop for drop in swept.drops if drop.kind == "settings"})
         if (failure := _follow(environment, shop)) is not None
     ]
-    shops = {each.shop for each in found.drops}
+    shops = {drop.shop for drop in swept.drops}
     started = lifecycle.sweep(ledger, executions, run, claims.stopped(event), shops)
-    claimed = [each.key for each in found.drops]
-    LOG.info("Drops swept", claimed=len(claimed), refused=len(found.refused), started=started, until=until)
+    claimed = [drop.key for drop in swept.drops]
+    LOG.info("Drops swept", claimed=len(claimed), refused=len(swept.refused), started=started, until=until)
     if failures:
         raise failures[0]
-    return {"claimed": claimed, "refused": list(found.refused), "started": started}
+    return {"claimed": claimed, "refused": list(swept.refused), "started": started}
 
 
 def _follow(environment: Environment, shop: str) -> PersonalizationError | None:

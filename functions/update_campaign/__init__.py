@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Have campaigns serve what a run trained, and record it for serving."""
+"""Promote a release: update campaigns, and record what serves."""

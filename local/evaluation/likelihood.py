@@ -58,11 +58,11 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
             for pairs, predicted, observed in tested.bins
             if pairs
         ],
-        "verdict": asdict(fitted.known),
+        "verdict": asdict(fitted.known_verdict),
         "strangers": {
             "pairs": round(fitted.tested_strangers.pairs),
             "purchases": round(fitted.tested_strangers.purchases),
-            "verdict": asdict(fitted.strangers),
+            "verdict": asdict(fitted.stranger_verdict),
         },
         "boughtBefore": {"auc": round(fitted.tested_seen.auc, 4), "baseRate": fitted.tested_seen.base_rate},
     }

@@ -10,7 +10,20 @@ from tests.docs.pages import ROOT
 WORDS = frozenset(
     ["each", "found", "known", "own", "place", "asked", "kept", "mine", "theirs", "around", "about", "one", "many"]
 )
-CLEAN = ("benchmarks", "engine/src", "engine/tests", "local", "table-intake/src", "table-intake/tests", "tests")
+CLEAN = (
+    "benchmarks",
+    "engine/src",
+    "engine/tests",
+    "layers/core/personalization/api",
+    "layers/core/personalization/auth",
+    "layers/core/personalization/core",
+    "layers/core/personalization/events",
+    "layers/core/personalization/reports",
+    "local",
+    "table-intake/src",
+    "table-intake/tests",
+    "tests",
+)
 """The folders that have none of them; others join when they are clean."""
 
 

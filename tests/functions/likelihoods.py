@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from personalization.likelihood import inputs, shards
-from personalization.likelihood import model as models
-from personalization.likelihood.model import Anchored
+from personalization.likelihood.model import Anchored, read_model
 from personalization.shop.release import RECORD
 
 from functions.fit_likelihood.app import handler as fit
@@ -108,6 +107,6 @@ def stored(bucket: "S3Client", key: str) -> bytes:
 def anchor(bucket: "S3Client") -> None:
     """Have the ranking campaign's scores count in the fit, beside the anchors i5 and i6."""
     key = f"likelihood/demo/{load('fit_likelihood')['run']}/model.json.gz"
-    model = models.from_json(shards.unpack(stored(bucket, key)))
+    model = read_model(shards.unpack(stored(bucket, key)))
     scored = replace(model, anchored=Anchored("arn:version", 0.0, 1.0, 0.5), anchors=("i5", "i6"))
     bucket.put_object(Bucket=BUCKET, Key=key, Body=shards.pack(scored.as_json()))

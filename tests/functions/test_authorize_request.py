@@ -85,7 +85,7 @@ def test_an_anonymous_user_is_named_with_theirs(issuer: Issuer) -> None:
     )  # fmt: skip
     admitted = caller(answer)
     assert admitted is not None
-    assert (admitted.own, admitted.session, admitted.shop) == (told["userId"], told["sessionId"], "demo")
+    assert (admitted.user_id, admitted.session, admitted.shop) == (told["userId"], told["sessionId"], "demo")
     assert issuer.paths == []
 
 

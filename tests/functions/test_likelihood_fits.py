@@ -9,8 +9,8 @@ import pytest
 from personalization.events import store
 from personalization.events.models import Call
 from personalization.likelihood import histories, inputs, serve, shards
-from personalization.likelihood import model as models
 from personalization.likelihood.answering import iso
+from personalization.likelihood.model import read_model
 from personalization.runs.claims import Claim
 from personalization.shop import records
 
@@ -174,8 +174,8 @@ def test_rows_that_are_older_than_a_fit_can_use_take_no_memory(
     done = fit(load("fit_likelihood"), None)
     assert (fitted["outcome"], done["outcome"]) == ("fitted", "fitted")
     assert (
-        models.from_json(shards.unpack(stored(bucket, f"likelihood/demo/{RUN}/model.json.gz"))).seen
-        == models.from_json(shards.unpack(before)).seen
+        read_model(shards.unpack(stored(bucket, f"likelihood/demo/{RUN}/model.json.gz"))).seen
+        == read_model(shards.unpack(before)).seen
     )
 
 

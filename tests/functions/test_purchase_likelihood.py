@@ -8,8 +8,8 @@ import pytest
 from personalization.api.models import Likelihood
 from personalization.core.breaker import THRESHOLD
 from personalization.likelihood import inputs, serve, shards
-from personalization.likelihood import model as models
 from personalization.likelihood.answering import MOST_ITEMS
+from personalization.likelihood.model import read_model
 from personalization.shop import records
 
 from functions.fit_likelihood.app import handler as fit
@@ -171,7 +171,7 @@ def test_a_later_fit_takes_live_events_in_and_clears_up(
     keys = [content["Key"] for content in bucket.list_objects_v2(Bucket=BUCKET, Prefix="likelihood/demo/")["Contents"]]
     assert {inputs.run_of(key) for key in keys} == {"", "run-2", "run-3"}
     assert [key for key in keys if "000000000000001" in key and "/interactions/" in key] == []
-    model = models.from_json(shards.unpack(stored(bucket, "likelihood/demo/run-3/model.json.gz")))
+    model = read_model(shards.unpack(stored(bucket, "likelihood/demo/run-3/model.json.gz")))
     key = shards.key("demo", "run-3", "shoppers", shards.shard_of("newcomer", model.shopper_shards))
     assert "i0" in shards.unpack(stored(bucket, key))["newcomer"]["pairs"]
     assert (fitted["outcome"], queues is None) == ("fitted", False)

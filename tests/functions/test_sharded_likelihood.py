@@ -12,7 +12,7 @@ import pytest
 from personalization.events import store
 from personalization.events.models import Call
 from personalization.likelihood import inputs, serve, shards
-from personalization.likelihood import model as models
+from personalization.likelihood.model import read_model
 from personalization.maintenance import forget_users
 
 from functions.fit_likelihood.app import handler as fit
@@ -108,14 +108,14 @@ def test_shards_give_the_counters_of_one_function(
     assert [len(in_shards[kind]) for kind in ("items", "shoppers")] == [worlds.ITEMS, worlds.SHOPPERS]
     # The direction of a factor means nothing; what counts is the match of a user and an item.
     near, wanted = (
-        np.array([user.pop("taste") for _, user in sorted(run["shoppers"].items())])
+        np.array([user.pop("vector") for _, user in sorted(run["shoppers"].items())])
         @ np.array([item.pop("vector") for _, item in sorted(run["items"].items())]).T
         for run in (in_shards, at_once)
     )
     np.testing.assert_allclose(near, wanted, atol=1e-3)
     assert alike(in_shards, at_once)
     model, other = (
-        models.from_json(shards.unpack(stored(bucket, f"likelihood/demo/{run}/model.json.gz"))) for run in (RUN, "one")
+        read_model(shards.unpack(stored(bucket, f"likelihood/demo/{run}/model.json.gz"))) for run in (RUN, "one")
     )
     assert (model.at, model.start, model.levels, model.lifts) == (
         other.at,

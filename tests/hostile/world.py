@@ -125,7 +125,7 @@ class World:
                 yield f"reached {operation}"
             if operation == "PutEvents" and not own_events(case.caller, user, session):
                 yield f"wrote as {user!r} in {session!r}"
-            if operation != "PutEvents" and user not in {ANONYMOUS, None, case.caller.own}:
+            if operation != "PutEvents" and user not in {ANONYMOUS, None, case.caller.user_id}:
                 yield f"read of {user!r}"
 
 

@@ -82,7 +82,7 @@ class World:
         self.tables: Tables = tables(self.history, self.history.end + 1)
         at = answering.iso(self.tables.at)
         made = serving_files.model(self.tables, self.fit, "run-1", at, 7, "Purchase")
-        self.model = model.from_json(made.as_json())
+        self.model = model.read_model(made.as_json())
         self._items = dict(serving_files.items(self.tables, 1))
         self._shoppers = dict(serving_files.users(self.tables, 1))
 

@@ -48,7 +48,7 @@ def test_a_server_may_name_anybody() -> None:
 
 @EVERYBODY
 def test_a_browser_may_name_its_own_user(caller: Caller) -> None:
-    callers.admit(caller, "GET", {"shop": "demo", "userId": caller.own}, {"userId": caller.own}, NOW)
+    callers.admit(caller, "GET", {"shop": "demo", "userId": caller.user_id}, {"userId": caller.user_id}, NOW)
     callers.admit(caller, "POST", {"shop": "demo"}, None, NOW)
 
 
@@ -72,7 +72,7 @@ def test_a_browser_may_name_nobody_else(caller: Caller, path: dict[str, str], qu
 @EVERYBODY
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 def test_what_is_known_of_users_and_items_is_told_by_servers(caller: Caller, method: str) -> None:
-    assert status(lambda: callers.admit(caller, method, {"shop": "demo", "userId": caller.own}, None, NOW)) == 403
+    assert status(lambda: callers.admit(caller, method, {"shop": "demo", "userId": caller.user_id}, None, NOW)) == 403
 
 
 def test_a_session_is_for_its_shop_and_a_token_for_its_time() -> None:

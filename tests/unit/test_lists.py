@@ -17,7 +17,7 @@ RELEASE = Release("demo", "t", GROUP, {"similar-items": "arn:c"}, {"cheap": "arn
 
 
 def ask_of(**query: str) -> ListAsk:
-    return listing(RELEASE, "similar-items", Request({"queryStringParameters": query}).asked(Listing))
+    return listing(RELEASE, "similar-items", Request({"queryStringParameters": query}).parsed(Listing))
 
 
 def test_arns_of_filters_and_datasets_follow_from_the_group() -> None:

@@ -54,7 +54,7 @@ def test_a_token_of_another_list_shop_or_forger_is_refused(scope: list[str], oth
 def page(order: list[str], limit: int, following: str | None, excluded: tuple[str, ...] = ()) -> dict[str, Any]:
     """A page of a list that Personalize has in `order`."""
     query = {"limit": str(limit)} | ({"next": following} if following else {})
-    request = Request({"queryStringParameters": query}).asked(Listing, userId="u", excludeItemIds=excluded)
+    request = Request({"queryStringParameters": query}).parsed(Listing, userId="u", excludeItemIds=excluded)
     ask = listing(RELEASE, "user-personalization", request)
     best = [{"itemId": item} for item in order][: ask.parameters["numResults"]]
     return after(RELEASE, ask, answer(Predicted("RID", best), "campaign", ask))

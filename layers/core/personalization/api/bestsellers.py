@@ -44,19 +44,19 @@ class Bestsellers:
 
     def __init__(self, fetch: Callable[[str], Items]) -> None:
         self._fetch = fetch
-        self._known: dict[str, tuple[float, Items]] = {}
+        self._lists: dict[str, tuple[float, Items]] = {}
 
     def get(self, shop: str, now: float) -> Items:
         """Return the bestsellers of a shop, best first; empty if no list is known."""
-        until, items = self._known.get(shop, (now, ()))
+        until, items = self._lists.get(shop, (now, ()))
         if now < until:
             return items
         with suppress(PersonalizationError):
             items = self._fetch(shop)
-        if len(self._known) >= _MOST_SHOPS:
-            self._known.clear()
+        if len(self._lists) >= _MOST_SHOPS:
+            self._lists.clear()
         seconds = records.REMEMBER_SECONDS if items else records.REMEMBER_NONE_SECONDS
-        self._known[shop] = (now + seconds, items)
+        self._lists[shop] = (now + seconds, items)
         return items
 
 
@@ -66,5 +66,5 @@ def fetch(shop: str) -> Items:
 
 
 def read(client: "DynamoDBClient", table: str, shop: str) -> Items:
-    found = records.get(client, table, shop, RECORD, stale=True)
-    return tuple(found["items"]) if found else ()
+    record = records.get(client, table, shop, RECORD, stale=True)
+    return tuple(record["items"]) if record else ()

@@ -40,28 +40,28 @@ def of(headers: Mapping[str, str], columns: Sequence[str], now: float) -> dict[s
     wanted = {name: COLUMNS[name] for name in columns if name in COLUMNS}
     if not wanted:
         return {}
-    known = {name.lower(): str(value) for name, value in headers.items()}
-    kinds, found = set(wanted.values()), {}
-    country = known.get("cloudfront-viewer-country", "").upper()
+    lowered = {name.lower(): str(value) for name, value in headers.items()}
+    kinds, values = set(wanted.values()), {}
+    country = lowered.get("cloudfront-viewer-country", "").upper()
     country = country if _COUNTRY.fullmatch(country) else ""
     if "device" in kinds:
-        found["device"] = device(known)
+        values["device"] = device(lowered)
     if kinds & {"hour", "season"}:
-        name = known.get("cloudfront-viewer-time-zone") or known.get("x-time-zone") or ""
+        name = lowered.get("cloudfront-viewer-time-zone") or lowered.get("x-time-zone") or ""
         zone = _zone(name)
         local = datetime.fromtimestamp(now, zone or UTC)
-        found["hour"] = str(local.hour) if zone else ""
+        values["hour"] = str(local.hour) if zone else ""
         south = country in SOUTHERN if country else bool(_SOUTHERN_ZONES.match(name))
-        found["season"] = season(local.month, south=south) if zone or country else ""
-    found["country"] = country
-    return {column: found[kind] for column, kind in wanted.items() if found[kind]}
+        values["season"] = season(local.month, south=south) if zone or country else ""
+    values["country"] = country
+    return {column: values[kind] for column, kind in wanted.items() if values[kind]}
 
 
 def device(headers: Mapping[str, str]) -> str:
     """Return `phone`, `tablet` or `desktop` from headers by lower-case names; empty if no browser asks."""
-    for name, found in (("tablet", "tablet"), ("mobile", "phone"), ("desktop", "desktop")):
+    for name, kind in (("tablet", "tablet"), ("mobile", "phone"), ("desktop", "desktop")):
         if headers.get(f"cloudfront-is-{name}-viewer") == "true":
-            return found
+            return kind
     if headers.get("sec-ch-ua-mobile") == "?1":
         return "phone"
     agent = headers.get("user-agent", "")[:500]

@@ -67,16 +67,16 @@ def varied(
     """
     names, values, repeats = set(shown), set[str](), list[str]()
     places: list[tuple[float, int]] = []
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         value, name = traits.get(item, PLAIN)
         if name and name in names:
             repeats.append(item)
             continue
         names.add(name)
         left = 1.0 - strength if value in values else 1.0
-        places.append(((place + 1) / left if left else inf, place))
+        places.append(((index + 1) / left if left else inf, index))
         if value:
             values.add(value)
-    chosen = sorted(place for _, place in sorted(places)[:most])
+    chosen = sorted(index for _, index in sorted(places)[:most])
     # Repeated names are shown only where others are too few.
-    return [*(items[place] for place in chosen), *repeats][:most]
+    return [*(items[index] for index in chosen), *repeats][:most]

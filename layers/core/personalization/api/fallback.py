@@ -49,21 +49,21 @@ class Memory:
     def __init__(self, most: int = _MOST_ANSWERS, seconds: float = REMEMBER_SECONDS) -> None:
         self._most = most
         self._seconds = seconds
-        self._kept: dict[Hashable, tuple[float, Predicted]] = {}
+        self._answers: dict[Hashable, tuple[float, Predicted]] = {}
 
     def keep(self, key: Hashable, predicted: Predicted, now: float) -> None:
-        self._kept.pop(key, None)
-        if len(self._kept) >= self._most:
-            del self._kept[next(iter(self._kept))]
+        self._answers.pop(key, None)
+        if len(self._answers) >= self._most:
+            del self._answers[next(iter(self._answers))]
         if len(predicted.items) > _MOST_ITEMS:
             predicted = Predicted(predicted.recommendation_id, predicted.items[:_MOST_ITEMS])
-        self._kept[key] = (now + self._seconds, predicted)
+        self._answers[key] = (now + self._seconds, predicted)
 
     def find(self, key: Hashable, now: float) -> Predicted | None:
-        until, predicted = self._kept.get(key, (now, None))
+        until, predicted = self._answers.get(key, (now, None))
         if predicted is None or now >= until:
             return None
-        self._kept[key] = self._kept.pop(key)
+        self._answers[key] = self._answers.pop(key)
         return predicted
 
 
@@ -111,19 +111,19 @@ class FallbackChain:
             PersonalizationError: Personalize does not answer, and no fallback has an item.
         """
         started = self.now() if since is None else since
-        if ask.kept and (best := self._bestsellers(release.shop, started)):
+        if ask.prefers_bestsellers and (best := self._bestsellers(release.shop, started)):
             return {"recommendationId": None, "items": list(_unseen(best, ask.hidden))[: ask.limit]}
         try:
-            predicted = self._asked(ask, predict, started)
+            predicted = self._ask(ask, predict, started)
         except Rejected:
             raise
         except PersonalizationError as error:
-            found = self._instead(release, ask, predict, started)
+            substitute = self._instead(release, ask, predict, started)
             # Only a slot without a fallback, or a list whose known items are all hidden, may be empty.
-            known = ask.hidden and self._bestsellers(release.shop, started)
-            if not found["items"] and ask.fallback != "none" and not known:
+            all_hidden = ask.hidden and self._bestsellers(release.shop, started)
+            if not substitute["items"] and ask.fallback != "none" and not all_hidden:
                 raise
-            return _degraded(found, self._reason(error))
+            return _degraded(substitute, self._reason(error))
         filtered = "filterArn" in ask.parameters
         if predicted.items or filtered:
             self._memory.keep(_key(ask), predicted, started)
@@ -135,7 +135,7 @@ class FallbackChain:
 
     def worth(self, release: Release, ask: ListAsk) -> bool:
         """Return whether the list needs a campaign, and the campaign exists and its circuit is closed."""
-        if ask.kept and self._bestsellers(release.shop, self.now()):
+        if ask.prefers_bestsellers and self._bestsellers(release.shop, self.now()):
             return False
         return bool(ask.campaign_arn) and self._breaker.allows(ask.campaign_arn, self.now())
 
@@ -150,17 +150,17 @@ class FallbackChain:
             Rejected: Personalize calls the request invalid.
         """
         try:
-            return answer(self._asked(ask, rank, self.now()))
+            return answer(self._ask(ask, rank, self.now()))
         except Rejected:
             raise
         except PersonalizationError as error:
             reason = self._reason(error)
-        result = answer(Predicted(None, [{"itemId": each} for each in ask.parameters["inputList"]]), "caller")
+        result = answer(Predicted(None, [{"itemId": item_id} for item_id in ask.parameters["inputList"]]), "caller")
         if "filterArn" in ask.parameters:
             result["filterApplied"] = False
         return _degraded(result, reason)
 
-    def _asked(self, ask: ListAsk, predict: Predict, started: float) -> Predicted:
+    def _ask(self, ask: ListAsk, predict: Predict, started: float) -> Predicted:
         """Ask a campaign, unless its circuit is open."""
         name = ask.campaign_arn
         if not name:
@@ -189,7 +189,7 @@ class FallbackChain:
     def _instead(self, release: Release, ask: ListAsk, predict: Predict, started: float) -> dict[str, object]:
         """Return the fallback for the campaign's answer."""
         limit, filtered = min(ask.limit, ask.parameters["numResults"]), "filterArn" in ask.parameters
-        own = ask.parameters.get("itemId")
+        item_id = ask.parameters.get("itemId")
         source: Source = "cache"
         because = ask.because
         predicted = self._memory.find(_key(ask), started)
@@ -198,13 +198,13 @@ class FallbackChain:
             predicted, because = self._popular(release, ask, predict, started)
         else:
             predicted = self._varied(release.shop, ask, predicted, started)
-        hidden = ask.hidden.and_also([own] if own else ())
-        shown = [item(each, source, because) for each in predicted.items if each["itemId"] not in hidden][:limit]
+        hidden = ask.hidden.and_also([item_id] if item_id else ())
+        shown = [item(entry, source, because) for entry in predicted.items if entry["itemId"] not in hidden][:limit]
         result: dict[str, object] = {"recommendationId": predicted.recommendation_id, "items": shown}
         # Only Personalize can apply a filter, so a filtered list gets no bestsellers beside other items.
         if len(shown) < limit and not (shown and filtered) and ask.fallback != "none":
             best = self._bestsellers(release.shop, started)
-            seen = hidden.and_also(str(each["itemId"]) for each in shown)
+            seen = hidden.and_also(str(entry["itemId"]) for entry in shown)
             shown += list(_unseen(best, seen))[: limit - len(shown)]
             if filtered and shown:
                 result["filterApplied"] = False
@@ -228,7 +228,7 @@ class FallbackChain:
         parameters = {name: value for name, value in ask.parameters.items() if name not in left_out}
         try:
             other = suited(release, replace(ask, campaign_arn=arn, parameters=parameters))
-            return self._asked(other, predict, now), because
+            return self._ask(other, predict, now), because
         except PersonalizationError:
             return Predicted(None, ()), because
 
@@ -236,7 +236,7 @@ class FallbackChain:
         """Return the items that the list shows, with variety; the campaign's order if no columns are known in time."""
         if ask.diversity is None:
             return predicted
-        items = {str(each["itemId"]): each for each in predicted.items}
+        items = {str(entry["itemId"]): entry for entry in predicted.items}
         apart = [*ask.hidden.items, *filter(None, [ask.parameters.get("itemId")])]
         left = max(0.0, started + BUDGET_SECONDS - self.now())
         columns = self._columns(shop, [*items, *apart], left)
@@ -257,8 +257,8 @@ class _Unasked(RetryLater):
     """The campaign's circuit is open (`resting`), or the release has no such campaign (`missing`)."""
 
 
-def _degraded(found: Mapping[str, object], reason: str) -> dict[str, object]:
-    return {**found, "degraded": True, "degradedReason": reason}
+def _degraded(page: Mapping[str, object], reason: str) -> dict[str, object]:
+    return {**page, "degraded": True, "degradedReason": reason}
 
 
 def _key(ask: ListAsk) -> Hashable:
@@ -285,9 +285,9 @@ def answer(predicted: Predicted, source: Source = "campaign", ask: ListAsk | Non
     if ask is not None:
         because = ask.because
         if ask.hidden is not NOTHING:
-            items = [each for each in items if each["itemId"] not in ask.hidden]
+            items = [entry for entry in items if entry["itemId"] not in ask.hidden]
         items = items[: ask.limit]
-    return {"recommendationId": predicted.recommendation_id, "items": [item(each, source, because) for each in items]}
+    return {"recommendationId": predicted.recommendation_id, "items": [item(entry, source, because) for entry in items]}
 
 
 def item(predicted: Mapping[str, Any], source: Source, because: Mapping[str, str] | None = None) -> dict[str, object]:
@@ -302,7 +302,7 @@ def item(predicted: Mapping[str, Any], source: Source, because: Mapping[str, str
     if predicted.get("promotionName"):
         because = {"code": "promoted"}
     elif reasons := predicted.get("reason"):
-        words = (each.replace("_", " ").capitalize() for each in reasons)
+        words = (reason.replace("_", " ").capitalize() for reason in reasons)
         because = next(({"code": REASONS[word]} for word in words if word in REASONS), because)
         shown["reason"] = reasons
     if because is not None:

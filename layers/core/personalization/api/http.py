@@ -84,29 +84,29 @@ class Request:
         self.counts: list[Count] = []
         self.notes: dict[str, object] = {}
 
-    def asked(self, model: type[M], **known: object) -> M:
-        """Parse the query and path parameters as a model; `known` fields take precedence.
+    def parsed(self, model: type[M], **fixed: object) -> M:
+        """Parse the query and path parameters as a model; `fixed` fields take precedence.
 
         Raises:
             Problem: 400, naming each invalid field.
         """
-        return problems.validate(model, self.fields() | known)
+        return problems.validate(model, self.fields() | fixed)
 
     def fields(self) -> dict[str, object]:
         """Return the query and path parameters as a model's fields; path parameters take precedence."""
-        found: dict[str, object] = {}
+        fields: dict[str, object] = {}
         groups: dict[str, dict[str, str]] = {}
         for name, value in self.query.items():
             group, dot, key = name.partition(".")
             if group not in _GROUPS:
-                found[name] = value
+                fields[name] = value
             elif dot:
                 groups.setdefault(group, {})[key] = value
         if several := (self._event.get("multiValueQueryStringParameters") or {}).get(_REPEATED):
-            found[_REPEATED] = tuple(several)
-        elif _REPEATED in found:
-            found[_REPEATED] = (found[_REPEATED],)
-        return {**found, **groups, **self.path}
+            fields[_REPEATED] = tuple(several)
+        elif _REPEATED in fields:
+            fields[_REPEATED] = (fields[_REPEATED],)
+        return {**fields, **groups, **self.path}
 
     def json(self, model: type[M]) -> M:
         """Parse the body as a model.
@@ -159,9 +159,9 @@ class Request:
         """
         if personal or "degraded" in answer:
             return Response(200, compact(answer))
-        return self.kept(compact(answer), SHARED_SECONDS, _tag(compact(answer["items"]), "W/"))
+        return self.cacheable(compact(answer), SHARED_SECONDS, _tag(compact(answer["items"]), "W/"))
 
-    def kept(self, content: str, seconds: int, tag: str = "") -> Response:
+    def cacheable(self, content: str, seconds: int, tag: str = "") -> Response:
         """Let the client cache an answer; answer 304 if it has the current one (RFC 9110 and 9111).
 
         Args:
@@ -172,7 +172,7 @@ class Request:
         tag = tag or _tag(content)
         headers = {"ETag": tag, "Cache-Control": f"private, max-age={seconds}"}
         # If-None-Match requires the weak comparison.
-        sent = {each.strip().removeprefix("W/") for each in self.header("if-none-match").split(",")}
+        sent = {part.strip().removeprefix("W/") for part in self.header("if-none-match").split(",")}
         if sent == {"*"} or tag.removeprefix("W/") in sent:
             return Response(304, "", headers)
         return Response(200, content, headers)
@@ -229,34 +229,34 @@ class Api:
         environment = Environment()
         return environment.namespace, environment.service
 
-    def _log(self, request: Request, own: Mapping[str, float], route: str, status: int) -> None:
+    def _log(self, request: Request, request_metrics: Mapping[str, float], route: str, status: int) -> None:
         """Write the request's line with its metrics; each further set of dimensions gets a line of its own."""
         (namespace, service), stamp = self._names, int(time.time() * 1000)
-        metrics, about = request.counts[0] if request.counts else ({}, {})
-        keys = {"service": service, "route": route, "status": status, **request.notes, **about}
-        observability.write(observability.emf(namespace, {**own, **metrics}, stamp, **keys))
-        for metrics, about in request.counts[1:]:
-            observability.write(observability.emf(namespace, metrics, stamp, service=service, **about))
+        metrics, dimensions = request.counts[0] if request.counts else ({}, {})
+        keys = {"service": service, "route": route, "status": status, **request.notes, **dimensions}
+        observability.write(observability.emf(namespace, {**request_metrics, **metrics}, stamp, **keys))
+        for metrics, dimensions in request.counts[1:]:
+            observability.write(observability.emf(namespace, metrics, stamp, service=service, **dimensions))
 
     def _respond(self, request: Request, event: Mapping[str, Any], method: str, resource: str) -> Response:
         try:
             if not self._public:
                 request.caller = caller.of(event)
                 caller.admit(request.caller, method, request.path, request.query, time.time())
-            found = self.handlers.get((method, resource))
-            if found is None or not all(request.path.values()):
+            routed = self.handlers.get((method, resource))
+            if routed is None or not all(request.path.values()):
                 return _refusal(Problem(404, "There is no such route."), event)
-            request.route, handler = found
-            known = request.route.query
+            request.route, handler = routed
+            allowed = request.route.query
             # Here, and not in a function: every request passes this, and nearly all have nothing to say.
             strange = [
                 name
                 for name in request.query
-                if known
-                and (name.partition(".")[0] not in known or ("." in name) != (name.partition(".")[0] in _GROUPS))
+                if allowed
+                and (name.partition(".")[0] not in allowed or ("." in name) != (name.partition(".")[0] in _GROUPS))
             ]
             if strange:
-                return _refusal(_unknown(strange, known), event)
+                return _refusal(_unknown(strange, allowed), event)
             answer = handler(request)
             return answer if isinstance(answer, Response) else Response(request.route.status, compact(answer))
         except Problem as problem:
@@ -273,14 +273,14 @@ class Api:
             return _refusal(Problem(500, "Something went wrong on our side."), event)
 
 
-def _unknown(names: Sequence[str], known: Sequence[str]) -> Problem:
+def _unknown(names: Sequence[str], allowed: Sequence[str]) -> Problem:
     """Return the problem of misspelt query parameters: ignored, they would change nothing, silently."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a misspelt request needs it
 
     errors = []
     for name in names:
-        meant = get_close_matches(name.partition(".")[0], known, 1)
-        written = [f"{parameter}.NAME" if parameter in _GROUPS else parameter for parameter in meant or known]
+        meant = get_close_matches(name.partition(".")[0], allowed, 1)
+        written = [f"{parameter}.NAME" if parameter in _GROUPS else parameter for parameter in meant or allowed]
         hint = f"Did you mean {written[0]}?" if meant else f"There are {', '.join(written)}."
         # A lone surrogate cannot be sent.
         shown = name[:_LONGEST_NAME].encode(errors="replace").decode()

@@ -105,7 +105,7 @@ class ListAsk(Ask):
     """The identity of the list; see `token`."""
     columns: tuple[str, ...] | None = ()
     """Columns of Items in the answer; None for those that the table of items usually shows."""
-    kept: bool = False
+    prefers_bestsellers: bool = False
     """Whether the stored bestsellers answer, if there are any, and not the campaign."""
     diversity: Diversity | None = None
     """How the campaign's items are varied."""
@@ -122,39 +122,39 @@ Predict = Callable[[ListAsk], Predicted]
 
 
 def listing(
-    release: Release, recipe: str, asked: Listing, around: Mapping[str, str] | None = None, arn: str | None = None
+    release: Release, recipe: str, request: Listing, context: Mapping[str, str] | None = None, arn: str | None = None
 ) -> ListAsk:
     """Return the question for a list of items.
 
     Args:
-        release, asked: the shop's release, and the request.
+        release, request: the shop's release, and the request.
         recipe: the recipe's alias, or another name of the list.
-        around: context from headers; the request's own takes precedence.
+        context: from headers; the request's own takes precedence.
         arn: the campaign or recommender; the recipe's campaign by default.
 
     Raises:
         Problem: 400, the request is invalid; 404, there is no such campaign.
     """
-    filtered = [part for pair in sorted(asked.filter_values.items()) for part in pair]
-    scope = (release.shop, recipe, asked.user_id or "", asked.item_id or "", asked.filter or "", *filtered)
-    shown = read_token(release.tracking_id, scope, asked.next) if asked.next is not None else frozenset()
-    hidden = Hidden(frozenset(asked.exclude_item_ids), shown) if asked.exclude_item_ids or shown else NOTHING
-    limit = min(asked.limit, MOST - len(shown))
-    kept = recipe == BASELINE and BASELINE not in release.campaigns and asked.filter is None
+    filtered = [part for pair in sorted(request.filter_values.items()) for part in pair]
+    scope = (release.shop, recipe, request.user_id or "", request.item_id or "", request.filter or "", *filtered)
+    shown = read_token(release.tracking_id, scope, request.next) if request.next is not None else frozenset()
+    hidden = Hidden(frozenset(request.exclude_item_ids), shown) if request.exclude_item_ids or shown else NOTHING
+    limit = min(request.limit, MOST - len(shown))
+    is_stored = recipe == BASELINE and BASELINE not in release.campaigns and request.filter is None
     if recipe == BASELINE and not arn:
         # Only a campaign can apply a filter.
         arn = release.campaigns.get(BASELINE) or release.campaigns.get("user-personalization", "")
     asked_of = _campaign(release, recipe) if arn is None else arn
     most = min(limit + len(hidden), MOST)
-    parameters = _shared(release, asked, limit + len(hidden), around if recipe in CONTEXTUAL else None)
-    parameters |= {"numResults": most, "userId": asked.user_id or ANONYMOUS}
+    parameters = _shared(release, request, limit + len(hidden), context if recipe in CONTEXTUAL else None)
+    parameters |= {"numResults": most, "userId": request.user_id or ANONYMOUS}
     because = None
-    if asked.item_id is not None:
-        parameters["itemId"] = asked.item_id
-        because = {"code": "similarTo", "itemId": asked.item_id} if recipe == "similar-items" else None
-    if recipe == BASELINE and (kept or asked_of == release.campaigns.get(BASELINE)):
+    if request.item_id is not None:
+        parameters["itemId"] = request.item_id
+        because = {"code": "similarTo", "itemId": request.item_id} if recipe == "similar-items" else None
+    if recipe == BASELINE and (is_stored or asked_of == release.campaigns.get(BASELINE)):
         because = POPULAR
-    question = ListAsk(asked_of, parameters, limit, hidden, because, "popular", scope, usual_columns(limit), kept)
+    question = ListAsk(asked_of, parameters, limit, hidden, because, "popular", scope, usual_columns(limit), is_stored)
     question = suited(release, question)
     return varied(question, release.diversity) if recipe == "similar-items" and arn is None else question
 
@@ -175,7 +175,7 @@ def roomy(ask: ListAsk, more: int = 0) -> ListAsk:
 def after(release: Release, ask: ListAsk, page: dict[str, object]) -> dict[str, object]:
     """Add the token of the next page to the answer to `ask`, if there may be such a page."""
     items: Any = page["items"]
-    seen = ask.hidden.shown.union([mark(each["itemId"]) for each in items])
+    seen = ask.hidden.shown.union([mark(item["itemId"]) for item in items])
     if len(items) < ask.limit or len(seen) >= MOST:
         return page
     return {**page, "next": token(release.tracking_id, ask.scope, seen)}
@@ -186,11 +186,11 @@ def without(ask: ListAsk, items: Collection[str]) -> ListAsk:
     return roomy(replace(ask, hidden=ask.hidden.and_also(items)))
 
 
-def ranking(release: Release, asked: Ranking, around: Mapping[str, str] | None = None) -> ListAsk:
+def ranking(release: Release, request: Ranking, context: Mapping[str, str] | None = None) -> ListAsk:
     """Return the question for a ranking; repeated items are ranked once."""
-    items = list(dict.fromkeys(asked.item_ids))
-    parameters = _shared(release, asked, len(items), around)
-    parameters |= {"userId": asked.user_id, "inputList": items}
+    items = list(dict.fromkeys(request.item_ids))
+    parameters = _shared(release, request, len(items), context)
+    parameters |= {"userId": request.user_id, "inputList": items}
     return suited(
         release, ListAsk(_campaign(release, "personalized-ranking"), parameters, columns=usual_columns(len(items)))
     )
@@ -201,21 +201,21 @@ def suited(release: Release, ask: ListAsk) -> ListAsk:
     return without_metadata(ask) if ask.campaign_arn in release.without_metadata else ask
 
 
-def _shared(release: Release, asked: Choice, items: int, around: Mapping[str, str] | None) -> dict[str, Any]:
+def _shared(release: Release, request: Choice, items: int, context: Mapping[str, str] | None) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
-    if asked.filter is not None:
-        if asked.filter not in release.filters:
-            known = ", ".join(release.filters) or "none"
-            raise Problem(400, "The shop has no such filter.", [FieldError("filter", f"must be one of: {known}")])
-        parameters["filterArn"] = release.filters[asked.filter]
-        kinds = release.filter_parameters.get(asked.filter)
-        given = asked.filter_values if kinds is None else filters.checked(asked.filter_values, kinds)
+    if request.filter is not None:
+        if request.filter not in release.filters:
+            names = ", ".join(release.filters) or "none"
+            raise Problem(400, "The shop has no such filter.", [FieldError("filter", f"must be one of: {names}")])
+        parameters["filterArn"] = release.filters[request.filter]
+        kinds = release.filter_parameters.get(request.filter)
+        given = request.filter_values if kinds is None else filters.checked(request.filter_values, kinds)
         if given:
             parameters["filterValues"] = given
-    elif asked.filter_values:
+    elif request.filter_values:
         raise Problem(400, "Values need a filter.", [FieldError("filter", "is missing, and there are filterValues")])
-    if asked.context or around:
-        parameters["context"] = {**around, **asked.context} if around else asked.context
+    if request.context or context:
+        parameters["context"] = {**context, **request.context} if context else request.context
     if release.metadata_columns and items <= MOST_WITH_METADATA:
         parameters["metadataColumns"] = {"ITEMS": list(release.metadata_columns[:MOST_COLUMNS])}
     return parameters
@@ -266,7 +266,7 @@ def read_token(secret: str, scope: Sequence[str], text: str) -> frozenset[int]:
 
 
 def _signature(secret: str, scope: Sequence[str], content: bytes) -> bytes:
-    parts = [each.encode(errors="replace") for each in scope]
+    parts = [part.encode(errors="replace") for part in scope]
     # The lengths prevent two scopes from having the same bytes.
     lengths = struct.pack(f">{len(parts) + 1}I", len(parts), *map(len, parts))
     signed = b"".join((lengths, *parts, content))

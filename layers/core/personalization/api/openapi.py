@@ -30,10 +30,10 @@ from personalization.likelihood import answering
 VERSION = "0.1.0"
 _SOURCES = (answers, answering, events, lists, placements, sessions)
 MODELS: Mapping[str, type[BaseModel]] = {
-    name: found
+    name: value
     for module in _SOURCES
-    for name, found in vars(module).items()
-    if inspect.isclass(found) and issubclass(found, BaseModel) and found.__module__ == module.__name__
+    for name, value in vars(module).items()
+    if inspect.isclass(value) and issubclass(value, BaseModel) and value.__module__ == module.__name__
 }
 _QUERY = {
     "limit": "The number of items.",
@@ -129,7 +129,7 @@ def _operation(route: Route) -> dict[str, Any]:
     described["security"] = [{name: []} for name in _SCHEMES[route.callers]]
     parameters = [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]} for name in names]
     parameters += _query(route)
-    if route.kept:
+    if route.cacheable:
         why = "The ETag of the cached answer."
         parameters.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": why})
     if parameters:
@@ -139,7 +139,7 @@ def _operation(route: Route) -> dict[str, Any]:
     answer = {"description": {201: "Created", 202: "Accepted"}.get(route.status, "The answer")}
     content = _content("application/json", route.answer) if route.answer else {"application/json": {}}
     described["responses"] = {str(route.status): {**answer, "content": content}}
-    if route.kept:
+    if route.cacheable:
         etag = {"schema": {"type": "string"}, "description": "Identifies the answer; weak for lists"}
         described["responses"][str(route.status)]["headers"] = {"ETag": etag}
         described["responses"]["304"] = {"description": "The cached answer is still current"}
@@ -154,8 +154,10 @@ def _query(route: Route) -> Iterator[dict[str, Any]]:
     fields = MODELS[route.asks].model_json_schema()["properties"] if route.asks else {}
     for name in route.query:
         # An optional query parameter is never null or an empty list.
-        found = next((each for each in fields[name].get("anyOf", ()) if each != {"type": "null"}), fields[name])
-        schema = {key: value for key, value in found.items() if key != "title" and value != []}
+        declared = next(
+            (option for option in fields[name].get("anyOf", ()) if option != {"type": "null"}), fields[name]
+        )
+        schema = {key: value for key, value in declared.items() if key != "title" and value != []}
         written = name
         if schema["type"] == "object":
             written, schema = f"{name}.NAME", {"type": "string"}

@@ -96,43 +96,43 @@ class Parallel:
         return self._pool
 
 
-def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> ListAsk:
+def ask(release: Release, name: str, request: Slot, context: Mapping[str, str]) -> ListAsk:
     """Return the question for a placement.
 
     Args:
-        release, name, asked: the shop's release, the placement, and the request.
-        around: context from headers; that of the placement and of the request takes precedence.
+        release, name, request: the shop's release, the placement, and the request.
+        context: from headers; that of the placement and of the request takes precedence.
 
     Raises:
         Problem: 404, there is no such placement; 400, the request is invalid.
     """
-    slot = _known(release, name)
+    slot = _placement(release, name)
     recipe = slot.get("recipe", "")
     starts = recipe == "similar-items" or (not recipe and "because" in slot)
-    if starts and asked.item_id is None:
+    if starts and request.item_id is None:
         raise Problem(400, f"The placement {name} shows what goes with an item.", [FieldError("itemId", "is missing")])
     fixed = slot["filterValues"]
-    if both := [each for each in asked.filter_values if each in fixed]:
-        errors = [FieldError(f"filterValues.{each}", "is fixed by the placement") for each in both]
+    if both := [parameter for parameter in request.filter_values if parameter in fixed]:
+        errors = [FieldError(f"filterValues.{parameter}", "is fixed by the placement") for parameter in both]
         raise Problem(400, "The filter's values are invalid.", errors)
     wanted = {
-        "limit": asked.limit or slot["limit"],
+        "limit": request.limit or slot["limit"],
         "filter": slot.get("filter"),
-        "filterValues": {**fixed, **asked.filter_values},
-        "context": {**slot["context"], **asked.context} if recipe in _CONTEXTUAL else {},
-        "userId": asked.user_id,
-        "itemId": asked.item_id if starts else None,
-        "excludeItemIds": asked.exclude_item_ids,
-        "next": asked.next,
+        "filterValues": {**fixed, **request.filter_values},
+        "context": {**slot["context"], **request.context} if recipe in _CONTEXTUAL else {},
+        "userId": request.user_id,
+        "itemId": request.item_id if starts else None,
+        "excludeItemIds": request.exclude_item_ids,
+        "next": request.next,
     }
     # Before the first promotion of the campaign, the fallback fills the slot.
     arn = release.campaigns.get(recipe, "") if recipe else release.recommender_arn(slot["recommender"])
     listed = recipe or f"recommender:{slot['recommender']}"
-    question = lists.listing(release, listed, problems.validate(Listing, wanted), around, arn)
-    return _shaped(release, slot, question, asked)
+    question = lists.listing(release, listed, problems.validate(Listing, wanted), context, arn)
+    return _shaped(release, slot, question, request)
 
 
-def one(chain: FallbackChain, release: Release, name: str, question: ListAsk, predict: Predict) -> dict[str, object]:
+def fill(chain: FallbackChain, release: Release, name: str, question: ListAsk, predict: Predict) -> dict[str, object]:
     """Answer a placement, with the token of its next page."""
     answer = chain.fill(release, question, predict, _source(release, name))
     return {"placement": name, **lists.after(release, question, answer)}
@@ -149,66 +149,67 @@ def page(
     since, shown, placed = chain.now(), set[str](), list[dict[str, object]]()
     errors: list[PersonalizationError] = []
     wanted = _roomy(questions)
-    answering = ahead([each for each in wanted.values() if chain.worth(release, each)], predict)
+    answering = ahead([question for question in wanted.values() if chain.worth(release, question)], predict)
     for name, question in wanted.items():
         # The question was asked already; more of its answer is hidden now.
         rest = replace(question, hidden=question.hidden.and_also(shown))
         try:
-            found = chain.fill(release, rest, _of(question, answering), _source(release, name), since)
+            filled = chain.fill(release, rest, _of(question, answering), _source(release, name), since)
         except PersonalizationError as error:
             # The other placements still answer.
             errors.append(error)
-            found = chain.unfilled(error)
-        items: Any = found["items"]
-        shown.update(each["itemId"] for each in items)
-        placed.append({"placement": name, **found})
+            filled = chain.unfilled(error)
+        items: Any = filled["items"]
+        shown.update(item["itemId"] for item in items)
+        placed.append({"placement": name, **filled})
     if len(errors) == len(placed):
         raise errors[0]
     return {"placements": placed}
 
 
 def slots(
-    release: Release, body: PageBody, asked: Mapping[str, object], around: Mapping[str, str]
+    release: Release, body: PageBody, query: Mapping[str, object], context: Mapping[str, str]
 ) -> dict[str, ListAsk]:
     """Return the questions of a page's placements, in order.
 
     Filter values go to the placements whose filter has the parameter; other values are refused.
     """
-    given = {name: asked[name] for name in ("userId", "filter", "filterValues", "context") if name in asked}
+    given = {name: query[name] for name in ("userId", "filter", "filterValues", "context") if name in query}
     items = {"itemId": body.item_id, "excludeItemIds": body.exclude_item_ids}
     whole = problems.validate(Slot, {**given, **items})
     taken: set[str] = set()
-    found: dict[str, ListAsk] = {}
+    questions: dict[str, ListAsk] = {}
     for name in body.placements:
-        slot = _known(release, name)
-        own = set(release.filter_parameters.get(slot.get("filter") or "", ())) - set(slot["filterValues"])
-        taken |= own
-        values = {each: value for each, value in whole.filter_values.items() if each in own}
-        found[name] = ask(release, name, whole.model_copy(update={"filter_values": values}), around)
-    if strange := [each for each in whole.filter_values if each not in taken]:
+        slot = _placement(release, name)
+        parameters = set(release.filter_parameters.get(slot.get("filter") or "", ())) - set(slot["filterValues"])
+        taken |= parameters
+        values = {parameter: value for parameter, value in whole.filter_values.items() if parameter in parameters}
+        questions[name] = ask(release, name, whole.model_copy(update={"filter_values": values}), context)
+    if strange := [parameter for parameter in whole.filter_values if parameter not in taken]:
         errors = [
-            FieldError(f"filterValues.{each}", "is not a parameter of these placements' filters") for each in strange
+            FieldError(f"filterValues.{parameter}", "is not a parameter of these placements' filters")
+            for parameter in strange
         ]
         raise Problem(400, "The filters' values are invalid.", errors)
-    return found
+    return questions
 
 
-def _known(release: Release, name: str) -> Mapping[str, Any]:
+def _placement(release: Release, name: str) -> Mapping[str, Any]:
     slot = release.placements.get(name)
     if slot is None:
-        known = ", ".join(release.placements) or "none"
-        errors = [FieldError("placement", f"must be one of: {known}")]
+        names = ", ".join(release.placements) or "none"
+        errors = [FieldError("placement", f"must be one of: {names}")]
         raise Problem(404, "The shop has no such placement.", errors)
     return slot
 
 
-def _shaped(release: Release, slot: Mapping[str, Any], question: ListAsk, asked: Slot) -> ListAsk:
+def _shaped(release: Release, slot: Mapping[str, Any], question: ListAsk, request: Slot) -> ListAsk:
     """Return the question of a listing with the placement's promotions, columns and reason."""
-    if asked.item_id is not None:
-        question = lists.without(question, [asked.item_id])
+    if request.item_id is not None:
+        question = lists.without(question, [request.item_id])
     parameters = dict(question.parameters)
     if promotions := slot["promotions"]:
-        parameters["promotions"] = [_promotion(release, each) for each in promotions]
+        parameters["promotions"] = [_promotion(release, promotion) for promotion in promotions]
     columns = slot.get("metadata")
     if columns is not None or "recommender" in slot:
         # A recommender may be made without columns; the table of items has them.
@@ -225,16 +226,16 @@ def _shaped(release: Release, slot: Mapping[str, Any], question: ListAsk, asked:
     asked_of = replace(question, parameters=parameters, because=because, fallback=slot["fallback"], columns=shown)
     if promotions:
         # Only a campaign promotes.
-        asked_of = replace(asked_of, kept=False)
+        asked_of = replace(asked_of, prefers_bestsellers=False)
     return lists.varied(lists.suited(release, asked_of), slot.get("diversity"))
 
 
 def _promotion(release: Release, promotion: Mapping[str, Any]) -> dict[str, Any]:
-    known = release.filter_parameters.get(promotion["filter"], {})
+    kinds = release.filter_parameters.get(promotion["filter"], {})
     quoted = Choice.model_validate({"filterValues": promotion["filterValues"]}).filter_values
     promoted = {"name": promotion["name"], "percentPromotedItems": promotion["percent"]}
     promoted["filterArn"] = release.filters[promotion["filter"]]
-    return {**promoted, "filterValues": filters.checked(quoted, known)} if quoted else promoted
+    return {**promoted, "filterValues": filters.checked(quoted, kinds)} if quoted else promoted
 
 
 def _source(release: Release, name: str) -> Source:
@@ -246,12 +247,12 @@ def _source(release: Release, name: str) -> Source:
 
 def _roomy(questions: Mapping[str, ListAsk]) -> dict[str, ListAsk]:
     """Return the questions with more items each, because earlier placements may show some of them."""
-    found: dict[str, ListAsk] = {}
+    widened: dict[str, ListAsk] = {}
     before = 0
     for name, question in questions.items():
-        found[name] = lists.roomy(question, before)
+        widened[name] = lists.roomy(question, before)
         before += question.limit
-    return found
+    return widened
 
 
 def _of(question: ListAsk, answering: Predict) -> Predict:

@@ -46,7 +46,7 @@ class Route:
     callers: Literal["everybody", "servers", "browsers too"] = "servers"
     unavailable: str = "Nothing was done; try again"
     """What a 503 means, and what to do after Retry-After seconds."""
-    kept: bool = False
+    cacheable: bool = False
     """Whether a client may cache the answer, and revalidate it with If-None-Match."""
 
 
@@ -73,7 +73,7 @@ ROUTES: Sequence[Route] = (
         asks="Listing",
         query=("limit", *_CHOICE, "userId", *_PAGES),
         callers="browsers too",
-        kept=True,
+        cacheable=True,
     ),
     Route(
         "GET",
@@ -84,7 +84,7 @@ ROUTES: Sequence[Route] = (
         asks="Listing",
         query=("limit", *_CHOICE, "userId", *_PAGES),
         callers="browsers too",
-        kept=True,
+        cacheable=True,
     ),
     Route(
         "GET",
@@ -180,7 +180,7 @@ ROUTES: Sequence[Route] = (
         callers="everybody",
     ),
     Route("GET", "/health", "health", "Whether the API answers.", "Health", problems=(), callers="everybody"),
-    Route("GET", "/openapi.json", "describe", "This description.", "", problems=(403, 429), kept=True),
+    Route("GET", "/openapi.json", "describe", "This description.", "", problems=(403, 429), cacheable=True),
 )
 
 OPERATIONS: Mapping[str, Route] = {route.operation: route for route in ROUTES}

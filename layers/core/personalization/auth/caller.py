@@ -32,7 +32,7 @@ class Caller:
     """Epoch seconds at which the token expires."""
 
     @property
-    def own(self) -> str:
+    def user_id(self) -> str:
         """The caller's user id in recommendations: an anonymous user's is the session's."""
         return self.user or self.session
 
@@ -74,13 +74,13 @@ def admit(
         raise Problem(403, "This is for the shop's servers.")
     if caller.shop and path.get("shop") != caller.shop:
         raise Problem(403, "The token is for another shop.")
-    for each in (path, query or {}):
-        own(caller, each.get("userId"))
+    for parameters in (path, query or {}):
+        require_own(caller, parameters.get("userId"))
 
 
-def own(caller: Caller | None, user: str | None) -> None:
+def require_own(caller: Caller | None, user: str | None) -> None:
     """Raise 403 if a request names a user who is not the caller."""
-    if caller is not None and user not in {None, caller.own}:
+    if caller is not None and user not in {None, caller.user_id}:
         raise Problem(403, "The token is not that user's.")
 
 

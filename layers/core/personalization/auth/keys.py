@@ -104,8 +104,8 @@ class Trust:
             PersonalizationError: keys cannot be fetched.
         """
         if tokens.is_session(token):
-            found = tokens.session(token, self.secret, now)
-            return Caller(found.user, found.id, found.shop, found.expires)
+            session = tokens.session(token, self.secret, now)
+            return Caller(session.user, session.id, session.shop, session.expires)
         user, expires = self.login(token, now)
         return Caller(user, "", "", expires + tokens.LEEWAY)
 
@@ -129,10 +129,10 @@ def trust() -> Trust:
 def public(kid: str) -> "Key | None":
     """Return the issuer's key of an id; for a token without an id, the only key."""
     keyring = issuer_keys(Environment().token_issuer)
-    found = keyring.find(kid)
-    if found is None and not kid and len(keyring.all()) == 1:
+    key = keyring.find(kid)
+    if key is None and not kid and len(keyring.all()) == 1:
         return next(iter(keyring.all().values()))
-    return found
+    return key
 
 
 @cache
@@ -159,9 +159,9 @@ def public_keys(issuer: str, get: Callable[[str], bytes]) -> dict[str, "Key"]:
         RetryLater: it does not answer.
         Broken: its documents are invalid, or have no key.
     """
-    found = _document(issuer, get(issuer.rstrip("/") + "/.well-known/openid-configuration"))
-    address = found.get("jwks_uri")
-    if found.get("issuer") != issuer or not isinstance(address, str) or not is_safe(address):
+    discovery = _document(issuer, get(issuer.rstrip("/") + "/.well-known/openid-configuration"))
+    address = discovery.get("jwks_uri")
+    if discovery.get("issuer") != issuer or not isinstance(address, str) or not is_safe(address):
         raise Broken(issuer, "its discovery document is another issuer's, or names no safe jwks_uri")
     keys = tokens.public_keys(_document(issuer, get(address)))
     if not keys:
@@ -197,17 +197,17 @@ def fetch(address: str) -> bytes:
 
 def _document(issuer: str, content: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(content)
+        document = json.loads(content)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         raise Broken(issuer, "its documents are not JSON objects")
-    return found
+    return document
 
 
 def secret_versions(client: "SecretsManagerClient", secret: str) -> dict[str, bytes]:
     """Return a secret's values by version id, the current one first; raise Broken if one is too short."""
-    found: dict[str, bytes] = {}
+    values: dict[str, bytes] = {}
     for stage in ("AWSCURRENT", "AWSPREVIOUS"):
         try:
             answer = client.get_secret_value(SecretId=secret, VersionStage=stage)
@@ -218,5 +218,5 @@ def secret_versions(client: "SecretsManagerClient", secret: str) -> dict[str, by
         value = answer["SecretString"].encode()
         if len(value) < SHORTEST:
             raise Broken(secret, f"its {stage} value has fewer than {SHORTEST} bytes")
-        found[answer["VersionId"]] = value
-    return found
+        values[answer["VersionId"]] = value
+    return values

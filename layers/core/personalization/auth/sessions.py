@@ -35,14 +35,14 @@ def new_id() -> str:
     return "s-" + secrets.token_urlsafe(16)
 
 
-def next_session(asked: SessionRequest, shop: str, trust: Trust, seconds: int, now: int) -> Session:
+def next_session(request: SessionRequest, shop: str, trust: Trust, seconds: int, now: int) -> Session:
     """Continue a browser's session, or begin a new one.
 
     A login keeps the session's id, so that the anonymous user's events count for the user; but a session of another
     user stays theirs, and a new one begins.
 
     Args:
-        asked, shop, trust: the request, its shop, and the trust for its tokens.
+        request, shop, trust: the request, its shop, and the trust for its tokens.
         seconds: the lifetime of the session's token, which ends no later than the login.
         now: epoch seconds.
 
@@ -53,19 +53,19 @@ def next_session(asked: SessionRequest, shop: str, trust: Trust, seconds: int, n
     if not is_shop(shop):
         raise Problem(404, f"A shop's name has {SHOP_RULE}.")
     try:
-        old = tokens.session(asked.session_token, trust.secret, now) if asked.session_token else None
-        user, until = trust.login(asked.user_token, now) if asked.user_token else ("", 0)
+        old = tokens.session(request.session_token, trust.secret, now) if request.session_token else None
+        user, until = trust.login(request.user_token, now) if request.user_token else ("", 0)
     except Refused:
         raise Problem(401, "A token is not valid, or not any more; begin a session without it.") from None
     if old and old.shop != shop:
         raise Problem(403, "The token is for another shop.")
-    if old and not asked.user_token:
+    if old and not request.user_token:
         user, until = old.user, old.until
-    known, begun = new_id(), now
+    session_id, begun = new_id(), now
     if old and old.user in {"", user} and now - old.begun < LONGEST:
-        known, begun = old.id, old.begun
+        session_id, begun = old.id, old.begun
     expires = min(now + seconds, begun + LONGEST, until or now + seconds)
-    return Session(known, shop, user, until, begun, expires)
+    return Session(session_id, shop, user, until, begun, expires)
 
 
 def answer(session: Session, token: str) -> dict[str, object]:

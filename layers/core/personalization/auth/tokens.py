@@ -115,8 +115,8 @@ def session(token: str, secret: Callable[[str], bytes | None], now: int) -> Sess
     """Verify a session's token, and return its content; raise Refused if it is invalid."""
 
     def key(kid: str) -> Key | None:
-        found = secret(kid)
-        return OctKey.import_key(found) if found else None
+        secret_bytes = secret(kid)
+        return OctKey.import_key(secret_bytes) if secret_bytes else None
 
     if not is_session(token):
         raise Refused("malformed")
@@ -126,15 +126,15 @@ def session(token: str, secret: Callable[[str], bytes | None], now: int) -> Sess
     )
     _validate(registry, claims)
     try:
-        found = Session(
+        verified = Session(
             str(claims["sid"]), str(claims["aud"]), str(claims.get("user") or ""),
             int(claims.get("until") or 0), int(claims["begun"]), int(claims["exp"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError):
         raise Refused("claims") from None
-    if not _SESSION_ID.fullmatch(found.id):
+    if not _SESSION_ID.fullmatch(verified.id):
         raise Refused("claims")
-    return found
+    return verified
 
 
 def signed(made: Session, kid: str, secret: bytes, now: int) -> str:
@@ -149,13 +149,13 @@ def signed(made: Session, kid: str, secret: bytes, now: int) -> str:
 def public_keys(document: Mapping[str, Any]) -> dict[str, Key]:
     """Return the keys of a JWK set (RFC 7517) that can verify signatures, by id; others are left out."""
     listed = document.get("keys")
-    found: dict[str, Key] = {}
-    for each in listed[:_KIDS] if isinstance(listed, list) else ():
-        kid = each.get("kid", "") if isinstance(each, dict) else None
-        made = _public(each) if isinstance(kid, str) else None
+    keys: dict[str, Key] = {}
+    for jwk in listed[:_KIDS] if isinstance(listed, list) else ():
+        kid = jwk.get("kid", "") if isinstance(jwk, dict) else None
+        made = _public(jwk) if isinstance(kid, str) else None
         if made is not None and isinstance(kid, str):
-            found.setdefault(kid, made)
-    return found
+            keys.setdefault(kid, made)
+    return keys
 
 
 def _public(jwk: Mapping[str, Any]) -> Key | None:
@@ -190,13 +190,13 @@ def _verified(token: str, algorithms: Collection[str], key: Callable[[str], Key 
     kid = header.get("kid", "")
     if header.get("alg") not in algorithms:
         raise Refused("algorithm")
-    found = key(kid) if isinstance(kid, str) and len(kid) <= _KIDS else None
-    if found is None:
+    verifying = key(kid) if isinstance(kid, str) and len(kid) <= _KIDS else None
+    if verifying is None:
         raise Refused("key")
     try:
-        found.check_use("sig")
-        found.check_alg(header["alg"])
-        return jwt.decode(token, found, algorithms, registry=_registry(algorithms)).claims
+        verifying.check_use("sig")
+        verifying.check_alg(header["alg"])
+        return jwt.decode(token, verifying, algorithms, registry=_registry(algorithms)).claims
     except (JoseError, ValueError, TypeError, RecursionError):
         raise Refused("signature") from None
 

@@ -18,9 +18,9 @@ Shown = Callable[[str], Sequence[str | None]]
 class Answer:
     """The answer to one line of input."""
 
-    asked: str
+    subject: str
     """The user or item that was asked about, or a segment's conditions."""
-    found: Sequence[str]
+    names: Sequence[str]
     """Item ids, or a segment's user ids, best first."""
     scores: Sequence[float] = ()
     reasons: Sequence[str | None] = ()
@@ -35,17 +35,17 @@ def parse(line: bytes | str) -> Answer:
     # AWS's guide shows a segment's conditions at the top of the line, and its users as recommendedUsers; AWS's samples
     # read input.itemAttributes and usersList.
     given, output = row.get("input", row), row.get("output") or {}
-    asked = (
+    subject = (
         next((str(given[name]) for name in ("userId", "itemId", "itemAttributes") if name in given), "")
         if (isinstance(given, dict))
         else str(given)
     )
     lists = ("recommendedItems", "usersList", "recommendedUsers")
-    found: list[object] = next((output[name] for name in lists if output.get(name)), [])
+    names: list[object] = next((output[name] for name in lists if output.get(name)), [])
     reasons = output.get("reasons") or output.get("reason") or []
     return Answer(
-        asked,
-        [str(each) for each in found],
+        subject,
+        [str(name) for name in names],
         output.get("scores") or (),
         reasons if isinstance(reasons, list) else (),
         str(row.get("error") or ""),
@@ -72,9 +72,9 @@ class Layout:
             score = ("PROBABILITY", "MEANS_WHAT_IT_SAYS") if self.job.kind == "likelihood" else ()
             return ("SEGMENT", "RANK", "USER_ID", *score)
         if self.job.settings.output == "mail":
-            each = ("ITEM_ID", *self.columns, *(("REASON",) if self.job.reasons else ()))
+            columns = ("ITEM_ID", *self.columns, *(("REASON",) if self.job.reasons else ()))
             numbers = range(1, self.job.settings.items + 1)
-            return ("USER_ID", *(f"{name}_{number}" for number in numbers for name in each))
+            return ("USER_ID", *(f"{name}_{number}" for number in numbers for name in columns))
         if self.job.settings.takes_items:
             return ("ITEM_ID", "RANK", "SIMILAR_ITEM_ID", *self.columns)
         reason = ("REASON",) if self.job.reasons else ()
@@ -87,24 +87,24 @@ class Layout:
         if self.job.kind == "lists" and self.job.settings.output == "mail":
             yield self._mail(answer, shown)
             return
-        for place, each in enumerate(answer.found):
-            score = answer.scores[place] if place < len(answer.scores) else None
+        for index, name in enumerate(answer.names):
+            score = answer.scores[index] if index < len(answer.scores) else None
             if self.job.kind != "lists":
                 is_likelihood = self.job.kind == "likelihood"
-                yield (answer.asked, place + 1, each, *((score, answer.means_what_it_says) if is_likelihood else ()))
+                yield (answer.subject, index + 1, name, *((score, answer.means_what_it_says) if is_likelihood else ()))
                 continue
             scores = () if self.job.settings.takes_items else (score,)
-            reason = (_reason(answer, place),) if self.job.reasons else ()
-            yield (answer.asked, place + 1, each, *scores, *reason, *shown(each))
+            reason = (_reason(answer, index),) if self.job.reasons else ()
+            yield (answer.subject, index + 1, name, *scores, *reason, *shown(name))
 
     def _mail(self, answer: Answer, shown: Shown) -> Row:
-        cells: list[Cell] = [answer.asked]
-        for place in range(self.job.settings.items):
-            item = answer.found[place] if place < len(answer.found) else None
+        cells: list[Cell] = [answer.subject]
+        for index in range(self.job.settings.items):
+            item = answer.names[index] if index < len(answer.names) else None
             cells += [item, *(shown(item) if item else [None] * len(self.columns))]
-            cells += [_reason(answer, place)] if self.job.reasons else []
+            cells += [_reason(answer, index)] if self.job.reasons else []
         return cells
 
 
-def _reason(answer: Answer, place: int) -> str | None:
-    return answer.reasons[place] if place < len(answer.reasons) else None
+def _reason(answer: Answer, index: int) -> str | None:
+    return answer.reasons[index] if index < len(answer.reasons) else None

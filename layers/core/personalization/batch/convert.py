@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 from personalization.batch.answers import Answer, Layout, Row, default_columns, parse
 from personalization.batch.plan import Cursor, Job, Progressed
@@ -69,30 +69,32 @@ class _Items:
         self._bucket = bucket
         self._shop = shop
         self._table = table
-        self._places = [str(table.columns.index(each)) if table and each in table.columns else "" for each in columns]
+        self._indices = [
+            str(table.columns.index(column)) if table and column in table.columns else "" for column in columns
+        ]
         self._nothing = (None,) * len(columns)
         self._shards: OrderedDict[int, dict[str, tuple[str | None, ...]]] = OrderedDict()
         self._held = 0
 
     def columns(self, item: str) -> Sequence[str | None]:
         """Return an item's columns; None for what it lacks."""
-        if self._table is None or not self._places:
+        if self._table is None or not self._indices:
             return self._nothing
         shard = item_table.place(item) % self._table.shards
-        known = self._shards.get(shard)
-        return (self._load(self._table, shard) if known is None else known).get(item, self._nothing)
+        loaded = self._shards.get(shard)
+        return (self._load(self._table, shard) if loaded is None else loaded).get(item, self._nothing)
 
     def _load(self, table: Table, shard: int) -> dict[str, tuple[str | None, ...]]:
         data = objects.get_bytes(self._s3, self._bucket, item_table.shard_key(self._shop, table.version, shard))
-        found: dict[str, tuple[str | None, ...]] = {}
+        items: dict[str, tuple[str | None, ...]] = {}
         for row in item_table.rows(item_table.unpack(data)) if data else ():
             values = json.loads(row)
-            found[values[""]] = tuple([values.get(place) for place in self._places])
-        while self._shards and self._held + len(found) > MOST_ITEMS:
+            items[values[""]] = tuple([values.get(index) for index in self._indices])
+        while self._shards and self._held + len(items) > MOST_ITEMS:
             self._held -= len(self._shards.popitem(last=False)[1])
-        self._held += len(found)
-        self._shards[shard] = found
-        return found
+        self._held += len(items)
+        self._shards[shard] = items
+        return items
 
 
 class _Part:
@@ -157,7 +159,7 @@ class _Part:
 
     def _csv(self, rows: Iterator[Row], write: Callable[[bytes], None]) -> None:
         """Write rows as CSV. People open it in spreadsheets, and the ids and names in it are a shop's visitors'."""
-        write(csv_dialect.standard(self._layout.header).encode())
+        write(dialect.standard(self._layout.header).encode())
         while some := list(islice(rows, _LINES)):
             write("".join(self._lines_of(some)).encode())
 
@@ -166,16 +168,16 @@ class _Part:
         for row in rows:
             cells = ["" if value is None else _cell(value) for value in row]
             if inert:
-                written = [csv_dialect.inert(cell) for cell in cells]
+                written = [dialect.inert(cell) for cell in cells]
                 self._formulas += sum(before is not after for before, after in zip(cells, written, strict=True))
                 cells = written
-            yield csv_dialect.standard(cells)
+            yield dialect.standard(cells)
 
     def _count(self, answer: Answer) -> None:
         self._lists += 1
         if answer.error:
-            self._errors.append((answer.asked, answer.error))
-        elif not answer.found:
+            self._errors.append((answer.subject, answer.error))
+        elif not answer.names:
             self._empty += 1
 
 

@@ -61,8 +61,8 @@ def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environme
         return _segments(aws, job, settings, environment)
     counts, lines = _Counts(), _line(job)
     with objects.writing(aws.s3, environment.bucket, job.input_key) as upload:
-        for each in _asked(aws, job, environment, counts):
-            data = lines(each)
+        for input_id in _input_ids(aws, job, environment, counts):
+            data = lines(input_id)
             counts.lines += 1
             counts.size += len(data)
             if counts.size > batch.MOST_BYTES:
@@ -95,18 +95,18 @@ def _line(job: Job) -> Callable[[str], bytes]:
     """Return the function that writes a line of input."""
     member = "itemId" if job.settings.takes_items else "userId"
     more = {"itemList": list(job.settings.rank)} if job.settings.recipe == "personalized-ranking" else {}
-    return lambda each: json.dumps({member: each, **more}, ensure_ascii=False).encode() + b"\n"
+    return lambda input_id: json.dumps({member: input_id, **more}, ensure_ascii=False).encode() + b"\n"
 
 
-def _asked(aws: Clients, job: Job, environment: Environment, counts: _Counts) -> Iterator[str]:
+def _input_ids(aws: Clients, job: Job, environment: Environment, counts: _Counts) -> Iterator[str]:
     if job.settings.takes_items:
         table = item_files.table(aws.s3, environment.bucket, job.shop)
         yield from (name for name, _ in items(aws.s3, environment.bucket, job.shop, table))
         return
     leaving = erasure_requests.leaving(aws.table, environment.shopper_events_table, job.shop)
     with tempfile.TemporaryDirectory(prefix="users-") as scratch:
-        known, more, wanted = (Distinct(Path(scratch) / name) for name in ("known", "more", "wanted"))
-        known.add(_history(aws, job, environment, "interactions"))
+        with_interactions, more, wanted = (Distinct(Path(scratch) / name) for name in ("known", "more", "wanted"))
+        with_interactions.add(_history(aws, job, environment, "interactions"))
         users = job.settings.users
         everybody, of_segment = users == "all", batch.source_segment(job.settings) is not None
         if everybody or of_segment:
@@ -114,7 +114,7 @@ def _asked(aws: Clients, job: Job, environment: Environment, counts: _Counts) ->
         if not everybody:
             wanted.add(_named(aws.s3, job, environment.bucket))
         for number in range(PARTITIONS):
-            have = known.partition(number)
+            have = with_interactions.partition(number)
             there = have | more.partition(number)
             chosen = there if everybody else wanted.partition(number)
             # A segment's export keeps users who were deleted since.
@@ -151,7 +151,7 @@ def _named(s3: "S3Client", job: Job, bucket: str) -> Iterator[str]:
         raise Rejected(f"batch.{job.name}", f"the segment {name} was not exported yet: run it first")
     for key in objects.list_keys(s3, bucket, str(newest["answers"])):
         for line in _lines(s3, bucket, key):
-            yield from parse(line).found
+            yield from parse(line).names
 
 
 def _lines(s3: "S3Client", bucket: str, key: str) -> Iterator[str]:
@@ -177,7 +177,7 @@ def items(s3: "S3Client", bucket: str, shop: str, table: Table | None) -> Iterat
         for row in item_table.rows(item_table.unpack(data)) if data else ():
             values = json.loads(row)
             name = values.pop("")
-            yield name, {table.columns[int(place)]: str(each) for place, each in values.items() if each is not None}
+            yield name, {table.columns[int(index)]: str(value) for index, value in values.items() if value is not None}
 
 
 def wanted_items(s3: "S3Client", bucket: str, job: Job) -> list[str]:
@@ -193,24 +193,24 @@ def wanted_items(s3: "S3Client", bucket: str, job: Job) -> list[str]:
     if table is not None and (unknown := [name for name in segment.attributes if name not in table.columns]):
         reason = f"items have no column {', '.join(unknown)}: they have {', '.join(table.columns)}"
         raise Rejected(f"batch.{job.name}", reason)
-    found: list[str] = []
+    chosen: list[str] = []
     others: dict[str, None] = {}
     first, value = next(iter(segment.attributes.items()))
     for name, columns in items(s3, bucket, job.shop, table):
         # Categories of an item stand between bars.
-        have = {each: columns.get(each, "").split("|") for each in segment.attributes}
-        if all(wanted in have[each] for each, wanted in segment.attributes.items()):
-            found.append(name)
+        have = {attribute: columns.get(attribute, "").split("|") for attribute in segment.attributes}
+        if all(wanted in have[name] for name, wanted in segment.attributes.items()):
+            chosen.append(name)
         elif len(others) < 1_000:
             others |= dict.fromkeys(filter(None, have[first]))
-    if not found:
+    if not chosen:
         some = ", ".join(sorted(others)[:10])
         raise Rejected(
             f"batch.{job.name}",
-            f"no item has {' and '.join(f'{each} = {wanted}' for each, wanted in segment.attributes.items())}"
+            f"no item has {' and '.join(f'{name} = {wanted}' for name, wanted in segment.attributes.items())}"
             f"{f'; values of {first} are {some}' if value not in others and some else ''}",
         )
-    return found
+    return chosen
 
 
 def _unused(aws: Clients, job: Job, environment: Environment, recipe: str) -> Iterator[str]:
@@ -237,13 +237,13 @@ def _segments(aws: Clients, job: Job, settings: ShopSettings, environment: Envir
     chosen = wanted_items(s3, bucket, job)
     if job.kind == "likelihood":
         return WrittenInput(lines=1, size=0, answers=segment.users, dollars=0.0)
-    asked: Iterable[Mapping[str, str]] = [{"itemId": each} for each in chosen]
+    conditions: Iterable[Mapping[str, str]] = [{"itemId": item_id} for item_id in chosen]
     if segment.attributes:
         parts = (
             f"ITEMS.{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in segment.attributes.items()
         )
-        asked = [{"itemAttributes": " AND ".join(parts)}]
-    lines = [json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in asked]
+        conditions = [{"itemAttributes": " AND ".join(parts)}]
+    lines = [json.dumps(condition, ensure_ascii=False).encode() + b"\n" for condition in conditions]
     newest = objects.get_json(s3, bucket, batch.newest(job.shop, job.name)) or {}
     interactions = sales.history(objects.list_keys(s3, bucket, sales.folder(job.shop)))
     trained = newest.get("release") == job.release

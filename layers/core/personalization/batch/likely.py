@@ -36,12 +36,12 @@ def scores(model: Model, users: Mapping[str, Any], items: Mapping[str, Item], no
     every = {name: items[name] for name in bestsellers(items)}
     for name, entry in users.items():
         user = counters.user_from(entry, model)
-        own = {item: items[item] for item in user.pairs if item in items}
-        logits = answering.count_logits(model, user, every | own, now).logits
-        missed = sum(math.log1p(-probability(each)) for each in logits.values())
+        bought = {item: items[item] for item in user.pairs if item in items}
+        logits = answering.count_logits(model, user, every | bought, now).logits
+        missed = sum(math.log1p(-probability(logit)) for logit in logits.values())
         yield -math.expm1(missed), name
 
 
 def best(scored: Iterable[Scored], most: int) -> list[Scored]:
     """Return the likeliest users, best first; equal ones by id."""
-    return heapq.nsmallest(most, scored, key=lambda each: (-each[0], each[1]))
+    return heapq.nsmallest(most, scored, key=lambda pair: (-pair[0], pair[1]))

@@ -19,9 +19,8 @@ from personalization.core.errors import Broken, Rejected
 from personalization.core.status import ACTIVE
 from personalization.events import erasure_requests, erasures
 from personalization.likelihood import counters, serve, shards
-from personalization.likelihood import model as models
 from personalization.likelihood.counters import Item
-from personalization.likelihood.model import Model
+from personalization.likelihood.model import Model, read_model
 from personalization.personalize import ensure
 from personalization.personalize.ensure import ensured
 from personalization.personalize.readiness import Stage, advance
@@ -251,7 +250,7 @@ class _Scoring:
         if "run" not in fit:
             reason = fit.get("reason") or "none was fitted yet"
             raise Rejected(f"batch.{self.job.name}", f"the shop has no purchase likelihood: {reason}")
-        model = models.from_json(self._get(f"{shards.folder(self.job.shop, str(fit['run']))}model.json.gz"))
+        model = read_model(self._get(f"{shards.folder(self.job.shop, str(fit['run']))}model.json.gz"))
         wanted = self._items(model)
         leaving = erasure_requests.leaving(self.aws.table, self.environment.shopper_events_table, self.job.shop)
         before = self._get(self._kept) if made.file else {}

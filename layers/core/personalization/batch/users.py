@@ -42,16 +42,16 @@ class Distinct:
 
     def _spill(self) -> None:
         groups: dict[int, list[str]] = {}
-        for each in self._held:
-            groups.setdefault(_partition(each), []).append(each)
+        for user in self._held:
+            groups.setdefault(_partition(user), []).append(user)
         for number, ids in groups.items():
             with (self._folder / str(number)).open("a", encoding="utf-8", newline="\n") as file:
                 file.write("\n".join(ids) + "\n")
         self._held.clear()
 
 
-def _partition(each: str) -> int:
-    return zlib.crc32(each.encode()) % PARTITIONS
+def _partition(user: str) -> int:
+    return zlib.crc32(user.encode()) % PARTITIONS
 
 
 LONGEST_LINE = 1 << 20
@@ -65,33 +65,33 @@ def column(chunks: Iterable[bytes], records: Records, name: str) -> Iterator[str
 
     Chunks without a quote are split at commas, some three times as fast; `records` parses the rest.
     """
-    coming, rest, place = iter(chunks), b"", -1
+    coming, rest, index = iter(chunks), b"", -1
     for chunk in coming:
         rows, _, after = (rest + chunk).rpartition(b"\n")
         if b'"' in rest + chunk:
-            yield from _parsed(records(lines_of(name, chain([rest + chunk], coming), sys.maxsize)), name, place)
+            yield from _parsed(records(lines_of(name, chain([rest + chunk], coming), sys.maxsize)), name, index)
             return
         lines, rest = rows.split(b"\n"), after
-        if place < 0 and rows:
+        if index < 0 and rows:
             header = lines.pop(0).decode().rstrip("\r").split(",")
             if name not in header:
                 return
-            place = header.index(name)
-        yield from _split(lines, place)
-    yield from _split([rest], place) if place >= 0 else ()
+            index = header.index(name)
+        yield from _split(lines, index)
+    yield from _split([rest], index) if index >= 0 else ()
 
 
-def _split(lines: Iterable[bytes], place: int) -> Iterator[str]:
-    cells = {row[place] for row in (line.split(b",", place + 1) for line in lines) if len(row) > place}
+def _split(lines: Iterable[bytes], index: int) -> Iterator[str]:
+    cells = {row[index] for row in (line.split(b",", index + 1) for line in lines) if len(row) > index}
     yield from (cell.decode().rstrip("\r") for cell in cells if cell)
 
 
-def _parsed(rows: Iterator[list[str]], name: str, place: int) -> Iterator[str]:
-    if place < 0:
+def _parsed(rows: Iterator[list[str]], name: str, index: int) -> Iterator[str]:
+    if index < 0:
         header = next(rows, [])
-        place = header.index(name) if name in header else -1
-    if place >= 0:
-        yield from (row[place] for row in rows if len(row) > place and row[place])
+        index = header.index(name) if name in header else -1
+    if index >= 0:
+        yield from (row[index] for row in rows if len(row) > index and row[index])
 
 
 def lines_of(resource: str, chunks: Iterable[bytes], longest: int = LONGEST_LINE) -> Iterator[str]:
@@ -126,8 +126,8 @@ def listed(key: str, lines: Iterable[str]) -> Iterator[str]:
         Rejected: it has no user ids, or an id that Personalize does not take.
     """
     plain = key.removesuffix(".gz")
-    found = _json(key, lines) if plain.endswith((".json", ".jsonl")) else _text(key, lines, plain.endswith(".csv"))
-    for number, user in found:
+    numbered = _json(key, lines) if plain.endswith((".json", ".jsonl")) else _text(key, lines, plain.endswith(".csv"))
+    for number, user in numbered:
         if len(user.encode()) > ID_LENGTH or "\n" in user or "\r" in user:
             raise Rejected(key, f"line {number}: an id has at most {ID_LENGTH} bytes and no line break")
         if user:
@@ -144,8 +144,8 @@ def _text(key: str, lines: Iterable[str], is_csv: bool) -> Iterator[tuple[int, s
         plain = [name.replace("_", "").replace(" ", "").lower() for name in header]
         if "userid" not in plain:
             raise Rejected(key, f"the file has no column USER_ID; its columns are {', '.join(header) or 'none'}")
-        place = plain.index("userid")
-        yield from ((reader.line_num, row[place]) for row in reader if len(row) > place)
+        index = plain.index("userid")
+        yield from ((reader.line_num, row[index]) for row in reader if len(row) > index)
     except csv.Error as error:
         raise Rejected(key, f"line {reader.line_num}: {error}") from None
 

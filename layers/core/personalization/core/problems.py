@@ -121,6 +121,7 @@ def of_fields(error: ValueError) -> Problem:
     if problems[0]["type"] == "json_invalid":
         return Problem(400, "The body is not JSON.", [FieldError("", problems[0]["msg"])])
     fields = [
-        FieldError(".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in problems
+        FieldError(".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, "))
+        for problem in problems
     ]
     return Problem(400, "The request is invalid.", fields)

@@ -202,10 +202,10 @@ class Delivery:
     def deliver(self, messages: Sequence[Message], seconds: float) -> list[str]:
         """Deliver a batch within so many seconds; return the ids of messages to retry."""
         self._until = self.clock() + seconds
-        found, foreign = groups(messages)
+        grouped, foreign = groups(messages)
         for message in foreign:
             self._dead_letter(message.body, "not a message of events", {message.id})
-        for group in found:
+        for group in grouped:
             self._send(group)
         again = [message for message in messages if message.id in self.failed]
         self.paused_by_queue = queue.delay(self.sqs, self.waiting, again)

@@ -31,7 +31,7 @@ REMEMBER_SILENCE_SECONDS = 5.0
 _MOST_SHOPS = 1_000
 QUICK_PAGES = 3
 """The most pages of a megabyte, with some thousand users each, that are read during a request."""
-_NUMBERS = ("asked", "sent", "deleted", "tries", "jobs")
+_NUMBERS = ("sent", "deleted", "tries", "jobs")
 
 
 def waiting(shop: str) -> str:
@@ -102,7 +102,7 @@ def leaving(client: "DynamoDBClient", table: str, shop: str, most: int | None = 
     Raises:
         RetryLater: the table does not answer, or has more than `most` pages.
     """
-    found, key = list[str](), waiting(shop)
+    users, key = list[str](), waiting(shop)
     for number, page in enumerate(
         pages(
             client.query,
@@ -114,10 +114,10 @@ def leaving(client: "DynamoDBClient", table: str, shop: str, most: int | None = 
         ),
         1,
     ):
-        found += [item["event"]["S"] for item in page["Items"]]
+        users += [item["event"]["S"] for item in page["Items"]]
         if number == most and page.get("LastEvaluatedKey"):
             raise RetryLater(shop, "more users are to be deleted than can be read beside a request")
-    return frozenset(found)
+    return frozenset(users)
 
 
 class Leaving:
@@ -125,7 +125,7 @@ class Leaving:
 
     def __init__(self, fetch: Callable[[str], frozenset[str]]) -> None:
         self._fetch = fetch
-        self._known: dict[str, tuple[float, frozenset[str] | None]] = {}
+        self._cached: dict[str, tuple[float, frozenset[str] | None]] = {}
 
     def has(self, shop: str, user: str | None, now: float) -> bool:
         """Return whether a user is being deleted; False for an anonymous one.
@@ -139,21 +139,21 @@ class Leaving:
         """
         if user is None:
             return False
-        until, users = self._known.get(shop, (0.0, None))
+        until, users = self._cached.get(shop, (0.0, None))
         if now >= until:
             try:
                 users, until = self._fetch(shop), now + REMEMBER_SECONDS
             except PersonalizationError:
                 users, until = None, now + REMEMBER_SILENCE_SECONDS
-            if len(self._known) >= _MOST_SHOPS:
-                self._known.clear()
-            self._known[shop] = (until, users)
+            if len(self._cached) >= _MOST_SHOPS:
+                self._cached.clear()
+            self._cached[shop] = (until, users)
         if users is None:
             raise RetryLater(shop, "it is not known who is to be deleted")
         return user in users
 
     def forget(self) -> None:
-        self._known.clear()
+        self._cached.clear()
 
 
 def fetch(shop: str) -> frozenset[str]:
@@ -189,25 +189,25 @@ class Requests:
 
     def sent(self, batch: Sequence[Request], job: str, leader: str) -> None:
         """Store that a job has these requests, while `leader` leads the shop."""
-        self._each(batch, lambda each: self._note(each, "underWay", job))
+        self._for_all(batch, lambda request: self._note(request, "underWay", job))
         change = "SET job = :job, led = :led, sent = :sent REMOVE met, deleted"
-        self._each(batch, lambda each: self._change(each, change, job=job, led=leader, sent=self._now))
+        self._for_all(batch, lambda request: self._change(request, change, job=job, led=leader, sent=self._now))
 
     def deleted(self, batch: Sequence[Request]) -> list[Request]:
         """Store that Personalize has deleted these users."""
-        self._each(batch, lambda each: self._note(each, "deletedFromPersonalize"))
-        self._each(batch, lambda each: self._change(each, "SET deleted = :deleted", deleted=self._now))
-        return [replace(each, deleted=self._now) for each in batch]
+        self._for_all(batch, lambda request: self._note(request, "deletedFromPersonalize"))
+        self._for_all(batch, lambda request: self._change(request, "SET deleted = :deleted", deleted=self._now))
+        return [replace(request, deleted=self._now) for request in batch]
 
     def freed(self, request: Request, *, failed: bool = False, again: bool = False) -> Request:
         """Return a request to the queue for another job, because its job failed or did not suffice (`again`)."""
-        kept = replace(
+        waiting_again = replace(
             request, job="", led="", sent=0, deleted=0, tries=request.tries + failed, jobs=request.jobs + again
         )
         change = "SET tries = :tries, jobs = :jobs REMOVE job, led, sent, deleted, met"
-        self._change(request, change, tries=kept.tries, jobs=kept.jobs)
+        self._change(request, change, tries=waiting_again.tries, jobs=waiting_again.jobs)
         self._note(request, "waiting")
-        return kept
+        return waiting_again
 
     def closed(self, request: Request) -> bool:
         """Delete a request but its receipt; return False if the request was repeated since its job began."""
@@ -235,14 +235,14 @@ class Requests:
             ExpressionAttributeValues={":shop": {"S": done(self._shop)}, ":step": {"S": "deletedHere"}},
             ConsistentRead=True,
         )
-        return {each["event"]["S"]: int(each["deletedHere"]["N"]) for each in items}
+        return {item["event"]["S"]: int(item["deletedHere"]["N"]) for item in items}
 
     def retrained(self, receipts: Iterable[str]) -> None:
         """Store that no serving model knows these users."""
-        for each in receipts:
-            note(self._client, self._table, (self._shop, each), "retrained", self._now)
+        for receipt in receipts:
+            note(self._client, self._table, (self._shop, receipt), "retrained", self._now)
 
-    def _each(self, batch: Sequence[Request], change: Callable[[Request], None]) -> None:
+    def _for_all(self, batch: Sequence[Request], change: Callable[[Request], None]) -> None:
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(change, batch))
 
@@ -269,4 +269,5 @@ class Requests:
 def _request(item: Any) -> Request:  # noqa: ANN401 - DynamoDB's notation
     number = {name: int(item[name]["N"]) for name in _NUMBERS if name in item}
     job, led = (item[name]["S"] if name in item else "" for name in ("job", "led"))
-    return Request(item["event"]["S"], item["receipt"]["S"], job=job, led=led, **{"asked": 0, **number})
+    requested = int(item["asked"]["N"]) if "asked" in item else 0
+    return Request(item["event"]["S"], item["receipt"]["S"], requested, job=job, led=led, **number)

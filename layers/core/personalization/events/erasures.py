@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 MOST = 10_000
 """The most users of one job, far below its limit."""
@@ -39,7 +39,7 @@ class Request:
 
     user: str
     receipt: str
-    asked: int
+    requested: int
     """Epoch seconds of the latest request."""
     job: str = ""
     """ARN of its data deletion job; empty before."""
@@ -57,7 +57,7 @@ class Request:
     @property
     def again(self) -> bool:
         """Whether it was repeated since its job began: newer data need another job."""
-        return self.asked > self.sent
+        return self.requested > self.sent
 
 
 def progress(status: str | None) -> Progress:
@@ -94,13 +94,13 @@ def needs_another(request: Request, leader: str) -> bool:
 
 def next_batch(waiting: Iterable[Request], now: int) -> list[Request]:
     """Return the requests of the next job, oldest first, without those that not every container of the API knows."""
-    settled = (each for each in waiting if now - each.asked >= SETTLED_SECONDS)
-    return sorted(settled, key=lambda each: (each.asked, each.user))[:MOST]
+    settled = (request for request in waiting if now - request.requested >= SETTLED_SECONDS)
+    return sorted(settled, key=lambda request: (request.requested, request.user))[:MOST]
 
 
 def has_waited(batch: Sequence[Request], now: int) -> bool:
     """Return whether the oldest request of a batch starts before any further run."""
-    return now - batch[0].asked >= PATIENCE_SECONDS
+    return now - batch[0].requested >= PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ class Version:
 
 def trained(serving: Iterable[Version | None]) -> int:
     """Return the epoch seconds before which erased users are unknown to all serving models; 0 if that is unknown."""
-    found = list(serving)
-    made = [each.made for each in found if each is not None and each.whole]
-    return min(made) if made and len(made) == len(found) else 0
+    versions = list(serving)
+    made = [version.made for version in versions if version is not None and version.whole]
+    return min(made) if made and len(made) == len(versions) else 0
 
 
 def retraining(shop: str, since: int, now: int, within_days: int) -> str | None:
@@ -135,7 +135,9 @@ def retraining(shop: str, since: int, now: int, within_days: int) -> str | None:
 
 def digest(batch: Sequence[Request], leader: str) -> str:
     """Return twelve hexadecimal digits that name a batch: it is sent once under a lease, and again after a failure."""
-    content = "\n".join([leader, *(f"{each.receipt} {each.asked} {each.tries} {each.jobs}" for each in batch)])
+    content = "\n".join(
+        [leader, *(f"{request.receipt} {request.requested} {request.tries} {request.jobs}" for request in batch)]
+    )
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
@@ -146,4 +148,4 @@ def key(shop: str, name: str) -> str:
 
 def text(batch: Iterable[Request]) -> str:
     """Return the CSV file with the column USER_ID."""
-    return "".join(map(csv_dialect.record, [["USER_ID"], *([each.user] for each in batch)]))
+    return "".join(map(dialect.record, [["USER_ID"], *([request.user] for request in batch)]))

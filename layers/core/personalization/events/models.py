@@ -49,7 +49,7 @@ FAR_OFF = (
     "arrives counts"
 )
 EVENT_TYPES: Mapping[str, str] = {
-    each.lower(): each for each in ("View", "Click", "Favorite", "AddToCart", "Checkout", "Purchase", "Watch", "Rate")
+    name.lower(): name for name in ("View", "Click", "Favorite", "AddToCart", "Checkout", "Purchase", "Watch", "Rate")
 }
 """Types with metrics of their own, in any spelling: add_to_cart is AddToCart."""
 OTHER = "Other"
@@ -190,23 +190,23 @@ def _new_id() -> str:
     return str(uuid.uuid4())
 
 
-def calls(asked: Events, now: int, new_id: Callable[[], str] = _new_id, *, browser: bool = False) -> list[Call]:
+def calls(request: Events, now: int, new_id: Callable[[], str] = _new_id, *, browser: bool = False) -> list[Call]:
     """Split a request into calls of PutEvents; events without a time get `now`, in epoch seconds.
 
     Raises:
         Problem: an event is larger than 10 KB or later than tomorrow; or a browser's has a time that is far off.
     """
-    sent = [_sent(event, now, new_id) for event in asked.events]
+    sent = [_sent(event, now, new_id) for event in request.events]
     far = _far_off if browser else too_late
     reason = FAR_OFF if browser else LATER
-    late = [FieldError(f"events.{place}.sentAt", reason) for place, event in enumerate(sent) if far(event, now)]
+    late = [FieldError(f"events.{index}.sentAt", reason) for index, event in enumerate(sent) if far(event, now)]
     if late:
         raise Problem(400, "The request is invalid.", late)
     for index, event in enumerate(sent):
         if len(compact(event).encode()) > EVENT_BYTES:
             raise Problem(400, "An event is too large.", [FieldError(f"events.{index}", "may have 10 KB")])
     starts = range(0, len(sent), PER_CALL)
-    return [Call(asked.session_id, asked.user_id, sent[start : start + PER_CALL]) for start in starts]
+    return [Call(request.session_id, request.user_id, sent[start : start + PER_CALL]) for start in starts]
 
 
 def too_late(event: Mapping[str, Any], now: float) -> bool:
@@ -218,13 +218,13 @@ def _far_off(event: Mapping[str, Any], now: float) -> bool:
     return not -BROWSER_BEHIND <= event["sentAt"] - now <= BROWSER_AHEAD
 
 
-def first(made: Sequence[Call], many: int) -> list[Call]:
-    """Return the calls with their first `many` events."""
+def first(made: Sequence[Call], count: int) -> list[Call]:
+    """Return the calls with their first `count` events."""
     taken = []
     for call in made:
-        if many > 0:
-            taken.append(Call(call.session_id, call.user_id, call.events[:many]))
-        many -= len(call.events)
+        if count > 0:
+            taken.append(Call(call.session_id, call.user_id, call.events[:count]))
+        count -= len(call.events)
     return taken
 
 
@@ -232,7 +232,8 @@ def renamed(made: Sequence[Call], event_id: Callable[[str, str], str]) -> list[C
     """Return the calls with new event ids, which `event_id` derives from the session and the old id."""
     return [
         replace(
-            call, events=[{**each, "eventId": event_id(call.session_id, str(each["eventId"]))} for each in call.events]
+            call,
+            events=[{**event, "eventId": event_id(call.session_id, str(event["eventId"]))} for event in call.events],
         )
         for call in made
     ]
@@ -243,7 +244,8 @@ def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str,
     `queued` ones to the queue."""
     ids = [event["eventId"] for call in made for event in call.events][: delivered + queued]
     answers = [
-        {"eventId": each, "status": "delivered" if index < delivered else "queued"} for index, each in enumerate(ids)
+        {"eventId": event_id, "status": "delivered" if index < delivered else "queued"}
+        for index, event_id in enumerate(ids)
     ]
     return {"accepted": len(answers), "events": answers}
 
@@ -251,21 +253,21 @@ def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str,
 def discarded(made: Sequence[Call]) -> dict[str, object]:
     """Return the answer for events of a user who is being deleted: none is kept, and none should be sent again."""
     ids = [event["eventId"] for call in made for event in call.events]
-    return {"accepted": len(ids), "events": [{"eventId": each, "status": "discarded"} for each in ids]}
+    return {"accepted": len(ids), "events": [{"eventId": event_id, "status": "discarded"} for event_id in ids]}
 
 
-def record(record_id: str, asked: Put, most: int, *, described: bool = False) -> Record:
+def record(record_id: str, request: Put, most: int, *, described: bool = False) -> Record:
     """Return a user or an item for Personalize: as in a drop, texts have one line and at most 1,000 characters.
 
     Args:
-        record_id, asked: the id and the properties.
+        record_id, request: the id and the properties.
         most: the most characters of the properties as JSON.
         described: whether a description, the text that an item is trained on, may be longer.
 
     Raises:
         Problem: the properties have more than `most` characters as JSON.
     """
-    given = {camel(key): _on_one_line(value) for key, value in asked.properties.items()}
+    given = {camel(key): _on_one_line(value) for key, value in request.properties.items()}
     shortened = {
         key: value[:TEXT_LENGTH]
         for key, value in given.items()
@@ -302,15 +304,15 @@ def _sent(event: Event, now: int, new_id: Callable[[], str]) -> dict[str, Any]:
 
 def counted(shop: str, made: Sequence[Call]) -> list[Count]:
     """Return the metrics of accepted events by type; an event with a recommendationId is attributed to a list."""
-    found: dict[str, list[int]] = {}
+    by_type: dict[str, list[int]] = {}
     for call in made:
         for event in call.events:
             written = event["eventType"]
             kind = EVENT_TYPES.get(written) or EVENT_TYPES.get("".join(filter(str.isalnum, written)).lower(), OTHER)
-            numbers = found.setdefault(kind, [0, 0])
+            numbers = by_type.setdefault(kind, [0, 0])
             numbers[0] += 1
             numbers[1] += "recommendationId" in event
     return [
-        ({"Events": float(many), "AttributedEvents": float(attributed)}, {"shop": shop, "eventType": kind})
-        for kind, (many, attributed) in found.items()
+        ({"Events": float(events), "AttributedEvents": float(attributed)}, {"shop": shop, "eventType": kind})
+        for kind, (events, attributed) in by_type.items()
     ]

@@ -65,10 +65,10 @@ class Group:
 
 def text(shop: str, call: Call, *, delivered: bool = False) -> str:
     """Return the message of a call; it holds the events' times and ids, so that a late delivery changes neither."""
-    about: dict[str, object] = {"shop": shop, "sessionId": call.session_id, "userId": call.user_id}
+    message: dict[str, object] = {"shop": shop, "sessionId": call.session_id, "userId": call.user_id}
     if delivered:
-        about["delivered"] = True
-    body = compact({**about, "events": list(call.events)})
+        message["delivered"] = True
+    body = compact({**message, "events": list(call.events)})
     # SQS refuses these two characters, which JSON does not escape.
     return body.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
@@ -81,19 +81,19 @@ def read(record: Mapping[str, Any]) -> Message:
 
 def groups(messages: Iterable[Message]) -> tuple[list[Group], list[Message]]:
     """Group the events of messages by session, at most ten in a group; also return invalid messages."""
-    found: dict[tuple[str, str, str | None, bool], list[Part]] = {}
+    by_session: dict[tuple[str, str, str | None, bool], list[Part]] = {}
     foreign = []
     for message in messages:
         try:
             body = json.loads(message.body)
             key = (str(body["shop"]), str(body["sessionId"]), body["userId"], body.get("delivered") is True)
             parts = [Part(event, message.id) for event in body["events"] if event["sentAt"] >= 0]
-            found.setdefault(key, []).extend(parts)
+            by_session.setdefault(key, []).extend(parts)
         except (ValueError, TypeError, KeyError):
             foreign.append(message)
     return [
         Group(shop, session, user, parts[start : start + PER_CALL], delivered)
-        for (shop, session, user, delivered), unsorted in found.items()
+        for (shop, session, user, delivered), unsorted in by_session.items()
         for parts in [sorted(unsorted, key=lambda part: float(part.event["sentAt"]))]
         for start in range(0, len(parts), PER_CALL)
     ], foreign
@@ -146,8 +146,8 @@ def delay(client: "SQSClient", queue: str, messages: Sequence[Message]) -> int:
     left = 0
     for some in (messages[start : start + _BATCH] for start in range(0, len(messages), _BATCH)):
         entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
-            {"Id": str(index), "ReceiptHandle": each.receipt, "VisibilityTimeout": delay_seconds(each.receives)}
-            for index, each in enumerate(some)
+            {"Id": str(index), "ReceiptHandle": message.receipt, "VisibilityTimeout": delay_seconds(message.receives)}
+            for index, message in enumerate(some)
         ]
         try:
             answer = client.change_message_visibility_batch(QueueUrl=queue, Entries=entries)

@@ -61,7 +61,7 @@ def note(
         requests: dict[str, Any] = {table: [{"PutRequest": {"Item": puts[key][0]}} for key in part]}
         try:
             left = client.batch_write_item(RequestItems=requests).get("UnprocessedItems", {}).get(table, [])
-            part = [_key(each["PutRequest"]["Item"]) for each in left]
+            part = [_key(request["PutRequest"]["Item"]) for request in left]
         except PersonalizationError:
             missed += [puts[key][1:] for key in keys[start:]]
             break
@@ -118,7 +118,7 @@ def of_user(
     Raises:
         RetryLater: the table does not answer, or it is `late` before its last page has come.
     """
-    found: list[LiveEvent] = []
+    events: list[LiveEvent] = []
     for page in pages(
         client.query,
         TableName=table,
@@ -128,12 +128,12 @@ def of_user(
         ExpressionAttributeValues={":shopper": {"S": _user(shop, user)}, ":since": {"N": str(since)}},
         ConsistentRead=True,
     ):
-        found += [_live_event(each) for each in page["Items"]]
-        if len(found) >= _MOST:
+        events += [_live_event(item) for item in page["Items"]]
+        if len(events) >= _MOST:
             break
         if late() and page.get("LastEvaluatedKey"):
             raise RetryLater(table, "the last page did not come in time")
-    return sorted(found, key=lambda each: (each.at, each.event_id))[-_MOST:]
+    return sorted(events, key=lambda event: (event.at, event.event_id))[-_MOST:]
 
 
 def forget(client: "DynamoDBClient", table: str, shop: str, user: str) -> None:
@@ -144,8 +144,8 @@ def forget(client: "DynamoDBClient", table: str, shop: str, user: str) -> None:
     """
     for owner in (_user(shop, user), f"~{shop}#user#{user}"):
         while keys := _some_of(client, table, owner):
-            asked: Any = {table: [{"DeleteRequest": {"Key": key}} for key in keys]}
-            if client.batch_write_item(RequestItems=asked).get("UnprocessedItems"):
+            requests: Any = {table: [{"DeleteRequest": {"Key": key}} for key in keys]}
+            if client.batch_write_item(RequestItems=requests).get("UnprocessedItems"):
                 raise RetryLater(table, "not everything was deleted")
 
 
@@ -174,9 +174,9 @@ def of_shop(client: "DynamoDBClient", table: str, shop: str, since: int) -> Iter
         ExpressionAttributeNames={"#ttl": "ttl"},
         ExpressionAttributeValues={":start": {"S": start}, ":last": {"N": str(since + KEPT_SECONDS)}},
     )
-    for each in items:
-        user = each["shopper"]["S"].removeprefix(start)
-        yield user, each["item"]["S"], each["type"]["S"], int(each["at"]["N"])
+    for item in items:
+        user = item["shopper"]["S"].removeprefix(start)
+        yield user, item["item"]["S"], item["type"]["S"], int(item["at"]["N"])
 
 
 def _user(shop: str, user: str) -> str:

@@ -73,13 +73,13 @@ def count_logits(model: Model, user: User, items: Mapping[str, Item], now: int) 
     return CountLogits(time, {name: model.logit(vector) for name, vector in vectors.items()}, user.population)
 
 
-def require_known(item_ids: Sequence[str], known: Mapping[str, object]) -> None:
+def require_known(item_ids: Sequence[str], known_items: Mapping[str, object]) -> None:
     """Check that all requested items are known.
 
     Raises:
         Problem: 400, naming each unknown item.
     """
-    if unknown := [index for index, name in enumerate(item_ids) if name not in known]:
+    if unknown := [index for index, name in enumerate(item_ids) if name not in known_items]:
         message = "the shop's last run knows no such item"
         fields = [FieldError(f"itemIds.{index}", message) for index in unknown]
         raise Problem(400, "The request is invalid.", fields)
@@ -104,7 +104,7 @@ def anchored_scores(predicted: Predicted, items: Sequence[str], anchors: Sequenc
 
     Items without a score are left out; without a score for any anchor, all are.
     """
-    scores = {each["itemId"]: float(each.get("score") or 0.0) for each in predicted.items}
+    scores = {item["itemId"]: float(item.get("score") or 0.0) for item in predicted.items}
     total = sum(scores.get(anchor, 0.0) for anchor in anchors)
     if total <= 0.0:
         return {}
@@ -143,12 +143,12 @@ def answer(
 
 
 def of_population(model: Model, population: Population) -> Verdict | None:
-    """Return the verdict on likelihoods by counts for users of whom that much is known."""
+    """Return the verdict of the fit's test on likelihoods by counts, for users of a population."""
     return model.known_verdict if population == "known" else model.stranger_verdict
 
 
 def verdict_json(verdict: Verdict | None) -> dict[str, object]:
-    """Return a verdict as answers have it; all is None where a fit of an earlier version has none."""
+    """Return a verdict as answers show it; all values are None for a fit of an earlier version, which has none."""
     if verdict is None:
         return dict.fromkeys(("meansWhatItSays", "at", "told", "observed"))
     shares = {"at": verdict.at, "told": verdict.predicted, "observed": verdict.observed}

@@ -31,7 +31,7 @@ class LiveEvent:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item's counters, its categories by level ("" for none), its factors, and a purchase's weight for the taste."""
+    """An item's counters, categories by level ("" for none), vector, and its purchases' weight in users' vectors."""
 
     counts: Mapping[str, float]
     kinds: Sequence[str]
@@ -48,24 +48,24 @@ class User:
     pairs: dict[str, dict[str, float]] = field(default_factory=dict)
     kinds: list[dict[str, dict[str, float]]] = field(default_factory=list)
     groups: Mapping[str, str] = field(default_factory=dict)
-    taste: list[float] = field(default_factory=lambda: [0.0] * RANK)
+    vector: list[float] = field(default_factory=lambda: [0.0] * RANK)
     length: float = 0.0
-    """Squared norm of the purchases, which normalises the taste."""
+    """Squared norm of the purchases, which normalises `vector`."""
     behind: int = 0
-    """Seconds from the newest row of the history to the fit: the one clock of all users runs behind by these."""
-    known: bool = False
+    """Seconds from the newest row of the history to the fit, by which the clock of all users is behind."""
+    has_history: bool = False
     """Whether the history has events of this user."""
     live: int = 0
     """Number of added events."""
 
     @property
     def population(self) -> Population:
-        return "known" if self.known else "newcomer" if self.live else "stranger"
+        return "known" if self.has_history else "newcomer" if self.live else "stranger"
 
     def add(self, event: LiveEvent, item: Item | None) -> None:
         """Count a live event; `item` has its counters where it is known.
 
-        An event so long after the fit counts as so long after the newest row of the history.
+        An event that comes some time after the fit counts as if it came that long after the newest row of the history.
         """
         event = replace(event, at=max(event.at - self.behind, self.at))
         self.live += 1
@@ -91,7 +91,7 @@ class User:
         self.user["last"], pair["last"] = max(self.user["last"], event.at), max(pair["last"], event.at)
         if item is not None:
             self._of_kinds(item, event, increments)
-            self._of_taste(item, before, pair["d91"])
+            self._turn(item, before, pair["d91"])
 
     def _worth(self, at: int) -> dict[int, float]:
         return {days: 2.0 ** min((at - self.at) / DAY / days, 600.0) for days in HALF_LIVES}
@@ -104,13 +104,20 @@ class User:
                 counts["d91"] += increments[91]
                 counts["last"] = max(counts["last"], event.at)
 
-    def _of_taste(self, item: Item, before: float, after: float) -> None:
-        """Move the taste by a purchase, as far as it changes the logarithm of the item's decayed count."""
-        old, new = (log1p(2.0 * each) * item.weight for each in (before, after))
+    def _turn(self, item: Item, before: float, after: float) -> None:
+        """Turn the user's vector towards an item that they bought.
+
+        The user's vector is the sum of their items' vectors, each times a factor: `log(1 + 2 count)` times the item's
+        weight. The sum is divided by the norm of these factors. A purchase raises one decayed count from `before` to
+        `after`, so the old sum is scaled to the new norm, and the item's share of it grows.
+        """
+        old, new = (log1p(2.0 * count) * item.weight for count in (before, after))
         length = self.length + new * new - old * old
         scale = (self.length / length) ** 0.5 if length > 0 else 0.0
         step = (new - old) / max(length, 1e-18) ** 0.5
-        self.taste = [scale * each + step * axis for each, axis in zip(self.taste, item.vector, strict=True)]
+        self.vector = [
+            scale * coordinate + step * axis for coordinate, axis in zip(self.vector, item.vector, strict=True)
+        ]
         self.length = length
 
     def statistics(self, item_id: str, item: Item, model: Model, now: int) -> dict[str, float]:
@@ -132,8 +139,8 @@ class User:
             statistics["group"] = sum(lift.get(item.kinds[-1], 0.0) for lift in lifts)
             statistics["described"] = float(any(lifts))
         nearness = 0.0
-        for rank, (own, axis) in enumerate(zip(self.taste, item.vector, strict=True), 1):
-            nearness += own * axis
+        for rank, (coordinate, axis) in enumerate(zip(self.vector, item.vector, strict=True), 1):
+            nearness += coordinate * axis
             if rank in RANKS:
                 statistics[f"near{rank}"] = nearness
         return statistics
@@ -160,10 +167,10 @@ def user_from(entry: Mapping[str, Any] | None, model: Model) -> User:
             {kind: dict(zip(KIND, counts, strict=True)) for kind, counts in level.items()} for level in entry["kinds"]
         ],
         groups=entry["groups"],
-        taste=[float(each) for each in entry["taste"]],
+        vector=[float(coordinate) for coordinate in entry["vector"]],
         length=float(entry["length"]),
         behind=behind,
-        known=bool(entry["pairs"]),
+        has_history=bool(entry["pairs"]),
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Users who were deleted lately, by hash: a fit that read its history before leaves them out of what it publishes.
+"""Users who were deleted recently, by hash: a fit that read its history before leaves them out of what it publishes.
 
 A deletion notes its users before it rewrites the first file, and again after the last one. The notes expire as all of
 `work/` does.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import objects
 from personalization.likelihood import forgetting, inputs, shards
-from personalization.likelihood import model as models
+from personalization.likelihood.model import read_model
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,7 +28,7 @@ _User = tuple[int, str]
 def note(s3: "S3Client", bucket: str, shop: str, users: Collection[str], until: float) -> None:
     """Note the users of a deletion: fits that began until then, in epoch seconds, may have read them."""
     noted = sorted((shards.shard_of(name, 1 << 32), _hash(name)) for name in users)
-    digest = hashlib.sha256("".join(each for _, each in noted).encode()).hexdigest()[:16]
+    digest = hashlib.sha256("".join(hashed for _, hashed in noted).encode()).hexdigest()[:16]
     document = {"until": until, "users": noted}
     objects.put_bytes(s3, bucket, f"{_folder(shop)}{digest}.json.gz", shards.pack(document), _GZIP)
 
@@ -41,22 +41,22 @@ def leave_out(s3: "S3Client", bucket: str, shop: str, run: str, began: float) ->
     done: set[_User] = set()
     while fresh := _since(s3, bucket, shop, began) - done:
         done |= fresh
-        hashes = {each for _, each in fresh}
+        hashes = {hashed for _, hashed in fresh}
         model = objects.get_bytes(s3, bucket, f"{shards.folder(shop, run)}model.json.gz")
-        files = models.from_json(shards.unpack(model)).shopper_shards if model else 0
+        files = read_model(shards.unpack(model)).shopper_shards if model else 0
         for number in sorted({number % files for number, _ in fresh} if files else ()):
             _rewrite(s3, bucket, shards.key(shop, run, "shoppers", number), partial(_counters, hashes))
         _rewrite(s3, bucket, f"{inputs.snapshots(shop)}{run}.json.gz", partial(_snapshot, hashes))
 
 
 def _since(s3: "S3Client", bucket: str, shop: str, began: float) -> set[_User]:
-    found: set[_User] = set()
+    deleted: set[_User] = set()
     for key in objects.list_keys(s3, bucket, _folder(shop)):
         data = objects.get_bytes(s3, bucket, key)
         noted = shards.unpack(data) if data else None
         if noted is not None and noted["until"] >= began:
-            found |= {(number, name) for number, name in noted["users"]}
-    return found
+            deleted |= {(number, name) for number, name in noted["users"]}
+    return deleted
 
 
 def _folder(shop: str) -> str:

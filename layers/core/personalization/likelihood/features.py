@@ -28,9 +28,9 @@ RANKS = (2, 4, 8, 16)
 """Numbers of leading factors by which a user and an item are compared."""
 RANK = max(RANKS)
 BENDS = (1.0, 10.0)
-"""Purchases added to an item's counts before the logarithm, besides the feature with nearly none.
+"""Purchases added to an item's counts before the logarithm: a feature for each, besides the one with hardly any.
 
-The odds are no power of an item's sales: they hardly differ among slow sellers, and much among bestsellers.
+The odds are not a power of an item's sales: they hardly differ among slow sellers, and differ much among bestsellers.
 """
 _BENT = tuple(
     (f"item_{name}_{bend:g}", f"item.{name}", bend, name in {"n", "buyers"})
@@ -114,8 +114,8 @@ def _of_users(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
     last = maths.least(s["user.last"] * bought + LONGEST * (1.0 - bought), LONGEST)
     first = maths.least(s["user.first"] * bought + LONGEST * (1.0 - bought), LONGEST)
     other = (s["user.o7"] > 0) * 1.0
-    values = {f"user_d{each}": log(s[f"user.d{each}"] + 0.1) for each in HALF_LIVES}
-    values |= {f"user_b{each}": log(s[f"user.b{each}"] + 0.05) for each in HALF_LIVES}
+    values = {f"user_d{half_life}": log(s[f"user.d{half_life}"] + 0.1) for half_life in HALF_LIVES}
+    values |= {f"user_b{half_life}": log(s[f"user.b{half_life}"] + 0.05) for half_life in HALF_LIVES}
     return values | {
         "user_n": log(1.0 + s["user.n"]) - log(s["span"]),
         "user_last": log(1.0 + last),
@@ -165,8 +165,10 @@ def names(levels: int, part: Part) -> tuple[str, ...]:
         return _OF_STRANGERS
     if part == "described":
         return (*_OF_STRANGERS, "group")
-    statistics = [f"{of}.{each}" for of, counts in (("pair", PAIR), ("user", USER), ("item", ITEM)) for each in counts]
-    statistics += [f"kind{level}.{each}" for level in range(levels) for each in (*KIND, "share")]
+    statistics = [
+        f"{of}.{count}" for of, counts in (("pair", PAIR), ("user", USER), ("item", ITEM)) for count in counts
+    ]
+    statistics += [f"kind{level}.{count}" for level in range(levels) for count in (*KIND, "share")]
     statistics += ["span", "group", "described", *(f"near{rank}" for rank in RANKS)]
     values = features(dict.fromkeys(statistics, 1.0), levels)
     unused = {"visitor"} if part == "seen" else set(_ONLY_SEEN)
@@ -179,5 +181,5 @@ _OF_STRANGERS = (
     *("item_d7", "item_d28", "item_d91", "item_d28_1", "item_d28_10", "item_d91_1", "item_d91_10"),
     *("item_n", "item_buyers_10", "item_repeat", "item_other"),
 )
-"""Few, so that a small shop's data suffice to fit them."""
+"""Features of users without events: few, so that a small shop's data suffice to fit their weights."""
 _ONLY_SEEN = ("pair_n", "pair_d7", "pair_d28", "pair_d91", "pair_last", "pair_gap", "pair_due", "pair_due_log")

@@ -17,6 +17,7 @@ from personalization.likelihood import (
     deletions,
     histories,
     inputs,
+    report,
     serve,
     serving_files,
     shards,
@@ -24,11 +25,9 @@ from personalization.likelihood import (
     store,
     training,
 )
-from personalization.likelihood import model as models
-from personalization.likelihood import report as fit_report
 from personalization.likelihood.histories import Bounds, History, TooMany
 from personalization.likelihood.limits import READ_BYTES, LeftOut
-from personalization.likelihood.model import Model
+from personalization.likelihood.model import Model, read_model
 from personalization.likelihood.tables import Tables, tables
 from personalization.personalize import runtime
 from personalization.personalize.runtime import Ask
@@ -127,7 +126,7 @@ class Job:
             scores = {**scores, **self.take_snapshot(table, fitted, model)}
             self._leave_out_deleted(self.now.timestamp())
         return self.done(
-            fit_report.document(self.request.shop, model, fitted, fit_report.of_history(past), scores), serves=serves
+            report.document(self.request.shop, model, fitted, report.of_history(past), scores), serves=serves
         )
 
     def refused(self, missing: str) -> Fitted:
@@ -139,20 +138,20 @@ class Job:
         """Record and report that the history is too large."""
         # A retry would not help, and the release serves without a likelihood.
         serving = self.records.refused(left.reason, self.at, left_out=True)
-        report = self.report(fit_report.left_out(self.request.shop, self.request.run, self.at, left, serving))
-        return Fitted(outcome="leftOut", reason=f"{left.reason}{_still_serving(serving)}", report=report)
+        page = self.report(report.left_out(self.request.shop, self.request.run, self.at, left, serving))
+        return Fitted(outcome="leftOut", reason=f"{left.reason}{_still_serving(serving)}", report=page)
 
     def done(self, document: Mapping[str, Any], *, serves: bool) -> Fitted:
         """Report a fit, and whether it serves."""
-        report = self.report(document)
+        page = self.report(document)
         if not serves:
-            return Fitted(outcome="refused", reason="a fit of a later run serves already", report=report)
-        return Fitted(outcome="fitted", report=report, method=document["method"])
+            return Fitted(outcome="refused", reason="a fit of a later run serves already", report=page)
+        return Fitted(outcome="fitted", report=page, method=document["method"])
 
     def inputs(self, chosen: Likelihood) -> store.Inputs:
         """Write the newest live events, and return the files that a fit reads."""
         s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, int(self.now.timestamp())
-        claims = [Claim.read(each) for each in records.query_prefix(table, self.environment.table, shop, PREFIX)]
+        claims = [Claim.read(record) for record in records.query_prefix(table, self.environment.table, shop, PREFIX)]
         began = store.began_at(claims, self.records.promotions().values())
         store.add_live_events(s3, table, self.environment, shop, began, now)
         sizes = dict(objects.list_sizes(s3, self.bucket, inputs.folder(shop)))
@@ -179,7 +178,7 @@ class Job:
         """Write the report and its page beside the release's, and return the page's key."""
         key = f"reports/{self.request.shop}/{self.records.release()}/likelihood"
         objects.put_json(self.aws.s3, self.bucket, f"{key}.json", document)
-        objects.put_text(self.aws.s3, self.bucket, f"{key}.html", fit_report.page(document))
+        objects.put_text(self.aws.s3, self.bucket, f"{key}.html", report.page(document))
         return f"{key}.html"
 
     def _campaign(self) -> Mapping[str, str] | None:
@@ -237,11 +236,11 @@ class Job:
         keys = objects.list_keys(self.aws.s3, self.bucket, inputs.snapshots(self.request.shop))
         stored = (objects.get_bytes(self.aws.s3, self.bucket, key) for key in keys if key != self._snapshot_key)
         snapshots_stored = (shards.unpack(data) for data in stored if data is not None)
-        return {user for each in snapshots_stored if each["labels"] is None for user in each["users"]}
+        return {user for snapshot in snapshots_stored if snapshot["labels"] is None for user in snapshot["users"]}
 
     def _snapshots(self, past: History) -> list[snapshots.Snapshot]:
         """Return the stored snapshots of earlier runs, oldest first, labelled where the history reaches far enough."""
-        kept: list[snapshots.Snapshot] = []
+        stored_snapshots: list[snapshots.Snapshot] = []
         for key in objects.list_keys(self.aws.s3, self.bucket, inputs.snapshots(self.request.shop)):
             data = objects.get_bytes(self.aws.s3, self.bucket, key) if key != self._snapshot_key else None
             if data is None:
@@ -250,10 +249,14 @@ class Job:
             if stored["labels"] is None and (labelled := snapshots.labelled(stored, past)) is not None:
                 stored = labelled
                 self.put(key, shards.pack(stored))
-            kept.append({**stored, "key": key})
-        kept.sort(key=lambda each: int(each["at"]))
-        store.delete(self.aws.s3, self.bucket, [str(each["key"]) for each in kept[: -snapshots.KEPT]])
-        return kept[-snapshots.KEPT :]
+            stored_snapshots.append({**stored, "key": key})
+        stored_snapshots.sort(key=lambda snapshot: int(snapshot["at"]))
+        store.delete(
+            self.aws.s3,
+            self.bucket,
+            [str(snapshot["key"]) for snapshot in stored_snapshots[: -snapshots.MOST_SNAPSHOTS]],
+        )
+        return stored_snapshots[-snapshots.MOST_SNAPSHOTS :]
 
     def _store(self, table: Tables, model: Model) -> None:
         """Write the counters, then the model that refers to them."""
@@ -274,7 +277,7 @@ class Job:
         Raises:
             Broken: there is none.
         """
-        return models.from_json(shards.unpack(objects.required_bytes(self.aws.s3, self.bucket, self._model_key)))
+        return read_model(shards.unpack(objects.required_bytes(self.aws.s3, self.bucket, self._model_key)))
 
     def store_items(self, table: Tables, model: Model) -> None:
         """Write the counters of items."""
@@ -293,12 +296,12 @@ class Job:
         Users who were deleted since it began, in epoch seconds, are left out.
         """
         self._leave_out_deleted(began)
-        kept = self.records.fitted(self.at)
-        if kept is None:
+        serving_runs = self.records.fitted(self.at)
+        if serving_runs is None:
             self.discard()
             return False
         keys = objects.list_keys(self.aws.s3, self.bucket, f"likelihood/{self.request.shop}/")
-        gone = [key for key in keys if inputs.run_of(key) not in {"", *kept}]
+        gone = [key for key in keys if inputs.run_of(key) not in {"", *serving_runs}]
         store.delete(self.aws.s3, self.bucket, gone)
         return True
 

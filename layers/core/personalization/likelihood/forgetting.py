@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 from personalization.likelihood import shards
 
@@ -14,11 +14,11 @@ _QUOTE = b'"'
 
 def user_column(header: bytes) -> int | None:
     """Return the index of USER_ID in a header, or None."""
-    names = csv_dialect.older_cells(header.decode())
+    names = dialect.older_cells(header.decode())
     return names.index("USER_ID") if "USER_ID" in names else None
 
 
-def user_of(row: bytes, column: int, width: int = 0, form: csv_dialect.Form = csv_dialect.PERSONALIZE) -> str:
+def user_of(row: bytes, column: int, width: int = 0, form: dialect.Form = dialect.PERSONALIZE) -> str:
     """Return the user of a row with its line end; "" where the row is too short.
 
     Args:
@@ -33,14 +33,14 @@ def user_of(row: bytes, column: int, width: int = 0, form: csv_dialect.Form = cs
 
 def snapshot_without(stored: Mapping[str, Any], users: Collection[str]) -> dict[str, Any] | None:
     """Return a stored sample without some users; None where it has none of them."""
-    indices = [place for place, name in enumerate(stored["users"]) if name not in users]
+    indices = [index for index, name in enumerate(stored["users"]) if name not in users]
     count = len(stored["users"])
     if len(indices) == count:
         return None
 
     def shortened(value: object) -> object:
         if isinstance(value, list) and len(value) == count:
-            return [value[place] for place in indices]
+            return [value[index] for index in indices]
         return value
 
     # The anchors are a list of items.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from table_intake.columns.schema import RETURN
 from table_intake.wording import counted
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 BASE_MEGABYTES = 650
 """Memory of any fit: Python, numpy, and the sampled rows of all windows."""
@@ -39,7 +39,7 @@ USER, ITEM, TIME, TYPE = "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"
 MOST_COLUMNS = 8
 """Columns of users that become groups, at most."""
 NEWEST = 50
-"""The end of a history ignores this many newest purchases less one: `without_stragglers` removes fewer."""
+"""The newest purchases that are looked at for the end of a history: `without_stragglers` removes fewer of them."""
 ID_ROWS = 3
 """Rows of memory that a user or an item takes."""
 MOST_VALUES = 60
@@ -95,8 +95,8 @@ class History:
 
     def until(self, end: int) -> "History":
         """Return the events up to a time, inclusive."""
-        kept = self.time <= end
-        parts = {name: getattr(self, name)[kept] for name in ("user", "item", "time", "bought")}
+        inside = self.time <= end
+        parts = {name: getattr(self, name)[inside] for name in ("user", "item", "time", "bought")}
         return replace(self, **parts)
 
     @property
@@ -124,14 +124,14 @@ class Events:
 
     def within(self, since: int, until: int | None = None) -> "Events":
         """Return the events of a time, both ends inclusive."""
-        kept = self.time >= since
+        inside = self.time >= since
         if until is not None:
-            kept &= self.time <= until
-        return self if kept.all() else self.where(kept)
+            inside &= self.time <= until
+        return self if inside.all() else self.where(inside)
 
-    def where(self, kept: Flags | Ints) -> "Events":
+    def where(self, chosen: Flags | Ints) -> "Events":
         """Return some of the events."""
-        return replace(self, **{name: getattr(self, name)[kept] for name in ("user", "item", "time", "bought")})
+        return replace(self, **{name: getattr(self, name)[chosen] for name in ("user", "item", "time", "bought")})
 
 
 class TooMany(Exception):
@@ -187,7 +187,7 @@ class Reader:
         self._about_users: dict[str, dict[str, str]] = {}
         self._about_items: dict[str, dict[str, str]] = {}
 
-    def interactions(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> None:
+    def interactions(self, lines: Iterable[str], parse: Parse = dialect.records) -> None:
         """Add the rows of a CSV with Personalize's column names; skip rows without an integer time.
 
         Raises:
@@ -196,7 +196,7 @@ class Reader:
         for user, item, seconds, kind in _events(parse(lines), self._type):
             self.event(user, item, seconds, kind)
 
-    def purchases(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> Iterator[int]:
+    def purchases(self, lines: Iterable[str], parse: Parse = dialect.records) -> Iterator[int]:
         """Yield the times of the purchases in such a CSV without holding its rows."""
         events = _events(parse(lines), self._type)
         return (at for _, _, at, kind in events if kind == self._type and at <= self._until)
@@ -229,24 +229,24 @@ class Reader:
     def _full(self) -> bool:
         return self._bounds.most is not None and self.rows > self._bounds.most
 
-    def users(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> None:
+    def users(self, lines: Iterable[str], parse: Parse = dialect.records) -> None:
         """Add the attributes in a CSV of users; a later row replaces an earlier one."""
-        for user, about in _records(parse(lines), USER):
+        for user, attributes in _records(parse(lines), USER):
             if self._full:
                 # Keep counting here, too.
                 self._beyond += 1
             else:
-                self._about_users[user] = about
+                self._about_users[user] = attributes
 
-    def items(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> None:
+    def items(self, lines: Iterable[str], parse: Parse = dialect.records) -> None:
         """Add the categories in a CSV of items."""
-        for item, about in _records(parse(lines), ITEM):
-            self._about_items[item] = {name: value for name, value in about.items() if name in LEVELS}
+        for item, attributes in _records(parse(lines), ITEM):
+            self._about_items[item] = {name: value for name, value in attributes.items() if name in LEVELS}
 
     def events(self) -> "Events":
         """Return all events as they were read."""
         user, item, time, bought = (
-            np.frombuffer(each, each.typecode) for each in (self._user, self._item, self._time, self._bought)
+            np.frombuffer(column, column.typecode) for column in (self._user, self._item, self._time, self._bought)
         )
         return Events(list(self._users), list(self._items), user, item, time, bought > 0)
 
@@ -271,8 +271,8 @@ class Reader:
         if since is None and self._bounds.reach is not None:
             since = reach_start(columns.time[columns.bought].tolist(), self._bounds.reach)
         columns = columns.within(since or 0)
-        for codes, about in ((self._users, self._about_users), (self._items, self._about_items)):
-            for name in about:
+        for codes, attributes in ((self._users, self._about_users), (self._items, self._about_items)):
+            for name in attributes:
                 codes.setdefault(name, len(codes))
         user, item, time, bought = deduplicated(columns)
         kinds, kind_names = levels(self._items, self._about_items)
@@ -307,9 +307,9 @@ def _events(rows: Iterator[list[str]], event_type: str) -> Iterator[tuple[str, s
     header = next(rows, None)
     if header is None:
         return
-    place = {name: index for index, name in enumerate(header)}
-    user, item, time = place[USER], place[ITEM], place[TIME]
-    kind = place.get(TYPE, -1)
+    column = {name: index for index, name in enumerate(header)}
+    user, item, time = column[USER], column[ITEM], column[TIME]
+    kind = column.get(TYPE, -1)
     # A return does not announce a purchase, unless returns are predicted.
     left_out = "" if event_type.lower() == RETURN.lower() else RETURN.lower()
     for row in rows:
@@ -325,15 +325,15 @@ def _events(rows: Iterator[list[str]], event_type: str) -> Iterator[tuple[str, s
 def _records(rows: Iterator[list[str]], key: str) -> Iterator[tuple[str, dict[str, str]]]:
     header = next(rows, [])
     for row in rows:
-        about = {name: value for name, value in zip(header, row, strict=False) if value}
-        if key in about:
-            yield about.pop(key), about
+        attributes = {name: value for name, value in zip(header, row, strict=False) if value}
+        if key in attributes:
+            yield attributes.pop(key), attributes
 
 
 def deduplicated(events: "Events") -> tuple[Ints, Ints, Ints, Flags]:
     """Return user, item, time and whether it is a purchase of each event, in order and once."""
     columns = (events.user, events.item, events.time, events.bought)
-    user, item, time, bought = (each.astype(np.int64) for each in columns)
+    user, item, time, bought = (column.astype(np.int64) for column in columns)
     order = np.lexsort((bought, time, item, user))
     user, item, time, bought = user[order], item[order], time[order], bought[order]
     same = np.zeros(len(user), dtype=bool)
@@ -341,33 +341,41 @@ def deduplicated(events: "Events") -> tuple[Ints, Ints, Ints, Flags]:
     return user[~same], item[~same], time[~same], bought[~same] > 0
 
 
-def levels(items: Codes, about: Mapping[str, Mapping[str, str]]) -> tuple[list[Ints], list[list[str]]]:
+def levels(items: Codes, attributes: Mapping[str, Mapping[str, str]]) -> tuple[list[Ints], list[list[str]]]:
     """Return each level's categories, qualified by the wider levels: "Fresh" of two departments is two categories."""
-    used = [level for level in LEVELS if any(level in each for each in about.values())]
+    used = [level for level in LEVELS if any(level in values for values in attributes.values())]
     kinds, names = [], []
     for depth, column in enumerate(used, 1):
-        own = ((item, each) for item, each in about.items() if column in each)
-        qualified = ((item, "|".join(each.get(level, "") for level in used[:depth])) for item, each in own)
+        with_column = ((item, values) for item, values in attributes.items() if column in values)
+        qualified = ((item, "|".join(values.get(level, "") for level in used[:depth])) for item, values in with_column)
         numbers, categories = _numbered(items, qualified)
         kinds.append(numbers)
         names.append(categories)
     return kinds, names
 
 
-def _groups(users: Codes, about: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, Ints], dict[str, list[str]]]:
+def _groups(users: Codes, attributes: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, Ints], dict[str, list[str]]]:
     """Return the columns that put many users into few groups."""
     groups: dict[str, Ints] = {}
     names: dict[str, list[str]] = {}
-    for column, (numbers, values) in coded_columns(users, about):
+    for column, (numbers, values) in coded_columns(users, attributes):
         if 1 < len(values) <= MOST_VALUES and len(groups) < MOST_COLUMNS:
             groups[column], names[column] = numbers, values
     return groups, names
 
 
-def coded_columns(users: Codes, about: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, tuple[Ints, list[str]]]]:
+def coded_columns(
+    users: Codes, attributes: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[str, tuple[Ints, list[str]]]]:
     """Yield each column of users, the number of each user's value (-1: none), and the values by number."""
-    for column in sorted({name for each in about.values() for name in each}):
-        yield column, _numbered(users, ((user, each[column]) for user, each in about.items() if column in each))
+    for column in sorted({name for user_values in attributes.values() for name in user_values}):
+        yield (
+            column,
+            _numbered(
+                users,
+                ((user, user_values[column]) for user, user_values in attributes.items() if column in user_values),
+            ),
+        )
 
 
 def _numbered(ids: Codes, values: Iterable[tuple[str, str]]) -> tuple[Ints, list[str]]:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Literal
 
 from table_intake import DataKind, Mode
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 from personalization.runs.claims import Claim, ClaimKind
 
@@ -16,14 +16,15 @@ KINDS: tuple[DataKind, ...] = ("users", "items", "interactions")
 LIVE = "live"
 """The run in the keys of files of live events."""
 OVERLAP_SECONDS = 3600
-"""The end of the newest file of live events that is read again."""
+"""Seconds at the end of the newest file of live events whose events are read again."""
 BEFORE_WHOLE_SECONDS = 90 * 86_400
-"""Live events of this time before a whole history are kept: the history may be older than its drop."""
+"""Seconds before the drop of a whole history whose live events are still read: the history may be older than its
+drop."""
 _ROWS = 1_000
 _TIME = 15
 """Digits of the time in a key."""
 _MARK = "e"
-"""Suffix of a copy's number that marks escaped backslashes (`csv_dialect.record`); older copies have none."""
+"""Suffix of a copy's number that marks escaped backslashes (`dialect.record`); older copies have none."""
 
 Outcome = Literal["imported", "open", "failed"]
 """The outcome of a run's import of one kind; "open" while a run works on it."""
@@ -48,15 +49,15 @@ def key(shop: str, kind: DataKind, mode: Mode, milliseconds: int, run: str, part
     return f"{folder(shop)}{kind}/{milliseconds:0{_TIME}d}-{number}{_MARK}-{mode}-{run}.csv"
 
 
-FORM = csv_dialect.PERSONALIZE
+FORM = dialect.PERSONALIZE
 """The form of what this version writes, in which every row is a line."""
 
 
-def form(key: str) -> csv_dialect.Form:
+def form(key: str) -> dialect.Form:
     """Return a copy's CSV dialect: earlier versions wrote live events in the standard one, and copies in their own."""
     if key.rpartition("/")[2].split("-", 2)[1].endswith(_MARK):
         return FORM
-    return csv_dialect.STANDARD if _mode_and_run(key)[1] == LIVE else csv_dialect.OLDER
+    return dialect.STANDARD if _mode_and_run(key)[1] == LIVE else dialect.OLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,11 @@ def import_outcomes(claims: Iterable[Claim]) -> dict[tuple[ClaimKind, str], Outc
     for claim in claims:
         for run in claim.runs:
             by_import[claim.kind, run].append(claim)
-    return {which: _outcome(each) for which, each in by_import.items()}
+    return {which: _outcome(import_claims) for which, import_claims in by_import.items()}
 
 
 def _outcome(claims: Iterable[Claim]) -> Outcome:
-    states = {"done" if each.loaded else each.state for each in claims}
+    states = {"done" if claim.loaded else claim.state for claim in claims}
     # A drop joined to a file that Personalize refused is held as well, but is not in the dataset.
     if "done" in states or ("held" in states and "refused" not in states):
         return "imported"
@@ -100,24 +101,24 @@ def choose(keys: Iterable[str], outcomes: Mapping[tuple[ClaimKind, str], Outcome
     read: dict[DataKind, list[str]] = {}
     replaced: list[str] = []
     for kind in KINDS:
-        own = [each for each in ordered if f"/inputs/{kind}/" in each]
-        state = {each: outcomes.get((kind, _mode_and_run(each)[1]), "imported") for each in own}
+        of_kind = [key for key in ordered if f"/inputs/{kind}/" in key]
+        state = {key: outcomes.get((kind, _mode_and_run(key)[1]), "imported") for key in of_kind}
         readable = [
-            each for each in own if state[each] == "imported" or (state[each], _mode_and_run(each)[1]) == ("open", run)
+            key for key in of_kind if state[key] == "imported" or (state[key], _mode_and_run(key)[1]) == ("open", run)
         ]
-        read[kind] = _kept(readable, readable, oldest)
-        kept = {*read[kind], *_kept(own, [each for each in own if state[each] == "imported"], oldest)}
-        replaced += [each for each in own if each not in kept]
+        read[kind] = _from_newest_whole(readable, readable, oldest)
+        used = {*read[kind], *_from_newest_whole(of_kind, [key for key in of_kind if state[key] == "imported"], oldest)}
+        replaced += [key for key in of_kind if key not in used]
     return Selection(read, replaced)
 
 
-def _kept(keys: list[str], imported: Iterable[str], oldest: int) -> list[str]:
+def _from_newest_whole(keys: list[str], imported: Iterable[str], oldest: int) -> list[str]:
     """Return the keys from the newest imported whole history on, and live events from shortly before it."""
-    newest = max((each for each in imported if _mode_and_run(each)[0] == "FULL"), default="")
+    newest = max((key for key in imported if _mode_and_run(key)[0] == "FULL"), default="")
     # All pieces of a history have its time.
     whole = newest[: newest.rindex("/") + 1 + _TIME] if newest else ""
     since = max(oldest, _seconds(whole) - BEFORE_WHOLE_SECONDS if whole else 0)
-    return [each for each in keys if (_seconds(each) >= since if _mode_and_run(each)[1] == LIVE else each >= whole)]
+    return [key for key in keys if (_seconds(key) >= since if _mode_and_run(key)[1] == LIVE else key >= whole)]
 
 
 def after_whole(keys: Iterable[str]) -> tuple[int, int]:
@@ -131,7 +132,7 @@ def after_whole(keys: Iterable[str]) -> tuple[int, int]:
 
 def live_until(keys: Iterable[str]) -> int | None:
     """Return the epoch seconds up to which files have the shop's live events; None without such a file."""
-    return max((_seconds(each) for each in keys if _mode_and_run(each)[1] == LIVE), default=None)
+    return max((_seconds(key) for key in keys if _mode_and_run(key)[1] == LIVE), default=None)
 
 
 def _mode_and_run(key: str) -> tuple[str, str]:
@@ -156,5 +157,5 @@ def events_csv(events: Iterable[tuple[str, str, str, int]]) -> Iterator[bytes]:
     rows = ((user, item, kind, str(seconds)) for user, item, kind, seconds in events)
     header = [("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")]
     while part := list(islice(rows, _ROWS)):
-        yield "".join(map(csv_dialect.record, header + part)).encode()
+        yield "".join(map(dialect.record, header + part)).encode()
         header = []

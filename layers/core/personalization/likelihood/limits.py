@@ -52,10 +52,10 @@ class Sizes:
 
     def shards(self, rows: int) -> int:
         """Return the number of shards for so many rows, a power of two."""
-        many = 1
-        while many * self.shard < rows and many < MOST_SHARDS:
-            many *= 2
-        return many
+        count = 1
+        while count * self.shard < rows and count < MOST_SHARDS:
+            count *= 2
+        return count
 
 
 @dataclass(frozen=True, slots=True)

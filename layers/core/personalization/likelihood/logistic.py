@@ -35,7 +35,7 @@ class Quality:
 
     def as_json(self) -> dict[str, Any]:
         figures = {to_camel(name): value for name, value in asdict(self).items()}
-        bins = [dict(zip(("pairs", "predicted", "observed"), each, strict=True)) for each in self.bins]
+        bins = [dict(zip(("pairs", "predicted", "observed"), sums, strict=True)) for sums in self.bins]
         return figures | {"pairs": round(self.pairs), "purchases": round(self.purchases), "bins": bins}
 
 
@@ -77,17 +77,20 @@ def _bins(chance: Floats, label: Floats, weight: Floats) -> tuple[tuple[float, f
     starts = np.unique(np.concatenate([[0], edges]))
     starts = starts[starts < len(chance)]
     columns = (weight, weight * chance, weight * label)
-    sums = [np.add.reduceat(each, starts) for each in columns]
+    sums = [np.add.reduceat(column, starts) for column in columns]
     return tuple((float(a), float(b), float(c)) for a, b, c in zip(*sums, strict=True))
 
 
 _ROUNDS, _CLOSE, _FLAT = 40, 1e-5, 1e-3
-_MANY, _THINNED, _BLOCK = 40_000, 8, 4_096
+_MOST_WHOLE, _THINNED, _BLOCK = 40_000, 8, 4_096
 """Rows above which the search begins with every eighth of them, and rows that stay in the processor's caches."""
 
 
 def fit(design: Floats, label: Floats, weight: Floats, ridge: Floats, start: Floats) -> Floats:
     """Return the coefficients that minimise the weighted log-loss plus a ridge around `start`.
+
+    Newton's method: each step solves the second-order approximation at the present coefficients, and is halved until
+    the loss falls (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2009, section 4.4.1).
 
     Args:
         design: rows by columns, with a column of ones for an intercept.
@@ -96,7 +99,7 @@ def fit(design: Floats, label: Floats, weight: Floats, ridge: Floats, start: Flo
         start: where the search begins.
     """
     coefficients = start.astype(np.float64)
-    if len(design) > _MANY:
+    if len(design) > _MOST_WHOLE:
         # Newton's method ends fast from nearby, and most of its steps lead there.
         some = slice(None, None, _THINNED)
         coefficients = fit(design[some].copy(), label[some], weight[some] * _THINNED, ridge, start)
@@ -105,6 +108,7 @@ def fit(design: Floats, label: Floats, weight: Floats, ridge: Floats, start: Flo
         chance = sigmoid(design @ coefficients)
         slope = design.T @ (weight * (label - chance)) - ridge * (coefficients - start)
         curve = _curve(design, weight * chance * (1.0 - chance)) + np.diag(ridge)
+        # Columns that depend on each other would make the matrix singular.
         curve[np.diag_indices_from(curve)] += 1e-9 * np.trace(curve) / len(coefficients) + 1e-12
         step = np.linalg.solve(curve, slope)
         size = 1.0
@@ -128,7 +132,10 @@ def _curve(design: Floats, weight: Floats) -> Floats:
 
 
 def platt(logit: Floats, label: Floats, weight: Floats, ridge: float = 5.0) -> tuple[float, float]:
-    """Return the intercept and slope that calibrate log odds; with few labels they stay near 0 and 1."""
+    """Return the intercept and slope that calibrate log odds; with few labels they stay near 0 and 1.
+
+    A logistic regression on the log odds alone (Platt, Probabilistic outputs for support vector machines, 1999).
+    """
     design = np.stack([np.ones_like(logit), logit], 1)
     coefficients = fit(design, label, weight, np.array([ridge / 5, ridge]), np.array([0.0, 1.0]))
     return float(coefficients[0]), float(coefficients[1])
@@ -158,13 +165,13 @@ def standardised(columns: Sequence[npt.NDArray[np.floating[Any]]], weight: Float
     """
     design: Floats = np.ones((len(weight), 1 + len(columns)))
     mean, spread = np.zeros(len(columns)), np.zeros(len(columns))
-    for place, column in enumerate(columns):
+    for index, column in enumerate(columns):
         values = column.astype(np.float64)
-        mean[place] = np.average(values, weights=weight)
-        values -= mean[place]
+        mean[index] = np.average(values, weights=weight)
+        values -= mean[index]
         deviation = float(np.sqrt(np.average(values**2, weights=weight)))
-        spread[place] = 0.0 if deviation < _FLAT else deviation
-        design[:, 1 + place] = values / deviation if spread[place] else 0.0
+        spread[index] = 0.0 if deviation < _FLAT else deviation
+        design[:, 1 + index] = values / deviation if spread[index] else 0.0
     return design, mean, spread
 
 

@@ -73,7 +73,7 @@ class Anchored:
     verdict: Verdict | None = None
 
     def logit(self, counted: float, score: float) -> float:
-        """Return the log odds from those by counts and the anchored score r."""
+        """Return the log odds, given those by counts and the anchored score r."""
         return self.intercept + self.slope * counted + self.weight * score
 
 
@@ -148,7 +148,7 @@ class Model:
         return asdict(self)
 
 
-def from_json(document: Mapping[str, Any]) -> Model:
+def read_model(document: Mapping[str, Any]) -> Model:
     """Return a stored model."""
     formulas = {
         name: Formula(**document[name]) for name in ("seen", "other", "stranger", "described") if document.get(name)

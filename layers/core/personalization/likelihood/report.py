@@ -50,8 +50,8 @@ def document(
         },
         "testedBoughtBefore": fitted.tested_seen.as_json(),
         "testedStrangers": fitted.tested_strangers.as_json(),
-        "verdict": asdict(fitted.known),
-        "strangersVerdict": asdict(fitted.strangers),
+        "verdict": asdict(fitted.known_verdict),
+        "strangersVerdict": asdict(fitted.stranger_verdict),
         "newcomers": asdict(fitted.newcomers),
         "scores": dict(scores),
         "weights": {"boughtBefore": dict(model.seen.weights), "others": dict(model.other.weights)},
@@ -100,9 +100,9 @@ def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -
 def reliability_curve(bins: Sequence[Document]) -> str:
     """Draw observed against predicted shares, both on logarithmic axes, since purchases are rare."""
     points = [
-        (each["predicted"] / each["pairs"], each["observed"] / each["pairs"], each["observed"])
-        for each in bins
-        if each["pairs"] and each["predicted"]
+        (counted["predicted"] / counted["pairs"], counted["observed"] / counted["pairs"], counted["observed"])
+        for counted in bins
+        if counted["pairs"] and counted["predicted"]
     ]
     if not points:
         return ""
@@ -134,8 +134,8 @@ def reliability_curve(bins: Sequence[Document]) -> str:
     )
 
 
-def _tick(value: float, place: float) -> str:
-    x, y, end = _PAD + place, _SIDE - _PAD - place, _SIDE - _PAD
+def _tick(value: float, offset: float) -> str:
+    x, y, end = _PAD + offset, _SIDE - _PAD - offset, _SIDE - _PAD
     return (
         f"<line x1='{_PAD}' x2='{end}' y1='{y:.1f}' y2='{y:.1f}'/>"
         f"<line y1='{_PAD}' y2='{end}' x1='{x:.1f}' x2='{x:.1f}'/>"

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from table_intake.wording import counted
 
 from personalization.core import problems
-from personalization.core.aws import clients, objects
-from personalization.core.aws import errors as failures
+from personalization.core.aws import clients, errors, objects
 from personalization.core.breaker import Breaker
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.core.problems import Problem
 from personalization.events import erasure_requests, store
 from personalization.likelihood import answering, counters, shards
-from personalization.likelihood import model as models
 from personalization.likelihood.answering import NOT_YET, LikelihoodBody
 from personalization.likelihood.counters import Item, LiveEvent, User
-from personalization.likelihood.model import Model
+from personalization.likelihood.model import Model, read_model
 from personalization.personalize import runtime
 from personalization.personalize.runtime import Ask, Predicted
 from personalization.shop import records
@@ -49,7 +47,7 @@ class Files:
 
     def __init__(self, most: int = _MOST_FILES) -> None:
         self._most = most
-        self._kept: OrderedDict[str, Any] = OrderedDict()
+        self._cached: OrderedDict[str, Any] = OrderedDict()
 
     def get(
         self, s3: "S3Client", bucket: str, keys: Iterable[str], seconds: float, names: Collection[str] = ()
@@ -64,36 +62,36 @@ class Files:
             Broken: a file is missing.
         """
         ordered = list(dict.fromkeys(keys))
-        missing = [key for key in ordered if key not in self._kept]
+        missing = [key for key in ordered if key not in self._cached]
         if len(ordered) > self._most:
-            found = {key: self._kept[key] for key in ordered if key in self._kept}
-            return found | self._fetched(s3, bucket, missing, seconds, set(names))
+            cached = {key: self._cached[key] for key in ordered if key in self._cached}
+            return cached | self._fetched(s3, bucket, missing, seconds, set(names))
         if missing:
             self._fetched(s3, bucket, missing, seconds)
         for key in ordered:
-            self._kept.move_to_end(key)
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
-        return {key: self._kept[key] for key in ordered}
+            self._cached.move_to_end(key)
+        while len(self._cached) > self._most:
+            self._cached.popitem(last=False)
+        return {key: self._cached[key] for key in ordered}
 
     def _fetched(
         self, s3: "S3Client", bucket: str, missing: Sequence[str], seconds: float, names: Collection[str] | None = None
     ) -> dict[str, Any]:
-        """Return the entries of these names in files, or whole ones, which are kept."""
+        """Return the entries of these names in files or whole files, which it caches."""
         pool = ThreadPoolExecutor(min(8, max(len(missing), 1)))
         keys = {pool.submit(_file, s3, bucket, key, names): key for key in missing}
         done, pending = wait(keys, max(0.0, seconds))
         # Calls that still hang end by their own timeouts.
         pool.shutdown(wait=False, cancel_futures=True)
-        errors = [error for each in done if (error := each.exception())]
-        found = {keys[each]: each.result() for each in done if not each.exception()}
+        failures = [error for future in done if (error := future.exception())]
+        fetched = {keys[future]: future.result() for future in done if not future.exception()}
         if names is None:
-            self._kept.update(found)
-        if errors:
-            raise errors[0]
+            self._cached.update(fetched)
+        if failures:
+            raise failures[0]
         if pending:
             raise RetryLater(bucket, f"{counted(len(pending), 'file')} did not come in time")
-        return found
+        return fetched
 
 
 def _file(s3: "S3Client", bucket: str, key: str, names: Collection[str] | None) -> Any:  # noqa: ANN401 - any document
@@ -132,10 +130,10 @@ class Likelihoods:
         model = self._model(release.shop, until)
         user, items = self._counters(release.shop, model, request, item_ids, until)
         answering.require_known(item_ids, items)
-        counts = answering.count_logits(model, user, {each: items[each] for each in item_ids}, now)
+        counts = answering.count_logits(model, user, {item_id: items[item_id] for item_id in item_ids}, now)
         # The scores were evaluated on known users only.
-        known = counts.population == "known"
-        requests = answering.ranking_requests(model, release, request.user_id, item_ids) if known else []
+        is_known = counts.population == "known"
+        requests = answering.ranking_requests(model, release, request.user_id, item_ids) if is_known else []
         if not requests:
             return answering.answer(model, counts, item_ids, None)
         scores: dict[str, float] = {}
@@ -143,7 +141,7 @@ class Likelihoods:
             for ask in requests:
                 scores |= answering.anchored_scores(self._ranked(ask, until), item_ids, model.anchors)
         except PersonalizationError as error:
-            reason = error.reason if isinstance(error, _NotAsked) else failures.reason(error)
+            reason = error.reason if isinstance(error, _NotAsked) else errors.reason(error)
             return answering.answer(model, counts, item_ids, None, reason)
         return answering.answer(model, counts, item_ids, scores)
 
@@ -185,7 +183,7 @@ class Likelihoods:
         if record.get("reason"):
             return _NoModel(f"There is too little data for a purchase likelihood: it {record['reason']}.")
         key = f"{shards.folder(shop, str(record['run']))}model.json.gz"
-        return models.from_json(self._read([key], until)[key])
+        return read_model(self._read([key], until)[key])
 
     def _counters(
         self, shop: str, model: Model, request: answering.Asking, items: Sequence[str], until: float
@@ -197,7 +195,8 @@ class Likelihoods:
             client, late = clients.dynamodb_once(), lambda: self._clock() >= until
             events = store.of_user(client, table, shop, user_id, model.at, late)
             return [
-                LiveEvent(each.event_id, each.item_id, each.at, each.event_type == model.event_type) for each in events
+                LiveEvent(event.event_id, event.item_id, event.at, event.event_type == model.event_type)
+                for event in events
             ]
 
         def erased() -> bool:
@@ -205,18 +204,18 @@ class Likelihoods:
 
         is_erased = self._with_retry(table, erased, until)
         live = [] if is_erased else self._with_retry(table, live_events, until)
-        names = [*items, *(each.item_id for each in live)]
+        names = [*items, *(event.item_id for event in live)]
         at = {name: shards.key(shop, model.run, "items", shards.shard_of(name, model.item_shards)) for name in names}
-        own = shards.key(shop, model.run, "shoppers", shards.shard_of(user_id, model.shopper_shards))
-        files = self._read([own, *at.values()], until, {user_id, *names})
-        known = {name: counters.item_from(files[key][name]) for name, key in at.items() if name in files[key]}
+        user_key = shards.key(shop, model.run, "shoppers", shards.shard_of(user_id, model.shopper_shards))
+        files = self._read([user_key, *at.values()], until, {user_id, *names})
+        known_items = {name: counters.item_from(files[key][name]) for name, key in at.items() if name in files[key]}
         # A user who requested erasure is a stranger at once, though the erasure may take a day.
-        user = counters.user_from(None if is_erased else files[own].get(user_id), model)
+        user = counters.user_from(None if is_erased else files[user_key].get(user_id), model)
         if request.context:
             user.groups = {**user.groups, **request.context}
         for event in live:
-            user.add(event, known.get(event.item_id))
-        return user, known
+            user.add(event, known_items.get(event.item_id))
+        return user, known_items
 
     def _read(self, keys: Sequence[str], until: float, names: Collection[str] = ()) -> dict[str, Any]:
         """Return files of the bucket, or their entries of these names, from the cache where possible."""

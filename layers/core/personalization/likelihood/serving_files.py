@@ -17,7 +17,7 @@ from personalization.likelihood.training import Fit
 def model(table: Tables, fitted: Fit, run: str, fitted_at: str, horizon_days: int, event_type: str) -> Model:
     """Return the model of a fit, completed from the tables at the end of the history."""
     history = table.history
-    numbers = sum(len(each) for each in table.kind_keys) * len(KIND) + len(table.keys) * len(PAIR)
+    numbers = sum(len(keys) for keys in table.kind_keys) * len(KIND) + len(table.keys) * len(PAIR)
     return Model(
         run=run,
         fitted_at=fitted_at,
@@ -35,8 +35,8 @@ def model(table: Tables, fitted: Fit, run: str, fitted_at: str, horizon_days: in
         other=fitted.formulas.other,
         stranger=fitted.formulas.stranger,
         described=fitted.formulas.described,
-        known_verdict=fitted.known,
-        stranger_verdict=fitted.strangers,
+        known_verdict=fitted.known_verdict,
+        stranger_verdict=fitted.stranger_verdict,
         shares=tuple(
             dict(zip(names, shards.rounded(share.tolist()), strict=True))
             for names, share in zip(history.kind_names, table.share, strict=True)
@@ -52,34 +52,34 @@ def _lifts(table: Tables) -> dict[str, dict[str, dict[str, float]]]:
     kinds = history.kind_names[-1] if history.levels else ()
     return {
         column: {
-            value: dict(zip(kinds, shards.rounded(np.round(lift[place], 4).tolist()), strict=True))
-            for place, value in enumerate(history.group_names[column])
+            value: dict(zip(kinds, shards.rounded(np.round(lift[number], 4).tolist()), strict=True))
+            for number, value in enumerate(history.group_names[column])
         }
         for column, lift in table.lifts.items()
     }
 
 
-def items(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each item and its entry, in the order of `many` files."""
+def items(table: Tables, file_count: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each item and its entry, in the order of `file_count` files."""
     history = table.history
     counts = np.stack([table.served[name] for name in ITEM], 1)
     weights = item_weights(table.item["buyers"])
-    for place in shards.order(history.items, many):
-        codes = [level[place] for level in history.kinds]
+    for position in shards.order(history.items, file_count):
+        codes = [level[position] for level in history.kinds]
         kinds = ["" if code < 0 else names[code] for code, names in zip(codes, history.kind_names, strict=True)]
         yield (
-            history.items[place],
+            history.items[position],
             {
-                "counts": shards.rounded(counts[place].tolist()),
+                "counts": shards.rounded(counts[position].tolist()),
                 "kinds": kinds,
-                "vector": shards.rounded(table.vectors[place].tolist()),
-                "weight": shards.rounded([float(weights[place])])[0],
+                "vector": shards.rounded(table.vectors[position].tolist()),
+                "weight": shards.rounded([float(weights[position])])[0],
             },
         )
 
 
-def users(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each user with events or attributes and their entry, in the order of `many` files."""
+def users(table: Tables, file_count: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each user with events or attributes and their entry, in the order of `file_count` files."""
     history = table.history
     user_counts = _stacked(table, table.user, USER)
     who, what = np.divmod(table.keys, max(len(history.items), 1))
@@ -90,23 +90,23 @@ def users(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
         _by_user(table, table.kind_keys[level], _stacked(table, table.kind[level], KIND), names)
         for level, names in enumerate(history.kind_names)
     ]
-    for user_code in shards.order(history.users, many):
-        own = pairs(user_code)
+    for user_code in shards.order(history.users, file_count):
+        bought = pairs(user_code)
         groups = {
             column: history.group_names[column][values[user_code]]
             for column, values in history.groups.items()
             if values[user_code] >= 0
         }
-        if not own and not groups:
+        if not bought and not groups:
             continue
         yield (
             history.users[user_code],
             {
                 "user": shards.rounded(user_counts[user_code].tolist()),
-                "pairs": own,
+                "pairs": bought,
                 "kinds": [level(user_code) for level in kinds],
                 "groups": groups,
-                "taste": shards.rounded(table.taste[user_code].tolist()),
+                "vector": shards.rounded(table.user_vectors[user_code].tolist()),
                 "length": float(length[user_code]),
             },
         )
@@ -119,8 +119,8 @@ def _by_user(table: Tables, keys: Ints, rows: Floats, names: Sequence[str]) -> C
 
     def of(user: int) -> dict[str, list[float]]:
         inside = slice(places[user], places[user + 1])
-        own = zip(code[inside].tolist(), rows[inside].tolist(), strict=True)
-        return {names[name]: shards.rounded(row) for name, row in own}
+        counts_by_code = zip(code[inside].tolist(), rows[inside].tolist(), strict=True)
+        return {names[name]: shards.rounded(row) for name, row in counts_by_code}
 
     return of
 

@@ -18,42 +18,42 @@ MOST_SHARDS = 131_072
 _DIGITS = 6
 
 
-def shard_count(numbers: int, each: int) -> int:
-    """Return how many files of `each` numbers hold all: a power of two."""
-    many = 1
-    while many * each < numbers and many < MOST_SHARDS:
-        many *= 2
-    return many
+def shard_count(numbers: int, capacity: int) -> int:
+    """Return how many files of `capacity` numbers hold all: a power of two."""
+    count = 1
+    while count * capacity < numbers and count < MOST_SHARDS:
+        count *= 2
+    return count
 
 
 def item_shard_count(numbers: int) -> int:
     """Return how many files hold the counters of items."""
-    many = shard_count(numbers, ITEM_SHARD_SIZE)
-    return many if many <= CACHED_ITEM_SHARDS else shard_count(numbers, MANY_ITEMS_SHARD_SIZE)
+    count = shard_count(numbers, ITEM_SHARD_SIZE)
+    return count if count <= CACHED_ITEM_SHARDS else shard_count(numbers, MANY_ITEMS_SHARD_SIZE)
 
 
-def shard_of(name: str, many: int) -> int:
+def shard_of(name: str, file_count: int) -> int:
     """Return the file number of an id."""
-    return zlib.crc32(name.encode("utf-8", "surrogatepass")) % many
+    return zlib.crc32(name.encode("utf-8", "surrogatepass")) % file_count
 
 
-def order(names: Sequence[str], many: int) -> list[int]:
+def order(names: Sequence[str], file_count: int) -> list[int]:
     """Return the positions of ids in the order of their files."""
-    return sorted(range(len(names)), key=lambda position: shard_of(names[position], many))
+    return sorted(range(len(names)), key=lambda position: shard_of(names[position], file_count))
 
 
 def pack_shards(
-    entries: Iterable[tuple[str, Any]], many: int, numbers: Iterable[int] | None = None
+    entries: Iterable[tuple[str, Any]], file_count: int, numbers: Iterable[int] | None = None
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the number and the bytes of every file, also of those without entries.
 
     Args:
         entries: by id, in `order`, so that one file at a time is in memory.
-        many: the number of files. numbers: those that can have entries, ascending; all by default.
+        file_count: the number of files. numbers: those that can have entries, ascending; all by default.
     """
-    groups = groupby(entries, key=lambda entry: shard_of(entry[0], many))
+    groups = groupby(entries, key=lambda entry: shard_of(entry[0], file_count))
     following = next(groups, None)
-    for number in range(many) if numbers is None else numbers:
+    for number in range(file_count) if numbers is None else numbers:
         group: dict[str, Any] = {}
         if following is not None and following[0] == number:
             group = dict(following[1])

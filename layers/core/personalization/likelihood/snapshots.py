@@ -20,12 +20,12 @@ from personalization.likelihood.tables import Tables
 from personalization.likelihood.verdict import verdict
 
 ANCHORS = 50
-USERS, OWN, OTHERS = 100, 120, 150
+USERS, BOUGHT, OTHERS = 100, 120, 150
 """Users of a sample, and for each of them the items bought before and the others, at most."""
 LEAST_SNAPSHOTS, LEAST_PURCHASES = 2, 500
 """Labelled samples, and purchases in them, without which scores do not count."""
-KEPT = 12
-"""Samples that are kept, the newest ones."""
+MOST_SNAPSHOTS = 12
+"""Stored samples at most; older ones are deleted."""
 
 Snapshot = Mapping[str, Any]
 """A sample as it is stored: see `snapshot`."""
@@ -35,12 +35,12 @@ def anchors(table: Tables, before: Sequence[str]) -> list[str]:
     """Return the anchors: earlier ones that still sell, and others evenly spaced by rank among the sellers."""
     history = table.history
     sold = table.item["d91"]
-    number = {name: place for place, name in enumerate(history.items)}
-    kept = [name for name in before if name in number and sold[number[name]] > 0][:ANCHORS]
+    number = {name: index for index, name in enumerate(history.items)}
+    still_sold = [name for name in before if name in number and sold[number[name]] > 0][:ANCHORS]
     order = np.argsort(-sold, kind="stable")[: max(int((sold > 0).sum()), 1)]
     spread = order[np.unique(np.linspace(0, len(order) - 1, ANCHORS).astype(int))]
-    added = [history.items[place] for place in spread.tolist() if history.items[place] not in set(kept)]
-    return [*kept, *added][:ANCHORS]
+    added = [history.items[index] for index in spread.tolist() if history.items[index] not in set(still_sold)]
+    return [*still_sold, *added][:ANCHORS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,17 @@ def sample(table: Tables, seed: int) -> Iterator[Pairs]:
     popularity = popularity / popularity.sum()
     for user in users.tolist():
         low, high = np.searchsorted(table.keys, [user * wide, (user + 1) * wide])
-        own = table.keys[low:high][table.pair["n"][low:high] > 0] - user * wide
-        mine = chance.permutation(own)[:OWN]
+        bought = table.keys[low:high][table.pair["n"][low:high] > 0] - user * wide
+        chosen = chance.permutation(bought)[:BOUGHT]
         drawn = np.unique(chance.choice(wide, OTHERS, p=popularity))
-        others = drawn[~np.isin(drawn, own)]
+        others = drawn[~np.isin(drawn, bought)]
         users_represented = table.history.scale * len(active) / len(users)
         # The weight compensates for the probability that an item is among the draws.
         inclusion = -np.expm1(OTHERS * np.log1p(-np.minimum(popularity[others], 1 - 1e-12)))
-        weights = np.concatenate([np.full(len(mine), len(own) / max(len(mine), 1)), 1.0 / np.maximum(inclusion, 1e-12)])
-        yield Pairs(user, np.concatenate([mine, others]), users_represented * weights)
+        weights = np.concatenate(
+            [np.full(len(chosen), len(bought) / max(len(chosen), 1)), 1.0 / np.maximum(inclusion, 1e-12)]
+        )
+        yield Pairs(user, np.concatenate([chosen, others]), users_represented * weights)
 
 
 def snapshot(
@@ -91,7 +93,7 @@ def snapshot(
         for item, weight in zip(pairs.items.tolist(), pairs.weights.tolist(), strict=True)
         if history.items[item] in scores
     ]
-    users, items = (np.array([row[place] for row in rows], dtype=np.int64) for place in (0, 1))
+    users, items = (np.array([row[column] for row in rows], dtype=np.int64) for column in (0, 1))
     vectors = table.features(users, items)
     sampled = training.Rows(vectors, np.zeros(len(rows)), np.ones(len(rows)), vectors["seen"] > 0, users)
     return {
@@ -100,8 +102,8 @@ def snapshot(
         "items": [history.items[row[1]] for row in rows],
         "weights": [_rounded(row[2]) for row in rows],
         "scores": [_rounded(row[3]) for row in rows],
-        "logits": [_rounded(each) for each in sampled.logits(formulas).tolist()],
-        "features": {name: [_rounded(each) for each in values.tolist()] for name, values in vectors.items()},
+        "logits": [_rounded(logit) for logit in sampled.logits(formulas).tolist()],
+        "features": {name: [_rounded(value) for value in values.tolist()] for name, values in vectors.items()},
         "labels": None,
     }
 
@@ -126,8 +128,10 @@ def combine(stored: Sequence[Snapshot], solution_version_arn: str) -> tuple[Anch
     Returns:
         How scores count besides counts, or None where they do not; and the facts behind that, for the report.
     """
-    labelled_samples = sorted((each for each in stored if each["labels"] is not None), key=lambda each: int(each["at"]))
-    purchases = sum(sum(each["labels"]) for each in labelled_samples)
+    labelled_samples = sorted(
+        (snapshot for snapshot in stored if snapshot["labels"] is not None), key=lambda snapshot: int(snapshot["at"])
+    )
+    purchases = sum(sum(snapshot["labels"]) for snapshot in labelled_samples)
     facts: dict[str, Any] = {"snapshots": len(stored), "labelled": len(labelled_samples), "purchases": purchases}
     facts |= {"neededSnapshots": LEAST_SNAPSHOTS, "neededPurchases": LEAST_PURCHASES}
     if len(labelled_samples) < LEAST_SNAPSHOTS or purchases < LEAST_PURCHASES:
@@ -150,7 +154,7 @@ def combine(stored: Sequence[Snapshot], solution_version_arn: str) -> tuple[Anch
 def _columns(stored: Sequence[Snapshot]) -> tuple[Floats, Floats, Floats, Floats]:
     """Return the log odds, scores, labels and weights of samples."""
     names = ("logits", "scores", "labels", "weights")
-    return tuple(np.concatenate([np.array(each[name], dtype=np.float64) for each in stored]) for name in names)  # type: ignore[return-value]
+    return tuple(np.concatenate([np.array(snapshot[name], dtype=np.float64) for snapshot in stored]) for name in names)  # type: ignore[return-value]
 
 
 def _fit(logit: Floats, score: Floats, label: Floats, weight: Floats, *, score_counts: bool) -> tuple[float, ...]:

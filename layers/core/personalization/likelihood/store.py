@@ -36,11 +36,11 @@ class Records:
 
     def promotions(self) -> dict[str, str]:
         """Return the time of each remembered promotion (ISO 8601), by its execution, which names the fit."""
-        return {promoter(each): str(each["promotedAt"]) for each in self._releases()}
+        return {promoter(release): str(release["promotedAt"]) for release in self._releases()}
 
     def release(self) -> str:
         """Return the run of the promoted release: another one than the execution's own after a promotion by hand."""
-        return next((str(each["run"]) for each in self._releases() if promoter(each) == self.run), self.run)
+        return next((str(release["run"]) for release in self._releases() if promoter(release) == self.run), self.run)
 
     def _releases(self) -> list[Record]:
         earlier = records.query_prefix(self.client, self.table, self.shop, HISTORY)
@@ -146,8 +146,8 @@ def add_live_events(
 
 def began_at(claims: Iterable[Claim], promotions: Iterable[str]) -> int:
     """Return the time of a shop's first remembered drop or promotion, in epoch seconds; 0 without any."""
-    times = [*(each.at for each in claims if each.at), *promotions]
-    return min((int(datetime.fromisoformat(each).timestamp()) for each in times), default=0)
+    times = [*(claim.at for claim in claims if claim.at), *promotions]
+    return min((int(datetime.fromisoformat(time).timestamp()) for time in times), default=0)
 
 
 def delete(s3: "S3Client", bucket: str, gone: Sequence[str]) -> None:

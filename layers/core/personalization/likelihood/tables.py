@@ -2,7 +2,8 @@
 """The statistics of a history as of a time, for any pairs of its users and items.
 
 Factors come from a truncated singular value decomposition of the users' decayed counts, by a randomised range finder
-with power iterations (Halko, Martinsson and Tropp, 2011, algorithm 4.4), which needs only sparse products.
+with power iterations, which needs only sparse products (Halko, Martinsson and Tropp, Finding structure with randomness,
+SIAM Review 53, 2011, algorithm 4.4).
 """
 
 from collections.abc import Mapping
@@ -54,7 +55,7 @@ class Tables:
         share: for each level, each category's share of the purchases.
         lifts: for each column of users, log lifts by value and category of the narrowest level.
         population: users with events. offered: items with events. hidden: users whose events are hidden.
-        vectors: factors of the items; taste: those of the users.
+        vectors: factors of the items. user_vectors: those of the users.
     """
 
     history: History
@@ -72,7 +73,7 @@ class Tables:
     offered: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
     hidden: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
     vectors: Floats = field(default_factory=lambda: np.zeros((0, RANK)))
-    taste: Floats = field(default_factory=lambda: np.zeros((0, RANK)))
+    user_vectors: Floats = field(default_factory=lambda: np.zeros((0, RANK)))
 
     def features(self, users: Ints, items: Ints) -> dict[str, Floats]:
         stats = _look_up(self.keys, users * len(self.history.items) + items, self.pair, "pair")
@@ -82,7 +83,7 @@ class Tables:
             stats |= self._kinds(level, users, items)
         stats |= self._groups(users, items)
         stats["span"] = np.full(len(users), span((self.at - self.history.start) / DAY))
-        nearness = np.cumsum(self.taste[users] * self.vectors[items], axis=1)
+        nearness = np.cumsum(self.user_vectors[users] * self.vectors[items], axis=1)
         stats |= {f"near{rank}": nearness[:, rank - 1] for rank in RANKS}
         computed = features(stats, self.history.levels, ARRAYS)
         return {name: np.asarray(values, dtype=np.float64) for name, values in computed.items()}
@@ -101,9 +102,9 @@ class Tables:
         code = self.history.kinds[-1][items] if self.history.levels else np.full(len(users), -1, dtype=np.int64)
         for column, lifts in self.lifts.items():
             value = self.history.groups[column][users]
-            known = (value >= 0) & (code >= 0)
-            total += np.where(known, lifts[np.maximum(value, 0), np.maximum(code, 0)], 0.0)
-            described = np.maximum(described, known)
+            has_both = (value >= 0) & (code >= 0)
+            total += np.where(has_both, lifts[np.maximum(value, 0), np.maximum(code, 0)], 0.0)
+            described = np.maximum(described, has_both)
         return {"group": total, "described": described}
 
 
@@ -146,17 +147,17 @@ def tables(
         kind_keys, kind = _of_kinds(codes, len(names), who, what, table.pair)
         table.kind_keys.append(kind_keys)
         table.kind.append(kind)
-        own = _sums(codes[codes >= 0], counted.item["n"][codes >= 0], len(names)) + 0.5
-        table.share.append(own / own.sum())
+        purchases = _sums(codes[codes >= 0], counted.item["n"][codes >= 0], len(names)) + 0.5
+        table.share.append(purchases / purchases.sum())
     if history.levels:
         bought = table.pair["n"] > 0
         table.lifts = _lifts(history, who[bought], history.kinds[-1][what[bought]])
     if hidden.any():
-        # Hidden users have no known taste.
-        table.vectors, table.taste = (np.zeros((len(each), RANK)) for each in (history.items, history.users))
+        # Nothing is known of what hidden users bought.
+        table.vectors, table.user_vectors = (np.zeros((len(ids), RANK)) for ids in (history.items, history.users))
         return table
     value = np.log1p(2.0 * table.pair["d91"]) * item_weights(table.item["buyers"])[what]
-    table.vectors, table.taste = _factors(history, who, what, value, vectors, begun)
+    table.vectors, table.user_vectors = _factors(history, who, what, value, vectors, begun)
     return table
 
 
@@ -184,33 +185,33 @@ def _of_pairs(history: History, before: Flags, at: int) -> tuple[Ints, dict[str,
 
 
 def _of_users(history: History, before: Flags, at: int, who: Ints, pair: Mapping[str, Floats]) -> dict[str, Floats]:
-    many = len(history.users)
+    user_count = len(history.users)
     bought = pair["n"] > 0
-    statistics = {name: _sums(who, pair[name], many) for name in ("n", "d7", "d28", "d91", "o7")}
-    statistics["items"] = _sums(who[bought], minlength=many)
-    last, first = np.full(many, np.inf), np.zeros(many)
+    statistics = {name: _sums(who, pair[name], user_count) for name in ("n", "d7", "d28", "d91", "o7")}
+    statistics["items"] = _sums(who[bought], minlength=user_count)
+    last, first = np.full(user_count, np.inf), np.zeros(user_count)
     np.minimum.at(last, who[bought], pair["last"][bought])
     np.maximum.at(first, who[bought], pair["first"][bought])
     statistics["last"], statistics["first"] = np.where(np.isinf(last), 0.0, last), first
     for days in HALF_LIVES[1:]:
-        statistics[f"w{days}"] = _sums(who[bought], decayed(pair["first"][bought], days), many)
+        statistics[f"w{days}"] = _sums(who[bought], decayed(pair["first"][bought], days), user_count)
     times = before & history.bought
     day = _distinct(history.user[times] * (1 << 32) + history.time[times] // DAY)
     owner = day >> 32
     age: Floats = np.asarray(at / DAY - ((day & 0xFFFFFFFF) + 0.5), dtype=np.float64)
-    statistics["days"] = _sums(owner, minlength=many)
+    statistics["days"] = _sums(owner, minlength=user_count)
     for days in HALF_LIVES:
-        statistics[f"b{days}"] = _sums(owner, decayed(age, days), many)
+        statistics[f"b{days}"] = _sums(owner, decayed(age, days), user_count)
     return statistics
 
 
 def _of_items(history: History, what: Ints, pair: Mapping[str, Floats]) -> dict[str, Floats]:
-    many = len(history.items)
+    item_count = len(history.items)
     bought = pair["n"] > 0
-    statistics = {name: _sums(what, pair[name], many) for name in ("n", "d7", "d28", "d91", "o7")}
-    statistics["buyers"] = _sums(what[bought], minlength=many)
+    statistics = {name: _sums(what, pair[name], item_count) for name in ("n", "d7", "d28", "d91", "o7")}
+    statistics["buyers"] = _sums(what[bought], minlength=item_count)
     for days in HALF_LIVES[1:]:
-        statistics[f"w{days}"] = _sums(what[bought], decayed(pair["first"][bought], days), many)
+        statistics[f"w{days}"] = _sums(what[bought], decayed(pair["first"][bought], days), item_count)
     return statistics
 
 
@@ -218,9 +219,9 @@ def _without(counted: Counted, history: History, events: Flags, at: int) -> Coun
     """Return counts of items without some events: all those of some users before a time."""
     keys, pair = _of_pairs(history, events, at)
     what = keys % max(len(history.items), 1)
-    own = _of_items(history, what, pair)
+    removed = _of_items(history, what, pair)
     # A difference of sums is not exactly 0.
-    item = {name: np.maximum(values - own[name], 0.0) for name, values in counted.item.items()}
+    item = {name: np.maximum(values - removed[name], 0.0) for name, values in counted.item.items()}
     left = counted.events - _sums(history.item[events], minlength=len(history.items))
     return Counted(item, left, counted.users)
 
@@ -261,32 +262,42 @@ def _lifts(history: History, who: Ints, code: Ints) -> dict[str, Floats]:
     average = (_sums(kind, minlength=wide) + 0.5) / max(len(np.unique(user)), 1)
     lifts = {}
     for column, values in history.groups.items():
-        many = len(history.group_names[column])
+        value_count = len(history.group_names[column])
         value = values[user]
-        known = value >= 0
-        counts = _sums(value[known] * wide + kind[known], minlength=many * wide).reshape(many, wide)
+        has_value = value >= 0
+        counts = _sums(value[has_value] * wide + kind[has_value], minlength=value_count * wide).reshape(
+            value_count, wide
+        )
         active = values[np.unique(user)]
-        size = _sums(active[active >= 0], minlength=many)[:, None]
+        size = _sums(active[active >= 0], minlength=value_count)[:, None]
         lift = np.log((counts + _LIFT_SHRINK * average) / ((size + _LIFT_SHRINK) * average))
         lifts[column] = np.clip(lift, -_MOST_LIFT, _MOST_LIFT)
     return lifts
 
 
 def item_weights(buyers: npt.ArrayLike) -> Floats:
-    """Return the weight of an item's purchase for the taste: it falls with the number of buyers."""
+    """Return the weight of an item's purchase in a user's vector: it falls with the number of buyers."""
     return 1.0 / np.sqrt(np.asarray(buyers, dtype=np.float64) + 5.0)
 
 
 def _factors(
     history: History, who: Ints, what: Ints, value: Floats, given: Floats | None, begun: Floats | None
 ) -> tuple[Floats, Floats]:
-    """Return orthonormal factors of the items, and those of the users relative to the norm of their purchases."""
+    """Return orthonormal factors of the items, and those of the users relative to the norm of their purchases.
+
+    The matrix of users and items is never built: `times` multiplies its non-zero entries with a narrow matrix. `basis`
+    spans the items' leading factors ever better, and `turn` puts them into the order of their weight.
+
+    Args:
+        who, what, value: the entries: number of the user, number of the item, value.
+        given: factors of the items to keep. begun: slightly older ones, from which a single round is enough.
+    """
     users, items = len(history.users), len(history.items)
     length = np.sqrt(_sums(who, value * value, users))
     value = value / np.maximum(length, 1e-9)[who]
 
     def times(index: Ints, other: Ints, matrix: Floats, rows: int) -> Floats:
-        return np.stack([_sums(index, value * matrix[other, each], rows) for each in range(matrix.shape[1])], 1)
+        return np.stack([_sums(index, value * matrix[other, factor], rows) for factor in range(matrix.shape[1])], 1)
 
     if given is not None:
         return given, times(who, what, given, users)
@@ -300,11 +311,11 @@ def _factors(
         basis, _ = np.linalg.qr(times(what, who, times(who, what, basis, users), items))
     left = times(who, what, basis, users)
     _, _, turn = np.linalg.svd(left, full_matrices=False)
-    vectors, taste = np.zeros((items, RANK)), np.zeros((users, RANK))
+    vectors, user_vectors = np.zeros((items, RANK)), np.zeros((users, RANK))
     rank = min(RANK, width)
     vectors[:, :rank] = basis @ turn.T[:, :rank]
-    taste[:, :rank] = left @ turn.T[:, :rank]
-    return vectors, taste
+    user_vectors[:, :rank] = left @ turn.T[:, :rank]
+    return vectors, user_vectors
 
 
 def _distinct(values: Ints) -> Ints:
@@ -323,6 +334,6 @@ def _look_up(keys: Ints, wanted: Ints, values: Mapping[str, Floats], prefix: str
     """Return values of keys; 0 for a missing key."""
     if not len(keys):
         return {f"{prefix}.{name}": np.zeros(len(wanted)) for name in values}
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    found = keys[place] == wanted
-    return {f"{prefix}.{name}": np.where(found, column[place], 0.0) for name, column in values.items()}
+    position = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    is_present = keys[position] == wanted
+    return {f"{prefix}.{name}": np.where(is_present, column[position], 0.0) for name, column in values.items()}

@@ -23,15 +23,16 @@ from personalization.likelihood.tables import Counted, Tables, tables
 from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, verdict
 
 FITTED, CALIBRATED = 8, 4
-"""Windows for the weights and for the calibrator, at most."""
+"""The most windows that weights are fitted on, and that the calibrator is."""
 NOT_FITTED = 2
-"""The newest windows, from which weights learn nothing: the one that tests, and one that tells the calibrator of the
-test how far weights hold on purchases that they have not seen."""
+"""The newest windows, on which no weights are fitted: the last one tests, and the one before calibrates the test, so
+that the calibrator sees how well the weights predict purchases that they were not fitted on."""
 MOST_WINDOWS = FITTED + NOT_FITTED
 """Windows of a fit, at most."""
 NEGATIVES, SEEN_NEGATIVES, OTHER_NEGATIVES, POSITIVES = 20_000, 12_000, 6_000, 20_000
-"""Rows of a window, at most: pairs without earlier events and without a purchase, bought before without one, with other
-events before and without one, and with one. Pairs with events would be rare in a plain sample."""
+"""The most rows of a window, by what happened before and in it: pairs without earlier events and without a purchase;
+pairs bought before, and not again; pairs with other earlier events, and without a purchase; pairs with a purchase. Each
+kind is sampled and weighted by itself, since pairs with events would be rare in a plain sample."""
 LEAST_FITTED, LEAST_CALIBRATED = 100, 50
 """Purchases that the windows of each kind need."""
 LEAST_WINDOWS = 5
@@ -44,10 +45,11 @@ PARTS = 4
 FADING = 0.6
 """Weight of a calibration window relative to the next newer one: the level of purchases changes from week to week."""
 LEAST_VISITORS = 20
-"""Purchases of users without an earlier one that their own feature needs; with fewer, they count as strangers."""
+"""Purchases by visitors (users with events, but without an earlier purchase) that the feature `visitor` needs; with
+fewer, visitors count as strangers."""
 Reals = npt.NDArray[np.floating[Any]]
 _APART = 4
-"""Horizons without a purchase after which a few more do not belong to the history."""
+"""Horizons without any purchase after which a few later ones are cut off; see `without_stragglers`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Newcomers:
 
     Attributes:
         users, pairs: numbers of users, and of their pairs with known items. purchases: pairs with a purchase.
-        told: whether the history has other events, from which their likelihood can be predicted.
+        told: whether the history has events other than purchases, from which their likelihood can be predicted.
     """
 
     users: int
@@ -120,7 +122,8 @@ class Fit:
     Attributes:
         formulas: with the newest calibration. tested: quality on the last window, with weights and a calibrator frozen
             before it, for known users. tested_seen: the same for pairs bought before. tested_strangers: the same for
-            users with a hidden history. known, strangers: the verdicts on both tests. base: log-loss of the base rate.
+            users with a hidden history. known_verdict, stranger_verdict: of both tests.
+        newcomers: of the last window but one. base: log-loss of the base rate.
         calibrated: rows of the calibrator. calibrated_from, calibrated_to: epoch seconds.
         windows: starts of the fitted windows.
     """
@@ -129,8 +132,8 @@ class Fit:
     tested: Quality
     tested_seen: Quality
     tested_strangers: Quality
-    known: Verdict
-    strangers: Verdict
+    known_verdict: Verdict
+    stranger_verdict: Verdict
     newcomers: Newcomers
     base: float
     calibrated: Rows
@@ -183,11 +186,11 @@ def fit(
     # The level of purchases differs between weeks, so several calibrate; a short history needs most of them to fit.
     calibrating = min(CALIBRATED, (len(rows) - 1) // 2)
     fitted, calibrated = concatenated(rows[NOT_FITTED:]), concatenated(rows[1 : 1 + calibrating], names=())
-    found = [each.purchases / history.scale for each in (fitted, calibrated)]
-    if found[0] < LEAST_FITTED or found[1] < LEAST_CALIBRATED:
+    purchases = [joined.purchases / history.scale for joined in (fitted, calibrated)]
+    if purchases[0] < LEAST_FITTED or purchases[1] < LEAST_CALIBRATED:
         raise TooLittle(
             f"needs {LEAST_FITTED} purchases to fit on and {LEAST_CALIBRATED} later ones to calibrate on, "
-            f"and the history has {found[0]:.0f} and {found[1]:.0f}"
+            f"and the history has {purchases[0]:.0f} and {purchases[1]:.0f}"
         )
     raw = formulas(fitted, concatenated(hidden[NOT_FITTED:]), history.levels)
     del fitted
@@ -270,13 +273,13 @@ def _rows(table: Tables, sampled: tuple[Ints, Ints, Floats, Floats], names: Iter
     """Return rows with features of seven digits, since the rows of all windows take most of a fit's memory."""
     users, items, label, weight = sampled
     values = table.features(users, items)
-    kept = {name: values[name].astype(np.float32) for name in names or values}
-    return Rows(kept, label, weight, values["seen"] > 0, users)
+    columns = {name: values[name].astype(np.float32) for name in names or values}
+    return Rows(columns, label, weight, values["seen"] > 0, users)
 
 
-def user_parts(history: History, many: int = PARTS) -> Ints:
+def user_parts(history: History, part_count: int = PARTS) -> Ints:
     """Return the random part of each user, which does not change when users are added."""
-    return np.random.default_rng(2).integers(0, many, len(history.users))
+    return np.random.default_rng(2).integers(0, part_count, len(history.users))
 
 
 def pairs(
@@ -311,8 +314,12 @@ def pairs(
              (other_events, len(other_events), OTHER_NEGATIVES), (no_events, fresh, NEGATIVES)]  # fmt: skip
     taken = [chance.permutation(keys)[:most] for keys, _, most in parts]
     keys = np.concatenate(taken)
-    weight = np.concatenate([np.full(len(each), history.scale * many / max(len(each), 1)) for each, (_, many, _) in
-                             zip(taken, parts, strict=True)])  # fmt: skip
+    weight = np.concatenate(
+        [
+            np.full(len(sampled), history.scale * pair_count / max(len(sampled), 1))
+            for sampled, (_, pair_count, _) in zip(taken, parts, strict=True)
+        ]
+    )
     label = np.zeros(len(keys))
     label[: len(taken[0])] = 1.0
     users, items = np.divmod(keys, wide)
@@ -327,14 +334,14 @@ def newcomers(history: History, start: int, horizon: int, known_items: Flags | N
     first = np.full(len(history.users), np.iinfo(np.int64).max)
     np.minimum.at(first, history.user, history.time)
     came = (first >= start) & (first < start + horizon)
-    known = np.zeros(len(history.items), dtype=bool) if known_items is None else known_items
+    is_known = np.zeros(len(history.items), dtype=bool) if known_items is None else known_items
     if known_items is None:
-        known[history.item[history.time < start]] = True
+        is_known[history.item[history.time < start]] = True
     since = history.time - first[history.user]
-    later = history.bought & came[history.user] & known[history.item] & (since > 0) & (since <= horizon)
+    later = history.bought & came[history.user] & is_known[history.item] & (since > 0) & (since <= horizon)
     purchases = len(np.unique(history.user[later] * len(history.items) + history.item[later]))
-    users, bought = (round(float(each) * history.scale) for each in (came.sum(), purchases))
-    return Newcomers(users, users * int(known.sum()), bought, not bool(history.bought.all()))
+    users, bought = (round(float(count) * history.scale) for count in (came.sum(), purchases))
+    return Newcomers(users, users * int(is_known.sum()), bought, not bool(history.bought.all()))
 
 
 def concatenated(rows: Sequence[Rows], fading: float = 1.0, names: Iterable[str] | None = None) -> Rows:
@@ -344,11 +351,11 @@ def concatenated(rows: Sequence[Rows], fading: float = 1.0, names: Iterable[str]
     """
     wanted = rows[0].features if names is None else names
     return Rows(
-        {name: np.concatenate([each.features[name] for each in rows]) for name in wanted},
-        np.concatenate([each.label for each in rows]),
-        np.concatenate([each.weight * fading**age for age, each in enumerate(rows)]),
-        np.concatenate([each.seen for each in rows]),
-        np.concatenate([each.user for each in rows]),
+        {name: np.concatenate([window.features[name] for window in rows]) for name in wanted},
+        np.concatenate([window.label for window in rows]),
+        np.concatenate([window.weight * fading**age for age, window in enumerate(rows)]),
+        np.concatenate([window.seen for window in rows]),
+        np.concatenate([window.user for window in rows]),
     )
 
 
@@ -368,14 +375,14 @@ def recalibrated(raw: Formulas, rows: Sequence[Rows], hidden: Sequence[Rows]) ->
 
     The formulas of strangers are shifted to the level of all known users, since hidden users are few.
     """
-    known, stranger_rows = concatenated(rows, FADING), concatenated(hidden)
+    known_rows, stranger_rows = concatenated(rows, FADING), concatenated(hidden)
     stranger = _recalibrated(raw.stranger, stranger_rows, np.ones(len(stranger_rows.label), dtype=bool))
     described = _recalibrated(raw.described, stranger_rows, stranger_rows.features["described"] > 0)
     return Formulas(
-        _recalibrated(raw.seen, known, known.seen),
-        _recalibrated(raw.other, known, ~known.seen & ~raw.strangers(known.features)),
-        _shift(stranger, known, np.ones(len(known.label), dtype=bool)),
-        _shift(described, known, known.features["described"] > 0),
+        _recalibrated(raw.seen, known_rows, known_rows.seen),
+        _recalibrated(raw.other, known_rows, ~known_rows.seen & ~raw.strangers(known_rows.features)),
+        _shift(stranger, known_rows, np.ones(len(known_rows.label), dtype=bool)),
+        _shift(described, known_rows, known_rows.features["described"] > 0),
     )
 
 
@@ -404,17 +411,19 @@ def _formula(rows: Rows, which: Flags, names: Sequence[str]) -> Formula:
     design, mean, spread = logistic.standardised(list(columns.values()), np.ones(len(label)))
     ridge = np.full(len(start), RIDGE)
     ridge[0] = 0.0
-    found = logistic.fit(design, label, weight, ridge, start)
+    coefficients = logistic.fit(design, label, weight, ridge, start)
     # Next to the purchases that follow it, a view may get a negative weight; a view alone does not deter a purchase.
-    while against := [1 + place for place, name in enumerate(names) if name in features.SIGNS and found[1 + place] < 0]:
-        spread[[place - 1 for place in against]] = 0.0
+    while against := [
+        1 + index for index, name in enumerate(names) if name in features.SIGNS and coefficients[1 + index] < 0
+    ]:
+        spread[[index - 1 for index in against]] = 0.0
         design[:, against] = 0.0
-        found = logistic.fit(design, label, weight, ridge, start)
-    slopes = np.where(spread > 0, found[1:] / np.maximum(spread, 1e-12), 0.0)
+        coefficients = logistic.fit(design, label, weight, ridge, start)
+    slopes = np.where(spread > 0, coefficients[1:] / np.maximum(spread, 1e-12), 0.0)
     used = [name for name, deviation in zip(names, spread, strict=True) if deviation > 0]
     weights = dict(zip(names, slopes.tolist(), strict=True))
     return Formula(
-        float(found[0] - (slopes * mean).sum()),
+        float(coefficients[0] - (slopes * mean).sum()),
         {name: weights[name] for name in used},
         {name: float(columns[name].min()) for name in used},
         {name: float(columns[name].max()) for name in used},

@@ -47,7 +47,7 @@ def timeline(per_day: Sequence[tuple[str, int]]) -> tuple[str, str]:
         for index, (day, rows) in enumerate(bars)
     )
     lines = "".join(_line(top * part / 2, _TOP + tall * (1 - part / 2)) for part in range(3))
-    marks = "".join(_mark(bars, place, step) for place in sorted({0, len(bars) // 2, len(bars) - 1}))
+    marks = "".join(_mark(bars, index, step) for index in sorted({0, len(bars) // 2, len(bars) - 1}))
     label = f"Interactions by {word}, from {bars[0][0]} to {bars[-1][0]}; the most in one {word} are {most:,}."
     picture = (
         f"<svg class=chart viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{label}'>"
@@ -96,10 +96,10 @@ def _line(value: float, y: float) -> str:
     )
 
 
-def _mark(bars: Sequence[tuple[date, int]], place: int, step: float) -> str:
-    anchor = {0: "start", len(bars) - 1: "end"}.get(place, "middle") if len(bars) > 1 else "middle"
-    x = {"start": float(_LEFT), "end": float(WIDTH - _RIGHT)}.get(anchor, _LEFT + (place + 0.4) * step)
-    return f"<text x='{x:.1f}' y='{HEIGHT - 8}' text-anchor={anchor}>{bars[place][0]}</text>"
+def _mark(bars: Sequence[tuple[date, int]], index: int, step: float) -> str:
+    anchor = {0: "start", len(bars) - 1: "end"}.get(index, "middle") if len(bars) > 1 else "middle"
+    x = {"start": float(_LEFT), "end": float(WIDTH - _RIGHT)}.get(anchor, _LEFT + (index + 0.4) * step)
+    return f"<text x='{x:.1f}' y='{HEIGHT - 8}' text-anchor={anchor}>{bars[index][0]}</text>"
 
 
 def _label(day: date, word: str) -> str:
@@ -124,8 +124,8 @@ def render(template: str, report: Mapping[str, Any], *, language: str = "en", **
 
 @cache
 def texts(language: str = "en") -> Texts:
-    found: Texts = yaml.safe_load((_FOLDER / "texts" / f"{language}.yaml").read_text(encoding="utf-8"))
-    return found
+    texts: Texts = yaml.safe_load((_FOLDER / "texts" / f"{language}.yaml").read_text(encoding="utf-8"))
+    return texts
 
 
 @cache

@@ -101,10 +101,10 @@ class Version:
 def list_versions(client: "S3Client", bucket: str, key: str) -> Iterator[Version]:
     """Iterate over the versions of an object, newest first, back to its last deletion."""
     page = client.list_object_versions(Bucket=bucket, Prefix=key, MaxKeys=100)
-    deleted = [each["LastModified"] for each in page.get("DeleteMarkers", []) if each["Key"] == key]
-    for each in page.get("Versions", []):
-        if each["Key"] == key and not any(each["LastModified"] <= moment for moment in deleted):
-            yield Version(key, each["VersionId"], each["LastModified"])
+    deleted = [marker["LastModified"] for marker in page.get("DeleteMarkers", []) if marker["Key"] == key]
+    for version in page.get("Versions", []):
+        if version["Key"] == key and not any(version["LastModified"] <= moment for moment in deleted):
+            yield Version(key, version["VersionId"], version["LastModified"])
 
 
 def read_small(
@@ -112,8 +112,8 @@ def read_small(
 ) -> tuple[datetime, bytes] | None:
     """Return when an object was written, and its first `most` bytes and one more; None if it does not exist."""
     ask = partial(client.get_object, **_version(bucket, key, version))
-    found = none_if_missing(ask)
-    return None if found is None else (found["LastModified"], found["Body"].read(most + 1))
+    answer = none_if_missing(ask)
+    return None if answer is None else (answer["LastModified"], answer["Body"].read(most + 1))
 
 
 def _version(bucket: str, key: str, version: str | None) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def list_keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
 def list_sizes(client: "S3Client", bucket: str, folder: str) -> Iterator[tuple[str, int]]:
     """Iterate over the keys and sizes of non-empty objects below a folder, at any depth."""
     objects = paginate(client.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
-    yield from ((each["Key"], each["Size"]) for each in objects if each["Size"])
+    yield from ((listed["Key"], listed["Size"]) for listed in objects if listed["Size"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +149,11 @@ def list_histories(client: "S3Client", bucket: str, folder: str) -> Iterator[Sto
     for page in pages(client.list_object_versions, Bucket=bucket, Prefix=folder):
         versions: Any = page.get("Versions", [])
         deletions: Any = page.get("DeleteMarkers", [])
-        found = [_stored(each, each["Size"], deletion=False) for each in versions]
-        found += [_stored(each, 0, deletion=True) for each in deletions]
+        stored = [_stored(version, version["Size"], deletion=False) for version in versions]
+        stored += [_stored(deletion, 0, deletion=True) for deletion in deletions]
         # S3 lists both apart, and rounds times to seconds; of the same second, the latest or a version is newer.
-        found.sort(key=lambda each: (each.latest, each.modified, not each.deletion), reverse=True)
-        yield from found
+        stored.sort(key=lambda version: (version.latest, version.modified, not version.deletion), reverse=True)
+        yield from stored
 
 
 def _stored(listed: Mapping[str, Any], size: int, *, deletion: bool) -> Stored:
@@ -164,8 +164,8 @@ def _stored(listed: Mapping[str, Any], size: int, *, deletion: bool) -> Stored:
 def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int | None:
     """Return the bytes of an object, or None if it does not exist."""
     ask = partial(client.head_object, **_version(bucket, key, version))
-    found = none_if_missing(ask)
-    return None if found is None else found["ContentLength"]
+    answer = none_if_missing(ask)
+    return None if answer is None else answer["ContentLength"]
 
 
 @contextmanager
@@ -184,14 +184,14 @@ def reading(
         RetryLater: the connection broke.
     """
     ask = partial(client.get_object, **_version(bucket, key, version))
-    found = none_if_missing(ask)
-    if found is None:
+    answer = none_if_missing(ask)
+    if answer is None:
         raise Rejected(key, "the object is no longer there")
     for observe in OBSERVERS:
         observe(key)
-    body = found["Body"]
+    body = answer["Body"]
     try:
-        yield Stream(key, body, found["ContentLength"], digest=digest)
+        yield Stream(key, body, answer["ContentLength"], digest=digest)
     finally:
         body.close()
 
@@ -303,8 +303,8 @@ def remove(client: "S3Client", bucket: str, key: str) -> None:
 
 def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:
     """Return an object, or None if it does not exist."""
-    found = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key))
-    return found["Body"].read() if found else None
+    answer = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key))
+    return answer["Body"].read() if answer else None
 
 
 def required_bytes(client: "S3Client", bucket: str, key: str) -> bytes:
@@ -321,8 +321,8 @@ def required_bytes(client: "S3Client", bucket: str, key: str) -> bytes:
 
 def get_range(client: "S3Client", bucket: str, key: str, begin: int, size: int, version: str | None = None) -> bytes:
     """Return some bytes of an object; fewer at its end."""
-    found = client.get_object(**_version(bucket, key, version), Range=f"bytes={begin}-{begin + size - 1}")
-    return found["Body"].read()
+    answer = client.get_object(**_version(bucket, key, version), Range=f"bytes={begin}-{begin + size - 1}")
+    return answer["Body"].read()
 
 
 def stream_from(
@@ -339,8 +339,8 @@ def stream_from(
         observe(key)
     end = begin + 1
     while begin < end:
-        asked = f"bytes={begin}-{begin + window - 1}"
-        answer = client.get_object(**_version(bucket, key, version), Range=asked)
+        byte_range = f"bytes={begin}-{begin + window - 1}"
+        answer = client.get_object(**_version(bucket, key, version), Range=byte_range)
         body, given = answer["Body"], answer.get("ContentRange", "")
         try:
             if not given.startswith(f"bytes {begin}-"):

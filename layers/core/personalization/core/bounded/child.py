@@ -40,12 +40,12 @@ def main() -> None:
     objects.OBSERVERS.append(lambda key: tell({"reads": key}))
     handler = import_module(steps).handler
     while True:
-        asked = json.loads(calls.get())
+        call = json.loads(calls.get())
         os.environ.pop("_X_AMZN_TRACE_ID", None)
-        if asked["trace"]:
-            os.environ["_X_AMZN_TRACE_ID"] = asked["trace"]
+        if call["trace"]:
+            os.environ["_X_AMZN_TRACE_ID"] = call["trace"]
         try:
-            message = {"answer": handler(asked["event"], None)}
+            message = {"answer": handler(call["event"], None)}
         except SystemExit:
             raise
         # A panic of polars is no Exception.

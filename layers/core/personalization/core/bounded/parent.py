@@ -290,6 +290,6 @@ def _resident(pid: int) -> int:
 
 def _resident_by_ps(pid: int) -> int:
     """Return the same where there is no /proc."""
-    asked = ["/bin/ps", "-o", "rss=", "-p", str(pid)]
-    answer = subprocess.run(asked, capture_output=True, text=True, check=False).stdout  # noqa: S603 # nosec B603 - of the system
+    command = ["/bin/ps", "-o", "rss=", "-p", str(pid)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 # nosec B603 - of the system
     return int(answer) * 1024 if answer.strip() else 0

@@ -44,7 +44,7 @@ def intervals(history: History, boundaries: Sequence[int]) -> Iterator[tuple[Cel
 def _cells(boundary: int, events: tuple[Ints, Ints, Flags], new_item: Ints, new_at: Ints) -> Cells:
     item, time, bought = events
     names = np.unique(item)
-    place, weight = np.searchsorted(names, item), bought.astype(np.float64)
+    code, weight = np.searchsorted(names, item), bought.astype(np.float64)
     new = np.searchsorted(names, new_item)
     age, new_age = (boundary - time) / DAY, (boundary - new_at) / DAY
 
@@ -52,11 +52,11 @@ def _cells(boundary: int, events: tuple[Ints, Ints, Flags], new_item: Ints, new_
         return np.asarray(np.bincount(index, weights, len(names)), dtype=np.float64)
 
     cells: dict[str, arrays.Array] = {"item": names.astype(np.int32)}
-    cells |= {"n": sums(place, weight), "buyers": sums(new), "events": sums(place)}
+    cells |= {"n": sums(code, weight), "buyers": sums(new), "events": sums(code)}
     cells = {name: values.astype(np.int32) for name, values in cells.items()}
-    counts = {name: sums(place, weight * decayed(age, _DAYS[name])) for name in ("d7", "d28", "d91")}
+    counts = {name: sums(code, weight * decayed(age, _DAYS[name])) for name in ("d7", "d28", "d91")}
     counts |= {name: sums(new, decayed(new_age, _DAYS[name])) for name in ("w28", "w91")}
-    counts["o7"] = sums(place, (1.0 - weight) * decayed(age, 7))
+    counts["o7"] = sums(code, (1.0 - weight) * decayed(age, 7))
     # Seven digits: one function reads those of all shards.
     return cells | {name: values.astype(np.float32) for name, values in counts.items()}
 
@@ -85,7 +85,7 @@ class Counts:
         self._next = self._users = 0
 
     def at(self, boundary: int) -> Counted:
-        """Return the counts as of a boundary: the one asked for last, or a later one.
+        """Return the counts as of a boundary, which is not before the boundary of the previous call.
 
         Raises:
             ValueError: it is none.
@@ -98,12 +98,12 @@ class Counts:
         return Counted({name: self._sums[name].copy() for name in ITEM}, self._sums["events"].copy(), self._users)
 
     def _move(self) -> None:
-        place = self._next
-        if place:
+        boundary = self._next
+        if boundary:
             for name, days in _DAYS.items():
-                self._sums[name] *= 2.0 ** (-(self._boundaries[place] - self._boundaries[place - 1]) / DAY / days)
-        for cells in self._load(place):
+                self._sums[name] *= 2.0 ** (-(self._boundaries[boundary] - self._boundaries[boundary - 1]) / DAY / days)
+        for cells in self._load(boundary):
             for name, sums in self._sums.items():
                 sums[cells["item"]] += cells[name]
-        self._users += self._seen[place]
+        self._users += self._seen[boundary]
         self._next += 1

@@ -39,12 +39,12 @@ def lines_of(chunks: Iterable[bytes], start: int, end: int) -> Iterator[str]:
         yield left.decode()
 
 
-def of_interactions(events: Events, many: int) -> tuple[list[bytes], Facts]:
-    """Return the segments of `many` shards ("" for one without rows), and the facts that `scope` needs."""
-    shard = np.array([shards.shard_of(name, many) for name in events.users], dtype=np.int64)
-    own = shard[events.user]
-    order = np.argsort(own, kind="stable")
-    ends = np.searchsorted(own[order], np.arange(many + 1))
+def of_interactions(events: Events, shard_count: int) -> tuple[list[bytes], Facts]:
+    """Return the segments of `shard_count` shards ("" for one without rows), and the facts that `scope` needs."""
+    shard = np.array([shards.shard_of(name, shard_count) for name in events.users], dtype=np.int64)
+    row_shard = shard[events.user]
+    order = np.argsort(row_shard, kind="stable")
+    ends = np.searchsorted(row_shard[order], np.arange(shard_count + 1))
     segments = [
         _segment(events.where(order[first:last])) if last > first else b""
         for first, last in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
@@ -64,8 +64,8 @@ def _segment(events: Events) -> bytes:
     items, item = np.unique(events.item, return_inverse=True)
     columns = {"user": user, "item": item, "time": events.time, "bought": events.bought}
     texts = {
-        "users": [events.users[each] for each in users.tolist()],
-        "items": [events.items[each] for each in items.tolist()],
+        "users": [events.users[code] for code in users.tolist()],
+        "items": [events.items[code] for code in items.tolist()],
     }
     return arrays.pack({name: columns[name].astype(_NARROW[name]) for name in _COLUMNS}, texts)
 
@@ -79,44 +79,44 @@ def events_of(segment: bytes) -> Events:
 def _days(events: Events) -> list[list[int]]:
     """Return for each day with rows: the day, rows, purchases, and the first and last purchase (0: none)."""
     day = events.time.astype(np.int64) // DAY
-    found, inverse = np.unique(day, return_inverse=True)
-    first, last = np.full(len(found), np.iinfo(np.int64).max), np.zeros(len(found), dtype=np.int64)
+    days, inverse = np.unique(day, return_inverse=True)
+    first, last = np.full(len(days), np.iinfo(np.int64).max), np.zeros(len(days), dtype=np.int64)
     bought = events.bought
     np.minimum.at(first, inverse[bought], events.time[bought])
     np.maximum.at(last, inverse[bought], events.time[bought])
-    purchases = np.bincount(inverse[bought], minlength=len(found))
-    columns = (found, np.bincount(inverse, minlength=len(found)), purchases, np.where(purchases > 0, first, 0), last)
+    purchases = np.bincount(inverse[bought], minlength=len(days))
+    columns = (days, np.bincount(inverse, minlength=len(days)), purchases, np.where(purchases > 0, first, 0), last)
     return [[int(value) for value in row] for row in zip(*columns, strict=True)]
 
 
 def _newest(events: Events) -> list[list[int]]:
     """Return the newest purchases, each once: time, and hashes of the user and the item."""
     bought = np.flatnonzero(events.bought)
-    found: set[tuple[int, int, int]] = set()
+    purchases: set[tuple[int, int, int]] = set()
     times = events.time[bought]
-    for place in bought[np.argsort(-times, kind="stable")].tolist():
-        names = events.users[events.user[place]], events.items[events.item[place]]
+    for position in bought[np.argsort(-times, kind="stable")].tolist():
+        names = events.users[events.user[position]], events.items[events.item[position]]
         user, item = (zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in names)
-        found.add((int(events.time[place]), user, item))
-        if len(found) == NEWEST:
+        purchases.add((int(events.time[position]), user, item))
+        if len(purchases) == NEWEST:
             break
-    return [list(each) for each in sorted(found)]
+    return [list(purchase) for purchase in sorted(purchases)]
 
 
-def of_users(about: Mapping[str, Mapping[str, str]], many: int) -> tuple[list[bytes], Facts]:
-    """Return the attributes of users for `many` shards, without columns that have too many values for groups."""
+def of_users(attributes: Mapping[str, Mapping[str, str]], shard_count: int) -> tuple[list[bytes], Facts]:
+    """Return the attributes of users for `shard_count` shards, without columns that have too many values for groups."""
     values: dict[str, set[str]] = {}
-    for each in about.values():
-        for name, value in each.items():
-            known = values.setdefault(name, set())
-            if len(known) <= MOST_VALUES:
-                known.add(value)
-    wide = {name for name, known in values.items() if len(known) > MOST_VALUES}
-    split: list[dict[str, dict[str, str]]] = [{} for _ in range(many)]
-    for user, each in about.items():
-        narrow = {name: value for name, value in each.items() if name not in wide}
-        split[shards.shard_of(user, many)][user] = narrow
-    return [shards.pack(each) if each else b"" for each in split], {"wide": sorted(wide)}
+    for user_values in attributes.values():
+        for name, value in user_values.items():
+            distinct = values.setdefault(name, set())
+            if len(distinct) <= MOST_VALUES:
+                distinct.add(value)
+    wide = {name for name, distinct in values.items() if len(distinct) > MOST_VALUES}
+    split: list[dict[str, dict[str, str]]] = [{} for _ in range(shard_count)]
+    for user, user_values in attributes.items():
+        narrow = {name: value for name, value in user_values.items() if name not in wide}
+        split[shards.shard_of(user, shard_count)][user] = narrow
+    return [shards.pack(entries) if entries else b"" for entries in split], {"wide": sorted(wide)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ def ranges(whole: Range, header: int, most: int) -> Iterator[Range]:
     if whole.whole:
         yield whole
         return
-    many = max(1, -(-(size - header) // most))
-    step = -(-(size - header) // many)
+    count = max(1, -(-(size - header) // most))
+    step = -(-(size - header) // count)
     for start in range(header, size, max(step, 1)):
         yield whole.model_copy(update={"start": start, "end": min(start + step, size)})
 

@@ -43,21 +43,21 @@ def scope(facts: Sequence[Mapping[str, Any]], horizon_days: int, sample_rows: in
     Raises:
         TooLittle: the history is too short.
     """
-    newest = sorted({tuple(row) for each in facts for row in each.get("newest", ())})[-NEWEST:]
+    newest = sorted({tuple(row) for fact in facts for row in fact.get("newest", ())})[-NEWEST:]
     times = np.array([row[0] for row in newest], dtype=np.int64)
     since = int(times[0]) - training.reach(horizon_days) if len(times) == NEWEST else 0
     end = training.end_without_stragglers(times, horizon_days)
     if end is None:
         end = int(times[-1]) if len(times) else 0
     rows, start = 0, end + 1
-    for day, events, purchases, first, last in (row for each in facts for row in each.get("days", ())):
+    for day, events, purchases, first, last in (row for fact in facts for row in fact.get("days", ())):
         if day < since // DAY or day > end // DAY:
             continue
         rows += events
         if purchases and last >= since and first <= end:
             start = min(start, max(first, since))
     starts = training.window_starts(start, horizon_days * DAY, end + 1)
-    wide = {name for each in facts for name in each.get("wide", ())}
+    wide = {name for fact in facts for name in fact.get("wide", ())}
     return Scope(
         since=max(since, 0),
         start=start,

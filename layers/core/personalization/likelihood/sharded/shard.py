@@ -34,9 +34,9 @@ class Catalogue:
     kind_names: Sequence[Sequence[str]]
 
     def pack(self) -> bytes:
-        """Return it as it is stored."""
+        """Return the catalogue as it is stored."""
         kinds = {f"kind{level}": codes for level, codes in enumerate(self.kinds)}
-        names = {f"names{level}": each for level, each in enumerate(self.kind_names)}
+        names = {f"names{level}": level_names for level, level_names in enumerate(self.kind_names)}
         return arrays.pack(kinds, {"items": self.items, **names})
 
 
@@ -48,38 +48,39 @@ def catalogue_of(data: bytes) -> Catalogue:
 
 
 def history(
-    segments: Iterable[Events], about: Mapping[str, Mapping[str, str]], catalogue: Catalogue, scope: Scope
+    segments: Iterable[Events], attributes: Mapping[str, Mapping[str, str]], catalogue: Catalogue, scope: Scope
 ) -> tuple[History, dict[str, list[str]]]:
     """Return the history of a shard's users, and some of the values of each column of users, for `agreed`.
 
     Its groups are all columns with few values in this shard.
 
     Args:
-        segments: its rows, in the order of the files. about: the attributes of its users.
+        segments: its rows, in the order of the files. attributes: of its users, by user.
     """
-    users, number = Codes(), {name: place for place, name in enumerate(catalogue.items)}
+    users, number = Codes(), {name: index for index, name in enumerate(catalogue.items)}
     parts: list[Events] = []
-    for each in segments:
-        user = np.array([users[name] for name in each.users], dtype=np.int32)
-        item = np.array([number[name] for name in each.items], dtype=np.int32)
-        kept = each.within(scope.since, scope.end)
-        parts.append(replace(kept, user=user[kept.user], item=item[kept.item]))
-    for name in about:
+    for segment in segments:
+        user = np.array([users[name] for name in segment.users], dtype=np.int32)
+        item = np.array([number[name] for name in segment.items], dtype=np.int32)
+        inside = segment.within(scope.since, scope.end)
+        parts.append(replace(inside, user=user[inside.user], item=item[inside.item]))
+    for name in attributes:
         users.setdefault(name, len(users))
-    columns = [np.concatenate([getattr(each, name) for each in [_NONE, *parts]]) for name in _EVENTS]
+    columns = [np.concatenate([getattr(part, name) for part in [_NONE, *parts]]) for name in _EVENTS]
     del parts
-    own = deduplicated(Events([], [], *columns))
+    deduplicated_columns = deduplicated(Events([], [], *columns))
     narrow = {
-        name: {key: value for key, value in each.items() if key not in scope.wide} for name, each in about.items()
+        name: {key: value for key, value in user_values.items() if key not in scope.wide}
+        for name, user_values in attributes.items()
     }
     groups: dict[str, Ints] = {}
     values: dict[str, list[str]] = {}
-    for name, (codes, found) in coded_columns(users, narrow):
-        values[name] = found[: MOST_VALUES + 1]
-        if len(found) <= MOST_VALUES:
+    for name, (codes, column_values) in coded_columns(users, narrow):
+        values[name] = column_values[: MOST_VALUES + 1]
+        if len(column_values) <= MOST_VALUES:
             groups[name] = codes
     built = History(
-        list(users), catalogue.items, *own, catalogue.kinds, catalogue.kind_names,
+        list(users), catalogue.items, *deduplicated_columns, catalogue.kinds, catalogue.kind_names,
         groups, {name: values[name] for name in groups}, span=(scope.start, scope.end),
     )  # fmt: skip
     return built, values
@@ -101,7 +102,7 @@ def _of_users(history: History, chosen: Flags) -> History:
     rows = chosen[history.user]
     return replace(
         history,
-        users=[name for name, each in zip(history.users, chosen.tolist(), strict=True) if each],
+        users=[name for name, is_chosen in zip(history.users, chosen.tolist(), strict=True) if is_chosen],
         user=number[history.user[rows]],
         item=history.item[rows],
         time=history.time[rows],
@@ -146,10 +147,10 @@ def agreed(values: Iterable[Mapping[str, Sequence[str]]]) -> dict[str, list[str]
     """Return the columns of users that are groups, and their values in all shards, from those of each shard."""
     union: dict[str, Codes] = {}
     shards = list(values)
-    for each in shards:
-        for name, own in each.items():
+    for shard in shards:
+        for name, shard_values in shard.items():
             codes = union.setdefault(name, Codes())
-            for value in own:
+            for value in shard_values:
                 codes[value]
     fitting = [name for name in sorted(union) if 1 < len(union[name]) <= MOST_VALUES]
     return {name: list(union[name]) for name in fitting[:MOST_COLUMNS]}
@@ -159,22 +160,22 @@ def in_groups(history: History, agreed: Mapping[str, Sequence[str]]) -> History:
     """Return a history whose groups are the agreed ones."""
     groups = {}
     for name, values in agreed.items():
-        number = {value: place for place, value in enumerate(values)}
-        own = np.array([*(number[value] for value in history.group_names.get(name, ())), -1], dtype=np.int64)
-        groups[name] = own[history.groups.get(name, np.full(len(history.users), -1, dtype=np.int64))]
+        number = {value: index for index, value in enumerate(values)}
+        agreed_number = np.array([*(number[value] for value in history.group_names.get(name, ())), -1], dtype=np.int64)
+        groups[name] = agreed_number[history.groups.get(name, np.full(len(history.users), -1, dtype=np.int64))]
     return replace(history, groups=groups, group_names={name: list(values) for name, values in agreed.items()})
 
 
 def joined(histories: Sequence[History], scale: float = 1.0) -> History:
     """Return the histories of different users with the same groups as one; each user represents `scale` users."""
-    offsets = np.cumsum([0, *(len(each.users) for each in histories)])
+    offsets = np.cumsum([0, *(len(history.users) for history in histories)])
     return replace(
         histories[0],
-        users=[name for each in histories for name in each.users],
-        user=np.concatenate([each.user + offset for each, offset in zip(histories, offsets, strict=False)]),
-        item=np.concatenate([each.item for each in histories]),
-        time=np.concatenate([each.time for each in histories]),
-        bought=np.concatenate([each.bought for each in histories]),
-        groups={name: np.concatenate([each.groups[name] for each in histories]) for name in histories[0].groups},
+        users=[name for history in histories for name in history.users],
+        user=np.concatenate([history.user + offset for history, offset in zip(histories, offsets, strict=False)]),
+        item=np.concatenate([history.item for history in histories]),
+        time=np.concatenate([history.time for history in histories]),
+        bought=np.concatenate([history.bought for history in histories]),
+        groups={name: np.concatenate([history.groups[name] for history in histories]) for name in histories[0].groups},
         scale=scale,
     )

@@ -69,14 +69,14 @@ class Work:
         with ThreadPoolExecutor(_AT_ONCE, "work") as pool:
             rest = iter(names)
             while few := list(islice(rest, _AT_ONCE)):
-                yield from pool.map(lambda each: self.get(*each), few)
+                yield from pool.map(lambda span: self.get(*span), few)
 
     def head(self, key: str, size: int) -> Head:
         """Return the beginning of any object of the bucket."""
-        found: Any = self.s3.get_object(Bucket=self.bucket, Key=key)
-        data = found["Body"].read(size)
-        found["Body"].close()
-        return Head(found["ContentLength"], found.get("VersionId", ""), data)
+        answer: Any = self.s3.get_object(Bucket=self.bucket, Key=key)
+        data = answer["Body"].read(size)
+        answer["Body"].close()
+        return Head(answer["ContentLength"], answer.get("VersionId", ""), data)
 
     def chunks(self, key: str, version: str, start: int) -> Iterator[bytes]:
         """Yield the bytes of any object of the bucket, as it was, from a byte on."""
