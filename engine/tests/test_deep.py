@@ -367,7 +367,7 @@ def test_nothing_before_anything_teaches_nothing() -> None:
     assert network(rows_of([[0, 1, 2]] * 50, 3, step=0)) is None
 
 
-ANEW = ("catalogue.", "content.", "lenders.", "unseen.")
+ANEW = ("catalogue.", "cold.", "content.")
 """Arrays that an update makes anew."""
 PREFIX = ("ease", "user_lift", "context_lift", "popularity.groups", "popularity.recent")
 """Arrays of the most popular items only."""

@@ -123,7 +123,7 @@ def test_beside_an_answer_stand_the_history_and_the_items(shop: Shop) -> None:
     assert answer["items"]["i33"]["columns"] == {"PRICE": 33.5, "CATEGORY_L1": "games"}
     assert (answer["items"]["i7"]["times"], answer["items"]["absent"]) == (
         1,
-        {"columns": {}, "place": None, "times": 0},
+        {"columns": {}, "rank": None, "times": 0},
     )
 
 

@@ -110,12 +110,12 @@ def _version(engine: Engine, source: str) -> Resource:
 
 
 def _item(catalogue: Catalogue, item: str, *, ordered: bool) -> Json:
-    """Return an item's columns, and its place by popularity in training (1: the most popular); None if unknown.
+    """Return an item's columns, and its rank by popularity in training (1: the most popular); None if unknown.
 
     `ordered` says whether the model numbers its items by popularity.
     """
     position = catalogue.index_of(item) if ordered else None
-    return {"columns": _short(catalogue.live.item(item)), "place": None if position is None else position + 1}
+    return {"columns": _short(catalogue.live.item(item)), "rank": None if position is None else position + 1}
 
 
 def _suggested(catalogue: Catalogue) -> Json:

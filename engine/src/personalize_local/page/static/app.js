@@ -6,23 +6,23 @@ import { Group } from "./group.js";
 import { start } from "./start.js";
 
 const EVERY = 1000;
-const place = (id) => document.getElementById(id);
-const main = place("main");
+const byId = (id) => document.getElementById(id);
+const main = byId("main");
 let timer = 0, turn = 0, group = null;
 
 const selected = () => decodeURIComponent(location.hash.slice(1));
 
 async function look() {
   clearTimeout(timer);
-  const mine = (turn += 1);
+  const thisTurn = (turn += 1);
   try {
     const { engine, groups } = await read("state");
     const shown = groups.find(({ arn }) => arn === selected()) ?? groups[0];
     const details = shown ? await read(`group/${encodeURIComponent(shown.arn)}`) : null;
-    if (mine !== turn) return;
-    show(place("connection"), "", () => "");
-    show(place("engine"), engine, about);
-    show(place("groups"), { groups, shown: shown?.arn, engine }, list);
+    if (thisTurn !== turn) return;
+    show(byId("connection"), "", () => "");
+    show(byId("engine"), engine, engineFacts);
+    show(byId("groups"), { groups, shown: shown?.arn, engine }, list);
     document.title = shown ? `${shown.name} – Personalize Local` : "Personalize Local";
     if (!shown) {
       group = null;
@@ -36,13 +36,13 @@ async function look() {
       group.update(details);
     }
   } catch (error) {
-    show(place("connection"), String(error.message), () => "The engine does not answer. Trying again …");
+    show(byId("connection"), String(error.message), () => "The engine does not answer. Trying again …");
   }
   tick();
   if (!document.hidden) timer = setTimeout(look, EVERY);
 }
 
-function about({ version, strict, faults, ahead, rights }) {
+function engineFacts({ version, strict, faults, ahead, rights }) {
   const notes = [strict && "strict", faults && "faults", rights && "rights", ahead > 0 && `clock ${Math.round(ahead)} s ahead`];
   return [h("span", { class: "soft" }, version), ...notes.filter(Boolean).map((note) => h("span", { class: "chip" }, note))];
 }

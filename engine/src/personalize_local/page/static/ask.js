@@ -44,7 +44,7 @@ export class Ask {
   }
 
   build() {
-    const kept = Object.fromEntries(this.fields ? Object.entries(this.fields).map(([name, field]) => [name, field.value]) : []);
+    const typed = Object.fromEntries(this.fields ? Object.entries(this.fields).map(([name, field]) => [name, field.value]) : []);
     const option = (value, text) => h("option", { value }, text);
     this.fields = {
       source: h("select", { onchange: () => this.choose() }, this.sources.map(({ arn, name, recipe }) => option(arn, `${name} (${recipe})`))),
@@ -55,9 +55,9 @@ export class Ask {
       filter: h("select", { onchange: () => this.placeholders() }, option("", "None"), this.filters.map(({ arn, name }) => option(arn, name))),
     };
     for (const name of this.context) this.fields[`context ${name}`] = h("input", { autocomplete: "off", spellcheck: "false" });
-    for (const [name, value] of Object.entries(kept)) {
+    for (const [name, value] of Object.entries(typed)) {
       const field = this.fields[name];
-      if (field && value && (field.tagName !== "SELECT" || [...field.options].some((each) => each.value === value))) field.value = value;
+      if (field && value && (field.tagName !== "SELECT" || [...field.options].some((choice) => choice.value === value))) field.value = value;
     }
     this.rows = {
       user: labelled("User id", this.fields.user), item: labelled("Item id", this.fields.item),
@@ -134,16 +134,16 @@ export class Ask {
     this.form.setAttribute("aria-busy", "true");
     try {
       const began = performance.now();
-      const found = await call(operation(type).path, question, this.group);
+      const answer = await call(operation(type).path, question, this.group);
       const took = performance.now() - began;
-      const items = found.itemList ?? found.personalizedRanking ?? found.actionList.map(({ actionId, score }) => ({ itemId: actionId, score }));
+      const items = answer.itemList ?? answer.personalizedRanking ?? answer.actionList.map(({ actionId, score }) => ({ itemId: actionId, score }));
       const ids = items.map(({ itemId }) => itemId);
-      const known = await read("why", { source: arn, user: question.userId ?? "", item: question.itemId, items: [...ids, ...(question.itemId ? [question.itemId] : [])] });
-      const asked = JSON.stringify(question), before = this.before?.asked === asked ? this.before.ids : null;
-      this.before = { asked, ids };
+      const facts = await read("why", { source: arn, user: question.userId ?? "", item: question.itemId, items: [...ids, ...(question.itemId ? [question.itemId] : [])] });
+      const request = JSON.stringify(question), before = this.before?.request === request ? this.before.ids : null;
+      this.before = { request, ids };
       this.said.textContent = [news, `${count(ids.length, "item")} in ${took < 10 ? took.toFixed(1) : Math.round(took)} ms.`, before && compared(before, ids)].filter(Boolean).join(" ");
       const key = this.answered.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-      this.answered.replaceChildren(this.list(items, known, before, found.recommendationId), this.known(question, known, news), code(question, type, this.group));
+      this.answered.replaceChildren(this.list(items, facts, before, answer.recommendationId), this.factsOf(question, facts, news), code(question, type, this.group));
       // The item whose button was pressed may be out of the answer: its heading has the focus then.
       if (key) (keyed(this.answered, key) ?? this.answered.querySelector("h3"))?.focus();
     } catch (error) {
@@ -154,21 +154,21 @@ export class Ask {
     this.form.removeAttribute("aria-busy");
   }
 
-  list(items, known, before, recommendation) {
+  list(items, facts, before, recommendation) {
     if (!items.length) return h("div", { class: "note" }, "The answer has no items: the filter lets none through, or none is left for this user.");
     const most = Math.max(...items.map(({ score }) => score ?? 0));
     const events = this.tracker && this.fields.user.value.trim() && this.source.type !== "PERSONALIZED_ACTIONS" ? this.eventsToSend() : [];
     return h("div", {}, h("h3", { tabindex: -1 }, "Answer"),
-      h("ol", { class: "items" }, items.map(({ itemId, score, reason }, place) => {
-        const { columns = {}, times = 0, place: popular = null } = known.items[itemId] ?? {};
-        const was = before?.indexOf(itemId), moved = before && (was < 0 ? "new" : was > place ? `▲ ${was - place}` : was < place ? `▼ ${place - was}` : "");
-        const [cause, drop] = known.because[itemId] ?? [];
+      h("ol", { class: "items" }, items.map(({ itemId, score, reason }, position) => {
+        const { columns = {}, times = 0, rank: popular = null } = facts.items[itemId] ?? {};
+        const was = before?.indexOf(itemId), moved = before && (was < 0 ? "new" : was > position ? `▲ ${was - position}` : was < position ? `▼ ${position - was}` : "");
+        const [cause, drop] = facts.because[itemId] ?? [];
         const why = [...(reason ?? []), times > 0 && `${times} × in the history`, popular && `No. ${popular} by popularity`].filter(Boolean);
         return h("li", { class: moved ? "moved" : null },
-          h("div", { class: "place" }, place + 1, moved && h("span", { class: "change" }, moved)),
+          h("div", { class: "place" }, position + 1, moved && h("span", { class: "change" }, moved)),
           h("div", { class: "what" }, titled(itemId, columns),
             cause && h("p", { class: "because" }, score === undefined ? "Lower without " : `${Math.round(100 * drop)} % of the score is due to `,
-              cause === itemId ? "its own history" : h("b", {}, nameIn(known.items[cause]?.columns ?? {}) ?? cause)),
+              cause === itemId ? "its own history" : h("b", {}, nameIn(facts.items[cause]?.columns ?? {}) ?? cause)),
             h("p", { class: "soft" }, why.join(" · ")),
             details(columns)),
           score !== undefined && h("div", { class: "score" }, h("span", { class: "hidden" }, "score "), score.toFixed(4), share(most ? score / most : 0)),
@@ -194,12 +194,12 @@ export class Ask {
     }
   }
 
-  known({ userId, itemId }, { user, interactions, latest, items }, news) {
+  factsOf({ userId, itemId }, { user, interactions, latest, items }, news) {
     const item = itemId && h("div", {}, h("h3", {}, "About the item"), titled(itemId, items[itemId]?.columns ?? {}), details(items[itemId]?.columns ?? {}));
     if (!userId) return h("div", { class: "known" }, item);
     return h("div", { class: "known" }, item, h("h3", {}, `What is known of ${userId}`), details(user),
       h("p", { class: "soft" }, interactions ? `${count(interactions, "interaction")}${latest.length < interactions ? `, the latest ${latest.length}` : ""}:` : "No interactions: the answer is that for a new user."),
-      h("ol", { class: "history" }, latest.map(({ item: id, type, time }, place) => h("li", { class: news && !place ? "moved" : null },
+      h("ol", { class: "history" }, latest.map(({ item: id, type, time }, position) => h("li", { class: news && !position ? "moved" : null },
         h("span", { class: "chip" }, type ?? "Interaction"), titled(id, items[id]?.columns ?? {}), h("span", { class: "soft" }, when(time))))));
   }
 }
@@ -223,7 +223,7 @@ function details(columns) {
 
 function compared(before, now) {
   const fresh = now.filter((id) => !before.includes(id)).length;
-  const moved = now.filter((id, place) => before.includes(id) && before.indexOf(id) !== place).length;
+  const moved = now.filter((id, position) => before.includes(id) && before.indexOf(id) !== position).length;
   if (!fresh && !moved) return "The same as before.";
   return `${[fresh && `${fresh} new`, moved && `${moved} moved`].filter(Boolean).join(", ")} since the last answer.`;
 }
@@ -232,11 +232,11 @@ function compared(before, now) {
 function quoted(value) {
   const text = value.trim();
   if (/^".*"$/.test(text) || /^-?\d+(\.\d+)?$/.test(text)) return text;
-  return text.split(",").map((each) => `"${each.trim()}"`).join(",");
+  return text.split(",").map((part) => `"${part.trim()}"`).join(",");
 }
 
 function code(question, type, { region }) {
-  const python = (value) => (typeof value === "object" && !Array.isArray(value) ? `{${Object.entries(value).map(([key, each]) => `${JSON.stringify(key)}: ${JSON.stringify(each)}`).join(", ")}}` : JSON.stringify(value));
+  const python = (value) => (typeof value === "object" && !Array.isArray(value) ? `{${Object.entries(value).map(([key, member]) => `${JSON.stringify(key)}: ${JSON.stringify(member)}`).join(", ")}}` : JSON.stringify(value));
   const lines = Object.entries(question).map(([name, value]) => `    ${name}=${python(value)},`);
   const text = `import boto3\n\nruntime = boto3.client("personalize-runtime", endpoint_url="${location.origin}", region_name="${region}")\nruntime.${operation(type).method}(\n${lines.join("\n")}\n)`;
   return h("details", { class: "code" }, h("summary", {}, "The same in Python"), h("pre", { tabindex: "0", "aria-label": "Python code" }, text));

@@ -14,20 +14,20 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Replace what a place shows, unless it shows the same already; keeps the focus and what was opened. */
-export function show(place, facts, build) {
+/** Replace what a container shows, unless it shows the same already; keeps the focus and what was opened. */
+export function show(container, facts, build) {
   const text = JSON.stringify(facts);
-  if (place.facts === text) return;
-  place.facts = text;
-  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  const opened = new Set([...place.querySelectorAll("details[open]")].map((each) => each.dataset.key));
-  place.replaceChildren(...[build(facts)].flat(Infinity).filter(Boolean));
-  for (const each of place.querySelectorAll("details")) if (opened.has(each.dataset.key)) each.open = true;
-  if (focused) keyed(place, focused)?.focus();
+  if (container.facts === text) return;
+  container.facts = text;
+  const focused = container.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const opened = new Set([...container.querySelectorAll("details[open]")].map((element) => element.dataset.key));
+  container.replaceChildren(...[build(facts)].flat(Infinity).filter(Boolean));
+  for (const element of container.querySelectorAll("details")) if (opened.has(element.dataset.key)) element.open = true;
+  if (focused) keyed(container, focused)?.focus();
 }
 
-/** The element in a place that stands for the same as one before it was replaced. */
-export const keyed = (place, key) => [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
+/** The element in a container that stands for the same as one before it was replaced. */
+export const keyed = (container, key) => [...container.querySelectorAll("[data-key]")].find((element) => element.dataset.key === key);
 
 /** An id that nobody else has. */
 export const identifier = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -58,10 +58,10 @@ export function when(seconds) {
   return h("time", { datetime: moment.toISOString(), title: moment.toLocaleString(), "data-at": seconds }, ago(seconds));
 }
 
-export function tick(place = document) {
-  for (const each of place.querySelectorAll("time[data-at]")) {
-    const text = ago(Number(each.dataset.at));
-    if (each.textContent !== text) each.textContent = text;
+export function tick(container = document) {
+  for (const element of container.querySelectorAll("time[data-at]")) {
+    const text = ago(Number(element.dataset.at));
+    if (element.textContent !== text) element.textContent = text;
   }
 }
 

@@ -8,9 +8,9 @@ export async function read(path, question) {
 }
 
 /** Call an operation of the control plane in an account and region. */
-export function control(operation, members, place) {
+export function control(operation, members, scope) {
   const headers = { "content-type": "application/x-amz-json-1.1", "x-amz-target": `AmazonPersonalize.${operation}` };
-  return call("/", members, place, headers);
+  return call("/", members, scope, headers);
 }
 
 /** Call an operation of the runtime or of events by its path. */

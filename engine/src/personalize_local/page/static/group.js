@@ -11,7 +11,7 @@ const WORDS = {
   BatchSegmentJob: "Batch segments", DataDeletionJob: "Data deletion", EventTracker: "Event tracker", MetricAttribution: "Metric attribution",
 };
 const word = (what) => WORDS[what] ?? what;
-const asked = (type) => type.charAt(0) + type.slice(1).toLowerCase().replaceAll("_", " ");
+const typeWords = (type) => type.charAt(0) + type.slice(1).toLowerCase().replaceAll("_", " ");
 
 export class Group {
   constructor(arn, engine) {
@@ -46,7 +46,7 @@ function headline({ group, datasets }) {
     const more = streamed.events + streamed.records;
     const total = rows === null ? null : rows + more;
     const parts = [rows && more ? `${whole(rows)} imported` : null, more ? `${whole(more)} streamed` : null].filter(Boolean);
-    return h("div", {}, h("dt", {}, asked(type)), h("dd", {}, h("b", {}, total === null ? "–" : whole(total)), h("span", { class: "soft" }, parts.join(" · "))));
+    return h("div", {}, h("dt", {}, typeWords(type)), h("dd", {}, h("b", {}, total === null ? "–" : whole(total)), h("span", { class: "soft" }, parts.join(" · "))));
   });
   return [
     h("div", { class: "title" }, h("h1", {}, name), domain && h("span", { class: "chip" }, domain), text !== "ACTIVE" && status(text)),
@@ -70,7 +70,7 @@ function underWay(now) {
 }
 
 function steps({ step, steps: all }, phase) {
-  const parts = Array.from({ length: all }, (_, place) => h("span", { class: place + 1 < step ? "done" : place + 1 === step ? "doing" : "" }));
+  const parts = Array.from({ length: all }, (_, position) => h("span", { class: position + 1 < step ? "done" : position + 1 === step ? "doing" : "" }));
   return h("div", { class: "steps", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": all, "aria-valuenow": step - 1, "aria-valuetext": phase }, parts);
 }
 
@@ -91,9 +91,9 @@ function trained({ solutions, recommenders }) {
         return h("article", { class: "card" }, modelHead(name, recipe, description, text),
           latest ? [version(latest), bars(latest)] : h("p", { class: "soft" }, "No solution version yet."),
           older.length > 0 && h("details", { "data-key": `versions ${arn}` }, h("summary", { "data-key": `summary ${arn}` }, count(older.length + more, "older version")),
-            older.map((each) => [version(each), bars(each)]), more > 0 && h("p", { class: "soft" }, `… and ${count(more, "more", "more")}.`)));
+            older.map((trained) => [version(trained), bars(trained)]), more > 0 && h("p", { class: "soft" }, `… and ${count(more, "more", "more")}.`)));
       }),
-      recommenders.map((each) => h("article", { class: "card" }, modelHead(each.name, each.recipe, each.description, each.status), bars(each), each.reason && h("p", { class: "reason" }, each.reason)))));
+      recommenders.map((recommender) => h("article", { class: "card" }, modelHead(recommender.name, recommender.recipe, recommender.description, recommender.status), bars(recommender), recommender.reason && h("p", { class: "reason" }, recommender.reason)))));
 }
 
 const modelHead = (name, recipe, description, text) => [
@@ -101,33 +101,33 @@ const modelHead = (name, recipe, description, text) => [
 
 function version({ arn, status: text, updated, hours, mode, kind, tuned, reason, metrics, name }) {
   const how = [mode !== "FULL" && mode, kind === "AUTOMATIC" && "automatic", hours && `trained in ${lasted(hours * 3600)}`].filter(Boolean);
-  const own = last(arn), named = name.endsWith(`/${own}`) ? own : name, found = Object.entries(tuned);
+  const shortName = last(arn), named = name.endsWith(`/${shortName}`) ? shortName : name, parameters = Object.entries(tuned);
   return h("div", {},
     h("p", { class: "line" }, h("code", {}, named), status(text), h("span", { class: "soft end" }, how.join(" · "), how.length > 0 && ", ", when(updated))),
     reason && h("p", { class: "reason" }, reason),
-    found.length > 0 && h("ul", { class: "chips", "aria-label": "Hyperparameters found" }, found.map(([key, value]) => h("li", { class: "chip" }, `${key} `, h("b", {}, value)))),
+    parameters.length > 0 && h("ul", { class: "chips", "aria-label": "Hyperparameters found" }, parameters.map(([key, value]) => h("li", { class: "chip" }, `${key} `, h("b", {}, value)))),
     text === "ACTIVE" && !Object.keys(metrics).length && h("p", { class: "soft" }, "This recipe has no offline metrics."));
 }
 
 function served({ campaigns, recommenders, filters, trackers, attributions, jobs, datasets }) {
   const streamed = datasets.find(({ type }) => type === "INTERACTIONS")?.streamed;
-  const deployed = [...campaigns.map((each) => ({ ...each, what: "Campaign" })), ...recommenders.map((each) => ({ ...each, what: "Recommender" }))];
+  const deployed = [...campaigns.map((resource) => ({ ...resource, what: "Campaign" })), ...recommenders.map((resource) => ({ ...resource, what: "Recommender" }))];
   const parts = [
-    deployed.length > 0 && table("Campaigns and recommenders", ["Name", "Recipe", "Status"], deployed.map((each) =>
-      [[h("b", {}, each.name), h("span", { class: "soft block" }, each.what, each.version && ` of version ${last(each.version)}`)], each.recipe, status(each.status)])),
-    filters.length > 0 && table("Filters", ["Name", "Expression", "Status"], filters.map((each) => [h("b", {}, each.name), h("code", {}, each.expression), status(each.status)])),
-    trackers.length > 0 && table("Event tracker", ["Name", "Tracking id", "Events"], trackers.map((each) =>
-      [[h("b", {}, each.name), " ", each.status !== "ACTIVE" && status(each.status)], each.trackingId ? h("code", {}, each.trackingId) : "–",
+    deployed.length > 0 && table("Campaigns and recommenders", ["Name", "Recipe", "Status"], deployed.map((resource) =>
+      [[h("b", {}, resource.name), h("span", { class: "soft block" }, resource.what, resource.version && ` of version ${last(resource.version)}`)], resource.recipe, status(resource.status)])),
+    filters.length > 0 && table("Filters", ["Name", "Expression", "Status"], filters.map((resource) => [h("b", {}, resource.name), h("code", {}, resource.expression), status(resource.status)])),
+    trackers.length > 0 && table("Event tracker", ["Name", "Tracking id", "Events"], trackers.map((resource) =>
+      [[h("b", {}, resource.name), " ", resource.status !== "ACTIVE" && status(resource.status)], resource.trackingId ? h("code", {}, resource.trackingId) : "–",
         streamed ? [whole(streamed.events), streamed.last && h("span", { class: "soft block" }, "the last one is of ", when(streamed.last))] : "0"])),
-    attributions.length > 0 && table("Metric attribution", ["Name", "Status"], attributions.map((each) => [h("b", {}, each.name), status(each.status)])),
-    jobs.length > 0 && table("Jobs", ["Name", "Kind", "Status"], jobs.map((each) => [h("b", {}, each.name), word(each.what), status(each.status)])),
+    attributions.length > 0 && table("Metric attribution", ["Name", "Status"], attributions.map((resource) => [h("b", {}, resource.name), status(resource.status)])),
+    jobs.length > 0 && table("Jobs", ["Name", "Kind", "Status"], jobs.map((resource) => [h("b", {}, resource.name), word(resource.what), status(resource.status)])),
   ].filter(Boolean);
   return parts.length ? h("section", {}, h("h2", {}, "Serving"), parts) : [];
 }
 
 function table(caption, names, rows) {
   return h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, place) => h("td", { "data-name": names[place] }, cell))))));
+    h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, position) => h("td", { "data-name": names[position] }, cell))))));
 }
 
 function stored(datasets) {
@@ -140,7 +140,7 @@ function dataset({ arn, name, type, status: text, rows, columns, imports, stream
   const put = [streamed.events && count(streamed.events, "event"), streamed.records && count(streamed.records, "put record")].filter(Boolean);
   const imported = rows === null ? "Imported" : rows ? `${count(rows, "row")} imported` : "Nothing imported";
   return h("article", { class: "card" },
-    h("h3", {}, asked(type), " ", text !== "ACTIVE" && status(text)),
+    h("h3", {}, typeWords(type), " ", text !== "ACTIVE" && status(text)),
     h("p", { class: "soft" }, name),
     h("p", {}, [imported, ...put.map((part) => `${part} streamed`)].join(", "), "."),
     latest ? importRow(latest) : null,

@@ -14,8 +14,8 @@ const OWN_SCALE = new Set(["coverage"]);
 export function bars({ arn, metrics, popularity }) {
   const names = Object.keys(metrics);
   if (!names.length) return [];
-  const known = SHOWN.filter(([name]) => name in metrics);
-  const shown = known.length ? known : names.map((name) => [name, words(name)]);
+  const present = SHOWN.filter(([name]) => name in metrics);
+  const shown = present.length ? present : names.map((name) => [name, words(name)]);
   const most = Math.max(0.0001, ...shown.filter(([name]) => !OWN_SCALE.has(name)).flatMap(([name]) => [metrics[name], popularity[name] ?? 0]));
   const all = names.sort().map((name) => h("tr", {}, h("th", { scope: "row" }, words(name)), h("td", {}, figure(metrics[name])), h("td", {}, figure(popularity[name]))));
   return [

@@ -20,7 +20,7 @@ const SCHEMAS = {
 
 /** Make and train the shop; `tell` gets what is under way, in words. */
 export async function makeSample({ region, account }, tell) {
-  const place = { region, account }, ask = (operation, members) => control(operation, members, place);
+  const scope = { region, account }, ask = (operation, members) => control(operation, members, scope);
   tell("Making a dataset group and its datasets …");
   const { datasetGroupArn } = await ask("CreateDatasetGroup", { name: NAME });
   await active(datasetGroupArn, datasetGroupArn);
@@ -36,11 +36,11 @@ export async function makeSample({ region, account }, tell) {
   const { trackingId, eventTrackerArn } = await ask("CreateEventTracker", { name: `${NAME}-events`, datasetGroupArn });
   await active(datasetGroupArn, eventTrackerArn);
   const { items, users, visits } = shop();
-  await inTens(items, (some) => call("/items", { datasetArn: datasets.Items, items: some }, place));
-  await inTens(users, (some) => call("/users", { datasetArn: datasets.Users, users: some }, place));
+  await inTens(items, (some) => call("/items", { datasetArn: datasets.Items, items: some }, scope));
+  await inTens(users, (some) => call("/users", { datasetArn: datasets.Users, users: some }, scope));
   let sent = 0;
   await together(visits, async ({ userId, sessionId, eventList }) => {
-    await call("/events", { trackingId, userId, sessionId, eventList }, place);
+    await call("/events", { trackingId, userId, sessionId, eventList }, scope);
     tell(`Sending events: ${(sent += eventList.length).toLocaleString("en")} …`);
   });
   tell("Training …");
@@ -61,9 +61,9 @@ export async function makeSample({ region, account }, tell) {
 /** Wait until something of a group is ACTIVE; throws with the reason if it fails. */
 async function active(group, arn) {
   for (;;) {
-    const found = resources(await read(`group/${encodeURIComponent(group)}`)).find((each) => each.arn === arn);
-    if (found?.status === "ACTIVE") return;
-    if (found?.reason) throw new Error(found.reason);
+    const resource = resources(await read(`group/${encodeURIComponent(group)}`)).find((candidate) => candidate.arn === arn);
+    if (resource?.status === "ACTIVE") return;
+    if (resource?.reason) throw new Error(resource.reason);
     await new Promise((end) => setTimeout(end, 250));
   }
 }
@@ -71,7 +71,7 @@ async function active(group, arn) {
 const resources = (group) => [group, ...group.datasets, ...group.trackers, ...group.solutions, ...group.solutions.flatMap(({ versions }) => versions)];
 
 async function inTens(rows, send) {
-  for (let place = 0; place < rows.length; place += 10) await send(rows.slice(place, place + 10));
+  for (let start = 0; start < rows.length; start += 10) await send(rows.slice(start, start + 10));
 }
 
 /** Do something with each row, four at a time. */

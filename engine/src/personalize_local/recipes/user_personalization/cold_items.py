@@ -56,11 +56,11 @@ class ColdItems:
         return share / float(share.sum())
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {"unseen.items": self.items, **self.neighbours.arrays("lenders")}
+        return {"cold.items": self.items, **self.neighbours.arrays("cold")}
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
-        return cls(np.asarray(files["unseen.items"]), SparseRows.from_arrays(files, "lenders"))
+        return cls(np.asarray(files["cold.items"]), SparseRows.from_arrays(files, "cold"))
 
 
 def _relative(values: npt.NDArray[Any]) -> Scores:
