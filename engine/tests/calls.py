@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One valid call of every operation of the three services, in an order in which each finds what it needs.
 
-Tests make these calls by several clients, and `benchmarks/emulators.py` against other emulators. A text `$name` in a
-request stands for an ARN or id that an earlier call returned.
+Tests make these calls by several clients, and `benchmarks/studies/emulators.py` against other emulators. A text `$name`
+in a request stands for an ARN or id that an earlier call returned.
 """
 
 import time

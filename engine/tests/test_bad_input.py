@@ -3,7 +3,7 @@
 
 One instant, one item, a bot, clocks in the future and ids of any script: `test_ranker`. Segments, trends and actions of
 one user, one day and the like: `test_counting`. No interactions of a type, too few users: `test_recipes`. A catalogue
-of a million items: `benchmarks.histories`.
+of a million items: `benchmarks.studies.histories`.
 """
 
 from collections.abc import Callable

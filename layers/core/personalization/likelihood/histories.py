@@ -20,7 +20,7 @@ MEGABYTES_PER_MILLION = 200
 MOST_ROWS = 14_000_000
 """Rows that a fit completes in its 15 minutes, on a processor half as fast as one that takes 36 seconds a million.
 
-`benchmarks/fitting.py` measures memory and time."""
+`benchmarks/studies/fitting.py` measures memory and time."""
 
 
 def most_rows(megabytes: int, chosen: int = 0) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sizes of a fit in shards, and the bounds of a history; `benchmarks/fitting.py` measures them."""
+"""The sizes of a fit in shards, and the bounds of a history; `benchmarks/studies/fitting.py` measures them."""
 
 from dataclasses import dataclass
 

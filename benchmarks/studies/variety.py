@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What variety costs: distinct categories among the first ten and NDCG@10, before and after the re-ranking.
 
-``python -m benchmarks.variety [--test] [--back N] [--data DIR] [SET…]``. Protocol: one cut in time for the whole shop;
-what lies before it trains, and each known user's first basket after it is asked for. `home` is User-Personalization's
-list for the user; `similar` is Similar-Items' list for one item of that basket (drawn by a hash), whose rest is
-relevant. The campaigns' lists have three times as many items as are shown. Without ``--test`` the cut lies one window
-of 28 days before the test's, or `--back` windows, and all strengths are shown: the default is chosen there. With it,
-only the default is measured.
+``python -m benchmarks.studies.variety [--test] [--back N] [--data DIR] [SET…]``. Protocol: one cut in time for the
+whole shop; what lies before it trains, and each known user's first basket after it is asked for. `home` is
+User-Personalization's list for the user; `similar` is Similar-Items' list for one item of that basket (drawn by a
+hash), whose rest is relevant. The campaigns' lists have three times as many items as are shown. Without ``--test`` the
+cut lies one window of 28 days before the test's, or `--back` windows, and all strengths are shown: the default is
+chosen there. With it, only the default is measured.
 
 The rule, written before the second choice: of each kind of list (`home`, `similar`) the default is the least strength
 that closes at least half of the gap on the mean of the sets with categories; of several ways to choose, the one whose

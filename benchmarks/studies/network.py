@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tier `auto` announces of its network beside what users then gain by it, and what it costs.
 
-``python -m benchmarks.network [--data DIR] [--seed N …] [SET…]``. Protocol: sets and seeds of `benchmarks.questions`,
-one cut back as with its `--validation`. Both tiers learn from the same past. Users of the half that may be looked at
-are asked for their next item or basket, 2,000 at most; `users gain` is the difference of NDCG@10, paired by user, with
-its standard error. `announced` is what DescribeSolutionVersion tells. `cost` is the processor time of `auto` by that of
-`standard`, and `told after` how much of it was over when the decision was told, beside a tenth of the budget.
+``python -m benchmarks.studies.network [--data DIR] [--seed N …] [SET…]``. Protocol: sets and seeds of
+`benchmarks.questions`, one cut back as with its `--validation`. Both tiers learn from the same past. Users of the half
+that may be looked at are asked for their next item or basket, 2,000 at most; `users gain` is the difference of NDCG@10,
+paired by user, with its standard error. `announced` is what DescribeSolutionVersion tells. `cost` is the processor time
+of `auto` by that of `standard`, and `told after` how much of it was over when the decision was told, beside a tenth of
+the budget.
 
 The last line adds up what was announced and what users gained: the difference may be a quarter.
 """
@@ -93,7 +94,9 @@ def row(name: str, seed: int, data: Path | None) -> tuple[float, float] | None:
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.network", description=(__doc__ or "").split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.studies.network", description=(__doc__ or "").split("\n\n")[0]
+    )
     parser.add_argument("sets", nargs="*", metavar="SET", default=SETS, help=f"default: {' '.join(SETS)}")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the sets that cannot be shipped")
     parser.add_argument("--seed", type=int, nargs="+", default=[sets.SEED], help="of the planted worlds")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What checking a drop costs in Lambda, Step Functions and S3, by its rows.
 
-Computed, not billed: the processor time of a row as `benchmarks.distributed` measures it on this machine, times
+Computed, not billed: the processor time of a row as `benchmarks.studies.distributed` measures it on this machine, times
 `SLOWER`, in functions of the template's memory; transitions along the machine's way of success, of which a Distributed
 Map has one for each child and those of the child; and requests of S3 as the steps of the check make them. Prices are
 those of `costs` and `REQUESTS`; free tiers and the storage of a week's work files are left out. A drop up to the bound
@@ -20,7 +20,7 @@ from table_intake.ranges import cutting
 from benchmarks.costs import Bill
 from benchmarks.validation import SLOWER
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 REQUESTS = {"get": 0.0004 / 1_000, "put": 0.005 / 1_000}
 """Dollars of an S3 request in us-east-1, as secondary sources had AWS's price page in 2026."""
 ROW_BYTES = 35
@@ -36,7 +36,7 @@ SIZES = (10_000_000, 100_000_000, 1_000_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What `benchmarks.distributed` prints: nanoseconds of processor time for a row."""
+    """What `benchmarks.studies.distributed` prints: nanoseconds of processor time for a row."""
 
     whole: float
     ranges: float

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists as a shopper sees them, with names, beside those of plain rules: read them before a release.
 
-``python -m benchmarks.look SET [--items 10] [--users 5] [--seed 1] [--tier standard] [--data DIR]``. Everything up to
-the cut of the set's last test trains. Items are drawn among those with five interactions or more, users among those
-with a past. Under the lists stand their figures: what two lists have in common, the places of the best sellers, and
-the share of the catalogue in any list. An item in brackets only fills a list: nothing relates it to the first one.
+``python -m benchmarks.studies.look SET [--items 10] [--users 5] [--seed 1] [--tier standard] [--data DIR]``. Everything
+up to the cut of the set's last test trains. Items are drawn among those with five interactions or more, users among
+those with a past. Under the lists stand their figures: what two lists have in common, the places of the best sellers,
+and the share of the catalogue in any list. An item in brackets only fills a list: nothing relates it to the first one.
 """
 
 import argparse
@@ -35,7 +35,9 @@ Lists = Mapping[str, Sequence[str]]
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.look", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.studies.look", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("set", choices=SETS, metavar="SET", help=", ".join(SETS))
     parser.add_argument("--items", type=int, default=10, help="items whose lists are shown")
     parser.add_argument("--users", type=int, default=5, help="users whose lists are shown")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a fit of the purchase likelihood takes: memory and time by rows, of which its bounds follow.
 
-``.venv/bin/python -m benchmarks.fitting [ROWS…]`` makes histories that are hard on memory: hardly a pair comes twice.
-It fits each in a process of its own, and prints megabytes and seconds.
+``.venv/bin/python -m benchmarks.studies.fitting [ROWS…]`` makes histories that are hard on memory: hardly a pair comes
+twice. It fits each in a process of its own, and prints megabytes and seconds.
 
-``.venv/bin/python -m benchmarks.fitting --shards [ROWS]`` takes the steps of a fit in shards, each in a process of its
-own. A byte range, a shard and what one function puts together have the size that they have in a history of ROWS, by
-default 500 million. Of the other ranges and shards it has copies, which only that function reads. From there it
+``.venv/bin/python -m benchmarks.studies.fitting --shards [ROWS]`` takes the steps of a fit in shards, each in a process
+of its own. A byte range, a shard and what one function puts together have the size that they have in a history of ROWS,
+by default 500 million. Of the other ranges and shards it has copies, which only that function reads. From there it
 computes functions, seconds and dollars.
 """
 
@@ -280,7 +280,7 @@ def in_shards(count: int) -> None:
         for name, calls in parts.items():
             if name == "gather":
                 segments(root, plan, count)
-            line = [sys.executable, "-m", "benchmarks.fitting", "--step", str(root), name]
+            line = [sys.executable, "-m", "benchmarks.studies.fitting", "--step", str(root), name]
             figures = json.loads(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
             seconds = figures["seconds"] + (figures["sent"] + figures["received"]) / TRANSFER
             cost = (
@@ -311,7 +311,7 @@ def main() -> None:
         in_shards(int(sys.argv[2]) if len(sys.argv) > 2 else 500_000_000)
         return
     for count in [int(argument) for argument in sys.argv[1:]] or [250_000, 1_000_000, 2_000_000]:
-        line = [sys.executable, "-m", "benchmarks.fitting", "--one", str(count)]
+        line = [sys.executable, "-m", "benchmarks.studies.fitting", "--one", str(count)]
         done = subprocess.run(line, capture_output=True, text=True, check=True)
         print(f"{count:,} rows: {done.stdout.strip()}", flush=True)
 

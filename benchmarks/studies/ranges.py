@@ -144,7 +144,7 @@ def told(copied: Any, _origins: object) -> list[object]:  # noqa: ANN401 - impor
 
 
 def measured(way: str, path: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.ranges", "--measure", way, str(path)]
+    command = [sys.executable, "-m", "benchmarks.studies.ranges", "--measure", way, str(path)]
     done = subprocess.run(
         command, env=os.environ | {"POLARS_MAX_THREADS": "1"}, check=True, capture_output=True, text=True
     )

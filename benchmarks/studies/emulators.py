@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Count the operations of Amazon Personalize that local emulators of AWS perform: `python -m benchmarks.emulators`.
+"""Count the operations of Personalize that local emulators of AWS perform: `python -m benchmarks.studies.emulators`.
 
 Each emulator gets the same valid calls, one of every operation at least, in an order in which each finds what it needs
 (`engine/tests/calls.py`). An operation is answered if its first call succeeds. It is performed if, besides, what it
@@ -220,7 +220,7 @@ def _page(table: str, ours: Count) -> str:
 
 How many operations of Amazon Personalize does an emulator on PyPI perform? Each gets the same valid calls, of
 {len(ours.performed)} operations, in an order in which each finds what it needs. This table comes from
-`python -m benchmarks.emulators --page`.
+`python -m benchmarks.studies.emulators --page`.
 
 *Answered*: the call succeeds. *Performed*: besides, what it asks about exists, and a list shows what was made.
 

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ranges import in_ranges
+from benchmarks.studies.ranges import in_ranges
 from benchmarks.validation import HEADER, NOW, peak, write
 
 ROWS_OF_A_MEGABYTE = 28_000
@@ -139,7 +139,7 @@ def main() -> None:
         for who in ("ours", "peer"):
             arguments = ["--measure", who, folder, str(options.range * 1_000_000)]
             done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.parts", *arguments],
+                [sys.executable, "-m", "benchmarks.studies.parts", *arguments],
                 env=os.environ | {"POLARS_MAX_THREADS": "1"},
                 check=True,
                 capture_output=True,

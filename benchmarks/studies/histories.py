@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What histories that no shop should have cost each recipe: a million items of which a thousand sold, a robot's events.
 
-``python -m benchmarks.histories [--recipe …] [HISTORY…]``. Each training is a process of its own, which may take
-MEGABYTES of memory. Prints processor seconds, the peak, milliseconds of an answer, or why the training was refused.
+``python -m benchmarks.studies.histories [--recipe …] [HISTORY…]``. Each training is a process of its own, which may
+take MEGABYTES of memory. Prints processor seconds, the peak, milliseconds of an answer, or why the training was
+refused.
 """
 
 import argparse
