@@ -23,7 +23,7 @@ setup: .venv/.browser ## make the environments: .venv, .local/cloud, .local/sam
 demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop at the end)
 	@$(BIN)/python -m local demo $(if $(ONCE),--once)
 
-test: setup clients ## all tests but the nightly ones (ARGS="tests/unit -x": a part)
+test: setup clients ## all tests but the nightly ones (ARGS="tests/shop -x": a part)
 	$(if $(ARGS),$(BIN)/pytest $(ARGS),$(QUICK) && $(SCENARIOS))
 
 quick: setup clients ## all tests but the scenarios on the local cloud
@@ -65,7 +65,7 @@ check: setup ## format, lint, types, imports, security, template, machines, docs
 	$(BIN)/python -m tests.wheels
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/python -m local.documents.build
-	$(BIN)/pytest -q -m '' tests/statemachines tests/docs tests/unit/test_ways.py engine/tests/test_documents.py engine/tests/test_distribution.py
+	$(BIN)/pytest -q -m '' tests/statemachines tests/docs tests/benchmarks/test_ways.py engine/tests/test_documents.py engine/tests/test_distribution.py
 
 # The sources of the engine's distribution are the context of its image as well.
 RELEASE = .local/release

@@ -18,7 +18,7 @@ from personalization.runs.leases import Lease, Ledger, Run
 from personalization.runs.lifecycle import Drop, End
 from personalization.runs.store import DynamoLedger
 
-from tests.unit.flow_world import KINDS, NOW, DictLedger, Flaky, World, event
+from tests.runs.flow_world import KINDS, NOW, DictLedger, Flaky, World, event
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run a module as on a machine that has nothing of Linux alone: ``python tests/unit/as_a_mac.py MODULE [ARGUMENT…]``.
+"""Run a module as on a machine that has nothing of Linux alone: ``python tests/local/as_a_mac.py MODULE [ARGUMENT…]``.
 
 psutil may read /proc: on macOS it asks otherwise.
 """

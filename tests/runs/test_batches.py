@@ -9,7 +9,7 @@ from personalization.runs import lifecycle
 from personalization.runs.claims import Claim
 from personalization.runs.lifecycle import SUCCESS, Drop, End
 
-from tests.unit.flow_world import RECIPES, DictLedger, World, event
+from tests.runs.flow_world import RECIPES, DictLedger, World, event
 
 SHOP = "green"
 FULL, MORE = "interactions", "interactions/incremental"

@@ -23,7 +23,7 @@ from local.cloud.environments import cloud_python
 from local.cloud.home import Home, State, access
 from tests.app.laptop import listening
 from tests.app.waiting import BOUND
-from tests.unit.test_launcher import function, role
+from tests.local.test_launcher import function, role
 
 pytestmark = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
 HTTP = urllib3.PoolManager(retries=False, timeout=BOUND)

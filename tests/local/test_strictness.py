@@ -21,8 +21,8 @@ from local.cloud.environments import cloud_python
 from local.cloud.faults import FaultDoor
 from local.cloud.home import State, access
 from tests.app.waiting import until
+from tests.local.test_launcher import ROLE, function, open_doors, role, run
 from tests.template.stack import STACK
-from tests.unit.test_launcher import ROLE, function, open_doors, role, run
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:nothing"
 ENTRY = {"Source": "test", "DetailType": "Nothing", "Detail": "{}"}

@@ -11,7 +11,7 @@ from personalization.core.errors import Rejected
 from personalization.runs import batches, claims
 from personalization.runs.claims import Claim, State
 
-from tests.unit.flow_world import event
+from tests.runs.flow_world import event
 
 
 def claim(kind: str, number: int, state: State = "pending", key: str = "", run: str = "") -> Claim:

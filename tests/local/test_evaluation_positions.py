@@ -21,7 +21,7 @@ from local.evaluation import page, tables, words
 from local.evaluation.files import BadInput, read
 from local.evaluation.splitting import split
 from local.terminal.output import Terminal
-from tests.unit.test_evaluation import ROOT, shop, write
+from tests.local.test_evaluation import ROOT, shop, write
 
 Row = tuple[str, str, int, str]
 NOTE = words.texts()["positions"]["note"]
