@@ -61,8 +61,8 @@ def examples(folder: str, language: str) -> list[str]:
 
 
 def first_cells(text: str) -> list[str]:
-    """The `code` that begins each row of the tables in a text."""
-    return re.findall(r"^\| `([^`|]+)`", text, re.MULTILINE)
+    """The `code` that begins each row of the tables, and each entry of the lists, in a text."""
+    return re.findall(r"^[|*] `([^`|]+)`", text, re.MULTILINE)
 
 
 def section(page: str, heading: str) -> str:

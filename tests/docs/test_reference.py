@@ -53,7 +53,7 @@ def test_every_alarm_is_explained() -> None:
 
 def test_parameters_have_the_defaults_that_the_page_gives() -> None:
     parameters = section("docs/operations/deploy.md", "Parameters")
-    rows = re.findall(r"^\| `(\w+)` \| .* \| `?(.*?)`? \|$", parameters, re.MULTILINE)
+    rows = re.findall(r"^\* `(\w+)` \(`?(.*?)`?\): ", parameters, re.MULTILINE)
     assert len(rows) == len(TEMPLATE["Parameters"])
     for parameter, default in rows:
         actual = str(TEMPLATE["Parameters"][parameter]["Default"])

@@ -68,29 +68,32 @@ def page(seconds: float, day: str) -> str:
         day: when it was, ISO 8601.
     """
     made = f"\nThis page was made on {day}: {len(CASES)} cases, all as below, in {seconds:.0f} seconds on two processors.\n"
-    made += "\n“…” in a reason stands for names and words that differ.\n"
+    made += "\nUnless a case says otherwise, the old release serves on, and one training is made. “…” stands for words that differ.\n"
     parts = [f"\n## {part}\n\n{section([case for case in CASES if case.part == part])}" for part in PARTS]
     return HEAD + made + "".join(parts) + SAFEGUARDS
 
 
 def section(cases: Sequence[Case]) -> str:
-    """Return the results of a part: first the cases that get through, as a list, then the others, as a table."""
+    """Return the results of a part as lists: first the cases that get through, then the others by what a person does."""
     passed = _rows([case for case in cases if not case.error])
     ended = _rows([case for case in cases if case.error])
-    lines = []
-    if passed:
-        lines += [f"These get through. You do: {passed[0][0].human}.", ""]
-    for case, what in passed:
-        training = {0: "; no training", 1: ""}.get(case.trained, f"; {case.trained} trainings")
-        lines.append(f"* {what}{f' → {case.note}' if case.note else ''}{training}")
-    if passed and ended:
-        lines.append("")
-    if ended:
-        lines += ["| these end the run | with | trainings | you do |", "|---|---|---|---|"]
-    for case, what in ended:
-        note = f"; {case.note}" if case.note else ""
-        lines.append(f"| {what} | {case.outcome}{note} | {case.trained} | {case.human} |")
-    return "\n".join(lines) + "\n"
+    groups = [("get through", passed[0][0].human, passed)] if passed else []
+    groups += [
+        ("end the run", human, [(case, what) for case, what in ended if case.human == human])
+        for human in dict.fromkeys(case.human for case, _ in ended)
+    ]
+    return "\n".join(
+        f"These {end}. You do: {human}.\n\n" + "".join(f"* {what}{_said(case)}\n" for case, what in rows)
+        for end, human, rows in groups
+    )
+
+
+def _said(case: Case) -> str:
+    """Return what comes of a case, but for what comes of most: one training, while the old release serves on."""
+    trainings = {0: "no training", 1: ""}.get(case.trained, f"{case.trained} trainings")
+    outcome = case.outcome.removesuffix("; the old release serves on") if case.error else ""
+    said = "; ".join(filter(None, (outcome, case.note, trainings)))
+    return f" → {said}" if said else ""
 
 
 def _rows(cases: Sequence[Case]) -> list[tuple[Case, str]]:
