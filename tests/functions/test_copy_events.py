@@ -122,7 +122,7 @@ def sent() -> None:
         assert not function.LEAVING.has("demo", "2375", time.monotonic())
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("sent")
 def test_what_cannot_be_written_down_at_once_is_by_way_of_the_queue(
     bucket: "S3Client",
     written: "DynamoDBClient",

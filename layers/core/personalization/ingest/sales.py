@@ -50,10 +50,10 @@ def key(shop: str, mode: Mode, milliseconds: int, rows: int, drop: str = _ALL) -
 def files(keys: Iterable[str]) -> list[File]:
     """Return files by their keys, oldest first; only the newest of a drop that was checked again."""
     newest: dict[str, File] = {}
-    for each in sorted(keys):
-        _, mode, rows, drop = each.rpartition("/")[2].removesuffix(".json.gz").split("-")
-        newest[drop] = File(each, "FULL" if mode == "FULL" else "INCREMENTAL", int(rows), drop)
-    return sorted(newest.values(), key=lambda each: each.key)
+    for key in sorted(keys):
+        _, mode, rows, drop = key.rpartition("/")[2].removesuffix(".json.gz").split("-")
+        newest[drop] = File(key, "FULL" if mode == "FULL" else "INCREMENTAL", int(rows), drop)
+    return sorted(newest.values(), key=lambda file: file.key)
 
 
 def history(keys: Iterable[str]) -> int:
@@ -71,28 +71,28 @@ def chosen(keys: Sequence[str], claims: Iterable[Claim], run: str) -> Sequence[F
         claims: the shop's; a drop without one was imported.
         run: the promoting run, whose imports are done although its claims are open.
     """
-    claims_by_drop = {identity(each.key, each.version_id): each for each in claims}
+    claims_by_drop = {identity(claim.key, claim.version_id): claim for claim in claims}
 
     def imported(file: File) -> bool:
         claim = claims_by_drop.get(file.drop)
         return claim is None or claim.state == "done" or claim.loaded or (claim.state == "taken" and claim.run == run)
 
-    read = _since_whole([each for each in files(keys) if imported(each)])
+    read = _since_whole([file for file in files(keys) if imported(file)])
     return read if read and read[0].mode == "FULL" else []
 
 
 def _since_whole(counted: Sequence[File]) -> Sequence[File]:
-    newest_whole = max((place for place, each in enumerate(counted) if each.mode == "FULL"), default=0)
+    newest_whole = max((index for index, file in enumerate(counted) if file.mode == "FULL"), default=0)
     return counted[newest_whole:]
 
 
 def add(counts: Iterable[Sold]) -> Sold:
     """Add up counts."""
     rows, bought, seen = 0, Counter[str](), Counter[str]()
-    for each in counts:
-        rows += each.rows
-        bought.update(each.bought)
-        seen.update(each.seen)
+    for sold in counts:
+        rows += sold.rows
+        bought.update(sold.bought)
+        seen.update(sold.seen)
         if max(len(bought), len(seen)) > 8 * MOST:
             bought, seen = _most(bought), _most(seen)
     return Sold(rows, _most(bought), _most(seen))

@@ -78,16 +78,16 @@ class Source:
             return copied
         if origins is None:
             origins = self._table.origins if self._table is not None else LONE
-        found, count = copied.findings, len(self.parts.every)
-        notes = (f"the drop has {count:,} part{'s' * (count != 1)}", *self.parts.notes, *found.notes)
-        return replace(copied, findings=replace(found, origins=origins, notes=notes))
+        findings, count = copied.findings, len(self.parts.every)
+        notes = (f"the drop has {count:,} part{'s' * (count != 1)}", *self.parts.notes, *findings.notes)
+        return replace(copied, findings=replace(findings, origins=origins, notes=notes))
 
     @contextmanager
     def _open(self, part: SourcePart, settings: FileSettings, scratch: Path) -> Iterator[Table]:
         with (
-            TemporaryDirectory(dir=scratch) as own,
+            TemporaryDirectory(dir=scratch) as folder,
             self._reading(part) as body,
-            open_table(part.key, body, settings, Path(own), self.parts.columns) as table,
+            open_table(part.key, body, settings, Path(folder), self.parts.columns) as table,
         ):
             yield table
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from personalization.core.aws.errors import false_on, none_if_missing
 from personalization.core.aws.pagination import paginate
@@ -72,7 +72,7 @@ FOLDERS = (
 """Folders of the bucket with a subfolder for each shop."""
 
 
-class Found(Part):
+class OwnedResource(Part):
     """One of a shop's resources in Personalize."""
 
     kind: Kind
@@ -88,7 +88,7 @@ class Removal(Part):
     """A shop's resources: the result of the step `list`, and of a dry run."""
 
     shop: str
-    resources: tuple[Found, ...]
+    resources: tuple[OwnedResource, ...]
     """In the order of deletion."""
     schemas: tuple[str, ...]
     """ARNs of its datasets' schemas; those that another shop uses are kept."""
@@ -116,7 +116,8 @@ class Schemas(Part):
     """The result of the step `schemas`, as ARNs."""
 
     removed: tuple[str, ...]
-    kept: tuple[str, ...]
+    in_use: tuple[str, ...] = Field(validation_alias="kept", serialization_alias="kept")
+    """Schemas that another shop's dataset has."""
 
 
 class Objects(Part):
@@ -197,19 +198,19 @@ class FinishRequest(RemovalRequest):
     step: Literal["finish"]
 
 
-def ordered(found: Iterable[Found]) -> tuple[Found, ...]:
+def ordered(resources: Iterable[OwnedResource]) -> tuple[OwnedResource, ...]:
     """Return the resources in the order of deletion."""
-    places = {kind: place for place, kind in enumerate(kind for stage in STAGES for kind in stage)}
-    return tuple(sorted(found, key=lambda piece: (places[piece.kind], piece.name)))
+    places = {kind: position for position, kind in enumerate(kind for stage in STAGES for kind in stage)}
+    return tuple(sorted(resources, key=lambda piece: (places[piece.kind], piece.name)))
 
 
-def priced(found: Iterable[Found], settings: ShopSettings) -> tuple[Found, ...]:
+def priced(resources: Iterable[OwnedResource], settings: ShopSettings) -> tuple[OwnedResource, ...]:
     """Return the resources with monthly costs where the price table has them: of campaigns, the most expensive ones."""
     return tuple(
         piece.model_copy(update={"month_dollars": campaign_month(settings.prices, _billed(piece.name, settings))})
         if piece.kind == "campaign"
         else piece
-        for piece in found
+        for piece in resources
     )
 
 
@@ -218,37 +219,37 @@ def _billed(campaign: str, settings: ShopSettings) -> Billed:
     alias = next((alias for alias in RECIPES if campaign.endswith(f"-{alias}")), None)
     if alias is None:
         return Billed(campaign)
-    found = settings.billed(alias)
-    return found if found.tps else replace(found, tps=1)
+    billed = settings.billed(alias)
+    return billed if billed.tps else replace(billed, tps=1)
 
 
-def stage(found: Iterable[Found]) -> tuple[Found, ...]:
+def stage(resources: Iterable[OwnedResource]) -> tuple[OwnedResource, ...]:
     """Return the resources of the first stage with any left: they block all others."""
-    pieces = ordered(found)
+    pieces = ordered(resources)
     stages = (tuple(piece for piece in pieces if piece.kind in kinds) for kinds in STAGES)
     return next(filter(None, stages), ())
 
 
-def to_delete(found: Iterable[Found]) -> tuple[Found, ...]:
+def to_delete(resources: Iterable[OwnedResource]) -> tuple[OwnedResource, ...]:
     """Return resources of the stage whose deletion has not begun."""
-    return tuple(piece for piece in stage(found) if progress(piece.status) is not Progress.LEAVING)
+    return tuple(piece for piece in stage(resources) if progress(piece.status) is not Progress.LEAVING)
 
 
-def inventory(client: "PersonalizeClient", *groups: str) -> tuple[Found, ...]:
+def inventory(client: "PersonalizeClient", *groups: str) -> tuple[OwnedResource, ...]:
     """Return what existing dataset groups (ARNs) own, themselves included, in the order of deletion."""
-    found: list[Found] = []
+    resources: list[OwnedResource] = []
     for group in groups:
         described = none_if_missing(partial(client.describe_dataset_group, datasetGroupArn=group))
         if described:
-            found += [_piece("datasetGroup", described["datasetGroup"]), *_members(client, group)]
-    return ordered(found)
+            resources += [_piece("datasetGroup", described["datasetGroup"]), *_members(client, group)]
+    return ordered(resources)
 
 
-def _members(client: "PersonalizeClient", group: str) -> Iterator[Found]:
+def _members(client: "PersonalizeClient", group: str) -> Iterator[OwnedResource]:
     for solution in paginate(client.list_solutions, "solutions", datasetGroupArn=group):
         yield _piece("solution", solution)
         campaigns = paginate(client.list_campaigns, "campaigns", solutionArn=solution["solutionArn"])
-        yield from (_piece("campaign", each) for each in campaigns)
+        yield from (_piece("campaign", campaign) for campaign in campaigns)
     lists: tuple[tuple[Kind, Callable[..., Any], str], ...] = (
         ("filter", client.list_filters, "Filters"),
         ("eventTracker", client.list_event_trackers, "eventTrackers"),
@@ -257,14 +258,16 @@ def _members(client: "PersonalizeClient", group: str) -> Iterator[Found]:
     )
     yield from (_piece("recommender", recommender) for recommender in list_recommenders(client, group))
     for kind, ask, member in lists:
-        yield from (_piece(kind, each) for each in paginate(ask, member, datasetGroupArn=group))
+        yield from (_piece(kind, resource) for resource in paginate(ask, member, datasetGroupArn=group))
 
 
-def _piece(kind: Kind, each: Mapping[str, Any]) -> Found:
-    return Found(kind=kind, name=each["name"], arn=each[f"{kind}Arn"], status=each["status"], bills=BILLS[kind])
+def _piece(kind: Kind, described: Mapping[str, Any]) -> OwnedResource:
+    return OwnedResource(
+        kind=kind, name=described["name"], arn=described[f"{kind}Arn"], status=described["status"], bills=BILLS[kind]
+    )
 
 
-def schemas_of(client: "PersonalizeClient", pieces: tuple[Found, ...]) -> tuple[str, ...]:
+def schemas_of(client: "PersonalizeClient", pieces: tuple[OwnedResource, ...]) -> tuple[str, ...]:
     """Return the ARNs of the schemas of the datasets among `pieces`."""
     arns: list[str] = []
     for dataset in pieces:
@@ -282,7 +285,7 @@ def remove(client: "PersonalizeClient", *groups: str) -> Left:
     return Left(left=len(pieces), waiting_for=tuple(piece.name for piece in stage(pieces)))
 
 
-def _delete(client: "PersonalizeClient", piece: Found) -> None:
+def _delete(client: "PersonalizeClient", piece: OwnedResource) -> None:
     arn = piece.arn
     deletes: Mapping[Kind, Callable[[], object]] = {
         "recommender": lambda: client.delete_recommender(recommenderArn=arn),
@@ -305,8 +308,8 @@ def gone_or_busy(delete: Callable[[], object]) -> bool:
 def remove_schemas(client: "PersonalizeClient", arns: tuple[str, ...]) -> Schemas:
     """Delete schemas without a dataset of any shop: Personalize refuses the others."""
     removed: list[str] = []
-    kept: list[str] = []
+    in_use: list[str] = []
     for arn in arns:
         gone = gone_or_busy(partial(client.delete_schema, schemaArn=arn))
-        (removed if gone else kept).append(arn)
-    return Schemas(removed=tuple(removed), kept=tuple(kept))
+        (removed if gone else in_use).append(arn)
+    return Schemas(removed=tuple(removed), in_use=tuple(in_use))

@@ -30,7 +30,7 @@ class Answer:
 
     def hits(self, depth: int) -> list[int]:
         """Return positions (from 1) of relevant items within `depth`."""
-        return [place for place, item in enumerate(self.items[:depth], 1) if item in self.relevant]
+        return [position for position, item in enumerate(self.items[:depth], 1) if item in self.relevant]
 
 
 Metric = Callable[[Answer, int], float]
@@ -60,8 +60,8 @@ def reciprocal_rank(answer: Answer, depth: int = DEEPEST) -> float:
 
 def discounted_gain(answer: Answer, depth: int) -> float:
     """Return the discounted gain of the hits as a share of the ideal one (NDCG)."""
-    ideal = sum(1.0 / math.log2(1 + place) for place in range(1, min(depth, len(answer.relevant)) + 1))
-    return sum(1.0 / math.log2(1 + place) for place in answer.hits(depth)) / ideal if ideal else 0.0
+    ideal = sum(1.0 / math.log2(1 + position) for position in range(1, min(depth, len(answer.relevant)) + 1))
+    return sum(1.0 / math.log2(1 + position) for position in answer.hits(depth)) / ideal if ideal else 0.0
 
 
 def relevant_last(scored: Iterable[tuple[str, object]], relevant: Collection[str]) -> list[str]:
@@ -99,14 +99,14 @@ def summary(answers: Sequence[Answer], catalogue: int) -> dict[str, float]:
 
     Answers are lists of DEEPEST items; the catalogue is given by its size.
     """
-    found = {
+    metrics = {
         "coverage": coverage((answer.items for answer in answers), catalogue),
         "mean_reciprocal_rank_at_25": mean(reciprocal_rank(answer) for answer in answers),
     }
     for depth in DEPTHS:
-        found[f"normalized_discounted_cumulative_gain_at_{depth}"] = mean(discounted_gain(a, depth) for a in answers)
-        found[f"precision_at_{depth}"] = mean(precision(answer, depth) for answer in answers)
-    return {name: round(found[name], 4) for name in sorted(found)}
+        metrics[f"normalized_discounted_cumulative_gain_at_{depth}"] = mean(discounted_gain(a, depth) for a in answers)
+        metrics[f"precision_at_{depth}"] = mean(precision(answer, depth) for answer in answers)
+    return {name: round(metrics[name], 4) for name in sorted(metrics)}
 
 
 class Interval(NamedTuple):

@@ -67,7 +67,7 @@ class Report:
             return
         promoted = {target.alias for target in verdict.targets}
         after = {}
-        for alias in (each["alias"] for each in judged["recipes"] if each["alias"] in promoted):
+        for alias in (recipe["alias"] for recipe in judged["recipes"] if recipe["alias"] in promoted):
             if part := objects.get_json(self.s3, self.bucket, self.key(f"parts/{alias}.json")):
                 after[alias] = part["lists"]
         self._write(judged | {"outcome": outcome, "reason": reason}, after)
@@ -82,14 +82,14 @@ class Report:
         prefix = self.key("")
         keys = sorted(objects.list_keys(self.s3, self.bucket, prefix))
         names = [key.removeprefix(prefix) for key in keys]
-        others = [each for each in names if each.endswith(".html") and "/" not in each and each != "release.html"]
+        others = [page for page in names if page.endswith(".html") and "/" not in page and page != "release.html"]
         completed = {**with_lists(judged, after), "pages": others}
         self._name(completed)
         self._put(completed)
 
     def _name(self, document: Document) -> None:
         """Name items by the shop's table, as answers do; what it lacks keeps the name that the campaign gave."""
-        pairs = [pair for each in document["lists"].values() for pair in each]
+        pairs = [pair for listed in document["lists"].values() for pair in listed]
         lists = [pair[side] or () for pair in pairs for side in ("before", "after")]
         items = [item for listed in lists for item in listed]
         table = item_table(self.s3, self.bucket, self.shop) if items else None
@@ -97,9 +97,9 @@ class Report:
         if column is None:
             return
         shown = ShownItems(fetch(lambda: self.s3, lambda: self.bucket))
-        known = shown.find(self.shop, [item["itemId"] for item in items], (column,), LOOK_UP_SECONDS)
+        items_by_id = shown.find(self.shop, [item["itemId"] for item in items], (column,), LOOK_UP_SECONDS)
         for item in items:
-            item["name"] = known.get(item["itemId"], {}).get(column, item["name"])
+            item["name"] = items_by_id.get(item["itemId"], {}).get(column, item["name"])
 
     def _put(self, document: Document) -> None:
         objects.put_json(self.s3, self.bucket, self.key("release.json"), document)
@@ -130,10 +130,18 @@ def document(
 ) -> dict[str, Any]:
     """Return the document of a judged run, without lists; `new` and `old` are by recipe alias."""
     recipes = []
-    for each in judged:
-        camel = {to_camel(name): value for name, value in asdict(each).items()}
-        mine, theirs = new.get(each.alias), old.get(each.alias)
-        recipes.append({**camel, "metrics": {"new": mine and mine.metrics, "serving": theirs and theirs.metrics}})
+    for judgement in judged:
+        camel = {to_camel(name): value for name, value in asdict(judgement).items()}
+        new_measured, old_measured = new.get(judgement.alias), old.get(judgement.alias)
+        recipes.append(
+            {
+                **camel,
+                "metrics": {
+                    "new": new_measured and new_measured.metrics,
+                    "serving": old_measured and old_measured.metrics,
+                },
+            }
+        )
     return {
         "shop": verdict.shop,
         "run": verdict.run,
@@ -148,7 +156,7 @@ def document(
 def with_lists(document: Document, after: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
     """Return the document with its answers `before` the promotion and those after it, by recipe and question."""
     before: Mapping[str, Sequence[Document]] = document["before"]
-    aliases = [each["alias"] for each in document["recipes"]]
+    aliases = [recipe["alias"] for recipe in document["recipes"]]
     lists = {alias: _pairs(before.get(alias, ()), after.get(alias, ())) for alias in aliases}
     rest = {key: value for key, value in document.items() if key != "before"}
     return {**rest, "lists": {alias: pairs for alias, pairs in lists.items() if pairs}}
@@ -157,8 +165,8 @@ def with_lists(document: Document, after: Mapping[str, Sequence[Document]]) -> d
 def _pairs(before: Sequence[Document], after: Sequence[Document]) -> list[dict[str, Any]]:
     old, new = ({reply["about"]: reply for reply in replies} for replies in (before, after))
     return [
-        {"about": about, "before": _items(old.get(about)), "after": _items(new.get(about))}
-        for about in dict.fromkeys([*new, *old])
+        {"about": subject, "before": _items(old.get(subject)), "after": _items(new.get(subject))}
+        for subject in dict.fromkeys([*new, *old])
     ]
 
 

@@ -71,9 +71,9 @@ def choose(every: Sequence[Claim], run: str, again: str | None = None) -> Batch:
     """
     kinds = [_choose(kind, every, again) for kind in ORDER]
     chosen = tuple(
-        replace(one, imported_by=_runs_with_same_claims(every, one.all, (one.claim.kind,), run))
+        replace(chosen_drop, imported_by=_runs_with_same_claims(every, chosen_drop.all, (chosen_drop.claim.kind,), run))
         for kind in kinds
-        for one in kind.chosen
+        for chosen_drop in kind.chosen
     )
     return Batch(
         chosen,
@@ -84,22 +84,22 @@ def choose(every: Sequence[Claim], run: str, again: str | None = None) -> Batch:
 
 
 def _choose(kind: ClaimKind, every: Sequence[Claim], again: str | None) -> _OfKind:
-    known = sorted((each for each in every if each.kind == kind), key=lambda each: each.order)
-    free = [each for each in known if _free(each, again)]
+    of_kind = sorted((claim for claim in every if claim.kind == kind), key=lambda claim: claim.order)
+    free = [claim for claim in of_kind if _free(claim, again)]
     # Retrainings have no order in time: a finished one replaces none.
-    done = [each for each in known if each.state == "done" or each.loaded] if kind != "retrain" else []
-    replaced = {each.id: _newer(each, free) or _outdated_by(each, done) for each in free}
-    superseded = tuple((each, newer) for each in free if (newer := replaced[each.id]))
-    ours = [each for each in free if not replaced[each.id]]
+    done = [claim for claim in of_kind if claim.state == "done" or claim.loaded] if kind != "retrain" else []
+    replaced = {claim.id: _newer(claim, free) or _outdated_by(claim, done) for claim in free}
+    superseded = tuple((claim, newer) for claim in free if (newer := replaced[claim.id]))
+    ours = [claim for claim in free if not replaced[claim.id]]
     picked = _pick(kind, ours)
     if picked is None:
         return _OfKind((), superseded)
-    again_later = _imported_before(kind, picked.claim, known, {each.id for each in free})
+    again_later = _imported_before(kind, picked.claim, of_kind, {claim.id for claim in free})
     if again_later:
         picked = replace(picked, claim=picked.claim.undone())
-    taken = {each.id for each in picked.all} | {old.id for old, _ in again_later}
-    put_off = [each for each in ours if each.id not in taken and each.state == "failed"]
-    return _OfKind((picked,), superseded, (*again_later, *((each, each.moved("pending", "")) for each in put_off)))
+    taken = {claim.id for claim in picked.all} | {old.id for old, _ in again_later}
+    put_off = [claim for claim in ours if claim.id not in taken and claim.state == "failed"]
+    return _OfKind((picked,), superseded, (*again_later, *((claim, claim.moved("pending", "")) for claim in put_off)))
 
 
 def _free(claim: Claim, again: str | None) -> bool:
@@ -112,13 +112,16 @@ def _newer(claim: Claim, free: Sequence[Claim]) -> Claim | None:
     That is a later object of its key or a later FULL; for a retraining, one that trains the same recipes or more.
     """
     if claim.kind == "retrain":
-        wider = (each for each in reversed(free) if _covers(each, claim))
-        return next((each for each in wider if not _covers(claim, each) or each.order > claim.order), None)
+        wider = (retraining for retraining in reversed(free) if _covers(retraining, claim))
+        return next(
+            (retraining for retraining in wider if not _covers(claim, retraining) or retraining.order > claim.order),
+            None,
+        )
     after = (
-        each
-        for each in reversed(free)
-        if (each.key == claim.key and each.order > claim.order)
-        or (each.mode == "FULL" and (each.at > claim.at or (claim.mode == "FULL" and each.order > claim.order)))
+        other
+        for other in reversed(free)
+        if (other.key == claim.key and other.order > claim.order)
+        or (other.mode == "FULL" and (other.at > claim.at or (claim.mode == "FULL" and other.order > claim.order)))
     )
     return next(after, None)
 
@@ -132,29 +135,29 @@ def _covers(wish: Claim, other: Claim) -> bool:
 def _outdated_by(claim: Claim, done: Sequence[Claim]) -> Claim | None:
     """Return the imported claim that replaces this one; between keys S3's clock decides which is later."""
     after = (
-        each
-        for each in reversed(done)
-        if (each.key == claim.key and each.order > claim.order) or (each.mode == "FULL" and each.at > claim.at)
+        other
+        for other in reversed(done)
+        if (other.key == claim.key and other.order > claim.order) or (other.mode == "FULL" and other.at > claim.at)
     )
     return next(after, None)
 
 
 def _pick(kind: ClaimKind, ours: Sequence[Claim]) -> Chosen | None:
     """Choose one import from the current claims, oldest first; a FULL stands alone."""
-    full = [each for each in ours if each.mode == "FULL"]
+    full = [claim for claim in ours if claim.mode == "FULL"]
     if full:
         return Chosen(full[-1])
-    if not any(each.state != "held" for each in ours):
+    if not any(claim.state != "held" for claim in ours):
         return None
     if kind != "interactions":
         return Chosen(ours[0])
-    begun = [each for each in ours if each.runs and each.state != "held"]
-    together = [each for each in begun if {*each.runs} & {*begun[0].runs}] if begun else ours[-MAX_JOINED:]
+    begun = [claim for claim in ours if claim.runs and claim.state != "held"]
+    together = [claim for claim in begun if {*claim.runs} & {*begun[0].runs}] if begun else ours[-MAX_JOINED:]
     return Chosen(together[-1], tuple(together[:-1]))
 
 
 def _imported_before(
-    kind: ClaimKind, picked: Claim, known: Sequence[Claim], free: Collection[str]
+    kind: ClaimKind, picked: Claim, of_kind: Sequence[Claim], free: Collection[str]
 ) -> tuple[tuple[Claim, Claim], ...]:
     """Return claims that are later than the picked one and may be imported already: this import would undo them.
 
@@ -162,11 +165,11 @@ def _imported_before(
     """
     if kind not in DATA or picked.loaded or (kind == "interactions" and picked.mode != "FULL"):
         return ()
-    later = [each for each in known if each.order > picked.order and each.at >= picked.at and each.runs]
-    lost = [each for each in later if each.state in {"done", "taken", "failed"}]
+    later = [claim for claim in of_kind if claim.order > picked.order and claim.at >= picked.at and claim.runs]
+    lost = [claim for claim in later if claim.state in {"done", "taken", "failed"}]
     return tuple(
-        (each, each.undone().moved("pending", "") if each.state == "done" or each.id in free else each.undone())
-        for each in lost
+        (claim, claim.undone().moved("pending", "") if claim.state == "done" or claim.id in free else claim.undone())
+        for claim in lost
     )
 
 
@@ -177,69 +180,75 @@ def latest_full(every: Sequence[Claim], claim: Claim) -> Claim | None:
     """
     if claim.mode != "FULL":
         return None
-    others = (each for each in newest([each for each in every if each.id != claim.id]) if each.kind == claim.kind)
-    found = next(others, None)
-    return found if found and found.mode == "FULL" and found.state == "done" and found.content else None
+    others = (other for other in newest([other for other in every if other.id != claim.id]) if other.kind == claim.kind)
+    last = next(others, None)
+    return last if last and last.mode == "FULL" and last.state == "done" and last.content else None
 
 
 def last_imports(every: Sequence[Claim], claim: Claim) -> tuple[Claim | None, Claim | None]:
     """Return the last claim of the same kind and mode whose data were imported, and one of the other mode after it."""
-    imported = [each for each in _imported(every, claim.kind) if each.id != claim.id]
-    last = next((each for each in reversed(imported) if each.mode == claim.mode), None)
-    return last, next((each for each in imported[-1:] if each is not last), None)
+    imported = [other for other in _imported(every, claim.kind) if other.id != claim.id]
+    last = next((other for other in reversed(imported) if other.mode == claim.mode), None)
+    return last, next((other for other in imported[-1:] if other is not last), None)
 
 
 def importers(every: Sequence[Claim], kind: DataKind, but: str) -> tuple[str, ...]:
     """Return the runs, other than `but`, that took the claim of a kind that was imported last; the latest first."""
     last = _imported(every, kind)[-1:]
-    return tuple(run for each in last for run in reversed(each.runs) if run != but)
+    return tuple(run for claim in last for run in reversed(claim.runs) if run != but)
 
 
 def _imported(every: Sequence[Claim], kind: ClaimKind) -> list[Claim]:
     """Return the claims of a kind whose data were imported, the last one last."""
-    found = [each for each in every if each.kind == kind and each.taken_at and (each.state == "done" or each.loaded)]
-    return sorted(found, key=lambda each: (each.taken_at[-1], each.order))
+    imported = [
+        claim for claim in every if claim.kind == kind and claim.taken_at and (claim.state == "done" or claim.loaded)
+    ]
+    return sorted(imported, key=lambda claim: (claim.taken_at[-1], claim.order))
 
 
 def newest(every: Sequence[Claim]) -> list[Claim]:
     """Return the last claim of each kind that a run took and did not refuse."""
-    came = [each for each in every if each.taken_at and each.state not in {"refused", "held"}]
-    of_kinds = ([each for each in came if each.kind == kind] for kind in DATA)
-    return [max(some, key=lambda each: each.taken_at[-1]) for some in of_kinds if some]
+    came = [claim for claim in every if claim.taken_at and claim.state not in {"refused", "held"}]
+    of_kinds = ([claim for claim in came if claim.kind == kind] for kind in DATA)
+    return [max(some, key=lambda claim: claim.taken_at[-1]) for some in of_kinds if some]
 
 
 def trained_on(claims: Sequence[Claim]) -> tuple[ClaimKind, ...]:
     """Return the kinds that determine a training: new interactions include a retraining."""
-    return DATA if any(each.kind == "interactions" for each in claims) else (*DATA, "retrain")
+    return DATA if any(claim.kind == "interactions" for claim in claims) else (*DATA, "retrain")
 
 
 def _trained_by(every: Sequence[Claim], chosen: Sequence[Chosen], run: str) -> tuple[str, ...]:
-    taken = [each for one in chosen for each in one.all]
+    taken = [claim for chosen_drop in chosen for claim in chosen_drop.all]
     of = trained_on(taken)
-    mine = [each for each in taken if each.kind in of]
+    relevant = [claim for claim in taken if claim.kind in of]
     return tuple(
-        each for each in _runs_with_same_claims(every, mine, of, run) if not _imported_since(every, mine, each)
+        earlier
+        for earlier in _runs_with_same_claims(every, relevant, of, run)
+        if not _imported_since(every, relevant, earlier)
     )
 
 
-def _imported_since(every: Sequence[Claim], mine: Sequence[Claim], run: str) -> bool:
+def _imported_since(every: Sequence[Claim], relevant: Sequence[Claim], run: str) -> bool:
     """Return whether later runs imported other data that this run's training lacks."""
-    began = max(each.taken_at[each.runs.index(run)] for each in mine)
-    done = (each for each in every if each.kind in DATA and each.state == "done" and each not in mine)
-    return any(each.taken_at[-1] > began for each in done if each.taken_at)
+    began = max(claim.taken_at[claim.runs.index(run)] for claim in relevant)
+    done = (claim for claim in every if claim.kind in DATA and claim.state == "done" and claim not in relevant)
+    return any(claim.taken_at[-1] > began for claim in done if claim.taken_at)
 
 
 def _runs_with_same_claims(
-    every: Sequence[Claim], mine: Sequence[Claim], kinds: Collection[ClaimKind], run: str
+    every: Sequence[Claim], relevant: Sequence[Claim], kinds: Collection[ClaimKind], run: str
 ) -> tuple[str, ...]:
     """Return the earlier runs that had exactly these claims of the kinds, apart from refused and finished ones."""
-    if not mine:
+    if not relevant:
         return ()
-    ids = {each.id for each in mine}
-    common = [each for each in mine[-1].runs if each != run and all(each in claim.runs for claim in mine)]
-    others = [each for each in every if each.kind in kinds and each.id not in ids and each.state != "refused"]
+    ids = {claim.id for claim in relevant}
+    common = [
+        earlier for earlier in relevant[-1].runs if earlier != run and all(earlier in claim.runs for claim in relevant)
+    ]
+    others = [claim for claim in every if claim.kind in kinds and claim.id not in ids and claim.state != "refused"]
     return tuple(
         earlier
         for earlier in common
-        if not any(earlier in each.runs and (each.state, each.run) != ("done", earlier) for each in others)
+        if not any(earlier in claim.runs and (claim.state, claim.run) != ("done", earlier) for claim in others)
     )

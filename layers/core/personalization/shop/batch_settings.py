@@ -122,14 +122,14 @@ def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str], expressions
     """
     jobs = {str(name): mapping(job) for name, job in mapping(settings.get("batch")).items()}
     likelihood = mapping(settings.get("likelihood")).get("enabled", True)
-    found: list[str] = []
+    errors: list[str] = []
     for name, job in jobs.items():
         if "segment" in job:
             lacking = _segment(job, mapping(job["segment"]), likelihood=not switched_off(likelihood))
         else:
             lacking = _lists(job, recipes, expressions, jobs)
-        found += [f"batch.{name}.{each}" for each in lacking]
-    return found
+        errors += [f"batch.{name}.{reason}" for reason in lacking]
+    return errors
 
 
 def impossible(recipe: object) -> str:
@@ -170,7 +170,7 @@ def _lists(
         yield f"filter: {named} has parameters, for which a batch job has no values: name one without"
     source = mapping(job.get("users")).get("segment")
     if source is not None and "segment" not in jobs.get(str(source), {}):
-        segments = ", ".join(name for name, each in jobs.items() if "segment" in each) or "none"
+        segments = ", ".join(name for name, batch_job in jobs.items() if "segment" in batch_job) or "none"
         yield f"users: there is no segment {source}; the segments are {segments}"
 
 

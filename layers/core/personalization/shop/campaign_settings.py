@@ -40,8 +40,8 @@ class CampaignSettings(BaseModel):
             "explorationItemAgeCutOff": self.exploration_item_age_cutoff,
         }
         exploration = {name: f"{value:g}" for name, value in numbers.items() if value is not None}
-        found: dict[str, Any] = {"itemExplorationConfig": exploration} if exploration else {}
-        return found if self.metadata is None else {**found, "enableMetadataWithRecommendations": self.metadata}
+        config: dict[str, Any] = {"itemExplorationConfig": exploration} if exploration else {}
+        return config if self.metadata is None else {**config, "enableMetadataWithRecommendations": self.metadata}
 
 
 def mapping(value: object) -> Mapping[Any, Any]:
@@ -56,13 +56,15 @@ def switched_off(value: object) -> bool:
 
 def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
     """Return errors in campaign settings, with place and remedy; `recipes` are those that the shop trains."""
-    found: list[str] = []
-    for alias, each in mapping(settings.get("campaigns")).items():
+    errors: list[str] = []
+    for alias, campaign in mapping(settings.get("campaigns")).items():
         if alias not in recipes:
-            found.append(f"campaigns.{alias}: the shop does not train this recipe; it trains {', '.join(recipes)}")
-        elif isinstance(each, Mapping):
-            found += [f"campaigns.{alias}.{why}" for why in _lacking(alias, each, settings.get("generation") == "v2")]
-    return found
+            errors.append(f"campaigns.{alias}: the shop does not train this recipe; it trains {', '.join(recipes)}")
+        elif isinstance(campaign, Mapping):
+            errors += [
+                f"campaigns.{alias}.{why}" for why in _lacking(alias, campaign, settings.get("generation") == "v2")
+            ]
+    return errors
 
 
 def _lacking(alias: str, given: Mapping[Any, Any], second: bool) -> Iterator[str]:

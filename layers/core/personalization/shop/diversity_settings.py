@@ -44,19 +44,21 @@ USUAL = Diversity()
 """The variety of a shop that sets none."""
 
 
-def record(shop: Diversity, own: Diversity | None, usual: float) -> Mapping[str, Value] | None:
+def record(shop: Diversity, placement: Diversity | None, usual: float) -> Mapping[str, Value] | None:
     """Return the variety of a list in the release record's format; None without any.
 
     An answer uses those of the columns that the table of items has by then: items may come later than the release.
 
     Args:
-        shop, own: the shop's setting, and the placement's, which takes precedence.
+        shop, placement: the shop's setting, and the placement's, which takes precedence.
         usual: the strength where neither names one.
     """
-    if not (own or shop).enabled:
+    if not (placement or shop).enabled:
         return None
-    chosen = (own and own.by) or shop.by
-    strength = next((each.strength for each in (own, shop) if each and each.strength is not None), usual)
+    chosen = (placement and placement.by) or shop.by
+    strength = next(
+        (diversity.strength for diversity in (placement, shop) if diversity and diversity.strength is not None), usual
+    )
     return {"by": [chosen] if chosen else list(CATEGORIES), "strength": f"{strength:g}"}
 
 

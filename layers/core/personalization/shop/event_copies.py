@@ -52,15 +52,15 @@ def texts(records: Iterable[Record], names: Names) -> tuple[dict[str, str], list
             details = json.loads(image["more"]["S"])
             when = datetime.fromtimestamp(details["accepted"], UTC)
             row = _row(image, details, names)
-            place = (str(details["shop"]), f"{when:%Y/%m/%d}", bool(row[0] and row[1]))
-            rows[place].append((f"{when:%H%M%S}-{record['eventID']}", row))
+            file_key = (str(details["shop"]), f"{when:%Y/%m/%d}", bool(row[0] and row[1]))
+            rows[file_key].append((f"{when:%H%M%S}-{record['eventID']}", row))
         except (ValueError, TypeError, KeyError, OverflowError, OSError):
             foreign.append(record)
     files = {
-        f"{_FOLDER}/{shop}/{day}/{found[0][0]}{'' if whole else '-partial'}.csv": "".join(
-            map(csv_dialect.standard, [HEADER, *(row for _, row in found)])
+        f"{_FOLDER}/{shop}/{day}/{file_rows[0][0]}{'' if whole else '-partial'}.csv": "".join(
+            map(csv_dialect.standard, [HEADER, *(row for _, row in file_rows)])
         )
-        for (shop, day, whole), found in rows.items()
+        for (shop, day, whole), file_rows in rows.items()
     }
     return files, foreign
 

@@ -52,30 +52,30 @@ def parameters(expression: str, numeric: Collection[tuple[str, str]]) -> dict[st
 
     `numeric` are the dataset types (INTERACTIONS, ITEMS, USERS) and names of numeric columns.
     """
-    found: dict[str, Kind] = {}
+    kinds: dict[str, Kind] = {}
     column = ("", "")
     for parameter, dataset, name in _WORD.findall(_QUOTED.sub('""', expression)):
         if not parameter:
             column = (_DATASETS.get(dataset.lower(), "USERS"), name.upper())
-        elif parameter not in found:
-            found[parameter] = "number" if column in numeric else "text"
-    return found
+        elif parameter not in kinds:
+            kinds[parameter] = "number" if column in numeric else "text"
+    return kinds
 
 
-def checked(values: Mapping[str, str], known: Mapping[str, Kind]) -> dict[str, str]:
+def checked(values: Mapping[str, str], kinds: Mapping[str, Kind]) -> dict[str, str]:
     """Return values that `Choice` has quoted in Personalize's format: text that looks like a number gets quotes.
 
     Raises:
         Problem: 400, naming each missing, wrong or unknown value.
     """
-    if errors := list(_errors(values, known)):
+    if errors := list(_errors(values, kinds)):
         raise Problem(400, "The filter's values are invalid.", errors)
-    quotes = {name for name, kind in known.items() if kind == "text" and NUMBER.fullmatch(values[name])}
+    quotes = {name for name, kind in kinds.items() if kind == "text" and NUMBER.fullmatch(values[name])}
     return {name: f'"{value}"' if name in quotes else value for name, value in values.items()}
 
 
-def _errors(values: Mapping[str, str], known: Mapping[str, Kind]) -> Iterator[FieldError]:
-    for name, kind in known.items():
+def _errors(values: Mapping[str, str], kinds: Mapping[str, Kind]) -> Iterator[FieldError]:
+    for name, kind in kinds.items():
         if name not in values:
             yield FieldError(f"filterValues.{name}", "is missing: the filter has this parameter")
         elif kind == "number" and not all(
@@ -83,8 +83,8 @@ def _errors(values: Mapping[str, str], known: Mapping[str, Kind]) -> Iterator[Fi
         ):
             yield FieldError(f"filterValues.{name}", "must be a number")
     for name in values:
-        if name not in known:
-            names = ", ".join(known) or "none"
+        if name not in kinds:
+            names = ", ".join(kinds) or "none"
             yield FieldError(f"filterValues.{name}", f"is not a parameter of the filter, which has: {names}")
 
 

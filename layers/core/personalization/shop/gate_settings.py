@@ -70,8 +70,8 @@ class Gate(BaseModel):
 
     def of(self, alias: str) -> "Gate":
         """Return the gate of one recipe."""
-        own = self.recipes.get(alias, RecipeGate()).model_dump(exclude_none=True)
-        return self.model_copy(update={**own, "recipes": {}})
+        overrides = self.recipes.get(alias, RecipeGate()).model_dump(exclude_none=True)
+        return self.model_copy(update={**overrides, "recipes": {}})
 
 
 class Probe(BaseModel):
@@ -91,25 +91,25 @@ def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str
     gate = mapping(settings.get("gate"))
     exceptions = mapping(gate.get("recipes"))
     strange = (alias for alias in exceptions if alias not in recipes)
-    found = [f"gate.recipes.{alias}: the shop does not train this recipe" for alias in strange]
+    errors = [f"gate.recipes.{alias}: the shop does not train this recipe" for alias in strange]
     if gate.get("held_out") is not None:
-        found += _untestable(gate, recipes)
+        errors += _untestable(gate, recipes)
     if BASELINE not in recipes:
-        places = {"gate": gate} | {f"gate.recipes.{alias}": each for alias, each in exceptions.items()}
-        found += [
-            f"{place}.minimum_over_popularity: needs the recipe {BASELINE}, which the shop does not train"
-            for place, each in places.items()
-            if isinstance(each, Mapping) and each.get("minimum_over_popularity")
+        places = {"gate": gate} | {f"gate.recipes.{alias}": gate for alias, gate in exceptions.items()}
+        errors += [
+            f"{path}.minimum_over_popularity: needs the recipe {BASELINE}, which the shop does not train"
+            for path, gate in places.items()
+            if isinstance(gate, Mapping) and gate.get("minimum_over_popularity")
         ]
-    return found
+    return errors
 
 
 def _untestable(gate: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
-    found = [] if gate.get("enabled", True) else ["gate.held_out: the gate is off, so the test could not matter"]
+    errors = [] if gate.get("enabled", True) else ["gate.held_out: the gate is off, so the test could not matter"]
     if not set(FOR_USERS) & set(recipes):
-        found.append(f"gate.held_out: needs one of the recipes {', '.join(FOR_USERS)}")
+        errors.append(f"gate.held_out: needs one of the recipes {', '.join(FOR_USERS)}")
     held_out, fields = mapping(gate["held_out"]), HeldOut.model_fields
     least, most = (held_out.get(name, fields[name].default) for name in ("minimum_users", "users"))
     if isinstance(least, int) and isinstance(most, int) and least > most:
-        found.append("gate.held_out: minimum_users is above users, so the test could never decide")
-    return found
+        errors.append("gate.held_out: minimum_users is above users, so the test could never decide")
+    return errors

@@ -80,19 +80,19 @@ _POPULAR: tuple[UseCase, ...] = ("best-sellers", "most-viewed")
 def find_errors(settings: Mapping[Any, Any]) -> list[str]:
     """Return contradictions in a settings file, each with its place."""
     made, custom = mapping(settings.get("recommenders")), settings.get("domain") == "custom"
-    found = [f"recommenders.{name}: a shop with domain: custom has none" for name in made if custom]
+    errors = [f"recommenders.{name}: a shop with domain: custom has none" for name in made if custom]
     for slot, placement in mapping(settings.get("placements")).items():
         name = mapping(placement).get("recommender")
-        own = mapping(mapping(placement).get("diversity"))
+        diversity = mapping(mapping(placement).get("diversity"))
         use = mapping(made.get(name)).get("use_case") if isinstance(name, str) else None
-        if own and own.get("enabled", True) and use in _POPULAR:
-            found.append(f"placements.{slot}.diversity: the recommender {name} shows what is popular, as it is")
-    return found
+        if diversity and diversity.get("enabled", True) and use in _POPULAR:
+            errors.append(f"placements.{slot}.diversity: the recommender {name} shows what is popular, as it is")
+    return errors
 
 
 def is_popular(recipe: str | None, *, unknown: bool) -> bool:
     """Return whether a recommender of this recipe (an ARN) shows what is popular; `unknown` without a recipe."""
-    return unknown if recipe is None else recipe.endswith(tuple(_USES[each].recipe for each in _POPULAR))
+    return unknown if recipe is None else recipe.endswith(tuple(_USES[use_case].recipe for use_case in _POPULAR))
 
 
 def possible(
@@ -106,16 +106,17 @@ def possible(
     """
     made: dict[str, Recommender] = {}
     remarks: list[str] = []
-    for name, each in wanted.items():
-        kind = _USES[each.use_case].trains_on
+    for name, recommender in wanted.items():
+        kind = _USES[recommender.use_case].trains_on
         # Case is ignored here; Personalize reports it where it matters.
         have = sum(rows for told, rows in (events or {}).items() if told.lower() == kind.lower())
         if events is None or not kind or have >= NEEDED_EVENTS:
-            made[name] = each
+            made[name] = recommender
             continue
         remarks.append(
-            f"the recommender {name} is not made: {each.use_case} needs {NEEDED_EVENTS:,} events of type {kind}, and "
-            f"the file has {have:,}. Events that were sent to the API are not counted; a retraining asks Personalize"
+            f"the recommender {name} is not made: {recommender.use_case} needs {NEEDED_EVENTS:,} events of type "
+            f"{kind}, and the file has {have:,}. Events that were sent to the API are not counted; a retraining asks "
+            "Personalize"
         )
     return made, remarks
 
@@ -141,36 +142,36 @@ def unnamed(wanted: Mapping[str, Recommender], statuses: Mapping[str, str]) -> l
     ]
 
 
-def decide(found: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Action:
+def decide(recommender: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Action:
     """Return the next action of a recommender, as Personalize describes it, towards the members in `config`.
 
     `nothing` if the latest request was for this configuration, or the recommender was stopped by hand; `busy` while
     Personalize works on another change.
     """
-    if found is None:
+    if recommender is None:
         return "create"
-    latest = found.get("latestRecommenderUpdate") or {}
+    latest = recommender.get("latestRecommenderUpdate") or {}
     moving = progress(latest["status"]) if latest else Progress.READY
     if moving is Progress.UNDER_WAY:
         return "nothing" if _has(latest, config) else "busy"
-    if is_stopped(found["status"]):
+    if is_stopped(recommender["status"]):
         return "nothing"
-    if _has(found, config) and not (moving is Progress.FAILED and _has(latest, config)):
+    if _has(recommender, config) and not (moving is Progress.FAILED and _has(latest, config)):
         return "nothing"
-    return "update" if progress(found["status"]) is Progress.READY else "busy"
+    return "update" if progress(recommender["status"]) is Progress.READY else "busy"
 
 
-def progress_to(found: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, str]:
+def progress_to(recommender: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, str]:
     """Return a recommender's progress towards a configuration: ACTIVE, in progress, or a failure with its reason.
 
     Only an update to this configuration counts: during it, and after its failure, the recommender itself stays ACTIVE.
     A recommender that was stopped by hand is left alone.
     """
-    if is_stopped(found["status"]):
+    if is_stopped(recommender["status"]):
         return {"status": ACTIVE}
-    latest = found.get("latestRecommenderUpdate") or {}
-    counts = progress(found["status"]) is Progress.READY and latest and _has(latest, config)
-    source = latest if counts else found
+    latest = recommender.get("latestRecommenderUpdate") or {}
+    counts = progress(recommender["status"]) is Progress.READY and latest and _has(latest, config)
+    source = latest if counts else recommender
     return {"status": source["status"], "failureReason": source.get("failureReason") or ""}
 
 

@@ -123,9 +123,9 @@ class ShopSettings(TableSettings, BaseModel):
 
     def billed(self, alias: RecipeAlias) -> Billed:
         second = self.generation == "v2" and alias in SECOND_GENERATION
-        own = self.campaigns.get(alias, CampaignSettings())
-        tps = (own.min_provisioned_tps or 1) if alias in self.deployed else None
-        return Billed(alias, "v2" if second else "v1", tps, metadata=bool(own.metadata))
+        campaign = self.campaigns.get(alias, CampaignSettings())
+        tps = (campaign.min_provisioned_tps or 1) if alias in self.deployed else None
+        return Billed(alias, "v2" if second else "v1", tps, metadata=bool(campaign.metadata))
 
     @property
     def digest(self) -> str:
@@ -167,7 +167,7 @@ def parse(key: str, text: str) -> ShopSettings:
         text: its content.
 
     Raises:
-        Rejected: it is no YAML or JSON, or has an unknown key or an invalid value.
+        Rejected: it is not YAML or JSON, or has an unknown key or an invalid value.
     """
     document, problems = _json(key, text) if key.endswith(".json") else _yaml(key, text)
     chosen = ShopSettings()
@@ -192,23 +192,23 @@ def parse(key: str, text: str) -> ShopSettings:
 def _schedule_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
     """Return errors in schedules that are valid one by one."""
     given = settings.get("schedules")
-    schedules = [mapping(each) for each in given] if isinstance(given, list) else []
-    named = [str(each["name"]) for each in schedules if "name" in each]
-    found = [f"schedules: two are named {name}" for name in dict.fromkeys(named) if named.count(name) > 1]
-    for place, each in enumerate(schedules):
-        own = each.get("recipes", [])
-        own = [str(alias) for alias in own] if isinstance(own, list) else []
-        if strange := [alias for alias in own if alias in RECIPES and alias not in recipes]:
-            found.append(f"schedules.{place}.recipes: {', '.join(strange)} is left out of the shop's recipes")
-        if each.get("training_mode") != "UPDATE":
+    schedules = [mapping(schedule) for schedule in given] if isinstance(given, list) else []
+    named = [str(schedule["name"]) for schedule in schedules if "name" in schedule]
+    errors = [f"schedules: two are named {name}" for name in dict.fromkeys(named) if named.count(name) > 1]
+    for index, schedule in enumerate(schedules):
+        aliases = schedule.get("recipes", [])
+        aliases = [str(alias) for alias in aliases] if isinstance(aliases, list) else []
+        if strange := [alias for alias in aliases if alias in RECIPES and alias not in recipes]:
+            errors.append(f"schedules.{index}.recipes: {', '.join(strange)} is left out of the shop's recipes")
+        if schedule.get("training_mode") != "UPDATE":
             continue
-        if set(own) != {"user-personalization"}:
+        if set(aliases) != {"user-personalization"}:
             reason = "UPDATE needs recipes: [user-personalization], the only one that has it"
-            found.append(f"schedules.{place}.training_mode: {reason}")
+            errors.append(f"schedules.{index}.training_mode: {reason}")
         elif settings.get("generation") == "v2":
             reason = "generation v2 has no UPDATE: leave it out, or set generation: v1"
-            found.append(f"schedules.{place}.training_mode: {reason}")
-    return found
+            errors.append(f"schedules.{index}.training_mode: {reason}")
+    return errors
 
 
 def _json(key: str, text: str) -> tuple[object, list[str]]:

@@ -47,13 +47,13 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 
 def _explain(problem: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's own shape
-    place = [part for part in problem["loc"] if part not in _OF_PYDANTIC]
-    path = ".".join(map(str, place)) or "the file"
+    path_parts = [part for part in problem["loc"] if part not in _OF_PYDANTIC]
+    path = ".".join(map(str, path_parts)) or "the file"
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"{path} is not a setting ({_known(str(place[-1]), _model_at(model, place[:-1]))})"
-    if len(place) > 1 and place[-1] in _SCALARS:
-        return f"{'.'.join(map(str, place[:-1]))}: must be a text or a number"
+        return f"{path} is not a setting ({_suggestion(str(path_parts[-1]), _model_at(model, path_parts[:-1]))})"
+    if len(path_parts) > 1 and path_parts[-1] in _SCALARS:
+        return f"{'.'.join(map(str, path_parts[:-1]))}: must be a text or a number"
     if kind == "string_pattern_mismatch":
         return f"{path}: {_TEXTS.get(context['pattern'], 'must match ' + context['pattern'])}"
     if kind == "string_too_short" and context["min_length"] == 1:
@@ -62,15 +62,15 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pyd
     return f"{path}: {_KINDS.get(kind, message.removeprefix('Value error, '))}"
 
 
-def _known(name: str, model: type[BaseModel]) -> str:
+def _suggestion(name: str, model: type[BaseModel]) -> str:
     names = list(model.model_fields)
     near = get_close_matches(name, names, 1)
     return f"{f'did you mean {near[0]}? ' if near else ''}the settings are {', '.join(names)}"
 
 
-def _model_at(model: type[BaseModel], place: list[Any]) -> type[BaseModel]:
+def _model_at(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
     """Return the settings model whose names are valid at this place."""
-    for part in place:
+    for part in path:
         field = model.model_fields.get(str(part))
         model = next(_models(field.annotation), model) if field else model
     return model
@@ -85,35 +85,35 @@ def _models(kind: object) -> Iterator[type[BaseModel]]:
 
 def twice_in_json(text: str) -> list[str]:
     """Return names that one object of a JSON file has twice: the parser would keep only the last."""
-    found: list[str] = []
+    repeated: list[str] = []
 
     def note(pairs: list[tuple[str, object]]) -> dict[str, object]:
         names = [name for name, _ in pairs]
-        found.extend(f"{name}: is there twice" for name in dict.fromkeys(names) if names.count(name) > 1)
+        repeated.extend(f"{name}: is there twice" for name in dict.fromkeys(names) if names.count(name) > 1)
         return dict(pairs)
 
     json.loads(text, object_pairs_hook=note)
-    return found
+    return repeated
 
 
-def twice_in_yaml(node: "yaml.Node | None", place: str = "", seen: set[int] | None = None) -> list[str]:
+def twice_in_yaml(node: "yaml.Node | None", prefix: str = "", seen: set[int] | None = None) -> list[str]:
     """Return names that one mapping of a composed YAML file has twice; `seen` are nodes, which aliases may repeat."""
     import yaml  # noqa: PLC0415 - only a settings file needs it
 
-    found: list[str] = []
+    repeated: list[str] = []
     seen = set() if seen is None else seen
     if node is None or id(node) in seen:
-        return found
+        return repeated
     seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
         for key, value in node.value:
-            name, line = f"{place}{key.value}", key.start_mark.line + 1
+            name, line = f"{prefix}{key.value}", key.start_mark.line + 1
             if isinstance(key, yaml.ScalarNode) and name in lines:
-                found.append(f"{name}: is there twice, in lines {lines[name]} and {line}")
+                repeated.append(f"{name}: is there twice, in lines {lines[name]} and {line}")
             lines.setdefault(name, line)
-            found += twice_in_yaml(value, f"{name}.", seen)
+            repeated += twice_in_yaml(value, f"{name}.", seen)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            found += twice_in_yaml(value, f"{place}{index}.", seen)
-    return found
+            repeated += twice_in_yaml(value, f"{prefix}{index}.", seen)
+    return repeated

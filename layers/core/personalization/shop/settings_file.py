@@ -62,16 +62,16 @@ def settings_that_hold(s3: "S3Client", bucket: str, shop: str) -> tuple[ShopSett
     if not files:
         return ShopSettings(), ()
     if not isinstance(files[0].read, Rejected):
-        return files[0].read, tuple(each for each in (_which(files),) if each)
+        return files[0].read, tuple(note for note in (_which(files),) if note)
     refused = files[0].read
     paths = [f"drops/{shop}/{file}" for file in keys.SETTINGS_FILES]
-    versions = [each for path in paths for each in objects.list_versions(s3, bucket, path)]
-    for version in sorted(versions, key=lambda each: each.modified, reverse=True):
+    versions = [version for path in paths for version in objects.list_versions(s3, bucket, path)]
+    for version in sorted(versions, key=lambda version: version.modified, reverse=True):
         with suppress(Rejected):
-            found = objects.read_small(s3, bucket, version.key, settings.MAX_BYTES, version.id)
-            if found is None:
+            stored = objects.read_small(s3, bucket, version.key, settings.MAX_BYTES, version.id)
+            if stored is None:
                 continue
-            read = settings.read(version.key, found[1])
+            read = settings.read(version.key, stored[1])
             before = "" if version.key == files[0].key else f", those of {version.key}"
             return read, (f"{files[0].key} is refused ({refused.reason}): the settings before it hold{before}",)
     raise refused
@@ -81,9 +81,9 @@ def _newest_first(s3: "S3Client", bucket: str, shop: str) -> list[_File]:
     """Return a shop's settings files. S3's times are whole seconds: of the same one, valid files come before refused
     ones."""
     names = [f"drops/{shop}/{file}" for file in keys.SETTINGS_FILES]
-    found = [(name, objects.read_small(s3, bucket, name, settings.MAX_BYTES)) for name in names]
-    files = [_file(name, *there) for name, there in found if there is not None]
-    return sorted(files, key=lambda each: (each.modified, not isinstance(each.read, Rejected)), reverse=True)
+    files_read = [(name, objects.read_small(s3, bucket, name, settings.MAX_BYTES)) for name in names]
+    files = [_file(name, *there) for name, there in files_read if there is not None]
+    return sorted(files, key=lambda file: (file.modified, not isinstance(file.read, Rejected)), reverse=True)
 
 
 def _file(key: str, modified: datetime, content: bytes) -> _File:
@@ -97,5 +97,5 @@ def _which(files: list[_File]) -> str:
     """Return which of several settings files counts."""
     if len(files) < 2:
         return ""
-    newest, *others = (each.key for each in files)
+    newest, *others = (file.key for file in files)
     return f"the shop follows {newest}, its newest settings file, and not {' or '.join(others)}"

@@ -59,5 +59,5 @@ def is_current(solution: Mapping[str, Any], recipe_arn: str, datasets: Iterable[
 def _changed(dataset: Mapping[str, Any]) -> datetime:
     """Return when the dataset got its columns."""
     update: Mapping[str, Any] = dataset.get("latestDatasetUpdate") or {}
-    found: datetime = max(dataset["creationDateTime"], update.get("creationDateTime", dataset["creationDateTime"]))
-    return found
+    changed: datetime = max(dataset["creationDateTime"], update.get("creationDateTime", dataset["creationDateTime"]))
+    return changed

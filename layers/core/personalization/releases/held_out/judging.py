@@ -113,20 +113,23 @@ def unjudged(trial: heldout.Trial, split: heldout.Split, leak: str | None = None
         reason = (
             f"the test on held-out time is refused, because {leak}. A recipe that has seen the test proves nothing."
         )
-    found = Result(outcome="leaked" if leak else "tooLittle", reason=reason, report=report_key(trial.shop, trial.run))
-    return found, {**_head(trial, split), "outcome": found.outcome, "reason": reason, "recipes": []}
+    result = Result(outcome="leaked" if leak else "tooLittle", reason=reason, report=report_key(trial.shop, trial.run))
+    return result, {**_head(trial, split), "outcome": result.outcome, "reason": reason, "recipes": []}
 
 
 def judged(
     trial: heldout.Trial, split: heldout.Split, imported: heldout.Imported, exam: Exam, lists: Mapping[str, Lists]
 ) -> tuple[Result, Document]:
     """Return the result and the report of a test, from the lists of each tested recipe by its alias."""
-    each = [_recipe(alias, trial.held_out, exam.for_recipe(alias), lists[alias]) for alias in lists]
-    results = [RecipeResult(alias=one["alias"], decision=one["decision"], reason=one["reason"]) for one in each]
-    reason = "; ".join(f"{one.alias}: {one.reason}" for one in results)
-    found = Result(outcome="judged", reason=reason, recipes=tuple(results), report=report_key(trial.shop, trial.run))
-    facts = {"outcome": found.outcome, "reason": reason, "boughtAgain": imported.bought_again, "recipes": each}
-    return found, _head(trial, split) | facts
+    documents = [_recipe(alias, trial.held_out, exam.for_recipe(alias), lists[alias]) for alias in lists]
+    results = [
+        RecipeResult(alias=document["alias"], decision=document["decision"], reason=document["reason"])
+        for document in documents
+    ]
+    reason = "; ".join(f"{recipe_result.alias}: {recipe_result.reason}" for recipe_result in results)
+    result = Result(outcome="judged", reason=reason, recipes=tuple(results), report=report_key(trial.shop, trial.run))
+    facts = {"outcome": result.outcome, "reason": reason, "boughtAgain": imported.bought_again, "recipes": documents}
+    return result, _head(trial, split) | facts
 
 
 def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
@@ -138,13 +141,15 @@ def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
         return {**measured, "decision": "unjudged", "reason": f"{reason}: the offline metrics decide"}
     new = [Answer(lists.get(user, ()), exam.baskets[user]) for user in users]
     old = [Answer(exam.popular, exam.baskets[user]) for user in users]
-    figures = {name: [[metric(one, DEPTH) for one in side] for side in (new, old)] for name, metric in MEASURES.items()}
+    figures = {
+        name: [[metric(answer, DEPTH) for answer in side] for side in (new, old)] for name, metric in MEASURES.items()
+    }
     decision, reason, lift = _decide(rules, *figures["ndcg"])
     measures = {
-        name: {"new": ranking_metrics.mean(mine), "popularity": ranking_metrics.mean(theirs)}
-        for name, (mine, theirs) in figures.items()
+        name: {"new": ranking_metrics.mean(new_values), "popularity": ranking_metrics.mean(popular_values)}
+        for name, (new_values, popular_values) in figures.items()
     }
-    covered = {"new": [one.items[:DEPTH] for one in new], "popularity": [exam.popular[:DEPTH]]}
+    covered = {"new": [answer.items[:DEPTH] for answer in new], "popularity": [exam.popular[:DEPTH]]}
     measures["coverage"] = {side: ranking_metrics.coverage(shown, exam.catalogue) for side, shown in covered.items()}
     return {
         **measured,
@@ -152,21 +157,23 @@ def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
         "reason": reason,
         "lift": lift._asdict() if lift else None,
         "measures": measures,
-        "unanswered": sum(not one.items for one in new),
+        "unanswered": sum(not answer.items for answer in new),
     }
 
 
-def _decide(rules: HeldOut, mine: Sequence[float], theirs: Sequence[float]) -> tuple[str, str, Interval | None]:
-    draws = Bootstrap(len(mine))
-    lift = draws.ratio(mine, theirs)
+def _decide(
+    rules: HeldOut, new_values: Sequence[float], popular_values: Sequence[float]
+) -> tuple[str, str, Interval | None]:
+    draws = Bootstrap(len(new_values))
+    lift = draws.ratio(new_values, popular_values)
     least = rules.minimum_lift
-    sure = draws.gain(mine, [least * value for value in theirs]).low > 0
+    sure = draws.gain(new_values, [least * value for value in popular_values]).low > 0
     times = (
         f"{lift.value:.2f} times popularity (95 %: {lift.low:.2f} to {lift.high:.2f})" if lift else "an unknown lift"
     )
     reason = (
-        f"on held-out time its NDCG at {DEPTH} is {ranking_metrics.mean(mine):.4f} where popularity has "
-        f"{ranking_metrics.mean(theirs):.4f}: {times} for {counted(len(mine), 'user')}"
+        f"on held-out time its NDCG at {DEPTH} is {ranking_metrics.mean(new_values):.4f} where popularity has "
+        f"{ranking_metrics.mean(popular_values):.4f}: {times} for {counted(len(new_values), 'user')}"
     )
     if sure or not least:
         return "approved", reason, lift

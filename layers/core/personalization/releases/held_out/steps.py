@@ -44,8 +44,8 @@ def plan(
         document = objects.get_json(s3, environment.bucket, heldout.report_key(shop, run))
         if before := judging.earlier_result(evaluation, run, document):
             return heldout.Planned(before=before)
-    found = {kind: ensure.dataset_schema(client, kind, names.dataset(shop, kind).arn) for kind in _KINDS}
-    schemas = {kind: schema for kind, schema in found.items() if schema is not None}
+    schema_by_kind = {kind: ensure.dataset_schema(client, kind, names.dataset(shop, kind).arn) for kind in _KINDS}
+    schemas = {kind: schema for kind, schema in schema_by_kind.items() if schema is not None}
     if "interactions" not in schemas:
         raise Broken(names.dataset(shop, "interactions").name, "there are no interactions to test on")
     return heldout.Planned(trial=heldout.plan(names, environment.bucket, evaluation, request.attempt, schemas))
@@ -130,10 +130,10 @@ def measure(
     location = described["datasetImportJob"]["dataSource"].get("dataLocation") if described else None
     if leak := judging.leak(split, imported, location, job.data_location):
         return _reported(s3, bucket, judging.unjudged(trial, split, leak))
-    kept = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
-    baskets = {user: frozenset(items) for user, items in kept["baskets"].items()}
-    exam = Exam(baskets, kept["popular"], kept["catalogue"])
-    lists = {each.recipe.alias: _lists(s3, bucket, each) for each in trial.questions}
+    document = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
+    baskets = {user: frozenset(items) for user, items in document["baskets"].items()}
+    exam = Exam(baskets, document["popular"], document["catalogue"])
+    lists = {question.recipe.alias: _lists(s3, bucket, question) for question in trial.questions}
     return _reported(s3, bucket, judging.judged(trial, split, imported, exam, lists))
 
 
@@ -142,8 +142,8 @@ def untested(s3: "S3Client", bucket: str, request: heldout.UntestedRequest) -> h
     return _reported(s3, bucket, judging.unjudged(request.trial, request.split))
 
 
-def _reported(s3: "S3Client", bucket: str, found: tuple[heldout.Result, Document]) -> heldout.Result:
-    result, document = found
+def _reported(s3: "S3Client", bucket: str, reported: tuple[heldout.Result, Document]) -> heldout.Result:
+    result, document = reported
     objects.put_json(s3, bucket, result.report, document)
     return result
 
