@@ -36,9 +36,9 @@ DATASET_GROUPS = "500"
 FEW_BYTES = 10**6
 """The quota of an incremental import where tests make things fail: the smallest that the stack takes."""
 PART_BYTES = 300_000
-"""What one function reads where tests make things fail: more than most of their files have."""
+"""Bytes that one function reads where tests make things fail: more than most of their files have."""
 FIT_ROWS = 12_000
-"""What one function fits there: more than most of their shops have."""
+"""Interactions that one function fits where tests make things fail: more than most of their shops have."""
 CHILDREN: list[subprocess.Popen[bytes]] = []
 """Processes that this interpreter started; they outlive it."""
 

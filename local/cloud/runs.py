@@ -28,7 +28,7 @@ IDLE_POLL_SECONDS = 1.0
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 """The member of an execution's input that names the one which started it and waits for it."""
 ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
-"""The last event of an execution."""
+"""The types of the last event of an execution."""
 FAILED = "FAILED"
 """Status of a step that ended in an error, caught or not."""
 START_SECONDS = 180

@@ -42,7 +42,7 @@ def differs(what: str, items: Sequence[Item], other: str, others: Sequence[Item]
 
 
 def probabilities(what: str, items: Sequence[Item]) -> Iterator[str]:
-    """Check that probabilities are some, and that they tell items apart."""
+    """Check that there are probabilities, and that they differ between items."""
     values = [item["probability"] for item in items]
     if outside := [value for value in values if not 0 <= value <= 1]:
         yield f"{what} has probabilities outside of 0 to 1: {outside}"

@@ -22,7 +22,7 @@ _SMALL = r"^[0-9]{1,8}$"
 """Digits too few for a time after 1973."""
 _BEGIN, _DAY = 1_000_000_000, 86_400
 _USERS, _TOGETHER = 20, 0.9
-"""The least users to judge by, and the share who begin at one instant where times are positions."""
+"""The fewest users to judge by, and the share who begin at one instant where times are positions."""
 
 
 def column(name: str, table: Table, settings: ShopSettings) -> int | None:

@@ -23,9 +23,9 @@ DAY = 86_400
 SHARE, LEAST_DAYS, MOST_DAYS = 0.1, 7, 28
 """The share of the time at its end that is the test, and its bounds where the history is long enough."""
 FEW = 25
-"""The known users below which a cut by time says nothing."""
+"""The fewest users with a past for which a cut by time says anything."""
 LEAST_ROWS = 1_000
-"""The rows below which nothing trains."""
+"""The fewest rows on which anything trains."""
 BASKETS = 3
 """The baskets of a user whose last one is the test where times are no clock."""
 

@@ -53,7 +53,7 @@ FOR_STRANGERS = (PERSONAL, *FOR_EVERYBODY, POPULAR, LATELY)
 CURVE = (0.25, 0.5)
 """Shares of the users to train on, in the fast tier, to see what more of them bring."""
 ENOUGH = 100
-"""The cold users that suffice; with fewer, known ones are asked about as if they were cold."""
+"""How many users without a past suffice; with fewer, others are asked about as if they had none."""
 HEAD = 0.2
 """The share of the items that are bestsellers; the others are the long tail."""
 TUNED = 400

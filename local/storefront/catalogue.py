@@ -23,9 +23,9 @@ ITEM_COLUMNS = {
 """Fields of an item in the catalogue, and the columns that they may come from, best first."""
 SHOPPERS = 6
 LAST = 12
-"""The newest items of a user's history."""
+"""How many of the newest items of a user's history are shown."""
 OFTEN = 3
-"""The typical categories of a user."""
+"""How many typical categories of a user are shown."""
 CHOICES = 24
 """The most values of a users' column that a form offers as a choice."""
 

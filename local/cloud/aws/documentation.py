@@ -11,7 +11,7 @@ from local.cloud.environments import LOCAL
 SITE: Final = LOCAL / "docs" / "site"
 ABSENT: Final = "The documentation has not been built on this machine: make docs\n"
 POLICY: Final = "default-src 'self' 'unsafe-inline' data:; frame-ancestors 'none'; form-action 'none'"
-"""Nothing comes from elsewhere."""
+"""The content security policy of the site: a page loads nothing from elsewhere."""
 
 
 def served(application: Application, site: Path = SITE) -> Application:

@@ -32,7 +32,7 @@ LOST: Final = "loseConnection"
 CLIENTS: Final = {"events": "EventBridge", "personalize": "Personalize", "states": "StepFunctions"}
 """What Step Functions puts before the errors of a service that tasks ask directly."""
 _LONGEST = 300
-"""The length from which a text names no resource."""
+"""The length of a text from which it is not taken for the name of a resource."""
 _input: contextvars.ContextVar[object] = contextvars.ContextVar("input", default=None)
 """The input of the execution whose expression is evaluated."""
 

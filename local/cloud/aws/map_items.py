@@ -12,7 +12,7 @@ from local.cloud.aws.patching import Json
 
 READERS: Final = {"arn:aws:states:::s3:getObject", "arn:aws:states:::s3:listObjectsV2"}
 FORMATS: Final = {"JSON", "JSONL", "CSV"}
-"""What is read here; AWS reads PARQUET and MANIFEST too."""
+"""Formats of an item file that are read here; AWS reads PARQUET and MANIFEST too."""
 FAILED: Final = "States.ItemReaderFailed"
 Allow = Callable[[str, list[tuple[str, str]]], None]
 """Raises an error, by its name, unless the machine's role has these rights on these ARNs."""

@@ -19,7 +19,7 @@ from local.cloud.aws.patching import Answer, Function, wrapping
 PUTS = ("_put_object", "_copy_object", "_complete_multipart_upload")
 """Functions of ministack that write an object: its bucket and its key are the first arguments."""
 DELETES = ("_delete_object", "_delete_objects")
-"""Functions that write marks; one that the disk does not take holds until the process ends."""
+"""Functions that write delete markers; a marker that the disk does not take lasts until the process ends."""
 FAILURE = "Failed to persist S3"
 """How ministack's warnings begin where it goes on after a failed write."""
 log = logging.getLogger("launcher")

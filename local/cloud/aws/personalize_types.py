@@ -148,7 +148,7 @@ OF_A_JOB: Final = ("DataSource", "JobName", "RoleArn")
 APART: Final = ("DatasetImportJob", "Tags")
 """What changes in place by an operation of its own."""
 UNSET: Final[Json] = {"CampaignConfig": {}, "MinProvisionedTPS": 1, "RecommenderConfig": {}}
-"""What an update says of a property that a template has no longer."""
+"""What an update sends for a property that a template no longer has."""
 
 
 def install() -> None:

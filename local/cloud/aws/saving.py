@@ -47,7 +47,7 @@ JOURNALED: Final = frozenset({"dynamodb", "sqs", "scheduler", "secretsmanager"})
 """Services whose changes functions make and answer for."""
 READS: Final = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "TransactGet", "Receive", "Head")
 UNREPEATABLE: Final = ("DeleteMessage", "ChangeMessageVisibility")
-"""Changes by a handle that a restart voids: the message comes again, as SQS allows."""
+"""Changes that name a message by a handle, which a restart makes invalid: the message comes again, as SQS allows."""
 STOPPED: Final = "States.ServiceRestart"
 CAUSE: Final = "the local AWS was stopped while this execution ran"
 LEFT: Final = "left"

@@ -33,7 +33,7 @@ AWS: Final = "awslambdaric"
 PYTHON: Final = "runtime_interface_client"
 """The modules of the two clients; PYTHON needs no native build."""
 NEEDED: Final = {AWS: (AWS, "simplejson", "snapshot-restore-py"), PYTHON: ("simplejson",)}
-"""What a client consists of, as distributions."""
+"""The distributions that each client consists of."""
 BUILT: Final = LOCAL / "build" / "sam"
 """What was built last, and its archives, which have a hash of their content in their names."""
 _unpacking = threading.Lock()

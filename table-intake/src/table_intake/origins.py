@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a line of a drop comes from: over several parts lines count on, and people look for them in a part."""
+"""Where a line of a drop comes from: lines are numbered over all parts, and people look for them in one part."""
 
 from bisect import bisect_left
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ class Rows(Protocol):
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The values of each row as text, and its line: see `csv.rows.source` and `csv.irregular.LINE`."""
+        """The values of each row as text, and its line: see `read.rows.source` and `read.irregular.LINE`."""
 
     @property
     def plain(self) -> bool:

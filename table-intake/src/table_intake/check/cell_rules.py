@@ -26,7 +26,7 @@ ISO_DATE = (
     r"(?: ?(?<zone>[Zz]|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?)?$"
 )
 _PLAIN_ISO = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
-"""The most frequent form of it."""
+"""The most frequent form of ISO 8601."""
 _NUMBER = r"^(?<whole>[0-9]+)(?:\.[0-9]{0,9})?$"
 """Seconds, as some programs write them: the fraction is cut off, as for dates."""
 _SHOWN = 40
@@ -115,7 +115,7 @@ def codes(verdicts: Sequence[Verdict]) -> pl.Series | None:
 
 
 def rule(number: int) -> str:
-    """Return a rule's reason without the details of a cell."""
+    """Return the reason of a rule by its number, without the details of a cell."""
     return _RULES[number - 1][2]
 
 

@@ -38,9 +38,9 @@ class Last:
 NOTHING = Last()
 
 FEW = 100
-"""Cells or ids of each drop below which medians and ids say nothing."""
+"""The fewest cells or ids of each drop for which medians and ids are compared."""
 BUSY = 10
-"""Interactions on a day with any, in the middle, without which empty days may be chance."""
+"""The median of interactions on days with any, below which empty days may be chance."""
 _SHOWN = 5
 _FIGURES: Sequence[tuple[str, Sequence[str]]] = (
     ("good rows", ("rows", "accepted")),

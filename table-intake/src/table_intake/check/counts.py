@@ -78,7 +78,7 @@ _NO_WORDS = pl.DataFrame(schema={"word": pl.String, "rows": pl.UInt64})
 
 
 class Counts(TypedDict, total=False):
-    """Members of Findings."""
+    """What is counted for `Findings`."""
 
     duplicates: Required[int]
     first: int | None

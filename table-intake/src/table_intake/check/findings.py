@@ -137,7 +137,7 @@ class Findings:
     size: int
     """Bytes of the import copy."""
     skipped: int = 0
-    """Rows that the settings leave out, which are none of `rows`."""
+    """Rows that the settings leave out; `rows` does not count them."""
     stopped: int = 0
     """The last checked line, where the check ended early; 0 where it reached the end of the file."""
     origins: Origins = LONE
@@ -158,7 +158,7 @@ class Findings:
     ids: int | None = None
     """Different ids of a drop of users or items."""
     new_ids: int | None = None
-    """Those of them that the dataset lacked before; None where unknown."""
+    """How many of these ids the dataset lacked before; None where unknown."""
 
     @property
     def rejected(self) -> int:

@@ -19,7 +19,7 @@ _APOSTROPHE = "\u2019"
 _MINUS = "[-\u2212\u2013\ufe63\uff0d]"
 """Signs that programs write for a minus."""
 _TRIANGLE = "[\u25b3\u25b2]"
-"""Those of Japanese and Korean books."""
+"""Triangles that Japanese and Korean accounts write for a minus."""
 _BEFORE_NOON = r"오전|上午|午前"
 _AFTER_NOON = r"오후|下午|午後"
 

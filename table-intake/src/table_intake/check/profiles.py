@@ -96,7 +96,7 @@ _WHOLE = r"^[+-]?[0-9]{1,18}$"
 _DECIMAL = r"^[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?$"
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 _TYPES: tuple[Type, ...] = ("long", "float", "string")
-"""Each holds the values of those before it."""
+"""From narrow to wide: each type can hold the values of those before it."""
 
 
 class TypeDetector:

@@ -36,7 +36,7 @@ BLANK_LINES = 1_000_000
 MOST_ROWS = 100_000
 MOST_BYTES = 24_000_000
 _SHORTEST = {"interactions": 10, "users": 0, "items": 0}
-"""Bytes of the shortest values of a row besides one: another id and nine digits of a time."""
+"""Bytes that a row has at least beside its first id: another id, and a time of nine digits."""
 _HEADER = '"line","reason","row"\n'
 _STOPPED = "the check stopped here: the rest of the file cannot make up for the bad rows"
 

@@ -18,7 +18,7 @@ Meaning = Literal["cancelled", "returned", "sold", "open"]
 FEW = 100
 """Different values that a column of statuses has, at most."""
 ANY = "*"
-"""How settings name any cell that is not empty."""
+"""The word of settings that stands for any cell that is not empty."""
 _SHOWN = 20
 """Values named in a sentence."""
 LONGEST = 60
@@ -106,7 +106,7 @@ _NOISE = frozenset({"wc", "order", "orders", "status", "is", "was", "by", "custo
 _YES = "true t yes y 1 x o ja j oui si sí sim 예 네 はい 有 是 да on"
 _NO = "false f no n 0 nein non nao não 아니오 아니요 いいえ 無 否 нет off none null"
 _BETWEEN = re.compile(r"[()\[\]\uff08\uff09【】/|,;:·・、]+|\s[-\u2013\u2014]\s")
-"""What stands between two words for one status."""
+"""What separates two words for the same status, as in two languages."""
 
 
 def _meanings() -> dict[str, Meaning]:
@@ -170,7 +170,7 @@ class Column:
         return meaning(cell)
 
     def word(self, cell: str) -> str:
-        """Return how settings name a cell: any time is as good as another."""
+        """Return the word by which settings name a cell; one word stands for all times."""
         return ANY if self.form == "moment" and cell.strip() else cell.strip()
 
 

@@ -28,7 +28,7 @@ PHONE = """
     phone phonenumber customerphone guestphone buyerphone mobile mobilenumber telefon telefonnummer telephone telefono
     전화번호 휴대폰 휴대폰번호 휴대전화 연락처 구매자연락처 주문자연락처 주문자휴대전화 電話番号 手机号 手机 电话
 """
-"""Numbers by which tills know their guests, where nothing else does."""
+"""Columns of phone numbers, by which tills identify customers who have no other id."""
 ITEM = """
     itemid stockcode lineitemsku productsku itemsku sku variationsku itemsitemid itemsid productid productkey
     productsk itemsk itemcode itemno itemnumber productcode productno productnumber articleid articleno
@@ -94,9 +94,9 @@ RETURNED_QUANTITY = """
     qtycanceled qtycancelled canceledqty quantitycanceled quantitycancelled cancelledquantity
     반품수량 환불수량 취소수량 返品数 返品数量 退货数量 retourenmenge
 """
-"""How many of what was bought came back or were cancelled."""
+"""Columns that tell how many of the bought pieces came back or were cancelled."""
 LEFT_QUANTITY = "quantityrefund quantityminusrefund netquantity netqty"
-"""How many of what was bought are left: WooCommerce's Quantity (- Refund)."""
+"""Columns that tell how many of the bought pieces remain after refunds, as WooCommerce's Quantity (- Refund)."""
 ORDER = """
     orderid ordername ordernumber orderno ordernr order idorder name invoiceno invoicenumber invoiceid invoice
     receiptnumber receiptno ticketno transactionid checkid vbeln faktura fakturanummer bestellnummer bestellnr
@@ -107,10 +107,10 @@ TIMES_OF_DAY = frozenset(
     {"time", "ordertime", "saletime", "erzet", "uhrzeit", "zeit", "heure", "hora", "시간", "시각", "時刻", "时间"}
 )
 PRODUCT_TYPES = frozenset({"producttype", "productstype", "itemtype"})
-"""Columns that tell products from the frames that others are sold in, as Magento has them."""
+"""Columns that tell simple products from configurable ones, which contain them, as Magento exports both."""
 FRAMES = ("configurable", "bundle")
 _KEYS = "id key code nr no number 번호 코드"
-"""Names of keys in files that have one."""
+"""Names of the id column in a file about one kind of thing."""
 TARGETS: Mapping[DataKind, Mapping[str, str]] = {
     "interactions": {"USER_ID": f"{USER} {PHONE}", "ITEM_ID": ITEM, "TIMESTAMP": TIME, "EVENT_TYPE": TYPE},
     "users": {"USER_ID": f"{USER_KEY} {_KEYS} {USER}"},
@@ -130,7 +130,7 @@ _NAMES = """
     nom nomproduit nomduproduit nomarticle designation libelle libelleproduit nombre nombreproducto nombreproduct
     nombrearticulo denominacion titulo titre
 """
-"""Items' names, which a file for mails has beside the ids."""
+"""Columns with items' names."""
 _TRANSLATIONS = """
     브랜드=BRAND 브랜드명=BRAND ブランド=BRAND 品牌=BRAND 제조사=MANUFACTURER 색상=COLOR 컬러=COLOR 사이즈=SIZE
     옵션=OPTIONS 나이=AGE 연령=AGE 연령대=AGE_GROUP 年齢=AGE 年代=AGE_GROUP 年龄=AGE 성별=GENDER 性別=GENDER
@@ -169,7 +169,7 @@ FILES: Mapping[DataKind, str] = {
 
 
 def translated(name: str, kind: DataKind) -> str | None:
-    """Return what a column of the shop's own is called here: the name of items, or what Personalize does not take."""
+    """Return the English name of a shop's own column, since Personalize takes ASCII alone; None where none is known."""
     words = [plain(name), bare(name)]
     if kind == "items" and not _ITEM_NAMES.isdisjoint(words):
         return "NAME"

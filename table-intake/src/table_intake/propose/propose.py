@@ -23,9 +23,9 @@ from table_intake.wording import counted
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
 _ENOUGH, _ALL = 100, 0.98
-"""Rows from which on an id tells by its values what it is of, and the share of different values that says: of a row."""
+"""From how many rows on an id is judged by its values, and the share of different values of an id of rows."""
 _SEVERAL, _HALF = 20, 0.5
-"""Rows from which on ids tell by their values that they come back, and the share of different ones that says so."""
+"""From how many rows on ids are seen to repeat, and the largest share of different ids that do."""
 _LONG = 100
 """Characters of a name that settings spell out."""
 _SHOWN = 8
@@ -247,7 +247,7 @@ class _Judging:
 
 
 def _repeats(sample: Sample, index: int) -> str:
-    """Say that the values of a column come back, as items do in sales; empty where they do not."""
+    """Return a clause about the values of a column that repeat, as items do in sales; empty where they do not."""
     cells = [cell for cell in sample.column(index) if cell.strip()]
     different = len(set(cells))
     if len(cells) < _SEVERAL or different > _HALF * len(cells):
@@ -660,7 +660,7 @@ class _Proposer:
                     return
 
     def _frames(self) -> dict[str, list[Any]]:
-        """Return which rows are only the frame of others: a configurable product has a second line for the one sold."""
+        """Return the rows of configurable products, which have a second line for the simple product that was sold."""
         header = self._sample.header
         for index in (
             index for index, heading in enumerate(header) if usual_names.plain(heading) in usual_names.PRODUCT_TYPES

@@ -25,7 +25,7 @@ _ENOUGH = 3
 _MOST_VALUES = 1_000
 """Different values above which a column has no statuses, whatever its name."""
 _FEW = 0.01
-"""The share of such rows that may have a value nevertheless."""
+"""The share of rows behind the first of an order that may have a value in a column of first rows."""
 
 
 def sample_table(name: str, table: Table, pieces: int = 1) -> Sample:
@@ -73,7 +73,7 @@ def _with_statuses(header: Sequence[str], frame: pl.DataFrame) -> list[int]:
 
 
 def _few(cells: pl.Series) -> Mapping[str, int]:
-    """Return the values of a column with few of them."""
+    """Return the values of a column that has few different ones."""
     return count_statuses(statuses.Column(), cells) if cells.n_unique() <= statuses.FEW else {}
 
 

@@ -75,7 +75,7 @@ def propose_together(samples: Mapping[str, Sample], settings: TableSettings, kin
 
 
 def personal_ids(sample: Sample, proposal: Proposal) -> str:
-    """Return what of a person the ids of users are, in words; "" where they are neither e-mail nor phone."""
+    """Return the kind of personal data that ids of users are, in words; "" where they are neither e-mail nor phone."""
     ids = [value.strip() for value in sample.ids(proposal).get("USER_ID", ()) if value.strip()]
     for what, pattern in _PERSONAL.items():
         if ids and sum(pattern.fullmatch(value) is not None for value in ids) >= len(ids) / 2:

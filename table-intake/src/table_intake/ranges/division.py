@@ -19,7 +19,7 @@ from table_intake.read.rows import Form, Table
 _SAMPLE = 1 << 16
 """Bytes by which a separator is guessed, as for other files."""
 _OTHERS = (b"PAR1", b"PK", b"\xd0\xcf\x11\xe0", b"%PDF")
-"""First bytes of files that are not text."""
+"""The first bytes of formats that are not text, by which they are told apart."""
 _DENSEST = 8
 """Times that Parquet is smaller than its text, but for files with hardly a difference between their rows."""
 

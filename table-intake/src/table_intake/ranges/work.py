@@ -113,7 +113,7 @@ class Result:
     places: Sequence[Sequence[int]] = ()
     """The begin and the size of each partition in the file of hashes."""
     lines_of_items: Sequence[Sequence[int]] = ()
-    """The same in the file of lines for the table of items."""
+    """The begin and the size of each partition in the file of lines for the table of items."""
     types: Mapping[str, str] = field(default_factory=dict)
     """The kinds of values of columns, where the format has types."""
     item_columns: Sequence[str] = ()

@@ -43,7 +43,7 @@ _BROKEN = (
     NotImplementedError,
 )
 BROKEN_ZIP = (*_BROKEN, OSError, ValueError)
-"""Damaged names and places as well."""
+"""Errors of a zip that is damaged, its names and offsets included."""
 _ENCRYPTED = 1
 _MOST_NAMED = 3
 

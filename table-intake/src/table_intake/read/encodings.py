@@ -49,7 +49,7 @@ _SIGNS = frozenset(
 _WITHIN = re.compile(
     "(?<=[^\\W\\d_])[^\\w\\s\\x00-\\x7f\u2019\xb4\xb7\u2122\xae\xb0\u2026\xbb\u201d]|[\xb2\xb3\xb9](?=[^\\W\\d_])"
 )
-"""A sign within a word, which no Western text has."""
+"""Signs inside a word, where no Western text has them."""
 _BETWEEN = re.compile(rb'[,;\t\r\n"]+')
 _BAD = "\udc80"
 _ERRORS = "personalization.bad"
@@ -92,7 +92,7 @@ class Utf8:
 
     Args:
         resource: the name in messages.
-        chunks: the bytes; with a method `left`, see `csv.rows.BoundedSource`.
+        chunks: the bytes; with a method `left`, see `read.rows.BoundedSource`.
         encoding: its name for Python, or None.
 
     Raises:

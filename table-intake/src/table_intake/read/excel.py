@@ -27,7 +27,7 @@ _PIECE_ROWS = 1 << 16
 _WORKBOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _CELL = re.compile(rb' r="([A-Z]{1,3})([0-9]{1,7})"')
 _UNCOUNTED = re.compile(rb"(?:</f>|<f[^>]*/>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
-"""A formula without a value, as programs write it that do not calculate."""
+"""A formula without a value, as it is written by programs that do not calculate."""
 _LOCAL_HEADER = 30
 _BROKEN = (
     calamine.CalamineError,

@@ -64,7 +64,7 @@ class Table:
 
     @property
     def types(self) -> Mapping[str, str]:
-        """See `formats.table.Typed`; a column without a value has none."""
+        """See `table.Typed`; a column without a value has none."""
         columns = self._columns.items() if self._selection.rows else ()
         return {name: _kind(dtype) for name, dtype in columns if dtype != pl.Null}
 

@@ -172,7 +172,7 @@ class Rows:
 
     @property
     def suspects(self) -> Sequence[str] | None:
-        """See `formats.table.Rows`."""
+        """See `table.Rows`."""
         return () if self.plain else None
 
     @property

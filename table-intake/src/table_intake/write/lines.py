@@ -14,7 +14,7 @@ class Lines(Protocol):
 
     @property
     def too_large(self) -> bool:
-        """Whether the rows are more than anybody takes."""
+        """Whether there are more rows than a table of items takes."""
 
     def take(self, frame: pl.DataFrame) -> None:
         """Take some good rows."""
