@@ -26,6 +26,7 @@ from table_intake import (
     sample_table,
 )
 from table_intake.settings import yaml_core
+from table_intake.wording import counted
 
 _SHOWN = 10
 """Refused rows that are shown."""
@@ -58,7 +59,7 @@ def _check(options: argparse.Namespace) -> int:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         checked = check_table(table, expected, target.write, scratch)
         findings = checked.findings
-        print(f"{path.name}: {kind}, {findings.rows:,} rows, {findings.accepted:,} good")
+        print(f"{path.name}: {kind}, {counted(findings.rows, 'row')}, {findings.accepted:,} good")
         for note in findings.notes:
             print(f"  {note}")
         for reason in findings.reasons:
