@@ -55,7 +55,7 @@ def _partition(user: str) -> int:
 
 
 LONGEST_LINE = 1 << 20
-"""Bytes of a line, about."""
+"""Bytes of the longest line, roughly."""
 Records = Callable[[Iterable[str]], Iterator[list[str]]]
 """Parses the rows of a CSV from its lines."""
 

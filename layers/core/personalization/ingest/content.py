@@ -46,12 +46,12 @@ def settings_digest(kind: DataKind, settings: ShopSettings) -> str:
     # Left out when true: digests from before the setting existed lack it.
     excluded |= {"deploy"} if settings.deploy else set()
     shared = settings.model_dump(mode="json", exclude={*excluded, *_SECTIONS})
-    own = settings.own_file_settings(kind)
-    relevant: Mapping[str, Any] = {"check": _CHECK, **shared, **({kind: own} if own else {})}
+    file_settings = settings.own_file_settings(kind)
+    relevant: Mapping[str, Any] = {"check": _CHECK, **shared, **({kind: file_settings} if file_settings else {})}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def is_known(known: str, size: int, kind: DataKind, settings: ShopSettings) -> bool:
+def is_known(identity: str, size: int, kind: DataKind, settings: ShopSettings) -> bool:
     """Tell whether a drop of a size may be one whose identity is known, before its bytes are read."""
-    known_size, _, digest = known.split("-") if known.count("-") == 2 else ("", "", "")
+    known_size, _, digest = identity.split("-") if identity.count("-") == 2 else ("", "", "")
     return known_size == str(size) and digest == settings_digest(kind, settings)

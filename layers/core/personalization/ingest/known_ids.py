@@ -55,9 +55,9 @@ class Store:
         stems = (
             stem for stem in self._stems(kind) if objects.size(self._s3, self._bucket, f"{stem}.ipc", None) is not None
         )
-        kept = [self._stem(kind, run), *islice(stems, 1)]
+        kept_stems = [self._stem(kind, run), *islice(stems, 1)]
         keys = objects.list_keys(self._s3, self._bucket, _root(self._shop, kind))
-        return [key for key in keys if not any(key.startswith((f"{stem}.", f"{stem}/")) for stem in kept)]
+        return [key for key in keys if not any(key.startswith((f"{stem}.", f"{stem}/")) for stem in kept_stems)]
 
     def put_all(self, kind: DataKind, run: str, partitions: Iterable[pl.Series]) -> None:
         """Store more ids than one file has by partition, beside the empty file that `put` has stored.
@@ -78,9 +78,9 @@ class Store:
         # Both numbers are powers of two.
         wanted = range(partition % files, files, partitions) if files else ()
         read = (objects.get_bytes(self._s3, self._bucket, f"{stem}/{number:03d}.ipc") for number in wanted)
-        found = [counts.unpack_ids(data) for data in read]
-        known = [each for each in found if each is not None]
-        return counts.ids_file(pl.concat(known)) if known and len(known) == len(found) else None
+        files_of_ids = [counts.unpack_ids(data) for data in read]
+        ids = [file for file in files_of_ids if file is not None]
+        return counts.ids_file(pl.concat(ids)) if ids and len(ids) == len(files_of_ids) else None
 
     def _stems(self, kind: DataKind) -> Iterator[str]:
         """Yield the beginnings of keys that may have the ids; the last is that of releases whose checks shared one."""

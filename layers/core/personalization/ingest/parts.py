@@ -63,7 +63,7 @@ class _Folder:
     deleted: list[str] = field(default_factory=list)
     """Names of parts that were deleted after the marker."""
     others: list[str] = field(default_factory=list)
-    """Names of files that are no parts."""
+    """Names of files that are not parts."""
     markers: list[str] = field(default_factory=list)
     nested: list[str] = field(default_factory=list)
     """Names of files in further folders."""
@@ -87,13 +87,13 @@ def list_parts(client: "S3Client", bucket: str, drop: Drop, version_id: str | No
     pinned = objects.get_json(client, bucket, pins) if version_id else None
     if pinned is not None:
         return _unpack(pinned)
-    found = _listed(client, bucket, drop, version_id)
+    folder = _listed(client, bucket, drop, version_id)
     text = objects.read_small(client, bucket, drop.key, _MANIFEST_BYTES, version_id) if drop.has_manifest else None
     manifest = _parse(drop, text[1]) if text else None
-    problems = [*_problems(drop, found), *(_differences(bucket, drop, manifest, found) if manifest else [])]
+    problems = [*_problems(drop, folder), *(_differences(bucket, drop, manifest, folder) if manifest else [])]
     if problems:
         raise Rejected(drop.key, "; ".join(problems))
-    parts = Parts(_in_order(found), _columns(manifest), tuple(_notes(found)))
+    parts = Parts(_in_order(folder), _columns(manifest), tuple(_notes(folder)))
     if version_id:
         objects.put_json(client, bucket, pins, asdict(parts))
     return parts
@@ -116,9 +116,9 @@ def _listed(client: "S3Client", bucket: str, drop: Drop, version_id: str | None)
     for stored in objects.list_histories(client, bucket, drop.folder):
         histories.setdefault(stored.key.removeprefix(drop.folder), []).append(stored)
     marker = next(
-        each
-        for each in histories[drop.key.removeprefix(drop.folder)]
-        if not each.deletion and version_id in {None, each.id}
+        stored
+        for stored in histories[drop.key.removeprefix(drop.folder)]
+        if not stored.deletion and version_id in {None, stored.id}
     )
     # Without versions nothing tells what a part was before.
     written = datetime.max.replace(tzinfo=UTC) if marker.id is None else marker.modified
@@ -131,7 +131,7 @@ def _listed(client: "S3Client", bucket: str, drop: Drop, version_id: str | None)
 def _sort_in(folder: _Folder, name: str, history: list[Stored], written: datetime) -> None:
     """Add a file with its history, newest first, to a folder whose marker was written at a time."""
     now = history[0]
-    then = next((each for each in history if each.modified <= written), None)
+    then = next((version for version in history if version.modified <= written), None)
     exists = not now.deletion
     if name.split("/", maxsplit=1)[0] == _DELTA_LOG:
         folder.is_delta = folder.is_delta or exists
@@ -139,7 +139,7 @@ def _sort_in(folder: _Folder, name: str, history: list[Stored], written: datetim
         return
     elif "/" not in name and (name == keys.SUCCESS or keys.is_manifest(name)):
         folder.markers += [name] * exists
-    elif any(each[:1] in {"_", "."} for each in name.split("/")):
+    elif any(part[:1] in {"_", "."} for part in name.split("/")):
         return
     elif then is None or then.deletion:
         folder.late += [name] * exists
@@ -154,24 +154,26 @@ def _sort_in(folder: _Folder, name: str, history: list[Stored], written: datetim
         folder.replaced += [name] * (now != then)
 
 
-def _problems(drop: Drop, found: _Folder) -> list[str]:
-    """Return why the files of a folder are no drop."""
+def _problems(drop: Drop, folder: _Folder) -> list[str]:
+    """Return why the files of a folder are not a drop."""
     problems = []
-    if found.is_delta:
+    if folder.is_delta:
         problems.append("it is a Delta table, whose files include replaced rows: export it as Parquet or CSV")
-    if len(found.markers) > 1:
-        problems.append(f"the folder has several markers ({named(found.markers)}): leave one of them")
-    if found.nested:
+    if len(folder.markers) > 1:
+        problems.append(f"the folder has several markers ({named(folder.markers)}): leave one of them")
+    if folder.nested:
         advice = "write all parts into one folder, without partitions"
-        problems.append(f"in further folders: {named(found.nested)}; {advice}")
-    if found.others:
-        problems.append(f"no parts, which end in {keys.ENDINGS}, or have no ending: {named(found.others)}")
-    if found.deleted:
-        problems.append(f"deleted after the marker was written: {named(found.deleted)}")
-    if len(found.parts) > MOST_PARTS:
+        problems.append(f"in further folders: {named(folder.nested)}; {advice}")
+    if folder.others:
+        problems.append(f"no parts, which end in {keys.ENDINGS}, or have no ending: {named(folder.others)}")
+    if folder.deleted:
+        problems.append(f"deleted after the marker was written: {named(folder.deleted)}")
+    if len(folder.parts) > MOST_PARTS:
         advice = "write fewer and larger ones"
-        problems.append(f"the folder has {counted(len(found.parts), 'part')}; a drop may have {MOST_PARTS:,}: {advice}")
-    if not found.parts and not problems and not drop.has_manifest:
+        problems.append(
+            f"the folder has {counted(len(folder.parts), 'part')}; a drop may have {MOST_PARTS:,}: {advice}"
+        )
+    if not folder.parts and not problems and not drop.has_manifest:
         problems.append(_NO_PARTS)
     return problems
 
@@ -192,12 +194,12 @@ def _parse(drop: Drop, text: bytes) -> _Manifest:
         return _Manifest.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(each) for each in first["loc"])
+        where = ".".join(str(part) for part in first["loc"])
         what = f"{where}: {first['msg']}" if where else first["msg"]
         raise Rejected(drop.key, f"the manifest cannot be read ({what}); its form is {form}") from None
 
 
-def _differences(bucket: str, drop: Drop, manifest: _Manifest, found: _Folder) -> list[str]:
+def _differences(bucket: str, drop: Drop, manifest: _Manifest, folder: _Folder) -> list[str]:
     """Return how the parts differ from a manifest."""
     sizes: dict[str, int | None] = {}
     outside = []
@@ -211,13 +213,13 @@ def _differences(bucket: str, drop: Drop, manifest: _Manifest, found: _Folder) -
             outside.append(entry.url or entry.key or "an entry without key or url")
         sizes[name] = entry.size if entry.size is not None else entry.length
     listed = [name for name in sizes if "/" not in name and name]
-    missing = [name for name in listed if name not in found.parts and name not in found.deleted]
+    missing = [name for name in listed if name not in folder.parts and name not in folder.deleted]
     other = [
-        f"{name} ({found.parts[name].size:,} bytes, not {sizes[name]:,})"
+        f"{name} ({folder.parts[name].size:,} bytes, not {sizes[name]:,})"
         for name in listed
-        if name in found.parts and sizes[name] not in {None, found.parts[name].size}
+        if name in folder.parts and sizes[name] not in {None, folder.parts[name].size}
     ]
-    unlisted = [name for name in found.parts if name not in sizes]
+    unlisted = [name for name in folder.parts if name not in sizes]
     return [
         *([f"outside the manifest's folder: {named(outside)}"] if outside else []),
         *([f"in the manifest, and not there when it was written: {named(missing)}"] if missing else []),
@@ -233,12 +235,12 @@ def _columns(manifest: _Manifest | None) -> tuple[str, ...]:
     return tuple(manifest.columns or [column.name for column in manifest.elements])
 
 
-def _in_order(found: _Folder) -> tuple[SourcePart, ...]:
-    return tuple(SourcePart(part.key, part.id, part.size, name) for name, part in sorted(found.parts.items()))
+def _in_order(folder: _Folder) -> tuple[SourcePart, ...]:
+    return tuple(SourcePart(part.key, part.id, part.size, name) for name, part in sorted(folder.parts.items()))
 
 
-def _notes(found: _Folder) -> Iterable[str]:
-    if found.late:
-        yield f"came after the marker, and ignored until the next one: {named(found.late)}"
-    if found.replaced:
-        yield f"changed after the marker, and read as before until the next one: {named(found.replaced)}"
+def _notes(folder: _Folder) -> Iterable[str]:
+    if folder.late:
+        yield f"came after the marker, and ignored until the next one: {named(folder.late)}"
+    if folder.replaced:
+        yield f"changed after the marker, and read as before until the next one: {named(folder.replaced)}"

@@ -63,7 +63,7 @@ def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> str:
     for generation in LIMITS:
         billed = [Billed(alias, generation) for alias in recipes]
         training = estimate(prices, 0, interactions or 1_000_000, billed).training_dollars
-        bill[generation] = training, sum(campaign_month(prices, each) for each in billed)
+        bill[generation] = training, sum(campaign_month(prices, recipe) for recipe in billed)
     of = counted(interactions, "interaction") if interactions else "each million interactions"
     trainings, months = (
         " instead of ".join(f"${bill[generation][part]:,.2f}" for generation in ("v2", "v1")) for part in (0, 1)
@@ -108,59 +108,61 @@ def rejects_key(shop: str, run: str, kind: DataKind, part: int) -> str:
     return f"rejects/{shop}/{run}/{kind}{f'-{part}' if part else ''}.csv"
 
 
-def document(about: Subject, found: Findings | None, reason: str, last: changes.Last = changes.NOTHING) -> Document:
+def document(
+    subject: Subject, findings: Findings | None, reason: str, last: changes.Last = changes.NOTHING
+) -> Document:
     """Return the report.
 
     Args:
-        about: the drop.
-        found: the results for its rows, or None for an unreadable file.
+        subject: the drop.
+        findings: the results for its rows, or None for an unreadable file.
         reason: why the drop was refused; empty where it was accepted.
         last: the documents of what was imported last of this kind.
     """
     members: Document = {
-        "shop": about.shop,
-        "run": about.run,
-        "kind": about.kind,
-        "mode": about.mode,
-        "key": about.key,
-        "checkedAt": _iso(about.now),
+        "shop": subject.shop,
+        "run": subject.run,
+        "kind": subject.kind,
+        "mode": subject.mode,
+        "key": subject.key,
+        "checkedAt": _iso(subject.now),
         "outcome": "refused" if reason else "accepted",
         "reason": reason,
-        "advice": _advice(about, found) if reason else [],
+        "advice": _advice(subject, findings) if reason else [],
     }
-    if found is None:
+    if findings is None:
         return members
-    limit = about.settings.rejects.limit
+    limit = subject.settings.rejects.limit
     # A mostly damaged or partly read file says nothing about the shop.
-    is_complete = not reason or (found.accepted > 0 and not found.stopped)
+    is_complete = not reason or (findings.accepted > 0 and not findings.stopped)
     members |= {
         "rows": {
-            "read": found.rows,
-            "accepted": found.accepted,
-            "rejected": found.rejected,
-            **({"skipped": found.skipped} if found.skipped else {}),
-            "rejectedShare": found.rejected / found.rows if found.rows else 0.0,
+            "read": findings.rows,
+            "accepted": findings.accepted,
+            "rejected": findings.rejected,
+            **({"skipped": findings.skipped} if findings.skipped else {}),
+            "rejectedShare": findings.rejected / findings.rows if findings.rows else 0.0,
             "limit": limit,
-            "duplicates": found.duplicates,
-            "bytes": found.size,
+            "duplicates": findings.duplicates,
+            "bytes": findings.size,
         },
-        "refused": [_refused(broken, found.origins) for broken in found.reasons],
-        "goals": _goals(about, found) if not reason or found.rejected <= limit * found.rows else [],
-        "columns": [_column(filled, found.accepted) for filled in found.columns] if is_complete else [],
-        "notes": list(found.notes),
+        "refused": [_refused(broken, findings.origins) for broken in findings.reasons],
+        "goals": _goals(subject, findings) if not reason or findings.rejected <= limit * findings.rows else [],
+        "columns": [_column(filled, findings.accepted) for filled in findings.columns] if is_complete else [],
+        "notes": list(findings.notes),
     }
     if reason:
-        part, line = found.origins.locate(found.stopped) if found.stopped else ("", None)
+        part, line = findings.origins.locate(findings.stopped) if findings.stopped else ("", None)
         members |= {"stoppedAt": line, **({"stoppedIn": part} if part else {})}
     else:
-        members["next"] = _next(about, found)
-    if about.kind == "interactions" and is_complete:
-        members |= _interactions(found)
-    elif found.ids is not None:
-        members["ids"] = {"count": found.ids, "new": found.new_ids}
+        members["next"] = _next(subject, findings)
+    if subject.kind == "interactions" and is_complete:
+        members |= _interactions(findings)
+    elif findings.ids is not None:
+        members["ids"] = {"count": findings.ids, "new": findings.new_ids}
     members["changes"] = changes.differences(members, last.same) if is_complete else None
-    members["suspicions"] = changes.suspicions(members, last, about.settings.changes) if is_complete else []
-    if reason and reason == changes.refusal(members, about.settings.changes):
+    members["suspicions"] = changes.suspicions(members, last, subject.settings.changes) if is_complete else []
+    if reason and reason == changes.refusal(members, subject.settings.changes):
         members["code"] = changes.code(members)
     return members
 
@@ -175,25 +177,25 @@ def _refused(broken: Reason, origins: Origins) -> Document:
     return {**asdict(broken), "examples": examples}
 
 
-def _advice(about: Subject, found: Findings | None) -> list[str]:
+def _advice(subject: Subject, findings: Findings | None) -> list[str]:
     """Return advice for the people who made a refused file."""
-    folder, _, name = about.key.rpartition("/")
+    folder, _, name = subject.key.rpartition("/")
     again = f"Correct the file and drop it again under {folder}/"
-    if keys.recognise(about.key).folder:
+    if keys.recognise(subject.key).folder:
         again = f"Correct the parts in {folder}/, and write {name} again"
     advice = [f"{again}: nothing has changed in the shop, and earlier imports still serve"]
-    if found is None or not found.rejected:
+    if findings is None or not findings.rejected:
         return advice
-    if not found.stopped and found.accepted:
-        share = min(1.0, math.ceil(found.rejected / found.rows * 100) / 100)
+    if not findings.stopped and findings.accepted:
+        share = min(1.0, math.ceil(findings.rejected / findings.rows * 100) / 100)
         advice.append(
             f"Or import only the good rows: allow a larger share of bad ones in the shop's settings, with "
             f"rejects: {{limit: {share:g}}}, and drop the file again"
         )
-    if found.stopped:
+    if findings.stopped:
         advice.append(
-            f"Rows after {found.origins.describe(found.stopped)} were not checked: they may have faults of other kinds "
-            "than those below"
+            f"Rows after {findings.origins.describe(findings.stopped)} were not checked: they may have faults of other "
+            "kinds than those below"
         )
     return advice
 
@@ -202,11 +204,11 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _goals(about: Subject, found: Findings) -> list[Document]:
-    if about.kind != "interactions" or found.users is None:
+def _goals(subject: Subject, findings: Findings) -> list[Document]:
+    if subject.kind != "interactions" or findings.users is None:
         return []
-    different, again = found.accepted - found.duplicates, found.users.at_least(2)
-    needed = max(MINIMUM_USERS, -(-found.users.ids // 100))
+    different, again = findings.accepted - findings.duplicates, findings.users.at_least(2)
+    needed = max(MINIMUM_USERS, -(-findings.users.ids // 100))
     goals = (
         ("different interactions", different, MINIMUM_INTERACTIONS, RECOMMENDED_INTERACTIONS),
         ("users with two interactions or more", again, needed, max(RECOMMENDED_USERS, needed)),
@@ -215,18 +217,18 @@ def _goals(about: Subject, found: Findings) -> list[Document]:
     return [dict(zip(members, goal, strict=True)) for goal in goals]
 
 
-def _interactions(found: Findings) -> Document:
-    days = [[(_EPOCH + timedelta(days=day)).isoformat(), rows] for day, rows in found.per_day.items()]
+def _interactions(findings: Findings) -> Document:
+    days = [[(_EPOCH + timedelta(days=day)).isoformat(), rows] for day, rows in findings.per_day.items()]
     span = None
-    if found.first is not None and found.last is not None:
-        first, last = (datetime.fromtimestamp(moment, UTC) for moment in (found.first, found.last))
+    if findings.first is not None and findings.last is not None:
+        first, last = (datetime.fromtimestamp(moment, UTC) for moment in (findings.first, findings.last))
         span = {"first": _iso(first), "last": _iso(last), "days": (last.date() - first.date()).days + 1}
     return {
         "span": span,
         "perDay": days,
-        "eventTypes": [{"name": kind, "rows": rows} for kind, rows in list(found.event_types.items())[:50]],
-        "users": _spread(found.users, tail=False),
-        "items": _spread(found.items, tail=True),
+        "eventTypes": [{"name": kind, "rows": rows} for kind, rows in list(findings.event_types.items())[:50]],
+        "users": _spread(findings.users, tail=False),
+        "items": _spread(findings.items, tail=True),
     }
 
 
@@ -267,15 +269,17 @@ def _column(filled: Filled, rows: int) -> Document:
 _TYPES = {"string": "text", "long": "whole number", "float": "number"}
 
 
-def _next(about: Subject, found: Findings) -> Document:
-    trains = about.kind == "interactions"
-    prices = about.settings.prices
-    history = (about.before + found.accepted) if trains else 0
-    cost = estimate(prices, found.size, history, [about.settings.billed(alias) for alias in about.settings.recipes])
+def _next(subject: Subject, findings: Findings) -> Document:
+    trains = subject.kind == "interactions"
+    prices = subject.settings.prices
+    history = (subject.before + findings.accepted) if trains else 0
+    cost = estimate(
+        prices, findings.size, history, [subject.settings.billed(alias) for alias in subject.settings.recipes]
+    )
     return {
-        "recipes": list(about.settings.recipes) if trains else [],
-        "generation": about.settings.generation,
-        "recommenders": list(about.settings.recommenders) if trains else [],
+        "recipes": list(subject.settings.recipes) if trains else [],
+        "generation": subject.settings.generation,
+        "recommenders": list(subject.settings.recommenders) if trains else [],
         "importDollars": cost.import_dollars,
         "interactions": cost.interactions,
         "trainingHours": cost.training_hours,
@@ -284,19 +288,19 @@ def _next(about: Subject, found: Findings) -> Document:
         "campaigns": len(cost.campaign_months),
         "campaignMonths": [{"recipe": alias, "dollars": dollars} for alias, dollars in cost.campaign_months],
         "monthDollars": cost.month_dollars,
-        "heldOut": _held_out(about, found) if trains else None,
+        "heldOut": _held_out(subject, findings) if trains else None,
         "prices": prices.model_dump(),
     }
 
 
-def _held_out(about: Subject, found: Findings) -> Document | None:
+def _held_out(subject: Subject, findings: Findings) -> Document | None:
     """Return the costs of the test on held-out time, if the shop enables it."""
-    settings, gate = about.settings, about.settings.gate
+    settings, gate = subject.settings, subject.settings.gate
     recipes = [alias for alias in settings.recipes if alias in FOR_USERS]
     if gate.held_out is None or not gate.enabled:
         return None
-    history, tested = about.before + found.accepted, [settings.billed(alias) for alias in recipes]
-    cost = estimate_trial(settings.prices, found.size, history, tested, gate.held_out.users)
+    history, tested = subject.before + findings.accepted, [settings.billed(alias) for alias in recipes]
+    cost = estimate_trial(settings.prices, findings.size, history, tested, gate.held_out.users)
     return {
         "days": gate.held_out.days,
         "recipes": recipes,
@@ -313,7 +317,7 @@ def page(report: Document) -> str:
 def _examples(reason: Document) -> list[tuple[str, str, list[tuple[str, int]]]]:
     """Return the cells or words of examples with their parts and lines, equal ones grouped."""
     groups: dict[tuple[str, str], list[tuple[str, int]]] = {}
-    for each in reason["examples"]:
-        text = "" if each["value"] or each["told"] == reason["rule"] else each["told"]
-        groups.setdefault((each["value"], text), []).append((each.get("part", ""), each["line"]))
+    for example in reason["examples"]:
+        text = "" if example["value"] or example["told"] == reason["rule"] else example["told"]
+        groups.setdefault((example["value"], text), []).append((example.get("part", ""), example["line"]))
     return [(value, text, lines) for (value, text), lines in groups.items()]

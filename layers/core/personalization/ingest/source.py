@@ -47,7 +47,7 @@ class Source:
             scratch: a folder for what cannot be streamed.
 
         Raises:
-            Rejected: the drop is no table, or too large for one function.
+            Rejected: the drop is not a table, or too large for one function.
         """
         self._digests = []
         with intake_translated():

@@ -87,13 +87,15 @@ def forget(clients: Clients, request: ForgetRequest, environment: Environment, n
         raise Rejected(shop, f"run {holder} is at work on this shop: wait for its end, or stop it, and ask again")
     # This comes before the claims are deleted: without claims all earlier drops would look new.
     DynamoLedger(table, environment.table, now).remove(shop)
-    found = tuple(each for each in records.sort_keys(table, environment.table, shop) if each != leases.RECORD)
-    for record in sorted(found, key=lambda record: (record != RECORD, record)):
+    sort_keys = tuple(
+        sort_key for sort_key in records.sort_keys(table, environment.table, shop) if sort_key != leases.RECORD
+    )
+    for record in sorted(sort_keys, key=lambda record: (record != RECORD, record)):
         records.delete(table, environment.table, shop, record)
     stopped = schedules.names(scheduler, environment.schedule_group, shop)
     for name in stopped:
         schedules.delete(scheduler, environment.schedule_group, name)
-    return Forgotten(records=found, schedules=stopped)
+    return Forgotten(records=sort_keys, schedules=stopped)
 
 
 def finish(clients: Clients, request: FinishRequest, environment: Environment, now: datetime) -> Finished:
@@ -123,5 +125,5 @@ def remove_objects(client: "S3Client", bucket: str, folders: tuple[str, ...]) ->
 
 def _page(client: "S3Client", bucket: str, folder: str) -> list[Any]:
     page = client.list_object_versions(Bucket=bucket, Prefix=folder)
-    found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-    return [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+    versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+    return [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]

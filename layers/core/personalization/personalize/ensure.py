@@ -213,7 +213,7 @@ def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) ->
     wanted = earlier_work.choose_name(
         [job.name for job in jobs], {name: step.status for name, step in existing.items() if step}
     )
-    job = next(each for each in jobs if each.name == wanted)
+    job = next(job_of_run for job_of_run in jobs if job_of_run.name == wanted)
     step = existing[wanted]
     if step and step.found_from:
         raise Broken(job.arn, f"an import job of this name was made at {step.found_from}, before its drop was handled")
@@ -281,7 +281,7 @@ def ensure_recommender(client: "PersonalizeClient", plan: Plan, wanted: Recommen
 def recommender_statuses(client: "PersonalizeClient", group_arn: str) -> Mapping[str, str]:
     """Return the statuses of a dataset group's recommenders by their names in settings.
 
-    Recommenders that no run would name so have their full name.
+    A recommender whose name no run would give is returned by its full name.
     """
     start = f"{group_arn.rpartition('/')[2]}-"
     return {

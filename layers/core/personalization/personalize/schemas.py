@@ -16,7 +16,7 @@ def read(resource: str, kind: DataKind, text: str) -> Schema:
     """Parse a schema from Personalize.
 
     Raises:
-        Rejected: it is no flat record of texts and numbers, so it was not made here.
+        Rejected: it is not a flat record of texts and numbers, so it was not made here.
     """
     try:
         fields = json.loads(text)["fields"]

@@ -62,7 +62,7 @@ class Claim(Part):
     """Whether a failed claim's data are in the dataset because the failure came after the import."""
     reason: str = ""
     content: str = ""
-    """Identifies the bytes and settings of an imported FULL: see `contents`."""
+    """Identifies the bytes and settings of an imported FULL: see `ingest.content`."""
     training_mode: Literal["FULL", "UPDATE"] = "FULL"
     recipes: tuple[str, ...] = ()
 
@@ -124,11 +124,11 @@ def read(started: object, run: str) -> Request:
     if isinstance(started, Mapping):
         if "action" in started:
             return _request(started, run)
-        found = started.get("detail")
-        if isinstance(found, Mapping) and isinstance(found.get("object"), Mapping):
-            drop = keys.recognise(str(found["object"].get("key", "")))
-            return Request(action="drop", shop=drop.shop, claim=_claim(started, found, drop, run))
-        if isinstance(found, Mapping) and started.get("source") == "aws.states":
+        detail = started.get("detail")
+        if isinstance(detail, Mapping) and isinstance(detail.get("object"), Mapping):
+            drop = keys.recognise(str(detail["object"].get("key", "")))
+            return Request(action="drop", shop=drop.shop, claim=_claim(started, detail, drop, run))
+        if isinstance(detail, Mapping) and started.get("source") == "aws.states":
             return Request(action="sweep", claim=stopped(started))
     raise Rejected("the execution's input", "must be S3's event of an object, or {action, shop}")
 
@@ -221,5 +221,9 @@ def after(sequencers: Iterable[str]) -> str:
 
 def later(claim: Claim, every: Iterable[Claim]) -> Claim | None:
     """Return a claim of the same key that S3 wrote after this one."""
-    same = (each for each in every if each.key == claim.key and each.bucket_name == claim.bucket_name and each.key)
-    return next((each for each in same if padded(each.sequencer) > padded(claim.sequencer)), None)
+    same = (
+        claim_of_shop
+        for claim_of_shop in every
+        if claim_of_shop.key == claim.key and claim_of_shop.bucket_name == claim.bucket_name and claim_of_shop.key
+    )
+    return next((other for other in same if padded(other.sequencer) > padded(claim.sequencer)), None)

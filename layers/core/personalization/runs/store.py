@@ -48,7 +48,7 @@ class DynamoLedger:
         return Claim.read(records.get(self._client, self._table, claim.shop, PREFIX + claim.id))
 
     def claims(self, shop: str) -> list[Claim]:
-        return [Claim.read(each) for each in records.query_prefix(self._client, self._table, shop, PREFIX)]
+        return [Claim.read(record) for record in records.query_prefix(self._client, self._table, shop, PREFIX)]
 
     def move(self, seen: Claim, after: Claim) -> bool:
         values = {":state": seen.state, ":run": seen.run}
@@ -61,13 +61,13 @@ class DynamoLedger:
 
     def take(self, lease: Lease, over: Lease | None) -> bool:
         record: dict[str, Any] = {**lease.as_json(), "ttl": int(lease.expires_at.timestamp())}
-        kept = {name: value for name, value in record.items() if name not in {"shop", "next"}}
-        change = "SET " + ", ".join(f"#{name} = :{name}" for name in kept)
-        names = {f"#{name}": name for name in kept}
+        stored = {name: value for name, value in record.items() if name not in {"shop", "next"}}
+        change = "SET " + ", ".join(f"#{name} = :{name}" for name in stored)
+        names = {f"#{name}": name for name in stored}
         if lease.purpose == "erasure":
             change, names = f"{change} REMOVE #next", {**names, "#next": "next"}
         condition = "attribute_not_exists(#owner) OR #owner = :owner OR #owner = :other"
-        values = {f":{name}": value for name, value in kept.items()}
+        values = {f":{name}": value for name, value in stored.items()}
         return self._change_lease(
             lease.shop, change, condition, names, {**values, ":other": over.owner if over else lease.owner}
         )
@@ -109,7 +109,7 @@ class DynamoLedger:
         return records.marshal({"shop": shop, "record": RECORD})
 
     def shops(self) -> list[str]:
-        found = records.scan(
+        of_shops = records.scan(
             self._client,
             self._table,
             "begins_with(#record, :prefix) AND #state IN (:pending, :taken)",
@@ -117,7 +117,7 @@ class DynamoLedger:
             values={":prefix": PREFIX, ":pending": "pending", ":taken": "taken"},
             wanted="#shop",
         )
-        return sorted({each["shop"] for each in found})
+        return sorted({record["shop"] for record in of_shops})
 
     def removed(self, shop: str) -> datetime | None:
         record = records.get(self._client, self._table, NO_SHOP, _REMOVED + shop)
@@ -189,14 +189,16 @@ def list_recent(
     onward = {"KeyMarker": after} if after else {}
     every = pages(client.list_object_versions, Bucket=bucket, Prefix=folder, **onward)
     for count, page in enumerate(every, start=1):
-        for each in page.get("Versions", []):
-            if each["LastModified"] >= since and each["VersionId"] != UNVERSIONED:
-                versions.setdefault(each["Key"], []).append(Version(each["VersionId"], each["LastModified"]))
+        for version in page.get("Versions", []):
+            if version["LastModified"] >= since and version["VersionId"] != UNVERSIONED:
+                versions.setdefault(version["Key"], []).append(Version(version["VersionId"], version["LastModified"]))
         markers = page.get("DeleteMarkers", [])
-        deleted |= {each["Key"] for each in markers if each["IsLatest"]}
+        deleted |= {marker["Key"] for marker in markers if marker["IsLatest"]}
         if count == most and page.get("IsTruncated"):
             # The remaining versions of this key have newer ones.
-            last = max(each["Key"] for each in (*page.get("Versions", []), *markers))
+            last = max(version["Key"] for version in (*page.get("Versions", []), *markers))
             break
-    found_objects = tuple(Listed(key, tuple(found)) for key, found in versions.items() if key not in deleted)
+    found_objects = tuple(
+        Listed(key, tuple(versions_of_key)) for key, versions_of_key in versions.items() if key not in deleted
+    )
     return found_objects, last

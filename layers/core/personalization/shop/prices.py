@@ -129,15 +129,17 @@ def estimate(prices: Prices, size: int, interactions: int, recipes: Sequence[Bil
     trained = recipes if interactions else ()
     # Small trainings consist of start and end only, and take a quarter of an hour.
     each_hours = max(0.25, prices.training_hours_per_million * interactions / 1e6)
-    hours = each_hours * sum(each.generation == "v1" for each in trained)
+    hours = each_hours * sum(recipe.generation == "v1" for recipe in trained)
     by_interactions = prices.thousand_interactions_v2 * interactions / 1_000
     return Estimate(
         import_dollars=prices.import_gigabyte * size / 1e9,
         interactions=interactions,
         training_hours=hours,
         training_dollars=prices.training_hour * hours
-        + by_interactions * sum(each.generation == "v2" for each in trained),
-        campaign_months=tuple((each.alias, campaign_month(prices, each)) for each in trained if each.tps is not None),
+        + by_interactions * sum(recipe.generation == "v2" for recipe in trained),
+        campaign_months=tuple(
+            (recipe.alias, campaign_month(prices, recipe)) for recipe in trained if recipe.tps is not None
+        ),
     )
 
 

@@ -46,7 +46,7 @@ class _Field:
         return len(numbers) <= 2 and self.first <= numbers[0] <= numbers[-1] <= self.last
 
     def _number(self, text: str) -> int:
-        """Return the number of a value, or one that is in no range."""
+        """Return the number of a value; of anything else a number outside every range."""
         if text in self.names:
             return self.first + self.names.index(text)
         return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else -1
@@ -63,7 +63,7 @@ _FIELDS = (
     _Field("year", 1970, 2199),
 )
 _OPEN = "?"
-"""What one of the two days has, and the other one has not."""
+"""The mark that exactly one of the two fields for days has: the other one decides."""
 
 
 def _time(every: str) -> str:

@@ -43,12 +43,12 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
         splitter = Splitter(cut_off, trial.event_type, most, heldout.CANDIDATES, Path(scratch), until)
         digest = _write(s3, bucket, trial, history, splitter)
         parts = splitter.finish()
-    found = summary(trial, parts, cut_off, digest)
-    if found.enough:
+    result = summary(trial, parts, cut_off, digest)
+    if result.enough:
         for plan in trial.imports[1:]:
             _write(s3, bucket, trial, plan, None)
         ask(s3, bucket, trial, parts)
-    return found
+    return result
 
 
 def summary(trial: Trial, parts: Parts, cut_off: int, digest: str, files: int = 1) -> Split:
@@ -95,7 +95,7 @@ def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
 def _write(s3: "S3Client", bucket: str, trial: Trial, plan: Plan, splitter: Splitter | None) -> str:
     """Write the file of a dataset, up to the cut-off if there is one; return its SHA-256."""
     header = (",".join(columns(plan)) + "\n").encode()
-    rows = (splitter.take(each) if splitter else copied(each) for each in frames(s3, bucket, trial, plan))
+    rows = (splitter.take(frame) if splitter else copied(frame) for frame in frames(s3, bucket, trial, plan))
     digest = hashlib.sha256()
     with objects.writing(s3, bucket, f"{key_of(bucket, plan.import_job.data_location)}part-0.csv") as upload:
         for data in chain([header], rows):
@@ -118,11 +118,11 @@ def frames_of(s3: "S3Client", bucket: str, key: str, plan: Plan) -> Iterator[pl.
 
 def exported(s3: "S3Client", bucket: str, trial: Trial, plan: Plan) -> list[tuple[str, int]]:
     """Return keys and sizes of a dataset's exported files, sorted. Raises Broken if there are none."""
-    (source,) = [each for each in trial.sources if each.kind == plan.kind]
-    found = csv_files(s3, bucket, key_of(bucket, source.location))
-    if not found:
+    (source,) = [planned for planned in trial.sources if planned.kind == plan.kind]
+    files = csv_files(s3, bucket, key_of(bucket, source.location))
+    if not files:
         raise Broken(source.job.name, f"there is no CSV below {source.location}")
-    return found
+    return files
 
 
 def ask(s3: "S3Client", bucket: str, trial: Trial, parts: Parts) -> None:
@@ -147,4 +147,4 @@ def key_of(bucket: str, location: str) -> str:
 
 def csv_files(s3: "S3Client", bucket: str, folder: str) -> list[tuple[str, int]]:
     """Return keys and sizes of CSV objects below a folder, sorted."""
-    return sorted(each for each in objects.list_sizes(s3, bucket, folder) if each[0].lower().endswith(".csv"))
+    return sorted(file for file in objects.list_sizes(s3, bucket, folder) if file[0].lower().endswith(".csv"))

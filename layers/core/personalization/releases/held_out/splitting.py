@@ -79,7 +79,7 @@ def frames(resource: str, table: Table | Range, names: Sequence[str]) -> Iterato
     Raises:
         Broken: at once, if a column is missing.
     """
-    places = {name.strip().upper(): place for place, name in enumerate(table.header)}
+    places = {name.strip().upper(): index for index, name in enumerate(table.header)}
     if missing := [name for name in names if name not in places]:
         raise Broken(resource, f"the export has no column {', '.join(missing)}")
     columns = [pl.col(source(places[name])).alias(name) for name in names]
@@ -109,8 +109,8 @@ def _seconds(frame: pl.DataFrame) -> pl.Series:
 def latest(frames: Iterable[pl.DataFrame], until: int | None = None) -> int | None:
     """Return the seconds of the latest interaction (up to `until`, if given), or None if there is none."""
     times = (_seconds(frame) for frame in frames)
-    found = [(each if until is None else each.filter(each <= until)).max() for each in times]
-    return max((int(each) for each in found if isinstance(each, int)), default=None)
+    maxima = [(seconds if until is None else seconds.filter(seconds <= until)).max() for seconds in times]
+    return max((int(moment) for moment in maxima if isinstance(moment, int)), default=None)
 
 
 def copied(frame: pl.DataFrame) -> bytes:
@@ -141,7 +141,7 @@ class Splitter:
         self._cut_off, self._until, self._type = cut_off, until, event_type
         self._candidates, self._wanted = candidates, users
         self._bought, self._any = _Sample(_OVERSAMPLING * users), _Sample(_OVERSAMPLING * users)
-        self._users, self._theirs = HashTally(scratch, "users"), _Users(scratch, "theirs")
+        self._users, self._merged_users = HashTally(scratch, "users"), _Users(scratch, "theirs")
         self._merged = False
         self._items = pl.DataFrame(schema={"ITEM_ID": pl.String, "rows": pl.UInt32})
         self._rows = self._held_out = 0
@@ -178,7 +178,7 @@ class Splitter:
         self._merged = True
         self._rows += state.document["rows"]
         self._held_out += state.document["held_out"]
-        self._theirs.hold(state.frames["users"])
+        self._merged_users.hold(state.frames["users"])
         self._add_items(state.frames["items"])
         self._bought.take(state.frames["bought"])
         self._any.take(state.frames["any"])
@@ -196,8 +196,8 @@ class Splitter:
         # In sampling order until there are enough, so that new users are counted over the same range.
         reached = familiar.cum_sum() - familiar < self._wanted
         sampled = shoppers["USER_ID"].filter(reached & familiar)
-        theirs = drawn.filter(pl.col("USER_ID").is_in(sampled.implode()))
-        baskets = theirs.group_by("USER_ID").agg(pl.col("ITEM_ID").sort()).sort("USER_ID")
+        of_sampled = drawn.filter(pl.col("USER_ID").is_in(sampled.implode()))
+        baskets = of_sampled.group_by("USER_ID").agg(pl.col("ITEM_ID").sort()).sort("USER_ID")
         popular = self._items.sort("rows", "ITEM_ID", descending=[True, False]).head(self._candidates)
         return Parts(
             rows=self._rows,
@@ -214,13 +214,13 @@ class Splitter:
         """Return the keys of sampled users with a past, the number of all users with one, and how many of these have
         two interactions or more."""
         users = again = 0
-        found = [drawn["key"].clear()]
+        with_past = [drawn["key"].clear()]
         keys = drawn["key"].unique()
-        for frame in (self._theirs if self._merged else self._users).counts():
+        for frame in (self._merged_users if self._merged else self._users).counts():
             users += frame.height
             again += int((frame["rows"] >= 2).sum())
-            found.append(keys.filter(keys.is_in(frame["key"].implode())))
-        return pl.concat(found), users, again
+            with_past.append(keys.filter(keys.is_in(frame["key"].implode())))
+        return pl.concat(with_past), users, again
 
 
 class _Sample:
