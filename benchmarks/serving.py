@@ -106,7 +106,7 @@ def _shards() -> tuple[bytes, ...]:
             1: f"{number % 90}.99",
             2: f"Books and magazines {number % 9}",
         }
-        rows[item_table.place(item) % _SHARDS].append(item_table.line(item, values))
+        rows[item_table.hashed(item) % _SHARDS].append(item_table.line(item, values))
     return tuple(map(item_table.pack, rows))
 
 

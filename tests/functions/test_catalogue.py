@@ -370,7 +370,7 @@ def test_files_that_come_too_late_are_not_kept_for_ever() -> None:
     items = item_table.ShownItems(fetch)
     assert items.find("demo", [], ("NAME",), 5.0) == {}
     late = 2 * item_table.MAX_PENDING
-    files = {item_table.place(f"i{number}") % item_table.MAX_SHARDS for number in range(late)}
+    files = {item_table.hashed(f"i{number}") % item_table.MAX_SHARDS for number in range(late)}
     assert items.find("demo", [f"i{number}" for number in range(late)], ("NAME",), 0.0) == {}
     answers.set()
     until(lambda: len(came) >= len(files), "every file has come")

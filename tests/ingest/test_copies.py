@@ -54,7 +54,7 @@ def take(cutter: Cutter, part: int, rows: list[bytes], piece: int, *, bad: bool 
         target.write(HEADER)
         for start in range(skip, len(rows), piece):
             some = rows[start : start + piece]
-            target.place(pl.Series([2 * (start + number) for number in range(len(some))], dtype=pl.UInt32))
+            target.note_lines(pl.Series([2 * (start + number) for number in range(len(some))], dtype=pl.UInt32))
             target.write(b"".join(some[:1]))
             target.write(memoryview(b"".join(some[1:])))
         if bad:

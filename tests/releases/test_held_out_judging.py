@@ -29,7 +29,7 @@ PERSONAL, RANKING = "user-personalization", "personalized-ranking"
 def trial(**settings: float) -> Trial:
     held_out = HeldOut.model_validate({"days": 7, "users": 500, "minimum_users": 30} | settings)
     none: dict[str, Any] = dict.fromkeys(("sources", "imports", "questions"), ())
-    return Trial(run="run", shop="shop", attempt="a", event_type="Purchase", held_out=held_out, asked={}, **none)
+    return Trial(run="run", shop="shop", attempt="a", event_type="Purchase", held_out=held_out, parameters={}, **none)
 
 
 def exam(users: int = 100) -> Exam:

@@ -56,7 +56,7 @@ def test_each_recipe_is_asked_what_it_answers() -> None:
 
 
 def test_without_a_sample_somebody_new_asks() -> None:
-    assert [question.about for question in questions("user-personalization", Sample(), 20)] == [UNKNOWN_USER]
+    assert [question.subject for question in questions("user-personalization", Sample(), 20)] == [UNKNOWN_USER]
     assert questions("similar-items", Sample(), 20) == questions("personalized-ranking", Sample(), 20) == []
 
 

@@ -101,8 +101,8 @@ MUTANTS: Final = (
     Mutant(
         "bytes that are imported already are not imported again",
         f"{DOMAIN}/ingest/prepare.py",
-        "request.known if request.known and expected.existing",
-        "None if request.known and expected.existing",
+        "request.latest_full if request.latest_full and expected.existing",
+        "None if request.latest_full and expected.existing",
         (
             "the same bytes are dropped again after their run",
             "a run is stopped while it imports, and its bytes are dropped again",

@@ -80,7 +80,7 @@ class _Items:
         """Return an item's columns; None for what it lacks."""
         if self._table is None or not self._indices:
             return self._nothing
-        shard = item_table.place(item) % self._table.shards
+        shard = item_table.hashed(item) % self._table.shards
         loaded = self._shards.get(shard)
         return (self._load(self._table, shard) if loaded is None else loaded).get(item, self._nothing)
 

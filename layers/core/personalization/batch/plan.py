@@ -126,7 +126,7 @@ def exports(shop: str, name: str) -> str:
 
 
 def newest(shop: str, name: str) -> str:
-    """Return the key of the document that tells a job's newest export."""
+    """Return the key of the document that names a job's newest export."""
     return f"{exports(shop, name)}newest.json"
 
 
@@ -140,8 +140,8 @@ def chosen(settings: ShopSettings, request: PlanRequest) -> dict[str, BatchJob]:
         return {name: job for name, job in settings.batch.items() if job.after == request.after}
     if request.batch in settings.batch:
         return {request.batch: settings.batch[request.batch]}
-    known = f"its settings name {', '.join(settings.batch)}" if settings.batch else "its settings have no batch"
-    raise Rejected(request.shop, f"there is no batch job {request.batch or 'without a name'}: {known}")
+    jobs = f"its settings name {', '.join(settings.batch)}" if settings.batch else "its settings have no batch"
+    raise Rejected(request.shop, f"there is no batch job {request.batch or 'without a name'}: {jobs}")
 
 
 def trained_versions(release: Record, earlier: Sequence[Record], candidates: Sequence[Record]) -> dict[str, str]:
@@ -152,18 +152,18 @@ def trained_versions(release: Record, earlier: Sequence[Record], candidates: Seq
         earlier: other releases that were not withdrawn.
         candidates: the records of judged runs, with their versions and refused recipes.
     """
-    found: dict[str, str] = {}
-    for each in sorted(candidates, key=lambda each: str(each["judgedAt"])):
-        found |= taken(each, (*earlier, release))
-    return found | versions(release)
+    versions_taken: dict[str, str] = {}
+    for candidate in sorted(candidates, key=lambda record: str(record["judgedAt"])):
+        versions_taken |= taken(candidate, (*earlier, release))
+    return versions_taken | versions(release)
 
 
 def plan(names: Names, bucket: str, request: PlanRequest, jobs: Mapping[str, BatchJob], facts: Facts) -> Planned:
     """Plan jobs; one that cannot be asked has its reason."""
-    made = [_job(names, bucket, request, name, each, facts) for name, each in jobs.items()]
-    segments = {each.name for each in made if each.kind != "lists"}
+    made = [_job(names, bucket, request, name, job, facts) for name, job in jobs.items()]
+    segments = {job.name for job in made if job.kind != "lists"}
     return Planned(
-        jobs=tuple(each.model_copy(update={"wave": int(source_segment(each.settings) in segments)}) for each in made)
+        jobs=tuple(job.model_copy(update={"wave": int(source_segment(job.settings) in segments)}) for job in made)
     )
 
 
@@ -174,7 +174,7 @@ def source_segment(job: BatchJob) -> str | None:
 
 def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJob, facts: Facts) -> Job:
     shop, segment = request.shop, job.segment
-    own = names.batch_job(shop, name, request.run, segment=segment is not None)
+    resource = names.batch_job(shop, name, request.run, segment=segment is not None)
     planned = Job(
         name=name,
         shop=shop,
@@ -182,7 +182,7 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
         release=str(facts.release["run"]),
         kind="lists",
         settings=job,
-        resource=Resource(name=own.name, arn=own.arn),
+        resource=Resource(name=resource.name, arn=resource.arn),
         filter_arn=names.filter(shop, job.filter).arn if job.filter else "",
     )
     if job.filter and job.filter not in facts.release["filters"]:

@@ -66,7 +66,9 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment, now
     schema = ensure.dataset_schema(aws.personalize, "interactions", names.dataset(shop, "interactions").arn)
     if release is None or schema is None:
         raise Rejected(shop, "nothing of the shop was promoted yet: drop interactions, or promote a refused run")
-    earlier = [each for each in records.query_prefix(aws.table, table, shop, HISTORY) if not each.get("withdrawnAt")]
+    earlier = [
+        record for record in records.query_prefix(aws.table, table, shop, HISTORY) if not record.get("withdrawnAt")
+    ]
     candidates = records.query_prefix(aws.table, table, shop, CANDIDATE)
     facts = batch.Facts(
         release,
@@ -85,9 +87,9 @@ def _first(table: "DynamoDBClient", request: batch.PlanRequest, environment: Env
     name = f"{SCHEDULED}{request.batch}#{request.scheduled}"
     record: dict[str, Value] = {"shop": request.shop, "record": name, "run": request.run}
     record["ttl"] = int((now + REMEMBERED).timestamp())
-    own = "attribute_not_exists(#run) OR #run = :run"
+    condition = "attribute_not_exists(#run) OR #run = :run"
     names, values = {"#run": "run"}, {":run": request.run}
-    return records.put_if(table, environment.table, record, own, names=names, values=values)
+    return records.put_if(table, environment.table, record, condition, names=names, values=values)
 
 
 def write(aws: Clients, request: batch.WriteRequest, environment: Environment, now: datetime) -> WrittenInput:
@@ -113,13 +115,13 @@ def answer(aws: Clients, request: batch.AnswerRequest, environment: Environment,
         return _Scoring(aws, job, environment).go_on(made, now)
     if waits := _held_back(aws.table, job, made, environment, now):
         return waits
-    place = f"s3://{environment.bucket}/"
+    bucket_address = f"s3://{environment.bucket}/"
     parameters: dict[str, Any] = {
         "jobName": job.resource.name,
         "solutionVersionArn": job.solution_version_arn,
         "numResults": job.results,
-        "jobInput": {"s3DataSource": {"path": f"{place}{job.input_key}"}},
-        "jobOutput": {"s3DataDestination": {"path": f"{place}{job.output}"}},
+        "jobInput": {"s3DataSource": {"path": f"{bucket_address}{job.input_key}"}},
+        "jobOutput": {"s3DataDestination": {"path": f"{bucket_address}{job.output}"}},
         "roleArn": environment.role_arn,
         **({"filterArn": job.filter_arn} if job.filter_arn else {}),
     }
@@ -156,8 +158,8 @@ def _held_back(
 ) -> Progressed | None:
     """Mark the job as at work, anew at each look; return its wait if it has not begun and users are being deleted.
 
-    Personalize deletes no user for certain while it trains or answers. The mark comes first and the lease is read after
-    it, as an erasure does it the other way round: one of them waits.
+    Personalize guarantees no deletion of users while it trains or answers. The mark comes first and the lease is read
+    after it, as an erasure does it the other way round: one of them waits.
     """
     until = int((now + AT_WORK).timestamp())
     records.put(table, environment.table, {"shop": job.shop, "record": _mark(job), "until": until, "ttl": until})
@@ -253,20 +255,24 @@ class _Scoring:
         model = read_model(self._get(f"{shards.folder(self.job.shop, str(fit['run']))}model.json.gz"))
         wanted = self._items(model)
         leaving = erasure_requests.leaving(self.aws.table, self.environment.shopper_events_table, self.job.shop)
-        before = self._get(self._kept) if made.file else {}
+        before = self._get(self._progress_key) if made.file else {}
         # A newer fit has other files of users: all are scored again.
-        kept, file = (
-            ([tuple(each) for each in before["best"]], made.file) if before.get("run") == model.run else ([], 0)
+        scored, file = (
+            ([tuple(pair) for pair in before["best"]], made.file) if before.get("run") == model.run else ([], 0)
         )
         began, at = time.monotonic(), int(now.timestamp())
         while file < model.shopper_shards and time.monotonic() - began < SCORE_SECONDS:
             users = self._get(shards.key(self.job.shop, model.run, "shoppers", file))
             stay = {name: entry for name, entry in users.items() if name not in leaving}
-            kept = likely.best([*kept, *likely.scores(model, stay, wanted, at)], self.job.results)
+            scored = likely.best([*scored, *likely.scores(model, stay, wanted, at)], self.job.results)
             file += 1
         if file < model.shopper_shards:
             objects.put_bytes(
-                self.aws.s3, self.environment.bucket, self._kept, shards.pack({"run": model.run, "best": kept}), _GZIP
+                self.aws.s3,
+                self.environment.bucket,
+                self._progress_key,
+                shards.pack({"run": model.run, "best": scored}),
+                _GZIP,
             )
             status = f"{file} of {model.shopper_shards} scored"
             reached = Cursor(file=file)
@@ -274,8 +280,8 @@ class _Scoring:
         answer = {
             "input": {"itemAttributes": self._label},
             "output": {
-                "usersList": [user for _, user in kept],
-                "scores": [each for each, _ in kept],
+                "usersList": [user for _, user in scored],
+                "scores": [score for score, _ in scored],
                 "meansWhatItSays": model.known_verdict.answer if model.known_verdict else "unknown",
             },
             "error": None,
@@ -286,7 +292,7 @@ class _Scoring:
         return Progressed(arn=f"export/{self.job.name}", status=ACTIVE, name=self.job.name, ready=True)
 
     @property
-    def _kept(self) -> str:
+    def _progress_key(self) -> str:
         return f"{self.job.folder}personalize/best.json.gz"
 
     @property
@@ -309,22 +315,22 @@ class _Scoring:
         """Return the counters of the segment's items.
 
         Raises:
-            Rejected: nobody has had any of them.
+            Rejected: no user has bought any of them.
         """
         names = job_input.wanted_items(self.aws.s3, self.environment.bucket, self.job)
         places: dict[int, list[str]] = {}
         for name in names:
             places.setdefault(shards.shard_of(name, model.item_shards), []).append(name)
-        found: dict[str, Item] = {}
+        counted: dict[str, Item] = {}
         for number, some in places.items():
             stored = self._get(shards.key(self.job.shop, model.run, "items", number))
-            found |= {name: counters.item_from(stored[name]) for name in some if name in stored}
-        if not found:
+            counted |= {name: counters.item_from(stored[name]) for name in some if name in stored}
+        if not counted:
             raise Rejected(
                 f"batch.{self.job.name}",
                 f"no user has bought an item with {self._label}, so there is nothing to predict from",
             )
-        return found
+        return counted
 
     def _get(self, key: str) -> Any:  # noqa: ANN401 - any document
         data = objects.get_bytes(self.aws.s3, self.environment.bucket, key)

@@ -111,8 +111,8 @@ class Cutter:
             part.finish()
         except BaseException:
             part.abort()
-            for job, each in self.state.copies[len(before.copies) :]:
-                self._remove(job, each)
+            for job, part_number in self.state.copies[len(before.copies) :]:
+                self._remove(job, part_number)
             self.state = before
             raise
 
@@ -124,8 +124,8 @@ class Cutter:
         if not self.state.cuts or self.state.rows >= self.bounds.least or self.follow is not None:
             return ()
         job, parts = len(self.state.cuts), self.state.parts
-        for each in parts:
-            self._remove(job, each)
+        for number in parts:
+            self._remove(job, number)
         self.state.copies = tuple(copy for copy in self.state.copies if copy[0] != job)
         self.state.cuts = self.state.cuts[:-1]
         return parts
@@ -146,7 +146,7 @@ class Part:
         self._copy: Copy | None = None
         self._any = False
 
-    def place(self, lines: pl.Series) -> None:
+    def note_lines(self, lines: pl.Series) -> None:
         """Set the lines of the rows that are written next."""
         self._settle()
         self._lines = lines
@@ -284,7 +284,7 @@ class Copies:
         self._s3 = client
         self._bucket, self._run, self._drop = request.bucket, request.run, drop
         self._kind: DataKind = drop.data_kind or "interactions"
-        self._kept: dict[int, list[str]] = {}
+        self._stored: dict[int, list[str]] = {}
         self._pieces: dict[int, Sequence[str]] = {}
         """The copies of an object's ranges, which are all in the first job."""
         self.before = before
@@ -297,11 +297,11 @@ class Copies:
             source = self._key(job, part)
             key = inputs.key(drop.shop, self._kind, drop.mode, milliseconds, self._run, part + 1000 * job)
             objects.copy(self._s3, self._bucket, source, key)
-            self._kept.setdefault(part, []).append(key)
+            self._stored.setdefault(part, []).append(key)
         for number, source in enumerate(self._pieces.get(part, ())):
             key = inputs.key(drop.shop, self._kind, drop.mode, milliseconds, self._run, (part, number))
             objects.copy(self._s3, self._bucket, source, key)
-            self._kept.setdefault(part, []).append(key)
+            self._stored.setdefault(part, []).append(key)
 
     def add(self, part: int, pieces: Sequence[str]) -> None:
         """Take the copies of an object's ranges, by their keys, as the copy of the object."""
@@ -327,15 +327,15 @@ class Copies:
         if self.before is not None and cuts != self.before.cuts:
             problem = "an earlier run has imported a part of these files, and other rows of them are bad now"
             raise Rejected(self._drop.key, f"{problem}: undo the change of the settings, or drop the whole history")
-        kept = {copy for copy in self.cutter.copies if copy[1] not in left_out}
+        copies = {copy for copy in self.cutter.copies if copy[1] not in left_out}
         # The import takes the whole folder, including leftovers of an earlier attempt.
         for job in range(len(cuts) + 1):
             for part in range(parts):
-                if (job, part) not in kept:
+                if (job, part) not in copies:
                     self._remove(job, part)
         for part in left_out:
             self.discard(part)
-        for key in (key for part in left_out for key in self._kept.get(part, ())):
+        for key in (key for part in left_out for key in self._stored.get(part, ())):
             objects.remove(self._s3, self._bucket, key)
         if cuts or left:
             document = {"cuts": [asdict(cut) for cut in cuts], "left": sorted(left)}
@@ -381,10 +381,12 @@ def _earlier_cuts(
             jobs.append(names.import_job(drop.shop, kind, run, "", run_name))
         statuses = (ensure.import_job_status(personalize, job.arn) for job in jobs)
         if any(status is not None and progress(status) is not Progress.FAILED for status in statuses):
-            return EarlierCuts(cuts, left, tuple(each for each in request.imported_by if cut_by[each] == cut_by[run]))
+            return EarlierCuts(
+                cuts, left, tuple(other for other in request.imported_by if cut_by[other] == cut_by[run])
+            )
     return None
 
 
 def _read(client: "S3Client", bucket: str, key: str) -> tuple[tuple[Cut, ...], frozenset[str]]:
     document = objects.get_json(client, bucket, key) or {"cuts": (), "left": ()}
-    return tuple(Cut(each["id"], each["line"]) for each in document["cuts"]), frozenset(document["left"])
+    return tuple(Cut(cut["id"], cut["line"]) for cut in document["cuts"]), frozenset(document["left"])

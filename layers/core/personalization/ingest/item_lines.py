@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from personalization.shop.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, place
+from personalization.shop.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, hashed
 
 PARTITIONS = 64
 TOO_LARGE = SHARD_BYTES * MAX_SHARDS + 1
@@ -31,7 +31,7 @@ class ItemLines:
             for number, name in enumerate(self.columns)
         ]
         line = pl.struct(pl.col("ITEM_ID").alias(""), *fits).struct.json_encode()
-        places = pl.Series(map(place, frame["ITEM_ID"].cast(pl.Binary).to_list()), dtype=pl.UInt32)
+        places = pl.Series(map(hashed, frame["ITEM_ID"].cast(pl.Binary).to_list()), dtype=pl.UInt32)
         spread = frame.select((places % PARTITIONS).alias("part"), line.alias("line"))
         for number, lines in (
             spread.group_by("part", maintain_order=True).agg(pl.col("line").str.join("\n")).iter_rows()

@@ -22,7 +22,7 @@ from personalization.shop.plan import (
     EventTracker,
     FilterPart,
     ImportJob,
-    Known,
+    LatestFull,
     Nothing,
     Plan,
     PrepareRequest,
@@ -41,11 +41,11 @@ MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}
 """Import jobs of one kind in a run, one after the other: they share its time and its execution's history."""
 
 
-def already_handled(drop: Drop, run: str, known: Known) -> Nothing:
+def already_handled(drop: Drop, run: str, last_import: LatestFull) -> Nothing:
     """Return the plan of a run whose drop was imported last."""
     note = (
-        f"{drop.key} has the bytes of {known.key}, which run {known.run} imported under the same settings: it is not "
-        'imported again, and nothing is trained on it. To train all the same, ask for {"action": "retrain"}'
+        f"{drop.key} has the bytes of {last_import.key}, which run {last_import.run} imported under the same settings: "
+        'it is not imported again, and nothing is trained on it. To train all the same, ask for {"action": "retrain"}'
     )
     return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(note,), outcome="alreadyHandled")
 
@@ -90,7 +90,7 @@ def job_names(names: Names, shop: str, kind: DataKind, run: str, jobs: int) -> l
 
 def split_into_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: Sequence[str]) -> Plan:
     """Return a plan with several import jobs, one after the other; `followed` are earlier runs with the same jobs."""
-    own = job_names(names, plan.shop, plan.kind, plan.run, jobs)
+    jobs_of_run = job_names(names, plan.shop, plan.kind, plan.run, jobs)
     before = [job_names(names, plan.shop, plan.kind, run, jobs) for run in followed]
     first, *further = (
         ImportJob(
@@ -98,9 +98,9 @@ def split_into_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: 
             arn=job.arn,
             mode=plan.mode,
             data_location=f"s3://{bucket}/{copy_folder(plan.shop, plan.run, plan.kind, number)}",
-            earlier=tuple([_resource(each[number]) for each in before]),
+            earlier=tuple([_resource(earlier_jobs[number]) for earlier_jobs in before]),
         )
-        for number, job in enumerate(own)
+        for number, job in enumerate(jobs_of_run)
     )
     note = f"imported by {jobs} jobs, one after the other: together the data exceed one incremental job"
     return plan.model_copy(update={"import_job": first, "further": tuple(further), "notes": (*plan.notes, note)})
@@ -179,7 +179,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         probe=settings.probe,
         serves=settings.recipes if trains else (),
         deploys=deployed if trains else (),
-        batches=trains and any(each.after for each in settings.batch.values()),
+        batches=trains and any(job.after for job in settings.batch.values()),
         evaluation=_evaluation(drop.shop, lineage, settings) if trains else None,
         placements=settings.placements if trains else {},
         diversity=settings.diversity,
@@ -198,9 +198,9 @@ def with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[R
         else "it is deleted after the next promotion, unless the settings say unused_campaigns: keep"
     )
     notes = [
-        f"the settings do not ask for the campaign {each.name}, which costs about "
-        f"${campaign_month(settings.prices, Billed(each.name)):,.0f} a month when idle: {after}"
-        for each in unused
+        f"the settings do not ask for the campaign {campaign.name}, which costs about "
+        f"${campaign_month(settings.prices, Billed(campaign.name)):,.0f} a month when idle: {after}"
+        for campaign in unused
     ]
     return plan.model_copy(update={"unused": () if keeps else tuple(unused), "notes": (*plan.notes, *notes)})
 
@@ -249,7 +249,10 @@ def retraining(
 
 def _filters(names: Names, shop: str, settings: ShopSettings) -> tuple[FilterPart, ...]:
     named = [(names.filter(shop, name), expression) for name, expression in settings.filters.items()]
-    return tuple(FilterPart(name=own.name, arn=own.arn, expression=expression) for own, expression in named)
+    return tuple(
+        FilterPart(name=named_filter.name, arn=named_filter.arn, expression=expression)
+        for named_filter, expression in named
+    )
 
 
 def _recommenders(
@@ -257,26 +260,31 @@ def _recommenders(
 ) -> tuple[tuple[RecommenderPart, ...], tuple[str, ...]]:
     """Return the recommenders of a run, and remarks."""
     creatable, remarks = recommenders.possible(settings.recommenders, checked.events)
-    placed = [each.recommender for each in settings.placements.values() if each.recommender]
+    placed = [placement.recommender for placement in settings.placements.values() if placement.recommender]
     remarks += recommenders.unmade(settings.recommenders, placed)
-    named = [(names.recommender(shop, name), each) for name, each in creatable.items()]
+    named = [(names.recommender(shop, name), recommender) for name, recommender in creatable.items()]
     parts = tuple(
-        RecommenderPart(name=own.name, arn=own.arn, recipe_arn=names.recipe_arn(each.recipe), config=each.config)
-        for own, each in named
+        RecommenderPart(
+            name=resource.name,
+            arn=resource.arn,
+            recipe_arn=names.recipe_arn(recommender.recipe),
+            config=recommender.config,
+        )
+        for resource, recommender in named
     )
     return parts, tuple(remarks)
 
 
 def _import_job(names: Names, bucket: str, drop: Drop, lineage: Lineage, kind: DataKind, digest: str) -> ImportJob:
-    own, *earlier = [names.import_job(drop.shop, kind, run, digest) for run in (lineage.run, *lineage.imported_by)]
+    of_run, *earlier = [names.import_job(drop.shop, kind, run, digest) for run in (lineage.run, *lineage.imported_by)]
     once = [names.import_job(drop.shop, kind, run, digest, run_name) for run in lineage.imported_by]
     return ImportJob(
-        name=own.name,
-        arn=own.arn,
+        name=of_run.name,
+        arn=of_run.arn,
         mode=drop.mode,
         data_location=f"s3://{bucket}/{copy_folder(drop.shop, lineage.run, kind)}",
-        earlier=tuple([_resource(each) for each in earlier]),
-        once_named=tuple([_resource(each) for each in once]),
+        earlier=tuple([_resource(job) for job in earlier]),
+        once_named=tuple([_resource(job) for job in once]),
     )
 
 
@@ -300,9 +308,7 @@ def recipes(
             solution=_resource(names.solution(shop, alias)),
             campaign=_resource(names.campaign(shop, alias)),
             solution_version_name=names.solution_version(shop, alias, lineage.run, settings),
-            earlier_versions=tuple(
-                [names.solution_version(shop, alias, each, settings) for each in lineage.trained_by]
-            ),
+            earlier_versions=tuple([names.solution_version(shop, alias, run, settings) for run in lineage.trained_by]),
             once_named=tuple(
                 [names.solution_version(shop, alias, run, settings, run_name) for run in lineage.trained_by]
             ),

@@ -98,32 +98,34 @@ class Preparation:
         copies = self._copies
         plans: dict[int, Plan] = {}
         left_out: dict[int, LeftOut] = {}
-        for part, each in enumerate(joined):
-            if copies.before is not None and each.id in copies.before.left:
-                left_out[part] = _postponed(each, _TOO_FEW)
+        for part, joined_drop in enumerate(joined):
+            if copies.before is not None and joined_drop.id in copies.before.left:
+                left_out[part] = _postponed(joined_drop, _TOO_FEW)
                 continue
             try:
-                made = self._prepare(each, part)
+                made = self._prepare(joined_drop, part)
             except Rejected as refused:
                 if not request.also:
                     raise
-                left_out[part] = LeftOut(id=each.id, key=each.key, outcome="refused", reason=refused.reason)
+                left_out[part] = LeftOut(
+                    id=joined_drop.id, key=joined_drop.key, outcome="refused", reason=refused.reason
+                )
                 continue
             if isinstance(made, Nothing):
                 return made
             if plans and made.schema_ != next(iter(plans.values())).schema_:
                 reason = f"its columns differ from those of {request.key}: the next run imports it"
-                left_out[part] = _postponed(each, reason)
+                left_out[part] = _postponed(joined_drop, reason)
             else:
                 plans[part] = made
         for part in copies.cutter.postpone_rest():
             if plans.pop(part, None) is not None:
                 left_out[part] = _postponed(joined[part], _TOO_FEW)
-        copies.finish(len(joined), left_out.keys(), [each.id for each in left_out.values() if each.reason == _TOO_FEW])
+        copies.finish(len(joined), left_out.keys(), [drop.id for drop in left_out.values() if drop.reason == _TOO_FEW])
         jobs = 1 + len(copies.cutter.cuts)
-        self._remove_counts([joined[part] for part, each in left_out.items() if each.outcome == "later"])
+        self._remove_counts([joined[part] for part, drop in left_out.items() if drop.outcome == "later"])
         if not plans:
-            raise Rejected(request.key, "; ".join(f"{each.key}: {each.reason}" for each in left_out.values()))
+            raise Rejected(request.key, "; ".join(f"{drop.key}: {drop.reason}" for drop in left_out.values()))
         plan = imports.merged([(joined[part].key, plan) for part, plan in plans.items()])
         if jobs > 1:
             followed = copies.before.runs if copies.before else ()
@@ -179,15 +181,15 @@ class Preparation:
             for key in objects.list_keys(self._s3, self._bucket, stem)
             if key.endswith(".json")
         )
-        return next((each for each in documents if each and each["key"] == last.key), None)
+        return next((document for document in documents if document and document["key"] == last.key), None)
 
-    def _prepare(self, each: Joined, part: int) -> Plan | Nothing:
+    def _prepare(self, joined: Joined, part: int) -> Plan | Nothing:
         """Check an object, write its import copy, its report and its refused rows, and plan what follows.
 
         Raises:
             Rejected: the key, the settings or the data are refused.
         """
-        request, drop = self._request, keys.recognise(each.key) if part else self._drop
+        request, drop = self._request, keys.recognise(joined.key) if part else self._drop
         if drop.kind == "nothing":
             return Nothing(run=request.run, shop=drop.shop, kind=drop.kind, notes=("this object is not a drop",))
         kind = drop.data_kind
@@ -197,19 +199,21 @@ class Preparation:
             return Nothing(run=request.run, shop=drop.shop, kind=drop.kind, notes=(good, which) if which else (good,))
         chosen, remarks = self._settings
         now = datetime.now(UTC)
-        before = self._history_size(each) if kind == "interactions" and drop.mode != "FULL" else 0
-        about = Subject(drop.shop, request.run, kind, drop.mode, each.key, now, chosen, before)
-        acceptance = Acceptance(self._s3, request, about, part, self._last)
+        before = self._history_size(joined) if kind == "interactions" and drop.mode != "FULL" else 0
+        subject = Subject(drop.shop, request.run, kind, drop.mode, joined.key, now, chosen, before)
+        acceptance = Acceptance(self._s3, request, subject, part, self._last)
         try:
             self._check_readable(drop)
             expected = self._expected(drop, kind, chosen, now)
-            source = Source(self._s3, request.bucket, drop, list_parts(self._s3, request.bucket, drop, each.version_id))
-            copied = self._checked(each, part, source, expected, acceptance)
+            source = Source(
+                self._s3, request.bucket, drop, list_parts(self._s3, request.bucket, drop, joined.version_id)
+            )
+            copied = self._checked(joined, part, source, expected, acceptance)
             if isinstance(copied, Nothing):
                 return copied
         except Rejected as refused:
-            known = refused.resource in request.unreadable
-            proposal = None if known else self._proposal(drop, each.version_id, kind, chosen)
+            is_unreadable = refused.resource in request.unreadable
+            proposal = None if is_unreadable else self._proposal(drop, joined.version_id, kind, chosen)
             page = acceptance.refused(refused.reason, proposal)
             flow = proposal.flow() if proposal and proposal.section else ""
             way = f"; the report proposes settings for it{f': {flow}' if len(flow) <= _FLOW else ''}" if flow else ""
@@ -223,7 +227,7 @@ class Preparation:
         milliseconds = int(now.timestamp() * 1000)
         self._copies.keep(milliseconds, part)
         if copied.sold is not None:
-            identity = sales.identity(each.key, each.version_id)
+            identity = sales.identity(joined.key, joined.version_id)
             key = sales.key(drop.shop, drop.mode, milliseconds, copied.sold.rows, identity)
             objects.put_bytes(self._s3, request.bucket, key, sales.pack(copied.sold), "application/gzip")
         plan = imports.plan(self._names, request.bucket, drop, self._lineage, chosen, checked)
@@ -251,34 +255,34 @@ class Preparation:
         """Return the runs whose ids a drop is compared with; for its own kind, not this run."""
         imported = self._request.ids
         others: dict[DataKind, tuple[str, ...]] = {
-            each: (self._request.run, *imported.get(each, ())) for each in _RELATED_KINDS[kind]
+            related: (self._request.run, *imported.get(related, ())) for related in _RELATED_KINDS[kind]
         }
         return {kind: imported.get(kind, ()), **others}
 
     def _checked(
-        self, each: Joined, part: int, source: Source, expected: Expected, acceptance: Acceptance
+        self, joined: Joined, part: int, source: Source, expected: Expected, acceptance: Acceptance
     ) -> Checked | Nothing:
         """Check a drop that may be imported: in one pass, or where it is too large for one function in ranges."""
         request, drop, kind, chosen = self._request, source.drop, expected.kind, self._settings[0]
-        known = request.known if request.known and expected.existing and request.may_skip else None
+        last_import = request.latest_full if request.latest_full and expected.existing and request.may_skip else None
         bucket = Bucket(self._s3, self._bucket)
         division = Division(bucket, self._sizes.part)
         with intake_translated():
             if drop.mode == "FULL" and request.may_divide and division.is_needed(source.parts):
-                folder = f"work/{drop.shop}/{request.run}/{sales.identity(each.key, each.version_id)}/"
+                folder = f"work/{drop.shop}/{request.run}/{sales.identity(joined.key, joined.version_id)}/"
                 work = Work(bucket, folder)
                 end = work.end()
                 if end is None:
-                    if known and self._unchanged(source, kind, chosen):
-                        return imports.already_handled(drop, request.run, known)
+                    if last_import and self._unchanged(source, kind, chosen):
+                        return imports.already_handled(drop, request.run, last_import)
                     copies = f"{imports.copy_folder(drop.shop, request.run, kind)}part-{part}-"
                     division.begin(work, expected, source.parts, copies)
                     return imports.divided(drop, request.run, folder)
                 self._merged[part] = Merged(work, *end)
                 return self._concluded(self._merged[part], part, source, acceptance)
-        if known and self._unchanged(source, kind, chosen):
-            return imports.already_handled(drop, request.run, known)
-        return self._copy(source, expected, acceptance, self._copies.cutter.part(drop.key, each.id, part))
+        if last_import and self._unchanged(source, kind, chosen):
+            return imports.already_handled(drop, request.run, last_import)
+        return self._copy(source, expected, acceptance, self._copies.cutter.part(drop.key, joined.id, part))
 
     def _concluded(self, merged: Merged, part: int, source: Source, acceptance: Acceptance) -> Checked:
         """Add up what the ranges of a drop left, and leave none of their copies where it is refused."""
@@ -298,9 +302,10 @@ class Preparation:
 
     def _unchanged(self, source: Source, kind: DataKind, chosen: ShopSettings) -> bool:
         """Tell whether a drop equals the imported one; it is read only if its size and the settings match."""
-        known = self._request.known.content if self._request.known else ""
+        content_before = self._request.latest_full.content if self._request.latest_full else ""
         return (
-            content.is_known(known, source.parts.size, kind, chosen) and _content(source.read(), kind, chosen) == known
+            content.is_known(content_before, source.parts.size, kind, chosen)
+            and _content(source.read(), kind, chosen) == content_before
         )
 
     def _copy(
@@ -321,7 +326,7 @@ class Preparation:
             part as target,
         ):
             lines = ItemLines(scratch) if expected.kind == "items" else None
-            copied = source.noted(check_table(table, expected, target.write, scratch, target.place, lines))
+            copied = source.noted(check_table(table, expected, target.write, scratch, target.note_lines, lines))
             return acceptance.decide(copied, lines, expected)
 
     def _proposal(self, drop: Drop, version: str | None, kind: DataKind, chosen: ShopSettings) -> Proposal | None:
@@ -336,22 +341,22 @@ class Preparation:
             return proposal if proposal and not other and not proposal.empty else None
         return None
 
-    def _history_size(self, each: Joined) -> int:
+    def _history_size(self, joined: Joined) -> int:
         """Return the shop's interactions before an incremental drop."""
-        own = sales.identity(each.key, each.version_id)
+        identity = sales.identity(joined.key, joined.version_id)
         counted = objects.list_keys(self._s3, self._request.bucket, sales.folder(self._drop.shop))
-        return sales.history(key for key in counted if own not in key)
+        return sales.history(key for key in counted if identity not in key)
 
     def _remove_counts(self, drops: Collection[Joined]) -> None:
         """Remove the counts of drops that a later run checks and counts again."""
-        identities = {sales.identity(each.key, each.version_id) for each in drops}
+        identities = {sales.identity(drop.key, drop.version_id) for drop in drops}
         for key in objects.list_keys(self._s3, self._bucket, sales.folder(self._drop.shop)) if drops else ():
-            if any(each in key for each in identities):
+            if any(identity in key for identity in identities):
                 objects.remove(self._s3, self._bucket, key)
 
 
-def _postponed(each: Joined, reason: str) -> LeftOut:
-    return LeftOut(id=each.id, key=each.key, outcome="later", reason=reason)
+def _postponed(joined: Joined, reason: str) -> LeftOut:
+    return LeftOut(id=joined.id, key=joined.key, outcome="later", reason=reason)
 
 
 def _content(digest: Digest, kind: DataKind, settings: ShopSettings) -> str:

@@ -110,8 +110,8 @@ class Job:
             return Fitted(outcome="inShards", reason=f"the history has {size:,} bytes")
         try:
             past = training.without_stragglers(read.history(Bounds(reach, most)), chosen.horizon_days)
-        except TooMany as many:
-            return Fitted(outcome="inShards", reason=f"the history has at least {counted(many.rows, 'row')}")
+        except TooMany as too_many:
+            return Fitted(outcome="inShards", reason=f"the history has at least {counted(too_many.rows, 'row')}")
         try:
             fitted = training.fit(past, chosen.horizon_days, past.end + 1)
         except training.TooLittle as missing:

@@ -68,8 +68,8 @@ def promoted_shops(records: Iterable[Mapping[str, Any]]) -> tuple[Promoted, ...]
 
 def _promoted_at(record: Mapping[str, Any]) -> datetime:
     """Return when a release was promoted; without a training of its own, when its newest version was made."""
-    found = [str(entry.get("foundFrom") or "") for entry in (record.get("campaigns") or {}).values()]
-    at = max(found) if found and all(found) else str(record["promotedAt"])
+    times = [str(entry.get("foundFrom") or "") for entry in (record.get("campaigns") or {}).values()]
+    at = max(times) if times and all(times) else str(record["promotedAt"])
     return datetime.fromisoformat(at.replace("Z", "+00:00"))
 
 
@@ -84,7 +84,7 @@ def unused_schemas(prefix: str, schemas: Iterable[Aged], now: datetime, days: in
     A younger one may belong to a run that has not made its dataset yet.
     """
     ours = re.compile(rf"{re.escape(prefix)}-{_SCHEMA.pattern}")
-    return tuple(each for each in schemas if ours.fullmatch(each.name) and days_since(each.made, now) >= days)
+    return tuple(schema for schema in schemas if ours.fullmatch(schema.name) and days_since(schema.made, now) >= days)
 
 
 def unused_filters(
@@ -94,11 +94,11 @@ def unused_filters(
 
     The names of the shop's filters begin with `start`: `<prefix>-<shop>-`.
     """
-    kept = {f"{start}{name}" for name in named}
+    in_use = {f"{start}{name}" for name in named}
     return tuple(
-        each
-        for each in filters
-        if each.name.startswith(start) and each.name not in kept and days_since(each.made, now) >= days
+        existing
+        for existing in filters
+        if existing.name.startswith(start) and existing.name not in in_use and days_since(existing.made, now) >= days
     )
 
 
@@ -108,9 +108,11 @@ def outdated(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...
     The serving release and the target of a rollback are never among them.
     """
     shops: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for each in records:
-        shops[str(each["shop"])].append(each)
-    return tuple((shop, record) for shop, mine in shops.items() for record in _outdated(shop, mine))
+    for stored in records:
+        shops[str(stored["shop"])].append(stored)
+    return tuple(
+        (shop, record) for shop, records_of_shop in shops.items() for record in _outdated(shop, records_of_shop)
+    )
 
 
 def _outdated(shop: str, records: list[Mapping[str, Any]]) -> list[str]:
@@ -120,17 +122,17 @@ def _outdated(shop: str, records: list[Mapping[str, Any]]) -> list[str]:
     needed = {history_key(str(release["promotedAt"]))} if release else set()
     with suppress(Rejected):
         needed.add(str(release_before(release, past, shop)["record"]))
-    old = [str(each["record"]) for each in (*past[RELEASES:], *judged[CANDIDATES:])]
+    old = [str(record["record"]) for record in (*past[RELEASES:], *judged[CANDIDATES:])]
     return [record for record in old if record not in needed]
 
 
 def _serving_release(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    return next((each for each in records if each["record"] == RECORD), None)
+    return next((record for record in records if record["record"] == RECORD), None)
 
 
 def _newest_first(records: Iterable[Mapping[str, Any]], start: str, when: str) -> list[Mapping[str, Any]]:
-    found = [each for each in records if str(each["record"]).startswith(start)]
-    return sorted(found, key=lambda each: str(each[when]), reverse=True)
+    of_kind = [record for record in records if str(record["record"]).startswith(start)]
+    return sorted(of_kind, key=lambda record: str(record[when]), reverse=True)
 
 
 def unused_solutions(
@@ -141,17 +143,19 @@ def unused_solutions(
     Solutions of the serving release, of a rollback's target and of the last judged run are kept. If the serving
     release's solutions are not found, all are kept.
     """
-    mine, existing = list(records), tuple(solutions)
-    release = _serving_release(mine)
-    if release is None or not _solution_arns(versions(release).values()) <= {each.arn for each in existing}:
+    stored, existing = list(records), tuple(solutions)
+    release = _serving_release(stored)
+    if release is None or not _solution_arns(versions(release).values()) <= {solution.arn for solution in existing}:
         return ()
     needed = _solutions(release)
     with suppress(Rejected):
-        needed |= _solutions(release_before(release, _newest_first(mine, HISTORY, "promotedAt"), str(release["shop"])))
-    for judged in _newest_first(mine, CANDIDATE, "judgedAt")[:1]:
+        needed |= _solutions(
+            release_before(release, _newest_first(stored, HISTORY, "promotedAt"), str(release["shop"]))
+        )
+    for judged in _newest_first(stored, CANDIDATE, "judgedAt")[:1]:
         needed |= _solutions(judged)
-    ours = (each for each in existing if any(is_of(each.name, base) for base in bases))
-    return tuple(each for each in ours if each.arn not in needed)
+    ours = (solution for solution in existing if any(is_of(solution.name, base) for base in bases))
+    return tuple(solution for solution in ours if solution.arn not in needed)
 
 
 def unused_segment_solutions(bases: Mapping[str, bool], solutions: Iterable[Aged]) -> tuple[Aged, ...]:
@@ -178,24 +182,24 @@ def unreturnable(solutions: Collection[str], records: Iterable[Mapping[str, Any]
     Runs delete solutions, too, to make room for a new one. If the serving release's solutions are not found, nothing is
     known about the others.
     """
-    mine = list(records)
-    release = _serving_release(mine)
+    stored = list(records)
+    release = _serving_release(stored)
     if release is None or not _serving(release) <= set(solutions):
         return ()
-    return tuple(str(each["record"]) for each in mine if not _serving(each) <= set(solutions))
+    return tuple(str(record["record"]) for record in stored if not _serving(record) <= set(solutions))
 
 
 def _serving(record: Mapping[str, Any]) -> set[str]:
     """Return the ARNs of the solutions that a release serves from, or that a judged run would."""
     entries = record.get("campaigns", {}).values()
-    return _solution_arns([*(each["solutionVersionArn"] for each in entries), *record.get("versions", {}).values()])
+    return _solution_arns([*(entry["solutionVersionArn"] for entry in entries), *record.get("versions", {}).values()])
 
 
 def _solutions(record: Mapping[str, Any]) -> set[str]:
     """Return the ARNs of all solutions in a release or a judged run, including its baseline's."""
     entries = record.get("campaigns", {}).values()
-    arns = [each["solutionVersionArn"] for each in entries] + list(record.get("versions", {}).values())
-    arns += [each.get("baselineArn") for each in (record, *entries)]
+    arns = [entry["solutionVersionArn"] for entry in entries] + list(record.get("versions", {}).values())
+    arns += [entry.get("baselineArn") for entry in (record, *entries)]
     return _solution_arns(arns)
 
 
@@ -243,22 +247,28 @@ def make_round(
     A current run may be about to use what it found: its shop's filters and records are kept, and so are all schemas.
     """
     records = tuple(scan(table, environment.table, _WANTED, names={"#record": "record"}, values=_WANTED_VALUES))
-    promoted = promoted_shops(each for each in records if each["record"] == RECORD)
-    led = {str(each["shop"]) for each in records if each["record"] == leases.RECORD}
-    idle = [each for each in promoted if each.shop not in led]
-    filters = [name for each in idle for name in prune_filters(personalize, s3, environment, each, now)]
-    old = [each for each in outdated(each for each in records if each["record"] != leases.RECORD) if each[0] not in led]
+    promoted = promoted_shops(record for record in records if record["record"] == RECORD)
+    led = {str(record["shop"]) for record in records if record["record"] == leases.RECORD}
+    idle = [release for release in promoted if release.shop not in led]
+    filters = [name for release in idle for name in prune_filters(personalize, s3, environment, release, now)]
+    old = [
+        record
+        for record in outdated(stored for stored in records if stored["record"] != leases.RECORD)
+        if record[0] not in led
+    ]
     for shop, record in old:
         delete(table, environment.table, shop, record)
     forgotten = set(old)
-    kept = [each for each in records if (str(each["shop"]), str(each["record"])) not in forgotten]
-    solutions = [name for each in idle for name in prune_solutions(personalize, table, environment, each, kept)]
+    left_records = [record for record in records if (str(record["shop"]), str(record["record"])) not in forgotten]
+    solutions = [
+        name for release in idle for name in prune_solutions(personalize, table, environment, release, left_records)
+    ]
     batches = {str(record["shop"]) for record in records if str(record["record"]).startswith(leases.BATCH)}
     for release in idle:
         if release.shop not in batches:
             solutions += prune_segments(personalize, s3, environment, release)
     return Round(
-        days={each.shop: days_since(each.at, now) for each in promoted},
+        days={release.shop: days_since(release.at, now) for release in promoted},
         schemas=() if led else prune_schemas(personalize, environment, now),
         filters=tuple(filters),
         records=len(old),
@@ -268,7 +278,7 @@ def make_round(
 
 def prune_schemas(client: "PersonalizeClient", environment: Environment, now: datetime) -> tuple[str, ...]:
     """Delete this deployment's schemas without a dataset; return their names."""
-    every = [_aged(each, "schemaArn") for each in paginate(client.list_schemas, "schemas")]
+    every = [_aged(schema, "schemaArn") for schema in paginate(client.list_schemas, "schemas")]
     unused = unused_schemas(environment.names.prefix, every, now, environment.unused_days)
     return _names(_deleted(unused, lambda arn: client.delete_schema(schemaArn=arn)))
 
@@ -286,19 +296,19 @@ def prune_solutions(
     """
     group, shop = release.dataset_group_arn, release.shop
     listed = paginate(client.list_solutions, "solutions", datasetGroupArn=group)
-    existing = [_aged(each, "solutionArn") for each in listed if not is_being_deleted(each["status"])]
-    mine = [each for each in records if each["shop"] == shop]
+    existing = [_aged(solution, "solutionArn") for solution in listed if not is_being_deleted(solution["status"])]
+    of_shop = [record for record in records if record["shop"] == shop]
 
     def returnable(left: Iterable[Aged]) -> list[Mapping[str, Any]]:
-        out = unreturnable({each.arn for each in left}, mine)
+        out = unreturnable({solution.arn for solution in left}, of_shop)
         for record in out:
             delete(table, environment.table, shop, record)
-        return [each for each in mine if each["record"] not in out]
+        return [record for record in of_shop if record["record"] not in out]
 
     bases = [environment.names.solution(shop, alias).name for alias in RECIPES]
-    mine = returnable(existing)
-    gone = _deleted(unused_solutions(bases, existing, mine), lambda arn: client.delete_solution(solutionArn=arn))
-    returnable(each for each in existing if each not in gone)
+    of_shop = returnable(existing)
+    gone = _deleted(unused_solutions(bases, existing, of_shop), lambda arn: client.delete_solution(solutionArn=arn))
+    returnable(solution for solution in existing if solution not in gone)
     return _names(gone)
 
 
@@ -316,7 +326,7 @@ def prune_segments(
     asked_for = {job.segment.recipe for job in jobs if job.segment}
     bases = {environment.names.solution(release.shop, alias).name: alias in asked_for for alias in SEGMENTS}
     listed = paginate(client.list_solutions, "solutions", datasetGroupArn=release.dataset_group_arn)
-    existing = [_aged(each, "solutionArn") for each in listed if not is_being_deleted(each["status"])]
+    existing = [_aged(solution, "solutionArn") for solution in listed if not is_being_deleted(solution["status"])]
     unused = unused_segment_solutions(bases, existing)
     return _names(_deleted(unused, lambda arn: client.delete_solution(solutionArn=arn)))
 
@@ -334,7 +344,7 @@ def prune_filters(
         return ()
     group = release.dataset_group_arn
     filters = paginate(client.list_filters, "Filters", datasetGroupArn=group)
-    existing = [_aged(each, "filterArn") for each in filters]
+    existing = [_aged(listed_filter, "filterArn") for listed_filter in filters]
     start, named = f"{environment.names.shop(release.shop)}-", {*release.filters, *wanted}
     unused = unused_filters(start, existing, named, now, environment.unused_days)
     return _names(_deleted(unused, lambda arn: client.delete_filter(filterArn=arn)))
@@ -343,15 +353,15 @@ def prune_filters(
 def _deleted(unused: Iterable[Aged], delete_by_arn: Callable[[str], object]) -> list[Aged]:
     """Delete resources, and return those that Personalize did not refuse to delete."""
     gone = []
-    for each in unused:
-        if gone_or_busy(partial(delete_by_arn, each.arn)):
-            gone.append(each)
+    for resource in unused:
+        if gone_or_busy(partial(delete_by_arn, resource.arn)):
+            gone.append(resource)
     return gone
 
 
 def _names(resources: Iterable[Aged]) -> tuple[str, ...]:
-    return tuple(each.name for each in resources)
+    return tuple(resource.name for resource in resources)
 
 
-def _aged(each: Mapping[str, Any], arn: str) -> Aged:
-    return Aged(each["name"], each[arn], each["creationDateTime"])
+def _aged(described: Mapping[str, Any], arn: str) -> Aged:
+    return Aged(described["name"], described[arn], described["creationDateTime"])

@@ -77,7 +77,14 @@ class DeletionJobs:
         Amazon's guide names trainings, batch jobs, imports and whatever else uses the datasets ("Deleting users and
         their data with a data deletion job"). What a stopped run began goes on without it.
         """
-        return next((str(each[arn]) for arn, each in self._users_of(group) if is_at_work(each["status"])), None)
+        return next(
+            (
+                str(user_of_datasets[arn])
+                for arn, user_of_datasets in self._users_of(group)
+                if is_at_work(user_of_datasets["status"])
+            ),
+            None,
+        )
 
     def _users_of(self, group: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield what uses a group's datasets, each with the member that has its ARN."""
@@ -115,7 +122,7 @@ class DeletionJobs:
             if code(error) != "ResourceAlreadyExistsException":
                 raise
         jobs = paginate(self._client.list_data_deletion_jobs, "dataDeletionJobs", datasetGroupArn=group)
-        return str(next(each for each in jobs if each["jobName"] == name)["dataDeletionJobArn"])
+        return str(next(listed for listed in jobs if listed["jobName"] == name)["dataDeletionJobArn"])
 
 
 class Eraser:
@@ -158,14 +165,14 @@ class Eraser:
         return result
 
     def _shop(self, shop: Shop, requests: Requests, late: Callable[[], bool]) -> Round:
-        every = sorted(requests.all(), key=lambda each: each.job)
+        every = sorted(requests.all(), key=lambda request: request.job)
         if not every and not shop.erasing:
             return Round()
         lease = self._ledger.lease(shop.name)
         leader = lease.owner if lease and lease.purpose == "erasure" else ""
-        free = [each for each in every if not each.job]
+        free = [request for request in every if not request.job]
         result, busy, ended = Round(), False, False
-        for job, some in groupby((each for each in every if each.job), key=lambda each: each.job):
+        for job, some in groupby((request for request in every if request.job), key=lambda request: request.job):
             batch = list(some)
             state = "done" if batch[0].deleted else self._jobs.progress(job)
             if state == "under way":
@@ -174,10 +181,10 @@ class Eraser:
                 continue
             ended = True
             if state == "done":
-                one, again = self._ended(shop, requests, batch, leader, late)
-                result, free = result.plus(one), free + again
+                round_of_job, again = self._ended(shop, requests, batch, leader, late)
+                result, free = result.plus(round_of_job), free + again
             else:
-                free += [requests.freed(each, failed=True) for each in batch]
+                free += [requests.freed(request, failed=True) for request in batch]
                 result = result.plus(Round(failed=((shop.name, "a data deletion job failed"),)))
         if busy:
             return result
@@ -204,11 +211,11 @@ class Eraser:
     ) -> tuple[Round, list[Request]]:
         """Close a finished job; also return the requests that need another one."""
         objects.remove(self._s3, self._environment.bucket, erasures.key(shop.name, batch[0].job.rpartition("/")[2]))
-        another = [each for each in batch if not each.deleted and erasures.needs_another(each, leader)]
-        through = [each for each in batch if each not in another]
-        free = [requests.freed(each, again=True) for each in another]
-        fresh = requests.deleted([each for each in through if not each.deleted])
-        through = [*(each for each in through if each.deleted), *fresh]
+        another = [request for request in batch if not request.deleted and erasures.needs_another(request, leader)]
+        through = [request for request in batch if request not in another]
+        free = [requests.freed(request, again=True) for request in another]
+        fresh = requests.deleted([request for request in through if not request.deleted])
+        through = [*(request for request in through if request.deleted), *fresh]
         try:
             free += self._closed(requests, shop.name, through, late)
         except PersonalizationError:
@@ -223,7 +230,7 @@ class Eraser:
         """Forget users whom Personalize has deleted; return those requested again meanwhile."""
         if not through:
             return []
-        users = {each.user for each in through}
+        users = {request.user for request in through}
         forget_users.forget(self._s3, self._environment.bucket, shop, users, late)
         records.put_if(
             self._dynamodb,
@@ -232,7 +239,7 @@ class Eraser:
             "attribute_not_exists(#record)",
             names={"#record": "record"},
         )
-        return [requests.freed(replace(each, jobs=0)) for each in through if not requests.closed(each)]
+        return [requests.freed(replace(request, jobs=0)) for request in through if not requests.closed(request)]
 
     def _begin(self, shop: Shop, requests: Requests, batch: Sequence[Request], leader: str) -> int:
         """Start a job under the shop's lease, or wait for the lease; return the number of users in the job."""
@@ -263,8 +270,8 @@ class Eraser:
 
     def _batch_jobs(self, shop: str) -> bool:
         """Return whether a batch job of the shop is at work, and may have Personalize train or answer at any moment."""
-        found = records.query_prefix(self._dynamodb, self._environment.table, shop, leases.BATCH)
-        return any(each["until"] > self._now for each in found)
+        batch_leases = records.query_prefix(self._dynamodb, self._environment.table, shop, leases.BATCH)
+        return any(lease["until"] > self._now for lease in batch_leases)
 
     def _versions(self, shop: Shop) -> Sequence[str]:
         """Return the versions that serve; those of the newest release's run where no recipe has a campaign."""
@@ -278,15 +285,15 @@ class Eraser:
     def _forget_contents(self, shop: Shop) -> None:
         """Clear the imports' contents, so that the same file is imported again after its users were deleted."""
         every = self._ledger.claims(shop.name)
-        for each in batches.newest(every):
-            if each.content and not self._ledger.move(each, each.model_copy(update={"content": ""})):
+        for claim in batches.newest(every):
+            if claim.content and not self._ledger.move(claim, claim.model_copy(update={"content": ""})):
                 raise RetryLater(shop.name, "a claim changed meanwhile")
 
     def _prepared(self, shop: Shop, batch: Sequence[Request], name: str) -> str:
         """Delete the users' records, and write the job's file; return its key."""
         table = self._environment.shopper_events_table
         with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(lambda each: store.forget(self._dynamodb, table, shop.name, each.user), batch))
+            list(pool.map(lambda request: store.forget(self._dynamodb, table, shop.name, request.user), batch))
         key = erasures.key(shop.name, name)
         objects.put_bytes(self._s3, self._environment.bucket, key, erasures.text(batch).encode(), "text/csv")
         return key
@@ -302,7 +309,7 @@ class Eraser:
         until = erasures.trained(map(self._jobs.version, self._versions(shop)))
         if until > shop.since:
             receipts = requests.untrained()
-            requests.retrained(each for each, at in receipts.items() if at < until)
+            requests.retrained(receipt for receipt, at in receipts.items() if at < until)
             left = min((at for at in receipts.values() if at >= until), default=0)
             self._owe(shop, left)
             return
@@ -327,7 +334,7 @@ class Eraser:
 
 def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
     """Iterate over the shops that serve."""
-    kept = list(
+    stored = list(
         records.scan(
             client,
             table,
@@ -337,10 +344,12 @@ def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
             wanted="shop, #record, datasetGroupArn, campaigns, #purpose, #since",
         )
     )
-    erasing = {each["shop"] for each in kept if each["record"] == leases.RECORD and each.get("purpose") == "erasure"}
-    since = {each["shop"]: int(each["since"]) for each in kept if each["record"] == erasures.RECORD}
-    for each in kept:
-        if each["record"] == release.RECORD:
-            shop = each["shop"]
-            versions = tuple(release.versions(each).values())
-            yield Shop(shop, each["datasetGroupArn"], versions, shop in erasing, since.get(shop, 0))
+    erasing = {
+        record["shop"] for record in stored if record["record"] == leases.RECORD and record.get("purpose") == "erasure"
+    }
+    since = {record["shop"]: int(record["since"]) for record in stored if record["record"] == erasures.RECORD}
+    for record in stored:
+        if record["record"] == release.RECORD:
+            shop = record["shop"]
+            versions = tuple(release.versions(record).values())
+            yield Shop(shop, record["datasetGroupArn"], versions, shop in erasing, since.get(shop, 0))

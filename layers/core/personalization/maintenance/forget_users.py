@@ -39,7 +39,7 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
     for key in keys:
         if key.startswith(inputs.folder(shop)) and key.endswith(".csv"):
             _history(s3, bucket, key, users, late)
-    for key, some in forgetting.files_with((each for each in keys if inputs.run_of(each)), users).items():
+    for key, some in forgetting.files_with((name for name in keys if inputs.run_of(name)), users).items():
         _rewrite(s3, bucket, key, partial(_counters_without, users=some), _GZIP)
     for key in keys:
         if key.startswith(inputs.snapshots(shop)):
@@ -47,7 +47,7 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
     known_ids.forget(s3, bucket, shop, "users", users)
     sample = objects.get_json(s3, bucket, probe.key(shop))
     if sample is not None and not users.isdisjoint(sample["users"]):
-        left = [each for each in sample["users"] if each not in users]
+        left = [user for user in sample["users"] if user not in users]
         objects.put_json(s3, bucket, probe.key(shop), {**sample, "users": left})
     deletions.note(s3, bucket, shop, users, time.time())
 
@@ -62,8 +62,8 @@ def _rewrite(s3: "S3Client", bucket: str, key: str, change: Callable[[bytes], by
 
 def _counters_without(data: bytes, users: Collection[str]) -> bytes | None:
     entries = shards.unpack(data)
-    kept = {name: entry for name, entry in entries.items() if name not in users}
-    return shards.pack(kept) if len(kept) < len(entries) else None
+    left = {name: entry for name, entry in entries.items() if name not in users}
+    return shards.pack(left) if len(left) < len(entries) else None
 
 
 def _snapshot_without(data: bytes, users: Collection[str]) -> bytes | None:
@@ -85,13 +85,13 @@ def _history(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str], lat
         if column is None:
             raise _UnchangedError
         upload.write(header)
-        found = False
+        is_changed = False
         for row in rows:
             if forgetting.user_of(row, column, width, form) in users:
-                found = True
+                is_changed = True
             else:
                 upload.write(row)
-        if not found:
+        if not is_changed:
             raise _UnchangedError
 
 

@@ -59,7 +59,7 @@ def merged(campaign: Mapping[str, Any] | None, wish: Wish) -> dict[str, Any]:
     layers: tuple[Members, ...] = (wish.earlier, current, wish.config)
     config = {name: value for layer in layers for name, value in layer.items()}
     if EXPLORATION in config:
-        config[EXPLORATION] = {name: value for each in layers for name, value in each.get(EXPLORATION, {}).items()}
+        config[EXPLORATION] = {name: value for layer in layers for name, value in layer.get(EXPLORATION, {}).items()}
     if SYNC in config:
         # Leaving it out might leave it on.
         config[SYNC] = False
@@ -74,17 +74,17 @@ def _lacks(recipe: str, member: str) -> bool:
     return bool(recipe) and _ONLY.get(member, recipe) != recipe
 
 
-def decide(found: Mapping[str, Any] | None, wish: Wish) -> Action:
+def decide(campaign: Mapping[str, Any] | None, wish: Wish) -> Action:
     """Return the next action of the campaign, as Personalize describes it, towards the wish.
 
     `wait` while the latest request is this one; `nothing` when it is promoted; `busy` while Personalize works on
     another change or deletes the campaign, so that it would refuse an update.
     """
-    if found is None:
+    if campaign is None:
         return "create"
-    deployment = described(found)
+    deployment = described(campaign)
     status, latest = deployment.latest
-    same = latest == wish.version and _as_decided(found, wish)
+    same = latest == wish.version and _as_decided(campaign, wish)
     if is_promoted(deployment, wish.version) and same:
         return "nothing"
     moving = {progress(status), progress(deployment.status)} & {Progress.UNDER_WAY, Progress.LEAVING}
@@ -101,32 +101,32 @@ def described(campaign: Mapping[str, Any]) -> Deployment:
     )
 
 
-def progress_to(found: Mapping[str, Any], version: str) -> Mapping[str, str]:
+def progress_to(campaign: Mapping[str, Any], version: str) -> Mapping[str, str]:
     """Return a campaign's progress towards a version: ACTIVE, in progress, or a failure with its reason.
 
     During an update, and after its failure, the campaign itself stays ACTIVE with its old version.
     """
-    deployment = described(found)
+    deployment = described(campaign)
     status, latest = deployment.latest
     if is_promoted(deployment, version):
         return {"status": ACTIVE}
     if latest == version and progress(status) is Progress.FAILED:
-        update = found.get("latestCampaignUpdate") or found
+        update = campaign.get("latestCampaignUpdate") or campaign
         return {"status": status, "failureReason": update.get("failureReason") or ""}
     return {"status": status if progress(status) is Progress.UNDER_WAY else UPDATED}
 
 
-def remarks(found: Mapping[str, Any] | None) -> tuple[str, ...]:
+def remarks(campaign: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return notes on changes to a campaign beyond the settings."""
-    if not found or not configuration(found).get(SYNC):
+    if not campaign or not configuration(campaign).get(SYNC):
         return ()
-    name = str(found.get("name") or found["campaignArn"]).rpartition("/")[2]
+    name = str(campaign.get("name") or campaign["campaignArn"]).rpartition("/")[2]
     return (f"{name}: {SYNC} is switched off, because it lets versions serve that no gate has seen",)
 
 
-def _as_decided(found: Mapping[str, Any], wish: Wish) -> bool:
+def _as_decided(campaign: Mapping[str, Any], wish: Wish) -> bool:
     """Return whether the latest request has the decided members and does not follow versions automatically."""
-    latest: Mapping[str, Any] = found.get("latestCampaignUpdate") or found
+    latest: Mapping[str, Any] = campaign.get("latestCampaignUpdate") or campaign
     config: Members = latest.get("campaignConfig") or {}
     tps = wish.tps in {None, latest.get("minProvisionedTPS", 1)}
     return (
@@ -140,8 +140,8 @@ def _same(current: object, wanted: object) -> bool:
     """Compare a member with the wanted value; missing means off, and Personalize may format numbers anew."""
     if not isinstance(wanted, Mapping):
         return (current or False) == wanted
-    own = current if isinstance(current, Mapping) else {}
-    return all(name in own and float(own[name]) == float(value) for name, value in wanted.items())
+    members = current if isinstance(current, Mapping) else {}
+    return all(name in members and float(members[name]) == float(value) for name, value in wanted.items())
 
 
 def record(
@@ -163,7 +163,7 @@ def record(
     items = next((schema for schema in schemas if schema.kind == "items"), None)
     context = [name for schema in schemas for name in schema.context_columns()]
     expressions = {filter_.name[start:]: filter_.expression for filter_ in plan.filters}
-    uses = {each.name[start:]: each.recipe_arn for each in plan.recommenders}
+    uses = {recommender.name[start:]: recommender.recipe_arn for recommender in plan.recommenders}
     similar = diversity_settings.record(plan.diversity, None, diversity_settings.SIMILAR)
     varied = placements.varied(plan.placements, plan.diversity, expressions, uses)
     numeric = {(schema.kind.upper(), column.name) for schema in schemas for column in schema.columns if column.numeric}
@@ -176,15 +176,15 @@ def record(
         "datasetGroupArn": plan.dataset_group.arn,
         "domain": plan.dataset_group.domain,
         "campaigns": {
-            each.alias: {
-                "arn": each.campaign_arn,
-                "solutionVersionArn": each.solution_version_arn,
-                "run": each.run,
-                "baselineArn": each.baseline_arn,
-                **({"foundFrom": each.found_from} if each.found_from else {}),
-                "recipe": _recipe(plan, each),
+            version.alias: {
+                "arn": version.campaign_arn,
+                "solutionVersionArn": version.solution_version_arn,
+                "run": version.run,
+                "baselineArn": version.baseline_arn,
+                **({"foundFrom": version.found_from} if version.found_from else {}),
+                "recipe": _recipe(plan, version),
             }
-            for each in promoted
+            for version in promoted
         },
         "baselineArn": _baseline(plan, promoted),
         "filters": [*expressions],
@@ -199,8 +199,8 @@ def record(
 
 def _baseline(plan: Plan, promoted: Sequence[Promoted]) -> str | None:
     """Return the Popularity-Count version that is the baseline of the newest promoted version."""
-    own = [each.baseline_arn for each in promoted if each.run == plan.run]
-    return next((arn for arn in (*own, *(each.baseline_arn for each in promoted)) if arn), None)
+    baselines = [version.baseline_arn for version in promoted if version.run == plan.run]
+    return next((arn for arn in (*baselines, *(version.baseline_arn for version in promoted)) if arn), None)
 
 
 def as_served(record: Mapping[str, Any], serving: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -208,15 +208,19 @@ def as_served(record: Mapping[str, Any], serving: Mapping[str, Mapping[str, Any]
     entries = dict(record["campaigns"])
     for alias, campaign in serving.items():
         config, recipe = configuration(campaign), str(entries[alias].get("recipe") or recipes.recipe(alias))
-        kept: dict[str, Value] = {METADATA: bool(config.get(METADATA))}
+        config_stored: dict[str, Value] = {METADATA: bool(config.get(METADATA))}
         if config.get(EXPLORATION):
-            kept[EXPLORATION] = dict(config[EXPLORATION])
+            config_stored[EXPLORATION] = dict(config[EXPLORATION])
         # A second-generation campaign always shows metadata.
-        entries[alias] = {**entries[alias], "metadata": recipe.endswith("-v2") or kept[METADATA], "config": kept}
+        entries[alias] = {
+            **entries[alias],
+            "metadata": recipe.endswith("-v2") or config_stored[METADATA],
+            "config": config_stored,
+        }
     return {**record, "campaigns": entries}
 
 
-def _recipe(plan: Plan, each: Promoted) -> str:
+def _recipe(plan: Plan, version: Promoted) -> str:
     """Return Personalize's name of a promoted version's recipe: the plan's, unless an earlier run trained it."""
-    own = {part.alias: part.recipe_arn for part in plan.recipes} if each.run == plan.run else {}
-    return own.get(each.alias, "").rpartition("/")[2] or each.recipe or recipes.recipe(each.alias)
+    recipe_arns = {part.alias: part.recipe_arn for part in plan.recipes} if version.run == plan.run else {}
+    return recipe_arns.get(version.alias, "").rpartition("/")[2] or version.recipe or recipes.recipe(version.alias)

@@ -43,24 +43,24 @@ def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart)
     """
     base = recipe.solution
     existing = {kind: ensure.dataset(client, dataset_arn(plan.dataset_group.arn, kind.upper())) for kind in _TRAINED}
-    datasets = [each for each in existing.values() if each]
-    schemas = [ensure.schema_of(client, kind, each) for kind, each in existing.items() if each]
+    datasets = [dataset for dataset in existing.values() if dataset]
+    schemas = [ensure.schema_of(client, kind, dataset) for kind, dataset in existing.items() if dataset]
     name = solution_names.name(base.name, recipe.recipe_arn, schemas)
-    own = Resource(name=name, arn=f"{base.arn.removesuffix(base.name)}{name}")
-    described = none_if_missing(lambda: client.describe_solution(solutionArn=own.arn)["solution"])
+    of_columns = Resource(name=name, arn=f"{base.arn.removesuffix(base.name)}{name}")
+    described = none_if_missing(lambda: client.describe_solution(solutionArn=of_columns.arn)["solution"])
     if described:
-        return usable(own.arn, described["status"], lambda: client.delete_solution(solutionArn=own.arn))
+        return usable(of_columns.arn, described["status"], lambda: client.delete_solution(solutionArn=of_columns.arn))
     plain = none_if_missing(lambda: client.describe_solution(solutionArn=base.arn)["solution"])
     if plain and solution_names.is_current(plain, recipe.recipe_arn, datasets):
         return Step(arn=base.arn, status=plain["status"])
-    created(lambda: _create_solution(client, plan, recipe, own))
-    return Step(arn=own.arn, status=CREATED)
+    created(lambda: _create_solution(client, plan, recipe, of_columns))
+    return Step(arn=of_columns.arn, status=CREATED)
 
 
-def _create_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart, own: Resource) -> None:
+def _create_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart, solution: Resource) -> None:
     try:
         client.create_solution(
-            name=own.name,
+            name=solution.name,
             datasetGroupArn=plan.dataset_group.arn,
             recipeArn=recipe.recipe_arn,
             performAutoTraining=False,
@@ -68,24 +68,24 @@ def _create_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart
     except PersonalizationError as error:
         if code(error) != "LimitExceededException" or not _make_room(client, plan, recipe):
             raise
-        raise RetryLater(own.arn, "there were too many solutions: an old one is being deleted") from error
+        raise RetryLater(solution.arn, "there were too many solutions: an old one is being deleted") from error
 
 
 def _make_room(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> bool:
     """Delete the oldest of the recipe's solutions that no campaign serves from.
 
-    Returns False if there is none, or if the group has fewer than MOST_SOLUTIONS, so that it was a rate.
+    Returns False if there is none, or if the group has fewer than MOST_SOLUTIONS, so that a rate was refused.
     """
     solutions = list(paginate(client.list_solutions, "solutions", datasetGroupArn=plan.dataset_group.arn))
     if len(solutions) < MOST_SOLUTIONS:
         return False
-    ours = [each for each in solutions if solution_names.is_of(each["name"], recipe.solution.name)]
-    if any(is_being_deleted(each["status"]) for each in ours):
+    ours = [solution for solution in solutions if solution_names.is_of(solution["name"], recipe.solution.name)]
+    if any(is_being_deleted(solution["status"]) for solution in ours):
         return True
-    oldest_first = sorted(ours, key=lambda each: each["creationDateTime"])
+    oldest_first = sorted(ours, key=lambda solution: solution["creationDateTime"])
     # Popularity may have no campaign, and its newest solution is the baseline of the next release.
-    for each in oldest_first[:-1] if recipe.alias == BASELINE else oldest_first:
-        if gone_or_busy(partial(client.delete_solution, solutionArn=each["solutionArn"])):
+    for solution in oldest_first[:-1] if recipe.alias == BASELINE else oldest_first:
+        if gone_or_busy(partial(client.delete_solution, solutionArn=solution["solutionArn"])):
             return True
     return False
 
@@ -98,8 +98,10 @@ def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: Rec
     """
     names, begun_at = (*recipe.earlier_versions, recipe.solution_version_name), plan.begun_at
     existing = _versions_called(client, solution, (*recipe.once_named, *names), begun_at)
-    once = [each for each in recipe.once_named if each in existing and not existing[each].found_from]
-    name = earlier_work.choose_name([*once, *names], {each: step.status for each, step in existing.items()})
+    once = [name for name in recipe.once_named if name in existing and not existing[name].found_from]
+    name = earlier_work.choose_name(
+        [*once, *names], {existing_name: step.status for existing_name, step in existing.items()}
+    )
     if name in existing:
         return existing[name]
     try:
@@ -122,15 +124,15 @@ def _versions_called(
     client: "PersonalizeClient", solution_arn: str, names: Collection[str], begun_at: str
 ) -> dict[str, Step]:
     """Return existing versions of these names, up to the first that has not failed: there is one at most."""
-    found: dict[str, Step] = {}
+    steps: dict[str, Step] = {}
     for arn in _newest_versions(client, solution_arn):
         version = client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
         if version.get("name") in names:
             old = earlier_work.found_from(version.get("creationDateTime"), begun_at)
-            found[version["name"]] = Step(arn=arn, status=version["status"], found_from=old)
-            if len(found) == len(names) or progress(version["status"]) is not Progress.FAILED:
+            steps[version["name"]] = Step(arn=arn, status=version["status"], found_from=old)
+            if len(steps) == len(names) or progress(version["status"]) is not Progress.FAILED:
                 break
-    return found
+    return steps
 
 
 def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str]:
@@ -141,7 +143,7 @@ def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str
     latest = solution.get("latestSolutionVersion") if solution else None
     versions += [latest] if latest else []
     return earlier_work.newest(
-        [(each["creationDateTime"].timestamp(), each["solutionVersionArn"]) for each in versions]
+        [(version["creationDateTime"].timestamp(), version["solutionVersionArn"]) for version in versions]
     )
 
 
@@ -188,9 +190,9 @@ def retire_campaigns(client: "PersonalizeClient", campaigns: Iterable[Resource])
     """Delete campaigns that the settings no longer name; the next run retries busy ones."""
     deleted: list[str] = []
     busy: list[str] = []
-    for each in campaigns:
-        gone = gone_or_busy(partial(client.delete_campaign, campaignArn=each.arn))
-        (deleted if gone else busy).append(each.name)
+    for campaign in campaigns:
+        gone = gone_or_busy(partial(client.delete_campaign, campaignArn=campaign.arn))
+        (deleted if gone else busy).append(campaign.name)
     return {"deleted": deleted, "busy": busy}
 
 
@@ -199,22 +201,22 @@ def unused_campaigns(
 ) -> tuple[Resource, ...]:
     """Return the existing campaigns of a shop's recipes that its settings do not name."""
     named = [names.campaign(shop, alias) for alias in RECIPES if alias not in settings.deployed]
-    described = ((each, campaign_as_it_is(client, each.arn)) for each in named)
+    described = ((resource, campaign_as_it_is(client, resource.arn)) for resource in named)
     return tuple(
-        Resource(name=each.name, arn=each.arn)
-        for each, campaign in described
+        Resource(name=resource.name, arn=resource.arn)
+        for resource, campaign in described
         if campaign is not None and progress(campaign["status"]) is not Progress.LEAVING
     )
 
 
 def solution_metrics(client: "PersonalizeClient", versions: Collection[str]) -> dict[str, dict[str, float]]:
     """Return GetSolutionMetrics of solution versions by ARN, without deleted ones."""
-    found: dict[str, dict[str, float]] = {}
+    metrics: dict[str, dict[str, float]] = {}
     for version in versions:
         answer = none_if_missing(partial(client.get_solution_metrics, solutionVersionArn=version))
         if answer is not None:
-            found[version] = dict(answer.get("metrics") or {})
-    return found
+            metrics[version] = dict(answer.get("metrics") or {})
+    return metrics
 
 
 def throughput(client: "PersonalizeClient", campaign_arn: str) -> float:

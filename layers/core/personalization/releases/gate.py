@@ -63,11 +63,14 @@ def judge_release(
     """
     gates = {alias: gate.of(alias) for alias in new}
     judged = [combine(judge(alias, gates[alias], new[alias], serving.get(alias)), held_out) for alias in new]
-    others = [each for each in judged if each.alias != BASELINE]
-    if not others or any(each.decision == "approved" for each in others):
+    others = [judgement for judgement in judged if judgement.alias != BASELINE]
+    if not others or any(judgement.decision == "approved" for judgement in others):
         return judged
     reason = "Every other recipe that was trained on this import is refused, so this one is refused too."
-    return [replace(each, decision="refused", reason=reason) if each.alias == BASELINE else each for each in judged]
+    return [
+        replace(judgement, decision="refused", reason=reason) if judgement.alias == BASELINE else judgement
+        for judgement in judged
+    ]
 
 
 def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Judgement:
@@ -77,11 +80,11 @@ def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Ju
     serves before a first release.
     """
     old = serving or Measured(None, None)
-    mine, popularity, theirs, their_popularity = (
-        _figure(each, gate.metric) for each in (new.metrics, new.baseline, old.metrics, old.baseline)
+    new_figure, popularity, old_figure, their_popularity = (
+        _figure(metrics, gate.metric) for metrics in (new.metrics, new.baseline, old.metrics, old.baseline)
     )
-    lifts = lift(mine, popularity), lift(theirs, their_popularity)
-    facts = Judgement(alias, "approved", "", gate.metric, mine, popularity, theirs, their_popularity, *lifts)
+    lifts = lift(new_figure, popularity), lift(old_figure, their_popularity)
+    facts = Judgement(alias, "approved", "", gate.metric, new_figure, popularity, old_figure, their_popularity, *lifts)
     decision, reason = _decide(gate, facts, first=serving is None)
     return replace(facts, decision=decision, reason=reason)
 
@@ -115,26 +118,27 @@ def _decide(gate: Gate, facts: Judgement, *, first: bool) -> tuple[Decision, str
             f"{gate.metric} of the new version is {facts.new:.4f} where popularity has {facts.popularity:.4f}: "
             f"{facts.lift:.2f} times popularity, and the gate requires {least:g}, less {gate.tolerance:.0%}."
         )
-    own = f"Its {gate.metric} is {facts.new:.4f}."
+    figure = f"Its {gate.metric} is {facts.new:.4f}."
     if facts.lift is not None:
-        own = f"{own[:-1]}, {facts.lift:.2f} times that of popularity ({facts.popularity:.4f})."
+        figure = f"{figure[:-1]}, {facts.lift:.2f} times that of popularity ({facts.popularity:.4f})."
     if first or facts.serving is None:
         gone = "Personalize no longer has metrics of the serving version."
-        return "approved", f"{'The first release of this recipe: nothing serves yet.' if first else gone} {own}"
+        return "approved", f"{'The first release of this recipe: nothing serves yet.' if first else gone} {figure}"
     return _against_serving(gate, facts, facts.new, facts.serving)
 
 
 def _against_serving(gate: Gate, facts: Judgement, new: float, serving: float) -> tuple[Decision, str]:
     """Compare lifts, or plain figures where a lift is unknown."""
-    mine, theirs, unit, digits = new, serving, "", 4
+    new_value, serving_value, unit, digits = new, serving, "", 4
     without = " Without a popularity of the same import, the plain figures are compared as they are."
     if facts.lift is not None and facts.serving_lift is not None:
-        mine, theirs, unit, digits, without = facts.lift, facts.serving_lift, " times popularity", 2, ""
+        new_value, serving_value, unit, digits, without = facts.lift, facts.serving_lift, " times popularity", 2, ""
     reason = (
-        f"{gate.metric}: the new version has {mine:.{digits}f}{unit} ({new:.4f}), "
-        f"the serving one {theirs:.{digits}f}{unit} ({serving:.4f}); {gate.tolerance:.0%} less is tolerated.{without}"
+        f"{gate.metric}: the new version has {new_value:.{digits}f}{unit} ({new:.4f}), "
+        f"the serving one {serving_value:.{digits}f}{unit} ({serving:.4f}); {gate.tolerance:.0%} less is tolerated."
+        f"{without}"
     )
-    return ("approved" if mine >= theirs * (1 - gate.tolerance) else "refused"), reason
+    return ("approved" if new_value >= serving_value * (1 - gate.tolerance) else "refused"), reason
 
 
 def combine(judgement: Judgement, result: Result) -> Judgement:
@@ -143,12 +147,14 @@ def combine(judgement: Judgement, result: Result) -> Judgement:
         return judgement
     if result.outcome == "leaked":
         return _refused(judgement, result.reason)
-    mine = next((each for each in result.recipes if each.alias == judgement.alias), None)
-    if mine is None:
+    of_recipe = next(
+        (recipe_result for recipe_result in result.recipes if recipe_result.alias == judgement.alias), None
+    )
+    if of_recipe is None:
         return judgement
-    if mine.decision == "refused":
-        return _refused(judgement, mine.reason)
-    return replace(judgement, reason=f"{judgement.reason} Besides, {mine.reason}.")
+    if of_recipe.decision == "refused":
+        return _refused(judgement, of_recipe.reason)
+    return replace(judgement, reason=f"{judgement.reason} Besides, {of_recipe.reason}.")
 
 
 def _refused(judgement: Judgement, reason: str) -> Judgement:

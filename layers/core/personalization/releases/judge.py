@@ -72,8 +72,8 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
         "run": plan.run,
         "judgedAt": now.isoformat(timespec="milliseconds"),
         "plan": json.dumps(plan.as_json()),
-        "versions": {each.alias: each.solution_version_arn for each in request.trained},
-        "refused": [each.alias for each in judged if each.decision == "refused"],
+        "versions": {version.alias: version.solution_version_arn for version in request.trained},
+        "refused": [judgement.alias for judgement in judged if judgement.decision == "refused"],
     }
     records.put(aws.table, table, candidate)
     before = probe.ask_serving(aws, plan, release, bucket, rate)
@@ -93,13 +93,15 @@ def override(table: "DynamoDBClient", request: OverrideRequest, environment: Env
     shop, name = request.shop, environment.table
     candidates: list[dict[str, Any]]
     if request.wanted:
-        found = records.get(table, name, shop, f"{CANDIDATE}{request.wanted}")
-        candidates = [found] if found else []
+        candidate = records.get(table, name, shop, f"{CANDIDATE}{request.wanted}")
+        candidates = [candidate] if candidate else []
     else:
-        candidates = [each for each in records.query_prefix(table, name, shop, CANDIDATE) if each["refused"]]
+        candidates = [
+            candidate for candidate in records.query_prefix(table, name, shop, CANDIDATE) if candidate["refused"]
+        ]
     if not candidates:
         raise Rejected(shop, f"run {request.wanted} was not judged" if request.wanted else "no run of it was refused")
-    newest = max(candidates, key=lambda each: str(each["judgedAt"]))
+    newest = max(candidates, key=lambda candidate: str(candidate["judgedAt"]))
     # The settings may since have enabled a campaign that the run did not plan.
     plan = Plan.read(json.loads(newest["plan"])).model_copy(update={"unused": ()})
     trained = [Trained(alias=alias, solution_version_arn=arn) for alias, arn in newest["versions"].items()]

@@ -85,7 +85,7 @@ class Sample:
 class Question:
     """One request: its subject in words, and its parameters."""
 
-    about: str
+    subject: str
     call: Call
     parameters: Mapping[str, Any]
 
@@ -94,7 +94,7 @@ class Question:
 class Reply:
     """A campaign's answer: item ids in order, names where known, and the latency."""
 
-    about: str
+    subject: str
     items: tuple[str, ...]
     names: Mapping[str, str]
     milliseconds: float
@@ -146,21 +146,21 @@ def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> Prob
         RetryLater: it does not answer.
     """
     verdict, target, bucket = request.verdict, request.target, environment.bucket
-    known = _stored_sample(aws.s3, bucket, verdict.shop)
-    asked = questions(target.alias, known, verdict.probe.requests)
+    stored_sample = _stored_sample(aws.s3, bucket, verdict.shop)
+    sent = questions(target.alias, stored_sample, verdict.probe.requests)
     pace = Pace(environment.probe_rate * training.throughput(aws.personalize, target.campaign.arn))
     name = _name_column(aws, bucket, verdict.shop, verdict.dataset_group_arn)
-    result = ask(aws.runtime, target.campaign.arn, asked, name, pace)
-    found = fault(target.alias, result.replies, verdict.probe)
+    result = ask(aws.runtime, target.campaign.arn, sent, name, pace)
+    problem = fault(target.alias, result.replies, verdict.probe)
     # A rollback leaves the earlier release's report as it was.
     report = Report(aws.s3, bucket, verdict.shop, verdict.run) if verdict.restore is None else None
     if report:
         lists = [_reply_json(reply) for reply in result.replies]
-        report.add(target.alias, {"lists": lists, "fault": found, "throttled": result.throttled})
-    if found and verdict.probe.enabled:
+        report.add(target.alias, {"lists": lists, "fault": problem, "throttled": result.throttled})
+    if problem and verdict.probe.enabled:
         if report:
-            report.refresh(verdict, "rolled back", f"{target.alias}: {found}")
-        raise Broken(target.campaign.name, f"the probe failed: {found}")
+            report.refresh(verdict, "rolled back", f"{target.alias}: {problem}")
+        raise Broken(target.campaign.name, f"the probe failed: {problem}")
     return result
 
 
@@ -173,19 +173,19 @@ def ask_serving(
     """
     shop = plan.shop
     folder = plan.import_job.data_location.partition(f"s3://{bucket}/")[2]
-    known = sample(objects.head_of_folder(aws.s3, bucket, folder, HEAD_BYTES)) if folder else Sample()
-    if known.users:
-        objects.put_json(aws.s3, bucket, key(shop), asdict(known))
+    sampled = sample(objects.head_of_folder(aws.s3, bucket, folder, HEAD_BYTES)) if folder else Sample()
+    if sampled.users:
+        objects.put_json(aws.s3, bucket, key(shop), asdict(sampled))
     if release is None or not release["campaigns"]:
         return {}
-    known = known if known.users else _stored_sample(aws.s3, bucket, shop)
+    sampled = sampled if sampled.users else _stored_sample(aws.s3, bucket, shop)
     name = _name_column(aws, bucket, shop, plan.dataset_group.arn)
 
     def answers(entry: tuple[str, Record]) -> tuple[str, list[dict[str, Any]]]:
         alias, campaign = entry
         try:
             pace = Pace(rate * training.throughput(aws.personalize, campaign["arn"]))
-            result = ask(aws.runtime, campaign["arn"], questions(alias, known, plan.probe.requests), name, pace)
+            result = ask(aws.runtime, campaign["arn"], questions(alias, sampled, plan.probe.requests), name, pace)
         except PersonalizationError:
             return alias, []
         return alias, [_reply_json(reply) for reply in result.replies]
@@ -203,12 +203,12 @@ def _name_column(aws: Clients, bucket: str, shop: str, group_arn: str) -> str | 
 
 
 def _reply_json(reply: Reply) -> dict[str, Any]:
-    return {"about": reply.about, "items": list(reply.items), "names": dict(reply.names), "ms": reply.milliseconds}
+    return {"about": reply.subject, "items": list(reply.items), "names": dict(reply.names), "ms": reply.milliseconds}
 
 
 def _stored_sample(s3: "S3Client", bucket: str, shop: str) -> Sample:
-    kept = objects.get_json(s3, bucket, key(shop)) or {}
-    return Sample(tuple(kept.get("users", ())), tuple(kept.get("items", ())))
+    stored = objects.get_json(s3, bucket, key(shop)) or {}
+    return Sample(tuple(stored.get("users", ())), tuple(stored.get("items", ())))
 
 
 def key(shop: str) -> str:
@@ -231,9 +231,9 @@ def _spread(ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(ids[::step][:USERS])
 
 
-def questions(alias: str, known: Sample, most: int) -> list[Question]:
+def questions(alias: str, sampled: Sample, most: int) -> list[Question]:
     """Return the questions for a campaign of a recipe: by user, by item, or one for everybody."""
-    users, items = known.users[:most] or (UNKNOWN_USER,), known.items[:most]
+    users, items = sampled.users[:most] or (UNKNOWN_USER,), sampled.items[:most]
     size = {"numResults": LENGTH}
     if alias == "personalized-ranking":
         return [Question(user, "rank", {"userId": user, "inputList": list(items[:LENGTH])}) for user in users if items]
@@ -289,7 +289,7 @@ def _reply(client: "PersonalizeRuntimeClient", arn: str, question: Question, nam
     took = (time.perf_counter() - started) * 1000
     named = {item["itemId"]: next(iter((item.get("metadata") or {}).values()), "") for item in predicted.items}
     items = tuple(named)
-    return Reply(question.about, items, {item: text for item, text in named.items() if text}, round(took, 2))
+    return Reply(question.subject, items, {item: text for item, text in named.items() if text}, round(took, 2))
 
 
 def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> str | None:

@@ -136,19 +136,19 @@ def restore(aws: Clients, request: RestoreRequest, environment: Environment, now
     """Record that an earlier release serves again; return the record."""
     shop, table, restored_at = request.shop, environment.table, _time(now)
     releases = records.query_prefix(aws.table, table, shop, HISTORY)
-    found = next((each for each in releases if each["promotedAt"] == request.restore), None)
-    if found is None:
+    previous = next((record for record in releases if record["promotedAt"] == request.restore), None)
+    if previous is None:
         raise Rejected(shop, f"there is no release of {request.restore}")
-    kept = {
-        "campaigns": restored(found, records.get(aws.table, table, shop, RECORD)),
-        "baselineArn": newest_baseline(found),
+    restored_members = {
+        "campaigns": restored(previous, records.get(aws.table, table, shop, RECORD)),
+        "baselineArn": newest_baseline(previous),
     }
-    back = {**found, **kept, "record": RECORD, "restoredAt": restored_at}
+    back = {**previous, **restored_members, "record": RECORD, "restoredAt": restored_at}
     record = campaigns.as_served(back, _serving(aws.personalize, back))
     # The history comes first: rollbacks skip withdrawn releases, and a repeated step finds them again.
-    for each in releases:
-        if each["promotedAt"] > request.restore and not each.get("withdrawnAt"):
-            records.put(aws.table, table, {**each, "withdrawnAt": restored_at})
+    for earlier in releases:
+        if earlier["promotedAt"] > request.restore and not earlier.get("withdrawnAt"):
+            records.put(aws.table, table, {**earlier, "withdrawnAt": restored_at})
     records.put(aws.table, table, record)
     return record
 
@@ -156,8 +156,8 @@ def restore(aws: Clients, request: RestoreRequest, environment: Environment, now
 def _serving(client: "PersonalizeClient", record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return a release's campaigns as Personalize describes them, by recipe alias."""
     entries = record["campaigns"].items()
-    described = {alias: training.campaign_as_it_is(client, str(each["arn"])) for alias, each in entries}
-    return {alias: each for alias, each in described.items() if each}
+    described = {alias: training.campaign_as_it_is(client, str(entry["arn"])) for alias, entry in entries}
+    return {alias: campaign for alias, campaign in described.items() if campaign}
 
 
 def _write_bestsellers(aws: Clients, environment: Environment, release: Mapping[str, Any], now: datetime) -> None:
@@ -165,8 +165,8 @@ def _write_bestsellers(aws: Clients, environment: Environment, release: Mapping[
     shop = str(release["shop"])
     items = _count_sales(aws, environment, release, now)
     if not items:
-        request = bestsellers.instead({alias: str(each["arn"]) for alias, each in release["campaigns"].items()})
-        items = [str(each["itemId"]) for each in runtime.recommend(aws.runtime, request).items] if request else []
+        request = bestsellers.instead({alias: str(entry["arn"]) for alias, entry in release["campaigns"].items()})
+        items = [str(item["itemId"]) for item in runtime.recommend(aws.runtime, request).items] if request else []
     if items:
         made = bestsellers.record(shop, str(release["run"]), str(release["promotedAt"]), items)
         records.put(aws.table, environment.table, made)
@@ -175,13 +175,13 @@ def _write_bestsellers(aws: Clients, environment: Environment, release: Mapping[
 def _count_sales(aws: Clients, environment: Environment, release: Mapping[str, Any], now: datetime) -> list[str]:
     """Return the items bought most, and merge the counts into one file."""
     shop, bucket = str(release["shop"]), environment.bucket
-    claims = [Claim.read(each) for each in records.query_prefix(aws.table, environment.table, shop, PREFIX)]
+    claims = [Claim.read(record) for record in records.query_prefix(aws.table, environment.table, shop, PREFIX)]
     keys = list(objects.list_keys(aws.s3, bucket, sales.folder(shop)))
     chosen = sales.chosen(keys, claims, str(release["run"]))
     if not chosen:
         return []
-    found = (objects.get_bytes(aws.s3, bucket, each.key) for each in chosen)
-    total = sales.add(sales.unpack(data) for data in found if data is not None)
+    files = (objects.get_bytes(aws.s3, bucket, file.key) for file in chosen)
+    total = sales.add(sales.unpack(data) for data in files if data is not None)
     if len(keys) > 1:
         merged = sales.key(shop, "FULL", int(now.timestamp() * 1000), total.rows)
         objects.put_bytes(aws.s3, bucket, merged, sales.pack(total), "application/gzip")

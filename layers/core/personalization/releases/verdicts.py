@@ -68,7 +68,7 @@ class Verdict(Part):
     targets: tuple[Target, ...]
     back: tuple[Target, ...]
     """Targets to which campaigns return if one of them fails, without new campaigns."""
-    kept: tuple[Promoted, ...] = ()
+    unchanged: tuple[Promoted, ...] = Field(default=(), validation_alias="kept", serialization_alias="kept")
     """Campaigns that keep their version."""
     approved: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()
@@ -88,7 +88,7 @@ Compared = Mapping[str, tuple[str, str | None]]
 def to_compare(plan: Plan, trained: Sequence[Trained], release: Record | None) -> tuple[Compared, Compared]:
     """Return the versions that a run trained, and those that they would replace."""
     popularity = _new_baseline(plan, trained, release)
-    new = {each.alias: (each.solution_version_arn, popularity) for each in trained}
+    new = {version.alias: (version.solution_version_arn, popularity) for version in trained}
     if release is None:
         return new, {}
     serving = versions(release).items()
@@ -99,8 +99,8 @@ def of_judgements(
     plan: Plan, trained: Sequence[Trained], judged: Sequence[Judgement], release: Record | None, held_out: Result
 ) -> Verdict:
     """Return the verdict for the judgements of a run, which include the test on held-out time."""
-    refused = {each.alias: each.reason for each in judged if each.decision == "refused"}
-    approved = [each.alias for each in judged if each.alias not in refused]
+    refused = {judgement.alias: judgement.reason for judgement in judged if judgement.decision == "refused"}
+    approved = [judgement.alias for judgement in judged if judgement.alias not in refused]
     outcome: Outcome = "promoted" if not refused else "partly promoted" if approved else "refused"
     reason = "; ".join(f"{alias}: {why}" for alias, why in refused.items())
     verdict = _verdict(plan, trained, approved, release, outcome=outcome, reason=reason or "every recipe is approved")
@@ -110,9 +110,9 @@ def of_judgements(
         "notes": (
             *plan.notes,
             *(
-                f"{each.alias} was not trained: the version of {each.found_from} has this run's name"
-                for each in trained
-                if each.found_from
+                f"{version.alias} was not trained: the version of {version.found_from} has this run's name"
+                for version in trained
+                if version.found_from
             ),
             # A shop that relies on the test must learn that there was none.
             *([held_out.reason] if held_out.outcome == "tooLittle" else []),
@@ -160,13 +160,13 @@ def _verdict(
     outcome: Outcome,
     reason: str,
 ) -> Verdict:
-    made = {each.alias: each for each in trained}
+    made = {version.alias: version for version in trained}
     deployed = [recipe.alias for recipe in plan.recipes if recipe.deployed and recipe.alias in aliases]
     recipes = {recipe.alias: recipe for recipe in plan.recipes}
     serving = versions(release) if release else {}
     popularity = _new_baseline(plan, trained, release)
     # Older plans name no deployed recipes and deploy all; with deploy: false no recipe is deployed.
-    deploys = plan.deploys or (plan.serves or tuple(recipes) if any(each.deployed for each in plan.recipes) else ())
+    deploys = plan.deploys or (plan.serves or tuple(recipes) if any(recipe.deployed for recipe in plan.recipes) else ())
     return Verdict(
         run=plan.run,
         shop=plan.shop,
@@ -188,7 +188,7 @@ def _verdict(
             for alias in deployed
         ),
         back=tuple(_serving(alias, release) for alias in deployed if release and alias in serving),
-        kept=tuple(
+        unchanged=tuple(
             _promoted(_serving(alias, release))
             for alias in deploys
             if release and alias in serving and alias not in aliases
@@ -223,8 +223,8 @@ def _baseline(alias: str, release: Record) -> str | None:
     """
     entry: Record = release["campaigns"].get(alias, {})
     if "run" in entry:
-        own = entry.get("baselineArn")
-        return str(own) if own else None
+        baseline_arn = entry.get("baselineArn")
+        return str(baseline_arn) if baseline_arn else None
     return versions(release).get(BASELINE)
 
 
@@ -233,9 +233,9 @@ def _new_baseline(plan: Plan, trained: Sequence[Trained], release: Record | None
 
     A run that trains only some recipes on existing data takes the one that serves.
     """
-    own = {each.alias: each.solution_version_arn for each in trained}.get(BASELINE)
-    if own or release is None or BASELINE not in plan.serves:
-        return own
+    baseline = {version.alias: version.solution_version_arn for version in trained}.get(BASELINE)
+    if baseline or release is None or BASELINE not in plan.serves:
+        return baseline
     return newest_baseline(release)
 
 

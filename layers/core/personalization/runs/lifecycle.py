@@ -89,10 +89,12 @@ def claim(ledger: Ledger, executions: Executions, run: Run, started: object) -> 
         request = claims.read(started, run.name)
     except Rejected as refused:
         refusal = claims.refusal(started, run.name, refused.reason)
-        known = ledger.add(refusal) if refusal else None
-        if refusal is None or known is None or known.claimed_by == run.name:
+        earlier = ledger.add(refusal) if refusal else None
+        if refusal is None or earlier is None or earlier.claimed_by == run.name:
             raise
-        return _answer(Request(action="drop", shop=refusal.shop, claim=refusal), "alreadyHandled", by=known.claimed_by)
+        return _answer(
+            Request(action="drop", shop=refusal.shop, claim=refusal), "alreadyHandled", by=earlier.claimed_by
+        )
     if request.action == "sweep":
         return _answer(Request(action="sweep"), "swept", notes=sweep(ledger, executions, run, request.claim))
     if request.claim is None:
@@ -103,11 +105,11 @@ def claim(ledger: Ledger, executions: Executions, run: Run, started: object) -> 
 
 
 def _claim(ledger: Ledger, executions: Executions, run: Run, request: Request, wanted: Claim) -> dict[str, object]:
-    known = ledger.add(wanted)
-    if known is not None and known.state != "pending":
-        mine = known.claimed_by == run.name
-        return _answer(request, "queued" if mine else "alreadyHandled", by=known.run or known.claimed_by)
-    seen = known or wanted
+    earlier = ledger.add(wanted)
+    if earlier is not None and earlier.state != "pending":
+        is_own = earlier.claimed_by == run.name
+        return _answer(request, "queued" if is_own else "alreadyHandled", by=earlier.run or earlier.claimed_by)
+    seen = earlier or wanted
     newer = later(seen, ledger.claims(request.shop))
     if newer is not None:
         ledger.move(seen, seen.moved("superseded", run.name, f"{newer.key} was uploaded again"))
@@ -115,7 +117,7 @@ def _claim(ledger: Ledger, executions: Executions, run: Run, request: Request, w
     holder = lead(ledger, executions, run, request.shop)
     if holder is None:
         return _answer(request, "leads")
-    repeated = known is not None and known.claimed_by != run.name
+    repeated = earlier is not None and earlier.claimed_by != run.name
     return _answer(request, "alreadyHandled" if repeated else "queued", by=holder)
 
 
@@ -157,8 +159,8 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
     every = ledger.claims(shop)
     batch = batches.choose(every, run.name, again)
     # Claims to import first come first: after a killed run they mark what the next one imports again.
-    for each in (one for chosen in batch.chosen for one in chosen.all):
-        _move(ledger, each, each.taken(run.name, run.now))
+    for claim in (joined for chosen in batch.chosen for joined in chosen.all):
+        _move(ledger, claim, claim.taken(run.name, run.now))
     for old, new in batch.superseded:
         reason = f"replaced by {new.key or 'a retraining of the same recipes or more'}"
         _move(ledger, old, old.moved("superseded", run.name, reason))
@@ -169,7 +171,7 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
     ]
     later = [f"{was.key} is imported again after this run" for was, _ in batch.later if was.state == "done"]
     return {
-        "drops": [_item(run, each, batch.trained_by, every) for each in batch.chosen],
+        "drops": [_item(run, chosen, batch.trained_by, every) for chosen in batch.chosen],
         "notes": [*replaced, *later, *_continued(batch)],
     }
 
@@ -178,7 +180,7 @@ def _continued(batch: Batch) -> list[str]:
     """Return notes about the earlier runs whose work a run continues, or why it cannot."""
     if batch.trained_by:
         return [f"goes on with what run {batch.trained_by[-1]} has imported and trained"]
-    by = sorted({run for each in batch.chosen for run in each.imported_by[-1:]})
+    by = sorted({run for chosen in batch.chosen for run in chosen.imported_by[-1:]})
     return [f"goes on with what run {run} has imported, and trains anew: its drops have changed" for run in by]
 
 
@@ -195,11 +197,11 @@ def _must_lead(ledger: Ledger, run: Run, shop: str) -> None:
 
 def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], every: Sequence[Claim]) -> dict[str, object]:
     claim = chosen.claim
-    known, (last, since) = batches.latest_full(every, claim), batches.last_imports(every, claim)
+    last_full, (last, since) = batches.latest_full(every, claim), batches.last_imports(every, claim)
     wish = {"shop": claim.shop, "trainingMode": claim.training_mode, "recipes": list(claim.recipes)}
     return {
         "id": claim.id,
-        "also": [each.id for each in chosen.joined],
+        "also": [joined.id for joined in chosen.joined],
         "kind": claim.kind,
         "mode": claim.mode,
         "key": claim.key,
@@ -209,12 +211,14 @@ def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], every: Sequence[C
             "key": claim.key,
             "versionId": claim.version_id,
             "run": run.name,
-            "also": [{"id": each.id, "key": each.key, "versionId": each.version_id} for each in chosen.joined],
+            "also": [{"id": joined.id, "key": joined.key, "versionId": joined.version_id} for joined in chosen.joined],
             "retrain": wish if claim.kind == "retrain" else None,
             "importedBy": list(chosen.imported_by),
             "trainedBy": list(trained_by),
-            "begunAt": min((at for each in chosen.all for at in each.taken_at), default=run.now.isoformat()),
-            "known": {"content": known.content, "key": known.key, "run": known.run} if known else None,
+            "begunAt": min(
+                (at for claim_of_drop in chosen.all for at in claim_of_drop.taken_at), default=run.now.isoformat()
+            ),
+            "known": {"content": last_full.content, "key": last_full.key, "run": last_full.run} if last_full else None,
             "last": {"key": last.key, "run": last.runs[-1]} if last else None,
             "since": {"key": since.key, "run": since.runs[-1]} if since else None,
             "ids": {kind: [*by] for kind in _WITH_IDS if (by := batches.importers(every, kind, run.name))},
@@ -233,14 +237,14 @@ def check_lead(ledger: Ledger, executions: Executions, run: Run, shop: str, drop
         RetryLater: see `lead`; or a claim changed meanwhile.
     """
     holder = lead(ledger, executions, run, shop)
-    ids = {each for drop in drops for each in (drop.id, *drop.also)}
-    mine = [each for each in ledger.claims(shop) if each.id in ids]
-    lost = [each.run for each in mine if each.run != run.name]
+    ids = {claim_id for drop in drops for claim_id in (drop.id, *drop.also)}
+    of_run = [claim for claim in ledger.claims(shop) if claim.id in ids]
+    lost = [claim.run for claim in of_run if claim.run != run.name]
     if holder or lost:
         raise Rejected(shop, f"run {holder or lost[0]} has taken over the work of this run")
-    for each in mine:
-        since = each.trained_since or run.now.isoformat()
-        _move(ledger, each, each.model_copy(update={"trained_since": since}))
+    for claim in of_run:
+        since = claim.trained_since or run.now.isoformat()
+        _move(ledger, claim, claim.model_copy(update={"trained_since": since}))
 
 
 def finish(
@@ -251,18 +255,18 @@ def finish(
     Returns:
         `{next}`: the next run, or null.
     """
-    results = {each: drop for drop in drops for each in (drop.id, *drop.also)}
+    results = {claim_id: drop for drop in drops for claim_id in (drop.id, *drop.also)}
     every = ledger.claims(shop)
-    mine = [each for each in every if each.state == "taken" and each.run == run.name]
-    for each in _taken_in(every, mine, drops, end):
-        ledger.move(each, each.moved("done", run.name, f"imported by run {each.run}, trained on by this one"))
-    for each in mine:
-        ledger.move(each, _ended(each, results.get(each.id), run.name, end))
+    of_run = [claim for claim in every if claim.state == "taken" and claim.run == run.name]
+    for claim in _taken_in(every, of_run, drops, end):
+        ledger.move(claim, claim.moved("done", run.name, f"imported by run {claim.run}, trained on by this one"))
+    for claim in of_run:
+        ledger.move(claim, _ended(claim, results.get(claim.id), run.name, end))
     release_lease(ledger, shop, run.name, run.now)
     after = ledger.claims(shop)
     # Without the second condition a shop whose runs cannot start would start one after the other.
-    if not any(batches.is_waiting(each, run.name) for each in after) or (
-        end.failure is not None and not any(each.run == run.name for each in after)
+    if not any(batches.is_waiting(claim, run.name) for claim in after) or (
+        end.failure is not None and not any(claim.run == run.name for claim in after)
     ):
         return {"next": None}
     return {"next": _start_next(executions, shop, run.name)}
@@ -298,7 +302,7 @@ def sweep(
 
 def needs_run(ledger: Ledger, shop: str) -> bool:
     """Return whether a shop has claims for a run, if none leads it."""
-    return any(batches.is_waiting(each) for each in ledger.claims(shop))
+    return any(batches.is_waiting(claim) for claim in ledger.claims(shop))
 
 
 def next_run_name(shop: str, run: str) -> str:
@@ -312,18 +316,18 @@ def _start_next(executions: Executions, shop: str, by: str) -> str:
     return name
 
 
-def _taken_in(every: Sequence[Claim], mine: Sequence[Claim], drops: Sequence[Drop], end: End) -> list[Claim]:
+def _taken_in(every: Sequence[Claim], of_run: Sequence[Claim], drops: Sequence[Drop], end: End) -> list[Claim]:
     """Return failed claims whose imported data this run trained on: they need no retry.
 
     The training may belong to an earlier run whose work this one continued.
     """
-    partly = {each.id for each in mine if each.recipes}
-    of_all = [each for each in drops if each.id not in partly]
-    trained = any(each.outcome == "retrained" or (each.kind, each.outcome) == TRAINED for each in of_all)
+    partly = {claim.id for claim in of_run if claim.recipes}
+    of_all = [drop for drop in drops if drop.id not in partly]
+    trained = any(drop.outcome == "retrained" or (drop.kind, drop.outcome) == TRAINED for drop in of_all)
     if end.failure is not None or not trained:
         return []
-    began = max((each.trained_since for each in mine if each.kind in batches.trained_on(mine)), default="")
-    return [each for each in every if each.state == "failed" and each.loaded and each.taken_at[-1] < began]
+    began = max((claim.trained_since for claim in of_run if claim.kind in batches.trained_on(of_run)), default="")
+    return [claim for claim in every if claim.state == "failed" and claim.loaded and claim.taken_at[-1] < began]
 
 
 def _ended(claim: Claim, result: Drop | None, run: str, end: End) -> Claim:

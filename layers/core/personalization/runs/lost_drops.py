@@ -75,7 +75,7 @@ def age(event: Mapping[str, object]) -> timedelta:
     """Return the age at which an object's event counts as lost: the event's `minutes`, or AFTER.
 
     Raises:
-        Rejected: `minutes` is no valid number.
+        Rejected: `minutes` is not a valid number.
     """
     minutes = event.get("minutes", LOST_AFTER / _MINUTE)
     if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 <= minutes <= REMEMBERED / _MINUTE:
@@ -84,7 +84,7 @@ def age(event: Mapping[str, object]) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Swept:
     """Objects whose event never came."""
 
     drops: tuple[Claim, ...]
@@ -93,7 +93,7 @@ class Found:
     """Keys that break a rule; each has its own run that reports it."""
 
 
-def claim_lost(ledger: Ledger, executions: Executions, listed: Iterable[Listed], sought: SweepScope) -> Found:
+def claim_lost(ledger: Ledger, executions: Executions, listed: Iterable[Listed], sought: SweepScope) -> Swept:
     """Claim listed objects whose event never came, and start runs that refuse keys that break a rule."""
     claimed: list[Claim] = []
     refused: list[str] = []
@@ -101,46 +101,46 @@ def claim_lost(ledger: Ledger, executions: Executions, listed: Iterable[Listed],
     for shop, objects in _by_shop(listed).items():
         missing = list(_missing(objects, ledger.claims(shop), sought))
         removed = ledger.removed(shop) if missing else None
-        wanted = [each for each in missing if removed is None or _time(each) > removed]
+        wanted = [claim for claim in missing if removed is None or _time(claim) > removed]
         # Oldest first, so that the newest are left to the next sweep.
-        for each in sorted(wanted, key=_time)[:left]:
+        for claim in sorted(wanted, key=_time)[:left]:
             left -= 1
-            if each.kind == "nothing" and each.state == "pending":
-                executions.start(f"refuse-{each.id}", _event(each))
-                refused.append(each.key)
-            elif ledger.add(each) is None and each.state == "pending":
-                claimed.append(each)
-    return Found(tuple(claimed), tuple(refused))
+            if claim.kind == "nothing" and claim.state == "pending":
+                executions.start(f"refuse-{claim.id}", _event(claim))
+                refused.append(claim.key)
+            elif ledger.add(claim) is None and claim.state == "pending":
+                claimed.append(claim)
+    return Swept(tuple(claimed), tuple(refused))
 
 
 def _by_shop(listed: Iterable[Listed]) -> Mapping[str, list[tuple[Listed, keys.Drop]]]:
-    found: dict[str, list[tuple[Listed, keys.Drop]]] = {}
-    for each in listed:
+    by_shop: dict[str, list[tuple[Listed, keys.Drop]]] = {}
+    for listed_object in listed:
         try:
-            drop = keys.recognise(each.key)
+            drop = keys.recognise(listed_object.key)
             if drop.kind == "nothing":
                 # A folder's marker, a list of users for batch jobs, or another tool's file.
                 continue
         except Rejected:
-            drop = keys.Drop(each.key, "nothing", claims.shop_of(each.key))
+            drop = keys.Drop(listed_object.key, "nothing", claims.shop_of(listed_object.key))
         if drop.shop:
-            found.setdefault(drop.shop, []).append((each, drop))
-    return found
+            by_shop.setdefault(drop.shop, []).append((listed_object, drop))
+    return by_shop
 
 
 def _missing(
-    objects: Sequence[tuple[Listed, keys.Drop]], known: Sequence[Claim], sought: SweepScope
+    objects: Sequence[tuple[Listed, keys.Drop]], shop_claims: Sequence[Claim], sought: SweepScope
 ) -> Iterable[Claim]:
     """Return the missing claims of a shop."""
     by_key: dict[str, list[Claim]] = {}
-    for each in known:
-        if each.bucket_name == sought.bucket:
-            by_key.setdefault(each.key, []).append(each)
-    full_imports = _full_imports(known)
+    for shop_claim in shop_claims:
+        if shop_claim.bucket_name == sought.bucket:
+            by_key.setdefault(shop_claim.key, []).append(shop_claim)
+    full_imports = _full_imports(shop_claims)
     for listed, drop in objects:
         same, newer = by_key.get(listed.key, []), False
         for version in listed.versions:
-            claimed = any(_is_about(each, version) for each in same)
+            claimed = any(_is_about(claim, version) for claim in same)
             if (
                 not claimed
                 and sought.wants(version)
@@ -154,13 +154,13 @@ def _missing(
             newer = newer or claimed
 
 
-def _full_imports(known: Iterable[Claim]) -> Mapping[ClaimKind, datetime]:
+def _full_imports(shop_claims: Iterable[Claim]) -> Mapping[ClaimKind, datetime]:
     """Return when the newest imported FULL of each kind was dropped."""
-    found: dict[ClaimKind, datetime] = {}
-    for each in known:
-        if each.mode == "FULL" and each.at and (each.state == "done" or each.loaded):
-            found[each.kind] = max(_time(each), found.get(each.kind, _time(each)))
-    return found
+    newest: dict[ClaimKind, datetime] = {}
+    for claim in shop_claims:
+        if claim.mode == "FULL" and claim.at and (claim.state == "done" or claim.loaded):
+            newest[claim.kind] = max(_time(claim), newest.get(claim.kind, _time(claim)))
+    return newest
 
 
 def _is_about(claim: Claim, version: Version) -> bool:
@@ -180,7 +180,7 @@ def _claim(drop: keys.Drop, version: Version, same: Sequence[Claim], sought: Swe
         bucket_name=sought.bucket,
         key=drop.key,
         version_id=version.id,
-        sequencer=claims.after(each.sequencer for each in same if each.sequencer),
+        sequencer=claims.after(claim.sequencer for claim in same if claim.sequencer),
         at=_at(version, same),
         claimed_by=sought.run.name,
     )
@@ -188,19 +188,19 @@ def _claim(drop: keys.Drop, version: Version, same: Sequence[Claim], sought: Swe
 
 def _at(version: Version, same: Sequence[Claim]) -> str:
     """Return a version's time, but no earlier than the `same` claims', in their format, which claims sort by."""
-    newest = max((each for each in same if each.at), key=_time, default=None)
+    newest = max((claim for claim in same if claim.at), key=_time, default=None)
     if newest is not None and _time(newest) >= version.modified.replace(microsecond=0):
         return newest.at
     return version.modified.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _time(claim: Claim) -> datetime:
-    found = datetime.fromisoformat(claim.at)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    moment = datetime.fromisoformat(claim.at)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _event(claim: Claim) -> Mapping[str, object]:
     """Return the members of S3's event that a run reads."""
-    found = {"key": claim.key, "version-id": claim.version_id}
-    detail = {"bucket": {"name": claim.bucket_name}, "object": found}
+    object_ = {"key": claim.key, "version-id": claim.version_id}
+    detail = {"bucket": {"name": claim.bucket_name}, "object": object_}
     return {"source": "aws.s3", "detail-type": "Object Created", "time": claim.at, "detail": detail}

@@ -35,7 +35,7 @@ CHANGE_SECONDS = 1.0
 
 
 class Listed(Protocol):
-    """The rows of a drop of items; see `ingest.listing`."""
+    """The rows of a drop of items; see `ingest.item_lines`."""
 
     columns: tuple[str, ...]
     size: int
@@ -69,13 +69,13 @@ def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, ve
     shards = item_table.shards_for(listed.size)
     if shards is None:
         return _too_large(s3, bucket, shop)
-    _each(_files(listed, shards), lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
+    _for_all_files(_files(listed, shards), lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
     _follow(s3, bucket, shop, before, _table(version, shards, listed.columns, listed.size))
     return None
 
 
 def _table(version: str, shards: int, columns: tuple[str, ...], size: int) -> Table:
-    """Return a new table, whose answers show its first columns; a long description is none of them."""
+    """Return a new table, whose answers show its first columns; long descriptions are not among them."""
     long = schema.described("items", columns)
     shown = [name for name in columns if name != long][: item_table.MOST_SHOWN]
     return Table(version, shards, columns, tuple(shown), size=size)
@@ -117,8 +117,8 @@ def _with_room(s3: "S3Client", bucket: str, shop: str, table: Table, more: int, 
     for text in _texts(s3, bucket, shop, table):
         spread: dict[int, list[bytes]] = defaultdict(list)
         for row in item_table.rows(text):
-            spread[item_table.place(json.loads(row)[""]) % shards].append(row)
-        _each([spread], lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
+            spread[item_table.hashed(json.loads(row)[""]) % shards].append(row)
+        _for_all_files([spread], lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
     return _follow(s3, bucket, shop, table, _table(version, shards, table.columns, size))
 
 
@@ -148,7 +148,7 @@ def change(
         RetryLater: other changes of the table came first until it was `late`.
     """
     while current := table(s3, bucket, shop):
-        row, shard = _row(current, item_id, properties), item_table.place(item_id) % current.shards
+        row, shard = _row(current, item_id, properties), item_table.hashed(item_id) % current.shards
         key = item_table.shard_key(shop, current.version, shard)
         _until(late, item_id, partial(_replaced, s3, bucket, key, [row]))
         mark = partial(_mark_changed, s3, bucket, shop, current.version, [shard], len(row))
@@ -192,7 +192,7 @@ def _add(s3: "S3Client", bucket: str, shop: str, table: Table, listed: Listed) -
             touched.extend(whole)
             yield whole
 
-    _each(groups(), add)
+    _for_all_files(groups(), add)
     while not _mark_changed(s3, bucket, shop, table.version, touched, listed.size):
         pass
 
@@ -207,10 +207,10 @@ def _mark_changed(
     """
     key = item_table.document_key(shop)
     stored = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
-    known = item_table.read(json.loads(stored["Body"].read())) if stored else None
-    if stored is None or known is None or known.version != version:
+    document = item_table.read(json.loads(stored["Body"].read())) if stored else None
+    if stored is None or document is None or document.version != version:
         return "moved"
-    body = json.dumps(known.with_changes(shards, size, int(time.time() * 1000)).as_json()).encode()
+    body = json.dumps(document.with_changes(shards, size, int(time.time() * 1000)).as_json()).encode()
     try:
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfMatch=stored["ETag"])
     except PersonalizationError as error:
@@ -231,7 +231,7 @@ def _files(listed: Listed, shards: int) -> Iterator[dict[int, list[bytes]]]:
     held: dict[int, list[bytes]] = defaultdict(list)
     for _, rows in listed.partitions():
         for row in rows:
-            held[item_table.place(json.loads(row)[""]) % shards].append(row)
+            held[item_table.hashed(json.loads(row)[""]) % shards].append(row)
         if shards >= _PARTITIONS:
             yield held
             held = defaultdict(list)
@@ -239,7 +239,7 @@ def _files(listed: Listed, shards: int) -> Iterator[dict[int, list[bytes]]]:
         yield held
 
 
-def _each(some: Iterable[dict[int, list[bytes]]], act: Callable[[int, Sequence[bytes]], None]) -> None:
+def _for_all_files(some: Iterable[dict[int, list[bytes]]], act: Callable[[int, Sequence[bytes]], None]) -> None:
     with ThreadPoolExecutor(_PARALLEL, "items") as pool:
         for whole in some:
             for done in [pool.submit(act, shard, rows) for shard, rows in whole.items()]:
@@ -266,7 +266,7 @@ def _replaced(s3: "S3Client", bucket: str, key: str, rows: Sequence[bytes]) -> b
 
 
 def _remove(s3: "S3Client", bucket: str, folder: str) -> None:
-    keys = [each["Key"] for each in paginate(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)]
+    keys = [listed["Key"] for listed in paginate(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)]
     for start in range(0, len(keys), 1_000):
         gone: Any = {"Objects": [{"Key": key} for key in keys[start : start + 1_000]], "Quiet": True}
         s3.delete_objects(Bucket=bucket, Delete=gone)

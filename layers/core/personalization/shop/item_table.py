@@ -33,7 +33,7 @@ MAX_SHARDS = 16_384
 SHARD_SECONDS = 600.0
 """How long a reader uses a file without fetching it again, unless the document marks it as changed."""
 MAX_CHARACTERS = 1_000
-"""Longer values are no names, and are left out."""
+"""Longer values cannot be names, and are left out."""
 TABLE_SECONDS = 5.0
 """How long a reader uses a table before it checks for a newer one in the background."""
 STALE_SECONDS = 20.0
@@ -135,7 +135,7 @@ def shards_for(size: int) -> int | None:
     return shards if shards <= MAX_SHARDS else None
 
 
-def place(item_id: str | bytes) -> int:
+def hashed(item_id: str | bytes) -> int:
     """Return a hash of an id, or of its UTF-8; its lowest bits select the file."""
     return zlib.crc32(item_id.encode() if isinstance(item_id, str) else item_id)
 
@@ -166,7 +166,7 @@ def unpack(data: bytes) -> bytes:
 
 
 def rows(text: bytes) -> list[bytes]:
-    return [each for each in text.split(b"\n") if each]
+    return [row for row in text.split(b"\n") if row]
 
 
 def find(text: bytes, item_id: str) -> dict[str, str]:
@@ -221,22 +221,22 @@ class ShownItems:
     def _cells(self, shop: str, table: Table, ids: Iterable[str], until: float) -> dict[str, Mapping[str, str]]:
         """Return items' values by the numbers of the columns, by id."""
         wanted, version, now = dict.fromkeys(ids), table.version, self._clock()
-        known: dict[str, Mapping[str, str]] = {}
+        cells: dict[str, Mapping[str, str]] = {}
         places: dict[str, list[str]] = {}
         for item in wanted:
-            kept = self._items.get((shop, version, item))
-            if kept and now < kept[0]:
-                known[item] = kept[2]
+            cached = self._items.get((shop, version, item))
+            if cached and now < cached[0]:
+                cells[item] = cached[2]
             else:
-                places.setdefault(shard_key(shop, table.version, place(item) % table.shards), []).append(item)
+                places.setdefault(shard_key(shop, table.version, hashed(item) % table.shards), []).append(item)
         if places:
             self._load(set(places), until)
             for key, items in places.items():
                 self._unpack(shop, table, key, items)
                 for item in items:
-                    if kept := self._items.get((shop, version, item)):
-                        known[item] = kept[2]
-        return known
+                    if cached := self._items.get((shop, version, item)):
+                        cells[item] = cached[2]
+        return cells
 
     def fill(
         self, shop: str, lists: Sequence[tuple[Mapping[str, Any], tuple[str, ...] | None]], seconds: float
@@ -292,7 +292,7 @@ class ShownItems:
         for key in new:
             self._size -= len(self._shards.pop(key, (0.0, b""))[1])
             self._pending.pop(key, None)
-        for item in [item for item, kept in self._items.items() if kept[1] in new] if new else ():
+        for item in [item for item, cached in self._items.items() if cached[1] in new] if new else ():
             del self._items[item]
 
     def _load(self, keys: set[str], until: float) -> None:
@@ -309,16 +309,16 @@ class ShownItems:
 
     def _unpack(self, shop: str, table: Table, key: str, items: Sequence[str]) -> None:
         """Cache a file's items: one file is unpacked at a time, for all of them."""
-        kept = self._shards.get(key)
-        if kept is None:
+        packed = self._shards.get(key)
+        if packed is None:
             return
         self._shards.move_to_end(key)
-        text = unpack(kept[1]) if kept[1] else b""
+        text = unpack(packed[1]) if packed[1] else b""
         for item in items:
             if len(self._items) >= MAX_ITEMS:
                 for old in [*self._items][: MAX_ITEMS // 10]:
                     del self._items[old]
-            self._items[shop, table.version, item] = (kept[0], key, find(text, item))
+            self._items[shop, table.version, item] = (packed[0], key, find(text, item))
 
     def _wait(self, keys: set[str], until: float) -> dict[str, tuple[float, bytes | None]]:
         """Return what the bucket answers in time, with the times of the requests; a pending one is not repeated."""
@@ -330,7 +330,9 @@ class ShownItems:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_PARALLEL, "items")
         if len(self._pending) > MAX_PENDING:
-            self._pending = {key: each for key, each in self._pending.items() if key in keys or not each[1].done()}
+            self._pending = {
+                key: request for key, request in self._pending.items() if key in keys or not request[1].done()
+            }
         for key in keys:
             sent = self._pending.get(key)
             # An answer that nobody took for long may have been overtaken by a change.
@@ -367,7 +369,7 @@ def fetch(client: Callable[[], "S3Client"], bucket: Callable[[], str]) -> Callab
     """Return the function that reads the bucket; its client is created on first use."""
 
     def read(key: str) -> bytes | None:
-        found: Any = none_if_missing(lambda: client().get_object(Bucket=bucket(), Key=key))
-        return found["Body"].read() if found else None
+        answer: Any = none_if_missing(lambda: client().get_object(Bucket=bucket(), Key=key))
+        return answer["Body"].read() if answer else None
 
     return read

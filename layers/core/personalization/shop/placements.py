@@ -105,13 +105,13 @@ def find_errors(settings: Mapping[Any, Any], recipes: Collection[str], filters: 
         settings: the settings file.
         recipes, filters: the recipes that the shop trains, and its filter expressions by name.
     """
-    found: list[str] = []
-    for name, each in mapping(settings.get("placements")).items():
-        if isinstance(each, Mapping):
-            found += [f"placements.{name}.{why}" for why in _wrong(each, recipes, filters)]
-            if settings.get("domain") == "custom" and each.get("recommender"):
-                found.append(f"placements.{name}.recommender: a shop with domain: custom has none")
-    return found
+    errors: list[str] = []
+    for name, placement in mapping(settings.get("placements")).items():
+        if isinstance(placement, Mapping):
+            errors += [f"placements.{name}.{why}" for why in _wrong(placement, recipes, filters)]
+            if settings.get("domain") == "custom" and placement.get("recommender"):
+                errors.append(f"placements.{name}.recommender: a shop with domain: custom has none")
+    return errors
 
 
 def record(
@@ -127,21 +127,26 @@ def record(
         context: the columns of Interactions that a request may give; Personalize refuses others.
     """
     entries: dict[str, Value] = {}
-    for name, each in placements.items():
-        entry: dict[str, Value] = {"limit": each.limit, "fallback": each.fallback}
-        entry |= {"recipe": each.recipe} if each.recipe else {"recommender": each.recommender}
-        entry["filterValues"] = dict(each.filter_values)
-        entry["context"] = {name: value for name, value in each.context.items() if name in context}
+    for name, placement in placements.items():
+        entry: dict[str, Value] = {"limit": placement.limit, "fallback": placement.fallback}
+        entry |= {"recipe": placement.recipe} if placement.recipe else {"recommender": placement.recommender}
+        entry["filterValues"] = dict(placement.filter_values)
+        entry["context"] = {name: value for name, value in placement.context.items() if name in context}
         entry["promotions"] = [
-            {"name": one.name, "percent": one.percent, "filter": one.filter, "filterValues": dict(one.filter_values)}
-            for one in each.promotions
+            {
+                "name": promotion.name,
+                "percent": promotion.percent,
+                "filter": promotion.filter,
+                "filterValues": dict(promotion.filter_values),
+            }
+            for promotion in placement.promotions
         ]
-        if each.filter is not None:
-            entry["filter"] = each.filter
-        if each.metadata is not None:
-            entry["metadata"] = list(each.metadata)
-        if each.starts_from_item:
-            entry["because"] = each.because or "similarTo"
+        if placement.filter is not None:
+            entry["filter"] = placement.filter
+        if placement.metadata is not None:
+            entry["metadata"] = list(placement.metadata)
+        if placement.starts_from_item:
+            entry["because"] = placement.because or "similarTo"
         if name in varied:
             entry["diversity"] = varied[name]
         entries[name] = entry
@@ -160,17 +165,19 @@ def varied(
         placements, diversity: the settings.
         filters, uses: filter expressions and recommenders' recipes, by name.
     """
-    found: dict[str, Mapping[str, Value]] = {}
-    for name, each in placements.items():
-        given: dict[str, object] = {"recipe": each.recipe, "promotions": each.promotions}
-        if diversity_settings.fixed(given, filters.get(each.filter or "")):
+    by_name: dict[str, Mapping[str, Value]] = {}
+    for name, placement in placements.items():
+        given: dict[str, object] = {"recipe": placement.recipe, "promotions": placement.promotions}
+        if diversity_settings.fixed(given, filters.get(placement.filter or "")):
             continue
-        if each.recommender and recommenders.is_popular(uses.get(each.recommender), unknown=each.diversity is None):
+        if placement.recommender and recommenders.is_popular(
+            uses.get(placement.recommender), unknown=placement.diversity is None
+        ):
             continue
-        usual = diversity_settings.SIMILAR if each.starts_from_item else diversity_settings.STRENGTH
-        if entry := diversity_settings.record(diversity, each.diversity, usual):
-            found[name] = entry
-    return found
+        usual = diversity_settings.SIMILAR if placement.starts_from_item else diversity_settings.STRENGTH
+        if entry := diversity_settings.record(diversity, placement.diversity, usual):
+            by_name[name] = entry
+    return by_name
 
 
 def _wrong(placement: Mapping[Any, Any], recipes: Collection[str], filters: Mapping[str, str]) -> Iterator[str]:
@@ -184,19 +191,21 @@ def _wrong(placement: Mapping[Any, Any], recipes: Collection[str], filters: Mapp
     if "because" in placement and recipe in {"user-personalization", "popularity-count"}:
         yield f"because: is about the item that similar-items starts from, and {recipe} has none"
     if mapping(given := placement.get("diversity")) and mapping(given).get("enabled", True):
-        own = placement.get("filter")
-        if why := diversity_settings.fixed(placement, filters.get(own) if isinstance(own, str) else None):
+        filter_name = placement.get("filter")
+        if why := diversity_settings.fixed(
+            placement, filters.get(filter_name) if isinstance(filter_name, str) else None
+        ):
             yield f"diversity: {why}: leave it out"
     if placement.get("metadata") and isinstance(limit, int) and limit > MOST_WITH_METADATA:
         yield f"metadata: Personalize shows it for a limit of {MOST_WITH_METADATA} items at most"
     yield from _filtered("", placement, filters, complete=False)
     promotions = placement.get("promotions")
-    for place, each in enumerate(promotions if isinstance(promotions, list) else ()):
-        yield from _filtered(f"promotions.{place}.", mapping(each), filters, complete=True)
+    for index, promotion in enumerate(promotions if isinstance(promotions, list) else ()):
+        yield from _filtered(f"promotions.{index}.", mapping(promotion), filters, complete=True)
 
 
-def _filtered(where: str, place: Mapping[Any, Any], filters: Mapping[str, str], *, complete: bool) -> Iterator[str]:
-    name, values = place.get("filter"), mapping(place.get("filter_values"))
+def _filtered(where: str, settings: Mapping[Any, Any], filters: Mapping[str, str], *, complete: bool) -> Iterator[str]:
+    name, values = settings.get("filter"), mapping(settings.get("filter_values"))
     if not isinstance(name, str):
         if values:
             yield f"{where}filter_values: mean nothing without a filter"
@@ -204,8 +213,8 @@ def _filtered(where: str, place: Mapping[Any, Any], filters: Mapping[str, str], 
     if name not in filters:
         yield f"{where}filter: {name} is none of the shop's filters ({', '.join(filters) or 'it has none'})"
         return
-    known = filtering.parameters(filters[name], ())
-    for strange in (each for each in values if each not in known):
+    parameters = filtering.parameters(filters[name], ())
+    for strange in (parameter for parameter in values if parameter not in parameters):
         yield f"{where}filter_values.{strange}: the filter {name} has no such parameter"
-    for missing in (each for each in known if complete and each not in values):
+    for missing in (parameter for parameter in parameters if complete and parameter not in values):
         yield f"{where}filter_values.{missing}: is missing, and nobody else can give it"

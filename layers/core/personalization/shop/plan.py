@@ -97,7 +97,7 @@ class Joined(Part):
     version_id: str | None = None
 
 
-class Known(Part):
+class LatestFull(Part):
     """The latest imported FULL of a dataset."""
 
     content: str
@@ -151,7 +151,9 @@ class PrepareRequest(Part):
     """Whether the state machine can start a plan's jobs one after the other; older executions cannot."""
     begun_at: str = Field(default="", exclude_if=lambda value: not value)
     """When the first of these runs took the object, ISO 8601."""
-    known: Known | None = Field(default=None, exclude_if=lambda value: value is None)
+    latest_full: LatestFull | None = Field(
+        default=None, validation_alias="known", serialization_alias="known", exclude_if=lambda value: value is None
+    )
     """The dataset's current FULL, if the object is one."""
     last: Last | None = Field(default=None, exclude_if=lambda value: value is None)
     """The last import of the same kind and mode."""

@@ -144,16 +144,16 @@ def _wrap(value: Value) -> dict[str, Any]:
     if isinstance(value, int):
         return {"N": str(value)}
     if isinstance(value, Mapping):
-        return {"M": {key: _wrap(each) for key, each in value.items()}}
-    return {"L": [_wrap(each) for each in value]}
+        return {"M": {key: _wrap(member) for key, member in value.items()}}
+    return {"L": [_wrap(element) for element in value]}
 
 
 def _unwrap(value: Mapping[str, Any]) -> Value:
     ((kind, content),) = value.items()
     if kind == "M":
-        return {key: _unwrap(each) for key, each in content.items()}
+        return {key: _unwrap(member) for key, member in content.items()}
     if kind == "L":
-        return [_unwrap(each) for each in content]
+        return [_unwrap(element) for element in content]
     if kind == "N":
         return int(content)
     plain: Value = content
@@ -171,7 +171,7 @@ class Releases:
 
     def __init__(self, fetch: Callable[[str], Release | None]) -> None:
         self._fetch = fetch
-        self._known: dict[str, tuple[float, Release | None]] = {}
+        self._releases: dict[str, tuple[float, Release | None]] = {}
 
     def get(self, shop: str, now: float) -> Release:
         """Return the release of a shop; `now` is in seconds of a clock that only moves forward.
@@ -180,16 +180,16 @@ class Releases:
             Problem: 404, there is none.
             RetryLater: the table does not answer and nothing is cached.
         """
-        until, release = self._known.get(shop, (float("-inf"), None))
+        until, release = self._releases.get(shop, (float("-inf"), None))
         if now >= until:
             try:
                 release = self._fetch(shop)
             except RetryLater:
                 if release is None:
                     raise
-            if len(self._known) >= _MOST_SHOPS:
-                self._known.clear()
-            self._known[shop] = (now + (REMEMBER_SECONDS if release else REMEMBER_NONE_SECONDS), release)
+            if len(self._releases) >= _MOST_SHOPS:
+                self._releases.clear()
+            self._releases[shop] = (now + (REMEMBER_SECONDS if release else REMEMBER_NONE_SECONDS), release)
         if release is None:
             raise Problem(404, NOT_PROMOTED)
         return release
@@ -222,6 +222,6 @@ def read_release(record: Mapping[str, Any]) -> Release:
         diversity=record.get("diversity"),
         # Entries of older releases lack it.
         without_metadata=frozenset(
-            each["arn"] for each in record["campaigns"].values() if each.get("metadata") is False
+            campaign["arn"] for campaign in record["campaigns"].values() if campaign.get("metadata") is False
         ),
     )

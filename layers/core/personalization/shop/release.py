@@ -74,13 +74,13 @@ def taken(judged: Record, releases: Iterable[Record]) -> dict[str, str]:
         judged: the record of a run with its versions and the recipes that the gate refused.
         releases: releases that were not withdrawn.
     """
-    promoters = [promoter(each) for each in releases if each["run"] == judged["run"]]
+    promoters = [promoter(release) for release in releases if release["run"] == judged["run"]]
     every = {alias: str(arn) for alias, arn in judged["versions"].items()}
     approved = {alias: arn for alias, arn in every.items() if alias not in judged["refused"]}
     if not promoters:
         return {}
     # A promotion by hand takes what was refused. Records of before told it only where all was.
-    return approved if approved and all(each == judged["run"] for each in promoters) else every
+    return approved if approved and all(run == judged["run"] for run in promoters) else every
 
 
 def history_key(promoted_at: str) -> str:
@@ -97,28 +97,30 @@ def release_before(release: Record | None, history: Sequence[Record], shop: str)
         raise Rejected(shop, "nothing of this shop was ever promoted")
     serving = versions(release)
     earlier = [
-        each
-        for each in history
-        if each["promotedAt"] < release["promotedAt"]
-        and not each.get("withdrawnAt")
-        and _comparable(versions(each), serving) != serving
+        record
+        for record in history
+        if record["promotedAt"] < release["promotedAt"]
+        and not record.get("withdrawnAt")
+        and _comparable(versions(record), serving) != serving
     ]
     if not earlier:
         raise Rejected(shop, "there is no earlier release to go back to")
-    return max(earlier, key=lambda each: str(each["promotedAt"]))
+    return max(earlier, key=lambda record: str(record["promotedAt"]))
 
 
 def newest_baseline(release: Record) -> str | None:
     """Return the Popularity-Count version of a release, with or without a campaign."""
-    own = versions(release).get(BASELINE) or release.get("baselineArn")
-    return str(own) if own else None
+    baseline = versions(release).get(BASELINE) or release.get("baselineArn")
+    return str(baseline) if baseline else None
 
 
 def restored(previous: Record, release: Record | None) -> dict[str, Any]:
     """Return the campaigns that an earlier release restores, without a popularity campaign that has since been
     deleted."""
     campaigns: Mapping[str, Any] = previous["campaigns"]
-    return {alias: each for alias, each in campaigns.items() if release is None or _serves(alias, versions(release))}
+    return {
+        alias: campaign for alias, campaign in campaigns.items() if release is None or _serves(alias, versions(release))
+    }
 
 
 def _comparable(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:

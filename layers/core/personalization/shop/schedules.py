@@ -52,17 +52,22 @@ def start(shop: str) -> str:
 
 def timers(shop: str, settings: ShopSettings) -> tuple[Timer, ...]:
     """Return the schedules in a shop's settings."""
-    found: list[Timer] = []
-    for each in settings.schedules:
-        request = {"action": each.action, "shop": shop, "schedule": each.name, "trainingMode": each.training_mode}
-        text = json.dumps(request | ({"recipes": list(each.recipes)} if each.recipes else {}))
-        found.append(Timer(f"{start(shop)}{each.name}", each.every, each.timezone, text))
+    timers_wanted: list[Timer] = []
+    for schedule in settings.schedules:
+        request = {
+            "action": schedule.action,
+            "shop": shop,
+            "schedule": schedule.name,
+            "trainingMode": schedule.training_mode,
+        }
+        text = json.dumps(request | ({"recipes": list(schedule.recipes)} if schedule.recipes else {}))
+        timers_wanted.append(Timer(f"{start(shop)}{schedule.name}", schedule.every, schedule.timezone, text))
     for name, job in settings.batch.items():
         if job.every:
             # Scheduler puts the time of each run in place of its keyword.
             text = json.dumps({"action": "batch", "shop": shop, "batch": name, "scheduled": SCHEDULED_TIME})
-            found.append(Timer(f"{start(shop)}batch.{name}", job.every, job.timezone, text, "batch"))
-    return tuple(found)
+            timers_wanted.append(Timer(f"{start(shop)}batch.{name}", job.every, job.timezone, text, "batch"))
+    return tuple(timers_wanted)
 
 
 def changes(existing: Mapping[str, Timer], wanted: tuple[Timer, ...]) -> Changes:
@@ -133,13 +138,13 @@ def delete(client: "EventBridgeSchedulerClient", group: str, name: str) -> None:
 
 def _timer(client: "EventBridgeSchedulerClient", environment: Environment, name: str) -> Timer | None:
     group = environment.schedule_group
-    kept = none_if_missing(lambda: client.get_schedule(GroupName=group, Name=name))
-    if kept is None:
+    stored = none_if_missing(lambda: client.get_schedule(GroupName=group, Name=name))
+    if stored is None:
         return None
-    target = kept["Target"]
-    zone = kept.get("ScheduleExpressionTimezone", "UTC")
+    target = stored["Target"]
+    zone = stored.get("ScheduleExpressionTimezone", "UTC")
     machine: Machine = "batch" if target["Arn"] == environment.batch_machine_arn else "retrain"
-    return Timer(name, kept["ScheduleExpression"], zone, target.get("Input", ""), machine)
+    return Timer(name, stored["ScheduleExpression"], zone, target.get("Input", ""), machine)
 
 
 def _parameters(environment: Environment, timer: Timer) -> dict[str, Any]:

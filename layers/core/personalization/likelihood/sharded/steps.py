@@ -151,7 +151,7 @@ class Steps:
         read, work = self.job.inputs(chosen), self.work
         store.delete(read.s3, read.bucket, read.files.replaced)
         days = training.reach(chosen.horizon_days) // DAY
-        found: list[Range] = []
+        planned: list[Range] = []
         heads: list[tuple[int, bytes]] = []
         for kind in ("users", "interactions"):
             for key in read.files.read[kind]:
@@ -164,7 +164,7 @@ class Steps:
                 every = Range(
                     kind=kind, key=key, version=head.version, header=names, start=0, end=head.size, whole=is_whole
                 )
-                found += ranges(every, len(header) + 1, self._sizes.range_bytes)
+                planned += ranges(every, len(header) + 1, self._sizes.range_bytes)
                 if kind == "interactions":
                     heads.append((head.size, head.data))
         rows = rows_in(heads)
@@ -176,7 +176,7 @@ class Steps:
             event_type=chosen.event_type,
             horizon_days=chosen.horizon_days,
             shards=self._sizes.shards(rows),
-            ranges=tuple(found),
+            ranges=tuple(planned),
             items=tuple(read.files.read["items"]),
             watched=tuple(sorted(self.job.waiting_users())),
         )
@@ -200,7 +200,7 @@ class Steps:
             reader.interactions(rows, parse)
             segments, facts = partition.of_interactions(reader.events(), plan.shards)
         work.put(f"range-{number}", b"".join(segments))
-        ends = list(accumulate(len(each) for each in segments))
+        ends = list(accumulate(len(segment) for segment in segments))
         work.put_document(f"range-{number}.json.gz", {**facts, "ends": ends})
         return Done()
 
@@ -212,23 +212,23 @@ class Steps:
         facts: list[Mapping[str, Any]] = []
         items, ends = Codes(), []
         for data in work.get_all((f"range-{number}.json.gz", None) for number in range(len(plan.ranges))):
-            each = shards.unpack(data)
-            ends.append(each.pop("ends"))
-            for name in each.pop("items", ()):
+            range_facts = shards.unpack(data)
+            ends.append(range_facts.pop("ends"))
+            for name in range_facts.pop("items", ()):
                 items[name]
-            facts.append(each)
+            facts.append(range_facts)
         reader = Reader(plan.event_type, plan.now)
         for key in plan.items:
             with store.lines(work.s3, work.bucket, key) as lines:
                 reader.items(lines, inputs.form(key).records)
-        about = reader.about_items()
-        for name in about:
+        attributes = reader.about_items()
+        for name in attributes:
             items.setdefault(name, len(items))
         days = training.reach(plan.horizon_days) // DAY
         if len(items) > sizes.items:
             return self._left_out(limits.too_many_items(len(items), sizes, days))
         largest = max(
-            (sum(rows) for rows in zip(*(each["rows"] for each in facts if "rows" in each), strict=True)), default=0
+            (sum(rows) for rows in zip(*(fact["rows"] for fact in facts if "rows" in fact), strict=True)), default=0
         )
         if largest > 2 * sizes.shard:
             return self._left_out(limits.uneven(largest, sizes, days))
@@ -236,7 +236,7 @@ class Steps:
             agreed = scope(facts, plan.horizon_days, sizes.sample)
         except training.TooLittle as missing:
             return self._refused(missing)
-        work.put("catalogue.npz", Catalogue(list(items), *levels(items, about)).pack())
+        work.put("catalogue.npz", Catalogue(list(items), *levels(items, attributes)).pack())
         work.put_document("ends.json.gz", ends)
         work.put_document("scope.json.gz", agreed.as_json())
         return Done()
@@ -245,18 +245,18 @@ class Steps:
 
     def count(self, number: int) -> Done:
         plan, work, agreed = self._stored_plan(), self.work, self._scope()
-        about: dict[str, dict[str, str]] = {}
+        attributes: dict[str, dict[str, str]] = {}
         for data in self._segments(plan, "users", number):
-            about |= shards.unpack(data)
+            attributes |= shards.unpack(data)
         segments = (partition.events_of(data) for data in self._segments(plan, "interactions", number))
-        past, values = shard.history(segments, about, self._catalogue(), agreed)
-        del about
+        past, values = shard.history(segments, attributes, self._catalogue(), agreed)
+        del attributes
         work.put(f"shard-{number}/history.npz", shard.pack(past))
         work.put(f"shard-{number}/sample.npz", shard.pack(shard.sample(past, agreed.rate)))
         work.put(f"shard-{number}/watched.npz", shard.pack(shard.watched(past, plan.watched)))
         seen: list[int] = []
-        for place, (cells, users) in enumerate(intervals(past, agreed.boundaries)):
-            work.put(f"shard-{number}/counts-{place}.npz", arrays.pack(cells))
+        for interval, (cells, users) in enumerate(intervals(past, agreed.boundaries)):
+            work.put(f"shard-{number}/counts-{interval}.npz", arrays.pack(cells))
             seen.append(users)
         facts = {
             "seen": seen,
@@ -273,8 +273,8 @@ class Steps:
         """Yield a shard's segments of a kind, in the order of the files."""
         ends = self.work.get_document("ends.json.gz")
         spans = (
-            (f"range-{place}", Index(ends[place]).span(number))
-            for place, part in enumerate(plan.ranges)
+            (f"range-{index}", Index(ends[index]).span(number))
+            for index, part in enumerate(plan.ranges)
             if part.kind == kind
         )
         return self.work.get_all((name, span) for name, span in spans if span[1] > span[0])
@@ -285,7 +285,7 @@ class Steps:
     def combine(self) -> Done | Fitted:
         plan, work, agreed, catalogue = self._stored_plan(), self.work, self._scope(), self._catalogue()
         facts = [shards.unpack(data) for data in work.get_all(self._of_shards(plan, "facts.json.gz"))]
-        groups = shard.agreed(each["values"] for each in facts)
+        groups = shard.agreed(fact["values"] for fact in facts)
 
         def joined(name: str, scale: float = 1.0) -> History:
             stored = work.get_all(self._of_shards(plan, name))
@@ -298,7 +298,7 @@ class Steps:
             return (arrays.unpack(data)[0] for data in stored)
 
         past = joined("sample.npz", 1.0 / agreed.rate)
-        seen = [sum(each) for each in zip(*(each["seen"] for each in facts), strict=True)]
+        seen = [sum(users) for users in zip(*(fact["seen"] for fact in facts), strict=True)]
         counts = Counts(agreed.boundaries, len(catalogue.items), seen, cells)
         try:
             fitted = training.fit(past, plan.horizon_days, agreed.now, counts.at)
@@ -325,9 +325,9 @@ class Steps:
     def _figures(self, facts: list[Mapping[str, Any]], past: History, agreed: Scope) -> dict[str, Any]:
         """Return the figures of the whole history, and what of it is in the sample."""
         return {
-            **{name: sum(each[name] for each in facts) for name in ("shoppers", "events", "purchases")},
+            **{name: sum(fact[name] for fact in facts) for name in ("shoppers", "events", "purchases")},
             "items": len(past.items),
-            "from": iso(min(each["from"] for each in facts if each["from"] is not None)),
+            "from": iso(min(fact["from"] for fact in facts if fact["from"] is not None)),
             "to": iso(agreed.end),
             "shards": len(facts),
             "sampledShoppers": len(past.users),

@@ -95,7 +95,7 @@ def _head(trial: heldout.Trial, split: heldout.Split) -> Document:
         "newShoppers": split.new_shoppers,
         "minimumShoppers": trial.held_out.minimum_users,
         "minimumLift": trial.held_out.minimum_lift,
-        "asked": trial.asked,
+        "asked": trial.parameters,
     }
 
 

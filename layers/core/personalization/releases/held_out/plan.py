@@ -77,7 +77,7 @@ class Trial(Part):
     imports: tuple[Plan, ...]
     """The import of each dataset; interactions first."""
     questions: tuple[Question, ...]
-    asked: dict[str, object]
+    parameters: dict[str, object] = Field(validation_alias="asked", serialization_alias="asked")
     """The evaluation as the report keeps it, so that the same test is not repeated."""
     until: int = Field(default=0, exclude_if=lambda value: not value)
     """Seconds since 1970 when the run's work began: later interactions are left out. 0 if unknown."""
@@ -331,7 +331,7 @@ def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schema
         schemas: those of the shop's existing datasets, interactions among them.
     """
     kinds = sorted(schemas, key=("interactions", "items", "users").index)
-    place = f"s3://{bucket}/{folder(evaluation.shop, attempt)}"
+    base = f"s3://{bucket}/{folder(evaluation.shop, attempt)}"
     group = names.dataset_group(label(evaluation.shop))
     dataset_group = DatasetGroup(name=group.name, arn=group.arn, domain=evaluation.domain)
     return Trial(
@@ -340,10 +340,10 @@ def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schema
         attempt=attempt,
         event_type=evaluation.event_type,
         held_out=evaluation.held_out,
-        sources=tuple(_source(names, evaluation.shop, attempt, kind, place) for kind in kinds),
-        imports=tuple(_import(names, evaluation, attempt, schemas[kind], dataset_group, place) for kind in kinds),
-        questions=tuple(_question(names, evaluation, attempt, alias, place) for alias in evaluation.recipes),
-        asked=test_parameters(evaluation),
+        sources=tuple(_source(names, evaluation.shop, attempt, kind, base) for kind in kinds),
+        imports=tuple(_import(names, evaluation, attempt, schemas[kind], dataset_group, base) for kind in kinds),
+        questions=tuple(_question(names, evaluation, attempt, alias, base) for alias in evaluation.recipes),
+        parameters=test_parameters(evaluation),
         until=int(datetime.fromisoformat(evaluation.begun_at).timestamp()) if evaluation.begun_at else 0,
     )
 
@@ -353,18 +353,16 @@ def test_parameters(evaluation: Evaluation) -> dict[str, object]:
     return evaluation.model_dump(mode="json", include={"event_type", "recipes", "held_out", "generation"})
 
 
-def _source(names: Names, shop: str, attempt: str, kind: DataKind, place: str) -> Source:
+def _source(names: Names, shop: str, attempt: str, kind: DataKind, base: str) -> Source:
     return Source(
         kind=kind,
         dataset_arn=names.dataset(shop, kind).arn,
         job=_resource(names.export_job(label(shop), kind, attempt)),
-        location=f"{place}export/{kind}/",
+        location=f"{base}export/{kind}/",
     )
 
 
-def _import(
-    names: Names, evaluation: Evaluation, attempt: str, schema: Schema, group: DatasetGroup, place: str
-) -> Plan:
+def _import(names: Names, evaluation: Evaluation, attempt: str, schema: Schema, group: DatasetGroup, base: str) -> Plan:
     kind, shop = schema.kind, label(evaluation.shop)
     dataset = names.dataset(shop, kind)
     named = names.schema(kind, schema.digest(evaluation.domain))
@@ -378,7 +376,7 @@ def _import(
         dataset=Dataset.model_validate({"name": dataset.name, "arn": dataset.arn, "type": kind.upper()}),
         schema_=SchemaPart(name=named.name, arn=named.arn, kind=kind, text=schema.text(), domain=evaluation.domain),
         event_tracker=EventTracker(name=names.event_tracker(shop)),
-        import_job=ImportJob(name=job.name, arn=job.arn, mode="FULL", data_location=f"{place}import/{kind}/"),
+        import_job=ImportJob(name=job.name, arn=job.arn, mode="FULL", data_location=f"{base}import/{kind}/"),
         filters=(),
         recipes=(),
         rows=0,
@@ -386,14 +384,14 @@ def _import(
     )
 
 
-def _question(names: Names, evaluation: Evaluation, attempt: str, alias: RecipeAlias, place: str) -> Question:
+def _question(names: Names, evaluation: Evaluation, attempt: str, alias: RecipeAlias, base: str) -> Question:
     shop = evaluation.shop
     (recipe,) = imports.recipes(names, label(shop), imports.Lineage(attempt), [alias], generation=evaluation.generation)
     return Question(
         recipe=recipe,
         job=_resource(names.lists_job(label(shop), alias, attempt)),
-        source=f"{place}ask/{alias}.json",
-        target=f"{place}answers/{alias}/",
+        source=f"{base}ask/{alias}.json",
+        target=f"{base}answers/{alias}/",
     )
 
 

@@ -54,7 +54,7 @@ def list_files(s3: "S3Client", bucket: str, trial: Trial, most: int) -> Exported
     Raises:
         Broken: an export is empty.
     """
-    found: list[ExportedFile] = []
+    files_listed: list[ExportedFile] = []
     total = 0
     for plan in trial.imports:
         files = exported(s3, bucket, trial, plan)
@@ -64,13 +64,13 @@ def list_files(s3: "S3Client", bucket: str, trial: Trial, most: int) -> Exported
         tasks = cutting.cut(plan.dataset.name, [File(size) for _, size in files], largest, largest)
         for task in tasks:
             key, size = files[task.file]
-            whole = ExportedFile(number=len(found), kind=plan.kind, key=key)
+            whole = ExportedFile(number=len(files_listed), kind=plan.kind, key=key)
             ranged = {"begin": task.begin, "end": task.end, "last": task.last}
             if (task.begin, task.end) != (0, size):
                 whole = whole.model_copy(update={**ranged, "header": _header(s3, bucket, key)})
-            found.append(whole)
-    _put_list(s3, bucket, trial, EVERY, found)
-    _put_list(s3, bucket, trial, HISTORY, [each for each in found if each.kind == "interactions"])
+            files_listed.append(whole)
+    _put_list(s3, bucket, trial, EVERY, files_listed)
+    _put_list(s3, bucket, trial, HISTORY, [file for file in files_listed if file.kind == "interactions"])
     return Exported(
         large=total > most,
         history=_key(trial, HISTORY),
@@ -82,9 +82,11 @@ def list_files(s3: "S3Client", bucket: str, trial: Trial, most: int) -> Exported
 
 def find_latest(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile) -> Written:
     """Find the latest interaction of a part, and where its first and last rows are."""
-    with _opened(s3, bucket, trial, part) as (rows, found):
+    with _opened(s3, bucket, trial, part) as (rows, part_range):
         last = latest(rows, trial.until or int(time.time()))
-    outcome = {"skipped": found.skipped, "behind": found.behind} if found else {"skipped": 0, "behind": 0}
+    outcome = (
+        {"skipped": part_range.skipped, "behind": part_range.behind} if part_range else {"skipped": 0, "behind": 0}
+    )
     key = _key(trial, f"latest-{part.number}.json")
     objects.put_json(s3, bucket, key, {"last": last, **outcome})
     return Written(key=key)
@@ -97,15 +99,15 @@ def find_cut_off(s3: "S3Client", bucket: str, trial: Trial) -> CutOff:
         Broken: there are no interactions; or a range does not begin where the range before ended.
     """
     parts = _list(s3, bucket, trial, HISTORY)
-    found = [
+    documents = [
         json.loads(objects.required_bytes(s3, bucket, _key(trial, f"latest-{part.number}.json"))) for part in parts
     ]
-    outcomes = [Outcome(each["skipped"], each["behind"], None) for each in found]
+    outcomes = [Outcome(document["skipped"], document["behind"], None) for document in documents]
     keys = sorted({part.key for part in parts})
     tasks = [replace(_task(part), file=keys.index(part.key)) for part in parts]
     if wrong := cutting.wrong(tasks, outcomes):
         raise Broken(keys[wrong[0].file], f"it is not known which row begins at byte {wrong[0].begin:,} of the export")
-    last = max((each["last"] for each in found if each["last"] is not None), default=None)
+    last = max((document["last"] for document in documents if document["last"] is not None), default=None)
     if last is None:
         raise Broken(trial.sources[0].job.name, "there are no interactions in the export")
     return CutOff(cut_off=last - trial.held_out.days * heldout.DAY)
@@ -113,7 +115,7 @@ def find_cut_off(s3: "S3Client", bucket: str, trial: Trial) -> CutOff:
 
 def cut(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile, cut_off: int) -> Written:
     """Write the import file of a part, up to the cut-off; users and items as they are."""
-    (plan,) = [each for each in trial.imports if each.kind == part.kind]
+    (plan,) = [imported for imported in trial.imports if imported.kind == part.kind]
     digest = hashlib.sha256()
     with tempfile.TemporaryDirectory() as scratch, _opened(s3, bucket, trial, part) as (parts, _):
         splitter = _splitter(trial, cut_off, scratch)
@@ -150,10 +152,10 @@ def join_cut(s3: "S3Client", bucket: str, trial: Trial, cut_off: int) -> Split:
                 digests.append(digest)
         parts = splitter.finish()
     _put_list(s3, bucket, trial, IMPORTED, files)
-    found = summary(trial, parts, cut_off, _digest(digests), len(files))
-    if found.enough:
+    split = summary(trial, parts, cut_off, _digest(digests), len(files))
+    if split.enough:
         ask(s3, bucket, trial, parts)
-    return found
+    return split
 
 
 def read(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile) -> Written:
@@ -179,12 +181,12 @@ def join_read(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
         state = _state(s3, bucket, _key(trial, f"read-{part.number}"))
         verifier.merge(state)
         digests.append(state.document["digest"])
-    place = key_of(bucket, trial.imports[0].import_job.data_location)
+    folder = key_of(bucket, trial.imports[0].import_job.data_location)
     return Imported(
         rows=verifier.rows,
         last=verifier.last,
         digest=_digest(digests),
-        files=len(csv_files(s3, bucket, place)),
+        files=len(csv_files(s3, bucket, folder)),
         bought_again=verifier.bought_again,
     )
 
@@ -199,11 +201,11 @@ def _opened(
     s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile
 ) -> Iterator[tuple[Iterator[pl.DataFrame], Range | None]]:
     """Open the rows of a part, and the range, if it is one."""
-    (plan,) = [each for each in trial.imports if each.kind == part.kind]
+    (plan,) = [imported for imported in trial.imports if imported.kind == part.kind]
     if part.end:
         stream = partial(objects.stream_from, s3, bucket, part.key, None)
-        found = Range(part.key, stream, _task(part), FileForm(part.header, ","))
-        yield frames(part.key, found, columns(plan)), found
+        part_range = Range(part.key, stream, _task(part), FileForm(part.header, ","))
+        yield frames(part.key, part_range, columns(plan)), part_range
     else:
         yield frames_of(s3, bucket, part.key, plan), None
 
@@ -237,12 +239,12 @@ def _import_key(bucket: str, plan: Plan, part: ExportedFile) -> str:
 
 
 def _put_list(s3: "S3Client", bucket: str, trial: Trial, name: str, parts: list[ExportedFile]) -> None:
-    objects.put_json(s3, bucket, _key(trial, name), [each.as_json() for each in parts])
+    objects.put_json(s3, bucket, _key(trial, name), [part.as_json() for part in parts])
 
 
 def _list(s3: "S3Client", bucket: str, trial: Trial, name: str) -> list[ExportedFile]:
-    found: list[Any] = objects.get_json(s3, bucket, _key(trial, name))
-    return [ExportedFile.read(each) for each in found]
+    documents: list[Any] = objects.get_json(s3, bucket, _key(trial, name))
+    return [ExportedFile.read(document) for document in documents]
 
 
 def _state(s3: "S3Client", bucket: str, key: str) -> State:
