@@ -9,7 +9,7 @@ from benchmarks.ways import Way
 WAYS = {
     "get_recommendations": (Way(17, 39), Way(0, 0)),
     "record_events": (Way(17, 42), Way(0, 0)),
-    "validate_drop": (Way(29, 140), Way(22, 134)),
+    "validate_drop": (Way(30, 141), Way(22, 134)),
     "judge_release": (Way(17, 43), Way(1, 1)),
 }
 """Files and moves of each request, in the application and in the library that reads tables."""
