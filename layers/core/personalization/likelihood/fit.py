@@ -33,8 +33,8 @@ from personalization.personalize import runtime
 from personalization.personalize.runtime import Ask
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import records
+from personalization.shop.likelihood_settings import Likelihood
 from personalization.shop.release import RECORD
-from personalization.shop.settings import Likelihood
 from personalization.shop.settings_file import shop_settings
 
 if TYPE_CHECKING:

@@ -14,15 +14,16 @@ from personalization.core.errors import Rejected
 from personalization.shop import batch_settings, campaign_settings, gate_settings, placements, recommenders
 from personalization.shop.batch_settings import Batch
 from personalization.shop.campaign_settings import CampaignSettings, mapping
+from personalization.shop.cron import Every
 from personalization.shop.diversity_settings import USUAL, Diversity
 from personalization.shop.gate_settings import Gate, Probe
+from personalization.shop.likelihood_settings import Likelihood
 from personalization.shop.placements import Placements
 from personalization.shop.prices import Billed, Prices
 from personalization.shop.recipes import RECIPES, SECOND_GENERATION, Generation, RecipeAlias
 from personalization.shop.recommenders import Recommenders
 from personalization.shop.release import BASELINE
 from personalization.shop.settings_errors import explain, twice_in_json, twice_in_yaml
-from personalization.shop.times import Every
 
 FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
 
@@ -44,19 +45,6 @@ class Schedule(BaseModel):
     """UPDATE adds new items and interactions to the last full training; only user-personalization has it."""
     recipes: tuple[RecipeAlias, ...] = ()
     """Those of the shop's recipes that are trained; all by default."""
-
-
-class Likelihood(BaseModel):
-    """The target of the purchase likelihood."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    enabled: bool = True
-    """Whether a fit follows a promotion."""
-    horizon_days: Annotated[int, Field(ge=1, le=90)] = 7
-    """The days within which the purchase is predicted."""
-    event_type: Annotated[str, StringConstraints(min_length=1, max_length=256)] = "Purchase"
-    """The predicted event type; other types are features."""
 
 
 class Erasure(BaseModel):

@@ -3,7 +3,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from table_intake.kinds import DataKind
 from table_intake.settings.changes import ChangeSettings
@@ -15,15 +15,7 @@ from table_intake.settings.files import (
     Returns,
     merged,
 )
-
-
-class RejectSettings(BaseModel):
-    """The tolerance for bad rows in a drop."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    limit: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
-    """The share of a drop's rows that may be bad and are left out; with more of them the drop is refused."""
+from table_intake.settings.rejects import RejectSettings
 
 
 class TableSettings(BaseModel):
