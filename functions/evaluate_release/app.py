@@ -10,7 +10,7 @@ from personalization.core.messages import Part, Steps
 from personalization.core.observability import logger
 from personalization.personalize.removal import Left
 from personalization.releases.held_out import steps
-from personalization.releases.held_out.plan import (
+from personalization.releases.held_out.trials import (
     AskRequest,
     ClearRequest,
     ExportRequest,

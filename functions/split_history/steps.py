@@ -8,8 +8,8 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.messages import Part, Steps
 from personalization.core.observability import logger
-from personalization.releases.held_out import plan, split_files, split_parts
-from personalization.releases.held_out.plan import (
+from personalization.releases.held_out import split_files, split_parts, trials
+from personalization.releases.held_out.trials import (
     CutOffRequest,
     CutRequest,
     ExplainRequest,
@@ -35,39 +35,39 @@ class _Files:
     part_bytes: int
 
 
-def _list(request: ListRequest, at: _Files) -> plan.Exported:
+def _list(request: ListRequest, at: _Files) -> trials.Exported:
     return split_parts.list_files(at.s3, at.bucket, request.trial, at.part_bytes)
 
 
-def _split(request: SplitRequest, at: _Files) -> plan.Split:
+def _split(request: SplitRequest, at: _Files) -> trials.Split:
     return split_files.split(at.s3, at.bucket, request.trial)
 
 
-def _latest(request: LatestRequest, at: _Files) -> plan.Written:
+def _latest(request: LatestRequest, at: _Files) -> trials.Written:
     return split_parts.find_latest(at.s3, at.bucket, request.trial, request.part)
 
 
-def _cut_off(request: CutOffRequest, at: _Files) -> plan.CutOff:
+def _cut_off(request: CutOffRequest, at: _Files) -> trials.CutOff:
     return split_parts.find_cut_off(at.s3, at.bucket, request.trial)
 
 
-def _cut(request: CutRequest, at: _Files) -> plan.Written:
+def _cut(request: CutRequest, at: _Files) -> trials.Written:
     return split_parts.cut(at.s3, at.bucket, request.trial, request.part, request.cut_off)
 
 
-def _join_cut(request: JoinCutRequest, at: _Files) -> plan.Split:
+def _join_cut(request: JoinCutRequest, at: _Files) -> trials.Split:
     return split_parts.join_cut(at.s3, at.bucket, request.trial, request.cut_off)
 
 
-def _read(request: ReadRequest, at: _Files) -> plan.Written:
+def _read(request: ReadRequest, at: _Files) -> trials.Written:
     return split_parts.read(at.s3, at.bucket, request.trial, request.part)
 
 
-def _join_read(request: JoinReadRequest, at: _Files) -> plan.Imported:
+def _join_read(request: JoinReadRequest, at: _Files) -> trials.Imported:
     return split_parts.join_read(at.s3, at.bucket, request.trial)
 
 
-def _verify(request: VerifyRequest, at: _Files) -> plan.Imported:
+def _verify(request: VerifyRequest, at: _Files) -> trials.Imported:
     return split_files.verify(at.s3, at.bucket, request.trial)
 
 

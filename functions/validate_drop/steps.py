@@ -7,7 +7,7 @@ from personalization.core import observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected, TooManyRejects
-from personalization.ingest import plan as imports
+from personalization.ingest import imports
 from personalization.ingest.prepare import Preparation, Sizes
 from personalization.shop.plan import PrepareRequest
 

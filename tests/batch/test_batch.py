@@ -15,7 +15,7 @@ from personalization.shop.plan import Resource
 from personalization.shop.settings import ShopSettings
 from personalization.shop.settings import parse as parse_settings
 from table_intake.columns.schema import Column, Schema
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 
 def job(**settings: object) -> Job:
@@ -162,9 +162,9 @@ def test_the_second_generation_gives_reasons() -> None:
     st.integers(1, 9),
 )
 def test_a_column_is_the_same_in_chunks_of_any_size(rows: list[tuple[str, str]], size: int) -> None:
-    text = "".join(csv_dialect.record(row) for row in [("ITEM_ID", "USER_ID"), *((item, user) for user, item in rows)])
+    text = "".join(dialect.record(row) for row in [("ITEM_ID", "USER_ID"), *((item, user) for user, item in rows)])
     data = text.encode()
     chunks = [data[start : start + size] for start in range(0, len(data), size)]
-    users = set(column(chunks, csv_dialect.records, "USER_ID"))
+    users = set(column(chunks, dialect.records, "USER_ID"))
     assert users == {user for user, _ in rows if user}
-    assert [*column(chunks, csv_dialect.records, "AGE")] == []
+    assert [*column(chunks, dialect.records, "AGE")] == []

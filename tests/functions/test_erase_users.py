@@ -23,7 +23,7 @@ from personalization.runs import leases, lifecycle
 from personalization.runs.store import DynamoLedger, StateMachine
 from personalization.shop import records
 from table_intake.check import counts
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 from functions.erase_users.app import MARGIN_MS, handler
 from functions.record_events.app import LEAVING
@@ -574,9 +574,9 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
     header, both = ("USER_ID", "NOTE", "TIMESTAMP"), (gone, stays)
     note = 'a "b", c'
     copies: dict[str, Callable[[Iterable[str]], str]] = {
-        inputs.key("demo", "interactions", "FULL", 2, "r"): csv_dialect.record,
+        inputs.key("demo", "interactions", "FULL", 2, "r"): dialect.record,
         "likelihood/demo/inputs/interactions/000000000000001-000-FULL-r.csv": of_before,
-        "likelihood/demo/inputs/interactions/000000000000003-000-INCREMENTAL-live.csv": csv_dialect.standard,
+        "likelihood/demo/inputs/interactions/000000000000003-000-INCREMENTAL-live.csv": dialect.standard,
     }
     for key, form in copies.items():
         text = "".join(form(row) for row in (header, *((user, note, "5") for user in both)))
@@ -592,7 +592,7 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
     ask(gone)
     round_made(sent=1)
     (listed,) = files(bucket)
-    assert list(csv_dialect.records(listed.split("\n")[:-1])) == [["USER_ID"], [gone]]
+    assert list(dialect.records(listed.split("\n")[:-1])) == [["USER_ID"], [gone]]
     job_is(personalize, "COMPLETED")
     round_made(gone=1)
 

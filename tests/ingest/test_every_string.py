@@ -29,7 +29,7 @@ from table_intake import Checked, DataKind, Expected, check_table
 from table_intake.check import counts
 from table_intake.read import line_breaks
 from table_intake.read.rows import Table
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 T = TypeVar("T")
 NOW = 1_800_000_000
@@ -56,7 +56,7 @@ TWINS = (
 
 @given(st.lists(TEXT, min_size=1, max_size=4))
 def test_the_engine_writes_the_csv_that_the_application_writes(values: list[str]) -> None:
-    assert engine_dialect.row(values) == csv_dialect.standard(values)
+    assert engine_dialect.row(values) == dialect.standard(values)
 
 
 @given(st.text(st.sampled_from('",\\\n\rab'), max_size=24))
@@ -64,8 +64,8 @@ def test_the_engine_writes_the_csv_that_the_application_writes(values: list[str]
 @example('"a\nb",\\"')
 def test_the_engine_reads_the_csv_that_the_application_reads(text: str) -> None:
     data = text.encode()
-    assert outcome(engine_dialect.standardized, data) == outcome(csv_dialect.standardised, data)
-    assert outcome(engine_dialect.cells, text) == outcome(csv_dialect.cells, text)
+    assert outcome(engine_dialect.standardized, data) == outcome(dialect.standardised, data)
+    assert outcome(engine_dialect.cells, text) == outcome(dialect.cells, text)
 
 
 def outcome(convert: Callable[[T], object], source: T) -> object:
@@ -148,7 +148,7 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     # The erasure of one of them, from copies, from hashes and in the engine.
     gone, left = good[0], good[1:]
     for content, width in ((copy_of_users, 2), (copy_of_events, 4)):
-        header, *rest = csv_dialect.PERSONALIZE.rows([content])
+        header, *rest = dialect.PERSONALIZE.rows([content])
         assert forgetting.user_column(header) == 0
         assert [forgetting.user_of(row, 0, width) for row in rest] == good
     hashes = counts.pack_ids(counts.hash_ids(pl.Series(good)))
@@ -167,7 +167,7 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     data = (folder / "s3/shop/out/all.csv").read_bytes()
     frames = list(Export("all.csv", [data], USERS.names).frames())
     assert [row for frame in frames for row in frame.rows()] == [(user, value) for user in left]
-    again = b"".join(map(str.encode, map(csv_dialect.record, [USERS.names, *([user, value] for user in left)])))
+    again = b"".join(map(str.encode, map(dialect.record, [USERS.names, *([user, value] for user in left)])))
     (copies / "part-0.csv").write_bytes(again)
     if left:
         assert import_files([copies / "part-0.csv"], USERS, imported) == len(left)

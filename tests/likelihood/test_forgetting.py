@@ -7,7 +7,7 @@ import random
 
 import pytest
 from personalization.likelihood import forgetting, shards
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 ODD = ("u1", "u,2", 'u"3"', "u\n4", "사용자", " u1", "")
 
@@ -28,9 +28,9 @@ def parsed(data: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(data.decode(), newline="")))
 
 
-@pytest.mark.parametrize("form", [csv_dialect.STANDARD, csv_dialect.OLDER])
+@pytest.mark.parametrize("form", [dialect.STANDARD, dialect.OLDER])
 @pytest.mark.parametrize("seed", range(40))
-def test_rows_are_cut_as_a_csv_reader_cuts_them_wherever_chunks_end(seed: int, form: csv_dialect.Form) -> None:
+def test_rows_are_cut_as_a_csv_reader_cuts_them_wherever_chunks_end(seed: int, form: dialect.Form) -> None:
     chance = random.Random(seed)  # noqa: S311 - data of a test
     header = chance.choice((["USER_ID", "A"], ["A", "USER_ID"], ["A", "B", "USER_ID", "C"]))
     data = table(chance, header, chance.choice(("\n", "\r\n")))

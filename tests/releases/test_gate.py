@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from personalization.releases.gate import FLOOR, Measured, Metrics, judge, judge_release, lift
-from personalization.releases.held_out.plan import Result
+from personalization.releases.held_out.trials import Result
 from personalization.shop.gate_settings import Gate, RecipeGate
 
 NDCG = Gate().metric

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from personalization.releases.gate import Judgement, combine
 from personalization.releases.held_out.judging import Exam, judged, leak
-from personalization.releases.held_out.plan import Imported, RecipeResult, Result, Split, Trial, label
+from personalization.releases.held_out.trials import Imported, RecipeResult, Result, Split, Trial, label
 from personalization.shop.gate_settings import HeldOut
 from personalization.shop.keys import is_shop
 

@@ -4,7 +4,7 @@
 from typing import Any
 
 from personalization.likelihood.fit import FitRequest
-from personalization.releases.held_out.plan import Result, TrialRequest
+from personalization.releases.held_out.trials import Result, TrialRequest
 
 from tests.statemachines.machine import MACHINES, evaluate, states
 

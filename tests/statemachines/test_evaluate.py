@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from personalization.core.messages import Part
-from personalization.releases.held_out.plan import Exported, Imported, Planned, RecipeResult, Result, Split
+from personalization.releases.held_out.trials import Exported, Imported, Planned, RecipeResult, Result, Split
 from personalization.shop.plan import Evaluation, ImportRequest, TrainRequest
 
 from functions.evaluate_release import app as evaluate_release
@@ -31,7 +31,7 @@ RESULT = Result(
     outcome="judged",
     reason="user-personalization: better",
     recipes=(RecipeResult(alias="user-personalization", decision="approved", reason="better"),),
-    report="reports/shop/run/heldout.json",
+    report="reports/shop/run/trials.json",
 ).as_json()
 VARIABLES: dict[str, Any] = {
     "evaluation": EVALUATION, "attempt": "run-1", "trial": TRIAL, "cut": MEASURE["split"], "versionArn": "arn:version",

@@ -11,7 +11,7 @@ from table_intake.columns.schema import Schema
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part
 from personalization.core.names import Names
-from personalization.ingest import plan as imports
+from personalization.ingest import imports
 from personalization.shop.batch_settings import BatchJob
 from personalization.shop.plan import Made, Plan, RecipePart, Resource, Retraining
 from personalization.shop.recipes import RecipeAlias

@@ -14,7 +14,7 @@ from table_intake.wording import counted
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.ingest import known_ids, report
-from personalization.ingest.plan import Accepted
+from personalization.ingest.imports import Accepted
 from personalization.ingest.report import Subject
 from personalization.shop import item_files
 from personalization.shop.item_files import Listed

@@ -19,7 +19,7 @@ from personalization.core.aws import objects
 from personalization.core.errors import Rejected
 from personalization.core.names import Names, run_name
 from personalization.core.status import Progress, progress
-from personalization.ingest import plan
+from personalization.ingest import imports
 from personalization.likelihood import inputs
 from personalization.personalize import ensure
 from personalization.shop.keys import Drop
@@ -339,11 +339,11 @@ class Copies:
             objects.remove(self._s3, self._bucket, key)
         if cuts or left:
             document = {"cuts": [asdict(cut) for cut in cuts], "left": sorted(left)}
-            key = plan.cuts_key(self._drop.shop, self._run, self._kind)
+            key = imports.cuts_key(self._drop.shop, self._run, self._kind)
             objects.put_json(self._s3, self._bucket, key, document)
 
     def _key(self, job: int, part: int) -> str:
-        return plan.copy_key(self._drop.shop, self._run, self._kind, part, job)
+        return imports.copy_key(self._drop.shop, self._run, self._kind, part, job)
 
     def _begin(self, job: int, part: int) -> objects.Upload:
         return objects.Upload(self._s3, self._bucket, self._key(job, part))
@@ -364,7 +364,7 @@ def copies_of(
     if drop.mode != "INCREMENTAL" or drop.data_kind is None or not request.in_parts:
         return Copies(client, request, drop, Bounds(), None)
     least = MINIMUM_INTERACTIONS if drop.data_kind == "interactions" else 1
-    bounds = Bounds(most, least, plan.MOST_JOBS[drop.data_kind])
+    bounds = Bounds(most, least, imports.MOST_JOBS[drop.data_kind])
     return Copies(client, request, drop, bounds, _earlier_cuts(client, personalize, names, request, drop))
 
 
@@ -373,10 +373,10 @@ def _earlier_cuts(
 ) -> EarlierCuts | None:
     """Return the cuts of the newest earlier run that has an import job which has not failed."""
     kind = drop.data_kind or "interactions"
-    cut_by = {run: _read(client, request.bucket, plan.cuts_key(drop.shop, run, kind)) for run in request.imported_by}
+    cut_by = {run: _read(client, request.bucket, imports.cuts_key(drop.shop, run, kind)) for run in request.imported_by}
     for run in reversed(request.imported_by):
         cuts, left = cut_by[run]
-        jobs = plan.job_names(names, drop.shop, kind, run, len(cuts) + 1)
+        jobs = imports.job_names(names, drop.shop, kind, run, len(cuts) + 1)
         if not cuts:
             jobs.append(names.import_job(drop.shop, kind, run, "", run_name))
         statuses = (ensure.import_job_status(personalize, job.arn) for job in jobs)

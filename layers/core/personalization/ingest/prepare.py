@@ -21,14 +21,13 @@ from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
 from personalization.core.errors import Rejected, intake_translated
 from personalization.core.names import Names
-from personalization.ingest import content, known_ids, report, sales
-from personalization.ingest import plan as imports
+from personalization.ingest import content, imports, known_ids, report, sales
 from personalization.ingest.acceptance import Acceptance
 from personalization.ingest.bucket import Bucket
 from personalization.ingest.copies import Copies, Part, copies_of
+from personalization.ingest.imports import Lineage
 from personalization.ingest.item_lines import TOO_LARGE, ItemLines
 from personalization.ingest.parts import list_parts
-from personalization.ingest.plan import Lineage
 from personalization.ingest.report import Subject
 from personalization.ingest.source import Source
 from personalization.personalize import ensure, training

@@ -19,7 +19,7 @@ from personalization.personalize.removal import (
     Removal,
     priced,
 )
-from personalization.releases.held_out.plan import label
+from personalization.releases.held_out.trials import label
 from personalization.runs import leases, lifecycle
 from personalization.runs.store import DynamoLedger, StateMachine
 from personalization.shop import records, schedules

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from personalization.releases.held_out.plan import Result
+from personalization.releases.held_out.trials import Result
 from personalization.shop.gate_settings import FOR_USERS, Gate
 from personalization.shop.release import BASELINE
 

@@ -12,7 +12,7 @@ from personalization.core.errors import Rejected
 from personalization.core.messages import Part
 from personalization.personalize import training
 from personalization.releases import gate, probe, report, verdicts
-from personalization.releases.held_out.plan import Result
+from personalization.releases.held_out.trials import Result
 from personalization.releases.probe import Clients
 from personalization.releases.report import Report
 from personalization.releases.verdicts import Trained, Verdict

@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
 from table_intake.wording import counted, fill
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 from personalization.core.aws import objects
 from personalization.core.aws.errors import reason
@@ -218,7 +218,7 @@ def key(shop: str) -> str:
 
 def sample(head: str) -> Sample:
     """Sample users and items evenly from the header and first rows of an import copy, without a truncated last row."""
-    names, *rows = list(csv_dialect.records(head.split("\n")[:-1])) or [[]]
+    names, *rows = list(dialect.records(head.split("\n")[:-1])) or [[]]
     records = [dict(zip(names, row, strict=False)) for row in rows]
     users, items = (
         list(dict.fromkeys(row[name] for row in records if row.get(name))) for name in ("USER_ID", "ITEM_ID")

@@ -9,7 +9,7 @@ from pydantic import Field
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part
 from personalization.releases.gate import Judgement
-from personalization.releases.held_out.plan import Result
+from personalization.releases.held_out.trials import Result
 from personalization.shop.gate_settings import Probe
 from personalization.shop.plan import Plan, Promoted, Resource
 from personalization.shop.release import BASELINE, Record, newest_baseline, restored, versions

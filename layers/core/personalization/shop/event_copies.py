@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from table_intake.streamed import BESIDE
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 from personalization.core.names import Names
 
@@ -58,7 +58,7 @@ def texts(records: Iterable[Record], names: Names) -> tuple[dict[str, str], list
             foreign.append(record)
     files = {
         f"{_FOLDER}/{shop}/{day}/{file_rows[0][0]}{'' if whole else '-partial'}.csv": "".join(
-            map(csv_dialect.standard, [HEADER, *(row for _, row in file_rows)])
+            map(dialect.standard, [HEADER, *(row for _, row in file_rows)])
         )
         for (shop, day, whole), file_rows in rows.items()
     }

@@ -15,8 +15,8 @@ from typing import Any
 from table_intake.wording import counted
 
 from personalization.releases import ranking_metrics
-from personalization.releases.held_out import plan as heldout
-from personalization.releases.held_out.plan import RecipeResult, Result, report_key
+from personalization.releases.held_out import trials
+from personalization.releases.held_out.trials import RecipeResult, Result, report_key
 from personalization.releases.ranking_metrics import Answer, Bootstrap, Interval
 from personalization.shop.gate_settings import HeldOut
 from personalization.shop.plan import Evaluation
@@ -56,7 +56,7 @@ class Exam:
         return replace(self, baskets={user: basket for user, basket in chosen.items() if basket})
 
 
-def leak(split: heldout.Split, imported: heldout.Imported, location: str | None, wanted: str) -> str | None:
+def leak(split: trials.Split, imported: trials.Imported, location: str | None, wanted: str) -> str | None:
     """Return how held-out data may have leaked into the training; None if the test is clean.
 
     Args:
@@ -81,7 +81,7 @@ def _time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _head(trial: heldout.Trial, split: heldout.Split) -> Document:
+def _head(trial: trials.Trial, split: trials.Split) -> Document:
     """Return the members that every report of a test begins with."""
     return {
         "shop": trial.shop,
@@ -101,12 +101,12 @@ def _head(trial: heldout.Trial, split: heldout.Split) -> Document:
 
 def earlier_result(evaluation: Evaluation, run: str, document: Mapping[str, Any] | None) -> Result | None:
     """Return the result of an earlier run's report if it answers the same questions and its test was clean."""
-    if document is None or document["asked"] != heldout.test_parameters(evaluation) or document["outcome"] == "leaked":
+    if document is None or document["asked"] != trials.test_parameters(evaluation) or document["outcome"] == "leaked":
         return None
     return Result.read({**document, "report": report_key(evaluation.shop, run)})
 
 
-def unjudged(trial: heldout.Trial, split: heldout.Split, leak: str | None = None) -> tuple[Result, Document]:
+def unjudged(trial: trials.Trial, split: trials.Split, leak: str | None = None) -> tuple[Result, Document]:
     """Return the result and the report of a test that judges nothing: with leaked data, or too short a history."""
     reason = f"Not tested on held-out time: {split.reason}. The offline metrics decide alone."
     if leak:
@@ -118,7 +118,7 @@ def unjudged(trial: heldout.Trial, split: heldout.Split, leak: str | None = None
 
 
 def judged(
-    trial: heldout.Trial, split: heldout.Split, imported: heldout.Imported, exam: Exam, lists: Mapping[str, Lists]
+    trial: trials.Trial, split: trials.Split, imported: trials.Imported, exam: Exam, lists: Mapping[str, Lists]
 ) -> tuple[Result, Document]:
     """Return the result and the report of a test, from the lists of each tested recipe by its alias."""
     documents = [_recipe(alias, trial.held_out, exam.for_recipe(alias), lists[alias]) for alias in lists]

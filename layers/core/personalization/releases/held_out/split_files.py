@@ -16,9 +16,9 @@ from table_intake.wording import counted
 from personalization.core.aws import objects
 from personalization.core.errors import Broken
 from personalization.personalize import schemas
-from personalization.releases.held_out import plan as heldout
-from personalization.releases.held_out.plan import Imported, Split, Trial
+from personalization.releases.held_out import trials
 from personalization.releases.held_out.splitting import Export, Parts, Splitter, Verifier, copied, latest
+from personalization.releases.held_out.trials import Imported, Split, Trial
 from personalization.shop.plan import Plan
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
     last = latest(frames(s3, bucket, trial, history), until)
     if last is None:
         raise Broken(trial.sources[0].job.name, "there are no interactions in the export")
-    cut_off = last - trial.held_out.days * heldout.DAY
+    cut_off = last - trial.held_out.days * trials.DAY
     with tempfile.TemporaryDirectory() as scratch:
         most = trial.held_out.users
-        splitter = Splitter(cut_off, trial.event_type, most, heldout.CANDIDATES, Path(scratch), until)
+        splitter = Splitter(cut_off, trial.event_type, most, trials.CANDIDATES, Path(scratch), until)
         digest = _write(s3, bucket, trial, history, splitter)
         parts = splitter.finish()
     result = summary(trial, parts, cut_off, digest)
@@ -76,7 +76,7 @@ def summary(trial: Trial, parts: Parts, cut_off: int, digest: str, files: int = 
 def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
     """Read the imported interactions again from the bucket."""
     history = trial.imports[0]
-    exam = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
+    exam = objects.get_json(s3, bucket, trial.key(trials.EXAM))
     verifier, digest = Verifier(exam["baskets"]), objects.Digest()
     keys = [key for key, _ in csv_files(s3, bucket, key_of(bucket, history.import_job.data_location))]
     for key in keys:
@@ -128,7 +128,7 @@ def exported(s3: "S3Client", bucket: str, trial: Trial, plan: Plan) -> list[tupl
 def ask(s3: "S3Client", bucket: str, trial: Trial, parts: Parts) -> None:
     """Write the questions, one file for each recipe, and the right answers."""
     exam = {"baskets": parts.baskets, "popular": parts.popular, "catalogue": parts.catalogue}
-    objects.put_json(s3, bucket, trial.key(heldout.EXAM), exam)
+    objects.put_json(s3, bucket, trial.key(trials.EXAM), exam)
     for question in trial.questions:
         ranked = question.recipe.alias == "personalized-ranking"
         more = {"itemList": parts.popular} if ranked else {}

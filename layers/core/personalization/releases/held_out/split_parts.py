@@ -27,8 +27,7 @@ from table_intake.read.rows import Table
 
 from personalization.core.aws import map_runs, objects
 from personalization.core.errors import Broken
-from personalization.releases.held_out import plan as heldout
-from personalization.releases.held_out.plan import CutOff, Exported, ExportedFile, Imported, Split, Trial, Written
+from personalization.releases.held_out import trials
 from personalization.releases.held_out.split_files import (
     ask,
     columns,
@@ -39,6 +38,7 @@ from personalization.releases.held_out.split_files import (
     summary,
 )
 from personalization.releases.held_out.splitting import Export, Splitter, Verifier, copied, frames, latest
+from personalization.releases.held_out.trials import CutOff, Exported, ExportedFile, Imported, Split, Trial, Written
 from personalization.shop.plan import Plan
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def find_cut_off(s3: "S3Client", bucket: str, trial: Trial) -> CutOff:
     last = max((document["last"] for document in documents if document["last"] is not None), default=None)
     if last is None:
         raise Broken(trial.sources[0].job.name, "there are no interactions in the export")
-    return CutOff(cut_off=last - trial.held_out.days * heldout.DAY)
+    return CutOff(cut_off=last - trial.held_out.days * trials.DAY)
 
 
 def cut(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile, cut_off: int) -> Written:
@@ -160,7 +160,7 @@ def join_cut(s3: "S3Client", bucket: str, trial: Trial, cut_off: int) -> Split:
 
 def read(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile) -> Written:
     """Read an imported file again."""
-    exam = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
+    exam = objects.get_json(s3, bucket, trial.key(trials.EXAM))
     verifier, digest = Verifier(exam["baskets"]), objects.Digest()
     with objects.reading(s3, bucket, part.key, None, digest=digest) as chunks:
         for frame in Export(part.key, chunks, columns(trial.imports[0]), copied=True).frames():
@@ -174,7 +174,7 @@ def read(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile) -> Writt
 
 def join_read(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
     """Add up what was read."""
-    exam = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
+    exam = objects.get_json(s3, bucket, trial.key(trials.EXAM))
     verifier = Verifier(exam["baskets"])
     digests: list[str] = []
     for part in _list(s3, bucket, trial, IMPORTED):
@@ -222,7 +222,7 @@ def _header(s3: "S3Client", bucket: str, key: str) -> tuple[str, ...]:
 
 def _splitter(trial: Trial, cut_off: int, scratch: str) -> Splitter:
     until = trial.until or int(time.time())
-    return Splitter(cut_off, trial.event_type, trial.held_out.users, heldout.CANDIDATES, Path(scratch), until)
+    return Splitter(cut_off, trial.event_type, trial.held_out.users, trials.CANDIDATES, Path(scratch), until)
 
 
 def _digest(digests: list[str]) -> str:
@@ -231,7 +231,7 @@ def _digest(digests: list[str]) -> str:
 
 
 def _key(trial: Trial, name: str) -> str:
-    return trial.key(f"{heldout.PARTS}{name}")
+    return trial.key(f"{trials.PARTS}{name}")
 
 
 def _import_key(bucket: str, plan: Plan, part: ExportedFile) -> str:

@@ -18,7 +18,7 @@ from table_intake.ranges.ranges import Range
 from table_intake.read.line_breaks import PATTERN
 from table_intake.read.rows import Rows, Table, render, source
 from table_intake.wording import counted
-from table_intake.write import dialect as csv_dialect
+from table_intake.write import dialect
 
 from personalization.core.errors import Broken, intake_translated
 
@@ -97,7 +97,7 @@ def _pieces(table: Table | Range) -> Iterator[Rows]:
 
 def _standardised(resource: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     try:
-        yield from csv_dialect.standardised_chunks(chunks)
+        yield from dialect.standardised_chunks(chunks)
     except ValueError as error:
         raise Broken(resource, f"it is not an import copy: {error.args[-1]}") from None
 

@@ -19,8 +19,7 @@ from personalization.personalize import ensure, removal
 from personalization.personalize.ensure import ensured
 from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.removal import Kind, Left
-from personalization.releases.held_out import judging
-from personalization.releases.held_out import plan as heldout
+from personalization.releases.held_out import judging, trials
 from personalization.releases.held_out.judging import Document, Exam, Lists
 from personalization.shop.plan import Made, Resource, Step
 
@@ -32,8 +31,8 @@ _KINDS: tuple[DataKind, ...] = ("interactions", "items", "users")
 
 
 def plan(
-    client: "PersonalizeClient", s3: "S3Client", request: heldout.TrialRequest, environment: Environment
-) -> heldout.Planned:
+    client: "PersonalizeClient", s3: "S3Client", request: trials.TrialRequest, environment: Environment
+) -> trials.Planned:
     """Name everything that an attempt creates, or return the result that a run with the same data left.
 
     Raises:
@@ -41,23 +40,23 @@ def plan(
     """
     names, evaluation, shop = environment.names, request.evaluation, request.evaluation.shop
     for run in (evaluation.run, *evaluation.made_by):
-        document = objects.get_json(s3, environment.bucket, heldout.report_key(shop, run))
+        document = objects.get_json(s3, environment.bucket, trials.report_key(shop, run))
         if before := judging.earlier_result(evaluation, run, document):
-            return heldout.Planned(before=before)
+            return trials.Planned(before=before)
     schema_by_kind = {kind: ensure.dataset_schema(client, kind, names.dataset(shop, kind).arn) for kind in _KINDS}
     schemas = {kind: schema for kind, schema in schema_by_kind.items() if schema is not None}
     if "interactions" not in schemas:
         raise Broken(names.dataset(shop, "interactions").name, "there are no interactions to test on")
-    return heldout.Planned(trial=heldout.plan(names, environment.bucket, evaluation, request.attempt, schemas))
+    return trials.Planned(trial=trials.plan(names, environment.bucket, evaluation, request.attempt, schemas))
 
 
-def clear(client: "PersonalizeClient", request: heldout.ClearRequest, environment: Environment) -> Left:
+def clear(client: "PersonalizeClient", request: trials.ClearRequest, environment: Environment) -> Left:
     """Delete resources of a shop's tests that nothing depends on, and return what is left.
 
     Raises:
         Broken: the dataset group holds something that no test makes.
     """
-    pieces = removal.inventory(client, environment.names.dataset_group(heldout.label(request.shop)).arn)
+    pieces = removal.inventory(client, environment.names.dataset_group(trials.label(request.shop)).arn)
     deletes: Mapping[Kind, Callable[[str], object]] = {
         "solution": lambda arn: client.delete_solution(solutionArn=arn),
         "dataset": lambda arn: client.delete_dataset(datasetArn=arn),
@@ -70,7 +69,7 @@ def clear(client: "PersonalizeClient", request: heldout.ClearRequest, environmen
     return Left(left=len(pieces), waiting_for=tuple(piece.name for piece in removal.stage(pieces)))
 
 
-def export(client: "PersonalizeClient", request: heldout.ExportRequest, role_arn: str) -> Step:
+def export(client: "PersonalizeClient", request: trials.ExportRequest, role_arn: str) -> Step:
     """Start or find the job that exports one of the shop's datasets, imported and streamed rows alike."""
     job = request.source.job
 
@@ -88,7 +87,7 @@ def export(client: "PersonalizeClient", request: heldout.ExportRequest, role_arn
     )
 
 
-def ask(client: "PersonalizeClient", request: heldout.AskRequest, role_arn: str) -> Step:
+def ask(client: "PersonalizeClient", request: trials.AskRequest, role_arn: str) -> Step:
     """Start or find the batch job that gives a solution version's lists for the sample."""
     question = request.question
     job = question.job
@@ -102,7 +101,7 @@ def ask(client: "PersonalizeClient", request: heldout.AskRequest, role_arn: str)
         lambda: client.create_batch_inference_job(
             jobName=job.name,
             solutionVersionArn=request.solution_version_arn,
-            numResults=heldout.LISTED,
+            numResults=trials.LISTED,
             jobInput={"s3DataSource": {"path": question.source}},
             jobOutput={"s3DataDestination": {"path": question.target}},
             roleArn=role_arn,
@@ -116,9 +115,7 @@ def _run(job: Resource, made: Made, describe: Callable[[str], Mapping[str, Any]]
     return advance([stage], made)
 
 
-def measure(
-    client: "PersonalizeClient", s3: "S3Client", bucket: str, request: heldout.MeasureRequest
-) -> heldout.Result:
+def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: trials.MeasureRequest) -> trials.Result:
     """Compare the lists with the held-out purchases, and write the report.
 
     Raises:
@@ -130,25 +127,25 @@ def measure(
     location = described["datasetImportJob"]["dataSource"].get("dataLocation") if described else None
     if leak := judging.leak(split, imported, location, job.data_location):
         return _reported(s3, bucket, judging.unjudged(trial, split, leak))
-    document = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
+    document = objects.get_json(s3, bucket, trial.key(trials.EXAM))
     baskets = {user: frozenset(items) for user, items in document["baskets"].items()}
     exam = Exam(baskets, document["popular"], document["catalogue"])
     lists = {question.recipe.alias: _lists(s3, bucket, question) for question in trial.questions}
     return _reported(s3, bucket, judging.judged(trial, split, imported, exam, lists))
 
 
-def untested(s3: "S3Client", bucket: str, request: heldout.UntestedRequest) -> heldout.Result:
+def untested(s3: "S3Client", bucket: str, request: trials.UntestedRequest) -> trials.Result:
     """Report that the history is too short for a test."""
     return _reported(s3, bucket, judging.unjudged(request.trial, request.split))
 
 
-def _reported(s3: "S3Client", bucket: str, reported: tuple[heldout.Result, Document]) -> heldout.Result:
+def _reported(s3: "S3Client", bucket: str, reported: tuple[trials.Result, Document]) -> trials.Result:
     result, document = reported
     objects.put_json(s3, bucket, result.report, document)
     return result
 
 
-def _lists(s3: "S3Client", bucket: str, question: heldout.Question) -> Lists:
+def _lists(s3: "S3Client", bucket: str, question: trials.Question) -> Lists:
     lists: dict[str, list[str]] = {}
     for key in objects.list_keys(s3, bucket, question.target.removeprefix(f"s3://{bucket}/")):
         body = objects.get_bytes(s3, bucket, key) if key.endswith(".out") else None

@@ -16,7 +16,7 @@ from table_intake.columns.schema import Schema
 
 from personalization.core.messages import Part
 from personalization.core.names import Named, Names
-from personalization.ingest import plan as imports
+from personalization.ingest import imports
 from personalization.shop.gate_settings import HeldOut
 from personalization.shop.plan import (
     Dataset,
@@ -320,7 +320,7 @@ def folder(shop: str, attempt: str) -> str:
 
 
 def report_key(shop: str, run: str) -> str:
-    return f"reports/{shop}/{run}/heldout.json"
+    return f"reports/{shop}/{run}/trials.json"
 
 
 def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schemas: Mapping[DataKind, Schema]) -> Trial:
