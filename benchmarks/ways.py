@@ -46,6 +46,8 @@ REQUESTS: Mapping[str, str] = {
     "record_events": "api_events",
     "validate_drop": "validate_drop",
     "judge_release": "judge_release_judge",
+    "claim_drop": "claim_drop_claim",
+    "import_data": "import_data_import_job",
 }
 """Each function that answers a request, and the file in `events/` that is the request."""
 

@@ -11,6 +11,8 @@ WAYS = {
     "record_events": (Way(17, 42), Way(0, 0)),
     "validate_drop": (Way(30, 141), Way(22, 134)),
     "judge_release": (Way(17, 43), Way(1, 1)),
+    "claim_drop": (Way(12, 41), Way(0, 0)),
+    "import_data": (Way(12, 21), Way(0, 0)),
 }
 """Files and moves of each request, in the application and in the library that reads tables."""
 
