@@ -168,9 +168,9 @@ def test_a_test_that_a_run_with_the_same_data_has_made_is_not_made_again(bucket:
         "held_out": event["evaluation"]["heldOut"],
     }
     told: Event = {"asked": shown_plan, "outcome": "judged", "reason": "good", "recipes": []}
-    bucket.put_object(Bucket=BUCKET, Key="reports/demo/run-0/trials.json", Body=json.dumps(told).encode())
+    bucket.put_object(Bucket=BUCKET, Key="reports/demo/run-0/heldout.json", Body=json.dumps(told).encode())
     before = handler(event, None)["before"]
-    assert before == {"outcome": "judged", "reason": "good", "recipes": [], "report": "reports/demo/run-0/trials.json"}
+    assert before == {"outcome": "judged", "reason": "good", "recipes": [], "report": "reports/demo/run-0/heldout.json"}
 
 
 @pytest.mark.parametrize("other", [{"outcome": "leaked"}, {"asked": {"event_type": "View"}}])
@@ -180,7 +180,7 @@ def test_a_test_of_something_else_is_made_anew(bucket: "S3Client", personalize: 
     shown_plan = {"event_type": "Purchase", "recipes": evaluation["recipes"], "held_out": evaluation["heldOut"]}
     told: Event = {"asked": shown_plan, "outcome": "judged", "reason": "good", "recipes": []} | other
     bucket.put_object(
-        Bucket=BUCKET, Key=f"reports/demo/{evaluation['run']}/trials.json", Body=json.dumps(told).encode()
+        Bucket=BUCKET, Key=f"reports/demo/{evaluation['run']}/heldout.json", Body=json.dumps(told).encode()
     )
     schema = load("evaluate_release_measure")["trial"]["imports"][0]["schema"]
     personalize.says("DescribeDataset", {"dataset": {"schemaArn": schema["arn"]}})

@@ -31,7 +31,7 @@ RESULT = Result(
     outcome="judged",
     reason="user-personalization: better",
     recipes=(RecipeResult(alias="user-personalization", decision="approved", reason="better"),),
-    report="reports/shop/run/trials.json",
+    report="reports/shop/run/heldout.json",
 ).as_json()
 VARIABLES: dict[str, Any] = {
     "evaluation": EVALUATION, "attempt": "run-1", "trial": TRIAL, "cut": MEASURE["split"], "versionArn": "arn:version",

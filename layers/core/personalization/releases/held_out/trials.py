@@ -320,7 +320,7 @@ def folder(shop: str, attempt: str) -> str:
 
 
 def report_key(shop: str, run: str) -> str:
-    return f"reports/{shop}/{run}/trials.json"
+    return f"reports/{shop}/{run}/heldout.json"
 
 
 def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schemas: Mapping[DataKind, Schema]) -> Trial:
