@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
-from personalization.core.aws.errors import false_on
+from personalization.core.aws.errors import none_if_missing
 from personalization.core.breaker import Breaker
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from personalization.core.pacing import TokenBucket
 
-_MISSING = "ResourceNotFoundException"
 PATIENCE = 1.0
 """Seconds after which the rest of a request goes to the queue."""
 BUDGET_SECONDS = 5.0
@@ -152,13 +151,13 @@ def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None
 def put_user(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
     """Call PutUsers for one user; return False if the shop has no Users dataset."""
     user: UserTypeDef = {"userId": record.id, "properties": record.properties}
-    return false_on(_MISSING, lambda: client.put_users(datasetArn=dataset_arn, users=[user]))
+    return none_if_missing(lambda: client.put_users(datasetArn=dataset_arn, users=[user])) is not None
 
 
 def put_item(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
     """Call PutItems for one item; return False if the shop has no Items dataset."""
     item: ItemTypeDef = {"itemId": record.id, "properties": record.properties}
-    return false_on(_MISSING, lambda: client.put_items(datasetArn=dataset_arn, items=[item]))
+    return none_if_missing(lambda: client.put_items(datasetArn=dataset_arn, items=[item])) is not None
 
 
 @dataclass

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
-from personalization.core.aws.errors import false_on
+from personalization.core.aws.errors import holds
 from personalization.core.aws.pagination import pages, paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, RetryLater
@@ -212,8 +212,7 @@ class Requests:
     def closed(self, request: Request) -> bool:
         """Delete a request but its receipt; return False if the request was repeated since its job began."""
         self._note(request, "deletedHere")
-        return false_on(
-            "ConditionalCheckFailedException",
+        return holds(
             lambda: self._client.delete_item(
                 TableName=self._table,
                 Key=self._key(request),

@@ -258,6 +258,7 @@ class Preparation:
         }
         return {kind: imported.get(kind, ()), **others}
 
+    @intake_translated()
     def _checked(
         self, joined: Joined, part: int, source: Source, expected: Expected, acceptance: Acceptance
     ) -> Checked | Nothing:
@@ -266,21 +267,19 @@ class Preparation:
         last_import = request.latest_full if request.latest_full and expected.existing and request.may_skip else None
         bucket = Bucket(self._s3, self._bucket)
         division = Division(bucket, self._sizes.part)
-        with intake_translated():
-            if drop.mode == "FULL" and request.may_divide and division.is_needed(source.parts):
-                folder = f"work/{drop.shop}/{request.run}/{sales.identity(joined.key, joined.version_id)}/"
-                work = Work(bucket, folder)
-                end = work.end()
-                if end is None:
-                    if last_import and self._unchanged(source, kind, chosen):
-                        return imports.already_handled(drop, request.run, last_import)
-                    copies = f"{imports.copy_folder(drop.shop, request.run, kind)}part-{part}-"
-                    division.begin(work, expected, source.parts, copies)
-                    return imports.divided(drop, request.run, folder)
+        work: Work | None = None
+        if drop.mode == "FULL" and request.may_divide and division.is_needed(source.parts):
+            identity = sales.identity(joined.key, joined.version_id)
+            work = Work(bucket, f"work/{drop.shop}/{request.run}/{identity}/")
+            if (end := work.end()) is not None:
                 self._merged[part] = Merged(work, *end)
                 return self._concluded(self._merged[part], part, source, acceptance)
         if last_import and self._unchanged(source, kind, chosen):
             return imports.already_handled(drop, request.run, last_import)
+        if work is not None:
+            copies = f"{imports.copy_folder(drop.shop, request.run, kind)}part-{part}-"
+            division.begin(work, expected, source.parts, copies)
+            return imports.divided(drop, request.run, work.folder)
         return self._copy(source, expected, acceptance, self._copies.cutter.part(drop.key, joined.id, part))
 
     def _concluded(self, merged: Merged, part: int, source: Source, acceptance: Acceptance) -> Checked:

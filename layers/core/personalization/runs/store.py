@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import code, false_on
+from personalization.core.aws.errors import code, false_on, holds
 from personalization.core.aws.pagination import pages
 from personalization.core.errors import PersonalizationError
 from personalization.core.names import UNVERSIONED
@@ -79,8 +79,7 @@ class DynamoLedger:
         return self._change_lease(shop, "SET #next = :next", condition, names, {":next": erasure, ":run": "run"})
 
     def free(self, shop: str, owner: str) -> bool:
-        return false_on(
-            "ConditionalCheckFailedException",
+        return holds(
             lambda: self._client.delete_item(
                 TableName=self._table,
                 Key=self._lease_key(shop),
@@ -93,8 +92,7 @@ class DynamoLedger:
     def _change_lease(
         self, shop: str, change: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]
     ) -> bool:
-        return false_on(
-            "ConditionalCheckFailedException",
+        return holds(
             lambda: self._client.update_item(
                 TableName=self._table,
                 Key=self._lease_key(shop),

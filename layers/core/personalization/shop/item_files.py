@@ -14,9 +14,9 @@ from table_intake import Mode
 from table_intake.columns import schema
 
 from personalization.core.aws import objects
-from personalization.core.aws.errors import code, none_if_missing
+from personalization.core.aws.errors import holds, none_if_missing
 from personalization.core.aws.pagination import paginate
-from personalization.core.errors import PersonalizationError, RetryLater
+from personalization.core.errors import RetryLater
 from personalization.shop import item_table
 from personalization.shop.item_table import Table
 
@@ -28,7 +28,6 @@ _PARALLEL = 10
 _GZIP = "application/gzip"
 _GROWTH = 4
 """The factor by which the number of files must grow before the table is redistributed."""
-_CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
 _PARTITIONS = 64
 CHANGE_SECONDS = 1.0
 """Seconds after which a change of one item is given up, because its caller waits."""
@@ -211,13 +210,8 @@ def _mark_changed(
     if stored is None or document is None or document.version != version:
         return "moved"
     body = json.dumps(document.with_changes(shards, size, int(time.time() * 1000)).as_json()).encode()
-    try:
-        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfMatch=stored["ETag"])
-    except PersonalizationError as error:
-        if code(error) in _CHANGED:
-            return None
-        raise
-    return "marked"
+    put = partial(s3.put_object, Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+    return "marked" if holds(partial(put, IfMatch=stored["ETag"])) else None
 
 
 def _renumbered(row: bytes, numbers: Sequence[int]) -> bytes:
@@ -255,14 +249,8 @@ def _replaced(s3: "S3Client", bucket: str, key: str, rows: Sequence[bytes]) -> b
     stored = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
     old = item_table.rows(item_table.unpack(stored["Body"].read())) if stored else []
     unchanged: Any = {"IfMatch": stored["ETag"]} if stored else {"IfNoneMatch": "*"}
-    try:
-        data = item_table.pack([*old, *rows])
-        s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=_GZIP, **unchanged)
-    except PersonalizationError as error:
-        if code(error) in _CHANGED:
-            return False
-        raise
-    return True
+    data = item_table.pack([*old, *rows])
+    return holds(partial(s3.put_object, Bucket=bucket, Key=key, Body=data, ContentType=_GZIP, **unchanged))
 
 
 def _remove(s3: "S3Client", bucket: str, folder: str) -> None:

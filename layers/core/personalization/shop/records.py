@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
-from personalization.core.aws.errors import false_on
+from personalization.core.aws.errors import holds
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import RetryLater
@@ -109,8 +109,7 @@ def put_if(
     """Store a record if the earlier one meets a condition (see `scan`); return whether it did."""
     more: dict[str, Any] = {"ExpressionAttributeNames": dict(names)} if names else {}
     more |= {"ExpressionAttributeValues": marshal(values)} if values else {}
-    return false_on(
-        "ConditionalCheckFailedException",
+    return holds(
         lambda: client.put_item(TableName=table, Item=marshal(record), ConditionExpression=condition, **more),
     )
 

@@ -133,7 +133,7 @@ def _update(client: "EventBridgeSchedulerClient", environment: Environment, time
 
 def delete(client: "EventBridgeSchedulerClient", group: str, name: str) -> None:
     """Delete a schedule, if it exists."""
-    false_on("ResourceNotFoundException", lambda: client.delete_schedule(GroupName=group, Name=name))
+    none_if_missing(lambda: client.delete_schedule(GroupName=group, Name=name))
 
 
 def _timer(client: "EventBridgeSchedulerClient", environment: Environment, name: str) -> Timer | None:

@@ -90,8 +90,17 @@ def none_if_missing(ask: Callable[[], T]) -> T | None:
         return None
 
 
+def holds(act: Callable[[], object]) -> bool:
+    """Act on a condition; return False if it does not hold, such as that another caller was faster."""
+    try:
+        act()
+    except ConditionFailed:
+        return False
+    return True
+
+
 def false_on(word: str, act: Callable[[], object]) -> bool:
-    """Act; return False if the service answers with this error code, such as that another caller was faster."""
+    """Act; return False if the service answers with this error code."""
     try:
         act()
     except PersonalizationError as error:
