@@ -196,7 +196,7 @@ def _of_users(history: History, before: Flags, at: int, who: Ints, pair: Mapping
     for days in HALF_LIVES[1:]:
         statistics[f"w{days}"] = _sums(who[bought], decayed(pair["first"][bought], days), user_count)
     times = before & history.bought
-    day = _distinct(history.user[times] * (1 << 32) + history.time[times] // DAY)
+    day = distinct(history.user[times] * (1 << 32) + history.time[times] // DAY)
     owner = day >> 32
     age: Floats = np.asarray(at / DAY - ((day & 0xFFFFFFFF) + 0.5), dtype=np.float64)
     statistics["days"] = _sums(owner, minlength=user_count)
@@ -244,7 +244,7 @@ def _of_kinds(
     code = codes[what]
     bought = (code >= 0) & (pair["n"] > 0)
     every = who[bought] * wide + code[bought]
-    keys = _distinct(every)
+    keys = distinct(every)
     inverse = np.searchsorted(keys, every)
     statistics = {name: _sums(inverse, pair[name][bought], len(keys)) for name in ("n", "d91")}
     last = np.full(len(keys), np.inf)
@@ -257,9 +257,9 @@ def _lifts(history: History, who: Ints, code: Ints) -> dict[str, Floats]:
     """Return the log ratio of a group's and all users' probability to have bought in a category."""
     wide = len(history.kind_names[-1])
     categorised = code >= 0
-    pairs = _distinct(who[categorised] * wide + code[categorised])
+    pairs = distinct(who[categorised] * wide + code[categorised])
     user, kind = np.divmod(pairs, wide)
-    average = (_sums(kind, minlength=wide) + 0.5) / max(len(np.unique(user)), 1)
+    average = (_sums(kind, minlength=wide) + 0.5) / max(len(distinct(user)), 1)
     lifts = {}
     for column, values in history.groups.items():
         value_count = len(history.group_names[column])
@@ -268,7 +268,7 @@ def _lifts(history: History, who: Ints, code: Ints) -> dict[str, Floats]:
         counts = _sums(value[has_value] * wide + kind[has_value], minlength=value_count * wide).reshape(
             value_count, wide
         )
-        active = values[np.unique(user)]
+        active = values[distinct(user)]
         size = _sums(active[active >= 0], minlength=value_count)[:, None]
         lift = np.log((counts + _LIFT_SHRINK * average) / ((size + _LIFT_SHRINK) * average))
         lifts[column] = np.clip(lift, -_MOST_LIFT, _MOST_LIFT)
@@ -318,11 +318,22 @@ def _factors(
     return vectors, user_vectors
 
 
-def _distinct(values: Ints) -> Ints:
-    """Return the distinct values, ascending; sorting is several times as fast here as np.unique."""
-    ordered = np.sort(values)
-    distinct: Ints = ordered[np.diff(ordered, prepend=-1) != 0]
-    return distinct
+def distinct(values: Ints) -> Ints:
+    """Return the distinct values, ascending.
+
+    Pairs come nearly in order, which a stable sort uses: it takes a fraction of the time of np.unique.
+    """
+    ordered = np.sort(values, kind="stable")
+    values_once: Ints = ordered[np.diff(ordered, prepend=-1) != 0]
+    return values_once
+
+
+def present(keys: Ints, wanted: Ints) -> Flags:
+    """Tell which of the wanted numbers are among ascending keys."""
+    if not len(keys):
+        return np.zeros(len(wanted), dtype=bool)
+    is_present: Flags = keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)] == wanted
+    return is_present
 
 
 def _sums(index: Ints, weights: Floats | None = None, minlength: int = 0) -> Floats:

@@ -19,7 +19,7 @@ from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints, positions
 from personalization.likelihood.logistic import Quality, quality
 from personalization.likelihood.model import Formula, Verdict
-from personalization.likelihood.tables import Counted, Tables, tables
+from personalization.likelihood.tables import Counted, Tables, distinct, present, tables
 from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, verdict
 
 FITTED, CALIBRATED = 8, 4
@@ -298,18 +298,16 @@ def pairs(
     offered = np.flatnonzero(table.offered)
     inside = history.bought & (history.time >= table.at) & (history.time < until)
     inside &= is_chosen[history.user] & table.offered[history.item]
-    positive = np.unique(history.user[inside] * wide + history.item[inside])
+    positive = distinct(history.user[inside] * wide + history.item[inside])
     is_own = is_chosen[table.keys // max(wide, 1)]
-    before = table.keys[is_own]
-    bought_before, other_events = (
-        np.setdiff1d(table.keys[is_own & which], positive, assume_unique=True)
-        for which in (table.pair["n"] > 0, table.pair["n"] == 0)
-    )
+    before, has_bought = table.keys[is_own], table.pair["n"][is_own] > 0
+    is_labelled = present(positive, before)
+    bought_before, other_events = before[has_bought & ~is_labelled], before[~has_bought & ~is_labelled]
     all_pairs = len(who) * len(offered)
-    draws = np.unique(chance.integers(0, max(all_pairs, 1), min(2 * NEGATIVES, 4 * all_pairs)))
+    draws = distinct(chance.integers(0, max(all_pairs, 1), min(2 * NEGATIVES, 4 * all_pairs)))
     drawn = who[draws // max(len(offered), 1)] * wide + offered[draws % max(len(offered), 1)]
-    no_events = np.setdiff1d(drawn, np.union1d(before, positive), assume_unique=True)
-    fresh = all_pairs - len(np.union1d(before, positive))
+    no_events = drawn[~present(before, drawn) & ~present(positive, drawn)]
+    fresh = all_pairs - len(before) - len(positive) + int(is_labelled.sum())
     parts = [(positive, len(positive), POSITIVES), (bought_before, len(bought_before), SEEN_NEGATIVES),
              (other_events, len(other_events), OTHER_NEGATIVES), (no_events, fresh, NEGATIVES)]  # fmt: skip
     taken = [chance.permutation(keys)[:most] for keys, _, most in parts]
@@ -339,7 +337,7 @@ def newcomers(history: History, start: int, horizon: int, known_items: Flags | N
         is_known[history.item[history.time < start]] = True
     since = history.time - first[history.user]
     later = history.bought & came[history.user] & is_known[history.item] & (since > 0) & (since <= horizon)
-    purchases = len(np.unique(history.user[later] * len(history.items) + history.item[later]))
+    purchases = len(distinct(history.user[later] * len(history.items) + history.item[later]))
     users, bought = (round(float(count) * history.scale) for count in (came.sum(), purchases))
     return Newcomers(users, users * int(is_known.sum()), bought, not bool(history.bought.all()))
 
