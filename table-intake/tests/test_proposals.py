@@ -128,7 +128,7 @@ def test_items_and_users_of_shops() -> None:
 
 def test_the_ids_of_interactions_tell_the_key_of_users() -> None:
     orders = sample("Email|Lineitem sku|Created at", "a@b.c|M1|2026-01-01", "d@e.f|M2|2026-01-01")
-    ids = orders.ids(proposed(orders))
+    ids = orders.ids(proposed(orders).columns)
     assert ids == {"USER_ID": {"a@b.c", "d@e.f"}, "ITEM_ID": {"M1", "M2"}}
     proposal = propose_settings(sample("Customer ID|Email|City", "77|a@b.c|Köln"), TableSettings(), "users", ids)
     assert proposal is not None

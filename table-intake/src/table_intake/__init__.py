@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from table_intake.check.findings import Expected as Expected
     from table_intake.check.findings import problems as problems
     from table_intake.columns.header import Layout as Layout
+    from table_intake.propose.judgement import judge as judge
     from table_intake.propose.propose import Proposal as Proposal
-    from table_intake.propose.propose import Sample as Sample
-    from table_intake.propose.propose import judge as judge
     from table_intake.propose.propose import propose_settings as propose_settings
-    from table_intake.propose.sampling import sample_table as sample_table
+    from table_intake.propose.samples import Sample as Sample
+    from table_intake.propose.samples import sample_table as sample_table
     from table_intake.propose.together import propose_together as propose_together
     from table_intake.read.opening import open_file as open_file
     from table_intake.read.opening import open_table as open_table
@@ -40,11 +40,11 @@ _DOORS = {
     "problems": "check.findings",
     "Layout": "columns.header",
     "Proposal": "propose.propose",
-    "Sample": "propose.propose",
-    "judge": "propose.propose",
+    "Sample": "propose.samples",
+    "judge": "propose.judgement",
     "propose_settings": "propose.propose",
     "propose_together": "propose.together",
-    "sample_table": "propose.sampling",
+    "sample_table": "propose.samples",
     "TableSettings": "settings.tables",
     "FileSettings": "settings.files",
     "Table": "table",

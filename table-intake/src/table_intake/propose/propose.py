@@ -7,7 +7,6 @@ import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -17,64 +16,20 @@ from table_intake.columns import schema, statuses, usual_names
 from table_intake.columns.header import canonical, is_ignored
 from table_intake.kinds import DataKind
 from table_intake.propose import values
+from table_intake.propose.judgement import judge
+from table_intake.propose.samples import Ids, Sample
+from table_intake.propose.targets import NO_IDS, find_targets
 from table_intake.settings.files import Returns
 from table_intake.settings.tables import TableSettings
 from table_intake.wording import counted
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
-_ENOUGH, _ALL = 100, 0.98
-"""From how many rows on an id is judged by its values, and the share of different values of an id of rows."""
-_SEVERAL, _HALF = 20, 0.5
-"""From how many rows on ids are seen to repeat, and the largest share of different ids that do."""
 _LONG = 100
 """Characters of a name that settings spell out."""
 _SHOWN = 8
 """Columns named in a remark."""
 _OWN_OF_INTERACTIONS = frozenset({"DEVICE", "DEVICE_TYPE", "COUNTRY", "COUNTRY_CODE", "HOUR", "HOUR_OF_DAY", "SEASON"})
 """Columns that a request can fill in as context."""
-
-
-Ids = Mapping[str, Set[str]]
-"""Some ids of users and items, by the name of their column."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Orders of several rows, of which only the first says all, by the indices of columns."""
-
-    by: int
-    """The name of the order."""
-    columns: tuple[int, ...]
-    """What stands in the first row of an order alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The columns of a file, and some of its rows."""
-
-    name: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    """What stands in the first row of an order alone is in its other rows, too."""
-    read: int = 0
-    """The rows from which these were taken."""
-    counts: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
-    """How often each value occurs in these rows, of columns that tell what became of orders, by their indices."""
-    order: Order | None = None
-
-    def column(self, index: int) -> list[str]:
-        return [row[index] for row in self.rows if index < len(row)]
-
-    def ids(self, proposal: "Proposal") -> Ids:
-        """Return the ids in a file of interactions, as a proposal for it reads them."""
-        columns = {canonical(heading): ours for heading, ours in proposal.section.get("columns", {}).items()}
-        names_ = [columns.get(canonical(heading), canonical(heading)) for heading in self.header]
-        return {name: set(self.column(names_.index(name))) for name in ("USER_ID", "ITEM_ID") if name in names_}
-
-    def filled(self, index: int) -> float:
-        """Return the share of rows that have a value in a column."""
-        cells = self.column(index)
-        return sum(bool(cell.strip()) for cell in cells) / len(cells) if cells else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +48,12 @@ class Proposal:
     remarks: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     """Required columns that no column of the file looks like."""
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Personalize's names of the columns that have others."""
+        columns: Mapping[str, str] = self.section.get("columns", {})
+        return columns
 
     @property
     def empty(self) -> bool:
@@ -134,7 +95,7 @@ def _yaml(document: Mapping[str, Any], *, flow: bool | None = None) -> list[str]
 
 
 def propose_settings(
-    sample: Sample, settings: TableSettings, kind: DataKind | None = None, ids: Ids = MappingProxyType({})
+    sample: Sample, settings: TableSettings, kind: DataKind | None = None, ids: Ids = NO_IDS
 ) -> Proposal | None:
     """Return settings with which a file can be read; without any where it needs none; None where its kind is unknown.
 
@@ -148,139 +109,20 @@ def propose_settings(
     return None if kind is None else _Proposer(sample, settings, kind, ids).proposal()
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What a file has, and why."""
-
-    kind: DataKind | None
-    because: str
-    """The evidence; where the kind is open, what is missing."""
-    otherwise: str = ""
-    """What else the file could be, or what speaks against the kind."""
-    order: int | None = None
-    """The index of the column that names orders, of a file of their lines that says neither who bought nor when."""
-
-
-def judge(sample: Sample, settings: TableSettings) -> Judgement:
-    """Tell what a file has, by its columns and its values; where they leave that open, by its name."""
-    judging = _Judging(sample, settings)
-    return judging.by_sales() or judging.by_name() or judging.by_one_id()
-
-
-class _Judging:
-    """What speaks for each kind of file."""
-
-    def __init__(self, sample: Sample, settings: TableSettings) -> None:
-        self._sample = sample
-        self._targets = {kind: _Proposer(sample, settings, kind).targets for kind in usual_names.TARGETS}
-        self._sales = sales = self._targets["interactions"]
-        self._user, self._item, self._time = (name in sales for name in ("USER_ID", "ITEM_ID", "TIMESTAMP"))
-        self._repeats = _repeats(sample, sales["ITEM_ID"]) if self._item else ""
-
-    def by_sales(self) -> Judgement | None:
-        """Judge a file whose rows are sales, or parts of sales."""
-        if self._user and self._item and self._time:
-            return Judgement("interactions", f"it has {self._told('interactions', 'USER_ID', 'ITEM_ID', 'TIMESTAMP')}")
-        if not self._repeats:
-            return None
-        if self._time and not values.times(self._sample.column(self._sales["TIMESTAMP"])).problem:
-            time = self._told("interactions", "TIMESTAMP")
-            because = f"each row has a time ({time}), and items come back: {self._repeats}"
-            return Judgement("interactions", because, self._otherwise("interactions"))
-        orders = _orders(self._sample, {self._sales["ITEM_ID"]})
-        if self._user or self._time or not orders:
-            return None
-        because = (
-            f"it has lines of orders ({self._sample.header[orders[0]]}, {self._repeats}), and says neither who bought "
-            "nor when: one file must have user, item and time in each row"
-        )
-        return Judgement(None, because, order=orders[0])
-
-    def by_name(self) -> Judgement | None:
-        """Judge a file by its name, where its columns allow it."""
-        named = self._sample.name.casefold()
-        # A file of sales of which one column has a name that nobody knows: the proposal says which one is missing.
-        if self._time and self._user != self._item and re.search(usual_names.FILES["interactions"], named):
-            has = self._told("interactions", "USER_ID", "ITEM_ID", "TIMESTAMP")
-            return Judgement("interactions", f"its name says so, and it has {has}", self._otherwise("interactions"))
-        for kind, pattern in usual_names.FILES.items():
-            key = schema.required(kind, None)[0].name
-            if re.search(pattern, named) and key in self._targets[kind]:
-                because = f"its name says so, and it has {self._told(kind, key)}"
-                return Judgement(kind, because, self._doubt(kind))
-        return None
-
-    def by_one_id(self) -> Judgement:
-        """Judge a file by what it names: users, or items."""
-        items = self._targets["items"]
-        if "ITEM_ID" in items and {"PRICE", "CATEGORY_L1"} & set(items):
-            because = f"it has {self._told('items', 'ITEM_ID', 'PRICE', 'CATEGORY_L1')}"
-            return Judgement("items", because, self._doubt("items"))
-        user = self._user and "USER_ID" in self._targets["users"]
-        if user == self._item:
-            return Judgement(None, "neither its columns nor its name tell what it has")
-        kind: DataKind = "users" if user else "items"
-        return Judgement(kind, f"it has {self._told(kind, 'USER_ID', 'ITEM_ID')} and no other id", self._doubt(kind))
-
-    def _told(self, kind: DataKind, *targets: str) -> str:
-        indices = self._targets[kind]
-        return ", ".join(f"{self._sample.header[indices[name]]} for {name}" for name in targets if name in indices)
-
-    def _doubt(self, kind: DataKind) -> str:
-        """Return what speaks against a kind."""
-        if kind == "items" and self._repeats:
-            return f"a file of items has one row for each, but {self._repeats}"
-        return self._otherwise(kind)
-
-    def _otherwise(self, kind: DataKind) -> str:
-        """Return what else a file could be."""
-        marks: Mapping[DataKind, tuple[str, ...]] = {
-            "users": ("USER_ID",),
-            "items": ("ITEM_ID", "PRICE", "CATEGORY_L1"),
-        }
-        others = [
-            f"{other} ({self._told(other, *targets)})"
-            for other, targets in marks.items()
-            if other != kind and targets[0] in self._targets[other]
-        ]
-        return f"it could be {' or '.join(others)} as well" if others else ""
-
-
-def _repeats(sample: Sample, index: int) -> str:
-    """Return a clause about the values of a column that repeat, as items do in sales; empty where they do not."""
-    cells = [cell for cell in sample.column(index) if cell.strip()]
-    different = len(set(cells))
-    if len(cells) < _SEVERAL or different > _HALF * len(cells):
-        return ""
-    return f"{sample.header[index]} has {counted(different, 'different value')} in {counted(len(cells), 'row')}"
-
-
-def _orders(sample: Sample, but: Set[int]) -> list[int]:
-    """Return the columns that name orders, the best first; a column `name` alone is none."""
-    ranks = usual_names.ranks(usual_names.ORDER)
-    plain = [usual_names.plain(heading) for heading in sample.header]
-    ranked = [(ranks[name], index) for index, name in enumerate(plain) if name in ranks and name != "name"]
-    return [index for _, index in sorted(ranked) if index not in but]
-
-
 class _Proposer:
     """Proposes the settings of one file."""
 
-    def __init__(
-        self, sample: Sample, settings: TableSettings, kind: DataKind, ids: Ids = MappingProxyType({})
-    ) -> None:
+    def __init__(self, sample: Sample, settings: TableSettings, kind: DataKind, ids: Ids) -> None:
         self._sample = sample
-        self._ids = ids if kind != "interactions" else MappingProxyType({})
         self._settings = settings
         self._kind = kind
         self._recognised = schema.recognised(kind, settings.personalize_domain)
         self._files = settings.file_settings(kind)
-        self._remarks: list[str] = []
         self._choices: list[str] = []
         self._options: list[str] = []
         self._numbers_of_returns: list[int] = []
-        self.targets = self._targets()
-        """The index of each column that Personalize knows, by its name there."""
+        targets = find_targets(sample, settings, kind, ids)
+        self._targets, self._remarks = targets.indices, [*targets.remarks]
 
     def proposal(self) -> Proposal:
         settings = self._settings.own_file_settings(self._kind)
@@ -310,69 +152,12 @@ class _Proposer:
         remarks = (*unread, *self._way(missing), *self._remarks)
         return Proposal(self._kind, new, shared, tuple(self._choices), tuple(self._options), remarks, missing)
 
-    def _targets(self) -> dict[str, int]:
-        header = self._sample.header
-        mapping = {canonical(heading): ours for heading, ours in self._files.columns.items()}
-        ours = [mapping.get(canonical(heading)) for heading in header]
-        indices = {name: index for index, name in enumerate(ours) if name is not None}
-        plain = [(usual_names.plain(heading), usual_names.bare(heading)) for heading in header]
-        by_plain_name = {name.replace("_", "").casefold(): name for name in schema.recognised(self._kind, "ECOMMERCE")}
-        for target in [*usual_names.TARGETS[self._kind], *by_plain_name.values()]:
-            if target in indices:
-                continue
-            ranks = usual_names.ranks(usual_names.TARGETS[self._kind].get(target, ""))
-            all_ranks = ranks | {target.replace("_", "").casefold(): -1}
-            taken = set(indices.values())
-            candidates = [
-                (
-                    -self._shared(target, index),
-                    self._filled(target, index) < 0.5,
-                    self._is_of_a_row(target, index),
-                    min(all_ranks.get(name, math.inf) for name in forms),
-                    index,
-                )
-                for index, forms in enumerate(plain)
-                if not all_ranks.keys().isdisjoint(forms) and index not in taken and ours[index] is None
-            ]
-            if candidates and self._sample.filled(min(candidates)[-1]) > 0:
-                indices[target] = min(candidates)[-1]
-        if self._kind == "interactions" and {"USER_ID", "ITEM_ID"} <= set(indices) and "TIMESTAMP" not in indices:
-            dates = [index for index in range(len(header)) if index not in indices.values() and self._has_dates(index)]
-            if len(dates) == 1:
-                (indices["TIMESTAMP"],) = dates
-                self._remarks.append(f"{header[dates[0]]} is taken for the time: no other column has dates")
-        return indices
-
-    def _filled(self, target: str, index: int) -> float:
-        """Return the share of rows that have a value in a column; a price of 0 is none."""
-        cells = self._sample.column(index)
-        if target != "PRICE" or not cells:
-            return self._sample.filled(index)
-        return sum(bool(re.search("[1-9]", cell)) for cell in cells) / len(cells)
-
-    def _has_dates(self, index: int) -> bool:
-        """Tell whether a column's values are dates, rather than numbers that might be."""
-        cells = [cell for cell in self._sample.column(index) if cell.strip()]
-        return bool(cells) and not any(map(values.is_number, cells[:3])) and not values.times(cells).problem
-
-    def _shared(self, target: str, index: int) -> float:
-        """Return the share of a column's values that the shop's interactions know as ids."""
-        ids, cells = self._ids.get(target, frozenset()), set(self._sample.column(index))
-        return len(ids & cells) / len(cells) if ids and cells else 0.0
-
-    def _is_of_a_row(self, target: str, index: int) -> bool:
-        """Tell whether an id of interactions has another value in each row: it is that of the row."""
-        if self._kind != "interactions" or target not in {"USER_ID", "ITEM_ID"}:
-            return False
-        cells = [cell for cell in self._sample.column(index) if cell.strip()]
-        return len(cells) >= _ENOUGH and len(set(cells)) > _ALL * len(cells)
-
     def _columns(self) -> dict[str, str]:
         """Return the columns that settings must map."""
         header = self._sample.header
         mapped = {
             header[index]: name
-            for name, index in self.targets.items()
+            for name, index in self._targets.items()
             if name in {*self._recognised, *usual_names.TARGETS[self._kind]}
             and not self._is_understood(header[index], name)
         }
@@ -407,7 +192,7 @@ class _Proposer:
     def _ignored(self, columns: Mapping[str, str]) -> list[str]:
         """Return the columns that settings must leave out."""
         header = self._sample.header
-        used = set(self.targets.values())
+        used = set(self._targets.values())
         rest = [
             heading
             for index, heading in enumerate(header)
@@ -445,7 +230,7 @@ class _Proposer:
     def _missing(self) -> tuple[str, ...]:
         given = {*self._files.defaults, *(["EVENT_TYPE"] if self._kind == "interactions" else [])}
         required = [column.name for column in schema.required(self._kind, self._settings.personalize_domain)]
-        return tuple(name for name in required if name not in self.targets and name not in given)
+        return tuple(name for name in required if name not in self._targets and name not in given)
 
     def _way(self, missing: Sequence[str]) -> list[str]:
         """Return a remark about required columns that no column of the file looks like."""
@@ -462,10 +247,10 @@ class _Proposer:
         if self._files.dates or self._files.unit:
             return section
         name = "TIMESTAMP" if self._kind == "interactions" else "CREATION_TIMESTAMP"
-        if name not in self.targets:
+        if name not in self._targets:
             return section
-        heading = self._sample.header[self.targets[name]]
-        cells = self._sample.column(self.targets[name])
+        heading = self._sample.header[self._targets[name]]
+        cells = self._sample.column(self._targets[name])
         forms = values.times(cells)
         days = [cell.strip() for cell in cells if cell.strip()]
         # A day whose number is that of its month shows no difference.
@@ -499,7 +284,7 @@ class _Proposer:
     def _numbers(self) -> dict[str, Any]:
         """Return the settings for the marks of numbers."""
         sample, section = self._sample, dict[str, Any]()
-        numeric = [self.targets[name] for name in ("PRICE", "EVENT_VALUE") if name in self.targets]
+        numeric = [self._targets[name] for name in ("PRICE", "EVENT_VALUE") if name in self._targets]
         numeric += self._numbers_of_returns
         if not self._files.rewrites_numbers and numeric:
             form = values.numbers([_without_minus(sample.column(index)) for index in numeric])
@@ -559,9 +344,9 @@ class _Proposer:
     def _event_types(self) -> dict[str, Any]:
         """Return the names of event types that go by others here."""
         section = self._settings.interactions
-        if self._kind != "interactions" or "EVENT_TYPE" not in self.targets or (section and section.event_types):
+        if self._kind != "interactions" or "EVENT_TYPE" not in self._targets or (section and section.event_types):
             return {}
-        there = dict.fromkeys(self._sample.column(self.targets["EVENT_TYPE"]))
+        there = dict.fromkeys(self._sample.column(self._targets["EVENT_TYPE"]))
         translations = {
             event_type: ours
             for event_type in there
@@ -609,7 +394,7 @@ class _Proposer:
 
     def _counted_statuses(self) -> list[tuple[int, Mapping[str, int]]]:
         """Return the columns that tell what became of orders, and that no setting reads yet, with their values."""
-        header, used = self._sample.header, {*self.targets.values()}
+        header, used = self._sample.header, {*self._targets.values()}
         read = {*self._files.skip, *(rule.column for rule in self._settings.recognised_returns if rule.values)}
         read_names = {*map(canonical, read)}
         columns = self._sample.counts or {
@@ -628,7 +413,7 @@ class _Proposer:
         order, header = self._sample.order, self._sample.header
         if order is None or self._files.fill_down is not None:
             return {}
-        columns = [header[index] for index in order.columns if index in {*looked_at, *self.targets.values()}]
+        columns = [header[index] for index in order.columns if index in {*looked_at, *self._targets.values()}]
         if not columns:
             return {}
         self._remarks.append(
@@ -639,10 +424,10 @@ class _Proposer:
 
     def _note_changes_of_status(self, looked_at: Set[int]) -> None:
         """Note an order that has a row for each change of its status: each of these rows counts by itself."""
-        if "ITEM_ID" not in self.targets:
+        if "ITEM_ID" not in self._targets:
             return
-        header, item = self._sample.header, self.targets["ITEM_ID"]
-        orders = [self._sample.order.by] if self._sample.order else _orders(self._sample, {item})
+        header, item = self._sample.header, self._targets["ITEM_ID"]
+        orders = [self._sample.order.by] if self._sample.order else self._sample.orders({item})
         if not orders:
             return
         order = orders[0]
@@ -676,7 +461,7 @@ class _Proposer:
 
     def _other_numbers(self, but: Sequence[int]) -> list[list[str]]:
         """Return the columns that have numbers only, apart from ids and times."""
-        others = set(range(len(self._sample.header))) - {*but, *self.targets.values()}
+        others = set(range(len(self._sample.header))) - {*but, *self._targets.values()}
         cells = {index: [cell for cell in self._sample.column(index) if cell.strip()] for index in sorted(others)}
         return [
             cells_of_column
@@ -686,7 +471,7 @@ class _Proposer:
 
     def _quantity(self) -> int | None:
         """Return the column that tells how many were bought, of interactions."""
-        ranks, used = usual_names.ranks(usual_names.QUANTITY), set(self.targets.values())
+        ranks, used = usual_names.ranks(usual_names.QUANTITY), set(self._targets.values())
         places = [
             (ranks[plain], index)
             for index, plain in enumerate(map(usual_names.plain, self._sample.header))
@@ -697,9 +482,9 @@ class _Proposer:
     def _note_ids(self) -> None:
         """Note ids that a program took for numbers."""
         for name in ("USER_ID", "ITEM_ID"):
-            cells = [cell for cell in self._sample.column(self.targets[name]) if cell] if name in self.targets else []
+            cells = [cell for cell in self._sample.column(self._targets[name]) if cell] if name in self._targets else []
             if cells and sum(bool(re.fullmatch(r"\d+\.0+", cell)) for cell in cells) >= values.ENOUGH * len(cells):
-                heading, other = self._sample.header[self.targets[name]], cells[0].partition(".")[0]
+                heading, other = self._sample.header[self._targets[name]], cells[0].partition(".")[0]
                 self._remarks.append(
                     f"{heading} has ids like {cells[0]}, as programs write that took them for numbers: they match no "
                     f"{other} of another file"
@@ -707,14 +492,14 @@ class _Proposer:
 
     def _rejects(self) -> dict[str, Any]:
         """Return a limit of bad rows that lets a file in of which some rows have no user."""
-        required = [name for name in ("USER_ID", "ITEM_ID") if name in self.targets and name in self._recognised]
-        empty = {name: 1 - self._sample.filled(self.targets[name]) for name in required}
+        required = [name for name in ("USER_ID", "ITEM_ID") if name in self._targets and name in self._recognised]
+        empty = {name: 1 - self._sample.filled(self._targets[name]) for name in required}
         share = sum(empty.values())
         if not self._sample.rows or share <= self._settings.rejects.limit:
             return {}
         for name, part in empty.items():
             if part:
-                heading = self._sample.header[self.targets[name]]
+                heading = self._sample.header[self._targets[name]]
                 self._remarks.append(
                     f"{heading} is empty in {part:.1%} of the rows seen: rejects.limit lets in the others"
                 )

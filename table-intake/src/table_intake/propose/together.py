@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from table_intake.columns.header import canonical
 from table_intake.kinds import DataKind
-from table_intake.propose.propose import Ids, Judgement, Proposal, Sample, judge, propose_settings
+from table_intake.propose.judgement import Judgement, judge
+from table_intake.propose.propose import Proposal, propose_settings
+from table_intake.propose.samples import Ids, Sample
 from table_intake.settings.tables import TableSettings
 
 _SHOWN = 8
@@ -61,7 +63,7 @@ def propose_together(samples: Mapping[str, Sample], settings: TableSettings, kin
             continue
         proposed.setdefault(proposal.kind, []).append((file, proposal))
         if proposal.kind == "interactions":
-            ids = ids or file.sample.ids(proposal)
+            ids = ids or file.sample.ids(proposal.columns)
     used = []
     for same_kind, several in proposed.items():
         best = min(several, key=lambda pair: (len(pair[1].missing), bool(pair[0].judgement.otherwise)))
@@ -76,7 +78,7 @@ def propose_together(samples: Mapping[str, Sample], settings: TableSettings, kin
 
 def personal_ids(sample: Sample, proposal: Proposal) -> str:
     """Return the kind of personal data that ids of users are, in words; "" where they are neither e-mail nor phone."""
-    ids = [value.strip() for value in sample.ids(proposal).get("USER_ID", ()) if value.strip()]
+    ids = [value.strip() for value in sample.ids(proposal.columns).get("USER_ID", ()) if value.strip()]
     for what, pattern in _PERSONAL.items():
         if ids and sum(pattern.fullmatch(value) is not None for value in ids) >= len(ids) / 2:
             return what

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take some rows of an open drop, from as many places as it is read to."""
+"""Some rows of a table, from as many places as it is read to."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from itertools import islice
 
 import polars as pl
 
 from table_intake.check.row_rules import FillDown, count_statuses
 from table_intake.columns import statuses
+from table_intake.columns.header import canonical
 from table_intake.columns.usual_names import ORDER, bare, plain, ranks
-from table_intake.propose.propose import Order, Sample
 from table_intake.read.rows import source
 from table_intake.table import Table
 
@@ -26,6 +27,55 @@ _MOST_VALUES = 1_000
 """Different values above which a column has no statuses, whatever its name."""
 _FEW = 0.01
 """The share of rows behind the first of an order that may have a value in a column of first rows."""
+
+Ids = Mapping[str, Set[str]]
+"""Some ids of users and items, by the name of their column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Orders of several rows, of which only the first says all, by the indices of columns."""
+
+    by: int
+    """The name of the order."""
+    columns: tuple[int, ...]
+    """What stands in the first row of an order alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The columns of a file, and some of its rows."""
+
+    name: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    """What stands in the first row of an order alone is in its other rows, too."""
+    read: int = 0
+    """The rows from which these were taken."""
+    counts: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    """How often each value occurs in these rows, of columns that tell what became of orders, by their indices."""
+    order: Order | None = None
+
+    def column(self, index: int) -> list[str]:
+        return [row[index] for row in self.rows if index < len(row)]
+
+    def ids(self, columns: Mapping[str, str]) -> Ids:
+        """Return the ids of users and items; `columns` are Personalize's names of the columns that have others."""
+        mapping = {canonical(heading): ours for heading, ours in columns.items()}
+        names = [mapping.get(canonical(heading), canonical(heading)) for heading in self.header]
+        return {name: set(self.column(names.index(name))) for name in ("USER_ID", "ITEM_ID") if name in names}
+
+    def orders(self, but: Set[int]) -> list[int]:
+        """Return the columns that name orders, the best first; a column `name` alone is none."""
+        best = ranks(ORDER)
+        names = map(plain, self.header)
+        ranked = [(best[name], index) for index, name in enumerate(names) if name in best and name != "name"]
+        return [index for _, index in sorted(ranked) if index not in but]
+
+    def filled(self, index: int) -> float:
+        """Return the share of rows that have a value in a column."""
+        cells = self.column(index)
+        return sum(bool(cell.strip()) for cell in cells) / len(cells) if cells else 1.0
 
 
 def sample_table(name: str, table: Table, pieces: int = 1) -> Sample:

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tell what a file has: interactions, users or items."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from table_intake.columns import schema, usual_names
+from table_intake.kinds import DataKind
+from table_intake.propose import values
+from table_intake.propose.samples import Sample
+from table_intake.propose.targets import find_targets
+from table_intake.settings.tables import TableSettings
+from table_intake.wording import counted
+
+_SEVERAL, _HALF = 20, 0.5
+"""From how many rows on ids are seen to repeat, and the largest share of different ids that do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a file has, and why."""
+
+    kind: DataKind | None
+    because: str
+    """The evidence; where the kind is open, what is missing."""
+    otherwise: str = ""
+    """What else the file could be, or what speaks against the kind."""
+    order: int | None = None
+    """The index of the column that names orders, of a file of their lines that says neither who bought nor when."""
+
+
+def judge(sample: Sample, settings: TableSettings) -> Judgement:
+    """Tell what a file has, by its columns and its values; where they leave that open, by its name."""
+    judging = _Judging(sample, settings)
+    return judging.by_sales() or judging.by_name() or judging.by_one_id()
+
+
+class _Judging:
+    """What speaks for each kind of file."""
+
+    def __init__(self, sample: Sample, settings: TableSettings) -> None:
+        self._sample = sample
+        self._targets = {kind: find_targets(sample, settings, kind).indices for kind in usual_names.TARGETS}
+        self._sales = sales = self._targets["interactions"]
+        self._user, self._item, self._time = (name in sales for name in ("USER_ID", "ITEM_ID", "TIMESTAMP"))
+        self._repeats = _repeats(sample, sales["ITEM_ID"]) if self._item else ""
+
+    def by_sales(self) -> Judgement | None:
+        """Judge a file whose rows are sales, or parts of sales."""
+        if self._user and self._item and self._time:
+            return Judgement("interactions", f"it has {self._told('interactions', 'USER_ID', 'ITEM_ID', 'TIMESTAMP')}")
+        if not self._repeats:
+            return None
+        if self._time and not values.times(self._sample.column(self._sales["TIMESTAMP"])).problem:
+            time = self._told("interactions", "TIMESTAMP")
+            because = f"each row has a time ({time}), and items come back: {self._repeats}"
+            return Judgement("interactions", because, self._otherwise("interactions"))
+        orders = self._sample.orders({self._sales["ITEM_ID"]})
+        if self._user or self._time or not orders:
+            return None
+        because = (
+            f"it has lines of orders ({self._sample.header[orders[0]]}, {self._repeats}), and says neither who bought "
+            "nor when: one file must have user, item and time in each row"
+        )
+        return Judgement(None, because, order=orders[0])
+
+    def by_name(self) -> Judgement | None:
+        """Judge a file by its name, where its columns allow it."""
+        named = self._sample.name.casefold()
+        # A file of sales of which one column has a name that nobody knows: the proposal says which one is missing.
+        if self._time and self._user != self._item and re.search(usual_names.FILES["interactions"], named):
+            has = self._told("interactions", "USER_ID", "ITEM_ID", "TIMESTAMP")
+            return Judgement("interactions", f"its name says so, and it has {has}", self._otherwise("interactions"))
+        for kind, pattern in usual_names.FILES.items():
+            key = schema.required(kind, None)[0].name
+            if re.search(pattern, named) and key in self._targets[kind]:
+                because = f"its name says so, and it has {self._told(kind, key)}"
+                return Judgement(kind, because, self._doubt(kind))
+        return None
+
+    def by_one_id(self) -> Judgement:
+        """Judge a file by what it names: users, or items."""
+        items = self._targets["items"]
+        if "ITEM_ID" in items and {"PRICE", "CATEGORY_L1"} & set(items):
+            because = f"it has {self._told('items', 'ITEM_ID', 'PRICE', 'CATEGORY_L1')}"
+            return Judgement("items", because, self._doubt("items"))
+        user = self._user and "USER_ID" in self._targets["users"]
+        if user == self._item:
+            return Judgement(None, "neither its columns nor its name tell what it has")
+        kind: DataKind = "users" if user else "items"
+        return Judgement(kind, f"it has {self._told(kind, 'USER_ID', 'ITEM_ID')} and no other id", self._doubt(kind))
+
+    def _told(self, kind: DataKind, *targets: str) -> str:
+        indices = self._targets[kind]
+        return ", ".join(f"{self._sample.header[indices[name]]} for {name}" for name in targets if name in indices)
+
+    def _doubt(self, kind: DataKind) -> str:
+        """Return what speaks against a kind."""
+        if kind == "items" and self._repeats:
+            return f"a file of items has one row for each, but {self._repeats}"
+        return self._otherwise(kind)
+
+    def _otherwise(self, kind: DataKind) -> str:
+        """Return what else a file could be."""
+        marks: Mapping[DataKind, tuple[str, ...]] = {
+            "users": ("USER_ID",),
+            "items": ("ITEM_ID", "PRICE", "CATEGORY_L1"),
+        }
+        others = [
+            f"{other} ({self._told(other, *targets)})"
+            for other, targets in marks.items()
+            if other != kind and targets[0] in self._targets[other]
+        ]
+        return f"it could be {' or '.join(others)} as well" if others else ""
+
+
+def _repeats(sample: Sample, index: int) -> str:
+    """Return a clause about the values of a column that repeat, as items do in sales; empty where they do not."""
+    cells = [cell for cell in sample.column(index) if cell.strip()]
+    different = len(set(cells))
+    if len(cells) < _SEVERAL or different > _HALF * len(cells):
+        return ""
+    return f"{sample.header[index]} has {counted(different, 'different value')} in {counted(len(cells), 'row')}"
