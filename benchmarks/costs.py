@@ -258,8 +258,8 @@ def _time(history: History, entered: Counter[str], seconds: Counter[str]) -> Non
 def _lambdas(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The states that call a function, and which; Maps apart."""
     for name, state in machine["States"].items():
-        if state.get("Resource", "").endswith("lambda:invoke"):
-            yield name, state["Arguments"]["FunctionName"]
+        if ":function:" in state.get("Resource", ""):
+            yield name, state["Resource"]
 
 
 def _way(machine: Mapping[str, Any]) -> Iterator[str]:

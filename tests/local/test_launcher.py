@@ -327,8 +327,7 @@ def test_a_function_s_error_reaches_the_state_machine_by_its_class_name(started:
     arn = function(
         started, "failing", "class Rejected(Exception): pass\ndef handler(event, _): raise Rejected('row 7')"
     )
-    task = {"Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": arn, "Payload": {}}}
-    error = run(started, "failing", task)
+    error = run(started, "failing", {"Resource": arn, "Arguments": {}})
     assert error["Error"] == "Rejected"
     assert json.loads(str(error["Cause"]))["errorMessage"] == "row 7"
 
@@ -583,9 +582,8 @@ def test_a_function_is_killed_at_a_step_before_or_after_its_work(
     name, file = f"writing-{performed}", tmp_path / "written"
     source = "import pathlib\ndef handler(event, _): pathlib.Path(event['file']).write_text('done')"
     payload = {"step": "write", "file": str(file)}
-    arguments = {"FunctionName": function(faulty, name, source), "Payload": payload}
+    task = {"Resource": function(faulty, name, source), "Arguments": payload}
     door.add("killFunction", f"{name}.write", str(file), performed=performed, times=1)
-    task = {"Resource": "arn:aws:states:::lambda:invoke", "Arguments": arguments}
     assert run(faulty, name, task)["Error"] == "Runtime.ExitError"
     assert file.exists() is performed
 

@@ -139,23 +139,29 @@ def test_eventbridge_refuses_a_rule_that_is_too_complex(cloud: State) -> None:
 @pytest.mark.parametrize(
     ("resource", "arguments", "action", "error"),
     [
-        ("lambda:invoke", {"FunctionName": "granted", "Payload": {}}, "lambda:InvokeFunction", "Lambda.AWSLambda"),
         (
-            "states:startExecution",
+            ":states:::lambda:invoke",
+            {"FunctionName": "granted", "Payload": {}},
+            "lambda:InvokeFunction",
+            "Lambda.AWSLambda",
+        ),
+        (":lambda:us-east-1:000000000000:function:called", {}, "lambda:InvokeFunction", "Lambda.AWSLambda"),
+        (
+            ":states:::states:startExecution",
             {"StateMachineArn": MACHINE},
             "states:StartExecution",
             "StepFunctions.AWSStepFunctions",
         ),
-        ("events:putEvents", {"Entries": [ENTRY]}, "events:PutEvents", "EventBridge.AmazonEventBridge"),
+        (":states:::events:putEvents", {"Entries": [ENTRY]}, "events:PutEvents", "EventBridge.AmazonEventBridge"),
     ],
 )
 def test_a_machine_needs_the_rights_for_its_tasks(
     cloud: State, resource: str, arguments: dict[str, Any], action: str, error: str
 ) -> None:
     if action.startswith("lambda"):
-        function(cloud, "granted", "def handler(event, _): return 'done'")
-    task = {"Resource": f"arn:aws:states:::{resource}", "Arguments": arguments}
-    name = action.replace(":", "-")
+        function(cloud, arguments.get("FunctionName", "called"), "def handler(event, _): return 'done'")
+    task = {"Resource": f"arn:aws{resource}", "Arguments": arguments}
+    name = f"{action}-{len(resource)}".replace(":", "-")
     elsewhere = {"Effect": "Allow", "Action": action, "Resource": "arn:aws:s3:::elsewhere"}
     without = run(cloud, f"{name}-without", task, role(cloud, f"{name}-without", elsewhere))
     assert without["Error"] == f"{error}Exception"
@@ -190,7 +196,7 @@ def test_a_call_of_a_function_without_a_free_slot_is_refused_and_an_asynchronous
             with pytest.raises(ClientError) as refused:
                 functions.invoke(FunctionName=arn, Payload=json.dumps(files))
             assert refused.value.response["Error"]["Code"] == "TooManyRequestsException"
-            task = {"Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": arn, "Payload": files}}
+            task = {"Resource": arn, "Arguments": files}
             assert run(cloud, "refused", task)["Error"] == "Lambda.TooManyRequestsException"
             accepted = functions.invoke(FunctionName=arn, Payload=json.dumps(later), InvocationType="Event")
             assert accepted["Payload"].read() == b""

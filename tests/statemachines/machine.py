@@ -89,11 +89,14 @@ def every_state(*types: str) -> dict[str, State]:
     return {name: state for name, state in every.items() if state["Type"] in types}
 
 
-def tasks(resource: str, machine: State = MACHINE) -> dict[str, State]:
-    """The Task states whose resource continues after `arn:aws:states:::` with `resource`."""
-    start = f"arn:aws:states:::{resource}"
-    tasks = states("Task", machine=machine)
-    return {name: state for name, state in tasks.items() if state["Resource"].startswith(start)}
+def integration(task: State) -> str:
+    """The service that a task calls, and the service's operation; a task whose resource is a function calls that."""
+    return task["Resource"].partition("arn:aws:states:::")[2] or "lambda:invoke"
+
+
+def tasks(start: str, machine: State = MACHINE) -> dict[str, State]:
+    """The Task states whose integration starts so."""
+    return {name: task for name, task in states("Task", machine=machine).items() if integration(task).startswith(start)}
 
 
 def requests_of(machine: State = MACHINE) -> dict[str, tuple[str, Any]]:
@@ -101,8 +104,10 @@ def requests_of(machine: State = MACHINE) -> dict[str, tuple[str, Any]]:
     requests = {}
     for name, task in tasks("", machine).items():
         given = task["Arguments"]
-        if task["Resource"].endswith("lambda:invoke"):
+        if task["Resource"].startswith("arn:aws:states:::lambda:"):
             requests[name] = (given["FunctionName"], given["Payload"])
+        elif integration(task) == "lambda:invoke":
+            requests[name] = (task["Resource"], given)
         elif given.get("StateMachineArn") == "EnsureStateMachine":
             requests[name] = (given["Input"]["function"], given["Input"]["request"])
     return requests

@@ -41,7 +41,7 @@ def test_the_function_understands_what_it_is_sent() -> None:
     variables: dict[str, Any] = {"job": JOB.as_json(), "written": WRITTEN, "made": {"lists": 2}}
     failed = {"batch": "fans", "error": "Rejected", "reason": "too dear"}
     for done, names in (([], ()), ([{"batch": "tea"}], ()), ([{"batch": "tea"}, failed], ("fans",))):
-        written = evaluate(STATES["Write what is asked"]["Arguments"]["Payload"], {}, done=done, **variables)
+        written = evaluate(STATES["Write what is asked"]["Arguments"], {}, done=done, **variables)
         assert (WriteRequest.read(written).job, WriteRequest.read(written).failed) == (JOB, names)
     for name in ("Train the segment recipe", "Have it answered", "Convert the answers"):
         sent = evaluate(STATES[name]["Arguments"], SEEN, **variables)
@@ -49,11 +49,11 @@ def test_the_function_understands_what_it_is_sent() -> None:
         read_job = STEPS.read(sent["Input"]["request"])
         assert isinstance(read_job, JobRequest)
         assert read_job.job == JOB
-    ended = evaluate(STATES["End the job that failed"]["Arguments"]["Payload"], {}, **variables)
+    ended = evaluate(STATES["End the job that failed"]["Arguments"], {}, **variables)
     read_job = STEPS.read(ended)
     assert isinstance(read_job, JobRequest)
     assert read_job.job == JOB
-    told = evaluate(STATES["Report on the export"]["Arguments"]["Payload"], {}, **variables)
+    told = evaluate(STATES["Report on the export"]["Arguments"], {}, **variables)
     assert ReportRequest.read(told).made.lists == 2
 
 

@@ -43,7 +43,7 @@ def test_a_round_reads_its_own_items_and_every_partition_is_counted() -> None:
 )
 def test_ranges_are_checked_until_they_fit(fit: dict[str, Any], then: str) -> None:
     machine = states(machine=MACHINE)
-    assigned = evaluate(machine["See whether the ranges fit"]["Assign"], {"result": {"Payload": fit}})
+    assigned = evaluate(machine["See whether the ranges fit"]["Assign"], {"result": fit})
     assert assigned["turn"] == fit["round"]
     assert chosen(machine["What is left to do?"], {}, **assigned) == then
 
@@ -53,7 +53,7 @@ def test_a_run_checks_the_ranges_of_a_large_drop_and_then_the_drop_again(outcome
     every = states()
     item = {"id": "1", "key": "drops/demo/items/x.csv", "kind": "items", "mode": "FULL", "request": {"also": []}}
     payload = {"outcome": outcome, "reason": "", "rows": 0, "work": "work/demo/run/drop/"}
-    assigned = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": payload}})
+    assigned = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": payload})
     assert chosen(every["Is it too large for one function?"], {}, **assigned) == then
     started = evaluate(
         every["Check its ranges"]["Arguments"]["Input"], {"context": {"Execution": {"Id": "e"}}}, **assigned

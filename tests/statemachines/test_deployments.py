@@ -21,7 +21,7 @@ READ = {"outcome", "reason", "recipes", "report"}
 def test_a_run_of_the_first_release_may_start_todays_test_on_held_out_time() -> None:
     machine = states(machine=MACHINES["evaluate"])
     noted = evaluate(machine["Note what is asked"]["Assign"]["evaluation"], {"input": {"evaluation": EVALUATION}})
-    sent = evaluate(machine["Plan the test"]["Arguments"]["Payload"], {}, evaluation=noted, attempt="run-1")
+    sent = evaluate(machine["Plan the test"]["Arguments"], {}, evaluation=noted, attempt="run-1")
     assert TrialRequest.read(sent).evaluation.shop == "shop"
     assert set(Result(outcome="notAsked").as_json()) >= READ
 
@@ -29,7 +29,7 @@ def test_a_run_of_the_first_release_may_start_todays_test_on_held_out_time() -> 
 def test_a_run_of_the_first_release_may_start_todays_fit() -> None:
     machine = states(machine=MACHINES["likelihood"])
     noted = evaluate(machine["Note what is asked"]["Assign"], {"input": {"shop": "shop", "run": "run"}})
-    sent = evaluate(machine["Fit the purchase likelihood"]["Arguments"]["Payload"], {}, **noted)
+    sent = evaluate(machine["Fit the purchase likelihood"]["Arguments"], {}, **noted)
     assert FitRequest.read(sent).run == "run"
 
 

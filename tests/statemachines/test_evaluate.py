@@ -70,9 +70,7 @@ def test_every_step_of_its_own_functions_is_taken() -> None:
 
 def test_what_is_read_of_answers_is_in_them() -> None:
     planned = STATES["Plan the test"]["Assign"]
-    assert {state.rpartition(".")[2].split()[0] for state in planned.values() if "Payload" in state} <= set(
-        Planned.model_fields
-    )
+    assert {state.rpartition(".")[2].split()[0] for state in planned.values()} <= set(Planned.model_fields)
     assert chosen(STATES["Is there enough to test on?"], {}, cut=MEASURE["split"]) == "Ensure the dataset group"
     few = load("evaluate_release_untested")["split"]
     assert chosen(STATES["Is there enough to test on?"], {}, cut=few) == "Report that there is too little"
@@ -95,7 +93,7 @@ def test_a_history_too_large_for_one_function_is_cut_in_parts(large: bool, cut: 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "Export each dataset"), (RESULT, "Report the result")])
 def test_a_test_that_was_made_before_is_not_made_again(before: object, after: str) -> None:
-    planned = evaluate(STATES["Plan the test"]["Assign"], {"result": {"Payload": {"trial": None, "before": before}}})
+    planned = evaluate(STATES["Plan the test"]["Assign"], {"result": {"trial": None, "before": before}})
     assert chosen(STATES["Was this test made before?"], {}, **planned) == after
     assert evaluate(STATES["Report the result"]["Output"], {}, result=RESULT) == RESULT
 

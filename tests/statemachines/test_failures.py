@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.statemachines.machine import MACHINES, Scope, State, distributed, evaluate, scopes
+from tests.statemachines.machine import MACHINES, Scope, State, distributed, evaluate, integration, scopes
 
 REASON = 'retail-demo: the "bucket"\nis gone'
 FUNCTION = {
@@ -50,7 +50,7 @@ def error_of(machine: str, name: str, state: State) -> dict[str, str]:
     """What a state fails with."""
     if state["Type"] == "Map":
         return PARTS if name in distributed(MACHINES[machine]) else FUNCTION
-    service = state["Resource"].removeprefix("arn:aws:states:::").partition(":")[0]
+    service = integration(state).partition(":")[0]
     return {"lambda": FUNCTION, "states": CHILD, "events": BUS}[service]
 
 
@@ -74,7 +74,7 @@ def ending(machine: str, scope: Scope, name: str, error: dict[str, str]) -> dict
         rule: State | None = state
         if fails:
             rule, seen = caught(state, error["Error"]), {**seen, "errorOutput": error}
-        elif sent.get("Payload", {}).get("step") == "explain":
+        elif sent.get("step") == "explain":
             # It fails with what a part failed with.
             rule, seen = caught(state, "Broken"), {**seen, "errorOutput": FUNCTION}
         elif state["Type"] == "Task":
@@ -109,7 +109,7 @@ def test_only_what_may_pass_is_repeated(state: State) -> None:
         # Its children have repeated what may pass.
         assert "Retry" not in state
         return
-    for error, repeated in REPEATED[state["Resource"].removeprefix("arn:aws:states:::").partition(":")[0]].items():
+    for error, repeated in REPEATED[integration(state).partition(":")[0]].items():
         # AWS takes the first rule that knows the error; a timeout is no failed task.
         names = {error, "States.TaskFailed"} if error != "States.Timeout" else {error}
         rule = next((rule for rule in state["Retry"] if names & {*rule["ErrorEquals"]}), {"MaxAttempts": 0})

@@ -20,6 +20,7 @@ from tests.statemachines.machine import (
     every_scope,
     every_state,
     expressions,
+    integration,
     requests_of,
     scopes,
     tasks,
@@ -38,7 +39,7 @@ KILLED = {"Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError"}
 THROTTLED = ["Lambda.TooManyRequestsException"]
 TASKS = pytest.mark.parametrize("task", every_state("Task").values(), ids=every_state("Task"))
 CAUGHT = {name: state for name, state in every_state("Task", "Map").items() if state.get("Catch")}
-LAMBDAS = {name: task for name, task in every_state("Task").items() if task["Resource"].endswith("lambda:invoke")}
+LAMBDAS = {name: task for name, task in every_state("Task").items() if integration(task) == "lambda:invoke"}
 ENSURE = "ensure: Ask the function"
 """It invokes whichever function its input names."""
 ENSURED = {function for machine in MACHINES.values() for name, (function, _) in requests_of(machine).items()
@@ -49,7 +50,7 @@ CHILDREN = {name: task for name, task in every_state("Task").items() if ":startE
 
 def limits(name: str) -> list[int]:
     """The time limits of the functions that a task invokes."""
-    functions = ENSURED if name == ENSURE else {LAMBDAS[name]["Arguments"]["FunctionName"]}
+    functions = ENSURED if name == ENSURE else {LAMBDAS[name]["Resource"]}
     return [STACK.resources[function]["Properties"]["Timeout"] for function in functions]
 
 
@@ -94,23 +95,20 @@ def test_error_names_are_known_ones(task: State) -> None:
     started = ("ExecutionLimitExceededException", "AWSStepFunctionsException", "SdkClientException")
     child = {f"StepFunctions.{name}" for name in started}
     by_service = {"lambda": lambdas, "states:startExecution": child}
-    words = next(
-        (words for service, words in by_service.items() if service in task["Resource"].partition(":::")[2]), set()
-    )
+    words = next((words for service, words in by_service.items() if service in integration(task)), set())
     assert {name for name in names(task) if not name.startswith("States.")} <= words
 
 
 @TASKS
 def test_a_connection_that_fails_ends_no_run(task: State) -> None:
     """A service whose answer never came is `<Service>.SdkClientException`; hours of polling see one."""
-    resource = task["Resource"].partition(":::")[2]
-    service = resource.partition(":")[0]
+    service = integration(task).partition(":")[0]
     prefix = {"lambda": "Lambda", "states": "StepFunctions", "events": "EventBridge"}[service]
     # What ended is the call and not a child that was started by it: States.TaskFailed would mean that, too.
     names = {f"{prefix}.SdkClientException"} | ({"States.TaskFailed"} if service == "events" else set())
     attempts = [rule["MaxAttempts"] for rule in task["Retry"] if names & set(rule["ErrorEquals"])]
     assert sum(attempts) >= 3
-    assert sum(attempts) >= 5 or resource == "lambda:invoke"
+    assert sum(attempts) >= 5 or service == "lambda"
 
 
 def causes(node: object) -> list[str]:

@@ -24,7 +24,7 @@ def understood(sent: object) -> dict[str, Any]:
 
 def test_the_function_understands_what_it_is_sent_and_its_answer_is_announced() -> None:
     noted: dict[str, Any] = evaluate(STATES["Note what is asked"]["Assign"], {"input": INPUT})
-    sent = evaluate(STATES["Fit the purchase likelihood"]["Arguments"]["Payload"], {}, **noted)
+    sent = evaluate(STATES["Fit the purchase likelihood"]["Arguments"], {}, **noted)
     assert FitRequest.read(sent).as_json() == sent
     answered = Fitted(outcome="refused", reason="needs more").as_json()
     (entry,) = STATES["Announce what came of the fit"]["Arguments"]["Entries"]
@@ -69,7 +69,7 @@ def test_a_history_that_one_function_does_not_hold_goes_through_all_steps_of_a_f
             assert understood(sent) == sent == {"step": step, "shop": "shop", "run": "run", "number": items[-1]}
             name = state["Next"]
         else:
-            sent = evaluate(state["Arguments"]["Payload"], {}, **given)
+            sent = evaluate(state["Arguments"], {}, **given)
             assert understood(sent)["step"] == STEPS[name]
             name = state["Next"]
     assert set(passed) >= {*STEPS, *MAPS}
@@ -92,7 +92,7 @@ def test_a_failure_keeps_its_reason_though_it_cannot_be_announced() -> None:
     failed = evaluate(STATES["The fit failed"], {}, failure={"Error": "Broken", "Cause": "it: broke"})
     assert (failed["Error"], failed["Cause"]) == ("Broken", "it: broke")
     cleared = STATES[STATES["Note why the fit failed"]["Next"]]
-    sent = evaluate(cleared["Arguments"]["Payload"], {}, shop="shop", run="run")
+    sent = evaluate(cleared["Arguments"], {}, shop="shop", run="run")
     assert understood(sent)["step"] == "discard"
     (caught,) = cleared["Catch"]
     assert cleared["Next"] == caught["Next"] == "Announce that the likelihood is not fitted"

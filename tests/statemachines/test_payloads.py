@@ -157,7 +157,7 @@ def test_what_is_read_of_an_answer_is_in_it(name: str) -> None:
     read = {
         name
         for text in expressions([task.get("Assign", {}), task.get("Output", {})])
-        for name in re.findall(r"\$states\.result\.(?:Payload|Output)\.(\w+)", text)
+        for name in re.findall(r"\$states\.result\.(?:Output\.)?(?!Output\b)(\w+)", text)
     }
     answered = ANSWERS.get(SENT[name][0], plans.Step)
     variables = {"report", "campaigns", "outcome", "reason", "work"}
@@ -281,7 +281,7 @@ def test_what_is_left_out_of_a_joined_import_is_reported_beside_the_rest(
     others = [{"id": "0e", "key": "b", "versionId": None}, {"id": "0d", "key": "c", "versionId": None}]
     item = {"id": "0f", "also": ["0e", "0d"], "key": "a", "kind": "interactions", "mode": "INCREMENTAL",
             "request": {"also": others}}  # fmt: skip
-    seen = {"input": item, "result": {"Payload": checked}}
+    seen = {"input": item, "result": checked}
     assigned = evaluate(every["Check the drop"]["Assign"], seen)
     assert chosen(every["Is a file refused?"], {}, **assigned) == after
     told = evaluate(every["Report the checked drop"]["Output"], {}, **assigned)
@@ -298,7 +298,7 @@ def test_settings_that_are_good_say_which_file_the_shop_follows() -> None:
     item = {"id": "0f", "also": [], "key": "a", "kind": "settings", "mode": "FULL", "request": {"also": []}}
     settings = Nothing(run="run", shop="shop", kind="settings", notes=tuple(notes))
     answer = settings.as_json() | outcome(PrepareRequest.model_validate(CHECK), settings)
-    seen = {"input": item, "result": {"Payload": answer}}
+    seen = {"input": item, "result": answer}
     told = evaluate(every["Report the checked drop"]["Output"], {}, **evaluate(every["Check the drop"]["Assign"], seen))
     assert (told["drop"]["outcome"], told["drop"]["reason"]) == ("settings", "; ".join(notes))
     assigned = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
@@ -310,7 +310,7 @@ def test_what_is_imported_already_is_reported_with_the_run_that_did_it() -> None
     every = states()
     item = {"id": "0f", "also": [], "key": "a", "kind": "users", "mode": "FULL", "request": {"also": []}}
     checked = {"kind": "users", "reason": "a has the bytes of b", "outcome": "alreadyHandled"}
-    assigned = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": checked}})
+    assigned = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": checked})
     told = evaluate(every["Report the checked drop"]["Output"], {}, **assigned)
     drop = Drop.model_validate(told["drop"])
     assert (drop.outcome, drop.reason, drop.rows, drop.content) == ("alreadyHandled", "a has the bytes of b", 0, "")
@@ -323,7 +323,7 @@ def test_what_tells_a_history_from_others_is_kept_with_its_claim() -> None:
     every = states()
     item = {"id": "0f", "also": [], "key": "a", "kind": "users", "mode": "FULL", "request": {"also": []}}
     checked = {"kind": "users", "rows": 5, "content": "9-ab-cd", "leftOut": [], "outcome": "imported", "reason": ""}
-    assigned = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": checked}})
+    assigned = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": checked})
     assert evaluate(every["Report the checked drop"]["Output"], {}, **assigned)["drop"]["content"] == "9-ab-cd"
 
 
