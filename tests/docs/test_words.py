@@ -46,6 +46,39 @@ def words(source: str, path: str) -> list[str]:
     return [f"{path}:{line}: {name}" for line, name in bound if name.strip("_").lower() in WORDS]
 
 
+MOST_ALIASES = 5
+"""The most imports under another name in what ships; numpy and polars go by the names that all give them."""
+SHIPPED = ("engine/src", "functions", "layers", "local", "table-intake/src")
+CUSTOMARY = {("numpy", "np"), ("numpy.typing", "npt"), ("polars", "pl")}
+
+
+def renamed(source: str, path: str) -> list[str]:
+    """Return the imports under another name in a module, as `path:line: name`; `x as x` only passes a name on."""
+    imports = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom))
+    return [
+        f"{path}:{node.lineno}: {alias.asname}"
+        for node in imports
+        for alias in node.names
+        if alias.asname not in {None, alias.name} and (alias.name, alias.asname) not in CUSTOMARY
+    ]
+
+
+def test_nearly_all_imports_keep_their_names() -> None:
+    paths = [path for folder in SHIPPED for path in (ROOT / folder).rglob("*.py")]
+    aliases = {alias for path in paths for alias in renamed(path.read_text(), str(path.relative_to(ROOT)))}
+    assert len(aliases) <= MOST_ALIASES, sorted(aliases)
+
+
+def test_any_import_under_another_name_is_noticed() -> None:
+    source = """
+import numpy as np, json as j
+from table import Row as Row, Cell as Field
+def later():
+    from polars import DataFrame as pl
+"""
+    assert [alias.split(": ")[1] for alias in renamed(source, "x.py")] == ["j", "Field", "pl"]
+
+
 def test_names_say_what_things_are() -> None:
     paths = [path for folder in CLEAN for path in sorted((ROOT / folder).rglob("*.py"))]
     assert len({path.relative_to(ROOT).parts[0] for path in paths}) == len({Path(folder).parts[0] for folder in CLEAN})

@@ -34,12 +34,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture
 def personalize(request: pytest.FixtureRequest) -> "Iterator[Personalize]":
     """An Amazon Personalize of the test's own: three boto3 clients, a folder for S3, a clock, faults on demand."""
-    from personalize_local.testing import personalize as running  # noqa: PLC0415
+    from personalize_local import testing  # noqa: PLC0415
 
     options = dict(map(_option, request.config.getini(INI)))
     for mark in reversed(list(request.node.iter_markers(MARKER))):
         options |= mark.kwargs
-    with running(**options) as aws:
+    with testing.personalize(**options) as aws:
         yield aws
 
 

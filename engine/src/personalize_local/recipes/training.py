@@ -15,8 +15,8 @@ from personalize_local.recipes.common import objective
 from personalize_local.recipes.common.rows import Rows, hashes, training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RECIPES, RecipeSpec
-from personalize_local.recipes.related import training as related_training
 from personalize_local.recipes.related import trending
+from personalize_local.recipes.related.training import RelatedTrainer, frequency
 from personalize_local.recipes.semantic import training as semantic_training
 from personalize_local.recipes.user_personalization.training import PersonalTrainer, SharedCounts
 from personalize_local.wire.errors import TrainingRefused
@@ -75,7 +75,7 @@ def train(
     metrics = offline_metrics.measure(measured, questions, rewards)
     popularity = offline_metrics.popularity(seen, snapshot.items, questions)
     if spec.family == "trending":
-        window = related_training.frequency(_options(spec, config))
+        window = frequency(_options(spec, config))
         metrics["trend_prediction_accuracy"] = round(trending.accuracy(rows, window), 4)
     enter("Training on everyone")
     return Trained(fit(rows), metrics, popularity, tuned=trainer.chosen or None)
@@ -162,7 +162,7 @@ def _trainer(
     """
     if spec.family in {"personal", "ranking"}:
         return PersonalTrainer(snapshot, spec, config, *surroundings)
-    return related_training.RelatedTrainer(snapshot, spec, config, everybody)
+    return RelatedTrainer(snapshot, spec, config, everybody)
 
 
 def _without_extremes(rows: Rows, options: dict[str, str]) -> Rows:

@@ -19,16 +19,15 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from personalization.api import lists, placements
-from personalization.api import models as answers
+import personalization.events.models
+from personalization.api import lists, models, placements
 from personalization.api.routes import PATH_PARAMETERS, ROUTES, Route
 from personalization.auth import sessions
 from personalization.core import problems
-from personalization.events import models as events
 from personalization.likelihood import answering
 
 VERSION = "0.1.0"
-_SOURCES = (answers, answering, events, lists, placements, sessions)
+_SOURCES = (models, answering, personalization.events.models, lists, placements, sessions)
 MODELS: Mapping[str, type[BaseModel]] = {
     name: value
     for module in _SOURCES

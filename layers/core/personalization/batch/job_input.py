@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from table_intake.read import archives
 from table_intake.wording import counted, fill
 
-from personalization.batch import plan as batch
+from personalization.batch import plan
 from personalization.batch.answers import parse
 from personalization.batch.plan import Job, WrittenInput
 from personalization.batch.users import PARTITIONS, Distinct, column, lines_of, listed
@@ -65,12 +65,12 @@ def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environme
             data = lines(input_id)
             counts.lines += 1
             counts.size += len(data)
-            if counts.size > batch.MOST_BYTES:
-                batch.check_size(job, counts.lines, counts.size)
+            if counts.size > plan.MOST_BYTES:
+                plan.check_size(job, counts.lines, counts.size)
             upload.write(data)
-        batch.check_size(job, counts.lines, counts.size)
+        plan.check_size(job, counts.lines, counts.size)
         estimate = prices.estimate_lists(settings.prices, counts.lines)
-        batch.check_budget(job, estimate.dollars, estimate.answers)
+        plan.check_budget(job, estimate.dollars, estimate.answers)
     return WrittenInput(
         lines=counts.lines,
         size=counts.size,
@@ -108,7 +108,7 @@ def _input_ids(aws: Clients, job: Job, environment: Environment, counts: _Counts
         with_interactions, more, wanted = (Distinct(Path(scratch) / name) for name in ("known", "more", "wanted"))
         with_interactions.add(_history(aws, job, environment, "interactions"))
         users = job.settings.users
-        everybody, of_segment = users == "all", batch.source_segment(job.settings) is not None
+        everybody, of_segment = users == "all", plan.source_segment(job.settings) is not None
         if everybody or of_segment:
             more.add(_history(aws, job, environment, "users"))
         if not everybody:
@@ -145,8 +145,8 @@ def _named(s3: "S3Client", job: Job, bucket: str) -> Iterator[str]:
         key = f"drops/{job.shop}/lists/{file}"
         yield from listed(key, _lines(s3, bucket, key))
         return
-    name = batch.source_segment(job.settings) or ""
-    newest = objects.get_json(s3, bucket, batch.newest(job.shop, name))
+    name = plan.source_segment(job.settings) or ""
+    newest = objects.get_json(s3, bucket, plan.newest(job.shop, name))
     if newest is None:
         raise Rejected(f"batch.{job.name}", f"the segment {name} was not exported yet: run it first")
     for key in objects.list_keys(s3, bucket, str(newest["answers"])):
@@ -244,12 +244,12 @@ def _segments(aws: Clients, job: Job, settings: ShopSettings, environment: Envir
         )
         conditions = [{"itemAttributes": " AND ".join(parts)}]
     lines = [json.dumps(condition, ensure_ascii=False).encode() + b"\n" for condition in conditions]
-    newest = objects.get_json(s3, bucket, batch.newest(job.shop, job.name)) or {}
+    newest = objects.get_json(s3, bucket, plan.newest(job.shop, job.name)) or {}
     interactions = sales.history(objects.list_keys(s3, bucket, sales.folder(job.shop)))
     trained = newest.get("release") == job.release
     users = len(lines) * segment.users
     estimate = prices.estimate_segments(settings.prices, users, None if trained else interactions)
-    batch.check_budget(job, estimate.dollars, users)
+    plan.check_budget(job, estimate.dollars, users)
     with objects.writing(s3, bucket, job.input_key) as upload:
         upload.write(b"".join(lines))
     return WrittenInput(

@@ -2,8 +2,7 @@
 """Delete users from a shop's files: of the purchase likelihood, and of known ids."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 _GZIP = "application/gzip"
 
 
-def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late: Callable[[], bool]) -> None:
+def forget(s3: "S3Client", bucket: str, shop: str, users: set[str], late: Callable[[], bool]) -> None:
     """Delete users from the history of the next fit, from serving counters, from samples, and from hashes of ids.
 
     A repetition changes nothing. A fit that has read the history as it was leaves these users out when it publishes.
@@ -60,18 +59,18 @@ def _rewrite(s3: "S3Client", bucket: str, key: str, change: Callable[[bytes], by
         objects.put_bytes(s3, bucket, key, short, content_type)
 
 
-def _counters_without(data: bytes, users: Collection[str]) -> bytes | None:
+def _counters_without(data: bytes, users: set[str]) -> bytes | None:
     entries = shards.unpack(data)
     left = {name: entry for name, entry in entries.items() if name not in users}
     return shards.pack(left) if len(left) < len(entries) else None
 
 
-def _snapshot_without(data: bytes, users: Collection[str]) -> bytes | None:
+def _snapshot_without(data: bytes, users: set[str]) -> bytes | None:
     short = forgetting.snapshot_without(shards.unpack(data), users)
     return None if short is None else shards.pack(short)
 
 
-def _history(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str], late: Callable[[], bool]) -> None:
+def _history(s3: "S3Client", bucket: str, key: str, users: set[str], late: Callable[[], bool]) -> None:
     with (
         suppress(_UnchangedError),
         objects.reading(s3, bucket, key, None) as chunks,

@@ -8,7 +8,7 @@ from personalization.core.environment import Environment
 from personalization.core.errors import Broken
 from personalization.personalize import ensure, training
 from personalization.personalize.readiness import Stage, advance
-from personalization.shop import recommenders as wishes
+from personalization.shop import recommenders
 from personalization.shop.plan import ImportJob, ImportRequest, Step, TrainRequest
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def import_step(client: "PersonalizeClient", request: ImportRequest, environment
         return Stage(
             wanted.name,
             lambda _: ensure.ensure_recommender(client, plan, wanted),
-            lambda arn: wishes.progress_to(
+            lambda arn: recommenders.progress_to(
                 client.describe_recommender(recommenderArn=arn)["recommender"], wanted.config
             ),
         )

@@ -20,9 +20,8 @@ from personalization.releases.probe import Clients
 from personalization.releases.report import item_table
 from personalization.releases.verdicts import Target
 from personalization.runs.claims import PREFIX, Claim
-from personalization.shop import records
+from personalization.shop import recipes, records
 from personalization.shop.plan import Made, Plan, Promoted, Resource, Step
-from personalization.shop.recipes import recipe as recipe_name
 from personalization.shop.release import HISTORY, RECORD, history_key, newest_baseline, restored
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def _wish(aws: Clients, request: CampaignRequest, environment: Environment) -> W
         listed = items and item_table(aws.s3, environment.bucket, shop) is not None
         # Without an Items dataset there are no columns to show.
         config = {**config, METADATA: items and config.get(METADATA, not listed)}
-    recipe = target.recipe or recipe_name(target.alias)
+    recipe = target.recipe or recipes.recipe(target.alias)
     return Wish(request.solution_version_arn, recipe, target.min_provisioned_tps, config, target.earlier_config)
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from personalization.shop import diversity_settings, recommenders
-from personalization.shop import filters as filtering
 from personalization.shop.campaign_settings import mapping
 from personalization.shop.diversity_settings import Diversity
+from personalization.shop.filters import parameters
 from personalization.shop.release import BASELINE, Value
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
@@ -213,8 +213,8 @@ def _filtered(where: str, settings: Mapping[Any, Any], filters: Mapping[str, str
     if name not in filters:
         yield f"{where}filter: {name} is none of the shop's filters ({', '.join(filters) or 'it has none'})"
         return
-    parameters = filtering.parameters(filters[name], ())
-    for strange in (parameter for parameter in values if parameter not in parameters):
+    accepted = parameters(filters[name], ())
+    for strange in (parameter for parameter in values if parameter not in accepted):
         yield f"{where}filter_values.{strange}: the filter {name} has no such parameter"
-    for missing in (parameter for parameter in parameters if complete and parameter not in values):
+    for missing in (parameter for parameter in accepted if complete and parameter not in values):
         yield f"{where}filter_values.{missing}: is missing, and nobody else can give it"

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
-from table_intake.settings import files as file_settings
+from table_intake.settings import files
 
 if TYPE_CHECKING:
     import yaml
@@ -19,8 +19,8 @@ _TEXTS: Mapping[str, str] = {
     r"^[A-Z_][A-Z0-9_]{0,149}$": "must be a column's name in capitals, out of A-Z, 0-9 and _",
     r"^\d{4}-\d{2}(-\d{2})?$": "must be a month or a day, such as 2026-11 or 2026-11-25",
     r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$": "must be a time zone, such as Europe/Berlin",
-    file_settings.SEPARATOR: "must be one ASCII character, such as ';' or '|', or tab",
-    file_settings.SIGN: "must be a sign or a word before or behind numbers, such as € or EUR",
+    files.SEPARATOR: "must be one ASCII character, such as ';' or '|', or tab",
+    files.SIGN: "must be a sign or a word before or behind numbers, such as € or EUR",
     r"^(drop-[0-9a-f]{8})?$": "must be the code in a refused drop's reason, such as drop-3f2a91c0",
 }
 """Explanations of patterns."""

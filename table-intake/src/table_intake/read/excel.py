@@ -12,7 +12,13 @@ from itertools import islice
 from pathlib import Path
 
 import polars as pl
-import python_calamine as calamine
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
 
 from table_intake.errors import Refused
 from table_intake.read import archives, cells
@@ -30,7 +36,7 @@ _UNCOUNTED = re.compile(rb"(?:</f>|<f[^>]*/>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
 """A formula without a value, as it is written by programs that do not calculate."""
 _LOCAL_HEADER = 30
 _BROKEN = (
-    calamine.CalamineError,
+    CalamineError,
     zipfile.BadZipFile,
     zlib.error,
     OSError,
@@ -68,8 +74,8 @@ class Table:
         self._resource = resource
         try:
             _check_sizes(resource, path)
-            book = stack.enter_context(calamine.CalamineWorkbook.from_path(path))
-            names = [sheet.name for sheet in book.sheets_metadata if sheet.typ == calamine.SheetTypeEnum.WorkSheet]
+            book = stack.enter_context(CalamineWorkbook.from_path(path))
+            names = [sheet.name for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
             name, self.notes = _chosen(resource, path, book, names, sheet)
             self._sheet = book.get_sheet_by_name(name)
         except _BROKEN as error:
@@ -109,7 +115,7 @@ class Table:
         return max(0, self._end - self._line)
 
 
-def _filled_rows(sheet: calamine.CalamineSheet) -> Iterator[tuple[int, list[str]]]:
+def _filled_rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[str]]]:
     """Yield the numbers and the values of rows that are not empty, without empty cells at their ends."""
     # These rows begin at the top of the sheet, and at the first column with a value.
     for line, row in enumerate(sheet.iter_rows(), 1):
@@ -134,7 +140,7 @@ def _text(value: object) -> str:
 
 
 def _chosen(
-    resource: str, path: Path, book: calamine.CalamineWorkbook, names: Sequence[str], sheet: str | int | None
+    resource: str, path: Path, book: CalamineWorkbook, names: Sequence[str], sheet: str | int | None
 ) -> tuple[str, list[str]]:
     """Return the sheet to read, and what to say about that; no sheet is loaded that takes too much memory."""
     listed = ", ".join(names)
@@ -144,7 +150,7 @@ def _chosen(
             raise Refused(resource, f"the workbook has no sheet {name}: it has {listed}")
         _check_sheet(resource, path, name)
         return name, []
-    visible = {sheet.name for sheet in book.sheets_metadata if sheet.visible == calamine.SheetVisibleEnum.Visible}
+    visible = {sheet.name for sheet in book.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible}
     filled = []
     for name in names:
         if name in visible:

@@ -26,11 +26,18 @@ from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.recipes.ltr.splits import some_users, splits
 from personalize_local.recipes.ltr.trees import Rankers
-from personalize_local.recipes.popularity import training as popularity_training
-from personalize_local.recipes.popularity.training import USUAL, Shares, Timeline, row_codes
+from personalize_local.recipes.popularity.training import (
+    USUAL,
+    Shares,
+    Timeline,
+    at_the_end,
+    fit_ranker,
+    fit_shares,
+    row_codes,
+)
 from personalize_local.recipes.sequence.learner import Learner
 from personalize_local.recipes.sequence.training import Learned
-from personalize_local.recipes.user_personalization import ease_training, rankers
+from personalize_local.recipes.user_personalization import ease_training, plain_rules, rankers
 from personalize_local.recipes.user_personalization.cold_items import ColdItems
 from personalize_local.recipes.user_personalization.ease_training import HeldOut
 from personalize_local.recipes.user_personalization.item_statistics import (
@@ -42,7 +49,6 @@ from personalize_local.recipes.user_personalization.item_statistics import (
     standing,
 )
 from personalize_local.recipes.user_personalization.model import BACKWARD, FROM, TO, PersonalModel, Settings
-from personalize_local.recipes.user_personalization.plain_rules import Shares as Mixture
 from personalize_local.recipes.user_personalization.rankers import Gain
 
 STEPS = 10
@@ -80,9 +86,9 @@ class Decisions:
     clock: bool = True
     """Whether times are a clock."""
     newcomers: Shares = USUAL
-    mixture: Mixture = ()
-    new: Mixture = ()
-    begun: Mixture = ()
+    mixture: plain_rules.Shares = ()
+    new: plain_rules.Shares = ()
+    begun: plain_rules.Shares = ()
     """See Settings."""
     network: Learned | None = field(default=None, compare=False)
     """The one that the rankers use; models go on with it."""
@@ -197,7 +203,7 @@ class PersonalTrainer:
         held = HeldOut.of(snapshot, rows, lambda past: self.count(past, first, ranked=False))
         chosen = replace(
             first,
-            newcomers=popularity_training.fit_shares(*newcomers) if newcomers else USUAL,
+            newcomers=fit_shares(*newcomers) if newcomers else USUAL,
             ease_share=ease_training.best_share(held) if held else ease_training.DEFAULT_SHARE,
         )
         if self._tier == "fast":
@@ -210,7 +216,7 @@ class PersonalTrainer:
         outcome = rankers.train(snapshot, rows, cuts, lambda past: self.count(past, chosen), self._learner)
         trained = outcome.rankers
         if newcomers:
-            trained = replace(trained, newcomers=popularity_training.fit_ranker(*newcomers, chosen.newcomers))
+            trained = replace(trained, newcomers=fit_ranker(*newcomers, chosen.newcomers))
         return replace(chosen, rankers=trained, network=outcome.network, why=self._why(outcome.gain))
 
     def _why(self, gain: Gain | None) -> str:
@@ -278,7 +284,7 @@ class PersonalTrainer:
             "shown": np.zeros(rows.items, np.int64) if snapshot.impressions is None else snapshot.impressions[order],
             "created": born,
             **metadata.arrays(),
-            **popularity_training.at_the_end(timeline, LIFTED, born, decisions.newcomers).arrays(),
+            **at_the_end(timeline, LIFTED, born, decisions.newcomers).arrays(),
         }
         return PersonalModel(settings, ItemIndex(snapshot.items[order]), files, metadata.facts())
 

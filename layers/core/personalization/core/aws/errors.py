@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from botocore import exceptions
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -14,7 +15,6 @@ from botocore.exceptions import (
     ParamValidationError,
     ReadTimeoutError,
 )
-from botocore.exceptions import ConnectionError as NoConnection
 
 from personalization.core.errors import (
     Broken,
@@ -59,6 +59,7 @@ PATIENCE = 10
 requests in a second, and uses it for quotas of resources as well, which do not free up. SDKs take it for a throttle."""
 _INVALID = {"InvalidInputException", "ValidationError", "ValidationException"}
 _MISSING = {"ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404"}
+_UNANSWERED = (HTTPClientError, exceptions.ConnectionError, IncompleteReadError)
 _OVERTAKEN = {"ConditionalCheckFailedException", "ConditionalRequestConflict", "PreconditionFailed"}
 _NAMES = ("Key", "Prefix", "name", "jobName", "Name", "SecretId", "TableName", "QueueUrl", "Bucket")
 """Parameters that name what a request is about."""
@@ -73,7 +74,7 @@ def reason(error: PersonalizationError) -> str:
         return "missing" if isinstance(error, Missing) else "failing"
     if isinstance(cause, ReadTimeoutError | ConnectTimeoutError):
         return "slow"
-    return "dropped" if isinstance(cause, HTTPClientError | NoConnection | IncompleteReadError) else "failing"
+    return "dropped" if isinstance(cause, _UNANSWERED) else "failing"
 
 
 def code(error: PersonalizationError) -> str:
@@ -162,7 +163,7 @@ def _translated(error: ClientError | BotoCoreError, resource: str) -> Personaliz
         return _of_service(resource, error)
     if isinstance(error, ParamValidationError):
         return Rejected(resource, " ".join(str(error).split()))
-    if isinstance(error, HTTPClientError | NoConnection | IncompleteReadError):
+    if isinstance(error, _UNANSWERED):
         return RetryLater(resource, f"no answer: {type(error).__name__}")
     return Broken(resource, str(error))
 

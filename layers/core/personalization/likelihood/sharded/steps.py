@@ -12,8 +12,7 @@ from itertools import accumulate, chain
 from typing import Any, Literal
 
 from personalization.core.messages import Part
-from personalization.likelihood import inputs, limits, serving_files, shards, store, training
-from personalization.likelihood import report as fit_report
+from personalization.likelihood import inputs, limits, report, serving_files, shards, store, training
 from personalization.likelihood.answering import iso
 from personalization.likelihood.features import DAY, ITEM
 from personalization.likelihood.fit import Fitted, Job, Run
@@ -315,7 +314,7 @@ class Steps:
         work.put("serving.npz", arrays.pack({**counted.item, _EVENTS: counted.events, _VECTORS: table.vectors}))
         scores = {**scores, **job.take_snapshot(table, fitted, model)}
         history = self._figures(facts, past, agreed)
-        document = fit_report.document(job.request.shop, model, fitted, history, scores)
+        document = report.document(job.request.shop, model, fitted, history, scores)
         work.put_document("combined.json.gz", {"groups": groups, "users": counted.users, "report": document})
         return Done()
 
