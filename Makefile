@@ -65,7 +65,7 @@ check: setup ## format, lint, types, imports, security, template, machines, docs
 	$(BIN)/python -m tests.wheels
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/python -m local.documents.build
-	$(BIN)/pytest -q -m '' tests/statemachines tests/docs tests/benchmarks/test_ways.py engine/tests/test_documents.py engine/tests/test_distribution.py
+	$(BIN)/pytest -q -m '' tests/statemachines tests/docs tests/benchmarks/test_ways.py tests/benchmarks/test_internals.py engine/tests/test_documents.py engine/tests/test_distribution.py
 
 # The sources of the engine's distribution are the context of its image as well.
 RELEASE = .local/release

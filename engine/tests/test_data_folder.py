@@ -7,7 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from personalize_local.resources.store import LAYOUT, DirectoryRefused, Store
+from personalize_local.resources.store import DirectoryRefused, Store
+
+LAYOUT = 2
 
 BODY = {"name": "shop"}
 

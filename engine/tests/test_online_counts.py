@@ -13,7 +13,7 @@ from personalize_local.data.live import LiveData
 from personalize_local.data.records import Interaction, OwnedEvent, StreamedEvent
 from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common import cooccurrence
-from personalize_local.recipes.common.online_counts import DECAY, OnlineCounts, weight_of
+from personalize_local.recipes.common.online_counts import OnlineCounts, weight_of
 from personalize_local.recipes.common.rows import Rows
 from personalize_local.recipes.config import EventParameters, TrainingConfig
 from personalize_local.recipes.training import train
@@ -38,7 +38,7 @@ def trained_on(rows: list[tuple[int, int, int]]) -> np.ndarray:
     """What training counts of (user, item, time), in one pass."""
     user, item, times = (np.array([row[n] for row in sorted(rows, key=lambda r: (r[0], r[2]))]) for n in range(3))
     whole = Rows(user.astype(np.int64), item.astype(np.int64), times, np.ones(len(rows)), np.arange(len(rows)), ITEMS)
-    return np.asarray(cooccurrence.pairs(whole, DECAY).todense())
+    return np.asarray(cooccurrence.pairs(whole, 0.5).todense())
 
 
 def added(online: OnlineCounts) -> np.ndarray:

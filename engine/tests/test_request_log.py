@@ -108,7 +108,7 @@ class Gone(io.StringIO):
 def test_the_engine_goes_on_when_nobody_reads_its_log_any_more() -> None:
     async def serve() -> None:
         request_log.record("PutEvents", 200, 0.0123, "id")
-        await asyncio.sleep(request_log.SECONDS * 2)
+        await asyncio.sleep(0.2)
         request_log.record("PutEvents", 500, 0.0123, "id")
 
     failures: list[object] = []

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.api.fallback import ATTEMPT_SECONDS, BUDGET_SECONDS, FallbackChain, Memory
+from personalization.api.fallback import BUDGET_SECONDS, FallbackChain, Memory
 from personalization.api.lists import ListAsk
 from personalization.core.breaker import Breaker
 from personalization.core.errors import Broken, PersonalizationError, RetryLater
 from personalization.personalize.runtime import Predicted
 from personalization.shop.release import Release
+
+ATTEMPT_SECONDS = 0.85
 
 ARN = "arn:aws:personalize:us-east-1:123456789012:campaign/retail-demo"
 RELEASE = Release("demo", "t", "g", {"user-personalization": f"{ARN}-up", "popularity-count": f"{ARN}-pop"})

@@ -8,7 +8,6 @@ from urllib.parse import quote
 import boto3
 import pytest
 from boto3.dynamodb.conditions import Key
-from personalization.events.erasures import SETTLED_SECONDS
 
 from local.cloud.home import access
 from tests.app.conftest import Shop
@@ -36,7 +35,7 @@ def round_made(shop: Shop) -> dict[str, Any]:
 def aged(shop: Shop, user: str) -> None:
     """Let a request be two minutes older: until then a round leaves it alone."""
     table = boto3.resource("dynamodb", **access(shop.laptop.state)).Table(events_table(shop))
-    key, change = {"shopper": f"!{shop.name}", "event": user}, {":older": -SETTLED_SECONDS}
+    key, change = {"shopper": f"!{shop.name}", "event": user}, {":older": -120}
     table.update_item(Key=key, UpdateExpression="ADD asked :older", ExpressionAttributeValues=change)
 
 

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 import pytest
 
 from local.cloud import lifecycle
-from local.cloud.aws import CLIENT
 from local.cloud.home import Home
 from tests.app.laptop import Laptop
 from tests.app.matrix.case import Case, Fault
@@ -219,7 +218,7 @@ def rounds(
     chosen = [case for case in CASES if case.name in names and case.part == KILLED]
     home, futures = Home(tmp_path_factory.mktemp("killed")), dict[str, Future[None]]()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CLIENT, "runtime_interface_client")
+        patch.setenv("RETAIL_RUNTIME_CLIENT", "runtime_interface_client")
         try:
             state, _ = lifecycle.up(home, faults=True)
             playing = Rounds(Laptop(home, state, tmp_path_factory.mktemp("files")))

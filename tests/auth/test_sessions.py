@@ -6,9 +6,11 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from personalization.auth import sessions, tokens
 from personalization.auth.keys import Trust
-from personalization.auth.sessions import LONGEST, SessionRequest, next_session
+from personalization.auth.sessions import SessionRequest, next_session
 from personalization.auth.tokens import Policy, Session
 from personalization.core.problems import Problem
+
+LONGEST = 30 * 86_400
 
 NOW = 1_795_000_000
 RSA = RSAKey.generate_key(2048, {"kid": "a"})

@@ -217,7 +217,7 @@ def test_neither_kind_of_token_is_taken_for_the_other() -> None:
     [{"sid": None}, {"sid": "s-1"}, {"sid": 7}, {"iss": "other"}, {"begun": "x"}, {"exp": None}, {"aud": None}],
 )
 def test_a_session_of_another_shape_is_refused(change: dict[str, object]) -> None:
-    told = {"iss": tokens.ISSUER, "aud": "demo", "sid": SESSION.id, "begun": NOW, "exp": NOW + 60} | change
+    told = {"iss": "retail-personalization", "aud": "demo", "sid": SESSION.id, "begun": NOW, "exp": NOW + 60} | change
     claims = {name: value for name, value in told.items() if value is not None}
     header = {"alg": "HS256", "typ": tokens.SESSION, "kid": "v2"}
     token = jwt.encode(header, claims, OctKey.import_key(SECRETS["v2"]), ["HS256"], default_type=None)

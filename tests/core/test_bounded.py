@@ -48,7 +48,7 @@ def handle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     (tmp_path / "tmp").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "fn")
-    megabytes = 512 + int(psutil.Process().memory_info().rss / parent.MEMORY_SHARE / (1 << 20))
+    megabytes = 512 + int(psutil.Process().memory_info().rss / 0.8 / (1 << 20))
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(megabytes))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     children: list[parent.Child] = []

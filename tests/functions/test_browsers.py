@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from personalization.api.lists import ANONYMOUS
 from personalization.auth.caller import Caller
 
 from functions.get_recommendations.app import handler as recommend
@@ -50,7 +49,7 @@ def test_another_user_is_not_named_in_a_query_however_it_is_spelled(
     query = {"queryStringParameters": {spelling: "2375"}, "multiValueQueryStringParameters": {spelling: ["2375"]}}
     answer = recommend(by(VISITOR, name, **query), None)
     assert answer["statusCode"] == (403 if spelling == "userId" else 400)
-    assert all(parameters["userId"] == ANONYMOUS for _, parameters in personalize.calls)
+    assert all(parameters["userId"] == "nobody-in-particular" for _, parameters in personalize.calls)
 
 
 def test_an_event_is_its_caller_s(personalize: FakePersonalize) -> None:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+TABLE_SECONDS = 5.0
+MAX_PENDING = 1_000
+
 ITEMS = "ITEM_ID,PRICE,CATEGORY_L1,NAME\n1082185,1.29,soups,Tomato soup\n995242,0.99,dairy,Milk\nbest-0,3,dairy,Cream\n"
 HISTORY = "drops/demo/interactions/history.csv"
 MORE = "drops/demo/interactions/incremental/day.csv"
@@ -289,7 +292,7 @@ def test_a_reader_takes_up_changes_without_an_answers_waiting(drop: Drop, bucket
     assert price() == {"995242": {"PRICE": "0.99"}}
     item_files.change(bucket, BUCKET, "demo", "995242", {"price": 2})
     assert price() == {"995242": {"PRICE": "0.99"}}
-    now += item_table.TABLE_SECONDS
+    now += TABLE_SECONDS
     until(lambda: price() == {"995242": {"PRICE": "2"}}, "the change is shown")
 
 
@@ -305,7 +308,7 @@ def test_the_first_answer_after_a_quiet_time_shows_the_change(
     items = item_table.ShownItems(item_table.fetch(lambda: bucket, lambda: BUCKET), lambda: now)
     assert items.find("demo", ["995242"], ("PRICE",), 5.0) == {"995242": {"PRICE": "0.99"}}
     if asks_between:
-        now += item_table.TABLE_SECONDS
+        now += TABLE_SECONDS
         items.find("demo", ["995242"], ("PRICE",), 5.0)
     item_files.change(bucket, BUCKET, "demo", "995242", {"price": 2})
     now += 60.0
@@ -369,14 +372,14 @@ def test_files_that_come_too_late_are_not_kept_for_ever() -> None:
 
     items = item_table.ShownItems(fetch)
     assert items.find("demo", [], ("NAME",), 5.0) == {}
-    late = 2 * item_table.MAX_PENDING
+    late = 2 * MAX_PENDING
     files = {item_table.hashed(f"i{number}") % item_table.MAX_SHARDS for number in range(late)}
     assert items.find("demo", [f"i{number}" for number in range(late)], ("NAME",), 0.0) == {}
     answers.set()
     until(lambda: len(came) >= len(files), "every file has come")
     items.find("demo", ["j"], ("NAME",), 5.0)
     items.find("demo", ["k"], ("NAME",), 5.0)
-    assert File.there < item_table.MAX_PENDING
+    assert File.there < MAX_PENDING
 
 
 def sells(personalize: FakePersonalize) -> None:

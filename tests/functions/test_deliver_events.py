@@ -14,6 +14,8 @@ from tests.functions.samples import RELEASE, SHOPPER_EVENTS, Event, load
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+MARGIN_MS = 20_000
+
 pytestmark = pytest.mark.usefixtures("demo")
 
 
@@ -126,7 +128,7 @@ def test_events_of_a_shop_that_is_gone_are_buried(personalize: FakePersonalize, 
 
 def test_without_time_messages_come_again(personalize: FakePersonalize, queues: Queues) -> None:
     queues.put("a")
-    assert len(deliver(queues.batch(), milliseconds=app.MARGIN_MS - 1)) == 1
+    assert len(deliver(queues.batch(), milliseconds=MARGIN_MS - 1)) == 1
     assert personalize.calls == []
 
 
@@ -148,7 +150,7 @@ def test_a_table_that_does_not_answer_is_left_alone_for_the_batch(
 
 def test_without_time_nothing_is_written_down(queues: Queues, unanswered: list[str]) -> None:
     queues.put("a", delivered=True)
-    assert len(deliver(queues.batch(), milliseconds=app.MARGIN_MS - 1)) == 1
+    assert len(deliver(queues.batch(), milliseconds=MARGIN_MS - 1)) == 1
     assert unanswered == []
 
 

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization.api import bestsellers
 from personalization.api.bestsellers import record
-from personalization.api.fallback import ATTEMPT_SECONDS, BUDGET_SECONDS, FallbackChain
-from personalization.api.lists import ANONYMOUS
+from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.api.models import Answer
 from personalization.core.aws import clients, errors
-from personalization.core.breaker import THRESHOLD
 from personalization.shop import records
 
 from functions.get_recommendations import app
@@ -20,6 +18,8 @@ from tests.functions.silences import Clock, silence
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+THRESHOLD = 3
 
 pytestmark = pytest.mark.usefixtures("demo")
 MOST_CALLS = 4
@@ -137,7 +137,7 @@ def test_a_limit_is_from_1_to_500(name: str, limit: str, personalize: FakePerson
 @pytest.mark.parametrize("name", ["popular", "similar"])
 def test_every_request_names_a_user(name: str, personalize: FakePersonalize) -> None:
     assert handler(load(f"api_{name}"), None)["statusCode"] == 200
-    assert personalize.body_of("GetRecommendations")["userId"] == ANONYMOUS
+    assert personalize.body_of("GetRecommendations")["userId"] == "nobody-in-particular"
 
 
 def test_metadata_is_only_asked_for_where_personalize_gives_it(personalize: FakePersonalize) -> None:
@@ -344,7 +344,7 @@ def test_a_personalize_that_hangs_or_hangs_up_is_answered_within_the_budget(
 
 def test_the_budget_reckons_with_the_longest_call_that_the_client_makes() -> None:
     limits: Any = clients.runtime_once().meta.config
-    assert limits.connect_timeout + limits.read_timeout == pytest.approx(ATTEMPT_SECONDS)
+    assert limits.connect_timeout + limits.read_timeout == pytest.approx(0.85)
     assert limits.retries["total_max_attempts"] == 1
 
 

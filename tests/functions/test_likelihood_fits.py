@@ -52,7 +52,7 @@ def test_a_fit_adds_only_the_live_events_that_no_file_has(
     fitted: dict[str, Any], bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
     covered = int(time.time()) - 7_200
-    key = inputs.key("demo", "interactions", "INCREMENTAL", covered * 1_000, inputs.LIVE)
+    key = inputs.key("demo", "interactions", "INCREMENTAL", covered * 1_000, "live")
     bucket.put_object(Bucket=BUCKET, Key=key, Body=b"".join(inputs.events_csv([("old", "i0", "Purchase", covered)])))
     for user, ago in (("long-ago", 86_400), ("overlap", 9_000), ("newcomer", 60)):
         noted(table, user, ago)
@@ -148,7 +148,7 @@ def test_too_little_data_later_leaves_the_fit_that_serves(bucket: "S3Client") ->
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> int:
     """A function whose memory holds some thousand rows; how many."""
-    megabytes = histories.BASE_MEGABYTES + 1
+    megabytes = 651
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(megabytes))
     return histories.most_rows(megabytes)
 

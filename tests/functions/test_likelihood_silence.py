@@ -9,7 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 from personalization.core.aws import clients
 from personalization.core.errors import Broken, RetryLater
 from personalization.likelihood import shards
-from personalization.likelihood.serve import BUDGET_SECONDS, REMEMBER_SECONDS, Files, Likelihoods
+from personalization.likelihood.serve import BUDGET_SECONDS, Files, Likelihoods
 from personalization.shop import records
 
 from functions.fit_likelihood.app import handler as fit
@@ -120,7 +120,7 @@ def test_nothing_is_begun_once_the_time_is_used_up(container: Container) -> None
     container.ask()
     container.calls.clear()
     # The fit's record is looked for anew, and comes at the last moment; its model is kept.
-    container.now += REMEMBER_SECONDS
+    container.now += 15.0
     container.seconds = BUDGET_SECONDS
     assert container.ask()["statusCode"] == 503
     assert container.calls == ["GetItem"]

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from personalization.api.models import Accepted, PutAccepted
 from personalization.core.aws import clients
-from personalization.core.breaker import THRESHOLD, Breaker
+from personalization.core.breaker import Breaker
 from personalization.core.problems import validate
 from personalization.events.delivery import deliver
 from personalization.events.models import Events, calls
@@ -17,6 +17,8 @@ from functions.record_events.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.queues import Queues
 from tests.functions.samples import RELEASE, SHOPPER_EVENTS, Event, body, fields, load
+
+THRESHOLD = 3
 
 pytestmark = pytest.mark.usefixtures("demo", "bucket")
 

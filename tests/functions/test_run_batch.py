@@ -303,7 +303,7 @@ def test_a_segment_of_personalize_says_which_incremental_files_it_does_not_know(
     whole = 1_795_600_000_000
     header = "USER_ID,ITEM_ID,TIMESTAMP\n"
     put(shop, inputs.key("demo", "interactions", "FULL", whole, "run-1"), header)
-    for number, run in enumerate(("run-2", "run-2", "run-3", inputs.LIVE)):
+    for number, run in enumerate(("run-2", "run-2", "run-3", "live")):
         part, later = number, whole + 86_400_000 * (1 + int(run != "run-2"))
         put(shop, inputs.key("demo", "interactions", "INCREMENTAL", later, run, part), header)
     job = planned(shop, "fans", fans)

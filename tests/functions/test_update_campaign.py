@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.errors import Rejected, RetryLater
-from personalization.personalize.campaigns import EXPLORATION, METADATA, SYNC, Wish, decide, merged
+from personalization.personalize.campaigns import METADATA, Wish, decide, merged
 from personalization.shop import records
 from personalization.shop.item_table import Table, document_key
 
@@ -18,6 +18,9 @@ from tests.functions.samples import BUCKET, RELEASE, TABLE, load, said
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+
+SYNC = "syncWithLatestSolutionVersion"
+EXPLORATION = "itemExplorationConfig"
 
 CAMPAIGN = f"{ARN}:campaign/retail-demo-user-personalization"
 VERSION = f"{ARN}:solution/retail-demo-user-personalization/1f2e3d4c"

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.problems import Problem
 from personalization.likelihood import answering, inputs, report, shards
-from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.model import Anchored, Model
 from personalization.personalize.runtime import Predicted
@@ -20,6 +19,8 @@ from personalization.shop.release import Release
 
 from tests.likelihood import worlds
 from tests.likelihood.worlds import World
+
+DAY = 86_400
 
 ANCHORS = ("i0", "i1", "i2")
 RELEASE = Release("demo", "t", "arn:dataset-group/x", {"personalized-ranking": "arn:ranking"})

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.likelihood import features
 from personalization.likelihood.counters import LiveEvent
-from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import History
 from personalization.likelihood.tables import tables
 
 from tests.likelihood import worlds
 from tests.likelihood.worlds import World
+
+DAY = 86_400
 
 
 @cache

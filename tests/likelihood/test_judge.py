@@ -3,7 +3,6 @@
 
 import numpy as np
 import pytest
-from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import History, Ints
 
 from benchmarks.likelihood import populations
@@ -11,6 +10,8 @@ from benchmarks.likelihood.known_users import judge_known_users
 from benchmarks.likelihood.models import HORIZON, Plan
 from benchmarks.likelihood.strangers import Strangers, newcomers, strangers
 from tests.likelihood import worlds
+
+DAY = 86_400
 
 WEEK = HORIZON * DAY
 AT = worlds.START + 8 * WEEK

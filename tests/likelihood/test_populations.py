@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from personalization.likelihood import features, training
 from personalization.likelihood.counters import LiveEvent
-from personalization.likelihood.features import DAY, LONGEST
 from personalization.likelihood.histories import History
 from personalization.likelihood.tables import tables
 
 from tests.likelihood import worlds
 from tests.likelihood.worlds import World
+
+DAY = 86_400
 
 
 @cache
@@ -90,7 +91,7 @@ def test_never_is_not_just_now() -> None:
     user.add(LiveEvent("e1", "i1", planted.model.at + 60, bought=False), item)
     vector = features.features(user.statistics("i1", item, planted.model, planted.model.at + 60), 2)
     assert (vector["visitor"], vector["stranger"]) == (1.0, 0.0)
-    assert vector["user_last"] == pytest.approx(np.log(1 + LONGEST))
+    assert vector["user_last"] == pytest.approx(np.log(1 + 365.0))
 
 
 def test_an_event_of_after_the_fit_is_as_long_after_the_newest_row() -> None:

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.likelihood import shards, training
-from personalization.likelihood.features import DAY
-from personalization.likelihood.histories import MOST_VALUES, Codes, Events, History, Reader, levels
+from personalization.likelihood.histories import Codes, Events, History, Reader, levels
 from personalization.likelihood.sharded import partition, shard
 from personalization.likelihood.sharded.counts import Counts, intervals
 from personalization.likelihood.sharded.plan import Range, ranges
@@ -19,6 +18,8 @@ from personalization.likelihood.sharded.shard import Catalogue
 from personalization.likelihood.tables import tables
 
 from tests.likelihood import worlds
+
+MOST_VALUES = 60
 
 SHARDS = 4
 
@@ -94,7 +95,7 @@ def test_shards_together_are_the_history(sharded: Sharded) -> None:
     assert (whole.start, whole.end, set(whole.users), set(whole.items)) == (
         other.start, other.end, set(other.users), set(other.items),
     )  # fmt: skip
-    assert sharded.scope.boundaries == (*reversed(training.windows(whole, 7 * DAY, whole.end + 1)), whole.end + 1)
+    assert sharded.scope.boundaries == (*reversed(training.windows(whole, 7 * 86_400, whole.end + 1)), whole.end + 1)
 
 
 def test_counts_of_shards_are_those_of_the_history_at_every_window(sharded: Sharded) -> None:

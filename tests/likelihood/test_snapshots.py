@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from personalization.likelihood import snapshots
-from personalization.likelihood.features import DAY
 
 from tests.likelihood import worlds
 from tests.likelihood.worlds import World
+
+DAY = 86_400
 
 
 @cache

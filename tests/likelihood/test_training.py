@@ -7,13 +7,15 @@ from functools import cache
 import numpy as np
 import pytest
 from personalization.likelihood import logistic, training
-from personalization.likelihood.features import DAY, ITEM, PAIR, RANKS, USER, features
+from personalization.likelihood.features import ITEM, PAIR, RANKS, USER, features
 from personalization.likelihood.histories import Floats, History
 from personalization.likelihood.tables import ARRAYS, tables
 from personalization.likelihood.training import TooLittle
 
 from tests.likelihood import worlds
 from tests.likelihood.worlds import World
+
+DAY = 86_400
 
 
 @cache

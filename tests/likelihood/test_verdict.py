@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from personalization.likelihood.histories import Floats, Ints
 from personalization.likelihood.model import Verdict
-from personalization.likelihood.verdict import WITHIN_STRANGERS, verdict
+from personalization.likelihood.verdict import verdict
+
+WITHIN_STRANGERS = 1.6
 
 Test = tuple[Floats, Floats, Floats, Ints]
 

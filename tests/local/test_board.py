@@ -5,7 +5,6 @@ from typing import Any
 
 from rich.console import Console
 
-from local.cloud.runs import FAILED as STEP_FAILED
 from local.cloud.runs import Moment, happenings, label, statuses
 from local.terminal.board import DONE, FAILED, UNDER_WAY, Board
 
@@ -90,7 +89,7 @@ def test_the_step_that_failed_is_crossed_and_those_that_report_it_are_not() -> N
 def test_a_step_whose_error_nobody_caught_is_crossed() -> None:
     under_way: set[str] = set()
     assert list(happenings(entered("Task", "Close the run"), under_way)) == [("Close the run", "")]
-    assert list(happenings({"type": "ExecutionTimedOut"}, under_way)) == [("Close the run", STEP_FAILED)]
+    assert list(happenings({"type": "ExecutionTimedOut"}, under_way)) == [("Close the run", "FAILED")]
 
 
 def job_event(arn: str, name: str, status: str) -> dict[str, Any]:

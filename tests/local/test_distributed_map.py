@@ -14,7 +14,6 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from local.cloud import lifecycle, resuming
-from local.cloud.aws import SAVED
 from local.cloud.environments import cloud_python
 from local.cloud.home import Home, State, access
 from tests.app.waiting import until
@@ -363,5 +362,5 @@ def test_a_killed_cloud_leaves_an_aborted_map_run(cloud: Cloud, blocked_children
     assert (run["status"], counts["running"], counts["aborted"]) == ("ABORTED", 0, 2)
     children = cloud.client("stepfunctions").list_executions(mapRunArn=run["mapRunArn"])["executions"]
     assert [child["status"] for child in children] == ["ABORTED", "ABORTED"]
-    left = urllib3.request("GET", f"{cloud.state.endpoint}{SAVED}").json()["left"]["stopped"]
+    left = urllib3.request("GET", f"{cloud.state.endpoint}/_local/saved").json()["left"]["stopped"]
     assert [execution["executionArn"] for execution in left] == [execution]

@@ -24,9 +24,11 @@ from local.evaluation.counts import Counts
 from local.evaluation.files import BadInput, Tables, read
 from local.evaluation.pasts import discoveries, panel, prepared, thinned
 from local.evaluation.rules import AGAIN, CHAIN, COSINE, EASE, FREQUENCY, POPULAR, RECENT, Options, Rule, listed
-from local.evaluation.splitting import DAY, split
+from local.evaluation.splitting import split
 from local.evaluation.trainings import Trainings, opened
 from local.evaluation.trial import Plan, evaluate
+
+DAY = 86_400
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN = 1_700_000_000

@@ -29,8 +29,8 @@ def build(tmp_path: Path) -> Path:
 def test_the_template_names_an_archive_that_has_what_was_built(build: Path) -> None:
     layers.pack(build)
     (archive,) = build.glob("*.zip")
-    assert (build / layers.PACKED).read_text() == TEMPLATE.replace(
-        "ContentUri: PolarsLayer", f"ContentUri: s3://{layers.BUCKET}/{archive.name}"
+    assert (build / "packed.yaml").read_text() == TEMPLATE.replace(
+        "ContentUri: PolarsLayer", f"ContentUri: s3://local-layers/{archive.name}"
     )
     with zipfile.ZipFile(archive) as opened:
         modes = {info.filename: info.external_attr >> 16 & 0o777 for info in opened.infolist()}

@@ -18,9 +18,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.cloud import lifecycle, resuming, saved
-from local.cloud.aws import SAVED
 from local.cloud.environments import LocalError, cloud_python
 from local.cloud.home import Home, State, access
+
+CODE = "code"
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = "arn:aws:iam::000000000000:role/anyone"
@@ -45,7 +46,7 @@ class Machine:
         return self.clients[service, once]
 
     def told(self, method: str = "GET") -> dict[str, Any]:
-        state_told: dict[str, Any] = urllib3.request(method, f"{self.state.endpoint}{SAVED}").json()
+        state_told: dict[str, Any] = urllib3.request(method, f"{self.state.endpoint}/_local/saved").json()
         return state_told
 
     def kill(self) -> None:
@@ -256,8 +257,8 @@ def limited(machine: Machine, size: int) -> None:
 
 def written(folder: Path) -> Path:
     """A saved state; its file."""
-    (folder / saved.CODE).mkdir()
-    (folder / saved.CODE / "5e4.zip").write_bytes(b"zip")
+    (folder / CODE).mkdir()
+    (folder / CODE / "5e4.zip").write_bytes(b"zip")
     saved.write(folder, 3, {"at": 5.0, "code": ["5e4"]}, {"dynamodb": b'{"version": 2}', "s3": b"{}"})
     return saved.state(folder, 3)
 
@@ -297,7 +298,7 @@ def emptied(path: Path) -> None:
 
 
 def without_code(path: Path) -> None:
-    (path.parent / saved.CODE / "5e4.zip").unlink()
+    (path.parent / CODE / "5e4.zip").unlink()
 
 
 DAMAGE = pytest.mark.parametrize("damage", [cut, changed, unknown, emptied, without_code])

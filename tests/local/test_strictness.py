@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from personalization.core.errors import Rejected
 from personalization.shop.settings import parse
 
-from local.cloud.aws.event_patterns import LIMIT, complexity
+from local.cloud.aws.event_patterns import complexity
 from local.cloud.aws.schedule_expressions import refusal
 from local.cloud.environments import cloud_python
 from local.cloud.faults import FaultDoor
@@ -23,6 +23,8 @@ from local.cloud.home import State, access
 from tests.app.waiting import until
 from tests.local.test_launcher import ROLE, function, open_doors, role, run
 from tests.template.stack import STACK
+
+LIMIT = 10
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:nothing"
 ENTRY = {"Source": "test", "DetailType": "Nothing", "Detail": "{}"}

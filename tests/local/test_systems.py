@@ -16,7 +16,6 @@ import boto3
 import pytest
 
 from local.cloud import environments, lifecycle
-from local.cloud.aws import CLIENT
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, State, access
 from tests.local.test_launcher import function, role
@@ -129,7 +128,7 @@ def test_both_processes_and_a_function_run_without_what_only_linux_has(tmp_path:
     (cloud, engine), (key, secret) = lifecycle.ports(home, None, None), home.access_key()
     addresses = (f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}")
     state = State(*addresses, (), access_key=key, secret_key=secret)
-    environment = lifecycle.process_environment(home, state) | {CLIENT: "runtime_interface_client"}
+    environment = lifecycle.process_environment(home, state) | {"RETAIL_RUNTIME_CLIENT": "runtime_interface_client"}
     mac, data = str(ROOT / "tests/local/as_a_mac.py"), f"--data-dir={home.data / 'engine'}"
     commands = {
         "engine": [sys.executable, mac, "local.personalize", f"--port={engine}", data, "--account-id=000000000000"],

@@ -2,21 +2,12 @@
 from itertools import pairwise
 
 import pytest
-from personalization.releases.probe import (
-    LENGTH,
-    MAX_PAUSE,
-    MAX_SECONDS,
-    MAX_THROTTLED,
-    UNKNOWN_USER,
-    USERS,
-    Pace,
-    Reply,
-    Sample,
-    fault,
-    questions,
-    sample,
-)
+from personalization.releases.probe import Pace, Reply, Sample, fault, questions, sample
 from personalization.shop.gate_settings import Probe
+
+MAX_PAUSE = 10.0
+LENGTH = 10
+UNKNOWN_USER = "nobody-yet"
 
 SAMPLE = Sample(tuple(f"u{n}" for n in range(30)), tuple(f"i{n}" for n in range(30)))
 
@@ -28,7 +19,7 @@ def replies(*lists: str, milliseconds: float = 5.0) -> list[Reply]:
 def test_a_sample_is_spread_over_the_head_of_the_file() -> None:
     rows = [f"u{n // 3},i{n % 70},{n}" for n in range(600)]
     drawn = sample("\n".join(["USER_ID,ITEM_ID,TIMESTAMP", *rows, "u9999,i9"]))
-    assert len(drawn.users) == USERS
+    assert len(drawn.users) == 50
     assert drawn.users[:2] == ("u0", "u4")
     assert "u9999" not in drawn.users
     assert drawn.items[:2] == ("i0", "i1")
@@ -105,11 +96,11 @@ def test_twenty_requests_stay_below_the_campaigns_throughput(throughput: int, la
 
 def test_throttling_slows_down_and_ends_in_the_end() -> None:
     assert times(Pace(0.8), "atta") == [0, 1.25, 3.75, 8.75]
-    assert len(times(Pace(0.8), "t" * 100)) == MAX_THROTTLED
+    assert len(times(Pace(0.8), "t" * 100)) == 6
     assert max(later - earlier for earlier, later in pairwise(times(Pace(0.8), "tttat" * 9))) <= MAX_PAUSE
 
 
 def test_a_campaign_is_not_asked_for_longer_than_a_function_may_take() -> None:
     made = times(Pace(0.8), "ttta" * 100)
     assert len(made) < 50
-    assert made[-1] <= MAX_SECONDS < 300 - 2 * MAX_PAUSE
+    assert made[-1] <= 200.0

@@ -13,6 +13,9 @@ from personalization.runs.claims import Claim, State
 
 from tests.runs.flow_world import event
 
+MAX_JOINED = 200
+ACTIONS = ("continue", "retrain", "rollback", "promote", "sweep")
+
 
 def claim(kind: str, number: int, state: State = "pending", key: str = "", run: str = "") -> Claim:
     claim = claims.read(event("shop", kind, number, key=key), "r").claim
@@ -58,9 +61,9 @@ def test_incremental_interactions_are_joined_and_users_are_not() -> None:
 
 
 def test_no_more_files_are_joined_than_a_run_can_carry() -> None:
-    every = [claim("interactions/incremental", number) for number in range(3 * batches.MAX_JOINED)]
+    every = [claim("interactions/incremental", number) for number in range(3 * MAX_JOINED)]
     ((*names,),) = picked(*every)
-    assert len(names) == batches.MAX_JOINED
+    assert len(names) == MAX_JOINED
     assert names[0] == f"interactions/incremental/{len(every) - 1}.csv"
 
 
@@ -139,6 +142,6 @@ def test_an_input_that_is_none_of_ours_is_refused(started: object, reason: str) 
 )
 def test_any_input_is_understood_or_refused(started: Any) -> None:  # noqa: ANN401
     try:
-        assert claims.read(started, "run").action in (*claims.ACTIONS, "drop")
+        assert claims.read(started, "run").action in (*ACTIONS, "drop")
     except Rejected as refused:
         assert refused.reason  # noqa: PT017 - either way is right

@@ -23,6 +23,9 @@ from tests.runs.flow_world import KINDS, NOW, DictLedger, Flaky, World, event
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+ERASURE_LEASE = timedelta(hours=6)
+RUN_LEASE = timedelta(days=11)
+
 SHOPS = ("green", "blue")
 DROPS = st.tuples(st.just("drop"), st.sampled_from(SHOPS), st.sampled_from(KINDS))
 REPEATS = st.tuples(st.just("repeat"), st.integers(0, 20), st.just(""))
@@ -179,7 +182,7 @@ def test_a_run_that_lost_its_shop_pays_for_no_training(world: World) -> None:
 
 
 def test_an_execution_that_is_not_visible_yet_is_taken_for_alive(world: World) -> None:
-    lease = Lease(shop="green", owner="a", execution_arn="arn:a", since=NOW, expires_at=NOW + leases.RUN_LEASE)
+    lease = Lease(shop="green", owner="a", execution_arn="arn:a", since=NOW, expires_at=NOW + RUN_LEASE)
 
     class Blind(World):
         def alive(self, arn: str) -> bool | None:  # noqa: ARG002 - it sees nothing
@@ -188,7 +191,7 @@ def test_an_execution_that_is_not_visible_yet_is_taken_for_alive(world: World) -
     blind = Blind(world.ledger)
     assert leases.is_live(blind, lease, NOW + timedelta(minutes=1))
     assert not leases.is_live(blind, lease, NOW + timedelta(minutes=6))
-    assert not leases.is_live(world, lease, NOW + leases.RUN_LEASE)
+    assert not leases.is_live(world, lease, NOW + RUN_LEASE)
 
 
 def test_what_failed_waits_for_who_asks_again(world: World) -> None:
@@ -220,8 +223,8 @@ def test_an_erasure_has_the_next_turn_and_then_a_run_handles_what_waits(world: W
     lifecycle.finish(world.ledger, world, world.run("a"), "green", [])
     queued = begun(world, "c", {"action": "continue", "shop": "green"})
     assert (queued["outcome"], queued["by"]) == ("queued", "e")
-    assert leases.lead_to_erase(world.ledger, world, "green", "e", NOW + leases.ERASURE_LEASE / 2)
-    assert lifecycle.sweep(world.ledger, world, Run("s", "arn:s", NOW + leases.ERASURE_LEASE)) == []
+    assert leases.lead_to_erase(world.ledger, world, "green", "e", NOW + ERASURE_LEASE / 2)
+    assert lifecycle.sweep(world.ledger, world, Run("s", "arn:s", NOW + ERASURE_LEASE)) == []
     follower = lifecycle.finish_erasure(world.ledger, world, "green", "e", NOW)
     assert follower == lifecycle.next_run_name("green", "e")
     assert begun(world, "d", {"action": "continue", "shop": "green"})["outcome"] == "leads"
@@ -235,7 +238,7 @@ def test_a_shop_whose_eraser_is_dead_is_taken_over_after_some_hours(world: World
     assert leases.lead_to_erase(world.ledger, world, "green", "e", NOW)
     assert not world.ledger.reserve("green", "other")
     assert begun(world, "a", event("green", "users", 1))["outcome"] == "queued"
-    late = Run("s", "arn:s", NOW + leases.ERASURE_LEASE)
+    late = Run("s", "arn:s", NOW + ERASURE_LEASE)
     assert len(lifecycle.sweep(world.ledger, world, late)) == 1
     assert leases.lead(world.ledger, world, late, "green") is None
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, Rejected
 from personalization.shop.recipes import RECIPES
-from personalization.shop.settings import NOT_PURCHASED, ShopSettings, parse
+from personalization.shop.settings import ShopSettings, parse
 from table_intake.settings import yaml_core
 
 
 def test_retail_defaults() -> None:
     settings = ShopSettings()
     assert (settings.personalize_domain, settings.event_type, settings.recipes) == ("ECOMMERCE", "Purchase", RECIPES)
-    assert settings.filters == {"not-purchased": NOT_PURCHASED}
+    assert settings.filters == {"not-purchased": 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'}
 
 
 def test_yaml_and_json_say_the_same() -> None:

@@ -12,8 +12,10 @@ import pytest
 from moto import mock_aws
 
 from local.cloud.environments import LocalError
-from local.storefront.publishing import FOR_EVER, Upload, main, publish, uploads
+from local.storefront.publishing import Upload, main, publish, uploads
 from local.terminal.output import Terminal
+
+FOR_EVER = "public, max-age=31536000, immutable"
 
 BUCKET = "storefront"
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.cloud.environments import LocalError
-from local.storefront.server import BODY_LIMIT, Storefront, serving
+from local.storefront.server import Storefront, serving
 from tests.app.waiting import BOUND
 from tests.storefront.conftest import Open
 from tests.storefront.shop import KEY
@@ -122,7 +122,7 @@ def test_other_methods_are_refused(method: str, shop: Open) -> None:
     [
         ("/", "{}", JSON, 405),
         ("/api/shops/green/events", "{}", {"Content-Type": "text/plain"}, 415),
-        ("/api/shops/green/events", "", JSON | {"Content-Length": str(BODY_LIMIT + 1)}, 413),
+        ("/api/shops/green/events", "", JSON | {"Content-Length": str(256 * 1024 + 1)}, 413),
         ("/api/shops/green/events", "", JSON | {"Content-Length": "-1"}, 411),
         ("/api/shops/green/events", "0\r\n\r\n", JSON | {"Transfer-Encoding": "chunked"}, 411),
     ],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from benchmarks import bombs
-from local.cloud.lifecycle import FEW_BYTES, PART_BYTES
+from local.cloud.lifecycle import PART_BYTES
 from local.demo.sample_data import DemoData
 from local.demo.walkthrough import Demo
 from local.terminal.output import Terminal
@@ -165,7 +165,7 @@ def event_after_the_sweep(shop: Shop) -> None:
 def too_large_together(shop: Shop) -> None:
     """Three incremental files that only together exceed an import job are handled by one run."""
     for number, content in enumerate(_files(shop)):
-        assert len(content) < FEW_BYTES
+        assert len(content) < 10**6
         shop.put(content, f"interactions/incremental/{number}.csv")
     _sweep(shop, 3)
     shop.rest()

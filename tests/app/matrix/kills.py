@@ -23,7 +23,7 @@ import psutil
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
-from local.cloud import deploy, lifecycle
+from local.cloud import lifecycle
 from local.cloud.home import access
 from tests.app.laptop import ROOT, Laptop
 from tests.app.matrix.case import Case, Fault
@@ -31,6 +31,8 @@ from tests.app.matrix.cases import DEPLOYING, STAGES
 from tests.app.matrix.shop import ACCOUNT, Shop
 from tests.app.matrix.world import World
 from tests.app.waiting import BOUND, until
+
+SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 HOLDS: Final = {
     "importing": Fault("engine", "neverEnd", "CreateDatasetImportJob", times=None),
@@ -272,7 +274,7 @@ class Rounds:
         told = {
             parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Stacks"][0]["Parameters"]
         }
-        assert stack["Stacks"][0]["StackStatus"] in deploy.SETTLED
+        assert stack["Stacks"][0]["StackStatus"] in SETTLED
         assert told["IncrementalImportBytes"] == str(self.laptop.state.incremental_bytes)
         for shop in self.shops.values():
             assert self.laptop.call("GET", f"/shops/{shop.name}/popular").status == 200

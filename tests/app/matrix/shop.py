@@ -11,7 +11,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from personalization.core.names import Names
-from personalization.events.erasures import SETTLED_SECONDS
 from table_intake.columns import schema as datasets
 from table_intake.columns.schema import Column, Schema
 
@@ -221,7 +220,7 @@ class Shop:
     def erase(self, user: str) -> str:
         """Ask for the deletion of a user, two minutes ago; answers the receipt."""
         receipt = str(self.call("DELETE", f"/users/{user}")["receiptId"])
-        key, older = {"shopper": f"!{self.name}", "event": user}, {":older": -SETTLED_SECONDS}
+        key, older = {"shopper": f"!{self.name}", "event": user}, {":older": -120}
         self.world.events_table.update_item(
             Key=key, UpdateExpression="ADD asked :older", ExpressionAttributeValues=older
         )

@@ -15,7 +15,6 @@ from boto3.dynamodb.conditions import Key
 from botocore.config import Config
 
 from local.cloud.home import access
-from local.cloud.runs import STARTED_BY
 from tests.app.laptop import Laptop
 from tests.app.waiting import BOUND, PACE
 
@@ -152,7 +151,7 @@ class World:
             if execution_arn not in self._started_by:
                 with suppress(self.steps.exceptions.ExecutionDoesNotExist):
                     given = json.loads(self.steps.describe_execution(executionArn=execution_arn)["input"])
-                    self._started_by[execution_arn] = given.get(STARTED_BY)
+                    self._started_by[execution_arn] = given.get("AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID")
         return [execution_arn for execution_arn in arns if self._started_by.get(execution_arn) == arn]
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
