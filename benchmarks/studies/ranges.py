@@ -96,9 +96,9 @@ def one_pass(path: Path) -> list[object]:
 
 def in_ranges(paths: Sequence[Path], size: int, told: Callable[[Any, Any], list[object]]) -> list[object]:
     """Check files in ranges of a size; `told` is asked with what was found, and where its lines come from."""
-    from personalization.ingest.bucket import Bucket as Storage  # noqa: PLC0415
     from personalization.ingest.item_lines import ItemLines  # noqa: PLC0415
     from personalization.ingest.known_ids import Store  # noqa: PLC0415
+    from personalization.ingest.ranges import Bucket as Storage  # noqa: PLC0415
     from table_intake.ranges.division import Division  # noqa: PLC0415
     from table_intake.ranges.merged import Merged  # noqa: PLC0415
     from table_intake.ranges.steps import Steps  # noqa: PLC0415

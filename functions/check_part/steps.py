@@ -10,8 +10,8 @@ from personalization.core.environment import Environment
 from personalization.core.errors import intake_translated
 from personalization.core.messages import Part, Steps
 from personalization.ingest import known_ids
-from personalization.ingest.bucket import Bucket
 from personalization.ingest.item_lines import ItemLines
+from personalization.ingest.ranges import Bucket
 from table_intake.ranges import steps as ranges
 
 if TYPE_CHECKING:

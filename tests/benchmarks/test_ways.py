@@ -9,7 +9,7 @@ from benchmarks.ways import Way
 WAYS = {
     "get_recommendations": (Way(17, 39), Way(0, 0)),
     "record_events": (Way(17, 42), Way(0, 0)),
-    "validate_drop": (Way(30, 141), Way(22, 134)),
+    "validate_drop": (Way(28, 123), Way(20, 131)),
     "judge_release": (Way(17, 43), Way(1, 1)),
     "claim_drop": (Way(12, 41), Way(0, 0)),
     "import_data": (Way(12, 21), Way(0, 0)),

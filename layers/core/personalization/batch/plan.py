@@ -11,7 +11,7 @@ from table_intake.columns.schema import Schema
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part
 from personalization.core.names import Names
-from personalization.ingest import imports
+from personalization.ingest import imports, retraining
 from personalization.shop.batch_settings import BatchJob
 from personalization.shop.plan import Made, Plan, RecipePart, Resource, Retraining
 from personalization.shop.recipes import RecipeAlias
@@ -212,7 +212,7 @@ def _training(names: Names, bucket: str, shop: str, alias: str, facts: Facts) ->
     """Return the training of a segment recipe: once for each release, whichever jobs ask."""
     lineage = imports.Lineage(str(facts.release["run"]))
     whole = facts.settings.model_copy(update={"batch": {}, "recommenders": {}, "placements": {}})
-    planned = imports.retraining(names, bucket, Retraining(shop=shop), lineage, whole, facts.schema)
+    planned = retraining.plan(names, bucket, Retraining(shop=shop), lineage, whole, facts.schema)
     (part,) = imports.recipes(names, shop, lineage, [cast("RecipeAlias", alias)], facts.settings.digest)
     return Training(plan=planned.model_copy(update={"recipes": (), "filters": (), "evaluation": None}), recipe=part)
 

@@ -3,10 +3,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from table_intake import Incomplete, Refused
 
 
+@dataclass(eq=False)
 class PersonalizationError(Exception):
     """The base of all errors that a run or a caller handles.
 
@@ -15,16 +17,18 @@ class PersonalizationError(Exception):
         reason: the error and, if known, its remedy.
     """
 
-    def __init__(self, resource: str, reason: str) -> None:
-        super().__init__(f"{resource}: {reason}")
-        self.resource = resource
-        self.reason = reason
+    resource: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.resource}: {self.reason}"
 
 
 class RetryLater(PersonalizationError):
     """The request is valid but failed by throttling, a busy resource or an outage. The same call may succeed later."""
 
 
+@dataclass(eq=False)
 class NoRoom(RetryLater):
     """A quota of the account is used up for now. A step answers WAITING, or raises RetryLater.
 
@@ -33,9 +37,7 @@ class NoRoom(RetryLater):
             machine waits for a job.
     """
 
-    def __init__(self, resource: str, reason: str, patience: int | None = None) -> None:
-        super().__init__(resource, reason)
-        self.patience = patience
+    patience: int | None = None
 
 
 class Rejected(PersonalizationError):

@@ -2,10 +2,11 @@
 """Decide whether a checked drop is imported, leave its table of items and its refused rows, and report on it."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import polars as pl
 from table_intake import Checked, Expected, Proposal
 from table_intake.check import changes, findings
 from table_intake.check.findings import Findings
@@ -18,10 +19,31 @@ from personalization.ingest.imports import Accepted
 from personalization.ingest.report import Subject
 from personalization.shop import item_files
 from personalization.shop.item_files import Listed
-from personalization.shop.plan import PrepareRequest
+from personalization.shop.keys import Drop
+from personalization.shop.plan import Last, PrepareRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_FLOW = 2_000
+"""Characters of proposed settings in a reason, at most."""
+
+
+def last_reports(s3: "S3Client", request: PrepareRequest, drop: Drop) -> changes.Last:
+    """Return the reports on what was imported last of a drop's kind."""
+
+    def read(last: Last | None) -> report.Document | None:
+        if last is None or drop.data_kind is None:
+            return None
+        stem = report.key(drop.shop, last.run, drop.data_kind, 0)
+        documents = (
+            objects.get_json(s3, request.bucket, key)
+            for key in objects.list_keys(s3, request.bucket, stem)
+            if key.endswith(".json")
+        )
+        return next((document for document in documents if document and document["key"] == last.key), None)
+
+    return changes.Last(read(request.last), read(request.since))
 
 
 class Acceptance:
@@ -44,6 +66,8 @@ class Acceptance:
         self._part = part
         self._last = last
         self._findings: Findings | None = None
+        self._document: report.Document | None = None
+        """That of an accepted drop."""
         self._rejects = ""
         self._written_rejects = 0
 
@@ -57,7 +81,8 @@ class Acceptance:
         if problems := findings.problems(expected, copied.findings):
             error = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
             raise error(expected.resource, "; ".join(problems))
-        if suspicious := self._suspicious():
+        self._document = report.document(self._subject, copied.findings, "", self._last)
+        if suspicious := changes.refusal(self._document, self._subject.settings.changes):
             raise Rejected(expected.resource, suspicious)
         if lines is None:
             return copied
@@ -76,29 +101,38 @@ class Acceptance:
             file = copied.rejects.file(copied.findings.origins)
             objects.put_bytes(self._s3, self._bucket, self._rejects, file, "text/csv; charset=utf-8")
 
-    def _suspicious(self) -> str:
-        """Return why the shop's settings refuse a drop that could be imported; empty where they do not."""
-        chosen = self._subject.settings.changes
-        return changes.refusal(report.document(self._subject, self._findings, "", self._last), chosen)
+    def refused(self, refusal: Rejected, proposal: Proposal | None) -> Rejected:
+        """Report a refused drop; return its refusal, with the page's key and settings that may let the drop in."""
+        document = report.document(self._subject, self._findings, refusal.reason, self._last)
+        lines = proposal.lines() if proposal else []
+        page = self._write(document | ({"proposed": lines} if lines else {}))
+        flow = proposal.flow() if proposal and proposal.section else ""
+        way = f"; the report proposes settings for it{f': {flow}' if len(flow) <= _FLOW else ''}" if flow else ""
+        if way and proposal and proposal.choices:
+            way += ", beside which dates must have one of the forms that it lists"
+        return type(refusal)(refusal.resource, f"{refusal.reason}{way} (report: {page})")
 
-    def refused(self, reason: str, proposal: Proposal | None) -> str:
-        """Report a refused drop, with settings that may let it in; return the page's key."""
-        page: str = self._write(reason, proposal.lines() if proposal else ())["page"]
-        return page
+    def accepted(self, copied: Checked, remarks: Collection[str], more_ids: Iterable[pl.Series] = ()) -> Accepted:
+        """Report an imported drop.
 
-    def accepted(self, copied: Checked, remarks: Collection[str]) -> Accepted:
-        """Report an imported drop; `remarks` are about its settings."""
+        Args:
+            copied: what its check found.
+            remarks: about its settings.
+            more_ids: the hashes of its ids by partition, where they are more than one file holds.
+        """
         subject, results, rejected = self._subject, copied.findings, copied.findings.rejected
-        written = self._write("")
+        document = self._document or report.document(subject, results, "", self._last)
+        page = self._write(document)
         interactions = subject.kind == "interactions"
         if not interactions:
             # Ids of an earlier drop would be wrong if this one's cannot be compared.
             store = known_ids.Store(self._s3, self._bucket, subject.shop, self._imported)
             store.put(subject.kind, subject.run, copied.ids or b"")
+            store.put_all(subject.kind, subject.run, more_ids)
             for key in store.outdated(subject.kind, subject.run):
                 objects.remove(self._s3, self._bucket, key)
         items = results.items.ids if results.items else results.accepted if subject.kind == "items" else 0
-        suspicious = [f"looks wrong: {suspicion['told']}" for suspicion in written["suspicions"]]
+        suspicious = [f"looks wrong: {suspicion['told']}" for suspicion in document["suspicions"]]
         notes = [*remarks, *suspicious, *results.notes]
         if rejected:
             were = "was" if rejected == 1 else "were"
@@ -109,19 +143,16 @@ class Acceptance:
             results.accepted,
             tuple(notes),
             changed=bool(copied.layout.added),
-            report=written["page"],
+            report=page,
             rejects=rejected,
             events=results.event_types if interactions and subject.mode == "FULL" else None,
         )
 
-    def _write(self, reason: str, proposed: Sequence[str] = ()) -> report.Document:
-        """Write the report, and return its document with the page's key as `page`; `proposed` are settings."""
+    def _write(self, document: report.Document) -> str:
+        """Write the report; return its page's key."""
         subject = self._subject
-        document = report.document(subject, self._findings, reason, self._last)
         document["rejects"] = {"key": self._rejects, "rows": self._written_rejects} if self._rejects else None
-        if proposed:
-            document["proposed"] = list(proposed)
         name = report.key(subject.shop, subject.run, subject.kind, self._part)
         objects.put_json(self._s3, self._bucket, f"{name}.json", document)
         objects.put_text(self._s3, self._bucket, f"{name}.html", report.page(document))
-        return document | {"page": f"{name}.html"}
+        return f"{name}.html"

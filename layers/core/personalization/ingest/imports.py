@@ -4,6 +4,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from table_intake import DataKind
 from table_intake.check.findings import MINIMUM_INTERACTIONS
@@ -12,6 +13,7 @@ from table_intake.wording import counted
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names, run_name
+from personalization.personalize import ensure, training
 from personalization.shop import recommenders
 from personalization.shop.gate_settings import FOR_USERS
 from personalization.shop.keys import Drop
@@ -29,12 +31,14 @@ from personalization.shop.plan import (
     RecipePart,
     RecommenderPart,
     Resource,
-    Retraining,
     SchemaPart,
 )
 from personalization.shop.prices import Billed, campaign_month
 from personalization.shop.recipes import Generation, RecipeAlias, recipe
 from personalization.shop.settings import ShopSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
 
 _resource = partial(Resource.model_validate, from_attributes=True)
 MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}
@@ -187,7 +191,17 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
     )
 
 
-def with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[Resource]) -> Plan:
+def with_existing(client: "PersonalizeClient", names: Names, plan: Plan, settings: ShopSettings) -> Plan:
+    """Return the plan with notes on recommenders and campaigns that exist, and which the settings don't name."""
+    if plan.dataset_group.domain:
+        unnamed = recommenders.unnamed(
+            settings.recommenders, ensure.recommender_statuses(client, plan.dataset_group.arn)
+        )
+        plan = plan.model_copy(update={"notes": (*plan.notes, *unnamed)})
+    return _with_unused_campaigns(plan, settings, training.unused_campaigns(client, names, plan.shop, settings))
+
+
+def _with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[Resource]) -> Plan:
     """Return the plan with the campaigns that the settings don't name: their costs, and whether they are deleted."""
     if not unused:
         return plan
@@ -211,40 +225,6 @@ def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
     notes = [f"{key} is imported together with it: {counted(plan.rows, 'row')} more" for key, plan in others]
     rows, rejects = sum(plan.rows for _, plan in plans), sum(plan.rejects for _, plan in plans)
     return first.model_copy(update={"rows": rows, "rejects": rejects, "notes": (*first.notes, *notes)})
-
-
-def retraining(
-    names: Names, bucket: str, wish: Retraining, lineage: Lineage, settings: ShopSettings, schema: Schema
-) -> Plan:
-    """Return the plan of a run that imports nothing and trains on the existing data.
-
-    Raises:
-        Rejected: a recipe is not the shop's, or has no training mode UPDATE.
-    """
-    unknown = [alias for alias in wish.recipes if alias not in settings.recipes]
-    if unknown:
-        raise Rejected(wish.shop, f"{', '.join(unknown)} is not a recipe of the shop's settings")
-    chosen = tuple(alias for alias in settings.recipes if not wish.recipes or alias in wish.recipes)
-    if wish.training_mode == "UPDATE" and chosen != ("user-personalization",):
-        raise Rejected(wish.shop, "trainingMode UPDATE needs recipes: [user-personalization], the only one that has it")
-    if wish.training_mode == "UPDATE" and settings.generation == "v2":
-        raise Rejected(wish.shop, "generation v2 has no trainingMode UPDATE: train it in full")
-    wanted = settings.model_copy(update={"recipes": chosen})
-    drop = Drop("", "interactions", wish.shop)
-    planned = plan(names, bucket, drop, lineage, wanted, Accepted(schema, 0, ("trained on the data that is there",)))
-    # A recipe that is retrained alone is not the shop's only one.
-    parts = tuple(part.model_copy(update={"deployed": part.alias in settings.deployed}) for part in planned.recipes)
-    # An update only adds new data; a second full training for the test would cost many times as much.
-    evaluation = planned.evaluation if wish.training_mode == "FULL" else None
-    return planned.model_copy(
-        update={
-            "training_mode": wish.training_mode,
-            "recipes": parts,
-            "serves": settings.recipes,
-            "deploys": settings.deployed,
-            "evaluation": evaluation,
-        }
-    )
 
 
 def _filters(names: Names, shop: str, settings: ShopSettings) -> tuple[FilterPart, ...]:

@@ -9,13 +9,18 @@ import gzip
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from table_intake import Mode
 from table_intake.check.sold import MOST, Sold
 
+from personalization.core.aws import objects
 from personalization.runs.claims import Claim
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _ALL = "all"
 """Replaces the drop in the name of a file that adds up others."""
@@ -59,6 +64,23 @@ def files(keys: Iterable[str]) -> list[File]:
 def history(keys: Iterable[str]) -> int:
     """Return the shop's interactions, as far as its files tell."""
     return sum(file.rows for file in _since_whole(files(keys)))
+
+
+def history_before(client: "S3Client", bucket: str, shop: str, drop: str) -> int:
+    """Return the shop's interactions without those of a drop, by its identity."""
+    return history(key for key in objects.list_keys(client, bucket, folder(shop)) if drop not in key)
+
+
+def keep(client: "S3Client", bucket: str, key: str, sold: Sold) -> None:
+    """Store the counts of a drop."""
+    objects.put_bytes(client, bucket, key, pack(sold), "application/gzip")
+
+
+def forget(client: "S3Client", bucket: str, shop: str, drops: Collection[str]) -> None:
+    """Remove the counts of drops, by their identities, that a later run checks and counts again."""
+    for key in objects.list_keys(client, bucket, folder(shop)) if drops else ():
+        if any(drop in key for drop in drops):
+            objects.remove(client, bucket, key)
 
 
 def chosen(keys: Sequence[str], claims: Iterable[Claim], run: str) -> Sequence[File]:

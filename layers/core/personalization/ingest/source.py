@@ -1,25 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a drop from the bucket: its parts as one table, and the digest of their bytes."""
+"""Read a drop from the bucket: its parts as one table, and the identity of its content.
 
-from collections.abc import Iterator
+A repeated drop is known by its content: its bytes, and the settings that matter.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from table_intake import Checked, FileSettings, Table, open_table
+from table_intake import Checked, DataKind, FileSettings, Proposal, Table, open_table, propose_settings, sample_table
 from table_intake.origins import LONE, Origins
-from table_intake.read.archives import LARGEST, too_large
+from table_intake.ranges.division import DENSEST
 from table_intake.read.parts import Parts, SourcePart, TableOfParts
 
 from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
 from personalization.core.errors import intake_translated
 from personalization.shop.keys import Drop
+from personalization.shop.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_CHECK = 1
+"""Raised with each version whose check changes the outcome for the same bytes, which are then imported again."""
+_OF_NO_DROP = frozenset({"batch", "changes", "prices", "erasure", "schedules"})
+_SECTIONS = frozenset({"interactions", "users", "items"})
+"""Settings for files of one kind, of which a drop's own count."""
+_OF_TRAINING = frozenset(
+    {
+        "campaigns",
+        "deploy",
+        "diversity",
+        "event_type",
+        "filters",
+        "gate",
+        "generation",
+        "likelihood",
+        "placements",
+        "probe",
+        "recipes",
+        "recommenders",
+        "unused_campaigns",
+    }
+)
+"""Settings without effect on users and items, which are imported but start no training by themselves."""
 
 
 class Source:
@@ -33,11 +63,6 @@ class Source:
         self._digests: list[Digest] = []
         self._table: TableOfParts | None = None
 
-    @property
-    def digest(self) -> Digest:
-        """The size and the digest of what was read last."""
-        return Digest.of(self._digests)
-
     @contextmanager
     def opened(self, settings: FileSettings, scratch: Path) -> Iterator[Table]:
         """Open all parts as one table.
@@ -47,30 +72,57 @@ class Source:
             scratch: a folder for what cannot be streamed.
 
         Raises:
-            Rejected: the drop is not a table, or too large for one function.
+            Refused: the drop is not a table, or too large for one function.
         """
         self._digests = []
-        with intake_translated():
-            if self.parts.size > LARGEST:
-                raise too_large(self.drop.key, f"has {self.parts.size / 1e9:,.1f} GB")
-            if not self.drop.folder:
-                with self._open(self.parts.every[0], settings, scratch) as table:
-                    yield table
-                return
-            table_of_parts = TableOfParts(self.drop.key, self.parts, lambda part: self._open(part, settings, scratch))
-            with closing(table_of_parts) as self._table:
-                yield self._table
+        if not self.drop.folder:
+            with self._open(self.parts.every[0], settings, scratch) as table:
+                yield table
+            return
+        table_of_parts = TableOfParts(self.drop.key, self.parts, lambda part: self._open(part, settings, scratch))
+        with closing(table_of_parts) as self._table:
+            yield self._table
 
-    def read(self) -> Digest:
+    def may_exceed(self, size: int) -> bool:
+        """Tell whether the drop may have more text than so many bytes: Parquet has less."""
+        return self.parts.size * DENSEST > size
+
+    def content(self, kind: DataKind, settings: ShopSettings) -> str:
+        """Return the identity of the content; bytes that no table has read are read."""
+        digest = Digest.of(self._digests) if self._digests else self._read()
+        return f"{digest.size}-{digest.hexdigest()}-{_settings_digest(kind, settings)}"
+
+    def has(self, content: str, kind: DataKind, settings: ShopSettings) -> bool:
+        """Tell whether this is its content; the drop is read only if its size and the settings match."""
+        size, _, digest = content.split("-") if content.count("-") == 2 else ("", "", "")
+        may_be = size == str(self.parts.size) and digest == _settings_digest(kind, settings)
+        return may_be and self.content(kind, settings) == content
+
+    @intake_translated()
+    def proposal(self, settings: ShopSettings) -> Proposal | None:
+        """Return settings with which a refused drop may be read, if its first rows ask for any.
+
+        Raises:
+            Rejected: not even its first rows can be read.
+        """
+        kind = self.drop.data_kind
+        if kind is None:
+            return None
+        with TemporaryDirectory() as folder, self.opened(settings.file_settings(kind), Path(folder)) as table:
+            proposal = propose_settings(sample_table(self.drop.key, table), settings, kind)
+        # A file without id columns is probably the wrong file.
+        other = proposal is None or {"USER_ID", "ITEM_ID", "TIMESTAMP"} & set(proposal.missing)
+        return proposal if proposal and not other and not proposal.empty else None
+
+    def _read(self) -> Digest:
         """Read all bytes, and return their digest."""
-        self._digests = []
         for part in self.parts.every:
             # A table opens no empty part either.
             if part.size or not self.drop.folder:
                 with self._reading(part) as chunks:
                     for _ in chunks:
                         pass
-        return self.digest
+        return Digest.of(self._digests)
 
     def noted(self, copied: Checked, origins: Origins | None = None) -> Checked:
         """Return the result of reading the table with notes about its parts, and where its lines come from."""
@@ -97,3 +149,13 @@ class Source:
         where = self._bucket, part.key, part.version_id
         with objects.reading(self._s3, *where, digest=self._digests[-1]) as body:
             yield body
+
+
+def _settings_digest(kind: DataKind, settings: ShopSettings) -> str:
+    excluded = _OF_NO_DROP if kind == "interactions" else _OF_NO_DROP | _OF_TRAINING
+    # Left out when true: digests from before the setting existed lack it.
+    excluded |= {"deploy"} if settings.deploy else set()
+    shared = settings.model_dump(mode="json", exclude={*excluded, *_SECTIONS})
+    file_settings = settings.own_file_settings(kind)
+    relevant: Mapping[str, Any] = {"check": _CHECK, **shared, **({kind: file_settings} if file_settings else {})}
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]

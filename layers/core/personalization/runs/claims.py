@@ -62,7 +62,7 @@ class Claim(Part):
     """Whether a failed claim's data are in the dataset because the failure came after the import."""
     reason: str = ""
     content: str = ""
-    """Identifies the bytes and settings of an imported FULL: see `ingest.content`."""
+    """Identifies the bytes and settings of an imported FULL: see `ingest.source`."""
     training_mode: Literal["FULL", "UPDATE"] = "FULL"
     recipes: tuple[str, ...] = ()
 

@@ -20,7 +20,7 @@ _SAMPLE = 1 << 16
 """Bytes by which a separator is guessed, as for other files."""
 _OTHERS = (b"PAR1", b"PK", b"\xd0\xcf\x11\xe0", b"%PDF")
 """The first bytes of formats that are not text, by which they are told apart."""
-_DENSEST = 8
+DENSEST = 8
 """Times that Parquet is smaller than its text, but for files with hardly a difference between their rows."""
 
 
@@ -62,7 +62,7 @@ class Division:
 
     def _groups(self, part: SourcePart) -> Sequence[RowGroup]:
         """Return the row groups of a Parquet file that may have more than one range's text."""
-        return RowGroups(self._storage).find(part) if part.size * _DENSEST > self._size else ()
+        return RowGroups(self._storage).find(part) if part.size * DENSEST > self._size else ()
 
     def _form(self, part: SourcePart, expected: Expected, names: Sequence[str]) -> FileForm | None:
         """Return how a file is written that can be read in ranges; None of others, and of those that are one range."""

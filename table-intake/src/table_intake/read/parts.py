@@ -105,10 +105,12 @@ class TableOfParts:
         opened: opens a part.
 
     Raises:
-        Refused: all parts are empty, or one is no table; the reason names it.
+        Refused: all parts are empty, or together too large, or one is no table; the reason names it.
     """
 
     def __init__(self, resource: str, parts: Parts, opened: Open) -> None:
+        if parts.size > LARGEST:
+            raise too_large(resource, f"has {parts.size / 1e9:,.1f} GB")
         self._resource = resource
         self._opened = opened
         self._waiting = deque(part for part in parts.every if part.size)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan a run that imports nothing and trains on the existing data."""
+
+from typing import TYPE_CHECKING
+
+from table_intake.columns.schema import Schema
+
+from personalization.core.errors import Rejected
+from personalization.core.names import Names
+from personalization.ingest import imports
+from personalization.ingest.imports import Accepted, Lineage
+from personalization.personalize import ensure
+from personalization.shop import settings_file
+from personalization.shop.keys import Drop
+from personalization.shop.plan import Plan, Retraining
+from personalization.shop.settings import ShopSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
+
+
+def of_shop(
+    s3: "S3Client", personalize: "PersonalizeClient", names: Names, bucket: str, wish: Retraining, lineage: Lineage
+) -> Plan:
+    """Return the plan of a run that trains on the existing data.
+
+    Raises:
+        Rejected: the shop has no interactions, or the recipes or the training mode do not fit its settings.
+    """
+    settings, remarks = settings_file.settings_that_hold(s3, bucket, wish.shop)
+    schema = ensure.dataset_schema(personalize, "interactions", names.dataset(wish.shop, "interactions").arn)
+    if schema is None:
+        raise Rejected(wish.shop, "there are no interactions to train on: drop them first")
+    planned = plan(names, bucket, wish, lineage, settings, schema)
+    planned = planned.model_copy(update={"notes": (*remarks, *planned.notes)})
+    return imports.with_existing(personalize, names, planned, settings)
+
+
+def plan(names: Names, bucket: str, wish: Retraining, lineage: Lineage, settings: ShopSettings, schema: Schema) -> Plan:
+    """Return the plan of a run that imports nothing and trains on the existing data.
+
+    Raises:
+        Rejected: a recipe is not the shop's, or has no training mode UPDATE.
+    """
+    unknown = [alias for alias in wish.recipes if alias not in settings.recipes]
+    if unknown:
+        raise Rejected(wish.shop, f"{', '.join(unknown)} is not a recipe of the shop's settings")
+    chosen = tuple(alias for alias in settings.recipes if not wish.recipes or alias in wish.recipes)
+    if wish.training_mode == "UPDATE" and chosen != ("user-personalization",):
+        raise Rejected(wish.shop, "trainingMode UPDATE needs recipes: [user-personalization], the only one that has it")
+    if wish.training_mode == "UPDATE" and settings.generation == "v2":
+        raise Rejected(wish.shop, "generation v2 has no trainingMode UPDATE: train it in full")
+    wanted = settings.model_copy(update={"recipes": chosen})
+    drop = Drop("", "interactions", wish.shop)
+    planned = imports.plan(
+        names, bucket, drop, lineage, wanted, Accepted(schema, 0, ("trained on the data that is there",))
+    )
+    # A recipe that is retrained alone is not the shop's only one.
+    parts = tuple(part.model_copy(update={"deployed": part.alias in settings.deployed}) for part in planned.recipes)
+    # An update only adds new data; a second full training for the test would cost many times as much.
+    evaluation = planned.evaluation if wish.training_mode == "FULL" else None
+    return planned.model_copy(
+        update={
+            "training_mode": wish.training_mode,
+            "recipes": parts,
+            "serves": settings.recipes,
+            "deploys": settings.deployed,
+            "evaluation": evaluation,
+        }
+    )
