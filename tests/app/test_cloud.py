@@ -13,8 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.cloud import environments, lifecycle
-from local.cloud.deploy import BUILD
-from local.cloud.environments import LocalError
+from local.cloud.environments import LOCAL, LocalError
 from local.cloud.home import Home, Process, State, access, running
 from tests.app.laptop import Laptop, listening
 from tests.app.waiting import until
@@ -50,7 +49,10 @@ def test_the_dashboard_shows_the_alarms_that_are_there(laptop: Laptop) -> None:
 
 @pytest.mark.usefixtures("laptop")
 def test_the_function_that_checks_drops_is_small_enough_for_a_lambda() -> None:
-    parts = [BUILD / "sam" / name for name in ("ValidateDropFunction", "DependenciesLayer", "CoreLayer", "PolarsLayer")]
+    parts = [
+        LOCAL / "build" / "sam" / name
+        for name in ("ValidateDropFunction", "DependenciesLayer", "CoreLayer", "PolarsLayer")
+    ]
     size = sum(file.stat().st_size for part in parts for file in part.rglob("*") if file.is_file())
     assert 50 * 2**20 < size < 250 * 2**20
 
@@ -58,7 +60,7 @@ def test_the_function_that_checks_drops_is_small_enough_for_a_lambda() -> None:
 def test_functions_share_the_files_of_the_layers_that_were_built(laptop: Laptop) -> None:
     assert laptop.call("GET", "/shops/nobody/popular").status == 404
     name = Path("python", "personalization", "__init__.py")
-    built = BUILD / "sam" / "CoreLayer" / name
+    built = LOCAL / "build" / "sam" / "CoreLayer" / name
     if laptop.home.run.stat().st_dev != built.stat().st_dev:
         pytest.skip("the cloud's folder is on another disk than what was built, so its functions unpack archives")
     (linked,) = (laptop.home.run / "tmp").glob(f"layers-*/*/{name}")

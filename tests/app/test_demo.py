@@ -11,7 +11,7 @@ from local.cloud.environments import LocalError
 from local.cloud.home import Home, running
 from local.demo import checks
 from local.demo.sample_data import DemoData
-from local.demo.walkthrough import SETTINGS, Demo, alone
+from local.demo.walkthrough import Demo, alone
 from local.terminal.output import Terminal
 from tests.app import retail
 from tests.app.laptop import Laptop
@@ -33,7 +33,7 @@ def test_a_second_demo_trains_anew_what_was_trained_without_items_and_users(lapt
     files["users"].write_text(add(retail.users(), KIDS="0"))
     files["items"].write_text(add(retail.items(), CATEGORY_L2="all"))
     files["interactions"].write_text(retail.interactions())
-    laptop.wait_for_run(laptop.client.drop(shop, "settings", SETTINGS))
+    laptop.wait_for_run(laptop.client.drop(shop, "settings", Path("storefront/settings.yaml").resolve()))
     first = laptop.drop(shop, "interactions", retail.interactions(), "interactions.csv")
     demo = Demo(
         laptop.client, DemoData(**files, rows=dict.fromkeys(files, 60)), Terminal(as_json=True), shop, patience=0

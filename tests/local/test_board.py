@@ -5,8 +5,10 @@ from typing import Any
 
 from rich.console import Console
 
-from local.cloud.runs import Moment, happenings, label, statuses
-from local.terminal.board import DONE, FAILED, UNDER_WAY, Board
+from local.cloud.runs import Moment, happenings, statuses
+from local.terminal.board import Board
+
+DONE, UNDER_WAY, FAILED = "✓", "…", "✗"
 
 STORY = [
     Moment(0.1, "Ensure the dataset"),
@@ -111,9 +113,13 @@ def test_a_resource_is_told_by_what_waits_for_it() -> None:
 
 
 def test_a_resource_is_called_what_it_is() -> None:
-    assert label(f"{ARN}:solution/retail-green/1f2e3d4c", "of-the-run") == "solution version retail-green"
-    assert label(f"{ARN}:solution/retail-green", "retail-green") == "solution retail-green"
-    assert label(f"{ARN}:event-tracker/0badcafe", "retail-green-events") == "event tracker retail-green-events"
+    def label(arn: str, name: str) -> str:
+        ((what, _),) = statuses(job_event(f"{ARN}:{arn}", name, "ACTIVE"), [])
+        return what
+
+    assert label("solution/retail-green/1f2e3d4c", "of-the-run") == "solution version retail-green"
+    assert label("solution/retail-green", "retail-green") == "solution retail-green"
+    assert label("event-tracker/0badcafe", "retail-green-events") == "event tracker retail-green-events"
 
 
 def test_a_job_without_room_is_waited_for() -> None:

@@ -4,11 +4,13 @@
 import asyncio
 import re
 import tomllib
+from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from local.cloud.aws import Application, Message, Receive, Send, documentation
+from local.cloud.aws import documentation
 from local.documents import build
 from tests.docs.pages import ROOT, read
 
@@ -38,6 +40,10 @@ def test_the_site_says_its_version_and_links_a_repository_that_has_an_address() 
     assert project.get("repo_url") == project_table.get("urls", {}).get("Repository")
 
 
+Message = MutableMapping[str, Any]
+Application = Callable[..., Awaitable[None]]
+
+
 async def ask(application: Application, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
     """What an application answers: status, headers, body."""
     sent: list[Message] = []
@@ -53,7 +59,7 @@ async def ask(application: Application, method: str, path: str) -> tuple[int, di
     return begun["status"], {name.decode(): value.decode() for name, value in begun["headers"]}, body["body"]
 
 
-async def elsewhere(_scope: Message, _receive: Receive, send: Send) -> None:
+async def elsewhere(_scope: Message, _receive: object, send: Callable[[Message], Awaitable[None]]) -> None:
     await send({"type": "http.response.start", "status": 418, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 
@@ -91,4 +97,4 @@ def test_the_site_and_nothing_else_is_served(
 
 def test_a_site_that_was_never_built_says_how(tmp_path: Path) -> None:
     status, _, body = asyncio.run(ask(documentation.served(elsewhere, tmp_path / "site"), "GET", "/_local/docs/"))
-    assert (status, body.decode()) == (404, documentation.ABSENT)
+    assert (status, body.decode().endswith("has not been built on this machine: make docs\n")) == (404, True)

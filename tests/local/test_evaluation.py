@@ -17,16 +17,18 @@ import pytest
 from personalization.shop.settings import ShopSettings, parse
 from personalize_local.recipes.config import TrainingConfig
 
+from local.cli.main import parser
 from local.cloud.environments import LocalError
-from local.evaluation import page, plots, splitting, words
+from local.evaluation import command, page, plots, words
 from local.evaluation.comparison import of_rule, tuned
 from local.evaluation.counts import Counts
-from local.evaluation.files import BadInput, Tables, read
+from local.evaluation.files import Tables, read
 from local.evaluation.pasts import discoveries, panel, prepared, thinned
-from local.evaluation.rules import AGAIN, CHAIN, COSINE, EASE, FREQUENCY, POPULAR, RECENT, Options, Rule, listed
+from local.evaluation.rules import listed
 from local.evaluation.splitting import split
-from local.evaluation.trainings import Trainings, opened
-from local.evaluation.trial import Plan, evaluate
+from local.evaluation.trainings import opened
+from local.evaluation.trial import RULES
+from local.terminal.output import Terminal
 
 DAY = 86_400
 
@@ -64,8 +66,9 @@ def tables(
     return read(paths, settings or ShopSettings(domain="custom"), scratch, 7)
 
 
-def silent(_text: str, _share: float) -> None:
-    """Nobody looks."""
+def evaluate(path: Path, *options: str) -> None:
+    """Evaluate a file by the command."""
+    command.main(parser().parse_args(["evaluate", str(path), *options]), Terminal())
 
 
 @pytest.mark.parametrize(
@@ -80,8 +83,8 @@ def silent(_text: str, _share: float) -> None:
     ],
 )
 def test_what_cannot_be_evaluated_says_why(rows: list[Row], reason: str, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=reason):
-        evaluate(tables(tmp_path, rows), Plan(), silent)
+    with pytest.raises(LocalError, match=reason):
+        evaluate(write(tmp_path / "interactions.csv", rows))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_what_cannot_be_evaluated_says_why(rows: list[Row], reason: str, tmp_pat
 def test_a_file_that_is_none_is_named(name: str, content: bytes, reason: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(BadInput, match=reason) as refused:
+    with pytest.raises(LocalError, match=reason) as refused:
         read([path], ShopSettings(domain="custom"), tmp_path, 7)
     assert name in str(refused.value)
     assert refused.value.code == 2
@@ -127,7 +130,7 @@ def test_what_map_has_mapped_is_read_though_two_files_call_their_key_id(tmp_path
             ("customers.csv", "users"), ("orders.csv", "interactions"), ("products.csv", "items"),
         ]  # fmt: skip
     unclear = customers.rename(tmp_path / "a.csv")
-    with pytest.raises(BadInput, match=r"a\.csv: .*Or say what it has: --interactions, --users or --items"):
+    with pytest.raises(LocalError, match=r"a\.csv: .*Or say what it has: --interactions, --users or --items"):
         read([orders, unclear], settings, scratch, 7)
 
 
@@ -143,13 +146,13 @@ def test_the_parts_of_a_folder_are_one_kind(tmp_path: Path) -> None:
 
 
 def test_an_unknown_event_type_is_answered_with_those_that_are_there(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no interactions of type Sale; the types are Purchase"):
-        evaluate(tables(tmp_path, shop()), Plan(event_type="Sale"), silent)
+    with pytest.raises(LocalError, match="no interactions of type Sale; the types are Purchase"):
+        evaluate(write(tmp_path / "interactions.csv", shop()), "--event-type", "Sale")
 
 
 def test_more_days_than_there_are_leave_nothing_to_train_on(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"--days 60 leaves nothing to train on: the interactions span 59\.\d days"):
-        evaluate(tables(tmp_path, shop()), Plan(days=60), silent)
+    with pytest.raises(LocalError, match=r"--days 60 leaves nothing to train on: the interactions span 59\.\d days"):
+        evaluate(write(tmp_path / "interactions.csv", shop()), "--days", "60")
 
 
 def test_the_command_ends_with_code_2_and_no_traceback(tmp_path: Path) -> None:
@@ -179,7 +182,7 @@ def test_several_files_of_a_kind_are_one(tmp_path: Path) -> None:
 
 def test_files_of_a_kind_with_other_columns_are_refused(tmp_path: Path) -> None:
     more = write(tmp_path / "more.csv", [("u1", "i001", 1, BEGIN)], "USER_ID,ITEM_ID,DEVICE,TIMESTAMP")
-    with pytest.raises(BadInput, match=r"more\.csv: the columns differ .*DEVICE"):
+    with pytest.raises(LocalError, match=r"more\.csv: the columns differ .*DEVICE"):
         tables(tmp_path, shop(), more)
 
 
@@ -232,7 +235,7 @@ def test_items_that_come_after_the_cut_are_not_there_yet(tmp_path: Path) -> None
     assert items == with_kind
     read_tables = tables(tmp_path, [row for row in shop() if row[1] < "i030"], items)
     given = split(read_tables.interactions, None, 10)
-    assert len(splitting.snapshot(read_tables, given, tmp_path / "past").items) == 30
+    assert len(prepared(read_tables, given, TrainingConfig()).snapshot.items) == 30
 
 
 def test_panels_are_drawn_by_the_seed_alone_and_strangers_are_apart(tmp_path: Path) -> None:
@@ -256,20 +259,22 @@ def test_rules_know_what_sells_and_what_the_shopper_buys(tmp_path: Path) -> None
     times: dict[str, int] = dict(zip(past.snapshot.items.tolist(), np.bincount(past.rows.item).tolist(), strict=True))
     counts = Counts(past)
 
-    def best(rule: Rule, user: str, *options: float) -> int:
+    def best(rule: str, user: str, *options: float) -> int:
         question = past.question(user, frozenset())
-        [(item, _), *_rest] = of_rule("", rule, counts, options).ask(question, False, 3)
+        [(item, _), *_rest] = of_rule("", RULES[rule], counts, options).ask(question, False, 3)
         return times[item]
 
-    assert best(POPULAR, "u1") == 400
-    assert best(RECENT, "u1", 3.0) == 200
-    assert best(AGAIN, "u1") == 50
-    assert best(AGAIN, "nobody") == 400
-    assert best(FREQUENCY, "u1", 90.0, 0.001, 7.0) == 50
+    assert best("popular", "u1") == 400
+    assert best("popular lately", "u1", 3.0) == 200
+    assert best("bought before", "u1") == 50
+    assert best("bought before", "nobody") == 400
+    assert best("bought before and lately", "u1", 90.0, 0.001, 7.0) == 50
 
 
-@pytest.mark.parametrize(("rule", "options"), [(CHAIN, (0.0, 0.0)), (COSINE, (0.5, 0.0)), (EASE, (0.5, 100.0))])
-def test_rules_know_what_goes_with_what_the_shopper_took(rule: Rule, options: Options, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rule", "options"), [("follows", (0.0, 0.0)), ("same users", (0.5, 0.0)), ("all together", (0.5, 100.0))]
+)
+def test_rules_know_what_goes_with_what_the_shopper_took(rule: str, options: tuple[float, ...], tmp_path: Path) -> None:
     """Everybody takes one of ten pairs, and everybody but the last shopper the second of it later on."""
     rows = [(f"u{n}", f"i{n % 10}{part}", BEGIN + (n + part) * DAY // 9, "Buy") for n in range(900) for part in (0, 1)]
     read_tables = tables(
@@ -277,7 +282,9 @@ def test_rules_know_what_goes_with_what_the_shopper_took(rule: Rule, options: Op
     )
     past = prepared(read_tables, split(read_tables.interactions, None, 1.5), TrainingConfig())
     told = next(row for row in past.question("new", frozenset()).query.history)
-    [(best, _), *_rest] = of_rule("", rule, Counts(past), options).ask(past.question("new", frozenset()), True, 3)
+    [(best, _), *_rest] = of_rule("", RULES[rule], Counts(past), options).ask(
+        past.question("new", frozenset()), True, 3
+    )
     taken = dict(past.split.training.group_by("USER_ID").agg("ITEM_ID").iter_rows())
     assert next(set(items) for items in taken.values() if told.item_id in items and len(items) > 1) == {
         told.item_id,
@@ -288,7 +295,7 @@ def test_rules_know_what_goes_with_what_the_shopper_took(rule: Rule, options: Op
 def test_the_parameters_of_the_rules_follow_the_shop(tmp_path: Path) -> None:
     read_tables = tables(tmp_path, shop())
     past = prepared(read_tables, split(read_tables.interactions, None, 10), TrainingConfig())
-    half_life, blend, _ = tuned(FREQUENCY, Counts(past), panel(past, 7).active, 10, new=False)
+    half_life, blend, _ = tuned(RULES["bought before and lately"], Counts(past), panel(past, 7).active, 10, new=False)
     assert blend < 2.0
     assert half_life > 3.0
 
@@ -312,7 +319,7 @@ def test_a_thinner_past_keeps_whole_shoppers_and_all_tests(tmp_path: Path) -> No
     assert half.tests == given.tests
 
 
-def begun(folder: Path, trainings: Trainings) -> None:
+def begun(folder: Path, trainings: Any) -> None:  # noqa: ANN401 - what `opened` gives
     """Start a training that is still under way when this returns."""
     read_tables = tables(folder, shop())
     past = prepared(read_tables, split(read_tables.interactions, None, 10), TrainingConfig())

@@ -260,7 +260,7 @@ def written(folder: Path) -> Path:
     (folder / CODE).mkdir()
     (folder / CODE / "5e4.zip").write_bytes(b"zip")
     saved.write(folder, 3, {"at": 5.0, "code": ["5e4"]}, {"dynamodb": b'{"version": 2}', "s3": b"{}"})
-    return saved.state(folder, 3)
+    return folder / "state.3"
 
 
 def test_a_saved_state_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -269,8 +269,8 @@ def test_a_saved_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert (state.number, state.at, state.clean) == (3, 5.0, True)
     assert state.services == {"dynamodb": b'{"version": 2}', "s3": b"{}"}
     # A change whose writing was interrupted was never answered.
-    saved.journal(tmp_path, 3).write_text(CHANGE.format("sqs"))
-    saved.journal(tmp_path, 4).write_text(CHANGE.format("dynamodb") + '{"serv')
+    (tmp_path / "journal.3").write_text(CHANGE.format("sqs"))
+    (tmp_path / "journal.4").write_text(CHANGE.format("dynamodb") + '{"serv')
     state = saved.read(tmp_path)
     assert (state.clean, state.last, state.damage) == (False, 4, {})
     assert [entry["service"] for entry in state.journal] == ["sqs", "dynamodb"]
@@ -327,7 +327,7 @@ def test_the_state_before_stands_in_for_one_that_cannot_be_read(damage: Callable
     saved.write(home.saved, 1, {"at": 1.0, "code": []}, {})
     saved.write(home.saved, 2, {"at": 2.0, "code": []}, {"dynamodb": b'{"version": 1}'})
     for number, service in ((1, "s3"), (2, "sqs"), (3, "dynamodb")):
-        saved.journal(home.saved, number).write_text(CHANGE.format(service))
+        (home.saved / f"journal.{number}").write_text(CHANGE.format(service))
     newest = written(home.saved)
     saved.prune(home.saved, 3, ["5e4"])
     assert (saved.numbers(home.saved, "state"), saved.numbers(home.saved, "journal")) == ([2, 3], [2, 3])
@@ -345,7 +345,7 @@ def test_a_damaged_line_of_a_journal_is_left_out_and_named(tmp_path: Path) -> No
     home = Home(tmp_path)
     home.saved.mkdir(parents=True)
     written(home.saved)
-    path = saved.journal(home.saved, 3)
+    path = home.saved / "journal.3"
     path.write_text(CHANGE.format("sqs") + '{"service": "sc' + CHANGE.format("dynamodb") + "{}\n" + CHANGE.format("s3"))
     assert [entry["service"] for entry in saved.read(home.saved).journal] == ["sqs", "s3"]
     (note,) = resuming.check(home)

@@ -8,10 +8,11 @@ import pytest
 import yaml
 from playwright.sync_api import Browser
 
-from local.storefront.server import FOLDER, serving
+from local.storefront.server import serving
 from tests.storefront import chromium
 from tests.storefront.browser import browsing
 from tests.storefront.shop import Api, front, front_for_strangers, listening
+from tests.storefront.test_page import FOLDER
 
 PLACEMENTS = yaml.safe_load((FOLDER / "settings.yaml").read_text())["placements"]
 

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tomllib
 import zipfile
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud.environments import UV
 from tests.storefront.test_client import CLIENT, CODE, ROOT, TYPES, node
+
+BIN = Path(sys.prefix) / "bin"
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 NPM = shutil.which("npm")
@@ -67,12 +69,21 @@ def test_a_project_finds_the_names_by_import_and_by_require(packed: Path, tmp_pa
 def test_the_python_client_is_a_module_that_installs(tmp_path: Path) -> None:
     source = tmp_path / "source"
     shutil.copytree(CLIENT / "python", source, ignore=shutil.ignore_patterns("__pycache__"))
-    build = [UV, "build", "--quiet", "--offline", "--wheel", "--out-dir", str(tmp_path / "dist"), str(source)]
+    build = [
+        str(BIN / "uv"),
+        "build",
+        "--quiet",
+        "--offline",
+        "--wheel",
+        "--out-dir",
+        str(tmp_path / "dist"),
+        str(source),
+    ]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     assert wheel.name == f"retail_personalization_client-{VERSION}-py3-none-any.whl"
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == {"shop_client/", "shop_client/__init__.py", "shop_client/py.typed"}
-    line = [str(Path(UV).with_name("python")), "-I", "-S", "-c"]
+    line = [str(BIN / "python"), "-I", "-S", "-c"]
     code = f"import sys; sys.path.append({str(wheel)!r}); from shop_client import ShopClient, event"
     subprocess.run([*line, code], check=True, capture_output=True)

@@ -13,9 +13,9 @@ from personalization.shop.settings import parse
 from playwright.sync_api import Browser, Page
 
 from local.cloud.client import placements
-from local.storefront.server import FOLDER
 from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import PLACEMENTS, Open
+from tests.storefront.test_page import FOLDER
 
 SHELVES = "[...document.querySelectorAll('.shelf [data-id]')].map((one) => one.dataset.id)"
 LINES = "[...document.querySelectorAll('.line a.title')].map((one) => one.hash.slice(4))"
