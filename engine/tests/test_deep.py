@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pytest
 from personalize_local.data.records import Interaction
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.jobs import progress
 from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.content import Content
@@ -32,7 +31,6 @@ from personalize_local.recipes.sequence.training import Counted, Plan
 from personalize_local.recipes.sequence.training import train as train_network
 from personalize_local.recipes.training import train
 from personalize_local.recipes.updating import updated
-from personalize_local.recipes.user_personalization.features import DEEP_NAMES
 from personalize_local.recipes.user_personalization.model import PersonalModel
 from personalize_local.recipes.user_personalization.rankers import counted
 from personalize_local.recipes.user_personalization.training import Decisions, PersonalTrainer, SharedCounts
@@ -43,6 +41,8 @@ from engine.tests.planted import BEGIN, Row, snapshot
 from engine.tests.shop import Shop
 from engine.tests.shop_data import columns, write_csv
 from engine.tests.test_ranker import ODD, clubs
+
+LOGGER = logging.getLogger("personalize")
 
 USER, RANKING = "aws-user-personalization", "aws-personalized-ranking"
 DAY = 86_400
@@ -82,12 +82,12 @@ def log() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(record.getMessage())
 
-    handler, level = Lines(), progress.LOGGER.level
-    progress.LOGGER.addHandler(handler)
-    progress.LOGGER.setLevel(logging.INFO)
+    handler, level = Lines(), LOGGER.level
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
     yield lines
-    progress.LOGGER.removeHandler(handler)
-    progress.LOGGER.setLevel(level)
+    LOGGER.removeHandler(handler)
+    LOGGER.setLevel(level)
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,7 @@ def test_what_it_learns_before_a_cut_does_not_depend_on_what_comes_after(tmp_pat
         model = model.with_arrays(learned.model.arrays())
         places = np.array(model.positions(["item-12", "item-53"]), np.intp)
         view = model.view(places, BEGIN + DAY * np.arange(2.0), {}, {}, None)
-        told.append(view.features(np.arange(len(model.item_ids)))[:, -len(DEEP_NAMES) :])
+        told.append(view.features(np.arange(len(model.item_ids)))[:, -2:])
     assert np.array_equal(told[0], told[1])
     assert told[0].any()
 

@@ -10,11 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from personalize_local.jobs import progress
 from personalize_local.server import request_log
 
 from engine.tests.harness import Aws, EngineProcess, until
 from engine.tests.shop import Shop
+
+TRAINING = (
+    "Reading the data",
+    "Training without the held-out users",
+    "Measuring on held-out users",
+    "Training on everyone",
+    "Saving the model",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +62,8 @@ def test_a_line_for_each_request_and_nothing_of_its_body(tmp_path: Path) -> None
 
 def test_the_log_follows_a_training(engine: EngineProcess, shop: Shop) -> None:
     log = engine.data_dir.parent / "engine.log"
-    for number, phase in enumerate(progress.TRAINING, 1):
-        told = f"{shop.versions['aws-user-personalization']}: {phase} (step {number} of {len(progress.TRAINING)})"
+    for number, phase in enumerate(TRAINING, 1):
+        told = f"{shop.versions['aws-user-personalization']}: {phase} (step {number} of {len(TRAINING)})"
         until(lambda told=told: told in log.read_text(), told)  # type: ignore[misc]
 
 

@@ -3,6 +3,7 @@
 
 import json
 import urllib.request
+from pathlib import Path
 
 import pytest
 from personalize_local import coverage
@@ -214,4 +215,6 @@ def test_a_message_quotes_no_value_that_the_model_calls_sensitive(aws: Aws) -> N
 
 
 def test_coverage_page_is_current() -> None:
-    assert coverage.PAGE.read_text(encoding="utf-8") == coverage.page(), "run python -m personalize_local.coverage"
+    assert (Path(__file__).parents[1] / "COVERAGE.md").read_text(encoding="utf-8") == coverage.page(), (
+        "run python -m personalize_local.coverage"
+    )

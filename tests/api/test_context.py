@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.api.context import COLUMNS, of, season
+from personalization.api.context import of
 
 JANUARY = datetime(2026, 1, 15, 20, 30, tzinfo=UTC).timestamp()
 ALL = ("DEVICE", "COUNTRY", "HOUR", "SEASON")
+COLUMNS = (*ALL, "DEVICE_TYPE", "COUNTRY_CODE", "HOUR_OF_DAY")
 headers = st.dictionaries(
     st.sampled_from(
         ["CloudFront-Viewer-Country", "X-Time-Zone", "User-Agent", "Sec-CH-UA-Mobile", "CloudFront-Is-Mobile-Viewer"]
@@ -61,7 +62,11 @@ def test_only_columns_of_the_shop_are_filled_and_only_with_words(
 
 @given(st.integers(1, 12))
 def test_the_hemispheres_are_half_a_year_apart(month: int) -> None:
-    assert season(month, south=True) == season((month + 5) % 12 + 1, south=False) != season(month, south=False)
+    def season(country: str, month: int) -> str:
+        now = datetime(2026, month, 15, tzinfo=UTC).timestamp()
+        return of({"CloudFront-Viewer-Country": country}, ["SEASON"], now)["SEASON"]
+
+    assert season("AU", month) == season("KR", (month + 5) % 12 + 1) != season("KR", month)
 
 
 @given(st.integers(-14, 14), st.floats(0, 4e9))

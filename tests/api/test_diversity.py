@@ -2,7 +2,7 @@
 """Variety: the re-ranking itself, and what a release and an answer make of it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.api import diversity, lists
 from personalization.api import placements as placing
-from personalization.api.diversity import Trait, varied
+from personalization.api.diversity import varied
 from personalization.api.fallback import FallbackChain
 from personalization.api.lists import ListAsk, Listing
 from personalization.api.placements import PageBody, Parallel
@@ -20,6 +20,8 @@ from personalization.personalize.runtime import Predicted
 from personalization.shop import placements
 from personalization.shop.release import Release
 from personalization.shop.settings import parse
+
+Trait = tuple[str, str]
 
 TRAITS = st.tuples(st.sampled_from(["", "a", "b", "c"]), st.sampled_from(["", "x", "y", "z"]))
 LISTS = st.lists(TRAITS, max_size=30)
@@ -30,7 +32,7 @@ def ids(traits: list[Trait]) -> dict[str, Trait]:
     return {f"i{number}": trait for number, trait in enumerate(traits)}
 
 
-def of(traits: dict[str, Trait], most: int, strength: float) -> list[str]:
+def of(traits: Mapping[str, Trait], most: int, strength: float) -> list[str]:
     return varied([*traits], traits, most, strength)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.api.fallback import answer
 from personalization.api.http import Request
-from personalization.api.lists import Hidden, Listing, after, listing, mark, read_token, token
+from personalization.api.lists import Listing, after, listing, read_token, token
 from personalization.core.problems import Problem
 from personalization.personalize.runtime import Predicted
 from personalization.shop.release import Release
@@ -79,9 +79,3 @@ def test_pages_end_where_personalize_does() -> None:
         following = told.get("next")
         seen |= {item["itemId"] for item in told["items"]}
     assert (len(seen), following) == (500, None)
-
-
-def test_what_is_hidden_is_hidden_by_id_or_by_mark() -> None:
-    hidden = Hidden(frozenset({"a"}), frozenset({mark("b")})).and_also(["c"])
-    assert [item for item in "abcd" if item in hidden] == ["a", "b", "c"]
-    assert (len(hidden), len(Hidden())) == (3, 0)

@@ -10,7 +10,7 @@ from personalization.batch.plan import Facts, Job, PlanRequest
 from personalization.batch.users import Distinct, column
 from personalization.core.errors import Rejected
 from personalization.core.names import Names
-from personalization.shop.batch_settings import BatchJob, Users
+from personalization.shop.batch_settings import BatchJob
 from personalization.shop.plan import Resource
 from personalization.shop.settings import ShopSettings
 from personalization.shop.settings import parse as parse_settings
@@ -66,7 +66,7 @@ def test_batch_jobs_change_no_import_and_no_campaign_is_deployed_where_none_is_w
         parse_settings("s.yaml", "deploy: false\nbatch: {a: {users: {segment: b}}, b: {segment: {items: [i]}}}"),
     )
     assert plain.digest == more.digest
-    assert (more.deployed, more.batch["a"].users) == ((), Users(segment="b"))
+    assert (more.deployed, more.batch["a"].model_dump()["users"]) == ((), {"file": None, "segment": "b"})
     assert Job.read(job(users={"file": "a.csv"}).as_json()) == job(users={"file": "a.csv"})
 
 

@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 from personalization.core.bounded import parent
 from personalization.core.errors import Broken, Rejected, RetryLater, TooManyRejects
+
+Handler = Callable[..., Any]
 
 STEPS = """
 import ctypes, json, os, signal, sys, tempfile, time
@@ -40,7 +43,7 @@ FILE = "drops/shop/items/odd.xlsx"
 
 
 @pytest.fixture
-def handle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., parent.Handler]]:
+def handle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Handler]]:
     """Makes the handler of a function of 512 MB beside this process, as Lambda does; its children end with the test."""
     (tmp_path / "fn").mkdir()
     (tmp_path / "fn/__init__.py").touch()
@@ -51,7 +54,7 @@ def handle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     megabytes = 512 + int(psutil.Process().memory_info().rss / 0.8 / (1 << 20))
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(megabytes))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    children: list[parent.Child] = []
+    children: list[Any] = []
     monkeypatch.setattr(atexit, "register", lambda stop: children.append(stop.__self__))
     yield lambda **how: parent.handler("fn.app", **how)
     for child in children:
@@ -64,9 +67,7 @@ def context(seconds: float = 900) -> SimpleNamespace:
     return SimpleNamespace(get_remaining_time_in_millis=lambda: int((ends - time.monotonic()) * 1000))
 
 
-def test_one_child_takes_request_after_request(
-    handle: Callable[..., parent.Handler], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_child_takes_request_after_request(handle: Callable[..., Handler], monkeypatch: pytest.MonkeyPatch) -> None:
     handler = handle()
     first = handler({"say": "상점\n"}, context())
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2")
@@ -93,7 +94,7 @@ def test_one_child_takes_request_after_request(
     ],
 )
 def test_a_file_that_ends_the_child_is_refused_by_its_name(
-    does: str, told: str, handle: Callable[..., parent.Handler]
+    does: str, told: str, handle: Callable[..., Handler]
 ) -> None:
     handler = handle()
     with pytest.raises(Rejected, match=told) as refused:
@@ -102,7 +103,7 @@ def test_a_file_that_ends_the_child_is_refused_by_its_name(
     assert handler({"say": "next"}, context())["said"] == "next"
 
 
-def test_a_file_that_takes_too_long_leaves_time_to_say_so(handle: Callable[..., parent.Handler]) -> None:
+def test_a_file_that_takes_too_long_leaves_time_to_say_so(handle: Callable[..., Handler]) -> None:
     handler = handle()
     handler({"say": "ready"}, context())
     remaining, event = context(4), {"reads": ["drops/shop/items/a.csv", FILE], "does": ["time.sleep(600)"]}
@@ -114,16 +115,16 @@ def test_a_file_that_takes_too_long_leaves_time_to_say_so(handle: Callable[..., 
     assert remaining.get_remaining_time_in_millis() > 0
 
 
-def test_steps_that_report_are_taken_once_more(handle: Callable[..., parent.Handler]) -> None:
+def test_steps_that_report_are_taken_once_more(handle: Callable[..., Handler]) -> None:
     handler = handle(again=True, share=lambda _: 0.5)
     answer = handler({"reads": [FILE], "does": ["os.abort()"]}, context())
-    assert answer == {"refused": {FILE: answer["refused"][FILE]}}  # type: ignore[index]
+    assert answer == {"refused": {FILE: answer["refused"][FILE]}}
     stubborn = "[observe('drops/b') for observe in objects.OBSERVERS]; os.abort()"
     with pytest.raises(Rejected, match="drops/b: its reader failed"):
         handler({"does": [stubborn]}, context())
 
 
-def test_our_own_faults_are_not_the_shops(handle: Callable[..., parent.Handler]) -> None:
+def test_our_own_faults_are_not_the_shops(handle: Callable[..., Handler]) -> None:
     handler = handle()
     with pytest.raises(Broken, match=r"the function: reading it takes more"):
         handler({"does": [FILLS]}, context())
@@ -133,7 +134,7 @@ def test_our_own_faults_are_not_the_shops(handle: Callable[..., parent.Handler])
         handler({"does": ["os.kill(os.getpid(), signal.SIGKILL)"]}, context())
 
 
-def test_errors_keep_their_names(handle: Callable[..., parent.Handler], capfd: pytest.CaptureFixture[str]) -> None:
+def test_errors_keep_their_names(handle: Callable[..., Handler], capfd: pytest.CaptureFixture[str]) -> None:
     handler = handle()
     for does, kind in (("errors.TooManyRejects('a', 'b')", TooManyRejects), ("errors.NoRoom('a', 'b')", RetryLater)):
         with pytest.raises(kind, match="a: b"):

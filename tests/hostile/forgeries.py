@@ -12,7 +12,6 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
-from personalization.auth import tokens
 
 from tests.hostile.values import CANARY, flipped, text, value
 
@@ -78,7 +77,7 @@ class Forge:
             )
         )
         name, digest = random.choice((("HS256", hashlib.sha256), ("HS384", hashlib.sha384), ("HS512", hashlib.sha512)))
-        header = {"alg": name, "kid": self._key.kid} | random.choice(({}, {"typ": tokens.SESSION}))
+        header = {"alg": name, "kid": self._key.kid} | random.choice(({}, {"typ": "session+jwt"}))
         start = f"{encoded(header)}.{encoded(self._claims)}"
         return f"{start}.{encoded(hmac.new(public, start.encode(), digest).digest())}"
 
@@ -154,7 +153,7 @@ class Forge:
             "kid": random.choice((self._key.kid, text(random), value(random), ["a"], None, "../../null", "a" * 5000)),
             "crit": random.choice((["exp"], ["b64"], [], None, "exp", [1])),
             "b64": random.choice((False, True, None)),
-            "typ": random.choice(("JWT", tokens.SESSION, "at+jwt", 1, None)),
+            "typ": random.choice(("JWT", "session+jwt", "at+jwt", 1, None)),
             "zip": "DEF",
             "cty": "JWT",
             "enc": "A128GCM",
@@ -190,7 +189,7 @@ class Forge:
             f"{head}.{claims}.",
             flipped(random, self.session),
             f"{head}.{claims}.{'A' * 43}",
-            f"{encoded({'alg': 'none', 'typ': tokens.SESSION})}.{encoded(changed)}.",
+            f"{encoded({'alg': 'none', 'typ': 'session+jwt'})}.{encoded(changed)}.",
         )
         token = random.choice(made)
         return token if token != self.session else "e30.e30.e30"
@@ -201,7 +200,7 @@ class Forge:
         secret = OctKey.import_key(random.choice((b"0" * 64, b"secret" * 8, kid.encode(), b"null" * 8)))
         header = {
             "alg": "HS256",
-            "typ": tokens.SESSION,
+            "typ": "session+jwt",
             "kid": random.choice((kid, "AWSCURRENT", "", text(random)[:200])),
         }
         return jwt.encode(header, {**told, "user": "u2"}, secret, ["HS256"], default_type=None)

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 from personalization.core.errors import Rejected
-from personalization.shop.records import NOT_PROMOTED
 from personalization.shop.settings import parse
 
 from local.cli import commands, mapping
@@ -300,7 +299,10 @@ def test_an_event_type_near_another_is_asked_about(typed: str, types: list[str],
 
 
 def test_a_message_names_the_command_in_place_of_the_machine_s_input() -> None:
-    problem = {"title": "Not Found", "detail": NOT_PROMOTED}
+    problem = {
+        "title": "Not Found",
+        "detail": 'so an execution with {"action": "promote", "shop": "SHOP"} promotes it by hand.',
+    }
     said = str(ApiError(Answer(404, problem, 1.0), "myshop"))
     assert "`python -m local promote myshop` promotes it by hand" in said
     assert "{" not in said

@@ -52,7 +52,7 @@ def unpacked(
         "package_size",
     ]
     pl.DataFrame(products, product, orient="row").write_parquet(data / "products.parquet")
-    rows = [(*row[:4], datetime(2017, 1, 1, 0, 0, row[4])) for row in sales]  # noqa: DTZ001 - as the source has it
+    rows = [(*row[:4], datetime(2017, 1, 1, 0, 0, row[4])) for row in transactions]  # noqa: DTZ001 - as the source has it
     sale = ["household_id", "product_id", "quantity", "sales_value", "transaction_timestamp"]
     pl.DataFrame(rows, sale, orient="row").write_parquet(data / "transactions.parquet")
     return tmp_path

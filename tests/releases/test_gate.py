@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from personalization.releases.gate import Measured, Metrics, judge, judge_release, lift
+from personalization.releases.gate import Measured, judge, judge_release
 from personalization.releases.held_out.trials import Result
-from personalization.shop.gate_settings import Gate, RecipeGate
+from personalization.shop.gate_settings import Gate
 
 FLOOR = 0.001
 
@@ -21,7 +22,7 @@ def measured(value: float | None, popularity: float | None) -> Measured:
     return Measured(metrics(value), metrics(popularity))
 
 
-def metrics(value: float | None) -> Metrics | None:
+def metrics(value: float | None) -> Mapping[str, float] | None:
     return None if value is None else {NDCG: value}
 
 
@@ -105,7 +106,7 @@ def test_a_serving_version_that_is_gone_is_nothing_to_compare_with() -> None:
 
 
 def test_a_recipe_can_have_rules_of_its_own() -> None:
-    gate = Gate(recipes={RANKER: RecipeGate(tolerance=0.5, metric="coverage")})
+    gate = Gate.model_validate({"recipes": {RANKER: {"tolerance": 0.5, "metric": "coverage"}}})
     both = Measured({"coverage": 0.6}, {"coverage": 0.1}), Measured({"coverage": 1.0}, {"coverage": 0.1})
     new, serving = (dict.fromkeys((RANKER, "similar-items"), measures) for measures in both)
     judged = judge_release(gate, new, serving, Result(outcome="notAsked"))
@@ -118,12 +119,12 @@ def test_a_gate_that_is_off_lets_everything_pass() -> None:
 
 @pytest.mark.parametrize(("value", "baseline"), [(None, 0.1), (0.1, None), (None, None)])
 def test_there_is_no_lift_without_both_figures(value: float | None, baseline: float | None) -> None:
-    assert lift(value, baseline) is None
+    assert judge(RANKER, Gate(), measured(value, baseline), None).lift is None
 
 
 def test_a_baseline_of_nothing_makes_no_infinite_lift() -> None:
-    assert lift(0.0, 0.0) == 1
-    assert lift(0.1, 0.0) == pytest.approx(101)
+    assert judge(RANKER, Gate(), measured(0.0, 0.0), None).lift == 1
+    assert judge(RANKER, Gate(), measured(0.1, 0.0), None).lift == pytest.approx(101)
 
 
 def test_popularity_goes_with_the_others() -> None:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from personalization.releases.gate import Judgement, combine
+from personalization.releases.gate import Measured, judge_release
 from personalization.releases.held_out.judging import Exam, judged, leak
-from personalization.releases.held_out.trials import Imported, RecipeResult, Result, Split, Trial, label
-from personalization.shop.gate_settings import HeldOut
+from personalization.releases.held_out.trials import Imported, Result, Split, Trial, label
+from personalization.shop.gate_settings import Gate, HeldOut
 from personalization.shop.keys import is_shop
 
 ITEMS = [f"i{number}" for number in range(50)]
@@ -42,7 +42,8 @@ def decided(
 ) -> dict[str, Any]:
     result, document = judged(trial(**settings), SPLIT, IMPORTED, exam_given, {alias: lists})
     (recipe,) = document["recipes"]
-    assert result.recipes == (RecipeResult(alias=alias, decision=recipe["decision"], reason=recipe["reason"]),)
+    (told,) = result.recipes
+    assert (told.alias, told.decision, told.reason) == (alias, recipe["decision"], recipe["reason"])
     return dict(recipe)
 
 
@@ -137,9 +138,12 @@ def result(outcome: str, decision: str = "approved") -> Result:
         ("similar-items", "approved", result("leaked"), "approved", "offline."),
     ],
 )
-def test_both_judgements_must_approve(alias: str, offline: Any, test: Result, decision: str, reason: str) -> None:  # noqa: ANN401
-    combined = combine(Judgement(alias, offline, "offline.", "ndcg"), test)
-    assert (combined.decision, combined.reason) == (decision, reason)
+def test_both_judgements_must_approve(alias: str, offline: str, test: Result, decision: str, reason: str) -> None:
+    good, bad, popular = ({str(Gate().metric): value} for value in (0.9, 0.0, 0.1))
+    new, serving = {alias: Measured(good if offline == "approved" else bad, popular)}, {alias: Measured(good, popular)}
+    (alone,), (combined,) = (judge_release(Gate(), new, serving, told) for told in (result("notAsked"), test))
+    assert (alone.decision, combined.decision) == (offline, decision)
+    assert combined.reason == reason.replace("offline.", alone.reason)
 
 
 def test_no_shop_can_be_called_as_a_test_is() -> None:

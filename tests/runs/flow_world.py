@@ -14,7 +14,7 @@ from personalization.personalize import earlier_work
 from personalization.runs import leases, lifecycle
 from personalization.runs.claims import Claim, ClaimKind
 from personalization.runs.leases import Lease, Ledger, Run
-from personalization.runs.lifecycle import SUCCESS, Drop, End
+from personalization.runs.lifecycle import Drop, End
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
@@ -252,7 +252,7 @@ class World:
                 good = self.jobs.train(shop, recipe, collected["drops"], name) and good
                 yield
         del self.led[name]
-        end = SUCCESS if good else End("it broke", frozenset(imported))
+        end = End() if good else End("it broke", frozenset(imported))
         self.twice(lambda: lifecycle.finish(self.ledger, self, self.run(name), shop, drops, end))
 
     def leases(self) -> list[Lease]:

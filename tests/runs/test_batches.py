@@ -7,7 +7,7 @@ import pytest
 from personalization.personalize import earlier_work
 from personalization.runs import lifecycle
 from personalization.runs.claims import Claim
-from personalization.runs.lifecycle import SUCCESS, Drop, End
+from personalization.runs.lifecycle import Drop, End
 
 from tests.runs.flow_world import RECIPES, DictLedger, World, event
 
@@ -136,7 +136,7 @@ def test_what_a_dead_run_had_joined_is_imported_once_and_what_came_later_by_itse
     assert len(trainings(world)) == 3
 
 
-@pytest.mark.parametrize("end", [SUCCESS, End("it broke")])
+@pytest.mark.parametrize("end", [End(), End("it broke")])
 def test_what_a_run_leaves_for_later_is_imported_and_trained_on_by_the_next(world: World, end: End) -> None:
     begin(world, "a", MORE, 1, 1)
     begin(world, "b", MORE, 2, 1)

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 import pytest
 from personalization.core.errors import Rejected
-from personalization.shop.recommenders import Recommender, possible, unmade, unnamed
+from personalization.shop.recommenders import possible, unmade, unnamed
 from personalization.shop.settings import parse
 
-TOGETHER = Recommender(use_case="frequently-bought-together")
-VIEWED = Recommender(use_case="most-viewed")
-YOU = Recommender(use_case="recommended-for-you")
+TOGETHER, VIEWED, YOU = parse(
+    "settings.yaml",
+    "recommenders: {a: {use_case: frequently-bought-together}, b: {use_case: most-viewed}, "
+    "c: {use_case: recommended-for-you}}",
+).recommenders.values()
 
 
 def test_settings_name_use_cases_with_what_personalize_is_told() -> None:

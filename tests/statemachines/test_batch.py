@@ -6,7 +6,6 @@ from typing import Any
 from personalization.batch.plan import (
     Exported,
     Job,
-    JobRequest,
     PlanRequest,
     ReportRequest,
     WriteRequest,
@@ -28,6 +27,11 @@ WRITTEN = {"lines": 2, "size": 30, "answers": 2, "dollars": 0.1}
 SEEN = {"context": {"Execution": {"Id": "arn:e", "Name": "r"}, "State": {"EnteredTime": "t", "RetryCount": 0}}}
 
 
+def job_of(read_request: Any) -> Job:  # noqa: ANN401 - one of several requests
+    job: Job = read_request.job
+    return job
+
+
 def test_the_function_understands_what_it_is_sent() -> None:
     for given, name, after in (
         ({"action": "batch", "shop": "demo", "batch": "mail"}, "mail", ""),
@@ -46,13 +50,9 @@ def test_the_function_understands_what_it_is_sent() -> None:
     for name in ("Train the segment recipe", "Have it answered", "Convert the answers"):
         sent = evaluate(STATES[name]["Arguments"], SEEN, **variables)
         assert len(sent["Name"]) <= 80
-        read_job = STEPS.read(sent["Input"]["request"])
-        assert isinstance(read_job, JobRequest)
-        assert read_job.job == JOB
+        assert job_of(STEPS.read(sent["Input"]["request"])) == JOB
     ended = evaluate(STATES["End the job that failed"]["Arguments"], {}, **variables)
-    read_job = STEPS.read(ended)
-    assert isinstance(read_job, JobRequest)
-    assert read_job.job == JOB
+    assert job_of(STEPS.read(ended)) == JOB
     told = evaluate(STATES["Report on the export"]["Arguments"], {}, **variables)
     assert ReportRequest.read(told).made.lists == 2
 

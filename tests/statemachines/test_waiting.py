@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 
 import pytest
-from personalization.batch import convert
 
 from tests.statemachines.machine import MACHINES, SUBSTITUTIONS, Scope, State, chosen, evaluate, scopes
 
@@ -111,10 +110,10 @@ def test_ten_jobs_of_half_an_hour_one_after_the_other_are_waited_for() -> None:
 
 
 def test_an_export_of_37_million_lists_is_converted_without_a_pause() -> None:
-    parts = math.ceil(37_000_000 / (convert.PART_ROWS // 25))
+    parts = math.ceil(37_000_000 / (2_500_000 // 25))
 
     def converts(made: State, _: float) -> State:
-        some = min(math.ceil(convert.BUDGET_SECONDS / 30), parts - made.get("parts", 0))
+        some = min(math.ceil(120 / 30), parts - made.get("parts", 0))
         made = {"parts": made.get("parts", 0) + some}
         left = {"ready": True} if made["parts"] == parts else {"ready": False, "more": True}
         return {**WORKS, **left, "made": made, "minutes": some / 2}
