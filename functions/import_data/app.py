@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Create or find the resources of an import, one per call. Each step can be repeated."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
+from personalization.core.errors import Broken
 from personalization.core.observability import logger
-from personalization.personalize import steps
-from personalization.shop.plan import ImportRequest
+from personalization.personalize import ensure
+from personalization.personalize.readiness import Stage, advance
+from personalization.shop import recommenders
+from personalization.shop.plan import ImportJob, ImportRequest
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
 
 LOG = logger()
 
@@ -21,10 +28,83 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Returns:
         `{arn, status, ready, made?}`; status WAITING and the reason if a quota is used up.
+
+    Raises:
+        Broken: a step lacks its resource in the request, or a resource has failed.
     """
     request = ImportRequest.read(event)
-    done = steps.import_step(clients.personalize(), request, Environment())
+    done = advance(_stages(clients.personalize(), request), request.made)
     LOG.info(
         "Step done", steps=request.steps, run=request.plan.run, arn=done.arn, status=done.status, reason=done.reason
     )
     return done.as_json()
+
+
+def _stages(client: "PersonalizeClient", request: ImportRequest) -> list[Stage]:
+    """Return how the requested resources are ensured and described, in sequence.
+
+    Raises:
+        Broken: a `filter` or `recommender` step lacks its resource.
+    """
+    plan = request.plan
+
+    def recommender() -> Stage:
+        wanted = request.recommender
+        if wanted is None:
+            raise Broken("recommender", "the step needs a recommender of the plan")
+        return Stage(
+            wanted.name,
+            lambda _: ensure.ensure_recommender(client, plan, wanted),
+            lambda arn: recommenders.progress_to(
+                client.describe_recommender(recommenderArn=arn)["recommender"], wanted.config
+            ),
+        )
+
+    def a_filter() -> Stage:
+        wanted = request.filter
+        if wanted is None:
+            raise Broken("filter", "the step needs a filter of the plan")
+        return Stage(
+            wanted.name,
+            lambda _: ensure.ensure_filter(client, plan, wanted),
+            lambda arn: client.describe_filter(filterArn=arn)["filter"],
+        )
+
+    def import_job(job: ImportJob) -> Stage:
+        part = plan.model_copy(update={"import_job": job})
+        return Stage(
+            job.name,
+            lambda _: ensure.ensure_import_job(client, part, Environment().role_arn),
+            lambda arn: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"],
+        )
+
+    group, dataset, tracker = plan.dataset_group, plan.dataset, plan.event_tracker
+    stages: Mapping[str, Callable[[], list[Stage]]] = {
+        "datasetGroup": lambda: [
+            Stage(
+                group.name,
+                lambda _: ensure.ensure_dataset_group(client, plan),
+                lambda arn: client.describe_dataset_group(datasetGroupArn=arn)["datasetGroup"],
+            )
+        ],
+        # A schema has no status to wait for.
+        "schema": lambda: [Stage(plan.schema_.name, lambda _: ensure.ensure_schema(client, plan), lambda _: {})],
+        "dataset": lambda: [
+            Stage(
+                dataset.name,
+                lambda _: ensure.ensure_dataset(client, plan),
+                lambda arn: client.describe_dataset(datasetArn=arn)["dataset"],
+            )
+        ],
+        "eventTracker": lambda: [
+            Stage(
+                tracker.name,
+                lambda _: ensure.ensure_event_tracker(client, plan),
+                lambda _: ensure.event_tracker(client, group.arn),
+            )
+        ],
+        "filter": lambda: [a_filter()],
+        "recommender": lambda: [recommender()],
+        "importJob": lambda: [import_job(job) for job in (plan.import_job, *plan.further)],
+    }
+    return [stage for word in request.steps for stage in stages[word]()]

@@ -5,7 +5,7 @@ from typing import Any
 
 from personalization.core.aws import clients
 from personalization.core.observability import logger
-from personalization.personalize import steps
+from personalization.personalize.training import train_step
 from personalization.shop.plan import TrainRequest
 
 LOG = logger()
@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         `{arn, status, ready, made?}`; status WAITING and the reason if a quota is used up.
     """
     request = TrainRequest.read(event)
-    done = steps.train_step(clients.personalize(), request)
+    done = train_step(clients.personalize(), request)
     LOG.info(
         "Step done", steps=request.steps, run=request.plan.run, arn=done.arn, status=done.status, reason=done.reason
     )

@@ -12,7 +12,7 @@ WAYS = {
     "validate_drop": (Way(28, 123), Way(20, 131)),
     "judge_release": (Way(17, 43), Way(1, 1)),
     "claim_drop": (Way(12, 41), Way(0, 0)),
-    "import_data": (Way(12, 21), Way(0, 0)),
+    "import_data": (Way(10, 15), Way(0, 0)),
 }
 """Files and moves of each request, in the application and in the library that reads tables."""
 

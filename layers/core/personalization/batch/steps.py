@@ -24,7 +24,7 @@ from personalization.likelihood.model import Model, read_model
 from personalization.personalize import ensure
 from personalization.personalize.ensure import ensured
 from personalization.personalize.readiness import Stage, advance
-from personalization.personalize.steps import train_step
+from personalization.personalize.training import train_step
 from personalization.runs import leases
 from personalization.shop import records
 from personalization.shop.plan import Step, TrainRequest

@@ -151,13 +151,13 @@ def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None
 def put_user(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
     """Call PutUsers for one user; return False if the shop has no Users dataset."""
     user: UserTypeDef = {"userId": record.id, "properties": record.properties}
-    return none_if_missing(lambda: client.put_users(datasetArn=dataset_arn, users=[user])) is not None
+    return none_if_missing(client.put_users, datasetArn=dataset_arn, users=[user]) is not None
 
 
 def put_item(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
     """Call PutItems for one item; return False if the shop has no Items dataset."""
     item: ItemTypeDef = {"itemId": record.id, "properties": record.properties}
-    return none_if_missing(lambda: client.put_items(datasetArn=dataset_arn, items=[item])) is not None
+    return none_if_missing(client.put_items, datasetArn=dataset_arn, items=[item]) is not None
 
 
 @dataclass

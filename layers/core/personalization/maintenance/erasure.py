@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +58,7 @@ class DeletionJobs:
         self._environment = environment
 
     def progress(self, job: str) -> Progress:
-        described = none_if_missing(partial(self._client.describe_data_deletion_job, dataDeletionJobArn=job))
+        described = none_if_missing(self._client.describe_data_deletion_job, dataDeletionJobArn=job)
         return erasures.progress(described["dataDeletionJob"]["status"] if described else None)
 
     def version(self, arn: str) -> Version | None:

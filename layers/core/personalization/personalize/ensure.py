@@ -5,8 +5,7 @@ All steps can be repeated. "Already exists" means found: two runs may race to cr
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from table_intake import DataKind
 from table_intake.columns.schema import Schema
@@ -25,13 +24,14 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_personalize.type_defs import DatasetTypeDef
 
+Request = ParamSpec("Request")
 CREATED = "CREATE PENDING"
 """The status of a new resource."""
 
 
-def created(create: Callable[[], object]) -> None:
+def created(create: Callable[Request, object], *arguments: Request.args, **request: Request.kwargs) -> None:
     """Create a resource, unless another caller just did."""
-    false_on("ResourceAlreadyExistsException", create)
+    false_on("ResourceAlreadyExistsException", create, *arguments, **request)
 
 
 def usable(arn: str, status: str, delete: Callable[[], object]) -> Step:
@@ -63,7 +63,7 @@ def ensured(
 
 def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | None, str | None]:
     """Return the dataset group, if it exists, and its domain."""
-    answer = none_if_missing(partial(client.describe_dataset_group, datasetGroupArn=group.arn))
+    answer = none_if_missing(client.describe_dataset_group, datasetGroupArn=group.arn)
     if answer is None:
         return None, None
     described = answer["datasetGroup"]
@@ -101,8 +101,8 @@ def ensure_schema(client: "PersonalizeClient", plan: Plan) -> Step:
     """Ensure the dataset's schema, which has no status."""
     schema = plan.schema_
     domain: dict[str, Any] = {"domain": schema.domain} if schema.domain else {}
-    if none_if_missing(lambda: client.describe_schema(schemaArn=schema.arn)) is None:
-        created(lambda: client.create_schema(name=schema.name, schema=schema.text, **domain))
+    if none_if_missing(client.describe_schema, schemaArn=schema.arn) is None:
+        created(client.create_schema, name=schema.name, schema=schema.text, **domain)
     return Step(arn=schema.arn, status=ACTIVE)
 
 
@@ -116,12 +116,11 @@ def ensure_dataset(client: "PersonalizeClient", plan: Plan) -> Step:
             return Step(arn=dataset.arn, status=UPDATED)
         return usable(dataset.arn, answer["status"], lambda: client.delete_dataset(datasetArn=dataset.arn))
     created(
-        lambda: client.create_dataset(
-            name=dataset.name,
-            schemaArn=plan.schema_.arn,
-            datasetGroupArn=plan.dataset_group.arn,
-            datasetType=dataset.type,
-        )
+        client.create_dataset,
+        name=dataset.name,
+        schemaArn=plan.schema_.arn,
+        datasetGroupArn=plan.dataset_group.arn,
+        datasetType=dataset.type,
     )
     return Step(arn=dataset.arn, status=CREATED)
 
@@ -184,9 +183,10 @@ def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -
     answer = none_if_missing(lambda: client.describe_filter(filterArn=wanted.arn)["filter"])
     if answer is None:
         created(
-            lambda: client.create_filter(
-                name=wanted.name, datasetGroupArn=plan.dataset_group.arn, filterExpression=wanted.expression
-            )
+            client.create_filter,
+            name=wanted.name,
+            datasetGroupArn=plan.dataset_group.arn,
+            filterExpression=wanted.expression,
         )
         return Step(arn=wanted.arn, status=CREATED)
     step = usable(wanted.arn, answer["status"], lambda: client.delete_filter(filterArn=wanted.arn))
@@ -226,22 +226,22 @@ def import_job_status(client: "PersonalizeClient", arn: str) -> str | None:
 
 
 def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | None:
-    answer = none_if_missing(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
+    answer = none_if_missing(client.describe_dataset_import_job, datasetImportJobArn=arn)
     if answer is None:
         return None
-    old = earlier_work.found_from(answer.get("creationDateTime"), begun_at)
-    return Step(arn=arn, status=answer["status"], found_from=old)
+    job = answer["datasetImportJob"]
+    old = earlier_work.found_from(job.get("creationDateTime"), begun_at)
+    return Step(arn=arn, status=job["status"], found_from=old)
 
 
 def _new_import_job(client: "PersonalizeClient", plan: Plan, job: Resource, role_arn: str) -> Step:
     created(
-        lambda: client.create_dataset_import_job(
-            jobName=job.name,
-            datasetArn=plan.dataset.arn,
-            dataSource={"dataLocation": plan.import_job.data_location},
-            roleArn=role_arn,
-            importMode=plan.import_job.mode,
-        )
+        client.create_dataset_import_job,
+        jobName=job.name,
+        datasetArn=plan.dataset.arn,
+        dataSource={"dataLocation": plan.import_job.data_location},
+        roleArn=role_arn,
+        importMode=plan.import_job.mode,
     )
     return Step(arn=job.arn, status=CREATED)
 
@@ -259,9 +259,7 @@ def ensure_recommender(client: "PersonalizeClient", plan: Plan, wanted: Recommen
     config: dict[str, Any] = {"recommenderConfig": {**(existing or {}).get("recommenderConfig", {}), **wanted.config}}
     if existing is None:
         created(
-            lambda: client.create_recommender(
-                name=wanted.name, datasetGroupArn=group, recipeArn=wanted.recipe_arn, **config
-            )
+            client.create_recommender, name=wanted.name, datasetGroupArn=group, recipeArn=wanted.recipe_arn, **config
         )
         return Step(arn=arn, status=CREATED)
     step = usable(arn, existing["status"], lambda: client.delete_recommender(recommenderArn=arn))

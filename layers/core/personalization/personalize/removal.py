@@ -239,7 +239,7 @@ def inventory(client: "PersonalizeClient", *groups: str) -> tuple[OwnedResource,
     """Return what existing dataset groups (ARNs) own, themselves included, in the order of deletion."""
     resources: list[OwnedResource] = []
     for group in groups:
-        described = none_if_missing(partial(client.describe_dataset_group, datasetGroupArn=group))
+        described = none_if_missing(client.describe_dataset_group, datasetGroupArn=group)
         if described:
             resources += [_piece("datasetGroup", described["datasetGroup"]), *_members(client, group)]
     return ordered(resources)
@@ -272,7 +272,7 @@ def schemas_of(client: "PersonalizeClient", pieces: tuple[OwnedResource, ...]) -
     arns: list[str] = []
     for dataset in pieces:
         if dataset.kind == "dataset":
-            described = none_if_missing(partial(client.describe_dataset, datasetArn=dataset.arn))
+            described = none_if_missing(client.describe_dataset, datasetArn=dataset.arn)
             arns += [described["dataset"]["schemaArn"]] if described else []
     return tuple(dict.fromkeys(arns))
 

@@ -16,9 +16,10 @@ from personalization.core.status import Progress, is_being_deleted, progress
 from personalization.personalize import campaigns, earlier_work, ensure
 from personalization.personalize.campaigns import Wish
 from personalization.personalize.ensure import CREATED, created, usable
+from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.removal import gone_or_busy
 from personalization.shop import solution_names
-from personalization.shop.plan import Plan, RecipePart, Resource, Step, TrainingMode
+from personalization.shop.plan import Plan, RecipePart, Resource, Step, TrainingMode, TrainRequest
 from personalization.shop.recipes import RECIPES
 from personalization.shop.release import BASELINE
 from personalization.shop.settings import ShopSettings
@@ -31,6 +32,24 @@ _TRAINED: tuple[DataKind, ...] = ("items", "users")
 """The datasets whose columns a solution trains on; those of interactions never change."""
 MOST_SOLUTIONS = 10
 """Personalize's quota of solutions in a dataset group, which can only be raised."""
+
+
+def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
+    """Ensure the solution, and the solution version of this run."""
+    plan, recipe = request.plan, request.recipe
+    stages = {
+        "solution": Stage(
+            recipe.solution.name,
+            lambda _: ensure_solution(client, plan, recipe),
+            lambda arn: client.describe_solution(solutionArn=arn)["solution"],
+        ),
+        "solutionVersion": Stage(
+            recipe.solution_version_name,
+            lambda solution: ensure_solution_version(client, plan, recipe, solution),
+            lambda arn: client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"],
+        ),
+    }
+    return advance([stages[word] for word in request.steps], request.made)
 
 
 def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> Step:
@@ -213,7 +232,7 @@ def solution_metrics(client: "PersonalizeClient", versions: Collection[str]) -> 
     """Return GetSolutionMetrics of solution versions by ARN, without deleted ones."""
     metrics: dict[str, dict[str, float]] = {}
     for version in versions:
-        answer = none_if_missing(partial(client.get_solution_metrics, solutionVersionArn=version))
+        answer = none_if_missing(client.get_solution_metrics, solutionVersionArn=version)
         if answer is not None:
             metrics[version] = dict(answer.get("metrics") or {})
     return metrics

@@ -205,13 +205,13 @@ def _mark_changed(
         `moved` if readers follow another version by now; None if another writer has changed the document meanwhile.
     """
     key = item_table.document_key(shop)
-    stored = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
+    stored = none_if_missing(s3.get_object, Bucket=bucket, Key=key)
     document = item_table.read(json.loads(stored["Body"].read())) if stored else None
     if stored is None or document is None or document.version != version:
         return "moved"
     body = json.dumps(document.with_changes(shards, size, int(time.time() * 1000)).as_json()).encode()
     put = partial(s3.put_object, Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-    return "marked" if holds(partial(put, IfMatch=stored["ETag"])) else None
+    return "marked" if holds(put, IfMatch=stored["ETag"]) else None
 
 
 def _renumbered(row: bytes, numbers: Sequence[int]) -> bytes:
@@ -246,11 +246,11 @@ def _put(s3: "S3Client", bucket: str, shop: str, version: str, shard: int, rows:
 
 def _replaced(s3: "S3Client", bucket: str, key: str, rows: Sequence[bytes]) -> bool:
     """Add lines to a file; return False if another writer has changed it meanwhile."""
-    stored = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
+    stored = none_if_missing(s3.get_object, Bucket=bucket, Key=key)
     old = item_table.rows(item_table.unpack(stored["Body"].read())) if stored else []
     unchanged: Any = {"IfMatch": stored["ETag"]} if stored else {"IfNoneMatch": "*"}
     data = item_table.pack([*old, *rows])
-    return holds(partial(s3.put_object, Bucket=bucket, Key=key, Body=data, ContentType=_GZIP, **unchanged))
+    return holds(s3.put_object, Bucket=bucket, Key=key, Body=data, ContentType=_GZIP, **unchanged)
 
 
 def _remove(s3: "S3Client", bucket: str, folder: str) -> None:

@@ -124,7 +124,7 @@ def follow(client: "EventBridgeSchedulerClient", s3: "S3Client", environment: En
 
 
 def _create(client: "EventBridgeSchedulerClient", environment: Environment, timer: Timer) -> None:
-    false_on("ConflictException", partial(client.create_schedule, **_parameters(environment, timer)))
+    false_on("ConflictException", client.create_schedule, **_parameters(environment, timer))
 
 
 def _update(client: "EventBridgeSchedulerClient", environment: Environment, timer: Timer) -> None:
@@ -133,12 +133,12 @@ def _update(client: "EventBridgeSchedulerClient", environment: Environment, time
 
 def delete(client: "EventBridgeSchedulerClient", group: str, name: str) -> None:
     """Delete a schedule, if it exists."""
-    none_if_missing(lambda: client.delete_schedule(GroupName=group, Name=name))
+    none_if_missing(client.delete_schedule, GroupName=group, Name=name)
 
 
 def _timer(client: "EventBridgeSchedulerClient", environment: Environment, name: str) -> Timer | None:
     group = environment.schedule_group
-    stored = none_if_missing(lambda: client.get_schedule(GroupName=group, Name=name))
+    stored = none_if_missing(client.get_schedule, GroupName=group, Name=name)
     if stored is None:
         return None
     target = stored["Target"]

@@ -3,7 +3,7 @@
 
 import io
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from botocore import exceptions
 from botocore.exceptions import (
@@ -26,6 +26,7 @@ from personalization.core.errors import (
     RetryLater,
 )
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
@@ -83,27 +84,27 @@ def code(error: PersonalizationError) -> str:
     return cause.response.get("Error", {}).get("Code", "") if isinstance(cause, ClientError) else ""
 
 
-def none_if_missing(ask: Callable[[], T]) -> T | None:
+def none_if_missing(ask: Callable[P, T], *arguments: P.args, **request: P.kwargs) -> T | None:
     """Return a call's answer, or None if the service says that the resource does not exist."""
     try:
-        return ask()
+        return ask(*arguments, **request)
     except Missing:
         return None
 
 
-def holds(act: Callable[[], object]) -> bool:
+def holds(act: Callable[P, object], *arguments: P.args, **request: P.kwargs) -> bool:
     """Act on a condition; return False if it does not hold, such as that another caller was faster."""
     try:
-        act()
+        act(*arguments, **request)
     except ConditionFailed:
         return False
     return True
 
 
-def false_on(word: str, act: Callable[[], object]) -> bool:
+def false_on(word: str, act: Callable[P, object], *arguments: P.args, **request: P.kwargs) -> bool:
     """Act; return False if the service answers with this error code."""
     try:
-        act()
+        act(*arguments, **request)
     except PersonalizationError as error:
         if code(error) != word:
             raise

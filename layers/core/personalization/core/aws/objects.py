@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from urllib3.exceptions import HTTPError
@@ -111,8 +110,7 @@ def read_small(
     client: "S3Client", bucket: str, key: str, most: int, version: str | None = None
 ) -> tuple[datetime, bytes] | None:
     """Return when an object was written, and its first `most` bytes and one more; None if it does not exist."""
-    ask = partial(client.get_object, **_version(bucket, key, version))
-    answer = none_if_missing(ask)
+    answer = none_if_missing(client.get_object, **_version(bucket, key, version))
     return None if answer is None else (answer["LastModified"], answer["Body"].read(most + 1))
 
 
@@ -163,8 +161,7 @@ def _stored(listed: Mapping[str, Any], size: int, *, deletion: bool) -> Stored:
 
 def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int | None:
     """Return the bytes of an object, or None if it does not exist."""
-    ask = partial(client.head_object, **_version(bucket, key, version))
-    answer = none_if_missing(ask)
+    answer = none_if_missing(client.head_object, **_version(bucket, key, version))
     return None if answer is None else answer["ContentLength"]
 
 
@@ -183,8 +180,7 @@ def reading(
         Rejected: the object is gone.
         RetryLater: the connection broke.
     """
-    ask = partial(client.get_object, **_version(bucket, key, version))
-    answer = none_if_missing(ask)
+    answer = none_if_missing(client.get_object, **_version(bucket, key, version))
     if answer is None:
         raise Rejected(key, "the object is no longer there")
     for observe in OBSERVERS:
@@ -303,7 +299,7 @@ def remove(client: "S3Client", bucket: str, key: str) -> None:
 
 def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:
     """Return an object, or None if it does not exist."""
-    answer = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key))
+    answer = none_if_missing(client.get_object, Bucket=bucket, Key=key)
     return answer["Body"].read() if answer else None
 
 

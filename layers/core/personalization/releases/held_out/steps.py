@@ -123,7 +123,7 @@ def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: t
     """
     trial, split, imported = request.trial, request.split, request.imported
     job = trial.imports[0].import_job
-    described = none_if_missing(partial(client.describe_dataset_import_job, datasetImportJobArn=job.arn))
+    described = none_if_missing(client.describe_dataset_import_job, datasetImportJobArn=job.arn)
     location = described["datasetImportJob"]["dataSource"].get("dataLocation") if described else None
     if leak := judging.leak(split, imported, location, job.data_location):
         return _reported(s3, bucket, judging.unjudged(trial, split, leak))
