@@ -86,8 +86,8 @@ def test_a_user_erased_a_minute_ago_is_a_stranger_at_once(erase: Any) -> None:  
 @pytest.mark.parametrize("user", ["u0", "nobody"])
 @pytest.mark.usefixtures("fitted")
 def test_an_item_that_nobody_knows_is_refused_whoever_asks(user: str, query: dict[str, str]) -> None:
-    answer = handler(likelihood_event(user, "i0", "moon", **query), None)
-    assert (answer["statusCode"], fields(answer)) == (400, ["itemIds.1"])
+    answer = handler(likelihood_event(user, "i0", "moon", "i1", "sun", **query), None)
+    assert (answer["statusCode"], fields(answer)) == (400, ["itemIds.1", "itemIds.3"])
     assert "knows no such item" in answer["body"]
 
 

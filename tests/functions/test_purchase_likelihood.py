@@ -38,6 +38,9 @@ def test_a_fit_stores_what_serves_and_reports_on_it(fitted: dict[str, Any], buck
     report = json.loads(bucket.get_object(Bucket=BUCKET, Key=fitted["report"].replace(".html", ".json"))["Body"].read())
     assert report["tested"]["logLoss"] < report["tested"]["baseRateLogLoss"]
     assert report["scores"]["snapshot"].startswith("taken: ")
+    assert page.count("<circle") >= len(report["tested"]["bins"]) > 5
+    assert "until there are 2 labelled samples" in " ".join(page.split())
+    assert "http" not in page
 
 
 def test_the_release_s_page_leads_to_it(fitted: dict[str, Any], bucket: "S3Client") -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from personalization.events import store
 from personalization.events.models import Call
-from personalization.likelihood import inputs, serve, shards
+from personalization.likelihood import inputs, limits, serve, shards
 from personalization.likelihood.model import read_model
 from personalization.maintenance import forget_users
 
@@ -128,6 +128,32 @@ def test_shards_give_the_counters_of_one_function(
     page = stored(bucket, f"reports/demo/{RUN}/likelihood.html").decode()
     assert f"a sample of {worlds.SHOPPERS}" in " ".join(page.split())
     assert left(bucket) == ["outcome.json.gz"]
+
+
+def test_a_sample_of_users_has_the_level_and_the_quality_of_all_of_them(
+    bucket: "S3Client", personalize: FakePersonalize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    likelihoods.ranked(personalize)
+    rows = [(f"{seed}{user}", item, kind, at) for seed in range(5) for user, item, kind, at in worlds.rows(14, seed)]
+    put(bucket, "interactions", worlds.interactions(rows))
+    put(bucket, "items", worlds.items())
+    assert fit({**EVENT, "run": "every"}, None)["outcome"] == "fitted"
+    # A sample of about half of the history.
+    monkeypatch.setattr(limits, "SAMPLE_ROWS", len(rows) // 2)
+    monkeypatch.setenv("LIKELIHOOD_ROWS", "9000")
+    assert sharded("sampled")["outcome"] == "fitted"
+    every, sampled = (json.loads(stored(bucket, f"reports/demo/{run}/likelihood.json")) for run in ("every", "sampled"))
+    assert 0.4 < sampled["history"]["sampledEvents"] / sampled["history"]["events"] < 0.6
+    for name in ("tested", "testedStrangers"):
+        quality, other = sampled[name], every[name]
+        predicted, observed = (sum(bin_[of] for bin_ in quality["bins"]) for of in ("predicted", "observed"))
+        # A tenth of them by chance, in a sample of some hundred purchases.
+        assert quality["pairs"] == pytest.approx(other["pairs"], rel=0.3)
+        assert quality["baseRate"] == pytest.approx(other["baseRate"], rel=0.25)
+        assert predicted == pytest.approx(observed, rel=0.35)
+        assert quality["logLoss"] == pytest.approx(other["logLoss"], rel=0.2)
+    assert sampled["calibratedOn"]["purchases"] == pytest.approx(every["calibratedOn"]["purchases"], rel=0.2)
+    assert sampled["newcomers"] == every["newcomers"]
 
 
 def added(bucket: "S3Client", rows: list[str], stamp: int = 2) -> None:

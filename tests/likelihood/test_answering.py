@@ -9,8 +9,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.core.problems import Problem
-from personalization.likelihood import answering, inputs, report, shards
+from personalization.likelihood import answering, inputs, shards
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.model import Anchored, Model
 from personalization.personalize.runtime import Predicted
@@ -88,12 +87,6 @@ def test_an_answer_says_what_it_is_and_where_it_comes_from() -> None:
     assert (late["method"], late["degraded"], late["degradedReason"]) == ("counts", True, "slow")
 
 
-def test_what_the_shop_does_not_know_is_named() -> None:
-    with pytest.raises(Problem) as refused:
-        answering.require_known(["i0", "moon", "i1", "sun"], {"i0": 1, "i1": 1})
-    assert [error.field for error in refused.value.errors] == ["itemIds.1", "itemIds.3"]
-
-
 @given(st.dictionaries(st.text(max_size=20), st.lists(st.floats(allow_nan=False, allow_infinity=False)), max_size=30))
 def test_every_entry_is_found_in_the_file_of_its_id(entries: dict[str, list[float]]) -> None:
     names = list(entries)
@@ -163,17 +156,6 @@ def test_live_events_are_rows_like_any_other_and_count_once() -> None:
         reader.interactions(text.splitlines(keepends=True))
     past = reader.history()
     assert (past.users, past.items, past.bought.tolist()) == (["a,b", "u"], ['i"1', "i2"], [True, False])
-
-
-def test_the_page_has_the_curve_and_says_what_the_scores_do() -> None:
-    planted = world()
-    scores = {"decision": "waiting", "neededSnapshots": 2, "neededPurchases": 500, "labelled": 1, "purchases": 40}
-    document = report.document("<shop>", planted.model, planted.fit, report.of_history(planted.history), scores)
-    text = report.page(document)
-    assert "&lt;shop&gt;" in text
-    assert text.count("<circle") == len(document["tested"]["bins"]) > 5
-    assert "until there are 2 labelled samples" in text
-    assert "http" not in text
 
 
 def test_history_of_the_world_has_levels_and_groups() -> None:

@@ -2,8 +2,9 @@
 """Populations of an evaluation: no user or item is in them because of later events."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from personalization.likelihood.histories import History, Ints
+from personalization.likelihood.histories import History
 
 from benchmarks.likelihood import populations
 from benchmarks.likelihood.known_users import judge_known_users
@@ -31,7 +32,7 @@ def whole() -> History:
     return worlds.history([*worlds.rows(), *late])
 
 
-def names_of(whole: History, users: Ints) -> list[str]:
+def names_of(whole: History, users: npt.NDArray[np.int64]) -> list[str]:
     """Return the ids of users."""
     return [whole.users[int(code)] for code in users]
 

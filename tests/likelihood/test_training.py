@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from personalization.likelihood import logistic, training
-from personalization.likelihood.features import ITEM, PAIR, RANKS, USER, features
-from personalization.likelihood.histories import Floats, History
+from personalization.likelihood.features import features
+from personalization.likelihood.histories import History
 from personalization.likelihood.tables import ARRAYS, tables
 from personalization.likelihood.training import TooLittle
 
@@ -23,7 +24,7 @@ def world() -> World:
     return World(worlds.history(worlds.rows(26)))
 
 
-def features_of(past: History, at: int, pairs: Sequence[tuple[str, str]]) -> dict[str, Floats]:
+def features_of(past: History, at: int, pairs: Sequence[tuple[str, str]]) -> dict[str, npt.NDArray[np.float64]]:
     """Return features as of a time, without factors, whose search begins elsewhere with other item numbers."""
     users, items = (np.array([list(names).index(name) for name in column]) for names, column in
                     zip((past.users, past.items), zip(*pairs, strict=True), strict=True))  # fmt: skip
@@ -53,9 +54,9 @@ def test_no_row_of_a_window_knows_of_what_comes_later() -> None:
 def test_weights_learn_from_all_windows_but_the_newest_two() -> None:
     fit, end = world().fit, world().history.end + 1
     assert fit.calibrated_to == end
-    assert fit.calibrated_from == end - training.CALIBRATED * 7 * DAY
+    assert fit.calibrated_from == end - 4 * 7 * DAY
     # Weights learn from all windows but the test and the one before it, which only calibrates: what is new counts.
-    assert fit.windows == tuple(end - step * 7 * DAY for step in range(3, 3 + training.FITTED))
+    assert fit.windows == tuple(end - step * 7 * DAY for step in range(3, 3 + 8))
 
 
 def test_a_sample_stands_for_all_pairs() -> None:
@@ -139,15 +140,22 @@ def test_perfect_calibration_has_no_error() -> None:
     assert logistic.quality(chance, label, np.ones(2_000)).calibration_error < 0.35
 
 
+class Sold(dict[str, npt.NDArray[np.float64]]):
+    """Statistics of items that only their sales tell apart."""
+
+    def __init__(self, known: dict[str, npt.NDArray[np.float64]], sold: npt.NDArray[np.float64]) -> None:
+        super().__init__(known)
+        self._sold = sold
+
+    def __missing__(self, name: str) -> npt.NDArray[np.float64]:
+        return self._sold if name.startswith("item.") else 0.0 * self._sold
+
+
 def test_odds_that_are_no_power_of_an_items_sales_are_found() -> None:
     chance, sold = np.random.default_rng(4), np.tile([0.05, 0.5, 2.0, 8.0, 32.0], 8_000)
     # Slow sellers sell alike, however slow; beyond them the odds grow with the square.
     true = 0.005 + 2e-4 * np.maximum(sold - 2.0, 0.0) ** 2
-    statistics = {f"{of}.{name}": 0.0 * sold for of, names in (("pair", PAIR), ("user", USER)) for name in names}
-    statistics |= dict.fromkeys(("group", "described", *(f"near{rank}" for rank in RANKS)), 0.0 * sold) | {
-        "span": 1.0 + 0.0 * sold
-    }
-    columns = features(statistics | {f"item.{name}": sold for name in ITEM}, 0, ARRAYS)
+    columns = features(Sold({"span": 1.0 + 0.0 * sold}, sold), 0, ARRAYS)
     label, ones = (chance.random(len(sold)) < true).astype(float), np.ones(len(sold))
     rows = training.Rows(columns, label, ones, columns["seen"] > 0, np.arange(len(sold)))
     predicted = logistic.sigmoid(rows.logits(training.formulas(rows, rows, 0)))

@@ -2,14 +2,14 @@
 """Whether a probability means what it says: judged once, near one probability, by draws of whole users."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from personalization.likelihood.histories import Floats, Ints
-from personalization.likelihood.model import Verdict
 from personalization.likelihood.verdict import verdict
 
 WITHIN_STRANGERS = 1.6
 
-Test = tuple[Floats, Floats, Floats, Ints]
+Floats = npt.NDArray[np.float64]
+Test = tuple[Floats, Floats, Floats, npt.NDArray[np.int64]]
 
 
 def pairs(predicted: float, true: float, users: int = 300, basket: int = 20, together: bool = False) -> Test:
@@ -51,12 +51,13 @@ def test_the_answer_speaks_of_the_probability_at_which_it_was_judged(given: Test
 
 
 def test_the_limits_of_chance_are_wider_where_purchases_come_in_baskets() -> None:
-    def width(judged: Verdict) -> float:
+    def width(test: Test) -> float:
+        judged = verdict(*test)
         assert judged.low is not None
         assert judged.high is not None
         return judged.high - judged.low
 
-    assert width(verdict(*pairs(0.05, 0.05, together=True))) > 3 * width(verdict(*pairs(0.05, 0.05)))
+    assert width(pairs(0.05, 0.05, together=True)) > 3 * width(pairs(0.05, 0.05))
 
 
 def test_weights_count_as_pairs() -> None:

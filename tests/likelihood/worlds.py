@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from personalization.likelihood import answering, model, serving_files, training
 from personalization.likelihood.counters import Item, User, item_from, user_from
 from personalization.likelihood.histories import History, Reader
-from personalization.likelihood.tables import Tables, tables
+from personalization.likelihood.tables import tables
 
 DAY = 86_400
 START = 1_700_006_400
@@ -79,7 +79,7 @@ class World:
     def __init__(self, past: History | None = None) -> None:
         self.history = past or history()
         self.fit = training.fit(self.history, 7, self.history.end + 1)
-        self.tables: Tables = tables(self.history, self.history.end + 1)
+        self.tables = tables(self.history, self.history.end + 1)
         at = answering.iso(self.tables.at)
         made = serving_files.model(self.tables, self.fit, "run-1", at, 7, "Purchase")
         self.model = model.read_model(made.as_json())
