@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from personalization.ingest.parts import list_parts
+from personalization.ingest.source import Source
 from personalization.shop.keys import recognise
 
 from local.cloud.folders import read_folder
@@ -31,7 +31,7 @@ def test_the_marker_is_a_manifest_and_comes_last(parts: Path, bucket: "S3Client"
     folder.upload(bucket, BUCKET, lambda text, share: told.append((text, share)))
     assert told == [("a.csv", 0.0), ("b.csv", 0.5), ("manifest.json", 1.0)]
     assert folder.key == "drops/demo/items/incremental/2026-11/manifest.json"
-    listed = list_parts(bucket, BUCKET, recognise(folder.key), None)
+    listed = Source.find(bucket, BUCKET, recognise(folder.key), None).parts
     assert [part.name for part in listed.every] == ["a.csv", "b.csv"]
     manifest = json.loads(bucket.get_object(Bucket=BUCKET, Key=folder.key)["Body"].read())
     assert manifest == {"entries": [{"key": "a.csv", "size": 5}, {"key": "b.csv", "size": 5}]}
@@ -44,5 +44,5 @@ def test_a_folder_that_is_dropped_again_leaves_nothing_of_the_one_before(parts: 
     folder = read_folder("demo", "items", parts)
     folder.upload(bucket, BUCKET, lambda _text, _share: None)
     assert folder.key.endswith("/_SUCCESS")
-    listed = list_parts(bucket, BUCKET, recognise(folder.key), None)
+    listed = Source.find(bucket, BUCKET, recognise(folder.key), None).parts
     assert [part.name for part in listed.every] == ["b.csv", "c.csv"]

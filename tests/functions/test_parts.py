@@ -13,7 +13,6 @@ from moto.s3.models import s3_backends
 from personalization.core.aws import clients
 from personalization.core.errors import Rejected
 from personalization.ingest import parts
-from personalization.ingest.parts import list_parts
 from personalization.ingest.source import Source
 from personalization.shop.keys import recognise
 from personalization.shop.settings import ShopSettings
@@ -55,7 +54,7 @@ class Folder:
         return self.put("manifest.json", json.dumps({"entries": listed, **more}))
 
     def parts(self, version: str | None, marker: str = "_SUCCESS") -> Parts:
-        return list_parts(self.s3, self.bucket, recognise(FOLDER + marker), version)
+        return Source.find(self.s3, self.bucket, recognise(FOLDER + marker), version).parts
 
     def refusal(self, version: str | None, marker: str = "_SUCCESS") -> str:
         with pytest.raises(Rejected) as refused:
@@ -124,11 +123,11 @@ def test_a_part_that_is_replaced_or_deleted_during_the_run_is_read_as_it_was(fol
     for name in ("a.csv", "b.csv"):
         folder.put(name, f"content of {name}")
     marker = folder.put("_SUCCESS", "")
-    source = Source(folder.s3, folder.bucket, recognise(f"{FOLDER}_SUCCESS"), folder.parts(marker))
+    source = Source.find(folder.s3, folder.bucket, recognise(f"{FOLDER}_SUCCESS"), marker)
     before = source.content("items", ShopSettings())
     folder.put("a.csv", "other")
     folder.remove("b.csv")
-    again = Source(folder.s3, folder.bucket, recognise(f"{FOLDER}_SUCCESS"), folder.parts(marker))
+    again = Source.find(folder.s3, folder.bucket, recognise(f"{FOLDER}_SUCCESS"), marker)
     assert again.content("items", ShopSettings()) == before
     assert before.startswith("32-")
 
@@ -137,7 +136,7 @@ def test_without_versions_the_marker_stands_for_what_is_there(folder: Folder) ->
     folder.s3.create_bucket(Bucket="plain")
     for name in ("b", "a", "_SUCCESS"):
         folder.s3.put_object(Bucket="plain", Key=FOLDER + name, Body=name.encode())
-    parts = list_parts(folder.s3, "plain", recognise(f"{FOLDER}_SUCCESS"), None)
+    parts = Source.find(folder.s3, "plain", recognise(f"{FOLDER}_SUCCESS"), None).parts
     assert [(part.name, part.version_id) for part in parts.every] == [("a", None), ("b", None)]
 
 
@@ -261,7 +260,7 @@ def test_a_manifest_of_another_form_is_refused_with_the_form(text: str, reason: 
 
 def test_a_lone_file_is_its_only_part(folder: Folder) -> None:
     folder.s3.put_object(Bucket=folder.bucket, Key="drops/demo/users/u.csv", Body=b"12345")
-    parts = list_parts(folder.s3, folder.bucket, recognise("drops/demo/users/u.csv"), None)
+    parts = Source.find(folder.s3, folder.bucket, recognise("drops/demo/users/u.csv"), None).parts
     assert [(part.key, part.version_id, part.size, part.name) for part in parts.every] == [
         ("drops/demo/users/u.csv", None, 5, "")
     ]

@@ -158,7 +158,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
     content, text = checked.schema.digest(domain), checked.schema.text()
     group, dataset, schema = names.dataset_group(drop.shop), names.dataset(drop.shop, kind), names.schema(kind, content)
     tracker = EventTracker(name=names.event_tracker(drop.shop))
-    made, remarks = _recommenders(names, drop.shop, settings, checked) if trains else ((), ())
+    made, remarks = _recommenders(names, drop.shop, settings, checked) if trains and settings.recommenders else ((), ())
     return Plan(
         run=lineage.run,
         shop=drop.shop,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a drop: one file, or the files of a folder as they were when its marker was written.
+"""The parts of a folder that was dropped: its files as they were when its marker was written.
 
 What arrives after the marker waits for the next one. The first check of a marker stores which versions it means, so
 that every later check and every function reads the same bytes.
@@ -71,18 +71,12 @@ class _Folder:
 
 
 def list_parts(client: "S3Client", bucket: str, drop: Drop, version_id: str | None) -> Parts:
-    """Return the parts of a drop; `version_id` is the dropped object's: the file's, or the marker's.
+    """Return the parts of a folder that was dropped; `version_id` is its marker's.
 
     Raises:
-        Rejected: the object is gone; or the folder has no parts, too many, other files, or other parts than its
-            manifest says. The reason names them.
+        Rejected: the folder has no parts, too many, other files, or other parts than its manifest says. The reason
+            names them.
     """
-    size = objects.size(client, bucket, drop.key, version_id)
-    # A version outlives the deletion of its object, and a deleted object should not be imported.
-    if size is None or (version_id and objects.size(client, bucket, drop.key, None) is None):
-        raise Rejected(drop.key, "the object is no longer there")
-    if not drop.folder:
-        return Parts((SourcePart(drop.key, version_id, size, ""),))
     pins = pins_key(drop, version_id)
     pinned = objects.get_json(client, bucket, pins) if version_id else None
     if pinned is not None:

@@ -21,7 +21,6 @@ from personalization.ingest.acceptance import Acceptance, last_reports
 from personalization.ingest.copies import Copies, copies_of
 from personalization.ingest.imports import Lineage
 from personalization.ingest.item_lines import TOO_LARGE, ItemLines
-from personalization.ingest.parts import list_parts
 from personalization.ingest.ranges import Ranges
 from personalization.ingest.report import Subject
 from personalization.ingest.source import Source
@@ -161,8 +160,7 @@ class Preparation:
         try:
             self._check_readable(drop)
             expected = self._expected(drop, kind, settings, now)
-            parts = list_parts(self._s3, self._bucket, drop, joined.version_id)
-            source = Source(self._s3, self._bucket, drop, parts)
+            source = Source.find(self._s3, self._bucket, drop, joined.version_id)
             with intake_translated():
                 ranges = self._ranges(source, identity)
                 merged = ranges.merged() if ranges else None
@@ -186,7 +184,7 @@ class Preparation:
             sales.keep(self._s3, self._bucket, key, copied.sold)
         plan = imports.plan(self._names, self._bucket, drop, self._lineage, settings, checked)
         # A drop too large for one function gets no digest, so its repeat is imported again.
-        if drop.mode == "FULL" and (merged is None or parts.size <= LARGEST):
+        if drop.mode == "FULL" and (merged is None or source.size <= LARGEST):
             plan = plan.model_copy(update={"content": source.content(kind, settings)})
         if expected.group and kind == "interactions" and not part:
             plan = imports.with_existing(self._personalize, self._names, plan, settings)
@@ -266,8 +264,7 @@ class Preparation:
     def _proposal(self, drop: Drop, joined: Joined, settings: ShopSettings) -> Proposal | None:
         """Return settings with which a refused drop may be read, if its first rows ask for any."""
         with suppress(Rejected):
-            parts = list_parts(self._s3, self._bucket, drop, joined.version_id)
-            return Source(self._s3, self._bucket, drop, parts).proposal(settings)
+            return Source.find(self._s3, self._bucket, drop, joined.version_id).proposal(settings)
         return None
 
 

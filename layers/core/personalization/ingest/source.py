@@ -20,7 +20,8 @@ from table_intake.read.parts import Parts, SourcePart, TableOfParts
 
 from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
-from personalization.core.errors import intake_translated
+from personalization.core.errors import Rejected, intake_translated
+from personalization.ingest.parts import list_parts
 from personalization.shop.keys import Drop
 from personalization.shop.settings import ShopSettings
 
@@ -60,8 +61,24 @@ class Source:
         self._bucket = bucket
         self.drop = drop
         self.parts = parts
+        self.size = sum(part.size for part in parts.every)
+        """Bytes of all parts in the bucket."""
         self._digests: list[Digest] = []
         self._table: TableOfParts | None = None
+
+    @classmethod
+    def find(cls, client: "S3Client", bucket: str, drop: Drop, version_id: str | None) -> "Source":
+        """Find a drop; `version_id` is the dropped object's: the file's, or the marker's.
+
+        Raises:
+            Rejected: the object is gone, or its folder is no drop; see `list_parts`.
+        """
+        size = objects.size(client, bucket, drop.key, version_id)
+        # A version outlives the deletion of its object, and a deleted object should not be imported.
+        if size is None or (version_id and objects.size(client, bucket, drop.key, None) is None):
+            raise Rejected(drop.key, "the object is no longer there")
+        lone = Parts((SourcePart(drop.key, version_id, size, ""),))
+        return cls(client, bucket, drop, list_parts(client, bucket, drop, version_id) if drop.folder else lone)
 
     @contextmanager
     def opened(self, settings: FileSettings, scratch: Path) -> Iterator[Table]:
@@ -85,7 +102,7 @@ class Source:
 
     def may_exceed(self, size: int) -> bool:
         """Tell whether the drop may have more text than so many bytes: Parquet has less."""
-        return self.parts.size * DENSEST > size
+        return self.size * DENSEST > size
 
     def content(self, kind: DataKind, settings: ShopSettings) -> str:
         """Return the identity of the content; bytes that no table has read are read."""
@@ -95,7 +112,7 @@ class Source:
     def has(self, content: str, kind: DataKind, settings: ShopSettings) -> bool:
         """Tell whether this is its content; the drop is read only if its size and the settings match."""
         size, _, digest = content.split("-") if content.count("-") == 2 else ("", "", "")
-        may_be = size == str(self.parts.size) and digest == _settings_digest(kind, settings)
+        may_be = size == str(self.size) and digest == _settings_digest(kind, settings)
         return may_be and self.content(kind, settings) == content
 
     @intake_translated()

@@ -213,7 +213,7 @@ def check_rows(
 def conclude(expected: Expected, partial: Partial, different: Different, notes: Sequence[str] = ()) -> Checked:
     """Return the result for a drop from that of all its rows; `notes` are about the file."""
     layout, profile = partial.layout, partial.profile
-    drop_schema = Schema(layout.kind, tuple(profile.column(slot) for slot in layout.slots))
+    drop_schema = Schema(layout.kind, profile.columns(layout.slots))
     if expected.existing is None:
         drop_schema = schema.finish(expected.resource, drop_schema)
     counted = partial.counting.finish(different)
@@ -221,7 +221,7 @@ def conclude(expected: Expected, partial: Partial, different: Different, notes: 
         rows=partial.rejects.read,
         accepted=partial.counting.rows,
         reasons=partial.rejects.reasons(),
-        columns=tuple(profile.filled(column) for column in drop_schema.columns),
+        columns=profile.filled(drop_schema.columns),
         size=partial.size,
         skipped=sum(rows for (kind, _), rows in profile.changes.items() if kind == "skipped"),
         stopped=partial.stopped,

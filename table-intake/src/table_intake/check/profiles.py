@@ -235,11 +235,14 @@ class Profile:
             self._no_statuses.add(name)
             del self.statuses[name]
 
-    def column(self, slot: Slot) -> Column:
-        """Return the definition of a column, after the last row."""
-        return slot.column or self.types[slot.name].column()
+    def columns(self, slots: Sequence[Slot]) -> tuple[Column, ...]:
+        """Return the definitions of columns, after the last row."""
+        return tuple([slot.column or self.types[slot.name].column() for slot in slots])
 
-    def filled(self, column: Column) -> Filled:
+    def filled(self, columns: Sequence[Column]) -> tuple[Filled, ...]:
+        return tuple([self._filled(column) for column in columns])
+
+    def _filled(self, column: Column) -> Filled:
         detector = self.types.get(column.name)
         if detector is not None:
             return Filled(column, detector.filled, detector.distinct, detector.range())
