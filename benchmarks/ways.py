@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import import_module, reload
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -41,6 +41,8 @@ LIBRARY = f"{LAYER / 'table_intake'}{os.sep}"
 COUNTED = (*(f"{folder}{os.sep}" for folder in (LAYER / "personalization", REPOSITORY / "functions")), LIBRARY)
 INLINED = {"<listcomp>", "<setcomp>", "<dictcomp>"}
 """Calls in Python 3.11 that later versions do not make."""
+STARTED = {"get_recommendations", "record_events"}
+"""Functions that make clients and read names while they start; they do it on Lambda only."""
 REQUESTS: Mapping[str, str] = {
     "get_recommendations": "api_recommendations",
     "record_events": "api_events",
@@ -80,10 +82,13 @@ def play(function: str) -> list[str]:
     personalize, event = FakePersonalize(), samples.load(REQUESTS[function])
     services = ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS")
     os.environ.update(VARIABLES | {f"AWS_ENDPOINT_URL_{service}": personalize.url for service in services})
+    if function in STARTED:
+        os.environ["AWS_LAMBDA_FUNCTION_NAME"] = function
     try:
         with mock_aws(), redirect_stdout(StringIO()):
             _arrange(event, personalize)
-            handler = import_module(f"functions.{function}.app").handler
+            # Anew, since the helpers of tests have imported some functions before their environment was there.
+            handler = reload(import_module(f"functions.{function}.app")).handler
             return visited(lambda: handler(event, None))
     finally:
         personalize.close()

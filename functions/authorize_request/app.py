@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-# Disables the cycle collector before the other imports.
+# Disables the cycle collector before the other imports, until the end of this module.
 from personalization.core import cold_start
 
 # isort: split
@@ -18,7 +18,6 @@ from personalization.core.environment import Environment
 clients.make_ahead(clients.secretsmanager)
 
 
-@cold_start.start
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer an event of a REQUEST authorizer, with `methodArn` and `multiValueHeaders`.
 
@@ -32,7 +31,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     environment, started = Environment(), time.perf_counter()
     arn, reason = str(event["methodArn"]), "none"
     try:
-        caller = keys.trust().caller(_bearer(event.get("multiValueHeaders")), int(time.time()))
+        trust = keys.trust(environment, clients.secretsmanager)
+        caller = trust.caller(_bearer(event.get("multiValueHeaders")), int(time.time()))
         plan = environment.shopper_key if caller.user else environment.visitor_key
         answer = _policy(arn, "shopper" if caller.user else "visitor", "Allow")
         answer |= {"context": caller.context(), "usageIdentifierKey": plan}
@@ -61,3 +61,6 @@ def _policy(method_arn: str, principal: str, effect: str) -> dict[str, Any]:
     stage = "/".join(method_arn.split("/", 2)[:2])
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": f"{stage}/*"}
     return {"principalId": principal, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+
+
+cold_start.end()

@@ -5,6 +5,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.observability import count, logger
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 LOG = logger()
-RELEASES = records.Releases(records.fetch_release)
-LEAVING = erasure_requests.Leaving(erasure_requests.fetch)
+RELEASES = records.Releases(records.fetch_release(clients.dynamodb, environment.table))
+LEAVING = erasure_requests.Leaving(erasure_requests.fetch(clients.dynamodb, environment.shopper_events_table))
 MARGIN_MS = 20_000
 """The part of the function's time for a last call and dead letters."""
 
@@ -29,17 +30,17 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
     Returns:
         `{batchItemFailures: [{itemIdentifier}]}`: the messages to retry.
     """
-    environment = Environment()
+    variables = Environment()
     delivery = Delivery(
         clients.events(),
         clients.sqs(),
-        environment.events_queue,
-        environment.dead_events_queue,
+        variables.events_queue,
+        variables.dead_events_queue,
         clients.dynamodb(),
-        environment.shopper_events_table,
+        variables.shopper_events_table,
         RELEASES,
         LEAVING,
-        _bucket(environment.event_calls_per_second),
+        _bucket(variables.event_calls_per_second),
         time.monotonic,
         time.sleep,
         time.time,
@@ -56,8 +57,8 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
     )
     if delivery.paused_by_queue:
         LOG.warning("Pauses not set", messages=delivery.paused_by_queue)
-    count(environment.namespace, "DeliveredEvents", delivery.delivered)
-    count(environment.namespace, "BuriedEvents", delivery.dead_lettered)
+    count(variables.namespace, "DeliveredEvents", delivery.delivered)
+    count(variables.namespace, "BuriedEvents", delivery.dead_lettered)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
 

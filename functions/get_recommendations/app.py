@@ -3,11 +3,11 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# Disables the cycle collector before the other imports.
+# Disables the cycle collector before the other imports, until the end of this module.
 from personalization.core import cold_start
 
 # isort: split
@@ -17,19 +17,21 @@ from personalization.api.http import Api, Request, Response
 from personalization.api.lists import ListAsk, Listing, Ranking, RankingBody
 from personalization.api.placements import PageBody, Parallel, Slot
 from personalization.auth import caller
+from personalization.core import environment
 from personalization.core.aws import clients, errors
-from personalization.core.environment import Environment
 from personalization.personalize import runtime
-from personalization.personalize.runtime import Ask, Predicted
 from personalization.shop import item_table, records
 from personalization.shop.release import BASELINE, Release
 
 if TYPE_CHECKING:
     from personalization.likelihood.serve import Likelihoods
 
-API = Api()
-RELEASES = records.Releases(records.fetch_release)
-ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, lambda: Environment().bucket))
+API = Api(environment.metrics)
+RELEASES = records.Releases(records.fetch_release(clients.dynamodb, environment.table))
+BESTSELLERS = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
+ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, environment.bucket))
+PREDICT = partial(runtime.served, runtime.recommend, clients.runtime_once)
+RANK = partial(runtime.served, runtime.rank, clients.runtime_once)
 
 
 def look_up(shop: str, ids: Iterable[str], left: float) -> Mapping[str, Mapping[str, str]]:
@@ -37,8 +39,9 @@ def look_up(shop: str, ids: Iterable[str], left: float) -> Mapping[str, Mapping[
     return ITEMS.find(shop, ids, seconds=min(item_table.WAIT_SECONDS, left))
 
 
-FALLBACK = FallbackChain(errors.reason, bestsellers.Bestsellers(bestsellers.fetch).get, time.monotonic, look_up)
-clients.make_ahead(clients.runtime_once, clients.dynamodb)
+FALLBACK = FallbackChain(errors.reason, BESTSELLERS.get, time.monotonic, look_up)
+clients.make_ahead(clients.runtime_once, clients.dynamodb, clients.s3_quick)
+clients.make_ahead(environment.table, environment.bucket, environment.metrics)
 PARALLEL = Parallel()
 DESCRIPTION = Path(__file__).with_name("openapi.json")
 DESCRIPTION_SECONDS = 300
@@ -55,7 +58,7 @@ def show_list(request: Request) -> Response:
     if request.caller:
         caller.require_own(request.caller, query.user_id)
     ask, started = lists.listing(release, recipe, query, _context(request, release)), FALLBACK.now()
-    answer = FALLBACK.fill(release, ask, _predict, source_of(release, recipe))
+    answer = FALLBACK.fill(release, ask, PREDICT, source_of(release, recipe))
     _show(release, started, (answer, ask))
     page = lists.after(release, ask, answer)
     request.count_list(recipe, answer)
@@ -66,7 +69,7 @@ def show_list(request: Request) -> Response:
 def show_placement(request: Request) -> dict[str, object]:
     query, release, name = request.parsed(Slot), _release(request), request.path["placement"]
     question, started = placements.ask(release, name, query, _context(request, release)), FALLBACK.now()
-    answer = placements.fill(FALLBACK, release, name, question, _predict)
+    answer = placements.fill(FALLBACK, release, name, question, PREDICT)
     _show(release, started, (answer, question))
     request.count_list(f"placement/{name}", answer)
     return answer
@@ -77,7 +80,7 @@ def show_page(request: Request) -> dict[str, object]:
     body, release = request.json(PageBody), _release(request)
     asks = placements.slots(release, body, request.fields(), _context(request, release))
     started = FALLBACK.now()
-    answer: dict[str, Any] = placements.page(FALLBACK, release, asks, _predict, PARALLEL)
+    answer: dict[str, Any] = placements.page(FALLBACK, release, asks, PREDICT, PARALLEL)
     _show(release, started, *((page, asks[page["placement"]]) for page in answer["placements"]))
     for page in answer["placements"]:
         request.count_list(f"placement/{page['placement']}", page)
@@ -89,7 +92,7 @@ def ranking(request: Request) -> dict[str, object]:
     body = request.json(RankingBody)
     query, release = request.parsed(Ranking, itemIds=body.item_ids), _release(request)
     question, started = lists.ranking(release, query, _context(request, release)), FALLBACK.now()
-    answer = FALLBACK.rank(question, _rank)
+    answer = FALLBACK.rank(question, RANK)
     _show(release, started, (answer, question))
     request.count_list("personalized-ranking", answer)
     return answer
@@ -106,9 +109,10 @@ def purchase_likelihood(request: Request) -> dict[str, object]:
 @cache
 def likelihoods() -> "Likelihoods":
     """Import on first use, which keeps other requests' cold start short."""
-    from personalization.likelihood.serve import Likelihoods  # noqa: PLC0415
+    from personalization.likelihood.serve import Likelihoods, Sources  # noqa: PLC0415
 
-    return Likelihoods()
+    names = (environment.table, environment.shopper_events_table, environment.bucket)
+    return Likelihoods(Sources(clients.dynamodb_once, clients.s3_once, clients.runtime_once, *names))
 
 
 @API.operation("health")
@@ -121,7 +125,7 @@ def describe(request: Request) -> Response:
     return request.cacheable(DESCRIPTION.read_text(), DESCRIPTION_SECONDS)
 
 
-handler = cold_start.start(API.answer)
+handler = API.answer
 """Answers one request of API Gateway (REST, proxy integration)."""
 
 
@@ -130,8 +134,6 @@ def _release(request: Request) -> Release:
 
 
 def _context(request: Request, release: Release) -> dict[str, str]:
-    if not release.context_columns:
-        return {}
     return context.of(request.headers, release.context_columns, time.time())
 
 
@@ -141,9 +143,4 @@ def _show(release: Release, started: float, *answers: tuple[dict[str, Any], List
     ITEMS.fill(release.shop, [(answer, ask.columns) for answer, ask in answers], left)
 
 
-def _predict(ask: Ask) -> Predicted:
-    return runtime.served(runtime.recommend, clients.runtime_once(), ask)
-
-
-def _rank(ask: Ask) -> Predicted:
-    return runtime.served(runtime.rank, clients.runtime_once(), ask)
+cold_start.end()

@@ -3,18 +3,18 @@
 
 import time
 
-# Disables the cycle collector before the other imports.
+# Disables the cycle collector before the other imports, until the end of this module.
 from personalization.core import cold_start
 
 # isort: split
 from personalization.api.http import Api, Request, Response, compact
 from personalization.auth import keys, sessions, tokens
 from personalization.auth.sessions import SessionRequest
-from personalization.core import problems
+from personalization.core import environment, problems
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 
-API = Api(public=True, busy="Tokens cannot be checked or signed right now; try again.")
+API = Api(environment.metrics, public=True, busy="Tokens cannot be checked or signed right now; try again.")
 clients.make_ahead(clients.secretsmanager)
 
 
@@ -22,13 +22,18 @@ clients.make_ahead(clients.secretsmanager)
 def begin(request: Request) -> Response:
     """Begin or continue a session, or tie it to a user."""
     session_request = problems.validate_json(SessionRequest, request.body() or b"{}")
-    environment, now, shop = Environment(), int(time.time()), request.path["shop"]
-    session = sessions.next_session(session_request, shop, keys.trust(), environment.session_seconds, now)
+    variables, now, shop = Environment(), int(time.time()), request.path["shop"]
+    session = sessions.next_session(
+        session_request, shop, keys.trust(variables, clients.secretsmanager), variables.session_seconds, now
+    )
     # The newest version of the secret signs.
-    kid, secret = next(iter(keys.session_keys(environment.session_keys).all().items()))
+    kid, secret = next(iter(keys.session_keys(clients.secretsmanager, variables.session_keys).all().items()))
     answer = sessions.answer(session, tokens.signed(session, kid, secret, now))
     return Response(201, compact(answer), {"Cache-Control": "no-store"})
 
 
-handler = cold_start.start(API.answer)
+handler = API.answer
 """Answers one request of API Gateway (REST, proxy integration)."""
+
+
+cold_start.end()

@@ -5,34 +5,44 @@ import json
 import time
 import uuid
 
-# Disables the cycle collector before the other imports.
+# Disables the cycle collector before the other imports, until the end of this module.
 from personalization.core import cold_start
 
 # isort: split
 from personalization.api.http import Api, Request
 from personalization.auth import caller
-from personalization.core import problems
+from personalization.core import environment, problems
 from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
-from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, RetryLater
-from personalization.core.pacing import deadline
 from personalization.core.problems import Problem
 from personalization.events import delivery, erasure_requests, models
+from personalization.events.delivery import Acceptance
 from personalization.events.models import Events, Put, Who
 from personalization.shop import records
 from personalization.shop.release import Release
 
-API = Api()
-RELEASES = records.Releases(records.fetch_release_once)
-LEAVING = erasure_requests.Leaving(erasure_requests.fetch_once)
-BREAKER = Breaker()
+API = Api(environment.metrics)
+RELEASES = records.Releases(records.fetch_release(clients.dynamodb_once, environment.table))
+LEAVING = erasure_requests.Leaving(
+    erasure_requests.fetch(clients.dynamodb_once, environment.shopper_events_table, erasure_requests.QUICK_PAGES)
+)
+ACCEPTANCE = Acceptance(
+    clients.events_once,
+    clients.sqs_once,
+    environment.events_queue,
+    clients.dynamodb_once,
+    environment.shopper_events_table,
+    Breaker(),
+    time.monotonic,
+)
 clients.make_ahead(clients.events_once, clients.dynamodb_once)
+clients.make_ahead(environment.table, environment.shopper_events_table, environment.metrics)
 
 
 @API.operation("recordEvents")
 def record(request: Request) -> dict[str, object]:
-    late, shop = deadline(time.monotonic, delivery.BUDGET_SECONDS), request.path["shop"]
+    until, shop = time.monotonic() + delivery.BUDGET_SECONDS, request.path["shop"]
     body = request.json(Events)
     if request.caller:
         user, session = caller.of_events(request.caller, body.user_id, body.session_id)
@@ -46,10 +56,10 @@ def record(request: Request) -> dict[str, object]:
         request.notes["discarded"] = len(body.events)
         return models.discarded(made)
     if leaves is None:
-        delivered, taken = 0, delivery.defer(shop, calls, late)
+        delivered, taken = 0, ACCEPTANCE.defer(shop, calls, until)
     else:
-        delivered, queued = delivery.accept(shop, tracking_id, calls, BREAKER, time.monotonic, late)
-        taken = delivery.keep(shop, models.first(calls, delivered + queued), time.time(), late)
+        delivered, queued = ACCEPTANCE.deliver(shop, tracking_id, calls, until)
+        taken = ACCEPTANCE.keep(shop, models.first(calls, delivered + queued), time.time(), until)
     delivered, queued = min(delivered, taken), max(taken - delivered, 0)
     request.counts += models.counted(shop, models.first(calls, taken))
     request.notes |= {"events": delivered, "queued": queued}
@@ -74,7 +84,7 @@ def delete_user(request: Request) -> dict[str, object]:
     """Store the request; the next round of `erase_users` deletes the user."""
     user = request.path["userId"]
     problems.validate(Who, {"userId": user})
-    shop, table = _release(request).shop, Environment().shopper_events_table
+    shop, table = _release(request).shop, environment.shopper_events_table()
     now, new = int(time.time()), str(uuid.uuid4())
     receipt = erasure_requests.ask(clients.dynamodb(), table, shop, user, new, now)
     if receipt == new:
@@ -92,10 +102,11 @@ def put_item(request: Request) -> dict[str, object]:
     problems.or_not_found(there or None, "The shop has no items dataset: drop one first.")
     from personalization.shop import item_files  # noqa: PLC0415 - only a PUT of an item needs it
 
-    late = deadline(time.monotonic, item_files.CHANGE_SECONDS)
-    bucket, properties = Environment().bucket, json.loads(record.properties)
+    until, properties = time.monotonic() + item_files.CHANGE_SECONDS, json.loads(record.properties)
     try:
-        item_files.change(clients.s3_quick(), bucket, release.shop, item, properties, late)
+        item_files.change(
+            clients.s3_quick(), environment.bucket(), release.shop, item, properties, lambda: time.monotonic() >= until
+        )
     except PersonalizationError as error:
         request.notes["reason"] = f"{type(error).__name__}: {error.reason}"
         detail = "Personalize has the item, but answers do not show its new columns yet: put it again."
@@ -103,7 +114,7 @@ def put_item(request: Request) -> dict[str, object]:
     return record.answer()
 
 
-handler = cold_start.start(API.answer)
+handler = API.answer
 """Answers one request of API Gateway (REST, proxy integration)."""
 
 
@@ -117,3 +128,6 @@ def _leaving(shop: str, user: str | None) -> bool | None:
 
 def _release(request: Request) -> Release:
     return RELEASES.get(request.path["shop"], time.monotonic())
+
+
+cold_start.end()

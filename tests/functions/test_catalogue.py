@@ -10,6 +10,7 @@ import pytest
 from personalization.api import bestsellers
 from personalization.api.bestsellers import record
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
+from personalization.core import environment
 from personalization.core.aws import clients, errors
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import item_files, item_table, records
@@ -23,6 +24,7 @@ from tests.app.waiting import BOUND, until
 from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.samples import BUCKET, RECOMMENDED, RELEASE, TABLE, Drop, body, interactions, load
 from tests.functions.silences import Clock, PatientItems, silence
+from tests.functions.variables import changed
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,8 +44,8 @@ def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[
     campaigns: Any = RELEASE["campaigns"]
     bare = {alias: {**campaign, "metadata": False} for alias, campaign in campaigns.items()}
     records.put(table, TABLE, {**RELEASE, "campaigns": bare})
-    monkeypatch.setattr(app, "RELEASES", records.Releases(records.fetch_release))
-    lists = bestsellers.Bestsellers(bestsellers.fetch)
+    monkeypatch.setattr(app, "RELEASES", records.Releases(records.fetch_release(clients.dynamodb, environment.table)))
+    lists = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, Clock()))
     monkeypatch.setattr(app, "ITEMS", fresh())
     yield
@@ -343,11 +345,11 @@ def test_a_put_follows_a_table_that_is_replaced_meanwhile(drop: Drop, bucket: "S
 
 
 @pytest.mark.usefixtures("personalize")
-def test_a_put_that_answers_would_not_show_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BUCKET", "not-there")
+def test_a_put_that_answers_would_not_show_is_refused() -> None:
     put = {**load("api_put_item"), "path": "/shops/demo/items/995242", "body": '{"properties": {"PRICE": 0.89}}'}
     put["pathParameters"] = {"shop": "demo", "itemId": "995242"}
-    told = events_app.handler(put, None)
+    with changed("BUCKET", "not-there"):
+        told = events_app.handler(put, None)
     assert (told["statusCode"], "put it again" in body(told)["detail"]) == (503, True)
 
 

@@ -32,6 +32,7 @@ from functions.validate_drop.app import handler as validate
 from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.queues import Context, Queues
 from tests.functions.samples import BUCKET, SHOPPER_EVENTS, Drop, load
+from tests.functions.variables import changed
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -128,10 +129,8 @@ def test_what_cannot_be_written_down_at_once_is_by_way_of_the_queue(
     written: "DynamoDBClient",
     personalize: FakePersonalize,
     queues: Queues,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setenv("SHOPPER_EVENTS_TABLE", "gone")
+    with changed("SHOPPER_EVENTS_TABLE", "gone"):
         answer = record(load("api_events"), None)
         assert {event["status"] for event in json.loads(answer["body"])["events"]} == {"delivered"}
         batch = queues.batch()

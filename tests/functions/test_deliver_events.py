@@ -10,6 +10,7 @@ from functions.deliver_events import app
 from tests.functions.fakes import FakePersonalize
 from tests.functions.queues import Context, Queues
 from tests.functions.samples import RELEASE, SHOPPER_EVENTS, Event, load
+from tests.functions.variables import changed
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -192,9 +193,9 @@ def test_what_waits_of_a_user_who_is_to_be_deleted_is_discarded(
 
 
 def test_where_nobody_says_who_is_to_be_deleted_messages_come_again(
-    personalize: FakePersonalize, queues: Queues, monkeypatch: pytest.MonkeyPatch
+    personalize: FakePersonalize, queues: Queues
 ) -> None:
     app.LEAVING.forget()
-    monkeypatch.setenv("SHOPPER_EVENTS_TABLE", "down")
-    assert len(deliver(load("deliver_events"))) == 1
+    with changed("SHOPPER_EVENTS_TABLE", "down"):
+        assert len(deliver(load("deliver_events"))) == 1
     assert (personalize.calls, queues.messages(queues.dead)) == ([], [])

@@ -7,6 +7,7 @@ from personalization.api import bestsellers
 from personalization.api.bestsellers import record
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.api.models import Answer
+from personalization.core import environment
 from personalization.core.aws import clients, errors
 from personalization.shop import records
 
@@ -68,7 +69,7 @@ def clock() -> Clock:
 @pytest.fixture(autouse=True)
 def _fresh(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that has just started: it remembers no answer and no failure."""
-    lists = bestsellers.Bestsellers(bestsellers.fetch)
+    lists = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, clock))
 
 
@@ -165,7 +166,7 @@ def test_a_campaign_that_is_known_to_show_no_columns_is_not_asked_for_them(
 ) -> None:
     campaigns: Any = {alias: {**campaign, "metadata": False} for alias, campaign in dict(RELEASE["campaigns"]).items()}  # type: ignore[arg-type, dict-item]
     records.put(table, TABLE, {**RELEASE, "shop": "plain", "campaigns": campaigns})
-    monkeypatch.setattr(app, "RELEASES", records.Releases(records.fetch_release))
+    monkeypatch.setattr(app, "RELEASES", records.Releases(records.fetch_release(clients.dynamodb, environment.table)))
     for name in ("recommendations", "ranking", "placement"):
         event = load(f"api_{name}")
         event["pathParameters"] = {**event["pathParameters"], "shop": "plain"}

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
+from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.errors import Broken, RetryLater
 from personalization.likelihood import shards
-from personalization.likelihood.serve import BUDGET_SECONDS, Files, Likelihoods
+from personalization.likelihood.serve import BUDGET_SECONDS, Files, Likelihoods, Sources
 from personalization.shop import records
 
 from functions.fit_likelihood.app import handler as fit
@@ -47,9 +48,11 @@ class Container:
         self.slow = False
         self.seconds = 0.0
         self._several = threading.Lock()
-        releases = records.Releases(records.fetch_release)
+        releases = records.Releases(records.fetch_release(clients.dynamodb, environment.table))
         releases.get("demo", -records.REMEMBER_SECONDS)
-        likelihoods = Likelihoods(lambda: self.now)
+        names = (environment.table, environment.shopper_events_table, environment.bucket)
+        sources = Sources(clients.dynamodb_once, clients.s3_once, clients.runtime_once, *names)
+        likelihoods = Likelihoods(sources, lambda: self.now)
         monkeypatch.setattr(app, "RELEASES", releases)
         monkeypatch.setattr(app, "likelihoods", lambda: likelihoods)
 

@@ -9,6 +9,7 @@ from personalization.api import bestsellers
 from personalization.api.bestsellers import record
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.api.models import Answer, Page, Placed
+from personalization.core import environment
 from personalization.core.aws import clients, errors
 from personalization.shop import records
 
@@ -37,7 +38,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, table: "DynamoDBClient") -> None:
     """A container that has just started, with the list that the pipeline left."""
     items = [f"best-{number}" for number in range(9)]
     records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items))
-    lists = bestsellers.Bestsellers(bestsellers.fetch)
+    lists = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, Clock()))
 
 
@@ -80,7 +81,7 @@ def test_a_page_is_filled_by_calls_at_once_and_shows_nothing_twice(personalize: 
 
 def test_a_page_is_there_within_one_budget_when_personalize_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(together=2)
-    lists = bestsellers.Bestsellers(bestsellers.fetch)
+    lists = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, clock))
     with silence([clients.runtime_once()], clock.hang):
         home, goes_with = body(handler(load("api_placements"), None))["placements"]

@@ -2,14 +2,13 @@
 import itertools
 import json
 import time
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 from personalization.api.models import Accepted, PutAccepted
-from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
 from personalization.core.problems import validate
-from personalization.events.delivery import deliver
 from personalization.events.models import Events, calls
 
 from functions.record_events import app
@@ -17,6 +16,7 @@ from functions.record_events.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.queues import Queues
 from tests.functions.samples import RELEASE, SHOPPER_EVENTS, Event, body, fields, load
+from tests.functions.variables import changed
 
 THRESHOLD = 3
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("demo", "bucket")
 @pytest.fixture(autouse=True)
 def _closed() -> None:
     """Whatever failed in the test before is forgotten."""
-    app.BREAKER.succeeded(str(RELEASE["trackingId"]))
+    app.ACCEPTANCE.breaker.succeeded(str(RELEASE["trackingId"]))
 
 
 def sent(events: object, **other: object) -> Event:
@@ -219,23 +219,21 @@ def test_the_rest_of_a_request_is_queued_and_a_refused_rest_is_not(
     assert len(ids_of(queues)) == 2
 
 
-@pytest.mark.parametrize("variable", ["EVENTS_QUEUE_URL"])
-def test_nothing_is_accepted_when_the_queue_fails_too(
-    variable: str, personalize: FakePersonalize, queues: Queues, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(variable, queues.events + "-gone")
+def test_nothing_is_accepted_when_the_queue_fails_too(personalize: FakePersonalize, queues: Queues) -> None:
     personalize.fails("PutEvents", "ThrottlingException")
-    answer = handler(load("api_events"), None)
+    with changed("EVENTS_QUEUE_URL", queues.events + "-gone"):
+        answer = handler(load("api_events"), None)
     assert (answer["statusCode"], answer["multiValueHeaders"]["Retry-After"]) == (503, ["1"])
     assert "accepted" not in body(answer)
 
 
-def test_a_slow_personalize_takes_what_it_can_in_time(personalize: FakePersonalize) -> None:
+def test_a_slow_personalize_takes_what_it_can_in_time(personalize: FakePersonalize, queues: Queues) -> None:
     events = validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}] * 40})
     ticks = itertools.count(0.0, 0.3)
     made = calls(events, 0, lambda: "id")
-    assert deliver(clients.events_once, "t", made, Breaker(), lambda: next(ticks)) == (3, None)
-    assert len(personalize.calls) == 3
+    hurried = replace(app.ACCEPTANCE, breaker=Breaker(), clock=lambda: next(ticks))
+    assert hurried.deliver("demo", "t", made, 5.0) == (30, 10)
+    assert (len(personalize.calls), len(queues.messages(queues.events))) == (3, 1)
 
 
 def test_a_personalize_that_keeps_failing_is_left_alone(personalize: FakePersonalize, queues: Queues) -> None:
@@ -267,12 +265,11 @@ def test_what_neither_it_nor_the_queue_takes_is_to_be_sent_again(
     personalize: FakePersonalize,
     queues: Queues,
     unanswered: list[str],
-    monkeypatch: pytest.MonkeyPatch,
     status: int,
     accepted: int,
 ) -> None:
-    monkeypatch.setenv("EVENTS_QUEUE_URL", queues.events + "-gone")
-    answer = handler(hundred(), None)
+    with changed("EVENTS_QUEUE_URL", queues.events + "-gone"):
+        answer = handler(hundred(), None)
     assert (answer["statusCode"], body(answer).get("accepted", 0)) == (status, accepted)
     assert [event["eventId"] for event in body(answer).get("events", [])] == [str(number) for number in range(accepted)]
     assert (len(personalize.calls), len(unanswered)) == (10, accepted // 25 + 1)
@@ -357,16 +354,16 @@ def test_what_is_refused_counts_as_no_event(personalize: FakePersonalize, capsys
 
 
 def test_where_nobody_says_who_is_to_be_deleted_events_wait_in_the_queue(
-    personalize: FakePersonalize, queues: Queues, monkeypatch: pytest.MonkeyPatch
+    personalize: FakePersonalize, queues: Queues
 ) -> None:
     app.LEAVING.forget()
-    monkeypatch.setenv("SHOPPER_EVENTS_TABLE", "down")
-    answer = handler(load("api_events"), None)
-    assert (answer["statusCode"], {event["status"] for event in body(answer)["events"]}) == (202, {"queued"})
-    told = [json.loads(message["Body"]) for message in queues.messages(queues.events)]
-    assert sorted(message.get("delivered", False) for message in told) == [False, True]
-    put = load("api_put_user")
-    assert handler(put, None)["statusCode"] >= 500
-    assert personalize.calls == []
-    anonymous = sent([{"eventType": "View", "itemId": "i"}])
-    assert body(handler(anonymous, None))["events"][0]["status"] == "delivered"
+    with changed("SHOPPER_EVENTS_TABLE", "down"):
+        answer = handler(load("api_events"), None)
+        assert (answer["statusCode"], {event["status"] for event in body(answer)["events"]}) == (202, {"queued"})
+        told = [json.loads(message["Body"]) for message in queues.messages(queues.events)]
+        assert sorted(message.get("delivered", False) for message in told) == [False, True]
+        put = load("api_put_user")
+        assert handler(put, None)["statusCode"] >= 500
+        assert personalize.calls == []
+        anonymous = sent([{"eventType": "View", "itemId": "i"}])
+        assert body(handler(anonymous, None))["events"][0]["status"] == "delivered"

@@ -4,16 +4,17 @@
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from personalization.api import fallback
+from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
 from personalization.core.errors import RetryLater
-from personalization.core.pacing import deadline
 from personalization.core.problems import validate
-from personalization.events.delivery import BUDGET_SECONDS, PATIENCE, accept, keep
+from personalization.events.delivery import BUDGET_SECONDS, PATIENCE
 from personalization.events.models import Call, Events, calls
 from personalization.shop import records
 
@@ -38,7 +39,7 @@ def hundred() -> list[Call]:
 @pytest.fixture
 def old(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered of the shop `demo` is a minute old."""
-    releases = records.Releases(records.fetch_release_once)
+    releases = records.Releases(records.fetch_release(clients.dynamodb_once, environment.table))
     releases.get("demo", -records.REMEMBER_SECONDS)
     monkeypatch.setattr(recording, "RELEASES", releases)
     recording.LEAVING.forget()
@@ -87,17 +88,18 @@ def test_lists_are_answered_in_time_when_the_table_does_not_answer_either() -> N
 def test_a_slow_queue_takes_what_it_can_in_time(personalize: FakePersonalize, queues: Queues) -> None:
     personalize.fails("PutEvents", "ThrottlingException")
     ticks = itertools.count(0.0, 1.0)
-    late = deadline(lambda: next(ticks), 3.0)
-    assert accept("demo", "t", hundred(), Breaker(), lambda: 0.0, late) == (0, 20)
+    slow = replace(recording.ACCEPTANCE, breaker=Breaker(), clock=lambda: next(ticks))
+    # Personalize takes three looks at the clock, and each message one.
+    assert slow.deliver("demo", "t", hundred(), 5.0) == (0, 20)
     held = [json.loads(message["Body"])["events"] for message in queues.messages(queues.events)]
     assert sorted(int(event["eventId"]) for some in held for event in some) == list(range(20))
     with pytest.raises(RetryLater):
-        accept("demo", "t", hundred(), Breaker(), lambda: 0.0, late)
+        slow.deliver("demo", "t", hundred(), 5.0)
 
 
 def test_what_is_too_late_to_write_down_is_to_be_sent_again(queues: Queues, unanswered: list[str]) -> None:
     with pytest.raises(RetryLater):
-        keep("demo", hundred(), 0.0, lambda: True)
+        recording.ACCEPTANCE.keep("demo", hundred(), 0.0, 0.0)
     assert (unanswered, queues.messages(queues.events)) == ([], [])
 
 

@@ -6,8 +6,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from personalization.api.lists import ANONYMOUS
-from personalization.core.aws import clients
-from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
 from personalization.personalize.runtime import Ask
 from personalization.shop import records
@@ -60,9 +58,13 @@ class Bestsellers:
         return items
 
 
-def fetch(shop: str) -> Items:
-    """Read a list from this deployment's table in one attempt, because earlier calls have taken their time."""
-    return read(clients.dynamodb_once(), Environment().table, shop)
+def fetch(client: "Callable[[], DynamoDBClient]", table: Callable[[], str]) -> Callable[[str], Items]:
+    """Return the function that reads a shop's list; its client is created on first use.
+
+    One attempt is enough for it, because earlier calls have taken their time.
+    """
+
+    return lambda shop: read(client(), table(), shop)
 
 
 def read(client: "DynamoDBClient", table: str, shop: str) -> Items:

@@ -168,7 +168,12 @@ class FallbackChain:
         if not self._breaker.allows(name, started):
             raise _Unasked(name, "resting")
         try:
-            predicted = self._twice(ask, predict, started)
+            try:
+                predicted = predict(ask)
+            except PersonalizationError as error:
+                if self._reason(error) not in _RETRIED or self.now() - started > QUICK_SECONDS:
+                    raise
+                predicted = predict(ask)
         except Rejected:
             self._breaker.succeeded(name)
             raise
@@ -177,14 +182,6 @@ class FallbackChain:
             raise
         self._breaker.succeeded(name)
         return predicted
-
-    def _twice(self, ask: ListAsk, predict: Predict, started: float) -> Predicted:
-        try:
-            return predict(ask)
-        except PersonalizationError as error:
-            if self._reason(error) not in _RETRIED or self.now() - started > QUICK_SECONDS:
-                raise
-        return predict(ask)
 
     def _instead(self, release: Release, ask: ListAsk, predict: Predict, started: float) -> dict[str, object]:
         """Return the fallback for the campaign's answer."""

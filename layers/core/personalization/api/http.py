@@ -13,7 +13,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
@@ -21,7 +20,6 @@ from personalization.api.routes import OPERATIONS, Route
 from personalization.auth import caller
 from personalization.auth.caller import Caller
 from personalization.core import observability, problems
-from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
 from personalization.core.observability import Count
 from personalization.core.problems import FieldError, Problem
@@ -90,7 +88,10 @@ class Request:
         Raises:
             Problem: 400, naming each invalid field.
         """
-        return problems.validate(model, self.fields() | fixed)
+        try:
+            return model.model_validate(self.fields() | fixed)
+        except ValueError as error:
+            raise problems.of_fields(error) from None
 
     def fields(self) -> dict[str, object]:
         """Return the query and path parameters as a model's fields; path parameters take precedence."""
@@ -114,7 +115,10 @@ class Request:
         Raises:
             Problem: 400, naming each invalid field; or see `body`.
         """
-        return problems.validate_json(model, self.body())
+        try:
+            return model.model_validate_json(self.body())
+        except ValueError as error:
+            raise problems.of_fields(error) from None
 
     def body(self) -> bytes:
         """Return the body.
@@ -186,11 +190,15 @@ class Api:
     """One function behind API Gateway, with the handlers of its routes.
 
     Args:
+        metrics: returns the namespace and the service of metrics.
         public: whether callers need no token.
         busy: the detail of a problem if the same request may succeed later.
     """
 
-    def __init__(self, *, public: bool = False, busy: str = problems.BUSY) -> None:
+    def __init__(
+        self, metrics: Callable[[], tuple[str, str]], *, public: bool = False, busy: str = problems.BUSY
+    ) -> None:
+        self._metrics = metrics
         self._public = public
         self._busy = busy
         self.handlers: dict[tuple[str, str], tuple[Route, Handler]] = {}
@@ -223,15 +231,9 @@ class Api:
         self._log(request, metrics, f"{method} {resource}", response.status)
         return answered
 
-    @cached_property
-    def _names(self) -> tuple[str, str]:
-        """The namespace and the service of metrics."""
-        environment = Environment()
-        return environment.namespace, environment.service
-
     def _log(self, request: Request, request_metrics: Mapping[str, float], route: str, status: int) -> None:
         """Write the request's line with its metrics; each further set of dimensions gets a line of its own."""
-        (namespace, service), stamp = self._names, int(time.time() * 1000)
+        (namespace, service), stamp = self._metrics(), int(time.time() * 1000)
         metrics, dimensions = request.counts[0] if request.counts else ({}, {})
         keys = {"service": service, "route": route, "status": status, **request.notes, **dimensions}
         observability.write(observability.emf(namespace, {**request_metrics, **metrics}, stamp, **keys))

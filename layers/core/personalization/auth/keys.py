@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,7 +18,6 @@ import urllib3
 from personalization.auth import tokens
 from personalization.auth.caller import Caller
 from personalization.auth.tokens import Policy, Refused
-from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, Missing, PersonalizationError, RetryLater
 
@@ -116,19 +115,19 @@ class Trust:
         return tokens.login(token, self.policy, self.public, now)
 
 
-def trust() -> Trust:
-    """Return this deployment's trust; raise Broken if the template's parameters are incomplete."""
-    environment = Environment()
+def trust(environment: Environment, client: "Callable[[], SecretsManagerClient]") -> Trust:
+    """Return a deployment's trust; raise Broken if the template's parameters are incomplete."""
     policy: Policy | None = None
     if environment.token_issuer:
         named = (environment.token_issuer, environment.token_audience)
         policy = Policy(*named, environment.token_algorithms, environment.token_user_claim).check()
-    return Trust(policy, public, session_keys(environment.session_keys).find)
+    public = partial(_public, environment.token_issuer)
+    return Trust(policy, public, session_keys(client, environment.session_keys).find)
 
 
-def public(kid: str) -> "Key | None":
+def _public(issuer: str, kid: str) -> "Key | None":
     """Return the issuer's key of an id; for a token without an id, the only key."""
-    keyring = issuer_keys(Environment().token_issuer)
+    keyring = issuer_keys(issuer)
     key = keyring.find(kid)
     if key is None and not kid and len(keyring.all()) == 1:
         return next(iter(keyring.all().values()))
@@ -136,9 +135,9 @@ def public(kid: str) -> "Key | None":
 
 
 @cache
-def session_keys(secret: str) -> Keyring[bytes]:
+def session_keys(client: "Callable[[], SecretsManagerClient]", secret: str) -> Keyring[bytes]:
     """Return the secrets of sessions, fetched every five minutes: by then all containers sign with a new one."""
-    return Keyring(lambda: secret_versions(clients.secretsmanager(), secret), time.monotonic, fresh=300, stale=3600)
+    return Keyring(lambda: secret_versions(client(), secret), time.monotonic, fresh=300, stale=3600)
 
 
 @cache

@@ -4,7 +4,8 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from functools import cache
+from typing import Any, Generic, TypeVar
 
 from personalization.core.errors import Broken
 from personalization.core.names import Names
@@ -115,3 +116,27 @@ class Environment:
         if not value and not optional:
             raise Broken("environment", f"{name} is not set; template.yaml sets it for every function")
         return value
+
+
+_READ: list[Any] = []
+
+
+def _once(read: Callable[[Environment], T]) -> Callable[[], T]:
+    """Return a function that reads variables on its first call: an argument for what is made at import."""
+    made = cache(lambda: read(Environment()))
+    _READ.append(made)
+    return made
+
+
+bucket = _once(lambda environment: environment.bucket)
+table = _once(lambda environment: environment.table)
+shopper_events_table = _once(lambda environment: environment.shopper_events_table)
+events_queue = _once(lambda environment: environment.events_queue)
+metrics = _once(lambda environment: (environment.namespace, environment.service))
+"""Returns the namespace and the service of metrics."""
+
+
+def forget() -> None:
+    """Read the variables anew."""
+    for made in _READ:
+        made.cache_clear()

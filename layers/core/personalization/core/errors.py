@@ -10,15 +10,12 @@ from table_intake import Incomplete, Refused
 
 @dataclass(eq=False)
 class PersonalizationError(Exception):
-    """The base of all errors that a run or a caller handles.
-
-    Attributes:
-        resource: the subject: a key of the bucket, the name or ARN of a resource, a column.
-        reason: the error and, if known, its remedy.
-    """
+    """The base of all errors that a run or a caller handles."""
 
     resource: str
+    """The subject: a key of the bucket, the name or ARN of a resource, a column."""
     reason: str
+    """The error and, if known, its remedy."""
 
     def __str__(self) -> str:
         return f"{self.resource}: {self.reason}"
@@ -30,14 +27,11 @@ class RetryLater(PersonalizationError):
 
 @dataclass(eq=False)
 class NoRoom(RetryLater):
-    """A quota of the account is used up for now. A step answers WAITING, or raises RetryLater.
-
-    Attributes:
-        patience: minutes after which the quota is taken for one that waiting does not free; None for as long as the
-            machine waits for a job.
-    """
+    """A quota of the account is used up for now. A step answers WAITING, or raises RetryLater."""
 
     patience: int | None = None
+    """Minutes after which the quota is taken for one that waiting does not free; None for as long as the machine waits
+    for a job."""
 
 
 class Rejected(PersonalizationError):

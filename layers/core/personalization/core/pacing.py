@@ -1,13 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pace calls and bound their time. Times are seconds of a clock that only moves forward."""
-
-from collections.abc import Callable
-
-
-def deadline(clock: Callable[[], float], seconds: float) -> Callable[[], bool]:
-    """Return a function that returns whether so many seconds have passed."""
-    until = clock() + seconds
-    return lambda: clock() >= until
+"""Pace calls. Times are seconds of a clock that only moves forward."""
 
 
 class TokenBucket:

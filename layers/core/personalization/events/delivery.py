@@ -3,13 +3,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws import clients
 from personalization.core.aws.errors import none_if_missing
 from personalization.core.breaker import Breaker
-from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.core.problems import Problem
 from personalization.events import queue, store
@@ -33,112 +32,111 @@ BUDGET_SECONDS = 5.0
 the function's ten seconds."""
 
 
-def accept(
-    shop: str,
-    tracking_id: str,
-    calls: Sequence[Call],
-    breaker: Breaker,
-    clock: Callable[[], float],
-    late: Callable[[], bool],
-) -> tuple[int, int]:
-    """Deliver events to Personalize, and enqueue the rest.
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Take the events of a request: deliver them to Personalize and store them, and enqueue what either misses.
 
-    Args:
-        shop, tracking_id, calls: the events, and the shop's event tracker.
-        breaker: the circuits of event trackers.
-        clock: seconds of a clock that only moves forward.
-        late: returns whether the budget is used up.
-
-    Returns:
-        The number of events that Personalize took, and of those after them in the queue.
-
-    Raises:
-        Rejected: Personalize calls the first call invalid.
-        RetryLater: neither took an event in time.
+    In its methods `until` is when the request's budget is used up, by the clock. Clients and names come on first use.
     """
-    delivered, refused = deliver(clients.events_once, tracking_id, calls, breaker, clock)
-    taken = sum(len(call.events) for call in calls[:delivered])
-    if refused:
+
+    personalize: "Callable[[], PersonalizeEventsClient]"
+    sqs: "Callable[[], SQSClient]"
+    queue: Callable[[], str]
+    """URL of the queue of events."""
+    dynamodb: "Callable[[], DynamoDBClient]"
+    table: Callable[[], str]
+    """The table of users' events."""
+    breaker: Breaker
+    """The circuits of event trackers."""
+    clock: Callable[[], float]
+    """Seconds of a clock that only moves forward."""
+
+    def deliver(self, shop: str, tracking_id: str, calls: Sequence[Call], until: float) -> tuple[int, int]:
+        """Deliver events to the shop's event tracker, and enqueue the rest.
+
+        Returns:
+            The number of events that Personalize took, and of those after them in the queue.
+
+        Raises:
+            Rejected: Personalize calls the first call invalid.
+            RetryLater: neither took an event in time.
+        """
+        delivered, refused = self._deliver(tracking_id, calls)
+        taken = sum(len(call.events) for call in calls[:delivered])
+        if refused:
+            if not taken:
+                raise refused
+            return taken, 0
+        left = calls[delivered:]
+        queued = self._enqueue(shop, left, until) if left else 0
+        if not taken and not queued:
+            raise RetryLater("events", "neither Personalize nor the queue takes them")
+        return taken, queued
+
+    def defer(self, shop: str, calls: Sequence[Call], until: float) -> int:
+        """Enqueue events while it is unknown whether their user is being deleted; the delivery from the queue decides.
+
+        Returns:
+            The number of events, from the first one on, that the queue has for Personalize and for the table.
+
+        Raises:
+            RetryLater: the queue takes none.
+        """
+        queued = self._enqueue(shop, calls, until)
+        queued = self._enqueue(shop, first(calls, queued), until, delivered=True)
+        if not queued:
+            raise RetryLater("events", "neither the table nor the queue answers")
+        return queued
+
+    def keep(self, shop: str, calls: Sequence[Call], now: float, until: float) -> int:
+        """Store events in the table, for the purchase likelihood and the raw copy, or else enqueue them for it.
+
+        Only what is in both places is accepted: Personalize ignores an event that is sent again with its id.
+
+        Returns:
+            The number of events, from the first one on, that the table or the queue has.
+
+        Raises:
+            RetryLater: neither took the first event.
+        """
+        missed = store.note(self.dynamodb(), self.table(), shop, calls, now, partial(self._late, until))
+        queued = self._enqueue(shop, missed, until, delivered=True) if missed else 0
+        lost = set(_ids(missed)[queued:])
+        taken = sum(1 for _ in takewhile(lambda event_id: event_id not in lost, _ids(calls)))
         if not taken:
-            raise refused
-        return taken, 0
-    left = calls[delivered:]
-    queued = queue.enqueue(clients.sqs_once(), Environment().events_queue, shop, left, late) if left else 0
-    if not taken and not queued:
-        raise RetryLater("events", "neither Personalize nor the queue takes them")
-    return taken, queued
+            raise RetryLater("events", "neither their table nor the queue takes them")
+        return taken
 
+    def _deliver(self, tracking_id: str, calls: Sequence[Call]) -> tuple[int, Rejected | None]:
+        """Call PutEvents in sequence until a call fails or PATIENCE ends.
 
-def defer(shop: str, calls: Sequence[Call], late: Callable[[], bool]) -> int:
-    """Enqueue events while it is unknown whether their user is being deleted; the delivery from the queue decides.
+        Returns:
+            The number of successful calls, and the error if the next one was invalid.
+        """
+        until = self.clock() + PATIENCE
+        for taken, call in enumerate(calls):
+            now = self.clock()
+            if now > until or not self.breaker.allows(tracking_id, now):
+                return taken, None
+            try:
+                put(self.personalize(), tracking_id, call)
+            except Rejected as error:
+                return taken, error
+            except PersonalizationError:
+                self.breaker.failed(tracking_id, self.clock())
+                return taken, None
+            self.breaker.succeeded(tracking_id)
+        return len(calls), None
 
-    Returns:
-        The number of events, from the first one on, that the queue has for Personalize and for the table.
+    def _enqueue(self, shop: str, calls: Sequence[Call], until: float, *, delivered: bool = False) -> int:
+        return queue.enqueue(self.sqs(), self.queue(), shop, calls, partial(self._late, until), delivered=delivered)
 
-    Raises:
-        RetryLater: the queue takes none.
-    """
-    sqs, url = clients.sqs_once(), Environment().events_queue
-    queued = queue.enqueue(sqs, url, shop, calls, late)
-    queued = queue.enqueue(sqs, url, shop, first(calls, queued), late, delivered=True)
-    if not queued:
-        raise RetryLater("events", "neither the table nor the queue answers")
-    return queued
-
-
-def keep(shop: str, calls: Sequence[Call], now: float, late: Callable[[], bool]) -> int:
-    """Store events in the table, for the purchase likelihood and the raw copy, or else enqueue them for it.
-
-    Only what is in both places is accepted: Personalize ignores an event that is sent again with its id.
-
-    Returns:
-        The number of events, from the first one on, that the table or the queue has.
-
-    Raises:
-        RetryLater: neither took the first event.
-    """
-    environment = Environment()
-    missed = store.note(clients.dynamodb_once(), environment.shopper_events_table, shop, calls, now, late)
-    queued = 0
-    if missed:
-        queued = queue.enqueue(clients.sqs_once(), environment.events_queue, shop, missed, late, delivered=True)
-    lost = set(_ids(missed)[queued:])
-    taken = sum(1 for _ in takewhile(lambda event_id: event_id not in lost, _ids(calls)))
-    if not taken:
-        raise RetryLater("events", "neither their table nor the queue takes them")
-    return taken
+    def _late(self, until: float) -> bool:
+        return self.clock() >= until
 
 
 def _ids(calls: Sequence[Call]) -> list[str]:
     return [str(event["eventId"]) for call in calls for event in call.events]
-
-
-def deliver(
-    client: Callable[[], "PersonalizeEventsClient"],
-    tracking_id: str,
-    calls: Sequence[Call],
-    breaker: Breaker,
-    clock: Callable[[], float],
-) -> tuple[int, Rejected | None]:
-    """Call PutEvents in sequence until a call fails or PATIENCE ends.
-
-    Returns:
-        The number of successful calls, and the error if the next one was invalid.
-    """
-    until = clock() + PATIENCE
-    for taken, call in enumerate(calls):
-        now = clock()
-        if now > until or not breaker.allows(tracking_id, now):
-            return taken, None
-        try:
-            put(client(), tracking_id, call)
-        except Rejected as error:
-            return taken, error
-        except PersonalizationError:
-            breaker.failed(tracking_id, clock())
-            return taken, None
-        breaker.succeeded(tracking_id)
-    return len(calls), None
 
 
 def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None:

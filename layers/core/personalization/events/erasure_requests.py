@@ -13,10 +13,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws import clients
 from personalization.core.aws.errors import holds
 from personalization.core.aws.pagination import pages, paginate
-from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.events.erasures import KEPT_SECONDS, Request, Step
 
@@ -156,14 +154,14 @@ class Leaving:
         self._cached.clear()
 
 
-def fetch(shop: str) -> frozenset[str]:
-    """Read a list from this deployment's table."""
-    return leaving(clients.dynamodb(), Environment().shopper_events_table, shop)
+def fetch(
+    client: "Callable[[], DynamoDBClient]", table: Callable[[], str], most: int | None = None
+) -> Callable[[str], frozenset[str]]:
+    """Return the function that reads a shop's list; its client is created on first use, and `most` is as in `leaving`.
 
-
-def fetch_once(shop: str) -> frozenset[str]:
-    """Read a list of at most QUICK_PAGES in one attempt, for callers with little time."""
-    return leaving(clients.dynamodb_once(), Environment().shopper_events_table, shop, QUICK_PAGES)
+    Callers with little time read at most QUICK_PAGES.
+    """
+    return lambda shop: leaving(client(), table(), shop, most)
 
 
 class Requests:

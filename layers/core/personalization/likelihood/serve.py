@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from table_intake.wording import counted
 
 from personalization.core import problems
-from personalization.core.aws import clients, errors, objects
+from personalization.core.aws import errors, objects
 from personalization.core.breaker import Breaker
-from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.core.problems import Problem
 from personalization.events import erasure_requests, store
@@ -28,6 +27,7 @@ from personalization.shop.release import Release
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
@@ -99,10 +99,24 @@ def _file(s3: "S3Client", bucket: str, key: str, names: Collection[str] | None) 
     return document if names is None else {name: entry for name, entry in document.items() if name in names}
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What answers are made from; clients and names come on first use."""
+
+    dynamodb: "Callable[[], DynamoDBClient]"
+    s3: "Callable[[], S3Client]"
+    runtime: "Callable[[], PersonalizeRuntimeClient]"
+    table: Callable[[], str]
+    """The table of shops."""
+    shopper_events_table: Callable[[], str]
+    bucket: Callable[[], str]
+
+
 class Likelihoods:
     """Answers requests during a container's life; `clock` gives monotonic seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, sources: Sources, clock: Callable[[], float] = time.monotonic) -> None:
+        self._sources = sources
         self._clock = clock
         self._files = Files()
         self._models: dict[str, tuple[float, Model | _NoModel | None]] = {}
@@ -152,7 +166,7 @@ class Likelihoods:
         if now >= until:
             raise _NotAsked(ask.campaign_arn, "slow")
         try:
-            predicted = runtime.rank(clients.runtime_once(), ask)
+            predicted = runtime.rank(self._sources.runtime(), ask)
         except Rejected:
             self._breaker.succeeded(ask.campaign_arn)
             raise
@@ -173,8 +187,8 @@ class Likelihoods:
         return model
 
     def _fetch(self, shop: str, until: float) -> "Model | _NoModel":
-        table = Environment().table
-        record = self._with_retry(table, lambda: read(clients.dynamodb_once(), table, shop), until)
+        table = self._sources.table()
+        record = self._with_retry(table, lambda: read(self._sources.dynamodb(), table, shop), until)
         if record is None:
             return _NoModel(NOT_YET)
         if record.get("leftOut"):
@@ -189,10 +203,10 @@ class Likelihoods:
         self, shop: str, model: Model, request: answering.Asking, items: Sequence[str], until: float
     ) -> tuple[User, dict[str, Item]]:
         """Return the user's counters with live events, and the known items."""
-        table, user_id = Environment().shopper_events_table, request.user_id
+        table, user_id = self._sources.shopper_events_table(), request.user_id
 
         def live_events() -> list[LiveEvent]:
-            client, late = clients.dynamodb_once(), lambda: self._clock() >= until
+            client, late = self._sources.dynamodb(), lambda: self._clock() >= until
             events = store.of_user(client, table, shop, user_id, model.at, late)
             return [
                 LiveEvent(event.event_id, event.item_id, event.at, event.event_type == model.event_type)
@@ -200,7 +214,7 @@ class Likelihoods:
             ]
 
         def erased() -> bool:
-            return erasure_requests.asked_for(clients.dynamodb_once(), table, shop, user_id)
+            return erasure_requests.asked_for(self._sources.dynamodb(), table, shop, user_id)
 
         is_erased = self._with_retry(table, erased, until)
         live = [] if is_erased else self._with_retry(table, live_events, until)
@@ -219,7 +233,7 @@ class Likelihoods:
 
     def _read(self, keys: Sequence[str], until: float, names: Collection[str] = ()) -> dict[str, Any]:
         """Return files of the bucket, or their entries of these names, from the cache where possible."""
-        return self._files.get(clients.s3_once(), Environment().bucket, keys, until - self._clock(), names)
+        return self._files.get(self._sources.s3(), self._sources.bucket(), keys, until - self._clock(), names)
 
     def _with_retry(self, resource: str, ask: Callable[[], T], until: float) -> T:
         """Call a service, and retry once while there is time."""

@@ -51,15 +51,17 @@ def rank(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
 
 
 def served(
-    call: Callable[["PersonalizeRuntimeClient", Ask], Predicted], client: "PersonalizeRuntimeClient", ask: Ask
+    call: Callable[["PersonalizeRuntimeClient", Ask], Predicted],
+    client: "Callable[[], PersonalizeRuntimeClient]",
+    ask: Ask,
 ) -> Predicted:
     """Return a campaign's answer, without columns of Items if it refuses them: it may be older than those columns."""
     try:
-        return call(client, ask)
+        return call(client(), ask)
     except Rejected:
         if "metadataColumns" not in ask.parameters:
             raise
-    return call(client, without_metadata(ask))
+    return call(client(), without_metadata(ask))
 
 
 def without_metadata(ask: A) -> A:

@@ -4,10 +4,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws import clients
 from personalization.core.aws.errors import holds
 from personalization.core.aws.pagination import paginate
-from personalization.core.environment import Environment
 from personalization.core.errors import RetryLater
 from personalization.core.problems import Problem
 from personalization.shop.keys import SHOP
@@ -194,14 +192,16 @@ class Releases:
         return release
 
 
-def fetch_release(shop: str) -> Release | None:
-    """Read a release from this deployment's table; None without a request if no shop can have this name."""
-    return get_release(clients.dynamodb(), Environment().table, shop) if SHOP.fullmatch(shop) else None
+def fetch_release(client: "Callable[[], DynamoDBClient]", table: Callable[[], str]) -> Callable[[str], Release | None]:
+    """Return the function that reads a shop's release; None without a request if no shop can have its name.
 
+    Its client is created on first use.
+    """
 
-def fetch_release_once(shop: str) -> Release | None:
-    """Read a release without retries, for callers with little time."""
-    return get_release(clients.dynamodb_once(), Environment().table, shop) if SHOP.fullmatch(shop) else None
+    def read(shop: str) -> Release | None:
+        return get_release(client(), table(), shop) if SHOP.fullmatch(shop) else None
+
+    return read
 
 
 def read_release(record: Mapping[str, Any]) -> Release:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.config import Config
 
+from personalization.core import environment
 from personalization.core.aws.errors import Translating
 
 if TYPE_CHECKING:
@@ -94,13 +95,17 @@ sqs_once: "Callable[[], SQSClient]" = _client("sqs", _QUEUE)
 
 
 def make_ahead(*makers: Callable[[], object]) -> None:
-    """Create clients while a function starts, when Lambda gives it a whole processor; do nothing outside of Lambda."""
+    """Create clients, and read variables, while a function starts, when Lambda gives it a whole processor.
+
+    Outside of Lambda this does nothing.
+    """
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         for maker in makers:
             maker()
 
 
 def forget() -> None:
-    """Drop all clients and the session: credentials, regions and endpoints are read anew."""
+    """Drop all clients, the session and what was read of the environment, which are made anew."""
+    environment.forget()
     for made in (*_MADE, _session):
         made.cache_clear()
