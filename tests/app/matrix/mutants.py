@@ -101,8 +101,8 @@ MUTANTS: Final = (
     Mutant(
         "bytes that are imported already are not imported again",
         f"{DOMAIN}/ingest/prepare.py",
-        "request.latest_full if request.latest_full and expected.existing",
-        "None if request.latest_full and expected.existing",
+        "return last if source.has(last.content, expected.kind, settings) else None",
+        "return None",
         (
             "the same bytes are dropped again after their run",
             "a run is stopped while it imports, and its bytes are dropped again",
@@ -195,8 +195,8 @@ MUTANTS: Final = (
     Mutant(
         "“already exists” means found",
         f"{DOMAIN}/personalize/ensure.py",
-        'false_on("ResourceAlreadyExistsException", create)',
-        "create()",
+        'false_on("ResourceAlreadyExistsException", create, *arguments, **request)',
+        "create(*arguments, **request)",
         ("CreateFilter answers that it was just created", "CreateDatasetImportJob answers that it exists already"),
     ),
     Mutant(
