@@ -9,8 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 _PAUSE = re.compile(
-    r"\{% \$max\(\[1, \$floor\(\(\$\{PollSeconds\} \+ \(.* : \$states\.input\.worked / (?P<part>\d+)\)\)"
-    r" \* \((?P<least>[\d.]+) \+ \$random\(\) / (?P<spread>\d+)\)\)\]\) %\}"
+    r"\{% \(\$grown := \$states\.input\.\(.* : worked / (?P<part>\d+)\); "
+    r"\$max\(\[1, \$floor\(\(\$\{PollSeconds\} \+ \$grown\) "
+    r"\* \((?P<least>[\d.]+) \+ \$random\(\) / (?P<spread>\d+)\)\)\]\)\) %\}"
 )
 Chance = Callable[[], float]
 """Numbers from 0 to 1."""

@@ -72,7 +72,8 @@ def _verify(request: VerifyRequest, at: _Files) -> trials.Imported:
 
 
 def _explain(request: ExplainRequest, at: _Files) -> Part:
-    raise split_parts.explain(at.s3, at.bucket, request.trial)
+    split_parts.explain(at.s3, at.bucket, request.trial)
+    return Part()
 
 
 STEPS: Steps[_Files, Part] = Steps(

@@ -129,6 +129,8 @@ def test_a_small_history_is_cut_by_one_function(trial: Event, monkeypatch: pytes
 
 def test_a_part_that_failed_is_told_with_its_reason(trial: Event, bucket: "S3Client") -> None:
     folder = step("list", trial)["results"]
+    # Where no part has failed, the map's own error stands.
+    assert step("explain", trial) == {}
     cause = json.dumps({"errorType": "Broken", "errorMessage": "part-07.csv: the export has no column ITEM_ID"})
     failed = [{"Status": "ABORTED"}, {"Status": "FAILED", "Error": "Broken", "Cause": cause}]
     bucket.put_object(Bucket=BUCKET, Key=f"{folder}/1f/FAILED_0.json", Body=json.dumps(failed).encode())

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading the state machine: its scopes (the machine itself, and each Map's states), its states, its expressions."""
 
-import hashlib
 import json
+import math
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,13 +141,22 @@ def evaluate(node: object, states_value: State, **variables: object) -> Any:  # 
         compiled = jsonata.Jsonata.jsonata(text)
         # Step Functions' own, beside those of JSONata.
         compiled.register_lambda("parse", json.loads)
-        compiled.register_lambda("hash", lambda text, _: hashlib.sha256(text.encode()).hexdigest())
+        compiled.register_lambda("uuid", lambda: str(uuid.uuid4()))
         return compiled.evaluate(None, {"states": states_value, **variables})
     if isinstance(node, Mapping):
         return {key: evaluate(value, states_value, **variables) for key, value in node.items()}
     if isinstance(node, list):
         return [evaluate(value, states_value, **variables) for value in node]
     return node
+
+
+def pauses(rule: State) -> list[float]:
+    """The longest pause before each attempt of a retrier, by the defaults of Amazon States Language."""
+    first, growth, most = (
+        rule.get(key, default)
+        for key, default in (("IntervalSeconds", 1), ("BackoffRate", 2), ("MaxDelaySeconds", math.inf))
+    )
+    return [min(first * growth**attempt, most) for attempt in range(rule["MaxAttempts"])]
 
 
 def chosen(state: State, seen: State, **variables: object) -> str:

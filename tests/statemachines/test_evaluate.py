@@ -105,7 +105,7 @@ def test_what_a_test_made_is_waited_for_until_it_is_gone_or_the_budget_is_used_u
     assert ways == {
         "Clear what an earlier test left": ("Plan the test", "The test failed"),
         "Clear up after the test": ("Report the result", "Report the result"),
-        "Clear up after the failure": ("The test failed", "The test failed"),
+        "Clear up after a failure": ("The test failed", "The test failed"),
     }
 
 
@@ -116,7 +116,7 @@ def test_whatever_fails_is_cleared_up_after() -> None:
         if not name.startswith("Clear ")
         for catch in state.get("Catch", [])
     }
-    assert caught == {"Clear up after the failure", "Say why a part failed"}
+    assert caught == {"Clear up after a failure", "Say why a part failed"}
 
 
 @pytest.mark.parametrize(("evaluation", "after"), [(None, "Train each recipe"), (EVALUATION, "Test on held-out time")])

@@ -21,9 +21,8 @@ BEFORE = {"Error": "Rejected", "Cause": "what is announced"}
 """What has failed before a failure is announced."""
 ANNOUNCED_BEFORE = {
     "Announce that nothing is asked",
-    "Announce that the job failed",
-    "Announce that the likelihood is not fitted",
-    "Clear up after the failure",
+    "Announce the failure",
+    "Clear up after a failure",
     "Delete what it wrote",
     "End the job that failed",
 }

@@ -42,8 +42,8 @@ def test_a_task_or_map_that_fails_ends_in_fail(scope: Scope) -> None:
         # a release serves whether or not a purchase likelihood could be fitted, or an unused campaign deleted. An
         # import hands its failure on to a run that lets the others come to their end.
         fine = {"Is a file refused?", "Report the result", "Announce what came of the run", "The import failed"}
-        fine |= {"Start the fit of the purchase likelihood", "Do batch jobs follow?", "Note why the job failed"}
-        fine |= {"The job failed", "Announce that the job failed", "The check failed"}
+        fine |= {"Start the fit", "Do batch jobs follow?", "Note why it failed"}
+        fine |= {"The job failed", "Announce the failure", "The check failed"}
         for caught in {catcher["Next"] for catcher in state.get("Catch", [])} - fine:
             ends = {end for end in spread(graph, {caught}) if not graph[end]}
             assert {scope.states[end]["Type"] for end in ends} == {"Fail"}, name
@@ -90,7 +90,7 @@ def test_a_drop_that_no_function_was_free_to_claim_is_left_to_the_sweep_and_all_
 
 
 def test_whatever_fails_is_read_once() -> None:
-    for machine, note in (("retrain", "Note why the run failed"), ("teardown", "Note why the removal failed")):
+    for machine, note in (("retrain", "Note why the run failed"), ("teardown", "Note why it failed")):
         caught = {catch["Next"]: catch for scope in scopes(MACHINES[machine])[:1] for state in scope.states.values()
                   for catch in state.get("Catch", [])}  # fmt: skip
         announced = {name for name, catch in caught.items() if "failure" in catch["Assign"]} - {

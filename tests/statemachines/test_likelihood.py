@@ -6,7 +6,7 @@ from typing import Any
 from personalization.likelihood.fit import FitRequest, Fitted
 
 from functions.fit_likelihood import app
-from tests.statemachines.machine import MACHINES, evaluate, states
+from tests.statemachines.machine import MACHINES, evaluate, pauses, states
 from tests.statemachines.test_maps import WRITER
 from tests.template.stack import STACK
 from tests.template.test_permissions import LOGS, actions
@@ -14,7 +14,7 @@ from tests.template.test_permissions import LOGS, actions
 MACHINE = MACHINES["likelihood"]
 STATES = states(machine=MACHINE)
 RUN = states()
-STARTS = "Start the fit of the purchase likelihood"
+STARTS = "Start the fit"
 INPUT = {"shop": "shop", "run": "run", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:execution"}
 
 
@@ -95,9 +95,9 @@ def test_a_failure_keeps_its_reason_though_it_cannot_be_announced() -> None:
     sent = evaluate(cleared["Arguments"], {}, shop="shop", run="run")
     assert understood(sent)["step"] == "discard"
     (caught,) = cleared["Catch"]
-    assert cleared["Next"] == caught["Next"] == "Announce that the likelihood is not fitted"
+    assert cleared["Next"] == caught["Next"] == "Announce the failure"
     assert "failure" not in caught["Assign"]
-    (caught,) = STATES["Announce that the likelihood is not fitted"]["Catch"]
+    (caught,) = STATES["Announce the failure"]["Catch"]
     assert caught["Next"] == "The fit failed"
     assert "failure" not in caught["Assign"]
 
@@ -107,8 +107,8 @@ def test_it_outlives_all_attempts_of_the_fit() -> None:
     # A call that finds no free function ends at once.
     begun = [retry for retry in fit["Retry"] if retry["ErrorEquals"] != ["Lambda.TooManyRequestsException"]]
     attempts = 1 + sum(retry["MaxAttempts"] for retry in begun)
-    pauses = sum(retry["MaxAttempts"] * retry["MaxDelaySeconds"] for retry in fit["Retry"])
-    assert attempts * fit["TimeoutSeconds"] + pauses < MACHINE["TimeoutSeconds"]
+    waits = sum(sum(pauses(retry)) for retry in fit["Retry"])
+    assert attempts * fit["TimeoutSeconds"] + waits < MACHINE["TimeoutSeconds"]
     function = STACK.of("Lambda::Function")["FitLikelihoodFunction"]
     assert function["Timeout"] < fit["TimeoutSeconds"]
 

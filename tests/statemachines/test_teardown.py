@@ -54,7 +54,7 @@ def test_a_removal_is_a_dry_run_or_takes_objects_only_if_that_is_said(wish: Stat
 def test_it_goes_on_when_nothing_is_left_and_fails_when_the_budget_is_used_up() -> None:
     task = STATES["Remove what nothing needs any more"]
     (caught,) = task["Catch"]
-    assert (task["Next"], caught["Next"]) == ("Remove the schemas", "Note why the removal failed")
+    assert (task["Next"], caught["Next"]) == ("Remove the schemas", "Note why it failed")
     some = Left(left=2, waiting_for=("retail-green-popular", "retail-green")).as_json()
     assert (some["ready"], some["name"], some["status"]) == (False, "retail-green-popular, retail-green", "there")
     assert Left(left=0, waiting_for=()).as_json()["ready"]

@@ -146,8 +146,8 @@ MUTANTS: Final = (
     Mutant(
         "a wait whose start is lost is tried again",
         MACHINE,
-        "StepFunctions.AWSStepFunctionsException, StepFunctions.SdkClientException],",
-        "StepFunctions.AWSStepFunctionsException],",
+        "StepFunctions.ExecutionLimitExceededException, StepFunctions.SdkClientException,",
+        "StepFunctions.ExecutionLimitExceededException,",
         ("the machine loses the connection of startExecution",),
     ),
     Mutant(

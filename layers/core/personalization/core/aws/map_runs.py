@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def failure(client: "S3Client", bucket: str, folder: str) -> Broken:
-    """Return why the first child that failed below a folder of results did so: a map run's own error has no reason."""
+def explain(client: "S3Client", bucket: str, folder: str) -> None:
+    """Fail as the first child did that failed below a folder of results: a map run's own error lacks the reason.
+
+    Raises:
+        Broken: with the child's reason. Where no child is known to have failed, the map run's own error stands.
+    """
     for key in objects.list_keys(client, bucket, folder):
         if not key.endswith("/FAILED_0.json"):
             continue
         for child in objects.get_json(client, bucket, key):
             if child["Status"] == "FAILED":
                 resource, _, reason = _message(child.get("Cause", "")).partition(": ")
-                return Broken(resource, reason) if reason else Broken(child["Error"], resource)
-    return Broken(folder, "a part failed, and nothing is known of it")
+                raise Broken(resource, reason) if reason else Broken(child["Error"], resource)
 
 
 def _message(cause: str) -> str:

@@ -8,7 +8,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import map_runs, objects
-from personalization.core.errors import Broken
 from personalization.likelihood import shards, store
 
 if TYPE_CHECKING:
@@ -82,9 +81,9 @@ class Work:
         """Yield the bytes of any object of the bucket, as it was, from a byte on."""
         return objects.stream_from(self.s3, self.bucket, key, version or None, start)
 
-    def failure(self) -> Broken:
-        """Return why a part failed, as the map run's results have it."""
-        return map_runs.failure(self.s3, self.bucket, f"{self.folder}results/")
+    def explain(self) -> None:
+        """Raise Broken with the reason of a part that failed, if the map run's results have one."""
+        map_runs.explain(self.s3, self.bucket, f"{self.folder}results/")
 
     def begin(self) -> None:
         """Forget the outcome of an earlier fit of the run."""

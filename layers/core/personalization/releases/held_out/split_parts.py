@@ -191,9 +191,9 @@ def join_read(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
     )
 
 
-def explain(s3: "S3Client", bucket: str, trial: Trial) -> Broken:
-    """Return why a part failed."""
-    return map_runs.failure(s3, bucket, _key(trial, "results/"))
+def explain(s3: "S3Client", bucket: str, trial: Trial) -> None:
+    """Raise Broken with the reason of a part that failed, if there is one."""
+    map_runs.explain(s3, bucket, _key(trial, "results/"))
 
 
 @contextmanager
