@@ -43,15 +43,16 @@ INLINED = {"<listcomp>", "<setcomp>", "<dictcomp>"}
 """Calls in Python 3.11 that later versions do not make."""
 STARTED = {"get_recommendations", "record_events"}
 """Functions that make clients and read names while they start; they do it on Lambda only."""
-REQUESTS: Mapping[str, str] = {
-    "get_recommendations": "api_recommendations",
-    "record_events": "api_events",
-    "validate_drop": "validate_drop",
-    "judge_release": "judge_release_judge",
-    "claim_drop": "claim_drop_claim",
-    "import_data": "import_data_import_job",
+REQUESTS: Mapping[str, tuple[str, str]] = {
+    "get_recommendations": ("get_recommendations", "api_recommendations"),
+    "record_events": ("record_events", "api_events"),
+    "purchase_likelihood": ("get_recommendations", "api_purchase_likelihood"),
+    "validate_drop": ("validate_drop", "validate_drop"),
+    "judge_release": ("judge_release", "judge_release_judge"),
+    "claim_drop": ("claim_drop", "claim_drop_claim"),
+    "import_data": ("import_data", "import_data_import_job"),
 }
-"""Each function that answers a request, and the file in `events/` that is the request."""
+"""For each request the function that answers it, and the file in `events/` that is the request."""
 
 
 def visited(call: Callable[[], object]) -> list[str]:
@@ -77,9 +78,10 @@ def visited(call: Callable[[], object]) -> list[str]:
     return own_calls + sorted(set(chain.from_iterable(threads.values())))
 
 
-def play(function: str) -> list[str]:
+def play(request: str) -> list[str]:
     """Return the files that one request moves through, in order, when it is the first of this process."""
-    personalize, event = FakePersonalize(), samples.load(REQUESTS[function])
+    function, sample = REQUESTS[request]
+    personalize, event = FakePersonalize(), samples.load(sample)
     services = ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS")
     os.environ.update(VARIABLES | {f"AWS_ENDPOINT_URL_{service}": personalize.url for service in services})
     if function in STARTED:
@@ -87,6 +89,8 @@ def play(function: str) -> list[str]:
     try:
         with mock_aws(), redirect_stdout(StringIO()):
             _arrange(event, personalize)
+            if request == "purchase_likelihood":
+                _fit(event, personalize)
             # Anew, since the helpers of tests have imported some functions before their environment was there.
             handler = reload(import_module(f"functions.{function}.app")).handler
             return visited(lambda: handler(event, None))
@@ -116,6 +120,17 @@ def _arrange(event: Mapping[str, Any], personalize: FakePersonalize) -> None:
         personalize.says("GetRecommendations", samples.RECOMMENDED)
 
 
+def _fit(event: dict[str, Any], personalize: FakePersonalize) -> None:
+    """Fit the shop's purchase likelihood, and ask for that of a user and items of its history."""
+    # Its function reads the variables when it is imported.
+    from tests.functions import likelihoods  # noqa: PLC0415
+
+    bucket, table = boto3.client("s3"), boto3.client("dynamodb")
+    likelihoods.drop(bucket, personalize)
+    likelihoods.fit_once(bucket, table)
+    event.update(likelihoods.likelihood_event("u1", "i0", "i1"))
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """How a request moves through the files of the application, or of the library that reads tables."""
@@ -128,9 +143,9 @@ class Way:
         return self.moves - self.files
 
 
-def count(function: str) -> tuple[Way, Way]:
+def count(request: str) -> tuple[Way, Way]:
     """Return the way of one request through the application and through the library, played in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.ways", function]
+    command = [sys.executable, "-m", "benchmarks.ways", request]
     played = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True, text=True)
     files = json.loads(played.stdout)
     application = _way([file for file in files if not file.startswith(LIBRARY)])
@@ -144,9 +159,9 @@ def _way(files: Sequence[str]) -> Way:
 
 def main() -> None:
     print(f"{'request':22}{'files':>6}{'moves':>6}{'returns':>8}")
-    for function in REQUESTS:
-        application, library = count(function)
-        print(f"{function:22}{application.files:6}{application.moves:6}{application.returns:8}")
+    for request in REQUESTS:
+        application, library = count(request)
+        print(f"{request:22}{application.files:6}{application.moves:6}{application.returns:8}")
         if library.files:
             print(f"{'  in table-intake':22}{library.files:6}{library.moves:6}{library.returns:8}")
 

@@ -40,8 +40,8 @@ def look_up(shop: str, ids: Iterable[str], left: float) -> Mapping[str, Mapping[
 
 
 FALLBACK = FallbackChain(errors.reason, BESTSELLERS.get, time.monotonic, look_up)
-clients.make_ahead(clients.runtime_once, clients.dynamodb, clients.s3_quick)
-clients.make_ahead(environment.table, environment.bucket, environment.metrics)
+clients.make_ahead(clients.runtime_once, clients.dynamodb, clients.dynamodb_once, clients.s3_quick, clients.s3_once)
+clients.make_ahead(environment.table, environment.shopper_events_table, environment.bucket, environment.metrics)
 PARALLEL = Parallel()
 DESCRIPTION = Path(__file__).with_name("openapi.json")
 DESCRIPTION_SECONDS = 300
@@ -100,8 +100,11 @@ def ranking(request: Request) -> dict[str, object]:
 
 @API.operation("purchaseLikelihood")
 def purchase_likelihood(request: Request) -> dict[str, object]:
+    from personalization.likelihood.answering import Asking, LikelihoodBody  # noqa: PLC0415 - as in `likelihoods`
+
     until, release = likelihoods().until(), _release(request)
-    answer = likelihoods().answer(release, request.body(), request.fields(), int(time.time()), until)
+    item_ids, query = request.json(LikelihoodBody).item_ids, request.parsed(Asking)
+    answer = likelihoods().answer(release, item_ids, query, int(time.time()), until)
     request.count_list("purchase-likelihood", answer)
     return answer
 

@@ -9,6 +9,7 @@ from benchmarks.ways import Way
 WAYS = {
     "get_recommendations": (Way(12, 25), Way(0, 0)),
     "record_events": (Way(12, 30), Way(0, 0)),
+    "purchase_likelihood": (Way(15, 45), Way(0, 0)),
     "validate_drop": (Way(26, 121), Way(20, 113)),
     "judge_release": (Way(17, 43), Way(1, 1)),
     "claim_drop": (Way(12, 41), Way(0, 0)),

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from personalization.core import environment
 from personalization.core.aws import clients
-from personalization.core.errors import Broken, RetryLater
+from personalization.core.errors import Missing, RetryLater
 from personalization.likelihood import shards
 from personalization.likelihood.serve import BUDGET_SECONDS, Files, Likelihoods, Sources
 from personalization.shop import records
@@ -183,6 +183,6 @@ def test_what_came_beside_a_file_that_did_not_is_not_asked_for_again(fitted: "S3
     keys = ["likelihood/demo/run-0/a", "likelihood/demo/run-0/b"]
     with silence([clients.s3_once()], lambda operation, _: calls.append(operation)):
         for _ in range(2):
-            with pytest.raises(Broken, match="gone"):
+            with pytest.raises(Missing):
                 files.get(clients.s3_once(), BUCKET, keys, 60.0)
     assert len(calls) == 3

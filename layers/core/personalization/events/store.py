@@ -131,7 +131,7 @@ def of_user(
         events += [_live_event(item) for item in page["Items"]]
         if len(events) >= _MOST:
             break
-        if late() and page.get("LastEvaluatedKey"):
+        if page.get("LastEvaluatedKey") and late():
             raise RetryLater(table, "the last page did not come in time")
     return sorted(events, key=lambda event: (event.at, event.event_id))[-_MOST:]
 

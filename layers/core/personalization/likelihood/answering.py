@@ -66,11 +66,10 @@ def as_of(model: Model, now: int) -> int:
 
 def count_logits(model: Model, user: User, items: Mapping[str, Item], now: int) -> CountLogits:
     """Return the log odds of items by a user's counters with live events; `now` is in epoch seconds."""
-    time = as_of(model, now)
-    vectors = {
-        name: features.features(user.statistics(name, item, model, time), model.levels) for name, item in items.items()
-    }
-    return CountLogits(time, {name: model.logit(vector) for name, vector in vectors.items()}, user.population)
+    time, population = as_of(model, now), user.population
+    statistics = {name: user.statistics(name, item, model, time) for name, item in items.items()}
+    vectors = {name: features.features(values, model.levels) for name, values in statistics.items()}
+    return CountLogits(time, {name: model.logit(vector) for name, vector in vectors.items()}, population)
 
 
 def require_known(item_ids: Sequence[str], known_items: Mapping[str, object]) -> None:

@@ -53,6 +53,8 @@ class User:
     """Squared norm of the purchases, which normalises `vector`."""
     behind: int = 0
     """Seconds from the newest row of the history to the fit, by which the clock of all users is behind."""
+    span: float = 1.0
+    """The scale of the history's length, as of the cut-off: the rates of items stay as they were then."""
     has_history: bool = False
     """Whether the history has events of this user."""
     live: int = 0
@@ -127,8 +129,7 @@ class User:
         statistics |= {f"user.{name}": self._as_of(name, value, now) for name, value in self.user.items()}
         statistics |= {f"item.{name}": item.counts[name] for name in ITEM}
         statistics["group"] = statistics["described"] = 0.0
-        # As of the cut-off, also for users: the rates of items stay as they were then.
-        statistics["span"] = span((model.at - model.start) / DAY)
+        statistics["span"] = self.span
         for level, kind in enumerate(item.kinds):
             counts = self.kinds[level].get(kind) if kind and level < len(self.kinds) else None
             for name in KIND:
@@ -156,9 +157,9 @@ class User:
 def user_from(entry: Mapping[str, Any] | None, model: Model) -> User:
     """Return a user as stored, or one without events."""
     empty: list[dict[str, dict[str, float]]] = [{} for _ in range(model.levels)]
-    behind = max(0, model.fitted - model.at)
+    behind, length = max(0, model.fitted - model.at), span((model.at - model.start) / DAY)
     if entry is None:
-        return User(model.at, kinds=empty, behind=behind)
+        return User(model.at, kinds=empty, behind=behind, span=length)
     return User(
         at=model.at,
         user=dict(zip(USER, entry["user"], strict=True)),
@@ -170,6 +171,7 @@ def user_from(entry: Mapping[str, Any] | None, model: Model) -> User:
         vector=[float(coordinate) for coordinate in entry["vector"]],
         length=float(entry["length"]),
         behind=behind,
+        span=length,
         has_history=bool(entry["pairs"]),
     )
 

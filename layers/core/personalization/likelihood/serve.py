@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from table_intake.wording import counted
 
 from personalization.core import problems
-from personalization.core.aws import errors, objects
+from personalization.core.aws import errors
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.core.problems import Problem
 from personalization.events import erasure_requests, store
 from personalization.likelihood import answering, counters, shards
-from personalization.likelihood.answering import NOT_YET, LikelihoodBody
+from personalization.likelihood.answering import NOT_YET, Asking
 from personalization.likelihood.counters import Item, LiveEvent, User
 from personalization.likelihood.model import Model, read_model
 from personalization.personalize import runtime
@@ -59,7 +59,7 @@ class Files:
 
         Raises:
             RetryLater: the bucket does not answer in time.
-            Broken: a file is missing.
+            Missing: there is no such file.
         """
         ordered = list(dict.fromkeys(keys))
         missing = [key for key in ordered if key not in self._cached]
@@ -95,7 +95,7 @@ class Files:
 
 
 def _file(s3: "S3Client", bucket: str, key: str, names: Collection[str] | None) -> Any:  # noqa: ANN401 - any document
-    document = shards.unpack(objects.required_bytes(s3, bucket, key))
+    document = shards.unpack(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
     return document if names is None else {name: entry for name, entry in document.items() if name in names}
 
 
@@ -127,20 +127,18 @@ class Likelihoods:
         return self._clock() + BUDGET_SECONDS
 
     def answer(
-        self, release: Release, body: bytes, query: Mapping[str, object], now: int, until: float
+        self, release: Release, item_ids: Sequence[str], request: Asking, now: int, until: float
     ) -> dict[str, object]:
         """Answer a request; see `answering.answer`.
 
         Args:
-            release: the serving release. body: JSON. query: the parameters, with the user. now: epoch seconds.
-            until: the request's deadline.
+            release: the serving release. item_ids, request: distinct items, and the user with their context.
+            now: epoch seconds. until: the request's deadline.
 
         Raises:
-            Problem: 400 for an invalid request or an unknown item; 409 without a model.
+            Problem: 400 for an unknown item; 409 without a model.
             RetryLater, Broken: the table or the bucket does not answer in time.
         """
-        item_ids = problems.validate_json(LikelihoodBody, body).item_ids
-        request = problems.validate(answering.Asking, query)
         model = self._model(release.shop, until)
         user, items = self._counters(release.shop, model, request, item_ids, until)
         answering.require_known(item_ids, items)
@@ -200,7 +198,7 @@ class Likelihoods:
         return read_model(self._read([key], until)[key])
 
     def _counters(
-        self, shop: str, model: Model, request: answering.Asking, items: Sequence[str], until: float
+        self, shop: str, model: Model, request: Asking, items: Sequence[str], until: float
     ) -> tuple[User, dict[str, Item]]:
         """Return the user's counters with live events, and the known items."""
         table, user_id = self._sources.shopper_events_table(), request.user_id
