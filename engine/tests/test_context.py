@@ -9,12 +9,11 @@ import pytest
 from personalize_local.data.records import Interaction
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.base import Model, Query
-from personalize_local.recipes.common.attributes import Vocabulary
 from personalize_local.recipes.common.rows import Rows
 from personalize_local.recipes.common.topk import Scored
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.popularity.model import GroupPopularity
-from personalize_local.recipes.popularity.training import Timeline, at_the_end, fit_shares, row_codes
+from personalize_local.recipes.popularity.training import Timeline, at_the_end, fit_shares
 from personalize_local.recipes.training import train
 
 from engine.tests.planted import Row, snapshot
@@ -111,11 +110,9 @@ def test_a_region_that_nobody_knows_changes_nothing(two_regions: Model) -> None:
 def counted(times: list[int], items: list[int], users: list[int], groups: list[str]) -> GroupPopularity:
     user, item, time = np.array(users), np.array(items), np.array(times)
     rows = Rows(user, item, time, np.ones(len(times)), np.arange(len(times)), 4)
-    column = np.array(groups, object)
-    vocabulary = Vocabulary.of({"COUNTRY": column})
-    nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-    codes = row_codes(rows, vocabulary.pairs({"COUNTRY": column}), nothing, vocabulary.size)
-    return at_the_end(Timeline(rows, codes, np.array(vocabulary.spans()), 0), 4, np.zeros(4))
+    countries, country = np.unique(groups, return_inverse=True)
+    codes, spans = (np.arange(len(times)), country), np.array([[0, len(countries)]])
+    return at_the_end(Timeline(rows, codes, spans, 0), 4, np.zeros(4))
 
 
 def test_counts_that_move_through_time_are_those_of_one_pass() -> None:
@@ -162,7 +159,7 @@ def newcomers(lasting: bool) -> GroupPopularity:
     users = np.arange(len(days))
     rows = Rows(users, items, days * DAY + users % 4, np.ones(len(days)), users, 40)
     nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-    line = Timeline(rows, row_codes(rows, nothing, nothing, 0), np.zeros((0, 2), np.int64), 0)
+    line = Timeline(rows, nothing, np.zeros((0, 2), np.int64), 0)
     return at_the_end(line, 40, np.zeros(40), fit_shares(line, 40, np.zeros(40)))
 
 
@@ -180,7 +177,7 @@ def test_what_sold_in_the_same_weeks_a_year_ago_sells_again() -> None:
     items, users = (days % 365) // 7 % 40, np.arange(len(days))
     rows = Rows(users, items, days * DAY + users % 4, np.ones(len(days)), users, 40)
     nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-    line = Timeline(rows, row_codes(rows, nothing, nothing, 0), np.zeros((0, 2), np.int64), 0)
+    line = Timeline(rows, nothing, np.zeros((0, 2), np.int64), 0)
     popularity = at_the_end(line, 40, np.zeros(40), fit_shares(line, 40, np.zeros(40)))
     assert popularity.strangers[-1] > 0.2
     assert {0, 1} <= {*np.argsort(-popularity.base([]))[:6].tolist()}

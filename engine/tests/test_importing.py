@@ -4,6 +4,7 @@
 import csv
 import gzip
 import io
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -72,6 +73,10 @@ def refusal(tmp_path: Path, content: str | bytes, schema: Schema = NOTES, name: 
     return str(refused.value)
 
 
+CAMEL = re.compile("_(.)")
+"""What NUM_RATINGS turns into numRatings by."""
+
+
 def read(tmp_path: Path, content: str | bytes, name: str = "drop.csv") -> list[dict[str, object]]:
     path = tmp_path / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -84,7 +89,7 @@ def test_a_record_is_refused_where_a_file_of_it_is(tmp_path: Path) -> None:
     for name, value in ((name, value) for name, values in CHANGES.items() for value in values):
         record = GIVEN | {name: value}
         by_file = refuses(partial(import_files, [item_file(tmp_path, record)], WHOLE, tmp_path / "out"))
-        named = {properties.camel_case(column): cell for column, cell in record.items()}
+        named = {CAMEL.sub(lambda part: part[1].upper(), column.lower()): cell for column, cell in record.items()}
         assert refuses(partial(properties.record, named, WHOLE, "ITEM_ID")) == by_file, (name, value)
         refusals[by_file] += 1
     assert min(refusals.values()) > 10
