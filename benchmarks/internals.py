@@ -120,7 +120,7 @@ def attributes(tree: ast.AST, modules: Container[str]) -> Iterator[tuple[str, st
             hidden |= frozenset(bound(node))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             name = node.value.id
-            if name in modules and name not in hidden:
+            if name in modules and name not in hidden and not node.attr.startswith("__"):
                 yield name, node.attr
         for child in ast.iter_child_nodes(node):
             yield from walk(child, hidden)

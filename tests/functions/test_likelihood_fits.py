@@ -9,7 +9,6 @@ import pytest
 from personalization.events import store
 from personalization.events.models import Call
 from personalization.likelihood import histories, inputs, serve, shards
-from personalization.likelihood.answering import iso
 from personalization.likelihood.model import read_model
 from personalization.runs.claims import Claim
 from personalization.shop import records
@@ -68,18 +67,18 @@ def test_events_of_a_removed_shop_of_the_same_name_are_not_taken_in(
 ) -> None:
     now = int(time.time())
     records.put(table, TABLE, {"shop": "demo", "record": "drop#1", **claim("run-0", "done", now - 3_600)})
-    promoted(table, "run-0", iso(now - 1_800))
+    promoted(table, "run-0", worlds.iso(now - 1_800))
     noted(table, "removed", 7_200)
     noted(table, "newcomer", 60)
     put(bucket, "interactions", shifted())
-    records.put(table, TABLE, {**RELEASE, "promotedAt": iso(now - 1_800)})
+    records.put(table, TABLE, {**RELEASE, "promotedAt": worlds.iso(now - 1_800)})
     fit(load("fit_likelihood"), None)
     (key,) = live(bucket)
     assert (b"newcomer" in stored(bucket, key), b"removed" in stored(bucket, key)) == (True, False)
 
 
 def claim(run: str, became: Any, at: int = 0) -> dict[str, Any]:  # noqa: ANN401 - a claim's state
-    told = Claim(id="1", shop="demo", kind="interactions", state=became, runs=(run,), at=iso(at) if at else "")
+    told = Claim(id="1", shop="demo", kind="interactions", state=became, runs=(run,), at=worlds.iso(at) if at else "")
     return dict(told.as_json())
 
 

@@ -17,11 +17,12 @@ from tests.functions.samples import EVENTS, load
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "functions" / "get_recommendations" / "openapi.json"
+DOCUMENT = json.loads(openapi.text())
 API_EVENTS = sorted(path.stem for path in EVENTS.glob("api_*.json"))
 
 
 def described() -> set[tuple[str, str]]:
-    paths = openapi.document()["paths"]
+    paths = DOCUMENT["paths"]
     return {(method, path) for path, operations in paths.items() for method in operations}
 
 
@@ -40,11 +41,11 @@ def test_every_described_route_has_its_event() -> None:
     assert routes_of_events == described()
 
 
-@pytest.mark.parametrize("schema", openapi.document()["components"]["schemas"].values())
+@pytest.mark.parametrize("schema", DOCUMENT["components"]["schemas"].values())
 def test_every_reference_and_every_model_is_explained(schema: dict[str, object]) -> None:
     assert schema["description"]
-    names = re.findall(r"#/components/schemas/(\w+)", json.dumps(openapi.document()))
-    assert set(names) <= set(openapi.document()["components"]["schemas"])
+    names = re.findall(r"#/components/schemas/(\w+)", json.dumps(DOCUMENT))
+    assert set(names) <= set(DOCUMENT["components"]["schemas"])
 
 
 def test_the_hot_function_starts_without_what_it_does_not_use() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What looks wrong in a drop beside the last one, and what a shop's settings then refuse."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from personalization.core.errors import Rejected
 from personalization.ingest import report
-from personalization.ingest.report import Document, Subject
+from personalization.ingest.report import Subject
 from personalization.shop import settings
 from personalization.shop.settings import ShopSettings
 from table_intake import Mode
@@ -17,6 +18,7 @@ from table_intake.check.changes import Last
 from table_intake.check.findings import Filled, Findings, Range, Spread
 from table_intake.columns.schema import Column
 
+Document = Mapping[str, Any]
 NOW = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 DAY = 86_400
 PRICE = Filled(Column("PRICE", "float"), 12_000, None, Range(1, 129, 900, 0))
@@ -56,7 +58,12 @@ Told = list[tuple[str, str]]
 LAST = report.document(subject(run="run-0", key="drops/demo/interactions/a.csv"), SALES, "")
 
 
-def told(findings: Findings, last: Document | None = LAST, since: Document | None = None, mode: Mode = "FULL") -> Told:
+def told(
+    findings: Findings,
+    last: Mapping[str, Any] | None = LAST,
+    since: Mapping[str, Any] | None = None,
+    mode: Mode = "FULL",
+) -> Told:
     document = report.document(subject(mode=mode), findings, "", Last(last, since))
     return [(suspicion["what"], suspicion["told"]) for suspicion in document["suspicions"]]
 

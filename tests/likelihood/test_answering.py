@@ -42,7 +42,7 @@ def softmax(items: list[str]) -> Predicted:
 
 def test_the_clock_begins_at_the_newest_row_when_the_model_is_fitted() -> None:
     model = world().model
-    late = replace(model, fitted_at=answering.iso(model.at + 400 * DAY))
+    late = replace(model, fitted_at=worlds.iso(model.at + 400 * DAY))
     assert answering.as_of(model, model.at + 6 * DAY) == model.at + 6 * DAY
     assert answering.as_of(late, model.at + 406 * DAY) == model.at + 6 * DAY
     assert answering.as_of(late, model.at + 399 * DAY) == model.at
@@ -79,7 +79,7 @@ def test_an_answer_says_what_it_is_and_where_it_comes_from() -> None:
     answer = answering.answer(planted.model, counts, ["i0"], None)
     (item,) = cast("list[dict[str, Any]]", answer["items"])
     assert 0 < item["probability"] < 1
-    assert (answer["method"], answer["horizonDays"], answer["asOf"]) == ("counts", 7, answering.iso(planted.model.at))
+    assert (answer["method"], answer["horizonDays"], answer["asOf"]) == ("counts", 7, worlds.iso(planted.model.at))
     score = answering.answer(anchored(), counts, ["i0"], {"i0": -3.0})
     assert score["method"] == "anchored"
     assert score["items"] != answer["items"]

@@ -5,8 +5,9 @@ import csv
 import io
 import random
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 
-from personalization.likelihood import answering, model, serving_files, training
+from personalization.likelihood import model, serving_files, training
 from personalization.likelihood.counters import Item, User, item_from, user_from
 from personalization.likelihood.histories import History, Reader
 from personalization.likelihood.tables import tables
@@ -73,6 +74,10 @@ def history(content: Iterable[Row] | None = None, until: int = START * 2) -> His
     return reader.history()
 
 
+def iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class World:
     """A history, its tables at its end, a fit, and its serving files."""
 
@@ -80,7 +85,7 @@ class World:
         self.history = past or history()
         self.fit = training.fit(self.history, 7, self.history.end + 1)
         self.tables = tables(self.history, self.history.end + 1)
-        at = answering.iso(self.tables.at)
+        at = iso(self.tables.at)
         made = serving_files.model(self.tables, self.fit, "run-1", at, 7, "Purchase")
         self.model = model.read_model(made.as_json())
         self._items = dict(serving_files.items(self.tables, 1))

@@ -3,7 +3,7 @@ import json
 
 import pytest
 from personalization.core.errors import Rejected
-from personalization.shop.schedules import Timer, changes, start, timers
+from personalization.shop.schedules import timers
 from personalization.shop.settings import ShopSettings, parse
 
 
@@ -98,21 +98,3 @@ def test_a_name_or_a_recipe_that_is_not_the_shops_is_refused() -> None:
     assert "schedules: two are named a" in reason(f"schedules: [{twice}, {twice}]")
     foreign = "recipes: [similar-items]\nschedules: [{name: a, every: rate(3 days), recipes: [popularity-count]}]"
     assert "schedules.0.recipes: popularity-count is left out" in reason(foreign)
-
-
-def test_no_shops_timers_begin_as_anothers() -> None:
-    assert not start("a-b").startswith(start("a"))
-
-
-def test_only_what_differs_is_changed() -> None:
-    same, old, new = (
-        Timer("d.a", "rate(1 day)", "UTC", "{}"),
-        Timer("d.b", "x", "UTC", ""),
-        Timer("d.b", "y", "UTC", ""),
-    )
-    todo = changes({"d.a": same, "d.b": old, "d.gone": old}, (same, new, Timer("d.c", "z", "UTC", "")))
-    assert ([schedule.name for schedule in todo.create], list(todo.update), list(todo.delete)) == (
-        ["d.c"],
-        [new],
-        ["d.gone"],
-    )

@@ -10,12 +10,11 @@ from personalization.core.messages import Part
 from personalization.ingest.imports import outcome
 from personalization.releases import judge, verdicts
 from personalization.releases.held_out.trials import Result
-from personalization.releases.verdicts import Verdict
 from personalization.runs.lifecycle import Claimed, Drop
 from personalization.shop import plan as plans
 from personalization.shop.gate_settings import Gate, HeldOut, Probe
-from personalization.shop.placements import Placement
 from personalization.shop.plan import ImportRequest, Nothing, Plan, PrepareRequest, TrainRequest
+from personalization.shop.settings import parse
 
 from functions.claim_drop import app as claim_drop
 from functions.judge_release import app as judge_release
@@ -33,6 +32,7 @@ RECIPE = {
 }
 FILTER = NAMED | {"expression": 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'}
 RECOMMENDER = NAMED | {"recipeArn": "arn:recipe", "config": {"minRecommendationRequestsPerSecond": 1}}
+HOME = parse("settings.yaml", "placements: {home: {recipe: popularity-count}}").placements["home"]
 EVALUATION: dict[str, Any] = {
     "run": "run", "shop": "shop", "domain": "ECOMMERCE", "eventType": "Purchase", "recipes": ["user-personalization"],
     "heldOut": HeldOut(days=7).model_dump(), "madeBy": ["earlier"],
@@ -48,7 +48,7 @@ PLAN: dict[str, Any] = {
     "filters": [FILTER], "recipes": [RECIPE], "trainingMode": "FULL",
     "gate": Gate().model_dump(), "probe": Probe().model_dump(),
     "serves": ["popular", "similar"], "evaluation": EVALUATION,
-    "placements": {"home": Placement(recipe="popularity-count").model_dump(mode="json")},
+    "placements": {"home": HOME.model_dump(mode="json")},
     "recommenders": [RECOMMENDER], "unused": [NAMED],
 }  # fmt: skip
 TARGET = {
@@ -175,7 +175,8 @@ def test_what_is_read_of_a_plan_is_in_it() -> None:
 def test_what_is_read_of_a_verdict_is_in_it() -> None:
     for name in {name for text in expressions(MACHINE) for name in re.findall(r"\$verdict\.(\w+)", text)}:
         assert name in VERDICT
-    assert Verdict.model_validate(VERDICT).as_json() == VERDICT
+    read = judge_release.STEPS.read({"step": "probe", "verdict": VERDICT, "target": TARGET})
+    assert read.as_json()["verdict"] == VERDICT
 
 
 def test_the_words_of_an_outcome_are_the_domains() -> None:
