@@ -2,6 +2,7 @@
 """Judge the likelihood on the demo's data and on one more set."""
 
 import argparse
+import csv
 import gzip
 import os
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from pathlib import Path
 
 from personalization.likelihood import training
 from personalization.likelihood.histories import History, Reader
-from table_intake.write.dialect import STANDARD
 
 from benchmarks import likelihood
 from benchmarks.harness import REPOSITORY
@@ -27,10 +27,10 @@ def read(folder: Path) -> History:
     """Read a set; purchases with a coupon are purchases."""
     reader = Reader("Purchase", 1 << 40)
     purchases = (line.replace("PurchaseWithCoupon", "Purchase") for line in lines(folder, "interactions"))
-    reader.interactions(purchases, STANDARD.records)
-    reader.items(lines(folder, "items"), STANDARD.records)
+    reader.interactions(purchases, csv.reader)
+    reader.items(lines(folder, "items"), csv.reader)
     if any((folder / f"users.csv{end}").is_file() for end in ("", ".gz")):
-        reader.users(lines(folder, "users"), STANDARD.records)
+        reader.users(lines(folder, "users"), csv.reader)
     return reader.history()
 
 
@@ -51,7 +51,7 @@ def planted(seed: int) -> History:
         (reader.users, world.users),
     ):
         assert table is not None  # noqa: S101
-        take(table.write_csv().splitlines(keepends=True), STANDARD.records)
+        take(table.write_csv().splitlines(keepends=True), csv.reader)
     return reader.history()
 
 

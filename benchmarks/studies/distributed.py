@@ -85,19 +85,25 @@ class Cloud:
     def _measured(self, run: str, *, divided: bool, kills: int) -> Checked:
         began, parts = time.monotonic(), 0
         with Watch(self, kills) as watch:
-            plan = self._ask(run, divided=divided)
+            self._divide(self.state.part_bytes if divided else 10**12)
+            plan = self._ask(run)
             if divided:
                 if "work" not in plan:
                     sys.exit(f"the drop is not too large for one function: {plan}")
                 parts = self._ranges(plan["work"])
-                plan = self._ask(run, divided=True)
+                plan = self._ask(run)
         seconds = time.monotonic() - began
         report = self._json(plan["report"].replace(".html", ".json"))
         return Checked(plan, report, self._rows(plan), seconds, watch.cpu, parts, watch.deaths)
 
-    def _ask(self, run: str, *, divided: bool) -> Any:  # noqa: ANN401 - a plan
-        request = {"bucket": self.bucket, "key": KEY, "run": run, "inParts": True}
-        payload = json.dumps(request | {"mayDivide": divided})
+    def _divide(self, above: int) -> None:
+        """Have the function divide what has more bytes."""
+        now = self._lambda.get_function_configuration(FunctionName=self._function)["Environment"]["Variables"]
+        variables = {**now, "CHECK_PART_BYTES": str(above)}
+        self._lambda.update_function_configuration(FunctionName=self._function, Environment={"Variables": variables})
+
+    def _ask(self, run: str) -> Any:  # noqa: ANN401 - a plan
+        payload = json.dumps({"bucket": self.bucket, "key": KEY, "run": run})
         answer = self._lambda.invoke(FunctionName=self._function, Payload=payload)
         plan = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:

@@ -6,18 +6,21 @@ from typing import Any, Literal
 
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
-from personalization.core.messages import Part, Steps
+from personalization.core.messages import Part, Steps, of_this_version
 from personalization.core.observability import logger
 from personalization.runs import lifecycle
 from personalization.runs.claims import ClaimKind
 from personalization.runs.leases import Run
 from personalization.runs.lifecycle import Drop, End
 from personalization.runs.store import DynamoLedger, StateMachine
+from pydantic import model_validator
 
 LOG = logger()
 
 
 class _RunRequest(Part):
+    _version = model_validator(mode="before")(of_this_version)
+    version: int
     run: str
     execution: str
     machine: str

@@ -77,9 +77,9 @@ class Runs:
 
     def __init__(self, state: State) -> None:
         self.machine = state.outputs["StateMachineArn"]
-        self.batches = state.outputs.get("BatchStateMachineArn", "")  # as the next one
-        self.fits = state.outputs.get("LikelihoodStateMachineArn", "")  # as the next one
-        self.waiting = state.outputs.get("EnsureStateMachineArn", "")  # the release before has none
+        self.batches = state.outputs["BatchStateMachineArn"]
+        self.fits = state.outputs["LikelihoodStateMachineArn"]
+        self.waiting = state.outputs["EnsureStateMachineArn"]
         self.client = boto3.client("stepfunctions", **access(state))
         self.table = boto3.resource("dynamodb", **access(state)).Table(state.outputs["ShopsTableName"])
 
@@ -248,8 +248,6 @@ class Runs:
 
     def waits_of(self, arn: str, started: datetime, seen_arns: set[str]) -> Iterator[str]:
         """Yield the executions that a run waits for, each once; `seen_arns` collects those that were looked at."""
-        if not self.waiting:
-            return
         page = self.client.list_executions(stateMachineArn=self.waiting, maxResults=100)["executions"]
         for execution in page:
             if execution["startDate"] < started or execution["executionArn"] in seen_arns:

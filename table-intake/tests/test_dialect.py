@@ -3,7 +3,6 @@
 
 import csv
 import io
-import re
 
 import polars as pl
 import pytest
@@ -74,29 +73,6 @@ def test_a_drop_in_the_standard_form_is_read_as_it_was(rows: list[list[str]]) ->
 def test_a_drop_may_escape_quotes_by_backslashes(line: str, values: list[str]) -> None:
     (rows,) = Table("drop", [f"A,B\n{line}\n".encode()]).rows()
     assert rows.frame.rows() == [(0 + 2, *values)]
-
-
-def of_before(row: list[str]) -> str:
-    """A row as the version before wrote it."""
-
-    def cell(value: str) -> str:
-        if not re.search(r'[",\n\r]', value):
-            return value
-        return '"' + value.replace('"', '\\"') + ("\\" if value.endswith("\\") else "") + '"'
-
-    return ",".join(map(cell, row)) + "\n"
-
-
-@given(rows=st.lists(st.lists(VALUE, min_size=3, max_size=3), min_size=1, max_size=5))
-@example(rows=[['a\\",', '"', "x"], ["", "", "u,\\"]])
-def test_a_file_of_an_earlier_version_is_read_as_it_was_meant(rows: list[list[str]]) -> None:
-    lines = ["A,B,C\n", *map(of_before, rows)]
-    assert list(dialect.older(lines))[1:] == rows
-    data = "".join(lines).encode()
-    for size in (1, 5, 1 << 20):
-        older = list(dialect.older_rows(data[at : at + size] for at in range(0, len(data), size)))
-        assert older == [line.encode() for line in lines]
-    assert [dialect.older_cells(line, 3) for line in lines[1:]] == rows
 
 
 @pytest.mark.parametrize("line", ['"a', '"a\\"', '"a"b', 'a,"', '"a""'])

@@ -191,7 +191,7 @@ RELEASE = Release(
     {"similar-items": "arn:similar", "user-personalization": "arn:personal"},
     {"new": "arn:new"},
     ("NAME",),
-    placements=placements.record(parse("settings.yaml", SETTINGS).placements, (), of_settings()),  # type: ignore[arg-type]
+    placements=placements.record(parse("settings.yaml", SETTINGS).placements, (), of_settings()),
     diversity={"by": ["CATEGORY_L2"], "strength": "1"},
 )
 

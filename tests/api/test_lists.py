@@ -9,8 +9,8 @@ from personalization.api.http import Request
 from personalization.api.lists import ListAsk, Listing, Ranking, listing, ranking
 from personalization.core.problems import Problem
 from personalization.personalize.runtime import Predicted
-from personalization.shop.records import read_release
-from personalization.shop.release import Release
+from personalization.shop.records import serving
+from personalization.shop.release import Release, ReleaseRecord
 
 GROUP = "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo"
 RELEASE = Release("demo", "t", GROUP, {"similar-items": "arn:c"}, {"cheap": "arn:f"}, ("PRICE",))
@@ -21,8 +21,17 @@ def ask_of(**query: str) -> ListAsk:
 
 
 def test_arns_of_filters_and_datasets_follow_from_the_group() -> None:
-    record = {"shop": "demo", "trackingId": "t", "datasetGroupArn": GROUP, "campaigns": {}, "metadataColumns": []}
-    release = read_release({**record, "filters": ["cheap"]})
+    record = ReleaseRecord(
+        shop="demo",
+        run="r",
+        promoted_at="2026-11-25T08:30:00Z",
+        promoted_by="r",
+        tracking_id="t",
+        dataset_group_arn=GROUP,
+        campaigns={},
+        filters=("cheap",),
+    )
+    release = serving(record.as_record())
     assert release.filters == {"cheap": "arn:aws:personalize:us-east-1:1:filter/retail-demo-cheap"}
     assert release.dataset_arn("USERS") == "arn:aws:personalize:us-east-1:1:dataset/retail-demo/USERS"
 

@@ -46,7 +46,7 @@ RELEASE = Release(
     ("PRICE", "CATEGORY_L1"),
     ("SLOT",),
     {"cheap": {"MOST": "number"}, "in": {"CATEGORY": "text"}},
-    placements.record(parse("settings.yaml", SETTINGS).placements, ("SLOT",), {}),  # type: ignore[arg-type]
+    placements.record(parse("settings.yaml", SETTINGS).placements, ("SLOT",), {}),
 )
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decisions about batch jobs: their settings, their limits, their users and what they show."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from personalization.core.errors import Rejected
 from personalization.core.names import Names
 from personalization.shop.batch_settings import BatchJob
 from personalization.shop.plan import Resource
+from personalization.shop.release import Judged, ReleaseRecord, Served
 from personalization.shop.settings import ShopSettings
 from personalization.shop.settings import parse as parse_settings
 from table_intake.columns.schema import Column, Schema
@@ -81,28 +84,40 @@ def test_limits_and_budgets_of_a_job() -> None:
     batch.check_size(job(), 50_000_000, 1_000_000_000)
 
 
+def released(run: str, **campaigns: Served) -> ReleaseRecord:
+    return ReleaseRecord(
+        shop="demo",
+        run=run,
+        promoted_at="2026-11-25T08:30:00Z",
+        promoted_by=run,
+        tracking_id="t",
+        dataset_group_arn="arn:group",
+        campaigns=campaigns,
+    )
+
+
+def judged_run(run: str, at: str, refused: tuple[str, ...]) -> Judged:
+    versions = {"user-personalization": run, "similar-items": run}
+    key = f"candidate#{run}"
+    return Judged(shop="demo", record=key, run=run, judged_at=at, plan="{}", versions=versions, refused=refused)
+
+
 def test_versions_are_those_that_serve_then_the_newest_approved_ones() -> None:
-    release = {"run": "b", "campaigns": {"similar-items": {"solutionVersionArn": "serving"}}}
-    judged = [
-        {
-            "run": run,
-            "judgedAt": at,
-            "refused": refused,
-            "versions": {"user-personalization": run, "similar-items": run},
-        }
-        for run, at, refused in (("a", "1", []), ("b", "2", ["user-personalization"]), ("withdrawn", "3", []))
-    ]
-    earlier = [{"run": "a"}]
+    runs = (("a", "1", ()), ("b", "2", ("user-personalization",)), ("withdrawn", "3", ()))
+    judged = [judged_run(run, at, refused) for run, at, refused in runs]
+    earlier = [released("a")]
+    similar = Served(arn="arn", solution_version_arn="serving", run="b", recipe="aws-sims")
+    release = released("b", **{"similar-items": similar})
     versions = batch.trained_versions(release, earlier, judged)
     assert versions == batch.trained_versions(release, earlier, judged[::-1])
     assert versions == {"user-personalization": "a", "similar-items": "serving"}
-    judged[1]["refused"] = ["user-personalization", "similar-items"]
-    by_hand = batch.trained_versions({"run": "b", "campaigns": {}}, earlier, judged)
+    judged[1] = judged_run("b", "2", ("user-personalization", "similar-items"))
+    by_hand = batch.trained_versions(released("b"), earlier, judged)
     assert by_hand == {"user-personalization": "b", "similar-items": "b"}
     # The rest of a partly promoted run, promoted by hand after the run itself.
-    judged[1]["refused"] = ["user-personalization"]
+    judged[1] = judged_run("b", "2", ("user-personalization",))
     for promoter, version in (("b", "a"), ("promote-b", "b")):
-        rest = {"run": "b", "campaigns": {}, "promotedBy": promoter}
+        rest = replace(released("b"), promoted_by=promoter)
         assert batch.trained_versions(rest, earlier, judged)["user-personalization"] == version
 
 
@@ -120,8 +135,7 @@ def test_a_segment_that_cannot_be_made_has_its_reason_and_stops_no_other(
 ) -> None:
     chosen = parse_settings("s.yaml", f"batch: {{fans: {{segment: {segment}}}, mail: {{users: {{segment: fans}}}}}}")
     columns = (Column("USER_ID"), Column("ITEM_ID"), Column("TIMESTAMP", "long"))
-    release = {"run": "run-1", "filters": [], "campaigns": {}}
-    facts = Facts(release, {"user-personalization": "arn"}, Schema("interactions", columns), items, chosen)
+    facts = Facts(released("run-1"), {"user-personalization": "arn"}, Schema("interactions", columns), items, chosen)
     request = PlanRequest(step="plan", shop="demo", run="r")
     made = batch.plan(Names("retail", "eu-west-1", "123456789012"), "bucket", request, chosen.batch, facts).jobs
     assert [(job.name, job.wave) for job in made] == [("fans", 0), ("mail", 1)]

@@ -4,7 +4,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.core.names import Names, run_hash, run_name, shorten
+from personalization.core.names import Names, run_hash, shorten
 
 NAMES = Names("retail", "eu-west-1", "123456789012")
 ARN = "arn:aws:personalize:eu-west-1:123456789012"
@@ -80,8 +80,3 @@ def test_every_character_of_a_run_counts(run: str, index: int, other: str) -> No
     at = index % len(run)
     changed = run[:at] + other + run[at + 1 :]
     assert (run_hash(changed) == run_hash(run)) == (changed == run)
-
-
-def test_a_run_of_an_earlier_version_is_known_by_its_tail() -> None:
-    assert run_name("0B1F_51f0-C2d3E4b5") == "1f51f0c2d3e4b5"[-12:]
-    assert re.fullmatch("[0-9a-f]{12}", run_name("가을"))

@@ -39,19 +39,35 @@ Drop = Callable[[str, str | bytes], Event]
 """Puts an object into the bucket; gives the machine's input to the first step."""
 
 
+def served(arn: str, version: str, recipe: str = "aws-sims", **more: Value) -> dict[str, Value]:
+    """A campaign of a stored release."""
+    usual: dict[str, Value] = {"baselineArn": None, "foundFrom": "", "metadata": None, "config": {}}
+    return {"arn": arn, "solutionVersionArn": version, "run": "run-1", "recipe": recipe, **usual, **more}
+
+
+def judged(shop: str, run: str, at: str, versions: Mapping[str, str]) -> dict[str, Value]:
+    """A stored judgement of a run, of which nothing was refused."""
+    record: dict[str, Value] = {"shop": shop, "record": f"candidate#{run}", "version": 1, "run": run, "judgedAt": at}
+    return {**record, "plan": "{}", "versions": versions, "refused": []}
+
+
 RELEASE: Mapping[str, Value] = {
     "shop": "demo",
     "record": "release",
+    "version": 1,
     "run": "run-1",
     "promotedAt": "2026-11-25T08:30:00Z",
+    "promotedBy": "run-1",
     "trackingId": "5d2f1b1e-6c1d-4a39-9a67-3a3b1f0e7c11",
     "datasetGroupArn": f"{ARN}:dataset-group/retail-demo",
     "domain": "ECOMMERCE",
     "campaigns": {
-        alias: {"arn": f"{ARN}:campaign/retail-demo-{alias}", "solutionVersionArn": f"{ARN}:solution/x/1f2e3d4c"}
+        alias: served(f"{ARN}:campaign/retail-demo-{alias}", f"{ARN}:solution/x/1f2e3d4c", f"aws-{alias}")
         for alias in ("user-personalization", "personalized-ranking", "similar-items", "popularity-count")
     },
+    "baselineArn": None,
     "filters": ["not-purchased"],
+    "filterParameters": {},
     "metadataColumns": ["PRICE", "CATEGORY_L1"],
     "contextColumns": ["DEVICE"],
     "placements": {
@@ -75,7 +91,10 @@ RELEASE: Mapping[str, Value] = {
             "because": "goesWithBasket",
         },
     },
+    "diversity": None,
     "datasets": {"ITEMS": f"{ARN}:dataset/retail-demo/ITEMS"},
+    "withdrawnAt": "",
+    "restoredAt": "",
 }
 """What the last run of the shop `demo` left in the table."""
 

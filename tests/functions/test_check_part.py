@@ -53,9 +53,8 @@ def step(name: str, work: str, **more: object) -> Any:  # noqa: ANN401 - any JSO
 
 def in_ranges(bucket: "S3Client", event: Event) -> Any:  # noqa: ANN401 - the plan's JSON
     """What the machines do with a large drop, the last range first."""
-    request = {**event, "mayDivide": True}
-    begun = validate(request, None)
-    assert validate(request, None) == begun
+    begun = validate(event, None)
+    assert validate(event, None) == begun
     assert begun["outcome"] == "divided"
     work, fit = str(begun["work"]), {"round": 0, "again": True, "partitions": 0}
     while fit["again"]:
@@ -65,7 +64,7 @@ def in_ranges(bucket: "S3Client", event: Event) -> Any:  # noqa: ANN401 - the pl
         fit = step("fit", work, round=fit["round"])
     for number in range(fit["partitions"]):
         step("count", work, round=fit["round"], number=number)
-    return validate(request, None)
+    return validate(event, None)
 
 
 def report(bucket: "S3Client", event: Event, kind: str) -> Any:  # noqa: ANN401 - it is JSON
@@ -181,7 +180,7 @@ def test_a_folder_of_parquet_of_which_some_are_cut(both: Any, drop: Drop) -> Non
 
 
 def test_parquet_whose_text_is_too_large_is_divided(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
-    event = {**drop(f"{FOLDER}large.parquet", row_groups(ROWS, 200)), "mayDivide": True}
+    event = {**drop(f"{FOLDER}large.parquet", row_groups(ROWS, 200))}
     monkeypatch.setenv("CHECK_PART_BYTES", "60000")
     monkeypatch.setattr("table_intake.read.archives.LARGEST", 70_000)
     assert validate(event, None)["outcome"] == "divided"
@@ -190,7 +189,7 @@ def test_parquet_whose_text_is_too_large_is_divided(drop: Drop, monkeypatch: pyt
 def test_a_row_group_that_a_function_cannot_hold_is_refused(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHECK_PART_BYTES", "9000")
     monkeypatch.setattr(cutting, "LARGEST_GROUP", 4_000)
-    event = {**drop(f"{FOLDER}large.parquet", row_groups(ROWS, 500)), "mayDivide": True}
+    event = {**drop(f"{FOLDER}large.parquet", row_groups(ROWS, 500))}
     with pytest.raises(Rejected, match=r"row group 1 of its 3 has .* a function holds .*: write row groups of about"):
         validate(event, None)
 
@@ -296,7 +295,7 @@ def test_the_bytes_of_the_last_import_are_divided_no_more(
     first = in_ranges(bucket, event)
     existing(personalize, "interactions", Plan.model_validate(first).schema_.text)
     earlier = {"content": first["content"], "key": "drops/demo/before.csv", "run": "run-0"}
-    again = {**event, "run": "run-2", "known": earlier, "maySkip": True, "mayDivide": True}
+    again = {**event, "run": "run-2", "known": earlier}
     assert validate(again, None)["outcome"] == "alreadyHandled"
 
 
@@ -313,7 +312,7 @@ def test_a_file_that_cannot_be_cut_has_a_bound(drop: Drop, monkeypatch: pytest.M
     monkeypatch.setattr("table_intake.read.archives.LARGEST", 4_000)
     packed = random.Random(5).randbytes(9_000)  # noqa: S311 - bytes that do not get smaller
     with pytest.raises(Rejected, match="cannot be read in parts: write several"):
-        validate({**drop(f"{FOLDER}large.csv.gz", packed), "mayDivide": True}, None)
+        validate({**drop(f"{FOLDER}large.csv.gz", packed)}, None)
 
 
 def test_a_range_within_a_quoted_value_leaves_no_copy(both: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401

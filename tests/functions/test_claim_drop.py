@@ -78,7 +78,7 @@ def test_a_repeated_event_is_already_handled(machine: "SFNClient") -> None:
 def test_a_run_that_was_stopped_is_swept_up(machine: "SFNClient") -> None:
     who = begun(machine)
     handler(CLAIM, None)
-    sweep = {"step": "claim", **begun(machine, "sweep"), "input": {"action": "sweep"}}
+    sweep = {"step": "claim", "version": 1, **begun(machine, "sweep"), "input": {"action": "sweep"}}
     assert handler(sweep, None)["notes"] == []
     machine.stop_execution(executionArn=who["execution"])
     (note,) = handler(sweep, None)["notes"]
@@ -90,7 +90,12 @@ def test_what_a_run_was_started_for_that_was_stopped_before_its_claim_is_swept_u
     machine: "SFNClient", table: "DynamoDBClient"
 ) -> None:
     detail = {"name": "dead", "status": "ABORTED", "input": json.dumps(CLAIM["input"])}
-    sweep = {"step": "claim", **begun(machine, "sweep"), "input": {"source": "aws.states", "detail": detail}}
+    sweep = {
+        "step": "claim",
+        "version": 1,
+        **begun(machine, "sweep"),
+        "input": {"source": "aws.states", "detail": detail},
+    }
     (note,) = handler(sweep, None)["notes"]
     assert note.startswith("demo: continue-demo-")
     (record,) = claims(table)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -80,21 +79,6 @@ def test_a_shop_that_is_throttled_is_left_alone_for_the_batch(personalize: FakeP
     personalize.fails("PutEvents", "ThrottlingException")
     assert len(deliver(queues.batch())) == 5
     assert len(personalize.calls) <= 2  # one call, and the SDK's second attempt
-
-
-def test_an_event_of_later_than_tomorrow_is_buried_and_its_neighbours_are_delivered(
-    personalize: FakePersonalize, queues: Queues
-) -> None:
-    """A message of a version before this one: it took any time that is not in milliseconds."""
-    queues.put("good", sent_at=int(time.time()) + 3_600)
-    queues.put("late", sent_at=99_999_999_999)
-    queues.put("noted-late", sent_at=99_999_999_999, delivered=True)
-    assert deliver(queues.batch()) == []
-    assert sent(personalize) == [["good"]]
-    dead = queues.messages(queues.dead)
-    assert sorted(json.loads(message["Body"])["events"][0]["eventId"] for message in dead) == ["late", "noted-late"]
-    told = {message["MessageAttributes"]["reason"]["StringValue"] for message in dead}
-    assert told == {"sentAt must not be later than tomorrow"}
 
 
 def test_a_refused_event_is_buried_with_its_reason_and_its_neighbours_are_delivered(

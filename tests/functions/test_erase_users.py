@@ -3,7 +3,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -504,7 +504,7 @@ def test_the_files_of_the_purchase_likelihood_have_the_user_no_more(
     personalize: FakePersonalize, bucket: "S3Client"
 ) -> None:
     folder = "likelihood/demo/"
-    history = 'USER_ID,ITEM_ID,NOTE\n2375,i1,\nu2,i2,"a ""b"",\n2375,i3"\n"2375",i4,"c\nd"\n23,2375,\n2375\n'
+    history = 'USER_ID,ITEM_ID,NOTE\n2375,i1,\nu2,i2,"a \\"b\\",2375,i3"\n"2375",i4,"c,d"\n23,2375,\n2375\n'
     users = "AGE,USER_ID\r\n30,2375\r\n40,23\r\n"
     sample = {
         "anchors": ["i1", "i2"], "at": 5, "users": ["2375", "u2"], "items": ["i1", "i2"], "weights": [1.0, 2.0],
@@ -516,10 +516,10 @@ def test_the_files_of_the_purchase_likelihood_have_the_user_no_more(
     shard = shards.shard_of("2375", 2)
     counters[f"run-1/shoppers-{shard:04d}.json.gz"] = shards.pack({"2375": {"user": [1]}, "u2": {"user": [2]}})
     for key, data in {
-        "inputs/interactions/1-000-FULL-r.csv": history.encode(),
-        "inputs/interactions/2-000-INCREMENTAL-live.csv": b"USER_ID,ITEM_ID\n2375,i1\nu2,i1\n",
-        "inputs/users/1-000-FULL-r.csv": users.encode(),
-        "inputs/items/1-000-FULL-r.csv": b"ITEM_ID\n2375\n",
+        "inputs/interactions/1-000e-FULL-r.csv": history.encode(),
+        "inputs/interactions/2-000e-INCREMENTAL-live.csv": b"USER_ID,ITEM_ID\n2375,i1\nu2,i1\n",
+        "inputs/users/1-000e-FULL-r.csv": users.encode(),
+        "inputs/items/1-000e-FULL-r.csv": b"ITEM_ID\n2375\n",
         "snapshots/r.json.gz": shards.pack(sample),
         **counters,
     }.items():
@@ -533,11 +533,11 @@ def test_the_files_of_the_purchase_likelihood_have_the_user_no_more(
     def now(key: str) -> bytes:
         return bucket.get_object(Bucket=BUCKET, Key=folder + key)["Body"].read()
 
-    text = 'USER_ID,ITEM_ID,NOTE\nu2,i2,"a ""b"",\n2375,i3"\n23,2375,\n'
-    assert now("inputs/interactions/1-000-FULL-r.csv").decode() == text
-    assert now("inputs/interactions/2-000-INCREMENTAL-live.csv") == b"USER_ID,ITEM_ID\nu2,i1\n"
-    assert now("inputs/users/1-000-FULL-r.csv") == b"AGE,USER_ID\r\n40,23\r\n"
-    assert now("inputs/items/1-000-FULL-r.csv") == b"ITEM_ID\n2375\n"
+    text = 'USER_ID,ITEM_ID,NOTE\nu2,i2,"a \\"b\\",2375,i3"\n23,2375,\n'
+    assert now("inputs/interactions/1-000e-FULL-r.csv").decode() == text
+    assert now("inputs/interactions/2-000e-INCREMENTAL-live.csv") == b"USER_ID,ITEM_ID\nu2,i1\n"
+    assert now("inputs/users/1-000e-FULL-r.csv") == b"AGE,USER_ID\r\n40,23\r\n"
+    assert now("inputs/items/1-000e-FULL-r.csv") == b"ITEM_ID\n2375\n"
     assert shards.unpack(now(f"run-1/shoppers-{shard:04d}.json.gz")) == {"u2": {"user": [2]}}
     assert shards.unpack(now("run-1/items-0000.json.gz")) == {"2375": 1}
     assert shards.unpack(now("snapshots/r.json.gz")) == {
@@ -559,29 +559,15 @@ TWINS = [
 """Two users whom one character tells apart."""
 
 
-def of_before(values: Iterable[str]) -> str:
-    """A row as earlier versions wrote their copies."""
-    quoted = (
-        '"' + value.replace('"', '\\"') + "\\" * value.endswith("\\") + '"' if set(value) & set('",') else value
-        for value in values
-    )
-    return ",".join(quoted) + "\n"
-
-
 @pytest.mark.parametrize(("gone", "stays"), [*TWINS, *[pair[::-1] for pair in TWINS]])
 def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
     personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client", gone: str, stays: str
 ) -> None:
     header, both = ("USER_ID", "NOTE", "TIMESTAMP"), (gone, stays)
     note = 'a "b", c'
-    copies: dict[str, Callable[[Iterable[str]], str]] = {
-        inputs.key("demo", "interactions", "FULL", 2, "r"): dialect.record,
-        "likelihood/demo/inputs/interactions/000000000000001-000-FULL-r.csv": of_before,
-        "likelihood/demo/inputs/interactions/000000000000003-000-INCREMENTAL-live.csv": dialect.standard,
-    }
-    for key, form in copies.items():
-        text = "".join(form(row) for row in (header, *((user, note, "5") for user in both)))
-        bucket.put_object(Bucket=BUCKET, Key=key, Body=text.encode())
+    copy = inputs.key("demo", "interactions", "FULL", 2, "r")
+    text = "".join(dialect.record(row) for row in (header, *((user, note, "5") for user in both)))
+    bucket.put_object(Bucket=BUCKET, Key=copy, Body=text.encode())
     hashes, sample = "reports/demo/known/users/run-1.ipc", probe.key("demo")
     bucket.put_object(Bucket=BUCKET, Key=hashes, Body=counts.pack_ids(counts.hash_ids(pl.Series(both))) or b"")
     bucket.put_object(Bucket=BUCKET, Key=sample, Body=json.dumps({"users": both, "items": ["i1"]}).encode())
@@ -600,8 +586,7 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
     def now(key: str) -> bytes:
         return bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
-    for key, form in copies.items():
-        assert now(key).decode() == form(header) + form((stays, note, "5"))
+    assert now(copy).decode() == dialect.record(header) + dialect.record((stays, note, "5"))
     left = counts.unpack_ids(now(hashes))
     assert left is not None
     assert left.to_list() == counts.hash_ids(pl.Series([stays])).to_list()

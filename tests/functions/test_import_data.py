@@ -398,17 +398,3 @@ def test_an_import_job_that_is_older_than_its_run_is_none_of_its_drop(personaliz
     personalize.says("DescribeDatasetImportJob", {"datasetImportJob": job})
     with pytest.raises(Broken, match="was made at 2026-11-18T08:30:00"):
         handler(event, None)
-
-
-@pytest.mark.parametrize(("made", "adopted"), [(1_794_990_600, False), (1_795_595_460, True)])
-def test_the_import_of_a_run_of_an_earlier_version_is_adopted_by_its_name_of_then(
-    made: int, adopted: bool, personalize: FakePersonalize
-) -> None:
-    event = load("import_data_import_job")
-    event["plan"]["begunAt"] = "2026-11-25T08:30:00+00:00"
-    event["plan"]["importJob"]["onceNamed"] = [{"name": "tail", "arn": f"{ARN}:dataset-import-job/tail"}]
-    personalize.says("DescribeDatasetImportJob", {"datasetImportJob": {"status": "ACTIVE", "creationDateTime": made}})
-    personalize.fails("DescribeDatasetImportJob", "ResourceNotFoundException")
-    step = handler(event, None)
-    assert (step["arn"] == f"{ARN}:dataset-import-job/tail") == adopted
-    assert ("CreateDatasetImportJob" in personalize.operations()) != adopted

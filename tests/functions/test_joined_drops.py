@@ -81,7 +81,7 @@ class Jobs:
 
     def checked(self, event: Event, quota: int) -> dict[str, Any]:
         self.quota.setenv("INCREMENTAL_IMPORT_BYTES", str(quota))
-        plan: dict[str, Any] = handler({**event, "inParts": True})
+        plan: dict[str, Any] = handler(event)
         return plan
 
     def copies(self, plan: dict[str, Any]) -> list[list[bytes]]:
@@ -147,12 +147,6 @@ def test_one_file_that_exceeds_a_job_is_cut_and_a_packed_one_is_measured_unpacke
     plan = jobs.checked({**drop(f"{FOLDER}1.csv.gz", numbered(10_000, 5_000)), "id": "0"}, 70_000)
     rows = jobs.rows(plan)
     assert (sum(map(len, rows)), len(rows), min(map(len, rows)) >= 1000) == (5000, 3, True)
-
-
-def test_an_older_execution_gets_one_job_as_it_always_did(drop: Drop, jobs: Jobs) -> None:
-    jobs.quota.setenv("INCREMENTAL_IMPORT_BYTES", "70000")
-    plan = handler(dropped(drop, *THREE))
-    assert (plan["further"], len(jobs.rows(plan)[0])) == ([], 4500)
 
 
 def test_too_few_rows_for_a_job_of_their_own_wait_for_the_next_run(drop: Drop, jobs: Jobs) -> None:

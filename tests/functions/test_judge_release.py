@@ -10,7 +10,7 @@ from personalization.shop.item_table import Table, document_key, line, pack, sha
 
 from functions.judge_release.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.samples import BUCKET, RELEASE, TABLE, interactions, load
+from tests.functions.samples import BUCKET, RELEASE, TABLE, interactions, load, served
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -75,9 +75,7 @@ def test_a_first_release_that_beats_popularity_is_approved(personalize: FakePers
 def test_a_worse_recipe_is_refused_and_keeps_its_campaign(
     personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
 ) -> None:
-    serving: Any = {
-        alias: {"arn": f"{ARN}:campaign/c", "solutionVersionArn": f"{ARN}:solution/{alias}/1"} for alias in ALIASES
-    }
+    serving: Any = {alias: served(f"{ARN}:campaign/c", f"{ARN}:solution/{alias}/1") for alias in ALIASES}
     records.put(table, TABLE, {**RELEASE, "campaigns": serving})
     # Four new versions, then those that serve: popularity is asked for beside the first.
     measures(personalize, 0.2, 0.3, 0.3, 0.1, 0.3, 0.1, 0.3)
@@ -137,7 +135,7 @@ def test_an_override_deletes_no_campaign(personalize: FakePersonalize) -> None:
     event["plan"]["unused"] = [{"name": "retail-demo-popularity-count", "arn": "arn:aws:personalize:::campaign/x"}]
     handler(event, None)
     plan: Any = handler(load("judge_release_override"), None)["plan"]
-    assert "unused" not in plan
+    assert not plan.get("unused")
 
 
 def test_there_may_be_nothing_to_override() -> None:
@@ -148,9 +146,7 @@ def test_there_may_be_nothing_to_override() -> None:
 
 
 def released(table: "DynamoDBClient", day: int, version: str, **more: str) -> dict[str, Any]:
-    campaigns = {
-        "similar-items": {"arn": f"{ARN}:campaign/c", "solutionVersionArn": version, "run": "r", "baselineArn": None}
-    }
+    campaigns = {"similar-items": served(f"{ARN}:campaign/c", version, baselineArn=None)}
     when = f"2026-11-{day}T08:30:00Z"
     record: dict[str, Any] = {**RELEASE, "campaigns": campaigns, "promotedAt": when, "run": version, **more}
     records.put(table, TABLE, {**record, "record": f"release#{when}"})
@@ -365,7 +361,7 @@ def test_a_run_of_one_recipe_is_measured_by_a_baseline_without_a_campaign(
 
 def test_a_rollback_makes_no_popularity_campaign_again(table: "DynamoDBClient") -> None:
     early = released(table, 10, "v1")
-    both = {**early["campaigns"], "popularity-count": {"arn": f"{ARN}:campaign/p", "solutionVersionArn": "p1"}}
+    both = {**early["campaigns"], "popularity-count": served(f"{ARN}:campaign/p", "p1")}
     records.put(table, TABLE, {**early, "campaigns": both, "record": f"release#{early['promotedAt']}"})
     released(table, 11, "v2")
     verdict: Any = handler(load("judge_release_rollback"), None)

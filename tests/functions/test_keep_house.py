@@ -10,7 +10,7 @@ from personalization.shop import records
 
 from functions.keep_house.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.samples import BUCKET, RELEASE, TABLE, Drop, load
+from tests.functions.samples import BUCKET, RELEASE, TABLE, Drop, judged, load, served
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -43,7 +43,7 @@ def test_a_promotion_of_what_was_there_before_makes_no_release_younger(
         return datetime.fromtimestamp(time.time() - number * DAY, UTC).isoformat(timespec="seconds")
 
     campaigns = {
-        f"recipe-{number}": {"solutionVersionArn": "v", **({"foundFrom": ago(7)} if is_known else {})}
+        f"recipe-{number}": served("arn", "v", foundFrom=ago(7) if is_known else "")
         for number, is_known in enumerate(found_from)
     }
     records.put(
@@ -79,10 +79,7 @@ def test_old_filters_that_neither_release_nor_settings_name_go(personalize: Fake
 def release(solution: str, day: int, record: str = "") -> dict[str, Any]:
     """A release whose one campaign serves from this solution of the shop `kept`."""
     at = f"2026-11-{day:02d}T08:30:00Z"
-    entry = {
-        "arn": f"{ARN}:campaign/retail-kept-similar-items",
-        "solutionVersionArn": f"{ARN}:solution/{solution}/{day}",
-    }
+    entry = served(f"{ARN}:campaign/retail-kept-similar-items", f"{ARN}:solution/{solution}/{day}")
     whole = {**RELEASE, "shop": "kept", "promotedAt": at, "campaigns": {"similar-items": entry}}
     return {**whole, "record": record or f"release#{at}"}
 
@@ -91,16 +88,13 @@ def release(solution: str, day: int, record: str = "") -> dict[str, Any]:
 def test_a_solution_that_no_release_may_go_back_to_goes_with_its_releases(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
-    first, second, third, judged = (
+    first, second, third, last = (
         f"retail-kept-similar-items{suffix}" for suffix in ("", "-0123ab", "-4567cd", "-89abef")
     )
     for record in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
         records.put(table, TABLE, record)
-    candidate = {"shop": "kept", "record": "candidate#run", "judgedAt": "2026-11-04"}
-    records.put(table, TABLE, {**candidate, "versions": {"similar-items": f"{ARN}:solution/{judged}/4"}})
-    there = [
-        aged("solution", name, 9) | {"status": "ACTIVE"} for name in (first, second, third, judged, "retail-kept-x")
-    ]
+    records.put(table, TABLE, judged("kept", "run", "2026-11-04", {"similar-items": f"{ARN}:solution/{last}/4"}))
+    there = [aged("solution", name, 9) | {"status": "ACTIVE"} for name in (first, second, third, last, "retail-kept-x")]
     personalize.says("ListSolutions", {"solutions": there})
     personalize.fails("DeleteSolution", "ResourceInUseException")
     personalize.says("DeleteSolution", {})
@@ -148,7 +142,7 @@ def test_a_release_whose_solution_has_gone_is_none_to_go_back_to(
 
 
 def test_a_list_without_what_serves_says_nothing_about_releases() -> None:
-    every = (release("a", 1), release("b", 2), release("b", 2, "release"))
+    every = daily.ShopRecords.read("kept", (release("a", 1), release("b", 2), release("b", 2, "release")))
     assert daily.unreturnable({f"{ARN}:solution/b"}, every) == ("release#2026-11-01T08:30:00Z",)
     assert daily.unreturnable(set(), every) == ()
 
@@ -177,7 +171,7 @@ def at(number: int) -> str:
 
 
 def versions(name: str) -> dict[str, Any]:
-    return {"popularity-count": {"arn": "arn:c", "solutionVersionArn": name}}
+    return {"popularity-count": served("arn:c", name)}
 
 
 def remembered(table: "DynamoDBClient", start: str) -> list[str]:
@@ -198,8 +192,7 @@ def test_old_releases_and_judged_runs_are_forgotten_but_not_what_a_rollback_need
             "campaigns": versions("new" if number else "first"),
         }
         records.put(table, TABLE, {**record, "record": f"release#{at(number)}"})
-        run = {"shop": "old", "record": f"candidate#r{number}", "judgedAt": at(number)}
-        records.put(table, TABLE, run)
+        records.put(table, TABLE, judged("old", f"r{number}", at(number), {}))
     records.put(table, TABLE, {**record, "record": "release"})
     assert work()["records"] == 39
     assert remembered(table, "release#") == [f"release#{at(number)}" for number in (0, *range(10, 40))]
@@ -210,7 +203,7 @@ def test_old_releases_and_judged_runs_are_forgotten_but_not_what_a_rollback_need
 @pytest.mark.usefixtures("bucket", "personalize")
 def test_records_of_a_shop_with_a_run_at_work_are_kept(table: "DynamoDBClient") -> None:
     for number in range(12):
-        records.put(table, TABLE, {"shop": "busy", "record": f"candidate#r{number}", "judgedAt": at(number)})
+        records.put(table, TABLE, judged("busy", f"r{number}", at(number), {}))
     records.put(table, TABLE, {"shop": "busy", "record": "lease", "owner": "run-1"})
     assert work()["records"] == 0
     table.delete_item(TableName=TABLE, Key={"shop": {"S": "busy"}, "record": {"S": "lease"}})

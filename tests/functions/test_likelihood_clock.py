@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Likelihoods by HTTP: strangers buy as the users seen before do, one clock for everybody, and fits of before."""
+"""Likelihoods by HTTP: strangers buy as the users seen before do, one clock for everybody, and fits of before 0.1.0."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from personalization.likelihood import shards
+from personalization.shop import records
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
 from functions.record_events.app import handler as record
 from tests.functions.fakes import FakePersonalize
-from tests.functions.likelihoods import SHIFT, chance, drop, likelihood_event, put, stored
-from tests.functions.samples import BUCKET, Event, body, load
+from tests.functions.likelihoods import SHIFT, chance, drop, likelihood_event, put
+from tests.functions.samples import TABLE, Event, body, load
 from tests.likelihood import worlds
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 pytestmark = pytest.mark.usefixtures("demo", "unfitted")
@@ -106,15 +107,16 @@ def test_a_view_of_a_stranger_makes_nothing_less_likely() -> None:
     assert all(after >= 0.999 * before[item] for item, after in told("nobody", *ALL).items())
 
 
-def test_a_fit_of_an_earlier_version_serves_until_the_next(fitted: dict[str, Any], bucket: "S3Client") -> None:
-    key = f"likelihood/demo/{load('fit_likelihood')['run']}/model.json.gz"
-    document = shards.unpack(stored(bucket, key))
-    for member in ("stranger", "described"):
-        del document[member]
-    bucket.put_object(Bucket=BUCKET, Key=key, Body=shards.pack(document))
-    assert fitted["outcome"] == "fitted"
-    for user in ("u0", "nobody"):
-        assert all(0 < probability < 1 for probability in told(user, *ALL, **{"context.AGE": "65+"}).values())
+@pytest.mark.usefixtures("fitted")
+def test_a_fit_of_before_0_1_0_is_refused_and_stays(table: "DynamoDBClient") -> None:
+    document = records.get(table, TABLE, "demo", "likelihood")
+    assert document is not None
+    of_before = {name: value for name, value in document.items() if name != "version"}
+    records.put(table, TABLE, of_before)
+    answer = handler(likelihood_event("u0", "i0"), None)
+    assert answer["statusCode"] == 409
+    assert body(answer)["detail"].endswith("was not fitted by version 0.1.0 or later: train the shop again.")
+    assert records.get(table, TABLE, "demo", "likelihood") == of_before
 
 
 def at_positions() -> list[str]:

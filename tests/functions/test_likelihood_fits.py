@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from personalization.core.errors import Rejected
 from personalization.events import store
 from personalization.events.models import Call
 from personalization.likelihood import histories, inputs, serve, shards
@@ -44,7 +45,7 @@ def live(bucket: "S3Client") -> list[str]:
 
 
 def promoted(table: "DynamoDBClient", run: str, at: str) -> None:
-    records.put(table, TABLE, {**RELEASE, "record": f"release#{at}", "run": run, "promotedAt": at})
+    records.put(table, TABLE, {**RELEASE, "record": f"release#{at}", "run": run, "promotedBy": run, "promotedAt": at})
 
 
 def test_a_fit_adds_only_the_live_events_that_no_file_has(
@@ -211,23 +212,20 @@ def test_quotes_in_ids_and_values_reach_the_fit_and_the_answer(
     assert {shopper["groups"]["AGE"] for shopper in shoppers.values()} == {'"65+", about', '"18-24", about'}
 
 
-@pytest.mark.parametrize("written", ['"u0, \\"x\\""', '"u0, ""x"""'])
-def test_copies_of_an_earlier_version_are_read_as_they_were_meant(bucket: "S3Client", written: str) -> None:
-    header, *rows = shifted()
-    content = "".join([header, *(row.replace("u0,", f"{written},") for row in rows)])
-    bucket.put_object(
-        Bucket=BUCKET,
-        Key=f"{inputs.folder('demo')}interactions/000000000000001-000-FULL-run-0.csv",
-        Body=content.encode(),
-    )
-    people = "USER_ID,AGE\n" + "".join(f'u{n},"{n % 2}, \\"x\\""\n' for n in range(1, 60)) + f"{written},1\n"
-    bucket.put_object(
-        Bucket=BUCKET, Key=f"{inputs.folder('demo')}users/000000000000001-000-FULL-run-0.csv", Body=people.encode()
-    )
-    assert fit(load("fit_likelihood"), None)["outcome"] == "fitted"
-    folder = f"likelihood/demo/{load('fit_likelihood')['run']}/shoppers-"
-    shoppers: dict[str, Any] = {}
-    for entry in bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder)["Contents"]:
-        shoppers |= shards.unpack(stored(bucket, entry["Key"]))
-    assert {'u0, "x"', "u1"} < set(shoppers)
-    assert shoppers["u1"]["groups"] == {"AGE": '1, "x"'}
+@pytest.mark.parametrize("kind", ["interactions", "users"])
+def test_a_copy_of_before_0_1_0_is_refused_and_stays(bucket: "S3Client", kind: str) -> None:
+    key = f"{inputs.folder('demo')}{kind}/000000000000001-000-FULL-run-0.csv"
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=b"USER_ID\nu1\n")
+    with pytest.raises(Rejected, match=f"delete it, and drop the whole history of {kind}"):
+        fit(load("fit_likelihood"), None)
+    assert stored(bucket, key) == b"USER_ID\nu1\n"
+
+
+@pytest.mark.usefixtures("fitted")
+def test_a_snapshot_of_before_0_1_0_is_refused_and_stays(bucket: "S3Client") -> None:
+    key = f"{inputs.snapshots('demo')}old.json.gz"
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=shards.pack({"labels": None, "at": 1}))
+    with pytest.raises(Rejected, match="delete it"):
+        fit(load("fit_likelihood"), None)
+    assert shards.unpack(stored(bucket, key)) == {"labels": None, "at": 1}
+    bucket.delete_object(Bucket=BUCKET, Key=key)

@@ -218,6 +218,6 @@ def test_without_personalize_counts_answer_and_say_so(
 def test_a_fit_that_is_gone_is_our_fault_and_not_the_callers(
     fitted: dict[str, Any], bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
-    records.put(table, TABLE, {"shop": "demo", "record": "likelihood", "run": "gone"})
+    records.put(table, TABLE, {"shop": "demo", "record": "likelihood", "version": 1, "run": "gone"})
     assert handler(likelihood_event("u0", "i0"), None)["statusCode"] == 503
     assert (RELEASE["shop"], fitted["outcome"], bucket is None) == ("demo", "fitted", False)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sweep: drops that no run is going to handle get one."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -201,22 +200,6 @@ def test_somebody_may_have_one_shop_looked_at(machine: "SFNClient", swept: "S3Cl
     assert inputs(machine) == [{"action": "continue", "shop": "demo"}]
     with pytest.raises(Rejected, match="must be 1 to 30 characters"):
         sweep({"shop": "No Shop"})
-
-
-def test_a_claim_whose_id_has_the_sequencer_is_recognised(
-    machine: "SFNClient", table: "DynamoDBClient", swept: "S3Client"
-) -> None:
-    version = dropped(swept, KEY)
-    # As claims were made before ids lost it.
-    former = hashlib.sha256("\0".join((SWEPT, KEY, version, "0A")).encode()).hexdigest()[:32]
-    members = {"id": former, "kind": "interactions", "bucketName": SWEPT, "key": KEY, "versionId": version}
-    state = {"sequencer": "0A", "at": "2026-11-25T08:15:42Z", "state": "done", "run": "then", "claimedBy": "then"}
-    records.put(table, TABLE, {"shop": "demo", "record": f"drop#{former}", **members, **state})
-    assert keys_of("claimed") == []
-    answer: Any = claim_drop.handler(told(KEY, version), None)
-    assert (answer["outcome"], answer["by"]) == ("alreadyHandled", "then")
-    assert len(claims(table)) == 1
-    assert inputs(machine) == []
 
 
 @pytest.mark.usefixtures("machine")

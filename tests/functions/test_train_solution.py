@@ -235,7 +235,6 @@ def begun(made: float, name: str, status: str = "ACTIVE") -> tuple[Event, dict[s
     """The step of a run that began at BEGUN, and a version that was made at a time."""
     event = went_on()
     event["plan"]["begunAt"] = BEGUN
-    event["recipe"]["onceNamed"] = ["by-its-tail"]
     version = {"name": name or event["recipe"]["solutionVersionName"], "status": status, "creationDateTime": made}
     return event, {"solutionVersion": version}
 
@@ -249,7 +248,7 @@ def test_a_version_that_is_older_than_the_run_is_told_with_its_time(name: str, p
     assert said(handler(event, None)) == told
 
 
-@pytest.mark.parametrize("name", ["", "of-the-dead-run", "by-its-tail"])
+@pytest.mark.parametrize("name", ["", "of-the-dead-run"])
 def test_a_version_of_the_run_or_of_one_that_it_goes_on_with_is_its_own(
     name: str, personalize: FakePersonalize
 ) -> None:
@@ -257,15 +256,6 @@ def test_a_version_of_the_run_or_of_one_that_it_goes_on_with_is_its_own(
     personalize.says("ListSolutionVersions", listed("aaaa1111"))
     personalize.says("DescribeSolutionVersion", version)
     assert said(handler(event, None)) == {"arn": f"{SOLUTION}/aaaa1111", "status": "ACTIVE"}
-
-
-def test_what_only_has_the_tail_of_an_earlier_run_is_not_its_work(personalize: FakePersonalize) -> None:
-    """All runs of a schedule have one tail."""
-    event, version = begun(LONG_BEFORE, "by-its-tail")
-    personalize.says("ListSolutionVersions", listed("aaaa1111"))
-    personalize.says("DescribeSolutionVersion", version)
-    assert handler(event, None)["status"] == "CREATE PENDING"
-    assert personalize.body_of("CreateSolutionVersion")["name"] == "of-the-dead-run"
 
 
 def test_a_training_without_room_is_waited_for_whatever_the_words(personalize: FakePersonalize) -> None:

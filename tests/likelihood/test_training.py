@@ -143,8 +143,8 @@ def sigmoid(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 class Sold(dict[str, npt.NDArray[np.float64]]):
     """Statistics of items that only their sales tell apart."""
 
-    def __init__(self, known: dict[str, npt.NDArray[np.float64]], sold: npt.NDArray[np.float64]) -> None:
-        super().__init__(known)
+    def __init__(self, statistics: dict[str, npt.NDArray[np.float64]], sold: npt.NDArray[np.float64]) -> None:
+        super().__init__(statistics)
         self._sold = sold
 
     def __missing__(self, name: str) -> npt.NDArray[np.float64]:

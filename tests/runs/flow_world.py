@@ -30,8 +30,6 @@ class DictLedger:
         self.leases: dict[str, Lease] = {}
 
     def add(self, claim: Claim) -> Claim | None:
-        if (claim.shop, claim.former_id) in self.records:
-            return self.records[claim.shop, claim.former_id]
         if (claim.shop, claim.id) in self.records:
             return self.records[claim.shop, claim.id]
         self.records[claim.shop, claim.id] = claim

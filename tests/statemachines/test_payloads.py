@@ -38,7 +38,7 @@ EVALUATION: dict[str, Any] = {
     "heldOut": HeldOut(days=7).model_dump(), "madeBy": ["earlier"],
 }  # fmt: skip
 PLAN: dict[str, Any] = {
-    "run": "run", "shop": "shop", "batches": True,
+    "version": 1, "run": "run", "shop": "shop", "batches": True,
     "kind": "interactions", "mode": "FULL", "rows": 1000, "notes": ["a note"],
     "datasetGroup": NAMED | {"domain": "ECOMMERCE"}, "dataset": NAMED | {"type": "INTERACTIONS", "changes": False},
     "report": "reports/shop/run/data-interactions.html", "rejects": 0, "leftOut": [],
@@ -53,6 +53,7 @@ PLAN: dict[str, Any] = {
 }  # fmt: skip
 TARGET = {
     "alias": "popular", "campaign": NAMED, "solutionVersionArn": "arn:version", "run": "run", "baselineArn": "arn:b",
+    "recipe": "aws-popularity-count",
     "foundFrom": "2026-11-18T08:30:00+00:00",
 }  # fmt: skip
 SERVING = {
@@ -74,13 +75,13 @@ DROP = {
 CHECK = {
     "id": "0f", "bucket": "drops", "key": "drops/shop/interactions/a b.csv", "versionId": "v1", "run": "run",
     "also": [{"id": "0e", "key": "drops/shop/interactions/incremental/b.csv", "versionId": None}], "retrain": None,
-    "importedBy": ["earlier"], "trainedBy": ["earlier"], "inParts": True, "maySkip": True,
+    "importedBy": ["earlier"], "trainedBy": ["earlier"],
     "known": {"content": "9-ab-cd", "key": "drops/shop/interactions/a.csv", "run": "earlier"},
     "last": {"key": "drops/shop/interactions/a.csv", "run": "earlier"},
     "since": {"key": "drops/shop/interactions/incremental/b.csv", "run": "earlier"},
 }  # fmt: skip
 NOTED = {"prefix": "retail", "run": "run", "shop": "shop", "kind": "interactions", "key": "drops/shop/a", "links": {}}
-CALLER = {"run": "run", "execution": "arn:execution", "machine": "arn:machine"}
+CALLER = {"version": 1, "run": "run", "execution": "arn:execution", "machine": "arn:machine"}
 VARIABLES: dict[str, Any] = {
     "about": NOTED, "caller": CALLER, "plan": PLAN, "imports": [PLAN], "drops": [DROP],
     "imported": [{"kind": "interactions"}, {"failure": {"Error": "Broken", "Cause": "it: broke"}}],

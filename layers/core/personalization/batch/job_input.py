@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from table_intake.read import archives
 from table_intake.wording import counted, fill
+from table_intake.write import dialect
 
 from personalization.batch import plan
 from personalization.batch.answers import parse
@@ -128,7 +129,7 @@ def _history(aws: Clients, job: Job, environment: Environment, kind: Any) -> Ite
     """Yield the users of the shop's imported files of a kind, as the purchase likelihood reads them."""
     for key in _imported(aws, job, environment).read[kind]:
         with objects.reading(aws.s3, environment.bucket, key, None) as chunks:
-            yield from column(chunks, inputs.form(key).records, "USER_ID")
+            yield from column(chunks, dialect.records, "USER_ID")
 
 
 def _imported(aws: Clients, job: Job, environment: Environment) -> inputs.Selection:

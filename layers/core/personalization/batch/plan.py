@@ -3,19 +3,20 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from table_intake.columns.schema import Schema
 
+from personalization.core import stored
 from personalization.core.errors import Rejected
-from personalization.core.messages import Part
+from personalization.core.messages import Part, of_this_version
 from personalization.core.names import Names
 from personalization.ingest import imports, retraining
 from personalization.shop.batch_settings import BatchJob
 from personalization.shop.plan import Made, Plan, RecipePart, Resource, Retraining
 from personalization.shop.recipes import RecipeAlias
-from personalization.shop.release import Record, taken, versions
+from personalization.shop.release import Judged, ReleaseRecord, taken
 from personalization.shop.settings import ShopSettings
 
 MOST_BYTES = 1_000_000_000
@@ -38,6 +39,7 @@ class Training(Part):
 class Job(Part):
     """A planned batch job."""
 
+    version: int = stored.VERSION
     name: str
     shop: str
     run: str
@@ -88,6 +90,10 @@ class Job(Part):
         return self.settings.recipe == "user-personalization" and "-v2-" in self.solution_version_arn
 
 
+RunJob = Annotated[Job, BeforeValidator(of_this_version)]
+"""The job of a running execution; Rejected if that began before 0.1.0."""
+
+
 class PlanRequest(Part):
     """Plan the job of a name, or all that follow a promotion."""
 
@@ -113,7 +119,7 @@ class Facts:
         schema: that of the interactions. items: whether there is an Items dataset.
     """
 
-    release: Record
+    release: ReleaseRecord
     trained: Mapping[str, str]
     schema: Schema
     items: bool
@@ -144,18 +150,20 @@ def chosen(settings: ShopSettings, request: PlanRequest) -> dict[str, BatchJob]:
     raise Rejected(request.shop, f"there is no batch job {request.batch or 'without a name'}: {jobs}")
 
 
-def trained_versions(release: Record, earlier: Sequence[Record], candidates: Sequence[Record]) -> dict[str, str]:
+def trained_versions(
+    release: ReleaseRecord, earlier: Sequence[ReleaseRecord], candidates: Sequence[Judged]
+) -> dict[str, str]:
     """Return the newest promoted solution version of each recipe: those that serve, then those without a campaign.
 
     Args:
         release: the serving release.
         earlier: other releases that were not withdrawn.
-        candidates: the records of judged runs, with their versions and refused recipes.
+        candidates: judged runs.
     """
     versions_taken: dict[str, str] = {}
-    for candidate in sorted(candidates, key=lambda record: str(record["judgedAt"])):
+    for candidate in sorted(candidates, key=lambda judged: judged.judged_at):
         versions_taken |= taken(candidate, (*earlier, release))
-    return versions_taken | versions(release)
+    return versions_taken | release.versions
 
 
 def plan(names: Names, bucket: str, request: PlanRequest, jobs: Mapping[str, BatchJob], facts: Facts) -> Planned:
@@ -179,13 +187,13 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
         name=name,
         shop=shop,
         run=request.run,
-        release=str(facts.release["run"]),
+        release=facts.release.run,
         kind="lists",
         settings=job,
         resource=Resource(name=resource.name, arn=resource.arn),
         filter_arn=names.filter(shop, job.filter).arn if job.filter else "",
     )
-    if job.filter and job.filter not in facts.release["filters"]:
+    if job.filter and job.filter not in facts.release.filters:
         reason = f"the filter {job.filter} is made by the shop's next run: start one first"
         return planned.model_copy(update={"refused": reason})
     if segment is None:
@@ -210,7 +218,7 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
 
 def _training(names: Names, bucket: str, shop: str, alias: str, facts: Facts) -> Training:
     """Return the training of a segment recipe: once for each release, whichever jobs ask."""
-    lineage = imports.Lineage(str(facts.release["run"]))
+    lineage = imports.Lineage(facts.release.run)
     whole = facts.settings.model_copy(update={"batch": {}, "recommenders": {}, "placements": {}})
     planned = retraining.plan(names, bucket, Retraining(shop=shop), lineage, whole, facts.schema)
     (part,) = imports.recipes(names, shop, lineage, [cast("RecipeAlias", alias)], facts.settings.digest)
@@ -284,7 +292,7 @@ class WriteRequest(Part):
     """Write a job's input, and estimate its price."""
 
     step: Literal["write"]
-    job: Job
+    job: RunJob
     failed: tuple[str, ...] = ()
     """Jobs of this execution that failed."""
 
@@ -322,7 +330,7 @@ class Cursor(Part):
 class JobRequest(Part):
     """Go on with a job until it is ready."""
 
-    job: Job
+    job: RunJob
     made: Cursor = Cursor()
 
 
@@ -369,7 +377,7 @@ class ReportRequest(Part):
     """Report on an export, and make it the newest."""
 
     step: Literal["report"]
-    job: Job
+    job: RunJob
     written: WrittenInput
     made: Cursor
 

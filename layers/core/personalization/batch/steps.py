@@ -13,6 +13,7 @@ from personalization.batch import job_input, likely, report
 from personalization.batch import plan as batch
 from personalization.batch.job_input import Clients
 from personalization.batch.plan import Cursor, Exported, Job, Planned, Progressed, WrittenInput
+from personalization.core import stored
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, Rejected
@@ -28,7 +29,7 @@ from personalization.personalize.training import train_step
 from personalization.runs import leases
 from personalization.shop import records
 from personalization.shop.plan import Step, TrainRequest
-from personalization.shop.release import CANDIDATE, HISTORY, RECORD, Value
+from personalization.shop.release import Value
 from personalization.shop.settings_file import shop_settings
 
 if TYPE_CHECKING:
@@ -62,14 +63,12 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment, now
     jobs = batch.chosen(settings, request)
     if not jobs or not _first(aws.table, request, environment, now):
         return Planned(jobs=())
-    release = records.get(aws.table, table, shop, RECORD)
+    release = records.release_record(aws.table, table, shop)
     schema = ensure.dataset_schema(aws.personalize, "interactions", names.dataset(shop, "interactions").arn)
     if release is None or schema is None:
         raise Rejected(shop, "nothing of the shop was promoted yet: drop interactions, or promote a refused run")
-    earlier = [
-        record for record in records.query_prefix(aws.table, table, shop, HISTORY) if not record.get("withdrawnAt")
-    ]
-    candidates = records.query_prefix(aws.table, table, shop, CANDIDATE)
+    earlier = [before for before in records.history(aws.table, table, shop) if not before.withdrawn_at]
+    candidates = records.judged_runs(aws.table, table, shop)
     facts = batch.Facts(
         release,
         batch.trained_versions(release, earlier, candidates),
@@ -252,6 +251,8 @@ class _Scoring:
         if "run" not in fit:
             reason = fit.get("reason") or "none was fitted yet"
             raise Rejected(f"batch.{self.job.name}", f"the shop has no purchase likelihood: {reason}")
+        if fit.get("version") != stored.VERSION:
+            raise Rejected(f"batch.{self.job.name}", serve.OLD)
         model = read_model(self._get(f"{shards.folder(self.job.shop, str(fit['run']))}model.json.gz"))
         wanted = self._items(model)
         leaving = erasure_requests.leaving(self.aws.table, self.environment.shopper_events_table, self.job.shop)
@@ -282,7 +283,7 @@ class _Scoring:
             "output": {
                 "usersList": [user for _, user in scored],
                 "scores": [score for score, _ in scored],
-                "meansWhatItSays": model.known_verdict.answer if model.known_verdict else "unknown",
+                "meansWhatItSays": model.known_verdict.answer,
             },
             "error": None,
         }
@@ -304,12 +305,11 @@ class _Scoring:
 
     def _awaited(self, fit: Mapping[str, Any], now: datetime) -> bool:
         """Return whether the fit that follows the release may still come."""
-        release = records.get(self.aws.table, self.environment.table, self.job.shop, RECORD) or {}
-        if "run" in fit and fit["run"] in {self.job.release, release.get("promotedBy")}:
+        release = records.release_record(self.aws.table, self.environment.table, self.job.shop)
+        if release is None or ("run" in fit and fit["run"] in {self.job.release, release.promoted_by}):
             return False
-        promoted = datetime.fromisoformat(str(release.get("promotedAt") or "1970-01-01T00:00:00Z"))
-        told = str(fit.get("at") or "") > str(release.get("promotedAt") or "") and "run" not in fit
-        return not told and now < promoted + timedelta(minutes=FIT_MINUTES)
+        told = str(fit.get("at") or "") > release.promoted_at and "run" not in fit
+        return not told and now < datetime.fromisoformat(release.promoted_at) + timedelta(minutes=FIT_MINUTES)
 
     def _items(self, model: Model) -> dict[str, Item]:
         """Return the counters of the segment's items.

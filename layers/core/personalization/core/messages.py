@@ -7,7 +7,8 @@ from typing import Annotated, Any, Generic, Self, TypeVar, Union
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from personalization.core.errors import Broken
+from personalization.core import stored
+from personalization.core.errors import Broken, Rejected
 
 Context = TypeVar("Context")
 Answer = TypeVar("Answer")
@@ -33,6 +34,27 @@ class Part(BaseModel):
     def as_json(self) -> dict[str, object]:
         """Return the message in the state machine's JSON."""
         return self.model_dump(mode="json", by_alias=True)
+
+    def replaced(self, **changes: object) -> Self:
+        """Return the message with other values of some fields, which are checked as those of a new one are.
+
+        Raises:
+            TypeError: there is no such field.
+        """
+        if unknown := changes.keys() - type(self).model_fields.keys():
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
+        return type(self).model_validate({**dict(self), **changes})
+
+
+def of_this_version(value: object) -> object:
+    """Return a value that a machine has kept since an earlier step, before it is parsed.
+
+    Raises:
+        Rejected: the execution began before 0.1.0.
+    """
+    if isinstance(value, Mapping) and value.get("version") != stored.VERSION:
+        raise Rejected("the execution", "it began before version 0.1.0: start it again")
+    return value
 
 
 class Steps(Generic[Context, Answer]):

@@ -6,8 +6,6 @@ repeated step finds its resource. Only import jobs and solution versions belong 
 """
 
 import hashlib
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 NAME_LENGTH = 63
@@ -17,7 +15,6 @@ UNVERSIONED = "null"
 RUN_LENGTH = 12
 """Characters of a run's hash in names."""
 _DIGEST_LENGTH = 6
-_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +34,12 @@ def run_hash(run: str) -> str:
     return hashlib.sha256(run.encode()).hexdigest()[:RUN_LENGTH]
 
 
-def run_name(run: str) -> str:
-    """Return a run's former short name: the last characters of its id."""
-    return _NOT_ALPHANUMERIC.sub("", run.lower())[-RUN_LENGTH:] or run_hash(run)
-
-
-def of_run(run: str, settings: str, short: Callable[[str], str] = run_hash) -> str:
+def of_run(run: str, settings: str) -> str:
     """Return the suffix for resources that a run made under certain settings, identified by their digest.
 
     A run that continues the work under other settings looks for another name.
     """
-    return f"{short(run)}-{settings}" if settings else short(run)
+    return f"{run_hash(run)}-{settings}" if settings else run_hash(run)
 
 
 def shorten(*parts: str) -> str:
@@ -100,11 +92,9 @@ class Names:
         """Return a schema, named by its content: `digest` is 12 hexadecimal digits."""
         return self._named("schema", shorten(self.prefix, kind, digest))
 
-    def import_job(
-        self, shop: str, kind: str, run: str, settings: str = "", short: Callable[[str], str] = run_hash
-    ) -> Named:
+    def import_job(self, shop: str, kind: str, run: str, settings: str = "") -> Named:
         """Return the import job of a run; see `of_run`."""
-        return self._named("dataset-import-job", self.shop(shop, kind, of_run(run, settings, short)))
+        return self._named("dataset-import-job", self.shop(shop, kind, of_run(run, settings)))
 
     def export_job(self, shop: str, kind: str, run: str) -> Named:
         return self._named("dataset-export-job", self.shop(shop, kind, run_hash(run)))
@@ -122,11 +112,9 @@ class Names:
         """Return the solution of a recipe (by our alias, for example `similar-items`)."""
         return self._named("solution", self.shop(shop, recipe))
 
-    def solution_version(
-        self, shop: str, recipe: str, run: str, settings: str = "", short: Callable[[str], str] = run_hash
-    ) -> str:
+    def solution_version(self, shop: str, recipe: str, run: str, settings: str = "") -> str:
         """Return the name of a run's solution version (see `of_run`); Personalize chooses the last part of its ARN."""
-        return self.shop(shop, recipe, of_run(run, settings, short))
+        return self.shop(shop, recipe, of_run(run, settings))
 
     def campaign(self, shop: str, recipe: str) -> Named:
         """Return the campaign of a recipe; it has its solution's name."""

@@ -2,7 +2,7 @@
 """Deliver events to Personalize, from a request or from the queue; put records of users and items."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from personalization.core.errors import PersonalizationError, Rejected, RetryLat
 from personalization.core.problems import Problem
 from personalization.events import queue, store
 from personalization.events.erasure_requests import Leaving
-from personalization.events.models import LATER, Call, Record, first, too_late
+from personalization.events.models import Call, Record, first
 from personalization.events.queue import Group, Message, groups
 from personalization.shop import records
 
@@ -218,7 +218,6 @@ class Delivery:
         except RetryLater:
             self.failed |= ids
             return
-        group = self._dated(group)
         ids = {part.message for part in group.parts}
         if not ids:
             return
@@ -244,14 +243,6 @@ class Delivery:
             # Do not ask a throttled or failing shop again in this batch.
             self._busy.add(group.shop)
             self.failed |= ids
-
-    def _dated(self, group: Group) -> Group:
-        """Return the group without events later than tomorrow, which an older API accepted: dead-letter those."""
-        now = self.now()
-        if late := [part for part in group.parts if too_late(part.event, now)]:
-            messages = {part.message for part in late}
-            self._dead_letter(replace(group, parts=late).text(), f"sentAt {LATER}", messages, len(late))
-        return replace(group, parts=[part for part in group.parts if part not in late])
 
     def _note(self, group: Group, ids: set[str]) -> None:
         """Store delivered events in the table, which is not asked again in this batch after a failure."""

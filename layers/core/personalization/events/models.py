@@ -197,7 +197,7 @@ def calls(request: Events, now: int, new_id: Callable[[], str] = _new_id, *, bro
         Problem: an event is larger than 10 KB or later than tomorrow; or a browser's has a time that is far off.
     """
     sent = [_sent(event, now, new_id) for event in request.events]
-    far = _far_off if browser else too_late
+    far = _far_off if browser else _too_late
     reason = FAR_OFF if browser else LATER
     late = [FieldError(f"events.{index}.sentAt", reason) for index, event in enumerate(sent) if far(event, now)]
     if late:
@@ -209,7 +209,7 @@ def calls(request: Events, now: int, new_id: Callable[[], str] = _new_id, *, bro
     return [Call(request.session_id, request.user_id, sent[start : start + PER_CALL]) for start in starts]
 
 
-def too_late(event: Mapping[str, Any], now: float) -> bool:
+def _too_late(event: Mapping[str, Any], now: float) -> bool:
     """Return whether an event is later than tomorrow (`now` is in epoch seconds): models would take it for now."""
     return bool(event["sentAt"] > now + AHEAD)
 

@@ -17,7 +17,7 @@ from table_intake.check.findings import MINIMUM_INTERACTIONS
 
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected
-from personalization.core.names import Names, run_name
+from personalization.core.names import Names
 from personalization.core.status import Progress, progress
 from personalization.ingest import imports
 from personalization.likelihood import inputs
@@ -361,7 +361,7 @@ def copies_of(
     most: int,
 ) -> Copies:
     """Return a request's copies: within the bounds of incremental jobs, or all for one job."""
-    if drop.mode != "INCREMENTAL" or drop.data_kind is None or not request.in_parts:
+    if drop.mode != "INCREMENTAL" or drop.data_kind is None:
         return Copies(client, request, drop, Bounds(), None)
     least = MINIMUM_INTERACTIONS if drop.data_kind == "interactions" else 1
     bounds = Bounds(most, least, imports.MOST_JOBS[drop.data_kind])
@@ -377,8 +377,6 @@ def _earlier_cuts(
     for run in reversed(request.imported_by):
         cuts, left = cut_by[run]
         jobs = imports.job_names(names, drop.shop, kind, run, len(cuts) + 1)
-        if not cuts:
-            jobs.append(names.import_job(drop.shop, kind, run, "", run_name))
         statuses = (ensure.import_job_status(personalize, job.arn) for job in jobs)
         if any(status is not None and progress(status) is not Progress.FAILED for status in statuses):
             return EarlierCuts(

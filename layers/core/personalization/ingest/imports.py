@@ -12,7 +12,7 @@ from table_intake.columns.schema import Schema
 from table_intake.wording import counted
 
 from personalization.core.errors import Rejected
-from personalization.core.names import Named, Names, run_name
+from personalization.core.names import Named, Names
 from personalization.personalize import ensure, training
 from personalization.shop import recommenders
 from personalization.shop.gate_settings import FOR_USERS
@@ -257,14 +257,12 @@ def _recommenders(
 
 def _import_job(names: Names, bucket: str, drop: Drop, lineage: Lineage, kind: DataKind, digest: str) -> ImportJob:
     of_run, *earlier = [names.import_job(drop.shop, kind, run, digest) for run in (lineage.run, *lineage.imported_by)]
-    once = [names.import_job(drop.shop, kind, run, digest, run_name) for run in lineage.imported_by]
     return ImportJob(
         name=of_run.name,
         arn=of_run.arn,
         mode=drop.mode,
         data_location=f"s3://{bucket}/{copy_folder(drop.shop, lineage.run, kind)}",
         earlier=tuple([_resource(job) for job in earlier]),
-        once_named=tuple([_resource(job) for job in once]),
     )
 
 
@@ -289,9 +287,6 @@ def recipes(
             campaign=_resource(names.campaign(shop, alias)),
             solution_version_name=names.solution_version(shop, alias, lineage.run, settings),
             earlier_versions=tuple([names.solution_version(shop, alias, run, settings) for run in lineage.trained_by]),
-            once_named=tuple(
-                [names.solution_version(shop, alias, run, settings, run_name) for run in lineage.trained_by]
-            ),
         )
         for alias, name in named
     ]

@@ -83,9 +83,8 @@ class Store:
         return counts.ids_file(pl.concat(ids)) if ids and len(ids) == len(files_of_ids) else None
 
     def _stems(self, kind: DataKind) -> Iterator[str]:
-        """Yield the beginnings of keys that may have the ids; the last is that of releases whose checks shared one."""
+        """Yield the beginnings of keys that may have the ids."""
         yield from (self._stem(kind, run) for run in self._runs.get(kind, ()))
-        yield _root(self._shop, kind)
 
     def _stem(self, kind: DataKind, run: str) -> str:
         return f"{_root(self._shop, kind)}/{run}"

@@ -222,7 +222,7 @@ class Preparation:
     def _ranges(self, source: Source, identity: str) -> Ranges | None:
         """Return the ranges of a drop that is too large for one function."""
         request, drop = self._request, source.drop
-        if drop.mode != "FULL" or not request.may_divide or not source.may_exceed(self._sizes.part):
+        if drop.mode != "FULL" or not source.may_exceed(self._sizes.part):
             return None
         folder = f"work/{drop.shop}/{request.run}/{identity}/"
         ranges = Ranges(self._s3, self._bucket, folder, self._sizes.part)
@@ -231,7 +231,7 @@ class Preparation:
     def _unchanged(self, source: Source, expected: Expected, settings: ShopSettings) -> LatestFull | None:
         """Return the last import, if the drop has its content and may therefore be skipped."""
         last = self._request.latest_full
-        if last is None or not expected.existing or not self._request.may_skip:
+        if last is None or not expected.existing:
             return None
         return last if source.has(last.content, expected.kind, settings) else None
 

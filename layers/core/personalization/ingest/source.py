@@ -170,8 +170,6 @@ class Source:
 
 def _settings_digest(kind: DataKind, settings: ShopSettings) -> str:
     excluded = _OF_NO_DROP if kind == "interactions" else _OF_NO_DROP | _OF_TRAINING
-    # Left out when true: digests from before the setting existed lack it.
-    excluded |= {"deploy"} if settings.deploy else set()
     shared = settings.model_dump(mode="json", exclude={*excluded, *_SECTIONS})
     file_settings = settings.own_file_settings(kind)
     relevant: Mapping[str, Any] = {"check": _CHECK, **shared, **({kind: file_settings} if file_settings else {})}

@@ -141,15 +141,13 @@ def answer(
     return {**document, "degraded": True, "degradedReason": degraded} if degraded else document
 
 
-def of_population(model: Model, population: Population) -> Verdict | None:
+def of_population(model: Model, population: Population) -> Verdict:
     """Return the verdict of the fit's test on likelihoods by counts, for users of a population."""
     return model.known_verdict if population == "known" else model.stranger_verdict
 
 
-def verdict_json(verdict: Verdict | None) -> dict[str, object]:
-    """Return a verdict as answers show it; all values are None for a fit of an earlier version, which has none."""
-    if verdict is None:
-        return dict.fromkeys(("meansWhatItSays", "at", "told", "observed"))
+def verdict_json(verdict: Verdict) -> dict[str, object]:
+    """Return a verdict as answers show it."""
     shares = {"at": verdict.at, "told": verdict.predicted, "observed": verdict.observed}
     return {
         "meansWhatItSays": {"yes": True, "no": False, "unknown": None}[verdict.answer],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from table_intake.wording import counted
 
+from personalization.core import stored
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
@@ -34,7 +35,7 @@ from personalization.personalize.runtime import Ask
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import records
 from personalization.shop.likelihood_settings import Likelihood
-from personalization.shop.release import RECORD
+from personalization.shop.release import Served
 from personalization.shop.settings_file import shop_settings
 
 if TYPE_CHECKING:
@@ -181,21 +182,20 @@ class Job:
         objects.put_text(self.aws.s3, self.bucket, f"{key}.html", report.page(document))
         return f"{key}.html"
 
-    def _campaign(self) -> Mapping[str, str] | None:
-        release = records.get(self.aws.table, self.environment.table, self.request.shop, RECORD) or {}
-        campaign: Mapping[str, str] | None = release.get("campaigns", {}).get(_RANKING)
-        return campaign
+    def _campaign(self) -> Served | None:
+        release = records.release_record(self.aws.table, self.environment.table, self.request.shop)
+        return release.campaigns.get(_RANKING) if release else None
 
     def with_scores(self, table: Tables, model: Model, past: History) -> tuple[Model, Mapping[str, Any]]:
         """Return the model combined with the ranking campaign's scores, as far as older snapshots support it.
 
         `past` has all events of these snapshots' users.
         """
-        stored, campaign = self._snapshots(past), self._campaign()
+        earlier, campaign = self._snapshots(past), self._campaign()
         if campaign is None:
-            return model, {"decision": "no ranking campaign", "snapshots": len(stored)}
-        anchored, facts = snapshots.combine(stored, str(campaign["solutionVersionArn"]))
-        before = stored[-1]["anchors"] if stored else ()
+            return model, {"decision": "no ranking campaign", "snapshots": len(earlier)}
+        anchored, facts = snapshots.combine(earlier, campaign.solution_version_arn)
+        before = earlier[-1]["anchors"] if earlier else ()
         return replace(model, anchored=anchored, anchors=tuple(snapshots.anchors(table, before))), facts
 
     def take_snapshot(self, table: Tables, fitted: training.Fit, model: Model) -> Mapping[str, str]:
@@ -205,14 +205,14 @@ class Job:
             return {}
         facts = {
             "run": self.request.run,
-            "campaignArn": campaign["arn"],
-            "solutionVersionArn": campaign["solutionVersionArn"],
+            "campaignArn": campaign.arn,
+            "solutionVersionArn": campaign.solution_version_arn,
             "at": table.at,
             "horizonDays": model.horizon_days,
             "anchors": list(model.anchors),
         }
         try:
-            scored = [self._scored(campaign["arn"], pairs, table, model) for pairs in snapshots.sample(table, model.at)]
+            scored = [self._scored(campaign.arn, pairs, table, model) for pairs in snapshots.sample(table, model.at)]
             document = snapshots.snapshot(table, fitted.formulas, scored, facts)
             self.put(self._snapshot_key, shards.pack(document))
         except PersonalizationError as error:
@@ -245,11 +245,13 @@ class Job:
             data = objects.get_bytes(self.aws.s3, self.bucket, key) if key != self._snapshot_key else None
             if data is None:
                 continue
-            stored: snapshots.Snapshot = shards.unpack(data)
-            if stored["labels"] is None and (labelled := snapshots.labelled(stored, past)) is not None:
-                stored = labelled
-                self.put(key, shards.pack(stored))
-            stored_snapshots.append({**stored, "key": key})
+            snapshot: snapshots.Snapshot = shards.unpack(data)
+            if snapshot.get("version") != stored.VERSION:
+                raise stored.refused(snapshot, key, "delete it")
+            if snapshot["labels"] is None and (labelled := snapshots.labelled(snapshot, past)) is not None:
+                snapshot = labelled
+                self.put(key, shards.pack(snapshot))
+            stored_snapshots.append({**snapshot, "key": key})
         stored_snapshots.sort(key=lambda snapshot: int(snapshot["at"]))
         store.delete(
             self.aws.s3,

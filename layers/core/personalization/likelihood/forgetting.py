@@ -14,21 +14,18 @@ _QUOTE = b'"'
 
 def user_column(header: bytes) -> int | None:
     """Return the index of USER_ID in a header, or None."""
-    names = dialect.older_cells(header.decode())
+    names = _cells(header)
     return names.index("USER_ID") if "USER_ID" in names else None
 
 
-def user_of(row: bytes, column: int, width: int = 0, form: dialect.Form = dialect.PERSONALIZE) -> str:
-    """Return the user of a row with its line end; "" where the row is too short.
-
-    Args:
-        row, form: of a copy. column: the index of the user. width: the number of values in the header, if known.
-    """
-    if _QUOTE not in row:
-        cells = row.rstrip(b"\r\n").decode().split(",", column + 1)
-    else:
-        cells = form.cells(row.decode(), width)
+def user_of(row: bytes, column: int) -> str:
+    """Return the user of a copy's row, by the column's index; "" where the row is too short."""
+    cells = _cells(row) if _QUOTE in row else row.rstrip(b"\r\n").decode().split(",", column + 1)
     return cells[column] if column < len(cells) else ""
+
+
+def _cells(row: bytes) -> list[str]:
+    return next(dialect.records([row.decode()]), [])
 
 
 def snapshot_without(stored: Mapping[str, Any], users: Collection[str]) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from typing import Literal
 from table_intake import DataKind, Mode
 from table_intake.write import dialect
 
+from personalization.core.errors import Rejected
 from personalization.runs.claims import Claim, ClaimKind
 
 KINDS: tuple[DataKind, ...] = ("users", "items", "interactions")
@@ -24,7 +25,7 @@ _ROWS = 1_000
 _TIME = 15
 """Digits of the time in a key."""
 _MARK = "e"
-"""Suffix of a copy's number that marks escaped backslashes (`dialect.record`); older copies have none."""
+"""The version of the files' form, behind the number in a key: those of before 0.1.0 have none."""
 
 Outcome = Literal["imported", "open", "failed"]
 """The outcome of a run's import of one kind; "open" while a run works on it."""
@@ -49,15 +50,11 @@ def key(shop: str, kind: DataKind, mode: Mode, milliseconds: int, run: str, part
     return f"{folder(shop)}{kind}/{milliseconds:0{_TIME}d}-{number}{_MARK}-{mode}-{run}.csv"
 
 
-FORM = dialect.PERSONALIZE
-"""The form of what this version writes, in which every row is a line."""
-
-
-def form(key: str) -> dialect.Form:
-    """Return a copy's CSV dialect: earlier versions wrote live events in the standard one, and copies in their own."""
-    if key.rpartition("/")[2].split("-", 2)[1].endswith(_MARK):
-        return FORM
-    return dialect.STANDARD if _mode_and_run(key)[1] == LIVE else dialect.OLDER
+def check_version(key: str) -> None:
+    """Raise Rejected if a file has the form of before 0.1.0."""
+    if not key.rpartition("/")[2].split("-", 2)[1].endswith(_MARK):
+        kind = key.removeprefix("likelihood/").split("/")[2]
+        raise Rejected(key, f"the file is from before version 0.1.0: delete it, and drop the whole history of {kind}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +93,9 @@ def choose(keys: Iterable[str], outcomes: Mapping[tuple[ClaimKind, str], Outcome
         outcomes: of imports; a missing one was imported, and its claim has expired.
         run: the run that promoted; its imports are done although its claims may still be open.
         oldest: epoch seconds; a fit ignores older files of live events.
+
+    Raises:
+        Rejected: a file to read is from before 0.1.0.
     """
     ordered = sorted(keys)
     read: dict[DataKind, list[str]] = {}
@@ -107,6 +107,8 @@ def choose(keys: Iterable[str], outcomes: Mapping[tuple[ClaimKind, str], Outcome
             key for key in of_kind if state[key] == "imported" or (state[key], _mode_and_run(key)[1]) == ("open", run)
         ]
         read[kind] = _from_newest_whole(readable, readable, oldest)
+        for chosen in read[kind]:
+            check_version(chosen)
         used = {*read[kind], *_from_newest_whole(of_kind, [key for key in of_kind if state[key] == "imported"], oldest)}
         replaced += [key for key in of_kind if key not in used]
     return Selection(read, replaced)

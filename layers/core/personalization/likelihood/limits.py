@@ -17,8 +17,6 @@ MOST_SHARDS = 256
 """Shards that one function can put together."""
 BASE_MEGABYTES, MEGABYTES_PER_MILLION_ITEMS = 1_500, 1_500
 """Memory of the function that puts the shards together: with the sample, and for a million items."""
-WHOLE_BYTES = 1 << 30
-"""Bytes of a file of an earlier version, which cannot be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +100,3 @@ def uneven(rows: int, sizes: Sizes, days: int) -> LeftOut:
         f"drop it without them, {_OFF}"
     )
     return LeftOut(rows, 2 * sizes.shard, sizes.megabytes, days, reason)
-
-
-def whole_file(key: str, size: int, sizes: Sizes, days: int) -> LeftOut:
-    """Return why a file that cannot be cut is too large."""
-    reason = (
-        f"an earlier version kept {key} ({size:,} bytes) in a form that cannot be cut: drop the whole history again"
-    )
-    return LeftOut(size, WHOLE_BYTES, sizes.megabytes, days, reason)

@@ -13,8 +13,6 @@ from typing import Any, Literal
 
 Method = Literal["counts", "anchored"]
 MOST_LOGIT = 30.0
-_NEVER_BOUGHT = {"stranger": 1.0, "user_last": 0.0, "user_due": math.log(0.1)}
-"""Features of users without a purchase in models that have no formula of strangers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +68,14 @@ class Anchored:
     intercept: float
     slope: float
     weight: float
-    verdict: Verdict | None = None
+    verdict: Verdict
 
     def logit(self, counted: float, score: float) -> float:
         """Return the log odds, given those by counts and the anchored score r."""
         return self.intercept + self.slope * counted + self.weight * score
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """All of a fit that serving needs, except the counters.
 
@@ -88,15 +86,14 @@ class Model:
         base_rate: share of calibration pairs with a purchase within the horizon.
         calibrated_from, calibrated_to: epoch seconds of the calibration.
         calibrated_pairs, calibrated_purchases: their numbers.
-        seen, other: the formulas of known users. stranger: that of strangers; None in older models, which treat them
-            as users who stopped buying. described: that of strangers with known attributes.
+        seen, other: the formulas of known users. stranger: that of strangers. described: that of strangers with known
+            attributes.
         shares: for each level, the share of each category.
         lifts: log lifts by column of users, value and category.
         item_shards, shopper_shards: numbers of files of counters.
         anchored: how the ranking campaign's scores count, if they do.
         anchors: the fixed items of every ranking request.
-        known_verdict, stranger_verdict: of the test, for users with events before the fit and for all others; None in
-            older models.
+        known_verdict, stranger_verdict: of the test, for users with events before the fit and for all others.
     """
 
     run: str
@@ -113,16 +110,16 @@ class Model:
     calibrated_purchases: int
     seen: Formula
     other: Formula
+    stranger: Formula
+    described: Formula
     shares: tuple[Mapping[str, float], ...]
     lifts: Mapping[str, Mapping[str, Mapping[str, float]]]
     item_shards: int
     shopper_shards: int
+    known_verdict: Verdict
+    stranger_verdict: Verdict
     anchored: Anchored | None = None
     anchors: tuple[str, ...] = ()
-    stranger: Formula | None = None
-    described: Formula | None = None
-    known_verdict: Verdict | None = None
-    stranger_verdict: Verdict | None = None
 
     @property
     def fitted(self) -> int:
@@ -138,8 +135,6 @@ class Model:
             return self.seen.logit(features)
         if not features["stranger"] and not features["visitor"]:
             return self.other.logit(features)
-        if self.stranger is None or self.described is None:
-            return self.other.logit({**features, **_NEVER_BOUGHT})
         if features["visitor"] and "visitor" in self.other.weights:
             return self.other.logit(features)
         return (self.described if features["described"] else self.stranger).logit(features)
@@ -150,10 +145,8 @@ class Model:
 
 def read_model(document: Mapping[str, Any]) -> Model:
     """Return a stored model."""
-    formulas = {
-        name: Formula(**document[name]) for name in ("seen", "other", "stranger", "described") if document.get(name)
-    }
-    verdicts = {name: Verdict(**document[name]) for name in ("known_verdict", "stranger_verdict") if document.get(name)}
+    formulas = {name: Formula(**document[name]) for name in ("seen", "other", "stranger", "described")}
+    verdicts = {name: Verdict(**document[name]) for name in ("known_verdict", "stranger_verdict")}
     changed = {
         "anchored": _anchored(document["anchored"]) if document["anchored"] else None,
         "anchors": tuple(document["anchors"]),
@@ -163,8 +156,7 @@ def read_model(document: Mapping[str, Any]) -> Model:
 
 
 def _anchored(document: Mapping[str, Any]) -> Anchored:
-    verdict = document.get("verdict")
-    return Anchored(**{**document, "verdict": Verdict(**verdict) if verdict else None})
+    return Anchored(**{**document, "verdict": Verdict(**document["verdict"])})
 
 
 def probability(logit: float) -> float:

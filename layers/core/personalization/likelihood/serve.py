@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from table_intake.wording import counted
 
-from personalization.core import problems
+from personalization.core import problems, stored
 from personalization.core.aws import errors
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
@@ -34,6 +34,7 @@ T = TypeVar("T")
 BUDGET_SECONDS = 6.0
 """Seconds after which a request starts no further call and stops waiting for the bucket: with one more call, the
 answer still comes within the function's ten seconds."""
+OLD = "The shop's purchase likelihood was not fitted by version 0.1.0 or later: train the shop again"
 RECORD = "likelihood"
 """Sort key of the record of the serving fit, or of the reason why there is none."""
 REMEMBER_SECONDS = 15.0
@@ -189,6 +190,8 @@ class Likelihoods:
         record = self._with_retry(table, lambda: read(self._sources.dynamodb(), table, shop), until)
         if record is None:
             return _NoModel(NOT_YET)
+        if "run" in record and record.get("version") != stored.VERSION:
+            return _NoModel(f"{OLD}.")
         if record.get("leftOut"):
             reason = f"The shop's history is too large for a purchase likelihood: {record['reason']}."
             return _NoModel(reason, problems.LEFT_OUT)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from personalization.core import stored
 from personalization.likelihood import logistic, training
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Floats, History, Ints
@@ -97,6 +98,7 @@ def snapshot(
     vectors = table.features(users, items)
     sampled = training.Rows(vectors, np.zeros(len(rows)), np.ones(len(rows)), vectors["seen"] > 0, users)
     return {
+        "version": stored.VERSION,
         **facts,
         "users": [history.users[row[0]] for row in rows],
         "items": [history.items[row[1]] for row in rows],

@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from personalization.core import stored
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.events import store
@@ -18,7 +19,7 @@ from personalization.likelihood import inputs, serve
 from personalization.likelihood.histories import Bounds, History, Reader, TooMany, reach_start
 from personalization.runs.claims import Claim
 from personalization.shop import records
-from personalization.shop.release import HISTORY, RECORD, Record, Value, promoter
+from personalization.shop.release import ReleaseRecord, Value
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,15 +37,15 @@ class Records:
 
     def promotions(self) -> dict[str, str]:
         """Return the time of each remembered promotion (ISO 8601), by its execution, which names the fit."""
-        return {promoter(release): str(release["promotedAt"]) for release in self._releases()}
+        return {release.promoted_by: release.promoted_at for release in self._releases()}
 
     def release(self) -> str:
         """Return the run of the promoted release: another one than the execution's own after a promotion by hand."""
-        return next((str(release["run"]) for release in self._releases() if promoter(release) == self.run), self.run)
+        return next((release.run for release in self._releases() if release.promoted_by == self.run), self.run)
 
-    def _releases(self) -> list[Record]:
-        earlier = records.query_prefix(self.client, self.table, self.shop, HISTORY)
-        current = records.get(self.client, self.table, self.shop, RECORD)
+    def _releases(self) -> list[ReleaseRecord]:
+        earlier = records.history(self.client, self.table, self.shop)
+        current = records.release_record(self.client, self.table, self.shop)
         return [*earlier, *([current] if current else [])]
 
     def fitted(self, at: str) -> set[str] | None:
@@ -58,7 +59,7 @@ class Records:
         promotions = self.promotions()
         promoted_at = promotions.get(self.run, "")
         no_later = "attribute_not_exists(promotedAt) OR promotedAt <= :promotedAt"
-        attributes = {"run": self.run, "at": at, "promotedAt": promoted_at}
+        attributes: dict[str, Value] = {"version": stored.VERSION, "run": self.run, "at": at, "promotedAt": promoted_at}
         record = self._record(attributes)
         if not records.put_if(self.client, self.table, record, no_later, values={":promotedAt": promoted_at}):
             return None
@@ -114,14 +115,14 @@ class Inputs:
         for kind, keys in self.files.read.items():
             for key in keys:
                 with lines(self.s3, self.bucket, key) as text:
-                    reads[kind](text, inputs.form(key).records)
+                    reads[kind](text)
         return reader.history()
 
     def _purchases(self) -> Iterator[int]:
         reader = Reader(self.event_type, self.now)
         for key in self.files.read["interactions"]:
             with lines(self.s3, self.bucket, key) as text:
-                yield from reader.purchases(text, inputs.form(key).records)
+                yield from reader.purchases(text)
 
 
 def add_live_events(

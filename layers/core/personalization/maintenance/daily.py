@@ -5,20 +5,21 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
+from personalization.core.observability import logger
 from personalization.core.status import is_being_deleted
 from personalization.personalize.removal import gone_or_busy
 from personalization.runs import leases
 from personalization.shop.recipes import RECIPES, SEGMENTS
 from personalization.shop.records import delete, scan
-from personalization.shop.release import CANDIDATE, HISTORY, RECORD, history_key, release_before, versions
+from personalization.shop.release import CANDIDATE, HISTORY, RECORD, Judged, ReleaseRecord, history_key, release_before
 from personalization.shop.settings_file import shop_settings
 from personalization.shop.solution_names import is_of
 
@@ -27,21 +28,12 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_s3 import S3Client
 
+LOG = logger()
 RELEASES = 30
 """The newest releases of a shop that are kept."""
 CANDIDATES = 10
 """The newest judged runs of a shop whose plan is kept for an override by hand."""
 _SCHEMA = re.compile(r"(interactions|users|items)-[0-9a-f]{12}")
-
-
-@dataclass(frozen=True, slots=True)
-class Promoted:
-    """The members of a shop's release that maintenance needs."""
-
-    shop: str
-    at: datetime
-    filters: tuple[str, ...]
-    dataset_group_arn: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +45,55 @@ class Aged:
     made: datetime
 
 
-def promoted_shops(records: Iterable[Mapping[str, Any]]) -> tuple[Promoted, ...]:
-    """Parse release records."""
-    return tuple(
-        Promoted(
-            str(record["shop"]),
-            _promoted_at(record),
-            tuple(map(str, record.get("filters") or ())),
-            str(record["datasetGroupArn"]),
+@dataclass(frozen=True, slots=True)
+class ShopRecords:
+    """A shop's releases and judged runs."""
+
+    shop: str
+    release: ReleaseRecord | None
+    """The release that serves."""
+    history: tuple[ReleaseRecord, ...]
+    """The newest first."""
+    judged: tuple[Judged, ...]
+    """The newest first."""
+
+    @classmethod
+    def read(cls, shop: str, records: Iterable[Mapping[str, Any]]) -> Self:
+        """Parse a shop's records.
+
+        Raises:
+            Rejected: one of them is from before 0.1.0.
+        """
+        by_key = {str(record["record"]): record for record in records}
+        history = [ReleaseRecord.read(record) for key, record in by_key.items() if key.startswith(HISTORY)]
+        judged = [Judged.read(record) for key, record in by_key.items() if key.startswith(CANDIDATE)]
+        return cls(
+            shop,
+            ReleaseRecord.read(by_key[RECORD]) if RECORD in by_key else None,
+            tuple(sorted(history, key=lambda release: release.promoted_at, reverse=True)),
+            tuple(sorted(judged, key=lambda run: run.judged_at, reverse=True)),
         )
-        for record in records
-    )
+
+    @property
+    def before(self) -> ReleaseRecord | None:
+        """The release to which a rollback returns."""
+        with suppress(Rejected):
+            return release_before(self.release, self.history, self.shop) if self.release else None
+        return None
+
+    def without(self, keys: Collection[str]) -> Self:
+        """Return the records without those of some sort keys."""
+        return replace(
+            self,
+            history=tuple(release for release in self.history if release.record not in keys),
+            judged=tuple(run for run in self.judged if run.record not in keys),
+        )
 
 
-def _promoted_at(record: Mapping[str, Any]) -> datetime:
+def promoted_at(release: ReleaseRecord) -> datetime:
     """Return when a release was promoted; without a training of its own, when its newest version was made."""
-    times = [str(entry.get("foundFrom") or "") for entry in (record.get("campaigns") or {}).values()]
-    at = max(times) if times and all(times) else str(record["promotedAt"])
-    return datetime.fromisoformat(at.replace("Z", "+00:00"))
+    made = [served.found_from for served in release.campaigns.values()]
+    return datetime.fromisoformat(max(made) if made and all(made) else release.promoted_at)
 
 
 def days_since(then: datetime, now: datetime) -> float:
@@ -102,58 +125,31 @@ def unused_filters(
     )
 
 
-def outdated(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """Return shop and sort key of the releases and judged runs of all shops beyond the number that is kept.
+def outdated(records: ShopRecords) -> tuple[str, ...]:
+    """Return the sort keys of a shop's releases and judged runs beyond the number that is kept.
 
     The serving release and the target of a rollback are never among them.
     """
-    shops: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for stored in records:
-        shops[str(stored["shop"])].append(stored)
-    return tuple(
-        (shop, record) for shop, records_of_shop in shops.items() for record in _outdated(shop, records_of_shop)
-    )
+    needed = {history_key(records.release.promoted_at)} if records.release else set()
+    needed |= {records.before.record} if records.before else set()
+    old = [release.record for release in records.history[RELEASES:]] + [
+        run.record for run in records.judged[CANDIDATES:]
+    ]
+    return tuple(record for record in old if record not in needed)
 
 
-def _outdated(shop: str, records: list[Mapping[str, Any]]) -> list[str]:
-    release = _serving_release(records)
-    past = _newest_first(records, HISTORY, "promotedAt")
-    judged = _newest_first(records, CANDIDATE, "judgedAt")
-    needed = {history_key(str(release["promotedAt"]))} if release else set()
-    with suppress(Rejected):
-        needed.add(str(release_before(release, past, shop)["record"]))
-    old = [str(record["record"]) for record in (*past[RELEASES:], *judged[CANDIDATES:])]
-    return [record for record in old if record not in needed]
-
-
-def _serving_release(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    return next((record for record in records if record["record"] == RECORD), None)
-
-
-def _newest_first(records: Iterable[Mapping[str, Any]], start: str, when: str) -> list[Mapping[str, Any]]:
-    of_kind = [record for record in records if str(record["record"]).startswith(start)]
-    return sorted(of_kind, key=lambda record: str(record[when]), reverse=True)
-
-
-def unused_solutions(
-    bases: Collection[str], solutions: Iterable[Aged], records: Iterable[Mapping[str, Any]]
-) -> tuple[Aged, ...]:
+def unused_solutions(bases: Collection[str], solutions: Iterable[Aged], records: ShopRecords) -> tuple[Aged, ...]:
     """Return a shop's solutions that no release can return to, of those whose names begin with one of `bases`.
 
     Solutions of the serving release, of a rollback's target and of the last judged run are kept. If the serving
     release's solutions are not found, all are kept.
     """
-    stored, existing = list(records), tuple(solutions)
-    release = _serving_release(stored)
-    if release is None or not _solution_arns(versions(release).values()) <= {solution.arn for solution in existing}:
+    existing, release, before = tuple(solutions), records.release, records.before
+    if release is None or not _solution_arns(release.versions.values()) <= {solution.arn for solution in existing}:
         return ()
-    needed = _solutions(release)
-    with suppress(Rejected):
-        needed |= _solutions(
-            release_before(release, _newest_first(stored, HISTORY, "promotedAt"), str(release["shop"]))
-        )
-    for judged in _newest_first(stored, CANDIDATE, "judgedAt")[:1]:
-        needed |= _solutions(judged)
+    needed = _solutions(release) | (_solutions(before) if before else set())
+    for judged in records.judged[:1]:
+        needed |= _solution_arns(judged.versions.values())
     ours = (solution for solution in existing if any(is_of(solution.name, base) for base in bases))
     return tuple(solution for solution in ours if solution.arn not in needed)
 
@@ -176,36 +172,28 @@ def unused_segment_solutions(bases: Mapping[str, bool], solutions: Iterable[Aged
     return tuple(unused)
 
 
-def unreturnable(solutions: Collection[str], records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+def unreturnable(solutions: Collection[str], records: ShopRecords) -> tuple[str, ...]:
     """Return sort keys of releases and judged runs that can no longer serve because one of their solutions is gone.
 
     Runs delete solutions, too, to make room for a new one. If the serving release's solutions are not found, nothing is
     known about the others.
     """
-    stored = list(records)
-    release = _serving_release(stored)
-    if release is None or not _serving(release) <= set(solutions):
+    existing = set(solutions)
+    if records.release is None or not _solution_arns(records.release.versions.values()) <= existing:
         return ()
-    return tuple(str(record["record"]) for record in stored if not _serving(record) <= set(solutions))
+    everything: tuple[ReleaseRecord | Judged, ...] = (*records.history, *records.judged)
+    return tuple(entry.record for entry in everything if not _solution_arns(entry.versions.values()) <= existing)
 
 
-def _serving(record: Mapping[str, Any]) -> set[str]:
-    """Return the ARNs of the solutions that a release serves from, or that a judged run would."""
-    entries = record.get("campaigns", {}).values()
-    return _solution_arns([*(entry["solutionVersionArn"] for entry in entries), *record.get("versions", {}).values()])
+def _solutions(release: ReleaseRecord) -> set[str]:
+    """Return the ARNs of all solutions in a release, including its baseline's."""
+    baselines = [release.baseline_arn, *(served.baseline_arn for served in release.campaigns.values())]
+    return _solution_arns([*release.versions.values(), *baselines])
 
 
-def _solutions(record: Mapping[str, Any]) -> set[str]:
-    """Return the ARNs of all solutions in a release or a judged run, including its baseline's."""
-    entries = record.get("campaigns", {}).values()
-    arns = [entry["solutionVersionArn"] for entry in entries] + list(record.get("versions", {}).values())
-    arns += [entry.get("baselineArn") for entry in (record, *entries)]
-    return _solution_arns(arns)
-
-
-def _solution_arns(versions: Iterable[Any]) -> set[str]:
+def _solution_arns(versions: Iterable[str | None]) -> set[str]:
     """Return the solution ARNs of versions, some of which may be missing."""
-    return {str(arn).rpartition("/")[0] for arn in versions if arn}
+    return {arn.rpartition("/")[0] for arn in versions if arn}
 
 
 _WANTED = (
@@ -246,32 +234,45 @@ def make_round(
 
     A current run may be about to use what it found: its shop's filters and records are kept, and so are all schemas.
     """
-    records = tuple(scan(table, environment.table, _WANTED, names={"#record": "record"}, values=_WANTED_VALUES))
-    promoted = promoted_shops(record for record in records if record["record"] == RECORD)
-    led = {str(record["shop"]) for record in records if record["record"] == leases.RECORD}
-    idle = [release for release in promoted if release.shop not in led]
-    filters = [name for release in idle for name in prune_filters(personalize, s3, environment, release, now)]
-    old = [
-        record
-        for record in outdated(stored for stored in records if stored["record"] != leases.RECORD)
-        if record[0] not in led
-    ]
-    for shop, record in old:
-        delete(table, environment.table, shop, record)
-    forgotten = set(old)
-    left_records = [record for record in records if (str(record["shop"]), str(record["record"])) not in forgotten]
-    solutions = [
-        name for release in idle for name in prune_solutions(personalize, table, environment, release, left_records)
-    ]
-    batches = {str(record["shop"]) for record in records if str(record["record"]).startswith(leases.BATCH)}
-    for release in idle:
-        if release.shop not in batches:
-            solutions += prune_segments(personalize, s3, environment, release)
+    by_shop: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    led, batches = set(), set()
+    for record in scan(table, environment.table, _WANTED, names={"#record": "record"}, values=_WANTED_VALUES):
+        shop, key = str(record["shop"]), str(record["record"])
+        if key == leases.RECORD:
+            led.add(shop)
+        elif key.startswith(leases.BATCH):
+            batches.add(shop)
+        else:
+            by_shop[shop].append(record)
+    days: dict[str, float] = {}
+    filters: list[str] = []
+    solutions: list[str] = []
+    deleted = 0
+    for shop, stored in by_shop.items():
+        try:
+            records = ShopRecords.read(shop, stored)
+        except Rejected as refused:
+            LOG.warning("Shop left as it is", shop=shop, reason=str(refused))
+            continue
+        if records.release:
+            days[shop] = days_since(promoted_at(records.release), now)
+        if shop in led:
+            continue
+        old = outdated(records)
+        for key in old:
+            delete(table, environment.table, shop, key)
+        deleted += len(old)
+        if records.release is None:
+            continue
+        filters += prune_filters(personalize, s3, environment, records.release, now)
+        solutions += prune_solutions(personalize, table, environment, records.release, records.without(old))
+        if shop not in batches:
+            solutions += prune_segments(personalize, s3, environment, records.release)
     return Round(
-        days={release.shop: days_since(release.at, now) for release in promoted},
+        days=days,
         schemas=() if led else prune_schemas(personalize, environment, now),
         filters=tuple(filters),
-        records=len(old),
+        records=deleted,
         solutions=tuple(solutions),
     )
 
@@ -287,8 +288,8 @@ def prune_solutions(
     client: "PersonalizeClient",
     table: "DynamoDBClient",
     environment: Environment,
-    release: Promoted,
-    records: Iterable[Mapping[str, Any]],
+    release: ReleaseRecord,
+    records: ShopRecords,
 ) -> tuple[str, ...]:
     """Delete a shop's solutions that no release can return to, and records whose solution is gone.
 
@@ -297,23 +298,22 @@ def prune_solutions(
     group, shop = release.dataset_group_arn, release.shop
     listed = paginate(client.list_solutions, "solutions", datasetGroupArn=group)
     existing = [_aged(solution, "solutionArn") for solution in listed if not is_being_deleted(solution["status"])]
-    of_shop = [record for record in records if record["shop"] == shop]
 
-    def returnable(left: Iterable[Aged]) -> list[Mapping[str, Any]]:
-        out = unreturnable({solution.arn for solution in left}, of_shop)
+    def returnable(records: ShopRecords, left: Iterable[Aged]) -> ShopRecords:
+        out = unreturnable({solution.arn for solution in left}, records)
         for record in out:
             delete(table, environment.table, shop, record)
-        return [record for record in of_shop if record["record"] not in out]
+        return records.without(out)
 
     bases = [environment.names.solution(shop, alias).name for alias in RECIPES]
-    of_shop = returnable(existing)
-    gone = _deleted(unused_solutions(bases, existing, of_shop), lambda arn: client.delete_solution(solutionArn=arn))
-    returnable(solution for solution in existing if solution not in gone)
+    records = returnable(records, existing)
+    gone = _deleted(unused_solutions(bases, existing, records), lambda arn: client.delete_solution(solutionArn=arn))
+    returnable(records, [solution for solution in existing if solution not in gone])
     return _names(gone)
 
 
 def prune_segments(
-    client: "PersonalizeClient", s3: "S3Client", environment: Environment, release: Promoted
+    client: "PersonalizeClient", s3: "S3Client", environment: Environment, release: ReleaseRecord
 ) -> tuple[str, ...]:
     """Delete a shop's solutions of segment recipes that no batch job uses again; return their names.
 
@@ -332,7 +332,7 @@ def prune_segments(
 
 
 def prune_filters(
-    client: "PersonalizeClient", s3: "S3Client", environment: Environment, release: Promoted, now: datetime
+    client: "PersonalizeClient", s3: "S3Client", environment: Environment, release: ReleaseRecord, now: datetime
 ) -> tuple[str, ...]:
     """Delete a shop's filters that are in neither its release nor its settings; return their names.
 

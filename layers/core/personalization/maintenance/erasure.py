@@ -277,9 +277,9 @@ class Eraser:
         if shop.versions:
             return shop.versions
         table = self._environment.table
-        record = records.get(self._dynamodb, table, shop.name, release.RECORD) or {}
-        judged = records.get(self._dynamodb, table, shop.name, f"{release.CANDIDATE}{record.get('run')}")
-        return list(release.taken(judged, [record]).values()) if judged else []
+        serving = records.release_record(self._dynamodb, table, shop.name)
+        judged = records.judged_run(self._dynamodb, table, shop.name, serving.run) if serving else None
+        return list(release.taken(judged, [serving]).values()) if judged and serving else []
 
     def _forget_contents(self, shop: Shop) -> None:
         """Clear the imports' contents, so that the same file is imported again after its users were deleted."""
@@ -350,5 +350,5 @@ def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
     for record in stored:
         if record["record"] == release.RECORD:
             shop = record["shop"]
-            versions = tuple(release.versions(record).values())
+            versions = tuple(str(served["solutionVersionArn"]) for served in record["campaigns"].values())
             yield Shop(shop, record["datasetGroupArn"], versions, shop in erasing, since.get(shop, 0))

@@ -7,6 +7,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from table_intake.write import dialect
+
 from personalization.core.aws import objects
 from personalization.core.errors import RetryLater
 from personalization.ingest import known_ids
@@ -76,17 +78,16 @@ def _history(s3: "S3Client", bucket: str, key: str, users: set[str], late: Calla
         objects.reading(s3, bucket, key, None) as chunks,
         objects.writing(s3, bucket, key) as upload,
     ):
-        form = inputs.form(key)
-        rows = form.rows(_in_time(chunks, key, late))
+        inputs.check_version(key)
+        rows = dialect.rows(_in_time(chunks, key, late))
         header = next(rows, b"")
-        width = header.count(b",") + 1
         column = forgetting.user_column(header)
         if column is None:
             raise _UnchangedError
         upload.write(header)
         is_changed = False
         for row in rows:
-            if forgetting.user_of(row, column, width, form) in users:
+            if forgetting.user_of(row, column) in users:
                 is_changed = True
             else:
                 upload.write(row)

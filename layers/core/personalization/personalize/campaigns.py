@@ -3,16 +3,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from table_intake.columns.schema import Schema
 
 from personalization.core.status import ACTIVE, UPDATED, Deployment, Progress, is_promoted, progress
-from personalization.shop import diversity_settings, filters, placements, recipes
+from personalization.shop import diversity_settings, filters, placements
 from personalization.shop.campaign_settings import Members
 from personalization.shop.plan import Plan, Promoted
-from personalization.shop.release import RECORD, Value
+from personalization.shop.release import ReleaseRecord, Served, Value
 
 Action = Literal["create", "update", "wait", "nothing", "busy"]
 
@@ -144,57 +144,62 @@ def _same(current: object, wanted: object) -> bool:
     return all(name in members and float(members[name]) == float(value) for name, value in wanted.items())
 
 
-def record(
-    plan: Plan,
-    promoted: Sequence[Promoted],
-    promoted_at: str,
-    tracking_id: str,
-    datasets: Mapping[str, str],
-    schemas: Sequence[Schema] = (),
-) -> dict[str, Value]:
-    """Return the release record in its stored format.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """What a release has beside the run's plan.
 
-    Args:
-        plan, promoted_at, tracking_id: the run's plan; ISO 8601; that of the shop's event tracker.
+    Attributes:
         promoted: the campaigns with the versions that they serve: this run's, or those of earlier runs.
+        at, by: when, ISO 8601, and the execution that promotes.
+        tracking_id: that of the shop's event tracker.
         datasets, schemas: ARNs of the existing ITEMS and USERS datasets, and the schemas of all datasets.
     """
-    start = len(f"{plan.dataset_group.name}-")
+
+    promoted: Sequence[Promoted]
+    at: str
+    by: str
+    tracking_id: str
+    datasets: Mapping[str, str]
+    schemas: Sequence[Schema] = ()
+
+
+def record(plan: Plan, promotion: Promotion) -> ReleaseRecord:
+    """Return the release of a run."""
+    start, schemas = len(f"{plan.dataset_group.name}-"), promotion.schemas
     items = next((schema for schema in schemas if schema.kind == "items"), None)
     context = [name for schema in schemas for name in schema.context_columns()]
     expressions = {filter_.name[start:]: filter_.expression for filter_ in plan.filters}
     uses = {recommender.name[start:]: recommender.recipe_arn for recommender in plan.recommenders}
-    similar = diversity_settings.record(plan.diversity, None, diversity_settings.SIMILAR)
     varied = placements.varied(plan.placements, plan.diversity, expressions, uses)
     numeric = {(schema.kind.upper(), column.name) for schema in schemas for column in schema.columns if column.numeric}
-    return {
-        "shop": plan.shop,
-        "record": RECORD,
-        "run": plan.run,
-        "promotedAt": promoted_at,
-        "trackingId": tracking_id,
-        "datasetGroupArn": plan.dataset_group.arn,
-        "domain": plan.dataset_group.domain,
-        "campaigns": {
-            version.alias: {
-                "arn": version.campaign_arn,
-                "solutionVersionArn": version.solution_version_arn,
-                "run": version.run,
-                "baselineArn": version.baseline_arn,
-                **({"foundFrom": version.found_from} if version.found_from else {}),
-                "recipe": _recipe(plan, version),
-            }
-            for version in promoted
+    return ReleaseRecord(
+        shop=plan.shop,
+        run=plan.run,
+        promoted_at=promotion.at,
+        promoted_by=promotion.by,
+        tracking_id=promotion.tracking_id,
+        dataset_group_arn=plan.dataset_group.arn,
+        domain=plan.dataset_group.domain,
+        campaigns={
+            campaign.alias: Served(
+                arn=campaign.campaign_arn,
+                solution_version_arn=campaign.solution_version_arn,
+                run=campaign.run,
+                recipe=_recipe(plan, campaign),
+                baseline_arn=campaign.baseline_arn,
+                found_from=campaign.found_from,
+            )
+            for campaign in promotion.promoted
         },
-        "baselineArn": _baseline(plan, promoted),
-        "filters": [*expressions],
-        "filterParameters": {name: filters.parameters(text, numeric) for name, text in expressions.items()},
-        "metadataColumns": items.metadata_columns(100) if items else [],
-        "contextColumns": context,
-        "placements": placements.record(plan.placements, context, varied),
-        **({"diversity": similar} if similar else {}),
-        "datasets": dict(datasets),
-    }
+        baseline_arn=_baseline(plan, promotion.promoted),
+        filters=tuple(expressions),
+        filter_parameters={name: filters.parameters(text, numeric) for name, text in expressions.items()},
+        metadata_columns=tuple(items.metadata_columns(100)) if items else (),
+        context_columns=tuple(context),
+        placements=placements.record(plan.placements, context, varied),
+        diversity=diversity_settings.record(plan.diversity, None, diversity_settings.SIMILAR),
+        datasets=promotion.datasets,
+    )
 
 
 def _baseline(plan: Plan, promoted: Sequence[Promoted]) -> str | None:
@@ -203,24 +208,21 @@ def _baseline(plan: Plan, promoted: Sequence[Promoted]) -> str | None:
     return next((arn for arn in (*baselines, *(version.baseline_arn for version in promoted)) if arn), None)
 
 
-def as_served(record: Mapping[str, Any], serving: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a release record with the current configuration of the campaigns in `serving`, by recipe alias."""
-    entries = dict(record["campaigns"])
+def as_served(record: ReleaseRecord, serving: Mapping[str, Mapping[str, Any]]) -> ReleaseRecord:
+    """Return a release with the current configuration of the campaigns in `serving`, by recipe alias."""
+    entries = dict(record.campaigns)
     for alias, campaign in serving.items():
-        config, recipe = configuration(campaign), str(entries[alias].get("recipe") or recipes.recipe(alias))
+        config, served = configuration(campaign), entries[alias]
         config_stored: dict[str, Value] = {METADATA: bool(config.get(METADATA))}
         if config.get(EXPLORATION):
             config_stored[EXPLORATION] = dict(config[EXPLORATION])
         # A second-generation campaign always shows metadata.
-        entries[alias] = {
-            **entries[alias],
-            "metadata": recipe.endswith("-v2") or config_stored[METADATA],
-            "config": config_stored,
-        }
-    return {**record, "campaigns": entries}
+        shows = served.recipe.endswith("-v2") or bool(config_stored[METADATA])
+        entries[alias] = replace(served, metadata=shows, config=config_stored)
+    return replace(record, campaigns=entries)
 
 
 def _recipe(plan: Plan, version: Promoted) -> str:
     """Return Personalize's name of a promoted version's recipe: the plan's, unless an earlier run trained it."""
     recipe_arns = {part.alias: part.recipe_arn for part in plan.recipes} if version.run == plan.run else {}
-    return recipe_arns.get(version.alias, "").rpartition("/")[2] or version.recipe or recipes.recipe(version.alias)
+    return recipe_arns.get(version.alias, "").rpartition("/")[2] or version.recipe

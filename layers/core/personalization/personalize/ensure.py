@@ -204,12 +204,8 @@ def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) ->
         Broken: the job is older than the run and those that it continues, so that its data are not the drop's.
     """
     job_plan = plan.import_job
-    existing = {
-        job.name: _import_job(client, job.arn, plan.begun_at)
-        for job in (*job_plan.once_named, *job_plan.earlier, job_plan)
-    }
-    once = [job for job in job_plan.once_named if (step := existing[job.name]) and not step.found_from]
-    jobs: list[Resource] = [*once, *job_plan.earlier, job_plan]
+    jobs: list[Resource] = [*job_plan.earlier, job_plan]
+    existing = {job.name: _import_job(client, job.arn, plan.begun_at) for job in jobs}
     wanted = earlier_work.choose_name(
         [job.name for job in jobs], {name: step.status for name, step in existing.items() if step}
     )

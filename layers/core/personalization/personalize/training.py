@@ -116,11 +116,8 @@ def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: Rec
     time.
     """
     names, begun_at = (*recipe.earlier_versions, recipe.solution_version_name), plan.begun_at
-    existing = _versions_called(client, solution, (*recipe.once_named, *names), begun_at)
-    once = [name for name in recipe.once_named if name in existing and not existing[name].found_from]
-    name = earlier_work.choose_name(
-        [*once, *names], {existing_name: step.status for existing_name, step in existing.items()}
-    )
+    existing = _versions_called(client, solution, names, begun_at)
+    name = earlier_work.choose_name(names, {existing_name: step.status for existing_name, step in existing.items()})
     if name in existing:
         return existing[name]
     try:

@@ -4,7 +4,7 @@
 import json
 from datetime import datetime
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
@@ -17,8 +17,8 @@ from personalization.releases.probe import Clients
 from personalization.releases.report import Report
 from personalization.releases.verdicts import Trained, Verdict
 from personalization.shop import records
-from personalization.shop.plan import Plan
-from personalization.shop.release import CANDIDATE, HISTORY, RECORD, Value, release_before
+from personalization.shop.plan import Plan, RunPlan
+from personalization.shop.release import CANDIDATE, Judged, release_before
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,7 +28,7 @@ class JudgeRequest(Part):
     """Judge what a run trained."""
 
     step: Literal["judge"]
-    plan: Plan
+    plan: RunPlan
     trained: tuple[Trained, ...]
     held_out: Result = Result(outcome="notAsked")
     """The result of the test on held-out time."""
@@ -59,23 +59,23 @@ class RollbackRequest(Part):
 def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: datetime) -> Verdict:
     """Judge what a run trained, store it for an override, and write the first part of the report."""
     plan, bucket, table, rate = request.plan, environment.bucket, environment.table, environment.probe_rate
-    release = records.get(aws.table, table, plan.shop, RECORD)
+    release = records.release_record(aws.table, table, plan.shop)
     new_versions, serving_versions = verdicts.to_compare(plan, request.trained, release)
     pairs = [*zip(*new_versions.values(), strict=True), *serving_versions.values()]
     metrics = training.solution_metrics(aws.personalize, [arn for arn in dict.fromkeys(chain(*pairs)) if arn])
     new, serving = gate.measure(new_versions, metrics), gate.measure(serving_versions, metrics)
     judged = gate.judge_release(plan.gate, new, serving, request.held_out)
     verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out)
-    candidate: dict[str, Value] = {
-        "shop": plan.shop,
-        "record": f"{CANDIDATE}{plan.run}",
-        "run": plan.run,
-        "judgedAt": now.isoformat(timespec="milliseconds"),
-        "plan": json.dumps(plan.as_json()),
-        "versions": {version.alias: version.solution_version_arn for version in request.trained},
-        "refused": [judgement.alias for judgement in judged if judgement.decision == "refused"],
-    }
-    records.put(aws.table, table, candidate)
+    candidate = Judged(
+        shop=plan.shop,
+        record=f"{CANDIDATE}{plan.run}",
+        run=plan.run,
+        judged_at=now.isoformat(timespec="milliseconds"),
+        plan=json.dumps(plan.as_json()),
+        versions={trained.alias: trained.solution_version_arn for trained in request.trained},
+        refused=tuple(judgement.alias for judgement in judged if judgement.decision == "refused"),
+    )
+    records.put(aws.table, table, candidate.as_record())
     before = probe.ask_serving(aws, plan, release, bucket, rate)
     document = report.document(verdict, judged, new, serving, now)
     if request.held_out.report:
@@ -91,22 +91,19 @@ def override(table: "DynamoDBClient", request: OverrideRequest, environment: Env
         Rejected: there is no such run, or none of its versions was refused.
     """
     shop, name = request.shop, environment.table
-    candidates: list[dict[str, Any]]
     if request.wanted:
-        candidate = records.get(table, name, shop, f"{CANDIDATE}{request.wanted}")
+        candidate = records.judged_run(table, name, shop, request.wanted)
         candidates = [candidate] if candidate else []
     else:
-        candidates = [
-            candidate for candidate in records.query_prefix(table, name, shop, CANDIDATE) if candidate["refused"]
-        ]
+        candidates = [judged for judged in records.judged_runs(table, name, shop) if judged.refused]
     if not candidates:
         raise Rejected(shop, f"run {request.wanted} was not judged" if request.wanted else "no run of it was refused")
-    newest = max(candidates, key=lambda candidate: str(candidate["judgedAt"]))
+    newest = max(candidates, key=lambda judged: judged.judged_at)
     # The settings may since have enabled a campaign that the run did not plan.
-    plan = Plan.read(json.loads(newest["plan"])).model_copy(update={"unused": ()})
-    trained = [Trained(alias=alias, solution_version_arn=arn) for alias, arn in newest["versions"].items()]
-    release = records.get(table, name, shop, RECORD)
-    return Overridden(verdict=verdicts.of_override(plan, trained, newest["refused"], release), plan=plan)
+    plan = Plan.read(json.loads(newest.plan)).replaced(unused=())
+    trained = [Trained(alias=alias, solution_version_arn=arn) for alias, arn in newest.versions.items()]
+    release = records.release_record(table, name, shop)
+    return Overridden(verdict=verdicts.of_override(plan, trained, newest.refused, release), plan=plan)
 
 
 def rollback(table: "DynamoDBClient", request: RollbackRequest, environment: Environment) -> Verdict:
@@ -115,7 +112,8 @@ def rollback(table: "DynamoDBClient", request: RollbackRequest, environment: Env
     Raises:
         Rejected: there is none.
     """
-    release = records.get(table, environment.table, request.shop, RECORD)
-    earlier = records.query_prefix(table, environment.table, request.shop, HISTORY)
-    previous = release_before(release, earlier, request.shop)
-    return verdicts.of_rollback(request.shop, release or {}, previous)
+    release = records.release_record(table, environment.table, request.shop)
+    earlier = records.history(table, environment.table, request.shop)
+    if release is None:
+        raise Rejected(request.shop, "nothing of this shop was ever promoted")
+    return verdicts.of_rollback(request.shop, release, release_before(release, earlier, request.shop))

@@ -26,7 +26,7 @@ from personalization.releases.verdicts import Target, Verdict
 from personalization.shop.gate_settings import Probe
 from personalization.shop.item_table import name_column
 from personalization.shop.plan import Plan
-from personalization.shop.release import Record
+from personalization.shop.release import ReleaseRecord, Served
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -165,7 +165,7 @@ def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> Prob
 
 
 def ask_serving(
-    aws: Clients, plan: Plan, release: Record | None, bucket: str, rate: float
+    aws: Clients, plan: Plan, release: ReleaseRecord | None, bucket: str, rate: float
 ) -> dict[str, list[dict[str, Any]]]:
     """Store a new sample of the import, and return the serving campaigns' answers to it, by recipe alias.
 
@@ -176,22 +176,22 @@ def ask_serving(
     sampled = sample(objects.head_of_folder(aws.s3, bucket, folder, HEAD_BYTES)) if folder else Sample()
     if sampled.users:
         objects.put_json(aws.s3, bucket, key(shop), asdict(sampled))
-    if release is None or not release["campaigns"]:
+    if release is None or not release.campaigns:
         return {}
     sampled = sampled if sampled.users else _stored_sample(aws.s3, bucket, shop)
     name = _name_column(aws, bucket, shop, plan.dataset_group.arn)
 
-    def answers(entry: tuple[str, Record]) -> tuple[str, list[dict[str, Any]]]:
+    def answers(entry: tuple[str, Served]) -> tuple[str, list[dict[str, Any]]]:
         alias, campaign = entry
         try:
-            pace = Pace(rate * training.throughput(aws.personalize, campaign["arn"]))
-            result = ask(aws.runtime, campaign["arn"], questions(alias, sampled, plan.probe.requests), name, pace)
+            pace = Pace(rate * training.throughput(aws.personalize, campaign.arn))
+            result = ask(aws.runtime, campaign.arn, questions(alias, sampled, plan.probe.requests), name, pace)
         except PersonalizationError:
             return alias, []
         return alias, [_reply_json(reply) for reply in result.replies]
 
-    with ThreadPoolExecutor(len(release["campaigns"])) as pool:
-        return {alias: replies for alias, replies in pool.map(answers, release["campaigns"].items()) if replies}
+    with ThreadPoolExecutor(len(release.campaigns)) as pool:
+        return {alias: replies for alias, replies in pool.map(answers, release.campaigns.items()) if replies}
 
 
 def _name_column(aws: Clients, bucket: str, shop: str, group_arn: str) -> str | None:

@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,9 +21,9 @@ from personalization.releases.probe import Clients
 from personalization.releases.report import item_table
 from personalization.releases.verdicts import Target
 from personalization.runs.claims import PREFIX, Claim
-from personalization.shop import recipes, records
-from personalization.shop.plan import Made, Plan, Promoted, Resource, Step
-from personalization.shop.release import HISTORY, RECORD, history_key, newest_baseline, restored
+from personalization.shop import records
+from personalization.shop.plan import Made, Promoted, Resource, RunPlan, Step
+from personalization.shop.release import RECORD, ReleaseRecord, history_key, restored
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -35,7 +36,7 @@ class CampaignRequest(Part):
     dataset_group_arn: str
     campaign: Resource
     solution_version_arn: str
-    target: Target | None = None
+    target: Target
     """The target with the campaign's configuration."""
     made: Made = Made()
 
@@ -44,7 +45,7 @@ class ReleaseRequest(Part):
     """Record what serves now."""
 
     step: Literal["release"]
-    plan: Plan
+    plan: RunPlan
     campaigns: tuple[Promoted, ...]
     promoted_by: str = ""
     """The execution that promotes: the plan's own run, or one that promotes by hand what the gate refused."""
@@ -84,23 +85,20 @@ def _towards(client: "PersonalizeClient", campaign_arn: str, version_arn: str) -
 
 
 def _wish(aws: Clients, request: CampaignRequest, environment: Environment) -> Wish:
-    """Return the wish of a request; payloads that are older than campaign settings have no target.
+    """Return the wish of a request.
 
     Metadata costs extra, and the table of items has the same columns. Without the table, which the next drop of items
     creates, answers would show none.
     """
     group, target = request.dataset_group_arn, request.target
     items = ensure.dataset_schema(aws.personalize, "items", dataset_arn(group, "ITEMS")) is not None
-    if target is None:
-        return Wish(request.solution_version_arn, "", config={METADATA: items})
     config = target.campaign_config
     if not target.returns:
         shop = group.rpartition("/")[2].removeprefix(f"{environment.names.prefix}-")
         listed = items and item_table(aws.s3, environment.bucket, shop) is not None
         # Without an Items dataset there are no columns to show.
         config = {**config, METADATA: items and config.get(METADATA, not listed)}
-    recipe = target.recipe or recipes.recipe(target.alias)
-    return Wish(request.solution_version_arn, recipe, target.min_provisioned_tps, config, target.earlier_config)
+    return Wish(request.solution_version_arn, target.recipe, target.min_provisioned_tps, config, target.earlier_config)
 
 
 def release(aws: Clients, request: ReleaseRequest, environment: Environment, now: datetime) -> dict[str, object]:
@@ -112,71 +110,71 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
     metadata = {"ITEMS": items, "USERS": users}
     interactions = schemas.read(request.plan.dataset.arn, "interactions", request.plan.schema_.text)
     promoted_at = _time(now)
-    record = campaigns.record(
-        request.plan,
-        request.campaigns,
-        promoted_at,
-        ensure.tracking_id(client, group),
-        {kind: dataset_arn(group, kind) for kind, schema in metadata.items() if schema},
-        [schema for schema in (interactions, items, users) if schema],
+    promotion = campaigns.Promotion(
+        promoted=request.campaigns,
+        at=promoted_at,
+        by=request.promoted_by or request.plan.run,
+        tracking_id=ensure.tracking_id(client, group),
+        datasets={kind: dataset_arn(group, kind) for kind, schema in metadata.items() if schema},
+        schemas=[schema for schema in (interactions, items, users) if schema],
     )
+    record = campaigns.record(request.plan, promotion)
     record = campaigns.as_served(record, _serving(client, record))
-    record |= {"promotedBy": request.promoted_by or request.plan.run}
     # The history comes first, so that a rollback is always possible.
-    records.put(aws.table, table, {**record, "record": history_key(promoted_at)})
-    records.put(aws.table, table, record)
+    records.put(aws.table, table, replace(record, record=history_key(promoted_at)).as_record())
+    records.put(aws.table, table, record.as_record())
     # A promotion never waits for bestsellers: if no source answers, the earlier list stays.
     with suppress(PersonalizationError):
         _write_bestsellers(aws, environment, record, now)
-    return dict(record)
+    return dict(record.as_record())
 
 
 def restore(aws: Clients, request: RestoreRequest, environment: Environment, now: datetime) -> dict[str, object]:
     """Record that an earlier release serves again; return the record."""
     shop, table, restored_at = request.shop, environment.table, _time(now)
-    releases = records.query_prefix(aws.table, table, shop, HISTORY)
-    previous = next((record for record in releases if record["promotedAt"] == request.restore), None)
+    releases = records.history(aws.table, table, shop)
+    previous = next((release for release in releases if release.promoted_at == request.restore), None)
     if previous is None:
         raise Rejected(shop, f"there is no release of {request.restore}")
-    restored_members = {
-        "campaigns": restored(previous, records.get(aws.table, table, shop, RECORD)),
-        "baselineArn": newest_baseline(previous),
-    }
-    back = {**previous, **restored_members, "record": RECORD, "restoredAt": restored_at}
+    back = replace(
+        previous,
+        record=RECORD,
+        campaigns=restored(previous, records.release_record(aws.table, table, shop)),
+        baseline_arn=previous.newest_baseline,
+        restored_at=restored_at,
+    )
     record = campaigns.as_served(back, _serving(aws.personalize, back))
     # The history comes first: rollbacks skip withdrawn releases, and a repeated step finds them again.
-    for earlier in releases:
-        if earlier["promotedAt"] > request.restore and not earlier.get("withdrawnAt"):
-            records.put(aws.table, table, {**earlier, "withdrawnAt": restored_at})
-    records.put(aws.table, table, record)
-    return record
+    for release in releases:
+        if release.promoted_at > request.restore and not release.withdrawn_at:
+            records.put(aws.table, table, replace(release, withdrawn_at=restored_at).as_record())
+    records.put(aws.table, table, record.as_record())
+    return dict(record.as_record())
 
 
-def _serving(client: "PersonalizeClient", record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _serving(client: "PersonalizeClient", record: ReleaseRecord) -> dict[str, Mapping[str, Any]]:
     """Return a release's campaigns as Personalize describes them, by recipe alias."""
-    entries = record["campaigns"].items()
-    described = {alias: training.campaign_as_it_is(client, str(entry["arn"])) for alias, entry in entries}
+    described = {alias: training.campaign_as_it_is(client, served.arn) for alias, served in record.campaigns.items()}
     return {alias: campaign for alias, campaign in described.items() if campaign}
 
 
-def _write_bestsellers(aws: Clients, environment: Environment, release: Mapping[str, Any], now: datetime) -> None:
+def _write_bestsellers(aws: Clients, environment: Environment, release: ReleaseRecord, now: datetime) -> None:
     """Store the list of bestsellers: from counted purchases, or else from a campaign."""
-    shop = str(release["shop"])
     items = _count_sales(aws, environment, release, now)
     if not items:
-        request = bestsellers.instead({alias: str(entry["arn"]) for alias, entry in release["campaigns"].items()})
+        request = bestsellers.instead({alias: served.arn for alias, served in release.campaigns.items()})
         items = [str(item["itemId"]) for item in runtime.recommend(aws.runtime, request).items] if request else []
     if items:
-        made = bestsellers.record(shop, str(release["run"]), str(release["promotedAt"]), items)
+        made = bestsellers.record(release.shop, release.run, release.promoted_at, items)
         records.put(aws.table, environment.table, made)
 
 
-def _count_sales(aws: Clients, environment: Environment, release: Mapping[str, Any], now: datetime) -> list[str]:
+def _count_sales(aws: Clients, environment: Environment, release: ReleaseRecord, now: datetime) -> list[str]:
     """Return the items bought most, and merge the counts into one file."""
-    shop, bucket = str(release["shop"]), environment.bucket
+    shop, bucket = release.shop, environment.bucket
     claims = [Claim.read(record) for record in records.query_prefix(aws.table, environment.table, shop, PREFIX)]
     keys = list(objects.list_keys(aws.s3, bucket, sales.folder(shop)))
-    chosen = sales.chosen(keys, claims, str(release["run"]))
+    chosen = sales.chosen(keys, claims, release.run)
     if not chosen:
         return []
     files = (objects.get_bytes(aws.s3, bucket, file.key) for file in chosen)

@@ -12,7 +12,7 @@ from personalization.releases.gate import Judgement
 from personalization.releases.held_out.trials import Result
 from personalization.shop.gate_settings import Probe
 from personalization.shop.plan import Plan, Promoted, Resource
-from personalization.shop.release import BASELINE, Record, newest_baseline, restored, versions
+from personalization.shop.release import BASELINE, ReleaseRecord, restored
 
 Outcome = Literal["promoted", "partly promoted", "refused", "rolled back"]
 
@@ -38,8 +38,8 @@ class Target(Part):
     """The Popularity-Count version of that run, the baseline of later comparisons."""
     found_from: str = Field(default="", exclude_if=lambda value: not value)
     """As in `Trained`."""
-    recipe: str = Field(default="", exclude_if=lambda value: not value)
-    """Personalize's name of the version's recipe; empty in records that are older than recipe generations."""
+    recipe: str
+    """Personalize's name of the version's recipe."""
     min_provisioned_tps: int | None = Field(default=None, exclude_if=lambda value: value is None)
     """The throughput in the settings."""
     campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
@@ -85,18 +85,18 @@ Compared = Mapping[str, tuple[str, str | None]]
 """Versions by recipe alias, each with the Popularity-Count version of its import."""
 
 
-def to_compare(plan: Plan, trained: Sequence[Trained], release: Record | None) -> tuple[Compared, Compared]:
+def to_compare(plan: Plan, trained: Sequence[Trained], release: ReleaseRecord | None) -> tuple[Compared, Compared]:
     """Return the versions that a run trained, and those that they would replace."""
     popularity = _new_baseline(plan, trained, release)
     new = {version.alias: (version.solution_version_arn, popularity) for version in trained}
     if release is None:
         return new, {}
-    serving = versions(release).items()
-    return new, {alias: (arn, _baseline(alias, release)) for alias, arn in serving if alias in new}
+    serving = release.versions.items()
+    return new, {alias: (arn, release.campaigns[alias].baseline_arn) for alias, arn in serving if alias in new}
 
 
 def of_judgements(
-    plan: Plan, trained: Sequence[Trained], judged: Sequence[Judgement], release: Record | None, held_out: Result
+    plan: Plan, trained: Sequence[Trained], judged: Sequence[Judgement], release: ReleaseRecord | None, held_out: Result
 ) -> Verdict:
     """Return the verdict for the judgements of a run, which include the test on held-out time."""
     refused = {judgement.alias: judgement.reason for judgement in judged if judgement.decision == "refused"}
@@ -121,7 +121,9 @@ def of_judgements(
     return verdict.model_copy(update=update)
 
 
-def of_override(plan: Plan, trained: Sequence[Trained], refused: Sequence[str], release: Record | None) -> Verdict:
+def of_override(
+    plan: Plan, trained: Sequence[Trained], refused: Sequence[str], release: ReleaseRecord | None
+) -> Verdict:
     """Return the verdict that promotes refused versions.
 
     Raises:
@@ -133,21 +135,21 @@ def of_override(plan: Plan, trained: Sequence[Trained], refused: Sequence[str], 
     return _verdict(plan, trained, refused, release, outcome="promoted", reason=reason)
 
 
-def of_rollback(shop: str, release: Record, previous: Record) -> Verdict:
+def of_rollback(shop: str, release: ReleaseRecord, previous: ReleaseRecord) -> Verdict:
     """Return the verdict that restores the `previous` release instead of the current one."""
-    now, then = versions(release), versions(previous)
+    now, then = release.versions, previous.versions
     changed = [alias for alias in restored(previous, release) if then[alias] != now.get(alias)]
-    run = str(previous["run"])
+    run = previous.run
     return Verdict(
         run=run,
         shop=shop,
-        dataset_group_arn=str(release["datasetGroupArn"]),
+        dataset_group_arn=release.dataset_group_arn,
         outcome="rolled back",
-        reason=f"back to the release of {previous['promotedAt']}, run {run}",
+        reason=f"back to the release of {previous.promoted_at}, run {run}",
         targets=tuple(_serving(alias, previous) for alias in changed),
         back=tuple(_serving(alias, release) for alias in changed if alias in now),
         approved=tuple(changed),
-        restore=str(previous["promotedAt"]),
+        restore=previous.promoted_at,
     )
 
 
@@ -155,7 +157,7 @@ def _verdict(
     plan: Plan,
     trained: Sequence[Trained],
     aliases: Sequence[str],
-    release: Record | None,
+    release: ReleaseRecord | None,
     *,
     outcome: Outcome,
     reason: str,
@@ -163,10 +165,8 @@ def _verdict(
     made = {version.alias: version for version in trained}
     deployed = [recipe.alias for recipe in plan.recipes if recipe.deployed and recipe.alias in aliases]
     recipes = {recipe.alias: recipe for recipe in plan.recipes}
-    serving = versions(release) if release else {}
+    serving = release.versions if release else {}
     popularity = _new_baseline(plan, trained, release)
-    # Older plans name no deployed recipes and deploy all; with deploy: false no recipe is deployed.
-    deploys = plan.deploys or (plan.serves or tuple(recipes) if any(recipe.deployed for recipe in plan.recipes) else ())
     return Verdict(
         run=plan.run,
         shop=plan.shop,
@@ -190,7 +190,7 @@ def _verdict(
         back=tuple(_serving(alias, release) for alias in deployed if release and alias in serving),
         unchanged=tuple(
             _promoted(_serving(alias, release))
-            for alias in deploys
+            for alias in plan.deploys
             if release and alias in serving and alias not in aliases
         ),
         approved=tuple(aliases),
@@ -200,35 +200,22 @@ def _verdict(
     )
 
 
-def _serving(alias: str, release: Record) -> Target:
-    entry = release["campaigns"][alias]
-    name = str(entry["arn"]).rpartition("/")[2]
+def _serving(alias: str, release: ReleaseRecord) -> Target:
+    served = release.campaigns[alias]
     return Target(
         alias=alias,
-        campaign=Resource(name=name, arn=entry["arn"]),
-        solution_version_arn=entry["solutionVersionArn"],
-        run=str(entry.get("run") or release["run"]),
-        baseline_arn=_baseline(alias, release),
-        found_from=str(entry.get("foundFrom") or ""),
-        recipe=str(entry.get("recipe", "")),
-        earlier_config=dict(entry.get("config", {})),
+        campaign=Resource(name=served.arn.rpartition("/")[2], arn=served.arn),
+        solution_version_arn=served.solution_version_arn,
+        run=served.run,
+        baseline_arn=served.baseline_arn,
+        found_from=served.found_from,
+        recipe=served.recipe,
+        earlier_config=dict(served.config),
         returns=True,
     )
 
 
-def _baseline(alias: str, release: Record) -> str | None:
-    """Return the Popularity-Count version of the import that a serving version was trained on.
-
-    Records from before the gate have one import for all recipes.
-    """
-    entry: Record = release["campaigns"].get(alias, {})
-    if "run" in entry:
-        baseline_arn = entry.get("baselineArn")
-        return str(baseline_arn) if baseline_arn else None
-    return versions(release).get(BASELINE)
-
-
-def _new_baseline(plan: Plan, trained: Sequence[Trained], release: Record | None) -> str | None:
+def _new_baseline(plan: Plan, trained: Sequence[Trained], release: ReleaseRecord | None) -> str | None:
     """Return the Popularity-Count version that is the baseline of a run's versions.
 
     A run that trains only some recipes on existing data takes the one that serves.
@@ -236,7 +223,7 @@ def _new_baseline(plan: Plan, trained: Sequence[Trained], release: Record | None
     baseline = {version.alias: version.solution_version_arn for version in trained}.get(BASELINE)
     if baseline or release is None or BASELINE not in plan.serves:
         return baseline
-    return newest_baseline(release)
+    return release.newest_baseline
 
 
 def _promoted(target: Target) -> Promoted:

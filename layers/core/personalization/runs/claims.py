@@ -9,15 +9,17 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 from table_intake import Mode
 
+from personalization.core import stored
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part
 from personalization.core.names import UNVERSIONED
 from personalization.shop import keys
 from personalization.shop.keys import Drop, Kind
+from personalization.shop.release import REMEDY
 
 State = Literal["pending", "taken", "held", "done", "refused", "failed", "superseded"]
 ClaimKind = Kind | Literal["retrain"]
@@ -36,6 +38,7 @@ NO_SHOP = "-"
 class Claim(Part):
     """The state of one dropped object or one requested retraining."""
 
+    version: int = stored.VERSION
     id: str
     shop: str
     kind: ClaimKind
@@ -66,6 +69,18 @@ class Claim(Part):
     training_mode: Literal["FULL", "UPDATE"] = "FULL"
     recipes: tuple[str, ...] = ()
 
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Parse a stored claim.
+
+        Raises:
+            Rejected: it is from before 0.1.0.
+        """
+        record = _mapping(value)
+        if record.get("version") != stored.VERSION:
+            raise stored.refused(record, str(record.get("shop") or "claim"), REMEDY)
+        return super().read(value)
+
     def moved(self, state: State, run: str, reason: str = "") -> "Claim":
         return self.model_copy(update={"state": state, "run": run, "reason": reason})
 
@@ -81,13 +96,6 @@ class Claim(Part):
     @property
     def versioned(self) -> bool:
         return self.version_id is not None and self.version_id != UNVERSIONED
-
-    @property
-    def former_id(self) -> str:
-        """The claim's id in releases whose ids included the sequencer; "" if it is the same."""
-        if not self.versioned or not self.sequencer:
-            return ""
-        return identity(self.bucket_name, self.key, self.version_id or "", self.sequencer)
 
     @property
     def order(self) -> tuple[str, str, str]:

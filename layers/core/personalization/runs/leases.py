@@ -45,7 +45,7 @@ class Ledger(Protocol):
     """The table of shops. Each change is conditional and returns whether it was made."""
 
     def add(self, claim: Claim) -> Claim | None:
-        """Record a new claim; return the existing one if there is one, also under its former id."""
+        """Record a new claim; return the existing one if there is one."""
 
     def claims(self, shop: str) -> Sequence[Claim]: ...
 

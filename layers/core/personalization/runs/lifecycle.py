@@ -294,9 +294,12 @@ def sweep(
     notes = []
     for shop in sorted({*ledger.shops(), *also, *([stopped.shop] if stopped and stopped.shop else [])}):
         lease = ledger.lease(shop)
-        # The list of shops may be older than the end of a run, so pending claims are checked again.
-        if (lease is None or not is_live(executions, lease, run.now)) and needs_run(ledger, shop):
-            notes.append(f"{shop}: {_start_next(executions, shop, run.name)}")
+        try:
+            # The list of shops may be older than the end of a run, so pending claims are checked again.
+            if (lease is None or not is_live(executions, lease, run.now)) and needs_run(ledger, shop):
+                notes.append(f"{shop}: {_start_next(executions, shop, run.name)}")
+        except Rejected as refused:
+            notes.append(str(refused))
     return notes
 
 

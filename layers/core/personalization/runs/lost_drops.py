@@ -99,7 +99,11 @@ def claim_lost(ledger: Ledger, executions: Executions, listed: Iterable[Listed],
     refused: list[str] = []
     left = MAX_CLAIMS
     for shop, objects in _by_shop(listed).items():
-        missing = list(_missing(objects, ledger.claims(shop), sought))
+        try:
+            missing = list(_missing(objects, ledger.claims(shop), sought))
+        except Rejected:
+            # Its claims are from before 0.1.0, of which the sweep itself tells.
+            continue
         removed = ledger.removed(shop) if missing else None
         wanted = [claim for claim in missing if removed is None or _time(claim) > removed]
         # Oldest first, so that the newest are left to the next sweep.

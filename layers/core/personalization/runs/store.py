@@ -38,11 +38,6 @@ class DynamoLedger:
         self._put_if = partial(records.put_if, client, table)
 
     def add(self, claim: Claim) -> Claim | None:
-        former = (
-            records.get(self._client, self._table, claim.shop, PREFIX + claim.former_id) if claim.former_id else None
-        )
-        if former is not None:
-            return Claim.read(former)
         if self._put_if(self._claim(claim), "attribute_not_exists(#record)", names={"#record": "record"}):
             return None
         return Claim.read(records.get(self._client, self._table, claim.shop, PREFIX + claim.id))
@@ -73,8 +68,7 @@ class DynamoLedger:
         )
 
     def reserve(self, shop: str, erasure: str) -> bool:
-        # A lease that an earlier release wrote has no purpose.
-        condition = "attribute_exists(#owner) AND (attribute_not_exists(#purpose) OR #purpose = :run)"
+        condition = "attribute_exists(#owner) AND #purpose = :run"
         names = {"#next": "next", "#owner": "owner", "#purpose": "purpose"}
         return self._change_lease(shop, "SET #next = :next", condition, names, {":next": erasure, ":run": "run"})
 

@@ -56,8 +56,8 @@ def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, ve
     Returns:
         Why there is no table; None if there is one.
     """
-    before = table(s3, bucket, shop)
     if mode == "INCREMENTAL":
+        before = table(s3, bucket, shop)
         if before is None:
             return None
         roomy = _with_room(s3, bucket, shop, before, listed.size, version)
@@ -68,6 +68,7 @@ def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, ve
     shards = item_table.shards_for(listed.size)
     if shards is None:
         return _too_large(s3, bucket, shop)
+    before = item_table.readable(objects.get_json(s3, bucket, item_table.document_key(shop)))
     _for_all_files(_files(listed, shards), lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
     _follow(s3, bucket, shop, before, _table(version, shards, listed.columns, listed.size))
     return None

@@ -14,12 +14,14 @@ import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from personalization.core import stored
 from personalization.core.aws.errors import none_if_missing
 from personalization.core.breaker import Breaker
-from personalization.core.errors import PersonalizationError
+from personalization.core.errors import PersonalizationError, Rejected
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -76,7 +78,7 @@ class Table:
     def as_json(self) -> dict[str, object]:
         columns = {"columns": list(self.columns), "shown": list(self.shown)}
         changes = {"previous": self.previous, "changed": dict(self.changed), "size": self.size}
-        return {"version": self.version, "shards": self.shards, **columns, **changes}
+        return {"format": stored.VERSION, "version": self.version, "shards": self.shards, **columns, **changes}
 
     def with_changes(self, shards: Iterable[int], size: int, now: int) -> "Table":
         """Return the table after a change of some files; older changes, which readers have fetched since, are dropped.
@@ -92,19 +94,33 @@ class Table:
 
 
 def read(document: Mapping[str, Any] | None) -> Table | None:
-    """Parse a table's document."""
+    """Parse a table's document.
+
+    Raises:
+        Rejected: it is from before 0.1.0.
+    """
     if document is None:
         return None
-    changed = document.get("changed")
+    if document.get("format") != stored.VERSION:
+        raise Rejected(
+            "the table of items", "it is not from version 0.1.0 or later: drop the whole list of items again"
+        )
     return Table(
-        str(document["version"]),
-        int(str(document["shards"])),
-        tuple(map(str, document["columns"])),
-        tuple(map(str, document.get("shown", document["columns"][:MOST_SHOWN]))),
-        str(document.get("previous", "")),
-        changed if isinstance(changed, dict) else {},
-        int(str(document.get("size", 0))),
+        version=document["version"],
+        shards=document["shards"],
+        columns=tuple(document["columns"]),
+        shown=tuple(document["shown"]),
+        previous=document["previous"],
+        changed=document["changed"],
+        size=document["size"],
     )
+
+
+def readable(document: Mapping[str, Any] | None) -> Table | None:
+    """Parse a table's document; None for one from before 0.1.0, too, which answers and a new table do without."""
+    with suppress(Rejected):
+        return read(document)
+    return None
 
 
 def name_column(columns: Collection[str]) -> str | None:
@@ -275,7 +291,7 @@ class ShownItems:
         came = self._wait({key}, now if now - read_at < STALE_SECONDS else until)
         if key in came:
             read_at, data = came[key]
-            table = read(json.loads(data)) if data is not None else None
+            table = readable(json.loads(data)) if data is not None else None
             if table is not None:
                 self._forget(shop, table)
         if len(self._tables) >= _MOST_SHOPS:

@@ -118,7 +118,7 @@ def record(
     placements: Mapping[str, Placement],
     context: Collection[str],
     varied: Mapping[str, Mapping[str, Value]],
-) -> dict[str, Value]:
+) -> dict[str, Mapping[str, Value]]:
     """Return the placements in the release record's format, by the API's names.
 
     Args:
@@ -126,7 +126,7 @@ def record(
         varied: the variety of those that have any, in that format; see `varied`.
         context: the columns of Interactions that a request may give; Personalize refuses others.
     """
-    entries: dict[str, Value] = {}
+    entries: dict[str, Mapping[str, Value]] = {}
     for name, placement in placements.items():
         entry: dict[str, Value] = {"limit": placement.limit, "fallback": placement.fallback}
         entry |= {"recipe": placement.recipe} if placement.recipe else {"recommender": placement.recommender}

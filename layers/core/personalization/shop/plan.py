@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a run and its messages: JSON in camelCase between the state machine and its functions."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from table_intake import DataKind, Mode
 
-from personalization.core.messages import Part
+from personalization.core import stored
+from personalization.core.messages import Part, of_this_version
 from personalization.shop.diversity_settings import USUAL, Diversity
 from personalization.shop.gate_settings import Gate, HeldOut, Probe
 from personalization.shop.keys import Kind
@@ -55,8 +56,6 @@ class ImportJob(Resource):
     data_location: str
     earlier: tuple[Resource, ...] = ()
     """Jobs for the same objects that earlier runs may have started, oldest first."""
-    once_named: tuple[Resource, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """The same jobs by their former names, which had no hash of the run; used for look-up only."""
 
 
 class FilterPart(Resource):
@@ -79,8 +78,6 @@ class RecipePart(Part):
     solution_version_name: str
     earlier_versions: tuple[str, ...] = ()
     """Trainings on the same data that earlier runs may have started, oldest first."""
-    once_named: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """The same trainings by their former names, which had no hash of the run."""
     min_provisioned_tps: int | None = Field(default=None, exclude_if=lambda value: value is None)
     """The campaign's throughput in the settings; None leaves it unchanged."""
     campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
@@ -147,8 +144,6 @@ class PrepareRequest(Part):
     """Earlier runs that imported exactly these objects."""
     trained_by: tuple[str, ...] = ()
     """Earlier runs that trained on exactly this run's drops."""
-    in_parts: bool = False
-    """Whether the state machine can start a plan's jobs one after the other; older executions cannot."""
     begun_at: str = Field(default="", exclude_if=lambda value: not value)
     """When the first of these runs took the object, ISO 8601."""
     latest_full: LatestFull | None = Field(
@@ -161,10 +156,6 @@ class PrepareRequest(Part):
     """The last import of the kind, if it is of the other mode and after that one."""
     ids: dict[DataKind, tuple[str, ...]] = Field(default_factory=dict, exclude_if=lambda value: not value)
     """The runs that imported the users and the items last, the latest first, with whose ids others are compared."""
-    may_divide: bool = False
-    """Whether the state machine can check ranges of a drop; older executions cannot."""
-    may_skip: bool = False
-    """Whether the state machine can skip an import; older executions cannot."""
     unreadable: dict[str, str] = Field(default_factory=dict, exclude_if=lambda value: not value)
     """Why files cannot be read that have ended the process that read them, by their keys."""
 
@@ -212,6 +203,7 @@ class Nothing(Part):
 class Plan(Part):
     """A run that imports a dataset and, with interactions, trains and deploys."""
 
+    version: int = stored.VERSION
     run: str
     shop: str
     kind: DataKind
@@ -242,7 +234,7 @@ class Plan(Part):
     serves: tuple[str, ...] = ()
     """The recipes in the shop's settings: campaigns of untrained ones keep serving."""
     deploys: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """The recipes with a campaign; empty in older plans, which means all."""
+    """The recipes with a campaign."""
     batches: bool = Field(default=False, exclude_if=lambda value: not value)
     """Whether batch jobs follow a promotion."""
     unused: tuple[Resource, ...] = Field(default=(), exclude_if=lambda value: not value)
@@ -259,6 +251,10 @@ class Plan(Part):
     not belong to it, even if the names match."""
 
     model_config = ConfigDict(alias_generator=lambda name: to_camel(name.rstrip("_")))
+
+
+RunPlan = Annotated[Plan, BeforeValidator(of_this_version)]
+"""The plan of a running execution; Rejected if that began before 0.1.0."""
 
 
 class Promoted(Part):
@@ -318,7 +314,7 @@ class ImportRequest(Part):
         Literal["datasetGroup", "schema", "dataset", "eventTracker", "filter", "recommender", "importJob"], ...
     ]
     """The resources in their order; each waits for those before it."""
-    plan: Plan
+    plan: RunPlan
     filter: FilterPart | None = None
     recommender: RecommenderPart | None = None
     made: Made = Made()
@@ -327,6 +323,6 @@ class ImportRequest(Part):
 class TrainRequest(Part):
     steps: tuple[Literal["solution", "solutionVersion"], ...]
     """As in `ImportRequest`."""
-    plan: Plan
+    plan: RunPlan
     recipe: RecipePart
     made: Made = Made()

@@ -4,12 +4,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from personalization.core import stored
 from personalization.core.aws.errors import holds
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import RetryLater
 from personalization.core.problems import Problem
 from personalization.shop.keys import SHOP
-from personalization.shop.release import RECORD, Release, Value
+from personalization.shop.release import CANDIDATE, HISTORY, RECORD, REMEDY, Judged, Release, ReleaseRecord, Value
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -158,9 +159,31 @@ def _unwrap(value: Mapping[str, Any]) -> Value:
 
 
 def get_release(client: "DynamoDBClient", table: str, shop: str) -> Release | None:
-    """Return a shop's release record, or None if nothing was ever promoted."""
+    """Return what serving needs of a shop's release, or None if nothing was ever promoted."""
     record = get(client, table, shop, RECORD, stale=True)
-    return read_release(record) if record else None
+    return serving(record) if record else None
+
+
+def release_record(client: "DynamoDBClient", table: str, shop: str) -> ReleaseRecord | None:
+    """Return a shop's release, or None if nothing was ever promoted."""
+    record = get(client, table, shop, RECORD)
+    return ReleaseRecord.read(record) if record else None
+
+
+def history(client: "DynamoDBClient", table: str, shop: str) -> list[ReleaseRecord]:
+    """Return a shop's remembered releases, the oldest first; the one that serves is among them."""
+    return [ReleaseRecord.read(record) for record in query_prefix(client, table, shop, HISTORY)]
+
+
+def judged_runs(client: "DynamoDBClient", table: str, shop: str) -> list[Judged]:
+    """Return a shop's judged runs."""
+    return [Judged.read(record) for record in query_prefix(client, table, shop, CANDIDATE)]
+
+
+def judged_run(client: "DynamoDBClient", table: str, shop: str, run: str) -> Judged | None:
+    """Return a judged run of a shop, if it is remembered."""
+    record = get(client, table, shop, f"{CANDIDATE}{run}")
+    return Judged.read(record) if record else None
 
 
 class Releases:
@@ -204,23 +227,26 @@ def fetch_release(client: "Callable[[], DynamoDBClient]", table: Callable[[], st
     return read
 
 
-def read_release(record: Mapping[str, Any]) -> Release:
-    """Parse a release record."""
+def serving(record: Mapping[str, Any]) -> Release:
+    """Return the members of a stored release that serving needs, without reading the others at each cold start.
+
+    Raises:
+        Problem: 409, the record is from before 0.1.0.
+    """
+    if record.get("version") != stored.VERSION:
+        raise Problem(409, f"The shop's release is not from version 0.1.0 or later: {REMEDY}.")
     filter_arn = record["datasetGroupArn"].replace(":dataset-group/", ":filter/")
+    campaigns: Mapping[str, Mapping[str, Any]] = record["campaigns"]
     return Release(
         shop=record["shop"],
         tracking_id=record["trackingId"],
         dataset_group_arn=record["datasetGroupArn"],
-        campaigns={alias: campaign["arn"] for alias, campaign in record["campaigns"].items()},
+        campaigns={alias: campaign["arn"] for alias, campaign in campaigns.items()},
         filters={name: f"{filter_arn}-{name}" for name in record["filters"]},
         metadata_columns=tuple(record["metadataColumns"]),
-        # Releases from before placements have none of these.
-        context_columns=tuple(record.get("contextColumns", ())),
-        filter_parameters=record.get("filterParameters", {}),
-        placements=record.get("placements", {}),
-        diversity=record.get("diversity"),
-        # Entries of older releases lack it.
-        without_metadata=frozenset(
-            campaign["arn"] for campaign in record["campaigns"].values() if campaign.get("metadata") is False
-        ),
+        context_columns=tuple(record["contextColumns"]),
+        filter_parameters=record["filterParameters"],
+        placements=record["placements"],
+        diversity=record["diversity"],
+        without_metadata=frozenset(campaign["arn"] for campaign in campaigns.values() if campaign["metadata"] is False),
     )

@@ -2,9 +2,10 @@
 """The release record of a shop, with all that serving needs, and its history."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, Self
 
+from personalization.core import stored
 from personalization.core.errors import Rejected
 
 RECORD = "release"
@@ -15,13 +16,154 @@ BASELINE = "popularity-count"
 """The baseline of the other recipes; it has a campaign only if the settings name one."""
 CANDIDATE = "candidate#"
 """The prefix of judged runs' sort keys; the run follows."""
+REMEDY = "remove the shop, and drop its files again"
+"""What to do with a shop whose records are from before 0.1.0."""
 
 Kind = Literal["number", "text"]
 """The kind of a filter's parameter."""
 Value = str | int | bool | None | Sequence["Value"] | Mapping[str, "Value"]
 """The values of a record."""
-Record = Mapping[str, Any]
-"""A release record, or one of its history."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A campaign of a release, and the solution version that it serves."""
+
+    arn: str
+    solution_version_arn: str
+    run: str
+    """The run that trained the version."""
+    recipe: str
+    """Personalize's name of the version's recipe."""
+    baseline_arn: str | None = None
+    """The Popularity-Count version of that run."""
+    found_from: str = ""
+    """When the version was made, ISO 8601, if that was before its run."""
+    metadata: bool | None = None
+    """Whether the campaign shows columns of Items; None if it could not be asked."""
+    config: Mapping[str, Value] = field(default_factory=dict)
+    """Members of the campaign's configuration, by Personalize's names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRecord:
+    """What a shop serves, or served: the release record, or one of its history."""
+
+    shop: str
+    record: str = RECORD
+    """The sort key."""
+    version: int = stored.VERSION
+    run: str
+    promoted_at: str
+    """ISO 8601."""
+    promoted_by: str
+    """The execution that promoted it: its run, or another one by hand."""
+    tracking_id: str
+    dataset_group_arn: str
+    domain: str | None = None
+    campaigns: Mapping[str, Served]
+    """By recipe alias."""
+    baseline_arn: str | None = None
+    """The newest Popularity-Count version, by which later runs are measured."""
+    filters: tuple[str, ...] = ()
+    filter_parameters: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
+    metadata_columns: tuple[str, ...] = ()
+    context_columns: tuple[str, ...] = ()
+    placements: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    diversity: Mapping[str, Value] | None = None
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    """ARNs of the existing ITEMS and USERS datasets, by their type."""
+    withdrawn_at: str = ""
+    """When a rollback left it behind, ISO 8601."""
+    restored_at: str = ""
+    """When a rollback returned to it, ISO 8601."""
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Self:
+        """Return a stored release.
+
+        Raises:
+            Rejected: it is from before 0.1.0.
+        """
+        if record.get("version") != stored.VERSION:
+            raise stored.refused(record, str(record["shop"]), REMEDY)
+        given = _members(cls, record)
+        entries = given["campaigns"].items()
+        campaigns = {alias: Served(**_members(Served, entry)) for alias, entry in entries}
+        lists = {name: tuple(given.get(name, ())) for name in ("filters", "metadata_columns", "context_columns")}
+        return cls(**{**given, **lists, "campaigns": campaigns})
+
+    def as_record(self) -> dict[str, Value]:
+        """Return it as it is stored."""
+        record: dict[str, Value] = _document(self)
+        return record
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The solution versions that serve, by recipe alias."""
+        return {alias: served.solution_version_arn for alias, served in self.campaigns.items()}
+
+    @property
+    def newest_baseline(self) -> str | None:
+        """The Popularity-Count version, with or without a campaign."""
+        return self.versions.get(BASELINE) or self.baseline_arn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A run that the gate has judged, for a promotion by hand."""
+
+    shop: str
+    record: str
+    """The sort key."""
+    version: int = stored.VERSION
+    run: str
+    judged_at: str
+    """ISO 8601."""
+    plan: str
+    """The run's plan, as JSON."""
+    versions: Mapping[str, str]
+    """The solution versions that the run trained, by recipe alias."""
+    refused: tuple[str, ...]
+    """The aliases that the gate refused."""
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Self:
+        """Return a stored judgement.
+
+        Raises:
+            Rejected: it is from before 0.1.0.
+        """
+        if record.get("version") != stored.VERSION:
+            raise stored.refused(record, str(record["shop"]), REMEDY)
+        return cls(**{**_members(cls, record), "refused": tuple(record["refused"])})
+
+    def as_record(self) -> dict[str, Value]:
+        """Return it as it is stored."""
+        record: dict[str, Value] = _document(self)
+        return record
+
+
+def _members(kind: type, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a dataclass from their names in camelCase; unknown ones are left out."""
+    names = {member.name: _camel(member.name) for member in fields(kind)}
+    return {name: document[member] for name, member in names.items() if member in document}
+
+
+def _document(value: object) -> Any:  # noqa: ANN401 - a record of DynamoDB
+    """Return a dataclass in the form that is stored, with names in camelCase; its parts as well."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {_camel(member.name): _document(getattr(value, member.name)) for member in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: _document(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [_document(part) for part in value]
+    return value
+
+
+def _camel(name: str) -> str:
+    first, *more = name.split("_")
+    return first + "".join(map(str.capitalize, more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +182,11 @@ class Release:
     context_columns: tuple[str, ...] = ()
     """Columns of Interactions that a request may give as context."""
     filter_parameters: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
-    """Kinds of the filters' parameters, by filter; older filters are not listed."""
+    """Kinds of the filters' parameters, by filter."""
     placements: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The shop's placements by name; see `placements.record`."""
     diversity: Mapping[str, Any] | None = None
-    """The variety of similar items; see `diversity_settings.record`. Older releases have none."""
+    """The variety of similar items; see `diversity_settings.record`."""
     without_metadata: frozenset[str] = frozenset()
     """ARNs of campaigns without metadata, which refuse requests for columns of Items."""
 
@@ -57,70 +199,49 @@ class Release:
         return f"{self.dataset_group_arn.replace(':dataset-group/', ':dataset/')}/{kind}"
 
 
-def versions(record: Record) -> dict[str, str]:
-    """Return the solution versions of a release, by recipe alias."""
-    return {alias: str(entry["solutionVersionArn"]) for alias, entry in record["campaigns"].items()}
-
-
-def promoter(record: Record) -> str:
-    """Return the execution that promoted a release: its run, or another one by hand."""
-    return str(record.get("promotedBy") or record["run"])
-
-
-def taken(judged: Record, releases: Iterable[Record]) -> dict[str, str]:
+def taken(judged: Judged, releases: Iterable[ReleaseRecord]) -> dict[str, str]:
     """Return the solution versions of a judged run that its releases took, by recipe alias; also without a campaign.
 
     Args:
-        judged: the record of a run with its versions and the recipes that the gate refused.
-        releases: releases that were not withdrawn.
+        judged: the run. releases: those that were not withdrawn.
     """
-    promoters = [promoter(release) for release in releases if release["run"] == judged["run"]]
-    every = {alias: str(arn) for alias, arn in judged["versions"].items()}
-    approved = {alias: arn for alias, arn in every.items() if alias not in judged["refused"]}
+    promoters = [release.promoted_by for release in releases if release.run == judged.run]
     if not promoters:
         return {}
-    # A promotion by hand takes what was refused. Records of before told it only where all was.
-    return approved if approved and all(run == judged["run"] for run in promoters) else every
+    approved = {alias: arn for alias, arn in judged.versions.items() if alias not in judged.refused}
+    # A promotion by hand takes what was refused.
+    by_itself = approved and all(promoter == judged.run for promoter in promoters)
+    return approved if by_itself else dict(judged.versions)
 
 
 def history_key(promoted_at: str) -> str:
     return f"{HISTORY}{promoted_at}"
 
 
-def release_before(release: Record | None, history: Sequence[Record], shop: str) -> Record:
+def release_before(release: ReleaseRecord, history: Sequence[ReleaseRecord], shop: str) -> ReleaseRecord:
     """Return the newest earlier release that was not withdrawn and serves other versions.
 
     Raises:
-        Rejected: there is none, or nothing was ever promoted.
+        Rejected: there is none.
     """
-    if release is None:
-        raise Rejected(shop, "nothing of this shop was ever promoted")
-    serving = versions(release)
+    serving = release.versions
     earlier = [
-        record
-        for record in history
-        if record["promotedAt"] < release["promotedAt"]
-        and not record.get("withdrawnAt")
-        and _comparable(versions(record), serving) != serving
+        before
+        for before in history
+        if before.promoted_at < release.promoted_at
+        and not before.withdrawn_at
+        and _comparable(before.versions, serving) != serving
     ]
     if not earlier:
         raise Rejected(shop, "there is no earlier release to go back to")
-    return max(earlier, key=lambda record: str(record["promotedAt"]))
+    return max(earlier, key=lambda before: before.promoted_at)
 
 
-def newest_baseline(release: Record) -> str | None:
-    """Return the Popularity-Count version of a release, with or without a campaign."""
-    baseline = versions(release).get(BASELINE) or release.get("baselineArn")
-    return str(baseline) if baseline else None
-
-
-def restored(previous: Record, release: Record | None) -> dict[str, Any]:
+def restored(previous: ReleaseRecord, release: ReleaseRecord | None) -> dict[str, Served]:
     """Return the campaigns that an earlier release restores, without a popularity campaign that has since been
     deleted."""
-    campaigns: Mapping[str, Any] = previous["campaigns"]
-    return {
-        alias: campaign for alias, campaign in campaigns.items() if release is None or _serves(alias, versions(release))
-    }
+    served = previous.campaigns.items()
+    return {alias: campaign for alias, campaign in served if release is None or _serves(alias, release.versions)}
 
 
 def _comparable(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:

@@ -10,11 +10,10 @@ refused rows. It doubles a quote within quotes, and a backslash is an ordinary c
 """
 
 import csv
-import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -31,7 +30,6 @@ _READ_VALUE = re.compile(r'"((?:[^"\\]++|\\.|"")*+)"(?=,|\Z)|([^,]*+)', re.DOTAL
 _READ_ESCAPE = re.compile(r'\\(["\\])|""')
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
-_OLDER_ESCAPE = re.compile(r'\\"|""')
 
 
 def record(values: Iterable[str]) -> str:
@@ -143,54 +141,6 @@ def standardised_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
     yield standardised(left)
 
 
-def older(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Parse the rows of a file of an earlier version, in which backslashes escape quotes but not backslashes.
-
-    That version put a backslash before each quote in a value, one more where a quoted value ended with a backslash, and
-    none before others. Doubled quotes, and line breaks in quotes, are read as well: live events had them.
-    """
-    row, width = "", 0
-    for line in lines:
-        row += line
-        values = _older(_end_off(row), width)
-        if values is not None:
-            width = width or len(values)
-            yield values
-            row = ""
-    if row:
-        yield _end_off(row).split(",")
-
-
-def older_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Iterate over the raw rows of such a file, with their line ends."""
-    row, width = b"", 0
-    for line in rows(chunks):
-        row += line
-        width = width or row.count(b",") + 1
-        if b'"' not in row or _older(_end_off(row.decode()), width) is not None:
-            yield row
-            row = b""
-    if row:
-        yield row
-
-
-def older_cells(row: str, width: int = 0) -> list[str]:
-    """Parse one of these rows, with or without its line end; `width` is the header's, or 0 if unknown."""
-    return _older(_end_off(row), width) or _end_off(row).split(",")
-
-
-def standard_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Iterate over the raw rows of a file in the standard form, with their line ends; quotes may hold line breaks."""
-    row = b""
-    for line in rows(chunks):
-        row += line
-        if row.count(b'"') % 2 == 0:
-            yield row
-            row = b""
-    if row:
-        yield row
-
-
 def rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Iterate over the raw rows of a file in Personalize's form, with their line ends: each is a line."""
     left = b""
@@ -200,80 +150,3 @@ def rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield line + b"\n"
     if left:
         yield left
-
-
-def _end_off(row: str) -> str:
-    return row.removesuffix("\n").removesuffix("\r")
-
-
-def _older(row: str, width: int) -> list[str] | None:
-    """Parse a row of an earlier version; return None if a quote is open at its end.
-
-    Backslashes, a quote and a comma may end a value or be part of it: the header's width decides, and no quote may be
-    left outside of quotes.
-    """
-    if '"' not in row:
-        return row.split(",")
-    first: list[str] | None = None
-    ways: list[tuple[int, list[str], bool]] = [(0, [], True)]
-    tried = set()
-    while ways:
-        at, row_values, clean = ways.pop()
-        if at > len(row):
-            if clean and len(row_values) == (width or len(row_values)):
-                return row_values
-            first = first or row_values
-        elif (at, len(row_values), clean) not in tried:
-            tried.add((at, len(row_values), clean))
-            if row.startswith('"', at):
-                values = [*_older_quoted(row, at + 1)]
-            else:
-                value, end = _older_plain(row, at)
-                values = [(value, end, '"' not in value)]
-            ways += [(end + 1, [*row_values, value], clean and good) for value, end, good in reversed(values)]
-    return first
-
-
-def _older_plain(row: str, at: int) -> tuple[str, int]:
-    """Return the unquoted value that begins there, and its end."""
-    end = row.find(",", at)
-    return (row[at:], len(row)) if end < 0 else (row[at:end], end)
-
-
-def _older_quoted(row: str, start: int) -> Iterator[tuple[str, int, bool]]:
-    """Iterate over possible readings of the quoted value that begins there, the most likely first.
-
-    Each has the value, its end, and whether all of it is quoted.
-    """
-    at = start
-    while (quote := row.find('"', at)) >= 0:
-        slashes = 0
-        while quote - slashes > start and row[quote - slashes - 1] == "\\":
-            slashes += 1
-        if slashes == 0 and row.startswith('"', quote + 1):
-            at = quote + 2
-            continue
-        at = quote + 1
-        if slashes == 0 or (slashes > 1 and row[at : at + 1] in {"", ","}):
-            value = _OLDER_ESCAPE.sub('"', row[start:quote].removesuffix("\\"))
-            # Text between the quote and the comma is misplaced, and is kept.
-            rest, end = _older_plain(row, at)
-            yield value + rest, end, not rest
-        if slashes == 0:
-            return
-
-
-class Form(NamedTuple):
-    """The readers of a form."""
-
-    records: Callable[[Iterable[str]], Iterator[list[str]]]
-    """Parses rows from lines, which are split at line feeds alone."""
-    rows: Callable[[Iterable[bytes]], Iterator[bytes]]
-    """Iterates over raw rows from chunks."""
-    cells: Callable[[str, int], list[str]]
-    """Parses a raw row; the number is the header's width, or 0 if unknown."""
-
-
-PERSONALIZE = Form(records, rows, lambda row, _: next(records([row]), []))
-STANDARD = Form(csv.reader, standard_rows, lambda row, _: next(csv.reader(io.StringIO(row, newline="")), []))
-OLDER = Form(older, older_rows, older_cells)

@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from personalization.core import stored
 from personalization.core.messages import Part
 
 
@@ -12,7 +13,6 @@ class Range(Part):
 
     Attributes:
         kind, key, version: of the file. header: its first line. start, end: the end is exclusive.
-        whole: whether the file cannot be cut, so that the range is all of it.
     """
 
     kind: Literal["interactions", "users"]
@@ -21,7 +21,6 @@ class Range(Part):
     header: str
     start: int
     end: int
-    whole: bool = False
 
 
 class Plan(Part):
@@ -33,6 +32,7 @@ class Plan(Part):
         watched: users of snapshots without labels.
     """
 
+    version: int = stored.VERSION
     now: int
     event_type: str
     horizon_days: int
@@ -46,9 +46,6 @@ class Plan(Part):
 def ranges(whole: Range, header: int, most: int) -> Iterator[Range]:
     """Yield ranges of at most `most` bytes, which together are a file after its first line of `header` bytes."""
     size = whole.end
-    if whole.whole:
-        yield whole
-        return
     count = max(1, -(-(size - header) // most))
     step = -(-(size - header) // count)
     for start in range(header, size, max(step, 1)):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import Any, Literal
 
-from personalization.core.messages import Part
-from personalization.likelihood import inputs, limits, report, serving_files, shards, store, training
+from personalization.core.messages import Part, of_this_version
+from personalization.likelihood import limits, report, serving_files, shards, store, training
 from personalization.likelihood.answering import iso
 from personalization.likelihood.features import DAY, ITEM
 from personalization.likelihood.fit import Fitted, Job, Run
@@ -133,7 +133,7 @@ class Steps:
         return Sizes(self.job.environment.megabytes, self.job.environment.fit_rows)
 
     def _stored_plan(self) -> Plan:
-        return Plan.read(self.work.get_document("plan.json.gz"))
+        return Plan.read(of_this_version(self.work.get_document("plan.json.gz")))
 
     def _scope(self) -> Scope:
         return Scope.read(self.work.get_document("scope.json.gz"))
@@ -156,13 +156,8 @@ class Steps:
             for key in read.files.read[kind]:
                 head = work.head(key, _HEAD)
                 header, line_feed, _ = head.data.partition(b"\n")
-                is_whole = inputs.form(key) is not inputs.FORM
-                if is_whole and head.size > limits.WHOLE_BYTES:
-                    return self.job.left_out(limits.whole_file(key, head.size, self._sizes, days))
                 names = (header + line_feed).decode()
-                every = Range(
-                    kind=kind, key=key, version=head.version, header=names, start=0, end=head.size, whole=is_whole
-                )
+                every = Range(kind=kind, key=key, version=head.version, header=names, start=0, end=head.size)
                 planned += ranges(every, len(header) + 1, self._sizes.range_bytes)
                 if kind == "interactions":
                     heads.append((head.size, head.data))
@@ -189,14 +184,13 @@ class Steps:
         plan, work = self._stored_plan(), self.work
         part = plan.ranges[number]
         reader = Reader(plan.event_type, plan.now)
-        parse = inputs.form(part.key).records
         lines = partition.lines_of(work.chunks(part.key, part.version, max(part.start - 1, 0)), part.start, part.end)
-        rows = lines if part.whole else chain([part.header], lines)
+        rows = chain([part.header], lines)
         if part.kind == "users":
-            reader.users(rows, parse)
+            reader.users(rows)
             segments, facts = partition.of_users(reader.about_users(), plan.shards)
         else:
-            reader.interactions(rows, parse)
+            reader.interactions(rows)
             segments, facts = partition.of_interactions(reader.events(), plan.shards)
         work.put(f"range-{number}", b"".join(segments))
         ends = list(accumulate(len(segment) for segment in segments))
@@ -219,7 +213,7 @@ class Steps:
         reader = Reader(plan.event_type, plan.now)
         for key in plan.items:
             with store.lines(work.s3, work.bucket, key) as lines:
-                reader.items(lines, inputs.form(key).records)
+                reader.items(lines)
         attributes = reader.about_items()
         for name in attributes:
             items.setdefault(name, len(items))

@@ -84,7 +84,7 @@ def frames(resource: str, table: Table | Range, names: Sequence[str]) -> Iterato
         raise Broken(resource, f"the export has no column {', '.join(missing)}")
     columns = [pl.col(source(places[name])).alias(name) for name in names]
     selected = ((rows.frame.select(columns), rows.breaks) for rows in _pieces(table))
-    # Older stacks may have streamed rows with line breaks.
+    # Who streams rows without this application may have sent line breaks.
     return (
         frame.with_columns(pl.all().str.replace_all(PATTERN, " ")) if breaks else frame for frame, breaks in selected
     )

@@ -8,13 +8,14 @@ events, and the shop's recipes train on them. Then the recipes give lists for us
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from table_intake import DataKind
 from table_intake.columns.schema import Schema
 
-from personalization.core.messages import Part
+from personalization.core import stored
+from personalization.core.messages import Part, of_this_version
 from personalization.core.names import Named, Names
 from personalization.ingest import imports
 from personalization.shop.gate_settings import HeldOut
@@ -67,6 +68,7 @@ class Question(Part):
 class Trial(Part):
     """One attempt at a test: the names of all that it creates."""
 
+    version: int = stored.VERSION
     run: str
     shop: str
     attempt: str
@@ -85,6 +87,10 @@ class Trial(Part):
     def key(self, file: str) -> str:
         """Return the key of a file of this attempt."""
         return f"{folder(self.shop, self.attempt)}{file}"
+
+
+RunTrial = Annotated[Trial, BeforeValidator(of_this_version)]
+"""The attempt of a running execution; Rejected if that began before 0.1.0."""
 
 
 class Split(Part):
@@ -224,7 +230,7 @@ class MeasureRequest(Part):
     """Compare the lists with the held-out purchases."""
 
     step: Literal["measure"]
-    trial: Trial
+    trial: RunTrial
     split: Split
     imported: Imported
 
@@ -233,12 +239,12 @@ class UntestedRequest(Part):
     """Report that the history is too short for a test."""
 
     step: Literal["untested"]
-    trial: Trial
+    trial: RunTrial
     split: Split
 
 
 class _TrialRequest(Part):
-    trial: Trial
+    trial: RunTrial
 
 
 class SplitRequest(_TrialRequest):
