@@ -37,6 +37,8 @@ _SEASONS = ("winter", "spring", "summer", "autumn")
 
 def of(headers: Mapping[str, str], columns: Sequence[str], now: float) -> dict[str, str]:
     """Return context by column; `columns` are the shop's own of Interactions, and `now` is in epoch seconds."""
+    if not columns:
+        return {}
     wanted = {name: COLUMNS[name] for name in columns if name in COLUMNS}
     if not wanted:
         return {}

@@ -13,8 +13,10 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import unquote
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from personalization.api.routes import OPERATIONS, Route
 from personalization.auth import caller
@@ -44,8 +46,17 @@ _LONGEST_NAME = 50
 M = TypeVar("M", bound="BaseModel")
 
 
-compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-"""Returns the JSON of an answer."""
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def compact(answer: Mapping[str, object] | Sequence[object]) -> str:
+    """Return the JSON of an answer."""
+    try:
+        # Less than half the time of Python's own, which is most of ours in a long list.
+        return to_json(answer).decode()
+    except PydanticSerializationError:
+        # A lone surrogate, which a request may contain and a problem repeats.
+        return _encode(answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +174,9 @@ class Request:
         """
         if personal or "degraded" in answer:
             return Response(200, compact(answer))
-        return self.cacheable(compact(answer), SHARED_SECONDS, _tag(compact(answer["items"]), "W/"))
+        return self.cacheable(
+            compact(answer), SHARED_SECONDS, _tag(compact(cast("Sequence[object]", answer["items"])), "W/")
+        )
 
     def cacheable(self, content: str, seconds: int, tag: str = "") -> Response:
         """Let the client cache an answer; answer 304 if it has the current one (RFC 9110 and 9111).

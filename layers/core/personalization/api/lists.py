@@ -175,8 +175,10 @@ def roomy(ask: ListAsk, more: int = 0) -> ListAsk:
 def after(release: Release, ask: ListAsk, page: dict[str, object]) -> dict[str, object]:
     """Add the token of the next page to the answer to `ask`, if there may be such a page."""
     items: Any = page["items"]
+    if len(items) < ask.limit:
+        return page
     seen = ask.hidden.shown.union([mark(item["itemId"]) for item in items])
-    if len(items) < ask.limit or len(seen) >= MOST:
+    if len(seen) >= MOST:
         return page
     return {**page, "next": token(release.tracking_id, ask.scope, seen)}
 
