@@ -8,7 +8,7 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.messages import Part, Steps, of_this_version
 from personalization.core.observability import logger
-from personalization.runs import lifecycle
+from personalization.runs import concurrent_drops, lifecycle
 from personalization.runs.claims import ClaimKind
 from personalization.runs.leases import Run
 from personalization.runs.lifecycle import Drop, End
@@ -68,7 +68,7 @@ def _flow(request: _RunRequest, now: datetime) -> tuple[DynamoLedger, StateMachi
 
 
 def _claim(request: ClaimRequest, now: datetime) -> dict[str, object]:
-    return lifecycle.claim(*_flow(request, now), request.input)
+    return concurrent_drops.claim(*_flow(request, now), request.input)
 
 
 def _collect(request: CollectRequest, now: datetime) -> dict[str, object]:

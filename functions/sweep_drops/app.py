@@ -8,7 +8,7 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected
 from personalization.core.observability import logger
-from personalization.runs import claims, lifecycle, lost_drops
+from personalization.runs import claims, concurrent_drops, lost_drops
 from personalization.runs.leases import Run
 from personalization.runs.store import DynamoLedger, StateMachine, list_recent
 from personalization.shop import schedules
@@ -51,7 +51,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
         if (failure := _follow(environment, shop)) is not None
     ]
     shops = {drop.shop for drop in swept.drops}
-    started = lifecycle.sweep(ledger, executions, run, claims.stopped(event), shops)
+    started = concurrent_drops.sweep(ledger, executions, run, claims.stopped(event), shops)
     claimed = [drop.key for drop in swept.drops]
     LOG.info("Drops swept", claimed=len(claimed), refused=len(swept.refused), started=started, until=until)
     if failures:

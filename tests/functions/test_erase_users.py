@@ -18,7 +18,7 @@ from personalization.events.erasures import JOB_SECONDS, Request
 from personalization.events.models import Call
 from personalization.likelihood import inputs, shards
 from personalization.releases import probe
-from personalization.runs import leases, lifecycle
+from personalization.runs import concurrent_drops, leases, lifecycle
 from personalization.runs.store import DynamoLedger, StateMachine
 from personalization.shop import records
 from table_intake.check import counts
@@ -206,7 +206,7 @@ class Runs:
         request: dict[str, object] = {"action": "continue", "shop": "demo"}
         if detail:
             request = {"detail": {"bucket": {"name": BUCKET}, "object": detail}}
-        return lifecycle.claim(self._ledger(run), StateMachine(self.machine, MACHINE), run, request)
+        return concurrent_drops.claim(self._ledger(run), StateMachine(self.machine, MACHINE), run, request)
 
     def collect(self, run: leases.Run) -> dict[str, object]:
         """What the run handles."""
@@ -269,7 +269,7 @@ def test_a_drop_during_a_job_waits_for_its_end_and_is_handled_by_one_run(
     job_is(personalize, "COMPLETED")
     round_made(gone=1)
     assert leader(table) == ""
-    assert lifecycle.next_run_name("demo", owner) in runs.names()
+    assert concurrent_drops.next_run_name("demo", owner) in runs.names()
     assert "CreateDataDeletionJob" not in personalize.operations()
     # The run has its turn, and then the next job.
     run = runs.begun()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from personalization.core.errors import PersonalizationError
 from personalization.personalize import earlier_work
-from personalization.runs import leases, lifecycle
+from personalization.runs import concurrent_drops, leases, lifecycle
 from personalization.runs.claims import Claim, ClaimKind
 from personalization.runs.leases import Lease, Ledger, Run
 from personalization.runs.lifecycle import Drop, End
@@ -223,7 +223,7 @@ class World:
 
     def steps(self, name: str, input_: object) -> Iterator[None]:
         """One execution, a step at a time; a step whose function is killed is taken again, as the machine does."""
-        claimed: Any = self.twice(lambda: lifecycle.claim(self.ledger, self, self.run(name), input_))
+        claimed: Any = self.twice(lambda: concurrent_drops.claim(self.ledger, self, self.run(name), input_))
         yield
         if claimed["outcome"] != "leads":
             return
@@ -297,7 +297,7 @@ class World:
                     self.step(name)
                 if self.running and self.waiting.issuperset(self.running):
                     self.hours += 7
-            if lifecycle.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}")):
+            if concurrent_drops.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}")):
                 continue
             if any(
                 lease.purpose == "erasure" and leases.is_live(self, lease, self.run("").now) for lease in self.leases()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from personalization.core.aws import clients
 from personalization.core.errors import Rejected
-from personalization.runs import leases, lifecycle
+from personalization.runs import concurrent_drops, leases, lifecycle
 from personalization.runs.claims import Claim
 from personalization.runs.leases import Lease, Ledger, Run
 from personalization.runs.lifecycle import Drop, End
@@ -129,7 +129,7 @@ def world(request: pytest.FixtureRequest, table: "DynamoDBClient") -> World:
 
 def begun(world: World, name: str, started: object) -> Any:  # noqa: ANN401 - the answer's JSON
     world.running[name] = iter(())
-    return lifecycle.claim(world.ledger, world, world.run(name), started)
+    return concurrent_drops.claim(world.ledger, world, world.run(name), started)
 
 
 def test_a_drop_is_queued_while_a_run_leads_and_followed_up(world: World) -> None:
@@ -198,7 +198,7 @@ def test_what_failed_waits_for_who_asks_again(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
     lifecycle.collect(world.ledger, world.run("a"), "green")
     assert lifecycle.finish(world.ledger, world, world.run("a"), "green", [], End("Broken: it broke")) == {"next": None}
-    assert lifecycle.sweep(world.ledger, world, world.run("s")) == []
+    assert concurrent_drops.sweep(world.ledger, world, world.run("s")) == []
     leading = begun(world, "b", {"action": "continue", "shop": "green", "run": "a"})
     collected: Any = lifecycle.collect(world.ledger, world.run("b"), "green", leading["again"])
     assert len(collected["drops"]) == 1
@@ -209,8 +209,8 @@ def test_what_came_meanwhile_is_handled_by_one_run_that_follows(world: World) ->
     lifecycle.collect(world.ledger, world.run("a"), "green")
     begun(world, "b", event("green", "items", 2))
     closed = [lifecycle.finish(world.ledger, world, world.run("a"), "green", []) for _ in range(2)]
-    assert closed[0] == closed[1] == {"next": lifecycle.next_run_name("green", "a")}
-    assert len(lifecycle.next_run_name("s" * 30, "a")) <= 80
+    assert closed[0] == closed[1] == {"next": concurrent_drops.next_run_name("green", "a")}
+    assert len(concurrent_drops.next_run_name("s" * 30, "a")) <= 80
 
 
 def test_an_erasure_has_the_next_turn_and_then_a_run_handles_what_waits(world: World) -> None:
@@ -224,9 +224,9 @@ def test_an_erasure_has_the_next_turn_and_then_a_run_handles_what_waits(world: W
     queued = begun(world, "c", {"action": "continue", "shop": "green"})
     assert (queued["outcome"], queued["by"]) == ("queued", "e")
     assert leases.lead_to_erase(world.ledger, world, "green", "e", NOW + ERASURE_LEASE / 2)
-    assert lifecycle.sweep(world.ledger, world, Run("s", "arn:s", NOW + ERASURE_LEASE)) == []
+    assert concurrent_drops.sweep(world.ledger, world, Run("s", "arn:s", NOW + ERASURE_LEASE)) == []
     follower = lifecycle.finish_erasure(world.ledger, world, "green", "e", NOW)
-    assert follower == lifecycle.next_run_name("green", "e")
+    assert follower == concurrent_drops.next_run_name("green", "e")
     assert begun(world, "d", {"action": "continue", "shop": "green"})["outcome"] == "leads"
     assert lifecycle.finish_erasure(world.ledger, world, "green", "e", NOW) == follower
     lease = world.ledger.lease("green")
@@ -239,7 +239,7 @@ def test_a_shop_whose_eraser_is_dead_is_taken_over_after_some_hours(world: World
     assert not world.ledger.reserve("green", "other")
     assert begun(world, "a", event("green", "users", 1))["outcome"] == "queued"
     late = Run("s", "arn:s", NOW + ERASURE_LEASE)
-    assert len(lifecycle.sweep(world.ledger, world, late)) == 1
+    assert len(concurrent_drops.sweep(world.ledger, world, late)) == 1
     assert leases.lead(world.ledger, world, late, "green") is None
 
 
@@ -269,7 +269,7 @@ def test_a_schedule_that_fires_twice_during_a_run_trains_once_after_it(world: Wo
     ]
     drops = [Drop(id=collected["drops"][0]["id"], key="", kind="retrain", mode="", outcome="retrained")]
     assert lifecycle.finish(world.ledger, world, world.run(str(follower)), "green", drops) == {"next": None}
-    assert lifecycle.sweep(world.ledger, world, world.run("s")) == []
+    assert concurrent_drops.sweep(world.ledger, world, world.run("s")) == []
 
 
 @pytest.mark.parametrize(
@@ -317,4 +317,4 @@ def test_the_sweep_starts_nothing_for_a_shop_whose_run_ends_while_it_looks(
     seen = world.ledger.shops()
     lifecycle.finish(world.ledger, world, world.run("a"), "green", [])
     monkeypatch.setattr(world.ledger, "shops", lambda: seen)
-    assert (list(seen), lifecycle.sweep(world.ledger, world, world.run("s"))) == (["green"], [])
+    assert (list(seen), concurrent_drops.sweep(world.ledger, world, world.run("s"))) == (["green"], [])

@@ -10,7 +10,8 @@ from personalization.core.messages import Part
 from personalization.ingest.imports import outcome
 from personalization.releases import judge, verdicts
 from personalization.releases.held_out.trials import Result
-from personalization.runs.lifecycle import Claimed, Drop
+from personalization.runs.concurrent_drops import Claimed
+from personalization.runs.lifecycle import Drop
 from personalization.shop import plan as plans
 from personalization.shop.gate_settings import Gate, HeldOut, Probe
 from personalization.shop.plan import ImportRequest, Nothing, Plan, PrepareRequest, TrainRequest

@@ -23,7 +23,7 @@ from personalization.events.erasure_requests import THREADS, Requests
 from personalization.events.erasures import Progress, Request, Shop, Version
 from personalization.maintenance import forget_users
 from personalization.personalize.ensure import list_recommenders
-from personalization.runs import batches, leases, lifecycle
+from personalization.runs import batches, concurrent_drops, leases, lifecycle
 from personalization.runs.leases import Executions
 from personalization.runs.store import DynamoLedger
 from personalization.shop import records, release, settings_file
@@ -189,7 +189,7 @@ class Eraser:
             return result
         batch = erasures.next_batch(free, self._now)
         # Erasures and runs take turns: runs that wait for the shop follow a job.
-        if not batch or (ended and leader and lifecycle.needs_run(self._ledger, shop.name)):
+        if not batch or (ended and leader and concurrent_drops.needs_run(self._ledger, shop.name)):
             self._make_way(shop, leader)
             return result
         return result.plus(Round(sent=self._begin(shop, requests, batch, leader)))

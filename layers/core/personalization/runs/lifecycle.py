@@ -1,25 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lifecycle of a run: claim its drop, lead the shop, record the outcomes, release the lease; and the sweep.
+"""The lifecycle of a run that leads its shop: take its drops, record their outcomes, release the lease.
 
-One run at a time leads a shop. The order of the steps makes this safe: a run records its drop before it tries the
-lease, and looks for pending drops after it released the lease. So either the leading run finds the drop, or the drop
-finds no lease. The sweep starts runs for pending drops that no run is going to handle.
+What happens to drops that come meanwhile: see `concurrent_drops`.
 """
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from table_intake import DataKind
 
 from personalization.core.errors import Rejected, RetryLater
 from personalization.core.messages import Part
-from personalization.runs import batches, claims
+from personalization.runs import batches, concurrent_drops
 from personalization.runs.batches import Batch, Chosen
-from personalization.runs.claims import Action, Claim, ClaimKind, Request, later
-from personalization.runs.leases import Executions, Ledger, Run, is_live, lead, release_lease
+from personalization.runs.claims import Claim, ClaimKind
+from personalization.runs.leases import Executions, Ledger, Run, lead, release_lease
 
 
 class Drop(Part):
@@ -56,93 +52,6 @@ _WITH_IDS: tuple[DataKind, ...] = ("users", "items")
 """Kinds with whose ids later drops are compared."""
 TRAINED = ("interactions", "imported")
 """Kind and outcome of data that a run trains on after the import."""
-
-
-class Claimed(Part):
-    """The result of a run's first step."""
-
-    outcome: Literal["leads", "queued", "alreadyHandled", "superseded", "nothing", "swept"]
-    action: Action
-    shop: str
-    kind: str
-    key: str = ""
-    again: str | None = None
-    """The failed run whose drops are retried, or the refused one that is promoted."""
-    by: str = ""
-    """The run that leads the shop, or that handled the drop."""
-    notes: tuple[str, ...] = ()
-
-
-def claim(ledger: Ledger, executions: Executions, run: Run, started: object) -> dict[str, object]:
-    """Record the reason for the run, and lead the shop if no other run does.
-
-    Returns:
-        `{outcome, action, shop, kind, key, again, by, notes}`; outcome is `leads`, or the reason why nothing is to do:
-        `queued` (the run `by` leads the shop and its successor handles the drop), `alreadyHandled`, `superseded`,
-        `nothing` or `swept`.
-
-    Raises:
-        Rejected: the input is refused, or needs the shop while another run leads it.
-        RetryLater: another run did the same at the same moment.
-    """
-    try:
-        request = claims.read(started, run.name)
-    except Rejected as refused:
-        refusal = claims.refusal(started, run.name, refused.reason)
-        earlier = ledger.add(refusal) if refusal else None
-        if refusal is None or earlier is None or earlier.claimed_by == run.name:
-            raise
-        return _answer(
-            Request(action="drop", shop=refusal.shop, claim=refusal), "alreadyHandled", by=earlier.claimed_by
-        )
-    if request.action == "sweep":
-        return _answer(Request(action="sweep"), "swept", notes=sweep(ledger, executions, run, request.claim))
-    if request.claim is None:
-        return _lead_by_hand(ledger, executions, run, request)
-    if request.claim.kind == "nothing":
-        return _answer(request, "nothing", notes=["this object is not a drop"])
-    return _claim(ledger, executions, run, request, request.claim)
-
-
-def _claim(ledger: Ledger, executions: Executions, run: Run, request: Request, wanted: Claim) -> dict[str, object]:
-    earlier = ledger.add(wanted)
-    if earlier is not None and earlier.state != "pending":
-        is_own = earlier.claimed_by == run.name
-        return _answer(request, "queued" if is_own else "alreadyHandled", by=earlier.run or earlier.claimed_by)
-    seen = earlier or wanted
-    newer = later(seen, ledger.claims(request.shop))
-    if newer is not None:
-        ledger.move(seen, seen.moved("superseded", run.name, f"{newer.key} was uploaded again"))
-        return _answer(request, "superseded", by=newer.run or newer.claimed_by)
-    holder = lead(ledger, executions, run, request.shop)
-    if holder is None:
-        return _answer(request, "leads")
-    repeated = earlier is not None and earlier.claimed_by != run.name
-    return _answer(request, "alreadyHandled" if repeated else "queued", by=holder)
-
-
-def _lead_by_hand(ledger: Ledger, executions: Executions, run: Run, request: Request) -> dict[str, object]:
-    holder = lead(ledger, executions, run, request.shop)
-    if holder is None:
-        return _answer(request, "leads")
-    if request.action == "continue" and not request.run:
-        return _answer(request, "queued", by=holder)
-    raise Rejected(request.shop, f"run {holder} is at work on this shop: wait for its end, or stop it, and ask again")
-
-
-def _answer(request: Request, outcome: str, by: str = "", notes: Sequence[str] = ()) -> dict[str, object]:
-    claim = request.claim
-    claimed = {
-        "outcome": outcome,
-        "action": request.action,
-        "shop": request.shop,
-        "kind": claim.kind if claim else request.action,
-        "key": claim.key if claim else "",
-        "again": request.run,
-        "by": by,
-        "notes": notes,
-    }
-    return Claimed.model_validate(claimed).as_json()
 
 
 def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> dict[str, object]:
@@ -269,54 +178,13 @@ def finish(
         end.failure is not None and not any(claim.run == run.name for claim in after)
     ):
         return {"next": None}
-    return {"next": _start_next(executions, shop, run.name)}
+    return {"next": concurrent_drops.start_next(executions, shop, run.name)}
 
 
 def finish_erasure(ledger: Ledger, executions: Executions, shop: str, erasure: str, now: datetime) -> str | None:
     """Release an erasure's lease, and start a run for pending claims; return its name."""
     release_lease(ledger, shop, erasure, now)
-    return _start_next(executions, shop, erasure) if needs_run(ledger, shop) else None
-
-
-def sweep(
-    ledger: Ledger, executions: Executions, run: Run, stopped: Claim | None = None, also: Iterable[str] = ()
-) -> list[str]:
-    """Start a run for each shop with pending drops and no live leader; return a note for each.
-
-    Args:
-        ledger, executions: the table, and the state machine's executions.
-        run: the run that sweeps.
-        stopped: the claim of a stopped run, which may have stopped before it could record it.
-        also: shops whose claims are too new for the list of shops.
-    """
-    if stopped is not None and stopped.kind != "nothing":
-        ledger.add(stopped)
-    notes = []
-    for shop in sorted({*ledger.shops(), *also, *([stopped.shop] if stopped and stopped.shop else [])}):
-        lease = ledger.lease(shop)
-        try:
-            # The list of shops may be older than the end of a run, so pending claims are checked again.
-            if (lease is None or not is_live(executions, lease, run.now)) and needs_run(ledger, shop):
-                notes.append(f"{shop}: {_start_next(executions, shop, run.name)}")
-        except Rejected as refused:
-            notes.append(str(refused))
-    return notes
-
-
-def needs_run(ledger: Ledger, shop: str) -> bool:
-    """Return whether a shop has claims for a run, if none leads it."""
-    return any(batches.is_waiting(claim) for claim in ledger.claims(shop))
-
-
-def next_run_name(shop: str, run: str) -> str:
-    """Return the name of the run that follows a run; it is always the same."""
-    return f"continue-{shop}-{hashlib.sha256(f'{shop} {run}'.encode()).hexdigest()[:32]}"
-
-
-def _start_next(executions: Executions, shop: str, by: str) -> str:
-    name = next_run_name(shop, by)
-    executions.start(name, {"action": "continue", "shop": shop})
-    return name
+    return concurrent_drops.start_next(executions, shop, erasure) if concurrent_drops.needs_run(ledger, shop) else None
 
 
 def _taken_in(every: Sequence[Claim], of_run: Sequence[Claim], drops: Sequence[Drop], end: End) -> list[Claim]:
