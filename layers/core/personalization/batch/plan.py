@@ -3,6 +3,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import not_
 from typing import Annotated, Literal, cast
 
 from pydantic import BeforeValidator, Field
@@ -10,7 +11,7 @@ from table_intake.columns.schema import Schema
 
 from personalization.core import stored
 from personalization.core.errors import Rejected
-from personalization.core.messages import Part, of_this_version
+from personalization.core.messages import Part, is_none, of_this_version
 from personalization.core.names import Names
 from personalization.ingest import imports, retraining
 from personalization.shop.batch_settings import BatchJob
@@ -56,7 +57,7 @@ class Job(Part):
     """Empty until a segment recipe is trained."""
     filter_arn: str = ""
     training: Training | None = None
-    refused: str = Field(default="", exclude_if=lambda value: not value)
+    refused: str = Field(default="", exclude_if=not_)
     """Why it cannot be asked; the other jobs of the execution are."""
 
     @property
@@ -365,10 +366,10 @@ class Progressed(Part):
     status: str
     name: str
     ready: bool = False
-    reason: str = Field(default="", exclude_if=lambda value: not value)
-    patience: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    reason: str = Field(default="", exclude_if=not_)
+    patience: int | None = Field(default=None, exclude_if=is_none)
     """Minutes that it waits at most, where they are others than the machine's own."""
-    more: bool = Field(default=False, exclude_if=lambda value: not value)
+    more: bool = Field(default=False, exclude_if=not_)
     """Whether the next call goes on with work of our own, so that nothing is to be waited for."""
     made: Cursor = Cursor()
 

@@ -2,6 +2,8 @@
 """Messages between the state machines and the functions, JSON in camelCase, and the steps that they ask for."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from operator import is_
 from typing import Annotated, Any, Generic, Self, TypeVar, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -12,6 +14,8 @@ from personalization.core.errors import Broken, Rejected
 
 Context = TypeVar("Context")
 Answer = TypeVar("Answer")
+is_none = partial(is_, None)
+"""For members that a message leaves out where they are None."""
 
 
 class Part(BaseModel):

@@ -2,12 +2,13 @@
 """Derive verdicts from judgements, overrides and rollbacks: which campaign is to serve which version."""
 
 from collections.abc import Mapping, Sequence
+from operator import not_
 from typing import Any, Literal
 
 from pydantic import Field
 
 from personalization.core.errors import Rejected
-from personalization.core.messages import Part
+from personalization.core.messages import Part, is_none
 from personalization.releases.gate import Judgement
 from personalization.releases.held_out.trials import Result
 from personalization.shop.gate_settings import Probe
@@ -22,7 +23,7 @@ class Trained(Part):
 
     alias: str
     solution_version_arn: str
-    found_from: str = Field(default="", exclude_if=lambda value: not value)
+    found_from: str = Field(default="", exclude_if=not_)
     """The time when the version was made, ISO 8601, if that was before the run, so that nothing was trained."""
 
 
@@ -36,17 +37,17 @@ class Target(Part):
     """The run that trained the version."""
     baseline_arn: str | None = None
     """The Popularity-Count version of that run, the baseline of later comparisons."""
-    found_from: str = Field(default="", exclude_if=lambda value: not value)
+    found_from: str = Field(default="", exclude_if=not_)
     """As in `Trained`."""
     recipe: str
     """Personalize's name of the version's recipe."""
-    min_provisioned_tps: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    min_provisioned_tps: int | None = Field(default=None, exclude_if=is_none)
     """The throughput in the settings."""
-    campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
+    campaign_config: dict[str, Any] = Field(default={}, exclude_if=not_)
     """Members of the campaign's configuration that the settings determine."""
-    earlier_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
+    earlier_config: dict[str, Any] = Field(default={}, exclude_if=not_)
     """The configuration when the version served, for members that the campaign has lost since."""
-    returns: bool = Field(default=False, exclude_if=lambda value: not value)
+    returns: bool = Field(default=False, exclude_if=not_)
     """Whether the campaign returns to an earlier release, so that the settings do not determine its configuration."""
 
 

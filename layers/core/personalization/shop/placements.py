@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from personalization.core.messages import is_none
 from personalization.shop import diversity_settings, recommenders
 from personalization.shop.campaign_settings import mapping
 from personalization.shop.diversity_settings import Diversity
@@ -68,7 +69,7 @@ class Placement(BaseModel):
     because: Because | None = None
     """How the request's item relates to the user: bought, viewed, in the basket, or only similar, the default of
     similar-items. For a recommender it states that the request starts from the item."""
-    diversity: Annotated[Diversity | None, Field(exclude_if=lambda value: value is None)] = None
+    diversity: Annotated[Diversity | None, Field(exclude_if=is_none)] = None
     """The placement's own variety; what it leaves out, and the default, are the shop's."""
 
     @property

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a run and its messages: JSON in camelCase between the state machine and its functions."""
 
+from functools import partial
+from operator import eq, not_
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -8,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from table_intake import DataKind, Mode
 
 from personalization.core import stored
-from personalization.core.messages import Part, of_this_version
+from personalization.core.messages import Part, is_none, of_this_version
 from personalization.shop.diversity_settings import USUAL, Diversity
 from personalization.shop.gate_settings import Gate, HeldOut, Probe
 from personalization.shop.keys import Kind
@@ -78,11 +80,11 @@ class RecipePart(Part):
     solution_version_name: str
     earlier_versions: tuple[str, ...] = ()
     """Trainings on the same data that earlier runs may have started, oldest first."""
-    min_provisioned_tps: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    min_provisioned_tps: int | None = Field(default=None, exclude_if=is_none)
     """The campaign's throughput in the settings; None leaves it unchanged."""
-    campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
+    campaign_config: dict[str, Any] = Field(default={}, exclude_if=not_)
     """The members of the campaign's configuration in the settings, by Personalize's names."""
-    deployed: bool = Field(default=True, exclude_if=lambda value: value)
+    deployed: bool = Field(default=True, exclude_if=bool)
     """Whether the recipe has a campaign; the baseline needs none."""
 
 
@@ -144,19 +146,19 @@ class PrepareRequest(Part):
     """Earlier runs that imported exactly these objects."""
     trained_by: tuple[str, ...] = ()
     """Earlier runs that trained on exactly this run's drops."""
-    begun_at: str = Field(default="", exclude_if=lambda value: not value)
+    begun_at: str = Field(default="", exclude_if=not_)
     """When the first of these runs took the object, ISO 8601."""
     latest_full: LatestFull | None = Field(
-        default=None, validation_alias="known", serialization_alias="known", exclude_if=lambda value: value is None
+        default=None, validation_alias="known", serialization_alias="known", exclude_if=is_none
     )
     """The dataset's current FULL, if the object is one."""
-    last: Last | None = Field(default=None, exclude_if=lambda value: value is None)
+    last: Last | None = Field(default=None, exclude_if=is_none)
     """The last import of the same kind and mode."""
-    since: Last | None = Field(default=None, exclude_if=lambda value: value is None)
+    since: Last | None = Field(default=None, exclude_if=is_none)
     """The last import of the kind, if it is of the other mode and after that one."""
-    ids: dict[DataKind, tuple[str, ...]] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    ids: dict[DataKind, tuple[str, ...]] = Field(default_factory=dict, exclude_if=not_)
     """The runs that imported the users and the items last, the latest first, with whose ids others are compared."""
-    unreadable: dict[str, str] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    unreadable: dict[str, str] = Field(default_factory=dict, exclude_if=not_)
     """Why files cannot be read that have ended the process that read them, by their keys."""
 
 
@@ -173,9 +175,9 @@ class Evaluation(Part):
     held_out: HeldOut
     made_by: tuple[str, ...] = ()
     """Earlier runs with the same data, whose test is reused."""
-    generation: Generation = Field(default="v1", exclude_if=lambda value: value == "v1")
+    generation: Generation = Field(default="v1", exclude_if=partial(eq, "v1"))
     """The generation of the tested recipes."""
-    begun_at: str = Field(default="", exclude_if=lambda value: not value)
+    begun_at: str = Field(default="", exclude_if=not_)
     """As in `Plan`: later interactions are left out of the test."""
 
 
@@ -186,9 +188,9 @@ class Nothing(Part):
     shop: str
     kind: Kind
     notes: tuple[str, ...] = ()
-    outcome: Literal["", "alreadyHandled", "divided"] = Field(default="", exclude_if=lambda value: not value)
+    outcome: Literal["", "alreadyHandled", "divided"] = Field(default="", exclude_if=not_)
     """`alreadyHandled`: the dataset already has these bytes; `divided`: ranges of the drop must be checked first."""
-    work: str = Field(default="", exclude_if=lambda value: not value)
+    work: str = Field(default="", exclude_if=not_)
     """The folder for the check of the ranges."""
 
     @property
@@ -224,7 +226,7 @@ class Plan(Part):
     """The key of the HTML report on the data."""
     rejects: int = 0
     """The number of rows left out."""
-    content: str = Field(default="", exclude_if=lambda value: not value)
+    content: str = Field(default="", exclude_if=not_)
     """As in `claims.Claim`, for a FULL."""
     left_out: tuple[LeftOut, ...] = ()
     """Objects whose rows are not in the import copy."""
@@ -233,20 +235,20 @@ class Plan(Part):
     probe: Probe = Probe()
     serves: tuple[str, ...] = ()
     """The recipes in the shop's settings: campaigns of untrained ones keep serving."""
-    deploys: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    deploys: tuple[str, ...] = Field(default=(), exclude_if=not_)
     """The recipes with a campaign."""
-    batches: bool = Field(default=False, exclude_if=lambda value: not value)
+    batches: bool = Field(default=False, exclude_if=not_)
     """Whether batch jobs follow a promotion."""
-    unused: tuple[Resource, ...] = Field(default=(), exclude_if=lambda value: not value)
+    unused: tuple[Resource, ...] = Field(default=(), exclude_if=not_)
     """Campaigns that the settings no longer name, deleted after a promotion."""
     evaluation: Evaluation | None = None
     """The test on held-out time in the shop's settings."""
     placements: dict[str, Placement] = Field(default={})
-    diversity: Diversity = Field(default=USUAL, exclude_if=lambda value: value == USUAL)
+    diversity: Diversity = Field(default=USUAL, exclude_if=partial(eq, USUAL))
     """The shop's variety in lists."""
     recommenders: tuple[RecommenderPart, ...] = ()
     """Recommenders in the settings with enough data."""
-    begun_at: str = Field(default="", exclude_if=lambda value: not value)
+    begun_at: str = Field(default="", exclude_if=not_)
     """When this run, or the first run whose work it continues, took its drops, ISO 8601: resources created earlier do
     not belong to it, even if the names match."""
 
@@ -267,11 +269,11 @@ class Promoted(Part):
     """The run that trained the version."""
     baseline_arn: str | None = None
     """The Popularity-Count version of that run."""
-    found_from: str = Field(default="", exclude_if=lambda value: not value)
+    found_from: str = Field(default="", exclude_if=not_)
     """When the version was made, ISO 8601, if that was before its run."""
-    recipe: str = Field(default="", exclude_if=lambda value: not value)
+    recipe: str = Field(default="", exclude_if=not_)
     """Personalize's name of the version's recipe; empty if the plan or the alias determines it."""
-    notes: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    notes: tuple[str, ...] = Field(default=(), exclude_if=not_)
     """Notes about the campaign."""
 
 
@@ -291,19 +293,19 @@ class Step(Part):
 
     arn: str
     status: str
-    found_from: str = Field(default="", exclude_if=lambda value: not value)
+    found_from: str = Field(default="", exclude_if=not_)
     """When a solution version was made, ISO 8601, if that was before the run, so that nothing was trained."""
-    notes: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    notes: tuple[str, ...] = Field(default=(), exclude_if=not_)
     """Notes for people."""
-    reason: str = Field(default="", exclude_if=lambda value: not value)
+    reason: str = Field(default="", exclude_if=not_)
     """Why the step waits."""
-    patience: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    patience: int | None = Field(default=None, exclude_if=is_none)
     """Minutes that it waits for room at most, where they are others than the machine's own."""
-    name: str = Field(default="", exclude_if=lambda value: not value)
+    name: str = Field(default="", exclude_if=not_)
     """The resource's name for people."""
     ready: bool = False
     """Whether all the step's resources are ready."""
-    made: Made | None = Field(default=None, exclude_if=lambda value: value is None)
+    made: Made | None = Field(default=None, exclude_if=is_none)
     """The state for the next call."""
 
 

@@ -4,6 +4,8 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
+from operator import eq
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError, field_validator
@@ -87,7 +89,7 @@ class ShopSettings(TableSettings, BaseModel):
     """Recommenders that runs create and update, by name."""
     placements: Placements = {}
     """Named slots of the shop."""
-    diversity: Annotated[Diversity, Field(exclude_if=lambda value: value == USUAL)] = USUAL
+    diversity: Annotated[Diversity, Field(exclude_if=partial(eq, USUAL))] = USUAL
     """Variety in placements and in lists of similar items."""
     erasure: Erasure = Erasure()
     """Actions after a deletion of users."""

@@ -8,6 +8,8 @@ events, and the shop's recipes train on them. Then the recipes give lists for us
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
+from operator import eq, not_
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -81,7 +83,7 @@ class Trial(Part):
     questions: tuple[Question, ...]
     parameters: dict[str, object] = Field(validation_alias="asked", serialization_alias="asked")
     """The evaluation as the report keeps it, so that the same test is not repeated."""
-    until: int = Field(default=0, exclude_if=lambda value: not value)
+    until: int = Field(default=0, exclude_if=not_)
     """Seconds since 1970 when the run's work began: later interactions are left out. 0 if unknown."""
 
     def key(self, file: str) -> str:
@@ -112,7 +114,7 @@ class Split(Part):
     """Held-out users of the sample without interactions before the cut-off, unknown to any model."""
     digest: str
     """SHA-256 of the imported file of interactions; of several, that of their digests in order."""
-    files: int = Field(default=1, exclude_if=lambda value: value == 1)
+    files: int = Field(default=1, exclude_if=partial(eq, 1))
     """The imported files of interactions."""
 
 
