@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from personalization.core.errors import Rejected
-from personalization.runs import lifecycle
+from personalization.runs import concurrent_drops
 from personalization.runs.claims import Claim
 from personalization.runs.leases import Run
 from personalization.runs.store import DynamoLedger, StateMachine
@@ -77,7 +77,7 @@ def test_a_shop_of_before_keeps_its_records_and_stops_no_round(table: "DynamoDBC
     assert set(keep_house({}, None)["days"]) == {"new"}  # type: ignore[call-overload]
     run = Run("sweep", "arn", datetime.now(UTC))
     executions = StateMachine(boto3.client("stepfunctions"), "arn")
-    (note,) = lifecycle.sweep(DynamoLedger(table, TABLE, run.now), executions, run)
+    (note,) = concurrent_drops.sweep(DynamoLedger(table, TABLE, run.now), executions, run)
     assert REMOVE in note
     assert {"release", "drop#1"} <= set(records.sort_keys(table, TABLE, "demo"))
 

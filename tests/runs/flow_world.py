@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from personalization.core.errors import PersonalizationError
-from personalization.personalize import earlier_work
+from personalization.personalize import ensure
 from personalization.runs import concurrent_drops, leases, lifecycle
 from personalization.runs.claims import Claim, ClaimKind
 from personalization.runs.leases import Lease, Ledger, Run
@@ -131,7 +131,7 @@ class Jobs:
 
     def begin(self, what: str, runs: Sequence[str]) -> tuple[bool, str]:
         """Whether a new job is begun for the last of the runs, and its status then."""
-        name = earlier_work.choose_name([f"{what} {run}" for run in runs], self.there)
+        name = ensure.choose_name([f"{what} {run}" for run in runs], self.there)
         new = name not in self.there
         if new:
             self.left -= 1

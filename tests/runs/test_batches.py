@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from personalization.personalize import earlier_work
+from personalization.personalize import ensure
 from personalization.runs import lifecycle
 from personalization.runs.claims import Claim
 from personalization.runs.lifecycle import Drop, End
@@ -263,4 +263,4 @@ def test_a_training_older_than_what_was_imported_since_is_not_adopted(world: Wor
     ],
 )
 def test_which_name_is_used(names: list[str], there: dict[str, str], wanted: str) -> None:
-    assert earlier_work.choose_name(names, there) == wanted
+    assert ensure.choose_name(names, there) == wanted

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ensure resources in Personalize's control plane: every step describes, and creates what is missing.
 
-All steps can be repeated. "Already exists" means found: two runs may race to create the same resource.
+All steps can be repeated. "Already exists" means found: two runs may race to create the same resource. What an earlier
+run began of the same work is found by its name and its age.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from table_intake import DataKind
@@ -16,7 +18,7 @@ from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Broken, PersonalizationError, Rejected, RetryLater
 from personalization.core.names import Named
 from personalization.core.status import ACTIVE, UPDATED, Progress, failed_to_create, is_being_deleted, progress
-from personalization.personalize import earlier_work, schemas
+from personalization.personalize import schemas
 from personalization.shop import recommenders
 from personalization.shop.plan import FilterPart, Plan, RecommenderPart, Resource, Step
 
@@ -27,11 +29,43 @@ if TYPE_CHECKING:
 Request = ParamSpec("Request")
 CREATED = "CREATE PENDING"
 """The status of a new resource."""
+SKEW = timedelta(minutes=1)
+"""How far Personalize's clock may be behind our functions' clock."""
 
 
 def created(create: Callable[Request, object], *arguments: Request.args, **request: Request.kwargs) -> None:
     """Create a resource, unless another caller just did."""
     false_on("ResourceAlreadyExistsException", create, *arguments, **request)
+
+
+def choose_name(names: Sequence[str], statuses: Mapping[str, str]) -> str:
+    """Choose one of several names for the same work.
+
+    Args:
+        names: those of the runs that may have begun it, oldest first, the current run's last.
+        statuses: the statuses of existing resources, by name.
+
+    Returns:
+        The newest that has not failed; else the first unused one, so that two concurrent runs request the same name and
+        Personalize creates one resource; else the last, which has failed.
+    """
+    alive = [name for name in names if name in statuses and progress(statuses[name]) is not Progress.FAILED]
+    unused = [name for name in names if name not in statuses]
+    return alive[-1] if alive else [*unused, names[-1]][0]
+
+
+def found_from(made: datetime | None, begun_at: str) -> str:
+    """Return when Personalize made a resource, ISO 8601, if that was before a piece of work began, else "".
+
+    A resource that is older than the work does not belong to it.
+
+    Args:
+        made: when it was made, if known.
+        begun_at: when the work began, ISO 8601; empty if unknown.
+    """
+    if made is None or not begun_at:
+        return ""
+    return made.isoformat() if made < datetime.fromisoformat(begun_at) - SKEW else ""
 
 
 def usable(arn: str, status: str, delete: Callable[[], object]) -> Step:
@@ -206,9 +240,7 @@ def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) ->
     job_plan = plan.import_job
     jobs: list[Resource] = [*job_plan.earlier, job_plan]
     existing = {job.name: _import_job(client, job.arn, plan.begun_at) for job in jobs}
-    wanted = earlier_work.choose_name(
-        [job.name for job in jobs], {name: step.status for name, step in existing.items() if step}
-    )
+    wanted = choose_name([job.name for job in jobs], {name: step.status for name, step in existing.items() if step})
     job = next(job_of_run for job_of_run in jobs if job_of_run.name == wanted)
     step = existing[wanted]
     if step and step.found_from:
@@ -226,7 +258,7 @@ def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | 
     if answer is None:
         return None
     job = answer["datasetImportJob"]
-    old = earlier_work.found_from(job.get("creationDateTime"), begun_at)
+    old = found_from(job.get("creationDateTime"), begun_at)
     return Step(arn=arn, status=job["status"], found_from=old)
 
 

@@ -13,7 +13,7 @@ from personalization.core.aws.pagination import paginate
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.names import Names, dataset_arn
 from personalization.core.status import Progress, is_being_deleted, progress
-from personalization.personalize import campaigns, earlier_work, ensure
+from personalization.personalize import campaigns, ensure
 from personalization.personalize.campaigns import Wish
 from personalization.personalize.ensure import CREATED, created, usable
 from personalization.personalize.readiness import Stage, advance
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _TRAINED: tuple[DataKind, ...] = ("items", "users")
 """The datasets whose columns a solution trains on; those of interactions never change."""
+LOOK_BACK = 20
+"""The number of newest solution versions among which a run looks for its own."""
 MOST_SOLUTIONS = 10
 """Personalize's quota of solutions in a dataset group, which can only be raised."""
 
@@ -117,7 +119,7 @@ def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: Rec
     """
     names, begun_at = (*recipe.earlier_versions, recipe.solution_version_name), plan.begun_at
     existing = _versions_called(client, solution, names, begun_at)
-    name = earlier_work.choose_name(names, {existing_name: step.status for existing_name, step in existing.items()})
+    name = ensure.choose_name(names, {existing_name: step.status for existing_name, step in existing.items()})
     if name in existing:
         return existing[name]
     try:
@@ -144,7 +146,7 @@ def _versions_called(
     for arn in _newest_versions(client, solution_arn):
         version = client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
         if version.get("name") in names:
-            old = earlier_work.found_from(version.get("creationDateTime"), begun_at)
+            old = ensure.found_from(version.get("creationDateTime"), begun_at)
             steps[version["name"]] = Step(arn=arn, status=version["status"], found_from=old)
             if len(steps) == len(names) or progress(version["status"]) is not Progress.FAILED:
                 break
@@ -158,9 +160,7 @@ def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str
     solution = none_if_missing(lambda: client.describe_solution(solutionArn=solution_arn)["solution"])
     latest = solution.get("latestSolutionVersion") if solution else None
     versions += [latest] if latest else []
-    return earlier_work.newest(
-        [(version["creationDateTime"].timestamp(), version["solutionVersionArn"]) for version in versions]
-    )
+    return _newest([(version["creationDateTime"].timestamp(), version["solutionVersionArn"]) for version in versions])
 
 
 def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish) -> Step:
@@ -241,3 +241,8 @@ def throughput(client: "PersonalizeClient", campaign_arn: str) -> float:
         campaign = campaign_as_it_is(client, campaign_arn)
         return float((campaign or {}).get("minProvisionedTPS") or 1)
     return 1.0
+
+
+def _newest(versions: list[tuple[float, str]]) -> list[str]:
+    """Return the ARNs of the newest solution versions, newest first, from creation times (epoch seconds) and ARNs."""
+    return [arn for _, arn in sorted(set(versions), reverse=True)[:LOOK_BACK]]
