@@ -228,8 +228,7 @@ def finish(aws: Clients, request: batch.ReportRequest, environment: Environment,
 
 
 def _report(s3: "S3Client", bucket: str, job: Job, document: Mapping[str, Any]) -> None:
-    objects.put_json(s3, bucket, f"{job.report}.json", document)
-    objects.put_text(s3, bucket, f"{job.report}.html", report.page(document))
+    objects.put_report(s3, bucket, job.report, document, report.page(document))
 
 
 def _time(now: datetime) -> str:

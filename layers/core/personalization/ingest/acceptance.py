@@ -153,6 +153,4 @@ class Acceptance:
         subject = self._subject
         document["rejects"] = {"key": self._rejects, "rows": self._written_rejects} if self._rejects else None
         name = report.key(subject.shop, subject.run, subject.kind, self._part)
-        objects.put_json(self._s3, self._bucket, f"{name}.json", document)
-        objects.put_text(self._s3, self._bucket, f"{name}.html", report.page(document))
-        return f"{name}.html"
+        return objects.put_report(self._s3, self._bucket, name, document, report.page(document))

@@ -178,9 +178,7 @@ class Job:
     def report(self, document: Mapping[str, Any]) -> str:
         """Write the report and its page beside the release's, and return the page's key."""
         key = f"reports/{self.request.shop}/{self.records.release()}/likelihood"
-        objects.put_json(self.aws.s3, self.bucket, f"{key}.json", document)
-        objects.put_text(self.aws.s3, self.bucket, f"{key}.html", report.page(document))
-        return f"{key}.html"
+        return objects.put_report(self.aws.s3, self.bucket, key, document, report.page(document))
 
     def _campaign(self) -> Served | None:
         release = records.release_record(self.aws.table, self.environment.table, self.request.shop)

@@ -102,8 +102,7 @@ class Report:
             item["name"] = items_by_id.get(item["itemId"], {}).get(column, item["name"])
 
     def _put(self, document: Document) -> None:
-        objects.put_json(self.s3, self.bucket, self.key("release.json"), document)
-        objects.put_text(self.s3, self.bucket, self.key("release.html"), page(document))
+        objects.put_report(self.s3, self.bucket, self.key("release"), document, page(document))
 
 
 def complete(s3: "S3Client", request: ReportRequest, environment: Environment) -> dict[str, object]:

@@ -251,12 +251,6 @@ def writing(client: "S3Client", bucket: str, key: str) -> Iterator[Upload]:
 COPY_BYTES = 64 << 20
 """Bytes that one request copies: S3 answers when it has finished, and the client waits for 20 seconds."""
 _COPIES_AT_ONCE = 8
-_TYPES = {"json": "application/json", "html": "text/html; charset=utf-8"}
-
-
-def put_text(client: "S3Client", bucket: str, key: str, text: str) -> None:
-    """Write a `.json` or `.html` object."""
-    client.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType=_TYPES[key.rpartition(".")[2]])
 
 
 def put_bytes(
@@ -367,7 +361,15 @@ def stream_between(
 
 
 def put_json(client: "S3Client", bucket: str, key: str, document: object) -> None:
-    put_text(client, bucket, key, json.dumps(document, ensure_ascii=False, indent=1))
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    put_bytes(client, bucket, key, text.encode(), "application/json")
+
+
+def put_report(client: "S3Client", bucket: str, stem: str, document: object, page: str) -> str:
+    """Write a report as JSON, and its page beside it; return the page's key."""
+    put_json(client, bucket, f"{stem}.json", document)
+    put_bytes(client, bucket, f"{stem}.html", page.encode(), "text/html; charset=utf-8")
+    return f"{stem}.html"
 
 
 def get_json(client: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 - any document
