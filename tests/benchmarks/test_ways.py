@@ -10,10 +10,10 @@ WAYS = {
     "get_recommendations": (Way(12, 25), Way(0, 0)),
     "record_events": (Way(12, 30), Way(0, 0)),
     "purchase_likelihood": (Way(15, 45), Way(0, 0)),
-    "validate_drop": (Way(26, 114), Way(20, 113)),
-    "judge_release": (Way(18, 45), Way(1, 1)),
+    "validate_drop": (Way(25, 111), Way(20, 113)),
+    "judge_release": (Way(17, 43), Way(1, 1)),
     "claim_drop": (Way(12, 38), Way(0, 0)),
-    "import_data": (Way(10, 15), Way(0, 0)),
+    "import_data": (Way(8, 13), Way(0, 0)),
 }
 """Files and moves of each request, in the application and in the library that reads tables."""
 
