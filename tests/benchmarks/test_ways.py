@@ -11,7 +11,7 @@ WAYS = {
     "record_events": (Way(12, 30), Way(0, 0)),
     "purchase_likelihood": (Way(15, 45), Way(0, 0)),
     "validate_drop": (Way(25, 111), Way(20, 113)),
-    "judge_release": (Way(17, 43), Way(1, 1)),
+    "judge_release": (Way(16, 40), Way(1, 1)),
     "claim_drop": (Way(12, 38), Way(0, 0)),
     "import_data": (Way(8, 13), Way(0, 0)),
 }

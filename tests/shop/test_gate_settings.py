@@ -76,4 +76,4 @@ def test_an_impossible_gate_is_refused_with_its_place(text: str, reason: str) ->
 
 def test_a_shop_without_popularity_may_still_judge() -> None:
     chosen = parse("settings.yaml", "recipes: [similar-items]\ngate: {tolerance: 0.3, minimum_over_popularity: 0}")
-    assert chosen.gate.of("similar-items").tolerance == 0.3
+    assert chosen.gate.tolerance == 0.3

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from personalization.releases.held_out.trials import Result
-from personalization.shop.gate_settings import FOR_USERS, Gate
+from personalization.shop.gate_settings import FOR_USERS, Gate, RecipeGate
 from personalization.shop.release import BASELINE
 
 Metrics = Mapping[str, float]
@@ -61,8 +61,7 @@ def judge_release(
     Popularity has no baseline. If every other recipe of the same import is refused, popularity is refused too, because
     the data cannot be trusted.
     """
-    gates = {alias: gate.of(alias) for alias in new}
-    judged = [combine(judge(alias, gates[alias], new[alias], serving.get(alias)), held_out) for alias in new]
+    judged = [combine(judge(alias, _gate_of(gate, alias), new[alias], serving.get(alias)), held_out) for alias in new]
     others = [judgement for judgement in judged if judgement.alias != BASELINE]
     if not others or any(judgement.decision == "approved" for judgement in others):
         return judged
@@ -71,6 +70,12 @@ def judge_release(
         replace(judgement, decision="refused", reason=reason) if judgement.alias == BASELINE else judgement
         for judgement in judged
     ]
+
+
+def _gate_of(gate: Gate, alias: str) -> Gate:
+    """Return the gate of one recipe, with its exceptions."""
+    exceptions = gate.recipes.get(alias, RecipeGate()).model_dump(exclude_none=True)
+    return gate.model_copy(update={**exceptions, "recipes": {}})
 
 
 def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Judgement:

@@ -73,7 +73,7 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
         judged_at=now.isoformat(timespec="milliseconds"),
         plan=json.dumps(plan.as_json()),
         versions={trained.alias: trained.solution_version_arn for trained in request.trained},
-        refused=tuple(judgement.alias for judgement in judged if judgement.decision == "refused"),
+        refused=tuple([judgement.alias for judgement in judged if judgement.decision == "refused"]),
     )
     records.put(aws.table, table, candidate.as_record())
     before = probe.ask_serving(aws, plan, release, bucket, rate)

@@ -68,11 +68,6 @@ class Gate(BaseModel):
     recipes: dict[str, RecipeGate] = {}
     """Exceptions, by recipe alias."""
 
-    def of(self, alias: str) -> "Gate":
-        """Return the gate of one recipe."""
-        overrides = self.recipes.get(alias, RecipeGate()).model_dump(exclude_none=True)
-        return self.model_copy(update={**overrides, "recipes": {}})
-
 
 class Probe(BaseModel):
     """Requirements on a campaign's answers right after its update; see `releases.probe`."""
