@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from personalization.core.aws.errors import none_if_missing
-from personalization.core.errors import Broken, NoRoom, RetryLater
+from personalization.core.errors import Broken, Missing, NoRoom, RetryLater
 from personalization.core.status import WAITING, Progress, progress
 from personalization.shop.plan import Made, Step
 
@@ -57,7 +56,8 @@ def advance(stages: Sequence[Stage], made: Made) -> Step:
 
 
 def _look(stage: Stage, arn: str) -> Step:
-    described = none_if_missing(lambda: stage.describe(arn))
-    if described is None:
-        raise RetryLater(arn, "it is not seen yet")
+    try:
+        described = stage.describe(arn)
+    except Missing:
+        raise RetryLater(arn, "it is not seen yet") from None
     return Step(arn=arn, status=described["status"], reason=described.get("failureReason") or "")
