@@ -86,7 +86,7 @@ format: .venv/.locked ## rewrite the sources in the house's format
 	$(BIN)/ruff check --fix .
 
 events: setup ## write events/*.json from events/parts
-	$(BIN)/python -m tests.functions.events
+	$(BIN)/python -m tests.handlers.events
 
 bench: setup ## the README's figures, beside others' (FAST=1: no other libraries)
 	@for name in engine throwaway "quality $(if $(FAST),--fast) $(if $(DATA),--data $(DATA))" "likelihood $(if $(DATA),$(DATA)/completejourney-dev)" serving recording outage burst authorizer costs "validation --rows 2000000" growth runtime_clients exploration storefront; do \

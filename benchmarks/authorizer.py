@@ -68,7 +68,7 @@ def serve() -> None:
     """The issuer and the secret, in a process of their own; prints the tokens and where they are."""
     from personalization.auth.tokens import Session, signed  # noqa: PLC0415 - the other process needs none of it
 
-    from tests.functions.issuer import Issuer  # noqa: PLC0415
+    from tests.handlers.issuer import Issuer  # noqa: PLC0415
 
     issuer, secrets = Issuer(), ThreadingHTTPServer(("127.0.0.1", 0), _Secrets)
     threading.Thread(target=secrets.serve_forever, daemon=True).start()

@@ -33,9 +33,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 LAYER = REPOSITORY / "layers" / "core"
 sys.path.insert(0, str(LAYER))
 
-from tests.functions import samples  # noqa: E402 - the layer is no package of the environment
-from tests.functions.conftest import VARIABLES  # noqa: E402
-from tests.functions.fakes import FakePersonalize  # noqa: E402
+from tests.handlers import samples  # noqa: E402 - the layer is no package of the environment
+from tests.handlers.fakes import FakePersonalize  # noqa: E402
+from tests.handlers.variables import VARIABLES  # noqa: E402
 
 LIBRARY = f"{LAYER / 'table_intake'}{os.sep}"
 COUNTED = (*(f"{folder}{os.sep}" for folder in (LAYER / "personalization", REPOSITORY / "functions")), LIBRARY)
@@ -123,7 +123,7 @@ def _arrange(event: Mapping[str, Any], personalize: FakePersonalize) -> None:
 def _fit(event: dict[str, Any], personalize: FakePersonalize) -> None:
     """Fit the shop's purchase likelihood, and ask for that of a user and items of its history."""
     # Its function reads the variables when it is imported.
-    from tests.functions import likelihoods  # noqa: PLC0415
+    from tests.handlers import likelihoods  # noqa: PLC0415
 
     bucket, table = boto3.client("s3"), boto3.client("dynamodb")
     likelihoods.drop(bucket, personalize)

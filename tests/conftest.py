@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The data that tests of the demo share."""
+"""What tests of several folders share: the data of the demo, and what handlers have around them."""
 
 import fcntl
 
@@ -7,6 +7,21 @@ import pytest
 
 from local.cloud.environments import LOCAL
 from local.demo.sample_data import DemoData, prepare
+from tests.handlers.fixtures import (  # noqa: F401 - fixtures
+    _bucket,
+    _scheduler,
+    aws,
+    bucket,
+    demo,
+    drop,
+    fitted,
+    personalize,
+    queues,
+    scheduler,
+    table,
+    unanswered,
+    unfitted,
+)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from personalization.auth.caller import Caller
 
-from tests.functions.samples import load
+from tests.handlers.samples import load
 from tests.hostile.values import CANARY, body, text
 
 FAR = 4_000_000_000

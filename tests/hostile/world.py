@@ -24,16 +24,16 @@ from functions.authorize_request import app as authorize
 from functions.get_recommendations import app as recommend
 from functions.issue_session import app as sessions
 from functions.record_events import app as record
-from tests.functions import conftest as functions
-from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.issuer import AUDIENCE, Issuer
-from tests.functions.samples import RECOMMENDED, RELEASE, TABLE, load
+from tests.handlers.fakes import ARN, FakePersonalize
+from tests.handlers.issuer import AUDIENCE, Issuer
+from tests.handlers.samples import RECOMMENDED, RELEASE, TABLE, load
+from tests.handlers.variables import VARIABLES as SAMPLE_VARIABLES
 from tests.hostile.cases import Case, request
 from tests.hostile.forgeries import Forge
 from tests.hostile.values import CANARY
 
 VARIABLES = {
-    **functions.VARIABLES, "SHOPS_TABLE": TABLE,
+    **SAMPLE_VARIABLES, "SHOPS_TABLE": TABLE,
     "TOKEN_AUDIENCE": AUDIENCE, "TOKEN_ALGORITHMS": "RS256", "TOKEN_USER_CLAIM": "sub", "SESSION_KEYS": "session-keys",
     "SESSION_MINUTES": "60", "SHOPPER_KEY": "shopper-key", "VISITOR_KEY": "visitor-key",
     "SHOPPER_EVENTS_TABLE": "shopper-events",

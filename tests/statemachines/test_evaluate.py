@@ -11,7 +11,7 @@ from personalization.shop.plan import Evaluation, ImportRequest, TrainRequest
 
 from functions.evaluate_release import app as evaluate_release
 from functions.split_history import steps as split_history
-from tests.functions.samples import load
+from tests.handlers.samples import load
 from tests.statemachines.machine import MACHINES, chosen, distributed, evaluate, requests_of, states
 from tests.statemachines.test_payloads import EVALUATION, words
 

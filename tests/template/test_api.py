@@ -21,7 +21,7 @@ METHODS = {
 }
 FUNCTIONS = {"GetRecommendationsFunction": get_recommendations.API, "RecordEventsFunction": record_events.API}
 ROUTES = {route: function for function, api in FUNCTIONS.items() for route in api.handlers}
-"""The functions that answer the table of routes; `tests/functions/test_openapi.py` holds that none is missing."""
+"""The functions that answer the table of routes; `tests/api/test_openapi.py` holds that none is missing."""
 
 
 def test_the_routes_are_those_of_the_contract_and_go_to_the_live_version() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`events/` has what its parts say; `make events` writes it."""
 
-from tests.functions.events import EVENTS, composed
+from tests.handlers.events import EVENTS, composed
 
 
 def test_every_event_is_as_its_parts_say() -> None:

@@ -18,7 +18,7 @@ sys.path.insert(0, str(REPOSITORY / "layers" / "core"))
 
 from functions.get_recommendations import app as recommend  # noqa: E402 - the layer is no package of the environment
 from tests.app.replay.play import Answer, comparable, replaced  # noqa: E402
-from tests.functions.samples import RECOMMENDED, Event, load  # noqa: E402
+from tests.handlers.samples import RECOMMENDED, Event, load  # noqa: E402
 from tests.hostile.world import HANDLERS, world  # noqa: E402
 
 ROUTES = sorted(file.stem for file in (REPOSITORY / "events").glob("api_*.json"))

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from personalization.maintenance import daily
+from personalization.runs import leases
+from personalization.shop import records
+
+from functions.keep_house.app import handler
+from tests.handlers.fakes import ARN, FakePersonalize
+from tests.handlers.samples import BUCKET, RELEASE, TABLE, Drop, judged, load, served
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+pytestmark = pytest.mark.usefixtures("aws")
+
+DAY = 86_400
+
+
+def aged(kind: str, name: str, days: float) -> dict[str, Any]:
+    return {"name": name, f"{kind}Arn": f"{ARN}:{kind}/{name}", "creationDateTime": time.time() - days * DAY}
+
+
+def work() -> dict[str, Any]:
+    return handler(load("keep_house"), None)
+
+
+@pytest.mark.usefixtures("demo", "bucket", "personalize")
+def test_the_age_of_a_release_is_a_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    (days,) = work()["days"].values()
+    assert isinstance(days, float)
+    assert '"DaysSincePromotion":' in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("bucket", "personalize")
+@pytest.mark.parametrize(("found_from", "days"), [(("", ""), 1), (("", "old"), 1), (("old", "old"), 7)])
+def test_a_promotion_of_what_was_there_before_makes_no_release_younger(
+    found_from: tuple[str, ...], days: int, table: "DynamoDBClient"
+) -> None:
+    def ago(number: int) -> str:
+        return datetime.fromtimestamp(time.time() - number * DAY, UTC).isoformat(timespec="seconds")
+
+    campaigns = {
+        f"recipe-{number}": served("arn", "v", foundFrom=ago(7) if is_known else "")
+        for number, is_known in enumerate(found_from)
+    }
+    records.put(
+        table, TABLE, {**RELEASE, "shop": "same", "promotedAt": ago(1), "campaigns": campaigns, "record": "release"}
+    )
+    try:
+        assert work()["days"]["same"] == days
+    finally:
+        table.delete_item(TableName=TABLE, Key={"shop": {"S": "same"}, "record": {"S": "release"}})
+
+
+@pytest.mark.usefixtures("table", "bucket")
+def test_old_schemas_of_ours_that_nobody_has_go(personalize: FakePersonalize) -> None:
+    ours, others = "retail-items-0123456789ab", "retail-other-0123456789ab"
+    young = "retail-users-0123456789ab"
+    schemas = [aged("schema", ours, 31), aged("schema", others, 99), aged("schema", young, 29)]
+    personalize.says("ListSchemas", {"schemas": schemas})
+    assert work()["schemas"] == [ours]
+    personalize.fails("DeleteSchema", "ResourceInUseException")
+    assert work()["schemas"] == []
+
+
+@pytest.mark.usefixtures("demo")
+def test_old_filters_that_neither_release_nor_settings_name_go(personalize: FakePersonalize, drop: Drop) -> None:
+    drop("drops/demo/settings.yaml", "filters: {wanted: x}")
+    names = [f"retail-demo-{name}" for name in ("not-purchased", "wanted", "unused", "young")]
+    filters = [aged("filter", name, 1 if name.endswith("young") else 31) for name in names]
+    personalize.says("ListFilters", {"Filters": filters})
+    assert work()["filters"] == ["retail-demo-unused"]
+    assert personalize.body_of("DeleteFilter") == {"filterArn": f"{ARN}:filter/retail-demo-unused"}
+
+
+def release(solution: str, day: int, record: str = "") -> dict[str, Any]:
+    """A release whose one campaign serves from this solution of the shop `kept`."""
+    at = f"2026-11-{day:02d}T08:30:00Z"
+    entry = served(f"{ARN}:campaign/retail-kept-similar-items", f"{ARN}:solution/{solution}/{day}")
+    whole = {**RELEASE, "shop": "kept", "promotedAt": at, "campaigns": {"similar-items": entry}}
+    return {**whole, "record": record or f"release#{at}"}
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_solution_that_no_release_may_go_back_to_goes_with_its_releases(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    first, second, third, last = (
+        f"retail-kept-similar-items{suffix}" for suffix in ("", "-0123ab", "-4567cd", "-89abef")
+    )
+    for record in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
+        records.put(table, TABLE, record)
+    records.put(table, TABLE, judged("kept", "run", "2026-11-04", {"similar-items": f"{ARN}:solution/{last}/4"}))
+    there = [aged("solution", name, 9) | {"status": "ACTIVE"} for name in (first, second, third, last, "retail-kept-x")]
+    personalize.says("ListSolutions", {"solutions": there})
+    personalize.fails("DeleteSolution", "ResourceInUseException")
+    personalize.says("DeleteSolution", {})
+    # Personalize refuses what a campaign serves from: its release stays, too.
+    assert work()["solutions"] == []
+    assert work()["solutions"] == [first]
+    assert personalize.body_of("DeleteSolution") == {"solutionArn": f"{ARN}:solution/{first}"}
+    left = [key for key in records.sort_keys(table, TABLE, "kept") if key.startswith("release#")]
+    assert left == ["release#2026-11-02T08:30:00Z", "release#2026-11-03T08:30:00Z"]
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.usefixtures("demo")
+def test_of_a_segment_recipe_that_jobs_ask_for_the_newest_solution_stays_while_no_job_is_at_work(
+    personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
+) -> None:
+    names = {"item-affinity-aaaaaa": 3, "item-affinity-bbbbbb": 9, "item-attribute-affinity-aaaaaa": 1, "other": 9}
+    there = [aged("solution", f"retail-demo-{name}", days) | {"status": "ACTIVE"} for name, days in names.items()]
+    serving = aged("solution", "x", 3) | {"status": "ACTIVE"}
+    personalize.says("ListSolutions", {"solutions": [*there, serving]})
+    settings = "batch: {fans: {segment: {recipe: item-affinity, items: [i1]}}}"
+    bucket.put_object(Bucket=BUCKET, Key="drops/demo/settings.yaml", Body=settings)
+    mark = f"{leases.BATCH}retail-demo-fans-1"
+    records.put(table, TABLE, {"shop": "demo", "record": mark, "until": 1})
+    assert work()["solutions"] == []
+    records.delete(table, TABLE, "demo", mark)
+    assert work()["solutions"] == ["retail-demo-item-affinity-bbbbbb", "retail-demo-item-attribute-affinity-aaaaaa"]
+    bucket.put_object(Bucket=BUCKET, Key="drops/demo/settings.yaml", Body="batch: nonsense")
+    assert work()["solutions"] == []
+
+
+def test_a_release_whose_solution_has_gone_is_none_to_go_back_to(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    first, second, third = (f"retail-kept-similar-items{suffix}" for suffix in ("", "-0123ab", "-4567cd"))
+    for release_record in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
+        records.put(table, TABLE, release_record)
+    active = [aged("solution", name, 9) | {"status": "ACTIVE"} for name in (first, third)]
+    personalize.says("ListSolutions", {"solutions": active})
+    work()
+    left = records.sort_keys(table, TABLE, "kept")
+    assert left == ("release", "release#2026-11-01T08:30:00Z", "release#2026-11-03T08:30:00Z")
+    for record in left:
+        records.delete(table, TABLE, "kept", record)
+
+
+def test_a_list_without_what_serves_says_nothing_about_releases() -> None:
+    every = daily.ShopRecords.read("kept", (release("a", 1), release("b", 2), release("b", 2, "release")))
+    assert daily.unreturnable({f"{ARN}:solution/b"}, every) == ("release#2026-11-01T08:30:00Z",)
+    assert daily.unreturnable(set(), every) == ()
+
+
+@pytest.mark.usefixtures("demo")
+def test_unreadable_settings_keep_all_filters(personalize: FakePersonalize, drop: Drop) -> None:
+    drop("drops/demo/settings.yaml", "filters: [")
+    personalize.says("ListFilters", {"Filters": [aged("filter", "retail-demo-unused", 99)]})
+    assert work()["filters"] == []
+
+
+@pytest.mark.usefixtures("demo", "bucket")
+def test_nothing_is_deleted_beside_a_run(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
+    records.put(table, TABLE, {"shop": "demo", "record": "lease", "owner": "run-1"})
+    personalize.says("ListFilters", {"Filters": [aged("filter", "retail-demo-unused", 99)]})
+    personalize.says("ListSchemas", {"schemas": [aged("schema", "retail-items-0123456789ab", 99)]})
+    try:
+        assert (work()["filters"], work()["schemas"]) == ([], [])
+    finally:
+        table.delete_item(TableName=TABLE, Key={"shop": {"S": "demo"}, "record": {"S": "lease"}})
+    assert RELEASE["shop"] == "demo"
+
+
+def at(number: int) -> str:
+    return f"2026-01-{number + 1:02d}T00:00:00Z" if number < 31 else f"2026-02-{number - 30:02d}T00:00:00Z"
+
+
+def versions(name: str) -> dict[str, Any]:
+    return {"popularity-count": served("arn:c", name)}
+
+
+def remembered(table: "DynamoDBClient", start: str) -> list[str]:
+    items = table.scan(TableName=TABLE)["Items"]
+    return sorted(
+        item["record"]["S"] for item in items if item["shop"]["S"] == "old" and item["record"]["S"].startswith(start)
+    )
+
+
+@pytest.mark.usefixtures("bucket", "personalize")
+def test_old_releases_and_judged_runs_are_forgotten_but_not_what_a_rollback_needs(table: "DynamoDBClient") -> None:
+    """Forty releases, of which all but the first serve the same version."""
+    for number in range(40):
+        record = {
+            **RELEASE,
+            "shop": "old",
+            "promotedAt": at(number),
+            "campaigns": versions("new" if number else "first"),
+        }
+        records.put(table, TABLE, {**record, "record": f"release#{at(number)}"})
+        records.put(table, TABLE, judged("old", f"r{number}", at(number), {}))
+    records.put(table, TABLE, {**record, "record": "release"})
+    assert work()["records"] == 39
+    assert remembered(table, "release#") == [f"release#{at(number)}" for number in (0, *range(10, 40))]
+    assert remembered(table, "candidate#") == [f"candidate#r{number}" for number in range(30, 40)]
+    assert work()["records"] == 0
+
+
+@pytest.mark.usefixtures("bucket", "personalize")
+def test_records_of_a_shop_with_a_run_at_work_are_kept(table: "DynamoDBClient") -> None:
+    for number in range(12):
+        records.put(table, TABLE, judged("busy", f"r{number}", at(number), {}))
+    records.put(table, TABLE, {"shop": "busy", "record": "lease", "owner": "run-1"})
+    assert work()["records"] == 0
+    table.delete_item(TableName=TABLE, Key={"shop": {"S": "busy"}, "record": {"S": "lease"}})
+    assert work()["records"] == 2
