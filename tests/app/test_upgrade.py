@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stack of the release before, with a shop, queued events and a run under way, is updated in place."""
+"""A stack of the release before, with a shop, queued events and a run under way, is updated in place.
+
+0.1.0 is the first release. Until it has a tag, the first commit whose records carry its version stands for it.
+"""
 
 import io
 import json
@@ -22,7 +25,7 @@ from tests.app import retail
 from tests.app.laptop import ROOT
 from tests.app.waiting import until
 
-BEFORE = "f316f95dcef1ef5e2b7f25742b9c9498149fc3e9"
+BEFORE = "242a666b2250f7dd14d07bfee823dccd73dc5255"
 """The commit of the release before."""
 SHOP = "upgraded"
 SETTINGS = "recipes: [user-personalization, popularity-count]\ngate: {enabled: false}\nprobe: {enabled: false}\n"
