@@ -73,7 +73,12 @@ def serve() -> None:
     issuer, secrets = Issuer(), ThreadingHTTPServer(("127.0.0.1", 0), _Secrets)
     threading.Thread(target=secrets.serve_forever, daemon=True).start()
     now = int(time.time())
-    visitor = signed(Session("s-" + "A" * 22, "demo", "", 0, now, now + 3600), "v1", SECRET.encode(), now)
+    visitor = signed(
+        Session(id="s-" + "A" * 22, shop="demo", user="", until=0, begun=now, expires=now + 3600),
+        "v1",
+        SECRET.encode(),
+        now,
+    )
     told: dict[str, object] = {"shopper": issuer.token("u1"), "visitor": visitor, "issuer": issuer.url}
     told |= {"secrets": f"http://127.0.0.1:{secrets.server_port}", "key": issuer.keys[-1].as_dict(private=False)}
     print(json.dumps(told), flush=True)

@@ -52,7 +52,7 @@ def fitted(given: Past) -> Fitted:
 
 def ours(formulas: Formulas) -> Logits:
     return lambda features, seen: Rows(
-        dict(features), np.zeros(0), np.zeros(0), seen, np.zeros(0, dtype=np.int64)
+        features=dict(features), label=np.zeros(0), weight=np.zeros(0), seen=seen, user=np.zeros(0, dtype=np.int64)
     ).logits(formulas)
 
 

@@ -32,18 +32,18 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
     """
     variables = Environment()
     delivery = Delivery(
-        clients.events(),
-        clients.sqs(),
-        variables.events_queue,
-        variables.dead_events_queue,
-        clients.dynamodb(),
-        variables.shopper_events_table,
-        RELEASES,
-        LEAVING,
-        _bucket(variables.event_calls_per_second),
-        time.monotonic,
-        time.sleep,
-        time.time,
+        personalize=clients.events(),
+        sqs=clients.sqs(),
+        waiting=variables.events_queue,
+        dead=variables.dead_events_queue,
+        dynamodb=clients.dynamodb(),
+        table=variables.shopper_events_table,
+        releases=RELEASES,
+        leaving=LEAVING,
+        pace=_bucket(variables.event_calls_per_second),
+        clock=time.monotonic,
+        sleep=time.sleep,
+        now=time.time,
     )
     messages = [queue.read(record) for record in event["Records"]]
     seconds = (context.get_remaining_time_in_millis() - MARGIN_MS) / 1000

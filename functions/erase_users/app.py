@@ -35,7 +35,14 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
         return context.get_remaining_time_in_millis() < MARGIN_MS
 
     runs = StateMachine(clients.stepfunctions(), environment.retrain_machine_arn)
-    done = Eraser(jobs, clients.dynamodb(), clients.s3(), runs, environment, int(time.time())).round(late)
+    done = Eraser(
+        jobs=jobs,
+        dynamodb=clients.dynamodb(),
+        s3=clients.s3(),
+        executions=runs,
+        environment=environment,
+        now=int(time.time()),
+    ).round(late)
     for shop, reason in done.failed:
         LOG.error("Users not deleted", shop=shop, reason=reason)
     observability.count(environment.namespace, "FailedErasures", len(done.failed))

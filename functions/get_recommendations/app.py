@@ -114,8 +114,15 @@ def likelihoods() -> "Likelihoods":
     """Import on first use, which keeps other requests' cold start short."""
     from personalization.likelihood.serve import Likelihoods, Sources  # noqa: PLC0415
 
-    names = (environment.table, environment.shopper_events_table, environment.bucket)
-    return Likelihoods(Sources(clients.dynamodb_once, clients.s3_once, clients.runtime_once, *names))
+    sources = Sources(
+        dynamodb=clients.dynamodb_once,
+        s3=clients.s3_once,
+        runtime=clients.runtime_once,
+        table=environment.table,
+        shopper_events_table=environment.shopper_events_table,
+        bucket=environment.bucket,
+    )
+    return Likelihoods(sources)
 
 
 @API.operation("health")

@@ -71,7 +71,7 @@ def _stages(client: "PersonalizeClient", request: ImportRequest) -> list[Stage]:
         )
 
     def import_job(job: ImportJob) -> Stage:
-        part = plan.model_copy(update={"import_job": job})
+        part = plan.replaced(import_job=job)
         return Stage(
             job.name,
             lambda _: ensure.ensure_import_job(client, part, Environment().role_arn),

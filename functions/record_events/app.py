@@ -28,13 +28,13 @@ LEAVING = erasure_requests.Leaving(
     erasure_requests.fetch(clients.dynamodb_once, environment.shopper_events_table, erasure_requests.QUICK_PAGES)
 )
 ACCEPTANCE = Acceptance(
-    clients.events_once,
-    clients.sqs_once,
-    environment.events_queue,
-    clients.dynamodb_once,
-    environment.shopper_events_table,
-    Breaker(),
-    time.monotonic,
+    personalize=clients.events_once,
+    sqs=clients.sqs_once,
+    queue=environment.events_queue,
+    dynamodb=clients.dynamodb_once,
+    table=environment.shopper_events_table,
+    breaker=Breaker(),
+    clock=time.monotonic,
 )
 clients.make_ahead(clients.events_once, clients.dynamodb_once)
 clients.make_ahead(environment.table, environment.shopper_events_table, environment.metrics)
@@ -86,7 +86,7 @@ def delete_user(request: Request) -> dict[str, object]:
     problems.validate(Who, {"userId": user})
     shop, table = _release(request).shop, environment.shopper_events_table()
     now, new = int(time.time()), str(uuid.uuid4())
-    receipt = erasure_requests.ask(clients.dynamodb(), table, shop, user, new, now)
+    receipt = erasure_requests.ask(clients.dynamodb(), table, shop, user=user, receipt=new, now=now)
     if receipt == new:
         erasure_requests.acknowledge(clients.dynamodb_once(), table, shop, receipt, now)
     return {"receiptId": receipt}
@@ -105,7 +105,12 @@ def put_item(request: Request) -> dict[str, object]:
     until, properties = time.monotonic() + item_files.CHANGE_SECONDS, json.loads(record.properties)
     try:
         item_files.change(
-            clients.s3_quick(), environment.bucket(), release.shop, item, properties, lambda: time.monotonic() >= until
+            clients.s3_quick(),
+            environment.bucket(),
+            release.shop,
+            item_id=item,
+            properties=properties,
+            late=lambda: time.monotonic() >= until,
         )
     except PersonalizationError as error:
         request.notes["reason"] = f"{type(error).__name__}: {error.reason}"

@@ -28,7 +28,13 @@ from personalization.personalize.removal import (
 )
 
 LOG = logger()
-CLIENTS = Clients(clients.personalize, clients.dynamodb, clients.s3, clients.scheduler, clients.stepfunctions)
+CLIENTS = Clients(
+    personalize=clients.personalize,
+    dynamodb=clients.dynamodb,
+    s3=clients.s3,
+    scheduler=clients.scheduler,
+    stepfunctions=clients.stepfunctions,
+)
 
 
 @dataclass(frozen=True, slots=True)

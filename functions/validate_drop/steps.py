@@ -34,7 +34,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     sizes = Sizes(environment.incremental_bytes, environment.check_part_bytes)
     namespace = environment.namespace
     try:
-        plan = Preparation(clients.s3(), clients.personalize(), names, bucket, request, sizes).plan()
+        plan = Preparation(
+            s3=clients.s3(), personalize=clients.personalize(), names=names, bucket=bucket, request=request, sizes=sizes
+        ).plan()
     except TooManyRejects as refused:
         observability.count(namespace, "RejectsAboveLimit", 1)
         # The state machine knows the class name Rejected.

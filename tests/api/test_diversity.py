@@ -185,12 +185,12 @@ CATALOGUE = {
     f"i{number}": {"CATEGORY_L2": SHELVES[number % 6], "NAME": f"n{number - number % 8 // 7}"} for number in range(200)
 }
 RELEASE = Release(
-    "demo",
-    "t",
-    "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo",
-    {"similar-items": "arn:similar", "user-personalization": "arn:personal"},
-    {"new": "arn:new"},
-    ("NAME",),
+    shop="demo",
+    tracking_id="t",
+    dataset_group_arn="arn:aws:personalize:us-east-1:1:dataset-group/retail-demo",
+    campaigns={"similar-items": "arn:similar", "user-personalization": "arn:personal"},
+    filters={"new": "arn:new"},
+    metadata_columns=("NAME",),
     placements=placements.record(parse("settings.yaml", SETTINGS).placements, (), of_settings()),
     diversity={"by": ["CATEGORY_L2"], "strength": "1"},
 )

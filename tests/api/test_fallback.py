@@ -14,7 +14,12 @@ from personalization.shop.release import Release
 ATTEMPT_SECONDS = 0.85
 
 ARN = "arn:aws:personalize:us-east-1:123456789012:campaign/retail-demo"
-RELEASE = Release("demo", "t", "g", {"user-personalization": f"{ARN}-up", "popularity-count": f"{ARN}-pop"})
+RELEASE = Release(
+    shop="demo",
+    tracking_id="t",
+    dataset_group_arn="g",
+    campaigns={"user-personalization": f"{ARN}-up", "popularity-count": f"{ARN}-pop"},
+)
 ASK = ListAsk(f"{ARN}-up", {"numResults": 3, "userId": "u"})
 
 

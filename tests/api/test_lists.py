@@ -13,7 +13,14 @@ from personalization.shop.records import serving
 from personalization.shop.release import Release, ReleaseRecord
 
 GROUP = "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo"
-RELEASE = Release("demo", "t", GROUP, {"similar-items": "arn:c"}, {"cheap": "arn:f"}, ("PRICE",))
+RELEASE = Release(
+    shop="demo",
+    tracking_id="t",
+    dataset_group_arn=GROUP,
+    campaigns={"similar-items": "arn:c"},
+    filters={"cheap": "arn:f"},
+    metadata_columns=("PRICE",),
+)
 
 
 def ask_of(**query: str) -> ListAsk:
@@ -95,7 +102,14 @@ def test_any_query_is_asked_or_a_bad_request(query: dict[str, str]) -> None:
 
 @given(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=60))
 def test_a_ranking_asks_for_each_item_once(items: list[str]) -> None:
-    release = Release("demo", "t", GROUP, {"personalized-ranking": "arn:r"}, {}, ("PRICE",))
+    release = Release(
+        shop="demo",
+        tracking_id="t",
+        dataset_group_arn=GROUP,
+        campaigns={"personalized-ranking": "arn:r"},
+        filters={},
+        metadata_columns=("PRICE",),
+    )
     ask = ranking(release, Ranking.model_validate({"userId": "u", "itemIds": items}))
     assert ask.parameters["inputList"] == list(dict.fromkeys(items))
     assert ("metadataColumns" in ask.parameters) == (len(set(items)) <= 50)

@@ -12,7 +12,9 @@ from personalization.core.problems import Problem
 from personalization.personalize.runtime import Predicted
 from personalization.shop.release import Release
 
-RELEASE = Release("demo", "secret", "arn:g", {"user-personalization": "arn:c"})
+RELEASE = Release(
+    shop="demo", tracking_id="secret", dataset_group_arn="arn:g", campaigns={"user-personalization": "arn:c"}
+)
 scopes = st.lists(st.text(max_size=10), max_size=4)
 ids = st.lists(st.text(min_size=1, max_size=8), unique=True, min_size=1, max_size=60)
 

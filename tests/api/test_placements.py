@@ -38,15 +38,15 @@ placements:
   viewed: {recommender: also-viewed, limit: 2, because: becauseYouViewed, metadata: [PRICE]}
 """
 RELEASE = Release(
-    "demo",
-    "t",
-    "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo",
-    {alias: f"arn:{alias}" for alias in RECIPES},
-    {name: f"arn:aws:personalize:us-east-1:1:filter/retail-demo-{name}" for name in ("cheap", "in")},
-    ("PRICE", "CATEGORY_L1"),
-    ("SLOT",),
-    {"cheap": {"MOST": "number"}, "in": {"CATEGORY": "text"}},
-    placements.record(parse("settings.yaml", SETTINGS).placements, ("SLOT",), {}),
+    shop="demo",
+    tracking_id="t",
+    dataset_group_arn="arn:aws:personalize:us-east-1:1:dataset-group/retail-demo",
+    campaigns={alias: f"arn:{alias}" for alias in RECIPES},
+    filters={name: f"arn:aws:personalize:us-east-1:1:filter/retail-demo-{name}" for name in ("cheap", "in")},
+    metadata_columns=("PRICE", "CATEGORY_L1"),
+    context_columns=("SLOT",),
+    filter_parameters={"cheap": {"MOST": "number"}, "in": {"CATEGORY": "text"}},
+    placements=placements.record(parse("settings.yaml", SETTINGS).placements, ("SLOT",), {}),
 )
 
 

@@ -36,23 +36,23 @@ def following(request: SessionRequest, now: int = NOW, shop: str = "demo", trust
 def test_an_anonymous_user_s_session_is_random_and_ends() -> None:
     first, two = (following(request()) for _ in range(2))
     assert first.id != two.id
-    assert first == Session(first.id, "demo", "", 0, NOW, NOW + 3600)
+    assert first == Session(id=first.id, shop="demo", user="", until=0, begun=NOW, expires=NOW + 3600)
 
 
 def test_a_session_goes_on_under_its_id_until_it_is_too_old() -> None:
     first = following(request())
     later = following(request(first), NOW + 100)
     assert (later.id, later.begun, later.expires) == (first.id, NOW, NOW + 3700)
-    old = Session(first.id, "demo", "", 0, NOW - LONGEST + 10, NOW + 10)
+    old = Session(id=first.id, shop="demo", user="", until=0, begun=NOW - LONGEST + 10, expires=NOW + 10)
     assert following(request(old)).expires == NOW + 10
-    past = Session(first.id, "demo", "", 0, NOW - LONGEST, NOW + 10)
+    past = Session(id=first.id, shop="demo", user="", until=0, begun=NOW - LONGEST, expires=NOW + 10)
     assert following(request(past)).id != first.id
 
 
 def test_at_login_the_session_becomes_the_user_s_for_as_long_as_the_login() -> None:
     visitor = following(request())
     joined = following(request(visitor, "u1"))
-    assert joined == Session(visitor.id, "demo", "u1", NOW + 600, NOW, NOW + 600)
+    assert joined == Session(id=visitor.id, shop="demo", user="u1", until=NOW + 600, begun=NOW, expires=NOW + 600)
     assert following(request(joined), NOW + 300) == joined
 
 
@@ -72,8 +72,12 @@ def test_a_user_may_begin_without_a_session() -> None:
     [
         (SessionRequest(sessionToken="forged"), "demo", 401),  # type: ignore[call-arg]
         (SessionRequest(userToken="a.b.c"), "demo", 401),  # type: ignore[call-arg]
-        (request(Session("s-" + "A" * 22, "demo", "", 0, NOW, NOW)), "demo", 401),
-        (request(Session("s-" + "A" * 22, "other", "", 0, NOW, NOW + 60)), "demo", 403),
+        (request(Session(id="s-" + "A" * 22, shop="demo", user="", until=0, begun=NOW, expires=NOW)), "demo", 401),
+        (
+            request(Session(id="s-" + "A" * 22, shop="other", user="", until=0, begun=NOW, expires=NOW + 60)),
+            "demo",
+            403,
+        ),
         (request(), "No Shop", 404),
     ],
 )
@@ -90,6 +94,6 @@ def test_without_an_issuer_nobody_logs_in() -> None:
 
 
 def test_the_browser_is_told_who_it_is_and_until_when() -> None:
-    told = sessions.answer(Session("s-" + "A" * 22, "demo", "", 0, NOW, NOW), "t")
+    told = sessions.answer(Session(id="s-" + "A" * 22, shop="demo", user="", until=0, begun=NOW, expires=NOW), "t")
     assert told == {"token": "t", "sessionId": "s-" + "A" * 22, "userId": "s-" + "A" * 22,
                     "expiresAt": "2026-11-18T11:06:40Z"}  # fmt: skip

@@ -28,7 +28,7 @@ EC = ECKey.generate_key("P-256", {"kid": "ec"})
 KEYS = tokens.public_keys({"keys": [RSA.as_dict(private=False), EC.as_dict(private=False)]})
 CLAIMS = {"iss": POLICY.issuer, "aud": POLICY.audience, "sub": "u1", "exp": NOW + 60, "iat": NOW, "nbf": NOW}
 SECRETS = {"v2": b"2" * 64, "v1": b"1" * 64}
-SESSION = Session("s-" + "A" * 22, "demo", "", 0, NOW, NOW + 60)
+SESSION = Session(id="s-" + "A" * 22, shop="demo", user="", until=0, begun=NOW, expires=NOW + 60)
 
 
 def signed(claims: Mapping[str, Any], header: Mapping[str, Any] | None = None, key: Key = RSA) -> str:
@@ -191,7 +191,7 @@ def test_of_a_key_set_only_public_keys_that_sign_are_kept() -> None:
 
 
 def test_a_session_is_what_its_token_says_under_either_of_two_secrets() -> None:
-    joined = Session("s-" + "B" * 22, "demo", "u1", NOW + 30, NOW - 5, NOW + 30)
+    joined = Session(id="s-" + "B" * 22, shop="demo", user="u1", until=NOW + 30, begun=NOW - 5, expires=NOW + 30)
     for told in (SESSION, joined):
         for kid, secret in SECRETS.items():
             assert tokens.session(tokens.signed(told, kid, secret, NOW), SECRETS.get, NOW) == told

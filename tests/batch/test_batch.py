@@ -135,7 +135,13 @@ def test_a_segment_that_cannot_be_made_has_its_reason_and_stops_no_other(
 ) -> None:
     chosen = parse_settings("s.yaml", f"batch: {{fans: {{segment: {segment}}}, mail: {{users: {{segment: fans}}}}}}")
     columns = (Column("USER_ID"), Column("ITEM_ID"), Column("TIMESTAMP", "long"))
-    facts = Facts(released("run-1"), {"user-personalization": "arn"}, Schema("interactions", columns), items, chosen)
+    facts = Facts(
+        release=released("run-1"),
+        trained={"user-personalization": "arn"},
+        schema=Schema("interactions", columns),
+        items=items,
+        settings=chosen,
+    )
     request = PlanRequest(step="plan", shop="demo", run="r")
     made = batch.plan(Names("retail", "eu-west-1", "123456789012"), "bucket", request, chosen.batch, facts).jobs
     assert [(job.name, job.wave) for job in made] == [("fans", 0), ("mail", 1)]

@@ -58,7 +58,7 @@ def shop(bucket: "S3Client", demo: None, personalize: FakePersonalize) -> "S3Cli
     ):
         key = inputs.key("demo", kind, "FULL", 1, "run-0")  # type: ignore[arg-type]
         put(bucket, key, text)
-    table = Table("v", 1, ("NAME", "PRICE", "CATEGORY_L1"))
+    table = Table(version="v", shards=1, columns=("NAME", "PRICE", "CATEGORY_L1"))
     put(bucket, item_table.document_key("demo"), json.dumps(table.as_json()))
     lines = [
         item_table.line(f"i{n}", {0: f"Tea, {n}", 1: f"{n}.5", 2: "Tea|Hot" if n % 2 else "Oil"}) for n in range(7)

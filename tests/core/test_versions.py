@@ -103,7 +103,11 @@ def test_an_execution_that_began_before_is_refused(function: Handler, event: str
 
 
 def test_a_table_of_items_of_before_changes_by_a_whole_list_alone(bucket: "S3Client") -> None:
-    document = {name: value for name, value in Table("v", 1, ("NAME",)).as_json().items() if name != "format"}
+    document = {
+        name: value
+        for name, value in Table(version="v", shards=1, columns=("NAME",)).as_json().items()
+        if name != "format"
+    }
     body = json.dumps(document).encode()
     bucket.put_object(Bucket=BUCKET, Key=item_table.document_key("demo"), Body=body)
     with pytest.raises(Rejected, match="drop the whole list of items again"):

@@ -108,5 +108,11 @@ def anchor(bucket: "S3Client") -> None:
     """Have the ranking campaign's scores count in the fit, beside the anchors i5 and i6."""
     key = f"likelihood/demo/{load('fit_likelihood')['run']}/model.json.gz"
     model = read_model(shards.unpack(stored(bucket, key)))
-    scored = replace(model, anchored=Anchored("arn:version", 0.0, 1.0, 0.5, model.known_verdict), anchors=("i5", "i6"))
+    scored = replace(
+        model,
+        anchored=Anchored(
+            solution_version_arn="arn:version", intercept=0.0, slope=1.0, weight=0.5, verdict=model.known_verdict
+        ),
+        anchors=("i5", "i6"),
+    )
     bucket.put_object(Bucket=BUCKET, Key=key, Body=shards.pack(scored.as_json()))

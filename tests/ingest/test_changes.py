@@ -50,7 +50,15 @@ ITEMS = Findings(3_000, 3_000, (), 0, (replace(PRICE, cells=3_000),), 90_000, id
 
 
 def subject(chosen: ShopSettings = ShopSettings(), **more: Any) -> Subject:  # noqa: ANN401, B008
-    subject = Subject("demo", "run-1", "interactions", "FULL", "drops/demo/interactions/b.csv", NOW, chosen)
+    subject = Subject(
+        shop="demo",
+        run="run-1",
+        kind="interactions",
+        mode="FULL",
+        key="drops/demo/interactions/b.csv",
+        now=NOW,
+        settings=chosen,
+    )
     return replace(subject, **more)
 
 

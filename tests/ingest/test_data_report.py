@@ -25,7 +25,15 @@ from table_intake.origins import Origins
 
 NOW = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 Document = dict[str, Any]
-SUBJECT = Subject("demo", "run-1", "interactions", "FULL", "drops/demo/interactions/a.csv", NOW, ShopSettings())
+SUBJECT = Subject(
+    shop="demo",
+    run="run-1",
+    kind="interactions",
+    mode="FULL",
+    key="drops/demo/interactions/a.csv",
+    now=NOW,
+    settings=ShopSettings(),
+)
 USERS = Spread(100, 812, {1: 90, 2: 5, 142: 4, 144: 1}, unknown_rows=81, unknown_ids=9)
 ITEMS = Spread(10, 812, {1: 8, 402: 2}, (("<b>i1</b>", 402), ("i2", 402)))
 FINDINGS = Findings(

@@ -156,7 +156,9 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     there = counts.unpack_ids(hashes_left)
     assert there is not None
     assert set(there) == set(counts.hash_ids(pl.Series(left, dtype=pl.String)))
-    (folder / "s3/shop/gone.csv").write_text(erasures.text([Request(gone, "receipt", 0)]), newline="\n")
+    (folder / "s3/shop/gone.csv").write_text(
+        erasures.text([Request(user=gone, receipt="receipt", requested=0)]), newline="\n"
+    )
     assert delete(Location("s3://shop/gone.csv", S3(folder / "s3"), "here"), [imported], []) == ([gone], 1)
 
     # The export of the others.

@@ -22,7 +22,12 @@ from tests.likelihood.worlds import World
 DAY = 86_400
 
 ANCHORS = ("i0", "i1", "i2")
-RELEASE = Release("demo", "t", "arn:dataset-group/x", {"personalized-ranking": "arn:ranking"})
+RELEASE = Release(
+    shop="demo",
+    tracking_id="t",
+    dataset_group_arn="arn:dataset-group/x",
+    campaigns={"personalized-ranking": "arn:ranking"},
+)
 
 
 @cache
@@ -32,7 +37,13 @@ def world() -> World:
 
 def anchored() -> Model:
     model = world().model
-    return replace(model, anchored=Anchored("arn:version", 0.1, 0.9, 0.4, model.known_verdict), anchors=ANCHORS)
+    return replace(
+        model,
+        anchored=Anchored(
+            solution_version_arn="arn:version", intercept=0.1, slope=0.9, weight=0.4, verdict=model.known_verdict
+        ),
+        anchors=ANCHORS,
+    )
 
 
 def softmax(items: list[str]) -> Predicted:

@@ -50,8 +50,14 @@ class Container:
         self._several = threading.Lock()
         releases = records.Releases(records.fetch_release(clients.dynamodb, environment.table))
         releases.get("demo", -records.REMEMBER_SECONDS)
-        names = (environment.table, environment.shopper_events_table, environment.bucket)
-        sources = Sources(clients.dynamodb_once, clients.s3_once, clients.runtime_once, *names)
+        sources = Sources(
+            dynamodb=clients.dynamodb_once,
+            s3=clients.s3_once,
+            runtime=clients.runtime_once,
+            table=environment.table,
+            shopper_events_table=environment.shopper_events_table,
+            bucket=environment.bucket,
+        )
         likelihoods = Likelihoods(sources, lambda: self.now)
         monkeypatch.setattr(app, "RELEASES", releases)
         monkeypatch.setattr(app, "likelihoods", lambda: likelihoods)

@@ -157,7 +157,9 @@ def test_odds_that_are_no_power_of_an_items_sales_are_found() -> None:
     true = 0.005 + 2e-4 * np.maximum(sold - 2.0, 0.0) ** 2
     columns = features(Sold({"span": 1.0 + 0.0 * sold}, sold), 0, ARRAYS)
     label, ones = (chance.random(len(sold)) < true).astype(float), np.ones(len(sold))
-    rows = training.Rows(columns, label, ones, columns["seen"] > 0, np.arange(len(sold)))
+    rows = training.Rows(
+        features=columns, label=label, weight=ones, seen=columns["seen"] > 0, user=np.arange(len(sold))
+    )
     predicted = sigmoid(rows.logits(training.formulas(rows, rows, 0)))
     for rate in np.unique(sold):
         assert predicted[sold == rate].mean() == pytest.approx(true[sold == rate].mean(), rel=0.25)

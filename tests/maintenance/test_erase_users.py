@@ -609,7 +609,7 @@ def test_hashes_that_another_build_has_made_go_with_whoever_is_in_them(
 
 def test_a_request_that_another_round_has_closed_does_not_come_back(table: "DynamoDBClient") -> None:
     requests = erasure_requests.Requests(table, SHOPPER_EVENTS, "demo", 5)
-    gone = Request("2375", "receipt", 1, job=JOB, sent=2)
+    gone = Request(user="2375", receipt="receipt", requested=1, job=JOB, sent=2)
     assert requests.closed(gone)
     with pytest.raises(Broken):
         requests.freed(gone, failed=True)

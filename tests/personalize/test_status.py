@@ -59,7 +59,9 @@ def test_the_old_version_serves_on_while_an_update_runs_and_after_it_failed() ->
     ],
 )
 def test_what_follows_from_a_campaigns_description(deployment: Deployment | None, action: str) -> None:
-    assert decide(described(deployment) if deployment else None, Wish(NEW, "aws-similar-items")) == action
+    assert (
+        decide(described(deployment) if deployment else None, Wish(version=NEW, recipe="aws-similar-items")) == action
+    )
 
 
 def described(campaign: Deployment) -> Mapping[str, object]:

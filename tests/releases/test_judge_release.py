@@ -376,7 +376,10 @@ def test_a_rollback_makes_no_popularity_campaign_again(table: "DynamoDBClient") 
 def test_a_report_names_items_by_the_table_and_asks_each_question_once(
     personalize: FakePersonalize, bucket: "S3Client"
 ) -> None:
-    table, rows = Table("v", 1, ("PRICE", "NAME")), [line("a", {1: "Salt"}), line("b", {1: "Pepper"})]
+    table, rows = (
+        Table(version="v", shards=1, columns=("PRICE", "NAME")),
+        [line("a", {1: "Salt"}), line("b", {1: "Pepper"})],
+    )
     for key, data in (
         (document_key("demo"), json.dumps(table.as_json()).encode()),
         (shard_key("demo", "v", 0), pack(rows)),

@@ -206,7 +206,7 @@ def test_the_way_back_from_v2_has_what_the_release_served_with(personalize: Fake
 def test_a_configuration_is_what_is_decided_over_what_was_there(
     there: dict[str, Any], decided: dict[str, Any], recipe: str
 ) -> None:
-    wish = Wish("new", recipe, config={name: decided[name] for name in decided if name != SYNC})
+    wish = Wish(version="new", recipe=recipe, config={name: decided[name] for name in decided if name != SYNC})
     whole = merged({"status": "ACTIVE", "solutionVersionArn": "old", "campaignConfig": there}, wish)
     assert not whole.get(SYNC)
     assert (SYNC in whole) == (SYNC in there)
@@ -352,7 +352,7 @@ def test_metadata_is_off_where_the_table_of_items_tells_the_same(
     personalize: FakePersonalize, bucket: "S3Client"
 ) -> None:
     with_items(personalize)
-    told = Table("v", 1, ("PRICE",)).as_json()
+    told = Table(version="v", shards=1, columns=("PRICE",)).as_json()
     bucket.put_object(Bucket=BUCKET, Key=document_key("demo"), Body=json.dumps(told).encode())
     event = load("update_campaign_campaign")
     target = {"alias": "user-personalization", "campaign": event["campaign"], "run": "r", "recipe": ""}

@@ -369,7 +369,9 @@ def test_files_that_come_too_late_are_not_kept_for_ever() -> None:
 
     def fetch(key: str) -> bytes | None:
         if key == item_table.document_key("demo"):
-            return json.dumps(item_table.Table("v", item_table.MAX_SHARDS, ("NAME",)).as_json()).encode()
+            return json.dumps(
+                item_table.Table(version="v", shards=item_table.MAX_SHARDS, columns=("NAME",)).as_json()
+            ).encode()
         answers.wait(BOUND)
         came.append(key)
         return File(item_table.pack([]))

@@ -12,20 +12,20 @@ shops = st.from_regex(r"[a-z0-9][a-z0-9-]{0,29}", fullmatch=True)
 @pytest.mark.parametrize(
     ("key", "drop"),
     [
-        ("interactions/a.csv", Drop("", "interactions", "demo")),
-        ("items/가을 판매.CSV.GZ", Drop("", "items", "demo")),
-        ("interactions/incremental/a.csv", Drop("", "interactions", "demo", "INCREMENTAL")),
-        ("interactions/incremental.csv", Drop("", "interactions", "demo")),
-        ("users/a.tsv.zst", Drop("", "users", "demo")),
-        ("interactions/sales.zip", Drop("", "interactions", "demo")),
-        ("items/가을 2026.11.gz", Drop("", "items", "demo")),
-        ("items/a.XLSX", Drop("", "items", "demo")),
-        ("settings.json", Drop("", "settings", "demo")),
-        ("settings.yml", Drop("", "settings", "demo")),
-        ("items/", Drop("", "nothing")),
-        ("items/_SUCCESS", Drop("", "nothing")),
-        ("items/incremental/_SUCCESS", Drop("", "nothing")),
-        ("items/.DS_Store", Drop("", "nothing")),
+        ("interactions/a.csv", Drop(key="", kind="interactions", shop="demo")),
+        ("items/가을 판매.CSV.GZ", Drop(key="", kind="items", shop="demo")),
+        ("interactions/incremental/a.csv", Drop(key="", kind="interactions", shop="demo", mode="INCREMENTAL")),
+        ("interactions/incremental.csv", Drop(key="", kind="interactions", shop="demo")),
+        ("users/a.tsv.zst", Drop(key="", kind="users", shop="demo")),
+        ("interactions/sales.zip", Drop(key="", kind="interactions", shop="demo")),
+        ("items/가을 2026.11.gz", Drop(key="", kind="items", shop="demo")),
+        ("items/a.XLSX", Drop(key="", kind="items", shop="demo")),
+        ("settings.json", Drop(key="", kind="settings", shop="demo")),
+        ("settings.yml", Drop(key="", kind="settings", shop="demo")),
+        ("items/", Drop(key="", kind="nothing")),
+        ("items/_SUCCESS", Drop(key="", kind="nothing")),
+        ("items/incremental/_SUCCESS", Drop(key="", kind="nothing")),
+        ("items/.DS_Store", Drop(key="", kind="nothing")),
     ],
 )
 def test_what_a_key_means(key: str, drop: Drop) -> None:
@@ -53,7 +53,7 @@ def test_a_marker_makes_its_folder_a_drop_and_parts_are_nothing(marker: str, mod
     assert drop.folder == f"drops/demo/{marker.rpartition('/')[0]}/"
     assert drop.has_manifest == has_manifest
     for name in ("part-00000.csv", "part-1.snappy.parquet", "000000_0", "notes.md", ".part.crc", "_committed_17"):
-        assert recognise(drop.folder + name) == Drop(drop.folder + name, "nothing")
+        assert recognise(drop.folder + name) == Drop(key=drop.folder + name, kind="nothing")
 
 
 @pytest.mark.parametrize(

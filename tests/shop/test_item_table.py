@@ -55,7 +55,7 @@ def test_a_table_has_as_many_files_as_it_needs(size: int, shards: int | None) ->
 
 
 def test_columns_are_shown_as_they_are_wanted() -> None:
-    table = Table("v", 1, ("PRICE", "NAME"))
+    table = Table(version="v", shards=1, columns=("PRICE", "NAME"))
     files = {
         item_table.document_key("demo"): json.dumps(table.as_json()).encode(),
         item_table.shard_key("demo", "v", 0): item_table.pack([item_table.line("milk", {0: "1.29", 1: "Milk"})]),

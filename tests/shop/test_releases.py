@@ -22,7 +22,7 @@ class Table:
 
 
 def release(run: str) -> Release:
-    return Release("demo", run, "arn", {})
+    return Release(shop="demo", tracking_id=run, dataset_group_arn="arn", campaigns={})
 
 
 def test_a_release_is_remembered_for_a_minute() -> None:

@@ -154,7 +154,17 @@ def listing(
         because = {"code": "similarTo", "itemId": request.item_id} if recipe == "similar-items" else None
     if recipe == BASELINE and (is_stored or asked_of == release.campaigns.get(BASELINE)):
         because = POPULAR
-    question = ListAsk(asked_of, parameters, limit, hidden, because, "popular", scope, usual_columns(limit), is_stored)
+    question = ListAsk(
+        asked_of,
+        parameters,
+        limit=limit,
+        hidden=hidden,
+        because=because,
+        fallback="popular",
+        scope=scope,
+        columns=usual_columns(limit),
+        prefers_bestsellers=is_stored,
+    )
     question = suited(release, question)
     return varied(question, release.diversity) if recipe == "similar-items" and arn is None else question
 

@@ -65,7 +65,7 @@ def next_session(request: SessionRequest, shop: str, trust: Trust, seconds: int,
     if old and old.user in {"", user} and now - old.begun < LONGEST:
         session_id, begun = old.id, old.begun
     expires = min(now + seconds, begun + LONGEST, until or now + seconds)
-    return Session(session_id, shop, user, until, begun, expires)
+    return Session(id=session_id, shop=shop, user=user, until=until, begun=begun, expires=expires)
 
 
 def answer(session: Session, token: str) -> dict[str, object]:

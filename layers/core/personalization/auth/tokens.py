@@ -66,7 +66,7 @@ class Policy:
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """The content of a session's token; times are in epoch seconds."""
 
@@ -127,8 +127,8 @@ def session(token: str, secret: Callable[[str], bytes | None], now: int) -> Sess
     _validate(registry, claims)
     try:
         verified = Session(
-            str(claims["sid"]), str(claims["aud"]), str(claims.get("user") or ""),
-            int(claims.get("until") or 0), int(claims["begun"]), int(claims["exp"]),
+            id=str(claims["sid"]), shop=str(claims["aud"]), user=str(claims.get("user") or ""),
+            until=int(claims.get("until") or 0), begun=int(claims["begun"]), expires=int(claims["exp"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError):
         raise Refused("claims") from None

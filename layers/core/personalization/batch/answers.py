@@ -14,7 +14,7 @@ Shown = Callable[[str], Sequence[str | None]]
 """Returns an item's columns."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The answer to one line of input."""
 
@@ -44,12 +44,12 @@ def parse(line: bytes | str) -> Answer:
     names: list[object] = next((output[name] for name in lists if output.get(name)), [])
     reasons = output.get("reasons") or output.get("reason") or []
     return Answer(
-        subject,
-        [str(name) for name in names],
-        output.get("scores") or (),
-        reasons if isinstance(reasons, list) else (),
-        str(row.get("error") or ""),
-        str(output.get("meansWhatItSays") or ""),
+        subject=subject,
+        names=[str(name) for name in names],
+        scores=output.get("scores") or (),
+        reasons=reasons if isinstance(reasons, list) else (),
+        error=str(row.get("error") or ""),
+        means_what_it_says=str(output.get("meansWhatItSays") or ""),
     )
 
 

@@ -128,18 +128,16 @@ class _Part:
         ended = next(lines, None) is None
         # Without the users, who are in the file of errors alone: it expires with the export.
         told = dict.fromkeys([*made.examples, *(error for _, error in self._errors)])
-        return made.model_copy(
-            update={
-                "file": made.file + 1 if ended else made.file,
-                "offset": 0 if ended else made.offset + taken,
-                "parts": made.parts + 1,
-                "examples": tuple(told)[:EXAMPLES],
-                "lists": made.lists + self._lists,
-                "rows": made.rows + self._written,
-                "errors": made.errors + len(self._errors),
-                "empty": made.empty + self._empty,
-                "formulas": made.formulas + self._formulas,
-            }
+        return made.replaced(
+            file=made.file + 1 if ended else made.file,
+            offset=0 if ended else made.offset + taken,
+            parts=made.parts + 1,
+            examples=tuple(told)[:EXAMPLES],
+            lists=made.lists + self._lists,
+            rows=made.rows + self._written,
+            errors=made.errors + len(self._errors),
+            empty=made.empty + self._empty,
+            formulas=made.formulas + self._formulas,
         )
 
     def _lines(self, file: str, offset: int) -> Iterator[bytes]:

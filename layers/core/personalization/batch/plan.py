@@ -111,7 +111,7 @@ class Planned(Part):
     jobs: tuple[Job, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a shop has.
 
@@ -169,11 +169,9 @@ def trained_versions(
 
 def plan(names: Names, bucket: str, request: PlanRequest, jobs: Mapping[str, BatchJob], facts: Facts) -> Planned:
     """Plan jobs; one that cannot be asked has its reason."""
-    made = [_job(names, bucket, request, name, job, facts) for name, job in jobs.items()]
+    made = [_job(names, bucket, request, name=name, job=job, facts=facts) for name, job in jobs.items()]
     segments = {job.name for job in made if job.kind != "lists"}
-    return Planned(
-        jobs=tuple(job.model_copy(update={"wave": int(source_segment(job.settings) in segments)}) for job in made)
-    )
+    return Planned(jobs=tuple(job.replaced(wave=int(source_segment(job.settings) in segments)) for job in made))
 
 
 def source_segment(job: BatchJob) -> str | None:
@@ -196,34 +194,32 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
     )
     if job.filter and job.filter not in facts.release.filters:
         reason = f"the filter {job.filter} is made by the shop's next run: start one first"
-        return planned.model_copy(update={"refused": reason})
+        return planned.replaced(refused=reason)
     if segment is None:
         version = facts.trained.get(job.recipe)
         reason = (
             f"{job.recipe} has no trained version: drop interactions, or start a run with "
             '{"action": "retrain"}, and repeat it after the promotion'
         )
-        return planned.model_copy(update={"solution_version_arn": version} if version else {"refused": reason})
+        return planned.replaced(**({"solution_version_arn": version} if version else {"refused": reason}))
     if segment.recipe == "likelihood":
         reason = f"a segment by likelihood has at most {MOST_LIKELY:,} users"
-        return planned.model_copy(
-            update={"kind": "likelihood", "refused": reason if segment.users > MOST_LIKELY else ""}
-        )
+        return planned.replaced(kind="likelihood", refused=reason if segment.users > MOST_LIKELY else "")
     if not facts.items:
         reason = f"{segment.recipe} needs items: drop a file of items, then interactions"
-        return planned.model_copy(update={"kind": "segments", "refused": reason})
-    return planned.model_copy(
-        update={"kind": "segments", "training": _training(names, bucket, shop, segment.recipe, facts)}
-    )
+        return planned.replaced(kind="segments", refused=reason)
+    return planned.replaced(kind="segments", training=_training(names, bucket, shop, segment.recipe, facts))
 
 
 def _training(names: Names, bucket: str, shop: str, alias: str, facts: Facts) -> Training:
     """Return the training of a segment recipe: once for each release, whichever jobs ask."""
     lineage = imports.Lineage(facts.release.run)
     whole = facts.settings.model_copy(update={"batch": {}, "recommenders": {}, "placements": {}})
-    planned = retraining.plan(names, bucket, Retraining(shop=shop), lineage, whole, facts.schema)
+    planned = retraining.plan(
+        names, bucket, Retraining(shop=shop), lineage=lineage, settings=whole, schema=facts.schema
+    )
     (part,) = imports.recipes(names, shop, lineage, [cast("RecipeAlias", alias)], facts.settings.digest)
-    return Training(plan=planned.model_copy(update={"recipes": (), "filters": (), "evaluation": None}), recipe=part)
+    return Training(plan=planned.replaced(recipes=(), filters=(), evaluation=None), recipe=part)
 
 
 class WrittenInput(Part):

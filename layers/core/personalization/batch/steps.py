@@ -70,11 +70,11 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment, now
     earlier = [before for before in records.history(aws.table, table, shop) if not before.withdrawn_at]
     candidates = records.judged_runs(aws.table, table, shop)
     facts = batch.Facts(
-        release,
-        batch.trained_versions(release, earlier, candidates),
-        schema,
-        ensure.dataset(aws.personalize, names.dataset(shop, "items").arn) is not None,
-        settings,
+        release=release,
+        trained=batch.trained_versions(release, earlier, candidates),
+        schema=schema,
+        items=ensure.dataset(aws.personalize, names.dataset(shop, "items").arn) is not None,
+        settings=settings,
     )
     return batch.plan(names, environment.bucket, request, jobs, facts)
 

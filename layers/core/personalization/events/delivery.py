@@ -32,7 +32,7 @@ BUDGET_SECONDS = 5.0
 the function's ten seconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
     """Take the events of a request: deliver them to Personalize and store them, and enqueue what either misses.
 
@@ -99,7 +99,7 @@ class Acceptance:
         Raises:
             RetryLater: neither took the first event.
         """
-        missed = store.note(self.dynamodb(), self.table(), shop, calls, now, partial(self._late, until))
+        missed = store.note(self.dynamodb(), self.table(), shop, calls=calls, now=now, late=partial(self._late, until))
         queued = self._enqueue(shop, missed, until, delivered=True) if missed else 0
         lost = set(_ids(missed)[queued:])
         taken = sum(1 for _ in takewhile(lambda event_id: event_id not in lost, _ids(calls)))
@@ -158,7 +158,7 @@ def put_item(client: "PersonalizeEventsClient", dataset_arn: str, record: Record
     return none_if_missing(client.put_items, datasetArn=dataset_arn, items=[item]) is not None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Delivery:
     """The delivery of one batch of messages of the queue.
 
@@ -247,7 +247,9 @@ class Delivery:
     def _note(self, group: Group, ids: set[str]) -> None:
         """Store delivered events in the table, which is not asked again in this batch after a failure."""
         calls = [group.call()]
-        if self._table_fails or store.note(self.dynamodb, self.table, group.shop, calls, self.now(), self._late):
+        if self._table_fails or store.note(
+            self.dynamodb, self.table, group.shop, calls=calls, now=self.now(), late=self._late
+        ):
             self._table_fails = True
             self.failed |= ids
 

@@ -244,7 +244,7 @@ class Requests:
             list(pool.map(change, batch))
 
     def _note(self, request: Request, step: Step, job: str | None = None) -> None:
-        note(self._client, self._table, (self._shop, request.receipt), step, self._now, job)
+        note(self._client, self._table, (self._shop, request.receipt), step=step, now=self._now, job=job)
 
     def _change(self, request: Request, change: str, **values: str | int) -> None:
         written: Any = {
@@ -267,4 +267,6 @@ def _request(item: Any) -> Request:  # noqa: ANN401 - DynamoDB's notation
     number = {name: int(item[name]["N"]) for name in _NUMBERS if name in item}
     job, led = (item[name]["S"] if name in item else "" for name in ("job", "led"))
     requested = int(item["asked"]["N"]) if "asked" in item else 0
-    return Request(item["event"]["S"], item["receipt"]["S"], requested, job=job, led=led, **number)
+    return Request(
+        user=item["event"]["S"], receipt=item["receipt"]["S"], requested=requested, job=job, led=led, **number
+    )

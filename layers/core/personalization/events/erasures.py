@@ -33,7 +33,7 @@ Step = Literal["waiting", "underWay", "deletedFromPersonalize", "deletedHere", "
 """The steps of a request in its receipt."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A request to delete a user."""
 
@@ -67,7 +67,7 @@ def progress(status: str | None) -> Progress:
     return "failed" if status in {None, "FAILED"} else "under way"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
     """A shop that serves."""
 

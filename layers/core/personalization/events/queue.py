@@ -41,7 +41,7 @@ class Part:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """Events of one session of a user, oldest first."""
 
@@ -92,7 +92,7 @@ def groups(messages: Iterable[Message]) -> tuple[list[Group], list[Message]]:
         except (ValueError, TypeError, KeyError):
             foreign.append(message)
     return [
-        Group(shop, session, user, parts[start : start + PER_CALL], delivered)
+        Group(shop=shop, session_id=session, user_id=user, parts=parts[start : start + PER_CALL], delivered=delivered)
         for (shop, session, user, delivered), unsorted in by_session.items()
         for parts in [sorted(unsorted, key=lambda part: float(part.event["sentAt"]))]
         for start in range(0, len(parts), PER_CALL)

@@ -88,7 +88,9 @@ class Acceptance:
             return copied
         subject = self._subject
         version = hashlib.sha256(f"{subject.run}/{subject.key}".encode()).hexdigest()[:12]
-        no_table = item_files.write(self._s3, self._bucket, subject.shop, subject.mode, lines, version)
+        no_table = item_files.write(
+            self._s3, self._bucket, subject.shop, mode=subject.mode, listed=lines, version=version
+        )
         notes = (*copied.findings.notes, *([no_table] if no_table else []))
         return replace(copied, findings=replace(copied.findings, notes=notes))
 
@@ -139,9 +141,9 @@ class Acceptance:
             notes.append(f"{rejected:,} of {counted(results.rows, 'row')} {were} left out: {self._rejects}")
         notes += report.data_limits(subject.settings, items, subject.before + results.accepted if interactions else 0)
         return Accepted(
-            copied.schema,
-            results.accepted,
-            tuple(notes),
+            schema=copied.schema,
+            rows=results.accepted,
+            notes=tuple(notes),
             changed=bool(copied.layout.added),
             report=page,
             rejects=rejected,

@@ -57,7 +57,7 @@ class Bounds:
     jobs: int = 1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _State:
     """The cuts and copies (job and part) so far; the size, the rows and the parts of the last job."""
 
@@ -295,11 +295,15 @@ class Copies:
         drop = self._drop
         for job in [job for job, number in self.cutter.copies if number == part]:
             source = self._key(job, part)
-            key = inputs.key(drop.shop, self._kind, drop.mode, milliseconds, self._run, part + 1000 * job)
+            key = inputs.key(
+                drop.shop, self._kind, drop.mode, milliseconds=milliseconds, run=self._run, part=part + 1000 * job
+            )
             objects.copy(self._s3, self._bucket, source, key)
             self._stored.setdefault(part, []).append(key)
         for number, source in enumerate(self._pieces.get(part, ())):
-            key = inputs.key(drop.shop, self._kind, drop.mode, milliseconds, self._run, (part, number))
+            key = inputs.key(
+                drop.shop, self._kind, drop.mode, milliseconds=milliseconds, run=self._run, part=(part, number)
+            )
             objects.copy(self._s3, self._bucket, source, key)
             self._stored.setdefault(part, []).append(key)
 

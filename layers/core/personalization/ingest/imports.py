@@ -107,7 +107,7 @@ def split_into_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: 
         for number, job in enumerate(jobs_of_run)
     )
     note = f"imported by {jobs} jobs, one after the other: together the data exceed one incremental job"
-    return plan.model_copy(update={"import_job": first, "further": tuple(further), "notes": (*plan.notes, note)})
+    return plan.replaced(import_job=first, further=tuple(further), notes=(*plan.notes, note))
 
 
 def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, group: bool, dataset: bool) -> None:
@@ -123,7 +123,7 @@ def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, gr
         raise Rejected(drop.key, f"the first {drop.kind} of a shop must be its whole history, not incremental")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """An accepted drop."""
 
@@ -171,9 +171,13 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         schema_=SchemaPart(name=schema.name, arn=schema.arn, kind=kind, text=text, domain=domain),
         event_tracker=tracker,
         # Rows of an incremental job stay: under other settings they would be added again.
-        import_job=_import_job(names, bucket, drop, lineage, kind, digest if drop.mode == "FULL" else ""),
+        import_job=_import_job(
+            names, bucket, drop, lineage=lineage, kind=kind, digest=digest if drop.mode == "FULL" else ""
+        ),
         filters=_filters(names, drop.shop, settings) if trains else (),
-        recipes=_recipes(names, drop.shop, lineage, settings, digest, deployed) if trains else (),
+        recipes=_recipes(names, drop.shop, lineage, settings=settings, digest=digest, deployed=deployed)
+        if trains
+        else (),
         begun_at=lineage.begun_at,
         rows=checked.rows,
         notes=(*checked.notes, *remarks),
@@ -197,7 +201,7 @@ def with_existing(client: "PersonalizeClient", names: Names, plan: Plan, setting
         unnamed = recommenders.unnamed(
             settings.recommenders, ensure.recommender_statuses(client, plan.dataset_group.arn)
         )
-        plan = plan.model_copy(update={"notes": (*plan.notes, *unnamed)})
+        plan = plan.replaced(notes=(*plan.notes, *unnamed))
     return _with_unused_campaigns(plan, settings, training.unused_campaigns(client, names, plan.shop, settings))
 
 
@@ -216,7 +220,7 @@ def _with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[
         f"${campaign_month(settings.prices, Billed(campaign.name)):,.0f} a month when idle: {after}"
         for campaign in unused
     ]
-    return plan.model_copy(update={"unused": () if keeps else tuple(unused), "notes": (*plan.notes, *notes)})
+    return plan.replaced(unused=() if keeps else tuple(unused), notes=(*plan.notes, *notes))
 
 
 def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
@@ -224,7 +228,7 @@ def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
     (_, first), *others = plans
     notes = [f"{key} is imported together with it: {counted(plan.rows, 'row')} more" for key, plan in others]
     rows, rejects = sum(plan.rows for _, plan in plans), sum(plan.rejects for _, plan in plans)
-    return first.model_copy(update={"rows": rows, "rejects": rejects, "notes": (*first.notes, *notes)})
+    return first.replaced(rows=rows, rejects=rejects, notes=(*first.notes, *notes))
 
 
 def _filters(names: Names, shop: str, settings: ShopSettings) -> tuple[FilterPart, ...]:
@@ -297,13 +301,13 @@ def _recipes(
     names: Names, shop: str, lineage: Lineage, settings: ShopSettings, digest: str, deployed: Collection[str]
 ) -> tuple[RecipePart, ...]:
     """Return the parts for each recipe, with the settings of its campaign."""
-    made = recipes(names, shop, lineage, settings.recipes, digest, settings.generation)
+    made = recipes(names, shop, lineage, aliases=settings.recipes, settings=digest, generation=settings.generation)
     parts = []
     for part, alias in zip(made, settings.recipes, strict=True):
         decided: dict[str, object] = {"deployed": alias in deployed}
         if campaign := settings.campaigns.get(alias):
             decided |= {"min_provisioned_tps": campaign.min_provisioned_tps, "campaign_config": campaign.config}
-        parts.append(part.model_copy(update=decided))
+        parts.append(part.replaced(**decided))
     return tuple(parts)
 
 

@@ -51,7 +51,7 @@ class _Manifest(BaseModel):
     elements: list[_Column] = Field(default=[], validation_alias=AliasPath("schema", "elements"))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Folder:
     """The files of a folder as of its marker."""
 

@@ -81,7 +81,9 @@ class Preparation:
         """
         request = self._request
         if (wish := request.retrain) is not None:
-            return retraining.of_shop(self._s3, self._personalize, self._names, self._bucket, wish, self._lineage)
+            return retraining.of_shop(
+                self._s3, self._personalize, self._names, bucket=self._bucket, wish=wish, lineage=self._lineage
+            )
         joined = (Joined(id=request.id, key=request.key, version_id=request.version_id), *request.also)
         copies = self._copies
         plans: dict[int, Plan] = {}
@@ -123,7 +125,7 @@ class Preparation:
         if jobs > 1:
             followed = copies.before.runs if copies.before else ()
             plan = imports.split_into_jobs(plan, self._names, self._bucket, jobs, followed)
-        return plan.model_copy(update={"left_out": tuple([left_out[part] for part in sorted(left_out)])})
+        return plan.replaced(left_out=tuple([left_out[part] for part in sorted(left_out)]))
 
     @cached_property
     def _drop(self) -> Drop:
@@ -131,7 +133,9 @@ class Preparation:
 
     @cached_property
     def _copies(self) -> Copies:
-        return copies_of(self._s3, self._personalize, self._names, self._request, self._drop, self._sizes.job)
+        return copies_of(
+            self._s3, self._personalize, self._names, request=self._request, drop=self._drop, most=self._sizes.job
+        )
 
     @cached_property
     def _settings(self) -> tuple[ShopSettings, tuple[str, ...]]:
@@ -155,7 +159,16 @@ class Preparation:
         now, identity = datetime.now(UTC), sales.identity(joined.key, joined.version_id)
         adds = kind == "interactions" and drop.mode != "FULL"
         before = sales.history_before(self._s3, self._bucket, drop.shop, identity) if adds else 0
-        subject = Subject(drop.shop, request.run, kind, drop.mode, joined.key, now, settings, before)
+        subject = Subject(
+            shop=drop.shop,
+            run=request.run,
+            kind=kind,
+            mode=drop.mode,
+            key=joined.key,
+            now=now,
+            settings=settings,
+            before=before,
+        )
         acceptance = Acceptance(self._s3, request, subject, part, self._last)
         try:
             self._check_readable(drop)
@@ -182,10 +195,10 @@ class Preparation:
         if copied.sold is not None:
             key = sales.key(drop.shop, drop.mode, milliseconds, copied.sold.rows, identity)
             sales.keep(self._s3, self._bucket, key, copied.sold)
-        plan = imports.plan(self._names, self._bucket, drop, self._lineage, settings, checked)
+        plan = imports.plan(self._names, self._bucket, drop, lineage=self._lineage, settings=settings, checked=checked)
         # A drop too large for one function gets no digest, so its repeat is imported again.
         if drop.mode == "FULL" and (merged is None or source.size <= LARGEST):
-            plan = plan.model_copy(update={"content": source.content(kind, settings)})
+            plan = plan.replaced(content=source.content(kind, settings))
         if expected.group and kind == "interactions" and not part:
             plan = imports.with_existing(self._personalize, self._names, plan, settings)
         return plan
@@ -217,7 +230,16 @@ class Preparation:
         imported, run, at = self._request.ids, self._request.run, int(now.timestamp())
         related = {other: (run, *imported.get(other, ())) for other in _RELATED_KINDS[kind]}
         known_by = {kind: imported.get(kind, ()), **related}
-        return Expected(drop.key, kind, drop.mode, settings, existing, at, group, known_by=known_by)
+        return Expected(
+            resource=drop.key,
+            kind=kind,
+            mode=drop.mode,
+            settings=settings,
+            existing=existing,
+            now=at,
+            group=group,
+            known_by=known_by,
+        )
 
     def _ranges(self, source: Source, identity: str) -> Ranges | None:
         """Return the ranges of a drop that is too large for one function."""
@@ -246,7 +268,7 @@ class Preparation:
             self._copies.cutter.part(source.drop.key, joined.id, part) as target,
         ):
             lines = ItemLines(scratch) if expected.kind == "items" else None
-            copied = source.noted(check_table(table, expected, target.write, scratch, target.note_lines, lines))
+            copied = source.noted(check_table(table, expected, target.write, scratch, target.note_lines, lines=lines))
             return acceptance.decide(copied, lines, expected)
 
     def _concluded(self, part: int, merged: Merged, source: Source, acceptance: Acceptance) -> Checked:

@@ -38,7 +38,7 @@ class Bucket:
             raise Refused(error.resource, error.reason) from None
 
     def read(self, key: str, begin: int, size: int, version: str | None = None) -> bytes:
-        return objects.get_range(self._s3, self._name, key, begin, size, version)
+        return objects.get_range(self._s3, self._name, key, begin=begin, size=size, version=version)
 
     def stream(self, key: str, version: str | None, begin: int, end: int | None = None) -> Iterator[bytes]:
         if end is None:

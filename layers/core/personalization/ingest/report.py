@@ -83,7 +83,7 @@ TAIL = (0.01, 0.05, 0.1, 0.2, 0.5)
 _EPOCH = date(1970, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """The subject of a report."""
 

@@ -32,8 +32,8 @@ def of_shop(
     schema = ensure.dataset_schema(personalize, "interactions", names.dataset(wish.shop, "interactions").arn)
     if schema is None:
         raise Rejected(wish.shop, "there are no interactions to train on: drop them first")
-    planned = plan(names, bucket, wish, lineage, settings, schema)
-    planned = planned.model_copy(update={"notes": (*remarks, *planned.notes)})
+    planned = plan(names, bucket, wish, lineage=lineage, settings=settings, schema=schema)
+    planned = planned.replaced(notes=(*remarks, *planned.notes))
     return imports.with_existing(personalize, names, planned, settings)
 
 
@@ -52,20 +52,23 @@ def plan(names: Names, bucket: str, wish: Retraining, lineage: Lineage, settings
     if wish.training_mode == "UPDATE" and settings.generation == "v2":
         raise Rejected(wish.shop, "generation v2 has no trainingMode UPDATE: train it in full")
     wanted = settings.model_copy(update={"recipes": chosen})
-    drop = Drop("", "interactions", wish.shop)
+    drop = Drop(key="", kind="interactions", shop=wish.shop)
     planned = imports.plan(
-        names, bucket, drop, lineage, wanted, Accepted(schema, 0, ("trained on the data that is there",))
+        names,
+        bucket,
+        drop,
+        lineage=lineage,
+        settings=wanted,
+        checked=Accepted(schema=schema, rows=0, notes=("trained on the data that is there",)),
     )
     # A recipe that is retrained alone is not the shop's only one.
-    parts = tuple(part.model_copy(update={"deployed": part.alias in settings.deployed}) for part in planned.recipes)
+    parts = tuple(part.replaced(deployed=part.alias in settings.deployed) for part in planned.recipes)
     # An update only adds new data; a second full training for the test would cost many times as much.
     evaluation = planned.evaluation if wish.training_mode == "FULL" else None
-    return planned.model_copy(
-        update={
-            "training_mode": wish.training_mode,
-            "recipes": parts,
-            "serves": settings.recipes,
-            "deploys": settings.deployed,
-            "evaluation": evaluation,
-        }
+    return planned.replaced(
+        training_mode=wish.training_mode,
+        recipes=parts,
+        serves=settings.recipes,
+        deploys=settings.deployed,
+        evaluation=evaluation,
     )

@@ -39,7 +39,7 @@ class Item:
     weight: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class User:
     """The counters of one user as of `at`; times are in epoch seconds, also first and last."""
 
@@ -159,7 +159,7 @@ def user_from(entry: Mapping[str, Any] | None, model: Model) -> User:
     empty: list[dict[str, dict[str, float]]] = [{} for _ in range(model.levels)]
     behind, length = max(0, model.fitted - model.at), span((model.at - model.start) / DAY)
     if entry is None:
-        return User(model.at, kinds=empty, behind=behind, span=length)
+        return User(at=model.at, kinds=empty, behind=behind, span=length)
     return User(
         at=model.at,
         user=dict(zip(USER, entry["user"], strict=True)),

@@ -118,7 +118,14 @@ class Job:
         except training.TooLittle as missing:
             return self.refused(str(missing))
         table = tables(past, past.end + 1)
-        model = serving_files.model(table, fitted, self.request.run, self.at, chosen.horizon_days, chosen.event_type)
+        model = serving_files.model(
+            table,
+            fitted,
+            self.request.run,
+            fitted_at=self.at,
+            horizon_days=chosen.horizon_days,
+            event_type=chosen.event_type,
+        )
         model, scores = self.with_scores(table, model, past)
         self._store(table, model)
         serves = self.record(self.now.timestamp())
@@ -154,11 +161,11 @@ class Job:
         s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, int(self.now.timestamp())
         claims = [Claim.read(record) for record in records.query_prefix(table, self.environment.table, shop, PREFIX)]
         began = store.began_at(claims, self.records.promotions().values())
-        store.add_live_events(s3, table, self.environment, shop, began, now)
+        store.add_live_events(s3, table, self.environment, shop=shop, began=began, now=now)
         sizes = dict(objects.list_sizes(s3, self.bucket, inputs.folder(shop)))
         oldest = now - training.reach(chosen.horizon_days)
         files = inputs.choose(sizes, inputs.import_outcomes(claims), self.request.run, oldest)
-        return store.Inputs(s3, self.bucket, files, chosen.event_type, now, sizes)
+        return store.Inputs(s3=s3, bucket=self.bucket, files=files, event_type=chosen.event_type, now=now, sizes=sizes)
 
     @property
     def records(self) -> store.Records:

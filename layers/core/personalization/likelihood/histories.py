@@ -248,7 +248,9 @@ class Reader:
         user, item, time, bought = (
             np.frombuffer(column, column.typecode) for column in (self._user, self._item, self._time, self._bought)
         )
-        return Events(list(self._users), list(self._items), user, item, time, bought > 0)
+        return Events(
+            users=list(self._users), items=list(self._items), user=user, item=item, time=time, bought=bought > 0
+        )
 
     def about_users(self) -> dict[str, dict[str, str]]:
         """Return the attributes of users."""
@@ -278,7 +280,16 @@ class Reader:
         kinds, kind_names = levels(self._items, self._about_items)
         groups, group_names = _groups(self._users, self._about_users)
         return History(
-            list(self._users), list(self._items), user, item, time, bought, kinds, kind_names, groups, group_names
+            users=list(self._users),
+            items=list(self._items),
+            user=user,
+            item=item,
+            time=time,
+            bought=bought,
+            kinds=kinds,
+            kind_names=kind_names,
+            groups=groups,
+            group_names=group_names,
         )
 
 

@@ -56,7 +56,7 @@ class Sizes:
         return count
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
     """A history that is too large to fit, and why.
 
@@ -82,14 +82,14 @@ def too_many_rows(rows: int, sizes: Sizes, days: int) -> LeftOut:
         f"{sizes.megabytes:,} MB fit {sizes.most:,}: deploy with more LikelihoodMemory, drop a whole history of the "
         f"last {counted(days, 'day')} or with fewer of the events that are not purchases, {_OFF}"
     )
-    return LeftOut(rows, sizes.most, sizes.megabytes, days, reason)
+    return LeftOut(rows=rows, most_rows=sizes.most, megabytes=sizes.megabytes, days=days, reason=reason)
 
 
 def too_many_items(items: int, sizes: Sizes, days: int) -> LeftOut:
     """Return why a history's items are too many."""
     most = f"a function with {sizes.megabytes:,} MB takes {sizes.items:,}: deploy with more LikelihoodMemory"
     reason = f"the history has {counted(items, 'item')}, and {most}, drop it without items that nobody buys, {_OFF}"
-    return LeftOut(items, sizes.items, sizes.megabytes, days, reason)
+    return LeftOut(rows=items, most_rows=sizes.items, megabytes=sizes.megabytes, days=days, reason=reason)
 
 
 def uneven(rows: int, sizes: Sizes, days: int) -> LeftOut:
@@ -99,4 +99,4 @@ def uneven(rows: int, sizes: Sizes, days: int) -> LeftOut:
         f"{2 * sizes.shard:,}: some users have far more events than all others, as robots do: "
         f"drop it without them, {_OFF}"
     )
-    return LeftOut(rows, 2 * sizes.shard, sizes.megabytes, days, reason)
+    return LeftOut(rows=rows, most_rows=2 * sizes.shard, megabytes=sizes.megabytes, days=days, reason=reason)

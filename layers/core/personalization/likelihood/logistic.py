@@ -14,7 +14,7 @@ from personalization.likelihood.histories import Flags, Floats
 BINS = 15
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """Figures of predictions against observations.
 
@@ -49,7 +49,7 @@ def quality(chance: Floats, label: Floats, weight: Floats, only: Flags | None = 
         chance, label, weight = chance[only], label[only], weight[only]
     total, bought = weight.sum(), (weight * label).sum()
     if not total:
-        return Quality(0.0, 0.5, 0.0, 0.0, 0.0, 0.0, ())
+        return Quality(log_loss=0.0, auc=0.5, calibration_error=0.0, base_rate=0.0, pairs=0.0, purchases=0.0, bins=())
     near = np.clip(chance, 1e-12, 1 - 1e-12)
     loss = -(weight * np.where(label > 0, np.log(near), np.log1p(-near))).sum() / total
     order = np.argsort(chance, kind="stable")
@@ -57,7 +57,15 @@ def quality(chance: Floats, label: Floats, weight: Floats, only: Flags | None = 
     bins = _bins(chance, label, weight)
     error = sum(abs(predicted - observed) for _, predicted, observed in bins) / max(bought, 1e-12)
     area = _area(chance, label, weight)
-    return Quality(float(loss), area, float(error), float(bought / total), float(total), float(bought), bins)
+    return Quality(
+        log_loss=float(loss),
+        auc=area,
+        calibration_error=float(error),
+        base_rate=float(bought / total),
+        pairs=float(total),
+        purchases=float(bought),
+        bins=bins,
+    )
 
 
 def _area(chance: Floats, label: Floats, weight: Floats) -> float:
@@ -103,7 +111,7 @@ def fit(design: Floats, label: Floats, weight: Floats, ridge: Floats, start: Flo
         # Newton's method ends fast from nearby, and most of its steps lead there.
         some = slice(None, None, _THINNED)
         coefficients = fit(design[some].copy(), label[some], weight[some] * _THINNED, ridge, start)
-    lost = _loss(design, label, weight, ridge, start, coefficients)
+    lost = _loss(design, label, weight, ridge=ridge, start=start, at=coefficients)
     for _ in range(_ROUNDS):
         chance = sigmoid(design @ coefficients)
         slope = design.T @ (weight * (label - chance)) - ridge * (coefficients - start)
@@ -112,7 +120,9 @@ def fit(design: Floats, label: Floats, weight: Floats, ridge: Floats, start: Flo
         curve[np.diag_indices_from(curve)] += 1e-9 * np.trace(curve) / len(coefficients) + 1e-12
         step = np.linalg.solve(curve, slope)
         size = 1.0
-        while (now := _loss(design, label, weight, ridge, start, coefficients + size * step)) > lost and size > 1e-4:
+        while (
+            now := _loss(design, label, weight, ridge=ridge, start=start, at=coefficients + size * step)
+        ) > lost and size > 1e-4:
             size /= 2
         if now > lost:
             break

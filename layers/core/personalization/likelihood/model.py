@@ -15,7 +15,7 @@ Method = Literal["counts", "anchored"]
 MOST_LOGIT = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Whether probabilities near `at` mean what they say, and a sentence that says so.
 
@@ -56,7 +56,7 @@ class Formula:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Anchored:
     """How the ranking campaign's score changes the log odds: `a + b·logit + c·r`, where c is never negative.
 

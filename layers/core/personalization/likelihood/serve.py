@@ -100,7 +100,7 @@ def _file(s3: "S3Client", bucket: str, key: str, names: Collection[str] | None) 
     return document if names is None else {name: entry for name, entry in document.items() if name in names}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """What answers are made from; clients and names come on first use."""
 
@@ -208,7 +208,7 @@ class Likelihoods:
 
         def live_events() -> list[LiveEvent]:
             client, late = self._sources.dynamodb(), lambda: self._clock() >= until
-            events = store.of_user(client, table, shop, user_id, model.at, late)
+            events = store.of_user(client, table, shop, user=user_id, since=model.at, late=late)
             return [
                 LiveEvent(event.event_id, event.item_id, event.at, event.event_type == model.event_type)
                 for event in events

@@ -96,7 +96,9 @@ def snapshot(
     ]
     users, items = (np.array([row[column] for row in rows], dtype=np.int64) for column in (0, 1))
     vectors = table.features(users, items)
-    sampled = training.Rows(vectors, np.zeros(len(rows)), np.ones(len(rows)), vectors["seen"] > 0, users)
+    sampled = training.Rows(
+        features=vectors, label=np.zeros(len(rows)), weight=np.ones(len(rows)), seen=vectors["seen"] > 0, user=users
+    )
     return {
         "version": stored.VERSION,
         **facts,
@@ -150,7 +152,11 @@ def combine(stored: Sequence[Snapshot], solution_version_arn: str) -> tuple[Anch
         return None, {**facts, "decision": "no better"}
     _, users = np.unique(labelled_samples[-1]["users"], return_inverse=True)
     judged = verdict(chances[1], newest[2], newest[3], users)
-    return Anchored(solution_version_arn, a, b, c, judged), {**facts, "decision": "better", "weight": c}
+    return Anchored(solution_version_arn=solution_version_arn, intercept=a, slope=b, weight=c, verdict=judged), {
+        **facts,
+        "decision": "better",
+        "weight": c,
+    }
 
 
 def _columns(stored: Sequence[Snapshot]) -> tuple[Floats, Floats, Floats, Floats]:

@@ -78,7 +78,7 @@ class Records:
         return {"shop": self.shop, "record": serve.RECORD, **attributes}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """The files that a fit reads: keys in the bucket, predicted type, time in epoch seconds, and each file's bytes."""
 

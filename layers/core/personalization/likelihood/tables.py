@@ -157,7 +157,7 @@ def tables(
         table.vectors, table.user_vectors = (np.zeros((len(ids), RANK)) for ids in (history.items, history.users))
         return table
     value = np.log1p(2.0 * table.pair["d91"]) * item_weights(table.item["buyers"])[what]
-    table.vectors, table.user_vectors = _factors(history, who, what, value, vectors, begun)
+    table.vectors, table.user_vectors = _factors(history, who, what, value=value, given=vectors, begun=begun)
     return table
 
 

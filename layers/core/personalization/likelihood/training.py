@@ -52,7 +52,7 @@ _APART = 4
 """Horizons without any purchase after which a few later ones are cut off; see `without_stragglers`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """Pairs of one or several windows: features, labels, weights, whether they were bought before, and the numbers of
     their users."""
@@ -115,7 +115,7 @@ class Newcomers:
     told: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """The result of fitting.
 
@@ -200,18 +200,18 @@ def fit(
     base = quality(np.full(len(test.label), max(calibrated.purchases / calibrated.weight.sum(), 1e-12)),
                    test.label, test.weight).log_loss  # fmt: skip
     return Fit(
-        recalibrated(raw, rows[:calibrating], hidden[:calibrating]),
-        quality(tested, test.label, test.weight),
-        quality(tested, test.label, test.weight, test.seen),
-        quality(tested_strangers, stranger_rows.label, stranger_rows.weight),
-        _judged(tested, test, WITHIN),
-        _judged(tested_strangers, stranger_rows, WITHIN_STRANGERS),
-        newcomers(history, now - 2 * horizon, horizon, known_items),
-        base,
-        newest,
-        starts[calibrating - 1],
-        starts[0] + horizon,
-        tuple(starts[NOT_FITTED:]),
+        formulas=recalibrated(raw, rows[:calibrating], hidden[:calibrating]),
+        tested=quality(tested, test.label, test.weight),
+        tested_seen=quality(tested, test.label, test.weight, test.seen),
+        tested_strangers=quality(tested_strangers, stranger_rows.label, stranger_rows.weight),
+        known_verdict=_judged(tested, test, WITHIN),
+        stranger_verdict=_judged(tested_strangers, stranger_rows, WITHIN_STRANGERS),
+        newcomers=newcomers(history, now - 2 * horizon, horizon, known_items),
+        base=base,
+        calibrated=newest,
+        calibrated_from=starts[calibrating - 1],
+        calibrated_to=starts[0] + horizon,
+        windows=tuple(starts[NOT_FITTED:]),
     )
 
 
@@ -274,7 +274,7 @@ def _rows(table: Tables, sampled: tuple[Ints, Ints, Floats, Floats], names: Iter
     users, items, label, weight = sampled
     values = table.features(users, items)
     columns = {name: values[name].astype(np.float32) for name in names or values}
-    return Rows(columns, label, weight, values["seen"] > 0, users)
+    return Rows(features=columns, label=label, weight=weight, seen=values["seen"] > 0, user=users)
 
 
 def user_parts(history: History, part_count: int = PARTS) -> Ints:
@@ -349,11 +349,11 @@ def concatenated(rows: Sequence[Rows], fading: float = 1.0, names: Iterable[str]
     """
     wanted = rows[0].features if names is None else names
     return Rows(
-        {name: np.concatenate([window.features[name] for window in rows]) for name in wanted},
-        np.concatenate([window.label for window in rows]),
-        np.concatenate([window.weight * fading**age for age, window in enumerate(rows)]),
-        np.concatenate([window.seen for window in rows]),
-        np.concatenate([window.user for window in rows]),
+        features={name: np.concatenate([window.features[name] for window in rows]) for name in wanted},
+        label=np.concatenate([window.label for window in rows]),
+        weight=np.concatenate([window.weight * fading**age for age, window in enumerate(rows)]),
+        seen=np.concatenate([window.seen for window in rows]),
+        user=np.concatenate([window.user for window in rows]),
     )
 
 

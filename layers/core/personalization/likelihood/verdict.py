@@ -48,7 +48,7 @@ def verdict(chance: Floats, label: Floats, weight: Floats, user: Ints, within: f
     if purchases < LEAST:
         have = counted(round(purchases), "purchase")
         few = f"the test has {have} near {percent(at)}, and at least {LEAST} are needed"
-        return Verdict("unknown", f"It cannot be said: {few}. {_INSTEAD}", at)
+        return Verdict(answer="unknown", text=f"It cannot be said: {few}. {_INSTEAD}", at=at)
     said, came = float(predicted.sum() / pairs.sum()), float(observed.sum() / pairs.sum())
     # The predictions vary with the drawn users as well, so the draws are of the ratio.
     low, high = (said * float(end) for end in np.percentile(_ratios(predicted, observed), _ENDS))
@@ -56,11 +56,21 @@ def verdict(chance: Floats, label: Floats, weight: Floats, user: Ints, within: f
     chances = f"between {percent(low)} and {percent(high)} by chance"
     is_off, is_chance = max(said, came) > within * min(said, came), low <= said <= high
     if is_off and not is_chance:
-        return Verdict("no", f"No: {compared} ({chances}). {_INSTEAD}", at, said, came, low, high)
+        return Verdict(
+            answer="no",
+            text=f"No: {compared} ({chances}). {_INSTEAD}",
+            at=at,
+            predicted=said,
+            observed=came,
+            low=low,
+            high=high,
+        )
     if is_off or high > WIDEST * low:
         text = f"It cannot be said: {compared}, but that would be {chances}. {_INSTEAD}"
-        return Verdict("unknown", text, at, said, came, low, high)
-    return Verdict("yes", f"Yes: {compared} ({chances}).", at, said, came, low, high)
+        return Verdict(answer="unknown", text=text, at=at, predicted=said, observed=came, low=low, high=high)
+    return Verdict(
+        answer="yes", text=f"Yes: {compared} ({chances}).", at=at, predicted=said, observed=came, low=low, high=high
+    )
 
 
 def _asked_at(chance: Floats, label: Floats, weight: Floats) -> float:

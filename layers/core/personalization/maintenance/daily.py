@@ -209,7 +209,7 @@ _WANTED_VALUES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """The result of a round: days since the last promotion by shop, and the names of deleted resources.
 

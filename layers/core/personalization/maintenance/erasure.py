@@ -285,7 +285,7 @@ class Eraser:
         """Clear the imports' contents, so that the same file is imported again after its users were deleted."""
         every = self._ledger.claims(shop.name)
         for claim in batches.newest(every):
-            if claim.content and not self._ledger.move(claim, claim.model_copy(update={"content": ""})):
+            if claim.content and not self._ledger.move(claim, claim.replaced(content="")):
                 raise RetryLater(shop.name, "a claim changed meanwhile")
 
     def _prepared(self, shop: Shop, batch: Sequence[Request], name: str) -> str:
@@ -351,4 +351,10 @@ def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
         if record["record"] == release.RECORD:
             shop = record["shop"]
             versions = tuple(str(served["solutionVersionArn"]) for served in record["campaigns"].values())
-            yield Shop(shop, record["datasetGroupArn"], versions, shop in erasing, since.get(shop, 0))
+            yield Shop(
+                name=shop,
+                group=record["datasetGroupArn"],
+                versions=versions,
+                erasing=shop in erasing,
+                since=since.get(shop, 0),
+            )

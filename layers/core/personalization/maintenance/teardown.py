@@ -38,7 +38,7 @@ MAX_PAGES = 20
 """Pages of a thousand objects that one call deletes within its function's time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Clients:
     """Client factories for the steps."""
 

@@ -25,7 +25,7 @@ _ONLY: Mapping[str, str] = {EXPLORATION: "aws-user-personalization", "rankingInf
 """The one recipe with this member of the configuration."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """The version that a campaign is to serve, and the decided part of its configuration."""
 

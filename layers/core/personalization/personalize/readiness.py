@@ -50,9 +50,9 @@ def advance(stages: Sequence[Stage], made: Made) -> Step:
             raise Broken(stage.name, reason or "Personalize gives no reason")
         if progress(step.status) is not Progress.READY:
             under_way = Made(stage=number, arn=step.arn, before=before)
-            return step.model_copy(update={"name": stage.name, "made": under_way})
+            return step.replaced(name=stage.name, made=under_way)
         arn, before = "", step.arn
-    return step.model_copy(update={"name": stage.name, "ready": True})
+    return step.replaced(name=stage.name, ready=True)
 
 
 def _look(stage: Stage, arn: str) -> Step:

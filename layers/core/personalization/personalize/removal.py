@@ -207,7 +207,7 @@ def ordered(resources: Iterable[OwnedResource]) -> tuple[OwnedResource, ...]:
 def priced(resources: Iterable[OwnedResource], settings: ShopSettings) -> tuple[OwnedResource, ...]:
     """Return the resources with monthly costs where the price table has them: of campaigns, the most expensive ones."""
     return tuple(
-        piece.model_copy(update={"month_dollars": campaign_month(settings.prices, _billed(piece.name, settings))})
+        piece.replaced(month_dollars=campaign_month(settings.prices, _billed(piece.name, settings)))
         if piece.kind == "campaign"
         else piece
         for piece in resources

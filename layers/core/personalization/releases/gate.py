@@ -37,7 +37,7 @@ def measure(versions: Mapping[str, tuple[str, str | None]], metrics: Mapping[str
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """The decision about one recipe, and the figures (of the gate's metric) behind it."""
 
@@ -88,8 +88,18 @@ def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Ju
     new_figure, popularity, old_figure, their_popularity = (
         _figure(metrics, gate.metric) for metrics in (new.metrics, new.baseline, old.metrics, old.baseline)
     )
-    lifts = lift(new_figure, popularity), lift(old_figure, their_popularity)
-    facts = Judgement(alias, "approved", "", gate.metric, new_figure, popularity, old_figure, their_popularity, *lifts)
+    facts = Judgement(
+        alias=alias,
+        decision="approved",
+        reason="",
+        metric=gate.metric,
+        new=new_figure,
+        popularity=popularity,
+        serving=old_figure,
+        serving_popularity=their_popularity,
+        lift=lift(new_figure, popularity),
+        serving_lift=lift(old_figure, their_popularity),
+    )
     decision, reason = _decide(gate, facts, first=serving is None)
     return replace(facts, decision=decision, reason=reason)
 

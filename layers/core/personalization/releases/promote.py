@@ -98,7 +98,13 @@ def _wish(aws: Clients, request: CampaignRequest, environment: Environment) -> W
         listed = items and item_table(aws.s3, environment.bucket, shop) is not None
         # Without an Items dataset there are no columns to show.
         config = {**config, METADATA: items and config.get(METADATA, not listed)}
-    return Wish(request.solution_version_arn, target.recipe, target.min_provisioned_tps, config, target.earlier_config)
+    return Wish(
+        version=request.solution_version_arn,
+        recipe=target.recipe,
+        tps=target.min_provisioned_tps,
+        config=config,
+        earlier=target.earlier_config,
+    )
 
 
 def release(aws: Clients, request: ReleaseRequest, environment: Environment, now: datetime) -> dict[str, object]:

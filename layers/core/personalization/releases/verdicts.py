@@ -119,7 +119,7 @@ def of_judgements(
             *([held_out.reason] if held_out.outcome == "tooLittle" else []),
         ),
     }
-    return verdict.model_copy(update=update)
+    return verdict.replaced(**update)
 
 
 def of_override(

@@ -82,16 +82,16 @@ class Claim(Part):
         return super().read(value)
 
     def moved(self, state: State, run: str, reason: str = "") -> "Claim":
-        return self.model_copy(update={"state": state, "run": run, "reason": reason})
+        return self.replaced(state=state, run=run, reason=reason)
 
     def taken(self, run: str, now: datetime) -> "Claim":
         added = {} if run in self.runs else {"runs": (*self.runs, run), "taken_at": (*self.taken_at, now.isoformat())}
-        return self.moved("taken", run).model_copy(update=added)
+        return self.moved("taken", run).replaced(**added)
 
     def undone(self) -> "Claim":
         """Return the claim without its runs' work, after its data have left the dataset."""
         nothing = {"runs": (), "taken_at": (), "trained_since": "", "loaded": False, "content": ""}
-        return self.model_copy(update=nothing)
+        return self.replaced(**nothing)
 
     @property
     def versioned(self) -> bool:
@@ -148,7 +148,7 @@ def refusal(started: object, run: str, reason: str) -> Claim | None:
     if "action" in event or not isinstance(detail.get("object"), Mapping):
         return None
     key = str(_mapping(detail["object"]).get("key", ""))
-    return _claim(event, detail, Drop(key, "nothing", shop_of(key)), run).moved("refused", run, reason)
+    return _claim(event, detail, Drop(key=key, kind="nothing", shop=shop_of(key)), run).moved("refused", run, reason)
 
 
 def shop_of(key: str) -> str:

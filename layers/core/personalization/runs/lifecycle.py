@@ -153,7 +153,7 @@ def check_lead(ledger: Ledger, executions: Executions, run: Run, shop: str, drop
         raise Rejected(shop, f"run {holder or lost[0]} has taken over the work of this run")
     for claim in of_run:
         since = claim.trained_since or run.now.isoformat()
-        _move(ledger, claim, claim.model_copy(update={"trained_since": since}))
+        _move(ledger, claim, claim.replaced(trained_since=since))
 
 
 def finish(
@@ -218,7 +218,5 @@ def _ended(claim: Claim, result: Drop | None, run: str, end: End) -> Claim:
     content = result.content if result is not None and imported else claim.content
     if end.failure is not None:
         loaded = claim.loaded or (claim.kind in end.imported and imported)
-        return claim.moved("failed", run, end.failure).model_copy(
-            update={"loaded": loaded, "content": content if loaded else ""}
-        )
-    return claim.moved("done", run, result.reason if result else "").model_copy(update={"content": content})
+        return claim.moved("failed", run, end.failure).replaced(loaded=loaded, content=content if loaded else "")
+    return claim.moved("done", run, result.reason if result else "").replaced(content=content)

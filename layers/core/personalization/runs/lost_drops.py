@@ -126,7 +126,7 @@ def _by_shop(listed: Iterable[Listed]) -> Mapping[str, list[tuple[Listed, keys.D
                 # A folder's marker, a list of users for batch jobs, or another tool's file.
                 continue
         except Rejected:
-            drop = keys.Drop(listed_object.key, "nothing", claims.shop_of(listed_object.key))
+            drop = keys.Drop(key=listed_object.key, kind="nothing", shop=claims.shop_of(listed_object.key))
         if drop.shop:
             by_shop.setdefault(drop.shop, []).append((listed_object, drop))
     return by_shop

@@ -16,7 +16,7 @@ CRON = re.compile(r"cron\((.*)\)")
 HINT = "write rate(7 days), rate(1 day), rate(12 hours) or cron(0 3 ? * MON *)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Field:
     """A field of a cron expression.
 
@@ -55,12 +55,12 @@ class _Field:
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _FIELDS = (
-    _Field("minute", 0, 59),
-    _Field("hour", 0, 23),
-    _Field("day of the month", 1, 31, marks=r"L|([1-9]|[12]\d|3[01])W"),
-    _Field("month", 1, 12, _MONTHS),
-    _Field("day of the week", 1, 7, _DAYS, rf"[1-7]?L|([1-7]|{'|'.join(_DAYS)})#[1-5]"),
-    _Field("year", 1970, 2199),
+    _Field(title="minute", first=0, last=59),
+    _Field(title="hour", first=0, last=23),
+    _Field(title="day of the month", first=1, last=31, marks=r"L|([1-9]|[12]\d|3[01])W"),
+    _Field(title="month", first=1, last=12, names=_MONTHS),
+    _Field(title="day of the week", first=1, last=7, names=_DAYS, marks=rf"[1-7]?L|([1-7]|{'|'.join(_DAYS)})#[1-5]"),
+    _Field(title="year", first=1970, last=2199),
 )
 _OPEN = "?"
 """The mark that exactly one of the two fields for days has: the other one decides."""

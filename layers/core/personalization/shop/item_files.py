@@ -60,7 +60,7 @@ def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, ve
         before = table(s3, bucket, shop)
         if before is None:
             return None
-        roomy = _with_room(s3, bucket, shop, before, listed.size, version)
+        roomy = _with_room(s3, bucket, shop, table=before, more=listed.size, version=version)
         if roomy is None:
             return _too_large(s3, bucket, shop)
         _add(s3, bucket, shop, roomy, listed)
@@ -69,7 +69,9 @@ def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, ve
     if shards is None:
         return _too_large(s3, bucket, shop)
     before = item_table.readable(objects.get_json(s3, bucket, item_table.document_key(shop)))
-    _for_all_files(_files(listed, shards), lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
+    _for_all_files(
+        _files(listed, shards), lambda shard, rows: _put(s3, bucket, shop, version=version, shard=shard, rows=rows)
+    )
     _follow(s3, bucket, shop, before, _table(version, shards, listed.columns, listed.size))
     return None
 
@@ -78,7 +80,7 @@ def _table(version: str, shards: int, columns: tuple[str, ...], size: int) -> Ta
     """Return a new table, whose answers show its first columns; long descriptions are not among them."""
     long = schema.described("items", columns)
     shown = [name for name in columns if name != long][: item_table.MOST_SHOWN]
-    return Table(version, shards, columns, tuple(shown), size=size)
+    return Table(version=version, shards=shards, columns=columns, shown=tuple(shown), size=size)
 
 
 def _too_large(s3: "S3Client", bucket: str, shop: str) -> str:
@@ -118,7 +120,7 @@ def _with_room(s3: "S3Client", bucket: str, shop: str, table: Table, more: int, 
         spread: dict[int, list[bytes]] = defaultdict(list)
         for row in item_table.rows(text):
             spread[item_table.hashed(json.loads(row)[""]) % shards].append(row)
-        _for_all_files([spread], lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
+        _for_all_files([spread], lambda shard, rows: _put(s3, bucket, shop, version=version, shard=shard, rows=rows))
     return _follow(s3, bucket, shop, table, _table(version, shards, table.columns, size))
 
 
@@ -151,7 +153,7 @@ def change(
         row, shard = _row(current, item_id, properties), item_table.hashed(item_id) % current.shards
         key = item_table.shard_key(shop, current.version, shard)
         _until(late, item_id, partial(_replaced, s3, bucket, key, [row]))
-        mark = partial(_mark_changed, s3, bucket, shop, current.version, [shard], len(row))
+        mark = partial(_mark_changed, s3, bucket, shop, version=current.version, shards=[shard], size=len(row))
         if _until(late, item_id, mark) == "marked":
             return
 
@@ -193,7 +195,7 @@ def _add(s3: "S3Client", bucket: str, shop: str, table: Table, listed: Listed) -
             yield whole
 
     _for_all_files(groups(), add)
-    while not _mark_changed(s3, bucket, shop, table.version, touched, listed.size):
+    while not _mark_changed(s3, bucket, shop, version=table.version, shards=touched, size=listed.size):
         pass
 
 

@@ -57,7 +57,7 @@ _PARALLEL = 10
 _BUCKET = "bucket"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """The document of a shop's table."""
 

@@ -36,7 +36,7 @@ _LAYOUT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
     """A parsed key."""
 
@@ -73,7 +73,7 @@ def recognise(key: str) -> Drop:
     in_folder = len(parts) > begin + 1
     other = name[:1] in {"", "_", "."} and not (name == SUCCESS and in_folder)
     if parts[0] != "drops" or len(parts) < 2 or other:
-        return Drop(key, "nothing")
+        return Drop(key=key, kind="nothing")
     if len(parts) < 3:
         raise Rejected(key, f"keys are {_LAYOUT}")
     shop = parts[1]
@@ -81,22 +81,26 @@ def recognise(key: str) -> Drop:
         raise Rejected(key, f"the shop's name must be {SHOP_RULE}")
     if len(parts) == 3:
         if name in SETTINGS_FILES:
-            return Drop(key, "settings", shop)
+            return Drop(key=key, kind="settings", shop=shop)
         raise Rejected(key, f"keys are {_LAYOUT}")
     if parts[2] == LISTS:
-        return Drop(key, "nothing", shop)
+        return Drop(key=key, kind="nothing", shop=shop)
     kind = _DATA_KINDS.get(parts[2])
     if kind is None:
         raise Rejected(key, f"the kind must be interactions, users or items, not {parts[2]}")
     mode: Mode = "INCREMENTAL" if begin == 4 else "FULL"
     if in_folder:
         marks = name == SUCCESS or is_manifest(name)
-        return Drop(key, kind, shop, mode, folder=key.removesuffix(name)) if marks else Drop(key, "nothing")
+        return (
+            Drop(key=key, kind=kind, shop=shop, mode=mode, folder=key.removesuffix(name))
+            if marks
+            else Drop(key=key, kind="nothing")
+        )
     if is_manifest(name):
         raise Rejected(key, "a manifest belongs beside its parts, in a folder of their own under the kind")
     if not has_ending(name):
         raise Rejected(key, f"the file must end in {ENDINGS}")
-    return Drop(key, kind, shop, mode)
+    return Drop(key=key, kind=kind, shop=shop, mode=mode)
 
 
 def has_ending(name: str) -> bool:

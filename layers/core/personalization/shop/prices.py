@@ -55,7 +55,7 @@ class Billed:
     """Whether the campaign's answers have columns of Items."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """The cost of one run, and the monthly cost of its campaigns."""
 

@@ -166,7 +166,7 @@ def _camel(name: str) -> str:
     return first + "".join(map(str.capitalize, more))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """The members of a release that serving needs."""
 

@@ -24,7 +24,7 @@ SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 """A context attribute of EventBridge Scheduler: the same in each delivery of one time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timer:
     """One schedule of EventBridge Scheduler: its time, time zone, and input for the state machine."""
 
@@ -61,12 +61,24 @@ def timers(shop: str, settings: ShopSettings) -> tuple[Timer, ...]:
             "trainingMode": schedule.training_mode,
         }
         text = json.dumps(request | ({"recipes": list(schedule.recipes)} if schedule.recipes else {}))
-        timers_wanted.append(Timer(f"{start(shop)}{schedule.name}", schedule.every, schedule.timezone, text))
+        timers_wanted.append(
+            Timer(
+                name=f"{start(shop)}{schedule.name}", expression=schedule.every, timezone=schedule.timezone, input=text
+            )
+        )
     for name, job in settings.batch.items():
         if job.every:
             # Scheduler puts the time of each run in place of its keyword.
             text = json.dumps({"action": "batch", "shop": shop, "batch": name, "scheduled": SCHEDULED_TIME})
-            timers_wanted.append(Timer(f"{start(shop)}batch.{name}", job.every, job.timezone, text, "batch"))
+            timers_wanted.append(
+                Timer(
+                    name=f"{start(shop)}batch.{name}",
+                    expression=job.every,
+                    timezone=job.timezone,
+                    input=text,
+                    machine="batch",
+                )
+            )
     return tuple(timers_wanted)
 
 
@@ -144,7 +156,13 @@ def _timer(client: "EventBridgeSchedulerClient", environment: Environment, name:
     target = stored["Target"]
     zone = stored.get("ScheduleExpressionTimezone", "UTC")
     machine: Machine = "batch" if target["Arn"] == environment.batch_machine_arn else "retrain"
-    return Timer(name, stored["ScheduleExpression"], zone, target.get("Input", ""), machine)
+    return Timer(
+        name=name,
+        expression=stored["ScheduleExpression"],
+        timezone=zone,
+        input=target.get("Input", ""),
+        machine=machine,
+    )
 
 
 def _parameters(environment: Environment, timer: Timer) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def list_sizes(client: "S3Client", bucket: str, folder: str) -> Iterator[tuple[s
     yield from ((listed["Key"], listed["Size"]) for listed in objects if listed["Size"])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """One version of an object, or its deletion."""
 
@@ -156,7 +156,14 @@ def list_histories(client: "S3Client", bucket: str, folder: str) -> Iterator[Sto
 
 def _stored(listed: Mapping[str, Any], size: int, *, deletion: bool) -> Stored:
     version = listed["VersionId"] if listed["VersionId"] != UNVERSIONED else None
-    return Stored(listed["Key"], version, listed["LastModified"], size, listed["IsLatest"], deletion)
+    return Stored(
+        key=listed["Key"],
+        id=version,
+        modified=listed["LastModified"],
+        size=size,
+        latest=listed["IsLatest"],
+        deletion=deletion,
+    )
 
 
 def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int | None:
@@ -352,7 +359,9 @@ def stream_between(
     begin, end = bounds
     if begin < end:
         left = end - begin
-        with closing(stream_from(client, bucket, key, version, begin, min(WINDOW, left))) as chunks:
+        with closing(
+            stream_from(client, bucket, key, version=version, begin=begin, window=min(WINDOW, left))
+        ) as chunks:
             for chunk in chunks:
                 yield chunk[:left]
                 left -= len(chunk)

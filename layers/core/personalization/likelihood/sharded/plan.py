@@ -49,7 +49,7 @@ def ranges(whole: Range, header: int, most: int) -> Iterator[Range]:
     count = max(1, -(-(size - header) // most))
     step = -(-(size - header) // count)
     for start in range(header, size, max(step, 1)):
-        yield whole.model_copy(update={"start": start, "end": min(start + step, size)})
+        yield whole.replaced(start=start, end=min(start + step, size))
 
 
 def rows_in(heads: Iterable[tuple[int, bytes]]) -> int:

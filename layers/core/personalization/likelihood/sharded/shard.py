@@ -22,7 +22,7 @@ from personalization.likelihood.sharded.scope import Scope, is_sampled
 
 _EVENTS = ("user", "item", "time", "bought")
 _ZERO = np.zeros(0, dtype=np.int32)
-_NONE = Events([], [], _ZERO, _ZERO, _ZERO, np.zeros(0, dtype=bool))
+_NONE = Events(users=[], items=[], user=_ZERO, item=_ZERO, time=_ZERO, bought=np.zeros(0, dtype=bool))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def history(
         users.setdefault(name, len(users))
     columns = [np.concatenate([getattr(part, name) for part in [_NONE, *parts]]) for name in _EVENTS]
     del parts
-    deduplicated_columns = deduplicated(Events([], [], *columns))
+    of_user, of_item, times, bought = deduplicated(Events([], [], *columns))
     narrow = {
         name: {key: value for key, value in user_values.items() if key not in scope.wide}
         for name, user_values in attributes.items()
@@ -80,9 +80,18 @@ def history(
         if len(column_values) <= MOST_VALUES:
             groups[name] = codes
     built = History(
-        list(users), catalogue.items, *deduplicated_columns, catalogue.kinds, catalogue.kind_names,
-        groups, {name: values[name] for name in groups}, span=(scope.start, scope.end),
-    )  # fmt: skip
+        users=list(users),
+        items=catalogue.items,
+        user=of_user,
+        item=of_item,
+        time=times,
+        bought=bought,
+        kinds=catalogue.kinds,
+        kind_names=catalogue.kind_names,
+        groups=groups,
+        group_names={name: values[name] for name in groups},
+        span=(scope.start, scope.end),
+    )
     return built, values
 
 
@@ -125,16 +134,16 @@ def unpack(data: bytes, catalogue: Catalogue, scope: Scope) -> History:
     columns, texts = arrays.unpack(data)
     groups = {name: columns[f"group:{name}"].astype(np.int64) for name in _after("group:", columns)}
     return History(
-        texts["users"],
-        catalogue.items,
-        columns["user"].astype(np.int64),
-        columns["item"].astype(np.int64),
-        columns["time"].astype(np.int64),
-        columns["bought"],
-        catalogue.kinds,
-        catalogue.kind_names,
-        groups,
-        {name: texts[f"values:{name}"] for name in groups},
+        users=texts["users"],
+        items=catalogue.items,
+        user=columns["user"].astype(np.int64),
+        item=columns["item"].astype(np.int64),
+        time=columns["time"].astype(np.int64),
+        bought=columns["bought"],
+        kinds=catalogue.kinds,
+        kind_names=catalogue.kind_names,
+        groups=groups,
+        group_names={name: texts[f"values:{name}"] for name in groups},
         span=(scope.start, scope.end),
     )
 

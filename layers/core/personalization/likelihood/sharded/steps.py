@@ -300,7 +300,9 @@ class Steps:
         counted = counts.at(agreed.now)
         table = tables(past, agreed.now, counted=counted)
         job = self.job
-        model = serving_files.model(table, fitted, job.request.run, job.at, plan.horizon_days, plan.event_type)
+        model = serving_files.model(
+            table, fitted, job.request.run, fitted_at=job.at, horizon_days=plan.horizon_days, event_type=plan.event_type
+        )
         model = replace(model, shopper_shards=max(model.shopper_shards, plan.shards))
         model, scores = job.with_scores(table, model, joined("watched.npz"))
         job.store_items(table, model)

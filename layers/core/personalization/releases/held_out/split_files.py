@@ -40,7 +40,14 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
     cut_off = last - trial.held_out.days * trials.DAY
     with tempfile.TemporaryDirectory() as scratch:
         most = trial.held_out.users
-        splitter = Splitter(cut_off, trial.event_type, most, trials.CANDIDATES, Path(scratch), until)
+        splitter = Splitter(
+            cut_off=cut_off,
+            event_type=trial.event_type,
+            users=most,
+            candidates=trials.CANDIDATES,
+            scratch=Path(scratch),
+            until=until,
+        )
         digest = _write(s3, bucket, trial, history, splitter)
         parts = splitter.finish()
     result = summary(trial, parts, cut_off, digest)

@@ -67,7 +67,7 @@ def list_files(s3: "S3Client", bucket: str, trial: Trial, most: int) -> Exported
             whole = ExportedFile(number=len(files_listed), kind=plan.kind, key=key)
             ranged = {"begin": task.begin, "end": task.end, "last": task.last}
             if (task.begin, task.end) != (0, size):
-                whole = whole.model_copy(update={**ranged, "header": _header(s3, bucket, key)})
+                whole = whole.replaced(**ranged, header=_header(s3, bucket, key))
             files_listed.append(whole)
     _put_list(s3, bucket, trial, EVERY, files_listed)
     _put_list(s3, bucket, trial, HISTORY, [file for file in files_listed if file.kind == "interactions"])
@@ -212,7 +212,7 @@ def _opened(
 
 def _task(part: ExportedFile) -> Task:
     skipped = None if part.begin else 0
-    return Task(part.number, 0, part.begin, part.end, part.last, skipped)
+    return Task(part.number, 0, begin=part.begin, end=part.end, last=part.last, skipped=skipped)
 
 
 def _header(s3: "S3Client", bucket: str, key: str) -> tuple[str, ...]:
@@ -222,7 +222,14 @@ def _header(s3: "S3Client", bucket: str, key: str) -> tuple[str, ...]:
 
 def _splitter(trial: Trial, cut_off: int, scratch: str) -> Splitter:
     until = trial.until or int(time.time())
-    return Splitter(cut_off, trial.event_type, trial.held_out.users, trials.CANDIDATES, Path(scratch), until)
+    return Splitter(
+        cut_off=cut_off,
+        event_type=trial.event_type,
+        users=trial.held_out.users,
+        candidates=trials.CANDIDATES,
+        scratch=Path(scratch),
+        until=until,
+    )
 
 
 def _digest(digests: list[str]) -> str:

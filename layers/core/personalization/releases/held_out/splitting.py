@@ -31,7 +31,7 @@ _RESAMPLE_ROWS = 200_000
 _CELLS = ("USER_ID", "ITEM_ID")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """The result of cutting a history."""
 

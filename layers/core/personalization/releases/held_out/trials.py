@@ -349,7 +349,9 @@ def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schema
         event_type=evaluation.event_type,
         held_out=evaluation.held_out,
         sources=tuple(_source(names, evaluation.shop, attempt, kind, base) for kind in kinds),
-        imports=tuple(_import(names, evaluation, attempt, schemas[kind], dataset_group, base) for kind in kinds),
+        imports=tuple(
+            _import(names, evaluation, attempt, schema=schemas[kind], group=dataset_group, base=base) for kind in kinds
+        ),
         questions=tuple(_question(names, evaluation, attempt, alias, base) for alias in evaluation.recipes),
         parameters=test_parameters(evaluation),
         until=int(datetime.fromisoformat(evaluation.begun_at).timestamp()) if evaluation.begun_at else 0,
