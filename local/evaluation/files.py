@@ -94,7 +94,7 @@ def read(
     tables = {kind: _imported(files, engines[kind], scratch / f"{kind}.parquet") for kind, files in copies.items()}
     interactions, items = _renamed(tables["interactions"], tables.get("items"), seed)
     ordered = bool(dated) or positions.together(interactions)
-    return Tables(tuple(sources), interactions, engines, tables.get("users"), items, ordered)
+    return Tables(tuple(sources), interactions, engines, users=tables.get("users"), items=items, positions=ordered)
 
 
 def _kind(path: Path, settings: ShopSettings, scratch: Path) -> DataKind:

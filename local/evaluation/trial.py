@@ -86,7 +86,7 @@ def evaluate(tables: Tables, plan: Plan, tell: Tell) -> Document:
     config = TrainingConfig(event_type=event_type, hyperparameters={"tier": plan.tier})
     try:
         with tempfile.TemporaryDirectory(prefix="evaluation-") as scratch, opened(Path(scratch)) as trainings:
-            trial = _Trial(tables, plan, given, config, trainings, tell)
+            trial = _Trial(tables, plan, given, config=config, trainings=trainings, tell=tell)
             document = trial.document()
     except TrainingRefused as refused:
         raise BadInput(f"what lies before the test is too little to train on: {refused}") from None

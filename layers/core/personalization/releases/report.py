@@ -63,7 +63,7 @@ class Report:
         """Write the report again, with the answers of promoted campaigns."""
         judged = objects.get_json(self.s3, self.bucket, self.key("parts/judged.json"))
         if judged is None:
-            # The release is older than reports are.
+            # Reports expire, and a rollback may return to a release that is older.
             return
         promoted = {target.alias for target in verdict.targets}
         after = {}

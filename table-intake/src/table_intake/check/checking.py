@@ -145,9 +145,9 @@ def begin(
         header,
         layout,
         Profile(layout.slots),
-        Rejects(expected, (*layout.slots, *layout.judged), len(header)),
-        Counting(expected, scratch, partitions),
-        lines,
+        rejects=Rejects(expected, (*layout.slots, *layout.judged), len(header)),
+        counting=Counting(expected, scratch, partitions),
+        lines=lines,
     )
 
 
@@ -230,7 +230,7 @@ def conclude(expected: Expected, partial: Partial, different: Different, notes: 
         **counted.findings,
     )
     results = replace(results, notes=(*results.notes, *findings.warnings(expected, results)))
-    return Checked(layout, drop_schema, results, partial.rejects, counted.ids, counted.sold)
+    return Checked(layout, drop_schema, results, rejects=partial.rejects, ids=counted.ids, sold=counted.sold)
 
 
 def check_event_copies(expected: Expected, table: Table) -> Iterator[Rows]:

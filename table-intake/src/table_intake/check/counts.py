@@ -145,7 +145,14 @@ class Ids:
 
     def spread(self, rows: int) -> Spread:
         ids, unknown_rows = self.unknown if self.unknown is not None else (None, None)
-        return Spread(self.by_count.total(), rows, dict(self.by_count), tuple(self._top()), unknown_rows, ids)
+        return Spread(
+            self.by_count.total(),
+            rows,
+            dict(self.by_count),
+            top=tuple(self._top()),
+            unknown_rows=unknown_rows,
+            unknown_ids=ids,
+        )
 
     def _top(self) -> list[tuple[str, int]]:
         return sorted(self.top, key=lambda pair: (-pair[1], pair[0]))[:TOP]

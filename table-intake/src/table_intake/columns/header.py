@@ -207,13 +207,13 @@ def arrange(
         kind,
         slots,
         tuple(notes),
-        added,
-        returns,
-        skips,
-        fill,
-        types if kind == "interactions" else {},
-        _judged(returns),
-        fates,
+        added=added,
+        returns=returns,
+        skips=skips,
+        fill=fill,
+        event_types=types if kind == "interactions" else {},
+        judged=_judged(returns),
+        fates=fates,
     )
 
 
@@ -255,7 +255,7 @@ def _return_rules(finder: _Finder, settings: TableSettings) -> tuple[ReturnRule,
         name, index = finder.column("returns", "recognise returns", chosen.column)
         of = finder.column("returns", "recognise returns", chosen.of) if chosen.of is not None else None
         words = Words.of(chosen.values) if chosen.values else None
-        rules.append(ReturnRule(name, index, chosen.below, of, words, finder.files))
+        rules.append(ReturnRule(name, index, chosen.below, of=of, words=words, form=finder.files))
     return tuple(rules)
 
 

@@ -150,7 +150,15 @@ class _Proposer:
             () if self._sample.rows else ("no row of it could be read: this is told by the names of columns alone",)
         )
         remarks = (*unread, *self._way(missing), *self._remarks)
-        return Proposal(self._kind, new, shared, tuple(self._choices), tuple(self._options), remarks, missing)
+        return Proposal(
+            self._kind,
+            new,
+            shared,
+            choices=tuple(self._choices),
+            options=tuple(self._options),
+            remarks=remarks,
+            missing=missing,
+        )
 
     def _columns(self) -> dict[str, str]:
         """Return the columns that settings must map."""

@@ -110,7 +110,7 @@ def sample_table(name: str, table: Table, pieces: int = 1) -> Sample:
             if len(counts[index]) > _MOST_VALUES:
                 del counts[index]
         read += frame.height
-    return Sample(name, table.header, rows, read, counts, order)
+    return Sample(name, table.header, rows, read=read, counts=counts, order=order)
 
 
 def _with_statuses(header: Sequence[str], frame: pl.DataFrame) -> list[int]:

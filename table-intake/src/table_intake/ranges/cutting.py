@@ -100,7 +100,7 @@ def cut(resource: str, files: Sequence[File], size: int, largest: int) -> list[T
                 begin, end = groups[0].begin if before else 0, groups[-1].end
                 rows = sum(group.rows for group in groups)
                 last = groups[-1] is file.groups[-1]
-                tasks.append(Task(len(tasks), number, begin, end, last, 0, before=before, rows=rows))
+                tasks.append(Task(len(tasks), number, begin, end=end, last=last, skipped=0, before=before, rows=rows))
             continue
         if not file.divisible and file.size > largest:
             problem = f"one of its files has {file.size / 1e9:,.1f} GB and cannot be read in parts"
@@ -112,7 +112,7 @@ def cut(resource: str, files: Sequence[File], size: int, largest: int) -> list[T
         bounds = [file.size * number // ranges for number in range(ranges + 1)]
         for begin, end in pairwise(bounds):
             skipped = 0 if begin == 0 else None
-            tasks.append(Task(len(tasks), number, begin, end, end == file.size, skipped))
+            tasks.append(Task(len(tasks), number, begin, end=end, last=end == file.size, skipped=skipped))
     if len(tasks) > MOST_TASKS:
         problem = f"it would be checked in {counted(len(tasks), 'range')}, of which there can be {MOST_TASKS:,}"
         raise Refused(resource, f"{problem}: write fewer and larger files")

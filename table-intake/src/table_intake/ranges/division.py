@@ -58,7 +58,7 @@ class Division:
         ]
         tasks = cutting.cut(expected.resource, files, self._size, archives.LARGEST)
         partitions = cutting.partitions(sum(file.weight for file in files))
-        work.begin(Context(expected, every, parts.columns, forms, partitions, copies), tasks)
+        work.begin(Context(expected, every, parts.columns, forms=forms, partitions=partitions, copies=copies), tasks)
 
     def _groups(self, part: SourcePart) -> Sequence[RowGroup]:
         """Return the row groups of a Parquet file that may have more than one range's text."""

@@ -150,13 +150,13 @@ class Steps:
             Outcome(table.skipped, table.behind, table.encoding, stopped=bool(partial.stopped)),
             table.lines,
             copy.key,
-            partial.size,
-            partial.counting.rows,
-            table.notes,
-            places,
-            self._work.store_items(task, items) if items is not None else [],
-            table.types,
-            items.columns if items is not None else [],
+            size=partial.size,
+            rows=partial.counting.rows,
+            notes=table.notes,
+            places=places,
+            lines_of_items=self._work.store_items(task, items) if items is not None else [],
+            types=table.types,
+            item_columns=items.columns if items is not None else [],
         )
 
     @contextmanager

@@ -79,19 +79,19 @@ def read_context(document: Mapping[str, Any]) -> Context:
         given["resource"],
         given["kind"],
         given["mode"],
-        TableSettings.model_validate(given["settings"]),
-        existing and Schema(existing["kind"], tuple(Column(**column) for column in existing["columns"])),
-        given["now"],
-        group and Group(**group),
+        settings=TableSettings.model_validate(given["settings"]),
+        existing=existing and Schema(existing["kind"], tuple(Column(**column) for column in existing["columns"])),
+        now=given["now"],
+        group=group and Group(**group),
         known_by=given["known_by"],
     )
     return Context(
         expected,
         [SourcePart(**part) for part in document["parts"]],
         document["columns"],
-        {int(number): FileForm(**form) for number, form in document["forms"].items()},
-        document["partitions"],
-        document["copies"],
+        forms={int(number): FileForm(**form) for number, form in document["forms"].items()},
+        partitions=document["partitions"],
+        copies=document["copies"],
     )
 
 

@@ -89,7 +89,12 @@ def pieces(
         bad = [*bad_here, *_unreadable(some, numbers, odd, texts if taken > LONGEST_VALUE else ())]
         first = {bad_row.line: bad_row for bad_row in reversed(bad)}
         yield Cells(
-            some, numbers, taken + rows, last and begin == frame.height, odd, [first[line] for line in sorted(first)]
+            some,
+            numbers,
+            taken + rows,
+            last=last and begin == frame.height,
+            suspects=odd,
+            unreadable=[first[line] for line in sorted(first)],
         )
 
 

@@ -138,7 +138,12 @@ def read_irregular(
         begins = starts(data, lines, chosen)
         ends = [begin + size for begin, size in zip(begins, sizes.filter(other_lines).to_list(), strict=True)]
         _read_lines(
-            _Candidates(chosen.to_list(), begins, ends, texts.filter(other_lines)), piece, data, shape, parse, result
+            _Candidates(chosen.to_list(), begins, ends, texts.filter(other_lines)),
+            piece,
+            data,
+            shape=shape,
+            parse=parse,
+            result=result,
         )
     result.ragged = pl.DataFrame([places.alias(LINE), values.alias(VALUES)]).filter(ragged & (places < result.done))
     result.blank = int((blank & (places < result.done)).sum())

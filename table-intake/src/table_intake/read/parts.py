@@ -263,10 +263,10 @@ def _later(rows: Rows, lines: int, *, more: bool) -> Rows:
         rows,
         lines,
         more,
-        rows.frame.with_columns(later),
-        rows.left_out + lines,
-        [replace(bad, line=bad.line + lines) for bad in rows.unreadable],
-        rows.ragged.with_columns(later),
+        frame=rows.frame.with_columns(later),
+        left_out=rows.left_out + lines,
+        unreadable=[replace(bad, line=bad.line + lines) for bad in rows.unreadable],
+        ragged=rows.ragged.with_columns(later),
     )
 
 

@@ -307,7 +307,7 @@ class Table:
         if regular is None:
             self._pieces.done(lines.len())
             return Rows(piece, lines, frame.with_row_index(LINE, piece.line), plain, breaks, separator=mark)
-        irregular = read_irregular(piece, data, lines, regular, self._shape, self._parse)
+        irregular = read_irregular(piece, data, lines, regular=regular, shape=self._shape, parse=self._parse)
         self._pieces.done(irregular.done, irregular.rest)
         line = pl.col(LINE)
         frame = frame.select(regular.arg_true().alias(LINE), pl.all())
