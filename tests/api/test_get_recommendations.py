@@ -6,7 +6,6 @@ import pytest
 from personalization.api import bestsellers
 from personalization.api.bestsellers import record
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
-from personalization.api.models import Answer
 from personalization.core import environment
 from personalization.core.aws import clients, errors
 from personalization.shop import records
@@ -14,7 +13,7 @@ from personalization.shop import records
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler
 from tests.handlers.fakes import ARN, FakePersonalize
-from tests.handlers.samples import RECOMMENDED, RELEASE, TABLE, Event, body, fields, load
+from tests.handlers.samples import RECOMMENDED, RELEASE, TABLE, Event, body, described, fields, load
 from tests.handlers.silences import Clock, silence
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ def test_a_ranking_names_the_callers_items(personalize: FakePersonalize) -> None
 @pytest.mark.parametrize("name", [*LISTINGS, "ranking"])
 def test_every_answer_is_as_it_is_described(name: str, personalize: FakePersonalize) -> None:
     answer = handler(load(f"api_{name}"), None)
-    Answer.model_validate_json(answer["body"])
+    described("Answer", answer)
     assert answer["multiValueHeaders"]["Access-Control-Allow-Origin"] == ["https://shop.example"]
     assert len(personalize.calls) == 1
 
@@ -264,7 +263,7 @@ FAILURES = pytest.mark.parametrize(
 def filled(answer: Event) -> list[tuple[str, str]]:
     """The items of an answer that is not a refusal, each with its source."""
     assert answer["statusCode"] == 200, answer
-    Answer.model_validate_json(answer["body"])
+    described("Answer", answer)
     return [(item["itemId"], item["source"]) for item in body(answer)["items"]]
 
 

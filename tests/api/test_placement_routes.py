@@ -8,7 +8,6 @@ import pytest
 from personalization.api import bestsellers
 from personalization.api.bestsellers import record
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
-from personalization.api.models import Answer, Page, Placed
 from personalization.core import environment
 from personalization.core.aws import clients, errors
 from personalization.shop import records
@@ -16,7 +15,7 @@ from personalization.shop import records
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler
 from tests.handlers.fakes import FakePersonalize
-from tests.handlers.samples import TABLE, Event, body, fields, load
+from tests.handlers.samples import TABLE, Event, body, described, fields, load
 from tests.handlers.silences import Clock, silence
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def header(answer: Event, name: str) -> Any:  # noqa: ANN401 - a list of texts
 
 def test_a_placement_shows_what_the_shop_chose_without_what_is_excluded(personalize: FakePersonalize) -> None:
     answer = handler(load("api_placement"), None)
-    Placed.model_validate_json(answer["body"])
+    described("Placed", answer)
     assert (answer["statusCode"], body(answer)["placement"], header(answer, "Cache-Control")) == (200, "home", NEVER)
     call = personalize.body_of("GetRecommendations")
     assert (call["numResults"], call["filterArn"].endswith("not-purchased")) == (5, True)
@@ -71,7 +70,7 @@ def test_pages_of_a_placement_never_repeat(personalize: FakePersonalize) -> None
 
 def test_a_page_is_filled_by_calls_at_once_and_shows_nothing_twice(personalize: FakePersonalize) -> None:
     answer = handler(load("api_placements"), None)
-    Page.model_validate_json(answer["body"])
+    described("Page", answer)
     home, goes_with = body(answer)["placements"]
     assert (home["placement"], shown(home)) == ("home", ["i0", "i1", "i2"])
     assert (goes_with["placement"], shown(goes_with)) == ("goes-with", ["i3", "i4"])
@@ -117,7 +116,7 @@ def test_items_can_be_excluded_one_by_one(personalize: FakePersonalize) -> None:
     answer = body(handler(event, None))
     assert (shown(answer), personalize.body_of("GetRecommendations")["numResults"]) == (["i1", "i3", "i4"], 5)
     assert answer["items"][0]["because"] == {"code": "popular"}
-    Answer.model_validate(answer)
+    described("Answer", {"body": json.dumps(answer)})
 
 
 @pytest.mark.parametrize("name", ["openapi", "popular", "similar"])

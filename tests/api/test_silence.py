@@ -20,6 +20,7 @@ from personalization.shop import records
 
 from functions.get_recommendations import app as recommendations
 from functions.record_events import app as recording
+from tests.handlers import containers
 from tests.handlers.fakes import FakePersonalize
 from tests.handlers.queues import Queues
 from tests.handlers.samples import body, load
@@ -41,8 +42,8 @@ def old(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered of the shop `demo` is a minute old."""
     releases = records.Releases(records.fetch_release(clients.dynamodb_once, environment.table))
     releases.get("demo", -records.REMEMBER_SECONDS)
+    containers.start(recording)
     monkeypatch.setattr(recording, "RELEASES", releases)
-    recording.LEAVING.forget()
 
 
 @pytest.fixture

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from personalization.api.models import SessionBegun
 from personalization.auth import keys
 from personalization.core.aws import clients
 
 from functions.issue_session.app import handler
 from tests.handlers.issuer import AUDIENCE, Issuer
-from tests.handlers.samples import Event, body, fields, load
+from tests.handlers.samples import Event, body, described, fields, load
 
 pytestmark = pytest.mark.usefixtures("aws")
 
@@ -39,7 +38,7 @@ def test_an_anonymous_user_gets_a_token_that_nobody_keeps(content: object) -> No
     assert answer["statusCode"] == 201
     assert answer["multiValueHeaders"]["Cache-Control"] == ["no-store"]
     assert answer["multiValueHeaders"]["Access-Control-Allow-Origin"] == ["https://shop.example"]
-    SessionBegun.model_validate_json(answer["body"])
+    described("SessionBegun", answer)
 
 
 def test_a_session_goes_on(capsys: pytest.CaptureFixture[str]) -> None:

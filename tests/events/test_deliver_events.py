@@ -6,6 +6,7 @@ import pytest
 from personalization.core.environment import Environment
 
 from functions.deliver_events import app
+from tests.handlers import containers
 from tests.handlers.fakes import FakePersonalize
 from tests.handlers.queues import Context, Queues
 from tests.handlers.samples import RELEASE, SHOPPER_EVENTS, Event, load
@@ -160,7 +161,7 @@ def test_a_container_gets_its_share_of_the_calls() -> None:
 def test_what_waits_of_a_user_who_is_to_be_deleted_is_discarded(
     personalize: FakePersonalize, queues: Queues, table: "DynamoDBClient"
 ) -> None:
-    app.LEAVING.forget()
+    containers.start(app)
     key = {"shopper": {"S": "!demo"}, "event": {"S": "2375"}}
     table.put_item(TableName=SHOPPER_EVENTS, Item={**key, "receipt": {"S": "r"}})
     waiting = load("deliver_events")
@@ -171,7 +172,7 @@ def test_what_waits_of_a_user_who_is_to_be_deleted_is_discarded(
     assert deliver({"Records": [*waiting["Records"], *written]}) == []
     assert (personalize.calls, queues.messages(queues.dead)) == ([], [])
     table.delete_item(TableName=SHOPPER_EVENTS, Key=key)
-    app.LEAVING.forget()
+    containers.start(app)
     assert deliver(waiting) == []
     assert personalize.body_of("PutEvents")["userId"] == "2375"
 
@@ -179,7 +180,7 @@ def test_what_waits_of_a_user_who_is_to_be_deleted_is_discarded(
 def test_where_nobody_says_who_is_to_be_deleted_messages_come_again(
     personalize: FakePersonalize, queues: Queues
 ) -> None:
-    app.LEAVING.forget()
+    containers.start(app)
     with changed("SHOPPER_EVENTS_TABLE", "down"):
         assert len(deliver(load("deliver_events"))) == 1
     assert (personalize.calls, queues.messages(queues.dead)) == ([], [])

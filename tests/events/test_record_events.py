@@ -6,16 +6,16 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
-from personalization.api.models import Accepted, PutAccepted
 from personalization.core.breaker import Breaker
 from personalization.core.problems import validate
 from personalization.events.models import Events, calls
 
 from functions.record_events import app
 from functions.record_events.app import handler
+from tests.handlers import containers
 from tests.handlers.fakes import ARN, FakePersonalize
 from tests.handlers.queues import Queues
-from tests.handlers.samples import RELEASE, SHOPPER_EVENTS, Event, body, fields, load
+from tests.handlers.samples import RELEASE, SHOPPER_EVENTS, Event, body, described, fields, load
 from tests.handlers.variables import changed
 
 THRESHOLD = 3
@@ -36,7 +36,7 @@ def sent(events: object, **other: object) -> Event:
 def test_events_are_delivered_under_the_shops_tracking_id(personalize: FakePersonalize) -> None:
     answer = handler(load("api_events"), None)
     assert answer["statusCode"] == 202
-    accepted = Accepted.model_validate_json(answer["body"])
+    accepted = described("Accepted", answer)
     assert (accepted.accepted, accepted.events[1].event_id) == (2, "order-1009-1")
     request = personalize.body_of("PutEvents")
     assert (request["trackingId"], request["userId"]) == (RELEASE["trackingId"], "2375")
@@ -134,7 +134,7 @@ def test_a_long_text_is_cut_off_as_a_drops_is(
 ) -> None:
     given = {"ABOUT": "ü" * 1001, "DESCRIPTION": "d" * 20_000, "BRAND": "b" * 1000}
     answer = handler({**load(name), "body": json.dumps({"properties": given})}, None)
-    assert PutAccepted.model_validate_json(answer["body"]).shortened == told
+    assert described("PutAccepted", answer).shortened == told
     sizes = {
         key: len(value) for key, value in json.loads(personalize.body_of(operation)[kind][0]["properties"]).items()
     }
@@ -191,7 +191,7 @@ def test_what_personalize_does_not_take_is_queued(
 ) -> None:
     personalize.fails("PutEvents", code, status=status)
     answer = handler(sent([{"eventType": "View", "eventId": str(number)} for number in range(12)]), None)
-    accepted = Accepted.model_validate_json(answer["body"])
+    accepted = described("Accepted", answer)
     assert (answer["statusCode"], accepted.accepted) == (202, 12)
     assert {event.status for event in accepted.events} == {"queued"}
     assert sorted(map(int, ids_of(queues))) == list(range(12))
@@ -294,7 +294,7 @@ def test_what_is_known_of_a_user_and_an_item_is_put(personalize: FakePersonalize
     for name in ("api_put_user", "api_put_item"):
         answer = handler(load(name), None)
         assert answer["statusCode"] == 202
-        PutAccepted.model_validate_json(answer["body"])
+        described("PutAccepted", answer)
     assert personalize.body_of("PutUsers") == {
         "datasetArn": f"{ARN}:dataset/retail-demo/USERS",
         "users": [{"userId": "2375", "properties": '{"age":"35-44","householdSize":3}'}],
@@ -356,7 +356,7 @@ def test_what_is_refused_counts_as_no_event(personalize: FakePersonalize, capsys
 def test_where_nobody_says_who_is_to_be_deleted_events_wait_in_the_queue(
     personalize: FakePersonalize, queues: Queues
 ) -> None:
-    app.LEAVING.forget()
+    containers.start(app)
     with changed("SHOPPER_EVENTS_TABLE", "down"):
         answer = handler(load("api_events"), None)
         assert (answer["statusCode"], {event["status"] for event in body(answer)["events"]}) == (202, {"queued"})

@@ -187,9 +187,10 @@ def unfitted(table: "DynamoDBClient") -> Iterator[None]:
     from personalization.shop.release import RECORD
 
     from functions.get_recommendations import app
+    from tests.handlers import containers
     from tests.handlers.samples import SHOPPER_EVENTS, TABLE
 
-    app.likelihoods.cache_clear()
+    containers.start(app)
     yield
     for item in table.scan(TableName=TABLE)["Items"]:
         if item["record"]["S"] != RECORD:

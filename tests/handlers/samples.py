@@ -116,3 +116,10 @@ def body(answer: Event) -> Any:  # noqa: ANN401 - it is JSON
 def fields(answer: Event) -> list[str]:
     """The fields that a problem names."""
     return [error["field"] for error in body(answer)["errors"]]
+
+
+def described(name: str, answer: Event) -> Any:  # noqa: ANN401 - one of the models
+    """An API answer as the model of that name in the API's description; what does not fit fails."""
+    from personalization.api.openapi import MODELS  # noqa: PLC0415 - only where a test asks for it
+
+    return MODELS[name].model_validate_json(answer["body"])

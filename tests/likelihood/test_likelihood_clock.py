@@ -10,6 +10,7 @@ from personalization.shop import records
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
 from functions.record_events.app import handler as record
+from tests.handlers import containers
 from tests.handlers.fakes import FakePersonalize
 from tests.handlers.likelihoods import SHIFT, chance, drop, likelihood_event, put
 from tests.handlers.samples import TABLE, Event, body, load
@@ -79,7 +80,7 @@ def test_households_that_came_late_do_not_decide_about_strangers(
     fit({**load("fit_likelihood"), "run": "run-2"}, None)
     from functions.get_recommendations import app  # noqa: PLC0415 - reads the variables
 
-    app.likelihoods.cache_clear()
+    containers.start(app)
     assert sum(told("nobody", *ALL).values()) == pytest.approx(before, rel=0.25)
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
-from functions.record_events.app import LEAVING
+from functions.record_events import app as record_events
 from functions.record_events.app import handler as record
+from tests.handlers import containers
 from tests.handlers.fakes import FakePersonalize
 from tests.handlers.likelihoods import drop, likelihood_event, put, stored
 from tests.handlers.samples import Event, body, fields, load
@@ -49,10 +50,10 @@ def erase() -> Any:  # noqa: ANN401 - a function
         event: Event = load("api_delete_user")
         event["pathParameters"]["userId"] = user
         assert record(event, None)["statusCode"] == 202
-        LEAVING.forget()
+        containers.start(record_events)
 
     yield asking
-    LEAVING.forget()
+    containers.start(record_events)
 
 
 @pytest.mark.usefixtures("fitted")

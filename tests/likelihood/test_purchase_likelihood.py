@@ -5,7 +5,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.api.models import Likelihood
 from personalization.likelihood import inputs, shards
 from personalization.likelihood.model import read_model
 from personalization.shop import records
@@ -15,7 +14,7 @@ from functions.get_recommendations.app import handler
 from functions.record_events.app import handler as record
 from tests.handlers.fakes import FakePersonalize
 from tests.handlers.likelihoods import anchor, chance, likelihood_event, put, shifted, stored
-from tests.handlers.samples import BUCKET, RELEASE, TABLE, Event, body, fields, load
+from tests.handlers.samples import BUCKET, RELEASE, TABLE, Event, body, described, fields, load
 from tests.likelihood import worlds
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def test_the_release_s_page_leads_to_it(fitted: dict[str, Any], bucket: "S3Clien
 
 def test_an_answer_has_a_probability_for_each_item_in_the_asked_order(fitted: dict[str, Any]) -> None:
     answer = handler(likelihood_event("u0", "i3", "i0"), None)
-    told = Likelihood.model_validate_json(answer["body"])
+    told = described("Likelihood", answer)
     assert [item.item_id for item in told.items] == ["i3", "i0"]
     assert all(0 < item.probability < 1 for item in told.items)
     assert (told.horizon_days, told.method, told.run) == (7, "counts", load("fit_likelihood")["run"])
@@ -68,7 +67,7 @@ def test_an_answer_carries_the_verdict_of_the_report_for_what_is_known_of_the_us
 ) -> None:
     report = json.loads(bucket.get_object(Bucket=BUCKET, Key=fitted["report"].replace(".html", ".json"))["Body"].read())
     for user, name in (("u0", "verdict"), ("nobody", "strangersVerdict")):
-        verdict = Likelihood.model_validate_json(handler(likelihood_event(user, "i0"), None)["body"]).verdict
+        verdict = described("Likelihood", handler(likelihood_event(user, "i0"), None)).verdict
         judged = report[name]
         assert verdict.means_what_it_says is {"yes": True, "no": False, "unknown": None}[judged["answer"]]
         assert verdict.at == pytest.approx(judged["at"], rel=0.01)

@@ -18,7 +18,7 @@ from personalization.maintenance import forget_users
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations import app as get_recommendations
 from functions.get_recommendations.app import handler
-from tests.handlers import likelihoods
+from tests.handlers import containers, likelihoods
 from tests.handlers.fakes import FakePersonalize
 from tests.handlers.likelihoods import chance, likelihood_event, put, shifted, stored
 from tests.handlers.samples import BUCKET, SHOPPER_EVENTS, TABLE, body, load
@@ -205,7 +205,7 @@ def test_events_erasures_and_a_fit_that_fails_between_two_fits_in_shards(
     users = counters(bucket, "run-3", "shoppers").keys()
     assert users >= {"u0", "u2"}
     assert "u1" not in users
-    get_recommendations.likelihoods.cache_clear()
+    containers.start(get_recommendations)
     assert chance("u1", "i1") < before
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 import polars as pl
 import pytest
-from personalization.api.models import Receipt
 from personalization.core.errors import Broken, RetryLater
 from personalization.events import erasure_requests, store
 from personalization.events.erasures import JOB_SECONDS, Request
@@ -25,11 +24,12 @@ from table_intake.check import counts
 from table_intake.write import dialect
 
 from functions.erase_users.app import handler
-from functions.record_events.app import LEAVING
+from functions.record_events import app as record_events
 from functions.record_events.app import handler as api
+from tests.handlers import containers
 from tests.handlers.fakes import ARN, FakePersonalize
 from tests.handlers.queues import Context
-from tests.handlers.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, body, load
+from tests.handlers.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, body, described, load
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -61,7 +61,7 @@ def machine(aws: FakePersonalize) -> Iterator["SFNClient"]:  # noqa: ARG001
 def _empty(table: "DynamoDBClient", personalize: FakePersonalize) -> Iterator[None]:
     """No request is left of the test before, and a job can be made."""
     personalize.says("CreateDataDeletionJob", {"dataDeletionJobArn": JOB})
-    LEAVING.forget()
+    containers.start(record_events)
     yield
     for item in table.scan(TableName=SHOPPER_EVENTS)["Items"]:
         table.delete_item(TableName=SHOPPER_EVENTS, Key={name: item[name] for name in ("shopper", "event")})
@@ -80,7 +80,7 @@ def ask(user: str = "2375", *, age: int = SETTLED_SECONDS) -> str:
     boto3.client("dynamodb").update_item(
         TableName=SHOPPER_EVENTS, Key=key, UpdateExpression="ADD asked :older", ExpressionAttributeValues=change
     )
-    return Receipt.model_validate_json(answer["body"]).receipt_id
+    return str(described("Receipt", answer).receipt_id)
 
 
 def step(receipt: str) -> str:

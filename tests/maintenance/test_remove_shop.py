@@ -135,8 +135,8 @@ def test_a_shop_is_forgotten_and_another_is_not(
             FlexibleTimeWindow={"Mode": "OFF"}, Target=target,
         )  # fmt: skip
     assert handler(load("remove_shop_forget"), None) == {"records": ["release"], "schedules": ["demo.weekly"]}
-    assert records.get_release(table, TABLE, "demo") is None
-    assert records.get_release(table, TABLE, "demo-b") is not None
+    assert records.get(table, TABLE, "demo", "release") is None
+    assert records.get(table, TABLE, "demo-b", "release") is not None
     assert [schedule["Name"] for schedule in scheduler.list_schedules()["Schedules"]] == ["demo-b.weekly"]
     assert handler(load("remove_shop_finish"), None) == {"shop": "demo", "next": None}
 
