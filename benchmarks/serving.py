@@ -25,6 +25,7 @@ from typing import IO, Any, cast
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "layers" / "core"))
 
+from personalization.core.stored import VERSION  # noqa: E402
 from personalization.shop import item_table  # noqa: E402 - the layer is no package of the environment
 
 EVENT = json.loads((REPOSITORY / "events" / "api_recommendations.json").read_text())
@@ -40,9 +41,14 @@ RECORD = {
     "shop": {"S": "demo"},
     "trackingId": {"S": "t"},
     "datasetGroupArn": {"S": "arn:aws:personalize:us-east-1:123456789012:dataset-group/retail-demo"},
-    "campaigns": {"M": {"user-personalization": {"M": {"arn": {"S": CAMPAIGN}}}}},
+    "version": {"N": str(VERSION)},
+    "campaigns": {"M": {"user-personalization": {"M": {"arn": {"S": CAMPAIGN}, "metadata": {"BOOL": True}}}}},
     "filters": {"L": [{"S": "not-purchased"}]},
     "metadataColumns": {"L": []},
+    "contextColumns": {"L": []},
+    "filterParameters": {"M": {}},
+    "placements": {"M": {}},
+    "diversity": {"NULL": True},
 }
 RELEASE = json.dumps({"Item": RECORD})
 NAMED = json.loads(json.dumps(EVENT).replace("demo", "named"))
@@ -213,6 +219,9 @@ def warm() -> list[float]:
         lambda: ours["handler"](VARIED, None),
     )
     with redirect_stdout(StringIO()):
+        for event in (EVENT, NAMED, SIMILAR, VARIED):
+            if (answer := ours["handler"](event, None))["statusCode"] != 200:
+                sys.exit(answer["body"])
         for warm_up in calls * 50:
             warm_up()
         rounds = [[timed(call) for call in calls] for _ in range(WARM_PAIRS)]

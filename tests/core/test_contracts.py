@@ -121,3 +121,35 @@ def test_a_module_that_meets_aws_without_a_client_is_noticed() -> None:
         (False, True),
         (False, False),
     ]
+
+
+def reads_variables(source: str) -> bool:
+    """Return whether a module takes the environment from the process, and not as an argument."""
+    tree = ast.parse(source)
+    imports = {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    makes = "personalization.core.environment.Environment" in imports and "Environment" in calls
+    return makes or "personalization.core.environment" in imports or "os.environ" in source
+
+
+def test_only_functions_and_core_read_the_environment() -> None:
+    assert [
+        name for name, text in sources() if reads_variables(text) and not name.startswith("personalization.core.")
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from personalization.core.environment import Environment\nBUCKET = Environment().bucket\n",
+        "from personalization.core import environment\n",
+    ],
+)
+def test_a_module_that_reads_the_environment_is_noticed(source: str) -> None:
+    assert reads_variables(source)
+    assert not reads_variables("from personalization.core.environment import Environment\n")
