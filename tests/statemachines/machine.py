@@ -66,9 +66,7 @@ def scopes(machine: State = MACHINE) -> list[Scope]:
 def distributed(machine: State) -> dict[str, State]:
     """The machine's Distributed Maps."""
     maps = {name: state for name, state in machine["States"].items() if state["Type"] == "Map"}
-    return {
-        name: state for name, state in maps.items() if state["ItemProcessor"]["ProcessorConfig"]["Mode"] != "INLINE"
-    }
+    return {name: state for name, state in maps.items() if "ProcessorConfig" in state["ItemProcessor"]}
 
 
 def states(*types: str, machine: State = MACHINE) -> dict[str, State]:

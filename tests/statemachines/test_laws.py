@@ -247,6 +247,12 @@ def test_a_child_is_waited_for_longer_than_it_may_take(name: str) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
+def test_a_machine_can_be_read(machine: str) -> None:
+    lines = (FILE.parent / f"{machine}.asl.yaml").read_text().splitlines()
+    assert max(map(len, lines)) <= 120
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 def test_a_state_machine_gets_every_substitution_that_it_names(machine: str) -> None:
     given = STACK.source["Resources"][f"{machine.title()}StateMachine"]["Properties"]["DefinitionSubstitutions"]
     named = set(re.findall(r"\$\{(\w+)\}", (FILE.parent / f"{machine}.asl.yaml").read_text()))

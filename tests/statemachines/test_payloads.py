@@ -227,8 +227,8 @@ def result(kind: str, outcome: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("results", "after", "imports", "trainings"),
     [
-        ([], "Report that nothing was imported", 0, 0),
-        ([("settings", "settings")], "Report that nothing was imported", 0, 0),
+        ([], "Close the run", 0, 0),
+        ([("settings", "settings")], "Close the run", 0, 0),
         ([("users", "imported")], "Announce that the run started", 1, 0),
         ([("users", "imported"), ("interactions", "imported")], "Announce that the run started", 2, 1),
         ([("users", "imported"), ("interactions", "refused")], "Announce that the run started", 1, 0),
@@ -237,11 +237,11 @@ def result(kind: str, outcome: str) -> dict[str, Any]:
         ([("settings", "settings"), ("interactions", "refused")], "Announce that the run failed", 0, 0),
         ([("settings", "refused"), ("interactions", "held")], "Announce that the run failed", 0, 0),
         ([("settings", "settings"), ("users", "imported")], "Announce that the run started", 1, 0),
-        ([("interactions", "alreadyHandled")], "Report that nothing was imported", 0, 0),
+        ([("interactions", "alreadyHandled")], "Close the run", 0, 0),
         ([("users", "alreadyHandled"), ("interactions", "imported")], "Announce that the run started", 1, 1),
         ([("interactions", "alreadyHandled"), ("retrain", "retrained")], "Announce that the run started", 0, 1),
         ([("retrain", "retrained")], "Announce that the run started", 0, 1),
-        ([("interactions", "held")], "Report that nothing was imported", 0, 0),
+        ([("interactions", "held")], "Close the run", 0, 0),
     ],
 )
 def test_what_came_of_the_checks_decides(
@@ -259,8 +259,8 @@ def test_what_came_of_the_checks_decides(
         (rule,) = [choice for choice in states()["What came of the checks?"]["Choices"] if choice["Next"] == after]
         refused = "; ".join(f"{kind} bad" for kind, outcome in results if outcome == "refused")
         assert evaluate(rule["Assign"], {}, **assigned) == {"failure": {"Error": "Rejected", "Cause": refused}}
-    if after == "Report that nothing was imported":
-        ending = evaluate(states()[after]["Assign"]["ending"], {}, **assigned)
+    if after == "Close the run":
+        ending = evaluate(states()["What came of the checks?"]["Assign"]["ending"], {}, **assigned)
         assert ending["outcome"] == (results[0][1] if results else "nothing")
 
 
@@ -305,7 +305,7 @@ def test_settings_that_are_good_say_which_file_the_shop_follows() -> None:
     told = evaluate(every["Report the checked drop"]["Output"], {}, **evaluate(every["Check the drop"]["Assign"], seen))
     assert (told["drop"]["outcome"], told["drop"]["reason"]) == ("settings", "; ".join(notes))
     assigned = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
-    ending = evaluate(every["Report that nothing was imported"]["Assign"]["ending"], {}, **assigned)
+    ending = evaluate(every["What came of the checks?"]["Assign"]["ending"], {}, **assigned)
     assert ending["notes"] == ["; ".join(notes)]
 
 
@@ -318,7 +318,7 @@ def test_what_is_imported_already_is_reported_with_the_run_that_did_it() -> None
     drop = Drop.model_validate(told["drop"])
     assert (drop.outcome, drop.reason, drop.rows, drop.content) == ("alreadyHandled", "a has the bytes of b", 0, "")
     whole = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
-    ending = evaluate(every["Report that nothing was imported"]["Assign"]["ending"], {}, **whole)
+    ending = evaluate(every["What came of the checks?"]["Assign"]["ending"], {}, **whole)
     assert (ending["outcome"], ending["notes"]) == ("alreadyHandled", ["a has the bytes of b"])
 
 

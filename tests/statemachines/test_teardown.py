@@ -47,7 +47,7 @@ def test_a_removal_is_a_dry_run_or_takes_objects_only_if_that_is_said(wish: Stat
     seen = {"context": {"Execution": {"Name": "run-1", "Id": "arn"}}, "input": {"shop": "green", **wish}}
     noted = evaluate(STATES["Note what is asked"]["Assign"], seen)
     assert (noted["shop"], noted["dryRun"], noted["withObjects"]) == ("green", dry, objects)
-    after = "Report what would be removed" if dry else "Forget what the API serves"
+    after = "The removal is complete" if dry else "Forget what the API serves"
     assert chosen(STATES["Is it a dry run?"], {}, dryRun=noted["dryRun"]) == after
 
 
