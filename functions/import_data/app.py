@@ -71,10 +71,9 @@ def _stages(client: "PersonalizeClient", request: ImportRequest) -> list[Stage]:
         )
 
     def import_job(job: ImportJob) -> Stage:
-        part = plan.replaced(import_job=job)
         return Stage(
             job.name,
-            lambda _: ensure.ensure_import_job(client, part, Environment().role_arn),
+            lambda _: ensure.ensure_import_job(client, plan, job, Environment().role_arn),
             lambda arn: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"],
         )
 

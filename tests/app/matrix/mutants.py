@@ -128,8 +128,8 @@ MUTANTS: Final = (
     Mutant(
         "a run that goes on looks for the import jobs of the run before",
         f"{DOMAIN}/personalize/ensure.py",
-        "[*job_plan.earlier, job_plan]",
-        "[job_plan]",
+        "[*wanted.earlier, wanted]",
+        "[wanted]",
         (
             "a SolutionVersion ends in CREATE FAILED",
             "a run is stopped while it judges",

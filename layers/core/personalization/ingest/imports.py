@@ -138,6 +138,8 @@ class Accepted:
     """Rows left out."""
     events: Mapping[str, int] | None = None
     """Interactions by event type, of a whole history of interactions."""
+    content: str = ""
+    """The identity of a whole history's content; see `Source.content`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,8 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
     """Name everything that a run creates or reuses."""
     kind, trains = checked.schema.kind, checked.schema.kind == "interactions"
     domain, digest, deployed = settings.personalize_domain, settings.digest, settings.deployed
-    content, text = checked.schema.digest(domain), checked.schema.text()
-    group, dataset, schema = names.dataset_group(drop.shop), names.dataset(drop.shop, kind), names.schema(kind, content)
+    columns, text = checked.schema.digest(domain), checked.schema.text()
+    group, dataset, schema = names.dataset_group(drop.shop), names.dataset(drop.shop, kind), names.schema(kind, columns)
     tracker = EventTracker(name=names.event_tracker(drop.shop))
     made, remarks = _recommenders(names, drop.shop, settings, checked) if trains and settings.recommenders else ((), ())
     return Plan(
@@ -183,6 +185,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         notes=(*checked.notes, *remarks),
         report=checked.report,
         rejects=checked.rejects,
+        content=checked.content,
         gate=settings.gate,
         probe=settings.probe,
         serves=settings.recipes if trains else (),
@@ -226,6 +229,8 @@ def _with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[
 def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
     """Return the plan of the first object, extended by the rows of the others; each comes with its key."""
     (_, first), *others = plans
+    if not others:
+        return first
     notes = [f"{key} is imported together with it: {counted(plan.rows, 'row')} more" for key, plan in others]
     rows, rejects = sum(plan.rows for _, plan in plans), sum(plan.rejects for _, plan in plans)
     return first.replaced(rows=rows, rejects=rejects, notes=(*first.notes, *notes))

@@ -125,7 +125,7 @@ class Preparation:
         if jobs > 1:
             followed = copies.before.runs if copies.before else ()
             plan = imports.split_into_jobs(plan, self._names, self._bucket, jobs, followed)
-        return plan.replaced(left_out=tuple([left_out[part] for part in sorted(left_out)]))
+        return plan.replaced(left_out=tuple([left_out[part] for part in sorted(left_out)])) if left_out else plan
 
     @cached_property
     def _drop(self) -> Drop:
@@ -195,10 +195,10 @@ class Preparation:
         if copied.sold is not None:
             key = sales.key(drop.shop, drop.mode, milliseconds, copied.sold.rows, identity)
             sales.keep(self._s3, self._bucket, key, copied.sold)
-        plan = imports.plan(self._names, self._bucket, drop, lineage=self._lineage, settings=settings, checked=checked)
         # A drop too large for one function gets no digest, so its repeat is imported again.
         if drop.mode == "FULL" and (merged is None or source.size <= LARGEST):
-            plan = plan.replaced(content=source.content(kind, settings))
+            checked = replace(checked, content=source.content(kind, settings))
+        plan = imports.plan(self._names, self._bucket, drop, lineage=self._lineage, settings=settings, checked=checked)
         if expected.group and kind == "interactions" and not part:
             plan = imports.with_existing(self._personalize, self._names, plan, settings)
         return plan

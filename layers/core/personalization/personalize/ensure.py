@@ -20,7 +20,7 @@ from personalization.core.names import Named
 from personalization.core.status import ACTIVE, UPDATED, Progress, failed_to_create, is_being_deleted, progress
 from personalization.personalize import schemas
 from personalization.shop import recommenders
-from personalization.shop.plan import FilterPart, Plan, RecommenderPart, Resource, Step
+from personalization.shop.plan import FilterPart, ImportJob, Plan, RecommenderPart, Resource, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -229,23 +229,31 @@ def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -
     return step
 
 
-def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) -> Step:
-    """Ensure the import job of this run, or find that of an earlier run whose work it continues.
+def ensure_import_job(client: "PersonalizeClient", plan: Plan, wanted: ImportJob, role_arn: str) -> Step:
+    """Ensure an import job of this run, or find that of an earlier run whose work it continues.
 
     A failed job keeps its name and is not retried; the next run uses another name.
 
     Raises:
         Broken: the job is older than the run and those that it continues, so that its data are not the drop's.
     """
-    job_plan = plan.import_job
-    jobs: list[Resource] = [*job_plan.earlier, job_plan]
+    jobs: list[Resource] = [*wanted.earlier, wanted]
     existing = {job.name: _import_job(client, job.arn, plan.begun_at) for job in jobs}
-    wanted = choose_name([job.name for job in jobs], {name: step.status for name, step in existing.items() if step})
-    job = next(job_of_run for job_of_run in jobs if job_of_run.name == wanted)
-    step = existing[wanted]
+    name = choose_name([job.name for job in jobs], {name: step.status for name, step in existing.items() if step})
+    job = next(job_of_run for job_of_run in jobs if job_of_run.name == name)
+    step = existing[name]
     if step and step.found_from:
         raise Broken(job.arn, f"an import job of this name was made at {step.found_from}, before its drop was handled")
-    return step or _new_import_job(client, plan, job, role_arn)
+    if step is None:
+        created(
+            client.create_dataset_import_job,
+            jobName=job.name,
+            datasetArn=plan.dataset.arn,
+            dataSource={"dataLocation": wanted.data_location},
+            roleArn=role_arn,
+            importMode=wanted.mode,
+        )
+    return step or Step(arn=job.arn, status=CREATED)
 
 
 def import_job_status(client: "PersonalizeClient", arn: str) -> str | None:
@@ -260,18 +268,6 @@ def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | 
     job = answer["datasetImportJob"]
     old = found_from(job.get("creationDateTime"), begun_at)
     return Step(arn=arn, status=job["status"], found_from=old)
-
-
-def _new_import_job(client: "PersonalizeClient", plan: Plan, job: Resource, role_arn: str) -> Step:
-    created(
-        client.create_dataset_import_job,
-        jobName=job.name,
-        datasetArn=plan.dataset.arn,
-        dataSource={"dataLocation": plan.import_job.data_location},
-        roleArn=role_arn,
-        importMode=plan.import_job.mode,
-    )
-    return Step(arn=job.arn, status=CREATED)
 
 
 def ensure_recommender(client: "PersonalizeClient", plan: Plan, wanted: RecommenderPart) -> Step:
