@@ -174,14 +174,14 @@ MUTANTS: Final = (
     Mutant(
         "a function that was killed is retried",
         MACHINE,
-        " Sandbox.Timedout, Runtime.ExitError,",
+        " Runtime.ExitError,",
         "",
         ("JudgeReleaseFunction is killed at judge when it is done",),
     ),
     Mutant(
         "a function that was killed while something is waited for is asked again",
         WAITS,
-        " Sandbox.Timedout, Runtime.ExitError,",
+        " Runtime.ExitError,",
         "",
         ("ImportDataFunction is killed at importJob before it begins",),
     ),
