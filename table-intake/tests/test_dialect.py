@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written as CSV is read as it was: by us, by others, and from files of an earlier version."""
+"""What is written as CSV is read as it was: by us and by others."""
 
 import csv
 import io

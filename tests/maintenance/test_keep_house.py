@@ -91,7 +91,7 @@ def test_a_solution_that_no_release_may_go_back_to_goes_with_its_releases(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
     first, second, third, last = (
-        f"retail-kept-similar-items{suffix}" for suffix in ("", "-0123ab", "-4567cd", "-89abef")
+        f"retail-kept-similar-items{suffix}" for suffix in ("-23cdef", "-0123ab", "-4567cd", "-89abef")
     )
     for record in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
         records.put(table, TABLE, record)
@@ -131,7 +131,7 @@ def test_of_a_segment_recipe_that_jobs_ask_for_the_newest_solution_stays_while_n
 def test_a_release_whose_solution_has_gone_is_none_to_go_back_to(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
-    first, second, third = (f"retail-kept-similar-items{suffix}" for suffix in ("", "-0123ab", "-4567cd"))
+    first, second, third = (f"retail-kept-similar-items{suffix}" for suffix in ("-23cdef", "-0123ab", "-4567cd"))
     for release_record in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
         records.put(table, TABLE, release_record)
     active = [aged("solution", name, 9) | {"status": "ACTIVE"} for name in (first, third)]

@@ -57,23 +57,17 @@ def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
 def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> Step:
     """Ensure the shop's solution for a recipe and the current columns, without automatic training, because runs train.
 
-    A solution without columns in its name stays in use as long as it trains on all of them.
-
     Raises:
         RetryLater: the quota of solutions is used up, and an unused one is being deleted.
     """
     base = recipe.solution
     existing = {kind: ensure.dataset(client, dataset_arn(plan.dataset_group.arn, kind.upper())) for kind in _TRAINED}
-    datasets = [dataset for dataset in existing.values() if dataset]
     schemas = [ensure.schema_of(client, kind, dataset) for kind, dataset in existing.items() if dataset]
     name = solution_names.name(base.name, recipe.recipe_arn, schemas)
     of_columns = Resource(name=name, arn=f"{base.arn.removesuffix(base.name)}{name}")
     described = none_if_missing(lambda: client.describe_solution(solutionArn=of_columns.arn)["solution"])
     if described:
         return usable(of_columns.arn, described["status"], lambda: client.delete_solution(solutionArn=of_columns.arn))
-    plain = none_if_missing(lambda: client.describe_solution(solutionArn=base.arn)["solution"])
-    if plain and solution_names.is_current(plain, recipe.recipe_arn, datasets):
-        return Step(arn=base.arn, status=plain["status"])
     created(lambda: _create_solution(client, plan, recipe, of_columns))
     return Step(arn=of_columns.arn, status=CREATED)
 

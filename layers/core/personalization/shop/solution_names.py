@@ -7,14 +7,11 @@ A solution never trains on columns that its datasets got after it was made, so n
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable
 
 from table_intake.columns.schema import Schema
 
 from personalization.core.names import shorten
-from personalization.core.status import Progress, progress
 
 DIGEST_LENGTH = 6
 _TAIL = re.compile(rf"-((v2-)?[0-9a-f]{{{DIGEST_LENGTH}}})$")
@@ -24,7 +21,7 @@ def name(base: str, recipe: str, schemas: Iterable[Schema]) -> str:
     """Return the name of a solution: the recipe's generation, and a hash of the trained columns in any order.
 
     Args:
-        base: the prefix for this recipe of the shop; solutions of earlier deployments have no suffix.
+        base: the prefix for this recipe of the shop.
         recipe: Personalize's name of the recipe.
         schemas: those of the shop's users and items.
     """
@@ -39,25 +36,5 @@ def name(base: str, recipe: str, schemas: Iterable[Schema]) -> str:
 
 def is_of(name: str, base: str) -> bool:
     """Return whether a name is that of a solution of this recipe of the shop."""
-    if name == base:
-        return True
     tail = _TAIL.search(name)
     return tail is not None and shorten(base, tail.group(1)) == name
-
-
-def is_current(solution: Mapping[str, Any], recipe_arn: str, datasets: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether a solution without columns in its name is of this recipe, and trains on all columns.
-
-    The solution and the datasets of users and items are as Personalize describes them.
-    """
-    if solution.get("recipeArn") != recipe_arn or progress(solution["status"]) is not Progress.READY:
-        return False
-    made = solution["creationDateTime"]
-    return all(_changed(dataset) <= made for dataset in datasets)
-
-
-def _changed(dataset: Mapping[str, Any]) -> datetime:
-    """Return when the dataset got its columns."""
-    update: Mapping[str, Any] = dataset.get("latestDatasetUpdate") or {}
-    changed: datetime = max(dataset["creationDateTime"], update.get("creationDateTime", dataset["creationDateTime"]))
-    return changed
