@@ -26,6 +26,9 @@ from tests.app.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
+PART_BYTES = 300_000
+"""The bytes of a part of a drop on a laptop, so that tests have drops of several parts."""
+
 
 @dataclass
 class Laptop:

@@ -7,10 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from local.cloud.lifecycle import PART_BYTES
 from local.cloud.runs import Run
 from tests.app import retail
-from tests.app.laptop import Laptop
+from tests.app.laptop import PART_BYTES, Laptop
 
 SHOP = "foretold"
 SETTINGS = "gate: {tolerance: 0.9, minimum_over_popularity: 0, held_out: {days: 1, minimum_users: 30}}\n"

@@ -11,9 +11,8 @@ from table_intake import Expected
 from table_intake.check import checking
 from table_intake.read.rows import Table
 
-from local.cloud.lifecycle import PART_BYTES
 from tests.app import retail
-from tests.app.laptop import Laptop
+from tests.app.laptop import PART_BYTES, Laptop
 
 SETTINGS = "recipes: [popularity-count]\n"
 

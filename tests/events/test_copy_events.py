@@ -20,7 +20,6 @@ from personalization.core.aws import clients
 from personalization.core.errors import Rejected, RetryLater
 from personalization.events import store
 from personalization.events.models import Call
-from personalization.shop import event_copies
 from table_intake import Refused, streamed
 from table_intake.streamed import Group
 
@@ -38,6 +37,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+HEADER = (
+    "USER_ID",
+    "ITEM_ID",
+    "EVENT_TYPE",
+    "TIMESTAMP",
+    "EVENT_VALUE",
+    "RECOMMENDATION_ID",
+    "IMPRESSION",
+    *streamed.BESIDE,
+)
 pytestmark = pytest.mark.usefixtures("aws", "demo")
 NOW = int(datetime(2026, 11, 25, 8, 30, tzinfo=UTC).timestamp())
 
@@ -246,7 +255,7 @@ def test_a_copy_is_refused_where_its_events_were_streamed_to_and_taken_elsewhere
         assert plan["rows"] == 1200
         key = f"imports/{shop}/{plan['run']}/interactions/part-0.csv"
         header = bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode().partition("\n")[0]
-        assert set(header.split(",")) == set(event_copies.HEADER) - set(streamed.BESIDE)
+        assert set(header.split(",")) == set(HEADER) - set(streamed.BESIDE)
 
 
 def test_one_streamed_row_anywhere_in_a_file_is_enough_and_other_columns_do_not_hide_it(
@@ -269,7 +278,7 @@ def test_the_script_of_the_docs_makes_one_file_of_copies_with_each_event_once(tm
         (tmp_path / "copies" / name / "1.csv").write_text(content.replace(",e", ",f") if name == "b" else content)
     made = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     rows = list(csv.DictReader(io.StringIO(made.stdout)))
-    assert made.stdout.splitlines()[0] == ",".join(event_copies.HEADER)
+    assert made.stdout.splitlines()[0] == ",".join(HEADER)
     assert len(rows) == len({(row["USER_ID"], row["EVENT_ID"]) for row in rows}) == 60
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from benchmarks import bombs
-from local.cloud.lifecycle import PART_BYTES
 from local.demo.sample_data import DemoData
 from local.demo.walkthrough import Demo
 from local.terminal.output import Terminal
 from tests.app import retail
+from tests.app.laptop import PART_BYTES
 from tests.app.matrix import deployment
 from tests.app.matrix.case import Fault
 from tests.app.matrix.shop import ACCOUNT, PREFIX, SETTINGS, Shop
