@@ -86,7 +86,10 @@ class Request:
         self._event = event
         # A lone surrogate, which a path may contain and no id has, is replaced.
         given: Mapping[str, str] = event.get("pathParameters") or {}
-        self.path = {name: unquote(value).encode(errors="replace").decode() for name, value in given.items()}
+        self.path = {
+            name: value if value.isascii() and "%" not in value else unquote(value).encode(errors="replace").decode()
+            for name, value in given.items()
+        }
         self.query: Mapping[str, str] = event.get("queryStringParameters") or {}
         self.headers: Mapping[str, str] = event.get("headers") or {}
         self.caller: Caller | None = None

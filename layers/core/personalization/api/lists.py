@@ -282,5 +282,6 @@ def _signature(secret: str, scope: Sequence[str], content: bytes) -> bytes:
     # The lengths prevent two scopes from having the same bytes.
     lengths = struct.pack(f">{len(parts) + 1}I", len(parts), *map(len, parts))
     signed = b"".join((lengths, *parts, content))
-    # The SDK signs with hmac.new, so its code is in the processor's caches; hmac.digest costs 30 microseconds more.
-    return hmac.new(secret.encode(), signed, hashlib.sha256).digest()[:_SIGNATURE]
+    # A keyed hash (RFC 7693) costs less than half of an HMAC.
+    key = secret.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
+    return hashlib.blake2b(signed, key=key, digest_size=_SIGNATURE).digest()
