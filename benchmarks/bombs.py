@@ -17,7 +17,7 @@ from personalization.batch import users
 from personalization.core.aws import objects
 from personalization.core.bounded.parent import Child, Ended, Limits
 from personalization.core.errors import Rejected
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from table_intake import Expected, FileSettings, Refused, check_table, open_table, problems
 from table_intake.read import archives
 

@@ -24,7 +24,7 @@ from random import Random
 
 import urllib3
 from personalization.core.bounded.parent import MEMORY_SHARE, Child, Limits
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from table_intake import Expected, FileSettings, Refused, check_table, open_table, problems
 from table_intake.read import archives
 from table_intake.read.rows import Table

@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "layers" / "core"))
 
 from personalization.core.stored import VERSION  # noqa: E402
-from personalization.shop import item_table  # noqa: E402 - the layer is no package of the environment
+from personalization.shop.records import item_table  # noqa: E402 - the layer is no package of the environment
 
 EVENT = json.loads((REPOSITORY / "events" / "api_recommendations.json").read_text())
 CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/retail-demo-user-personalization"

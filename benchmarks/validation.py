@@ -113,7 +113,7 @@ def read(path: Path) -> dict[str, object]:
 
 def ours(path: Path) -> dict[str, object]:
     """What the validator finds, and how long it takes."""
-    from personalization.shop.settings import ShopSettings  # noqa: PLC0415
+    from personalization.shop.settings.settings import ShopSettings  # noqa: PLC0415
     from table_intake import Expected, check_table  # noqa: PLC0415
     from table_intake.read import opening as formats  # noqa: F401, PLC0415 - before the clock runs
 
@@ -162,7 +162,7 @@ def peer(path: Path) -> dict[str, object]:
 
 def shape(name: str, megabytes: int, *, held: bool = True) -> dict[str, object]:
     """How long the validator takes for good rows of a shape, which are held in memory or made while they are read."""
-    from personalization.shop.settings import ShopSettings  # noqa: PLC0415
+    from personalization.shop.settings.settings import ShopSettings  # noqa: PLC0415
     from table_intake import Expected, check_table  # noqa: PLC0415
     from table_intake.read import rows  # noqa: PLC0415
 

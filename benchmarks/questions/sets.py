@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from personalize_local.data.frames import pl
 from personalize_local.data.schemas import Field, Schema
 

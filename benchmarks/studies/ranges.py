@@ -128,7 +128,7 @@ def in_ranges(paths: Sequence[Path], size: int, told: Callable[[Any, Any], list[
 
 
 def expected() -> Any:  # noqa: ANN401 - imported late
-    from personalization.shop.settings import ShopSettings  # noqa: PLC0415
+    from personalization.shop.settings.settings import ShopSettings  # noqa: PLC0415
     from table_intake import Expected  # noqa: PLC0415
 
     return Expected(KEY, "interactions", "FULL", ShopSettings(), now=NOW)

@@ -34,8 +34,7 @@ import numpy.typing as npt
 from personalization.api import diversity
 from personalization.api.diversity import SPREAD, Trait, varied
 from personalization.releases.ranking_metrics import Answer, Bootstrap, discounted_gain, mean
-from personalization.shop import diversity_settings
-from personalization.shop.diversity_settings import SIMILAR, STRENGTH
+from personalization.shop.settings.diversity import SIMILAR, STRENGTH, Diversity, variety_record
 from personalize_local.recipes import training
 from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.config import TrainingConfig
@@ -95,7 +94,7 @@ def _listed(model: Model, query: Query, without: str = "") -> list[str]:
 def traits(given: Tables) -> dict[str, Trait]:
     """What a release's default says of each item: its category, and its name if there is one."""
     items = given.items
-    usual = diversity.read(diversity_settings.record(diversity_settings.USUAL, None, 0.0))
+    usual = diversity.read(variety_record(Diversity(), None, 0.0))
     if items is None or usual is None:
         return {}
     return {row["ITEM_ID"]: usual.trait({name: row[name] or "" for name in row}) for row in items.iter_rows(named=True)}

@@ -8,8 +8,7 @@ from personalization.core import observability
 from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
-from personalization.events import queue
-from personalization.shop import event_copies
+from personalization.events import event_copies, queue
 
 LOG = observability.logger()
 

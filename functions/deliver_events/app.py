@@ -12,13 +12,13 @@ from personalization.core.observability import count, logger
 from personalization.core.pacing import TokenBucket
 from personalization.events import erasure_requests, queue
 from personalization.events.delivery import Delivery
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 LOG = logger()
-RELEASES = records.Releases(records.fetch_release(clients.dynamodb, environment.table))
+RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb, environment.table))
 LEAVING = erasure_requests.Leaving(erasure_requests.fetch(clients.dynamodb, environment.shopper_events_table))
 MARGIN_MS = 20_000
 """The part of the function's time for a last call and dead letters."""

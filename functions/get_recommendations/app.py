@@ -20,14 +20,14 @@ from personalization.auth import caller
 from personalization.core import environment
 from personalization.core.aws import clients, errors
 from personalization.personalize import runtime
-from personalization.shop import item_table, records
-from personalization.shop.release import BASELINE, Release
+from personalization.shop.records import item_table, release_store
+from personalization.shop.records.release import BASELINE, Release
 
 if TYPE_CHECKING:
     from personalization.likelihood.serve import Likelihoods
 
 API = Api(environment.metrics)
-RELEASES = records.Releases(records.fetch_release(clients.dynamodb, environment.table))
+RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb, environment.table))
 BESTSELLERS = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
 ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, environment.bucket))
 PREDICT = partial(runtime.served, runtime.recommend, clients.runtime_once)

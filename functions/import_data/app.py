@@ -10,8 +10,8 @@ from personalization.core.errors import Broken
 from personalization.core.observability import logger
 from personalization.personalize import ensure
 from personalization.personalize.readiness import Stage, advance
-from personalization.shop import recommenders
 from personalization.shop.plan import ImportJob, ImportRequest
+from personalization.shop.settings import recommenders
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient

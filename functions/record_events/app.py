@@ -19,11 +19,11 @@ from personalization.core.problems import Problem
 from personalization.events import delivery, erasure_requests, models
 from personalization.events.delivery import Acceptance
 from personalization.events.models import Events, Put, Who
-from personalization.shop import records
-from personalization.shop.release import Release
+from personalization.shop.records import release_store
+from personalization.shop.records.release import Release
 
 API = Api(environment.metrics)
-RELEASES = records.Releases(records.fetch_release(clients.dynamodb_once, environment.table))
+RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb_once, environment.table))
 LEAVING = erasure_requests.Leaving(
     erasure_requests.fetch(clients.dynamodb_once, environment.shopper_events_table, erasure_requests.QUICK_PAGES)
 )
@@ -100,7 +100,7 @@ def put_item(request: Request) -> dict[str, object]:
     release = _release(request)
     there = delivery.put_item(clients.events(), release.dataset_arn("ITEMS"), record)
     problems.or_not_found(there or None, "The shop has no items dataset: drop one first.")
-    from personalization.shop import item_files  # noqa: PLC0415 - only a PUT of an item needs it
+    from personalization.shop.records import item_files  # noqa: PLC0415 - only a PUT of an item needs it
 
     until, properties = time.monotonic() + item_files.CHANGE_SECONDS, json.loads(record.properties)
     try:

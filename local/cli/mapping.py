@@ -7,7 +7,7 @@ from pathlib import Path
 import boto3
 from personalization.core.errors import Rejected
 from personalization.shop import keys
-from personalization.shop.settings import parse
+from personalization.shop.settings.settings import parse
 from table_intake import Proposal, propose_together
 from table_intake.propose.together import personal_ids
 from table_intake.settings import yaml_core

@@ -12,8 +12,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from personalization.shop.cron import CRON, RATE
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.cron import CRON, RATE
+from personalization.shop.settings.settings import ShopSettings
 from pydantic import BaseModel
 
 from local.cloud.environments import REPOSITORY

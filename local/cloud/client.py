@@ -318,7 +318,7 @@ def drop_key(shop: str, kind: str, file: Path, *, incremental: bool = False) -> 
         return f"drops/{shop}/{kind}/{f'{INCREMENTAL}/' if incremental else ''}{file.name}"
     if f"settings{file.suffix}" not in SETTINGS_FILES:
         raise LocalError(f"{file.name}: settings are a .yaml, a .yml or a .json file")
-    from personalization.shop.settings import read  # noqa: PLC0415 - only settings need the models
+    from personalization.shop.settings.settings import read  # noqa: PLC0415 - only settings need the models
 
     key = f"drops/{shop}/settings{file.suffix}"
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from personalization.core.errors import Rejected
-from personalization.shop.settings import ShopSettings, parse
+from personalization.shop.settings.settings import ShopSettings, parse
 from table_intake import DataKind
 
 from local.cloud.environments import LOCAL

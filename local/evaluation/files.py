@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from personalize_local.data.building import read_rows
 from personalize_local.data.frames import pl
 from personalize_local.data.importing import import_files

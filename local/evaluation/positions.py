@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from personalize_local.data.frames import pl
 from table_intake import Table
 from table_intake.columns.header import arrange

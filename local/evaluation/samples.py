@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import get_args
 
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from table_intake import DataKind, FileSettings, Refused, Sample, open_table, propose_settings, sample_table
 from table_intake.read.archives import LocalFile
 

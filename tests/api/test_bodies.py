@@ -13,7 +13,7 @@ import pytest
 from personalization.api.openapi import MODELS as DESCRIBED
 from personalization.api.routes import ROUTES
 from personalization.core.messages import Part
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from pydantic import BaseModel, ValidationError
 
 STRANGE = "no_such_member"

@@ -17,9 +17,9 @@ from personalization.api.lists import ListAsk, Listing
 from personalization.api.placements import PageBody, Parallel
 from personalization.core.errors import Rejected, RetryLater
 from personalization.personalize.runtime import Predicted
-from personalization.shop import placements
-from personalization.shop.release import Release
-from personalization.shop.settings import parse
+from personalization.shop.records.release import Release
+from personalization.shop.settings import placements
+from personalization.shop.settings.settings import parse
 
 Trait = tuple[str, str]
 

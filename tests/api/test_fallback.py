@@ -9,7 +9,7 @@ from personalization.api.lists import ListAsk
 from personalization.core.breaker import Breaker
 from personalization.core.errors import Broken, PersonalizationError, RetryLater
 from personalization.personalize.runtime import Predicted
-from personalization.shop.release import Release
+from personalization.shop.records.release import Release
 
 ATTEMPT_SECONDS = 0.85
 

@@ -8,7 +8,7 @@ from personalization.api.bestsellers import record
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.core import environment
 from personalization.core.aws import clients, errors
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler
@@ -56,7 +56,7 @@ def personalize(personalize: FakePersonalize) -> FakePersonalize:
 def _bestsellers(table: "DynamoDBClient") -> None:
     """The list that the pipeline left."""
     items = [f"best-{number}" for number in range(5)]
-    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items))
+    release_store.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items))
 
 
 @pytest.fixture
@@ -164,8 +164,10 @@ def test_a_campaign_that_is_known_to_show_no_columns_is_not_asked_for_them(
     personalize: FakePersonalize, table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaigns: Any = {alias: {**campaign, "metadata": False} for alias, campaign in dict(RELEASE["campaigns"]).items()}  # type: ignore[arg-type, dict-item]
-    records.put(table, TABLE, {**RELEASE, "shop": "plain", "campaigns": campaigns})
-    monkeypatch.setattr(app, "RELEASES", records.Releases(records.fetch_release(clients.dynamodb, environment.table)))
+    release_store.put(table, TABLE, {**RELEASE, "shop": "plain", "campaigns": campaigns})
+    monkeypatch.setattr(
+        app, "RELEASES", release_store.Releases(release_store.fetch_release(clients.dynamodb, environment.table))
+    )
     for name in ("recommendations", "ranking", "placement"):
         event = load(f"api_{name}")
         event["pathParameters"] = {**event["pathParameters"], "shop": "plain"}

@@ -9,8 +9,8 @@ from personalization.api.http import Request
 from personalization.api.lists import ListAsk, Listing, Ranking, listing, ranking
 from personalization.core.problems import Problem
 from personalization.personalize.runtime import Predicted
-from personalization.shop.records import serving
-from personalization.shop.release import Release, ReleaseRecord
+from personalization.shop.records.release import Release, ReleaseRecord
+from personalization.shop.records.release_store import serving
 
 GROUP = "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo"
 RELEASE = Release(

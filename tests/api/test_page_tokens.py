@@ -10,7 +10,7 @@ from personalization.api.http import Request
 from personalization.api.lists import Listing, after, listing, read_token, token
 from personalization.core.problems import Problem
 from personalization.personalize.runtime import Predicted
-from personalization.shop.release import Release
+from personalization.shop.records.release import Release
 
 RELEASE = Release(
     shop="demo", tracking_id="secret", dataset_group_arn="arn:g", campaigns={"user-personalization": "arn:c"}

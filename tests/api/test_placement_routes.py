@@ -10,7 +10,7 @@ from personalization.api.bestsellers import record
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.core import environment
 from personalization.core.aws import clients, errors
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler
@@ -36,7 +36,7 @@ def personalize(personalize: FakePersonalize) -> FakePersonalize:
 def _fresh(monkeypatch: pytest.MonkeyPatch, table: "DynamoDBClient") -> None:
     """A container that has just started, with the list that the pipeline left."""
     items = [f"best-{number}" for number in range(9)]
-    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items))
+    release_store.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items))
     lists = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, Clock()))
 

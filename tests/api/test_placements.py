@@ -16,10 +16,10 @@ from personalization.api.placements import PageBody, Parallel, Slot
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.core.problems import Problem, validate
 from personalization.personalize.runtime import Predicted
-from personalization.shop import placements
-from personalization.shop.recipes import RECIPES
-from personalization.shop.release import Release
-from personalization.shop.settings import parse
+from personalization.shop.records.release import Release
+from personalization.shop.settings import placements
+from personalization.shop.settings.recipes import RECIPES
+from personalization.shop.settings.settings import parse
 
 SETTINGS = """
 filters:

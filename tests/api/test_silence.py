@@ -16,7 +16,7 @@ from personalization.core.errors import RetryLater
 from personalization.core.problems import validate
 from personalization.events.delivery import BUDGET_SECONDS, PATIENCE
 from personalization.events.models import Call, Events, calls
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.get_recommendations import app as recommendations
 from functions.record_events import app as recording
@@ -40,8 +40,8 @@ def hundred() -> list[Call]:
 @pytest.fixture
 def old(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered of the shop `demo` is a minute old."""
-    releases = records.Releases(records.fetch_release(clients.dynamodb_once, environment.table))
-    releases.get("demo", -records.REMEMBER_SECONDS)
+    releases = release_store.Releases(release_store.fetch_release(clients.dynamodb_once, environment.table))
+    releases.get("demo", -release_store.REMEMBER_SECONDS)
     containers.start(recording)
     monkeypatch.setattr(recording, "RELEASES", releases)
 
@@ -119,7 +119,7 @@ def test_nor_is_it_where_lists_are_asked_for(name: str, monkeypatch: pytest.Monk
     def away(_shop: str) -> None:
         raise RetryLater("shops", "no answer")
 
-    monkeypatch.setattr(recommendations, "RELEASES", records.Releases(away))
+    monkeypatch.setattr(recommendations, "RELEASES", release_store.Releases(away))
     answer = recommendations.handler(load(f"api_{name}"), None)
     assert (answer["statusCode"], answer["multiValueHeaders"]["Retry-After"]) == (503, ["1"])
     assert "Personalize" not in body(answer)["detail"]

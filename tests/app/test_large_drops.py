@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from table_intake import Expected
 from table_intake.check import checking
 from table_intake.read.rows import Table

@@ -12,11 +12,11 @@ from personalization.batch.plan import Facts, Job, PlanRequest
 from personalization.batch.users import Distinct, column
 from personalization.core.errors import Rejected
 from personalization.core.names import Names
-from personalization.shop.batch_settings import BatchJob
 from personalization.shop.plan import Resource
-from personalization.shop.release import Judged, ReleaseRecord, Served
-from personalization.shop.settings import ShopSettings
-from personalization.shop.settings import parse as parse_settings
+from personalization.shop.records.release import Judged, ReleaseRecord, Served
+from personalization.shop.settings.batch import BatchJob
+from personalization.shop.settings.settings import ShopSettings
+from personalization.shop.settings.settings import parse as parse_settings
 from table_intake.columns.schema import Column, Schema
 from table_intake.write import dialect
 

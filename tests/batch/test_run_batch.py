@@ -19,8 +19,8 @@ from personalization.core.errors import Rejected
 from personalization.events import erasure_requests
 from personalization.likelihood import inputs, serve, shards
 from personalization.runs import leases
-from personalization.shop import item_table, records
-from personalization.shop.item_table import Table
+from personalization.shop.records import item_table, release_store
+from personalization.shop.records.item_table import Table
 from table_intake.columns.schema import Column, Schema
 
 from functions.run_batch.app import handler
@@ -354,12 +354,12 @@ def test_a_promotion_runs_its_jobs_segments_first_and_a_shop_without_one_says_wh
         handler({"step": "write", "job": refused}, None)
     with pytest.raises(Rejected, match="there is no batch job gone: its settings name mail, fans, other"):
         handler({**request, "batch": "gone", "after": ""}, None)
-    records.delete(table, TABLE, "demo", "release")
+    release_store.delete(table, TABLE, "demo", "release")
     try:
         with pytest.raises(Rejected, match="nothing of the shop was promoted yet: drop interactions"):
             handler(request, None)
     finally:
-        records.put(table, TABLE, RELEASE)
+        release_store.put(table, TABLE, RELEASE)
 
 
 def test_a_segment_by_likelihood_ranks_users_as_the_api_would(
@@ -406,11 +406,11 @@ def test_a_segment_waits_for_the_fit_of_its_release_and_says_that_there_is_none(
     job = planned(shop, "likely", "{segment: {items: [i1]}}")
     with pytest.raises(Rejected, match="the shop has no purchase likelihood: none was fitted yet"):
         handler({"step": "answer", "job": job}, None)
-    records.put(table, TABLE, {**RELEASE, "promotedAt": datetime.now(UTC).isoformat(timespec="seconds")})
+    release_store.put(table, TABLE, {**RELEASE, "promotedAt": datetime.now(UTC).isoformat(timespec="seconds")})
     try:
         waits = handler({"step": "answer", "job": job}, None)
     finally:
-        records.put(table, TABLE, RELEASE)
+        release_store.put(table, TABLE, RELEASE)
     assert (waits["status"], waits["ready"]) == ("FIT AWAITED", False)
 
 
@@ -421,11 +421,11 @@ def test_a_segment_takes_the_fit_of_the_promotion_by_hand_that_released(
     at = datetime.now(UTC).isoformat(timespec="seconds")
     by_hand = (serve.read(table, TABLE, "demo") or {})["run"]
     job = planned(shop, "likely", "{segment: {items: [i2]}}")
-    records.put(table, TABLE, {**RELEASE, "promotedAt": at, "promotedBy": by_hand})
+    release_store.put(table, TABLE, {**RELEASE, "promotedAt": at, "promotedBy": by_hand})
     try:
         answer = handler({"step": "answer", "job": job}, None)
     finally:
-        records.put(table, TABLE, RELEASE)
+        release_store.put(table, TABLE, RELEASE)
     assert answer["status"] == "ACTIVE"
 
 
@@ -459,23 +459,23 @@ def test_a_segment_recipe_is_trained_before_or_after_users_are_deleted_and_its_m
     shop: "S3Client", table: "DynamoDBClient", personalize: FakePersonalize
 ) -> None:
     job = planned(shop, "fans", "{segment: {recipe: item-affinity, items: [i1]}}")
-    records.put(table, TABLE, {"shop": "demo", "record": leases.RECORD, "purpose": "erasure"})
+    release_store.put(table, TABLE, {"shop": "demo", "record": leases.RECORD, "purpose": "erasure"})
     try:
         waits: Any = handler({"step": "train", "job": job}, None)
     finally:
-        records.delete(table, TABLE, "demo", leases.RECORD)
+        release_store.delete(table, TABLE, "demo", leases.RECORD)
     assert (waits["ready"], waits["status"]) == (False, "DELETION OF USERS AWAITED")
     assert "CreateSolution" not in personalize.operations()
-    assert records.query_prefix(table, TABLE, "demo", leases.BATCH) == []
+    assert release_store.query_prefix(table, TABLE, "demo", leases.BATCH) == []
 
     def look(made: object) -> tuple[Any, Any]:
         answer = handler({"step": "train", "job": job, "made": made}, None)
-        return answer, records.query_prefix(table, TABLE, "demo", leases.BATCH)
+        return answer, release_store.query_prefix(table, TABLE, "demo", leases.BATCH)
 
     step, (mark,) = look(waits["made"])
     assert personalize.body_of("CreateSolution")["name"].startswith("retail-demo-item-affinity")
     # Eleven hours later, another look; an erasure that asks meanwhile finds the mark, and does not lead.
-    records.put(table, TABLE, {**mark, "until": int(time.time()) + 3_600})
+    release_store.put(table, TABLE, {**mark, "until": int(time.time()) + 3_600})
     personalize.says("DescribeSolution", {"solution": {"status": "ACTIVE"}})
     personalize.says("CreateSolutionVersion", {"solutionVersionArn": f"{ARN}:solution/x/1"})
     step, (mark,) = look(step["made"])
@@ -485,25 +485,25 @@ def test_a_segment_recipe_is_trained_before_or_after_users_are_deleted_and_its_m
     step, (mark,) = look(step["made"])
     assert (step["arn"], step["ready"]) == (f"{ARN}:solution/x/1", True)
     handler({"step": "end", "job": job}, None)
-    assert records.query_prefix(table, TABLE, "demo", leases.BATCH) == []
+    assert release_store.query_prefix(table, TABLE, "demo", leases.BATCH) == []
 
 
 def test_no_batch_job_begins_while_users_are_deleted(
     shop: "S3Client", table: "DynamoDBClient", personalize: FakePersonalize
 ) -> None:
     job = planned(shop, "mail", "{}")
-    records.put(table, TABLE, {"shop": "demo", "record": leases.RECORD, "purpose": "erasure"})
+    release_store.put(table, TABLE, {"shop": "demo", "record": leases.RECORD, "purpose": "erasure"})
     try:
         waits: Any = handler({"step": "answer", "job": job}, None)
         # A deletion may take two days.
         assert (waits["ready"], waits["status"], waits["patience"]) == (False, "DELETION OF USERS AWAITED", 2_880)
     finally:
-        records.delete(table, TABLE, "demo", leases.RECORD)
+        release_store.delete(table, TABLE, "demo", leases.RECORD)
     assert "CreateBatchInferenceJob" not in personalize.operations()
-    assert records.query_prefix(table, TABLE, "demo", leases.BATCH) == []
+    assert release_store.query_prefix(table, TABLE, "demo", leases.BATCH) == []
     handler({"step": "answer", "job": job, "made": waits["made"]}, None)
-    (mark,) = records.query_prefix(table, TABLE, "demo", leases.BATCH)
+    (mark,) = release_store.query_prefix(table, TABLE, "demo", leases.BATCH)
     assert mark["until"] > time.time()
     answered(shop, job, [{"input": {"userId": "u1"}, "output": {"recommendedItems": ["i1"]}}])
     handler({"step": "convert", "job": job}, None)
-    assert records.query_prefix(table, TABLE, "demo", leases.BATCH) == []
+    assert release_store.query_prefix(table, TABLE, "demo", leases.BATCH) == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from personalization.core.errors import RetryLater
 from personalization.core.observability import METRICS
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler
@@ -53,7 +53,7 @@ def test_a_failed_answer_is_counted_whatever_the_api(
     def away(_shop: str) -> None:
         raise RetryLater("shops", "no answer")
 
-    monkeypatch.setattr(app, "RELEASES", records.Releases(away))
+    monkeypatch.setattr(app, "RELEASES", release_store.Releases(away))
     assert handler(load("api_recommendations"), None)["statusCode"] == 503
     (told,) = lines(capsys)
     assert (told["FailedAnswers"], told["status"], "Lists" in told) == (1.0, 503, False)

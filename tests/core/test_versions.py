@@ -13,8 +13,8 @@ from personalization.runs import concurrent_drops
 from personalization.runs.claims import Claim
 from personalization.runs.leases import Run
 from personalization.runs.store import DynamoLedger, StateMachine
-from personalization.shop import item_files, item_table, records
-from personalization.shop.item_table import Table
+from personalization.shop.records import item_files, item_table, release_store
+from personalization.shop.records.item_table import Table
 
 from functions.claim_drop.app import handler as claim_drop
 from functions.evaluate_release.app import handler as evaluate_release
@@ -54,18 +54,18 @@ def of_before(record: Mapping[str, Any]) -> dict[str, Any]:
 def test_a_record_of_before_is_refused_and_stays(
     record: Mapping[str, Any], function: Handler, event: str, table: "DynamoDBClient"
 ) -> None:
-    records.put(table, TABLE, of_before(record))
+    release_store.put(table, TABLE, of_before(record))
     request = load(event) | ({"wanted": None} if event == "judge_release_override" else {})
     with pytest.raises(Rejected, match=REMOVE):
         function(request, None)
-    assert records.get(table, TABLE, "demo", record["record"]) == json.loads(json.dumps(of_before(record)))
+    assert release_store.get(table, TABLE, "demo", record["record"]) == json.loads(json.dumps(of_before(record)))
 
 
 @pytest.mark.parametrize(
     ("function", "event"), [(get_recommendations, "api_recommendations"), (record_events, "api_events")]
 )
 def test_the_api_says_that_a_release_is_of_before(function: Handler, event: str, table: "DynamoDBClient") -> None:
-    records.put(table, TABLE, of_before(RELEASE))
+    release_store.put(table, TABLE, of_before(RELEASE))
     answer = function(load(event), None)
     assert answer["statusCode"] == 409
     assert body(answer)["detail"].endswith(f"not from version 0.1.0 or later: {REMOVE}.")
@@ -73,15 +73,15 @@ def test_the_api_says_that_a_release_is_of_before(function: Handler, event: str,
 
 @pytest.mark.usefixtures("bucket", "personalize")
 def test_a_shop_of_before_keeps_its_records_and_stops_no_round(table: "DynamoDBClient") -> None:
-    records.put(table, TABLE, of_before(RELEASE))
-    records.put(table, TABLE, {**RELEASE, "shop": "new"})
-    records.put(table, TABLE, {**of_before(CLAIM), "record": "drop#1"})
+    release_store.put(table, TABLE, of_before(RELEASE))
+    release_store.put(table, TABLE, {**RELEASE, "shop": "new"})
+    release_store.put(table, TABLE, {**of_before(CLAIM), "record": "drop#1"})
     assert set(keep_house({}, None)["days"]) == {"new"}  # type: ignore[call-overload]
     run = Run("sweep", "arn", datetime.now(UTC))
     executions = StateMachine(boto3.client("stepfunctions"), "arn")
     (note,) = concurrent_drops.sweep(DynamoLedger(table, TABLE, run.now), executions, run)
     assert REMOVE in note
-    assert {"release", "drop#1"} <= set(records.sort_keys(table, TABLE, "demo"))
+    assert {"release", "drop#1"} <= set(release_store.sort_keys(table, TABLE, "demo"))
 
 
 @pytest.mark.parametrize(

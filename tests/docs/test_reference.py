@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 import yaml
-from personalization.shop.settings import ShopSettings, parse
+from personalization.shop.settings.settings import ShopSettings, parse
 from personalize_local.recipes.definitions import EXPLORATION
 
 from local.demo.sample_data import DemoData, sample_shopper

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 from personalization.core.errors import Rejected
-from personalization.shop.settings import ShopSettings, parse
+from personalization.shop.settings.settings import ShopSettings, parse
 
 from local.cli import settings_schema
 from tests.docs.pages import ROOT, examples

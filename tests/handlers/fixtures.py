@@ -143,11 +143,11 @@ def queues(aws: "FakePersonalize", monkeypatch: pytest.MonkeyPatch) -> Iterator[
 @pytest.fixture(scope="module")
 def demo(table: "DynamoDBClient") -> None:
     """A shop called `demo` that a run has promoted."""
-    from personalization.shop import records
+    from personalization.shop.records import release_store
 
     from tests.handlers.samples import RELEASE, TABLE
 
-    records.put(table, TABLE, RELEASE)
+    release_store.put(table, TABLE, RELEASE)
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ def drop(bucket: "S3Client") -> "Drop":
 @pytest.fixture
 def unfitted(table: "DynamoDBClient") -> Iterator[None]:
     """A container that has just started, and a shop without a fit or an event; so it is left, too."""
-    from personalization.shop.release import RECORD
+    from personalization.shop.records.release import RECORD
 
     from functions.get_recommendations import app
     from tests.handlers import containers

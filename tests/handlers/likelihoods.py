@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from personalization.likelihood import inputs, shards
 from personalization.likelihood.model import Anchored, read_model
-from personalization.shop.release import RECORD
+from personalization.shop.records.release import RECORD
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler

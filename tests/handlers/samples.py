@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from personalization.shop.release import Value
+from personalization.shop.records.release import Value
 
 from tests.handlers.fakes import ARN
 

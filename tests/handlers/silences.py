@@ -12,7 +12,7 @@ import pytest
 from botocore import endpoint
 from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
-from personalization.shop.item_table import ShownItems
+from personalization.shop.records.item_table import ShownItems
 
 from tests.app.waiting import BOUND
 from tests.template.stack import STACK

@@ -18,7 +18,7 @@ from moto import mock_aws
 from personalization.auth import keys
 from personalization.auth.caller import Caller
 from personalization.core.aws import clients
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.authorize_request import app as authorize
 from functions.get_recommendations import app as recommend
@@ -196,6 +196,6 @@ def furnish() -> None:
             BillingMode="PAY_PER_REQUEST",
         )
     datasets = {kind: f"{ARN}:dataset/retail-demo/{kind}" for kind in ("ITEMS", "USERS")}
-    records.put(tables, TABLE, {**RELEASE, "datasets": datasets})
+    release_store.put(tables, TABLE, {**RELEASE, "datasets": datasets})
     os.environ["EVENTS_QUEUE_URL"] = boto3.client("sqs").create_queue(QueueName="events")["QueueUrl"]
     boto3.client("secretsmanager").create_secret(Name="session-keys", SecretString="1" * 64)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from table_intake import Checked, Expected, Refused, check_table, problems
 from table_intake.read import archives
 from table_intake.read.rows import Table

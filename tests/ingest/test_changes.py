@@ -10,8 +10,8 @@ import pytest
 from personalization.core.errors import Rejected
 from personalization.ingest import report
 from personalization.ingest.report import Subject
-from personalization.shop import settings
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings import settings
+from personalization.shop.settings.settings import ShopSettings
 from table_intake import Mode
 from table_intake.check import changes
 from table_intake.check.changes import Last

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from personalization.batch import job_input
 from personalization.core.errors import Rejected
-from personalization.shop import item_files
 from personalization.shop.plan import Plan
+from personalization.shop.records import item_files
 from table_intake.ranges import cutting
 
 from functions.check_part.app import handler as check

@@ -3,7 +3,7 @@ import re
 
 import pytest
 from personalization.ingest.report import data_limits
-from personalization.shop.settings import ShopSettings, parse
+from personalization.shop.settings.settings import ShopSettings, parse
 
 
 def test_a_shop_within_the_limits_is_told_nothing() -> None:

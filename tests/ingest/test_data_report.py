@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from personalization.ingest import report
 from personalization.ingest.report import Subject
 from personalization.reports import pages
-from personalization.shop.gate_settings import Gate, HeldOut
-from personalization.shop.prices import Prices, estimate
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.gate import Gate, HeldOut
+from personalization.shop.settings.prices import Prices, estimate
+from personalization.shop.settings.settings import ShopSettings
 from table_intake.check.changes import Last
 from table_intake.check.findings import Example, Filled, Findings, Reason, Spread, too_many_rejects
 from table_intake.columns.schema import Column

@@ -17,7 +17,7 @@ from personalization.events.erasures import Request
 from personalization.likelihood import forgetting
 from personalization.likelihood.histories import Reader
 from personalization.releases.held_out.splitting import Export
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from personalize_local.data import csv_dialect as engine_dialect
 from personalize_local.data.importing import import_files
 from personalize_local.data.s3 import S3, Location

@@ -15,7 +15,7 @@ from personalization.core.errors import Rejected
 from personalization.ingest import parts
 from personalization.ingest.source import Source
 from personalization.shop.keys import recognise
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from table_intake.read.parts import Parts
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from personalization.likelihood.histories import Reader
 from personalization.likelihood.model import Anchored, Model
 from personalization.personalize.runtime import Predicted
 from personalization.runs.claims import Claim
-from personalization.shop.release import Release
+from personalization.shop.records.release import Release
 
 from tests.likelihood import worlds
 from tests.likelihood.worlds import World

@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
@@ -110,14 +110,14 @@ def test_a_view_of_a_stranger_makes_nothing_less_likely() -> None:
 
 @pytest.mark.usefixtures("fitted")
 def test_a_fit_of_before_0_1_0_is_refused_and_stays(table: "DynamoDBClient") -> None:
-    document = records.get(table, TABLE, "demo", "likelihood")
+    document = release_store.get(table, TABLE, "demo", "likelihood")
     assert document is not None
     of_before = {name: value for name, value in document.items() if name != "version"}
-    records.put(table, TABLE, of_before)
+    release_store.put(table, TABLE, of_before)
     answer = handler(likelihood_event("u0", "i0"), None)
     assert answer["statusCode"] == 409
     assert body(answer)["detail"].endswith("was not fitted by version 0.1.0 or later: train the shop again.")
-    assert records.get(table, TABLE, "demo", "likelihood") == of_before
+    assert release_store.get(table, TABLE, "demo", "likelihood") == of_before
 
 
 def at_positions() -> list[str]:

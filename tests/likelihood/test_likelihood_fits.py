@@ -12,7 +12,7 @@ from personalization.events.models import Call
 from personalization.likelihood import histories, inputs, serve, shards
 from personalization.likelihood.model import read_model
 from personalization.runs.claims import Claim
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
@@ -45,7 +45,9 @@ def live(bucket: "S3Client") -> list[str]:
 
 
 def promoted(table: "DynamoDBClient", run: str, at: str) -> None:
-    records.put(table, TABLE, {**RELEASE, "record": f"release#{at}", "run": run, "promotedBy": run, "promotedAt": at})
+    release_store.put(
+        table, TABLE, {**RELEASE, "record": f"release#{at}", "run": run, "promotedBy": run, "promotedAt": at}
+    )
 
 
 def test_a_fit_adds_only_the_live_events_that_no_file_has(
@@ -67,12 +69,12 @@ def test_events_of_a_removed_shop_of_the_same_name_are_not_taken_in(
     bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
     now = int(time.time())
-    records.put(table, TABLE, {"shop": "demo", "record": "drop#1", **claim("run-0", "done", now - 3_600)})
+    release_store.put(table, TABLE, {"shop": "demo", "record": "drop#1", **claim("run-0", "done", now - 3_600)})
     promoted(table, "run-0", worlds.iso(now - 1_800))
     noted(table, "removed", 7_200)
     noted(table, "newcomer", 60)
     put(bucket, "interactions", shifted())
-    records.put(table, TABLE, {**RELEASE, "promotedAt": worlds.iso(now - 1_800)})
+    release_store.put(table, TABLE, {**RELEASE, "promotedAt": worlds.iso(now - 1_800)})
     fit(load("fit_likelihood"), None)
     (key,) = live(bucket)
     assert (b"newcomer" in stored(bucket, key), b"removed" in stored(bucket, key)) == (True, False)
@@ -86,7 +88,7 @@ def claim(run: str, became: Any, at: int = 0) -> dict[str, Any]:  # noqa: ANN401
 def test_a_whole_history_whose_import_failed_replaces_nothing(
     fitted: dict[str, Any], bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
-    records.put(table, TABLE, {"shop": "demo", "record": "drop#1", **claim("run-9", "failed")})
+    release_store.put(table, TABLE, {"shop": "demo", "record": "drop#1", **claim("run-9", "failed")})
     key = inputs.key("demo", "interactions", "FULL", 2, "run-9")
     bucket.put_object(Bucket=BUCKET, Key=key, Body="".join(shifted(2)).encode())
     assert fit({**load("fit_likelihood"), "run": "run-2"}, None)["outcome"] == fitted["outcome"]
@@ -119,9 +121,9 @@ def test_the_fit_of_a_promotion_by_hand_follows_it_and_is_reported_with_the_rele
     try:
         told = fit({**load("fit_likelihood"), "run": "promote-1"}, None)
     finally:
-        records.put(table, TABLE, RELEASE)
+        release_store.put(table, TABLE, RELEASE)
         for at in ("2026-11-22T00:00:00Z", record["promotedAt"]):
-            records.delete(table, TABLE, "demo", f"release#{at}")
+            release_store.delete(table, TABLE, "demo", f"release#{at}")
     assert (told["outcome"], told["report"]) == ("fitted", f"reports/demo/{released['plan']['run']}/likelihood.html")
     assert (serve.read(table, TABLE, "demo") or {})["run"] == "promote-1"
 

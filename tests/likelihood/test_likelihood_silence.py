@@ -11,7 +11,7 @@ from personalization.core.aws import clients
 from personalization.core.errors import Missing, RetryLater
 from personalization.likelihood import shards
 from personalization.likelihood.serve import BUDGET_SECONDS, Files, Likelihoods, Sources
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations import app
@@ -48,8 +48,8 @@ class Container:
         self.slow = False
         self.seconds = 0.0
         self._several = threading.Lock()
-        releases = records.Releases(records.fetch_release(clients.dynamodb, environment.table))
-        releases.get("demo", -records.REMEMBER_SECONDS)
+        releases = release_store.Releases(release_store.fetch_release(clients.dynamodb, environment.table))
+        releases.get("demo", -release_store.REMEMBER_SECONDS)
         sources = Sources(
             dynamodb=clients.dynamodb_once,
             s3=clients.s3_once,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization.likelihood import inputs, shards
 from personalization.likelihood.model import read_model
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
@@ -217,6 +217,6 @@ def test_without_personalize_counts_answer_and_say_so(
 def test_a_fit_that_is_gone_is_our_fault_and_not_the_callers(
     fitted: dict[str, Any], bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
-    records.put(table, TABLE, {"shop": "demo", "record": "likelihood", "version": 1, "run": "gone"})
+    release_store.put(table, TABLE, {"shop": "demo", "record": "likelihood", "version": 1, "run": "gone"})
     assert handler(likelihood_event("u0", "i0"), None)["statusCode"] == 503
     assert (RELEASE["shop"], fitted["outcome"], bucket is None) == ("demo", "fitted", False)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 from personalization.core.errors import Rejected
-from personalization.shop.settings import parse
+from personalization.shop.settings.settings import parse
 
 from local.cli import commands, mapping
 from local.cli.main import main, parser

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from personalization.shop.settings import ShopSettings, parse
+from personalization.shop.settings.settings import ShopSettings, parse
 from personalize_local.recipes.config import TrainingConfig
 
 from local.cli.main import parser

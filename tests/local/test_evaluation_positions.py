@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from personalization.likelihood.report import reliability_curve
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from rich.console import Console
 
 from local.cloud.environments import LocalError

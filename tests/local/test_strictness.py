@@ -13,7 +13,7 @@ import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from personalization.core.errors import Rejected
-from personalization.shop.settings import parse
+from personalization.shop.settings.settings import parse
 
 from local.cloud.aws.event_patterns import complexity
 from local.cloud.aws.schedule_expressions import refusal

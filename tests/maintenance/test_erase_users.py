@@ -19,7 +19,7 @@ from personalization.likelihood import inputs, shards
 from personalization.releases import probe
 from personalization.runs import concurrent_drops, leases, lifecycle
 from personalization.runs.store import DynamoLedger, StateMachine
-from personalization.shop import records
+from personalization.shop.records import release_store
 from table_intake.check import counts
 from table_intake.write import dialect
 
@@ -353,15 +353,15 @@ def test_no_job_begins_while_personalize_works_on_a_batch_job(
         "record": f"{leases.BATCH}retail-demo-mail-1",
         "until": int(time.time()) + 60,
     }
-    records.put(table, TABLE, mark)
+    release_store.put(table, TABLE, mark)
     try:
         round_made()
         assert "CreateDataDeletionJob" not in personalize.operations()
-        assert records.get(table, TABLE, "demo", leases.RECORD) is None
-        records.put(table, TABLE, {**mark, "until": int(time.time()) - 1})
+        assert release_store.get(table, TABLE, "demo", leases.RECORD) is None
+        release_store.put(table, TABLE, {**mark, "until": int(time.time()) - 1})
         round_made(sent=1)
     finally:
-        records.delete(table, TABLE, "demo", str(mark["record"]))
+        release_store.delete(table, TABLE, "demo", str(mark["record"]))
 
 
 SOLUTION = "arn:aws:personalize:us-east-1:123456789012:solution/retail-demo-item-affinity"
@@ -619,7 +619,7 @@ def test_a_request_that_another_round_has_closed_does_not_come_back(table: "Dyna
 def test_of_two_shops_the_second_is_served_though_the_first_fails(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
-    records.put(table, TABLE, {**RELEASE, "shop": "a-shop", "datasetGroupArn": f"{ARN}:dataset-group/a-shop"})
+    release_store.put(table, TABLE, {**RELEASE, "shop": "a-shop", "datasetGroupArn": f"{ARN}:dataset-group/a-shop"})
     erasure_requests.ask(table, SHOPPER_EVENTS, "a-shop", "u", "receipt", 5)
     ask()
     personalize.reset()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization.maintenance import daily
 from personalization.runs import leases
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.keep_house.app import handler
 from tests.handlers.fakes import ARN, FakePersonalize
@@ -48,7 +48,7 @@ def test_a_promotion_of_what_was_there_before_makes_no_release_younger(
         f"recipe-{number}": served("arn", "v", foundFrom=ago(7) if is_known else "")
         for number, is_known in enumerate(found_from)
     }
-    records.put(
+    release_store.put(
         table, TABLE, {**RELEASE, "shop": "same", "promotedAt": ago(1), "campaigns": campaigns, "record": "release"}
     )
     try:
@@ -94,8 +94,8 @@ def test_a_solution_that_no_release_may_go_back_to_goes_with_its_releases(
         f"retail-kept-similar-items{suffix}" for suffix in ("-23cdef", "-0123ab", "-4567cd", "-89abef")
     )
     for record in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
-        records.put(table, TABLE, record)
-    records.put(table, TABLE, judged("kept", "run", "2026-11-04", {"similar-items": f"{ARN}:solution/{last}/4"}))
+        release_store.put(table, TABLE, record)
+    release_store.put(table, TABLE, judged("kept", "run", "2026-11-04", {"similar-items": f"{ARN}:solution/{last}/4"}))
     there = [aged("solution", name, 9) | {"status": "ACTIVE"} for name in (first, second, third, last, "retail-kept-x")]
     personalize.says("ListSolutions", {"solutions": there})
     personalize.fails("DeleteSolution", "ResourceInUseException")
@@ -104,7 +104,7 @@ def test_a_solution_that_no_release_may_go_back_to_goes_with_its_releases(
     assert work()["solutions"] == []
     assert work()["solutions"] == [first]
     assert personalize.body_of("DeleteSolution") == {"solutionArn": f"{ARN}:solution/{first}"}
-    left = [key for key in records.sort_keys(table, TABLE, "kept") if key.startswith("release#")]
+    left = [key for key in release_store.sort_keys(table, TABLE, "kept") if key.startswith("release#")]
     assert left == ["release#2026-11-02T08:30:00Z", "release#2026-11-03T08:30:00Z"]
 
 
@@ -120,9 +120,9 @@ def test_of_a_segment_recipe_that_jobs_ask_for_the_newest_solution_stays_while_n
     settings = "batch: {fans: {segment: {recipe: item-affinity, items: [i1]}}}"
     bucket.put_object(Bucket=BUCKET, Key="drops/demo/settings.yaml", Body=settings)
     mark = f"{leases.BATCH}retail-demo-fans-1"
-    records.put(table, TABLE, {"shop": "demo", "record": mark, "until": 1})
+    release_store.put(table, TABLE, {"shop": "demo", "record": mark, "until": 1})
     assert work()["solutions"] == []
-    records.delete(table, TABLE, "demo", mark)
+    release_store.delete(table, TABLE, "demo", mark)
     assert work()["solutions"] == ["retail-demo-item-affinity-bbbbbb", "retail-demo-item-attribute-affinity-aaaaaa"]
     bucket.put_object(Bucket=BUCKET, Key="drops/demo/settings.yaml", Body="batch: nonsense")
     assert work()["solutions"] == []
@@ -133,14 +133,14 @@ def test_a_release_whose_solution_has_gone_is_none_to_go_back_to(
 ) -> None:
     first, second, third = (f"retail-kept-similar-items{suffix}" for suffix in ("-23cdef", "-0123ab", "-4567cd"))
     for release_record in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
-        records.put(table, TABLE, release_record)
+        release_store.put(table, TABLE, release_record)
     active = [aged("solution", name, 9) | {"status": "ACTIVE"} for name in (first, third)]
     personalize.says("ListSolutions", {"solutions": active})
     work()
-    left = records.sort_keys(table, TABLE, "kept")
+    left = release_store.sort_keys(table, TABLE, "kept")
     assert left == ("release", "release#2026-11-01T08:30:00Z", "release#2026-11-03T08:30:00Z")
     for record in left:
-        records.delete(table, TABLE, "kept", record)
+        release_store.delete(table, TABLE, "kept", record)
 
 
 def test_a_list_without_what_serves_says_nothing_about_releases() -> None:
@@ -158,7 +158,7 @@ def test_unreadable_settings_keep_all_filters(personalize: FakePersonalize, drop
 
 @pytest.mark.usefixtures("demo", "bucket")
 def test_nothing_is_deleted_beside_a_run(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
-    records.put(table, TABLE, {"shop": "demo", "record": "lease", "owner": "run-1"})
+    release_store.put(table, TABLE, {"shop": "demo", "record": "lease", "owner": "run-1"})
     personalize.says("ListFilters", {"Filters": [aged("filter", "retail-demo-unused", 99)]})
     personalize.says("ListSchemas", {"schemas": [aged("schema", "retail-items-0123456789ab", 99)]})
     try:
@@ -193,9 +193,9 @@ def test_old_releases_and_judged_runs_are_forgotten_but_not_what_a_rollback_need
             "promotedAt": at(number),
             "campaigns": versions("new" if number else "first"),
         }
-        records.put(table, TABLE, {**record, "record": f"release#{at(number)}"})
-        records.put(table, TABLE, judged("old", f"r{number}", at(number), {}))
-    records.put(table, TABLE, {**record, "record": "release"})
+        release_store.put(table, TABLE, {**record, "record": f"release#{at(number)}"})
+        release_store.put(table, TABLE, judged("old", f"r{number}", at(number), {}))
+    release_store.put(table, TABLE, {**record, "record": "release"})
     assert work()["records"] == 39
     assert remembered(table, "release#") == [f"release#{at(number)}" for number in (0, *range(10, 40))]
     assert remembered(table, "candidate#") == [f"candidate#r{number}" for number in range(30, 40)]
@@ -205,8 +205,8 @@ def test_old_releases_and_judged_runs_are_forgotten_but_not_what_a_rollback_need
 @pytest.mark.usefixtures("bucket", "personalize")
 def test_records_of_a_shop_with_a_run_at_work_are_kept(table: "DynamoDBClient") -> None:
     for number in range(12):
-        records.put(table, TABLE, judged("busy", f"r{number}", at(number), {}))
-    records.put(table, TABLE, {"shop": "busy", "record": "lease", "owner": "run-1"})
+        release_store.put(table, TABLE, judged("busy", f"r{number}", at(number), {}))
+    release_store.put(table, TABLE, {"shop": "busy", "record": "lease", "owner": "run-1"})
     assert work()["records"] == 0
     table.delete_item(TableName=TABLE, Key={"shop": {"S": "busy"}, "record": {"S": "lease"}})
     assert work()["records"] == 2

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from personalization.core.errors import Broken, Rejected, RetryLater
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.remove_shop.app import handler
 from tests.handlers.fakes import ARN, FakePersonalize
@@ -125,7 +125,7 @@ def test_a_shop_is_forgotten_and_another_is_not(
     table: "DynamoDBClient", scheduler: "EventBridgeSchedulerClient"
 ) -> None:
     for shop in ("demo", "demo-b"):
-        records.put(table, TABLE, {**RELEASE, "shop": shop})
+        release_store.put(table, TABLE, {**RELEASE, "shop": shop})
         target: Any = {
             "Arn": "arn:aws:states:us-east-1:123456789012:stateMachine:Retrain",
             "RoleArn": "arn:aws:iam::123456789012:role/r",
@@ -135,8 +135,8 @@ def test_a_shop_is_forgotten_and_another_is_not(
             FlexibleTimeWindow={"Mode": "OFF"}, Target=target,
         )  # fmt: skip
     assert handler(load("remove_shop_forget"), None) == {"records": ["release"], "schedules": ["demo.weekly"]}
-    assert records.get(table, TABLE, "demo", "release") is None
-    assert records.get(table, TABLE, "demo-b", "release") is not None
+    assert release_store.get(table, TABLE, "demo", "release") is None
+    assert release_store.get(table, TABLE, "demo-b", "release") is not None
     assert [schedule["Name"] for schedule in scheduler.list_schedules()["Schedules"]] == ["demo-b.weekly"]
     assert handler(load("remove_shop_finish"), None) == {"shop": "demo", "next": None}
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.personalize import schemas
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 from personalize_local.data.schemas import parse_schema
 from table_intake import Checked, DataKind, Expected, Refused, check_table
 from table_intake.read.rows import Table

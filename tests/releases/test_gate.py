@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from personalization.releases.gate import Measured, judge, judge_release
 from personalization.releases.held_out.trials import Result
-from personalization.shop.gate_settings import Gate
+from personalization.shop.settings.gate import Gate
 
 FLOOR = 0.001
 

@@ -7,8 +7,8 @@ import pytest
 from personalization.releases.gate import Measured, judge_release
 from personalization.releases.held_out.judging import Exam, judged, leak
 from personalization.releases.held_out.trials import Imported, Result, Split, Trial, label
-from personalization.shop.gate_settings import Gate, HeldOut
 from personalization.shop.keys import is_shop
+from personalization.shop.settings.gate import Gate, HeldOut
 
 ITEMS = [f"i{number}" for number in range(50)]
 SPLIT = Split(

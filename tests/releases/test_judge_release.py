@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.core.errors import Broken, Rejected, RetryLater
-from personalization.shop import records
-from personalization.shop.item_table import Table, document_key, line, pack, shard_key
+from personalization.shop.records import release_store
+from personalization.shop.records.item_table import Table, document_key, line, pack, shard_key
 
 from functions.judge_release.app import handler
 from tests.handlers.fakes import ARN, FakePersonalize
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("aws", "table")
 @pytest.fixture(autouse=True)
 def _nothing_kept(table: "DynamoDBClient") -> Iterator[None]:
     yield
-    for record in records.sort_keys(table, TABLE, "demo"):
-        records.delete(table, TABLE, "demo", record)
+    for record in release_store.sort_keys(table, TABLE, "demo"):
+        release_store.delete(table, TABLE, "demo", record)
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def test_a_worse_recipe_is_refused_and_keeps_its_campaign(
     personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
 ) -> None:
     serving: Any = {alias: served(f"{ARN}:campaign/c", f"{ARN}:solution/{alias}/1") for alias in ALIASES}
-    records.put(table, TABLE, {**RELEASE, "campaigns": serving})
+    release_store.put(table, TABLE, {**RELEASE, "campaigns": serving})
     # Four new versions, then those that serve: popularity is asked for beside the first.
     measures(personalize, 0.2, 0.3, 0.3, 0.1, 0.3, 0.1, 0.3)
     recommends(personalize, "ab")
@@ -106,7 +106,7 @@ def test_a_version_without_metrics_is_refused(personalize: FakePersonalize) -> N
 def test_a_campaign_that_does_not_answer_does_not_stop_the_judge(
     personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
 ) -> None:
-    records.put(table, TABLE, RELEASE)
+    release_store.put(table, TABLE, RELEASE)
     measures(personalize, 0.3)
     personalize.fails("GetRecommendations", "ResourceNotFoundException")
     personalize.fails("GetPersonalizedRanking", "ResourceNotFoundException")
@@ -149,8 +149,8 @@ def released(table: "DynamoDBClient", day: int, version: str, **more: str) -> di
     campaigns = {"similar-items": served(f"{ARN}:campaign/c", version, baselineArn=None)}
     when = f"2026-11-{day}T08:30:00Z"
     record: dict[str, Any] = {**RELEASE, "campaigns": campaigns, "promotedAt": when, "run": version, **more}
-    records.put(table, TABLE, {**record, "record": f"release#{when}"})
-    records.put(table, TABLE, {**record, "record": "release"})
+    release_store.put(table, TABLE, {**record, "record": f"release#{when}"})
+    release_store.put(table, TABLE, {**record, "record": "release"})
     return record
 
 
@@ -286,7 +286,7 @@ def test_a_rollback_that_fails_leaves_the_report_of_then(personalize: FakePerson
 
 
 def test_a_run_of_one_recipe_leaves_the_others_serving(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
-    records.put(table, TABLE, RELEASE)
+    release_store.put(table, TABLE, RELEASE)
     event = load("judge_release_judge")
     event["plan"]["recipes"], event["trained"] = event["plan"]["recipes"][:1], event["trained"][:1]
     # The new version, the serving one beside its popularity, and the popularity that serves.
@@ -314,7 +314,7 @@ def test_the_baseline_is_judged_without_a_campaign(
     served: bool, personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
     if served:
-        records.put(table, TABLE, RELEASE)
+        release_store.put(table, TABLE, RELEASE)
         recommends(personalize, "ab")
         personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
     event = load("judge_release_judge")
@@ -331,7 +331,7 @@ def test_the_baseline_is_judged_without_a_campaign(
 def test_a_shop_without_campaigns_is_judged_and_keeps_none_that_it_had(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
-    records.put(table, TABLE, RELEASE)
+    release_store.put(table, TABLE, RELEASE)
     event = load("judge_release_judge")
     event["plan"]["deploys"] = []
     for recipe in event["plan"]["recipes"]:
@@ -349,7 +349,7 @@ def test_a_run_of_one_recipe_is_measured_by_a_baseline_without_a_campaign(
 ) -> None:
     campaigns: Any = RELEASE["campaigns"]
     serving = {alias: campaign for alias, campaign in campaigns.items() if alias != "popularity-count"}
-    records.put(table, TABLE, {**RELEASE, "campaigns": serving, "baselineArn": "the baseline"})
+    release_store.put(table, TABLE, {**RELEASE, "campaigns": serving, "baselineArn": "the baseline"})
     event = load("judge_release_judge")
     event["plan"]["recipes"], event["trained"] = event["plan"]["recipes"][:1], event["trained"][:1]
     measures(personalize, 0.3)
@@ -362,7 +362,7 @@ def test_a_run_of_one_recipe_is_measured_by_a_baseline_without_a_campaign(
 def test_a_rollback_makes_no_popularity_campaign_again(table: "DynamoDBClient") -> None:
     early = released(table, 10, "v1")
     both = {**early["campaigns"], "popularity-count": served(f"{ARN}:campaign/p", "p1")}
-    records.put(table, TABLE, {**early, "campaigns": both, "record": f"release#{early['promotedAt']}"})
+    release_store.put(table, TABLE, {**early, "campaigns": both, "record": f"release#{early['promotedAt']}"})
     released(table, 11, "v2")
     verdict: Any = handler(load("judge_release_rollback"), None)
     assert [target["alias"] for target in verdict["targets"]] == ["similar-items"]

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 from personalization.releases.probe import Pace, Reply, Sample, fault, questions, sample
-from personalization.shop.gate_settings import Probe
+from personalization.shop.settings.gate import Probe
 
 MAX_PAUSE = 10.0
 LENGTH = 10

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from personalization.releases.report import page, with_lists
-from personalization.shop.item_table import name_column
+from personalization.shop.records.item_table import name_column
 
 VOID = {"meta", "br"}
 RECIPE: dict[str, Any] = {

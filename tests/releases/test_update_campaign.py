@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.errors import Rejected, RetryLater
 from personalization.personalize.campaigns import METADATA, Wish, decide, merged
-from personalization.shop import records
-from personalization.shop.item_table import Table, document_key
+from personalization.shop.records import release_store
+from personalization.shop.records.item_table import Table, document_key
 
 from functions.update_campaign.app import handler
 from tests.handlers.fakes import ARN, FakePersonalize
@@ -237,7 +237,7 @@ def test_a_release_is_recorded_for_serving(personalize: FakePersonalize, table: 
     personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
     personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
     record = handler(load("update_campaign_release"), None)
-    release = records.get_release(table, TABLE, "demo")
+    release = release_store.get_release(table, TABLE, "demo")
     assert release is not None
     assert release.campaigns["user-personalization"] == CAMPAIGN
     assert (release.tracking_id, [*release.filters], release.metadata_columns) == ("t-1", ["not-purchased"], ("PRICE",))
@@ -251,7 +251,7 @@ def test_a_release_says_what_requests_may_ask(personalize: FakePersonalize, tabl
     personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
     personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
     handler(load("update_campaign_release"), None)
-    release = records.get_release(table, TABLE, "demo")
+    release = release_store.get_release(table, TABLE, "demo")
     assert release is not None
     assert (release.context_columns, release.filter_parameters) == (("DEVICE",), {"not-purchased": {}})
     home: dict[str, object] = {"recipe": "user-personalization", "limit": 8, "filter": "not-purchased"}
@@ -268,7 +268,7 @@ def test_a_release_says_how_lists_are_varied(personalize: FakePersonalize, table
     personalize.says("ListEventTrackers", {"eventTrackers": [{"eventTrackerArn": "t", "status": "ACTIVE"}]})
     personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
     handler(load("update_campaign_release"), None)
-    release = records.get_release(table, TABLE, "demo")
+    release = release_store.get_release(table, TABLE, "demo")
     assert release is not None
     # Which of the columns there are is decided by each answer: items may come later.
     by = {"by": ["CATEGORY_L3", "CATEGORY_L2"], "strength": "0.15"}
@@ -290,7 +290,7 @@ def test_a_release_knows_which_campaigns_show_columns_of_items(
     record: Any = handler(event, None)
     assert (record["campaigns"][shown]["metadata"], record["campaigns"][bare]["metadata"]) == (True, False)
     assert record["campaigns"][shown]["config"] == {"enableMetadataWithRecommendations": True, **exploration}
-    release = records.get_release(table, TABLE, "demo")
+    release = release_store.get_release(table, TABLE, "demo")
     assert release is not None
     assert record["campaigns"][bare]["arn"] in release.without_metadata
     assert record["campaigns"][shown]["arn"] not in release.without_metadata
@@ -307,20 +307,20 @@ def test_a_release_is_kept_in_the_history(personalize: FakePersonalize, table: "
     personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
     personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
     record = handler(load("update_campaign_release"), None)
-    release = records.get(table, TABLE, "demo", f"release#{record['promotedAt']}")
+    release = release_store.get(table, TABLE, "demo", f"release#{record['promotedAt']}")
     assert release == {**record, "record": f"release#{record['promotedAt']}"}
 
 
 def test_a_restored_release_serves_again_and_later_ones_are_withdrawn(table: "DynamoDBClient") -> None:
     early, late = "2026-11-24T08:30:00Z", "2026-11-25T08:30:00Z"
     for when in (early, late):
-        records.put(table, TABLE, {**RELEASE, "record": f"release#{when}", "promotedAt": when, "run": when})
+        release_store.put(table, TABLE, {**RELEASE, "record": f"release#{when}", "promotedAt": when, "run": when})
     for _ in range(2):
         restored = handler(load("update_campaign_restore"), None)
         assert (restored["run"], restored["promotedAt"]) == (early, early)
-        assert (records.get(table, TABLE, "demo", f"release#{late}") or {}).get("withdrawnAt")
-        assert not (records.get(table, TABLE, "demo", f"release#{early}") or {}).get("withdrawnAt")
-    assert (records.get(table, TABLE, "demo", "release") or {})["run"] == early
+        assert (release_store.get(table, TABLE, "demo", f"release#{late}") or {}).get("withdrawnAt")
+        assert not (release_store.get(table, TABLE, "demo", f"release#{early}") or {}).get("withdrawnAt")
+    assert (release_store.get(table, TABLE, "demo", "release") or {})["run"] == early
 
 
 @pytest.mark.usefixtures("table")
@@ -333,8 +333,8 @@ def test_a_restored_release_has_no_campaign_that_has_gone(table: "DynamoDBClient
     campaigns: Any = RELEASE["campaigns"]
     now = {alias: campaign for alias, campaign in campaigns.items() if alias != "popularity-count"}
     early = "2026-11-24T08:30:00Z"
-    records.put(table, TABLE, {**RELEASE, "record": f"release#{early}", "promotedAt": early})
-    records.put(table, TABLE, {**RELEASE, "campaigns": now})
+    release_store.put(table, TABLE, {**RELEASE, "record": f"release#{early}", "promotedAt": early})
+    release_store.put(table, TABLE, {**RELEASE, "campaigns": now})
     restored: Any = handler(load("update_campaign_restore"), None)
     assert set(restored["campaigns"]) == set(now)
     assert restored["baselineArn"] == campaigns["popularity-count"]["solutionVersionArn"]

@@ -14,7 +14,7 @@ from personalization.core.errors import Rejected
 from personalization.runs import batches
 from personalization.runs.claims import Claim, later
 from personalization.runs.store import DynamoLedger, list_recent
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 from functions.claim_drop import app as claim_drop
 from functions.remove_shop import app as remove_shop
@@ -149,7 +149,7 @@ def states(table: "DynamoDBClient") -> dict[str, str]:
 def done(table: "DynamoDBClient", **more: object) -> None:
     """Every claim is handled."""
     for item in claims(table):
-        values = records.marshal({"state": "done", **more})  # type: ignore[dict-item]
+        values = release_store.marshal({"state": "done", **more})  # type: ignore[dict-item]
         table.put_item(TableName=TABLE, Item=item | values)
 
 
@@ -227,7 +227,7 @@ def test_of_one_key_the_newest_version_is_handled(lost: str, table: "DynamoDBCli
     # Both events come at last, the first one with the sequencer that is older.
     for name in ("second", "first"):
         claim_drop.handler(events[name] | {"run": name}, None)
-    every_claim = [Claim.read(records.unmarshal(claim)) for claim in claims(table)]
+    every_claim = [Claim.read(release_store.unmarshal(claim)) for claim in claims(table)]
     assert [choice.claim.version_id for choice in batches.choose(every_claim, "any").chosen] == [second]
     (newest,) = [claim for claim in every_claim if claim.version_id == second]
     assert (newest.state, later(newest, every_claim)) == ("pending", None)
@@ -243,7 +243,7 @@ def test_a_lost_version_follows_the_one_before_it_in_the_same_second(
     claim_drop.handler(told(KEY, first, at=moment), None)
     done(table)
     sweep(AT_ONCE)
-    every_claim = [Claim.read(records.unmarshal(claim)) for claim in claims(table)]
+    every_claim = [Claim.read(release_store.unmarshal(claim)) for claim in claims(table)]
     assert [choice.claim.version_id for choice in batches.choose(every_claim, "any").chosen] == [second]
 
 
@@ -264,7 +264,7 @@ def test_a_marker_is_a_lost_drop_and_its_parts_are_none(table: "DynamoDBClient",
     for name in ("part-0.csv", "part-1", ".part-0.csv.crc", "_SUCCESS"):
         dropped(swept, folder + name)
     assert keys_of("claimed") == [f"{folder}_SUCCESS"]
-    (claim,) = [Claim.read(records.unmarshal(claim)) for claim in claims(table)]
+    (claim,) = [Claim.read(release_store.unmarshal(claim)) for claim in claims(table)]
     assert (claim.kind, claim.mode, claim.state) == ("interactions", "INCREMENTAL", "pending")
 
 
@@ -325,7 +325,7 @@ def test_what_a_removed_shop_had_dropped_stays_where_it_is(
     assert keys_of("claimed") == []
     # What comes after it is a shop's again.
     ago = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
-    records.put(table, TABLE, {"shop": "-", "record": "removed#gone", "at": ago})
+    release_store.put(table, TABLE, {"shop": "-", "record": "removed#gone", "at": ago})
     assert keys_of("claimed") == ["drops/gone/items/a.csv"]
 
 

@@ -13,7 +13,7 @@ from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.core import environment
 from personalization.core.aws import clients, errors
 from personalization.runs.claims import PREFIX, Claim
-from personalization.shop import item_files, item_table, records
+from personalization.shop.records import item_files, item_table, release_store
 
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler as answer
@@ -45,14 +45,16 @@ def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """A shop whose campaigns show no metadata, and a container that has just started."""
     campaigns: Any = RELEASE["campaigns"]
     bare = {alias: {**campaign, "metadata": False} for alias, campaign in campaigns.items()}
-    records.put(table, TABLE, {**RELEASE, "campaigns": bare})
-    monkeypatch.setattr(app, "RELEASES", records.Releases(records.fetch_release(clients.dynamodb, environment.table)))
+    release_store.put(table, TABLE, {**RELEASE, "campaigns": bare})
+    monkeypatch.setattr(
+        app, "RELEASES", release_store.Releases(release_store.fetch_release(clients.dynamodb, environment.table))
+    )
     lists = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, Clock()))
     monkeypatch.setattr(app, "ITEMS", fresh())
     yield
-    for key in records.sort_keys(table, TABLE, "demo"):
-        records.delete(table, TABLE, "demo", key)
+    for key in release_store.sort_keys(table, TABLE, "demo"):
+        release_store.delete(table, TABLE, "demo", key)
 
 
 def fresh() -> item_table.ShownItems:
@@ -89,8 +91,8 @@ def test_items_that_are_dropped_after_a_release_are_shown_everywhere_from_one_ta
     del served["popularity-count"]
     # The shop had no items when it was promoted, or had other columns.
     columns = ["COLOUR"] if dear else []
-    records.put(table, TABLE, {**RELEASE, "campaigns": served, "metadataColumns": columns})
-    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", ["1082185", "995242", "best-0"]))
+    release_store.put(table, TABLE, {**RELEASE, "campaigns": served, "metadataColumns": columns})
+    release_store.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", ["1082185", "995242", "best-0"]))
     item = {"itemId": "1082185", **({"metadata": dear} if dear else {})}
     answers = {"recommendationId": "RID-1", "itemList": [item], "personalizedRanking": [item]}
     for operation in ("GetRecommendations", "GetPersonalizedRanking"):
@@ -113,9 +115,9 @@ def test_similar_items_are_varied_by_the_table(
     drop: Drop, personalize: FakePersonalize, table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check(drop("drops/demo/items/items.csv", ITEMS), None)
-    release = records.get(table, TABLE, "demo", "release")
+    release = release_store.get(table, TABLE, "demo", "release")
     diversity: Any = {"by": ["CATEGORY_L1"], "strength": "1"}
-    records.put(table, TABLE, {**release, "diversity": diversity})  # type: ignore[dict-item]
+    release_store.put(table, TABLE, {**release, "diversity": diversity})  # type: ignore[dict-item]
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lambda *_: [], Clock(), app.look_up))
     best = [{"itemId": item} for item in ("995242", "best-0", "1082185")]
     personalize.says("GetRecommendations", {"recommendationId": "RID-1", "itemList": best})
@@ -399,7 +401,7 @@ def best(table: "DynamoDBClient") -> list[str]:
 
 def claimed(table: "DynamoDBClient", key: str, run: str) -> None:
     claim = Claim(id=key, shop="demo", kind="interactions", key=key, state="done", run=run)
-    records.put(table, TABLE, {**claim.as_json(), "record": f"{PREFIX}{claim.id}"})  # type: ignore[dict-item]
+    release_store.put(table, TABLE, {**claim.as_json(), "record": f"{PREFIX}{claim.id}"})  # type: ignore[dict-item]
 
 
 def test_each_promotion_lists_what_was_sold_in_the_whole_history(
@@ -458,9 +460,9 @@ def without_popularity(table: "DynamoDBClient") -> None:
     served = {alias: campaign for alias, campaign in campaigns.items() if alias != "popularity-count"}
     slot = {"recipe": "popularity-count", "limit": 2, "fallback": "popular", "filterValues": {}, "context": {}}
     placements: Any = {"top": {**slot, "promotions": []}}
-    records.put(table, TABLE, {**RELEASE, "campaigns": served, "placements": placements})
+    release_store.put(table, TABLE, {**RELEASE, "campaigns": served, "placements": placements})
     ids = [f"best-{number}" for number in range(500)]
-    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", ids))
+    release_store.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", ids))
 
 
 @pytest.mark.usefixtures("without_popularity")
@@ -513,11 +515,11 @@ def test_what_a_failing_campaign_filters_is_asked_of_user_personalization(person
 def test_a_page_of_bestsellers_without_a_list_waits_once_for_a_campaign_that_hangs(
     table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release = records.get(table, TABLE, "demo", "release")
+    release = release_store.get(table, TABLE, "demo", "release")
     assert release is not None
     names = ["top", "best", "most"]
-    records.put(table, TABLE, {**release, "placements": dict.fromkeys(names, release["placements"]["top"])})
-    records.delete(table, TABLE, "demo", "bestsellers")
+    release_store.put(table, TABLE, {**release, "placements": dict.fromkeys(names, release["placements"]["top"])})
+    release_store.delete(table, TABLE, "demo", "bestsellers")
     clock = Clock(together=len(names))
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lambda *_: [], clock))
     event = {**load("api_placements"), "body": json.dumps({"placements": names})}

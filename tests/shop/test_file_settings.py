@@ -5,7 +5,7 @@ import json
 
 import pytest
 from personalization.core.errors import Rejected
-from personalization.shop.settings import ShopSettings, parse
+from personalization.shop.settings.settings import ShopSettings, parse
 from table_intake import DataKind, Layout, Refused
 from table_intake.columns.header import arrange, recognise
 

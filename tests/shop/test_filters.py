@@ -2,8 +2,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from personalization.api.filter_values import checked
 from personalization.core.problems import Problem
-from personalization.shop.filters import checked, parameters
+from personalization.shop.filters import parameters
 
 NUMERIC = {("ITEMS", "PRICE"), ("INTERACTIONS", "EVENT_VALUE")}
 

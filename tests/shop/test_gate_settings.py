@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 from personalization.core.errors import Rejected
-from personalization.shop.settings import ShopSettings, parse
+from personalization.shop.settings.settings import ShopSettings, parse
 
 
 def test_the_gate_has_sane_defaults() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.ingest.item_lines import ItemLines
-from personalization.shop import item_table
-from personalization.shop.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, Table
+from personalization.shop.records import item_table
+from personalization.shop.records.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, Table
 
 ODD = ['a"b\\c', "우유 1/2L", "x\x01\x7f\t", 'p","0":q', "line\nbreak", "🎈", "x", ""]
 

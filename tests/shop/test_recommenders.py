@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 from personalization.core.errors import Rejected
-from personalization.shop.recommenders import possible, unmade, unnamed
-from personalization.shop.settings import parse
+from personalization.shop.settings.recommenders import possible, unmade, unnamed
+from personalization.shop.settings.settings import parse
 
 TOGETHER, VIEWED, YOU = parse(
     "settings.yaml",

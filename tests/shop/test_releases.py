@@ -2,8 +2,8 @@
 import pytest
 from personalization.core.errors import Broken, LimitReached, PersonalizationError, Rejected, RetryLater
 from personalization.core.problems import Problem, of_error
-from personalization.shop.records import REMEMBER_NONE_SECONDS, REMEMBER_SECONDS, Releases
-from personalization.shop.release import Release
+from personalization.shop.records.release import Release
+from personalization.shop.records.release_store import REMEMBER_NONE_SECONDS, REMEMBER_SECONDS, Releases
 
 
 class Table:

@@ -4,7 +4,7 @@ import json
 import pytest
 from personalization.core.errors import Rejected
 from personalization.shop.schedules import timers
-from personalization.shop.settings import ShopSettings, parse
+from personalization.shop.settings.settings import ShopSettings, parse
 
 
 def chosen(text: str) -> ShopSettings:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, Rejected
-from personalization.shop.recipes import RECIPES
-from personalization.shop.settings import ShopSettings, parse
+from personalization.shop.settings.recipes import RECIPES
+from personalization.shop.settings.settings import ShopSettings, parse
 from table_intake.settings import yaml_core
 
 

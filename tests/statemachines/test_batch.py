@@ -10,8 +10,8 @@ from personalization.batch.plan import (
     ReportRequest,
     WriteRequest,
 )
-from personalization.shop.batch_settings import BatchJob
 from personalization.shop.plan import Resource
+from personalization.shop.settings.batch import BatchJob
 
 from functions.run_batch.steps import STEPS
 from tests.statemachines.machine import MACHINES, evaluate, states

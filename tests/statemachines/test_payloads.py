@@ -13,9 +13,9 @@ from personalization.releases.held_out.trials import Result
 from personalization.runs.concurrent_drops import Claimed
 from personalization.runs.lifecycle import Drop
 from personalization.shop import plan as plans
-from personalization.shop.gate_settings import Gate, HeldOut, Probe
 from personalization.shop.plan import ImportRequest, Nothing, Plan, PrepareRequest, TrainRequest
-from personalization.shop.settings import parse
+from personalization.shop.settings.gate import Gate, HeldOut, Probe
+from personalization.shop.settings.settings import parse
 
 from functions.claim_drop import app as claim_drop
 from functions.judge_release import app as judge_release

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from personalization.shop.settings import parse
+from personalization.shop.settings.settings import parse
 from playwright.sync_api import Browser, Page
 
 from local.cloud.client import placements

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from personalization.api.lists import ANONYMOUS
 from personalization.core.errors import PersonalizationError
 from personalization.personalize.runtime import Ask
-from personalization.shop import records
-from personalization.shop.release import Value
+from personalization.shop.records import release_store
+from personalization.shop.records.release import Value
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -53,7 +53,7 @@ class Bestsellers:
             items = self._fetch(shop)
         if len(self._lists) >= _MOST_SHOPS:
             self._lists.clear()
-        seconds = records.REMEMBER_SECONDS if items else records.REMEMBER_NONE_SECONDS
+        seconds = release_store.REMEMBER_SECONDS if items else release_store.REMEMBER_NONE_SECONDS
         self._lists[shop] = (now + seconds, items)
         return items
 
@@ -68,5 +68,5 @@ def fetch(client: "Callable[[], DynamoDBClient]", table: Callable[[], str]) -> C
 
 
 def read(client: "DynamoDBClient", table: str, shop: str) -> Items:
-    record = records.get(client, table, shop, RECORD, stale=True)
+    record = release_store.get(client, table, shop, RECORD, stale=True)
     return tuple(record["items"]) if record else ()

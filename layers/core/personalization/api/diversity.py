@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import inf
 from typing import Any
 
-from personalization.shop import item_table
+from personalization.shop.records import item_table
 
 SPREAD = 3
 """How many times as many items a campaign is asked for as are shown."""

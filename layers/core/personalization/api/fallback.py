@@ -16,7 +16,7 @@ from personalization.api.lists import NOTHING, POPULAR, Hidden, ListAsk, Predict
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.personalize.runtime import Predicted
-from personalization.shop.release import BASELINE, Release
+from personalization.shop.records.release import BASELINE, Release
 
 BUDGET_SECONDS = 1.5
 """The time within which an answer is ready, whatever Personalize does."""

@@ -20,13 +20,12 @@ from zlib import crc32
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from personalization.api import diversity
+from personalization.api import diversity, filter_values
 from personalization.api.diversity import Diversity
 from personalization.core.problems import FieldError, Problem
 from personalization.personalize.runtime import Ask, Predicted, without_metadata
-from personalization.shop import filters
 from personalization.shop.filters import Choice, Id
-from personalization.shop.release import BASELINE, Release
+from personalization.shop.records.release import BASELINE, Release
 
 Fallback = Literal["popular", "bestsellers", "none"]
 CONTEXTUAL = ("user-personalization", "personalized-ranking")
@@ -221,7 +220,7 @@ def _shared(release: Release, request: Choice, items: int, context: Mapping[str,
             raise Problem(400, "The shop has no such filter.", [FieldError("filter", f"must be one of: {names}")])
         parameters["filterArn"] = release.filters[request.filter]
         kinds = release.filter_parameters.get(request.filter)
-        given = request.filter_values if kinds is None else filters.checked(request.filter_values, kinds)
+        given = request.filter_values if kinds is None else filter_values.checked(request.filter_values, kinds)
         if given:
             parameters["filterValues"] = given
     elif request.filter_values:

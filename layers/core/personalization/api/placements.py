@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from pydantic.alias_generators import to_camel
 
-from personalization.api import lists
+from personalization.api import filter_values, lists
 from personalization.api.fallback import FallbackChain, Source, source_of
 from personalization.api.lists import MOST_WITH_METADATA, ListAsk, Listing, Predict
 from personalization.core import problems
 from personalization.core.errors import PersonalizationError
 from personalization.core.problems import FieldError, Problem
 from personalization.personalize.runtime import Predicted
-from personalization.shop import filters
 from personalization.shop.filters import Choice, Id
-from personalization.shop.release import Release
+from personalization.shop.records.release import Release
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -235,7 +234,7 @@ def _promotion(release: Release, promotion: Mapping[str, Any]) -> dict[str, Any]
     quoted = Choice.model_validate({"filterValues": promotion["filterValues"]}).filter_values
     promoted = {"name": promotion["name"], "percentPromotedItems": promotion["percent"]}
     promoted["filterArn"] = release.filters[promotion["filter"]]
-    return {**promoted, "filterValues": filters.checked(quoted, kinds)} if quoted else promoted
+    return {**promoted, "filterValues": filter_values.checked(quoted, kinds)} if quoted else promoted
 
 
 def _source(release: Release, name: str) -> Source:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from personalization.batch.plan import Job
-from personalization.shop.item_table import Table, name_column
+from personalization.shop.records.item_table import Table, name_column
 
 Cell = str | int | float | None
 Row = Sequence[Cell]

@@ -19,8 +19,8 @@ from personalization.batch.plan import Cursor, Job, Progressed
 from personalization.core.aws import objects
 from personalization.core.errors import Broken, Rejected
 from personalization.core.status import ACTIVE
-from personalization.shop import item_files, item_table
-from personalization.shop.item_table import Table
+from personalization.shop.records import item_files, item_table
+from personalization.shop.records.item_table import Table
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

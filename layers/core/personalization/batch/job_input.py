@@ -25,9 +25,10 @@ from personalization.events import erasure_requests
 from personalization.ingest import sales
 from personalization.likelihood import inputs
 from personalization.runs.claims import PREFIX, Claim
-from personalization.shop import item_files, item_table, prices, records
-from personalization.shop.item_table import Table
-from personalization.shop.settings import ShopSettings
+from personalization.shop.records import item_files, item_table, release_store
+from personalization.shop.records.item_table import Table
+from personalization.shop.settings import prices
+from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -133,7 +134,7 @@ def _history(aws: Clients, job: Job, environment: Environment, kind: Any) -> Ite
 
 
 def _imported(aws: Clients, job: Job, environment: Environment) -> inputs.Selection:
-    claims = [Claim.read(row) for row in records.query_prefix(aws.table, environment.table, job.shop, PREFIX)]
+    claims = [Claim.read(row) for row in release_store.query_prefix(aws.table, environment.table, job.shop, PREFIX)]
     keys = objects.list_keys(aws.s3, environment.bucket, inputs.folder(job.shop))
     return inputs.choose(keys, inputs.import_outcomes(claims), job.release, 0)
 

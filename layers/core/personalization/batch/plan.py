@@ -14,11 +14,11 @@ from personalization.core.errors import Rejected
 from personalization.core.messages import Part, is_none, of_this_version
 from personalization.core.names import Names
 from personalization.ingest import imports, retraining
-from personalization.shop.batch_settings import BatchJob
 from personalization.shop.plan import Made, Plan, RecipePart, Resource, Retraining
-from personalization.shop.recipes import RecipeAlias
-from personalization.shop.release import Judged, ReleaseRecord, taken
-from personalization.shop.settings import ShopSettings
+from personalization.shop.records.release import Judged, ReleaseRecord, taken
+from personalization.shop.settings.batch import BatchJob
+from personalization.shop.settings.recipes import RecipeAlias
+from personalization.shop.settings.settings import ShopSettings
 
 MOST_BYTES = 1_000_000_000
 """Bytes of input that Personalize takes in a batch job."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from personalization.batch.plan import Cursor, Job, WrittenInput
 from personalization.reports import pages
-from personalization.shop.prices import Prices
+from personalization.shop.settings.prices import Prices
 
 
 def document(job: Job, written: WrittenInput, prices: Prices, made: Cursor | None, at: str) -> dict[str, Any]:

@@ -27,10 +27,10 @@ from personalization.personalize.ensure import ensured
 from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.training import train_step
 from personalization.runs import leases
-from personalization.shop import records
 from personalization.shop.plan import Step, TrainRequest
-from personalization.shop.release import Value
-from personalization.shop.settings_file import shop_settings
+from personalization.shop.records import release_store
+from personalization.shop.records.release import Value
+from personalization.shop.settings.settings_file import shop_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -63,12 +63,12 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment, now
     jobs = batch.chosen(settings, request)
     if not jobs or not _first(aws.table, request, environment, now):
         return Planned(jobs=())
-    release = records.release_record(aws.table, table, shop)
+    release = release_store.release_record(aws.table, table, shop)
     schema = ensure.dataset_schema(aws.personalize, "interactions", names.dataset(shop, "interactions").arn)
     if release is None or schema is None:
         raise Rejected(shop, "nothing of the shop was promoted yet: drop interactions, or promote a refused run")
-    earlier = [before for before in records.history(aws.table, table, shop) if not before.withdrawn_at]
-    candidates = records.judged_runs(aws.table, table, shop)
+    earlier = [before for before in release_store.history(aws.table, table, shop) if not before.withdrawn_at]
+    candidates = release_store.judged_runs(aws.table, table, shop)
     facts = batch.Facts(
         release=release,
         trained=batch.trained_versions(release, earlier, candidates),
@@ -88,7 +88,7 @@ def _first(table: "DynamoDBClient", request: batch.PlanRequest, environment: Env
     record["ttl"] = int((now + REMEMBERED).timestamp())
     condition = "attribute_not_exists(#run) OR #run = :run"
     names, values = {"#run": "run"}, {":run": request.run}
-    return records.put_if(table, environment.table, record, condition, names=names, values=values)
+    return release_store.put_if(table, environment.table, record, condition, names=names, values=values)
 
 
 def write(aws: Clients, request: batch.WriteRequest, environment: Environment, now: datetime) -> WrittenInput:
@@ -161,13 +161,13 @@ def _held_back(
     after it, as an erasure does it the other way round: one of them waits.
     """
     until = int((now + AT_WORK).timestamp())
-    records.put(table, environment.table, {"shop": job.shop, "record": _mark(job), "until": until, "ttl": until})
+    release_store.put(table, environment.table, {"shop": job.shop, "record": _mark(job), "until": until, "ttl": until})
     if made != Cursor():
         return None
-    lease = records.get(table, environment.table, job.shop, leases.RECORD) or {}
+    lease = release_store.get(table, environment.table, job.shop, leases.RECORD) or {}
     if lease.get("purpose") != "erasure":
         return None
-    records.delete(table, environment.table, job.shop, _mark(job))
+    release_store.delete(table, environment.table, job.shop, _mark(job))
     return Progressed(
         arn=f"export/{job.name}", status="DELETION OF USERS AWAITED", name=job.name, patience=LEAVING_MINUTES
     )
@@ -175,7 +175,7 @@ def _held_back(
 
 def end(table: "DynamoDBClient", job: Job, environment: Environment) -> Progressed:
     """Take a job's mark away."""
-    records.delete(table, environment.table, job.shop, _mark(job))
+    release_store.delete(table, environment.table, job.shop, _mark(job))
     return Progressed(arn=f"export/{job.name}", status=ACTIVE, name=job.name, ready=True)
 
 
@@ -304,7 +304,7 @@ class _Scoring:
 
     def _awaited(self, fit: Mapping[str, Any], now: datetime) -> bool:
         """Return whether the fit that follows the release may still come."""
-        release = records.release_record(self.aws.table, self.environment.table, self.job.shop)
+        release = release_store.release_record(self.aws.table, self.environment.table, self.job.shop)
         if release is None or ("run" in fit and fit["run"] in {self.job.release, release.promoted_by}):
             return False
         told = str(fit.get("at") or "") > release.promoted_at and "run" not in fit

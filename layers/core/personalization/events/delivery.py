@@ -15,7 +15,7 @@ from personalization.events import queue, store
 from personalization.events.erasure_requests import Leaving
 from personalization.events.models import Call, Record, first
 from personalization.events.queue import Group, Message, groups
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -174,7 +174,7 @@ class Delivery:
     dynamodb: "DynamoDBClient"
     table: str
     """The table of users' events, for those that it did not take at first."""
-    releases: records.Releases
+    releases: release_store.Releases
     leaving: Leaving
     pace: "TokenBucket"
     clock: Callable[[], float]

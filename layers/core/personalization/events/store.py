@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of users' events since the last fit, by user and event id.
 
-The table's stream makes the raw copy of accepted events (`shop.event_copies`), so the table has every event. Events
+The table's stream makes the raw copy of accepted events (`events.event_copies`), so the table has every event. Events
 without a user or an item serve nothing else, and have a key that no user has.
 """
 

@@ -17,10 +17,10 @@ from personalization.core.errors import Rejected, TooManyRejects
 from personalization.ingest import known_ids, report
 from personalization.ingest.imports import Accepted
 from personalization.ingest.report import Subject
-from personalization.shop import item_files
-from personalization.shop.item_files import Listed
 from personalization.shop.keys import Drop
 from personalization.shop.plan import Last, PrepareRequest
+from personalization.shop.records import item_files
+from personalization.shop.records.item_files import Listed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

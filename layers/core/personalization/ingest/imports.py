@@ -14,8 +14,6 @@ from table_intake.wording import counted
 from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names
 from personalization.personalize import ensure, training
-from personalization.shop import recommenders
-from personalization.shop.gate_settings import FOR_USERS
 from personalization.shop.keys import Drop
 from personalization.shop.plan import (
     Dataset,
@@ -33,9 +31,11 @@ from personalization.shop.plan import (
     Resource,
     SchemaPart,
 )
-from personalization.shop.prices import Billed, campaign_month
-from personalization.shop.recipes import Generation, RecipeAlias, recipe
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings import recommenders
+from personalization.shop.settings.gate import FOR_USERS
+from personalization.shop.settings.prices import Billed, campaign_month
+from personalization.shop.settings.recipes import Generation, RecipeAlias, recipe
+from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient

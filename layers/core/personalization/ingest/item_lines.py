@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from personalization.shop.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, hashed
+from personalization.shop.records.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, hashed
 
 PARTITIONS = 64
 TOO_LARGE = SHARD_BYTES * MAX_SHARDS + 1
@@ -47,7 +47,7 @@ class ItemLines:
         return self.size >= TOO_LARGE
 
     def partitions(self) -> Iterator[tuple[int, list[bytes]]]:
-        """See `shop.item_files.Listed`."""
+        """See `shop.records.item_files.Listed`."""
         for number in range(PARTITIONS):
             path = self._folder / f"listed-{number}"
             yield number, path.read_bytes().split(b"\n")[:-1] if path.exists() else []

@@ -25,10 +25,11 @@ from personalization.ingest.ranges import Ranges
 from personalization.ingest.report import Subject
 from personalization.ingest.source import Source
 from personalization.personalize import ensure
-from personalization.shop import keys, settings_file
+from personalization.shop import keys
 from personalization.shop.keys import Drop
 from personalization.shop.plan import Joined, LatestFull, LeftOut, Nothing, Plan, PrepareRequest
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings import settings_file
+from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient

@@ -24,10 +24,10 @@ from table_intake.wording import counted
 
 from personalization.reports import pages
 from personalization.shop import keys
-from personalization.shop.gate_settings import FOR_USERS
-from personalization.shop.prices import Billed, Prices, campaign_month, estimate, estimate_trial
-from personalization.shop.recipes import SECOND_GENERATION, Generation
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.gate import FOR_USERS
+from personalization.shop.settings.prices import Billed, Prices, campaign_month, estimate, estimate_trial
+from personalization.shop.settings.recipes import SECOND_GENERATION, Generation
+from personalization.shop.settings.settings import ShopSettings
 
 
 @dataclass(frozen=True, slots=True)

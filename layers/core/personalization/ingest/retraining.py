@@ -10,10 +10,10 @@ from personalization.core.names import Names
 from personalization.ingest import imports
 from personalization.ingest.imports import Accepted, Lineage
 from personalization.personalize import ensure
-from personalization.shop import settings_file
 from personalization.shop.keys import Drop
 from personalization.shop.plan import Plan, Retraining
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings import settings_file
+from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient

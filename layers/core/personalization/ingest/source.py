@@ -23,7 +23,7 @@ from personalization.core.aws.objects import Digest
 from personalization.core.errors import Rejected, intake_translated
 from personalization.ingest.parts import list_parts
 from personalization.shop.keys import Drop
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

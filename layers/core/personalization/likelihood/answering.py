@@ -15,7 +15,7 @@ from personalization.likelihood.counters import Item, Population, User
 from personalization.likelihood.model import Method, Model, Verdict, probability
 from personalization.personalize.runtime import Ask, Predicted
 from personalization.shop.filters import Choice, Id
-from personalization.shop.release import Release
+from personalization.shop.records.release import Release
 
 MOST_ITEMS = 500
 PER_CALL = 450

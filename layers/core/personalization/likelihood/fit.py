@@ -33,10 +33,10 @@ from personalization.likelihood.tables import Tables, tables
 from personalization.personalize import runtime
 from personalization.personalize.runtime import Ask
 from personalization.runs.claims import PREFIX, Claim
-from personalization.shop import records
-from personalization.shop.likelihood_settings import Likelihood
-from personalization.shop.release import Served
-from personalization.shop.settings_file import shop_settings
+from personalization.shop.records import release_store
+from personalization.shop.records.release import Served
+from personalization.shop.settings.likelihood import Likelihood
+from personalization.shop.settings.settings_file import shop_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -159,7 +159,9 @@ class Job:
     def inputs(self, chosen: Likelihood) -> store.Inputs:
         """Write the newest live events, and return the files that a fit reads."""
         s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, int(self.now.timestamp())
-        claims = [Claim.read(record) for record in records.query_prefix(table, self.environment.table, shop, PREFIX)]
+        claims = [
+            Claim.read(record) for record in release_store.query_prefix(table, self.environment.table, shop, PREFIX)
+        ]
         began = store.began_at(claims, self.records.promotions().values())
         store.add_live_events(s3, table, self.environment, shop=shop, began=began, now=now)
         sizes = dict(objects.list_sizes(s3, self.bucket, inputs.folder(shop)))
@@ -188,7 +190,7 @@ class Job:
         return objects.put_report(self.aws.s3, self.bucket, key, document, report.page(document))
 
     def _campaign(self) -> Served | None:
-        release = records.release_record(self.aws.table, self.environment.table, self.request.shop)
+        release = release_store.release_record(self.aws.table, self.environment.table, self.request.shop)
         return release.campaigns.get(_RANKING) if release else None
 
     def with_scores(self, table: Tables, model: Model, past: History) -> tuple[Model, Mapping[str, Any]]:

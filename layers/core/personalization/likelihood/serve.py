@@ -22,8 +22,8 @@ from personalization.likelihood.counters import Item, LiveEvent, User
 from personalization.likelihood.model import Model, read_model
 from personalization.personalize import runtime
 from personalization.personalize.runtime import Ask, Predicted
-from personalization.shop import records
-from personalization.shop.release import Release
+from personalization.shop.records import release_store
+from personalization.shop.records.release import Release
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -261,4 +261,4 @@ class _NotAsked(PersonalizationError):
 
 def read(client: "DynamoDBClient", table: str, shop: str) -> Mapping[str, Any] | None:
     """Return the record of the serving fit, with `run`, or with the `reason` why there is none."""
-    return records.get(client, table, shop, RECORD, stale=True)
+    return release_store.get(client, table, shop, RECORD, stale=True)

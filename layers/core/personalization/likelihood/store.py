@@ -18,8 +18,8 @@ from personalization.events import store
 from personalization.likelihood import inputs, serve
 from personalization.likelihood.histories import Bounds, History, Reader, TooMany, reach_start
 from personalization.runs.claims import Claim
-from personalization.shop import records
-from personalization.shop.release import ReleaseRecord, Value
+from personalization.shop.records import release_store
+from personalization.shop.records.release import ReleaseRecord, Value
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,8 +44,8 @@ class Records:
         return next((release.run for release in self._releases() if release.promoted_by == self.run), self.run)
 
     def _releases(self) -> list[ReleaseRecord]:
-        earlier = records.history(self.client, self.table, self.shop)
-        current = records.release_record(self.client, self.table, self.shop)
+        earlier = release_store.history(self.client, self.table, self.shop)
+        current = release_store.release_record(self.client, self.table, self.shop)
         return [*earlier, *([current] if current else [])]
 
     def fitted(self, at: str) -> set[str] | None:
@@ -61,7 +61,7 @@ class Records:
         no_later = "attribute_not_exists(promotedAt) OR promotedAt <= :promotedAt"
         attributes: dict[str, Value] = {"version": stored.VERSION, "run": self.run, "at": at, "promotedAt": promoted_at}
         record = self._record(attributes)
-        if not records.put_if(self.client, self.table, record, no_later, values={":promotedAt": promoted_at}):
+        if not release_store.put_if(self.client, self.table, record, no_later, values={":promotedAt": promoted_at}):
             return None
         later = {run for run, promoted in promotions.items() if promoted > promoted_at}
         return {self.run, str(previous.get("run", self.run)), *later}
@@ -70,7 +70,7 @@ class Records:
         """Record at a time (ISO 8601) why there is no fit, unless there is one; return the run whose fit serves on."""
         record = self._record({"reason": reason, "at": at, **({"leftOut": True} if left_out else {})})
         no_fit = "attribute_not_exists(#run)"
-        if records.put_if(self.client, self.table, record, no_fit, names={"#run": "run"}):
+        if release_store.put_if(self.client, self.table, record, no_fit, names={"#run": "run"}):
             return None
         return str((serve.read(self.client, self.table, self.shop) or {}).get("run", "")) or None
 

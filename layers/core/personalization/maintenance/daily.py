@@ -16,12 +16,20 @@ from personalization.core.errors import Rejected
 from personalization.core.observability import logger
 from personalization.core.status import is_being_deleted
 from personalization.personalize.removal import gone_or_busy
+from personalization.personalize.solution_names import is_of
 from personalization.runs import leases
-from personalization.shop.recipes import RECIPES, SEGMENTS
-from personalization.shop.records import delete, scan
-from personalization.shop.release import CANDIDATE, HISTORY, RECORD, Judged, ReleaseRecord, history_key, release_before
-from personalization.shop.settings_file import shop_settings
-from personalization.shop.solution_names import is_of
+from personalization.shop.records.release import (
+    CANDIDATE,
+    HISTORY,
+    RECORD,
+    Judged,
+    ReleaseRecord,
+    history_key,
+    release_before,
+)
+from personalization.shop.records.release_store import delete, scan
+from personalization.shop.settings.recipes import RECIPES, SEGMENTS
+from personalization.shop.settings.settings_file import shop_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -26,8 +26,9 @@ from personalization.personalize.ensure import list_recommenders
 from personalization.runs import batches, concurrent_drops, leases, lifecycle
 from personalization.runs.leases import Executions
 from personalization.runs.store import DynamoLedger
-from personalization.shop import records, release, settings_file
-from personalization.shop.settings import ShopSettings
+from personalization.shop.records import release, release_store
+from personalization.shop.settings import settings_file
+from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -231,7 +232,7 @@ class Eraser:
             return []
         users = {request.user for request in through}
         forget_users.forget(self._s3, self._environment.bucket, shop, users, late)
-        records.put_if(
+        release_store.put_if(
             self._dynamodb,
             self._environment.table,
             {"shop": shop, "record": erasures.RECORD, "since": self._now},
@@ -269,7 +270,7 @@ class Eraser:
 
     def _batch_jobs(self, shop: str) -> bool:
         """Return whether a batch job of the shop is at work, and may have Personalize train or answer at any moment."""
-        batch_leases = records.query_prefix(self._dynamodb, self._environment.table, shop, leases.BATCH)
+        batch_leases = release_store.query_prefix(self._dynamodb, self._environment.table, shop, leases.BATCH)
         return any(lease["until"] > self._now for lease in batch_leases)
 
     def _versions(self, shop: Shop) -> Sequence[str]:
@@ -277,8 +278,8 @@ class Eraser:
         if shop.versions:
             return shop.versions
         table = self._environment.table
-        serving = records.release_record(self._dynamodb, table, shop.name)
-        judged = records.judged_run(self._dynamodb, table, shop.name, serving.run) if serving else None
+        serving = release_store.release_record(self._dynamodb, table, shop.name)
+        judged = release_store.judged_run(self._dynamodb, table, shop.name, serving.run) if serving else None
         return list(release.taken(judged, [serving]).values()) if judged and serving else []
 
     def _forget_contents(self, shop: Shop) -> None:
@@ -320,9 +321,9 @@ class Eraser:
         """Record since when models may contain erased users; 0 for none."""
         table = self._environment.table
         if since:
-            records.put(self._dynamodb, table, {"shop": shop.name, "record": erasures.RECORD, "since": since})
+            release_store.put(self._dynamodb, table, {"shop": shop.name, "record": erasures.RECORD, "since": since})
         else:
-            records.delete(self._dynamodb, table, shop.name, erasures.RECORD)
+            release_store.delete(self._dynamodb, table, shop.name, erasures.RECORD)
 
     def _settings(self, shop: Shop) -> ShopSettings:
         try:
@@ -334,7 +335,7 @@ class Eraser:
 def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
     """Iterate over the shops that serve."""
     stored = list(
-        records.scan(
+        release_store.scan(
             client,
             table,
             "#record IN (:release, :lease, :erasure)",

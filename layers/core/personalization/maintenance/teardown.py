@@ -22,10 +22,11 @@ from personalization.personalize.removal import (
 from personalization.releases.held_out.trials import label
 from personalization.runs import leases, lifecycle
 from personalization.runs.store import DynamoLedger, StateMachine
-from personalization.shop import records, schedules
-from personalization.shop.release import RECORD
-from personalization.shop.settings import ShopSettings
-from personalization.shop.settings_file import shop_settings
+from personalization.shop import schedules
+from personalization.shop.records import release_store
+from personalization.shop.records.release import RECORD
+from personalization.shop.settings.settings import ShopSettings
+from personalization.shop.settings.settings_file import shop_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -62,7 +63,7 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
         resources=priced(pieces, settings),
         prices_as_of=settings.prices.as_of,
         schemas=removal.schemas_of(personalize, pieces),
-        records=records.sort_keys(clients.dynamodb(), environment.table, shop),
+        records=release_store.sort_keys(clients.dynamodb(), environment.table, shop),
         schedules=schedules.names(clients.scheduler(), environment.schedule_group, shop),
     )
 
@@ -88,10 +89,10 @@ def forget(clients: Clients, request: ForgetRequest, environment: Environment, n
     # This comes before the claims are deleted: without claims all earlier drops would look new.
     DynamoLedger(table, environment.table, now).remove(shop)
     sort_keys = tuple(
-        sort_key for sort_key in records.sort_keys(table, environment.table, shop) if sort_key != leases.RECORD
+        sort_key for sort_key in release_store.sort_keys(table, environment.table, shop) if sort_key != leases.RECORD
     )
     for record in sorted(sort_keys, key=lambda record: (record != RECORD, record)):
-        records.delete(table, environment.table, shop, record)
+        release_store.delete(table, environment.table, shop, record)
     stopped = schedules.names(scheduler, environment.schedule_group, shop)
     for name in stopped:
         schedules.delete(scheduler, environment.schedule_group, name)

@@ -9,10 +9,11 @@ from typing import Any, Literal
 from table_intake.columns.schema import Schema
 
 from personalization.core.status import ACTIVE, UPDATED, Deployment, Progress, is_promoted, progress
-from personalization.shop import diversity_settings, filters, placements
-from personalization.shop.campaign_settings import Members
+from personalization.shop import filters
 from personalization.shop.plan import Plan, Promoted
-from personalization.shop.release import ReleaseRecord, Served, Value
+from personalization.shop.records.release import ReleaseRecord, Served, Value
+from personalization.shop.settings import diversity, placements
+from personalization.shop.settings.campaigns import Members
 
 Action = Literal["create", "update", "wait", "nothing", "busy"]
 
@@ -197,7 +198,7 @@ def record(plan: Plan, promotion: Promotion) -> ReleaseRecord:
         metadata_columns=tuple(items.metadata_columns(100)) if items else (),
         context_columns=tuple(context),
         placements=placements.record(plan.placements, context, varied),
-        diversity=diversity_settings.record(plan.diversity, None, diversity_settings.SIMILAR),
+        diversity=diversity.variety_record(plan.diversity, None, diversity.SIMILAR),
         datasets=promotion.datasets,
     )
 

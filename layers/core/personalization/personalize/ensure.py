@@ -19,8 +19,8 @@ from personalization.core.errors import Broken, PersonalizationError, Rejected, 
 from personalization.core.names import Named
 from personalization.core.status import ACTIVE, UPDATED, Progress, failed_to_create, is_being_deleted, progress
 from personalization.personalize import schemas
-from personalization.shop import recommenders
 from personalization.shop.plan import FilterPart, ImportJob, Plan, RecommenderPart, Resource, Step
+from personalization.shop.settings import recommenders
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient

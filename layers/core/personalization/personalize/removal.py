@@ -21,9 +21,9 @@ from personalization.core.messages import Part
 from personalization.core.status import Progress, progress
 from personalization.personalize.ensure import list_recommenders
 from personalization.shop.keys import SHOP_RULE, is_shop
-from personalization.shop.prices import Billed, campaign_month
-from personalization.shop.recipes import RECIPES
-from personalization.shop.settings import ShopSettings
+from personalization.shop.settings.prices import Billed, campaign_month
+from personalization.shop.settings.recipes import RECIPES
+from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient

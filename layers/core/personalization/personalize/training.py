@@ -13,16 +13,15 @@ from personalization.core.aws.pagination import paginate
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.names import Names, dataset_arn
 from personalization.core.status import Progress, is_being_deleted, progress
-from personalization.personalize import campaigns, ensure
+from personalization.personalize import campaigns, ensure, solution_names
 from personalization.personalize.campaigns import Wish
 from personalization.personalize.ensure import CREATED, created, usable
 from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.removal import gone_or_busy
-from personalization.shop import solution_names
 from personalization.shop.plan import Plan, RecipePart, Resource, Step, TrainingMode, TrainRequest
-from personalization.shop.recipes import RECIPES
-from personalization.shop.release import BASELINE
-from personalization.shop.settings import ShopSettings
+from personalization.shop.records.release import BASELINE
+from personalization.shop.settings.recipes import RECIPES
+from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from personalization.releases.held_out.trials import Result
-from personalization.shop.gate_settings import FOR_USERS, Gate, RecipeGate
-from personalization.shop.release import BASELINE
+from personalization.shop.records.release import BASELINE
+from personalization.shop.settings.gate import FOR_USERS, Gate, RecipeGate
 
 Metrics = Mapping[str, float]
 """Metrics of a solution version by Personalize's names."""

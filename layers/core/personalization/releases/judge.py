@@ -16,9 +16,9 @@ from personalization.releases.held_out.trials import Result
 from personalization.releases.probe import Clients
 from personalization.releases.report import Report
 from personalization.releases.verdicts import Trained, Verdict
-from personalization.shop import records
 from personalization.shop.plan import Plan, RunPlan
-from personalization.shop.release import CANDIDATE, Judged, release_before
+from personalization.shop.records import release_store
+from personalization.shop.records.release import CANDIDATE, Judged, release_before
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -59,7 +59,7 @@ class RollbackRequest(Part):
 def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: datetime) -> Verdict:
     """Judge what a run trained, store it for an override, and write the first part of the report."""
     plan, bucket, table, rate = request.plan, environment.bucket, environment.table, environment.probe_rate
-    release = records.release_record(aws.table, table, plan.shop)
+    release = release_store.release_record(aws.table, table, plan.shop)
     new_versions, serving_versions = verdicts.to_compare(plan, request.trained, release)
     pairs = [*zip(*new_versions.values(), strict=True), *serving_versions.values()]
     metrics = training.solution_metrics(aws.personalize, [arn for arn in dict.fromkeys(chain(*pairs)) if arn])
@@ -75,7 +75,7 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
         versions={trained.alias: trained.solution_version_arn for trained in request.trained},
         refused=tuple([judgement.alias for judgement in judged if judgement.decision == "refused"]),
     )
-    records.put(aws.table, table, candidate.as_record())
+    release_store.put(aws.table, table, candidate.as_record())
     before = probe.ask_serving(aws, plan, release, bucket, rate)
     document = report.document(verdict, judged, new, serving, now)
     if request.held_out.report:
@@ -92,17 +92,17 @@ def override(table: "DynamoDBClient", request: OverrideRequest, environment: Env
     """
     shop, name = request.shop, environment.table
     if request.wanted:
-        candidate = records.judged_run(table, name, shop, request.wanted)
+        candidate = release_store.judged_run(table, name, shop, request.wanted)
         candidates = [candidate] if candidate else []
     else:
-        candidates = [judged for judged in records.judged_runs(table, name, shop) if judged.refused]
+        candidates = [judged for judged in release_store.judged_runs(table, name, shop) if judged.refused]
     if not candidates:
         raise Rejected(shop, f"run {request.wanted} was not judged" if request.wanted else "no run of it was refused")
     newest = max(candidates, key=lambda judged: judged.judged_at)
     # The settings may since have enabled a campaign that the run did not plan.
     plan = Plan.read(json.loads(newest.plan)).replaced(unused=())
     trained = [Trained(alias=alias, solution_version_arn=arn) for alias, arn in newest.versions.items()]
-    release = records.release_record(table, name, shop)
+    release = release_store.release_record(table, name, shop)
     return Overridden(verdict=verdicts.of_override(plan, trained, newest.refused, release), plan=plan)
 
 
@@ -112,8 +112,8 @@ def rollback(table: "DynamoDBClient", request: RollbackRequest, environment: Env
     Raises:
         Rejected: there is none.
     """
-    release = records.release_record(table, environment.table, request.shop)
-    earlier = records.history(table, environment.table, request.shop)
+    release = release_store.release_record(table, environment.table, request.shop)
+    earlier = release_store.history(table, environment.table, request.shop)
     if release is None:
         raise Rejected(request.shop, "nothing of this shop was ever promoted")
     return verdicts.of_rollback(request.shop, release, release_before(release, earlier, request.shop))

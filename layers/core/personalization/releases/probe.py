@@ -23,10 +23,10 @@ from personalization.personalize import ensure, runtime, training
 from personalization.personalize.runtime import Ask
 from personalization.releases.report import Report, item_table
 from personalization.releases.verdicts import Target, Verdict
-from personalization.shop.gate_settings import Probe
-from personalization.shop.item_table import name_column
 from personalization.shop.plan import Plan
-from personalization.shop.release import ReleaseRecord, Served
+from personalization.shop.records.item_table import name_column
+from personalization.shop.records.release import ReleaseRecord, Served
+from personalization.shop.settings.gate import Probe
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -21,9 +21,9 @@ from personalization.releases.probe import Clients
 from personalization.releases.report import item_table
 from personalization.releases.verdicts import Target
 from personalization.runs.claims import PREFIX, Claim
-from personalization.shop import records
 from personalization.shop.plan import Made, Promoted, Resource, RunPlan, Step
-from personalization.shop.release import RECORD, ReleaseRecord, history_key, restored
+from personalization.shop.records import release_store
+from personalization.shop.records.release import RECORD, ReleaseRecord, history_key, restored
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -127,8 +127,8 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
     record = campaigns.record(request.plan, promotion)
     record = campaigns.as_served(record, _serving(client, record))
     # The history comes first, so that a rollback is always possible.
-    records.put(aws.table, table, replace(record, record=history_key(promoted_at)).as_record())
-    records.put(aws.table, table, record.as_record())
+    release_store.put(aws.table, table, replace(record, record=history_key(promoted_at)).as_record())
+    release_store.put(aws.table, table, record.as_record())
     # A promotion never waits for bestsellers: if no source answers, the earlier list stays.
     with suppress(PersonalizationError):
         _write_bestsellers(aws, environment, record, now)
@@ -138,14 +138,14 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
 def restore(aws: Clients, request: RestoreRequest, environment: Environment, now: datetime) -> dict[str, object]:
     """Record that an earlier release serves again; return the record."""
     shop, table, restored_at = request.shop, environment.table, _time(now)
-    releases = records.history(aws.table, table, shop)
+    releases = release_store.history(aws.table, table, shop)
     previous = next((release for release in releases if release.promoted_at == request.restore), None)
     if previous is None:
         raise Rejected(shop, f"there is no release of {request.restore}")
     back = replace(
         previous,
         record=RECORD,
-        campaigns=restored(previous, records.release_record(aws.table, table, shop)),
+        campaigns=restored(previous, release_store.release_record(aws.table, table, shop)),
         baseline_arn=previous.newest_baseline,
         restored_at=restored_at,
     )
@@ -153,8 +153,8 @@ def restore(aws: Clients, request: RestoreRequest, environment: Environment, now
     # The history comes first: rollbacks skip withdrawn releases, and a repeated step finds them again.
     for release in releases:
         if release.promoted_at > request.restore and not release.withdrawn_at:
-            records.put(aws.table, table, replace(release, withdrawn_at=restored_at).as_record())
-    records.put(aws.table, table, record.as_record())
+            release_store.put(aws.table, table, replace(release, withdrawn_at=restored_at).as_record())
+    release_store.put(aws.table, table, record.as_record())
     return dict(record.as_record())
 
 
@@ -172,13 +172,13 @@ def _write_bestsellers(aws: Clients, environment: Environment, release: ReleaseR
         items = [str(item["itemId"]) for item in runtime.recommend(aws.runtime, request).items] if request else []
     if items:
         made = bestsellers.record(release.shop, release.run, release.promoted_at, items)
-        records.put(aws.table, environment.table, made)
+        release_store.put(aws.table, environment.table, made)
 
 
 def _count_sales(aws: Clients, environment: Environment, release: ReleaseRecord, now: datetime) -> list[str]:
     """Return the items bought most, and merge the counts into one file."""
     shop, bucket = release.shop, environment.bucket
-    claims = [Claim.read(record) for record in records.query_prefix(aws.table, environment.table, shop, PREFIX)]
+    claims = [Claim.read(record) for record in release_store.query_prefix(aws.table, environment.table, shop, PREFIX)]
     keys = list(objects.list_keys(aws.s3, bucket, sales.folder(shop)))
     chosen = sales.chosen(keys, claims, release.run)
     if not chosen:

@@ -19,8 +19,8 @@ from personalization.core.messages import Part
 from personalization.releases.gate import Judgement, Measured
 from personalization.releases.verdicts import Verdict
 from personalization.reports import pages
-from personalization.shop import item_files
-from personalization.shop.item_table import ShownItems, Table, fetch, name_column
+from personalization.shop.records import item_files
+from personalization.shop.records.item_table import ShownItems, Table, fetch, name_column
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -11,9 +11,9 @@ from personalization.core.errors import Rejected
 from personalization.core.messages import Part, is_none
 from personalization.releases.gate import Judgement
 from personalization.releases.held_out.trials import Result
-from personalization.shop.gate_settings import Probe
 from personalization.shop.plan import Plan, Promoted, Resource
-from personalization.shop.release import BASELINE, ReleaseRecord, restored
+from personalization.shop.records.release import BASELINE, ReleaseRecord, restored
+from personalization.shop.settings.gate import Probe
 
 Outcome = Literal["promoted", "partly promoted", "refused", "rolled back"]
 

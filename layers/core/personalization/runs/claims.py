@@ -19,7 +19,7 @@ from personalization.core.messages import Part
 from personalization.core.names import UNVERSIONED
 from personalization.shop import keys
 from personalization.shop.keys import Drop, Kind
-from personalization.shop.release import REMEDY
+from personalization.shop.records.release import REMEDY
 
 State = Literal["pending", "taken", "held", "done", "refused", "failed", "superseded"]
 ClaimKind = Kind | Literal["retrain"]

@@ -14,7 +14,7 @@ from personalization.core.names import UNVERSIONED
 from personalization.runs.claims import KEPT_DAYS, NO_SHOP, PREFIX, Claim
 from personalization.runs.leases import RECORD, Lease
 from personalization.runs.lost_drops import REMEMBERED, Listed, Version
-from personalization.shop import records
+from personalization.shop.records import release_store
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,15 +35,15 @@ class DynamoLedger:
         self._client = client
         self._table = table
         self._now = now
-        self._put_if = partial(records.put_if, client, table)
+        self._put_if = partial(release_store.put_if, client, table)
 
     def add(self, claim: Claim) -> Claim | None:
         if self._put_if(self._claim(claim), "attribute_not_exists(#record)", names={"#record": "record"}):
             return None
-        return Claim.read(records.get(self._client, self._table, claim.shop, PREFIX + claim.id))
+        return Claim.read(release_store.get(self._client, self._table, claim.shop, PREFIX + claim.id))
 
     def claims(self, shop: str) -> list[Claim]:
-        return [Claim.read(record) for record in records.query_prefix(self._client, self._table, shop, PREFIX)]
+        return [Claim.read(record) for record in release_store.query_prefix(self._client, self._table, shop, PREFIX)]
 
     def move(self, seen: Claim, after: Claim) -> bool:
         values = {":state": seen.state, ":run": seen.run}
@@ -51,7 +51,7 @@ class DynamoLedger:
         return self._put_if(self._claim(after), "#state = :state AND #run = :run", names=names, values=values)
 
     def lease(self, shop: str) -> Lease | None:
-        record = records.get(self._client, self._table, shop, RECORD)
+        record = release_store.get(self._client, self._table, shop, RECORD)
         return Lease.read(record) if record else None
 
     def take(self, lease: Lease, over: Lease | None) -> bool:
@@ -93,15 +93,15 @@ class DynamoLedger:
                 UpdateExpression=change,
                 ConditionExpression=condition,
                 ExpressionAttributeNames=dict(names),
-                ExpressionAttributeValues=records.marshal(values),
+                ExpressionAttributeValues=release_store.marshal(values),
             ),
         )
 
     def _lease_key(self, shop: str) -> Any:  # noqa: ANN401 - DynamoDB's notation
-        return records.marshal({"shop": shop, "record": RECORD})
+        return release_store.marshal({"shop": shop, "record": RECORD})
 
     def shops(self) -> list[str]:
-        of_shops = records.scan(
+        of_shops = release_store.scan(
             self._client,
             self._table,
             "begins_with(#record, :prefix) AND #state IN (:pending, :taken)",
@@ -112,7 +112,7 @@ class DynamoLedger:
         return sorted({record["shop"] for record in of_shops})
 
     def removed(self, shop: str) -> datetime | None:
-        record = records.get(self._client, self._table, NO_SHOP, _REMOVED + shop)
+        record = release_store.get(self._client, self._table, NO_SHOP, _REMOVED + shop)
         return datetime.fromisoformat(str(record["at"])) if record else None
 
     def remove(self, shop: str) -> None:
@@ -124,16 +124,16 @@ class DynamoLedger:
             "at": self._now.isoformat(),
             "ttl": expires,
         }
-        records.put(self._client, self._table, record)
+        release_store.put(self._client, self._table, record)
 
     def swept_until(self) -> str:
         """Return the key from which the next sweep continues; "" if the last one reached the end."""
-        record = records.get(self._client, self._table, NO_SHOP, _SWEPT)
+        record = release_store.get(self._client, self._table, NO_SHOP, _SWEPT)
         return str(record["key"]) if record else ""
 
     def sweep_on(self, key: str) -> None:
         """Remember the key from which the next sweep continues."""
-        records.put(self._client, self._table, {"shop": NO_SHOP, "record": _SWEPT, "key": key})
+        release_store.put(self._client, self._table, {"shop": NO_SHOP, "record": _SWEPT, "key": key})
 
     def _claim(self, claim: Claim) -> dict[str, Any]:
         expires = int((self._now + timedelta(days=KEPT_DAYS)).timestamp())

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filters: the parameters of their expressions, and the values in requests."""
+"""Filters: the one that every shop has, the parameters of expressions, and how requests choose a filter."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from pydantic.alias_generators import to_camel
 
-from personalization.core.problems import FieldError, Problem
-from personalization.shop.release import Kind
+from personalization.shop.records.release import Kind
 
+NOT_PURCHASED = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'
+"""The filter `not-purchased`, which a shop has unless its settings say otherwise."""
 NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _WORD = re.compile(r"\$(\w+)|\b(Interactions|Items|Users|CurrentUser|CurrentItem)\.(\w+)", re.IGNORECASE)
@@ -60,32 +61,6 @@ def parameters(expression: str, numeric: Collection[tuple[str, str]]) -> dict[st
         elif parameter not in kinds:
             kinds[parameter] = "number" if column in numeric else "text"
     return kinds
-
-
-def checked(values: Mapping[str, str], kinds: Mapping[str, Kind]) -> dict[str, str]:
-    """Return values that `Choice` has quoted in Personalize's format: text that looks like a number gets quotes.
-
-    Raises:
-        Problem: 400, naming each missing, wrong or unknown value.
-    """
-    if errors := list(_errors(values, kinds)):
-        raise Problem(400, "The filter's values are invalid.", errors)
-    quotes = {name for name, kind in kinds.items() if kind == "text" and NUMBER.fullmatch(values[name])}
-    return {name: f'"{value}"' if name in quotes else value for name, value in values.items()}
-
-
-def _errors(values: Mapping[str, str], kinds: Mapping[str, Kind]) -> Iterator[FieldError]:
-    for name, kind in kinds.items():
-        if name not in values:
-            yield FieldError(f"filterValues.{name}", "is missing: the filter has this parameter")
-        elif kind == "number" and not all(
-            NUMBER.fullmatch(part.strip().strip('"')) for part in values[name].split(",")
-        ):
-            yield FieldError(f"filterValues.{name}", "must be a number")
-    for name in values:
-        if name not in kinds:
-            names = ", ".join(kinds) or "none"
-            yield FieldError(f"filterValues.{name}", f"is not a parameter of the filter, which has: {names}")
 
 
 def _filter_value(value: str) -> str:

@@ -11,11 +11,11 @@ from table_intake import DataKind, Mode
 
 from personalization.core import stored
 from personalization.core.messages import Part, is_none, of_this_version
-from personalization.shop.diversity_settings import USUAL, Diversity
-from personalization.shop.gate_settings import Gate, HeldOut, Probe
 from personalization.shop.keys import Kind
-from personalization.shop.placements import Placement
-from personalization.shop.recipes import Generation, RecipeAlias
+from personalization.shop.settings.diversity import USUAL, Diversity
+from personalization.shop.settings.gate import Gate, HeldOut, Probe
+from personalization.shop.settings.placements import Placement
+from personalization.shop.settings.recipes import Generation, RecipeAlias
 
 TrainingMode = Literal["FULL", "UPDATE"]
 

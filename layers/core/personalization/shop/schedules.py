@@ -11,8 +11,8 @@ from personalization.core.aws.errors import false_on, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, PersonalizationError, RetryLater
-from personalization.shop.settings import ShopSettings
-from personalization.shop.settings_file import shop_settings
+from personalization.shop.settings.settings import ShopSettings
+from personalization.shop.settings.settings_file import shop_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

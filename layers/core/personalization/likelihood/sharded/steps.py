@@ -26,7 +26,7 @@ from personalization.likelihood.sharded.scope import Scope, scope
 from personalization.likelihood.sharded.shard import Catalogue, catalogue_of
 from personalization.likelihood.sharded.work import Work
 from personalization.likelihood.tables import Counted, Tables, tables
-from personalization.shop.settings_file import shop_settings
+from personalization.shop.settings.settings_file import shop_settings
 
 _HEAD = 1 << 16
 _VECTORS, _EVENTS = "vectors", "events"

@@ -18,8 +18,8 @@ from personalization.releases import ranking_metrics
 from personalization.releases.held_out import trials
 from personalization.releases.held_out.trials import RecipeResult, Result, report_key
 from personalization.releases.ranking_metrics import Answer, Bootstrap, Interval
-from personalization.shop.gate_settings import HeldOut
 from personalization.shop.plan import Evaluation
+from personalization.shop.settings.gate import HeldOut
 
 DEPTH = 10
 """Positions of a list that count: as many as a storefront shows."""

@@ -20,7 +20,6 @@ from personalization.core import stored
 from personalization.core.messages import Part, of_this_version
 from personalization.core.names import Named, Names
 from personalization.ingest import imports
-from personalization.shop.gate_settings import HeldOut
 from personalization.shop.plan import (
     Dataset,
     DatasetGroup,
@@ -33,7 +32,8 @@ from personalization.shop.plan import (
     Resource,
     SchemaPart,
 )
-from personalization.shop.recipes import RecipeAlias
+from personalization.shop.settings.gate import HeldOut
+from personalization.shop.settings.recipes import RecipeAlias
 
 LISTED = 25
 """Items in each requested list."""

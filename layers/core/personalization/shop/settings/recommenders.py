@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from personalization.core.status import ACTIVE, Progress, is_stopped, progress
-from personalization.shop.campaign_settings import mapping
+from personalization.shop.settings.campaigns import mapping
 
 UseCase = Literal[
     "recommended-for-you",

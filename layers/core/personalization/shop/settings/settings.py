@@ -13,23 +13,22 @@ from table_intake import DataKind, TableSettings
 from table_intake.settings.files import Timezone
 
 from personalization.core.errors import Rejected
-from personalization.shop import batch_settings, campaign_settings, gate_settings, placements, recommenders
-from personalization.shop.batch_settings import Batch
-from personalization.shop.campaign_settings import CampaignSettings, mapping
-from personalization.shop.cron import Every
-from personalization.shop.diversity_settings import USUAL, Diversity
-from personalization.shop.gate_settings import Gate, Probe
-from personalization.shop.likelihood_settings import Likelihood
-from personalization.shop.placements import Placements
-from personalization.shop.prices import Billed, Prices
-from personalization.shop.recipes import RECIPES, SECOND_GENERATION, Generation, RecipeAlias
-from personalization.shop.recommenders import Recommenders
-from personalization.shop.release import BASELINE
-from personalization.shop.settings_errors import explain, twice_in_json, twice_in_yaml
+from personalization.shop.filters import NOT_PURCHASED
+from personalization.shop.records.release import BASELINE
+from personalization.shop.settings import batch, campaigns, gate, placements, recommenders
+from personalization.shop.settings.batch import Batch
+from personalization.shop.settings.campaigns import CampaignSettings, mapping
+from personalization.shop.settings.cron import Every
+from personalization.shop.settings.diversity import USUAL, Diversity
+from personalization.shop.settings.gate import Gate, Probe
+from personalization.shop.settings.likelihood import Likelihood
+from personalization.shop.settings.placements import Placements
+from personalization.shop.settings.prices import Billed, Prices
+from personalization.shop.settings.recipes import RECIPES, SECOND_GENERATION, Generation, RecipeAlias
+from personalization.shop.settings.recommenders import Recommenders
+from personalization.shop.settings.settings_errors import explain, twice_in_json, twice_in_yaml
 
 FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
-
-NOT_PURCHASED = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'
 
 
 class Schedule(BaseModel):
@@ -170,10 +169,10 @@ def parse(key: str, text: str) -> ShopSettings:
     named, expressions = given.get("recipes"), given.get("filters")
     recipes = [str(name) for name in named] if isinstance(named, list) else list(RECIPES)
     filters = expressions if isinstance(expressions, dict) else {"not-purchased": NOT_PURCHASED}
-    problems += gate_settings.find_errors(given, recipes) + _schedule_errors(given, recipes)
+    problems += gate.find_errors(given, recipes) + _schedule_errors(given, recipes)
     problems += placements.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
-    problems += recommenders.find_errors(given) + campaign_settings.find_errors(given, recipes)
-    problems += batch_settings.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
+    problems += recommenders.find_errors(given) + campaigns.find_errors(given, recipes)
+    problems += batch.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     if problems:
         raise Rejected(key, "; ".join(problems))
     return chosen

@@ -17,8 +17,8 @@ from personalization.core.aws import objects
 from personalization.core.aws.errors import holds, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import RetryLater
-from personalization.shop import item_table
-from personalization.shop.item_table import Table
+from personalization.shop.records import item_table
+from personalization.shop.records.item_table import Table
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from table_intake.settings.files import ColumnName
 
-from personalization.shop.campaign_settings import switched_off
-from personalization.shop.release import Value
+from personalization.shop.records.release import Value
+from personalization.shop.settings.campaigns import switched_off
 
 STRENGTH, SIMILAR = 0.5, 0.15
 """The defaults, chosen on validation cuts (docs/decisions/variety.md): of lists for a user, and of lists that start
@@ -44,7 +44,7 @@ USUAL = Diversity()
 """The variety of a shop that sets none."""
 
 
-def record(shop: Diversity, placement: Diversity | None, usual: float) -> Mapping[str, Value] | None:
+def variety_record(shop: Diversity, placement: Diversity | None, usual: float) -> Mapping[str, Value] | None:
     """Return the variety of a list in the release record's format; None without any.
 
     An answer uses those of the columns that the table of items has by then: items may come later than the release.

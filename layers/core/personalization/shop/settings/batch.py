@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from table_intake.settings.files import ColumnName, Timezone
 
 from personalization.shop import filters
-from personalization.shop.campaign_settings import mapping, switched_off
-from personalization.shop.cron import Every
-from personalization.shop.prices import Dollars
-from personalization.shop.recipes import RECIPES, SEGMENTS, RecipeAlias
+from personalization.shop.settings.campaigns import mapping, switched_off
+from personalization.shop.settings.cron import Every
+from personalization.shop.settings.prices import Dollars
+from personalization.shop.settings.recipes import RECIPES, SEGMENTS, RecipeAlias
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,19}$"
 BatchName = Annotated[str, StringConstraints(pattern=NAME)]

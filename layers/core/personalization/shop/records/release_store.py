@@ -10,7 +10,16 @@ from personalization.core.aws.pagination import paginate
 from personalization.core.errors import RetryLater
 from personalization.core.problems import Problem
 from personalization.shop.keys import SHOP
-from personalization.shop.release import CANDIDATE, HISTORY, RECORD, REMEDY, Judged, Release, ReleaseRecord, Value
+from personalization.shop.records.release import (
+    CANDIDATE,
+    HISTORY,
+    RECORD,
+    REMEDY,
+    Judged,
+    Release,
+    ReleaseRecord,
+    Value,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

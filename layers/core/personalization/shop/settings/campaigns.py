@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from personalization.shop.recipes import SECOND_GENERATION
+from personalization.shop.settings.recipes import SECOND_GENERATION
 
 Members = Mapping[str, Any]
 """Members of Personalize's `campaignConfig`."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from personalization.shop.recipes import Generation
+from personalization.shop.settings.recipes import Generation
 
 Dollars = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 _MONTH_HOURS = 730

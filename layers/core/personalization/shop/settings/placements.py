@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from personalization.core.messages import is_none
-from personalization.shop import diversity_settings, recommenders
-from personalization.shop.campaign_settings import mapping
-from personalization.shop.diversity_settings import Diversity
 from personalization.shop.filters import parameters
-from personalization.shop.release import BASELINE, Value
+from personalization.shop.records.release import BASELINE, Value
+from personalization.shop.settings import recommenders
+from personalization.shop.settings.campaigns import mapping
+from personalization.shop.settings.diversity import SIMILAR, STRENGTH, Diversity, fixed, variety_record
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
 Source = Literal["user-personalization", "similar-items", "popularity-count"]
@@ -169,14 +169,14 @@ def varied(
     by_name: dict[str, Mapping[str, Value]] = {}
     for name, placement in placements.items():
         given: dict[str, object] = {"recipe": placement.recipe, "promotions": placement.promotions}
-        if diversity_settings.fixed(given, filters.get(placement.filter or "")):
+        if fixed(given, filters.get(placement.filter or "")):
             continue
         if placement.recommender and recommenders.is_popular(
             uses.get(placement.recommender), unknown=placement.diversity is None
         ):
             continue
-        usual = diversity_settings.SIMILAR if placement.starts_from_item else diversity_settings.STRENGTH
-        if entry := diversity_settings.record(diversity, placement.diversity, usual):
+        usual = SIMILAR if placement.starts_from_item else STRENGTH
+        if entry := variety_record(diversity, placement.diversity, usual):
             by_name[name] = entry
     return by_name
 
@@ -193,9 +193,7 @@ def _wrong(placement: Mapping[Any, Any], recipes: Collection[str], filters: Mapp
         yield f"because: is about the item that similar-items starts from, and {recipe} has none"
     if mapping(given := placement.get("diversity")) and mapping(given).get("enabled", True):
         filter_name = placement.get("filter")
-        if why := diversity_settings.fixed(
-            placement, filters.get(filter_name) if isinstance(filter_name, str) else None
-        ):
+        if why := fixed(placement, filters.get(filter_name) if isinstance(filter_name, str) else None):
             yield f"diversity: {why}: leave it out"
     if placement.get("metadata") and isinstance(limit, int) and limit > MOST_WITH_METADATA:
         yield f"metadata: Personalize shows it for a limit of {MOST_WITH_METADATA} items at most"

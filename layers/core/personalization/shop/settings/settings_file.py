@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected
-from personalization.shop import keys, settings
-from personalization.shop.settings import ShopSettings
+from personalization.shop import keys
+from personalization.shop.settings import settings
+from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from personalization.shop.campaign_settings import mapping
-from personalization.shop.release import BASELINE
+from personalization.shop.records.release import BASELINE
+from personalization.shop.settings.campaigns import mapping
 
 Metric = Literal[
     "coverage",
