@@ -48,7 +48,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "tests/api",
-        "test_diversity test_fallback test_lists test_page_tokens test_request_metrics test_silence",
+        "test_diversity test_fallback test_filter_values test_lists test_page_tokens test_request_metrics test_silence",
         "decisions and their clocks are tried for any input, without a container",
     ),
     (
