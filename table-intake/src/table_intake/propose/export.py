@@ -30,6 +30,8 @@ _SHOWN = 8
 _REPEATED = 0.98
 """The share of different values from which on a column has one row for each item, so that nothing is sold in it."""
 _HALF = 0.5
+_MANY = 20
+"""Users for each buyer from which on that is worth a word."""
 _LONGEST = 150
 """Characters of a column's name in settings."""
 _CURRENCY = frozenset(
@@ -322,8 +324,7 @@ class _Proposing:
                 if index in other.counts:
                     counts[len(header)] = other.counts[index]
                 header.append(heading)
-        sample = Sample(base.name, header, rows, read=base.read, counts=counts, order=base.order, whole=base.whole)
-        return sample, headings
+        return Sample(base.name, header, rows, counts=counts, order=base.order), headings
 
     def _table(self, sales: _Sales, proposal: Proposal, taken: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         """Return the section of the export for interactions: the columns that their settings read, and no other."""
@@ -388,6 +389,12 @@ class _Proposing:
                 reason = "personal data, which no recommendation needs"
                 self._left_out.append(LeftOut(relation.other, tuple(private), reason))
             self._note(relation)
+            buyers = self._tables[relation.table].value_sets()[relation.column].different
+            if sample.read > _MANY * buyers:
+                self._sure.append(
+                    f"{relation.other} has {counted(sample.read, 'user')} or more, of whom about {buyers:,} bought "
+                    "something: all of them are imported"
+                )
             if len(columns) == 1:
                 reason = "beside the ids of users it has nothing that recommendations may use"
                 self._left_out.append(LeftOut(relation.other, (), reason, sample.read))
@@ -492,7 +499,7 @@ class _Proposing:
         if not lacking:
             return section
         told = " and ".join(f"{name} is {value}" for name, value in lacking.items())
-        self._sure.append(f"no column of items has it, so {told} for all: change `defaults` if you know better")
+        self._sure.append(f"no column of items has it, so {told} for all of them: change items.defaults if it is not")
         return merged(section, {"items": {"defaults": lacking}})
 
     def _section(self, sample: Sample, kind: DataKind, columns: Mapping[str, str], ids: Ids) -> Document:

@@ -83,7 +83,7 @@ def relate(samples: Mapping[str, Sample]) -> Relations:
     relations, broken = list[Relation](), list[Relation]()
     for table, sample in samples.items():
         for column in range(len(sample.header)):
-            if not sets[table][column].counts or _is_measure(sample, column):
+            if not sets[table][column].filled or _is_measure(sample, column):
                 continue
             good, bad = _of_column(samples, sets, keys, (table, column))
             relations += good
@@ -134,7 +134,7 @@ def _of_column(
 
 def _is_relation(overlap: Overlap, strength: int, key: ValueSet, *, whole: bool) -> bool:
     if not overlap.values:
-        return False
+        return strength == 3  # a few buyers among millions of users: their names alone must do
     if strength == 0 or (strength == 1 and key.dense):
         # Without the names, small numbers match by accident.
         return not key.dense and overlap.values >= _ENOUGH and overlap.share >= _BY_VALUES
@@ -143,9 +143,11 @@ def _is_relation(overlap: Overlap, strength: int, key: ValueSet, *, whole: bool)
 
 def _evidence(names: tuple[tuple[str, str], tuple[str, str]], overlap: Overlap) -> str:
     (heading, table), (key, other) = names
+    if not overlap.values:
+        return f"{heading} in {table} is named as {key} of {other}, and no value of the two could be compared"
     return (
-        f"{overlap.shared:,} of {counted(overlap.values, 'different value')} of {heading} in {table} "
-        f"{'is' if overlap.shared == 1 else 'are'} in {key} of {other}"
+        f"{overlap.shared:,} of {counted(overlap.values, 'different value')} of {heading} in {table} that were "
+        f"compared {'is' if overlap.shared == 1 else 'are'} in {key} of {other}"
     )
 
 

@@ -104,17 +104,12 @@ def _together(name: str, parts: Sequence[Sample]) -> Sample:
 
 def _sum(sets: Sequence[ValueSet]) -> ValueSet:
     """Return the values of several parts of a column."""
-    limit, counts = min(values.limit for values in sets), Counter[int]()
-    for values in sets:
-        counts.update({value: rows for value, rows in values.counts.items() if value <= limit})
     ends = [values.whole for values in sets if values.filled]
     numbers = [end for end in ends if end is not None]
-    return ValueSet(
-        filled=sum(values.filled for values in sets),
-        rows=sum(values.rows for values in sets),
-        counts=counts,
-        limit=limit,
-        whole=(min(low for low, _ in numbers), max(high for _, high in numbers))
-        if numbers and len(numbers) == len(ends)
-        else None,
+    all_whole = numbers and len(numbers) == len(ends)
+    return ValueSet.of(
+        (sum(values.filled for values in sets), sum(values.rows for values in sets)),
+        [values.kept_values for values in sets],
+        min(values.limit for values in sets),
+        (min(low for low, _ in numbers), max(high for _, high in numbers)) if all_whole else None,
     )
