@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from table_intake.propose.samples import Sample as Sample
     from table_intake.propose.samples import sample_table as sample_table
     from table_intake.propose.together import propose_together as propose_together
+    from table_intake.read.opening import list_tables as list_tables
     from table_intake.read.opening import open_file as open_file
     from table_intake.read.opening import open_table as open_table
     from table_intake.settings.exports import ExportSettings as ExportSettings
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _DOORS = {
     "open_table": "read.opening",
     "open_file": "read.opening",
+    "list_tables": "read.opening",
     "check_table": "check.checking",
     "Checked": "check.checking",
     "Expected": "check.findings",

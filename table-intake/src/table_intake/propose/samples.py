@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Some rows of a table, from as many places as it is read to."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ _MOST_VALUES = 1_000
 _FEW = 0.01
 """The share of rows behind the first of an order that may have a value in a column of first rows."""
 
+_POINTED = re.compile(r"\d+\.0+")
 Ids = Mapping[str, Set[str]]
 """Some ids of users and items, by the name of their column."""
 
@@ -70,7 +72,8 @@ class Sample:
         """Return the ids of users and items; `columns` are Personalize's names of the columns that have others."""
         mapping = {canonical(heading): ours for heading, ours in columns.items()}
         names = [mapping.get(canonical(heading), canonical(heading)) for heading in self.header]
-        return {name: set(self.column(names.index(name))) for name in ("USER_ID", "ITEM_ID") if name in names}
+        indices = {name: names.index(name) for name in ("USER_ID", "ITEM_ID") if name in names}
+        return {name: set(map(whole, self.column(index))) for name, index in indices.items()}
 
     def orders(self, but: Set[int]) -> list[int]:
         """Return the columns that name orders, the best first; a column `name` alone is none."""
@@ -87,6 +90,11 @@ class Sample:
         """Return the share of rows that have a value in a column."""
         cells = self.column(index)
         return sum(bool(cell.strip()) for cell in cells) / len(cells) if cells else 1.0
+
+
+def whole(cell: str) -> str:
+    """Return an id as it stands in files whose program did not take it for a number."""
+    return cell.partition(".")[0] if _POINTED.fullmatch(cell) else cell
 
 
 def sample_table(name: str, table: Table, pieces: int = 1) -> Sample:
