@@ -32,6 +32,7 @@ MODULES = {
     "retrain": "local.cli.by_hand:retrain",
     "settings-schema": "local.cli.settings_schema",
     "shopfront": "local.storefront.server",
+    "start": "local.start.command",
     "storefront": "local.storefront.server",
     "sweep": "local.cli.by_hand:sweep",
     "teardown": "local.cli.teardown",
@@ -67,6 +68,7 @@ TAKEN: dict[str, dict[str, Any]] = {
 SCRIPT = "retail"
 """The console script that `make setup` installs."""
 EXAMPLES = """examples:
+  {prog} start orders.csv products.csv
   {prog} up
   {prog} drop myshop interactions purchases.csv --watch
   {prog} recommend myshop u42 --limit 5
@@ -161,6 +163,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--run-dir", type=Path, default=LOCAL / "run", metavar="DIR", help=folder)
         return command
 
+    add_start(add)
     add_operations(add)
     add_storefront(add)
     add_runs(add)
@@ -168,6 +171,27 @@ def parser() -> argparse.ArgumentParser:
     add_questions(add)
     add_evaluate(add)
     return main
+
+
+def add_start(add: Add) -> None:
+    start = add(
+        "start",
+        "a shop from its files, in one command: settings, training, first lists, storefront",
+        "start orders.csv products.csv customers.csv",
+        "start export/*.csv --shop myshop --yes --no-open",
+        takes="FILE…",
+        files="all files of the shop's export, of any format, or folders of parts; their columns tell what each has",
+    )
+    text = "the shop's name; default: that of the first file's folder"
+    start.add_argument("--shop", type=shop_name, metavar="SHOP", help=text)
+    start.add_argument("--yes", action="store_true", help="take the defaults in place of asking")
+    text = "answers to the questions, `QUESTION: answer` a line; without a terminal, a refusal shows which"
+    start.add_argument("--answers", type=Path, metavar="FILE", help=text)
+    text = "a settings.yaml that is extended"
+    start.add_argument("--settings", type=Path, metavar="FILE", help=text)
+    text = "where to write the settings; default: settings.yaml beside the first file"
+    start.add_argument("--write", type=Path, metavar="FILE", help=text)
+    start.add_argument("--no-open", action="store_true", help="end after the first list, without the storefront")
 
 
 def add_operations(add: Add) -> None:
@@ -224,8 +248,8 @@ def add_runs(add: Add) -> None:
         "drop myshop interactions unloaded/ --watch",
         "drop myshop settings settings.yaml",
         takes="SHOP KIND FILE…",
-        files="text (.csv, .tsv, .txt, .json, .jsonl; also .gz, .zst, .zip), .xlsx, .parquet, or a folder of parts; "
-        "settings: .yaml, .yml or .json",
+        files="text (.csv, .tsv, .txt; also .gz, .zst, .zip), .xlsx, .parquet, or a folder of parts; settings: .yaml, "
+        ".yml or .json",
     )
     drop.add_argument(
         "--incremental", action="store_true", help="add to what was imported before; without it, replace it"

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
 import boto3
@@ -32,6 +32,9 @@ _STARTED = re.compile(
     r'(?:an execution with |ask for )?\{"action": "(promote|rollback|retrain|continue)"[^}]*\}(?! on AWS)'
 )
 """How messages of the application name an input that starts the state machine, where they name no command beside it."""
+T = TypeVar("T")
+LOOK_SECONDS = 0.2
+"""The pause between two requests of `until`."""
 PART_BYTES = 64 << 20
 """What one part of an upload in parts holds."""
 UNKNOWN = "tried for two days"
@@ -177,6 +180,22 @@ class Client:
             raise
         return Upload(key, before)
 
+    def drop_last(self, shop: str, kind: str, file: Path, others: Sequence[Upload]) -> Upload:
+        """Upload a file, or a folder of parts, that appears when the runs of other uploads have claimed them.
+
+        A run takes what is claimed when its burst has settled, and interactions make it train. So no training lacks
+        items or users, however slowly a busy machine claims them; on one that is late, interactions get their own run.
+        """
+
+        def claim() -> None:
+            for upload in others:
+                self.runs.claimed(upload.key, upload.before)
+
+        if not file.is_dir():
+            return self.drop_after(shop, kind, file, claim)
+        claim()
+        return self.drop(shop, kind, file)
+
     def papers(self, run: Run) -> list[str]:
         """Return the S3 addresses of a run's reports, pages first, and of its refused rows."""
         bucket, s3 = self.state.outputs["BucketName"], boto3.client("s3", **access(self.state))
@@ -290,6 +309,14 @@ class Client:
                 return
             seen, since = set(events), max((event["timestamp"] for event in events.values()), default=since)
             time.sleep(0.5)
+
+
+def until(ask: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
+    """Ask until the answer is good, for `seconds` at most; return the last answer."""
+    deadline = time.monotonic() + seconds
+    while not good(answer := ask()) and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+    return answer
 
 
 def placements(table: "Table", shop: str) -> list[str]:

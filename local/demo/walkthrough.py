@@ -8,17 +8,17 @@ import shlex
 import signal
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from table_intake.wording import counted, fill
 
 from local.cloud import lifecycle
-from local.cloud.client import Answer, ApiError, Client, Upload
+from local.cloud.client import Answer, ApiError, Client, Upload, until
 from local.cloud.environments import LOCAL, REPOSITORY, LocalError
 from local.cloud.home import Home, State, running
 from local.cloud.runs import Run
@@ -36,10 +36,8 @@ SOON_SECONDS = 20.0
 """How long answers may lack something that a busy machine brings later, before the demo trains anew."""
 LATE_SECONDS = 300.0
 """How long something that has to come may take, on the busiest machine."""
-LOOK_SECONDS = 0.2
 
 Item = dict[str, Any]
-T = TypeVar("T")
 
 
 def main(options: Namespace, terminal: Terminal) -> None:
@@ -192,22 +190,13 @@ class Demo:
         return runs
 
     def drop_files(self) -> list[Upload]:
-        """Drop items and users, and interactions when those are claimed.
-
-        A run takes what is claimed when its burst has settled, and interactions make it train. So no training lacks
-        items or users, however slowly a busy machine claims them; on one that is late, interactions get their own run.
-        """
+        """Drop items and users, and interactions when those are claimed: no training lacks items or users."""
         uploads = [self.drop(kind) for kind in ("items", "users")]
-
-        def claim() -> None:
-            for upload in uploads:
-                self.client.runs.claimed(upload.key, upload.before)
-
         file = self.data.interactions
         with self.terminal.step(
             f"dropping {file.name}: {counted(self.data.rows['interactions'], 'row')}, once both are noted"
         ):
-            return [*uploads, self.client.drop_after(self.shop, "interactions", file, claim)]
+            return [*uploads, self.client.drop_last(self.shop, "interactions", file, uploads)]
 
     def drop(self, kind: str) -> Upload:
         file = getattr(self.data, kind)
@@ -404,14 +393,6 @@ def some(answer: Answer) -> Answer:
     """Return the answer. Raises LocalError where it has no items."""
     if not answer.body.get("items"):
         raise LocalError("the API answered without items; see `python -m local logs GetRecommendationsFunction`")
-    return answer
-
-
-def until(ask: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
-    """Ask until the answer is good, for `seconds` at most; return the last answer."""
-    deadline = time.monotonic() + seconds
-    while not good(answer := ask()) and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
     return answer
 
 

@@ -23,6 +23,8 @@ from local.terminal.board import drawn
 
 WRONG = "looks wrong: "
 """The beginning of notes about what looks wrong in a drop."""
+PAGE = 80
+"""Columns of a page that reads the same on every terminal."""
 NAMES = ("name", "title", "productname", "itemname")
 """Columns of metadata that name an item, by their letters."""
 
@@ -95,6 +97,14 @@ class Terminal:
             return
         with self.out.capture() as captured:
             self.out.print(drawn)
+        self.out.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+    def page(self, drawn: RenderableType) -> None:
+        """Print what rich has drawn, at most :data:`PAGE` columns wide, on a terminal and in a pipe."""
+        if self.as_json:
+            return
+        with self.out.capture() as captured:
+            self.out.print(drawn, width=min(PAGE, self.out.width))
         self.out.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers to what files leave open: by default, from a file, or typed at a terminal."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from table_intake.settings import yaml_core
+from table_intake.wording import counted
+
+from local.cloud.environments import LocalError
+from local.start.outlook import Question
+
+FOR = "for"
+"""The member of a file of answers that says which questions they answer."""
+
+
+class BadAnswers(LocalError):
+    """Answers are missing, or do not fit the questions: the message says which, and how to give them."""
+
+    code = 2
+
+
+def digest(questions: Sequence[Question], headers: Mapping[str, Sequence[str]]) -> str:
+    """Return a name for the questions that files with these columns raise; next month's export has the same one."""
+    content = [
+        sorted((question.id, sorted(question.choices)) for question in questions),
+        sorted(map(list, headers.values())),
+    ]
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:12]
+
+
+def defaults(questions: Sequence[Question]) -> dict[str, str]:
+    return {question.id: question.default for question in questions if question.default is not None}
+
+
+def read(path: Path, questions: Sequence[Question], name: str) -> dict[str, str]:
+    """Return the answers of a file to the questions that are named `name`.
+
+    Raises:
+        BadAnswers: it cannot be read, answers other questions, or gives an answer that a question does not take.
+    """
+    try:
+        document = yaml_core.load(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise BadAnswers(f"{path}: {error.strerror or error}") from None
+    except (yaml_core.YAMLError, ValueError, RecursionError) as error:
+        raise BadAnswers(f"{path} is not YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(document, dict) or not all(isinstance(value, str | int | float) for value in document.values()):
+        raise BadAnswers(f"{path} must have a line `QUESTION: answer` for each question:\n{template(questions, name)}")
+    given = {str(key): str(value) for key, value in document.items()}
+    if given.pop(FOR, None) != name:
+        raise BadAnswers(
+            f"{path} answers the questions of other files: its line `{FOR}:` does not say {name}. These files ask\n"
+            f"{template(questions, name)}"
+        )
+    by_id = {question.id: question for question in questions}
+    unknown = sorted(set(given) - set(by_id))
+    if unknown:
+        raise BadAnswers(f"{path} answers {', '.join(unknown)}, which these files do not ask")
+    return {key: chosen(by_id[key], value) for key, value in given.items()}
+
+
+def template(questions: Sequence[Question], name: str) -> str:
+    """Return a file of answers with the defaults, to be completed."""
+    lines = [f"{FOR}: {name}  # these questions"]
+    for question in questions:
+        value = yaml_core.dump({question.id: question.default or ""}, width=1000).rstrip("\n")
+        lines.append(f"{value}  # {'; '.join(question.choices) or question.text}")
+    return "\n".join(lines)
+
+
+def chosen(question: Question, typed: str) -> str:
+    """Return the answer that somebody typed: the number of a choice, the choice itself, or nothing for the default.
+
+    Raises:
+        BadAnswers: the question does not take it.
+    """
+    text, choices = typed.strip(), [*question.choices]
+    if not text and question.default is not None:
+        return question.default
+    if text in question.choices or (text and (not choices or _takes_any(question))):
+        return choices[int(text) - 1] if text.isdecimal() and 0 < int(text) <= len(choices) else text
+    if text.isdecimal() and 0 < int(text) <= len(choices):
+        return choices[int(text) - 1]
+    raise BadAnswers(f"{question.id} is one of {', '.join(choices)}, not {text or 'nothing'}")
+
+
+def _takes_any(question: Question) -> bool:
+    """Return whether the choices are examples: of time zones, the settings take any."""
+    return question.id.endswith("timezone")
+
+
+def missing(questions: Sequence[Question], answers: Mapping[str, str], name: str) -> BadAnswers:
+    """Return the refusal where nobody can be asked."""
+    rest = [question for question in questions if question.id not in answers]
+    told = [f"{counted(len(rest), 'question is', 'questions are')} open, and nobody is there to answer:"]
+    told += [f"  {question.id}: {question.text} {_listed(question)}".rstrip() for question in rest]
+    takes = "--yes takes the defaults. Or put" if all(question.default is not None for question in rest) else "Put"
+    return BadAnswers(
+        "\n".join([*told, f"{takes} answers into a file and give it with --answers:", template(rest, name)])
+    )
+
+
+def _listed(question: Question) -> str:
+    return "; ".join(f"{choice}: {meaning}" for choice, meaning in question.choices.items())
+
+
+def ask(questions: Sequence[Question], say: Callable[[str], None], listen: Callable[[str], str]) -> dict[str, str]:
+    """Ask each question until its answer is one that it takes.
+
+    Args:
+        questions: what is open.
+        say: shows a line.
+        listen: shows a prompt and returns the line that is typed; raises EOFError where the input ends.
+    """
+    answers: dict[str, str] = {}
+    for number, question in enumerate(questions, 1):
+        say("")
+        say(f"{number} of {len(questions)}  {question.text}")
+        if question.evidence:
+            say(f"   {question.evidence}")
+        for choice, (value, meaning) in enumerate(question.choices.items(), 1):
+            mark = "  (Enter)" if value == question.default else ""
+            say(f"   {choice}  {value}: {meaning}{mark}" if meaning else f"   {choice}  {value}{mark}")
+        while question.id not in answers:
+            try:
+                answers[question.id] = chosen(question, listen("answer: "))
+            except BadAnswers as refused:
+                say(f"   {refused}")
+    return answers

@@ -1,0 +1,434 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m local start``: look at a shop's files, ask what they leave open, train on them, and open the shop."""
+
+import fcntl
+import hashlib
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from personalization.core.errors import Rejected
+from personalization.shop import keys
+from personalization.shop.settings.settings import ShopSettings, parse
+from table_intake import DataKind
+from table_intake.columns.header import canonical
+from table_intake.settings import yaml_core
+from table_intake.wording import counted
+
+from local.cloud import lifecycle
+from local.cloud.client import Answer, ApiError, Client, until
+from local.cloud.environments import LocalError
+from local.cloud.home import Home, State, running
+from local.cloud.runs import Run
+from local.evaluation import samples
+from local.evaluation.samples import BadFile
+from local.start import answers, document, files, progress, screen
+from local.start.outlook import Outlook
+from local.start.progress import Progress
+from local.storefront import server
+from local.terminal.output import Terminal, run_json
+
+FIRST: tuple[DataKind, ...] = ("items", "users")
+"""Kinds that are dropped before interactions, which begin the training."""
+LATE_SECONDS = 300.0
+"""How long the first list may take on the busiest machine: the API learns of a release some seconds later."""
+LOOK_SECONDS = 0.5
+
+
+class Interrupted(LocalError):
+    code = 130
+
+    def __init__(self) -> None:
+        super().__init__("interrupted: the same `start` goes on from here")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What was decided of the files: the settings, and what is in them."""
+
+    outlook: Outlook
+    questions: str
+    """The name of the questions that the files raise; see `answers.digest`."""
+    settings: Path
+    text: str
+    """Of the settings; "" before they are written."""
+
+
+def main(options: Namespace, terminal: Terminal) -> int:
+    """Take a shop from its files to its first list. Raises LocalError with the way out."""
+    home = Home(options.run_dir)
+    named = files.named(options.files)
+    shop = options.shop or progress.shop_of(next(iter(named.values())).parent)
+    try:
+        with at_work(home, shop) as folder:
+            start = Start(options, terminal, home, shop)
+            return start.play(named, folder)
+    except KeyboardInterrupt:
+        raise Interrupted from None
+
+
+@contextmanager
+def at_work(home: Home, shop: str) -> Iterator[Path]:
+    """Let one start at a time work on a shop; yield the folder of what it has done."""
+    home.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = home.run / "starts" / shop
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LocalError(
+                f"another `start` is at work on {shop}: wait for it, or name this one with --shop"
+            ) from None
+        yield folder
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The steps, each of which can run twice."""
+
+    options: Namespace
+    terminal: Terminal
+    home: Home
+    shop: str
+
+    def play(self, named: Mapping[str, Path], folder: Path) -> int:
+        options, terminal = self.options, self.terminal
+        with terminal.step(f"reading {counted(len(named), 'file')}"):
+            digests = files.digests(named)
+            done = self.before(folder, {str(named[name].resolve()): digest for name, digest in digests.items()})
+            read = self.decide(named, digests, done)
+        read, done = self.settle(read, digests, done)
+        progress.write(folder, done)
+        drops = self.lay_out(folder / "drops", read, named)
+        state = self.cloud()
+        client = Client(state)
+        runs, done = self.train(client, drops, folder, done)
+        user = busiest(drops["interactions"], _parsed(read.settings, read.text))
+        answer = self.first_list(client, user)
+        ends = options.no_open or terminal.as_json
+        commands = self.next_commands(read, named, user, drops)
+        result = {
+            "shop": self.shop,
+            "settings": str(read.settings),
+            **as_json(read.outlook),
+            "runs": [run_json(run) for run in runs],
+            "user": user,
+            "recommendations": answer.body["items"],
+            "next": commands,
+        }
+        terminal.result(result, lambda: self.show(user, answer, commands))
+        if not ends:
+            self.open(state)
+        return 0
+
+    def before(self, folder: Path, of_paths: Mapping[str, str]) -> Progress:
+        """Return how far an earlier start of these files has come; a new one where they are others or have changed."""
+        done = progress.read(folder)
+        if done is None or done.files == of_paths:
+            return done or Progress(files=of_paths)
+        if self.options.shop is None and not done.files.keys() & of_paths.keys():
+            raise LocalError(
+                f"the shop {self.shop} was started with other files: {', '.join(done.files)}. Name this one with "
+                "--shop, or say --shop with the same name to replace its data"
+            )
+        changed = [Path(path).name for path, digest in of_paths.items() if done.files.get(path) != digest]
+        gone = [Path(path).name for path in done.files if path not in of_paths]
+        what = [f"{', '.join(changed)} changed or new" * bool(changed), f"{', '.join(gone)} left out" * bool(gone)]
+        self.terminal.note(f"since the last start: {'; '.join(filter(None, what))}. So everything begins anew")
+        return replace(Progress(files=of_paths), settings=done.settings, written=done.written)
+
+    def decide(self, named: Mapping[str, Path], digests: Mapping[str, str], done: Progress) -> Read:
+        """Look at the files, by the settings that are there. Raises LocalError where they cannot be used."""
+        target = self.options.write or next(iter(named.values())).parent / "settings.yaml"
+        path, text = target, ""
+        if target.exists():
+            text = _text(target)
+            if not self.usable(target, text, digests, done):
+                text = ""
+        if not text and self.options.settings is not None:
+            path, text = self.options.settings, _text(self.options.settings)
+        settings = _parsed(path, text)
+        outlook, headers = files.look(named, digests, settings, yaml_core.load(text) or {})
+        questions = answers.digest(outlook.questions, headers)
+        return Read(outlook=outlook, questions=questions, settings=target, text=text if path == target else "")
+
+    def usable(self, target: Path, text: str, digests: Mapping[str, str], done: Progress) -> bool:
+        """Return whether settings that are there already are those of an earlier start of the same files.
+
+        Raises:
+            BadFile: nothing may be written over them.
+        """
+        of_files = document.written_for(text)
+        if not of_files:
+            raise BadFile(
+                f"{target} is there already, and `start` did not write it. To extend it: --settings {target} --write "
+                "NEW; to begin without it: --write NEW alone"
+            )
+        changed = document.digest(text) != done.written
+        given = self.options.answers is not None and not done.answers
+        if of_files == _name(digests) and not given:
+            return True
+        if changed:
+            raise BadFile(
+                f"{target} was changed by hand, and the files are others now. To extend it: --settings {target} "
+                "--write NEW; to begin without it: --write NEW alone"
+            )
+        return False
+
+    def settle(self, read: Read, digests: Mapping[str, str], done: Progress) -> tuple[Read, Progress]:
+        """Show the screen, ask what is open, and write the settings.
+
+        Raises:
+            LocalError: the files cannot be used, or nobody answers.
+        """
+        terminal = self.terminal
+        # What settings answer already is not asked again.
+        outlook = replace(read.outlook, questions=()) if read.text else read.outlook
+        terminal.page(screen.drawn(outlook))
+        if outlook.problems:
+            raise BadFile("\n".join(outlook.problems))
+        if read.text:
+            whose = "with your changes" if document.digest(read.text) != done.written else "as `start` wrote it"
+            terminal.note(f"{read.settings} is taken {whose}")
+            return read, done
+        given = self.answer(outlook, read.questions)
+        settled = outlook.answered(given)
+        text = document.text(settled, self.shop, _name(digests))
+        _parsed(read.settings, text)
+        _write(read.settings, text)
+        terminal.note(f"written to {read.settings}: change what is wrong there, and start again")
+        written = replace(done, settings=str(read.settings), written=document.digest(text), answers=given)
+        return replace(read, outlook=settled, text=text), written
+
+    def answer(self, outlook: Outlook, name: str) -> dict[str, str]:
+        """Return an answer to each question: from the file, by default, or typed. Raises BadAnswers."""
+        options, questions = self.options, outlook.questions
+        given = answers.read(options.answers, questions, name) if options.answers else {}
+        if options.yes:
+            given = answers.defaults(questions) | given
+        rest = [question for question in questions if question.id not in given]
+        if not rest:
+            return given
+        if options.yes or self.terminal.as_json or not sys.stdin.isatty():
+            raise answers.missing(questions, given, name)
+        with suppress(EOFError):
+            return given | answers.ask(rest, self.terminal.line, input)
+        raise answers.missing(questions, given, name)
+
+    def lay_out(self, folder: Path, read: Read, named: Mapping[str, Path]) -> dict[str, Path]:
+        """Lay out the folder of what is dropped, which `aws s3 sync` uploads as it is; return its files by kind."""
+        folder.mkdir(exist_ok=True)
+        _write(folder / "settings.yaml", read.text)
+        drops: dict[str, Path] = {"settings": folder / "settings.yaml"}
+        for kind in (*FIRST, "interactions"):
+            for old in (folder / kind).glob("*"):
+                old.unlink()
+            table = read.outlook.files.get(kind)
+            if table is None:
+                continue
+            source = named[table].resolve()
+            name = source.name if source.is_dir() or keys.has_ending(source.name) else f"{source.name}.csv"
+            (folder / kind).mkdir(exist_ok=True)
+            (folder / kind / name).symlink_to(source)
+            drops[kind] = folder / kind / name
+        return drops
+
+    def cloud(self) -> State:
+        """Return the local cloud, started where it is not up."""
+        if state := running(self.home):
+            return state
+        self.terminal.heading("Starting the local cloud")
+        os.environ.setdefault(lifecycle.TIER, "standard")
+        state, notes = lifecycle.up(self.home, self.terminal.step)
+        for note in notes:
+            self.terminal.note(note)
+        return state
+
+    def train(
+        self, client: Client, drops: Mapping[str, Path], folder: Path, done: Progress
+    ) -> tuple[list[Run], Progress]:
+        """Drop what was not dropped yet, and follow the runs to their ends.
+
+        Raises:
+            LocalError: a run fails, or nothing is promoted.
+        """
+        settings = document.digest(drops["settings"].read_text(encoding="utf-8"))
+        runs = self.earlier_runs(client, done) if done.dropped == settings else []
+        if not runs:
+            arns = self.drop(client, drops)
+            done = replace(done, dropped=settings, runs=arns)
+            progress.write(folder, done)
+            runs = [self.follow(client, client.runs.describe(arn)) for arn in arns]
+        if not any(record["shop"] == self.shop for record in client.shops()):
+            raise LocalError(
+                f"{self.shop} has no release yet: {'; '.join(_why(run) for run in runs)}. `python -m local report "
+                f"{self.shop}` fetches the reports; `python -m local promote {self.shop}` promotes what was refused"
+            )
+        if late := {*client.untrained(self.shop)} & drops.keys():
+            self.terminal.note(f"the training began before {' and '.join(sorted(late))} were in: it is done again")
+            retraining = client.runs.start(self.shop, "retrain")
+            runs.append(self.follow(client, client.runs.handling(retraining)))
+        return runs, done
+
+    def earlier_runs(self, client: Client, done: Progress) -> list[Run]:
+        """Follow the runs of an earlier start to their ends; return none where one is gone or has failed."""
+        runs = []
+        for arn in done.runs:
+            try:
+                run = client.runs.describe(arn)
+            except client.runs.client.exceptions.ExecutionDoesNotExist:
+                return []
+            if run.status == "RUNNING":
+                run = self.follow(client, run)
+            if run.status != "SUCCEEDED":
+                return []
+            runs.append(run)
+        if runs:
+            self.terminal.note("an earlier start has trained on these files")
+        return runs
+
+    def drop(self, client: Client, drops: Mapping[str, Path]) -> tuple[str, ...]:
+        """Drop settings and files, interactions last; return the ARNs of the runs that handle them."""
+        terminal = self.terminal
+        with terminal.step("dropping settings.yaml"):
+            client.drop(self.shop, "settings", drops["settings"])
+        uploads = []
+        for kind in FIRST:
+            if kind in drops:
+                with terminal.step(f"dropping {drops[kind].name}"):
+                    uploads.append(client.drop(self.shop, kind, drops[kind]))
+        last = drops["interactions"]
+        with terminal.step(f"dropping {last.name}"):
+            uploads.append(client.drop_last(self.shop, "interactions", last, uploads))
+        with terminal.step("waiting for the run that takes them up"):
+            taken = [client.runs.started_by(upload.key, upload.before) for upload in uploads]
+        return tuple(dict.fromkeys(run.arn for run in taken))
+
+    def follow(self, client: Client, run: Run) -> Run:
+        """Follow a run to its end. Raises LocalError where it fails."""
+        with self.terminal.story(run) as tell:
+            for moment in client.runs.follow(run.arn):
+                tell(moment)
+        run = client.runs.describe(run.arn)
+        if not self.terminal.as_json:
+            self.terminal.runs([run])
+        if run.status != "SUCCEEDED":
+            raise LocalError(
+                f"the run of {self.shop} ended {run.status}: {run.reason}. Mend what it says, in the files or in the "
+                "settings, and start again"
+            )
+        return run
+
+    def first_list(self, client: Client, user: str) -> Answer:
+        """Return a user's recommendations, once the API knows of the release. Raises LocalError."""
+
+        def ask() -> Answer | None:
+            try:
+                return client.recommend(self.shop, user, limit="10")
+            except ApiError as error:
+                if error.answer.status != 404:
+                    raise
+                return None
+
+        answer = until(ask, lambda answer: answer is not None and bool(answer.body["items"]), LATE_SECONDS)
+        if answer is None:
+            raise LocalError(
+                f"the API knows no shop {self.shop}: see `python -m local logs GetRecommendationsFunction`"
+            )
+        return answer
+
+    def next_commands(
+        self, read: Read, named: Mapping[str, Path], user: str, drops: Mapping[str, Path]
+    ) -> dict[str, str]:
+        """Return what to type next, by what it is for."""
+        local = "python -m local"
+        folder = " ".join(str(named[table]) for table in read.outlook.files.values())
+        return {
+            "what quality to expect": f"{local} evaluate {folder} --settings {read.settings}",
+            "what came, and what was left out": f"{local} report {self.shop}",
+            "another user's list": f"{local} recommend {self.shop} {user}",
+            "the shop again": f"{local} storefront --shop {self.shop}",
+            "on AWS": f"aws s3 sync {drops['settings'].parent} s3://BUCKET/drops/{self.shop}/",
+        }
+
+    def show(self, user: str, answer: Answer, commands: Mapping[str, str]) -> None:
+        self.terminal.heading(f"Ten recommendations for {user}")
+        self.terminal.items(answer, "")
+        self.terminal.heading("What next")
+        for purpose, command in commands.items():
+            self.terminal.line(f"{purpose}:\n  {command}")
+
+    def open(self, state: State) -> None:
+        """Serve the shop's storefront until Ctrl-C, or until the cloud goes down."""
+        with server.serving(server.open_shop(state, self.shop, {})) as address, suppress(KeyboardInterrupt):
+            self.terminal.line(f"The shop is open until Ctrl-C: {address}")
+            while running(self.home) is not None:
+                time.sleep(LOOK_SECONDS)
+
+
+def busiest(interactions: Path, settings: ShopSettings) -> str:
+    """Return the user with most rows in what is looked at of a file of interactions."""
+    sample = samples.read(interactions, settings, "interactions")
+    columns = {canonical(heading): name for heading, name in settings.file_settings("interactions").columns.items()}
+    ours = [columns.get(canonical(heading), canonical(heading)) for heading in sample.header]
+    ids = sample.column(ours.index("USER_ID")) if "USER_ID" in ours else []
+    users = Counter(user.strip() for user in ids if user.strip())
+    return users.most_common(1)[0][0] if users else "somebody"
+
+
+def as_json(outlook: Outlook) -> dict[str, Any]:
+    return {
+        "files": [
+            {"file": role.table, "kind": role.kind, "rows": role.rows, "because": role.because}
+            for role in outlook.roles
+        ],
+        "sure": [*outlook.sure],
+        "inDoubt": [*outlook.doubts],
+        "leftOut": [
+            {"file": left.table, "columns": [*left.columns], "rows": left.rows, "reason": left.reason}
+            for left in outlook.left_out
+        ],
+    }
+
+
+def _why(run: Run) -> str:
+    return f"{run.output.get('outcome')} {run.output.get('reason') or ''}".strip()
+
+
+def _name(digests: Mapping[str, str]) -> str:
+    """Return a digest of the files' names and bytes."""
+    return hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()[:16]
+
+
+def _parsed(path: Path, text: str) -> ShopSettings:
+    name = "settings.json" if path.suffix == ".json" else "settings.yaml"
+    try:
+        return parse(name, text)
+    except Rejected as refused:
+        raise BadFile(f"{path}: {refused.reason}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFile(f"{path}: {error}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    scratch = path.with_name(f".{path.name}.new")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(path)
+    except OSError as error:
+        raise BadFile(f"{path} cannot be written: {error.strerror or error}; name another file with --write") from None
