@@ -127,6 +127,28 @@ def _row_group() -> bytes:
     return file.getvalue()
 
 
+def _nested(objects: int, text: str, depth: int = 0) -> bytes:
+    """Return a Parquet file of one row with a text and so many objects, each so deep."""
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import parquet  # noqa: PLC0415
+
+    values: pa.Array = pa.repeat(pa.scalar("i1"), objects)
+    for _ in range(depth):
+        values = pa.StructArray.from_arrays([values], ["a"])
+    items = pa.StructArray.from_arrays([values], ["ITEM_ID"])
+    file = io.BytesIO()
+    table = pa.table({"USER_ID": [text], "TIMESTAMP": [1_700_000_000],
+                      "items": pa.ListArray.from_arrays([0, objects], items)})  # fmt: skip
+    parquet.write_table(table, file, compression="zstd")
+    return file.getvalue()
+
+
+def _json(text: str, objects: int) -> bytes:
+    """Return an object on one line, whose text stands beside so many objects."""
+    items = ",".join(["{}"] * objects)
+    return b'{"USER_ID":"%s","ITEM_ID":"i","TIMESTAMP":1,"items":[%s]}\n' % (text.encode(), items.encode())
+
+
 _ROWS = b"USER_ID,ITEM_ID,TIMESTAMP\n" + b"".join(
     b"u%d,i%d,%d\n" % (number % 60, number % 70, 1_700_000_000 + number) for number in range(1_200)
 )
@@ -158,6 +180,18 @@ FILES: Mapping[str, tuple[str, Callable[[], bytes]]] = {
     "a dictionary of one short text": ("a.parquet", lambda: _parquet(60_000_000, "x" * 30)),
     "equal rows": ("a.parquet", lambda: _parquet(100_000_000, "u1")),
     "a row group of 2 GB": ("a.parquet", _row_group),
+    "a long text beside many objects": ("a.json", lambda: _json("x" * 120_000, 2_500_000)),
+    "many objects beside a long text": ("a.parquet", lambda: _nested(90_000, "x" * 120_000)),
+    "a row of 30 million objects": ("a.parquet", lambda: _nested(30_000_000, "u")),
+    "a row of 90 million objects": ("a.parquet", lambda: _nested(90_000_000, "u")),
+    "columns 500 deep": ("a.parquet", lambda: _nested(1, "u", 500)),
+    "objects without an end": ("a.json.gz", lambda: gzip.compress(b'{"a":' * 300_000_000, 1)),
+    "an array of arrays without an end": ("a.json.gz", lambda: gzip.compress(b"[" * 1_000_000_000, 1)),
+    "an array of empty objects": ("a.json.gz", lambda: gzip.compress(b'[{"a":1}' + b",{}" * 300_000_000, 1)),
+    "lines of many keys": (
+        "a.json.gz",
+        lambda: gzip.compress(b"{%s}\n" % b",".join(b'"%d":0' % number for number in range(800_000)), 1),
+    ),
     "a list without a line end": ("list.txt.gz", lambda: gzip.compress(b"x" * 1_500_000_000, 1)),
     "a list of nested JSON": ("list.jsonl", lambda: b"[" * 100_000),
     "a list whose row has no end": ("list.csv.gz", lambda: gzip.compress(b'USER_ID\n"' + b'\n","' * 300_000_000, 1)),

@@ -248,8 +248,8 @@ def add_runs(add: Add) -> None:
         "drop myshop interactions unloaded/ --watch",
         "drop myshop settings settings.yaml",
         takes="SHOP KIND FILE…",
-        files="text (.csv, .tsv, .txt; also .gz, .zst, .zip), .xlsx, .parquet, or a folder of parts; settings: .yaml, "
-        ".yml or .json",
+        files="text (.csv, .tsv, .txt, .json, .jsonl; also .gz, .zst, .zip), .xlsx, .parquet, or a folder of parts; "
+        "settings: .yaml, .yml or .json",
     )
     drop.add_argument(
         "--incremental", action="store_true", help="add to what was imported before; without it, replace it"

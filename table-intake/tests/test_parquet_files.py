@@ -29,9 +29,15 @@ def file(columns: dict[str, Any], **options: Any) -> bytes:  # noqa: ANN401 - py
     return made.getvalue()
 
 
+def file_of(*rows: dict[str, Any], schema: pa.Schema | None = None, **options: Any) -> bytes:  # noqa: ANN401 - as above
+    made = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema), made, **options)
+    return made.getvalue()
+
+
 @contextmanager
-def table(data: bytes, ignore: Sequence[str] = ()) -> Iterator[Table]:
-    form = FileSettings(ignore=tuple(ignore))
+def table(data: bytes, ignore: Sequence[str] = (), settings: FileSettings | None = None) -> Iterator[Table]:
+    form = settings or FileSettings(ignore=tuple(ignore))
     with (
         tempfile.TemporaryDirectory() as scratch,
         open_table("drop.parquet", Body(data), form, Path(scratch)) as opened,
@@ -128,11 +134,77 @@ def test_files_without_rows_are_empty_tables() -> None:
         assert (piece.last, piece.end, opened.rows_left(1)) == (True, 2, 0)
 
 
-def test_nested_columns_are_refused_unless_the_settings_ignore_them() -> None:
-    data = file({"id": ["a"], "Tags": [["x"]], "deep": [{"b": 1}]})
-    with pytest.raises(Refused, match=r"these columns are nested: Tags, deep.*\(ignore: \[Tags, deep\]\)"):
+EVENT: dict[str, Any] = {
+    "id": "a",
+    "tags": ["x", None, "y"],
+    "device": {"os": {"name": "ios"}, "n": 1.5},
+    "params": [
+        {"key": "page", "value": {"text": "/a", "number": None}},
+        {"key": "session", "value": {"text": None, "number": 5}},
+    ],
+    "items": [{"id": "i1", "price": 1.0}, {"id": "i2", "price": None}],
+    "coupons": [{"code": "SPRING"}],
+    "grid": [[1], [2]],
+}
+
+
+def test_nested_columns_become_flat_ones_and_objects_of_items_rows() -> None:
+    data = file_of(EVENT, EVENT | {"id": "b", "items": []}, EVENT | {"id": "c", "items": None, "tags": None})
+    with table(data) as opened:
+        header = opened.header
+        rows = [row for piece in opened.rows() for row in piece.frame.rows()]
+        notes = "; ".join(opened.notes)
+    assert header == ["id", "tags", "device.os.name", "device.n", "items.id", "items.price"]
+    assert rows == [(1, "a", "x|y", "ios", "1.5", "i1", "1.0"), (1, "a", "x|y", "ios", "1.5", "i2", "")]
+    assert "each object of items is a row; 2 without any of them give no row" in notes
+    assert "params has keys and values: columns can name those to read, as params.<key>" in notes
+    assert "coupons has a list of objects, which is left out: rows: coupons reads each as a row" in notes
+    assert read(data, ["TAGS", "device", "params", "items", "grid"])[1:] == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_settings_name_the_list_of_rows_and_keys_that_are_columns() -> None:
+    chosen = FileSettings(rows="coupons", columns={"params.session": "SESSION", "params.Page": "PAGE"})
+    with table(file_of(EVENT), settings=chosen) as opened:
+        (piece,) = opened.rows()
+        (row,) = piece.frame.rows()
+    cells = dict(zip(opened.header, row[1:], strict=True))
+    assert (cells["coupons.code"], cells["params.session"], cells["params.Page"]) == ("SPRING", "5", "/a")
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=4), st.lists(st.integers(0, 9), max_size=5)), min_size=1, max_size=40),
+    st.integers(1, 9),
+    st.integers(1, 20),
+)
+def test_rows_of_objects_are_those_of_a_loop(orders: list[tuple[str, list[int]]], group: int, most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "_CELLS", most)
+        orders = [(name.replace("\0", ""), numbers) for name, numbers in orders]
+        documents = [{"name": name, "items": [{"n": number} for number in numbers]} for name, numbers in orders]
+        schema = pa.schema({"name": pa.string(), "items": pa.list_(pa.struct({"n": pa.int64()}))})
+        data = file_of(*documents, schema=schema, row_group_size=group)
+        assert read(data)[1:] == [
+            (line, name, str(number)) for line, (name, numbers) in enumerate(orders, 1) for number in numbers
+        ]
+
+
+def test_what_lists_cost_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = file_of({"id": "a", "items": [{"n": number} for number in range(30)]})
+    monkeypatch.setattr(parquet, "_MOST_OBJECTS", 20)
+    with pytest.raises(Refused, match="row 1 has more than 20 objects in items: write them as rows of their own"):
         read(data)
-    assert read(data, ["tags", "deep"]) == [("", "id"), (1, "a")]
+    monkeypatch.setattr(parquet, "_MOST_VALUES", 20)
+    with pytest.raises(Refused, match="a row group has 31 values, those of lists included; 20 are the most"):
+        read(data)
+    nested: Any = "x"
+    for _ in range(25):
+        nested = {"a": nested}
+    with pytest.raises(Refused, match="is nested more than 20 deep"):
+        read(file_of({"deep": nested}))
+    for _ in range(40):
+        nested = {"a": nested}
+    with pytest.raises(Refused, match="its columns are nested more than 60 deep"):
+        read(file_of({"deep": nested}))
 
 
 def test_long_and_zero_values_cost_their_rows_only() -> None:

@@ -149,7 +149,6 @@ def test_dates_that_read_both_ways_are_a_choice_with_both_meanings() -> None:
     ("cells", "problem"),
     [
         (["1767229200", "1767229200000"], "several units: 1 in s, 1 in ms"),
-        (["45678.5", "45679"], "45678.5 is a day as spreadsheets count it"),
         (["next week", "03/04/2026"], "no form of dates fits 'next week'"),
     ],
 )
@@ -325,11 +324,43 @@ def test_other_shops_and_languages(name: str, header: str, row: str, columns: di
     assert proposal.missing == ()
 
 
-def test_events_of_a_till_are_purchases_and_returns_and_a_time_of_day_apart_is_lost() -> None:
+def test_events_of_a_till_are_purchases_and_returns_and_a_time_of_day_apart_is_read() -> None:
     rows = [f"2026-01-02|10:0{n}:00|SKU{n}|{'Refund' if n == 3 else 'Payment'}|C{n}" for n in range(5)]
     proposal = proposed(sample("Date|Time|SKU|Event Type|Customer ID", *rows, name="items.csv"))
     assert proposal.section["event_types"] == {"Payment": "Purchase", "Refund": "Return"}
+    assert proposal.section["time_of_day"] == "Time"
+    assert "Date has the day alone, so time_of_day adds Time" in str(proposal.remarks)
+
+
+def test_a_time_of_day_that_no_form_fits_is_lost_and_that_is_said() -> None:
+    rows = [f"2026-01-0{n}|{'soon' if n == 3 else '10:00'}|SKU{n}|C{n}" for n in range(1, 6)]
+    proposal = proposed(sample("Date|Time|SKU|Customer ID", *rows, name="orders.csv"))
+    assert "time_of_day" not in proposal.section
     assert "Date has the day alone, and Time the time of day, which is lost" in str(proposal.remarks)
+
+
+@pytest.mark.parametrize(
+    ("day", "time", "dates"),
+    [
+        ("02.01.2026", "14:30:05", "%d.%m.%Y %H:%M:%S"),
+        ("20260102", "143005", "%Y%m%d %H%M%S"),
+        ("2026-01-02T00:00:00", "14:30:05", None),
+        ("2026. 1. 2.", "오후 2:30", "%Y. %m. %d. %p %I:%M"),
+    ],
+)
+def test_days_and_times_of_day_of_any_form_go_together(day: str, time: str, dates: str | None) -> None:
+    proposal = proposed(sample("FKDAT|ERZET|MATNR|KUNAG", *[f"{day}|{time}|m{n}|k{n % 3}" for n in range(30)]))
+    assert proposal.section["time_of_day"] == "ERZET"
+    assert proposal.section.get("dates") == dates
+
+
+def test_days_as_spreadsheets_count_them_and_ids_with_a_point_are_proposed_and_said() -> None:
+    rows = [f"1785{n}.0|i{n}|{45678 + n}.5" for n in range(5)]
+    proposal = proposed(sample("CustomerID|StockCode|InvoiceDate", *rows))
+    assert (proposal.section["dates"], proposal.section["ids"]) == ("serial", "whole")
+    told = " ".join(proposal.remarks)
+    assert "InvoiceDate has days as spreadsheets count them: 45678.5 is 21 January 2025" in told
+    assert "ids reads them as whole numbers, so that they match 17850 in other files" in told
 
 
 def test_lines_of_configurable_products_are_skipped_and_that_is_said() -> None:

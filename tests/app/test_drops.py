@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from personalization.personalize import solution_names
+from personalization.personalize.ensure import dataset_schema
 
 from tests.app import retail
 from tests.app.laptop import Laptop
@@ -110,8 +112,10 @@ def test_a_failed_training_fails_the_run_with_personalize_s_reason(laptop: Lapto
     assert laptop.drop("stuck", "users", retail.users()).status == "SUCCEEDED"
     groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
     group = next(group["datasetGroupArn"] for group in groups if group["name"].endswith("-stuck"))
-    name = f"{group.rpartition('/')[2]}-similar-items"
     recipe = "arn:aws:personalize:::recipe/aws-similar-items"
+    schema = dataset_schema(laptop.personalize, "users", group.replace("dataset-group/", "dataset/") + "/USERS")
+    assert schema is not None
+    name = solution_names.name(f"{group.rpartition('/')[2]}-similar-items", recipe, [schema])
     laptop.personalize.create_solution(
         name=name, datasetGroupArn=group, recipeArn=recipe, eventType="Return", performAutoTraining=False
     )

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 
 import polars as pl
@@ -185,6 +185,62 @@ def ga4(path: Path) -> None:
 
 def seen_by_ga4(sale: Sale) -> Imported:
     return f"{100_000 + int(sale.user)}.1767229200", sale.item, sale.time, sale.type
+
+
+# The same as BigQuery exports it, without SQL: an event for each list of items, which is empty for other events.
+
+
+def ga4_documents() -> Iterator[dict[str, object]]:
+    for (user, time, kind), sales_of_event in groupby(events(), key=lambda sale: (sale.user, sale.time, sale.type)):
+        lines = [*sales_of_event]
+        document: dict[str, object] = {
+            "event_date": f"{moment(time):%Y%m%d}",
+            "event_timestamp": time * 1_000_000 + 123_456,
+            "event_name": GA4_EVENTS[kind],
+            "event_params": [
+                {"key": "page_location", "value": {"string_value": "https://shop.example/", "int_value": None}},
+                {"key": "ga_session_id", "value": {"string_value": None, "int_value": time}},
+            ],
+            "user_id": None,
+            "user_pseudo_id": f"{100_000 + int(user)}.1767229200",
+            "device": {"category": "mobile", "language": "ko-kr"},
+            "items": [
+                {"item_id": sale.item, "item_name": sale.name, "price": sale.cents / 100, "quantity": 1}
+                for sale in lines
+            ],
+        }
+        yield document
+        yield document | {"event_name": "page_view", "items": []}
+
+
+def ga4_parquet(path: Path) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - it takes long
+    from pyarrow import parquet  # noqa: PLC0415
+
+    parquet.write_table(pa.Table.from_pylist([*ga4_documents()]), path, row_group_size=300)
+
+
+def ga4_json(path: Path) -> None:
+    # BigQuery writes whole numbers as texts.
+    documents = (document | {"event_timestamp": str(document["event_timestamp"])} for document in ga4_documents())
+    path.write_bytes(gzip.compress("".join(f"{json.dumps(document)}\n" for document in documents).encode()))
+
+
+# A shop's own interface: a JSON array of orders, with their customer and lines within.
+
+
+def orders_json(path: Path) -> None:
+    orders = [
+        {
+            "id": order,
+            "created_at": f"{moment(time):%Y-%m-%dT%H:%M:%SZ}",
+            "customer": {"id": int(user), "email": f"user{user}@example.com"},
+            "line_items": [{"sku": sale.item, "name": sale.name, "quantity": sale.quantity} for sale in lines],
+            "discounts": [{"code": "SPRING"}],
+        }
+        for (order, user, time), lines in groupby(sold(), key=lambda sale: (sale.order, sale.user, sale.time))
+    ]
+    path.write_text(json.dumps(orders, indent=1), encoding="utf-8")
 
 
 # UCI's Online Retail: a workbook with dates as dates, ids as numbers, cancelled invoices (C…) and guests without an id.
@@ -460,8 +516,23 @@ def square(path: Path) -> None:
     path.write_bytes(delimited(SQUARE, map(row, sales())))
 
 
-def at_noon(sale: Sale) -> Imported:
-    return f"SQ{sale.user}", sale.item, sale.time - sale.time % 86_400, sale.type
+# A till's workbook: a title above the names, sums below the rows, days as numbers, ids with zeros in front.
+
+
+def cash_book(path: Path) -> None:
+    from openpyxl import Workbook  # noqa: PLC0415 - it takes long
+
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["판매 상세 내역", "2026-01"])
+    sheet.merge_cells("B1:F1")
+    sheet.append([])
+    sheet.append(["판매일시", "회원번호", "바코드", "상품명", "수량", "금액"])
+    for sale in sold():
+        when = sale.time / 86_400 + 25_569
+        sheet.append([when, f"010{sale.user}", f"00{sale.item}", sale.name, sale.quantity, sale.cents * sale.quantity])
+    sheet.append(["합계", None, None, None, 1_234, 98_765_432])
+    book.save(path)
 
 
 # A frame of pandas: its index has no name, and ids with gaps became numbers with a point.
@@ -527,7 +598,9 @@ EXPORTS: Mapping[str, Export] = {
         lambda: chain.from_iterable(after_all(sale) for sale in sold() if has_card(sale)),
         lambda: sum(not has_card(sale) and fate(sale) != "cancelled" for sale in sold()),
     ),
-    "SAP VBRP": Export("VBRP.csv", vbrp, lambda: map(billed_by_sap, sales())),
+    "SAP VBRP": Export(
+        "VBRP.csv", vbrp, lambda: ((f"{sale.user:0>10}", f"{sale.item:0>18}", sale.time, sale.type) for sale in sales())
+    ),
     "Toast": Export(
         "ItemSelectionDetails.csv",
         toast,
@@ -537,8 +610,16 @@ EXPORTS: Mapping[str, Export] = {
             if fate(sale) != "cancelled"
         ),
     ),
-    "Square": Export("items-2026-01.csv", square, lambda: map(at_noon, sales())),
-    "pandas": Export(
-        "frame.csv", pandas, lambda: ((f"{sale.user}.0", sale.item, sale.time, "Purchase") for sale in sold())
+    "Square": Export(
+        "items-2026-01.csv", square, lambda: ((f"SQ{sale.user}", sale.item, sale.time, sale.type) for sale in sales())
+    ),
+    "pandas": Export("frame.csv", pandas, lambda: map(bought, sold())),
+    "GA4 Parquet": Export("events.parquet", ga4_parquet, lambda: map(seen_by_ga4, events())),
+    "GA4 JSON lines": Export("events-000.json.gz", ga4_json, lambda: map(seen_by_ga4, events())),
+    "Orders as JSON": Export("orders.json", orders_json, lambda: map(bought, sold())),
+    "Till workbook": Export(
+        "판매내역.xlsx",
+        cash_book,
+        lambda: ((f"010{sale.user}", f"00{sale.item}", sale.time, "Purchase") for sale in sold()),
     ),
 }

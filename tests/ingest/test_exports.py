@@ -2,6 +2,7 @@
 """Exports as shops have them, from the file to the import, by the settings that `local map` proposes."""
 
 import csv
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +56,17 @@ def proposed(path: Path) -> Path:
 def test_the_document_shows_the_proposal_as_it_is(tmp_path: Path) -> None:
     text = proposed(EXPORTS["Korean ERP"].made(tmp_path)).read_text()
     assert f"```yaml\n{text}```\n" in DOCUMENT.read_text()
+
+
+def test_settings_name_the_file_of_a_dropped_zip(bucket: "S3Client", tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(proposed(EXPORTS["pandas"].made(tmp_path)), "readme.yaml")
+        archive.write(tmp_path / "frame.csv", "2026/orders-01.csv")
+    settings = (tmp_path / "settings.yaml").read_text().replace("interactions:\n", "interactions:\n  member: orders*\n")
+    bucket.put_object(Bucket=BUCKET, Key=SETTINGS, Body=settings.encode())
+    handler({"bucket": BUCKET, "key": dropped(bucket, path), "run": "run-1"}, None)
+    assert imported(bucket) == EXPORTS["pandas"].expected()
 
 
 @pytest.mark.parametrize("program", EXPORTS)

@@ -66,7 +66,7 @@ def test_a_marker_makes_its_folder_a_drop_and_parts_are_nothing(marker: str, mod
         ("export.2026-11-000000000000", True),
         ("notes.md", False),
         ("part-0.orc", False),
-        ("part-0.json.gz", False),
+        ("part-0.json.gz", True),
         ("part-0.csv.bz2", False),
     ],
 )

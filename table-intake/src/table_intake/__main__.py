@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     check = commands.add_parser("check", help="check every row of a file; write the good rows, and the others")
-    check.add_argument("file", type=Path, metavar="FILE", help="CSV, Excel or Parquet, packed or not")
+    check.add_argument("file", type=Path, metavar="FILE", help="CSV, Excel, JSON lines or Parquet, packed or not")
     check.add_argument("--output", type=Path, metavar="FILE", help="where to write the good rows, as CSV")
     check.add_argument("--rejects", type=Path, metavar="FILE", help="where to write the refused rows, with reasons")
     mapping = commands.add_parser("map", help="propose settings with which files can be read")

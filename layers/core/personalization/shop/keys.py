@@ -25,8 +25,11 @@ SETTINGS_FILES = ("settings.yaml", "settings.yml", "settings.json")
 SUCCESS = "_SUCCESS"
 """The marker of Spark and Hadoop: an empty file, written after the parts."""
 INCREMENTAL = "incremental"
-ENDINGS = ".csv, .tsv or .txt, each also with .gz, .zst or .zip; .gz, .zst or .zip alone; .xlsx or .parquet"
-_ENDING = re.compile(r"\.((csv|tsv|txt)(\.(gz|zst|zip))?|xlsx|parquet)\Z", re.IGNORECASE)
+ENDINGS = (
+    ".csv, .tsv, .txt, .json, .jsonl or .ndjson, each also with .gz, .zst or .zip; .gz, .zst or .zip alone; .xlsx or "
+    ".parquet"
+)
+_ENDING = re.compile(r"\.((csv|tsv|txt|json|jsonl|ndjson)(\.(gz|zst|zip))?|xlsx|parquet)\Z", re.IGNORECASE)
 _PACKED = re.compile(r"\.(gz|zst|zip)\Z", re.IGNORECASE)
 _ANY_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,7}\Z", re.IGNORECASE)
 _DATA_KINDS: dict[str, DataKind] = {"interactions": "interactions", "users": "users", "items": "items"}

@@ -13,7 +13,7 @@ from table_intake import streamed
 from table_intake.check import cell_rules, findings
 from table_intake.check.counts import Counting, Different
 from table_intake.check.findings import Expected, Findings
-from table_intake.check.forms import check_zone, convert
+from table_intake.check.forms import check_zone, convert, with_time_of_day
 from table_intake.check.profiles import Profile
 from table_intake.check.rejects import Rejects
 from table_intake.check.row_rules import RowRules, count_statuses
@@ -34,7 +34,7 @@ _DISCOURAGED = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
 """Characters that ids should not contain."""
 _LONGEST_STATUS = 100
 """Characters of a status that are looked at."""
-_POINTED = r"^[0-9]+\.0+$"
+_POINTED = r"^([0-9]+)\.0+$"
 _CHANGES = {
     "skipped": "{count:,} {count:row was|rows were} left out, as the setting skip says: {name}",
     "carried": (
@@ -53,6 +53,10 @@ _CHANGES = {
     "numbers": (
         "{count:,} {count:number|numbers} of {name} {count:was|were} written with a point before decimals, and "
         "without signs"
+    ),
+    "whole": (
+        "{count:,} {count:id|ids} of {name} {count:was|were} read as {count:a whole number|whole numbers}, as the "
+        "setting ids says: 17850.0 is 17850"
     ),
     "renamed": "{count:,} {count:value|values} of {name} {count:was|were} renamed as the settings say",
     "joined": (
@@ -263,6 +267,7 @@ class _Checker:
         self._slots, self._profile = layout.slots, partial.profile
         self._sources = {slot.name: source(slot.source) for slot in layout.slots if slot.source is not None}
         self._same = [slot.source for slot in layout.slots] == list(range(len(partial.header)))
+        self._joins = any(slot.clock is not None for slot in layout.slots)
         self._first = warns_first
         self._broken_default = any(BREAK.search(slot.default or "") for slot in layout.slots)
         names = layout.names()
@@ -309,7 +314,7 @@ class _Checker:
             partial.lines.take(frame)
         self._warn(frame, rows)
         parts: list[bytes | memoryview]
-        if rows.plain and self._same and not down and changed == changes.total():
+        if rows.plain and self._same and not self._joins and not down and changed == changes.total():
             parts = rows.without(left_out)
         else:
             odd = rows.suspects
@@ -367,6 +372,11 @@ class _Checker:
             values = pl.repeat(slot.default or "", frame.height, dtype=pl.String, eager=True)
         else:
             values = cells = frame[self._sources[slot.name]]
+            if slot.clock is not None:
+                values = cells = with_time_of_day(cells, frame[source(slot.clock)])
+            if slot.whole:
+                values = cells = cells.str.replace(_POINTED, "${1}")
+                changes["whole", slot.name] += int((values != frame[self._sources[slot.name]]).sum())
             if slot.form is not None:
                 converted = convert(slot.column, cells, slot.form)
                 values, broken = converted.values, converted.broken
@@ -416,7 +426,7 @@ def _notes(layout: Layout, profile: Profile) -> list[str]:
         ]
         + [
             f"{name} has numbers with .0 behind them, as programs write ids that they took for numbers: they match no "
-            "such id without it in another file"
+            "such id without it in another file, unless the setting ids (whole) takes it away"
             for name in sorted(profile.pointed)
         ]
     )

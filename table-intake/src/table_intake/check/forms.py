@@ -9,7 +9,7 @@ import polars as pl
 from table_intake.check import cell_rules
 from table_intake.columns.schema import Column
 from table_intake.errors import Refused
-from table_intake.settings.files import ISO, FileSettings, Unit
+from table_intake.settings.files import ISO, SERIAL, FileSettings, Unit
 
 PER_SECOND: dict[Unit, int] = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _NUMBER = r"^[0-9]+(?:\.[0-9]*)?$"
@@ -20,6 +20,14 @@ _MINUS = "[-\u2212\u2013\ufe63\uff0d]"
 """Signs that programs write for a minus."""
 _TRIANGLE = "[\u25b3\u25b2]"
 """Triangles that Japanese and Korean accounts write for a minus."""
+_SERIAL = r"^([0-9]{1,7}(?:[.,][0-9]*)?)$"
+_DAY_OF_1970 = 25_569
+"""The number of 1970's first day in spreadsheets."""
+_MIDNIGHT = r"[T ]0?0:00(?::00(?:\.0+)?)?$"
+_DAY_OF_TIMES = r"^(?:1899-12-3[01]|1900-01-0[01])[T ]"
+"""What programs write before a time of day alone."""
+_FIVE_DIGITS = r"^([0-9]{5})$"
+"""A time such as 91500, whose zero in front a spreadsheet took away."""
 _BEFORE_NOON = r"오전|上午|午前"
 _AFTER_NOON = r"오후|下午|午後"
 
@@ -109,7 +117,9 @@ def _times(values: pl.Series, form: FileSettings) -> Converted:
     """Convert times to whole Unix seconds."""
     cells = values.str.strip_chars().alias("cell")
     frame, cell = cells.to_frame(), pl.col("cell")
-    if form.dates is not None and form.dates != ISO:
+    if form.dates == SERIAL:
+        frame = frame.hstack(cell_rules.iso_seconds(cells)).with_columns(_serial(form))
+    elif form.dates is not None and form.dates != ISO:
         frame = frame.with_columns(_formatted(form.dates, form.timezone))
     elif cells.str.contains(_NUMBER).all():
         frame = frame.with_columns(seconds=pl.lit(None, pl.Int64), skipped=pl.lit(value=False))
@@ -177,6 +187,28 @@ def _iso(form: FileSettings) -> list[pl.Expr]:
         pl.when(named).then(clock - offset).otherwise(there).alias("seconds"),
         (skipped & ~named).alias("skipped"),
     ]
+
+
+def _serial(form: FileSettings) -> list[pl.Expr]:
+    """Return expressions for the seconds of days as spreadsheets count them, and for those that clocks skip.
+
+    Where a column has real dates as well, the reader has written them in ISO 8601.
+    """
+    day = pl.col("cell").str.extract(_SERIAL).str.replace(",", ".", literal=True).cast(pl.Float64)
+    clock = ((day - _DAY_OF_1970) * 86_400).round().cast(pl.Int64)
+    (there, skipped), (iso, iso_skipped) = _in_zone(pl.from_epoch(clock, time_unit="s"), form.timezone), _iso(form)
+    return [
+        pl.when(day.is_not_null()).then(there).otherwise(iso).alias("seconds"),
+        pl.when(day.is_not_null()).then(skipped).otherwise(iso_skipped).alias("skipped"),
+    ]
+
+
+def with_time_of_day(days: pl.Series, times: pl.Series) -> pl.Series:
+    """Return days with the times of another column behind them; a day whose time is empty stays as it is."""
+    day = pl.col("day").str.strip_chars().str.replace(_MIDNIGHT, "")
+    time = pl.col("time").str.strip_chars().str.replace(_DAY_OF_TIMES, "").str.replace(_FIVE_DIGITS, "0${1}")
+    joined = pl.when(time == "").then(day).otherwise(pl.concat_str([day, time], separator=" "))
+    return pl.DataFrame([days.alias("day"), times.alias("time")]).select(joined).to_series().alias(days.name)
 
 
 def _in_zone(moment: pl.Expr, zone: str) -> list[pl.Expr]:

@@ -27,6 +27,13 @@ _MARKS: Mapping[DataKind, tuple[str, ...]] = {
     "items": ("ITEM_ID",),
 }
 """The columns that identify a kind."""
+_IDS = frozenset({"USER_ID", "ITEM_ID"})
+_TIMES: Mapping[DataKind, str] = {
+    "interactions": "TIMESTAMP",
+    "users": "CREATION_TIMESTAMP",
+    "items": "CREATION_TIMESTAMP",
+}
+"""The columns with the time of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,10 @@ class Slot:
     """The column's definition, or None where the data decide."""
     form: FileSettings | None = None
     """The form of its numbers or times, where it is the shop's own."""
+    clock: int | None = None
+    """Index of the drop's column that has the time of day to its days."""
+    whole: bool = False
+    """Whether ids such as 17850.0 are whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +194,7 @@ def arrange(
             raise Refused(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
     # A copy of events is written here, in the form of the import.
     own_form = None if streamed.MARK in map(canonical, header) else files
+    clock = finder.column("time_of_day", "read times", files.time_of_day)[1] if files.time_of_day and own_form else None
     texts = {name for name, column in schema.recognised(kind, domain).items() if not column.numeric}
     slots = tuple(
         Slot(
@@ -191,6 +203,8 @@ def arrange(
             defaults.get(name),
             columns.get(name),
             own_form if name in sources and name not in texts and _has_form(name, columns, files) else None,
+            clock=clock if name == _TIMES[kind] else None,
+            whole=name in _IDS and own_form is not None and files.ids == "whole",
         )
         for name in names
     )

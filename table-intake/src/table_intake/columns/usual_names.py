@@ -103,8 +103,29 @@ ORDER = """
     auftragsnummer belegnummer numerocommande numcommande commande numeropedido pedido 주문번호 상품주문번호 전표번호
     注文番号 受注番号 订单号 订单编号 訂單編號
 """
+LINES = """
+    items lineitems orderitems orderlines orderlineitems lines products orderproducts productitems positions
+    lineitemsedges cartitems basketitems 상품 상품목록 주문상품 주문상품목록 商品 明細 positionen artikel
+    produits lignes
+"""
+"""Lists within a row, whose objects are lines of an order or items of an event."""
 TIMES_OF_DAY = frozenset(
-    {"time", "ordertime", "saletime", "erzet", "uhrzeit", "zeit", "heure", "hora", "시간", "시각", "時刻", "时间"}
+    [
+        "time",
+        "ordertime",
+        "saletime",
+        "timeofday",
+        "transactiontime",
+        "erzet",
+        "uhrzeit",
+        "zeit",
+        "heure",
+        "hora",
+        "시간",
+        "시각",
+        "時刻",
+        "时间",
+    ]
 )
 PRODUCT_TYPES = frozenset({"producttype", "productstype", "itemtype"})
 """Columns that tell simple products from configurable ones, which contain them, as Magento exports both."""
@@ -192,11 +213,18 @@ def bare(name: str) -> str:
     return plain(re.sub(r"[(\[].*?[)\]]", "", unicodedata.normalize("NFKC", name)))
 
 
+def inner(name: str) -> str:
+    """Return the name of a column in the list whose objects are rows, in that form; "" for other columns."""
+    *outer, last = name.split(".")
+    return plain(last) if outer and plain(outer[-1]) in _LINES else ""
+
+
 def ranks(names: str) -> dict[str, int]:
     """Return how good the names of a list are: the lower, the better."""
     return {plain(name): rank for rank, name in reversed(list(enumerate(names.split())))}
 
 
+_LINES = frozenset(map(plain, LINES.split()))
 _ITEM_NAMES = frozenset(map(plain, _NAMES.split()))
 _NAMED = {plain(word): ours for word, ours in (pair.split("=") for pair in _EVENTS.split())}
 _TRANSLATED = {plain(word): ours for word, ours in (pair.split("=") for pair in _TRANSLATIONS.split())}

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from table_intake.check.forms import with_usual_minus
+from table_intake.check.forms import with_time_of_day, with_usual_minus
 from table_intake.columns import schema, statuses, usual_names
 from table_intake.columns.header import canonical, is_ignored
 from table_intake.kinds import DataKind
@@ -19,11 +19,12 @@ from table_intake.propose import values
 from table_intake.propose.judgement import judge
 from table_intake.propose.samples import Ids, Sample
 from table_intake.propose.targets import NO_IDS, find_targets
-from table_intake.settings.files import Returns
+from table_intake.settings.files import SERIAL, Returns
 from table_intake.settings.tables import TableSettings
 from table_intake.wording import counted
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
+_MIDNIGHT = re.compile(r"[T ]0?0:00(:00(\.0+)?)?$")
 _LONG = 100
 """Characters of a name that settings spell out."""
 _SHOWN = 8
@@ -135,7 +136,6 @@ class _Proposer:
                 ignore.append(heading if len(heading) <= _LONG else f"{heading[:_LONG]}*")
         missing = self._missing()
         rows = self._rows()
-        self._note_ids()
         proposed = {
             **({"columns": columns} if columns else {}),
             **({"ignore": ignore} if ignore else {}),
@@ -143,6 +143,7 @@ class _Proposer:
             **self._times(),
             **self._numbers(),
             **self._event_types(),
+            **self._ids(),
             **rows,
         }
         new, shared = {} if proposed == settings else proposed, self._rejects()
@@ -259,22 +260,28 @@ class _Proposer:
             return section
         heading = self._sample.header[self._targets[name]]
         cells = self._sample.column(self._targets[name])
+        days = [cell.strip() for cell in cells if cell.strip()]
+        if beside := self._time_of_day(heading, days):
+            times = pl.Series(self._sample.column(beside), dtype=pl.String)
+            joined = with_time_of_day(pl.Series(cells, dtype=pl.String), times).to_list()
+            if self._files.time_of_day or not values.times(joined).problem:
+                cells = joined
+                section["time_of_day"] = self._sample.header[beside]
+                self._remarks.append(f"{heading} has the day alone, so time_of_day adds {self._sample.header[beside]}")
+            else:
+                self._remarks.append(
+                    f"{heading} has the day alone, and {self._sample.header[beside]} the time of day, which is lost: "
+                    "put both into one column if the order within a day matters"
+                )
         forms = values.times(cells)
         days = [cell.strip() for cell in cells if cell.strip()]
         # A day whose number is that of its month shows no difference.
         example = next((day for day in days if len({_read(day, form) for form in forms.dates}) > 1), "".join(days[:1]))
-        beside = [
-            other
-            for other in self._sample.header
-            if usual_names.plain(other) in usual_names.TIMES_OF_DAY and other != heading
-        ]
-        if beside and days and not any(":" in day for day in days):
-            self._remarks.append(
-                f"{heading} has the day alone, and {beside[0]} the time of day, which is lost: "
-                "put both into one column if the order within a day matters"
-            )
         if forms.problem:
             self._remarks.append(f"{heading}: {forms.problem}")
+        if forms.dates == (SERIAL,):
+            day = values.of_serial(days[0])
+            self._remarks.append(f"{heading} has days as spreadsheets count them: {days[0]} is {day.day} {day:%B %Y}")
         if forms.unit:
             section["unit"] = forms.unit
         if len(forms.dates) == 1:
@@ -289,6 +296,18 @@ class _Proposer:
             self._options.append("timezone: Asia/Seoul  # or yours, if the times are not in UTC")
         return section
 
+    def _time_of_day(self, heading: str, days: Sequence[str]) -> int | None:
+        """Return the column that has the time of day, where the one of the time has the day alone."""
+        wanted = self._files.time_of_day
+        if wanted is None and (not days or any(":" in day and not _MIDNIGHT.search(day) for day in days)):
+            return None
+        for index, other in enumerate(self._sample.header):
+            is_named = canonical(other) == canonical(wanted) if wanted else False
+            is_usual = wanted is None and usual_names.plain(other) in usual_names.TIMES_OF_DAY
+            if (is_named or is_usual) and other != heading and self._sample.filled(index) > 0:
+                return index
+        return None
+
     def _numbers(self) -> dict[str, Any]:
         """Return the settings for the marks of numbers."""
         sample, section = self._sample, dict[str, Any]()
@@ -302,6 +321,10 @@ class _Proposer:
                 form = values.numbers([*map(sample.column, numeric), *self._other_numbers(numeric)])
             settings = {"decimal": form.decimal, "thousands": form.thousands, "currency": currency}
             section |= {name: value for name, value in settings.items() if value is not None}
+            prices = [cell for index in numeric for cell in sample.column(index)]
+            if not section and any(re.fullmatch(r"[\d.]+\s*-", cell.strip()) for cell in prices):
+                # Numbers whose form the settings name may have their sign behind them.
+                section["decimal"] = "."
             if form.example:
                 whole = form.example.replace(form.thousands or "", "")
                 self._remarks.append(f"{form.example} is read as {whole}: leave thousands out if it is a fraction")
@@ -481,22 +504,26 @@ class _Proposer:
         """Return the column that tells how many were bought, of interactions."""
         ranks, used = usual_names.ranks(usual_names.QUANTITY), set(self._targets.values())
         places = [
-            (ranks[plain], index)
-            for index, plain in enumerate(map(usual_names.plain, self._sample.header))
-            if plain in ranks and index not in used
+            (ranks[name], index)
+            for index, heading in enumerate(self._sample.header)
+            for name in (usual_names.plain(heading), usual_names.inner(heading))
+            if name in ranks and index not in used
         ]
         return min(places)[1] if places and self._kind == "interactions" else None
 
-    def _note_ids(self) -> None:
-        """Note ids that a program took for numbers."""
+    def _ids(self) -> dict[str, Any]:
+        """Return the setting for ids that a program took for numbers, and note them."""
+        section: dict[str, Any] = {}
         for name in ("USER_ID", "ITEM_ID"):
             cells = [cell for cell in self._sample.column(self._targets[name]) if cell] if name in self._targets else []
             if cells and sum(bool(re.fullmatch(r"\d+\.0+", cell)) for cell in cells) >= values.ENOUGH * len(cells):
                 heading, other = self._sample.header[self._targets[name]], cells[0].partition(".")[0]
+                section["ids"] = "whole"
                 self._remarks.append(
-                    f"{heading} has ids like {cells[0]}, as programs write that took them for numbers: they match no "
-                    f"{other} of another file"
+                    f"{heading} has ids like {cells[0]}, as programs write that took them for numbers: ids reads them "
+                    f"as whole numbers, so that they match {other} in other files and in what your pages send"
                 )
+        return section
 
     def _rejects(self) -> dict[str, Any]:
         """Return a limit of bad rows that lets a file in of which some rows have no user."""

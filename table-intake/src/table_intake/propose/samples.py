@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Some rows of a table, from as many places as it is read to."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from table_intake.check.row_rules import FillDown, count_statuses
 from table_intake.columns import statuses
 from table_intake.columns.header import canonical
 from table_intake.columns.usual_names import ORDER, bare, plain, ranks
+from table_intake.propose.value_sets import Collecting, ValueSet
 from table_intake.read.rows import source
 from table_intake.table import Table
 
@@ -19,6 +21,8 @@ ROWS = 2_000
 """Rows of a piece, at most."""
 _CELLS = 1_000_000
 """Cells of a piece, at most: with many columns, fewer rows."""
+_MOST_ROWS = 8_000
+"""Rows of all pieces, from which on every second one goes."""
 _LONGEST = 100
 """Characters of a cell that are looked at."""
 _ENOUGH = 3
@@ -28,6 +32,7 @@ _MOST_VALUES = 1_000
 _FEW = 0.01
 """The share of rows behind the first of an order that may have a value in a column of first rows."""
 
+_POINTED = re.compile(r"\d+\.0+")
 Ids = Mapping[str, Set[str]]
 """Some ids of users and items, by the name of their column."""
 
@@ -55,6 +60,10 @@ class Sample:
     counts: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     """How often each value occurs in these rows, of columns that tell what became of orders, by their indices."""
     order: Order | None = None
+    sets: Sequence[ValueSet] = ()
+    """The values of each column in the rows read; see `value_sets`."""
+    whole: bool = True
+    """Whether these rows are all that the file has."""
 
     def column(self, index: int) -> list[str]:
         return [row[index] for row in self.rows if index < len(row)]
@@ -63,7 +72,8 @@ class Sample:
         """Return the ids of users and items; `columns` are Personalize's names of the columns that have others."""
         mapping = {canonical(heading): ours for heading, ours in columns.items()}
         names = [mapping.get(canonical(heading), canonical(heading)) for heading in self.header]
-        return {name: set(self.column(names.index(name))) for name in ("USER_ID", "ITEM_ID") if name in names}
+        indices = {name: names.index(name) for name in ("USER_ID", "ITEM_ID") if name in names}
+        return {name: set(map(whole, self.column(index))) for name, index in indices.items()}
 
     def orders(self, but: Set[int]) -> list[int]:
         """Return the columns that name orders, the best first; a column `name` alone is none."""
@@ -72,10 +82,19 @@ class Sample:
         ranked = [(best[name], index) for index, name in enumerate(names) if name in best and name != "name"]
         return [index for _, index in sorted(ranked) if index not in but]
 
+    def value_sets(self) -> Sequence[ValueSet]:
+        """Return the values of each column: in all rows read, or where nobody counted these, in the rows here."""
+        return self.sets or [_collected(self.column(index)) for index in range(len(self.header))]
+
     def filled(self, index: int) -> float:
         """Return the share of rows that have a value in a column."""
         cells = self.column(index)
         return sum(bool(cell.strip()) for cell in cells) / len(cells) if cells else 1.0
+
+
+def whole(cell: str) -> str:
+    """Return an id as it stands in files whose program did not take it for a number."""
+    return cell.partition(".")[0] if _POINTED.fullmatch(cell) else cell
 
 
 def sample_table(name: str, table: Table, pieces: int = 1) -> Sample:
@@ -91,7 +110,8 @@ def sample_table(name: str, table: Table, pieces: int = 1) -> Sample:
     counts: dict[int, Counter[str]] = {}
     order: Order | None = None
     fill: FillDown | None = None
-    read = 0
+    read, whole = 0, True
+    sets = [Collecting() for _ in names]
     for number, piece in enumerate(islice(table.rows(), pieces)):
         frame = piece.frame.select(names)
         if not number:
@@ -99,9 +119,13 @@ def sample_table(name: str, table: Table, pieces: int = 1) -> Sample:
             fill = FillDown([source(index) for index in order.columns], source(order.by)) if order else None
         if fill is not None:
             frame, _ = fill.take(frame)
+        for column_name, collecting in zip(names, sets, strict=True):
+            collecting.take(frame[column_name].str.slice(0, _LONGEST))
         most = max(1, min(ROWS, _CELLS // len(names)))
         some = frame.gather_every(max(1, -(-frame.height // most))).select(pl.all().str.slice(0, _LONGEST))
         rows += some.rows()
+        if len(rows) > _MOST_ROWS:
+            rows = rows[::2]
         if not number:
             counts = {index: Counter() for index in _with_statuses(table.header, some)}
         for index in [*counts]:
@@ -110,7 +134,15 @@ def sample_table(name: str, table: Table, pieces: int = 1) -> Sample:
             if len(counts[index]) > _MOST_VALUES:
                 del counts[index]
         read += frame.height
-    return Sample(name, table.header, rows, read=read, counts=counts, order=order)
+        whole = piece.last
+    value_sets = [collecting.finished() for collecting in sets]
+    return Sample(name, table.header, rows, read=read, counts=counts, order=order, sets=value_sets, whole=whole)
+
+
+def _collected(cells: Sequence[str]) -> ValueSet:
+    collecting = Collecting()
+    collecting.take(pl.Series(cells, dtype=pl.String))
+    return collecting.finished()
 
 
 def _with_statuses(header: Sequence[str], frame: pl.DataFrame) -> list[int]:

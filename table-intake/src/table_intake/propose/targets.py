@@ -11,7 +11,7 @@ from table_intake.columns import schema, usual_names
 from table_intake.columns.header import canonical
 from table_intake.kinds import DataKind
 from table_intake.propose import values
-from table_intake.propose.samples import Ids, Sample
+from table_intake.propose.samples import Ids, Sample, whole
 from table_intake.settings.tables import TableSettings
 
 _ENOUGH, _ALL = 100, 0.98
@@ -52,7 +52,9 @@ class _Finder:
         mapping = {canonical(heading): ours for heading, ours in self._files.columns.items()}
         ours = [mapping.get(canonical(heading)) for heading in header]
         indices = {name: index for index, name in enumerate(ours) if name is not None}
-        plain = [(usual_names.plain(heading), usual_names.bare(heading)) for heading in header]
+        plain = [
+            (usual_names.plain(heading), usual_names.bare(heading), usual_names.inner(heading)) for heading in header
+        ]
         by_plain_name = {name.replace("_", "").casefold(): name for name in schema.recognised(self._kind, "ECOMMERCE")}
         for target in [*usual_names.TARGETS[self._kind], *by_plain_name.values()]:
             if target in indices:
@@ -94,7 +96,7 @@ class _Finder:
 
     def _shared(self, target: str, index: int) -> float:
         """Return the share of a column's values that the shop's interactions know as ids."""
-        ids, cells = self._ids.get(target, frozenset()), set(self._sample.column(index))
+        ids, cells = self._ids.get(target, frozenset()), set(map(whole, self._sample.column(index)))
         return len(ids & cells) / len(cells) if ids and cells else 0.0
 
     def _is_of_a_row(self, target: str, index: int) -> bool:

@@ -5,10 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from table_intake.check.cell_rules import ISO_DATE
-from table_intake.settings.files import Unit
+from table_intake.settings.files import SERIAL, Unit
 
 ENOUGH = 0.98
 """The share of values that a form must fit: a file may have bad rows."""
@@ -17,6 +17,7 @@ _LONGEST = 40
 _ISO = re.compile(ISO_DATE.replace("(?<", "(?P<"))
 _TOKENS = re.compile(r"\d+|[^\W\d_]+|[\s\S]")
 _NOON = {"am": "AM", "pm": "PM", "오전": "AM", "오후": "PM", "上午": "AM", "下午": "PM", "午前": "AM", "午後": "PM"}
+_PACKED_CLOCKS = {4: "%H%M", 6: "%H%M%S"}
 _UNITS: tuple[tuple[Unit, int], ...] = (("s", 10**9), ("ms", 10**12), ("us", 10**15))
 _ZONED = re.compile(r"([Zz]|UTC|GMT|[+-]\d\d(:?\d\d)?)$")
 _NUMBER = re.compile(
@@ -59,8 +60,8 @@ def times(values: Sequence[str]) -> Times:
         return _of_numbers(numbers)
     if sum(bool(_ISO.match(cell)) for cell in cells) >= ENOUGH * len(cells):
         return Times(zoned=all(_ZONED.search(cell) for cell in cells if len(cell) > 10))
-    if sum(bool(re.fullmatch(r"[34]\d{4}(\.\d+)?", cell)) for cell in cells) >= ENOUGH * len(cells):
-        return Times(problem=f"{cells[0]} is a day as spreadsheets count it: give the column a form of dates there")
+    if sum(bool(re.fullmatch(r"[34]\d{4}([.,]\d+)?", cell)) for cell in cells) >= ENOUGH * len(cells):
+        return Times((SERIAL,), zoned=False)
     fitting = {form: sum(_is_of(cell, form) for cell in cells) for form in dict.fromkeys(_forms(cells))}
     best = max(fitting.values(), default=0)
     if best < ENOUGH * len(cells):
@@ -130,6 +131,8 @@ def _of_tokens(tokens: Sequence[str]) -> Iterator[str]:
 def _clock(tokens: Sequence[str], places: Sequence[int]) -> dict[int, str]:
     """Return the parts of a time of day, which stands in tokens behind the day."""
     noon = {index: "%p" for index, token in enumerate(tokens) if token.casefold() in _NOON}
+    if len(places) == 1 and len(tokens[places[0]]) in _PACKED_CLOCKS:
+        return {places[0]: _PACKED_CLOCKS[len(tokens[places[0]])]}
     names = ["%I" if noon else "%H", "%M", "%S"]
     parts = dict(zip(places, names, strict=False))
     for index in places[3:4]:
@@ -158,6 +161,11 @@ def read(cell: str, form: str) -> datetime | None:
         return datetime.strptime(cell, form)  # noqa: DTZ007 - only a day and a time of day
     except ValueError:
         return None
+
+
+def of_serial(cell: str) -> datetime:
+    """Return the moment that a number is as spreadsheets count days."""
+    return datetime(1899, 12, 30) + timedelta(days=float(cell.replace(",", ".")))  # noqa: DTZ001 - as above
 
 
 def is_number(cell: str) -> bool:

@@ -10,14 +10,14 @@ from table_intake.ranges.ranges import FileForm
 from table_intake.ranges.row_groups import RowGroups
 from table_intake.ranges.storage import CHUNK, Storage
 from table_intake.ranges.work import Context, Work
-from table_intake.read import archives, encodings, separators
+from table_intake.read import archives, encodings, json_lines, titles
 from table_intake.read.encodings import Utf8
 from table_intake.read.footers import RowGroup
 from table_intake.read.parts import Parts, SourcePart
 from table_intake.read.rows import Form, Table
 
 _SAMPLE = 1 << 16
-"""Bytes by which a separator is guessed, as for other files."""
+"""Bytes by which separator and header are found, as for other files."""
 _OTHERS = (b"PAR1", b"PK", b"\xd0\xcf\x11\xe0", b"%PDF")
 """The first bytes of formats that are not text, by which they are told apart."""
 DENSEST = 8
@@ -75,7 +75,10 @@ class Division:
         if packed or (text.name is not None and not encodings.includes_ascii(text.name)):
             return None
         head = b"".join(text)
-        separator = settings.separator or separators.guess(head[:_SAMPLE].decode(errors="replace"))
+        start = head[:_SAMPLE].decode(errors="replace")
+        separator, above = titles.of_text(start, settings, looks=not names)
+        if above or json_lines.is_json(start):
+            return None
         return FileForm(Table(expected.resource, [head], form=Form(separator, names=names)).header, separator)
 
 

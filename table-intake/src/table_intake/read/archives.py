@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes within gzip, zstd, or a zip of one file."""
+"""The bytes within gzip, zstd, or a file of a zip."""
 
 import gzip
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO, Literal, Protocol
@@ -17,6 +17,7 @@ else:
     from backports import zstd
 
 from table_intake.errors import Refused
+from table_intake.read import encodings
 from table_intake.wording import counted
 
 CHUNK = 1 << 20
@@ -44,8 +45,9 @@ _BROKEN = (
 )
 BROKEN_ZIP = (*_BROKEN, OSError, ValueError)
 """Errors of a zip that is damaged, its names and offsets included."""
-_ENCRYPTED = 1
-_MOST_NAMED = 3
+_ENCRYPTED, _UTF_8 = 1, 1 << 11
+"""Flags of a file in a zip: it has a password; its name is UTF-8."""
+_MOST_FILES = 1_000
 
 
 class Readable(Protocol):
@@ -174,34 +176,113 @@ def unpacked(resource: str, body: Peeked, scratch: Path, stack: ExitStack) -> Un
         file = stack.enter_context(zstd.ZstdFile(source, options=_WINDOW))
         return Unpacked(resource, file, kind, lambda given: LARGEST - given)
     if kind == "zip":
-        return _zipped(resource, body.on_disk(scratch, stack), stack)
+        archive = Zip(resource, body.on_disk(scratch, stack), stack)
+        if len(archive.names) != 1:
+            has = counted(len(archive.names), "file")
+            raise Refused(resource, f"the zip has {has}: put one file into it, or drop the files themselves")
+        return archive.unpacked(archive.names[0])
     return Unpacked(resource, body, kind, lambda _: body.left())
 
 
-def _zipped(resource: str, path: Path, stack: ExitStack) -> Unpacked:
+_DOCUMENTS = {
+    "xl/workbook.bin": "the file is a binary workbook (.xlsb): save it as .xlsx",
+    "word/document.xml": "the file is a Word document: export the table as CSV or Excel",
+    "ppt/presentation.xml": "the file is a presentation: export the table as CSV or Excel",
+    "Index/Document.iwa": "the file is one of Apple's Numbers or Pages: export the table as CSV or Excel",
+    "META-INF/manifest.xml": "the file is an OpenDocument file (.ods): save the table as .xlsx or CSV",
+}
+"""What a zip is by one of its files."""
+
+
+def document(path: Path) -> str:
+    """Return why a zip is no table if it is a document of an office program; "" otherwise."""
     try:
-        archive = stack.enter_context(zipfile.ZipFile(path))
-    except BROKEN_ZIP as error:
-        raise Refused(resource, f"the file is not whole zip: {error}") from None
-    names = [info for info in archive.infolist() if not info.is_dir() and not _is_beside(info.filename)]
-    if len(names) != 1:
-        listed = ", ".join(info.filename for info in names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
-        has = f"{counted(len(names), 'file')} ({listed})" if names else "no file"
-        raise Refused(resource, f"the zip has {has}: put one file into it, or drop the files themselves")
-    (entry,) = names
-    if entry.flag_bits & _ENCRYPTED:
-        raise Refused(resource, "the zip has a password: pack the file without one")
-    if entry.file_size > LARGEST:
-        raise too_large(resource, f"has {entry.file_size / 1e9:,.1f} GB when it is unpacked")
-    # Others are unpacked at once, however large they become.
-    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        problem = "the zip is packed by a method that few programs know"
-        raise Refused(resource, f"{problem}: pack it as deflate, or use gzip")
-    try:
-        file = stack.enter_context(archive.open(entry))
-    except BROKEN_ZIP as error:
-        raise Refused(resource, f"the file is not whole zip: {error}") from None
-    return Unpacked(resource, file, "zip", lambda given: max(0, entry.file_size - given))
+        with zipfile.ZipFile(path) as archive:
+            names = {*archive.namelist()}
+    except BROKEN_ZIP:
+        return ""
+    return next((problem for name, problem in _DOCUMENTS.items() if name in names), "")
+
+
+class Zip:
+    """The files of a zip, apart from those that macOS puts beside others.
+
+    Raises:
+        Refused: it is damaged, or has too many files, or two of one name.
+    """
+
+    def __init__(self, resource: str, path: Path, stack: ExitStack) -> None:
+        self._resource = resource
+        self._stack = stack
+        try:
+            self._archive = stack.enter_context(zipfile.ZipFile(path))
+        except BROKEN_ZIP as error:
+            raise Refused(resource, f"the file is not whole zip: {error}") from None
+        entries = [info for info in self._archive.infolist() if not info.is_dir() and not _is_beside(info.filename)]
+        if len(entries) > _MOST_FILES:
+            raise Refused(resource, f"the zip has {counted(len(entries), 'file')}; {_MOST_FILES:,} are the most")
+        names = _readable_names(entries)
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise Refused(resource, f"the zip has two files of the name {twice}: pack it anew")
+        self._entries: Mapping[str, zipfile.ZipInfo] = dict(zip(names, entries, strict=True))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its files, with their folders."""
+        return [*self._entries]
+
+    def unpacked(self, name: str) -> Unpacked:
+        """Open a file.
+
+        Raises:
+            Refused: it has a password, is packed by a method that few programs know, or is too large.
+        """
+        entry = self._entries[name]
+        if entry.flag_bits & _ENCRYPTED:
+            raise Refused(self._resource, "the zip has a password: pack the file without one")
+        if entry.file_size > LARGEST:
+            raise too_large(self._resource, f"has {entry.file_size / 1e9:,.1f} GB when it is unpacked")
+        # Others are unpacked at once, however large they become.
+        if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            problem = "the zip is packed by a method that few programs know"
+            raise Refused(self._resource, f"{problem}: pack it as deflate, or use gzip")
+        try:
+            file = self._stack.enter_context(self._archive.open(entry))
+        except BROKEN_ZIP as error:
+            raise Refused(self._resource, f"the file is not whole zip: {error}") from None
+        return Unpacked(self._resource, file, "zip", lambda given: max(0, entry.file_size - given))
+
+
+class Inside:
+    """A file of a zip as a body."""
+
+    def __init__(self, chunks: Unpacked) -> None:
+        self._chunks = chunks
+        self._turn = iter(chunks)
+        self._held = b""
+
+    def read(self, size: int, /) -> bytes:
+        self._held = self._held or next(self._turn, b"")
+        data, self._held = self._held[:size], self._held[size:]
+        return data
+
+    def left(self) -> int:
+        return len(self._held) + self._chunks.left()
+
+
+def _readable_names(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
+    """Return the names of files; those that Windows writes in the encoding of its language are guessed."""
+    raw = {
+        info.filename: info.filename.encode("cp437")
+        for info in entries
+        if not info.flag_bits & _UTF_8 and not info.filename.isascii()
+    }
+    encoding, _ = encodings.guess(b"\n".join(raw.values())) if raw else ("", 0)
+    readable = dict[str, str]()
+    for name, written in raw.items():
+        with suppress(UnicodeDecodeError):
+            readable[name] = written.decode(encoding)
+    return [readable.get(info.filename, info.filename) for info in entries]
 
 
 def _is_beside(name: str) -> bool:

@@ -2,7 +2,7 @@
 """Rows of formats whose values are apart from each other: no separators, no quotes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import polars as pl
@@ -45,6 +45,11 @@ class Cells:
         if not self.unreadable:
             return frame
         return frame.filter(~pl.col(LINE).is_in([bad.line for bad in self.unreadable]))
+
+    def less(self, numbers: Sequence[int]) -> "Cells":
+        """Return these rows without those of some lines."""
+        chosen = ~self.lines.is_in([*numbers])
+        return replace(self, values=self.values.filter(chosen), lines=self.lines.filter(chosen))
 
     @property
     def breaks(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date, datetime, time, timedelta
 from html import unescape
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import polars as pl
@@ -21,9 +21,10 @@ from python_calamine import (
 )
 
 from table_intake.errors import Refused
-from table_intake.read import archives, cells
+from table_intake.read import archives, cells, titles, totals
 from table_intake.read.cells import Cells
 from table_intake.read.irregular import LINE, MOST_COLUMNS, ragged
+from table_intake.settings.files import FileSettings
 
 MOST_CELLS = 10_000_000
 """Cells of the largest sheet: it is held in memory, empty ones as well."""
@@ -57,30 +58,62 @@ def is_workbook(path: Path) -> bool:
         return False
 
 
+def sheets(resource: str, path: Path) -> list[str]:
+    """Return the names of the sheets that are shown and have data.
+
+    Raises:
+        Refused: the file is damaged or too large.
+    """
+    with ExitStack() as stack:
+        book, names = _opened(resource, path, stack)
+        try:
+            return _filled(resource, path, book, names)
+        except _BROKEN as error:
+            raise _damaged(resource, error) from None
+
+
+def _opened(resource: str, path: Path, stack: ExitStack) -> tuple[CalamineWorkbook, list[str]]:
+    """Open a workbook; return it, and the names of its sheets."""
+    try:
+        _check_sizes(resource, path)
+        book = stack.enter_context(CalamineWorkbook.from_path(path))
+        return book, [sheet.name for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+    except _BROKEN as error:
+        raise _damaged(resource, error) from None
+
+
+def _damaged(resource: str, error: Exception) -> Refused:
+    return Refused(resource, f"the file is not a whole Excel workbook: {error}")
+
+
 class Table:
     """A sheet of a workbook; see `table.Table`.
 
     Args:
         resource: the name in messages.
         path: the file.
-        sheet: its name, or its number from 1; None where it is the only one with data.
+        settings: how files of its kind are read.
         stack: closes the workbook.
+        sheet: the name of the sheet; without one, the settings decide, or there is only one with data.
 
     Raises:
         Refused: the file is damaged or too large, several sheets have data, or cells are merged.
     """
 
-    def __init__(self, resource: str, path: Path, sheet: str | int | None, stack: ExitStack) -> None:
+    def __init__(self, resource: str, path: Path, settings: FileSettings, stack: ExitStack, *, sheet: str = "") -> None:
         self._resource = resource
+        book, names = _opened(resource, path, stack)
         try:
-            _check_sizes(resource, path)
-            book = stack.enter_context(CalamineWorkbook.from_path(path))
-            names = [sheet.name for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
-            name, self.notes = _chosen(resource, path, book, names, sheet)
+            name, notes = _chosen(resource, path, book, names, sheet or settings.sheet)
             self._sheet = book.get_sheet_by_name(name)
         except _BROKEN as error:
-            raise Refused(resource, f"the file is not a whole Excel workbook: {error}") from None
-        merged = self._sheet.merged_cell_ranges
+            raise _damaged(resource, error) from None
+        turn = _filled_rows(self._sheet)
+        first = titles.leading(turn)
+        index, line = _names_at(resource, name, first, settings.header)
+        header = [*first[index][1]]
+        # A title may be merged over the columns of its table.
+        merged = [cells for cells in self._sheet.merged_cell_ranges or () if cells[1][0] + 1 >= line]
         if merged:
             where = _range(*merged[0])
             raise Refused(
@@ -88,19 +121,18 @@ class Table:
                 f"the sheet {name} has merged cells ({where}), of which only the first has a value: split them, "
                 "and fill in what each row means",
             )
-        self._turn = _filled_rows(self._sheet)
-        line, header = next(self._turn, (0, list[str]()))
-        if not header:
-            raise Refused(resource, f"the sheet {name} is empty: its first row must name the columns")
         if len(header) > MOST_COLUMNS:
             raise Refused(resource, f"row {line}, which must name the columns, has {len(header):,} of them")
         self.header = header
         """The names of the columns."""
+        self.notes = [*notes, *([titles.note(line)] if index and settings.header is None else [])]
+        self._turn = chain(first[index + 1 :], turn)
+        self._totals = settings.totals
         self._line = line
         self._end = self._sheet.end[0] + 1 if self._sheet.end else line
 
     def rows(self) -> Iterator[Cells]:
-        """Yield the rows after the header."""
+        """Yield the rows after the header, without sums in the last of them."""
         width, names = len(self.header), cells.names(len(self.header))
         while some := list(islice(self._turn, _PIECE_ROWS)):
             self._line = some[-1][0]
@@ -108,14 +140,39 @@ class Table:
             frame = pl.DataFrame(padded, schema=dict.fromkeys(names, pl.String), orient="row")
             lines = pl.Series(LINE, [line for line, _ in some], dtype=pl.UInt32)
             wide = [ragged(len(values), width, line) for line, values in some if len(values) > width]
-            yield from cells.pieces(frame, lines, names, last=self._line >= self._end, refused=wide)
+            for piece in cells.pieces(frame, lines, names, last=self._line >= self._end, refused=wide):
+                sums = totals.find(piece.frame, names) if piece.last and self._totals == "skip" else []
+                yield piece.less([line for line, _ in sums]) if sums else piece
+                self.notes += [totals.note(line, word) for line, word in reversed(sums)]
 
     def rows_left(self, _shortest: int) -> int:
         """Return how many rows may still come."""
         return max(0, self._end - self._line)
 
 
-def _filled_rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[str]]]:
+def _names_at(resource: str, sheet: str, first: Sequence[titles.Numbered], line: int | None) -> tuple[int, int]:
+    """Return the index, among the first rows of a sheet that are not empty, and the line of the names of its columns.
+
+    Args:
+        resource, sheet: their names in messages.
+        first: these rows.
+        line: what the settings say.
+
+    Raises:
+        Refused: the row is empty.
+    """
+    if not first:
+        raise Refused(resource, f"the sheet {sheet} is empty: its first row must name the columns")
+    if line is None:
+        index = titles.find(first)
+        return index, first[index][0]
+    for index, (number, _) in enumerate(first):
+        if number == line:
+            return index, line
+    raise Refused(resource, f"row {line:,} of the sheet {sheet}, which the setting header names, is empty or not there")
+
+
+def _filled_rows(sheet: CalamineSheet) -> Iterator[titles.Numbered]:
     """Yield the numbers and the values of rows that are not empty, without empty cells at their ends."""
     # These rows begin at the top of the sheet, and at the first column with a value.
     for line, row in enumerate(sheet.iter_rows(), 1):
@@ -150,13 +207,7 @@ def _chosen(
             raise Refused(resource, f"the workbook has no sheet {name}: it has {listed}")
         _check_sheet(resource, path, name)
         return name, []
-    visible = {sheet.name for sheet in book.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible}
-    filled = []
-    for name in names:
-        if name in visible:
-            _check_sheet(resource, path, name)
-            if len(names) == 1 or book.get_sheet_by_name(name).height:
-                filled.append(name)
+    filled = _filled(resource, path, book, names)
     if len(filled) > 1:
         which = f"several sheets have data ({', '.join(filled)})"
         way = f"name one in the section of its kind in the settings (sheet: {filled[0]}), or save each as a file"
@@ -168,6 +219,18 @@ def _chosen(
         f"the sheet {filled[0]} was read, since no other one that is shown has data: the setting sheet overrules this"
     )
     return filled[0], [note] if others else []
+
+
+def _filled(resource: str, path: Path, book: CalamineWorkbook, names: Sequence[str]) -> list[str]:
+    """Return the sheets that are shown and have data."""
+    visible = {sheet.name for sheet in book.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible}
+    filled = []
+    for name in names:
+        if name in visible:
+            _check_sheet(resource, path, name)
+            if len(names) == 1 or book.get_sheet_by_name(name).height:
+                filled.append(name)
+    return filled
 
 
 def _check_sizes(resource: str, path: Path) -> None:

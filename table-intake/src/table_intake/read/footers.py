@@ -5,7 +5,8 @@ polars ends the process where a damaged footer makes it ask for more memory than
 that has not passed here. https://parquet.apache.org/docs/file-format/metadata/ and Thrift's compact protocol.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ _TAIL = 8
 _MOST_BYTES = 64 << 20
 """Bytes of the largest footer."""
 _DEEPEST = 20
+_DEEPEST_COLUMNS = 60
+"""Groups of columns within each other; a list has two."""
 _CELL = 16
 """Bytes of a value as text, as of ids and times."""
 _STRUCT, _LIST = 12, 9
@@ -35,6 +38,8 @@ class RowGroup:
     unpacked: int
     """Bytes of its pages, decompressed."""
     columns: int
+    values: Mapping[str, int]
+    """The values of each column, those of lists and of all columns within it included."""
 
     @property
     def weight(self) -> int:
@@ -73,10 +78,11 @@ def parse(part: Callable[[int, int], bytes], size: int) -> Footer:
     begin = find(part, size)
     try:
         document = _Compact(part(begin, size - _TAIL - begin)).struct()
+        _check_depth(document[2])
         footer = Footer(begin, tuple(_group(group, begin, len(_leaves(document[2]))) for group in document[4]))
         if footer.rows != document[3]:
             raise Damaged("its row groups do not add up")
-    except (KeyError, TypeError, IndexError, AttributeError, OverflowError):
+    except (KeyError, TypeError, IndexError, AttributeError, OverflowError, UnicodeDecodeError):
         raise Damaged("its footer is damaged") from None
     return footer
 
@@ -93,6 +99,19 @@ def find(part: Callable[[int, int], bytes], size: int) -> int:
     if tail[4:] != MAGIC or begin < len(MAGIC) or length > _MOST_BYTES:
         raise Damaged("its end is missing")
     return begin
+
+
+def _check_depth(schema: list[dict[int, Any]]) -> None:
+    """Check that columns are not nested so deep that reading them takes all of a stack."""
+    left = list[int]()
+    for element in schema:
+        while left and not left[-1]:
+            left.pop()
+        if left:
+            left[-1] -= 1
+        left += [element[5]] if element.get(5) else []
+        if len(left) > _DEEPEST_COLUMNS:
+            raise Damaged(f"its columns are nested more than {_DEEPEST_COLUMNS} deep")
 
 
 def _leaves(schema: list[dict[int, Any]]) -> list[dict[int, Any]]:
@@ -115,7 +134,11 @@ def _group(group: dict[int, Any], end: int, columns: int) -> RowGroup:
     if len(chunks) != columns or not chunks:
         raise Damaged("its row groups lack columns")
     unpacked = sum(chunk[6] for chunk in chunks)
-    return RowGroup(rows, min(begins, default=end), max(ends, default=end), unpacked, columns)
+    values = Counter[str]()
+    for chunk in chunks:
+        values[bytes(chunk[3][0]).decode()] += chunk[5]
+    begin, behind = min(begins, default=end), max(ends, default=end)
+    return RowGroup(rows, begin, end=behind, unpacked=unpacked, columns=columns, values=values)
 
 
 class _Compact:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from polars.datatypes import DataTypeClass
 
 from table_intake.errors import Refused
-from table_intake.read import archives, cells, footers
+from table_intake.read import archives, cells, footers, nested
 from table_intake.read.cells import Cells
+from table_intake.read.footers import RowGroup
 from table_intake.read.irregular import LINE, MOST_COLUMNS
 from table_intake.read.rows import source
 from table_intake.settings.files import FileSettings
@@ -21,6 +23,12 @@ PIECE_ROWS = 1 << 18
 """Rows that are read at a time, of few columns."""
 _CELLS = 4_000_000
 """Cells that are read at a time, at most."""
+_MOST_VALUES = 40_000_000
+"""Values of a row group with lists: one row may have nearly all of them."""
+_MOST_OBJECTS = 100_000
+"""Objects of a row."""
+OBJECTS = "\0objects"
+"""The column with the objects that are rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,81 +50,119 @@ class Table:
         selection: the rows; None for all.
 
     Raises:
-        Refused: the file is damaged, or has nested columns that the settings do not ignore.
+        Refused: the file is damaged, or its columns are too many or too deep.
     """
 
     def __init__(self, resource: str, path: Path, settings: FileSettings, selection: Selection | None = None) -> None:
         self._resource = resource
         self._path = path
         try:
-            rows = footers.read(path).rows
+            footer = footers.read(path)
         except footers.Damaged as error:
             raise damaged(resource, str(error)) from None
+        groups, rows = footer.groups, footer.rows
         self._selection = selection or Selection(0, rows)
         self._read = 0
         self._size = 0
         with _translated(resource):
             schema = pl.scan_parquet(path).collect_schema() if rows else pl.read_parquet_schema(path)
-        self._columns = _flat(resource, schema, settings)
+        self._plan = _Plan(resource, schema, settings)
+        self._columns = self._plan.columns
         self.header = [*self._columns]
         """The names of the columns."""
-        self.notes: Sequence[str] = ()
+        self._bare = 0
+        self._step = _step(resource, groups, self._plan)
+
+    @property
+    def notes(self) -> list[str]:
+        """What became of lists."""
+        plan = self._plan
+        return nested.notes(plan.rows, plan.pairs, plan.others, self._bare)
 
     @property
     def types(self) -> Mapping[str, str]:
         """See `table.Typed`; a column without a value has none."""
         columns = self._columns.items() if self._selection.rows else ()
-        return {name: _kind(dtype) for name, dtype in columns if dtype != pl.Null}
+        return {name: _kind(column.dtype) for name, column in columns if column.dtype != pl.Null}
 
     def rows(self) -> Iterator[Cells]:
         """Yield the rows."""
-        step = max(1, min(PIECE_ROWS, _CELLS // len(self.header)))
-        chosen = self._selection
+        chosen, step = self._selection, self._step
         for first in range(0, chosen.rows, step):
             rows = min(step, chosen.rows - first)
             with _translated(self._resource):
-                frame = pl.scan_parquet(self._path).select(self.header).slice(chosen.first + first, rows).collect()
+                scan = pl.scan_parquet(self._path).select(self._plan.sources)
+                frame = scan.slice(chosen.first + first, rows).collect()
             if frame.height != rows:
                 raise damaged(self._resource, "it has fewer rows than its footer says")
-            # Before they are copied: a value of a dictionary may be in memory once, and in each row.
-            self._check_size(cells.size_of(frame.select(pl.col(pl.String))) if pl.String in frame.dtypes else 0)
-            texts, after = self._texts(frame), first + rows
+            after = first + rows
             lines = pl.int_range(first + 1, after + 1, dtype=pl.UInt32, eager=True).alias(LINE)
-            for piece in cells.pieces(texts, lines, self._free(), last=after == chosen.rows):
-                self._read += piece.lines.len()
-                self._size += piece.size
-                self._check_size()
-                yield piece
+            is_last = after == chosen.rows
+            parts = self._objects(frame, lines) if self._plan.rows else [(frame, lines, True)]
+            for part, numbers, ends in parts:
+                flat = self._flat(part)
+                # Before they are copied: a value of a dictionary may be in memory once, and in each row.
+                self._check_size(cells.size_of(flat.select(pl.col(pl.String))) if pl.String in flat.dtypes else 0)
+                for piece in cells.pieces(self._texts(flat), numbers, self._free(), last=is_last and ends):
+                    self._read += piece.lines.len()
+                    self._size += piece.size
+                    self._check_size()
+                    yield piece
+
+    def _flat(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the columns without objects in them, in their own types."""
+        with _translated(self._resource):
+            return frame.select(column.cell.alias(source(index)) for index, column in enumerate(self._columns.values()))
+
+    def _objects(self, frame: pl.DataFrame, lines: pl.Series) -> Iterator[tuple[pl.DataFrame, pl.Series, bool]]:
+        """Yield a row for each object of a list, in pieces, with the lines of the rows that they come from."""
+        with _translated(self._resource):
+            frame = frame.with_columns(self._plan.objects.alias(OBJECTS), lines)
+            counts = frame[OBJECTS].list.len().fill_null(0)
+        self._bare += int((counts == 0).sum())
+        frame, counts = frame.filter(counts > 0), counts.filter(counts > 0)
+        if (counts > _MOST_OBJECTS).any():
+            line = int(frame[LINE].filter(counts > _MOST_OBJECTS)[0])
+            problem = f"row {line:,} has more than {_MOST_OBJECTS:,} objects in {self._plan.rows}"
+            raise Refused(self._resource, f"{problem}: write them as rows of their own")
+        ends, begin = counts.cast(pl.UInt64).cum_sum(), 0
+        while begin < frame.height:
+            before = int(ends[begin - 1]) if begin else 0
+            rows = max(1, int((ends <= before + self._step).sum()) - begin)
+            part = frame.slice(begin, rows).explode(OBJECTS)
+            begin += rows
+            yield part, part[LINE], begin == frame.height
 
     def _check_size(self, more: int = 0) -> None:
         if self._size + more > archives.LARGEST:
             raise archives.too_large(self._resource, f"has more than {archives.LARGEST / 1e9:,.0f} GB of values")
 
-    def rows_left(self, _shortest: int) -> int:
-        """Return how many rows still come."""
-        return self._selection.rows - self._read
+    def rows_left(self, _shortest: int) -> int | None:
+        """Return how many rows still come; None where a row has any number of objects."""
+        return None if self._plan.rows else self._selection.rows - self._read
 
     def _texts(self, frame: pl.DataFrame) -> pl.DataFrame:
         columns = [
-            _text(pl.col(name), dtype).alias(source(index)) for index, (name, dtype) in enumerate(self._columns.items())
+            _text(pl.col(source(index)), column.dtype).alias(source(index))
+            for index, column in enumerate(self._columns.values())
         ]
         try:
             texts = frame.select(columns)
         except pl.exceptions.ComputeError:
-            named = ", ".join(name for name, dtype in self._columns.items() if dtype == pl.Binary)
+            named = ", ".join(name for name, column in self._columns.items() if column.dtype == pl.Binary)
             reason = f"the column {named} has bytes that are not text: let the settings ignore it, or write it as text"
             raise Refused(self._resource, reason) from None
         except BaseException as error:
             if not _is_panic(error):
                 raise
-            named = ", ".join(name for name, dtype in self._columns.items() if dtype.is_temporal())
+            named = ", ".join(name for name, column in self._columns.items() if column.dtype.is_temporal())
             reason = f"the column {named} has times beyond the year 262142: let the settings ignore it, or correct them"
             raise Refused(self._resource, reason) from None
         return texts.with_columns(pl.all().fill_null(""))
 
     def _free(self) -> list[str]:
         """Return the columns whose values may have any characters."""
-        return [source(index) for index, dtype in enumerate(self._columns.values()) if _kind(dtype) == _TEXT]
+        return [source(index) for index, column in enumerate(self._columns.values()) if _kind(column.dtype) == _TEXT]
 
 
 def damaged(resource: str, reason: str) -> Refused:
@@ -141,19 +187,120 @@ def _is_panic(error: BaseException) -> bool:
     return type(error).__name__ == "PanicException"
 
 
-def _flat(resource: str, schema: Mapping[str, pl.DataType], settings: FileSettings) -> dict[str, pl.DataType]:
-    ignored = {name.casefold() for name in settings.ignore}
-    columns = {name: dtype for name, dtype in schema.items() if not dtype.is_nested() or name.casefold() not in ignored}
-    nested = [name for name, dtype in columns.items() if dtype.is_nested() or dtype in {pl.Object, pl.Unknown}]
-    if nested:
-        named = ", ".join(nested)
-        way = "write what is in them as columns of their own, or let the settings ignore them"
-        raise Refused(resource, f"these columns are nested: {named}. {way.capitalize()} (ignore: [{named}])")
-    if not columns:
-        raise Refused(resource, "the file has no columns")
-    if len(columns) > MOST_COLUMNS:
-        raise Refused(resource, f"the file has {counted(len(columns), 'column')}")
-    return columns
+@dataclass(frozen=True, slots=True)
+class _Column:
+    cell: pl.Expr
+    """Its values, of the columns of the file and `OBJECTS`."""
+    dtype: pl.DataType
+
+
+class _Plan:
+    """The columns of a file, without objects and lists in them; see `nested`.
+
+    Raises:
+        Refused: there is none, or there are too many.
+    """
+
+    def __init__(self, resource: str, schema: Mapping[str, pl.DataType], settings: FileSettings) -> None:
+        self._resource = resource
+        self._ignored = {name.casefold() for name in settings.ignore}
+        self._wanted = nested.Wanted(settings)
+        self.columns: dict[str, _Column] = {}
+        self.sources = [name for name in schema if name.casefold() not in self._ignored]
+        """The columns of the file that are read."""
+        self.pairs: list[str] = []
+        """Lists of keys and values."""
+        self.others: list[str] = []
+        """Lists that are left out."""
+        self._lists: dict[str, tuple[pl.Expr, pl.Struct]] = {}
+        for name in self.sources:
+            self._take(name, pl.col(name), schema[name])
+        self.rows = nested.list_of_rows(resource, [*self._lists], settings)
+        """The list whose objects are rows."""
+        self.objects = pl.lit(None)
+        """That list."""
+        if self.rows:
+            self.objects, struct = self._lists.pop(self.rows)
+            self._take(self.rows, pl.col(OBJECTS), struct)
+        for name, (values, struct) in self._lists.items():
+            self._take_list(name, values, struct)
+        self.is_nested = any(schema[name].is_nested() for name in self.sources)
+        if not self.columns:
+            left_out = f" but lists of objects ({', '.join(self.others)})" * bool(self.others)
+            raise Refused(resource, f"the file has no columns{left_out}")
+        if len(self.columns) > MOST_COLUMNS:
+            raise Refused(resource, f"the file has {counted(len(self.columns), 'column')}")
+
+    def _take(self, name: str, cell: pl.Expr, dtype: pl.DataType, depth: int = 0) -> None:
+        if name.casefold() in self._ignored:
+            return
+        if depth > nested.DEEPEST:
+            raise Refused(self._resource, f"the column {name} is nested more than {nested.DEEPEST} deep")
+        if isinstance(dtype, pl.Struct):
+            for part in dtype.fields:
+                self._take(f"{name}.{part.name}", cell.struct.field(part.name), _of(part.dtype), depth + 1)
+        elif isinstance(dtype, pl.List | pl.Array):
+            values = cell.arr.to_list() if isinstance(dtype, pl.Array) else cell
+            inner = _of(dtype.inner)
+            if isinstance(inner, pl.Struct):
+                self._lists[name] = values, inner
+            elif inner.is_nested():
+                self.others.append(name)
+            else:
+                texts = values.list.eval(_text(pl.element(), inner).drop_nulls())
+                self._add(name, texts.list.join(nested.BETWEEN), pl.String())
+        elif dtype in {pl.Object, pl.Unknown}:
+            raise Refused(self._resource, f"the column {name} has values of no known type: let the settings ignore it")
+        else:
+            self._add(name, cell, dtype)
+
+    def _take_list(self, name: str, values: pl.Expr, struct: pl.Struct) -> None:
+        """Take the keys that the settings name of a list of keys and values."""
+        types = {part.name: _of(part.dtype) for part in struct.fields}
+        if not nested.is_pairs(types):
+            self.others.append(name)
+            return
+        self.pairs.append(name)
+        key = next(part for part in nested.KEYS if part in types)
+        value = next(part for part in nested.VALUES if part in types)
+        for wanted in self._wanted.keys(name):
+            is_it = pl.element().struct.field(key).cast(pl.String).str.to_lowercase() == wanted.casefold()
+            first = values.list.eval(pl.element().filter(is_it).struct.field(value)).list.first()
+            dtype = types[value]
+            if isinstance(dtype, pl.Struct):
+                fields = [(part.name, _of(part.dtype)) for part in dtype.fields if not _of(part.dtype).is_nested()]
+                first = pl.coalesce([_text(first.struct.field(part), kind) for part, kind in fields])
+            else:
+                first = _text(first, dtype)
+            self._add(f"{name}.{wanted}", first, pl.String())
+
+    def _add(self, name: str, cell: pl.Expr, dtype: pl.DataType) -> None:
+        if name in self.columns:
+            raise Refused(self._resource, f"two columns have the name {name}: let the settings ignore one of them")
+        self.columns[name] = _Column(cell, dtype)
+
+
+def _of(dtype: DataTypeClass | pl.DataType) -> pl.DataType:
+    """Return a type that polars may give as a class."""
+    return dtype() if isinstance(dtype, type) else dtype
+
+
+def _step(resource: str, groups: Sequence[RowGroup], plan: _Plan) -> int:
+    """Return how many rows are read at a time; of rows with lists, fewer.
+
+    Raises:
+        Refused: a row group has so many values in lists that they may not fit into memory.
+    """
+    step = min(PIECE_ROWS, _CELLS // len(plan.columns))
+    if not plan.is_nested:
+        return max(1, step)
+    for group in groups:
+        values = sum(group.values.get(name, 0) for name in plan.sources)
+        if values > _MOST_VALUES:
+            problem = f"a row group has {values:,} values, those of lists included; {_MOST_VALUES:,} are the most"
+            raise Refused(resource, f"{problem}: write smaller row groups, or let the settings ignore lists")
+        step = min(step, _CELLS * group.rows // max(1, values))
+    return max(1, step)
 
 
 def _kind(dtype: pl.DataType) -> str:

@@ -137,7 +137,7 @@ class TableOfParts:
             with self._naming():
                 for rows in table.rows():
                     yield _later(rows, self._lines, more=bool(self._waiting))
-                    end = rows.end
+                    end = max(end, rows.end)
                     self._count(rows.size)
             for note in table.notes:
                 self._notes.setdefault(note, []).append(self._name)

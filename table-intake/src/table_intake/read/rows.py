@@ -51,6 +51,7 @@ _PACKED = (b"x\x01", b"x^")
 """Prefixes that polars mistakes for zlib. Other compressed formats do not begin with valid UTF-8."""
 EMPTY = "the file is empty: its first row must name the columns"
 """Why a file without a header is refused."""
+_SHORT = "the file has no more than {above:,} lines, and the setting header names one below them"
 _ZEROS = "personalization.zeros"
 
 
@@ -195,6 +196,12 @@ class Rows:
         lines = self.lines.gather([number - self.piece.line for number in numbers])
         return [_shortened(line.replace("\0", "\ufffd")) for line in lines.to_list()]
 
+    def less(self, numbers: Sequence[int]) -> "Rows":
+        """Return these rows without those of some lines."""
+        others = ~pl.col(LINE).is_in([*numbers])
+        left_out = pl.concat([self.left_out, pl.Series([*numbers], dtype=pl.UInt32)]).unique().sort()
+        return replace(self, frame=self.frame.filter(others), ragged=self.ragged.filter(others), left_out=left_out)
+
     def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
         """Return the lines except some (in ascending order), as parts of a CSV with a line feed after each line."""
         data = self.piece.data
@@ -227,6 +234,8 @@ class Form:
     """The names of its columns, if its first row may or may not be the header."""
     line: int = 1
     """The number of its first line."""
+    above: int = 0
+    """The lines above the names of its columns."""
     behind: Iterable[bytes] | None = None
     """What follows on its bytes: only their last row may go on there."""
 
@@ -267,7 +276,7 @@ class Table:
         self._shape = Shape(None, form.separator, form.encoding)
         if form.header is None:
             first = next(self._turn, Piece(b"", 1, last=True))
-            self.header, rest = _header(resource, first, self._shape)
+            self.header, rest = _header(resource, first, self._shape, form.above)
             if form.names and [*map(canonical, self.header)] != [*map(canonical, form.names)]:
                 self.header, rest = [*form.names], first
             self._pieces.again(rest.line - first.line, rest.data)
@@ -439,13 +448,17 @@ class Table:
         )
 
 
-def _header(resource: str, piece: Piece, shape: Shape) -> tuple[list[str], Piece]:
-    """Return the column names of a file, and the rest of its first piece.
+def _header(resource: str, piece: Piece, shape: Shape, above: int) -> tuple[list[str], Piece]:
+    """Return the column names of a file, below some lines, and the rest of its first piece.
 
     Raises:
         Refused: the header is missing or unreadable.
     """
     start, line = 0, piece.line
+    for _ in range(above):
+        start, line = piece.data.find(b"\n", start) + 1, line + 1
+        if not start:
+            raise Refused(resource, _SHORT.format(above=above) if piece.data.strip() else EMPTY)
     while start < len(piece.data):
         end = piece.data.index(b"\n", start)
         if piece.data[start:end].strip(b"\r"):

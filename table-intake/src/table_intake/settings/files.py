@@ -44,7 +44,7 @@ TheirName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1
 EventType = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Unit = Literal["s", "ms", "us"]
 
-ISO = "iso"
+ISO, SERIAL = "iso", "serial"
 DIRECTIVES = "YymdejHIMSfpbBz"
 """Directives that a date format may have, as Python's strptime has them, and e for a day without a zero."""
 SEPARATOR = r"^(tab|[\t !#-/:-@\[\]^`{-~\x01-\x08\x0e-\x1f])$"
@@ -141,8 +141,20 @@ class FileSettings(BaseModel):
     """The character between two values, or `tab`; without it, it is detected."""
     sheet: str | int | None = None
     """The sheet of a workbook, by name or number; required where it has several."""
+    member: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = None
+    """The file within a zip, with or without its folder; `*` stands for any characters; required where it has
+    several."""
+    header: Annotated[int, Field(ge=1, le=100)] | None = None
+    """The number of the row that names the columns, where a title stands above it; without it, it is found."""
+    totals: Literal["skip", "keep"] = "skip"
+    """What becomes of sums in the last rows of a text or a sheet, which are told by their words."""
+    rows: TheirName | None = None
+    """The list of JSON or Parquet whose objects are rows, such as the lines of an order; without it, it is found."""
     dates: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = None
-    """The form of dates, such as %d/%m/%Y %H:%M, or iso; without it, dates are ISO 8601 and times may be numbers."""
+    """The form of dates, such as %d/%m/%Y %H:%M, or iso, or serial for days as spreadsheets count them; without it,
+    dates are ISO 8601 and times may be numbers."""
+    time_of_day: TheirName | None = None
+    """The column of the file that has the time of day, where the one of the time has the day alone."""
     timezone: Timezone = "UTC"
     """The time zone of dates that name none, such as Europe/Berlin."""
     unit: Unit | None = None
@@ -153,6 +165,9 @@ class FileSettings(BaseModel):
     """The mark between groups of three digits of a number; none without it."""
     currency: Annotated[str, StringConstraints(pattern=SIGN)] | None = None
     """A sign before or behind numbers that is left out, such as €, EUR or 원."""
+
+    ids: Literal["whole"] | None = None
+    """`whole` reads 17850.0 as the id 17850, where a program took ids for numbers; without it, ids stay as they are."""
 
     @field_validator("encoding")
     @classmethod
@@ -175,7 +190,7 @@ class FileSettings(BaseModel):
     @field_validator("dates")
     @classmethod
     def _is_a_form(cls, dates: str | None) -> str | None:
-        if dates is None or dates == ISO:
+        if dates in {None, ISO, SERIAL}:
             return dates
         parts = set(re.findall(r"%(.?)", dates.replace("%-", "%")))
         if strange := sorted(parts - {*DIRECTIVES, "%"}):
@@ -204,10 +219,16 @@ class FileSettings(BaseModel):
             raise ValueError("unit is for times that are numbers, dates is for dates: leave one of them out")
         return self
 
+    def named(self) -> frozenset[str]:
+        """Return the columns of the file that these settings name, apart from those that are left out."""
+        filled = (*self.fill_down.columns, self.fill_down.by) if self.fill_down else ()
+        times = (self.time_of_day,) if self.time_of_day else ()
+        return frozenset((*self.columns, *self.skip, *filled, *times))
+
     @property
     def rewrites_numbers(self) -> bool:
         """Whether numbers come in a form of the shop's own."""
-        return self.decimal == "," or self.thousands is not None or self.currency is not None
+        return self.decimal is not None or self.thousands is not None or self.currency is not None
 
     @property
     def rewrites_times(self) -> bool:
@@ -226,6 +247,11 @@ class InteractionFileSettings(FileSettings):
     """Which interactions are returns, by one condition or a list of them; without it, the shop's `returns` decide."""
     event_types: dict[EventType, EventType] = {}
     """The shop's event types, such as view_item, and their names here, such as View; others keep their names."""
+
+    def named(self) -> frozenset[str]:
+        """Return the columns of the file that these settings name, apart from those that are left out."""
+        rules = (self.returns,) if isinstance(self.returns, Returns) else self.returns or ()
+        return super().named() | {name for rule in rules for name in (rule.column, rule.of) if name}
 
 
 def merged(

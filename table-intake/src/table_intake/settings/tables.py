@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from table_intake.kinds import DataKind
 from table_intake.settings.changes import ChangeSettings
+from table_intake.settings.exports import ExportSettings
 from table_intake.settings.files import (
     ColumnName,
     FileSettings,
@@ -43,6 +44,8 @@ class TableSettings(BaseModel):
     """How files of users are read."""
     items: FileSettings | None = None
     """How files of items are read."""
+    export: ExportSettings | None = None
+    """Which file of an export has what, and how its files are joined; the three sections above read what is joined."""
 
     def file_settings(self, kind: DataKind) -> FileSettings:
         """Return how files of a kind are read: its section over `columns` and `defaults`."""

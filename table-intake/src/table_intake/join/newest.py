@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One row for each id, made of many rows: the newest value of each column counts."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from table_intake.join.columns import Names
+from table_intake.join.times import seconds
+from table_intake.settings.exports import ExportedTable
+from table_intake.wording import counted
+
+_ID, _COLUMN, _VALUE, _TIME, _ROW, _FIRST = "id", "column", "value", "time", "row", "first"
+_SCHEMA = {
+    _ID: pl.String, _COLUMN: pl.String, _VALUE: pl.String, _TIME: pl.Int64, _ROW: pl.Int64, _FIRST: pl.Int64
+}  # fmt: skip
+
+
+class Newest:
+    """Takes rows a piece at a time; memory grows with the different values of each id alone.
+
+    Args:
+        table: of the settings, with `one_row_per`.
+        names: of the columns of the rows.
+        chosen: the columns that are written; the column of times is none of them.
+    """
+
+    def __init__(self, table: ExportedTable, names: Names, chosen: Sequence[int]) -> None:
+        self._table = table
+        self._id = names.index(table.one_row_per or "", "one_row_per")
+        self._time = names.index(table.newest_by, "newest_by") if table.newest_by else None
+        self._columns = [index for index in chosen if index not in {self._id, self._time}]
+        self.header = [names.all[index] for index in (self._id, *self._columns)]
+        self._values = pl.DataFrame(schema=_SCHEMA)
+        self._rows = self._without = 0
+
+    def take(self, frame: pl.DataFrame) -> None:
+        if not frame.height:
+            return
+        times = pl.Series([0], dtype=pl.Int64).new_from_index(0, frame.height)
+        if self._time is not None:
+            name = self._table.newest_by or ""
+            times = seconds(self._table.file, frame[f"c{self._time}"], name, self._table.dates).fill_null(-1)
+        rows = frame.select(
+            pl.col(f"c{self._id}").str.strip_chars().alias(_ID),
+            pl.int_range(self._rows, self._rows + frame.height, dtype=pl.Int64).alias(_ROW),
+            times.alias(_TIME),
+            *(pl.col(f"c{index}").str.strip_chars() for index in self._columns),
+            # Every id has a row, also where all other cells are empty.
+            pl.lit("-").alias(_COLUMN),
+        )
+        self._rows += frame.height
+        with_id = rows.filter(pl.col(_ID) != "")
+        self._without += rows.height - with_id.height
+        values = with_id.unpivot(
+            on=[_COLUMN, *(f"c{index}" for index in self._columns)],
+            index=[_ID, _TIME, _ROW],
+            variable_name="of",
+            value_name=_VALUE,
+        ).rename({"of": _COLUMN})
+        values = values.filter(pl.col(_VALUE) != "").with_columns(pl.col(_ROW).alias(_FIRST))
+        self._values = (
+            pl.concat([self._values, values.select(_SCHEMA.keys())])
+            .sort(_TIME, _ROW)
+            .group_by(_ID, _COLUMN, _VALUE)
+            .agg(pl.col(_TIME, _ROW).last(), pl.col(_FIRST).min())
+            .select(_SCHEMA.keys())
+        )
+
+    def finished(self) -> tuple[pl.DataFrame, list[tuple[str, int]], list[str]]:
+        """Return a row for each id, in the order in which they came first; and counts and notes."""
+        of_column = self._values.sort(_TIME, _ROW).group_by(_ID, _COLUMN, maintain_order=True)
+        newest = of_column.agg(pl.col(_VALUE).last(), pl.len().alias("values"))
+        ids = self._values.group_by(_ID).agg(pl.col(_FIRST).min()).sort(_FIRST).select(_ID)
+        counts, notes = list[tuple[str, int]](), list[str]()
+        frame = ids
+        for index, heading in zip(self._columns, self.header[1:], strict=True):
+            values = newest.filter(pl.col(_COLUMN) == f"c{index}")
+            frame = frame.join(
+                values.select(_ID, pl.col(_VALUE).alias(f"c{index}")), on=_ID, how="left", maintain_order="left"
+            )
+            if several := values.filter(pl.col("values") > 1).height:
+                key = self._table.one_row_per
+                counts.append(
+                    (f"values of {key} with several values of {heading}, of which the newest counts", several)
+                )
+        if self._without:
+            name = f"rows of {self._table.file} without {self._table.one_row_per}, left out"
+            counts.append((name, self._without))
+        if self._table.newest_by is None and counts:
+            rows = counted(self._rows, "row")
+            notes.append(f"{self._table.file}: of {rows}, a later one counts as newer, since newest_by names no time")
+        return frame.with_columns(pl.all().fill_null("")), counts, notes

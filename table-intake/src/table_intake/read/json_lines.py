@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON lines, and JSON arrays of objects, as tables: a row for each object, or for each object of one of its lists.
+
+Lines are those of the text at which objects begin. Numbers stay as they are written, so an id keeps its digits.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import polars as pl
+
+from table_intake.errors import Refused
+from table_intake.read import archives, cells, nested
+from table_intake.read.cells import Cells
+from table_intake.read.irregular import LINE, LONGEST, MOST_COLUMNS
+from table_intake.settings.files import FileSettings
+from table_intake.table import Unreadable
+
+_BEGINS = re.compile(r'\s*(?:\{\s*["}]|\[\s*(?:["\[\]{]|-?\d|(?:true|false|null)\b))')
+_SPACE = re.compile(r"[\s,]*")
+_SAMPLE, _OBJECTS = 4 << 20, 5_000
+"""Characters and objects from which the columns are taken."""
+_PIECE_ROWS, _PIECE_CELLS = 1 << 16, 4_000_000
+_LONGEST_NAME = 1_000
+_SHOWN = 2_500
+_NAMED = 5
+_WAY = "export JSON lines, with one object on each line (jq -c '.[]' makes them of an array), CSV or Parquet"
+_HALF = "has half of a character, which is no text"
+
+
+def is_json(head: str) -> bool:
+    """Tell whether a text is JSON, by its beginning."""
+    return _BEGINS.match(head) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """The text of an object."""
+
+    line: int
+    text: str
+
+
+class _Bad(ValueError):
+    """What is read is no row of a table."""
+
+
+@dataclass(slots=True)
+class _Flat:
+    """An object without objects in it."""
+
+    cells: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Its lists of objects, and empty ones."""
+    mixed: set[str] = field(default_factory=set)
+    """Its lists of lists, or of objects and others."""
+
+    def take(self, document: Mapping[str, Any], prefix: str = "", depth: int = 0) -> "_Flat":
+        if depth > nested.DEEPEST:
+            raise _Bad(f"has objects more than {nested.DEEPEST} deep")
+        for key, value in document.items():
+            name = prefix + key
+            if len(name) > _LONGEST_NAME:
+                raise _Bad(f"has a key of more than {_LONGEST_NAME:,} characters")
+            if isinstance(value, dict):
+                self.take(value, f"{name}.", depth + 1)
+            elif not isinstance(value, list):
+                self.cells[name] = _text(value)
+            elif all(isinstance(inner, dict) for inner in value):
+                self.lists[name] = value
+            elif any(isinstance(inner, dict | list) for inner in value):
+                self.mixed.add(name)
+            else:
+                self.cells[name] = nested.BETWEEN.join(_text(inner) for inner in value if inner is not None)
+        return self
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+class Table:
+    """A text of JSON objects; see `table.Table`.
+
+    Args:
+        resource: the name in messages.
+        text: its bytes as UTF-8.
+        settings: how files of its kind are read.
+        given: returns what was guessed about the file so far.
+
+    Raises:
+        Refused: it is other JSON, or has no columns or too many.
+    """
+
+    def __init__(
+        self, resource: str, text: Iterable[bytes], settings: FileSettings, given: Callable[[], Sequence[str]]
+    ) -> None:
+        self._resource = resource
+        self._given = given
+        self._wanted = nested.Wanted(settings)
+        chunks = iter(text)
+        head = b""
+        while not head.strip() and (chunk := next(chunks, b"")):
+            head += chunk
+        chunks = chain([head], chunks)
+        is_array = head.lstrip()[:1] == b"["
+        turn = _in_array(resource, chunks) if is_array else _on_lines(resource, chunks)
+        first, size = list[_Raw](), 0
+        while size < _SAMPLE and len(first) < _OBJECTS and (raw := next(turn, None)) is not None:
+            first.append(raw)
+            size += len(raw.text)
+        self._turn = chain(first, turn)
+        self._sampled = len(first)
+        self._pairs: dict[str, None] = {}
+        self._others: dict[str, None] = {}
+        self._rows = ""
+        self._bare = self._with_unknown = self._size = 0
+        self.header = self._columns(first, settings, is_array=is_array)
+        """The names of the columns."""
+        self._index = {name: index for index, name in enumerate(self.header)}
+        self._unknown: dict[str, None] = {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What was guessed, and what became of lists."""
+        told = nested.notes(self._rows, [*self._pairs], [*self._others], self._bare)
+        if self._with_unknown:
+            names = ", ".join([*self._unknown][:_NAMED])
+            told.append(
+                f"{self._with_unknown:,} objects have keys that the first {self._sampled:,} lack, which are left out: "
+                f"{names}"
+            )
+        return [*self._given(), *told]
+
+    def rows_left(self, _shortest: int) -> None:
+        """Return nothing: an object may have any number of rows."""
+
+    def rows(self) -> Iterator[Cells]:
+        """Yield the rows."""
+        before = None
+        for batch in self._batches():
+            if before is not None:
+                yield from self._pieces(before, last=False)
+            before = batch
+        if before is not None:
+            yield from self._pieces(before, last=True)
+
+    def _columns(self, first: Sequence[_Raw], settings: FileSettings, *, is_array: bool) -> list[str]:
+        """Return the names of the columns in some objects, in the order in which they come."""
+        lists, plain, problem, good = dict[str, None](), set[str](), "", 0
+        for raw in first:
+            try:
+                flat = _Flat().take(_document(raw.text))
+            except _Bad as bad:
+                problem = problem or f"line {raw.line} {bad}"
+                continue
+            good += 1
+            lists.update(dict.fromkeys(flat.lists))
+            self._others.update(dict.fromkeys(flat.mixed))
+            plain.update(flat.cells)
+            self._check_keys(lists, self._others, plain)
+        is_begun = not is_array and bool(first) and _is_begun(first[0].text)
+        if is_begun or not good:
+            problem = "it is one object over several lines" if is_begun else problem
+            raise Refused(
+                self._resource, f"this is JSON, and not a list of objects ({problem or 'it is empty'}): {_WAY}"
+            )
+        self._rows = nested.list_of_rows(self._resource, [name for name in lists if name not in plain], settings)
+        names = dict[str, None]()
+        for raw in first:
+            # What is no object was told above, and is refused by its line.
+            with suppress(_Bad):
+                self._add_columns(names, _Flat().take(_document(raw.text)))
+            self._check_keys(names)
+        if not names:
+            raise Refused(self._resource, "its objects are empty: their keys must name the columns")
+        return [*names]
+
+    def _add_columns(self, names: dict[str, None], flat: _Flat) -> None:
+        names.update(dict.fromkeys(flat.cells))
+        for name, objects in flat.lists.items():
+            if name == self._rows:
+                for document in objects:
+                    names.update(dict.fromkeys(self._inner(document).cells))
+            elif objects and nested.is_pairs(objects[0]):
+                self._pairs[name] = None
+                names.update(dict.fromkeys(f"{name}.{key}" for key in self._wanted.keys(name)))
+            elif objects:
+                self._others[name] = None
+
+    def _check_keys(self, *keys: Collection[str]) -> None:
+        if max(map(len, keys)) > MOST_COLUMNS:
+            raise Refused(
+                self._resource, f"its objects have more than {MOST_COLUMNS:,} different keys: export fewer of them"
+            )
+
+    def _inner(self, document: Mapping[str, Any]) -> _Flat:
+        """Return an object of the list whose objects are rows."""
+        return _Flat().take(document, f"{self._rows}.")
+
+    def _batches(self) -> Iterator[tuple[list[int], list[list[str]], list[Unreadable]]]:
+        """Yield rows with their lines, and those that are none of the table."""
+        width = len(self.header)
+        most = max(1, min(_PIECE_ROWS, _PIECE_CELLS // width))
+        lines, rows, bad = list[int](), list[list[str]](), list[Unreadable]()
+        size = 0
+        for raw in self._turn:
+            try:
+                made = self._made(_Flat().take(_document(raw.text)))
+                for row in made:
+                    lines.append(raw.line)
+                    rows.append(row)
+                    size += sum(map(len, row))
+                    if len(rows) >= most or size >= cells.MOST_BYTES:
+                        yield lines, rows, bad
+                        lines, rows, bad, size = [], [], [], 0
+            except _Bad as error:
+                bad.append(Unreadable(raw.line, str(error), str(error)))
+                lines.append(raw.line)
+                rows.append([raw.text[:_SHOWN].encode(errors="replace").decode(), *[""] * (width - 1)])
+        if rows:
+            yield lines, rows, bad
+
+    def _made(self, flat: _Flat) -> Iterator[list[str]]:
+        """Yield the rows of an object."""
+        row = [""] * len(self.header)
+        is_known = self._fill(row, flat.cells)
+        for name, objects in flat.lists.items():
+            if name != self._rows and objects and nested.is_pairs(objects[0]):
+                self._fill(row, {f"{name}.{key}": _value(objects, key) for key in self._wanted.keys(name)})
+        if not self._rows:
+            self._with_unknown += not is_known
+            yield row
+            return
+        objects = flat.lists.get(self._rows, ())
+        self._bare += not objects
+        for document in objects:
+            line_row = [*row]
+            is_known = self._fill(line_row, self._inner(document).cells) and is_known
+            yield line_row
+        self._with_unknown += not is_known
+
+    def _fill(self, row: list[str], values: Mapping[str, str]) -> bool:
+        """Put values into a row; return whether all have a column."""
+        is_known = True
+        for name, value in values.items():
+            index = self._index.get(name)
+            if index is not None:
+                row[index] = value
+            elif value:
+                is_known = False
+                if len(self._unknown) < _NAMED:
+                    self._unknown[name] = None
+        return is_known
+
+    def _pieces(self, batch: tuple[list[int], list[list[str]], list[Unreadable]], *, last: bool) -> Iterator[Cells]:
+        numbers, rows, bad = batch
+        for index, row in enumerate(rows):
+            if not all(map(_is_text, row)):
+                bad.append(Unreadable(numbers[index], _HALF, _HALF))
+                rows[index] = [cell.encode(errors="replace").decode() for cell in row]
+        names = cells.names(len(self.header))
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+        lines = pl.Series(LINE, numbers, dtype=pl.UInt32)
+        for piece in cells.pieces(frame, lines, names, last=last, refused=bad):
+            self._size += piece.size
+            if self._size > archives.LARGEST:
+                raise archives.too_large(self._resource, f"has more than {archives.LARGEST / 1e9:,.0f} GB of values")
+            yield piece
+
+
+def _value(pairs: Sequence[Mapping[str, Any]], wanted: str) -> str:
+    """Return the value of a key; of values of several types, as in GA4, the one that is there."""
+    for pair in pairs:
+        key = next((pair[name] for name in nested.KEYS if name in pair), None)
+        if isinstance(key, str) and key.casefold() == wanted.casefold():
+            value = next((pair[name] for name in nested.VALUES if name in pair), None)
+            values = value.values() if isinstance(value, dict) else [value]
+            plain = (inner for inner in values if inner is not None and not isinstance(inner, dict | list))
+            return _text(next(plain, None))
+    return ""
+
+
+def _is_text(cell: str) -> bool:
+    if cell.isascii():
+        return True
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _document(text: str) -> dict[str, Any]:
+    """Return an object; its numbers are texts.
+
+    Raises:
+        _Bad: it is none.
+    """
+    try:
+        # Numbers stay as they are written; what is no number in JSON is nothing.
+        document = json.loads(text, parse_int=str, parse_float=str, parse_constant=lambda _: None)
+    except RecursionError:
+        raise _Bad(f"has objects more than {nested.DEEPEST} deep") from None
+    except ValueError:
+        raise _Bad("is not JSON" if "\ufffd" not in text else "is not JSON in UTF-8") from None
+    if not isinstance(document, dict):
+        raise _Bad("is JSON, but not an object with names and values")
+    return document
+
+
+def _is_begun(text: str) -> bool:
+    """Tell whether an object begins on a line that does not end it."""
+    return text.lstrip().startswith("{") and not text.rstrip().endswith("}")
+
+
+def _on_lines(resource: str, chunks: Iterable[bytes]) -> Iterator[_Raw]:
+    """Yield the lines of a text that are not blank."""
+    rest, line = b"", 0
+    for chunk in chain(chunks, [b"\n"]):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for data in lines:
+            line += 1
+            if data.strip():
+                # What is not text is no JSON: it is refused by its line.
+                yield _Raw(line, data.decode(errors="replace") if data.isascii() or _is_utf8(data) else "\ufffd")
+        if len(rest) > LONGEST:
+            raise Refused(resource, f"this is JSON, and the object in line {line + 1} is longer than 8 MB: {_WAY}")
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _in_array(resource: str, chunks: Iterable[bytes]) -> Iterator[_Raw]:
+    """Yield the objects of an array, without reading all of it at once."""
+    decoder, texts = json.JSONDecoder(parse_int=str, parse_float=str), codecs.iterdecode(chunks, "utf-8")
+    text, at, counted, line = "", 0, 0, 1
+    is_open = is_whole = False
+    while True:
+        at = _after_space(text, at)
+        if at < len(text) and not is_open:
+            at, is_open = at + 1, True
+            continue
+        if text[at : at + 1] == "]":
+            return
+        try:
+            end = _end(decoder, text, at) if at < len(text) else 0
+        except RecursionError:
+            line += text.count("\n", counted, at)
+            reason = f"the object in line {line:,} has others more than {nested.DEEPEST} deep"
+            raise Refused(resource, f"this is JSON, and {reason}: {_WAY}") from None
+        if end:
+            line += text.count("\n", counted, at)
+            yield _Raw(line, text[at:end])
+            at, counted = end, at
+            continue
+        line += text.count("\n", counted, at)
+        if is_whole or len(text) - at > LONGEST:
+            problem = "it is damaged" if is_whole else "an object has more than 8 MB, or it is damaged"
+            raise Refused(resource, f"this is JSON, and from line {line:,} on {problem}: {_WAY}")
+        try:
+            chunk = next(texts, None)
+        except UnicodeDecodeError:
+            raise Refused(resource, f"this is JSON, and behind line {line:,} it is not text in UTF-8") from None
+        is_whole = chunk is None
+        text, at, counted = text[at:] + (chunk or ""), 0, 0
+
+
+def _after_space(text: str, at: int) -> int:
+    space = _SPACE.match(text, at)
+    return space.end() if space else at
+
+
+def _end(decoder: json.JSONDecoder, text: str, at: int) -> int:
+    """Return the end of the value that begins there; 0 where it is not whole."""
+    try:
+        return decoder.raw_decode(text, at)[1]
+    except ValueError:
+        return 0

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exports of several files, up to the rows that are imported: nothing is lost, and what is left out is counted."""
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from intake_settings import parse
+from shop_exports import EXPORTS, Export, Files, database, iso, korean, shop, table
+from table_intake import (
+    DataKind,
+    Expected,
+    ExportProposal,
+    ExportSettings,
+    Joined,
+    Refused,
+    Sample,
+    Table,
+    TableSettings,
+    check_table,
+    join_tables,
+    open_file,
+    propose_export,
+    sample_table,
+)
+
+Opened = Callable[[str], AbstractContextManager[Table]]
+
+
+def written(folder: Path, files: Files) -> Opened:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+    @contextmanager
+    def opened(name: str) -> Iterator[Table]:
+        with open_file(folder / name) as open_table:
+            yield open_table
+
+    return opened
+
+
+def samples(files: Files, opened: Opened) -> Mapping[str, Sample]:
+    taken = {}
+    for name in files:
+        with opened(name) as open_table:
+            taken[name] = sample_table(name, open_table, 100)
+    return taken
+
+
+def proposed(files: Files, folder: Path, settings: TableSettings | None = None) -> ExportProposal:
+    return propose_export(samples(files, written(folder, files)), settings or TableSettings())
+
+
+def joined(export: ExportSettings, opened: Opened, folder: Path, files: Files) -> Joined:
+    return join_tables(export, opened, folder, lambda _name, _rows: None, [*files])
+
+
+def imported(path: Path, kind: DataKind, settings: TableSettings, scratch: Path) -> tuple[list[dict[str, str]], int]:
+    """Return the rows that an import gets, and how many it refuses."""
+    good = scratch / f"{kind}.good.csv"
+    (scratch / kind).mkdir()
+    with good.open("wb") as target, open_file(path, settings.file_settings(kind)) as open_table:
+        checked = check_table(open_table, Expected(path.name, kind, "FULL", settings), target.write, scratch / kind)
+    with good.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines, escapechar="\\", doublequote=False))
+    return rows, sum(reason.rows for reason in checked.findings.reasons)
+
+
+@pytest.mark.parametrize("habit", EXPORTS)
+def test_an_export_of_several_files_is_right_to_the_row(habit: str, tmp_path: Path) -> None:
+    export: Export = EXPORTS[habit]
+    files = export.files()
+    opened = written(tmp_path / "in", files)
+    proposal = propose_export(samples(files, opened), TableSettings())
+    open_questions = {question.id for question in proposal.questions if question.default is None}
+    assert open_questions <= set(export.answers)
+    assert len(proposal.questions) <= 3, [question.id for question in proposal.questions]
+    defaults = {question.id: question.default for question in proposal.questions if question.default is not None}
+    answered = proposal.answered({**defaults, **export.answers})
+    settings = TableSettings.model_validate(answered.settings)
+    assert settings.export == answered.export
+    done = joined(answered.export, opened, tmp_path / "out", files)
+
+    rows, refused = imported(done.files["interactions"], "interactions", settings, tmp_path)
+    got = Counter((row["USER_ID"], row["ITEM_ID"], int(row["TIMESTAMP"]), row["EVENT_TYPE"]) for row in rows)
+    assert got == Counter(export.sold())
+    assert refused == export.refused
+    kinds: tuple[tuple[DataKind, Mapping[str, object], object], ...] = (
+        ("users", export.users(), export.user_columns),
+        ("items", export.items(), export.item_columns),
+    )
+    for kind, expected, columns in kinds:
+        assert (kind in done.files) is bool(expected)
+        if expected:
+            rows, refused = imported(done.files[kind], kind, settings, tmp_path)
+            assert refused == 0
+            assert [row[f"{kind[:-1].upper()}_ID"] for row in rows] == list(
+                dict.fromkeys(row[f"{kind[:-1].upper()}_ID"] for row in rows)
+            )
+            assert {row[f"{kind[:-1].upper()}_ID"]: told(row, columns) for row in rows} == {
+                key: [comparable(value) for value in values]  # type: ignore[attr-defined]
+                for key, values in expected.items()
+            }
+    counts = {count.name: count.rows for count in done.counts}
+    assert export.counts.items() <= counts.items()
+    private = {left.table: [*left.columns] for left in proposal.left_out if left.columns}
+    assert private == export.left_out
+    cells = " ".join(path.read_text() for path in done.files.values())
+    assert not any(f"{name}," in cells.splitlines()[0] for names in export.left_out.values() for name in names)
+
+
+def told(row: Mapping[str, str], columns: object) -> list[object]:
+    return [comparable(row[column]) for column in columns]  # type: ignore[attr-defined]
+
+
+def comparable(value: str) -> object:
+    """Return a number where a text is one: 0 and 0.0 are the same price."""
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    return number if math.isfinite(number) else value
+
+
+def test_the_same_files_give_the_same_bytes_and_a_refusal_leaves_what_was_there(tmp_path: Path) -> None:
+    files = database()
+    opened, export = written(tmp_path / "in", files), proposed(files, tmp_path / "in").export
+    first = {kind: path.read_bytes() for kind, path in joined(export, opened, tmp_path / "out", files).files.items()}
+    again = {kind: path.read_bytes() for kind, path in joined(export, opened, tmp_path / "out", files).files.items()}
+    assert first == again
+    strangers = {**files, "orders.csv": table("id|customer_id|created_at|status", [(1, 2, "2026-01-01", "paid")])}
+    with pytest.raises(Refused, match=r"rows of .* have no partner in orders.csv \(order_id as id\)"):
+        joined(export, written(tmp_path / "in", strangers), tmp_path / "out", strangers)
+    left = {path.stem: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert left == first
+
+
+ORDERS = [(order.number, order.customer.number, iso(order), "paid") for order in shop().orders]
+HEADER = "id|customer_id|created_at|status"
+
+
+def test_a_key_in_several_rows_that_differ_is_refused_unless_the_newest_is_named(tmp_path: Path) -> None:
+    changed = [(1_002, 1, "2027-01-01 00:00:00", "cancelled"), (1_005, 1, "2027-01-01 00:00:00", "cancelled")]
+    files = {**database(), "orders.csv": table(HEADER, [*ORDERS, ORDERS[0], ORDERS[0], *changed])}
+    opened, export = written(tmp_path / "in", files), proposed(files, tmp_path / "in").export
+    with pytest.raises(Refused, match=r"2 values of id stand in several rows that differ .*newest_by"):
+        joined(export, opened, tmp_path / "out", files)
+    document = export.model_dump(mode="json", exclude_unset=True)
+    document["interactions"]["join"][0]["newest_by"] = "created_at"
+    done = joined(ExportSettings.model_validate(document), opened, tmp_path / "out", files)
+    counts = {count.name: count.rows for count in done.counts}
+    assert counts["rows of orders.csv that were there before, left out"] == 4
+    with done.files["interactions"].open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert {row["status"] for row in rows if row["customer_id"] == "1" and row["created_at"].startswith("2027")} == {
+        "cancelled"
+    }
+
+
+def without(name: str) -> Files:
+    return {other: data for other, data in database().items() if other != name}
+
+
+OTHER_SHOP = table(HEADER, [(number + 900_000, *rest) for number, *rest in ORDERS])
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (without("orders.csv"), "order_lines.csv has the lines of orders .* add the file with the orders"),
+        (without("order_lines.csv"), "orders.csv has orders .* add the file with the lines of orders"),
+        (
+            {**database(), "orders.csv": OTHER_SHOP},
+            "order_lines.csv and orders.csv do not belong together: only 0 of 400 different values of order_id .* two "
+            "shops",
+        ),
+        ({"notes.csv": table("a|b", [(1, "x"), (2, "y")])}, "no file says who bought what and when"),
+    ],
+    ids=["lines without orders", "orders without lines", "two shops", "nobody's"],
+)
+def test_files_that_do_not_say_who_bought_what_are_refused_with_a_way_out(
+    files: Files, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Refused, match=reason):
+        proposed(files, tmp_path)
+
+
+def test_files_that_fit_nothing_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    strangers = table("id|city", [(f"x{number}", "Köln") for number in range(200)])
+    files = {
+        **without("customers.csv"),
+        "customers.csv": strangers,
+        "copy of products.csv": database()["products.csv"],
+        "weather.csv": table("day|rain", [(f"2026-01-{day:02}", day * 3) for day in range(1, 30)]),
+    }
+    left = {left.table: left.reason for left in proposed(files, tmp_path).left_out}
+    assert left["copy of products.csv"] == "it has the same rows as products.csv: one of the two is enough"
+    assert "fits nothing: only 0 of" in left["customers.csv"]
+    assert "(day, rain)" in left["weather.csv"]
+    assert set(left) == {"copy of products.csv", "customers.csv", "weather.csv"}
+
+
+def test_small_numbers_that_are_in_every_column_are_no_relation(tmp_path: Path) -> None:
+    files = {
+        **{name: data for name, data in database().items() if name != "customers.csv"},
+        "stores.csv": table("id|town", [(number, f"Town {number}") for number in range(1, 4_000)]),
+    }
+    proposal = proposed(files, tmp_path)
+    assert [left.table for left in proposal.left_out] == ["stores.csv"]
+    assert proposal.export.users is None
+    assert proposal.export.files() == ("products.csv", "order_lines.csv", "orders.csv")
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ({"interactions.timezone": "Mars"}, "is no time zone"),
+        ({"currency": "KRW"}, "leave no such question open"),
+        ({"personal": "leave_out"}, "without email, orders.csv names no users"),
+    ],
+)
+def test_answers_that_are_none_are_refused(answers: Mapping[str, str], reason: str, tmp_path: Path) -> None:
+    files = EXPORTS["e-mail alone" if "personal" in answers else "database"].files()
+    with pytest.raises(Refused, match=reason):
+        proposed(files, tmp_path).answered(answers)
+
+
+def test_a_korean_shop_is_in_seoul_unless_it_says_another_zone(tmp_path: Path) -> None:
+    proposal = proposed(korean(), tmp_path)
+    (zone,) = [question for question in proposal.questions if question.id == "interactions.timezone"]
+    assert zone.default == "Asia/Seoul"
+    assert proposal.answered({zone.id: "Europe/Paris"}).settings["interactions"]["timezone"] == "Europe/Paris"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("export: {}", "names no file"),
+        ("export: {interactions: {file: ../orders.csv}}", "must name a file of the export"),
+        ("export: {interactions: {file: a.csv, join: [{file: b.csv, by: {}}]}}", "at least 1"),
+        ("export: {items: {file: a.csv, newest_by: at}}", "goes with one_row_per"),
+        ("export: {items: {file: a.csv, one_row_per: sku, newest_by: at, dates: '%Q'}}", "%Q is not a part of a date"),
+        ("export: {items: {file: a.csv, columns: [a, A]}}", "twice"),
+        ("export: {items: {files: a.csv}}", "Extra inputs"),
+    ],
+)
+def test_settings_of_an_export_that_say_nothing_sensible_are_refused(text: str, problem: str) -> None:
+    with pytest.raises(Refused, match=problem):
+        parse("settings.yaml", text)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"file": "order_line.csv"}, "the setting export names this file, and the export has orders.csv"),
+        ({"columns": ["produkt_id"]}, r"its column produkt_id under columns \(did you mean product_id\?\)"),
+        ({"join": [{"file": "orders.csv", "by": {"order_id": "number"}}]}, "its column number under by"),
+    ],
+)
+def test_names_that_the_files_lack_are_refused(change: Mapping[str, object], problem: str, tmp_path: Path) -> None:
+    files = database()
+    export = ExportSettings.model_validate({"interactions": {"file": "order_lines.csv", **change}})
+    with pytest.raises(Refused, match=problem):
+        joined(export, written(tmp_path / "in", files), tmp_path / "out", files)
+    assert not list((tmp_path / "out").iterdir())
