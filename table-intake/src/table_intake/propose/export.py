@@ -30,7 +30,7 @@ _SHOWN = 8
 _REPEATED = 0.98
 """The share of different values from which on a column has one row for each item, so that nothing is sold in it."""
 _HALF = 0.5
-_MANY = 20
+_CROWD = 20
 """Users for each buyer from which on that is worth a word."""
 _LONGEST = 150
 """Characters of a column's name in settings."""
@@ -390,7 +390,7 @@ class _Proposing:
                 self._left_out.append(LeftOut(relation.other, tuple(private), reason))
             self._note(relation)
             buyers = self._tables[relation.table].value_sets()[relation.column].different
-            if sample.read > _MANY * buyers:
+            if sample.read > _CROWD * buyers:
                 self._sure.append(
                     f"{relation.other} has {counted(sample.read, 'user')} or more, of whom about {buyers:,} bought "
                     "something: all of them are imported"

@@ -60,7 +60,7 @@ class ValueSet:
     @cached_property
     def unique(self) -> float:
         """The share of values that occur once."""
-        once = (self.kept_values["rows"] == 1).sum()
+        once = int((self.kept_values["rows"] == 1).sum())
         return once / self.kept_values.height if self.kept_values.height else 0.0
 
     @property
