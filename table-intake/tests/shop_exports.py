@@ -455,6 +455,37 @@ def nameless() -> Files:
     }
 
 
+# A marketplace: a new id of the customer with each order, prices in the lines alone, words for categories apart.
+
+
+def marketplace() -> Files:
+    made = shop()
+    orders = (
+        (code("o", o.number), code("x", o.number), STATUS[o.fate], iso(o) + "Z", iso(o) + "Z") for o in made.orders
+    )
+    lines = (
+        (code("o", line.order.number), 1, code("p", line.product.number), price(line.product)) for line in made.lines
+    )
+    people = ((code("x", o.number), code("u", o.customer.number), "01310", o.customer.city) for o in made.orders)
+    products = ((code("p", p.number), f"cat_{p.category}", 100 + p.number) for p in made.products)
+    return {
+        "mp_orders_dataset.csv": table(
+            "order_id|customer_id|order_status|order_purchase_timestamp|order_delivered_date", orders
+        ),
+        "mp_order_items_dataset.csv": table("order_id|order_item_id|product_id|price", lines),
+        "mp_customers_dataset.csv": table("customer_id|customer_unique_id|zip_code_prefix|city", people),
+        "mp_products_dataset.csv": table("product_id|product_category_name|weight_g", products),
+        "mp_category_name_translation.csv": table(
+            "product_category_name|product_category",
+            ((f"cat_{number}", name) for number, name in enumerate(CATEGORIES)),
+        ),
+        "mp_reviews_dataset.csv": table(
+            "review_id|order_id|review_score|review_creation_date",
+            ((code("r", o.number), code("o", o.number), 5, iso(o)) for o in made.orders[::2]),
+        ),
+    }
+
+
 # Far more customers than buyers.
 
 
@@ -568,6 +599,21 @@ EXPORTS: Mapping[str, Export] = {
         lambda: sold(lambda customer: code("c", customer.number), lambda line: code("p", line.product.number)),
         items=lambda: catalogue(lambda product: code("p", product.number)),
         item_columns=PLAIN_ITEMS,
+    ),
+    "marketplace": Export(
+        marketplace,
+        lambda: sold(lambda customer: code("u", customer.number), lambda line: code("p", line.product.number)),
+        users=lambda: {
+            code("u", customer.number): (customer.city,)
+            for customer in shop().customers
+            if any(order.customer is customer for order in shop().orders)
+        },
+        user_columns=("CITY",),
+        items=lambda: {
+            code("p", p.number): (price(p), CATEGORIES[p.category], str(100 + p.number)) for p in shop().products
+        },
+        item_columns=("PRICE", "CATEGORY_L1", "WEIGHT_G"),
+        left_out={"mp_customers_dataset.csv": ["zip_code_prefix"]},
     ),
     "many customers": Export(
         many_customers,

@@ -186,7 +186,8 @@ class _Joining:
         for joined, lookup in zip(self._table.join, lookups, strict=True):
             if not lookup.orphans:
                 continue
-            if lookup.orphans >= _HALF * lookup.rows:
+            most = _HALF if joined.missing == "leave_out" else 1
+            if lookup.orphans >= most * lookup.rows:
                 keys = " and ".join(f"{column} as {key}" for column, key in joined.by.items())
                 raise Refused(
                     self._table.file,

@@ -51,7 +51,12 @@ class Lookup:
         self._table = self._one_row_each(pl.concat(frames)).with_columns(pl.lit(value=True).alias(_HIT))
 
     def _one_row_each(self, rows: pl.DataFrame) -> pl.DataFrame:
-        different = rows.unique(maintain_order=True) if not self._joined.newest_by else self._newest(rows)
+        if self._joined.newest_by:
+            different = self._newest(rows)
+        elif self._joined.repeated == "last":
+            different = rows.unique(_KEY, keep="last", maintain_order=True)
+        else:
+            different = rows.unique(maintain_order=True)
         self.repeated = rows.height - different.height
         several = different.filter(pl.col(_KEY).is_duplicated())
         if several.height:

@@ -30,6 +30,13 @@ _SHOWN = 8
 _REPEATED = 0.98
 """The share of different values from which on a column has one row for each item, so that nothing is sold in it."""
 _HALF = 0.5
+_ENOUGH, _LOOKED_AT, _STEM = 20, 200, 4
+"""Values of an id that say something; cells that are read as times; letters by which two names of ids are alike."""
+_BOUGHT = re.compile(r"purchase|order|creat|placed|sold|paid|transaction|invoice|bestell|주문|구매|결제|판매")
+_LATER = re.compile(
+    r"deliver|ship|approv|updat|modif|limit|estimat|birth|due|required|cancel|return|refund|배송|취소|반품|환불|생일"
+)
+"""Names of times at which something was bought, and of others."""
 _CROWD = 20
 """Users for each buyer from which on that is worth a word."""
 _LONGEST = 150
@@ -134,6 +141,8 @@ class _Proposing:
         indices.pop("USER_ID", None)
         if users := self._user_columns(name):
             indices["USER_ID"] = users[0]
+        if "TIMESTAMP" not in indices and (time := _time_column(sample)) is not None:
+            indices["TIMESTAMP"] = time
         # Of several ids of items, the one that a file of items has as its key.
         best = ranks(usual_names.ITEM)
         items = [
@@ -162,7 +171,29 @@ class _Proposing:
         candidates = [sales for name in self._tables for sales in self._sales_in(name)]
         if not candidates:
             raise Refused(FILES, self._why_no_sales())
-        return min(candidates, key=self._doubt)
+        return self._of_people(min(candidates, key=self._doubt))
+
+    def _of_people(self, sales: _Sales) -> _Sales:
+        """Return the sales with people in place of ids that are new with each order, where a file knows the people."""
+        table, index = sales.user
+        ids = self._tables[table].value_sets()[index]
+        if ids.unique < _REPEATED or ids.different < _ENOUGH:
+            return sales
+        for relation in self._relations.of(table, index):
+            people = self._tables[relation.other]
+            stem = plain(self._tables[table].header[index])[:_STEM]
+            for other, heading in enumerate(people.header):
+                values_here = people.value_sets()[other]
+                is_named = plain(heading).startswith(stem) or plain(heading) in ranks(usual_names.USER)
+                is_id = values_here.filled >= _REPEATED * values_here.rows and values_here.different >= _ENOUGH
+                repeats = values_here.unique < 1 and not personal.is_personal(heading, people.column(other))
+                if other != relation.key and is_named and is_id and repeats and relation.other not in sales.tables:
+                    self._sure.append(
+                        f"{self._heading((table, index))} is new with each order, so users are told by {heading} of "
+                        f"{relation.other}"
+                    )
+                    return replace(sales, joins=(*sales.joins, relation), user=(relation.other, other))
+        return sales
 
     def _doubt(self, sales: _Sales) -> tuple[bool, int, int]:
         """Return what speaks against a table of sales: reviews and wish lists have users, items and times as well."""
@@ -374,21 +405,25 @@ class _Proposing:
     # Users and items.
 
     def _users(self, sales: _Sales, ids: Ids) -> tuple[dict[str, Any], Document] | None:
-        for relation in self._relations.of(*sales.user):
-            if relation.other in sales.tables or self._kinds[relation.other] == "items":
+        of_people = [relation for relation in sales.joins if relation.other == sales.user[0] != sales.time[0]]
+        for relation in of_people or self._relations.of(*sales.user):
+            if (relation.other in sales.tables and not of_people) or self._kinds[relation.other] == "items":
                 continue
             self._used.add(relation.other)
             sample = self._tables[relation.other]
-            key = sample.header[relation.key]
+            index = sales.user[1] if of_people else relation.key
+            key = sample.header[index]
             section = self._section(sample, "users", {key: "USER_ID"}, ids)
-            private = self._personal(sample, relation.key)
+            private = self._personal(sample, index)
             ignore = [*section.get("users", {}).get("ignore", [])]
             ignore += [heading for heading in private if heading not in ignore]
+            ignore += [sample.header[relation.key]] if of_people else []
             columns = _nameable(heading for heading in sample.header if heading not in ignore)
             if private:
                 reason = "personal data, which no recommendation needs"
                 self._left_out.append(LeftOut(relation.other, tuple(private), reason))
-            self._note(relation)
+            if not of_people:
+                self._note(relation)
             buyers = self._tables[relation.table].value_sets()[relation.column].different
             if sample.read > _CROWD * buyers:
                 self._sure.append(
@@ -400,7 +435,8 @@ class _Proposing:
                 self._left_out.append(LeftOut(relation.other, (), reason, sample.read))
                 return None
             document = merged(section, {"users": {"ignore": ignore}} if ignore else {})
-            return {"file": relation.other, "columns": columns}, document
+            once = {"one_row_per": key} if of_people else {}
+            return {"file": relation.other, "columns": columns, **once}, document
         return None
 
     @staticmethod
@@ -417,10 +453,10 @@ class _Proposing:
                 continue
             self._used.add(relation.other)
             self._note(relation)
-            return self._of_products(relation, ids)
+            return self._of_products(relation, sales, ids)
         return self._of_lines(sales)
 
-    def _of_products(self, relation: Relation, ids: Ids) -> tuple[dict[str, Any], Document]:
+    def _of_products(self, relation: Relation, sales: _Sales, ids: Ids) -> tuple[dict[str, Any], Document]:
         """Return how items are read from their file, and from those that it refers to: products of variants, words for
         categories."""
         sample, joins = self._tables[relation.other], list[dict[str, Any]]()
@@ -447,9 +483,29 @@ class _Proposing:
                 header.append(heading if canonical(heading) not in names else f"{_base(step.other)}.{heading}")
             further += [more for more in self._relations.of(step.other) if (more.table, more.column) in places]
         joined = Sample(sample.name, header, rows, read=sample.read, whole=sample.whole)
+        if "PRICE" not in find_targets(joined, self._settings, "items").indices:
+            joined, joins = self._priced(joined, joins, relation, sales)
         section = self._section(joined, "items", {sample.header[relation.key]: "ITEM_ID"}, ids)
         table = {"file": relation.other, **({"join": joins} if joins else {})}
         return table, self._filled_in(section, joined)
+
+    def _priced(
+        self, items: Sample, joins: list[dict[str, Any]], relation: Relation, sales: _Sales
+    ) -> tuple[Sample, list[dict[str, Any]]]:
+        """Return items with the prices for which they were sold, where their own file has none."""
+        lines = self._tables[sales.table]
+        index = find_targets(lines, self._settings, "items").indices.get("PRICE")
+        heading = lines.header[index] if index is not None else ""
+        if index is None or canonical(heading) in map(canonical, items.header):
+            return items, joins
+        key, item = items.header[relation.key], lines.header[sales.item]
+        prices = {row[sales.item].strip(): row[index] for row in lines.rows}
+        rows = [[*row, prices.get(row[relation.key].strip(), "")] for row in items.rows]
+        self._sure.append(f"{relation.other} has no prices: those of {sales.table} count, the last of each item")
+        how = {"columns": [heading], "repeated": "last", "missing": "keep"}
+        join = {"file": sales.table, "by": {key: item}, **how}
+        sample = Sample(items.name, [*items.header, heading], rows, read=items.read, whole=items.whole)
+        return sample, [*joins, join]
 
     def _of_lines(self, sales: _Sales) -> tuple[dict[str, Any], Document] | None:
         """Return how items are made of what their sales say of them."""
@@ -704,6 +760,18 @@ class _Proposing:
 _NAMES = frozenset({"name", "title", "productname", "itemname", "lineitemname", "itemsitemname", "menuitem", "arktx",
                     "bezeichnung", "상품명", "product", "item", "description"})  # fmt: skip
 """Columns of sales that have items' names."""
+
+
+def _time_column(sample: Sample) -> int | None:
+    """Return the column of dates that tells when something was bought, where no usual name does."""
+    candidates = []
+    for index, heading in enumerate(sample.header):
+        name, cells = heading.casefold(), [cell for cell in sample.column(index) if cell.strip()][:_LOOKED_AT]
+        if _LATER.search(name) or sample.filled(index) < _REPEATED or any(map(values.is_number, cells[:3])):
+            continue
+        if cells and not values.times(cells).problem:
+            candidates.append((_BOUGHT.search(name) is None, index))
+    return min(candidates)[1] if candidates else None
 
 
 def _nameable(header: Iterable[str]) -> list[str]:

@@ -28,6 +28,8 @@ _FRACTION = re.compile(r"-?[\d,]*[.,]\d{1,2}")
 _LOOKED_AT = 20
 _SHORTEST = 2
 """Letters of a word that names a file."""
+_SHORTEST_WORD = 4
+"""Letters of a name that two columns share by more than accident."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,8 @@ class Relation:
     key: int
     overlap: Overlap
     strength: int
-    """How well the names agree: 3 where they name the other file or are equal, 1 where both mean the same, 0 else."""
+    """How well the names agree: 3 where they name the other file or the same id, 2 where they are equal, 1 where both
+    mean the same, 0 else."""
     unique: bool
     """Whether each key of the other table has one row there."""
     because: str
@@ -135,6 +138,8 @@ def _of_column(
 def _is_relation(overlap: Overlap, strength: int, key: ValueSet, *, whole: bool) -> bool:
     if not overlap.values:
         return strength == 3  # a few buyers among millions of users: their names alone must do
+    if strength == 2:
+        return not key.dense and overlap.share >= _BY_VALUES
     if strength == 0 or (strength == 1 and key.dense):
         # Without the names, small numbers match by accident.
         return not key.dense and overlap.values >= _ENOUGH and overlap.share >= _BY_VALUES
@@ -187,7 +192,7 @@ def _strength(referring: tuple[str, str], key: tuple[str, str]) -> int:
             return 1
         if fits and not key_stem and re.search(pattern, _base(other).casefold()):
             return 1
-    return 0
+    return 2 if name == key_name and len(name) >= _SHORTEST_WORD else 0
 
 
 def _stem(name: str) -> str:

@@ -53,8 +53,10 @@ class JoinedFile(BaseModel):
     """What is taken of this file; all columns without it. A name that is there already gets the file's name before it,
     as in orders.status."""
     newest_by: TheirName | None = None
-    """The column of times that tells which of several rows with the same key counts; without it, such a file is
-    refused, unless the rows are equal."""
+    """The column of times that tells which of several rows with the same key counts."""
+    repeated: Literal["refuse", "last"] = "refuse"
+    """What becomes of several rows with the same key that differ, without `newest_by`: the file is refused, or the last
+    of them counts."""
     dates: Annotated[str, AfterValidator(_form)] | None = None
     """The form of these times, such as %d/%m/%Y; without it, they are ISO 8601 or numbers."""
     missing: Literal["leave_out", "keep"] = "leave_out"
@@ -64,6 +66,8 @@ class JoinedFile(BaseModel):
     def _agrees(self) -> Self:
         if self.dates and not self.newest_by:
             raise ValueError("dates is the form of the times in newest_by: name that column, or leave dates out")
+        if self.newest_by and self.repeated == "last":
+            raise ValueError("newest_by and repeated are two ways to choose a row: leave one of them out")
         return self
 
 
