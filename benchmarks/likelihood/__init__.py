@@ -20,6 +20,12 @@ Known users: all pairs of the users and items seen before. Peers have the same w
 without attributes" is fitted as ours is, on a history whose users have none. Intervals are 95 % of 1,000 bootstrap
 samples of whole users. Seeds: 1 to 3 for draws of strangers, 2 for the bootstrap.
 
+Customers: all users seen before a window, and what they buy in it at all: whether, on how many days, for how much. The
+plain rules beside it: RFM, the share (and the days, and the value) of a cell of recency, frequency and money (thirds of
+the users who have bought; all others are one cell) in the four windows before, with 20 average users added; and BG/NBD,
+its four parameters fitted on each window's past (Fader, Hardie and Lee, "Counting your customers" the easy way: an
+alternative to the Pareto/NBD model, Marketing Science 24, 2005), for users who have bought; others have RFM's numbers.
+
 The demo's households have demographics (`make demo` downloads them). Another set is a folder with interactions.csv,
 items.csv and perhaps users.csv, plain or .gz, that LIKELIHOOD_DATA or the first argument names. In a planted world
 (`demographics` of benchmarks.questions.planted, by `--seed`) age and children decide what is bought. There, attributes

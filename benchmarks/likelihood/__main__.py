@@ -15,6 +15,7 @@ from personalization.likelihood.histories import History, Reader
 from benchmarks import likelihood
 from benchmarks.harness import REPOSITORY
 from benchmarks.likelihood import populations
+from benchmarks.likelihood.customers import judge_customers
 from benchmarks.likelihood.known_users import judge_known_users
 from benchmarks.likelihood.models import DRAWS, HORIZON, WINDOWS, Plan, day
 from benchmarks.likelihood.samples import samples
@@ -64,6 +65,7 @@ def judge(name: str, whole: History, plan: Plan) -> None:
         ("strangers", strangers),
         ("newcomers", newcomers),
         ("known", judge_known_users),
+        ("customers", judge_customers),
     ):
         if population in plan.judged:
             try:
@@ -79,7 +81,7 @@ def main() -> None:
     parser.add_argument("--samples", action="store_true", help="fits on samples of the users, as in shards")
     parser.add_argument("--windows", type=int, default=WINDOWS, help="fewer, for a quick look")
     parser.add_argument("--draws", type=int, default=DRAWS, help="of strangers")
-    parser.add_argument("--only", choices=Plan().judged, help="one of the three populations")
+    parser.add_argument("--only", choices=Plan().judged, help="one of the populations")
     parser.add_argument("--no-demo", action="store_true", help="without the demo's data")
     parser.add_argument("--no-planted", action="store_true", help="without the world in which demographics decide")
     parser.add_argument("--seed", type=int, default=1, help="of that world")

@@ -32,7 +32,7 @@ class Plan:
     windows: int = WINDOWS
     later: int = 0
     draws: int = DRAWS
-    judged: Sequence[str] = ("strangers", "newcomers", "known")
+    judged: Sequence[str] = ("strangers", "newcomers", "known", "customers")
     attributes_decide: bool = False
     """Whether a likelihood that knows the users' attributes has to be better than one that does not."""
 

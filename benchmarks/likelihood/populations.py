@@ -34,6 +34,7 @@ def past(whole: History, at: int, included: Flags) -> Past:
         item=np.searchsorted(items, whole.item[rows]),
         time=whole.time[rows],
         bought=whole.bought[rows],
+        value=None if whole.value is None else whole.value[rows],
         kinds=[level[items] for level in whole.kinds],
         groups={column: values[users] for column, values in whole.groups.items()},
     )

@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -211,8 +211,17 @@ def report(options: Namespace, terminal: Terminal) -> None:
 
 def batch(options: Namespace, terminal: Terminal) -> int:
     """Run a batch job, download its export, and show its first rows."""
+    exported, paths = fetched_export(options, terminal, options.job)
+    terminal.result({**exported, "paths": paths}, lambda: terminal.export(exported, paths))
+    return 0
+
+
+def fetched_export(
+    options: Namespace, terminal: Terminal, job: str, items: Sequence[str] = ()
+) -> tuple[Mapping[str, Any], list[str]]:
+    """Run a batch job to its end, and return what it announces and the downloaded files."""
     cloud = client(options)
-    run = cloud.runs.start_batch(options.shop, options.job)
+    run = cloud.runs.start_batch(options.shop, job, items)
     with terminal.story(run) as tell:
         for moment in cloud.runs.follow(run.arn):
             tell(moment)
@@ -228,8 +237,7 @@ def batch(options: Namespace, terminal: Terminal) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, content["Key"], str(path))
         paths.append(str(path.resolve()))
-    terminal.result({**exported, "paths": paths}, lambda: terminal.export(exported, paths))
-    return 0
+    return exported, paths
 
 
 def rollback(options: Namespace, terminal: Terminal) -> int:

@@ -27,6 +27,7 @@ MODULES = {
     "continue": "local.cli.by_hand:resume",
     "demo": "local.demo.walkthrough",
     "evaluate": "local.evaluation.command",
+    "customers": "local.cli.customers",
     "map": "local.cli.mapping",
     "publish": "local.storefront.publishing",
     "retrain": "local.cli.by_hand:retrain",
@@ -281,6 +282,12 @@ def add_runs(add: Add) -> None:
     add("rollback", "return the campaigns to the previous release", "rollback myshop", takes="SHOP")
     text = "run one of a shop's batch jobs, and fetch what it exports"
     add("batch", text, "batch myshop weekly-mail", takes="SHOP JOB")
+    text = "write a file of all customers: who will probably buy, how often, for how much, and perhaps a given item"
+    customers = add("customers", text, "customers myshop", "customers myshop --item i7 --out i7.csv", takes="SHOP")
+    text = "an item whose probability every customer gets, too; repeatable, the first one orders the file"
+    customers.add_argument("--item", action="append", default=[], metavar="ITEM", help=text)
+    text = "the CSV to write; default: customers-SHOP.csv"
+    customers.add_argument("--out", metavar="FILE", help=text)
     text, run = "promote a release that the gate refused", "the refused run; default: the newest one"
     add("promote", text, "promote myshop", "promote myshop RUN", takes="SHOP [RUN]", run=run)
     text = "remove a shop: everything it has in Personalize, its schedules and its records"

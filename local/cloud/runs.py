@@ -4,7 +4,7 @@
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -125,9 +125,9 @@ class Runs:
         given = json.dumps({"action": action, "shop": shop, **more})
         return self.describe(self.client.start_execution(stateMachineArn=self.machine, input=given)["executionArn"])
 
-    def start_batch(self, shop: str, name: str) -> Run:
-        """Start one of the shop's batch jobs by hand."""
-        given = json.dumps({"action": "batch", "shop": shop, "batch": name})
+    def start_batch(self, shop: str, name: str, items: Sequence[str] = ()) -> Run:
+        """Start one of the shop's batch jobs by hand; `items` are those of the job `customers`."""
+        given = json.dumps({"action": "batch", "shop": shop, "batch": name, "items": list(items)})
         return self.describe(self.client.start_execution(stateMachineArn=self.batches, input=given)["executionArn"])
 
     def started_by(self, key: str, before: set[str]) -> Run:

@@ -48,6 +48,10 @@ def job(**settings: object) -> Job:
         ("a: {segment: {items: [i]}, output: mail}", "batch.a.output: a segment has users and no items for a mail"),
         ("a: {segment: {items: [i]}, users: 5}", "batch.a.users: a segment takes none here: write segment: {users: …}"),
         ("a: {segment: {recipe: item-affinity, attributes: {A: b}}}", "batch.a.segment: item-affinity needs items"),
+        ("a: {customers: {}, segment: {items: [i]}}", "batch.a.segment: a file of customers takes none here"),
+        ("a: {customers: {}, items: 5}", "batch.a.items: a file of customers takes none here: write customers"),
+        ("a: {customers: {}, output: mail}", "batch.a.output: a mail has lists of items"),
+        ("a: {customers: {items: [i, i]}}", "batch.a.customers.items: names an item twice"),
         ("A: {}", "batch.A: must be 1 to 20 characters"),
     ],
 )

@@ -371,7 +371,7 @@ def test_a_segment_by_likelihood_ranks_users_as_the_api_would(
     assert handler({"step": "write", "job": job}, None)["dollars"] == 0
     # Another fit serves than a call ago: what that one has scored is not added to it.
     other = shards.pack({"run": "run-0", "best": [[1.0, "nobody"]]})
-    shop.put_object(Bucket=BUCKET, Key=f"{Job.read(job).folder}personalize/best.json.gz", Body=other)
+    shop.put_object(Bucket=BUCKET, Key=f"{Job.read(job).folder}personalize/progress.json.gz", Body=other)
     # The time of a call is over; the next one goes on.
     monkeypatch.setattr(steps, "SCORE_SECONDS", 0.0)
     moved: Any = {"made": {"file": 1}}
@@ -427,6 +427,105 @@ def test_a_segment_takes_the_fit_of_the_promotion_by_hand_that_released(
     finally:
         release_store.put(table, TABLE, RELEASE)
     assert answer["status"] == "ACTIVE"
+
+
+def test_the_analyst_s_file_has_every_customer_and_how_likely_they_buy_a_product(
+    shop: "S3Client",
+    fitted: dict[str, Any],
+    table: "DynamoDBClient",
+    personalize: FakePersonalize,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert fitted["outcome"] == "fitted"
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/x"}})
+    # No settings name the job.
+    put(shop, "drops/demo/settings.yaml", "deploy: true\n")
+    (job,) = cast("Any", handler({**load("run_batch_plan"), "batch": "customers", "items": ["i2"]}, None))["jobs"]
+    written = handler({"step": "write", "job": job}, None)
+    assert written["dollars"] == 0
+    erasure_requests.ask(table, SHOPPER_EVENTS, "demo", "u3", "receipt", 1)
+    moved: Any = {"made": {}}
+    monkeypatch.setattr(steps, "SCORE_SECONDS", 0.0)
+    try:
+        # A call takes one file of users, and each is repeated, as if its answer was lost.
+        for _ in range(100):
+            handler({"step": "answer", "job": job, "made": moved["made"]}, None)
+            moved = handler({"step": "answer", "job": job, "made": moved["made"]}, None)
+            if moved["ready"]:
+                break
+    finally:
+        table.delete_item(TableName=SHOPPER_EVENTS, Key={"shopper": {"S": "!demo"}, "event": {"S": "u3"}})
+    made: Any = {}
+    while not made or made.get("more"):
+        made = handler({"step": "convert", "job": job, "made": made.get("made", {})}, None)
+    files = sorted(name for name in exported(shop, job) if name.endswith(".csv"))
+    rows = [row for name in files for row in csv.DictReader(io.StringIO(read(shop, exported(shop, job)[name])))]
+    assert [*rows[0]] == [
+        *("USER_ID", "PROBABILITY", "EXPECTED_PURCHASES", "BEST_CATEGORY", "LAST_PURCHASE", "PURCHASES"),
+        *("MEANS_WHAT_IT_SAYS", "PROBABILITY_i2"),
+    ]
+    assert sorted(row["USER_ID"] for row in rows) == sorted(f"u{n}" for n in range(60) if n != 3)
+    for row in rows:
+        assert float(row["PROBABILITY_i2"]) == pytest.approx(likelihoods.chance(row["USER_ID"], "i2"), rel=1e-3)
+        assert 0 < float(row["PROBABILITY"]) <= float(row["EXPECTED_PURCHASES"])
+        assert float(row["PROBABILITY"]) >= float(row["PROBABILITY_i2"]) - 0.05
+        # Half of the users love fruit, half tools.
+        loves = ("fruit", "tools")[int(row["USER_ID"][1:]) % 2]
+        assert row["BEST_CATEGORY"].startswith(f"{loves}|")
+        assert datetime.fromisoformat(row["LAST_PURCHASE"]).year >= 2025
+    told = handler({"step": "report", "job": job, "written": written, "made": made["made"]}, None)
+    report = json.loads(read(shop, str(told["report"]).replace(".html", ".json")))["customers"]
+    assert (report["horizonDays"], report["withoutEvents"], len(report["deciles"])) == (7, 0, 10)
+    page = read(shop, str(told["report"]))
+    assert "Do the probabilities mean what they say?" in page
+    assert "purchases have no value: import EVENT_VALUE" in page
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        ({"batch": "customers", "items": ["no-such-item"]}, "the shop's last run knows no item no-such-item"),
+        ({"batch": "customers", "items": ["i1", "i1"]}, "names an item twice"),
+        ({"batch": "mail", "items": ["i1"]}, "only the batch job customers takes items"),
+    ],
+)
+def test_products_that_cannot_be_asked_about_are_refused_by_name(
+    shop: "S3Client", fitted: dict[str, Any], personalize: FakePersonalize, request_: dict[str, Any], reason: str
+) -> None:
+    assert fitted["outcome"] == "fitted"
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/x"}})
+    put(shop, "drops/demo/settings.yaml", "batch: {mail: {}}\n")
+
+    def asked_for() -> None:
+        (job,) = cast("Any", handler({**load("run_batch_plan"), **request_}, None))["jobs"]
+        handler({"step": "answer", "job": job}, None)
+
+    with pytest.raises(Rejected, match=reason):
+        asked_for()
+
+
+def test_customers_of_a_fit_of_before_wait_for_the_next_one(
+    shop: "S3Client", fitted: dict[str, Any], table: "DynamoDBClient"
+) -> None:
+    assert fitted["outcome"] == "fitted"
+    key = f"likelihood/demo/{(serve.read(table, TABLE, 'demo') or {})['run']}/model.json.gz"
+    model = shards.unpack(shop.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    del model["customers"]
+    shop.put_object(Bucket=BUCKET, Key=key, Body=shards.pack(model))
+    job = planned(shop, "everybody", "{customers: {}}")
+    with pytest.raises(Rejected, match="the next run that promotes a release fits anew"):
+        handler({"step": "answer", "job": job}, None)
+
+
+def test_customers_of_a_shop_with_too_little_history_are_refused_with_what_is_missing(
+    shop: "S3Client", table: "DynamoDBClient", unfitted: None
+) -> None:
+    assert unfitted is None
+    missing = "needs purchases over 35 days, and the history has them over 3.0"
+    release_store.put(table, TABLE, {"shop": "demo", "record": "likelihood", "reason": missing, "at": "2026-11-30"})
+    job = planned(shop, "everybody", "{customers: {}}")
+    with pytest.raises(Rejected, match=f"the shop has no purchase likelihood: {missing}"):
+        handler({"step": "answer", "job": job}, None)
 
 
 def test_a_mail_whose_segment_failed_is_refused_and_takes_no_earlier_export(shop: "S3Client") -> None:

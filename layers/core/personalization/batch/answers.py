@@ -2,9 +2,10 @@
 """Convert the answers of batch jobs, JSON lines, to tables with item columns beside the ids."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from personalization.batch.customers import USER
 from personalization.batch.plan import Job
 from personalization.shop.records.item_table import Table, name_column
 
@@ -27,11 +28,16 @@ class Answer:
     error: str = ""
     means_what_it_says: str = ""
     """Of a segment by likelihood, whether its probabilities mean what they say: yes, no or unknown."""
+    customer: Mapping[str, Cell] | None = None
+    """The columns of a customer."""
 
 
 def parse(line: bytes | str) -> Answer:
     """Parse a line; its error replaces the answer."""
     row = json.loads(line)
+    if "customer" in row:
+        customer = row["customer"]
+        return Answer(subject=str(customer[USER]), names=(), customer=customer)
     # AWS's guide shows a segment's conditions at the top of the line, and its users as recommendedUsers; AWS's samples
     # read input.itemAttributes and usersList.
     given, output = row.get("input", row), row.get("output") or {}
@@ -61,13 +67,15 @@ def default_columns(table: Table | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The table of a job's answers; `columns` are those of items."""
+    """The table of a job's answers; `columns` are those of items, or of customers."""
 
     job: Job
     columns: tuple[str, ...]
 
     @property
     def header(self) -> tuple[str, ...]:
+        if self.job.kind == "customers":
+            return self.columns
         if self.job.kind != "lists":
             score = ("PROBABILITY", "MEANS_WHAT_IT_SAYS") if self.job.kind == "likelihood" else ()
             return ("SEGMENT", "RANK", "USER_ID", *score)
@@ -83,6 +91,9 @@ class Layout:
     def rows(self, answer: Answer, shown: Shown) -> Iterator[Row]:
         """Yield the rows of an answer, without one that has an error."""
         if answer.error:
+            return
+        if answer.customer is not None:
+            yield [answer.customer.get(name) for name in self.columns]
             return
         if self.job.kind == "lists" and self.job.settings.output == "mail":
             yield self._mail(answer, shown)

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from table_intake.write import dialect
 
+from personalization.batch import customers
 from personalization.batch.answers import Answer, Layout, Row, default_columns, parse
 from personalization.batch.plan import Cursor, Job, Progressed
 from personalization.core.aws import objects
 from personalization.core.errors import Broken, Rejected
 from personalization.core.status import ACTIVE
+from personalization.likelihood import shards
 from personalization.shop.records import item_files, item_table
 from personalization.shop.records.item_table import Table
 
@@ -45,11 +47,16 @@ def convert(
     Raises:
         Rejected: every answer is an error, or there is none.
     """
-    began, files = clock(), sorted(key for key in objects.list_keys(s3, bucket, job.output) if key.endswith(".out"))
+    began, folder, table, columns = clock(), job.output, None, job.settings.columns
+    if job.kind == "customers":
+        reached = shards.unpack(objects.required_bytes(s3, bucket, job.progress))
+        folder, columns = job.answers(reached["run"]), tuple(reached["columns"])
+    else:
+        table = item_files.table(s3, bucket, job.shop)
+    files = sorted(key for key in objects.list_keys(s3, bucket, folder) if key.endswith(".out"))
     if not files:
-        raise Broken(job.resource.name, f"there are no answers below s3://{bucket}/{job.output}")
-    table = item_files.table(s3, bucket, job.shop)
-    layout = Layout(job, default_columns(table) if job.settings.columns is None else job.settings.columns)
+        raise Broken(job.resource.name, f"there are no answers below s3://{bucket}/{folder}")
+    layout = Layout(job, default_columns(table) if columns is None else columns)
     shown = _Items(s3, bucket, job.shop, table, layout.columns)
     while made.file < len(files) and clock() - began < BUDGET_SECONDS:
         made = _Part(s3, bucket, layout, shown).write(files[made.file], made)
@@ -175,7 +182,7 @@ class _Part:
         self._lists += 1
         if answer.error:
             self._errors.append((answer.subject, answer.error))
-        elif not answer.names:
+        elif not answer.names and answer.customer is None:
             self._empty += 1
 
 
@@ -190,7 +197,10 @@ def _cell(value: str | float) -> str | int:
 def _parquet(header: tuple[str, ...], rows: Iterator[Row], write: Callable[[bytes], None]) -> None:
     import polars as pl  # noqa: PLC0415 - half a second, which only this output needs
 
-    numbers = {"RANK": pl.Int32(), "SCORE": pl.Float64(), "PROBABILITY": pl.Float64()}
+    numbers = {"RANK": pl.Int32(), "SCORE": pl.Float64(), customers.BEFORE: pl.Int64()}
+    numbers |= {
+        name: pl.Float64() for name in header if name in customers.NUMBERS or name.startswith(customers.OF_ITEM)
+    }
     schema = {name: numbers.get(name, pl.String()) for name in header}
     frames = [pl.DataFrame(schema=schema)]
     while some := list(islice(rows, 50 * _LINES)):

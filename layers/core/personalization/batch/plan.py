@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from operator import not_
 from typing import Annotated, Literal, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 from table_intake.columns.schema import Schema
 
+from personalization.batch import customers
 from personalization.core import stored
 from personalization.core.errors import Rejected
 from personalization.core.messages import Part, is_none, of_this_version
@@ -16,7 +17,7 @@ from personalization.core.names import Names
 from personalization.ingest import imports, retraining
 from personalization.shop.plan import Made, Plan, RecipePart, Resource, Retraining
 from personalization.shop.records.release import Judged, ReleaseRecord, taken
-from personalization.shop.settings.batch import BatchJob
+from personalization.shop.settings.batch import BatchJob, Customers
 from personalization.shop.settings.recipes import RecipeAlias
 from personalization.shop.settings.settings import ShopSettings
 
@@ -27,7 +28,7 @@ MOST_LINES = 50_000_000
 MOST_LIKELY = 500_000
 """Users in a segment by likelihood."""
 
-Kind = Literal["lists", "segments", "likelihood"]
+Kind = Literal["lists", "segments", "likelihood", "customers"]
 
 
 class Training(Part):
@@ -52,7 +53,7 @@ class Job(Part):
     kind: Kind
     settings: BatchJob
     resource: Resource
-    """Personalize's job; unused by likelihood."""
+    """Personalize's job; unused by likelihood and customers."""
     solution_version_arn: str = ""
     """Empty until a segment recipe is trained."""
     filter_arn: str = ""
@@ -76,13 +77,24 @@ class Job(Part):
         return f"{self.folder}personalize/output/"
 
     @property
+    def progress(self) -> str:
+        """The key of what a job of our own has reached."""
+        return f"{self.folder}personalize/progress.json.gz"
+
+    def answers(self, fit: str) -> str:
+        """The prefix of the files of customers that the fit of a run has predicted."""
+        return f"{self.output}{fit}/"
+
+    @property
     def report(self) -> str:
         """The key of its report without the ending."""
         return f"reports/{self.shop}/{self.run}/batch-{self.name}"
 
     @property
     def results(self) -> int:
-        """Items in a list, or users in a segment."""
+        """Items in a list, or users in a segment; one of customers."""
+        if self.kind == "customers":
+            return 1
         return self.settings.segment.users if self.settings.segment else self.settings.items
 
     @property
@@ -105,6 +117,8 @@ class PlanRequest(Part):
     after: str = ""
     scheduled: str = ""
     """The time of a schedule, as EventBridge Scheduler writes it."""
+    items: tuple[str, ...] = ()
+    """Items of the job `customers`, in place of those that the settings name."""
 
 
 class Planned(Part):
@@ -145,10 +159,21 @@ def chosen(settings: ShopSettings, request: PlanRequest) -> dict[str, BatchJob]:
     """
     if request.after:
         return {name: job for name, job in settings.batch.items() if job.after == request.after}
+    if request.batch == customers.JOB and (request.items or customers.JOB not in settings.batch):
+        return {customers.JOB: _customers(request)}
+    if request.items:
+        raise Rejected(request.shop, f"only the batch job {customers.JOB} takes items: leave them out")
     if request.batch in settings.batch:
         return {request.batch: settings.batch[request.batch]}
     jobs = f"its settings name {', '.join(settings.batch)}" if settings.batch else "its settings have no batch"
     raise Rejected(request.shop, f"there is no batch job {request.batch or 'without a name'}: {jobs}")
+
+
+def _customers(request: PlanRequest) -> BatchJob:
+    try:
+        return BatchJob(customers=Customers(items=request.items))
+    except ValidationError as invalid:
+        raise Rejected(request.shop, f"items: {invalid.errors()[0]['msg']}") from None
 
 
 def trained_versions(
@@ -170,7 +195,7 @@ def trained_versions(
 def plan(names: Names, bucket: str, request: PlanRequest, jobs: Mapping[str, BatchJob], facts: Facts) -> Planned:
     """Plan jobs; one that cannot be asked has its reason."""
     made = [_job(names, bucket, request, name=name, job=job, facts=facts) for name, job in jobs.items()]
-    segments = {job.name for job in made if job.kind != "lists"}
+    segments = {job.name for job in made if job.settings.segment is not None}
     return Planned(jobs=tuple(job.replaced(wave=int(source_segment(job.settings) in segments)) for job in made))
 
 
@@ -195,6 +220,8 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
     if job.filter and job.filter not in facts.release.filters:
         reason = f"the filter {job.filter} is made by the shop's next run: start one first"
         return planned.replaced(refused=reason)
+    if job.customers is not None:
+        return planned.replaced(kind="customers")
     if segment is None:
         version = facts.trained.get(job.recipe)
         reason = (

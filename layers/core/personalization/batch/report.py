@@ -33,6 +33,7 @@ def document(job: Job, written: WrittenInput, prices: Prices, made: Cursor | Non
         },
         "notes": list(written.notes),
         "folder": job.folder,
+        "customers": None,
         "exported": None
         if made is None
         else {

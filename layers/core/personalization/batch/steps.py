@@ -3,13 +3,13 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from personalization.batch import convert as converting
-from personalization.batch import job_input, likely, report
+from personalization.batch import customers, job_input, likely, report
 from personalization.batch import plan as batch
 from personalization.batch.job_input import Clients
 from personalization.batch.plan import Cursor, Exported, Job, Planned, Progressed, WrittenInput
@@ -108,9 +108,9 @@ def write(aws: Clients, request: batch.WriteRequest, environment: Environment, n
 
 
 def answer(aws: Clients, request: batch.AnswerRequest, environment: Environment, now: datetime) -> Progressed:
-    """Start or find Personalize's job, or score the users of a segment by likelihood."""
+    """Start or find Personalize's job, or score users by the counters of the purchase likelihood."""
     job, made = request.job, request.made
-    if job.kind == "likelihood":
+    if job.kind in {"likelihood", "customers"}:
         return _Scoring(aws, job, environment).go_on(made, now)
     if waits := _held_back(aws.table, job, made, environment, now):
         return waits
@@ -212,6 +212,9 @@ def finish(aws: Clients, request: batch.ReportRequest, environment: Environment,
     job, written, made, bucket = request.job, request.written, request.made, environment.bucket
     settings = shop_settings(aws.s3, bucket, job.shop)
     document = report.document(job, written, settings.prices, made, _time(now))
+    if job.kind == "customers":
+        reached = shards.unpack(objects.required_bytes(aws.s3, bucket, job.progress))
+        document["customers"] = {**reached["judged"], "withoutEvents": reached["withoutEvents"]}
     _report(aws.s3, bucket, job, document)
     newest = {"run": job.run, "release": job.release, "answers": job.output, "folder": job.folder, "at": _time(now)}
     objects.put_json(aws.s3, bucket, batch.newest(job.shop, job.name), newest)
@@ -237,7 +240,10 @@ def _time(now: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Scoring:
-    """The users of a segment by likelihood: a call scores some files of counters, and keeps the best so far."""
+    """Users scored by the fit that serves: a call takes some files of counters, and keeps what it has reached.
+
+    A segment keeps the best users so far. Customers are written as they are scored, in a file of answers a call.
+    """
 
     aws: Clients
     job: Job
@@ -253,47 +259,80 @@ class _Scoring:
         if fit.get("version") != stored.VERSION:
             raise Rejected(f"batch.{self.job.name}", serve.OLD)
         model = read_model(self._get(f"{shards.folder(self.job.shop, str(fit['run']))}model.json.gz"))
-        wanted = self._items(model)
-        leaving = erasure_requests.leaving(self.aws.table, self.environment.shopper_events_table, self.job.shop)
-        before = self._get(self._progress_key) if made.file else {}
+        before = self._get(self.job.progress) if made.file else {}
         # A newer fit has other files of users: all are scored again.
-        scored, file = (
-            ([tuple(pair) for pair in before["best"]], made.file) if before.get("run") == model.run else ([], 0)
-        )
-        began, at = time.monotonic(), int(now.timestamp())
-        while file < model.shopper_shards and time.monotonic() - began < SCORE_SECONDS:
-            users = self._get(shards.key(self.job.shop, model.run, "shoppers", file))
-            stay = {name: entry for name, entry in users.items() if name not in leaving}
-            scored = likely.best([*scored, *likely.scores(model, stay, wanted, at)], self.job.results)
-            file += 1
-        if file < model.shopper_shards:
-            objects.put_bytes(
-                self.aws.s3,
-                self.environment.bucket,
-                self._progress_key,
-                shards.pack({"run": model.run, "best": scored}),
-                _GZIP,
-            )
-            status = f"{file} of {model.shopper_shards} scored"
-            reached = Cursor(file=file)
-            return Progressed(arn=f"export/{self.job.name}", status=status, name=self.job.name, more=True, made=reached)
-        answer = {
-            "input": {"itemAttributes": self._label},
-            "output": {
-                "usersList": [user for _, user in scored],
-                "scores": [score for score, _ in scored],
-                "meansWhatItSays": model.known_verdict.answer,
-            },
-            "error": None,
-        }
-        line = json.dumps(answer, ensure_ascii=False).encode() + b"\n"
-        key = f"{self.job.output}{self.job.name}.json.out"
-        objects.put_bytes(self.aws.s3, self.environment.bucket, key, line, "application/x-ndjson")
-        return Progressed(arn=f"export/{self.job.name}", status=ACTIVE, name=self.job.name, ready=True)
+        before = before if before.get("run") == model.run else {}
+        # What was reached counts, since a call may be repeated whose answer was lost.
+        file = int(before.get("file", 0))
+        if not before or file < model.shopper_shards:
+            scoring = self._customers if self.job.kind == "customers" else self._best
+            file, reached = scoring(model, file, before, int(now.timestamp()))
+            self._put({"run": model.run, "file": file, **reached})
+        if file == model.shopper_shards:
+            return Progressed(arn=f"export/{self.job.name}", status=ACTIVE, name=self.job.name, ready=True)
+        status, made = f"{file} of {model.shopper_shards} scored", Cursor(file=file)
+        return Progressed(arn=f"export/{self.job.name}", status=status, name=self.job.name, more=True, made=made)
 
-    @property
-    def _progress_key(self) -> str:
-        return f"{self.job.folder}personalize/best.json.gz"
+    def _users(self, model: Model, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield users who stay, at least of one file, and the number of files so far, while there is time."""
+        leaving = erasure_requests.leaving(self.aws.table, self.environment.shopper_events_table, self.job.shop)
+        began, file = time.monotonic(), first
+        while file < model.shopper_shards and (file == first or time.monotonic() - began < SCORE_SECONDS):
+            users = self._get(shards.key(self.job.shop, model.run, "shoppers", file))
+            file += 1
+            yield file, {name: entry for name, entry in users.items() if name not in leaving}
+
+    def _best(self, model: Model, first: int, before: Mapping[str, Any], at: int) -> tuple[int, dict[str, Any]]:
+        """Score users of a segment; return the number of files that are scored, and the best users so far."""
+        wanted = self._items(model, job_input.wanted_items(self.aws.s3, self.environment.bucket, self.job))
+        if not wanted:
+            raise Rejected(
+                f"batch.{self.job.name}",
+                f"no user has bought an item with {self._label}, so there is nothing to predict from",
+            )
+        scored = [(float(score), str(user)) for score, user in before.get("best", ())]
+        file = first
+        for file, users in self._users(model, first):  # noqa: B007 - the last number counts
+            scored = likely.best([*scored, *likely.scores(model, users, wanted, at)], self.job.results)
+        if file == model.shopper_shards:
+            answer = {
+                "input": {"itemAttributes": self._label},
+                "output": {
+                    "usersList": [user for _, user in scored],
+                    "scores": [score for score, _ in scored],
+                    "meansWhatItSays": model.known_verdict.answer,
+                },
+                "error": None,
+            }
+            line = json.dumps(answer, ensure_ascii=False).encode() + b"\n"
+            key = f"{self.job.output}{self.job.name}.json.out"
+            objects.put_bytes(self.aws.s3, self.environment.bucket, key, line, "application/x-ndjson")
+        return file, {"best": scored}
+
+    def _customers(self, model: Model, first: int, before: Mapping[str, Any], at: int) -> tuple[int, dict[str, Any]]:
+        """Write rows of customers; return the number of files that are scored, and what the report says of them."""
+        s3, bucket, predicted = self.aws.s3, self.environment.bucket, model.customers
+        if predicted is None:
+            raise Rejected(f"batch.{self.job.name}", customers.OLD)
+        wanted = self.job.settings.customers.items if self.job.settings.customers else ()
+        items = self._items(model, wanted)
+        if unknown := [name for name in wanted if name not in items]:
+            raise Rejected(
+                f"batch.{self.job.name}", f"the shop's last run knows no item {', '.join(unknown)}: correct the ids"
+            )
+        file, without = first, int(before.get("withoutEvents", 0))
+        # A fit's answers are not mixed with those of an earlier one that served when the job began.
+        with objects.writing(s3, bucket, f"{self.job.answers(model.run)}{first:06d}.json.out") as upload:
+            for file, users in self._users(model, first):  # noqa: B007 - the last number counts
+                for _, row in customers.rows(model, predicted, users, items, at):
+                    without += row is None
+                    if row is not None:
+                        upload.write(json.dumps({"customer": row}, ensure_ascii=False).encode() + b"\n")
+        return file, {
+            "columns": customers.columns(model, wanted),
+            "withoutEvents": without,
+            "judged": customers.judged(model, predicted),
+        }
 
     @property
     def _label(self) -> str:
@@ -310,13 +349,8 @@ class _Scoring:
         told = str(fit.get("at") or "") > release.promoted_at and "run" not in fit
         return not told and now < datetime.fromisoformat(release.promoted_at) + timedelta(minutes=FIT_MINUTES)
 
-    def _items(self, model: Model) -> dict[str, Item]:
-        """Return the counters of the segment's items.
-
-        Raises:
-            Rejected: no user has bought any of them.
-        """
-        names = job_input.wanted_items(self.aws.s3, self.environment.bucket, self.job)
+    def _items(self, model: Model, names: Iterable[str]) -> dict[str, Item]:
+        """Return the counters of items, as far as they have any."""
         places: dict[int, list[str]] = {}
         for name in names:
             places.setdefault(shards.shard_of(name, model.item_shards), []).append(name)
@@ -324,12 +358,10 @@ class _Scoring:
         for number, some in places.items():
             stored = self._get(shards.key(self.job.shop, model.run, "items", number))
             counted |= {name: counters.item_from(stored[name]) for name in some if name in stored}
-        if not counted:
-            raise Rejected(
-                f"batch.{self.job.name}",
-                f"no user has bought an item with {self._label}, so there is nothing to predict from",
-            )
         return counted
+
+    def _put(self, document: Mapping[str, Any]) -> None:
+        objects.put_bytes(self.aws.s3, self.environment.bucket, self.job.progress, shards.pack(document), _GZIP)
 
     def _get(self, key: str) -> Any:  # noqa: ANN401 - any document
         data = objects.get_bytes(self.aws.s3, self.environment.bucket, key)

@@ -126,10 +126,9 @@ class User:
         """Return the statistics of the user and an item as of `now`, as `features` takes them."""
         pair = self.pairs.get(item_id) or dict.fromkeys(PAIR, 0.0)
         statistics = {f"pair.{name}": self._as_of(name, value, now) for name, value in pair.items()}
-        statistics |= {f"user.{name}": self._as_of(name, value, now) for name, value in self.user.items()}
+        statistics |= self.statistics_of_user(now)
         statistics |= {f"item.{name}": item.counts[name] for name in ITEM}
         statistics["group"] = statistics["described"] = 0.0
-        statistics["span"] = self.span
         for level, kind in enumerate(item.kinds):
             counts = self.kinds[level].get(kind) if kind and level < len(self.kinds) else None
             for name in KIND:
@@ -145,6 +144,13 @@ class User:
             if rank in RANKS:
                 statistics[f"near{rank}"] = nearness
         return statistics
+
+    def statistics_of_user(self, now: int) -> dict[str, float]:
+        """Return the statistics of the user alone as of `now`, as `features.of_users` takes them."""
+        return {
+            "span": self.span,
+            **{f"user.{name}": self._as_of(name, value, now) for name, value in self.user.items()},
+        }
 
     def _as_of(self, name: str, value: float, now: int) -> float:
         if name in _DECAYED:

@@ -84,7 +84,7 @@ def features(s: Mapping[str, Value], levels: int, maths: Maths = NUMBERS) -> dic
         Values by name. `seen` is 1 where the user bought the item before, `visitor` where they have events but no
         purchase, and `stranger` where they have no events.
     """
-    values = {**_of_pairs(s, maths), **_of_users(s, maths), **_of_items(s, maths), **_of_kinds(s, levels, maths)}
+    values = {**_of_pairs(s, maths), **of_users(s, maths), **_of_items(s, maths), **_of_kinds(s, levels, maths)}
     return {**values, "item_user": values["user_d91"] * values["item_d91"]}
 
 
@@ -107,7 +107,8 @@ def _of_pairs(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
     }
 
 
-def _of_users(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
+def of_users(s: Mapping[str, Value], maths: Maths = NUMBERS) -> dict[str, Value]:
+    """Return the features of users alone, from the statistics `user.…` and `span` of `features`."""
     log = maths.log
     bought, days = (s["user.n"] > 0) * 1.0, s["user.days"]
     # A user without a purchase gets the longest age, not 0.

@@ -32,10 +32,15 @@ def most_rows(megabytes: int, chosen: int = 0) -> int:
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Values = npt.NDArray[np.float32]
 Parse = Callable[[Iterable[str]], Iterator[list[str]]]
 """Splits the lines of a CSV into rows."""
 
 USER, ITEM, TIME, TYPE = "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"
+VALUE, PRICE, QUANTITY = "EVENT_VALUE", "PRICE", "QUANTITY"
+NO_VALUE = -1.0
+"""The value of an event whose value is missing, negative or no number."""
+_MOST_VALUE = 1e15
 MOST_COLUMNS = 8
 """Columns of users that become groups, at most."""
 NEWEST = 50
@@ -71,6 +76,7 @@ class History:
         group_names: for each column, its values by number.
         scale: users of the shop that each user represents, where the history is a sample of them.
         span: the first and the last purchase of the whole shop, where the history is a sample.
+        value: of each event, or NO_VALUE; None where no purchase has one.
     """
 
     users: Sequence[str]
@@ -85,6 +91,7 @@ class History:
     group_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     scale: float = 1.0
     span: tuple[int, int] | None = None
+    value: Values | None = None
 
     @property
     def end(self) -> int:
@@ -95,9 +102,13 @@ class History:
 
     def until(self, end: int) -> "History":
         """Return the events up to a time, inclusive."""
-        inside = self.time <= end
-        parts = {name: getattr(self, name)[inside] for name in ("user", "item", "time", "bought")}
-        return replace(self, **parts)
+        return self.where(self.time <= end)
+
+    def where(self, chosen: Flags) -> "History":
+        """Return some of the events."""
+        value = None if self.value is None else self.value[chosen]
+        parts = {name: getattr(self, name)[chosen] for name in ("user", "item", "time", "bought")}
+        return replace(self, **parts, value=value)
 
     @property
     def start(self) -> int:
@@ -113,7 +124,8 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Events in the order of their file; `user` and `item` are positions in `users` and `items`."""
+    """Events in the order of their file; `user` and `item` are positions in `users` and `items`, `value` may be
+    NO_VALUE."""
 
     users: Sequence[str]
     items: Sequence[str]
@@ -121,6 +133,7 @@ class Events:
     item: npt.NDArray[Any]
     time: npt.NDArray[Any]
     bought: Flags
+    value: npt.NDArray[Any]
 
     def within(self, since: int, until: int | None = None) -> "Events":
         """Return the events of a time, both ends inclusive."""
@@ -131,7 +144,11 @@ class Events:
 
     def where(self, chosen: Flags | Ints) -> "Events":
         """Return some of the events."""
-        return replace(self, **{name: getattr(self, name)[chosen] for name in ("user", "item", "time", "bought")})
+        return replace(self, **{name: getattr(self, name)[chosen] for name in EVENT_COLUMNS})
+
+
+EVENT_COLUMNS = ("user", "item", "time", "bought", "value")
+"""The columns of events, in the order of `Events`."""
 
 
 class TooMany(Exception):
@@ -182,7 +199,7 @@ class Reader:
         self._type, self._until, self._bounds = event_type, until, bounds
         self._users, self._items = Codes(), Codes()
         self._user, self._item = array("q"), array("q")
-        self._time, self._bought = array("q"), array("b")
+        self._time, self._bought, self._value = array("q"), array("b"), array("f")
         self._rows = self._beyond = 0
         self._about_users: dict[str, dict[str, str]] = {}
         self._about_items: dict[str, dict[str, str]] = {}
@@ -193,15 +210,15 @@ class Reader:
         Raises:
             TooMany: they exceed the memory and `since` is not set, so older ones may have to go first.
         """
-        for user, item, seconds, kind in _events(parse(lines), self._type):
-            self.event(user, item, seconds, kind)
+        for user, item, seconds, kind, value in _events(parse(lines), self._type):
+            self.event(user, item, seconds, kind, value)
 
     def purchases(self, lines: Iterable[str], parse: Parse = dialect.records) -> Iterator[int]:
         """Yield the times of the purchases in such a CSV without holding its rows."""
         events = _events(parse(lines), self._type)
-        return (at for _, _, at, kind in events if kind == self._type and at <= self._until)
+        return (at for _, _, at, kind, _ in events if kind == self._type and at <= self._until)
 
-    def event(self, user: str, item: str, seconds: int, kind: str) -> None:
+    def event(self, user: str, item: str, seconds: int, kind: str, value: float = NO_VALUE) -> None:
         """Add one event; raise TooMany as `interactions` does."""
         if seconds > self._until:
             return
@@ -218,6 +235,7 @@ class Reader:
         self._item.append(item_code)
         self._time.append(seconds)
         self._bought.append(kind == self._type)
+        self._value.append(value)
 
     @property
     def rows(self) -> int:
@@ -239,17 +257,24 @@ class Reader:
                 self._about_users[user] = attributes
 
     def items(self, lines: Iterable[str], parse: Parse = dialect.records) -> None:
-        """Add the categories in a CSV of items."""
+        """Add the categories and prices in a CSV of items."""
         for item, attributes in _records(parse(lines), ITEM):
-            self._about_items[item] = {name: value for name, value in attributes.items() if name in LEVELS}
+            self._about_items[item] = {name: attributes[name] for name in (*LEVELS, PRICE) if name in attributes}
 
     def events(self) -> "Events":
         """Return all events as they were read."""
-        user, item, time, bought = (
-            np.frombuffer(column, column.typecode) for column in (self._user, self._item, self._time, self._bought)
+        user, item, time, bought, value = (
+            np.frombuffer(column, column.typecode)
+            for column in (self._user, self._item, self._time, self._bought, self._value)
         )
         return Events(
-            users=list(self._users), items=list(self._items), user=user, item=item, time=time, bought=bought > 0
+            users=list(self._users),
+            items=list(self._items),
+            user=user,
+            item=item,
+            time=time,
+            bought=bought > 0,
+            value=value,
         )
 
     def about_users(self) -> dict[str, dict[str, str]]:
@@ -257,7 +282,7 @@ class Reader:
         return self._about_users
 
     def about_items(self) -> dict[str, dict[str, str]]:
-        """Return the categories of items."""
+        """Return the categories and prices of items."""
         return self._about_items
 
     def history(self) -> History:
@@ -276,7 +301,7 @@ class Reader:
         for codes, attributes in ((self._users, self._about_users), (self._items, self._about_items)):
             for name in attributes:
                 codes.setdefault(name, len(codes))
-        user, item, time, bought = deduplicated(columns)
+        user, item, time, bought, value = deduplicated(columns)
         kinds, kind_names = levels(self._items, self._about_items)
         groups, group_names = _groups(self._users, self._about_users)
         return History(
@@ -290,6 +315,7 @@ class Reader:
             kind_names=kind_names,
             groups=groups,
             group_names=group_names,
+            value=valued(value, item, bought, prices(self._items, self._about_items)),
         )
 
 
@@ -313,14 +339,14 @@ def positions(history: History) -> bool:
     return bool((taken == last + 1).mean() > _ALIKE and (last < last.max()).mean() > 1 - _ALIKE)
 
 
-def _events(rows: Iterator[list[str]], event_type: str) -> Iterator[tuple[str, str, int, str]]:
-    """Yield user, item, epoch seconds and type of each row of a CSV."""
+def _events(rows: Iterator[list[str]], event_type: str) -> Iterator[tuple[str, str, int, str, float]]:
+    """Yield user, item, epoch seconds, type and value of each row of a CSV."""
     header = next(rows, None)
     if header is None:
         return
     column = {name: index for index, name in enumerate(header)}
     user, item, time = column[USER], column[ITEM], column[TIME]
-    kind = column.get(TYPE, -1)
+    kind, value_of = column.get(TYPE, -1), _value_of(column)
     # A return does not announce a purchase, unless returns are predicted.
     left_out = "" if event_type.lower() == RETURN.lower() else RETURN.lower()
     for row in rows:
@@ -330,7 +356,49 @@ def _events(rows: Iterator[list[str]], event_type: str) -> Iterator[tuple[str, s
             continue
         if kind >= 0 and row[kind].lower() == left_out:
             continue
-        yield row[user], row[item], seconds, row[kind] if kind >= 0 else event_type
+        yield row[user], row[item], seconds, row[kind] if kind >= 0 else event_type, value_of(row)
+
+
+def _value_of(column: Mapping[str, int]) -> Callable[[Sequence[str]], float]:
+    """Return what reads the value of a row: its EVENT_VALUE, else its PRICE times its QUANTITY."""
+    if VALUE in column:
+        value = column[VALUE]
+        return lambda row: number(row[value])
+    if PRICE not in column:
+        return lambda _: NO_VALUE
+    price, quantity = column[PRICE], column.get(QUANTITY)
+    if quantity is None:
+        return lambda row: number(row[price])
+
+    def product(row: Sequence[str]) -> float:
+        factors = number(row[price]), number(row[quantity])
+        return NO_VALUE if NO_VALUE in factors else factors[0] * factors[1]
+
+    return product
+
+
+def number(text: str) -> float:
+    """Return a value of 0 or more; NO_VALUE for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        return NO_VALUE
+    return value if 0.0 <= value < _MOST_VALUE else NO_VALUE
+
+
+def prices(items: Codes, attributes: Mapping[str, Mapping[str, str]]) -> Values:
+    """Return the price of each item, or NO_VALUE."""
+    price_of = np.full(len(items), NO_VALUE, dtype=np.float32)
+    for item, values in attributes.items():
+        if PRICE in values:
+            price_of[items[item]] = number(values[PRICE])
+    return price_of
+
+
+def valued(value: Values, item: Ints, bought: Flags, price_of: Values) -> Values | None:
+    """Return the values of events, those without one by the price of their item; None where no purchase has any."""
+    completed = np.where(value < 0, price_of[item], value) if len(price_of) else value
+    return completed.astype(np.float32) if (completed[bought] >= 0).any() else None
 
 
 def _records(rows: Iterator[list[str]], key: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -341,15 +409,21 @@ def _records(rows: Iterator[list[str]], key: str) -> Iterator[tuple[str, dict[st
             yield attributes.pop(key), attributes
 
 
-def deduplicated(events: "Events") -> tuple[Ints, Ints, Ints, Flags]:
-    """Return user, item, time and whether it is a purchase of each event, in order and once."""
+def deduplicated(events: "Events") -> tuple[Ints, Ints, Ints, Flags, Values]:
+    """Return user, item, time, whether it is a purchase, and value of each event, in order and once.
+
+    Of repeated events, the highest value counts.
+    """
     columns = (events.user, events.item, events.time, events.bought)
     user, item, time, bought = (column.astype(np.int64) for column in columns)
-    order = np.lexsort((bought, time, item, user))
-    user, item, time, bought = user[order], item[order], time[order], bought[order]
-    same = np.zeros(len(user), dtype=bool)
-    same[1:] = (user[1:] == user[:-1]) & (item[1:] == item[:-1]) & (time[1:] == time[:-1]) & (bought[1:] == bought[:-1])
-    return user[~same], item[~same], time[~same], bought[~same] > 0
+    value: Values = events.value.astype(np.float32)
+    order = np.lexsort((value, bought, time, item, user))
+    user, item, time, bought, value = user[order], item[order], time[order], bought[order], value[order]
+    last = np.ones(len(user), dtype=bool)
+    last[:-1] = (
+        (user[1:] != user[:-1]) | (item[1:] != item[:-1]) | (time[1:] != time[:-1]) | (bought[1:] != bought[:-1])
+    )
+    return user[last], item[last], time[last], bought[last] > 0, value[last]
 
 
 def levels(items: Codes, attributes: Mapping[str, Mapping[str, str]]) -> tuple[list[Ints], list[list[str]]]:

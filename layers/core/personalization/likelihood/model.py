@@ -76,6 +76,81 @@ class Anchored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """The value of a customer's purchases on a day: `level · (sum + added · mean) / (days + added)`.
+
+    Attributes:
+        mean: of all customers. added: days of average value that are added to a customer's own days and their sum.
+        level: what the windows that calibrate have beyond that.
+    """
+
+    mean: float
+    added: float
+    level: float
+
+    def of(self, days: float, total: float) -> float:
+        """Return the value of a day with purchases, given a customer's days with a value and the sum of them."""
+        return self.level * (total + self.added * self.mean) / (days + self.added)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """A sum over all customers of the test, predicted and observed.
+
+    `low` and `high` are where the observed sum lies in 95 % of the draws of customers.
+    """
+
+    answer: Literal["yes", "no", "unknown"]
+    predicted: float
+    observed: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decile:
+    """A tenth of the customers of the test, by their probability, and their predicted and observed sums.
+
+    `low` and `high` are where the observed buyers lie in 95 % of the draws of customers. `value` has None without
+    values.
+    """
+
+    customers: float
+    buyers: tuple[float, float]
+    low: float
+    high: float
+    purchases: tuple[float, float]
+    value: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customers:
+    """How much a customer buys within the horizon.
+
+    Attributes:
+        buys: whether on any day. more: on which share of the horizon's days beyond the first, where they buy at all.
+        spending: the value of a day; None without values, for the reason `no_values`.
+        verdict: of the probabilities of the test. buyers, purchases, value: its totals. deciles: from the least likely
+            tenth on.
+    """
+
+    buys: Formula
+    more: Formula
+    spending: Spending | None
+    no_values: str
+    verdict: Verdict
+    buyers: Total
+    purchases: Total
+    value: Total | None
+    deciles: tuple[Decile, ...]
+
+    def predict(self, features: Mapping[str, float], horizon_days: int) -> tuple[float, float]:
+        """Return the probability to buy anything within the horizon, and the expected number of days with purchases."""
+        chance = probability(self.buys.logit(features))
+        return chance, chance * (1.0 + horizon_days * probability(self.more.logit(features)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """All of a fit that serving needs, except the counters.
 
@@ -94,6 +169,7 @@ class Model:
         anchored: how the ranking campaign's scores count, if they do.
         anchors: the fixed items of every ranking request.
         known_verdict, stranger_verdict: of the test, for users with events before the fit and for all others.
+        customers: how much a customer buys at all; None of earlier fits.
     """
 
     run: str
@@ -120,6 +196,7 @@ class Model:
     stranger_verdict: Verdict
     anchored: Anchored | None = None
     anchors: tuple[str, ...] = ()
+    customers: Customers | None = None
 
     @property
     def fitted(self) -> int:
@@ -151,12 +228,36 @@ def read_model(document: Mapping[str, Any]) -> Model:
         "anchored": _anchored(document["anchored"]) if document["anchored"] else None,
         "anchors": tuple(document["anchors"]),
         "shares": tuple(document["shares"]),
+        "customers": _customers(document["customers"]) if document.get("customers") else None,
     }
     return Model(**{**document, **formulas, **verdicts, **changed})
 
 
 def _anchored(document: Mapping[str, Any]) -> Anchored:
     return Anchored(**{**document, "verdict": Verdict(**document["verdict"])})
+
+
+def _customers(document: Mapping[str, Any]) -> Customers:
+    totals = {name: Total(**document[name]) if document[name] else None for name in ("buyers", "purchases", "value")}
+    deciles = [
+        Decile(
+            **{
+                **decile,
+                "buyers": tuple(decile["buyers"]),
+                "purchases": tuple(decile["purchases"]),
+                "value": tuple(decile["value"]) if decile["value"] else None,
+            }
+        )
+        for decile in document["deciles"]
+    ]
+    read = {
+        **{name: Formula(**document[name]) for name in ("buys", "more")},
+        **totals,
+        "spending": Spending(**document["spending"]) if document["spending"] else None,
+        "verdict": Verdict(**document["verdict"]),
+        "deciles": tuple(deciles),
+    }
+    return Customers(**{**document, **read})
 
 
 def probability(logit: float) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from personalization.likelihood import shards
+from personalization.likelihood import customers, shards
 from personalization.likelihood.features import DAY, ITEM, KIND, PAIR, RANK, USER
 from personalization.likelihood.histories import Floats, Ints
 from personalization.likelihood.model import Model
@@ -37,6 +37,7 @@ def model(table: Tables, fitted: Fit, run: str, fitted_at: str, horizon_days: in
         described=fitted.formulas.described,
         known_verdict=fitted.known_verdict,
         stranger_verdict=fitted.stranger_verdict,
+        customers=fitted.customers,
         shares=tuple(
             dict(zip(names, shards.rounded(share.tolist()), strict=True))
             for names, share in zip(history.kind_names, table.share, strict=True)
@@ -90,6 +91,7 @@ def users(table: Tables, file_count: int) -> Iterator[tuple[str, dict[str, Any]]
         _by_user(table, table.kind_keys[level], _stacked(table, table.kind[level], KIND), names)
         for level, names in enumerate(history.kind_names)
     ]
+    valued, total, _ = customers.days_of(history).sums(len(history.users))
     for user_code in shards.order(history.users, file_count):
         bought = pairs(user_code)
         groups = {
@@ -108,6 +110,7 @@ def users(table: Tables, file_count: int) -> Iterator[tuple[str, dict[str, Any]]
                 "groups": groups,
                 "vector": shards.rounded(table.user_vectors[user_code].tolist()),
                 "length": float(length[user_code]),
+                **({"value": shards.rounded([valued[user_code], total[user_code]])} if valued[user_code] else {}),
             },
         )
 

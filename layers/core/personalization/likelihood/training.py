@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from personalization.likelihood import features, logistic
+from personalization.likelihood import customers, features, logistic, odds
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints, positions
 from personalization.likelihood.logistic import Quality, quality
-from personalization.likelihood.model import Formula, Verdict
+from personalization.likelihood.model import Customers, Formula, Verdict
 from personalization.likelihood.tables import Counted, Tables, distinct, present, tables
 from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, verdict
 
@@ -39,7 +39,6 @@ LEAST_WINDOWS = 5
 """Horizons that a history must span: one to look back on, two to fit, one to calibrate, one to test."""
 LOOK_BACK_DAYS = 364
 """Days before a window whose events its features distinguish."""
-RIDGE = 5.0
 PARTS = 4
 """Random parts of the users: each window hides the history of another part, to learn about strangers."""
 FADING = 0.6
@@ -125,7 +124,7 @@ class Fit:
             users with a hidden history. known_verdict, stranger_verdict: of both tests.
         newcomers: of the last window but one. base: log-loss of the base rate.
         calibrated: rows of the calibrator. calibrated_from, calibrated_to: epoch seconds.
-        windows: starts of the fitted windows.
+        windows: starts of the fitted windows. customers: how much a customer buys at all.
     """
 
     formulas: Formulas
@@ -140,6 +139,7 @@ class Fit:
     calibrated_from: int
     calibrated_to: int
     windows: tuple[int, ...]
+    customers: Customers
 
 
 class TooLittle(Exception):
@@ -165,12 +165,14 @@ def fit(
         )
     horizon = horizon_days * DAY
     starts = windows(history, horizon, now)
-    chance = np.random.default_rng(1)
+    chance, customer_chance = np.random.default_rng(1), np.random.default_rng(6)
     vectors = known_items = None
     # A whole part is hidden at once: the counts of items would reveal a single hidden user.
     rows: list[Rows] = []
     hidden: list[Rows] = []
     part = user_parts(history)
+    customer_rows: list[customers.Rows] = []
+    days = customers.days_of(history)
     for age, start in reversed(list(enumerate(starts))):
         # Factors as fresh as while serving: with older ones, the formulas would learn to trust them less.
         counts = counted(start)
@@ -178,11 +180,13 @@ def fit(
         vectors = table.vectors
         known_items = table.offered if age == 1 else known_items
         rows.append(sample(table, start + horizon, chance))
+        customer_rows.append(customers.sample(table, start + horizon, days, customer_chance))
         del table
         is_hidden: Flags = np.equal(part, age % PARTS)
         hidden.append(strangers(tables(history, start, hidden=is_hidden, counted=counts), start + horizon, chance))
     rows.reverse()
     hidden.reverse()
+    customer_rows.reverse()
     # The level of purchases differs between weeks, so several calibrate; a short history needs most of them to fit.
     calibrating = min(CALIBRATED, (len(rows) - 1) // 2)
     fitted, calibrated = concatenated(rows[NOT_FITTED:]), concatenated(rows[1 : 1 + calibrating], names=())
@@ -212,6 +216,7 @@ def fit(
         calibrated_from=starts[calibrating - 1],
         calibrated_to=starts[0] + horizon,
         windows=tuple(starts[NOT_FITTED:]),
+        customers=customers.fit(customer_rows, calibrating, NOT_FITTED, days, horizon_days),
     )
 
 
@@ -390,46 +395,16 @@ def _shift(formula: Formula, rows: Rows, which: Flags) -> Formula:
 
 
 def _recalibrated(formula: Formula, rows: Rows, which: Flags) -> Formula:
-    logit = _logits(formula, rows.features, which)
-    intercept, slope = logistic.platt(logit, rows.label[which], rows.weight[which])
-    weights = {name: slope * weight for name, weight in formula.weights.items()}
-    return Formula(intercept + slope * formula.intercept, weights, formula.least, formula.most)
+    columns = {name: rows.features[name][which] for name in formula.weights}
+    return odds.calibrated(formula, columns, rows.label[which], rows.weight[which])
 
 
 def _formula(rows: Rows, which: Flags, names: Sequence[str]) -> Formula:
     if "visitor" in names and (rows.label * rows.features["visitor"]).sum() < LEAST_VISITORS:
         which = which & (rows.features["visitor"] == 0)
-    label, weight = rows.label[which], rows.weight[which]
-    rate = np.clip((label * weight).sum() / max(weight.sum(), 1e-12), 1e-9, 0.5) if len(label) else 1e-6
-    start = np.zeros(1 + len(names))
-    start[0] = np.log(rate / (1.0 - rate))
-    if not label.any():
-        return Formula(float(start[0]), {}, {}, {})
     columns = {name: rows.features[name][which] for name in names}
-    design, mean, spread = logistic.standardised(list(columns.values()), np.ones(len(label)))
-    ridge = np.full(len(start), RIDGE)
-    ridge[0] = 0.0
-    coefficients = logistic.fit(design, label, weight, ridge, start)
-    # Next to the purchases that follow it, a view may get a negative weight; a view alone does not deter a purchase.
-    while against := [
-        1 + index for index, name in enumerate(names) if name in features.SIGNS and coefficients[1 + index] < 0
-    ]:
-        spread[[index - 1 for index in against]] = 0.0
-        design[:, against] = 0.0
-        coefficients = logistic.fit(design, label, weight, ridge, start)
-    slopes = np.where(spread > 0, coefficients[1:] / np.maximum(spread, 1e-12), 0.0)
-    used = [name for name, deviation in zip(names, spread, strict=True) if deviation > 0]
-    weights = dict(zip(names, slopes.tolist(), strict=True))
-    return Formula(
-        float(coefficients[0] - (slopes * mean).sum()),
-        {name: weights[name] for name in used},
-        {name: float(columns[name].min()) for name in used},
-        {name: float(columns[name].max()) for name in used},
-    )
+    return odds.fitted(columns, rows.label[which], rows.weight[which])
 
 
 def _logits(formula: Formula, columns: Mapping[str, Reals], which: Flags) -> Floats:
-    total = np.full(int(which.sum()), formula.intercept)
-    for name, weight in formula.weights.items():
-        total += weight * np.clip(columns[name][which], formula.least[name], formula.most[name])
-    return total
+    return odds.logits(formula, {name: columns[name][which] for name in formula.weights}, int(which.sum()))

@@ -27,11 +27,14 @@ LEAST = 50
 WIDEST = 2.0
 """The factor between the limits of chance beyond which a test says too little."""
 DRAWS = 400
-_ENDS = (2.5, 97.5)
+ENDS = (2.5, 97.5)
+"""Percentiles between which chance is said to lie."""
 _INSTEAD = "Use the order, not the numbers."
 
 
-def verdict(chance: Floats, label: Floats, weight: Floats, user: Ints, within: float = WITHIN) -> Verdict:
+def verdict(
+    chance: Floats, label: Floats, weight: Floats, user: Ints, within: float = WITHIN, rows: str = "pairs"
+) -> Verdict:
     """Judge the predictions of a test.
 
     The answer is `no` if the observed share differs from the prediction by more than the factor `within` and by more
@@ -40,6 +43,7 @@ def verdict(chance: Floats, label: Floats, weight: Floats, user: Ints, within: f
     Args:
         chance, label, weight, user: of each tested pair, its prediction, whether it came true (0 or 1), the pairs that
             it represents, and the number of its user.
+        rows: what the tested pairs are, where they are something else.
     """
     at = _asked_at(chance, label, weight)
     near = _near(chance, at)
@@ -51,8 +55,8 @@ def verdict(chance: Floats, label: Floats, weight: Floats, user: Ints, within: f
         return Verdict(answer="unknown", text=f"It cannot be said: {few}. {_INSTEAD}", at=at)
     said, came = float(predicted.sum() / pairs.sum()), float(observed.sum() / pairs.sum())
     # The predictions vary with the drawn users as well, so the draws are of the ratio.
-    low, high = (said * float(end) for end in np.percentile(_ratios(predicted, observed), _ENDS))
-    compared = f"of the pairs predicted at about {percent(at)} ({percent(said)} on average) {percent(came)} came true"
+    low, high = (said * float(end) for end in np.percentile(ratios(predicted, observed), ENDS))
+    compared = f"of the {rows} predicted at about {percent(at)} ({percent(said)} on average) {percent(came)} came true"
     chances = f"between {percent(low)} and {percent(high)} by chance"
     is_off, is_chance = max(said, came) > within * min(said, came), low <= said <= high
     if is_off and not is_chance:
@@ -96,13 +100,13 @@ def _by_user(chance: Floats, label: Floats, weight: Floats, user: Ints) -> tuple
     return pairs, predicted, observed
 
 
-def _ratios(predicted: Floats, observed: Floats) -> Floats:
+def ratios(predicted: Floats, observed: Floats) -> Floats:
     """Return observed to predicted purchases of DRAWS samples of as many users, with replacement."""
     random = np.random.default_rng(5)
     times = (random.multinomial(len(predicted), np.full(len(predicted), 1 / len(predicted))) for _ in range(DRAWS))
     sums = np.array([(drawn @ observed, drawn @ predicted) for drawn in times])
-    ratios: Floats = sums[:, 0] / np.maximum(sums[:, 1], 1e-12)
-    return ratios
+    drawn_ratios: Floats = sums[:, 0] / np.maximum(sums[:, 1], 1e-12)
+    return drawn_ratios
 
 
 def percent(share: float) -> str:

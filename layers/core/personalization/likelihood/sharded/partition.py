@@ -10,12 +10,11 @@ import numpy as np
 
 from personalization.likelihood import shards
 from personalization.likelihood.features import DAY
-from personalization.likelihood.histories import MOST_VALUES, NEWEST, Events
+from personalization.likelihood.histories import EVENT_COLUMNS, MOST_VALUES, NEWEST, Events
 from personalization.likelihood.sharded import arrays
 
 Facts = dict[str, Any]
-_COLUMNS = ("user", "item", "time", "bought")
-_NARROW = {"user": np.int32, "item": np.int32, "time": np.int64, "bought": np.bool_}
+_NARROW = {"user": np.int32, "item": np.int32, "time": np.int64, "bought": np.bool_, "value": np.float32}
 
 
 def lines_of(chunks: Iterable[bytes], start: int, end: int) -> Iterator[str]:
@@ -62,18 +61,18 @@ def _segment(events: Events) -> bytes:
     """Return a shard's rows with the ids that they name, both in the order of the file."""
     users, user = np.unique(events.user, return_inverse=True)
     items, item = np.unique(events.item, return_inverse=True)
-    columns = {"user": user, "item": item, "time": events.time, "bought": events.bought}
+    columns = {"user": user, "item": item, "time": events.time, "bought": events.bought, "value": events.value}
     texts = {
         "users": [events.users[code] for code in users.tolist()],
         "items": [events.items[code] for code in items.tolist()],
     }
-    return arrays.pack({name: columns[name].astype(_NARROW[name]) for name in _COLUMNS}, texts)
+    return arrays.pack({name: columns[name].astype(_NARROW[name]) for name in EVENT_COLUMNS}, texts)
 
 
 def events_of(segment: bytes) -> Events:
     """Return the rows of a segment."""
     columns, texts = arrays.unpack(segment)
-    return Events(texts["users"], texts["items"], *(columns[name] for name in _COLUMNS))
+    return Events(texts["users"], texts["items"], *(columns[name] for name in EVENT_COLUMNS))
 
 
 def _days(events: Events) -> list[list[int]]:

@@ -7,44 +7,60 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from personalization.likelihood.histories import (
+    EVENT_COLUMNS,
     MOST_COLUMNS,
     MOST_VALUES,
+    NO_VALUE,
     Codes,
     Events,
     Flags,
     History,
     Ints,
+    Values,
     coded_columns,
     deduplicated,
+    valued,
 )
 from personalization.likelihood.sharded import arrays
 from personalization.likelihood.sharded.scope import Scope, is_sampled
 
-_EVENTS = ("user", "item", "time", "bought")
 _ZERO = np.zeros(0, dtype=np.int32)
-_NONE = Events(users=[], items=[], user=_ZERO, item=_ZERO, time=_ZERO, bought=np.zeros(0, dtype=bool))
+_NONE = Events(
+    users=[],
+    items=[],
+    user=_ZERO,
+    item=_ZERO,
+    time=_ZERO,
+    bought=np.zeros(0, dtype=bool),
+    value=np.zeros(0, dtype=np.float32),
+)
+_PRICE = "price"
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All items of the shop, numbered, with their categories: as in `History`."""
+    """All items of the shop, numbered, with their categories as in `History`, and their prices or NO_VALUE."""
 
     items: Sequence[str]
     kinds: Sequence[Ints]
     kind_names: Sequence[Sequence[str]]
+    price_of: Values
 
     def pack(self) -> bytes:
         """Return the catalogue as it is stored."""
         kinds = {f"kind{level}": codes for level, codes in enumerate(self.kinds)}
         names = {f"names{level}": level_names for level, level_names in enumerate(self.kind_names)}
-        return arrays.pack(kinds, {"items": self.items, **names})
+        return arrays.pack({**kinds, _PRICE: self.price_of}, {"items": self.items, **names})
 
 
 def catalogue_of(data: bytes) -> Catalogue:
     """Return a stored catalogue."""
     kinds, texts = arrays.unpack(data)
+    price_of = kinds.pop(_PRICE)
     levels = range(len(kinds))
-    return Catalogue(texts["items"], [kinds[f"kind{n}"] for n in levels], [texts[f"names{n}"] for n in levels])
+    return Catalogue(
+        texts["items"], [kinds[f"kind{n}"] for n in levels], [texts[f"names{n}"] for n in levels], price_of
+    )
 
 
 def history(
@@ -66,9 +82,9 @@ def history(
         parts.append(replace(inside, user=user[inside.user], item=item[inside.item]))
     for name in attributes:
         users.setdefault(name, len(users))
-    columns = [np.concatenate([getattr(part, name) for part in [_NONE, *parts]]) for name in _EVENTS]
+    columns = [np.concatenate([getattr(part, name) for part in [_NONE, *parts]]) for name in EVENT_COLUMNS]
     del parts
-    of_user, of_item, times, bought = deduplicated(Events([], [], *columns))
+    of_user, of_item, times, bought, value = deduplicated(Events([], [], *columns))
     narrow = {
         name: {key: value for key, value in user_values.items() if key not in scope.wide}
         for name, user_values in attributes.items()
@@ -91,6 +107,7 @@ def history(
         groups=groups,
         group_names={name: values[name] for name in groups},
         span=(scope.start, scope.end),
+        value=valued(value, of_item, bought, catalogue.price_of),
     )
     return built, values
 
@@ -116,6 +133,7 @@ def _of_users(history: History, chosen: Flags) -> History:
         item=history.item[rows],
         time=history.time[rows],
         bought=history.bought[rows],
+        value=None if history.value is None else history.value[rows],
         groups={name: codes[chosen] for name, codes in history.groups.items()},
     )
 
@@ -124,6 +142,8 @@ def pack(history: History) -> bytes:
     """Return a history as it is stored, without the catalogue."""
     narrow = {"user": np.int32, "item": np.int32, "time": np.int64, "bought": np.bool_}
     columns = {name: getattr(history, name).astype(kind) for name, kind in narrow.items()}
+    if history.value is not None:
+        columns["value"] = history.value
     groups = {f"group:{name}": codes.astype(np.int8) for name, codes in history.groups.items()}
     names = {f"values:{name}": values for name, values in history.group_names.items()}
     return arrays.pack(columns | groups, {"users": history.users, **names})
@@ -145,6 +165,7 @@ def unpack(data: bytes, catalogue: Catalogue, scope: Scope) -> History:
         groups=groups,
         group_names={name: texts[f"values:{name}"] for name in groups},
         span=(scope.start, scope.end),
+        value=columns.get("value"),
     )
 
 
@@ -185,6 +206,19 @@ def joined(histories: Sequence[History], scale: float = 1.0) -> History:
         item=np.concatenate([history.item for history in histories]),
         time=np.concatenate([history.time for history in histories]),
         bought=np.concatenate([history.bought for history in histories]),
+        value=_joined_values(histories),
         groups={name: np.concatenate([history.groups[name] for history in histories]) for name in histories[0].groups},
         scale=scale,
+    )
+
+
+def _joined_values(histories: Sequence[History]) -> Values | None:
+    """Return the values of all histories' events; one without values has NO_VALUE for each."""
+    if all(history.value is None for history in histories):
+        return None
+    return np.concatenate(
+        [
+            np.full(len(history.time), NO_VALUE, dtype=np.float32) if history.value is None else history.value
+            for history in histories
+        ]
     )

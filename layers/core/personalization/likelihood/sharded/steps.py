@@ -16,7 +16,7 @@ from personalization.likelihood import limits, report, serving_files, shards, st
 from personalization.likelihood.answering import iso
 from personalization.likelihood.features import DAY, ITEM
 from personalization.likelihood.fit import Fitted, Job, Run
-from personalization.likelihood.histories import Codes, History, Reader, levels
+from personalization.likelihood.histories import Codes, History, Reader, levels, prices
 from personalization.likelihood.limits import LeftOut, Sizes
 from personalization.likelihood.sharded import arrays, partition, shard
 from personalization.likelihood.sharded.counts import Counts, intervals
@@ -229,7 +229,7 @@ class Steps:
             agreed = scope(facts, plan.horizon_days, sizes.sample)
         except training.TooLittle as missing:
             return self._refused(missing)
-        work.put("catalogue.npz", Catalogue(list(items), *levels(items, attributes)).pack())
+        work.put("catalogue.npz", Catalogue(list(items), *levels(items, attributes), prices(items, attributes)).pack())
         work.put_document("ends.json.gz", ends)
         work.put_document("scope.json.gz", agreed.as_json())
         return Done()

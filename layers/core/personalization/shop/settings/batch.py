@@ -57,6 +57,22 @@ class Segment(BaseModel):
     """The most users of a segment."""
 
 
+class Customers(BaseModel):
+    """All customers, with what they will probably buy within the likelihood's horizon."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    items: Annotated[tuple[ItemId, ...], Field(max_length=20)] = ()
+    """Item ids: for each, a column with the probability that the customer buys it."""
+
+    @field_validator("items")
+    @classmethod
+    def _once(cls, items: tuple[ItemId, ...]) -> tuple[ItemId, ...]:
+        if len(set(items)) < len(items):
+            raise ValueError("names an item twice")
+        return items
+
+
 class BatchJob(BaseModel):
     """A batch inference job, or with `segment` a batch segment job."""
 
@@ -74,6 +90,8 @@ class BatchJob(BaseModel):
     """One of the shop's filters, without parameters."""
     segment: Segment | None = None
     """Makes a segment of users instead of lists of items."""
+    customers: Customers | None = None
+    """Makes a file of all customers instead, with what they will probably buy; `{}` is enough."""
     after: Literal["promotion"] | None = None
     """`promotion` starts the job after each promotion."""
     every: Every | None = None
@@ -124,7 +142,9 @@ def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str], expressions
     likelihood = mapping(settings.get("likelihood")).get("enabled", True)
     errors: list[str] = []
     for name, job in jobs.items():
-        if "segment" in job:
+        if "customers" in job:
+            lacking = _customers(job, likelihood=not switched_off(likelihood))
+        elif "segment" in job:
             lacking = _segment(job, mapping(job["segment"]), likelihood=not switched_off(likelihood))
         else:
             lacking = _lists(job, recipes, expressions, jobs)
@@ -172,6 +192,16 @@ def _lists(
     if source is not None and "segment" not in jobs.get(str(source), {}):
         segments = ", ".join(name for name, batch_job in jobs.items() if "segment" in batch_job) or "none"
         yield f"users: there is no segment {source}; the segments are {segments}"
+
+
+def _customers(job: Mapping[Any, Any], *, likelihood: bool) -> Iterator[str]:
+    for name in ("segment", "recipe", "users", "rank", "items", "filter", "columns"):
+        if name in job:
+            yield f"{name}: a file of customers takes none here{': write customers: {items: …}' * (name == 'items')}"
+    if job.get("output") == "mail":
+        yield "output: a mail has lists of items, and customers have none: take csv or parquet"
+    if not likelihood:
+        yield "customers: the shop's likelihood is switched off: enable it"
 
 
 def _segment(job: Mapping[Any, Any], segment: Mapping[Any, Any], *, likelihood: bool) -> Iterator[str]:
