@@ -6,7 +6,9 @@ What must come of each is computed here from the shop itself, in plain Python, a
 
 import csv
 import io
+import json
 import random
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -486,6 +488,75 @@ def marketplace() -> Files:
     }
 
 
+# A workbook of several sheets: a title above the header, a row of totals below, dates and numbers as such.
+
+
+def workbook() -> Files:
+    from openpyxl import Workbook  # noqa: PLC0415 - it takes long
+
+    book, made = Workbook(write_only=True), shop()
+    orders = book.create_sheet("Orders")
+    for row in (["Sales report of our shop"], [], ["Order No", "Customer No", "Order Date", "Status"]):
+        orders.append(row)
+    for o in made.orders:
+        at = moment(o).replace(tzinfo=None)
+        orders.append([o.number, f"C{o.customer.number:04}", at, STATUS[o.fate]])
+    lines = book.create_sheet("Order Lines")
+    lines.append(["Order No", "SKU", "Qty", "Amount"])
+    for line in made.lines:
+        lines.append([line.order.number, f"{line.product.number:05}", line.quantity, line.product.cents / 100])
+    lines.append(["Total", None, sum(line.quantity for line in made.lines), 1.5])
+    products = book.create_sheet("Products")
+    products.append(["SKU", "Product Name", "Price", "Category"])
+    for p in made.products:
+        products.append([f"{p.number:05}", p.name, p.cents / 100, CATEGORIES[p.category]])
+    data = io.BytesIO()
+    book.save(data)
+    return {"shop.xlsx": data.getvalue()}
+
+
+# A zip of the files of a database.
+
+
+def zipped() -> Files:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in database().items():
+            archive.writestr(f"dump/{name}", content)
+    return {"dump.zip": data.getvalue()}
+
+
+# What an API answers: a JSON object a line, with the customer and the lines of the order in it; products in another.
+
+
+def json_lines() -> Files:
+    made = shop()
+    lines: dict[int, list[Line]] = {}
+    for line in made.lines:
+        lines.setdefault(line.order.number, []).append(line)
+    orders = [
+        {
+            "id": o.number,
+            "created_at": f"{moment(o):%Y-%m-%dT%H:%M:%SZ}",
+            "financial_status": STATUS[o.fate],
+            "customer": {"id": 70_000 + o.customer.number, "email": o.customer.email},
+            "line_items": [
+                {"sku": f"SKU-{line.product.number}", "quantity": line.quantity, "price": price(line.product)}
+                for line in lines[o.number]
+            ],
+        }
+        for o in made.orders
+    ]
+    products = [
+        {"sku": f"SKU-{p.number}", "title": p.name, "price": price(p), "product_type": CATEGORIES[p.category]}
+        for p in made.products
+    ]
+    return {
+        f"{name}.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        for name, rows in (("orders", orders), ("products", products))
+    }
+
+
 # Far more customers than buyers.
 
 
@@ -614,6 +685,30 @@ EXPORTS: Mapping[str, Export] = {
         },
         item_columns=("PRICE", "CATEGORY_L1", "WEIGHT_G"),
         left_out={"mp_customers_dataset.csv": ["zip_code_prefix"]},
+    ),
+    "workbook": Export(
+        workbook,
+        lambda: sold(lambda customer: f"C{customer.number:04}", lambda line: f"{line.product.number:05}"),
+        items=lambda: catalogue(lambda product: f"{product.number:05}"),
+        item_columns=("PRODUCT_NAME", "PRICE", "CATEGORY_L1"),
+        answers={"interactions.timezone": "UTC"},
+    ),
+    "zip": Export(
+        zipped,
+        lambda: sold(number_of, product_of, there()),
+        users=people,
+        user_columns=("CITY",),
+        items=catalogue,
+        item_columns=PLAIN_ITEMS,
+        answers={"interactions.timezone": "UTC"},
+        left_out={"dump.zip/dump/customers.csv": ["email", "full_name", "phone"]},
+    ),
+    "JSON lines": Export(
+        json_lines,
+        lambda: sold(lambda customer: str(70_000 + customer.number), lambda line: f"SKU-{line.product.number}"),
+        items=lambda: catalogue(lambda product: f"SKU-{product.number}"),
+        item_columns=("TITLE", "PRICE", "CATEGORY_L1"),
+        left_out={"orders.jsonl": ["customer.email"]},
     ),
     "many customers": Export(
         many_customers,

@@ -16,6 +16,7 @@ from table_intake import (
     Expected,
     ExportProposal,
     ExportSettings,
+    FileSettings,
     Joined,
     Refused,
     Sample,
@@ -23,6 +24,7 @@ from table_intake import (
     TableSettings,
     check_table,
     join_tables,
+    list_tables,
     open_file,
     propose_export,
     sample_table,
@@ -35,29 +37,36 @@ def written(folder: Path, files: Files) -> Opened:
     for name, data in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
+    tables = {f"{name}{suffix}": (name, suffix) for name in files for suffix in list_tables(folder / name)}
 
     @contextmanager
     def opened(name: str) -> Iterator[Table]:
-        with open_file(folder / name) as open_table:
+        file, suffix = tables[name]
+        with open_file(folder / file, FileSettings(), suffix) as open_table:
             yield open_table
 
     return opened
 
 
-def samples(files: Files, opened: Opened) -> Mapping[str, Sample]:
-    taken = {}
-    for name in files:
+def names(folder: Path, files: Files) -> list[str]:
+    """Return the names of all tables in files that are written."""
+    return [f"{name}{suffix}" for name in files for suffix in list_tables(folder / name)]
+
+
+def samples(folder: Path, files: Files) -> Mapping[str, Sample]:
+    opened, taken = written(folder, files), {}
+    for name in names(folder, files):
         with opened(name) as open_table:
             taken[name] = sample_table(name, open_table, 100)
     return taken
 
 
 def proposed(files: Files, folder: Path, settings: TableSettings | None = None) -> ExportProposal:
-    return propose_export(samples(files, written(folder, files)), settings or TableSettings())
+    return propose_export(samples(folder, files), settings or TableSettings())
 
 
 def joined(export: ExportSettings, opened: Opened, folder: Path, files: Files) -> Joined:
-    return join_tables(export, opened, folder, lambda _name, _rows: None, [*files])
+    return join_tables(export, opened, folder, lambda _name, _rows: None, names(folder.parent / "in", files))
 
 
 def imported(path: Path, kind: DataKind, settings: TableSettings, scratch: Path) -> tuple[list[dict[str, str]], int]:
@@ -76,7 +85,7 @@ def test_an_export_of_several_files_is_right_to_the_row(habit: str, tmp_path: Pa
     export: Export = EXPORTS[habit]
     files = export.files()
     opened = written(tmp_path / "in", files)
-    proposal = propose_export(samples(files, opened), TableSettings())
+    proposal = propose_export(samples(tmp_path / "in", files), TableSettings())
     open_questions = {question.id for question in proposal.questions if question.default is None}
     assert open_questions <= set(export.answers)
     assert len(proposal.questions) <= 3, [question.id for question in proposal.questions]
