@@ -71,6 +71,7 @@ def test_what_is_not_there_is_refused(path: str, engine: Engine) -> None:
         {"source": 1},
         {"source": "x", "items": "y"},
         {"source": "x", "items": [1]},
+        {"source": "x", "who": 1},
         {"source": "x", "items": ["i"] * 501},
     ],
 )
@@ -144,6 +145,22 @@ def test_where_callers_need_rights_nobody_is_shown(tmp_path: Path) -> None:
     with EngineHere(tmp_path, options=["--rights", "http://127.0.0.1:9/"]) as engine:
         assert read(engine, "state")["engine"]["rights"] is True
         assert read(engine, "why", {"source": "x"})[0] == 403
+
+
+def test_who_had_an_item_and_ids_are_looked_up(shop: Shop) -> None:
+    for user, second in (("who-1", 1), ("who-2", 2)):
+        shop.click("i39", user=user, eventId=f"who-{user}", sentAt=1_790_000_000 + second)
+    answer = read(shop.aws.engine, "why", {"source": shop.personal, "who": "i39", "like": "who-"})
+    assert [row["user"] for row in answer["who"]["latest"][:2]] == ["who-2", "who-1"]
+    assert len(answer["who"]["latest"]) == min(20, answer["who"]["interactions"])
+    assert answer["like"] == {"users": ["who-1", "who-2"], "items": []}
+    imported = read(shop.aws.engine, "why", {"source": shop.personal, "who": "i1", "like": "i1"})
+    assert {"i1", "i10"} <= set(imported["like"]["items"])
+    for row in imported["who"]["latest"]:
+        past = read(shop.aws.engine, "why", {"source": shop.personal, "user": row["user"]})
+        assert past["items"]["i1"]["times"] >= 1
+    nothing = read(shop.aws.engine, "why", {"source": shop.personal, "who": "absent", "like": "~"})
+    assert (nothing["who"], nothing["like"]) == ({"interactions": 0, "latest": []}, {"users": [], "items": []})
 
 
 def test_what_was_streamed_is_counted_also_after_users_were_deleted(aws: Aws, bucket: Path) -> None:

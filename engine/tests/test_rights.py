@@ -107,6 +107,12 @@ def test_a_caller_without_the_right_is_refused_and_asked_about_once_for_a_while(
         assert len(ask(engine, ALLOWED, "/", {}, "ListDatasetGroups")[1]["datasetGroups"]) == 1
 
 
+def test_who_may_export_any_dataset_may_read_what_is_known_of_people(tmp_path: Path, door: ThreadingHTTPServer) -> None:
+    with EngineHere(tmp_path, options=("--rights", f"http://127.0.0.1:{door.server_port}/")) as engine:
+        assert ask(engine, "other", "/_page/why", {"source": "x"})[1]["message"] == "no policy allows it"
+        assert ask(engine, ALLOWED, "/_page/why", {"source": "x"})[1]["__type"] == "ResourceNotFoundException"
+
+
 def test_without_the_local_aws_nothing_is_allowed(tmp_path: Path, door: ThreadingHTTPServer) -> None:
     with EngineHere(tmp_path, options=("--rights", f"http://127.0.0.1:{door.server_port}/")) as engine:
         door.shutdown()

@@ -48,6 +48,12 @@ class StringTable:
         position = bisect_left(range(len(self)), string, key=self.__getitem__)
         return position if position < len(self) and self[position] == string else -1
 
+    def starting(self, text: str, most: int) -> list[str]:
+        """Return the first strings of a sorted table that begin with a text."""
+        first = bisect_left(range(len(self)), text, key=self.__getitem__)
+        nearest = (self[position] for position in range(first, min(first + most, len(self))))
+        return [string for string in nearest if string.startswith(text)]
+
     def all(self) -> npt.NDArray[np.object_]:
         cuts, text = self._offsets.tolist(), self._text
         strings = np.empty(len(self), object)

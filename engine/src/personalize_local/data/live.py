@@ -82,11 +82,29 @@ class _Bulk:
         self._files = files
         if files:
             self._user_ids = StringTable.from_arrays(files, "history.users")
-            self._item_ids = Table(StringTable.from_arrays(files, "history.items").all().tolist())
+            self._item_names = StringTable.from_arrays(files, "history.items")
+            self._item_ids = Table(self._item_names.all().tolist())
 
     def some_users(self, most: int) -> list[str]:
         users = len(self._user_ids) if self._files else 0
         return [self._user_ids[position] for position in range(0, users, max(1, users // max(most, 1)))][:most]
+
+    def users_starting(self, text: str, most: int) -> list[str]:
+        return self._user_ids.starting(text, most) if self._files else []
+
+    def of_item(self, item_id: str, most: int) -> tuple[int, list[tuple[str, Interaction]]]:
+        """Return the number of an item's rows, and the newest of them with their users."""
+        position = self._item_names.find(item_id) if self._files else -1
+        if position < 0:
+            return 0, []
+        rows = np.flatnonzero(self._files["history.item"] == position)
+        newest = rows[np.argsort(self._files["history.time"][rows], kind="stable")[::-1][:most]]
+        users = np.searchsorted(self._files["history.start"], newest, side="right") - 1
+        starts = self._files["history.start"]
+        return len(rows), [
+            (self._user_ids[user], self.history(self._user_ids[user])[int(row - starts[user])])
+            for user, row in zip(users.tolist(), newest.tolist(), strict=True)
+        ]
 
     def history(self, user_id: str) -> History:
         position = self._user_ids.find(user_id) if self._files else -1
@@ -172,6 +190,18 @@ class LiveData:
         streamed = list(self._events)[::-1]
         imported = self._bulk.some_users(max(most // 2, most - len(streamed)))
         return list(dict.fromkeys([*imported, *streamed]))[:most]
+
+    def users_starting(self, text: str, most: int) -> list[str]:
+        """Return users with interactions whose ids begin with a text."""
+        streamed = (user for user in self._events if user.startswith(text))
+        return sorted({*self._bulk.users_starting(text, most), *streamed})[:most]
+
+    def of_item(self, item_id: str, most: int) -> tuple[int, list[tuple[str, Interaction]]]:
+        """Return the number of an item's interactions with known users, and the newest of them with their users."""
+        imported, rows = self._bulk.of_item(item_id, most)
+        streamed = [(owned.user_id, owned.row) for owned in self.owned if owned.row.item_id == item_id]
+        newest = sorted([*rows, *streamed], key=lambda pair: pair[1].timestamp, reverse=True)
+        return imported + len(streamed), newest[:most]
 
     def event_types(self) -> list[str]:
         """Return the types of imported and streamed events, in alphabetical order."""

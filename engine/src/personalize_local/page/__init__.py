@@ -4,6 +4,6 @@
 The page reads the door below, which changes nothing, and asks like any client: by the three public APIs.
 """
 
-from personalize_local.page.door import DOOR, HEADERS, answer
+from personalize_local.page.door import DOOR, HEADERS, PEOPLE, answer
 
-__all__ = ["DOOR", "HEADERS", "answer"]
+__all__ = ["DOOR", "HEADERS", "PEOPLE", "answer"]

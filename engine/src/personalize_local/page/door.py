@@ -10,11 +10,13 @@ from typing import Final
 
 from personalize_local.engine import Engine, Json
 from personalize_local.page import state, why
-from personalize_local.wire.errors import AccessDenied, InvalidInput, UnknownOperation
+from personalize_local.wire.errors import InvalidInput, UnknownOperation
 from personalize_local.wire.protocol import load_json
 
 DOOR: Final = "/_page/"
 """Prefix of the paths of this module; no operation of the three services has it."""
+PEOPLE: Final = f"{DOOR}why"
+"""The path that answers with people's data."""
 HEADERS: Final[Mapping[str, str]] = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; connect-src 'self'; img-src 'self'; script-src 'self'; "
@@ -41,9 +43,10 @@ class Shown:
 
 
 async def answer(engine: Engine, method: str, path: str, body: bytes) -> Shown:
-    """Answer GET of `/`, of the page's files, of /_page/state and /_page/group/<ARN>, and POST of /_page/why.
+    """Answer GET of `/`, of the page's files, of /_page/state and /_page/group/<ARN>, and POST of /_page/why, whose
+    caller may read people's data (`Rights.check_reading`).
 
-    Raises UnknownOperation, InvalidInput, ResourceNotFound; AccessDenied where callers need rights.
+    Raises UnknownOperation, InvalidInput, ResourceNotFound.
     """
     name = path.removeprefix(DOOR) if path != "/" else "index.html"
     match method, name.partition("/"):
@@ -52,8 +55,6 @@ async def answer(engine: Engine, method: str, path: str, body: bytes) -> Shown:
         case "GET", ("group", "/", arn):
             return _json(await state.group(engine, arn))
         case "POST", ("why", "", ""):
-            if engine.options.rights:
-                raise AccessDenied("This engine checks the rights of its callers, and a page has no access key.")
             return _json(await why.facts(engine, _read(body)))
         case "GET", (file, "", "") if file in _files():
             return _files()[file]

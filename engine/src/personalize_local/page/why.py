@@ -4,6 +4,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from personalize_local.data.records import Value
@@ -31,12 +32,14 @@ CHARACTERS: Final = 200
 async def facts(engine: Engine, question: Json) -> Json:
     """Return what is known of a `user` and of `items` (ids) to the `source`, the ARN of a campaign or recommender.
 
-    `item` is the one that similar items were asked for.
+    `item` is the one that similar items were asked for; `who` an item whose latest users are wanted, `like` the
+    beginning of ids to look up.
 
     Without a user, names some users and popular items to ask about. Raises InvalidInput, ResourceNotFound.
     """
     source, user, items = question.get("source"), question.get("user", ""), question.get("items", [])
-    texts = [source, user, *items] if isinstance(items, list) else [None]
+    who, like = question.get("who", ""), question.get("like", "")
+    texts = [source, user, who, like, *items] if isinstance(items, list) else [None]
     if not all(isinstance(text, str) for text in texts) or len(items) > MAX_RESULTS:
         raise InvalidInput(f"Ask for a source, a user, and a list of at most {MAX_RESULTS} items, all of them strings.")
     version = _version(engine, str(source))
@@ -71,6 +74,8 @@ async def facts(engine: Engine, question: Json) -> Json:
         "because": because,
         "items": {item: _item(catalogue, item, ordered=ordered) | {"times": times.get(item, 0)} for item in shown},
         **({} if user else _suggested(catalogue)),
+        **({"who": _who(catalogue, str(who))} if who else {}),
+        **({"like": _like(catalogue, str(like))} if like else {}),
     }
 
 
@@ -122,6 +127,19 @@ def _suggested(catalogue: Catalogue) -> Json:
     live = catalogue.live
     popular = catalogue.item_ids[:SUGGESTED].tolist()
     return {"users": live.some_users(SUGGESTED), "popular": popular, "eventTypes": live.event_types()}
+
+
+def _who(catalogue: Catalogue, item: str) -> Json:
+    """Return how many interactions an item has, and the latest with their users."""
+    count, rows = catalogue.live.of_item(item, LATEST)
+    latest = [{"user": user, "time": row.timestamp, "type": row.event_type} for user, row in rows]
+    return {"interactions": count, "latest": latest}
+
+
+def _like(catalogue: Catalogue, text: str) -> Json:
+    """Return users and items whose ids begin with a text."""
+    items = (item for item in catalogue.item_ids.tolist() if item.startswith(text))
+    return {"users": catalogue.live.users_starting(text, SUGGESTED), "items": list(islice(items, SUGGESTED))}
 
 
 def _short(row: Mapping[str, Value]) -> Mapping[str, Value]:

@@ -110,6 +110,8 @@ class Application:
         try:
             body = await _body(receive)
             asks = "GET" if method == "HEAD" else method  # the server leaves out the body
+            if path == page.PEOPLE:
+                await self._rights.check_reading(self._call(headers), headers.get("authorization", ""))
             if beside := await self._beside(asks, path, headers.get("accept", ""), body):
                 return beside
             operation = self._wire.route(method, path, headers.get("x-amz-target", ""))
@@ -149,7 +151,7 @@ class Application:
             raise NotBuilt(f"{operation.name} is newer than this engine: COVERAGE.md lists what it performs.")
         request = operation.parse(body)
         engine = self._engine
-        call = signed_by(authorization, self._options.account_id, self._options.region, engine.clock.now())
+        call = self._call(headers)
         require_own(operation.name, request, call)
         await self._rights.check(operation.name, request, call, authorization)
         began, status = time.perf_counter(), 500
@@ -162,6 +164,11 @@ class Application:
         finally:
             engine.meter.count(operation.name, request, status, time.perf_counter() - began)
         return answer
+
+    def _call(self, headers: Mapping[str, str]) -> Call:
+        options = self._options
+        authorization = headers.get("authorization", "")
+        return signed_by(authorization, options.account_id, options.region, self._engine.clock.now())
 
     async def _carry_out(
         self, operation: Operation, handler: Handler, call: Call, request: Json, receive: Receive

@@ -50,6 +50,15 @@ class Rights:
         if refused:
             raise AccessDenied(refused)
 
+    async def check_reading(self, call: Call, authorization: str) -> None:
+        """Check that the caller may read what the engine knows of people: who may export any dataset may.
+
+        A page of a browser has no access key. Raises AccessDenied.
+        """
+        if self._url and not authorization:
+            raise AccessDenied("This engine checks the rights of its callers, and a page has no access key.")
+        await self.check("CreateDatasetExportJob", {"jobName": _ANY_ID}, call, authorization)
+
     async def _verdict(self, caller: str, needed: tuple[Need, ...]) -> str:
         now = time.monotonic()
         if now - self._since > FRESH_SECONDS:
