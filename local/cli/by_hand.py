@@ -6,10 +6,9 @@ from argparse import Namespace
 from typing import Any
 
 import boto3
-from personalization.runs import batches
-from personalization.runs.claims import Claim
 
 from local.cli.commands import client, followed, watch
+from local.cloud import by_hand
 from local.cloud.client import Client
 from local.cloud.environments import LocalError
 from local.cloud.home import access
@@ -20,25 +19,15 @@ from local.terminal.output import Terminal, run_json
 def retrain(options: Namespace, terminal: Terminal) -> int:
     """Train a shop's recipes on the data that it has; during a run, the next one does."""
     cloud = client(options)
-    _claims(cloud, options.shop)
-    more = {"trainingMode": "UPDATE"} if options.update else {}
-    run = cloud.runs.begun(cloud.runs.start(options.shop, "retrain", recipes=options.recipe, **more))
-    return _told(cloud, run, options, terminal)
+    run = by_hand.retrain(cloud, options.shop, options.recipe, update=options.update)
+    return _told(cloud, cloud.runs.begun(run), options, terminal)
 
 
 def resume(options: Namespace, terminal: Terminal) -> int:
     """Handle the drops that wait, and those of a failed run."""
     cloud = client(options)
-    claims = _claims(cloud, options.shop)
-    failed = {claim.run: None for claim in sorted(claims, key=_taken_at, reverse=True) if claim.state == "failed"}
-    if options.run and options.run not in failed:
-        others = f"; failed: {', '.join(failed)}" if failed else ""
-        raise LocalError(f"run {options.run} of {options.shop} has no drops to continue{others}")
-    again = options.run or next(iter(failed), "")
-    if not again and not any(map(batches.is_waiting, claims)):
-        raise LocalError(f"{options.shop} has nothing to continue: none of its drops failed, and none waits for a run")
-    started = cloud.runs.start(options.shop, "continue", **({"run": again} if again else {}))
-    return _told(cloud, cloud.runs.begun(started), options, terminal)
+    run = by_hand.resume(cloud, options.shop, options.run or "")
+    return _told(cloud, cloud.runs.begun(run), options, terminal)
 
 
 def sweep(options: Namespace, terminal: Terminal) -> int:
@@ -63,25 +52,6 @@ def sweep(options: Namespace, terminal: Terminal) -> int:
         {**answer, "runs": [run_json(run) for run in ended]}, lambda: None if options.watch else terminal.runs(ended)
     )
     return int(any(run.status not in {"SUCCEEDED", "RUNNING"} for run in ended))
-
-
-def _claims(cloud: Client, shop: str) -> list[Claim]:
-    """Return the claims of a shop.
-
-    Raises:
-        LocalError: nothing of such a shop was ever dropped.
-    """
-    claims = [Claim.read(record) for record in cloud.runs.claims(shop)]
-    if not claims and not cloud.runs.lease(shop) and shop not in (shops := [entry["shop"] for entry in cloud.shops()]):
-        others = f"; there are: {', '.join(shops)}" if shops else ""
-        raise LocalError(
-            f"there is no shop {shop}{others}. Drop its files first: python -m local drop {shop} interactions FILE"
-        )
-    return claims
-
-
-def _taken_at(claim: Claim) -> str:
-    return max(claim.taken_at, default="")
 
 
 def _told(cloud: Client, run: Run, options: Namespace, terminal: Terminal) -> int:

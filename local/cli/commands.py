@@ -4,7 +4,9 @@
 import collections
 import os
 import shlex
+import sys
 import time
+import webbrowser
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -16,7 +18,7 @@ import psutil
 import urllib3
 from table_intake.wording import counted
 
-from local.cloud import environments, lifecycle, login, resuming, saved
+from local.cloud import by_hand, environments, lifecycle, login, resuming, saved
 from local.cloud.client import Answer, Client, Upload, drop_key
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, NotRunningError, State, access, client_environment, require, running
@@ -32,11 +34,11 @@ def setup(_options: Namespace, terminal: Terminal) -> None:
 
 
 def up(options: Namespace, terminal: Terminal) -> None:
-    ports = {"cloud_port": options.cloud_port, "engine_port": options.engine_port}
+    ports = lifecycle.Ports(options.cloud_port, options.engine_port, options.watch_port)
     home = Home(options.run_dir)
     if options.function_slots is not None:
         os.environ[lifecycle.SLOTS] = str(options.function_slots)
-    state, notes = lifecycle.up(home, terminal.step, **ports, fresh=options.fresh, faults=options.faults)
+    state, notes = lifecycle.up(home, terminal.step, wanted=ports, fresh=options.fresh, faults=options.faults)
     for note in notes:
         terminal.note(note)
     show_status(state, terminal)
@@ -67,6 +69,23 @@ def status(options: Namespace, terminal: Terminal) -> int:
     raise NotRunningError
 
 
+def open_page(options: Namespace, terminal: Terminal) -> None:
+    """Open the watch page in the browser, and print its address; start its server where it has died."""
+    home = Home(options.run_dir)
+    with home.locked():
+        state = lifecycle.watched(home, require(home), options.port)
+    if notes := lifecycle.unseen(home, state):
+        raise LocalError(notes[0])
+    if terminal.as_json:
+        terminal.json({"url": state.page})
+        return
+    terminal.line(state.page)
+    # Without a screen, a text browser would take the terminal.
+    has_screen = sys.platform == "darwin" or any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")))
+    if not has_screen or not webbrowser.open(state.page):
+        terminal.note("no browser opened: open this address in one, on this machine")
+
+
 def env(options: Namespace, terminal: Terminal) -> None:
     """Print the variables that point AWS's tools at the cloud, for a shell to evaluate."""
     variables = client_environment(require(Home(options.run_dir)))
@@ -76,7 +95,8 @@ def env(options: Namespace, terminal: Terminal) -> None:
 
 def show_status(state: State, terminal: Terminal) -> None:
     shops = Client(state).shops()
-    memory = {process.name: megabytes(process.pid) for process in state.processes}
+    processes = [*state.processes, *([state.watch.process] if state.watch else [])]
+    memory = {process.name: megabytes(process.pid) for process in processes}
     if failure := resuming.failure(state):
         terminal.note(f"the local AWS cannot save its state: {failure}")
     document = {
@@ -86,6 +106,7 @@ def show_status(state: State, terminal: Terminal) -> None:
         "bucket": state.outputs["BucketName"],
         "engine": state.engine,
         "endpoint": state.endpoint,
+        "watch": {"url": state.page},
         "docs": state.docs,
         "shops": shops,
         "memoryMegabytes": memory,
@@ -97,6 +118,7 @@ def show_status(state: State, terminal: Terminal) -> None:
         ("bucket", state.outputs["BucketName"]),
         ("engine", state.engine),
         ("local AWS", state.endpoint),
+        ("watch page", state.page),
         ("documentation", state.docs),
         ("memory", ", ".join(f"{name} {size} MB" for name, size in memory.items())),
         ("shops", names or "none yet: python -m local drop SHOP interactions FILE"),
@@ -242,7 +264,7 @@ def fetched_export(
 
 def rollback(options: Namespace, terminal: Terminal) -> int:
     cloud = client(options)
-    return followed(cloud, cloud.runs.start(options.shop, "rollback"), terminal)
+    return followed(cloud, by_hand.roll_back(cloud, options.shop), terminal)
 
 
 def promote(options: Namespace, terminal: Terminal) -> int:

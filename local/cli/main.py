@@ -29,6 +29,7 @@ MODULES = {
     "evaluate": "local.evaluation.command",
     "customers": "local.cli.customers",
     "map": "local.cli.mapping",
+    "open": "local.cli.commands:open_page",
     "publish": "local.storefront.publishing",
     "retrain": "local.cli.by_hand:retrain",
     "settings-schema": "local.cli.settings_schema",
@@ -198,7 +199,8 @@ def add_start(add: Add) -> None:
 def add_operations(add: Add) -> None:
     add("setup", "make or refresh the environments of the local AWS and of SAM", "setup")
     up = add("up", "start the cloud and deploy these sources", "up", "up --fresh --cloud-port 4566")
-    for name, what in (("--cloud-port", "the local AWS"), ("--engine-port", "the engine")):
+    named = (("--cloud-port", "the local AWS"), ("--engine-port", "the engine"), ("--watch-port", "the watch page"))
+    for name, what in named:
         up.add_argument(name, type=PORT, metavar="PORT", help=f"port of {what}; default: the last one, or a free one")
     up.add_argument("--fresh", action="store_true", help="forget all shops, objects and runs of earlier sessions")
     up.add_argument("--faults", action="store_true", help="let tests make the engine and the local AWS fail on request")
@@ -207,6 +209,9 @@ def add_operations(add: Add) -> None:
     down = add("down", "stop the cloud; the next `up` brings its shops back", "down", "down --wipe")
     down.add_argument("--wipe", action="store_true", help="remove its data too")
     add("status", "addresses, API key, bucket, memory and shops", "status", "status --json")
+    text = "the page that watches the cloud, in the browser: shops, runs, reports, errors, customers"
+    page = add("open", text, "open", "open --json")
+    page.add_argument("--port", type=PORT, metavar="PORT", help="another port for the page; default: the one it has")
     add("env", 'variables that point AWS tools at the cloud, its key included: eval "$(... env)"', "env", "env --json")
     text = "the log of a process or a function; without NAME, the list of logs"
     logs = add("logs", text, "logs cloud --follow", "logs GetRecommendationsFunction", takes="[NAME]")

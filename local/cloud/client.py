@@ -138,6 +138,10 @@ class Client:
         body = {"userId": user, "sessionId": session or str(uuid.uuid4()), "events": [event]}
         return self.ask("POST", f"/shops/{quoted(shop)}/events", body=body)
 
+    def erase(self, shop: str, user: str) -> Answer:
+        """Delete a user, within a day or more: the answer has a receipt."""
+        return self.ask("DELETE", f"/shops/{quoted(shop)}/users/{quoted(user)}")
+
     def drop(
         self,
         shop: str,

@@ -15,6 +15,7 @@ Only its owner can open the folder.
 
 import configparser
 import fcntl
+import hmac
 import json
 import os
 import secrets
@@ -60,6 +61,16 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """The server of the watch page: the cloud lives without it."""
+
+    process: Process
+    port: int
+    sources: str
+    """The hash of the sources that started it."""
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """A running cloud. `endpoint` is the local AWS; `api`, `key` and `browser_api` are of the stack."""
 
@@ -81,6 +92,17 @@ class State:
     secret_key: str = "test"  # noqa: S105 - what a local AWS took before each had a key of its own
     launcher: str = ""
     """The hash of the sources that started the local AWS."""
+    watch: Watch | None = None
+
+    @property
+    def page_key(self) -> str:
+        """Return what a browser shows to the watch page: who has it can do what this cloud's operator can."""
+        return hmac.digest(self.secret_key.encode(), b"watch page", "sha256").hex()[:40]
+
+    @property
+    def page(self) -> str:
+        """Return the address that opens the watch page, with its key; "" where nothing serves it."""
+        return f"http://127.0.0.1:{self.watch.port}/#key={self.page_key}" if self.watch else ""
 
     @property
     def docs(self) -> str:
@@ -144,7 +166,14 @@ class Home:
             content = json.loads((self.run / "state.json").read_text())
         except (FileNotFoundError, ValueError):
             return None
-        return State(**content | {"processes": tuple(Process(**process) for process in content["processes"])})
+        watch = content.get("watch")
+        return State(
+            **content
+            | {
+                "processes": tuple(Process(**process) for process in content["processes"]),
+                "watch": Watch(**watch | {"process": Process(**watch["process"])}) if watch else None,
+            }
+        )
 
     def write(self, state: State) -> None:
         self._replace(self.run / "state.json", json.dumps(asdict(state), indent=2))

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import psutil
 import urllib3
@@ -21,7 +21,7 @@ import urllib3
 from local.cloud import deploy, environments, resuming
 from local.cloud.aws import CLIENT, RIGHTS
 from local.cloud.environments import REPOSITORY, LocalError, Step
-from local.cloud.home import ACCOUNT, REGION, Home, Process, State, client_environment, running, tail
+from local.cloud.home import ACCOUNT, REGION, Home, Process, State, Watch, client_environment, running, tail
 
 MARK = "RETAIL_LOCAL_CLOUD"
 """Environment variable of every process of a cloud; its value is the cloud's folder."""
@@ -43,12 +43,25 @@ CHILDREN: list[subprocess.Popen[bytes]] = []
 """Processes that this interpreter started; they outlive it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports of 127.0.0.1; None for the last one, or a free one."""
+
+    cloud: int | None = None
+    """Of the local AWS."""
+    engine: int | None = None
+    watch: int | None = None
+    """Of the watch page."""
+
+
+ANY = Ports()
+
+
 def up(
     home: Home,
     step: Step = contextlib.nullcontext,
     *,
-    cloud_port: int | None = None,
-    engine_port: int | None = None,
+    wanted: Ports = ANY,
     fresh: bool = False,
     faults: bool = False,
 ) -> tuple[State, list[str]]:
@@ -57,8 +70,7 @@ def up(
     Args:
         home: the cloud's folder.
         step: shows each piece of work.
-        cloud_port: port of the local AWS; by default the last one, or a free one.
-        engine_port: port of the engine, likewise.
+        wanted: the ports.
         fresh: forget everything that earlier sessions left.
         faults: open the doors by which tests make things fail, with a small quota of incremental imports.
     """
@@ -73,19 +85,20 @@ def up(
         state = None if fresh else running(home)
         if state is not None:
             notes.append("the local cloud is already running")
+            state = watched(home, state, wanted.watch)
             state = deploy.deploy(home, state, step)
-            return state, notes + resuming.resume(state, step)
+            return state, notes + resuming.resume(state, step) + unseen(home, state)
         stop(home)
         if fresh:
             notes += clear(home)
         notes += resuming.check(home)
         try:
-            state = start(home, cloud_port, engine_port, faults=faults)
+            state = watched(home, start(home, wanted.cloud, wanted.engine, faults=faults), wanted.watch)
             deploy.build(home, step)
             with step("starting the local AWS and the engine"):
                 wait_ready(home, state)
             state = deploy.deploy(home, state, step)
-            return state, notes + resuming.resume(state, step)
+            return state, notes + resuming.resume(state, step) + unseen(home, state)
         except BaseException:
             with uninterrupted():
                 stop(home)
@@ -167,6 +180,43 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
     state = replace(state, processes=started)
     home.write(state)
     return state
+
+
+def watched(home: Home, state: State, port: int | None = None) -> State:
+    """Start the server of the watch page, unless these sources serve it at this port; it may not answer yet.
+
+    Returns the state with it. Raises LocalError where the port is taken.
+    """
+    files = sorted((REPOSITORY / "local").glob("**/*.py"))
+    sources = hashlib.sha256(b"".join(source.read_bytes() for source in files)).hexdigest()
+    before = state.watch
+    stays = port is None or (before is not None and port == before.port)
+    if before and before.process.alive() and stays and before.sources == sources:
+        return state
+    if port is not None and not stays and not free(port):
+        raise LocalError(f"port {port} is taken: choose another, or leave the option out to get a free one")
+    if before:
+        end(family_of(before.process.pid))
+    memory = home.data / "watch-port"
+    last = int(memory.read_text()) if memory.exists() else 0
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        chosen = port or (last if last and free(last) else probe.getsockname()[1])
+    memory.write_text(str(chosen))
+    command = [sys.executable, "-m", "local.watch", f"--port={chosen}", f"--run-dir={home.run.resolve()}"]
+    process = spawn("watch", command, process_environment(home, state), home)
+    state = replace(state, watch=Watch(process, chosen, sources))
+    home.write(state)
+    return state
+
+
+def unseen(home: Home, state: State) -> list[str]:
+    """Wait for the watch page; return a note that says why it does not answer, if it does not."""
+    pool, deadline = urllib3.PoolManager(retries=False, timeout=2.0), time.monotonic() + READY_SECONDS
+    while state.watch and not answers(pool, f"http://127.0.0.1:{state.watch.port}/"):
+        if not state.watch.process.alive() or time.monotonic() > deadline:
+            return [f"the watch page does not answer:\n{tail(home.log('watch'))}"]
+        time.sleep(0.03)
+    return []
 
 
 def process_environment(home: Home, state: State) -> dict[str, str]:
@@ -274,6 +324,8 @@ def stop(home: Home, *, save: bool = True) -> list[str]:
     """
     state = home.read()
     named = [process for process in (state.processes if state else ()) if process.alive()]
+    if state and state.watch and state.watch.process.alive():
+        named.append(state.watch.process)
     for process in reversed(named):
         family = family_of(process.pid)
         for member in [] if save else family:

@@ -120,10 +120,15 @@ class Runs:
             output=output if isinstance(output, dict) else {},
         )
 
-    def start(self, shop: str, action: str, **more: object) -> Run:
-        """Start a run by hand; `more` is the rest of its input."""
+    def start(self, shop: str, action: str, name: str = "", **more: object) -> Run:
+        """Start a run by hand; `more` is the rest of its input. With a `name`, the second request starts nothing."""
         given = json.dumps({"action": action, "shop": shop, **more})
-        return self.describe(self.client.start_execution(stateMachineArn=self.machine, input=given)["executionArn"])
+        named: Any = {"name": name} if name else {}
+        try:
+            started = self.client.start_execution(stateMachineArn=self.machine, input=given, **named)
+        except self.client.exceptions.ExecutionAlreadyExists:
+            return self.named(name)
+        return self.describe(started["executionArn"])
 
     def start_batch(self, shop: str, name: str, items: Sequence[str] = ()) -> Run:
         """Start one of the shop's batch jobs by hand; `items` are those of the job `customers`."""

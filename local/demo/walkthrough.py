@@ -62,6 +62,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
                 lock.flush()
             for note in notes:
                 terminal.note(note)
+            terminal.note(f"watch it on one page: {state.page}")
             with terminal.step("preparing the sample data: groceries, simulated after real shopping patterns"):
                 data = sample_data.prepare(LOCAL / "demo")
             demo = Demo(Client(state), data, terminal)

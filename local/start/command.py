@@ -356,6 +356,7 @@ class Start:
             "what quality to expect": f"{local} evaluate {folder} --settings {read.settings}",
             "what came, and what was left out": f"{local} report {self.shop}",
             "another user's list": f"{local} recommend {self.shop} {user}",
+            "its runs, reports and customers on one page": f"{local} open",
             "the shop again": f"{local} storefront --shop {self.shop}",
             "on AWS": f"aws s3 sync {drops['settings'].parent} s3://BUCKET/drops/{self.shop}/",
         }

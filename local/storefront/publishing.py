@@ -22,8 +22,9 @@ from table_intake.wording import counted
 from local.cloud.client import placements
 from local.cloud.environments import LocalError
 from local.storefront import catalogue
-from local.storefront.server import FOLDER, TYPES
+from local.storefront.server import FOLDER
 from local.terminal.output import Terminal
+from local.web.server import TYPES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -26,6 +26,7 @@ GREEN = {
     "test_outage",
     "test_requests",
     "test_rights",
+    "test_watch",
 }
 """The files that play in the shop of :func:`shop`."""
 LONGEST = ("test_reliability", "test_browsers", "test_bill", "test_held_out")

@@ -27,6 +27,7 @@ from local.terminal.output import Terminal
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = {
     *("up", "down", "status", "drop", "runs", "recommend", "similar", "event", "logs", "retrain", "continue", "sweep"),
+    "open",
 }
 COMMANDS = sorted(next(action.choices for action in parser()._actions if isinstance(action.choices, dict)))
 
@@ -59,7 +60,7 @@ def test_every_command_explains_itself_with_an_example(command: str, capsys: pyt
     "line",
     [
         ("runs", "shop"), ("recommend", "shop", "u"), ("similar", "shop", "i"), ("popular", "shop"),
-        ("retrain", "shop"), ("continue", "shop"), ("sweep",),
+        ("retrain", "shop"), ("continue", "shop"), ("sweep",), ("open",),
         ("ranking", "shop", "u", "i"), ("event", "shop", "u", "i", "View"), ("drop", "shop", "users", "x.csv"),
     ],
 )  # fmt: skip
@@ -113,6 +114,7 @@ def test_an_unknown_log_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     ("line", "complaint"),
     [
         ("up --cloud-port 80", "not between 1024 and 65535"),
+        ("open --port 80", "not between 1024 and 65535"),
         ("recommend shop u --limit 0", "not a number of at least 1"),
         ("recommend shop u --context DEVICE", "not KEY=VALUE"),
         ("drop shop orders x.csv", "invalid choice: 'orders'"),

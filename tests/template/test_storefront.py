@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.storefront.server import HEADERS
+from local.web.server import HEADERS
 from tests.template.stack import STACK, compiled
 
 DISTRIBUTION: dict[str, Any] = STACK.of("CloudFront::Distribution")["StorefrontDistribution"]["DistributionConfig"]
