@@ -93,6 +93,36 @@ def test_a_date_in_any_form_and_zone_is_the_moment(day: int, clock: time, form: 
     assert converted.values.to_list() == [str(int(there.timestamp()))]
 
 
+def test_a_minus_may_stand_behind_a_number_whose_form_the_settings_name() -> None:
+    assert prices("decimal: '.'", "5.50-", "-5.50") == (["-5.50", "-5.50"], [])
+    assert prices("", "5.50-")[0] == []
+
+
+@given(st.integers(631_152_000, NOW))
+def test_a_day_as_spreadsheets_count_it_is_the_second(second: int) -> None:
+    assert times("dates: serial", f"{second / 86_400 + 25_569:.15g}") == ([str(second)], [])
+
+
+@given(st.datetimes(datetime(1990, 1, 2), datetime(2026, 1, 1)), st.sampled_from(["%H:%M:%S", "%H%M%S", "%I:%M:%S %p"]))  # noqa: DTZ001
+def test_a_day_and_a_time_of_day_are_the_moment(moment: datetime, clock: str) -> None:
+    there = moment.replace(microsecond=0)
+    row = f"u,i,{there:%d.%m.%Y},{there.strftime(clock)}"
+    text = f"interactions: {{dates: '%d.%m.%Y {clock}', time_of_day: erzet, ignore: [erzet]}}"
+    rows, findings = read("interactions", text, "USER_ID,ITEM_ID,TIMESTAMP,ERZET", row)
+    assert findings.rejected == 0
+    assert rows[1].split(",")[2] == str(int(there.replace(tzinfo=UTC).timestamp()))
+
+
+def test_ids_that_became_numbers_are_whole_again_if_the_settings_say_so() -> None:
+    lines = ["USER_ID,ITEM_ID,TIMESTAMP", "17850.0,007,1700000000", "17850,1.50,1700000001"]
+    rows, findings = read("interactions", "interactions: {ids: whole}", *lines)
+    assert [row.split(",")[:2] for row in rows[1:]] == [["17850", "007"], ["17850", "1.50"]]
+    assert "1 id of USER_ID was read as a whole number, as the setting ids says" in str(findings.notes)
+    rows, findings = read("interactions", "", *lines)
+    assert rows[1].startswith("17850.0,")
+    assert "unless the setting ids (whole) takes it away" in str(findings.notes)
+
+
 @given(st.integers(631_152_000, NOW), st.sampled_from([("s", 1), ("ms", 1000), ("us", 10**6)]), st.integers(0, 999))
 def test_a_number_in_any_unit_is_the_second(second: int, unit: tuple[str, int], rest: int) -> None:
     name, factor = unit
@@ -112,6 +142,9 @@ def test_a_number_in_any_unit_is_the_second(second: int, unit: tuple[str, int], 
         ("timezone: Europe/Berlin", "2024-10-27 02:30", "1729989000"),  # the first of two
         ("timezone: Europe/Berlin", "1719828000", "1719828000"),
         ("dates: iso", "2024-07-01", "1719792000"),
+        ("dates: serial, timezone: Asia/Seoul", "45637.36", "1733873904"),
+        ("dates: serial", "45637,36", "1733906304"),
+        ("dates: serial", "2024-12-11T00:00:00", "1733875200"),
         ("unit: ms", "1719792000999.5", "1719792000"),
         ("unit: us, timezone: Asia/Seoul", "2024-07-01 09:00", "1719792000"),
     ],

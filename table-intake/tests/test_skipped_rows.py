@@ -3,6 +3,7 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,7 +50,17 @@ def parquet(table: list[tuple[str, ...]]) -> bytes:
     return file.getvalue()
 
 
-FORMATS = {"csv": text, "tsv": lambda table: text(table, "\t"), "xlsx": book, "parquet": parquet}
+def json_lines(table: list[tuple[str, ...]]) -> bytes:
+    return "".join(f"{json.dumps(dict(zip(table[0], row, strict=True)))}\n" for row in table[1:]).encode()
+
+
+FORMATS = {
+    "csv": text,
+    "tsv": lambda table: text(table, "\t"),
+    "xlsx": book,
+    "parquet": parquet,
+    "json": json_lines,
+}
 
 
 def imported(data: bytes, chosen: TableSettings) -> tuple[bytes, Checked]:
@@ -87,6 +98,17 @@ def test_the_import_is_that_of_a_file_without_these_rows(form: str, rows: list[t
     )
     assert checked_rows.skipped == len(table) - len(wanted)
     assert checked_rows.skipped == 0 or "left out, as the setting skip says: KIND is " in str(checked_rows.notes)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_the_first_row_of_an_order_says_goes_for_its_others_in_any_format(form: str) -> None:
+    orders = [("u", "1", "paid"), ("u", "1", ""), ("v", "2", "Voided"), ("v", "2", ""), ("w", "3", "")]
+    rows = [(user, f"i{n}", "1700000000", order, status) for n, (user, order, status) in enumerate(orders)]
+    chosen = "interactions: {fill_down: {columns: [status], by: order}, skip: {status: [voided]}}"
+    data = FORMATS[form]([("USER_ID", "ITEM_ID", "TIMESTAMP", "order", "status"), *rows])
+    copy, copied = imported(data, parse("settings.yaml", chosen))
+    assert [line.split(",")[:2] for line in copy.decode().splitlines()[1:]] == [["u", "i0"], ["u", "i1"], ["w", "i4"]]
+    assert copied.findings.skipped == 2
 
 
 def test_refused_rows_keep_their_lines_and_those_that_are_skipped_are_never_bad() -> None:

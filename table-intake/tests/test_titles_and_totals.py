@@ -7,7 +7,8 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from table_intake import Refused
+from table_intake import Refused, TableSettings
+from test_skipped_rows import imported
 from test_text_files import read as read_text
 from test_workbooks import book
 from test_workbooks import read as read_book
@@ -68,6 +69,12 @@ def test_where_it_is_not_sure_the_first_row_names_the_columns(rows: list[list[st
     read, notes = read_text(text(*rows))
     assert read[0] == rows[0]
     assert "names of the columns" not in notes
+
+
+def test_a_row_that_may_be_a_title_is_told_with_the_way_out() -> None:
+    data = text(["Report"], ["x", "y", "z"])
+    with pytest.raises(Refused, match=r"the file has Report\. If that is a title, .* such as header: 3"):
+        imported(data, TableSettings())
 
 
 CELL = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=6)

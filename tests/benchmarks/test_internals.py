@@ -38,7 +38,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     (
         "table-intake/tests",
         "test_counts test_dialect test_forms test_parquet_files test_proposals test_ranges test_statuses "
-        "test_validation",
+        "test_text_files test_validation",
         "every cell, number, time and size of memory is tried where it is decided",
     ),
     (

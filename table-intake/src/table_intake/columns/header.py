@@ -173,7 +173,8 @@ def arrange(
         raise Refused(resource, f"these look like {other} ({marks}): drop them under {other}/, not {kind}/")
     if missing:
         lacking = "".join(f"; {problem}" for problem in _unmet(settings, kind, header, missing))
-        raise Refused(resource, f"{_missing(missing, settings)}{lacking}; the file has {_listed(header)}")
+        has = f"the file has {_listed(header)}{_title(header)}"
+        raise Refused(resource, f"{_missing(missing, settings)}{lacking}; {has}")
     names = [*required, *(name for name in sources if name not in required)]
     finder = _Finder(resource, header, files)
     returns = _return_rules(finder, settings) if kind == "interactions" else ()
@@ -357,6 +358,13 @@ def _listed(header: Sequence[str]) -> str:
     return ", ".join(header[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+def _title(header: Sequence[str]) -> str:
+    """Return a clause about what a first row of few cells may be, and the way out."""
+    if sum(bool(heading.strip()) for heading in header) > max(1, len(header) // 3):
+        return ""
+    return ". If that is a title, let the settings say which row names the columns, such as header: 3"
+
+
 def canonical(name: str) -> str:
     """Return a column's name in capitals, its words joined by single underscores."""
     return _OTHER.sub("_", name).strip("_").upper()
@@ -384,7 +392,7 @@ def _sources(resource: str, header: Sequence[str], files: FileSettings, columns:
             rule = "names are made of a-z, 0-9 and _; settings can map it to one, or ignore it"
             if _NUMBER.fullmatch(heading.strip()):
                 rule = "the first row must name the columns"
-            raise Refused(resource, f"column {index + 1} has the name {heading!r}: {rule}")
+            raise Refused(resource, f"column {index + 1} has the name {heading!r}: {rule}{_title(header)}")
         other = taken.setdefault(name.replace("_", ""), index)
         if other != index:
             way = "settings can ignore one of them, or map it to another name"
