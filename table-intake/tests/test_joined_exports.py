@@ -225,6 +225,26 @@ def test_small_numbers_that_are_in_every_column_are_no_relation(tmp_path: Path) 
     assert proposal.export.files() == ("products.csv", "order_lines.csv", "orders.csv")
 
 
+def test_a_column_that_no_name_tells_is_asked_for(tmp_path: Path) -> None:
+    rows = [
+        (line.order.number, f"k{line.order.customer.number}", f"s{line.product.number}", line.order.time, "x", 1)
+        for line in shop().lines
+    ]
+    files = {"till.csv": table("order_id|konto|sku|sold_at|memo|qty", rows)}
+    proposal = proposed(files, tmp_path / "in")
+    (question,) = proposal.questions
+    assert (question.id, question.default, [*question.choices]) == ("interactions.USER_ID", None, ["konto"])
+    assert question.choices["konto"].startswith("such as k")
+    answered = proposal.answered({question.id: "konto"})
+    settings = TableSettings.model_validate(answered.settings)
+    done = joined(answered.export, written(tmp_path / "in", files), tmp_path / "out", files)
+    got, refused = imported(done.files["interactions"], "interactions", settings, tmp_path)
+    assert refused == 0
+    assert Counter((row["USER_ID"], row["ITEM_ID"], int(row["TIMESTAMP"])) for row in got) == Counter(
+        (user, item, time) for _, user, item, time, _, _ in rows
+    )
+
+
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [

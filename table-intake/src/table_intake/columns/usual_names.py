@@ -66,6 +66,7 @@ CATEGORIES = (
     productcategory itemcategory itemsitemcategory producttype department departmentname section productgroup
     productline materialgroup matkl warengruppe kategorie abteilung type collection aisle 대분류 대카테고리 카테고리
     카테고리명 상품카테고리 상품분류 품목분류 품목구분 분류 大カテゴリ カテゴリー カテゴリ 商品カテゴリ 部門 类目
+    productgroupname producttypename
     商品类别 分类 categorie rayon famille categoria familia ジャンル ジャンルid
     """,
     """

@@ -171,7 +171,7 @@ class _Joining:
     def _lookup(self, joined: JoinedFile) -> Lookup:
         pieces = self._source.read(joined.file, self._counts, self._notes)
         lookup = Lookup(joined, pieces)
-        if lookup.repeated:
+        if lookup.repeated and joined.repeated == "refuse":
             self._counts.append(Count(f"rows of {joined.file} that were there before, left out", lookup.repeated))
         self._notes += lookup.notes
         return lookup

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from table_intake.columns import schema, statuses, usual_names
 from table_intake.columns.header import canonical
 from table_intake.columns.usual_names import bare, plain, ranks
@@ -37,6 +39,8 @@ _LATER = re.compile(
     r"deliver|ship|approv|updat|modif|limit|estimat|birth|due|required|cancel|return|refund|배송|취소|반품|환불|생일"
 )
 """Names of times at which something was bought, and of others."""
+_SHORT = 60
+"""Characters of examples of values."""
 _CROWD = 20
 """Users for each buyer from which on that is worth a word."""
 _LONGEST = 150
@@ -67,7 +71,61 @@ def propose_export(samples: Mapping[str, Sample], settings: TableSettings) -> Ex
         Refused: the files do not say who bought what and when.
     """
     tables, left_out, sentences = different(samples)
-    return _Proposing(tables, settings, (left_out, sentences)).proposal()
+    proposing = _Proposing(tables, settings, (left_out, sentences))
+    try:
+        return proposing.proposal()
+    except Refused:
+        lacking = proposing.lacking()
+        if lacking is None:
+            raise
+    return _asking(lacking, tables, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lacking:
+    """A table of sales of which no column looks like the one thing that is missing."""
+
+    table: str
+    target: str
+    candidates: tuple[int, ...]
+
+
+_ASKED = {"USER_ID": "who bought", "ITEM_ID": "what was bought", "TIMESTAMP": "when it was bought"}
+
+
+def _asking(lacking: _Lacking, tables: Mapping[str, Sample], settings: TableSettings) -> ExportProposal:
+    """Return a proposal that asks which column says who bought, what, or when: each answer has settings of its own."""
+    sample, proposals = tables[lacking.table], dict[str, ExportProposal]()
+    for index in lacking.candidates:
+        columns = {"interactions": {"columns": {sample.header[index]: lacking.target}}}
+        document = merged(settings.model_dump(mode="json", exclude_unset=True), columns)
+        try:
+            chosen = type(settings).model_validate(document)
+            proposals[sample.header[index]] = _Proposing(tables, chosen, ([], [])).proposal()
+        except (Refused, ValidationError):
+            continue
+    if not proposals:
+        raise Refused(lacking.table, f"no column says {_ASKED[lacking.target]}: it has {_listed(sample.header)}")
+    first = next(iter(proposals.values()))
+    examples = {sample.header[index]: sample.column(index) for index in lacking.candidates}
+    question = Question(
+        id=f"interactions.{lacking.target}",
+        text=f"Which column of {lacking.table} says {_ASKED[lacking.target]}?",
+        choices={
+            heading: "such as " + ", ".join(dict.fromkeys(cell for cell in examples[heading] if cell.strip()))[:_SHORT]
+            for heading in proposals
+        },
+        default=None,
+        evidence=f"no column is named as {lacking.target} usually is, and no other file has it",
+        settings={heading: proposal.settings for heading, proposal in proposals.items()},
+    )
+    export = {"interactions": {"file": lacking.table}}
+    return replace(
+        first,
+        export=ExportSettings.model_validate(export),
+        settings={"export": export},
+        questions=(question, *(other for other in first.questions if other.id != "personal")),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +169,16 @@ class _Proposing:
         ids = sample.ids(interactions.columns)
         export: dict[str, Any] = {"interactions": self._table(sales, interactions, taken)}
         document = self._settings.model_dump(mode="json", exclude_unset=True)
+        limits = [self._settings.rejects.limit, interactions.shared.get("rejects", {}).get("limit", 0)]
         document = merged(document, interactions.document())
         for kind, make in (("users", self._users), ("items", self._items)):
             made = make(sales, ids)
             if made is not None:
                 export[kind], section = made
+                limits.append(section.get("rejects", {}).get("limit", 0))
                 document = merged(document, section)
+        if "rejects" in document:
+            document = merged(document, {"rejects": {"limit": max(limits)}})
         self._ask(sales, sample, interactions)
         self._leave_out_rest(sales)
         ordered = {kind: export[kind] for kind in ("interactions", "users", "items") if kind in export}
@@ -138,9 +200,12 @@ class _Proposing:
         """Return the columns of user, item and time of a table, if it had sales."""
         sample = self._tables[name]
         indices = dict(find_targets(sample, self._settings, "interactions").indices)
-        indices.pop("USER_ID", None)
-        if users := self._user_columns(name):
-            indices["USER_ID"] = users[0]
+        mapped = {canonical(heading) for heading in self._settings.file_settings("interactions").columns}
+        user = indices.get("USER_ID")
+        if user is None or canonical(sample.header[user]) not in mapped:
+            indices.pop("USER_ID", None)
+            if users := [index for index in self._user_columns(name) if canonical(sample.header[index]) not in mapped]:
+                indices["USER_ID"] = users[0]
         if "TIMESTAMP" not in indices and (time := _time_column(sample)) is not None:
             indices["TIMESTAMP"] = time
         # Of several ids of items, the one that a file of items has as its key.
@@ -150,7 +215,7 @@ class _Proposing:
             for index, heading in enumerate(sample.header)
             if any(self._kinds[relation.other] == "items" for relation in self._relations.of(name, index))
         ]
-        if items:
+        if items and canonical(sample.header[indices.get("ITEM_ID", items[0][1])]) not in mapped:
             indices["ITEM_ID"] = min(items)[1]
         return indices
 
@@ -172,6 +237,39 @@ class _Proposing:
         if not candidates:
             raise Refused(FILES, self._why_no_sales())
         return self._of_people(min(candidates, key=self._doubt))
+
+    def lacking(self) -> _Lacking | None:
+        """Return the table that has sales but for one thing, and the columns that may be it; None without any."""
+        usual = ranks(f"{usual_names.QUANTITY} {usual_names.ORDER} {usual_names.TYPE}").keys() - {"name"}
+        for name, roles in sorted(self._roles.items(), key=lambda pair: -self._tables[pair[0]].read):
+            missing = [target for target in _ASKED if target not in roles]
+            sample = self._tables[name]
+            if len(missing) != 1 or ("ITEM_ID" in roles and usual.isdisjoint(map(plain, sample.header))):
+                continue
+            if any(self._may_join(relation) for relation in self._relations.of(name)):
+                continue
+            candidates = [
+                index
+                for index in range(len(sample.header))
+                if index not in roles.values() and self._may_be(missing[0], sample, index)
+            ]
+            if candidates and len(_nameable(sample.header[index] for index in candidates)) == len(candidates):
+                return _Lacking(name, missing[0], tuple(candidates[:_SHOWN]))
+        return None
+
+    @staticmethod
+    def _may_be(target: str, sample: Sample, index: int) -> bool:
+        """Tell whether a column may name users or items, or be a time."""
+        cells = [cell for cell in sample.column(index) if cell.strip()][:_LOOKED_AT]
+        is_order = plain(sample.header[index]) in ranks(usual_names.ORDER)
+        if not cells or sample.filled(index) < _HALF or not sample.header[index].strip() or is_order:
+            return False
+        if target == "TIMESTAMP":
+            return not values.times(cells).problem
+        ids = sample.value_sets()[index]
+        is_amount = any(re.fullmatch(r"-?[\d,]*[.,]\d{1,2}", cell.strip()) for cell in cells[:3])
+        is_time = not any(map(values.is_number, cells[:3])) and not values.times(cells).problem
+        return not is_amount and not is_time and ids.unique < _REPEATED and ids.different >= _ENOUGH
 
     def _of_people(self, sales: _Sales) -> _Sales:
         """Return the sales with people in place of ids that are new with each order, where a file knows the people."""

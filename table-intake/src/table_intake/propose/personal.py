@@ -24,6 +24,11 @@ _KOREAN_NAME = re.compile(
     "[김이박최정강조윤장임한오서신권황안송류유전홍고문양손배백허남심노하곽성차주우구민진지엄채원천방공현함변염여추도소석선설마길연위표명기반왕금옥육인맹제모탁국어]"
     "[가-힣]{2}"
 )
+_NAMED = re.compile(
+    r"(contact|recipient|receiver|cardholder|owner|delivery|shipto|billto)(first|last|full)?name|.*(대표자|담당자|수취인|수령인|받는사람"
+    r"|받는분|구매자|주문자|예금주|보내는분)(이름|성함|명)?|ansprechpartner|.*(受取人|注文者|購入者)(氏名|名)"
+)
+"""More names of columns with names of people."""
 _FORMS = {
     "e-mail addresses": _EMAIL,
     "phone numbers": _PHONE,
@@ -47,5 +52,6 @@ def kind_of(values: Sequence[str]) -> str:
 
 def is_personal(heading: str, values: Sequence[str]) -> bool:
     """Tell whether a column says who somebody is, by its name or its values."""
-    named = usual_names.PERSONAL.fullmatch(usual_names.plain(heading)) is not None
+    name = usual_names.plain(heading)
+    named = any(form.fullmatch(name) is not None for form in (usual_names.PERSONAL, _NAMED))
     return named or bool(kind_of(values))

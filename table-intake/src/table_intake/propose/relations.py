@@ -16,7 +16,7 @@ _ENDS = (
     *ranks("id key code no number nr num nummer numero sk pk uid uuid guid 번호 코드 아이디 番号 コード 编号 编码"),
 )
 """What names of ids end with; alone, such a name is that of the file's own id."""
-_KEY_FILLED, _KEY_DIFFERENT = 0.98, 0.9
+_KEY_FILLED, _KEY_DIFFERENT = 0.5, 0.9
 """The share of rows that have a value in a key, and of values that occur once: an export may have rows twice."""
 _BY_NAME, _BY_NAME_IN_PART, _BY_VALUES = 0.5, 0.1, 0.9
 """The share of values that the other column must have: where names agree, where one file was read in part, where
