@@ -90,7 +90,7 @@ class _Lacking:
     candidates: tuple[int, ...]
 
 
-_ASKED = {"USER_ID": "who bought", "ITEM_ID": "what was bought", "TIMESTAMP": "when it was bought"}
+_SAYS = {"USER_ID": "who bought", "ITEM_ID": "what was bought", "TIMESTAMP": "when it was bought"}
 
 
 def _asking(lacking: _Lacking, tables: Mapping[str, Sample], settings: TableSettings) -> ExportProposal:
@@ -105,12 +105,12 @@ def _asking(lacking: _Lacking, tables: Mapping[str, Sample], settings: TableSett
         except (Refused, ValidationError):
             continue
     if not proposals:
-        raise Refused(lacking.table, f"no column says {_ASKED[lacking.target]}: it has {_listed(sample.header)}")
+        raise Refused(lacking.table, f"no column says {_SAYS[lacking.target]}: it has {_listed(sample.header)}")
     first = next(iter(proposals.values()))
     examples = {sample.header[index]: sample.column(index) for index in lacking.candidates}
     question = Question(
         id=f"interactions.{lacking.target}",
-        text=f"Which column of {lacking.table} says {_ASKED[lacking.target]}?",
+        text=f"Which column of {lacking.table} says {_SAYS[lacking.target]}?",
         choices={
             heading: "such as " + ", ".join(dict.fromkeys(cell for cell in examples[heading] if cell.strip()))[:_SHORT]
             for heading in proposals
@@ -242,7 +242,7 @@ class _Proposing:
         """Return the table that has sales but for one thing, and the columns that may be it; None without any."""
         usual = ranks(f"{usual_names.QUANTITY} {usual_names.ORDER} {usual_names.TYPE}").keys() - {"name"}
         for name, roles in sorted(self._roles.items(), key=lambda pair: -self._tables[pair[0]].read):
-            missing = [target for target in _ASKED if target not in roles]
+            missing = [target for target in _SAYS if target not in roles]
             sample = self._tables[name]
             if len(missing) != 1 or ("ITEM_ID" in roles and usual.isdisjoint(map(plain, sample.header))):
                 continue
