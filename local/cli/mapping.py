@@ -2,19 +2,22 @@
 """``python -m local map``: propose the settings that files need, as lines to paste or a file to drop."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import boto3
 from personalization.core.errors import Rejected
 from personalization.shop import keys
-from personalization.shop.settings.settings import parse
-from table_intake import Proposal, propose_together
+from personalization.shop.settings.settings import ShopSettings, parse
+from table_intake import Proposal, Refused, propose_together
 from table_intake.propose.together import personal_ids
 from table_intake.settings import yaml_core
 
 from local.cloud.home import Home, access, require
 from local.evaluation import samples
 from local.evaluation.samples import BadFile
+from local.start import document, files, screen
+from local.start.outlook import Outlook, look
 from local.terminal.output import Terminal
 
 
@@ -25,6 +28,15 @@ def main(options: Namespace, terminal: Terminal) -> int:
         settings = parse(path, text)
     except Rejected as refused:
         raise BadFile(f"{path}: {refused.reason}") from None
+    several = options.kind is None and len(options.files) > 1 and not terminal.as_json
+    if several and (outlook := _together(options.files, settings)) is not None:
+        terminal.page(screen.drawn(outlook), aside=True)
+        if options.write is None:
+            terminal.line(document.proposed(outlook))
+        else:
+            _write(options.write, document.proposed(outlook).splitlines())
+            terminal.note(f"written to {options.write}: read it, then give it to `start` with --settings")
+        return int(any(not left.columns for left in outlook.left_out))
     taken = {str(path): samples.read(path, settings, options.kind) for path in options.files}
     proposals = propose_together(taken, settings, options.kind)
     for file, proposal in proposals.used:
@@ -62,6 +74,16 @@ def main(options: Namespace, terminal: Terminal) -> int:
         terminal.note(f"written to {options.write}: read it, then drop it with your files by --settings")
     terminal.result(documents, lambda: terminal.line("\n".join(lines)) if lines and not options.write else None)
     return int(bool(proposals.left_out))
+
+
+def _together(paths: Sequence[Path], settings: ShopSettings) -> Outlook | None:
+    """Return what files are as one export; None where they are none, and each is mapped by itself. Raises BadFile."""
+    named = files.named(paths)
+    taken = files.take(named, files.tables(named))
+    try:
+        return look(taken, settings, ())
+    except Refused:
+        return None
 
 
 def _settings(options: Namespace) -> tuple[str, str]:

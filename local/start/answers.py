@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from table_intake import Question, Refused
 from table_intake.settings import yaml_core
 from table_intake.wording import counted
 
 from local.cloud.environments import LocalError
-from local.start.outlook import Question
 
 FOR = "for"
 """The member of a file of answers that says which questions they answer."""
@@ -80,16 +80,13 @@ def chosen(question: Question, typed: str) -> str:
     text, choices = typed.strip(), [*question.choices]
     if not text and question.default is not None:
         return question.default
-    if text in question.choices or (text and (not choices or _takes_any(question))):
-        return choices[int(text) - 1] if text.isdecimal() and 0 < int(text) <= len(choices) else text
-    if text.isdecimal() and 0 < int(text) <= len(choices):
-        return choices[int(text) - 1]
-    raise BadAnswers(f"{question.id} is one of {', '.join(choices)}, not {text or 'nothing'}")
-
-
-def _takes_any(question: Question) -> bool:
-    """Return whether the choices are examples: of time zones, the settings take any."""
-    return question.id.endswith("timezone")
+    if text not in question.choices and text.isdecimal() and 0 < int(text) <= len(choices):
+        text = choices[int(text) - 1]
+    try:
+        question.effect(text)
+    except Refused as refused:
+        raise BadAnswers(f"{question.id}: {refused.reason}") from None
+    return text
 
 
 def missing(questions: Sequence[Question], answers: Mapping[str, str], name: str) -> BadAnswers:

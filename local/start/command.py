@@ -18,9 +18,9 @@ from typing import Any
 from personalization.core.errors import Rejected
 from personalization.shop import keys
 from personalization.shop.settings.settings import ShopSettings, parse
-from table_intake import DataKind
+from table_intake import DataKind, LeftOut, Refused, join_tables
 from table_intake.columns.header import canonical
-from table_intake.settings import yaml_core
+from table_intake.settings.exports import ExportedTable, ExportSettings
 from table_intake.wording import counted
 
 from local.cloud import lifecycle
@@ -31,13 +31,16 @@ from local.cloud.runs import Run
 from local.evaluation import samples
 from local.evaluation.samples import BadFile
 from local.start import answers, document, files, progress, screen
-from local.start.outlook import Outlook
+from local.start.files import Source
+from local.start.outlook import Outlook, look
 from local.start.progress import Progress
 from local.storefront import server
 from local.terminal.output import Terminal, run_json
 
 FIRST: tuple[DataKind, ...] = ("items", "users")
 """Kinds that are dropped before interactions, which begin the training."""
+STOP = "stop"
+"""The answer with which nothing is done."""
 LATE_SECONDS = 300.0
 """How long the first list may take on the busiest machine: the API learns of a release some seconds later."""
 LOOK_SECONDS = 0.5
@@ -57,9 +60,16 @@ class Read:
     outlook: Outlook
     questions: str
     """The name of the questions that the files raise; see `answers.digest`."""
+    sources: Mapping[str, Source]
+    """Where each table is."""
     settings: Path
     text: str
     """Of the settings; "" before they are written."""
+
+    @property
+    def export(self) -> ExportSettings:
+        """Which file has what, as the settings say it."""
+        return _parsed(self.settings, self.text).export or self.outlook.proposal.export
 
 
 def main(options: Namespace, terminal: Terminal) -> int:
@@ -108,18 +118,20 @@ class Start:
             read = self.decide(named, digests, done)
         read, done = self.settle(read, digests, done)
         progress.write(folder, done)
-        drops = self.lay_out(folder / "drops", read, named)
+        drops, done = self.lay_out(folder / "drops", read, named, done)
+        progress.write(folder, done)
         state = self.cloud()
         client = Client(state)
         runs, done = self.train(client, drops, folder, done)
         user = busiest(drops["interactions"], _parsed(read.settings, read.text))
         answer = self.first_list(client, user)
         ends = options.no_open or terminal.as_json
-        commands = self.next_commands(read, named, user, drops)
+        commands = self.next_commands(read, user, drops)
         result = {
             "shop": self.shop,
             "settings": str(read.settings),
             **as_json(read.outlook),
+            "counts": dict(done.counts),
             "runs": [run_json(run) for run in runs],
             "user": user,
             "recommendations": answer.body["items"],
@@ -157,9 +169,22 @@ class Start:
         if not text and self.options.settings is not None:
             path, text = self.options.settings, _text(self.options.settings)
         settings = _parsed(path, text)
-        outlook, headers = files.look(named, digests, settings, yaml_core.load(text) or {})
-        questions = answers.digest(outlook.questions, headers)
-        return Read(outlook=outlook, questions=questions, settings=target, text=text if path == target else "")
+        twice = dict(files.repeated(digests))
+        used = {name: path for name, path in named.items() if name not in twice}
+        sources = files.tables(used)
+        taken = files.take(used, sources)
+        copies = [LeftOut(name, (), f"it is the same as {first}, byte for byte") for name, first in twice.items()]
+        try:
+            outlook = look(taken, settings, copies)
+        except Refused as refused:
+            raise BadFile(f"{refused.resource}: {refused.reason}") from None
+        return Read(
+            outlook=outlook,
+            questions=answers.digest(outlook.questions, {name: sample.header for name, sample in taken.items()}),
+            sources=sources,
+            settings=target,
+            text=text if path == target else "",
+        )
 
     def usable(self, target: Path, text: str, digests: Mapping[str, str], done: Progress) -> bool:
         """Return whether settings that are there already are those of an earlier start of the same files.
@@ -192,15 +217,15 @@ class Start:
         """
         terminal = self.terminal
         # What settings answer already is not asked again.
-        outlook = replace(read.outlook, questions=()) if read.text else read.outlook
+        outlook = read.outlook.settled() if read.text else read.outlook
         terminal.page(screen.drawn(outlook))
-        if outlook.problems:
-            raise BadFile("\n".join(outlook.problems))
         if read.text:
             whose = "with your changes" if document.digest(read.text) != done.written else "as `start` wrote it"
             terminal.note(f"{read.settings} is taken {whose}")
             return read, done
         given = self.answer(outlook, read.questions)
+        if stopped := next((question for question in outlook.questions if given[question.id] == STOP), None):
+            raise BadFile(f"{stopped.text} {stopped.choices[STOP]}")
         settled = outlook.answered(given)
         text = document.text(settled, self.shop, _name(digests))
         _parsed(read.settings, text)
@@ -224,23 +249,50 @@ class Start:
             return given | answers.ask(rest, self.terminal.line, input)
         raise answers.missing(questions, given, name)
 
-    def lay_out(self, folder: Path, read: Read, named: Mapping[str, Path]) -> dict[str, Path]:
-        """Lay out the folder of what is dropped, which `aws s3 sync` uploads as it is; return its files by kind."""
+    def lay_out(
+        self, folder: Path, read: Read, named: Mapping[str, Path], done: Progress
+    ) -> tuple[dict[str, Path], Progress]:
+        """Lay out the folder of what is dropped, which `aws s3 sync` uploads as it is; return its files by kind.
+
+        A file that is dropped as it is stands there as a link; others are joined first. Raises BadFile.
+        """
+        whole = {
+            kind: path for kind, table in read.export.tables() if (path := files.whole(table, named, read.sources))
+        }
+        made = {kind: table for kind, table in read.export.tables() if kind not in whole}
+        done = self.join(folder.parent / "joined", read, made, done) if made else done
+        whole |= {kind: folder.parent / "joined" / f"{kind}.csv" for kind in made}
         folder.mkdir(exist_ok=True)
         _write(folder / "settings.yaml", read.text)
         drops: dict[str, Path] = {"settings": folder / "settings.yaml"}
         for kind in (*FIRST, "interactions"):
             for old in (folder / kind).glob("*"):
                 old.unlink()
-            table = read.outlook.files.get(kind)
-            if table is None:
-                continue
-            source = named[table].resolve()
-            name = source.name if source.is_dir() or keys.has_ending(source.name) else f"{source.name}.csv"
-            (folder / kind).mkdir(exist_ok=True)
-            (folder / kind / name).symlink_to(source)
-            drops[kind] = folder / kind / name
-        return drops
+            if kind in whole:
+                source = whole[kind].resolve()
+                name = source.name if source.is_dir() or keys.has_ending(source.name) else f"{source.name}.csv"
+                (folder / kind).mkdir(exist_ok=True)
+                drops[kind] = folder / kind / name
+                drops[kind].symlink_to(source)
+        return drops, done
+
+    def join(self, folder: Path, read: Read, made: Mapping[DataKind, ExportedTable], done: Progress) -> Progress:
+        """Join the files of some kinds, unless that was done before, and show what was counted. Raises BadFile."""
+        export = ExportSettings.model_validate(made)
+        name = hashlib.sha256(f"{sorted(done.files.items())} {export.model_dump_json()}".encode()).hexdigest()
+        if done.joined != name or not all((folder / f"{kind}.csv").exists() for kind in made):
+            with self.terminal.step(f"joining {', '.join(export.files())}"):
+                try:
+                    joined = join_tables(
+                        export, lambda table: read.sources[table].opened(), folder, _quiet, names=(*read.sources,)
+                    )
+                except Refused as refused:
+                    raise BadFile(f"{refused.resource}: {refused.reason}") from None
+                except OSError as error:
+                    raise BadFile(f"{error.filename}: {error.strerror or error}") from None
+            done = replace(done, joined=name, counts={count.name: count.rows for count in joined.counts})
+        self.terminal.page(screen.counts(done.counts))
+        return done
 
     def cloud(self) -> State:
         """Return the local cloud, started where it is not up."""
@@ -346,14 +398,12 @@ class Start:
             )
         return answer
 
-    def next_commands(
-        self, read: Read, named: Mapping[str, Path], user: str, drops: Mapping[str, Path]
-    ) -> dict[str, str]:
+    def next_commands(self, read: Read, user: str, drops: Mapping[str, Path]) -> dict[str, str]:
         """Return what to type next, by what it is for."""
         local = "python -m local"
-        folder = " ".join(str(named[table]) for table in read.outlook.files.values())
+        of_kinds = " ".join(f"--{kind} {path}" for kind, path in drops.items() if kind != "settings")
         return {
-            "what quality to expect": f"{local} evaluate {folder} --settings {read.settings}",
+            "what quality to expect": f"{local} evaluate {of_kinds} --settings {read.settings}",
             "what came, and what was left out": f"{local} report {self.shop}",
             "another user's list": f"{local} recommend {self.shop} {user}",
             "its runs, reports and customers on one page": f"{local} open",
@@ -393,12 +443,16 @@ def as_json(outlook: Outlook) -> dict[str, Any]:
             for role in outlook.roles
         ],
         "sure": [*outlook.sure],
-        "inDoubt": [*outlook.doubts],
+        "answers": [*outlook.decided],
         "leftOut": [
             {"file": left.table, "columns": [*left.columns], "rows": left.rows, "reason": left.reason}
             for left in outlook.left_out
         ],
     }
+
+
+def _quiet(_table: str, _rows: int) -> None:
+    """Take progress where a spinner shows that work goes on."""
 
 
 def _why(run: Run) -> str:

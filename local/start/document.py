@@ -42,7 +42,23 @@ def text(outlook: Outlook, name: str, files: str) -> str:
         *_comment("Change what is wrong, and run the same `start` again: it takes the file as it stands."),
         f"# files: {files}",
     ]
-    for title, sentences in (("Sure", outlook.sure), ("In doubt", outlook.doubts), ("Answered", outlook.decided)):
+    return "\n".join([*lines, *_body(outlook)])
+
+
+def proposed(outlook: Outlook) -> str:
+    """Return settings with the questions that are open as comments, as `map` proposes them."""
+    tables = ", ".join(role.table for role in outlook.roles)
+    return "\n".join([*_comment(f"Settings for {tables}, as `map` proposes them."), *_body(outlook)])
+
+
+def _body(outlook: Outlook) -> list[str]:
+    """Return the lines of a document, below what is sure, what was answered and what is open."""
+    open_questions = [
+        f"{question.text} {'; '.join(f'{choice}: {meaning}' for choice, meaning in question.choices.items())}"
+        for question in outlook.questions
+    ]
+    lines = list[str]()
+    for title, sentences in (("Sure", outlook.sure), ("Answered", outlook.decided), ("Open", open_questions)):
         if sentences:
             lines += ["#", f"# {title}:"]
             for sentence in sentences:
@@ -50,7 +66,7 @@ def text(outlook: Outlook, name: str, files: str) -> str:
     order = {section: rank for rank, section in enumerate(_PURPOSES)}
     for section in sorted(outlook.settings, key=lambda section: order.get(section, len(order))):
         lines += ["", *_comment(_PURPOSES.get(section, "")), *_section(section, outlook.settings[section])]
-    return "\n".join([*lines, ""])
+    return [*lines, ""]
 
 
 def written_for(content: str) -> str:
@@ -70,13 +86,13 @@ def _comment(sentence: str, first: str = "", rest: str = "") -> list[str]:
 
 def _section(name: str, value: Any) -> list[str]:  # noqa: ANN401 - any document
     if not isinstance(value, Mapping) or name in {"rejects", "storefront"}:
-        return _yaml({name: value}, flow=None)
-    lines = [f"{name}:"]
-    for member, content in value.items():
-        lines += [f"  {line}" for line in _yaml({member: content}, flow=False if member in _BLOCK else None)]
-    return lines
+        return _member(name, value)
+    members = [line for member, content in value.items() for line in _member(member, content)]
+    return [f"{name}:", *(f"  {line}" for line in members)]
 
 
-def _yaml(document: Mapping[str, Any], *, flow: bool | None) -> list[str]:
-    """Return lines of YAML, whose innermost collections are on one line each where `flow` is None."""
-    return yaml_core.dump(document, default_flow_style=flow, width=math.inf).splitlines()
+def _member(name: str, content: Any) -> list[str]:  # noqa: ANN401 - any document
+    """Return lines of YAML, whose innermost collections are on one line each, apart from those of :data:`_BLOCK`."""
+    block = name in _BLOCK or not isinstance(content, Mapping | list | tuple)
+    document = {name: [*content] if isinstance(content, tuple) else content}
+    return yaml_core.dump(document, default_flow_style=False if block else None, width=math.inf).splitlines()

@@ -3,15 +3,18 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from personalization.shop.settings.settings import ShopSettings
-from table_intake import propose_together
+from table_intake import Refused, Sample, Table, list_tables, open_file, sample_table
+from table_intake.settings.exports import ExportedTable
 
 from local.evaluation import samples
 from local.evaluation.samples import BadFile
-from local.start.outlook import LeftOut, Outlook, look_together
 
+PIECES = 12
+"""Pieces of 8 MB that are read of a table, to tell what it has."""
 _SETTINGS = (".yaml", ".yml", ".json")
 
 
@@ -58,12 +61,64 @@ def repeated(of_files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield name, first[digest]
 
 
-def look(
-    files: Mapping[str, Path], of_files: Mapping[str, str], settings: ShopSettings, base: Mapping[str, object]
-) -> tuple[Outlook, dict[str, Sequence[str]]]:
-    """Return what the files are, and their columns. Raises BadFile where one is no table."""
-    twice = dict(repeated(of_files))
-    taken = {name: samples.read(path, settings, None) for name, path in files.items() if name not in twice}
-    outlook = look_together(propose_together(taken, settings), base)
-    copies = [LeftOut(table=name, reason=f"it is the same as {first}, byte for byte") for name, first in twice.items()]
-    return outlook.with_left_out(copies), {name: sample.header for name, sample in taken.items()}
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a table is: in a file, of which it may be one of several."""
+
+    path: Path
+    inside: str = ""
+
+    def opened(self) -> AbstractContextManager[Table]:
+        return open_file(self.path, None, self.inside)
+
+
+def tables(files: Mapping[str, Path]) -> dict[str, Source]:
+    """Return the tables in files by their names.
+
+    They are `shop.xlsx#Orders` for a sheet, `export.zip/orders.csv` for a file of a zip, and `orders/part-0.csv` for a
+    part of a folder.
+
+    Raises:
+        BadFile: a file is damaged, or a folder is empty.
+    """
+    return {f"{name}{inside}": source for name, path in files.items() for inside, source in _inside(path)}
+
+
+def _inside(path: Path) -> Iterator[tuple[str, Source]]:
+    if path.is_dir():
+        yield from ((f"/{part.name}", Source(part)) for part in samples.parts(path))
+        return
+    try:
+        yield from ((inside, Source(path, inside)) for inside in list_tables(path))
+    except Refused as refused:
+        raise BadFile(f"{path}: {refused.reason}") from None
+    except OSError as error:
+        raise BadFile(f"{path}: {error.strerror or error}") from None
+
+
+def take(files: Mapping[str, Path], sources: Mapping[str, Source]) -> dict[str, Sample]:
+    """Return rows of each table; the parts of a folder are one table, named `FOLDER/*`. Raises BadFile."""
+    wanted = {name: source for name, source in sources.items() if source.path in files.values()}
+    for name, path in files.items():
+        if path.is_dir():
+            wanted[f"{name}/*"] = Source(samples.parts(path)[0])
+    taken = {}
+    for name, source in wanted.items():
+        try:
+            with source.opened() as table:
+                sample = sample_table(name, table, PIECES)
+            taken[name] = replace(sample, whole=sample.whole and name in sources)
+        except Refused as refused:
+            raise BadFile(f"{name}: {refused.reason}. Mend it, or leave it out of the command") from None
+        except OSError as error:
+            raise BadFile(f"{source.path}: {error.strerror or error}") from None
+    return taken
+
+
+def whole(table: ExportedTable, files: Mapping[str, Path], sources: Mapping[str, Source]) -> Path | None:
+    """Return the file or folder that has a kind of data as it is; None where it has to be made of several."""
+    if table.join or table.one_row_per or table.columns:
+        return None
+    path = files.get(table.file.removesuffix("/*"))
+    is_plain = path is not None and (path.is_dir() or sources.get(table.file, Source(path, "?")).inside == "")
+    return path if is_plain else None

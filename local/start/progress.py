@@ -22,6 +22,10 @@ class Progress:
     written: str = ""
     """The SHA-256 of the settings as `start` wrote them."""
     answers: Mapping[str, str] = field(default_factory=dict)
+    joined: str = ""
+    """The digest of the files and of how they were joined."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """What joining them counted."""
     dropped: str = ""
     """The SHA-256 of the settings with which the files were dropped."""
     runs: tuple[str, ...] = ()

@@ -99,13 +99,14 @@ class Terminal:
             self.out.print(drawn)
         self.out.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
-    def page(self, drawn: RenderableType) -> None:
-        """Print what rich has drawn, at most :data:`PAGE` columns wide, on a terminal and in a pipe."""
+    def page(self, drawn: RenderableType, *, aside: bool = False) -> None:
+        """Print what rich has drawn, at most :data:`PAGE` columns wide; `aside`: where progress is printed."""
         if self.as_json:
             return
-        with self.out.capture() as captured:
-            self.out.print(drawn, width=min(PAGE, self.out.width))
-        self.out.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+        console = self.progress if aside else self.out
+        with console.capture() as captured:
+            console.print(drawn, width=min(PAGE, console.width))
+        console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
         """Print a table; columns whose title ends in ``#`` are numbers."""

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`start` from a shop's files to its first list, interrupted and started again."""
 
+import csv
 import json
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from personalization.shop.settings.settings import parse
@@ -13,25 +16,49 @@ from personalization.shop.settings.settings import parse
 from tests.app import retail
 from tests.app.laptop import ROOT, Laptop
 
+SHOP = "started"
+CANCELLED, STRAYS = 7, 5
+"""Every so many orders one is cancelled; lines whose order is not there."""
+
 
 def export(folder: Path) -> list[str]:
-    """Write a shop's orders and products as a shop exports them; return their paths."""
-    orders = [line.split(",") for line in retail.interactions().splitlines()[1:]]
-    goods = [line.split(",") for line in retail.items().splitlines()[1:]]
-    sold = [f"{user},{item},{seconds},paid" for user, item, _, seconds in orders]
-    cancelled = [f"{user},{item},{seconds},cancelled" for user, item, _, seconds in orders[:9]]
-    files = {
-        "orders.csv": ["Customer,SKU,Ordered at,Status", *sold, *cancelled],
-        "products.csv": ["SKU,Product name,Price,Category", *(",".join(row) for row in goods)],
+    """Write what a shop's database has: orders, their lines, products and customers; return the files."""
+    orders, lines = list[Sequence[object]](), list[Sequence[object]]()
+    for index, (user, item, seconds) in enumerate(retail.history()):
+        number, first = 1_000 + index // 2, index % 2 == 0
+        if first:
+            status = "cancelled" if number % CANCELLED == 0 else "paid"
+            orders.append((number, 500 + int(user[1:]), datetime.fromtimestamp(seconds, UTC).isoformat(), status))
+        lines.append((10_000 + index, number, 7_000 + retail.ITEMS.index(item), 1))
+    lines += [(90_000 + n, 80_000 + n, 7_000, 1) for n in range(STRAYS)]
+    kinds = [item.partition("-")[0] for item in retail.ITEMS]
+    tables: dict[str, tuple[str, Sequence[Sequence[object]]]] = {
+        "orders.csv": ("id,customer_id,created_at,status", orders),
+        "order_lines.csv": ("id,order_id,product_id,quantity", lines),
+        "products.csv": (
+            "id,name,price,category",
+            [(7_000 + n, f"Thing {n}", f"{5 + n}.50", kind) for n, kind in enumerate(kinds)],
+        ),
+        "customers.csv": (
+            "id,email,age_group",
+            [(500 + n, f"someone{n}@example.org", "18-24" if n % 2 else "65+") for n in range(60)],
+        ),
     }
-    for name, lines in files.items():
-        (folder / name).write_text("\n".join(lines) + "\n")
-    return [str(folder / name) for name in files]
+    for name, (header, rows) in tables.items():
+        (folder / name).write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return [str(folder / name) for name in tables]
+
+
+def sold(folder: Path) -> int:
+    """Count the lines of orders that were not cancelled, of the files themselves."""
+    with (folder / "orders.csv").open() as orders, (folder / "order_lines.csv").open() as lines:
+        good = {row["id"] for row in csv.DictReader(orders) if row["status"] != "cancelled"}
+        return sum(row["order_id"] in good for row in csv.DictReader(lines))
 
 
 def test_start_goes_on_where_it_was_interrupted(laptop: Laptop, tmp_path: Path) -> None:
     files = export(tmp_path)
-    line = [*files, "--shop", "started", "--yes", "--run-dir", str(laptop.home.run)]
+    line = [*files, "--shop", SHOP, "--yes", "--run-dir", str(laptop.home.run)]
     with subprocess.Popen(
         [sys.executable, "-m", "local", "start", *line], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
@@ -42,36 +69,40 @@ def test_start_goes_on_where_it_was_interrupted(laptop: Laptop, tmp_path: Path) 
             told = process.stderr.readline()
             assert told, "start ended before its run began"
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate()
+        shown, rest = process.communicate()
     assert process.returncode == 130
     assert "interrupted: the same `start` goes on from here" in rest
-    settings = tmp_path / "settings.yaml"
-    written = parse("settings.yaml", settings.read_text())
-    assert written.interactions is not None
-    assert written.interactions.skip == {"Status": ("cancelled",)}
-    again = laptop.command("start", *files, "--shop", "started", "--yes", "--no-open")
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "customers.csv, 1 column: email. Personal data" in " ".join(shown.split())
+
+    before = {run.name for run in laptop.client.runs.newest(SHOP, 50)}
+    done = laptop.command_json("start", *files, "--shop", SHOP, "--yes")
+    assert {run.name for run in laptop.client.runs.newest(SHOP, 50)} == before
+    assert laptop.client.untrained(SHOP) == []
+    assert sum(rows for what, rows in done["counts"].items() if "no partner" in what or "without" in what) == STRAYS
+    (imported,) = [drop for run in done["runs"] for drop in run["output"]["drops"] if drop["kind"] == "interactions"]
+    assert imported["rows"] == sold(tmp_path)
+    assert all(item["metadata"]["NAME"].startswith("Thing ") for item in done["recommendations"])
+    again = laptop.command("start", *files, "--shop", SHOP, "--yes", "--no-open")
     assert again.returncode == 0, again.stderr
     assert "an earlier start has trained on these files" in again.stderr
-    assert "dropping" not in again.stderr
-    assert f"s3 sync {laptop.home.run}/starts/started/drops" in again.stdout
-    done = laptop.command_json("start", *files, "--shop", "started", "--yes")
-    assert [item["metadata"]["PRODUCT_NAME"] for item in done["recommendations"]]
-    assert laptop.client.untrained("started") == ["users"]
-    assert {entry["file"]: entry["kind"] for entry in done["files"]} == {
-        "orders.csv": "interactions",
-        "products.csv": "items",
-    }
+    assert f"recommend {SHOP} {done['user']}" in again.stdout
 
+
+def test_changed_settings_are_taken_and_changed_files_do_not_replace_them(laptop: Laptop, tmp_path: Path) -> None:
+    files, shop = export(tmp_path), f"{SHOP}-again"
+    first = laptop.command_json("start", *files, "--shop", shop, "--yes")
+    settings = tmp_path / "settings.yaml"
     with settings.open("a") as file:
         file.write("rejects: {limit: 0.5}\n")
-    changed = laptop.command_json("start", *files, "--shop", "started", "--yes")
-    assert {run["run"] for run in changed["runs"]}.isdisjoint(run["run"] for run in done["runs"])
-    (tmp_path / "products.csv").write_text((tmp_path / "products.csv").read_text() + "new-1,New,5,garden\n")
-    refused = laptop.command("start", *files, "--shop", "started", "--yes", "--json")
+    changed = laptop.command_json("start", *files, "--shop", shop, "--yes")
+    assert {run["run"] for run in changed["runs"]}.isdisjoint(run["run"] for run in first["runs"])
+    with (tmp_path / "products.csv").open("a") as products:
+        products.write("9999,New,5.50,garden\n")
+    refused = laptop.command("start", *files, "--shop", shop, "--yes", "--json")
     assert refused.returncode == 2
     assert "was changed by hand, and the files are others now" in json.loads(refused.stdout)["error"]
-    other = tmp_path / "other.yaml"
-    line = ["--shop", "started", "--yes", "--settings", str(settings), "--write", str(other)]
+    line = ["--shop", shop, "--yes", "--settings", str(settings), "--write", str(other := tmp_path / "other.yaml")]
     renewed = laptop.command_json("start", *files, *line)
     assert renewed["runs"][-1]["status"] == "SUCCEEDED"
     assert parse("settings.yaml", other.read_text()).rejects.limit == 0.5

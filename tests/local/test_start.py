@@ -3,14 +3,17 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from table_intake import ExportProposal, ExportSettings, Question
+from table_intake.settings import yaml_core
 
 from local.cli.main import parser
 from local.cloud.environments import LocalError
 from local.start import answers, command, document
-from local.start.outlook import Question
+from local.start.outlook import Outlook
 from local.start.progress import shop_of
 from local.terminal.output import Terminal
 
@@ -19,12 +22,24 @@ ORDERS = "Customer,SKU,Ordered at,Status\n" + "".join(
     f"C{n % 9},P{n % 7},{day},{'cancelled' if n % 8 == 0 else 'paid'}\n" for n, day in enumerate(["03/04/2026", *DAYS])
 )
 PRODUCTS = "SKU,Product name,Price,Category\n" + "".join(f"P{n},Thing {n},9.50,tea\n" for n in range(7))
+HEADS = "id,customer_id,created_at\n" + "".join(f"{n},{n % 9},2026-01-{n % 28 + 1:02}\n" for n in range(60))
+LINES = "id,order_id,sku\n" + "".join(f"{n},{n + 900},P{n % 7}\n" for n in range(60))
+"""Lines of orders of another shop."""
 DATES = Question(
     id="interactions.dates",
     text="Which dates?",
     choices={"%d/%m/%Y": "3 April", "%m/%d/%Y": "4 March"},
+    default=None,
+    evidence="",
 )
-ZONE = Question(id="interactions.timezone", text="Which zone?", choices={"UTC": "", "Asia/Seoul": ""}, default="UTC")
+ZONE = Question(
+    id="interactions.timezone",
+    text="Which zone?",
+    choices={"UTC": "", "Asia/Seoul": ""},
+    default="UTC",
+    evidence="",
+    any_zone=True,
+)
 
 
 @pytest.fixture
@@ -52,7 +67,7 @@ def test_where_nobody_can_be_asked_the_questions_are_shown_with_a_file_to_answer
         start(export)
     assert refused.value.code == 2
     told = str(refused.value)
-    assert "interactions.dates: Which dates has orders.csv? %d/%m/%Y: if 03/04/2026 is 3 April 2026" in told
+    assert "interactions.dates: How are the dates in Ordered at written? %d/%m/%Y: 03/04/2026 is 3 April 2026" in told
     assert "interactions.timezone: UTC" in told
     assert "Put answers into a file" in told
     shown = capsys.readouterr().out
@@ -96,28 +111,29 @@ def test_answers_name_choices_by_themselves_or_by_number(tmp_path: Path) -> None
     with pytest.raises(LocalError, match=r"answers interactions\.colour, which these files do not ask"):
         answers.read(file, questions, name)
     file.write_text(f"for: {name}\ninteractions.dates: tomorrow\n")
-    with pytest.raises(LocalError, match=r"interactions\.dates is one of %d/%m/%Y, %m/%d/%Y, not tomorrow"):
+    with pytest.raises(LocalError, match=r"interactions\.dates: 'tomorrow' is no answer.* %d/%m/%Y, %m/%d/%Y"):
         answers.read(file, questions, name)
     assert name != answers.digest([DATES], {"orders.csv": ["a", "b"]})
     assert name != answers.digest(questions, {"orders.csv": ["a", "c"]})
 
 
 def test_questions_are_asked_until_they_are_answered() -> None:
-    typed: Iterator[str] = iter(["", "9", "2", "", "Europe/Paris"])
+    typed: Iterator[str] = iter(["", "9", "2", "", "9", "Europe/Paris"])
     said: list[str] = []
     given = answers.ask([DATES, ZONE], said.append, lambda _: next(typed))
     assert given == {"interactions.dates": "%m/%d/%Y", "interactions.timezone": "UTC"}
     assert "   1  UTC  (Enter)" in said
-    assert sum("is one of" in line for line in said) == 2
     assert answers.ask([ZONE], said.append, lambda _: next(typed)) == {"interactions.timezone": "Europe/Paris"}
+    assert sum("is no answer" in line for line in said) == 2
+    assert any("'9' is no time zone" in line for line in said)
 
 
 @pytest.mark.parametrize(
     ("files", "problem"),
     [
-        ({"orders.csv": None}, "none of the files has interactions"),
-        ({"more.csv": ORDERS.replace("C", "K")}, r"more\.csv: it has interactions, as orders\.csv has.*two shops"),
-        ({"orders.csv": "id,colour\n1,red\n"}, "none of the files has interactions"),
+        ({"orders.csv": None}, "no file says who bought what and when"),
+        ({"orders.csv": "id,colour\n1,red\n"}, "no file says who bought what and when"),
+        ({"orders.csv": HEADS, "order_lines.csv": LINES}, "do not belong together"),
         ({"scan.csv": "%PDF-1.7"}, "the file is a PDF"),
     ],
 )
@@ -138,7 +154,7 @@ def test_what_is_nobodys_or_there_twice_is_left_out_and_said(export: Path, capsy
         start(export)
     shown = " ".join(capsys.readouterr().out.split())
     assert "products.csv: it is the same as copy.csv, byte for byte" in shown
-    assert "zz.csv, 2 rows: neither its columns nor its name tell what it has" in shown
+    assert "zz.csv, 2 rows: nothing in it (colour, size) belongs to users, items or sales" in shown
 
 
 def test_settings_of_somebody_else_are_not_written_over(export: Path) -> None:
@@ -157,6 +173,23 @@ def test_json_has_the_questions_of_a_refusal(export: Path) -> None:
     with pytest.raises(LocalError) as refused:
         start(export, "--json")
     assert json.loads(json.dumps({"error": str(refused.value)}))["error"].startswith("2 questions are open")
+
+
+def test_settings_are_written_as_they_are_meant() -> None:
+    table = {"file": "a #1.csv", "columns": ["id", "Bestell-Nr: x"], "join": [{"file": "b.csv", "by": {"id": "no"}}]}
+    meant = {
+        "domain": "custom",
+        "rejects": {"limit": 0.2},
+        "interactions": {"columns": {"no": "USER_ID"}, "timezone": "Asia/Seoul", "skip": {"상태": ["취소", ""]}},
+        "export": {"interactions": table},
+        "returns": [{"column": "n", "below": 0}],
+    }
+    export = ExportSettings.model_validate(meant["export"])
+    questions = [replace(ZONE, text="Where?\n: [x")]
+    proposal = ExportProposal(export=export, settings=meant, sure=("a: b # c",), questions=(*questions,), left_out=())
+    for written in (document.text(o := Outlook(roles=[], proposal=proposal), "shop", "0a"), document.proposed(o)):
+        assert yaml_core.load(written) == meant
+        assert max(map(len, [line for line in written.splitlines() if line.startswith("#")])) <= 80
 
 
 def test_settings_say_for_which_files_they_are() -> None:

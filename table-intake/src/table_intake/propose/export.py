@@ -669,7 +669,11 @@ class _Proposing:
         proposal = propose_settings(sample, settings, kind, ids)
         if proposal is None:
             raise Refused(sample.name, f"nothing can be proposed for {kind}")
-        self._sure += [remark for remark in proposal.remarks if not remark.startswith(_ELSEWHERE)]
+        self._sure += [
+            remark
+            for remark in proposal.remarks
+            if not remark.startswith(_ELSEWHERE) and "take one of the lines" not in remark
+        ]
         return replace(proposal, section=proposal.section or settings.own_file_settings(kind))
 
     def _with(self, columns: Mapping[str, str], kind: DataKind) -> TableSettings:
