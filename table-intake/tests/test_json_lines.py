@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON lines and JSON arrays as tables, compared with what Python's own parser makes of them."""
 
+import csv
 import gzip
+import io
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from table_intake import Refused
+from table_intake import Refused, TableSettings
+from test_skipped_rows import imported
 from test_text_files import read, table
 
 ORDER = {
@@ -138,6 +141,17 @@ def test_what_one_object_costs_is_bounded() -> None:
         ["5", "has half of a character, which is no text"],
         ["6", "contains a zero byte"],
     ]
+
+
+def test_each_row_of_an_object_is_refused_by_itself_and_told_as_it_is() -> None:
+    items = [{"item_id": "a"}, {"item_id": ""}, {"item_id": "b"}]
+    data = lines({"user_id": "u", "timestamp": 1, "items": items}, {"user_id": "\0", "timestamp": 1, "items": items})
+    settings = {"columns": {"items.item_id": "ITEM_ID"}, "rejects": {"limit": 1}}
+    _, copied = imported(data, TableSettings.model_validate(settings))
+    assert copied.findings.rejected == 6
+    reasons = csv.reader(io.StringIO(copied.rejects.file().decode()))
+    refused = [(line, row) for line, reason, row in reasons if "ITEM_ID is empty" in reason]
+    assert refused == [("1", "u,1,")]
 
 
 def test_an_object_of_many_rows_comes_in_pieces() -> None:

@@ -171,6 +171,14 @@ def test_settings_name_the_list_of_rows_and_keys_that_are_columns() -> None:
     assert (cells["coupons.code"], cells["params.session"], cells["params.Page"]) == ("SPRING", "5", "/a")
 
 
+def test_lists_whose_groups_have_no_mark_are_lists() -> None:
+    def groups(*values: object) -> dict[str, object]:
+        return {"list": [{"element": value} for value in values]}
+
+    row = {"id": "a", "tags": groups("x", "y"), "items": groups({"id": "i1"}, {"id": "i2"})}
+    assert read(file_of(row)) == [("", "id", "tags", "items.id"), (1, "a", "x|y", "i1"), (1, "a", "x|y", "i2")]
+
+
 @given(
     st.lists(st.tuples(st.text(max_size=4), st.lists(st.integers(0, 9), max_size=5)), min_size=1, max_size=40),
     st.integers(1, 9),

@@ -68,6 +68,9 @@ class Rows(Protocol):
     def originals(self, numbers: Sequence[int]) -> list[str]:
         """Return the lines of some numbers, shortened if they are very long."""
 
+    def texts(self, frame: pl.DataFrame) -> list[str]:
+        """Return some rows of the frame as they came, shortened if they are very long."""
+
     def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
         """Return the lines except some (in ascending order), as parts of a CSV with a line feed after each line."""
 

@@ -107,7 +107,7 @@ class Rejects:
         bad = bad.filter(pl.col("code").is_in(wanted))
         cells = {code: self._cells(self._broken(code)[0], bad) for code in wanted}
         numbers = bad[LINE].to_list()
-        every = zip(numbers, bad["code"].to_list(), rows.originals(numbers), strict=True)
+        every = zip(numbers, bad["code"].to_list(), rows.texts(bad), strict=True)
         for index, (line, code, original) in enumerate(every):
             slot, number = self._broken(code)
             value, rule = cells[code][index], self._rule(code)

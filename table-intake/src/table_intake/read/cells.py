@@ -46,6 +46,10 @@ class Cells:
             return frame
         return frame.filter(~pl.col(LINE).is_in([bad.line for bad in self.unreadable]))
 
+    def texts(self, frame: pl.DataFrame) -> list[str]:
+        """Return rows as CSV; several may come from one line."""
+        return [_text(row) for row in frame.select(self.values.columns).iter_rows()]
+
     def less(self, numbers: Sequence[int]) -> "Cells":
         """Return these rows without those of some lines."""
         chosen = ~self.lines.is_in([*numbers])
@@ -63,11 +67,15 @@ class Cells:
         """Return rows as CSV, by their lines."""
         wanted = pl.Series(numbers, dtype=pl.UInt32)
         rows = self.values.with_columns(self.lines).filter(pl.col(LINE).is_in(wanted.implode()))
-        texts = {row[-1]: standard(value[:_SHOWN] for value in row[:-1]).removesuffix("\n") for row in rows.iter_rows()}
+        texts = {row[-1]: _text(row[:-1]) for row in rows.iter_rows()}
         return [texts[number] for number in numbers]
 
     def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
         raise NotImplementedError("these rows are not text")
+
+
+def _text(row: Sequence[str]) -> str:
+    return standard(value[:_SHOWN] for value in row).removesuffix("\n")
 
 
 def pieces(
@@ -99,7 +107,8 @@ def pieces(
             taken + rows,
             last=last and begin == frame.height,
             suspects=odd,
-            unreadable=[first[line] for line in sorted(first)],
+            # Where several rows come from one line, none of them is read.
+            unreadable=[first[line] for line in numbers if line in first] if first else [],
         )
 
 

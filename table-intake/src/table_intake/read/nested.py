@@ -72,6 +72,9 @@ def notes(rows: str, pairs: Sequence[str], others: Sequence[str], bare: int) -> 
     if rows:
         without = f"; {bare:,} without any of them {'gives' if bare == 1 else 'give'} no row" if bare else ""
         told.append(f"each object of {rows} is a row{without}: the setting rows overrules this")
-    told += [f"{name} has keys and values: columns can name those to read, as {name}.<key>" for name in pairs]
-    told += [f"{name} has a list of objects, which is left out: rows: {name} reads each as a row" for name in others]
-    return told
+    told += [f"{name} has keys and values: columns can name those to read, as {name}.<key>" for name in pairs[:_SHOWN]]
+    told += [
+        f"{name} has a list of objects, which is left out: rows: {name} reads each as a row" for name in others[:_SHOWN]
+    ]
+    more = sum(max(0, len(names) - _SHOWN) for names in (pairs, others))
+    return [*told, f"{more:,} more lists are left out"] if more else told

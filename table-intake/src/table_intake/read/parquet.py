@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parquet files as tables. The first row that is read is row 1."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ _MOST_VALUES = 40_000_000
 """Values of a row group with lists: one row may have nearly all of them."""
 _MOST_OBJECTS = 100_000
 """Objects of a row."""
+_LISTS, _ELEMENTS = ("list", "array", "bag"), ("element", "item", "array_element")
+"""The names of a list's two groups of columns."""
 OBJECTS = "\0objects"
 """The column with the objects that are rows."""
 
@@ -236,6 +238,7 @@ class _Plan:
             return
         if depth > nested.DEEPEST:
             raise Refused(self._resource, f"the column {name} is nested more than {nested.DEEPEST} deep")
+        cell, dtype = _without_groups(cell, dtype)
         if isinstance(dtype, pl.Struct):
             for part in dtype.fields:
                 self._take(f"{name}.{part.name}", cell.struct.field(part.name), _of(part.dtype), depth + 1)
@@ -278,6 +281,26 @@ class _Plan:
         if name in self.columns:
             raise Refused(self._resource, f"two columns have the name {name}: let the settings ignore one of them")
         self.columns[name] = _Column(cell, dtype)
+
+
+def _without_groups(cell: pl.Expr, dtype: pl.DataType) -> tuple[pl.Expr, pl.DataType]:
+    """Return a list whose two groups lack the mark that makes them one, and its type; other columns as they are.
+
+    https://github.com/apache/parquet-format/blob/master/LogicalTypes.md#lists has the names of the groups.
+    """
+    inner = _only_field(dtype, _LISTS)
+    values = _of(inner.inner) if isinstance(inner, pl.List) else None
+    element = _only_field(values, _ELEMENTS) if values is not None else None
+    if not (isinstance(dtype, pl.Struct) and isinstance(values, pl.Struct) and element is not None):
+        return cell, dtype
+    objects = cell.struct.field(dtype.fields[0].name)
+    return objects.list.eval(pl.element().struct.field(values.fields[0].name)), pl.List(element)
+
+
+def _only_field(dtype: pl.DataType, names: Collection[str]) -> pl.DataType | None:
+    """Return the type of the only field of an object, if it has one of some names."""
+    fields = dtype.fields if isinstance(dtype, pl.Struct) else []
+    return _of(fields[0].dtype) if len(fields) == 1 and fields[0].name in names else None
 
 
 def _of(dtype: DataTypeClass | pl.DataType) -> pl.DataType:

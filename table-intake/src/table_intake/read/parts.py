@@ -251,6 +251,9 @@ class _Later:
     def originals(self, numbers: Sequence[int]) -> list[str]:
         return self.rows.originals([number - self.lines for number in numbers])
 
+    def texts(self, frame: pl.DataFrame) -> list[str]:
+        return self.rows.texts(frame.with_columns(pl.col(LINE) - self.lines))
+
     def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
         return self.rows.without(numbers - self.lines)
 

@@ -196,6 +196,10 @@ class Rows:
         lines = self.lines.gather([number - self.piece.line for number in numbers])
         return [_shortened(line.replace("\0", "\ufffd")) for line in lines.to_list()]
 
+    def texts(self, frame: pl.DataFrame) -> list[str]:
+        """See `table.Rows`."""
+        return self.originals(frame[LINE].to_list())
+
     def less(self, numbers: Sequence[int]) -> "Rows":
         """Return these rows without those of some lines."""
         others = ~pl.col(LINE).is_in([*numbers])
