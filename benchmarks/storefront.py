@@ -5,8 +5,6 @@ Needs a Chromium (`make clients`) and a quiet machine. Ends with 1 beyond what L
 """
 
 import sys
-import tempfile
-from pathlib import Path
 
 from playwright.sync_api import Browser
 
@@ -35,10 +33,9 @@ def main() -> None:
     """Print a line for each visit."""
     slow: dict[str, object] = dict(SLOW)
     is_good = True
-    with tempfile.TemporaryDirectory() as folder, browsing() as browser, listening(Api()) as api:
+    with browsing() as browser, listening(Api()) as api:
         for name, placements in (("shelves", []), ("placements", list(PLACEMENTS))):
-            (Path(folder) / name).mkdir()
-            with serving(front(api, Path(folder) / name, placements)) as address:
+            with serving(front(api, placements)) as address:
                 for where, width, network in (("wide screen", 1280, None), ("slow phone", 390, slow)):
                     visited = visit(browser, address, width, network)
                     is_good &= visited["first"] <= FIRST and visited["largest"] <= LARGEST

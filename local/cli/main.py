@@ -222,27 +222,17 @@ def add_operations(add: Add) -> None:
 
 
 def add_storefront(add: Add) -> None:
-    text = "a demo shop in the browser, until Ctrl-C or `down`"
-    shop_of_files = "storefront --shop myshop --items items.csv --users users.csv"
-    front = add("storefront", text, "storefront", shop_of_files, aliases=("shopfront",))
-    front.add_argument(
-        "--shop", type=shop_name, default="demo", metavar="SHOP", help="the shop; default demo, with the demo's files"
-    )
-    for kind, what in (
-        ("items", "names, prices and categories"),
-        ("users", "users to log in as"),
-        ("interactions", "what they bought last"),
-    ):
-        front.add_argument(f"--{kind}", type=Path, metavar="CSV", help=f"the shop's {kind}: {what}")
+    text = "a shop in the browser with its items, by the setting `storefront`; until Ctrl-C or `down`"
+    front = add("storefront", text, "storefront", "storefront --shop myshop", aliases=("shopfront",))
+    front.add_argument("--shop", type=shop_name, default="demo", metavar="SHOP", help="the shop; default demo")
     front.add_argument("--port", type=PORT, default=0, metavar="PORT", help="port of 127.0.0.1; default: a free one")
     text = "serve it as CloudFront does: for anonymous users, with session tokens and no key"
     front.add_argument("--tokens", action="store_true", help=text)
-    text = "upload the demo shop to a stack on AWS that has Storefront"
-    publish = add("publish", text, "publish retail-dev --shop myshop --items items.csv", takes="STACK")
+    text = "upload the storefront to a stack on AWS that has Storefront; again after changes of items or settings"
+    publish = add("publish", text, "publish retail-dev --shop myshop", takes="STACK")
     publish.add_argument(
         "--shop", type=shop_name, required=True, metavar="SHOP", help="the shop, with a promoted release"
     )
-    publish.add_argument("--items", type=Path, metavar="CSV", help="the shop's items: names, prices and categories")
 
 
 def add_runs(add: Add) -> None:

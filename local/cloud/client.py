@@ -323,12 +323,6 @@ def until(ask: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
     return answer
 
 
-def placements(table: "Table", shop: str) -> list[str]:
-    """Return the placements of a shop's release."""
-    record = table.get_item(Key={"shop": shop, "record": "release"}).get("Item", {})
-    return sorted(as_names(record.get("placements")))
-
-
 def as_names(member: object) -> list[str]:
     """Return the keys of a member of a release record."""
     return [str(name) for name in member] if isinstance(member, dict) else []

@@ -72,7 +72,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
                 terminal.json({"seconds": round(seconds, 1), **results})
             terminal.note(f"everything worked, in {seconds:.0f} s")
             if not options.once:
-                with server.serving(server.open_shop(state, demo.shop, server.demo_files())) as address:
+                with server.serving(server.open_shop(state, demo.shop)) as address:
                     demo.stay(address, results["shopper"]["user"], results["shopper"]["similar"][0]["itemId"])
         finally:
             if stops:

@@ -420,7 +420,7 @@ class Start:
 
     def open(self, state: State) -> None:
         """Serve the shop's storefront until Ctrl-C, or until the cloud goes down."""
-        with server.serving(server.open_shop(state, self.shop, {})) as address, suppress(KeyboardInterrupt):
+        with server.serving(server.open_shop(state, self.shop)) as address, suppress(KeyboardInterrupt):
             self.terminal.line(f"The shop is open until Ctrl-C: {address}")
             while running(self.home) is not None:
                 time.sleep(LOOK_SECONDS)

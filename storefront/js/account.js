@@ -21,7 +21,7 @@ export function choose() {
     h("p.hint", {}, t(shop.sessions ? "accountSession" : "accountText")),
     h("ul.people", {}, person(t("stranger"), t("strangerText"), !shop.client.userId, as(logOut)), shop.shoppers.map((someone) =>
       person(nameOf(someone), about(someone), shop.client.userId === someone.id, as(() => logIn(someone.id))))),
-    newcomer(as), shop.shoppers.length || shop.sessions ? "" : byId(as));
+    newcomer(as), shop.sessions ? "" : byId(as));
   dialog.addEventListener("close", () => (dialog.remove(), opener?.focus?.()));
   dialog.addEventListener("click", ({ target }) => target === dialog && leave());
   document.body.append(dialog);
@@ -30,8 +30,10 @@ export function choose() {
 
 /** What tells a sample customer from another. */
 function about({ id, facts, often }) {
-  const told = [t("household", { id }), facts.INCOME && valueOf("INCOME", facts.INCOME), facts.MARITAL_STATUS && facts.MARITAL_STATUS !== "Unknown" && valueOf("MARITAL_STATUS", facts.MARITAL_STATUS)].filter(Boolean).join(" · ");
-  return often.length ? [told, h("br"), t("often", { list: often.map((shelf) => shelf.split("/")[0]).join(", ") })] : told;
+  const shown = Object.entries(facts).filter(([column, value]) => !["AGE", "KIDS"].includes(column) && value && value !== "Unknown").slice(0, 2);
+  const isNamed = Boolean(facts.AGE || facts.KIDS);
+  const told = [isNamed && t("customer", { id }), ...shown.map(([column, value]) => valueOf(column, value))].filter(Boolean).join(" · ");
+  return often.length ? [told, told && h("br"), t("often", { list: often.map((shelf) => shelf.split("/")[0]).join(", ") })] : told;
 }
 
 function person(name, text, isCurrent, onclick) {

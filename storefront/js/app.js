@@ -5,7 +5,7 @@ import { choose } from "./account.js";
 import { h, icon, keep, kept } from "./dom.js";
 import { current, department, LANGUAGES, t, use } from "./i18n.js";
 import * as panel from "./panel.js";
-import { itemOf, nameOf, open, pieces, ready, shop, shopper } from "./shop.js";
+import { itemOf, learn, lines, nameOf, open, pieces, ready, shop, shopper, viewed } from "./shop.js";
 import * as views from "./views.js";
 
 const NAV = 7;
@@ -36,8 +36,32 @@ let visitor = "";
 /** Whether the shopper has become another: then the panel already says why the lists change. */
 const isAnother = () => visitor !== (shop.client.userId ?? shop.client.sessionId);
 
-/** Show the page of the address. */
-function show() {
+/** The items that a page names before any list is there. */
+function namedOn(hash) {
+  const path = hash.replace(/^#\/?/, "").split("?")[0].split("/");
+  const bought = JSON.parse(sessionStorage.getItem("bought") ?? "[]");
+  try {
+    switch (path[0]) {
+      case "": return [viewed()[0] ?? shopper()?.last?.[0]];
+      case "p": return [decodeURIComponent(path[1])];
+      case "cart": case "checkout": return lines().map(([id]) => id);
+      case "done": return [bought[0]?.[0]];
+      default: return [];
+    }
+  } catch {
+    return [];
+  }
+}
+
+let turns = 0;
+
+/** Show the page of the address, once the items that it names are known. */
+async function show() {
+  const turn = (turns += 1);
+  main.setAttribute("aria-busy", "true");
+  await learn(namedOn(location.hash));
+  if (turn !== turns) return;
+  main.removeAttribute("aria-busy");
   let found;
   try {
     found = page(location.hash);
@@ -45,6 +69,7 @@ function show() {
     found = [views.nowhere, undefined];
   }
   const [view, cause] = found;
+  panel.turn();
   if (cause) panel.cause(...cause);
   const { title, content } = view();
   visitor = shop.client.userId ?? shop.client.sessionId;
@@ -90,12 +115,18 @@ function header() {
   return h("header.top", {}, h("div.bar", {}, h("a.logo", { href: "#/" }, shop.title), seek, tools), shop.departments.length ? nav : "");
 }
 
+/** What a visitor should know: that nothing is sold, and where pictures come from. */
+function footnote() {
+  const hosts = shop.origins.map((origin) => new URL(origin).host);
+  return [t("demo"), shop.isHere && t("demoHere"), hosts.length > 0 && t("demoPictures", { hosts: hosts.join(", ") })].filter(Boolean).join(" ");
+}
+
 /** Build the frame, in the language in use. */
 function frame() {
   const skip = h("a.skip", { href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, t("skip"));
   const opener = h("button.pill", { type: "button", id: "panel-button", "aria-controls": "panel", onclick: () => panel.toggle() }, icon("pulse"), t("panel"));
   const toast = h("div", { id: "toast", role: "status", "aria-live": "polite" });
-  document.body.replaceChildren(skip, header(), h("div.stage", {}, h("div.page-body", {}, main, h("footer", {}, h("p", {}, t("demo")))), panel.build()), opener, toast);
+  document.body.replaceChildren(skip, header(), h("div.stage", {}, h("div.page-body", {}, main, h("footer", {}, h("p", {}, footnote()))), panel.build()), opener, toast);
   drawCart();
   panel.show();
   panel.draw();
@@ -103,7 +134,6 @@ function frame() {
 
 /** Open the shop. */
 async function start() {
-  use(current());
   if (kept("theme")) theme(kept("theme"));
   try {
     await open();
@@ -112,7 +142,7 @@ async function start() {
     return;
   }
   frame();
-  addEventListener("hashchange", () => ready().catch(() => {}).then(show));
+  addEventListener("hashchange", () => (main.setAttribute("aria-busy", "true"), ready().catch(() => {}).then(show)));
   document.addEventListener("visitor", show);
   document.addEventListener("cart", drawCart);
   document.addEventListener("moved", () => main.querySelectorAll(".shelf").forEach((shelf) => shelf.dispatchEvent(new Event("moved"))));

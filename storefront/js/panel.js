@@ -2,7 +2,7 @@
 /** "What just happened": each call with its milliseconds, and how the lists move after a click. */
 
 import { h, icon, keep, kept } from "./dom.js";
-import { t } from "./i18n.js";
+import { has, number, t } from "./i18n.js";
 import { known } from "./shop.js";
 
 const GROUPS = 12;
@@ -10,8 +10,11 @@ const GROUPS = 12;
 const SHOWN = 10;
 /** Places of a list that are shown. */
 
-const before = new Map();
-/** The last answer of each list: its items' ids. */
+const lists = new Map();
+/** Each list as it was last answered: its items' `ids`, those `before` the last click, and the `round` of that click. */
+let round = 0;
+let onPage = new Set();
+/** The lists of the page that is shown. */
 const entries = new WeakMap();
 /** The entry that an answer came with. */
 let groups = [];
@@ -20,11 +23,18 @@ const place = () => document.getElementById("happened");
 
 /** A click, or what else the next calls come from. An `item` among the values is named when it is drawn: an answer may tell its name. */
 export function cause(key, values = {}) {
+  round += 1;
   if (groups[0] && !groups[0].calls.length) groups.shift();
   groups.unshift({ key, values, calls: [] });
   groups = groups.slice(0, GROUPS);
   draw();
 }
+
+/** Another page is shown: its lists have no others beside them yet. */
+export const turn = () => (onPage = new Set());
+
+/** Somebody else shops from now on: their lists are compared with nobody else's. */
+export const another = () => lists.clear();
 
 /** A request of the client. */
 export function call(made) {
@@ -35,24 +45,33 @@ export function call(made) {
   draw();
 }
 
+/** The ids that a list of this page had before the last click. */
+const beforeNow = (key) => (lists.get(key).round === round ? lists.get(key).before : lists.get(key).ids) ?? [];
+
 /**
- * An answer is the list `key` now, which people call `title`. Returns what moved: `{place, was}` by item id (`was` is undefined for
- * a new one), whether it is the first such list, and how many milliseconds its call took. A list that `isShared` is everybody's: it
- * changes only because other lists of the page show its items.
+ * An answer is the list `key` now, which people call `title`. Returns what moved: `{place, was, from}` by item id (`was` is undefined
+ * for what the list did not have, and `from` is then the title of another list of this page, if it had it), and whether it is the first
+ * such list. A list that `isShared` is everybody's: it changes only because other lists of the page show its items.
  */
 export function moves(key, title, answer, isShared) {
   const ids = answer.items.map(({ itemId }) => itemId);
-  const last = before.get(key);
-  before.set(key, ids);
+  const last = lists.get(key)?.ids;
+  const others = [...onPage].filter((other) => other !== key && lists.has(other)).map((other) => [lists.get(other).title, new Set(beforeNow(other))]);
+  lists.set(key, { title, ids, before: last, round });
+  onPage.add(key);
+  const from = (id) => last && others.find(([, had]) => had.has(id))?.[0];
   const rows = new Map(ids.map((id, at) => [id, { place: at + 1, was: last && last.indexOf(id) + 1 || undefined }]));
+  for (const [id, row] of rows) if (!row.was) row.from = from(id);
   const entry = entries.get(answer);
   if (entry) {
-    entry.items = answer.items;
-    entry.moves.push({ title, rows, gone: last?.filter((id) => !rows.has(id)) ?? [], isFirst: !last, isShared });
+    entry.moves.push({ title, rows, sources: sources(answer), gone: last?.filter((id) => !rows.has(id)) ?? [], isFirst: !last, isShared });
     draw();
   }
-  return { rows, isFirst: !last, milliseconds: entry?.milliseconds };
+  return { rows, isFirst: !last };
 }
+
+/** Where the items of a list come from, in words. */
+const sources = ({ items }) => [...new Set(items.map(({ source }) => source))].filter((source) => has(`source.${source}`));
 
 /** Draw it all again: after a call, or in another language. */
 export function draw() {
@@ -66,14 +85,15 @@ function group({ key, values, calls }, at) {
   return h("li.group", {}, h("h3", {}, t(`cause_${key}`, { name: values.item?.title, ...values })), h("ol", {}, calls.map((entry) => line(entry, at === 0))));
 }
 
-function line({ method, path, status, milliseconds, body, answer, tries, sessionId, moves: lists }, isNewest) {
+function line({ method, path, status, milliseconds, body, answer, tries, sessionId, moves: told }, isNewest) {
   const [where] = path.split("?");
-  const time = `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
+  const time = `${number(milliseconds, milliseconds < 10 ? 1 : 0)} ms`;
   const state = status >= 200 && status < 300 ? undefined : h("span.bad", {}, `${status || t("failed")}`);
   const head = h("div.call", { title: path }, h("b", { class: `method ${method.toLowerCase()}` }, method), h("code", {}, short(where, sessionId)), state, h("span.time", {}, time));
   const events = body?.events && h("p.sum", {}, body.events.map(({ eventType, itemId }) => `${eventType} ${itemId ? known({ itemId }).title : ""}`).join(", "));
   const again = tries > 0 && h("p.sum", {}, t("retried", { count: tries + 1 }));
-  const stories = lists.map((list, at) => [answer.placements && h("p.list", {}, list.title), story(list, isNewest && at === 0)]);
+  const origin = (list) => !list.isShared && list.sources.length > 0 && h("span.from", {}, ` ${t("mixed", { list: list.sources.map((source) => t(`source.${source}`)).join(", ") })}`);
+  const stories = told.map((list, at) => [h("p.list", {}, list.title, origin(list)), story(list, isNewest && at === 0)]);
   return h("li", {}, head, events, again, stories);
 }
 
@@ -86,20 +106,20 @@ function short(path, sessionId) {
 function story({ rows, gone, isFirst, isShared }, isOpen) {
   if (isFirst) return h("p.sum", {}, t("first", { count: rows.size }));
   const all = [...rows];
-  const entered = all.filter(([, { was }]) => !was), moved = all.filter(([, { place: now, was }]) => was && was !== now);
+  const entered = all.filter(([, { was, from }]) => !was && !from), moved = all.filter(([, { place: now, was, from }]) => from || (was && was !== now));
   if (!entered.length && !moved.length && !gone.length) return h("p.sum", {}, t("same"));
   if (isShared) return h("p.sum", {}, t("shared"));
   const sums = [["entered", entered.length], ["left", gone.length], ["moved", moved.length]].filter(([, count]) => count);
   const summary = h("summary", {}, sums.map(([kind, count]) => h("span", { class: `count ${kind}` }, t(kind, { count }))));
-  const stays = all.slice(0, SHOWN).map(([id, { place: now, was }]) => row(id, now, was));
+  const stays = all.slice(0, SHOWN).map(([id, to]) => row(id, to));
   const leaves = gone.slice(0, 4).map((id) => h("li.gone", {}, h("span.rank", {}, "–"), h("span.what", {}, known({ itemId: id }).title), h("span.move", {}, t("isGone"))));
   return h("details", { open: isOpen }, summary, h("ol.moves", {}, stays, leaves));
 }
 
-function row(id, now, was) {
-  const kind = !was ? "entered" : was > now ? "up" : was < now ? "down" : "still";
-  const sign = !was ? t("isNew") : was > now ? `▲ ${was - now}` : was < now ? `▼ ${now - was}` : "";
-  const told = was && was !== now ? t("wasAt", { from: was }) : undefined;
+function row(id, { place: now, was, from }) {
+  const kind = from ? "across" : !was ? "entered" : was > now ? "up" : was < now ? "down" : "still";
+  const sign = from ? t("otherShelf") : !was ? t("isNew") : was > now ? `▲ ${was - now}` : was < now ? `▼ ${now - was}` : "";
+  const told = from ?? (was && was !== now ? t("wasAt", { from: was }) : undefined);
   return h("li", { class: kind, title: told }, h("span.rank", {}, now), h("span.what", {}, known({ itemId: id }).title), h("span.move", {}, sign));
 }
 

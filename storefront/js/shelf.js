@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Cards and shelves: rows of items that come from the API and move when it answers anew. */
 
-import { h, icon } from "./dom.js";
+import { announce, h, icon } from "./dom.js";
 import { has, money, t } from "./i18n.js";
 import * as panel from "./panel.js";
-import { known, put } from "./shop.js";
-import { tile } from "./tiles.js";
+import { picture } from "./pictures.js";
+import { known, learn, list, put } from "./shop.js";
 
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
-
-/** Where an item came from, as a word. */
-const sourceOf = (source) => (has(`source.${source}`) ? t(`source.${source}`) : source);
 
 /** Why an item is shown, in words; nothing for a reason that has none here. */
 const reasonOf = ({ code, itemId }) => has(`because.${code}`) && t(`because.${code}`, { name: itemId && known({ itemId }).title });
@@ -24,12 +21,12 @@ export function card(item, from = {}, isNew = false) {
   const why = from.because && reasonOf(from.because);
   return h("li.card", { "data-id": item.id },
     h("div.cover", {},
-      h("a", { href: linkTo(item), tabindex: -1, "aria-hidden": "true" }, tile(item)),
+      h("a", { href: linkTo(item), tabindex: -1, "aria-hidden": "true" }, picture(item)),
       isNew && h("span.new", {}, t("newBadge")),
       h("button.round.add", { type: "button", "aria-label": t("addNamed", { name: item.title }), onclick: () => put(item) }, icon("plus"))),
     h("a.title", { href: linkTo(item) }, item.title),
     h("p.detail", {}, item.detail || " "),
-    h("p.foot", {}, h("span.price", {}, price), from.source && h("span", { class: `source ${from.source}`, title: t("source") }, sourceOf(from.source))),
+    h("p.foot", {}, h("span.price", {}, price)),
     why && h("p.detail.why", {}, why));
 }
 
@@ -40,29 +37,24 @@ export function card(item, from = {}, isNew = false) {
  */
 export function shelf({ key, title, hint, ask, follows = true, isShared = false }) {
   const row = h("ul.row", { tabindex: 0, "aria-label": title }, Array.from({ length: 8 }, () => h("li.card.waiting", { "aria-hidden": "true" }, h("div.cover", {}, h("span.tile")), h("p.detail", {}, " "))));
-  const origin = h("span.origin", {});
   const go = (sign) => () => row.scrollBy({ left: sign * row.clientWidth * 0.8, behavior: isCalm.matches ? "auto" : "smooth" });
   const arrows = h("div.arrows", {},
     h("button.round", { type: "button", "aria-label": `${t("previous")}: ${title}`, onclick: go(-1) }, icon("left")),
     h("button.round", { type: "button", "aria-label": `${t("next")}: ${title}`, onclick: go(1) }, icon("right")));
   const below = hint && h("p.hint", {}, typeof hint === "string" ? hint : " ");
-  const section = h("section.shelf", { "data-key": key, "aria-busy": "true" }, h("header", {}, h("div", {}, h("h2", {}, title), below), origin, arrows), row);
+  const section = h("section.shelf", { "data-key": key, "aria-busy": "true" }, h("header", {}, h("div", {}, h("h2", {}, title), below), arrows), row);
 
   async function load() {
     section.setAttribute("aria-busy", "true");
-    const started = performance.now();
     try {
       const answer = await ask();
-      const { rows, isFirst, milliseconds } = panel.moves(key, title, answer, isShared);
-      // A page waits for other things before it asks, a shelf by itself may make several calls.
-      const took = answer.placement ? milliseconds : performance.now() - started;
-      const sources = [...new Set(answer.items.map(({ source }) => source).filter(Boolean))].map(sourceOf);
-      origin.textContent = [sources.join(" + "), `${Math.round(took)} ms`].filter(Boolean).join(" · ");
+      await learn(answer.items.flatMap(({ itemId, because }) => [itemId, because?.itemId]));
+      const { rows, isFirst } = panel.moves(key, title, answer, isShared);
       section.hidden = !answer.items.length;
       if (typeof hint === "function") below.textContent = hint(answer) || " ";
       // A reason that all cards share is the shelf's, and its title tells it.
       const isMixed = new Set(answer.items.map(({ because }) => because?.code)).size > 1;
-      fill(row, answer.items.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !isShared && !rows.get(from.itemId).was)));
+      fill(row, answer.items.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !isShared && !rows.get(from.itemId).was && !rows.get(from.itemId).from)));
     } catch {
       row.replaceChildren(h("li.problem", {}, t("offlineShelf")));
     }
@@ -88,18 +80,29 @@ function fill(row, cards) {
   }
 }
 
-/** A grid of items that shows `size` more at a time. */
-export function grid(items, size = 24) {
-  const list = h("ul.grid", {});
+/**
+ * A grid of the items that `list` of `shop.js` finds for `wanted`, `size` more at a time. Resolves to the grid and how many items there
+ * are in all.
+ */
+export async function grid(wanted, size = 24) {
+  const { items, total } = await list({ ...wanted, page: 0 });
+  const cards = h("ul.grid", {});
   const more = h("button.secondary", { type: "button", onclick: next }, t("more"));
-  let shown = 0;
-  function next() {
-    const from = list.children.length;
-    list.append(...items.slice(shown, shown + size).map((item) => card(item)));
-    shown += size;
-    more.hidden = shown >= items.length;
-    if (from) list.children[from]?.querySelector(".title").focus();
+  let page = 0;
+  async function next() {
+    const from = cards.children.length;
+    more.disabled = true;
+    try {
+      if (items.length <= from && from < total) items.push(...(await list({ ...wanted, page: (page += 1) })).items);
+      cards.append(...items.slice(from, from + size).map((item) => card(item)));
+    } catch {
+      page -= 1;
+      announce(t("itemsFailed"));
+    }
+    more.disabled = false;
+    more.hidden = cards.children.length >= total;
+    if (from) cards.children[from]?.querySelector(".title").focus();
   }
-  next();
-  return h("div", {}, list, h("p.center", {}, more));
+  await next();
+  return { grid: h("div", {}, cards, h("p.center", {}, more)), total };
 }

@@ -3,30 +3,63 @@
 
 import { Personalization } from "../client/personalization.js";
 import { announce, keep, kept } from "./dom.js";
-import { t } from "./i18n.js";
+import { Filed, Served } from "./goods.js";
+import { inShop, t } from "./i18n.js";
 import * as panel from "./panel.js";
+import { allow, pictureOf } from "./pictures.js";
 import { Sessions } from "./sessions.js";
 
-const RANKED = 500;
-/** Items that one ranking call may have. */
+const NAMED = 100;
+/** Items that one request for rows may name. */
 const PATIENCE = 1000;
 /** Milliseconds for which a page waits for an event. */
 
-export const shop = { name: "", title: "", items: new Map(), departments: [], shoppers: [], profiles: {}, placements: new Set(), client: undefined, sessions: undefined };
+export const shop = { name: "", title: "", items: new Map(), columns: {}, departments: [], total: 0, featured: [], shoppers: [], profiles: {}, placements: new Set(), client: undefined, sessions: undefined };
 const cart = new Map(kept("cart", []));
+let goods;
+let isGrocer = false;
+const looked = new Map();
+/** Ids whose rows are there, or on their way: what resolves then. */
 
-/** Load the catalogue and open the API's client. */
+/** Load what pages need at first, and open the API's client. */
 export async function open() {
   const response = await fetch("catalogue.json");
-  const { shop: name, title = name, columns, items, shoppers, profiles, placements, api = "/api", tokens = false } = await response.json();
-  const rows = items.map((row) => item(Object.fromEntries(columns.map((column, place) => [column, row[place]]))));
-  Object.assign(shop, { name, title, shoppers, profiles, placements: new Set(placements), items: new Map(rows.map((row) => [row.id, row])) });
-  shop.departments = departments(rows);
+  const { shop: name, title, language, currency, drawings, columns, origins, departments, total, featured, shoppers, profiles, placements, files, api = "/api", tokens = false } = await response.json();
+  inShop(language, currency);
+  isGrocer = drawings === "groceries";
+  allow(origins, isGrocer ? (await import("./tiles.js")).tile : undefined);
+  goods = files ? new Filed(files, departments) : new Served();
+  Object.assign(shop, { name, title, columns, departments, total, shoppers, profiles, origins, placements: new Set(placements), isHere: !tokens });
+  shop.isDrawn = isGrocer;
+  shop.featured = featured.map(learned);
   const baseUrl = location.origin + api;
   if (tokens) shop.sessions = new Sessions(`${baseUrl}/shops/${encodeURIComponent(name)}/sessions`);
   const here = { "x-time-zone": Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC" };
   shop.client = new Personalization({ baseUrl, shop: name, delay: 200, onCall: called, headers: async (who) => ({ ...here, ...(await shop.sessions?.headers(who)) }) });
   await shop.sessions?.follow(shop.client);
+}
+
+/** Learn an item from its row. */
+function learned([id, name, price, image, l1, l2]) {
+  if (!looked.has(id)) looked.set(id, Promise.resolve());
+  const fresh = item({ id, name, price, image, l1, l2 });
+  const before = shop.items.get(id);
+  // What an answer told of it is newer; what it did not tell, the row does.
+  const isNewer = (key) => before?.isTold && (key === "isNamed" || key === "name" || key === "title" ? before.isNamed : before[key] !== undefined && before[key] !== "");
+  shop.items.set(id, Object.assign(before ?? {}, Object.fromEntries(Object.entries(fresh).filter(([key]) => !isNewer(key)))));
+  return shop.items.get(id);
+}
+
+/** Learn the items of these ids of which no row is there yet. Where items are in files, an answer's columns do. */
+export async function learn(ids) {
+  if (!shop.total) return;
+  const wanted = [...new Set(ids)].filter((id) => id && !looked.has(id) && (shop.isHere || !shop.items.get(id)?.isTold));
+  for (let at = 0; at < wanted.length; at += NAMED) {
+    const part = wanted.slice(at, at + NAMED);
+    const coming = goods.rows(part).then((rows) => void rows.forEach(learned), () => part.forEach((id) => looked.delete(id)));
+    for (const id of part) looked.set(id, coming);
+  }
+  await Promise.all(ids.map((id) => looked.get(id)));
 }
 
 /** A request was made. */
@@ -39,38 +72,32 @@ function called(made) {
 /** Resolves once the visitor may ask. */
 export const ready = async () => shop.sessions?.ready();
 
-/** The departments with most items first, each with its shelves. */
-function departments(rows) {
-  const found = new Map();
-  for (const { l1, l2 } of rows) {
-    if (!l1) continue;
-    const entry = found.get(l1) ?? { name: l1, count: 0, shelves: new Map() };
-    entry.count += 1;
-    if (l2) entry.shelves.set(l2, (entry.shelves.get(l2) ?? 0) + 1);
-    found.set(l1, entry);
-  }
-  const most = (one, other) => other[1] - one[1];
-  return [...found.values()].sort((one, other) => other.count - one.count)
-    .map((entry) => ({ ...entry, shelves: [...entry.shelves].sort(most).map(([shelf]) => shelf) }));
+/**
+ * An item. The demo's names are taken apart: `Chunky Soup 18.6 oz (maker 1251)` has a title and a detail. A name of another shop is
+ * its title as it stands.
+ */
+function item({ id, name, price, image, l1, l2 }) {
+  const [, plain, maker = ""] = (isGrocer && /^(.*?)(?:\s+\(([^()]*)\))?$/s.exec(name || id)) || [name || id, name || id];
+  const [, title, size = ""] = (isGrocer && /^(.*?)(?:\s+(\d[\d./-]*(?:\s[a-z. ]+)?))?$/s.exec(plain)) || [plain, plain];
+  const detail = isGrocer ? [size, maker].filter(Boolean).join(" · ") : l2 || l1 || "";
+  return { id, isNamed: Boolean(name), name: name || id, title: title || plain, detail, price: price ?? undefined, image: pictureOf(image), l1: l1 ?? "", l2: l2 ?? "" };
 }
 
-/** An item with its name taken apart: `Chunky Soup 18.6 oz (maker 1251)` has a title and a detail. */
-function item({ id, name, price, l1, l2 }) {
-  const [, plain, maker = ""] = /^(.*?)(?:\s+\(([^()]*)\))?$/s.exec(name || id);
-  const [, title, size = ""] = /^(.*?)(?:\s+(\d[\d./-]*(?:\s[a-z. ]+)?))?$/s.exec(plain);
-  const detail = [size, maker].filter(Boolean).join(" · ");
-  return { id, isNamed: Boolean(name), name: name || id, title: title || plain, detail, price: price ?? undefined, l1: l1 ?? "", l2: l2 ?? "" };
-}
+/** The first of several values, which a cell has with `|` between them. */
+const first = (cell) => cell?.split("|")[0].trim();
 
-/** What is known of an item of an answer: its columns, which are newer than the catalogue's file, over those known before. */
+/** What is known of an item of an answer: its columns, which are newer than its row, over those known before. */
 export function known({ itemId, metadata = {} }) {
-  const found = shop.items.get(itemId);
+  const before = shop.items.get(itemId);
   const told = Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name.toUpperCase(), value]));
-  const name = told.NAME ?? told.PRODUCT_NAME ?? told.ITEM_NAME ?? told.TITLE ?? (found?.isNamed ? found.name : undefined);
-  const price = told.PRICE && Number.isFinite(Number(told.PRICE)) ? Number(told.PRICE) : found?.price;
-  const { l1, l2 } = { l1: told.CATEGORY_L1 ?? found?.l1, l2: told.CATEGORY_L2 ?? found?.l2 };
-  if (found && found.isNamed === Boolean(name) && found.name === (name || itemId) && found.price === price && found.l1 === (l1 ?? "") && found.l2 === (l2 ?? "")) return found;
-  shop.items.set(itemId, Object.assign(found ?? {}, item({ id: itemId, name, price, l1, l2 })));
+  const cell = (field) => told[(shop.columns[field] ?? "").toUpperCase()];
+  const name = cell("name") ?? told.NAME ?? told.PRODUCT_NAME ?? told.ITEM_NAME ?? told.TITLE ?? (before?.isNamed ? before.name : undefined);
+  const price = cell("price") && Number.isFinite(Number(cell("price"))) ? Number(cell("price")) : before?.price;
+  const image = cell("image") ?? before?.image;
+  const [l1, l2] = [first(cell("l1")) ?? before?.l1, first(cell("l2")) ?? before?.l2];
+  const isTold = Boolean(before?.isTold || Object.keys(metadata).length);
+  if (before && before.isTold === isTold && before.isNamed === Boolean(name) && before.name === (name || itemId) && before.price === price && before.image === pictureOf(image) && before.l1 === (l1 ?? "") && before.l2 === (l2 ?? "")) return before;
+  shop.items.set(itemId, Object.assign(before ?? {}, item({ id: itemId, name, price, image, l1, l2 }), { isTold }));
   return shop.items.get(itemId);
 }
 
@@ -81,23 +108,25 @@ export const itemOf = (id) => known({ itemId: id });
 export function shopper() {
   const { userId } = shop.client;
   if (!userId) return undefined;
-  return shop.shoppers.find(({ id }) => id === userId) ?? { id: userId, facts: kept("facts", {}), last: [], often: [], isNew: true };
+  const sample = shop.shoppers.find(({ id }) => id === userId);
+  return sample ?? { id: userId, facts: kept("facts", {}), last: [], often: [], isNew: userId.startsWith("new-") };
 }
 
-/** How a person calls a shopper: by what is known of the household. */
+/** How a person calls a shopper: by what is known of them. */
 export function nameOf(someone) {
   if (!someone) return t("stranger");
   const { AGE, KIDS } = someone.facts;
   const kids = KIDS && t("kids", { count: KIDS });
   const about = [AGE && t("age", { age: AGE.replace("-", "–") }), kids].filter(Boolean).join(", ");
   if (someone.isNew) return about ? `${t("newcomer")} (${about})` : t("newcomer");
-  return about || t("household", { id: someone.id });
+  return about || t("customer", { id: someone.id });
 }
 
 /** Log in; `facts` are set for a new shopper. */
 export async function logIn(id, facts) {
-  if (facts) keep("facts", facts);
+  keep("facts", facts ?? {});
   shop.client.login(id);
+  panel.another();
   panel.cause("login", { name: nameOf(shopper()) });
   if (facts) await shop.client.setUser(facts).catch(() => {});
 }
@@ -107,6 +136,7 @@ export async function logOut() {
   if (shop.sessions) await shop.sessions.restart();
   else shop.client.logout();
   keep("viewed", []);
+  panel.another();
   panel.cause("logout");
 }
 
@@ -193,25 +223,12 @@ export async function goesWith() {
   return ids.size ? shop.client.ranking([...ids]) : { items: [] };
 }
 
-/** Items in the order that suits the shopper; what cannot be ranked keeps its order. */
-export async function forShopper(items) {
-  const step = Math.max(1, items.length / RANKED);
-  const asked = items.filter((_, place) => Math.floor(place / step) !== Math.floor((place - 1) / step)).slice(0, RANKED);
-  const { items: ranked } = await shop.client.ranking(asked.map(({ id }) => id));
-  const first = ranked.map(known), placed = new Set(first);
-  return [...first, ...items.filter((one) => !placed.has(one))];
-}
-
-/** Items of a department, or of one of its shelves; without either, all. */
-export function browse(l1, l2) {
-  return [...shop.items.values()].filter((one) => (!l1 || one.l1 === l1) && (!l2 || one.l2 === l2));
-}
-
-/** Items whose name or category has every word; those whose name begins with it first. */
-export function find(query) {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = (one) => `${one.name} ${one.l2} ${one.l1}`.toLowerCase();
-  const found = browse().filter((one) => words.every((word) => text(one).includes(word)));
-  const place = (one) => one.name.toLowerCase().search(`\\b${(words[0] ?? "").replace(/\W/g, "\\$&")}`) >>> 0;
-  return found.map((one) => [place(one), one]).sort(([one], [other]) => one - other).map(([, one]) => one);
+/** A page of items, see `goods.js`: the first page of the order `you` has its best sold items in the order that suits the shopper. */
+export async function list({ sort, ...wanted }) {
+  const { items: rows, total } = await goods.list({ ...wanted, sort: sort === "you" ? "best" : sort });
+  const items = rows.map(learned);
+  if (sort !== "you" || wanted.page || items.length < 2) return { items, total };
+  const { items: ranked } = await shop.client.ranking(items.map(({ id }) => id)).catch(() => ({ items: [] }));
+  const given = new Set(items), best = ranked.map(known).filter((one) => given.has(one)), placed = new Set(best);
+  return { items: [...best, ...items.filter((one) => !placed.has(one))], total };
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Pictures where the data have none: a drawing by kind of goods, coloured by department and, in parts, by item. */
+/** Drawings of groceries, for the demo's items, which have no pictures: by kind of goods, coloured by department and, in parts, by item. */
 
 /** Shapes on a 64 × 64 stage that stand on y = 56. `m` main, `b` the item's own colour, `d` dark, `l` light. */
 const GLYPHS = {

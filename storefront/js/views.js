@@ -3,10 +3,10 @@
 
 import { choose } from "./account.js";
 import { h, icon } from "./dom.js";
-import { department, money, t } from "./i18n.js";
+import { department, hours, money, number, t } from "./i18n.js";
+import { picture } from "./pictures.js";
 import { grid, linkTo, shelf } from "./shelf.js";
-import { browse, buy, find, forShopper, goesWith, itemOf, lines, nameOf, page, put, setQuantity, shop, shopper, total, view, viewed } from "./shop.js";
-import { glyphOf, tile } from "./tiles.js";
+import { buy, goesWith, itemOf, lines, nameOf, page, put, setQuantity, shop, shopper, total, view, viewed } from "./shop.js";
 
 const RECOMMENDED = 18, MOST_HIDDEN = 100;
 
@@ -18,17 +18,6 @@ const recommended = (ask, slot) => shelf({ key: isPlaced(slot) ? slot : "recomme
 const popular = (ask, slot) => shelf({ key: "popular", title: t("popular"), isShared: true, follows: isPlaced(slot), ask: ask(slot, () => shop.client.popular({ limit: RECOMMENDED })) });
 const similar = (ask, slot, item, title) => shelf({ key: `similar:${item.id}`, title, follows: isPlaced(slot), ask: ask(slot, () => shop.client.similar(item.id, { limit: 12 })) });
 
-/** Three items whose tiles differ. */
-function differing(items) {
-  const found = new Map();
-  for (const item of items) {
-    if (found.size === 3) break;
-    const glyph = glyphOf(item);
-    if (!found.has(glyph)) found.set(glyph, item);
-  }
-  return [...found.values()];
-}
-
 /** The front page. */
 export function home() {
   const someone = shopper();
@@ -36,14 +25,14 @@ export function home() {
   const origin = because && itemOf(because);
   const like = seen ? "home-viewed" : "home-bought";
   const ask = page(["home", ...(because ? [like] : []), "home-popular"], () => ({ itemId: because }));
-  const picks = differing(someone?.last?.length ? someone.last.map(itemOf) : browse());
+  const picks = shop.featured;
   const hero = h("section.hero", {},
     h("div", {},
       h("p.eyebrow", {}, someone ? t("heroUser", { name: nameOf(someone) }) : shop.title),
       heading(someone ? t("welcome") : t("welcomeStranger")),
       h("p.lead", {}, someone ? t("heroText") : `${t("heroStranger")} ${t("heroText")}`),
-      h("p", {}, h("button.primary", { type: "button", onclick: choose }, t("change")))),
-    picks.length === 3 && h("div.still", { "aria-hidden": "true" }, picks.map(tile)));
+      h("p", {}, h("button.primary", { type: "button", onclick: choose }, t(shop.sessions ? "newVisit" : someone ? "change" : "logInAs")))),
+    picks.length === 3 && (shop.isDrawn || picks.every(({ image }) => image)) && h("div.still", { "aria-hidden": "true" }, picks.map(picture)));
   return {
     title: "",
     content: [hero, recommended(ask, "home"),
@@ -52,24 +41,35 @@ export function home() {
   };
 }
 
-/** A list of items with an order to choose. */
-function listing(title, items, above) {
-  const place = h("div", { "aria-live": "polite", "aria-busy": items.length ? "true" : null }, h("p.hint", {}, "…"));
-  const orders = {
-    you: () => forShopper(items), price: () => [...items].sort((one, other) => (one.price ?? Infinity) - (other.price ?? Infinity)),
-    name: () => [...items].sort((one, other) => one.title.localeCompare(other.title)),
-  };
-  async function order(by) {
+/** A list of the items that are `wanted`, with an order to choose; without any, what the shop recommends instead. */
+function listing(title, wanted, above, sort = "you") {
+  const place = h("div.listed", { "aria-live": "polite", "aria-busy": "true" }, h("p.hint", {}, "…"));
+  const count = h("p.hint", {});
+  const order = h("label.sort", { for: "sort", hidden: true }, t("sort"), " ", h("select", { id: "sort", onchange: ({ target }) => fill(target.value) },
+    ["you", "price", "name"].map((by) => h("option", { value: by, selected: by === sort }, t({ you: wanted.query ? "sortMatch" : "sortFor", price: "sortPrice", name: "sortName" }[by])))));
+  let latest = 0;
+  async function fill(by) {
+    const turn = (latest += 1);
     place.setAttribute("aria-busy", "true");
-    place.replaceChildren(grid(await Promise.resolve(orders[by]()).catch(() => items)));
+    // What matches a search best comes first; what suits the visitor does where nothing was searched for.
+    const made = await grid({ ...wanted, sort: by === "you" && wanted.query ? "best" : by }).catch(() => undefined);
+    if (turn !== latest) return;
+    count.textContent = made ? t("results", { count: number(made.total) }) : "";
+    order.hidden = !(made?.total > 1);
+    if (made?.total) place.replaceChildren(made.grid);
+    else place.replaceChildren(h("p.nothing", {}, t(!made ? "itemsFailed" : wanted.query ? "nothing" : "noItems")));
+    if (made && !made.total) place.after(...instead());
     place.setAttribute("aria-busy", "false");
   }
-  const select = h("select", { id: "sort", onchange: ({ target }) => order(target.value) },
-    h("option", { value: "you" }, t("sortFor")), h("option", { value: "price" }, t("sortPrice")), h("option", { value: "name" }, t("sortName")));
-  if (items.length) order("you");
-  else place.replaceChildren(h("p.nothing", {}, t("nothing")), h("p.center", {}, h("a.primary", { href: "#/c" }, t("all"))));
-  const head = h("header.page", {}, heading(title), h("p.hint", {}, t("results", { count: items.length.toLocaleString() })), items.length > 1 && h("label.sort", { for: "sort" }, t("sort"), " ", select));
-  return { title, content: [above, head, place] };
+  fill(sort);
+  return { title, content: [above, h("header.page", {}, heading(title), count, order), place] };
+}
+
+/** What a page shows that has found nothing. */
+function instead() {
+  const ask = page(["home", "home-popular"], () => ({}));
+  const more = shop.departments.length > 0 && h("p", {}, h("a.secondary", { href: "#/c" }, t("all")));
+  return [more, recommended(ask, "home"), popular(ask, "home-popular")].filter(Boolean);
 }
 
 /** A department, or one of its shelves. */
@@ -78,12 +78,12 @@ export function category(l1, l2) {
   const link = (name) => h("a", { href: `#/c/${encodeURIComponent(l1)}/${encodeURIComponent(name)}`, "aria-current": name === l2 ? "page" : null }, name);
   const trail = h("nav.trail", { "aria-label": t("trail") }, h("a", { href: "#/" }, shop.title), l1 && h("a", { href: `#/c/${encodeURIComponent(l1)}` }, department(l1)), l2 && h("span", {}, l2));
   const above = [trail, entry && h("nav.chips", { "aria-label": department(l1) }, entry.shelves.slice(0, 30).map(link))];
-  const page = listing(l2 || (l1 ? department(l1) : t("all")), browse(l1, l2), above);
-  return l1 ? page : { ...page, content: [h("nav.chips", { "aria-label": t("all") }, shop.departments.map(({ name }) => h("a", { href: `#/c/${encodeURIComponent(name)}` }, department(name)))), ...page.content.slice(1)] };
+  const list = listing(l2 || (l1 ? department(l1) : t("all")), { category: l1, shelf: l2 }, above);
+  return l1 ? list : { ...list, content: [h("nav.chips", { "aria-label": t("all") }, shop.departments.map(({ name }) => h("a", { href: `#/c/${encodeURIComponent(name)}` }, department(name)))), ...list.content.slice(1)] };
 }
 
 /** What a search finds. */
-export const search = (query) => listing(t("resultsFor", { query }), find(query));
+export const search = (query) => listing(t("resultsFor", { query }), { query });
 
 /** A number with buttons beside it. */
 function stepper(count, label, change) {
@@ -105,17 +105,17 @@ export function product(id) {
   const below = h("div", {}, similar(ask, "product", item, t("similar")));
   if (isPlaced("product-more")) below.append(recommended(ask, "product-more"));
   else seen.then(() => below.append(recommended(ask, "product-more")));
-  const about = h("div.about", {}, trail, heading(item.title), h("p.detail", {}, item.detail), h("p.price", {}, item.price === undefined ? "" : money(item.price)),
+  const about = h("div.about", {}, trail, heading(item.title), h("p.detail", {}, item.detail === item.l2 || item.detail === item.l1 ? "" : item.detail), h("p.price", {}, item.price === undefined ? "" : money(item.price)),
     h("div.buy", {}, stepper(count, t("quantity"), (by) => (count = Math.max(1, Math.min(99, count + by)))), h("button.primary", { type: "button", onclick: () => put(item, count) }, t("add"))),
     h("p.hint", {}, t("unit", { id: item.id })));
-  return { title: item.title, content: [h("article.product", {}, h("div.cover", {}, tile(item)), about), below] };
+  return { title: item.title, content: [h("article.product", {}, h("div.cover", {}, picture(item)), about), below] };
 }
 
 /** One line of the cart. */
 function cartLine([id, count]) {
   const item = itemOf(id);
   const set = (number) => setQuantity(id, number);
-  return h("li.line", {}, h("a.cover", { href: linkTo(item), tabindex: -1, "aria-hidden": "true" }, tile(item)),
+  return h("li.line", {}, h("a.cover", { href: linkTo(item), tabindex: -1, "aria-hidden": "true" }, picture(item)),
     h("div", {}, h("a.title", { href: linkTo(item) }, item.title), h("p.detail", {}, item.detail), h("button.text", { type: "button", "aria-label": t("remove", { name: item.title }), onclick: () => set(0) }, t("remove", { name: "" }).trim())),
     stepper(count, `${t("quantity")}: ${item.title}`, (by) => (set(Math.min(99, count + by)), count + by)),
     h("p.price", {}, money((item.price ?? 0) * count)));
@@ -147,7 +147,7 @@ export function cart() {
 export function checkout() {
   const found = lines();
   if (!found.length) return cart();
-  const slots = ["slotToday", "slotTomorrow", "slotPick"].map((slot, at) => h("label.slot", {}, h("input", { type: "radio", name: "slot", value: slot, checked: at === 0 }), h("span", {}, t(slot)), h("span.hint", {}, t("free"))));
+  const slots = ["slotToday", "slotTomorrow", "slotPick"].map((slot, at) => [slot, at, { hours: at ? hours(8, 10) : hours(18, 20) }]).map(([slot, at, times]) => h("label.slot", {}, h("input", { type: "radio", name: "slot", value: slot, checked: at === 0 }), h("span", {}, t(slot, times)), h("span.hint", {}, t("free"))));
   const order = async (event) => {
     event.preventDefault();
     form.querySelector("button").disabled = true;

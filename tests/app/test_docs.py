@@ -223,7 +223,7 @@ def run_javascript(laptop: Laptop, desk: Desk, told: list[Block]) -> None:
     desk.run("sh", "-euc", f"cd {shlex.quote(str(project))}\n{commands}", given="")
     state = laptop.state
     token = login.user_token(laptop.home, state, USER, time.time())
-    with server.serving(server.open_shop(state, "demo", {})) as address:
+    with server.serving(server.open_shop(state, "demo")) as address:
         given = {
             "API": f"{address}api", "URL_OF_API": state.api, "KEY": state.key, "BROWSER_API_URL": state.browser_api,
             "userToken": token,

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page
 from local.cloud import lifecycle
 from local.cloud.home import access
 from local.storefront import server
+from local.storefront.catalogue import Shop
 from tests.app.laptop import Laptop, listening
 from tests.storefront import chromium
 from tests.storefront.browser import browsing
@@ -195,7 +196,7 @@ def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(laptop: Lapt
         urllib3.request("GET", signed(laptop, service, "GET", path, by=credentials)).status == 200
         for service, path in (("lambda", "/2015-03-31/functions"), ("apigateway", "/apikeys?includeValues=true"))
     ), "requests are signed as they should be"
-    front = server.Storefront(laptop.state.api, laptop.state.key, b'{"items": []}')
+    front = server.Storefront(laptop.state.api, laptop.state.key, Shop(name="green"))
     before = state_of(laptop)
     with server.serving(front) as shop, page_at() as port:
         ports = {int(shop.rstrip("/").rpartition(":")[2])}

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Placements from a shop's settings, all the way: dropped, promoted, and asked for over HTTP."""
 
-import json
 from typing import Any
 
 import pytest
@@ -107,8 +106,8 @@ def test_what_cannot_be_asked_is_a_problem_with_its_field(
 
 
 def test_the_storefront_is_told_which_slots_there_are(slots: Shop) -> None:
-    told = json.loads(open_shop(slots.laptop.state, "slots", {}).catalogue)
-    assert told["placements"] == ["cart", "cheap", "home", "kitchen", "pushed", "together"]
+    shop = open_shop(slots.laptop.state, "slots").shop
+    assert list(shop.placements) == ["cart", "cheap", "home", "kitchen", "pushed", "together"]
 
 
 def test_popular_items_are_kept_until_they_change(slots: Shop) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from local.storefront.server import open_shop
 from tests.app import retail
 from tests.app.laptop import Laptop
 from tests.app.waiting import until
@@ -106,6 +107,10 @@ def test_items_are_shown_everywhere_whatever_was_dropped_first(laptop: Laptop, o
         shown.drop(kind, contents[kind])
     trained = shown.trained()
     shown.everywhere(named, "every list shows what was dropped")
+    storefront = open_shop(laptop.state, shown.shop).shop
+    rows = {str(row[0]): row[1:3] for row in storefront.page()["items"]}
+    assert rows == {item: [item.upper(), 5.0 + at] for at, item in enumerate(retail.ITEMS)}
+    assert {shopper["id"] for shopper in storefront.document()["shoppers"]} < {f"u{number}" for number in range(1_000)}
 
     # A column more and other prices, twice.
     for more in (100, 200):

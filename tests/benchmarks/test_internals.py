@@ -83,7 +83,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "tests/core",
-        "test_aws_errors test_metrics test_names test_snapshots test_versions",
+        "test_aws_errors test_metrics test_names test_snapshots",
         "clients, names and errors have no door of their own",
     ),
     (

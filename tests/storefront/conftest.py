@@ -35,23 +35,21 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+def shop() -> Iterator[Open]:
     """The shop of :mod:`tests.storefront.shop`, served."""
-    with listening(Api()) as api, serving(front(api, tmp_path_factory.mktemp("shop"))) as address:
+    with listening(Api()) as api, serving(front(api)) as address:
         yield Open(address, api)
 
 
 @pytest.fixture(scope="session")
-def placed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+def placed() -> Iterator[Open]:
     """The same shop with the placements of `storefront/settings.yaml`, served."""
-    folder = tmp_path_factory.mktemp("placed")
-    with listening(Api()) as api, serving(front(api, folder, list(PLACEMENTS))) as address:
+    with listening(Api()) as api, serving(front(api, list(PLACEMENTS))) as address:
         yield Open(address, api)
 
 
 @pytest.fixture(scope="session")
-def strangers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+def strangers() -> Iterator[Open]:
     """The same shop as CloudFront shows it to strangers, served."""
-    folder = tmp_path_factory.mktemp("strangers")
-    with listening(Api()) as api, serving(front_for_strangers(api, folder)) as address:
+    with listening(Api()) as api, serving(front_for_strangers(api)) as address:
         yield Open(address, api)

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.storefront.catalogue import catalogue, document, for_strangers
+import polars as pl
+from personalization.shop.settings.settings import parse
+
+from local.storefront.catalogue import Shop, shown_columns
 from local.storefront.server import Storefront
 
 KEY = "the-key-that-no-browser-may-see"
@@ -121,30 +123,62 @@ def listening(api: Api) -> Iterator[Api]:
         server.server_close()
 
 
-def files(folder: Path) -> dict[str, Path]:
-    """The shop's CSVs."""
-    users = [f"u{number},{['18-24', '65+'][number % 2]},{number % 3}" for number in range(30)]
-    history = [
-        f"u{number},{ROWS[(number * 7 + step) % len(ROWS)].split(',')[0]},{1000 + step}"
-        for number in range(30)
-        for step in range(10)
-    ]
-    contents = {
-        "items": ["item_id,Name,PRICE,CATEGORY_L1,CATEGORY_L2", *ROWS],
-        "users": ["USER_ID,AGE,KIDS", *users],
-        "interactions": ["USER_ID,ITEM_ID,TIMESTAMP", *history],
-    }
-    for kind, rows in contents.items():
-        (folder / f"{kind}.csv").write_text("\n".join(rows) + "\n")
-    return {kind: folder / f"{kind}.csv" for kind in contents}
+USERS = [f"u{number},{['18-24', '65+'][number % 2]},{number % 3}" for number in range(30)]
+HISTORY = [
+    f"u{number},{ROWS[(number * 7 + step) % len(ROWS)].split(',')[0]},{1000 + step}"
+    for number in range(30)
+    for step in range(10)
+]
+SETTINGS = "storefront: {currency: USD, drawings: groceries}"
 
 
-def front_for_strangers(api: Api, folder: Path) -> Storefront:
+def table(header: str, *lines: str) -> pl.DataFrame:
+    """A table as the application keeps it: all text."""
+    return pl.DataFrame(
+        [line.split(",") for line in lines], schema=dict.fromkeys(header.split(","), pl.String), orient="row"
+    )
+
+
+def shop_of(
+    items: pl.DataFrame | None = None,
+    users: pl.DataFrame | None = None,
+    interactions: pl.DataFrame | None = None,
+    *,
+    settings: str = SETTINGS,
+    placements: Sequence[str] = (),
+    best: Sequence[str] = (),
+) -> Shop:
+    """A shop with these tables, whose columns have Personalize's names."""
+    chosen = parse("settings.yaml", settings)
+    listed = pl.DataFrame({"ITEM_ID": []}, schema={"ITEM_ID": pl.String}) if items is None else items
+    columns = shown_columns([column for column in listed.columns if column != "ITEM_ID"], chosen)
+    cells = {field: pl.lit(None, pl.String) if column is None else pl.col(column) for field, column in columns.items()}
+    shop = Shop(
+        name="green",
+        settings=chosen,
+        columns=columns,
+        placements=tuple(placements),
+        users=users,
+        interactions=interactions,
+    )
+    return shop.with_items(listed.select(pl.col("ITEM_ID").alias("id"), **cells), best)
+
+
+def green(placements: Sequence[str] = ()) -> Shop:
+    """The shop of this module."""
+    return shop_of(
+        table("ITEM_ID,NAME,PRICE,CATEGORY_L1,CATEGORY_L2", *ROWS),
+        table("USER_ID,AGE,KIDS", *USERS),
+        table("USER_ID,ITEM_ID,TIMESTAMP", *HISTORY),
+        placements=placements,
+    )
+
+
+def front_for_strangers(api: Api) -> Storefront:
     """The same as CloudFront shows it: no key, and tokens of sessions."""
-    return Storefront(api.address, "", document(for_strangers("green", files(folder)["items"], "/api")))
+    return Storefront(api.address, "", green())
 
 
-def front(api: Api, folder: Path, placements: Sequence[str] = ()) -> Storefront:
+def front(api: Api, placements: Sequence[str] = ()) -> Storefront:
     """The storefront of this shop, in front of `api`."""
-    told = catalogue("green", **files(folder)) | {"placements": list(placements)}
-    return Storefront(api.address, KEY, document(told))
+    return Storefront(api.address, KEY, green(placements))

@@ -28,7 +28,8 @@ def test_the_shelves_are_filled_and_say_from_where(page: Page) -> None:
     titles = page.evaluate("[...document.querySelectorAll('.shelf h2')].map((one) => one.textContent)")
     assert titles == ["Recommended for you", "Popular"]
     assert page.evaluate("document.querySelectorAll('.shelf .card').length") == 24
-    assert page.evaluate("document.querySelector('.shelf .source').textContent") == "recommended"
+    told = page.evaluate("[...document.querySelectorAll('#happened .list')].map((one) => one.textContent)")
+    assert set(told) == {"Recommended for you from personal picks", "Popular"}
     assert page.evaluate("document.querySelectorAll('#happened .call').length") == 2
 
 
@@ -79,6 +80,10 @@ def test_search_finds_and_an_empty_one_says_so(page: Page) -> None:
     assert page.evaluate("[...document.querySelectorAll('.grid .title')].map((one) => one.textContent)") == ["Milk 3"]
     page.evaluate("location.hash = '#/s?q=unobtainium'")
     until(page, "document.querySelector('.nothing')")
+    settle(page)
+    assert page.evaluate("[...document.querySelectorAll('.shelf h2')].map((one) => one.textContent)") == [
+        "Recommended for you", "Popular",
+    ]  # fmt: skip
 
 
 def test_it_speaks_korean(page: Page) -> None:
@@ -86,7 +91,10 @@ def test_it_speaks_korean(page: Page) -> None:
     settle(page)
     assert page.evaluate("document.documentElement.lang") == "ko"
     assert page.evaluate("document.querySelector('.shelf h2').textContent") == "추천 상품"
-    assert page.evaluate("document.querySelector('.shelf .source').textContent") == "추천"
+    told = page.evaluate("[...document.querySelectorAll('#happened .list')].map((one) => one.textContent)")
+    assert "추천 상품 · 맞춤 추천" in told
+    words = page.evaluate("document.querySelector('main').textContent + document.querySelector('#panel').textContent")
+    assert not {"campaign", "household", "API"} & set(words.split())
     page.evaluate("document.querySelector('#account').click()")
     until(page, "document.querySelector('dialog[open] option')")
     values = page.evaluate("[...document.querySelectorAll('dialog option')].map((one) => [one.value, one.textContent])")

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page
 
 from local.cloud.environments import LOCAL
 from local.demo.sample_data import DemoData
-from local.storefront.catalogue import catalogue, document
 from local.storefront.server import Storefront, serving
 from tests.storefront.browser import settle, show, tab_to, until, visiting
 from tests.storefront.conftest import PLACEMENTS, Open
-from tests.storefront.shop import KEY, Api, listening
+from tests.storefront.shop import KEY, Api, listening, shop_of
 from tests.storefront.test_page import FOLDER as STOREFRONT
 
 AXE = LOCAL / "axe" / "node_modules" / "axe-core" / "axe.min.js"
@@ -116,12 +116,13 @@ def test_a_first_visit_is_light_and_stands_still(front: Page) -> None:
 
 
 def test_a_first_visit_to_the_demos_own_shop_is_as_light(browser: Browser, demo_data: DemoData) -> None:
-    goods = catalogue("demo", demo_data.items, demo_data.users, demo_data.interactions) | {
-        "placements": list(PLACEMENTS)
-    }
+    tables = [
+        pl.read_csv(path, infer_schema=False) for path in (demo_data.items, demo_data.users, demo_data.interactions)
+    ]
+    shop = shop_of(*tables, placements=list(PLACEMENTS))
     with (
         listening(Api()) as api,
-        serving(Storefront(api.address, KEY, document(goods))) as address,
+        serving(Storefront(api.address, KEY, shop)) as address,
         front_page(browser, Open(address, api)) as page,
     ):
         assert transferred(page) <= BYTES

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The storefront of a shop with ids and names of its own, and no CSV at hand."""
+"""The storefront of a shop with ids, names, prices, pictures and a language of its own."""
 
+import re
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import polars as pl
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
-from local.storefront.catalogue import catalogue, document
+from local.storefront.catalogue import Shop
 from local.storefront.server import Storefront, serving
 from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import Open
-from tests.storefront.shop import KEY, Api, listening
+from tests.storefront.shop import KEY, Api, listening, shop_of
 
+PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
 IDS = [str(uuid.UUID(int=number << 64 | number)) for number in range(1, 13)]
 USER = str(uuid.UUID(int=99 << 64))
 NAMES = {item: f"Lamp {number}\u2028with\na shade" for number, item in enumerate(IDS)}
@@ -34,16 +38,22 @@ class Named(Api):
         return 200, {"recommendationId": "RID-1", "items": told}
 
 
+@dataclass
+class Silent(Api):
+    """An API that recommends nothing and orders what it is given."""
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, object]:  # noqa: ANN401 - any document
+        if path.endswith("/events"):
+            return super().answer(method, path, body)
+        listed = [{"itemId": item} for item in (body or {}).get("itemIds", ())]
+        return 200, {"recommendationId": None, "items": listed}
+
+
 @pytest.fixture
 def own_shop() -> Iterator[Open]:
     """A shop that the storefront knows by its API's answers alone."""
-    with listening(Named()) as api, serving(Storefront(api.address, KEY, goods())) as address:
+    with listening(Named()) as api, serving(Storefront(api.address, KEY, Shop(name="lamps-and-more"))) as address:
         yield Open(address, api)
-
-
-def goods() -> bytes:
-    """A catalogue without items."""
-    return document(catalogue("lamps-and-more") | {"placements": []})
 
 
 @pytest.fixture
@@ -85,37 +95,115 @@ def test_a_name_is_shown_as_soon_as_an_answer_tells_it(page: Page, own_shop: Ope
     assert f"Looked at {NAMES[IDS[3]]}" in told
 
 
-def test_what_an_answer_shows_is_newer_than_the_catalogues_file(browser: Browser, tmp_path: Path) -> None:
-    items = tmp_path / "items.csv"
-    items.write_text(f"ITEM_ID,NAME,PRICE\n{IDS[0]},Candle,1.00\n{IDS[1]},Candlestick,2.00\n")
-    told = document(catalogue("lamps", items) | {"placements": []})
+@contextmanager
+def visited(browser: Browser, items: pl.DataFrame, api: Api, settings: str = "") -> Iterator[Page]:
+    """A page of somebody at a shop with these items, whose pictures of `cdn.example` come and of others do not."""
+
+    def picture(route: Route) -> None:
+        if urlsplit(route.request.url).hostname == "cdn.example":
+            route.fulfill(body=PIXEL, content_type="image/svg+xml")
+        else:
+            route.abort()
+
+    errors = sum("gone.example" in str(image) for image in items.get_column("IMAGE_URL", default=pl.Series([""])))
     with (
-        listening(Named()) as api,
-        serving(Storefront(api.address, KEY, told)) as address,
-        visiting(browser, address) as page,
+        listening(api),
+        serving(Storefront(api.address, KEY, shop_of(items, settings=settings))) as address,
+        visiting(browser, address, storage={}, errors=errors) as page,
     ):
+        page.route(re.compile("https?://[a-z.]+example/"), picture)
         show(page, address)
+        yield page
+
+
+def test_what_an_answer_shows_is_newer_than_the_table(browser: Browser) -> None:
+    items = pl.DataFrame({"ITEM_ID": IDS[:2], "NAME": ["Candle", "Candlestick"], "PRICE": ["1.00", "2.00"]})
+    with visited(browser, items, Named()) as page:
         tiles = page.evaluate("[...document.querySelectorAll('.card')].map((one) => one.textContent)")
     assert not any("Candle" in tile for tile in tiles)
-    assert any("1.00" in tile and "Lamp 0" in tile for tile in tiles)
+    assert any("1" in tile and "Lamp 0" in tile for tile in tiles)
 
 
-def test_a_name_on_two_lines_does_not_shut_the_shop(browser: Browser, tmp_path: Path) -> None:
-    items = tmp_path / "items.csv"
-    items.write_text('ITEM_ID,NAME\ni1,"Lamp\nwith a shade 12 cm"\ni2,Chair\u2029of oak\n')
-    told = document(catalogue("lamps", items) | {"placements": []})
-    with (
-        listening(Named()) as api,
-        serving(Storefront(api.address, KEY, told)) as address,
-        visiting(browser, address) as page,
-    ):
-        show(page, f"{address}#/c")
+def test_a_name_is_shown_as_it_stands_also_on_two_lines(browser: Browser) -> None:
+    names = ["Lamp\nwith a shade 12 cm (white)", "Chair\u2029of oak", "iPhone 15"]
+    with visited(browser, pl.DataFrame({"ITEM_ID": ["i1", "i2", "i3"], "NAME": names}), Silent()) as page:
+        page.evaluate("location.hash = '#/c'")
+        until(page, "document.querySelector('.grid .title')")
         titles = page.evaluate("[...document.querySelectorAll('.grid .title')].map((one) => one.textContent)")
-    assert {"Chair\u2029of oak", "Lamp\nwith a shade"} <= set(titles)
+    assert set(titles) == set(names)
+
+
+def test_pictures_come_late_and_from_the_items_hosts_and_a_plain_tile_stands_for_the_others(browser: Browser) -> None:
+    images = [
+        "https://cdn.example/a.svg",
+        "https://gone.example/b.png",
+        "javascript:alert(1)",
+        "data:image/png;base64,AA",
+        "",
+    ]
+    items = pl.DataFrame(
+        {"ITEM_ID": list("abcde"), "NAME": ["PARTY BUNTING", "bread bin", "Çup", "42", "…"], "IMAGE_URL": images}
+    )
+    with visited(browser, items, Silent()) as page:
+        page.evaluate("location.hash = '#/c'")
+        until(page, "document.querySelectorAll('.grid .card').length === 5")
+        until(
+            page,
+            "document.querySelector('.grid img')?.naturalWidth && document.querySelectorAll('.grid .blank')[3]",
+        )
+        shown = page.evaluate(
+            "[...document.querySelectorAll('.grid img')].map(({ src, loading, alt }) => [src, loading, alt])"
+        )
+        letters = page.evaluate("[...document.querySelectorAll('.grid .blank')].map((one) => one.dataset.letter)")
+        drawn = page.evaluate("document.querySelectorAll('.tile svg').length")
+        loaded = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+    assert shown == [["https://cdn.example/a.svg", "lazy", ""]]
+    assert (sorted(letters), drawn) == (["", "4", "B", "Ç"], 0)
+    assert not [name for name in loaded if "tiles.js" in name]
+
+
+def test_its_words_and_prices_are_korean_where_its_settings_say_so(browser: Browser) -> None:
+    items = pl.DataFrame({"ITEM_ID": ["a"], "NAME": ["따뜻한 양말"], "PRICE": ["12900"], "CATEGORY_L1": ["의류"]})
+    settings = "language: ko\nstorefront: {title: 봄날, currency: KRW}"
+    with visited(browser, items, Silent(), settings) as page:
+        page.evaluate("location.hash = '#/p/a'")
+        until(page, "document.querySelector('.product .price')")
+        settle(page)
+        told = page.evaluate(
+            "[document.documentElement.lang, document.title, document.querySelector('.product .price').textContent]"
+        )
+        assert told == ["ko", "따뜻한 양말 \u2013 봄날", "₩12,900"]
+        page.evaluate("document.querySelector('.tools [lang=en]').click()")
+        until(page, "document.documentElement.lang === 'en'")
+        settle(page)
+        assert page.evaluate("document.querySelector('.product .primary').textContent") == "Add to cart"
+
+
+def test_a_price_without_a_currency_is_a_number(browser: Browser) -> None:
+    items = pl.DataFrame({"ITEM_ID": ["a", "b"], "NAME": ["A", "B"], "PRICE": ["1250", "9.5"]})
+    with visited(browser, items, Silent()) as page:
+        page.evaluate("location.hash = '#/c'")
+        until(page, "document.querySelectorAll('.grid .price').length === 2")
+        prices = page.evaluate("[...document.querySelectorAll('.grid .price')].map((one) => one.textContent)")
+    assert sorted(prices) == ["1,250", "9.50"]
+
+
+def test_a_list_goes_on_page_by_page(browser: Browser) -> None:
+    items = pl.DataFrame({"ITEM_ID": [f"i{number:03d}" for number in range(130)], "NAME": ["Thing"] * 130})
+    with visited(browser, items, Silent()) as page:
+        page.evaluate("location.hash = '#/s?q=thing'")
+        until(page, "document.querySelectorAll('.grid .card').length === 24")
+        assert page.evaluate("document.querySelector('.page .hint').textContent") == "130 items"
+        for count in (48, 72, 96, 120, 130):
+            page.evaluate("document.querySelector('.listed .secondary').click()")
+            until(page, f"document.querySelectorAll('.grid .card').length === {count}")
+        assert page.evaluate("document.querySelector('.listed .secondary').hidden") is True
+        ids = page.evaluate("[...document.querySelectorAll('.grid .card')].map((one) => one.dataset.id)")
+    assert len(set(ids)) == 130
 
 
 def test_a_search_that_finds_nothing_leads_on(page: Page) -> None:
     page.evaluate("location.hash = '#/s?q=unobtainium'")
     until(page, "document.querySelector('.nothing')")
-    page.evaluate("document.querySelector('main .primary').click()")
-    until(page, "location.hash === '#/c'")
+    settle(page)
+    assert page.evaluate("document.querySelectorAll('main .shelf .card').length") == 24

@@ -6,13 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 from personalization.shop.settings.settings import parse
 from playwright.sync_api import Browser, Page
 
-from local.cloud.client import placements
 from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import PLACEMENTS, Open
 from tests.storefront.test_page import FOLDER
@@ -43,7 +40,7 @@ def test_the_front_page_is_one_call(page: Page, placed: Open) -> None:
     assert calls_of(page, placed, "", []) == [("placements", {"placements": ["home", "home-popular"]})]
     assert page.evaluate(TITLES) == ["Recommended for you", "Popular"]
     told = page.evaluate("[...document.querySelectorAll('#happened .list')].map((one) => one.textContent)")
-    assert told == ["Recommended for you", "Popular"]
+    assert told == ["Recommended for you from personal picks", "Popular"]
 
 
 def test_an_items_page_looks_at_it_and_asks_for_what_is_like_it(page: Page, placed: Open) -> None:
@@ -106,18 +103,3 @@ def test_the_settings_hold_and_have_just_the_slots_that_pages_ask_for() -> None:
     # As many as Personalize tells columns of, so that no shelf of a page is cut short.
     home = [chosen.placements[name].limit for name in ("home", "home-viewed", "home-popular")]
     assert sum(home) < 50
-
-
-def test_the_slots_of_a_shop_are_those_of_the_release_that_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with mock_aws():
-        table = boto3.resource("dynamodb", "us-east-1").create_table(
-            TableName="shops",
-            KeySchema=[{"AttributeName": "shop", "KeyType": "HASH"}, {"AttributeName": "record", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("shop", "record")],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        table.put_item(Item={"shop": "green", "record": "release", "placements": {"home": {}, "basket": {}}})
-        table.put_item(Item={"shop": "old", "record": "release"})
-        assert [placements(table, shop) for shop in ("green", "old", "none")] == [["basket", "home"], [], []]

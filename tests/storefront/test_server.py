@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.cloud.environments import LocalError
+from local.storefront.catalogue import Shop
 from local.storefront.server import Storefront, serving
 from tests.app.waiting import BOUND
 from tests.storefront.conftest import Open
@@ -46,9 +47,53 @@ def test_the_page_and_its_parts_are_served_with_safe_headers(shop: Open) -> None
 def test_the_catalogue_is_small_on_the_way_and_the_same_again(shop: Open) -> None:
     _, headers, packed = ask(shop, "GET", "/catalogue.json", headers={"Accept-Encoding": "gzip"})
     content = json.loads(gzip.decompress(packed))
-    assert (content["shop"], len(content["items"]), len(content["shoppers"])) == ("green", 40, 6)
+    assert (content["shop"], content["total"], len(content["shoppers"])) == ("green", 40, 6)
     again, _, nothing = ask(shop, "GET", "/catalogue.json", headers={"If-None-Match": headers["etag"]})
     assert (again, nothing) == (304, b"")
+
+
+def test_items_come_in_pages_and_by_id(shop: Open) -> None:
+    status, headers, content = ask(shop, "GET", "/items?query=milk&page=0&sort=price")
+    answer = json.loads(content)
+    assert (status, headers["content-type"], answer["total"]) == (200, "application/json", 8)
+    assert answer["items"][0] == ["milk-0", "Milk 0 8 oz (maker 0)", 0.5, None, "Dairy", "milk"]
+    assert json.loads(ask(shop, "GET", "/items?category=Dairy&shelf=milk&page=99999")[2]) == {"items": [], "total": 8}
+    named = json.loads(ask(shop, "GET", "/items?id=bread-1&id=absent&id=..%2F..%2Fetc%2Fpasswd")[2])
+    assert [row[0] for row in named["items"]] == ["bread-1"]
+    # A category's name is a value like any other, whatever it looks like.
+    for strange in ("%27%3B--", "..%2F", "%00", "*", "%F0%9F%8D%9E", "a%2Bb%26page%3D2"):
+        assert json.loads(ask(shop, "GET", f"/items?category={strange}")[2]) == {"items": [], "total": 0}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page=-1", "page=100000", "page=1e3", "page=", "page=%D9%A1", "sort=worst", "query=" + "a" * 301, "query=%ff",
+        "query", "nonsense=1", "page=1&page=2", "id=a&page=1", "&".join(["id=a"] * 101), "&".join(["query=a"] * 120),
+        "id=" + "a" * 301,
+    ],
+)  # fmt: skip
+def test_a_query_that_is_none_is_refused_and_says_why(query: str, shop: Open) -> None:
+    status, headers, content = ask(shop, "GET", f"/items?{query}")
+    assert (status, headers["content-type"]) == (400, "application/problem+json")
+    assert 10 < len(json.loads(content)["detail"]) < 200
+    assert b"Traceback" not in content
+
+
+def test_items_are_for_pages_of_this_address_and_read_alone(shop: Open) -> None:
+    assert ask(shop, "GET", "/items", headers={"Origin": "https://elsewhere.example"})[0] == 403
+    assert ask(shop, "GET", "/items", headers={"Host": "elsewhere.example"})[0] == 403
+    assert ask(shop, "POST", "/items", "{}", JSON)[0] == 405
+    assert [ask(shop, "GET", path)[0] for path in ("/items/", "/items/../items", "/Items", "/items%3Fpage=0")] == [
+        404
+    ] * 4
+
+
+def test_strangers_have_files_of_items_and_nothing_beside_them(strangers: Open) -> None:
+    folder = json.loads(ask(strangers, "GET", "/catalogue.json")[2])["files"]["folder"]
+    assert len(json.loads(ask(strangers, "GET", f"/{folder}0.json")[2])) == 40
+    for path in (f"/{folder}1.json", f"/{folder}-1.json", f"/{folder}../0.json", "/items/0.json", "/items?query=milk"):
+        assert ask(strangers, "GET", path)[0] == 404
 
 
 def test_the_api_hears_of_the_shoppers_device_and_hour_and_of_nothing_else(shop: Open) -> None:
@@ -98,7 +143,7 @@ def test_a_link_out_of_the_folder_leads_nowhere(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "secret.json").write_text("{}")
     (tmp_path / "site/link.json").symlink_to(tmp_path / "secret.json")
-    assert Storefront("http://127.0.0.1:9", KEY, b"{}", tmp_path / "site").file("/link.json").status == 404
+    assert Storefront("http://127.0.0.1:9", KEY, Shop(name="green"), tmp_path / "site").file("/link.json").status == 404
 
 
 @pytest.mark.parametrize(
@@ -149,7 +194,7 @@ def test_its_own_page_is_not(shop: Open) -> None:
 def test_an_api_that_is_gone_is_said_so() -> None:
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
-        gone = Storefront(f"http://127.0.0.1:{unheard.getsockname()[1]}", KEY, b"{}")
+        gone = Storefront(f"http://127.0.0.1:{unheard.getsockname()[1]}", KEY, Shop(name="green"))
         assert gone.forward("GET", "/health", None).status == 502
 
 
@@ -165,6 +210,6 @@ def test_noise_is_refused_and_the_server_stays(shop: Open) -> None:
 
 def test_a_taken_port_is_told(shop: Open) -> None:
     port = int(urlsplit(shop.address).port or 0)
-    front = Storefront("http://127.0.0.1:9", KEY, b"{}")
+    front = Storefront("http://127.0.0.1:9", KEY, Shop(name="green"))
     with pytest.raises(LocalError, match=f"port {port} is taken"), serving(front, port):
         pass

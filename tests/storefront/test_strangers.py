@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
-from local.storefront.catalogue import for_strangers
+from local.storefront.catalogue import Shop
 from tests.app.waiting import BOUND
 from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import Open
+from tests.storefront.shop import green
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def page(browser: Browser, strangers: Open) -> Iterator[Page]:
 
 
 def test_its_catalogue_tells_of_no_shopper() -> None:
-    told = for_strangers("green", None, "")
+    told = Shop(name="green").document_for_strangers("")
     assert (told["shoppers"], told["profiles"], told["api"], told["tokens"]) == ([], {}, "", True)
 
 
@@ -70,3 +71,20 @@ def test_a_session_that_ended_is_replaced_at_the_next_page(page: Page, strangers
     settle(page)
     session = json.loads(page.evaluate("localStorage['shop:sessions']"))["current"]
     assert {sent["authorization"] for _, path, sent, _ in strangers.api.requests[-3:]} == {f"Bearer {session}"}
+
+
+def test_without_a_server_pages_find_the_same_in_files(page: Page, strangers: Open) -> None:
+    titles = "[...document.querySelectorAll('.grid .title')].map((one) => one.textContent)"
+    shop = green()
+    for hash_, listed in {
+        "#/s?q=milk%203": shop.page("milk 3"),
+        "#/c/Dairy": shop.page(category="Dairy"),
+        "#/c/Dairy/milk": shop.page(category="Dairy", shelf="milk"),
+        "#/c": shop.page(),
+        "#/s?q=unobtainium": shop.page("unobtainium"),
+    }.items():
+        show(page, f"{strangers.address}{hash_}")
+        names = {str(row[1]).partition(" 8 oz")[0] for row in listed["items"]}
+        shown = page.evaluate(titles)
+        assert len(shown) == min(24, listed["total"])
+        assert set(shown) <= names

@@ -110,13 +110,13 @@ def _with_room(s3: "S3Client", bucket: str, shop: str, table: Table, more: int, 
     if grown(table.size + more) == table.shards:
         return table
     # The estimate may have counted items several times.
-    size = sum(len(text) for text in _texts(s3, bucket, shop, table))
+    size = sum(len(text) for text in texts(s3, bucket, shop, table))
     shards = grown(size + more)
     if shards is None:
         return None
     if shards == table.shards:
         return _follow(s3, bucket, shop, table, replace(table, size=size))
-    for text in _texts(s3, bucket, shop, table):
+    for text in texts(s3, bucket, shop, table):
         spread: dict[int, list[bytes]] = defaultdict(list)
         for row in item_table.rows(text):
             spread[item_table.hashed(json.loads(row)[""]) % shards].append(row)
@@ -124,8 +124,8 @@ def _with_room(s3: "S3Client", bucket: str, shop: str, table: Table, more: int, 
     return _follow(s3, bucket, shop, table, _table(version, shards, table.columns, size))
 
 
-def _texts(s3: "S3Client", bucket: str, shop: str, table: Table) -> Iterator[bytes]:
-    """Iterate over the texts of the table's files, some in parallel."""
+def texts(s3: "S3Client", bucket: str, shop: str, table: Table) -> Iterator[bytes]:
+    """Iterate over the texts of the table's files, some in parallel; `item_table.rows` takes a text apart."""
 
     def text(shard: int) -> bytes:
         data = objects.get_bytes(s3, bucket, item_table.shard_key(shop, table.version, shard))

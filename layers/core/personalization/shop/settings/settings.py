@@ -27,6 +27,7 @@ from personalization.shop.settings.prices import Billed, Prices
 from personalization.shop.settings.recipes import RECIPES, SECOND_GENERATION, Generation, RecipeAlias
 from personalization.shop.settings.recommenders import Recommenders
 from personalization.shop.settings.settings_errors import explain, twice_in_json, twice_in_yaml
+from personalization.shop.settings.storefront import USUAL_STOREFRONT, Storefront
 
 FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
 
@@ -62,6 +63,8 @@ class ShopSettings(TableSettings, BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    language: Literal["en", "ko"] = "en"
+    """The language of reports, pages and mails: en or ko."""
     recipes: Annotated[tuple[RecipeAlias, ...], Field(min_length=1)] = RECIPES
     """The trained recipes; see `deployed`."""
     filters: dict[FilterName, Annotated[str, StringConstraints(min_length=1, max_length=2500)]] = {
@@ -96,6 +99,8 @@ class ShopSettings(TableSettings, BaseModel):
     """Times at which recipes are trained without a drop."""
     batch: Annotated[Batch, Field(max_length=20)] = {}
     """Batch inference jobs and user segments, by name."""
+    storefront: Annotated[Storefront, Field(exclude_if=partial(eq, USUAL_STOREFRONT))] = USUAL_STOREFRONT
+    """How the storefront shows the shop."""
 
     @field_validator("recipes")
     @classmethod

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _TEXTS: Mapping[str, str] = {
     r"^[a-z0-9][a-z0-9-]{0,19}$": "must be 1 to 20 characters out of a-z, 0-9 and -, beginning with a letter or digit",
     r"^[A-Z_][A-Z0-9_]{0,149}$": "must be a column's name in capitals, out of A-Z, 0-9 and _",
+    r"^[A-Z]{3}$": "must be the code of a currency in three capitals, such as KRW or EUR",
     r"^\d{4}-\d{2}(-\d{2})?$": "must be a month or a day, such as 2026-11 or 2026-11-25",
     r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$": "must be a time zone, such as Europe/Berlin",
     files.SEPARATOR: "must be one ASCII character, such as ';' or '|', or tab",
