@@ -42,7 +42,8 @@ def test_objects_become_columns_and_the_lines_of_an_order_become_rows() -> None:
         ["17", "12.5", "true", "", "007", "a|b", "y", ""],
         ["17", "12.5", "true", "", "007", "a|b", "z", ""],
     ]
-    assert "each object of line_items is a row; 1 without any of them gives no row" in notes
+    assert "each object of line_items is a row" in notes
+    assert "1 row has no object in line_items, and gives no row" in notes
     assert "discounts has a list of objects, which is left out: rows: discounts reads each as a row" in notes
 
 

@@ -123,6 +123,48 @@ def both(bucket: "S3Client", monkeypatch: pytest.MonkeyPatch, drop: Drop) -> Any
     return checked
 
 
+def orders(rows: list[str]) -> list[dict[str, object]]:
+    """An order of two items for each row, and one of none."""
+    names = HEADER.strip().split(",")
+    events = [dict(zip(names, row.strip().split(","), strict=True)) for row in rows]
+    return [
+        {
+            "USER_ID": event["USER_ID"],
+            "TIMESTAMP": event["TIMESTAMP"],
+            "items": [{"ITEM_ID": event["ITEM_ID"]}] * number,
+        }
+        for event in events
+        for number in (2, 0)
+    ]
+
+
+LARGE = {
+    "a title": ("large.csv", f"Events of all shops\n\n{HEADER}{''.join(ROWS)}"),
+    "sums": ("large.csv", f"{HEADER}{''.join(ROWS)}Total,,,,99\n"),
+    "JSON lines": ("large.jsonl", "".join(f"{json.dumps(order)}\n" for order in orders(ROWS))),
+}
+
+
+@pytest.mark.parametrize("habit", LARGE)
+def test_habits_of_files_in_ranges(both: Any, drop: Drop, habit: str) -> None:  # noqa: ANN401 - a fixture
+    drop("drops/demo/settings.yaml", "interactions: {columns: {items.ITEM_ID: ITEM_ID}}")
+    name, content = LARGE[habit]
+    divided, other = both("interactions", f"{FOLDER}{name}", content, 12_000)
+    assert divided == other
+    assert divided["report"]["rows"]["rejected"] == 0
+
+
+def test_rows_of_objects_in_ranges_of_row_groups(both: Any, drop: Drop, bucket: "S3Client") -> None:  # noqa: ANN401
+    drop("drops/demo/settings.yaml", "interactions: {columns: {items.ITEM_ID: ITEM_ID}}")
+    made, bad = io.BytesIO(), ["u1,,soon,1\n"]
+    pq.write_table(pa.Table.from_pylist(orders([*ROWS, *bad, *ROWS[:9]])), made, row_group_size=301)
+    divided, other = both("interactions", f"{FOLDER}large.parquet", made.getvalue(), 3_000)
+    assert len(left(bucket, "imports/demo/large/")) > 1
+    notes = [[*outcome.pop("report").pop("notes"), *outcome.pop("notes")] for outcome in (divided, other)]
+    assert divided == other
+    assert all("each object of items is a row" in str(told) for told in notes)
+
+
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_interactions_in_ranges(both: Any, seed: int, bucket: "S3Client") -> None:  # noqa: ANN401 - a fixture
     divided, other = both("interactions", f"{FOLDER}large.csv", HEADER + "".join(dirty(seed)), 6_000)

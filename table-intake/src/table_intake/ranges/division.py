@@ -79,7 +79,8 @@ class Division:
         separator, above = titles.of_text(start, settings, looks=not names)
         if above or json_lines.is_json(start):
             return None
-        return FileForm(Table(expected.resource, [head], form=Form(separator, names=names)).header, separator)
+        header = Table(expected.resource, [head], form=Form(separator, names=names)).header
+        return FileForm(header, separator, skips_sums=settings.totals == "skip")
 
 
 def _is_read_whole(expected: Expected) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from table_intake.ranges.cutting import Task
+from table_intake.read import totals
 from table_intake.read.byte_counts import count_byte
 from table_intake.read.encodings import Utf8
 from table_intake.read.rows import PIECE_BYTES, Form, Rows, Table
@@ -26,6 +27,8 @@ class FileForm:
 
     header: Sequence[str]
     separator: str
+    skips_sums: bool = False
+    """Whether sums in its last rows are left out."""
 
 
 class _Lines:
@@ -111,6 +114,8 @@ class Range:
         self.skipped = task.skipped if task.skipped is not None else _assumed(resource, opener, task, form, size)
         """Lines at its beginning that belong to the row before."""
         self._task = task
+        self._form = form
+        self._sums: list[str] = []
         self._lines = _Lines(opener(max(0, task.begin - 1)), task)
         self._text = Utf8(resource, self._lines, task.encoding)
         self._decoded = iter(self._text)
@@ -134,8 +139,11 @@ class Range:
         self.header = self._table.header
 
     def rows(self) -> Iterator[Rows]:
-        """Yield the rows; see `table.Table`."""
-        yield from self._table.rows()
+        """Yield the rows; see `table.Table`. Sums in the last rows of the file are left out."""
+        for piece in self._table.rows():
+            sums = totals.of_text(piece, self._form.separator) if self._form.skips_sums and piece.last else []
+            yield piece.less([line for line, _ in sums]) if sums and self._task.last else piece
+            self._sums += [totals.note(word) for _, word in reversed(sums)] if self._task.last else []
 
     def rows_left(self, shortest: int) -> int | None:
         """Return how many rows the drop may have besides those that were read; see `table.Table`."""
@@ -145,7 +153,7 @@ class Range:
     def notes(self) -> list[str]:
         """What was guessed."""
         guessed = self._text.guessed
-        return [f"{guessed}: the setting encoding overrules this"] if guessed else []
+        return [*([f"{guessed}: the setting encoding overrules this"] if guessed else []), *self._sums]
 
     @property
     def encoding(self) -> str | None:

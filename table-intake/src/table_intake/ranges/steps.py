@@ -175,7 +175,7 @@ class Steps:
             yield Range(expected.resource, stream, task, form, total=context.bytes_of_text)
             return
         if task.rows is not None:
-            yield Whole(RowGroups(self._storage).open(part, task, settings, scratch))
+            yield Whole(RowGroups(self._storage).open(part, task, settings, scratch), task.rows)
             return
         with (
             self._storage.open(part.key, part.version_id) as body,

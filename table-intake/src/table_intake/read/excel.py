@@ -143,7 +143,7 @@ class Table:
             for piece in cells.pieces(frame, lines, names, last=self._line >= self._end, refused=wide):
                 sums = totals.find(piece.frame, names) if piece.last and self._totals == "skip" else []
                 yield piece.less([line for line, _ in sums]) if sums else piece
-                self.notes += [totals.note(line, word) for line, word in reversed(sums)]
+                self.notes += [totals.note(word) for _, word in reversed(sums)]
 
     def rows_left(self, _shortest: int) -> int:
         """Return how many rows may still come."""

@@ -12,11 +12,13 @@ from table_intake.columns.header import canonical
 from table_intake.columns.usual_names import LINES, plain, ranks
 from table_intake.errors import Refused
 from table_intake.settings.files import FileSettings
+from table_intake.wording import fill
 
 DEEPEST = 20
 """Objects within each other."""
 BETWEEN = "|"
 """What stands between the values of a list: Personalize's mark between categories."""
+_BARE = "{bare:,} {bare:row has|rows have} no object in {rows}, and {bare:gives|give} no row"
 _SHOWN = 8
 """Lists that a message names."""
 KEYS, VALUES = ("key", "name"), ("value", "values")
@@ -70,8 +72,9 @@ def notes(rows: str, pairs: Sequence[str], others: Sequence[str], bare: int) -> 
     """
     told = []
     if rows:
-        without = f"; {bare:,} without any of them {'gives' if bare == 1 else 'give'} no row" if bare else ""
-        told.append(f"each object of {rows} is a row{without}: the setting rows overrules this")
+        told.append(f"each object of {rows} is a row: the setting rows overrules this")
+    if bare:
+        told.append(fill(_BARE, bare=bare, rows=rows))
     told += [f"{name} has keys and values: columns can name those to read, as {name}.<key>" for name in pairs[:_SHOWN]]
     told += [
         f"{name} has a list of objects, which is left out: rows: {name} reads each as a row" for name in others[:_SHOWN]

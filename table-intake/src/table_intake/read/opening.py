@@ -13,7 +13,6 @@ from table_intake.errors import Refused
 from table_intake.read import archives, excel, footers, json_lines, parquet, rows, separators, titles, totals
 from table_intake.read.archives import Body, Peeked, Unpacked
 from table_intake.read.encodings import Utf8
-from table_intake.read.irregular import LINE
 from table_intake.settings.files import FileSettings
 from table_intake.table import Table
 from table_intake.wording import counted
@@ -267,17 +266,6 @@ class Decoded:
     """All of it, as UTF-8."""
 
 
-def _ragged_sum(piece: rows.Rows, separator: str) -> list[tuple[int, str]]:
-    """Return the last line, and its word for a sum, if it is one that has another number of values than other rows."""
-    last = piece.ragged.tail(1).rows()
-    if not last or (piece.frame[LINE] > last[0][0]).any():
-        return []
-    line = last[0][0]
-    (text,) = piece.originals([line])
-    word = totals.word_of(text.replace('"', "").split(separator))
-    return [(line, word)] if word else []
-
-
 class Text(rows.Table):
     """A text file of any encoding and separator as a table."""
 
@@ -297,7 +285,6 @@ class Text(rows.Table):
             self._given = [*self._given, f"the values are separated by {separators.SEPARATORS[separator]}"]
         form = rows.Form(separator, encoding=lambda: self._text.label, names=names, above=above)
         super().__init__(resource, file.content, form=form)
-        self._sources = [rows.source(index) for index in range(len(self.header))]
 
     @property
     def notes(self) -> list[str]:
@@ -310,9 +297,9 @@ class Text(rows.Table):
             if not piece.last or self._settings.totals == "keep":
                 yield piece
                 continue
-            sums = totals.find(piece.frame, self._sources) or _ragged_sum(piece, self._separator)
+            sums = totals.of_text(piece, self._separator)
             yield piece.less([line for line, _ in sums]) if sums else piece
-            self._given = [*self._given, *(totals.note(line, word) for line, word in reversed(sums))]
+            self._given = [*self._given, *(totals.note(word) for _, word in reversed(sums))]
 
     def rows_left(self, shortest: int) -> int:
         return (self._chunks.left() + self.held) // shortest

@@ -8,6 +8,7 @@ import polars as pl
 
 from table_intake.columns.usual_names import bare
 from table_intake.read.irregular import LINE
+from table_intake.table import Rows
 
 _WORDS = """
     total totals grandtotal subtotal totalamount sum overall summe gesamt gesamtsumme gesamtbetrag
@@ -27,10 +28,7 @@ _SIGN = (
     r"|Stk\.?)"
 )
 _NUMBER = re.compile(rf"(?:{_SIGN}\s*){{0,2}}\d[\d.,'_\s]*(?:{_SIGN}\s*){{0,2}}")
-_NOTE = (
-    "the last row ({line:,}) is a sum of those above ({word}), and was left out: the setting totals (keep) overrules "
-    "this"
-)
+_NOTE = "the last row is a sum of those above ({word}), and was left out: the setting totals (keep) overrules this"
 
 
 def find(frame: pl.DataFrame, names: Sequence[str]) -> list[tuple[int, str]]:
@@ -45,6 +43,18 @@ def find(frame: pl.DataFrame, names: Sequence[str]) -> list[tuple[int, str]]:
         rows.pop()
         sums.append((lines[len(rows)], word))
     return sums
+
+
+def of_text(piece: Rows, separator: str) -> list[tuple[int, str]]:
+    """Return the sums at the end of a text, as `find` does; one may have another number of values than other rows."""
+    sums = find(piece.frame, [name for name in piece.frame.columns if name != LINE])
+    last = piece.ragged.tail(1).rows()
+    if sums or not last or (piece.frame[LINE] > last[0][0]).any():
+        return sums
+    line = last[0][0]
+    (text,) = piece.originals([line])
+    word = word_of(text.replace('"', "").split(separator))
+    return [(line, word)] if word else []
 
 
 def word_of(cells: Sequence[str]) -> str:
@@ -67,8 +77,8 @@ def _filled(index: int, rows: Sequence[Sequence[str]]) -> float:
     return sum(bool(row[index].strip()) for row in rows) / len(rows) if rows else 0.0
 
 
-def note(line: int, word: str) -> str:
-    return _NOTE.format(line=line, word=word)
+def note(word: str) -> str:
+    return _NOTE.format(word=word)
 
 
 _SUMS = frozenset(map(bare, _WORDS.split()))
