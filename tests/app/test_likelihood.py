@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Purchase likelihood through the whole: drops, fits, the public API, live events, and snapshots that come of age."""
 
+import csv
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,6 +113,32 @@ def test_the_command_asks_and_what_is_unknown_is_named(laptop: Laptop, first: Ru
     refused = laptop.call("POST", f"/shops/{SHOP}/users/u0/purchase-likelihood", {"itemIds": ["moon"]})
     assert (refused.status, refused.body["errors"][0]["field"]) == (400, "itemIds.0")
     assert laptop.command("likelihood", SHOP, "u0", "moon").returncode == 1
+
+
+def test_the_analyst_s_command_writes_one_file_of_all_customers_the_likeliest_first(
+    laptop: Laptop, first: Run, tmp_path: Path
+) -> None:
+    assert first.status == "SUCCEEDED"
+    out = tmp_path / "a71.csv"
+    command = laptop.command_json("customers", SHOP, "--item", "a71", "--out", str(out))
+    assert command["paths"][0] == str(out)
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["USER_ID"] for row in rows) == sorted(f"u{number}" for number in range(SHOPPERS))
+    chance = [float(row["PROBABILITY_a71"]) for row in rows]
+    assert chance == sorted(chance, reverse=True)
+    assert chance[0] == pytest.approx(chances(laptop, rows[0]["USER_ID"], "a71")["a71"], rel=0.02)
+    # Each of them buys on each day.
+    assert min(float(row["PROBABILITY"]) for row in rows) > 0.9
+    assert {row["PURCHASES"] for row in rows} <= {"70", "71"}
+    assert "Do the probabilities mean what they say?" in Path(command["paths"][1]).read_text(encoding="utf-8")
+    for arguments, reason in (
+        (("--item", "moon"), "the shop's last run knows no item moon"),
+        (("--out", str(tmp_path)), "cannot be written: name a file in a folder that exists"),
+    ):
+        refused = laptop.command("customers", SHOP, *arguments)
+        assert refused.returncode == 1
+        assert reason in " ".join(refused.stderr.split())
 
 
 def test_snapshots_come_of_age_and_scores_join_the_counts(laptop: Laptop, first: Run) -> None:

@@ -39,11 +39,13 @@ def rows(
     """
     time = answering.as_of(model, now)
     for name, entry in users.items():
-        user = counters.user_from(entry, model)
-        if not user.has_history:
+        if not entry["pairs"]:
             yield name, None
             continue
-        values = features.of_users(user.statistics_of_user(time))
+        # Thousands of other items would take most of the time.
+        pairs = {item: entry["pairs"][item] for item in items if item in entry["pairs"]}
+        user = counters.user_from({**entry, "pairs": pairs}, model)
+        values = features.of_customers(user.statistics_of_user(time))
         chance, purchases = customers.predict(values, model.horizon_days)
         row: dict[str, str | int | float | None] = {USER: name, CHANCE: chance, PURCHASES: purchases}
         if customers.spending is not None:

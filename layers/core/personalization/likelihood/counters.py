@@ -146,7 +146,7 @@ class User:
         return statistics
 
     def statistics_of_user(self, now: int) -> dict[str, float]:
-        """Return the statistics of the user alone as of `now`, as `features.of_users` takes them."""
+        """Return the statistics of the user alone as of `now`, as `features.of_customers` takes them."""
         return {
             "span": self.span,
             **{f"user.{name}": self._as_of(name, value, now) for name, value in self.user.items()},

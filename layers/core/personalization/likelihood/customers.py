@@ -33,7 +33,6 @@ LEVELS = (0.5, 2.0)
 """Where the level of values stays: beyond it, the past says too little about the value of a day."""
 DECILES = 10
 NO_VALUES = "purchases have no value: import EVENT_VALUE, or PRICE and QUANTITY, or a PRICE of the items"
-_UNUSED = {"stranger"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def columns(table: Tables, users: Ints) -> dict[str, Floats]:
     """Return the features of users."""
     statistics = {f"user.{name}": values[users] for name, values in table.user.items()}
     statistics["span"] = np.full(len(users), features.span((table.at - table.history.start) / DAY))
-    return {name: value for name, value in features.of_users(statistics, ARRAYS).items() if name not in _UNUSED}
+    return features.of_customers(statistics, ARRAYS)
 
 
 @dataclass(frozen=True, slots=True)

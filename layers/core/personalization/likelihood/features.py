@@ -84,7 +84,7 @@ def features(s: Mapping[str, Value], levels: int, maths: Maths = NUMBERS) -> dic
         Values by name. `seen` is 1 where the user bought the item before, `visitor` where they have events but no
         purchase, and `stranger` where they have no events.
     """
-    values = {**_of_pairs(s, maths), **of_users(s, maths), **_of_items(s, maths), **_of_kinds(s, levels, maths)}
+    values = {**_of_pairs(s, maths), **_of_users(s, maths), **_of_items(s, maths), **_of_kinds(s, levels, maths)}
     return {**values, "item_user": values["user_d91"] * values["item_d91"]}
 
 
@@ -107,8 +107,7 @@ def _of_pairs(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
     }
 
 
-def of_users(s: Mapping[str, Value], maths: Maths = NUMBERS) -> dict[str, Value]:
-    """Return the features of users alone, from the statistics `user.…` and `span` of `features`."""
+def _of_users(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
     log = maths.log
     bought, days = (s["user.n"] > 0) * 1.0, s["user.days"]
     # A user without a purchase gets the longest age, not 0.
@@ -128,6 +127,18 @@ def of_users(s: Mapping[str, Value], maths: Maths = NUMBERS) -> dict[str, Value]
         "visitor": (1.0 - bought) * other,
         "stranger": (1.0 - bought) * (1.0 - other),
     }
+
+
+def of_customers(s: Mapping[str, Value], maths: Maths = NUMBERS) -> dict[str, Value]:
+    """Return the features of users alone for whether they buy at all, from the statistics `user.…` and `span`.
+
+    The log odds of any purchase at a rate r within a time t are log(exp(rt) - 1): the logarithm of the rate where it is
+    low, and the rate itself where it is high. So there are both of each decayed count.
+    """
+    values = _of_users(s, maths)
+    values |= {f"user_rate{half_life}": s[f"user.b{half_life}"] for half_life in HALF_LIVES}
+    values |= {f"user_b{half_life}_1": maths.log(s[f"user.b{half_life}"] + 1.0) for half_life in HALF_LIVES}
+    return {name: value for name, value in values.items() if name != "stranger"}
 
 
 def _of_items(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
