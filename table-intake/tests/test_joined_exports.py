@@ -5,10 +5,13 @@ import csv
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from intake_settings import parse
 from shop_exports import EXPORTS, Export, Files, database, iso, korean, shop, table
 from table_intake import (
@@ -297,3 +300,38 @@ def test_names_that_the_files_lack_are_refused(change: Mapping[str, object], pro
     with pytest.raises(Refused, match=problem):
         joined(export, written(tmp_path / "in", files), tmp_path / "out", files)
     assert not list((tmp_path / "out").iterdir())
+
+
+CELLS = st.sampled_from(["1", "2", "3", "2026-01-02", "03/04/2026", "a@b.example", "paid", "1.50", "", "é\n", "KRW"])
+HEADERS: Mapping[str, list[str]] = {
+    "orders.csv": ["id", "customer_id", "created_at", "status"],
+    "order_lines.csv": ["order_id", "product_id", "price", "name"],
+    "products.csv": ["id", "name", "price"],
+    "sales*.csv": ["order_id", "user_id", "sku", "date"],
+}
+EXTRA = st.sampled_from(["id", "ID", "", "n*", "email", "currency", "USER_ID", "x" * 160])
+
+
+@given(st.data())
+def test_any_files_get_a_proposal_that_joins_them_or_a_reason(data: st.DataObject) -> None:
+    taken, files = dict[str, Sample](), dict[str, bytes]()
+    for name in data.draw(st.lists(st.sampled_from([*HEADERS]), unique=True, min_size=1)):
+        header = HEADERS[name] + data.draw(st.lists(EXTRA, max_size=2))
+        cells = data.draw(st.lists(st.lists(CELLS, min_size=len(header), max_size=len(header)), max_size=8))
+        # Ids and times as files have them, else hardly any files belong together.
+        rows = [
+            [
+                str(number) if heading == "id" else "2026-01-02" if heading in {"created_at", "date"} else cell
+                for heading, cell in zip(header, row, strict=True)
+            ]
+            for number, row in enumerate(cells, 1)
+        ]
+        files[name], taken[name] = table("|".join(header), rows), Sample(name, header, rows, read=len(rows))
+    with TemporaryDirectory() as folder, suppress(Refused):
+        proposal = propose_export(taken, TableSettings())
+        answers = {question.id: question.default or next(iter(question.choices)) for question in proposal.questions}
+        answered = proposal.answered(answers)
+        assert TableSettings.model_validate(answered.settings).export == answered.export
+        opened = written(Path(folder), files)
+        done = join_tables(answered.export, opened, Path(folder) / "out", lambda _name, _rows: None, [*files])
+        assert all(path.stat().st_size for path in done.files.values())

@@ -74,6 +74,10 @@ def propose_export(samples: Mapping[str, Sample], settings: TableSettings) -> Ex
     proposing = _Proposing(tables, settings, (left_out, sentences))
     try:
         return proposing.proposal()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise Refused(FILES, f"no settings can say how to read them: {where}: {problem['msg']}") from None
     except Refused:
         lacking = proposing.lacking()
         if lacking is None:
@@ -460,7 +464,7 @@ class _Proposing:
         base, section = self._tables[sales.table], proposal.section
         named = {canonical(heading).replace("_", "") for heading in self._read_by(section)}
         named |= {name.replace("_", "") for name in schema.recognised("interactions", None)}
-        columns = [heading for heading in base.header if canonical(heading).replace("_", "") in named]
+        columns = _nameable(heading for heading in base.header if canonical(heading).replace("_", "") in named)
         return {
             "file": sales.table,
             "columns": columns,
@@ -869,7 +873,12 @@ def _time_column(sample: Sample) -> int | None:
     candidates = []
     for index, heading in enumerate(sample.header):
         name, cells = heading.casefold(), [cell for cell in sample.column(index) if cell.strip()][:_LOOKED_AT]
-        if _LATER.search(name) or sample.filled(index) < _REPEATED or any(map(values.is_number, cells[:3])):
+        if (
+            not _nameable([heading])
+            or _LATER.search(name)
+            or sample.filled(index) < _REPEATED
+            or any(map(values.is_number, cells[:3]))
+        ):
             continue
         if cells and not values.times(cells).problem:
             candidates.append((_BOUGHT.search(name) is None, index))
