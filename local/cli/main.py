@@ -60,7 +60,7 @@ TAKEN: dict[str, dict[str, Any]] = {
     "TYPE": {"dest": "type", "help": "an event type, such as View"},
     "JOB": {"dest": "job", "help": "a name under `batch` in the shop's settings"},
     "[RUN]": {"dest": "run", "nargs": "?"},
-    "[NAME]": {"dest": "name", "nargs": "?", "help": "cloud, engine, build, deploy, or a function's name"},
+    "[NAME]": {"dest": "name", "nargs": "?", "help": "cloud, engine, watch, build, deploy, or a function's name"},
     "STACK": {"dest": "stack", "help": "the stack; the credentials and the region are the shell's"},
     "KIND": {"dest": "kind", "choices": KINDS, "help": ", ".join(KINDS)},
     "FILE…": {"dest": "files", "nargs": "+", "type": Path},

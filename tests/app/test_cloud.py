@@ -106,11 +106,12 @@ def test_what_was_there_before_down_is_there_after_up(laptop: Laptop) -> None:
     runs = laptop.client.runs
     under_way = partial(runs.client.list_executions, stateMachineArn=runs.machine, statusFilter="RUNNING")
     until(lambda: not under_way()["executions"], "runs of other tests have ended")
-    assert lifecycle.down(laptop.home) == ["engine", "cloud"]
+    assert lifecycle.down(laptop.home) == ["engine", "cloud", "watch"]
     assert running(laptop.home) is None
     state, notes = lifecycle.up(laptop.home, faults=True)
     assert notes == environments.ensure()
-    assert replace(state, processes=()) == replace(laptop.state, processes=())
+    assert replace(state, processes=(), watch=None) == replace(laptop.state, processes=(), watch=None)
+    assert (state.page, state.page != "") == (laptop.state.page, True)
     laptop.state = state
     assert laptop.s3.get_object(Bucket=laptop.bucket, Key="notes/kept")["Body"].read() == b"kept"
     assert laptop.call("GET", "/health").status == 200

@@ -199,7 +199,7 @@ def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(laptop: Lapt
     front = server.Storefront(laptop.state.api, laptop.state.key, Shop(name="green"))
     before = state_of(laptop)
     with server.serving(front) as shop, page_at() as port:
-        ports = {int(shop.rstrip("/").rpartition(":")[2])}
+        ports = {int(shop.rstrip("/").rpartition(":")[2]), laptop.state.watch.port if laptop.state.watch else 0}
         for process in laptop.state.processes:
             ports |= {port for _, port in listening(lifecycle.family_of(process.pid))}
         everywhere = [

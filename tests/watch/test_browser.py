@@ -5,9 +5,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+import yaml
 from playwright.sync_api import Browser, Page
 
 from tests.storefront.browser import until, visiting
@@ -129,6 +131,9 @@ def test_nobody_is_kept_out(storage: dict[str, str], width: int, is_dark: bool, 
                 page.evaluate("document.querySelector('.action:not(:disabled)').click()")
                 problems += violations(page, f"{name}, a question")
                 page.keyboard.press("Escape")
+        watch.cloud.is_down = True
+        until(page, "document.querySelector('#banner .command')")
+        problems += violations(page, "down")
     assert problems == []
 
 
@@ -237,3 +242,19 @@ def test_what_cannot_be_done_now_says_why(browser: Browser, watch: Watch) -> Non
         page.evaluate("document.querySelector('dialog form').requestSubmit()")
         until(page, "document.querySelector('dialog .said').textContent.includes('a run is at work')")
         assert page.evaluate("document.querySelector('#confirm').disabled") is False
+
+
+def test_the_steps_of_what_a_shop_runs_have_korean_names(page: Page) -> None:
+    korean = page.evaluate("import('./js/i18n.js').then(({ STEPS }) => Object.keys(STEPS))")
+    machines = [STATIC.parents[2] / "statemachines" / f"{name}.asl.yaml" for name in ("retrain", "likelihood", "batch")]
+    named = {step for machine in machines for step in steps_of(yaml.safe_load(machine.read_text())["States"])}
+    assert named - set(korean) == set()
+
+
+def steps_of(states: dict[str, Any]) -> Iterator[str]:
+    """The states of a machine that a run's board has: what works, and what is done for each of several things."""
+    for name, state in states.items():
+        if state["Type"] in {"Task", "Map"}:
+            yield name
+        if state["Type"] == "Map":
+            yield from steps_of(state["ItemProcessor"]["States"])

@@ -21,7 +21,7 @@ const TEXTS = {
     "status.RUNNING": "running", "status.SUCCEEDED": "done", "status.FAILED": "failed", "status.TIMED_OUT": "timed out", "status.ABORTED": "stopped",
     "outcome.promoted": "promoted", "outcome.refused": "refused by the gate", "outcome.partly promoted": "partly promoted", "outcome.queued": "left to the run at work or the next one", "outcome.alreadyHandled": "handled before", "outcome.imported": "imported, not trained", "outcome.nothing": "nothing to do", "outcome.rolled back": "rolled back", "outcome.fitted": "fitted", "outcome.off": "switched off", "outcome.leftOut": "left out", "outcome.tooLittle": "too little data", "outcome.held": "held until interactions come", "outcome.later": "left to the next run", "outcome.settings": "settings taken",
     "state.pending": "waits for a run", "state.taken": "its run ended, another takes it", "state.held": "waits for interactions", "problem.failed": "{kind} failed", "problem.refused": "The gate refused a release",
-    "paper.data-interactions": "Interactions", "paper.data-users": "Users", "paper.data-items": "Items", "paper.release": "Release", "paper.decision": "Release", "paper.likelihood": "Purchase likelihood", "paper.batch": "Batch job",
+    "paper.release": "Release", "paper.likelihood": "Purchase likelihood", "paper.batch": "Batch job",
     "resource.ACTIVE": "ready", "resource.FAILED": "failed",
     search: "Find a customer or an item", searchHint: "Customer id, item name or id", items: "Items", customers: "Customers", noItems: "No item has such a name or id.", notAmong: "no customer with interactions has this id", trail: "Shop",
     list: "Recommended now", past: "History", known: "What is known", similar: "Similar items", who: "Who had it last", noPast: "Nothing yet.", noColumns: "No columns.", unknownCustomer: "Nothing is known of this customer yet: the list is what a new one gets.", interactions: "{count} interactions, the latest first", interactions_1: "1 interaction",
@@ -53,7 +53,7 @@ const TEXTS = {
     "status.RUNNING": "진행 중", "status.SUCCEEDED": "완료", "status.FAILED": "실패", "status.TIMED_OUT": "시간 초과", "status.ABORTED": "중단됨",
     "outcome.promoted": "승격됨", "outcome.refused": "기준에 못 미쳐 거부됨", "outcome.partly promoted": "일부 승격됨", "outcome.queued": "진행 중이거나 다음 실행이 처리", "outcome.alreadyHandled": "이미 처리됨", "outcome.imported": "가져옴, 학습하지 않음", "outcome.nothing": "할 일 없음", "outcome.rolled back": "되돌림", "outcome.fitted": "학습됨", "outcome.off": "꺼짐", "outcome.leftOut": "제외됨", "outcome.tooLittle": "데이터 부족", "outcome.held": "상호작용을 기다림", "outcome.later": "다음 실행으로 미룸", "outcome.settings": "설정 반영",
     "state.pending": "실행 대기", "state.taken": "실행이 끝나 다음 실행이 처리", "state.held": "상호작용을 기다림", "problem.failed": "{kind} 실패", "problem.refused": "릴리스가 기준에 못 미쳐 거부되었습니다",
-    "paper.data-interactions": "상호작용", "paper.data-users": "고객", "paper.data-items": "상품", "paper.release": "릴리스", "paper.decision": "릴리스", "paper.likelihood": "구매 확률", "paper.batch": "일괄 작업",
+    "paper.release": "릴리스", "paper.likelihood": "구매 확률", "paper.batch": "일괄 작업",
     "resource.ACTIVE": "준비됨", "resource.FAILED": "실패",
     search: "고객 또는 상품 찾기", searchHint: "고객 ID, 상품 이름 또는 ID", items: "상품", customers: "고객", noItems: "그런 이름이나 ID의 상품이 없습니다.", notAmong: "상호작용이 있는 고객 중에는 없는 ID입니다", trail: "상점",
     list: "지금 추천하는 상품", past: "이력", known: "알려진 정보", similar: "비슷한 상품", who: "최근 고객", noPast: "아직 없습니다.", noColumns: "열이 없습니다.", unknownCustomer: "아직 알려진 것이 없는 고객입니다. 새 고객이 받는 목록을 보여 줍니다.", interactions: "상호작용 {count}건, 최근 순", interactions_1: "상호작용 1건",
@@ -71,7 +71,7 @@ const TEXTS = {
 };
 
 /** Steps of the state machines in Korean; in English they are the machines' own words. */
-const STEPS = {
+export const STEPS = {
   "Claim what started the run": "시작한 파일 확인", "Collect what is waiting": "대기 중인 파일 모으기", "Check each drop": "파일마다 검사", "Check the drop": "파일 검사", "Check its ranges": "파일 구간 검사",
   "Announce that a file is refused": "파일 거부 알림", "Announce that the run started": "실행 시작 알림", "Ensure the dataset group": "데이터셋 그룹 준비", "Import each file": "파일마다 가져오기", "Import the file": "파일 가져오기",
   "Make sure that the run still leads": "실행 순서 확인", "Ensure the event tracker": "이벤트 추적기 준비", "Ensure each filter": "필터마다 준비", "Ensure the filter": "필터 준비", "Start each recommender": "추천기마다 시작", "Start the recommender": "추천기 시작",
@@ -80,6 +80,9 @@ const STEPS = {
   "Update the campaign": "캠페인 갱신", "Probe the campaign": "캠페인 점검", "Restore the release before": "이전 릴리스 복원", "Record the release": "릴리스 기록", "Complete the report": "보고서 완성", "Delete the unused campaigns": "쓰지 않는 캠페인 삭제",
   "Start the fit": "구매 확률 학습 시작", "Start the batch jobs": "일괄 작업 시작", "Announce what came of the run": "결과 알림", "Close the run": "실행 마무리", "Put each campaign back": "캠페인 되돌리기", "Return to the version before": "이전 버전으로 되돌리기",
   "Announce that the run failed": "실패 알림", "Close the failed run": "실패한 실행 마무리", "Fit the purchase likelihood": "구매 확률 학습", "Announce what came of the fit": "학습 결과 알림", "Plan the jobs": "작업 계획", "Run each job": "작업마다 실행",
+  "Plan the shards": "조각 계획", "Partition the rows": "행 나누기", "Partition a byte range": "구간 나누기", "Gather what was partitioned": "나눈 행 모으기", "Count each shard": "조각마다 집계", "Count a shard": "조각 집계", "Fit on the sample": "표본으로 학습",
+  "Write the counters of each shard": "조각마다 집계 저장", "Write the counters of a shard": "조각 집계 저장", "Let the fit serve": "학습 결과 제공", "Say why a part failed": "실패 원인 확인", "Delete what it wrote": "쓴 것 삭제", "Announce the failure": "실패 알림",
+  "Write what is asked": "요청 작성", "Train the segment recipe": "세그먼트 레시피 학습", "Have it answered": "답 받기", "Convert the answers": "답 변환", "Report on the export": "내보내기 보고", "Announce the export": "내보내기 알림", "End the job that failed": "실패한 작업 마무리", "Announce that nothing is asked": "요청 없음 알림",
 };
 
 /** The languages that the switch offers, by code. */

@@ -66,8 +66,9 @@ export function about(run, papers) {
 
 /** A link to a report, or to refused rows. */
 export function paper(entry) {
-  const plain = entry.name.replace(/\.(html|csv)$/, "");
-  const words = entry.kind === "rejects" ? t("refusedRows", { name: name("kind", plain) }) : name("paper", plain);
+  const plain = entry.name.replace(/^data-/, "").replace(/\.(html|csv)$/, "");
+  const [, kind, part] = /^(interactions|users|items)(-.*)?$/.exec(plain) ?? [];
+  const words = entry.kind === "rejects" ? t("refusedRows", { name: name("kind", kind ?? plain) }) : kind ? `${t(`kind.${kind}`)}${part ?? ""}` : name("paper", plain);
   return h("a.paper", { href: entry.href, target: "_blank", rel: "noopener", download: entry.kind === "rejects" }, words);
 }
 
