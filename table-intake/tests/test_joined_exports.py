@@ -217,6 +217,18 @@ def test_files_that_fit_nothing_are_left_out_with_the_reason(tmp_path: Path) -> 
     assert set(left) == {"copy of products.csv", "customers.csv", "weather.csv"}
 
 
+def test_a_file_that_refers_to_others_and_helps_nobody_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    proposal = proposed(EXPORTS["marketplace"].files(), tmp_path)
+    left = [(left.table.removeprefix("mp_"), left.reason) for left in proposal.left_out]
+    assert left == [
+        ("customers_dataset.csv", "personal data, which no recommendation needs"),
+        (
+            "reviews_dataset.csv",
+            "its order_id refers to mp_orders_dataset.csv, and no recommendation needs the rest",
+        ),
+    ]
+
+
 def test_small_numbers_that_are_in_every_column_are_no_relation(tmp_path: Path) -> None:
     files = {
         **{name: data for name, data in database().items() if name != "customers.csv"},

@@ -194,7 +194,7 @@ class _Proposing:
             settings={"export": ordered, **{name: value for name, value in document.items() if name != "export"}},
             sure=tuple(self._sure),
             questions=tuple(self._questions),
-            left_out=tuple(self._left_out),
+            left_out=tuple(dict.fromkeys(self._left_out)),
             currency=currency,
         )
 
@@ -853,6 +853,9 @@ class _Proposing:
 
     def _why_unused(self, name: str, sales: _Sales) -> str:
         kind, header = self._kinds[name], self._tables[name].header
+        refers = [relation for relation in self._relations.of(name) if relation.other in self._used]
+        if refers and not {"USER_ID", "ITEM_ID"} <= self._roles[name].keys():
+            return f"its {header[refers[0].column]} refers to {refers[0].other}, and no recommendation needs the rest"
         for relation in self._relations.broken:
             if name == relation.other or (name == relation.table and relation.other in sales.tables):
                 return f"it fits nothing: only {relation.because}. Is it of another shop?"
