@@ -18,6 +18,7 @@ from local.storefront.server import Storefront, serving
 from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import Open
 from tests.storefront.shop import KEY, Api, listening, shop_of
+from tests.storefront.test_checks import seen
 
 PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
 IDS = [str(uuid.UUID(int=number << 64 | number)) for number in range(1, 13)]
@@ -191,8 +192,9 @@ def test_a_price_without_a_currency_is_a_number(browser: Browser) -> None:
 def test_a_list_goes_on_page_by_page(browser: Browser) -> None:
     items = pl.DataFrame({"ITEM_ID": [f"i{number:03d}" for number in range(130)], "NAME": ["Thing"] * 130})
     with visited(browser, items, Silent()) as page:
-        page.evaluate("location.hash = '#/s?q=thing'")
-        until(page, "document.querySelectorAll('.grid .card').length === 24")
+        show(page, f"{page.url}#/s?q=thing")
+        assert seen(page)["shift"] <= 0.1
+        assert page.evaluate("document.querySelectorAll('.grid .card').length") == 24
         assert page.evaluate("document.querySelector('.page .hint').textContent") == "130 items"
         for count in (48, 72, 96, 120, 130):
             page.evaluate("document.querySelector('.listed .secondary').click()")

@@ -81,6 +81,20 @@ def test_nothing_is_on_a_page_twice_also_after_a_click(hash_: str, page: Page, p
     ]
 
 
+def test_what_another_shelf_had_has_moved_and_is_not_new(page: Page, placed: Open) -> None:
+    calls_of(page, placed, "#/", [])
+    page.evaluate("document.querySelectorAll('.shelf .add')[9].click()")
+    until(page, "document.querySelector('#happened .moves')")
+    settle(page)
+    row = "(({ className, title, lastChild }) => [className, lastChild.textContent, title])"
+    assert page.evaluate(f"{row}(document.querySelector('#happened .moves li'))") == [
+        "across", "other shelf", "Popular",
+    ]  # fmt: skip
+    counts = page.evaluate("[...document.querySelectorAll('#happened .count')].map((one) => one.textContent)")
+    assert counts == ["1 left", "8 moved"]
+    assert page.evaluate("document.querySelector('.shelf .new')") is None
+
+
 def test_what_was_taken_back_meanwhile_is_asked_for_shelf_by_shelf(
     browser: Browser, placed: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
