@@ -91,7 +91,7 @@ def test_what_cannot_be_evaluated_says_why(rows: list[Row], reason: str, tmp_pat
     ("name", "content", "reason"),
     [
         ("empty.csv", b"", "is empty"),
-        ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0", "not UTF-8 text"),
+        ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0", "the file is a picture"),
         ("book.csv", b"PK\x03\x04rest", "not whole zip"),
         ("cut.csv.gz", gzip.compress(b"USER_ID,ITEM_ID,TIMESTAMP\n" * 999, mtime=0)[:40], "not whole gzip"),
         ("plain.csv.gz", b"USER_ID,ITEM_ID,TIMESTAMP\n", "a header and no rows"),

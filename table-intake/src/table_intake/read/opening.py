@@ -42,8 +42,8 @@ _UNREADABLE = {
     b"Rar!\x1a": "the file is packed by RAR: pack it as zip, or with gzip",
     b"BZh91AY&SY": "the file is packed by bzip2: pack it as zip, or with gzip",
     b"\xfd7zXZ\x00": "the file is packed by xz: pack it as zip, or with gzip",
-    b"\x89PNG": "the file is a picture",
-    b"\xff\xd8\xff": "the file is a picture",
+    b"\x89PNG": "the file is a picture: export the table as CSV or Excel",
+    b"\xff\xd8\xff": "the file is a picture: export the table as CSV or Excel",
 }
 _NO_TABLES = (
     (re.compile(r"\s*(?:<!doctype html|<html|<table|<head|<meta|<style)", re.IGNORECASE),
