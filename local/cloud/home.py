@@ -7,6 +7,7 @@ Everything of one cloud is in one folder (:class:`Home`, ``.local/run`` by defau
     credentials  the access key of the local AWS, as AWS's tools read it; made once for each cloud
     demo         held by a running demo; names the processes of the cloud that it started
     *.log        the output of each process, of the build and of the deployment
+    starts/      what `start` has done, a folder for each shop
     data/        what survives `down`: the local AWS's state and objects, and the engine's; they belong together
     tmp/         temporary files of the processes
 
@@ -124,6 +125,11 @@ class Home:
     def aside(self) -> Path:
         """The data of a cloud whose state could not be read."""
         return self.run / "data-unreadable"
+
+    @property
+    def starts(self) -> Path:
+        """A folder for each shop that `start` has begun: how far it came, and the files that it joined."""
+        return self.run / "starts"
 
     @property
     def saved(self) -> Path:

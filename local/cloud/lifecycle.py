@@ -143,7 +143,7 @@ def down(home: Home, step: Step = contextlib.nullcontext, *, wipe: bool = False)
         with step("stopping"):
             stopped = stop(home, save=not wipe)
         if wipe:
-            for folder in (home.data, home.aside):
+            for folder in (home.data, home.aside, home.starts):
                 shutil.rmtree(folder, ignore_errors=True)
             (home.run / "credentials").unlink(missing_ok=True)
     return stopped

@@ -89,7 +89,7 @@ def main(options: Namespace, terminal: Terminal) -> int:
 def at_work(home: Home, shop: str) -> Iterator[Path]:
     """Let one start at a time work on a shop; yield the folder of what it has done."""
     home.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = home.run / "starts" / shop
+    folder = home.starts / shop
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
@@ -296,7 +296,8 @@ class Start:
 
     def cloud(self) -> State:
         """Return the local cloud, started where it is not up."""
-        if state := running(self.home):
+        state = running(self.home)
+        if state is not None and state.launcher == lifecycle.launcher():
             return state
         self.terminal.heading("Starting the local cloud")
         os.environ.setdefault(lifecycle.TIER, "standard")
@@ -314,7 +315,9 @@ class Start:
             LocalError: a run fails, or nothing is promoted.
         """
         settings = document.digest(drops["settings"].read_text(encoding="utf-8"))
-        runs = self.earlier_runs(client, done) if done.dropped == settings else []
+        # A shop that was torn down has no claims.
+        dropped = done.dropped == settings and bool(client.runs.claims(self.shop))
+        runs = self.earlier_runs(client, done) if dropped else []
         if not runs:
             arns = self.drop(client, drops)
             done = replace(done, dropped=settings, runs=arns)
@@ -408,6 +411,7 @@ class Start:
             "another user's list": f"{local} recommend {self.shop} {user}",
             "its runs, reports and customers on one page": f"{local} open",
             "the shop again": f"{local} storefront --shop {self.shop}",
+            "runs, releases and users on one page": f"{local} open",
             "on AWS": f"aws s3 sync {drops['settings'].parent} s3://BUCKET/drops/{self.shop}/",
         }
 

@@ -15,7 +15,7 @@ from local.evaluation.samples import BadFile
 
 PIECES = 12
 """Pieces of 8 MB that are read of a table, to tell what it has."""
-_SETTINGS = (".yaml", ".yml", ".json")
+_SETTINGS = (".yaml", ".yml")
 
 
 def named(paths: Sequence[Path]) -> dict[str, Path]:

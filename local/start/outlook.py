@@ -17,6 +17,8 @@ class Role:
     table: str
     kind: DataKind
     rows: int
+    whole: bool
+    """Whether it has no more rows than these, which were read."""
     because: str
 
 
@@ -70,6 +72,7 @@ def look(samples: Mapping[str, Sample], settings: TableSettings, copies: Sequenc
             table=" + ".join([table.file, *(other.file for other in table.join)]),
             kind=kind,
             rows=sum(samples[name].read for name in matching(table.file, (*samples,))),
+            whole=all(samples[name].whole for name in matching(table.file, (*samples,))),
             because=made_of(table),
         )
         for kind, table in reversed([*proposal.export.tables()])

@@ -25,7 +25,8 @@ def drawn(outlook: Outlook) -> RenderableType:
 
 def _parts(outlook: Outlook) -> Iterator[RenderableType]:
     for role in outlook.roles:
-        yield f"[bold]{escape(role.table)}[/]  {role.kind}, {counted(role.rows, 'row')}"
+        more = "" if role.whole else " and more"
+        yield f"[bold]{escape(role.table)}[/]  {role.kind}, {counted(role.rows, 'row')}{more}"
         yield Padding(f"[dim]{escape(role.because)}[/]", (0, 0, 0, 2))
     questions = [_open(question) for question in outlook.questions]
     yield from _section("Sure", outlook.sure)

@@ -11,7 +11,9 @@ from table_intake import ExportProposal, ExportSettings, Question
 from table_intake.settings import yaml_core
 
 from local.cli.main import parser
+from local.cloud import lifecycle
 from local.cloud.environments import LocalError
+from local.cloud.home import Home
 from local.start import answers, command, document
 from local.start.outlook import Outlook
 from local.start.progress import shop_of
@@ -76,6 +78,23 @@ def test_where_nobody_can_be_asked_the_questions_are_shown_with_a_file_to_answer
     assert "products.csv  items, 7 rows" in shown
     assert "cancelled (6 rows)" in shown
     assert not (export / "settings.yaml").exists()
+
+
+def test_a_folder_of_parts_and_a_json_file_are_tables_too(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (parts := export / "parts.csv").mkdir()
+    header, *rows = ORDERS.splitlines()
+    for number in range(2):
+        (parts / f"part-{number}.csv").write_text("\n".join([header, *rows[number::2]]) + "\n")
+    (export / "orders.csv").unlink()
+    (export / "products.csv").unlink()
+    products = [json.dumps({"SKU": f"P{n}", "Price": 9.5, "Category": "tea"}) for n in range(7)]
+    (export / "products.json").write_text("\n".join(products) + "\n")
+    line = ["start", str(parts), str(export / "products.json"), "--run-dir", str(export.parent / "run")]
+    with pytest.raises(LocalError, match=r"interactions\.dates"):
+        command.main(parser().parse_args(line), Terminal())
+    shown = capsys.readouterr().out
+    assert "parts.csv/*  interactions, 21 rows and more" in shown
+    assert "products.json  items, 7 rows" in shown
 
 
 def test_yes_takes_no_answer_that_has_no_default(export: Path) -> None:
@@ -162,6 +181,15 @@ def test_settings_of_somebody_else_are_not_written_over(export: Path) -> None:
     with pytest.raises(LocalError, match=r"`start` did not write it\. To extend it: --settings .* --write NEW"):
         start(export, "--yes")
     assert (export / "settings.yaml").read_text() == "domain: custom\n"
+
+
+def test_a_wiped_cloud_has_no_copies_of_a_shops_files(export: Path) -> None:
+    with pytest.raises(LocalError, match="question"):
+        start(export)
+    home = Home(export.parent / "run")
+    assert (home.starts / "export").is_dir()
+    lifecycle.down(home, wipe=True)
+    assert not home.starts.exists()
 
 
 def test_a_shop_has_a_valid_name_whatever_its_folder_is_called(tmp_path: Path) -> None:
