@@ -193,6 +193,8 @@ def add_start(add: Add) -> None:
     start.add_argument("--settings", type=Path, metavar="FILE", help=text)
     text = "where to write the settings; default: settings.yaml beside the first file"
     start.add_argument("--write", type=Path, metavar="FILE", help=text)
+    text = "of reports and pages; default: ko where columns have Korean names, else en"
+    start.add_argument("--language", choices=("en", "ko"), default="", help=text)
     start.add_argument("--no-open", action="store_true", help="end after the first list, without the storefront")
 
 

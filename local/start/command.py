@@ -175,7 +175,7 @@ class Start:
         taken = files.take(used, sources)
         copies = [LeftOut(name, (), f"it is the same as {first}, byte for byte") for name, first in twice.items()]
         try:
-            outlook = look(taken, settings, copies)
+            outlook = look(taken, settings, copies, self.options.language)
         except Refused as refused:
             raise BadFile(f"{refused.resource}: {refused.reason}") from None
         return Read(

@@ -19,6 +19,7 @@ _PURPOSES = {
     "users": "Who buys: how this file is read.",
     "rejects": "How many bad rows a file may have.",
     "domain": "Fixed at the shop's first drop.",
+    "language": "Of reports and pages: en or ko.",
     "storefront": "The shop in the browser.",
     "hash": "Columns whose values are replaced by a keyed hash.",
 }

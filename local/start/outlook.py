@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `start` makes of a shop's files before it does anything: what is sure, what is open, what is left out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -55,18 +56,21 @@ class Outlook:
         return replace(self, proposal=replace(self.proposal, questions=()))
 
 
-def look(samples: Mapping[str, Sample], settings: TableSettings, copies: Sequence[LeftOut]) -> Outlook:
+def look(
+    samples: Mapping[str, Sample], settings: TableSettings, copies: Sequence[LeftOut], language: str = ""
+) -> Outlook:
     """Return what files are, together.
 
     Args:
         samples: the first rows of each table, by its name.
         settings: what the shop has set, which stays.
         copies: the files that are left out before anybody looks into them.
+        language: of reports and pages; without it, that of the columns' names.
 
     Raises:
         Refused: they are no shop's export.
     """
-    proposal = propose_export(samples, settings)
+    proposal = with_language(with_currency(propose_export(samples, settings)), samples, language)
     roles = [
         Role(
             table=" + ".join([table.file, *(other.file for other in table.join)]),
@@ -78,6 +82,25 @@ def look(samples: Mapping[str, Sample], settings: TableSettings, copies: Sequenc
         for kind, table in reversed([*proposal.export.tables()])
     ]
     return Outlook(roles=roles, proposal=proposal, left_out=[*proposal.left_out, *copies])
+
+
+def with_currency(proposal: ExportProposal) -> ExportProposal:
+    """Return the proposal with the currency of its prices for the storefront, where a column names one."""
+    shown = proposal.settings.get("storefront", {})
+    if not re.fullmatch("[A-Z]{3}", proposal.currency or "") or "currency" in shown:
+        return proposal
+    return replace(proposal, settings={**proposal.settings, "storefront": {**shown, "currency": proposal.currency}})
+
+
+def with_language(proposal: ExportProposal, samples: Mapping[str, Sample], language: str) -> ExportProposal:
+    """Return the proposal with the language of reports and pages, where somebody or the columns say another one."""
+    korean = any(re.search("[\uac00-\ud7a3]", heading) for sample in samples.values() for heading in sample.header)
+    if language:
+        return replace(proposal, settings={**proposal.settings, "language": language})
+    if not korean or "language" in proposal.settings:
+        return proposal
+    sentence = "columns have Korean names, so reports and pages are in Korean (language: ko)"
+    return replace(proposal, settings={**proposal.settings, "language": "ko"}, sure=(*proposal.sure, sentence))
 
 
 def made_of(table: ExportedTable) -> str:

@@ -10,6 +10,7 @@ import pytest
 from table_intake import ExportProposal, ExportSettings, Question
 from table_intake.settings import yaml_core
 
+from local.cli import mapping
 from local.cli.main import parser
 from local.cloud import lifecycle
 from local.cloud.environments import LocalError
@@ -95,6 +96,21 @@ def test_a_folder_of_parts_and_a_json_file_are_tables_too(export: Path, capsys: 
     shown = capsys.readouterr().out
     assert "parts.csv/*  interactions, 21 rows and more" in shown
     assert "products.json  items, 7 rows" in shown
+
+
+def test_columns_tell_the_currency_and_the_language_of_the_shop(
+    export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orders = export / "orders.csv"
+    header, *rows = orders.read_text().splitlines()
+    orders.write_text("\n".join([f"{header},통화", *(f"{row},KRW" for row in rows)]) + "\n")
+    files = [str(orders), str(export / "products.csv")]
+    assert mapping.main(parser().parse_args(["map", *files]), Terminal()) == 0
+    printed = capsys.readouterr()
+    settings = yaml_core.load(printed.out)
+    assert (settings["storefront"], settings["language"]) == ({"currency": "KRW"}, "ko")
+    assert max(map(len, printed.err.splitlines())) <= 80
+    assert "# - How are the dates in Ordered at written? %d/%m/%Y: 03/04/2026 is" in printed.out
 
 
 def test_yes_takes_no_answer_that_has_no_default(export: Path) -> None:
