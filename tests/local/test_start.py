@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`start` before it needs a cloud: what it shows, asks and refuses."""
 
+import io
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +15,8 @@ from local.cli.main import parser
 from local.cloud import lifecycle
 from local.cloud.environments import LocalError
 from local.cloud.home import Home
-from local.start import answers, command, document
+from local.start import command, document
 from local.start.outlook import Outlook
-from local.start.progress import shop_of
 from local.terminal.output import Terminal
 
 DAYS = [f"{n % 12 + 1:02}/{n % 12 + 1:02}/2026" for n in range(40)]
@@ -28,13 +27,6 @@ PRODUCTS = "SKU,Product name,Price,Category\n" + "".join(f"P{n},Thing {n},9.50,t
 HEADS = "id,customer_id,created_at\n" + "".join(f"{n},{n % 9},2026-01-{n % 28 + 1:02}\n" for n in range(60))
 LINES = "id,order_id,sku\n" + "".join(f"{n},{n + 900},P{n % 7}\n" for n in range(60))
 """Lines of orders of another shop."""
-DATES = Question(
-    id="interactions.dates",
-    text="Which dates?",
-    choices={"%d/%m/%Y": "3 April", "%m/%d/%Y": "4 March"},
-    default=None,
-    evidence="",
-)
 ZONE = Question(
     id="interactions.timezone",
     text="Which zone?",
@@ -137,30 +129,44 @@ def test_answers_to_other_questions_are_refused(content: str | None, problem: st
     assert refused.value.code == 2
 
 
-def test_answers_name_choices_by_themselves_or_by_number(tmp_path: Path) -> None:
-    questions, name = [DATES, ZONE], answers.digest([DATES, ZONE], {"orders.csv": ["a", "b"]})
-    file = tmp_path / "answers.yaml"
-    file.write_text(answers.template(questions, name).replace("interactions.dates: ''", "interactions.dates: 2"))
-    assert answers.read(file, questions, name) == {"interactions.dates": "%m/%d/%Y", "interactions.timezone": "UTC"}
-    file.write_text(f"for: {name}\ninteractions.colour: red\n")
-    with pytest.raises(LocalError, match=r"answers interactions\.colour, which these files do not ask"):
-        answers.read(file, questions, name)
-    file.write_text(f"for: {name}\ninteractions.dates: tomorrow\n")
-    with pytest.raises(LocalError, match=r"interactions\.dates: 'tomorrow' is no answer.* %d/%m/%Y, %m/%d/%Y"):
-        answers.read(file, questions, name)
-    assert name != answers.digest([DATES], {"orders.csv": ["a", "b"]})
-    assert name != answers.digest(questions, {"orders.csv": ["a", "c"]})
+def test_a_refusal_has_the_file_that_answers_it(export: Path) -> None:
+    with pytest.raises(LocalError) as refused:
+        start(export)
+    head, dates, _ = str(refused.value).splitlines()[-3:]
+    assert dates == "interactions.dates: ''  # %d/%m/%Y; %m/%d/%Y"
+    given = export.parent / "answers.yaml"
+    for answer, told in {
+        "interactions.dates: 2": r"^1 question is open.*\n  interactions\.timezone",
+        "interactions.dates: '%m/%d/%Y'": r"^1 question is open.*\n  interactions\.timezone",
+        "interactions.dates: tomorrow": "'tomorrow' is no answer to this question: the answers are %d/%m/%Y, %m/%d/%Y",
+        "interactions.colour: red": r"answers interactions\.colour, which these files do not ask",
+    }.items():
+        given.write_text(f"{head}\n{answer}\n")
+        with pytest.raises(LocalError, match=told):
+            start(export, "--answers", str(given))
+    (export / "orders.csv").write_text(ORDERS.replace("Status", "State"))
+    with pytest.raises(LocalError, match="answers the questions of other files"):
+        start(export, "--answers", str(given))
 
 
-def test_questions_are_asked_until_they_are_answered() -> None:
-    typed: Iterator[str] = iter(["", "9", "2", "", "9", "Europe/Paris"])
-    said: list[str] = []
-    given = answers.ask([DATES, ZONE], said.append, lambda _: next(typed))
-    assert given == {"interactions.dates": "%m/%d/%Y", "interactions.timezone": "UTC"}
-    assert "   1  UTC  (Enter)" in said
-    assert answers.ask([ZONE], said.append, lambda _: next(typed)) == {"interactions.timezone": "Europe/Paris"}
-    assert sum("is no answer" in line for line in said) == 2
-    assert any("'9' is no time zone" in line for line in said)
+class Typed(io.StringIO):
+    """A terminal on which somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_questions_are_asked_until_they_are_answered(
+    export: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Typed("\ntomorrow\n2\n9\n"))
+    with pytest.raises(LocalError, match="questions are open"):
+        start(export)
+    shown = capsys.readouterr().out
+    assert shown.count("is no answer to this question") == 2
+    assert "2 of 2  In which time zone are the times in Ordered at?" in shown
+    assert "   1  UTC: the times are those of UTC  (Enter)" in shown
+    assert "'9' is no time zone" in shown
 
 
 @pytest.mark.parametrize(
@@ -208,9 +214,14 @@ def test_a_wiped_cloud_has_no_copies_of_a_shops_files(export: Path) -> None:
     assert not home.starts.exists()
 
 
-def test_a_shop_has_a_valid_name_whatever_its_folder_is_called(tmp_path: Path) -> None:
-    names = {name: shop_of(tmp_path / name) for name in ("My Shop (2026)", "상점", "a" * 40, "x_1")}
-    assert names == {"My Shop (2026)": "my-shop-2026", "상점": "myshop", "a" * 40: "a" * 30, "x_1": "x-1"}
+@pytest.mark.parametrize(
+    ("folder", "shop"),
+    [("My Shop (2026)", "my-shop-2026"), ("상점", "myshop"), ("a" * 40, "a" * 30), ("x_1", "x-1")],
+)
+def test_a_shop_has_a_valid_name_whatever_its_folder_is_called(folder: str, shop: str, export: Path) -> None:
+    with pytest.raises(LocalError, match="question"):
+        start(export.rename(export.parent / folder))
+    assert [path.name for path in (export.parent / "run" / "starts").iterdir()] == [shop]
 
 
 def test_json_has_the_questions_of_a_refusal(export: Path) -> None:
@@ -231,11 +242,6 @@ def test_settings_are_written_as_they_are_meant() -> None:
     export = ExportSettings.model_validate(meant["export"])
     questions = [replace(ZONE, text="Where?\n: [x")]
     proposal = ExportProposal(export=export, settings=meant, sure=("a: b # c",), questions=(*questions,), left_out=())
-    for written in (document.text(o := Outlook(roles=[], proposal=proposal), "shop", "0a"), document.proposed(o)):
-        assert yaml_core.load(written) == meant
-        assert max(map(len, [line for line in written.splitlines() if line.startswith("#")])) <= 80
-
-
-def test_settings_say_for_which_files_they_are() -> None:
-    assert document.written_for("# Settings\n# files: 0a1b\ndomain: custom\n") == "0a1b"
-    assert document.written_for("domain: custom\n") == ""
+    written = document.proposed(Outlook(roles=[], proposal=proposal))
+    assert yaml_core.load(written) == meant
+    assert max(map(len, [line for line in written.splitlines() if line.startswith("#")])) <= 80
