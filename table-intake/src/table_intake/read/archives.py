@@ -17,7 +17,6 @@ else:
     from backports import zstd
 
 from table_intake.errors import Refused
-from table_intake.read import encodings
 from table_intake.wording import counted
 
 CHUNK = 1 << 20
@@ -277,7 +276,11 @@ def _readable_names(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
         for info in entries
         if not info.flag_bits & _UTF_8 and not info.filename.isascii()
     }
-    encoding, _ = encodings.guess(b"\n".join(raw.values())) if raw else ("", 0)
+    if not raw:
+        return [info.filename for info in entries]
+    from table_intake.read import encodings  # noqa: PLC0415 - few zips need it, and it takes long
+
+    encoding, _ = encodings.guess(b"\n".join(raw.values()))
     readable = dict[str, str]()
     for name, written in raw.items():
         with suppress(UnicodeDecodeError):
