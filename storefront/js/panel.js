@@ -64,7 +64,10 @@ export function moves(key, title, answer, isShared) {
   for (const [id, row] of rows) if (!row.was) row.from = from(id);
   const entry = entries.get(answer);
   if (entry) {
-    entry.moves.push({ title, rows, sources: sources(answer), gone: last?.filter((id) => !rows.has(id)) ?? [], isFirst: !last, isShared });
+    // Lists of one call come as their items are known: they are told in the page's order.
+    const at = entry.answer?.placements?.indexOf(answer) ?? 0;
+    entry.moves.push({ at, title, rows, sources: sources(answer), gone: last?.filter((id) => !rows.has(id)) ?? [], isFirst: !last, isShared });
+    entry.moves.sort((one, other) => one.at - other.at);
     draw();
   }
   return { rows, isFirst: !last };
