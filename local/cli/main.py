@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from personalization.shop import keys
+from table_intake.wording import LANGUAGES
 
 from local.cloud.environments import LOCAL, LocalError
 
@@ -367,6 +368,8 @@ def add_evaluate(add: Add) -> None:
     evaluate.add_argument("--seed", type=int, default=7, metavar="N", help="seed of all random draws; default 7")
     text = "a shop's settings.yaml: names and defaults of columns, how many bad rows are tolerated"
     evaluate.add_argument("--settings", type=Path, metavar="FILE", help=text)
+    text = "language of the page and of what is said: en or ko; default: the settings' one"
+    evaluate.add_argument("--language", choices=LANGUAGES, help=text)
     text = "where to write the report as a page; default .local/evaluation/NAME.html"
     evaluate.add_argument("--html", type=Path, metavar="FILE", help=text)
 

@@ -26,12 +26,13 @@ def main(options: Namespace, terminal: Terminal) -> None:
     stated = [(path, kind) for kind in KINDS for path in getattr(options, kind)]
     if not options.files and not stated:
         raise BadInput("name your files: evaluate FILE…, or --interactions FILE --users FILE --items FILE")
-    plan = Plan(options.k, options.seed, options.tier, options.event_type, options.days)
+    language = options.language or settings.language
+    plan = Plan(options.k, options.seed, options.tier, options.event_type, options.days, language=language)
     with terminal.bar() as tell, tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         tell("reading the files", 0.0)
         shop = read(options.files, settings, Path(scratch), plan.seed, stated)
         if shop.positions:
-            terminal.note(texts()["positions"]["note"])
+            terminal.note(texts(plan.language)["positions"]["note"])
         document = evaluate(shop, plan, tell)
     name = [*options.files, *(path for path, _ in stated)][0].name.removesuffix(".gz").removesuffix(".csv")
     target = options.html or LOCAL / "evaluation" / f"{name}.html"

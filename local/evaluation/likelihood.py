@@ -8,6 +8,7 @@ from typing import Any
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.training import TooLittle, fit
 from personalize_local.data.frames import pl
+from table_intake.wording import Text
 from table_intake.write import dialect
 
 from local.evaluation.files import Tables
@@ -39,11 +40,12 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
         reader.items(_lines(tables.items))
     result: dict[str, Any] = {"eventType": name, "days": DAYS}
     if tables.positions:
-        return result | {"reason": "TIMESTAMP holds positions, not times, and a likelihood is one within days"}
+        text = "TIMESTAMP holds positions, not times, and a likelihood is one within days"
+        return result | {"reason": Text("evaluation.positions", text)}
     try:
         fitted = fit(reader.history(), DAYS, end)
     except TooLittle as little:
-        return result | {"reason": f"it {little}"}
+        return result | {"reason": Text("evaluation.it", "it {reason}", reason=little.reason)}
     tested = fitted.tested
     return result | {
         "auc": round(tested.auc, 4),

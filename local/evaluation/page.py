@@ -3,7 +3,7 @@
 """An evaluation as one page for those who run the shop: it needs nothing else, in light, in dark, on paper."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +11,33 @@ from jinja2 import Template
 from markupsafe import Markup
 from personalization.likelihood.report import reliability_curve
 from personalization.reports import pages
+from table_intake.wording import Language
 
 from local.evaluation import plots
-from local.evaluation.words import LIKELIHOOD_MARKS, mark, method, percent, task, texts
+from local.evaluation.words import LIKELIHOOD_MARKS, language_of, mark, method, percent, task, texts
 
 Document = Mapping[str, Any]
 
 
 def page(document: Document) -> str:
     """Return the page of an evaluation; see `trial.evaluate` for the document."""
-    tasks = {name: task(document, name) for name in ("next", "discovery", "ranking", "strangers")}
-    timeline = pages.timeline(document["data"]["perDay"]) if document["data"]["perDay"] else None
-    return template().render(document, mark=mark(document), shown=tasks, timeline=timeline, t=texts())
+    language = language_of(document)
+    shown = pages.translated(document, language)
+    tasks = {name: task(shown, name) for name in ("next", "discovery", "ranking", "strangers")}
+    timeline = pages.timeline(shown["data"]["perDay"], language) if shown["data"]["perDay"] else None
+    return template(language).render(shown, mark=mark(document), shown=tasks, timeline=timeline, t=texts(language))
 
 
 @cache
-def template() -> Template:
-    environment = pages.environment(Path(__file__).with_name("templates"))
+def template(language: Language) -> Template:
+    environment = pages.environment(Path(__file__).with_name("templates"), language=language)
     environment.globals |= {
         "marks": LIKELIHOOD_MARKS,
-        "method": method,
+        "method": partial(method, language=language),
         "nice": plots.nice,
         "strip": plots.strip,
-        "learning_curve": learning_curve,
-        "reliability_curve": reliability,
+        "learning_curve": partial(learning_curve, language=language),
+        "reliability_curve": partial(reliability, language=language),
     }
     environment.filters |= {
         "percent": percent,
@@ -44,17 +47,16 @@ def template() -> Template:
     return environment.get_template("evaluation.html")
 
 
-def learning_curve(learning: Sequence[Document]) -> str:
-    label = "; ".join(
-        texts()["learning"]["label"].format(ndcg=point["ndcg"][0], shoppers=point["shoppers"]) for point in learning
-    )
+def learning_curve(learning: Sequence[Document], language: Language) -> str:
+    text = texts(language)["learning"]["label"]
+    label = "; ".join(text.format(ndcg=point["ndcg"][0], shoppers=point["shoppers"]) for point in learning)
     points = [(point["share"], point["ndcg"]) for point in learning]
     return plots.curve(points, [f"{point['shoppers']:,}" for point in learning], label)
 
 
-def reliability(bins: Sequence[Document]) -> str:
+def reliability(bins: Sequence[Document], language: Language) -> str:
     totals = [
         {**calibration, **{name: calibration["pairs"] * calibration[name] for name in ("predicted", "observed")}}
         for calibration in bins
     ]
-    return reliability_curve(totals)
+    return reliability_curve(totals, language)

@@ -5,19 +5,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from table_intake.wording import fill
+from table_intake.wording import Language, fill
 
-from local.evaluation.words import percent, texts
+from local.evaluation.words import language_of, percent, texts
 from local.terminal.output import Terminal
 
 Document = Mapping[str, Any]
 WIDE = 120
 """The width from which all columns have room; a narrower terminal gets the important ones, whole."""
+_NARROW = 6
+"""The columns of a narrower one."""
 _MARKS = {"good": "green", "mixed": "yellow", "bad": "red"}
 
 
 def show(document: Document, terminal: Terminal) -> None:
-    wording, titles, data, protocol = texts()["terminal"], texts()["methods"], document["data"], document["protocol"]
+    language, data, protocol = language_of(document), document["data"], document["protocol"]
+    wording, titles = texts(language)["terminal"], texts(language)["methods"]
     when = wording["positions"] if data["times"] == "positions" else wording["span"].format(**data)
     terminal.text(wording["sizes"].format(when=when, **data))
     if protocol["split"] == "time":
@@ -27,10 +30,10 @@ def show(document: Document, terminal: Terminal) -> None:
     terminal.text(wording["protocol"].format(what=protocol["eventType"] or wording["every"], test=test, **protocol))
     for task in document["tasks"]:
         terminal.line("")
-        _task(task, protocol["depth"], terminal)
+        _task(task, protocol["depth"], language, terminal)
     if document["lists"]:
         terminal.line("")
-        _lists(document["lists"], terminal)
+        _lists(document["lists"], language, terminal)
     terminal.line("")
     terminal.table(
         wording["training"],
@@ -46,26 +49,27 @@ def show(document: Document, terminal: Terminal) -> None:
     terminal.line(wording["done"].format(**document))
 
 
-def _task(task: Document, depth: int, terminal: Terminal) -> None:
-    wording, titles = texts()["terminal"], texts()["tasks"]
-    columns = ("", f"hits@{depth}#", f"NDCG@{depth}#", "95 %#", "× popular#", "95 %#")
-    more = (f"recall@{depth}#", *(() if task["task"] == "ranking" else ("coverage#", "long tail#")))
-    shown = (*columns, *more) if terminal.out.width >= WIDE else columns
+def _task(task: Document, depth: int, language: Language, terminal: Terminal) -> None:
+    wording, titles = texts(language)["terminal"], texts(language)["tasks"]
+    names = ["", *(f"{name.format(depth=depth)}#" for name in wording["columns"])]
+    # A list that is ordered shows what was given.
+    of_lists = 2 if task["task"] == "ranking" else 0
+    shown = names[: len(names) - of_lists] if terminal.out.width >= WIDE else names[:_NARROW]
     title = titles[task["task"]]["terminal"].format(listed=100)
-    rows = [_row(method)[: len(shown)] for method in task["methods"]]
+    rows = [_row(method, language)[: len(shown)] for method in task["methods"]]
     terminal.table(shown, rows, wording["task"].format(title=title, shoppers=task["shoppers"]))
 
 
-def _lists(lists: Sequence[Document], terminal: Terminal) -> None:
-    wording, shares = texts()["lists"], ("overlap", "bestSellers", "coverage", "filled")
+def _lists(lists: Sequence[Document], language: Language, terminal: Terminal) -> None:
+    wording, shares = texts(language)["lists"], ("overlap", "bestSellers", "coverage", "filled")
     rows = [[wording["methods"][list_["method"]], *(percent(list_[share]) for share in shares)] for list_ in lists]
     terminal.table(["", *(f"{wording[share]}#" for share in shares)], rows, wording["terminal"])
 
 
-def _row(method: Document) -> Sequence[str]:
+def _row(method: Document, language: Language) -> Sequence[str]:
     times = method["times"]
     return [
-        texts()["methods"][method["method"]],
+        texts(language)["methods"][method["method"]],
         percent(method["hitRate"][0]),
         f"{method['ndcg'][0]:.4f}",
         f"{method['ndcg'][1]:.4f}–{method['ndcg'][2]:.4f}",

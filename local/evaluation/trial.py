@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from personalization.releases.ranking_metrics import Answer, tail_share
+from personalization.reports import pages
 from personalize_local.data.frames import pl
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.related.model import ListModel
 from personalize_local.wire.errors import TrainingRefused
+from table_intake.wording import Language
 
 from local.evaluation import comparison, distinct_lists, files, likelihood, pasts, rules, splitting, words
 from local.evaluation.comparison import Document, Field, Method
@@ -76,6 +78,8 @@ class Plan:
     event_type: str | None = None
     """None: purchases where there are enough of them, else everything; `all`: everything."""
     days: float | None = None
+    language: Language = "en"
+    """The language of the page and the terminal."""
 
 
 def evaluate(tables: Tables, plan: Plan, tell: Tell) -> Document:
@@ -144,6 +148,7 @@ class _Trial:
             strangers,
         ]
         document: Document = {
+            "language": self._plan.language,
             "data": files.summary(self._tables, self._config.event_type),
             "protocol": self._protocol(tuning),
             "training": [
@@ -156,7 +161,7 @@ class _Trial:
             "learning": self._learning(parts),
             "calibration": calibration,
         }
-        return document | {"words": words.statements(document)}
+        return pages.with_codes(document | {"words": words.statements(document)})
 
     def _begin(self) -> dict[float, Past]:
         """Start every training, the longest first; return the pasts of fewer users that are enough to train on."""

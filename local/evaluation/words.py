@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from personalization.reports import pages
 from table_intake.check import findings
-from table_intake.wording import fill
+from table_intake.wording import Language, fill
 
 Document = Mapping[str, Any]
 Mark = Literal["good", "mixed", "bad"]
 Answer = tuple[str, Mark, str]
 """A question, a mark, and the answer."""
-LANGUAGE = "en"
 FAR_ABOVE = 3.0
 """The ratio from which a gain reads as a multiple, not as a percentage."""
 LIKELIHOOD_MARKS: Mapping[str, Mark] = {"yes": "good", "unknown": "mixed", "no": "bad"}
@@ -23,22 +23,28 @@ LEVEL = 0.02
 
 
 @cache
-def texts() -> dict[str, Any]:
-    path = Path(__file__).with_name("texts") / f"{LANGUAGE}.yaml"
+def texts(language: Language = "en") -> dict[str, Any]:
+    path = Path(__file__).with_name("texts") / f"{language}.yaml"
     texts: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return texts
 
 
+def language_of(document: Document) -> Language:
+    language: Language = document.get("language", "en")
+    return language
+
+
 def statements(document: Document) -> list[dict[str, str]]:
     """Answer what a shop wants to know: `{title, mark, text}` each, the most important first."""
+    language = language_of(document)
     answers = [
-        _positions(document["protocol"]),
+        _positions(document["protocol"], language),
         _better(document),
-        _enough(document["data"]),
+        _enough(document["data"], language),
         _discovery(document),
         _strangers(document),
-        _likely(document["calibration"]),
-        _more(document["learning"]),
+        _likely(document["calibration"], language),
+        _more(document["learning"], language),
         _sure(document),
     ]
     return [dict(zip(("title", "mark", "text"), answer, strict=True)) for answer in answers if answer is not None]
@@ -58,46 +64,47 @@ def percent(share: float) -> str:
     return f"{share:.1%}" if abs(share) < 0.1 else f"{share:.0%}"
 
 
-def method(name: str) -> tuple[str, bool]:
+def method(name: str, language: Language = "en") -> tuple[str, bool]:
     """Return the displayed name of a recipe or rule, and whether it is a rule."""
-    prefix, _, plain = texts()["methods"][name].rpartition(": ")
+    prefix, _, plain = texts(language)["methods"][name].rpartition(": ")
     return plain[:1].upper() + plain[1:], bool(prefix)
 
 
-def _positions(protocol: Document) -> Answer | None:
-    wording = texts()["positions"]
+def _positions(protocol: Document, language: Language) -> Answer | None:
+    wording = texts(language)["positions"]
     return (wording["title"], "bad", wording["text"].format(**wording)) if protocol["times"] == "positions" else None
 
 
 def _better(document: Document) -> Answer:
-    wording, shown = texts()["better"], task(document, "next")
+    language = language_of(document)
+    wording, shown = texts(language)["better"], task(document, "next")
     if shown is None:
         return wording["title"], "mixed", wording["nobody"]
     best = next(method for method in shown["methods"] if method["method"] == shown["bestRule"])
     lead = wording["lead"].format(
         mine=percent(shown["methods"][0]["hitRate"][0]),
         depth=document["protocol"]["depth"],
-        rule=texts()["methods"][shown["bestRule"]].rpartition(": ")[2],
+        rule=texts(language)["methods"][shown["bestRule"]].rpartition(": ")[2],
         best=percent(best["hitRate"][0]),
     )
-    return (wording["title"], *_compared(shown["timesBestRule"], lead, wording["other"]))
+    return (wording["title"], *_compared(shown["timesBestRule"], lead, wording["other"], language))
 
 
-def _compared(times: Sequence[float] | None, lead: str, other: str) -> tuple[Mark, str]:
-    wording = texts()["compared"]
+def _compared(times: Sequence[float] | None, lead: str, other: str, language: Language) -> tuple[Mark, str]:
+    wording = texts(language)["compared"]
     if times is None:
         return "mixed", wording["nothing"].format(lead=lead)
     value, low, high = times
     if low > 1 and value >= FAR_ABOVE:
-        return "good", wording["many"].format(lead=lead, other=other, value=value, low=low, high=high)
+        return "good", fill(wording["many"], lead=lead, other=other, value=value, low=low, high=high)
     gains = {"value": value, "low": low, "high": high}
     span = wording["span"].format(**{name: f"{ratio - 1:+.0%}" for name, ratio in gains.items()})
     result: tuple[Mark, str] = ("good", "better") if low > 1 else ("bad", "worse") if high < 1 else ("mixed", "chance")
-    return result[0], wording[result[1]].format(lead=lead, other=other, span=span)
+    return result[0], fill(wording[result[1]], lead=lead, other=other, span=span)
 
 
-def _enough(data: Document) -> Answer:
-    wording, rows, users = texts()["enough"], data["trains"], data["returning"]
+def _enough(data: Document, language: Language) -> Answer:
+    wording, rows, users = texts(language)["enough"], data["trains"], data["returning"]
     few = rows < findings.MINIMUM_INTERACTIONS or users < findings.MINIMUM_USERS
     some = rows < findings.RECOMMENDED_INTERACTIONS or users < findings.RECOMMENDED_USERS
     result: Mark = "bad" if few else "mixed" if some else "good"
@@ -110,40 +117,43 @@ def _enough(data: Document) -> Answer:
 
 
 def _discovery(document: Document) -> Answer | None:
-    wording, new = texts()["discovery"], task(document, "discovery")
+    language = language_of(document)
+    wording, new = texts(language)["discovery"], task(document, "discovery")
     if new is None:
         return None
     lead = wording["lead"].format(share=percent(new["methods"][0]["hitRate"][0]), depth=document["protocol"]["depth"])
-    return (wording["title"], *_compared(new["timesBestRule"], lead, texts()["better"]["other"]))
+    return (wording["title"], *_compared(new["timesBestRule"], lead, texts(language)["better"]["other"], language))
 
 
 def _strangers(document: Document) -> Answer | None:
-    wording, cold = texts()["strangers"], task(document, "strangers")
+    language = language_of(document)
+    wording, cold = texts(language)["strangers"], task(document, "strangers")
     if cold is None:
         return None
     lead = wording["real" if cold["real"] else "unreal"].format(share=percent(cold["methods"][0]["hitRate"][0]))
-    return (wording["title"], *_compared(cold["timesBestRule"], lead, wording["other"]))
+    return (wording["title"], *_compared(cold["timesBestRule"], lead, wording["other"], language))
 
 
-def _more(curve: Sequence[Document]) -> Answer | None:
+def _more(curve: Sequence[Document], language: Language) -> Answer | None:
     if len(curve) < 2 or curve[-1]["times"] is None:
         return None
-    wording, (value, low, _) = texts()["more"], curve[-1]["times"]
+    wording, (value, low, _) = texts(language)["more"], curve[-1]["times"]
     result: Mark = "mixed" if low > 1 and value - 1 > LEVEL else "good"
     return wording["title"], result, wording[result].format(gain=value - 1)
 
 
-def _likely(calibration: Document | None) -> Answer | None:
-    wording = texts()["likely"]
-    if calibration is None:
+def _likely(measured: Document | None, language: Language) -> Answer | None:
+    wording = texts(language)["likely"]
+    if measured is None:
         return None
+    calibration = pages.translated(measured, language)
     if "reason" in calibration:
         return wording["title"], "bad", wording["refused"].format(**calibration)
     return wording["title"], LIKELIHOOD_MARKS[calibration["verdict"]["answer"]], calibration["verdict"]["text"]
 
 
 def _sure(document: Document) -> Answer:
-    wording, protocol, shown = texts()["sure"], document["protocol"], task(document, "next")
+    wording, protocol, shown = texts(language_of(document))["sure"], document["protocol"], task(document, "next")
     users, (_, low, high) = (shown["shoppers"], shown["methods"][0]["hitRate"]) if shown else (0, (0.0, 0.0, 2.0))
     if protocol["split"] == "time":
         how = fill(wording["time"], end=protocol["cut"][:10], days=protocol["days"])

@@ -4,6 +4,8 @@
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from table_intake.wording import Text
+
 
 @dataclass(frozen=True, slots=True)
 class Origins:
@@ -21,9 +23,11 @@ class Origins:
         number = max(0, bisect_left(self.before, line) - 1)
         return self.names[number], line - self.before[number]
 
-    def describe(self, line: int) -> str:
+    def describe(self, line: int) -> Text:
         part, number = self.locate(line)
-        return f"{part}, line {number:,}" if part else f"line {number:,}"
+        if part:
+            return Text("line.of-part", "{part}, line {line:,}", part=part, line=number)
+        return Text("line", "line {line:,}", line=number)
 
 
 LONE = Origins()

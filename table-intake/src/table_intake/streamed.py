@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from table_intake.errors import Refused
+from table_intake.wording import Text
 
 MARK = "STREAMED_TO"
 """The column that marks a copy: `<receiver>/<epoch second at which the event was accepted>`."""
@@ -29,9 +30,9 @@ class Group:
         for mark in marks:
             name, _, second = mark.rpartition("/")
             if name == self.name and second.isdecimal() and int(second) >= self.made:
-                raise Refused(
-                    resource,
-                    f"it is a copy of events that {self.name} has already ({MARK}): an import keeps streamed events, "
-                    "so each would count twice. The copy is for a dataset group that is new (drop it under another "
-                    "shop's name, or after this shop was removed) or for an audit",
+                text = (
+                    "it is a copy of events that {group} has already ({mark}): an import keeps streamed events, so "
+                    "each would count twice. The copy is for a dataset group that is new (drop it under another "
+                    "shop's name, or after this shop was removed) or for an audit"
                 )
+                raise Refused(resource, Text("file.event-copy", text, group=self.name, mark=MARK))

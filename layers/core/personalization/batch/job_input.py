@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from table_intake.read import archives
-from table_intake.wording import counted, fill
+from table_intake.wording import Text
 from table_intake.write import dialect
 
 from personalization.batch import plan
@@ -88,11 +88,14 @@ def write(aws: Clients, job: Job, settings: ShopSettings, environment: Environme
 
 def _notes(counts: _Counts) -> Iterator[str]:
     if counts.unknown:
-        unknown = fill("{count:,} of the users {count:has|have} no interactions", count=counts.unknown)
-        new = ", as all others who are new to it" if counts.unknown == counts.lines else ""
-        yield f"{unknown}: Personalize answers them with popular items{new}"
+        text = "{users:,} of the users {users:has|have} no interactions: Personalize answers them with popular items"
+        code = "batch.unknown"
+        if counts.unknown == counts.lines:
+            code, text = "batch.all-unknown", f"{text}, as all others who are new to it"
+        yield Text(code, text, users=counts.unknown)
     if counts.left_out:
-        yield f"{counted(counts.left_out, 'user is', 'users are')} left out: they asked to be deleted"
+        text = "{users:,} {users:user is|users are} left out: they asked to be deleted"
+        yield Text("batch.left-out", text, users=counts.left_out)
 
 
 def _line(job: Job) -> Callable[[str], bytes]:
@@ -226,11 +229,12 @@ def _unused(aws: Clients, job: Job, environment: Environment, recipe: str) -> It
         since, imports = inputs.after_whole(keys)
         if kind != "users" and imports:
             day = datetime.fromtimestamp(since, UTC).date()
-            yield (
-                f"{recipe} knows the file of {kind} of {day}, and none of the {imports:,} incremental ones after it, "
-                f"at the same price: Personalize makes segments of whole files and of live events. Drop all {kind} as "
-                "one whole file to have them count"
+            text = (
+                f"{{recipe}} knows the file of {kind} of {{day}}, and none of the {{imports:,}} incremental ones after "
+                "it, at the same price: Personalize makes segments of whole files and of live events. Drop all "
+                f"{kind} as one whole file to have them count"
             )
+            yield Text(f"batch.unused-{kind}", text, recipe=recipe, day=day.isoformat(), imports=imports)
 
 
 def _segments(aws: Clients, job: Job, settings: ShopSettings, environment: Environment) -> WrittenInput:

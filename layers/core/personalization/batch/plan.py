@@ -12,7 +12,7 @@ from table_intake.columns.schema import Schema
 from personalization.batch import customers
 from personalization.core import stored
 from personalization.core.errors import Rejected
-from personalization.core.messages import Part, is_none, of_this_version
+from personalization.core.messages import Part, Sentence, is_none, of_this_version
 from personalization.core.names import Names
 from personalization.ingest import imports, retraining
 from personalization.shop.plan import Made, Plan, RecipePart, Resource, Retraining
@@ -263,7 +263,7 @@ class WrittenInput(Part):
     """Lists, or the most users in all segments."""
     dollars: float
     training_dollars: float = 0.0
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 def check_segment(job: Job, failed: Collection[str]) -> None:

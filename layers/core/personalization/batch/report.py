@@ -6,13 +6,14 @@ from typing import Any
 
 from personalization.batch.plan import Cursor, Job, WrittenInput
 from personalization.reports import pages
-from personalization.shop.settings.prices import Prices
+from personalization.shop.settings.settings import ShopSettings
 
 
-def document(job: Job, written: WrittenInput, prices: Prices, made: Cursor | None, at: str) -> dict[str, Any]:
+def document(job: Job, written: WrittenInput, settings: ShopSettings, made: Cursor | None, at: str) -> dict[str, Any]:
     """Return a job's report; without `made` it is the one before the job runs. `at` is ISO 8601."""
-    segment = job.settings.segment
+    segment, prices = job.settings.segment, settings.prices
     return {
+        "language": settings.language,
         "shop": job.shop,
         "run": job.run,
         "batch": job.name,

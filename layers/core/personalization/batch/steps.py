@@ -26,6 +26,7 @@ from personalization.personalize import ensure
 from personalization.personalize.ensure import ensured
 from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.training import train_step
+from personalization.reports import pages
 from personalization.runs import leases
 from personalization.shop.plan import Step, TrainRequest
 from personalization.shop.records import release_store
@@ -103,7 +104,7 @@ def write(aws: Clients, request: batch.WriteRequest, environment: Environment, n
         raise Rejected(f"batch.{job.name}", job.refused)
     settings = shop_settings(aws.s3, environment.bucket, job.shop)
     written = job_input.write(aws, job, settings, environment)
-    _report(aws.s3, environment.bucket, job, report.document(job, written, settings.prices, None, _time(now)))
+    _report(aws.s3, environment.bucket, job, report.document(job, written, settings, None, _time(now)))
     return written
 
 
@@ -211,7 +212,7 @@ def finish(aws: Clients, request: batch.ReportRequest, environment: Environment,
     """Complete the report, and make this export the newest."""
     job, written, made, bucket = request.job, request.written, request.made, environment.bucket
     settings = shop_settings(aws.s3, bucket, job.shop)
-    document = report.document(job, written, settings.prices, made, _time(now))
+    document = report.document(job, written, settings, made, _time(now))
     if job.kind == "customers":
         reached = shards.unpack(objects.required_bytes(aws.s3, bucket, job.progress))
         document["customers"] = {**reached["judged"], "withoutEvents": reached["withoutEvents"]}
@@ -231,6 +232,9 @@ def finish(aws: Clients, request: batch.ReportRequest, environment: Environment,
 
 
 def _report(s3: "S3Client", bucket: str, job: Job, document: Mapping[str, Any]) -> None:
+    # What the notes are, a step before this one knew.
+    earlier = objects.get_json(s3, bucket, f"{job.report}.json") or {}
+    document = pages.with_codes({**document, "texts": earlier.get("texts", {})})
     objects.put_report(s3, bucket, job.report, document, report.page(document))
 
 

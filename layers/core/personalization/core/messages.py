@@ -6,8 +6,9 @@ from functools import partial
 from operator import is_
 from typing import Annotated, Any, Generic, Self, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WrapValidator
 from pydantic.alias_generators import to_camel
+from table_intake.wording import Text
 
 from personalization.core import stored
 from personalization.core.errors import Broken, Rejected
@@ -16,6 +17,14 @@ Context = TypeVar("Context")
 Answer = TypeVar("Answer")
 is_none = partial(is_, None)
 """For members that a message leaves out where they are None."""
+
+
+def _kept(value: object, validate: Callable[[object], str]) -> str:
+    return value if isinstance(value, Text) else validate(value)
+
+
+Sentence = Annotated[str, WrapValidator(_kept)]
+"""A string that stays a `Text` in the process that made it; in JSON it is its English."""
 
 
 class Part(BaseModel):

@@ -10,13 +10,14 @@ import polars as pl
 from table_intake import Checked, Expected, Proposal
 from table_intake.check import changes, findings
 from table_intake.check.findings import Findings
-from table_intake.wording import counted
+from table_intake.wording import Text, counted
 
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.ingest import known_ids, report
 from personalization.ingest.imports import Accepted
 from personalization.ingest.report import Subject
+from personalization.reports import pages
 from personalization.shop.keys import Drop
 from personalization.shop.plan import Last, PrepareRequest
 from personalization.shop.records import item_files
@@ -80,7 +81,7 @@ class Acceptance:
         self._store_rejects(copied)
         if problems := findings.problems(expected, copied.findings):
             error = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
-            raise error(expected.resource, "; ".join(problems))
+            raise error(expected.resource, Text.joined("; ", problems))
         self._document = report.document(self._subject, copied.findings, "", self._last)
         if suspicious := changes.refusal(self._document, self._subject.settings.changes):
             raise Rejected(expected.resource, suspicious)
@@ -155,4 +156,5 @@ class Acceptance:
         subject = self._subject
         document["rejects"] = {"key": self._rejects, "rows": self._written_rejects} if self._rejects else None
         name = report.key(subject.shop, subject.run, subject.kind, self._part)
-        return objects.put_report(self._s3, self._bucket, name, document, report.page(document))
+        page = report.page(document)
+        return objects.put_report(self._s3, self._bucket, name, pages.with_codes(document), page)

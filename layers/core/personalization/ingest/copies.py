@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 from table_intake import DataKind
 from table_intake.check.findings import MINIMUM_INTERACTIONS
+from table_intake.wording import Text
 
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected
@@ -211,8 +212,11 @@ class Part:
             fits = data.count(b"\n", 0, max(0, room))
             rows = max(0, min(fits, lines.len() - bounds.least))
             if state.rows + rows < bounds.least:
-                problem = f"{bounds.least:,} of its rows are larger than one import job may be ({most:,} bytes)"
-                raise Rejected(self._resource, f"{problem}: leave out columns or shorten texts")
+                text = (
+                    "{rows:,} of its rows are larger than one import job may be ({most:,} bytes): leave out columns or "
+                    "shorten texts"
+                )
+                raise Rejected(self._resource, Text("import.large-rows", text, rows=bounds.least, most=most))
             self._cut(rows, Cut(self._id, int(lines[rows])))
 
     def _joined(self) -> tuple[bytes, pl.Series]:
@@ -236,8 +240,9 @@ class Part:
         state = self._cutter.state
         state.cuts = (*state.cuts, cut)
         if len(state.cuts) >= self._cutter.bounds.jobs and self._cutter.follow is None:
-            problem = f"it needs more than {self._cutter.bounds.jobs} import jobs of {self._cutter.bounds.most:,} bytes"
-            raise Rejected(self._resource, f"{problem}: drop it as several smaller files")
+            text = "it needs more than {jobs} import jobs of {most:,} bytes: drop it as several smaller files"
+            bounds = self._cutter.bounds
+            raise Rejected(self._resource, Text("import.many-jobs", text, jobs=bounds.jobs, most=bounds.most))
         state.size, state.rows, state.parts = 0, 0, ()
 
     def _flush(self, least: int) -> None:
@@ -329,8 +334,11 @@ class Copies:
         """
         cuts = self.cutter.cuts
         if self.before is not None and cuts != self.before.cuts:
-            problem = "an earlier run has imported a part of these files, and other rows of them are bad now"
-            raise Rejected(self._drop.key, f"{problem}: undo the change of the settings, or drop the whole history")
+            text = (
+                "an earlier run has imported a part of these files, and other rows of them are bad now: undo the "
+                "change of the settings, or drop the whole history"
+            )
+            raise Rejected(self._drop.key, Text("import.changed", text))
         copies = {copy for copy in self.cutter.copies if copy[1] not in left_out}
         # The import takes the whole folder, including leftovers of an earlier attempt.
         for job in range(len(cuts) + 1):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from table_intake import DataKind
 from table_intake.check.findings import MINIMUM_INTERACTIONS
 from table_intake.columns.schema import Schema
-from table_intake.wording import counted
+from table_intake.wording import Text, counted
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names
@@ -118,9 +118,11 @@ def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, gr
     """
     if group and domain != settings.personalize_domain:
         current = "ecommerce" if domain == "ECOMMERCE" else "custom" if domain is None else domain
-        raise Rejected(drop.key, f"the shop was first dropped with domain: {current}, and a domain never changes")
+        text = "the shop was first dropped with domain: {domain}, and a domain never changes"
+        raise Rejected(drop.key, Text("import.domain", text, domain=current))
     if drop.mode == "INCREMENTAL" and not dataset:
-        raise Rejected(drop.key, f"the first {drop.kind} of a shop must be its whole history, not incremental")
+        text = f"the first {drop.kind} of a shop must be its whole history, not incremental"
+        raise Rejected(drop.key, Text(f"import.first-{drop.kind}", text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +190,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         content=checked.content,
         gate=settings.gate,
         probe=settings.probe,
+        language=settings.language,
         serves=settings.recipes if trains else (),
         deploys=deployed if trains else (),
         batches=trains and any(job.after for job in settings.batch.values()),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import AliasPath, BaseModel, Field, ValidationError
 from table_intake.read.parts import Parts, SourcePart, named
-from table_intake.wording import counted
+from table_intake.wording import Text, codes, restored
 
 from personalization.core.aws import objects
 from personalization.core.aws.objects import Stored
@@ -80,16 +80,16 @@ def list_parts(client: "S3Client", bucket: str, drop: Drop, version_id: str | No
     pins = pins_key(drop, version_id)
     pinned = objects.get_json(client, bucket, pins) if version_id else None
     if pinned is not None:
-        return _unpack(pinned)
+        return _unpack(restored(pinned, pinned.pop("texts", {})))
     folder = _listed(client, bucket, drop, version_id)
     text = objects.read_small(client, bucket, drop.key, _MANIFEST_BYTES, version_id) if drop.has_manifest else None
     manifest = _parse(drop, text[1]) if text else None
     problems = [*_problems(drop, folder), *(_differences(bucket, drop, manifest, folder) if manifest else [])]
     if problems:
-        raise Rejected(drop.key, "; ".join(problems))
+        raise Rejected(drop.key, Text.joined("; ", problems))
     parts = Parts(_in_order(folder), _columns(manifest), tuple(_notes(folder)))
     if version_id:
-        objects.put_json(client, bucket, pins, asdict(parts))
+        objects.put_json(client, bucket, pins, {**asdict(parts), "texts": codes(parts.notes)})
     return parts
 
 
@@ -101,7 +101,8 @@ def pins_key(drop: Drop, version_id: str | None) -> str:
 
 def _unpack(document: Mapping[str, list[Mapping[str, str]] | list[str]]) -> Parts:
     every = tuple(SourcePart(**part) for part in document["every"])  # type: ignore[arg-type]
-    return Parts(every, tuple(map(str, document["columns"])), tuple(map(str, document["notes"])))
+    notes = tuple([note for note in document["notes"] if isinstance(note, str)])
+    return Parts(every, tuple(map(str, document["columns"])), notes)
 
 
 def _listed(client: "S3Client", bucket: str, drop: Drop, version_id: str | None) -> _Folder:
@@ -150,29 +151,31 @@ def _sort_in(folder: _Folder, name: str, history: list[Stored], written: datetim
 
 def _problems(drop: Drop, folder: _Folder) -> list[str]:
     """Return why the files of a folder are not a drop."""
-    problems = []
+    problems = list[str]()
     if folder.is_delta:
-        problems.append("it is a Delta table, whose files include replaced rows: export it as Parquet or CSV")
+        text = "it is a Delta table, whose files include replaced rows: export it as Parquet or CSV"
+        problems.append(Text("folder.delta", text))
     if len(folder.markers) > 1:
-        problems.append(f"the folder has several markers ({named(folder.markers)}): leave one of them")
+        text = "the folder has several markers ({names}): leave one of them"
+        problems.append(Text("folder.markers", text, names=named(folder.markers)))
     if folder.nested:
-        advice = "write all parts into one folder, without partitions"
-        problems.append(f"in further folders: {named(folder.nested)}; {advice}")
+        text = "in further folders: {names}; write all parts into one folder, without partitions"
+        problems.append(Text("folder.nested", text, names=named(folder.nested)))
     if folder.others:
-        problems.append(f"no parts, which end in {keys.ENDINGS}, or have no ending: {named(folder.others)}")
+        text = "no parts, which end in {endings}, or have no ending: {names}"
+        problems.append(Text("folder.others", text, endings=keys.ENDINGS, names=named(folder.others)))
     if folder.deleted:
-        problems.append(f"deleted after the marker was written: {named(folder.deleted)}")
+        text = "deleted after the marker was written: {names}"
+        problems.append(Text("folder.deleted", text, names=named(folder.deleted)))
     if len(folder.parts) > MOST_PARTS:
-        advice = "write fewer and larger ones"
-        problems.append(
-            f"the folder has {counted(len(folder.parts), 'part')}; a drop may have {MOST_PARTS:,}: {advice}"
-        )
+        text = "the folder has {parts:,} {parts:part|parts}; a drop may have {most:,}: write fewer and larger ones"
+        problems.append(Text("folder.many", text, parts=len(folder.parts), most=MOST_PARTS))
     if not folder.parts and not problems and not drop.has_manifest:
         problems.append(_NO_PARTS)
     return problems
 
 
-_NO_PARTS = "there are no parts beside the marker: write it after them, into their folder"
+_NO_PARTS = Text("folder.empty", "there are no parts beside the marker: write it after them, into their folder")
 
 
 def _parse(drop: Drop, text: bytes) -> _Manifest:
@@ -183,14 +186,16 @@ def _parse(drop: Drop, text: bytes) -> _Manifest:
     """
     form = '{"entries": [{"key": "part-0.csv", "size": 123}, …]}, or as Redshift writes it'
     if len(text) > _MANIFEST_BYTES:
-        raise Rejected(drop.key, f"the manifest has more than {_MANIFEST_BYTES >> 20} MB")
+        words = "the manifest has more than {most} MB"
+        raise Rejected(drop.key, Text("manifest.large", words, most=_MANIFEST_BYTES >> 20))
     try:
         return _Manifest.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         what = f"{where}: {first['msg']}" if where else first["msg"]
-        raise Rejected(drop.key, f"the manifest cannot be read ({what}); its form is {form}") from None
+        words = "the manifest cannot be read ({error}); its form is {form}"
+        raise Rejected(drop.key, Text("manifest.unreadable", words, error=what, form=form)) from None
 
 
 def _differences(bucket: str, drop: Drop, manifest: _Manifest, folder: _Folder) -> list[str]:
@@ -208,19 +213,23 @@ def _differences(bucket: str, drop: Drop, manifest: _Manifest, folder: _Folder) 
         sizes[name] = entry.size if entry.size is not None else entry.length
     listed = [name for name in sizes if "/" not in name and name]
     missing = [name for name in listed if name not in folder.parts and name not in folder.deleted]
+    text = "{name} ({size:,} bytes, not {expected:,})"
     other = [
-        f"{name} ({folder.parts[name].size:,} bytes, not {sizes[name]:,})"
+        Text("manifest.size", text, name=name, size=folder.parts[name].size, expected=sizes[name])
         for name in listed
         if name in folder.parts and sizes[name] not in {None, folder.parts[name].size}
     ]
     unlisted = [name for name in folder.parts if name not in sizes]
-    return [
-        *([f"outside the manifest's folder: {named(outside)}"] if outside else []),
-        *([f"in the manifest, and not there when it was written: {named(missing)}"] if missing else []),
-        *([f"other sizes than in the manifest: {named(other)}"] if other else []),
-        *([f"missing in the manifest: {named(unlisted)}"] if unlisted else []),
-        *(["the manifest names no parts"] if not manifest.entries else []),
+    differences = (
+        (outside, "outside", "outside the manifest's folder: {names}"),
+        (missing, "missing", "in the manifest, and not there when it was written: {names}"),
+        (other, "sizes", "other sizes than in the manifest: {names}"),
+        (unlisted, "unlisted", "missing in the manifest: {names}"),
+    )
+    problems: list[str] = [
+        Text(f"manifest.{code}", text, names=named(names)) for names, code, text in differences if names
     ]
+    return problems if manifest.entries else [*problems, Text("manifest.empty", "the manifest names no parts")]
 
 
 def _columns(manifest: _Manifest | None) -> tuple[str, ...]:
@@ -235,6 +244,8 @@ def _in_order(folder: _Folder) -> tuple[SourcePart, ...]:
 
 def _notes(folder: _Folder) -> Iterable[str]:
     if folder.late:
-        yield f"came after the marker, and ignored until the next one: {named(folder.late)}"
+        text = "came after the marker, and ignored until the next one: {names}"
+        yield Text("folder.late", text, names=named(folder.late))
     if folder.replaced:
-        yield f"changed after the marker, and read as before until the next one: {named(folder.replaced)}"
+        text = "changed after the marker, and read as before until the next one: {names}"
+        yield Text("folder.replaced", text, names=named(folder.replaced))

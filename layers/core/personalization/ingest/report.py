@@ -20,7 +20,7 @@ from table_intake.check.findings import (
     Spread,
 )
 from table_intake.origins import Origins
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 from personalization.reports import pages
 from personalization.shop import keys
@@ -47,7 +47,14 @@ def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[
     recipes = [alias for alias in settings.recipes if alias in SECOND_GENERATION]
     limit = LIMITS[settings.generation]
     notes = [
-        f"{have:,} {what}: {' and '.join(recipes)} of generation {settings.generation} consider {most:,}, not the rest"
+        Text(
+            f"limits.{what}",
+            f"{{have:,}} {what}: {{recipes}} of generation {{generation}} consider {{most:,}}, not the rest",
+            have=have,
+            recipes=Text.all_of(recipes),
+            generation=settings.generation,
+            most=most,
+        )
         for what, have, most in (("items", items, limit.items), ("interactions", interactions, limit.interactions))
         if recipes and have > most
     ]
@@ -56,7 +63,7 @@ def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[
     return tuple(notes)
 
 
-def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> str:
+def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> Text:
     """Compare the costs of the second generation with the first, for the recipes that have it."""
     larger = LIMITS["v2"]
     bill: dict[Generation, tuple[float, float]] = {}
@@ -64,14 +71,21 @@ def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> str:
         billed = [Billed(alias, generation) for alias in recipes]
         training = estimate(prices, 0, interactions or 1_000_000, billed).training_dollars
         bill[generation] = training, sum(campaign_month(prices, recipe) for recipe in billed)
-    of = counted(interactions, "interaction") if interactions else "each million interactions"
-    trainings, months = (
-        " instead of ".join(f"${bill[generation][part]:,.2f}" for generation in ("v2", "v1")) for part in (0, 1)
-    )
-    return (
-        f"generation: v2 considers {counted(larger.items, 'item')} and "
-        f"{counted(larger.interactions, 'interaction')}. A training on {of} costs {trainings}, and the campaigns cost "
-        f"at least {months} a month (prices of {prices.as_of})"
+    million = Text("limits.million", "each million interactions")
+    trained_on = Text("limits.interactions-of", "{rows:,} interactions", rows=interactions)
+    return Text(
+        "limits.second-generation",
+        "generation: v2 considers {items:,} items and {interactions:,} interactions. A training on {history} costs "
+        "${training:,.2f} instead of ${training_now:,.2f}, and the campaigns cost at least ${month:,.2f} instead of "
+        "${month_now:,.2f} a month (prices of {date})",
+        items=larger.items,
+        interactions=larger.interactions,
+        history=trained_on if interactions else million,
+        training=bill["v2"][0],
+        training_now=bill["v1"][0],
+        month=bill["v2"][1],
+        month_now=bill["v1"][1],
+        date=prices.as_of,
     )
 
 
@@ -120,6 +134,7 @@ def document(
         last: the documents of what was imported last of this kind.
     """
     members: Document = {
+        "language": subject.settings.language,
         "shop": subject.shop,
         "run": subject.run,
         "kind": subject.kind,
@@ -177,26 +192,27 @@ def _refused(broken: Reason, origins: Origins) -> Document:
     return {**asdict(broken), "examples": examples}
 
 
-def _advice(subject: Subject, findings: Findings | None) -> list[str]:
+def _advice(subject: Subject, findings: Findings | None) -> list[Text]:
     """Return advice for the people who made a refused file."""
     folder, _, name = subject.key.rpartition("/")
-    again = f"Correct the file and drop it again under {folder}/"
+    rest = "nothing has changed in the shop, and earlier imports still serve"
     if keys.recognise(subject.key).folder:
-        again = f"Correct the parts in {folder}/, and write {name} again"
-    advice = [f"{again}: nothing has changed in the shop, and earlier imports still serve"]
+        text = f"Correct the parts in {{folder}}/, and write {{marker}} again: {rest}"
+        advice = [Text("advice.parts", text, folder=folder, marker=name)]
+    else:
+        advice = [Text("advice.file", f"Correct the file and drop it again under {{folder}}/: {rest}", folder=folder)]
     if findings is None or not findings.rejected:
         return advice
     if not findings.stopped and findings.accepted:
         share = min(1.0, math.ceil(findings.rejected / findings.rows * 100) / 100)
-        advice.append(
-            f"Or import only the good rows: allow a larger share of bad ones in the shop's settings, with "
-            f"rejects: {{limit: {share:g}}}, and drop the file again"
+        text = (
+            "Or import only the good rows: allow a larger share of bad ones in the shop's settings, with rejects: "
+            "{{limit: {share:g}}}, and drop the file again"
         )
+        advice.append(Text("advice.limit", text, share=share))
     if findings.stopped:
-        advice.append(
-            f"Rows after {findings.origins.describe(findings.stopped)} were not checked: they may have faults of other "
-            "kinds than those below"
-        )
+        text = "Rows after {line} were not checked: they may have faults of other kinds than those below"
+        advice.append(Text("advice.stopped", text, line=findings.origins.describe(findings.stopped)))
     return advice
 
 

@@ -17,6 +17,7 @@ from table_intake import Checked, DataKind, FileSettings, Proposal, Table, open_
 from table_intake.origins import LONE, Origins
 from table_intake.ranges.division import DENSEST
 from table_intake.read.parts import Parts, SourcePart, TableOfParts
+from table_intake.wording import Text
 
 from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _CHECK = 1
 """Raised with each version whose check changes the outcome for the same bytes, which are then imported again."""
-_OF_NO_DROP = frozenset({"batch", "changes", "export", "prices", "erasure", "schedules"})
+_OF_NO_DROP = frozenset({"batch", "changes", "export", "language", "prices", "erasure", "schedules"})
 _SECTIONS = frozenset({"interactions", "users", "items"})
 """Settings for files of one kind, of which a drop's own count."""
 _OF_TRAINING = frozenset(
@@ -76,7 +77,7 @@ class Source:
         size = objects.size(client, bucket, drop.key, version_id)
         # A version outlives the deletion of its object, and a deleted object should not be imported.
         if size is None or (version_id and objects.size(client, bucket, drop.key, None) is None):
-            raise Rejected(drop.key, "the object is no longer there")
+            raise Rejected(drop.key, Text("import.gone", "the object is no longer there"))
         lone = Parts((SourcePart(drop.key, version_id, size, ""),))
         return cls(client, bucket, drop, list_parts(client, bucket, drop, version_id) if drop.folder else lone)
 
@@ -148,7 +149,8 @@ class Source:
         if origins is None:
             origins = self._table.origins if self._table is not None else LONE
         findings, count = copied.findings, len(self.parts.every)
-        notes = (f"the drop has {count:,} part{'s' * (count != 1)}", *self.parts.notes, *findings.notes)
+        parts = Text("note.parts", "the drop has {parts:,} {parts:part|parts}", parts=count)
+        notes = (parts, *self.parts.notes, *findings.notes)
         return replace(copied, findings=replace(findings, origins=origins, notes=notes))
 
     @contextmanager

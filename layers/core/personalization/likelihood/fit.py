@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from table_intake.wording import counted
+from table_intake.wording import Text, counted
 
 from personalization.core import stored
 from personalization.core.aws import objects
@@ -32,6 +32,7 @@ from personalization.likelihood.model import Model, read_model
 from personalization.likelihood.tables import Tables, tables
 from personalization.personalize import runtime
 from personalization.personalize.runtime import Ask
+from personalization.reports import pages
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Served
@@ -187,6 +188,8 @@ class Job:
     def report(self, document: Mapping[str, Any]) -> str:
         """Write the report and its page beside the release's, and return the page's key."""
         key = f"reports/{self.request.shop}/{self.records.release()}/likelihood"
+        language = shop_settings(self.aws.s3, self.bucket, self.request.shop).language
+        document = pages.with_codes({"language": language, **document})
         return objects.put_report(self.aws.s3, self.bucket, key, document, report.page(document))
 
     def _campaign(self) -> Served | None:
@@ -223,8 +226,9 @@ class Job:
             document = snapshots.snapshot(table, fitted.formulas, scored, facts)
             self.put(self._snapshot_key, shards.pack(document))
         except PersonalizationError as error:
-            return {"snapshot": f"not taken: {error.reason}"}
-        return {"snapshot": f"taken: {counted(len(document['users']), 'pair')}"}
+            return {"snapshot": Text("snapshot.not-taken", "not taken: {reason}", reason=error.reason)}
+        text = "taken: {pairs:,} {pairs:pair|pairs}"
+        return {"snapshot": Text("snapshot.taken", text, pairs=len(document["users"]))}
 
     @property
     def _snapshot_key(self) -> str:

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 from personalization.likelihood import histories
 
@@ -72,31 +72,36 @@ class LeftOut:
     reason: str
 
 
-_OFF = "or switch it off (likelihood: {enabled: false} in the shop's settings)"
+_OFF = "or switch it off (likelihood: {{enabled: false}} in the shop's settings)"
 
 
 def too_many_rows(rows: int, sizes: Sizes, days: int) -> LeftOut:
     """Return why a history's rows are too many."""
-    reason = (
-        f"the history has about {counted(rows, 'row')}, and {MOST_SHARDS} shards in functions with "
-        f"{sizes.megabytes:,} MB fit {sizes.most:,}: deploy with more LikelihoodMemory, drop a whole history of the "
-        f"last {counted(days, 'day')} or with fewer of the events that are not purchases, {_OFF}"
+    text = (
+        "the history has about {rows:,} {rows:row|rows}, and {shards} shards in functions with {memory:,} MB fit "
+        "{most:,}: deploy with more LikelihoodMemory, drop a whole history of the last {days:,} {days:day|days} or "
+        f"with fewer of the events that are not purchases, {_OFF}"
     )
+    figures = {"rows": rows, "shards": MOST_SHARDS, "memory": sizes.megabytes, "most": sizes.most, "days": days}
+    reason = Text("likelihood.many-rows", text, **figures)
     return LeftOut(rows=rows, most_rows=sizes.most, megabytes=sizes.megabytes, days=days, reason=reason)
 
 
 def too_many_items(items: int, sizes: Sizes, days: int) -> LeftOut:
     """Return why a history's items are too many."""
-    most = f"a function with {sizes.megabytes:,} MB takes {sizes.items:,}: deploy with more LikelihoodMemory"
-    reason = f"the history has {counted(items, 'item')}, and {most}, drop it without items that nobody buys, {_OFF}"
+    text = (
+        "the history has {items:,} {items:item|items}, and a function with {memory:,} MB takes {most:,}: deploy with "
+        f"more LikelihoodMemory, drop it without items that nobody buys, {_OFF}"
+    )
+    reason = Text("likelihood.many-items", text, items=items, memory=sizes.megabytes, most=sizes.items)
     return LeftOut(rows=items, most_rows=sizes.items, megabytes=sizes.megabytes, days=days, reason=reason)
 
 
 def uneven(rows: int, sizes: Sizes, days: int) -> LeftOut:
     """Return why a shard's rows are too many although all rows are not."""
-    reason = (
-        f"one shard of its users has {counted(rows, 'row')}, and a function with {sizes.megabytes:,} MB takes "
-        f"{2 * sizes.shard:,}: some users have far more events than all others, as robots do: "
-        f"drop it without them, {_OFF}"
+    text = (
+        "one shard of its users has {rows:,} {rows:row|rows}, and a function with {memory:,} MB takes {most:,}: some "
+        f"users have far more events than all others, as robots do: drop it without them, {_OFF}"
     )
+    reason = Text("likelihood.uneven", text, rows=rows, memory=sizes.megabytes, most=2 * sizes.shard)
     return LeftOut(rows=rows, most_rows=2 * sizes.shard, megabytes=sizes.megabytes, days=days, reason=reason)

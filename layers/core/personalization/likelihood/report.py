@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from table_intake.wording import Language
+
 from personalization.likelihood import training
 from personalization.likelihood.answering import calibrated_on, iso
 from personalization.likelihood.histories import History
@@ -78,7 +80,7 @@ def page(report: Document) -> str:
         "likelihood.html",
         report,
         better=1.0 - tested["logLoss"] / tested["baseRateLogLoss"] if tested["baseRateLogLoss"] else 0.0,
-        curve=reliability_curve(tested["bins"]),
+        curve=reliability_curve(tested["bins"], report.get("language", "en")),
     )
 
 
@@ -97,7 +99,7 @@ def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -
     }
 
 
-def reliability_curve(bins: Sequence[Document]) -> str:
+def reliability_curve(bins: Sequence[Document], language: Language = "en") -> str:
     """Draw observed against predicted shares, both on logarithmic axes, since purchases are rare."""
     points = [
         (counted["predicted"] / counted["pairs"], counted["observed"] / counted["pairs"], counted["observed"])
@@ -114,7 +116,7 @@ def reliability_curve(bins: Sequence[Document]) -> str:
         return (math.log10(max(value, 10.0**low)) - low) / (high - low) * (_SIDE - 2 * _PAD)
 
     grid = "".join(_tick(10.0**power, at(10.0**power)) for power in range(low, high + 1))
-    words = pages.texts()["likelihood"]["calibration"]
+    words = pages.texts(language)["likelihood"]["calibration"]
     drawn = ""
     for predicted, observed, count in points:
         x, y = _PAD + at(predicted), _SIDE - _PAD - at(observed)

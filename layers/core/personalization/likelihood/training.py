@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from table_intake.wording import Text
 
 from personalization.likelihood import customers, features, logistic, odds
 from personalization.likelihood.features import DAY
@@ -143,7 +144,11 @@ class Fit:
 
 
 class TooLittle(Exception):
-    """Too few data; the message says what a fit needs."""
+    """Too few data; the reason says what a fit needs."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def fit(
@@ -159,10 +164,11 @@ def fit(
         TooLittle: the history is too short, or has too few purchases.
     """
     if positions(history):
-        raise TooLittle(
+        text = (
             "needs times of purchases, and the history has positions: every user's first event has the same "
             "TIMESTAMP, and the next ones follow without a gap"
         )
+        raise TooLittle(Text("fit.positions", text))
     horizon = horizon_days * DAY
     starts = windows(history, horizon, now)
     chance, customer_chance = np.random.default_rng(1), np.random.default_rng(6)
@@ -192,10 +198,12 @@ def fit(
     fitted, calibrated = concatenated(rows[NOT_FITTED:]), concatenated(rows[1 : 1 + calibrating], names=())
     purchases = [joined.purchases / history.scale for joined in (fitted, calibrated)]
     if purchases[0] < LEAST_FITTED or purchases[1] < LEAST_CALIBRATED:
-        raise TooLittle(
-            f"needs {LEAST_FITTED} purchases to fit on and {LEAST_CALIBRATED} later ones to calibrate on, "
-            f"and the history has {purchases[0]:.0f} and {purchases[1]:.0f}"
+        text = (
+            "needs {fitted} purchases to fit on and {calibrated} later ones to calibrate on, and the history has "
+            "{have:.0f} and {later:.0f}"
         )
+        figures = {"fitted": LEAST_FITTED, "calibrated": LEAST_CALIBRATED}
+        raise TooLittle(Text("fit.purchases", text, have=purchases[0], later=purchases[1], **figures))
     raw = formulas(fitted, concatenated(hidden[NOT_FITTED:]), history.levels)
     del fitted
     frozen = recalibrated(raw, rows[1 : 1 + calibrating], hidden[1 : 1 + calibrating])
@@ -243,7 +251,8 @@ def window_starts(first: int, horizon: int, now: int) -> list[int]:
     span = now - first
     if span < LEAST_WINDOWS * horizon:
         days = LEAST_WINDOWS * horizon // DAY
-        raise TooLittle(f"needs purchases over {days} days, and the history has them over {max(span, 0) / DAY:.1f}")
+        text = "needs purchases over {days} days, and the history has them over {have:.1f}"
+        raise TooLittle(Text("fit.days", text, days=days, have=max(span, 0) / DAY))
     # A longer look back is better than more windows, unless the history is short.
     look_back = max(horizon, min(28 * DAY, span // 3))
     most = min(MOST_WINDOWS, (span - look_back) // horizon)

@@ -8,7 +8,7 @@ Bootstrap Methods and their Application, 1997, section 3.8).
 """
 
 import numpy as np
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 from personalization.likelihood.histories import Flags, Floats, Ints
 from personalization.likelihood.model import Verdict
@@ -29,7 +29,6 @@ WIDEST = 2.0
 DRAWS = 400
 ENDS = (2.5, 97.5)
 """Percentiles between which chance is said to lie."""
-_INSTEAD = "Use the order, not the numbers."
 
 
 def verdict(
@@ -50,19 +49,26 @@ def verdict(
     pairs, predicted, observed = _by_user(chance[near], label[near], weight[near], user[near])
     purchases = max(predicted.sum(), observed.sum())
     if purchases < LEAST:
-        have = counted(round(purchases), "purchase")
-        few = f"the test has {have} near {percent(at)}, and at least {LEAST} are needed"
-        return Verdict(answer="unknown", text=f"It cannot be said: {few}. {_INSTEAD}", at=at)
+        text = (
+            "It cannot be said: the test has {purchases:,} {purchases:purchase|purchases} near {at}, and at least "
+            "{least} are needed. Use the order, not the numbers."
+        )
+        few = Text("verdict.few", text, purchases=round(purchases), at=percent(at), least=LEAST)
+        return Verdict(answer="unknown", text=few, at=at)
     said, came = float(predicted.sum() / pairs.sum()), float(observed.sum() / pairs.sum())
     # The predictions vary with the drawn users as well, so the draws are of the ratio.
     low, high = (said * float(end) for end in np.percentile(ratios(predicted, observed), ENDS))
-    compared = f"of the {rows} predicted at about {percent(at)} ({percent(said)} on average) {percent(came)} came true"
-    chances = f"between {percent(low)} and {percent(high)} by chance"
+    compared = "of the {rows} predicted at about {at} ({predicted} on average) {observed} came true"
+    chances = "between {low} and {high} by chance"
+    instead = "Use the order, not the numbers."
+    shares = {"at": at, "predicted": said, "observed": came, "low": low, "high": high}
+    figures: dict[str, str] = {name: percent(share) for name, share in shares.items()}
+    figures["rows"] = Text(f"rows.{rows}", rows)
     is_off, is_chance = max(said, came) > within * min(said, came), low <= said <= high
     if is_off and not is_chance:
         return Verdict(
             answer="no",
-            text=f"No: {compared} ({chances}). {_INSTEAD}",
+            text=Text("verdict.no", f"No: {compared} ({chances}). {instead}", **figures),
             at=at,
             predicted=said,
             observed=came,
@@ -70,11 +76,11 @@ def verdict(
             high=high,
         )
     if is_off or high > WIDEST * low:
-        text = f"It cannot be said: {compared}, but that would be {chances}. {_INSTEAD}"
-        return Verdict(answer="unknown", text=text, at=at, predicted=said, observed=came, low=low, high=high)
-    return Verdict(
-        answer="yes", text=f"Yes: {compared} ({chances}).", at=at, predicted=said, observed=came, low=low, high=high
-    )
+        text = f"It cannot be said: {compared}, but that would be {chances}. {instead}"
+        unknown = Text("verdict.unknown", text, **figures)
+        return Verdict(answer="unknown", text=unknown, at=at, predicted=said, observed=came, low=low, high=high)
+    yes = Text("verdict.yes", f"Yes: {compared} ({chances}).", **figures)
+    return Verdict(answer="yes", text=yes, at=at, predicted=said, observed=came, low=low, high=high)
 
 
 def _asked_at(chance: Floats, label: Floats, weight: Floats) -> float:

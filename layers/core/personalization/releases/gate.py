@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from table_intake.wording import Text
+
 from personalization.releases.held_out.trials import Result
 from personalization.shop.records.release import BASELINE
 from personalization.shop.settings.gate import FOR_USERS, Gate, RecipeGate
@@ -65,7 +67,8 @@ def judge_release(
     others = [judgement for judgement in judged if judgement.alias != BASELINE]
     if not others or any(judgement.decision == "approved" for judgement in others):
         return judged
-    reason = "Every other recipe that was trained on this import is refused, so this one is refused too."
+    text = "Every other recipe that was trained on this import is refused, so this one is refused too."
+    reason = Text("gate.others-refused", text)
     return [
         replace(judgement, decision="refused", reason=reason) if judgement.alias == BASELINE else judgement
         for judgement in judged
@@ -119,40 +122,53 @@ def _figure(metrics: Metrics | None, name: str) -> float | None:
 
 def _decide(gate: Gate, facts: Judgement, *, first: bool) -> tuple[Decision, str]:
     if not gate.enabled:
-        return "approved", "The shop's gate is off."
+        return "approved", Text("gate.off", "The shop's gate is off.")
+    metric = {"metric": gate.metric}
     if facts.new is None:
-        return "refused", f"Personalize gives no usable {gate.metric} for the new version."
+        text = "Personalize gives no usable {metric} for the new version."
+        return "refused", Text("gate.no-metric", text, **metric)
     if facts.alias == BASELINE:
-        return (
-            "approved",
-            f"The baseline itself: its {gate.metric} is {facts.new:.4f}, and the other recipes are compared with it.",
-        )
+        text = "The baseline itself: its {metric} is {new:.4f}, and the other recipes are compared with it."
+        return "approved", Text("gate.baseline", text, new=facts.new, **metric)
     least = gate.minimum_over_popularity
     if facts.alias in FOR_USERS and facts.lift is not None and least and facts.lift < least * (1 - gate.tolerance):
-        return "refused", (
-            f"{gate.metric} of the new version is {facts.new:.4f} where popularity has {facts.popularity:.4f}: "
-            f"{facts.lift:.2f} times popularity, and the gate requires {least:g}, less {gate.tolerance:.0%}."
+        text = (
+            "{metric} of the new version is {new:.4f} where popularity has {popularity:.4f}: {lift:.2f} times "
+            "popularity, and the gate requires {least:g}, less {tolerance:.0%}."
         )
-    figure = f"Its {gate.metric} is {facts.new:.4f}."
+        figures = {"new": facts.new, "popularity": facts.popularity, "lift": facts.lift, "least": least}
+        return "refused", Text("gate.below-popularity", text, tolerance=gate.tolerance, **figures, **metric)
+    figure = Text("gate.figure", "Its {metric} is {new:.4f}.", new=facts.new, **metric)
     if facts.lift is not None:
-        figure = f"{figure[:-1]}, {facts.lift:.2f} times that of popularity ({facts.popularity:.4f})."
+        text = "Its {metric} is {new:.4f}, {lift:.2f} times that of popularity ({popularity:.4f})."
+        figures = {"new": facts.new, "popularity": facts.popularity, "lift": facts.lift}
+        figure = Text("gate.figure-times", text, **figures, **metric)
     if first or facts.serving is None:
-        gone = "Personalize no longer has metrics of the serving version."
-        return "approved", f"{'The first release of this recipe: nothing serves yet.' if first else gone} {figure}"
+        lead = Text("gate.metrics-gone", "Personalize no longer has metrics of the serving version.")
+        if first:
+            lead = Text("gate.first", "The first release of this recipe: nothing serves yet.")
+        return "approved", Text.joined(" ", [lead, figure])
     return _against_serving(gate, facts, facts.new, facts.serving)
 
 
 def _against_serving(gate: Gate, facts: Judgement, new: float, serving: float) -> tuple[Decision, str]:
     """Compare lifts, or plain figures where a lift is unknown."""
-    new_value, serving_value, unit, digits = new, serving, "", 4
-    without = " Without a popularity of the same import, the plain figures are compared as they are."
+    figures = {"metric": gate.metric, "new": new, "serving": serving, "tolerance": gate.tolerance}
     if facts.lift is not None and facts.serving_lift is not None:
-        new_value, serving_value, unit, digits, without = facts.lift, facts.serving_lift, " times popularity", 2, ""
-    reason = (
-        f"{gate.metric}: the new version has {new_value:.{digits}f}{unit} ({new:.4f}), "
-        f"the serving one {serving_value:.{digits}f}{unit} ({serving:.4f}); {gate.tolerance:.0%} less is tolerated."
-        f"{without}"
-    )
+        new_value, serving_value = facts.lift, facts.serving_lift
+        text = (
+            "{metric}: the new version has {lift:.2f} times popularity ({new:.4f}), the serving one {serving_lift:.2f} "
+            "times popularity ({serving:.4f}); {tolerance:.0%} less is tolerated."
+        )
+        reason = Text("gate.lifts", text, lift=new_value, serving_lift=serving_value, **figures)
+    else:
+        new_value, serving_value = new, serving
+        text = (
+            "{metric}: the new version has {new:.4f} ({new:.4f}), the serving one {serving:.4f} ({serving:.4f}); "
+            "{tolerance:.0%} less is tolerated. Without a popularity of the same import, the plain figures are "
+            "compared as they are."
+        )
+        reason = Text("gate.plain", text, **figures)
     return ("approved" if new_value >= serving_value * (1 - gate.tolerance) else "refused"), reason
 
 
@@ -169,9 +185,13 @@ def combine(judgement: Judgement, result: Result) -> Judgement:
         return judgement
     if of_recipe.decision == "refused":
         return _refused(judgement, of_recipe.reason)
-    return replace(judgement, reason=f"{judgement.reason} Besides, {of_recipe.reason}.")
+    text = "{reason} Besides, {held_out}."
+    reason = Text("gate.besides", text, reason=judgement.reason, held_out=of_recipe.reason)
+    return replace(judgement, reason=reason)
 
 
 def _refused(judgement: Judgement, reason: str) -> Judgement:
-    earlier = f"{judgement.reason} Besides, " if judgement.decision == "refused" else ""
-    return replace(judgement, decision="refused", reason=f"{earlier}{reason}")
+    if judgement.decision == "refused":
+        text = "{reason} Besides, {held_out}"
+        reason = Text("gate.refused-besides", text, reason=judgement.reason, held_out=reason)
+    return replace(judgement, decision="refused", reason=reason)

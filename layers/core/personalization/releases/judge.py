@@ -77,9 +77,11 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     )
     release_store.put(aws.table, table, candidate.as_record())
     before = probe.ask_serving(aws, plan, release, bucket, rate)
-    document = report.document(verdict, judged, new, serving, now)
+    document = report.document(verdict, judged, new, serving, now, language=plan.language)
     if request.held_out.report:
-        document["heldOut"] = objects.get_json(aws.s3, bucket, request.held_out.report)
+        held_out = objects.get_json(aws.s3, bucket, request.held_out.report)
+        document["texts"] = held_out.pop("texts", {}) if held_out else {}
+        document["heldOut"] = held_out
     Report(aws.s3, bucket, plan.shop, plan.run).start(document, before)
     return verdict
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
-from table_intake.wording import counted, fill
+from table_intake.wording import Text
 from table_intake.write import dialect
 
 from personalization.core.aws import objects
@@ -159,7 +159,7 @@ def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> Prob
         report.add(target.alias, {"lists": lists, "fault": problem, "throttled": result.throttled})
     if problem and verdict.probe.enabled:
         if report:
-            report.refresh(verdict, "rolled back", f"{target.alias}: {problem}")
+            report.refresh(verdict, "rolled back", Text.joined(": ", [target.alias, problem]))
         raise Broken(target.campaign.name, f"the probe failed: {problem}")
     return result
 
@@ -292,14 +292,17 @@ def _reply(client: "PersonalizeRuntimeClient", arn: str, question: Question, nam
     return Reply(question.subject, items, {item: text for item, text in named.items() if text}, round(took, 2))
 
 
-def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> str | None:
+def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> Text | None:
     """Return why a campaign with these replies must not serve, in plain words; None if they are good."""
     empty = sum(not reply.items for reply in replies)
     if empty:
-        return fill("{empty} of {all:,} {all:answer|answers} {empty:was|were} empty", empty=empty, all=len(replies))
+        text = "{empty} of {all:,} {all:answer|answers} {empty:was|were} empty"
+        return Text("probe.empty", text, empty=empty, all=len(replies))
     if alias in PERSONAL and len(replies) >= _MIN_USERS and len({reply.items for reply in replies}) == 1:
-        return f"all {counted(len(replies), 'user')} got the same items in the same order"
+        text = "all {users:,} {users:user|users} got the same items in the same order"
+        return Text("probe.same", text, users=len(replies))
     slow = median(reply.milliseconds for reply in replies) if replies else 0.0
     if slow > probe.latency_ms:
-        return f"the median answer took {slow:.1f} ms, and the shop's settings allow {probe.latency_ms:g} ms"
+        text = "the median answer took {slow:.1f} ms, and the shop's settings allow {most:g} ms"
+        return Text("probe.slow", text, slow=slow, most=probe.latency_ms)
     return None

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic.alias_generators import to_camel
+from table_intake.wording import Language
 
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
@@ -52,6 +53,7 @@ class Report:
     def start(self, document: Document, before: Mapping[str, Sequence[Document]]) -> None:
         """Write the first version, with the answers of the serving campaigns by recipe alias."""
         judged = {**document, "before": before}
+        judged = pages.with_codes(judged)
         objects.put_json(self.s3, self.bucket, self.key("parts/judged.json"), judged)
         self._write(judged, {})
 
@@ -102,7 +104,8 @@ class Report:
             item["name"] = items_by_id.get(item["itemId"], {}).get(column, item["name"])
 
     def _put(self, document: Document) -> None:
-        objects.put_report(self.s3, self.bucket, self.key("release"), document, page(document))
+        coded = pages.with_codes(document)
+        objects.put_report(self.s3, self.bucket, self.key("release"), coded, page(coded))
 
 
 def complete(s3: "S3Client", request: ReportRequest, environment: Environment) -> dict[str, object]:
@@ -126,6 +129,7 @@ def document(
     new: Mapping[str, Measured],
     old: Mapping[str, Measured],
     now: datetime,
+    language: Language = "en",
 ) -> dict[str, Any]:
     """Return the document of a judged run, without lists; `new` and `old` are by recipe alias."""
     recipes = []
@@ -142,6 +146,7 @@ def document(
             }
         )
     return {
+        "language": language,
         "shop": verdict.shop,
         "run": verdict.run,
         "judgedAt": now.isoformat(timespec="seconds").replace("+00:00", "Z"),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from table_intake import DataKind, Mode
+from table_intake.wording import Language
 
 from personalization.core import stored
 from personalization.core.messages import Part, is_none, of_this_version
@@ -233,6 +234,8 @@ class Plan(Part):
     training_mode: TrainingMode = "FULL"
     gate: Gate = Gate()
     probe: Probe = Probe()
+    language: Annotated[Language, Field(exclude_if=partial(eq, "en"))] = "en"
+    """The language of the run's report."""
     serves: tuple[str, ...] = ()
     """The recipes in the shop's settings: campaigns of untrained ones keep serving."""
     deploys: tuple[str, ...] = Field(default=(), exclude_if=not_)

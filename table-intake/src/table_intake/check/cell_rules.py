@@ -2,7 +2,7 @@
 """The cells of a column that the schema knows: what they must be, and how they are imported."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -12,6 +12,7 @@ import polars as pl
 from table_intake.columns.schema import CATEGORY_LENGTH, ID_LENGTH, Column
 from table_intake.read.line_breaks import PATTERN
 from table_intake.settings.files import FileSettings
+from table_intake.wording import Text
 
 NOT_SECONDS = 10**11
 """Timestamps from here on are milliseconds or finer: as seconds they would lie after the year 5000."""
@@ -114,26 +115,29 @@ def codes(verdicts: Sequence[Verdict]) -> pl.Series | None:
     return pl.select(pl.coalesce(*coded, pl.lit(0, pl.UInt16)).alias("code")).to_series() if coded else None
 
 
-def rule(number: int) -> str:
-    """Return the reason of a rule by its number, without the details of a cell."""
-    return _RULES[number - 1][2]
+def rule(column: str, number: int) -> Text:
+    """Return the rule that a column's cells break, by its number, without the details of a cell."""
+    name, _, text = _RULES[number - 1]
+    return Text(f"rule.{name}", f"{{column}} {text}", column=column)
 
 
-def reason(column: str, number: int, value: str, form: FileSettings | None = None) -> str:
+def reason(column: str, number: int, value: str, form: FileSettings | None = None) -> Text:
     """Return why a cell is refused; `form` is that of the column's numbers or times."""
-    text = _RULES[number - 1][1].format(
-        value=repr(shown(value)),
-        bytes=len(value.encode()),
-        characters=len(value),
-        readings=readings(value) if number == READINGS else "",
-        dates=form.dates if form else "",
-        timezone=form.timezone if form else "",
-        unit=form.unit if form else "",
-    )
-    return f"{column} {text}"
+    name, text, _ = _RULES[number - 1]
+    values: Mapping[str, object] = {
+        "value": repr(shown(value)),
+        "bytes": len(value.encode()),
+        "characters": len(value),
+        "readings": readings(value) if number == READINGS else "",
+        "dates": form.dates if form else "",
+        "timezone": form.timezone if form else "",
+        "unit": form.unit if form else "",
+    }
+    used = {key: given for key, given in values.items() if f"{{{key}}}" in text}
+    return Text(f"reason.{name}", f"{{column}} {text}", column=column, **used)
 
 
-def readings(value: str) -> str:
+def readings(value: str) -> Text:
     """Return how a date that begins with its day or month can be read, and the forms of it."""
     mark = value.lstrip("0123456789")[:1]
     numbers = [int(number) for number in re.findall(r"[0-9]+", value)[:3]]
@@ -145,11 +149,19 @@ def readings(value: str) -> str:
             day = date(given["y"] + 2000 * (given["y"] < 100), given["m"], given["d"])
             days[mark.join(f"%{part}" for part in order)] = day
     if not days:
-        return f"must be Unix time in seconds or an ISO 8601 date, not {shown(value)!r}"
-    may = " or ".join(f"{day.day} {day:%B %Y} ({form})" for form, day in days.items())
+        text = "must be Unix time in seconds or an ISO 8601 date, not {value}"
+        return Text("readings.none", text, value=repr(shown(value)))
     if len(days) > len(set(days.values())):
-        may = f"of the form {' or '.join(days)}"
-    return f"{shown(value)!r} may be {may}: the settings must name the form of dates"
+        may = Text("readings.forms", "of the form {forms}", forms=Text.any_of(days))
+    else:
+        may = Text.any_of([_reading(day, form) for form, day in days.items()])
+    text = "{value} may be {may}: the settings must name the form of dates"
+    return Text("readings", text, value=repr(shown(value)), may=may)
+
+
+def _reading(day: date, form: str) -> Text:
+    written = {"number": day.day, "month": f"{day:%B}", "year": day.year, "iso": day.isoformat()}
+    return Text("reading", "{number} {month} {year} ({form})", **written, form=form)
 
 
 def shown(value: str) -> str:

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from table_intake.settings.changes import ChangeSettings, Suspicion
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 Document = Mapping[str, Any]
 
@@ -106,7 +106,7 @@ def suspicions(now: Document, last: Last, settings: ChangeSettings) -> list[dict
     return [{"what": what, "told": told} for what, told in suspicions]
 
 
-Suspicions = Iterator[tuple[Suspicion, str]]
+Suspicions = Iterator[tuple[Suspicion, Text]]
 
 
 def _rows(now: Document, last: Document, share: float) -> Suspicions:
@@ -116,10 +116,12 @@ def _rows(now: Document, last: Document, share: float) -> Suspicions:
         # What comes after a pause is more, and what comes after that is less.
         before, rows = before / days, rows / now_days
         if rows < share * before:
-            daily = counted(round(rows), "good row")
-            yield "rows", f"it has {daily} a day, {rows / before:.0%} of the {before:,.0f} before"
+            text = "it has {rows:,} good {rows:row|rows} a day, {share:.0%} of the {before:,} before"
+            figures = {"rows": round(rows), "share": rows / before, "before": round(before)}
+            yield "rows", Text("change.rows-a-day", text, **figures)
     elif rows < share * before:
-        yield "rows", f"it has {counted(rows, 'good row')}, {rows / before:.0%} of the {before:,} before"
+        text = "it has {rows:,} good {rows:row|rows}, {share:.0%} of the {before:,} before"
+        yield "rows", Text("change.rows", text, rows=rows, share=rows / before, before=before)
 
 
 def _empty_days(now: Document, last: Last, most: int) -> Suspicions:
@@ -138,14 +140,19 @@ def _empty_days(now: Document, last: Last, most: int) -> Suspicions:
     if gaps:
         before_gap, after_gap = max(gaps, key=lambda pair: pair[1] - pair[0])
         first, final = before_gap + timedelta(days=1), after_gap - timedelta(days=1)
-        more = f"; {counted(len(gaps) - 1, 'more such time')}" if len(gaps) > 1 else ""
-        yield "days", f"nothing happened from {first} to {final}, {counted((final - first).days + 1, 'day')}{more}"
+        text = "nothing happened from {first} to {last}, {days:,} {days:day|days}"
+        told = Text("change.days", text, first=first.isoformat(), last=final.isoformat(), days=(final - first).days + 1)
+        if len(gaps) > 1:
+            text = "{told}; {more:,} more such {more:time|times}"
+            told = Text("change.more-days", text, told=told, more=len(gaps) - 1)
+        yield "days", told
 
 
 def _older(now: Document, last: Last) -> Suspicions:
     end = str(_at(now, ("span", "last")) or "")[:10]
     if end and end < last.until:
-        yield "history", f"its last interaction is of {end}, and one of {last.until} was imported before"
+        text = "its last interaction is of {end}, and one of {before} was imported before"
+        yield "history", Text("change.history", text, end=end, before=last.until)
 
 
 def _medians(now: Document, last: Document, factor: float) -> Suspicions:
@@ -155,8 +162,13 @@ def _medians(now: Document, last: Document, factor: float) -> Suspicions:
             continue
         times = new / old
         if not 1 / factor < times < factor:
-            told = f"{times:,.3g} times the {old:,.6g} before" if times > 0 else f"and was {old:,.6g} before"
-            yield "numbers", f"the median of {was['name']} is {new:,.6g}, {told}"
+            figures = {"column": was["name"], "now": new, "before": old}
+            if times > 0:
+                text = "the median of {column} is {now:,.6g}, {times:,.3g} times the {before:,.6g} before"
+                yield "numbers", Text("change.median-times", text, times=times, **figures)
+            else:
+                text = "the median of {column} is {now:,.6g}, and was {before:,.6g} before"
+                yield "numbers", Text("change.median", text, **figures)
 
 
 def _unknown(now: Document, last: Document | None, known_share: float) -> Suspicions:
@@ -164,7 +176,8 @@ def _unknown(now: Document, last: Document | None, known_share: float) -> Suspic
     for kind in ("users", "items"):
         share, before = _unknown_share(now, kind), _unknown_share(last or {}, kind)
         if share is not None and share > 1 - known_share and (before is None or share > before + (1 - before) / 2):
-            yield "ids", f"{share:.0%} of its {kind} are not in the shop's {kind}"
+            text = f"{{share:.0%}} of its {kind} are not in the shop's {kind}"
+            yield "ids", Text(f"change.unknown-{kind}", text, share=share)
 
 
 def _unknown_share(document: Document, kind: str) -> float | None:
@@ -181,34 +194,39 @@ def _other_ids(now: Document, last: Document, share: float) -> Suspicions:
         ids = now["ids"]["count"]
         still, common = ids - new, min(ids, before)
         if common >= FEW and still < share * common:
-            yield "ids", f"of its {ids:,} {now['kind']} only {still:,} are among the {before:,} before"
+            text = f"of its {{ids:,}} {now['kind']} only {{still:,}} are among the {{before:,}} before"
+            yield "ids", Text(f"change.other-{now['kind']}", text, ids=ids, still=still, before=before)
     was, top = ([item["itemId"] for item in _at(document, ("items", "top")) or ()] for document in (last, now))
     enough = min(_at(document, ("items", "ids")) or 0 for document in (last, now)) >= FEW
     if enough and len(top) == len(was) and not {*was} & {*top}:
-        yield "ids", f"none of the {len(was)} most popular items before is among the {len(top)} now"
+        text = "none of the {before} most popular items before is among the {now} now"
+        yield "ids", Text("change.top-items", text, before=len(was), now=len(top))
 
 
 def _types_gone(now: Document, last: Document, share: float) -> Suspicions:
     are, total = {event_type["name"] for event_type in now.get("eventTypes") or ()}, last["rows"]["accepted"]
     for event_type in last.get("eventTypes") or ():
         if event_type["name"] not in are and event_type["rows"] >= max(share * total, 1):
-            yield (
-                "event_types",
-                f"the event type {event_type['name']} is gone, which {event_type['rows'] / total:.0%} of rows had",
-            )
+            text = "the event type {name} is gone, which {share:.0%} of rows had"
+            share_before = event_type["rows"] / total
+            yield "event_types", Text("change.event-type", text, name=event_type["name"], share=share_before)
 
 
 def _poorer(now: Document, last: Document, share: float) -> Suspicions:
     names = {column["name"] for column in now["columns"]}
     gone = [column["name"] for column in last.get("columns") or () if column["name"] not in names]
     if gone:
-        more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
-        yield "columns", f"{', '.join(gone[:_SHOWN])}{more} {'are' if len(gone) > 1 else 'is'} gone"
+        listed, count = Text.some_of(gone, _SHOWN), len(gone)
+        yield "columns", Text("change.columns-gone", "{names} {count:is|are} gone", names=listed, count=count)
     for was, now_is in _both(now, last, "columns"):
         if was["kind"] != now_is["kind"]:
-            yield "columns", f"{was['name']} was read as {was['kind']} before, and is {now_is['kind']} now"
+            text = "{column} was read as {before} before, and is {now} now"
+            before, now_kind = (Text(f"type.{kind}", kind) for kind in (was["kind"], now_is["kind"]))
+            yield "columns", Text("change.type", text, column=was["name"], before=before, now=now_kind)
         if now_is["share"] < share * was["share"] and was["filled"] >= FEW:
-            yield "columns", f"{was['name']} is filled in {now_is['share']:.0%} of rows, and was in {was['share']:.0%}"
+            text = "{column} is filled in {now:.0%} of rows, and was in {before:.0%}"
+            shares = {"now": now_is["share"], "before": was["share"]}
+            yield "columns", Text("change.filled", text, column=was["name"], **shares)
 
 
 def refusal(document: Document, settings: ChangeSettings) -> str:
@@ -217,12 +235,16 @@ def refusal(document: Document, settings: ChangeSettings) -> str:
     if not refused or settings.accept == (accepted := code(document)):
         return ""
     than = document.get("changes")
-    beside = f" beside {than['key']}, the last one of run {than['run']}" if than else ""
-    return (
-        f"the drop looks wrong{beside}: {'; '.join(refused)}; the settings refuse that (changes.refuse). If the data "
-        f"are right, add accept: {accepted} to changes in the settings, and drop the file again: that lets in these "
-        "data alone"
+    rest = (
+        "{reasons}; the settings refuse that (changes.refuse). If the data are right, add accept: {code} to changes in "
+        "the settings, and drop the file again: that lets in these data alone"
     )
+    reasons = Text.joined("; ", refused)
+    if than is None:
+        return Text("change.refused", f"the drop looks wrong: {rest}", reasons=reasons, code=accepted)
+    lead = "the drop looks wrong beside {key}, the last one of run {run}: "
+    compared = {"key": than["key"], "run": than["run"]}
+    return Text("change.refused-beside", lead + rest, reasons=reasons, code=accepted, **compared)
 
 
 def code(document: Document) -> str:

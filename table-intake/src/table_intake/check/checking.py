@@ -27,7 +27,7 @@ from table_intake.read.irregular import LINE
 from table_intake.read.line_breaks import BREAK
 from table_intake.read.rows import render, source
 from table_intake.table import Rows, Table
-from table_intake.wording import counted, fill
+from table_intake.wording import Text
 from table_intake.write.lines import Lines
 
 _DISCOURAGED = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
@@ -392,41 +392,68 @@ class _Checker:
         return values, broken
 
 
-def _notes(layout: Layout, profile: Profile) -> list[str]:
+def _change(kind: str, text: str, *, count: int, name: str, zone: str) -> Text:
+    values = {"count": count, "name": name, "most": TEXT_LENGTH, "zone": zone}
+    return Text(f"note.{kind}", text, **{key: value for key, value in values.items() if f"{{{key}" in text})
+
+
+def _notes(layout: Layout, profile: Profile) -> list[Text]:
     changes = profile.changes
     zones = {slot.name: slot.form.timezone for slot in layout.slots if slot.form is not None}
     notes = [
-        fill(text, count=count, name=name, most=TEXT_LENGTH, zone=zones.get(name, "UTC"))
+        _change(kind, text, count=count, name=name, zone=zones.get(name, "UTC"))
         for kind, text in _CHANGES.items()
         for (changed, name), count in sorted(changes.items())
         if changed == kind and count
     ]
     skips = {rule.name for rule in layout.skips}
     notes += [
-        f"no row was left out by {name}, though the setting skip names some of its values"
+        Text(
+            "note.skip-unused",
+            "no row was left out by {name}, though the setting skip names some of its values",
+            name=name,
+        )
         for name in sorted(skips)
         if not any(kind == "skipped" and told.startswith(f"{name} is ") for kind, told in changes)
     ]
     returned = {told: rows for (kind, told), rows in changes.items() if kind == "returned" and rows}
     notes += [
-        f"{counted(rows, 'row')} became events of the type {RETURN}, as the setting returns says: {told}"
+        Text(
+            "note.returned",
+            "{rows:,} {rows:row|rows} became events of the type {type}, as the setting returns says: {told}",
+            rows=rows,
+            type=RETURN,
+            told=told,
+        )
         for told, rows in sorted(returned.items())
     ]
     words = {rule.name for rule in layout.returns if rule.words is not None}
     notes += [
-        f"no row became a return by {name}, though the setting returns names some of its values"
+        Text(
+            "note.returns-unused",
+            "no row became a return by {name}, though the setting returns names some of its values",
+            name=name,
+        )
         for name in sorted(words)
         if not any(told.startswith(f"{name} is ") for told in returned)
     ]
     return (
         notes
         + [
-            f"{name} has ids with quotes, spaces or special characters: Personalize advises against them"
+            Text(
+                "note.strange-ids",
+                "{name} has ids with quotes, spaces or special characters: Personalize advises against them",
+                name=name,
+            )
             for name in sorted(profile.strange)
         ]
         + [
-            f"{name} has numbers with .0 behind them, as programs write ids that they took for numbers: they match no "
-            "such id without it in another file, unless the setting ids (whole) takes it away"
+            Text(
+                "note.pointed-ids",
+                "{name} has numbers with .0 behind them, as programs write ids that they took for numbers: they match "
+                "no such id without it in another file, unless the setting ids (whole) takes it away",
+                name=name,
+            )
             for name in sorted(profile.pointed)
         ]
     )

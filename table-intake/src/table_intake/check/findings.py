@@ -11,7 +11,7 @@ from table_intake.kinds import DataKind, Mode
 from table_intake.origins import LONE, Origins
 from table_intake.settings.tables import TableSettings
 from table_intake.streamed import Group
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +169,19 @@ def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
     """Return warnings about rows that are imported but probably wrong."""
     chosen = expected.settings.recognised_returns
     below = [
-        f"{profiled.column.name} is below 0 in {counted(profiled.range.below_zero, 'row')} "
-        f"({profiled.range.below_zero / findings.accepted:.2%}), which are imported like all others: if they are "
-        f"returns, say so in the settings with returns: {{column: {profiled.column.name}, below: 0}}"
+        Text(
+            "warning.below-zero",
+            "{column} is below 0 in {rows:,} {rows:row|rows} ({share:.2%}), which are imported like all others: if "
+            "they are returns, say so in the settings with returns: {{column: {column}, below: 0}}",
+            column=profiled.column.name,
+            rows=profiled.range.below_zero,
+            share=profiled.range.below_zero / findings.accepted,
+        )
         for profiled in findings.columns
         if expected.kind == "interactions" and not chosen and profiled.range and profiled.range.below_zero
     ]
     placeholders = [
-        f"{column} is {word if word.strip() else 'a space'} in {counted(rows, 'row')} "
-        f"({rows / findings.accepted:.2%}), which {'counts' if rows == 1 else 'count'} as one "
-        f"{'user' if column == 'USER_ID' else 'item'}: leave such rows out, or give each "
-        f"{'unknown user an id of their own' if column == 'USER_ID' else 'item its id'}"
+        _placeholder(column, word, rows, findings.accepted)
         for column, words in findings.placeholders.items()
         for word, rows in sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
     ]
@@ -187,7 +189,18 @@ def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
     return (*below, *told, *placeholders)
 
 
-def _of_fates(name: str, column: statuses.Column, values: Mapping[str, int]) -> Iterator[str]:
+def _placeholder(column: str, word: str, rows: int, accepted: int) -> Text:
+    lead = "{column} is {word} in {rows:,} {rows:row|rows} ({share:.2%}), which {rows:counts|count} as one "
+    if column == "USER_ID":
+        code, rest = "user", "user: leave such rows out, or give each unknown user an id of their own"
+    else:
+        code, rest = "item", "item: leave such rows out, or give each item its id"
+    shown = word if word.strip() else Text("a-space", "a space")
+    share = rows / accepted
+    return Text(f"warning.placeholder-{code}", lead + rest, column=column, word=shown, rows=rows, share=share)
+
+
+def _of_fates(name: str, column: statuses.Column, values: Mapping[str, int]) -> Iterator[Text]:
     """Yield warnings about rows that train as sold, though their status says otherwise or nobody knows it.
 
     They are imported all the same: a guess by words must not take a shop's data away.
@@ -197,21 +210,31 @@ def _of_fates(name: str, column: statuses.Column, values: Mapping[str, int]) -> 
     meanings = statuses.sorted_out(column, values)
     if meanings.cancelled:
         words = f"interactions: {{skip: {{{_in_quotes(name)}: {_in_quotes(meanings.cancelled)}}}}}"
-        yield (
-            f"{name} says of rows that they were never sold, yet they are imported as all others: "
-            f"{statuses.listed(meanings.cancelled)}. To leave them out, add to the settings {words}"
+        yield Text(
+            "warning.cancelled",
+            "{column} says of rows that they were never sold, yet they are imported as all others: {values}. To leave "
+            "them out, add to the settings {settings}",
+            column=name,
+            values=statuses.listed(meanings.cancelled),
+            settings=words,
         )
     if meanings.returned:
         words = f"{{column: {_in_quotes(name)}, values: {_in_quotes(meanings.returned)}}}"
-        yield (
-            f"{name} says of rows that they came back, yet they are imported as all others: "
-            f"{statuses.listed(meanings.returned)}. To make them returns, add to the settings interactions: "
-            f"{{returns: {words}}}"
+        yield Text(
+            "warning.returned",
+            "{column} says of rows that they came back, yet they are imported as all others: {values}. To make them "
+            "returns, add to the settings interactions: {{returns: {settings}}}",
+            column=name,
+            values=statuses.listed(meanings.returned),
+            settings=words,
         )
     if meanings.undecided:
-        yield (
-            f"only you can say whether these were sold, and they are imported as all others: {name} is "
-            f"{statuses.listed(meanings.undecided)}. If not, add the word to skip, or to the values of returns"
+        yield Text(
+            "warning.undecided",
+            "only you can say whether these were sold, and they are imported as all others: {column} is {values}. If "
+            "not, add the word to skip, or to the values of returns",
+            column=name,
+            values=statuses.listed(meanings.undecided),
         )
 
 
@@ -223,10 +246,10 @@ def _in_quotes(words: str | Iterable[str]) -> str:
 def problems(expected: Expected, findings: Findings) -> list[str]:
     """Return why a drop cannot be imported; nothing where it can."""
     if not findings.rows and findings.skipped:
-        rows = counted(findings.skipped, "row")
-        return [f"nothing remains, since the setting skip leaves out {rows}: correct it, or the file"]
+        text = "nothing remains, since the setting skip leaves out {rows:,} {rows:row|rows}: correct it, or the file"
+        return [Text("problem.all-skipped", text, rows=findings.skipped)]
     if not findings.rows:
-        return ["the file has a header and no rows"]
+        return [Text("problem.no-rows", "the file has a header and no rows")]
     if above_limit(expected, findings):
         return [too_many_rejects(findings, expected.settings.rejects.limit)]
     if expected.kind == "interactions":
@@ -239,42 +262,57 @@ def above_limit(expected: Expected, findings: Findings) -> bool:
     return findings.rejected > expected.settings.rejects.limit * findings.rows
 
 
-def too_many_rejects(findings: Findings, limit: float) -> str:
+def too_many_rejects(findings: Findings, limit: float) -> Text:
     """Return the message for too many bad rows, with the first row of each main reason."""
-    share, first = findings.rejected / findings.rows, findings.origins.describe
     reasons = [
-        f"{reason.rows:,} because {_clause(reason.examples[0].told)} (first: {first(reason.examples[0].line)})"
+        Text(
+            "bad-rows.because",
+            "{rows:,} because {reason} (first: {line})",
+            rows=reason.rows,
+            reason=_clause(reason.examples[0].told),
+            line=findings.origins.describe(reason.examples[0].line),
+        )
         for reason in findings.reasons[:3]
     ]
     others = len(findings.reasons) - 3
-    are = "is" if findings.rejected == 1 else "are"
-    more = f"; {counted(others, 'more reason')}" if others > 0 else ""
-    rows = f"{'the first ' if findings.stopped else ''}{counted(findings.rows, 'row')}"
-    stopped = f"; the check stopped at {findings.origins.describe(findings.stopped)}" if findings.stopped else ""
-    return (
-        f"{findings.rejected:,} of {rows} {are} bad ({share:.2%}; the shop's limit is {limit:.2%}): "
-        f"{'; '.join(reasons)}{more}{stopped}"
-    )
+    if others > 0:
+        reasons.append(Text("bad-rows.more", "{reasons:,} more {reasons:reason|reasons}", reasons=others))
+    if findings.stopped:
+        line = findings.origins.describe(findings.stopped)
+        reasons.append(Text("bad-rows.stopped", "the check stopped at {line}", line=line))
+    figures = {
+        "bad": findings.rejected,
+        "rows": findings.rows,
+        "share": findings.rejected / findings.rows,
+        "limit": limit,
+        "reasons": Text.joined("; ", reasons),
+    }
+    rest = "{rows:,} {rows:row|rows} {bad:is|are} bad ({share:.2%}; the shop's limit is {limit:.2%}): {reasons}"
+    if findings.stopped:
+        return Text("bad-rows.first", f"{{bad:,}} of the first {rest}", **figures)
+    return Text("bad-rows", f"{{bad:,}} of {rest}", **figures)
 
 
 def _clause(reason: str) -> str:
-    return reason if reason[:1].isupper() else f"the row {reason}"
+    """Return a reason as a clause; those about the whole row begin with their verb."""
+    return reason if reason[:1].isupper() else Text("the-row", "the row {reason}", reason=reason)
 
 
 def _too_little(expected: Expected, findings: Findings) -> list[str]:
     # The state machine holds incremental drops that are too small, and their history has passed this check before.
     if expected.mode == "INCREMENTAL" or findings.users is None:
         return []
-    problems, distinct = [], findings.accepted - findings.duplicates
+    problems, distinct = list[str](), findings.accepted - findings.duplicates
     if distinct < MINIMUM_INTERACTIONS:
-        needed = f"{MINIMUM_INTERACTIONS:,} different interactions"
-        problems.append(f"Personalize needs {needed}; the file has {distinct:,}")
+        text = "Personalize needs {needed:,} different interactions; the file has {have:,}"
+        problems.append(Text("problem.few-interactions", text, needed=MINIMUM_INTERACTIONS, have=distinct))
     users, repeated = findings.users.ids, findings.users.at_least(2)
     if repeated < MINIMUM_USERS or 100 * repeated < users:
-        problems.append(
-            f"of {counted(users, 'user')} only {repeated:,} {'has' if repeated == 1 else 'have'} two interactions "
-            "or more; Personalize needs 25, and 1 % of all"
+        text = (
+            "of {users:,} {users:user|users} only {repeated:,} {repeated:has|have} two interactions or more; "
+            "Personalize needs 25, and 1 % of all"
         )
+        problems.append(Text("problem.few-users", text, users=users, repeated=repeated))
     return problems
 
 
@@ -283,8 +321,12 @@ def _many_types(expected: Expected, findings: Findings) -> list[str]:
     names = [filled.column.name for filled in findings.columns]
     own_columns = schema.metadata("interactions", expected.settings.personalize_domain, names)
     if types > MOST_TYPES_AND_COLUMNS:
-        count = f"more than {MOST_TYPES:,}" if types > MOST_TYPES else types
-        return [f"there are {count} event types; Personalize takes {MOST_TYPES_AND_COLUMNS}"]
+        if types > MOST_TYPES:
+            text = "there are more than {types:,} event types; Personalize takes {most}"
+            return [Text("problem.event-types-over", text, types=MOST_TYPES, most=MOST_TYPES_AND_COLUMNS)]
+        text = "there are {types} event types; Personalize takes {most}"
+        return [Text("problem.event-types", text, types=types, most=MOST_TYPES_AND_COLUMNS)]
     if types + len(own_columns) > MOST_TYPES_AND_COLUMNS:
-        return [f"event types ({types}) and columns of your own ({len(own_columns)}) can be ten together"]
+        text = "event types ({types}) and columns of your own ({columns}) can be ten together"
+        return [Text("problem.types-and-columns", text, types=types, columns=len(own_columns))]
     return []

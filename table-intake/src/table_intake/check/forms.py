@@ -10,6 +10,7 @@ from table_intake.check import cell_rules
 from table_intake.columns.schema import Column
 from table_intake.errors import Refused
 from table_intake.settings.files import ISO, SERIAL, FileSettings, Unit
+from table_intake.wording import Text
 
 PER_SECOND: dict[Unit, int] = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _NUMBER = r"^[0-9]+(?:\.[0-9]*)?$"
@@ -52,7 +53,8 @@ def check_zone(resource: str, zone: str) -> None:
     try:
         pl.Series([0]).cast(pl.Datetime("us")).dt.replace_time_zone(zone)
     except pl.exceptions.PolarsError:
-        raise Refused(resource, f"the time zone {zone} of the settings is unknown: write one like Asia/Seoul") from None
+        text = "the time zone {zone} of the settings is unknown: write one like Asia/Seoul"
+        raise Refused(resource, Text("settings.time-zone", text, zone=zone)) from None
 
 
 def convert(column: Column | None, values: pl.Series, form: FileSettings) -> Converted:

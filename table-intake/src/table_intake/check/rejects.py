@@ -22,7 +22,7 @@ from table_intake.origins import LONE, Origins
 from table_intake.read.irregular import LINE, RAGGED, ragged
 from table_intake.read.rows import source
 from table_intake.table import Rows
-from table_intake.wording import counted
+from table_intake.wording import Text
 from table_intake.write.dialect import begins_a_formula, standard
 
 EARLY_ROWS = 100_000
@@ -80,8 +80,8 @@ class Rejects:
         self._blank += rows.blank
         self._bytes += rows.size
         if self._blank > BLANK_LINES and self._blank > 10 * self.read:
-            problem = f"{self._blank:,} of its first {counted(rows.end, 'line')} are blank"
-            raise Refused(self._resource, f"{problem}: leave the blank lines out")
+            text = "{blank:,} of its first {lines:,} {lines:line|lines} are blank: leave the blank lines out"
+            raise Refused(self._resource, Text("blank-lines", text, blank=self._blank, lines=rows.end))
         if not rows.unreadable and not rows.ragged.height:
             return
         for bad in rows.unreadable:
@@ -203,7 +203,7 @@ class Rejects:
 
     def _rule(self, code: int) -> str:
         slot, number = self._broken(code)
-        return f"{slot.name} {cell_rules.rule(number)}"
+        return cell_rules.rule(slot.name, number)
 
     def _cells(self, slot: Slot, bad: pl.DataFrame) -> list[str]:
         return bad[source(slot.source)].to_list() if slot.source is not None else [slot.default or ""] * bad.height

@@ -13,6 +13,7 @@ from table_intake.columns.header import Layout, ReturnRule, Words
 from table_intake.read.irregular import LINE
 from table_intake.read.rows import source
 from table_intake.settings.files import FileSettings
+from table_intake.wording import Text
 
 Changes = Counter[tuple[str, str]]
 """Rows and cells by kind of change and what it is about."""
@@ -112,7 +113,7 @@ def matched(cells: pl.Series, words: Words) -> pl.Series:
 
 def _count(changes: Changes, kind: str, name: str, values: pl.Series) -> None:
     for value, rows in values.drop_nulls().value_counts().iter_rows():
-        changes[kind, f"{name} is {value or 'empty'}"] += rows
+        changes[kind, Text("is", "{name} is {value}", name=name, value=value or Text("empty", "empty"))] += rows
 
 
 def count_statuses(column: statuses.Column, cells: pl.Series) -> Mapping[str, int]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from table_intake.wording import codes, restored
+
 _LENGTH = 8
 """Bytes before the document, which hold its size."""
 
@@ -36,7 +38,8 @@ def joined(states: Mapping[str, State]) -> State:
 def pack(state: State) -> bytes:
     bodies = {name: _ipc(frame) for name, frame in state.frames.items()}
     sizes = {name: len(body) for name, body in bodies.items()}
-    document = json.dumps({"document": state.document, "frames": sizes}, ensure_ascii=False).encode()
+    members = {"document": state.document, "frames": sizes, "texts": codes(state.document)}
+    document = json.dumps(members, ensure_ascii=False).encode()
     return b"".join([len(document).to_bytes(_LENGTH), document, *bodies.values()])
 
 
@@ -47,7 +50,7 @@ def unpack(data: bytes) -> State:
     for name, size in members["frames"].items():
         frames[name] = pl.read_ipc(BytesIO(data[end : end + size]))
         end += size
-    return State(members["document"], frames)
+    return State(restored(members["document"], members["texts"]), frames)
 
 
 def _ipc(frame: pl.DataFrame) -> memoryview:

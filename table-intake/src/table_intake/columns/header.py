@@ -13,13 +13,20 @@ from table_intake.errors import Refused
 from table_intake.kinds import DataKind
 from table_intake.settings.files import FileSettings
 from table_intake.settings.tables import TableSettings
+from table_intake.wording import Text
 
 _OTHER = re.compile(r"[\W_]+")
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
 _NUMBER = re.compile(r"[-+]?[0-9][0-9.,:/ -]*")
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "upright bars"}
+_SEPARATORS = {
+    mark: Text(f"separator.{code}", word)
+    for mark, code, word in ((";", "semicolon", "semicolons"), ("\t", "tab", "tabs"), ("|", "bar", "upright bars"))
+}
 _SHOWN = 12
 """Columns named in a message."""
+_RECOGNISE = Text("use.returns", "recognise returns")
+_LEAVE_OUT = Text("use.skip", "leave rows out")
+_FILL = Text("use.fill", "fill empty cells")
 _PLAIN = FileSettings()
 _MARKS: Mapping[DataKind, tuple[str, ...]] = {
     "interactions": ("USER_ID", "ITEM_ID", "TIMESTAMP"),
@@ -70,9 +77,11 @@ class ReturnRule:
     form: FileSettings = _PLAIN
     """The form of its numbers."""
 
-    def told(self) -> str:
+    def told(self) -> Text:
         """Return the condition on its number in words."""
-        return f"{self.name} {f'not below {self.of[0]}' if self.of else f'below {self.below:g}'}"
+        if self.of:
+            return Text("not-below", "{name} not below {other}", name=self.name, other=self.of[0])
+        return Text("below", "{name} below {number:g}", name=self.name, number=self.below)
 
     def numbers(self) -> tuple[tuple[str, int], ...]:
         """Return the names and the indices of the columns that must have numbers."""
@@ -158,7 +167,8 @@ def arrange(
     domain = settings.personalize_domain
     for mark, word in _SEPARATORS.items():
         if len(header) == 1 and mark in header[0]:
-            raise Refused(resource, f"the values are separated by {word}: save the file with commas between them")
+            text = "the values are separated by {word}: save the file with commas between them"
+            raise Refused(resource, Text("header.separator", text, word=word))
     columns: Mapping[str, Column] = schema.recognised(kind, domain)
     required = [column.name for column in schema.required(kind, domain)]
     files = settings.file_settings(kind)
@@ -169,12 +179,13 @@ def arrange(
     missing = [name for name in required if name not in sources and name not in defaults]
     other = _other_kind(kind, sources)
     if other and other != kind and not (kind == "interactions" and _may_be_interactions(header)):
-        marks = ", ".join(_MARKS[other])
-        raise Refused(resource, f"these look like {other} ({marks}): drop them under {other}/, not {kind}/")
+        text = f"these look like {other} ({{marks}}): drop them under {other}/, not {{kind}}/"
+        raise Refused(resource, Text(f"header.looks-like-{other}", text, marks=", ".join(_MARKS[other]), kind=kind))
     if missing:
-        lacking = "".join(f"; {problem}" for problem in _unmet(settings, kind, header, missing))
-        has = f"the file has {_listed(header)}{_title(header)}"
-        raise Refused(resource, f"{_missing(missing, settings)}{lacking}; {has}")
+        has = Text("header.has", "the file has {columns}", columns=_listed(header))
+        has = _with_title(has, header)
+        problems = (_missing(missing, settings), *_unmet(settings, kind, header, missing), has)
+        raise Refused(resource, Text.joined("; ", problems))
     names = [*required, *(name for name in sources if name not in required)]
     finder = _Finder(resource, header, files)
     returns = _return_rules(finder, settings) if kind == "interactions" else ()
@@ -192,7 +203,8 @@ def arrange(
         names, added = _columns_of(resource, kind, names, existing)
         columns = {**columns, **{column.name: column for column in existing.columns}}
         if required_new := [name for name in added if name in columns and not columns[name].nullable]:
-            raise Refused(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
+            text = "the dataset cannot get {columns}: a new column may be empty"
+            raise Refused(resource, Text("header.required-new", text, columns=", ".join(required_new)))
     # A copy of events is written here, in the form of the import.
     own_form = None if streamed.MARK in map(canonical, header) else files
     clock = finder.column("time_of_day", "read times", files.time_of_day)[1] if files.time_of_day and own_form else None
@@ -215,7 +227,7 @@ def arrange(
         for index, heading in enumerate(header)
         if index not in sources.values() and is_ignored(heading, files.ignore, None)
     ]:
-        notes.append(f"left out, as the settings say: {_listed(left_out)}")
+        notes.append(Text("header.ignored", "left out, as the settings say: {columns}", columns=_listed(left_out)))
     fates = _fates(header, sources.get("EVENT_TYPE")) if own_form and kind == "interactions" else ()
     types = settings.interactions.event_types if own_form and settings.interactions else {}
     return Layout(
@@ -247,7 +259,7 @@ class _Finder:
         self.files = files
         self.is_copy = streamed.MARK in map(canonical, header)
 
-    def column(self, setting: str, use: str, column: str) -> tuple[str, int]:
+    def column(self, setting: str, use: Text, column: str) -> tuple[str, int]:
         """Return the name in the import, and the index, of a column under the shop's name or Personalize's.
 
         Raises:
@@ -259,16 +271,20 @@ class _Finder:
             name = mapping.get(canonical(heading), canonical(heading))
             if name.replace("_", "") == mapped:
                 return name, index
-        lack = f"the settings {use} by the column {column}, which the file lacks: it has {_listed(self._header)}"
-        raise Refused(self._resource, f"{lack}. Add the column, or change {setting} in the settings")
+        text = (
+            "the settings {use} by the column {column}, which the file lacks: it has {columns}. Add the column, or "
+            "change {setting} in the settings"
+        )
+        values = {"use": use, "column": column, "columns": _listed(self._header), "setting": setting}
+        raise Refused(self._resource, Text("header.lacks", text, **values))
 
 
 def _return_rules(finder: _Finder, settings: TableSettings) -> tuple[ReturnRule, ...]:
     """Return the conditions that make a row a return."""
     rules = []
     for chosen in settings.recognised_returns if not finder.is_copy else ():
-        name, index = finder.column("returns", "recognise returns", chosen.column)
-        of = finder.column("returns", "recognise returns", chosen.of) if chosen.of is not None else None
+        name, index = finder.column("returns", _RECOGNISE, chosen.column)
+        of = finder.column("returns", _RECOGNISE, chosen.of) if chosen.of is not None else None
         words = Words.of(chosen.values) if chosen.values else None
         rules.append(ReturnRule(name, index, chosen.below, of=of, words=words, form=finder.files))
     return tuple(rules)
@@ -292,7 +308,7 @@ def _judged(rules: Sequence[ReturnRule]) -> tuple[Slot, ...]:
 def _skip_rules(finder: _Finder) -> tuple[SkipRule, ...]:
     """Return the conditions that leave rows out."""
     return tuple(
-        SkipRule(*finder.column("skip", "leave rows out", column), Words.of(values))
+        SkipRule(*finder.column("skip", _LEAVE_OUT, column), Words.of(values))
         for column, values in (finder.files.skip.items() if not finder.is_copy else ())
     )
 
@@ -302,8 +318,8 @@ def _fill_rule(finder: _Finder) -> FillRule | None:
     chosen = finder.files.fill_down
     if chosen is None or finder.is_copy:
         return None
-    columns = [finder.column("fill_down", "fill empty cells", column) for column in chosen.columns]
-    return FillRule(tuple(columns), finder.column("fill_down", "fill empty cells", chosen.by)[1])
+    columns = [finder.column("fill_down", _FILL, column) for column in chosen.columns]
+    return FillRule(tuple(columns), finder.column("fill_down", _FILL, chosen.by)[1])
 
 
 def _dispensable(kind: DataKind, domain: schema.Domain, names: Sequence[str], existing: Schema | None) -> list[str]:
@@ -322,10 +338,12 @@ def recognise(resource: str, header: Sequence[str], settings: TableSettings) -> 
     """
     best = fitting(resource, header, settings)
     if len(best) != 1:
-        marks = "; ".join(f"{kind} by {', '.join(names)}" for kind, names in _MARKS.items())
-        raise Refused(
-            resource, f"the columns do not show which data these are ({marks}): the file has {_listed(header)}"
-        )
+        kinds = [
+            Text(f"header.{kind}-by", f"{kind} by {{columns}}", columns=", ".join(names))
+            for kind, names in _MARKS.items()
+        ]
+        text = "the columns do not show which data these are ({kinds}): the file has {columns}"
+        raise Refused(resource, Text("header.which", text, kinds=Text.joined("; ", kinds), columns=_listed(header)))
     return best[0]
 
 
@@ -354,15 +372,15 @@ def fitting(resource: str, header: Sequence[str], settings: TableSettings) -> li
 
 
 def _listed(header: Sequence[str]) -> str:
-    more = len(header) - _SHOWN
-    return ", ".join(header[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return Text.some_of(header, _SHOWN)
 
 
-def _title(header: Sequence[str]) -> str:
-    """Return a clause about what a first row of few cells may be, and the way out."""
+def _with_title(reason: Text, header: Sequence[str]) -> Text:
+    """Return a reason with what a first row of few cells may be, and the way out."""
     if sum(bool(heading.strip()) for heading in header) > max(1, len(header) // 3):
-        return ""
-    return ". If that is a title, let the settings say which row names the columns, such as header: 3"
+        return reason
+    text = "{reason}. If that is a title, let the settings say which row names the columns, such as header: 3"
+    return Text("header.title", text, reason=reason)
 
 
 def canonical(name: str) -> str:
@@ -389,14 +407,20 @@ def _sources(resource: str, header: Sequence[str], files: FileSettings, columns:
             continue
         name = meant or name
         if not _NAME.fullmatch(name):
-            rule = "names are made of a-z, 0-9 and _; settings can map it to one, or ignore it"
+            rule = Text("header.names", "names are made of a-z, 0-9 and _; settings can map it to one, or ignore it")
             if _NUMBER.fullmatch(heading.strip()):
-                rule = "the first row must name the columns"
-            raise Refused(resource, f"column {index + 1} has the name {heading!r}: {rule}{_title(header)}")
+                rule = Text("header.first-row", "the first row must name the columns")
+            text = "column {number} has the name {heading}: {rule}"
+            reason = Text("header.name", text, number=index + 1, heading=repr(heading), rule=rule)
+            raise Refused(resource, _with_title(reason, header))
         other = taken.setdefault(name.replace("_", ""), index)
         if other != index:
-            way = "settings can ignore one of them, or map it to another name"
-            raise Refused(resource, f"columns {header[other]!r} and {heading!r} are the same column {name}: {way}")
+            text = (
+                "columns {first} and {second} are the same column {name}: settings can ignore one of them, or map it "
+                "to another name"
+            )
+            values = {"first": repr(header[other]), "second": repr(heading), "name": name}
+            raise Refused(resource, Text("header.twice", text, **values))
         sources[name] = index
     return sources
 
@@ -419,21 +443,27 @@ def _unmet(
     """Return which columns the settings of a kind name and a file lacks; only those of some names, if given."""
     section = settings.section(kind)
     there = {canonical(heading): heading for heading in header}
-    problems = []
+    problems = list[str]()
     for mapped, ours in section.columns.items() if section else ():
         if canonical(mapped) in there or (names is not None and ours not in names):
             continue
         near = get_close_matches(canonical(mapped), there, 1)
-        meant = f" (did you mean {there[near[0]]}?)" if near else ""
-        problems.append(f"the settings read {mapped} as {ours}, but the file has no such column{meant}")
+        text = "the settings read {mapped} as {name}, but the file has no such column"
+        if near:
+            text = f"{text} (did you mean {{near}}?)"
+            problems.append(Text("header.unmet-near", text, mapped=mapped, name=ours, near=there[near[0]]))
+        else:
+            problems.append(Text("header.unmet", text, mapped=mapped, name=ours))
     return problems
 
 
-def _missing(missing: list[str], settings: TableSettings) -> str:
-    problem = f"required columns are missing: {', '.join(missing)}; settings can map a column to a required name"
+def _missing(missing: list[str], settings: TableSettings) -> Text:
+    text = "required columns are missing: {columns}; settings can map a column to a required name"
+    columns = ", ".join(missing)
     if settings.domain == "ecommerce" and set(missing) & {"PRICE", "CATEGORY_L1"}:
-        return f"{problem}, give it a default, or choose domain: custom before the shop is first dropped"
-    return f"{problem} or give it a default"
+        text = f"{text}, give it a default, or choose domain: custom before the shop is first dropped"
+        return Text("header.missing-ecommerce", text, columns=columns)
+    return Text("header.missing", f"{text} or give it a default", columns=columns)
 
 
 def _columns_of(resource: str, kind: DataKind, names: list[str], existing: Schema) -> tuple[list[str], tuple[str, ...]]:
@@ -442,10 +472,19 @@ def _columns_of(resource: str, kind: DataKind, names: list[str], existing: Schem
     missing = [name for name in current if name not in names]
     new = tuple(name for name in names if name not in current)
     if missing or (new and kind == "interactions"):
-        changes = [f"without {', '.join(missing)}"] * bool(missing) + [f"with new {', '.join(new)}"] * bool(new)
-        rule = "Personalize lets Users and Items datasets get more columns, and no dataset lose any"
-        way = "; keep the column, its cells may be empty" if missing else ""
-        raise Refused(resource, f"the columns differ from those of the dataset: {' and '.join(changes)}; {rule}{way}")
+        changes = []
+        if missing:
+            changes.append(Text("header.without", "without {columns}", columns=", ".join(missing)))
+        if new:
+            changes.append(Text("header.with-new", "with new {columns}", columns=", ".join(new)))
+        text = (
+            "the columns differ from those of the dataset: {changes}; Personalize lets Users and Items datasets get "
+            "more columns, and no dataset lose any"
+        )
+        code = "header.differ"
+        if missing:
+            code, text = "header.lost", f"{text}; keep the column, its cells may be empty"
+        raise Refused(resource, Text(code, text, changes=Text.all_of(changes)))
     return [*current, *new], new
 
 
@@ -467,15 +506,18 @@ def _may_be_interactions(header: Sequence[str]) -> bool:
 
 
 def _notes(header: Sequence[str], slots: Sequence[Slot], added: Sequence[str]) -> list[str]:
-    notes = []
+    notes = list[str]()
     for slot in slots:
         if slot.source is None:
-            notes.append(f"{slot.name} is not in the drop: every row was given {slot.default}")
+            text = "{name} is not in the drop: every row was given {value}"
+            notes.append(Text("header.given", text, name=slot.name, value=slot.default))
         elif canonical(header[slot.source]) != slot.name:
-            notes.append(f"{header[slot.source]} was read as {slot.name}")
+            heading = header[slot.source]
+            notes.append(Text("header.read-as", "{heading} was read as {name}", heading=heading, name=slot.name))
     if added:
-        notes.append(f"{', '.join(added)}: new, so the dataset gets another schema")
+        text = "{columns}: new, so the dataset gets another schema"
+        notes.append(Text("header.added", text, columns=", ".join(added)))
     beside = [name for name in map(canonical, header) if name in streamed.BESIDE]
     if streamed.MARK in beside:
-        notes.append(f"{', '.join(beside)}: left out of a copy of events")
+        notes.append(Text("header.copy", "{columns}: left out of a copy of events", columns=", ".join(beside)))
     return notes

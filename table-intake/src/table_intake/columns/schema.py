@@ -12,6 +12,7 @@ from typing import Literal
 
 from table_intake.errors import Refused
 from table_intake.kinds import DataKind
+from table_intake.wording import Text
 
 Type = Literal["string", "long", "float"]
 Domain = Literal["ECOMMERCE"] | None
@@ -144,9 +145,15 @@ def check_limits(resource: str, kind: DataKind, domain: Domain, names: Iterable[
     of_shop = metadata(kind, domain, names)
     limit = METADATA_LIMITS[kind]
     if len(of_shop) > limit:
-        raise Refused(resource, f"{kind} can have {limit} columns of their own; {of_shop[limit]} is one more")
+        text = "{kind} can have {limit} columns of their own; {column} is one more"
+        raise Refused(resource, Text("schema.limit", text, kind=_named(kind), limit=limit, column=of_shop[limit]))
     if kind != "interactions" and len(names) < 2:
-        raise Refused(resource, f"{kind} need at least one column beside {names[0]}")
+        text = "{kind} need at least one column beside {column}"
+        raise Refused(resource, Text("schema.one-more", text, kind=_named(kind), column=names[0]))
+
+
+def _named(kind: DataKind) -> Text:
+    return Text(f"kind.{kind}", kind)
 
 
 def finish(resource: str, schema: Schema) -> Schema:
@@ -162,9 +169,8 @@ def finish(resource: str, schema: Schema) -> Schema:
     columns = _usable(schema.kind, _one_textual(schema.kind, schema.columns))
     finished = Schema(schema.kind, columns)
     if len(finished.text()) > 20_000:
-        raise Refused(
-            resource, "the column names are too long together: Personalize takes schemas of 20,000 characters"
-        )
+        text = "the column names are too long together: Personalize takes schemas of 20,000 characters"
+        raise Refused(resource, Text("schema.names", text))
     return finished
 
 

@@ -11,7 +11,7 @@ from itertools import islice, product
 from typing import Literal
 
 from table_intake.columns.usual_names import bare, plain
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 Meaning = Literal["cancelled", "returned", "sold", "open"]
 """Never sold, came back, sold, or what somebody must decide: not paid yet, asked for, or true of a part alone."""
@@ -277,8 +277,11 @@ def sorted_out(column: Column, values: Mapping[str, int]) -> Statuses:
     )
 
 
-def listed(words: Mapping[str, int]) -> str:
+def listed(words: Mapping[str, int]) -> Text:
     """Return the most frequent values with their rows, for a sentence."""
-    some = [f"{word or 'empty'} ({counted(rows, 'row')})" for word, rows in islice(words.items(), _SHOWN)]
-    more = len(words) - _SHOWN
-    return ", ".join(some) + (f" and {more:,} more" if more > 0 else "")
+    some = [
+        Text("value-rows", "{value} ({rows:,} {rows:row|rows})", value=word or Text("empty", "empty"), rows=rows)
+        for word, rows in islice(words.items(), _SHOWN)
+    ]
+    text, more = Text.joined(", ", some), len(words) - _SHOWN
+    return Text("and-more", "{listed} and {more:,} more", listed=text, more=more) if more > 0 else text

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from table_intake.errors import Refused
 from table_intake.read.footers import RowGroup
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 MOST_TASKS = 10_000
 """Children of a Distributed Map that AWS runs at a time, at most."""
@@ -103,19 +103,22 @@ def cut(resource: str, files: Sequence[File], size: int, largest: int) -> list[T
                 tasks.append(Task(len(tasks), number, begin, end=end, last=last, skipped=0, before=before, rows=rows))
             continue
         if not file.divisible and file.size > largest:
-            problem = f"one of its files has {file.size / 1e9:,.1f} GB and cannot be read in parts"
-            advice = (
-                f"write several of at most {largest / 1e9:,.0f} GB into a folder, or CSV or Parquet without packing"
+            text = (
+                "one of its files has {size:,.1f} GB and cannot be read in parts: write several of at most {most:,.0f} "
+                "GB into a folder, or CSV or Parquet without packing"
             )
-            raise Refused(resource, f"{problem}: {advice}")
+            raise Refused(resource, Text("range.one-file", text, size=file.size / 1e9, most=largest / 1e9))
         ranges = max(1, -(-file.size // size)) if file.divisible else 1
         bounds = [file.size * number // ranges for number in range(ranges + 1)]
         for begin, end in pairwise(bounds):
             skipped = 0 if begin == 0 else None
             tasks.append(Task(len(tasks), number, begin, end=end, last=end == file.size, skipped=skipped))
     if len(tasks) > MOST_TASKS:
-        problem = f"it would be checked in {counted(len(tasks), 'range')}, of which there can be {MOST_TASKS:,}"
-        raise Refused(resource, f"{problem}: write fewer and larger files")
+        text = (
+            "it would be checked in {ranges:,} {ranges:range|ranges}, of which there can be {most:,}: write fewer and "
+            "larger files"
+        )
+        raise Refused(resource, Text("range.too-many", text, ranges=len(tasks), most=MOST_TASKS))
     return tasks
 
 
@@ -125,9 +128,12 @@ def _runs(resource: str, groups: Sequence[RowGroup], size: int) -> Iterator[tupl
     for number, group in enumerate(groups, 1):
         held = max(group.unpacked, group.end - group.begin)
         if held > LARGEST_GROUP:
-            problem = f"row group {number:,} of its {len(groups):,} has {held / 1e9:,.1f} GB unpacked"
-            advice = "write row groups of about 128 MB, or a million rows each"
-            raise Refused(resource, f"{problem}; a function holds {LARGEST_GROUP / 1e9:,.0f} GB: {advice}")
+            text = (
+                "row group {number:,} of its {groups:,} has {size:,.1f} GB unpacked; a function holds {most:,.0f} GB: "
+                "write row groups of about 128 MB, or a million rows each"
+            )
+            figures = {"number": number, "groups": len(groups), "size": held / 1e9, "most": LARGEST_GROUP / 1e9}
+            raise Refused(resource, Text("range.row-group", text, **figures))
         if run and weight + group.weight > size:
             yield before, run
             before, weight, run = before + sum(result.rows for result in run), 0, []

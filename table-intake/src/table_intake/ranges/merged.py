@@ -17,6 +17,7 @@ from table_intake.ranges.cutting import Task
 from table_intake.ranges.work import Result, Work
 from table_intake.read.parts import Agreement
 from table_intake.read.rows import EMPTY
+from table_intake.wording import Text
 
 
 class LinesOfRanges:
@@ -75,7 +76,8 @@ class Merged:
                 self._names.append(self._context.parts[task.file].name)
             if result.outcome.refused:
                 name = self._context.parts[task.file].name
-                raise Refused(self._context.expected.resource, f"{f'{name}: ' if name else ''}{result.outcome.refused}")
+                reason = Text.joined(": ", [name, result.outcome.refused] if name else [result.outcome.refused])
+                raise Refused(self._context.expected.resource, reason)
             partial = self._added(partial, task, result.types, lines, scratch)
             notes |= dict.fromkeys(result.notes)
             lines += result.lines

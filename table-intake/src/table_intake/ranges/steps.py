@@ -28,6 +28,7 @@ from table_intake.ranges.whole import Whole
 from table_intake.ranges.work import Context, Result, Work
 from table_intake.read import opening
 from table_intake.read.rows import EMPTY
+from table_intake.wording import Text
 from table_intake.write.lines import Lines
 
 _MOST = 30_000_000
@@ -125,8 +126,9 @@ class Steps:
 
     @staticmethod
     def _refused(task: Task, reason: str) -> Result:
-        where = f"after byte {task.begin:,}: " if task.begin else ""
-        return Result(Outcome(task.skipped or 0, 0, None, refused=f"{where}{reason}"))
+        if task.begin:
+            reason = Text("range.after", "after byte {byte:,}: {reason}", byte=task.begin, reason=reason)
+        return Result(Outcome(task.skipped or 0, 0, None, refused=reason))
 
     def _check(self, task: Task, scratch: Path) -> Result:
         context = self._context

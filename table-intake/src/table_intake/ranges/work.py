@@ -23,7 +23,7 @@ from table_intake.ranges.storage import Storage
 from table_intake.read.parts import SourcePart
 from table_intake.settings.tables import TableSettings
 from table_intake.streamed import Group
-from table_intake.wording import counted
+from table_intake.wording import codes, counted, restored
 from table_intake.write.lines import Lines
 
 _PARALLEL = 16
@@ -260,8 +260,12 @@ class Work:
         return self._storage.read(key, begin, size)
 
     def _put_json(self, key: str, document: object) -> None:
+        if isinstance(document, Mapping) and (texts := codes(document)):
+            document = {**document, "texts": texts}
         self._storage.put(key, json.dumps(document, ensure_ascii=False, indent=1).encode())
 
     def _get_json(self, key: str) -> Any:  # noqa: ANN401 - any document
         data = self._storage.get(key)
-        return None if data is None else json.loads(data)
+        document = None if data is None else json.loads(data)
+        texts = document.pop("texts", None) if isinstance(document, dict) else None
+        return restored(document, texts) if texts else document

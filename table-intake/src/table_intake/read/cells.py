@@ -7,7 +7,7 @@ from functools import cached_property, partial
 
 import polars as pl
 
-from table_intake.read.irregular import LINE, LONGEST_VALUE, VALUES
+from table_intake.read.irregular import LINE, LONG, LONGEST_VALUE, VALUES, ZERO
 from table_intake.read.line_breaks import KINDS
 from table_intake.read.rows import source
 from table_intake.table import Unreadable
@@ -17,8 +17,6 @@ MOST_BYTES = 16 << 20
 """Bytes of the values of a piece."""
 _ODD = ['"', ",", "\\", "\0", *KINDS]
 """What needs quotes, ends a line or is not text."""
-_ZERO = "contains a zero byte"
-_LONG = f"has a value of more than {LONGEST_VALUE:,} characters"
 _SHOWN = 2_500
 
 
@@ -129,8 +127,8 @@ def _unreadable(
 ) -> Iterator[Unreadable]:
     """Yield rows with zero bytes in odd columns, and with values that are too long in others."""
     rules = (
-        (_ZERO, [pl.col(name).str.contains("\0", literal=True) for name in odd]),
-        (_LONG, [pl.col(name).str.len_bytes() > LONGEST_VALUE for name in long]),
+        (ZERO, [pl.col(name).str.contains("\0", literal=True) for name in odd]),
+        (LONG, [pl.col(name).str.len_bytes() > LONGEST_VALUE for name in long]),
     )
     for rule, broken in rules:
         if broken:

@@ -14,6 +14,7 @@ from itertools import chain
 from charset_normalizer import CharsetMatch, from_bytes
 
 from table_intake.errors import Refused
+from table_intake.wording import Text
 
 SAMPLE = 8 << 20
 """Bytes, from the first that is not ASCII, by which an encoding is guessed: as many as the first piece has."""
@@ -30,15 +31,15 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LABELS = {
-    "cp949": "cp949 (Korean)",
-    "cp932": "cp932 (Shift-JIS, Japanese)",
-    "euc_jp": "euc_jp (Japanese)",
-    "gb18030": "gb18030 (Chinese)",
-    "big5": "big5 (Chinese)",
-    "cp1252": "cp1252 (Latin, Western European)",
-    "cp1250": "cp1250 (Latin, Central European)",
-    "cp1251": "cp1251 (Cyrillic)",
-    "koi8_r": "koi8_r (Cyrillic)",
+    "cp949": Text("encoding.cp949", "cp949 (Korean)"),
+    "cp932": Text("encoding.cp932", "cp932 (Shift-JIS, Japanese)"),
+    "euc_jp": Text("encoding.euc_jp", "euc_jp (Japanese)"),
+    "gb18030": Text("encoding.gb18030", "gb18030 (Chinese)"),
+    "big5": Text("encoding.big5", "big5 (Chinese)"),
+    "cp1252": Text("encoding.cp1252", "cp1252 (Latin, Western European)"),
+    "cp1250": Text("encoding.cp1250", "cp1250 (Latin, Central European)"),
+    "cp1251": Text("encoding.cp1251", "cp1251 (Cyrillic)"),
+    "koi8_r": Text("encoding.koi8_r", "koi8_r (Cyrillic)"),
 }
 """Encodings that are guessed: those that Excel and older systems write, and none that only scholars know."""
 _LATIN = {"cp1252", "cp1250"}
@@ -110,14 +111,15 @@ class Utf8:
         if encoding is not None:
             name = python_name(encoding)
             if name is None:
-                raise Refused(resource, f"the setting encoding names no encoding: {encoding}")
+                text = "the setting encoding names no encoding: {encoding}"
+                raise Refused(resource, Text("file.encoding", text, encoding=encoding))
             # A mark decides the order of the bytes.
             marked = marked if marked is not None and marked.startswith(name.rstrip("-lbe")) else None
             self.name: str | None = marked or name
         else:
             self.name = marked or _wide(first)
             if self.name not in {None, "utf-8"}:
-                self.guessed = f"the file was read as {self.name}"
+                self.guessed = Text("note.read-as", "the file was read as {encoding}", encoding=str(self.name))
         self._first = first.removeprefix(codecs.BOM_UTF8) if self.name in {None, "utf-8"} else first
 
     def __iter__(self) -> Iterator[bytes]:
@@ -147,8 +149,10 @@ class Utf8:
     def _guess(self, sample: bytes) -> None:
         self.name, cells = guess(sample)
         if self.name != "utf-8":
-            unsure = f", to judge by {cells} value{'s' * (cells != 1)}" if cells < _FEW else ""
-            self.guessed = f"the file is not UTF-8, and was read as {_LABELS[self.name]}{unsure}"
+            code, text = "note.not-utf-8", "the file is not UTF-8, and was read as {encoding}"
+            if cells < _FEW:
+                code, text = "note.not-utf-8-few", f"{text}, to judge by {{cells}} {{cells:value|values}}"
+            self.guessed = Text(code, text, encoding=_LABELS[self.name], cells=cells)
 
 
 def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from itertools import accumulate
 import polars as pl
 
 from table_intake.table import Unreadable
+from table_intake.wording import Text
 from table_intake.write.dialect import is_standard
 
 LONGEST = 8_000_000
@@ -29,7 +30,10 @@ LINE = "line"
 """The column with the line numbers; no column of a drop has lower-case letters."""
 VALUES = "values"
 """The column with the number of a line's values."""
-RAGGED = "has another number of values than the header"
+RAGGED = Text("ragged", "has another number of values than the header")
+ZERO = Text("zero-byte", "contains a zero byte")
+LONG = Text("long-value", "has a value of more than {most:,} characters", most=LONGEST_VALUE)
+QUOTES = Text("quotes", "cannot be read: its quotes do not match")
 _TOO_LARGE = "field larger"
 _UNMATCHED = "quotes"
 _ESCAPED_QUOTE = re.compile(r'(?<!\\)\\"')
@@ -348,7 +352,7 @@ class RowReader:
         try:
             return next(csv.reader(lines, strict=True, delimiter=self._shape.separator))
         except _NotTextError as error:
-            return Unreadable(0, str(error), str(error))
+            return Unreadable(0, error.reason, error.reason)
         except csv.Error as error:
             if lines.at >= len(self._data) and not self._last and len(self._data) - start <= LONGEST:
                 return None
@@ -425,7 +429,9 @@ def _text_lines(lines: bytes) -> bytes:
 
 
 class _NotTextError(Exception):
-    pass
+    def __init__(self, reason: Text) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def unescaped(line: str) -> str:
@@ -439,20 +445,21 @@ def _decode(line: bytes, encoding: str) -> str:
     try:
         decoded = line.decode()
     except UnicodeDecodeError:
-        raise _NotTextError(f"is not {encoding} text") from None
+        raise _NotTextError(Text("not-text", "is not {encoding} text", encoding=encoding)) from None
     if "\0" in decoded:
-        raise _NotTextError("contains a zero byte")
+        raise _NotTextError(ZERO)
     return decoded
 
 
 def ragged(values: int, width: int, line: int = 0) -> Unreadable:
-    reason = f"has {values} value{'s' * (values != 1)} and the header has {width}"
+    text = "has {values} {values:value|values} and the header has {width}"
+    reason = Text("ragged.row", text, values=values, width=width)
     return Unreadable(line, reason, RAGGED)
 
 
-def _readable(message: str) -> str:
+def _readable(message: str) -> Text:
     if _TOO_LARGE in message:
-        return f"has a value of more than {LONGEST_VALUE:,} characters"
+        return LONG
     if "new-line character" in message:
-        return "has a carriage return in it"
-    return "cannot be read: its quotes do not match"
+        return Text("carriage-return", "has a carriage return in it")
+    return QUOTES

@@ -16,12 +16,13 @@ from table_intake.read.archives import LARGEST, too_large
 from table_intake.read.irregular import LINE
 from table_intake.read.rows import EMPTY
 from table_intake.table import Rows, Table, Typed, Unreadable
+from table_intake.wording import Text
 
 _VALUE = re.compile(r"\d{9,}|\d+[.,]\d+|\d{4}-\d\d-\d\d.*")
 """A time or a price, which names no column."""
 _SHOWN = 10
 """Parts that a message names."""
-_HEADLESS = 'give each part a header, or name the columns in a manifest, as "columns": ["…", …]'
+_HEADLESS = Text("parts.way", 'give each part a header, or name the columns in a manifest, as "columns": ["…", …]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Agreement:
 
     def __init__(self, resource: str, columns: Sequence[str]) -> None:
         self._resource = resource
-        self._first = "the manifest"
+        self._first: str = Text("parts.manifest", "the manifest")
         self._types: dict[str, tuple[str, str]] = {}
         """The kind of values of each column, and the part that has them."""
         self.header = columns
@@ -72,8 +73,8 @@ class Agreement:
         """
         if not self.header:
             if any(_VALUE.fullmatch(name.strip()) for name in header):
-                problem = f"the first row of {part} has values in place of names of columns"
-                raise Refused(self._resource, f"{problem}: {_HEADLESS}")
+                text = "the first row of {part} has values in place of names of columns: {way}"
+                raise Refused(self._resource, Text("parts.headless", text, part=part, way=_HEADLESS))
             self.header, self._first = header, part
         names, first = [canonical(name) for name in header], [canonical(name) for name in self.header]
         if names != first:
@@ -82,16 +83,26 @@ class Agreement:
             first_kind, other = self._types.setdefault(name, (kind, part))
             # One id would be two otherwise.
             if kind != first_kind:
-                problem = f"the column {name} has {first_kind} in {other}, but {kind} in {part}"
-                raise Refused(self._resource, f"{problem}: write all parts with the same types")
+                text = (
+                    "the column {name} has {first} in {other}, but {kind} in {part}: write all parts with the same "
+                    "types"
+                )
+                values = {"name": name, "first": first_kind, "other": other, "kind": kind, "part": part}
+                raise Refused(self._resource, Text("parts.types", text, **values))
 
     def _difference(self, part: str, names: Sequence[str], first: Sequence[str]) -> str:
         if not set(names) & set(first):
-            return f"the first row of {part} is not the header of {self._first}: {_HEADLESS}"
+            text = "the first row of {part} is not the header of {first}: {way}"
+            return Text("parts.other-header", text, part=part, first=self._first, way=_HEADLESS)
         lacks, more = [name for name in first if name not in names], [name for name in names if name not in first]
-        differences = [f"without {named(lacks)}"] * bool(lacks) + [f"with {named(more)}"] * bool(more)
-        how = " and ".join(differences) or "in another order"
-        return f"the columns of {part} differ from those of {self._first}: {how}"
+        differences = []
+        if lacks:
+            differences.append(Text("header.without", "without {columns}", columns=named(lacks)))
+        if more:
+            differences.append(Text("parts.with", "with {columns}", columns=named(more)))
+        how = Text.all_of(differences or [Text("parts.order", "in another order")])
+        text = "the columns of {part} differ from those of {first}: {how}"
+        return Text("parts.differ", text, part=part, first=self._first, how=how)
 
 
 class TableOfParts:
@@ -128,7 +139,8 @@ class TableOfParts:
             self.close()
             raise
         if self._table is None:
-            raise Refused(resource, "all parts are empty: one of them must name the columns")
+            text = Text("parts.empty", "all parts are empty: one of them must name the columns")
+            raise Refused(resource, text)
 
     def rows(self) -> Iterator[Rows]:
         """See `table.Table`; each piece is of one part."""
@@ -153,7 +165,8 @@ class TableOfParts:
     def notes(self) -> list[str]:
         """What was guessed about all parts, or about some."""
         return [
-            note if len(names) == len(self._names) else f"{named(names)}: {note}" for note, names in self._notes.items()
+            note if len(names) == len(self._names) else Text.joined(": ", [named(names), note])
+            for note, names in self._notes.items()
         ]
 
     @property
@@ -201,7 +214,7 @@ class TableOfParts:
         except Refused as refused:
             if refused.reason == EMPTY:
                 raise _Empty(refused.resource, refused.reason) from None
-            raise Refused(self._resource, f"{self._name}: {refused.reason}") from None
+            raise Refused(self._resource, Text.joined(": ", [self._name, refused.reason])) from None
 
 
 class _Empty(Refused):
@@ -275,5 +288,4 @@ def _later(rows: Rows, lines: int, *, more: bool) -> Rows:
 
 def named(names: Sequence[str]) -> str:
     """Return the first of some names, and how many more there are."""
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+    return Text.some_of(names, _SHOWN)

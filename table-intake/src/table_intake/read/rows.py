@@ -23,6 +23,7 @@ from table_intake.read.irregular import (
     LONGEST,
     LONGEST_VALUE,
     MOST_COLUMNS,
+    QUOTES,
     SPECIAL,
     VALUES,
     Irregular,
@@ -33,6 +34,7 @@ from table_intake.read.irregular import (
     starts,
 )
 from table_intake.table import Unreadable
+from table_intake.wording import Text
 from table_intake.write import dialect
 
 PIECE_BYTES = 8 << 20
@@ -49,7 +51,7 @@ _BREAKS = tuple(line_break.encode() for line_break in line_breaks.KINDS if not l
 _BOM = b"\xef\xbb\xbf"
 _PACKED = (b"x\x01", b"x^")
 """Prefixes that polars mistakes for zlib. Other compressed formats do not begin with valid UTF-8."""
-EMPTY = "the file is empty: its first row must name the columns"
+EMPTY = Text("file.empty", "the file is empty: its first row must name the columns")
 """Why a file without a header is refused."""
 _SHORT = "the file has no more than {above:,} lines, and the setting header names one below them"
 _ZEROS = "personalization.zeros"
@@ -87,7 +89,7 @@ class Pieces:
             piece, self._rest, self._carried = self._rest[:end], self._rest[end:], 0
             if b"\n" not in self._rest[: LONGEST + 1] and len(self._rest) > LONGEST:
                 line = self._line + piece.count(b"\n")
-                raise Refused(self._resource, f"line {line} is longer than 8 MB")
+                raise Refused(self._resource, Text("file.long-line", "line {line} is longer than 8 MB", line=line))
             if not piece:
                 return
             yield Piece(piece, self._line, self._ended and not self._rest and self._behind is None)
@@ -472,12 +474,14 @@ def _header(resource: str, piece: Piece, shape: Shape, above: int) -> tuple[list
         raise Refused(resource, EMPTY)
     names, end = RowReader(piece, shape).row(start)
     if not isinstance(names, list):
-        problem = names.reason if names else "its quotes do not match"
-        raise Refused(resource, f"line {line}, which must name the columns, {problem}")
+        problem = names.reason if names else QUOTES
+        text = "line {line}, which must name the columns, {problem}"
+        raise Refused(resource, Text("file.header", text, line=line, problem=problem))
     if not any(name.strip() for name in names):
         raise Refused(resource, EMPTY)
     if len(names) > MOST_COLUMNS:
-        raise Refused(resource, f"line {line}, which must name the columns, has {len(names):,} of them")
+        text = "line {line}, which must name the columns, has {columns:,} of them"
+        raise Refused(resource, Text("file.many-columns", text, line=line, columns=len(names)))
     return names, Piece(piece.data[end:], line + piece.data.count(b"\n", start, end), piece.last)
 
 

@@ -6,7 +6,14 @@ from collections import Counter
 from contextlib import suppress
 from itertools import islice
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+from table_intake.wording import Text
+
+SEPARATORS = {
+    ",": Text("separator.comma", "commas"),
+    ";": Text("separator.semicolon", "semicolons"),
+    "\t": Text("separator.tab", "tabs"),
+    "|": Text("separator.vertical-bar", "vertical bars"),
+}
 """Separators that are guessed, the likeliest first."""
 _ROWS = 200
 

@@ -26,6 +26,7 @@ from personalization.likelihood.sharded.scope import Scope, scope
 from personalization.likelihood.sharded.shard import Catalogue, catalogue_of
 from personalization.likelihood.sharded.work import Work
 from personalization.likelihood.tables import Counted, Tables, tables
+from personalization.reports import pages
 from personalization.shop.settings.settings_file import shop_settings
 
 _HEAD = 1 << 16
@@ -311,7 +312,8 @@ class Steps:
         scores = {**scores, **job.take_snapshot(table, fitted, model)}
         history = self._figures(facts, past, agreed)
         document = report.document(job.request.shop, model, fitted, history, scores)
-        work.put_document("combined.json.gz", {"groups": groups, "users": counted.users, "report": document})
+        reported = pages.with_codes(document)
+        work.put_document("combined.json.gz", {"groups": groups, "users": counted.users, "report": reported})
         return Done()
 
     def _of_shards(self, plan: Plan, name: str) -> Iterator[tuple[str, None]]:

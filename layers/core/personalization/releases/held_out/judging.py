@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 from personalization.releases import ranking_metrics
 from personalization.releases.held_out import trials
@@ -64,16 +64,21 @@ def leak(split: trials.Split, imported: trials.Imported, location: str | None, w
         location, wanted: the import job's source (None if Personalize no longer knows it), and the expected one.
     """
     if location != wanted:
-        return f"the training took its data from {location or 'an unknown place'} and not from {wanted}"
+        place = location or Text("held-out.nowhere", "an unknown place")
+        text = "the training took its data from {place} and not from {wanted}"
+        return Text("held-out.other-data", text, place=place, wanted=wanted)
     if imported.last > split.cut_off:
         latest, cut_off = _time(imported.last), _time(split.cut_off)
-        return f"the import has interactions up to {latest}, after the cut-off {cut_off}"
+        text = "the import has interactions up to {latest}, after the cut-off {cut_off}"
+        return Text("held-out.too-late", text, latest=latest, cut_off=cut_off)
     if (imported.rows, imported.digest, imported.files) != (split.rows, split.digest, split.files):
-        return (
-            f"the import is not the one that was cut off: {counted(imported.rows, 'row')} in "
-            f"{counted(imported.files, 'file')} "
-            f"where {split.rows:,} in {split.files if split.files > 1 else 'one'} were written"
+        text = (
+            "the import is not the one that was cut off: {rows:,} {rows:row|rows} in {files:,} {files:file|files} "
+            "where {written:,} in {written_files} were written"
         )
+        figures = {"rows": imported.rows, "files": imported.files, "written": split.rows}
+        written_files = split.files if split.files > 1 else Text("held-out.one", "one")
+        return Text("held-out.other-import", text, written_files=written_files, **figures)
     return None
 
 
@@ -108,11 +113,11 @@ def earlier_result(evaluation: Evaluation, run: str, document: Mapping[str, Any]
 
 def unjudged(trial: trials.Trial, split: trials.Split, leak: str | None = None) -> tuple[Result, Document]:
     """Return the result and the report of a test that judges nothing: with leaked data, or too short a history."""
-    reason = f"Not tested on held-out time: {split.reason}. The offline metrics decide alone."
+    text = "Not tested on held-out time: {reason}. The offline metrics decide alone."
+    reason = Text("held-out.not-tested", text, reason=split.reason)
     if leak:
-        reason = (
-            f"the test on held-out time is refused, because {leak}. A recipe that has seen the test proves nothing."
-        )
+        text = "the test on held-out time is refused, because {leak}. A recipe that has seen the test proves nothing."
+        reason = Text("held-out.leak", text, leak=leak)
     result = Result(outcome="leaked" if leak else "tooLittle", reason=reason, report=report_key(trial.shop, trial.run))
     return result, {**_head(trial, split), "outcome": result.outcome, "reason": reason, "recipes": []}
 
@@ -136,9 +141,12 @@ def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
     users = sorted(exam.baskets)
     measured: Document = {"alias": alias, "shoppers": len(users), "depth": DEPTH}
     if len(users) < rules.minimum_users:
-        have = counted(len(users), "user is", "users are")
-        reason = f"only {have} in the test, and at least {rules.minimum_users} are needed"
-        return {**measured, "decision": "unjudged", "reason": f"{reason}: the offline metrics decide"}
+        text = (
+            "only {users:,} {users:user is|users are} in the test, and at least {least} are needed: the offline "
+            "metrics decide"
+        )
+        few = Text("held-out.few", text, users=len(users), least=rules.minimum_users)
+        return {**measured, "decision": "unjudged", "reason": few}
     new = [Answer(lists.get(user, ()), exam.baskets[user]) for user in users]
     old = [Answer(exam.popular, exam.baskets[user]) for user in users]
     figures = {
@@ -168,13 +176,21 @@ def _decide(
     lift = draws.ratio(new_values, popular_values)
     least = rules.minimum_lift
     sure = draws.gain(new_values, [least * value for value in popular_values]).low > 0
-    times = (
-        f"{lift.value:.2f} times popularity (95 %: {lift.low:.2f} to {lift.high:.2f})" if lift else "an unknown lift"
-    )
-    reason = (
-        f"on held-out time its NDCG at {DEPTH} is {ranking_metrics.mean(new_values):.4f} where popularity has "
-        f"{ranking_metrics.mean(popular_values):.4f}: {times} for {counted(len(new_values), 'user')}"
+    times = Text("held-out.no-lift", "an unknown lift")
+    if lift:
+        text = "{lift:.2f} times popularity (95 %: {low:.2f} to {high:.2f})"
+        times = Text("held-out.lift", text, lift=lift.value, low=lift.low, high=lift.high)
+    reason = Text(
+        "held-out.judged",
+        "on held-out time its NDCG at {depth} is {new:.4f} where popularity has {popularity:.4f}: {times} for "
+        "{users:,} {users:user|users}",
+        depth=DEPTH,
+        new=ranking_metrics.mean(new_values),
+        popularity=ranking_metrics.mean(popular_values),
+        times=times,
+        users=len(new_values),
     )
     if sure or not least:
         return "approved", reason, lift
-    return "refused", f"{reason}, and it must be above {least:g} times beyond chance", lift
+    text = "{reason}, and it must be above {least:g} times beyond chance"
+    return "refused", Text("held-out.refused", text, reason=reason, least=least), lift

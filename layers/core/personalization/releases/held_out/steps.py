@@ -21,6 +21,7 @@ from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.removal import Kind, Left
 from personalization.releases.held_out import judging, trials
 from personalization.releases.held_out.judging import Document, Exam, Lists
+from personalization.reports import pages
 from personalization.shop.plan import Made, Resource, Step
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def untested(s3: "S3Client", bucket: str, request: trials.UntestedRequest) -> tr
 
 def _reported(s3: "S3Client", bucket: str, reported: tuple[trials.Result, Document]) -> trials.Result:
     result, document = reported
-    objects.put_json(s3, bucket, result.report, document)
+    objects.put_json(s3, bucket, result.report, pages.with_codes(document))
     return result
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from table_intake import Mode
 from table_intake.columns import schema
+from table_intake.wording import Text
 
 from personalization.core.aws import objects
 from personalization.core.aws.errors import holds, none_if_missing
@@ -86,7 +87,8 @@ def _table(version: str, shards: int, columns: tuple[str, ...], size: int) -> Ta
 def _too_large(s3: "S3Client", bucket: str, shop: str) -> str:
     objects.remove(s3, bucket, item_table.document_key(shop))
     most = item_table.MAX_SHARDS * item_table.SHARD_BYTES >> 30
-    return f"answers show no columns of items: they have more than {most} GiB in all"
+    text = "answers show no columns of items: they have more than {most} GiB in all"
+    return Text("note.items-too-large", text, most=most)
 
 
 def _follow(s3: "S3Client", bucket: str, shop: str, before: Table | None, made: Table) -> Table:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError, field_validator
 from table_intake import DataKind, TableSettings
 from table_intake.settings.files import Timezone
+from table_intake.wording import Language
 
 from personalization.core.errors import Rejected
 from personalization.shop.filters import NOT_PURCHASED
@@ -63,7 +64,7 @@ class ShopSettings(TableSettings, BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    language: Literal["en", "ko"] = "en"
+    language: Language = "en"
     """The language of reports, pages and mails: en or ko."""
     recipes: Annotated[tuple[RecipeAlias, ...], Field(min_length=1)] = RECIPES
     """The trained recipes; see `deployed`."""
