@@ -215,7 +215,9 @@ def finish(aws: Clients, request: batch.ReportRequest, environment: Environment,
     document = report.document(job, written, settings, made, _time(now))
     if job.kind == "customers":
         reached = shards.unpack(objects.required_bytes(aws.s3, bucket, job.progress))
-        document["customers"] = {**reached["judged"], "withoutEvents": reached["withoutEvents"]}
+        judged = dict(reached["judged"])
+        document["texts"] = judged.pop("texts", {})
+        document["customers"] = {**judged, "withoutEvents": reached["withoutEvents"]}
     _report(aws.s3, bucket, job, document)
     newest = {"run": job.run, "release": job.release, "answers": job.output, "folder": job.folder, "at": _time(now)}
     objects.put_json(aws.s3, bucket, batch.newest(job.shop, job.name), newest)
@@ -234,7 +236,7 @@ def finish(aws: Clients, request: batch.ReportRequest, environment: Environment,
 def _report(s3: "S3Client", bucket: str, job: Job, document: Mapping[str, Any]) -> None:
     # What the notes are, a step before this one knew.
     earlier = objects.get_json(s3, bucket, f"{job.report}.json") or {}
-    document = pages.with_codes({**document, "texts": earlier.get("texts", {})})
+    document = pages.with_codes({**document, "texts": {**earlier.get("texts", {}), **document.get("texts", {})}})
     objects.put_report(s3, bucket, job.report, document, report.page(document))
 
 
@@ -335,7 +337,7 @@ class _Scoring:
         return file, {
             "columns": customers.columns(model, wanted),
             "withoutEvents": without,
-            "judged": customers.judged(model, predicted),
+            "judged": pages.with_codes(customers.judged(model, predicted)),
         }
 
     @property

@@ -27,6 +27,7 @@ _SHOWN = 12
 _RECOGNISE = Text("use.returns", "recognise returns")
 _LEAVE_OUT = Text("use.skip", "leave rows out")
 _FILL = Text("use.fill", "fill empty cells")
+_READ_TIMES = Text("use.time-of-day", "read times")
 _PLAIN = FileSettings()
 _MARKS: Mapping[DataKind, tuple[str, ...]] = {
     "interactions": ("USER_ID", "ITEM_ID", "TIMESTAMP"),
@@ -207,7 +208,7 @@ def arrange(
             raise Refused(resource, Text("header.required-new", text, columns=", ".join(required_new)))
     # A copy of events is written here, in the form of the import.
     own_form = None if streamed.MARK in map(canonical, header) else files
-    clock = finder.column("time_of_day", "read times", files.time_of_day)[1] if files.time_of_day and own_form else None
+    clock = finder.column("time_of_day", _READ_TIMES, files.time_of_day)[1] if files.time_of_day and own_form else None
     texts = {name for name, column in schema.recognised(kind, domain).items() if not column.numeric}
     slots = tuple(
         Slot(
