@@ -65,7 +65,7 @@ class ShopSettings(TableSettings, BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     language: Language = "en"
-    """The language of reports, pages and mails: en or ko."""
+    """The language of reports and pages: en or ko."""
     recipes: Annotated[tuple[RecipeAlias, ...], Field(min_length=1)] = RECIPES
     """The trained recipes; see `deployed`."""
     filters: dict[FilterName, Annotated[str, StringConstraints(min_length=1, max_length=2500)]] = {
