@@ -5,6 +5,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -61,7 +62,13 @@ def test_catalogues_have_the_same_texts_with_the_same_values(folder: str) -> Non
     assert not plain
 
 
-def codes() -> Iterator[tuple[str, str, set[str] | None]]:
+@cache
+def codes() -> list[tuple[str, str, set[str] | None]]:
+    """Return the codes of all texts in code; see `_codes`."""
+    return list(_codes())
+
+
+def _codes() -> Iterator[tuple[str, str, set[str] | None]]:
     """Yield the code of each text in code, as a pattern, its place, and its values where they are written there."""
     for folder in SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -92,7 +99,7 @@ def test_each_sentence_of_code_has_its_korean() -> None:
 
 def test_sentences_show_what_their_code_gives() -> None:
     korean = pages.sentences("ko")
-    literal = {code for code in korean if any(re.escape(code) == pattern for pattern, _, _ in codes())}
+    literal = {code for code in korean if re.escape(code) in {pattern for pattern, _, _ in codes()}}
     wrong = {
         place: (fields(korean[code]), values)
         for pattern, place, values in codes()
