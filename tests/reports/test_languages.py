@@ -69,7 +69,7 @@ def codes() -> list[tuple[str, str, set[str] | None]]:
 
 
 def _codes() -> Iterator[tuple[str, str, set[str] | None]]:
-    """Yield the code of each text in code, as a pattern, its place, and its values where they are written there."""
+    """Yield the code of each text in code, as a pattern, its line, and its values where they are written there."""
     for folder in SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -89,8 +89,8 @@ def _codes() -> Iterator[tuple[str, str, set[str] | None]]:
 
 def test_each_sentence_of_code_has_its_korean() -> None:
     korean = pages.sentences("ko")
-    patterns = [(re.compile(pattern), place) for pattern, place, _ in codes()]
-    assert not [f"{place}: {code.pattern}" for code, place in patterns if not any(map(code.fullmatch, korean))]
+    patterns = [(re.compile(pattern), line) for pattern, line, _ in codes()]
+    assert not [f"{line}: {code.pattern}" for code, line in patterns if not any(map(code.fullmatch, korean))]
     # A code that is in no text, or no longer.
     sources = "".join(path.read_text() for folder in SOURCES for path in (ROOT / folder).rglob("*.py"))
     unused = [code for code in korean if not any(pattern.fullmatch(code) for pattern, _ in patterns)]
@@ -101,8 +101,8 @@ def test_sentences_show_what_their_code_gives() -> None:
     korean = pages.sentences("ko")
     literal = {code for code in korean if re.escape(code) in {pattern for pattern, _, _ in codes()}}
     wrong = {
-        place: (fields(korean[code]), values)
-        for pattern, place, values in codes()
+        line: (fields(korean[code]), values)
+        for pattern, line, values in codes()
         if values is not None
         for code in korean
         if re.fullmatch(pattern, code) and (re.escape(code) == pattern or code not in literal)

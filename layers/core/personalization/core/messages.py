@@ -19,11 +19,11 @@ is_none = partial(is_, None)
 """For members that a message leaves out where they are None."""
 
 
-def _kept(value: object, validate: Callable[[object], str]) -> str:
+def _as_text(value: object, validate: Callable[[object], str]) -> str:
     return value if isinstance(value, Text) else validate(value)
 
 
-Sentence = Annotated[str, WrapValidator(_kept)]
+Sentence = Annotated[str, WrapValidator(_as_text)]
 """A string that stays a `Text` in the process that made it; in JSON it is its English."""
 
 

@@ -64,9 +64,9 @@ def leak(split: trials.Split, imported: trials.Imported, location: str | None, w
         location, wanted: the import job's source (None if Personalize no longer knows it), and the expected one.
     """
     if location != wanted:
-        place = location or Text("held-out.nowhere", "an unknown place")
+        source = location or Text("held-out.nowhere", "an unknown place")
         text = "the training took its data from {place} and not from {wanted}"
-        return Text("held-out.other-data", text, place=place, wanted=wanted)
+        return Text("held-out.other-data", text, place=source, wanted=wanted)
     if imported.last > split.cut_off:
         latest, cut_off = _time(imported.last), _time(split.cut_off)
         text = "the import has interactions up to {latest}, after the cut-off {cut_off}"
