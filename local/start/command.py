@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from personalization.core.errors import Rejected
@@ -404,15 +405,14 @@ class Start:
     def next_commands(self, read: Read, user: str, drops: Mapping[str, Path]) -> dict[str, str]:
         """Return what to type next, by what it is for."""
         local = "python -m local"
-        of_kinds = " ".join(f"--{kind} {path}" for kind, path in drops.items() if kind != "settings")
+        of_kinds = " ".join(f"--{kind} {quote(str(path))}" for kind, path in drops.items() if kind != "settings")
         return {
-            "what quality to expect": f"{local} evaluate {of_kinds} --settings {read.settings}",
+            "what quality to expect": f"{local} evaluate {of_kinds} --settings {quote(str(read.settings))}",
             "what came, and what was left out": f"{local} report {self.shop}",
-            "another user's list": f"{local} recommend {self.shop} {user}",
+            "another user's list": f"{local} recommend {self.shop} {quote(user)}",
             "its runs, reports and customers on one page": f"{local} open",
             "the shop again": f"{local} storefront --shop {self.shop}",
-            "runs, releases and users on one page": f"{local} open",
-            "on AWS": f"aws s3 sync {drops['settings'].parent} s3://BUCKET/drops/{self.shop}/",
+            "on AWS": f"aws s3 sync {quote(str(drops['settings'].parent))} s3://BUCKET/drops/{self.shop}/",
         }
 
     def show(self, user: str, answer: Answer, commands: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@
 import csv
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -57,7 +58,8 @@ def sold(folder: Path) -> int:
 
 
 def test_start_goes_on_where_it_was_interrupted(laptop: Laptop, tmp_path: Path) -> None:
-    files = export(tmp_path)
+    (folder := tmp_path / "my export").mkdir()
+    files = export(folder)
     line = [*files, "--shop", SHOP, "--yes", "--run-dir", str(laptop.home.run)]
     with subprocess.Popen(
         [sys.executable, "-m", "local", "start", *line], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -81,8 +83,10 @@ def test_start_goes_on_where_it_was_interrupted(laptop: Laptop, tmp_path: Path) 
     assert laptop.client.untrained(SHOP) == []
     assert sum(rows for what, rows in done["counts"].items() if "no partner" in what or "without" in what) == STRAYS
     (imported,) = [drop for run in done["runs"] for drop in run["output"]["drops"] if drop["kind"] == "interactions"]
-    assert imported["rows"] == sold(tmp_path)
+    assert imported["rows"] == sold(folder)
     assert all(item["metadata"]["NAME"].startswith("Thing ") for item in done["recommendations"])
+    evaluate = shlex.split(done["next"]["what quality to expect"])
+    assert [Path(path).exists() for path in evaluate if path.startswith("/")] == [True] * 4
     again = laptop.command("start", *files, "--shop", SHOP, "--yes", "--no-open")
     assert again.returncode == 0, again.stderr
     assert "an earlier start has trained on these files" in again.stderr
