@@ -29,6 +29,7 @@ from local.evaluation.splitting import split
 from local.evaluation.trainings import opened
 from local.evaluation.trial import RULES
 from local.terminal.output import Terminal
+from tests.reports.reading import english
 
 DAY = 86_400
 
@@ -500,3 +501,13 @@ def test_words_follow_the_interval(report: dict[str, Any], times: list[float] | 
 def test_enough_is_held_against_personalizes_figures(report: dict[str, Any], rows: int, users: int, mark: str) -> None:
     told = words.statements(report | {"data": report["data"] | {"trains": rows, "returning": users}})
     assert next(statement["mark"] for statement in told if statement["title"] == "Is there enough data?") == mark
+
+
+def test_an_evaluation_is_told_in_the_shops_language(report: dict[str, Any]) -> None:
+    korean = report | {"language": "ko"}
+    korean |= {"words": words.statements(korean)}
+    text = page.page(korean)
+    assert '<html lang="ko">' in text
+    assert "단순한 규칙보다 나은가요?" in text
+    shown = english(text, "<i>.csv", "users.csv", "fast", *(training["method"] for training in report["training"]))
+    assert shown == {}
