@@ -9,7 +9,6 @@ import pytest
 from personalization.core.errors import Rejected
 from personalization.ingest import report as drop_report
 from personalization.likelihood import report as likelihood_report
-from personalization.likelihood.limits import Sizes, too_many_rows
 from personalization.reports import pages
 from personalization.shop.settings.settings import ShopSettings
 from table_intake.check.changes import Last
@@ -130,11 +129,3 @@ def test_a_likelihood_is_told_in_korean(fitted: dict[str, Any], bucket: "S3Clien
     page = likelihood_report.page(document | {"language": "ko"})
     assert "5%는 정말 5%인가요?" in page
     assert english(page, "demo", "continue") == {}
-
-
-def test_a_history_that_is_too_large_is_told_in_korean() -> None:
-    left = too_many_rows(10**9, Sizes(megabytes=3_008), 400)
-    document = likelihood_report.left_out("demo", "run-1", "2026-11-30T08:00:00Z", left, None)
-    page = likelihood_report.page(document | {"language": "ko"})
-    assert "이력의 행이 약 1,000,000,000개인데" in page
-    assert english(page, "demo", "LikelihoodMemory", "likelihood", "enabled", "false") == {}

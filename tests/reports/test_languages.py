@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.reports import pages
 from table_intake import wording
-from table_intake.wording import Text, fill, with_particle
+from table_intake.wording import Text, fill
 
 ROOT = Path(__file__).parents[2]
 CATALOGUES = ("layers/core/personalization/reports/texts", "local/evaluation/texts")
@@ -132,13 +132,12 @@ def test_sentences_show_what_their_code_gives() -> None:
     ],
 )
 def test_a_particle_suits_the_last_sound(value: str, particles: str, written: str) -> None:
-    assert with_particle(value, particles) == written
     assert fill(f"{{value:{particles}}}", value=value) == written
 
 
 @given(st.text(max_size=20), st.sampled_from(["은/는", "이/가", "을/를", "과/와", "으로/로", "이라/라"]))
 def test_any_value_takes_a_particle(value: str, particles: str) -> None:
-    assert with_particle(value, particles).removeprefix(value) in particles.split("/")
+    assert fill(f"{{value:{particles}}}", value=value).removeprefix(value) in particles.split("/")
 
 
 def test_a_number_is_formatted_before_its_particle() -> None:
