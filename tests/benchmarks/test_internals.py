@@ -58,7 +58,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "tests/app",
-        "laptop test_cloud test_demo test_drops test_long_run test_outage test_pages test_upgrade",
+        "laptop test_cloud test_demo test_drops test_long_run test_outage test_pages test_upgrade test_watch",
         "scenarios start, fault and stop a local cloud and the demo as commands do",
     ),
     (
@@ -119,7 +119,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "tests/likelihood",
-        "test_answering test_counters test_judge test_likelihood_fits test_likelihood_silence "
+        "test_answering test_counters test_customers test_judge test_likelihood_fits test_likelihood_silence "
         "test_populations test_sharded test_sharded_likelihood test_snapshots test_training test_verdict "
         "worlds",
         "numeric parts are held against a planted truth; the handler's tests hold the whole",
@@ -128,7 +128,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
         "tests/local",
         "test_board test_cli test_demo_data test_distributed_map test_documents test_evaluation "
         "test_evaluation_positions test_expressions test_guard test_json_patch test_launcher test_layers "
-        "test_log_role test_personalize_types test_runtime_interface_client test_saving test_strictness "
+        "test_log_role test_personalize_types test_runtime_interface_client test_saving test_start test_strictness "
         "test_systems",
         "parts of the local AWS and of commands are held against AWS's documents or a plain computation",
     ),
@@ -167,6 +167,11 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
         "tests/storefront",
         "shop test_catalogue test_checks test_own_shop test_publishing test_server test_strangers",
         "a page has a catalogue and a server without a cloud",
+    ),
+    (
+        "tests/watch",
+        "conftest sample test_server",
+        "a page has a server whose facts are the test's own",
     ),
     (
         "tests/template",
