@@ -40,7 +40,7 @@ def look_up(shop: str, ids: Iterable[str], left: float) -> Mapping[str, Mapping[
 
 
 FALLBACK = FallbackChain(errors.reason, BESTSELLERS.get, time.monotonic, look_up)
-clients.make_ahead(clients.runtime_once, clients.dynamodb, clients.dynamodb_once, clients.s3_quick)
+clients.make_ahead(clients.runtime_once, clients.dynamodb, clients.dynamodb_once, clients.s3_quick, clients.s3_once)
 clients.make_ahead(environment.table, environment.shopper_events_table, environment.bucket, environment.metrics)
 PARALLEL = Parallel()
 DESCRIPTION = Path(__file__).with_name("openapi.json")
