@@ -102,6 +102,16 @@ def test_keys_that_come_late_are_left_out_and_counted(monkeypatch: pytest.Monkey
     assert "2 objects have keys that the first 2 lack, which are left out: late" in notes
 
 
+def test_one_object_and_one_list_that_are_left_out_are_told_in_the_singular(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("table_intake.read.json_lines._OBJECTS", 1)
+    lists = {f"list {number}": [{"a": 1, "b": 2, "c": 3}] for number in range(9)}
+    _, notes = read(lines({"a": 1} | lists, {"late": 4}), rows="list 8")
+    assert "1 object has keys that the first 1 lacks, which are left out: late" in notes
+    assert "more list" not in str(notes)
+    _, notes = read(lines({"a": 1} | lists))
+    assert "1 more list is left out" in notes
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949"])
 def test_json_may_be_packed_and_in_any_encoding(encoding: str) -> None:
     text = lines(*[{"이름": f"신선한 우유 {number}개"} for number in range(40)]).decode()
@@ -162,3 +172,9 @@ def test_an_object_of_many_rows_comes_in_pieces() -> None:
     assert sum(height for _, height, _ in sizes) == 1_000
     assert max(size for size, _, _ in sizes) < 20_000_000
     assert [last for _, _, last in sizes] == [*[False] * (len(sizes) - 1), True]
+
+
+def test_a_run_of_lines_that_are_no_objects_comes_in_pieces() -> None:
+    with table(lines({"a": 1}) + b"nothing\n" * 70_000) as opened:
+        pieces = [(piece.frame.height, len(piece.unreadable), piece.last) for piece in opened.rows()]
+    assert pieces == [(1, 65_535, False), (0, 4_465, True)]

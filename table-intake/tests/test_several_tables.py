@@ -2,7 +2,9 @@
 """Files of several tables: sheets of a workbook, files of a zip, and sheets of workbooks within a zip."""
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -103,3 +105,15 @@ def test_names_that_windows_wrote_in_korean_can_be_read(tmp_path: Path) -> None:
     assert list_tables(path) == ("/주문내역.csv", "/상품목록.csv")
     assert rows_of(path, "/상품목록.csv") == [("a", "b"), ("상품목록.csv", "2")]
     assert rows_of(path, member="상품*") == [("a", "b"), ("상품목록.csv", "2")]
+
+
+def test_a_name_that_an_extra_field_says_in_unicode_is_not_guessed(tmp_path: Path) -> None:
+    path, name = tmp_path / "export.zip", "주문.csv"
+    entry, data = WrittenByWindows(name), name.encode()
+    field = struct.pack("<BL", 1, zlib.crc32(name.encode("cp949"))) + data
+    entry.extra = struct.pack("<HH", 0x7075, len(field)) + field
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(entry, "a,b\n1,2\n")
+        archive.writestr("상품.csv", "c,d\n3,4\n")
+    assert list_tables(path) == ("/주문.csv", "/상품.csv")
+    assert rows_of(path, "/주문.csv") == [("a", "b"), ("1", "2")]

@@ -270,11 +270,14 @@ class Inside:
 
 
 def _readable_names(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
-    """Return the names of files; those that Windows writes in the encoding of its language are guessed."""
+    """Return the names of files; those that Windows writes in the encoding of its language are guessed.
+
+    A name that an extra field of the zip says in Unicode needs no guess.
+    """
     raw = {
         info.filename: info.filename.encode("cp437")
         for info in entries
-        if not info.flag_bits & _UTF_8 and not info.filename.isascii()
+        if not info.flag_bits & _UTF_8 and info.filename == info.orig_filename and not info.filename.isascii()
     }
     if not raw:
         return [info.filename for info in entries]

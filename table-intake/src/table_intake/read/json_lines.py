@@ -21,6 +21,7 @@ from table_intake.read.cells import Cells
 from table_intake.read.irregular import LINE, LONGEST, MOST_COLUMNS
 from table_intake.settings.files import FileSettings
 from table_intake.table import Unreadable
+from table_intake.wording import fill
 
 _BEGINS = re.compile(r'\s*(?:\{\s*["}]|\[\s*(?:["\[\]{]|-?\d|(?:true|false|null)\b))')
 _SPACE = re.compile(r"[\s,]*")
@@ -32,6 +33,10 @@ _SHOWN = 2_500
 _NAMED = 5
 _WAY = "export JSON lines, with one object on each line (jq -c '.[]' makes them of an array), CSV or Parquet"
 _HALF = "has half of a character, which is no text"
+_UNKNOWN = (
+    "{objects:,} {objects:object has|objects have} keys that the first {sampled:,} {sampled:lacks|lack}, which are "
+    "left out: {names}"
+)
 
 
 def is_json(head: str) -> bool:
@@ -134,10 +139,7 @@ class Table:
         told = nested.notes(self._rows, [*self._pairs], [*self._others], self._bare)
         if self._with_unknown:
             names = ", ".join([*self._unknown][:_NAMED])
-            told.append(
-                f"{self._with_unknown:,} objects have keys that the first {self._sampled:,} lack, which are left out: "
-                f"{names}"
-            )
+            told.append(fill(_UNKNOWN, objects=self._with_unknown, sampled=self._sampled, names=names))
         return [*self._given(), *told]
 
     def rows_left(self, _shortest: int) -> None:
@@ -155,30 +157,30 @@ class Table:
 
     def _columns(self, first: Sequence[_Raw], settings: FileSettings, *, is_array: bool) -> list[str]:
         """Return the names of the columns in some objects, in the order in which they come."""
-        lists, plain, problem, good = dict[str, None](), set[str](), "", 0
+        lists, plain, problem, flats = dict[str, None](), set[str](), "", list[_Flat]()
         for raw in first:
             try:
                 flat = _Flat().take(_document(raw.text))
             except _Bad as bad:
                 problem = problem or f"line {raw.line} {bad}"
                 continue
-            good += 1
+            flats.append(flat)
             lists.update(dict.fromkeys(flat.lists))
             self._others.update(dict.fromkeys(flat.mixed))
             plain.update(flat.cells)
             self._check_keys(lists, self._others, plain)
         is_begun = not is_array and bool(first) and _is_begun(first[0].text)
-        if is_begun or not good:
+        if is_begun or not flats:
             problem = "it is one object over several lines" if is_begun else problem
             raise Refused(
                 self._resource, f"this is JSON, and not a list of objects ({problem or 'it is empty'}): {_WAY}"
             )
         self._rows = nested.list_of_rows(self._resource, [name for name in lists if name not in plain], settings)
         names = dict[str, None]()
-        for raw in first:
-            # What is no object was told above, and is refused by its line.
+        for flat in flats:
+            # A row that cannot be read is refused by its line.
             with suppress(_Bad):
-                self._add_columns(names, _Flat().take(_document(raw.text)))
+                self._add_columns(names, flat)
             self._check_keys(names)
         if not names:
             raise Refused(self._resource, "its objects are empty: their keys must name the columns")
@@ -208,26 +210,30 @@ class Table:
 
     def _batches(self) -> Iterator[tuple[list[int], list[list[str]], list[Unreadable]]]:
         """Yield rows with their lines, and those that are none of the table."""
-        width = len(self.header)
-        most = max(1, min(_PIECE_ROWS, _PIECE_CELLS // width))
+        most = max(1, min(_PIECE_ROWS, _PIECE_CELLS // len(self.header)))
         lines, rows, bad = list[int](), list[list[str]](), list[Unreadable]()
         size = 0
-        for raw in self._turn:
-            try:
-                made = self._made(_Flat().take(_document(raw.text)))
-                for row in made:
-                    lines.append(raw.line)
-                    rows.append(row)
-                    size += sum(map(len, row))
-                    if len(rows) >= most or size >= cells.MOST_BYTES:
-                        yield lines, rows, bad
-                        lines, rows, bad, size = [], [], [], 0
-            except _Bad as error:
-                bad.append(Unreadable(raw.line, str(error), str(error)))
-                lines.append(raw.line)
-                rows.append([raw.text[:_SHOWN].encode(errors="replace").decode(), *[""] * (width - 1)])
+        for line, row, problem in self._numbered():
+            lines.append(line)
+            rows.append(row)
+            if problem is not None:
+                bad.append(problem)
+            size += sum(map(len, row))
+            if len(rows) >= most or size >= cells.MOST_BYTES:
+                yield lines, rows, bad
+                lines, rows, bad, size = [], [], [], 0
         if rows:
             yield lines, rows, bad
+
+    def _numbered(self) -> Iterator[tuple[int, list[str], Unreadable | None]]:
+        """Yield each row with its line, and what is wrong with it; one that is none of the table shows its text."""
+        for raw in self._turn:
+            try:
+                for row in self._made(_Flat().take(_document(raw.text))):
+                    yield raw.line, row, None
+            except _Bad as error:
+                row = [raw.text[:_SHOWN].encode(errors="replace").decode(), *[""] * (len(self.header) - 1)]
+                yield raw.line, row, Unreadable(raw.line, str(error), str(error))
 
     def _made(self, flat: _Flat) -> Iterator[list[str]]:
         """Yield the rows of an object."""
@@ -330,18 +336,17 @@ def _on_lines(resource: str, chunks: Iterable[bytes]) -> Iterator[_Raw]:
         for data in lines:
             line += 1
             if data.strip():
-                # What is not text is no JSON: it is refused by its line.
-                yield _Raw(line, data.decode(errors="replace") if data.isascii() or _is_utf8(data) else "\ufffd")
+                yield _Raw(line, _decoded(data))
         if len(rest) > LONGEST:
             raise Refused(resource, f"this is JSON, and the object in line {line + 1} is longer than 8 MB: {_WAY}")
 
 
-def _is_utf8(data: bytes) -> bool:
+def _decoded(data: bytes) -> str:
+    """Return the text of a line; what is not text is no JSON, and is refused by its line."""
     try:
-        data.decode()
+        return data.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return "\ufffd"
 
 
 def _in_array(resource: str, chunks: Iterable[bytes]) -> Iterator[_Raw]:

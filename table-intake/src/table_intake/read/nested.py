@@ -19,6 +19,7 @@ DEEPEST = 20
 BETWEEN = "|"
 """What stands between the values of a list: Personalize's mark between categories."""
 _BARE = "{bare:,} {bare:row has|rows have} no object in {rows}, and {bare:gives|give} no row"
+_MORE = "{more:,} more {more:list is|lists are} left out"
 _SHOWN = 8
 """Lists that a message names."""
 KEYS, VALUES = ("key", "name"), ("value", "values")
@@ -80,4 +81,4 @@ def notes(rows: str, pairs: Sequence[str], others: Sequence[str], bare: int) -> 
         f"{name} has a list of objects, which is left out: rows: {name} reads each as a row" for name in others[:_SHOWN]
     ]
     more = sum(max(0, len(names) - _SHOWN) for names in (pairs, others))
-    return [*told, f"{more:,} more lists are left out"] if more else told
+    return [*told, fill(_MORE, more=more)] if more else told
