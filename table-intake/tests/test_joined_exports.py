@@ -174,6 +174,38 @@ def test_a_key_in_several_rows_that_differ_is_refused_unless_the_newest_is_named
     }
 
 
+def named(pieces: list[list[tuple[str, str, str]]], folder: Path) -> bytes:
+    """Return the items of lines of orders, each with its newest name, whose files come one after the other."""
+    files = {f"lines-{number:02}.csv": table("sku|name|sold_at", rows) for number, rows in enumerate(pieces)}
+    items = {"file": "lines-*.csv", "one_row_per": "sku", "newest_by": "sold_at"}
+    export = ExportSettings.model_validate({"items": items})
+    done = joined(export, written(folder / "in", files), folder / "out", files)
+    return done.files["items"].read_bytes()
+
+
+def test_a_piece_without_any_time_is_older_than_others_and_a_file_without_any_is_refused(tmp_path: Path) -> None:
+    timed, late = [("a", "Mug", "2026-01-02")], [("a", "Cup", "soon"), ("b", "Bag", "")]
+    assert named([timed, late], tmp_path / "late") == b"sku,name\na,Mug\nb,Bag\n"
+    assert named([late, timed], tmp_path / "early") == b"sku,name\na,Mug\nb,Bag\n"
+    with pytest.raises(
+        Refused, match=r"lines-\*\.csv.*newest_by names sold_at, and 'soon' and the others there are no t"
+    ):
+        named([late, late], tmp_path / "none")
+
+
+def test_the_newest_values_are_the_same_in_any_number_of_pieces(tmp_path: Path) -> None:
+    rows = [(f"s{number % 7}", f"Name {number % 5}", f"2026-01-{1 + number * 11 % 28:02}") for number in range(90)]
+    whole = named([rows], tmp_path / "whole")
+    newest = {
+        sku: max((day, number, name) for number, (other, name, day) in enumerate(rows) if other == sku)[2]
+        for sku, _, _ in rows
+    }
+    assert list(csv.reader(whole.decode().splitlines()))[1:] == [[sku, name] for sku, name in newest.items()]
+    for size in (1, 4, 20):
+        pieces = [rows[at : at + size] for at in range(0, len(rows), size)]
+        assert named(pieces, tmp_path / str(size)) == whole
+
+
 def without(name: str) -> Files:
     return {other: data for other, data in database().items() if other != name}
 

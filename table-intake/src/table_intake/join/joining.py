@@ -143,8 +143,8 @@ class _Joining:
         header, first = next(pieces)
         names = Names(self._table.file, header)
         chosen = [names.index(name, "columns") for name in self._table.columns] or [*range(len(header))]
-        for joined, lookup in zip(self._table.join, lookups, strict=True):
-            chosen += lookup.attach(names, joined)
+        for lookup in lookups:
+            chosen += lookup.attach(names)
         newest = Newest(self._table, names, chosen) if self._table.one_row_per else None
         if newest is None:
             file.write(dialect.standard(names.all[index] for index in chosen).encode())

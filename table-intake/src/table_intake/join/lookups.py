@@ -8,7 +8,7 @@ import polars as pl
 
 from table_intake.errors import Refused
 from table_intake.join.columns import Names, has_pointed, key
-from table_intake.join.times import seconds
+from table_intake.join.times import no_times, seconds
 from table_intake.settings.exports import JoinedFile
 from table_intake.wording import counted
 
@@ -71,7 +71,9 @@ class Lookup:
         return different
 
     def _newest(self, rows: pl.DataFrame) -> pl.DataFrame:
-        times = seconds(self._joined.file, rows[_TIME], self._joined.newest_by or "", self._joined.dates)
+        times = seconds(rows[_TIME], self._joined.dates)
+        if rows.height and times.null_count() == rows.height:
+            raise no_times(self._joined.file, rows[_TIME][0], self._joined.newest_by or "", self._joined.dates)
         ordered = rows.with_columns(times.alias(_TIME)).with_row_index(_ROW).sort(_TIME, _ROW, nulls_last=False)
         newest = ordered.unique(_KEY, keep="last").sort(_ROW).drop(_TIME, _ROW)
         if changed := rows.height - newest.height:
@@ -79,14 +81,14 @@ class Lookup:
             self.notes.append(f"{name}, the newest by {self._joined.newest_by} counts for each key")
         return newest
 
-    def attach(self, names: Names, joined: JoinedFile) -> list[int]:
+    def attach(self, names: Names) -> list[int]:
         """Add the columns to those of the table that this is joined to; return their indices.
 
         Raises:
             Refused: that table lacks a column of the key.
         """
-        self._by = [f"c{names.index(name, 'on')}" for name in joined.by]
-        indices = [names.add(joined.file, heading) for heading in self.headings]
+        self._by = [f"c{names.index(name, 'on')}" for name in self._joined.by]
+        indices = [names.add(self._joined.file, heading) for heading in self.headings]
         self._table = self._table.rename({f"v{number}": f"c{index}" for number, index in enumerate(indices)})
         return indices
 

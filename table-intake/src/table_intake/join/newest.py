@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from table_intake.join.columns import Names
-from table_intake.join.times import seconds
+from table_intake.join.times import no_times, seconds
 from table_intake.settings.exports import ExportedTable
 from table_intake.wording import counted
 
@@ -32,15 +32,20 @@ class Newest:
         self._columns = [index for index in chosen if index not in {self._id, self._time}]
         self.header = [names.all[index] for index in (self._id, *self._columns)]
         self._values = pl.DataFrame(schema=_SCHEMA)
-        self._rows = self._without = 0
+        self._waiting = list[pl.DataFrame]()
+        self._rows = self._without = self._times = 0
+        self._first_time = ""
 
     def take(self, frame: pl.DataFrame) -> None:
         if not frame.height:
             return
         times = pl.Series([0], dtype=pl.Int64).new_from_index(0, frame.height)
         if self._time is not None:
-            name = self._table.newest_by or ""
-            times = seconds(self._table.file, frame[f"c{self._time}"], name, self._table.dates).fill_null(-1)
+            cells = frame[f"c{self._time}"]
+            converted = seconds(cells, self._table.dates)
+            self._first_time = self._first_time if self._rows else cells[0]
+            self._times += converted.count()
+            times = converted.fill_null(-1)
         rows = frame.select(
             pl.col(f"c{self._id}").str.strip_chars().alias(_ID),
             pl.int_range(self._rows, self._rows + frame.height, dtype=pl.Int64).alias(_ROW),
@@ -59,16 +64,31 @@ class Newest:
             value_name=_VALUE,
         ).rename({"of": _COLUMN})
         values = values.filter(pl.col(_VALUE) != "").with_columns(pl.col(_ROW).alias(_FIRST))
+        self._waiting.append(values.select(_SCHEMA.keys()))
+        # To reduce all values for each piece would take time by the square of the pieces.
+        if sum(waiting.height for waiting in self._waiting) > self._values.height:
+            self._reduce()
+
+    def _reduce(self) -> None:
+        """Keep one row for each different value of an id: the newest, with the row in which it came first."""
         self._values = (
-            pl.concat([self._values, values.select(_SCHEMA.keys())])
+            pl.concat([self._values, *self._waiting])
             .sort(_TIME, _ROW)
             .group_by(_ID, _COLUMN, _VALUE)
             .agg(pl.col(_TIME, _ROW).last(), pl.col(_FIRST).min())
             .select(_SCHEMA.keys())
         )
+        self._waiting = []
 
     def finished(self) -> tuple[pl.DataFrame, list[tuple[str, int]], list[str]]:
-        """Return a row for each id, in the order in which they came first; and counts and notes."""
+        """Return a row for each id, in the order in which they came first; and counts and notes.
+
+        Raises:
+            Refused: the file has rows, and none of them has a time.
+        """
+        if self._time is not None and self._rows and not self._times:
+            raise no_times(self._table.file, self._first_time, self._table.newest_by or "", self._table.dates)
+        self._reduce()
         of_column = self._values.sort(_TIME, _ROW).group_by(_ID, _COLUMN, maintain_order=True)
         newest = of_column.agg(pl.col(_VALUE).last(), pl.len().alias("values"))
         ids = self._values.group_by(_ID).agg(pl.col(_FIRST).min()).sort(_FIRST).select(_ID)

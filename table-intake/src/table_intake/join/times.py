@@ -9,15 +9,13 @@ from table_intake.errors import Refused
 from table_intake.settings.files import FileSettings
 
 
-def seconds(table: str, cells: pl.Series, heading: str, dates: str | None) -> pl.Series:
-    """Return times as whole numbers; null for cells that are none, which are older than all others.
-
-    Raises:
-        Refused: none of the cells is a time.
-    """
+def seconds(cells: pl.Series, dates: str | None) -> pl.Series:
+    """Return times as whole numbers; null for cells that are none, which are older than all others."""
     column = schema.recognised("interactions", None)["TIMESTAMP"]
-    times = convert(column, cells, FileSettings(dates=dates)).values.str.extract(r"^([0-9]+)").cast(pl.Int64)
-    if cells.len() and times.null_count() == cells.len():
-        way = "say how they are written by dates, as in dates: '%d/%m/%Y'" if dates is None else "change dates"
-        raise Refused(table, f"newest_by names {heading}, and {cells[0]!r} and the others there are no times: {way}")
-    return times
+    return convert(column, cells, FileSettings(dates=dates)).values.str.extract(r"^([0-9]+)").cast(pl.Int64)
+
+
+def no_times(table: str, cell: str, heading: str, dates: str | None) -> Refused:
+    """Return the refusal of a table in which no cell of a column is a time, such as this one."""
+    way = "say how they are written by dates, as in dates: '%d/%m/%Y'" if dates is None else "change dates"
+    return Refused(table, f"newest_by names {heading}, and {cell!r} and the others there are no times: {way}")
