@@ -292,6 +292,27 @@ def test_a_column_that_no_name_tells_is_asked_for(tmp_path: Path) -> None:
     )
 
 
+def test_what_became_of_other_files_is_told_where_a_column_is_asked_for(tmp_path: Path) -> None:
+    rows = [
+        (line.order.number, f"k{line.order.customer.number}", f"s{line.product.number}", line.order.time, 1)
+        for line in shop().lines
+    ]
+    heading, half = "order_id|konto|sku|sold_at|qty", len(rows) // 2
+    files = {
+        "till-1.csv": table(heading, rows[:half]),
+        "till-2.csv": table(heading, rows[half:]),
+        "copy of till-1.csv": table(heading, rows[:half]),
+    }
+    proposal = proposed(files, tmp_path)
+    assert [question.id for question in proposal.questions] == ["interactions.USER_ID"]
+    assert [(left.table, left.reason) for left in proposal.left_out] == [
+        ("copy of till-1.csv", "it has the same rows as till-1.csv: one of the two is enough")
+    ]
+    read_together = "till-1.csv and till-2.csv have the same columns and are read as one table (till-*.csv)"
+    assert proposal.sure.count(read_together) == 1
+    assert not [sentence for sentence in proposal.sure if "konto" in sentence]
+
+
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [

@@ -7,6 +7,7 @@ Names are in small letters, without anything between their words. Those that com
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import cache
 
 from table_intake.kinds import DataKind
 
@@ -220,7 +221,8 @@ def inner(name: str) -> str:
     return plain(last) if outer and plain(outer[-1]) in _LINES else ""
 
 
-def ranks(names: str) -> dict[str, int]:
+@cache
+def ranks(names: str) -> Mapping[str, int]:
     """Return how good the names of a list are: the lower, the better."""
     return {plain(name): rank for rank, name in reversed(list(enumerate(names.split())))}
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The columns of what is joined: their names, and the keys in them."""
 
-import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -9,6 +8,8 @@ import polars as pl
 
 from table_intake.columns.header import canonical
 from table_intake.errors import Refused
+from table_intake.settings.exports import base_name
+from table_intake.wording import Text
 
 _POINTED = r"^([0-9]+)\.0+$"
 """A whole number as programs write it that took ids for numbers."""
@@ -36,13 +37,11 @@ class Names:
                     return index
         near = get_close_matches(canonical(name), {canonical(heading): heading for heading in self.all}, 1)
         meant = next((heading for heading in self.all if near and canonical(heading) == near[0]), "")
-        more = len(self.all) - _SHOWN
-        listed = ", ".join(self.all[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
         raise Refused(
             self._table,
             f"the setting export names its column {name} under {setting}"
             + (f" (did you mean {meant}?)" if meant else "")
-            + f"; it has {listed}",
+            + f"; it has {Text.some_of(self.all, _SHOWN)}",
         )
 
     def add(self, table: str, heading: str) -> int:
@@ -50,12 +49,6 @@ class Names:
         taken = {canonical(name) for name in self.all}
         self.all.append(heading if canonical(heading) not in taken else f"{base_name(table)}.{heading}")
         return len(self.all) - 1
-
-
-def base_name(table: str) -> str:
-    """Return a table's name without folder and ending: Orders of shop.xlsx#Orders, orders of export.zip/orders.csv."""
-    last = re.split(r"[/#]", table)[-1]
-    return last.partition(".")[0] or last
 
 
 def key(columns: Sequence[str]) -> pl.Expr:

@@ -22,9 +22,10 @@ from table_intake.propose.relations import Relation, Relations, relate
 from table_intake.propose.samples import Ids, Sample
 from table_intake.propose.tables import different
 from table_intake.propose.targets import find_targets
-from table_intake.settings.exports import ExportSettings
+from table_intake.settings.exports import ExportSettings, base_name
+from table_intake.settings.files import InteractionFileSettings
 from table_intake.settings.tables import TableSettings
-from table_intake.wording import counted
+from table_intake.wording import Text, counted
 
 FILES = "the files"
 """What a refusal of all files together is about."""
@@ -71,7 +72,9 @@ def propose_export(samples: Mapping[str, Sample], settings: TableSettings) -> Ex
         Refused: the files do not say who bought what and when.
     """
     tables, left_out, sentences = different(samples)
-    proposing = _Proposing(tables, settings, (left_out, sentences))
+    noted = (left_out, sentences)
+    relations = relate(tables)
+    proposing = _Proposing(tables, settings, noted, relations)
     try:
         return proposing.proposal()
     except ValidationError as error:
@@ -82,7 +85,7 @@ def propose_export(samples: Mapping[str, Sample], settings: TableSettings) -> Ex
         lacking = proposing.lacking()
         if lacking is None:
             raise
-    return _asking(lacking, tables, settings)
+    return _asking(lacking, tables, settings, noted, relations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,15 @@ class _Lacking:
     candidates: tuple[int, ...]
 
 
+_Noted = tuple[Sequence[LeftOut], Sequence[str]]
+"""What is left out already, and sentences about the tables."""
+_TOLD_BY = "users are told by "
 _SAYS = {"USER_ID": "who bought", "ITEM_ID": "what was bought", "TIMESTAMP": "when it was bought"}
 
 
-def _asking(lacking: _Lacking, tables: Mapping[str, Sample], settings: TableSettings) -> ExportProposal:
+def _asking(
+    lacking: _Lacking, tables: Mapping[str, Sample], settings: TableSettings, noted: _Noted, relations: Relations
+) -> ExportProposal:
     """Return a proposal that asks which column says who bought, what, or when: each answer has settings of its own."""
     sample, proposals = tables[lacking.table], dict[str, ExportProposal]()
     for index in lacking.candidates:
@@ -105,11 +113,13 @@ def _asking(lacking: _Lacking, tables: Mapping[str, Sample], settings: TableSett
         document = merged(settings.model_dump(mode="json", exclude_unset=True), columns)
         try:
             chosen = type(settings).model_validate(document)
-            proposals[sample.header[index]] = _Proposing(tables, chosen, ([], [])).proposal()
+            proposals[sample.header[index]] = _Proposing(tables, chosen, noted, relations).proposal()
         except (Refused, ValidationError):
             continue
     if not proposals:
-        raise Refused(lacking.table, f"no column says {_SAYS[lacking.target]}: it has {_listed(sample.header)}")
+        raise Refused(
+            lacking.table, f"no column says {_SAYS[lacking.target]}: it has {Text.some_of(sample.header, _SHOWN)}"
+        )
     first = next(iter(proposals.values()))
     examples = {sample.header[index]: sample.column(index) for index in lacking.candidates}
     question = Question(
@@ -128,6 +138,8 @@ def _asking(lacking: _Lacking, tables: Mapping[str, Sample], settings: TableSett
         first,
         export=ExportSettings.model_validate(export),
         settings={"export": export},
+        # The question is still open which column tells it.
+        sure=tuple(sentence for sentence in first.sure if not sentence.startswith(_TOLD_BY)),
         questions=(question, *(other for other in first.questions if other.id != "personal")),
     )
 
@@ -151,12 +163,17 @@ class _Proposing:
     """Looks at all tables together."""
 
     def __init__(
-        self, tables: Mapping[str, Sample], settings: TableSettings, noted: tuple[list[LeftOut], list[str]]
+        self, tables: Mapping[str, Sample], settings: TableSettings, noted: _Noted, relations: Relations
     ) -> None:
         self._tables = tables
         self._settings = settings
-        self._left_out, self._sure = noted
-        self._relations: Relations = relate(tables)
+        left_out, sure = noted
+        self._left_out, self._sure = [*left_out], [*sure]
+        self._relations = relations
+        self._recognised = {
+            name: find_targets(sample, settings, "interactions").indices for name, sample in tables.items()
+        }
+        """The columns of each table that Personalize knows, if it has interactions."""
         self._kinds = {name: judge(sample, settings).kind for name, sample in tables.items()}
         self._questions = list[Question]()
         self._roles = {name: self._role_columns(name) for name in tables}
@@ -203,7 +220,7 @@ class _Proposing:
     def _role_columns(self, name: str) -> Mapping[str, int]:
         """Return the columns of user, item and time of a table, if it had sales."""
         sample = self._tables[name]
-        indices = dict(find_targets(sample, self._settings, "interactions").indices)
+        indices = dict(self._recognised[name])
         mapped = {canonical(heading) for heading in self._settings.file_settings("interactions").columns}
         user = indices.get("USER_ID")
         if user is None or canonical(sample.header[user]) not in mapped:
@@ -339,7 +356,7 @@ class _Proposing:
         """Tell whether a table that a relation leads to may have orders: its key names neither users nor items."""
         kind, sample = self._kinds[relation.other], self._tables[relation.other]
         of_orders = plain(sample.header[relation.key]) in ranks(usual_names.ORDER) or bool(
-            re.search(usual_names.FILES["interactions"], _base(relation.other).casefold())
+            re.search(usual_names.FILES["interactions"], base_name(relation.other).casefold())
         )
         may_be = kind in {None, "interactions"} or of_orders or (kind == "users" and not self._is_of_users(relation))
         return "TIMESTAMP" in self._roles[relation.other] and may_be
@@ -347,7 +364,7 @@ class _Proposing:
     def _is_of_users(self, relation: Relation) -> bool:
         """Tell whether a relation leads to a file of users, which has one row for each: orders come back to theirs."""
         sample = self._tables[relation.other]
-        user = find_targets(sample, self._settings, "interactions").indices.get("USER_ID", relation.key)
+        user = self._recognised[relation.other].get("USER_ID", relation.key)
         is_of_orders = user != relation.key and sample.value_sets()[user].unique < _REPEATED
         return self._kinds[relation.other] == "users" and not is_of_orders
 
@@ -380,17 +397,17 @@ class _Proposing:
         if lines and not orders:
             has = self._tables[lines[0]].header
             return (
-                f"{lines[0]} has the lines of orders ({_listed(has)}), and no file says who bought and when: add the "
-                "file with the orders"
+                f"{lines[0]} has the lines of orders ({Text.some_of(has, _SHOWN)}), and no file says who bought and "
+                "when: add the file with the orders"
             )
         if orders and not lines:
             has = self._tables[orders[0]].header
             return (
-                f"{orders[0]} has orders ({_listed(has)}), and no file says what was bought: add the file with the "
-                "lines of orders"
+                f"{orders[0]} has orders ({Text.some_of(has, _SHOWN)}), and no file says what was bought: add the file "
+                "with the lines of orders"
             )
         told = "; ".join(
-            f"{name}: {judge(sample, self._settings).because} ({_listed(sample.header)})"
+            f"{name}: {judge(sample, self._settings).because} ({Text.some_of(sample.header, _SHOWN)})"
             for name, sample in self._tables.items()
         )
         return f"no file says who bought what and when, alone or joined with another. {told}"
@@ -451,7 +468,7 @@ class _Proposing:
             for index in indices:
                 heading = other.header[index]
                 if canonical(heading) in names:
-                    heading = f"{_base(relation.other)}.{heading}"
+                    heading = f"{base_name(relation.other)}.{heading}"
                 places[relation.other, index] = len(header)
                 headings[relation.other, index] = heading
                 if index in other.counts:
@@ -461,8 +478,8 @@ class _Proposing:
 
     def _table(self, sales: _Sales, proposal: Proposal, taken: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         """Return the section of the export for interactions: the columns that their settings read, and no other."""
-        base, section = self._tables[sales.table], proposal.section
-        named = {canonical(heading).replace("_", "") for heading in self._read_by(section)}
+        base, section = self._tables[sales.table], InteractionFileSettings.model_validate(proposal.section)
+        named = {canonical(heading).replace("_", "") for heading in section.named()}
         named |= {name.replace("_", "") for name in schema.recognised("interactions", None)}
         columns = _nameable(heading for heading in base.header if canonical(heading).replace("_", "") in named)
         return {
@@ -470,19 +487,6 @@ class _Proposing:
             "columns": columns,
             **({"join": [self._join(relation, taken[relation.other]) for relation in sales.joins]} if taken else {}),
         }
-
-    @staticmethod
-    def _read_by(section: Mapping[str, Any]) -> Iterator[str]:
-        """Yield the columns that a section names."""
-        yield from section.get("columns", {})
-        yield from section.get("skip", {})
-        yield from [section["time_of_day"]] if section.get("time_of_day") else []
-        returns = section.get("returns", [])
-        for rule in returns if isinstance(returns, list) else [returns]:
-            yield from (rule[name] for name in ("column", "of") if rule.get(name))
-        fill = section.get("fill_down") or {}
-        yield from fill.get("columns", ())
-        yield from [fill["by"]] if fill else []
 
     def _join(self, relation: Relation, columns: Sequence[str], by: str = "", **more: str) -> dict[str, Any]:
         by = by or self._tables[relation.table].header[relation.column]
@@ -494,7 +498,7 @@ class _Proposing:
             self._note(relation)
         user, time = self._heading(sales.user), self._heading(sales.time)
         item = self._heading((sales.table, sales.item))
-        self._sure.append(f"users are told by {user}, items by {item}, times by {time}")
+        self._sure.append(f"{_TOLD_BY}{user}, items by {item}, times by {time}")
 
     def _note(self, relation: Relation) -> None:
         orphans = f"; {relation.orphans:.1%} of the rows have no partner" if relation.orphans >= 0.0005 else ""
@@ -582,7 +586,7 @@ class _Proposing:
             joins.append(self._join(step, headings, by=header[by], missing="keep"))
             for heading, index in zip(headings, indices, strict=True):
                 places[step.other, index] = len(header)
-                header.append(heading if canonical(heading) not in names else f"{_base(step.other)}.{heading}")
+                header.append(heading if canonical(heading) not in names else f"{base_name(step.other)}.{heading}")
             further += [more for more in self._relations.of(step.other) if (more.table, more.column) in places]
         joined = Sample(sample.name, header, rows, read=sample.read, whole=sample.whole)
         if "PRICE" not in find_targets(joined, self._settings, "items").indices:
@@ -628,7 +632,8 @@ class _Proposing:
         some = Sample(sample.name, [*columns], rows, sample.read)
         section = self._filled_in(self._section(some, "items", columns, {}), some)
         self._sure.append(
-            f"no file has items, so they are made of {sales.table}: {_listed(list(columns))}; the newest value counts"
+            f"no file has items, so they are made of {sales.table}: {Text.some_of(list(columns), _SHOWN)}; the newest "
+            "value counts"
         )
         table = {"file": sales.table, "columns": [*columns], "one_row_per": sample.header[sales.item]}
         return {**table, **self._newest(sales)}, section
@@ -643,7 +648,7 @@ class _Proposing:
             return {"newest_by": heading, **form}
         joins = [self._join(relation, [heading]) for relation in sales.joins[:1] if relation.other == table]
         if canonical(heading) in map(canonical, self._tables[sales.table].header):
-            heading = f"{_base(table)}.{heading}"
+            heading = f"{base_name(table)}.{heading}"
         return {"join": joins, "newest_by": heading, **form} if joins else {}
 
     def _filled_in(self, section: Document, sample: Sample) -> Document:
@@ -756,7 +761,8 @@ class _Proposing:
 
     def _ask_statuses(self, sample: Sample) -> None:
         """Ask about words for what became of orders that no list decides."""
-        read = set(map(canonical, self._read_by(self._settings.own_file_settings("interactions"))))
+        section = self._settings.section("interactions")
+        read = set(map(canonical, section.named() if section else ()))
         for index, rows in sample.counts.items():
             heading = sample.header[index]
             column = statuses.column(heading) or statuses.Column()
@@ -769,7 +775,7 @@ class _Proposing:
             self._questions.append(
                 Question(
                     id=f"status.{heading}",
-                    text=f"Were orders sold whose {heading} is {_listed(list(words))}?",
+                    text=f"Were orders sold whose {heading} is {Text.some_of(list(words), _SHOWN)}?",
                     choices={"sold": "they count as purchases", "not": "their rows are left out"},
                     default="sold",
                     evidence=statuses.listed(words),
@@ -863,7 +869,7 @@ class _Proposing:
             return f"it has interactions, as {sales.table} has: drop it by itself, or add its rows to that file"
         if kind is not None:
             return f"it has {kind}, and no column of it has the ids of {', '.join(sales.tables)}"
-        return f"nothing in it ({_listed(header)}) belongs to users, items or sales"
+        return f"nothing in it ({Text.some_of(header, _SHOWN)}) belongs to users, items or sales"
 
 
 _NAMES = frozenset({"name", "title", "productname", "itemname", "lineitemname", "itemsitemname", "menuitem", "arktx",
@@ -897,13 +903,3 @@ def _nameable(header: Iterable[str]) -> list[str]:
 def _day(cell: str, form: str) -> str:
     day = values.read(cell.strip(), form)
     return f"{day.day} {day:%B %Y}" if day else "no date"
-
-
-def _base(table: str) -> str:
-    last = re.split(r"[/#]", table)[-1]
-    return last.partition(".")[0] or last
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

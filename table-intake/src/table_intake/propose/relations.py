@@ -10,12 +10,15 @@ from table_intake.columns.usual_names import ranks
 from table_intake.kinds import DataKind
 from table_intake.propose.samples import Sample
 from table_intake.propose.value_sets import Overlap, ValueSet
+from table_intake.settings.exports import base_name
 from table_intake.wording import counted
 
-_ENDS = (
-    *ranks("id key code no number nr num nummer numero sk pk uid uuid guid 번호 코드 아이디 番号 コード 编号 编码"),
+_ENDS = sorted(
+    ranks("id key code no number nr num nummer numero sk pk uid uuid guid 번호 코드 아이디 番号 コード 编号 编码"),
+    key=len,
+    reverse=True,
 )
-"""What names of ids end with; alone, such a name is that of the file's own id."""
+"""What names of ids end with, the longest first; alone, such a name is that of the file's own id."""
 _KEY_FILLED, _KEY_DIFFERENT = 0.5, 0.9
 """The share of rows that have a value in a key, and of values that occur once: an export may have rows twice."""
 _BY_NAME, _BY_NAME_IN_PART, _BY_VALUES = 0.5, 0.1, 0.9
@@ -59,8 +62,6 @@ class Relation:
 class Relations:
     """What refers to what."""
 
-    keys: Mapping[str, Sequence[int]]
-    """The columns of each table that could be its key."""
     certain: Sequence[Relation]
     broken: Sequence[Relation]
     """Columns whose names agree and whose values do not, as in files of two shops."""
@@ -71,9 +72,6 @@ class Relations:
             relation for relation in self.certain if relation.table == table and column in {None, relation.column}
         ]
         return sorted(relations, key=lambda relation: (-relation.strength, relation.orphans, relation.column))
-
-    def to(self, other: str) -> list[Relation]:
-        return [relation for relation in self.certain if relation.other == other]
 
 
 def relate(samples: Mapping[str, Sample]) -> Relations:
@@ -91,7 +89,7 @@ def relate(samples: Mapping[str, Sample]) -> Relations:
             good, bad = _of_column(samples, sets, keys, (table, column))
             relations += good
             broken += [] if good else bad
-    return Relations(keys, relations, broken)
+    return Relations(relations, broken)
 
 
 def _of_column(
@@ -190,14 +188,14 @@ def _strength(referring: tuple[str, str], key: tuple[str, str]) -> int:
         fits = name in meaning
         if fits and key_name in meaning:
             return 1
-        if fits and not key_stem and re.search(pattern, _base(other).casefold()):
+        if fits and not key_stem and re.search(pattern, base_name(other).casefold()):
             return 1
     return 2 if name == key_name and len(name) >= _SHORTEST_WORD else 0
 
 
 def _stem(name: str) -> str:
     """Return a plain name without what names of ids end with."""
-    for end in sorted(_ENDS, key=len, reverse=True):
+    for end in _ENDS:
         if name.endswith(end):
             return name.removesuffix(end)
     return name
@@ -207,15 +205,9 @@ def _names_ids(name: str) -> bool:
     return name != _stem(name) or any(name in meaning for meaning in _MEANINGS.values())
 
 
-def _base(table: str) -> str:
-    """Return a table's name without its folder and ending: Orders of shop.xlsx#Orders."""
-    last = re.split(r"[/#]", table)[-1]
-    return last.partition(".")[0] or last
-
-
 def _stem_of_file(table: str) -> str:
     """Return what a file is named for, in the singular: order of orders-2026.csv."""
-    name = usual_names.plain(re.sub(r"[\d_.*-]+$", "", _base(table)))
+    name = usual_names.plain(re.sub(r"[\d_.*-]+$", "", base_name(table)))
     for plural, singular in (("ies", "y"), ("ses", "s"), ("s", ""), ("en", "e"), ("목록", ""), ("리스트", "")):
         if name.endswith(plural) and len(name) > len(plural) + 1:
             return name.removesuffix(plural) + singular

@@ -60,7 +60,7 @@ class _Finder:
             if target in indices:
                 continue
             ranks = usual_names.ranks(usual_names.TARGETS[self._kind].get(target, ""))
-            all_ranks = ranks | {target.replace("_", "").casefold(): -1}
+            all_ranks = {**ranks, target.replace("_", "").casefold(): -1}
             taken = set(indices.values())
             candidates = [
                 (

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from table_intake.errors import Refused
 from table_intake.kinds import DataKind
 from table_intake.settings.files import FileSettings, TheirName
+from table_intake.wording import Text
 
 _SHOWN = 8
 """Files named in a message."""
@@ -139,6 +140,12 @@ class ExportSettings(BaseModel):
 _KINDS: tuple[DataKind, ...] = ("users", "items", "interactions")
 
 
+def base_name(table: str) -> str:
+    """Return a table's name without folder and ending: Orders of shop.xlsx#Orders, orders of export.zip/orders.csv."""
+    last = re.split(r"[/#]", table)[-1]
+    return last.partition(".")[0] or last
+
+
 def matching(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the tables that a name or pattern of the settings means, in the order of their names.
 
@@ -153,8 +160,7 @@ def matching(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
         return (name,)
     means = tuple(sorted(other for other in names if fnmatchcase(other.casefold(), _pattern(name.casefold()))))
     if not means:
-        more = len(names) - _SHOWN
-        listed = ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        listed = Text.some_of(names, _SHOWN)
         raise Refused(
             name,
             f"the setting export names this file, and the export has {listed or 'no file'}: add the file, or change "
