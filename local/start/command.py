@@ -324,14 +324,19 @@ class Start:
             done = replace(done, dropped=settings, runs=arns)
             progress.write(folder, done)
             runs = [self.follow(client, client.runs.describe(arn)) for arn in arns]
-        if not any(record["shop"] == self.shop for record in client.shops()):
+        if not client.runs.record(self.shop, "release"):
             raise LocalError(
                 f"{self.shop} has no release yet: {'; '.join(_why(run) for run in runs)}. `python -m local report "
                 f"{self.shop}` fetches the reports; `python -m local promote {self.shop}` promotes what was refused"
             )
-        if late := {*client.untrained(self.shop)} & drops.keys():
+        # What the gate has refused does not serve, so what serves is older than the files, however they were taken in.
+        refused = {run.output.get("outcome") for run in runs} & {"refused", "partly promoted"}
+        late = set() if refused else {*client.untrained(self.shop)} & drops.keys()
+        if late:
             self.terminal.note(f"the training began before {' and '.join(sorted(late))} were in: it is done again")
             retraining = client.runs.start(self.shop, "retrain")
+            done = replace(done, runs=(*done.runs, retraining.arn))
+            progress.write(folder, done)
             runs.append(self.follow(client, client.runs.handling(retraining)))
         return runs, done
 
@@ -343,6 +348,9 @@ class Start:
                 run = client.runs.describe(arn)
             except client.runs.client.exceptions.ExecutionDoesNotExist:
                 return []
+            # A retraining may have been left to the run that was at work.
+            if client.runs.claim(run):
+                run = client.runs.handling(run)
             if run.status == "RUNNING":
                 run = self.follow(client, run)
             if run.status != "SUCCEEDED":

@@ -29,7 +29,7 @@ class Progress:
     dropped: str = ""
     """The SHA-256 of the settings with which the files were dropped."""
     runs: tuple[str, ...] = ()
-    """The ARNs of the runs that handle the files, which were dropped all."""
+    """The ARNs of the runs that handle the files, which were dropped all, and of a retraining after them."""
     version: int = VERSION
 
 

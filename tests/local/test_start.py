@@ -3,7 +3,10 @@
 
 import io
 import json
-from dataclasses import replace
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,8 +18,10 @@ from local.cli.main import parser
 from local.cloud import lifecycle
 from local.cloud.environments import LocalError
 from local.cloud.home import Home
-from local.start import command, document
+from local.cloud.runs import Moment, Run
+from local.start import command, document, progress
 from local.start.outlook import Outlook
+from local.start.progress import Progress
 from local.terminal.output import Terminal
 
 DAYS = [f"{n % 12 + 1:02}/{n % 12 + 1:02}/2026" for n in range(40)]
@@ -222,6 +227,67 @@ def test_a_shop_has_a_valid_name_whatever_its_folder_is_called(folder: str, shop
     with pytest.raises(LocalError, match="question"):
         start(export.rename(export.parent / folder))
     assert [path.name for path in (export.parent / "run" / "starts").iterdir()] == [shop]
+
+
+@dataclass
+class LateCloud:
+    """A client of a cloud whose release was trained before items were in; following a run there is interrupted."""
+
+    outcome: str
+    late: tuple[str, ...] = ("items",)
+    started: list[str] = field(default_factory=list)
+
+    @property
+    def runs(self) -> "LateCloud":
+        return self
+
+    def untrained(self, _shop: str) -> tuple[str, ...]:
+        return self.late
+
+    def claims(self, shop: str) -> list[str]:
+        return [shop]
+
+    def claim(self, _run: Run) -> dict[str, str]:
+        return {}
+
+    def record(self, shop: str, _name: str) -> dict[str, str]:
+        return {"shop": shop}
+
+    def start(self, shop: str, action: str) -> Run:
+        self.started.append(action)
+        return Run(action, shop, action, "", "RUNNING", datetime.now(UTC))
+
+    def handling(self, run: Run) -> Run:
+        return run
+
+    def describe(self, arn: str) -> Run:
+        return Run(arn, "green", arn, "", "SUCCEEDED", datetime.now(UTC), output={"outcome": self.outcome})
+
+    def follow(self, _arn: str) -> Iterator[Moment]:
+        raise KeyboardInterrupt
+
+    def trained(self, folder: Path) -> list[str]:
+        """Start once more; return the kinds of the runs."""
+        (settings := folder / "settings.yaml").write_text("domain: custom\n")
+        done = Progress(files={}, dropped=document.digest(settings.read_text()), runs=("interactions",))
+        drops = {"settings": settings, "items": folder / "items.csv"}
+        start = command.Start(Namespace(), Terminal(as_json=True), Home(folder), "green")
+        runs, _ = start.train(self, drops, folder, progress.read(folder) or done)  # type: ignore[arg-type]
+        return [run.kind for run in runs]
+
+
+@pytest.mark.parametrize("outcome", ["refused", "partly promoted"])
+def test_what_the_gate_has_refused_is_not_trained_a_second_time(outcome: str, tmp_path: Path) -> None:
+    cloud = LateCloud(outcome)
+    assert (cloud.trained(tmp_path), cloud.started) == (["interactions"], [])
+
+
+def test_an_interrupted_retraining_is_followed_by_the_next_start_and_not_begun_again(tmp_path: Path) -> None:
+    cloud = LateCloud("promoted")
+    with pytest.raises(KeyboardInterrupt):
+        cloud.trained(tmp_path)
+    cloud.late = ()
+    assert (cloud.trained(tmp_path), cloud.started) == (["interactions", "retrain"], ["retrain"])
 
 
 def test_json_has_the_questions_of_a_refusal(export: Path) -> None:
