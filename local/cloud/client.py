@@ -184,21 +184,27 @@ class Client:
             raise
         return Upload(key, before)
 
-    def drop_last(self, shop: str, kind: str, file: Path, others: Sequence[Upload]) -> Upload:
-        """Upload a file, or a folder of parts, that appears when the runs of other uploads have claimed them.
+    def drop_last(self, shop: str, kind: str, file: Path, drop_others: Callable[[], Sequence[Upload]]) -> list[Upload]:
+        """Upload a file, or a folder of parts, that appears when the runs of the others have claimed them.
 
         A run takes what is claimed when its burst has settled, and interactions make it train. So no training lacks
         items or users, however slowly a busy machine claims them; on one that is late, interactions get their own run.
+        A file's bytes are uploaded before the others are dropped: however many they are, the burst waits for none.
+        Returns the uploads of the others, and this one last.
         """
+        others: list[Upload] = []
 
         def claim() -> None:
+            others.extend(drop_others())
             for upload in others:
                 self.runs.claimed(upload.key, upload.before)
 
         if not file.is_dir():
-            return self.drop_after(shop, kind, file, claim)
-        claim()
-        return self.drop(shop, kind, file)
+            last = self.drop_after(shop, kind, file, claim)
+        else:
+            claim()
+            last = self.drop(shop, kind, file)
+        return [*others, last]
 
     def papers(self, run: Run) -> list[str]:
         """Return the S3 addresses of a run's reports, pages first, and of its refused rows."""

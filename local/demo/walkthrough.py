@@ -192,17 +192,16 @@ class Demo:
 
     def drop_files(self) -> list[Upload]:
         """Drop items and users, and interactions when those are claimed: no training lacks items or users."""
-        uploads = [self.drop(kind) for kind in ("items", "users")]
-        file = self.data.interactions
-        with self.terminal.step(
-            f"dropping {file.name}: {counted(self.data.rows['interactions'], 'row')}, once both are noted"
-        ):
-            return [*uploads, self.client.drop_last(self.shop, "interactions", file, uploads)]
-
-    def drop(self, kind: str) -> Upload:
-        file = getattr(self.data, kind)
-        with self.terminal.step(f"dropping {file.name}: {counted(self.data.rows[kind], 'row')}"):
-            return self.client.drop(self.shop, kind, file)
+        first, last = {"items": self.data.items, "users": self.data.users}, self.data.interactions
+        sizes = {kind: counted(self.data.rows[kind], "row") for kind in (*first, "interactions")}
+        names = ", ".join(f"{path.name} ({sizes[kind]})" for kind, path in first.items())
+        with self.terminal.step(f"dropping {names}, and {last.name} ({sizes['interactions']}) once both are noted"):
+            return self.client.drop_last(
+                self.shop,
+                "interactions",
+                last,
+                lambda: [self.client.drop(self.shop, kind, path) for kind, path in first.items()],
+            )
 
     def finish(self, run: Run, what: str) -> Run:
         """Follow a run to its end. Raises LocalError if it fails."""

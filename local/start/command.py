@@ -361,18 +361,18 @@ class Start:
         return runs
 
     def drop(self, client: Client, drops: Mapping[str, Path]) -> tuple[str, ...]:
-        """Drop settings and files, interactions last; return the ARNs of the runs that handle them."""
+        """Drop settings and files, so that interactions appear last; return the ARNs of the runs that handle them."""
         terminal = self.terminal
         with terminal.step("dropping settings.yaml"):
             client.drop(self.shop, "settings", drops["settings"])
-        uploads = []
-        for kind in FIRST:
-            if kind in drops:
-                with terminal.step(f"dropping {drops[kind].name}"):
-                    uploads.append(client.drop(self.shop, kind, drops[kind]))
-        last = drops["interactions"]
-        with terminal.step(f"dropping {last.name}"):
-            uploads.append(client.drop_last(self.shop, "interactions", last, uploads))
+        first, last = {kind: drops[kind] for kind in FIRST if kind in drops}, drops["interactions"]
+        with terminal.step(f"dropping {', '.join(path.name for path in (*first.values(), last))}"):
+            uploads = client.drop_last(
+                self.shop,
+                "interactions",
+                last,
+                lambda: [client.drop(self.shop, kind, path) for kind, path in first.items()],
+            )
         with terminal.step("waiting for the run that takes them up"):
             taken = [client.runs.started_by(upload.key, upload.before) for upload in uploads]
         return tuple(dict.fromkeys(run.arn for run in taken))

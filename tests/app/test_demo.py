@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from local.cloud.client import Upload
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, running
 from local.demo import checks
@@ -55,14 +56,14 @@ def test_a_file_is_uploaded_before_what_it_waits_for_and_appears_after_that(lapt
     file, s3, bucket, folder = tmp_path / "users.csv", laptop.s3, laptop.bucket, "drops/patient/"
     file.write_text(retail.users())
 
-    def lost() -> None:
+    def lost() -> list[Upload]:
         (upload,) = s3.list_multipart_uploads(Bucket=bucket, Prefix=folder)["Uploads"]
         (part,) = s3.list_parts(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])["Parts"]
         assert part["Size"] == file.stat().st_size
         raise LocalError("it never came")
 
     with pytest.raises(LocalError, match="it never came"):
-        laptop.client.drop_after("patient", "users", file, lost)
+        laptop.client.drop_last("patient", "users", file, lost)
     assert not s3.list_multipart_uploads(Bucket=bucket, Prefix=folder).get("Uploads")
     assert s3.list_objects_v2(Bucket=bucket, Prefix=folder)["KeyCount"] == 0
 
