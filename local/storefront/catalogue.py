@@ -132,8 +132,7 @@ class Shop:
             "total": self.items.height,
             "featured": rows(featured(self.items)),
             "placements": list(self.placements),
-            "shoppers": shoppers(self.users, self.interactions, self.items),
-            "profiles": profiles(self.users) if self.users is not None else {},
+            **self.people,
         }
 
     def document_for_strangers(self, api: str) -> dict[str, Any]:
@@ -144,12 +143,20 @@ class Shop:
         return nobody.document() | {"api": api, "tokens": True, "files": files}
 
     @cached_property
+    def people(self) -> dict[str, Any]:
+        """A few users to log in as, found among all interactions, and what a form offers of a new one."""
+        return {
+            "shoppers": shoppers(self.users, self.interactions, self.items),
+            "profiles": profiles(self.users) if self.users is not None else {},
+        }
+
+    @cached_property
     def files(self) -> tuple[bytes, ...]:
         """All items, department by department, in files of :data:`FILE_ROWS` rows."""
         slices = (self.items.slice(start, FILE_ROWS) for start in range(0, self.items.height, FILE_ROWS))
         return tuple(encoded(rows(part)) for part in slices)
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """The files' folder, with its slash, named by their contents."""
         digest = hashlib.sha256()
