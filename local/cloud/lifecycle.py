@@ -195,7 +195,7 @@ def watched(home: Home, state: State, port: int | None = None) -> State:
         return state
     if port is not None and not stays and not free(port):
         raise LocalError(f"port {port} is taken: choose another, or leave the option out to get a free one")
-    if before:
+    if before and before.process.alive():
         end(family_of(before.process.pid))
     memory = home.data / "watch-port"
     last = int(memory.read_text()) if memory.exists() else 0
