@@ -8,7 +8,7 @@ import { known } from "./shop.js";
 const GROUPS = 12;
 /** Clicks that are kept. */
 const SHOWN = 10;
-/** Places of a list that are shown. */
+/** The first places of a list, which are shown also where nothing has moved. */
 
 const lists = new Map();
 /** Each list as it was last answered: its items' `ids`, those `before` the last click, and the `round` of that click. */
@@ -49,9 +49,9 @@ export function call(made) {
 const beforeNow = (key) => (lists.get(key).round === round ? lists.get(key).before : lists.get(key).ids) ?? [];
 
 /**
- * An answer is the list `key` now, which people call `title`. Returns what moved: `{place, was, from}` by item id (`was` is undefined
- * for what the list did not have, and `from` is then the title of another list of this page, if it had it), and whether it is the first
- * such list. A list that `isShared` is everybody's: it changes only because other lists of the page show its items.
+ * An answer is the list `key` now, which people call `title`. Returns what moved: `{place, was, from, kind}` by item id (`was` is
+ * undefined for what the list did not have, and `from` is then the title of another list of this page, if it had it), and whether it is
+ * the first such list. A `kind` is `across` (from another list), `entered`, `up`, `down` or `still`. A list that `isShared` is everybody's: it changes only because other lists of the page show its items.
  */
 export function moves(key, title, answer, isShared) {
   const ids = answer.items.map(({ itemId }) => itemId);
@@ -60,8 +60,7 @@ export function moves(key, title, answer, isShared) {
   lists.set(key, { title, ids, before: last, round });
   onPage.add(key);
   const from = (id) => last && others.find(([, had]) => had.has(id))?.[0];
-  const rows = new Map(ids.map((id, at) => [id, { place: at + 1, was: last && last.indexOf(id) + 1 || undefined }]));
-  for (const [id, row] of rows) if (!row.was) row.from = from(id);
+  const rows = new Map(ids.map((id, at) => [id, moveOf(at + 1, (last && last.indexOf(id) + 1) || undefined, from(id))]));
   const entry = entries.get(answer);
   if (entry) {
     // Lists of one call come as their items are known: they are told in the page's order.
@@ -71,6 +70,12 @@ export function moves(key, title, answer, isShared) {
     draw();
   }
   return { rows, isFirst: !last };
+}
+
+/** A place, the one before, and the list that had the item if this one did not. */
+function moveOf(now, was, list) {
+  if (!was) return { place: now, from: list, kind: list ? "across" : "entered" };
+  return { place: now, was, kind: was > now ? "up" : was < now ? "down" : "still" };
 }
 
 /** Where the items of a list come from, in words. */
@@ -109,21 +114,25 @@ function short(path, sessionId) {
 function story({ rows, gone, isFirst, isShared }, isOpen) {
   if (isFirst) return h("p.sum", {}, t("first", { count: rows.size }));
   const all = [...rows];
-  const entered = all.filter(([, { was, from }]) => !was && !from), moved = all.filter(([, { place: now, was, from }]) => from || (was && was !== now));
-  if (!entered.length && !moved.length && !gone.length) return h("p.sum", {}, t("same"));
+  const count = (...kinds) => all.filter(([, { kind }]) => kinds.includes(kind)).length;
+  const sums = [["entered", count("entered")], ["left", gone.length], ["across", count("across")], ["moved", count("up", "down")]].filter(([, sum]) => sum);
+  if (!sums.length) return h("p.sum", {}, t("same"));
   if (isShared) return h("p.sum", {}, t("shared"));
-  const sums = [["entered", entered.length], ["left", gone.length], ["moved", moved.length]].filter(([, count]) => count);
-  const summary = h("summary", {}, sums.map(([kind, count]) => h("span", { class: `count ${kind}` }, t(kind, { count }))));
-  const stays = all.slice(0, SHOWN).map(([id, to]) => row(id, to));
-  const leaves = gone.slice(0, 4).map((id) => h("li.gone", {}, h("span.rank", {}, "–"), h("span.what", {}, known({ itemId: id }).title), h("span.move", {}, t("isGone"))));
+  const summary = h("summary", {}, sums.map(([kind, sum]) => h("span", { class: `count ${kind}` }, t(kind, { count: sum }))));
+  const stays = all.filter(([, { kind }], at) => at < SHOWN || kind !== "still").map(([id, to]) => row(id, to));
+  const leaves = gone.map((id) => h("li.gone", {}, h("span.rank", {}, "–"), h("span.what", {}, known({ itemId: id }).title), h("span.move", {}, t("isGone"))));
   return h("details", { open: isOpen }, summary, h("ol.moves", {}, stays, leaves));
 }
 
-function row(id, { place: now, was, from }) {
-  const kind = from ? "across" : !was ? "entered" : was > now ? "up" : was < now ? "down" : "still";
-  const sign = from ? t("otherShelf") : !was ? t("isNew") : was > now ? `▲ ${was - now}` : was < now ? `▼ ${now - was}` : "";
-  const told = from ?? (was && was !== now ? t("wasAt", { from: was }) : undefined);
-  return h("li", { class: kind, title: told }, h("span.rank", {}, now), h("span.what", {}, known({ itemId: id }).title), h("span.move", {}, sign));
+function row(id, { place: now, was, from, kind }) {
+  const [sign, title] = {
+    across: () => [t("otherShelf"), from],
+    entered: () => [t("isNew")],
+    up: () => [`▲ ${was - now}`, t("wasAt", { from: was })],
+    down: () => [`▼ ${now - was}`, t("wasAt", { from: was })],
+    still: () => [""],
+  }[kind]();
+  return h("li", { class: kind, title }, h("span.rank", {}, now), h("span.what", {}, known({ itemId: id }).title), h("span.move", {}, sign));
 }
 
 /** Make the panel and its button. */

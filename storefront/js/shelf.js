@@ -54,7 +54,7 @@ export function shelf({ key, title, hint, ask, follows = true, isShared = false 
       if (typeof hint === "function") below.textContent = hint(answer) || " ";
       // A reason that all cards share is the shelf's, and its title tells it.
       const isMixed = new Set(answer.items.map(({ because }) => because?.code)).size > 1;
-      fill(row, answer.items.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !isShared && !rows.get(from.itemId).was && !rows.get(from.itemId).from)));
+      fill(row, answer.items.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !isShared && rows.get(from.itemId).kind === "entered")));
     } catch {
       row.replaceChildren(h("li.problem", {}, t("offlineShelf")));
     }

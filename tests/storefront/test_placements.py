@@ -3,6 +3,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_nothing_is_on_a_page_twice_also_after_a_click(hash_: str, page: Page, p
     ]
 
 
-def test_what_another_shelf_had_has_moved_and_is_not_new(page: Page, placed: Open) -> None:
+def test_what_another_shelf_had_is_counted_apart_and_is_not_new(page: Page, placed: Open) -> None:
     calls_of(page, placed, "#/", [])
     page.evaluate("document.querySelectorAll('.shelf .add')[9].click()")
     until(page, "document.querySelector('#happened .moves')")
@@ -91,7 +92,10 @@ def test_what_another_shelf_had_has_moved_and_is_not_new(page: Page, placed: Ope
         "across", "other shelf", "Popular",
     ]  # fmt: skip
     counts = page.evaluate("[...document.querySelectorAll('#happened .count')].map((one) => one.textContent)")
-    assert counts == ["1 left", "8 moved"]
+    assert counts == ["1 left", "1 from another shelf", "7 moved"]
+    drawn = page.evaluate("[...document.querySelectorAll('#happened .moves li')].map((line) => line.className)")
+    sums = Counter("moved" if kind in {"up", "down"} else kind for kind in drawn if kind != "still")
+    assert sums == {"gone": 1, "across": 1, "moved": 7}
     assert page.evaluate("document.querySelector('.shelf .new')") is None
 
 
