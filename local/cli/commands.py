@@ -189,10 +189,7 @@ def runs(options: Namespace, terminal: Terminal) -> int:
 
 
 def watch(cloud: Client, run: Run, terminal: Terminal) -> Run:
-    with terminal.story(run) as tell:
-        for moment in cloud.runs.follow(run.arn):
-            tell(moment)
-    run = cloud.runs.describe(run.arn)
+    run = terminal.ended(cloud.runs, run)
     if not terminal.as_json:
         terminal.runs([run])
         papers = cloud.papers(run)
@@ -243,11 +240,7 @@ def fetched_export(
 ) -> tuple[Mapping[str, Any], list[str]]:
     """Run a batch job to its end, and return what it announces and the downloaded files."""
     cloud = client(options)
-    run = cloud.runs.start_batch(options.shop, job, items)
-    with terminal.story(run) as tell:
-        for moment in cloud.runs.follow(run.arn):
-            tell(moment)
-    run = cloud.runs.describe(run.arn)
+    run = terminal.ended(cloud.runs, cloud.runs.start_batch(options.shop, job, items))
     exported = next(iter(run.output.get("exported", ())), None)
     if exported is None:
         raise LocalError(f"nothing was exported: {run.reason or run.status}")

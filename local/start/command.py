@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import sys
-import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -44,7 +43,6 @@ STOP = "stop"
 """The answer with which nothing is done."""
 LATE_SECONDS = 300.0
 """How long the first list may take on the busiest machine: the API learns of a release some seconds later."""
-LOOK_SECONDS = 0.5
 
 
 class Interrupted(LocalError):
@@ -379,10 +377,7 @@ class Start:
 
     def follow(self, client: Client, run: Run) -> Run:
         """Follow a run to its end. Raises LocalError where it fails."""
-        with self.terminal.story(run) as tell:
-            for moment in client.runs.follow(run.arn):
-                tell(moment)
-        run = client.runs.describe(run.arn)
+        run = self.terminal.ended(client.runs, run)
         if not self.terminal.as_json:
             self.terminal.runs([run])
         if run.status != "SUCCEEDED":
@@ -432,10 +427,12 @@ class Start:
 
     def open(self, state: State) -> None:
         """Serve the shop's storefront until Ctrl-C, or until the cloud goes down."""
-        with server.serving(server.open_shop(state, self.shop)) as address, suppress(KeyboardInterrupt):
+        stored = server.Records(state, self.shop)
+        mark = stored.mark()
+        front = server.open_shop(state, self.shop)
+        with server.serving(front) as address, suppress(KeyboardInterrupt):
             self.terminal.line(f"The shop is open until Ctrl-C: {address}")
-            while running(self.home) is not None:
-                time.sleep(LOOK_SECONDS)
+            server.follow(front, stored, mark, lambda: running(self.home) is not None)
 
 
 def busiest(interactions: Path, settings: ShopSettings) -> str:

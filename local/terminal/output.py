@@ -18,7 +18,7 @@ from rich.table import Table
 from table_intake.wording import counted
 
 from local.cloud.client import Answer, as_commands
-from local.cloud.runs import Moment, Run
+from local.cloud.runs import Moment, Run, Runs
 from local.terminal.board import drawn
 
 WRONG = "looks wrong: "
@@ -130,6 +130,13 @@ class Terminal:
             return
         with drawn(self.progress, run.seconds) as board:
             yield board.tell
+
+    def ended(self, runs: Runs, run: Run) -> Run:
+        """Show what happens in a run until it ends, and return it as it is then."""
+        with self.story(run) as tell:
+            for moment in runs.follow(run.arn):
+                tell(moment)
+        return runs.describe(run.arn)
 
     def runs(self, runs: Sequence[Run]) -> None:
         """Print runs, each with its result on a line of its own."""
