@@ -124,7 +124,7 @@ class Look:
     def overview(self) -> dict[str, Any]:
         records, runs = self._records(), self._runs()
         queued, dead = (self._messages(self.state.outputs[name]) for name in ("EventsQueueUrl", "DeadEventsQueueUrl"))
-        names = sorted({*records} | {run.shop for run in runs if run.shop and run.shop in records})
+        names = sorted(records)
         shops = [_summary(shop, records[shop], _of(runs, shop)) for shop in names]
         return {
             "shops": shops,

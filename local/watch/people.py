@@ -103,9 +103,7 @@ class People:
         address = f"{state.engine}/_page/why"
         request = AWSRequest("POST", address, {"Content-Type": "application/json"}, body)
         SigV4Auth(Credentials(state.access_key, state.secret_key), "personalize", REGION).add_auth(request)
-        answer = self._client.http.request(
-            "POST", f"{state.engine}/_page/why", body=body, headers=dict(request.headers.items())
-        )
+        answer = self._client.http.request("POST", address, body=body, headers=dict(request.headers.items()))
         content: dict[str, Any] = json.loads(answer.data)
         if answer.status != 200:
             raise LocalError(f"the engine does not say what it knows: {content.get('message', answer.status)}")

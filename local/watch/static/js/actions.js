@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What somebody can do from here: each asks before, and is done once however often it is sent. */
 
-import { ask, look, path, Refusal } from "./cloud.js";
+import { ask, look, path, Refusal, shopHref } from "./cloud.js";
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
-
-const shopHref = (shop, ...rest) => `#/${path("s", shop, ...rest)}`;
 
 /** The buttons of a shop: what it cannot do now says why. */
 export function shopActions(facts) {

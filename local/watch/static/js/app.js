@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The frame of every page: header, addresses, and what is said while the cloud is down. */
 
-import { live, look, takeKey } from "./cloud.js";
+import { live, look, shopHref, takeKey } from "./cloud.js";
 import { h, patch, store, stored } from "./dom.js";
 import { current, LANGUAGES, moment, t, use } from "./i18n.js";
 import { customerPage, itemPage, searchPage } from "./people.js";
 import { command } from "./runs.js";
-import { overview, shopHref, shopPage } from "./views.js";
+import { overview, shopPage } from "./views.js";
 
 const ROOMS = { u: customerPage, i: itemPage, f: searchPage };
 /** Pages of a shop by the word in their address, besides its runs. */

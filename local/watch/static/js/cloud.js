@@ -40,6 +40,9 @@ export async function ask(path, body) {
 /** A path of its parts, whatever characters these have. */
 export const path = (...parts) => parts.map(encodeURIComponent).join("/");
 
+/** The address of a shop's page, or of one below it. */
+export const shopHref = (shop, ...rest) => `#/${path("s", shop, ...rest)}`;
+
 let turn = 0;
 
 /**

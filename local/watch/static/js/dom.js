@@ -19,6 +19,9 @@ export function h(selector, attributes = {}, ...children) {
   return element;
 }
 
+/** A part of a page under its title. */
+export const card = (title, id, ...content) => h("section.card", { "aria-labelledby": id }, h("h2", { id }, title), ...content);
+
 /** Make the children of `parent` look as `fresh` does: what is the same stays, with its focus and what is selected in it. */
 export function patch(parent, fresh) {
   const before = [...parent.childNodes];

@@ -2,16 +2,14 @@
 /** A customer, an item, and what a search finds. */
 
 import { eraseButton } from "./actions.js";
-import { path } from "./cloud.js";
-import { h } from "./dom.js";
+import { path, shopHref } from "./cloud.js";
+import { card, h } from "./dom.js";
 import { name, number, share, t } from "./i18n.js";
 import { time } from "./runs.js";
 
 const BAR = 0.02;
 /** The likelihood whose bar is as long as the list's likeliest, at least. */
 
-const shopHref = (shop, ...rest) => `#/${path("s", shop, ...rest)}`;
-const card = (title, id, ...content) => h("section.card", { "aria-labelledby": id }, h("h2", { id }, title), ...content);
 const itemLink = (shop, { item, name: words }) => h("a", { href: shopHref(shop, "i", item) }, words || item);
 const trail = (shop) => h("p.trail", {}, h("a", { href: shopHref(shop) }, shop));
 

@@ -2,17 +2,13 @@
 /** The pages: all shops, and one shop. Each has what it asks for, and what it shows of the answers. */
 
 import { shopActions } from "./actions.js";
-import { path } from "./cloud.js";
-import { h } from "./dom.js";
+import { path, shopHref } from "./cloud.js";
+import { card, h } from "./dom.js";
 import { duration, moment, name, t } from "./i18n.js";
 import { about, command, mark, paper, problem, row, standing, steps, time } from "./runs.js";
 
 const REPORTS = 8;
 /** Reports of a shop that are linked beside its runs. */
-
-export const shopHref = (shop, ...rest) => `#/${path("s", shop, ...rest)}`;
-
-const card = (title, id, ...content) => h("section.card", { "aria-labelledby": id }, h("h2", { id }, title), ...content);
 
 /** A table of a few rows; the first column names its row. */
 const table = (heads, rows) => h("div.scroll", { tabindex: 0, role: "group", "aria-label": heads[0] }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
