@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,7 +75,7 @@ def static_file(folder: Path, path: str) -> Reply:
     return Reply(200, target.read_bytes(), {"Content-Type": kind})
 
 
-class PageHandler(BaseHTTPRequestHandler):
+class PageHandler(ABC, BaseHTTPRequestHandler):
     """Answers GET, and JSON sent to paths of `DOOR`, for pages of its own origin."""
 
     protocol_version = "HTTP/1.1"
@@ -86,13 +87,13 @@ class PageHandler(BaseHTTPRequestHandler):
     DOOR: ClassVar[str] = "/api/"
     """The prefix of paths that take bodies; links of other pages open none of them."""
 
+    @abstractmethod
     def read(self) -> Reply:
         """Answer a GET."""
-        raise NotImplementedError
 
+    @abstractmethod
     def written(self, body: bytes) -> Reply:
         """Answer a POST or PUT below `DOOR`, with a body of JSON."""
-        raise NotImplementedError
 
     def do_GET(self) -> None:
         self.reply(self.stranger() or self.read())

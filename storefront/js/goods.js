@@ -50,20 +50,20 @@ export class Filed {
     if (shelf !== undefined) hits = hits.filter((row) => row[5] === shelf);
     const texts = new Map(hits.map((row) => [row, plain([row[1], row[0], row[4], row[5]].filter((cell) => cell !== null).join(" "))]));
     hits = hits.filter((row) => words.every((word) => texts.get(row).includes(word)));
-    const place = (row) => (texts.get(row).startsWith(words[0]) ? 0 : texts.get(row).includes(` ${words[0]}`) ? 1 : 2);
+    const rank = (row) => (texts.get(row).startsWith(words[0]) ? 0 : texts.get(row).includes(` ${words[0]}`) ? 1 : 2);
     const name = (one, other) => (one[1] ?? "\uffff") < (other[1] ?? "\uffff") ? -1 : one[1] === other[1] ? 0 : 1;
     if (sort === "price") hits = hits.toSorted((one, other) => (one[2] ?? Infinity) - (other[2] ?? Infinity) || name(one, other));
     else if (sort === "name") hits = hits.toSorted(name);
-    else if (words.length) hits = hits.toSorted((one, other) => place(one) - place(other));
+    else if (words.length) hits = hits.toSorted((one, other) => rank(one) - rank(other));
     return { items: hits.slice(page * PAGE, (page + 1) * PAGE), total: hits.length };
   }
 
   async rows(ids) {
-    const wanted = new Set(ids), found = [];
+    const wanted = new Set(ids), rows = [];
     for (let number = 0; number < this.#count && wanted.size; number += 1) {
-      for (const row of await this.#file(number)) if (wanted.delete(row[0])) found.push(row);
+      for (const row of await this.#file(number)) if (wanted.delete(row[0])) rows.push(row);
     }
-    return found;
+    return rows;
   }
 
   async #total() {

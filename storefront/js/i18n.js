@@ -80,9 +80,9 @@ let language = kept("language", ofBrowser);
 let currency;
 
 /** The language that the shop sets, until the visitor chooses one, and its currency; without one prices are plain numbers. */
-export function inShop(own, money) {
+export function inShop(shopLanguage, money) {
   currency = money ?? undefined;
-  if (!kept("language") && own in LANGUAGES) language = own;
+  if (!kept("language") && shopLanguage in LANGUAGES) language = shopLanguage;
   document.documentElement.lang = language;
 }
 

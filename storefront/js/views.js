@@ -43,26 +43,26 @@ export function home() {
 
 /** A list of the items that are `wanted`, with an order to choose; without any, what the shop recommends instead. */
 function listing(title, wanted, above, sort = "you") {
-  const place = h("div.listed", { "aria-live": "polite", "aria-busy": "true" }, h("p.hint", {}, "…"));
+  const listed = h("div.listed", { "aria-live": "polite", "aria-busy": "true" }, h("p.hint", {}, "…"));
   const count = h("p.hint", {});
   const order = h("label.sort", { for: "sort", hidden: true }, t("sort"), " ", h("select", { id: "sort", onchange: ({ target }) => fill(target.value) },
     ["you", "price", "name"].map((by) => h("option", { value: by, selected: by === sort }, t({ you: wanted.query ? "sortMatch" : "sortFor", price: "sortPrice", name: "sortName" }[by])))));
   let latest = 0;
   async function fill(by) {
     const turn = (latest += 1);
-    place.setAttribute("aria-busy", "true");
+    listed.setAttribute("aria-busy", "true");
     // What matches a search best comes first; what suits the visitor does where nothing was searched for.
     const made = await grid({ ...wanted, sort: by === "you" && wanted.query ? "best" : by }).catch(() => undefined);
     if (turn !== latest) return;
     count.textContent = made ? t("results", { count: number(made.total) }) : "";
     order.hidden = !(made?.total > 1);
-    if (made?.total) place.replaceChildren(made.grid);
-    else place.replaceChildren(h("p.nothing", {}, t(!made ? "itemsFailed" : wanted.query ? "nothing" : "noItems")));
-    if (made && !made.total) place.after(...instead());
-    place.setAttribute("aria-busy", "false");
+    if (made?.total) listed.replaceChildren(made.grid);
+    else listed.replaceChildren(h("p.nothing", {}, t(!made ? "itemsFailed" : wanted.query ? "nothing" : "noItems")));
+    if (made && !made.total) listed.after(...instead());
+    listed.setAttribute("aria-busy", "false");
   }
   fill(sort);
-  return { title, content: [above, h("header.page", {}, heading(title), count, order), place] };
+  return { title, content: [above, h("header.page", {}, heading(title), count, order), listed] };
 }
 
 /** What a page shows that has found nothing. */

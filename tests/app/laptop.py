@@ -22,7 +22,7 @@ from local.cloud.client import Answer, Client, Upload
 from local.cloud.faults import FaultDoor
 from local.cloud.home import Home, State, access
 from local.cloud.runs import Run, events
-from tests.app.waiting import until
+from tests.app.waiting import BOUND, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -149,7 +149,7 @@ class Laptop:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m local …` on this cloud."""
         line = [sys.executable, "-m", "local", *arguments, "--run-dir", str(self.home.run)]
-        return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+        return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=BOUND)
 
     def command_json(self, *arguments: str) -> Any:  # noqa: ANN401 - each command has a shape of its own
         """Run `python -m local … --json` on this cloud; it must succeed."""

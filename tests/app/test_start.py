@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from personalization.shop.settings.settings import parse
 
 from tests.app import retail
 from tests.app.laptop import ROOT, Laptop
+from tests.app.waiting import BOUND
 
 SHOP = "started"
 CANCELLED, STRAYS = 7, 5
@@ -65,13 +67,19 @@ def test_start_goes_on_where_it_was_interrupted(laptop: Laptop, tmp_path: Path) 
         [sys.executable, "-m", "local", "start", *line], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
     ) as process:  # fmt: skip
-        assert process.stderr is not None
-        told = ""
-        while not re.match(r" *\d+\.\d s  ", told):
-            told = process.stderr.readline()
-            assert told, "start ended before its run began"
-        process.send_signal(signal.SIGINT)
-        shown, rest = process.communicate()
+        bound = threading.Timer(BOUND, process.kill)
+        bound.start()
+        try:
+            assert process.stderr is not None
+            printed = ""
+            while not re.match(r" *\d+\.\d s  ", printed):
+                printed = process.stderr.readline()
+                assert printed, "start ended before its run began"
+            process.send_signal(signal.SIGINT)
+            shown, rest = process.communicate()
+        finally:
+            bound.cancel()
+            process.kill()
     assert process.returncode == 130
     assert "interrupted: the same `start` goes on from here" in rest
     assert max(map(len, shown.splitlines())) <= 80

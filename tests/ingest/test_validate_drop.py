@@ -398,6 +398,7 @@ def test_anything_else_is_imported(changed: str, drop: Drop, personalize: FakePe
     ("settings", "outcome"),
     [("recipes: [popularity-count]", "alreadyHandled"), ("prices: {training_hour: 1}", "alreadyHandled"),
      ("{deploy: false, batch: {a: {}}}", "alreadyHandled"), ("changes: {rows: 0.1}", "alreadyHandled"),
+     ("storefront: {title: Garden, currency: EUR}", "alreadyHandled"), ("language: ko", "alreadyHandled"),
      ("columns: {Years: AGE}", "imported"), ("rejects: {limit: 0.5}", "imported")],
 )  # fmt: skip
 def test_settings_that_decide_nothing_about_users_import_none_again(

@@ -6,8 +6,8 @@ string does, and whoever shows it can render it in another language by a catalog
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, reduce
 from pathlib import Path
 from string import Formatter
 from typing import Any, Literal, Self, get_args
@@ -112,20 +112,17 @@ class Text(str):
     @classmethod
     def any_of(cls, parts: Iterable[str]) -> "Text":
         """Return alternatives as one text."""
-        first, *others = parts
-        text = cls("", "{text}", text=first)
-        for other in others:
-            text = cls("or", "{first} or {second}", first=text, second=other)
-        return text
+        return cls._folded(parts, lambda text, other: cls("or", "{first} or {second}", first=text, second=other))
 
     @classmethod
     def all_of(cls, parts: Iterable[str]) -> "Text":
         """Return things that hold together as one text."""
+        return cls._folded(parts, lambda text, other: cls("and", "{first} and {second}", first=text, second=other))
+
+    @classmethod
+    def _folded(cls, parts: Iterable[str], both: Callable[["Text", str], "Text"]) -> "Text":
         first, *others = parts
-        text = cls("", "{text}", text=first)
-        for other in others:
-            text = cls("and", "{first} and {second}", first=text, second=other)
-        return text
+        return reduce(both, others, cls("", "{text}", text=first))
 
     @classmethod
     def some_of(cls, names: Sequence[str], most: int) -> str:

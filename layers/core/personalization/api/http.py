@@ -129,8 +129,9 @@ class Request:
         Raises:
             Problem: 400, naming each invalid field; or see `body`.
         """
+        body = self.body()
         try:
-            return model.model_validate_json(self.body())
+            return model.model_validate_json(body)
         except ValueError as error:
             raise problems.of_fields(error) from None
 

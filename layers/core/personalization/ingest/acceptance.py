@@ -67,7 +67,7 @@ class Acceptance:
         self._part = part
         self._last = last
         self._findings: Findings | None = None
-        self._document: report.Document | None = None
+        self._document: report.Document = {}
         """That of an accepted drop."""
         self._rejects = ""
         self._written_rejects = 0
@@ -124,8 +124,7 @@ class Acceptance:
             more_ids: the hashes of its ids by partition, where they are more than one file holds.
         """
         subject, results, rejected = self._subject, copied.findings, copied.findings.rejected
-        document = self._document or report.document(subject, results, "", self._last)
-        page = self._write(document)
+        page = self._write(self._document)
         interactions = subject.kind == "interactions"
         if not interactions:
             # Ids of an earlier drop would be wrong if this one's cannot be compared.
@@ -135,7 +134,7 @@ class Acceptance:
             for key in store.outdated(subject.kind, subject.run):
                 objects.remove(self._s3, self._bucket, key)
         items = results.items.ids if results.items else results.accepted if subject.kind == "items" else 0
-        suspicious = [f"looks wrong: {suspicion['told']}" for suspicion in document["suspicions"]]
+        suspicious = [f"looks wrong: {suspicion['told']}" for suspicion in self._document["suspicions"]]
         notes = [*remarks, *suspicious, *results.notes]
         if rejected:
             were = "was" if rejected == 1 else "were"

@@ -2,16 +2,17 @@
 """Fit a shop's purchase likelihood after a promotion: read the history, store the model, and take a snapshot."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from table_intake.wording import Text, counted
+from table_intake.wording import Language, Text, counted
 
 from personalization.core import stored
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
-from personalization.core.errors import PersonalizationError
+from personalization.core.errors import PersonalizationError, Rejected
 from personalization.core.messages import Part
 from personalization.likelihood import (
     answering,
@@ -188,7 +189,10 @@ class Job:
     def report(self, document: Mapping[str, Any]) -> str:
         """Write the report and its page beside the release's, and return the page's key."""
         key = f"reports/{self.request.shop}/{self.records.release()}/likelihood"
-        language = shop_settings(self.aws.s3, self.bucket, self.request.shop).language
+        language: Language = "en"
+        # Settings that somebody breaks meanwhile must not fail a fit that serves.
+        with suppress(Rejected):
+            language = shop_settings(self.aws.s3, self.bucket, self.request.shop).language
         document = pages.with_codes({"language": language, **document})
         return objects.put_report(self.aws.s3, self.bucket, key, document, report.page(document))
 

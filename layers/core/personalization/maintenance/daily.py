@@ -139,7 +139,8 @@ def outdated(records: ShopRecords) -> tuple[str, ...]:
     The serving release and the target of a rollback are never among them.
     """
     needed = {history_key(records.release.promoted_at)} if records.release else set()
-    needed |= {records.before.record} if records.before else set()
+    if before := records.before:
+        needed.add(before.record)
     old = [release.record for release in records.history[RELEASES:]] + [
         run.record for run in records.judged[CANDIDATES:]
     ]

@@ -73,12 +73,12 @@ def _snapshot_without(data: bytes, users: set[str]) -> bytes | None:
 
 
 def _history(s3: "S3Client", bucket: str, key: str, users: set[str], late: Callable[[], bool]) -> None:
+    inputs.check_version(key)
     with (
         suppress(_UnchangedError),
         objects.reading(s3, bucket, key, None) as chunks,
         objects.writing(s3, bucket, key) as upload,
     ):
-        inputs.check_version(key)
         rows = dialect.rows(_in_time(chunks, key, late))
         header = next(rows, b"")
         column = forgetting.user_column(header)

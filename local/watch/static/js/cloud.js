@@ -51,17 +51,17 @@ let turn = 0;
  */
 export async function live(paths, show, failed) {
   turn += 1;
-  const own = turn;
-  while (own === turn) {
+  const started = turn;
+  while (started === turn) {
     let isBusy = false;
     try {
       const answers = await Promise.all(paths().map((part) => ask(part)));
-      if (own !== turn) return;
+      if (started !== turn) return;
       failed(null);
       isBusy = show(...answers);
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal;
-      if (own !== turn) return;
+      if (started !== turn) return;
       failed(refusal);
       if (refusal.code === "key") return;
     }

@@ -65,8 +65,8 @@ def leak(split: trials.Split, imported: trials.Imported, location: str | None, w
     """
     if location != wanted:
         source = location or Text("held-out.nowhere", "an unknown place")
-        text = "the training took its data from {place} and not from {wanted}"
-        return Text("held-out.other-data", text, place=source, wanted=wanted)
+        text = "the training took its data from {source} and not from {wanted}"
+        return Text("held-out.other-data", text, source=source, wanted=wanted)
     if imported.last > split.cut_off:
         latest, cut_off = _time(imported.last), _time(split.cut_off)
         text = "the import has interactions up to {latest}, after the cut-off {cut_off}"
