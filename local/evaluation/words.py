@@ -72,7 +72,7 @@ def method(name: str, language: Language = "en") -> tuple[str, bool]:
 
 def _positions(protocol: Document, language: Language) -> Answer | None:
     wording = texts(language)["positions"]
-    return (wording["title"], "bad", wording["text"].format(**wording)) if protocol["times"] == "positions" else None
+    return (wording["title"], "bad", fill(wording["text"], **wording)) if protocol["times"] == "positions" else None
 
 
 def _better(document: Document) -> Answer:
@@ -81,7 +81,8 @@ def _better(document: Document) -> Answer:
     if shown is None:
         return wording["title"], "mixed", wording["nobody"]
     best = next(method for method in shown["methods"] if method["method"] == shown["bestRule"])
-    lead = wording["lead"].format(
+    lead = fill(
+        wording["lead"],
         mine=percent(shown["methods"][0]["hitRate"][0]),
         depth=document["protocol"]["depth"],
         rule=texts(language)["methods"][shown["bestRule"]].rpartition(": ")[2],
@@ -93,12 +94,12 @@ def _better(document: Document) -> Answer:
 def _compared(times: Sequence[float] | None, lead: str, other: str, language: Language) -> tuple[Mark, str]:
     wording = texts(language)["compared"]
     if times is None:
-        return "mixed", wording["nothing"].format(lead=lead)
+        return "mixed", fill(wording["nothing"], lead=lead)
     value, low, high = times
     if low > 1 and value >= FAR_ABOVE:
         return "good", fill(wording["many"], lead=lead, other=other, value=value, low=low, high=high)
     gains = {"value": value, "low": low, "high": high}
-    span = wording["span"].format(**{name: f"{ratio - 1:+.0%}" for name, ratio in gains.items()})
+    span = fill(wording["span"], **{name: f"{ratio - 1:+.0%}" for name, ratio in gains.items()})
     result: tuple[Mark, str] = ("good", "better") if low > 1 else ("bad", "worse") if high < 1 else ("mixed", "chance")
     return result[0], fill(wording[result[1]], lead=lead, other=other, span=span)
 
@@ -108,10 +109,11 @@ def _enough(data: Document, language: Language) -> Answer:
     few = rows < findings.MINIMUM_INTERACTIONS or users < findings.MINIMUM_USERS
     some = rows < findings.RECOMMENDED_INTERACTIONS or users < findings.RECOMMENDED_USERS
     result: Mark = "bad" if few else "mixed" if some else "good"
-    text = wording[result].format(
-        have=wording["have"].format(rows=rows, users=users),
-        least=wording["least"].format(rows=findings.MINIMUM_INTERACTIONS, users=findings.MINIMUM_USERS),
-        advice=wording["advice"].format(rows=findings.RECOMMENDED_INTERACTIONS, users=findings.RECOMMENDED_USERS),
+    text = fill(
+        wording[result],
+        have=fill(wording["have"], rows=rows, users=users),
+        least=fill(wording["least"], rows=findings.MINIMUM_INTERACTIONS, users=findings.MINIMUM_USERS),
+        advice=fill(wording["advice"], rows=findings.RECOMMENDED_INTERACTIONS, users=findings.RECOMMENDED_USERS),
     )
     return wording["title"], result, text
 
@@ -121,7 +123,7 @@ def _discovery(document: Document) -> Answer | None:
     wording, new = texts(language)["discovery"], task(document, "discovery")
     if new is None:
         return None
-    lead = wording["lead"].format(share=percent(new["methods"][0]["hitRate"][0]), depth=document["protocol"]["depth"])
+    lead = fill(wording["lead"], share=percent(new["methods"][0]["hitRate"][0]), depth=document["protocol"]["depth"])
     return (wording["title"], *_compared(new["timesBestRule"], lead, texts(language)["better"]["other"], language))
 
 
@@ -139,7 +141,7 @@ def _more(curve: Sequence[Document], language: Language) -> Answer | None:
         return None
     wording, (value, low, _) = texts(language)["more"], curve[-1]["times"]
     result: Mark = "mixed" if low > 1 and value - 1 > LEVEL else "good"
-    return wording["title"], result, wording[result].format(gain=value - 1)
+    return wording["title"], result, fill(wording[result], gain=value - 1)
 
 
 def _likely(measured: Document | None, language: Language) -> Answer | None:
@@ -148,7 +150,7 @@ def _likely(measured: Document | None, language: Language) -> Answer | None:
         return None
     calibration = pages.translated(measured, language)
     if "reason" in calibration:
-        return wording["title"], "bad", wording["refused"].format(**calibration)
+        return wording["title"], "bad", fill(wording["refused"], **calibration)
     return wording["title"], LIKELIHOOD_MARKS[calibration["verdict"]["answer"]], calibration["verdict"]["text"]
 
 
@@ -160,4 +162,4 @@ def _sure(document: Document) -> Answer:
     else:
         how = wording["positions" if protocol["times"] == "positions" else "last"]
     result: Mark = "good" if users >= 400 else "mixed" if users >= 100 else "bad"
-    return wording["title"], result, wording["text"].format(how=how, asked=users, width=(high - low) / 2)
+    return wording["title"], result, fill(wording["text"], how=how, asked=users, width=(high - low) / 2)

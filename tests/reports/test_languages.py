@@ -62,6 +62,15 @@ def test_catalogues_have_the_same_texts_with_the_same_values(folder: str) -> Non
     assert not plain
 
 
+@pytest.mark.parametrize("folder", ["layers/core/personalization/reports/templates", "local/evaluation/templates"])
+def test_pages_fill_in_texts_with_particles(folder: str) -> None:
+    # `str.format` knows no {name:은/는}: a page that uses it fails in Korean alone.
+    templates = sorted((ROOT / folder).glob("*.html"))
+    assert templates
+    plain = {path.name: re.findall(r"[\w\])]+\.format\(", path.read_text(encoding="utf-8")) for path in templates}
+    assert not {name: calls for name, calls in plain.items() if calls}
+
+
 @cache
 def codes() -> list[tuple[str, str, set[str] | None]]:
     """Return the codes of all texts in code; see `_codes`."""
