@@ -27,6 +27,7 @@ from functions.run_batch.app import handler
 from tests.handlers import likelihoods
 from tests.handlers.fakes import ARN, FakePersonalize
 from tests.handlers.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, Event, load
+from tests.reports.reading import english
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -479,6 +480,11 @@ def test_the_analyst_s_file_has_every_customer_and_how_likely_they_buy_a_product
     page = read(shop, str(told["report"]))
     assert "Do the probabilities mean what they say?" in page
     assert "purchases have no value: import EVENT_VALUE" in page
+    put(shop, "drops/demo/settings.yaml", "language: ko\n")
+    told = handler({"step": "report", "job": job, "written": written, "made": made["made"]}, None)
+    page = read(shop, str(told["report"]))
+    assert "확률은 말 그대로인가요?" in page
+    assert english(page, "demo", "customers") == {}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,12 +101,16 @@ def test_shards_give_the_counters_of_one_function(
     bucket: "S3Client", table: "DynamoDBClient", personalize: FakePersonalize, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     likelihoods.drop(bucket, personalize)
+    header, *lines = shifted()
+    valued = [f"{line.rstrip()},{5 + number % 7}\n" for number, line in enumerate(lines)]
+    put(bucket, "interactions", [f"{header.rstrip()},EVENT_VALUE\n", *valued])
     assert sharded()["outcome"] == "fitted"
     assert (serve.read(table, TABLE, "demo") or {})["run"] == RUN
     monkeypatch.setenv("LIKELIHOOD_ROWS", "0")
     assert fit({**EVENT, "run": "one"}, None)["outcome"] == "fitted"
     in_shards, at_once = ({kind: counters(bucket, run, kind) for kind in ("items", "shoppers")} for run in (RUN, "one"))
     assert [len(in_shards[kind]) for kind in ("items", "shoppers")] == [worlds.ITEMS, worlds.SHOPPERS]
+    assert all(user["value"][1] >= 5 for user in in_shards["shoppers"].values() if user["value"][0])
     # The direction of a factor means nothing; what counts is the match of a user and an item.
     near, wanted = (
         np.array([user.pop("vector") for _, user in sorted(run["shoppers"].items())])
@@ -125,6 +130,9 @@ def test_shards_give_the_counters_of_one_function(
     )
     assert model.seen.weights == pytest.approx(other.seen.weights, abs=0.05)
     assert model.calibrated_purchases == other.calibrated_purchases
+    spending, wanted = (asdict(some.customers)["spending"] for some in (model, other) if some.customers)
+    assert spending["mean"] > 5
+    assert alike(spending, wanted)
     page = stored(bucket, f"reports/demo/{RUN}/likelihood.html").decode()
     assert f"a sample of {worlds.SHOPPERS}" in " ".join(page.split())
     assert left(bucket) == ["outcome.json.gz"]

@@ -70,6 +70,7 @@ def best_category(kinds: Mapping[str, Mapping[str, float]]) -> str | None:
 def judged(model: Model, customers: Customers) -> dict[str, Any]:
     """Return what the report says of the numbers: whether they mean what they say, and the test behind it."""
     return {
+        "texts": model.texts,
         "horizonDays": model.horizon_days,
         "asOf": answering.iso(model.at),
         "fittedAt": model.fitted_at,

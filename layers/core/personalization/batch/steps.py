@@ -337,7 +337,7 @@ class _Scoring:
         return file, {
             "columns": customers.columns(model, wanted),
             "withoutEvents": without,
-            "judged": pages.with_codes(customers.judged(model, predicted)),
+            "judged": customers.judged(model, predicted),
         }
 
     @property

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from table_intake.wording import Text
 
 from personalization.likelihood import features, logistic, odds
 from personalization.likelihood.features import DAY
@@ -32,7 +33,6 @@ MOST_ADDED = 1_000.0
 LEVELS = (0.5, 2.0)
 """Where the level of values stays: beyond it, the past says too little about the value of a day."""
 DECILES = 10
-NO_VALUES = "purchases have no value: import EVENT_VALUE, or PRICE and QUANTITY, or a PRICE of the items"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +222,11 @@ def why_no_values(days: Days) -> str:
     """Return why values are left out; empty where enough days have one."""
     share = float((~np.isnan(days.value)).mean()) if len(days.value) else 0.0
     if not share:
-        return NO_VALUES
+        text = "purchases have no value: import EVENT_VALUE, or PRICE and QUANTITY, or a PRICE of the items"
+        return Text("customers.no-values", text)
     if share < LEAST_VALUED:
-        return f"only {share:.0%} of the days with purchases have a value, and at least {LEAST_VALUED:.0%} are needed"
+        text = "only {share:.0%} of the days with purchases have a value, and at least {least:.0%} are needed"
+        return Text("customers.few-values", text, share=share, least=LEAST_VALUED)
     return ""
 
 

@@ -286,7 +286,7 @@ class Job:
         return f"{shards.folder(self.request.shop, self.request.run)}model.json.gz"
 
     def store_model(self, model: Model) -> None:
-        self.put(self._model_key, shards.pack(model.as_json()))
+        self.put(self._model_key, shards.pack(pages.with_codes(model.as_json())))
 
     def stored_model(self) -> Model:
         """Return the model of this run.

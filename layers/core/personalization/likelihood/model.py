@@ -7,7 +7,7 @@ with and without attributes.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -170,6 +170,7 @@ class Model:
         anchors: the fixed items of every ranking request.
         known_verdict, stranger_verdict: of the test, for users with events before the fit and for all others.
         customers: how much a customer buys at all; None of earlier fits.
+        texts: the codes of the sentences of verdicts and reasons, by their English; none of earlier fits.
     """
 
     run: str
@@ -197,6 +198,7 @@ class Model:
     anchored: Anchored | None = None
     anchors: tuple[str, ...] = ()
     customers: Customers | None = None
+    texts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def fitted(self) -> int:
