@@ -58,6 +58,13 @@ def test_the_document_shows_the_proposal_as_it_is(tmp_path: Path) -> None:
     assert f"```yaml\n{text}```\n" in DOCUMENT.read_text()
 
 
+def test_the_documents_count_the_programs() -> None:
+    number = len(EXPORTS)
+    assert f"## {number} programs\n" in DOCUMENT.read_text()
+    told = "".join((DOCUMENT.parent / page).read_text() for page in ("my-shop.md", "settings/files.md"))
+    assert told.lower().count(f"exports of {number} programs") == 2
+
+
 def test_settings_name_the_file_of_a_dropped_zip(bucket: "S3Client", tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w") as archive:
