@@ -8,6 +8,7 @@ import polars as pl
 import yaml
 from personalization.shop.settings.settings import ShopSettings, parse
 from personalize_local.recipes.definitions import EXPLORATION
+from table_intake.settings.files import InteractionFileSettings
 
 from local.demo.sample_data import DemoData, sample_shopper
 from tests.docs.pages import ROOT, examples, first_cells, headings, read, section
@@ -19,6 +20,18 @@ ROUTE = re.compile(r"^`([A-Z]+) (/\S*)`$")
 
 def test_every_setting_is_explained() -> None:
     assert set(first_cells(section("docs/settings/README.md", "Keys"))) == set(ShopSettings.model_fields)
+
+
+def test_every_key_answers_a_wish_with_a_line_that_can_be_written() -> None:
+    wishes = read("docs/settings/wishes.md")
+    keys = {"interactions"}
+    for cell in re.findall(r"^\|[^|]*\|([^|]*)\|", wishes, re.MULTILINE):
+        lines = {line.partition(":")[0]: line for line in re.findall(r"`(.*?)`", cell)}
+        of_shop = [line for key, line in lines.items() if key in ShopSettings.model_fields]
+        of_files = [line for key, line in lines.items() if key not in ShopSettings.model_fields]
+        parse("settings.yaml", "\n".join([*of_shop, f"interactions: {{{', '.join(of_files)}}}"]))
+        keys |= lines.keys()
+    assert keys == {*ShopSettings.model_fields, *InteractionFileSettings.model_fields}
 
 
 def test_the_example_is_a_shops_settings() -> None:
