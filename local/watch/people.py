@@ -83,14 +83,18 @@ class People:
         }
 
     def find(self, shop: str, text: str) -> dict[str, Any]:
-        """Return users whose ids begin with a text, and items whose ids do or whose names contain it."""
+        """Return users whose ids begin with a text or whose columns have it, and items by id or name."""
         like = self._facts(shop, {"like": text})["like"]
         wanted = text.casefold()
         names = dict(self._all_names(shop))
         begin = [*like["items"], *(item for item in names if item.startswith(text))]
         contain = sorted((item for item, name in names.items() if wanted in name.casefold()), key=names.__getitem__)
         items = list(dict.fromkeys([*begin, *contain]))[:MATCHES]
-        return {"users": like["users"], "items": [{"item": item, "name": names.get(item, "")} for item in items]}
+        columns = {**dict.fromkeys(like["users"], {}), **like["described"]}
+        return {
+            "users": [{"user": user, "columns": cells} for user, cells in columns.items()],
+            "items": [{"item": item, "name": names.get(item, "")} for item in items],
+        }
 
     def _facts(self, shop: str, question: Mapping[str, object]) -> dict[str, Any]:
         """Ask the engine behind the API what is known; it wants a key that may read people's data."""

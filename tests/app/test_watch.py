@@ -100,7 +100,9 @@ def test_a_customer_and_an_item_are_told_about(shop: Shop, page: Page) -> None:
     assert (stranger["user"], stranger["interactions"], len(stranger["items"]) > 0) == ("<odd>/ &?", 0, True)
     matches = page.ask(f"/api/shops/{shop.name}/find/{quote('arden 0')}")[1]
     assert matches["items"][0] == {"item": "garden-00", "name": "Garden 00"}
-    assert "u10" in page.ask(f"/api/shops/{shop.name}/find/u1")[1]["users"]
+    assert "u10" in [entry["user"] for entry in page.ask(f"/api/shops/{shop.name}/find/u1")[1]["users"]]
+    young = page.ask(f"/api/shops/{shop.name}/find/18-24")[1]["users"]
+    assert {"user": "u1", "columns": {"AGE": "18-24"}} in young
     item = page.ask(f"/api/shops/{shop.name}/items/garden-20")[1]
     assert (item["name"], item["columns"]["CATEGORY_L1"]) == ("Garden 20", "garden")
     assert item["latest"]

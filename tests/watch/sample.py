@@ -92,6 +92,7 @@ CUSTOMER = {
                    "verdict": {"meansWhatItSays": True}, "asOf": "2026-11-29T10:00:00Z"},
     "milliseconds": 8.1,
 }  # fmt: skip
+USERS = [{"user": "u1", "columns": {"AGE": "25-34"}}, {"user": "u10", "columns": {}}]
 ITEM = {
     "item": "i7", "name": "Lamp", "columns": {"NAME": "Lamp", "PRICE": "9.90"}, "rank": 3, "interactions": 1,
     "latest": [{"user": "u1", "at": "2026-11-29T10:00:00+00:00", "type": "Purchase"}],
@@ -159,14 +160,13 @@ class Sample:
 
     def find(self, shop: str, text: str) -> dict[str, Any]:
         self._up()
-        return {"shop": shop, "users": ["u1", "u10"], "items": [{"item": "i7", "name": text}]}
+        return {"shop": shop, "users": USERS, "items": [{"item": "i7", "name": text}]}
 
     def act(self, shop: str, action: str, name: str, user: str) -> dict[str, Any]:
         self._up()
         if self.refusal:
             raise LocalError(self.refusal)
-        if (shop, action, name, user) not in self.acts:
-            self.acts.append((shop, action, name, user))
+        self.acts.append((shop, action, name, user))
         return {"receipt": "R-1"} if action == "erase" else {"run": name}
 
     def _up(self) -> None:

@@ -161,7 +161,7 @@ def test_a_reader_of_korean_finds_nothing_in_english_but_names(browser: Browser,
             )
     names = (
         r"English|◐|HTTP API|http\S+|[a-z0-9-]+|[a-z]+\.csv|solution version .*|green.*|[\d:.\s,~%]+"
-        r"|.*looks wrong.*|Rejected.*"
+        r"|.*looks wrong.*|Rejected.*|AGE: .*"
     )
     assert [word for word in words if not re.search(HANGUL, word) and not re.fullmatch(names, word)] == []
 
@@ -186,6 +186,7 @@ def test_a_customer_is_looked_up_and_told_about(page: Page) -> None:
     page.keyboard.press("Enter")
     until(page, "document.querySelector('#customers')")
     assert text(page, "h1") == "“lamp”"
+    assert "AGE: 25-34" in text(page, "main .side")
     page.evaluate("[...document.querySelectorAll('main a')].find((link) => link.textContent === 'u1').click()")
     until(page, "document.querySelector('#list')")
     assert "43% of the score is due to Lamp" in text(page, ".ranked")

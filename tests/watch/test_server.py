@@ -140,8 +140,9 @@ def act(watch: Watch, headers: dict[str, str] = SENT, **action: object) -> int:
     return ask(watch, "/api/shops/green/actions", headers, "POST", json.dumps(action))[0]
 
 
-def test_an_action_that_is_sent_twice_is_done_once(watch: Watch) -> None:
-    assert [act(watch, action="retrain", id=ID), act(watch, action="retrain", id=ID)] == [202, 202]
+def test_an_action_goes_on_with_its_id_which_makes_it_one(watch: Watch) -> None:
+    # That the cloud does it once is in `tests/app/test_watch.py`.
+    assert act(watch, action="retrain", id=ID) == 202
     assert act(watch, action="erase", id=ID, user=ODD) == 202
     assert watch.cloud.acts == [("green", "retrain", ID, ""), ("green", "erase", ID, ODD)]
 

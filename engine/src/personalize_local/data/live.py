@@ -60,6 +60,15 @@ class _Table:
         values = np.array([*self._texts[name].all(), None], object)
         return values[np.where((rows < 0) | (cells < 0), len(values) - 1, cells)]
 
+    def having(self, text: str, most: int) -> dict[str, dict[str, str]]:
+        """Return rows that have a text in their columns of text, in any case, with these columns: `{id: row}`."""
+        rows: dict[str, dict[str, str]] = {}
+        for name, values in self._texts.items():
+            codes = [code for code, value in enumerate(values.all().tolist()) if text in value.casefold()]
+            for position in np.flatnonzero(np.isin(self._cells[name], codes))[:most].tolist() if codes else ():
+                rows.setdefault(self._ids[position], {})[name] = values[int(self._cells[name][position])]
+        return dict(list(rows.items())[:most])
+
     def _cell(self, name: str, position: int) -> Cell:
         value = self._cells[name][position]
         if name in self._texts:
@@ -195,6 +204,17 @@ class LiveData:
         """Return users with interactions whose ids begin with a text."""
         streamed = (user for user in self._events if user.startswith(text))
         return sorted({*self._bulk.users_starting(text, most), *streamed})[:most]
+
+    def users_having(self, text: str, most: int) -> dict[str, dict[str, str]]:
+        """Return users whose metadata have a text in them, in any case, with the columns that have it."""
+        wanted = text.casefold()
+        streamed = {
+            user: {name: value for name, value in row.items() if isinstance(value, str) and wanted in value.casefold()}
+            for user, row in self._users.items()
+        }
+        imported = self._bulk.users.having(wanted, most + len(streamed))
+        users = {user: columns for user, columns in {**imported, **streamed}.items() if columns}
+        return dict(list(users.items())[:most])
 
     def of_item(self, item_id: str, most: int) -> tuple[int, list[tuple[str, Interaction]]]:
         """Return the number of an item's interactions with known users, and the newest of them with their users."""

@@ -32,8 +32,8 @@ CHARACTERS: Final = 200
 async def facts(engine: Engine, question: Json) -> Json:
     """Return what is known of a `user` and of `items` (ids) to the `source`, the ARN of a campaign or recommender.
 
-    `item` is the one that similar items were asked for; `who` an item whose latest users are wanted, `like` the
-    beginning of ids to look up.
+    `item` is the one that similar items were asked for; `who` an item whose latest users are wanted, `like` a text to
+    look up: the beginning of ids, or in a user's columns.
 
     Without a user, names some users and popular items to ask about. Raises InvalidInput, ResourceNotFound.
     """
@@ -137,9 +137,13 @@ def _who(catalogue: Catalogue, item: str) -> Json:
 
 
 def _like(catalogue: Catalogue, text: str) -> Json:
-    """Return users and items whose ids begin with a text."""
-    items = (item for item in catalogue.item_ids.tolist() if item.startswith(text))
-    return {"users": catalogue.live.users_starting(text, SUGGESTED), "items": list(islice(items, SUGGESTED))}
+    """Return users and items whose ids begin with a text, and users who have it in their columns."""
+    live, items = catalogue.live, (item for item in catalogue.item_ids.tolist() if item.startswith(text))
+    return {
+        "users": live.users_starting(text, SUGGESTED),
+        "described": {user: _short(columns) for user, columns in live.users_having(text, SUGGESTED).items()},
+        "items": list(islice(items, SUGGESTED)),
+    }
 
 
 def _short(row: Mapping[str, Value]) -> Mapping[str, Value]:

@@ -30,6 +30,7 @@ function confirm(action, shop, user = "") {
   const form = h("form", {
     onsubmit: async (event) => {
       event.preventDefault();
+      if (go.disabled) return;
       if (typed && typed.value !== user) {
         said.textContent = t("typeAgain", { user });
         typed.focus();

@@ -84,13 +84,14 @@ export const searchPage = (shop, words) => ({
   isBusy: () => false,
   once: true,
   show(_, { users, items }) {
-    const listed = users.includes(words) ? users : [words, ...users];
+    const listed = users.some(({ user }) => user === words) ? users : [{ user: words, columns: {} }, ...users];
+    const about = ({ user, columns }) => (users.some((entry) => entry.user === user) ? Object.entries(columns).map(([key, value]) => `${key}: ${value}`).join(", ") : t("notAmong"));
     return [
       trail(shop),
       h("h1", {}, `“${words}”`),
       h("div.columns", {},
         h("div.main", {}, card(t("items"), "items", items.length ? h("ul.rows", {}, items.map((entry) => h("li", {}, itemLink(shop, entry), entry.name && h("small.soft", {}, entry.item)))) : h("p.soft", {}, t("noItems")))),
-        h("div.side", {}, card(t("customers"), "customers", h("ul.rows", {}, listed.map((user) => h("li", {}, h("a", { href: shopHref(shop, "u", user) }, user), !users.includes(user) && h("small.soft", {}, t("notAmong")))))))),
+        h("div.side", {}, card(t("customers"), "customers", h("ul.rows", {}, listed.map((entry) => h("li", {}, h("a", { href: shopHref(shop, "u", entry.user) }, entry.user), h("small.soft", {}, about(entry)))))))),
     ];
   },
 });
