@@ -28,7 +28,7 @@ def retrain(cloud: Client, shop: str, recipes: Sequence[str] = (), *, update: bo
 def resume(cloud: Client, shop: str, run: str = "", *, name: str = "") -> Run:
     """Start a run for the drops that wait, and those of a failed run; by default of the newest one."""
     claims = _claims(cloud, shop)
-    failed = {claim.run: None for claim in sorted(claims, key=_taken_at, reverse=True) if claim.state == "failed"}
+    failed = dict.fromkeys(claim.run for claim in sorted(batches.to_continue(claims), key=_taken_at, reverse=True))
     if run and run not in failed:
         others = f"; failed: {', '.join(failed)}" if failed else ""
         raise LocalError(f"run {run} of {shop} has no drops to continue{others}")

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urlencode
 import boto3
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
+from personalization.core.aws.errors import Translating
 from personalization.core.errors import PersonalizationError
 from personalization.shop.keys import ENDINGS, INCREMENTAL, SETTINGS_FILES, has_ending
 
@@ -26,7 +27,9 @@ from local.cloud.home import State, access
 from local.cloud.runs import Run, Runs
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_s3 import S3Client
 
 _STARTED = re.compile(
     r'(?:an execution with |ask for )?\{"action": "(promote|rollback|retrain|continue)"[^}]*\}(?! on AWS)'
@@ -319,6 +322,13 @@ class Client:
                 return
             seen, since = set(events), max((event["timestamp"] for event in events.values()), default=since)
             time.sleep(0.5)
+
+
+def translating(**options: Any) -> "tuple[S3Client, DynamoDBClient]":  # noqa: ANN401 - of boto3's clients
+    """Return clients that raise the application's errors, as the functions that read its records expect."""
+    session = boto3.Session()
+    session.events.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, Translating))
+    return session.client("s3", **options), session.client("dynamodb", **options)
 
 
 def until(ask: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:

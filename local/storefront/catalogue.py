@@ -27,7 +27,7 @@ NAMES = re.compile("(product|item).*(name|title)")
 PRICES = ("price", "saleprice", "unitprice", "listprice")
 IMAGES = ("imageurl", "image", "imagelink", "imagesrc", "imgurl", "img", "picture", "pictureurl", "photo", "thumbnail")
 DEPARTMENTS = ("categoryl1", "category", "department", "producttype", "productcategory")
-SHELVES = ("categoryl2", "subcategory")
+SHELVES = ("categoryl2", "subcategory", "categoryl3")
 """Columns that a field may come from, reduced to letters and digits, best first."""
 PAGE = 96
 """The items of a page: whole rows of a grid with 2, 3, 4, 6 or 8 columns."""

@@ -21,6 +21,7 @@ import botocore.exceptions
 from personalization.core.errors import PersonalizationError
 from table_intake.wording import counted
 
+from local.cloud.client import translating
 from local.cloud.environments import LocalError
 from local.storefront import records
 from local.storefront.catalogue import Shop, encoded
@@ -122,7 +123,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
     stack = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
     if "StorefrontBucketName" not in stack:
         raise LocalError(f"the stack {options.stack} has no storefront: deploy it with Browsers=true Storefront=true")
-    s3, dynamodb = records.clients()
+    s3, dynamodb = translating()
     try:
         with terminal.step(f"reading the items of {options.shop}"):
             shop = records.read_shop(

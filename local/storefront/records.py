@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
 import polars as pl
 from personalization.api import bestsellers
 from personalization.core.aws import objects
-from personalization.core.aws.errors import Translating
 from personalization.likelihood import inputs
 from personalization.shop.records import item_files, item_table, release_store
 from personalization.shop.settings import settings_file
@@ -28,13 +26,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64 << 20
 """The most bytes of a kind's copies that sample users are chosen from, newest first."""
-
-
-def clients(**options: Any) -> tuple[S3Client, DynamoDBClient]:  # noqa: ANN401 - of boto3's clients
-    """Return clients that raise the application's errors, as the functions that read its records expect."""
-    session = boto3.Session()
-    session.events.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, Translating))
-    return session.client("s3", **options), session.client("dynamodb", **options)
 
 
 def read_shop(s3: S3Client, dynamodb: DynamoDBClient, bucket: str, table: str, shop: str, *, users: bool) -> Shop:

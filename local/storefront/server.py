@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import urllib3
 from personalization.core.errors import PersonalizationError
 
+from local.cloud.client import translating
 from local.cloud.environments import REPOSITORY, LocalError
 from local.cloud.home import Home, State, access, require, running
 from local.storefront import records
@@ -211,7 +212,7 @@ class Records:
 
     @cached_property
     def clients(self) -> "tuple[S3Client, DynamoDBClient]":
-        return records.clients(**access(self.state))
+        return translating(**access(self.state))
 
     def mark(self) -> tuple[object, ...]:
         """See `records.mark`."""

@@ -424,7 +424,7 @@ def _problems(shop: str, records: Mapping[str, Mapping[str, Any]], runs: Sequenc
     continued.
     """
     good: set[str] = set()
-    failed_claims = {claim.run for claim in _claims(records) if claim.state == "failed"}
+    failed_claims = {claim.run for claim in batches.to_continue(_claims(records))}
     for run in runs:
         work = run.kind if run.kind in {"batch", "likelihood"} else "run"
         outcome = run.output.get("outcome")

@@ -4,6 +4,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,10 +12,12 @@ import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from personalization.core.errors import PersonalizationError
 from personalization.shop.records import item_table
 from personalization.shop.records.item_table import ShownItems
+from personalization.shop.settings import settings_file
 
-from local.cloud.client import ApiError, Client
+from local.cloud.client import ApiError, Client, translating
 from local.cloud.environments import LocalError
 from local.cloud.home import REGION, access
 from local.terminal.output import item_name, letters
@@ -36,6 +39,7 @@ class People:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._s3 = boto3.client("s3", **access(client.state))
+        self._reading, _ = translating(**access(client.state))
         self._shown = ShownItems(self._fetch)
         self._names: dict[str, tuple[str, list[tuple[str, str]]]] = {}
 
@@ -61,6 +65,7 @@ class People:
                 for item in listed
             ],
             "likelihood": told,
+            "currency": self._currency(shop),
             "milliseconds": round(answer.milliseconds, 1),
         }
 
@@ -77,6 +82,7 @@ class People:
             "name": item_name({"itemId": item, "metadata": columns}),
             "columns": columns,
             "rank": facts["items"][item]["rank"],
+            "currency": self._currency(shop),
             "interactions": who["interactions"],
             "latest": [{"user": row["user"], "at": _iso(row["time"]), "type": row["type"]} for row in who["latest"]],
             "similar": [_listed(entry) for entry in similar.body["items"] if entry["itemId"] != item],
@@ -90,7 +96,7 @@ class People:
         begin = [*like["items"], *(item for item in names if item.startswith(text))]
         contain = sorted((item for item, name in names.items() if wanted in name.casefold()), key=names.__getitem__)
         items = list(dict.fromkeys([*begin, *contain]))[:MATCHES]
-        columns = {**dict.fromkeys(like["users"], {}), **like["described"]}
+        columns: dict[str, dict[str, Any]] = {user: {} for user in like["users"]} | like["described"]
         return {
             "users": [{"user": user, "columns": cells} for user, cells in columns.items()],
             "items": [{"item": item, "name": names.get(item, "")} for item in items],
@@ -122,6 +128,13 @@ class People:
         chances = {str(item["itemId"]): float(item["probability"]) for item in body.get("items", ())}
         members = ("horizonDays", "eventType", "baseRate", "verdict", "asOf")
         return chances, {name: body[name] for name in members if name in body}
+
+    def _currency(self, shop: str) -> str | None:
+        """Return the currency that the shop's settings name for its prices."""
+        with suppress(PersonalizationError):  # settings that are refused have a run that says so
+            bucket = self._client.state.outputs["BucketName"]
+            return settings_file.settings_that_hold(self._reading, bucket, shop)[0].storefront.currency
+        return None
 
     def _named(self, shop: str, ids: Iterable[str]) -> dict[str, str]:
         """Return the names of items that have one."""

@@ -66,6 +66,7 @@ class Watched(Protocol):
 
 class WatchHandler(PageHandler):
     NAME = "page"
+    AFTER_A_FAILURE = "Where it did is in its log: `python -m local logs watch`."
     server_version = "watch"
     cloud: ClassVar[Watched]
 

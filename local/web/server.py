@@ -8,9 +8,11 @@ import gzip
 import hashlib
 import json
 import re
+import sys
 import threading
+import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -84,6 +86,8 @@ class PageHandler(ABC, BaseHTTPRequestHandler):
     timeout = 60
     NAME: ClassVar[str]
     """What the server is, as in `This shop takes GET`."""
+    AFTER_A_FAILURE: ClassVar[str] = "Where it did is printed by its server. Try again, or start it anew."
+    """What a reader does when the server has failed."""
     DOOR: ClassVar[str] = "/api/"
     """The prefix of paths that take bodies; links of other pages open none of them."""
 
@@ -96,7 +100,7 @@ class PageHandler(ABC, BaseHTTPRequestHandler):
         """Answer a POST or PUT below `DOOR`, with a body of JSON."""
 
     def do_GET(self) -> None:
-        self.reply(self.stranger() or self.read())
+        self.reply(self.stranger() or self._answered_by(self.read))
 
     def do_POST(self) -> None:
         self.reply(self.stranger() or self._with_body())
@@ -113,7 +117,17 @@ class PageHandler(ABC, BaseHTTPRequestHandler):
             return problem(413, "Content Too Large", f"A body has at most {BODY_LIMIT} bytes.")
         if self.headers.get_content_type() != "application/json":
             return problem(415, "Unsupported Media Type", "Send application/json.")
-        return self.written(self.rfile.read(int(length)))
+        body = self.rfile.read(int(length))
+        return self._answered_by(lambda: self.written(body))
+
+    def _answered_by(self, answer: Callable[[], Reply]) -> Reply:
+        """Return an answer; what nobody foresaw is a problem with a way out, and its place is in the log."""
+        try:
+            return answer()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the page must not wait for an answer
+            # The message may name a user.
+            sys.stderr.write(f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}")
+            return problem(500, "Internal Server Error", f"This {self.NAME} failed. {self.AFTER_A_FAILURE}")
 
     def stranger(self) -> Reply | None:
         """Refuse a request that another site's page may have caused."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from personalization.personalize import ensure
-from personalization.runs import lifecycle
+from personalization.runs import batches, lifecycle
 from personalization.runs.claims import Claim
 from personalization.runs.lifecycle import Drop, End
 
@@ -97,6 +97,7 @@ def test_what_failed_is_tried_again_under_a_name_of_its_own_and_the_rest_is_adop
     world.jobs.left = 2
     begin(world, "a", FULL, 1, 20)
     assert world.failed() == {SHOP: "a"}
+    assert [claim.run for claim in batches.to_continue(list(claims(world).values()))] == ["a"]
     go_on(world, "b", "a")
     assert world.jobs.there == {
         f"import {(SHOP, FULL)} a": "ACTIVE",
@@ -170,6 +171,7 @@ def test_a_failed_drop_that_a_later_one_replaced_is_not_handled_again(world: Wor
     world.jobs.left = 1
     begin(world, "a", FULL, 1, 20)
     begin(world, "b", FULL, 2, 20)
+    assert batches.to_continue(list(claims(world).values())) == []
     go_on(world, "c", "a")
     assert rows(world) == ["interactions/2.csv"]
     assert claims(world)["interactions/1.csv"].state == "superseded"

@@ -90,11 +90,12 @@ CUSTOMER = {
     ],
     "likelihood": {"horizonDays": 7, "eventType": "Purchase", "baseRate": 0.002,
                    "verdict": {"meansWhatItSays": True}, "asOf": "2026-11-29T10:00:00Z"},
-    "milliseconds": 8.1,
+    "milliseconds": 8.1, "currency": "EUR",
 }  # fmt: skip
 USERS = [{"user": "u1", "columns": {"AGE": "25-34"}}, {"user": "u10", "columns": {}}]
 ITEM = {
     "item": "i7", "name": "Lamp", "columns": {"NAME": "Lamp", "PRICE": "9.90"}, "rank": 3, "interactions": 1,
+    "currency": None,
     "latest": [{"user": "u1", "at": "2026-11-29T10:00:00+00:00", "type": "Purchase"}],
     "similar": [{"item": "i1", "name": "Chair", "price": "12.50", "source": "campaign", "because": ""}],
 }  # fmt: skip

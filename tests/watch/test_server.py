@@ -118,6 +118,19 @@ def test_a_cloud_that_is_down_says_how_to_start_it(watch: Watch) -> None:
     assert "python -m local up" in refusal["detail"]
 
 
+def test_a_failure_that_nobody_foresaw_says_where_it_is_told(watch: Watch, capfd: pytest.CaptureFixture[str]) -> None:
+    watch.cloud.facts = {"x": BrokenValue()}
+    status, _, refusal = ask(watch, "/api/overview", SHOWN)
+    assert (status, "logs watch" in refusal["detail"]) == (500, True)
+    told = capfd.readouterr().err
+    assert ("RuntimeError" in told, "user 7" in told) == (True, False)
+
+
+class BrokenValue:
+    def __str__(self) -> str:
+        raise RuntimeError(f"user {7}")
+
+
 @pytest.mark.parametrize("path", ["/../server.py", "/%2e%2e/server.py", "/js", "/js/.hidden.js", "/absent.js"])
 def test_no_other_file_is_served(path: str, watch: Watch) -> None:
     assert ask(watch, path)[0] == 404

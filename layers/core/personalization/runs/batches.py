@@ -52,6 +52,17 @@ def is_waiting(claim: Claim, run: str = "") -> bool:
     return claim.state == "pending" or (claim.state == "taken" and claim.run != run)
 
 
+def to_continue(every: Sequence[Claim]) -> list[Claim]:
+    """Return the claims of failed runs that nothing imported since has replaced."""
+    done = [claim for claim in every if (claim.state == "done" or claim.loaded) and claim.kind != "retrain"]
+    return [
+        claim
+        for claim in every
+        if claim.state == "failed"
+        and not _outdated_by(claim, [other for other in done if other.kind == claim.kind and other.id != claim.id])
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class _OfKind:
     chosen: tuple[Chosen, ...] = ()

@@ -27,6 +27,7 @@ const TEXTS = {
     due: "{share} of the score is due to", rank: "Number {rank} by popularity when it was trained", chance: "Likelihood of {type} within {count} days; the shop's base rate is {rate}.", chance_1: "Likelihood of {type} within 1 day; the shop's base rate is {rate}.", noChance: "There are no likelihoods:",
     "verdict.true": "Tested: the numbers mean what they say.", "verdict.false": "Tested: use the order, not the numbers.", "verdict.null": "Not enough purchases to test the numbers: use the order.",
     "because.popular": "popular", "because.new": "new", "because.promoted": "on offer", "because.similarTo": "similar to another item", "because.becauseYouBought": "because of a purchase", "because.becauseYouViewed": "because of a view", "because.goesWithBasket": "goes with the basket",
+    "event.Purchase": "purchase", "event.Return": "return", "event.View": "view", "event.AddToCart": "into the cart",
     "source.campaign": "from the model", "source.popular": "popular", "source.cache": "an earlier list", "source.bestsellers": "best seller",
     "do.retrain": "Retrain", "do.continue": "Continue", "do.rollback": "Roll back", "do.erase": "Erase", cancel: "Cancel", close: "Close", sending: "Sending…", started: "Started: run {run}", erased: "Accepted. Receipt: {receipt}", type: "Type {user} to confirm", typeAgain: "That is not {user}.",
     "ask.retrain": "Train {shop} again?", "about.retrain": "All recipes are trained on the data that is there; what passes the gate then serves. While a run is at work, the next one does it. On AWS a training costs money.",
@@ -55,9 +56,10 @@ const TEXTS = {
     "paper.release": "릴리스", "paper.likelihood": "구매 확률", "paper.batch": "일괄 작업",
     search: "고객 또는 상품 찾기", searchHint: "고객이나 상품의 이름 또는 ID", items: "상품", customers: "고객", noItems: "그런 이름이나 ID의 상품이 없습니다.", notAmong: "상호작용이 있는 고객 중에는 없는 ID입니다", trail: "상점",
     list: "지금 추천하는 상품", past: "이력", known: "알려진 정보", similar: "비슷한 상품", who: "최근 고객", noPast: "아직 없습니다.", noColumns: "열이 없습니다.", unknownCustomer: "아직 알려진 것이 없는 고객입니다. 새 고객이 받는 목록을 보여 줍니다.", interactions: "상호작용 {count}건, 최근 순", interactions_1: "상호작용 1건",
-    due: "점수의 {share} 기여:", rank: "학습 당시 인기 {rank}위", chance: "{count}일 안에 {type} 이벤트가 일어날 확률입니다. 상점의 기본 비율은 {rate}입니다.", chance_1: "1일 안에 {type} 이벤트가 일어날 확률입니다. 상점의 기본 비율은 {rate}입니다.", noChance: "확률이 없습니다:",
+    due: "점수의 {share} 기여:", rank: "학습 당시 인기 {rank}위", chance: "{count}일 안에 일어날 확률({type})입니다. 상점의 기본 비율은 {rate}입니다.", chance_1: "1일 안에 일어날 확률({type})입니다. 상점의 기본 비율은 {rate}입니다.", noChance: "확률이 없습니다:",
     "verdict.true": "시험 결과, 숫자를 그대로 믿어도 됩니다.", "verdict.false": "시험 결과, 숫자가 아니라 순서만 쓰세요.", "verdict.null": "시험할 구매가 부족합니다. 순서만 쓰세요.",
     "because.popular": "인기 상품", "because.new": "신상품", "because.promoted": "할인 상품", "because.similarTo": "비슷한 상품이 있어서", "because.becauseYouBought": "구매한 상품이 있어서", "because.becauseYouViewed": "본 상품이 있어서", "because.goesWithBasket": "장바구니와 어울려서",
+    "event.Purchase": "구매", "event.Return": "반품", "event.View": "조회", "event.AddToCart": "장바구니 담기",
     "source.campaign": "모델 추천", "source.popular": "인기", "source.cache": "이전 목록", "source.bestsellers": "베스트셀러",
     "do.retrain": "재학습", "do.continue": "이어서 실행", "do.rollback": "되돌리기", "do.erase": "삭제", cancel: "취소", close: "닫기", sending: "보내는 중…", started: "시작했습니다: 실행 {run}", erased: "접수했습니다. 접수 번호: {receipt}", type: "확인을 위해 {user}을(를) 입력하세요", typeAgain: "{user}와(과) 다릅니다.",
     "ask.retrain": "{shop} 상점을 다시 학습할까요?", "about.retrain": "지금 있는 데이터로 모든 레시피를 학습하고, 기준을 통과하면 제공합니다. 진행 중인 실행이 있으면 다음 실행이 처리합니다. AWS에서는 학습에 비용이 듭니다.",
@@ -113,6 +115,12 @@ export const step = (words) => (language === "ko" && STEPS[words]) || words;
 
 /** A number, as people write it. */
 export const number = (value, options) => new Intl.NumberFormat(language, options).format(value);
+
+/** A price in the shop's currency; what is no number stays as it is. */
+export function money(price, currency) {
+  if (!Number.isFinite(Number(price))) return String(price);
+  return number(Number(price), currency ? { style: "currency", currency, currencyDisplay: "narrowSymbol" } : {});
+}
 
 /** A share, with two digits that mean something. */
 export const share = (value) => (value > 0 && value < 0.0001 ? `< ${number(0.0001, { style: "percent", maximumFractionDigits: 2 })}` : number(value, { style: "percent", maximumSignificantDigits: 2 }));

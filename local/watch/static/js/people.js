@@ -4,7 +4,7 @@
 import { eraseButton } from "./actions.js";
 import { path, shopHref } from "./cloud.js";
 import { card, h } from "./dom.js";
-import { name, number, share, t } from "./i18n.js";
+import { money, name, number, share, t } from "./i18n.js";
 import { time } from "./runs.js";
 
 const BAR = 0.02;
@@ -31,7 +31,7 @@ function meaning({ why: missing, horizonDays, eventType, baseRate, verdict }) {
   if (missing) return h("p.soft", {}, t("noChance"), " ", missing);
   if (!horizonDays) return null;
   const judged = verdict?.meansWhatItSays;
-  return h("p.soft", {}, t("chance", { count: horizonDays, type: eventType, rate: share(baseRate) }), " ", t(`verdict.${judged ?? null}`));
+  return h("p.soft", {}, t("chance", { count: horizonDays, type: name("event", eventType), rate: share(baseRate) }), " ", t(`verdict.${judged ?? null}`));
 }
 
 /** One customer; pages that are asked `once` are not looked up again by themselves. */
@@ -48,9 +48,9 @@ export const customerPage = (shop, user) => ({
       h("div.head", {}, h("h1", {}, user), eraseButton(shop, user)),
       !facts.interactions && h("p.soft", {}, t("unknownCustomer")),
       h("div.columns", {},
-        h("div.main", {}, card(t("list"), "list", h("ol.rows.ranked", {}, facts.items.map((entry) => h("li", {}, h("span.thing", {}, itemLink(shop, entry), why(shop, entry)), entry.price && h("span.number.soft", {}, String(entry.price)), chance(entry, most)))), meaning(facts.likelihood))),
+        h("div.main", {}, card(t("list"), "list", h("ol.rows.ranked", {}, facts.items.map((entry) => h("li", {}, h("span.thing", {}, itemLink(shop, entry), why(shop, entry)), entry.price && h("span.number.soft", {}, money(entry.price, facts.currency)), chance(entry, most)))), meaning(facts.likelihood))),
         h("div.side", {},
-          card(t("past"), "past", facts.history.length ? [h("p.soft", {}, t("interactions", { count: facts.interactions })), h("ul.rows", {}, facts.history.map((entry) => h("li", {}, itemLink(shop, entry), h("small.soft", {}, entry.type, " · ", time(entry.at)))))] : h("p.soft", {}, t("noPast"))),
+          card(t("past"), "past", facts.history.length ? [h("p.soft", {}, t("interactions", { count: facts.interactions })), h("ul.rows", {}, facts.history.map((entry) => h("li", {}, itemLink(shop, entry), h("small.soft", {}, name("event", entry.type), " · ", time(entry.at)))))] : h("p.soft", {}, t("noPast"))),
           card(t("known"), "known", columnsOf(facts.columns)))),
     ];
   },
@@ -68,10 +68,10 @@ export const itemPage = (shop, item) => ({
       trail(shop),
       h("div.head", {}, h("h1", {}, facts.name), facts.name !== item && h("code", {}, item)),
       h("div.columns", {},
-        h("div.main", {}, card(t("similar"), "similar", h("ol.rows.ranked", {}, facts.similar.map((entry) => h("li", {}, h("span.thing", {}, itemLink(shop, entry), h("small.soft", {}, name("source", entry.source))), entry.price && h("span.number.soft", {}, String(entry.price))))))),
+        h("div.main", {}, card(t("similar"), "similar", h("ol.rows.ranked", {}, facts.similar.map((entry) => h("li", {}, h("span.thing", {}, itemLink(shop, entry), h("small.soft", {}, name("source", entry.source))), entry.price && h("span.number.soft", {}, money(entry.price, facts.currency))))))),
         h("div.side", {},
           card(t("known"), "known", columnsOf(facts.columns), facts.rank && h("p.soft", {}, t("rank", { rank: number(facts.rank) }))),
-          card(t("who"), "who", facts.latest.length ? [h("p.soft", {}, t("interactions", { count: facts.interactions })), h("ul.rows", {}, facts.latest.map((entry) => h("li", {}, h("a", { href: shopHref(shop, "u", entry.user) }, entry.user), h("small.soft", {}, entry.type, " · ", time(entry.at)))))] : h("p.soft", {}, t("noPast"))))),
+          card(t("who"), "who", facts.latest.length ? [h("p.soft", {}, t("interactions", { count: facts.interactions })), h("ul.rows", {}, facts.latest.map((entry) => h("li", {}, h("a", { href: shopHref(shop, "u", entry.user) }, entry.user), h("small.soft", {}, name("event", entry.type), " · ", time(entry.at)))))] : h("p.soft", {}, t("noPast"))))),
     ];
   },
 });
