@@ -23,6 +23,7 @@ from local.cloud.client import Answer, Client, Upload, drop_key
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, NotRunningError, State, access, client_environment, require, running
 from local.cloud.runs import Run
+from local.start.files import several_tables
 from local.terminal.output import Terminal, run_json
 
 
@@ -147,6 +148,8 @@ def drop(options: Namespace, terminal: Terminal) -> int:
         drop_key(options.shop, "settings", options.settings)
     for file in options.files:
         drop_key(options.shop, options.kind, file, incremental=options.incremental)
+        if hint := several_tables(file):
+            terminal.note(hint)
     if options.settings:
         with terminal.step(f"uploading {options.settings.name}"):
             cloud.drop(options.shop, "settings", options.settings)

@@ -18,9 +18,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from personalization.shop import keys
-from table_intake.wording import LANGUAGES
+from table_intake.wording import LANGUAGES, Text
 
 from local.cloud.environments import LOCAL, LocalError
+from local.terminal.speech import SCRIPT
 
 Add = Callable[..., argparse.ArgumentParser]
 """Adds a command: its name, its purpose, examples, and as `takes` its positional arguments, of :data:`TAKEN`."""
@@ -68,8 +69,6 @@ TAKEN: dict[str, dict[str, Any]] = {
     "[FILE…]": {"dest": "files", "nargs": "*", "type": Path},
 }
 """Positional arguments, by their names in usage lines."""
-SCRIPT = "retail"
-"""The console script that `make setup` installs."""
 EXAMPLES = """examples:
   {prog} start orders.csv products.csv
   {prog} up
@@ -427,7 +426,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from local.cli import commands  # noqa: PLC0415
     from local.terminal.output import Terminal  # noqa: PLC0415
 
-    terminal = Terminal(as_json=options.json)
+    terminal = Terminal(as_json=options.json, run_dir=options.run_dir)
     module, _, function = MODULES.get(options.command, "").partition(":")
     command: Callable[[argparse.Namespace, Terminal], int | None] = (
         getattr(importlib.import_module(module), function or "main") if module else getattr(commands, options.command)
@@ -435,10 +434,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options, terminal) or 0
     except LocalError as error:
-        terminal.error(str(error), error.code)
+        terminal.error(error.said, error.code)
         return error.code
     except KeyboardInterrupt:
-        terminal.error("interrupted", 130)
+        terminal.error(Text("interrupted", "interrupted"), 130)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

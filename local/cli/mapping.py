@@ -2,22 +2,23 @@
 """``python -m local map``: propose the settings that files need, as lines to paste or a file to drop."""
 
 from argparse import Namespace
-from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import boto3
 from personalization.core.errors import Rejected
 from personalization.shop import keys
 from personalization.shop.settings.settings import ShopSettings, parse
-from table_intake import Proposal, Refused, propose_together
+from table_intake import DataKind, Proposal, Refused, propose_together
 from table_intake.propose.together import personal_ids
 from table_intake.settings import yaml_core
+from table_intake.wording import Text
 
 from local.cloud.home import Home, access, require
 from local.evaluation import samples
 from local.evaluation.samples import BadFile
 from local.start import document, files, screen
-from local.start.outlook import Outlook, look
+from local.start.outlook import Outlook, as_json, look, question_json
 from local.terminal.output import Terminal
 
 
@@ -28,14 +29,20 @@ def main(options: Namespace, terminal: Terminal) -> int:
         settings = parse(path, text)
     except Rejected as refused:
         raise BadFile(f"{path}: {refused.reason}") from None
-    several = options.kind is None and len(options.files) > 1 and not terminal.as_json
-    if several and (outlook := _together(options.files, settings)) is not None:
-        terminal.page(screen.drawn(outlook), aside=True)
-        if options.write is None:
-            terminal.line(document.proposed(outlook))
-        else:
-            _write(options.write, document.proposed(outlook).splitlines())
-            terminal.note(f"written to {options.write}: read it, then give it to `start` with --settings")
+    if (outlook := _together(options, settings, as_json=terminal.as_json)) is not None:
+        terminal.language = outlook.language
+        terminal.page(screen.drawn(outlook, terminal.words), aside=True)
+        proposed = document.proposed(outlook, terminal.words)
+        if options.write is not None:
+            _write(options.write, proposed.splitlines())
+            text = "written to {path}: read it, then give it to `start` with --settings"
+            terminal.note(Text("start.proposal-written", text, path=options.write))
+        result = {
+            **as_json(outlook),
+            "settings": outlook.settings,
+            "questions": [*map(question_json, outlook.questions)],
+        }
+        terminal.result(result, lambda: None if options.write else terminal.line(proposed))
         return int(any(not left.columns for left in outlook.left_out))
     taken = {str(path): samples.read(path, settings, options.kind) for path in options.files}
     proposals = propose_together(taken, settings, options.kind)
@@ -76,13 +83,27 @@ def main(options: Namespace, terminal: Terminal) -> int:
     return int(bool(proposals.left_out))
 
 
-def _together(paths: Sequence[Path], settings: ShopSettings) -> Outlook | None:
-    """Return what files are as one export; None where they are none, and each is mapped by itself. Raises BadFile."""
-    named = files.named(paths)
-    taken = files.take(named, files.tables(named))
+def _together(options: Namespace, settings: ShopSettings, *, as_json: bool) -> Outlook | None:
+    """Return what files are as one export; None where each is mapped by itself.
+
+    Raises:
+        BadFile: a file cannot be read, or files of several tables are no export.
+    """
+    if options.kind is not None:
+        return None
+    named = files.named(options.files)
+    sources = files.tables(named)
+    # Settings that name a sheet, or a file of a zip, say which table it is.
+    sections = [settings.file_settings(kind) for kind in get_args(DataKind)]
+    chosen = any(section.sheet or section.member for section in sections)
+    several = not chosen and any(source.inside for source in sources.values())
+    if not several and (as_json or len(named) == 1):
+        return None
     try:
-        return look(taken, settings, ())
-    except Refused:
+        return look(files.take(named, sources), settings, ())
+    except Refused as refused:
+        if several:
+            raise files.refusal(refused) from None
         return None
 
 

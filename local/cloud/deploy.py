@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import boto3
 import botocore.exceptions
+from table_intake.wording import Text
 
 from local.cloud import layers, login, resuming
 from local.cloud.environments import LOCAL, REPOSITORY, WAY_OUT, LocalError, Step, python_runtime
@@ -38,7 +39,7 @@ def build(home: Home, step: Step) -> None:
         if note.exists() and note.read_text() == wanted:
             return
         note.unlink(missing_ok=True)
-        with step("building functions and layers (sam build)"):
+        with step(Text("cloud.building", "building functions and layers (sam build)")):
             places = ["--build-dir", str(BUILD / "sam"), "--cache-dir", str(BUILD / "cache")]
             target = [f"PythonRuntime={python_runtime()}", f"Architecture={architecture()}"]
             sam(home, "build", ["--template-file", "template.yaml", *places, "--parameter-overrides", *target], {})
@@ -55,7 +56,10 @@ def deploy(home: Home, state: State, step: Step) -> State:
     status = settled(state)
     if status not in SETTLED or not note.exists() or note.read_text() != wanted:
         note.unlink(missing_ok=True)
-        with step(f"deploying the stack {state.stack} (sam deploy)"), locked(fcntl.LOCK_SH):
+        with (
+            step(Text("cloud.deploying", "deploying the stack {stack} (sam deploy)", stack=state.stack)),
+            locked(fcntl.LOCK_SH),
+        ):
             if status in NEVER_MADE:
                 stacks.delete_stack(StackName=state.stack)
                 often = {"Delay": 1, "MaxAttempts": 60}

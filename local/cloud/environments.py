@@ -45,6 +45,11 @@ class LocalError(Exception):
 
     code = 1
 
+    @property
+    def said(self) -> str:
+        """The message, which stays a `Text` where it was one."""
+        return self.args[0] if self.args and isinstance(self.args[0], str) else str(self)
+
 
 def cloud_python() -> Path:
     return LOCAL / "cloud" / "bin" / "python"
@@ -66,7 +71,10 @@ def ensure(step: Step = nullcontext) -> list[str]:
         refresh(name, python, step)
     if python.version == best:
         return []
-    return [f"this machine has no Python {best}, which is AWS's: the local functions run on Python {python.version}"]
+    from table_intake.wording import Text  # noqa: PLC0415 - as below
+
+    text = "this machine has no Python {best}, which is AWS's: the local functions run on Python {version}"
+    return [Text("cloud.other-python", text, best=best, version=python.version)]
 
 
 def refresh(name: str, python: Interpreter, step: Step = nullcontext) -> None:
@@ -78,7 +86,10 @@ def refresh(name: str, python: Interpreter, step: Step = nullcontext) -> None:
     with suppress(FileNotFoundError, ValueError):
         if json.loads(note.read_text()) == made:
             return
-    with step(f"making .local/{name} (Python {python.version})"):
+    from table_intake.wording import Text  # noqa: PLC0415 - the local AWS's environment imports this module without it
+
+    text = "making .local/{name} (Python {version})"
+    with step(Text("cloud.making", text, name=name, version=python.version)):
         note.unlink(missing_ok=True)
         ask = [str(interpreter), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
         there = subprocess.run(ask, capture_output=True, text=True, check=False).stdout if interpreter.exists() else ""

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 import psutil
+from table_intake.wording import Text
 
 from local.cloud.aws import DOCS
 from local.cloud.environments import LOCAL, LocalError
@@ -42,7 +43,9 @@ class NotRunningError(LocalError):
     code = 3
 
     def __init__(self) -> None:
-        super().__init__("the local cloud is not running: start it with `python -m local up`")
+        super().__init__(
+            Text("cloud.not-running", "the local cloud is not running: start it with `python -m local up`")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +198,8 @@ class Home:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise LocalError("another `up` or `down` is at work on this cloud: wait for it") from None
+                text = "another `up` or `down` is at work on this cloud: wait for it"
+                raise LocalError(Text("cloud.at-work", text)) from None
             yield
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import psutil
 import urllib3
+from table_intake.wording import Text
 
 from local.cloud import deploy, environments, resuming
 from local.cloud.aws import CLIENT, RIGHTS
@@ -78,13 +79,17 @@ def up(
         state = None if fresh else running(home)
         if state is not None and state.launcher != launcher():
             raise LocalError(
-                "this local cloud was started by another version: stop it with `python -m local down`, then `up` again"
+                Text(
+                    "cloud.other-version",
+                    "this local cloud was started by another version: stop it with `python -m local down`, then `up` "
+                    "again",
+                )
             )
         notes = environments.ensure(step)
         # Processes that were just killed may have been seen alive.
         state = None if fresh else running(home)
         if state is not None:
-            notes.append("the local cloud is already running")
+            notes.append(Text("cloud.running", "the local cloud is already running"))
             state = watched(home, state, wanted.watch)
             state = deploy.deploy(home, state, step)
             return state, notes + resuming.resume(state, step) + unseen(home, state)
@@ -95,7 +100,7 @@ def up(
         try:
             state = watched(home, start(home, wanted.cloud, wanted.engine, faults=faults), wanted.watch)
             deploy.build(home, step)
-            with step("starting the local AWS and the engine"):
+            with step(Text("cloud.starting", "starting the local AWS and the engine")):
                 wait_ready(home, state)
             state = deploy.deploy(home, state, step)
             return state, notes + resuming.resume(state, step) + unseen(home, state)
@@ -140,7 +145,7 @@ def uninterrupted() -> Iterator[None]:
 def down(home: Home, step: Step = contextlib.nullcontext, *, wipe: bool = False) -> list[str]:
     """Stop everything of the cloud and return the names of what ran; `wipe` also removes its data and its key."""
     with home.locked():
-        with step("stopping"):
+        with step(Text("cloud.stopping", "stopping")):
             stopped = stop(home, save=not wipe)
         if wipe:
             for folder in (home.data, home.aside, home.starts):

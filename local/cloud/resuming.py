@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import urllib3
+from table_intake.wording import Text
 
 from local.cloud import saved
 from local.cloud.aws import SAVED
@@ -51,7 +52,7 @@ def resume(state: State, step: Step) -> list[str]:
     if not left["killed"] and not stopped:
         return []
     runs = [execution for execution in stopped if execution["stateMachineArn"] == state.outputs["StateMachineArn"]]
-    with step("looking for unhandled drops"):
+    with step(Text("cloud.unhandled", "looking for unhandled drops")):
         failures = sweep(state, runs)
     # If this `up` is killed, or the sweep fails, the next one does the same again.
     if not failures:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from boto3.dynamodb.conditions import Key
+from table_intake.wording import Text
 
 from local.cloud.environments import LocalError
 from local.cloud.home import State, access
@@ -147,7 +148,12 @@ class Runs:
                     return run
             time.sleep(POLL_SECONDS)
         raise LocalError(
-            f"the upload of {key} started no run within {START_SECONDS} s: see `python -m local logs cloud`"
+            Text(
+                "cloud.no-run",
+                "the upload of {key} started no run within {seconds} s: see `python -m local logs cloud`",
+                key=key,
+                seconds=START_SECONDS,
+            )
         )
 
     def claimed(self, key: str, before: set[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from table_intake import Question, Refused
 from table_intake.settings import yaml_core
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 from local.cloud.environments import LocalError
 
@@ -46,29 +46,37 @@ def read(path: Path, questions: Sequence[Question], name: str) -> dict[str, str]
     except OSError as error:
         raise BadAnswers(f"{path}: {error.strerror or error}") from None
     except (yaml_core.YAMLError, ValueError, RecursionError) as error:
-        raise BadAnswers(f"{path} is not YAML: {str(error).splitlines()[0]}") from None
+        problem = str(error).splitlines()[0]
+        raise BadAnswers(Text("start.no-yaml", "{path} is not YAML: {problem}", path=path, problem=problem)) from None
     if not isinstance(document, dict) or not all(isinstance(value, str | int | float) for value in document.values()):
-        raise BadAnswers(f"{path} must have a line `QUESTION: answer` for each question:\n{template(questions, name)}")
+        lines = Text("start.answer-lines", "{path} must have a line `QUESTION: answer` for each question:", path=path)
+        raise BadAnswers(Text.joined("\n", [lines, template(questions, name)]))
     given = {str(key): str(value) for key, value in document.items()}
     if given.pop(FOR, None) != name:
-        raise BadAnswers(
-            f"{path} answers the questions of other files: its line `{FOR}:` does not say {name}. These files ask\n"
-            f"{template(questions, name)}"
+        other = Text(
+            "start.other-answers",
+            "{path} answers the questions of other files: its line `for:` does not say {name}. These files ask",
+            path=path,
+            name=name,
         )
+        raise BadAnswers(Text.joined("\n", [other, template(questions, name)]))
     by_id = {question.id: question for question in questions}
     unknown = sorted(set(given) - set(by_id))
     if unknown:
-        raise BadAnswers(f"{path} answers {', '.join(unknown)}, which these files do not ask")
+        names = ", ".join(unknown)
+        raise BadAnswers(
+            Text("start.unasked", "{path} answers {names}, which these files do not ask", path=path, names=names)
+        )
     return {key: chosen(by_id[key], value) for key, value in given.items()}
 
 
-def template(questions: Sequence[Question], name: str) -> str:
+def template(questions: Sequence[Question], name: str) -> Text:
     """Return a file of answers with the defaults, to be completed."""
-    lines = [f"{FOR}: {name}  # these questions"]
+    lines = [Text("start.answers-for", "{member}: {name}  # these questions", member=FOR, name=name)]
     for question in questions:
         value = yaml_core.dump({question.id: question.default or ""}, width=1000).rstrip("\n")
-        lines.append(f"{value}  # {'; '.join(question.choices) or question.text}")
-    return "\n".join(lines)
+        lines.append(Text.joined("  # ", [value, "; ".join(question.choices) or question.text]))
+    return Text.joined("\n", lines)
 
 
 def chosen(question: Question, typed: str) -> str:
@@ -85,23 +93,33 @@ def chosen(question: Question, typed: str) -> str:
     try:
         question.effect(text)
     except Refused as refused:
-        raise BadAnswers(f"{question.id}: {refused.reason}") from None
+        raise BadAnswers(Text.joined(": ", [question.id, refused.reason])) from None
     return text
 
 
 def missing(questions: Sequence[Question], answers: Mapping[str, str], name: str) -> BadAnswers:
     """Return the refusal where nobody can be asked."""
     rest = [question for question in questions if question.id not in answers]
-    told = [f"{counted(len(rest), 'question is', 'questions are')} open, and nobody is there to answer:"]
-    told += [f"  {question.id}: {question.text} {_listed(question)}".rstrip() for question in rest]
-    takes = "--yes takes the defaults. Or put" if all(question.default is not None for question in rest) else "Put"
-    return BadAnswers(
-        "\n".join([*told, f"{takes} answers into a file and give it with --answers:", template(rest, name)])
-    )
+    lines: list[str] = [
+        Text(
+            "start.nobody",
+            "{rest:,} {rest:question is|questions are} open, and nobody is there to answer:",
+            rest=len(rest),
+        )
+    ]
+    for question in rest:
+        heading = Text.joined(": ", [f"  {question.id}", question.text])
+        lines.append(Text.joined(" ", [heading, _listed(question)]) if question.choices else heading)
+    if all(question.default is not None for question in rest):
+        way_out = "--yes takes the defaults. Or put answers into a file and give it with --answers:"
+        lines.append(Text("start.yes-or-answers", way_out))
+    else:
+        lines.append(Text("start.answers", "Put answers into a file and give it with --answers:"))
+    return BadAnswers(Text.joined("\n", [*lines, template(rest, name)]))
 
 
 def _listed(question: Question) -> str:
-    return "; ".join(f"{choice}: {meaning}" for choice, meaning in question.choices.items())
+    return Text.joined("; ", [Text.joined(": ", pair) for pair in question.choices.items()])
 
 
 def ask(questions: Sequence[Question], say: Callable[[str], None], listen: Callable[[str], str]) -> dict[str, str]:
@@ -115,15 +133,17 @@ def ask(questions: Sequence[Question], say: Callable[[str], None], listen: Calla
     answers: dict[str, str] = {}
     for number, question in enumerate(questions, 1):
         say("")
-        say(f"{number} of {len(questions)}  {question.text}")
+        count = Text("start.of", "{number} of {all}", number=number, all=len(questions))
+        say(Text.joined("  ", [count, question.text]))
         if question.evidence:
-            say(f"   {question.evidence}")
+            say(Text.joined("   ", ["", question.evidence]))
         for choice, (value, meaning) in enumerate(question.choices.items(), 1):
-            mark = "  (Enter)" if value == question.default else ""
-            say(f"   {choice}  {value}: {meaning}{mark}" if meaning else f"   {choice}  {value}{mark}")
+            mark = [Text("start.enter", "(Enter)")] if value == question.default else []
+            chosen_by = Text.joined("  ", [f"   {choice}", value])
+            say(Text.joined("  ", [Text.joined(": ", [chosen_by, meaning]) if meaning else chosen_by, *mark]))
         while question.id not in answers:
             try:
-                answers[question.id] = chosen(question, listen("answer: "))
+                answers[question.id] = chosen(question, listen(Text("start.answer", "answer: ")))
             except BadAnswers as refused:
-                say(f"   {refused}")
+                say(Text.joined("   ", ["", refused.said]))
     return answers

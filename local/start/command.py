@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 from personalization.core.errors import Rejected
 from personalization.shop import keys
@@ -21,7 +20,7 @@ from personalization.shop.settings.settings import ShopSettings, parse
 from table_intake import DataKind, LeftOut, Refused, join_tables
 from table_intake.columns.header import canonical
 from table_intake.settings.exports import ExportedTable, ExportSettings
-from table_intake.wording import counted
+from table_intake.wording import Text, codes, restored
 
 from local.cloud import lifecycle
 from local.cloud.client import Answer, ApiError, Client, until
@@ -32,7 +31,7 @@ from local.evaluation import samples
 from local.evaluation.samples import BadFile
 from local.start import answers, document, files, progress, screen
 from local.start.files import Source
-from local.start.outlook import Outlook, look
+from local.start.outlook import Outlook, as_json, is_korean, look
 from local.start.progress import Progress
 from local.storefront import server
 from local.terminal.output import Terminal, run_json
@@ -49,7 +48,7 @@ class Interrupted(LocalError):
     code = 130
 
     def __init__(self) -> None:
-        super().__init__("interrupted: the same `start` goes on from here")
+        super().__init__(Text("start.interrupted", "interrupted: the same `start` goes on from here"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +94,11 @@ def at_work(home: Home, shop: str) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LocalError(
-                f"another `start` is at work on {shop}: wait for it, or name this one with --shop"
+                Text(
+                    "start.at-work",
+                    "another `start` is at work on {shop}: wait for it, or name this one with --shop",
+                    shop=shop,
+                )
             ) from None
         yield folder
 
@@ -111,7 +114,7 @@ class Start:
 
     def play(self, named: Mapping[str, Path], folder: Path) -> int:
         options, terminal = self.options, self.terminal
-        with terminal.step(f"reading {counted(len(named), 'file')}"):
+        with terminal.step(Text("start.reading", "reading {files:,} {files:file|files}", files=len(named))):
             digests = files.digests(named)
             done = self.before(folder, {str(named[name].resolve()): digest for name, digest in digests.items()})
             read = self.decide(named, digests, done)
@@ -148,13 +151,25 @@ class Start:
             return done or Progress(files=of_paths)
         if self.options.shop is None and not done.files.keys() & of_paths.keys():
             raise LocalError(
-                f"the shop {self.shop} was started with other files: {', '.join(done.files)}. Name this one with "
-                "--shop, or say --shop with the same name to replace its data"
+                Text(
+                    "start.other-files",
+                    "the shop {shop} was started with other files: {files}. Name this one with --shop, or say --shop "
+                    "with the same name to replace its data",
+                    shop=self.shop,
+                    files=", ".join(done.files),
+                )
             )
         changed = [Path(path).name for path, digest in of_paths.items() if done.files.get(path) != digest]
         gone = [Path(path).name for path in done.files if path not in of_paths]
-        what = [f"{', '.join(changed)} changed or new" * bool(changed), f"{', '.join(gone)} left out" * bool(gone)]
-        self.terminal.note(f"since the last start: {'; '.join(filter(None, what))}. So everything begins anew")
+        what: list[str] = []
+        if changed:
+            what.append(Text("start.changed", "{files} changed or new", files=", ".join(changed)))
+        if gone:
+            what.append(Text("start.gone", "{files} left out", files=", ".join(gone)))
+        changes = Text.joined("; ", what)
+        self.terminal.note(
+            Text("start.anew", "since the last start: {changes}. So everything begins anew", changes=changes)
+        )
         return replace(Progress(files=of_paths), settings=done.settings, written=done.written)
 
     def decide(self, named: Mapping[str, Path], digests: Mapping[str, str], done: Progress) -> Read:
@@ -168,15 +183,22 @@ class Start:
         if not text and self.options.settings is not None:
             path, text = self.options.settings, _text(self.options.settings)
         settings = _parsed(path, text)
+        if language := self.options.language or settings.model_dump(exclude_unset=True).get("language"):
+            self.terminal.language = language
         twice = dict(files.repeated(digests))
         used = {name: path for name, path in named.items() if name not in twice}
         sources = files.tables(used)
         taken = files.take(used, sources)
-        copies = [LeftOut(name, (), f"it is the same as {first}, byte for byte") for name, first in twice.items()]
+        if not language and is_korean(taken):
+            self.terminal.language = "ko"
+        copies = [
+            LeftOut(name, (), Text("start.copy", "it is the same as {first}, byte for byte", first=first))
+            for name, first in twice.items()
+        ]
         try:
             outlook = look(taken, settings, copies, self.options.language)
         except Refused as refused:
-            raise BadFile(f"{refused.resource}: {refused.reason}") from None
+            raise files.refusal(refused) from None
         return Read(
             outlook=outlook,
             questions=answers.digest(outlook.questions, {name: sample.header for name, sample in taken.items()}),
@@ -194,8 +216,12 @@ class Start:
         of_files = document.written_for(text)
         if not of_files:
             raise BadFile(
-                f"{target} is there already, and `start` did not write it. To extend it: --settings {target} --write "
-                "NEW; to begin without it: --write NEW alone"
+                Text(
+                    "start.foreign-settings",
+                    "{path} is there already, and `start` did not write it. To extend it: --settings {path} --write "
+                    "NEW; to begin without it: --write NEW alone",
+                    path=target,
+                )
             )
         changed = document.digest(text) != done.written
         given = self.options.answers is not None and not done.answers
@@ -203,8 +229,12 @@ class Start:
             return True
         if changed:
             raise BadFile(
-                f"{target} was changed by hand, and the files are others now. To extend it: --settings {target} "
-                "--write NEW; to begin without it: --write NEW alone"
+                Text(
+                    "start.changed-settings",
+                    "{path} was changed by hand, and the files are others now. To extend it: --settings {path} "
+                    "--write NEW; to begin without it: --write NEW alone",
+                    path=target,
+                )
             )
         return False
 
@@ -217,19 +247,23 @@ class Start:
         terminal = self.terminal
         # What settings answer already is not asked again.
         outlook = read.outlook.settled() if read.text else read.outlook
-        terminal.page(screen.drawn(outlook))
+        terminal.page(screen.drawn(outlook, terminal.words))
         if read.text:
-            whose = "with your changes" if document.digest(read.text) != done.written else "as `start` wrote it"
-            terminal.note(f"{read.settings} is taken {whose}")
+            if document.digest(read.text) != done.written:
+                terminal.note(Text("start.your-settings", "{path} is taken with your changes", path=read.settings))
+            else:
+                terminal.note(Text("start.its-settings", "{path} is taken as `start` wrote it", path=read.settings))
             return read, done
         given = self.answer(outlook, read.questions)
         if stopped := next((question for question in outlook.questions if given[question.id] == STOP), None):
-            raise BadFile(f"{stopped.text} {stopped.choices[STOP]}")
+            raise BadFile(Text.joined(" ", [stopped.text, stopped.choices[STOP]]))
         settled = outlook.answered(given)
-        text = document.text(settled, self.shop, _name(digests))
+        text = document.text(settled, self.shop, _name(digests), terminal.words)
         _parsed(read.settings, text)
         _write(read.settings, text)
-        terminal.note(f"written to {read.settings}: change what is wrong there, and start again")
+        terminal.note(
+            Text("start.written", "written to {path}: change what is wrong there, and start again", path=read.settings)
+        )
         written = replace(done, settings=str(read.settings), written=document.digest(text), answers=given)
         return replace(read, outlook=settled, text=text), written
 
@@ -245,7 +279,8 @@ class Start:
         if options.yes or self.terminal.as_json or not sys.stdin.isatty():
             raise answers.missing(questions, given, name)
         with suppress(EOFError):
-            return given | answers.ask(rest, self.terminal.line, input)
+            terminal = self.terminal
+            return given | answers.ask(rest, terminal.spoken, lambda prompt: input(terminal.words(prompt)))
         raise answers.missing(questions, given, name)
 
     def lay_out(
@@ -280,17 +315,18 @@ class Start:
         export = ExportSettings.model_validate(made)
         name = hashlib.sha256(f"{sorted(done.files.items())} {export.model_dump_json()}".encode()).hexdigest()
         if done.joined != name or not all((folder / f"{kind}.csv").exists() for kind in made):
-            with self.terminal.step(f"joining {', '.join(export.files())}"):
+            with self.terminal.step(Text("start.joining", "joining {files}", files=", ".join(export.files()))):
                 try:
                     joined = join_tables(
                         export, lambda table: read.sources[table].opened(), folder, _quiet, names=(*read.sources,)
                     )
                 except Refused as refused:
-                    raise BadFile(f"{refused.resource}: {refused.reason}") from None
+                    raise files.refusal(refused) from None
                 except OSError as error:
                     raise BadFile(f"{error.filename}: {error.strerror or error}") from None
-            done = replace(done, joined=name, counts={count.name: count.rows for count in joined.counts})
-        self.terminal.page(screen.counts(done.counts))
+            counts = {count.name: count.rows for count in joined.counts}
+            done = replace(done, joined=name, counts=counts, texts=codes(counts))
+        self.terminal.page(screen.counts(restored(done.counts, done.texts), self.terminal.words))
         return done
 
     def cloud(self) -> State:
@@ -298,7 +334,7 @@ class Start:
         state = running(self.home)
         if state is not None and state.launcher == lifecycle.launcher():
             return state
-        self.terminal.heading("Starting the local cloud")
+        self.terminal.heading(Text("start.cloud", "Starting the local cloud"))
         os.environ.setdefault(lifecycle.TIER, "standard")
         state, notes = lifecycle.up(self.home, self.terminal.step)
         for note in notes:
@@ -324,14 +360,22 @@ class Start:
             runs = [self.follow(client, client.runs.describe(arn)) for arn in arns]
         if not client.runs.record(self.shop, "release"):
             raise LocalError(
-                f"{self.shop} has no release yet: {'; '.join(_why(run) for run in runs)}. `python -m local report "
-                f"{self.shop}` fetches the reports; `python -m local promote {self.shop}` promotes what was refused"
+                Text(
+                    "start.no-release",
+                    "{shop} has no release yet: {reasons}. `python -m local report {shop}` fetches the reports; "
+                    "`python -m local promote {shop}` promotes what was refused",
+                    shop=self.shop,
+                    reasons="; ".join(_why(run) for run in runs),
+                )
             )
         # What the gate has refused does not serve, so what serves is older than the files, however they were taken in.
         refused = {run.output.get("outcome") for run in runs} & {"refused", "partly promoted"}
         late = set() if refused else {*client.untrained(self.shop)} & drops.keys()
         if late:
-            self.terminal.note(f"the training began before {' and '.join(sorted(late))} were in: it is done again")
+            kinds = Text.all_of(Text(f"kind.{kind}", kind) for kind in sorted(late))
+            self.terminal.note(
+                Text("start.late", "the training began before {kinds} were in: it is done again", kinds=kinds)
+            )
             retraining = client.runs.start(self.shop, "retrain")
             done = replace(done, runs=(*done.runs, retraining.arn))
             progress.write(folder, done)
@@ -355,23 +399,24 @@ class Start:
                 return []
             runs.append(run)
         if runs:
-            self.terminal.note("an earlier start has trained on these files")
+            self.terminal.note(Text("start.trained", "an earlier start has trained on these files"))
         return runs
 
     def drop(self, client: Client, drops: Mapping[str, Path]) -> tuple[str, ...]:
         """Drop settings and files, so that interactions appear last; return the ARNs of the runs that handle them."""
         terminal = self.terminal
-        with terminal.step("dropping settings.yaml"):
+        with terminal.step(Text("start.dropping", "dropping {files}", files="settings.yaml")):
             client.drop(self.shop, "settings", drops["settings"])
         first, last = {kind: drops[kind] for kind in FIRST if kind in drops}, drops["interactions"]
-        with terminal.step(f"dropping {', '.join(path.name for path in (*first.values(), last))}"):
+        names = ", ".join(path.name for path in (*first.values(), last))
+        with terminal.step(Text("start.dropping", "dropping {files}", files=names)):
             uploads = client.drop_last(
                 self.shop,
                 "interactions",
                 last,
                 lambda: [client.drop(self.shop, kind, path) for kind, path in first.items()],
             )
-        with terminal.step("waiting for the run that takes them up"):
+        with terminal.step(Text("start.waiting", "waiting for the run that takes them up")):
             taken = [client.runs.started_by(upload.key, upload.before) for upload in uploads]
         return tuple(dict.fromkeys(run.arn for run in taken))
 
@@ -382,8 +427,14 @@ class Start:
             self.terminal.runs([run])
         if run.status != "SUCCEEDED":
             raise LocalError(
-                f"the run of {self.shop} ended {run.status}: {run.reason}. Mend what it says, in the files or in the "
-                "settings, and start again"
+                Text(
+                    "start.run-failed",
+                    "the run of {shop} ended {status}: {reason}. Mend what it says, in the files or in the settings, "
+                    "and start again",
+                    shop=self.shop,
+                    status=run.status,
+                    reason=run.reason,
+                )
             )
         return run
 
@@ -401,29 +452,37 @@ class Start:
         answer = until(ask, lambda answer: answer is not None and bool(answer.body["items"]), LATE_SECONDS)
         if answer is None:
             raise LocalError(
-                f"the API knows no shop {self.shop}: see `python -m local logs GetRecommendationsFunction`"
+                Text(
+                    "start.no-shop",
+                    "the API knows no shop {shop}: see `python -m local logs GetRecommendationsFunction`",
+                    shop=self.shop,
+                )
             )
         return answer
 
     def next_commands(self, read: Read, user: str, drops: Mapping[str, Path]) -> dict[str, str]:
         """Return what to type next, by what it is for."""
-        local = "python -m local"
         of_kinds = " ".join(f"--{kind} {quote(str(path))}" for kind, path in drops.items() if kind != "settings")
-        return {
-            "what quality to expect": f"{local} evaluate {of_kinds} --settings {quote(str(read.settings))}",
-            "what came, and what was left out": f"{local} report {self.shop}",
-            "another user's list": f"{local} recommend {self.shop} {quote(user)}",
-            "its runs, reports and customers on one page": f"{local} open",
-            "the shop again": f"{local} storefront --shop {self.shop}",
-            "on AWS": f"aws s3 sync {quote(str(drops['settings'].parent))} s3://BUCKET/drops/{self.shop}/",
+        folder = quote(str(drops["settings"].parent))
+        commands = {
+            Text("start.next.evaluate", "what quality to expect"): (
+                f"python -m local evaluate {of_kinds} --settings {quote(str(read.settings))}"
+            ),
+            Text("start.next.report", "what came, and what was left out"): f"python -m local report {self.shop}",
+            Text("start.next.recommend", "another user's list"): f"python -m local recommend {self.shop} {quote(user)}",
+            Text("start.next.open", "its runs, reports and customers on one page"): "python -m local open",
+            Text("start.next.storefront", "the shop again"): f"python -m local storefront --shop {self.shop}",
+            Text("start.next.aws", "on AWS"): f"aws s3 sync {folder} s3://BUCKET/drops/{self.shop}/",
         }
+        return {purpose: self.terminal.words(command) for purpose, command in commands.items()}
 
     def show(self, user: str, answer: Answer, commands: Mapping[str, str]) -> None:
-        self.terminal.heading(f"Ten recommendations for {user}")
-        self.terminal.items(answer, "")
-        self.terminal.heading("What next")
+        terminal = self.terminal
+        terminal.heading(Text("start.first-list", "Ten recommendations for {user}", user=user))
+        terminal.items(answer, "")
+        terminal.heading(Text("start.next", "What next"))
         for purpose, command in commands.items():
-            self.terminal.line(f"{purpose}:\n  {command}")
+            terminal.line(f"{terminal.words(purpose)}:\n  {command}")
 
     def open(self, state: State) -> None:
         """Serve the shop's storefront until Ctrl-C, or until the cloud goes down."""
@@ -431,7 +490,9 @@ class Start:
         mark = stored.mark()
         front = server.open_shop(state, self.shop)
         with server.serving(front) as address, suppress(KeyboardInterrupt):
-            self.terminal.line(f"The shop is open until Ctrl-C: {address}")
+            self.terminal.line(
+                self.terminal.words(Text("start.open", "The shop is open until Ctrl-C: {address}", address=address))
+            )
             server.follow(front, stored, mark, lambda: running(self.home) is not None)
 
 
@@ -443,21 +504,6 @@ def busiest(interactions: Path, settings: ShopSettings) -> str:
     ids = sample.column(ours.index("USER_ID")) if "USER_ID" in ours else []
     users = Counter(user.strip() for user in ids if user.strip())
     return users.most_common(1)[0][0] if users else "somebody"
-
-
-def as_json(outlook: Outlook) -> dict[str, Any]:
-    return {
-        "files": [
-            {"file": role.table, "kind": role.kind, "rows": role.rows, "because": role.because}
-            for role in outlook.roles
-        ],
-        "sure": [*outlook.sure],
-        "answers": [*outlook.decided],
-        "leftOut": [
-            {"file": left.table, "columns": [*left.columns], "rows": left.rows, "reason": left.reason}
-            for left in outlook.left_out
-        ],
-    }
 
 
 def _quiet(_table: str, _rows: int) -> None:
@@ -478,7 +524,7 @@ def _parsed(path: Path, text: str) -> ShopSettings:
     try:
         return parse(name, text)
     except Rejected as refused:
-        raise BadFile(f"{path}: {refused.reason}") from None
+        raise BadFile(Text.joined(": ", [str(path), refused.reason])) from None
 
 
 def _text(path: Path) -> str:

@@ -4,69 +4,86 @@
 import hashlib
 import math
 import re
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+import rich.text
+from rich.console import Console
 from table_intake.settings import yaml_core
+from table_intake.wording import Text
 
 from local.start.outlook import Outlook
+from local.start.screen import Words
 
 _PURPOSES = {
-    "export": "Which file is which, and how they are joined.",
-    "interactions": "Who had which item, and when: how these files are read.",
-    "items": "What the shop sells: how this file is read.",
-    "users": "Who buys: how this file is read.",
-    "rejects": "How many bad rows a file may have.",
-    "domain": "Fixed at the shop's first drop.",
-    "language": "Of reports and pages: en or ko.",
-    "storefront": "The shop in the browser.",
-    "hash": "Columns whose values are replaced by a keyed hash.",
+    "export": Text("start.section.export", "Which file is which, and how they are joined."),
+    "interactions": Text("start.section.interactions", "Who had which item, and when: how these files are read."),
+    "items": Text("start.section.items", "What the shop sells: how this file is read."),
+    "users": Text("start.section.users", "Who buys: how this file is read."),
+    "rejects": Text("start.section.rejects", "How many bad rows a file may have."),
+    "domain": Text("start.section.domain", "Fixed at the shop's first drop."),
+    "language": Text("start.section.language", "Of reports and pages: en or ko."),
+    "storefront": Text("start.section.storefront", "The shop in the browser."),
+    "hash": Text("start.section.hash", "Columns whose values are replaced by a keyed hash."),
 }
 """A line above a section, in the order in which sections stand."""
 _BLOCK = frozenset({"columns", "defaults", "event_types"})
 """Members of a section with a line for each entry."""
+_WIDTH = 76
+"""Columns of a comment, beside its mark."""
 _FILES = re.compile(r"^# files: ([0-9a-f]+)$", re.MULTILINE)
 
 
-def text(outlook: Outlook, name: str, files: str) -> str:
+def text(outlook: Outlook, name: str, files: str, words: Words) -> str:
     """Return the text of the settings: its document, with what is sure and in doubt as comments.
 
     Args:
         outlook: with all questions answered.
         name: of the shop.
         files: the digest of the files' names and bytes.
+        words: renders a text in the shop's language.
     """
-    tables = ", ".join(role.table for role in outlook.roles)
-    lines = [
-        *_comment(f"Settings of the shop {name}, written by `start` for {tables}."),
-        *_comment("Change what is wrong, and run the same `start` again: it takes the file as it stands."),
-        f"# files: {files}",
-    ]
-    return "\n".join([*lines, *_body(outlook)])
+    written = Text(
+        "start.written-for",
+        "Settings of the shop {name}, written by `start` for {tables}.",
+        name=name,
+        tables=_of(outlook),
+    )
+    again = Text(
+        "start.change", "Change what is wrong, and run the same `start` again: it takes the file as it stands."
+    )
+    lines = [*_comment(words(written)), *_comment(words(again)), f"# files: {files}"]
+    return "\n".join([*lines, *_body(outlook, words)])
 
 
-def proposed(outlook: Outlook) -> str:
+def proposed(outlook: Outlook, words: Words) -> str:
     """Return settings with the questions that are open as comments, as `map` proposes them."""
-    tables = ", ".join(role.table for role in outlook.roles)
-    return "\n".join([*_comment(f"Settings for {tables}, as `map` proposes them."), *_body(outlook)])
+    title = Text("start.proposed", "Settings for {tables}, as `map` proposes them.", tables=_of(outlook))
+    return "\n".join([*_comment(words(title)), *_body(outlook, words)])
 
 
-def _body(outlook: Outlook) -> list[str]:
+def _of(outlook: Outlook) -> str:
+    return ", ".join(role.table for role in outlook.roles)
+
+
+def _body(outlook: Outlook, words: Words) -> list[str]:
     """Return the lines of a document, below what is sure, what was answered and what is open."""
     open_questions = [
-        f"{question.text} {'; '.join(f'{choice}: {meaning}' for choice, meaning in question.choices.items())}"
+        Text.joined(
+            " ", [question.text, Text.joined("; ", [Text.joined(": ", pair) for pair in question.choices.items()])]
+        )
         for question in outlook.questions
     ]
     lines = list[str]()
-    for title, sentences in (("Sure", outlook.sure), ("Answered", outlook.decided), ("Open", open_questions)):
+    titles = (Text("start.sure", "Sure"), Text("start.answered", "Answered"), Text("start.still-open", "Open"))
+    for title, sentences in zip(titles, (outlook.sure, outlook.decided, open_questions), strict=True):
         if sentences:
-            lines += ["#", f"# {title}:"]
+            lines += ["#", f"# {words(title)}:"]
             for sentence in sentences:
-                lines += _comment(sentence, "- ", "  ")
+                lines += _comment(words(sentence), "- ", "  ")
     order = {section: rank for rank, section in enumerate(_PURPOSES)}
     for section in sorted(outlook.settings, key=lambda section: order.get(section, len(order))):
-        lines += ["", *_comment(_PURPOSES.get(section, "")), *_section(section, outlook.settings[section])]
+        lines += ["", *_comment(words(_PURPOSES.get(section, ""))), *_section(section, outlook.settings[section])]
     return [*lines, ""]
 
 
@@ -81,8 +98,12 @@ def digest(content: str) -> str:
 
 
 def _comment(sentence: str, first: str = "", rest: str = "") -> list[str]:
+    """Return the lines of a comment; Hangul takes two columns."""
     printable = "".join(mark if mark.isprintable() else "\ufffd" for mark in sentence)
-    return textwrap.wrap(printable, 78, initial_indent=f"# {first}", subsequent_indent=f"# {rest}")
+    if not printable:
+        return []
+    wrapped = rich.text.Text(printable).wrap(Console(), _WIDTH - len(first))
+    return [f"# {rest if number else first}{line.plain.rstrip()}" for number, line in enumerate(wrapped)]
 
 
 def _section(name: str, value: Any) -> list[str]:  # noqa: ANN401 - any document

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from table_intake import Refused, Sample, Table, list_tables, open_file, sample_table
 from table_intake.settings.exports import ExportedTable
+from table_intake.wording import Text
 
 from local.evaluation import samples
 from local.evaluation.samples import BadFile
@@ -27,9 +29,10 @@ def named(paths: Sequence[Path]) -> dict[str, Path]:
     different = {path.resolve(): path for path in paths}
     for path in different.values():
         if not path.exists():
-            raise BadFile(f"there is no file {path}")
+            raise BadFile(Text("start.no-file", "there is no file {path}", path=path))
         if path.suffix.lower() in _SETTINGS and path.is_file():
-            raise BadFile(f"{path} is not a table: settings are given with --settings, answers with --answers")
+            text = "{path} is not a table: settings are given with --settings, answers with --answers"
+            raise BadFile(Text("start.no-table", text, path=path))
     names = [path.name for path in different]
     return {path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}": path for path in different}
 
@@ -84,6 +87,11 @@ def tables(files: Mapping[str, Path]) -> dict[str, Source]:
     return {f"{name}{inside}": source for name, path in files.items() for inside, source in _inside(path)}
 
 
+def refusal(refused: Refused) -> BadFile:
+    """Return what a command says of a refusal of the library."""
+    return BadFile(Text.joined(": ", [refused.resource, refused.reason]))
+
+
 def _inside(path: Path) -> Iterator[tuple[str, Source]]:
     if path.is_dir():
         yield from ((f"/{part.name}", Source(part)) for part in samples.parts(path))
@@ -91,9 +99,25 @@ def _inside(path: Path) -> Iterator[tuple[str, Source]]:
     try:
         yield from ((inside, Source(path, inside)) for inside in list_tables(path))
     except Refused as refused:
-        raise BadFile(f"{path}: {refused.reason}") from None
+        raise BadFile(Text.joined(": ", [str(path), refused.reason])) from None
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror or error}") from None
+
+
+def several_tables(file: Path) -> str:
+    """Return what to do with a dropped file of several tables; "" for a file of one."""
+    try:
+        tables = list_tables(file) if file.is_file() else ()
+    except Refused:  # which the run says, with the way out
+        return ""
+    if len(tables) < 2:
+        return ""
+    text = (
+        "{file} has several tables ({tables}): the run reads the one that `sheet` or `member` in the settings names. "
+        "To take all of them: python -m local start {path}"
+    )
+    names = Text.some_of([table.lstrip("#/") for table in tables], 8)
+    return Text("drop.several", text, file=file.name, tables=names, path=quote(str(file)))
 
 
 def take(files: Mapping[str, Path], sources: Mapping[str, Source]) -> dict[str, Sample]:
@@ -109,7 +133,8 @@ def take(files: Mapping[str, Path], sources: Mapping[str, Source]) -> dict[str, 
                 sample = sample_table(name, table, PIECES)
             taken[name] = replace(sample, whole=sample.whole and name in sources)
         except Refused as refused:
-            raise BadFile(f"{name}: {refused.reason}. Mend it, or leave it out of the command") from None
+            text, reason = "{name}: {reason}. Mend it, or leave it out of the command", refused.reason
+            raise BadFile(Text("start.bad-file", text, name=name, reason=reason)) from None
         except OSError as error:
             raise BadFile(f"{source.path}: {error.strerror or error}") from None
     return taken

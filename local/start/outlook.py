@@ -9,6 +9,7 @@ from typing import Any
 from table_intake import DataKind, ExportProposal, LeftOut, Question, Sample, propose_export
 from table_intake.settings.exports import ExportedTable, matching
 from table_intake.settings.tables import TableSettings
+from table_intake.wording import Language, Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,12 @@ class Outlook:
     def settings(self) -> Mapping[str, Any]:
         """The document of settings, without what open questions decide."""
         return self.proposal.settings
+
+    @property
+    def language(self) -> Language:
+        """The language of the shop."""
+        language: Language = self.settings.get("language", "en")
+        return language
 
     def answered(self, answers: Mapping[str, str]) -> "Outlook":
         """Return the outlook with questions answered, by their ids. Raises Refused."""
@@ -94,27 +101,67 @@ def with_currency(proposal: ExportProposal) -> ExportProposal:
 
 def with_language(proposal: ExportProposal, samples: Mapping[str, Sample], language: str) -> ExportProposal:
     """Return the proposal with the language of reports and pages, where somebody or the columns say another one."""
-    korean = any(re.search("[\uac00-\ud7a3]", heading) for sample in samples.values() for heading in sample.header)
     if language:
         return replace(proposal, settings={**proposal.settings, "language": language})
-    if not korean or "language" in proposal.settings:
+    if not is_korean(samples) or "language" in proposal.settings:
         return proposal
-    sentence = "columns have Korean names, so reports and pages are in Korean (language: ko)"
+    sentence = Text("start.korean", "columns have Korean names, so reports and pages are in Korean (language: ko)")
     return replace(proposal, settings={**proposal.settings, "language": "ko"}, sure=(*proposal.sure, sentence))
 
 
 def made_of(table: ExportedTable) -> str:
     """Say how the rows of a kind come about."""
-    joined = [
-        f"{other.file} by {', '.join(f'{column} = {key}' for column, key in other.by.items())}" for other in table.join
-    ]
-    parts = ["each row joined to " + ", then to ".join(joined)] * bool(joined)
+    parts: list[str] = []
+    if table.join:
+        joined = [
+            Text(
+                "start.by",
+                "{file} by {columns}",
+                file=other.file,
+                columns=", ".join(f"{column} = {key}" for column, key in other.by.items()),
+            )
+            for other in table.join
+        ]
+        parts = [Text("start.joined", "each row joined to {first}", first=joined[0])]
+        parts += [Text("start.joined-then", "then to {other}", other=other) for other in joined[1:]]
+        parts = [Text.joined(", ", parts)]
     if table.one_row_per:
-        parts.append(f"one row for each {table.one_row_per}, with the newest values")
-    return "; ".join(parts) or "one row for each of its rows"
+        column = table.one_row_per
+        parts.append(Text("start.newest", "one row for each {column}, with the newest values", column=column))
+    return Text.joined("; ", parts) if parts else Text("start.each-row", "one row for each of its rows")
 
 
 def said(question: Question, answer: str) -> str:
     """Say how a question was answered."""
     meaning = question.choices.get(answer, "")
-    return f"{question.text} {answer}{f': {meaning}' if meaning else ''}"
+    return Text.joined(" ", [question.text, Text.joined(": ", [answer, meaning]) if meaning else answer])
+
+
+def is_korean(samples: Mapping[str, Sample]) -> bool:
+    """Tell whether columns have Korean names."""
+    return any(re.search("[\uac00-\ud7a3]", heading) for sample in samples.values() for heading in sample.header)
+
+
+def as_json(outlook: Outlook) -> dict[str, Any]:
+    return {
+        "files": [
+            {"file": role.table, "kind": role.kind, "rows": role.rows, "because": role.because}
+            for role in outlook.roles
+        ],
+        "sure": [*outlook.sure],
+        "answers": [*outlook.decided],
+        "leftOut": [
+            {"file": left.table, "columns": [*left.columns], "rows": left.rows, "reason": left.reason}
+            for left in outlook.left_out
+        ],
+    }
+
+
+def question_json(question: Question) -> dict[str, Any]:
+    return {
+        "id": question.id,
+        "question": question.text,
+        "choices": dict(question.choices),
+        "default": question.default,
+        "evidence": question.evidence,
+    }

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 VERSION = 1
 _FILE = "progress.json"
@@ -26,6 +27,8 @@ class Progress:
     """The digest of the files and of how they were joined."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """What joining them counted."""
+    texts: Mapping[str, Any] = field(default_factory=dict)
+    """What the names of counts are in other languages; see `table_intake.wording.codes`."""
     dropped: str = ""
     """The SHA-256 of the settings with which the files were dropped."""
     runs: tuple[str, ...] = ()

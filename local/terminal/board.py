@@ -2,14 +2,15 @@
 """A run as a board that is redrawn while it happens: its steps in order, how long each takes, and what it waits for."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import rich.text
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
-from rich.text import Text
+from table_intake.wording import Text
 
 from local.cloud.runs import Moment
 
@@ -42,6 +43,10 @@ class Board:
 
     rows: dict[str, Row] = field(default_factory=dict)
     now: float = 0.0
+    named: Callable[[str], str] = str
+    """Names a step or a resource in the reader's language."""
+    words: Callable[[str], str] = str
+    """Renders a text in it."""
 
     def tell(self, moment: Moment) -> None:
         """Take in what happened: a step ends when the next one begins or it fails, a resource when it has settled."""
@@ -68,30 +73,39 @@ class Board:
         steps = [row for row in self.rows.values() if not row.resource]
         if steps and all(row.ended is not None for row in steps):
             return []
-        return [f"{row.what} {row.status}" for row in self.rows.values() if row.resource and row.ended is None]
+        return [
+            f"{self.named(row.what)} {row.status}" for row in self.rows.values() if row.resource and row.ended is None
+        ]
 
     def table(self, now: float) -> Table:
         table = Table.grid(padding=(0, 2))
         table.add_column(justify="right")
         for row in self.rows.values():
             mark = row.mark()
-            name = Text(("  " if row.resource else "") + row.what, style="dim" if row.resource else "")
+            name = rich.text.Text(
+                ("  " if row.resource else "") + self.named(row.what), style="dim" if row.resource else ""
+            )
             table.add_row(
-                Text(f"{row.began:.1f} s", style="dim"),
-                Text(mark, style=COLOURS[mark]),
+                rich.text.Text(self.words(seconds(row.began)), style="dim"),
+                rich.text.Text(mark, style=COLOURS[mark]),
                 name,
-                Text(row.status, style=COLOURS[mark]),
-                f"{row.seconds(now):.1f} s",
+                rich.text.Text(row.status, style=COLOURS[mark]),
+                rich.text.Text(self.words(seconds(row.seconds(now)))),
             )
         if waiting := self.waiting_for():
-            table.add_row("", "", Text(f"waits for {', '.join(waiting)}", style="yellow"), "", "")
+            text = Text("board.waits", "waits for {names}", names=", ".join(waiting))
+            table.add_row("", "", rich.text.Text(self.words(text), style="yellow"), "", "")
         return table
 
 
+def seconds(number: float) -> Text:
+    return Text("seconds", "{seconds:.1f} s", seconds=number)
+
+
 @contextmanager
-def drawn(console: Console, age: float) -> Iterator[Board]:
+def drawn(console: Console, age: float, board: Board) -> Iterator[Board]:
     """Draw a board on the console four times a second until the block ends; the run started `age` seconds ago."""
-    board, start = Board(), time.monotonic() - age
+    start = time.monotonic() - age
     with Live(console=console, get_renderable=lambda: board.table(time.monotonic() - start), refresh_per_second=4):
         yield board
         board.end(board.now)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -15,11 +16,12 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from table_intake.wording import counted
+from table_intake.wording import Language, Text, counted
 
 from local.cloud.client import Answer, as_commands
 from local.cloud.runs import Moment, Run, Runs
-from local.terminal.board import drawn
+from local.terminal import board
+from local.terminal.speech import DEFAULT, happening, rendered, typed
 
 WRONG = "looks wrong: "
 """The beginning of notes about what looks wrong in a drop."""
@@ -30,21 +32,35 @@ NAMES = ("name", "title", "productname", "itemname")
 
 
 class Terminal:
-    """What one command writes. `as_json`: results are JSON and nothing else; progress is left out."""
+    """What one command writes.
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    Args:
+        as_json: results are JSON and nothing else, in English; progress is left out.
+        run_dir: the folder of the cloud, which commands in texts name where it is another one.
+    """
+
+    def __init__(self, *, as_json: bool = False, run_dir: Path = DEFAULT) -> None:
         self.as_json = as_json
+        self.run_dir = run_dir
+        self.language: Language = "en"
+        """Of sentences; a command sets it once it knows the shop's."""
         # A pipe has no width, so this one folds nothing.
         self.out = Console(highlight=False, quiet=as_json, width=None if sys.stdout.isatty() else 400)
         self.progress = Console(stderr=True, highlight=False, quiet=as_json, width=None if sys.stderr.isatty() else 160)
+
+    def words(self, text: str) -> str:
+        """Return a text as it is shown: in the command's language, with commands as they are typed here."""
+        return typed(rendered(text, self.language), self.run_dir)
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
         """Show a piece of work while it lasts, and how long it took."""
         started = time.perf_counter()
-        with self.progress.status(f"{escape(text)} …"):
+        with self.progress.status(f"{escape(self.words(text))} …"):
             yield
-        self.progress.print(f"[green]✓[/] {escape(text)} [dim]{time.perf_counter() - started:.1f} s[/]")
+        # The language may have become known meanwhile.
+        took = self.words(board.seconds(time.perf_counter() - started))
+        self.progress.print(f"[green]✓[/] {escape(self.words(text))} [dim]{took}[/]")
 
     @contextmanager
     def bar(self) -> Iterator[Callable[[str, float], None]]:
@@ -58,19 +74,19 @@ class Terminal:
         silent = self.as_json or not self.progress.is_terminal
         with Progress(*columns, console=self.progress, transient=True, disable=silent) as progress:
             task = progress.add_task("", total=1.0)
-            yield lambda text, share: progress.update(task, description=escape(text), completed=share)
+            yield lambda text, share: progress.update(task, description=escape(self.words(text)), completed=share)
 
     def note(self, text: str) -> None:
-        self.progress.print(f"[yellow]•[/] {escape(text)}", soft_wrap=not self.progress.is_terminal)
+        self.progress.print(f"[yellow]•[/] {escape(self.words(text))}", soft_wrap=not self.progress.is_terminal)
 
     def heading(self, text: str) -> None:
-        self.progress.print(f"\n[bold]{escape(text)}[/]")
+        self.progress.print(f"\n[bold]{escape(self.words(text))}[/]")
 
     def error(self, text: str, code: int) -> None:
         if self.as_json:
-            self.json({"error": text, "code": code})
+            self.json({"error": typed(text, self.run_dir), "code": code})
         else:
-            self.progress.print(f"[red]✗[/] {escape(text)}", soft_wrap=not self.progress.is_terminal)
+            self.progress.print(f"[red]✗[/] {escape(self.words(text))}", soft_wrap=not self.progress.is_terminal)
 
     def result(self, value: object, show: Callable[[], None]) -> None:
         """Print a result: its value as JSON, or what `show` prints."""
@@ -86,9 +102,15 @@ class Terminal:
         """Print a line of a result, never wrapped or coloured."""
         print(text, flush=True)
 
+    def spoken(self, text: str) -> None:
+        """Print a sentence of a result, wrapped at the width of a page where it is longer."""
+        sentence = self.words(text)
+        indent = len(sentence) - len(sentence.lstrip())
+        self.page(Padding(escape(sentence.lstrip()), (0, 0, 0, indent)))
+
     def text(self, text: str) -> None:
         """Print a paragraph of a result, wrapped at the terminal's width; a pipe gets it as one line."""
-        self.out.print(escape(text), soft_wrap=not self.out.is_terminal)
+        self.out.print(escape(self.words(text)), soft_wrap=not self.out.is_terminal)
 
     def show(self, drawn: RenderableType) -> None:
         """Print what rich has drawn; lines of a pipe end with their text, since it has no width to be filled."""
@@ -120,7 +142,8 @@ class Terminal:
     def moment(self, moment: Moment) -> None:
         colour = {"ACTIVE": "green", "": "cyan"}.get(moment.status, "red" if "FAILED" in moment.status else "yellow")
         status = f" [{colour}]{escape(moment.status)}[/]" if moment.status else ""
-        self.progress.print(f"[dim]{moment.seconds:6.1f} s[/]  {escape(moment.what)}{status}", soft_wrap=True)
+        what, began = happening(moment.what, self.language), self.words(board.seconds(moment.seconds))
+        self.progress.print(f"[dim]{began:>8}[/]  {escape(what)}{status}", soft_wrap=True)
 
     @contextmanager
     def story(self, run: Run) -> Iterator[Callable[[Moment], None]]:
@@ -128,8 +151,9 @@ class Terminal:
         if self.as_json or not self.progress.is_terminal:
             yield self.moment
             return
-        with drawn(self.progress, run.seconds) as board:
-            yield board.tell
+        rows = board.Board(named=lambda what: happening(what, self.language), words=self.words)
+        with board.drawn(self.progress, run.seconds, rows):
+            yield rows.tell
 
     def ended(self, runs: Runs, run: Run) -> Run:
         """Show what happens in a run until it ends, and return it as it is then."""
@@ -141,17 +165,20 @@ class Terminal:
     def runs(self, runs: Sequence[Run]) -> None:
         """Print runs, each with its result on a line of its own."""
         for run in runs:
-            began = run.started.astimezone().strftime("%d %b %H:%M:%S")
+            began = run.started.astimezone().strftime("%d %b %H:%M:%S" if self.language == "en" else "%m-%d %H:%M:%S")
             colour = {"SUCCEEDED": "green", "RUNNING": "cyan"}.get(run.status, "red")
             others = {drop["key"] for drop in run.output.get("drops") or ()} - {run.key}
-            handled = f"{run.kind} +{len(others)}" if others else run.kind
-            head = f"[dim]{began}[/]  {escape(handled)}  [{colour}]{escape(run.status)}[/]  {run.seconds:.1f} s"
+            kind = self.words(Text(f"run.kind.{run.kind}", run.kind))
+            handled = f"{kind} +{len(others)}" if others else kind
+            status = self.words(Text(f"run.status.{run.status}", run.status))
+            took = self.words(board.seconds(run.seconds))
+            head = f"[dim]{began}[/]  {escape(handled)}  [{colour}]{escape(status)}[/]  {took}"
             self.out.print(f"{head}  [dim]{escape(run.name)}[/]", soft_wrap=not self.out.is_terminal)
             if result := said(run):
-                self.show(Padding(escape(result), (0, 0, 0, 4)))
+                self.show(Padding(escape(self.words(result)), (0, 0, 0, 4)))
             for note in run.output.get("notes") or ():
                 if note.startswith(WRONG):
-                    self.show(Padding(f"[yellow]{escape(note)}[/]", (0, 0, 0, 4)))
+                    self.show(Padding(f"[yellow]{escape(self.words(note))}[/]", (0, 0, 0, 4)))
 
     def export(self, exported: Mapping[str, Any], paths: Sequence[str]) -> None:
         """Print the first rows of a batch job's export, as many columns as fit, and where its files are."""
@@ -185,9 +212,21 @@ class Terminal:
             name = item_name(item) if metadata.keys() & set(NAMES) else " · ".join(others)[:48]
             price = f"{float(metadata['price']):.2f}" if metadata.get("price") not in {None, ""} else ""
             score = f"{item['score']:.4f}" if item.get("score") is not None else ""
-            rows.append((rank, item["itemId"], name, price, score, item.get("source", "")))
-        self.table(("#", "item", "name", "price#", "score#", "source"), rows, title)
-        self.out.print(f"[dim]{counted(len(items), 'item')} in {answer.milliseconds:.1f} ms[/]")
+            source = self.words(Text(f"list.source.{item['source']}", item["source"])) if item.get("source") else ""
+            rows.append((rank, item["itemId"], name, price, score, source))
+        columns = (
+            "#",
+            Text("list.item", "item"),
+            Text("list.name", "name"),
+            Text("list.price", "price#"),
+            Text("list.score", "score#"),
+            Text("list.source", "source"),
+        )
+        self.table([*map(self.words, columns)], rows, title)
+        took = Text(
+            "list.took", "{items:,} {items:item|items} in {took:.1f} ms", items=len(items), took=answer.milliseconds
+        )
+        self.out.print(f"[dim]{escape(self.words(took))}[/]")
 
     def likelihoods(self, answer: Answer, user: str, names: Mapping[str, str] = MappingProxyType({})) -> None:
         """Print the likelihood of purchases, the likeliest first; `names` has items' names by id."""
@@ -246,7 +285,12 @@ def said(run: Run) -> str:
         # The notes say by which run, and how to train all the same.
         why = why or "; ".join(run.output.get("notes") or ())
     why = as_commands(str(why), run.shop)
-    return " ".join(str(part) for part in (outcome, counted(rows, "row") if rows else "", why and f"({why})") if part)
+    parts: list[str] = []
+    if outcome:
+        parts.append(Text(f"run.outcome.{outcome}", outcome))
+    if rows:
+        parts.append(Text("run.rows", "{rows:,} {rows:row|rows}", rows=rows))
+    return Text.joined(" ", [*parts, *([f"({why})"] if why else [])])
 
 
 def run_json(run: Run) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from personalization.shop.keys import is_shop
 
 from local.cloud.environments import LocalError
+from local.terminal.speech import TEXTS
 from local.web.server import PageHandler, Reply, json_reply, problem, static_file
 
 FOLDER: Final = Path(__file__).parent / "static"
@@ -73,6 +74,8 @@ class WatchHandler(PageHandler):
     def read(self) -> Reply:
         if self.route.startswith("/papers/"):
             return self._answered(self._paper)
+        if self.route == "/js/steps.ko.json":
+            return static_file(TEXTS, "steps.ko.json")
         if not self.route.startswith(self.DOOR):
             return static_file(FOLDER, self.route)
         return self._answered(lambda: self._refused() or self._facts())

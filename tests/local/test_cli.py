@@ -22,6 +22,7 @@ from local.cli.main import main, parser
 from local.cloud.client import Answer, ApiError, as_commands, drop_key
 from local.cloud.environments import LocalError
 from local.cloud.runs import Run
+from local.start.files import several_tables
 from local.terminal.output import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,12 +70,12 @@ def test_a_question_to_a_cloud_that_is_not_there_says_how_to_start_it(
 ) -> None:
     before, environment = signal.getsignal(signal.SIGTERM), dict(os.environ)
     try:
-        assert main([*line, "--run-dir", str(tmp_path)]) == 3
+        assert main([*line, "--run-dir", str(tmp_path / "my cloud")]) == 3
     finally:
         signal.signal(signal.SIGTERM, before)
         os.environ.update(environment)
     told = capsys.readouterr()
-    assert "python -m local up" in told.err
+    assert f"python -m local up --run-dir '{tmp_path}/my cloud'" in told.err
     assert told.out == ""
 
 
@@ -199,6 +200,8 @@ def retail(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_console_script_runs_anywhere_and_names_itself(tmp_path: Path) -> None:
+    hint = retail("status", "--run-dir", "a cloud", folder=tmp_path).stderr
+    assert f"start it with `{RETAIL} up --run-dir 'a cloud'`" in hint
     shown = retail("drop", "--help", folder=tmp_path).stdout
     assert shown.startswith("usage: retail drop")
     assert "  retail drop myshop settings settings.yaml" in shown
@@ -325,7 +328,7 @@ def test_a_pipe_gets_no_padding(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_drop_that_was_handled_already_says_how_to_train_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     output = {"outcome": "alreadyHandled", "notes": ['the same bytes: ask for {"action": "retrain"}']}
     Terminal().runs([Run("arn:1", "shop", "interactions", "k", "SUCCEEDED", datetime.now(UTC), output=output)])
-    assert "alreadyHandled (the same bytes: `python -m local retrain shop`)" in capsys.readouterr().out
+    assert "python -m local retrain shop`)" in capsys.readouterr().out
 
 
 def test_map_names_what_it_cannot_read_or_recognise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -335,7 +338,7 @@ def test_map_names_what_it_cannot_read_or_recognise(tmp_path: Path, capsys: pyte
     assert mapped(things, "--kind", "users", "--json") == 0
     (document,) = json.loads(capsys.readouterr().out)
     assert document["settings"] == {"users": {"columns": {"id": "USER_ID"}, "ignore": ["name"]}}
-    with pytest.raises(LocalError, match="No such file"):
+    with pytest.raises(LocalError, match="there is no file"):
         mapped(tmp_path / "absent.csv")
     (folder := tmp_path / "sales").mkdir()
     (folder / "_SUCCESS").touch()
@@ -376,8 +379,13 @@ def test_map_reads_a_file_as_the_section_of_its_kind_says(tmp_path: Path, capsys
         sheet.append(["u", "i", "2026-05-01 08:26"])
     book.save(export := tmp_path / "orders.xlsx")
     (products := tmp_path / "products.csv").write_text("sku,price,category\ni,1,tea\n")
-    with pytest.raises(LocalError, match=r"several sheets have data \(May, June\): name one in the section"):
-        mapped(export)
+    assert mapped(export) == 1
+    assert "orders.xlsx#June, 1 row: it has the same rows as orders.xlsx#May" in capsys.readouterr().err
+    assert several_tables(export) == (
+        "orders.xlsx has several tables (May, June): the run reads the one that `sheet` or `member` in the settings "
+        f"names. To take all of them: python -m local start {export}"
+    )
+    assert several_tables(products) == ""
     (settings := tmp_path / "own.yaml").write_text("interactions: {sheet: June}\n")
     assert mapped(products, export, "--settings", settings, "--json") == 0
     orders, items = json.loads(capsys.readouterr().out)

@@ -3,13 +3,18 @@
 
 import io
 import json
+import subprocess
+import sys
+import zipfile
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import DEVNULL
 
 import pytest
+from rich.cells import cell_len
 from table_intake import ExportProposal, ExportSettings, Question
 from table_intake.settings import yaml_core
 
@@ -106,8 +111,42 @@ def test_columns_tell_the_currency_and_the_language_of_the_shop(
     printed = capsys.readouterr()
     settings = yaml_core.load(printed.out)
     assert (settings["storefront"], settings["language"]) == ({"currency": "KRW"}, "ko")
-    assert max(map(len, printed.err.splitlines())) <= 80
+    assert max(map(cell_len, [*printed.err.splitlines(), *printed.out.splitlines()])) <= 80
+    assert "파일의 행마다 한 행" in printed.err
+    assert "# 어느 파일이 무엇이고 어떻게 결합하는지." in printed.out
     assert "# - How are the dates in Ordered at written? %d/%m/%Y: 03/04/2026 is" in printed.out
+
+
+def test_a_zip_of_several_files_is_mapped_as_the_files_are(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with zipfile.ZipFile(export / "all.zip", "w") as archive:
+        for name in ("orders.csv", "products.csv"):
+            archive.write(export / name, name)
+    assert mapping.main(parser().parse_args(["map", str(export / "all.zip")]), Terminal()) == 0
+    printed = capsys.readouterr()
+    assert "all.zip/orders.csv  interactions, 41 rows" in printed.err
+    assert yaml_core.load(printed.out)["export"]["items"] == {"file": "all.zip/products.csv"}
+    line = parser().parse_args(["map", str(export / "all.zip"), "--json"])
+    assert mapping.main(line, Terminal(as_json=True)) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [question["id"] for question in document["questions"]] == ["interactions.dates", "interactions.timezone"]
+    (export / "orders.csv").write_text(PRODUCTS)
+    with zipfile.ZipFile(export / "all.zip", "w") as archive:
+        archive.write(export / "orders.csv", "orders.csv")
+        archive.writestr("colours.csv", "colour,size\nred,1\n")
+    with pytest.raises(LocalError, match="no file says who bought what and when"):
+        mapping.main(parser().parse_args(["map", str(export / "all.zip")]), Terminal())
+
+
+def test_start_speaks_korean_where_it_is_asked_to(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    line = [sys.executable, "-m", "local", "start", *map(str, sorted(export.glob("*.csv"))), "--language", "ko"]
+    done = subprocess.run(
+        [*line, "--run-dir", str(export.parent / "run")], capture_output=True, text=True, check=False, stdin=DEVNULL
+    )
+    assert done.returncode == 2
+    assert "orders.csv  상호 작용, 41행" in done.stdout
+    assert "열린 질문이 2개 있는데 답할 사람이 없습니다." in done.stderr
+    assert "✓ 파일 2개 읽기" in done.stderr
 
 
 def test_yes_takes_no_answer_that_has_no_default(export: Path) -> None:
@@ -308,6 +347,6 @@ def test_settings_are_written_as_they_are_meant() -> None:
     export = ExportSettings.model_validate(meant["export"])
     questions = [replace(ZONE, text="Where?\n: [x")]
     proposal = ExportProposal(export=export, settings=meant, sure=("a: b # c",), questions=(*questions,), left_out=())
-    written = document.proposed(Outlook(roles=[], proposal=proposal))
+    written = document.proposed(Outlook(roles=[], proposal=proposal), str)
     assert yaml_core.load(written) == meant
     assert max(map(len, [line for line in written.splitlines() if line.startswith("#")])) <= 80

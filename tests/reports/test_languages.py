@@ -18,9 +18,11 @@ from personalization.reports import pages
 from table_intake import wording
 from table_intake.wording import Text, fill
 
+from local.terminal import speech
+
 ROOT = Path(__file__).parents[2]
 CATALOGUES = ("layers/core/personalization/reports/texts", "local/evaluation/texts")
-SOURCES = ("table-intake/src", "layers/core/personalization", "local/evaluation")
+SOURCES = ("table-intake/src", "layers/core/personalization", "local")
 Leaves = Mapping[str, str]
 
 
@@ -97,7 +99,7 @@ def _codes() -> Iterator[tuple[str, str, set[str] | None]]:
 
 
 def test_each_sentence_of_code_has_its_korean() -> None:
-    korean = pages.sentences("ko")
+    korean = speech.sentences("ko")
     patterns = [(re.compile(pattern), line) for pattern, line, _ in codes()]
     assert not [f"{line}: {code.pattern}" for code, line in patterns if not any(map(code.fullmatch, korean))]
     # A code that is in no text, or no longer.
@@ -107,7 +109,7 @@ def test_each_sentence_of_code_has_its_korean() -> None:
 
 
 def test_sentences_show_what_their_code_gives() -> None:
-    korean = pages.sentences("ko")
+    korean = speech.sentences("ko")
     literal = {code for code in korean if re.escape(code) in {pattern for pattern, _, _ in codes()}}
     wrong = {
         line: (fields(korean[code]), values)

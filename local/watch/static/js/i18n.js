@@ -70,20 +70,8 @@ const TEXTS = {
   },
 };
 
-/** Steps of the state machines in Korean; in English they are the machines' own words. */
-export const STEPS = {
-  "Claim what started the run": "시작한 파일 확인", "Collect what is waiting": "대기 중인 파일 모으기", "Check each drop": "파일마다 검사", "Check the drop": "파일 검사", "Check its ranges": "파일 구간 검사",
-  "Announce that a file is refused": "파일 거부 알림", "Announce that the run started": "실행 시작 알림", "Ensure the dataset group": "데이터셋 그룹 준비", "Import each file": "파일마다 가져오기", "Import the file": "파일 가져오기",
-  "Make sure that the run still leads": "실행 순서 확인", "Ensure the event tracker": "이벤트 추적기 준비", "Ensure each filter": "필터마다 준비", "Ensure the filter": "필터 준비", "Start each recommender": "추천기마다 시작", "Start the recommender": "추천기 시작",
-  "Test on held-out time": "떼어 둔 기간으로 시험", "Train each recipe": "레시피마다 학습", "Train the recipe": "레시피 학습", "Wait for each recommender": "추천기 대기", "Wait for the recommender": "추천기 대기",
-  "Judge the release": "릴리스 판정", "Announce the verdict": "판정 알림", "Find the refused versions": "거부된 버전 찾기", "Find the release before": "이전 릴리스 찾기", "Promote each approved recipe": "승인된 레시피 승격",
-  "Update the campaign": "캠페인 갱신", "Probe the campaign": "캠페인 점검", "Restore the release before": "이전 릴리스 복원", "Record the release": "릴리스 기록", "Complete the report": "보고서 완성", "Delete the unused campaigns": "쓰지 않는 캠페인 삭제",
-  "Start the fit": "구매 확률 학습 시작", "Start the batch jobs": "일괄 작업 시작", "Announce what came of the run": "결과 알림", "Close the run": "실행 마무리", "Put each campaign back": "캠페인 되돌리기", "Return to the version before": "이전 버전으로 되돌리기",
-  "Announce that the run failed": "실패 알림", "Close the failed run": "실패한 실행 마무리", "Fit the purchase likelihood": "구매 확률 학습", "Announce what came of the fit": "학습 결과 알림", "Plan the jobs": "작업 계획", "Run each job": "작업마다 실행",
-  "Plan the shards": "조각 계획", "Partition the rows": "행 나누기", "Partition a byte range": "구간 나누기", "Gather what was partitioned": "나눈 행 모으기", "Count each shard": "조각마다 집계", "Count a shard": "조각 집계", "Fit on the sample": "표본으로 학습",
-  "Write the counters of each shard": "조각마다 집계 저장", "Write the counters of a shard": "조각 집계 저장", "Let the fit serve": "학습 결과 제공", "Say why a part failed": "실패 원인 확인", "Delete what it wrote": "쓴 것 삭제", "Announce the failure": "실패 알림",
-  "Write what is asked": "요청 작성", "Train the segment recipe": "세그먼트 레시피 학습", "Have it answered": "답 받기", "Convert the answers": "답 변환", "Report on the export": "내보내기 보고", "Announce the export": "내보내기 알림", "End the job that failed": "실패한 작업 마무리", "Announce that nothing is asked": "요청 없음 알림",
-};
+/** Steps of the state machines in Korean, as the terminal has them; in English they are the machines' own words. */
+export const STEPS = await fetch(new URL("./steps.ko.json", import.meta.url)).then((answer) => answer.json());
 
 /** The languages that the switch offers, by code. */
 export const LANGUAGES = { en: "English", ko: "한국어" };
