@@ -272,6 +272,53 @@ def test_small_numbers_that_are_in_every_column_are_no_relation(tmp_path: Path) 
     assert proposal.export.files() == ("products.csv", "order_lines.csv", "orders.csv")
 
 
+def interactions_of(files: Files, folder: Path) -> tuple[ExportProposal, Counter[tuple[str, str, int]]]:
+    """Return the proposal for files, and the interactions that are imported by it with the default answers."""
+    proposal = proposed(files, folder / "in")
+    answered = proposal.answered({question.id: question.default or "" for question in proposal.questions})
+    settings = TableSettings.model_validate(answered.settings)
+    done = joined(answered.export, written(folder / "in", files), folder / "out", files)
+    rows, refused = imported(done.files["interactions"], "interactions", settings, folder)
+    assert refused == 0
+    return proposal, Counter((row["USER_ID"], row["ITEM_ID"], int(row["TIMESTAMP"])) for row in rows)
+
+
+def test_users_come_from_their_own_file_where_lines_have_times_and_orders_have_customers(tmp_path: Path) -> None:
+    made = shop()
+    lines = [(line.order.number, line.product.number, iso(line.order)) for line in made.lines]
+    orders = [(order.number, order.customer.number, iso(order)) for order in made.orders]
+    files = {
+        **database(),
+        "order_lines.csv": table("order_id|product_id|sold_at", lines),
+        "orders.csv": table("id|customer_id|created_at", orders),
+    }
+    proposal, rows = interactions_of(files, tmp_path)
+    assert proposal.export.users is not None
+    assert proposal.export.users.file == "customers.csv"
+    assert rows == Counter(
+        (str(line.order.customer.number), str(line.product.number), line.order.time) for line in made.lines
+    )
+
+
+def test_a_time_that_stands_two_files_away_is_joined_by_the_order_that_both_name(tmp_path: Path) -> None:
+    made = shop()
+    files = {
+        "order_lines.csv": table(
+            "order_id|sku|qty", [(f"o{x.order.number}", f"s{x.product.number}", 1) for x in made.lines]
+        ),
+        "orders.csv": table(
+            "order_id|customer_id|created_at", [(f"o{x.number}", f"c{x.customer.number}", "") for x in made.orders]
+        ),
+        "payments.csv": table(
+            "payment_id|order_id|paid_at", [(f"p{x.number}", f"o{x.number}", iso(x)) for x in made.orders]
+        ),
+    }
+    proposal, rows = interactions_of(files, tmp_path)
+    assert rows == Counter(
+        (f"c{line.order.customer.number}", f"s{line.product.number}", line.order.time) for line in made.lines
+    )
+
+
 def test_a_column_that_no_name_tells_is_asked_for(tmp_path: Path) -> None:
     rows = [
         (line.order.number, f"k{line.order.customer.number}", f"s{line.product.number}", line.order.time, "x", 1)

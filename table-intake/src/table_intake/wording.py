@@ -14,6 +14,8 @@ from typing import Any, Literal, Self, get_args
 
 Language = Literal["en", "ko"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+SHOWN = 8
+"""Names of a list that a sentence shows."""
 Catalogue = Mapping[str, str]
 """Templates of a language by the codes of their texts."""
 
@@ -125,7 +127,7 @@ class Text(str):
         return reduce(both, others, cls("", "{text}", text=first))
 
     @classmethod
-    def some_of(cls, names: Sequence[str], most: int) -> str:
+    def some_of(cls, names: Sequence[str], most: int = SHOWN) -> str:
         """Return the first names of a list, and how many more there are."""
         listed, more = ", ".join(names[:most]), len(names) - most
         return cls("and-more", "{listed} and {more:,} more", listed=listed, more=more) if more > 0 else listed

@@ -111,24 +111,17 @@ LINES = """
     produits lignes
 """
 """Lists within a row, whose objects are lines of an order or items of an event."""
-TIMES_OF_DAY = frozenset(
-    [
-        "time",
-        "ordertime",
-        "saletime",
-        "timeofday",
-        "transactiontime",
-        "erzet",
-        "uhrzeit",
-        "zeit",
-        "heure",
-        "hora",
-        "시간",
-        "시각",
-        "時刻",
-        "时间",
-    ]
-)
+_TIMES_OF_DAY = """
+    time ordertime saletime timeofday transactiontime erzet uhrzeit zeit heure hora 시간 시각 時刻 时间
+"""
+_CURRENCY = """
+    currency currencycode ordercurrency pricecurrency waehrung wahrung waerk devise moneda divisa valuta 통화 화폐
+    通貨 货币 币种
+"""
+_NAMES_IN_SALES = """
+    name title productname itemname lineitemname itemsitemname menuitem arktx bezeichnung 상품명 product item
+    description
+"""
 PRODUCT_TYPES = frozenset({"producttype", "productstype", "itemtype"})
 """Columns that tell simple products from configurable ones, which contain them, as Magento exports both."""
 FRAMES = ("configurable", "bundle")
@@ -227,6 +220,10 @@ def ranks(names: str) -> Mapping[str, int]:
     return {plain(name): rank for rank, name in reversed(list(enumerate(names.split())))}
 
 
+TIMES_OF_DAY = frozenset(_TIMES_OF_DAY.split())
+CURRENCY = frozenset(_CURRENCY.split())
+NAMES_IN_SALES = frozenset(_NAMES_IN_SALES.split())
+"""Columns of sales that have items' names, where no better name is there."""
 _LINES = frozenset(map(plain, LINES.split()))
 _ITEM_NAMES = frozenset(map(plain, _NAMES.split()))
 _NAMED = {plain(word): ours for word, ours in (pair.split("=") for pair in _EVENTS.split())}

@@ -11,7 +11,7 @@ from table_intake.propose import values
 from table_intake.propose.samples import Sample
 from table_intake.propose.targets import find_targets
 from table_intake.settings.tables import TableSettings
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 _SEVERAL, _HALF = 20, 0.5
 """From how many rows on ids are seen to repeat, and the largest share of different ids that do."""
@@ -49,19 +49,26 @@ class _Judging:
     def by_sales(self) -> Judgement | None:
         """Judge a file whose rows are sales, or parts of sales."""
         if self._user and self._item and self._time:
-            return Judgement("interactions", f"it has {self._told('interactions', 'USER_ID', 'ITEM_ID', 'TIMESTAMP')}")
+            return Judgement("interactions", _has(self._told("interactions", "USER_ID", "ITEM_ID", "TIMESTAMP")))
         if not self._repeats:
             return None
         if self._time and not values.times(self._sample.column(self._sales["TIMESTAMP"])).problem:
-            time = self._told("interactions", "TIMESTAMP")
-            because = f"each row has a time ({time}), and items come back: {self._repeats}"
+            because = Text(
+                "judge.times",
+                "each row has a time ({time}), and items come back: {repeats}",
+                time=self._told("interactions", "TIMESTAMP"),
+                repeats=self._repeats,
+            )
             return Judgement("interactions", because, self._otherwise("interactions"))
         orders = self._sample.orders({self._sales["ITEM_ID"]})
         if self._user or self._time or not orders:
             return None
-        because = (
-            f"it has lines of orders ({self._sample.header[orders[0]]}, {self._repeats}), and says neither who bought "
-            "nor when: one file must have user, item and time in each row"
+        because = Text(
+            "judge.lines",
+            "it has lines of orders ({order}, {repeats}), and says neither who bought nor when: one file must have "
+            "user, item and time in each row",
+            order=self._sample.header[orders[0]],
+            repeats=self._repeats,
         )
         return Judgement(None, because, order=orders[0])
 
@@ -70,35 +77,45 @@ class _Judging:
         named = self._sample.name.casefold()
         # A file of sales of which one column has a name that nobody knows: the proposal says which one is missing.
         if self._time and self._user != self._item and re.search(usual_names.FILES["interactions"], named):
-            has = self._told("interactions", "USER_ID", "ITEM_ID", "TIMESTAMP")
-            return Judgement("interactions", f"its name says so, and it has {has}", self._otherwise("interactions"))
+            because = _named(self._told("interactions", "USER_ID", "ITEM_ID", "TIMESTAMP"))
+            return Judgement("interactions", because, self._otherwise("interactions"))
         for kind, pattern in usual_names.FILES.items():
             key = schema.required(kind, None)[0].name
             if re.search(pattern, named) and key in self._targets[kind]:
-                because = f"its name says so, and it has {self._told(kind, key)}"
-                return Judgement(kind, because, self._doubt(kind))
+                return Judgement(kind, _named(self._told(kind, key)), self._doubt(kind))
         return None
 
     def by_one_id(self) -> Judgement:
         """Judge a file by what it names: users, or items."""
         items = self._targets["items"]
         if "ITEM_ID" in items and {"PRICE", "CATEGORY_L1"} & set(items):
-            because = f"it has {self._told('items', 'ITEM_ID', 'PRICE', 'CATEGORY_L1')}"
+            because = _has(self._told("items", "ITEM_ID", "PRICE", "CATEGORY_L1"))
             return Judgement("items", because, self._doubt("items"))
         user = self._user and "USER_ID" in self._targets["users"]
         if user == self._item:
-            return Judgement(None, "neither its columns nor its name tell what it has")
+            return Judgement(None, Text("judge.open", "neither its columns nor its name tell what it has"))
         kind: DataKind = "users" if user else "items"
-        return Judgement(kind, f"it has {self._told(kind, 'USER_ID', 'ITEM_ID')} and no other id", self._doubt(kind))
+        columns = self._told(kind, "USER_ID", "ITEM_ID")
+        because = Text("judge.one-id", "it has {columns} and no other id", columns=columns)
+        return Judgement(kind, because, self._doubt(kind))
 
-    def _told(self, kind: DataKind, *targets: str) -> str:
-        indices = self._targets[kind]
-        return ", ".join(f"{self._sample.header[indices[name]]} for {name}" for name in targets if name in indices)
+    def _told(self, kind: DataKind, *targets: str) -> Text:
+        indices, header = self._targets[kind], self._sample.header
+        return Text.joined(
+            ", ",
+            (
+                Text("judge.column", "{column} for {target}", column=header[indices[name]], target=name)
+                for name in targets
+                if name in indices
+            ),
+        )
 
     def _doubt(self, kind: DataKind) -> str:
         """Return what speaks against a kind."""
         if kind == "items" and self._repeats:
-            return f"a file of items has one row for each, but {self._repeats}"
+            return Text(
+                "judge.items-repeat", "a file of items has one row for each, but {repeats}", repeats=self._repeats
+            )
         return self._otherwise(kind)
 
     def _otherwise(self, kind: DataKind) -> str:
@@ -108,11 +125,16 @@ class _Judging:
             "items": ("ITEM_ID", "PRICE", "CATEGORY_L1"),
         }
         others = [
-            f"{other} ({self._told(other, *targets)})"
+            Text(
+                "judge.other",
+                "{kind} ({columns})",
+                kind=Text(f"kind.{other}", other),
+                columns=self._told(other, *targets),
+            )
             for other, targets in marks.items()
             if other != kind and targets[0] in self._targets[other]
         ]
-        return f"it could be {' or '.join(others)} as well" if others else ""
+        return Text("judge.as-well", "it could be {others} as well", others=Text.any_of(others)) if others else ""
 
 
 def _repeats(sample: Sample, index: int) -> str:
@@ -121,4 +143,18 @@ def _repeats(sample: Sample, index: int) -> str:
     different = len(set(cells))
     if len(cells) < _SEVERAL or different > _HALF * len(cells):
         return ""
-    return f"{sample.header[index]} has {counted(different, 'different value')} in {counted(len(cells), 'row')}"
+    return Text(
+        "judge.repeats",
+        "{column} has {values:,} different {values:value|values} in {rows:,} {rows:row|rows}",
+        column=sample.header[index],
+        values=different,
+        rows=len(cells),
+    )
+
+
+def _has(columns: Text) -> Text:
+    return Text("judge.has", "it has {columns}", columns=columns)
+
+
+def _named(columns: Text) -> Text:
+    return Text("judge.named", "its name says so, and it has {columns}", columns=columns)

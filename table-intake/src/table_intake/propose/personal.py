@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from table_intake.columns import usual_names
+from table_intake.wording import Text
 
 _MOST, _VARIED = 0.7, 0.5
 """The share of values that must look personal; and of different values among names of people."""
@@ -30,10 +31,10 @@ _NAMED = re.compile(
 )
 """More names of columns with names of people."""
 _FORMS = {
-    "e-mail addresses": _EMAIL,
-    "phone numbers": _PHONE,
-    "addresses": _ADDRESS,
-    "names of people": _KOREAN_NAME,
+    Text("personal.emails", "e-mail addresses"): _EMAIL,
+    Text("personal.phones", "phone numbers"): _PHONE,
+    Text("personal.addresses", "addresses"): _ADDRESS,
+    Text("personal.names", "names of people"): _KOREAN_NAME,
 }
 
 

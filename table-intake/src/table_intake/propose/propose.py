@@ -21,14 +21,14 @@ from table_intake.propose.samples import Ids, Sample
 from table_intake.propose.targets import NO_IDS, find_targets
 from table_intake.settings.files import SERIAL, Returns
 from table_intake.settings.tables import TableSettings
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
 _MIDNIGHT = re.compile(r"[T ]0?0:00(:00(\.0+)?)?$")
 _LONG = 100
 """Characters of a name that settings spell out."""
-_SHOWN = 8
-"""Columns named in a remark."""
+ELSEWHERE = frozenset({"propose.left-out", "propose.undecided", "propose.missing-retail", "propose.several-forms"})
+"""The codes of remarks on one file for which a proposal for several files has a question or sentence of its own."""
 _OWN_OF_INTERACTIONS = frozenset({"DEVICE", "DEVICE_TYPE", "COUNTRY", "COUNTRY_CODE", "HOUR", "HOUR_OF_DAY", "SEASON"})
 """Columns that a request can fill in as context."""
 
@@ -46,7 +46,7 @@ class Proposal:
     """Lines of the section of which somebody must choose one, each with its meaning."""
     options: tuple[str, ...] = ()
     """Lines of the section that may be right, each with its meaning."""
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Text, ...] = ()
     missing: tuple[str, ...] = ()
     """Required columns that no column of the file looks like."""
 
@@ -107,7 +107,12 @@ def propose_settings(
         ids: of the shop's interactions, by which a file of users or items tells the column of its key.
     """
     kind = kind or judge(sample, settings).kind
-    return None if kind is None else _Proposer(sample, settings, kind, ids).proposal()
+    return None if kind is None else propose_for(sample, settings, kind, ids)
+
+
+def propose_for(sample: Sample, settings: TableSettings, kind: DataKind, ids: Ids = NO_IDS) -> Proposal:
+    """Return settings with which a file of a kind can be read; see `propose_settings`."""
+    return _Proposer(sample, settings, kind, ids).proposal()
 
 
 class _Proposer:
@@ -147,10 +152,8 @@ class _Proposer:
             **rows,
         }
         new, shared = {} if proposed == settings else proposed, self._rejects()
-        unread = (
-            () if self._sample.rows else ("no row of it could be read: this is told by the names of columns alone",)
-        )
-        remarks = (*unread, *self._way(missing), *self._remarks)
+        unread = Text("propose.unread", "no row of it could be read: this is told by the names of columns alone")
+        remarks = (*([] if self._sample.rows else [unread]), *self._way(missing), *self._remarks)
         return Proposal(
             self._kind,
             new,
@@ -215,9 +218,21 @@ class _Proposer:
             possible = [heading for heading in rest if canonical(heading) in _OWN_OF_INTERACTIONS]
             left = [heading for heading in rest if heading not in possible]
             if left and (columns or false or not self._fits(rest)):
-                self._remarks.append(f"left out, since columns does not name them: {_listed(left)}")
+                self._remarks.append(
+                    Text(
+                        "propose.left-out",
+                        "left out, since columns does not name them: {columns}",
+                        columns=_listed(left),
+                    )
+                )
                 for heading in possible:
-                    self._remarks.append(f"{heading} can be context: name it in columns to keep it")
+                    self._remarks.append(
+                        Text(
+                            "propose.context",
+                            "{column} can be context: name it in columns to keep it",
+                            column=heading,
+                        )
+                    )
                 return [*false, "*"]
             return false
         seen = {canonical(header[index]) for index in used} | set(columns.values())
@@ -241,14 +256,28 @@ class _Proposer:
         required = [column.name for column in schema.required(self._kind, self._settings.personalize_domain)]
         return tuple(name for name in required if name not in self._targets and name not in given)
 
-    def _way(self, missing: Sequence[str]) -> list[str]:
+    @staticmethod
+    def _way(missing: Sequence[str]) -> list[Text]:
         """Return a remark about required columns that no column of the file looks like."""
         if not missing:
             return []
-        way = "name the column under columns"
+        columns = Text.any_of(missing)
         if set(missing) <= {"PRICE", "CATEGORY_L1"}:
-            way += ", give each a value under defaults, or set domain: custom before the first drop"
-        return [f"no column looks like {' or '.join(missing)}: {way}"]
+            return [
+                Text(
+                    "propose.missing-retail",
+                    "no column looks like {columns}: name the column under columns, give each a value under defaults, "
+                    "or set domain: custom before the first drop",
+                    columns=columns,
+                )
+            ]
+        return [
+            Text(
+                "propose.missing",
+                "no column looks like {columns}: name the column under columns",
+                columns=columns,
+            )
+        ]
 
     def _times(self) -> dict[str, Any]:
         """Return the settings for the columns of times."""
@@ -267,30 +296,53 @@ class _Proposer:
             if self._files.time_of_day or not values.times(joined).problem:
                 cells = joined
                 section["time_of_day"] = self._sample.header[beside]
-                self._remarks.append(f"{heading} has the day alone, so time_of_day adds {self._sample.header[beside]}")
+                self._remarks.append(
+                    Text(
+                        "propose.time-of-day",
+                        "{column} has the day alone, so time_of_day adds {other}",
+                        column=heading,
+                        other=self._sample.header[beside],
+                    )
+                )
             else:
                 self._remarks.append(
-                    f"{heading} has the day alone, and {self._sample.header[beside]} the time of day, which is lost: "
-                    "put both into one column if the order within a day matters"
+                    Text(
+                        "propose.time-lost",
+                        "{column} has the day alone, and {other} the time of day, which is lost: put both into one "
+                        "column if the order within a day matters",
+                        column=heading,
+                        other=self._sample.header[beside],
+                    )
                 )
         forms = values.times(cells)
         days = [cell.strip() for cell in cells if cell.strip()]
-        # A day whose number is that of its month shows no difference.
-        example = next((day for day in days if len({_read(day, form) for form in forms.dates}) > 1), "".join(days[:1]))
+        example = values.ambiguous(days, forms.dates) or "".join(days[:1])
         if forms.problem:
-            self._remarks.append(f"{heading}: {forms.problem}")
+            self._remarks.append(Text("propose.times", "{column}: {problem}", column=heading, problem=forms.problem))
         if forms.dates == (SERIAL,):
-            day = values.of_serial(days[0])
-            self._remarks.append(f"{heading} has days as spreadsheets count them: {days[0]} is {day.day} {day:%B %Y}")
+            self._remarks.append(
+                Text(
+                    "propose.serial",
+                    "{column} has days as spreadsheets count them: {number} is {day}",
+                    column=heading,
+                    number=days[0],
+                    day=values.written(values.of_serial(days[0])),
+                )
+            )
         if forms.unit:
             section["unit"] = forms.unit
         if len(forms.dates) == 1:
             section["dates"] = forms.dates[0]
         for form in forms.dates if len(forms.dates) > 1 else ():
-            self._choices.append(f"dates: {_quoted(form)}  # if {example} is {_read(example, form)}")
+            self._choices.append(f"dates: {_quoted(form)}  # if {example} is {values.day(example, form)}")
         if len(forms.dates) > 1:
             self._remarks.append(
-                f"{heading} can be read in {counted(len(forms.dates), 'way')}: take one of the lines with dates"
+                Text(
+                    "propose.several-forms",
+                    "{column} can be read in {ways} ways: take one of the lines with dates",
+                    column=heading,
+                    ways=len(forms.dates),
+                )
             )
         if not forms.zoned and self._files.timezone == "UTC":
             self._options.append("timezone: Asia/Seoul  # or yours, if the times are not in UTC")
@@ -327,7 +379,14 @@ class _Proposer:
                 section["decimal"] = "."
             if form.example:
                 whole = form.example.replace(form.thousands or "", "")
-                self._remarks.append(f"{form.example} is read as {whole}: leave thousands out if it is a fraction")
+                self._remarks.append(
+                    Text(
+                        "propose.thousands",
+                        "{number} is read as {whole}: leave thousands out if it is a fraction",
+                        number=form.example,
+                        whole=whole,
+                    )
+                )
         return section
 
     def _returns(self) -> list[dict[str, Any]]:
@@ -348,10 +407,16 @@ class _Proposer:
         left = usual_names.plain(heading) in usual_names.ranks(usual_names.LEFT_QUANTITY)
         none = sum(bool(re.fullmatch(r"0+([.,]0*)?", cell)) for cell in cells) if left else 0
         if below or none:
-            rules.append({"column": heading, "below": 1 if none else 0})
-            share = (below + none) / len(cells)
+            limit = 1 if none else 0
+            rules.append({"column": heading, "below": limit})
             self._remarks.append(
-                f"rows with {heading} below {1 if none else 0} ({share:.1%} of those seen) are returns"
+                Text(
+                    "propose.returns-below",
+                    "rows with {column} below {limit} ({share:.1%} of those seen) are returns",
+                    column=heading,
+                    limit=limit,
+                    share=(below + none) / len(cells),
+                )
             )
             self._numbers_of_returns.append(quantity)
         for index, name in enumerate(header):
@@ -366,8 +431,15 @@ class _Proposer:
                 rules.append({"column": name, "of": heading})
                 whole = sum(_number(back) >= _number(bought) for back, bought in pairs)
                 self._remarks.append(
-                    f"rows of which all came back, {name} being no less than {heading}, are returns ({whole:,} of "
-                    f"those seen); those of which a part came back ({len(pairs) - whole:,}) stay purchases"
+                    Text(
+                        "propose.returns-whole",
+                        "rows of which all came back, {column} being no less than {other}, are returns ({whole:,} of "
+                        "those seen); those of which a part came back ({part:,}) stay purchases",
+                        column=name,
+                        other=heading,
+                        whole=whole,
+                        part=len(pairs) - whole,
+                    )
                 )
                 self._numbers_of_returns += [index, quantity]
         return rules
@@ -400,22 +472,41 @@ class _Proposer:
             if meanings.cancelled:
                 skip[heading] = [*meanings.cancelled]
                 self._remarks.append(
-                    f"{heading} says of rows that they were never sold, so skip leaves them out: "
-                    f"{statuses.listed(meanings.cancelled)}"
+                    Text(
+                        "propose.cancelled",
+                        "{column} says of rows that they were never sold, so skip leaves them out: {words}",
+                        column=heading,
+                        words=statuses.listed(meanings.cancelled),
+                    )
                 )
             if meanings.returned:
                 returns.append({"column": heading, "values": [*meanings.returned]})
                 self._remarks.append(
-                    f"{heading} says of rows that they came back, so they become returns: "
-                    f"{statuses.listed(meanings.returned)}"
+                    Text(
+                        "propose.returned",
+                        "{column} says of rows that they came back, so they become returns: {words}",
+                        column=heading,
+                        words=statuses.listed(meanings.returned),
+                    )
                 )
             if meanings.undecided:
                 self._remarks.append(
-                    f"only you can say whether these were sold, and they count as purchases: {heading} is "
-                    f"{statuses.listed(meanings.undecided)}. If not, add the word to skip, or to the values of returns"
+                    Text(
+                        "propose.undecided",
+                        "only you can say whether these were sold, and they count as purchases: {column} is {words}. "
+                        "If not, add the word to skip, or to the values of returns",
+                        column=heading,
+                        words=statuses.listed(meanings.undecided),
+                    )
                 )
         if looked_at and self._sample.read > len(self._sample.rows):
-            self._remarks.append(f"statuses are counted in the {counted(self._sample.read, 'row')} read")
+            self._remarks.append(
+                Text(
+                    "propose.counted",
+                    "statuses are counted in the {rows:,} {rows:row|rows} read",
+                    rows=self._sample.read,
+                )
+            )
         self._note_changes_of_status(looked_at)
         return {
             **self._fill_down(looked_at),
@@ -448,8 +539,14 @@ class _Proposer:
         if not columns:
             return {}
         self._remarks.append(
-            f"{_listed(columns)} has a value in the first row of an order alone: fill_down carries it to the others "
-            f"with the same {header[order.by]}"
+            Text(
+                "propose.fill-down",
+                "{columns} {count:has|have} a value in the first row of an order alone: fill_down carries it to the "
+                "others with the same {order}",
+                columns=_listed(columns),
+                count=len(columns),
+                order=header[order.by],
+            )
         )
         return {"fill_down": {"columns": columns, "by": header[order.by]}}
 
@@ -469,9 +566,17 @@ class _Proposer:
                 before = first.setdefault(key, status)
                 if key[0] and column.meaning(before) != column.meaning(status):
                     self._remarks.append(
-                        f"{header[order]} {key[0]} has several rows for one item, and {header[index]} is {before} in "
-                        f"one, {status} in another. Each row counts by itself: if these are changes of one status, "
-                        "export the current one alone"
+                        Text(
+                            "propose.changes",
+                            "{order} {number} has several rows for one item, and {column} is {before} in one, {status} "
+                            "in another. Each row counts by itself: if these are changes of one status, export the "
+                            "current one alone",
+                            order=header[order],
+                            number=key[0],
+                            column=header[index],
+                            before=before,
+                            status=status,
+                        )
                     )
                     return
 
@@ -484,8 +589,13 @@ class _Proposer:
             there = {cell.strip().casefold() for cell in self._sample.column(index)}
             if frames := [kind for kind in usual_names.FRAMES if kind in there and "simple" in there]:
                 self._remarks.append(
-                    f"lines whose {header[index]} is {' or '.join(frames)} stand beside those of the simple products "
-                    "that were sold: skip leaves them out, so that nothing counts twice"
+                    Text(
+                        "propose.frames",
+                        "lines whose {column} is {frames} stand beside those of the simple products that were sold: "
+                        "skip leaves them out, so that nothing counts twice",
+                        column=header[index],
+                        frames=Text.any_of(frames),
+                    )
                 )
                 return {header[index]: frames}
         return {}
@@ -520,8 +630,14 @@ class _Proposer:
                 heading, other = self._sample.header[self._targets[name]], cells[0].partition(".")[0]
                 section["ids"] = "whole"
                 self._remarks.append(
-                    f"{heading} has ids like {cells[0]}, as programs write that took them for numbers: ids reads them "
-                    f"as whole numbers, so that they match {other} in other files and in what your pages send"
+                    Text(
+                        "propose.ids",
+                        "{column} has ids like {id}, as programs write that took them for numbers: ids reads them as "
+                        "whole numbers, so that they match {whole} in other files and in what your pages send",
+                        column=heading,
+                        id=cells[0],
+                        whole=other,
+                    )
                 )
         return section
 
@@ -536,7 +652,12 @@ class _Proposer:
             if part:
                 heading = self._sample.header[self._targets[name]]
                 self._remarks.append(
-                    f"{heading} is empty in {part:.1%} of the rows seen: rejects.limit lets in the others"
+                    Text(
+                        "propose.empty",
+                        "{column} is empty in {share:.1%} of the rows seen: rejects.limit lets in the others",
+                        column=heading,
+                        share=part,
+                    )
                 )
         return {"rejects": {"limit": min(1.0, math.ceil(share * 120) / 100)}}
 
@@ -564,9 +685,7 @@ def _number(cell: str) -> float:
 
 
 def _listed(header: Sequence[str]) -> str:
-    more = len(header) - _SHOWN
-    named = [heading.strip() or "one without a name" for heading in header[:_SHOWN]]
-    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+    return Text.some_of([heading.strip() or "''" for heading in header])
 
 
 def _printable(text: str) -> str:
@@ -575,8 +694,3 @@ def _printable(text: str) -> str:
 
 def _quoted(form: str) -> str:
     return "'" + form.replace("'", "''") + "'"
-
-
-def _read(cell: str, form: str) -> str:
-    day = values.read(cell, form)
-    return f"{day.day} {day:%B %Y}" if day else "a date of that form"

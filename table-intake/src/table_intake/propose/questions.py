@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from table_intake.errors import Refused
 from table_intake.settings.exports import ExportSettings
 from table_intake.settings.files import FileSettings
+from table_intake.wording import Text
 
 Document = Mapping[str, Any]
 """Settings as a file has them."""
@@ -44,15 +45,17 @@ class Question:
             raise Refused(self.id, self.ends[answer])
         if answer in self.choices:
             return self.settings.get(answer, {})
-        listed = ", ".join(self.choices)
+        names = {"answer": repr(answer), "answers": ", ".join(self.choices)}
         if not self.any_zone:
-            raise Refused(self.id, f"{answer!r} is no answer to this question: the answers are {listed}")
+            reason = Text("answer.none", "{answer} is no answer to this question: the answers are {answers}", **names)
+            raise Refused(self.id, reason)
         try:
             FileSettings(timezone=answer)
         except ValidationError:
-            raise Refused(
-                self.id, f"{answer!r} is no time zone: answer {listed}, or another name like Europe/Paris"
-            ) from None
+            reason = Text(
+                "answer.zone", "{answer} is no time zone: answer {answers}, or another name like Europe/Paris", **names
+            )
+            raise Refused(self.id, reason) from None
         return {"interactions": {"timezone": answer}}
 
 
@@ -92,8 +95,12 @@ class ExportProposal:
         document = self.settings
         for name, answer in answers.items():
             if name not in questions:
-                listed = ", ".join(questions) or "none"
-                raise Refused(name, f"these files leave no such question open: the questions are {listed}")
+                reason = Text(
+                    "answer.unknown",
+                    "these files leave no such question open: the questions are {questions}",
+                    questions=", ".join(questions) or Text("none", "none"),
+                )
+                raise Refused(name, reason)
             document = merged(document, questions[name].effect(answer))
         remaining = tuple(question for question in self.questions if question.id not in answers)
         export = ExportSettings.model_validate(document["export"])

@@ -11,7 +11,7 @@ from table_intake.kinds import DataKind
 from table_intake.propose.samples import Sample
 from table_intake.propose.value_sets import Overlap, ValueSet
 from table_intake.settings.exports import base_name
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 _ENDS = sorted(
     ranks("id key code no number nr num nummer numero sk pk uid uuid guid 번호 코드 아이디 番号 コード 编号 编码"),
@@ -146,11 +146,20 @@ def _is_relation(overlap: Overlap, strength: int, key: ValueSet, *, whole: bool)
 
 def _evidence(names: tuple[tuple[str, str], tuple[str, str]], overlap: Overlap) -> str:
     (heading, table), (key, other) = names
+    columns = {"column": heading, "table": table, "key": key, "other": other}
     if not overlap.values:
-        return f"{heading} in {table} is named as {key} of {other}, and no value of the two could be compared"
-    return (
-        f"{overlap.shared:,} of {counted(overlap.values, 'different value')} of {heading} in {table} that were "
-        f"compared {'is' if overlap.shared == 1 else 'are'} in {key} of {other}"
+        return Text(
+            "relation.names-alone",
+            "{column} in {table} is named as {key} of {other}, and no value of the two could be compared",
+            **columns,
+        )
+    return Text(
+        "relation.values",
+        "{shared:,} of {values:,} different {values:value|values} of {column} in {table} that were compared "
+        "{shared:is|are} in {key} of {other}",
+        **columns,
+        shared=overlap.shared,
+        values=overlap.values,
     )
 
 

@@ -10,6 +10,7 @@ from table_intake.propose.questions import LeftOut
 from table_intake.propose.samples import Sample
 from table_intake.propose.value_sets import ValueSet
 from table_intake.settings.exports import matching
+from table_intake.wording import Text
 
 _SAME_KEYS = 0.1
 """The share of keys of one part that another part has, from which on they are no parts of one table."""
@@ -28,12 +29,14 @@ def different(samples: Mapping[str, Sample]) -> tuple[dict[str, Sample], list[Le
         for name in group:
             sample = samples[name]
             if twin := next((other for other in parts if _is_same(sample, samples[other])), None):
-                reason = f"it has the same rows as {twin}: one of the two is enough"
+                reason = Text("left-out.copy", "it has the same rows as {table}: one of the two is enough", table=twin)
                 left_out.append(LeftOut(name, (), reason, sample.read))
             elif other := next((other for other in parts if _has_same_keys(sample, samples[other])), None):
-                reason = (
-                    f"it has the columns of {other} and ids that are there as well, with other rows: these are files "
-                    "of two shops, or two exports of one time. Leave one of them out"
+                reason = Text(
+                    "left-out.two-shops",
+                    "it has the columns of {table} and ids that are there as well, with other rows: these are files of "
+                    "two shops, or two exports of one time. Leave one of them out",
+                    table=other,
                 )
                 left_out.append(LeftOut(name, (), reason, sample.read))
             else:
@@ -41,11 +44,22 @@ def different(samples: Mapping[str, Sample]) -> tuple[dict[str, Sample], list[Le
         pattern = _pattern(parts, tuple(samples))
         if len(parts) > 1 and pattern:
             tables[pattern] = _together(pattern, [samples[name] for name in parts])
-            sentences.append(f"{' and '.join(parts)} have the same columns and are read as one table ({pattern})")
+            sentences.append(
+                Text(
+                    "export.parts",
+                    "{tables} have the same columns and are read as one table ({pattern})",
+                    tables=Text.all_of(parts),
+                    pattern=pattern,
+                )
+            )
             continue
         tables[parts[0]] = samples[parts[0]]
         for name in parts[1:]:
-            reason = f"it has the columns of {parts[0]}: name such files alike, as in orders-1.csv and orders-2.csv"
+            reason = Text(
+                "left-out.alike",
+                "it has the columns of {table}: name such files alike, as in orders-1.csv and orders-2.csv",
+                table=parts[0],
+            )
             left_out.append(LeftOut(name, (), reason, samples[name].read))
     return tables, left_out, sentences
 

@@ -13,6 +13,7 @@ from table_intake.kinds import DataKind
 from table_intake.propose import values
 from table_intake.propose.samples import Ids, Sample, whole
 from table_intake.settings.tables import TableSettings
+from table_intake.wording import Text
 
 _ENOUGH, _ALL = 100, 0.98
 """From how many rows on an id is judged by its values, and the share of different values of an id of rows."""
@@ -25,7 +26,7 @@ class Targets:
 
     indices: Mapping[str, int]
     """The index of each, by its name there."""
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Text, ...] = ()
 
 
 def find_targets(sample: Sample, settings: TableSettings, kind: DataKind, ids: Ids = NO_IDS) -> Targets:
@@ -79,7 +80,12 @@ class _Finder:
             dates = [index for index in range(len(header)) if index not in indices.values() and self._has_dates(index)]
             if len(dates) == 1:
                 (indices["TIMESTAMP"],) = dates
-                return Targets(indices, (f"{header[dates[0]]} is taken for the time: no other column has dates",))
+                remark = Text(
+                    "propose.only-dates",
+                    "{column} is taken for the time: no other column has dates",
+                    column=header[dates[0]],
+                )
+                return Targets(indices, (remark,))
         return Targets(indices)
 
     def _filled(self, target: str, index: int) -> float:

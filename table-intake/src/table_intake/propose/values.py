@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from table_intake.check.cell_rules import ISO_DATE
 from table_intake.settings.files import SERIAL, Unit
+from table_intake.wording import Text
 
 ENOUGH = 0.98
 """The share of values that a form must fit: a file may have bad rows."""
@@ -65,7 +66,8 @@ def times(values: Sequence[str]) -> Times:
     fitting = {form: sum(_is_of(cell, form) for cell in cells) for form in dict.fromkeys(_forms(cells))}
     best = max(fitting.values(), default=0)
     if best < ENOUGH * len(cells):
-        return Times(problem=f"no form of dates fits {cells[0]!r} and the others")
+        problem = Text("times.no-form", "no form of dates fits {value} and the others", value=repr(cells[0]))
+        return Times(problem=problem)
     forms = tuple(form for form, fits in fitting.items() if fits == best)
     return Times(forms, zoned="%z" in forms[0])
 
@@ -80,9 +82,11 @@ def _packed(cells: Sequence[str]) -> bool:
 def _of_numbers(cells: Sequence[str]) -> Times:
     sizes = Counter(next(unit for unit, least in reversed(_UNITS) if int(float(cell)) >= least // 10) for cell in cells)
     if len(sizes) > 1:
-        return Times(
-            problem=f"the times are in several units: {', '.join(f'{n:,} in {unit}' for unit, n in sizes.items())}"
+        units = Text.joined(
+            ", ",
+            (Text("times.in-unit", "{count:,} in {unit}", count=count, unit=unit) for unit, count in sizes.items()),
         )
+        return Times(problem=Text("times.units", "the times are in several units: {units}", units=units))
     (unit,) = sizes
     return Times(unit=None if unit == "s" else unit)
 
@@ -161,6 +165,26 @@ def read(cell: str, form: str) -> datetime | None:
         return datetime.strptime(cell, form)  # noqa: DTZ007 - only a day and a time of day
     except ValueError:
         return None
+
+
+def ambiguous(cells: Sequence[str], forms: Sequence[str]) -> str:
+    """Return a cell that is another day in each of several forms; "" without any, as where a day's number is that of
+    its month."""
+    if len(forms) < 2:
+        return ""
+    return next((cell for cell in cells if len({read(cell.strip(), form) for form in forms}) > 1), "")
+
+
+def day(cell: str, form: str) -> Text:
+    """Return the day that a cell names in a form, in words."""
+    moment = read(cell.strip(), form)
+    return written(moment) if moment else Text("no-day", "no date of that form")
+
+
+def written(moment: datetime) -> Text:
+    """Return a day in words."""
+    names = {"day": moment.day, "month": f"{moment:%B}", "number": moment.month, "year": moment.year}
+    return Text("day", "{day} {month} {year}", **names)
 
 
 def of_serial(cell: str) -> datetime:
