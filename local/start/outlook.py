@@ -77,7 +77,7 @@ def look(
     Raises:
         Refused: they are no shop's export.
     """
-    proposal = with_language(with_currency(propose_export(samples, settings)), samples, language)
+    proposal = with_currency(with_language(propose_export(samples, settings), samples, language), samples)
     roles = [
         Role(
             table=" + ".join([table.file, *(other.file for other in table.join)]),
@@ -91,12 +91,22 @@ def look(
     return Outlook(roles=roles, proposal=proposal, left_out=[*proposal.left_out, *copies])
 
 
-def with_currency(proposal: ExportProposal) -> ExportProposal:
-    """Return the proposal with the currency of its prices for the storefront, where a column names one."""
+def with_currency(proposal: ExportProposal, samples: Mapping[str, Sample]) -> ExportProposal:
+    """Return the proposal with the currency of its prices for the storefront: a column names it, or is Korean."""
     shown = proposal.settings.get("storefront", {})
-    if not re.fullmatch("[A-Z]{3}", proposal.currency or "") or "currency" in shown:
+    if "currency" in shown:
         return proposal
-    return replace(proposal, settings={**proposal.settings, "storefront": {**shown, "currency": proposal.currency}})
+    if re.fullmatch("[A-Z]{3}", proposal.currency or ""):
+        return replace(proposal, settings=_with_currency(proposal.settings, str(proposal.currency)))
+    if proposal.currency or not is_korean(samples):
+        return proposal
+    text = "prices are taken for won, since columns have Korean names (storefront: {{currency: KRW}})"
+    settings, sentence = _with_currency(proposal.settings, "KRW"), Text("start.won", text)
+    return replace(proposal, settings=settings, sure=(*proposal.sure, sentence))
+
+
+def _with_currency(settings: Mapping[str, Any], currency: str) -> dict[str, Any]:
+    return {**settings, "storefront": {**settings.get("storefront", {}), "currency": currency}}
 
 
 def with_language(proposal: ExportProposal, samples: Mapping[str, Sample], language: str) -> ExportProposal:

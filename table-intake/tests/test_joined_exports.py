@@ -206,6 +206,27 @@ def test_the_newest_values_are_the_same_in_any_number_of_pieces(tmp_path: Path) 
         assert named(pieces, tmp_path / str(size)) == whole
 
 
+def test_a_zero_is_no_price_where_the_item_has_another_one(tmp_path: Path) -> None:
+    rows = [
+        ("cup", "12000", "1", "2026-01-01"),
+        ("cup", "0", "0", "2026-01-03"),
+        ("cup", "13000", "1", "2026-01-02"),
+        ("pen", "₩0", "0", "2026-01-01"),
+        ("bag", "9.50 USD", "0", "2026-01-01"),
+        ("bag", "0.00 USD", "1", "2026-01-02"),
+    ]
+    files = {"lines.csv": table("sku|price|on_sale|sold_at", rows)}
+    items = {"file": "lines.csv", "one_row_per": "sku", "newest_by": "sold_at"}
+    done = joined(
+        ExportSettings.model_validate({"items": items}), written(tmp_path / "in", files), tmp_path / "out", files
+    )
+    assert list(csv.reader(done.files["items"].read_text().splitlines()))[1:] == [
+        ["cup", "13000", "0"],
+        ["pen", "₩0", "0"],
+        ["bag", "9.50 USD", "1"],
+    ]
+
+
 def without(name: str) -> Files:
     return {other: data for other, data in database().items() if other != name}
 

@@ -58,8 +58,8 @@ TYPE = """
 PRICE = """
     price calculatedprice unitprice saleprice salesprice sellingprice regularprice variantprice listprice finalprice
     baseprice itemprice retailprice priceamount grossprice netprice verkaufspreis vkpreisbrutto bruttopreis
-    preisbrutto einzelpreis listenpreis preis vkpreis 판매가 판매가격 판매단가 단가 가격 정상가 소비자가 販売価格
-    単価 価格 售价 单价 价格 prixvente prixttc prixunitaire prix precioventa preciounitario precio pvp
+    preisbrutto einzelpreis listenpreis preis vkpreis 판매가 판매가격 판매단가 단가 가격 정상가 소비자가 상품가격
+    販売価格 単価 価格 售价 单价 价格 prixvente prixttc prixunitaire prix precioventa preciounitario precio pvp
 """
 CATEGORIES = (
     """

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One row for each id, made of many rows: the newest value of each column counts."""
+"""One row for each id, made of many rows: the newest value of each column counts.
+
+An empty cell is no value, and a zero none beside another number: cancelled lines, gifts and parts of sets have a price
+of 0. Of a column that has 0 and 1 alone, a zero is one.
+"""
 
 from collections.abc import Sequence
 
@@ -11,6 +15,8 @@ from table_intake.settings.exports import ExportedTable
 from table_intake.wording import counted
 
 _ID, _COLUMN, _VALUE, _TIME, _ROW, _FIRST = "id", "column", "value", "time", "row", "first"
+_ZERO = r"^[^\d\pL]*0+([.,]0+)?\s*(\pL{1,3}|\p{Sc})?$"
+"""A number that is zero, perhaps with the sign or the name of a currency."""
 _SCHEMA = {
     _ID: pl.String, _COLUMN: pl.String, _VALUE: pl.String, _TIME: pl.Int64, _ROW: pl.Int64, _FIRST: pl.Int64
 }  # fmt: skip
@@ -89,7 +95,7 @@ class Newest:
         if self._time is not None and self._rows and not self._times:
             raise no_times(self._table.file, self._first_time, self._table.newest_by or "", self._table.dates)
         self._reduce()
-        of_column = self._values.sort(_TIME, _ROW).group_by(_ID, _COLUMN, maintain_order=True)
+        of_column = self._values.sort(~_nothing(), _TIME, _ROW).group_by(_ID, _COLUMN, maintain_order=True)
         newest = of_column.agg(pl.col(_VALUE).last(), pl.len().alias("values"))
         ids = self._values.group_by(_ID).agg(pl.col(_FIRST).min()).sort(_FIRST).select(_ID)
         counts, notes = list[tuple[str, int]](), list[str]()
@@ -111,3 +117,9 @@ class Newest:
             rows = counted(self._rows, "row")
             notes.append(f"{self._table.file}: of {rows}, a later one counts as newer, since newest_by names no time")
         return frame.with_columns(pl.all().fill_null("")), counts, notes
+
+
+def _nothing() -> pl.Expr:
+    """Tell which values are zeros beside other numbers of the same id."""
+    zero, flag = pl.col(_VALUE).str.contains(_ZERO), pl.col(_VALUE).is_in(["0", "1"])
+    return zero & ~(zero.all() | flag.all()).over(_ID, _COLUMN)
