@@ -49,6 +49,8 @@ def _section(title: Text, sentences: Sequence[str], words: Words) -> Iterator[Re
         return
     mark, colour = _MARKS[title]
     lines = Table.grid(padding=(0, 1))
+    lines.add_column()
+    lines.add_column(overflow="fold")
     for text in sentences:
         lines.add_row(f"[{colour}]{mark}[/]", escape(words(text)))
     yield f"\n[bold]{escape(words(title))}[/]"
@@ -63,6 +65,7 @@ def counts(of_names: Mapping[str, int], words: Words) -> RenderableType:
     """Return what joining files counted."""
     lines = Table.grid(padding=(0, 2))
     lines.add_column(justify="right")
+    lines.add_column(overflow="fold")
     for name, rows in of_names.items():
         lines.add_row(f"{rows:,}", escape(words(name)))
     return lines

@@ -114,7 +114,7 @@ def test_columns_tell_the_currency_and_the_language_of_the_shop(
     assert max(map(cell_len, [*printed.err.splitlines(), *printed.out.splitlines()])) <= 80
     assert "파일의 행마다 한 행" in printed.err
     assert "# 어느 파일이 무엇이고 어떻게 결합하는지." in printed.out
-    assert "# - How are the dates in Ordered at written? %d/%m/%Y: 03/04/2026 is" in printed.out
+    assert "# - Ordered at의 날짜" in printed.out
 
 
 def test_a_zip_of_several_files_is_mapped_as_the_files_are(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
