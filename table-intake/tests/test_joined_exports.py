@@ -334,7 +334,7 @@ def test_a_time_that_stands_two_files_away_is_joined_by_the_order_that_both_name
             "payment_id|order_id|paid_at", [(f"p{x.number}", f"o{x.number}", iso(x)) for x in made.orders]
         ),
     }
-    proposal, rows = interactions_of(files, tmp_path)
+    _, rows = interactions_of(files, tmp_path)
     assert rows == Counter(
         (f"c{line.order.customer.number}", f"s{line.product.number}", line.order.time) for line in made.lines
     )
