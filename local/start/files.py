@@ -142,7 +142,7 @@ def take(files: Mapping[str, Path], sources: Mapping[str, Source]) -> dict[str, 
 
 def whole(table: ExportedTable, files: Mapping[str, Path], sources: Mapping[str, Source]) -> Path | None:
     """Return the file or folder that has a kind of data as it is; None where it has to be made of several."""
-    if table.join or table.one_row_per or table.columns:
+    if not table.as_it_is:
         return None
     path = files.get(table.file.removesuffix("/*"))
     is_plain = path is not None and (path.is_dir() or sources.get(table.file, Source(path, "?")).inside == "")

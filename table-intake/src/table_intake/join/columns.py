@@ -37,12 +37,15 @@ class Names:
                     return index
         near = get_close_matches(canonical(name), {canonical(heading): heading for heading in self.all}, 1)
         meant = next((heading for heading in self.all if near and canonical(heading) == near[0]), "")
-        raise Refused(
-            self._table,
-            f"the setting export names its column {name} under {setting}"
-            + (f" (did you mean {meant}?)" if meant else "")
-            + f"; it has {Text.some_of(self.all, _SHOWN)}",
-        )
+        text = "the setting export names its column {name} under {setting}; it has {headings}"
+        code = "join.no-column"
+        if meant:
+            text = (
+                "the setting export names its column {name} under {setting} (did you mean {meant}?); it has {headings}"
+            )
+            code = "join.no-column-but"
+        values = {"name": name, "setting": setting, "meant": meant, "headings": Text.some_of(self.all, _SHOWN)}
+        raise Refused(self._table, Text(code, text, **values))
 
     def add(self, table: str, heading: str) -> int:
         """Add a column of a joined file, and return its index; a name that is there already gets the file's before."""

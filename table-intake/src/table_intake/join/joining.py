@@ -5,8 +5,8 @@ Rows of the first file stream through in their order, a few megabytes at a time;
 that are taken stay in memory. What is written is there as a whole or not at all.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -22,13 +22,15 @@ from table_intake.join.newest import Newest
 from table_intake.kinds import DataKind
 from table_intake.settings.exports import ExportedTable, ExportSettings, JoinedFile, matching
 from table_intake.table import Table
-from table_intake.wording import counted
+from table_intake.wording import Text
 from table_intake.write import dialect
 
 Opened = Callable[[str], AbstractContextManager[Table]]
 """Opens a table of the export by its name; once for each time that it is read."""
 Tell = Callable[[str, int], None]
 """Takes the name of a table, and how many rows of it were read so far."""
+Pieces = Iterator[tuple[Sequence[str], pl.DataFrame]]
+"""The header and the rows of a file, a piece at a time."""
 
 _HALF = 0.5
 """The share of rows without a partner, or unreadable, from which on the files do not belong together."""
@@ -93,7 +95,7 @@ class _Source:
         self._tell = tell
         self._names = names
 
-    def read(self, name: str, counts: list[Count], notes: list[str]) -> Iterator[tuple[Sequence[str], pl.DataFrame]]:
+    def read(self, name: str, counts: list[Count], notes: list[str]) -> Generator[tuple[Sequence[str], pl.DataFrame]]:
         """Yield the header and the rows of a file, a piece at a time, at least one of them; of several files that a
         pattern fits, one after the other.
 
@@ -106,8 +108,11 @@ class _Source:
             with self._opened(part) as table:
                 header = table.header if header is None else header
                 if [*table.header] != [*header]:
-                    way = "give the others a name that the pattern does not fit"
-                    raise Refused(part, f"its columns differ from those of the other files that {name} fits: {way}")
+                    text = (
+                        "its columns differ from those of the other files that {name} fits: give the others a name "
+                        "that the pattern does not fit"
+                    )
+                    raise Refused(part, Text("join.columns-differ", text, name=name))
                 yield header, pl.DataFrame(schema={f"c{index}": pl.String for index in range(len(header))})
                 for piece in table.rows():
                     frame = piece.frame.select(f"c{index}" for index in range(len(header)))
@@ -115,15 +120,16 @@ class _Source:
                     unreadable += len(piece.unreadable) + piece.ragged.height
                     self._tell(part, rows)
                     yield header, frame
-                notes += [f"{part}: {note}" for note in table.notes]
+                notes += [Text("join.of-file", "{file}: {note}", file=part, note=note) for note in table.notes]
             if unreadable:
-                counts.append(Count(f"rows of {part} that could not be read, left out", unreadable))
+                text = "rows of {file} that could not be read, left out"
+                counts.append(Count(Text("join.unreadable", text, file=part), unreadable))
             if unreadable and unreadable >= _HALF * (rows + unreadable):
-                raise Refused(
-                    part,
-                    f"{counted(unreadable, 'row')} of {rows + unreadable:,} cannot be read: they have another number "
-                    "of values than its first row",
+                text = (
+                    "{rows:,} {rows:row|rows} of {all:,} cannot be read: they have another number of values than its "
+                    "first row"
                 )
+                raise Refused(part, Text("join.ragged", text, rows=unreadable, all=rows + unreadable))
 
 
 class _Joining:
@@ -139,7 +145,11 @@ class _Joining:
 
     def write(self, file: BinaryIO) -> None:
         lookups = [self._lookup(joined) for joined in self._table.join]
-        pieces = self._source.read(self._table.file, self._counts, self._notes)
+        # Closed, as those of lookups are, so that a refused file is closed before its folder goes.
+        with closing(self._source.read(self._table.file, self._counts, self._notes)) as pieces:
+            self._write(file, lookups, pieces)
+
+    def _write(self, file: BinaryIO, lookups: Sequence[Lookup], pieces: Pieces) -> None:
         header, first = next(pieces)
         names = Names(self._table.file, header)
         chosen = [names.index(name, "columns") for name in self._table.columns] or [*range(len(header))]
@@ -166,13 +176,14 @@ class _Joining:
             file.write(dialect.standard(newest.header).encode())
             _write(frame, file)
             written = frame.height
-        self._counts.append(Count(f"rows of {self._kind}", written))
+        self._counts.append(Count(Text(f"join.rows-of-{self._kind}", f"rows of {self._kind}"), written))
 
     def _lookup(self, joined: JoinedFile) -> Lookup:
-        pieces = self._source.read(joined.file, self._counts, self._notes)
-        lookup = Lookup(joined, pieces)
+        with closing(self._source.read(joined.file, self._counts, self._notes)) as pieces:
+            lookup = Lookup(joined, pieces)
         if lookup.repeated and joined.repeated == "refuse":
-            self._counts.append(Count(f"rows of {joined.file} that were there before, left out", lookup.repeated))
+            text = "rows of {file} that were there before, left out"
+            self._counts.append(Count(Text("join.repeated", text, file=joined.file), lookup.repeated))
         self._notes += lookup.notes
         return lookup
 
@@ -182,21 +193,27 @@ class _Joining:
         Raises:
             Refused: half of them have none.
         """
-        self._counts.append(Count(f"rows of {self._table.file} for {self._kind}", rows))
+        text = f"rows of {{file}} for {self._kind}"
+        self._counts.append(Count(Text(f"join.rows-for-{self._kind}", text, file=self._table.file), rows))
         for joined, lookup in zip(self._table.join, lookups, strict=True):
             if not lookup.orphans:
                 continue
             most = _HALF if joined.missing == "leave_out" else 1
             if lookup.orphans >= most * lookup.rows:
-                keys = " and ".join(f"{column} as {key}" for column, key in joined.by.items())
-                raise Refused(
-                    self._table.file,
-                    f"{counted(lookup.orphans, 'row')} of {lookup.rows:,} have no partner in {joined.file} ({keys}): "
-                    "these may be files of two shops, or a part of one is missing. Export them together, or change "
-                    "`by` in the settings",
+                keys = Text.all_of(
+                    Text("join.key", "{column} as {key}", column=column, key=key) for column, key in joined.by.items()
                 )
-            what = "left out" if joined.missing == "leave_out" else "kept with empty cells"
-            name = f"rows of {self._table.file} without a partner in {joined.file}, {what}"
+                text = (
+                    "{rows:,} {rows:row|rows} of {all:,} have no partner in {file} ({keys}): these may be files of two "
+                    "shops, or a part of one is missing. Export them together, or change `by` in the settings"
+                )
+                values = {"rows": lookup.orphans, "all": lookup.rows, "file": joined.file, "keys": keys}
+                raise Refused(self._table.file, Text("join.orphans", text, **values))
+            code, what = (
+                ("left-out", "left out") if joined.missing == "leave_out" else ("kept", "kept with empty cells")
+            )
+            text = f"rows of {{file}} without a partner in {{other}}, {what}"
+            name = Text(f"join.orphans-{code}", text, file=self._table.file, other=joined.file)
             self._counts.append(Count(name, lookup.orphans))
 
 

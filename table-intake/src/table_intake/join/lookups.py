@@ -10,7 +10,7 @@ from table_intake.errors import Refused
 from table_intake.join.columns import Names, has_pointed, key
 from table_intake.join.times import no_times, seconds
 from table_intake.settings.exports import JoinedFile
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 _KEY, _HIT, _TIME, _ROW = "key", "hit", "time", "row"
 
@@ -61,13 +61,13 @@ class Lookup:
         several = different.filter(pl.col(_KEY).is_duplicated())
         if several.height:
             count = several[_KEY].n_unique()
-            keys = ", ".join(self._joined.by.values())
-            raise Refused(
-                self._joined.file,
-                f"{counted(count, 'value')} of {keys} {'stands' if count == 1 else 'stand'} in several rows that "
-                f"differ (the first is {several[_KEY][0]!r}): each must have one row. Name the column of times that "
-                "tells the newest of them as newest_by in the settings, or leave the others out of the export",
+            text = (
+                "{values:,} {values:value|values} of {keys} {values:stands|stand} in several rows that differ (the "
+                "first is '{first}'): each must have one row. Name the column of times that tells the newest of them "
+                "as newest_by in the settings, or leave the others out of the export"
             )
+            told = {"values": count, "keys": ", ".join(self._joined.by.values()), "first": several[_KEY][0]}
+            raise Refused(self._joined.file, Text("join.several", text, **told))
         return different
 
     def _newest(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -77,8 +77,9 @@ class Lookup:
         ordered = rows.with_columns(times.alias(_TIME)).with_row_index(_ROW).sort(_TIME, _ROW, nulls_last=False)
         newest = ordered.unique(_KEY, keep="last").sort(_ROW).drop(_TIME, _ROW)
         if changed := rows.height - newest.height:
-            name = f"{self._joined.file}: of {counted(changed + newest.height, 'row')}"
-            self.notes.append(f"{name}, the newest by {self._joined.newest_by} counts for each key")
+            text = "{file}: of {rows:,} {rows:row|rows}, the newest by {time} counts for each key"
+            values = {"file": self._joined.file, "rows": changed + newest.height, "time": self._joined.newest_by}
+            self.notes.append(Text("join.newest", text, **values))
         return newest
 
     def attach(self, names: Names) -> list[int]:
@@ -107,6 +108,7 @@ class Lookup:
         return joined.drop(_KEY, _HIT).with_columns(pl.selectors.string().fill_null(""))
 
     def _note_pointed(self) -> None:
-        note = f"ids like 17850.0 and 17850 are taken for the same where {self._joined.file} is joined"
+        text = "ids like 17850.0 and 17850 are taken for the same where {file} is joined"
+        note = Text("join.pointed", text, file=self._joined.file)
         if note not in self.notes:
             self.notes.append(note)

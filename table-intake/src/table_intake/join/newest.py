@@ -12,7 +12,7 @@ import polars as pl
 from table_intake.join.columns import Names
 from table_intake.join.times import no_times, seconds
 from table_intake.settings.exports import ExportedTable
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 _ID, _COLUMN, _VALUE, _TIME, _ROW, _FIRST = "id", "column", "value", "time", "row", "first"
 _ZERO = r"^[^\d\pL]*0+([.,]0+)?\s*(\pL{1,3}|\p{Sc})?$"
@@ -106,16 +106,16 @@ class Newest:
                 values.select(_ID, pl.col(_VALUE).alias(f"c{index}")), on=_ID, how="left", maintain_order="left"
             )
             if several := values.filter(pl.col("values") > 1).height:
-                key = self._table.one_row_per
-                counts.append(
-                    (f"values of {key} with several values of {heading}, of which the newest counts", several)
-                )
+                text = "values of {key} with several values of {heading}, of which the newest counts"
+                name = Text("join.conflicts", text, key=self._table.one_row_per, heading=heading)
+                counts.append((name, several))
         if self._without:
-            name = f"rows of {self._table.file} without {self._table.one_row_per}, left out"
+            text = "rows of {file} without {key}, left out"
+            name = Text("join.without", text, file=self._table.file, key=self._table.one_row_per)
             counts.append((name, self._without))
         if self._table.newest_by is None and counts:
-            rows = counted(self._rows, "row")
-            notes.append(f"{self._table.file}: of {rows}, a later one counts as newer, since newest_by names no time")
+            text = "{file}: of {rows:,} {rows:row|rows}, a later one counts as newer, since newest_by names no time"
+            notes.append(Text("join.later-is-newer", text, file=self._table.file, rows=self._rows))
         return frame.with_columns(pl.all().fill_null("")), counts, notes
 
 

@@ -7,6 +7,7 @@ from table_intake.check.forms import convert
 from table_intake.columns import schema
 from table_intake.errors import Refused
 from table_intake.settings.files import FileSettings
+from table_intake.wording import Text
 
 
 def seconds(cells: pl.Series, dates: str | None) -> pl.Series:
@@ -17,5 +18,10 @@ def seconds(cells: pl.Series, dates: str | None) -> pl.Series:
 
 def no_times(table: str, cell: str, heading: str, dates: str | None) -> Refused:
     """Return the refusal of a table in which no cell of a column is a time, such as this one."""
-    way = "say how they are written by dates, as in dates: '%d/%m/%Y'" if dates is None else "change dates"
-    return Refused(table, f"newest_by names {heading}, and {cell!r} and the others there are no times: {way}")
+    text, code = "newest_by names {heading}, and '{cell}' and the others there are no times: change dates", "dates"
+    if dates is None:
+        text, code = (
+            f"{text.rpartition(':')[0]}: say how they are written by dates, as in dates: '%d/%m/%Y'",
+            "no-dates",
+        )
+    return Refused(table, Text(f"join.times-{code}", text, heading=heading, cell=cell))

@@ -91,6 +91,11 @@ class ExportedTable(BaseModel):
     dates: Annotated[str, AfterValidator(_form)] | None = None
     """The form of these times, such as %d/%m/%Y; without it, they are ISO 8601 or numbers."""
 
+    @property
+    def as_it_is(self) -> bool:
+        """Whether nothing is joined, chosen or made of the file: the kind is the file."""
+        return not (self.join or self.one_row_per or self.columns)
+
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.newest_by and not self.one_row_per:
@@ -160,13 +165,20 @@ def matching(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
         return (name,)
     means = tuple(sorted(other for other in names if fnmatchcase(other.casefold(), _pattern(name.casefold()))))
     if not means:
-        listed = Text.some_of(names, _SHOWN)
-        raise Refused(
-            name,
-            f"the setting export names this file, and the export has {listed or 'no file'}: add the file, or change "
-            "the name in the settings",
+        text = (
+            "the setting export names this file, and the export has {files}: add the file, or change the name in the "
+            "settings"
         )
+        files = Text.some_of(names, _SHOWN) or Text("join.no-file", "no file")
+        raise Refused(name, Text("join.no-such-file", text, files=files))
     return means
+
+
+def may_mean(name: str, file: str) -> bool:
+    """Tell whether a name or pattern of the settings may mean a file, or a table in it, such as a sheet."""
+    pattern, lower = _pattern(name.casefold()), file.casefold()
+    ends = [index + (letter == "*") for index, letter in enumerate(pattern) if letter in "*#/"]
+    return any(fnmatchcase(lower, pattern[:end]) for end in (*ends, len(pattern)))
 
 
 def _pattern(name: str) -> str:
