@@ -154,6 +154,11 @@ def catalogue(key: Callable[[Product], str] = lambda product: str(product.number
     return {key(product): (product.name, price(product), CATEGORIES[product.category]) for product in shop().products}
 
 
+def bought() -> Mapping[int, Sequence[str]]:
+    """Return name and price of the products that somebody ordered, by their numbers."""
+    return {line.product.number: (line.product.name, price(line.product)) for line in shop().lines}
+
+
 def people(key: Callable[[Customer], str] = number_of) -> Mapping[str, Sequence[str]]:
     return {key(customer): (customer.city,) for customer in shop().customers}
 
@@ -560,6 +565,68 @@ def json_lines() -> Files:
 # Far more customers than buyers.
 
 
+def named_once() -> Files:
+    """A report that names each order, its customer and its time above its lines, with paths as columns' names."""
+    rows = list[Sequence[object]]()
+    for before, line in zip((None, *shop().lines), shop().lines, strict=False):
+        order, product = line.order, line.product
+        is_first = before is None or before.order is not order
+        state = {"sold": "Sales Order", "cancelled": "Quotation Sent", "returned": "Returned"}[order.fate]
+        first = (f"S{order.number}", iso(order), f"partner_{order.customer.number}", "A. Name", state)
+        name = f"[{product.number:05}] {product.name}"
+        rows.append((*(first if is_first else [""] * 5), f"{product.number:05}", name, price(product), line.quantity))
+    header = "Order Reference|Order Date|Customer/External ID|Customer|Status"
+    header += "|Order Lines/Product/Internal Reference|Order Lines/Product|Order Lines/Unit Price|Order Lines/Quantity"
+    return {"sale.order.csv": table(header, rows)}
+
+
+STATES = {"sold": "Entregado", "cancelled": "Venta cancelada", "returned": "Entregado - Devuelto"}
+
+
+def titled() -> Files:
+    """A report with a title, groups of columns, months in words, and what became of a sale behind a dash."""
+    rows = [
+        (
+            f"{moment(line.order):%d de diciembre de %Y %H:%M} hs.",
+            STATES[line.order.fate],
+            f"A{line.product.number:04}",
+            line.product.name,
+            line.order.customer.number + 4_000,
+            line.quantity,
+        )
+        for line in shop().lines
+    ]
+    above = b"Ventas al 30 de noviembre,,,,,\r\n,,,,,\r\nVentas,,Publicaciones,,Compradores,\r\n"
+    columns = "Fecha de venta|Estado|SKU|T\u00edtulo de la publicaci\u00f3n|DNI|Unidades"
+    return {"ventas.csv": above + table(columns, rows)}
+
+
+def tracked() -> Files:
+    """Events in a list within one object: orders have their items in a list, and a view has its item beside it."""
+    events = []
+    for order in shop().orders:
+        items = [
+            {"product_id": f"p{line.product.number}", "name": line.product.name, "price": price(line.product)}
+            for line in shop().lines
+            if line.order is order
+        ]
+        shared = {"userId": f"u{order.customer.number}", "timestamp": f"{moment(order):%Y-%m-%dT%H:%M:%SZ}"}
+        events.append({"event": "Product Viewed", **shared, "properties": {**items[0], "url": "https://x.example"}})
+        events.append({"event": "Order Completed", **shared, "properties": {"products": items}})
+        events.append({"event": "Page", **shared, "properties": {"url": "https://x.example"}})
+    return {"events.json": json.dumps({"meta": {"tags": ["a"]}, "data": events}, indent=1).encode()}
+
+
+def tracked_events() -> Iterable[Sold]:
+    seen = set[int]()
+    for line in shop().lines:
+        what = (f"u{line.order.customer.number}", f"p{line.product.number}", line.order.time)
+        if line.order.number not in seen:
+            yield (*what, "View")
+        seen.add(line.order.number)
+        yield (*what, "Purchase")
+
+
 def many_customers() -> Files:
     parts = dict(database())
     rows = [(c.number, c.city) for c in shop().customers] + [(1_000 + n, CITIES[n % 4]) for n in range(30_000)]
@@ -709,6 +776,24 @@ EXPORTS: Mapping[str, Export] = {
         items=lambda: catalogue(lambda product: f"SKU-{product.number}"),
         item_columns=("TITLE", "PRICE", "CATEGORY_L1"),
         left_out={"orders.jsonl": ["customer.email"]},
+    ),
+    "orders named once": Export(
+        named_once,
+        lambda: sold(lambda customer: f"partner_{customer.number}", lambda line: f"{line.product.number:05}"),
+        items=lambda: {f"{number:05}": values[1:2] for number, values in bought().items()},
+        item_columns=("PRICE",),
+    ),
+    "months in words": Export(
+        titled,
+        lambda: sold(lambda customer: f"{customer.number + 4_000}", lambda line: f"A{line.product.number:04}"),
+        items=lambda: {f"A{number:04}": values[:1] for number, values in bought().items()},
+        item_columns=("NAME",),
+    ),
+    "events of two forms": Export(
+        tracked,
+        tracked_events,
+        items=lambda: {f"p{number}": values[1:] for number, values in bought().items()},
+        item_columns=("PRICE",),
     ),
     "many customers": Export(
         many_customers,

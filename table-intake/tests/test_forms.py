@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbers and times in a shop's own form come out as they went in, or are refused with a reason."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from table_intake import DataKind, Expected, FileSettings, Refused, check_table
 from table_intake.check.findings import Findings
 from table_intake.check.forms import check_zone, convert, plain_numbers
 from table_intake.columns.schema import Column
+from table_intake.propose import values
 from table_intake.read.rows import Table
 
 NOW = 1_800_000_000
@@ -258,3 +260,20 @@ def test_notes_say_what_was_converted_and_by_which_zone() -> None:
         "3 times of TIMESTAMP were turned into whole Unix seconds (Asia/Seoul where they name no zone)"
         in findings.notes
     )
+
+
+@pytest.mark.parametrize(
+    ("form", "cells"),
+    [
+        ("%d. %B %Y", {"15. März 2026": "2026-03-15", "1. Mai 2026": "2026-05-01", "31. Dezember 2025": "2025-12-31"}),
+        ("%d de %B de %Y %H:%M hs.", {"15 de marzo de 2026 14:22 hs.": "2026-03-15 14:22"}),
+        ("%d %B. %Y", {"15 févr. 2026": "2026-02-15", "1 déc. 2025": "2025-12-01"}),
+        ("%d %B %Y", {"3 июня 2026": "2026-06-03", "14 сентября 2026": "2026-09-14"}),
+        ("%b-%d-%y", {"Mar-15-26": "2026-03-15", "May-01-26": "2026-05-01"}),
+    ],
+)
+def test_months_in_words_are_read_in_the_languages_of_shops(form: str, cells: Mapping[str, str]) -> None:
+    proposed = values.times([*cells])
+    assert (proposed.dates, proposed.problem) == ((form,), "")
+    seconds = [str(int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())) for day in cells.values()]
+    assert times(f"dates: '{form}'", *cells) == (seconds, [])

@@ -124,7 +124,7 @@ def test_json_may_be_packed_and_in_any_encoding(encoding: str) -> None:
     [
         (b"[1, 2, 3]", "this is JSON, and not a list of objects"),
         (b'["a", "b"]', "this is JSON, and not a list of objects"),
-        (b'{\n "orders": [\n  {"id": 1}\n ]\n}\n', "it is one object over several lines.*jq -c"),
+        (b'{\n "order": {"id": 1}\n}\n', "it is one object over several lines.*jq -c"),
         (b'[{"a": 1}, {"a": 2}', "from line 1 on it is damaged"),
         (b'[{"a": 1},\n{"a" 2}]', "from line 2 on it is damaged"),
         (b"{}\n{}\n", "its objects are empty"),

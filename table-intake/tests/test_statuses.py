@@ -43,6 +43,8 @@ def test_two_languages_in_one_cell_agree_or_leave_it_open(
 ) -> None:
     both = {first[1], other[1]}
     alike = first[1] if len(both) == 1 else "cancelled" if both == {"cancelled", "returned"} else "open"
+    if "\u2013" in form and first[1] == "sold":
+        alike = other[1]  # what became of it
     assert meaning(form.format(first[0], other[0])) == alike
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from table_intake.check import cell_rules
+from table_intake.columns import months
 from table_intake.columns.schema import Column
 from table_intake.errors import Refused
 from table_intake.settings.files import ISO, SERIAL, FileSettings, Unit
@@ -172,6 +173,8 @@ def _formatted(dates: str, zone: str) -> list[pl.Expr]:
     cell, form = pl.col("cell"), dates.replace("%-", "%").replace(".%f", "%.f")
     if "%p" in form:
         cell = cell.str.replace(_BEFORE_NOON, "AM").str.replace(_AFTER_NOON, "PM")
+    if "%B" in form:
+        cell = months.all_in_english(cell)
     if "%H" not in form and "%I" not in form:
         return _in_zone(cell.str.to_date(form, strict=False).cast(pl.Datetime("us")), zone)
     moment = cell.str.to_datetime(form, strict=False, time_unit="us")

@@ -128,7 +128,7 @@ class FillDown:
     """Fills the empty cells of some columns with the value above them, within rows of the same order.
 
     Rows of one order stand below each other, so only the last row has to be remembered between the pieces of a file.
-    A row without an order's name neither takes a value nor passes one on.
+    A row without an order's name neither takes a value nor passes one on, unless the name itself is filled.
 
     Args:
         names: the columns that are filled.
@@ -148,6 +148,8 @@ class FillDown:
         if not frame.height:
             return frame, {}
         orders = frame[self._by].str.strip_chars()
+        if self._by in self._values:
+            orders = orders.set(orders == "", None).forward_fill().fill_null(self._order)
         begins = (orders != orders.shift(1, fill_value=self._order)) | (orders == "")
         filled, counts = dict[str, pl.Series](), dict[str, tuple[int, int]]()
         for name, last in self._values.items():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Literal
 
-from table_intake.columns.usual_names import bare, plain
+from table_intake.columns.usual_names import forms, plain, scripts
 from table_intake.wording import Text
 
 Meaning = Literal["cancelled", "returned", "sold", "open"]
@@ -23,11 +23,14 @@ _SHOWN = 20
 """Values named in a sentence."""
 LONGEST = 60
 """Characters of a status."""
+_EXPERIMENTS = frozenset({"test", "tests"})
+"""Words of a column without a usual name that may name a group of an experiment."""
 
 _CANCELLED = """
     cancelled canceled cancel cancellation cancelled_by_customer canceled_by_customer cancelled_by_seller auto_cancelled
     void voided failed failure payment_failed payment_error declined denied rejected expired abandoned aborted draft
     checkout_draft auto_draft trash trashed deleted test test_order fraud fraudulent invalid not_paid error
+    quote quotation quotation_sent angebot devis presupuesto preventivo orçamento 견적 見積 报价
     storniert storno stornierung abgebrochen gelöscht fehlgeschlagen abgelehnt ungültig entwurf
     annulé annulée annulation échoué échouée échec brouillon rejeté rejetée refusé refusée supprimé
     cancelado cancelada anulado anulada fallido fallida borrador rechazado rechazada cancelación
@@ -42,8 +45,9 @@ _CANCELLED = """
     무효 결제실패 실패 테스트 임시 임시저장 삭제 삭제됨
 """  # noqa: RUF001 - Turkish has this letter
 _RETURNED = """
-    refunded refund fully_refunded full_refund returned return returned_to_sender return_to_sender customer_return
-    sent_back credit_memo credit_note return_completed refund_completed return_received
+    refunded refund fully_refunded full_refund returned return returned_to_sender return_to_sender returned_to_seller
+    return_to_seller customer_return sent_back credit_memo credit_note return_completed refund_completed
+    return_received
     zurückerstattet rückerstattet erstattet erstattung retourniert retoure retour zurückgegeben zurückgesendet
     zurückgeschickt gutschrift rückgabe rücksendung
     remboursé remboursée remboursement retourné retournée
@@ -58,8 +62,9 @@ _RETURNED = """
     반송 반송완료 회수완료
 """
 _SOLD = """
-    paid complete completed processing shipped delivered fulfilled sent dispatched accepted approved confirmed active
-    success successful succeeded done sold sale captured authorized invoiced unfulfilled unshipped partial
+    paid complete completed processing shipped delivered delivered_to_buyer fulfilled sent dispatched accepted
+    approved confirmed active
+    success successful succeeded done sold sale sales_order captured authorized invoiced unfulfilled unshipped partial
     partially_fulfilled partially_shipped partially_paid ready ready_for_pickup ready_to_ship picked_up in_transit
     out_for_delivery new open received packed picked awaiting_shipment awaiting_fulfillment awaiting_pickup
     backordered finished normal regular settled cleared placed payment purchase purchased in_progress preparing
@@ -101,12 +106,22 @@ _OF_ALL = ("", "주문", "전체", "결제", "구매", "판매", "자동", "미�
 _FINISHED = ("", "완료", "됨", "처리", "처리완료", "주문", "승인")
 _UNFINISHED = ("요청", "신청", "접수", "중", "처리중", "진행중", "대기", "요청중")
 _PARTS = ("부분", "일부")
-_NOISE = frozenset({"wc", "order", "orders", "status", "is", "was", "by", "customer", "주문", "주문상태", "bestellung"})
+_NOISE = frozenset(
+    {"wc", "order", "orders", "status", "is", "was", "by", "customer", "sale", "주문", "주문상태"}
+    | {"bestellung", "auftrag", "commande", "vente", "pedido", "venta", "compra", "ordine", "zamówienie", "заказ"}
+)
 """Words beside a status that add nothing to it."""
-_YES = "true t yes y 1 x o ja j oui si sí sim 예 네 はい 有 是 да on"
-_NO = "false f no n 0 nein non nao não 아니오 아니요 いいえ 無 否 нет off none null"
+_YES = """
+    true t yes y 1 x o ja j oui si sí sim 예 네 はい 有 是 да on wahr vrai verdadero verdadeiro vero prawda tak waar
+    sant doğru evet
+"""
+_NO = """
+    false f no n 0 nein non nao não 아니오 아니요 いいえ 無 否 нет off none null falsch faux falso fałsz nie onwaar
+    falskt yanlış hayır
+"""  # noqa: RUF001 - Turkish has this letter
 _BETWEEN = re.compile(r"[()\[\]\uff08\uff09【】/|,;:·・、]+|\s[-\u2013\u2014]\s")
 """What separates two words for the same status, as in two languages."""
+_DASH = re.compile(r"\s[-\u2013\u2014]\s")
 
 
 def _meanings() -> dict[str, Meaning]:
@@ -129,15 +144,19 @@ WORDS = _meanings()
 def meaning(status: str) -> Meaning | None:
     """Return what a status means; None where its words are unknown.
 
-    Of words in brackets, or between slashes and commas, each must be known: in two languages they agree, and of what
-    never was sold and what came back, the first counts. Words that contradict each other leave it open.
+    Of words in brackets, in two scripts, or between slashes and commas, each must be known: in two languages they
+    agree, and of what never was sold and what came back, the first counts. Words that contradict each other leave it
+    open; but behind a dash stands what became of something that was sold.
     """
     if meaning_of_word := WORDS.get(plain(status)):
         return meaning_of_word
     words = [word for word in re.findall(r"[^\W_]+", status.casefold()) if word not in _NOISE]
     if meaning_of_word := WORDS.get(plain("".join(words))):
         return meaning_of_word
-    parts = [part for part in _BETWEEN.split(status) if plain(part)]
+    sold, *later = _DASH.split(status, maxsplit=1)
+    if later and meaning(sold) == "sold" and (became := meaning(later[0])):
+        return became
+    parts = [part for text in _BETWEEN.split(status) for part in scripts(text) or [text] if plain(part)]
     meanings = {meaning(part) for part in parts} if len(parts) > 1 else {None}
     if None in meanings:
         return None
@@ -150,10 +169,10 @@ def meaning(status: str) -> Meaning | None:
 class Column:
     """A column that tells of orders what became of them."""
 
-    form: Literal["words", "flag", "moment"] = "words"
-    """Words of a status; yes or no; or the time at which it happened, empty where it did not."""
+    form: Literal["words", "flag", "proof", "moment"] = "words"
+    """Words of a status; yes or no; no or yes; or the time at which it happened, empty where it did not."""
     of: Meaning = "sold"
-    """What a flag or a moment says."""
+    """What a flag says where it is set, a proof where it is not, and a moment where there is one."""
 
     def meaning(self, cell: str) -> Meaning | None:
         """Return what a cell says of its row; None where it is a word that nobody knows."""
@@ -162,11 +181,11 @@ class Column:
             return self.of if cell == ANY or re.search("[1-9]", cell) else "sold"
         if not word:
             return "sold"
-        if self.form == "flag":
+        if self.form in {"flag", "proof"}:
             if word in _TRUE:
-                return self.of
+                return self.of if self.form == "flag" else "sold"
             if word in _FALSE:
-                return "sold"
+                return self.of if self.form == "proof" else "sold"
         return meaning(cell)
 
     def word(self, cell: str) -> str:
@@ -177,7 +196,8 @@ class Column:
 _STATUS = """
     status state orderstatus orderstate orderstatusname financialstatus fulfillmentstatus lineitemfulfillmentstatus
     paymentstatus shippingstatus shipmentstatus deliverystatus transactionstatus itemstatus lineitemstatus
-    orderitemstatus invoicestatus claimstatus claimtype refundstatus returnstatus salesstatus postatus orderstatusid
+    chargestatus orderitemstatus invoicestatus claimstatus claimtype refundstatus returnstatus salesstatus postatus
+    orderstatusid
     transactiontype trantype txntype saletype salestype ordertype poststatus
     bestellstatus auftragsstatus zahlungsstatus versandstatus lieferstatus statut statutcommande statutdelacommande
     etat etatcommande estado estadopedido estadodelpedido stato statoordine statopedido situacao statusdopedido
@@ -198,6 +218,11 @@ _FLAGS: Mapping[Meaning, str] = {
         reembolsado 반품 반품여부 환불여부 返品 返品フラグ 返金フラグ 是否退款 是否退货
     """,
 }
+_PROOFS: Mapping[Meaning, str] = {
+    "cancelled": "completed iscompleted complete iscomplete valid isvalid finalized isfinalized finished isfinished",
+    "open": "paid ispaid haspaid bezahlt paye pagado pagato pago 결제여부",
+}
+"""Columns that say of a sale that it came about."""
 _MOMENTS: Mapping[Meaning, str] = {
     "cancelled": """
         cancelledat canceledat cancelledon canceledon cancelleddate canceleddate canceldate cancellationdate
@@ -215,6 +240,8 @@ def _columns() -> dict[str, Column]:
     columns = dict.fromkeys(_STATUS.split(), Column())
     for of, text in _FLAGS.items():
         columns |= dict.fromkeys(text.split(), Column("flag", of))
+    for of, text in _PROOFS.items():
+        columns |= dict.fromkeys(text.split(), Column("proof", of))
     for of, text in _MOMENTS.items():
         columns |= dict.fromkeys(text.split(), Column("moment", of))
     return columns | {plain(name): column for name, column in columns.items()}
@@ -226,18 +253,27 @@ COLUMNS = _columns()
 
 def column(name: str) -> Column | None:
     """Return what a column tells of orders, by its name; None of others."""
-    return COLUMNS.get(plain(name)) or COLUMNS.get(bare(name))
+    return next((column for form in forms(name) if (column := COLUMNS.get(form))), None)
 
 
 def looks_like_statuses(values: Mapping[str, int]) -> bool:
     """Tell whether a column whose name says nothing has statuses: it has few values, most of them known, and one says
     that something was never sold or came back."""
     words = [value for value in values if plain(value)]
+    if _is_only_of_lost(values, words):
+        return True
     if not 2 <= len(words) <= FEW or max(map(len, words)) > LONGEST:
         return False
     meanings = [meaning(word) for word in words]
     decided = any(meaning in ("cancelled", "returned") for meaning in meanings)
     return decided and "sold" in meanings and sum(meaning is not None for meaning in meanings) >= 0.6 * len(words)
+
+
+def _is_only_of_lost(values: Mapping[str, int], words: list[str]) -> bool:
+    """Tell whether a column is empty in most rows, and says of all others that they were never sold or came back."""
+    lost = sum(values[word] for word in words)
+    said = {meaning(word) for word in words if plain(word) not in _EXPERIMENTS}
+    return bool(said) and said <= {"cancelled", "returned"} and 2 * lost < sum(values.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,19 +19,26 @@ USER_KEY = """
     회원코드 고객번호 고객id 고객아이디 고객코드 구매자id 구매자아이디 구매자번호 주문자id 주문자아이디 아이디
     거래처코드 会員番号 会員id 顧客番号 顧客id 顧客コード 購入者id 注文者id 用户id 用户编号 会员id 会员编号
     客户id 客户编号 idclient clientcode numeroclient numclient nclient noclient codeclient refclient idutilisateur
-    idcliente codigocliente ncliente numerocliente idusuario
+    idcliente codigocliente ncliente numerocliente idusuario customerexternalid externalcustomerid custid custno
+    buyeruserid buyerusername buyernickname username purchaserid profileid 买家会员名 买家昵称 買家帳號 買家id
 """
 USER = f"""
     {USER_KEY} customeremail emailbilling billingemail useremail email emailaddress adresseemail correoelectronico
-    주문자이메일 회원이메일 이메일 注文者メールアドレス メールアドレス customer user member kunde 회원 고객
+    주문자이메일 회원이메일 이메일 注文者メールアドレス メールアドレス customer user member kunde 회원 고객 buyeremail
+    customermail contactemail purchaseremail emailcliente kundenemail kundeemail 구매자이메일
 """
 PHONE = """
     phone phonenumber customerphone guestphone buyerphone mobile mobilenumber telefon telefonnummer telephone telefono
     전화번호 휴대폰 휴대폰번호 휴대전화 연락처 구매자연락처 주문자연락처 주문자휴대전화 電話番号 手机号 手机 电话
+    customerphonenumber customermobile buyerphonenumber buyermobile contactphone kundetelefon kundentelefon
+    telefonkunde telefonocliente telephoneclient 구매자전화번호 구매자휴대폰 구매자휴대폰번호 주문자전화번호
+    주문자휴대폰 주문자휴대폰번호 고객전화번호 注文者電話番号 买家手机 tipoynumerodedocumento documento dni cpf cnpj
+    buyer purchaser acheteur comprador käufer acquirente 구매자 買家 买家 購入者
 """
-"""Columns of phone numbers, by which tills identify customers who have no other id."""
+"""Columns of phone numbers, documents and nicknames, which identify customers who have no other id."""
 ITEM = """
-    itemid stockcode lineitemsku productsku itemsku sku variationsku itemsitemid itemsid productid productkey
+    itemid stockcode lineitemsku internalreference productinternalreference defaultcode productsku itemsku sku
+    variationsku itemsitemid itemsid productid productkey
     productsk itemsk itemcode itemno itemnumber productcode productno productnumber articleid articleno
     articlenumber articlecode variantsku variantid asin ean ean13 upc gtin barcode plu materialnumber materialno
     material matnr artikelnummer artikelnr artikelid contentid movieid bookid isbn handle product item article artikel
@@ -39,6 +46,9 @@ ITEM = """
     자체상품코드 품번 자재코드 바코드 상품 商品コード 商品管理番号 商品番号 商品id 品番 商品编号 商品编码 商品id
     产品编号 refproduit codeproduit codearticle refarticle reference idproduit idproducto codigoproducto
     codigoarticulo refarticulo referencia productreference
+    customlabel sellersku merchantsku itemcustomlabel listingid skuid productexternalid externalproductid
+    externalvariantid 노출상품id 옵션id 등록상품id 업체상품코드 판매자상품id 货号 商家编码 宝贝id 貨號 商品編號
+    商品貨號 modelnumber stylenumber stylecode
 """
 TIME = """
     timestamp eventtimestamp servertime eventtime orderdate orderdatetime orderedat ordertime datecreated createdat
@@ -49,7 +59,8 @@ TIME = """
     결제일자 결제일 거래일시 거래일자 판매일시 판매일자 판매일 전표일자 일시 일자 날짜 注文日時 注文日 購入日時
     購入日 受注日時 受注日 日時 日付 下单时间 订单时间 订单日期 付款时间 时间 日期 datecommande datedecommande
     dateachat dateheure bestellzeit kaufdatum rechnungsdatum dateadd fechacompra fechaventa fechapedido fechahora
-    fecha
+    fechadecompra fechadeventa fechadepedido createtime completetime orderdatetime 订单创建时间 订单付款时间 下單時間
+    訂單日期 訂購日期 fecha
 """
 TYPE = """
     eventtype eventname event actiontype action behaviortype behavior behaviour interactiontype activity 이벤트유형
@@ -57,9 +68,10 @@ TYPE = """
 """
 PRICE = """
     price calculatedprice unitprice saleprice salesprice sellingprice regularprice variantprice listprice finalprice
-    baseprice itemprice retailprice priceamount grossprice netprice verkaufspreis vkpreisbrutto bruttopreis
-    preisbrutto einzelpreis listenpreis preis vkpreis 판매가 판매가격 판매단가 단가 가격 정상가 소비자가 상품가격
-    販売価格 単価 価格 售价 单价 价格 prixvente prixttc prixunitaire prix precioventa preciounitario precio pvp
+    baseprice itemprice productprice lineitemprice articleprice retailprice priceamount grossprice netprice soldfor
+    verkaufspreis vkpreisbrutto bruttopreis
+    preisbrutto einzelpreis listenpreis preis vkpreis 판매가 판매가격 판매단가 옵션판매가 단가 가격 정상가 소비자가
+    상품가격 販売価格 単価 価格 售价 单价 价格 prixvente prixttc prixunitaire prix precioventa preciounitario precio pvp
 """
 CATEGORIES = (
     """
@@ -67,7 +79,7 @@ CATEGORIES = (
     productcategory itemcategory itemsitemcategory producttype department departmentname section productgroup
     productline materialgroup matkl warengruppe kategorie abteilung type collection aisle 대분류 대카테고리 카테고리
     카테고리명 상품카테고리 상품분류 품목분류 품목구분 분류 大カテゴリ カテゴリー カテゴリ 商品カテゴリ 部門 类目
-    productgroupname producttypename
+    productgroupname producttypename kategoriename categoriename nomcategorie nombrecategoria nomecategoria
     商品类别 分类 categorie rayon famille categoria familia ジャンル ジャンルid
     """,
     """
@@ -89,7 +101,7 @@ CREATED = """
 QUANTITY = """
     quantity qty lineitemquantity itemquantity itemsquantity orderquantity qtyordered quantityordered quantityrefund
     units unitssold amount menge faktmenge fkimg kwmeng lfimg anzahl stueck stück 수량 주문수량 판매수량 구매수량
-    数量 個数 productquantity quantite qte cantidad
+    数量 個数 productquantity quantite qte cantidad unidades quantitypurchased unitquantity 구매수
 """
 RETURNED_QUANTITY = """
     qtyrefunded refundedqty quantityrefunded refundedquantity qtyreturned returnedqty quantityreturned returnedquantity
@@ -100,10 +112,10 @@ RETURNED_QUANTITY = """
 LEFT_QUANTITY = "quantityrefund quantityminusrefund netquantity netqty"
 """Columns that tell how many of the bought pieces remain after refunds, as WooCommerce's Quantity (- Refund)."""
 ORDER = """
-    orderid ordername ordernumber orderno ordernr order idorder name invoiceno invoicenumber invoiceid invoice
-    receiptnumber receiptno ticketno transactionid checkid vbeln faktura fakturanummer bestellnummer bestellnr
-    auftragsnummer belegnummer numerocommande numcommande commande numeropedido pedido 주문번호 상품주문번호 전표번호
-    注文番号 受注番号 订单号 订单编号 訂單編號
+    orderid ordername ordernumber orderno ordernr order idorder orderreference saleid chargeid salesrecordnumber name
+    invoiceno invoicenumber invoiceid invoice receiptnumber receiptno ticketno transactionid checkid vbeln faktura
+    fakturanummer bestellnummer bestellnr auftragsnummer belegnummer numerocommande numcommande commande numeropedido
+    pedido 주문번호 상품주문번호 전표번호 注文番号 受注番号 订单号 订单编号 訂單編號
 """
 LINES = """
     items lineitems orderitems orderlines orderlineitems lines products orderproducts productitems positions
@@ -144,7 +156,8 @@ _NAMES = """
     producttitle itemtitle articletitle posttitle articlename bezeichnung artikelbezeichnung artikelname
     produktbezeichnung produktname warenbezeichnung artikeltext 상품명 품목명 제품명 商品名 商品名称 产品名称 品名
     nom nomproduit nomduproduit nomarticle designation libelle libelleproduit nombre nombreproducto nombreproduct
-    nombrearticulo denominacion titulo titre
+    nombrearticulo denominacion titulo titre lineitemtitle lineitemname publicationtitle titulodelapublicacion
+    등록상품명 노출상품명 宝贝标题 商品標題
 """
 """Columns with items' names."""
 _TRANSLATIONS = """
@@ -171,7 +184,7 @@ PERSONAL = re.compile(
     r"|street.*|zip.*|postal.*|postcode|.*birth.*|dob|nom|prenom|nomdefamille|adresse.*|.*telephone|portable|codepostal|datedenaissance|nombre|apellidos?|correo.*|telefono|movil"
     r"|direccion|codigopostal|fechadenacimiento|geburtsdatum|geburtstag|.*password.*|.*token|ip|ipaddress|vorname"
     r"|nachname|strasse|plz|telefon"
-    r"|이름|성명|회원명|고객명|.*전화.*|.*휴대.*|연락처|.*주소.*|우편번호|생년월일|생일|비밀번호|氏名|.*電話.*|.*住所.*|生年月日|姓名|.*电话.*|.*地址.*"
+    r"|.*telefon.*|이름|성명|회원명|고객명|.*전화.*|.*휴대.*|연락처|.*주소.*|우편번호|생년월일|생일|비밀번호|氏名|.*電話.*|.*住所.*|生年月日|姓名|.*电话.*|.*地址.*"
 )
 """Names of users' columns that say who somebody is, which no recommendation needs."""
 FILES: Mapping[DataKind, str] = {
@@ -186,7 +199,7 @@ FILES: Mapping[DataKind, str] = {
 
 def translated(name: str, kind: DataKind) -> str | None:
     """Return the English name of a shop's own column, since Personalize takes ASCII alone; None where none is known."""
-    words = [plain(name), bare(name)]
+    words = forms(name)
     if kind == "items" and not _ITEM_NAMES.isdisjoint(words):
         return "NAME"
     return next((ours for word in words if (ours := _TRANSLATED.get(word))), None)
@@ -209,9 +222,29 @@ def bare(name: str) -> str:
 
 
 def inner(name: str) -> str:
-    """Return the name of a column in the list whose objects are rows, in that form; "" for other columns."""
-    *outer, last = name.split(".")
-    return plain(last) if outer and plain(outer[-1]) in _LINES else ""
+    """Return the name of a column in the list whose objects are rows, in that form; "" for other columns.
+
+    Programs that show a table of orders with their lines write `Order Lines/Quantity`.
+    """
+    *outer, last = name.split("/") if "/" in name else name.split(".")
+    lists = outer if "/" in name else outer[-1:]
+    return plain(last) if not _LINES.isdisjoint(map(plain, lists)) else ""
+
+
+def scripts(name: str) -> list[str]:
+    """Return the parts of a text in two scripts, as in `会员编号 Member ID`; none of a text in one."""
+    parts = [part for part in _TWO_SCRIPTS.split(name) if len(plain(part)) > 1]
+    return parts if len(parts) == 2 else []
+
+
+@cache
+def forms(name: str) -> tuple[str, ...]:
+    """Return the forms of a column's name under which the lists above may have it, the surest first."""
+    path = [part for part in re.split(r"[./]", name) if plain(part) not in _FRAMES]
+    inside = ["".join(path), "".join(path[-2:])] if len(path) < len(re.split(r"[./]", name)) else []
+    line = _LINE.sub("", name)
+    shapes = (plain(name), bare(name), inner(name), *map(plain, inside), *map(plain, scripts(name)), plain(line))
+    return tuple(dict.fromkeys(shape for shape in shapes if shape))
 
 
 @cache
@@ -224,7 +257,16 @@ TIMES_OF_DAY = frozenset(_TIMES_OF_DAY.split())
 CURRENCY = frozenset(_CURRENCY.split())
 NAMES_IN_SALES = frozenset(_NAMES_IN_SALES.split())
 """Columns of sales that have items' names, where no better name is there."""
-_LINES = frozenset(map(plain, LINES.split()))
+_LINES = frozenset(map(plain, LINES.split())) | {"item", "lineitem", "orderline", "orderitem"}
+_LINE = re.compile(r"^(?:order|sales?|line)[_ -]?(?:line|item)s?[_ -](?=\w)", re.IGNORECASE)
+"""What stands before the name of a column of lines, as in `line_item_title`."""
+_FRAMES = frozenset(
+    {"data", "node", "attributes", "relationships", "properties", "eventproperties", "traits", "context"}
+)
+"""Objects around others that say nothing of them."""
+_OTHER = "\u0370-\u1fff\u3040-\ud7ff\uf900-\ufaff"
+_TWO_SCRIPTS = re.compile(rf"(?<=[{_OTHER})\uff09])[\s/|]+(?=[A-Za-z])|(?<=[A-Za-z.)])[\s/|]+(?=[{_OTHER}])")
+"""What stands between letters of Latin and of another script."""
 _ITEM_NAMES = frozenset(map(plain, _NAMES.split()))
 _NAMED = {plain(word): ours for word, ours in (pair.split("=") for pair in _EVENTS.split())}
 _TRANSLATED = {plain(word): ours for word, ours in (pair.split("=") for pair in _TRANSLATIONS.split())}

@@ -535,7 +535,8 @@ class _Proposer:
         order, header = self._sample.order, self._sample.header
         if order is None or self._files.fill_down is not None:
             return {}
-        columns = [header[index] for index in order.columns if index in {*looked_at, *self._targets.values()}]
+        wanted = {*looked_at, *self._targets.values(), order.by}
+        columns = [header[index] for index in order.columns if index in wanted]
         if not columns:
             return {}
         self._remarks.append(
@@ -616,7 +617,7 @@ class _Proposer:
         places = [
             (ranks[name], index)
             for index, heading in enumerate(self._sample.header)
-            for name in (usual_names.plain(heading), usual_names.inner(heading))
+            for name in usual_names.forms(heading)
             if name in ranks and index not in used
         ]
         return min(places)[1] if places and self._kind == "interactions" else None
@@ -643,7 +644,8 @@ class _Proposer:
 
     def _rejects(self) -> dict[str, Any]:
         """Return a limit of bad rows that lets a file in of which some rows have no user."""
-        required = [name for name in ("USER_ID", "ITEM_ID") if name in self._targets and name in self._recognised]
+        names = ("USER_ID", "ITEM_ID", "TIMESTAMP")
+        required = [name for name in names if name in self._targets and name in self._recognised]
         empty = {name: 1 - self._sample.filled(self._targets[name]) for name in required}
         share = sum(empty.values())
         if not self._sample.rows or share <= self._settings.rejects.limit:

@@ -44,7 +44,7 @@ class Order:
     by: int
     """The name of the order."""
     columns: tuple[int, ...]
-    """What stands in the first row of an order alone."""
+    """What stands in the first row of an order alone, which may be its name as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,26 @@ def _few(cells: pl.Series) -> Mapping[str, int]:
     return count_statuses(statuses.Column(), cells) if cells.n_unique() <= statuses.FEW else {}
 
 
+def _nameless(frame: pl.DataFrame, orders: pl.Series) -> tuple[int, ...]:
+    """Return the columns that are filled where the order has a name alone, as in reports that name each order once.
+
+    There are none unless several columns go with the order's name, and others do not.
+    """
+    bare = orders == ""
+    below = bare & (orders.shift(1, fill_value="") != "")
+    if int(below.sum()) < _ENOUGH or bool(bare[0]):
+        return ()
+    named, rest = int((~bare).sum()), int(bare.sum())
+    filled = [frame[name].str.strip_chars() != "" for name in frame.columns]
+    once = [int((cells & bare).sum()) <= _FEW * rest and int((cells & ~bare).sum()) > 0 for cells in filled]
+    goes_on = any(
+        int((cells & bare).sum()) >= (1 - _FEW) * rest and 2 * int((cells & ~bare).sum()) > named for cells in filled
+    )
+    columns = tuple(index for index, is_once in enumerate(once) if is_once)
+    always = sum(2 * int((filled[index] & ~bare).sum()) > named for index in columns)
+    return columns if goes_on and always >= _ENOUGH else ()
+
+
 def _order(header: Sequence[str], frame: pl.DataFrame) -> Order | None:
     """Return the column that names orders of several rows, and the columns that only their first row fills."""
     best = ranks(ORDER)
@@ -168,6 +188,8 @@ def _order(header: Sequence[str], frame: pl.DataFrame) -> Order | None:
     ]
     for _, by in sorted(key for key in keys if key[0] < len(best)):
         orders = frame[source(by)].str.strip_chars()
+        if named_once := _nameless(frame, orders):
+            return Order(by, named_once)
         later = (orders == orders.shift(1)) & (orders != "")
         rest = int(later.sum())
         if rest < _ENOUGH:

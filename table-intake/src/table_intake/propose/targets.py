@@ -53,9 +53,7 @@ class _Finder:
         mapping = {canonical(heading): ours for heading, ours in self._files.columns.items()}
         ours = [mapping.get(canonical(heading)) for heading in header]
         indices = {name: index for index, name in enumerate(ours) if name is not None}
-        plain = [
-            (usual_names.plain(heading), usual_names.bare(heading), usual_names.inner(heading)) for heading in header
-        ]
+        names = [usual_names.forms(heading) for heading in header]
         by_plain_name = {name.replace("_", "").casefold(): name for name in schema.recognised(self._kind, "ECOMMERCE")}
         for target in [*usual_names.TARGETS[self._kind], *by_plain_name.values()]:
             if target in indices:
@@ -71,7 +69,7 @@ class _Finder:
                     min(all_ranks.get(name, math.inf) for name in forms),
                     index,
                 )
-                for index, forms in enumerate(plain)
+                for index, forms in enumerate(names)
                 if not all_ranks.keys().isdisjoint(forms) and index not in taken and ours[index] is None
             ]
             if candidates and self._sample.filled(min(candidates)[-1]) > 0:
@@ -89,11 +87,11 @@ class _Finder:
         return Targets(indices)
 
     def _filled(self, target: str, index: int) -> float:
-        """Return the share of rows that have a value in a column; a price of 0 is none."""
+        """Return the share of rows that have a value in a column; a price of 0 is none, and so is a text."""
         cells = self._sample.column(index)
         if target != "PRICE" or not cells:
             return self._sample.filled(index)
-        return sum(bool(re.search("[1-9]", cell)) for cell in cells) / len(cells)
+        return sum(bool(re.search("[1-9]", cell)) and values.is_number(cell) for cell in cells) / len(cells)
 
     def _has_dates(self, index: int) -> bool:
         """Tell whether a column's values are dates, rather than numbers that might be."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from table_intake.check.cell_rules import ISO_DATE
+from table_intake.columns.months import in_english, is_foreign
 from table_intake.settings.files import SERIAL, Unit
 from table_intake.wording import Text
 
@@ -116,7 +117,7 @@ def _of_tokens(tokens: Sequence[str]) -> Iterator[str]:
         return
     if months:
         month = months[0]
-        name = "%b" if len(tokens[month]) == 3 else "%B"
+        name = "%b" if len(tokens[month]) == 3 and not is_foreign(tokens[month]) else "%B"
         orders = [("%d", "%Y"), ("%Y", "%d"), ("%d", "%y")] if len(numbers) > 1 else []
         for pair in orders:
             day = dict(zip(numbers[:2], pair, strict=True))
@@ -150,7 +151,7 @@ def _written(tokens: Sequence[str], parts: dict[int, str]) -> str:
 
 
 def _is_month(token: str) -> bool:
-    return any(_is_of(token, form) for form in ("%b", "%B"))
+    return is_foreign(token) or any(_is_of(token, form) for form in ("%b", "%B"))
 
 
 def _is_of(cell: str, form: str) -> bool:
@@ -161,6 +162,8 @@ def read(cell: str, form: str) -> datetime | None:
     """Return the moment that a cell names in a form; None if it has another one."""
     for word, noon in _NOON.items() if "%p" in form else ():
         cell = cell.replace(word, noon)
+    if "%B" in form:
+        cell = in_english(cell)
     try:
         return datetime.strptime(cell, form)  # noqa: DTZ007 - only a day and a time of day
     except ValueError:

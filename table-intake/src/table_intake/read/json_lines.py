@@ -15,6 +15,8 @@ from typing import Any
 
 import polars as pl
 
+from table_intake.columns import usual_names
+from table_intake.columns.usual_names import ITEM, LINES, plain, ranks
 from table_intake.errors import Refused
 from table_intake.read import archives, cells, nested
 from table_intake.read.cells import Cells
@@ -25,6 +27,12 @@ from table_intake.wording import fill
 
 _BEGINS = re.compile(r'\s*(?:\{\s*["}]|\[\s*(?:["\[\]{]|-?\d|(?:true|false|null)\b))')
 _SPACE = re.compile(r"[\s,]*")
+_HEAD = LONGEST
+"""Bytes without the end of a line after which a text that begins with an object is one object."""
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]]')
+_ITEMS = ranks(ITEM).keys()
+_OBJECT = re.compile(rb"\s*\{")
+_KEYS = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:|"(?:[^"\\]|\\.)*"|[{}]')
 _SAMPLE, _OBJECTS = 4 << 20, 5_000
 """Characters and objects from which the columns are taken."""
 _PIECE_ROWS, _PIECE_CELLS = 1 << 16, 4_000_000
@@ -32,6 +40,7 @@ _LONGEST_NAME = 1_000
 _SHOWN = 2_500
 _NAMED = 5
 _WAY = "export JSON lines, with one object on each line (jq -c '.[]' makes them of an array), CSV or Parquet"
+_LONE = "{lone:,} {lone:object has|objects have} no {rows}, but an item beside it, and {lone:gives|give} a row"
 _HALF = "has half of a character, which is no text"
 _UNKNOWN = (
     "{objects:,} {objects:object has|objects have} keys that the first {sampled:,} {sampled:lacks|lack}, which are "
@@ -112,12 +121,18 @@ class Table:
         self._given = given
         self._wanted = nested.Wanted(settings)
         chunks = iter(text)
-        head = b""
-        while not head.strip() and (chunk := next(chunks, b"")):
+        head, begin = b"", -1
+        while begin < 0 and (chunk := next(chunks, b"")):
             head += chunk
-        chunks = chain([head], chunks)
-        is_array = head.lstrip()[:1] == b"["
-        turn = _in_array(resource, chunks) if is_array else _on_lines(resource, chunks)
+            begin = _begin(head, whole=len(head) > _HEAD)
+        if settings.rows is not None:
+            begin = len(head) - len(head.lstrip())
+        elif begin < 0:
+            begin = _begin(head, whole=True)
+        chunks = chain([head[begin:]], chunks)
+        is_array = head[begin : begin + 1] == b"["
+        self._list = _path(head[:begin].decode(errors="replace")) if is_array else ""
+        turn = _in_array(resource, chunks, head.count(b"\n", 0, begin) + 1) if is_array else _on_lines(resource, chunks)
         first, size = list[_Raw](), 0
         while size < _SAMPLE and len(first) < _OBJECTS and (raw := next(turn, None)) is not None:
             first.append(raw)
@@ -127,16 +142,21 @@ class Table:
         self._pairs: dict[str, None] = {}
         self._others: dict[str, None] = {}
         self._rows = ""
-        self._bare = self._with_unknown = self._size = 0
+        self._bare = self._lone = self._with_unknown = self._size = 0
         self.header = self._columns(first, settings, is_array=is_array)
         """The names of the columns."""
         self._index = {name: index for index, name in enumerate(self.header)}
+        self._inner_names = self._names_beside()
         self._unknown: dict[str, None] = {}
 
     @property
     def notes(self) -> list[str]:
         """What was guessed, and what became of lists."""
         told = nested.notes(self._rows, [*self._pairs], [*self._others], self._bare)
+        if self._list:
+            told.insert(0, f"the objects of {self._list} are read, and nothing beside them")
+        if self._lone:
+            told.append(fill(_LONE, lone=self._lone, rows=self._rows))
         if self._with_unknown:
             names = ", ".join([*self._unknown][:_NAMED])
             told.append(fill(_UNKNOWN, objects=self._with_unknown, sampled=self._sampled, names=names))
@@ -247,12 +267,31 @@ class Table:
             yield row
             return
         objects = flat.lists.get(self._rows, ())
+        if not objects and (lone := self._own_line(flat)):
+            self._lone += 1
+            self._fill(row, lone)
+            yield row
+            return
         self._bare += not objects
         for document in objects:
             line_row = [*row]
             is_known = self._fill(line_row, self._inner(document).cells) and is_known
             yield line_row
         self._with_unknown += not is_known
+
+    def _names_beside(self) -> Mapping[str, str]:
+        """Return the columns of the list whose objects are rows, by the names that they have beside the list."""
+        beside = self._rows.rpartition(".")[0]
+        prefix = f"{self._rows}."
+        inner = [name.removeprefix(prefix) for name in self.header if self._rows and name.startswith(prefix)]
+        return {f"{beside}.{name}" if beside else name: f"{prefix}{name}" for name in inner}
+
+    def _own_line(self, flat: _Flat) -> Mapping[str, str]:
+        """Return the values of an object that has no list, and names its one item itself, as events of a view do."""
+        values = {
+            inner: flat.cells[name] for name, inner in self._inner_names.items() if flat.cells.get(name, "").strip()
+        }
+        return values if len(values) > 1 and any(usual_names.inner(inner) in _ITEMS for inner in values) else {}
 
     def _fill(self, row: list[str], values: Mapping[str, str]) -> bool:
         """Put values into a row; return whether all have a column."""
@@ -349,10 +388,61 @@ def _decoded(data: bytes) -> str:
         return "\ufffd"
 
 
-def _in_array(resource: str, chunks: Iterable[bytes]) -> Iterator[_Raw]:
-    """Yield the objects of an array, without reading all of it at once."""
+def _begin(head: bytes, *, whole: bool) -> int:
+    """Return where the objects of a text begin: at its array, at the list in its one object, or at its first line.
+
+    Args:
+        head: its beginning.
+        whole: whether no more of it is to be read.
+
+    Returns:
+        The index; -1 where more of the text must be read to tell.
+    """
+    start = len(head) - len(head.lstrip())
+    if not head[start:] or head[start : start + 1] == b"[":
+        return start if head[start:] or whole else -1
+    line, _, rest = head[start:].partition(b"\n")
+    if not rest.strip() and not whole:
+        return -1
+    with suppress(_Bad):
+        lists = [name for name, objects in _Flat().take(_document(_decoded(line))).lists.items() if objects]
+        # One object on one line is around its list, unless the list has the lines of one order.
+        is_lone = len(lists) == 1 and plain(lists[0].rpartition(".")[2]) not in ranks(LINES)
+        return _list_in(head, start) if is_lone and not rest.strip() else start
+    return _list_in(head, start) if _is_begun(line.decode(errors="replace")) else start
+
+
+def _list_in(head: bytes, start: int) -> int:
+    """Return where the first list of objects begins in an object; the object's own beginning where it has none."""
+    lists = 0
+    for token in _TOKENS.finditer(head, start):
+        match token[0]:
+            case b"[" if not lists and _OBJECT.match(head, token.end()):
+                return token.start()
+            case b"[":
+                lists += 1
+            case b"]":
+                lists -= 1
+    return start
+
+
+def _path(text: str) -> str:
+    """Return the keys around the end of a text that begins an object, with points between them."""
+    keys, name = list[str](), ""
+    for token in _KEYS.finditer(text):
+        if token[1] is not None:
+            name = token[1]
+        elif token[0] == "{":
+            keys.append(name)
+        elif keys:
+            keys.pop()
+    return ".".join(key for key in [*keys, name] if key)
+
+
+def _in_array(resource: str, chunks: Iterable[bytes], line: int = 1) -> Iterator[_Raw]:
+    """Yield the objects of an array that begins on a line, without reading all of it at once."""
     decoder, texts = json.JSONDecoder(parse_int=str, parse_float=str), codecs.iterdecode(chunks, "utf-8")
-    text, at, counted, line = "", 0, 0, 1
+    text, at, counted = "", 0, 0
     is_open = is_whole = False
     while True:
         at = _after_space(text, at)

@@ -465,24 +465,24 @@ def _header(resource: str, piece: Piece, shape: Shape, above: int) -> tuple[list
         start, line = piece.data.find(b"\n", start) + 1, line + 1
         if not start:
             raise Refused(resource, _SHORT.format(above=above) if piece.data.strip() else EMPTY)
-    while start < len(piece.data):
-        end = piece.data.index(b"\n", start)
-        if piece.data[start:end].strip(b"\r"):
-            break
-        start, line = end + 1, line + 1
-    else:
-        raise Refused(resource, EMPTY)
-    names, end = RowReader(piece, shape).row(start)
-    if not isinstance(names, list):
-        problem = names.reason if names else QUOTES
-        text = "line {line}, which must name the columns, {problem}"
-        raise Refused(resource, Text("file.header", text, line=line, problem=problem))
-    if not any(name.strip() for name in names):
-        raise Refused(resource, EMPTY)
+    names = list[str]()
+    while not any(name.strip() for name in names):
+        # A report may begin with rows that have separators alone.
+        while start < len(piece.data) and not piece.data[start : piece.data.index(b"\n", start)].strip(b"\r"):
+            start, line = piece.data.index(b"\n", start) + 1, line + 1
+        if start >= len(piece.data):
+            raise Refused(resource, EMPTY)
+        begin, first = start, line
+        row, start = RowReader(piece, shape).row(start)
+        if not isinstance(row, list):
+            problem = row.reason if row else QUOTES
+            text = "line {line}, which must name the columns, {problem}"
+            raise Refused(resource, Text("file.header", text, line=line, problem=problem))
+        names, line = row, line + piece.data.count(b"\n", begin, start)
     if len(names) > MOST_COLUMNS:
         text = "line {line}, which must name the columns, has {columns:,} of them"
-        raise Refused(resource, Text("file.many-columns", text, line=line, columns=len(names)))
-    return names, Piece(piece.data[end:], line + piece.data.count(b"\n", start, end), piece.last)
+        raise Refused(resource, Text("file.many-columns", text, line=first, columns=len(names)))
+    return names, Piece(piece.data[start:], line, piece.last)
 
 
 def _lines(data: bytes) -> pl.Series:

@@ -16,7 +16,8 @@ _ROWS = 100
 """Rows by which the names are judged."""
 _FEWEST = 3
 """Columns of a table that may have a title."""
-_MOST_OF = 0.8
+_MOST_OF, _NAMED = 0.8, 1.2
+"""The share of rows that must look like values; and the values of a row that there may be for each name."""
 _LONGEST = 100
 """Characters of a name."""
 _VALUE = re.compile(r"[\W\d_]*\d[\W\d_]*|\d{4}-\d\d-\d\d.*", re.DOTALL)
@@ -33,12 +34,12 @@ def find(rows: Sequence[Numbered]) -> int:
     """
     filled = [sum(bool(cell.strip()) for cell in row) for _, row in rows]
     for index, count in enumerate(filled[1:MOST], 1):
-        if count < _FEWEST or max(filled[:index]) > max(1, count // 3):
+        if count < _FEWEST or max(filled[:index]) > max(1, count // 2):
             continue
         names = [cell.strip() for cell in rows[index][1]]
         below = rows[index + 1 :]
-        is_table = _are_names(names) and _are_values(len(names), count, below)
-        return index if is_table else 0
+        if _are_names(names) and _are_values(len(names), count, below):
+            return index
     return 0
 
 
@@ -56,7 +57,9 @@ def _are_values(width: int, filled: int, rows: Sequence[Numbered]) -> bool:
     similar = 0
     for _, row in rows:
         cells = [cell for cell in row if cell.strip()]
-        similar += len(row) <= width and 2 * len(cells) >= filled and any(map(_is_value, cells))
+        # Groups of columns have names of their own, above those of the columns.
+        is_named = len(cells) <= max(filled + 1, _NAMED * filled)
+        similar += len(row) <= width and 2 * len(cells) >= filled and is_named and any(map(_is_value, cells))
     return bool(rows) and similar >= _MOST_OF * len(rows) - 1 and similar > 0
 
 

@@ -115,7 +115,8 @@ class FillDown(BaseModel):
     columns: Annotated[tuple[TheirName, ...], Field(min_length=1)]
     """Columns of the file whose empty cells take the value of the row above; they need not be imported."""
     by: TheirName
-    """The column that names the order: a value goes down to the rows right below it that name the same one."""
+    """The column that names the order: a value goes down to the rows right below it that name the same one, or where
+    this column is filled itself, none."""
 
 
 class FileSettings(BaseModel):
