@@ -240,7 +240,7 @@ def scripts(name: str) -> list[str]:
 @cache
 def forms(name: str) -> tuple[str, ...]:
     """Return the forms of a column's name under which the lists above may have it, the surest first."""
-    path = [part for part in re.split(r"[./]", name) if plain(part) not in _FRAMES]
+    path = [part for part in re.split(r"[./]", name) if plain(part) not in _ENVELOPES]
     inside = ["".join(path), "".join(path[-2:])] if len(path) < len(re.split(r"[./]", name)) else []
     line = _LINE.sub("", name)
     shapes = (plain(name), bare(name), inner(name), *map(plain, inside), *map(plain, scripts(name)), plain(line))
@@ -260,7 +260,7 @@ NAMES_IN_SALES = frozenset(_NAMES_IN_SALES.split())
 _LINES = frozenset(map(plain, LINES.split())) | {"item", "lineitem", "orderline", "orderitem"}
 _LINE = re.compile(r"^(?:order|sales?|line)[_ -]?(?:line|item)s?[_ -](?=\w)", re.IGNORECASE)
 """What stands before the name of a column of lines, as in `line_item_title`."""
-_FRAMES = frozenset(
+_ENVELOPES = frozenset(
     {"data", "node", "attributes", "relationships", "properties", "eventproperties", "traits", "context"}
 )
 """Objects around others that say nothing of them."""
