@@ -57,11 +57,12 @@ def _sha256(path: Path) -> str:
 
 
 def repeated(of_files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the names of files that are byte for byte the same as an earlier one, and that one's."""
+    """Yield the names of files that are byte for byte the same as another one, and that one's: the shortest name."""
     first: dict[str, str] = {}
-    for name, digest in of_files.items():
-        if first.setdefault(digest, name) != name:
-            yield name, first[digest]
+    # `orders.csv` and not `orders copy.csv`: a name tells which ids a file has.
+    for name in sorted(of_files, key=len):
+        if (other := first.setdefault(of_files[name], name)) != name:
+            yield name, other
 
 
 @dataclass(frozen=True, slots=True)
