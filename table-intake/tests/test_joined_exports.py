@@ -231,6 +231,13 @@ def without(name: str) -> Files:
     return {other: data for other, data in database().items() if other != name}
 
 
+@pytest.mark.parametrize("name", ["orders (1).csv", "orders copy.csv", "orders-2026 - Kopie.csv", "Bestellungen.csv"])
+def test_orders_are_joined_to_their_lines_under_any_name_that_says_what_they_are(name: str, tmp_path: Path) -> None:
+    files = {**without("orders.csv"), name: database()["orders.csv"]}
+    (join,) = proposed(files, tmp_path).export.interactions.join  # type: ignore[union-attr]
+    assert (join.file, dict(join.by)) == (name, {"order_id": "id"})
+
+
 OTHER_SHOP = table(HEADER, [(number + 900_000, *rest) for number, *rest in ORDERS])
 
 

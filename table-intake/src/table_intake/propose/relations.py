@@ -28,6 +28,8 @@ _ENOUGH = 20
 """Different values from which on they alone tell it."""
 _TIME = re.compile(r"\d{4}[-./]\d\d?[-./]\d\d?|\d\d?[-./]\d\d?[-./]\d{2,4}|\d\d?:\d\d")
 _FRACTION = re.compile(r"-?[\d,]*[.,]\d{1,2}")
+_COPY = r"([\d_.*() -]|\b(copy|kopie|copie|copia|사본|コピー|副本))+$"
+"""What programs and people put behind the names of files: orders-2026, orders (1), orders copy."""
 _LOOKED_AT = 20
 _SHORTEST = 2
 """Letters of a word that names a file."""
@@ -112,7 +114,7 @@ def _of_column(
                 continue
             overlap = sets[table][column].compare(sets[other][key])
             whole = samples[table].whole and sample.whole
-            is_relation = _is_relation(overlap, strength, sets[other][key], whole=whole)
+            is_relation = _is_relation(overlap, strength, (sets[table][column], sets[other][key]), whole=whole)
             if is_relation or strength == 3:
                 relation = Relation(
                     table=table,
@@ -133,14 +135,16 @@ def _of_column(
     return [relation for relation in good if relation.strength == best], bad
 
 
-def _is_relation(overlap: Overlap, strength: int, key: ValueSet, *, whole: bool) -> bool:
+def _is_relation(overlap: Overlap, strength: int, values: tuple[ValueSet, ValueSet], *, whole: bool) -> bool:
+    referring, key = values
     if not overlap.values:
         return strength == 3  # a few buyers among millions of users: their names alone must do
     if strength == 2:
         return not key.dense and overlap.share >= _BY_VALUES
     if strength == 0 or (strength == 1 and key.dense):
-        # Without the names, small numbers match by accident.
-        return not key.dense and overlap.values >= _ENOUGH and overlap.share >= _BY_VALUES
+        # Without the names, small numbers match by accident; where both mean the same, large ones of one range do not.
+        is_chance = key.dense and not (strength == 1 and referring.spans(key))
+        return not is_chance and overlap.values >= _ENOUGH and overlap.share >= _BY_VALUES
     return overlap.share > (_BY_NAME if whole else _BY_NAME_IN_PART)
 
 
@@ -216,7 +220,7 @@ def _names_ids(name: str) -> bool:
 
 def _stem_of_file(table: str) -> str:
     """Return what a file is named for, in the singular: order of orders-2026.csv."""
-    name = usual_names.plain(re.sub(r"[\d_.*-]+$", "", base_name(table)))
+    name = usual_names.plain(re.sub(_COPY, "", base_name(table), flags=re.IGNORECASE))
     for plural, singular in (("ies", "y"), ("ses", "s"), ("s", ""), ("en", "e"), ("목록", ""), ("리스트", "")):
         if name.endswith(plural) and len(name) > len(plural) + 1:
             return name.removesuffix(plural) + singular

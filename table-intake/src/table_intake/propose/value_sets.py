@@ -15,6 +15,8 @@ _MOST, _QUICK = 1 << 18, 1 << 12
 """Values that are kept of a column, and those of them by which most columns are compared."""
 _ENOUGH = 20
 """Values that must be comparable for a share of them to say something."""
+_SMALL = 1_000
+"""Numbers below this one are in any column of numbers."""
 _HASHES = 1 << 64
 _POINTED = r"^([0-9]+)\.0+$"
 """A whole number as programs write it that took ids for numbers."""
@@ -69,7 +71,15 @@ class ValueSet:
         if self.whole is None:
             return False
         low, high = self.whole
-        return high < 1_000 or high - low < 4 * self.different
+        return high < _SMALL or high - low < 4 * self.different
+
+    def spans(self, other: "ValueSet") -> bool:
+        """Tell whether both are numbers of one range, which begins and ends nearly alike and is not of small ones."""
+        if self.whole is None or other.whole is None:
+            return False
+        (low, high), (other_low, other_high) = self.whole, other.whole
+        most = (other_high - other_low) / 10
+        return min(high, other_high) >= _SMALL and abs(low - other_low) <= most and abs(high - other_high) <= most
 
     @cached_property
     def quick(self) -> tuple[Mapping[int, int], int]:
