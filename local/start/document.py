@@ -63,7 +63,7 @@ def proposed(outlook: Outlook, words: Words) -> str:
 
 
 def _of(outlook: Outlook) -> str:
-    return ", ".join(role.table for role in outlook.roles)
+    return ", ".join(dict.fromkeys(role.table for role in outlook.roles))
 
 
 def _body(outlook: Outlook, words: Words) -> list[str]:
