@@ -30,7 +30,7 @@ def main(options: Namespace, terminal: Terminal) -> int:
     exported, parts = commands.fetched_export(options, terminal, JOB, options.item)
     customers = together(parts, options.item)
     whole = out.with_name(f".{out.name}.part")
-    customers.write_csv(whole)
+    customers.write_csv(whole, include_bom=True)  # spreadsheets read UTF-8 as another encoding without it
     whole.replace(out)
     state = require(Home(options.run_dir))
     page = Path(options.run_dir) / str(exported["report"])

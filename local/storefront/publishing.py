@@ -41,7 +41,7 @@ EACH_TIME = "no-cache"
 """For the page, which browsers keep and validate."""
 FIRST_HEADER = '<meta charset="utf-8">'
 """What the page's policy on pictures follows."""
-RELATIVE = re.compile(r'\b(src|href)="(?=\w[\w./-]*")')
+RELATIVE = re.compile(r'\b(src|href)="(?=\w[\w./-]*")(?!catalogue\.json")')
 """The beginning of an address in the page's own folder."""
 
 

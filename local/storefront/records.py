@@ -50,7 +50,9 @@ def read_shop(s3: S3Client, dynamodb: DynamoDBClient, bucket: str, table: str, s
         users=read_copies(s3, bucket, shop, "users", None) if users else None,
         interactions=read_copies(s3, bucket, shop, "interactions", history) if users else None,
     )
-    return without_items.with_items(read_items(s3, bucket, shop, listed, columns), best)
+    whole = without_items.with_items(read_items(s3, bucket, shop, listed, columns), best)
+    whole.document()  # what takes long is done before anybody waits for a page
+    return whole
 
 
 def mark(s3: S3Client, dynamodb: DynamoDBClient, bucket: str, table: str, shop: str) -> tuple[object, ...]:

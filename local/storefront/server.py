@@ -77,8 +77,10 @@ class Storefront:
         reply = static_file(self.folder, path)
         if reply.headers["Content-Type"] != TYPES[".html"]:
             return reply
-        policy = {"Content-Security-Policy": self.shop.content_security}
-        return replace(reply, headers={**reply.headers, **policy})
+        headers = {"Content-Security-Policy": self.shop.content_security}
+        if self.shop.settings.storefront.drawings != "none":
+            headers["Link"] = "<js/tiles.js>; rel=modulepreload"  # which is known only once the catalogue is there
+        return replace(reply, headers={**reply.headers, **headers})
 
     def catalogue(self) -> bytes:
         """Return what a page has to know at first."""

@@ -32,10 +32,10 @@ export function card(item, from = {}, isNew = false) {
 
 /**
  * A shelf: a titled row of cards. `ask` gives an answer of the API; `key` names the list, so that the panel can tell how it
- * moves; `hint` is a text, or makes one of the answer; `isShared` says that it is the same for everybody. It fills itself, and again
- * whenever the visitor has moved.
+ * moves; `hint` is a text, or makes one of the answer; `isShared` says that it is the same for everybody; `apart` gives the items that
+ * the page shows already. It fills itself, and again whenever the visitor has moved.
  */
-export function shelf({ key, title, hint, ask, follows = true, isShared = false }) {
+export function shelf({ key, title, hint, ask, follows = true, isShared = false, apart = () => [] }) {
   const row = h("ul.row", { tabindex: 0, "aria-label": title }, Array.from({ length: 8 }, () => h("li.card.waiting", { "aria-hidden": "true" }, h("div.cover", {}, h("span.tile")), h("p.detail", {}, " "))));
   const go = (sign) => () => row.scrollBy({ left: sign * row.clientWidth * 0.8, behavior: isCalm.matches ? "auto" : "smooth" });
   const arrows = h("div.arrows", {},
@@ -50,11 +50,12 @@ export function shelf({ key, title, hint, ask, follows = true, isShared = false 
       const answer = await ask();
       await learn(answer.items.flatMap(({ itemId, because }) => [itemId, because?.itemId]));
       const { rows, isFirst } = panel.moves(key, title, answer, isShared);
-      section.hidden = !answer.items.length;
+      const elsewhere = new Set(apart()), shown = answer.items.filter(({ itemId }) => !elsewhere.has(itemId));
+      section.hidden = !shown.length;
       if (typeof hint === "function") below.textContent = hint(answer) || " ";
       // A reason that all cards share is the shelf's, and its title tells it.
       const isMixed = new Set(answer.items.map(({ because }) => because?.code)).size > 1;
-      fill(row, answer.items.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !isShared && rows.get(from.itemId).kind === "entered")));
+      fill(row, shown.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !isShared && rows.get(from.itemId).kind === "entered")));
     } catch {
       row.replaceChildren(h("li.problem", {}, t("offlineShelf")));
     }

@@ -14,7 +14,7 @@ const heading = (text, ...more) => h("h1", { tabindex: -1 }, text, ...more);
 
 /** Shelves by the slots of storefront/settings.yaml. In a shop that has none of them, lists are one and the same on all pages. */
 const isPlaced = (slot) => shop.placements.has(slot);
-const recommended = (ask, slot) => shelf({ key: isPlaced(slot) ? slot : "recommended", title: t("recommended"), ask: ask(slot, () => shop.client.recommend({ limit: RECOMMENDED })) });
+const recommended = (ask, slot, apart) => shelf({ key: isPlaced(slot) ? slot : "recommended", title: t("recommended"), apart, ask: ask(slot, () => shop.client.recommend({ limit: RECOMMENDED })) });
 const popular = (ask, slot) => shelf({ key: "popular", title: t("popular"), isShared: true, follows: isPlaced(slot), ask: ask(slot, () => shop.client.popular({ limit: RECOMMENDED })) });
 const similar = (ask, slot, item, title) => shelf({ key: `similar:${item.id}`, title, follows: isPlaced(slot), ask: ask(slot, () => shop.client.similar(item.id, { limit: 12 })) });
 
@@ -102,9 +102,9 @@ export function product(id) {
     item.l2 && h("a", { href: `#/c/${encodeURIComponent(item.l1)}/${encodeURIComponent(item.l2)}` }, item.l2));
   const seen = view(item);
   const ask = page(["product", "product-more"], async () => (await seen, { itemId: item.id }));
-  const below = h("div", {}, similar(ask, "product", item, t("similar")));
-  if (isPlaced("product-more")) below.append(recommended(ask, "product-more"));
-  else seen.then(() => below.append(recommended(ask, "product-more")));
+  const below = h("div", {}, similar(ask, "product", item, t("similar"))), itself = () => [item.id];
+  if (isPlaced("product-more")) below.append(recommended(ask, "product-more", itself));
+  else seen.then(() => below.append(recommended(ask, "product-more", itself)));
   const about = h("div.about", {}, trail, heading(item.title), h("p.detail", {}, item.detail === item.l2 || item.detail === item.l1 ? "" : item.detail), h("p.price", {}, item.price === undefined ? "" : money(item.price)),
     h("div.buy", {}, stepper(count, t("quantity"), (by) => (count = Math.max(1, Math.min(99, count + by)))), h("button.primary", { type: "button", onclick: () => put(item, count) }, t("add"))),
     h("p.hint", {}, t("unit", { id: item.id })));
@@ -140,7 +140,7 @@ export function cart() {
   const ask = page([...(lines().length ? ["basket"] : []), "basket-more"], () => ({ itemId: inCart().at(-1), excludeItemIds: inCart().slice(-MOST_HIDDEN) }));
   const hint = isPlaced("basket") ? ({ items: [first] }) => first?.because?.itemId && t("goesWithNewest", { name: itemOf(first.because.itemId).title }) : t("goesWithHint");
   const goes = lines().length ? shelf({ key: "goes-with", title: t("goesWith"), hint, ask: ask("basket", goesWith) }) : undefined;
-  return { title: t("cart"), content: [h("header.page", {}, heading(t("cart"))), inside, goes, recommended(ask, "basket-more")] };
+  return { title: t("cart"), content: [h("header.page", {}, heading(t("cart"))), inside, goes, recommended(ask, "basket-more", inCart)] };
 }
 
 /** The last step: when it comes, what it costs. Ordering sends Purchase events. */

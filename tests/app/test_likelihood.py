@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Purchase likelihood through the whole: drops, fits, the public API, live events, and snapshots that come of age."""
 
+import codecs
 import csv
 import json
 from pathlib import Path
@@ -122,8 +123,9 @@ def test_the_analyst_s_command_writes_one_file_of_all_customers_the_likeliest_fi
     out = tmp_path / "a71.csv"
     command = laptop.command_json("customers", SHOP, "--item", "a71", "--out", str(out))
     assert command["paths"][0] == str(out)
-    with out.open(newline="") as file:
+    with out.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets read it
         rows = list(csv.DictReader(file))
+    assert out.read_bytes().startswith(codecs.BOM_UTF8)
     assert sorted(row["USER_ID"] for row in rows) == sorted(f"u{number}" for number in range(SHOPPERS))
     chance = [float(row["PROBABILITY_a71"]) for row in rows]
     assert chance == sorted(chance, reverse=True)

@@ -479,6 +479,8 @@ def test_the_analyst_s_file_has_every_customer_and_how_likely_they_buy_a_product
     assert (report["horizonDays"], report["withoutEvents"], len(report["deciles"])) == (7, 0, 10)
     page = read(shop, str(told["report"]))
     assert "Do the probabilities mean what they say?" in page
+    assert "Do the probabilities of single products mean what they say?" in page
+    assert "<code>PROBABILITY_i2</code>" in page
     assert "purchases have no value: import EVENT_VALUE" in page
     put(shop, "drops/demo/settings.yaml", "language: ko\n")
     told = handler({"step": "report", "job": job, "written": written, "made": made["made"]}, None)

@@ -372,13 +372,21 @@ def test_a_rollback_makes_no_popularity_campaign_again(table: "DynamoDBClient") 
         handler(load("judge_release_rollback"), None)
 
 
-@pytest.mark.usefixtures("judged")
+@pytest.mark.parametrize("alias", ["user-personalization", "similar-items"])
 def test_a_report_names_items_by_the_table_and_asks_each_question_once(
-    personalize: FakePersonalize, bucket: "S3Client"
+    alias: str, personalize: FakePersonalize, bucket: "S3Client"
 ) -> None:
+    def asked(name: str) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads(json.dumps(load(name)).replace("user-personalization", alias))
+        return event
+
+    measures(personalize, 0.3)
+    handler(asked("judge_release_judge"), None)
+    sample = json.loads(bucket.get_object(Bucket=BUCKET, Key="reports/demo/sample.json")["Body"].read())
+    item, user = sample["items"][0], sample["users"][0]
     table, rows = (
         Table(version="v", shards=1, columns=("PRICE", "NAME")),
-        [line("a", {1: "Salt"}), line("b", {1: "Pepper"})],
+        [line("a", {1: "Salt"}), line("b", {1: "Pepper"}), line(item, {1: "Oil"}), line(user, {1: "No user's"})],
     )
     for key, data in (
         (document_key("demo"), json.dumps(table.as_json()).encode()),
@@ -386,9 +394,11 @@ def test_a_report_names_items_by_the_table_and_asks_each_question_once(
     ):
         bucket.put_object(Bucket=BUCKET, Key=key, Body=data)
     recommends(personalize, "ab", "ba")
-    handler(load("judge_release_probe"), None)
-    handler(load("judge_release_report"), None)
+    handler(asked("judge_release_probe"), None)
+    page = str(handler(asked("judge_release_report"), None)["report"])
     requests = [body for operation, body in personalize.calls if operation == "GetRecommendations"]
     assert all("metadataColumns" not in request for request in requests)
-    after = document(bucket)["lists"]["user-personalization"][0]["after"]
-    assert [item["name"] for item in after] == ["Salt", "Pepper"]
+    first = document(bucket)["lists"][alias][0]
+    assert [item["name"] for item in first["after"]] == ["Salt", "Pepper"]
+    title = f"Similar to item Oil ({item})" if alias == "similar-items" else f"User {user}"
+    assert f"<h4>{title}</h4>" in bucket.get_object(Bucket=BUCKET, Key=page)["Body"].read().decode()

@@ -61,6 +61,20 @@ def test_from_the_shelf_through_the_cart_to_the_purchase(page: Page, shop: Open)
     assert page.evaluate("document.activeElement.tagName") == "H1"
 
 
+def test_a_page_recommends_nothing_that_it_shows_already(page: Page, shop: Open) -> None:
+    shop.api.events.append({"itemId": "milk-2"})  # which the API's lists begin with
+    listed = "[...document.querySelectorAll('[data-key=recommended] [data-id]')].map((card) => card.dataset.id)"
+    page.evaluate("location.hash = '#/p/milk-2'")
+    until(page, "document.querySelector('[data-key=recommended] [data-id]')")
+    assert "milk-2" not in page.evaluate(listed)
+    page.evaluate("document.querySelector('.buy .primary').click()")
+    settle(page)
+    page.evaluate("location.hash = '#/cart'")
+    until(page, "document.querySelector('.lines')")
+    settle(page)
+    assert ("milk-2" in page.evaluate(listed), len(page.evaluate(listed)) > 5) == (False, True)
+
+
 def test_a_new_shopper_is_told_to_the_api(page: Page, shop: Open) -> None:
     page.evaluate("document.querySelector('#account').click()")
     until(page, "document.querySelector('dialog[open]')")

@@ -61,8 +61,9 @@ def test_it_is_light() -> None:
     assert sum(path.stat().st_size for path in SOURCES) <= 150_000
 
 
-def test_no_module_waits_for_another_to_name_it() -> None:
+def test_nothing_waits_for_a_module_to_name_it() -> None:
     page = (FOLDER / "index.html").read_text()
+    assert '<link rel="preload" href="catalogue.json" as="fetch" crossorigin>' in page
     preloaded = re.findall(r'<link rel="modulepreload" href="([^"]+)">', page)
     modules = {path.relative_to(FOLDER).as_posix() for path in SOURCES if path.suffix == ".js"}
     # What is drawn is drawn in the demo alone, which imports it once it knows that it is the demo.

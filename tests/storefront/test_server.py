@@ -44,6 +44,10 @@ def test_the_page_and_its_parts_are_served_with_safe_headers(shop: Open) -> None
         assert content
 
 
+def test_a_shop_with_drawings_names_what_draws_them_before_its_catalogue_does(shop: Open) -> None:
+    assert ask(shop, "GET", "/")[1]["link"] == "<js/tiles.js>; rel=modulepreload"
+
+
 def test_the_catalogue_is_small_on_the_way_and_the_same_again(shop: Open) -> None:
     _, headers, packed = ask(shop, "GET", "/catalogue.json", headers={"Accept-Encoding": "gzip"})
     content = json.loads(gzip.decompress(packed))

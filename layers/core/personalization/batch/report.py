@@ -14,6 +14,7 @@ def document(job: Job, written: WrittenInput, settings: ShopSettings, made: Curs
     segment, prices = job.settings.segment, settings.prices
     return {
         "language": settings.language,
+        "currency": settings.storefront.currency,
         "shop": job.shop,
         "run": job.run,
         "batch": job.name,

@@ -99,9 +99,13 @@ class Report:
         if column is None:
             return
         shown = ShownItems(fetch(lambda: self.s3, lambda: self.bucket))
-        items_by_id = shown.find(self.shop, [item["itemId"] for item in items], (column,), LOOK_UP_SECONDS)
+        of_items = document["lists"].get("similar-items", ())
+        ids = [*(item["itemId"] for item in items), *(pair["about"] for pair in of_items)]
+        items_by_id = shown.find(self.shop, ids, (column,), LOOK_UP_SECONDS)
         for item in items:
             item["name"] = items_by_id.get(item["itemId"], {}).get(column, item["name"])
+        for pair in of_items:
+            pair["aboutName"] = items_by_id.get(pair["about"], {}).get(column, "")
 
     def _put(self, document: Document) -> None:
         coded = pages.with_codes(document)
