@@ -376,12 +376,12 @@ def test_a_rollback_makes_no_popularity_campaign_again(table: "DynamoDBClient") 
 def test_a_report_names_items_by_the_table_and_asks_each_question_once(
     alias: str, personalize: FakePersonalize, bucket: "S3Client"
 ) -> None:
-    def asked(name: str) -> dict[str, Any]:
+    def event_of(name: str) -> dict[str, Any]:
         event: dict[str, Any] = json.loads(json.dumps(load(name)).replace("user-personalization", alias))
         return event
 
     measures(personalize, 0.3)
-    handler(asked("judge_release_judge"), None)
+    handler(event_of("judge_release_judge"), None)
     sample = json.loads(bucket.get_object(Bucket=BUCKET, Key="reports/demo/sample.json")["Body"].read())
     item, user = sample["items"][0], sample["users"][0]
     table, rows = (
@@ -394,8 +394,8 @@ def test_a_report_names_items_by_the_table_and_asks_each_question_once(
     ):
         bucket.put_object(Bucket=BUCKET, Key=key, Body=data)
     recommends(personalize, "ab", "ba")
-    handler(asked("judge_release_probe"), None)
-    page = str(handler(asked("judge_release_report"), None)["report"])
+    handler(event_of("judge_release_probe"), None)
+    page = str(handler(event_of("judge_release_report"), None)["report"])
     requests = [body for operation, body in personalize.calls if operation == "GetRecommendations"]
     assert all("metadataColumns" not in request for request in requests)
     first = document(bucket)["lists"][alias][0]
