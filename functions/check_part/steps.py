@@ -13,6 +13,7 @@ from personalization.ingest import known_ids
 from personalization.ingest.item_lines import ItemLines
 from personalization.ingest.ranges import Bucket
 from table_intake.ranges import steps as ranges
+from table_intake.wording import Text
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,7 +43,7 @@ class CheckRequest(_PartRequest):
     step: Literal["check"]
     round: int = 0
     number: int = 0
-    unreadable: dict[str, str] | None = None
+    unreadable: dict[str, dict[str, Any]] | None = None
     """Why the file cannot be read, by its key, if it has ended the process that read it."""
 
 
@@ -67,7 +68,7 @@ class _Bucket:
 
 
 def _check(request: CheckRequest, at: _Bucket) -> dict[str, object]:
-    unreadable = "; ".join((request.unreadable or {}).values())
+    unreadable = Text.joined("; ", map(Text.read, (request.unreadable or {}).values()))
     return {"key": _ranges(request, at).check(request.round, request.number, unreadable)}
 
 

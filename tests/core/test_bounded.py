@@ -16,6 +16,8 @@ import psutil
 import pytest
 from personalization.core.bounded import parent
 from personalization.core.errors import Broken, Rejected, RetryLater, TooManyRejects
+from personalization.reports import pages
+from table_intake.wording import Text
 
 Handler = Callable[..., Any]
 
@@ -119,6 +121,7 @@ def test_steps_that_report_are_taken_once_more(handle: Callable[..., Handler]) -
     handler = handle(again=True, share=lambda _: 0.5)
     answer = handler({"reads": [FILE], "does": ["os.abort()"]}, context())
     assert answer == {"refused": {FILE: answer["refused"][FILE]}}
+    assert pages.said(Text.read(answer["refused"][FILE]), "ko").endswith("CSV로 다시 저장하는 것이 가장 좋습니다")
     stubborn = "[observe('drops/b') for observe in objects.OBSERVERS]; os.abort()"
     with pytest.raises(Rejected, match="drops/b: its reader failed"):
         handler({"does": [stubborn]}, context())

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A shop with `language: ko` finds nothing in English on its pages but names; documents keep their English."""
 
+import io
 import json
+import zipfile
 from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,9 +29,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("aws", "personalize")
 HISTORY = "drops/demo/interactions/history.csv"
-NAMES = ("demo", "interactions", "items", "domain", "custom", "rejects", "limit", "skip", "returns", "Return")
+NAMES = ("demo", "interactions", "items", "domain", "custom", "rejects", "limit", "member", "skip", "returns", "Return")
 """Of the shop, of folders and of settings."""
 NDCG = "normalized_discounted_cumulative_gain_at_10"
+
+
+def archive(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as zipped:
+        for name in names:
+            zipped.writestr(name, interactions())
+    return file.getvalue()
 
 
 def read(bucket: "S3Client", key: str) -> str:
@@ -58,9 +69,14 @@ def _korean(drop: Drop) -> None:
         (interactions().replace("\n", ",x\n").replace(",x", "", 1), "값이 5개인데 헤더는 4개입니다"),
         (interactions().replace(",17000001", ",soon"), "100개가 잘못되었습니다(8.33%, 상점의 한도 1.00%)"),
         (interactions().replace("u1,", ",").replace("u2,", ","), "USER_ID가 비어 있습니다"),
+        ("<html><table>", "HTML 페이지입니다"),
+        (b"PK\x03\x04", "온전한 zip 파일이 아닙니다"),
+        (b"PAR1", "온전한 Parquet 파일이 아닙니다: 파일이 중간에 끝납니다"),
+        (archive("a.csv", "b.csv"), "zip 안의 파일이 2개입니다(a.csv, b.csv)"),
+        (archive("xl/workbook.xml"), "온전한 Excel 통합 문서가 아닙니다"),
     ],
 )
-def test_a_refused_drop_is_told_in_korean(content: str, reason: str, drop: Drop, bucket: "S3Client") -> None:
+def test_a_refused_drop_is_told_in_korean(content: str | bytes, reason: str, drop: Drop, bucket: "S3Client") -> None:
     event = drop(HISTORY, content)
     with pytest.raises(Rejected) as refused:
         validate(event, None)
@@ -68,9 +84,12 @@ def test_a_refused_drop_is_told_in_korean(content: str, reason: str, drop: Drop,
     assert '<html lang="ko">' in page
     assert any(reason in text for text in texts(page))
     assert english(page, *NAMES, "user id", "soon") == {}
-    # What machines read, and what a run announces, stays English.
+    # So does the run that fails, and what it announces.
+    assert reason in refused.value.reason
+    assert english(refused.value.reason, *NAMES, "user id", "soon", "columns", "ignore", "html") == {}
+    # What machines read stays English.
     document = json.loads(read(bucket, f"reports/demo/{event['run']}/data-interactions.json"))
-    assert document["reason"] in refused.value.reason
+    assert document["reason"].isascii()
     assert document["texts"][document["reason"]]["template"]
 
 
@@ -86,7 +105,8 @@ def test_an_accepted_drop_is_told_in_korean(drop: Drop, bucket: "S3Client") -> N
     rows[5] = rows[5].replace("u5", "", 1)
     header = "kunde,ITEM_ID,TIMESTAMP,EVENT_VALUE,state,qty,extra"
     event = drop(HISTORY, "\n".join([header, *rows]) + "\n")
-    validate(event, None)
+    plan: Any = validate(event, None)
+    assert english("\n".join(plan["notes"]), *NAMES, "kunde", "state", "gone", "qty", "extra", "csv") == {}
     page = shown(bucket, event)
     assert "kunde를 USER_ID로 읽었습니다" in " ".join(texts(page))
     assert english(page, *NAMES, "kunde", "state", "gone", "qty", "extra") == {}
@@ -111,7 +131,7 @@ def test_a_release_is_told_in_korean(personalize: FakePersonalize, bucket: "S3Cl
     bucket.put_object(Bucket=BUCKET, Key=f"{key}part-0.csv", Body=interactions().encode())
     for value in (0.3, 0.1, 0.2, 0.1):
         personalize.says("GetSolutionMetrics", {"solutionVersionArn": "v", "metrics": {NDCG: value}})
-    verdict = judge({**event, "plan": {**event["plan"], "language": "ko"}}, None)
+    verdict: Any = judge({**event, "plan": {**event["plan"], "language": "ko"}}, None)
     folder = f"reports/demo/{event['plan']['run']}"
     page = read(bucket, f"{folder}/release.html")
     assert "demo 릴리스" in page
@@ -121,6 +141,7 @@ def test_a_release_is_told_in_korean(personalize: FakePersonalize, bucket: "S3Cl
         "The first release of this recipe" in json.loads(read(bucket, f"{folder}/release.json"))["recipes"][0]["reason"]
     )
     assert verdict["outcome"] in {"promoted", "partly promoted"}
+    assert english("\n".join([verdict["reason"], *map(itemgetter("reason"), verdict["refused"])])) == {}
 
 
 @pytest.mark.usefixtures("demo", "unfitted")

@@ -161,7 +161,7 @@ def test_a_text_is_its_english_and_survives_json() -> None:
     assert text == "PRICE is empty; line 1,200; a name"
     stored = json.loads(json.dumps(pages.with_codes({"notes": [text, "plain"]})))
     assert stored["notes"] == [text, "plain"]
-    assert pages.translated(stored, "ko")["notes"] == ["PRICE가 비어 있습니다; 1,200번째 줄; a name", "plain"]
+    assert pages.translated(stored, "ko")["notes"] == ["PRICE가 비어 있습니다. 1,200번째 줄. a name", "plain"]
     restored = wording.restored({"x": str(text)}, stored["texts"])
     assert isinstance(restored["x"], Text)
     assert restored["x"] == text

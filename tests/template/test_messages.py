@@ -6,11 +6,14 @@ import re
 
 import pytest
 
-from tests.template.stack import PSEUDO, STACK, Resource, compiled
+from tests.template.stack import PSEUDO, STACK, Resource, Stack, compiled
 
-TOPIC_RULES = {
-    name: rule for name, rule in STACK.of("Events::Rule").items() if rule["Targets"][0]["Arn"] == "NotifyTopic"
-}
+
+def topic_rules(stack: Stack) -> dict[str, Resource]:
+    return {name: rule for name, rule in stack.of("Events::Rule").items() if rule["Targets"][0]["Arn"] == "NotifyTopic"}
+
+
+TOPIC_RULES = topic_rules(STACK)
 RULES = pytest.mark.parametrize("rule", TOPIC_RULES.values(), ids=TOPIC_RULES)
 EVENT = {
     "detail-type": "Run failed",
@@ -47,6 +50,15 @@ def test_a_message_is_plain_words_with_everything_filled_in(rule: Resource) -> N
 def test_bad_news_says_why() -> None:
     for name in ("FailedRunsRule", "RefusedDropsRule", "RefusedRunsRule"):
         assert "Why: row 7 has no ITEM_ID" in lines(TOPIC_RULES[name])
+
+
+def test_a_stack_tells_it_in_korean() -> None:
+    korean = topic_rules(compiled({"NotifyLanguage": "ko"}))
+    assert korean.keys() == TOPIC_RULES.keys()
+    for rule in korean.values():
+        first, *others = lines(rule)
+        assert first.startswith("상점 green: ")
+        assert not re.search(r"[<>{}]|Why|bucket|Shop", " ".join([first, *others]))
 
 
 def test_every_outcome_is_told_once() -> None:

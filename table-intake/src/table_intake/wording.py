@@ -86,6 +86,10 @@ def _final(value: str) -> int:
     return next((final for ending, final in _FINAL_OF_WORDS if last.lower().endswith(ending)), 0)
 
 
+_BETWEEN = "; "
+"""What parts sentences; languages have their own, under this code."""
+
+
 class Text(str):
     """A sentence in English that can be rendered in other languages.
 
@@ -152,6 +156,8 @@ class Text(str):
             known_texts: other texts by their English, which may be among the values as plain strings.
         """
         template = templates.get(self.code, self.template) if self.code else self.template
+        if not self.code:
+            template = template.replace(_BETWEEN, templates.get(_BETWEEN, _BETWEEN))
         texts = known_texts or {}
         values = dict(self.values)
         for name, value in self.values.items():

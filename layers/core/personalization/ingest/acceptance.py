@@ -10,7 +10,7 @@ import polars as pl
 from table_intake import Checked, Expected, Proposal
 from table_intake.check import changes, findings
 from table_intake.check.findings import Findings
-from table_intake.wording import Text, counted
+from table_intake.wording import Text
 
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected, TooManyRejects
@@ -110,10 +110,16 @@ class Acceptance:
         lines = proposal.lines() if proposal else []
         page = self._write(document | ({"proposed": lines} if lines else {}))
         flow = proposal.flow() if proposal and proposal.section else ""
-        way = f"; the report proposes settings for it{f': {flow}' if len(flow) <= _FLOW else ''}" if flow else ""
-        if way and proposal and proposal.choices:
-            way += ", beside which dates must have one of the forms that it lists"
-        return type(refusal)(refusal.resource, f"{refusal.reason}{way} (report: {page})")
+        parts = [refusal.reason]
+        if flow:
+            way = Text("refused.proposed", "the report proposes settings for it")
+            parts.append(Text.joined(": ", [way, flow]) if len(flow) <= _FLOW else way)
+        reason = Text.joined("; ", parts)
+        if flow and proposal and proposal.choices:
+            forms = Text("refused.forms", "beside which dates must have one of the forms that it lists")
+            reason = Text.joined(", ", [reason, forms])
+        told = Text("refused.report", "{reason} (report: {page})", reason=reason, page=page)
+        return type(refusal)(refusal.resource, pages.said(told, self._subject.settings.language))
 
     def accepted(self, copied: Checked, remarks: Collection[str], more_ids: Iterable[pl.Series] = ()) -> Accepted:
         """Report an imported drop.
@@ -134,16 +140,17 @@ class Acceptance:
             for key in store.outdated(subject.kind, subject.run):
                 objects.remove(self._s3, self._bucket, key)
         items = results.items.ids if results.items else results.accepted if subject.kind == "items" else 0
-        suspicious = [f"looks wrong: {suspicion['told']}" for suspicion in self._document["suspicions"]]
+        text = "looks wrong: {told}"
+        suspicious = [Text("note.suspicious", text, told=told["told"]) for told in self._document["suspicions"]]
         notes = [*remarks, *suspicious, *results.notes]
         if rejected:
-            were = "was" if rejected == 1 else "were"
-            notes.append(f"{rejected:,} of {counted(results.rows, 'row')} {were} left out: {self._rejects}")
+            text = "{bad:,} of {rows:,} {rows:row|rows} {bad:was|were} left out: {file}"
+            notes.append(Text("note.left-out", text, bad=rejected, rows=results.rows, file=self._rejects))
         notes += report.data_limits(subject.settings, items, subject.before + results.accepted if interactions else 0)
         return Accepted(
             schema=copied.schema,
             rows=results.accepted,
-            notes=tuple(notes),
+            notes=tuple(pages.said(notes, subject.settings.language)),
             changed=bool(copied.layout.added),
             report=page,
             rejects=rejected,

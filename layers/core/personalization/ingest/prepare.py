@@ -13,6 +13,7 @@ from table_intake import Checked, DataKind, Expected, Proposal, check_table
 from table_intake.check import changes
 from table_intake.ranges.merged import Merged
 from table_intake.read.archives import LARGEST
+from table_intake.wording import Text
 
 from personalization.core.errors import Rejected, intake_translated
 from personalization.core.names import Names
@@ -220,7 +221,7 @@ class Preparation:
         """Check that neither the drop nor a part of it has ended the process that read it."""
         for file, reason in self._request.unreadable.items():
             if file == drop.key or (drop.folder and file.startswith(drop.folder)):
-                raise Rejected(file, reason)
+                raise Rejected(file, Text.read(reason))
 
     def _expected(self, drop: Drop, kind: DataKind, settings: ShopSettings, now: datetime) -> Expected:
         """Return the requirements of a drop; its own ids are compared with those of earlier runs alone."""

@@ -83,7 +83,7 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
         document["texts"] = held_out.pop("texts", {}) if held_out else {}
         document["heldOut"] = held_out
     Report(aws.s3, bucket, plan.shop, plan.run).start(document, before)
-    return verdict
+    return verdict.said(plan.language, document.get("texts", {}))
 
 
 def override(table: "DynamoDBClient", request: OverrideRequest, environment: Environment) -> Overridden:

@@ -3,14 +3,16 @@
 
 from collections.abc import Mapping, Sequence
 from operator import not_
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
+from table_intake.wording import Language, Text
 
 from personalization.core.errors import Rejected
-from personalization.core.messages import Part, is_none
+from personalization.core.messages import Part, Sentence, is_none
 from personalization.releases.gate import Judgement
 from personalization.releases.held_out.trials import Result
+from personalization.reports import pages
 from personalization.shop.plan import Plan, Promoted, Resource
 from personalization.shop.records.release import BASELINE, ReleaseRecord, restored
 from personalization.shop.settings.gate import Probe
@@ -55,7 +57,7 @@ class Refused(Part):
     """A recipe whose new version is not promoted."""
 
     alias: str
-    reason: str
+    reason: Sentence
 
 
 class Verdict(Part):
@@ -65,7 +67,7 @@ class Verdict(Part):
     shop: str
     dataset_group_arn: str
     outcome: Outcome
-    reason: str
+    reason: Sentence
     targets: tuple[Target, ...]
     back: tuple[Target, ...]
     """Targets to which campaigns return if one of them fails, without new campaigns."""
@@ -74,12 +76,19 @@ class Verdict(Part):
     approved: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()
     rows: int = 0
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     probe: Probe = Probe()
     restore: str | None = None
     """The `promotedAt` of the release that a rollback restores."""
-    held_out: str = ""
+    held_out: Sentence = ""
     """The result of a test on held-out time in words; empty if there was none."""
+
+    def said(self, language: Language, known_codes: Mapping[str, Any]) -> Self:
+        """Return the verdict as people of the shop are told it; see `pages.said`."""
+        told = {name: getattr(self, name) for name in ("reason", "notes", "held_out")}
+        reasons = pages.said([recipe.reason for recipe in self.refused], language, known_codes)
+        refused = [recipe.replaced(reason=reason) for recipe, reason in zip(self.refused, reasons, strict=True)]
+        return self.replaced(**pages.said(told, language, known_codes), refused=tuple(refused))
 
 
 Compared = Mapping[str, tuple[str, str | None]]
@@ -103,23 +112,27 @@ def of_judgements(
     refused = {judgement.alias: judgement.reason for judgement in judged if judgement.decision == "refused"}
     approved = [judgement.alias for judgement in judged if judgement.alias not in refused]
     outcome: Outcome = "promoted" if not refused else "partly promoted" if approved else "refused"
-    reason = "; ".join(f"{alias}: {why}" for alias, why in refused.items())
-    verdict = _verdict(plan, trained, approved, release, outcome=outcome, reason=reason or "every recipe is approved")
+    reason = Text.joined("; ", [Text.joined(": ", why) for why in refused.items()])
+    verdict = _verdict(plan, trained, approved, release, outcome=outcome, reason=reason or _ALL_APPROVED)
     update = {
         "refused": tuple(Refused(alias=alias, reason=why) for alias, why in refused.items()),
         "held_out": held_out.reason,
         "notes": (
             *plan.notes,
-            *(
-                f"{version.alias} was not trained: the version of {version.found_from} has this run's name"
-                for version in trained
-                if version.found_from
-            ),
+            *(_not_trained(version) for version in trained if version.found_from),
             # A shop that relies on the test must learn that there was none.
             *([held_out.reason] if held_out.outcome == "tooLittle" else []),
         ),
     }
     return verdict.replaced(**update)
+
+
+_ALL_APPROVED = Text("verdict.all-approved", "every recipe is approved")
+
+
+def _not_trained(version: Trained) -> Text:
+    text = "{recipe} was not trained: the version of {time} has this run's name"
+    return Text("note.not-trained", text, recipe=version.alias, time=version.found_from)
 
 
 def of_override(
@@ -132,7 +145,8 @@ def of_override(
     """
     if not refused:
         raise Rejected(plan.run, "nothing of this run was refused")
-    reason = f"promoted by hand although refused: {', '.join(refused)}"
+    text = "promoted by hand although refused: {recipes}"
+    reason = Text("verdict.by-hand", text, recipes=", ".join(refused))
     return _verdict(plan, trained, refused, release, outcome="promoted", reason=reason)
 
 
@@ -146,7 +160,7 @@ def of_rollback(shop: str, release: ReleaseRecord, previous: ReleaseRecord) -> V
         shop=shop,
         dataset_group_arn=release.dataset_group_arn,
         outcome="rolled back",
-        reason=f"back to the release of {previous.promoted_at}, run {run}",
+        reason=Text("verdict.back", "back to the release of {time}, run {run}", time=previous.promoted_at, run=run),
         targets=tuple(_serving(alias, previous) for alias in changed),
         back=tuple(_serving(alias, release) for alias in changed if alias in now),
         approved=tuple(changed),

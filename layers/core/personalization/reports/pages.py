@@ -140,6 +140,11 @@ def with_codes(report: Mapping[str, Any]) -> dict[str, Any]:
     return {**report, "texts": known_codes} if known_codes else dict(report)
 
 
+def said(told: Any, language: Language, known_codes: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+    """Return what people of a shop are told, in its language; `known_codes` are those of texts that are strings now."""
+    return told if language == "en" else wording.in_language(told, sentences(language), known_codes)
+
+
 def translated(report: Mapping[str, Any], language: Language) -> Mapping[str, Any]:
     """Return a report with its sentences in a language."""
     if language == "en":

@@ -32,7 +32,7 @@ class RowGroups:
         try:
             groups = footers.parse(partial(self._range, part), part.size).groups
         except footers.Damaged as error:
-            raise parquet.damaged(part.key, str(error)) from None
+            raise parquet.damaged(part.key, error.reason) from None
         groups = tuple(group for group in groups if group.rows)
         return groups if all(group.end <= other.begin for group, other in pairwise(groups)) else ()
 
@@ -46,7 +46,7 @@ class RowGroups:
         try:
             footer = footers.find(partial(self._range, part), part.size)
         except footers.Damaged as error:
-            raise parquet.damaged(part.key, str(error)) from None
+            raise parquet.damaged(part.key, error.reason) from None
         with path.open("wb") as file:
             file.write(footers.MAGIC)
             for begin, end in ((task.begin, task.end), (footer, part.size)):

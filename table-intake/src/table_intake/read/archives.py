@@ -17,7 +17,7 @@ else:
     from backports import zstd
 
 from table_intake.errors import Refused
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 CHUNK = 1 << 20
 LARGEST = 4_000_000_000
@@ -118,8 +118,34 @@ def packing(head: bytes) -> Packing | None:
 
 
 def too_large(resource: str, reason: str) -> Refused:
-    what = f"the drop {reason}; one can have {LARGEST / 1e9:,.0f} GB"
-    return Refused(resource, f"{what}: leave out columns or old rows, or drop the newest rows under incremental/")
+    text = (
+        "the drop {reason}; one can have {most:,.0f} GB: leave out columns or old rows, or drop the newest rows under "
+        "incremental/"
+    )
+    return Refused(resource, Text("file.too-large", text, reason=reason, most=LARGEST / 1e9))
+
+
+def size(size: float) -> Text:
+    """Return that a drop has so many bytes."""
+    return Text("size", "has {size:,.1f} GB", size=size / 1e9)
+
+
+def _size_unpacked(size: float) -> Text:
+    return Text("size.unpacked", "has {size:,.1f} GB when it is unpacked", size=size / 1e9)
+
+
+def more_than(most: float, of: Literal["unpacked", "parts", "values"] = "unpacked") -> Text:
+    """Return that a drop has more than so many bytes `of` something."""
+    texts = {
+        "unpacked": "has more than {most:,.0f} GB when it is unpacked",
+        "parts": "has more than {most:,.0f} GB when its parts are unpacked",
+        "values": "has more than {most:,.0f} GB of values",
+    }
+    return Text(f"size.more-{of}", texts[of], most=most / 1e9)
+
+
+def _not_whole(kind: Packing | None, error: Exception) -> Text:
+    return Text("file.not-whole", "the file is not whole {kind}: {error}", kind=kind, error=str(error))
 
 
 class Unpacked:
@@ -147,10 +173,10 @@ class Unpacked:
             while chunk := self._source.read(CHUNK):
                 self._given += len(chunk)
                 if self._given > LARGEST:
-                    raise too_large(self._resource, f"has more than {LARGEST / 1e9:,.0f} GB when it is unpacked")
+                    raise too_large(self._resource, more_than(LARGEST))
                 yield chunk
         except _BROKEN as error:
-            raise Refused(self._resource, f"the file is not whole {self._kind}: {error}") from None
+            raise Refused(self._resource, _not_whole(self._kind, error)) from None
 
     def left(self) -> int:
         """Return the bytes that may still come, at most."""
@@ -177,18 +203,20 @@ def unpacked(resource: str, body: Peeked, scratch: Path, stack: ExitStack) -> Un
     if kind == "zip":
         archive = Zip(resource, body.on_disk(scratch, stack), stack)
         if len(archive.names) != 1:
-            has = counted(len(archive.names), "file")
-            raise Refused(resource, f"the zip has {has}: put one file into it, or drop the files themselves")
+            text = "the zip has {files:,} {files:file|files}: put one file into it, or drop the files themselves"
+            raise Refused(resource, Text("zip.several", text, files=len(archive.names)))
         return archive.unpacked(archive.names[0])
     return Unpacked(resource, body, kind, lambda _: body.left())
 
 
 _DOCUMENTS = {
-    "xl/workbook.bin": "the file is a binary workbook (.xlsb): save it as .xlsx",
-    "word/document.xml": "the file is a Word document: export the table as CSV or Excel",
-    "ppt/presentation.xml": "the file is a presentation: export the table as CSV or Excel",
-    "Index/Document.iwa": "the file is one of Apple's Numbers or Pages: export the table as CSV or Excel",
-    "META-INF/manifest.xml": "the file is an OpenDocument file (.ods): save the table as .xlsx or CSV",
+    "xl/workbook.bin": Text("is.xlsb", "the file is a binary workbook (.xlsb): save it as .xlsx"),
+    "word/document.xml": Text("is.word", "the file is a Word document: export the table as CSV or Excel"),
+    "ppt/presentation.xml": Text("is.slides", "the file is a presentation: export the table as CSV or Excel"),
+    "Index/Document.iwa": Text(
+        "is.apple", "the file is one of Apple's Numbers or Pages: export the table as CSV or Excel"
+    ),
+    "META-INF/manifest.xml": Text("is.ods", "the file is an OpenDocument file (.ods): save the table as .xlsx or CSV"),
 }
 """What a zip is by one of its files."""
 
@@ -216,13 +244,16 @@ class Zip:
         try:
             self._archive = stack.enter_context(zipfile.ZipFile(path))
         except BROKEN_ZIP as error:
-            raise Refused(resource, f"the file is not whole zip: {error}") from None
+            raise Refused(resource, _not_whole("zip", error)) from None
         entries = [info for info in self._archive.infolist() if not info.is_dir() and not _is_beside(info.filename)]
         if len(entries) > _MOST_FILES:
-            raise Refused(resource, f"the zip has {counted(len(entries), 'file')}; {_MOST_FILES:,} are the most")
+            text = "the zip has {files:,} files; {most:,} are the most"
+            raise Refused(resource, Text("zip.many", text, files=len(entries), most=_MOST_FILES))
         names = _readable_names(entries)
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise Refused(resource, f"the zip has two files of the name {twice}: pack it anew")
+            raise Refused(
+                resource, Text("zip.twice", "the zip has two files of the name {name}: pack it anew", name=twice)
+            )
         self._entries: Mapping[str, zipfile.ZipInfo] = dict(zip(names, entries, strict=True))
 
     @property
@@ -238,17 +269,17 @@ class Zip:
         """
         entry = self._entries[name]
         if entry.flag_bits & _ENCRYPTED:
-            raise Refused(self._resource, "the zip has a password: pack the file without one")
+            raise Refused(self._resource, Text("zip.password", "the zip has a password: pack the file without one"))
         if entry.file_size > LARGEST:
-            raise too_large(self._resource, f"has {entry.file_size / 1e9:,.1f} GB when it is unpacked")
+            raise too_large(self._resource, _size_unpacked(entry.file_size))
         # Others are unpacked at once, however large they become.
         if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            problem = "the zip is packed by a method that few programs know"
-            raise Refused(self._resource, f"{problem}: pack it as deflate, or use gzip")
+            text = "the zip is packed by a method that few programs know: pack it as deflate, or use gzip"
+            raise Refused(self._resource, Text("zip.method", text))
         try:
             file = self._stack.enter_context(self._archive.open(entry))
         except BROKEN_ZIP as error:
-            raise Refused(self._resource, f"the file is not whole zip: {error}") from None
+            raise Refused(self._resource, _not_whole("zip", error)) from None
         return Unpacked(self._resource, file, "zip", lambda given: max(0, entry.file_size - given))
 
 

@@ -25,6 +25,7 @@ from table_intake.read import archives, cells, titles, totals
 from table_intake.read.cells import Cells
 from table_intake.read.irregular import LINE, MOST_COLUMNS, ragged
 from table_intake.settings.files import FileSettings
+from table_intake.wording import Text
 
 MOST_CELLS = 10_000_000
 """Cells of the largest sheet: it is held in memory, empty ones as well."""
@@ -83,7 +84,8 @@ def _opened(resource: str, path: Path, stack: ExitStack) -> tuple[CalamineWorkbo
 
 
 def _damaged(resource: str, error: Exception) -> Refused:
-    return Refused(resource, f"the file is not a whole Excel workbook: {error}")
+    text = "the file is not a whole Excel workbook: {error}"
+    return Refused(resource, Text("excel.damaged", text, error=str(error)))
 
 
 class Table:
@@ -115,14 +117,14 @@ class Table:
         # A title may be merged over the columns of its table.
         merged = [cells for cells in self._sheet.merged_cell_ranges or () if cells[1][0] + 1 >= line]
         if merged:
-            where = _range(*merged[0])
-            raise Refused(
-                resource,
-                f"the sheet {name} has merged cells ({where}), of which only the first has a value: split them, "
-                "and fill in what each row means",
+            text = (
+                "the sheet {sheet} has merged cells ({cells}), of which only the first has a value: split them, and "
+                "fill in what each row means"
             )
+            raise Refused(resource, Text("excel.merged", text, sheet=name, cells=_range(*merged[0])))
         if len(header) > MOST_COLUMNS:
-            raise Refused(resource, f"row {line}, which must name the columns, has {len(header):,} of them")
+            text = "row {line}, which must name the columns, has {columns:,} of them"
+            raise Refused(resource, Text("excel.many-columns", text, line=line, columns=len(header)))
         self.header = header
         """The names of the columns."""
         self.notes = [*notes, *([titles.note(line)] if index and settings.header is None else [])]
@@ -162,14 +164,16 @@ def _names_at(resource: str, sheet: str, first: Sequence[titles.Numbered], line:
         Refused: the row is empty.
     """
     if not first:
-        raise Refused(resource, f"the sheet {sheet} is empty: its first row must name the columns")
+        text = "the sheet {sheet} is empty: its first row must name the columns"
+        raise Refused(resource, Text("excel.empty", text, sheet=sheet))
     if line is None:
         index = titles.find(first)
         return index, first[index][0]
     for index, (number, _) in enumerate(first):
         if number == line:
             return index, line
-    raise Refused(resource, f"row {line:,} of the sheet {sheet}, which the setting header names, is empty or not there")
+    text = "row {line:,} of the sheet {sheet}, which the setting header names, is empty or not there"
+    raise Refused(resource, Text("excel.no-header", text, line=line, sheet=sheet))
 
 
 def _filled_rows(sheet: CalamineSheet) -> Iterator[titles.Numbered]:
@@ -204,21 +208,23 @@ def _chosen(
     if sheet is not None:
         name = names[sheet - 1] if isinstance(sheet, int) and sheet <= len(names) else str(sheet)
         if name not in names:
-            raise Refused(resource, f"the workbook has no sheet {name}: it has {listed}")
+            text = "the workbook has no sheet {sheet}: it has {sheets}"
+            raise Refused(resource, Text("excel.no-sheet", text, sheet=name, sheets=listed))
         _check_sheet(resource, path, name)
         return name, []
     filled = _filled(resource, path, book, names)
     if len(filled) > 1:
-        which = f"several sheets have data ({', '.join(filled)})"
-        way = f"name one in the section of its kind in the settings (sheet: {filled[0]}), or save each as a file"
-        raise Refused(resource, f"{which}: {way}")
+        text = (
+            "several sheets have data ({sheets}): name one in the section of its kind in the settings "
+            "(sheet: {first}), or save each as a file"
+        )
+        raise Refused(resource, Text("excel.several", text, sheets=", ".join(filled), first=filled[0]))
     if not filled:
-        raise Refused(resource, f"no sheet that is shown has data: the workbook has {listed}")
+        text = "no sheet that is shown has data: the workbook has {sheets}"
+        raise Refused(resource, Text("excel.no-data", text, sheets=listed))
     others = len(names) - 1
-    note = (
-        f"the sheet {filled[0]} was read, since no other one that is shown has data: the setting sheet overrules this"
-    )
-    return filled[0], [note] if others else []
+    text = "the sheet {sheet} was read, since no other one that is shown has data: the setting sheet overrules this"
+    return filled[0], [Text("note.sheet", text, sheet=filled[0])] if others else []
 
 
 def _filled(resource: str, path: Path, book: CalamineWorkbook, names: Sequence[str]) -> list[str]:
@@ -238,11 +244,10 @@ def _check_sizes(resource: str, path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         size = sum(info.file_size for info in archive.infolist())
         if size > MOST_BYTES:
-            raise Refused(
-                resource,
-                f"the workbook has {size / 1e9:,.1f} GB when it is unpacked; {MOST_BYTES / 1e9:,.0f} GB is the most: "
-                "save the sheet as CSV",
+            text = (
+                "the workbook has {size:,.1f} GB when it is unpacked; {most:,.0f} GB is the most: save the sheet as CSV"
             )
+            raise Refused(resource, Text("excel.large", text, size=size / 1e9, most=MOST_BYTES / 1e9))
         for entry in archive.infolist():
             if entry.compress_type == zipfile.ZIP_DEFLATED and _inflated(path, entry) != entry.file_size:
                 raise zipfile.BadZipFile(f"{entry.filename} has another size than it says")
@@ -279,19 +284,19 @@ def _check_sheet(resource: str, path: Path, name: str) -> None:
             rows = max(rows, max((int(row) for _, row in used), default=0))
             cells += data.count(b"<c ") + data.count(b"<c>") + data.count(b"<c/>")
             if _UNCOUNTED.search(text):
-                raise Refused(
-                    resource,
-                    f"the sheet {name} has formulas without values: the program that wrote it did not calculate "
-                    "them. Open the file in Excel and save it, or write values",
+                message = (
+                    "the sheet {sheet} has formulas without values: the program that wrote it did not calculate "
+                    "them. Open the file in Excel and save it, or write values"
                 )
+                raise Refused(resource, Text("excel.formulas", message, sheet=name))
             rest = text[-200:]
     width = max(map(_column, columns), default=0)
     if max(width * rows, cells) > MOST_CELLS:
-        raise Refused(
-            resource,
-            f"the sheet {name} reaches to column {width:,} and row {rows:,}: {MOST_CELLS:,} cells are the most, also "
-            "empty ones. Delete what lies beside the table, or save it as CSV",
+        message = (
+            "the sheet {sheet} reaches to column {columns:,} and row {rows:,}: {most:,} cells are the most, also empty "
+            "ones. Delete what lies beside the table, or save it as CSV"
         )
+        raise Refused(resource, Text("excel.wide", message, sheet=name, columns=width, rows=rows, most=MOST_CELLS))
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from table_intake.wording import Text
+
 MAGIC, ENCRYPTED = b"PAR1", b"PARE"
 _TAIL = 8
 """Bytes behind the footer: its size, and the magic word."""
@@ -24,8 +26,15 @@ _CELL = 16
 _STRUCT, _LIST = 12, 9
 
 
+_FOOTER = Text("parquet.footer", "its footer is damaged")
+
+
 class Damaged(ValueError):
     """The file is no whole Parquet file."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +90,23 @@ def parse(part: Callable[[int, int], bytes], size: int) -> Footer:
         _check_depth(document[2])
         footer = Footer(begin, tuple(_group(group, begin, len(_leaves(document[2]))) for group in document[4]))
         if footer.rows != document[3]:
-            raise Damaged("its row groups do not add up")
+            raise Damaged(Text("parquet.sums", "its row groups do not add up"))
     except (KeyError, TypeError, IndexError, AttributeError, OverflowError, UnicodeDecodeError):
-        raise Damaged("its footer is damaged") from None
+        raise Damaged(_FOOTER) from None
     return footer
 
 
 def find(part: Callable[[int, int], bytes], size: int) -> int:
     """Return the place of the footer; see `parse`."""
     if size < len(MAGIC) + _TAIL:
-        raise Damaged("it ends too early")
+        raise Damaged(Text("parquet.short", "it ends too early"))
     tail = part(size - _TAIL, _TAIL)
     if tail[4:] == ENCRYPTED:
-        raise Damaged("it is encrypted, and needs to be written without a key")
+        raise Damaged(Text("parquet.encrypted", "it is encrypted, and needs to be written without a key"))
     length = int.from_bytes(tail[:4], "little")
     begin = size - _TAIL - length
     if tail[4:] != MAGIC or begin < len(MAGIC) or length > _MOST_BYTES:
-        raise Damaged("its end is missing")
+        raise Damaged(Text("parquet.end", "its end is missing"))
     return begin
 
 
@@ -111,7 +120,7 @@ def _check_depth(schema: list[dict[int, Any]]) -> None:
             left[-1] -= 1
         left += [element[5]] if element.get(5) else []
         if len(left) > _DEEPEST_COLUMNS:
-            raise Damaged(f"its columns are nested more than {_DEEPEST_COLUMNS} deep")
+            raise Damaged(Text("parquet.deep", "its columns are nested more than {most} deep", most=_DEEPEST_COLUMNS))
 
 
 def _leaves(schema: list[dict[int, Any]]) -> list[dict[int, Any]]:
@@ -130,9 +139,9 @@ def _group(group: dict[int, Any], end: int, columns: int) -> RowGroup:
         begins.append(first)
         ends.append(first + chunk[7])
         if not (len(MAGIC) <= first and chunk[7] >= 0 and ends[-1] <= end and chunk[5] >= rows >= 0 <= chunk[6]):
-            raise Damaged("its footer names pages that are not there")
+            raise Damaged(Text("parquet.pages-missing", "its footer names pages that are not there"))
     if len(chunks) != columns or not chunks:
-        raise Damaged("its row groups lack columns")
+        raise Damaged(Text("parquet.columns", "its row groups lack columns"))
     unpacked = sum(chunk[6] for chunk in chunks)
     values = Counter[str]()
     for chunk in chunks:
@@ -165,7 +174,7 @@ class _Compact:
     def struct(self) -> dict[int, Any]:
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise Damaged("its footer is damaged")
+            raise Damaged(_FOOTER)
         fields, field = dict[int, Any](), 0
         while head := self._byte():
             field = field + (head >> 4) if head >> 4 else self._number()
@@ -187,14 +196,14 @@ class _Compact:
     def _bytes(self, size: int) -> bytes:
         self._at += size
         if self._at > len(self._data):
-            raise Damaged("its footer is damaged")
+            raise Damaged(_FOOTER)
         return self._data[self._at - size : self._at]
 
     def _size(self) -> int:
         """Return a length, of which each takes a byte or more."""
         size = self._varint()
         if size > len(self._data):
-            raise Damaged("its footer is damaged")
+            raise Damaged(_FOOTER)
         return size
 
     def _varint(self) -> int:

@@ -12,7 +12,7 @@ from table_intake.columns.header import canonical
 from table_intake.columns.usual_names import LINES, plain, ranks
 from table_intake.errors import Refused
 from table_intake.settings.files import FileSettings
-from table_intake.wording import fill
+from table_intake.wording import Text
 
 DEEPEST = 20
 """Objects within each other."""
@@ -20,6 +20,8 @@ BETWEEN = "|"
 """What stands between the values of a list: Personalize's mark between categories."""
 _BARE = "{bare:,} {bare:row has|rows have} no object in {rows}, and {bare:gives|give} no row"
 _MORE = "{more:,} more {more:list is|lists are} left out"
+_PAIRS = "{name} has keys and values: columns can name those to read, as {name}.<key>"
+_LEFT_OUT = "{name} has a list of objects, which is left out: rows: {name} reads each as a row"
 _SHOWN = 8
 """Lists that a message names."""
 KEYS, VALUES = ("key", "name"), ("value", "values")
@@ -37,8 +39,10 @@ def list_of_rows(resource: str, lists: Sequence[str], settings: FileSettings) ->
         for name in lists:
             if canonical(name) == wanted:
                 return name
-        has = f"it has {', '.join(lists[:_SHOWN])}" if lists else "it has none"
-        raise Refused(resource, f"the settings read the list {settings.rows} as rows, which the file lacks: {has}")
+        text = "the settings read the list {name} as rows, which the file lacks: {has}"
+        has = Text("lists.has", "it has {lists}", lists=", ".join(lists[:_SHOWN]))
+        none = Text("lists.none", "it has none")
+        raise Refused(resource, Text("lists.missing", text, name=settings.rows, has=has if lists else none))
     usual = ranks(LINES)
     ranked = [(usual[last], name) for name in lists if (last := plain(name.rpartition(".")[2])) in usual]
     return min(ranked)[1] if ranked else ""
@@ -73,12 +77,10 @@ def notes(rows: str, pairs: Sequence[str], others: Sequence[str], bare: int) -> 
     """
     told = []
     if rows:
-        told.append(f"each object of {rows} is a row: the setting rows overrules this")
+        told.append(Text("note.lists", "each object of {rows} is a row: the setting rows overrules this", rows=rows))
     if bare:
-        told.append(fill(_BARE, bare=bare, rows=rows))
-    told += [f"{name} has keys and values: columns can name those to read, as {name}.<key>" for name in pairs[:_SHOWN]]
-    told += [
-        f"{name} has a list of objects, which is left out: rows: {name} reads each as a row" for name in others[:_SHOWN]
-    ]
+        told.append(Text("note.bare", _BARE, bare=bare, rows=rows))
+    told += [Text("note.pairs", _PAIRS, name=name) for name in pairs[:_SHOWN]]
+    told += [Text("note.list-left-out", _LEFT_OUT, name=name) for name in others[:_SHOWN]]
     more = sum(max(0, len(names) - _SHOWN) for names in (pairs, others))
-    return [*told, fill(_MORE, more=more)] if more else told
+    return [*told, Text("note.more-lists", _MORE, more=more)] if more else told

@@ -9,50 +9,56 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from table_intake import wording
 from table_intake.errors import Refused
 from table_intake.read import archives, excel, footers, json_lines, parquet, rows, separators, titles, totals
 from table_intake.read.archives import Body, Peeked, Unpacked
 from table_intake.read.encodings import Utf8
 from table_intake.settings.files import FileSettings
 from table_intake.table import Table
-from table_intake.wording import counted
 
 _PACKED = {
-    b"PK\x03\x04": "another archive",
-    b"\x1f\x8b": "packed once more",
-    b"\x28\xb5\x2f\xfd": "packed once more",
+    b"PK\x03\x04": wording.Text("within.archive", "another archive"),
+    b"\x1f\x8b": wording.Text("within.packed", "packed once more"),
+    b"\x28\xb5\x2f\xfd": wording.Text("within.packed", "packed once more"),
 }
 """First bytes of what is packed within an archive."""
 _OTHERS = {
     **_PACKED,
-    b"PK\x03\x04": "an Excel workbook or another archive",
-    b"PAR1": "a Parquet file",
+    b"PK\x03\x04": wording.Text("within.workbook", "an Excel workbook or another archive"),
+    b"PAR1": wording.Text("within.parquet", "a Parquet file"),
 }
 """First bytes of what is not text within gzip and zstd."""
-_EMPTY_ZIP = "the zip has no file: put one into it"
+_EMPTY_ZIP = wording.Text("zip.empty", "the zip has no file: put one into it")
+_WITHIN = "within the archive, the file is {what}: drop it as it is"
 _SHOWN = 5
 """Files of a zip that a message names."""
+_OTHERWISE = "the file is packed by {program}: pack it as zip, or with gzip"
 _UNREADABLE = {
-    b"\xd0\xcf\x11\xe0": "the file is an old Excel workbook, or one with a password: "
-    "save it as .xlsx without a password",
-    b"%PDF": "the file is a PDF: export the table as CSV, Excel or Parquet",
-    b"Obj\x01": "the file is Avro: export the table as Parquet, JSON lines or CSV",
-    b"SQLite format 3\x00": "the file is an SQLite database: export each table as CSV",
-    b"7z\xbc\xaf\x27\x1c": "the file is packed by 7-Zip: pack it as zip, or with gzip",
-    b"Rar!\x1a": "the file is packed by RAR: pack it as zip, or with gzip",
-    b"BZh91AY&SY": "the file is packed by bzip2: pack it as zip, or with gzip",
-    b"\xfd7zXZ\x00": "the file is packed by xz: pack it as zip, or with gzip",
-    b"\x89PNG": "the file is a picture: export the table as CSV or Excel",
-    b"\xff\xd8\xff": "the file is a picture: export the table as CSV or Excel",
+    b"\xd0\xcf\x11\xe0": wording.Text(
+        "is.old-excel",
+        "the file is an old Excel workbook, or one with a password: save it as .xlsx without a password",
+    ),
+    b"%PDF": wording.Text("is.pdf", "the file is a PDF: export the table as CSV, Excel or Parquet"),
+    b"Obj\x01": wording.Text("is.avro", "the file is Avro: export the table as Parquet, JSON lines or CSV"),
+    b"SQLite format 3\x00": wording.Text("is.sqlite", "the file is an SQLite database: export each table as CSV"),
+    b"7z\xbc\xaf\x27\x1c": wording.Text("is.packed", _OTHERWISE, program="7-Zip"),
+    b"Rar!\x1a": wording.Text("is.packed", _OTHERWISE, program="RAR"),
+    b"BZh91AY&SY": wording.Text("is.packed", _OTHERWISE, program="bzip2"),
+    b"\xfd7zXZ\x00": wording.Text("is.packed", _OTHERWISE, program="xz"),
+    b"\x89PNG": wording.Text("is.picture", "the file is a picture: export the table as CSV or Excel"),
+    b"\xff\xd8\xff": wording.Text("is.picture", "the file is a picture: export the table as CSV or Excel"),
 }
 _NO_TABLES = (
     (re.compile(r"\s*(?:<!doctype html|<html|<table|<head|<meta|<style)", re.IGNORECASE),
-     "this is an HTML page, as some systems save one under the name .xls: open it in Excel, and save it as .xlsx"),
+     wording.Text("is.html", "this is an HTML page, as some systems save one under the name .xls: open it in Excel, "
+                             "and save it as .xlsx")),
     (re.compile(r"\s*<\?xml(?s:.{0,600})(?:urn:schemas-microsoft-com:office:spreadsheet|progid=.Excel)"),
-     "this is a spreadsheet in XML, as Excel 2003 wrote it: open it in Excel and save it as .xlsx or CSV"),
+     wording.Text("is.excel-2003",
+          "this is a spreadsheet in XML, as Excel 2003 wrote it: open it in Excel and save it as .xlsx or CSV")),
     (re.compile(r"\s*<\?xml|\s*<(?:rss|feed|urlset|products|items|orders)[\s>]", re.IGNORECASE),
-     "this is XML: export the table as CSV, Excel, JSON lines or Parquet"),
-    (re.compile(r"\{\\rtf"), "this is a document in RTF: export the table as CSV or Excel"),
+     wording.Text("is.xml", "this is XML: export the table as CSV, Excel, JSON lines or Parquet")),
+    (re.compile(r"\{\\rtf"), wording.Text("is.rtf", "this is a document in RTF: export the table as CSV or Excel")),
 )  # fmt: skip
 """What a text is that has no table, by how it begins."""
 _ENDINGS = {"gzip": ".gz", "zstd": ".zst", "zip": ".zip"}
@@ -157,7 +163,7 @@ class _Opening:
     def table(self, file: Peeked, name: str) -> Table:
         """Open the table of a name in a file; without a name, the one that the settings choose."""
         if file.left() > archives.LARGEST:
-            raise archives.too_large(self._resource, f"has {file.left() / 1e9:,.1f} GB")
+            raise archives.too_large(self._resource, archives.size(file.left()))
         if (table := self._with_types(file, name)) is not None:
             return table
         packing = archives.packing(file.head)
@@ -172,7 +178,7 @@ class _Opening:
             return table
         for mark, what in _PACKED.items():
             if inside.head.startswith(mark):
-                raise Refused(self._resource, f"within the archive, the file is {what}: drop it as it is")
+                raise Refused(self._resource, wording.Text("within", _WITHIN, what=what))
         return self._text(archives.Unpacked(self._resource, inside, None, lambda _: inside.left()), notes)
 
     def _text(self, chunks: Unpacked, notes: list[str]) -> Table:
@@ -184,7 +190,7 @@ class _Opening:
         first = next(turn := iter(chunks), b"")
         for mark, what in _OTHERS.items():
             if first.startswith(mark):
-                raise Refused(self._resource, f"within the archive, the file is {what}: drop it as it is")
+                raise Refused(self._resource, wording.Text("within", _WITHIN, what=what))
         text = Utf8(self._resource, chain([first], turn), self._settings.encoding)
         head, decoded = b"", iter(text)
         while len(head) < _HEAD and (more := next(decoded, b"")):
@@ -225,19 +231,28 @@ class _Opening:
             for file in files:
                 if name.startswith(f"/{file}#"):
                     return file, name.removeprefix(f"/{file}")
-            raise Refused(self._resource, f"the zip has no file {name.removeprefix('/')}: it has {listed}")
+            text = "the zip has no file {file}: it has {files}"
+            raise Refused(self._resource, wording.Text("zip.no-file", text, file=name.removeprefix("/"), files=listed))
         chosen = files
         if len(files) > 1 and self._settings.member is not None:
             pattern = re.escape(self._settings.member.casefold()).replace(r"\*", ".*")
             rule = re.compile(rf"(?:.*/)?{pattern}", re.DOTALL)
             chosen = [file for file in files if rule.fullmatch(file.casefold())]
             if len(chosen) != 1:
-                has = f"{counted(len(chosen), 'file')} like {self._settings.member}" if chosen else "no such file"
-                problem = f"the settings read {self._settings.member}, and the zip has {has}"
-                raise Refused(self._resource, f"{problem}: it has {listed}")
+                text = "the settings read {member}, and the zip has no such file: it has {names}"
+                values: dict[str, object] = {"member": self._settings.member, "names": listed}
+                if not chosen:
+                    raise Refused(self._resource, wording.Text("zip.no-member", text, **values))
+                text = "the settings read {member}, and the zip has {files:,} files like {member}: it has {names}"
+                raise Refused(self._resource, wording.Text("zip.members", text, files=len(chosen), **values))
         if len(chosen) != 1:
-            way = f"name one in the section of its kind in the settings (member: {files[0]}), or drop the files"
-            raise Refused(self._resource, f"the zip has {counted(len(files), 'file')} ({listed}): {way}")
+            text = (
+                "the zip has {files:,} files ({names}): name one in the section of its kind in the settings (member: "
+                "{first}), or drop the files"
+            )
+            raise Refused(
+                self._resource, wording.Text("zip.choose", text, files=len(files), names=listed, first=files[0])
+            )
         return chosen[0], name
 
 
@@ -247,11 +262,15 @@ def _misnamed(resource: str, packing: archives.Packing | None) -> list[str]:
     named = next((kind for kind, ending in _ENDINGS.items() if name.endswith(ending)), None)
     if named == packing:
         return []
-    return [f"the file is {packing or 'not packed'}, whatever its name says, and was read so"]
+    text = "the file is {packing}, whatever its name says, and was read so"
+    plain = wording.Text("note.not-packed", "the file is not packed, whatever its name says, and was read so")
+    return [wording.Text("note.misnamed", text, packing=packing) if packing else plain]
 
 
 def _guessed(text: Utf8) -> list[str]:
-    return [f"{text.guessed}: the setting encoding overrules this"] if text.guessed else []
+    if not text.guessed:
+        return []
+    return [wording.Text("note.overruled", "{told}: the setting encoding overrules this", told=text.guessed)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +301,9 @@ class Text(rows.Table):
         if above and settings.header is None:
             self._given = [*self._given, titles.note(above + 1)]
         if not settings.separator and separator != ",":
-            self._given = [*self._given, f"the values are separated by {separators.SEPARATORS[separator]}"]
+            told = "the values are separated by {separator}"
+            marks = separators.SEPARATORS[separator]
+            self._given = [*self._given, wording.Text("note.separated", told, separator=marks)]
         form = rows.Form(separator, encoding=lambda: self._text.label, names=names, above=above)
         super().__init__(resource, file.content, form=form)
 

@@ -16,7 +16,7 @@ from table_intake.read.footers import RowGroup
 from table_intake.read.irregular import LINE, MOST_COLUMNS
 from table_intake.read.rows import source
 from table_intake.settings.files import FileSettings
-from table_intake.wording import counted
+from table_intake.wording import Text
 
 _TEXT = "text"
 PIECE_ROWS = 1 << 18
@@ -61,7 +61,7 @@ class Table:
         try:
             footer = footers.read(path)
         except footers.Damaged as error:
-            raise damaged(resource, str(error)) from None
+            raise damaged(resource, error.reason) from None
         groups, rows = footer.groups, footer.rows
         self._selection = selection or Selection(0, rows)
         self._read = 0
@@ -96,7 +96,7 @@ class Table:
                 scan = pl.scan_parquet(self._path).select(self._plan.sources)
                 frame = scan.slice(chosen.first + first, rows).collect()
             if frame.height != rows:
-                raise damaged(self._resource, "it has fewer rows than its footer says")
+                raise damaged(self._resource, Text("parquet.rows", "it has fewer rows than its footer says"))
             after = first + rows
             lines = pl.int_range(first + 1, after + 1, dtype=pl.UInt32, eager=True).alias(LINE)
             is_last = after == chosen.rows
@@ -125,8 +125,9 @@ class Table:
         frame, counts = frame.filter(counts > 0), counts.filter(counts > 0)
         if (counts > _MOST_OBJECTS).any():
             line = int(frame[LINE].filter(counts > _MOST_OBJECTS)[0])
-            problem = f"row {line:,} has more than {_MOST_OBJECTS:,} objects in {self._plan.rows}"
-            raise Refused(self._resource, f"{problem}: write them as rows of their own")
+            text = "row {line:,} has more than {most:,} objects in {name}: write them as rows of their own"
+            values = {"line": line, "most": _MOST_OBJECTS, "name": self._plan.rows}
+            raise Refused(self._resource, Text("parquet.objects", text, **values))
         ends, begin = counts.cast(pl.UInt64).cum_sum(), 0
         while begin < frame.height:
             before = int(ends[begin - 1]) if begin else 0
@@ -137,7 +138,7 @@ class Table:
 
     def _check_size(self, more: int = 0) -> None:
         if self._size + more > archives.LARGEST:
-            raise archives.too_large(self._resource, f"has more than {archives.LARGEST / 1e9:,.0f} GB of values")
+            raise archives.too_large(self._resource, archives.more_than(archives.LARGEST, "values"))
 
     def rows_left(self, _shortest: int) -> int | None:
         """Return how many rows still come; None where a row has any number of objects."""
@@ -152,14 +153,14 @@ class Table:
             texts = frame.select(columns)
         except pl.exceptions.ComputeError:
             named = ", ".join(name for name, column in self._columns.items() if column.dtype == pl.Binary)
-            reason = f"the column {named} has bytes that are not text: let the settings ignore it, or write it as text"
-            raise Refused(self._resource, reason) from None
+            text = "the column {columns} has bytes that are not text: let the settings ignore it, or write it as text"
+            raise Refused(self._resource, Text("column.bytes", text, columns=named)) from None
         except BaseException as error:
             if not _is_panic(error):
                 raise
             named = ", ".join(name for name, column in self._columns.items() if column.dtype.is_temporal())
-            reason = f"the column {named} has times beyond the year 262142: let the settings ignore it, or correct them"
-            raise Refused(self._resource, reason) from None
+            text = "the column {columns} has times beyond the year 262142: let the settings ignore it, or correct them"
+            raise Refused(self._resource, Text("column.years", text, columns=named)) from None
         return texts.with_columns(pl.all().fill_null(""))
 
     def _free(self) -> list[str]:
@@ -168,7 +169,8 @@ class Table:
 
 
 def damaged(resource: str, reason: str) -> Refused:
-    return Refused(resource, f"the file is not whole Parquet: {reason}. Export and upload it again")
+    text = "the file is not whole Parquet: {reason}. Export and upload it again"
+    return Refused(resource, Text("parquet.damaged", text, reason=reason))
 
 
 @contextmanager
@@ -176,12 +178,12 @@ def _translated(resource: str) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise damaged(resource, str(error).splitlines()[0]) from None
+        raise damaged(resource, Text("parquet.unreadable", "{error}", error=str(error).splitlines()[0])) from None
     except BaseException as error:
         # Damaged pages make polars panic.
         if not _is_panic(error):
             raise
-        raise damaged(resource, "its pages are damaged") from None
+        raise damaged(resource, Text("parquet.pages", "its pages are damaged")) from None
 
 
 def _is_panic(error: BaseException) -> bool:
@@ -228,16 +230,19 @@ class _Plan:
             self._take_list(name, values, struct)
         self.is_nested = any(schema[name].is_nested() for name in self.sources)
         if not self.columns:
-            left_out = f" but lists of objects ({', '.join(self.others)})" * bool(self.others)
-            raise Refused(resource, f"the file has no columns{left_out}")
+            if not self.others:
+                raise Refused(resource, Text("file.no-columns", "the file has no columns"))
+            text = "the file has no columns but lists of objects ({lists})"
+            raise Refused(resource, Text("file.only-lists", text, lists=", ".join(self.others)))
         if len(self.columns) > MOST_COLUMNS:
-            raise Refused(resource, f"the file has {counted(len(self.columns), 'column')}")
+            raise Refused(resource, Text("file.columns", "the file has {columns:,} columns", columns=len(self.columns)))
 
     def _take(self, name: str, cell: pl.Expr, dtype: pl.DataType, depth: int = 0) -> None:
         if name.casefold() in self._ignored:
             return
         if depth > nested.DEEPEST:
-            raise Refused(self._resource, f"the column {name} is nested more than {nested.DEEPEST} deep")
+            text = "the column {column} is nested more than {most} deep"
+            raise Refused(self._resource, Text("column.deep", text, column=name, most=nested.DEEPEST))
         cell, dtype = _without_groups(cell, dtype)
         if isinstance(dtype, pl.Struct):
             for part in dtype.fields:
@@ -253,7 +258,8 @@ class _Plan:
                 texts = values.list.eval(_text(pl.element(), inner).drop_nulls())
                 self._add(name, texts.list.join(nested.BETWEEN), pl.String())
         elif dtype in {pl.Object, pl.Unknown}:
-            raise Refused(self._resource, f"the column {name} has values of no known type: let the settings ignore it")
+            text = "the column {column} has values of no known type: let the settings ignore it"
+            raise Refused(self._resource, Text("column.type", text, column=name))
         else:
             self._add(name, cell, dtype)
 
@@ -279,7 +285,8 @@ class _Plan:
 
     def _add(self, name: str, cell: pl.Expr, dtype: pl.DataType) -> None:
         if name in self.columns:
-            raise Refused(self._resource, f"two columns have the name {name}: let the settings ignore one of them")
+            text = "two columns have the name {column}: let the settings ignore one of them"
+            raise Refused(self._resource, Text("column.twice", text, column=name))
         self.columns[name] = _Column(cell, dtype)
 
 
@@ -320,8 +327,11 @@ def _step(resource: str, groups: Sequence[RowGroup], plan: _Plan) -> int:
     for group in groups:
         values = sum(group.values.get(name, 0) for name in plan.sources)
         if values > _MOST_VALUES:
-            problem = f"a row group has {values:,} values, those of lists included; {_MOST_VALUES:,} are the most"
-            raise Refused(resource, f"{problem}: write smaller row groups, or let the settings ignore lists")
+            text = (
+                "a row group has {values:,} values, those of lists included; {most:,} are the most: write smaller row "
+                "groups, or let the settings ignore lists"
+            )
+            raise Refused(resource, Text("parquet.values", text, values=values, most=_MOST_VALUES))
         step = min(step, _CELLS * group.rows // max(1, values))
     return max(1, step)
 

@@ -12,7 +12,7 @@ import polars as pl
 from table_intake.columns.header import canonical
 from table_intake.errors import Refused
 from table_intake.origins import Origins
-from table_intake.read.archives import LARGEST, too_large
+from table_intake.read.archives import LARGEST, more_than, size, too_large
 from table_intake.read.irregular import LINE
 from table_intake.read.rows import EMPTY
 from table_intake.table import Rows, Table, Typed, Unreadable
@@ -121,7 +121,7 @@ class TableOfParts:
 
     def __init__(self, resource: str, parts: Parts, opened: Open) -> None:
         if parts.size > LARGEST:
-            raise too_large(resource, f"has {parts.size / 1e9:,.1f} GB")
+            raise too_large(resource, size(parts.size))
         self._resource = resource
         self._opened = opened
         self._waiting = deque(part for part in parts.every if part.size)
@@ -204,7 +204,7 @@ class TableOfParts:
         """
         self._size += size
         if self._size > LARGEST:
-            raise too_large(self._resource, f"has more than {LARGEST / 1e9:,.0f} GB when its parts are unpacked")
+            raise too_large(self._resource, more_than(LARGEST, "parts"))
 
     @contextmanager
     def _naming(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ import polars as pl
 from table_intake.columns.usual_names import bare
 from table_intake.read.irregular import LINE
 from table_intake.table import Rows
+from table_intake.wording import Text
 
 _WORDS = """
     total totals grandtotal subtotal totalamount sum overall summe gesamt gesamtsumme gesamtbetrag
@@ -78,7 +79,7 @@ def _filled(index: int, rows: Sequence[Sequence[str]]) -> float:
 
 
 def note(word: str) -> str:
-    return _NOTE.format(word=word)
+    return Text("note.totals", _NOTE, word=word)
 
 
 _SUMS = frozenset(map(bare, _WORDS.split()))

@@ -23,6 +23,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+from table_intake.wording import Text
+
 from personalization.core import errors
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, Rejected, RetryLater
@@ -74,28 +76,35 @@ class Ended(Exception):
     def error(self, limits: Limits) -> errors.PersonalizationError:
         """Return the end as one of our errors: a shop's file is refused."""
         if self.file.startswith(_STRANGERS):
-            return Rejected(self.file, f"{self._reason(limits)}: {_WAY[self.cause]}")
+            reason, way = self._reason(limits), _WAY[self.cause]
+            return Rejected(self.file, Text("bounded", "{reason}: {way}", reason=reason, way=way))
         if self.cause == "stopped":
             return RetryLater(self.file or "the function", "its child process was stopped")
         return Broken(self.file or "the function", self._reason(limits))
 
-    def _reason(self, limits: Limits) -> str:
-        memory = f"{limits.megabytes:,.0f} MB of memory"
+    def _reason(self, limits: Limits) -> Text:
         if self.cause == "time":
-            return f"reading it takes longer than {limits.seconds:,.0f} seconds, which is the most"
+            text = "reading it takes longer than {seconds:,.0f} seconds, which is the most"
+            return Text("bounded.time", text, seconds=limits.seconds)
         if self.cause in {"memory", "stopped"}:
-            return f"reading it takes more than {memory}, which is the most"
+            text = "reading it takes more than {megabytes:,.0f} MB of memory, which is the most"
+            return Text("bounded.memory", text, megabytes=limits.megabytes)
         if self.cause == "depth":
-            return "its contents are nested too deeply"
-        return f"its reader failed ({self.detail}), as it does where a file is damaged or asks for more than {memory}"
+            return Text("bounded.depth", "its contents are nested too deeply")
+        text = (
+            "its reader failed ({detail}), as it does where a file is damaged or asks for more than {megabytes:,.0f} "
+            "MB of memory"
+        )
+        return Text("bounded.crash", text, detail=self.detail, megabytes=limits.megabytes)
 
 
-_WAY: Final[Mapping[Cause, str]] = {
-    "memory": "save it as CSV, leave out columns, or cut it into several files",
-    "stopped": "save it as CSV, leave out columns, or cut it into several files",
-    "time": "leave out columns or old rows, or cut it into several files",
-    "depth": "write it as plain rows",
-    "crash": "save it anew, best as CSV",
+_SMALLER: Final = Text("bounded.smaller", "save it as CSV, leave out columns, or cut it into several files")
+_WAY: Final[Mapping[Cause, Text]] = {
+    "memory": _SMALLER,
+    "stopped": _SMALLER,
+    "time": Text("bounded.shorter", "leave out columns or old rows, or cut it into several files"),
+    "depth": Text("bounded.plain", "write it as plain rows"),
+    "crash": Text("bounded.anew", "save it anew, best as CSV"),
 }
 
 
@@ -233,7 +242,8 @@ def handler(app: str, *, again: bool = False, share: Callable[[Json], float] = l
     Args:
         app: the name of the function's module.
         again: whether the steps are taken once more after a file ended the child, with its refusal in the request's
-            `unreadable`, a reason for each key. So they report on it, and go on with others. Otherwise it is raised.
+            `unreadable`, the text of a reason for each key. So they report on it, and go on with others. Otherwise it
+            is raised.
         share: returns the share of the time left that reading may take before the steps are taken once more.
     """
     steps = f"{app.rpartition('.')[0]}.steps".lstrip(".")
@@ -257,9 +267,14 @@ def handler(app: str, *, again: bool = False, share: Callable[[Json], float] = l
                 refused = event.get("unreadable") or {}
                 if not again or not isinstance(error, Rejected) or ended.file in refused:
                     raise error from None
-                event = {**event, "unreadable": {**refused, ended.file: error.reason}}
+                event = {**event, "unreadable": {**refused, ended.file: _as_json(error.reason)}}
 
     return handle
+
+
+def _as_json(reason: str) -> Json:
+    """Return the text of a reason, so that the steps can tell it in the language of the shop."""
+    return (reason if isinstance(reason, Text) else Text.joined("", [reason])).as_json()
 
 
 def _error(message: Json) -> Exception:
