@@ -75,7 +75,7 @@ def notes(rows: str, pairs: Sequence[str], others: Sequence[str], bare: int) -> 
         others: lists of objects that are left out.
         bare: rows whose list has no object, which give none.
     """
-    told = []
+    told = list[str]()
     if rows:
         told.append(Text("note.lists", "each object of {rows} is a row: the setting rows overrules this", rows=rows))
     if bare:

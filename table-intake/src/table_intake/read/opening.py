@@ -34,7 +34,7 @@ _WITHIN = "within the archive, the file is {what}: drop it as it is"
 _SHOWN = 5
 """Files of a zip that a message names."""
 _OTHERWISE = "the file is packed by {program}: pack it as zip, or with gzip"
-_UNREADABLE = {
+_UNREADABLE: dict[bytes, str] = {
     b"\xd0\xcf\x11\xe0": wording.Text(
         "is.old-excel",
         "the file is an old Excel workbook, or one with a password: save it as .xlsx without a password",
