@@ -187,8 +187,9 @@ def main(options: Namespace, terminal: Terminal) -> None:
             terminal.note("it recommends nothing yet, since no run has promoted a release")
         if not front.shop.items.height:
             terminal.note(f"items go by their ids: names come by `python -m local drop {options.shop} items FILE`")
-        follow(front, stored, mark, lambda: running(home) is not None)
-    terminal.note("the local cloud went down, and the shop with it")
+        with suppress(KeyboardInterrupt):
+            follow(front, stored, mark, lambda: running(home) is not None)
+            terminal.note("the local cloud went down, and the shop with it")
 
 
 def follow(front: Storefront, stored: "Records", mark: tuple[object, ...], is_up: Callable[[], bool]) -> None:

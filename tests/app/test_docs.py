@@ -7,18 +7,24 @@ ports, and `make demo`, whose parts have tests of their own.
 
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
+from table_intake.settings import yaml_core
 
 from engine.tests.harness import EngineProcess
 from local.cloud import login
@@ -139,9 +145,7 @@ def desk(laptop: Laptop, tmp_path: Path) -> Desk:
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     cloud = f"--run-dir {shlex.quote(str(laptop.home.run))}"
-    # Nobody answers here, and a shop that stays open would stop the page.
-    start = f'local.start) set -- "$@" --yes --no-open {cloud};;'
-    asks = f'case "$2.$3" in local.evaluate) ;; {start} local.*) set -- "$@" {cloud};; esac'
+    asks = f'case "$2.$3" in local.evaluate) ;; local.*) set -- "$@" {cloud};; esac'
     python.write_text(f'#!/bin/sh\n{asks}\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     make = tmp_path / "bin" / "make"
@@ -260,26 +264,68 @@ def test_exports_as_shops_have_them(laptop: Laptop, desk: Desk) -> None:
 
 
 def test_my_shop_in_ten_minutes(laptop: Laptop, desk: Desk) -> None:
-    assert laptop.state.api
-    orders = [f"C{line.split(',')[0]},P{line.split(',')[1]},{line.split(',')[3]},paid" for line in rows("interactions")]
-    goods = [line.split(",") for line in rows("items")]
-    (desk.folder / "orders.csv").write_text("\n".join(["Customer,SKU,Ordered at,Status", *orders]) + "\n")
-    products = [f"P{number},{name},{price},{kind}" for number, name, price, kind in goods]
-    (desk.folder / "products.csv").write_text("\n".join(["SKU,Product name,Price,Category", *products]) + "\n")
+    ordered = export(desk.folder)
     reader = replace(desk, ports={"USER_ID": f"C{USER}", "ITEM_ID": f"P{NAMED[0]}"})
-    commands = [block for block in blocks("my-shop.md") if block.language == "sh"]
-    # The storefront, which stays open, has tests of its own.
-    opened = ".venv/bin/python -m local storefront --shop myshop\n"
-    assert sum(block.text.count(opened) for block in commands) == 1
-    outputs = [
-        text for _, text in shell(reader, [replace(block, text=block.text.replace(opened, "")) for block in commands])
-    ]
-    assert len(outputs) == 4
-    first, _, looked, by_hand = outputs
-    assert f"orders.csv  interactions, {len(orders):,} rows" in first
-    assert f"aws s3 sync {laptop.home.run}/starts/myshop/drops" in first
+    told = blocks("my-shop.md")
+    outputs = [played(reader, block) for block in told if block.language == "sh"]
+    started, _, looked, by_hand = outputs
+    assert f"orders.csv  interactions, {ordered:,} rows" in started
+    assert "In which time zone are the times in Ordered at?" in started
+    assert f"aws s3 sync {laptop.home.run}/starts/myshop/drops" in started
     assert f"P{NAMED[0]}" in looked
     assert by_hand.count("SUCCEEDED") == 2
+    written = yaml_core.load((desk.folder / "settings.yaml").read_text())
+    assert [yaml_core.load(block.text) for block in told if block.language == "yaml"] == [written]
+
+
+def export(folder: Path) -> int:
+    """Write the files that the page stands on; return how many orders they have."""
+    orders = [
+        f"C{user},P{item},{datetime.fromtimestamp(int(time), UTC):%Y-%m-%d %H:%M:%S},"
+        + ("paid" if number % 9 else "cancelled")
+        for number, (user, item, _, time) in enumerate(line.split(",") for line in rows("interactions"))
+    ]
+    (folder / "orders.csv").write_text("\n".join(["Customer,SKU,Ordered at,Status", *orders]) + "\n")
+    goods = [line.split(",") for line in rows("items")]
+    products = [f"P{number},{name},{price},{kind}" for number, name, price, kind in goods]
+    (folder / "products.csv").write_text("\n".join(["SKU,Product name,Price,Category", *products]) + "\n")
+    return len(orders)
+
+
+def played(desk: Desk, block: Block) -> str:
+    """What the commands of a block print, line after line; a shop that opens is looked at, and closed by Ctrl-C."""
+    printed = []
+    for line in block.text.splitlines():
+        is_open_until_closed = re.search(r" -m local (start|storefront) ", line)
+        alone = replace(block, text=f"{line}\n")
+        printed.append(opened(desk, desk.text(alone)) if is_open_until_closed else shell_alone(desk, alone))
+    return "".join(printed)
+
+
+def shell_alone(desk: Desk, block: Block) -> str:
+    ((_, printed),) = shell(desk, [block])
+    return printed
+
+
+def opened(desk: Desk, line: str) -> str:
+    """What a command prints that opens a shop; at its terminal somebody takes the default of each question."""
+    ours, theirs = pty.openpty()
+    os.write(ours, b"\n" * 3)
+    with closing(os.fdopen(theirs)) as terminal, subprocess.Popen(
+        ["/bin/sh", "-c", f"exec {line}"], stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=desk.folder, env=desk.environment,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        printed = ""
+        for row in process.stdout:
+            printed += row
+            if shop := re.search(r"open until Ctrl-C.*: (http://\S+)", row):
+                with urlopen(shop[1]) as page:
+                    assert page.status == 200
+                process.send_signal(signal.SIGINT)
+    os.close(ours)
+    assert process.returncode == 0, printed
+    return printed
 
 
 def rows(kind: str) -> list[str]:
