@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The screen of docs/my-shop.md is what `start` shows of such files; tests/app/test_docs.py plays the page's commands."""
+"""The screen of docs/my-shop.md is what `start` shows of such files. tests/app/test_docs.py plays its commands."""
 
 import csv
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from local.terminal.output import Terminal
 from tests.docs.pages import ROOT, blocks
 
 PAGE = ROOT / "docs/my-shop.md"
+OPENING = datetime(2026, 1, 5, 8, 47, tzinfo=UTC)
 
 
 def write(path: Path, header: str, rows: Iterable[tuple[object, ...]]) -> None:
@@ -31,7 +32,7 @@ def database(folder: Path) -> None:
             (
                 10_001 + number,
                 number * 7 % 150 + 1,
-                datetime(2026, 1, 5, 8, 47) + timedelta(minutes=53 * number),
+                f"{OPENING + timedelta(minutes=53 * number):%Y-%m-%d %H:%M:%S}",
                 "cancelled" if number % 11 == 0 else "paid",
             )
             for number in range(1_500)
@@ -49,7 +50,10 @@ def database(folder: Path) -> None:
     write(
         folder / "products.csv",
         "id,name,price,category",
-        [(f"P{number:03}", f"Tea {number}", f"{number + 1}.50", ("green", "black")[number % 2]) for number in range(80)],
+        [
+            (f"P{number:03}", f"Tea {number}", f"{number + 1}.50", ("green", "black")[number % 2])
+            for number in range(80)
+        ],
     )
     write(
         folder / "customers.csv",
