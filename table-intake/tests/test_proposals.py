@@ -108,6 +108,13 @@ def test_exports_of_interactions(header: str, row: str, columns: dict[str, str],
     assert dict(proposal.section) == {"columns": columns, **others}
 
 
+def test_pictures_of_items_keep_their_addresses_whatever_their_column_is_called() -> None:
+    row = "1|사과|2900|과일|https://x.kr/1.jpg|https://x.kr/s.jpg"
+    items = proposed(sample("상품코드|상품명|판매가|대분류|이미지 URL|썸네일", row, name="상품.csv"))
+    assert items.section["columns"]["이미지 URL"] == "IMAGE_URL"
+    assert items.section["ignore"] == ["썸네일"]
+
+
 def test_items_and_users_of_shops() -> None:
     items = proposed(sample("id|name|Product Type|price|url", "1|Mug|Cups|€1.234,50|/x", name="products.csv"))
     assert (items.kind, dict(items.section)) == (

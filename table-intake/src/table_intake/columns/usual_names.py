@@ -166,7 +166,10 @@ _TRANSLATIONS = """
     性别=GENDER 지역=REGION 시도=REGION 都道府県=REGION 城市=CITY 도시=CITY 국가=COUNTRY 회원등급=MEMBERSHIP_STATUS
     등급=MEMBERSHIP_STATUS 고객등급=MEMBERSHIP_STATUS 会員ランク=MEMBERSHIP_STATUS 会员等级=MEMBERSHIP_STATUS
     가입일=JOINED 가입경로=CHANNEL 기기=DEVICE 채널=CHANNEL größe=SIZE schlüssel=KEY 가격대=PRICE_RANGE
-    할인율=DISCOUNT 재고=STOCK 在庫数=STOCK 재고수량=STOCK
+    할인율=DISCOUNT 재고=STOCK 在庫数=STOCK 재고수량=STOCK 이미지=IMAGE_URL 이미지url=IMAGE_URL 이미지주소=IMAGE_URL
+    이미지링크=IMAGE_URL 이미지경로=IMAGE_URL 상품이미지=IMAGE_URL 상품이미지url=IMAGE_URL 대표이미지=IMAGE_URL
+    대표이미지url=IMAGE_URL 썸네일=IMAGE_URL 썸네일url=IMAGE_URL 画像url=IMAGE_URL 商品画像=IMAGE_URL
+    商品画像url=IMAGE_URL 图片=IMAGE_URL 图片链接=IMAGE_URL 商品图片=IMAGE_URL
 """
 _EVENTS = """
     payment=Purchase refund=Return refunded=Return returned=Return 반품=Return 환불=Return 返品=Return 返金=Return

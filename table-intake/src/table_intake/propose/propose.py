@@ -184,7 +184,7 @@ class _Proposer:
         """Return translations of names that Personalize does not take."""
         if self._kind == "interactions":
             return {}
-        taken = {*mapped.values(), *map(canonical, self._sample.header)}
+        taken = {*mapped.values(), *self._files.columns.values(), *map(canonical, self._sample.header)}
         translations = dict[str, str]()
         for heading in self._sample.header:
             name = usual_names.translated(heading, self._kind)
