@@ -11,7 +11,7 @@ NAMES = frozenset(
     re.findall(
         r"\S+",
         """
-        Excel deflate gzip xls xlsx zip
+        Excel Lines deflate gzip jq -c xls xlsx zip
         AWS AUC CSV EASE GiB ID MB MRR NDCG Personalize Amazon Parquet SIMS UTC Unix ISO
         user-personalization personalized-ranking similar-items popularity-count View Purchase
         coverage mean reciprocal rank at normalized discounted cumulative gain precision hit rate trending now

@@ -70,6 +70,7 @@ def _korean(drop: Drop) -> None:
         (interactions().replace(",17000001", ",soon"), "100개가 잘못되었습니다(8.33%, 상점의 한도 1.00%)"),
         (interactions().replace("u1,", ",").replace("u2,", ","), "USER_ID가 비어 있습니다"),
         ("<html><table>", "HTML 페이지입니다"),
+        ('{"a": {"b": 1}\n', "JSON이지만 객체의 목록이 아닙니다"),
         (b"PK\x03\x04", "온전한 zip 파일이 아닙니다"),
         (b"PAR1", "온전한 Parquet 파일이 아닙니다: 파일이 중간에 끝납니다"),
         (archive("a.csv", "b.csv"), "zip 안의 파일이 2개입니다(a.csv, b.csv)"),

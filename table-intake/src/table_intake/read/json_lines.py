@@ -23,7 +23,7 @@ from table_intake.read.cells import Cells
 from table_intake.read.irregular import LINE, LONGEST, MOST_COLUMNS
 from table_intake.settings.files import FileSettings
 from table_intake.table import Unreadable
-from table_intake.wording import fill
+from table_intake.wording import Text
 
 _BEGINS = re.compile(r'\s*(?:\{\s*["}]|\[\s*(?:["\[\]{]|-?\d|(?:true|false|null)\b))')
 _SPACE = re.compile(r"[\s,]*")
@@ -39,9 +39,11 @@ _PIECE_ROWS, _PIECE_CELLS = 1 << 16, 4_000_000
 _LONGEST_NAME = 1_000
 _SHOWN = 2_500
 _NAMED = 5
-_WAY = "export JSON lines, with one object on each line (jq -c '.[]' makes them of an array), CSV or Parquet"
+_WAY = Text(
+    "json.way", "export JSON lines, with one object on each line (jq -c '.[]' makes them of an array), CSV or Parquet"
+)
 _LONE = "{lone:,} {lone:object has|objects have} no {rows}, but an item beside it, and {lone:gives|give} a row"
-_HALF = "has half of a character, which is no text"
+_HALF = Text("json.half", "has half of a character, which is no text")
 _UNKNOWN = (
     "{objects:,} {objects:object has|objects have} keys that the first {sampled:,} {sampled:lacks|lack}, which are "
     "left out: {names}"
@@ -64,6 +66,19 @@ class _Raw:
 class _Bad(ValueError):
     """What is read is no row of a table."""
 
+    def __init__(self, reason: Text) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _too_deep() -> _Bad:
+    return _Bad(Text("json.deep", "has objects more than {most} deep", most=nested.DEEPEST))
+
+
+def _no_list(resource: str, problem: str) -> Refused:
+    text = "this is JSON, and not a list of objects ({problem}): {way}"
+    return Refused(resource, Text("json.no-list", text, problem=problem, way=_WAY))
+
 
 @dataclass(slots=True)
 class _Flat:
@@ -77,11 +92,11 @@ class _Flat:
 
     def take(self, document: Mapping[str, Any], prefix: str = "", depth: int = 0) -> "_Flat":
         if depth > nested.DEEPEST:
-            raise _Bad(f"has objects more than {nested.DEEPEST} deep")
+            raise _too_deep()
         for key, value in document.items():
             name = prefix + key
             if len(name) > _LONGEST_NAME:
-                raise _Bad(f"has a key of more than {_LONGEST_NAME:,} characters")
+                raise _Bad(Text("json.long-key", "has a key of more than {most:,} characters", most=_LONGEST_NAME))
             if isinstance(value, dict):
                 self.take(value, f"{name}.", depth + 1)
             elif not isinstance(value, list):
@@ -154,12 +169,15 @@ class Table:
         """What was guessed, and what became of lists."""
         told = nested.notes(self._rows, [*self._pairs], [*self._others], self._bare)
         if self._list:
-            told.insert(0, f"the objects of {self._list} are read, and nothing beside them")
+            told.insert(
+                0, Text("note.list", "the objects of {name} are read, and nothing beside them", name=self._list)
+            )
         if self._lone:
-            told.append(fill(_LONE, lone=self._lone, rows=self._rows))
+            told.append(Text("note.lone", _LONE, lone=self._lone, rows=self._rows))
         if self._with_unknown:
             names = ", ".join([*self._unknown][:_NAMED])
-            told.append(fill(_UNKNOWN, objects=self._with_unknown, sampled=self._sampled, names=names))
+            values = {"objects": self._with_unknown, "sampled": self._sampled, "names": names}
+            told.append(Text("note.unknown-keys", _UNKNOWN, **values))
         return [*self._given(), *told]
 
     def rows_left(self, _shortest: int) -> None:
@@ -182,7 +200,7 @@ class Table:
             try:
                 flat = _Flat().take(_document(raw.text))
             except _Bad as bad:
-                problem = problem or f"line {raw.line} {bad}"
+                problem = problem or Text("json.line", "line {line} {reason}", line=raw.line, reason=bad.reason)
                 continue
             flats.append(flat)
             lists.update(dict.fromkeys(flat.lists))
@@ -191,10 +209,9 @@ class Table:
             self._check_keys(lists, self._others, plain)
         is_begun = not is_array and bool(first) and _is_begun(first[0].text)
         if is_begun or not flats:
-            problem = "it is one object over several lines" if is_begun else problem
-            raise Refused(
-                self._resource, f"this is JSON, and not a list of objects ({problem or 'it is empty'}): {_WAY}"
-            )
+            over_lines = Text("json.over-lines", "it is one object over several lines")
+            problem = over_lines if is_begun else problem
+            raise _no_list(self._resource, problem or Text("json.empty", "it is empty"))
         self._rows = nested.list_of_rows(self._resource, [name for name in lists if name not in plain], settings)
         names = dict[str, None]()
         for flat in flats:
@@ -203,7 +220,8 @@ class Table:
                 self._add_columns(names, flat)
             self._check_keys(names)
         if not names:
-            raise Refused(self._resource, "its objects are empty: their keys must name the columns")
+            text = "its objects are empty: their keys must name the columns"
+            raise Refused(self._resource, Text("json.no-keys", text))
         return [*names]
 
     def _add_columns(self, names: dict[str, None], flat: _Flat) -> None:
@@ -220,9 +238,8 @@ class Table:
 
     def _check_keys(self, *keys: Collection[str]) -> None:
         if max(map(len, keys)) > MOST_COLUMNS:
-            raise Refused(
-                self._resource, f"its objects have more than {MOST_COLUMNS:,} different keys: export fewer of them"
-            )
+            text = "its objects have more than {most:,} different keys: export fewer of them"
+            raise Refused(self._resource, Text("json.many-keys", text, most=MOST_COLUMNS))
 
     def _inner(self, document: Mapping[str, Any]) -> _Flat:
         """Return an object of the list whose objects are rows."""
@@ -253,7 +270,7 @@ class Table:
                     yield raw.line, row, None
             except _Bad as error:
                 row = [raw.text[:_SHOWN].encode(errors="replace").decode(), *[""] * (len(self.header) - 1)]
-                yield raw.line, row, Unreadable(raw.line, str(error), str(error))
+                yield raw.line, row, Unreadable(raw.line, error.reason, error.reason)
 
     def _made(self, flat: _Flat) -> Iterator[list[str]]:
         """Yield the rows of an object."""
@@ -318,7 +335,7 @@ class Table:
         for piece in cells.pieces(frame, lines, names, last=last, refused=bad):
             self._size += piece.size
             if self._size > archives.LARGEST:
-                raise archives.too_large(self._resource, f"has more than {archives.LARGEST / 1e9:,.0f} GB of values")
+                raise archives.too_large(self._resource, archives.more_than(archives.LARGEST, "values"))
             yield piece
 
 
@@ -354,11 +371,12 @@ def _document(text: str) -> dict[str, Any]:
         # Numbers stay as they are written; what is no number in JSON is nothing.
         document = json.loads(text, parse_int=str, parse_float=str, parse_constant=lambda _: None)
     except RecursionError:
-        raise _Bad(f"has objects more than {nested.DEEPEST} deep") from None
+        raise _too_deep() from None
     except ValueError:
-        raise _Bad("is not JSON" if "\ufffd" not in text else "is not JSON in UTF-8") from None
+        no_text = Text("json.not-utf-8", "is not JSON in UTF-8")
+        raise _Bad(no_text if "\ufffd" in text else Text("json.none", "is not JSON")) from None
     if not isinstance(document, dict):
-        raise _Bad("is JSON, but not an object with names and values")
+        raise _Bad(Text("json.no-object", "is JSON, but not an object with names and values"))
     return document
 
 
@@ -377,7 +395,8 @@ def _on_lines(resource: str, chunks: Iterable[bytes]) -> Iterator[_Raw]:
             if data.strip():
                 yield _Raw(line, _decoded(data))
         if len(rest) > LONGEST:
-            raise Refused(resource, f"this is JSON, and the object in line {line + 1} is longer than 8 MB: {_WAY}")
+            text = "this is JSON, and the object in line {line:,} is longer than 8 MB: {way}"
+            raise Refused(resource, Text("json.long", text, line=line + 1, way=_WAY))
 
 
 def _decoded(data: bytes) -> str:
@@ -455,8 +474,9 @@ def _in_array(resource: str, chunks: Iterable[bytes], line: int = 1) -> Iterator
             end = _end(decoder, text, at) if at < len(text) else 0
         except RecursionError:
             line += text.count("\n", counted, at)
-            reason = f"the object in line {line:,} has others more than {nested.DEEPEST} deep"
-            raise Refused(resource, f"this is JSON, and {reason}: {_WAY}") from None
+            text = "this is JSON, and the object in line {line:,} has others more than {most} deep: {way}"
+            values = {"line": line, "most": nested.DEEPEST, "way": _WAY}
+            raise Refused(resource, Text("json.line-deep", text, **values)) from None
         if end:
             line += text.count("\n", counted, at)
             yield _Raw(line, text[at:end])
@@ -464,12 +484,15 @@ def _in_array(resource: str, chunks: Iterable[bytes], line: int = 1) -> Iterator
             continue
         line += text.count("\n", counted, at)
         if is_whole or len(text) - at > LONGEST:
-            problem = "it is damaged" if is_whole else "an object has more than 8 MB, or it is damaged"
-            raise Refused(resource, f"this is JSON, and from line {line:,} on {problem}: {_WAY}")
+            large = Text("json.large", "an object has more than 8 MB, or it is damaged")
+            problem = Text("json.damaged", "it is damaged") if is_whole else large
+            text = "this is JSON, and from line {line:,} on {problem}: {way}"
+            raise Refused(resource, Text("json.damaged-from", text, line=line, problem=problem, way=_WAY))
         try:
             chunk = next(texts, None)
         except UnicodeDecodeError:
-            raise Refused(resource, f"this is JSON, and behind line {line:,} it is not text in UTF-8") from None
+            text = "this is JSON, and behind line {line:,} it is not text in UTF-8"
+            raise Refused(resource, Text("json.no-text", text, line=line)) from None
         is_whole = chunk is None
         text, at, counted = text[at:] + (chunk or ""), 0, 0
 

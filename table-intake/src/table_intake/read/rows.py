@@ -464,7 +464,7 @@ def _header(resource: str, piece: Piece, shape: Shape, above: int) -> tuple[list
     for _ in range(above):
         start, line = piece.data.find(b"\n", start) + 1, line + 1
         if not start:
-            raise Refused(resource, _SHORT.format(above=above) if piece.data.strip() else EMPTY)
+            raise Refused(resource, Text("file.short", _SHORT, above=above) if piece.data.strip() else EMPTY)
     names = list[str]()
     while not any(name.strip() for name in names):
         # A report may begin with rows that have separators alone.

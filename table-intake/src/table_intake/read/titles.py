@@ -9,6 +9,7 @@ from itertools import islice
 
 from table_intake.read import separators
 from table_intake.settings.files import FileSettings
+from table_intake.wording import Text
 
 MOST = 30
 """Rows that are looked at for the names of the columns."""
@@ -107,11 +108,12 @@ def _rows(head: str, mark: str) -> list[Numbered]:
     return rows
 
 
-def note(line: int) -> str:
-    return (
-        f"the names of the columns are in row {line:,}, and what stands above it was left out as a title: the setting "
+def note(line: int) -> Text:
+    text = (
+        "the names of the columns are in row {line:,}, and what stands above it was left out as a title: the setting "
         "header overrules this"
     )
+    return Text("note.title", text, line=line)
 
 
 def leading(rows: Iterable[Numbered]) -> list[Numbered]:
