@@ -64,7 +64,7 @@ def _korean(drop: Drop) -> None:
         (interactions(header="USER_ID,ITEM,TIMESTAMP,X"), "필수 열이 없습니다: ITEM_ID"),
         (interactions(header="USER_ID,ITEM_ID,TIMESTAMP,user id"), "같은 열 USER_ID입니다"),
         (interactions(rows=999), "서로 다른 상호 작용 1,000건이 필요한데 파일에는 999건이 있습니다"),
-        (interactions(users=24), "사용자가 24명뿐입니다"),
+        (interactions(users=24), "고객이 24명뿐입니다"),
         ("ITEM_ID,PRICE,CATEGORY_L1\n1,2,c\n", "상품 데이터로 보입니다(ITEM_ID)"),
         (interactions().replace("\n", ",x\n").replace(",x", "", 1), "값이 5개인데 헤더는 4개입니다"),
         (interactions().replace(",17000001", ",soon"), "100개가 잘못되었습니다(8.33%, 상점의 한도 1.00%)"),
