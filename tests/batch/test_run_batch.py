@@ -483,6 +483,7 @@ def test_the_analyst_s_file_has_every_customer_and_how_likely_they_buy_a_product
     assert "<code>PROBABILITY_i2</code>" in page
     assert "purchases have no value: import EVENT_VALUE" in page
     put(shop, "drops/demo/settings.yaml", "language: ko\n")
+    job["settings"]["customers"] = {}
     told = handler({"step": "report", "job": job, "written": written, "made": made["made"]}, None)
     page = read(shop, str(told["report"]))
     assert "확률은 말 그대로인가요?" in page
