@@ -434,7 +434,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options, terminal) or 0
     except LocalError as error:
-        terminal.error(error.said, error.code)
+        terminal.error(error.said, error.code, error.details)
         return error.code
     except KeyboardInterrupt:
         terminal.error(Text("interrupted", "interrupted"), 130)

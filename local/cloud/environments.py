@@ -9,9 +9,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -44,6 +45,8 @@ class LocalError(Exception):
     """An error that the operator can act on: the message says what happened and what to do. `code`: the exit code."""
 
     code = 1
+    details: Mapping[str, object] = MappingProxyType({})
+    """What a program that reads JSON is told besides."""
 
     @property
     def said(self) -> str:

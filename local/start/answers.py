@@ -11,6 +11,7 @@ from table_intake.settings import yaml_core
 from table_intake.wording import Text
 
 from local.cloud.environments import LocalError
+from local.start.outlook import question_json
 
 FOR = "for"
 """The member of a file of answers that says which questions they answer."""
@@ -108,18 +109,20 @@ def missing(questions: Sequence[Question], answers: Mapping[str, str], name: str
         )
     ]
     for question in rest:
-        heading = Text.joined(": ", [f"  {question.id}", question.text])
-        lines.append(Text.joined(" ", [heading, _listed(question)]) if question.choices else heading)
+        lines.append(Text.joined(": ", [f"  {question.id}", question.text]))
+        lines += [_choice(choice, meaning) for choice, meaning in question.choices.items()]
     if all(question.default is not None for question in rest):
         way_out = "--yes takes the defaults. Or put answers into a file and give it with --answers:"
         lines.append(Text("start.yes-or-answers", way_out))
     else:
         lines.append(Text("start.answers", "Put answers into a file and give it with --answers:"))
-    return BadAnswers(Text.joined("\n", [*lines, template(rest, name)]))
+    refusal = BadAnswers(Text.joined("\n", [*lines, template(rest, name)]))
+    refusal.details = {FOR: name, "questions": [*map(question_json, rest)]}
+    return refusal
 
 
-def _listed(question: Question) -> str:
-    return Text.joined("; ", [Text.joined(": ", pair) for pair in question.choices.items()])
+def _choice(choice: str, meaning: str) -> str:
+    return Text.joined(": ", [f"    {choice}", meaning]) if meaning else f"    {choice}"
 
 
 def ask(questions: Sequence[Question], say: Callable[[str], None], listen: Callable[[str], str]) -> dict[str, str]:

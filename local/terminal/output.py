@@ -82,9 +82,9 @@ class Terminal:
     def heading(self, text: str) -> None:
         self.progress.print(f"\n[bold]{escape(self.words(text))}[/]")
 
-    def error(self, text: str, code: int) -> None:
+    def error(self, text: str, code: int, details: Mapping[str, object] = MappingProxyType({})) -> None:
         if self.as_json:
-            self.json({"error": typed(text, self.run_dir), "code": code})
+            self.json({"error": typed(text, self.run_dir), "code": code, **details})
         else:
             self.progress.print(f"[red]✗[/] {escape(self.words(text))}", soft_wrap=not self.progress.is_terminal)
 

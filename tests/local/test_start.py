@@ -72,7 +72,9 @@ def test_where_nobody_can_be_asked_the_questions_are_shown_with_a_file_to_answer
         start(export)
     assert refused.value.code == 2
     told = str(refused.value)
-    assert "interactions.dates: How are the dates in Ordered at written? %d/%m/%Y: 03/04/2026 is 3 April 2026" in told
+    assert (
+        "interactions.dates: How are the dates in Ordered at written?\n    %d/%m/%Y: 03/04/2026 is 3 April 2026" in told
+    )
     assert "interactions.timezone: UTC" in told
     assert "Put answers into a file" in told
     shown = capsys.readouterr().out
@@ -330,9 +332,24 @@ def test_an_interrupted_retraining_is_followed_by_the_next_start_and_not_begun_a
 
 
 def test_json_has_the_questions_of_a_refusal(export: Path) -> None:
-    with pytest.raises(LocalError) as refused:
-        start(export, "--json")
-    assert json.loads(json.dumps({"error": str(refused.value)}))["error"].startswith("2 questions are open")
+    line = [sys.executable, "-m", "local", "start", *map(str, sorted(export.glob("*.csv"))), "--json"]
+    done = subprocess.run(
+        [*line, "--run-dir", str(export.parent / "run")], capture_output=True, text=True, check=False, stdin=DEVNULL
+    )
+    refusal = json.loads(done.stdout)
+    assert (done.returncode, refusal["code"], done.stderr) == (2, 2, "")
+    assert refusal["error"].startswith("2 questions are open")
+    dates, zone = refusal["questions"]
+    assert (dates["id"], [*dates["choices"]], dates["default"]) == (
+        "interactions.dates",
+        ["%d/%m/%Y", "%m/%d/%Y"],
+        None,
+    )
+    assert (zone["id"], zone["default"]) == ("interactions.timezone", "UTC")
+    given = export.parent / "answers.yaml"
+    given.write_text(f"for: {refusal['for']}\n{dates['id']}: '%d/%m/%Y'\n")
+    with pytest.raises(LocalError, match="1 question is open"):
+        start(export, "--answers", str(given))
 
 
 def test_settings_are_written_as_they_are_meant() -> None:
