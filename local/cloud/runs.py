@@ -57,6 +57,18 @@ class Run:
         return self.arn.rpartition(":")[2]
 
     @property
+    def refused(self) -> dict[str, str]:
+        """The reasons of refused drops among several, by the names of their files."""
+        drops = self.output.get("drops") or ()
+        if len(drops) < 2:
+            return {}  # whose reason is the run's
+        return {
+            drop["key"].rpartition("/")[2]: drop["reason"].removeprefix(f"{drop['key']}: ").partition(" (report: ")[0]
+            for drop in drops
+            if drop.get("outcome") == "refused" and drop.get("reason")
+        }
+
+    @property
     def seconds(self) -> float:
         return ((self.ended or datetime.now(UTC)) - self.started).total_seconds()
 

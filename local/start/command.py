@@ -170,7 +170,7 @@ class Start:
         self.terminal.note(
             Text("start.anew", "since the last start: {changes}. So everything begins anew", changes=changes)
         )
-        return replace(Progress(files=of_paths), settings=done.settings, written=done.written)
+        return replace(Progress(files=of_paths), settings=done.settings)
 
     def decide(self, named: Mapping[str, Path], digests: Mapping[str, str], done: Progress) -> Read:
         """Look at the files, by the settings that are there. Raises LocalError where they cannot be used."""
@@ -223,11 +223,10 @@ class Start:
                     path=target,
                 )
             )
-        changed = document.digest(text) != done.written
         given = self.options.answers is not None and not done.answers
         if of_files == _name(digests) and not given:
             return True
-        if changed:
+        if not document.untouched(text):
             raise BadFile(
                 Text(
                     "start.changed-settings",
@@ -249,7 +248,7 @@ class Start:
         outlook = read.outlook.settled() if read.text else read.outlook
         terminal.page(screen.drawn(outlook, terminal.words))
         if read.text:
-            if document.digest(read.text) != done.written:
+            if not document.untouched(read.text):
                 terminal.note(Text("start.your-settings", "{path} is taken with your changes", path=read.settings))
             else:
                 terminal.note(Text("start.its-settings", "{path} is taken as `start` wrote it", path=read.settings))
@@ -264,8 +263,7 @@ class Start:
         terminal.note(
             Text("start.written", "written to {path}: change what is wrong there, and start again", path=read.settings)
         )
-        written = replace(done, settings=str(read.settings), written=document.digest(text), answers=given)
-        return replace(read, outlook=settled, text=text), written
+        return replace(read, outlook=settled, text=text), replace(done, settings=str(read.settings), answers=given)
 
     def answer(self, outlook: Outlook, name: str) -> dict[str, str]:
         """Return an answer to each question: from the file, by default, or typed. Raises BadAnswers."""
@@ -359,6 +357,17 @@ class Start:
             progress.write(folder, done)
             runs = [self.follow(client, client.runs.describe(arn)) for arn in arns]
         if not client.runs.record(self.shop, "release"):
+            if drops_refused := [pair for run in runs for pair in run.refused.items()]:
+                reasons = Text.joined("; ", [Text.joined(": ", pair) for pair in drops_refused])
+                raise LocalError(
+                    Text(
+                        "start.refused",
+                        "nothing was trained, since the run refused {reasons}. Mend what it says, in the files or in "
+                        "{settings}, and start again",
+                        reasons=reasons,
+                        settings=self.options.write or done.settings,
+                    )
+                )
             raise LocalError(
                 Text(
                     "start.no-release",
@@ -398,7 +407,7 @@ class Start:
             if run.status != "SUCCEEDED":
                 return []
             runs.append(run)
-        if runs:
+        if runs and not any(run.refused for run in runs):
             self.terminal.note(Text("start.trained", "an earlier start has trained on these files"))
         return runs
 
@@ -541,4 +550,5 @@ def _write(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)
     except OSError as error:
-        raise BadFile(f"{path} cannot be written: {error.strerror or error}; name another file with --write") from None
+        problem = "{path} cannot be written: {error}; name another file with --write"
+        raise BadFile(Text("start.unwritable", problem, path=path, error=error.strerror or error)) from None

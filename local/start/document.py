@@ -31,7 +31,8 @@ _BLOCK = frozenset({"columns", "defaults", "event_types"})
 """Members of a section with a line for each entry."""
 _WIDTH = 76
 """Columns of a comment, beside its mark."""
-_FILES = re.compile(r"^# files: ([0-9a-f]+)$", re.MULTILINE)
+_FILES = re.compile(r"^# files: ([0-9a-f]+)(?: ([0-9a-f]+))?$", re.MULTILINE)
+"""The line that names the files, and the rest of the settings as they were written."""
 
 
 def text(outlook: Outlook, name: str, files: str, words: Words) -> str:
@@ -52,8 +53,9 @@ def text(outlook: Outlook, name: str, files: str, words: Words) -> str:
     again = Text(
         "start.change", "Change what is wrong, and run the same `start` again: it takes the file as it stands."
     )
-    lines = [*_comment(words(written)), *_comment(words(again)), f"# files: {files}"]
-    return "\n".join([*lines, *_body(outlook, words)])
+    above, below = [*_comment(words(written)), *_comment(words(again))], _body(outlook, words)
+    rest = "\n".join([*above, *below])
+    return "\n".join([*above, f"# files: {files} {digest(rest)[:16]}", *below])
 
 
 def proposed(outlook: Outlook, words: Words) -> str:
@@ -91,6 +93,13 @@ def written_for(content: str) -> str:
     """Return the digest of the files for which `start` wrote settings; "" where it did not write them."""
     match = _FILES.search(content)
     return match[1] if match else ""
+
+
+def untouched(content: str) -> bool:
+    """Tell whether settings are as `start` wrote them."""
+    match = _FILES.search(content)
+    rest = f"{content[: match.start()]}{content[match.end() + 1 :]}" if match else ""
+    return match is not None and match[2] == digest(rest)[:16]
 
 
 def digest(content: str) -> str:

@@ -20,8 +20,6 @@ class Progress:
     """The SHA-256 of each file's bytes, by its path."""
     settings: str = ""
     """The path of the settings."""
-    written: str = ""
-    """The SHA-256 of the settings as `start` wrote them."""
     answers: Mapping[str, str] = field(default_factory=dict)
     joined: str = ""
     """The digest of the files and of how they were joined."""

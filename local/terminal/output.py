@@ -176,6 +176,9 @@ class Terminal:
             self.out.print(f"{head}  [dim]{escape(run.name)}[/]", soft_wrap=not self.out.is_terminal)
             if result := said(run):
                 self.show(Padding(escape(self.words(result)), (0, 0, 0, 4)))
+            for drop, reason in run.refused.items():
+                refused = Text("run.refused", "{drop} was refused: {reason}", drop=drop, reason=reason)
+                self.show(Padding(f"[red]{escape(self.words(refused))}[/]", (0, 0, 0, 4)))
             for note in run.output.get("notes") or ():
                 if note.startswith(WRONG):
                     self.show(Padding(f"[yellow]{escape(self.words(note))}[/]", (0, 0, 0, 4)))

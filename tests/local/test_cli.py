@@ -325,6 +325,20 @@ def test_a_pipe_gets_no_padding(capsys: pytest.CaptureFixture[str]) -> None:
     assert "    imported 1 row" in lines
 
 
+def test_what_a_run_refused_of_several_drops_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = (
+        "drops/s/interactions/orders.csv: Personalize needs 1,000 different interactions (report: reports/s/x.html)"
+    )
+    drops = [
+        {"key": "drops/s/items/items.csv", "outcome": "imported", "reason": ""},
+        {"key": "drops/s/interactions/orders.csv", "outcome": "refused", "reason": reason},
+    ]
+    output = {"outcome": "imported", "rows": 40, "drops": drops}
+    Terminal().runs([Run("arn:1", "s", "items", "k", "SUCCEEDED", datetime.now(UTC), output=output)])
+    shown = capsys.readouterr().out.splitlines()
+    assert "    orders.csv was refused: Personalize needs 1,000 different interactions" in shown
+
+
 def test_a_drop_that_was_handled_already_says_how_to_train_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     output = {"outcome": "alreadyHandled", "notes": ['the same bytes: ask for {"action": "retrain"}']}
     Terminal().runs([Run("arn:1", "shop", "interactions", "k", "SUCCEEDED", datetime.now(UTC), output=output)])

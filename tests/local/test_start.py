@@ -251,6 +251,26 @@ def test_settings_of_somebody_else_are_not_written_over(export: Path) -> None:
     assert (export / "settings.yaml").read_text() == "domain: custom\n"
 
 
+def test_settings_that_nobody_changed_are_written_anew_for_other_files(export: Path) -> None:
+    written = export / "settings.yaml"
+    outlook = Outlook(
+        roles=[],
+        proposal=ExportProposal(
+            export=ExportSettings.model_validate({"interactions": {"file": "a.csv"}}),
+            settings={},
+            sure=("x",),
+            questions=(),
+            left_out=(),
+        ),
+    )
+    written.write_text(text := document.text(outlook, "export", "0" * 16, str))
+    with pytest.raises(LocalError, match="question"):
+        start(export)
+    written.write_text(f"{text}domain: custom\n")
+    with pytest.raises(LocalError, match="was changed by hand, and the files are others now"):
+        start(export)
+
+
 def test_a_wiped_cloud_has_no_copies_of_a_shops_files(export: Path) -> None:
     with pytest.raises(LocalError, match="question"):
         start(export)
@@ -277,6 +297,8 @@ class LateCloud:
     outcome: str
     late: tuple[str, ...] = ("items",)
     started: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    """The reasons of the drops without which nothing was trained."""
 
     @property
     def runs(self) -> "LateCloud":
@@ -292,7 +314,7 @@ class LateCloud:
         return {}
 
     def record(self, shop: str, _name: str) -> dict[str, str]:
-        return {"shop": shop}
+        return {} if self.refused else {"shop": shop}
 
     def start(self, shop: str, action: str) -> Run:
         self.started.append(action)
@@ -302,7 +324,12 @@ class LateCloud:
         return run
 
     def describe(self, arn: str) -> Run:
-        return Run(arn, "green", arn, "", "SUCCEEDED", datetime.now(UTC), output={"outcome": self.outcome})
+        refused = [
+            {"key": f"drops/green/x/{name}", "outcome": "refused", "reason": reason}
+            for name, reason in self.refused.items()
+        ]
+        output = {"outcome": self.outcome, "drops": [{"key": "drops/green/items/i.csv"}, *refused]}
+        return Run(arn, "green", arn, "", "SUCCEEDED", datetime.now(UTC), output=output)
 
     def follow(self, _arn: str) -> Iterator[Moment]:
         raise KeyboardInterrupt
@@ -312,7 +339,7 @@ class LateCloud:
         (settings := folder / "settings.yaml").write_text("domain: custom\n")
         done = Progress(files={}, dropped=document.digest(settings.read_text()), runs=("interactions",))
         drops = {"settings": settings, "items": folder / "items.csv"}
-        start = command.Start(Namespace(), Terminal(as_json=True), Home(folder), "green")
+        start = command.Start(Namespace(write=settings), Terminal(as_json=True), Home(folder), "green")
         runs, _ = start.train(self, drops, folder, progress.read(folder) or done)  # type: ignore[arg-type]
         return [run.kind for run in runs]
 
@@ -321,6 +348,15 @@ class LateCloud:
 def test_what_the_gate_has_refused_is_not_trained_a_second_time(outcome: str, tmp_path: Path) -> None:
     cloud = LateCloud(outcome)
     assert (cloud.trained(tmp_path), cloud.started) == (["interactions"], [])
+
+
+def test_what_a_run_has_refused_is_said_where_nothing_was_trained(tmp_path: Path) -> None:
+    cloud = LateCloud("imported")
+    cloud.refused = {"interactions.csv": "Personalize needs 1,000 different interactions"}
+    with pytest.raises(
+        LocalError, match=r"refused interactions\.csv: Personalize needs 1,000 .*settings\.yaml, and start"
+    ):
+        cloud.trained(tmp_path)
 
 
 def test_an_interrupted_retraining_is_followed_by_the_next_start_and_not_begun_again(tmp_path: Path) -> None:
