@@ -13,7 +13,7 @@ from table_intake.wording import Text
 
 _POINTED = r"^([0-9]+)\.0+$"
 """A whole number as programs write it that took ids for numbers."""
-_BETWEEN = "\x1f"
+BETWEEN = "\x1f"
 """What stands between the parts of a key: a character of no text."""
 _SHOWN = 12
 
@@ -58,7 +58,7 @@ def key(columns: Sequence[str]) -> pl.Expr:
     """Return the key of a row, in one text: without spaces around its parts, and 17850.0 as 17850; null where a part
     is empty."""
     parts = [pl.col(name).str.strip_chars().str.replace(_POINTED, "${1}") for name in columns]
-    whole = pl.concat_str(parts, separator=_BETWEEN) if len(parts) > 1 else parts[0]
+    whole = pl.concat_str(parts, separator=BETWEEN) if len(parts) > 1 else parts[0]
     return pl.when(pl.all_horizontal(part != "" for part in parts)).then(whole)
 
 
