@@ -93,8 +93,8 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "tests/docs",
-        "test_compatibility test_reference test_refusals test_settings_schema",
-        "what documents say is held against the tables that they show",
+        "test_compatibility test_my_shop test_reference test_refusals test_settings_schema test_sql",
+        "what documents say is held against the tables, commands and screens that they show",
     ),
     (
         "tests/events",
