@@ -56,8 +56,13 @@ VARYING = (
     (re.compile(r"\b(?:Create|Update|Describe|List|Get|describe)[A-Z]\w+"), "a call"),
     (re.compile(rf"\ban? (?:{KIND})\b"), "a resource"),
     (re.compile(rf"(?<=a new )(?:{KIND})\b"), "resource"),
+    (re.compile(r"(?<=a run is stopped while it )\w+$"), "works"),
 )
 """What differs between cases that share a row, and the words in its place."""
+
+
+PROCESSES = ["the local AWS", "the engine", "all processes", "`down`"]
+"""What is killed in most cases of the laptop, so that they do not name it."""
 
 
 def page(seconds: float, day: str) -> str:
@@ -69,6 +74,7 @@ def page(seconds: float, day: str) -> str:
     """
     made = f"\nThis page was made on {day}: {len(CASES)} cases, all as below, in {seconds:.0f} seconds on two processors.\n"
     made += "\nUnless a case says otherwise, the old release serves on, and one training is made. “…” stands for words that differ.\n"
+    made += f"Of the laptop's processes each of these is killed, where a case names none: {', '.join(PROCESSES)}.\n"
     parts = [f"\n## {part}\n\n{section([case for case in CASES if case.part == part])}" for part in PARTS]
     return HEAD + made + "".join(parts) + SAFEGUARDS
 
@@ -104,7 +110,7 @@ def _rows(cases: Sequence[Case]) -> list[tuple[Case, str]]:
         hits.setdefault((what, *_result(case)), (case, what, []))[2].append(where)
     rows = dict[tuple[object, ...], tuple[Case, str, list[str]]]()
     for case, what, wheres in hits.values():
-        listed = f": {_listed(wheres)}" if any(wheres) else ""
+        listed = f": {_listed(wheres)}" if any(wheres) and wheres != PROCESSES else ""
         rows.setdefault((listed or what, *_result(case)), (case, listed, []))[2].append(what)
     first = {True: "**first drop:** ", False: ""}
     return [(case, f"{first[case.first]}{', or '.join(whats)}{listed}") for case, listed, whats in rows.values()]
