@@ -309,9 +309,9 @@ def shell_alone(desk: Desk, block: Block) -> str:
 
 def opened(desk: Desk, line: str) -> str:
     """What a command prints that opens a shop; at its terminal somebody takes the default of each question."""
-    ours, theirs = pty.openpty()
-    os.write(ours, b"\n" * 3)
-    with closing(os.fdopen(theirs)) as terminal, subprocess.Popen(
+    keyboard, screen = pty.openpty()
+    os.write(keyboard, b"\n" * 3)
+    with closing(os.fdopen(screen)) as terminal, subprocess.Popen(
         ["/bin/sh", "-c", f"exec {line}"], stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         cwd=desk.folder, env=desk.environment,
     ) as process:  # fmt: skip
@@ -323,7 +323,7 @@ def opened(desk: Desk, line: str) -> str:
                 with urlopen(shop[1]) as page:
                     assert page.status == 200
                 process.send_signal(signal.SIGINT)
-    os.close(ours)
+    os.close(keyboard)
     assert process.returncode == 0, printed
     return printed
 
