@@ -4,7 +4,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from personalization.core import observability
+from personalization.auth.hash_key import HashKey
+from personalization.core import environment, observability
 from personalization.core.aws import clients, map_runs
 from personalization.core.environment import Environment
 from personalization.core.errors import intake_translated
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 LOG = observability.logger()
+HASH_KEY = HashKey(clients.secretsmanager, environment.hash_key)
 
 
 class _PartRequest(Part):
@@ -91,6 +93,7 @@ def _ranges(request: _PartRequest, at: _Bucket) -> ranges.Steps:
         request.work,
         lambda expected: known_ids.Store(at.s3, at.name, request.shop, expected.known_by),
         ItemLines,
+        lambda expected: HASH_KEY.of(request.shop) if expected.settings.hash else None,
     )
 
 

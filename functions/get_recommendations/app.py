@@ -24,6 +24,7 @@ from personalization.shop.records import item_table, release_store
 from personalization.shop.records.release import BASELINE, Release
 
 if TYPE_CHECKING:
+    from personalization.auth.hash_key import HashKey
     from personalization.likelihood.serve import Likelihoods
 
 API = Api(environment.metrics)
@@ -54,7 +55,7 @@ LISTS = {"recommend": "user-personalization", "similar": "similar-items", "popul
 
 @API.operation(*LISTS)
 def show_list(request: Request) -> Response:
-    recipe, query, release = LISTS[request.route.operation], request.parsed(Listing), _release(request)
+    recipe, release, query = LISTS[request.route.operation], _release(request), request.parsed(Listing)
     if request.caller:
         caller.require_own(request.caller, query.user_id)
     ask, started = lists.listing(release, recipe, query, _context(request, release)), FALLBACK.now()
@@ -67,7 +68,7 @@ def show_list(request: Request) -> Response:
 
 @API.operation("placement")
 def show_placement(request: Request) -> dict[str, object]:
-    query, release, name = request.parsed(Slot), _release(request), request.path["placement"]
+    release, query, name = _release(request), request.parsed(Slot), request.path["placement"]
     question, started = placements.ask(release, name, query, _context(request, release)), FALLBACK.now()
     answer = placements.fill(FALLBACK, release, name, question, PREDICT)
     _show(release, started, (answer, question))
@@ -90,7 +91,7 @@ def show_page(request: Request) -> dict[str, object]:
 @API.operation("rank")
 def ranking(request: Request) -> dict[str, object]:
     body = request.json(RankingBody)
-    query, release = request.parsed(Ranking, itemIds=body.item_ids), _release(request)
+    release, query = _release(request), request.parsed(Ranking, itemIds=body.item_ids)
     question, started = lists.ranking(release, query, _context(request, release)), FALLBACK.now()
     answer = FALLBACK.rank(question, RANK)
     _show(release, started, (answer, question))
@@ -140,7 +141,18 @@ handler = API.answer
 
 
 def _release(request: Request) -> Release:
-    return RELEASES.get(request.path["shop"], time.monotonic())
+    """Return the shop's release; where the shop hashes its ids, the request has hashes from here on."""
+    release = RELEASES.get(request.path["shop"], time.monotonic())
+    if release.hashed:
+        request.name_user_by(_hash_key().of(release.shop))
+    return release
+
+
+@cache
+def _hash_key() -> "HashKey":
+    from personalization.auth.hash_key import HashKey  # noqa: PLC0415 - only shops that hash need it
+
+    return HashKey(clients.secretsmanager, environment.hash_key)
 
 
 def _context(request: Request, release: Release) -> dict[str, str]:

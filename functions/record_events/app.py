@@ -4,6 +4,8 @@
 import json
 import time
 import uuid
+from functools import cache
+from typing import TYPE_CHECKING
 
 # Disables the cycle collector before the other imports, until the end of this module.
 from personalization.core import cold_start
@@ -21,6 +23,9 @@ from personalization.events.delivery import Acceptance
 from personalization.events.models import Events, Put, Who
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Release
+
+if TYPE_CHECKING:
+    from personalization.auth.hash_key import HashKey
 
 API = Api(environment.metrics)
 RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb_once, environment.table))
@@ -50,15 +55,17 @@ def record(request: Request) -> dict[str, object]:
         body = body.model_copy(update={"user_id": user, "session_id": session})
     made = models.calls(body, int(time.time()), browser=request.caller is not None)
     calls = models.renamed(made, caller.event_id) if request.caller else made
-    tracking_id = _release(request).tracking_id
-    leaves = _leaving(shop, body.user_id)
+    release = _release(request)
+    if release.hashed:
+        calls = models.hashed(calls, _hash_key().of(shop), release.hashed)
+    leaves = _leaving(shop, calls[0].user_id)
     if leaves:
         request.notes["discarded"] = len(body.events)
         return models.discarded(made)
     if leaves is None:
         delivered, taken = 0, ACCEPTANCE.defer(shop, calls, until)
     else:
-        delivered, queued = ACCEPTANCE.deliver(shop, tracking_id, calls, until)
+        delivered, queued = ACCEPTANCE.deliver(shop, release.tracking_id, calls, until)
         taken = ACCEPTANCE.keep(shop, models.first(calls, delivered + queued), time.time(), until)
     delivered, queued = min(delivered, taken), max(taken - delivered, 0)
     request.counts += models.counted(shop, models.first(calls, taken))
@@ -68,10 +75,10 @@ def record(request: Request) -> dict[str, object]:
 
 @API.operation("putUser")
 def put_user(request: Request) -> dict[str, object]:
+    problems.validate(Who, {"userId": request.path["userId"]})
+    put, release = request.json(Put), _release(request)
     user = request.path["userId"]
-    problems.validate(Who, {"userId": user})
-    record = models.record(user, request.json(Put), models.USER_BYTES)
-    release = _release(request)
+    record = models.record(user, _hidden(put, release), models.USER_BYTES)
     if LEAVING.has(release.shop, user, time.monotonic()):
         raise Problem(409, "The deletion of this user was asked for. Put them again when they are deleted.")
     there = delivery.put_user(clients.events(), release.dataset_arn("USERS"), record)
@@ -82,10 +89,10 @@ def put_user(request: Request) -> dict[str, object]:
 @API.operation("deleteUser")
 def delete_user(request: Request) -> dict[str, object]:
     """Store the request; the next round of `erase_users` deletes the user."""
-    user = request.path["userId"]
-    problems.validate(Who, {"userId": user})
+    problems.validate(Who, {"userId": request.path["userId"]})
     shop, table = _release(request).shop, environment.shopper_events_table()
     now, new = int(time.time()), str(uuid.uuid4())
+    user = request.path["userId"]
     receipt = erasure_requests.ask(clients.dynamodb(), table, shop, user=user, receipt=new, now=now)
     if receipt == new:
         erasure_requests.acknowledge(clients.dynamodb_once(), table, shop, receipt, now)
@@ -96,8 +103,8 @@ def delete_user(request: Request) -> dict[str, object]:
 def put_item(request: Request) -> dict[str, object]:
     item = request.path["itemId"]
     problems.validate(Who, {"itemId": item})
-    record = models.record(item, request.json(Put), models.ITEM_BYTES, described=True)
-    release = _release(request)
+    put, release = request.json(Put), _release(request)
+    record = models.record(item, _hidden(put, release), models.ITEM_BYTES, described=True)
     there = delivery.put_item(clients.events(), release.dataset_arn("ITEMS"), record)
     problems.or_not_found(there or None, "The shop has no items dataset: drop one first.")
     from personalization.shop.records import item_files  # noqa: PLC0415 - only a PUT of an item needs it
@@ -132,7 +139,26 @@ def _leaving(shop: str, user: str | None) -> bool | None:
 
 
 def _release(request: Request) -> Release:
-    return RELEASES.get(request.path["shop"], time.monotonic())
+    """Return the shop's release; where the shop hashes its ids, the request's path has a hash from here on."""
+    release = RELEASES.get(request.path["shop"], time.monotonic())
+    if release.hashed:
+        request.name_user_by(_hash_key().of(release.shop))
+    return release
+
+
+def _hidden(put: Put, release: Release) -> Put:
+    """Return a record with hashes in the columns that the shop hashes."""
+    if not release.hashed:
+        return put
+    hash_id = _hash_key().of(release.shop)
+    return Put(properties=models.hashed_properties(put.properties, hash_id, release.hashed))
+
+
+@cache
+def _hash_key() -> "HashKey":
+    from personalization.auth.hash_key import HashKey  # noqa: PLC0415 - only shops that hash need it
+
+    return HashKey(clients.secretsmanager, environment.hash_key)
 
 
 cold_start.end()

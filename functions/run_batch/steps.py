@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from personalization.auth.hash_key import HashKey
 from personalization.batch import plan, steps
 from personalization.batch.job_input import Clients
 from personalization.batch.plan import (
@@ -16,12 +17,14 @@ from personalization.batch.plan import (
     SegmentRequest,
     WriteRequest,
 )
+from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.messages import Part, Steps
 from personalization.core.observability import logger
 
 LOG = logger()
+HASH_KEY = HashKey(clients.secretsmanager, environment.hash_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Raises:
         RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
-    aws = Clients(clients.personalize(), clients.s3(), clients.dynamodb())
+    aws = Clients(clients.personalize(), clients.s3(), clients.dynamodb(), HASH_KEY)
     done = STEPS.take(event, _Call(aws, Environment(), datetime.now(UTC)))
     LOG.info("Step done", step=event["step"])
     return done.as_json()

@@ -3,15 +3,17 @@
 
 from typing import Any
 
-from personalization.core import observability
+from personalization.auth.hash_key import HashKey, make_key
+from personalization.core import environment, observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.ingest import imports
-from personalization.ingest.prepare import Preparation, Sizes
+from personalization.ingest.prepare import Preparation, Services, Sizes
 from personalization.shop.plan import PrepareRequest
 
 LOG = observability.logger()
+HASH_KEY = HashKey(clients.secretsmanager, environment.hash_key, make_key)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -29,13 +31,17 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         Rejected: the key, the settings or the data are refused; the message has the rule, or lines and the report.
     """
     request = PrepareRequest.read(event)
-    environment = Environment()
-    names, bucket = environment.names, environment.bucket
-    sizes = Sizes(environment.incremental_bytes, environment.check_part_bytes)
-    namespace = environment.namespace
+    variables = Environment()
+    names, bucket = variables.names, variables.bucket
+    sizes = Sizes(variables.incremental_bytes, variables.check_part_bytes)
+    namespace = variables.namespace
     try:
         plan = Preparation(
-            s3=clients.s3(), personalize=clients.personalize(), names=names, bucket=bucket, request=request, sizes=sizes
+            Services(clients.s3(), clients.personalize(), HASH_KEY),
+            names=names,
+            bucket=bucket,
+            request=request,
+            sizes=sizes,
         ).plan()
     except TooManyRejects as refused:
         observability.count(namespace, "RejectsAboveLimit", 1)

@@ -28,6 +28,7 @@ Add = Callable[..., argparse.ArgumentParser]
 MODULES = {
     "continue": "local.cli.by_hand:resume",
     "demo": "local.demo.walkthrough",
+    "hash": "local.cli.hashing",
     "evaluate": "local.evaluation.command",
     "customers": "local.cli.customers",
     "map": "local.cli.mapping",
@@ -60,6 +61,11 @@ TAKEN: dict[str, dict[str, Any]] = {
     "ITEM": {"dest": "item", "help": "an item id"},
     "ITEM…": {"dest": "items", "nargs": "+", "help": "item ids"},
     "TYPE": {"dest": "type", "help": "an event type, such as View"},
+    "[ID…]": {
+        "dest": "ids",
+        "nargs": "*",
+        "help": "ids as the shop writes them; without one, a line each of the input",
+    },
     "JOB": {"dest": "job", "help": "a name under `batch` in the shop's settings"},
     "[RUN]": {"dest": "run", "nargs": "?"},
     "[NAME]": {"dest": "name", "nargs": "?", "help": "cloud, engine, watch, build, deploy, or a function's name"},
@@ -285,6 +291,8 @@ def add_runs(add: Add) -> None:
     customers.add_argument("--item", action="append", default=[], metavar="ITEM", help=text)
     text = "the CSV to write; default: customers-SHOP.csv"
     customers.add_argument("--out", metavar="FILE", help=text)
+    text = "the hashes that stand for ids of a shop's users, as CSV, to tell who a line of an export is about"
+    add("hash", text, "hash myshop ann@example.com", "hash myshop < addresses.txt > hashes.csv", takes="SHOP [ID…]")
     text, run = "promote a release that the gate refused", "the refused run; default: the newest one"
     add("promote", text, "promote myshop", "promote myshop RUN", takes="SHOP [RUN]", run=run)
     text = "remove a shop: everything it has in Personalize, its schedules and its records"

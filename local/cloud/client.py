@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlencode
@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from personalization.core.aws.errors import Translating
 from personalization.core.errors import PersonalizationError
 from personalization.shop.keys import ENDINGS, INCREMENTAL, SETTINGS_FILES, has_ending
+from table_intake.hashing import hash_id
 
 from local.cloud.environments import LocalError
 from local.cloud.folders import read_folder
@@ -87,6 +88,14 @@ class Client:
     @cached_property
     def runs(self) -> Runs:
         return Runs(self.state)
+
+    def hashes(self, shop: str) -> Callable[[str], str] | None:
+        """Return what hashes the ids of a shop's users; None where the shop hashes none, or has no release yet."""
+        if not (self.runs.record(shop, "release") or {}).get("hashed"):
+            return None
+        client = boto3.client("secretsmanager", **access(self.state))
+        key = client.get_secret_value(SecretId=self.state.outputs["HashKeyName"])["SecretString"]
+        return partial(hash_id, key, shop)
 
     def call(
         self,

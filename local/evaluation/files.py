@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """From files to rows: the same checks as for a drop, the same import as the engine's, and items under other names."""
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,18 @@ from personalize_local.data.frames import pl
 from personalize_local.data.importing import import_files
 from personalize_local.data.schemas import Schema, parse_schema
 from personalize_local.wire.errors import ImportRefused
-from table_intake import DataKind, Expected, FileSettings, Refused, Table, check_table, judge, open_table
+from table_intake import (
+    DataKind,
+    Expected,
+    FileSettings,
+    Mode,
+    Refused,
+    Table,
+    check_table,
+    hash_id,
+    judge,
+    open_table,
+)
 from table_intake.check import findings
 from table_intake.columns import schema
 from table_intake.columns.header import fitting, recognise
@@ -82,11 +95,14 @@ def read(
         named = ", ".join(f"{path.name} has {kind}" for path, kind in zip(paths, kinds, strict=True))
         raise BadInput(f"none of the files has interactions (USER_ID, ITEM_ID, TIMESTAMP): {named}")
     dated = _dated(paths, kinds, settings, scratch)
+    # Ids must only agree among these files.
+    hashed = partial(hash_id, secrets.token_hex(32), "evaluation")
     schemas: dict[DataKind, schema.Schema] = {}
     sources, copies = [], dict[DataKind, list[Path]]()
     for number, (path, kind) in enumerate(zip(paths, kinds, strict=True)):
         alone = kinds.count(kind) == 1
-        expected = Expected(path.name, kind, "FULL" if alone else "INCREMENTAL", settings, schemas.get(kind))
+        mode: Mode = "FULL" if alone else "INCREMENTAL"
+        expected = Expected(path.name, kind, mode, settings=settings, existing=schemas.get(kind), hashed=hashed)
         copies.setdefault(kind, []).append(scratch / f"{number}.csv")
         source, schemas[kind] = _checked(path, dated.get(path, path), expected, copies[kind][-1])
         sources.append(source)

@@ -45,6 +45,8 @@ class People:
 
     def customer(self, shop: str, user: str) -> dict[str, Any]:
         """Return what a shop knows of a user, what it recommends, how likely they buy it, and why it is shown."""
+        hashed = self._client.hashes(shop)
+        user = hashed(user) if hashed else user
         answer = self._client.recommend(shop, user, limit=str(LISTED))
         listed = answer.body["items"]
         ids = [str(item["itemId"]) for item in listed]
@@ -89,8 +91,13 @@ class People:
         }
 
     def find(self, shop: str, text: str) -> dict[str, Any]:
-        """Return users whose ids begin with a text or whose columns have it, and items by id or name."""
+        """Return users whose ids begin with a text or whose columns have it, and items by id or name.
+
+        Where a shop hashes its ids, a user is also found by the whole id that the shop itself knows.
+        """
         like = self._facts(shop, {"like": text})["like"]
+        if (hashed := self._client.hashes(shop)) and (user := hashed(text)) != text:
+            like["users"] += self._facts(shop, {"like": user})["like"]["users"]
         wanted = text.casefold()
         names = dict(self._all_names(shop))
         begin = [*like["items"], *(item for item in names if item.startswith(text))]

@@ -6,15 +6,17 @@ const at = (path) => new URL(path, import.meta.url);
 rmSync(at("commonjs"), { recursive: true, force: true });
 rmSync(at("LICENSE"), { force: true });
 if (!process.argv.includes("--clean")) {
-  const exported = [];
-  const code = readFileSync(at("personalization.js"), "utf8").replace(/^export class (\w+)/gm, (_, name) => {
-    exported.push(name);
-    return `class ${name}`;
-  });
-  if (!exported.length || /^(export|import)\b/m.test(code)) throw new Error("personalization.js exports more than classes");
   mkdirSync(at("commonjs"));
-  writeFileSync(at("commonjs/personalization.js"), `${code}\nmodule.exports = { ${exported.join(", ")} };\n`);
+  for (const module of ["personalization", "hash"]) {
+    const exported = [];
+    const code = readFileSync(at(`${module}.js`), "utf8").replace(/^export (class|async function) (\w+)/gm, (_, kind, name) => {
+      exported.push(name);
+      return `${kind} ${name}`;
+    });
+    if (!exported.length || /^(export|import)\b/m.test(code)) throw new Error(`${module}.js exports more than classes and functions`);
+    writeFileSync(at(`commonjs/${module}.js`), `${code}\nmodule.exports = { ${exported.join(", ")} };\n`);
+    copyFileSync(at(`${module}.d.ts`), at(`commonjs/${module}.d.ts`));
+  }
   writeFileSync(at("commonjs/package.json"), '{ "type": "commonjs" }\n');
-  copyFileSync(at("personalization.d.ts"), at("commonjs/personalization.d.ts"));
   copyFileSync(at("../../LICENSE"), at("LICENSE"));
 }

@@ -16,7 +16,7 @@ from functions.issue_session.app import handler as issue
 from tests.handlers.issuer import AUDIENCE, Issuer
 from tests.handlers.samples import Event, body, load
 
-pytestmark = pytest.mark.usefixtures("aws")
+pytestmark = pytest.mark.usefixtures("aws", "table")
 
 
 @pytest.fixture(scope="module")

@@ -46,11 +46,13 @@ def test_the_npm_package_has_the_client_twice_its_types_and_the_licence(packed: 
     assert names == {
         "LICENSE", "README.md", "package.json", "personalization.js", "personalization.d.ts",
         "commonjs/package.json", "commonjs/personalization.js", "commonjs/personalization.d.ts",
+        "hash.js", "hash.d.ts", "commonjs/hash.js", "commonjs/hash.d.ts",
     }  # fmt: skip
     assert read["personalization.js"] == CODE
     assert read["personalization.d.ts"] == read["commonjs/personalization.d.ts"] == TYPES
     assert "Apache License" in read["LICENSE"]
     exports = json.loads(read["package.json"])["exports"]["."]
+    assert read["hash.d.ts"] == read["commonjs/hash.d.ts"]
     assert {path.removeprefix("./") for way in exports.values() for path in way.values()} < names
 
 
@@ -59,11 +61,18 @@ def test_a_project_finds_the_names_by_import_and_by_require(packed: Path, tmp_pa
     install = [str(NPM), "install", "--offline", "--silent", "--no-audit", "--no-fund", str(packed)]
     subprocess.run(install, cwd=tmp_path, check=True, capture_output=True)
     show = "console.log(Object.keys(found).sort().join(' '), new found.Personalization({ shop: 's' }).pending.length)"
-    (tmp_path / "a.mjs").write_text(f"import * as found from 'retail-personalization-client';\n{show}\n")
-    (tmp_path / "b.cjs").write_text(f"const found = require('retail-personalization-client');\n{show}\n")
+    hashed = "hashId('k', 's', 'u').then((made) => console.log(made.length))"
+    (tmp_path / "a.mjs").write_text(
+        "import * as found from 'retail-personalization-client';\n"
+        f"import {{ hashId }} from 'retail-personalization-client/hash';\n{show}\n{hashed}\n"
+    )
+    (tmp_path / "b.cjs").write_text(
+        "const found = require('retail-personalization-client');\n"
+        f"const {{ hashId }} = require('retail-personalization-client/hash');\n{show}\n{hashed}\n"
+    )
     for program in ("a.mjs", "b.cjs"):
         done = subprocess.run([str(node()), program], cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert done.stdout.split() == [*NAMES.split(), "0"]
+        assert done.stdout.split() == [*NAMES.split(), "0", "42"]
 
 
 def test_the_python_client_is_a_module_that_installs(tmp_path: Path) -> None:

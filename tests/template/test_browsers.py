@@ -105,11 +105,30 @@ def test_a_secret_signs_sessions_and_only_who_needs_it_reads_it() -> None:
     (secret,) = STACK.of("SecretsManager::Secret").values()
     assert secret["GenerateSecretString"]["PasswordLength"] >= 32
     readers = {
-        name
-        for name, role in STACK.of("IAM::Role").items()
-        if "secretsmanager:GetSecretValue" in json.dumps(role.get("Policies", []))
+        name for name, role in STACK.of("IAM::Role").items() if "SessionKeys" in json.dumps(role.get("Policies", []))
     }
     assert readers == {"AuthorizeRequestFunctionRole", "IssueSessionFunctionRole"}
+
+
+def test_one_function_makes_the_key_of_hashed_ids_and_only_who_needs_it_reads_it() -> None:
+    rights = {
+        name: {
+            action
+            for policy in role.get("Policies", [])
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "-hash-key" in json.dumps(statement["Resource"])
+            for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        }
+        for name, role in STACK.of("IAM::Role").items()
+    }
+    read, make = "secretsmanager:GetSecretValue", "secretsmanager:CreateSecret"
+    readers = ("CheckPart", "GetRecommendations", "IssueSession", "RecordEvents", "RunBatch")
+    assert {name: actions for name, actions in rights.items() if actions} == {
+        "ValidateDropFunctionRole": {read, make},
+        **{f"{name}FunctionRole": {read} for name in readers},
+    }
+    text = json.dumps(STACK.of("IAM::Role"))
+    assert not any(f"secretsmanager:{verb}" in text for verb in ("Put", "Update", "Delete", "Rotate"))
 
 
 def test_with_browsers_origins_are_named_and_with_an_issuer_its_audience() -> None:

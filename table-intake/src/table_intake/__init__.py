@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from table_intake.errors import Incomplete as Incomplete
 from table_intake.errors import IntakeError as IntakeError
 from table_intake.errors import Refused as Refused
+from table_intake.hashing import hash_id as hash_id
 from table_intake.kinds import DataKind as DataKind
 from table_intake.kinds import Mode as Mode
 

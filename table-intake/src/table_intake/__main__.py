@@ -3,10 +3,12 @@
 
 import argparse
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -19,6 +21,7 @@ from table_intake import (
     Proposal,
     TableSettings,
     check_table,
+    hash_id,
     open_file,
     problems,
     propose_settings,
@@ -52,7 +55,9 @@ def _check(options: argparse.Namespace) -> int:
             print(f"{path}: its columns do not say what it has: say --kind", file=sys.stderr)
             return 2
         kind = proposal.kind
-    expected = Expected(path.name, kind, "FULL", settings)
+    # Nobody else's hashes are like these: a check alone needs none that last.
+    hashed = partial(hash_id, secrets.token_hex(32), path.name)
+    expected = Expected(path.name, kind, "FULL", settings, hashed=hashed)
     with ExitStack() as stack:
         table = stack.enter_context(open_file(path, settings.file_settings(kind)))
         target = stack.enter_context((options.output or Path(os.devnull)).open("wb"))

@@ -12,7 +12,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import unquote
 
@@ -95,6 +95,15 @@ class Request:
         self.caller: Caller | None = None
         self.counts: list[Count] = []
         self.notes: dict[str, object] = {}
+
+    def name_user_by(self, hashed: Callable[[str], str]) -> None:
+        """Put hashes in place of the user whom path, query and caller name, before anything else reads them."""
+        if "userId" in self.path:
+            self.path["userId"] = hashed(self.path["userId"])
+        if "userId" in self.query:
+            self.query = {**self.query, "userId": hashed(self.query["userId"])}
+        if self.caller is not None:
+            self.caller = replace(self.caller, user=hashed(self.caller.user), session=hashed(self.caller.session))
 
     def parsed(self, model: type[M], **fixed: object) -> M:
         """Parse the query and path parameters as a model; `fixed` fields take precedence.

@@ -2,6 +2,7 @@
 """Sessions of browsers: an anonymous user begins one, and a login ties it to a user."""
 
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -35,7 +36,9 @@ def new_id() -> str:
     return "s-" + secrets.token_urlsafe(16)
 
 
-def next_session(request: SessionRequest, shop: str, trust: Trust, seconds: int, now: int) -> Session:
+def next_session(
+    request: SessionRequest, shop: str, trust: Trust, seconds: int, now: int, hashed: Callable[[str], str] = str
+) -> Session:
     """Continue a browser's session, or begin a new one.
 
     A login keeps the session's id, so that the anonymous user's events count for the user; but a session of another
@@ -45,6 +48,7 @@ def next_session(request: SessionRequest, shop: str, trust: Trust, seconds: int,
         request, shop, trust: the request, its shop, and the trust for its tokens.
         seconds: the lifetime of the session's token, which ends no later than the login.
         now: epoch seconds.
+        hashed: returns what a user's id is in the shop: the id, or its hash.
 
     Raises:
         Problem: 401, a token is invalid; 403, it is another shop's; 404, there is no such shop.
@@ -55,6 +59,7 @@ def next_session(request: SessionRequest, shop: str, trust: Trust, seconds: int,
     try:
         old = tokens.session(request.session_token, trust.secret, now) if request.session_token else None
         user, until = trust.login(request.user_token, now) if request.user_token else ("", 0)
+        user = hashed(user) if user else user
     except Refused:
         raise Problem(401, "A token is not valid, or not any more; begin a session without it.") from None
     if old and old.shop != shop:

@@ -14,6 +14,7 @@ from table_intake.read import archives
 from table_intake.wording import Text
 from table_intake.write import dialect
 
+from personalization.auth.hash_key import HashKey
 from personalization.batch import plan
 from personalization.batch.answers import parse
 from personalization.batch.plan import Job, WrittenInput
@@ -43,6 +44,7 @@ class Clients:
     personalize: "PersonalizeClient"
     s3: "S3Client"
     table: "DynamoDBClient"
+    hash_key: HashKey
 
 
 @dataclass(slots=True)
@@ -119,7 +121,7 @@ def _input_ids(aws: Clients, job: Job, environment: Environment, counts: _Counts
         if everybody or of_segment:
             more.add(_history(aws, job, environment, "users"))
         if not everybody:
-            wanted.add(_named(aws.s3, job, environment.bucket))
+            wanted.add(_named(aws, job, environment.bucket))
         for number in range(PARTITIONS):
             have = with_interactions.partition(number)
             there = have | more.partition(number)
@@ -144,20 +146,21 @@ def _imported(aws: Clients, job: Job, environment: Environment) -> inputs.Select
     return inputs.choose(keys, inputs.import_outcomes(claims), job.release, 0)
 
 
-def _named(s3: "S3Client", job: Job, bucket: str) -> Iterator[str]:
+def _named(aws: Clients, job: Job, bucket: str) -> Iterator[str]:
     """Yield the users of a file or of a segment."""
     users = job.settings.users
     file = None if users == "all" else users.file
     if file is not None:
         key = f"drops/{job.shop}/lists/{file}"
-        yield from listed(key, _lines(s3, bucket, key))
+        ids = listed(key, _lines(aws.s3, bucket, key))
+        yield from map(aws.hash_key.of(job.shop), ids) if job.hashed else ids
         return
     name = plan.source_segment(job.settings) or ""
-    newest = objects.get_json(s3, bucket, plan.newest(job.shop, name))
+    newest = objects.get_json(aws.s3, bucket, plan.newest(job.shop, name))
     if newest is None:
         raise Rejected(f"batch.{job.name}", f"the segment {name} was not exported yet: run it first")
-    for key in objects.list_keys(s3, bucket, str(newest["answers"])):
-        for line in _lines(s3, bucket, key):
+    for key in objects.list_keys(aws.s3, bucket, str(newest["answers"])):
+        for line in _lines(aws.s3, bucket, key):
             yield from parse(line).names
 
 

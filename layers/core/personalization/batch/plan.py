@@ -57,6 +57,8 @@ class Job(Part):
     solution_version_arn: str = ""
     """Empty until a segment recipe is trained."""
     filter_arn: str = ""
+    hashed: bool = Field(default=False, exclude_if=not_)
+    """Whether the shop's ids are hashes, also in place of those that a list has."""
     training: Training | None = None
     refused: str = Field(default="", exclude_if=not_)
     """Why it cannot be asked; the other jobs of the execution are."""
@@ -216,6 +218,7 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
         settings=job,
         resource=Resource(name=resource.name, arn=resource.arn),
         filter_arn=names.filter(shop, job.filter).arn if job.filter else "",
+        hashed=bool(facts.release.hashed),
     )
     if job.filter and job.filter not in facts.release.filters:
         reason = f"the filter {job.filter} is made by the shop's next run: start one first"

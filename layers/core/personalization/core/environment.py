@@ -131,6 +131,7 @@ def _once(read: Callable[[Environment], T]) -> Callable[[], T]:
 bucket = _once(lambda environment: environment.bucket)
 table = _once(lambda environment: environment.table)
 shopper_events_table = _once(lambda environment: environment.shopper_events_table)
+hash_key = _once(lambda environment: environment.names.hash_key)
 events_queue = _once(lambda environment: environment.events_queue)
 metrics = _once(lambda environment: (environment.namespace, environment.service))
 """Returns the namespace and the service of metrics."""

@@ -130,5 +130,10 @@ class Names:
         """Return the name of the shop's event tracker; Personalize chooses its ARN."""
         return self.shop(shop, "events")
 
+    @property
+    def hash_key(self) -> str:
+        """The secret with the key of the hashes that stand for users' ids."""
+        return f"{self.prefix}-hash-key"
+
     def _named(self, kind: str, name: str) -> Named:
         return Named(name, self.arn(kind, name))

@@ -5,7 +5,7 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -237,6 +237,38 @@ def renamed(made: Sequence[Call], event_id: Callable[[str, str], str]) -> list[C
         )
         for call in made
     ]
+
+
+def hashed(made: Sequence[Call], hash_id: Callable[[str], str], columns: Collection[str]) -> list[Call]:
+    """Return the calls with hashes for users and sessions, which may be each other's ids, and for some columns."""
+    return [
+        Call(
+            hash_id(call.session_id),
+            hash_id(call.user_id) if call.user_id else call.user_id,
+            [_with_hashes(event, hash_id, columns) for event in call.events],
+        )
+        for call in made
+    ]
+
+
+def _with_hashes(
+    event: Mapping[str, Any], hash_id: Callable[[str], str], columns: Collection[str]
+) -> Mapping[str, Any]:
+    if "properties" not in event:
+        return event
+    properties = hashed_properties(json.loads(event["properties"]), hash_id, columns)
+    return {**event, "properties": compact(properties)}
+
+
+def hashed_properties(
+    properties: Mapping[str, PropertyValue], hash_id: Callable[[str], str], columns: Collection[str]
+) -> dict[str, PropertyValue]:
+    """Return properties with hashes for those of some columns, by Personalize's names."""
+    names = set(map(camel, columns))
+    return {
+        key: hash_id(str(value)) if camel(key) in names and value is not None else value
+        for key, value in properties.items()
+    }
 
 
 def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str, object]:

@@ -142,6 +142,8 @@ class Accepted:
     """Interactions by event type, of a whole history of interactions."""
     content: str = ""
     """The identity of a whole history's content; see `Source.content`."""
+    hashed: tuple[str, ...] = ()
+    """The shop's columns that have hashes, by Personalize's names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         report=checked.report,
         rejects=checked.rejects,
         content=checked.content,
+        hashed=checked.hashed,
         gate=settings.gate,
         probe=settings.probe,
         language=settings.language,

@@ -15,9 +15,10 @@ from table_intake.ranges.merged import Merged
 from table_intake.read.archives import LARGEST
 from table_intake.wording import Text
 
+from personalization.auth.hash_key import HashKey
 from personalization.core.errors import Rejected, intake_translated
 from personalization.core.names import Names
-from personalization.ingest import imports, known_ids, retraining, sales
+from personalization.ingest import hashed_ids, imports, known_ids, retraining, sales
 from personalization.ingest.acceptance import Acceptance, last_reports
 from personalization.ingest.copies import Copies, copies_of
 from personalization.ingest.imports import Lineage
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _TOO_FEW = "has too few rows for an import job of its own, and the others leave no room for it: the next run imports it"
+_OF_USERS: tuple[DataKind, ...] = ("users", "interactions")
 _RELATED_KINDS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users", "items"), "users": (), "items": ()}
 
 
@@ -48,6 +50,15 @@ class Sizes:
     part: int
 
 
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a preparation reads and writes with."""
+
+    s3: "S3Client"
+    personalize: "PersonalizeClient"
+    hash_key: HashKey
+
+
 class Preparation:
     """Prepare one run.
 
@@ -56,15 +67,13 @@ class Preparation:
 
     def __init__(
         self,
-        s3: "S3Client",
-        personalize: "PersonalizeClient",
+        services: Services,
         names: Names,
         bucket: str,
         request: PrepareRequest,
         sizes: Sizes,
     ) -> None:
-        self._s3 = s3
-        self._personalize = personalize
+        self._s3, self._personalize, self._hash_key = services.s3, services.personalize, services.hash_key
         self._names = names
         self._bucket = bucket
         self._request = request
@@ -144,6 +153,10 @@ class Preparation:
         return settings_file.settings_that_hold(self._s3, self._bucket, self._drop.shop)
 
     @cached_property
+    def _hashed(self) -> tuple[str, ...]:
+        return hashed_ids.columns(self._s3, self._bucket, self._drop.shop)
+
+    @cached_property
     def _last(self) -> changes.Last:
         return last_reports(self._s3, self._request, self._drop)
 
@@ -192,6 +205,8 @@ class Preparation:
             unreadable = refused.resource in request.unreadable
             raise acceptance.refused(refused, None if unreadable else self._proposal(drop, joined, settings)) from None
         checked = acceptance.accepted(copied, remarks, merged.ids() if merged else ())
+        self._hashed = hashed_ids.keep(self._s3, self._bucket, drop.shop, self._hashed, copied.layout.hashed_names)
+        checked = replace(checked, hashed=self._hashed)
         milliseconds = int(now.timestamp() * 1000)
         self._copies.keep(milliseconds, part)
         if copied.sold is not None:
@@ -229,6 +244,8 @@ class Preparation:
         group, domain = ensure.group_domain(self._personalize, named)
         existing = ensure.dataset_schema(self._personalize, kind, dataset.arn) if group else None
         imports.check_existing(drop, settings, domain, group=group is not None, dataset=existing is not None)
+        if kind != "items":
+            self._check_hash(drop, settings, group=group is not None)
         imported, run, at = self._request.ids, self._request.run, int(now.timestamp())
         related = {other: (run, *imported.get(other, ())) for other in _RELATED_KINDS[kind]}
         known_by = {kind: imported.get(kind, ()), **related}
@@ -241,7 +258,22 @@ class Preparation:
             now=at,
             group=group,
             known_by=known_by,
+            hashed=self._hash_key.of(drop.shop) if settings.hash else None,
         )
+
+    def _check_hash(self, drop: Drop, settings: ShopSettings, *, group: bool) -> None:
+        """Check that ids have hashes as those of the shop's other files have."""
+        hashes, kinds = bool(settings.hash), _OF_USERS
+        imported = (
+            hashes
+            and group
+            and not self._hashed
+            and any(
+                ensure.dataset_schema(self._personalize, kind, self._names.dataset(drop.shop, kind).arn)
+                for kind in kinds
+            )
+        )
+        hashed_ids.check(drop.key, self._hashed, hashes=hashes, imported=bool(imported))
 
     def _ranges(self, source: Source, identity: str) -> Ranges | None:
         """Return the ranges of a drop that is too large for one function."""

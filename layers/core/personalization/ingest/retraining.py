@@ -7,7 +7,7 @@ from table_intake.columns.schema import Schema
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Names
-from personalization.ingest import imports
+from personalization.ingest import hashed_ids, imports
 from personalization.ingest.imports import Accepted, Lineage
 from personalization.personalize import ensure
 from personalization.shop.keys import Drop
@@ -33,7 +33,9 @@ def of_shop(
     if schema is None:
         raise Rejected(wish.shop, "there are no interactions to train on: drop them first")
     planned = plan(names, bucket, wish, lineage=lineage, settings=settings, schema=schema)
-    planned = planned.replaced(notes=(*remarks, *planned.notes))
+    # Of the data that are there, whatever the settings say by now.
+    hashed = hashed_ids.columns(s3, bucket, wish.shop)
+    planned = planned.replaced(notes=(*remarks, *planned.notes), hashed=hashed)
     return imports.with_existing(personalize, names, planned, settings)
 
 

@@ -200,6 +200,7 @@ def record(plan: Plan, promotion: Promotion) -> ReleaseRecord:
         placements=placements.record(plan.placements, context, varied),
         diversity=diversity.variety_record(plan.diversity, None, diversity.SIMILAR),
         datasets=promotion.datasets,
+        hashed=plan.hashed,
     )
 
 

@@ -229,6 +229,8 @@ class Plan(Part):
     """The number of rows left out."""
     content: str = Field(default="", exclude_if=not_)
     """As in `claims.Claim`, for a FULL."""
+    hashed: tuple[str, ...] = Field(default=(), exclude_if=not_)
+    """The shop's columns that have hashes, by Personalize's names; USER_ID is one of them where there are any."""
     left_out: tuple[LeftOut, ...] = ()
     """Objects whose rows are not in the import copy."""
     training_mode: TrainingMode = "FULL"

@@ -11,8 +11,10 @@ go well later is tried again, after as long as the API says, or else after waits
 refusal carries the API's own words (RFC 9457).
 """
 
+import hmac
 import json
 import random
+import re
 import time
 import urllib.error
 import urllib.request
@@ -67,6 +69,26 @@ def origin(answer: Answer) -> Event:
     """What an event says of the answer from which it came: its id, and the items that were shown (25 at most)."""
     shown = [each["itemId"] for each in answer["items"][:25]]
     return {"recommendationId": answer["recommendationId"], "impression": shown} if answer["recommendationId"] else {}
+
+
+def hash_id(key: str, shop: str, user_id: str) -> str:
+    """The hash that stands for an id in a shop whose setting ``hash`` replaces ids: docs/operations/hashed-ids.md.
+
+    The API makes it by itself of what it is sent; this is for a program that looks a customer up in a file of hashes.
+
+    Args:
+        key: the stack's, from Secrets Manager; keep it from browsers.
+        shop: its name.
+        user_id: spaces around it do not count, nor does the case of an e-mail address; a hash stays as it is.
+    """
+    if not key:
+        raise ValueError("the key of hashes is empty")
+    value = user_id.strip(" \t\n\v\f\r\u00a0\u3000\ufeff")
+    if not value or re.fullmatch("h-[0-9a-f]{40}", value):
+        return value
+    if "@" in value:
+        value = re.sub("[A-Z]", lambda capital: capital[0].lower(), value)
+    return f"h-{hmac.digest(key.encode(), f'{shop}/{value}'.encode(errors='replace'), 'sha256').hex()[:40]}"
 
 
 class ApiError(Exception):

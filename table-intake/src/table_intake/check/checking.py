@@ -149,7 +149,7 @@ def begin(
         header,
         layout,
         Profile(layout.slots),
-        rejects=Rejects(expected, (*layout.slots, *layout.judged), len(header)),
+        rejects=Rejects(expected, (*layout.slots, *layout.judged), len(header), hides=bool(layout.hashed)),
         counting=Counting(expected, scratch, partitions),
         lines=lines,
     )
@@ -277,6 +277,8 @@ class _Checker:
         # Only the column that describes an item has long texts.
         self._most = {name: None if layout.kind == "interactions" or name == long else TEXT_LENGTH for name in names}
         self._rules = RowRules(layout) if layout.returns or layout.skips or layout.fill else None
+        if layout.hashed and expected.hashed is None:
+            raise ValueError("the setting hash needs a function that hashes")
 
     def take(self, rows: Rows) -> tuple[pl.Series, list[bytes | memoryview]]:
         """Check some rows; return the lines of the good ones, and the rows in the form of the import."""
@@ -285,6 +287,7 @@ class _Checker:
         if self._rules is not None:
             given, skipped = self._rules.keep(self._rules.filled(given, changes), changes)
             down = self._rules.down
+        given = self._hidden(given)
         partial.rejects.take(rows, given)
         changed = changes.total()
         breaks = rows.breaks or self._broken_default or bool(down)
@@ -314,7 +317,8 @@ class _Checker:
             partial.lines.take(frame)
         self._warn(frame, rows)
         parts: list[bytes | memoryview]
-        if rows.plain and self._same and not self._joins and not down and changed == changes.total():
+        copied = self._same and not self._joins and not self._layout.hashed
+        if rows.plain and copied and not down and changed == changes.total():
             parts = rows.without(left_out)
         else:
             odd = rows.suspects
@@ -326,6 +330,23 @@ class _Checker:
             parts = [render(frame, suspects)] if frame.height else []
         partial.size += sum(map(len, parts))
         return lines, parts
+
+    def _hidden(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return rows with hashes in place of what the settings hash: whatever follows sees nothing else."""
+        hashed = self._expected.hashed
+        if not self._layout.hashed or hashed is None:
+            return frame
+        whole = {slot.source for slot in self._slots if slot.whole}
+        columns = []
+        for index in self._layout.hashed:
+            cells = frame[source(index)]
+            if index in whole:
+                cells = cells.str.replace(_POINTED, "${1}")
+            different = cells.unique()
+            columns.append(
+                cells.replace_strict(different, [hashed(cell) for cell in different], return_dtype=pl.String)
+            )
+        return frame.with_columns(columns)
 
     def _take_fates(self, sold: pl.DataFrame) -> None:
         """Count the rows that train as sold by what became of their orders."""

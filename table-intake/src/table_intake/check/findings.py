@@ -2,7 +2,7 @@
 """The results of checking all rows of a drop, and whether it can be imported."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from table_intake.columns import schema, statuses
@@ -33,6 +33,8 @@ class Expected:
     """The ids of the other datasets, or of this one's earlier drops; see `counts.hash_ids`."""
     known_by: Mapping[DataKind, Sequence[str]] = field(default_factory=dict)
     """The runs that may have left these ids, the best first; see `known_ids`."""
+    hashed: Callable[[str], str] | None = None
+    """Returns the keyed hash of a value; needed with the setting `hash`. The key itself is in no file of a check."""
 
 
 EXAMPLES = 5

@@ -38,15 +38,24 @@ MOST_BYTES = 24_000_000
 _SHORTEST = {"interactions": 10, "users": 0, "items": 0}
 """Bytes that a row has at least beside its first id: another id, and a time of nine digits."""
 _HEADER = '"line","reason","row"\n'
+_HIDDEN = "(not shown, since the settings hash columns of this file)"
+_SHOWN = 2_500
+"""Characters of a value."""
 _STOPPED = "the check stopped here: the rest of the file cannot make up for the bad rows"
 
 
 class Rejects:
-    """Counts refused rows, and keeps as many as a repair can use; good rows have `width` values."""
+    """Counts refused rows, and keeps as many as a repair can use.
 
-    def __init__(self, expected: Expected, slots: Sequence[Slot], width: int) -> None:
+    Args:
+        expected, slots: the drop's requirements, and the columns that are checked.
+        width: the values that a good row has.
+        hides: whether columns are hashed, so that no row may be shown as it came.
+    """
+
+    def __init__(self, expected: Expected, slots: Sequence[Slot], width: int, *, hides: bool = False) -> None:
         self._resource, self._limit = expected.resource, expected.settings.rejects.limit
-        self._slots, self._width = slots, width
+        self._slots, self._width, self._hides = slots, width, hides
         self.shortest = width + 1 + _SHORTEST[expected.kind]
         """Bytes of the shortest row."""
         self._blank = self._bytes = 0
@@ -93,7 +102,10 @@ class Rejects:
                 some = rows.ragged.head(max(MOST_ROWS - self.written, EXAMPLES))
                 bad_rows += [ragged(values, self._width, line) for line, values in some.iter_rows()]
                 bad_rows.sort(key=lambda bad: bad.line)
-        for bad, original in zip(bad_rows, rows.originals([bad.line for bad in bad_rows]), strict=True):
+        lines = [bad.line for bad in bad_rows]
+        # Which of its values are to be hashed is unknown of a row that cannot be read.
+        originals = [_HIDDEN] * len(lines) if self._hides else rows.originals(lines)
+        for bad, original in zip(bad_rows, originals, strict=True):
             self._keep(bad.rule, Example(bad.line, bad.reason), bad.reason, original)
 
     def refuse(self, rows: Rows, frame: pl.DataFrame, codes: pl.Series) -> pl.Series:
@@ -107,7 +119,8 @@ class Rejects:
         bad = bad.filter(pl.col("code").is_in(wanted))
         cells = {code: self._cells(self._broken(code)[0], bad) for code in wanted}
         numbers = bad[LINE].to_list()
-        every = zip(numbers, bad["code"].to_list(), rows.texts(bad), strict=True)
+        texts = _texts(bad, self._width) if self._hides else rows.texts(bad)
+        every = zip(numbers, bad["code"].to_list(), texts, strict=True)
         for index, (line, code, original) in enumerate(every):
             slot, number = self._broken(code)
             value, rule = cells[code][index], self._rule(code)
@@ -207,6 +220,12 @@ class Rejects:
 
     def _cells(self, slot: Slot, bad: pl.DataFrame) -> list[str]:
         return bad[source(slot.source)].to_list() if slot.source is not None else [slot.default or ""] * bad.height
+
+
+def _texts(frame: pl.DataFrame, width: int) -> list[str]:
+    """Return rows with their hashes as CSV, shortened if they are very long."""
+    rows = frame.select(map(source, range(width))).iter_rows()
+    return [standard(value[:_SHOWN] for value in row).removesuffix("\n") for row in rows]
 
 
 def _origin(origins: Origins, line: int) -> str:

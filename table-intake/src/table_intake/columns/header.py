@@ -2,7 +2,7 @@
 """From a drop's header to the columns of the import: which cell goes where, and defaults."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -36,6 +36,7 @@ _MARKS: Mapping[DataKind, tuple[str, ...]] = {
 }
 """The columns that identify a kind."""
 _IDS = frozenset({"USER_ID", "ITEM_ID"})
+_NEVER_HASHED = frozenset({"ITEM_ID", "EVENT_TYPE", "TIMESTAMP", "CREATION_TIMESTAMP"})
 _TIMES: Mapping[DataKind, str] = {
     "interactions": "TIMESTAMP",
     "users": "CREATION_TIMESTAMP",
@@ -144,6 +145,13 @@ class Layout:
     """The columns that are checked beside those of the import, since the numbers in them tell returns."""
     fates: tuple[tuple[str, int, statuses.Column], ...] = ()
     """The columns, imported or not, whose names say that they tell what became of orders: how the drop writes them."""
+    hashed: tuple[int, ...] = ()
+    """Indices of the drop's columns, imported or not, whose values a keyed hash replaces."""
+
+    @property
+    def hashed_names(self) -> tuple[str, ...]:
+        """The columns of the import that have hashes."""
+        return tuple(slot.name for slot in self.slots if slot.source in self.hashed)
 
     def names(self) -> tuple[str, ...]:
         return tuple(slot.name for slot in self.slots)
@@ -189,6 +197,7 @@ def arrange(
         raise Refused(resource, Text.joined("; ", problems))
     names = [*required, *(name for name in sources if name not in required)]
     finder = _Finder(resource, header, files)
+    hashed = _hashed(resource, header, settings, sources=sources, mapping=_mapping(files), columns=columns)
     returns = _return_rules(finder, settings) if kind == "interactions" else ()
     skips, fill = _skip_rules(finder), _fill_rule(finder)
     dispensable = _dispensable(kind, domain, names, existing)
@@ -209,6 +218,7 @@ def arrange(
     # A copy of events is written here, in the form of the import.
     own_form = None if streamed.MARK in map(canonical, header) else files
     clock = finder.column("time_of_day", _READ_TIMES, files.time_of_day)[1] if files.time_of_day and own_form else None
+    _check_hashed_alone(resource, header, hashed, {clock, *_read_by(returns)})
     texts = {name for name, column in schema.recognised(kind, domain).items() if not column.numeric}
     slots = tuple(
         Slot(
@@ -229,6 +239,7 @@ def arrange(
         if index not in sources.values() and is_ignored(heading, files.ignore, None)
     ]:
         notes.append(Text("header.ignored", "left out, as the settings say: {columns}", columns=_listed(left_out)))
+    notes += _hash_notes(header, settings, hashed) if kind != "items" else []
     fates = _fates(header, sources.get("EVENT_TYPE")) if own_form and kind == "interactions" else ()
     types = settings.interactions.event_types if own_form and settings.interactions else {}
     return Layout(
@@ -241,8 +252,87 @@ def arrange(
         fill=fill,
         event_types=types if kind == "interactions" else {},
         judged=_judged(returns),
-        fates=fates,
+        fates=tuple(fate for fate in fates if fate[1] not in hashed),
+        hashed=tuple(sorted(hashed)),
     )
+
+
+def _hashed(
+    resource: str,
+    header: Sequence[str],
+    settings: TableSettings,
+    *,
+    sources: Mapping[str, int],
+    mapping: Mapping[str, str],
+    columns: Mapping[str, Column],
+) -> frozenset[int]:
+    """Return the indices of the columns that are hashed; `sources` and `columns` are those of the import.
+
+    Raises:
+        Refused: one of them is no user's id and no text, or the user's id is not among them: ids of two kinds would
+            not match.
+    """
+    if not settings.hash:
+        return frozenset()
+    wanted, imported = {canonical(name) for name in settings.hash}, {index: name for name, index in sources.items()}
+    hashed = set[int]()
+    for index, heading in enumerate(header):
+        # Two files that are joined may both have the column; then it has the name of its file before it.
+        names = {canonical(heading), canonical(heading.rpartition(".")[2]), imported.get(index)}
+        if wanted & {*names, mapping.get(canonical(heading))}:
+            hashed.add(index)
+    user = sources.get("USER_ID")
+    if user is not None and streamed.MARK in map(canonical, header):
+        # The API has hashed these ids.
+        hashed.add(user)
+    for index in sorted(hashed):
+        name = imported.get(index, "")
+        if name in _NEVER_HASHED or (name in columns and columns[name].numeric):
+            text = "hash names {column}, which is read as {name}: only ids of users and texts can be hashed"
+            raise Refused(resource, Text("header.hash-kind", text, column=header[index], name=name))
+    if user is not None and user not in hashed:
+        text = (
+            "hash names {names}, and the ids of users come from {column}: name it in hash as well, since ids of two "
+            "kinds do not match, or leave hash out of the settings"
+        )
+        raise Refused(
+            resource, Text("header.hash-user", text, names=Text.some_of(settings.hash, _SHOWN), column=header[user])
+        )
+    return frozenset(hashed)
+
+
+def _read_by(rules: Iterable[ReturnRule]) -> Iterator[int]:
+    """Yield the indices of the columns that tell returns."""
+    for rule in rules:
+        yield from (rule.source, rule.of[1]) if rule.of else (rule.source,)
+
+
+def _check_hashed_alone(
+    resource: str, header: Sequence[str], hashed: frozenset[int], read: Iterable[int | None]
+) -> None:
+    """Raise Refused if a hashed column is read for another end, too; rows that `skip` names are left out before."""
+    if unread := sorted(index for index in read if index is not None and index in hashed):
+        text = "hash names {column}, which the settings read for another end too: take it away from one of them"
+        raise Refused(resource, Text("header.hash-read", text, column=header[unread[0]]))
+
+
+def _hash_notes(header: Sequence[str], settings: TableSettings, hashed: Iterable[int]) -> list[Text]:
+    """Return which columns are hashed, and which of the settings a file of users or interactions lacks."""
+    if not settings.hash:
+        return []
+    there = {canonical(part) for heading in header for part in (heading, heading.rpartition(".")[2])}
+    notes = [
+        Text(
+            "header.hashed",
+            "hashed, as the settings say: {columns}",
+            columns=_listed([header[index] for index in sorted(hashed)]),
+        )
+    ]
+    return notes + [
+        Text("header.hash-lacks", "the settings hash {column}, but the file has no such column", column=name)
+        for name in settings.hash
+        if canonical(name) not in {*there, "USER_ID"}
+    ]
 
 
 def _has_form(name: str, columns: Iterable[str], files: FileSettings) -> bool:

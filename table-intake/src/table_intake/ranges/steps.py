@@ -43,6 +43,8 @@ class Steps:
         storage, folder: where the files of the check are.
         known_ids: returns the ids that a table is compared with.
         lines: returns what takes the good rows of items besides their copy, in a scratch folder.
+        hashed: returns what hashes the values of some columns, where the settings say so; the files of the check have
+            no key.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Steps:
         folder: str,
         known_ids: Callable[[Expected], KnownIds],
         lines: Callable[[Path], Lines],
+        hashed: Callable[[Expected], Callable[[str], str] | None] = lambda _: None,
     ) -> None:
         self._storage = storage
         self._known_ids = known_ids
@@ -59,7 +62,8 @@ class Steps:
         context = self._work.context()
         if context is None:
             raise Incomplete(folder, "there is no check in this folder")
-        self._context: Context = context
+        expected = replace(context.expected, hashed=hashed(context.expected))
+        self._context: Context = replace(context, expected=expected)
 
     def check(self, round_: int, number: int, unreadable: str = "") -> str:
         """Check a range: write its import copy, its hashes and its state. Return the key of its result.

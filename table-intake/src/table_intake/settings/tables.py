@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a retailer says of their tables: names, defaults, forms, and how much may be wrong."""
 
+from operator import not_
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from table_intake.kinds import DataKind
 from table_intake.settings.changes import ChangeSettings
@@ -14,6 +15,7 @@ from table_intake.settings.files import (
     InteractionFileSettings,
     Recognised,
     Returns,
+    TheirName,
     merged,
 )
 from table_intake.settings.rejects import RejectSettings
@@ -44,6 +46,9 @@ class TableSettings(BaseModel):
     """How files of users are read."""
     items: FileSettings | None = None
     """How files of items are read."""
+    hash: Annotated[tuple[TheirName, ...], Field(max_length=20, exclude_if=not_)] = ()
+    """Columns, by the shop's names, whose values a keyed hash replaces wherever its files have them; the one of the
+    user's id is among them."""
     export: ExportSettings | None = None
     """Which file of an export has what, and how its files are joined; the three sections above read what is joined."""
 

@@ -73,6 +73,8 @@ class ReleaseRecord:
     diversity: Mapping[str, Value] | None = None
     datasets: Mapping[str, str] = field(default_factory=dict)
     """ARNs of the existing ITEMS and USERS datasets, by their type."""
+    hashed: tuple[str, ...] = ()
+    """The columns that have hashes, USER_ID among them; empty where the shop hashes no ids."""
     withdrawn_at: str = ""
     """When a rollback left it behind, ISO 8601."""
     restored_at: str = ""
@@ -90,7 +92,9 @@ class ReleaseRecord:
         given = _members(cls, record)
         entries = given["campaigns"].items()
         campaigns = {alias: Served(**_members(Served, entry)) for alias, entry in entries}
-        lists = {name: tuple(given.get(name, ())) for name in ("filters", "metadata_columns", "context_columns")}
+        lists = {
+            name: tuple(given.get(name, ())) for name in ("filters", "metadata_columns", "context_columns", "hashed")
+        }
         return cls(**{**given, **lists, "campaigns": campaigns})
 
     def as_record(self) -> dict[str, Value]:
@@ -189,6 +193,8 @@ class Release:
     """The variety of similar items; see `diversity_settings.record`."""
     without_metadata: frozenset[str] = frozenset()
     """ARNs of campaigns without metadata, which refuse requests for columns of Items."""
+    hashed: frozenset[str] = frozenset()
+    """Columns that have hashes in place of what callers send; USER_ID is among them, where there are any."""
 
     def recommender_arn(self, name: str) -> str:
         """Return the ARN of one of the shop's recommenders, whether or not it exists."""

@@ -258,4 +258,5 @@ def serving(record: Mapping[str, Any]) -> Release:
         placements=record["placements"],
         diversity=record["diversity"],
         without_metadata=frozenset(campaign["arn"] for campaign in campaigns.values() if campaign["metadata"] is False),
+        hashed=frozenset(record.get("hashed", ())),
     )

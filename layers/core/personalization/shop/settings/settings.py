@@ -128,7 +128,9 @@ class ShopSettings(TableSettings, BaseModel):
         training."""
         included = {"domain", "event_type", "columns", "defaults"}
         # Without returns the digest is the same as before returns existed.
-        decides = self.model_dump_json(include=included | ({"returns"} if self.returns else set()))
+        decides = self.model_dump_json(
+            include=included | ({"returns"} if self.returns else set()) | ({"hash"} if self.hash else set())
+        )
         kinds: tuple[DataKind, ...] = ("interactions", "users", "items")
         if files := {kind: content for kind in kinds if (content := self.own_file_settings(kind))}:
             decides += json.dumps(files, sort_keys=True)
