@@ -627,6 +627,51 @@ def tracked_events() -> Iterable[Sold]:
         yield (*what, "Purchase")
 
 
+def coded() -> Files:
+    """A dump of tables: codes for what became of orders, words in two languages, and orders with references."""
+    made = shop()
+    codes = {"sold": 5, "cancelled": 6, "returned": 7}
+    words = {
+        5: ("Delivered", "Livré"),
+        6: ("Canceled", "Annulé"),
+        7: ("Refunded", "Remboursé"),
+        8: ("Draft", "Brouillon"),
+    }
+    orders = ((o.number, f"XKB{o.number}", o.customer.number, codes[o.fate], iso(o), iso(o)) for o in made.orders)
+    lines = ((line.number, line.order.number, line.product.number, line.quantity) for line in made.lines)
+    states = ((code, language, word) for code, both in words.items() for language, word in enumerate(both, 1))
+    products = ((p.number, price(p), 1) for p in made.products)
+    names = ((p.number, language, p.name + end) for p in made.products for language, end in ((2, " (fr)"), (1, "")))
+    return {
+        "ps_orders.csv": table("id_order|reference|id_customer|current_state|date_add|date_upd", orders),
+        "ps_order_detail.csv": table("id_order_detail|id_order|product_id|product_quantity", lines),
+        "ps_order_state_lang.csv": table("id_order_state|id_lang|name", states),
+        "ps_product.csv": table("id_product|price|active", products),
+        "ps_product_lang.csv": table("id_product|id_lang|name", names),
+    }
+
+
+def till() -> Files:
+    """Sales of a till that writes 0 for whoever has no card, and false for a sale that was not completed."""
+    return {
+        "sales.csv": table(
+            "saleID|completed|voided|customerID|itemID|createTime|unitQuantity",
+            (
+                (
+                    line.order.number,
+                    "false" if line.order.fate == "cancelled" else "true",
+                    "false",
+                    line.order.customer.number if is_member(line.order.customer) else 0,
+                    line.product.number,
+                    iso(line.order) + "Z",
+                    -line.quantity if line.order.fate == "returned" else line.quantity,
+                )
+                for line in shop().lines
+            ),
+        )
+    }
+
+
 def many_customers() -> Files:
     parts = dict(database())
     rows = [(c.number, c.city) for c in shop().customers] + [(1_000 + n, CITIES[n % 4]) for n in range(30_000)]
@@ -792,9 +837,16 @@ EXPORTS: Mapping[str, Export] = {
     "events of two forms": Export(
         tracked,
         tracked_events,
-        items=lambda: {f"p{number}": values[1:] for number, values in bought().items()},
-        item_columns=("PRICE",),
+        items=lambda: {f"p{number}": values for number, values in bought().items()},
+        item_columns=PLAIN_ITEMS[:2],
     ),
+    "codes": Export(
+        coded,
+        lambda: sold(number_of, product_of),
+        items=lambda: {str(p.number): (p.name, price(p)) for p in shop().products},
+        item_columns=PLAIN_ITEMS[:2],
+    ),
+    "till": Export(till, lambda: sold(number_of, product_of, of_members())),
     "many customers": Export(
         many_customers,
         lambda: sold(number_of, product_of, there()),

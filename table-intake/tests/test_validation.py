@@ -335,7 +335,7 @@ def test_any_bytes_are_rows_or_refused_with_a_reason(data: bytes) -> None:
     [
         (b"", "the file is empty"),
         (b"\n\n", "the file is empty"),
-        (b" , \n1,2\n", "the file is empty"),
+        (b" , \n , \n", "the file is empty"),
         (b"A\xe9,B\n1,2\n", "line 1, which must name the columns, is not UTF-8 text"),
         (b'ITEM_ID,"X\n1,2\n', "line 1, which must name the columns, cannot be read"),
         (b"ITEM_ID,X\n1," + b"x" * 9_500_000, "line 2 is longer than 8 MB"),

@@ -197,7 +197,7 @@ _STATUS = """
     status state orderstatus orderstate orderstatusname financialstatus fulfillmentstatus lineitemfulfillmentstatus
     paymentstatus shippingstatus shipmentstatus deliverystatus transactionstatus itemstatus lineitemstatus
     chargestatus orderitemstatus invoicestatus claimstatus claimtype refundstatus returnstatus salesstatus postatus
-    orderstatusid
+    orderstatusid statusid stateid currentstate orderstateid idorderstate
     transactiontype trantype txntype saletype salestype ordertype poststatus
     bestellstatus auftragsstatus zahlungsstatus versandstatus lieferstatus statut statutcommande statutdelacommande
     etat etatcommande estado estadopedido estadodelpedido stato statoordine statopedido situacao statusdopedido

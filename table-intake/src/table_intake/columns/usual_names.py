@@ -33,9 +33,15 @@ PHONE = """
     customerphonenumber customermobile buyerphonenumber buyermobile contactphone kundetelefon kundentelefon
     telefonkunde telefonocliente telephoneclient 구매자전화번호 구매자휴대폰 구매자휴대폰번호 주문자전화번호
     주문자휴대폰 주문자휴대폰번호 고객전화번호 注文者電話番号 买家手机 tipoynumerodedocumento documento dni cpf cnpj
-    buyer purchaser acheteur comprador käufer acquirente 구매자 買家 买家 購入者
 """
-"""Columns of phone numbers, documents and nicknames, which identify customers who have no other id."""
+"""Columns of phone numbers and documents, by which tills identify customers who have no other id."""
+NICKNAMES = "buyer purchaser acheteur comprador käufer acquirente 구매자 買家 买家 購入者"
+"""Columns of what customers are called, where nothing else names them."""
+_GUESTS = """
+    0 00 000 0000 guest guests guestcheckout anonymous anonym unknown walkin walkincustomer cashcustomer gast gastkunde
+    laufkunde barverkauf invité anonyme passage invitado anónimo consumidorfinal ospite convidado 비회원 비회원구매
+    게스트 익명 ゲスト 非会員 游客 匿名
+"""
 ITEM = """
     itemid stockcode lineitemsku internalreference productinternalreference defaultcode productsku itemsku sku
     variationsku itemsitemid itemsid productid productkey
@@ -46,7 +52,8 @@ ITEM = """
     자체상품코드 품번 자재코드 바코드 상품 商品コード 商品管理番号 商品番号 商品id 品番 商品编号 商品编码 商品id
     产品编号 refproduit codeproduit codearticle refarticle reference idproduit idproducto codigoproducto
     codigoarticulo refarticulo referencia productreference
-    customlabel sellersku merchantsku itemcustomlabel listingid skuid productexternalid externalproductid
+    customlabel sellersku merchantsku itemcustomlabel listingid idproduct idarticle skuid productexternalid
+    externalproductid
     externalvariantid 노출상품id 옵션id 등록상품id 업체상품코드 판매자상품id 货号 商家编码 宝贝id 貨號 商品編號
     商品貨號 modelnumber stylenumber stylecode
 """
@@ -140,7 +147,7 @@ FRAMES = ("configurable", "bundle")
 _KEYS = "id key code nr no number 번호 코드"
 """Names of the id column in a file about one kind of thing."""
 TARGETS: Mapping[DataKind, Mapping[str, str]] = {
-    "interactions": {"USER_ID": f"{USER} {PHONE}", "ITEM_ID": ITEM, "TIMESTAMP": TIME, "EVENT_TYPE": TYPE},
+    "interactions": {"USER_ID": f"{USER} {PHONE} {NICKNAMES}", "ITEM_ID": ITEM, "TIMESTAMP": TIME, "EVENT_TYPE": TYPE},
     "users": {"USER_ID": f"{USER_KEY} {_KEYS} {USER}"},
     "items": {
         "ITEM_ID": f"{ITEM} {_KEYS}",
@@ -246,7 +253,9 @@ def forms(name: str) -> tuple[str, ...]:
     path = [part for part in re.split(r"[./]", name) if plain(part) not in _ENVELOPES]
     inside = ["".join(path), "".join(path[-2:])] if len(path) < len(re.split(r"[./]", name)) else []
     line = _LINE.sub("", name)
-    shapes = (plain(name), bare(name), inner(name), *map(plain, inside), *map(plain, scripts(name)), plain(line))
+    words = plain(name).removesuffix("sku") if re.fullmatch(r"[A-Za-z]+[ _-]sku", name, re.IGNORECASE) else "supplier"
+    tail = "" if words in _NOT_SOLD else "sku"
+    shapes = (plain(name), bare(name), inner(name), *map(plain, (*inside, *scripts(name))), plain(line), tail)
     return tuple(dict.fromkeys(shape for shape in shapes if shape))
 
 
@@ -257,12 +266,16 @@ def ranks(names: str) -> Mapping[str, int]:
 
 
 TIMES_OF_DAY = frozenset(_TIMES_OF_DAY.split())
+GUESTS = frozenset(map(plain, _GUESTS.split()))
+"""What stands in the place of an id where a buyer has none."""
 CURRENCY = frozenset(_CURRENCY.split())
 NAMES_IN_SALES = frozenset(_NAMES_IN_SALES.split())
 """Columns of sales that have items' names, where no better name is there."""
 _LINES = frozenset(map(plain, LINES.split())) | {"item", "lineitem", "orderline", "orderitem"}
 _LINE = re.compile(r"^(?:order|sales?|line)[_ -]?(?:line|item)s?[_ -](?=\w)", re.IGNORECASE)
 """What stands before the name of a column of lines, as in `line_item_title`."""
+_NOT_SOLD = frozenset({"supplier", "vendor", "parent", "old", "bundle", "manufacturer"})
+"""Words before `SKU` of what is not the sold item's."""
 _ENVELOPES = frozenset(
     {"data", "node", "attributes", "relationships", "properties", "eventproperties", "traits", "context"}
 )

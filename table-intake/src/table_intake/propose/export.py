@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from table_intake.columns import usual_names
-from table_intake.columns.usual_names import plain
+from table_intake.columns.usual_names import forms
 from table_intake.errors import Refused
 from table_intake.propose.asking import ask_dates, ask_ids, ask_statuses, ask_zone, currency
 from table_intake.propose.items import items
@@ -15,7 +15,7 @@ from table_intake.propose.questions import ExportProposal, LeftOut, Question, me
 from table_intake.propose.relations import Relations, relate
 from table_intake.propose.roles import FILES, Roles
 from table_intake.propose.sales import Lacking, Sales, find_lacking, find_sales
-from table_intake.propose.samples import Sample
+from table_intake.propose.samples import Sample, in_one_language
 from table_intake.propose.tables import different
 from table_intake.propose.taken import Part, interactions, of_people, personal_columns, users
 from table_intake.settings.exports import ExportSettings
@@ -39,7 +39,7 @@ def propose_export(samples: Mapping[str, Sample], settings: TableSettings) -> Ex
     Raises:
         Refused: the files do not say who bought what and when.
     """
-    tables, left_out, sentences = different(samples)
+    tables, left_out, sentences = different({name: in_one_language(sample) for name, sample in samples.items()})
     files = _Files(tables, relate(tables), left_out, sentences)
     roles = Roles(tables, settings, files.relations)
     try:
@@ -127,7 +127,7 @@ def _personal(roles: Roles, sales: Sales) -> list[LeftOut]:
     left_out = []
     for table in sales.tables:
         private = personal_columns(roles.tables[table], sales.user[1] if table == sales.user[0] else -1)
-        private = [heading for heading in private if plain(heading) not in usual_names.NAMES_IN_SALES]
+        private = [heading for heading in private if usual_names.NAMES_IN_SALES.isdisjoint(forms(heading))]
         left_out += [of_people(table, private)] if private else []
     return left_out
 

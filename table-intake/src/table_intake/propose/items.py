@@ -6,7 +6,7 @@ from typing import Any
 
 from table_intake.columns import usual_names
 from table_intake.columns.header import canonical
-from table_intake.columns.usual_names import plain
+from table_intake.columns.usual_names import forms
 from table_intake.propose import values
 from table_intake.propose.joined import JoinedSample
 from table_intake.propose.one_file import read_as, with_columns
@@ -100,7 +100,7 @@ def _of_lines(roles: Roles, sales: Sales) -> Part:
     sample = roles.tables[sales.table]
     others = [(index, heading) for index, heading in enumerate(sample.header) if index != sales.item]
     names = [index for index, heading in others if usual_names.translated(heading, "items") == "NAME"]
-    names = names or [index for index, heading in others if plain(heading) in usual_names.NAMES_IN_SALES]
+    names = names or _names_in_sales(sample, sales.item)
     indices = {"ITEM_ID": sales.item, **({"NAME": names[0]} if names else {})}
     for target, index in find_targets(sample, roles.settings, "items").indices.items():
         if target not in {"ITEM_ID", "CREATION_TIMESTAMP"} and index not in indices.values():
@@ -128,6 +128,16 @@ def _of_lines(roles: Roles, sales: Sales) -> Part:
         sure=[*remarks, *defaults, made],
         questions=questions,
     )
+
+
+def _names_in_sales(sample: Sample, item: int) -> list[int]:
+    """Return the columns of sales that have items' names, those in the list of the items themselves first."""
+    named = [
+        (not usual_names.inner(heading), index)
+        for index, heading in enumerate(sample.header)
+        if index != item and not usual_names.NAMES_IN_SALES.isdisjoint(forms(heading)) and sample.filled(index)
+    ]
+    return [index for _, index in sorted(named)]
 
 
 def _newest(roles: Roles, sales: Sales) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of a table with those that are joined to it, as far as samples have them."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from table_intake.columns.header import canonical
 from table_intake.propose.relations import Relation
@@ -54,9 +55,18 @@ class JoinedSample:
             heading = other.header[index]
             self._indices[relation.other, index] = len(self._header)
             if index in other.counts:
-                self._counts[len(self._header)] = other.counts[index]
+                self._counts[len(self._header)] = self._counted(other, index, by, relation)
             is_there = canonical(heading) in taken
             self._header.append(f"{base_name(relation.other)}.{heading}" if is_there else heading)
+
+    def _counted(self, other: Sample, index: int, by: int, relation: Relation) -> Mapping[str, int]:
+        """Return how often the values of a column of a joined table occur: where codes are counted, by these."""
+        if by not in self._counts:
+            return other.counts[index]
+        words, counts = {row[relation.key].strip(): row[index].strip() for row in other.rows}, Counter[str]()
+        for code, rows in self._counts[by].items():
+            counts[words.get(code, "")] += rows
+        return counts
 
     def sample(self) -> Sample:
         return Sample(self._base.name, self._header, self._rows, counts=self._counts, order=self._base.order)

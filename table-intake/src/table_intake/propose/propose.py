@@ -29,6 +29,8 @@ _LONG = 100
 """Characters of a name that settings spell out."""
 ELSEWHERE = frozenset({"propose.left-out", "propose.undecided", "propose.missing-retail", "propose.several-forms"})
 """The codes of remarks on one file for which a proposal for several files has a question or sentence of its own."""
+_CROWD, _FEW_USERS = 10, 20
+"""How many times the sales of a user all guests have together, at least; and users from which on that says anything."""
 _OWN_OF_INTERACTIONS = frozenset({"DEVICE", "DEVICE_TYPE", "COUNTRY", "COUNTRY_CODE", "HOUR", "HOUR_OF_DAY", "SEASON"})
 """Columns that a request can fill in as context."""
 
@@ -499,6 +501,7 @@ class _Proposer:
                         words=statuses.listed(meanings.undecided),
                     )
                 )
+        skip |= self._guests()
         if looked_at and self._sample.read > len(self._sample.rows):
             self._remarks.append(
                 Text(
@@ -513,6 +516,34 @@ class _Proposer:
             **({"skip": {**self._files.model_dump(include={"skip"}, mode="json")["skip"], **skip}} if skip else {}),
             **({"returns": _conditions(chosen, returns)} if returns else {}),
         }
+
+    def _guests(self) -> dict[str, list[Any]]:
+        """Return the words and numbers that stand for all buyers without an id."""
+        index = self._targets.get("USER_ID")
+        if index is None:
+            return {}
+        counts = Counter(cell.strip() for cell in self._sample.column(index))
+        rows, heading = sum(counts.values()), self._sample.header[index]
+        # A customer may have the number 0 or 1, but not ten times as many sales as others.
+        usual = _CROWD * rows / len(counts) if len(counts) > _FEW_USERS else rows
+        guests = [
+            cell
+            for cell, count in counts.items()
+            if usual_names.plain(cell) in usual_names.GUESTS and (not values.is_number(cell) or count >= usual)
+        ]
+        if not guests or canonical(heading) in map(canonical, self._files.skip):
+            return {}
+        self._remarks.append(
+            Text(
+                "propose.guests",
+                "{words} in {column} stands for buyers without an id, so skip leaves these rows out ({share:.1%} of "
+                "those seen)",
+                words=Text.all_of(guests),
+                column=heading,
+                share=sum(counts[cell] for cell in guests) / rows,
+            )
+        )
+        return {heading: guests}
 
     def _counted_statuses(self) -> list[tuple[int, Mapping[str, int]]]:
         """Return the columns that tell what became of orders, and that no setting reads yet, with their values."""

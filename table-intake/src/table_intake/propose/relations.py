@@ -30,6 +30,7 @@ _TIME = re.compile(r"\d{4}[-./]\d\d?[-./]\d\d?|\d\d?[-./]\d\d?[-./]\d{2,4}|\d\d?
 _FRACTION = re.compile(r"-?[\d,]*[.,]\d{1,2}")
 _COPY = r"([\d_.*() -]|\b(copy|kopie|copie|copia|사본|コピー|副本))+$"
 """What programs and people put behind the names of files: orders-2026, orders (1), orders copy."""
+_ID_IN_FRONT = re.compile(r"(?:[iI][dD][_ -]|id(?=[A-Z]))(\w{3,})")
 _LOOKED_AT = 20
 _SHORTEST = 2
 """Letters of a word that names a file."""
@@ -189,7 +190,7 @@ def _is_measure(sample: Sample, index: int) -> bool:
 def _strength(referring: tuple[str, str], key: tuple[str, str]) -> int:
     """Return how well the names of two columns agree; see `Relation.strength`."""
     (heading, _), (key_heading, other) = referring, key
-    name, key_name = usual_names.plain(heading), usual_names.plain(key_heading)
+    name, key_name = _plain(heading), _plain(key_heading)
     stem, key_stem, file = _stem(name), _stem(key_name), _stem_of_file(other)
     of_file = len(stem) >= _SHORTEST and file.endswith(stem)
     if stem and key_stem in {"", stem, file} and (of_file or (key_stem == stem and _names_ids(key_name))):
@@ -204,6 +205,12 @@ def _strength(referring: tuple[str, str], key: tuple[str, str]) -> int:
         if fits and not key_stem and re.search(pattern, base_name(other).casefold()):
             return 1
     return 2 if name == key_name and len(name) >= _SHORTEST_WORD else 0
+
+
+def _plain(heading: str) -> str:
+    """Return a plain name, with an `id` in front put behind: id_product is product_id."""
+    front = _ID_IN_FRONT.fullmatch(heading.strip())
+    return usual_names.plain(f"{front[1]}id" if front else heading)
 
 
 def _stem(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from table_intake.columns import usual_names
 from table_intake.columns.header import canonical
-from table_intake.columns.usual_names import bare, plain, ranks
+from table_intake.columns.usual_names import forms, ranks
 from table_intake.kinds import DataKind
 from table_intake.propose import personal, values
 from table_intake.propose.judgement import judge
@@ -31,7 +31,8 @@ _LATER = re.compile(
     r"deliver|ship|approv|updat|modif|limit|estimat|birth|due|required|cancel|return|refund|배송|취소|반품|환불|생일"
 )
 """Names of times at which something was bought, and of others."""
-_USERS = f"{usual_names.USER} {usual_names.PHONE}"
+_USERS = f"{usual_names.USER} {usual_names.PHONE} {usual_names.NICKNAMES}"
+_NICKNAMES = ranks(usual_names.NICKNAMES).keys()
 
 
 class Roles:
@@ -106,7 +107,8 @@ class Roles:
             refers = any(map(self.is_of_users, self.relations.of(name, index)))
             if (rank < len(ranks(_USERS)) or refers) and sample.filled(index) > 0:
                 is_personal = bool(personal.kind_of(sample.column(index)))
-                scored.append((sample.filled(index) < _HALF, is_personal, not refers, rank, index))
+                is_name = not _NICKNAMES.isdisjoint(forms(heading))
+                scored.append((sample.filled(index) < _HALF, is_name, is_personal, not refers, rank, index))
         return [index for *_, index in sorted(scored)]
 
     def _has_times(self, table: str) -> bool:
@@ -117,7 +119,7 @@ class Roles:
 def _rank(heading: str, names: str) -> int:
     """Return how good a column's name is among those of a list: the lower, the better."""
     best = ranks(names)
-    return min(best.get(form, len(best)) for form in (plain(heading), bare(heading)))
+    return min((best.get(form, len(best)) for form in forms(heading)), default=len(best))
 
 
 def _time_column(sample: Sample) -> int | None:

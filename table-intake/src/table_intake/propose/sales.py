@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from table_intake.columns import usual_names
-from table_intake.columns.usual_names import plain, ranks
+from table_intake.columns.usual_names import forms, plain, ranks
 from table_intake.errors import Refused
-from table_intake.propose import personal, values
+from table_intake.propose import outcomes, personal, values
 from table_intake.propose.relations import Relation
 from table_intake.propose.roles import FILES, LOOKED_AT, REPEATED, Column, Roles, are_dates, nameable
 from table_intake.propose.samples import Sample
@@ -16,12 +16,14 @@ from table_intake.settings.exports import base_name
 from table_intake.wording import Text
 
 _HALF = 0.5
-_ENOUGH, _STEM = 20, 4
-"""Values of an id that say something; letters by which two names of ids are alike."""
+_ENOUGH, _ALL_DIFFERENT, _STEM = 20, 100, 4
+"""Values of an id that say something, and that would repeat if they were items; letters by which two names of ids are
+alike."""
 _MOST_CHOICES = 8
 _AMOUNT = re.compile(r"-?[\d,]*[.,]\d{1,2}")
 _OF_SALES = ranks(f"{usual_names.QUANTITY} {usual_names.ORDER} {usual_names.TYPE}").keys() - {"name"}
 """Names of columns that sales have, and reviews and wish lists have not."""
+_OF_ITEMS = ranks(usual_names.ITEM).keys() | usual_names.NAMES_IN_SALES - {"name", "title"}
 _SAYS = ("USER_ID", "ITEM_ID", "TIMESTAMP")
 
 
@@ -36,10 +38,12 @@ class Sales:
     time: Column
     people: Relation | None = None
     """The last of the joins, where it leads to the ids of people, in place of ids that are new with each order."""
+    outcomes: tuple[Relation, ...] = ()
+    """What is joined beside that, since it says what became of orders; a row without a partner stays."""
 
     @property
     def tables(self) -> tuple[str, ...]:
-        return (self.table, *(relation.other for relation in self.joins))
+        return (self.table, *(relation.other for relation in (*self.joins, *self.outcomes)))
 
     @property
     def targets(self) -> Mapping[str, Column]:
@@ -65,7 +69,8 @@ def find_sales(roles: Roles) -> tuple[Sales, list[str]]:
     candidates = [sales for name in roles.tables for sales in _sales_in(roles, name)]
     if not candidates:
         raise Refused(FILES, _why_none(roles))
-    return _of_people(roles, min(candidates, key=lambda sales: _doubt(roles, sales)))
+    sales, sentences = _of_people(roles, min(candidates, key=lambda sales: _doubt(roles, sales)))
+    return replace(sales, outcomes=tuple(outcomes.of_orders(roles, sales.tables))), sentences
 
 
 def find_lacking(roles: Roles) -> Lacking | None:
@@ -91,14 +96,23 @@ def find_lacking(roles: Roles) -> Lacking | None:
 def _may_be(target: str, sample: Sample, index: int) -> bool:
     """Tell whether a column may name users or items, or be a time."""
     heading, cells = sample.header[index], [cell for cell in sample.column(index) if cell.strip()][:LOOKED_AT]
-    is_order = plain(heading) in ranks(usual_names.ORDER)
-    if not cells or sample.filled(index) < _HALF or not heading.strip() or is_order:
+    if not cells or sample.filled(index) < _HALF or not heading.strip() or _is_other(target, heading, sample, index):
         return False
     if target == "TIMESTAMP":
         return not values.times(cells).problem
     ids = sample.value_sets()[index]
     is_amount = any(_AMOUNT.fullmatch(cell.strip()) for cell in cells[:3])
     return not is_amount and not are_dates(cells) and ids.unique < REPEATED and ids.different >= _ENOUGH
+
+
+def _is_other(target: str, heading: str, sample: Sample, index: int) -> bool:
+    """Tell whether a column has orders or amounts, people where items are looked for, or items where people are."""
+    others = f"{usual_names.ORDER} {usual_names.QUANTITY} {usual_names.PRICE}"
+    if not ranks(others).keys().isdisjoint(forms(heading)):
+        return True
+    if target == "ITEM_ID":
+        return personal.is_personal(heading, sample.column(index))
+    return usual_names.translated(heading, "items") == "NAME" or not _OF_ITEMS.isdisjoint(forms(heading))
 
 
 def _of_people(roles: Roles, sales: Sales) -> tuple[Sales, list[str]]:
@@ -129,14 +143,17 @@ def _of_people(roles: Roles, sales: Sales) -> tuple[Sales, list[str]]:
     return sales, []
 
 
-def _doubt(roles: Roles, sales: Sales) -> tuple[bool, int, int]:
-    """Return what speaks against a table of sales: reviews and wish lists have users, items and times as well."""
+def _doubt(roles: Roles, sales: Sales) -> tuple[bool, bool, int, int]:
+    """Return what speaks against a table of sales: reviews and wish lists have users, items and times as well, and what
+    is another one in each row names orders."""
     sample = roles.tables[sales.table]
-    return not _looks_like_sales(sample), len(sales.joins), -sample.read
+    ids = sample.value_sets()[sales.item]
+    is_of_a_row = ids.unique >= REPEATED and ids.different >= _ALL_DIFFERENT
+    return is_of_a_row, not _looks_like_sales(sample), len(sales.joins), -sample.read
 
 
 def _looks_like_sales(sample: Sample) -> bool:
-    return not _OF_SALES.isdisjoint(map(plain, sample.header))
+    return any(not _OF_SALES.isdisjoint(forms(heading)) for heading in sample.header)
 
 
 def _sales_in(roles: Roles, name: str) -> Iterator[Sales]:
@@ -172,7 +189,7 @@ def _joins(roles: Roles, name: str) -> Iterator[tuple[Relation, ...]]:
 def _may_join(roles: Roles, relation: Relation) -> bool:
     """Tell whether a table that a relation leads to may have orders: its key names neither users nor items."""
     kind, sample = roles.kinds[relation.other], roles.tables[relation.other]
-    of_orders = plain(sample.header[relation.key]) in ranks(usual_names.ORDER) or bool(
+    of_orders = not ranks(usual_names.ORDER).keys().isdisjoint(forms(sample.header[relation.key])) or bool(
         re.search(usual_names.FILES["interactions"], base_name(relation.other).casefold())
     )
     may_be = kind in {None, "interactions"} or of_orders or (kind == "users" and not roles.is_of_users(relation))

@@ -4,7 +4,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import polars as pl
@@ -12,7 +12,7 @@ import polars as pl
 from table_intake.check.row_rules import FillDown, count_statuses
 from table_intake.columns import statuses
 from table_intake.columns.header import canonical
-from table_intake.columns.usual_names import ORDER, bare, plain, ranks
+from table_intake.columns.usual_names import ORDER, forms, plain, ranks
 from table_intake.propose.value_sets import Collecting, ValueSet
 from table_intake.read.rows import source
 from table_intake.table import Table
@@ -32,6 +32,12 @@ _MOST_VALUES = 1_000
 _FEW = 0.01
 """The share of rows behind the first of an order that may have a value in a column of first rows."""
 
+_LANGUAGE = ranks("""
+    idlang langid languageid language languagecode lang langcode locale localeid sprache spracheid sprachid langue
+    idlangue idioma ididioma lingua taal 언어 언어코드 言語 语言
+""").keys()
+_LANGUAGES = 50
+"""Languages of a shop, at most."""
 _POINTED = re.compile(r"\d+\.0+")
 Ids = Mapping[str, Set[str]]
 """Some ids of users and items, by the name of their column."""
@@ -64,6 +70,8 @@ class Sample:
     """The values of each column in the rows read; see `value_sets`."""
     whole: bool = True
     """Whether these rows are all that the file has."""
+    translated: bool = False
+    """Whether the file has a row of each key for each language, and these are those of the last language."""
 
     def column(self, index: int) -> list[str]:
         return [row[index] for row in self.rows if index < len(row)]
@@ -78,8 +86,12 @@ class Sample:
     def orders(self, but: Set[int]) -> list[int]:
         """Return the columns that name orders, the best first; a column `name` alone is none."""
         best = ranks(ORDER)
-        names = map(plain, self.header)
-        ranked = [(best[name], index) for index, name in enumerate(names) if name in best and name != "name"]
+        ranked = [
+            (best[name], index)
+            for index, heading in enumerate(self.header)
+            for name in forms(heading)
+            if name in best and name != "name"
+        ]
         return [index for _, index in sorted(ranked) if index not in but]
 
     def value_sets(self) -> Sequence[ValueSet]:
@@ -90,6 +102,28 @@ class Sample:
         """Return the share of rows that have a value in a column."""
         cells = self.column(index)
         return sum(bool(cell.strip()) for cell in cells) / len(cells) if cells else 1.0
+
+
+def in_one_language(sample: Sample) -> Sample:
+    """Return the rows of the last language, of a table that has a row of each key for each language."""
+    sets = sample.value_sets()
+    for index, heading in enumerate(sample.header):
+        languages = sets[index].different
+        if _LANGUAGE.isdisjoint(forms(heading)) or not 1 < languages <= _LANGUAGES or not sample.rows:
+            continue
+        others = [values for other, values in enumerate(sets) if other != index]
+        if any(_is_repeated(values, languages, sample.read or len(sample.rows)) for values in others):
+            rows = [row for row in sample.rows if row[index] == sample.rows[-1][index]]
+            counts = {column: Counter(row[column].strip() for row in rows) for column in sample.counts}
+            one_each = [values.in_each_of(languages) for values in sets]
+            return replace(sample, rows=rows, counts=counts, sets=one_each, translated=True)
+    return sample
+
+
+def _is_repeated(values: ValueSet, times: int, rows: int) -> bool:
+    """Tell whether a column has each of its values so many times."""
+    different = times * values.different
+    return values.different > 1 and values.filled == rows and abs(different - rows) <= _FEW * rows
 
 
 def whole(cell: str) -> str:
@@ -183,10 +217,13 @@ def _order(header: Sequence[str], frame: pl.DataFrame) -> Order | None:
     """Return the column that names orders of several rows, and the columns that only their first row fills."""
     best = ranks(ORDER)
     keys = [
-        (min(best.get(name, len(best)) for name in (plain(heading), bare(heading))), index)
+        (best[form], index)
         for index, heading in enumerate(header)
+        for form in forms(heading)
+        # A name within others is that of a thing that was ordered.
+        if form in best and (form != "name" or plain(heading) == form)
     ]
-    for _, by in sorted(key for key in keys if key[0] < len(best)):
+    for _, by in sorted(keys):
         orders = frame[source(by)].str.strip_chars()
         if named_once := _nameless(frame, orders):
             return Order(by, named_once)

@@ -11,6 +11,7 @@ from table_intake.columns.usual_names import plain, ranks
 from table_intake.propose import personal
 from table_intake.propose.joined import JoinedSample
 from table_intake.propose.one_file import proposed, read_as
+from table_intake.propose.outcomes import CODES, word_column
 from table_intake.propose.propose import Proposal
 from table_intake.propose.questions import Document, LeftOut, Question, merged
 from table_intake.propose.relations import Relation
@@ -54,11 +55,12 @@ def interactions(roles: Roles, sales: Sales) -> Interactions:
     """Return how the sales are read: what is taken of each table, and the settings for what is joined."""
     base, joined = roles.tables[sales.table], JoinedSample(sales.table, roles.tables[sales.table])
     joins = []
-    for relation in sales.joins:
+    for relation in (*sales.joins, *sales.outcomes):
         taken = _taken(roles, sales, relation)
         by = joined.heading((relation.table, relation.column))
         joined.add(relation, roles.tables[relation.other], taken, spare=True)
-        joins.append(join(roles, relation, by, taken))
+        more = {"missing": "keep"} if relation in sales.outcomes else {}
+        joins.append(join(roles, relation, by, taken, **more))
     columns = dict[str, str]()
     for target, column in sales.targets.items():
         heading = joined.heading(column)
@@ -72,8 +74,12 @@ def interactions(roles: Roles, sales: Sales) -> Interactions:
     read |= {name.replace("_", "") for name in schema.recognised("interactions", None)}
     named = nameable(heading for heading in base.header if canonical(heading).replace("_", "") in read)
     table = {"file": sales.table, "columns": named, **({"join": joins} if joins else {})}
+    notes = map(note, (*sales.joins, *sales.outcomes))
     return Interactions(
-        table=table, proposal=proposal, sample=sample, sure=[*remarks, *map(note, sales.joins), _told_by(roles, sales)]
+        table=table,
+        proposal=proposal,
+        sample=sample,
+        sure=[*remarks, *notes, _told_by(roles, sales)],
     )
 
 
@@ -83,6 +89,7 @@ def join(roles: Roles, relation: Relation, by: str, columns: Sequence[str], **mo
         "file": relation.other,
         "by": {by: roles.heading((relation.other, relation.key))},
         "columns": [*columns],
+        **({"repeated": "last"} if roles.tables[relation.other].translated else {}),
         **more,
     }
 
@@ -114,7 +121,9 @@ def _taken(roles: Roles, sales: Sales, relation: Relation) -> list[str]:
     """Return the columns of a joined table that interactions need."""
     sample = roles.tables[relation.other]
     needed = {index for table, index in sales.targets.values() if table == relation.other}
-    needed |= {further.column for further in sales.joins if further.table == relation.other}
+    if relation.strength == CODES and (words := word_column(sample)) is not None:
+        return [sample.header[words]]
+    needed |= {further.column for further in (*sales.joins, *sales.outcomes) if further.table == relation.other}
     needed |= set(sample.counts)
     for index, heading in enumerate(sample.header):
         several = plain(heading) in usual_names.CURRENCY and len(set(sample.column(index)) - {""}) > 1

@@ -67,12 +67,13 @@ class _Finder:
                     self._filled(target, index) < 0.5,
                     self._is_of_a_row(target, index),
                     min(all_ranks.get(name, math.inf) for name in forms),
+                    not usual_names.inner(header[index]),
                     index,
                 )
                 for index, forms in enumerate(names)
                 if not all_ranks.keys().isdisjoint(forms) and index not in taken and ours[index] is None
             ]
-            if candidates and self._sample.filled(min(candidates)[-1]) > 0:
+            if candidates and self._filled(target, min(candidates)[-1]) > 0:
                 indices[target] = min(candidates)[-1]
         if self._kind == "interactions" and {"USER_ID", "ITEM_ID"} <= set(indices) and "TIMESTAMP" not in indices:
             dates = [index for index in range(len(header)) if index not in indices.values() and self._has_dates(index)]

@@ -6,7 +6,7 @@ documents, 1997). Two columns keep the same ones of what they have in common, ho
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import polars as pl
@@ -58,6 +58,12 @@ class ValueSet:
         if self.limit >= _HASHES:
             return self.kept_values.height
         return round((self.kept_values.height - 1) * _HASHES / self.limit)
+
+    def in_each_of(self, parts: int) -> "ValueSet":
+        """Return the values of one of several parts of a table which have the same ones."""
+        rows = (pl.col("rows") // parts).clip(1)
+        values = self.kept_values.with_columns(rows.alias("rows"))
+        return replace(self, filled=self.filled // parts, rows=self.rows // parts, kept_values=values)
 
     @cached_property
     def unique(self) -> float:
