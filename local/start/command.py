@@ -40,6 +40,8 @@ FIRST: tuple[DataKind, ...] = ("items", "users")
 """Kinds that are dropped before interactions, which begin the training."""
 STOP = "stop"
 """The answer with which nothing is done."""
+PERSONAL = "user-personalization"
+"""The recipe of users' lists."""
 LATE_SECONDS = 300.0
 """How long the first list may take on the busiest machine: the API learns of a release some seconds later."""
 
@@ -448,11 +450,20 @@ class Start:
         return run
 
     def first_list(self, client: Client, user: str) -> Answer:
-        """Return a user's recommendations, once the API knows of the release. Raises LocalError."""
+        """Return a user's recommendations, once the API knows of the release.
+
+        They are what sells most where the gate approved of no personal ones.
+
+        Raises:
+            LocalError: the API goes on without the shop.
+        """
+        is_personal = PERSONAL in client.runs.record(self.shop, "release").get("campaigns", {})
 
         def ask() -> Answer | None:
             try:
-                return client.recommend(self.shop, user, limit="10")
+                if is_personal:
+                    return client.recommend(self.shop, user, limit="10")
+                return client.popular(self.shop, limit="10")
             except ApiError as error:
                 if error.answer.status != 404:
                     raise
@@ -467,6 +478,13 @@ class Start:
                     shop=self.shop,
                 )
             )
+        if not is_personal:
+            text = (
+                "the gate found personal lists no better than what sells most, so everybody gets that: "
+                "`python -m local report {shop}` has the figures, and `python -m local promote {shop}` serves them all "
+                "the same"
+            )
+            self.terminal.note(Text("start.impersonal", text, shop=self.shop))
         return answer
 
     def next_commands(self, read: Read, user: str, drops: Mapping[str, Path]) -> dict[str, str]:

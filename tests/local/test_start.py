@@ -21,6 +21,7 @@ from table_intake.settings import yaml_core
 from local.cli import mapping
 from local.cli.main import parser
 from local.cloud import lifecycle
+from local.cloud.client import Answer
 from local.cloud.environments import LocalError
 from local.cloud.home import Home
 from local.cloud.runs import Moment, Run
@@ -357,6 +358,28 @@ def test_what_a_run_has_refused_is_said_where_nothing_was_trained(tmp_path: Path
         LocalError, match=r"refused interactions\.csv: Personalize needs 1,000 .*settings\.yaml, and start"
     ):
         cloud.trained(tmp_path)
+
+
+class Impersonal:
+    """A client of a shop whose personal lists the gate refused: only bestsellers are served."""
+
+    @property
+    def runs(self) -> "Impersonal":
+        return self
+
+    def record(self, _shop: str, _name: str) -> dict[str, object]:
+        return {"campaigns": {"similar-items": {}}}
+
+    def popular(self, _shop: str, **_query: str) -> Answer:
+        return Answer(200, {"items": [{"itemId": "P1"}]}, 1.0)
+
+
+def test_a_shop_without_personal_lists_shows_what_sells_most_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = command.Start(Namespace(), Terminal(), Home(tmp_path), "green")
+    assert start.first_list(Impersonal(), "u1").body["items"] == [{"itemId": "P1"}]  # type: ignore[arg-type]
+    assert "the gate found personal lists no better than what sells most" in capsys.readouterr().err
 
 
 def test_an_interrupted_retraining_is_followed_by_the_next_start_and_not_begun_again(tmp_path: Path) -> None:
