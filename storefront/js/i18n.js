@@ -123,6 +123,8 @@ export const number = (value, digits = 0) => new Intl.NumberFormat(language, { m
 
 /** A price as the language writes it, in the shop's currency. */
 export function money(amount) {
+  // Korean shops write 12,900원, which Intl has no style for.
+  if (currency === "KRW" && language === "ko") return `${new Intl.NumberFormat(language, { maximumFractionDigits: 0 }).format(amount)}원`;
   if (currency) return new Intl.NumberFormat(language, { style: "currency", currency, currencyDisplay: "narrowSymbol" }).format(amount);
   return number(amount, Number.isInteger(amount) ? 0 : 2);
 }

@@ -173,7 +173,7 @@ def test_its_words_and_prices_are_korean_where_its_settings_say_so(browser: Brow
         told = page.evaluate(
             "[document.documentElement.lang, document.title, document.querySelector('.product .price').textContent]"
         )
-        assert told == ["ko", "따뜻한 양말 \u2013 봄날", "₩12,900"]
+        assert told == ["ko", "따뜻한 양말 \u2013 봄날", "12,900원"]
         page.evaluate("document.querySelector('.tools [lang=en]').click()")
         until(page, "document.documentElement.lang === 'en'")
         settle(page)

@@ -115,6 +115,6 @@ def ratios(predicted: Floats, observed: Floats) -> Floats:
     return drawn_ratios
 
 
-def percent(share: float) -> str:
+def percent(share: float) -> Text:
     """Return a share in per cent with two significant digits, also where it is small."""
-    return significant(share).replace("%", " %")
+    return Text("share", "{number} %", number=significant(share).removesuffix("%"))

@@ -120,10 +120,14 @@ def _figure(metrics: Metrics | None, name: str) -> float | None:
     return value if value is not None and math.isfinite(value) and value >= 0 else None
 
 
+def _name(gate: Gate) -> Text:
+    return Text(f"metric.{gate.metric}", gate.metric)
+
+
 def _decide(gate: Gate, facts: Judgement, *, first: bool) -> tuple[Decision, str]:
     if not gate.enabled:
         return "approved", Text("gate.off", "The shop's gate is off.")
-    metric = {"metric": gate.metric}
+    metric = {"metric": _name(gate)}
     if facts.new is None:
         text = "Personalize gives no usable {metric} for the new version."
         return "refused", Text("gate.no-metric", text, **metric)
@@ -153,7 +157,7 @@ def _decide(gate: Gate, facts: Judgement, *, first: bool) -> tuple[Decision, str
 
 def _against_serving(gate: Gate, facts: Judgement, new: float, serving: float) -> tuple[Decision, str]:
     """Compare lifts, or plain figures where a lift is unknown."""
-    figures = {"metric": gate.metric, "new": new, "serving": serving, "tolerance": gate.tolerance}
+    figures = {"metric": _name(gate), "new": new, "serving": serving, "tolerance": gate.tolerance}
     if facts.lift is not None and facts.serving_lift is not None:
         new_value, serving_value = facts.lift, facts.serving_lift
         text = (

@@ -107,6 +107,8 @@ export const number = (value, options) => new Intl.NumberFormat(language, option
 /** A price in the shop's currency; what is no number stays as it is. */
 export function money(price, currency) {
   if (!Number.isFinite(Number(price))) return String(price);
+  // Korean shops write 12,900원, which Intl has no style for.
+  if (currency === "KRW" && language === "ko") return `${number(Number(price), { maximumFractionDigits: 0 })}원`;
   return number(Number(price), currency ? { style: "currency", currency, currencyDisplay: "narrowSymbol" } : {});
 }
 
