@@ -326,6 +326,8 @@ def add_map(add: Add) -> None:
     command.add_argument("--settings", type=Path, metavar="FILE", help=text)
     text = "a new file for the settings, to read and to drop; without it, they are printed"
     command.add_argument("--write", type=Path, metavar="FILE", help=text)
+    text = "of what is said, and of comments in the settings: en or ko; default: the settings' one"
+    command.add_argument("--language", choices=LANGUAGES, default="", help=text)
 
 
 def add_questions(add: Add) -> None:

@@ -2,6 +2,7 @@
 """``python -m local map``: propose the settings that files need, as lines to paste or a file to drop."""
 
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -29,6 +30,7 @@ def main(options: Namespace, terminal: Terminal) -> int:
         settings = parse(path, text)
     except Rejected as refused:
         raise BadFile(f"{path}: {refused.reason}") from None
+    terminal.language = options.language or settings.language
     if (outlook := _together(options, settings, as_json=terminal.as_json)) is not None:
         terminal.language = outlook.language
         terminal.page(screen.drawn(outlook, terminal.words), aside=True)
@@ -47,18 +49,22 @@ def main(options: Namespace, terminal: Terminal) -> int:
     taken = {str(path): samples.read(path, settings, options.kind) for path in options.files}
     proposals = propose_together(taken, settings, options.kind)
     for file, proposal in proposals.used:
-        needs = ", and needs no settings" if proposal.empty else ""
-        reason = f": {file.judgement.because}" if options.kind is None else ""
-        doubt = f"; {file.judgement.otherwise}" if options.kind is None and file.judgement.otherwise else ""
-        terminal.note(f"{file.name} has {proposal.kind}{needs}{reason}{doubt}")
+        told = Text(f"map.has-{proposal.kind}", f"{{file}} has {proposal.kind}", file=file.name)
+        if proposal.empty:
+            told = Text("map.nothing", "{told}, and needs no settings", told=told)
+        if options.kind is None:
+            told = Text("map.because", "{told}: {reason}", told=told, reason=file.judgement.because)
+            told = Text.joined("; ", [told, file.judgement.otherwise]) if file.judgement.otherwise else told
+        terminal.note(told)
         if personal := personal_ids(file.sample, proposal):
-            terminal.note(
-                f"{file.name}: the ids of users look like {personal}. They are personal data, and will stand in "
-                "Personalize, in the bucket and in reports: take the customer's number where there is one, or let the "
-                "shop replace them by ids of its own, the same in every file and every request"
+            sentence = (
+                "{file}: the ids of users look like {what}. They are personal data, and will stand in Personalize, in "
+                "the bucket and in reports: take the customer's number where there is one, or let the shop replace "
+                "them by ids of its own, the same in every file and every request"
             )
+            terminal.note(Text("map.personal", sentence, file=file.name, what=personal))
     for file, reason in proposals.left_out:
-        terminal.note(f"{file.name} is left out: {reason}")
+        terminal.note(Text("map.left-out", "{file} is left out: {reason}", file=file.name, reason=reason))
     documents: list[dict[str, object]] = [
         {
             "file": file.path,
@@ -75,10 +81,11 @@ def main(options: Namespace, terminal: Terminal) -> int:
     documents += [
         {"file": file.path, "kind": file.judgement.kind, "leftOut": reason} for file, reason in proposals.left_out
     ]
-    lines = _lines(yaml_core.load(text) or {}, [proposal for _, proposal in proposals.used])
+    lines = _lines(yaml_core.load(text) or {}, [proposal for _, proposal in proposals.used], terminal.words)
     if options.write is not None and lines:
         _write(options.write, lines)
-        terminal.note(f"written to {options.write}: read it, then drop it with your files by --settings")
+        sentence = "written to {path}: read it, then drop it with your files by --settings"
+        terminal.note(Text("map.written", sentence, path=options.write))
     terminal.result(documents, lambda: terminal.line("\n".join(lines)) if lines and not options.write else None)
     return int(bool(proposals.left_out))
 
@@ -133,12 +140,12 @@ def _settings(options: Namespace) -> tuple[str, str]:
     return key, s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8-sig")
 
 
-def _lines(current: dict[str, object], proposals: list[Proposal]) -> list[str]:
+def _lines(current: dict[str, object], proposals: list[Proposal], words: Callable[[str], str]) -> list[str]:
     """Return the lines of a settings file: what the shop has, and what is proposed."""
     changed = {name for proposal in proposals for name in proposal.document()}
     unchanged = {name: value for name, value in current.items() if name not in changed}
     text = yaml_core.dump(unchanged) if unchanged else ""
-    return [*text.splitlines(), *(line for proposal in proposals for line in proposal.lines())]
+    return [*text.splitlines(), *(line for proposal in proposals for line in proposal.lines(words))]
 
 
 def _write(path: Path, lines: list[str]) -> None:

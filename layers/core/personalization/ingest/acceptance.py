@@ -4,6 +4,7 @@
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -107,7 +108,7 @@ class Acceptance:
     def refused(self, refusal: Rejected, proposal: Proposal | None) -> Rejected:
         """Report a refused drop; return its refusal, with the page's key and settings that may let the drop in."""
         document = report.document(self._subject, self._findings, refusal.reason, self._last)
-        lines = proposal.lines() if proposal else []
+        lines = proposal.lines(partial(pages.said, language=self._subject.settings.language)) if proposal else []
         page = self._write(document | ({"proposed": lines} if lines else {}))
         flow = proposal.flow() if proposal and proposal.section else ""
         parts = [refusal.reason]

@@ -5,7 +5,7 @@ import math
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,8 @@ from table_intake.wording import Text
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
 _MIDNIGHT = re.compile(r"[T ]0?0:00(:00(\.0+)?)?$")
+_WIDTH, _WIDTH_OF_WIDE = 76, 50
+"""Characters of a line of comments; Korean ones are twice as wide."""
 _LONG = 100
 """Characters of a name that settings spell out."""
 ELSEWHERE = frozenset({"propose.left-out", "propose.undecided", "propose.missing-retail", "propose.several-forms"})
@@ -67,9 +69,14 @@ class Proposal:
         """Return the settings without the choices."""
         return {**self.shared, **({self.kind: dict(self.section)} if self.section else {})}
 
-    def lines(self) -> list[str]:
-        """Return the lines for a settings file."""
-        written = [f"# {line}" for remark in self.remarks for line in textwrap.wrap(_printable(remark), 76)]
+    def lines(self, words: Callable[[str], str] = str) -> list[str]:
+        """Return the lines for a settings file; `words` renders a text in the language of the reader."""
+        remarks = (_printable(words(remark)) for remark in self.remarks)
+        written = [
+            f"# {line}"
+            for remark in remarks
+            for line in textwrap.wrap(remark, _WIDTH if remark.isascii() else _WIDTH_OF_WIDE)
+        ]
         for name, value in self.shared.items():
             written += _yaml({name: value})
         if self.section or self.choices:
@@ -81,7 +88,7 @@ class Proposal:
                     {name: value}, flow=None if name in {"ignore", "returns", "skip", "fill_down"} else False
                 )
             ]
-        return written + [f"  # {_printable(line)}" for line in (*self.choices, *self.options)]
+        return written + [f"  # {_printable(words(line))}" for line in (*self.choices, *self.options)]
 
     def flow(self) -> str:
         """Return the settings on one line."""
@@ -336,7 +343,9 @@ class _Proposer:
         if len(forms.dates) == 1:
             section["dates"] = forms.dates[0]
         for form in forms.dates if len(forms.dates) > 1 else ():
-            self._choices.append(f"dates: {_quoted(form)}  # if {example} is {values.day(example, form)}")
+            day = values.day(example, form)
+            text = "dates: {form}  # if {example} is {day}"
+            self._choices.append(Text("propose.if-dates", text, form=_quoted(form), example=example, day=day))
         if len(forms.dates) > 1:
             self._remarks.append(
                 Text(
@@ -347,7 +356,8 @@ class _Proposer:
                 )
             )
         if not forms.zoned and self._files.timezone == "UTC":
-            self._options.append("timezone: Asia/Seoul  # or yours, if the times are not in UTC")
+            text = "timezone: Asia/Seoul  # or yours, if the times are not in UTC"
+            self._options.append(Text("propose.if-timezone", text))
         return section
 
     def _time_of_day(self, heading: str, days: Sequence[str]) -> int | None:
