@@ -71,12 +71,11 @@ class Proposal:
 
     def lines(self, words: Callable[[str], str] = str) -> list[str]:
         """Return the lines for a settings file; `words` renders a text in the language of the reader."""
-        remarks = (_printable(words(remark)) for remark in self.remarks)
-        written = [
-            f"# {line}"
-            for remark in remarks
-            for line in textwrap.wrap(remark, _WIDTH if remark.isascii() else _WIDTH_OF_WIDE)
-        ]
+        written = []
+        for remark in self.remarks:
+            told = words(remark)
+            width = _WIDTH if told == remark else _WIDTH_OF_WIDE
+            written += [f"# {line}" for line in textwrap.wrap(_printable(told), width)]
         for name, value in self.shared.items():
             written += _yaml({name: value})
         if self.section or self.choices:
