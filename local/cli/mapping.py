@@ -59,8 +59,8 @@ def main(options: Namespace, terminal: Terminal) -> int:
         if personal := personal_ids(file.sample, proposal):
             sentence = (
                 "{file}: the ids of users look like {what}. They are personal data, and will stand in Personalize, in "
-                "the bucket and in reports: take the customer's number where there is one, or let the shop replace "
-                "them by ids of its own, the same in every file and every request"
+                "the bucket and in reports: take the customer's number where there is one, or name their column "
+                "in the setting hash, and a keyed hash stands for each"
             )
             terminal.note(Text("map.personal", sentence, file=file.name, what=personal))
     for file, reason in proposals.left_out:

@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,6 +28,7 @@ from table_intake import (
     Table,
     TableSettings,
     check_table,
+    hash_id,
     join_tables,
     list_tables,
     open_file,
@@ -475,3 +478,25 @@ def test_any_files_get_a_proposal_that_joins_them_or_a_reason(data: st.DataObjec
         opened = written(Path(folder), files)
         done = join_tables(answered.export, opened, Path(folder) / "out", lambda _name, _rows: None, [*files])
         assert all(path.stat().st_size for path in done.files.values())
+
+
+def test_where_addresses_are_the_only_ids_hashes_stand_for_them_in_all_files(tmp_path: Path) -> None:
+    files, folder = EXPORTS["e-mail alone"].files(), tmp_path / "in"
+    proposal = proposed(files, folder)
+    question = next(question for question in proposal.questions if question.id == "personal")
+    assert question.default == "hash"
+    settings = TableSettings.model_validate(proposal.answered({"personal": "hash"}).settings)
+    assert not [other for other in proposed(files, folder, settings).questions if other.id == "personal"]
+    export, hashed = proposal.export, partial(hash_id, "key", "demo")
+    (tmp_path / "out").mkdir()
+    joined_files = joined(export, written(folder, files), tmp_path / "out", files).files
+    users = dict[DataKind, set[str]]()
+    for kind in ("interactions", "users"):
+        copy = BytesIO()
+        expected = Expected(kind, kind, "FULL", settings=settings, hashed=hashed)
+        with open_file(joined_files[kind], settings.file_settings(kind)) as open_table:
+            check_table(open_table, expected, copy.write, tmp_path)
+        assert b"@" not in copy.getvalue()
+        users[kind] = {line.partition(",")[0] for line in copy.getvalue().decode().splitlines()[1:]}
+    assert len(users["users"]) > 10
+    assert users["interactions"] <= users["users"]

@@ -3,7 +3,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from table_intake.columns import statuses, usual_names
 from table_intake.columns.header import canonical
@@ -131,21 +131,28 @@ def ask_statuses(settings: TableSettings, sample: Sample) -> list[Question]:
     return questions
 
 
-def ask_ids(roles: Roles, user: Column) -> list[Question]:
-    """Ask whether ids that are personal data may be used, where there are no others."""
+def ask_ids(roles: Roles, user: Column, headings: Sequence[str]) -> list[Question]:
+    """Ask what stands for ids that are personal data, where there are no others; the setting `hash` says it already.
+
+    Args:
+        roles: of the tables.
+        user: the column of sales that names users.
+        headings: of the columns with these ids in all files.
+    """
     what = personal.kind_of(roles.cells(user))
-    if not what:
+    if not what or roles.settings.hash:
         return []
     names = {"column": roles.heading(user), "table": user[0], "what": what}
     question = Question(
         id="personal",
-        text=Text(
-            "ask.personal", "The only ids of users are {what} ({column}). May they be used as they are?", **names
-        ),
+        text=Text("ask.personal", "The only ids of users are {what} ({column}). What shall stand for them?", **names),
         choices={
-            "keep": Text(
-                "ask.personal.keep", "users are known by their {what}, which then stand in files and reports", **names
+            "hash": Text(
+                "ask.personal.hash",
+                "a keyed hash of each, in files, reports and models; the shop's programs go on to use {what}",
+                **names,
             ),
+            "keep": Text("ask.personal.keep", "the {what} themselves, which then stand in files and reports", **names),
             "leave_out": Text("ask.personal.leave-out", "these users are left out, so nothing is imported"),
         },
         ends={
@@ -155,7 +162,8 @@ def ask_ids(roles: Roles, user: Column) -> list[Question]:
                 **names,
             )
         },
-        default=None,
+        default="hash",
+        settings={"hash": {"hash": [*headings]}},
         evidence=Text(
             "ask.personal.because", "no other column of {table} names users in at least half of its rows", **names
         ),

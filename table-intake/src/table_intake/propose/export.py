@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -11,7 +12,7 @@ from table_intake.columns.usual_names import forms
 from table_intake.errors import Refused
 from table_intake.propose.asking import ask_dates, ask_ids, ask_statuses, ask_zone, currency
 from table_intake.propose.items import items
-from table_intake.propose.questions import ExportProposal, LeftOut, Question, merged
+from table_intake.propose.questions import Document, ExportProposal, LeftOut, Question, merged
 from table_intake.propose.relations import Relations, relate
 from table_intake.propose.roles import FILES, Roles
 from table_intake.propose.sales import Lacking, Sales, find_lacking, find_sales
@@ -89,7 +90,7 @@ def _proposal(files: _Files, roles: Roles) -> ExportProposal:
         *ask_dates("interactions", proposal, made.sample, of_newest=dated),
         *ask_zone(roles, sales.time, proposal),
         *ask_statuses(roles.settings, made.sample),
-        *ask_ids(roles, sales.user),
+        *ask_ids(roles, sales.user, _headings(roles.heading(sales.user), proposal.document(), *parts)),
     ]
     left_out = [*files.left_out, *(left for part in parts for left in part.left_out)]
     left_out += [*_personal(roles, sales), *_unused(roles, sales, used)]
@@ -103,6 +104,17 @@ def _proposal(files: _Files, roles: Roles) -> ExportProposal:
         left_out=tuple(dict.fromkeys(left_out)),
         currency=name,
     )
+
+
+def _headings(user: str, of_interactions: Mapping[str, Any], *parts: Part) -> list[str]:
+    """Return what the columns with the ids of users are called in all files; `user` is the one of sales."""
+    sections = [(of_interactions.get("interactions", {}), user)]
+    sections += [(part.settings.get("users", {}), "USER_ID") for part in parts if "users" in part.settings]
+    headings = list[str]()
+    for section, usual in sections:
+        named = [heading for heading, ours in section.get("columns", {}).items() if ours == "USER_ID"]
+        headings += named or [usual]
+    return list(dict.fromkeys(headings))
 
 
 def _sections(
@@ -215,7 +227,7 @@ def _asking_for_column(lacking: Lacking, files: _Files, settings: TableSettings)
             "no column is named as {target} usually is, and no other file has it",
             target=lacking.target,
         ),
-        settings={heading: proposal.settings for heading, proposal in proposals.items()},
+        settings={heading: _without_personal_ids(proposal) for heading, proposal in proposals.items()},
     )
     first, export = next(iter(proposals.values())), {"interactions": {"file": lacking.table}}
     return replace(
@@ -226,6 +238,12 @@ def _asking_for_column(lacking: Lacking, files: _Files, settings: TableSettings)
         sure=tuple(sentence for sentence in first.sure if getattr(sentence, "code", "") != "export.told-by"),
         questions=(question, *(other for other in first.questions if other.id != "personal")),
     )
+
+
+def _without_personal_ids(proposal: ExportProposal) -> Document:
+    """Return the settings of a proposal, with hashes for ids that are personal data: nobody is asked once more."""
+    question_of_ids = next((question for question in proposal.questions if question.id == "personal"), None)
+    return merged(proposal.settings, question_of_ids.effect("hash")) if question_of_ids else proposal.settings
 
 
 def _examples(sample: Sample, index: int) -> str:
