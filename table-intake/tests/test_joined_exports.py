@@ -303,15 +303,21 @@ def test_small_numbers_that_are_in_every_column_are_no_relation(tmp_path: Path) 
     assert proposal.export.files() == ("products.csv", "order_lines.csv", "orders.csv")
 
 
-def interactions_of(files: Files, folder: Path) -> tuple[ExportProposal, Counter[tuple[str, str, int]]]:
-    """Return the proposal for files, and the interactions that are imported by it with the default answers."""
+def imported_by_default(files: Files, folder: Path) -> tuple[ExportProposal, Mapping[DataKind, list[dict[str, str]]]]:
+    """Return the proposal for files, and the rows that are imported by it with the default answers."""
     proposal = proposed(files, folder / "in")
     answered = proposal.answered({question.id: question.default or "" for question in proposal.questions})
     settings = TableSettings.model_validate(answered.settings)
     done = joined(answered.export, written(folder / "in", files), folder / "out", files)
-    rows, refused = imported(done.files["interactions"], "interactions", settings, folder)
-    assert refused == 0
-    return proposal, Counter((row["USER_ID"], row["ITEM_ID"], int(row["TIMESTAMP"])) for row in rows)
+    rows = dict[DataKind, list[dict[str, str]]]()
+    for kind, path in done.files.items():
+        rows[kind], refused = imported(path, kind, settings, folder)
+        assert refused == 0
+    return proposal, rows
+
+
+def sales_in(rows: Mapping[DataKind, list[dict[str, str]]]) -> Counter[tuple[str, str, int]]:
+    return Counter((row["USER_ID"], row["ITEM_ID"], int(row["TIMESTAMP"])) for row in rows["interactions"])
 
 
 def test_users_come_from_their_own_file_where_lines_have_times_and_orders_have_customers(tmp_path: Path) -> None:
@@ -323,10 +329,10 @@ def test_users_come_from_their_own_file_where_lines_have_times_and_orders_have_c
         "order_lines.csv": table("order_id|product_id|sold_at", lines),
         "orders.csv": table("id|customer_id|created_at", orders),
     }
-    proposal, rows = interactions_of(files, tmp_path)
+    proposal, rows = imported_by_default(files, tmp_path)
     assert proposal.export.users is not None
     assert proposal.export.users.file == "customers.csv"
-    assert rows == Counter(
+    assert sales_in(rows) == Counter(
         (str(line.order.customer.number), str(line.product.number), line.order.time) for line in made.lines
     )
 
@@ -344,8 +350,8 @@ def test_a_time_that_stands_two_files_away_is_joined_by_the_order_that_both_name
             "payment_id|order_id|paid_at", [(f"p{x.number}", f"o{x.number}", iso(x)) for x in made.orders]
         ),
     }
-    _, rows = interactions_of(files, tmp_path)
-    assert rows == Counter(
+    _, rows = imported_by_default(files, tmp_path)
+    assert sales_in(rows) == Counter(
         (f"c{line.order.customer.number}", f"s{line.product.number}", line.order.time) for line in made.lines
     )
 

@@ -7,7 +7,7 @@ Names are in small letters, without anything between their words. Those that com
 import re
 import unicodedata
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 from table_intake.kinds import DataKind
 
@@ -220,12 +220,14 @@ def event(name: str) -> str | None:
     return _NAMED.get(plain(name))
 
 
+@lru_cache(8_192)
 def plain(name: str) -> str:
     """Return a column's name as the lists above have it, without accents."""
     apart = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", name))
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", apart)).casefold()
 
 
+@lru_cache(8_192)
 def bare(name: str) -> str:
     """Return a column's name in that form, without what is in brackets."""
     return plain(re.sub(r"[(\[].*?[)\]]", "", unicodedata.normalize("NFKC", name)))

@@ -38,9 +38,10 @@ def ask_dates(kind: DataKind, proposal: Proposal, sample: Sample, *, of_newest: 
     target, questions = "TIMESTAMP" if kind == "interactions" else "CREATION_TIMESTAMP", list[Question]()
     for index, heading in enumerate(sample.header):
         is_target = mapping.get(canonical(heading), canonical(heading)) == target
-        cells = sample.column(index) if is_target and "dates" not in proposal.section else []
-        forms = values.times(cells).dates
-        example = values.ambiguous(cells, forms)
+        if not is_target or "dates" in proposal.section:
+            continue
+        forms = sample.times(index).dates
+        example = values.ambiguous(sample.column(index), forms)
         if not example:
             continue
         questions.append(
@@ -72,7 +73,7 @@ def _dates(kind: DataKind, form: str, *, of_newest: bool) -> Document:
 def ask_zone(roles: Roles, time: Column, proposal: Proposal) -> list[Question]:
     """Ask for the time zone, unless the times or the settings tell it."""
     cells, section = roles.cells(time), roles.settings.section("interactions")
-    form = values.times(cells)
+    form = roles.times(time)
     if form.zoned or (section and "timezone" in section.model_fields_set) or "timezone" in proposal.section:
         return []
     headings = " ".join(heading for sample in roles.tables.values() for heading in sample.header)

@@ -7,14 +7,13 @@ from typing import Any
 from table_intake.columns import usual_names
 from table_intake.columns.header import canonical
 from table_intake.columns.usual_names import forms
-from table_intake.propose import values
 from table_intake.propose.joined import JoinedSample
 from table_intake.propose.one_file import read_as, with_columns
 from table_intake.propose.questions import Document, merged
 from table_intake.propose.relations import Relation
 from table_intake.propose.roles import Roles, nameable
 from table_intake.propose.sales import Sales
-from table_intake.propose.samples import Ids, Sample
+from table_intake.propose.samples import Ids, Sample, whole
 from table_intake.propose.taken import Part, join, note
 from table_intake.propose.targets import find_targets
 from table_intake.settings.exports import base_name
@@ -77,12 +76,12 @@ def _priced(
     """Return items with the prices for which they were sold, where the sales have some: how these are joined, and a
     sentence about it."""
     lines = roles.tables[sales.table]
-    index = find_targets(lines, roles.settings, "items").indices.get("PRICE")
+    index = roles.judgements[sales.table].targets["items"].get("PRICE")
     heading = lines.header[index] if index is not None else ""
     if index is None or canonical(heading) in map(canonical, items.header):
         return items, [], []
-    prices = {row[sales.item].strip(): row[index] for row in lines.rows}
-    rows = [[*row, prices.get(row[relation.key].strip(), "")] for row in items.rows]
+    prices = {whole(row[sales.item].strip()): row[index] for row in lines.rows}
+    rows = [[*row, prices.get(whole(row[relation.key].strip()), "")] for row in items.rows]
     sentence = Text(
         "export.prices",
         "{table} has no prices: those of {sales} count, the last of each item",
@@ -102,7 +101,7 @@ def _of_lines(roles: Roles, sales: Sales) -> Part:
     names = [index for index, heading in others if usual_names.translated(heading, "items") == "NAME"]
     names = names or _names_in_sales(sample, sales.item)
     indices = {"ITEM_ID": sales.item, **({"NAME": names[0]} if names else {})}
-    for target, index in find_targets(sample, roles.settings, "items").indices.items():
+    for target, index in roles.judgements[sales.table].targets["items"].items():
         if target not in {"ITEM_ID", "CREATION_TIMESTAMP"} and index not in indices.values():
             indices[target] = index
     if len(indices) == 1:
@@ -143,7 +142,7 @@ def _names_in_sales(sample: Sample, item: int) -> list[int]:
 def _newest(roles: Roles, sales: Sales) -> dict[str, Any]:
     """Return how the newest of several sales is told; nothing where the order of the file must do."""
     table, heading = sales.time[0], roles.heading(sales.time)
-    forms = values.times(roles.cells(sales.time)).dates
+    forms = roles.times(sales.time).dates
     form = {"dates": forms[0]} if forms else {}
     if table == sales.table:
         return {"newest_by": heading, **form}

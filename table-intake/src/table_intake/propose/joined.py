@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from table_intake.columns.header import canonical
 from table_intake.propose.relations import Relation
 from table_intake.propose.roles import Column
-from table_intake.propose.samples import Sample
+from table_intake.propose.samples import Sample, whole
 from table_intake.settings.exports import base_name
 
 
@@ -43,12 +43,12 @@ class JoinedSample:
                 form; without it, its cells stay empty.
         """
         indices = [[*other.header].index(heading) for heading in headings]
-        partners = {row[relation.key].strip(): row for row in other.rows}
+        partners = {whole(row[relation.key].strip()): row for row in other.rows}
         by, rows = self._indices[relation.table, relation.column], other.rows if spare else ()
         # The key is there already, under the name of the column that refers to it.
         self._indices.setdefault((relation.other, relation.key), by)
         for number, row in enumerate(self._rows):
-            partner = partners.get(row[by].strip()) or (rows[number % len(rows)] if rows else None)
+            partner = partners.get(whole(row[by].strip())) or (rows[number % len(rows)] if rows else None)
             row += [partner[index] if partner else "" for index in indices]
         taken = {canonical(heading) for heading in self._header}
         for index in indices:

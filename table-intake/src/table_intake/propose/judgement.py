@@ -3,11 +3,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from table_intake.columns import schema, usual_names
 from table_intake.kinds import DataKind
-from table_intake.propose import values
 from table_intake.propose.samples import Sample
 from table_intake.propose.targets import find_targets
 from table_intake.settings.tables import TableSettings
@@ -28,12 +27,15 @@ class Judgement:
     """What else the file could be, or what speaks against the kind."""
     order: int | None = None
     """The index of the column that names orders, of a file of their lines that says neither who bought nor when."""
+    targets: Mapping[DataKind, Mapping[str, int]] = field(default_factory=dict)
+    """The columns that Personalize knows, if the file has this kind or that; see `find_targets`."""
 
 
 def judge(sample: Sample, settings: TableSettings) -> Judgement:
     """Tell what a file has, by its columns and its values; where they leave that open, by its name."""
     judging = _Judging(sample, settings)
-    return judging.by_sales() or judging.by_name() or judging.by_one_id()
+    judgement = judging.by_sales() or judging.by_name() or judging.by_one_id()
+    return replace(judgement, targets=judging.targets)
 
 
 class _Judging:
@@ -41,8 +43,8 @@ class _Judging:
 
     def __init__(self, sample: Sample, settings: TableSettings) -> None:
         self._sample = sample
-        self._targets = {kind: find_targets(sample, settings, kind).indices for kind in usual_names.TARGETS}
-        self._sales = sales = self._targets["interactions"]
+        self.targets = {kind: find_targets(sample, settings, kind).indices for kind in usual_names.TARGETS}
+        self._sales = sales = self.targets["interactions"]
         self._user, self._item, self._time = (name in sales for name in ("USER_ID", "ITEM_ID", "TIMESTAMP"))
         self._repeats = _repeats(sample, sales["ITEM_ID"]) if self._item else ""
 
@@ -52,7 +54,7 @@ class _Judging:
             return Judgement("interactions", _has(self._told("interactions", "USER_ID", "ITEM_ID", "TIMESTAMP")))
         if not self._repeats:
             return None
-        if self._time and not values.times(self._sample.column(self._sales["TIMESTAMP"])).problem:
+        if self._time and not self._sample.times(self._sales["TIMESTAMP"]).problem:
             because = Text(
                 "judge.times",
                 "each row has a time ({time}), and items come back: {repeats}",
@@ -81,17 +83,17 @@ class _Judging:
             return Judgement("interactions", because, self._otherwise("interactions"))
         for kind, pattern in usual_names.FILES.items():
             key = schema.required(kind, None)[0].name
-            if re.search(pattern, named) and key in self._targets[kind]:
+            if re.search(pattern, named) and key in self.targets[kind]:
                 return Judgement(kind, _named(self._told(kind, key)), self._doubt(kind))
         return None
 
     def by_one_id(self) -> Judgement:
         """Judge a file by what it names: users, or items."""
-        items = self._targets["items"]
+        items = self.targets["items"]
         if "ITEM_ID" in items and {"PRICE", "CATEGORY_L1"} & set(items):
             because = _has(self._told("items", "ITEM_ID", "PRICE", "CATEGORY_L1"))
             return Judgement("items", because, self._doubt("items"))
-        user = self._user and "USER_ID" in self._targets["users"]
+        user = self._user and "USER_ID" in self.targets["users"]
         if user == self._item:
             return Judgement(None, Text("judge.open", "neither its columns nor its name tell what it has"))
         kind: DataKind = "users" if user else "items"
@@ -100,7 +102,7 @@ class _Judging:
         return Judgement(kind, because, self._doubt(kind))
 
     def _told(self, kind: DataKind, *targets: str) -> Text:
-        indices, header = self._targets[kind], self._sample.header
+        indices, header = self.targets[kind], self._sample.header
         return Text.joined(
             ", ",
             (
@@ -132,7 +134,7 @@ class _Judging:
                 columns=self._told(other, *targets),
             )
             for other, targets in marks.items()
-            if other != kind and targets[0] in self._targets[other]
+            if other != kind and targets[0] in self.targets[other]
         ]
         return Text("judge.as-well", "it could be {others} as well", others=Text.any_of(others)) if others else ""
 

@@ -605,7 +605,7 @@ class _Proposer:
             for row in self._sample.rows:
                 key, status = (row[order].strip(), row[item]), row[index]
                 before = first.setdefault(key, status)
-                if key[0] and column.meaning(before) != column.meaning(status):
+                if key[0] and before != status and column.meaning(before) != column.meaning(status):
                     self._remarks.append(
                         Text(
                             "propose.changes",

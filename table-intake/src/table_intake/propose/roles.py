@@ -2,7 +2,7 @@
 """What each file of an export has, and which of its columns would name users, items and times, if it had sales."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from table_intake.columns import usual_names
 from table_intake.columns.header import canonical
@@ -12,7 +12,7 @@ from table_intake.propose import personal, values
 from table_intake.propose.judgement import judge
 from table_intake.propose.relations import Relation, Relations
 from table_intake.propose.samples import Sample
-from table_intake.propose.targets import find_targets
+from table_intake.propose.values import Times
 from table_intake.settings.tables import TableSettings
 
 Column = tuple[str, int]
@@ -53,9 +53,7 @@ class Roles:
         self.kinds: Mapping[str, DataKind | None] = {
             name: judgement.kind for name, judgement in self.judgements.items()
         }
-        self._recognised = {
-            name: find_targets(sample, settings, "interactions").indices for name, sample in tables.items()
-        }
+        self._recognised = {name: judgement.targets["interactions"] for name, judgement in self.judgements.items()}
         self._mapped = {canonical(heading) for heading in settings.file_settings("interactions").columns}
         self.columns = {name: self._columns(name) for name in tables}
         self.timed = {name for name in tables if self._has_times(name)}
@@ -65,9 +63,14 @@ class Roles:
         table, index = column
         return self.tables[table].header[index]
 
-    def cells(self, column: Column) -> list[str]:
+    def cells(self, column: Column) -> Sequence[str]:
         table, index = column
         return self.tables[table].column(index)
+
+    def times(self, column: Column) -> Times:
+        """Return the forms of the times in a column."""
+        table, index = column
+        return self.tables[table].times(index)
 
     def is_of_users(self, relation: Relation) -> bool:
         """Tell whether a relation leads to a file of users, which has one row for each: orders come back to theirs."""
@@ -113,7 +116,7 @@ class Roles:
 
     def _has_times(self, table: str) -> bool:
         index = self.columns[table].get("TIMESTAMP")
-        return index is not None and not values.times(self.tables[table].column(index)).problem
+        return index is not None and not self.tables[table].times(index).problem
 
 
 def _rank(heading: str, names: str) -> int:
@@ -133,7 +136,7 @@ def _time_column(sample: Sample) -> int | None:
     return min(candidates)[1] if candidates else None
 
 
-def are_dates(cells: list[str]) -> bool:
+def are_dates(cells: Sequence[str]) -> bool:
     """Tell whether cells are dates, rather than numbers that might be."""
     return bool(cells) and not any(map(values.is_number, cells[:3])) and not values.times(cells).problem
 

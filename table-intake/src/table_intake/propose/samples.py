@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 
 import polars as pl
@@ -14,6 +15,7 @@ from table_intake.columns import statuses
 from table_intake.columns.header import canonical
 from table_intake.columns.usual_names import ORDER, forms, plain, ranks
 from table_intake.propose.value_sets import Collecting, ValueSet
+from table_intake.propose.values import Times, times
 from table_intake.read.rows import source
 from table_intake.table import Table
 
@@ -53,7 +55,7 @@ class Order:
     """What stands in the first row of an order alone, which may be its name as well."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sample:
     """The columns of a file, and some of its rows."""
 
@@ -73,8 +75,30 @@ class Sample:
     translated: bool = False
     """Whether the file has a row of each key for each language, and these are those of the last language."""
 
-    def column(self, index: int) -> list[str]:
-        return [row[index] for row in self.rows if index < len(row)]
+    @cached_property
+    def _columns(self) -> Sequence[Sequence[str]]:
+        return [[row[index] for row in self.rows if index < len(row)] for index in range(len(self.header))]
+
+    @cached_property
+    def _filled(self) -> Sequence[float]:
+        return [sum(bool(cell.strip()) for cell in cells) / len(cells) if cells else 1.0 for cells in self._columns]
+
+    @cached_property
+    def _times(self) -> dict[int, Times]:
+        return {}
+
+    @cached_property
+    def _value_sets(self) -> Sequence[ValueSet]:
+        return self.sets or [*map(_collected, self._columns)]
+
+    def column(self, index: int) -> Sequence[str]:
+        return self._columns[index]
+
+    def times(self, index: int) -> Times:
+        """Return the forms in which all but a few values of a column are times."""
+        if index not in self._times:
+            self._times[index] = times(self.column(index))
+        return self._times[index]
 
     def ids(self, columns: Mapping[str, str]) -> Ids:
         """Return the ids of users and items; `columns` are Personalize's names of the columns that have others."""
@@ -96,12 +120,11 @@ class Sample:
 
     def value_sets(self) -> Sequence[ValueSet]:
         """Return the values of each column: in all rows read, or where nobody counted these, in the rows here."""
-        return self.sets or [_collected(self.column(index)) for index in range(len(self.header))]
+        return self._value_sets
 
     def filled(self, index: int) -> float:
         """Return the share of rows that have a value in a column."""
-        cells = self.column(index)
-        return sum(bool(cell.strip()) for cell in cells) / len(cells) if cells else 1.0
+        return self._filled[index]
 
 
 def in_one_language(sample: Sample) -> Sample:

@@ -150,7 +150,7 @@ class Collecting:
     """Collects the values of a column, a piece at a time."""
 
     def __init__(self) -> None:
-        self._values = pl.DataFrame(schema=_SCHEMA)
+        self._parts = [pl.DataFrame(schema=_SCHEMA)]
         self._limit = _HASHES
         self._filled = self._rows = 0
         self._whole: list[tuple[int, int]] | None = []
@@ -165,7 +165,14 @@ class Collecting:
         values = values.str.replace(_POINTED, "${1}")
         self._note_whole(values)
         counts = values.hash().alias("hash").value_counts(name="rows").cast({"rows": pl.UInt64})
-        self._values, self._limit = smallest(pl.concat([self._values, counts]), self._limit)
+        self._parts.append(up_to(counts, self._limit))
+        # To sum up all values for each piece would take time by the square of the pieces.
+        if sum(part.height for part in self._parts[1:]) > _MOST:
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        values, self._limit = smallest(pl.concat(self._parts), self._limit)
+        self._parts = [values]
 
     def _note_whole(self, values: pl.Series) -> None:
         if self._whole is None:
@@ -180,4 +187,5 @@ class Collecting:
     def finished(self) -> ValueSet:
         ends = self._whole
         whole = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
-        return ValueSet(self._filled, self._rows, self._values, self._limit, whole)
+        self._sum_up()
+        return ValueSet(self._filled, self._rows, self._parts[0], self._limit, whole)
