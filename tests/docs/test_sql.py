@@ -123,6 +123,9 @@ def assert_taken_as_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     screen = capsys.readouterr().err
     assert "In doubt" not in screen
     assert "Left out" not in screen
+    for file in files:
+        assert mapping.main(parser().parse_args(["map", file]), Terminal()) == 0
+        assert "and needs no settings" in " ".join(capsys.readouterr().err.split())
     settings = yaml_core.load(written.read_text())
     assert settings.keys() == {"export"}
     assert {kind: table["file"] for kind, table in settings["export"].items()} == {
