@@ -5,13 +5,12 @@ import json
 import re
 
 import polars as pl
-import yaml
 from personalization.shop.settings.settings import ShopSettings, parse
 from personalize_local.recipes.definitions import EXPLORATION
 from table_intake.settings.files import InteractionFileSettings
 
 from local.demo.sample_data import DemoData, sample_shopper
-from tests.docs.pages import ROOT, examples, first_cells, headings, read, section
+from tests.docs.pages import ROOT, first_cells, headings, read, section
 from tests.template.stack import STACK
 
 TEMPLATE = STACK.source
@@ -32,12 +31,6 @@ def test_every_key_answers_a_wish_with_a_line_that_can_be_written() -> None:
         parse("settings.yaml", "\n".join([*of_shop, f"interactions: {{{', '.join(of_files)}}}"]))
         keys |= lines.keys()
     assert keys == {*ShopSettings.model_fields, *InteractionFileSettings.model_fields}
-
-
-def test_the_example_is_a_shops_settings() -> None:
-    example = examples("docs/settings", "yaml")[0]
-    assert set(yaml.safe_load(example)) == set(ShopSettings.model_fields)
-    assert parse("settings.yaml", example).recipes == ("user-personalization", "similar-items")
 
 
 def test_the_default_filter_is_the_one_that_the_page_gives() -> None:
