@@ -55,10 +55,21 @@ class Board:
             self._close(moment.seconds)
             self.rows.setdefault(moment.what, Row(moment.what, moment.seconds, resource=False))
             return
+        if moment.what not in self.rows:
+            self._made_of(moment)
         row = self.rows.setdefault(moment.what, Row(moment.what, moment.seconds, resource=True))
         row.status = moment.status
         settled = not moment.status.endswith(("PENDING", "IN_PROGRESS", "WAITING"))
         row.ended = moment.seconds if settled else None
+
+    def _made_of(self, moment: Moment) -> None:
+        """Close what a new resource is made of, such as a version's solution, which nobody looks at any longer."""
+        kind, _, name = moment.what.rpartition(" ")
+        for row in self.rows.values():
+            other_kind, _, other = row.what.rpartition(" ")
+            is_part = kind != other_kind and name.startswith(f"{other}-")
+            if row.resource and row.ended is None and is_part:
+                row.status, row.ended = "ACTIVE", moment.seconds
 
     def _close(self, now: float) -> None:
         for row in self.rows.values():

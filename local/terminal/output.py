@@ -25,6 +25,8 @@ from local.terminal.speech import DEFAULT, happening, rendered, typed
 
 WRONG = "looks wrong: "
 """The beginning of notes about what looks wrong in a drop."""
+_WHOLE = 1_000
+"""Prices from which on whole numbers have no cents, as those in won."""
 PAGE = 80
 """Columns of a page that reads the same on every terminal."""
 NAMES = ("name", "title", "productname", "itemname")
@@ -77,7 +79,7 @@ class Terminal:
             yield lambda text, share: progress.update(task, description=escape(self.words(text)), completed=share)
 
     def note(self, text: str) -> None:
-        self.progress.print(f"[yellow]•[/] {escape(self.words(text))}", soft_wrap=not self.progress.is_terminal)
+        self._say("[yellow]•[/]", self.words(text))
 
     def heading(self, text: str) -> None:
         self.progress.print(f"\n[bold]{escape(self.words(text))}[/]")
@@ -86,7 +88,12 @@ class Terminal:
         if self.as_json:
             self.json({"error": typed(text, self.run_dir), "code": code, **details})
         else:
-            self.progress.print(f"[red]✗[/] {escape(self.words(text))}", soft_wrap=not self.progress.is_terminal)
+            self._say("[red]✗[/]", self.words(text))
+
+    def _say(self, mark: str, sentence: str) -> None:
+        """Print a sentence, wrapped on a terminal; one with a command is not, so that it can be pasted."""
+        is_wrapped = self.progress.is_terminal and "`" not in sentence
+        self.progress.print(f"{mark} {escape(sentence)}", soft_wrap=not is_wrapped)
 
     def result(self, value: object, show: Callable[[], None]) -> None:
         """Print a result: its value as JSON, or what `show` prints."""
@@ -151,7 +158,11 @@ class Terminal:
         if self.as_json or not self.progress.is_terminal:
             yield self.moment
             return
-        rows = board.Board(named=lambda what: happening(what, self.language), words=self.words)
+        # The names of all of a shop's resources begin alike.
+        own_name = re.compile(rf"\S+-{re.escape(run.shop)}-(?=\S)")
+        rows = board.Board(
+            named=lambda what: happening(own_name.sub("", what), self.language) if run.shop else what, words=self.words
+        )
         with board.drawn(self.progress, run.seconds, rows):
             yield rows.tell
 
@@ -173,7 +184,7 @@ class Terminal:
             status = self.words(Text(f"run.status.{run.status}", run.status))
             took = self.words(board.seconds(run.seconds))
             head = f"[dim]{began}[/]  {escape(handled)}  [{colour}]{escape(status)}[/]  {took}"
-            self.out.print(f"{head}  [dim]{escape(run.name)}[/]", soft_wrap=not self.out.is_terminal)
+            self.out.print(f"{head}  [dim]{escape(run.name)}[/]", soft_wrap=True)
             if result := said(run):
                 self.show(Padding(escape(self.words(result)), (0, 0, 0, 4)))
             for drop, reason in run.refused.items():
@@ -213,7 +224,7 @@ class Terminal:
             metadata = letters(item)
             others = [str(cell) for key, cell in metadata.items() if key != "price" and cell not in {None, ""}]
             name = item_name(item) if metadata.keys() & set(NAMES) else " · ".join(others)[:48]
-            price = f"{float(metadata['price']):.2f}" if metadata.get("price") not in {None, ""} else ""
+            price = _price(float(metadata["price"])) if metadata.get("price") not in {None, ""} else ""
             score = f"{item['score']:.4f}" if item.get("score") is not None else ""
             source = self.words(Text(f"list.source.{item['source']}", item["source"])) if item.get("source") else ""
             rows.append((rank, item["itemId"], name, price, score, source))
@@ -253,6 +264,10 @@ class Terminal:
             f"{on['to'][:10]}; base rate {body['baseRate']:.3%}; {answer.milliseconds:.1f} ms[/]"
         )
         self.out.print(f"[dim]{_tested(body['verdict'])}[/]")
+
+
+def _price(price: float) -> str:
+    return f"{price:,.0f}" if price.is_integer() and price >= _WHOLE else f"{price:,.2f}"
 
 
 def _tested(verdict: Mapping[str, Any]) -> str:

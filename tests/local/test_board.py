@@ -46,6 +46,20 @@ def test_the_board_says_what_the_run_waits_for() -> None:
     assert "3.9 s" in shown
 
 
+def test_what_a_resource_is_made_of_is_ready() -> None:
+    board = told(
+        Moment(1.0, "solution retail-green-similar", "CREATE PENDING"),
+        Moment(1.1, "solution retail-green-similar-items", "CREATE PENDING"),
+        Moment(1.4, "solution version retail-green-similar-items-c3", "CREATE PENDING"),
+        Moment(1.5, "filter retail-green-a", "CREATE PENDING"),
+        Moment(1.6, "filter retail-green-a-b", "CREATE PENDING"),
+    )
+    marks = {row.what.partition("green-")[2]: (row.mark(), row.status) for row in board.rows.values()}
+    assert marks["similar-items"] == (DONE, "ACTIVE")
+    assert marks["a"] == (UNDER_WAY, "CREATE PENDING")
+    assert "solution retail-green-similar-items" not in " ".join(board.waiting_for())
+
+
 def test_a_failed_resource_is_crossed() -> None:
     board = told(*STORY, Moment(9.0, "dataset import job retail-green-items-run", "CREATE FAILED"))
     assert list(board.rows.values())[-1].mark() == FAILED

@@ -325,6 +325,13 @@ def test_a_pipe_gets_no_padding(capsys: pytest.CaptureFixture[str]) -> None:
     assert "    imported 1 row" in lines
 
 
+def test_prices_have_the_cents_that_they_are_quoted_with(capsys: pytest.CaptureFixture[str]) -> None:
+    items = [{"itemId": str(price), "metadata": {"PRICE": price}} for price in ("11000", "9.5", "1234.5")]
+    Terminal().items(Answer(200, {"items": items}, 1.0), "")
+    shown = capsys.readouterr().out
+    assert {"11,000", "9.50", "1,234.50"} <= {*shown.split()}
+
+
 def test_what_a_run_refused_of_several_drops_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     reason = (
         "drops/s/interactions/orders.csv: Personalize needs 1,000 different interactions (report: reports/s/x.html)"
