@@ -505,7 +505,10 @@ class Start:
 
     def show(self, user: str, answer: Answer, commands: Mapping[str, str]) -> None:
         terminal = self.terminal
-        terminal.heading(Text("start.first-list", "Ten recommendations for {user}", user=user))
+        if {item.get("source") for item in answer.body["items"]} <= {"bestsellers", "popular"}:
+            terminal.heading(Text("start.sells-most", "What sells most"))
+        else:
+            terminal.heading(Text("start.first-list", "Ten recommendations for {user}", user=user))
         terminal.items(answer, "")
         terminal.heading(Text("start.next", "What next"))
         for purpose, command in commands.items():
