@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The screen of docs/my-shop.md is what `start` shows of such files. tests/app/test_docs.py plays its commands."""
+"""The screen of docs/my-shop.md and its Korean page is what `start` shows of such files. tests/app/test_docs.py plays its commands."""
 
 import csv
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from local.start import command
 from local.terminal.output import Terminal
 from tests.docs.pages import ROOT, blocks
 
-PAGE = ROOT / "docs/my-shop.md"
+LANGUAGES = ("my-shop.md", "my-shop.ko.md")
 OPENING = datetime(2026, 1, 5, 8, 47, tzinfo=UTC)
 
 
@@ -62,16 +62,17 @@ def database(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("page", LANGUAGES)
 def test_the_screen_is_what_start_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database(tmp_path)
     monkeypatch.chdir(tmp_path)
-    typed, _, shown = next(text for language, text in blocks(PAGE) if language == "text").partition("\n")
+    typed, _, shown = next(text for language, text in blocks(ROOT / "docs" / page) if language == "text").partition("\n")
     program, _, words = typed.partition(" -m local ")
     assert program == "$ .venv/bin/python"
     options = parser().parse_args([*words.split(), "--run-dir", str(tmp_path / "run")])
-    with pytest.raises(LocalError, match="1 question is open"):
+    with pytest.raises(LocalError, match="1 question is open|질문이 1개"):
         command.main(options, Terminal())
     told = capsys.readouterr().out
     assert told == shown, told

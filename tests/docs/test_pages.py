@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from table_intake.settings import yaml_core
+
 from tests.docs.pages import PAGES, READMES, ROOT, SKIPPED, anchors, blocks, headings, links, name, prose, read
 
+KOREAN = [page for page in PAGES if page.name.endswith(".ko.md")]
 DECISIONS = sorted({*ROOT.glob("docs/decisions/*.md")} - {ROOT / "docs/decisions/README.md"})
 PARTS = ["Decision", "Why", "Rejected", "What would change it"]
 SOURCES = ("*.py", "*.yaml", "*.sh", "Makefile", ".ci/run")
@@ -59,7 +62,7 @@ def test_both_readmes_give_the_same_commands() -> None:
 def test_both_readmes_have_the_same_headings_and_links() -> None:
     english, korean = READMES
     assert [level for level, _ in headings(english)] == [level for level, _ in headings(korean)]
-    assert set(links(english)) - {"README.ko.md"} == set(links(korean)) - {"README.md"}
+    assert plain_links(english) == plain_links(korean)
 
 
 def test_both_readmes_have_the_same_table_rows_and_figures() -> None:
@@ -69,9 +72,39 @@ def test_both_readmes_have_the_same_table_rows_and_figures() -> None:
     assert sorted(figures.findall(english)) == sorted(figures.findall(korean))
 
 
-def test_the_korean_readme_is_korean() -> None:
-    text = prose(READMES[1])
+@pytest.mark.parametrize("page", KOREAN, ids=name)
+def test_a_korean_page_is_korean(page: Path) -> None:
+    text = prose(page)
     assert len(re.findall(r"[가-힣]", text)) > len(text) / 5
+
+
+@pytest.mark.parametrize("korean", KOREAN[1:], ids=name)
+def test_a_page_says_the_same_in_both_languages(korean: Path) -> None:
+    english = in_english(korean)
+    assert [level for level, _ in headings(english)] == [level for level, _ in headings(korean)]
+    assert [prose(page).count("\n|") for page in (english, korean)] == [prose(korean).count("\n|")] * 2
+    assert [prose(page).count("\n* ") for page in (english, korean)] == [prose(korean).count("\n* ")] * 2
+    assert plain_links(english) == plain_links(korean)
+    assert [*map(same_block, blocks(english))] == [*map(same_block, blocks(korean))]
+
+
+def in_english(page: Path) -> Path:
+    return page.with_name(page.name.replace(".ko.md", ".md"))
+
+
+def plain_links(page: Path) -> set[str]:
+    """The pages that a page of two languages leads to, whatever theirs, apart from its own other one."""
+    targets = {re.sub(r"#.*", "", link).replace(".ko.md", ".md") for link in links(page)}
+    return targets - {in_english(page).name}
+
+
+def same_block(block: tuple[str, str]) -> tuple[str, object]:
+    """A block without what each language has of its own: an option, comments, and the screen of a command."""
+    language, text = block
+    text = text.replace(" --language ko", "")
+    if language == "yaml":
+        return language, yaml_core.load(text)
+    return language, text.splitlines()[0] if text.startswith("$ ") else text
 
 
 def test_every_source_file_begins_with_its_licence() -> None:

@@ -46,16 +46,17 @@ def imported(bucket: "S3Client") -> Counter[Imported]:
     return imported_rows
 
 
-def proposed(path: Path) -> Path:
+def proposed(path: Path, *options: str) -> Path:
     """The settings that the operator's command writes for an export."""
     settings = path.parent / "settings.yaml"
-    assert mapping.main(parser().parse_args(["map", str(path), "--write", str(settings)]), Terminal()) == 0
+    assert mapping.main(parser().parse_args(["map", str(path), "--write", str(settings), *options]), Terminal()) == 0
     return settings
 
 
-def test_the_document_shows_the_proposal_as_it_is(tmp_path: Path) -> None:
-    text = proposed(EXPORTS["Korean ERP"].made(tmp_path)).read_text()
-    assert f"```yaml\n{text}```\n" in DOCUMENT.read_text()
+@pytest.mark.parametrize(("name", "options"), [("exports.md", ()), ("exports.ko.md", ("--language", "ko"))])
+def test_the_document_shows_the_proposal_as_it_is(name: str, options: tuple[str, ...], tmp_path: Path) -> None:
+    text = proposed(EXPORTS["Korean ERP"].made(tmp_path), *options).read_text()
+    assert f"```yaml\n{text}```\n" in DOCUMENT.with_name(name).read_text()
 
 
 def test_the_documents_count_the_programs() -> None:
