@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The screen of docs/my-shop.md and its Korean page is what `start` shows of such files. tests/app/test_docs.py plays its commands."""
+"""The screen of docs/my-shop.md, and of its Korean page, is what `start` shows of such files.
+
+tests/app/test_docs.py plays its commands.
+"""
 
 import csv
 from collections.abc import Iterable
@@ -68,11 +71,11 @@ def test_the_screen_is_what_start_shows(
 ) -> None:
     database(tmp_path)
     monkeypatch.chdir(tmp_path)
-    typed, _, shown = next(text for language, text in blocks(ROOT / "docs" / page) if language == "text").partition("\n")
+    typed, _, shown = next(text for kind, text in blocks(ROOT / "docs" / page) if kind == "text").partition("\n")
     program, _, words = typed.partition(" -m local ")
     assert program == "$ .venv/bin/python"
     options = parser().parse_args([*words.split(), "--run-dir", str(tmp_path / "run")])
-    with pytest.raises(LocalError, match="1 question is open|질문이 1개"):
+    with pytest.raises(LocalError, match=r"1 question is open|질문이 1개"):
         command.main(options, Terminal())
     told = capsys.readouterr().out
     assert told == shown, told

@@ -6,7 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-
 from table_intake.settings import yaml_core
 
 from tests.docs.pages import PAGES, READMES, ROOT, SKIPPED, anchors, blocks, headings, links, name, prose, read
