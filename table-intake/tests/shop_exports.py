@@ -580,11 +580,11 @@ def named_once() -> Files:
     return {"sale.order.csv": table(header, rows)}
 
 
-STATES = {"sold": "Entregado", "cancelled": "Venta cancelada", "returned": "Entregado - Devuelto"}
+STATES = {"sold": "Entregado", "cancelled": "Venta cancelada", "returned": "Reembolso al comprador"}
 
 
 def titled() -> Files:
-    """A report with a title, groups of columns, months in words, and what became of a sale behind a dash."""
+    """A report with a title, groups of columns, months in words, and a status that only the shop understands."""
     rows = [
         (
             f"{moment(line.order):%d de diciembre de %Y %H:%M} hs.",
@@ -833,6 +833,7 @@ EXPORTS: Mapping[str, Export] = {
         lambda: sold(lambda customer: f"{customer.number + 4_000}", lambda line: f"A{line.product.number:04}"),
         items=lambda: {f"A{number:04}": values[:1] for number, values in bought().items()},
         item_columns=("NAME",),
+        answers={"status.Estado": "returned"},
     ),
     "events of two forms": Export(
         tracked,

@@ -241,6 +241,15 @@ def test_orders_are_joined_to_their_lines_under_any_name_that_says_what_they_are
     assert (join.file, dict(join.by)) == (name, {"order_id": "id"})
 
 
+PACKED = [
+    (
+        number % 30,
+        f"{number % 28 + 1:02}/03/2026",
+        f"10:{number % 60:02}:00",
+        f"Product ID: {number}, Qty: 1|Product ID: 7",
+    )
+    for number in range(200)
+]
 OTHER_SHOP = table(HEADER, [(number + 900_000, *rest) for number, *rest in ORDERS])
 
 
@@ -255,8 +264,16 @@ OTHER_SHOP = table(HEADER, [(number + 900_000, *rest) for number, *rest in ORDER
             "shops",
         ),
         ({"notes.csv": table("a|b", [(1, "x"), (2, "y")])}, "no file says who bought what and when"),
+        (
+            {"orders.csv": table("Customer ID|Order Date|Order Time|Product Details", PACKED)},
+            "orders.csv has orders .* add the file with the lines of orders",
+        ),
+        (
+            {"events.tsv": table("17|2026-01-02 10:00:00|x", [(n, f"2026-01-02 10:{n}", "y") for n in range(10, 40)])},
+            "put a row with their names above it",
+        ),
     ],
-    ids=["lines without orders", "orders without lines", "two shops", "nobody's"],
+    ids=["lines without orders", "orders without lines", "two shops", "nobody's", "packed lines", "no names"],
 )
 def test_files_that_do_not_say_who_bought_what_are_refused_with_a_way_out(
     files: Files, reason: str, tmp_path: Path

@@ -74,7 +74,8 @@ def ask_zone(roles: Roles, time: Column, proposal: Proposal) -> list[Question]:
     """Ask for the time zone, unless the times or the settings tell it."""
     cells, section = roles.cells(time), roles.settings.section("interactions")
     form = roles.times(time)
-    if form.zoned or (section and "timezone" in section.model_fields_set) or "timezone" in proposal.section:
+    is_set = (section and "timezone" in section.model_fields_set) or "timezone" in proposal.section
+    if is_set or (form.zoned and "time_of_day" not in proposal.section):
         return []
     headings = " ".join(heading for sample in roles.tables.values() for heading in sample.header)
     zone, language = next((likely for marks, likely in _ZONES.items() if re.search(marks, headings)), ("UTC", None))
@@ -123,10 +124,14 @@ def ask_statuses(settings: TableSettings, sample: Sample) -> list[Question]:
                 choices={
                     "sold": Text("ask.status.sold", "they count as purchases"),
                     "not": Text("ask.status.not", "their rows are left out"),
+                    "returned": Text("ask.status.returned", "they came back, so they are returns"),
                 },
                 default="sold",
                 evidence=statuses.listed(words),
-                settings={"not": {"interactions": {"skip": {heading: [*words]}}}},
+                settings={
+                    "not": {"interactions": {"skip": {heading: [*words]}}},
+                    "returned": {"interactions": {"returns": [{"column": heading, "values": [*words]}]}},
+                },
             )
         )
     return questions

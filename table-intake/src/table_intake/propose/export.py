@@ -94,12 +94,13 @@ def _proposal(files: _Files, roles: Roles) -> ExportProposal:
     ]
     left_out = [*files.left_out, *(left for part in parts for left in part.left_out)]
     left_out += [*_personal(roles, sales), *_unused(roles, sales, used)]
+    of_parts = [sentence for part in parts for sentence in part.sure]
     export = {"interactions": made.table, "users": of_users.table if of_users else {}, "items": of_items.table}
     export = {kind: table for kind, table in export.items() if table}
     return ExportProposal(
         export=ExportSettings.model_validate(export),
         settings={"export": export, **_sections(roles.settings, proposal.document(), parts, export)},
-        sure=(*files.sentences, *people, *made.sure, *(sentence for part in parts for sentence in part.sure)),
+        sure=tuple(dict.fromkeys([*files.sentences, *people, *made.sure, *of_parts])),
         questions=tuple(questions),
         left_out=tuple(dict.fromkeys(left_out)),
         currency=name,

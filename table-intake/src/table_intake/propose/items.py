@@ -171,7 +171,7 @@ def _filled_in(settings: TableSettings, document: Document, sample: Sample) -> t
     )
     sentence = Text(
         "export.defaults",
-        "no column of items has it, so {defaults} for all of them: change items.defaults if it is not",
+        "no column says it of items, so {defaults} for all of them: change items.defaults if that is wrong",
         defaults=values_here,
     )
     return merged(document, {"items": {"defaults": lacking}}), [sentence]

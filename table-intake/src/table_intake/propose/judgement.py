@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from table_intake.columns import schema, usual_names
 from table_intake.kinds import DataKind
+from table_intake.propose import values
 from table_intake.propose.samples import Sample
 from table_intake.propose.targets import find_targets
 from table_intake.settings.tables import TableSettings
@@ -95,6 +96,9 @@ class _Judging:
             return Judgement("items", because, self._doubt("items"))
         user = self._user and "USER_ID" in self.targets["users"]
         if user == self._item:
+            if sum(map(values.is_value, self._sample.header)) > 1:
+                reason = "its first row has values, and must name its columns: put a row with their names above it"
+                return Judgement(None, Text("judge.no-names", reason))
             return Judgement(None, Text("judge.open", "neither its columns nor its name tell what it has"))
         kind: DataKind = "users" if user else "items"
         columns = self._told(kind, "USER_ID", "ITEM_ID")

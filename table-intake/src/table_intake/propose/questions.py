@@ -108,14 +108,15 @@ class ExportProposal:
 
 
 def merged(document: Document, more: Document) -> dict[str, Any]:
-    """Return settings with others added: lists grow, and what is neither list nor mapping is replaced."""
+    """Return settings with others added: lists grow, also of one that stands alone, and other values are replaced."""
     result = dict(document)
     for name, value in more.items():
         before = result.get(name)
         if isinstance(before, Mapping) and isinstance(value, Mapping):
             result[name] = merged(before, value)
-        elif isinstance(before, list) and isinstance(value, list):
-            result[name] = [*before, *(member for member in value if member not in before)]
+        elif isinstance(before, list | Mapping) and isinstance(value, list):
+            members = before if isinstance(before, list) else [before]
+            result[name] = [*members, *(member for member in value if member not in members)]
         else:
             result[name] = value
     return result

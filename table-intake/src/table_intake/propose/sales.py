@@ -108,7 +108,7 @@ def _may_be(target: str, sample: Sample, index: int) -> bool:
 def _is_other(target: str, heading: str, sample: Sample, index: int) -> bool:
     """Tell whether a column has orders or amounts, people where items are looked for, or items where people are."""
     others = f"{usual_names.ORDER} {usual_names.QUANTITY} {usual_names.PRICE}"
-    if not ranks(others).keys().isdisjoint(forms(heading)):
+    if not (ranks(others).keys() | usual_names.TIMES_OF_DAY).isdisjoint(forms(heading)):
         return True
     if target == "ITEM_ID":
         return personal.is_personal(heading, sample.column(index))

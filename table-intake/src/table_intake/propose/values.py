@@ -200,6 +200,11 @@ def is_number(cell: str) -> bool:
     return _NUMBER.fullmatch(cell.strip()) is not None
 
 
+def is_value(heading: str) -> bool:
+    """Tell whether what should name a column is a number or a date."""
+    return re.fullmatch(r"[-+]?\d[\d.,]*", heading.strip()) is not None or _ISO.match(heading.strip()) is not None
+
+
 def numbers(columns: Sequence[Sequence[str]]) -> Numbers:
     """Return the form of numbers in some columns; the default form where nothing tells another."""
     signs, kinds = Counter[str](), Counter[tuple[str, str]]()
