@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import psutil
 import urllib3
+from personalization.shop.keys import EXPORT, SETTINGS_FILES
 from table_intake.wording import counted
 
 from local.cloud import by_hand, environments, lifecycle, login, resuming, saved
@@ -146,6 +147,8 @@ def drop(options: Namespace, terminal: Terminal) -> int:
     cloud, results, failed = client(options), [], False
     if options.settings:
         drop_key(options.shop, "settings", options.settings)
+    if options.kind == EXPORT and options.incremental:
+        raise LocalError("an export replaces what was there before: leave --incremental out")
     for file in options.files:
         drop_key(options.shop, options.kind, file, incremental=options.incremental)
         if hint := several_tables(file):
@@ -158,6 +161,9 @@ def drop(options: Namespace, terminal: Terminal) -> int:
         result: dict[str, object] = {"bucket": cloud.state.outputs["BucketName"], "key": upload.key}
         if options.watch:
             run = watch(cloud, cloud.runs.started_by(upload.key, upload.before), terminal)
+            if joined := [key for drop in run.output.get("drops") or () for key in drop.get("joined") or ()]:
+                terminal.note(f"joined, and dropped as {', '.join(joined)}")
+                run = watch(cloud, cloud.runs.started_by(joined[-1], upload.before), terminal)
             failed = failed or run.status != "SUCCEEDED"
             result["run"] = run_json(run)
         results.append(result)
@@ -175,6 +181,9 @@ def _upload(cloud: Client, options: Namespace, file: Path, terminal: Terminal) -
             return cloud.drop(options.shop, options.kind, file, incremental=options.incremental)
     with terminal.bar() as tell:
         upload = cloud.drop(options.shop, options.kind, file, incremental=options.incremental, tell=tell)
+    inside = [name for name in SETTINGS_FILES if (file / name).exists()]
+    if options.kind == EXPORT and inside and not options.settings:
+        terminal.note(f"{inside[0]} in {file.name} was not uploaded: settings are dropped with --settings")
     terminal.note(f"uploaded the parts of {file.name}, and {upload.key.rpartition('/')[2]} after them")
     return upload
 

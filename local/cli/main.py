@@ -44,7 +44,7 @@ MODULES = {
 }
 """Commands of modules of their own, in which `main` or the named function is called; the others are functions of
 :mod:`local.cli.commands`."""
-KINDS = ("interactions", "users", "items", "settings")
+KINDS = ("interactions", "users", "items", "settings", "export")
 
 
 def shop_name(text: str) -> str:
@@ -250,10 +250,11 @@ def add_runs(add: Add) -> None:
         "drop myshop interactions purchases.csv --watch",
         "drop myshop interactions purchases.csv --settings settings.yaml --watch",
         "drop myshop interactions unloaded/ --watch",
+        "drop myshop export files-of-december/ --settings settings.yaml --watch",
         "drop myshop settings settings.yaml",
         takes="SHOP KIND FILE…",
         files="text (.csv, .tsv, .txt, .json, .jsonl; also .gz, .zst, .zip), .xlsx, .parquet, or a folder of parts; "
-        "settings: .yaml, .yml or .json",
+        "settings: .yaml, .yml or .json; export: a folder of files that are joined as the settings say",
     )
     drop.add_argument(
         "--incremental", action="store_true", help="add to what was imported before; without it, replace it"

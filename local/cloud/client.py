@@ -19,7 +19,7 @@ import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 from personalization.core.aws.errors import Translating
 from personalization.core.errors import PersonalizationError
-from personalization.shop.keys import ENDINGS, INCREMENTAL, SETTINGS_FILES, has_ending
+from personalization.shop.keys import ENDINGS, EXPORT, INCREMENTAL, SETTINGS_FILES, has_ending
 from table_intake.hashing import hash_id
 
 from local.cloud.environments import LocalError
@@ -362,6 +362,8 @@ def drop_key(shop: str, kind: str, file: Path, *, incremental: bool = False) -> 
         return read_folder(shop, kind, file, incremental=incremental).key
     if not file.is_file():
         raise LocalError(f"there is no file {file}")
+    if kind == EXPORT:
+        raise LocalError(f"{file.name}: an export is a folder, with all files that belong together")
     if kind != "settings":
         if not has_ending(file.name):
             raise LocalError(f"{file.name}: {kind} are files that end in {ENDINGS}, or a folder of parts")

@@ -69,6 +69,28 @@ def test_a_run_claims_collects_holds_and_finishes(machine: "SFNClient", table: "
     assert (record["state"], "ttl" in record) == ({"S": "done"}, True)
 
 
+@pytest.mark.parametrize("failure", [None, "Broken: of another drop of the run"])
+def test_what_an_export_was_joined_into_is_for_the_next_run(
+    failure: str | None, machine: "SFNClient", table: "DynamoDBClient"
+) -> None:
+    caller, detail = CLAIM | begun(machine), CLAIM["input"]["detail"]
+
+    def comes(key: str) -> Any:  # noqa: ANN401 - it is JSON
+        return CLAIM["input"] | {"detail": detail | {"object": detail["object"] | {"key": key}}}
+
+    handler(caller | {"input": comes("drops/demo/export/december/_SUCCESS")}, None)
+    (drop,) = handler(caller | {"step": "collect", "shop": "demo"}, None)["drops"]
+    assert drop["kind"] == "export"
+    made = CLAIM | begun(machine, "of-what-was-made")
+    joined = handler(made | {"input": comes("drops/demo/interactions/export-december.csv")}, None)
+    assert (joined["outcome"], joined["by"]) == ("queued", CLAIM["run"])
+    done = {**drop, "outcome": "joined", "rows": 0, "joined": ["drops/demo/interactions/export-december.csv"]}
+    end = {"step": "finish", "shop": "demo", "drops": [done], "failure": failure}
+    assert handler(caller | end, None)["next"].startswith("continue-demo-")
+    states = {record["kind"]["S"]: record["state"]["S"] for record in claims(table)}
+    assert states == {"export": "done", "interactions": "pending"}
+
+
 def test_a_repeated_event_is_already_handled(machine: "SFNClient") -> None:
     begun(machine)
     for step in ("claim", "collect", "finish"):

@@ -80,6 +80,30 @@ def test_a_manifest_outside_a_folder_of_parts_is_refused(key: str) -> None:
         recognise(f"drops/demo/{key}")
 
 
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("2026-12/_SUCCESS", "export"),
+        ("2026-12/manifest.json", "export"),
+        ("2026-12/orders.csv", "nothing"),
+        ("2026-12/settings.yaml", "nothing"),
+        ("2026-12/orders/_SUCCESS", "nothing"),
+        ("incremental/orders.csv", "nothing"),
+    ],
+)
+def test_an_export_is_a_folder_with_a_marker(key: str, kind: str) -> None:
+    assert recognise(f"drops/demo/export/{key}").kind == kind
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [("orders.csv", "go into a folder of their own"), ("incremental/_SUCCESS", "another name than incremental")],
+)
+def test_an_export_out_of_place_is_refused(key: str, reason: str) -> None:
+    with pytest.raises(Rejected, match=reason):
+        recognise(f"drops/demo/export/{key}")
+
+
 @pytest.mark.parametrize("key", ["", "/", "drops", "drops/", "imports/demo/x.csv", "reports/demo/a.json"])
 def test_what_lies_elsewhere_is_nothing(key: str) -> None:
     assert recognise(key).kind == "nothing"

@@ -13,7 +13,7 @@ from personalization.releases.held_out.trials import Result
 from personalization.runs.concurrent_drops import Claimed
 from personalization.runs.lifecycle import Drop
 from personalization.shop import plan as plans
-from personalization.shop.plan import ImportRequest, Nothing, Plan, PrepareRequest, TrainRequest
+from personalization.shop.plan import ImportRequest, JoinedExport, Nothing, Plan, PrepareRequest, TrainRequest
 from personalization.shop.settings.gate import Gate, HeldOut, Probe
 from personalization.shop.settings.settings import parse
 
@@ -95,6 +95,7 @@ VARIABLES: dict[str, Any] = {
 REQUESTS: dict[str, tuple[type[Part], ...]] = {
     "ClaimDropFunction": tuple(claim_drop.STEPS.acts),
     "ValidateDropFunction": (PrepareRequest,),
+    "JoinExportFunction": (PrepareRequest,),
     "ImportDataFunction": (ImportRequest,),
     "TrainSolutionFunction": (TrainRequest,),
     "JudgeReleaseFunction": tuple(judge_release.STEPS.acts),
@@ -103,12 +104,14 @@ REQUESTS: dict[str, tuple[type[Part], ...]] = {
 ANSWERS: dict[str, type[Part]] = {
     "ClaimDropFunction": Claimed,
     "ValidateDropFunction": Plan,
+    "JoinExportFunction": JoinedExport,
     "JudgeReleaseFunction": judge.Overridden,
 }
 SENT = requests_of()
 FOR_EACH_REQUEST = pytest.mark.parametrize("name", SENT)
 ITEMS: dict[str, Any] = {
-    "Check the drop": {"request": CHECK}, "Import the file": PLAN, "Claim what started the run": {"a": 1},
+    "Check the drop": {"request": CHECK}, "Join the export": {"request": CHECK},
+    "Import the file": PLAN, "Claim what started the run": {"a": 1},
     "Ensure the filter": FILTER, "Start the recommender": RECOMMENDER,
     "Wait for the recommender": {"recommender": RECOMMENDER, "made": {"arn": "arn:recommender"}},
     "Train the recipe": RECIPE, "Update the campaign": TARGET, "Return to the version before": TARGET,

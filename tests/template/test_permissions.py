@@ -47,6 +47,7 @@ BESIDES = {
     "FitLikelihoodFunction": {"s3:GetObjectVersion"},
     "ValidateDropFunction": {"s3:GetObjectVersion", "s3:ListBucket"},
     "CheckPartFunction": {"s3:GetObjectVersion"},
+    "JoinExportFunction": {"s3:GetObjectVersion", "s3:ListBucket"},
     # What two retries of the function do not get done is a dead letter.
     "FollowSettingsFunction": {"s3:ListBucket", "sqs:SendMessage"},
     "SweepDropsFunction": {"s3:ListBucket", "sqs:SendMessage"},

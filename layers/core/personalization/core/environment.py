@@ -64,6 +64,8 @@ class Environment:
     """The share of a campaign's throughput that probes may use."""
     megabytes = _Variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", int)
     """The function's memory in Lambda."""
+    join_megabytes = _Variable("JOIN_STORAGE", int)
+    """The disk of the function that joins exports."""
     fit_rows = _Variable("LIKELIHOOD_ROWS", lambda text: int(text or 0), optional=True)
     """The rows of a history that one function fits; 0 for as many as its memory holds."""
     unused_days = _Variable("UNUSED_DAYS", int)

@@ -55,6 +55,8 @@ class _Manifest(BaseModel):
 class _Folder:
     """The files of a folder as of its marker."""
 
+    any_file: bool = False
+    """Whether a part may have any name, and lie in a further folder: those of an export may."""
     parts: dict[str, Stored] = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
     """Names of parts that came after the marker."""
@@ -117,7 +119,7 @@ def _listed(client: "S3Client", bucket: str, drop: Drop, version_id: str | None)
     )
     # Without versions nothing tells what a part was before.
     written = datetime.max.replace(tzinfo=UTC) if marker.id is None else marker.modified
-    folder = _Folder()
+    folder = _Folder(any_file=drop.kind == "export")
     for name, history in sorted(histories.items()):
         _sort_in(folder, name, history, written)
     return folder
@@ -140,9 +142,9 @@ def _sort_in(folder: _Folder, name: str, history: list[Stored], written: datetim
         folder.late += [name] * exists
     elif not exists:
         folder.deleted.append(name)
-    elif "/" in name:
+    elif "/" in name and not folder.any_file:
         folder.nested.append(name)
-    elif not keys.is_part(name):
+    elif not keys.is_part(name) and not folder.any_file:
         folder.others.append(name)
     else:
         folder.parts[name] = then
@@ -208,10 +210,10 @@ def _differences(bucket: str, drop: Drop, manifest: _Manifest, folder: _Folder) 
     for entry in manifest.entries:
         name = (entry.url or entry.key).removeprefix(unloaded)
         name = name.removeprefix(f"s3://{bucket}/").removeprefix(drop.folder)
-        if "/" in name or not name:
+        if ("/" in name and not folder.any_file) or not name:
             outside.append(entry.url or entry.key or "an entry without key or url")
         sizes[name] = entry.size if entry.size is not None else entry.length
-    listed = [name for name in sizes if "/" not in name and name]
+    listed = [name for name in sizes if name and (folder.any_file or "/" not in name)]
     missing = [name for name in listed if name not in folder.parts and name not in folder.deleted]
     text = "{name} ({size:,} bytes, not {expected:,})"
     other = [

@@ -27,8 +27,8 @@ class Drop(Part):
     kind: str
     mode: str
     outcome: str
-    """`imported`, `alreadyHandled`, `settings`, `retrained`, `held`, `refused`, `failed` (its check ended
-    in an error), or `later` (left to the next run)."""
+    """`imported`, `alreadyHandled`, `settings`, `joined` (into drops for the next run), `retrained`, `held`, `refused`,
+    `failed` (its check ended in an error), or `later` (left to the next run)."""
     rows: int = 0
     reason: str = ""
     content: str = ""
@@ -46,7 +46,7 @@ class End:
 
 
 SUCCESS = End()
-_SETTLED = frozenset({"settings", "held"})
+_SETTLED = frozenset({"settings", "joined", "held"})
 """Outcomes that need no further work by the run."""
 _WITH_IDS: tuple[DataKind, ...] = ("users", "items")
 """Kinds with whose ids later drops are compared."""

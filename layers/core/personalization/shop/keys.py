@@ -2,10 +2,12 @@
 """Parse keys of the drop bucket.
 
 A file directly under `drops/<shop>/<kind>/` (or `…/incremental/`) is a drop. Files of a further folder are parts of one
-drop, which begins with the folder's marker: `_SUCCESS` or a manifest. Settings lie beside the kinds.
+drop, which begins with the folder's marker: `_SUCCESS` or a manifest. Settings lie beside the kinds, and so do the
+exports, whose files are joined first.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,13 +15,15 @@ from table_intake import DataKind, Mode
 
 from personalization.core.errors import Rejected
 
-Kind = Literal["interactions", "users", "items", "settings", "nothing"]
+Kind = Literal["interactions", "users", "items", "settings", "export", "nothing"]
 
 SHOP_RULE = "1 to 30 characters out of a-z, 0-9 and -, beginning with a letter or digit"
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,29}")
 """Shop names are part of Personalize's names, and keys and names must agree."""
 LISTS = "lists"
 """The folder of files with users for batch jobs, which start nothing."""
+EXPORT = "export"
+"""The folder of exports: each has a folder of its own there, with the files that belong together, and a marker."""
 SETTINGS_FILES = ("settings.yaml", "settings.yml", "settings.json")
 """The newest settings file counts; of files with the same second, the first one in this order."""
 SUCCESS = "_SUCCESS"
@@ -35,7 +39,8 @@ _ANY_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,7}\Z", re.IGNORECASE)
 _DATA_KINDS: dict[str, DataKind] = {"interactions": "interactions", "users": "users", "items": "items"}
 _LAYOUT = (
     "drops/<shop>/<interactions|users|items>/[incremental/]<file>, a folder of parts there with _SUCCESS or a "
-    "manifest, or drops/<shop>/settings.yaml, .yml or .json"
+    "manifest, files that belong together in drops/<shop>/export/<name>/ with one, or drops/<shop>/settings.yaml, .yml "
+    "or .json"
 )
 
 
@@ -52,7 +57,7 @@ class Drop:
 
     @property
     def data_kind(self) -> DataKind | None:
-        """The object's dataset, or None for settings and ignored keys."""
+        """The object's dataset, or None for settings, exports and ignored keys."""
         return _DATA_KINDS.get(self.kind)
 
     @property
@@ -72,7 +77,7 @@ def recognise(key: str) -> Drop:
     """
     parts = key.split("/")
     name = parts[-1]
-    begin = 4 if len(parts) > 4 and parts[3] == INCREMENTAL else 3
+    begin = 4 if len(parts) > 4 and parts[2:4] != [EXPORT, INCREMENTAL] and parts[3] == INCREMENTAL else 3
     in_folder = len(parts) > begin + 1
     other = name[:1] in {"", "_", "."} and not (name == SUCCESS and in_folder)
     if parts[0] != "drops" or len(parts) < 2 or other:
@@ -88,9 +93,11 @@ def recognise(key: str) -> Drop:
         raise Rejected(key, f"keys are {_LAYOUT}")
     if parts[2] == LISTS:
         return Drop(key=key, kind="nothing", shop=shop)
+    if parts[2] == EXPORT:
+        return _export(key, shop, parts)
     kind = _DATA_KINDS.get(parts[2])
     if kind is None:
-        raise Rejected(key, f"the kind must be interactions, users or items, not {parts[2]}")
+        raise Rejected(key, f"the kind must be interactions, users, items or export, not {parts[2]}")
     mode: Mode = "INCREMENTAL" if begin == 4 else "FULL"
     if in_folder:
         marks = name == SUCCESS or is_manifest(name)
@@ -104,6 +111,17 @@ def recognise(key: str) -> Drop:
     if not has_ending(name):
         raise Rejected(key, f"the file must end in {ENDINGS}")
     return Drop(key=key, kind=kind, shop=shop, mode=mode)
+
+
+def _export(key: str, shop: str, parts: Sequence[str]) -> Drop:
+    """Parse the key of a file of an export. Markers in its folders, as Spark writes them, are nothing."""
+    if len(parts) < 5:
+        raise Rejected(key, "the files of an export go into a folder of their own, drops/<shop>/export/<name>/")
+    if len(parts) > 5 or not (parts[-1] == SUCCESS or is_manifest(parts[-1])):
+        return Drop(key=key, kind="nothing")
+    if parts[3] == INCREMENTAL:
+        raise Rejected(key, "an export replaces what was there before: give its folder another name than incremental")
+    return Drop(key=key, kind="export", shop=shop, folder=key.removesuffix(parts[-1]))
 
 
 def has_ending(name: str) -> bool:

@@ -163,6 +163,16 @@ class PrepareRequest(Part):
     """Why files cannot be read that have ended the process that read them, by their keys: texts as JSON."""
 
 
+class JoinedExport(Part):
+    """What was made of an export."""
+
+    outcome: Literal["joined"] = "joined"
+    joined: tuple[str, ...]
+    """The keys of the drops, in their order."""
+    reason: str
+    """What was done, and the report's page."""
+
+
 class Evaluation(Part):
     """A test on held-out time that a run makes before it trains; see `releases.held_out`."""
 

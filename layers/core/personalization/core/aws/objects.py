@@ -266,12 +266,15 @@ def put_bytes(
     client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
 
 
-def copy(client: "S3Client", bucket: str, source: str, target: str, most: int = COPY_BYTES) -> None:
-    """Copy an object within the bucket; one of more than `most` bytes in parts of that size."""
-    where: Any = {"Bucket": bucket, "Key": source}
-    size = client.head_object(Bucket=bucket, Key=source)["ContentLength"]
+def copy(
+    client: "S3Client", bucket: str, source: str, target: str, most: int = COPY_BYTES, *, version: str | None = None
+) -> None:
+    """Copy an object within the bucket, without its tags; one of more than `most` bytes in parts of that size."""
+    where: Any = _version(bucket, source, version)
+    size = client.head_object(**where)["ContentLength"]
     if size <= most:
-        client.copy_object(Bucket=bucket, Key=target, CopySource=where)
+        # To read a stranger's tags would take a right of its own.
+        client.copy_object(Bucket=bucket, Key=target, CopySource=where, TaggingDirective="REPLACE")
         return
     # The bucket deletes the parts of an upload that was never completed.
     upload = client.create_multipart_upload(Bucket=bucket, Key=target)["UploadId"]
