@@ -51,6 +51,6 @@ def test_what_is_no_table_is_refused_in_a_sentence(
     path = tmp_path / "some.png"
     path.write_bytes(content)
     assert main(["check", str(path), *arguments]) == code
-    told = capsys.readouterr()
-    assert reason in told.out + told.err
-    assert "Traceback" not in told.err
+    printed = capsys.readouterr()
+    assert reason in printed.out + printed.err
+    assert "Traceback" not in printed.err

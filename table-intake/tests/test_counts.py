@@ -23,33 +23,33 @@ def series(keys: list[int]) -> pl.Series:
 @pytest.mark.parametrize("most", [3, 1_000])
 @given(pieces=PIECES)
 def test_hashes_are_counted_whatever_fits_into_memory(most: int, pieces: list[list[int]]) -> None:
-    wanted = Counter(key for piece in pieces for key in piece)
+    expected = Counter(key for piece in pieces for key in piece)
     with tempfile.TemporaryDirectory() as folder:
         tallies = [HashTally(Path(folder), name, most) for name in ("counted", "distinct")]
         for piece in pieces:
             for tally in tallies:
                 tally.take(series(piece))
         counted = pl.concat(tallies[0].counts())
-        assert dict(counted.select("key", "rows").iter_rows()) == wanted
-        assert tallies[1].distinct() == len(wanted)
+        assert dict(counted.select("key", "rows").iter_rows()) == expected
+        assert tallies[1].distinct() == len(expected)
 
 
 @pytest.mark.parametrize("most", [3, 1_000])
 @given(pieces=PIECES)
 def test_words_keep_their_rows_whatever_fits_into_memory(most: int, pieces: list[list[int]]) -> None:
-    wanted = Counter(key for piece in pieces for key in piece)
+    expected = Counter(key for piece in pieces for key in piece)
     with tempfile.TemporaryDirectory() as folder:
         tally = WordTally(Path(folder), "words", most)
         for piece in pieces:
             tally.take(series(piece), pl.Series([f"w{key}" for key in piece]))
         counted = pl.concat(tally.counts())
-    assert dict(counted.select("key", "rows").iter_rows()) == wanted
+    assert dict(counted.select("key", "rows").iter_rows()) == expected
     assert all(word == f"w{key}" for key, word in counted.select("key", "word").iter_rows())
 
 
 @given(pieces=PIECES, most=st.sampled_from([3, 1_000]), partitions=st.sampled_from([1, 2, 4]))
 def test_parts_of_tallies_have_their_own_keys_and_add_up(pieces: list[list[int]], most: int, partitions: int) -> None:
-    wanted = Counter(key for piece in pieces for key in piece)
+    expected = Counter(key for piece in pieces for key in piece)
     with tempfile.TemporaryDirectory() as folder:
         hashes = [HashTally(Path(folder), f"h{number}", most, partitions) for number in range(2)]
         words = [WordTally(Path(folder), f"w{number}", most, partitions) for number in range(2)]
@@ -63,4 +63,4 @@ def test_parts_of_tallies_have_their_own_keys_and_add_up(pieces: list[list[int]]
                 for frame in frames:
                     assert set(frame["key"] % partitions) <= {part}
                     total.hold(frame)
-            assert dict(pl.concat(total.counts()).select("key", "rows").iter_rows()) == wanted
+            assert dict(pl.concat(total.counts()).select("key", "rows").iter_rows()) == expected

@@ -117,7 +117,7 @@ def test_an_export_of_several_files_is_right_to_the_row(habit: str, tmp_path: Pa
             assert [row[f"{kind[:-1].upper()}_ID"] for row in rows] == list(
                 dict.fromkeys(row[f"{kind[:-1].upper()}_ID"] for row in rows)
             )
-            assert {row[f"{kind[:-1].upper()}_ID"]: told(row, columns) for row in rows} == {
+            assert {row[f"{kind[:-1].upper()}_ID"]: compared(row, columns) for row in rows} == {
                 key: [comparable(value) for value in values]  # type: ignore[attr-defined]
                 for key, values in expected.items()
             }
@@ -125,11 +125,11 @@ def test_an_export_of_several_files_is_right_to_the_row(habit: str, tmp_path: Pa
     assert export.counts.items() <= counts.items()
     private = {left.table: [*left.columns] for left in proposal.left_out if left.columns}
     assert private == export.left_out
-    cells = " ".join(path.read_text() for path in done.files.values())
-    assert not any(f"{name}," in cells.splitlines()[0] for names in export.left_out.values() for name in names)
+    headers = {heading for path in done.files.values() for heading in next(csv.reader(path.read_text().splitlines()))}
+    assert headers.isdisjoint(name for names in export.left_out.values() for name in names)
 
 
-def told(row: Mapping[str, str], columns: object) -> list[object]:
+def compared(row: Mapping[str, str], columns: object) -> list[object]:
     return [comparable(row[column]) for column in columns]  # type: ignore[attr-defined]
 
 

@@ -365,9 +365,9 @@ def test_days_as_spreadsheets_count_them_and_ids_with_a_point_are_proposed_and_s
     rows = [f"1785{n}.0|i{n}|{45678 + n}.5" for n in range(5)]
     proposal = proposed(sample("CustomerID|StockCode|InvoiceDate", *rows))
     assert (proposal.section["dates"], proposal.section["ids"]) == ("serial", "whole")
-    told = " ".join(proposal.remarks)
-    assert "InvoiceDate has days as spreadsheets count them: 45678.5 is 21 January 2025" in told
-    assert "ids reads them as whole numbers, so that they match 17850 in other files" in told
+    remarks = " ".join(proposal.remarks)
+    assert "InvoiceDate has days as spreadsheets count them: 45678.5 is 21 January 2025" in remarks
+    assert "ids reads them as whole numbers, so that they match 17850 in other files" in remarks
 
 
 def test_lines_of_configurable_products_are_skipped_and_that_is_said() -> None:

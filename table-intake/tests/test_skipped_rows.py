@@ -76,11 +76,11 @@ def imported(data: bytes, chosen: TableSettings) -> tuple[bytes, Checked]:
 @given(rows=rows)
 def test_the_import_is_that_of_a_file_without_these_rows(form: str, rows: list[tuple[str, str, str, str]]) -> None:
     table = [(user, item, str(1_700_000_000 + number), *rest) for number, (user, item, *rest) in enumerate(rows)]
-    wanted = [row for row in table if row[3].strip().lower() not in GONE]
+    remaining = [row for row in table if row[3].strip().lower() not in GONE]
     write = FORMATS[form]
     ours, skipped = imported(write([HEADER, *table]), parse("settings.yaml", SKIP))
     plain = parse("settings.yaml", SKIP.replace("skip: {Kind: [configurable, 7, '']}, ", ""))
-    expected, oracle = imported(write([HEADER, *wanted]) if wanted else text([HEADER]), plain)
+    expected, oracle = imported(write([HEADER, *remaining]) if remaining else text([HEADER]), plain)
     assert ours == expected
     checked_rows, other = skipped.findings, oracle.findings
     assert (checked_rows.rows, checked_rows.accepted, checked_rows.rejected) == (
@@ -96,7 +96,7 @@ def test_the_import_is_that_of_a_file_without_these_rows(form: str, rows: list[t
         other.duplicates,
         other.size,
     )
-    assert checked_rows.skipped == len(table) - len(wanted)
+    assert checked_rows.skipped == len(table) - len(remaining)
     assert checked_rows.skipped == 0 or "left out, as the setting skip says: KIND is " in str(checked_rows.notes)
 
 
@@ -174,8 +174,8 @@ def test_a_cell_that_should_tell_a_return_and_is_no_number_makes_its_row_bad(cel
     ]
     _, copied = imported(text([HEADER, *lines]), chosen)
     (reason,) = copied.findings.reasons
-    told = f"QTY must be a number, since the setting returns tells returns by it, not {cell!r}"
-    assert [(example.line, example.told) for example in reason.examples] == [(3, told)]
+    sentence = f"QTY must be a number, since the setting returns tells returns by it, not {cell!r}"
+    assert [(example.line, example.told) for example in reason.examples] == [(3, sentence)]
     assert copied.findings.event_types == {"Purchase": 2}
     expected = Expected("drop", "interactions", "FULL", chosen, now=NOW)
     assert findings.problems(expected, copied.findings) == [
@@ -197,8 +197,8 @@ def test_words_and_what_came_back_of_an_order_tell_returns_and_each_value_is_cou
     lines = [("u", "i", str(1_700_000_000 + number), *rest) for number, rest in enumerate(cells)]
     _, copied = imported(text([(*HEADER, "back"), *lines]), chosen)
     assert copied.findings.event_types == {"Return": 5, "Purchase": 3}
-    told = [note for note in copied.findings.notes if note.split()[1] in {"row", "rows"}]
-    assert told == [
+    notes = [note for note in copied.findings.notes if note.split()[1] in {"row", "rows"}]
+    assert notes == [
         "2 rows were left out, as the setting skip says: KIND is void*",
         "2 rows became events of the type Return, as the setting returns says: BACK not below QTY",
         "1 row became events of the type Return, as the setting returns says: KIND is 7",

@@ -73,9 +73,9 @@ def test_a_report_counts_what_counts_as_sold_by_value(rows: list[tuple[str, str,
     notes = "\n".join(copied.findings.notes)
     for word, what in WORDS:
         expected = {"cancelled": "never sold", "returned": "came back", "open": "nobody but you"}.get(what)
-        told = [line for line in notes.split("\n") if expected and expected in line and "State" in line]
-        if counted[word] and expected and (what != "open" or told):
-            assert f"{word} ({counted[word]:,} row" in told[0]
+        lines = [line for line in notes.split("\n") if expected and expected in line and "State" in line]
+        if counted[word] and expected and (what != "open" or lines):
+            assert f"{word} ({counted[word]:,} row" in lines[0]
     void = sum(bool(user) and flag == "true" and state not in ("voided", "refunded") for user, state, flag in rows)
     assert ('skip: {"Void?": ["true"]}' in notes) == bool(void)
 

@@ -72,7 +72,7 @@ POLISH = "produkt,nazwa\n" + "".join(f"i{n},Żółty ser i świeża śmietana {n
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding", "told"),
+    ("text", "encoding", "note"),
     [
         (KOREAN, "cp949", "cp949 (Korean)"),
         (JAPANESE, "cp932", "cp932 (Shift-JIS, Japanese)"),
@@ -88,11 +88,11 @@ POLISH = "produkt,nazwa\n" + "".join(f"i{n},Żółty ser i świeża śmietana {n
     ],
 )
 @pytest.mark.parametrize("most", [1 << 20, 7])
-def test_an_encoding_is_recognised_and_said(text: str, encoding: str, told: str, most: int) -> None:
+def test_an_encoding_is_recognised_and_said(text: str, encoding: str, note: str, most: int) -> None:
     rows, notes = read(text.encode(encoding), most=most)
     assert rows == read(text.encode())[0]
-    assert told in notes
-    assert ("the setting encoding overrules this" in notes) == bool(told)
+    assert note in notes
+    assert ("the setting encoding overrules this" in notes) == bool(note)
     assert read(text.encode(encoding), encoding=encoding)[0] == rows
 
 

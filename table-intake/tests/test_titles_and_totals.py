@@ -104,9 +104,9 @@ def test_sums_in_the_last_rows_are_left_out_and_said(last: list[list[str]]) -> N
     assert notes.count("is a sum of those above") == len(last)
     if len(last[0]) == len(HEADER):
         assert read_text(data, totals="keep")[0] == [HEADER, *ROWS, *last]
-        sheet, told = read_book(book(("s", [HEADER, *ROWS, *last])))
+        sheet, notes = read_book(book(("s", [HEADER, *ROWS, *last])))
         assert [list(row[1:]) for row in sheet] == [HEADER, *ROWS]
-        assert told.count("is a sum of those above") == len(last)
+        assert notes.count("is a sum of those above") == len(last)
 
 
 @pytest.mark.parametrize(

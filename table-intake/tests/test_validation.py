@@ -157,7 +157,7 @@ def test_a_copy_has_as_many_lines_as_rows_whoever_reads_it(values: list[tuple[st
 
 
 @pytest.mark.parametrize(
-    ("user", "item", "told"),
+    ("user", "item", "warned"),
     [
         ("u-1_a.b@c.org", "日本/7:ü", []),
         ("it's", "i1", ["USER_ID"]),
@@ -166,10 +166,10 @@ def test_a_copy_has_as_many_lines_as_rows_whoever_reads_it(values: list[tuple[st
         ("u 1", "i1", ["USER_ID"]),
     ],
 )
-def test_ids_that_personalize_advises_against_are_a_warning(user: str, item: str, told: list[str]) -> None:
+def test_ids_that_personalize_advises_against_are_a_warning(user: str, item: str, warned: list[str]) -> None:
     copied, _ = checked(f"USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\n{user},{item},1700000000,View\n", "interactions")
     assert copied.findings.accepted == 1
-    assert [note.partition(" ")[0] for note in copied.findings.notes if "advises against" in note] == told
+    assert [note.partition(" ")[0] for note in copied.findings.notes if "advises against" in note] == warned
 
 
 def test_the_same_data_always_gives_the_same_schema() -> None:
@@ -359,10 +359,10 @@ def test_a_refused_row_is_no_formula_in_a_spreadsheet_and_comes_back_by_one_apos
 
 @pytest.mark.parametrize("word", ["NULL", "null", "NaN", "None", "N/A", "nil", "(null)", "\\N", "undefined"])
 def test_words_for_no_value_are_named_where_an_id_should_be(word: str) -> None:
-    told = f"USER_ID is {word} in 24 rows (2.00%), which count as one user"
+    warning = f"USER_ID is {word} in 24 rows (2.00%), which count as one user"
     copied, _ = checked(history().replace("u7,", f"{word},").replace("u8,", f"{word},"), "interactions", SHOP)
     assert copied.findings.accepted == 1200
-    assert any(note.startswith(told) for note in copied.findings.notes)
+    assert any(note.startswith(warning) for note in copied.findings.notes)
     copied, _ = checked(f"ITEM_ID,X\na,1\n{word},1\n{word},2\n")
     assert any(note.startswith(f"ITEM_ID is {word} in 2 rows (66.67%)") for note in copied.findings.notes)
     assert not [note for note in checked(history(), "interactions", SHOP)[0].findings.notes if "count as one" in note]
@@ -374,8 +374,8 @@ def test_the_median_of_many_numbers_is_about_right_and_the_ends_are_exact() -> N
     assert (number.minimum, number.maximum, number.below_zero, number.exact) == (-1000.5, 149_000.5, 1000, False)
     assert abs(number.median / 74_000.5 - 1) < 0.005
     copied, _ = checked("ITEM_ID,PRICE,CATEGORY_L1,Y\n1,2,c,x\n2,4,c,\n3,-1,c,\n4,10,c,2\n", shop=SHOP)
-    told = {column.column.name: column.range for column in copied.findings.columns}
-    price = told["PRICE"]
+    ranges = {column.column.name: column.range for column in copied.findings.columns}
+    price = ranges["PRICE"]
     assert price
     assert (price.minimum, price.median, price.maximum, price.below_zero) == (-1, 3, 10, 1)
-    assert told["Y"] is None
+    assert ranges["Y"] is None

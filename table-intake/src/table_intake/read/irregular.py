@@ -408,24 +408,25 @@ class _LineReader:
         characters = 0
         while self.at < end:
             upto = end if end - self.at <= LONGEST_VALUE else self._data.index(b"\n", self.at + LONGEST_VALUE) + 1
-            good = _text_lines(self._data[self.at : upto])
-            characters += len(good.decode())
+            good, text = _text_lines(self._data[self.at : upto])
+            characters += len(text)
             if characters > LONGEST_VALUE:
                 raise csv.Error(_TOO_LARGE)
-            self.skipped = self.skipped or bool(good)
-            self.at += len(good)
+            self.skipped = self.skipped or good > 0
+            self.at += good
             if self.at < upto:
                 return
 
 
-def _text_lines(lines: bytes) -> bytes:
-    """Return the lines before the first that is not text."""
+def _text_lines(lines: bytes) -> tuple[int, str]:
+    """Return the lines before the first that is not text, and their bytes."""
     bad = lines.find(b"\0")
     try:
-        lines.decode()
+        text = lines.decode()
     except UnicodeDecodeError as error:
-        bad = error.start if bad < 0 else min(bad, error.start)
-    return lines if bad < 0 else lines[: lines.rfind(b"\n", 0, bad) + 1]
+        bad, text = error.start if bad < 0 else min(bad, error.start), ""
+    end = len(lines) if bad < 0 else lines.rfind(b"\n", 0, bad) + 1
+    return end, text if bad < 0 else lines[:end].decode()
 
 
 class _NotTextError(Exception):

@@ -39,6 +39,8 @@ _PIECE_ROWS, _PIECE_CELLS = 1 << 16, 4_000_000
 _LONGEST_NAME = 1_000
 _SHOWN = 2_500
 _NAMED = 5
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=lambda _: None)
+"""Numbers stay as they are written; what is no number in JSON is nothing."""
 _WAY = Text(
     "json.way", "export JSON lines, with one object on each line (jq -c '.[]' makes them of an array), CSV or Parquet"
 )
@@ -53,14 +55,6 @@ _UNKNOWN = (
 def is_json(head: str) -> bool:
     """Tell whether a text is JSON, by its beginning."""
     return _BEGINS.match(head) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """The text of an object."""
-
-    line: int
-    text: str
 
 
 class _Bad(ValueError):
@@ -114,6 +108,35 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
+
+
+_UNREAD = object()
+
+
+@dataclass(slots=True)
+class _Raw:
+    """The text of an object."""
+
+    line: int
+    text: str
+    document: object = _UNREAD
+    """What the text says, where its end was found by that."""
+    _flat: "_Flat | _Bad | None" = None
+
+    def flat(self) -> "_Flat":
+        """Return the object, which is read once.
+
+        Raises:
+            _Bad: it is none.
+        """
+        if self._flat is None:
+            try:
+                self._flat = _Flat().take(_document(self.text, self.document))
+            except _Bad as bad:
+                self._flat = bad
+        if isinstance(self._flat, _Bad):
+            raise self._flat
+        return self._flat
 
 
 class Table:
@@ -198,7 +221,7 @@ class Table:
         lists, plain, problem, flats = dict[str, None](), set[str](), "", list[_Flat]()
         for raw in first:
             try:
-                flat = _Flat().take(_document(raw.text))
+                flat = raw.flat()
             except _Bad as bad:
                 problem = problem or Text("json.line", "line {line} {reason}", line=raw.line, reason=bad.reason)
                 continue
@@ -266,7 +289,7 @@ class Table:
         """Yield each row with its line, and what is wrong with it; one that is none of the table shows its text."""
         for raw in self._turn:
             try:
-                for row in self._made(_Flat().take(_document(raw.text))):
+                for row in self._made(raw.flat()):
                     yield raw.line, row, None
             except _Bad as error:
                 row = [raw.text[:_SHOWN].encode(errors="replace").decode(), *[""] * (len(self.header) - 1)]
@@ -361,15 +384,18 @@ def _is_text(cell: str) -> bool:
     return True
 
 
-def _document(text: str) -> dict[str, Any]:
+def _document(text: str, document: object = _UNREAD) -> dict[str, Any]:
     """Return an object; its numbers are texts.
+
+    Args:
+        text: of it.
+        document: what the text says, where somebody read it already.
 
     Raises:
         _Bad: it is none.
     """
     try:
-        # Numbers stay as they are written; what is no number in JSON is nothing.
-        document = json.loads(text, parse_int=str, parse_float=str, parse_constant=lambda _: None)
+        document = _DECODER.decode(text) if document is _UNREAD else document
     except RecursionError:
         raise _too_deep() from None
     except ValueError:
@@ -460,7 +486,7 @@ def _path(text: str) -> str:
 
 def _in_array(resource: str, chunks: Iterable[bytes], line: int = 1) -> Iterator[_Raw]:
     """Yield the objects of an array that begins on a line, without reading all of it at once."""
-    decoder, texts = json.JSONDecoder(parse_int=str, parse_float=str), codecs.iterdecode(chunks, "utf-8")
+    texts = codecs.iterdecode(chunks, "utf-8")
     text, at, counted = "", 0, 0
     is_open = is_whole = False
     while True:
@@ -471,7 +497,7 @@ def _in_array(resource: str, chunks: Iterable[bytes], line: int = 1) -> Iterator
         if text[at : at + 1] == "]":
             return
         try:
-            end = _end(decoder, text, at) if at < len(text) else 0
+            document, end = _value_at(text, at) if at < len(text) else (None, 0)
         except RecursionError:
             line += text.count("\n", counted, at)
             text = "this is JSON, and the object in line {line:,} has others more than {most} deep: {way}"
@@ -479,7 +505,7 @@ def _in_array(resource: str, chunks: Iterable[bytes], line: int = 1) -> Iterator
             raise Refused(resource, Text("json.line-deep", text, **values)) from None
         if end:
             line += text.count("\n", counted, at)
-            yield _Raw(line, text[at:end])
+            yield _Raw(line, text[at:end], document)
             at, counted = end, at
             continue
         line += text.count("\n", counted, at)
@@ -502,9 +528,9 @@ def _after_space(text: str, at: int) -> int:
     return space.end() if space else at
 
 
-def _end(decoder: json.JSONDecoder, text: str, at: int) -> int:
-    """Return the end of the value that begins there; 0 where it is not whole."""
+def _value_at(text: str, at: int) -> tuple[object, int]:
+    """Return the value that begins there, and its end; 0 where it is not whole."""
     try:
-        return decoder.raw_decode(text, at)[1]
+        return _DECODER.raw_decode(text, at)
     except ValueError:
-        return 0
+        return None, 0
