@@ -56,7 +56,9 @@ export function shelf({ key, title, hint, ask, follows = true, isShared = false,
       // A reason that all cards share is the shelf's, and its title tells it.
       const isMixed = new Set(answer.items.map(({ because }) => because?.code)).size > 1;
       fill(row, shown.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !isShared && rows.get(from.itemId).kind === "entered")));
-    } catch {
+    } catch (error) {
+      // A shop of which the gate approved no personal lists has none, and what sells most is on another shelf.
+      section.hidden = error.status === 404;
       row.replaceChildren(h("li.problem", {}, t("offlineShelf")));
     }
     section.setAttribute("aria-busy", "false");

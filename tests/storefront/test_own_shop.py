@@ -97,8 +97,11 @@ def test_a_name_is_shown_as_soon_as_an_answer_tells_it(page: Page, own_shop: Ope
 
 
 @contextmanager
-def visited(browser: Browser, items: pl.DataFrame, api: Api, settings: str = "") -> Iterator[Page]:
-    """A page of somebody at a shop with these items, whose pictures of `cdn.example` come and of others do not."""
+def visited(browser: Browser, items: pl.DataFrame, api: Api, settings: str = "", *, refused: int = 0) -> Iterator[Page]:
+    """A page of somebody at a shop with these items, whose pictures of `cdn.example` come and of others do not.
+
+    `refused`: how many lists the API refuses.
+    """
 
     def picture(route: Route) -> None:
         if urlsplit(route.request.url).hostname == "cdn.example":
@@ -106,7 +109,9 @@ def visited(browser: Browser, items: pl.DataFrame, api: Api, settings: str = "")
         else:
             route.abort()
 
-    errors = sum("gone.example" in str(image) for image in items.get_column("IMAGE_URL", default=pl.Series([""])))
+    errors = refused + sum(
+        "gone.example" in str(image) for image in items.get_column("IMAGE_URL", default=pl.Series([""]))
+    )
     with (
         listening(api),
         serving(Storefront(api.address, KEY, shop_of(items, settings=settings))) as address,
@@ -123,6 +128,26 @@ def test_what_an_answer_shows_is_newer_than_the_table(browser: Browser) -> None:
         tiles = page.evaluate("[...document.querySelectorAll('.card')].map((one) => one.textContent)")
     assert not any("Candle" in tile for tile in tiles)
     assert any("1" in tile and "Lamp 0" in tile for tile in tiles)
+
+
+class Impersonal(Silent):
+    """An API of a shop whose personal lists the gate refused."""
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, object]:  # noqa: ANN401 - any document
+        if "/recommendations" in path:
+            return 404, {"title": "Not Found", "detail": "No version was approved yet."}
+        if "/popular" in path:
+            return 200, {"recommendationId": None, "items": [{"itemId": item} for item in IDS[:2]]}
+        return super().answer(method, path, body)
+
+
+def test_a_shop_without_personal_lists_has_no_shelf_for_them(browser: Browser) -> None:
+    items = pl.DataFrame({"ITEM_ID": IDS[:2], "NAME": ["Candle", "Candlestick"], "PRICE": ["1.00", "2.00"]})
+    with visited(browser, items, Impersonal(), refused=1) as page:
+        until(page, "[...document.querySelectorAll('.shelf')].some((shelf) => shelf.hidden)")
+        shown = page.evaluate("document.querySelector('main').innerText")
+    assert "Candlestick" in shown
+    assert "could not" not in shown
 
 
 def test_a_name_is_shown_as_it_stands_also_on_two_lines(browser: Browser) -> None:
