@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from personalization.runs import batches
 from personalization.runs.claims import Claim
+from table_intake.wording import Text
 
 from local.cloud.client import Client
 from local.cloud.environments import LocalError
@@ -34,7 +35,8 @@ def resume(cloud: Client, shop: str, run: str = "", *, name: str = "") -> Run:
         raise LocalError(f"run {run} of {shop} has no drops to continue{others}")
     again = run or next(iter(failed), "")
     if not again and not any(map(batches.is_waiting, claims)):
-        raise LocalError(f"{shop} has nothing to continue: none of its drops failed, and none waits for a run")
+        text = "{shop} has nothing to continue: none of its drops failed, and none waits for a run"
+        raise LocalError(Text("by-hand.nothing", text, shop=shop))
     return cloud.runs.start(shop, "continue", name, **({"run": again} if again else {}))
 
 

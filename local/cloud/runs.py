@@ -51,6 +51,8 @@ class Run:
     ended: datetime | None = None
     reason: str = ""
     output: dict[str, Any] = field(default_factory=dict)
+    batch: str = ""
+    """The batch job that was asked for by its name."""
 
     @property
     def name(self) -> str:
@@ -131,6 +133,7 @@ class Runs:
             ended=execution.get("stopDate"),
             reason=reason_of(execution.get("error", ""), execution.get("cause", "")),
             output=output if isinstance(output, dict) else {},
+            batch=str(by_hand.get("batch") or ""),
         )
 
     def start(self, shop: str, action: str, name: str = "", **more: object) -> Run:

@@ -19,6 +19,7 @@ from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import keys
 from personalization.shop.records import release
 from personalization.shop.records.release import ReleaseRecord
+from table_intake.wording import Text
 
 from local.cloud import by_hand, resuming
 from local.cloud.client import Client, as_commands
@@ -27,6 +28,7 @@ from local.cloud.home import Home, State, access, require
 from local.cloud.runs import Run
 from local.terminal.board import DONE, FAILED, Board
 from local.terminal.output import WRONG
+from local.terminal.speech import typed
 from local.watch.people import People
 from local.watch.server import MissingError
 
@@ -42,6 +44,8 @@ FOLLOWED: Final = 30
 """Runs whose steps are kept."""
 REMEMBERED: Final = 200
 """Actions that are known again."""
+COMMAND: Final = "command"
+"""The word of the overview's command line that the page replaces by a command."""
 PAPERS: Final = 200
 """Reports of a shop that are linked, the newest."""
 
@@ -62,7 +66,7 @@ class Cloud:
 
     def overview(self) -> dict[str, Any]:
         with self._lock:
-            return self._now().overview()
+            return {**self._now().overview(), "command": typed(f"python -m local {COMMAND}", self._home.run)}
 
     def shop(self, shop: str) -> dict[str, Any]:
         with self._lock:
@@ -138,9 +142,8 @@ class Look:
         """Return everything of a shop but its customers and items. Raises MissingError."""
         records, runs = self._records(shop).get(shop, {}), _of(self._runs(), shop)
         if not records and not runs:
-            raise MissingError(
-                f"There is no shop {shop}. Drop its files first: python -m local drop {shop} interactions FILE"
-            )
+            text = "There is no shop {shop}. Drop its files first: python -m local drop {shop} interactions FILE"
+            raise MissingError(Text("watch.no-shop", text, shop=shop))
         claims = _claims(records)
         return {
             "shop": shop,
@@ -157,7 +160,8 @@ class Look:
         """Return the steps of a run, by its id on the page, as far as it has come. Raises MissingError."""
         known_runs = {_id(known_run): known_run for known_run in self._runs()}
         if run not in known_runs:
-            raise MissingError(f"There is no run {run}, or the local AWS has forgotten it")
+            text = "There is no run {run}, or the local AWS has forgotten it"
+            raise MissingError(Text("watch.no-run", text, run=run))
         followed = self._followed.get(run)
         if followed is None or followed.failed:
             followed = self._followed[run] = Followed(self.client, known_runs[run])
@@ -170,7 +174,8 @@ class Look:
         try:
             return self._s3.get_object(Bucket=self.state.outputs["BucketName"], Key=key)["Body"].read()
         except self._s3.exceptions.NoSuchKey:
-            raise MissingError(f"There is no report {key}: the bucket keeps reports for a time only") from None
+            text = "There is no report {key}: the bucket keeps reports for a time only"
+            raise MissingError(Text("watch.no-report", text, key=key)) from None
 
     def _records(self, shop: str = "") -> dict[str, dict[str, dict[str, Any]]]:
         """Return the records of the table by shop and sort key, but for judged runs, which are long."""
@@ -439,7 +444,8 @@ def _problems(shop: str, records: Mapping[str, Mapping[str, Any]], runs: Sequenc
         elif run.name in failed_claims:
             yield _problem(run, "failed", f"python -m local continue {shop} {run.name}", action="continue")
         else:
-            yield _problem(run, "failed", f"python -m local runs {shop}")
+            ways = {"batch": f"batch {shop} {run.batch or 'JOB'}", "likelihood": f"retrain {shop}"}
+            yield _problem(run, "failed", f"python -m local {ways.get(run.kind, f'runs {shop}')}")
 
 
 def _problem(run: Run, code: str, command: str, action: str = "") -> dict[str, Any]:

@@ -16,6 +16,7 @@ from personalization.core.errors import PersonalizationError
 from personalization.shop.records import item_table
 from personalization.shop.records.item_table import ShownItems
 from personalization.shop.settings import settings_file
+from table_intake.wording import Text
 
 from local.cloud.client import ApiError, Client, translating
 from local.cloud.environments import LocalError
@@ -77,7 +78,8 @@ class People:
         columns = self._shown.find(shop, [item], None, WAIT_SECONDS).get(item) or facts["items"][item]["columns"]
         who = facts["who"]
         if not columns and not who["interactions"]:
-            raise MissingError(f"{shop} knows no item {item}: look it up by its name, or by the beginning of its id")
+            text = "{shop} knows no item {item}: look it up by its name, or by the beginning of its id"
+            raise MissingError(Text("watch.no-item", text, shop=shop, item=item))
         similar = self._client.similar(shop, item, limit=str(LISTED))
         return {
             "item": item,
@@ -113,7 +115,8 @@ class People:
         """Ask the engine behind the API what is known; it wants a key that may read people's data."""
         campaigns = self._client.runs.record(shop, "release").get("campaigns") or {}
         if not campaigns:
-            raise MissingError(f"{shop} has no release yet: drop its files, and look here when a run has promoted one")
+            text = "{shop} has no release yet: drop its files, and look here when a run has promoted one"
+            raise MissingError(Text("watch.no-release", text, shop=shop))
         personal = next((alias for alias in campaigns if "personalization" in alias), next(iter(campaigns)))
         state = self._client.state
         body = json.dumps({"source": str(campaigns[personal]["arn"]), **question}).encode()

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from personalization.shop.keys import is_shop
 
 from local.cloud.environments import LocalError
-from local.terminal.speech import TEXTS
+from local.terminal.speech import TEXTS, rendered
 from local.web.server import PageHandler, Reply, json_reply, problem, static_file
 
 FOLDER: Final = Path(__file__).parent / "static"
@@ -93,14 +93,18 @@ class WatchHandler(PageHandler):
         try:
             reply: Reply = answer()
         except MissingError as error:
-            return problem(404, "Not Found", str(error))
+            return problem(404, "Not Found", self._said(error))
         except LocalError as error:
             refusal = getattr(error, "answer", None)  # of the HTTP API
             status = refusal.status if refusal else 503 if error.code == 3 else 409
-            return problem(status, "Refused", str(error), code="down" if error.code == 3 else "refused")
+            return problem(status, "Refused", self._said(error), code="down" if error.code == 3 else "refused")
         except (BotoCoreError, ClientError) as error:
             return problem(503, "Service Unavailable", f"The local cloud does not answer: {error}", code="down")
         return reply
+
+    def _said(self, error: LocalError) -> str:
+        """Return what an error says, in the language that the page is read in."""
+        return rendered(error.said, "ko" if self.headers.get("Accept-Language", "").startswith("ko") else "en")
 
     def _refused(self) -> Reply | None:
         shown = self.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -5,6 +5,8 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+from table_intake.wording import Text
+
 from local.cloud.environments import LocalError
 from local.cloud.home import NotRunningError
 from local.watch.server import MissingError
@@ -108,6 +110,7 @@ OVERVIEW = {
     "events": {"queued": 3, "dead": 1},
     "errors": [PROBLEM],
     "unsaved": "",
+    "command": ".venv/bin/python -m local command --run-dir /a",
     "places": {"api": "http://127.0.0.1:1/stage", "engine": "http://127.0.0.1:2", "docs": ""},
 }  # fmt: skip
 
@@ -133,7 +136,7 @@ class Sample:
     def shop(self, shop: str) -> dict[str, Any]:
         self._up()
         if shop != "green":
-            raise MissingError(f"There is no shop {shop}")
+            raise MissingError(Text("watch.no-shop", "There is no shop {shop}", shop=shop))
         return copy.deepcopy(SHOP)
 
     def steps(self, run: str) -> dict[str, Any]:

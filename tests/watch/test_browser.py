@@ -72,7 +72,7 @@ def test_without_the_key_it_says_how_to_open_it(browser: Browser, watch: Watch) 
 
 def test_the_shops_their_runs_and_errors_with_a_way_out_are_shown(page: Page) -> None:
     assert [words in text(page, "main") for words in ("green", "new-shop", "1 event was not delivered")] == [True] * 3
-    assert "python -m local continue green failed-run" in text(page, ".problem")
+    assert ".venv/bin/python -m local continue --run-dir /a green failed-run" in text(page, ".problem")
     assert "52% of the rows are bad" in text(page, ".problem")
     page.evaluate("document.querySelector('.shop').click()")
     until(page, "document.querySelector('.runs')")
@@ -109,7 +109,7 @@ def test_it_says_that_the_cloud_is_down_and_goes_on_when_it_is_up_again(browser:
         until(page, "document.querySelector('.shops')")
         watch.cloud.is_down = True
         until(page, "document.querySelector('.notice')")
-        assert "python -m local up" in text(page, ".notice")
+        assert "python -m local up --run-dir /a" in text(page, ".notice")
         assert "green" in text(page, ".shops")
         watch.cloud.is_down = False
         until(page, "!document.querySelector('.notice')")

@@ -111,6 +111,11 @@ def test_what_is_not_there_says_so(path: str, watch: Watch) -> None:
     assert (status, headers["content-type"], refusal["title"]) == (404, "application/problem+json", "Not Found")
 
 
+def test_a_refusal_is_in_the_language_of_the_page(watch: Watch) -> None:
+    refusal = ask(watch, "/api/shops/absent", {**SHOWN, "Accept-Language": "ko"})[2]
+    assert refusal["detail"].startswith("상점 absent가 없습니다")
+
+
 def test_a_cloud_that_is_down_says_how_to_start_it(watch: Watch) -> None:
     watch.cloud.is_down = True
     status, _, refusal = ask(watch, "/api/overview", SHOWN)

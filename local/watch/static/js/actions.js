@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What somebody can do from here: each asks before, and is done once however often it is sent. */
 
-import { ask, look, path, Refusal, shopHref } from "./cloud.js";
+import { ask, look, path, Refusal, shopHref, asTyped } from "./cloud.js";
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
 
@@ -47,7 +47,7 @@ function confirm(action, shop, user = "") {
         look();
       } catch (refusal) {
         if (!(refusal instanceof Refusal)) throw refusal;
-        said.textContent = refusal.message || t("offline");
+        said.textContent = asTyped(refusal.message) || t("offline");
         go.disabled = false;
       }
     },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The frame of every page: header, addresses, and what is said while the cloud is down. */
 
-import { live, look, shopHref, takeKey } from "./cloud.js";
+import { live, look, shopHref, takeKey, asTyped } from "./cloud.js";
 import { h, patch, store, stored } from "./dom.js";
 import { current, LANGUAGES, moment, t, use } from "./i18n.js";
 import { customerPage, itemPage, searchPage } from "./people.js";
@@ -83,7 +83,7 @@ function fail(refusal) {
   const said = {
     down: () => [h("h2", {}, t("offline")), h("p", {}, since ? t("offlineText", { time: moment(since) }) : "", " ", command("python -m local up"))],
     key: () => [h("h2", {}, t("noKey")), h("p", {}, t("noKeyText"), " ", command("python -m local open"))],
-    refused: () => [h("h2", {}, t("refusedTitle")), h("p", {}, refusal.message), h("p", {}, h("a", { href: "#/" }, t("back")))],
+    refused: () => [h("h2", {}, t("refusedTitle")), h("p", {}, asTyped(refusal.message)), h("p", {}, h("a", { href: "#/" }, t("back")))],
   };
   patch(banner, [h("div.notice", {}, (said[refusal.code] ?? said.refused)())]);
   if (refusal.code === "down" && answers) return;

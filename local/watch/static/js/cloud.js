@@ -2,6 +2,7 @@
 /** The server of this page: facts by GET, with the key that the page was opened with. */
 
 import { store, stored } from "./dom.js";
+import { current } from "./i18n.js";
 
 const BUSY = 1500;
 const QUIET = 4000;
@@ -25,7 +26,7 @@ export class Refusal extends Error {
 
 /** What the server answers to a path below /api. Throws a Refusal. */
 export async function ask(path, body) {
-  const headers = { Authorization: `Bearer ${stored("key")}`, ...(body && { "Content-Type": "application/json" }) };
+  const headers = { "Accept-Language": current(), Authorization: `Bearer ${stored("key")}`, ...(body && { "Content-Type": "application/json" }) };
   let answer, content;
   try {
     answer = await fetch(`api/${path}`, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
@@ -34,8 +35,12 @@ export async function ask(path, body) {
     throw new Refusal(0, "down", "");
   }
   if (!answer.ok) throw new Refusal(answer.status, content.code ?? "refused", content.detail ?? content.title);
+  if (content.command) store("command", content.command);
   return content;
 }
+
+/** A text whose commands can be pasted: as they are typed where the cloud was started. */
+export const asTyped = (text) => text.replace(/python -m local ([a-z-]+)/g, (_, word) => stored("command", ".venv/bin/python -m local command").replace("command", word));
 
 /** A path of its parts, whatever characters these have. */
 export const path = (...parts) => parts.map(encodeURIComponent).join("/");

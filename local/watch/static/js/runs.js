@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Runs, their steps, and what went wrong. */
 
+import { asTyped } from "./cloud.js";
 import { h } from "./dom.js";
 import { duration, moment, name, step, t } from "./i18n.js";
 
@@ -17,7 +18,7 @@ export const markOf = (run) => (run.outcome === "refused" ? "refused" : MARKS[ru
 export const standing = (run) => (run.status === "SUCCEEDED" && run.outcome ? t(`outcome.${run.outcome}`) : name("status", run.status)).replace(/^outcome\./, "");
 
 /** A command to copy. */
-export const command = (text) => h("code.command", {}, text);
+export const command = (text) => h("code.command", {}, asTyped(text));
 
 /** A moment, with its whole date for who wants it. */
 export const time = (iso) => h("time", { datetime: iso, title: new Date(iso).toLocaleString() }, moment(iso));
@@ -58,7 +59,7 @@ export function about(run, papers) {
   const shown = names.slice(0, FILES).join(", ") + (names.length > FILES ? ` ${t("moreFiles", { count: names.length - FILES })}` : "");
   return [
     h("p.facts", {}, h("code", {}, run.run), shown && h("span.soft", {}, shown)),
-    run.why && h("p.why", {}, run.why),
+    run.why && h("p.why", {}, asTyped(run.why)),
     run.wrong.length > 0 && h("ul.wrong", {}, run.wrong.map((note) => h("li", {}, note))),
     papers.length > 0 && h("p.links", {}, papers.map(paper)),
   ];
@@ -76,6 +77,6 @@ export function paper(entry) {
 export function problem(entry, { href }) {
   return h("li.problem", {},
     h("p", {}, mark("failed", t("errors")), h("a", { href }, h("b", {}, t(`problem.${entry.code}`, { kind: name("kind", entry.kind) }))), h("span.soft", {}, entry.shop, " · ", time(entry.at))),
-    entry.why && h("p.why", {}, entry.why),
+    entry.why && h("p.why", {}, asTyped(entry.why)),
     h("p.way", {}, h("span.soft", {}, t("wayOut")), command(entry.command)));
 }
