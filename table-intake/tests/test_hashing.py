@@ -90,6 +90,12 @@ def test_ids_that_a_program_took_for_numbers_have_the_hash_of_the_id() -> None:
     assert hashed("17850") in copy
 
 
+def test_words_for_a_missing_value_are_counted_as_ever() -> None:
+    _, result = checked("email,sku,when\n" + ROWS + "NULL,s1,1700000000\n ,s1,1700000000\n")
+    assert any("USER_ID is NULL in 1 row" in note for note in result.findings.notes)
+    assert [reason.rule for reason in result.findings.reasons] == ["USER_ID is empty"]
+
+
 def test_a_copy_of_live_events_keeps_its_hashes() -> None:
     user = hashed("ann@example.com")
     copy, _ = checked(f"USER_ID,ITEM_ID,TIMESTAMP,STREAMED_TO\n{user},s1,1700000000,retail-demo/1\n")

@@ -16,7 +16,9 @@ from personalization.shop.plan import Plan
 from personalization.shop.records import item_files
 from table_intake.ranges import cutting
 
+from functions.check_part import steps as check_part_steps
 from functions.check_part.app import handler as check
+from functions.validate_drop import steps as validate_drop_steps
 from functions.validate_drop.app import handler as validate
 from tests.handlers.fakes import FakePersonalize
 from tests.handlers.samples import BUCKET, Drop, Event, interactions
@@ -152,6 +154,18 @@ def test_habits_of_files_in_ranges(both: Any, drop: Drop, habit: str) -> None:  
     divided, other = both("interactions", f"{FOLDER}{name}", content, 12_000)
     assert divided == other
     assert divided["report"]["rows"]["rejected"] == 0
+
+
+def test_hashed_ids_in_ranges(both: Any, drop: Drop, bucket: "S3Client") -> None:  # noqa: ANN401 - a fixture
+    for steps in (check_part_steps, validate_drop_steps):
+        steps.HASH_KEY.forget()
+    drop("drops/demo/settings.yaml", "hash: [USER_ID]")
+    divided, other = both("interactions", f"{FOLDER}large.csv", HEADER + "".join(dirty(3)), 6_000)
+    assert divided == other
+    assert divided["rejects"]
+    users = {row.partition(b",")[0] for row in rows(bucket, "imports/demo/large/interactions/")}
+    assert len(users) > 50
+    assert all(user.startswith(b"h-") or user == b"NULL" for user in users)
 
 
 def test_rows_of_objects_in_ranges_of_row_groups(both: Any, drop: Drop, bucket: "S3Client") -> None:  # noqa: ANN401

@@ -28,24 +28,24 @@ def columns(s3: "S3Client", bucket: str, shop: str) -> tuple[str, ...]:
     return tuple(document.get("columns", ()))
 
 
-def check(resource: str, hashed: Collection[str], *, hashes: bool, imported: bool) -> None:
-    """Check that a drop of users or interactions has ids of the same kind as those before it.
+def mixed(resource: str, *, hashes: bool) -> Rejected:
+    """Return the refusal of a drop whose ids are of another kind than those that the shop has imported.
 
     Args:
-        resource: the drop, for messages.
-        hashed: the shop's columns with hashes so far.
+        resource: the drop.
         hashes: whether its settings hash.
-        imported: whether the shop has users or interactions.
-
-    Raises:
-        Rejected: they are of another kind.
     """
-    if hashed and not hashes:
-        text = "the shop's ids are hashes, and the setting hash is gone: ids of two kinds do not match. {way}"
-        raise Rejected(resource, Text("import.hash-gone", text, way=_way()))
-    if hashes and imported and not hashed:
+    if hashes:
         text = "the shop's ids are not hashes, and the setting hash is new: ids of two kinds do not match. {way}"
-        raise Rejected(resource, Text("import.hash-new", text, way=_way()))
+        return Rejected(resource, Text("import.hash-new", text, way=Text("import.hash-way", _WAY)))
+    text = "the shop's ids are hashes, and the setting hash is gone: ids of two kinds do not match. {way}"
+    return Rejected(resource, Text("import.hash-gone", text, way=Text("import.hash-way", _WAY)))
+
+
+def forget(s3: "S3Client", bucket: str, shop: str) -> tuple[str, ...]:
+    """Forget the columns with hashes of a shop that has imported nothing, or that was removed; return none."""
+    objects.remove(s3, bucket, _key(shop))
+    return ()
 
 
 def keep(s3: "S3Client", bucket: str, shop: str, hashed: Collection[str], new: Collection[str]) -> tuple[str, ...]:
@@ -54,10 +54,6 @@ def keep(s3: "S3Client", bucket: str, shop: str, hashed: Collection[str], new: C
     if set(together) != set(hashed):
         objects.put_json(s3, bucket, _key(shop), {"version": stored.VERSION, "columns": together})
     return together
-
-
-def _way() -> Text:
-    return Text("import.hash-way", _WAY)
 
 
 def _key(shop: str) -> str:

@@ -245,7 +245,7 @@ class Preparation:
         existing = ensure.dataset_schema(self._personalize, kind, dataset.arn) if group else None
         imports.check_existing(drop, settings, domain, group=group is not None, dataset=existing is not None)
         if kind != "items":
-            self._check_hash(drop, settings, group=group is not None)
+            self._check_hash(drop, settings)
         imported, run, at = self._request.ids, self._request.run, int(now.timestamp())
         related = {other: (run, *imported.get(other, ())) for other in _RELATED_KINDS[kind]}
         known_by = {kind: imported.get(kind, ()), **related}
@@ -261,19 +261,20 @@ class Preparation:
             hashed=self._hash_key.of(drop.shop) if settings.hash else None,
         )
 
-    def _check_hash(self, drop: Drop, settings: ShopSettings, *, group: bool) -> None:
-        """Check that ids have hashes as those of the shop's other files have."""
-        hashes, kinds = bool(settings.hash), _OF_USERS
-        imported = (
-            hashes
-            and group
-            and not self._hashed
-            and any(
-                ensure.dataset_schema(self._personalize, kind, self._names.dataset(drop.shop, kind).arn)
-                for kind in kinds
-            )
-        )
-        hashed_ids.check(drop.key, self._hashed, hashes=hashes, imported=bool(imported))
+    def _check_hash(self, drop: Drop, settings: ShopSettings) -> None:
+        """Check that users' ids are of the kind that the shop has imported, if it has imported any.
+
+        Raises:
+            Rejected: they are of another kind.
+        """
+        hashes = bool(settings.hash)
+        if hashes == bool(self._hashed):
+            return
+        datasets = (self._names.dataset(drop.shop, kind).arn for kind in _OF_USERS)
+        kinds = zip(_OF_USERS, datasets, strict=True)
+        if any(ensure.dataset_schema(self._personalize, kind, arn) for kind, arn in kinds):
+            raise hashed_ids.mixed(drop.key, hashes=hashes)
+        self._hashed = hashed_ids.forget(self._s3, self._bucket, drop.shop)
 
     def _ranges(self, source: Source, identity: str) -> Ranges | None:
         """Return the ranges of a drop that is too large for one function."""

@@ -11,7 +11,7 @@ import polars as pl
 
 from table_intake import streamed
 from table_intake.check import cell_rules, findings
-from table_intake.check.counts import Counting, Different
+from table_intake.check.counts import PLACEHOLDERS, Counting, Different
 from table_intake.check.findings import Expected, Findings
 from table_intake.check.forms import check_zone, convert, with_time_of_day
 from table_intake.check.profiles import Profile
@@ -332,7 +332,10 @@ class _Checker:
         return lines, parts
 
     def _hidden(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return rows with hashes in place of what the settings hash: whatever follows sees nothing else."""
+        """Return rows with hashes in place of what the settings hash: whatever follows sees nothing else.
+
+        Words for a missing value stay, since a warning counts them.
+        """
         hashed = self._expected.hashed
         if not self._layout.hashed or hashed is None:
             return frame
@@ -343,9 +346,8 @@ class _Checker:
             if index in whole:
                 cells = cells.str.replace(_POINTED, "${1}")
             different = cells.unique()
-            columns.append(
-                cells.replace_strict(different, [hashed(cell) for cell in different], return_dtype=pl.String)
-            )
+            hashes = [cell if cell.strip() and cell in PLACEHOLDERS else hashed(cell) for cell in different]
+            columns.append(cells.replace_strict(different, hashes, return_dtype=pl.String))
         return frame.with_columns(columns)
 
     def _take_fates(self, sold: pl.DataFrame) -> None:

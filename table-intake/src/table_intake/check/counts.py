@@ -72,7 +72,7 @@ def _hash_name() -> str:
 TOP = 10
 _DAY = 86_400
 _WORDS = ("null", "nan", "none", "n/a", "#n/a", "na", "<na>", "nil", "empty", "undefined", "(null)", "\\n", "-", " ")
-_PLACEHOLDERS = tuple(dict.fromkeys(form for word in _WORDS for form in (word, word.upper(), word.capitalize(), "NaN")))
+PLACEHOLDERS = tuple(dict.fromkeys(form for word in _WORDS for form in (word, word.upper(), word.capitalize(), "NaN")))
 """What programs write for a missing value, in lower, upper and title case."""
 _NO_WORDS = pl.DataFrame(schema={"word": pl.String, "rows": pl.UInt64})
 
@@ -118,7 +118,7 @@ class Ids:
     def take(self, frame: pl.DataFrame, known_ids: pl.Series | None) -> None:
         """Count ids (`key`, `rows`, perhaps `word`), none of which were counted before."""
         self.by_count.update(_counts(frame["rows"]))
-        words = pl.Series("word", _PLACEHOLDERS)
+        words = pl.Series("word", PLACEHOLDERS)
         words_of_keys = pl.DataFrame([words, hash_ids(words).alias("key")]).join(frame.select("key", "rows"), on="key")
         self.placeholders.update(dict(words_of_keys.select("word", "rows").rows()))
         if "word" in frame.columns:
