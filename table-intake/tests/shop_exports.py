@@ -655,16 +655,18 @@ def till() -> Files:
     """Sales of a till that writes 0 for whoever has no card, and false for a sale that was not completed."""
     return {
         "sales.csv": table(
-            "saleID|completed|voided|customerID|itemID|createTime|unitQuantity",
+            "saleID|completed|voided|customerID|createTime|unitQuantity|sl_sku|sl_name|sl_price",
             (
                 (
                     line.order.number,
                     "false" if line.order.fate == "cancelled" else "true",
                     "false",
                     line.order.customer.number if is_member(line.order.customer) else 0,
-                    line.product.number,
                     iso(line.order) + "Z",
                     -line.quantity if line.order.fate == "returned" else line.quantity,
+                    line.product.number,
+                    line.product.name,
+                    price(line.product),
                 )
                 for line in shop().lines
             ),
@@ -847,7 +849,12 @@ EXPORTS: Mapping[str, Export] = {
         items=lambda: {str(p.number): (p.name, price(p)) for p in shop().products},
         item_columns=PLAIN_ITEMS[:2],
     ),
-    "till": Export(till, lambda: sold(number_of, product_of, of_members())),
+    "till": Export(
+        till,
+        lambda: sold(number_of, product_of, of_members()),
+        items=lambda: {str(number): values for number, values in bought().items()},
+        item_columns=PLAIN_ITEMS[:2],
+    ),
     "many customers": Export(
         many_customers,
         lambda: sold(number_of, product_of, there()),

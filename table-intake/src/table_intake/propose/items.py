@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The items of an export: from a file of products and what it refers to, or from the lines of orders."""
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from table_intake.columns import usual_names
@@ -100,9 +102,14 @@ def _of_lines(roles: Roles, sales: Sales) -> Part:
     others = [(index, heading) for index, heading in enumerate(sample.header) if index != sales.item]
     names = [index for index, heading in others if usual_names.translated(heading, "items") == "NAME"]
     names = names or _names_in_sales(sample, sales.item)
+    siblings = _siblings(sample, sales.item)
+    names = names or _names_in_sales(siblings, sales.item)
     indices = {"ITEM_ID": sales.item, **({"NAME": names[0]} if names else {})}
     for target, index in roles.judgements[sales.table].targets["items"].items():
         if target not in {"ITEM_ID", "CREATION_TIMESTAMP"} and index not in indices.values():
+            indices[target] = index
+    for target, index in find_targets(siblings, roles.settings, "items").indices.items():
+        if target not in {*indices, "CREATION_TIMESTAMP"} and index not in indices.values():
             indices[target] = index
     if len(indices) == 1:
         sentence = Text(
@@ -127,6 +134,15 @@ def _of_lines(roles: Roles, sales: Sales) -> Part:
         sure=[*remarks, *defaults, made],
         questions=questions,
     )
+
+
+def _siblings(sample: Sample, item: int) -> Sample:
+    """Return sales whose columns beside that of the items have names without what all of them begin with, as in ti_sku,
+    ti_name and ti_price; other columns have no name."""
+    begin = re.match(r"(?:[^\W\d_]+[ _.-])+(?=[^\W_]+$)", sample.header[item])
+    stem = begin[0].casefold() if begin else ""
+    header = [heading[len(stem) :] if stem and heading.casefold().startswith(stem) else "" for heading in sample.header]
+    return replace(sample, header=header)
 
 
 def _names_in_sales(sample: Sample, item: int) -> list[int]:
