@@ -114,7 +114,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     (
         "tests/ingest",
         "test_changes test_check_part test_copies test_data_limits test_data_report test_dropped_folders "
-        "test_every_string test_exports test_parts test_sales test_validate_drop",
+        "test_every_string test_exports test_join_export test_parts test_sales test_validate_drop",
         "any text and any cut of a file is tried, and reports of rare files are made by hand",
     ),
     (

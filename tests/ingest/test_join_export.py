@@ -4,6 +4,7 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from personalization.core.errors import Rejected, RetryLater
 from table_intake.wording import Text
 
 from functions.join_export.app import handler
+from local.cloud.folders import read_folder
 from tests.handlers.samples import BUCKET, Drop, Event
 from tests.handlers.variables import changed
 
@@ -126,6 +128,19 @@ def test_a_korean_shop_reads_its_report_in_korean(drop: Drop, bucket: "S3Client"
     _, page = report(bucket)
     assert "orders.csv에 짝이 없어 제외한 lines-*.csv의 행" in page
     assert " left out" not in page
+
+
+def test_a_folder_of_a_laptop_is_joined_with_the_folders_in_it(drop: Drop, bucket: "S3Client", tmp_path: Path) -> None:
+    drop("drops/demo/settings.yaml", "export: {items: {file: products/*, columns: [sku]}}")
+    (folder := tmp_path / "2026-12" / "products").mkdir(parents=True)
+    for number in range(2):
+        (folder / f"part-{number}.csv").write_text(f"sku,cost\np{number},3\n")
+    for name in ("products/_SUCCESS", "settings.yaml", ".DS_Store"):
+        (folder.parent / name).write_text("")
+    read = read_folder("demo", "export", folder.parent)
+    read.upload(bucket, BUCKET, lambda _text, _share: None)
+    handler({"bucket": BUCKET, "key": read.key, "run": "run-1"}, None)
+    assert made(bucket) == {"drops/demo/items/export-2026-12.csv": "sku\np0\np1\n"}
 
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
