@@ -115,7 +115,7 @@ def test_what_would_mix_ids_or_hash_what_is_none_is_refused(
 ) -> None:
     width = header.count(",") - 2
     with pytest.raises(Refused, match=reason):
-        checked(f"{header}\n" + ROWS.replace("\n", ",1" * width + "\n"), **settings)
+        checked(f"{header}\n" + ROWS.replace("\n", ",1" * width + "\n"), **settings)  # type: ignore[arg-type]
 
 
 def test_other_kinds_need_no_user_and_a_missing_column_is_told() -> None:

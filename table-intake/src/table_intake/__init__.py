@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from table_intake.join.joining import join_tables as join_tables
     from table_intake.propose.export import propose_export as propose_export
     from table_intake.propose.judgement import judge as judge
-    from table_intake.propose.propose import Proposal as Proposal
+    from table_intake.propose.proposal import Proposal as Proposal
     from table_intake.propose.propose import propose_settings as propose_settings
     from table_intake.propose.questions import ExportProposal as ExportProposal
     from table_intake.propose.questions import LeftOut as LeftOut
@@ -49,7 +49,7 @@ _DOORS = {
     "Expected": "check.findings",
     "problems": "check.findings",
     "Layout": "columns.header",
-    "Proposal": "propose.propose",
+    "Proposal": "propose.proposal",
     "Sample": "propose.samples",
     "judge": "propose.judgement",
     "propose_settings": "propose.propose",

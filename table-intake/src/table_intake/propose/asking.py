@@ -10,7 +10,7 @@ from table_intake.columns.header import canonical
 from table_intake.columns.usual_names import plain
 from table_intake.kinds import DataKind
 from table_intake.propose import personal, values
-from table_intake.propose.propose import Proposal
+from table_intake.propose.proposal import Proposal
 from table_intake.propose.questions import Document, Question
 from table_intake.propose.roles import Column, Roles
 from table_intake.propose.samples import Sample

@@ -7,7 +7,8 @@ from dataclasses import replace
 from table_intake.columns.header import canonical
 from table_intake.kinds import DataKind
 from table_intake.propose.asking import ask_dates
-from table_intake.propose.propose import ELSEWHERE, Proposal, propose_for
+from table_intake.propose.proposal import Proposal
+from table_intake.propose.propose import ELSEWHERE, propose_for
 from table_intake.propose.questions import Document, Question, merged
 from table_intake.propose.samples import Ids, Sample
 from table_intake.settings.tables import TableSettings

@@ -12,7 +12,7 @@ from table_intake.propose import personal
 from table_intake.propose.joined import JoinedSample
 from table_intake.propose.one_file import proposed, read_as
 from table_intake.propose.outcomes import CODES, word_column
-from table_intake.propose.propose import Proposal
+from table_intake.propose.proposal import Proposal
 from table_intake.propose.questions import Document, LeftOut, Question, merged
 from table_intake.propose.relations import Relation
 from table_intake.propose.roles import Roles, nameable

@@ -1,24 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Propose settings for several files at once: which is which, and what is left out."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from table_intake.columns.header import canonical
 from table_intake.kinds import DataKind
+from table_intake.propose import personal
 from table_intake.propose.judgement import Judgement, judge
-from table_intake.propose.propose import Proposal, propose_settings
+from table_intake.propose.proposal import Proposal
+from table_intake.propose.propose import propose_settings
 from table_intake.propose.samples import Ids, Sample
 from table_intake.settings.tables import TableSettings
 
 _SHOWN = 8
 """Columns named in a message."""
-_PERSONAL = {
-    "e-mail addresses": re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"),
-    "phone numbers": re.compile(r"(?:\+|00?[1-9]|\(0)(?:[\s()./-]*\d){6,14}"),
-}
-"""Forms of ids that are personal data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +73,8 @@ def propose_together(samples: Mapping[str, Sample], settings: TableSettings, kin
 
 
 def personal_ids(sample: Sample, proposal: Proposal) -> str:
-    """Return the kind of personal data that ids of users are, in words; "" where they are neither e-mail nor phone."""
-    ids = [value.strip() for value in sample.ids(proposal.columns).get("USER_ID", ()) if value.strip()]
-    for what, pattern in _PERSONAL.items():
-        if ids and sum(pattern.fullmatch(value) is not None for value in ids) >= len(ids) / 2:
-            return what
-    return ""
+    """Return the kind of personal data that ids of users are, in words; "" where they are none."""
+    return personal.kind_of([*sample.ids(proposal.columns).get("USER_ID", ())])
 
 
 def _unknown(file: File, files: Sequence[File]) -> str:
