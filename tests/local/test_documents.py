@@ -25,7 +25,7 @@ def test_links_between_pages_lead_to_their_places_on_the_site() -> None:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    listed = re.findall(r'"([\w/-]+\.md)"', read("local/documents/zensical.toml"))
+    listed = re.findall(r'"([\w./-]+\.md)"', read("local/documents/zensical.toml"))
     pages = {source for source in build.sources().values() if source.endswith(".md")}
     assert sorted(listed) == sorted({*pages, "openapi.md"})
     assert tomllib.loads(read("local/documents/zensical.toml"))["project"]["theme"]["font"] is False
