@@ -57,4 +57,6 @@ def is_personal(heading: str, values: Sequence[str]) -> bool:
     """Tell whether a column says who somebody is, by its name or its values."""
     name = usual_names.plain(heading)
     named = any(form.fullmatch(name) is not None for form in (usual_names.PERSONAL, _NAMED))
-    return named or bool(kind_of(values))
+    # The numbers of orders may have the form of those of phones.
+    is_order = name != "name" and name in usual_names.ranks(usual_names.ORDER)
+    return named or (not is_order and bool(kind_of(values)))
