@@ -7,7 +7,7 @@ import subprocess
 import sys
 import zipfile
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,8 @@ PRODUCTS = "SKU,Product name,Price,Category\n" + "".join(f"P{n},Thing {n},9.50,t
 HEADS = "id,customer_id,created_at\n" + "".join(f"{n},{n % 9},2026-01-{n % 28 + 1:02}\n" for n in range(60))
 LINES = "id,order_id,sku\n" + "".join(f"{n},{n + 900},P{n % 7}\n" for n in range(60))
 """Lines of orders of another shop."""
+TIMED = "id,customer_id,created_at\n" + "".join(f"{n},{n % 9},2026-01-{n % 28 + 1:02} 10:00:00\n" for n in range(60))
+OF_TIMED = "id,order_id,sku\n" + "".join(f"{n},{n},P{n % 7}\n" for n in range(60))
 ZONE = Question(
     id="interactions.timezone",
     text="Which zone?",
@@ -243,6 +245,57 @@ def test_what_is_nobodys_or_there_twice_is_left_out_and_said(export: Path, capsy
     shown = " ".join(capsys.readouterr().out.split())
     assert "products.csv: it is the same as copy.csv, byte for byte" in shown
     assert "zz.csv, 2 rows: nothing in it (colour, size) belongs to users, items or sales" in shown
+
+
+def sales(extra: str = "", cells: Sequence[str] = ("",)) -> str:
+    rows = [f"{n % 50 + 1},{n % 40 + 1},2026-01-{n % 28 + 1:02} 10:00:00{cells[n % len(cells)]}" for n in range(400)]
+    return "\n".join([f"customer_id,product_id,sold_at{extra}", *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "shown"),
+    [
+        (
+            # Numbers from 1 on are in any column of numbers.
+            {"sales.csv": sales(), "stores.csv": "id,store\n" + "".join(f"{n},Store {n}\n" for n in range(1, 46))},
+            ["sales.csv  interactions, 400 rows one row for each of its rows", "stores.csv, 45 rows: nothing in it"],
+        ),
+        (
+            {"sales.csv": sales(",price,currency", [",9.50,EUR", ",12.00,USD"])},
+            ["? The sales are in 2 currencies. Which count? 200 rows of those looked at in EUR"],
+        ),
+        (
+            {"orders.csv": TIMED, "orders copy.csv": TIMED, "order_lines.csv": OF_TIMED},
+            ["order_lines.csv + orders.csv interactions", "orders copy.csv: it is the same as orders.csv"],
+        ),
+    ],
+)
+def test_what_matches_by_accident_or_does_not_fit_is_said(
+    files: dict[str, str], shown: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder := tmp_path / "export").mkdir()
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    with pytest.raises(LocalError, match="question"):
+        start(folder)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(" ".join(text.split()) in printed for text in shown), printed
+
+
+def test_ctrl_c_at_a_question_leaves_nothing_behind_and_the_next_start_asks_again(
+    export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Left(Typed):
+        def readline(self, _size: int | None = -1, /) -> str:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdin", Left())
+    with pytest.raises(LocalError, match="the same `start` goes on from here") as interrupted:
+        start(export)
+    assert (interrupted.value.code, (export / "settings.yaml").exists()) == (130, False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(LocalError, match="2 questions are open"):
+        start(export)
 
 
 def test_settings_of_somebody_else_are_not_written_over(export: Path) -> None:
