@@ -108,6 +108,24 @@ def test_a_job_that_takes_more_than_the_bound_fails_with_the_option_that_helps(d
     asyncio.run(play())
 
 
+@pytest.mark.parametrize(("memory", "stays"), [(16 * GIGABYTE, True), (GIGABYTE, False)])
+def test_a_worker_that_takes_a_large_part_of_the_memory_ends_with_its_job(memory: int, stays: bool) -> None:
+    # A gigabyte and more is what a training on half a million interactions leaves to the next one.
+    lasting = "import builtins, time; builtins.held = b'1' * (GIGABYTE // 3); time.sleep(0.5)"
+
+    async def play() -> None:
+        async with opened(1, memory) as workers:
+            first = await workers.run(SHORT, os.getpid)
+            await workers.run(LONG, exec, lasting.replace("GIGABYTE", str(GIGABYTE)))
+            if stays:
+                assert await workers.run(LONG, os.getpid) == first
+            else:
+                while await workers.run(LONG, os.getpid) == first:
+                    pass
+
+    asyncio.run(play())
+
+
 def test_jobs_that_claim_more_than_there_is_run_one_after_the_other(door: Path) -> None:
     async def play() -> None:
         async with opened(4) as workers:

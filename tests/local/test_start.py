@@ -286,7 +286,7 @@ def test_ctrl_c_at_a_question_leaves_nothing_behind_and_the_next_start_asks_agai
     export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Left(Typed):
-        def readline(self, _size: int | None = -1, /) -> str:
+        def readline(self, *_: object) -> str:  # type: ignore[override]
             raise KeyboardInterrupt
 
     monkeypatch.setattr("sys.stdin", Left())

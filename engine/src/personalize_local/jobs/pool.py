@@ -26,8 +26,9 @@ IDLE_SECONDS: Final = 30.0
 ATTEMPTS: Final = 2
 """How often a job is tried if its worker dies."""
 GIGABYTE: Final = 10**9
-_LARGE: Final = GIGABYTE
-"""Bytes of memory from which a worker ends with its job: the next job starts with a small process."""
+_LARGE: Final = 4
+"""A worker that takes more than this part of the memory ends with its job: the next job starts with a small process. A
+smaller one keeps what the trainings of one drop share: without it the next one learns all of it again."""
 _BASE, _READ_ROW, _TRAINED_ROW = 400 * 10**6, 200, 500
 """Bytes of a worker, and for each row; `benchmarks/growth.py` measures trainings."""
 LOGGER: Final = logging.getLogger("personalize")
@@ -163,7 +164,7 @@ class Workers:
         try:
             self._admit()
             await turn
-            running = await self._worker()
+            running = await self._worker(claim)
             self._busy.add(running)
             yield running
         finally:
@@ -174,9 +175,11 @@ class Workers:
                 self._keep(running)
             self._admit()
 
-    async def _worker(self) -> _Worker:
+    async def _worker(self, claim: Claim) -> _Worker:
+        """Return an idle worker, for a training the one that holds most: perhaps what an earlier training left."""
         if self._idle:
-            idle = self._idle.pop()
+            idle = (max if claim.long else min)(self._idle, key=lambda free: free.resident)
+            self._idle.remove(idle)
             if idle.retirement:
                 idle.retirement.cancel()
             return idle
@@ -206,7 +209,7 @@ class Workers:
         return len(alike) < places and len(running) < self._size and memory
 
     def _keep(self, free: _Worker) -> None:
-        if not free.ready or free.resident > _LARGE:
+        if not free.ready or free.resident > self._memory // _LARGE:
             free.kill()
             return
         self._idle.append(free)
