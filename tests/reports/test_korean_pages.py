@@ -3,6 +3,7 @@
 
 import io
 import json
+import re
 import zipfile
 from dataclasses import replace
 from operator import itemgetter
@@ -13,7 +14,7 @@ from personalization.core.errors import Rejected
 from personalization.ingest import report as drop_report
 from personalization.likelihood import report as likelihood_report
 from personalization.reports import pages
-from personalization.shop.settings.settings import ShopSettings
+from personalization.shop.settings.settings import ShopSettings, parse
 from table_intake.check.changes import Last
 from table_intake.check.findings import too_many_rejects
 
@@ -151,3 +152,33 @@ def test_a_likelihood_is_told_in_korean(fitted: dict[str, Any], bucket: "S3Clien
     page = likelihood_report.page(document | {"language": "ko"})
     assert "5%는 정말 5%인가요?" in page
     assert english(page, "demo", "continue") == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ("domain: custm", "domain: 'ecommerce', 'custom' 중 하나여야 합니다"),
+        ("recipe: [x]", "recipe는 없는 설정입니다(recipes를 뜻했나요?"),
+        ("probe: {latency_ms: 0}", "probe.latency_ms: 0보다 커야 합니다"),
+        ("gate: {held_out: {days: 7, users: 50, minimum_users: 60}}", "minimum_users가 users보다 커서"),
+        ("interactions: {dates: '%Y'}", "interactions.dates: %Y-%m-%d나"),
+        ("interactions: {timezone: Seoul/Asia}", "interactions.timezone: 시간대가 아닙니다"),
+        ("schedules: [{name: a, every: rate(1 week)}]", "schedules.0.every: rate(7 days)"),
+        ("batch: {a: {recipe: trending-now}}", "Trending-Now에는 배치 작업이 없습니다"),
+        (
+            "placements: {home: {recipe: similar-items, filter: x}}",
+            "x는 상점의 필터가 아닙니다(있는 필터: not-purchased)",
+        ),
+        ("campaigns: {similar-items: {exploration_weight: 0.5}}", "탐색하지 않습니다. 빼세요"),
+        ("changes: a", "changes: 이름이 있는 설정들이어야 합니다"),
+        ("deploy: true\ndeploy: false", "deploy: 2번째 줄과 3번째 줄에 두 번 있습니다"),
+    ],
+)
+def test_refused_settings_are_told_in_korean(settings: str, reason: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        parse("settings.yaml", f"language: ko\n{settings}\n")
+    told = refused.value.reason
+    assert reason in told
+    words = {*re.findall(r"[A-Za-z-]+", settings), "generation", "ecommerce", "custom", *ShopSettings.model_fields}
+    forms = ("%Y-%m-%d", "iso", "UTC", "rate", "days", "day", "hours", "cron", "not-purchased", "Trending-Now")
+    assert english(told.partition("있는 설정")[0], *words, *forms) == {}

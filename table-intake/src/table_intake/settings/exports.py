@@ -20,10 +20,11 @@ _SHOWN = 8
 def _file_name(name: str) -> str:
     parts = re.split(r"[/\\#]", name)
     if name.startswith(("/", "#")) or "\\" in name or ".." in parts or not name.isprintable():
-        raise ValueError(
+        text = (
             "must name a file of the export, such as orders.csv, shop.xlsx#Orders (a sheet) or export.zip/orders.csv "
             "(a file in a zip); * stands for any characters"
         )
+        raise ValueError(Text("set.file", text))
     return name
 
 
@@ -31,7 +32,7 @@ def _form(dates: str) -> str:
     try:
         FileSettings(dates=dates)
     except ValidationError as error:
-        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        raise ValueError(error.errors()[0]["ctx"]["error"].args[0]) from None
     return dates
 
 
@@ -66,9 +67,16 @@ class JoinedFile(BaseModel):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.dates and not self.newest_by:
-            raise ValueError("dates is the form of the times in newest_by: name that column, or leave dates out")
+            raise ValueError(
+                Text(
+                    "set.newest-dates",
+                    "dates is the form of the times in newest_by: name that column, or leave dates out",
+                )
+            )
         if self.newest_by and self.repeated == "last":
-            raise ValueError("newest_by and repeated are two ways to choose a row: leave one of them out")
+            raise ValueError(
+                Text("set.two-ways", "newest_by and repeated are two ways to choose a row: leave one of them out")
+            )
         return self
 
 
@@ -99,12 +107,21 @@ class ExportedTable(BaseModel):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.newest_by and not self.one_row_per:
-            raise ValueError("newest_by goes with one_row_per: name the column of ids of which each gets one row")
+            raise ValueError(
+                Text("set.newest", "newest_by goes with one_row_per: name the column of ids of which each gets one row")
+            )
         if self.dates and not self.newest_by:
-            raise ValueError("dates is the form of the times in newest_by: name that column, or leave dates out")
+            raise ValueError(
+                Text(
+                    "set.newest-dates",
+                    "dates is the form of the times in newest_by: name that column, or leave dates out",
+                )
+            )
         names = [name.casefold() for name in self.columns]
         if repeated := [name for name in self.columns if names.count(name.casefold()) > 1]:
-            raise ValueError(f"columns names {repeated[0]!r} twice: leave one out")
+            raise ValueError(
+                Text("set.column-twice", "columns names {column!r} twice: leave one out", column=repeated[0])
+            )
         return self
 
 
@@ -123,7 +140,9 @@ class ExportSettings(BaseModel):
     @model_validator(mode="after")
     def _has_something(self) -> Self:
         if not dict(self.tables()):
-            raise ValueError("names no file: say which file has the interactions, the users or the items")
+            raise ValueError(
+                Text("set.no-file", "names no file: say which file has the interactions, the users or the items")
+            )
         return self
 
     def tables(self) -> Iterator[tuple[DataKind, ExportedTable]]:

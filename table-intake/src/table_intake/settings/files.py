@@ -21,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from table_intake.wording import Text
+
 
 def zone(name: str) -> str:
     """Return the name of a time zone.
@@ -33,7 +35,9 @@ def zone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("is not a time zone: write one like Europe/Berlin, Asia/Seoul or UTC") from None
+        raise ValueError(
+            Text("set.zone", "is not a time zone: write one like Europe/Berlin, Asia/Seoul or UTC")
+        ) from None
     return name
 
 
@@ -58,7 +62,7 @@ def _tab(value: object) -> object:
 
 def _no_truth(value: object) -> object:
     if value is None or isinstance(value, bool):
-        raise ValueError("must be a text or a number: write words like true and null in quotes")
+        raise ValueError(Text("set.truth", "must be a text or a number: write words like true and null in quotes"))
     return value
 
 
@@ -86,7 +90,11 @@ class Returns(BaseModel):
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
         if len(self.model_fields_set & {"below", "of", "values"}) > 1:
-            raise ValueError("below, of and values are three ways to tell a return: leave all but one of them out")
+            raise ValueError(
+                Text(
+                    "set.returns", "below, of and values are three ways to tell a return: leave all but one of them out"
+                )
+            )
         return self
 
     @model_serializer(mode="wrap")
@@ -179,13 +187,15 @@ class FileSettings(BaseModel):
             "".encode(encoding)  # refuses what is known and no encoding of text
             return codecs.lookup(encoding).name
         except LookupError:
-            raise ValueError("is not an encoding of text: write one like utf-8, cp949, shift_jis or cp1252") from None
+            raise ValueError(
+                Text("set.encoding", "is not an encoding of text: write one like utf-8, cp949, shift_jis or cp1252")
+            ) from None
 
     @field_validator("sheet")
     @classmethod
     def _is_a_sheet(cls, sheet: str | int | None) -> str | int | None:
         if sheet is not None and not (1 <= len(sheet) <= 31 if isinstance(sheet, str) else sheet >= 1):
-            raise ValueError("must be a sheet's name, or its number from 1")
+            raise ValueError(Text("set.sheet", "must be a sheet's name, or its number from 1"))
         return sheet
 
     @field_validator("dates")
@@ -196,28 +206,39 @@ class FileSettings(BaseModel):
         parts = set(re.findall(r"%(.?)", dates.replace("%-", "%")))
         if strange := sorted(parts - {*DIRECTIVES, "%"}):
             directives = " ".join(f"%{directive}" for directive in DIRECTIVES)
-            raise ValueError(f"%{strange[0]} is not a part of a date here: the parts are {directives}; or write iso")
+            text = "%{part} is not a part of a date here: the parts are {parts}; or write iso"
+            raise ValueError(Text("set.part", text, part=strange[0], parts=directives))
         if not parts & {*"Yy"} or not ("j" in parts or (parts & {*"mbB"} and parts & {*"de"})):
-            raise ValueError("must name year, month and day, such as %Y-%m-%d or %d/%m/%Y %H:%M; or write iso")
+            raise ValueError(
+                Text("set.form", "must name year, month and day, such as %Y-%m-%d or %d/%m/%Y %H:%M; or write iso")
+            )
         if bool(parts & {*"HI"}) != ("M" in parts):
-            raise ValueError("hours (%H, or %I with %p) and minutes (%M) go together")
+            raise ValueError(Text("set.hours", "hours (%H, or %I with %p) and minutes (%M) go together"))
         if "%f" in dates.replace(".%f", ""):
-            raise ValueError("%f, fractions of a second, follows a point: %S.%f")
+            raise ValueError(Text("set.fractions", "%f, fractions of a second, follows a point: %S.%f"))
         if ("I" in parts) != ("p" in parts):
-            raise ValueError("%I (1 to 12) and %p (AM or PM) go together; hours from 0 to 23 are %H")
+            raise ValueError(
+                Text("set.halves", "%I (1 to 12) and %p (AM or PM) go together; hours from 0 to 23 are %H")
+            )
         return dates
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if both := [name for name in self.columns if name.casefold() in {name.casefold() for name in self.ignore}]:
-            raise ValueError(f"columns and ignore both name {both[0]!r}: leave it out of one of them")
+            text = "columns and ignore both name {column!r}: leave it out of one of them"
+            raise ValueError(Text("set.both", text, column=both[0]))
         mark = self.decimal or "."
         if self.thousands == mark:
             other = "," if mark == "." else "."
-            problem = f"{mark!r} cannot be the mark of thousands and of decimals, too"
-            raise ValueError(f"{problem}: set decimal to {other!r}, or change thousands")
+            text = (
+                "{mark!r} cannot be the mark of thousands and of decimals, too: set decimal to {other!r}, or change "
+                "thousands"
+            )
+            raise ValueError(Text("set.marks", text, mark=mark, other=other))
         if self.unit and self.dates:
-            raise ValueError("unit is for times that are numbers, dates is for dates: leave one of them out")
+            raise ValueError(
+                Text("set.unit", "unit is for times that are numbers, dates is for dates: leave one of them out")
+            )
         return self
 
     def named(self) -> frozenset[str]:

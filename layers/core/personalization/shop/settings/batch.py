@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from table_intake.settings.files import ColumnName, Timezone
+from table_intake.wording import Text
 
 from personalization.shop import filters
 from personalization.shop.settings.campaigns import mapping, switched_off
 from personalization.shop.settings.cron import Every
 from personalization.shop.settings.prices import Dollars
 from personalization.shop.settings.recipes import RECIPES, SEGMENTS, RecipeAlias
+from personalization.shop.settings.settings_errors import at
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,19}$"
 BatchName = Annotated[str, StringConstraints(pattern=NAME)]
@@ -26,8 +28,8 @@ FILE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\.(csv|txt|json|jsonl)(\.gz)?$"
 FOR_USERS = ("user-personalization", "personalized-ranking", "popularity-count")
 """The recipes that take users; similar-items takes items."""
 _HAVE_NONE: Mapping[str, str] = {
-    "trending-now": "Trending-Now has no batch jobs",
-    "next-best-action": "Next-Best-Action has no batch jobs",
+    "trending-now": "Trending-Now",
+    "next-best-action": "Next-Best-Action",
 }
 
 
@@ -69,7 +71,7 @@ class Customers(BaseModel):
     @classmethod
     def _once(cls, items: tuple[ItemId, ...]) -> tuple[ItemId, ...]:
         if len(set(items)) < len(items):
-            raise ValueError("names an item twice")
+            raise ValueError(Text("settings.batch.item-twice", "names an item twice"))
         return items
 
 
@@ -115,11 +117,14 @@ class BatchJob(BaseModel):
         given = {name: value for name, value in mapping(users).items() if value is not None}
         patterns = {"file": FILE, "segment": NAME}
         if len(given) != 1 or any(name not in patterns for name in given):
-            raise ValueError("write all, {file: NAME} for drops/<shop>/lists/NAME, or {segment: NAME}")
+            text = "write all, {{file: NAME}} for drops/<shop>/lists/NAME, or {{segment: NAME}}"
+            raise ValueError(Text("settings.batch.users", text))
         ((kind, name),) = given.items()
         if not re.fullmatch(patterns[kind], str(name)):
-            rule = "a name under lists/ that ends in .csv, .txt, .json or .jsonl, or one of these and .gz"
-            raise ValueError(f"{kind}: must be {rule if kind == 'file' else 'the name of a segment'}")
+            rule = "must be a name under lists/ that ends in .csv, .txt, .json or .jsonl, or one of these and .gz"
+            of_file = Text("settings.batch.file", rule)
+            of_segment = Text("settings.batch.segment-name", "must be the name of a segment")
+            raise ValueError(at(kind, of_file if kind == "file" else of_segment))
         return given
 
     @property
@@ -131,7 +136,7 @@ class BatchJob(BaseModel):
 Batch = dict[BatchName, BatchJob]
 
 
-def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str], expressions: Mapping[str, str]) -> list[str]:
+def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str], expressions: Mapping[str, str]) -> list[Text]:
     """Return errors in batch jobs that are valid one by one.
 
     Args:
@@ -140,7 +145,7 @@ def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str], expressions
     """
     jobs = {str(name): mapping(job) for name, job in mapping(settings.get("batch")).items()}
     likelihood = mapping(settings.get("likelihood")).get("enabled", True)
-    errors: list[str] = []
+    errors: list[Text] = []
     for name, job in jobs.items():
         if "customers" in job:
             lacking = _customers(job, likelihood=not switched_off(likelihood))
@@ -148,7 +153,7 @@ def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str], expressions
             lacking = _segment(job, mapping(job["segment"]), likelihood=not switched_off(likelihood))
         else:
             lacking = _lists(job, recipes, expressions, jobs)
-        errors += [f"batch.{name}.{reason}" for reason in lacking]
+        errors += [Text.joined("", [f"batch.{name}.", reason]) for reason in lacking]
     return errors
 
 
@@ -156,9 +161,11 @@ def impossible(recipe: object) -> str:
     """Return why a recipe has no batch jobs at all; empty if it may have."""
     plain = str(recipe).removeprefix("aws-")
     if plain in _HAVE_NONE:
-        return f"{_HAVE_NONE[plain]}: take {' or '.join(RECIPES)}"
+        text = "{name} has no batch jobs: take {recipes}"
+        return Text("settings.batch.no-jobs", text, name=_HAVE_NONE[plain], recipes=Text.any_of(RECIPES))
     if plain.startswith("ecomm-"):
-        return f"recommenders have no batch jobs: take {' or '.join(RECIPES)}"
+        text = "recommenders have no batch jobs: take {recipes}"
+        return Text("settings.batch.recommenders", text, recipes=Text.any_of(RECIPES))
     return ""
 
 
@@ -167,57 +174,75 @@ def _lists(
     recipes: Sequence[str],
     expressions: Mapping[str, str],
     jobs: Mapping[str, Mapping[Any, Any]],
-) -> Iterator[str]:
+) -> Iterator[Text]:
     recipe = job.get("recipe", "user-personalization")
     if reason := impossible(recipe):
-        yield f"recipe: {reason}"
+        yield at("recipe", reason)
     elif recipe in SEGMENTS:
-        yield f"recipe: {recipe} makes segments: write segment: {{recipe: {recipe}, …}}"
+        text = "{recipe} makes segments: write segment: {{recipe: {recipe}, …}}"
+        yield at("recipe", Text("settings.batch.makes-segments", text, recipe=recipe))
     elif recipe in RECIPES and recipe not in recipes:
-        yield f"recipe: the shop does not train {recipe}; it trains {', '.join(recipes)}"
+        text = "the shop does not train {recipe}; it trains {recipes}"
+        yield at("recipe", Text("settings.batch.untrained", text, recipe=recipe, recipes=", ".join(recipes)))
     if recipe == "personalized-ranking" and not job.get("rank"):
-        yield "rank: personalized-ranking needs the item ids to rank"
+        yield at("rank", Text("settings.batch.rank", "personalized-ranking needs the item ids to rank"))
     if recipe != "personalized-ranking" and job.get("rank"):
-        yield f"rank: {recipe} ranks no given items; personalized-ranking does"
+        text = "{recipe} ranks no given items; personalized-ranking does"
+        yield at("rank", Text("settings.batch.no-rank", text, recipe=recipe))
     if recipe == "similar-items" and "users" in job:
-        yield "users: similar-items takes the shop's items and no users: leave it out"
+        text = "similar-items takes the shop's items and no users: leave it out"
+        yield at("users", Text("settings.batch.no-users", text))
     if recipe == "similar-items" and job.get("output") == "mail":
-        yield "output: a mail goes to users, and similar-items takes items: take csv or parquet"
+        text = "a mail goes to users, and similar-items takes items: take csv or parquet"
+        yield at("output", Text("settings.batch.no-mail", text))
     named = job.get("filter")
     if named is not None and str(named) not in expressions:
-        yield f"filter: the shop has no filter {named}; it has {', '.join(expressions) or 'none'}"
+        text = "the shop has no filter {name}; it has {filters}"
+        filters_of_shop = ", ".join(expressions) or Text("none", "none")
+        yield at("filter", Text("settings.batch.no-filter", text, name=str(named), filters=filters_of_shop))
     elif named is not None and filters.parameters(expressions[str(named)], ()):
-        yield f"filter: {named} has parameters, for which a batch job has no values: name one without"
+        text = "{name} has parameters, for which a batch job has no values: name one without"
+        yield at("filter", Text("settings.batch.parameters", text, name=str(named)))
     source = mapping(job.get("users")).get("segment")
     if source is not None and "segment" not in jobs.get(str(source), {}):
-        segments = ", ".join(name for name, batch_job in jobs.items() if "segment" in batch_job) or "none"
-        yield f"users: there is no segment {source}; the segments are {segments}"
+        segments = ", ".join(name for name, batch_job in jobs.items() if "segment" in batch_job) or Text("none", "none")
+        text = "there is no segment {name}; the segments are {segments}"
+        yield at("users", Text("settings.batch.no-segment", text, name=str(source), segments=segments))
 
 
-def _customers(job: Mapping[Any, Any], *, likelihood: bool) -> Iterator[str]:
+def _customers(job: Mapping[Any, Any], *, likelihood: bool) -> Iterator[Text]:
     for name in ("segment", "recipe", "users", "rank", "items", "filter", "columns"):
         if name in job:
-            yield f"{name}: a file of customers takes none here{': write customers: {items: …}' * (name == 'items')}"
+            none = Text("settings.batch.none-of-customers", "a file of customers takes none here")
+            yield at(name, none, "write customers: {items: …}") if name == "items" else at(name, none)
     if job.get("output") == "mail":
-        yield "output: a mail has lists of items, and customers have none: take csv or parquet"
+        text = "a mail has lists of items, and customers have none: take csv or parquet"
+        yield at("output", Text("settings.batch.customers-mail", text))
     if not likelihood:
-        yield "customers: the shop's likelihood is switched off: enable it"
+        text = "the shop's likelihood is switched off: enable it"
+        yield at("customers", Text("settings.batch.likelihood-off", text))
 
 
-def _segment(job: Mapping[Any, Any], segment: Mapping[Any, Any], *, likelihood: bool) -> Iterator[str]:
+def _segment(job: Mapping[Any, Any], segment: Mapping[Any, Any], *, likelihood: bool) -> Iterator[Text]:
     for name in ("recipe", "users", "rank", "items", "filter", "columns"):
         if name in job:
-            hint = f": write segment: {{{name}: …}}" if name in {"recipe", "users", "items"} else ""
-            yield f"{name}: a segment takes none here{hint}"
+            none = Text("settings.batch.none-of-segment", "a segment takes none here")
+            hint = [f"write segment: {{{name}: …}}"] if name in {"recipe", "users", "items"} else []
+            yield at(name, none, *hint)
     if job.get("output") == "mail":
-        yield "output: a segment has users and no items for a mail: take csv or parquet, and name the segment as users"
+        text = "a segment has users and no items for a mail: take csv or parquet, and name the segment as users"
+        yield at("output", Text("settings.batch.segment-mail", text))
     recipe, items, attributes = segment.get("recipe", "likelihood"), segment.get("items"), segment.get("attributes")
     if recipe == "item-affinity" and (not items or attributes):
-        yield "segment: item-affinity needs items, and takes no attributes"
+        text = "item-affinity needs items, and takes no attributes"
+        yield at("segment", Text("settings.batch.affinity", text))
     if recipe == "item-attribute-affinity" and (not attributes or items):
-        yield "segment: item-attribute-affinity needs attributes, and takes no items"
+        text = "item-attribute-affinity needs attributes, and takes no items"
+        yield at("segment", Text("settings.batch.attribute-affinity", text))
     if recipe == "likelihood":
         if bool(items) == bool(attributes):
-            yield "segment: likelihood needs either items or attributes"
+            text = "likelihood needs either items or attributes"
+            yield at("segment", Text("settings.batch.likelihood", text))
         if not likelihood:
-            yield "segment: the shop's likelihood is switched off: enable it, or take a recipe of Personalize"
+            text = "the shop's likelihood is switched off: enable it, or take a recipe of Personalize"
+            yield at("segment", Text("settings.batch.segment-off", text))

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from table_intake.wording import Text
 
 from personalization.shop.settings.recipes import SECOND_GENERATION
+from personalization.shop.settings.settings_errors import at
 
 Members = Mapping[str, Any]
 """Members of Personalize's `campaignConfig`."""
@@ -54,27 +56,32 @@ def switched_off(value: object) -> bool:
     return value is False or str(value).lower() in {"off", "no", "false"}
 
 
-def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
+def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[Text]:
     """Return errors in campaign settings, with place and remedy; `recipes` are those that the shop trains."""
-    errors: list[str] = []
+    errors: list[Text] = []
     for alias, campaign in mapping(settings.get("campaigns")).items():
         if alias not in recipes:
-            errors.append(f"campaigns.{alias}: the shop does not train this recipe; it trains {', '.join(recipes)}")
+            text = "the shop does not train this recipe; it trains {recipes}"
+            errors.append(
+                at(f"campaigns.{alias}", Text("settings.campaign.untrained", text, recipes=", ".join(recipes)))
+            )
         elif isinstance(campaign, Mapping):
-            errors += [
-                f"campaigns.{alias}.{why}" for why in _lacking(alias, campaign, settings.get("generation") == "v2")
-            ]
+            lacking = _lacking(alias, campaign, settings.get("generation") == "v2")
+            errors += [Text.joined("", [f"campaigns.{alias}.", why]) for why in lacking]
     return errors
 
 
-def _lacking(alias: str, given: Mapping[Any, Any], second: bool) -> Iterator[str]:
+def _lacking(alias: str, given: Mapping[Any, Any], second: bool) -> Iterator[Text]:
     """Iterate over errors about members that the recipe lacks."""
     for name in _EXPLORATION:
         if given.get(name) is None or (alias == EXPLORES and not second):
             continue
         if alias == EXPLORES:
-            yield f"{name}: {alias} of generation v2 explores by itself: leave it out, or set generation: v1"
+            text = "{recipe} of generation v2 explores by itself: leave it out, or set generation: v1"
+            yield at(name, Text("settings.campaign.explores", text, recipe=alias))
         else:
-            yield f"{name}: {alias} doesn't explore: leave it out; {EXPLORES} of generation v1 has it"
+            text = "{recipe} doesn't explore: leave it out; {other} of generation v1 has it"
+            yield at(name, Text("settings.campaign.no-exploring", text, recipe=alias, other=EXPLORES))
     if second and alias in SECOND_GENERATION and switched_off(given.get("metadata")):
-        yield "metadata: generation v2 shows it without a charge and can't turn it off: leave it out"
+        text = "generation v2 shows it without a charge and can't turn it off: leave it out"
+        yield at("metadata", Text("settings.campaign.metadata", text))

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator
+from table_intake.wording import Text
 
 RATE = re.compile(r"rate\((1 (hour|day)|([2-9]|[1-9]\d{1,3}) (hours|days))\)")
 CRON = re.compile(r"cron\((.*)\)")
-HINT = "write rate(7 days), rate(1 day), rate(12 hours) or cron(0 3 ? * MON *)"
+HINT = Text("settings.cron", "write rate(7 days), rate(1 day), rate(12 hours) or cron(0 3 ? * MON *)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +76,19 @@ def _time(every: str) -> str:
     texts = cron[1].split(" ")
     if len(texts) != len(_FIELDS):
         fields = ", ".join(field.title for field in _FIELDS)
-        raise ValueError(f"a cron expression has six fields ({fields}), and this one has {len(texts)}; {HINT}")
+        text = "a cron expression has six fields ({fields}), and this one has {count}; {hint}"
+        raise ValueError(Text("settings.cron.fields", text, fields=fields, count=len(texts), hint=HINT))
     if [texts[2], texts[4]].count(_OPEN) != 1:
-        raise ValueError(f"either the day of the month or the day of the week must be ?, and not both; {HINT}")
+        text = "either the day of the month or the day of the week must be ?, and not both; {hint}"
+        raise ValueError(Text("settings.cron.days", text, hint=HINT))
     for field, text in zip(_FIELDS, texts, strict=True):
         is_open_day = text == _OPEN and field in (_FIELDS[2], _FIELDS[4])
         if not is_open_day and not field.accepts(text):
             names = f" or {field.names[0]} to {field.names[-1]}" if field.names else ""
-            raise ValueError(f"the {field.title} goes from {field.first} to {field.last}{names}, not {text}; {HINT}")
+            sentence = "the {field} goes from {first} to {last}{names}, not {value}; {hint}"
+            values = {"first": field.first, "last": field.last, "names": names, "value": text, "hint": HINT}
+            named = Text(f"settings.cron.{field.title.replace(' ', '-')}", field.title)
+            raise ValueError(Text("settings.cron.range", sentence, field=named, **values))
     return every
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from table_intake.settings.files import ColumnName
+from table_intake.wording import Text
 
 from personalization.shop.records.release import Value
 from personalization.shop.settings.campaigns import switched_off
@@ -62,7 +63,7 @@ def variety_record(shop: Diversity, placement: Diversity | None, usual: float) -
     return {"by": [chosen] if chosen else list(CATEGORIES), "strength": f"{strength:g}"}
 
 
-def fixed(placement: Mapping[str, Any], expression: str | None) -> str | None:
+def fixed(placement: Mapping[str, Any], expression: str | None) -> Text | None:
     """Return why a placement (by its settings' names) shows its list as it is; None if it may vary.
 
     Args:
@@ -70,9 +71,10 @@ def fixed(placement: Mapping[str, Any], expression: str | None) -> str | None:
         expression: that of its filter, if it has one.
     """
     if placement.get("recipe") == "popularity-count":
-        return "popularity-count shows what sells, in the order of sales"
+        return Text("settings.fixed.popular", "popularity-count shows what sells, in the order of sales")
     if placement.get("promotions"):
-        return "Personalize places promoted items, and they stay there"
+        return Text("settings.fixed.promoted", "Personalize places promoted items, and they stay there")
     if expression and _AGAIN.search(_QUOTED.sub("", expression)):
-        return "its filter includes what the user has had before, which repeats itself"
+        text = "its filter includes what the user has had before, which repeats itself"
+        return Text("settings.fixed.again", text)
     return None

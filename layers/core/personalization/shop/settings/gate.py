@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from table_intake.wording import Text
 
 from personalization.shop.records.release import BASELINE
 from personalization.shop.settings.campaigns import mapping
+from personalization.shop.settings.settings_errors import at
 
 Metric = Literal[
     "coverage",
@@ -81,30 +83,38 @@ class Probe(BaseModel):
     """The highest median latency in milliseconds."""
 
 
-def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
+_UNTRAINED = Text("settings.untrained", "the shop does not train this recipe")
+
+
+def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[Text]:
     """Return settings that no release can fulfil or that have no effect; `recipes` are those that the shop trains."""
     gate = mapping(settings.get("gate"))
     exceptions = mapping(gate.get("recipes"))
     strange = (alias for alias in exceptions if alias not in recipes)
-    errors = [f"gate.recipes.{alias}: the shop does not train this recipe" for alias in strange]
+    errors = [at(f"gate.recipes.{alias}", _UNTRAINED) for alias in strange]
     if gate.get("held_out") is not None:
         errors += _untestable(gate, recipes)
     if BASELINE not in recipes:
         places = {"gate": gate} | {f"gate.recipes.{alias}": gate for alias, gate in exceptions.items()}
+        text = "needs the recipe {recipe}, which the shop does not train"
+        needs = Text("settings.gate.baseline", text, recipe=BASELINE)
         errors += [
-            f"{path}.minimum_over_popularity: needs the recipe {BASELINE}, which the shop does not train"
+            at(f"{path}.minimum_over_popularity", needs)
             for path, gate in places.items()
             if isinstance(gate, Mapping) and gate.get("minimum_over_popularity")
         ]
     return errors
 
 
-def _untestable(gate: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
-    errors = [] if gate.get("enabled", True) else ["gate.held_out: the gate is off, so the test could not matter"]
+def _untestable(gate: Mapping[Any, Any], recipes: Sequence[str]) -> list[Text]:
+    off = Text("settings.gate.off", "the gate is off, so the test could not matter")
+    errors = [] if gate.get("enabled", True) else [at("gate.held_out", off)]
     if not set(FOR_USERS) & set(recipes):
-        errors.append(f"gate.held_out: needs one of the recipes {', '.join(FOR_USERS)}")
+        needs = Text("settings.gate.needs", "needs one of the recipes {recipes}", recipes=", ".join(FOR_USERS))
+        errors.append(at("gate.held_out", needs))
     held_out, fields = mapping(gate["held_out"]), HeldOut.model_fields
     least, most = (held_out.get(name, fields[name].default) for name in ("minimum_users", "users"))
     if isinstance(least, int) and isinstance(most, int) and least > most:
-        errors.append("gate.held_out: minimum_users is above users, so the test could never decide")
+        few = Text("settings.gate.users", "minimum_users is above users, so the test could never decide")
+        errors.append(at("gate.held_out", few))
     return errors

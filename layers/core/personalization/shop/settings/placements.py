@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from table_intake.wording import Text
 
 from personalization.core.messages import is_none
 from personalization.shop.filters import parameters
@@ -13,6 +14,7 @@ from personalization.shop.records.release import BASELINE, Value
 from personalization.shop.settings import recommenders
 from personalization.shop.settings.campaigns import mapping
 from personalization.shop.settings.diversity import SIMILAR, STRENGTH, Diversity, fixed, variety_record
+from personalization.shop.settings.settings_errors import at
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
 Source = Literal["user-personalization", "similar-items", "popularity-count"]
@@ -85,33 +87,35 @@ class Placement(BaseModel):
     @model_validator(mode="after")
     def _one_source(self) -> "Placement":
         if (self.recipe is None) == (self.recommender is None):
-            raise ValueError("names a recipe or a recommender, one of them")
+            raise ValueError(Text("settings.placement.source", "names a recipe or a recommender, one of them"))
         return self
 
     @field_validator("metadata")
     @classmethod
     def _columns(cls, metadata: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if not all(map(_COLUMN.fullmatch, metadata or ())):
-            raise ValueError("must be columns' names in capitals, out of A-Z, 0-9 and _")
+            raise ValueError(
+                Text("settings.placement.columns", "must be columns' names in capitals, out of A-Z, 0-9 and _")
+            )
         return None if metadata is None else tuple(dict.fromkeys(metadata))
 
 
 Placements = Annotated[dict[Name, Placement], Field(max_length=MAX_PLACEMENTS)]
 
 
-def find_errors(settings: Mapping[Any, Any], recipes: Collection[str], filters: Mapping[str, str]) -> list[str]:
+def find_errors(settings: Mapping[Any, Any], recipes: Collection[str], filters: Mapping[str, str]) -> list[Text]:
     """Return placements that no request can fulfil, and contradictions.
 
     Args:
         settings: the settings file.
         recipes, filters: the recipes that the shop trains, and its filter expressions by name.
     """
-    errors: list[str] = []
+    errors: list[Text] = []
     for name, placement in mapping(settings.get("placements")).items():
         if isinstance(placement, Mapping):
-            errors += [f"placements.{name}.{why}" for why in _wrong(placement, recipes, filters)]
+            errors += [Text.joined("", [f"placements.{name}.", why]) for why in _wrong(placement, recipes, filters)]
             if settings.get("domain") == "custom" and placement.get("recommender"):
-                errors.append(f"placements.{name}.recommender: a shop with domain: custom has none")
+                errors.append(at(f"placements.{name}.recommender", recommenders.CUSTOM))
     return errors
 
 
@@ -181,39 +185,46 @@ def varied(
     return by_name
 
 
-def _wrong(placement: Mapping[Any, Any], recipes: Collection[str], filters: Mapping[str, str]) -> Iterator[str]:
+def _wrong(placement: Mapping[Any, Any], recipes: Collection[str], filters: Mapping[str, str]) -> Iterator[Text]:
     recipe, limit = placement.get("recipe"), placement.get("limit", 12)
     # Bestsellers are counted whatever is trained.
     trained = {*recipes, BASELINE}
     if isinstance(recipe, str) and recipe in Source.__args__ and recipe not in trained:  # type: ignore[attr-defined]
-        yield f"recipe: {recipe} is left out of the shop's recipes"
+        yield at("recipe", Text("settings.left-out", "{recipe} is left out of the shop's recipes", recipe=recipe))
     if placement.get("context") and recipe in {"similar-items", "popularity-count"}:
-        yield f"context: {recipe} does not look at it"
+        yield at("context", Text("settings.placement.context", "{recipe} does not look at it", recipe=recipe))
     if "because" in placement and recipe in {"user-personalization", "popularity-count"}:
-        yield f"because: is about the item that similar-items starts from, and {recipe} has none"
+        text = "is about the item that similar-items starts from, and {recipe} has none"
+        yield at("because", Text("settings.placement.because", text, recipe=recipe))
     if mapping(given := placement.get("diversity")) and mapping(given).get("enabled", True):
         filter_name = placement.get("filter")
         if why := fixed(placement, filters.get(filter_name) if isinstance(filter_name, str) else None):
-            yield f"diversity: {why}: leave it out"
+            yield at("diversity", why, Text("settings.leave-out", "leave it out"))
     if placement.get("metadata") and isinstance(limit, int) and limit > MOST_WITH_METADATA:
-        yield f"metadata: Personalize shows it for a limit of {MOST_WITH_METADATA} items at most"
+        text = "Personalize shows it for a limit of {most} items at most"
+        yield at("metadata", Text("settings.placement.metadata", text, most=MOST_WITH_METADATA))
     yield from _filtered("", placement, filters, complete=False)
     promotions = placement.get("promotions")
     for index, promotion in enumerate(promotions if isinstance(promotions, list) else ()):
         yield from _filtered(f"promotions.{index}.", mapping(promotion), filters, complete=True)
 
 
-def _filtered(where: str, settings: Mapping[Any, Any], filters: Mapping[str, str], *, complete: bool) -> Iterator[str]:
+def _filtered(where: str, settings: Mapping[Any, Any], filters: Mapping[str, str], *, complete: bool) -> Iterator[Text]:
     name, values = settings.get("filter"), mapping(settings.get("filter_values"))
     if not isinstance(name, str):
         if values:
-            yield f"{where}filter_values: mean nothing without a filter"
+            yield at(f"{where}filter_values", Text("settings.filter.values", "mean nothing without a filter"))
         return
     if name not in filters:
-        yield f"{where}filter: {name} is none of the shop's filters ({', '.join(filters) or 'it has none'})"
+        none = Text("settings.filter.none", "it has none")
+        text = "{name} is none of the shop's filters ({filters})"
+        unknown = Text("settings.filter.unknown", text, name=name, filters=", ".join(filters) or none)
+        yield at(f"{where}filter", unknown)
         return
     accepted = parameters(filters[name], ())
     for strange in (parameter for parameter in values if parameter not in accepted):
-        yield f"{where}filter_values.{strange}: the filter {name} has no such parameter"
+        text = "the filter {name} has no such parameter"
+        yield at(f"{where}filter_values.{strange}", Text("settings.filter.parameter", text, name=name))
     for missing in (parameter for parameter in accepted if complete and parameter not in values):
-        yield f"{where}filter_values.{missing}: is missing, and nobody else can give it"
+        text = "is missing, and nobody else can give it"
+        yield at(f"{where}filter_values.{missing}", Text("settings.filter.missing", text))

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from table_intake.wording import Text
 
 from personalization.core.status import ACTIVE, Progress, is_stopped, progress
 from personalization.shop.settings.campaigns import mapping
+from personalization.shop.settings.settings_errors import at
 
 UseCase = Literal[
     "recommended-for-you",
@@ -77,16 +79,20 @@ _USES: Mapping[UseCase, _Use] = {
 _POPULAR: tuple[UseCase, ...] = ("best-sellers", "most-viewed")
 
 
-def find_errors(settings: Mapping[Any, Any]) -> list[str]:
+CUSTOM = Text("settings.custom", "a shop with domain: custom has none")
+
+
+def find_errors(settings: Mapping[Any, Any]) -> list[Text]:
     """Return contradictions in a settings file, each with its place."""
     made, custom = mapping(settings.get("recommenders")), settings.get("domain") == "custom"
-    errors = [f"recommenders.{name}: a shop with domain: custom has none" for name in made if custom]
+    errors = [at(f"recommenders.{name}", CUSTOM) for name in made if custom]
     for slot, placement in mapping(settings.get("placements")).items():
         name = mapping(placement).get("recommender")
         diversity = mapping(mapping(placement).get("diversity"))
         use = mapping(made.get(name)).get("use_case") if isinstance(name, str) else None
         if diversity and diversity.get("enabled", True) and use in _POPULAR:
-            errors.append(f"placements.{slot}.diversity: the recommender {name} shows what is popular, as it is")
+            text = "the recommender {name} shows what is popular, as it is"
+            errors.append(at(f"placements.{slot}.diversity", Text("settings.popular", text, name=name)))
     return errors
 
 

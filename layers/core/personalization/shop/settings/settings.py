@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError, field_validator
 from table_intake import DataKind, TableSettings
 from table_intake.settings.files import Timezone
-from table_intake.wording import Language
+from table_intake.wording import LANGUAGES, Language, Text
 
 from personalization.core.errors import Rejected
 from personalization.shop.filters import NOT_PURCHASED
@@ -27,7 +27,7 @@ from personalization.shop.settings.placements import Placements
 from personalization.shop.settings.prices import Billed, Prices
 from personalization.shop.settings.recipes import RECIPES, SECOND_GENERATION, Generation, RecipeAlias
 from personalization.shop.settings.recommenders import Recommenders
-from personalization.shop.settings.settings_errors import explain, twice_in_json, twice_in_yaml
+from personalization.shop.settings.settings_errors import at, explain, twice_in_json, twice_in_yaml
 from personalization.shop.settings.storefront import USUAL_STOREFRONT, Storefront
 
 FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
@@ -148,11 +148,12 @@ def read(key: str, content: bytes) -> ShopSettings:
         Rejected: it is larger than MAX_BYTES or not UTF-8, or see `parse`.
     """
     if len(content) > MAX_BYTES:
-        raise Rejected(key, "the file is larger than 64 KiB")
+        raise Rejected(key, Text("settings.large", "the file is larger than 64 KiB"))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Rejected(key, f"the file is not UTF-8: byte {error.start + 1}") from None
+        text = "the file is not UTF-8: byte {byte}"
+        raise Rejected(key, Text("settings.not-utf-8", text, byte=error.start + 1)) from None
     return parse(key, text)
 
 
@@ -182,46 +183,61 @@ def parse(key: str, text: str) -> ShopSettings:
     problems += recommenders.find_errors(given) + campaigns.find_errors(given, recipes)
     problems += batch.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     if problems:
-        raise Rejected(key, "; ".join(problems))
+        raise Rejected(key, _said(Text.joined("; ", problems), given.get("language")))
     return chosen
 
 
-def _schedule_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
+def _said(reason: Text, language: object) -> str:
+    """Return a reason in the language that the settings name, good or bad as they are."""
+    if language not in LANGUAGES or language == "en":
+        return reason
+    from personalization.reports import pages  # noqa: PLC0415 - templates, which only other languages need
+
+    said: str = pages.said(reason, language)
+    return said
+
+
+def _schedule_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[Text]:
     """Return errors in schedules that are valid one by one."""
     given = settings.get("schedules")
     schedules = [mapping(schedule) for schedule in given] if isinstance(given, list) else []
     named = [str(schedule["name"]) for schedule in schedules if "name" in schedule]
-    errors = [f"schedules: two are named {name}" for name in dict.fromkeys(named) if named.count(name) > 1]
+    twice = [name for name in dict.fromkeys(named) if named.count(name) > 1]
+    errors = [at("schedules", Text("settings.schedule.twice", "two are named {name}", name=name)) for name in twice]
     for index, schedule in enumerate(schedules):
         aliases = schedule.get("recipes", [])
         aliases = [str(alias) for alias in aliases] if isinstance(aliases, list) else []
         if strange := [alias for alias in aliases if alias in RECIPES and alias not in recipes]:
-            errors.append(f"schedules.{index}.recipes: {', '.join(strange)} is left out of the shop's recipes")
+            left_out = Text(
+                "settings.left-out", "{recipe} is left out of the shop's recipes", recipe=", ".join(strange)
+            )
+            errors.append(at(f"schedules.{index}.recipes", left_out))
         if schedule.get("training_mode") != "UPDATE":
             continue
         if set(aliases) != {"user-personalization"}:
-            reason = "UPDATE needs recipes: [user-personalization], the only one that has it"
-            errors.append(f"schedules.{index}.training_mode: {reason}")
+            text = "UPDATE needs recipes: [user-personalization], the only one that has it"
+            errors.append(at(f"schedules.{index}.training_mode", Text("settings.schedule.update", text)))
         elif settings.get("generation") == "v2":
-            reason = "generation v2 has no UPDATE: leave it out, or set generation: v1"
-            errors.append(f"schedules.{index}.training_mode: {reason}")
+            text = "generation v2 has no UPDATE: leave it out, or set generation: v1"
+            errors.append(at(f"schedules.{index}.training_mode", Text("settings.schedule.no-update", text)))
     return errors
 
 
-def _json(key: str, text: str) -> tuple[object, list[str]]:
+def _json(key: str, text: str) -> tuple[object, list[Text]]:
     """Return a file's content, and its duplicate names."""
     if not text.strip():
         return None, []
     try:
         return json.loads(text), twice_in_json(text)
     except (ValueError, RecursionError) as error:
-        raise Rejected(key, f"is not JSON: {error}") from None
+        raise Rejected(key, Text("settings.not-json", "is not JSON: {error}", error=str(error))) from None
 
 
-def _yaml(key: str, text: str) -> tuple[object, list[str]]:
+def _yaml(key: str, text: str) -> tuple[object, list[Text]]:
     from table_intake.settings import yaml_core  # noqa: PLC0415 - PyYAML, which only a settings file needs
 
     try:
         return yaml_core.load(text), twice_in_yaml(yaml_core.compose(text))
     except (yaml_core.YAMLError, ValueError, RecursionError) as error:
-        raise Rejected(key, f"is not YAML: {' '.join(str(error).split())}") from None
+        problem = " ".join(str(error).split())
+        raise Rejected(key, Text("settings.not-yaml", "is not YAML: {error}", error=problem)) from None
