@@ -49,5 +49,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         raise Rejected(refused.resource, refused.reason) from None
     observability.count(namespace, "RowsAccepted", plan.rows)
     observability.count(namespace, "RowsRejected", plan.rejects)
+    plan = imports.said(plan)
     LOG.info("Drop checked", run=plan.run, shop=plan.shop, kind=plan.kind, notes=plan.notes)
     return {**plan.as_json(), **imports.outcome(request, plan)}

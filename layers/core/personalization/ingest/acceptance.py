@@ -151,7 +151,7 @@ class Acceptance:
         return Accepted(
             schema=copied.schema,
             rows=results.accepted,
-            notes=tuple(pages.said(notes, subject.settings.language)),
+            notes=tuple(notes),
             changed=bool(copied.layout.added),
             report=page,
             rejects=rejected,

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from table_intake import DataKind
 from table_intake.check.findings import MINIMUM_INTERACTIONS
 from table_intake.columns.schema import Schema
-from table_intake.wording import Text, counted
+from table_intake.wording import Language, Text
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names
 from personalization.personalize import ensure, training
+from personalization.reports import pages
 from personalization.shop.keys import Drop
 from personalization.shop.plan import (
     Dataset,
@@ -45,13 +46,14 @@ MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}
 """Import jobs of one kind in a run, one after the other: they share its time and its execution's history."""
 
 
-def already_handled(drop: Drop, run: str, last_import: LatestFull) -> Nothing:
+def already_handled(drop: Drop, run: str, last_import: LatestFull, language: Language) -> Nothing:
     """Return the plan of a run whose drop was imported last."""
-    note = (
-        f"{drop.key} has the bytes of {last_import.key}, which run {last_import.run} imported under the same settings: "
-        'it is not imported again, and nothing is trained on it. To train all the same, ask for {"action": "retrain"}'
+    text = (
+        "{key} has the bytes of {other}, which run {run} imported under the same settings: it is not imported again, "
+        'and nothing is trained on it. To train all the same, ask for {{"action": "retrain"}}'
     )
-    return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(note,), outcome="alreadyHandled")
+    note = Text("note.handled", text, key=drop.key, other=last_import.key, run=last_import.run)
+    return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(note,), outcome="alreadyHandled", language=language)
 
 
 def divided(drop: Drop, run: str, work: str) -> Nothing:
@@ -60,14 +62,25 @@ def divided(drop: Drop, run: str, work: str) -> Nothing:
     return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(note,), outcome="divided", work=work)
 
 
+def said(plan: Plan | Nothing) -> Plan | Nothing:
+    """Return a plan with its notes and reasons in the language of the shop."""
+    plan = plan.replaced(notes=tuple(pages.said(plan.notes, plan.language)))
+    if isinstance(plan, Nothing):
+        return plan
+    reasons = pages.said([drop.reason for drop in plan.left_out], plan.language)
+    left_out = [drop.replaced(reason=reason) for drop, reason in zip(plan.left_out, reasons, strict=True)]
+    return plan.replaced(left_out=tuple(left_out))
+
+
 def outcome(request: PrepareRequest, plan: Plan | Nothing) -> dict[str, str]:
     """Return the outcome of an object in its run, with the reason."""
     if isinstance(plan, Nothing):
         return {"outcome": plan.outcome or "settings", "reason": "; ".join(plan.notes)}
     few = plan.kind == "interactions" and plan.mode == "INCREMENTAL" and plan.rows < MINIMUM_INTERACTIONS
     if few and request.retrain is None:
-        reason = f"held until the next drop: Personalize imports no fewer than {MINIMUM_INTERACTIONS:,} interactions"
-        return {"outcome": "held", "reason": reason}
+        text = "held until the next drop: Personalize imports no fewer than {least:,} interactions"
+        reason = Text("note.held", text, least=MINIMUM_INTERACTIONS)
+        return {"outcome": "held", "reason": pages.said(reason, plan.language)}
     return {"outcome": "imported" if request.retrain is None else "retrained", "reason": ""}
 
 
@@ -106,7 +119,8 @@ def split_into_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: 
         )
         for number, job in enumerate(jobs_of_run)
     )
-    note = f"imported by {jobs} jobs, one after the other: together the data exceed one incremental job"
+    text = "imported by {jobs} jobs, one after the other: together the data exceed one incremental job"
+    note = Text("note.jobs", text, jobs=jobs)
     return plan.replaced(import_job=first, further=tuple(further), notes=(*plan.notes, note))
 
 
@@ -219,17 +233,22 @@ def _with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[
     if not unused:
         return plan
     keeps = settings.unused_campaigns == "keep"
-    after = (
-        "it is kept, as unused_campaigns: keep says"
-        if keeps
-        else "it is deleted after the next promotion, unless the settings say unused_campaigns: keep"
+    text = "it is deleted after the next promotion, unless the settings say unused_campaigns: keep"
+    after = Text("note.campaign-deleted", text)
+    if keeps:
+        after = Text("note.campaign-kept", "it is kept, as unused_campaigns: keep says")
+    text = (
+        "the settings do not ask for the campaign {name}, which costs about ${dollars:,.0f} a month when idle: {after}"
     )
     notes = [
-        f"the settings do not ask for the campaign {campaign.name}, which costs about "
-        f"${campaign_month(settings.prices, Billed(campaign.name)):,.0f} a month when idle: {after}"
+        Text("note.campaign", text, name=campaign.name, dollars=_idle_month(settings, campaign), after=after)
         for campaign in unused
     ]
     return plan.replaced(unused=() if keeps else tuple(unused), notes=(*plan.notes, *notes))
+
+
+def _idle_month(settings: ShopSettings, campaign: Resource) -> float:
+    return campaign_month(settings.prices, Billed(campaign.name))
 
 
 def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
@@ -237,7 +256,8 @@ def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
     (_, first), *others = plans
     if not others:
         return first
-    notes = [f"{key} is imported together with it: {counted(plan.rows, 'row')} more" for key, plan in others]
+    text = "{key} is imported together with it: {rows:,} {rows:row|rows} more"
+    notes = [Text("note.together", text, key=key, rows=plan.rows) for key, plan in others]
     rows, rejects = sum(plan.rows for _, plan in plans), sum(plan.rejects for _, plan in plans)
     return first.replaced(rows=rows, rejects=rejects, notes=(*first.notes, *notes))
 

@@ -13,7 +13,7 @@ from table_intake import Checked, DataKind, Expected, Proposal, check_table
 from table_intake.check import changes
 from table_intake.ranges.merged import Merged
 from table_intake.read.archives import LARGEST
-from table_intake.wording import Text
+from table_intake.wording import Language, Text
 
 from personalization.auth.hash_key import HashKey
 from personalization.core.errors import Rejected, intake_translated
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_s3 import S3Client
 
-_TOO_FEW = "has too few rows for an import job of its own, and the others leave no room for it: the next run imports it"
+_TOO_FEW = Text(
+    "note.too-few",
+    "has too few rows for an import job of its own, and the others leave no room for it: the next run imports it",
+)
 _OF_USERS: tuple[DataKind, ...] = ("users", "interactions")
 _RELATED_KINDS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users", "items"), "users": (), "items": ()}
 
@@ -115,7 +118,8 @@ class Preparation:
             if isinstance(made, Nothing):
                 return made
             if plans and made.schema_ != next(iter(plans.values())).schema_:
-                reason = f"its columns differ from those of {request.key}: the next run imports it"
+                text = "its columns differ from those of {key}: the next run imports it"
+                reason = Text("note.other-columns", text, key=request.key)
                 left_out[part] = _postponed(joined_drop, reason)
             else:
                 plans[part] = made
@@ -195,7 +199,7 @@ class Preparation:
                 if merged is not None:
                     copied = self._concluded(part, merged, source, acceptance)
                 elif (last := self._unchanged(source, expected, settings)) is not None:
-                    return imports.already_handled(drop, request.run, last)
+                    return imports.already_handled(drop, request.run, last, settings.language)
                 elif ranges is not None:
                     ranges.begin(expected, source, f"{imports.copy_folder(drop.shop, request.run, kind)}part-{part}-")
                     return imports.divided(drop, request.run, ranges.folder)
@@ -226,11 +230,13 @@ class Preparation:
         Raises:
             Rejected: the settings are invalid.
         """
-        notes: tuple[str, ...] = ("this object is not a drop",)
+        notes: tuple[str, ...] = (Text("note.no-drop", "this object is not a drop"),)
+        language: Language = "en"
         if drop.kind != "nothing":
             which = settings_file.checked(self._s3, self._bucket, drop.shop)
-            notes = ("the settings are good; the next drop follows them", *([which] if which else []))
-        return Nothing(run=self._request.run, shop=drop.shop, kind=drop.kind, notes=notes)
+            good = Text("note.settings", "the settings are good; the next drop follows them")
+            notes, language = (good, *([which] if which else [])), self._settings[0].language
+        return Nothing(run=self._request.run, shop=drop.shop, kind=drop.kind, notes=notes, language=language)
 
     def _check_readable(self, drop: Drop) -> None:
         """Check that neither the drop nor a part of it has ended the process that read it."""

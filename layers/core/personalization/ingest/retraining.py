@@ -4,6 +4,7 @@
 from typing import TYPE_CHECKING
 
 from table_intake.columns.schema import Schema
+from table_intake.wording import Text
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Names
@@ -61,7 +62,7 @@ def plan(names: Names, bucket: str, wish: Retraining, lineage: Lineage, settings
         drop,
         lineage=lineage,
         settings=wanted,
-        checked=Accepted(schema=schema, rows=0, notes=("trained on the data that is there",)),
+        checked=Accepted(schema=schema, rows=0, notes=(Text("note.retrained", "trained on the data that is there"),)),
     )
     # A recipe that is retrained alone is not the shop's only one.
     parts = tuple(part.replaced(deployed=part.alias in settings.deployed) for part in planned.recipes)

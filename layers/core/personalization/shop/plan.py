@@ -11,7 +11,7 @@ from table_intake import DataKind, Mode
 from table_intake.wording import Language
 
 from personalization.core import stored
-from personalization.core.messages import Part, is_none, of_this_version
+from personalization.core.messages import Part, Sentence, is_none, of_this_version
 from personalization.shop.keys import Kind
 from personalization.shop.settings.diversity import USUAL, Diversity
 from personalization.shop.settings.gate import Gate, HeldOut, Probe
@@ -122,7 +122,7 @@ class LeftOut(Part):
     key: str
     outcome: Literal["refused", "later"]
     """`later`: the next run imports it."""
-    reason: str
+    reason: Sentence
 
 
 class Retraining(Part):
@@ -198,11 +198,13 @@ class Nothing(Part):
     run: str
     shop: str
     kind: Kind
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     outcome: Literal["", "alreadyHandled", "divided"] = Field(default="", exclude_if=not_)
     """`alreadyHandled`: the dataset already has these bytes; `divided`: ranges of the drop must be checked first."""
     work: str = Field(default="", exclude_if=not_)
     """The folder for the check of the ranges."""
+    language: Annotated[Language, Field(exclude_if=partial(eq, "en"))] = "en"
+    """The language of the notes."""
 
     @property
     def rows(self) -> int:
@@ -232,7 +234,7 @@ class Plan(Part):
     filters: tuple[FilterPart, ...]
     recipes: tuple[RecipePart, ...]
     rows: int
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
     report: str = ""
     """The key of the HTML report on the data."""
     rejects: int = 0

@@ -119,11 +119,12 @@ def possible(
         if events is None or not kind or have >= NEEDED_EVENTS:
             made[name] = recommender
             continue
-        remarks.append(
-            f"the recommender {name} is not made: {recommender.use_case} needs {NEEDED_EVENTS:,} events of type "
-            f"{kind}, and the file has {have:,}. Events that were sent to the API are not counted; a retraining asks "
-            "Personalize"
+        text = (
+            "the recommender {name} is not made: {use} needs {needed:,} events of type {type}, and the file has "
+            "{have:,}. Events that were sent to the API are not counted; a retraining asks Personalize"
         )
+        values = {"name": name, "use": recommender.use_case, "needed": NEEDED_EVENTS, "type": kind, "have": have}
+        remarks.append(Text("note.recommender-few", text, **values))
     return made, remarks
 
 
@@ -133,7 +134,8 @@ def unmade(wanted: Mapping[str, Recommender], shown: Iterable[str]) -> list[str]
     A shop that makes all its recommenders by hand gets no notes.
     """
     names = dict.fromkeys(name for name in shown if wanted and name not in wanted)
-    return [f"a placement shows the recommender {name}, which no run makes: the settings lack it" for name in names]
+    text = "a placement shows the recommender {name}, which no run makes: the settings lack it"
+    return [Text("note.recommender-unmade", text, name=name) for name in names]
 
 
 def unnamed(wanted: Mapping[str, Recommender], statuses: Mapping[str, str]) -> list[str]:
@@ -141,11 +143,11 @@ def unnamed(wanted: Mapping[str, Recommender], statuses: Mapping[str, str]) -> l
     serves = {Progress.READY, Progress.UNDER_WAY}
     bills = (name for name, status in statuses.items() if progress(status) in serves and not is_stopped(status))
     names = sorted(name for name in bills if name not in wanted)
-    return [
-        f"the recommender {name} is not in the settings: no run touches it, and it bills until it is deleted "
+    text = (
+        "the recommender {name} is not in the settings: no run touches it, and it bills until it is deleted "
         "(delete-recommender) or the shop is removed"
-        for name in names
-    ]
+    )
+    return [Text("note.recommender-unnamed", text, name=name) for name in names]
 
 
 def decide(recommender: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Action:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from table_intake.wording import Text
+
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected
 from personalization.shop import keys
@@ -73,8 +75,11 @@ def settings_that_hold(s3: "S3Client", bucket: str, shop: str) -> tuple[ShopSett
             if stored is None:
                 continue
             read = settings.read(version.key, stored[1])
-            before = "" if version.key == files[0].key else f", those of {version.key}"
-            return read, (f"{files[0].key} is refused ({refused.reason}): the settings before it hold{before}",)
+            text = "{key} is refused ({reason}): the settings before it hold"
+            note = Text("note.settings-refused", text, key=files[0].key, reason=refused.reason)
+            if version.key != files[0].key:
+                note = Text("note.settings-of", "{told}, those of {key}", told=note, key=version.key)
+            return read, (note,)
     raise refused
 
 
@@ -99,4 +104,5 @@ def _which(files: list[_File]) -> str:
     if len(files) < 2:
         return ""
     newest, *others = (file.key for file in files)
-    return f"the shop follows {newest}, its newest settings file, and not {' or '.join(others)}"
+    text = "the shop follows {key}, its newest settings file, and not {others}"
+    return Text("note.settings-newest", text, key=newest, others=Text.any_of(others))
