@@ -153,14 +153,18 @@ def test_who_had_an_item_and_ids_are_looked_up(shop: Shop) -> None:
     answer = read(shop.aws.engine, "why", {"source": shop.personal, "who": "i39", "like": "who-"})
     assert [row["user"] for row in answer["who"]["latest"][:2]] == ["who-2", "who-1"]
     assert len(answer["who"]["latest"]) == min(20, answer["who"]["interactions"])
-    assert answer["like"] == {"users": ["who-1", "who-2"], "items": []}
+    assert answer["like"] == {"users": ["who-1", "who-2"], "described": {}, "items": []}
+    young = read(shop.aws.engine, "why", {"source": shop.personal, "like": "YOU"})["like"]["described"]
+    assert sorted(young) == sorted(f"u{number}" for number in range(1, 60, 2))[:24]
+    assert young["u1"] == {"AGE_GROUP": "young"}
     imported = read(shop.aws.engine, "why", {"source": shop.personal, "who": "i1", "like": "i1"})
     assert {"i1", "i10"} <= set(imported["like"]["items"])
     for row in imported["who"]["latest"]:
         past = read(shop.aws.engine, "why", {"source": shop.personal, "user": row["user"]})
         assert past["items"]["i1"]["times"] >= 1
     nothing = read(shop.aws.engine, "why", {"source": shop.personal, "who": "absent", "like": "~"})
-    assert (nothing["who"], nothing["like"]) == ({"interactions": 0, "latest": []}, {"users": [], "items": []})
+    assert nothing["who"] == {"interactions": 0, "latest": []}
+    assert nothing["like"] == {"users": [], "described": {}, "items": []}
 
 
 def test_what_was_streamed_is_counted_also_after_users_were_deleted(aws: Aws, bucket: Path) -> None:
