@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shop that hashes its ids, on the local AWS with the roles of its functions: who asks, and what is left behind."""
+
+import gzip
+import time
+from pathlib import Path
+
+import pytest
+
+from local.cloud import login
+from tests.app import retail
+from tests.app.laptop import Laptop
+
+SHOP = "hashing"
+DOMAIN = "hashed.example"
+SETTINGS = """\
+hash: [email]
+columns: {email: USER_ID}
+recipes: [user-personalization]
+gate: {enabled: false}
+probe: {enabled: false}
+likelihood: {enabled: false}
+"""
+
+
+@pytest.fixture(scope="module")
+def hashing(laptop: Laptop) -> Laptop:
+    rows = [f"{user}@{DOMAIN},{item},{at},Purchase" for user, item, at in retail.history()]
+    bad = [f"bad{n}@{DOMAIN},{retail.ITEMS[0]},never,Purchase" for n in range(3)]
+    laptop.put(f"drops/{SHOP}/settings.yaml", SETTINGS)
+    content = "\n".join(["email,ITEM_ID,TIMESTAMP,EVENT_TYPE", *rows, *bad, ""])
+    run = laptop.drop(SHOP, "interactions", content)
+    assert run.output.get("outcome") == "promoted", run.reason or run.output
+    return laptop
+
+
+def test_addresses_and_hashes_are_answered_alike_and_a_page_gets_the_hash(hashing: Laptop) -> None:
+    address = f"U1@{DOMAIN}"
+    told = hashing.command_json("hash", SHOP, address)
+    (hashed,) = [line["hash"] for line in told["hashes"]]
+    lists = [
+        [item["itemId"] for item in hashing.client.recommend(SHOP, user, limit="10").body["items"]]
+        for user in (address, address.lower(), hashed)
+    ]
+    assert lists[0] == lists[1] == lists[2]
+    assert len(lists[0]) == 10
+    event = {"eventType": "View", "itemId": retail.ITEMS[3]}
+    sent = {"userId": address, "sessionId": f"at-home@{DOMAIN}", "events": [event]}
+    assert hashing.call("POST", f"/shops/{SHOP}/events", sent).body["events"][0]["status"] == "delivered"
+    assert hashing.call("DELETE", f"/shops/{SHOP}/users/u2@{DOMAIN}").status == 202
+
+    token = login.user_token(hashing.home, hashing.state, address, time.time())
+    url = f"{hashing.state.browser_api}/shops/{SHOP}/sessions"
+    session = hashing.client.http.request("POST", url, json={"userToken": token}).json()
+    assert session["userId"] == hashed
+
+    assert left_behind(hashing.home.run) == set()
+
+
+def left_behind(folder: Path) -> set[str]:
+    """The files of the cloud that have an address, apart from what the shop dropped."""
+    holders = set()
+    for path in folder.rglob("*"):
+        if not path.is_file() or f"/drops/{SHOP}/" in str(path):
+            continue
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        if DOMAIN.encode() in content:
+            holders.add(str(path.relative_to(folder)))
+    return holders
