@@ -76,6 +76,51 @@ def test_joined_rows_are_those_of_plain_python(
     assert counts.get(f"rows of lines.csv without a partner in orders-*.csv, {what}", 0) == orphans
 
 
+VALUES = st.sampled_from(["Mug", "Cup", "5", "7.50", "0", "1", "0.00", "€ 0", ""])
+
+
+def newest(rows: Sequence[tuple[str, str, str]]) -> tuple[dict[str, str], int]:
+    """Return the newest value of each id, as one reads them one after the other; and how many ids have several."""
+    values: dict[str, list[tuple[str, int, str]]] = {}
+    for number, (sku, value, time) in enumerate(rows):
+        if sku:
+            values.setdefault(sku, [])
+            if value:
+                values[sku].append((time if time.startswith("2026") else "", number, value))
+    result, several = dict[str, str](), 0
+    for sku, dated in values.items():
+        different = {value for _, _, value in dated}
+        several += len(different) > 1
+        # A price of 0 is none where the item has another one; 0 and 1 alone are no and yes.
+        numbers = [entry for entry in dated if different <= {"0", "1"} or entry[2] not in {"0", "0.00", "€ 0"}]
+        result[sku] = max(numbers or dated, default=("", 0, ""))[2]
+    return result, several
+
+
+@given(
+    parts=st.lists(st.lists(st.tuples(st.sampled_from(["a", "b", "c", ""]), VALUES, TIMES), max_size=9), max_size=3),
+)
+def test_items_of_sales_have_the_newest_values_of_plain_python(parts: Sequence[list[tuple[str, str, str]]]) -> None:
+    files = {f"lines-{number}.csv": table("sku|value|sold", rows) for number, rows in enumerate([*parts, []])}
+    rows = [row for part in parts for row in part]
+    items = {"file": "lines-*.csv", "one_row_per": "sku", "newest_by": "sold"}
+    export = ExportSettings.model_validate({"items": items})
+    with TemporaryDirectory() as folder:
+        opened = written(Path(folder) / "in", files)
+        if rows and not any(time.startswith("2026") for _, _, time in rows):
+            with pytest.raises(Refused, match="are no times"):
+                join_tables(export, opened, Path(folder) / "out", lambda _name, _rows: None, [*files])
+            return
+        done = join_tables(export, opened, Path(folder) / "out", lambda _name, _rows: None, [*files])
+        header, *lines = csv.reader(done.files["items"].read_text(encoding="utf-8").splitlines())
+    values, several = newest(rows)
+    assert header == ["sku", "value"]
+    assert lines == [[sku, value] for sku, value in values.items()]
+    counts = {count.name: count.rows for count in done.counts}
+    assert counts.get("values of sku with several values of value, of which the newest counts", 0) == several
+    assert counts.get("rows of lines-*.csv without sku, left out", 0) == sum(not sku for sku, _, _ in rows)
+
+
 def joined(files: Files, join: Mapping[str, Any], folder: Path) -> tuple[list[list[str]], Mapping[str, int]]:
     """Return the rows of lines.csv with what is joined to them, and the counts."""
     export = ExportSettings.model_validate({"interactions": {"file": "lines.csv", "join": [join]}})

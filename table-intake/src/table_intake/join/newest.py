@@ -15,15 +15,17 @@ from table_intake.settings.exports import ExportedTable
 from table_intake.wording import Text
 
 _ID, _COLUMN, _VALUE, _TIME, _ROW, _FIRST = "id", "column", "value", "time", "row", "first"
-_ZERO = r"^[^\d\pL]*0+([.,]0+)?\s*(\pL{1,3}|\p{Sc})?$"
-"""A number that is zero, perhaps with the sign or the name of a currency."""
+_ZERO, _FLAG, _LEAST, _LARGEST = "zero", "flag", "least", "largest"
 _SCHEMA = {
-    _ID: pl.String, _COLUMN: pl.String, _VALUE: pl.String, _TIME: pl.Int64, _ROW: pl.Int64, _FIRST: pl.Int64
+    _ID: pl.String, _COLUMN: pl.String, _ZERO: pl.Boolean, _VALUE: pl.String, _TIME: pl.Int64, _ROW: pl.Int64,
+    _FIRST: pl.Int64, _FLAG: pl.Boolean, _LEAST: pl.String, _LARGEST: pl.String,
 }  # fmt: skip
+_ZEROS = r"^[^\d\pL]*0+([.,]0+)?\s*(\pL{1,3}|\p{Sc})?$"
+"""Numbers that are zero, perhaps with the sign or the name of a currency."""
 
 
 class Newest:
-    """Takes rows a piece at a time; memory grows with the different values of each id alone.
+    """Takes rows a piece at a time; memory grows with the ids alone.
 
     Args:
         table: of the settings, with `one_row_per`.
@@ -69,19 +71,31 @@ class Newest:
             variable_name="of",
             value_name=_VALUE,
         ).rename({"of": _COLUMN})
-        values = values.filter(pl.col(_VALUE) != "").with_columns(pl.col(_ROW).alias(_FIRST))
+        value = pl.col(_VALUE)
+        values = values.filter(value != "").with_columns(
+            pl.col(_ROW).alias(_FIRST),
+            value.alias(_LEAST),
+            value.alias(_LARGEST),
+            value.str.contains(_ZEROS).alias(_ZERO),
+            value.is_in(["0", "1"]).alias(_FLAG),
+        )
         self._waiting.append(values.select(_SCHEMA.keys()))
         # To reduce all values for each piece would take time by the square of the pieces.
         if sum(waiting.height for waiting in self._waiting) > self._values.height:
             self._reduce()
 
     def _reduce(self) -> None:
-        """Keep one row for each different value of an id: the newest, with the row in which it came first."""
+        """Keep the newest value of each column of an id, and the newest that is zero, with what else matters of all."""
         self._values = (
             pl.concat([self._values, *self._waiting])
             .sort(_TIME, _ROW)
-            .group_by(_ID, _COLUMN, _VALUE)
-            .agg(pl.col(_TIME, _ROW).last(), pl.col(_FIRST).min())
+            .group_by(_ID, _COLUMN, _ZERO)
+            .agg(
+                pl.col(_VALUE, _TIME, _ROW).last(),
+                pl.col(_FIRST, _LEAST).min(),
+                pl.col(_LARGEST).max(),
+                pl.col(_FLAG).all(),
+            )
             .select(_SCHEMA.keys())
         )
         self._waiting = []
@@ -95,8 +109,10 @@ class Newest:
         if self._time is not None and self._rows and not self._times:
             raise no_times(self._table.file, self._first_time, self._table.newest_by or "", self._table.dates)
         self._reduce()
-        of_column = self._values.sort(~_nothing(), _TIME, _ROW).group_by(_ID, _COLUMN, maintain_order=True)
-        newest = of_column.agg(pl.col(_VALUE).last(), pl.len().alias("values"))
+        is_nothing = pl.col(_ZERO) & ~pl.col(_FLAG).all().over(_ID, _COLUMN)
+        of_column = self._values.sort(~is_nothing, _TIME, _ROW).group_by(_ID, _COLUMN, maintain_order=True)
+        several = pl.col(_LEAST).min() != pl.col(_LARGEST).max()
+        newest = of_column.agg(pl.col(_VALUE).last(), several.alias("several"))
         ids = self._values.group_by(_ID).agg(pl.col(_FIRST).min()).sort(_FIRST).select(_ID)
         counts, notes = list[tuple[str, int]](), list[str]()
         frame = ids
@@ -105,10 +121,10 @@ class Newest:
             frame = frame.join(
                 values.select(_ID, pl.col(_VALUE).alias(f"c{index}")), on=_ID, how="left", maintain_order="left"
             )
-            if several := values.filter(pl.col("values") > 1).height:
+            if conflicts := int(values["several"].sum()):
                 text = "values of {key} with several values of {heading}, of which the newest counts"
                 name = Text("join.conflicts", text, key=self._table.one_row_per, heading=heading)
-                counts.append((name, several))
+                counts.append((name, conflicts))
         if self._without:
             text = "rows of {file} without {key}, left out"
             name = Text("join.without", text, file=self._table.file, key=self._table.one_row_per)
@@ -117,9 +133,3 @@ class Newest:
             text = "{file}: of {rows:,} {rows:row|rows}, a later one counts as newer, since newest_by names no time"
             notes.append(Text("join.later-is-newer", text, file=self._table.file, rows=self._rows))
         return frame.with_columns(pl.all().fill_null("")), counts, notes
-
-
-def _nothing() -> pl.Expr:
-    """Tell which values are zeros beside other numbers of the same id."""
-    zero, flag = pl.col(_VALUE).str.contains(_ZERO), pl.col(_VALUE).is_in(["0", "1"])
-    return zero & ~(zero.all() | flag.all()).over(_ID, _COLUMN)
