@@ -77,7 +77,7 @@ def test_a_run_that_failed_says_so_last() -> None:
 @pytest.mark.parametrize(
     ("name", "waits"),
     [
-        ("retrain", {"Let the burst settle"}),
+        ("retrain", {"Let the burst settle", "Let its drops be claimed"}),
         ("evaluate", set()),
         ("likelihood", set()),
         ("batch", set()),
