@@ -642,11 +642,13 @@ def coded() -> Files:
     states = ((code, language, word) for code, both in words.items() for language, word in enumerate(both, 1))
     products = ((p.number, price(p), 1) for p in made.products)
     names = ((p.number, language, p.name + end) for p in made.products for language, end in ((2, " (fr)"), (1, "")))
+    tickets = ((number, o.number, "cancelled" if number % 3 else "closed") for number, o in enumerate(made.orders))
     return {
         "ps_orders.csv": table("id_order|reference|id_customer|current_state|date_add|date_upd", orders),
         "ps_order_detail.csv": table("id_order_detail|id_order|product_id|product_quantity", lines),
         "ps_order_state_lang.csv": table("id_order_state|id_lang|name", states),
         "ps_product.csv": table("id_product|price|active", products),
+        "tickets.csv": table("id_ticket|id_order|status", tickets),
         "ps_product_lang.csv": table("id_product|id_lang|name", names),
     }
 

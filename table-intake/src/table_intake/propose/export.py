@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from table_intake.columns import usual_names
+from table_intake.columns import statuses, usual_names
 from table_intake.columns.usual_names import forms
 from table_intake.errors import Refused
+from table_intake.propose import outcomes
 from table_intake.propose.asking import ask_dates, ask_ids, ask_statuses, ask_zone, currency
 from table_intake.propose.items import items
 from table_intake.propose.questions import Document, ExportProposal, LeftOut, Question, merged
@@ -156,6 +157,15 @@ def _unused(roles: Roles, sales: Sales, used: frozenset[str]) -> list[LeftOut]:
 def _why_unused(roles: Roles, sales: Sales, name: str, used: frozenset[str]) -> str:
     kind, header = roles.kinds[name], roles.tables[name].header
     refers = [relation for relation in roles.relations.of(name) if relation.other in used]
+    if refers and (words := outcomes.lost(roles.tables[name])):
+        return Text(
+            "left-out.outcomes",
+            "its {column} refers to {other}, but it has numbers of its own. If {words} says what became of whole "
+            "orders, put that into {other}",
+            column=header[refers[0].column],
+            other=refers[0].other,
+            words=statuses.listed(words),
+        )
     if refers and not {"USER_ID", "ITEM_ID"} <= roles.columns[name].keys():
         return Text(
             "left-out.refers",

@@ -27,19 +27,31 @@ def of_orders(roles: Roles, joined: tuple[str, ...]) -> list[Relation]:
             sample, there = roles.tables[relation.other], {*joined, *(other.other for other in leading)}
             if relation.other in there or not relation.unique or not _has_orders(roles, relation):
                 continue
-            if any(statuses.column(heading) is not None for heading in sample.header):
+            if lost(sample) or any(_of_codes(roles, relation.other, joined)):
                 leading.append(relation)
     tables = (*joined, *(relation.other for relation in leading))
     return [*leading, *(relation for table in tables for relation in _of_codes(roles, table, tables))]
 
 
 def _has_orders(roles: Roles, relation: Relation) -> bool:
-    """Tell whether a relation leads to one row for each order."""
-    key = roles.heading((relation.other, relation.key))
-    is_named = not ranks(usual_names.ORDER).keys().isdisjoint(forms(key)) or bool(
-        re.search(usual_names.FILES["interactions"], base_name(relation.other).casefold())
+    """Tell whether a relation leads to orders, rather than to what has numbers of its own: payments, tickets."""
+    sets = roles.tables[relation.other].value_sets()
+    first = next(index for index, values in enumerate(sets) if values.unique >= 1 or index == relation.key)
+    is_named = re.search(usual_names.FILES["interactions"], base_name(relation.other).casefold()) is not None
+    is_of_orders = is_named or not ranks(usual_names.ORDER).keys().isdisjoint(
+        forms(roles.heading((relation.other, relation.key)))
     )
-    return is_named and roles.kinds[relation.other] != "items" and not roles.is_of_users(relation)
+    is_itself = is_of_orders and first == relation.key
+    return is_itself and roles.kinds[relation.other] != "items" and not roles.is_of_users(relation)
+
+
+def lost(sample: Sample) -> dict[str, int]:
+    """Return the words with which a table says of its rows that something was never sold, or came back."""
+    words = dict[str, int]()
+    for index, rows in sample.counts.items():
+        sorted_out = statuses.sorted_out(statuses.column(sample.header[index]) or statuses.Column(), rows)
+        words |= {**sorted_out.cancelled, **sorted_out.returned}
+    return words
 
 
 def _of_codes(roles: Roles, table: str, joined: tuple[str, ...]) -> Iterator[Relation]:
