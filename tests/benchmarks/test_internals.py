@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.internals import House, Internal
 
-LANDED = 317
+LANDED = 318
 """Names that tests import and no other room uses, at the last landing; there were 508 at f316f95d."""
 INSIDE: tuple[tuple[str, str, str], ...] = (
     (
