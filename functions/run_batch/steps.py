@@ -20,6 +20,7 @@ from personalization.batch.plan import (
 from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
+from personalization.core.errors import Rejected
 from personalization.core.messages import Part, Steps
 from personalization.core.observability import logger
 
@@ -91,6 +92,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
     aws = Clients(clients.personalize(), clients.s3(), clients.dynamodb(), HASH_KEY)
-    done = STEPS.take(event, _Call(aws, Environment(), datetime.now(UTC)))
+    variables = Environment()
+    try:
+        done = STEPS.take(event, _Call(aws, variables, datetime.now(UTC)))
+    except Rejected as refused:
+        raise steps.said(aws, variables, str(event.get("shop") or event["job"]["shop"]), refused) from None
     LOG.info("Step done", step=event["step"])
     return done.as_json()

@@ -496,6 +496,7 @@ def test_the_analyst_s_file_has_every_customer_and_how_likely_they_buy_a_product
         ({"batch": "customers", "items": ["no-such-item"]}, "the shop's last run knows no item no-such-item"),
         ({"batch": "customers", "items": ["i1", "i1"]}, "names an item twice"),
         ({"batch": "mail", "items": ["i1"]}, "only the batch job customers takes items"),
+        ({"batch": "poster"}, r"배치 작업\(poster\)이 없습니다. 설정에 있는 작업: mail"),
     ],
 )
 def test_products_that_cannot_be_asked_about_are_refused_by_name(
@@ -503,7 +504,8 @@ def test_products_that_cannot_be_asked_about_are_refused_by_name(
 ) -> None:
     assert fitted["outcome"] == "fitted"
     personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/x"}})
-    put(shop, "drops/demo/settings.yaml", "batch: {mail: {}}\n")
+    language = "ko" if "poster" in request_.values() else "en"
+    put(shop, "drops/demo/settings.yaml", f"language: {language}\nbatch: {{mail: {{}}}}\n")
 
     def asked_for() -> None:
         (job,) = cast("Any", handler({**load("run_batch_plan"), **request_}, None))["jobs"]

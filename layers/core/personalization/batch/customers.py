@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from table_intake.wording import Text
+
 from personalization.likelihood import answering, counters, features
 from personalization.likelihood.counters import Item
 from personalization.likelihood.model import Customers, Model, probability
@@ -17,7 +19,10 @@ CATEGORY, LAST, BEFORE, VERDICT = "BEST_CATEGORY", "LAST_PURCHASE", "PURCHASES",
 NUMBERS = (CHANCE, PURCHASES, VALUE)
 OF_ITEM = f"{CHANCE}_"
 """The beginning of an item's column; its id follows."""
-OLD = "the fit that serves is from before customers were predicted: the next run that promotes a release fits anew"
+OLD = Text(
+    "batch.fit-old",
+    "the fit that serves is from before customers were predicted: the next run that promotes a release fits anew",
+)
 Row = Mapping[str, str | int | float | None]
 
 

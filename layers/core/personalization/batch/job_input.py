@@ -158,7 +158,8 @@ def _named(aws: Clients, job: Job, bucket: str) -> Iterator[str]:
     name = plan.source_segment(job.settings) or ""
     newest = objects.get_json(aws.s3, bucket, plan.newest(job.shop, name))
     if newest is None:
-        raise Rejected(f"batch.{job.name}", f"the segment {name} was not exported yet: run it first")
+        text = "the segment {segment} was not exported yet: run it first"
+        raise Rejected(f"batch.{job.name}", Text("batch.not-exported", text, segment=name))
     for key in objects.list_keys(aws.s3, bucket, str(newest["answers"])):
         for line in _lines(aws.s3, bucket, key):
             yield from parse(line).names
@@ -167,7 +168,8 @@ def _named(aws: Clients, job: Job, bucket: str) -> Iterator[str]:
 def _lines(s3: "S3Client", bucket: str, key: str) -> Iterator[str]:
     """Yield the lines of an object, packed in any way that drops may be."""
     if objects.size(s3, bucket, key, None) is None:
-        raise Rejected(key, "there is no such file: put it there, and run the job again")
+        text = "there is no such file: put it there, and run the job again"
+        raise Rejected(key, Text("batch.no-file", text))
     with intake_translated(), ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="list-")))
         body = stack.enter_context(objects.reading(s3, bucket, key, None))
@@ -181,7 +183,8 @@ def items(s3: "S3Client", bucket: str, shop: str, table: Table | None) -> Iterat
         Rejected: the shop has no table of items.
     """
     if table is None:
-        raise Rejected(shop, "the shop has no table of items: drop a file of items first")
+        text = "the shop has no table of items: drop a file of items first"
+        raise Rejected(shop, Text("batch.no-table", text))
     for shard in range(table.shards):
         data = objects.get_bytes(s3, bucket, item_table.shard_key(shop, table.version, shard))
         for row in item_table.rows(item_table.unpack(data)) if data else ():
@@ -201,8 +204,9 @@ def wanted_items(s3: "S3Client", bucket: str, job: Job) -> list[str]:
         return list(segment.items) if segment else []
     table = item_files.table(s3, bucket, job.shop)
     if table is not None and (unknown := [name for name in segment.attributes if name not in table.columns]):
-        reason = f"items have no column {', '.join(unknown)}: they have {', '.join(table.columns)}"
-        raise Rejected(f"batch.{job.name}", reason)
+        text = "items have no column {unknown}: they have {columns}"
+        values = {"unknown": ", ".join(unknown), "columns": ", ".join(table.columns)}
+        raise Rejected(f"batch.{job.name}", Text("batch.no-column", text, **values))
     chosen: list[str] = []
     others: dict[str, None] = {}
     first, value = next(iter(segment.attributes.items()))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, cast
 
 from pydantic import BeforeValidator, Field, ValidationError
 from table_intake.columns.schema import Schema
+from table_intake.wording import Text
 
 from personalization.batch import customers
 from personalization.core import stored
@@ -164,11 +165,15 @@ def chosen(settings: ShopSettings, request: PlanRequest) -> dict[str, BatchJob]:
     if request.batch == customers.JOB and (request.items or customers.JOB not in settings.batch):
         return {customers.JOB: _customers(request)}
     if request.items:
-        raise Rejected(request.shop, f"only the batch job {customers.JOB} takes items: leave them out")
+        text = "only the batch job {job} takes items: leave them out"
+        raise Rejected(request.shop, Text("batch.takes-no-items", text, job=customers.JOB))
     if request.batch in settings.batch:
         return {request.batch: settings.batch[request.batch]}
-    jobs = f"its settings name {', '.join(settings.batch)}" if settings.batch else "its settings have no batch"
-    raise Rejected(request.shop, f"there is no batch job {request.batch or 'without a name'}: {jobs}")
+    jobs = Text("batch.settings-none", "its settings have no batch")
+    if settings.batch:
+        jobs = Text("batch.settings-name", "its settings name {jobs}", jobs=", ".join(settings.batch))
+    named = request.batch or Text("batch.nameless", "without a name")
+    raise Rejected(request.shop, Text("batch.no-job", "there is no batch job {name}: {jobs}", name=named, jobs=jobs))
 
 
 def _customers(request: PlanRequest) -> BatchJob:
@@ -276,10 +281,13 @@ def check_segment(job: Job, failed: Collection[str]) -> None:
         Rejected: it failed; its export of before may be old.
     """
     if (name := source_segment(job.settings)) in failed:
+        text = (
+            "its segment {segment} failed in the same execution, and an earlier export does not stand in for it: "
+            "correct what is said of {segment}, run {segment}, then {job}"
+        )
         raise Rejected(
             f"batch.{job.name}",
-            f"its segment {name} failed in the same execution, and an earlier export does not stand in for it: correct "
-            f"what is said of {name}, run {name}, then {job.name}",
+            Text("batch.segment-failed", text, segment=name, job=job.name),
         )
 
 
@@ -291,13 +299,14 @@ def check_size(job: Job, lines: int, size: int) -> None:
     """
     what = "items" if job.settings.takes_items else "users"
     if not lines:
-        raise Rejected(f"batch.{job.name}", f"there are no {what} to ask for")
+        raise Rejected(f"batch.{job.name}", Text(f"batch.no-{what}", f"there are no {what} to ask for"))
     if lines > MOST_LINES or size > MOST_BYTES:
-        raise Rejected(
-            f"batch.{job.name}",
-            f"{lines:,} {what} are {size / 1e9:.1f} GB of input, and a job takes {MOST_LINES:,} lines and "
-            f"{MOST_BYTES / 1e9:.0f} GB: name several jobs with users: {{file: …}}",
+        text = (
+            f"{{lines:,}} {what} are {{size:.1f}} GB of input, and a job takes {{most_lines:,}} lines and "
+            "{most:.0f} GB: name several jobs with users: {{file: …}}"
         )
+        values = {"lines": lines, "size": size / 1e9, "most_lines": MOST_LINES, "most": MOST_BYTES / 1e9}
+        raise Rejected(f"batch.{job.name}", Text(f"batch.large-{what}", text, **values))
 
 
 def check_budget(job: Job, dollars: float, answers: int) -> None:
@@ -308,11 +317,12 @@ def check_budget(job: Job, dollars: float, answers: int) -> None:
     """
     if dollars > job.settings.budget:
         what = "lists" if job.kind == "lists" else "users in segments"
-        raise Rejected(
-            f"batch.{job.name}",
-            f"about ${dollars:,.2f} for {answers:,} {what} is more than its budget of ${job.settings.budget:,.2f}: "
-            "raise budget, or name fewer users",
+        text = (
+            f"about ${{dollars:,.2f}} for {{answers:,}} {what} is more than its budget of ${{budget:,.2f}}: raise "
+            "budget, or name fewer users"
         )
+        values = {"dollars": dollars, "answers": answers, "budget": job.settings.budget}
+        raise Rejected(f"batch.{job.name}", Text(f"batch.dear-{job.kind}", text, **values))
 
 
 class WriteRequest(Part):

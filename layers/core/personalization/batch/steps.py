@@ -4,9 +4,12 @@
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from table_intake.wording import Text
 
 from personalization.batch import convert as converting
 from personalization.batch import customers, job_input, likely, report
@@ -53,6 +56,14 @@ REMEMBERED = timedelta(days=7)
 _GZIP = "application/gzip"
 
 
+def said(aws: Clients, environment: Environment, shop: str, refused: Rejected) -> Rejected:
+    """Return a refusal in the language of the shop."""
+    with suppress(Rejected):
+        language = shop_settings(aws.s3, environment.bucket, shop).language
+        return type(refused)(refused.resource, pages.said(refused.reason, language))
+    return refused
+
+
 def plan(aws: Clients, request: batch.PlanRequest, environment: Environment, now: datetime) -> Planned:
     """Plan an execution's jobs; a schedule's second delivery has none.
 
@@ -67,7 +78,8 @@ def plan(aws: Clients, request: batch.PlanRequest, environment: Environment, now
     release = release_store.release_record(aws.table, table, shop)
     schema = ensure.dataset_schema(aws.personalize, "interactions", names.dataset(shop, "interactions").arn)
     if release is None or schema is None:
-        raise Rejected(shop, "nothing of the shop was promoted yet: drop interactions, or promote a refused run")
+        text = "nothing of the shop was promoted yet: drop interactions, or promote a refused run"
+        raise Rejected(shop, Text("batch.not-promoted", text))
     earlier = [before for before in release_store.history(aws.table, table, shop) if not before.withdrawn_at]
     candidates = release_store.judged_runs(aws.table, table, shop)
     facts = batch.Facts(
@@ -260,8 +272,9 @@ class _Scoring:
         if self._awaited(fit, now):
             return Progressed(arn=f"export/{self.job.name}", status="FIT AWAITED", name=self.job.name)
         if "run" not in fit:
-            reason = fit.get("reason") or "none was fitted yet"
-            raise Rejected(f"batch.{self.job.name}", f"the shop has no purchase likelihood: {reason}")
+            reason = fit.get("reason") or Text("batch.not-fitted", "none was fitted yet")
+            text = "the shop has no purchase likelihood: {reason}"
+            raise Rejected(f"batch.{self.job.name}", Text("batch.no-likelihood", text, reason=reason))
         if fit.get("version") != stored.VERSION:
             raise Rejected(f"batch.{self.job.name}", serve.OLD)
         model = read_model(self._get(f"{shards.folder(self.job.shop, str(fit['run']))}model.json.gz"))
@@ -292,10 +305,8 @@ class _Scoring:
         """Score users of a segment; return the number of files that are scored, and the best users so far."""
         wanted = self._items(model, job_input.wanted_items(self.aws.s3, self.environment.bucket, self.job))
         if not wanted:
-            raise Rejected(
-                f"batch.{self.job.name}",
-                f"no user has bought an item with {self._label}, so there is nothing to predict from",
-            )
+            text = "no user has bought an item with {what}, so there is nothing to predict from"
+            raise Rejected(f"batch.{self.job.name}", Text("batch.nobody-bought", text, what=self._label))
         scored = [(float(score), str(user)) for score, user in before.get("best", ())]
         file = first
         for file, users in self._users(model, first):  # noqa: B007 - the last number counts
@@ -323,9 +334,8 @@ class _Scoring:
         wanted = self.job.settings.customers.items if self.job.settings.customers else ()
         items = self._items(model, wanted)
         if unknown := [name for name in wanted if name not in items]:
-            raise Rejected(
-                f"batch.{self.job.name}", f"the shop's last run knows no item {', '.join(unknown)}: correct the ids"
-            )
+            text = "the shop's last run knows no item {items}: correct the ids"
+            raise Rejected(f"batch.{self.job.name}", Text("batch.no-item", text, items=", ".join(unknown)))
         file, without = first, int(before.get("withoutEvents", 0))
         # A fit's answers are not mixed with those of an earlier one that served when the job began.
         with objects.writing(s3, bucket, f"{self.job.answers(model.run)}{first:06d}.json.out") as upload:
@@ -372,5 +382,6 @@ class _Scoring:
     def _get(self, key: str) -> Any:  # noqa: ANN401 - any document
         data = objects.get_bytes(self.aws.s3, self.environment.bucket, key)
         if data is None:
-            raise Rejected(key, "the file is gone: a newer fit replaced it; run the job again")
+            text = "the file is gone: a newer fit replaced it; run the job again"
+            raise Rejected(key, Text("batch.fit-gone", text))
         return shards.unpack(data)
