@@ -3,7 +3,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,12 +21,29 @@ STYLES: Mapping[str, Callable[[int], str]] = {
     "letters": lambda number: f"K{number}",
     "spaces": lambda number: f"K {number}",
 }
-NAMES = ("orders", "customers", "products")
+KINDS = ("orders", "customers", "products")
+HEADINGS: Sequence[Mapping[str, str]] = (
+    {"orders.id": "id", "orders.customer_id": "customer_id", "order_lines.order_id": "order_id",
+     "order_lines.product_id": "product_id", "customers.id": "id", "products.id": "id", "line": "id"},
+    {"orders.id": "OrderID", "orders.customer_id": "CustomerID", "order_lines.order_id": "OrderID",
+     "order_lines.product_id": "ProductID", "customers.id": "CustomerID", "products.id": "ProductID", "line": "LineID"},
+    {"orders.id": "Order Number", "orders.customer_id": "Customer No", "order_lines.order_id": "Order Number",
+     "order_lines.product_id": "SKU", "customers.id": "Customer No", "products.id": "SKU", "line": "Line"},
+    {"orders.id": "주문번호", "orders.customer_id": "회원번호", "order_lines.order_id": "주문번호",
+     "order_lines.product_id": "상품코드", "customers.id": "회원번호", "products.id": "상품코드", "line": "순번"},
+)  # fmt: skip
+"""What shops call the columns of their keys, by what they are here."""
 Shop = tuple[Files, Counter[tuple[str, str, int]], set[str], set[str]]
 """Files, the interactions that they have, and the ids of users and items."""
 
 
-def shop(seed: int, styles: Mapping[str, str], pointed: frozenset[str], strangers: frozenset[str]) -> Shop:
+def shop(
+    seed: int,
+    styles: Mapping[str, str],
+    pointed: frozenset[str],
+    strangers: frozenset[str],
+    headings: Mapping[str, str],
+) -> Shop:
     """Return the files of a shop.
 
     Args:
@@ -34,6 +51,7 @@ def shop(seed: int, styles: Mapping[str, str], pointed: frozenset[str], stranger
         styles: of its ids, by kind.
         pointed: the columns whose ids a program took for numbers, where they are some without zeros before them.
         strangers: files that belong to nothing, whose small numbers match the ids of others.
+        headings: the names of the columns of keys.
     """
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     counts = {"orders": chance.randrange(60, 200), "customers": chance.randrange(25, 60), "products": 24}
@@ -47,7 +65,7 @@ def shop(seed: int, styles: Mapping[str, str], pointed: frozenset[str], stranger
     lines = [(number, product) for number in days for product in chance.sample(range(1, 25), chance.randrange(1, 5))]
     files = {
         "orders.csv": table(
-            "id|customer_id|created_at",
+            f"{headings['orders.id']}|{headings['orders.customer_id']}|created_at",
             [
                 (
                     written_id("orders", number, "orders.id"),
@@ -58,7 +76,7 @@ def shop(seed: int, styles: Mapping[str, str], pointed: frozenset[str], stranger
             ],
         ),
         "order_lines.csv": table(
-            "line|order_id|product_id|quantity",
+            f"{headings['line']}|{headings['order_lines.order_id']}|{headings['order_lines.product_id']}|quantity",
             [
                 (
                     line,
@@ -70,14 +88,14 @@ def shop(seed: int, styles: Mapping[str, str], pointed: frozenset[str], stranger
             ],
         ),
         "customers.csv": table(
-            "id|city",
+            f"{headings['customers.id']}|city",
             [
                 (written_id("customers", number, "customers.id"), chance.choice(["Bonn", "Köln"]))
                 for number in range(1, counts["customers"] + 1)
             ],
         ),
         "products.csv": table(
-            "id|name|price",
+            f"{headings['products.id']}|name|price",
             [(written_id("products", number, "products.id"), f"Mug {number}", number * 3) for number in range(1, 25)],
         ),
     }
@@ -102,16 +120,21 @@ def shop(seed: int, styles: Mapping[str, str], pointed: frozenset[str], stranger
 
 @given(
     seed=st.integers(0, 10_000),
-    styles=st.fixed_dictionaries({name: st.sampled_from([*STYLES]) for name in NAMES}),
+    styles=st.fixed_dictionaries({name: st.sampled_from([*STYLES]) for name in KINDS}),
     pointed=st.frozensets(
         st.sampled_from(["orders.id", "orders.customer_id", "order_lines.order_id", "order_lines.product_id"])
     ),
     strangers=st.frozensets(st.sampled_from(["stores.csv", "shelves.csv", "steps.csv"])),
+    headings=st.sampled_from(HEADINGS),
 )
 def test_files_are_joined_by_what_belongs_together(
-    seed: int, styles: Mapping[str, str], pointed: frozenset[str], strangers: frozenset[str]
+    seed: int,
+    styles: Mapping[str, str],
+    pointed: frozenset[str],
+    strangers: frozenset[str],
+    headings: Mapping[str, str],
 ) -> None:
-    files, sold, users, items = shop(seed, styles, pointed, strangers)
+    files, sold, users, items = shop(seed, styles, pointed, strangers, headings)
     with TemporaryDirectory() as folder:
         proposal, rows = imported_by_default(files, Path(folder))
     used = set(proposal.export.files())
