@@ -275,7 +275,7 @@ def test_a_refusal_late_in_a_large_file_aborts_the_upload(drop: Drop, bucket: "S
 @pytest.mark.parametrize(
     ("key", "rule"),
     [
-        ("drops/demo/clicks/a.csv", "must be interactions, users or items, not clicks"),
+        ("drops/demo/clicks/a.csv", "must be interactions, users, items or export, not clicks"),
         ("drops/Demo Shop/items/a.csv", "1 to 30 characters"),
         ("drops/demo/items/a.orc", r"end in .csv, .tsv, .txt, .json, .jsonl or .ndjson"),
         ("drops/demo/notes.txt", "keys are drops/"),

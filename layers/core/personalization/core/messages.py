@@ -6,7 +6,7 @@ from functools import partial
 from operator import is_
 from typing import Annotated, Any, Generic, Self, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WrapValidator
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 from table_intake.wording import Text
 
@@ -19,11 +19,7 @@ is_none = partial(is_, None)
 """For members that a message leaves out where they are None."""
 
 
-def _as_text(value: object, validate: Callable[[object], str]) -> str:
-    return value if isinstance(value, Text) else validate(value)
-
-
-Sentence = Annotated[str, WrapValidator(_as_text)]
+Sentence = Annotated[InstanceOf[Text] | str, Field(union_mode="left_to_right")]
 """A string that stays a `Text` in the process that made it; in JSON it is its English."""
 
 
