@@ -57,6 +57,14 @@ def test_a_header_that_does_not_do_is_refused_by_name(kind: DataKind, header: st
         arranged(kind, header)
 
 
+@pytest.mark.parametrize("value", ["ann@example.com", "010-1234-5678", "+49 170 1234567", "01012345678"])
+@pytest.mark.parametrize("header", ["{}", "{},s1", "2026-12-01,{}", "USER_ID,ITEM_ID,{0},{0}", "{0},{0}"])
+def test_a_first_row_that_is_somebody_s_is_not_shown(header: str, value: str) -> None:
+    with pytest.raises(Refused) as refused:
+        arranged("interactions", header.format(value))
+    assert value not in str(refused.value)
+
+
 def test_a_name_in_any_script_can_be_mapped() -> None:
     settings = TableSettings(columns={"나이": "AGE"})
     assert arranged("users", "user_id,나이", settings).names() == ("USER_ID", "AGE")

@@ -3,6 +3,7 @@
 
 import csv
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -175,6 +176,27 @@ def test_a_key_in_several_rows_that_differ_is_refused_unless_the_newest_is_named
     assert {row["status"] for row in rows if row["customer_id"] == "1" and row["created_at"].startswith("2027")} == {
         "cancelled"
     }
+
+
+@pytest.mark.parametrize("key", ["ann@example.com", "010-1234-5678"])
+def test_a_reason_names_no_person(key: str, tmp_path: Path) -> None:
+    rows = [(key, "Seoul"), (key, "Berlin")]
+    join = {"file": "people.csv", "by": {"who": "who"}}
+    for header, people in (("who|sku", rows), (f"{key}|sku", rows[:1])):
+        files = {"lines.csv": table(header, [(key, "a")]), "people.csv": table("who|city", people)}
+        export = ExportSettings.model_validate({"interactions": {"file": "lines.csv", "join": [join]}})
+        with pytest.raises(Refused) as refused:
+            joined(export, written(tmp_path / "in", files), tmp_path / "out", files)
+        assert key not in str(refused.value)
+
+
+def test_names_are_the_same_whichever_way_a_machine_writes_them(tmp_path: Path) -> None:
+    # A Mac takes letters apart: 주문 has five characters then, and é two.
+    files = {unicodedata.normalize("NFD", "주문-é.csv"): table("sku|who", [("a", "b")])}
+    for name in ("주문-é.csv", "주문*"):
+        export = ExportSettings.model_validate({"interactions": {"file": name}})
+        done = joined(export, written(tmp_path / "in", files), tmp_path / "out", files)
+        assert done.files["interactions"].read_text() == "sku,who\na,b\n"
 
 
 def named(pieces: list[list[tuple[str, str, str]]], folder: Path) -> bytes:

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ import boto3
 import pytest
 from personalization.auth import keys
 from personalization.auth.caller import Caller
-from personalization.core.errors import Rejected
+from personalization.core.errors import PersonalizationError, Rejected
 from personalization.likelihood import inputs
 from personalization.shop.records import release_store
 from table_intake.hashing import hash_id
@@ -171,6 +172,33 @@ def test_properties_of_hashed_columns_are_hashed(
     assert json.loads(sent["properties"]) == {"phone": hash_id(hashing, "demo", "1")}
 
 
+def test_properties_under_the_names_of_the_shop_s_own_files_are_hashed(
+    hashing: str, personalize: FakePersonalize, behind: Callable[[], str]
+) -> None:
+    properties = {"email": ANN, "EMAIL": ANN, "e-Mail": ANN}
+    assert record_events.handler(request("api_put_user", content={"properties": properties}), None)["statusCode"] == 202
+    event = {"eventType": "View", "properties": {"email": ANN}}
+    record_events.handler(request("api_events", content={"sessionId": "s", "events": [event]}), None)
+    (sent,) = personalize.body_of("PutEvents")["eventList"]
+    assert json.loads(sent["properties"]) == {"email": hash_id(hashing, "demo", ANN)}
+    assert "@example.com" not in behind().lower()
+
+
+@pytest.mark.parametrize("blank", [" ", "\u3000", "\ufeff"])
+def test_an_id_of_which_no_hash_can_be_made_is_refused(blank: str, hashing: str, personalize: FakePersonalize) -> None:
+    event = {"eventType": "View", "itemId": "i1"}
+    for name, user, content in (
+        ("api_events", ANN, {"sessionId": blank, "events": [event]}),
+        ("api_events", ANN, {"sessionId": "s", "userId": blank, "events": [event]}),
+        ("api_put_user", blank, {"properties": {"AGE": "30"}}),
+        ("api_delete_user", blank, None),
+    ):
+        assert record_events.handler(request(name, user=user, content=content), None)["statusCode"] == 400, name
+    assert get_recommendations.handler(request("api_recommendations", user=blank), None)["statusCode"] == 400
+    assert not personalize.calls
+    assert hashing
+
+
 @pytest.mark.usefixtures("demo")
 def test_a_shop_that_hashes_nothing_asks_for_no_key(table: "DynamoDBClient", personalize: FakePersonalize) -> None:
     release_store.put(table, TABLE, RELEASE)
@@ -235,13 +263,37 @@ def test_a_batch_job_s_list_may_have_addresses(
     assert {json.loads(line)["userId"] for line in text.splitlines()} == {ann, bob}
 
 
+@pytest.mark.parametrize("key", ["", "another key of thirty-two characters"])
+def test_a_key_that_was_lost_or_changed_makes_no_second_user_of_one(
+    key: str, drop: Drop, personalize: FakePersonalize
+) -> None:
+    drop("drops/demo/settings.yaml", SETTINGS)
+    first = checked(drop("drops/demo/interactions/orders.csv", SALES))
+    secrets = boto3.client("secretsmanager")
+    before = secrets.get_secret_value(SecretId=KEY)["SecretString"]
+    secrets.delete_secret(SecretId=KEY, ForceDeleteWithoutRecovery=True)
+    if key:
+        secrets.create_secret(Name=KEY, SecretString=key)
+    containers.start(validate_drop, import_module("functions.validate_drop.steps"))
+    personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE"}})
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/x"}})
+    personalize.says("DescribeSchema", {"schema": {"schema": first["schema"]["text"]}})
+    with pytest.raises(PersonalizationError, match="another key" if key else "there is no key"):
+        checked(drop("drops/demo/interactions/more.csv", SALES))
+    assert [secret["Name"] for secret in secrets.list_secrets()["SecretList"]] == ([KEY] if key else [])
+    secrets.delete_secret(SecretId=KEY, ForceDeleteWithoutRecovery=True)
+    secrets.create_secret(Name=KEY, SecretString=before)
+    containers.start(validate_drop, import_module("functions.validate_drop.steps"))
+    assert checked(drop("drops/demo/interactions/more.csv", SALES))["hashed"]
+
+
 def test_the_first_import_decides_for_good_what_ids_are(drop: Drop, personalize: FakePersonalize) -> None:
     drop("drops/demo/settings.yaml", SETTINGS)
     first = checked(drop("drops/demo/interactions/orders.csv", SALES))
-    assert first["hashed"] == ["USER_ID"]
+    assert first["hashed"] == ["EMAIL", "USER_ID"]
     key = boto3.client("secretsmanager").get_secret_value(SecretId=KEY)["SecretString"]
     users = "email,AGE\n" + "".join(f"user{n}@example.com,3\n" for n in range(30))
-    assert checked(drop("drops/demo/users/users.csv", users))["hashed"] == ["USER_ID"]
+    assert checked(drop("drops/demo/users/users.csv", users))["hashed"] == ["EMAIL", "USER_ID"]
     assert boto3.client("secretsmanager").get_secret_value(SecretId=KEY)["SecretString"] == key
 
     personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE"}})
@@ -249,11 +301,15 @@ def test_the_first_import_decides_for_good_what_ids_are(drop: Drop, personalize:
     personalize.says("DescribeSchema", {"schema": {"schema": SCHEMA}})
     without = SETTINGS.replace("hash: [email]\n", "")
     drop("drops/demo/settings.yaml", without)
-    with pytest.raises(Rejected, match="the setting hash is gone"):
-        checked(drop("drops/demo/interactions/orders.csv", SALES))
+    items = "ITEM_ID,email\ni1,seller@example.com\n"
+    for key, content in (("interactions/orders.csv", SALES), ("items/items.csv", items)):
+        with pytest.raises(Rejected, match="the setting hash is gone"):
+            checked(drop(f"drops/demo/{key}", content))
     drop("drops/other/settings.yaml", SETTINGS)
-    with pytest.raises(Rejected, match="the setting hash is new"):
-        checked(drop("drops/other/interactions/orders.csv", SALES))
+    # A hashed column of items would have the API hash the ids of users, too.
+    for key, content in (("interactions/orders.csv", SALES), ("items/items.csv", items)):
+        with pytest.raises(Rejected, match="the setting hash is new"):
+            checked(drop(f"drops/other/{key}", content))
     personalize.reset()
     # A shop that was removed, or never imported what it checked, begins anew.
     assert "hashed" not in checked(drop("drops/demo/interactions/orders.csv", SALES))

@@ -97,11 +97,15 @@ class Request:
         self.notes: dict[str, object] = {}
 
     def name_user_by(self, hashed: Callable[[str], str]) -> None:
-        """Put hashes in place of the user whom path, query and caller name, before anything else reads them."""
+        """Put hashes in place of the user whom path, query and caller name, before anything else reads them.
+
+        Raises:
+            Problem: 400, no hash can be made of the user's id.
+        """
         if "userId" in self.path:
-            self.path["userId"] = hashed(self.path["userId"])
+            self.path["userId"] = problems.named("userId", hashed(self.path["userId"]))
         if "userId" in self.query:
-            self.query = {**self.query, "userId": hashed(self.query["userId"])}
+            self.query = {**self.query, "userId": problems.named("userId", hashed(self.query["userId"]))}
         if self.caller is not None:
             self.caller = replace(self.caller, user=hashed(self.caller.user), session=hashed(self.caller.session))
 

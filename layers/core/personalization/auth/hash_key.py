@@ -24,6 +24,8 @@ Hash = Callable[[str], str]
 """Returns the hash of an id of one shop."""
 SHORTEST = 32
 """The least characters of a key."""
+LOST = "Bring back the secret with the value that it had, since other hashes would be other users; then continue"
+"""The way out where the key of a shop's imports is gone, or another one is in its place."""
 _DESCRIPTION = "Makes the hashes that stand for users' ids. Never change it: other hashes are other users."
 
 
@@ -54,23 +56,21 @@ def make_key(client: "SecretsManagerClient", name: str) -> str:
     return key
 
 
+def fingerprint(hashed: Hash) -> str:
+    """Return what tells a key from any other one."""
+    return hashed("the key")
+
+
 class HashKey:
     """The key of a stack, read when it is first used and then kept.
 
     Args:
         client, name: return a client of Secrets Manager and the secret's name, on first use.
-        read: reads the key; see `make_key`.
     """
 
-    def __init__(
-        self,
-        client: "Callable[[], SecretsManagerClient]",
-        name: Callable[[], str],
-        read: "Callable[[SecretsManagerClient, str], str]" = read_key,
-    ) -> None:
+    def __init__(self, client: "Callable[[], SecretsManagerClient]", name: Callable[[], str]) -> None:
         self._client = client
         self._name = name
-        self._read = read
         self._key = ""
         self._lock = Lock()
 
@@ -85,6 +85,12 @@ class HashKey:
             self._key = self._key or self._first()
         return partial(hash_id, self._key, shop)
 
+    def made_for(self, shop: str) -> Hash:
+        """Return what hashes the ids of a shop that has none yet; a key is made where it is missing."""
+        with self._lock:
+            self._key = make_key(self._client(), self._name())
+        return partial(hash_id, self._key, shop)
+
     def forget(self) -> None:
         """Read the key anew."""
         self._key = ""
@@ -92,6 +98,6 @@ class HashKey:
     def _first(self) -> str:
         name = self._name()
         try:
-            return self._read(self._client(), name)
+            return read_key(self._client(), name)
         except Missing:
-            raise Broken(name, "there is no key for hashes of ids; the first import of a shop makes it") from None
+            raise Broken(name, f"there is no key for hashes of ids. {LOST}") from None

@@ -95,6 +95,13 @@ def or_not_found(value: T | None, detail: str) -> T:
     return value
 
 
+def named(field: str, hashed: str) -> str:
+    """Return the hash of an id, or raise 400 if there is none: the id is made of spaces."""
+    if not hashed:
+        raise Problem(400, "The request is invalid.", [FieldError(field, "must not be empty")])
+    return hashed
+
+
 def validate(model: type[M], values: object) -> M:
     """Parse `values` as a model, or raise 400 naming each field."""
     try:

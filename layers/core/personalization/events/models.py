@@ -25,6 +25,7 @@ from pydantic.alias_generators import to_camel
 from table_intake.columns.schema import TEXT_LENGTH
 from table_intake.read.line_breaks import BREAK
 
+from personalization.core import problems
 from personalization.core.observability import Count
 from personalization.core.problems import FieldError, Problem
 
@@ -240,11 +241,15 @@ def renamed(made: Sequence[Call], event_id: Callable[[str, str], str]) -> list[C
 
 
 def hashed(made: Sequence[Call], hash_id: Callable[[str], str], columns: Collection[str]) -> list[Call]:
-    """Return the calls with hashes for users and sessions, which may be each other's ids, and for some columns."""
+    """Return the calls with hashes for users and sessions, which may be each other's ids, and for some columns.
+
+    Raises:
+        Problem: no hash can be made of an id.
+    """
     return [
         Call(
-            hash_id(call.session_id),
-            hash_id(call.user_id) if call.user_id else call.user_id,
+            problems.named("sessionId", hash_id(call.session_id)),
+            problems.named("userId", hash_id(call.user_id)) if call.user_id else call.user_id,
             [_with_hashes(event, hash_id, columns) for event in call.events],
         )
         for call in made
@@ -263,12 +268,17 @@ def _with_hashes(
 def hashed_properties(
     properties: Mapping[str, PropertyValue], hash_id: Callable[[str], str], columns: Collection[str]
 ) -> dict[str, PropertyValue]:
-    """Return properties with hashes for those of some columns, by Personalize's names."""
-    names = set(map(camel, columns))
+    """Return properties with hashes for those of some columns, in any spelling."""
+    names = set(map(_letters, columns))
     return {
-        key: hash_id(str(value)) if camel(key) in names and value is not None else value
+        key: hash_id(str(value)) if _letters(key) in names and value is not None else value
         for key, value in properties.items()
     }
+
+
+def _letters(name: str) -> str:
+    """Return a name without its spelling: E-mail and EMAIL are one column."""
+    return "".join(filter(str.isalnum, name)).casefold()
 
 
 def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str, object]:

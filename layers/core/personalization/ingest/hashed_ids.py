@@ -5,6 +5,7 @@ Ids of two kinds in one dataset group would make two users of one, and live even
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from table_intake.wording import Text
@@ -22,10 +23,20 @@ _WAY = (
 )
 
 
-def columns(s3: "S3Client", bucket: str, shop: str) -> tuple[str, ...]:
-    """Return the columns of a shop's imports that have hashes, by Personalize's names; none where it hashes no ids."""
-    document = objects.get_json(s3, bucket, _key(shop)) or {}
-    return tuple(document.get("columns", ()))
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """What a shop hashes."""
+
+    columns: tuple[str, ...] = ()
+    """Columns, by Personalize's names and by those of the shop; none where it hashes no ids."""
+    key: str = ""
+    """The fingerprint of the key."""
+
+
+def of_shop(s3: "S3Client", bucket: str, shop: str) -> Hashed:
+    """Return what the imports of a shop have hashes for."""
+    document = objects.get_json(s3, bucket, _key(shop))
+    return Hashed(tuple(document["columns"]), document["key"]) if document else Hashed()
 
 
 def mixed(resource: str, *, hashes: bool) -> Rejected:
@@ -42,17 +53,18 @@ def mixed(resource: str, *, hashes: bool) -> Rejected:
     return Rejected(resource, Text("import.hash-gone", text, way=Text("import.hash-way", _WAY)))
 
 
-def forget(s3: "S3Client", bucket: str, shop: str) -> tuple[str, ...]:
-    """Forget the columns with hashes of a shop that has imported nothing, or that was removed; return none."""
+def forget(s3: "S3Client", bucket: str, shop: str) -> Hashed:
+    """Forget what a shop hashes that has imported nothing, or that was removed; return nothing of it."""
     objects.remove(s3, bucket, _key(shop))
-    return ()
+    return Hashed()
 
 
-def keep(s3: "S3Client", bucket: str, shop: str, hashed: Collection[str], new: Collection[str]) -> tuple[str, ...]:
-    """Store the columns with hashes before they are imported, with those of the shop so far; return all of them."""
-    together = tuple(sorted({*hashed, *new}))
-    if set(together) != set(hashed):
-        objects.put_json(s3, bucket, _key(shop), {"version": stored.VERSION, "columns": together})
+def keep(s3: "S3Client", bucket: str, shop: str, before: Hashed, *, new: Collection[str], key: str) -> Hashed:
+    """Store columns with hashes before they are imported, with those of the shop so far; return all of them."""
+    together = Hashed(tuple(sorted({*before.columns, *new})), key)
+    if together != before and together.columns:
+        document = {"version": stored.VERSION, "columns": together.columns, "key": key}
+        objects.put_json(s3, bucket, _key(shop), document)
     return together
 
 

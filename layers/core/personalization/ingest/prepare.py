@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 from table_intake import Checked, DataKind, Expected, Proposal, check_table
 from table_intake.check import changes
+from table_intake.columns.header import canonical
 from table_intake.ranges.merged import Merged
 from table_intake.read.archives import LARGEST
 from table_intake.wording import Language, Text
 
-from personalization.auth.hash_key import HashKey
-from personalization.core.errors import Rejected, intake_translated
+from personalization.auth.hash_key import LOST, Hash, HashKey, fingerprint
+from personalization.core.errors import Broken, Rejected, intake_translated
 from personalization.core.names import Names
 from personalization.ingest import hashed_ids, imports, known_ids, retraining, sales
 from personalization.ingest.acceptance import Acceptance, last_reports
 from personalization.ingest.copies import Copies, copies_of
+from personalization.ingest.hashed_ids import Hashed
 from personalization.ingest.imports import Lineage
 from personalization.ingest.item_lines import TOO_LARGE, ItemLines
 from personalization.ingest.ranges import Ranges
@@ -157,8 +159,8 @@ class Preparation:
         return settings_file.settings_that_hold(self._s3, self._bucket, self._drop.shop)
 
     @cached_property
-    def _hashed(self) -> tuple[str, ...]:
-        return hashed_ids.columns(self._s3, self._bucket, self._drop.shop)
+    def _hashed(self) -> Hashed:
+        return hashed_ids.of_shop(self._s3, self._bucket, self._drop.shop)
 
     @cached_property
     def _last(self) -> changes.Last:
@@ -209,8 +211,12 @@ class Preparation:
             unreadable = refused.resource in request.unreadable
             raise acceptance.refused(refused, None if unreadable else self._proposal(drop, joined, settings)) from None
         checked = acceptance.accepted(copied, remarks, merged.ids() if merged else ())
-        self._hashed = hashed_ids.keep(self._s3, self._bucket, drop.shop, self._hashed, copied.layout.hashed_names)
-        checked = replace(checked, hashed=self._hashed)
+        if expected.hashed is not None:
+            # Callers may name a property as the shop's files name its column.
+            columns = (*copied.layout.hashed_names, *map(canonical, settings.hash))
+            key = fingerprint(expected.hashed)
+            self._hashed = hashed_ids.keep(self._s3, self._bucket, drop.shop, self._hashed, new=columns, key=key)
+        checked = replace(checked, hashed=self._hashed.columns)
         milliseconds = int(now.timestamp() * 1000)
         self._copies.keep(milliseconds, part)
         if copied.sold is not None:
@@ -250,8 +256,6 @@ class Preparation:
         group, domain = ensure.group_domain(self._personalize, named)
         existing = ensure.dataset_schema(self._personalize, kind, dataset.arn) if group else None
         imports.check_existing(drop, settings, domain, group=group is not None, dataset=existing is not None)
-        if kind != "items":
-            self._check_hash(drop, settings)
         imported, run, at = self._request.ids, self._request.run, int(now.timestamp())
         related = {other: (run, *imported.get(other, ())) for other in _RELATED_KINDS[kind]}
         known_by = {kind: imported.get(kind, ()), **related}
@@ -264,23 +268,34 @@ class Preparation:
             now=at,
             group=group,
             known_by=known_by,
-            hashed=self._hash_key.of(drop.shop) if settings.hash else None,
+            hashed=self._hash(drop, settings),
         )
 
-    def _check_hash(self, drop: Drop, settings: ShopSettings) -> None:
-        """Check that users' ids are of the kind that the shop has imported, if it has imported any.
+    def _hash(self, drop: Drop, settings: ShopSettings) -> Hash | None:
+        """Return what hashes the ids of the shop's users; None where its settings hash none.
 
         Raises:
-            Rejected: they are of another kind.
+            Rejected: users' ids are of another kind than those that the shop has imported.
+            Broken: the key of those is gone, or another one is in its place.
         """
-        hashes = bool(settings.hash)
-        if hashes == bool(self._hashed):
-            return
+        hashes, before = bool(settings.hash), self._hashed
+        if not hashes and not before.key:
+            return None
         datasets = (self._names.dataset(drop.shop, kind).arn for kind in _OF_USERS)
         kinds = zip(_OF_USERS, datasets, strict=True)
-        if any(ensure.dataset_schema(self._personalize, kind, arn) for kind, arn in kinds):
+        imported = any(ensure.dataset_schema(self._personalize, kind, arn) for kind, arn in kinds)
+        if imported and hashes != bool(before.key):
             raise hashed_ids.mixed(drop.key, hashes=hashes)
-        self._hashed = hashed_ids.forget(self._s3, self._bucket, drop.shop)
+        hashed = None
+        if hashes:
+            # A container that has lived for long may have read another one.
+            self._hash_key.forget()
+            hashed = self._hash_key.of(drop.shop) if imported else self._hash_key.made_for(drop.shop)
+        if before.key and (hashed is None or before.key != fingerprint(hashed)):
+            if imported:
+                raise Broken(self._names.hash_key, f"another key for hashes of ids is in its place. {LOST}")
+            self._hashed = hashed_ids.forget(self._s3, self._bucket, drop.shop)
+        return hashed
 
     def _ranges(self, source: Source, identity: str) -> Ranges | None:
         """Return the ranges of a drop that is too large for one function."""

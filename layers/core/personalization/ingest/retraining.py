@@ -35,7 +35,7 @@ def of_shop(
         raise Rejected(wish.shop, "there are no interactions to train on: drop them first")
     planned = plan(names, bucket, wish, lineage=lineage, settings=settings, schema=schema)
     # Of the data that are there, whatever the settings say by now.
-    hashed = hashed_ids.columns(s3, bucket, wish.shop)
+    hashed = hashed_ids.of_shop(s3, bucket, wish.shop).columns
     planned = planned.replaced(notes=(*remarks, *planned.notes), hashed=hashed)
     return imports.with_existing(personalize, names, planned, settings)
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from table_intake import streamed
 from table_intake.columns import schema, statuses, usual_names
 from table_intake.columns.schema import Column, Schema
+from table_intake.columns.shown import shown, shown_all
 from table_intake.errors import Refused
 from table_intake.kinds import DataKind
 from table_intake.settings.files import FileSettings
@@ -463,7 +464,7 @@ def fitting(resource: str, header: Sequence[str], settings: TableSettings) -> li
 
 
 def _listed(header: Sequence[str]) -> str:
-    return Text.some_of(header, _SHOWN)
+    return Text.some_of(shown_all(header), _SHOWN)
 
 
 def _with_title(reason: Text, header: Sequence[str]) -> Text:
@@ -502,7 +503,7 @@ def _sources(resource: str, header: Sequence[str], files: FileSettings, columns:
             if _NUMBER.fullmatch(heading.strip()):
                 rule = Text("header.first-row", "the first row must name the columns")
             text = "column {number} has the name {heading}: {rule}"
-            reason = Text("header.name", text, number=index + 1, heading=repr(heading), rule=rule)
+            reason = Text("header.name", text, number=index + 1, heading=repr(shown(heading)), rule=rule)
             raise Refused(resource, _with_title(reason, header))
         other = taken.setdefault(name.replace("_", ""), index)
         if other != index:
@@ -510,7 +511,9 @@ def _sources(resource: str, header: Sequence[str], files: FileSettings, columns:
                 "columns {first} and {second} are the same column {name}: settings can ignore one of them, or map it "
                 "to another name"
             )
-            values = {"first": repr(header[other]), "second": repr(heading), "name": name}
+            first, second = shown(header[other]), shown(heading)
+            same = name if second == heading else second
+            values = {"first": repr(first), "second": repr(second), "name": same}
             raise Refused(resource, Text("header.twice", text, **values))
         sources[name] = index
     return sources

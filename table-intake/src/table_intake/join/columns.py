@@ -7,6 +7,7 @@ from difflib import get_close_matches
 import polars as pl
 
 from table_intake.columns.header import canonical
+from table_intake.columns.shown import shown_all
 from table_intake.errors import Refused
 from table_intake.settings.exports import base_name
 from table_intake.wording import Text
@@ -44,7 +45,12 @@ class Names:
                 "the setting export names its column {name} under {setting} (did you mean {meant}?); it has {headings}"
             )
             code = "join.no-column-but"
-        values = {"name": name, "setting": setting, "meant": meant, "headings": Text.some_of(self.all, _SHOWN)}
+        values = {
+            "name": name,
+            "setting": setting,
+            "meant": meant,
+            "headings": Text.some_of(shown_all(self.all), _SHOWN),
+        }
         raise Refused(self._table, Text(code, text, **values))
 
     def add(self, table: str, heading: str) -> int:

@@ -6,6 +6,7 @@ from itertools import chain
 
 import polars as pl
 
+from table_intake.columns.shown import shown_all
 from table_intake.errors import Refused
 from table_intake.join.columns import BETWEEN, Names, has_pointed, key
 from table_intake.join.times import no_times, seconds
@@ -82,18 +83,14 @@ class Lookup:
         """Raises Refused where keys, which are sorted, occur several times."""
         several = keys.filter(keys == keys.shift()).unique(maintain_order=True)
         if several.len():
-            first = ", ".join(several[0].split(BETWEEN))
-            # More people read a reason than the file: it names no e-mail address.
-            code, shown = (
-                ("join.several-addresses", "") if "@" in first else ("join.several", " (the first is '{first}')")
-            )
+            first = ", ".join(shown_all(several[0].split(BETWEEN)))
             text = (
-                f"{{values:,}} {{values:value|values}} of {{keys}} {{values:stands|stand}} in several rows that differ"
-                f"{shown}: each must have one row. Name the column of times that tells the newest of them as newest_by "
-                "in the settings, or leave the others out of the export"
+                "{values:,} {values:value|values} of {keys} {values:stands|stand} in several rows that differ (the "
+                "first is '{first}'): each must have one row. Name the column of times that tells the newest of them "
+                "as newest_by in the settings, or leave the others out of the export"
             )
-            values = {"values": several.len(), "keys": ", ".join(self._joined.by.values())}
-            raise Refused(self._joined.file, Text(code, text, **values, **({"first": first} if shown else {})))
+            values = {"values": several.len(), "keys": ", ".join(self._joined.by.values()), "first": first}
+            raise Refused(self._joined.file, Text("join.several", text, **values))
 
     def attach(self, names: Names) -> list[int]:
         """Add the columns to those of the table that this is joined to; return their indices.

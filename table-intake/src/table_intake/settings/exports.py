@@ -2,6 +2,7 @@
 """Which file of a shop's export has what, and how they belong together: the section `export` of its settings."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
@@ -182,7 +183,7 @@ def matching(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
     """
     if name in names:
         return (name,)
-    means = tuple(sorted(other for other in names if fnmatchcase(other.casefold(), _pattern(name.casefold()))))
+    means = tuple(sorted(other for other in names if fnmatchcase(_plain(other), _pattern(_plain(name)))))
     if not means:
         text = (
             "the setting export names this file, and the export has {files}: add the file, or change the name in the "
@@ -195,9 +196,14 @@ def matching(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def may_mean(name: str, file: str) -> bool:
     """Tell whether a name or pattern of the settings may mean a file, or a table in it, such as a sheet."""
-    pattern, lower = _pattern(name.casefold()), file.casefold()
+    pattern, lower = _pattern(_plain(name)), _plain(file)
     ends = [index + (letter == "*") for index, letter in enumerate(pattern) if letter in "*#/"]
     return any(fnmatchcase(lower, pattern[:end]) for end in (*ends, len(pattern)))
+
+
+def _plain(name: str) -> str:
+    """Return a name as names are compared: without case, its letters as a Mac and as others write them alike."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _pattern(name: str) -> str:
