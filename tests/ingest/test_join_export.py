@@ -69,7 +69,8 @@ def exported(drop: Drop, settings: str = SETTINGS, marker: str = "_SUCCESS", **f
     """Drop settings and the files, of which some may be others or missing, and the marker last."""
     if settings:
         drop("drops/demo/settings.yaml", settings)
-    for name, content in {**FILES, **{f"{name}.csv": text for name, text in files.items()}}.items():
+    changed_files = {name if "." in name or "/" in name else f"{name}.csv": text for name, text in files.items()}
+    for name, content in {**FILES, **changed_files}.items():
         if content is not None:
             drop(FOLDER + name, content)
     return {"bucket": BUCKET, "key": drop(FOLDER + marker, "")["key"], "run": "run-1"}
@@ -101,25 +102,44 @@ def test_an_export_becomes_one_drop_of_each_kind(drop: Drop, bucket: "S3Client")
     assert "example.com" not in json.dumps(document) + page
 
 
-def test_an_export_that_was_killed_in_the_middle_gives_the_same_drops_the_next_time(
-    drop: Drop, bucket: "S3Client"
+@pytest.mark.parametrize("kind", ["users", "items", "interactions", "reports"])
+def test_an_export_that_was_killed_at_any_write_gives_the_same_drops_the_next_time(
+    kind: str, drop: Drop, bucket: "S3Client"
 ) -> None:
     event, client = exported(drop), clients.s3()
 
     def fail(params: dict[str, str], **_: object) -> None:
-        if params["Key"].startswith("drops/demo/items/"):
+        if f"{kind}/" in params["Key"]:
             raise ReadTimeoutError(endpoint_url="s3")
 
-    client.meta.events.register("provide-client-params.s3.PutObject", fail)
+    writes = [f"provide-client-params.s3.{name}" for name in ("PutObject", "CopyObject")]
+    for name in writes:
+        client.meta.events.register(name, fail)
     try:
         with pytest.raises(RetryLater):
             handler(event, None)
     finally:
-        client.meta.events.unregister("provide-client-params.s3.PutObject", fail)
-    assert [*made(bucket)] == ["drops/demo/users/export-2026-12-customers.csv"]
+        for name in writes:
+            client.meta.events.unregister(name, fail)
+    before = ["users", "items", "interactions", "reports"].index(kind)
+    assert [key.split("/")[2] for key in JOINED if key in made(bucket)] == ["users", "items", "interactions"][:before]
+    # The marker may come twice, too.
     for _ in range(2):
         handler(event, None)
         assert made(bucket) == JOINED
+
+
+def test_names_may_have_spaces_signs_and_any_letters(drop: Drop, bucket: "S3Client") -> None:
+    export = f"2026 12 (1) 100%25+ü 선물 {'x' * 120}"
+    settings = 'export: {users: {file: "a b/고객 [1].csv"}, items: {file: "a b/상품*.csv", columns: [sku]}}'
+    drop("drops/demo/settings.yaml", settings)
+    for name, text in {"a b/고객 [1].csv": CUSTOMERS, "a b/상품 + 1.csv": "sku,cost\n1,2\n"}.items():
+        drop(f"drops/demo/export/{export}/{name}", text)
+    handler({"bucket": BUCKET, "key": drop(f"drops/demo/export/{export}/_SUCCESS", "")["key"], "run": "r"}, None)
+    assert made(bucket) == {
+        f"drops/demo/users/export-{export}-a b-고객 [1].csv": CUSTOMERS,
+        f"drops/demo/items/export-{export}.csv": "sku\n1\n",
+    }
 
 
 def test_a_korean_shop_reads_its_report_in_korean(drop: Drop, bucket: "S3Client") -> None:
@@ -148,6 +168,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a missing file": ({"orders": None}, r"orders\.csv: the setting export names this file, and the export has"),
     "a missing column": ({"orders": "id,customer_id\n1,c1\n"}, "names its column created_at under columns"),
     "files of two shops": ({"orders": ORDERS.replace("\n1,", "\n8,")}, "2 rows? of 4|3 rows of 4 have no partner"),
+    "an empty file": ({"orders": ""}, r"orders\.csv: the file is empty"),
+    "an empty file that needs no joining": ({"customers": ""}, r"customers\.csv: the file is empty"),
+    "an archive without a byte": ({"shop.zip": ""}, r"shop\.zip/products\.csv: the setting export names this file"),
+    "no file": (dict.fromkeys(FILES), "there are no parts beside the marker"),
     "no table": ({"orders": "%PDF-1.7"}, r"orders\.csv: the file is a PDF"),
     "a manifest of other files": (
         {"marker": "manifest.json"}, "the manifest cannot be read",

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import DEVNULL
+from typing import NoReturn
 
 import pytest
 from rich.cells import cell_len
-from table_intake import ExportProposal, ExportSettings, Question
+from table_intake import ExportProposal, ExportSettings, Question, join_tables
 from table_intake.settings import yaml_core
 
 from local.cli import mapping
@@ -224,6 +225,8 @@ def test_questions_are_asked_until_they_are_answered(
         ({"orders.csv": None}, "no file says who bought what and when"),
         ({"orders.csv": "id,colour\n1,red\n"}, "no file says who bought what and when"),
         ({"orders.csv": HEADS, "order_lines.csv": LINES}, "do not belong together"),
+        ({"orders.csv": HEADS}, "no file says what was bought: add the file with the lines of orders"),
+        ({"orders.csv": None, "order_lines.csv": LINES}, "no file says who bought and when: add the file with the or"),
         ({"scan.csv": "%PDF-1.7"}, "the file is a PDF"),
     ],
 )
@@ -261,6 +264,13 @@ def sales(extra: str = "", cells: Sequence[str] = ("",)) -> str:
             ["sales.csv  interactions, 400 rows one row for each of its rows", "stores.csv, 45 rows: nothing in it"],
         ),
         (
+            {
+                "sales.csv": sales(),
+                "customers.csv": "customer_id,city\n" + "".join(f"{n},City {n % 5}\n" for n in range(1, 1_200)),
+            },
+            ["customers.csv has 1,199 users or more, of whom about 50 bought something: all of them are imported"],
+        ),
+        (
             {"sales.csv": sales(",price,currency", [",9.50,EUR", ",12.00,USD"])},
             ["? The sales are in 2 currencies. Which count? 200 rows of those looked at in EUR"],
         ),
@@ -296,6 +306,30 @@ def test_ctrl_c_at_a_question_leaves_nothing_behind_and_the_next_start_asks_agai
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(LocalError, match="2 questions are open"):
         start(export)
+
+
+def test_ctrl_c_at_each_later_step_and_the_next_start_goes_on_from_there(
+    export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in {"orders.csv": TIMED, "order_lines.csv": OF_TIMED}.items():
+        (export / name).write_text(content)
+    made = export.parent / "run" / "starts" / "export"
+
+    def leave(*_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lifecycle, "up", leave)
+    for name, interrupted in (("join_tables", leave), ("join_tables", join_tables), ("join_tables", leave)):
+        monkeypatch.setattr(command, name, interrupted)
+        with pytest.raises(LocalError, match="the same `start` goes on from here"):
+            start(export, "--yes")
+        settings = (export / "settings.yaml").read_text()
+        # The last start ends where the second one did: what was joined is not joined again.
+        assert (made / "drops" / "interactions").exists() == (made / "joined" / "interactions.csv").exists()
+    assert not list(made.rglob("*.part"))
+    rows = (made / "drops" / "interactions" / "interactions.csv").read_text().splitlines()
+    assert len(rows) == len(OF_TIMED.splitlines())
+    assert (made / "drops" / "settings.yaml").read_text() == settings
 
 
 def test_settings_of_somebody_else_are_not_written_over(export: Path) -> None:

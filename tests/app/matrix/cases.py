@@ -234,6 +234,11 @@ def functions() -> list[Case]:
         cases.append(Case(f"ValidateDropFunction is killed {words}", FUNCTIONS, (check,), first=True,
                           error="Runtime.ExitError", reason="signal: killed", human="continue",
                           note="not retried by itself: a file that is too large once is too large again"))  # fmt: skip
+    join = cloud("killFunction", "*JoinExportFunction*")
+    cases.append(Case("JoinExportFunction is killed before it begins", FUNCTIONS, (join,), "export", first=True,
+                      error="Runtime.ExitError", reason="signal: killed", human="continue",
+                      settings='export: {interactions: {file: "sales-*.csv"}}\n',
+                      note="nothing of the export is dropped before all of it is joined"))  # fmt: skip
     ranges = [
         cloud("killFunction", f"*CheckPartFunction*.{step}", performed=done)
         for step, done in (("check", False), ("check", True), ("fit", True), ("count", False))

@@ -235,6 +235,17 @@ def strange_key(shop: Shop) -> None:
     shop.rest()
 
 
+def export(shop: Shop) -> None:
+    """The files of an export are dropped, which have to be joined."""
+    header, *rows = shop.csv(FRESH).splitlines()
+    for number in range(2):
+        key = f"drops/{shop.name}/export/all/sales-{number}.csv"
+        body = "\n".join([header, *rows[number::2]]).encode()
+        shop.world.s3.put_object(Bucket=shop.world.laptop.bucket, Key=key, Body=body)
+    shop.put("", "export/all/_SUCCESS")
+    shop.rest()
+
+
 def deleted_at_once(shop: Shop) -> None:
     """A file is deleted before its run reads it."""
     shop.put(shop.csv(FRESH))
@@ -636,6 +647,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             demo,
             two_keys,
             strange_key,
+            export,
             lost_event,
             first_minutes,
             event_after_the_sweep,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from table_intake import DataKind, FileSettings, Joined, Refused, Table, join_tables, list_tables, open_file, open_table
 from table_intake.read.parts import SourcePart, named
+from table_intake.read.rows import EMPTY
 from table_intake.settings.exports import ExportSettings, matching, may_mean
 from table_intake.wording import Text
 
@@ -181,6 +182,8 @@ class _Export:
         for kind, table in export.tables():
             first = tables[means[table.file][0]]
             if table.as_it_is and len(means[table.file]) == 1 and not first.inside:
+                if not first.part.size:
+                    raise Refused(table.file, EMPTY)
                 copied[kind] = first.part
         rest = {kind: table for kind, table in export.tables() if kind not in copied}
         made = self._join(ExportSettings.model_validate(rest), tables, means, scratch) if rest else None
