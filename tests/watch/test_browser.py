@@ -212,7 +212,8 @@ def test_a_run_is_started_after_a_question_and_once(page: Page, watch: Watch) ->
     page.evaluate("document.querySelector('#do-retrain').click()")
     assert page.evaluate("document.activeElement.textContent") == "Cancel"
     page.keyboard.press("Escape")
-    assert (watch.cloud.acts, page.evaluate("document.activeElement.id")) == ([], "do-retrain")
+    until(page, "document.activeElement.id === 'do-retrain'")
+    assert not watch.cloud.acts
     page.evaluate("document.querySelector('#do-retrain').click()")
     page.evaluate("document.querySelector('dialog form').requestSubmit()")
     page.evaluate("document.querySelector('dialog form').requestSubmit()")
