@@ -2,7 +2,7 @@
 """A customer or an item of a shop: what is known, what the HTTP API answers, and why."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from personalization.shop.records.item_table import ShownItems
 from personalization.shop.settings import settings_file
 from table_intake.wording import Text
 
-from local.cloud.client import ApiError, Client, translating
+from local.cloud.client import Answer, ApiError, Client, translating
 from local.cloud.environments import LocalError
 from local.cloud.home import REGION, access
 from local.terminal.output import item_name, letters
@@ -48,8 +48,7 @@ class People:
         """Return what a shop knows of a user, what it recommends, how likely they buy it, and why it is shown."""
         hashed = self._client.hashes(shop)
         user = hashed(user) if hashed else user
-        answer = self._client.recommend(shop, user, limit=str(LISTED))
-        listed = answer.body["items"]
+        listed = _items(lambda: self._client.recommend(shop, user, limit=str(LISTED)))
         ids = [str(item["itemId"]) for item in listed]
         facts = self._facts(shop, {"user": user, "items": ids})
         chances, told = self._chances(shop, user, ids)
@@ -69,7 +68,6 @@ class People:
             ],
             "likelihood": told,
             "currency": self._currency(shop),
-            "milliseconds": round(answer.milliseconds, 1),
         }
 
     def item(self, shop: str, item: str) -> dict[str, Any]:
@@ -80,7 +78,7 @@ class People:
         if not columns and not who["interactions"]:
             text = "{shop} knows no item {item}: look it up by its name, or by the beginning of its id"
             raise MissingError(Text("watch.no-item", text, shop=shop, item=item))
-        similar = self._client.similar(shop, item, limit=str(LISTED))
+        similar = _items(lambda: self._client.similar(shop, item, limit=str(LISTED)))
         return {
             "item": item,
             "name": item_name({"itemId": item, "metadata": columns}),
@@ -89,7 +87,7 @@ class People:
             "currency": self._currency(shop),
             "interactions": who["interactions"],
             "latest": [{"user": row["user"], "at": _iso(row["time"]), "type": row["type"]} for row in who["latest"]],
-            "similar": [_listed(entry) for entry in similar.body["items"] if entry["itemId"] != item],
+            "similar": [_listed(entry) for entry in similar if entry["itemId"] != item],
         }
 
     def find(self, shop: str, text: str) -> dict[str, Any]:
@@ -98,7 +96,7 @@ class People:
         Where a shop hashes its ids, a user is also found by the whole id that the shop itself knows.
         """
         like = self._facts(shop, {"like": text})["like"]
-        if (hashed := self._client.hashes(shop)) and (user := hashed(text)) != text:
+        if (hashed := self._client.hashes(shop)) and (user := hashed(text)) not in {"", text}:
             like["users"] += self._facts(shop, {"like": user})["like"]["users"]
         wanted = text.casefold()
         names = dict(self._all_names(shop))
@@ -177,6 +175,17 @@ class People:
         except self._s3.exceptions.NoSuchKey:
             return None
         return content
+
+
+def _items(ask: Callable[[], Answer]) -> list[dict[str, Any]]:
+    """Return the items of a list; none where the shop has no such list, as its settings or the gate have it."""
+    try:
+        items: list[dict[str, Any]] = ask().body["items"]
+    except ApiError as refused:
+        if refused.answer.status != 404:
+            raise
+        return []
+    return items
 
 
 def _listed(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,8 @@
 import gzip
 import time
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -54,7 +56,25 @@ def test_addresses_and_hashes_are_answered_alike_and_a_page_gets_the_hash(hashin
     session = hashing.client.http.request("POST", url, json={"userToken": token}).json()
     assert session["userId"] == hashed
 
+    assert page(hashing, f"users/{address}")["user"] == hashed
+    users = page(hashing, f"find/{address}")["users"]
+    assert [entry["user"] for entry in users] == [hashed]
+    item = page(hashing, f"items/{retail.ITEMS[0]}")
+    # The shop has no similar items.
+    assert (item["similar"], bool(item["latest"])) == ([], True)
+    assert all(entry["user"].startswith("h-") for entry in item["latest"])
+    for line in (("recommend", SHOP, address), ("runs", SHOP)):
+        hashing.command_json(*line)
+
     assert left_behind(hashing.home.run) == set()
+
+
+def page(laptop: Laptop, path: str) -> Any:  # noqa: ANN401 - JSON
+    """What the page to watch is told of the shop."""
+    watch = laptop.command_json("open")["url"]
+    address, _, key = watch.partition("#key=")
+    url = f"{address}api/shops/{SHOP}/{quote(path)}"
+    return laptop.client.http.request("GET", url, headers={"Authorization": f"Bearer {key}"}).json()
 
 
 def left_behind(folder: Path) -> set[str]:

@@ -11,6 +11,7 @@ import boto3
 import pytest
 from personalization.auth import keys
 from personalization.auth.caller import Caller
+from personalization.core.aws import clients
 from personalization.core.errors import PersonalizationError, Rejected
 from personalization.likelihood import inputs
 from personalization.shop.records import release_store
@@ -285,6 +286,27 @@ def test_a_key_that_was_lost_or_changed_makes_no_second_user_of_one(
     secrets.create_secret(Name=KEY, SecretString=before)
     containers.start(validate_drop, import_module("functions.validate_drop.steps"))
     assert checked(drop("drops/demo/interactions/more.csv", SALES))["hashed"]
+
+
+def test_of_two_first_imports_at_once_the_first_one_s_key_counts(drop: Drop) -> None:
+    client, other = clients.secretsmanager(), "the key of thirty-two characters .."
+
+    def overtaken(**_: object) -> None:
+        boto3.client("secretsmanager").create_secret(Name=KEY, SecretString=other)
+
+    drop("drops/demo/settings.yaml", SETTINGS)
+    call = "before-call.secretsmanager.CreateSecret"
+    client.meta.events.register(call, overtaken)
+    try:
+        checked(drop("drops/demo/interactions/orders.csv", SALES))
+    finally:
+        client.meta.events.unregister(call, overtaken)
+    assert boto3.client("secretsmanager").get_secret_value(SecretId=KEY)["SecretString"] == other
+    again = drop("drops/demo/interactions/orders.csv", SALES)
+    assert checked(again)["hashed"]
+    copy = boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=f"imports/demo/{again['run']}/")["Contents"][0]
+    rows = boto3.client("s3").get_object(Bucket=BUCKET, Key=copy["Key"])["Body"].read().decode()
+    assert hash_id(other, "demo", "user7@example.com") in rows
 
 
 def test_the_first_import_decides_for_good_what_ids_are(drop: Drop, personalize: FakePersonalize) -> None:

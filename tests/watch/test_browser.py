@@ -199,6 +199,13 @@ def test_a_customer_is_looked_up_and_told_about(page: Page) -> None:
     assert "Number 3 by popularity" in text(page, "main")
 
 
+def test_a_customer_of_a_shop_without_personal_lists_is_told_about(page: Page) -> None:
+    page.evaluate("location.hash = '#/s/blue/u/u1'")
+    until(page, "document.querySelector('#list')")
+    assert "The shop has no such list" in text(page, "main .main")
+    assert "Lamp" in text(page, "main .side")
+
+
 def test_ids_with_odd_characters_are_shown_as_they_are(page: Page) -> None:
     page.evaluate(f"location.hash = {json.dumps(ODD_ADDRESS)}")
     until(page, "document.querySelector('#list')")

@@ -163,6 +163,21 @@ class Preparation:
         return hashed_ids.of_shop(self._s3, self._bucket, self._drop.shop)
 
     @cached_property
+    def _has_users(self) -> bool:
+        """Whether ids of users were imported."""
+        datasets = (self._names.dataset(self._drop.shop, kind).arn for kind in _OF_USERS)
+        kinds = zip(_OF_USERS, datasets, strict=True)
+        return any(ensure.dataset_schema(self._personalize, kind, arn) for kind, arn in kinds)
+
+    @cached_property
+    def _by_key(self) -> Hash:
+        """What hashes the ids of users by the key of the stack, which is made before the first of them."""
+        # A container that has lived for long may have read another one.
+        self._hash_key.forget()
+        shop = self._drop.shop
+        return self._hash_key.of(shop) if self._has_users else self._hash_key.made_for(shop)
+
+    @cached_property
     def _last(self) -> changes.Last:
         return last_reports(self._s3, self._request, self._drop)
 
@@ -281,18 +296,11 @@ class Preparation:
         hashes, before = bool(settings.hash), self._hashed
         if not hashes and not before.key:
             return None
-        datasets = (self._names.dataset(drop.shop, kind).arn for kind in _OF_USERS)
-        kinds = zip(_OF_USERS, datasets, strict=True)
-        imported = any(ensure.dataset_schema(self._personalize, kind, arn) for kind, arn in kinds)
-        if imported and hashes != bool(before.key):
+        if self._has_users and hashes != bool(before.key):
             raise hashed_ids.mixed(drop.key, hashes=hashes)
-        hashed = None
-        if hashes:
-            # A container that has lived for long may have read another one.
-            self._hash_key.forget()
-            hashed = self._hash_key.of(drop.shop) if imported else self._hash_key.made_for(drop.shop)
+        hashed = self._by_key if hashes else None
         if before.key and (hashed is None or before.key != fingerprint(hashed)):
-            if imported:
+            if self._has_users:
                 raise Broken(self._names.hash_key, f"another key for hashes of ids is in its place. {LOST}")
             self._hashed = hashed_ids.forget(self._s3, self._bucket, drop.shop)
         return hashed
