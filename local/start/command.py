@@ -127,7 +127,7 @@ class Start:
         state = self.cloud()
         client = Client(state)
         runs, done = self.train(client, drops, folder, done)
-        user = busiest(drops["interactions"], _parsed(read.settings, read.text))
+        user = self.busiest(drops["interactions"], _parsed(read.settings, read.text))
         answer = self.first_list(client, user)
         ends = options.no_open or terminal.as_json
         commands = self.next_commands(read, user, drops)
@@ -449,6 +449,23 @@ class Start:
             )
         return run
 
+    @staticmethod
+    def busiest(interactions: Path, settings: ShopSettings) -> str:
+        """Return the user with most rows in what is looked at of a file of interactions."""
+        sample = samples.read(interactions, settings, "interactions")
+        how = settings.file_settings("interactions")
+        columns = {canonical(heading): name for heading, name in how.columns.items()}
+        ours = [columns.get(canonical(heading), canonical(heading)) for heading in sample.header]
+        index = ours.index("USER_ID") if "USER_ID" in ours else None
+        if index is None:
+            return "somebody"
+        # What stands for guests is left out of the drop.
+        skipped = {canonical(heading): words for heading, words in how.skip.items()}
+        guests = {str(word).casefold() for word in skipped.get(canonical(sample.header[index]), ())}
+        ids = (cell.strip() for cell in sample.column(index))
+        users = Counter(user for user in ids if user and user.casefold() not in guests)
+        return users.most_common(1)[0][0] if users else "somebody"
+
     def first_list(self, client: Client, user: str) -> Answer:
         """Return a user's recommendations, once the API knows of the release.
 
@@ -496,7 +513,7 @@ class Start:
                 f"python -m local evaluate {of_kinds} --settings {quote(str(read.settings))}"
             ),
             Text("start.next.report", "what came, and what was left out"): f"python -m local report {self.shop}",
-            Text("start.next.recommend", "another user's list"): f"python -m local recommend {self.shop} {quote(user)}",
+            Text("start.next.recommend", "a user's list"): f"python -m local recommend {self.shop} {quote(user)}",
             Text("start.next.open", "its runs, reports and customers on one page"): "python -m local open",
             Text("start.next.storefront", "the shop again"): f"python -m local storefront --shop {self.shop}",
             Text("start.next.aws", "on AWS"): f"aws s3 sync {folder} s3://BUCKET/drops/{self.shop}/",
@@ -524,16 +541,6 @@ class Start:
                 self.terminal.words(Text("start.open", "The shop is open until Ctrl-C: {address}", address=address))
             )
             server.follow(front, stored, mark, lambda: running(self.home) is not None)
-
-
-def busiest(interactions: Path, settings: ShopSettings) -> str:
-    """Return the user with most rows in what is looked at of a file of interactions."""
-    sample = samples.read(interactions, settings, "interactions")
-    columns = {canonical(heading): name for heading, name in settings.file_settings("interactions").columns.items()}
-    ours = [columns.get(canonical(heading), canonical(heading)) for heading in sample.header]
-    ids = sample.column(ours.index("USER_ID")) if "USER_ID" in ours else []
-    users = Counter(user.strip() for user in ids if user.strip())
-    return users.most_common(1)[0][0] if users else "somebody"
 
 
 def _quiet(_table: str, _rows: int) -> None:

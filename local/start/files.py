@@ -14,6 +14,7 @@ from table_intake.wording import Text
 
 from local.evaluation import samples
 from local.evaluation.samples import BadFile
+from local.start import document
 
 PIECES = 12
 """Pieces of 8 MB that are read of a table, to tell what it has."""
@@ -23,10 +24,15 @@ _SETTINGS = (".yaml", ".yml")
 def named(paths: Sequence[Path]) -> dict[str, Path]:
     """Return the files by their names, with the folder where two have one name; a file that is named twice once.
 
+    A shell names the settings that an earlier start wrote among `export/*`: they are no table, and read anyway.
+
     Raises:
-        BadFile: a file is not there, or is a file of settings.
+        BadFile: a file is not there, or is a file of other settings.
     """
-    different = {path.resolve(): path for path in paths}
+    others = [path for path in paths if not _is_written(path)]
+    # Those beside the first file are the ones that are read.
+    tables = [path for path in paths if path in others or path.parent != others[0].parent] if others else paths
+    different = {path.resolve(): path for path in tables}
     for path in different.values():
         if not path.exists():
             raise BadFile(Text("start.no-file", "there is no file {path}", path=path))
@@ -35,6 +41,13 @@ def named(paths: Sequence[Path]) -> dict[str, Path]:
             raise BadFile(Text("start.no-table", text, path=path))
     names = [path.name for path in different]
     return {path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}": path for path in different}
+
+
+def _is_written(path: Path) -> bool:
+    """Tell whether a file is the settings that `start` wrote."""
+    if path.name != "settings.yaml" or not path.is_file():
+        return False
+    return bool(document.written_for(path.read_text(encoding="utf-8", errors="replace")))
 
 
 def digests(files: Mapping[str, Path]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 """Exports of several files, up to the rows that are imported: nothing is lost, and what is left out is counted."""
 
 import csv
+import json
 import math
 import unicodedata
 from collections import Counter
@@ -263,6 +264,10 @@ def test_orders_are_joined_to_their_lines_under_any_name_that_says_what_they_are
     assert (join.file, dict(join.by)) == (name, {"order_id": "id"})
 
 
+IN_JSON = [
+    (f"K{number % 30}", f"{number % 28 + 1:02}-03-2026", json.dumps([{"varenummer": number % 9, "antal": 1}]))
+    for number in range(60)
+]
 PACKED = [
     (
         number % 30,
@@ -291,11 +296,23 @@ OTHER_SHOP = table(HEADER, [(number + 900_000, *rest) for number, *rest in ORDER
             "orders.csv has orders .* add the file with the lines of orders",
         ),
         (
+            {"fakturaer.csv": table("Kundenummer|Fakturadato|Linjer", IN_JSON)},
+            r"fakturaer.csv has all lines of an order in one cell, as a list in JSON \(Linjer\): export the lines",
+        ),
+        (
             {"events.tsv": table("17|2026-01-02 10:00:00|x", [(n, f"2026-01-02 10:{n}", "y") for n in range(10, 40)])},
             "put a row with their names above it",
         ),
     ],
-    ids=["lines without orders", "orders without lines", "two shops", "nobody's", "packed lines", "no names"],
+    ids=[
+        "lines without orders",
+        "orders without lines",
+        "two shops",
+        "nobody's",
+        "packed lines",
+        "lines in JSON",
+        "no names",
+    ],
 )
 def test_files_that_do_not_say_who_bought_what_are_refused_with_a_way_out(
     files: Files, reason: str, tmp_path: Path
@@ -448,6 +465,28 @@ def test_answers_that_are_none_are_refused(answers: Mapping[str, str], reason: s
     files = EXPORTS["e-mail alone" if "personal" in answers else "database"].files()
     with pytest.raises(Refused, match=reason):
         proposed(files, tmp_path).answered(answers)
+
+
+def test_a_column_whose_name_says_utc_needs_no_time_zone(tmp_path: Path) -> None:
+    rows = [(f"c{n % 21}", f"p{n % 7}", f"2026-01-{n % 28 + 1:02} 10:00") for n in range(90)]
+    proposal = proposed({"charges.csv": table("Customer ID|Product ID|Created at (UTC)", rows)}, tmp_path)
+    assert not proposal.questions
+
+
+def test_items_are_not_made_of_what_a_settlement_says_of_payments(tmp_path: Path) -> None:
+    rows = list[tuple[object, ...]]()
+    for n in range(200):
+        day, buyer = f"Nov {n % 30 + 1}, 2025", f"b{n % 21}"
+        kind = "Refund" if n % 20 == 3 else "Order"
+        rows.append((day, kind, buyer, f"i{n % 9}", f"Thing {n % 9}"))
+        if n % 4 == 0:
+            rows += [(day, "Other fee", "--", f"i{n % 9}", f"Thing {n % 9}"), (day, "Order", buyer, "--", "--")]
+    header = "Transaction creation date|Type|Buyer username|Item ID|Item title"
+    proposal, imported = imported_by_default({"Transaction_report.csv": table(header, rows)}, tmp_path)
+    assert "Type" not in proposal.settings["items"]["columns"]
+    assert {row["ITEM_ID"] for row in imported["items"]} == {f"i{n}" for n in range(9)}
+    assert len(imported["interactions"]) == 200
+    assert {row["USER_ID"] for row in imported["interactions"]} == {f"b{n}" for n in range(21)}
 
 
 def test_a_korean_shop_is_in_seoul_unless_it_says_another_zone(tmp_path: Path) -> None:

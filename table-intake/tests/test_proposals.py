@@ -294,6 +294,24 @@ def test_a_column_is_the_time_if_it_alone_has_dates() -> None:
             },
         ),
         (
+            "fakturalinjer.csv",
+            "Fakturanummer|Fakturadato|Kundenummer|Varenummer|Varenavn|Antal|Salgspris",
+            "1|2026-01-02|K1|V1|Krus|2|49",
+            {"Kundenummer": "USER_ID", "Varenummer": "ITEM_ID", "Fakturadato": "TIMESTAMP"},
+        ),
+        (
+            "varer.csv",
+            "Varenummer|Navn|Varegruppe|Salgspris",
+            "V1|Krus|Køkken|49",
+            {"Varenummer": "ITEM_ID", "Navn": "NAME", "Varegruppe": "CATEGORY_L1", "Salgspris": "PRICE"},
+        ),
+        (
+            "bestelregels.csv",
+            "Bestelnummer|Besteldatum|Klantnummer|Artikelnummer|Aantal",
+            "1|2026-01-02|K1|V1|2",
+            {"Klantnummer": "USER_ID", "Artikelnummer": "ITEM_ID", "Besteldatum": "TIMESTAMP"},
+        ),
+        (
             "pedidos.csv",
             "Nº pedido|Fecha pedido|ID cliente|Código artículo|Descripción",
             "1|2026-01-02|C1|A1|Camisa",
@@ -376,6 +394,13 @@ def test_lines_of_configurable_products_are_skipped_and_that_is_said() -> None:
     assert proposal.section["skip"] == {"product_type": ["configurable"]}
     assert "stand beside those of the simple products that were sold" in str(proposal.remarks)
     assert "    product_type: [configurable]" in proposal.lines()
+
+
+def test_dashes_stand_for_nothing() -> None:
+    rows = [f"b{n}|p{n % 3}|2|2026-01-{n + 1:02}" for n in range(9)] + ["--|p1|--|2026-01-10"] * 2
+    proposal = proposed(sample("Buyer username|Item ID|Quantity|Date", *rows))
+    assert dict(proposal.section)["skip"] == {"Buyer username": ["--"]}
+    assert "returns" not in proposal.section
 
 
 def test_a_file_of_sales_without_a_known_user_is_none_of_items() -> None:

@@ -136,6 +136,52 @@ def test_statuses_are_told_by_their_values_where_their_column_has_a_name_of_its_
     assert "are returns (20 of those seen); those of which a part came back (20) stay purchases" in remarks
 
 
+def test_fees_in_a_settlement_are_no_sales() -> None:
+    header = ("Transaction creation date", "Type", "Buyer username", "Item ID", "Quantity")
+    kinds = [*["Order"] * 3, "Other fee", "Refund", "Order", "Shipping label", "Payout", "Adjustment", *["Order"] * 2]
+    rows = list[tuple[str, ...]]()
+    for n, kind in enumerate(kinds * 20):
+        is_fee = kind in {"Other fee", "Shipping label", "Payout"}
+        buyer, quantity = ("--", "--") if is_fee else (f"b{n % 21}", "1")
+        # An order of several items has a row of its own above those of its items.
+        item = "--" if n % len(kinds) == len(kinds) - 1 or is_fee else f"i{n % 7}"
+        rows.append((f"Nov {n % 30 + 1}, 2025", kind, buyer, item, quantity))
+    proposal = proposed([header, *rows])
+    assert proposal.columns["Transaction creation date"] == "TIMESTAMP"
+    assert proposal.section["skip"] == {
+        "Type": ["Other fee", "Payout", "Shipping label"], "Buyer username": ["--"], "Item ID": ["--"],
+    }  # fmt: skip
+    assert proposal.section["returns"] == {"column": "Type", "values": ["Refund"]}
+    assert any("Type is Adjustment (20 rows)" in remark for remark in proposal.remarks)
+
+
+def test_a_column_of_taxes_alone_tells_nothing_of_orders() -> None:
+    header = ("customer_id", "sku", "ordered_at", "extra")
+    rows = [(f"c{n}", f"s{n % 7}", "2026-01-01", "" if n % 5 else "Commission") for n in range(50)]
+    assert "skip" not in proposed([header, *rows]).section
+
+
+def test_a_till_whose_receipts_have_rows_of_their_own_above_their_lines() -> None:
+    header = ("Uhrzeit", "Satzart", "Bonnr", "Datum", "Kundenkarte", "Storno", "Artikelnr", "Menge", "Zahlart")
+    rows = list[tuple[str, ...]]()
+    for n in range(40):
+        number = f"{n:05}"
+        day, void = f"{n % 28 + 1:02}.01.2026", "J" if n % 10 == 3 else "N"
+        rows.append((f"{n % 24:02}:10:00", "K", number, day, f"29{n % 9:06}", void, "", "", ""))
+        rows += [("", "P", number, "", "", "", f"a{(n + line) % 7}", "1", "") for line in range(3)]
+        rows.append(("", "Z", number, "", "", "", "", "", "BAR"))
+    proposal = proposed([header, *rows])
+    assert dict(proposal.columns) == {"Kundenkarte": "USER_ID", "Datum": "TIMESTAMP", "Artikelnr": "ITEM_ID"}
+    assert proposal.section["fill_down"] == {
+        "columns": ["Uhrzeit", "Datum", "Kundenkarte", "Storno"], "by": "Bonnr",
+    }  # fmt: skip
+    assert proposal.section["time_of_day"] == "Uhrzeit"
+    assert proposal.section["skip"] == {"Storno": ["J"]}
+    settings = parse("settings.yaml", "\n".join(proposal.lines()))
+    _, copied = in_pieces(text([header, *rows]), settings, 200)
+    assert (copied.findings.rejected, copied.findings.event_types) == (36 * 2, {"Purchase": 36 * 3})
+
+
 def test_an_order_with_a_row_for_each_status_is_noted_since_each_row_counts() -> None:
     header = ("order_id", "customer_id", "sku", "status", "created_at")
     log = [

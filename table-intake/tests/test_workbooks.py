@@ -156,6 +156,36 @@ def test_the_only_sheet_with_data_is_read_and_others_are_chosen_by_name_or_numbe
             read(both, sheet=unknown)
 
 
+def test_cells_merged_down_a_column_have_the_value_of_the_first_in_each_row() -> None:
+    made = Workbook()
+    sheet = made.worksheets[0]
+    for row in (
+        ["Report"],
+        ["Order", None, None, None, "Sum"],
+        ["Buyer", "Item", "Day", "Quantity", None],
+        ["b1", "p1", "2026-01-02", 1, 10],
+        [None, "p2", "2026-01-02", 2, None],
+        [],
+        [None, "p3", "2026-01-02", 3, None],
+        ["b2", "p1", "2026-01-02", None, 20],
+        [None, "p3", "2026-01-02", 5, None],
+        ["Total", None, None, 11, 30],
+    ):
+        sheet.append(row)
+    for cells in ("A1:E1", "A2:D2", "E2:E3", "A4:A7", "E4:E7", "A8:A9", "A10:C10"):
+        sheet.merge_cells(cells)
+    rows, notes = read(saved(made))
+    assert rows == [
+        ("", "Buyer", "Item", "Day", "Quantity", "Sum"),
+        (4, "b1", "p1", "2026-01-02", "1", "10"),
+        (5, "b1", "p2", "2026-01-02", "2", "10"),
+        (7, "b1", "p3", "2026-01-02", "3", "10"),
+        (8, "b2", "p1", "2026-01-02", "", "20"),
+        (9, "b2", "p3", "2026-01-02", "5", ""),
+    ]
+    assert "3 ranges of cells, such as A4:A7, are merged down a column: each of their rows has the value of" in notes
+
+
 def far(cell: bytes) -> bytes:
     return replaced(book(("S", ROWS)), SHEET, b'r="A3"', b'r="%s"' % cell)
 
@@ -163,7 +193,7 @@ def far(cell: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (book(("S", ROWS), merged="A2:A3"), r"the sheet S has merged cells \(A2:A3\)"),
+        (book(("S", ROWS), merged="A2:B3"), r"the sheet S has merged cells \(A2:B3\)"),
         (book(("S", [])), "the sheet S is empty|no sheet that is shown has data"),
         (far(b"XFD1048576"), "reaches to column 16,384 and row 1,048,576: 10,000,000 cells are the most"),
         (book(("S", ROWS))[:-40], "the file is not whole zip"),

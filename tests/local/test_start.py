@@ -15,6 +15,7 @@ from subprocess import DEVNULL
 from typing import NoReturn
 
 import pytest
+from personalization.shop.settings.settings import parse
 from rich.cells import cell_len
 from table_intake import ExportProposal, ExportSettings, Question, join_tables
 from table_intake.settings import yaml_core
@@ -357,6 +358,35 @@ def test_settings_that_nobody_changed_are_written_anew_for_other_files(export: P
     written.write_text(f"{text}domain: custom\n")
     with pytest.raises(LocalError, match="was changed by hand, and the files are others now"):
         start(export)
+
+
+def test_settings_that_a_start_wrote_are_no_table_where_a_shell_names_all_files(export: Path) -> None:
+    written = export / "settings.yaml"
+    outlook = Outlook(
+        roles=[],
+        proposal=ExportProposal(
+            export=ExportSettings.model_validate({"interactions": {"file": "orders.csv"}}),
+            settings={},
+            sure=(),
+            questions=(),
+            left_out=(),
+        ),
+    )
+    written.write_text(document.text(outlook, "export", "0" * 16, str))
+    with pytest.raises(LocalError, match="2 questions are open"):
+        start(export, str(written))
+    written.write_text("domain: custom\n")
+    with pytest.raises(LocalError, match=r"settings\.yaml is not a table"):
+        start(export, str(written))
+
+
+def test_the_first_list_is_that_of_a_user_and_not_of_all_guests(export: Path) -> None:
+    orders = export / "orders.csv"
+    orders.write_text("who,sku,at\n" + "--,p1,1\n" * 9 + "u1,p1,1\n" * 2 + "u2,p1,1\n")
+    settings = parse(
+        "settings.yaml", "interactions: {columns: {who: USER_ID, sku: ITEM_ID, at: TIMESTAMP}, skip: {who: [--]}}"
+    )
+    assert command.Start.busiest(orders, settings) == "u1"
 
 
 def test_a_wiped_cloud_has_no_copies_of_a_shops_files(export: Path) -> None:

@@ -23,8 +23,13 @@ _SHOWN = 20
 """Values named in a sentence."""
 LONGEST = 60
 """Characters of a status."""
-_EXPERIMENTS = frozenset({"test", "tests"})
-"""Words of a column without a usual name that may name a group of an experiment."""
+_FEES = """
+    fee fees other_fee other_fees service_fee service_fees selling_fee selling_fees listing_fee ad_fee ad_fees
+    transaction_fee processing_fee stripe_fee commission shipping_label shipping_labels payout payouts withdrawal tax
+    gebühr gebühren auszahlung provision versandetikett
+    수수료 정산 출금 광고비 手数料 振込 出金 手续费 佣金 提现
+"""
+"""Rows of a settlement that are no sales."""
 
 _CANCELLED = """
     cancelled canceled cancel cancellation cancelled_by_customer canceled_by_customer cancelled_by_seller auto_cancelled
@@ -37,7 +42,7 @@ _CANCELLED = """
     annullato annullata cancellato cancellata fallito fallita bozza rifiutato rifiutata
     falhou falhado malsucedido rascunho recusado recusada cancelamento
     geannuleerd mislukt geweigerd anulowane anulowany anulowano nieudane avbruten annullerad makulerad misslyckad
-    annulleret annullert mislykket peruttu zrušeno zrušená törölve iptal iptal_edildi başarısız
+    annulleret annullert mislykket kladde utkast concept peruttu zrušeno zrušená törölve iptal iptal_edildi başarısız
     отменен отменён отменено отменена отмена đã_hủy đã_huỷ hủy ยกเลิก ยกเลิกแล้ว dibatalkan batal ملغي ملغى
     キャンセル キャンセル済 キャンセル済み キャンセル完了 注文キャンセル 取消 取消済 取消済み 取り消し 取消完了 無効
     決済失敗 失敗 テスト 下書き 削除 削除済み
@@ -55,6 +60,7 @@ _RETURNED = """
     rimborsato rimborsata rimborso reso restituito restituita
     devolvido devolvida devolução estornado estornada estorno
     terugbetaald geretourneerd zwrócone zwrócony zwrot återbetald returnerad refunderet returneret
+    krediteret kreditert krediterad kreditnota kreditfaktura gecrediteerd
     palautettu vráceno iade iade_edildi возврат возвращен возвращён возвращено
     trả_hàng hoàn_tiền đã_hoàn_tiền คืนเงิน คืนเงินแล้ว คืนสินค้า dikembalikan مسترجع
     返品 返品済 返品済み 返品完了 返金 返金済 返金済み 返金完了
@@ -63,7 +69,7 @@ _RETURNED = """
 """
 _SOLD = """
     paid complete completed processing shipped delivered delivered_to_buyer fulfilled sent dispatched accepted
-    approved confirmed active
+    approved confirmed active order
     success successful succeeded done sold sale sales_order captured authorized invoiced unfulfilled unshipped partial
     partially_fulfilled partially_shipped partially_paid ready ready_for_pickup ready_to_ship picked_up in_transit
     out_for_delivery new open received packed picked awaiting_shipment awaiting_fulfillment awaiting_pickup
@@ -74,6 +80,7 @@ _SOLD = """
     pagato pagata completato completata in_lavorazione spedito spedita consegnato consegnata evaso
     pago concluído concluída processando entregue
     betaald voltooid afgerond in_behandeling verzonden geleverd zrealizowane zakończone opłacone wysłane
+    betalt bogført sendt leveret levert afsluttet fuldført bokförd
     betald slutförd skickad levererad tamamlandı ödendi teslim_edildi выполнен выполнено оплачен оплачено доставлен
     отправлен hoàn_thành đã_giao สำเร็จ selesai
     発送済 発送済み 出荷済 出荷済み 配送済 配送済み 配送中 配達完了 完了 処理済 処理済み 処理中 入金済 入金済み
@@ -88,7 +95,7 @@ _OPEN = """
     partially_returned partial_return partially_cancelled partially_canceled refund_pending refund_requested
     return_requested return_in_progress cancel_requested cancellation_requested pending_cancel pending_cancellation
     exchange exchanged replaced disputed chargeback charged_back reversed closed payment_review suspected_fraud review
-    restocked incomplete undelivered unknown
+    restocked incomplete undelivered unknown adjustment adjustments claim dispute hold payment_dispute
     teilweise_erstattet teilerstattet teilretoure teilstorniert ausstehend wartend in_wartestellung offen
     zahlung_ausstehend umtausch
     partiellement_remboursé en_attente en_attente_de_paiement échange
@@ -126,7 +133,8 @@ _DASH = re.compile(r"\s[-\u2013\u2014]\s")
 
 def _meanings() -> dict[str, Meaning]:
     words: dict[str, Meaning] = {}
-    lists: Mapping[Meaning, str] = {"cancelled": _CANCELLED, "returned": _RETURNED, "sold": _SOLD, "open": _OPEN}
+    lost = f"{_CANCELLED} {_FEES}"
+    lists: Mapping[Meaning, str] = {"cancelled": lost, "returned": _RETURNED, "sold": _SOLD, "open": _OPEN}
     for meaning, text in lists.items():
         words |= {plain(word): meaning for word in text.split()}
     for stem, meaning in _KOREAN.items():
@@ -136,6 +144,10 @@ def _meanings() -> dict[str, Meaning]:
     return words
 
 
+_EXPERIMENTS = frozenset({"test", "tests"})
+"""Words of a column without a usual name that may name a group of an experiment."""
+_TOO_COMMON = _EXPERIMENTS | {plain(word) for word in _FEES.split()}
+"""Words that alone do not make a column one of statuses."""
 _TRUE, _FALSE = (frozenset(map(plain, words.split())) for words in (_YES, _NO))
 WORDS = _meanings()
 """The meaning of each word, in the form of `plain`."""
@@ -272,7 +284,7 @@ def looks_like_statuses(values: Mapping[str, int]) -> bool:
 def _is_only_of_lost(values: Mapping[str, int], words: list[str]) -> bool:
     """Tell whether a column is empty in most rows, and says of all others that they were never sold or came back."""
     lost = sum(values[word] for word in words)
-    said = {meaning(word) for word in words if plain(word) not in _EXPERIMENTS}
+    said = {meaning(word) for word in words if plain(word) not in _TOO_COMMON}
     return bool(said) and said <= {"cancelled", "returned"} and 2 * lost < sum(values.values())
 
 

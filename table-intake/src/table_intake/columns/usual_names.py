@@ -15,7 +15,10 @@ USER_KEY = """
     userid customerid customerkey customersk customernumber customerno customercode customernr memberid membernumber
     memberno clientid buyerid shopperid accountid contactid personid loyaltycard loyaltycardno loyaltyid cardno
     cardid visitorid idvisitor userpseudoid fullvisitorid clientuserid idcustomer iduser idmember kunnr kunag
-    soldtoparty auftraggeber kundennummer kundennr kundenr kundenid debitor debitornr 회원번호 회원id 회원아이디
+    soldtoparty auftraggeber kundennummer kundennr kundenr kundenid debitor debitornr
+    kundenkarte kundenkartennummer kundenkartennr kundenummer kundenr kundnummer kundnr klantnummer
+    klantnr klantid customercard customercardno
+    회원번호 회원id 회원아이디
     회원코드 고객번호 고객id 고객아이디 고객코드 구매자id 구매자아이디 구매자번호 주문자id 주문자아이디 아이디
     거래처코드 会員番号 会員id 顧客番号 顧客id 顧客コード 購入者id 注文者id 用户id 用户编号 会员id 会员编号
     客户id 客户编号 idclient clientcode numeroclient numclient nclient noclient codeclient refclient idutilisateur
@@ -55,11 +58,12 @@ ITEM = """
     customlabel sellersku merchantsku itemcustomlabel listingid idproduct idarticle skuid productexternalid
     externalproductid
     externalvariantid 노출상품id 옵션id 등록상품id 업체상품코드 판매자상품id 货号 商家编码 宝贝id 貨號 商品編號
-    商品貨號 modelnumber stylenumber stylecode
+    商品貨號 modelnumber stylenumber stylecode varenummer varenr varunummer artikkelnummer artikkelnr
 """
 TIME = """
     timestamp eventtimestamp servertime eventtime orderdate orderdatetime orderedat ordertime datecreated createdat
-    purchasedate purchasedat purchasetime invoicedate transactiondate transactiontime transactiondatetime saledate
+    purchasedate purchasedat purchasetime invoicedate transactiondate transactiontime transactiondatetime
+    transactioncreationdate saledate
     salesdate soldat saletime datetime occurredat sentat paidat processedat visittime eventdate fakturadatum
     belegdatum bestelldatum auftragsdatum buchungsdatum verkaufsdatum fkdat erdat budat postingdate billingdate
     unixtime epoch ts date time datum 주문일시 주문일자 주문일 주문날짜 주문시간 구매일시 구매일자 구매일 결제일시
@@ -67,7 +71,8 @@ TIME = """
     購入日 受注日時 受注日 日時 日付 下单时间 订单时间 订单日期 付款时间 时间 日期 datecommande datedecommande
     dateachat dateheure bestellzeit kaufdatum rechnungsdatum dateadd fechacompra fechaventa fechapedido fechahora
     fechadecompra fechadeventa fechadepedido createtime completetime orderdatetime 订单创建时间 订单付款时间 下單時間
-    訂單日期 訂購日期 fecha
+    訂單日期 訂購日期 fecha fakturadato ordredato bestillingsdato købsdato salgsdato dato fakturadatum orderdatum
+    besteldatum factuurdatum
 """
 TYPE = """
     eventtype eventname event actiontype action behaviortype behavior behaviour interactiontype activity 이벤트유형
@@ -79,6 +84,7 @@ PRICE = """
     verkaufspreis vkpreisbrutto bruttopreis
     preisbrutto einzelpreis listenpreis preis vkpreis 판매가 판매가격 판매단가 옵션판매가 단가 가격 정상가 소비자가
     상품가격 販売価格 単価 価格 售价 单价 价格 prixvente prixttc prixunitaire prix precioventa preciounitario precio pvp
+    salgspris enhedspris enhetspris pris försäljningspris verkoopprijs stukprijs prijs
 """
 CATEGORIES = (
     """
@@ -87,7 +93,8 @@ CATEGORIES = (
     productline materialgroup matkl warengruppe kategorie abteilung type collection aisle 대분류 대카테고리 카테고리
     카테고리명 상품카테고리 상품분류 품목분류 품목구분 분류 大カテゴリ カテゴリー カテゴリ 商品カテゴリ 部門 类目
     productgroupname producttypename kategoriename categoriename nomcategorie nombrecategoria nomecategoria
-    商品类别 分类 categorie rayon famille categoria familia ジャンル ジャンルid
+    商品类别 分类 categorie rayon famille categoria familia ジャンル ジャンルid varegruppe varugrupp varekategori
+    productgroep artikelgroep
     """,
     """
     categoryl2 subcategory category2 subcategoryname itemscategory2 itemsitemcategory2 unterkategorie 중분류
@@ -109,6 +116,7 @@ QUANTITY = """
     quantity qty lineitemquantity itemquantity itemsquantity orderquantity qtyordered quantityordered quantityrefund
     units unitssold amount menge faktmenge fkimg kwmeng lfimg anzahl stueck stück 수량 주문수량 판매수량 구매수량
     数量 個数 productquantity quantite qte cantidad unidades quantitypurchased unitquantity 구매수
+    antal antall aantal
 """
 RETURNED_QUANTITY = """
     qtyrefunded refundedqty quantityrefunded refundedquantity qtyreturned returnedqty quantityreturned returnedquantity
@@ -121,13 +129,16 @@ LEFT_QUANTITY = "quantityrefund quantityminusrefund netquantity netqty"
 ORDER = """
     orderid ordername ordernumber orderno ordernr order idorder orderreference saleid chargeid salesrecordnumber name
     invoiceno invoicenumber invoiceid invoice receiptnumber receiptno ticketno transactionid checkid vbeln faktura
-    fakturanummer bestellnummer bestellnr auftragsnummer belegnummer numerocommande numcommande commande numeropedido
+    fakturanummer bonnr bonnummer bonid kassenbon
+    receiptid receipt
+    ordrenummer ordrenr ordernummer factuurnummer bestelnummer bestellnummer bestellnr
+    auftragsnummer belegnummer numerocommande numcommande commande numeropedido
     pedido 주문번호 상품주문번호 전표번호 注文番号 受注番号 订单号 订单编号 訂單編號
 """
 LINES = """
     items lineitems orderitems orderlines orderlineitems lines products orderproducts productitems positions
     lineitemsedges cartitems basketitems 상품 상품목록 주문상품 주문상품목록 商品 明細 positionen artikel
-    produits lignes
+    produits lignes linjer ordrelinjer fakturalinjer rader orderrader regels orderregels
 """
 """Lists within a row, whose objects are lines of an order or items of an event."""
 _TIMES_OF_DAY = """
@@ -164,7 +175,8 @@ _NAMES = """
     produktbezeichnung produktname warenbezeichnung artikeltext 상품명 품목명 제품명 商品名 商品名称 产品名称 品名
     nom nomproduit nomduproduit nomarticle designation libelle libelleproduit nombre nombreproducto nombreproduct
     nombrearticulo denominacion titulo titre lineitemtitle lineitemname publicationtitle titulodelapublicacion
-    등록상품명 노출상품명 宝贝标题 商品標題
+    등록상품명 노출상품명 宝贝标题 商品標題 navn varenavn produktnavn varunamn produktnamn naam productnaam
+    artikelomschrijving
 """
 """Columns with items' names."""
 _TRANSLATIONS = """
@@ -194,12 +206,14 @@ PERSONAL = re.compile(
     r"|street.*|zip.*|postal.*|postcode|.*birth.*|dob|nom|prenom|nomdefamille|adresse.*|.*telephone|portable|codepostal|datedenaissance|nombre|apellidos?|correo.*|telefono|movil"
     r"|direccion|codigopostal|fechadenacimiento|geburtsdatum|geburtstag|.*password.*|.*token|ip|ipaddress|vorname"
     r"|nachname|strasse|plz|telefon"
+    r"|(for|efter|etter|kunde)?navn|(for|efter|kund)?namn|(voor|achter|klant)?naam|postnr|postnummer|adres|.*tlf.*"
+    r"|.*mobil|telefoon.*|geboortedatum"
     r"|.*telefon.*|이름|성명|회원명|고객명|.*전화.*|.*휴대.*|연락처|.*주소.*|우편번호|생년월일|생일|비밀번호|氏名|.*電話.*|.*住所.*|生年月日|姓名|.*电话.*|.*地址.*"
 )
 """Names of users' columns that say who somebody is, which no recommendation needs."""
 FILES: Mapping[DataKind, str] = {
-    "users": r"user|customer|member|client|kunden|utilisateur|usuario|people|person|회원|고객|会員|顧客|用户|会员",
-    "items": r"item|product|article|catalog|sku|goods|material|artikel|produ[kc]t|produit|articulo"
+    "users": r"user|customer|member|client|kunde|klant|utilisateur|usuario|people|person|회원|고객|会員|顧客|用户|会员",
+    "items": r"item|product|article|catalog|sku|goods|material|artikel|varer|varor|produ[kc]t|produit|articulo"
     r"|상품|품목|제품|商品|产品",
     "interactions": r"order|sale|event|transaction|interaction|purchase|invoice|history|bestell|faktur"
     r"|commande|vente|pedido|venta|주문|구매|거래|판매|注文|購入|订单",

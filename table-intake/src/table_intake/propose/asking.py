@@ -71,11 +71,12 @@ def _dates(kind: DataKind, form: str, *, of_newest: bool) -> Document:
 
 
 def ask_zone(roles: Roles, time: Column, proposal: Proposal) -> list[Question]:
-    """Ask for the time zone, unless the times or the settings tell it."""
+    """Ask for the time zone, unless the times, the name of their column or the settings tell it."""
     cells, section = roles.cells(time), roles.settings.section("interactions")
     form = roles.times(time)
     is_set = (section and "timezone" in section.model_fields_set) or "timezone" in proposal.section
-    if is_set or (form.zoned and "time_of_day" not in proposal.section):
+    is_named_utc = re.search(r"\b(UTC|GMT)\b", roles.heading(time)) is not None
+    if is_set or is_named_utc or (form.zoned and "time_of_day" not in proposal.section):
         return []
     headings = " ".join(heading for sample in roles.tables.values() for heading in sample.header)
     zone, language = next((likely for marks, likely in _ZONES.items() if re.search(marks, headings)), ("UTC", None))

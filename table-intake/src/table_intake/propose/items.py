@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from table_intake.columns import usual_names
+from table_intake.columns import statuses, usual_names
 from table_intake.columns.header import canonical
 from table_intake.columns.usual_names import forms
 from table_intake.propose.joined import JoinedSample
@@ -105,8 +105,9 @@ def _of_lines(roles: Roles, sales: Sales) -> Part:
     siblings = _siblings(sample, sales.item)
     names = names or _names_in_sales(siblings, sales.item)
     indices = {"ITEM_ID": sales.item, **({"NAME": names[0]} if names else {})}
+    of_orders = [index for index, counted in sample.counts.items() if _tells_of_orders(sample.header[index], counted)]
     for target, index in roles.judgements[sales.table].targets["items"].items():
-        if target not in {"ITEM_ID", "CREATION_TIMESTAMP"} and index not in indices.values():
+        if target not in {"ITEM_ID", "CREATION_TIMESTAMP"} and index not in {*indices.values(), *of_orders}:
             indices[target] = index
     for target, index in find_targets(siblings, roles.settings, "items").indices.items():
         if target not in {*indices, "CREATION_TIMESTAMP"} and index not in indices.values():
@@ -134,6 +135,12 @@ def _of_lines(roles: Roles, sales: Sales) -> Part:
         sure=[*remarks, *defaults, made],
         questions=questions,
     )
+
+
+def _tells_of_orders(heading: str, values: Mapping[str, int]) -> bool:
+    """Tell whether a column says what became of orders, and so nothing of their items."""
+    told = statuses.sorted_out(statuses.column(heading) or statuses.Column(), values)
+    return bool(told.cancelled or told.returned)
 
 
 def _siblings(sample: Sample, item: int) -> Sample:

@@ -16,7 +16,7 @@ from table_intake.propose import values
 from table_intake.propose.judgement import judge
 from table_intake.propose.proposal import Proposal
 from table_intake.propose.samples import Ids, Sample
-from table_intake.propose.sold_rows import SoldRows, find_sold_rows, listed, without_minus
+from table_intake.propose.sold_rows import SoldRows, find_sold_rows, listed, rows_without_item, without_minus
 from table_intake.propose.targets import NO_IDS, find_targets
 from table_intake.settings.files import SERIAL
 from table_intake.settings.tables import TableSettings
@@ -79,6 +79,10 @@ class _Proposer:
         rows = SoldRows({}, (), ())
         if self._kind == "interactions":
             rows = find_sold_rows(self._sample, self._settings, self._targets)
+        elif self._kind == "items":
+            dashes, notes = rows_without_item(self._sample, self._settings, self._kind, self._targets)
+            skip = {**self._files.model_dump(include={"skip"}, mode="json")["skip"], **dashes}
+            rows = SoldRows({"skip": skip} if dashes else {}, (), notes)
         self._remarks += rows.remarks
         proposed = {
             **({"columns": columns} if columns else {}),
@@ -229,7 +233,8 @@ class _Proposer:
         heading = self._sample.header[self._targets[name]]
         cells = self._sample.column(self._targets[name])
         days = [cell.strip() for cell in cells if cell.strip()]
-        if beside := self._time_of_day(heading, days):
+        beside = self._time_of_day(heading, days)
+        if beside is not None:
             times = pl.Series(self._sample.column(beside), dtype=pl.String)
             joined = with_time_of_day(pl.Series(cells, dtype=pl.String), times).to_list()
             if self._files.time_of_day or not values.times(joined).problem:

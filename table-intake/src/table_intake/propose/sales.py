@@ -21,6 +21,8 @@ _ENOUGH, _ALL_DIFFERENT, _STEM = 20, 100, 4
 alike."""
 _MOST_CHOICES = 8
 _AMOUNT = re.compile(r"-?[\d,]*[.,]\d{1,2}")
+_LIST = re.compile(r"\s*\[\s*\{\s*\"")
+"""The beginning of a list of objects in JSON."""
 _OF_SALES = ranks(f"{usual_names.QUANTITY} {usual_names.ORDER} {usual_names.TYPE}").keys() - {"name"}
 """Names of columns that sales have, and reviews and wish lists have not."""
 _OF_ITEMS = ranks(usual_names.ITEM).keys() | usual_names.NAMES_IN_SALES - {"name", "title"}
@@ -101,8 +103,8 @@ def _may_be(target: str, sample: Sample, index: int) -> bool:
     if target == "TIMESTAMP":
         return not values.times(cells).problem
     ids = sample.value_sets()[index]
-    is_amount = any(_AMOUNT.fullmatch(cell.strip()) for cell in cells[:3])
-    return not is_amount and not are_dates(cells) and ids.unique < REPEATED and ids.different >= _ENOUGH
+    is_other = any(_AMOUNT.fullmatch(cell.strip()) or _LIST.match(cell) for cell in cells[:3])
+    return not is_other and not are_dates(cells) and ids.unique < REPEATED and ids.different >= _ENOUGH
 
 
 def _is_other(target: str, heading: str, sample: Sample, index: int) -> bool:
@@ -224,6 +226,20 @@ def _why_none(roles: Roles) -> str:
             "orders",
             table=lines[0],
             columns=Text.some_of(roles.tables[lines[0]].header),
+        )
+    lists = [
+        (name, heading)
+        for name in orders
+        for index, heading in enumerate(roles.tables[name].header)
+        if any(map(_LIST.match, roles.tables[name].column(index)[:LOOKED_AT]))
+    ]
+    if lists and not lines:
+        return Text(
+            "export.lists",
+            "{table} has all lines of an order in one cell, as a list in JSON ({column}): export the lines as a file "
+            "of their own, or each order as a JSON object with that list, a line each",
+            table=lists[0][0],
+            column=lists[0][1],
         )
     if orders and not lines:
         return Text(

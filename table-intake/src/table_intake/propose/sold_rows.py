@@ -13,6 +13,7 @@ import polars as pl
 from table_intake.check.forms import with_usual_minus
 from table_intake.columns import statuses, usual_names
 from table_intake.columns.header import canonical
+from table_intake.kinds import DataKind
 from table_intake.propose import values
 from table_intake.propose.samples import Sample
 from table_intake.settings.files import Returns
@@ -43,6 +44,34 @@ def find_sold_rows(sample: Sample, settings: TableSettings, targets: Mapping[str
         targets: the columns that Personalize knows.
     """
     return _Finder(sample, settings, targets).rows()
+
+
+def rows_without_item(
+    sample: Sample, settings: TableSettings, kind: DataKind, targets: Mapping[str, int]
+) -> tuple[dict[str, list[Any]], list[Text]]:
+    """Return the rows to skip since dashes stand where their item should, and a remark about them.
+
+    Args:
+        sample: of interactions or items.
+        settings: what the shop has set, which stays.
+        kind: of data.
+        targets: the columns that Personalize knows.
+    """
+    index = targets.get("ITEM_ID")
+    if index is None:
+        return {}, []
+    counts, heading = Counter(cell.strip() for cell in sample.column(index)), sample.header[index]
+    dashes = [*filter(_is_dash, counts)]
+    if not dashes or canonical(heading) in map(canonical, settings.file_settings(kind).skip):
+        return {}, []
+    remark = Text(
+        "propose.dashes",
+        "{words} in {column} stands for no item, so skip leaves these rows out ({share:.1%} of those seen)",
+        words=Text.all_of(dashes),
+        column=heading,
+        share=sum(counts[cell] for cell in dashes) / sum(counts.values()),
+    )
+    return {heading: dashes}, [remark]
 
 
 class _Finder:
@@ -94,6 +123,9 @@ class _Finder:
                     )
                 )
         skip |= self._guests()
+        dashes, remarks = rows_without_item(self._sample, self._settings, "interactions", self._targets)
+        skip |= dashes
+        self._remarks += remarks
         if looked_at and self._sample.read > len(self._sample.rows):
             self._remarks.append(
                 Text(
@@ -123,7 +155,8 @@ class _Finder:
         guests = [
             cell
             for cell, count in counts.items()
-            if usual_names.plain(cell) in usual_names.GUESTS and (not values.is_number(cell) or count >= usual)
+            if _is_dash(cell)
+            or (usual_names.plain(cell) in usual_names.GUESTS and (not values.is_number(cell) or count >= usual))
         ]
         if not guests or canonical(heading) in map(canonical, self._files.skip):
             return {}
@@ -160,7 +193,8 @@ class _Finder:
         order, header = self._sample.order, self._sample.header
         if order is None or self._files.fill_down is not None:
             return {}
-        needed = {*looked_at, *self._targets.values(), order.by}
+        clocks = {index for index, name in enumerate(header) if usual_names.plain(name) in usual_names.TIMES_OF_DAY}
+        needed = {*looked_at, *self._targets.values(), *clocks, order.by}
         columns = [header[index] for index in order.columns if index in needed]
         if not columns:
             return {}
@@ -190,7 +224,8 @@ class _Finder:
             for row in self._sample.rows:
                 key, status = (row[order].strip(), row[item]), row[index]
                 before = first.setdefault(key, status)
-                if key[0] and before != status and column.meaning(before) != column.meaning(status):
+                is_line = key[0] and not _is_dash(key[1].strip())
+                if is_line and before != status and column.meaning(before) != column.meaning(status):
                     self._remarks.append(
                         Text(
                             "propose.changes",
@@ -238,7 +273,7 @@ class _Finder:
             return []
         rules, heading = list[dict[str, Any]](), header[quantity]
         cells = without_minus(self._sample.column(quantity))
-        below = sum(bool(re.match(r"-\S|.*\d-$", cell)) for cell in cells)
+        below = sum(bool(re.match(r"-.*\d|.*\d-$", cell)) for cell in cells)
         left = usual_names.plain(heading) in usual_names.ranks(usual_names.LEFT_QUANTITY)
         none = sum(bool(re.fullmatch(r"0+([.,]0*)?", cell)) for cell in cells) if left else 0
         if below or none:
@@ -306,6 +341,11 @@ def without_minus(cells: Sequence[str]) -> list[str]:
         .to_series()
         .to_list()
     )
+
+
+def _is_dash(cell: str) -> bool:
+    """Tell whether a cell has dashes alone, as programs write them where there is nothing."""
+    return re.fullmatch(r"[-\u2013\u2014]+", cell) is not None
 
 
 def _number(cell: str) -> float:

@@ -4,6 +4,7 @@
 import re
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date, datetime, time, timedelta
@@ -48,6 +49,8 @@ _BROKEN = (
 )
 _DIGITS = 15
 """Digits of a number that Excel keeps."""
+Merged = tuple[tuple[int, int], tuple[int, int]]
+"""The row and the column, from 0, of the first and of the last of merged cells."""
 
 
 def is_workbook(path: Path) -> bool:
@@ -99,7 +102,7 @@ class Table:
         sheet: the name of the sheet; without one, the settings decide, or there is only one with data.
 
     Raises:
-        Refused: the file is damaged or too large, several sheets have data, or cells are merged.
+        Refused: the file is damaged or too large, several sheets have data, or cells of several columns are merged.
     """
 
     def __init__(self, resource: str, path: Path, settings: FileSettings, stack: ExitStack, *, sheet: str = "") -> None:
@@ -110,24 +113,20 @@ class Table:
             self._sheet = book.get_sheet_by_name(name)
         except _BROKEN as error:
             raise _damaged(resource, error) from None
-        turn = _filled_rows(self._sheet)
+        down = _merged_down(self._sheet)
+        turn = _filled_rows(self._sheet, down)
         first = titles.leading(turn)
         index, line = _names_at(resource, name, first, settings.header)
         header = [*first[index][1]]
-        # A title may be merged over the columns of its table.
-        merged = [cells for cells in self._sheet.merged_cell_ranges or () if cells[1][0] + 1 >= line]
-        if merged:
-            text = (
-                "the sheet {sheet} has merged cells ({cells}), of which only the first has a value: split them, and "
-                "fill in what each row means"
-            )
-            raise Refused(resource, Text("excel.merged", text, sheet=name, cells=_range(*merged[0])))
+        _check_merged(resource, name, self._sheet, line)
         if len(header) > MOST_COLUMNS:
             text = "row {line}, which must name the columns, has {columns:,} of them"
             raise Refused(resource, Text("excel.many-columns", text, line=line, columns=len(header)))
         self.header = header
         """The names of the columns."""
         self.notes = [*notes, *([titles.note(line)] if index and settings.header is None else [])]
+        if below := [cells for cells in down if cells[0][0] >= line]:
+            self.notes.append(_note_merged(below))
         self._turn = chain(first[index + 1 :], turn)
         self._totals = settings.totals
         self._line = line
@@ -176,11 +175,57 @@ def _names_at(resource: str, sheet: str, first: Sequence[titles.Numbered], line:
     raise Refused(resource, Text("excel.no-header", text, line=line, sheet=sheet))
 
 
-def _filled_rows(sheet: CalamineSheet) -> Iterator[titles.Numbered]:
-    """Yield the numbers and the values of rows that are not empty, without empty cells at their ends."""
+def _merged_down(sheet: CalamineSheet) -> list[Merged]:
+    """Return the cells of one column that are merged: each of their rows has the value of the first."""
+    ranges = sheet.merged_cell_ranges or ()
+    return sorted(cells for cells in ranges if cells[0][1] == cells[1][1] and cells[0][0] < cells[1][0])
+
+
+def _check_merged(resource: str, sheet: str, data: CalamineSheet, line: int) -> None:
+    """Check that no cells of several columns are merged, but in a title and in the last rows, which may be sums.
+
+    Raises:
+        Refused: such cells stand below the names of the columns, which are in this line.
+    """
+    last = data.end[0] if data.end else 0
+    for first, end in data.merged_cell_ranges or ():
+        is_sum = first[0] == end[0] > last - totals.MOST
+        if first[1] < end[1] and end[0] + 1 >= line and not is_sum:
+            text = (
+                "the sheet {sheet} has merged cells ({cells}), of which only the first has a value: split them, and "
+                "fill in what each row means"
+            )
+            raise Refused(resource, Text("excel.merged", text, sheet=sheet, cells=_range(first, end)))
+
+
+def _note_merged(down: Sequence[Merged]) -> Text:
+    text = (
+        "{count:,} {count:range|ranges} of cells, such as {cells}, {count:is|are} merged down a column: each of their "
+        "rows has the value of the first"
+    )
+    return Text("note.merged", text, count=len(down), cells=_range(*down[0]))
+
+
+def _filled_rows(sheet: CalamineSheet, down: Sequence[Merged]) -> Iterator[titles.Numbered]:
+    """Yield the numbers and the values of rows that are not empty, without empty cells at their ends.
+
+    Args:
+        sheet: with these rows.
+        down: cells of a column whose rows have the value of the first.
+    """
     # These rows begin at the top of the sheet, and at the first column with a value.
+    left = sheet.start[1] if sheet.start else 0
+    columns = {first[1] - left for first, _ in down}
+    ends, above, waiting = dict[int, int](), dict[int, str](), deque(down)
     for line, row in enumerate(sheet.iter_rows(), 1):
         values = [value if isinstance(value, str) else _text(value) for value in row]
+        is_filled = any(values)
+        while waiting and waiting[0][0][0] < line:
+            first, last = waiting.popleft()
+            ends[first[1] - left], above[first[1] - left] = last[0] + 1, values[first[1] - left]
+        for column in columns:
+            if is_filled and line <= ends.get(column, 0):
+                values[column] = values[column] or above[column]
         while values and not values[-1]:
             values.pop()
         if values:

@@ -19,7 +19,7 @@ _WORDS = """
     eindtotaal subtotaal toplam geneltoplam aratoplam summa totalt delsumma yhteensä összesen celkem spolu
     σύνολο tổng tổngcộng รวม รวมทั้งสิ้น المجموع الإجمالي סהכ jumlah कुल
 """
-_MOST = 3
+MOST = 3
 """Rows of sums: of a part, of the tax, of all."""
 _LOOKED_AT = 100
 """Rows above them by which they are judged."""
@@ -37,10 +37,10 @@ def find(frame: pl.DataFrame, names: Sequence[str]) -> list[tuple[int, str]]:
 
     Such a row has a word for a sum, numbers, and nothing where other rows have an id or a date.
     """
-    last = frame.tail(_LOOKED_AT + _MOST)
+    last = frame.tail(_LOOKED_AT + MOST)
     rows = last.select(names).rows()
     lines, sums = last[LINE].to_list(), list[tuple[int, str]]()
-    while rows and len(sums) < _MOST and (word := _is_sum(rows[-1], rows[:-1])):
+    while rows and len(sums) < MOST and (word := _is_sum(rows[-1], rows[:-1])):
         rows.pop()
         sums.append((lines[len(rows)], word))
     return sums
