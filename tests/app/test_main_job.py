@@ -137,9 +137,8 @@ def test_the_same_object_twice_makes_nothing_twice_and_a_retraining_trains(shop:
     group = release(shop)["datasetGroupArn"]
     assert len(shop.laptop.personalize.list_datasets(datasetGroupArn=group)["datasets"]) == 3
     assert len(shop.laptop.personalize.list_solutions(datasetGroupArn=group)["solutions"]) == len(RECIPES) + 1
-    assert "python -m local retrain green" in " ".join(
-        shop.laptop.command("runs", shop.name, "--limit", "1").stdout.split()
-    )
+    hint = f"python -m local retrain --run-dir {shop.laptop.home.run} {shop.name}"
+    assert hint in " ".join(shop.laptop.command("runs", shop.name, "--limit", "1").stdout.split())
     trained = shop.laptop.command_json("retrain", shop.name, "--watch")
     assert (trained["kind"], trained["output"]["outcome"]) == ("retrain", "promoted")
     assert release(shop)["campaigns"] != serving

@@ -228,7 +228,8 @@ class Rounds:
                     still.shop.world = again
                     still.shop.rules.clear()
                     still.shop.healed.clear()
-                    assert self.laptop.call("GET", f"/shops/{still.shop.name}/popular").status == 200
+                    popular = f"/shops/{still.shop.name}/popular"
+                    until(lambda path=popular: self.laptop.call("GET", path).status == 200, f"{popular} answers")  # type: ignore[misc]
                     if process == FULL:
                         still.act()
                 ends = {wanted[still.stage].name: pool.submit(still.end, wanted[still.stage]) for still in stills}
