@@ -4,7 +4,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from table_intake import DataKind
 from table_intake.check.findings import MINIMUM_INTERACTIONS
@@ -13,7 +14,7 @@ from table_intake.wording import Language, Text
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names
-from personalization.personalize import ensure, training
+from personalization.personalize import ensure, solution_names, training
 from personalization.reports import pages
 from personalization.shop.keys import Drop
 from personalization.shop.plan import (
@@ -248,7 +249,7 @@ def _with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[
 
 
 def _idle_month(settings: ShopSettings, campaign: Resource) -> float:
-    return campaign_month(settings.prices, Billed(campaign.name))
+    return campaign_month(settings.prices, Billed(alias=campaign.name))
 
 
 def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
@@ -308,23 +309,32 @@ def recipes(
     aliases: Iterable[RecipeAlias],
     settings: str = "",
     generation: Generation = "v1",
+    members: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> tuple[RecipePart, ...]:
     """Return the parts of a plan for the recipes of a shop.
 
-    `settings` is the digest of the shop's settings, which is part of the names of solution versions.
+    Args:
+        names, shop, lineage, aliases, generation: what is trained, and for which run.
+        settings: the digest of the shop's settings, which is part of the names of solution versions.
+        members: those of the recipes' solutions in the settings, by alias. A version that was trained under others has
+            another name.
     """
-    named = [(alias, recipe(alias, generation)) for alias in aliases]
-    parts = [
-        RecipePart(
-            alias=alias,
-            recipe_arn=names.recipe_arn(name),
-            solution=_resource(names.solution(shop, alias)),
-            campaign=_resource(names.campaign(shop, alias)),
-            solution_version_name=names.solution_version(shop, alias, lineage.run, settings),
-            earlier_versions=tuple([names.solution_version(shop, alias, run, settings) for run in lineage.trained_by]),
+    parts = []
+    for alias in aliases:
+        decided = members.get(alias) or {}
+        digest = f"{settings}{solution_names.digest(decided)}" if decided else settings
+        earlier = [names.solution_version(shop, alias, run, digest) for run in lineage.trained_by]
+        parts.append(
+            RecipePart(
+                alias=alias,
+                recipe_arn=names.recipe_arn(recipe(alias, generation)),
+                solution=_resource(names.solution(shop, alias)),
+                campaign=_resource(names.campaign(shop, alias)),
+                solution_version_name=names.solution_version(shop, alias, lineage.run, digest),
+                earlier_versions=tuple(earlier),
+                solution_members=dict(decided),
+            )
         )
-        for alias, name in named
-    ]
     return tuple(parts)
 
 
@@ -332,7 +342,15 @@ def _recipes(
     names: Names, shop: str, lineage: Lineage, settings: ShopSettings, digest: str, deployed: Collection[str]
 ) -> tuple[RecipePart, ...]:
     """Return the parts for each recipe, with the settings of its campaign."""
-    made = recipes(names, shop, lineage, aliases=settings.recipes, settings=digest, generation=settings.generation)
+    made = recipes(
+        names,
+        shop,
+        lineage,
+        aliases=settings.recipes,
+        settings=digest,
+        generation=settings.generation,
+        members={alias: settings.solution_members(alias) for alias in settings.recipes},
+    )
     parts = []
     for part, alias in zip(made, settings.recipes, strict=True):
         decided: dict[str, object] = {"deployed": alias in deployed}
@@ -357,4 +375,5 @@ def _evaluation(shop: str, lineage: Lineage, settings: ShopSettings) -> Evaluati
         made_by=lineage.trained_by,
         generation=settings.generation,
         begun_at=lineage.begun_at,
+        solution_members={alias: members for alias in tested if (members := settings.solution_members(alias))},
     )

@@ -68,7 +68,7 @@ def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> Text
     larger = LIMITS["v2"]
     bill: dict[Generation, tuple[float, float]] = {}
     for generation in LIMITS:
-        billed = [Billed(alias, generation) for alias in recipes]
+        billed = [Billed(alias=alias, generation=generation) for alias in recipes]
         training = estimate(prices, 0, interactions or 1_000_000, billed).training_dollars
         bill[generation] = training, sum(campaign_month(prices, recipe) for recipe in billed)
     million = Text("limits.million", "each million interactions")

@@ -218,7 +218,7 @@ def _billed(campaign: str, settings: ShopSettings) -> Billed:
     """Return a campaign's cost properties, by the recipe that its name ends with."""
     alias = next((alias for alias in RECIPES if campaign.endswith(f"-{alias}")), None)
     if alias is None:
-        return Billed(campaign)
+        return Billed(alias=campaign)
     billed = settings.billed(alias)
     return billed if billed.tps else replace(billed, tps=1)
 

@@ -12,8 +12,8 @@ from personalization.core.aws.errors import code, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.names import Names, dataset_arn
-from personalization.core.status import Progress, is_being_deleted, progress
-from personalization.personalize import campaigns, ensure, solution_names
+from personalization.core.status import UPDATED, Progress, is_being_deleted, progress
+from personalization.personalize import campaigns, ensure, solution_names, solution_updates
 from personalization.personalize.campaigns import Wish
 from personalization.personalize.ensure import CREATED, created, usable
 from personalization.personalize.readiness import Stage, advance
@@ -42,7 +42,7 @@ def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
         "solution": Stage(
             recipe.solution.name,
             lambda _: ensure_solution(client, plan, recipe),
-            lambda arn: client.describe_solution(solutionArn=arn)["solution"],
+            lambda arn: solution_updates.progress_of(client.describe_solution(solutionArn=arn)["solution"]),
         ),
         "solutionVersion": Stage(
             recipe.solution_version_name,
@@ -56,17 +56,26 @@ def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
 def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> Step:
     """Ensure the shop's solution for a recipe and the current columns, without automatic training, because runs train.
 
+    Weights of event types change in the solution that is there; other members make another one.
+
     Raises:
-        RetryLater: the quota of solutions is used up, and an unused one is being deleted.
+        RetryLater: the quota of solutions is used up, and an unused one is being deleted; or Personalize is working on
+            another change of the solution.
     """
     base = recipe.solution
     existing = {kind: ensure.dataset(client, dataset_arn(plan.dataset_group.arn, kind.upper())) for kind in _TRAINED}
     schemas = [ensure.schema_of(client, kind, dataset) for kind, dataset in existing.items() if dataset]
-    name = solution_names.name(base.name, recipe.recipe_arn, schemas)
+    members = recipe.solution_members
+    name = solution_names.name(base.name, recipe.recipe_arn, schemas, members)
     of_columns = Resource(name=name, arn=f"{base.arn.removesuffix(base.name)}{name}")
     described = none_if_missing(lambda: client.describe_solution(solutionArn=of_columns.arn)["solution"])
     if described:
-        return usable(of_columns.arn, described["status"], lambda: client.delete_solution(solutionArn=of_columns.arn))
+        step = usable(of_columns.arn, described["status"], lambda: client.delete_solution(solutionArn=of_columns.arn))
+        changes = solution_updates.decide(described, members)
+        if not changes:
+            return step
+        client.update_solution(solutionArn=of_columns.arn, **changes)
+        return step.replaced(status=UPDATED)
     created(lambda: _create_solution(client, plan, recipe, of_columns))
     return Step(arn=of_columns.arn, status=CREATED)
 
@@ -78,6 +87,7 @@ def _create_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart
             datasetGroupArn=plan.dataset_group.arn,
             recipeArn=recipe.recipe_arn,
             performAutoTraining=False,
+            **recipe.solution_members,
         )
     except PersonalizationError as error:
         if code(error) != "LimitExceededException" or not _make_room(client, plan, recipe):

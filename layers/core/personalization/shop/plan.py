@@ -87,6 +87,8 @@ class RecipePart(Part):
     """The members of the campaign's configuration in the settings, by Personalize's names."""
     deployed: bool = Field(default=True, exclude_if=bool)
     """Whether the recipe has a campaign; the baseline needs none."""
+    solution_members: dict[str, Any] = Field(default={}, exclude_if=not_)
+    """The members of the solution in the settings, by Personalize's names."""
 
 
 class Joined(Part):
@@ -190,6 +192,8 @@ class Evaluation(Part):
     """The generation of the tested recipes."""
     begun_at: str = Field(default="", exclude_if=not_)
     """As in `Plan`: later interactions are left out of the test."""
+    solution_members: dict[str, dict[str, Any]] = Field(default={}, exclude_if=not_)
+    """By recipe, as in `RecipePart`; recipes without any are left out."""
 
 
 class Nothing(Part):

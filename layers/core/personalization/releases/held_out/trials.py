@@ -360,7 +360,9 @@ def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schema
 
 def test_parameters(evaluation: Evaluation) -> dict[str, object]:
     """Return the members of an evaluation that determine its result together with the data."""
-    return evaluation.model_dump(mode="json", include={"event_type", "recipes", "held_out", "generation"})
+    return evaluation.model_dump(
+        mode="json", include={"event_type", "recipes", "held_out", "generation", "solution_members"}
+    )
 
 
 def _source(names: Names, shop: str, attempt: str, kind: DataKind, base: str) -> Source:
@@ -396,7 +398,14 @@ def _import(names: Names, evaluation: Evaluation, attempt: str, schema: Schema, 
 
 def _question(names: Names, evaluation: Evaluation, attempt: str, alias: RecipeAlias, base: str) -> Question:
     shop = evaluation.shop
-    (recipe,) = imports.recipes(names, label(shop), imports.Lineage(attempt), [alias], generation=evaluation.generation)
+    (recipe,) = imports.recipes(
+        names,
+        label(shop),
+        imports.Lineage(attempt),
+        aliases=[alias],
+        generation=evaluation.generation,
+        members=evaluation.solution_members,
+    )
     return Question(
         recipe=recipe,
         job=_resource(names.lists_job(label(shop), alias, attempt)),

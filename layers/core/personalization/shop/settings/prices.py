@@ -43,7 +43,7 @@ class Prices(BaseModel):
     """The cost of each training per thousand interactions of the whole history."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Billed:
     """The properties of a recipe that determine its cost."""
 
@@ -53,6 +53,8 @@ class Billed:
     """The least requests a second that its campaign provides; None if the recipe has no campaign."""
     metadata: bool = False
     """Whether the campaign's answers have columns of Items."""
+    trials: int = 0
+    """Trainings that a tuning tries before each training, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ def estimate(prices: Prices, size: int, interactions: int, recipes: Sequence[Bil
     trained = recipes if interactions else ()
     # Small trainings consist of start and end only, and take a quarter of an hour.
     each_hours = max(0.25, prices.training_hours_per_million * interactions / 1e6)
-    hours = each_hours * sum(recipe.generation == "v1" for recipe in trained)
+    hours = each_hours * sum(1 + recipe.trials for recipe in trained if recipe.generation == "v1")
     by_interactions = prices.thousand_interactions_v2 * interactions / 1_000
     return Estimate(
         import_dollars=prices.import_gigabyte * size / 1e9,
@@ -173,5 +175,5 @@ def estimate_segments(prices: Prices, users: int, interactions: int | None) -> B
     """
     training = 0.0
     if interactions is not None:
-        training = estimate(prices, 0, max(1, interactions), [Billed("segments", tps=None)]).training_dollars
+        training = estimate(prices, 0, max(1, interactions), [Billed(alias="segments", tps=None)]).training_dollars
     return BatchEstimate(users, prices.thousand_batch_segment_users * users / 1_000, training)

@@ -16,7 +16,7 @@ from table_intake.wording import LANGUAGES, Language, Text
 from personalization.core.errors import Rejected
 from personalization.shop.filters import NOT_PURCHASED
 from personalization.shop.records.release import BASELINE
-from personalization.shop.settings import batch, campaigns, gate, placements, recommenders
+from personalization.shop.settings import batch, campaigns, gate, placements, recommenders, training
 from personalization.shop.settings.batch import Batch
 from personalization.shop.settings.campaigns import CampaignSettings, mapping
 from personalization.shop.settings.cron import Every
@@ -25,10 +25,11 @@ from personalization.shop.settings.gate import Gate, Probe
 from personalization.shop.settings.likelihood import Likelihood
 from personalization.shop.settings.placements import Placements
 from personalization.shop.settings.prices import Billed, Prices
-from personalization.shop.settings.recipes import RECIPES, SECOND_GENERATION, Generation, RecipeAlias
+from personalization.shop.settings.recipes import RECIPES, SECOND_GENERATION, Generation, RecipeAlias, recipe
 from personalization.shop.settings.recommenders import Recommenders
 from personalization.shop.settings.settings_errors import at, explain, twice_in_json, twice_in_yaml
 from personalization.shop.settings.storefront import USUAL_STOREFRONT, Storefront
+from personalization.shop.settings.training import Events, EventSettings, Training
 
 FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
 
@@ -80,6 +81,11 @@ class ShopSettings(TableSettings, BaseModel):
     """Requirements on a campaign after its update; a failure restores the version before."""
     generation: Generation = "v1"
     """The generation of recipes that have two."""
+    events: Events = {}
+    """How much each type of events counts in trainings of generation v2; only those that are named train. Without it,
+    all types train and count the same."""
+    training: Training = {}
+    """How recipes train, by recipe, or for all of them."""
     campaigns: dict[RecipeAlias, CampaignSettings] = {}
     """Campaign settings by recipe; a campaign keeps what is not set here."""
     deploy: StrictBool = True
@@ -120,7 +126,24 @@ class ShopSettings(TableSettings, BaseModel):
         second = self.generation == "v2" and alias in SECOND_GENERATION
         campaign = self.campaigns.get(alias, CampaignSettings())
         tps = (campaign.min_provisioned_tps or 1) if alias in self.deployed else None
-        return Billed(alias, "v2" if second else "v1", tps, metadata=bool(campaign.metadata))
+        hpo = self.solution_members(alias).get("solutionConfig", {}).get("hpoConfig", {})
+        return Billed(
+            alias=alias,
+            generation="v2" if second else "v1",
+            tps=tps,
+            metadata=bool(campaign.metadata),
+            trials=int(hpo["hpoResourceConfig"]["maxNumberOfTrainingJobs"]) if hpo else 0,
+        )
+
+    @property
+    def weights(self) -> dict[str, EventSettings]:
+        """How much each type of events counts; empty if all train and count the same."""
+        return training.weights(self.events)
+
+    def solution_members(self, alias: str) -> dict[str, Any]:
+        """Return the members of CreateSolution that the settings decide for a recipe, by Personalize's names."""
+        chosen = training.chosen(self.training, alias)
+        return training.members(recipe(alias, self.generation), chosen, self.weights)
 
     @property
     def digest(self) -> str:
@@ -181,6 +204,7 @@ def parse(key: str, text: str) -> ShopSettings:
     problems += gate.find_errors(given, recipes) + _schedule_errors(given, recipes)
     problems += placements.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     problems += recommenders.find_errors(given) + campaigns.find_errors(given, recipes)
+    problems += training.find_errors(given, recipes)
     problems += batch.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     if problems:
         raise Rejected(key, _said(Text.joined("; ", problems), given.get("language")))

@@ -47,7 +47,7 @@ _KINDS: Mapping[str, Text] = {
 }
 _OF_PYDANTIC = {"[key]", "[one]", "[several]"}
 """Parts of an error's place that no file has: a name rather than its value, or a form of several."""
-_SCALARS = {"str": "a text", "int": "a whole number", "float": "a number"}
+_SCALARS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 """The type names that pydantic appends to the place of a union's error."""
 
 
@@ -76,7 +76,7 @@ def _explain(problem: Any, model: type[BaseModel]) -> Text:  # noqa: ANN401 - py
         return at(path, Text("settings.empty", "must not be empty"))
     if kind == "value_error":
         return at(path, context["error"].args[0])
-    message = re.sub(r"^(Input|String|Tuple|List) should (be|have)", r"must \2", str(problem["msg"]))
+    message = re.sub(r"^(Input|String|Tuple|List|Dictionary) should (be|have)", r"must \2", str(problem["msg"]))
     # The English is pydantic's; other languages have lines of their own for what settings need.
     more = {name: value for name, value in context.items() if isinstance(value, int | float)}
     choices = str(context.get("expected", "")).replace(" or ", ", ")
