@@ -253,7 +253,7 @@ def _training(names: Names, bucket: str, shop: str, alias: str, facts: Facts) ->
     planned = retraining.plan(
         names, bucket, Retraining(shop=shop), lineage=lineage, settings=whole, schema=facts.schema
     )
-    (part,) = imports.recipes(names, shop, lineage, [cast("RecipeAlias", alias)], facts.settings.digest)
+    (part,) = imports.recipes(names, shop, lineage, {cast("RecipeAlias", alias): {}}, facts.settings.digest)
     return Training(plan=planned.replaced(recipes=(), filters=(), evaluation=None), recipe=part)
 
 

@@ -15,7 +15,7 @@ from table_intake.wording import Text
 
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected, TooManyRejects
-from personalization.ingest import known_ids, report
+from personalization.ingest import known_ids, report, training_checks
 from personalization.ingest.imports import Accepted
 from personalization.ingest.report import Subject
 from personalization.reports import pages
@@ -70,6 +70,8 @@ class Acceptance:
         self._findings: Findings | None = None
         self._document: report.Document = {}
         """That of an accepted drop."""
+        self._of_training: list[Text] = []
+        """Notes on the events that its recipes train on."""
         self._rejects = ""
         self._written_rejects = 0
 
@@ -83,12 +85,15 @@ class Acceptance:
         if problems := findings.problems(expected, copied.findings):
             error = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
             raise error(expected.resource, Text.joined("; ", problems))
-        self._document = report.document(self._subject, copied.findings, "", self._last)
+        if (subject := self._subject).kind == "interactions":
+            whole = copied.findings if subject.mode == "FULL" else None
+            checked = training_checks.check_events(expected.resource, subject.settings, copied.schema, whole)
+            self._of_training = checked
+        self._document = report.document(subject, copied.findings, "", self._last)
         if suspicious := changes.refusal(self._document, self._subject.settings.changes):
             raise Rejected(expected.resource, suspicious)
         if lines is None:
             return copied
-        subject = self._subject
         version = hashlib.sha256(f"{subject.run}/{subject.key}".encode()).hexdigest()[:12]
         no_table = item_files.write(
             self._s3, self._bucket, subject.shop, mode=subject.mode, listed=lines, version=version
@@ -143,7 +148,7 @@ class Acceptance:
         items = results.items.ids if results.items else results.accepted if subject.kind == "items" else 0
         text = "looks wrong: {told}"
         suspicious = [Text("note.suspicious", text, told=told["told"]) for told in self._document["suspicions"]]
-        notes = [*remarks, *suspicious, *results.notes]
+        notes = [*remarks, *suspicious, *results.notes, *self._of_training]
         if rejected:
             text = "{bad:,} of {rows:,} {rows:row|rows} {bad:was|were} left out: {file}"
             notes.append(Text("note.left-out", text, bad=rejected, rows=results.rows, file=self._rejects))

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plan a run from an accepted drop."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from table_intake import DataKind
@@ -180,6 +179,8 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
     group, dataset, schema = names.dataset_group(drop.shop), names.dataset(drop.shop, kind), names.schema(kind, columns)
     tracker = EventTracker(name=names.event_tracker(drop.shop))
     made, remarks = _recommenders(names, drop.shop, settings, checked) if trains and settings.recommenders else ((), ())
+    if trains:
+        remarks = (*remarks, *_of_the_gate(settings))
     return Plan(
         run=lineage.run,
         shop=drop.shop,
@@ -263,6 +264,19 @@ def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
     return first.replaced(rows=rows, rejects=rejects, notes=(*first.notes, *notes))
 
 
+def _of_the_gate(settings: ShopSettings) -> list[Text]:
+    """Return a note where the gate's metrics and the shop's weights of event types are about different things."""
+    decided = (settings.solution_members(alias) for alias in settings.recipes if alias in FOR_USERS)
+    weighs = any("eventType" in members or "eventsConfig" in members.get("solutionConfig", {}) for members in decided)
+    if not weighs or not settings.gate.enabled or settings.gate.held_out:
+        return []
+    text = (
+        "the gate compares Personalize's metrics, in which the events that train are all alike; gate: {{held_out: "
+        "{{days: 14}}}} also tests the lists on what follows of type {type}, for the price of a second training"
+    )
+    return [Text("note.gate-of-weights", text, type=settings.event_type)]
+
+
 def _filters(names: Names, shop: str, settings: ShopSettings) -> tuple[FilterPart, ...]:
     named = [(names.filter(shop, name), expression) for name, expression in settings.filters.items()]
     return tuple(
@@ -306,35 +320,33 @@ def recipes(
     names: Names,
     shop: str,
     lineage: Lineage,
-    aliases: Iterable[RecipeAlias],
+    members: Mapping[RecipeAlias, Mapping[str, Any]],
     settings: str = "",
     generation: Generation = "v1",
-    members: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> tuple[RecipePart, ...]:
     """Return the parts of a plan for the recipes of a shop.
 
     Args:
-        names, shop, lineage, aliases, generation: what is trained, and for which run.
+        names, shop, lineage: those of the run that trains.
+        members: the recipes' aliases, each with the members of its solution in the settings. A version that was trained
+            under others has another name.
         settings: the digest of the shop's settings, which is part of the names of solution versions.
-        members: those of the recipes' solutions in the settings, by alias. A version that was trained under others has
-            another name.
+        generation: that of recipes that have two.
     """
     parts = []
-    for alias in aliases:
-        decided = members.get(alias) or {}
+    for alias, decided in members.items():
         digest = f"{settings}{solution_names.digest(decided)}" if decided else settings
         earlier = [names.solution_version(shop, alias, run, digest) for run in lineage.trained_by]
-        parts.append(
-            RecipePart(
-                alias=alias,
-                recipe_arn=names.recipe_arn(recipe(alias, generation)),
-                solution=_resource(names.solution(shop, alias)),
-                campaign=_resource(names.campaign(shop, alias)),
-                solution_version_name=names.solution_version(shop, alias, lineage.run, digest),
-                earlier_versions=tuple(earlier),
-                solution_members=dict(decided),
-            )
+        part = RecipePart(
+            alias=alias,
+            recipe_arn=names.recipe_arn(recipe(alias, generation)),
+            solution=_resource(names.solution(shop, alias)),
+            campaign=_resource(names.campaign(shop, alias)),
+            solution_version_name=names.solution_version(shop, alias, lineage.run, digest),
+            earlier_versions=tuple(earlier),
+            solution_members=dict(decided),
         )
+        parts.append(part)
     return tuple(parts)
 
 
@@ -342,15 +354,8 @@ def _recipes(
     names: Names, shop: str, lineage: Lineage, settings: ShopSettings, digest: str, deployed: Collection[str]
 ) -> tuple[RecipePart, ...]:
     """Return the parts for each recipe, with the settings of its campaign."""
-    made = recipes(
-        names,
-        shop,
-        lineage,
-        aliases=settings.recipes,
-        settings=digest,
-        generation=settings.generation,
-        members={alias: settings.solution_members(alias) for alias in settings.recipes},
-    )
+    members = {alias: settings.solution_members(alias) for alias in settings.recipes}
+    made = recipes(names, shop, lineage, members, settings=digest, generation=settings.generation)
     parts = []
     for part, alias in zip(made, settings.recipes, strict=True):
         decided: dict[str, object] = {"deployed": alias in deployed}

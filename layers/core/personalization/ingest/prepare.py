@@ -19,7 +19,7 @@ from table_intake.wording import Language, Text
 from personalization.auth.hash_key import LOST, Hash, HashKey, fingerprint
 from personalization.core.errors import Broken, Rejected, intake_translated
 from personalization.core.names import Names
-from personalization.ingest import hashed_ids, imports, known_ids, retraining, sales
+from personalization.ingest import hashed_ids, imports, known_ids, retraining, sales, training_checks
 from personalization.ingest.acceptance import Acceptance, last_reports
 from personalization.ingest.copies import Copies, copies_of
 from personalization.ingest.hashed_ids import Hashed
@@ -96,9 +96,9 @@ class Preparation:
             RetryLater, LimitReached, Broken: as in `aws.errors.Translating`.
         """
         request = self._request
-        if (wish := request.retrain) is not None:
+        if request.retrain is not None:
             return retraining.of_shop(
-                self._s3, self._personalize, self._names, bucket=self._bucket, wish=wish, lineage=self._lineage
+                self._s3, self._personalize, self._names, request=request, wish=request.retrain, lineage=self._lineage
             )
         joined = (Joined(id=request.id, key=request.key, version_id=request.version_id), *request.also)
         copies = self._copies
@@ -209,6 +209,9 @@ class Preparation:
         try:
             self._check_readable(drop)
             expected = self._expected(drop, kind, settings, now)
+            if kind == "interactions" and settings.training:
+                tables = training_checks.tables(self._s3, self._personalize, self._names, drop.shop, request)
+                training_checks.check_columns(drop.key, settings, tables)
             source = Source.find(self._s3, self._bucket, drop, joined.version_id)
             with intake_translated():
                 ranges = self._ranges(source, identity)

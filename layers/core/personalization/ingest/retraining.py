@@ -8,11 +8,11 @@ from table_intake.wording import Text
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Names
-from personalization.ingest import hashed_ids, imports
+from personalization.ingest import hashed_ids, imports, training_checks
 from personalization.ingest.imports import Accepted, Lineage
 from personalization.personalize import ensure
 from personalization.shop.keys import Drop
-from personalization.shop.plan import Plan, Retraining
+from personalization.shop.plan import Plan, PrepareRequest, Retraining
 from personalization.shop.settings import settings_file
 from personalization.shop.settings.settings import ShopSettings
 
@@ -22,18 +22,29 @@ if TYPE_CHECKING:
 
 
 def of_shop(
-    s3: "S3Client", personalize: "PersonalizeClient", names: Names, bucket: str, wish: Retraining, lineage: Lineage
+    s3: "S3Client",
+    personalize: "PersonalizeClient",
+    names: Names,
+    request: PrepareRequest,
+    wish: Retraining,
+    lineage: Lineage,
 ) -> Plan:
     """Return the plan of a run that trains on the existing data.
 
     Raises:
-        Rejected: the shop has no interactions, or the recipes or the training mode do not fit its settings.
+        Rejected: the shop has no interactions; or the recipes or the training mode do not fit its settings, or these
+            its columns.
     """
+    bucket = request.bucket
     settings, remarks = settings_file.settings_that_hold(s3, bucket, wish.shop)
     schema = ensure.dataset_schema(personalize, "interactions", names.dataset(wish.shop, "interactions").arn)
     if schema is None:
         raise Rejected(wish.shop, "there are no interactions to train on: drop them first")
     planned = plan(names, bucket, wish, lineage=lineage, settings=settings, schema=schema)
+    training_checks.check_events(wish.shop, settings, schema, None)
+    if settings.training:
+        tables = training_checks.tables(s3, personalize, names, wish.shop, request)
+        training_checks.check_columns(wish.shop, settings, tables)
     # Of the data that are there, whatever the settings say by now.
     hashed = hashed_ids.of_shop(s3, bucket, wish.shop).columns
     planned = planned.replaced(notes=(*remarks, *planned.notes), hashed=hashed)
@@ -54,6 +65,8 @@ def plan(names: Names, bucket: str, wish: Retraining, lineage: Lineage, settings
         raise Rejected(wish.shop, "trainingMode UPDATE needs recipes: [user-personalization], the only one that has it")
     if wish.training_mode == "UPDATE" and settings.generation == "v2":
         raise Rejected(wish.shop, "generation v2 has no trainingMode UPDATE: train it in full")
+    if wish.training_mode == "UPDATE" and "performHPO" in settings.solution_members("user-personalization"):
+        raise Rejected(wish.shop, "trainingMode UPDATE tunes nothing, and the settings say tune: train it in full")
     wanted = settings.model_copy(update={"recipes": chosen})
     drop = Drop(key="", kind="interactions", shop=wish.shop)
     planned = imports.plan(

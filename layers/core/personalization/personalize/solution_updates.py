@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide whether a solution needs an update: weights of event types, and incremental updates, can change in it."""
+"""Decide whether a solution needs an update: weights of event types, and incremental updates, can change in it.
+
+A solution version keeps those that it was trained with.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -41,6 +44,12 @@ def progress_of(solution: Mapping[str, Any]) -> Mapping[str, Any]:
     if not update or progress(update["status"]) is Progress.READY or progress(solution["status"]) is not Progress.READY:
         return solution
     return {**solution, "status": update["status"], "failureReason": update.get("failureReason") or ""}
+
+
+def trained_on(version: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what decides on the events that train a solution version, as Personalize describes it."""
+    config = version.get("solutionConfig") or {}
+    return _weights(_events(version)), version.get("eventType"), config.get("eventValueThreshold")
 
 
 def _events(solution: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -238,6 +238,17 @@ def solution_metrics(client: "PersonalizeClient", versions: Collection[str]) -> 
     return metrics
 
 
+def same_events(client: "PersonalizeClient", *versions: str) -> bool:
+    """Return whether solution versions trained on the same types of events with the same weights; a deleted one is
+    taken to have."""
+    described = [
+        none_if_missing(lambda arn: client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"], arn)
+        for arn in versions
+    ]
+    events = [solution_updates.trained_on(version) for version in described if version]
+    return all(other == events[0] for other in events)
+
+
 def throughput(client: "PersonalizeClient", campaign_arn: str) -> float:
     """Return a campaign's provisioned requests a second; 1 if they are missing or unknown."""
     with suppress(PersonalizationError):

@@ -6,7 +6,7 @@ gate therefore compares the *lift*: a version's metric over that of Popularity-C
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -30,12 +30,24 @@ class Measured:
 
     metrics: Metrics | None
     baseline: Metrics | None
+    other_events: bool = False
+    """Whether it trained on other types of events than the version that it is compared with, or weighs them otherwise:
+    Personalize measures a version on the events that train it."""
 
 
-def measure(versions: Mapping[str, tuple[str, str | None]], metrics: Mapping[str, Metrics]) -> dict[str, Measured]:
-    """Return the metrics of (version, baseline) pairs by recipe alias, from metrics by ARN."""
+def measure(
+    versions: Mapping[str, tuple[str, str | None]], metrics: Mapping[str, Metrics], other_events: Collection[str] = ()
+) -> dict[str, Measured]:
+    """Return the metrics of (version, baseline) pairs by recipe alias.
+
+    Args:
+        versions: the pairs.
+        metrics: by ARN.
+        other_events: recipes whose version trained on other events than the one that it is compared with.
+    """
     return {
-        alias: Measured(metrics.get(arn), metrics.get(baseline or "")) for alias, (arn, baseline) in versions.items()
+        alias: Measured(metrics.get(arn), metrics.get(baseline or ""), alias in other_events)
+        for alias, (arn, baseline) in versions.items()
     }
 
 
@@ -103,7 +115,7 @@ def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Ju
         lift=lift(new_figure, popularity),
         serving_lift=lift(old_figure, their_popularity),
     )
-    decision, reason = _decide(gate, facts, first=serving is None)
+    decision, reason = _decide(gate, facts, first=serving is None, other_events=old.other_events)
     return replace(facts, decision=decision, reason=reason)
 
 
@@ -124,7 +136,7 @@ def _name(gate: Gate) -> Text:
     return Text(f"metric.{gate.metric}", gate.metric)
 
 
-def _decide(gate: Gate, facts: Judgement, *, first: bool) -> tuple[Decision, str]:
+def _decide(gate: Gate, facts: Judgement, *, first: bool, other_events: bool) -> tuple[Decision, str]:
     if not gate.enabled:
         return "approved", Text("gate.off", "The shop's gate is off.")
     metric = {"metric": _name(gate)}
@@ -147,8 +159,11 @@ def _decide(gate: Gate, facts: Judgement, *, first: bool) -> tuple[Decision, str
         text = "Its {metric} is {new:.4f}, {lift:.2f} times that of popularity ({popularity:.4f})."
         figures = {"new": facts.new, "popularity": facts.popularity, "lift": facts.lift}
         figure = Text("gate.figure-times", text, **figures, **metric)
-    if first or facts.serving is None:
+    if first or other_events or facts.serving is None:
         lead = Text("gate.metrics-gone", "Personalize no longer has metrics of the serving version.")
+        if other_events:
+            text = "The serving version weighs event types otherwise, so that its figures measure something else."
+            lead = Text("gate.other-events", text)
         if first:
             lead = Text("gate.first", "The first release of this recipe: nothing serves yet.")
         return "approved", Text.joined(" ", [lead, figure])

@@ -18,10 +18,11 @@ from personalization.releases.report import Report
 from personalization.releases.verdicts import Trained, Verdict
 from personalization.shop.plan import Plan, RunPlan
 from personalization.shop.records import release_store
-from personalization.shop.records.release import CANDIDATE, Judged, release_before
+from personalization.shop.records.release import BASELINE, CANDIDATE, Judged, release_before
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize import PersonalizeClient
 
 
 class JudgeRequest(Part):
@@ -63,7 +64,8 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     new_versions, serving_versions = verdicts.to_compare(plan, request.trained, release)
     pairs = [*zip(*new_versions.values(), strict=True), *serving_versions.values()]
     metrics = training.solution_metrics(aws.personalize, [arn for arn in dict.fromkeys(chain(*pairs)) if arn])
-    new, serving = gate.measure(new_versions, metrics), gate.measure(serving_versions, metrics)
+    others = _with_other_events(aws.personalize, plan, new_versions, serving_versions)
+    new, serving = gate.measure(new_versions, metrics), gate.measure(serving_versions, metrics, others)
     judged = gate.judge_release(plan.gate, new, serving, request.held_out)
     verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out)
     candidate = Judged(
@@ -84,6 +86,21 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
         document["heldOut"] = held_out
     Report(aws.s3, bucket, plan.shop, plan.run).start(document, before)
     return verdict.said(plan.language, document.get("texts", {}))
+
+
+def _with_other_events(
+    client: "PersonalizeClient", plan: Plan, new: verdicts.Compared, serving: verdicts.Compared
+) -> set[str]:
+    """Return the recipes whose serving version trained on other events than the new one."""
+    weighed = {part.alias for part in plan.recipes if part.solution_members}
+    # Without such settings, the same solution trains on the same events.
+    pairs = {alias: (new[alias][0], arn) for alias, (arn, _) in serving.items()}
+    doubtful = {
+        alias: pair
+        for alias, pair in pairs.items()
+        if alias != BASELINE and (alias in weighed or len({arn.rpartition("/")[0] for arn in pair}) > 1)
+    }
+    return {alias for alias, pair in doubtful.items() if not training.same_events(client, *pair)}
 
 
 def override(table: "DynamoDBClient", request: OverrideRequest, environment: Environment) -> Overridden:

@@ -402,9 +402,8 @@ def _question(names: Names, evaluation: Evaluation, attempt: str, alias: RecipeA
         names,
         label(shop),
         imports.Lineage(attempt),
-        aliases=[alias],
+        members={alias: evaluation.solution_members.get(alias, {})},
         generation=evaluation.generation,
-        members=evaluation.solution_members,
     )
     return Question(
         recipe=recipe,

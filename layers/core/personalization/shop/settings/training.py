@@ -145,7 +145,7 @@ class Number:
         return f"{int(number)}" if self.whole else f"{number:g}"
 
     def __str__(self) -> str:
-        return f"{self.low:g}–{self.high:g}"
+        return f"{self.low:g} to {self.high:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +294,8 @@ def _tuning(tune: TuningSettings, tuned: Parameters) -> dict[str, Any]:
     for name, values in tune.ranges.items():
         accepted = tuned.get(name)
         if isinstance(accepted, Choice):
-            row = {"name": name, "values": [accepted.wire(value) for value in values]}
-            ranges.setdefault("categoricalHyperParameterRanges", []).append(row)
+            words = {"name": name, "values": [accepted.wire(value) for value in values]}
+            ranges.setdefault("categoricalHyperParameterRanges", []).append(words)
         elif accepted is not None:
             low, high = sorted(float(value) for value in (values[0], values[-1]))
             kind = "integer" if accepted.whole else "continuous"
@@ -430,7 +430,7 @@ def _value_errors(path: str, name: str, values: Iterable[object], accepted: Para
 def _untaken(member: Member, aliases: Sequence[str], generation: Literal["v1", "v2"]) -> Text:
     """Return why none of these recipes takes a member, and what does."""
     if generation == "v2" and set(aliases) & set(SECOND_GENERATION):
-        if member == "event_type" or member == "threshold":
+        if member in {"event_type", "threshold"}:
             text = "generation v2 weighs event types: use events: {{Purchase: 1}}, with a threshold where it is needed"
             return Text("settings.training.use-events", text)
         if member == "objective":
