@@ -287,11 +287,12 @@ _TYPES = {"string": "text", "long": "whole number", "float": "number"}
 
 def _next(subject: Subject, findings: Findings) -> Document:
     trains = subject.kind == "interactions"
-    prices = subject.settings.prices
+    settings, prices = subject.settings, subject.settings.prices
     history = (subject.before + findings.accepted) if trains else 0
-    cost = estimate(
-        prices, findings.size, history, [subject.settings.billed(alias) for alias in subject.settings.recipes]
-    )
+    billed = [settings.billed(alias) for alias in settings.recipes]
+    cost = estimate(prices, findings.size, history, billed)
+    tuned = [{"recipe": recipe.alias, "trials": recipe.trials} for recipe in billed if recipe.trials]
+    weights = [{"name": name, "weight": event.weight} for name, event in settings.weights.items()]
     return {
         "recipes": list(subject.settings.recipes) if trains else [],
         "generation": subject.settings.generation,
@@ -300,6 +301,8 @@ def _next(subject: Subject, findings: Findings) -> Document:
         "interactions": cost.interactions,
         "trainingHours": cost.training_hours,
         "trainingDollars": cost.training_dollars,
+        **({"tuned": tuned} if trains and tuned else {}),
+        **({"weights": weights} if trains and weights else {}),
         "runDollars": cost.run_dollars,
         "campaigns": len(cost.campaign_months),
         "campaignMonths": [{"recipe": alias, "dollars": dollars} for alias, dollars in cost.campaign_months],

@@ -106,7 +106,7 @@ def _missing(kind: DataKind, columns: Sequence[str], table: Table) -> Iterator[T
 def _objective(name: str, settings: ShopSettings, items: Table) -> Iterator[Text]:
     """Yield why a column of items cannot be the objective."""
     if name not in items.columns:
-        text = "the objective {column} is no column of the shop's items: drop items that have it first"
+        text = "the objective {column} is not a column of the shop's items: drop items that have it first"
         yield Text("training.objective-missing", text, column=name)
     elif not items.columns[name]:
         text = "the objective {column} is text, and Personalize takes a number"

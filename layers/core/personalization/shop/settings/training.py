@@ -356,7 +356,7 @@ def _event_errors(events: Mapping[Any, Any], takes: Mapping[str, Takes], *, seco
             text = "{others} is the same type in other letters: leave one of them out"
             yield at(f"events.{name}", Text("settings.events.twice", text, others=", ".join(others)))
         if name.lower() == RETURN.lower():
-            text = "what comes back is no sign of interest, and trains nothing unless it is named: leave it out"
+            text = "what comes back shows no interest, and trains nothing unless it is named: leave it out"
             yield at(f"events.{name}", Text("settings.events.return", text))
     if not any(_weight(event) for event in events.values()):
         text = "every weight is 0, so nothing would train: give what counts a weight above 0"
@@ -376,7 +376,7 @@ def _heaviest(events: Mapping[Any, Any]) -> str:
 def _errors(given: Mapping[Any, Any], takes: Mapping[str, Takes], generation: Literal["v1", "v2"]) -> Iterator[Text]:
     """Yield what is wrong with the settings of a recipe, or of all."""
     values: dict[Member, object] = {
-        name: value for name in _MEMBERS if (value := given.get(name)) is not None and value != {}
+        name: value for name in _MEMBERS if (value := given.get(name)) is not None and (value != {} or name == "tune")
     }
     for name in values:
         if not any(taken.takes(name) for taken in takes.values()):
@@ -421,7 +421,7 @@ def _listed(value: object) -> Sequence[object]:
 
 def _value_errors(path: str, name: str, values: Iterable[object], accepted: Parameters) -> Iterator[Text]:
     if name not in accepted:
-        text = "is no parameter that it takes; there are {names}"
+        text = "is not a parameter that it takes; there are {names}"
         yield at(path, Text("settings.training.parameter", text, names=", ".join(accepted)))
     elif any(accepted[name].wire(value) is None for value in values):
         yield at(path, Text("settings.training.value", "must be out of {values}", values=str(accepted[name])))
@@ -449,7 +449,7 @@ def _untaken(member: Member, aliases: Sequence[str], generation: Literal["v1", "
 
 def _tuned_updates(settings: Mapping[Any, Any], training: Mapping[Any, Any]) -> list[Text]:
     """Return errors about schedules that update what is tuned: a tuning is a training in full."""
-    tuned = [alias for alias in ("all", "user-personalization") if mapping(training.get(alias)).get("tune")]
+    tuned = [alias for alias in ("all", "user-personalization") if mapping(training.get(alias)).get("tune") is not None]
     given = settings.get("schedules")
     schedules = [mapping(schedule) for schedule in given] if isinstance(given, list) else []
     if not tuned or not any(schedule.get("training_mode") == "UPDATE" for schedule in schedules):
