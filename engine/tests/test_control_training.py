@@ -40,6 +40,51 @@ def test_solution_is_described_as_made(aws: Aws) -> None:
     )
 
 
+def weights(*numbers: float) -> dict[str, Any]:
+    """The configuration of event types with these weights."""
+    events = [{"eventType": f"type-{number}", "weight": weight} for number, weight in enumerate(numbers)]
+    return {"eventsConfig": {"eventParametersList": events}}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "config", "reason"),
+    [
+        (f"{UP}-v2", weights(1.5), "less than or equal to 1"),
+        (f"{UP}-v2", weights(*[1.0] * 11), "less than or equal to 10"),
+        ("aws-personalized-ranking", weights(1.0), "takes no eventsConfig: it is for the -v2 recipes"),
+        ("aws-similar-items", weights(1.0), "takes no eventsConfig"),
+        (f"{UP}-v2", {"optimizationObjective": {"itemAttribute": "PRICE"}}, "takes no optimizationObjective"),
+    ],
+)
+def test_weights_that_aws_refuses_are_refused_in_a_new_solution_and_in_an_update(
+    aws: Aws, recipe: str, config: dict[str, Any], reason: str
+) -> None:
+    group, invalid = aws.group(), aws.control.exceptions.InvalidInputException
+    with pytest.raises(invalid, match=reason):
+        aws.solution(group, recipe, solutionConfig=config)
+    if "eventsConfig" in config:
+        solution = aws.solution(group, recipe)
+        with pytest.raises(invalid, match=reason):
+            aws.control.update_solution(solutionArn=solution, solutionUpdateConfig=config)
+
+
+def test_changed_weights_train_the_next_version_and_replace_all_before(aws: Aws, group: str) -> None:
+    before, after = weights(1.0, 0.1), weights(0.5)
+    for config, name in ((before, "type-0"), (after, "View")):
+        config["eventsConfig"]["eventParametersList"][0]["eventType"] = name
+    before["eventsConfig"]["eventParametersList"].append({"eventType": "View", "weight": 0.2})
+    solution = aws.solution(group, f"{UP}-v2", solutionConfig=before)
+    first = aws.version(solution, name="before")
+    aws.control.update_solution(solutionArn=solution, solutionUpdateConfig=after)
+    aws.settled_update("Solution", solution)
+    second = aws.version(solution, name="after")
+    trained = [
+        aws.control.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]["solutionConfig"]
+        for arn in (first, second)
+    ]
+    assert trained == [before, after]
+
+
 @pytest.mark.parametrize(
     ("recipe", "options", "reason"),
     [

@@ -105,6 +105,14 @@ REFUSALS: Final = (
         test="tests/app/test_reliability.py::test_a_case_comes_out_as_the_page_says[users are deleted beside the training of a segment]",
     ),
     Refusal(
+        id="personalize.event-weights",
+        rule="A solution weighs at most ten event types, from 0 to 1 each, and only one of the second generation does.",
+        answer="`InvalidInputException`",
+        source=f"{DEVELOPER_GUIDE}optimizing-solution-events-config.html",
+        test="engine/tests/test_control_training.py::test_weights_that_aws_refuses_are_refused_in_a_new_solution_and_in_an_update",
+        kinder="Weights of 0 for all types are taken, as no page says that they are refused; the training then fails.",
+    ),
+    Refusal(
         id="personalize.first-import",
         rule="The first import of a dataset is a full one.",
         answer="`InvalidInputException`",

@@ -122,6 +122,19 @@ def test_the_second_generation_is_billed_by_interactions_and_dearer_requests() -
     assert "does not publish whether it bills an idle campaign" in page
 
 
+def test_a_tuning_is_billed_with_what_it_tries_and_weights_are_told() -> None:
+    text = {"training": {"user-personalization": {"tune": {"trainings": 5}}}}
+    settings = ShopSettings.model_validate(text)
+    cost = estimate(Prices(), 0, 1_000_000, [settings.billed(alias) for alias in settings.recipes])
+    assert cost.training_hours == (4 + 5) * 2.0
+    page = report.page(report.document(replace(SUBJECT, settings=settings), FINDINGS, ""))
+    assert "tuning user-personalization tries up to 5 trainings before each" in page
+    weighs = ShopSettings.model_validate({"generation": "v2", "events": {"Purchase": 1, "View": 0.1}, "language": "ko"})
+    assert "이벤트 가중치: Purchase 1, View 0.1" in report.page(
+        report.document(replace(SUBJECT, settings=weighs), FINDINGS, "")
+    )
+
+
 def test_metadata_of_the_first_generation_costs_what_the_settings_say() -> None:
     settings = ShopSettings.model_validate(
         {"recipes": ["similar-items"], "campaigns": {"similar-items": {"metadata": True}}}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import re
+from typing import Any
 
 import pytest
 from personalization.core.errors import Broken, RetryLater
@@ -50,6 +51,96 @@ def test_a_solutions_name_tells_its_generation(personalize: FakePersonalize) -> 
     second = named(personalize, "PRICE", recipeArn=f"{UP}-v2")
     assert second == first.replace("-user-personalization-", "-user-personalization-v2-")
     assert personalize.body_of("CreateSolution")["recipeArn"] == f"{UP}-v2"
+
+
+def weighs(view: float = 0.1, **more: object) -> Event:
+    """The first step of a recipe with weights of event types, and other members of its solution."""
+    event = load("train_solution_solution")
+    events = [{"eventType": "Purchase", "weight": 1.0}, {"eventType": "View", "weight": view}]
+    config = {"eventsConfig": {"eventParametersList": events}, **more}
+    event["recipe"] |= {"recipeArn": f"{UP}-v2", "solutionMembers": {"solutionConfig": config}}
+    return event
+
+
+def made(personalize: FakePersonalize, event: Event) -> dict[str, Any]:
+    """The request that makes the solution."""
+    personalize.reset()
+    columns(personalize, "PRICE")
+    handler(event, None)
+    return personalize.body_of("CreateSolution")
+
+
+def test_a_solution_has_the_members_of_the_settings_and_a_name_by_those_that_never_change(
+    personalize: FakePersonalize,
+) -> None:
+    first, second = made(personalize, weighs()), made(personalize, weighs(0.3))
+    assert first["solutionConfig"] == weighs()["recipe"]["solutionMembers"]["solutionConfig"]
+    assert first["performAutoTraining"] is False
+    assert first["name"] == second["name"]
+    columns_left_out = {"trainingDataConfig": {"excludedDatasetColumns": {"Items": ["PRICE"]}}}
+    third = made(personalize, weighs(**columns_left_out))
+    without = load("train_solution_solution")
+    without["recipe"]["recipeArn"] = f"{UP}-v2"
+    assert len({first["name"], third["name"], made(personalize, without)["name"]}) == 3
+    assert made(personalize, without).keys() == {"name", "datasetGroupArn", "recipeArn", "performAutoTraining"}
+
+
+def solution(event: Event, **more: object) -> dict[str, Any]:
+    """What Personalize says of the solution that an event asks for."""
+    return {"solution": {"status": "ACTIVE", **event["recipe"]["solutionMembers"], **more}}
+
+
+def updated(event: Event, status: str) -> dict[str, Any]:
+    """An update to what an event asks for."""
+    config = event["recipe"]["solutionMembers"]["solutionConfig"]["eventsConfig"]
+    return {"latestSolutionUpdate": {"status": status, "solutionUpdateConfig": {"eventsConfig": config}}}
+
+
+def test_other_weights_change_the_solution_and_are_waited_for_before_anything_trains(
+    personalize: FakePersonalize,
+) -> None:
+    event = weighs(0.3) | {"steps": ["solution", "solutionVersion"]}
+    personalize.says("DescribeSolution", solution(weighs()))
+    first = handler(event, None)
+    assert (first["status"], first["ready"]) == ("UPDATE PENDING", False)
+    request = personalize.body_of("UpdateSolution")
+    config = event["recipe"]["solutionMembers"]["solutionConfig"]["eventsConfig"]
+    assert request == {"solutionArn": first["arn"], "solutionUpdateConfig": {"eventsConfig": config}}
+    personalize.reset()
+    personalize.says("DescribeSolution", solution(weighs(), **updated(weighs(0.3), "UPDATE IN_PROGRESS")))
+    assert handler(event | {"made": first["made"]}, None)["ready"] is False
+    assert "CreateSolutionVersion" not in personalize.operations()
+    personalize.reset()
+    personalize.says("DescribeSolution", solution(weighs(), **updated(weighs(0.3), "ACTIVE")))
+    handler(event | {"made": first["made"]}, None)
+    assert "CreateSolutionVersion" in personalize.operations()
+
+
+@pytest.mark.parametrize(
+    "there",
+    [solution(weighs()), solution(weighs(0.3), **updated(weighs(), "ACTIVE"))],
+    ids=["made with them", "updated to them"],
+)
+def test_weights_that_the_solution_has_change_nothing(there: dict[str, Any], personalize: FakePersonalize) -> None:
+    personalize.says("DescribeSolution", there)
+    assert handler(weighs(), None)["status"] == "ACTIVE"
+    assert "UpdateSolution" not in personalize.operations()
+
+
+def test_another_change_under_way_is_waited_for_and_a_failed_one_is_tried_again(personalize: FakePersonalize) -> None:
+    personalize.says("DescribeSolution", solution(weighs(), **updated(weighs(0.5), "UPDATE IN_PROGRESS")))
+    with pytest.raises(RetryLater, match="at work on another change of this solution"):
+        handler(weighs(0.3), None)
+    personalize.reset()
+    personalize.says("DescribeSolution", solution(weighs(), **updated(weighs(0.3), "UPDATE FAILED")))
+    step = handler(weighs(0.3), None)
+    assert step["status"] == "UPDATE PENDING"
+    failed = solution(weighs(), **updated(weighs(0.3), "UPDATE FAILED"))
+    failed["solution"]["latestSolutionUpdate"]["failureReason"] = "no such type"
+    personalize.reset()
+    personalize.says("DescribeSolution", failed)
+    with pytest.raises(Broken, match="no such type"):
+        handler(weighs(0.3) | {"made": step["made"]}, None)
 
 
 def test_where_there_are_too_many_solutions_the_oldest_that_nothing_serves_from_goes(

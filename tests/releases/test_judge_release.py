@@ -55,6 +55,31 @@ def recommends(personalize: FakePersonalize, *lists: str) -> None:
         )
 
 
+def test_figures_under_other_weights_are_not_compared(
+    personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
+) -> None:
+    """Half as good on all events as the serving version, which weighed views as much as purchases."""
+    release_store.put(table, TABLE, RELEASE)
+    event = load("judge_release_judge")
+    event["trained"] = event["trained"][:1]
+
+    def weighed(view: float) -> dict[str, Any]:
+        events = [{"eventType": "Purchase", "weight": 1.0}, {"eventType": "View", "weight": view}]
+        return {"solutionVersion": {"solutionConfig": {"eventsConfig": {"eventParametersList": events}}}}
+
+    for now, reason in ((0.1, "The serving version weighs event types otherwise"), (1.0, "the serving one")):
+        personalize.reset()
+        measures(personalize, 0.15, 0.1, 0.3)
+        recommends(personalize, "ab")
+        personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
+        personalize.says("DescribeSolutionVersion", weighed(now))
+        personalize.says("DescribeSolutionVersion", weighed(1.0))
+        handler(event, None)
+        (recipe,) = document(bucket)["recipes"]
+        assert recipe["decision"] == ("approved" if now < 1 else "refused")
+        assert reason in recipe["reason"]
+
+
 def test_a_first_release_that_beats_popularity_is_approved(personalize: FakePersonalize, bucket: "S3Client") -> None:
     measures(personalize, 0.3, 0.3, 0.2, 0.1)
     verdict = handler(load("judge_release_judge"), None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every member of CreateSolution and what is below it is reached by settings, or docs/settings/training.md says why not.
+"""Every member of CreateSolution is reached by settings, or docs/settings/training.md says why not.
 
 A new botocore that has another member fails here, until somebody decides on it.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.model import ListShape, MapShape, Shape, StructureShape
+from personalization.core.errors import Rejected
 from personalization.shop.settings.recipes import RECIPES, recipe
 from personalization.shop.settings.settings import parse
 from personalize_local.recipes import definitions
@@ -30,14 +31,15 @@ NOT_OFFERED = {
 EVERYTHING = (
     "training: {user-personalization: {event_type: View, threshold: 1, exclude: {items: [A]}, objective: {column: P}, "
     "parameters: {bptt: 2}, features: {min_user_history_length_percentile: 0.1}, "
-    "tune: {ranges: {hidden_dimension: [32, 64], recency_mask: [true]}}}, personalized-ranking: {include: {users: [B]}}}",
+    "tune: {ranges: {hidden_dimension: [32, 64], recency_mask: [true]}}}, "
+    "personalized-ranking: {include: {users: [B]}}}",
     "generation: v2\nevents: {View: {weight: 1, threshold: 1}}",
 )
 FOR_OTHER_RECIPES = {
     "performIncrementalUpdate",
     "solutionConfig.hpoConfig.algorithmHyperParameterRanges.continuousHyperParameterRanges",
 }
-"""What none of the recipes that a shop trains by default takes: semantic-similarity alone has the one, sims the other."""
+"""What none of these recipes takes: semantic-similarity alone has the one, sims the other."""
 
 
 def members(shape: Shape | None, path: str = "") -> Iterator[str]:
@@ -95,12 +97,13 @@ def test_what_settings_take_for_a_recipe_is_what_the_engine_takes(alias: Any, ge
     # What only a search may choose is no parameter on AWS.
     public -= {"item_id_hidden_dim", "item_metadata_hidden_dim"}
     tuned = {name for name, parameter in spec.hyperparameters.items() if parameter.tunable}
-    for member, names in (("parameters", public), ("features", {*spec.feature_parameters}), ("tune.ranges", tuned)):
-        opening, closing = ("{tune: {ranges: ", "}}") if member == "tune.ranges" else (f"{{{member}: ", "}")
-        text = f"{first}training: {{{alias}: {opening}{{none: [1]}}{closing}}}".replace(
-            "[1]", "[1]" if closing == "}}" else "1"
-        )
-        with pytest.raises(Exception, match="none: is not a parameter|does not take it|nothing to tune") as refused:
-            parse("settings.yaml", text)
-        told = re.search(r"there are (.*)$", str(refused.value))
+    writings = {
+        "parameters": ("{parameters: {none: 1}}", public),
+        "features": ("{features: {none: 1}}", {*spec.feature_parameters}),
+        "tune": ("{tune: {ranges: {none: [1]}}}", tuned),
+    }
+    for text, names in writings.values():
+        with pytest.raises(Rejected, match=r"none: is not a parameter|does not take it|nothing to tune") as refused:
+            parse("settings.yaml", f"{first}training: {{{alias}: {text}}}")
+        told = re.search(r"there are (.*)$", refused.value.reason)
         assert set(told[1].split(", ") if told else []) == names

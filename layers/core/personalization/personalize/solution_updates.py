@@ -13,8 +13,8 @@ from personalization.core.status import Progress, progress
 INCREMENTAL = "performIncrementalUpdate"
 
 
-def decide(solution: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of UpdateSolution that lead a solution, as Personalize describes it, to those of the settings.
+def decide(arn: str, solution: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of UpdateSolution that lead a solution (`arn`), as described, to those of the settings.
 
     None are needed where the solution has them, or where the latest update that has not failed brings them. What the
     settings leave open stays.
@@ -34,7 +34,7 @@ def decide(solution: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str,
     if INCREMENTAL in members and incremental != members[INCREMENTAL]:
         changes[INCREMENTAL] = members[INCREMENTAL]
     if changes and (moving or progress(solution["status"]) is Progress.UNDER_WAY):
-        raise RetryLater(solution["solutionArn"], "Personalize is at work on another change of this solution")
+        raise RetryLater(arn, "Personalize is at work on another change of this solution")
     return changes
 
 

@@ -71,7 +71,7 @@ def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart)
     described = none_if_missing(lambda: client.describe_solution(solutionArn=of_columns.arn)["solution"])
     if described:
         step = usable(of_columns.arn, described["status"], lambda: client.delete_solution(solutionArn=of_columns.arn))
-        changes = solution_updates.decide(described, members)
+        changes = solution_updates.decide(of_columns.arn, described, members)
         if not changes:
             return step
         client.update_solution(solutionArn=of_columns.arn, **changes)
