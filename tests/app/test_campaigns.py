@@ -68,3 +68,67 @@ def test_a_campaign_keeps_what_was_set_by_hand_through_new_columns_and_generatio
     laptop.command("rollback", SHOP)
     assert (solution(laptop), campaign(laptop)["minProvisionedTPS"]) == (second, 4)
     assert campaign(laptop)["campaignConfig"]["itemExplorationConfig"] == exploration
+
+
+WEIGHED = "weighing"
+OF_WEIGHED = (
+    "recipes: [user-personalization, similar-items]\ngeneration: v2\nprobe: {latency_ms: 60000}\n"
+    "gate: {minimum_over_popularity: 0, tolerance: 0.9}\n"
+    "training: {all: {exclude: {items: [NAME]}}, similar-items: {event_type: Purchase}}\n"
+)
+
+
+def views_of_everything() -> str:
+    """Purchases of the own category, and as many views of the other one right before them."""
+    header, *rows = retail.interactions().splitlines()
+    swapped = {"garden": "kitchen", "kitchen": "garden"}
+    seen = []
+    for row in rows:
+        user, item, _, seconds = row.split(",")
+        category, _, number = item.partition("-")
+        seen.append(f"{user},{swapped[category]}-{number},View,{int(seconds) - 60}")
+    return "\n".join([header, *rows, *seen]) + "\n"
+
+
+def weighed(laptop: Laptop) -> dict[str, Any]:
+    """What serves, as the engine describes the solution and the version."""
+    record: Any = laptop.shops.get_item(Key={"shop": WEIGHED, "record": "release"})["Item"]
+    version = record["campaigns"]["user-personalization"]["solutionVersionArn"]
+    solution = laptop.personalize.describe_solution(solutionArn=version.rpartition("/")[0])["solution"]
+    described = laptop.personalize.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
+    return {"arn": solution["solutionArn"], "version": version, "config": described["solutionConfig"]}
+
+
+def test_weights_train_and_change_in_the_solution_that_is_there(laptop: Laptop) -> None:
+    laptop.put(f"drops/{WEIGHED}/settings.yaml", f"{OF_WEIGHED}events: {{Purchase: 0.01, View: 1}}\n")
+    laptop.drop(WEIGHED, "items", retail.items())
+    done = laptop.drop(WEIGHED, "interactions", views_of_everything())
+    assert done.output["outcome"] == "promoted", done.reason or done.output
+    first = weighed(laptop)
+    events = first["config"]["eventsConfig"]["eventParametersList"]
+    assert [(event["eventType"], event["weight"]) for event in events] == [("Purchase", 0.01), ("View", 1.0)]
+    assert first["config"]["trainingDataConfig"] == {"excludedDatasetColumns": {"Items": ["NAME"]}}
+    similar = [
+        laptop.personalize.describe_solution(solutionArn=solution["solutionArn"])["solution"]
+        for solution in laptop.personalize.list_solutions()["solutions"]
+        if f"-{WEIGHED}-similar-items-" in solution["name"]
+    ]
+    assert [solution["eventType"] for solution in similar] == ["Purchase"]
+
+    laptop.put(f"drops/{WEIGHED}/settings.yaml", f"{OF_WEIGHED}events: {{Purchase: 1, View: 0.01}}\n")
+    laptop.command_json("retrain", WEIGHED)
+    second = weighed(laptop)
+    assert second["arn"] == first["arn"]
+    assert second["version"] != first["version"]
+    assert [event["weight"] for event in second["config"]["eventsConfig"]["eventParametersList"]] == [1.0, 0.01]
+    answer = laptop.call("GET", f"/shops/{WEIGHED}/users/u1/recommendations", limit="5")
+    assert (answer.status, len(answer.body["items"])) == (200, 5)
+
+    # A drop that names a column in vain is refused, and another generation needs another solution.
+    laptop.put(f"drops/{WEIGHED}/settings.yaml", f"{OF_WEIGHED.replace('NAME', 'COLOUR')}events: {{Purchase: 1}}\n")
+    refused = laptop.drop(WEIGHED, "interactions", retail.interactions(events_each=26))
+    assert "the items don't have: COLOUR" in str(refused.reason or refused.output)
+
+    laptop.command("teardown", WEIGHED, "--yes")
+    left = [solution["name"] for solution in laptop.personalize.list_solutions()["solutions"]]
+    assert [name for name in left if f"-{WEIGHED}-" in name] == []

@@ -62,6 +62,7 @@ def test_figures_under_other_weights_are_not_compared(
     release_store.put(table, TABLE, RELEASE)
     event = load("judge_release_judge")
     event["trained"] = event["trained"][:1]
+    event["plan"]["gate"]["minimum_over_popularity"] = 0
 
     def weighed(view: float) -> dict[str, Any]:
         events = [{"eventType": "Purchase", "weight": 1.0}, {"eventType": "View", "weight": view}]
@@ -69,7 +70,7 @@ def test_figures_under_other_weights_are_not_compared(
 
     for now, reason in ((0.1, "The serving version weighs event types otherwise"), (1.0, "the serving one")):
         personalize.reset()
-        measures(personalize, 0.15, 0.1, 0.3)
+        measures(personalize, 0.15, 0.3)
         recommends(personalize, "ab")
         personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
         personalize.says("DescribeSolutionVersion", weighed(now))
