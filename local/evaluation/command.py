@@ -8,6 +8,7 @@ from typing import get_args
 
 from personalization.core.errors import Rejected
 from personalization.shop.settings.settings import ShopSettings, parse
+from personalize_local.recipes.config import EventParameters
 from table_intake import DataKind
 
 from local.cloud.environments import LOCAL
@@ -27,7 +28,16 @@ def main(options: Namespace, terminal: Terminal) -> None:
     if not options.files and not stated:
         raise BadInput("name your files: evaluate FILE…, or --interactions FILE --users FILE --items FILE")
     language = options.language or settings.language
-    plan = Plan(options.k, options.seed, options.tier, options.event_type, options.days, language=language)
+    plan = Plan(
+        depth=options.k,
+        seed=options.seed,
+        tier=options.tier,
+        event_type=options.event_type,
+        days=options.days,
+        language=language,
+        goal=settings.event_type,
+        events=tuple(EventParameters(name, event.threshold, event.weight) for name, event in settings.weights.items()),
+    )
     with terminal.bar() as tell, tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         tell("reading the files", 0.0)
         shop = read(options.files, settings, Path(scratch), plan.seed, stated)

@@ -14,7 +14,7 @@ from personalization.reports import pages
 from table_intake.wording import Language
 
 from local.evaluation import plots
-from local.evaluation.words import LIKELIHOOD_MARKS, language_of, mark, method, percent, task, texts
+from local.evaluation.words import LIKELIHOOD_MARKS, language_of, mark, method, percent, task, texts, weights_of
 
 Document = Mapping[str, Any]
 
@@ -34,6 +34,7 @@ def template(language: Language) -> Template:
     environment.globals |= {
         "marks": LIKELIHOOD_MARKS,
         "method": partial(method, language=language),
+        "weights_of": partial(weights_of, language=language),
         "nice": plots.nice,
         "strip": plots.strip,
         "learning_curve": partial(learning_curve, language=language),

@@ -7,7 +7,7 @@ from typing import Any
 
 from table_intake.wording import Language, fill
 
-from local.evaluation.words import language_of, percent, texts
+from local.evaluation.words import language_of, percent, texts, weights_of
 from local.terminal.output import Terminal
 
 Document = Mapping[str, Any]
@@ -34,6 +34,9 @@ def show(document: Document, terminal: Terminal) -> None:
     if document["lists"]:
         terminal.line("")
         _lists(document["lists"], language, terminal)
+    if document["weights"]:
+        terminal.line("")
+        _weights(document["weights"], protocol["depth"], language, terminal)
     terminal.line("")
     terminal.table(
         wording["training"],
@@ -64,6 +67,22 @@ def _lists(lists: Sequence[Document], language: Language, terminal: Terminal) ->
     wording, shares = texts(language)["lists"], ("overlap", "bestSellers", "coverage", "filled")
     rows = [[wording["methods"][list_["method"]], *(percent(list_[share]) for share in shares)] for list_ in lists]
     terminal.table(["", *(f"{wording[share]}#" for share in shares)], rows, wording["terminal"])
+
+
+def _weights(weights: Document, depth: int, language: Language, terminal: Terminal) -> None:
+    wording = texts(language)["weights"]
+    rows = [
+        [
+            wording["variants"][variant["variant"]],
+            weights_of(variant, language),
+            percent(variant["hitRate"][0]),
+            f"{variant['ndcg'][0]:.4f}",
+            f"{variant['times'][0]:.2f}" if variant["times"] else "–",
+            f"{variant['times'][1]:.2f}–{variant['times'][2]:.2f}" if variant["times"] else "–",
+        ]
+        for variant in weights["variants"]
+    ]
+    terminal.table([head.format(depth=depth) for head in wording["terminal"]], rows, wording["title"])
 
 
 def _row(method: Document, language: Language) -> Sequence[str]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from multiprocessing.connection import wait
 from pathlib import Path
+from zlib import crc32
 
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes import loading, training
@@ -88,7 +89,8 @@ def _end_with(sentinel: int) -> None:
 
 
 def _key(recipe: str, name: str, config: TrainingConfig) -> str:
-    return f"{recipe}-{name}-{config.hyperparameters.get('tier', '')}"
+    weighed = f"-{crc32(repr(config.events).encode()):08x}" if config.events else ""
+    return f"{recipe}-{name}-{config.hyperparameters.get('tier', '')}{weighed}"
 
 
 @cache

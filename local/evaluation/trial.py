@@ -13,12 +13,12 @@ import numpy as np
 from personalization.releases.ranking_metrics import Answer, tail_share
 from personalization.reports import pages
 from personalize_local.data.frames import pl
-from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.config import EventParameters, TrainingConfig
 from personalize_local.recipes.related.model import ListModel
 from personalize_local.wire.errors import TrainingRefused
 from table_intake.wording import Language
 
-from local.evaluation import comparison, distinct_lists, files, likelihood, pasts, rules, splitting, words
+from local.evaluation import comparison, distinct_lists, files, likelihood, pasts, rules, splitting, weights, words
 from local.evaluation.comparison import Document, Field, Method
 from local.evaluation.counts import Counts
 from local.evaluation.files import BadInput, Tables
@@ -60,13 +60,11 @@ HEAD = 0.2
 """The share of the items that are bestsellers; the others are the long tail."""
 TUNED = 400
 """The most users to choose the rules' parameters on."""
-USUAL = "Purchase"
-"""The default event type to predict, where a shop has enough of it."""
 
 
 Tell = Callable[[str, float], None]
 """Takes what is being done, and the share of the whole that is done."""
-TOTAL = 130.0
+TOTAL = 138.0
 """The weights of all stages together, about their seconds on 600,000 interactions."""
 
 
@@ -80,12 +78,16 @@ class Plan:
     days: float | None = None
     language: Language = "en"
     """The language of the page and the terminal."""
+    goal: str = "Purchase"
+    """The event type to predict by default, where a shop has enough of it."""
+    events: tuple[EventParameters, ...] = ()
+    """The weights of event types in the shop's settings."""
 
 
 def evaluate(tables: Tables, plan: Plan, tell: Tell) -> Document:
     """Evaluate a shop's tables. Raises BadInput."""
     started = time.perf_counter()
-    event_type = _event_type(tables.interactions, plan.event_type)
+    event_type = _event_type(tables.interactions, plan)
     given = splitting.split(tables.interactions, event_type, plan.days, positions=tables.positions)
     config = TrainingConfig(event_type=event_type, hyperparameters={"tier": plan.tier})
     try:
@@ -97,11 +99,11 @@ def evaluate(tables: Tables, plan: Plan, tell: Tell) -> Document:
     return document | {"seconds": round(time.perf_counter() - started, 1)}
 
 
-def _event_type(rows: pl.DataFrame, chosen: str | None) -> str | None:
-    if chosen is not None:
-        return None if chosen.lower() == "all" else chosen
-    counted = int((rows["EVENT_TYPE"].str.to_lowercase() == USUAL.lower()).sum())
-    return USUAL if 2 * splitting.LEAST_ROWS <= counted < rows.height else None
+def _event_type(rows: pl.DataFrame, plan: Plan) -> str | None:
+    if plan.event_type is not None:
+        return None if plan.event_type.lower() == "all" else plan.event_type
+    counted = int((rows["EVENT_TYPE"].str.to_lowercase() == plan.goal.lower()).sum())
+    return plan.goal if 2 * splitting.LEAST_ROWS <= counted < rows.height else None
 
 
 class _Trial:
@@ -159,6 +161,7 @@ class _Trial:
             "tasks": [task for task in tasks if task["shoppers"]],
             "lists": self._lists(methods),
             "learning": self._learning(parts),
+            "weights": self._weights(),
             "calibration": calibration,
         }
         return pages.with_codes(document | {"words": words.statements(document)})
@@ -265,6 +268,22 @@ class _Trial:
             points.append(point | {"ndcg": figures["ndcg"], "times": figures["times"]})
             before = answers
         return points
+
+    def _weights(self) -> Document | None:
+        """Measure what other types of events count for, where one is predicted."""
+        if self._config.event_type is None:
+            return None
+        trial = weights.Trial(
+            tables=self._tables,
+            past=self._past,
+            questions=self._panel.active,
+            goal=self._config.event_type,
+            events=self._plan.events,
+            field=self._field,
+            seed=self._plan.seed,
+        )
+        with self._stage("weighing the types of events", 8):
+            return weights.measured(trial, self._trainings)
 
     def _figures(self, name: str, answers: dict[str, list[Answer]], questions: Sequence[Question]) -> Document:
         if not questions:

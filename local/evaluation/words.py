@@ -45,6 +45,7 @@ def statements(document: Document) -> list[dict[str, str]]:
         _strangers(document),
         _likely(document["calibration"], language),
         _more(document["learning"], language),
+        _weights(document.get("weights"), language),
         _sure(document),
     ]
     return [dict(zip(("title", "mark", "text"), answer, strict=True)) for answer in answers if answer is not None]
@@ -142,6 +143,39 @@ def _more(curve: Sequence[Document], language: Language) -> Answer | None:
     wording, (value, low, _) = texts(language)["more"], curve[-1]["times"]
     result: Mark = "mixed" if low > 1 and value - 1 > LEVEL else "good"
     return wording["title"], result, fill(wording[result], gain=value - 1)
+
+
+def weights_of(variant: Document, language: Language) -> str:
+    """Return the weights of a variant in words."""
+    wording = texts(language)["weights"]
+    told = (
+        wording["event" if event["threshold"] is None else "threshold"].format(**event) for event in variant["events"]
+    )
+    return ", ".join(told)
+
+
+def _weights(measured: Document | None, language: Language) -> Answer | None:
+    wording = texts(language)["weights"]
+    if measured is None:
+        return None
+    by_name = {variant["variant"]: variant for variant in measured["variants"]}
+
+    def figures(name: str, times: Sequence[float] | None) -> str:
+        return fill(wording[name], **dict(zip(("value", "low", "high"), times, strict=True))) if times else ""
+
+    proposal, validated = by_name.get("proposal"), measured["validated"]
+    of_settings = figures("set", by_name["settings"]["times"]) if "settings" in by_name else ""
+    if proposal is None or validated is None:
+        return wording["question"], "good", f"{fill(wording['none'], goal=measured['goal'])} {of_settings}".strip()
+    setting = ", ".join(f"{event['name']}: {event['weight']:g}" for event in proposal["events"])
+    text = fill(
+        wording["proposal"],
+        weights=weights_of(proposal, language),
+        **dict(zip(("value", "low", "high"), validated, strict=True)),
+        test=figures("test", proposal["times"]),
+        setting=f"events: {{{setting}}}",
+    )
+    return wording["question"], "mixed", f"{text} {of_settings}".strip()
 
 
 def _likely(measured: Document | None, language: Language) -> Answer | None:

@@ -138,7 +138,7 @@ def test_columns_that_are_left_out_are_those_of_files_that_came_with_these_or_be
 
 def retraining(mode: str) -> Event:
     wish = {"shop": "demo", "trainingMode": mode, "recipes": ["user-personalization"]}
-    return {"bucket": BUCKET, "key": "", "run": "run-2", "retrain": wish}
+    return {"bucket": "", "key": "", "run": "run-2", "retrain": wish}
 
 
 def test_a_retraining_is_held_against_the_data_that_are_there(personalize: FakePersonalize, drop: Drop) -> None:

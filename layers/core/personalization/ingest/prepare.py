@@ -98,7 +98,12 @@ class Preparation:
         request = self._request
         if request.retrain is not None:
             return retraining.of_shop(
-                self._s3, self._personalize, self._names, request=request, wish=request.retrain, lineage=self._lineage
+                self._s3,
+                self._personalize,
+                self._names,
+                request=request.replaced(bucket=self._bucket),
+                wish=request.retrain,
+                lineage=self._lineage,
             )
         joined = (Joined(id=request.id, key=request.key, version_id=request.version_id), *request.also)
         copies = self._copies
