@@ -116,7 +116,8 @@ def test_weights_train_and_change_in_the_solution_that_is_there(laptop: Laptop) 
     assert [solution["eventType"] for solution in similar] == ["Purchase"]
 
     laptop.put(f"drops/{WEIGHED}/settings.yaml", f"{OF_WEIGHED}events: {{Purchase: 1, View: 0.01}}\n")
-    laptop.command_json("retrain", WEIGHED)
+    trained = laptop.command_json("retrain", WEIGHED, "--watch")
+    assert trained["output"]["outcome"] == "promoted", trained
     second = weighed(laptop)
     assert second["arn"] == first["arn"]
     assert second["version"] != first["version"]

@@ -511,3 +511,67 @@ def test_an_evaluation_is_told_in_the_shops_language(report: dict[str, Any]) -> 
     assert "단순한 규칙보다 나은가요?" in text
     shown = english(text, "<i>.csv", "users.csv", "fast", *(training["method"] for training in report["training"]))
     assert shown == {}
+
+
+def tempted(days: int = 40, shoppers: int = 200) -> list[Row]:
+    """Users buy what follows in their own category, and look at anything right before."""
+    rng = random.Random(3)  # noqa: S311 - no secret
+    rows = []
+    for user in range(shoppers):
+        step = rng.randrange(20)
+        for day in range(days):
+            if rng.random() < 0.35:
+                at = BEGIN + day * DAY + user * 7
+                seen = [f"i{rng.randrange(6)}-{rng.randrange(20):02d}" for _ in range(3)]
+                rows += [(f"u{user}", item, at + later, "View") for later, item in enumerate(seen)]
+                rows.append((f"u{user}", f"i{user % 6}-{step % 20:02d}", at + 100, "Purchase"))
+                step += 1
+    return rows
+
+
+@pytest.fixture(scope="module")
+def weighed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The evaluation of a shop whose views mislead, and whose settings weigh them more than purchases."""
+    folder = tmp_path_factory.mktemp("tempted")
+    settings = folder / "settings.yaml"
+    settings.write_text("domain: custom\ngeneration: v2\nevents: {Purchase: 0.1, View: 1}\n")
+    files = [str(write(folder / "clicks.csv", tempted())), "--settings", str(settings)]
+    line = [sys.executable, "-m", "local", "evaluate", *files, "--json", "--tier", "fast"]
+    ended = subprocess.run(
+        [*line, "--html", str(folder / "r.html")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    document: dict[str, Any] = json.loads(ended.stdout)
+    return document
+
+
+def test_weights_are_proposed_where_they_order_later_purchases_better_beyond_chance(weighed: dict[str, Any]) -> None:
+    measured = weighed["weights"]
+    assert [kind["name"] for kind in measured["types"]] == ["View", "Purchase"]
+    assert [kind["share"] for kind in measured["types"]] == [0.75, 0.25]
+    variants = {variant["variant"]: variant for variant in measured["variants"]}
+    assert variants.keys() == {"equal", "settings", "proposal"}
+    assert variants["proposal"]["events"][0]["name"] == "Purchase"
+    assert measured["validated"][1] > 1
+    # Chosen before the test, and at least what equal weights give in it.
+    assert variants["proposal"]["ndcg"][0] >= variants["equal"]["ndcg"][0] > variants["settings"]["ndcg"][0]
+    said = next(word for word in weighed["words"] if "events count" in word["title"])
+    assert "generation: v2 and events: {Purchase: 1" in said["text"]
+    assert "The weights in the settings order them 0." in said["text"]
+
+
+def test_the_page_shows_what_weights_change_in_both_languages(weighed: dict[str, Any]) -> None:
+    shown = page.page(weighed)
+    assert "What other events count for" in shown
+    assert "Purchase 0.1, View 1" in shown
+    assert "Of all events: View 75%, Purchase 25%." in shown
+    korean = page.page(weighed | {"language": "ko", "words": words.statements(weighed | {"language": "ko"})})
+    assert "다른 이벤트는 얼마나 중요한가" in korean
+    none = weighed["weights"] | {"validated": None, "variants": weighed["weights"]["variants"][:1]}
+    assert any(
+        "우연을 넘어" in word["text"] for word in words.statements(weighed | {"language": "ko", "weights": none})
+    )
+
+
+def test_one_type_of_events_needs_no_weights(report: dict[str, Any]) -> None:
+    assert report["weights"] is None

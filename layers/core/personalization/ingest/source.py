@@ -40,6 +40,7 @@ _OF_TRAINING = frozenset(
         "deploy",
         "diversity",
         "event_type",
+        "events",
         "filters",
         "gate",
         "generation",
@@ -48,6 +49,7 @@ _OF_TRAINING = frozenset(
         "probe",
         "recipes",
         "recommenders",
+        "training",
         "unused_campaigns",
     }
 )

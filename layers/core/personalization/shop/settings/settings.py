@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
-from operator import eq
+from operator import eq, not_
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError, field_validator
@@ -81,10 +81,10 @@ class ShopSettings(TableSettings, BaseModel):
     """Requirements on a campaign after its update; a failure restores the version before."""
     generation: Generation = "v1"
     """The generation of recipes that have two."""
-    events: Events = {}
+    events: Annotated[Events, Field(exclude_if=not_)] = {}
     """How much each type of events counts in trainings of generation v2; only those that are named train. Without it,
     all types train and count the same."""
-    training: Training = {}
+    training: Annotated[Training, Field(exclude_if=not_)] = {}
     """How recipes train, by recipe, or for all of them."""
     campaigns: dict[RecipeAlias, CampaignSettings] = {}
     """Campaign settings by recipe; a campaign keeps what is not set here."""
