@@ -40,7 +40,7 @@ def test_solution_is_described_as_made(aws: Aws) -> None:
     )
 
 
-def weights(*numbers: float) -> dict[str, Any]:
+def weights(*numbers: float) -> Argument:
     """The configuration of event types with these weights."""
     events = [{"eventType": f"type-{number}", "weight": weight} for number, weight in enumerate(numbers)]
     return {"eventsConfig": {"eventParametersList": events}}
@@ -57,7 +57,7 @@ def weights(*numbers: float) -> dict[str, Any]:
     ],
 )
 def test_weights_that_aws_refuses_are_refused_in_a_new_solution_and_in_an_update(
-    aws: Aws, recipe: str, config: dict[str, Any], reason: str
+    aws: Aws, recipe: str, config: Argument, reason: str
 ) -> None:
     group, invalid = aws.group(), aws.control.exceptions.InvalidInputException
     with pytest.raises(invalid, match=reason):

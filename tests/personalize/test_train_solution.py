@@ -77,7 +77,7 @@ def test_a_solution_has_the_members_of_the_settings_and_a_name_by_those_that_nev
     assert first["solutionConfig"] == weighs()["recipe"]["solutionMembers"]["solutionConfig"]
     assert first["performAutoTraining"] is False
     assert first["name"] == second["name"]
-    columns_left_out = {"trainingDataConfig": {"excludedDatasetColumns": {"Items": ["PRICE"]}}}
+    columns_left_out: Any = {"trainingDataConfig": {"excludedDatasetColumns": {"Items": ["PRICE"]}}}
     third = made(personalize, weighs(**columns_left_out))
     without = load("train_solution_solution")
     without["recipe"]["recipeArn"] = f"{UP}-v2"
