@@ -85,7 +85,7 @@ class Acceptance:
         if problems := findings.problems(expected, copied.findings):
             error = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
             raise error(expected.resource, Text.joined("; ", problems))
-        if (subject := self._subject).kind == "interactions":
+        if (subject := self._subject).kind == "interactions" and (subject.settings.events or subject.settings.training):
             whole = copied.findings if subject.mode == "FULL" else None
             checked = training_checks.check_events(expected.resource, subject.settings, copied.schema, whole)
             self._of_training = checked

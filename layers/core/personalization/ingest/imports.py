@@ -179,7 +179,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
     group, dataset, schema = names.dataset_group(drop.shop), names.dataset(drop.shop, kind), names.schema(kind, columns)
     tracker = EventTracker(name=names.event_tracker(drop.shop))
     made, remarks = _recommenders(names, drop.shop, settings, checked) if trains and settings.recommenders else ((), ())
-    if trains:
+    if trains and (settings.events or settings.training):
         remarks = (*remarks, *_of_the_gate(settings))
     return Plan(
         run=lineage.run,
@@ -354,8 +354,7 @@ def _recipes(
     names: Names, shop: str, lineage: Lineage, settings: ShopSettings, digest: str, deployed: Collection[str]
 ) -> tuple[RecipePart, ...]:
     """Return the parts for each recipe, with the settings of its campaign."""
-    members = {alias: settings.solution_members(alias) for alias in settings.recipes}
-    made = recipes(names, shop, lineage, members, settings=digest, generation=settings.generation)
+    made = recipes(names, shop, lineage, settings.solutions(), settings=digest, generation=settings.generation)
     parts = []
     for part, alias in zip(made, settings.recipes, strict=True):
         decided: dict[str, object] = {"deployed": alias in deployed}

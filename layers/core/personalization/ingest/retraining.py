@@ -41,8 +41,8 @@ def of_shop(
     if schema is None:
         raise Rejected(wish.shop, "there are no interactions to train on: drop them first")
     planned = plan(names, bucket, wish, lineage=lineage, settings=settings, schema=schema)
-    training_checks.check_events(wish.shop, settings, schema, None)
-    if settings.training:
+    if settings.events or settings.training:
+        training_checks.check_events(wish.shop, settings, schema, None)
         tables = training_checks.tables(s3, personalize, names, wish.shop, request)
         training_checks.check_columns(wish.shop, settings, tables)
     # Of the data that are there, whatever the settings say by now.

@@ -138,12 +138,18 @@ class ShopSettings(TableSettings, BaseModel):
     @property
     def weights(self) -> dict[str, EventSettings]:
         """How much each type of events counts; empty if all train and count the same."""
-        return training.weights(self.events)
+        return training.weights(self.events) if self.events else {}
 
     def solution_members(self, alias: str) -> dict[str, Any]:
         """Return the members of CreateSolution that the settings decide for a recipe, by Personalize's names."""
+        if not self.events and not self.training:
+            return {}
         chosen = training.chosen(self.training, alias)
         return training.members(recipe(alias, self.generation), chosen, self.weights)
+
+    def solutions(self) -> dict[RecipeAlias, dict[str, Any]]:
+        """Return these members for each of the shop's recipes."""
+        return {alias: self.solution_members(alias) for alias in self.recipes}
 
     @property
     def digest(self) -> str:
