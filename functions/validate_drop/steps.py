@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from personalization.auth.hash_key import HashKey
+from personalization.auth.hash_key import ImportedHashKey
 from personalization.core import environment, observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
@@ -13,7 +13,7 @@ from personalization.ingest.prepare import Preparation, Services, Sizes
 from personalization.shop.plan import PrepareRequest
 
 LOG = observability.logger()
-HASH_KEY = HashKey(clients.secretsmanager, environment.hash_key)
+HASH_KEY = ImportedHashKey(clients.secretsmanager, environment.hash_key)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:

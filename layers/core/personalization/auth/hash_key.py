@@ -85,6 +85,17 @@ class HashKey:
             self._key = self._key or self._first()
         return partial(hash_id, self._key, shop)
 
+    def _first(self) -> str:
+        name = self._name()
+        try:
+            return read_key(self._client(), name)
+        except Missing:
+            raise Broken(name, f"there is no key for hashes of ids. {LOST}") from None
+
+
+class ImportedHashKey(HashKey):
+    """The key as imports use it, the first of which makes it."""
+
     def made_for(self, shop: str) -> Hash:
         """Return what hashes the ids of a shop that has none yet; a key is made where it is missing."""
         with self._lock:
@@ -94,10 +105,3 @@ class HashKey:
     def forget(self) -> None:
         """Read the key anew."""
         self._key = ""
-
-    def _first(self) -> str:
-        name = self._name()
-        try:
-            return read_key(self._client(), name)
-        except Missing:
-            raise Broken(name, f"there is no key for hashes of ids. {LOST}") from None

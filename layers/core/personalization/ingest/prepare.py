@@ -16,7 +16,7 @@ from table_intake.ranges.merged import Merged
 from table_intake.read.archives import LARGEST
 from table_intake.wording import Language, Text
 
-from personalization.auth.hash_key import LOST, Hash, HashKey, fingerprint
+from personalization.auth.hash_key import LOST, Hash, ImportedHashKey, fingerprint
 from personalization.core.errors import Broken, Rejected, intake_translated
 from personalization.core.names import Names
 from personalization.ingest import hashed_ids, imports, known_ids, retraining, sales, training_checks
@@ -61,7 +61,7 @@ class Services:
 
     s3: "S3Client"
     personalize: "PersonalizeClient"
-    hash_key: HashKey
+    hash_key: ImportedHashKey
 
 
 class Preparation:
