@@ -162,6 +162,19 @@ def test_trends_are_found_anew_in_the_rhythm_of_their_windows(aws: Aws, door: Fa
     until(lambda: next(iter(listed(aws, campaign))) == "new", "an update")
 
 
+def test_trends_have_no_batch_jobs(aws: Aws) -> None:
+    group, _ = filled(aws)
+    version = aws.version(aws.solution(group, "aws-trending-now", performAutoTraining=False))
+    with pytest.raises(aws.control.exceptions.InvalidInputException, match="not for batch inference jobs"):
+        aws.control.create_batch_inference_job(
+            jobName="trends",
+            solutionVersionArn=version,
+            jobInput={"s3DataSource": {"path": "s3://reading/asked.json"}},
+            jobOutput={"s3DataDestination": {"path": "s3://reading/answers/"}},
+            roleArn=ROLE,
+        )
+
+
 def test_an_update_that_fails_leaves_no_files(
     aws: Aws, door: FaultDoor, running: EngineHere, caplog: pytest.LogCaptureFixture
 ) -> None:

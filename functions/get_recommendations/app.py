@@ -21,7 +21,7 @@ from personalization.core import environment
 from personalization.core.aws import clients, errors
 from personalization.personalize import runtime
 from personalization.shop.records import item_table, release_store
-from personalization.shop.records.release import BASELINE, Release
+from personalization.shop.records.release import Release
 
 if TYPE_CHECKING:
     from personalization.auth.hash_key import HashKey
@@ -49,13 +49,10 @@ DESCRIPTION_SECONDS = 300
 """How long a client may cache the API's description."""
 
 
-LISTS = {"recommend": "user-personalization", "similar": "similar-items", "popular": BASELINE}
-"""The recipes of the list operations."""
-
-
-@API.operation(*LISTS)
+@API.operation(*lists.USUAL)
 def show_list(request: Request) -> Response:
-    recipe, release, query = LISTS[request.route.operation], _release(request), request.parsed(Listing)
+    release, query = _release(request), request.parsed(Listing)
+    recipe = lists.recipe_of(release, request.route.operation)
     if request.caller:
         caller.require_own(request.caller, query.user_id)
     ask, started = lists.listing(release, recipe, query, _context(request, release)), FALLBACK.now()

@@ -83,6 +83,13 @@ REFUSALS: Final = (
         kinder="As many functions run as memory allows, unless `up --function-slots 10` says otherwise, since a laptop has few users.",
     ),
     Refusal(
+        id="personalize.batch-of-trends",
+        rule="There are no batch inference jobs for Trending-Now and Next-Best-Action.",
+        answer="`InvalidInputException`",
+        source=f"{DEVELOPER_GUIDE}native-recipe-trending-now.html",
+        test="engine/tests/test_updates.py::test_trends_have_no_batch_jobs",
+    ),
+    Refusal(
         id="personalize.columns-of-filters",
         rule="The filters of a dataset group name at most 20 columns.",
         answer="`LimitExceededException`",
@@ -176,6 +183,13 @@ REFUSALS: Final = (
         answer="no error: what incremental imports brought is left out",
         source=f"{DEVELOPER_GUIDE}getting-user-segments.html",
         test="engine/tests/test_batch.py::test_segments_know_full_imports_and_events_but_no_incremental_imports",
+    ),
+    Refusal(
+        id="personalize.semantic-texts",
+        rule="Semantic-Similarity needs an Items dataset with a column marked as `itemName` and a `textual` one, and no update of a dataset changes the marks of a column.",
+        answer="`InvalidInputException`",
+        source=f"{DEVELOPER_GUIDE}native-recipe-semantic-similarity.html",
+        test="engine/tests/test_semantic.py::test_items_without_a_name_or_a_text_are_refused",
     ),
     Refusal(
         id="personalize.solutions",

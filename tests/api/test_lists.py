@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.api.fallback import answer, item
 from personalization.api.http import Request
-from personalization.api.lists import ListAsk, Listing, Ranking, listing, ranking
+from personalization.api.lists import ListAsk, Listing, Ranking, listing, ranking, recipe_of
 from personalization.core.problems import Problem
 from personalization.personalize.runtime import Predicted
 from personalization.shop.records.release import Release, ReleaseRecord
@@ -25,6 +25,35 @@ RELEASE = Release(
 
 def ask_of(**query: str) -> ListAsk:
     return listing(RELEASE, "similar-items", Request({"queryStringParameters": query}).parsed(Listing))
+
+
+@pytest.mark.parametrize(
+    ("operation", "campaigns", "chosen", "recipe"),
+    [
+        ("recommend", ["user-personalization"], "", "user-personalization"),
+        ("similar", ["similar-items", "semantic-similarity"], "", "similar-items"),
+        ("similar", ["similar-items", "semantic-similarity"], "semantic-similarity", "semantic-similarity"),
+        # Until the chosen one has a campaign, and where there is but one.
+        ("similar", ["similar-items"], "semantic-similarity", "similar-items"),
+        ("similar", ["semantic-similarity"], "", "semantic-similarity"),
+        ("similar", [], "semantic-similarity", "similar-items"),
+        ("popular", ["trending-now"], "", "popularity-count"),
+        ("popular", ["trending-now"], "trending-now", "trending-now"),
+        ("popular", [], "trending-now", "popularity-count"),
+    ],
+)
+def test_the_shop_chooses_which_recipe_answers_a_list(
+    operation: str, campaigns: list[str], chosen: str, recipe: str
+) -> None:
+    lists = {operation: chosen} if chosen else {}
+    release = replace(RELEASE, campaigns=dict.fromkeys(campaigns, "arn:c"), lists=lists)
+    assert recipe_of(release, operation) == recipe
+
+
+def test_items_that_trend_say_so_and_keep_their_order() -> None:
+    release = replace(RELEASE, campaigns={"trending-now": "arn:t"}, diversity={"by": ["X"], "strength": "0.5"})
+    ask = listing(release, "trending-now", Request({}).parsed(Listing))
+    assert (ask.campaign_arn, ask.because, ask.diversity) == ("arn:t", {"code": "trending"}, None)
 
 
 def test_arns_of_filters_and_datasets_follow_from_the_group() -> None:

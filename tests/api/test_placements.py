@@ -18,7 +18,7 @@ from personalization.core.problems import Problem, validate
 from personalization.personalize.runtime import Predicted
 from personalization.shop.records.release import Release
 from personalization.shop.settings import placements
-from personalization.shop.settings.recipes import RECIPES
+from personalization.shop.settings.recipes import TRAINABLE
 from personalization.shop.settings.settings import parse
 
 SETTINGS = """
@@ -41,7 +41,7 @@ RELEASE = Release(
     shop="demo",
     tracking_id="t",
     dataset_group_arn="arn:aws:personalize:us-east-1:1:dataset-group/retail-demo",
-    campaigns={alias: f"arn:{alias}" for alias in RECIPES},
+    campaigns={alias: f"arn:{alias}" for alias in TRAINABLE},
     filters={name: f"arn:aws:personalize:us-east-1:1:filter/retail-demo-{name}" for name in ("cheap", "in")},
     metadata_columns=("PRICE", "CATEGORY_L1"),
     context_columns=("SLOT",),

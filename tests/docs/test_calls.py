@@ -15,7 +15,6 @@ SETTINGS = {
     "layers/core/personalization/api/placements.py",
     "layers/core/personalization/batch/plan.py",
     "layers/core/personalization/ingest/retraining.py",
-    "layers/core/personalization/releases/gate.py",
     "functions/record_events/app.py",
 }
 """Modules that change settings or a request's body, whose parts were validated as a whole before."""

@@ -570,7 +570,8 @@ def test_a_campaign_that_the_settings_do_not_ask_for_is_named_with_its_price(
     existing(personalize, "interactions", plan["schema"]["text"])
     personalize.says("DescribeCampaign", {"campaign": {"status": "ACTIVE"}})
     plan = handler(drop(HISTORY, interactions()), None)
-    assert [solution["name"] for solution in plan["unused"]] == ["retail-demo-popularity-count"]
+    others = ["retail-demo-trending-now", "retail-demo-semantic-similarity"]
+    assert [campaign["name"] for campaign in plan["unused"]] == ["retail-demo-popularity-count", *others]
     (told,) = [note for note in plan["notes"] if "retail-demo-popularity-count" in note]
     assert "about $146 a month" in told
     assert "unused_campaigns: keep" in told
@@ -580,7 +581,73 @@ def test_a_campaign_that_the_settings_do_not_ask_for_is_named_with_its_price(
     assert ("unused" in plan, any("it is kept" in note for note in plan["notes"])) == (False, True)
     drop("drops/demo/settings.yaml", "campaigns: {popularity-count: {}}\n")
     plan = handler(drop(HISTORY, interactions()), None)
-    assert ("unused" in plan, plan["deploys"][-1]) == (False, "popularity-count")
+    assert ([campaign["name"] for campaign in plan["unused"]], plan["deploys"][-1]) == (others, "popularity-count")
+
+
+def test_there_must_be_room_for_new_campaigns_before_anything_is_imported(
+    drop: Drop, personalize: FakePersonalize
+) -> None:
+    plan: Any = handler(drop(HISTORY, interactions()), None)
+    existing(personalize, "interactions", plan["schema"]["text"])
+    there: dict[str, Any] = {"campaign": {"status": "ACTIVE"}}
+    two = "recipes: [user-personalization, popularity-count, trending-now]\nmost_campaigns: 3\n"
+    drop("drops/demo/settings.yaml", two)
+    # Four others are there, and of the two that are asked for only one.
+    for _ in range(5):
+        personalize.says("DescribeCampaign", there)
+    personalize.fails("DescribeCampaign", "ResourceNotFoundException")
+    with pytest.raises(Rejected, match=r"name 2 campaigns, and .* are there besides: .* allows 3"):
+        handler(drop(HISTORY, interactions()), None)
+
+
+def test_no_room_is_needed_for_campaigns_that_are_there(drop: Drop, personalize: FakePersonalize) -> None:
+    plan: Any = handler(drop(HISTORY, interactions()), None)
+    existing(personalize, "interactions", plan["schema"]["text"])
+    personalize.says("DescribeCampaign", {"campaign": {"status": "ACTIVE"}})
+    drop("drops/demo/settings.yaml", "recipes: [user-personalization]\nmost_campaigns: 1\n")
+    assert len(handler(drop(HISTORY, interactions()), None)["unused"]) == 5  # type: ignore[arg-type]
+
+
+READING = "recipes: [popularity-count, semantic-similarity]\n"
+
+
+def test_names_and_descriptions_of_items_are_marked_where_a_recipe_compares_them(
+    drop: Drop,
+) -> None:
+    drop("drops/demo/settings.yaml", READING)
+    with pytest.raises(Rejected, match="the file lacks a column: one that names each item, such as ITEM_NAME and one"):
+        handler(drop(ITEMS, "ITEM_ID,PRICE,CATEGORY_L1\n1,2,c\n"), None)
+    plan: Event = handler(drop(ITEMS, "ITEM_ID,PRICE,CATEGORY_L1,title,description\n1,2,c,a,b\n2,2,c,d,\n"), None)
+    fields = {field["name"]: field for field in json.loads(plan["schema"]["text"])["fields"]}
+    assert (fields["TITLE"].get("itemName"), fields["TITLE"].get("categorical")) == (True, None)
+    assert fields["DESCRIPTION"]["textual"] is True
+    assert "1 item has no DESCRIPTION" in str(plan["notes"])
+    trained: Any = handler(drop(HISTORY, interactions()), None)["recipes"]
+    assert trained[-1]["alias"] == "semantic-similarity"
+
+
+def test_a_dataset_keeps_its_marks_and_new_columns_may_have_them(drop: Drop, personalize: FakePersonalize) -> None:
+    old: Event = handler(drop(ITEMS, "ITEM_ID,PRICE,CATEGORY_L1,NAME\n1,2,c,a\n"), None)
+    assert "itemName" not in old["schema"]["text"]
+    existing(personalize, "items", old["schema"]["text"])
+    drop("drops/demo/settings.yaml", READING)
+    with pytest.raises(Rejected, match="drop the whole file of items with a new column, one that names each item"):
+        handler(drop(ITEMS, "ITEM_ID,PRICE,CATEGORY_L1,NAME,DESCRIPTION\n1,2,c,a,b\n"), None)
+    header = "ITEM_ID,PRICE,CATEGORY_L1,NAME,ITEM_NAME,PRODUCT_DESCRIPTION"
+    plan: Event = handler(drop(ITEMS, f"{header}\n1,2,c,a,a,b\n"), None)
+    fields = {field["name"]: field for field in json.loads(plan["schema"]["text"])["fields"]}
+    assert [name for name, field in fields.items() if field.get("itemName")] == ["ITEM_NAME"]
+    assert [name for name, field in fields.items() if field.get("textual")] == ["PRODUCT_DESCRIPTION"]
+
+
+def test_a_recipe_that_compares_texts_waits_for_items_or_says_what_they_lack(drop: Drop) -> None:
+    drop("drops/demo/settings.yaml", READING)
+    plan: Any = handler(drop(HISTORY, interactions()), None)
+    assert [recipe["alias"] for recipe in plan["recipes"]] == ["popularity-count"]
+    assert "semantic-similarity is not trained: the shop has no items yet" in str(plan["notes"])
+    drop("drops/demo/settings.yaml", "recipes: [semantic-similarity]\n")
+    with pytest.raises(Rejected, match="the shop has no items yet"):
+        handler(drop(HISTORY, interactions()), None)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from personalization.releases.held_out.trials import Result
 from personalization.shop.settings.gate import Gate
 
 FLOOR = 0.001
+NOT_ASKED = Result(outcome="notAsked")
 
 NDCG = Gate().metric
 RANKER = "user-personalization"
@@ -111,6 +112,41 @@ def test_a_recipe_can_have_rules_of_its_own() -> None:
     new, serving = (dict.fromkeys((RANKER, "similar-items"), measures) for measures in both)
     judged = judge_release(gate, new, serving, Result(outcome="notAsked"))
     assert [judgement.decision for judgement in judged] == ["approved", "refused"]
+
+
+TREND, ALIKE = "trend_prediction_accuracy", "average_similarity_at_25"
+
+
+@pytest.mark.parametrize(
+    ("alias", "name", "new", "old", "decision"),
+    [
+        ("trending-now", TREND, 0.06, 0.1, "approved"),
+        ("trending-now", TREND, 0.04, 0.1, "refused"),
+        ("trending-now", TREND, 0.0, 0.0, "approved"),
+        # Amazon tells what it measures, and not by which name.
+        ("trending-now", "accuracy_of_trends", 0.04, 0.1, "refused"),
+        ("trending-now", NDCG, 0.5, 0.1, "refused"),
+        ("semantic-similarity", ALIKE, 0.59, 0.6, "approved"),
+        ("semantic-similarity", ALIKE, 0.5, 0.6, "refused"),
+    ],
+)
+def test_a_recipe_with_a_metric_of_its_own_is_held_against_what_serves(
+    alias: str, name: str, new: float, old: float, decision: str
+) -> None:
+    popularity: Mapping[str, float] = {NDCG: 0.4}
+    pair = Measured({name: new}, popularity), Measured({name: old}, popularity)
+    (judged,) = judge_release(Gate(), {alias: pair[0]}, {alias: pair[1]}, NOT_ASKED)
+    assert judged.decision == decision
+    assert judged.lift is None
+    assert ("popularity has no such metric" in judged.reason.lower()) == (name != NDCG)
+
+
+def test_what_only_reads_texts_says_nothing_about_popularity() -> None:
+    popularity: Mapping[str, float] = {NDCG: 0.2}
+    bad, alike = measured(0.001, 0.2), Measured({ALIKE: 0.6}, popularity)
+    new = {RANKER: bad, "semantic-similarity": alike, "popularity-count": measured(0.2, 0.2)}
+    judged = {judgement.alias: judgement.decision for judgement in judge_release(Gate(), new, {}, NOT_ASKED)}
+    assert judged == {RANKER: "refused", "semantic-similarity": "approved", "popularity-count": "refused"}
 
 
 def test_a_gate_that_is_off_lets_everything_pass() -> None:

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, Rejected
-from personalization.shop.settings.recipes import RECIPES
 from personalization.shop.settings.settings import ShopSettings, parse
 from table_intake.settings import yaml_core
 
 
 def test_retail_defaults() -> None:
     settings = ShopSettings()
-    assert (settings.personalize_domain, settings.event_type, settings.recipes) == ("ECOMMERCE", "Purchase", RECIPES)
+    assert (settings.personalize_domain, settings.event_type) == ("ECOMMERCE", "Purchase")
+    assert settings.recipes == ("user-personalization", "personalized-ranking", "similar-items", "popularity-count")
     assert settings.filters == {"not-purchased": 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'}
 
 

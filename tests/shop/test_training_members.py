@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from personalization.core.errors import Rejected
-from personalization.shop.settings.recipes import RECIPES, recipe
+from personalization.shop.settings.recipes import TRAINABLE, recipe
 from personalization.shop.settings.settings import parse
 from personalize_local.recipes import definitions
 
@@ -34,12 +34,10 @@ EVERYTHING = (
     "tune: {ranges: {hidden_dimension: [32, 64], recency_mask: [true]}}}, "
     "personalized-ranking: {include: {users: [B]}}}",
     "generation: v2\nevents: {View: {weight: 1, threshold: 1}}",
+    "recipes: [semantic-similarity]\ntraining: {semantic-similarity: {incremental_updates: true}}",
 )
-FOR_OTHER_RECIPES = {
-    "performIncrementalUpdate",
-    "solutionConfig.hpoConfig.algorithmHyperParameterRanges.continuousHyperParameterRanges",
-}
-"""What none of these recipes takes: semantic-similarity alone has the one, sims the other."""
+FOR_OTHER_RECIPES = {"solutionConfig.hpoConfig.algorithmHyperParameterRanges.continuousHyperParameterRanges"}
+"""What none of these recipes takes: sims alone has it."""
 
 
 def members(shape: Shape | None, path: str = "") -> Iterator[str]:
@@ -89,7 +87,7 @@ def test_the_page_says_what_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("generation", ["v1", "v2"])
-@pytest.mark.parametrize("alias", RECIPES)
+@pytest.mark.parametrize("alias", TRAINABLE)
 def test_what_settings_take_for_a_recipe_is_what_the_engine_takes(alias: Any, generation: Any) -> None:  # noqa: ANN401
     spec = definitions.RECIPES[recipe(alias, generation)]
     first = "" if generation == "v1" else "generation: v2\n"
@@ -104,6 +102,6 @@ def test_what_settings_take_for_a_recipe_is_what_the_engine_takes(alias: Any, ge
     }
     for text, names in writings.values():
         with pytest.raises(Rejected, match=r"none: is not a parameter|does not take it|nothing to tune") as refused:
-            parse("settings.yaml", f"{first}training: {{{alias}: {text}}}")
+            parse("settings.yaml", f"{first}recipes: [{alias}]\ntraining: {{{alias}: {text}}}")
         told = re.search(r"there are (.*)$", refused.value.reason)
         assert set(told[1].split(", ") if told else []) == names

@@ -26,11 +26,15 @@ from personalization.core.problems import FieldError, Problem
 from personalization.personalize.runtime import Ask, Predicted, without_metadata
 from personalization.shop.filters import Choice, Id
 from personalization.shop.records.release import BASELINE, Release
+from personalization.shop.settings.recipes import FROM_ITEM, TRENDING
 
 Fallback = Literal["popular", "bestsellers", "none"]
 CONTEXTUAL = ("user-personalization", "personalized-ranking")
 """The recipes that look at context."""
+USUAL = {"recommend": "user-personalization", "similar": FROM_ITEM[0], "popular": BASELINE}
+"""The recipes that answer the list operations, unless a shop chooses others."""
 POPULAR = {"code": "popular"}
+RISING = {"code": "trending"}
 ANONYMOUS = "nobody-in-particular"
 """The userId of requests without a user, because some recipes and filters require one."""
 MOST_WITH_METADATA = 50
@@ -120,6 +124,15 @@ Predict = Callable[[ListAsk], Predicted]
 """Asks Personalize."""
 
 
+def recipe_of(release: Release, operation: str) -> str:
+    """Return the recipe that answers a list operation: the shop's choice if it has a campaign, else the usual one.
+
+    Of two recipes that start from an item, the one with a campaign answers.
+    """
+    names = (release.lists.get(operation, ""), *(FROM_ITEM if operation == "similar" else ()))
+    return next((alias for alias in names if alias in release.campaigns), USUAL[operation])
+
+
 def listing(
     release: Release, recipe: str, request: Listing, context: Mapping[str, str] | None = None, arn: str | None = None
 ) -> ListAsk:
@@ -150,7 +163,9 @@ def listing(
     because = None
     if request.item_id is not None:
         parameters["itemId"] = request.item_id
-        because = {"code": "similarTo", "itemId": request.item_id} if recipe == "similar-items" else None
+        because = {"code": "similarTo", "itemId": request.item_id} if recipe in FROM_ITEM else None
+    if recipe == TRENDING:
+        because = RISING
     if recipe == BASELINE and (is_stored or asked_of == release.campaigns.get(BASELINE)):
         because = POPULAR
     question = ListAsk(
@@ -165,7 +180,7 @@ def listing(
         prefers_bestsellers=is_stored,
     )
     question = suited(release, question)
-    return varied(question, release.diversity) if recipe == "similar-items" and arn is None else question
+    return varied(question, release.diversity) if recipe in FROM_ITEM and arn is None else question
 
 
 def varied(ask: ListAsk, entry: Mapping[str, Any] | None) -> ListAsk:

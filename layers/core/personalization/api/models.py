@@ -16,7 +16,9 @@ class _Camel(BaseModel):
 class Because(_Camel):
     """Why an item is shown: a code, which the front end puts into words."""
 
-    code: Literal["popular", "new", "promoted", "similarTo", "becauseYouBought", "becauseYouViewed", "goesWithBasket"]
+    code: Literal[
+        "popular", "trending", "new", "promoted", "similarTo", "becauseYouBought", "becauseYouViewed", "goesWithBasket"
+    ]
     item_id: str | None = None
     """The item that it is similar to or goes with."""
 

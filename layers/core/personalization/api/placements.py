@@ -17,6 +17,7 @@ from personalization.core.problems import FieldError, Problem
 from personalization.personalize.runtime import Predicted
 from personalization.shop.filters import Choice, Id
 from personalization.shop.records.release import Release
+from personalization.shop.settings.recipes import FROM_ITEM
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -107,7 +108,7 @@ def ask(release: Release, name: str, request: Slot, context: Mapping[str, str]) 
     """
     slot = _placement(release, name)
     recipe = slot.get("recipe", "")
-    starts = recipe == "similar-items" or (not recipe and "because" in slot)
+    starts = recipe in FROM_ITEM or (not recipe and "because" in slot)
     if starts and request.item_id is None:
         raise Problem(400, f"The placement {name} shows what goes with an item.", [FieldError("itemId", "is missing")])
     fixed = slot["filterValues"]

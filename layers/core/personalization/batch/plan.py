@@ -58,6 +58,8 @@ class Job(Part):
     solution_version_arn: str = ""
     """Empty until a segment recipe is trained."""
     filter_arn: str = ""
+    influence: dict[str, float] = Field(default={}, exclude_if=not_)
+    """How much lists go by popularity and freshness, as those of the campaign."""
     hashed: bool = Field(default=False, exclude_if=not_)
     """Whether the shop's ids are hashes, also in place of those that a list has."""
     training: Training | None = None
@@ -232,6 +234,9 @@ def _job(names: Names, bucket: str, request: PlanRequest, name: str, job: BatchJ
         return planned.replaced(kind="customers")
     if segment is None:
         version = facts.trained.get(job.recipe)
+        campaign = facts.settings.campaigns.get(job.recipe)
+        if campaign and campaign.ranking_influence:
+            planned = planned.replaced(influence=campaign.ranking_influence.members)
         reason = (
             f"{job.recipe} has no trained version: drop interactions, or start a run with "
             '{"action": "retrain"}, and repeat it after the promotion'

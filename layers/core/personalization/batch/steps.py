@@ -136,6 +136,7 @@ def answer(aws: Clients, request: batch.AnswerRequest, environment: Environment,
         "jobOutput": {"s3DataDestination": {"path": f"{bucket_address}{job.output}"}},
         "roleArn": environment.role_arn,
         **({"filterArn": job.filter_arn} if job.filter_arn else {}),
+        **({"batchInferenceJobConfig": {"rankingInfluence": job.influence}} if job.influence else {}),
     }
     return _progressed(advance([_stage(aws.personalize, job, parameters)], made.of_step()))
 

@@ -215,19 +215,49 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         batches=trains and any(job.after for job in settings.batch.values()),
         evaluation=_evaluation(drop.shop, lineage, settings) if trains else None,
         placements=settings.placements if trains else {},
+        lists=settings.lists,
         diversity=settings.diversity,
         recommenders=made,
     )
 
 
 def with_existing(client: "PersonalizeClient", names: Names, plan: Plan, settings: ShopSettings) -> Plan:
-    """Return the plan with notes on recommenders and campaigns that exist, and which the settings don't name."""
+    """Return the plan with notes on recommenders and campaigns that exist, and which the settings don't name.
+
+    Raises:
+        Rejected: there is no room for the campaigns that they name.
+    """
     if plan.dataset_group.domain:
         unnamed = recommenders.unnamed(
             settings.recommenders, ensure.recommender_statuses(client, plan.dataset_group.arn)
         )
         plan = plan.replaced(notes=(*plan.notes, *unnamed))
-    return _with_unused_campaigns(plan, settings, training.unused_campaigns(client, names, plan.shop, settings))
+    unused = training.unused_campaigns(client, names, plan.shop, settings)
+    _check_quota(client, names, plan.shop, settings, unused)
+    return _with_unused_campaigns(plan, settings, unused)
+
+
+def _check_quota(
+    client: "PersonalizeClient", names: Names, shop: str, settings: ShopSettings, unused: Sequence[Resource]
+) -> None:
+    """Check that there is room for the campaigns that the settings name, beside those that go after the promotion.
+
+    Raises:
+        Rejected: Personalize would refuse one of them when its training is paid for.
+    """
+    count = len(settings.deployed) + len(unused)
+    if not unused or count <= settings.most_campaigns:
+        return
+    if len(training.existing_campaigns(client, names, shop, settings.deployed)) == len(settings.deployed):
+        return
+    text = (
+        "the settings name {count} campaigns, and {unused} are there besides: Personalize allows {quota}. Delete what "
+        "you can do without (aws personalize delete-campaign --campaign-arn {arn}), or have AWS raise the quota and "
+        "write it as most_campaigns"
+    )
+    campaigns = Text.all_of([campaign.name for campaign in unused])
+    values = {"count": len(settings.deployed), "unused": campaigns, "quota": settings.most_campaigns}
+    raise Rejected(shop, Text("import.campaigns", text, arn=unused[0].arn, **values))
 
 
 def _with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[Resource]) -> Plan:

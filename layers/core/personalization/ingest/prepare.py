@@ -19,7 +19,7 @@ from table_intake.wording import Language, Text
 from personalization.auth.hash_key import LOST, Hash, ImportedHashKey, fingerprint
 from personalization.core.errors import Broken, Rejected, intake_translated
 from personalization.core.names import Names
-from personalization.ingest import hashed_ids, imports, known_ids, retraining, sales, training_checks
+from personalization.ingest import hashed_ids, imports, known_ids, retraining, sales, texts, training_checks
 from personalization.ingest.acceptance import Acceptance, last_reports
 from personalization.ingest.copies import Copies, copies_of
 from personalization.ingest.hashed_ids import Hashed
@@ -32,7 +32,9 @@ from personalization.personalize import ensure
 from personalization.shop import keys
 from personalization.shop.keys import Drop
 from personalization.shop.plan import Joined, LatestFull, LeftOut, Nothing, Plan, PrepareRequest
+from personalization.shop.records.item_table import NAMES
 from personalization.shop.settings import settings_file
+from personalization.shop.settings.recipes import SEMANTIC
 from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
@@ -249,6 +251,8 @@ class Preparation:
         if drop.mode == "FULL" and (merged is None or source.size <= LARGEST):
             checked = replace(checked, content=source.content(kind, settings))
         plan = imports.plan(self._names, self._bucket, drop, lineage=self._lineage, settings=settings, checked=checked)
+        if kind == "interactions" and not part and SEMANTIC in settings.recipes:
+            plan = texts.with_texts(self._s3, self._personalize, self._bucket, plan)
         if expected.group and kind == "interactions" and not part:
             plan = imports.with_existing(self._personalize, self._names, plan, settings)
         return plan
@@ -291,6 +295,7 @@ class Preparation:
             now=at,
             group=group,
             known_by=known_by,
+            item_names=NAMES if kind == "items" and SEMANTIC in settings.recipes else (),
             hashed=self._hash(drop, settings),
         )
 

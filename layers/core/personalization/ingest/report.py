@@ -268,9 +268,11 @@ def _spread(spread: Spread | None, *, tail: bool) -> Document | None:
 
 def _column(filled: Filled, rows: int) -> Document:
     column = filled.column
-    kind = "long text" if column.textual else "category" if column.categorical else _TYPES[column.type]
+    kind = LONG_TEXT if column.textual else "category" if column.categorical else _TYPES[column.type]
     share = filled.cells / rows if rows else 0.0
     members = {"name": column.name, "kind": kind, "filled": filled.cells, "share": share, "distinct": filled.distinct}
+    if column.item_name:
+        members["itemName"] = True
     if filled.range:
         members["range"] = {
             "minimum": filled.range.minimum,
@@ -282,6 +284,8 @@ def _column(filled: Filled, rows: int) -> Document:
     return members
 
 
+LONG_TEXT = "long text"
+"""The kind of the column that describes items."""
 _TYPES = {"string": "text", "long": "whole number", "float": "number"}
 
 

@@ -8,7 +8,7 @@ from table_intake.wording import Text
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Names
-from personalization.ingest import hashed_ids, imports, training_checks
+from personalization.ingest import hashed_ids, imports, texts, training_checks
 from personalization.ingest.imports import Accepted, Lineage
 from personalization.personalize import ensure
 from personalization.shop.keys import Drop
@@ -48,6 +48,7 @@ def of_shop(
     # Of the data that are there, whatever the settings say by now.
     hashed = hashed_ids.of_shop(s3, bucket, wish.shop).columns
     planned = planned.replaced(notes=(*remarks, *planned.notes), hashed=hashed)
+    planned = texts.with_texts(s3, personalize, bucket, planned)
     return imports.with_existing(personalize, names, planned, settings)
 
 

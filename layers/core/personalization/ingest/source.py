@@ -45,6 +45,8 @@ _OF_TRAINING = frozenset(
         "gate",
         "generation",
         "likelihood",
+        "lists",
+        "most_campaigns",
         "placements",
         "probe",
         "recipes",

@@ -28,7 +28,7 @@ from personalization.shop.records.release import (
     release_before,
 )
 from personalization.shop.records.release_store import delete, scan
-from personalization.shop.settings.recipes import RECIPES, SEGMENTS
+from personalization.shop.settings.recipes import SEGMENTS, TRAINABLE
 from personalization.shop.settings.settings_file import shop_settings
 
 if TYPE_CHECKING:
@@ -314,7 +314,7 @@ def prune_solutions(
             delete(table, environment.table, shop, record)
         return records.without(out)
 
-    bases = [environment.names.solution(shop, alias).name for alias in RECIPES]
+    bases = [environment.names.solution(shop, alias).name for alias in TRAINABLE]
     records = returnable(records, existing)
     gone = _deleted(unused_solutions(bases, existing, records), lambda arn: client.delete_solution(solutionArn=arn))
     returnable(records, [solution for solution in existing if solution not in gone])

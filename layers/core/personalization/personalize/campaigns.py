@@ -20,9 +20,11 @@ Action = Literal["create", "update", "wait", "nothing", "busy"]
 SYNC = "syncWithLatestSolutionVersion"
 METADATA = "enableMetadataWithRecommendations"
 EXPLORATION = "itemExplorationConfig"
+INFLUENCE = "rankingInfluence"
+SEMANTIC = "aws-semantic-similarity"
 SECOND = re.compile(r"-v2-[0-9a-f]{6}/")
 """Marks the ARN of a second-generation solution version."""
-_ONLY: Mapping[str, str] = {EXPLORATION: "aws-user-personalization", "rankingInfluence": "aws-semantic-similarity"}
+_ONLY: Mapping[str, str] = {EXPLORATION: "aws-user-personalization", INFLUENCE: SEMANTIC}
 """The one recipe with this member of the configuration."""
 
 
@@ -59,8 +61,9 @@ def merged(campaign: Mapping[str, Any] | None, wish: Wish) -> dict[str, Any]:
         current.pop(METADATA, None)
     layers: tuple[Members, ...] = (wish.earlier, current, wish.config)
     config = {name: value for layer in layers for name, value in layer.items()}
-    if EXPLORATION in config:
-        config[EXPLORATION] = {name: value for layer in layers for name, value in layer.get(EXPLORATION, {}).items()}
+    for member in (EXPLORATION, INFLUENCE):
+        if member in config:
+            config[member] = {name: value for layer in layers for name, value in layer.get(member, {}).items()}
     if SYNC in config:
         # Leaving it out might leave it on.
         config[SYNC] = False
@@ -71,8 +74,13 @@ def _lacks(recipe: str, member: str) -> bool:
     """Return whether a recipe (empty if unknown) lacks the member."""
     if member == METADATA:
         # It is always on, without a switch.
-        return recipe.endswith("-v2")
+        return _always_shows(recipe)
     return bool(recipe) and _ONLY.get(member, recipe) != recipe
+
+
+def _always_shows(recipe: str) -> bool:
+    """Return whether campaigns of a recipe show columns of items without being asked to."""
+    return recipe.endswith("-v2") or recipe == SEMANTIC
 
 
 def decide(campaign: Mapping[str, Any] | None, wish: Wish) -> Action:
@@ -198,6 +206,7 @@ def record(plan: Plan, promotion: Promotion) -> ReleaseRecord:
         metadata_columns=tuple(items.metadata_columns(100)) if items else (),
         context_columns=tuple(context),
         placements=placements.record(plan.placements, context, varied),
+        lists=plan.lists.record,
         diversity=diversity.variety_record(plan.diversity, None, diversity.SIMILAR),
         datasets=promotion.datasets,
         hashed=plan.hashed,
@@ -218,8 +227,7 @@ def as_served(record: ReleaseRecord, serving: Mapping[str, Mapping[str, Any]]) -
         config_stored: dict[str, Value] = {METADATA: bool(config.get(METADATA))}
         if config.get(EXPLORATION):
             config_stored[EXPLORATION] = dict(config[EXPLORATION])
-        # A second-generation campaign always shows metadata.
-        shows = served.recipe.endswith("-v2") or bool(config_stored[METADATA])
+        shows = _always_shows(served.recipe) or bool(config_stored[METADATA])
         entries[alias] = replace(served, metadata=shows, config=config_stored)
     return replace(record, campaigns=entries)
 

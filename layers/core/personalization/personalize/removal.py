@@ -22,7 +22,7 @@ from personalization.core.status import Progress, progress
 from personalization.personalize.ensure import list_recommenders
 from personalization.shop.keys import SHOP_RULE, is_shop
 from personalization.shop.settings.prices import Billed, campaign_month
-from personalization.shop.settings.recipes import RECIPES
+from personalization.shop.settings.recipes import TRAINABLE
 from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def priced(resources: Iterable[OwnedResource], settings: ShopSettings) -> tuple[
 
 def _billed(campaign: str, settings: ShopSettings) -> Billed:
     """Return a campaign's cost properties, by the recipe that its name ends with."""
-    alias = next((alias for alias in RECIPES if campaign.endswith(f"-{alias}")), None)
+    alias = next((alias for alias in TRAINABLE if campaign.endswith(f"-{alias}")), None)
     if alias is None:
         return Billed(alias=campaign)
     billed = settings.billed(alias)

@@ -29,4 +29,4 @@ def _column(field: Mapping[str, object]) -> Column:
     types = [str(kind) for kind in (field["type"] if isinstance(field["type"], list) else [field["type"]])]
     kinds = [_TYPES[kind] for kind in types if kind != "null"]
     marks = {mark: field.get(mark) is True for mark in ("categorical", "textual")}
-    return Column(str(field["name"]), kinds[0], "null" in types, **marks)
+    return Column(str(field["name"]), kinds[0], "null" in types, **marks, item_name=field.get("itemName") is True)

@@ -8,12 +8,13 @@ members that UpdateSolution cannot change.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from table_intake.columns.schema import Schema
+from table_intake.columns.schema import Column, Schema
 
 from personalization.core.names import shorten
+from personalization.shop.settings.recipes import SEMANTIC
 from personalization.shop.settings.training import fixed
 
 DIGEST_LENGTH = 6
@@ -32,13 +33,18 @@ def name(base: str, recipe: str, schemas: Iterable[Schema], members: Mapping[str
     columns = sorted(
         (schema.kind, column.name, column.type, column.categorical, column.textual)
         for schema in schemas
-        for column in schema.trained()
+        for column in (*schema.trained(), *_names_of_items(recipe, schema))
     )
     decides = json.dumps(columns)
     if members:
         decides += json.dumps(fixed(members), sort_keys=True)
     digest = hashlib.sha256(decides.encode()).hexdigest()[:DIGEST_LENGTH]
     return shorten(base, f"{'v2-' if recipe.endswith('-v2') else ''}{digest}")
+
+
+def _names_of_items(recipe: str, schema: Schema) -> Iterator[Column]:
+    """Yield the column with the names of items, which one recipe trains on beside the others."""
+    return (column for column in schema.columns if column.item_name and recipe.endswith(SEMANTIC))
 
 
 def digest(members: Mapping[str, Any]) -> str:

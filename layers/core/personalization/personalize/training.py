@@ -20,7 +20,7 @@ from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.removal import gone_or_busy
 from personalization.shop.plan import Plan, RecipePart, Resource, Step, TrainingMode, TrainRequest
 from personalization.shop.records.release import BASELINE
-from personalization.shop.settings.recipes import RECIPES
+from personalization.shop.settings.recipes import TRAINABLE
 from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
@@ -219,7 +219,14 @@ def unused_campaigns(
     client: "PersonalizeClient", names: Names, shop: str, settings: ShopSettings
 ) -> tuple[Resource, ...]:
     """Return the existing campaigns of a shop's recipes that its settings do not name."""
-    named = [names.campaign(shop, alias) for alias in RECIPES if alias not in settings.deployed]
+    return existing_campaigns(client, names, shop, [alias for alias in TRAINABLE if alias not in settings.deployed])
+
+
+def existing_campaigns(
+    client: "PersonalizeClient", names: Names, shop: str, aliases: Iterable[str]
+) -> tuple[Resource, ...]:
+    """Return the campaigns of some recipes of a shop that exist and are not being deleted."""
+    named = [names.campaign(shop, alias) for alias in aliases]
     described = ((resource, campaign_as_it_is(client, resource.arn)) for resource in named)
     return tuple(
         Resource(name=resource.name, arn=resource.arn)

@@ -14,12 +14,19 @@ from table_intake.wording import Text
 
 from personalization.releases.held_out.trials import Result
 from personalization.shop.records.release import BASELINE
-from personalization.shop.settings.gate import FOR_USERS, Gate, RecipeGate
+from personalization.shop.settings.gate import FOR_USERS, OWN_METRICS, Gate
 
 Metrics = Mapping[str, float]
 """Metrics of a solution version by Personalize's names."""
 Decision = Literal["approved", "refused"]
 
+_TELLING = {
+    "trend_prediction_accuracy": "trend",
+    "average_similarity_at_25": "similarity",
+    "average_popularity_at_25": "popularity",
+    "average_freshness_at_25": "freshness",
+}
+"""The words that tell the metrics of single recipes."""
 FLOOR = 0.001
 """Added on both sides of a lift, so that a baseline of 0 does not make every lift infinite."""
 
@@ -75,8 +82,11 @@ def judge_release(
     Popularity has no baseline. If every other recipe of the same import is refused, popularity is refused too, because
     the data cannot be trusted.
     """
-    judged = [combine(judge(alias, _gate_of(gate, alias), new[alias], serving.get(alias)), held_out) for alias in new]
+    gates = gate.by_recipe(new)
+    judged = [combine(judge(alias, gates[alias], new[alias], serving.get(alias)), held_out) for alias in new]
     others = [judgement for judgement in judged if judgement.alias != BASELINE]
+    # What has a metric of its own says nothing about what is compared with popularity.
+    others = [judgement for judgement in others if judgement.alias not in OWN_METRICS] or others
     if not others or any(judgement.decision == "approved" for judgement in others):
         return judged
     text = "Every other recipe that was trained on this import is refused, so this one is refused too."
@@ -85,12 +95,6 @@ def judge_release(
         replace(judgement, decision="refused", reason=reason) if judgement.alias == BASELINE else judgement
         for judgement in judged
     ]
-
-
-def _gate_of(gate: Gate, alias: str) -> Gate:
-    """Return the gate of one recipe, with its exceptions."""
-    exceptions = gate.recipes.get(alias, RecipeGate()).model_dump(exclude_none=True)
-    return gate.model_copy(update={**exceptions, "recipes": {}})
 
 
 def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Judgement:
@@ -127,8 +131,13 @@ def lift(value: float | None, baseline: float | None) -> float | None:
 
 
 def _figure(metrics: Metrics | None, name: str) -> float | None:
-    """Return a metric if it is a finite number of at least 0."""
-    value = metrics.get(name) if metrics is not None else None
+    """Return a metric if it is a finite number of at least 0.
+
+    Amazon describes the metrics of single recipes without their names: one with the telling word is taken for it.
+    """
+    figures, word = metrics or {}, _TELLING.get(name)
+    names = (name, *(other for other in sorted(figures) if word and word in other))
+    value = next((figures[other] for other in names if other in figures), None)
     return value if value is not None and math.isfinite(value) and value >= 0 else None
 
 
@@ -188,6 +197,12 @@ def _against_serving(gate: Gate, facts: Judgement, new: float, serving: float) -
             "compared as they are."
         )
         reason = Text("gate.plain", text, **figures)
+        if gate.metric in OWN_METRICS.get(facts.alias, ()):
+            text = (
+                "{metric}: the new version has {new:.4f}, the serving one {serving:.4f}; {tolerance:.0%} less is "
+                "tolerated. Popularity has no such metric."
+            )
+            reason = Text("gate.own", text, **figures)
     return ("approved" if new_value >= serving_value * (1 - gate.tolerance) else "refused"), reason
 
 

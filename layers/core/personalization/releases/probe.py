@@ -27,6 +27,7 @@ from personalization.shop.plan import Plan
 from personalization.shop.records.item_table import name_column
 from personalization.shop.records.release import ReleaseRecord, Served
 from personalization.shop.settings.gate import Probe
+from personalization.shop.settings.recipes import FROM_ITEM
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -237,7 +238,7 @@ def questions(alias: str, sampled: Sample, most: int) -> list[Question]:
     size = {"numResults": LENGTH}
     if alias == "personalized-ranking":
         return [Question(user, "rank", {"userId": user, "inputList": list(items[:LENGTH])}) for user in users if items]
-    if alias == "similar-items":
+    if alias in FROM_ITEM:
         return [Question(item, "recommend", {"userId": UNKNOWN_USER, "itemId": item, **size}) for item in items]
     if alias == "user-personalization":
         return [Question(user, "recommend", {"userId": user, **size}) for user in users]

@@ -22,6 +22,7 @@ from personalization.releases.verdicts import Verdict
 from personalization.reports import pages
 from personalization.shop.records import item_files
 from personalization.shop.records.item_table import ShownItems, Table, fetch, name_column
+from personalization.shop.settings.recipes import FROM_ITEM
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -99,7 +100,7 @@ class Report:
         if column is None:
             return
         shown = ShownItems(fetch(lambda: self.s3, lambda: self.bucket))
-        of_items = document["lists"].get("similar-items", ())
+        of_items = [pair for alias in FROM_ITEM for pair in document["lists"].get(alias, ())]
         ids = [*(item["itemId"] for item in items), *(pair["about"] for pair in of_items)]
         items_by_id = shown.find(self.shop, ids, (column,), LOOK_UP_SECONDS)
         for item in items:

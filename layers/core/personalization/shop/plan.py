@@ -15,6 +15,7 @@ from personalization.core.messages import Part, Sentence, is_none, of_this_versi
 from personalization.shop.keys import Kind
 from personalization.shop.settings.diversity import USUAL, Diversity
 from personalization.shop.settings.gate import Gate, HeldOut, Probe
+from personalization.shop.settings.lists import USUAL_LISTS, Lists
 from personalization.shop.settings.placements import Placement
 from personalization.shop.settings.recipes import Generation, RecipeAlias
 
@@ -265,6 +266,8 @@ class Plan(Part):
     evaluation: Evaluation | None = None
     """The test on held-out time in the shop's settings."""
     placements: dict[str, Placement] = Field(default={})
+    lists: Lists = Field(default=USUAL_LISTS, exclude_if=partial(eq, USUAL_LISTS))
+    """The recipes that answer the API's lists."""
     diversity: Diversity = Field(default=USUAL, exclude_if=partial(eq, USUAL))
     """The shop's variety in lists."""
     recommenders: tuple[RecommenderPart, ...] = ()

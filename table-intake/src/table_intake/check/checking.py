@@ -143,6 +143,14 @@ def begin(
         Refused: wrong columns, or an unknown time zone.
     """
     layout = arrange(expected.resource, expected.kind, header, expected.settings, expected.existing)
+    if expected.item_names:
+        schema.check_texts(
+            expected.resource,
+            expected.item_names,
+            columns=layout.names(),
+            added=layout.added,
+            existing=expected.existing,
+        )
     for zone in {slot.form.timezone for slot in layout.slots if slot.form is not None}:
         check_zone(expected.resource, zone)
     return Partial(
@@ -220,6 +228,9 @@ def conclude(expected: Expected, partial: Partial, different: Different, notes: 
     drop_schema = Schema(layout.kind, profile.columns(layout.slots))
     if expected.existing is None:
         drop_schema = schema.finish(expected.resource, drop_schema)
+    if expected.item_names:
+        new = layout.names() if expected.existing is None else layout.added
+        drop_schema = schema.with_texts(drop_schema, expected.item_names, new)
     counted = partial.counting.finish(different)
     results = Findings(
         rows=partial.rejects.read,
@@ -272,8 +283,8 @@ class _Checker:
         self._broken_default = any(BREAK.search(slot.default or "") for slot in layout.slots)
         names = layout.names()
         long = next((slot.name for slot in layout.slots if slot.column and slot.column.textual), None)
-        if long is None and expected.existing is None:
-            long = schema.described(layout.kind, names)
+        if long is None and (expected.existing is None or expected.item_names):
+            long = schema.described(layout.kind, names if expected.existing is None else layout.added)
         # Only the column that describes an item has long texts.
         self._most = {name: None if layout.kind == "interactions" or name == long else TEXT_LENGTH for name in names}
         self._rules = RowRules(layout) if layout.returns or layout.skips or layout.fill else None

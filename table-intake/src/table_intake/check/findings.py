@@ -33,6 +33,8 @@ class Expected:
     """The ids of the other datasets, or of this one's earlier drops; see `counts.hash_ids`."""
     known_by: Mapping[DataKind, Sequence[str]] = field(default_factory=dict)
     """The runs that may have left these ids, the best first; see `known_ids`."""
+    item_names: Sequence[str] = ()
+    """What names an item, in plain letters, the best first, if names and descriptions of items are to be compared."""
     hashed: Callable[[str], str] | None = None
     """Returns the keyed hash of a value; needed with the setting `hash`. The key itself is in no file of a check."""
 
@@ -187,8 +189,22 @@ def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
         for column, words in findings.placeholders.items()
         for word, rows in sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
     ]
+    texts = [_without_texts(expected, findings)] if expected.item_names else []
     told = [warning for name, given in findings.fates.items() for warning in _of_fates(name, *given)]
-    return (*below, *told, *placeholders)
+    return (*below, *told, *placeholders, *filter(None, texts))
+
+
+def _without_texts(expected: Expected, findings: Findings) -> Text | None:
+    """Return a warning about items without a description, which are compared by their names alone."""
+    described = next((filled for filled in findings.columns if filled.column.textual), None)
+    empty = findings.accepted - described.cells if described else 0
+    if expected.kind != "items" or described is None or not empty:
+        return None
+    text = (
+        "{items:,} {items:item has|items have} no {column}: semantic-similarity knows {items:its name|their names} "
+        "alone, and of an item without a name nothing"
+    )
+    return Text("warning.no-description", text, items=empty, column=described.column.name)
 
 
 def _placeholder(column: str, word: str, rows: int, accepted: int) -> Text:

@@ -6,7 +6,8 @@ The rules are those of the Amazon Personalize developer guide, "Preparing traini
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -40,13 +41,15 @@ class Column:
     nullable: bool = False
     categorical: bool = False
     textual: bool = False
+    item_name: bool = False
+    """Whether it names the item, for a recipe that compares texts."""
 
     @property
     def numeric(self) -> bool:
         return self.type != "string"
 
     def field(self) -> dict[str, object]:
-        marks = {"categorical": self.categorical, "textual": self.textual}
+        marks = {"categorical": self.categorical, "textual": self.textual, "itemName": self.item_name}
         kind = ["null", self.type] if self.nullable else self.type
         return {"name": self.name, "type": kind, **{mark: True for mark, marked in marks.items() if marked}}
 
@@ -172,6 +175,78 @@ def finish(resource: str, schema: Schema) -> Schema:
         text = "the column names are too long together: Personalize takes schemas of 20,000 characters"
         raise Refused(resource, Text("schema.names", text))
     return finished
+
+
+def with_texts(schema: Schema, names: Sequence[str], new: Collection[str]) -> Schema:
+    """Return a schema of items with the marks of an item's name and description, as far as its columns allow.
+
+    Only new columns can be marked: Personalize never changes a column that a dataset has.
+
+    Args:
+        schema: the columns.
+        names: what names an item, in plain letters, the best first.
+        new: the columns that the dataset does not have yet.
+    """
+    texts = [column.name for column in schema.columns if column.name in new and column.type == "string"]
+    name, description = _texts(texts, names, schema.columns)
+    return Schema(
+        schema.kind,
+        tuple(
+            replace(column, item_name=True, categorical=False)
+            if column.name == name
+            else replace(column, textual=True, categorical=False)
+            if column.name == description
+            else column
+            for column in schema.columns
+        ),
+    )
+
+
+def check_texts(
+    resource: str, names: Sequence[str], columns: Collection[str], added: Collection[str], existing: Schema | None
+) -> None:
+    """Check that items have a name and a description, which can be marked; see `with_texts`.
+
+    Args:
+        resource: the name in messages.
+        names: as there.
+        columns, added: the names of all columns, and of those that the dataset does not have yet.
+        existing: the schema of the existing dataset.
+
+    Raises:
+        Refused: one of them is missing.
+    """
+    before = existing.columns if existing else ()
+    name, description = _texts(added if existing else columns, names, before)
+    named = name or any(column.item_name for column in before)
+    told = description or any(column.textual for column in before)
+    missing = [
+        *([] if named else [Text("schema.a-name", "one that names each item, such as ITEM_NAME")]),
+        *([] if told else [Text("schema.a-description", "one that describes it, such as PRODUCT_DESCRIPTION")]),
+    ]
+    if not missing:
+        return
+    if existing is None:
+        text = (
+            "semantic-similarity compares texts, and the file lacks a column: {missing}; settings can map a column, "
+            "with items: {{columns: {{title: ITEM_NAME}}}}, or leave the recipe out"
+        )
+        raise Refused(resource, Text("schema.no-texts", text, missing=Text.all_of(missing)))
+    text = (
+        "semantic-similarity needs columns that the dataset was made without, and Personalize never changes a column: "
+        "drop the whole file of items with a new column, {missing}; it may repeat what another one has. Or leave the "
+        "recipe out"
+    )
+    raise Refused(resource, Text("schema.no-marks", text, missing=Text.all_of(missing)))
+
+
+def _texts(new: Iterable[str], names: Sequence[str], columns: Iterable[Column]) -> tuple[str | None, str | None]:
+    """Return the new columns with items' names and descriptions, each where no column has its mark."""
+    columns, new = tuple(columns), tuple(new)
+    plain = {re.sub(r"[^a-z]", "", column.lower()): column for column in new}
+    name = next((plain[word] for word in names if word in plain), None)
+    named, told = any(column.item_name for column in columns), any(column.textual for column in columns)
+    return None if named else name, None if told else described("items", new)
 
 
 def described(kind: DataKind, names: Iterable[str]) -> str | None:

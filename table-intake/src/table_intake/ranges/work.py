@@ -63,6 +63,7 @@ class Context:
                 "now": expected.now,
                 "group": expected.group and asdict(expected.group),
                 "known_by": {**expected.known_by},
+                "item_names": [*expected.item_names],
             },
             "parts": [asdict(part) for part in self.parts],
             "columns": self.columns,
@@ -84,6 +85,7 @@ def read_context(document: Mapping[str, Any]) -> Context:
         now=given["now"],
         group=group and Group(**group),
         known_by=given["known_by"],
+        item_names=tuple(given.get("item_names", ())),
     )
     return Context(
         expected,

@@ -70,6 +70,8 @@ class ReleaseRecord:
     metadata_columns: tuple[str, ...] = ()
     context_columns: tuple[str, ...] = ()
     placements: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    lists: Mapping[str, str] = field(default_factory=dict)
+    """The recipes that the settings choose for the API's lists, by operation."""
     diversity: Mapping[str, Value] | None = None
     datasets: Mapping[str, str] = field(default_factory=dict)
     """ARNs of the existing ITEMS and USERS datasets, by their type."""
@@ -189,6 +191,8 @@ class Release:
     """Kinds of the filters' parameters, by filter."""
     placements: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The shop's placements by name; see `placements.record`."""
+    lists: Mapping[str, str] = field(default_factory=dict)
+    """The recipes that the settings choose for the API's lists, by operation."""
     diversity: Mapping[str, Any] | None = None
     """The variety of similar items; see `diversity_settings.record`."""
     without_metadata: frozenset[str] = frozenset()

@@ -256,6 +256,7 @@ def serving(record: Mapping[str, Any]) -> Release:
         context_columns=tuple(record["contextColumns"]),
         filter_parameters=record["filterParameters"],
         placements=record["placements"],
+        lists=record.get("lists") or {},
         diversity=record["diversity"],
         without_metadata=frozenset(campaign["arn"] for campaign in campaigns.values() if campaign["metadata"] is False),
         hashed=frozenset(record.get("hashed", ())),

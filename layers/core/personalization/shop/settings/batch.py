@@ -13,7 +13,7 @@ from personalization.shop import filters
 from personalization.shop.settings.campaigns import mapping, switched_off
 from personalization.shop.settings.cron import Every
 from personalization.shop.settings.prices import Dollars
-from personalization.shop.settings.recipes import RECIPES, SEGMENTS, RecipeAlias
+from personalization.shop.settings.recipes import FROM_ITEM, RECIPES, SEGMENTS, TRAINABLE, RecipeAlias
 from personalization.shop.settings.settings_errors import at
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,19}$"
@@ -25,8 +25,6 @@ Output = Literal["csv", "parquet", "mail"]
 
 FILE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\.(csv|txt|json|jsonl)(\.gz)?$"
 """Names of files with users."""
-FOR_USERS = ("user-personalization", "personalized-ranking", "popularity-count")
-"""The recipes that take users; similar-items takes items."""
 _HAVE_NONE: Mapping[str, str] = {
     "trending-now": "Trending-Now",
     "next-best-action": "Next-Best-Action",
@@ -130,7 +128,7 @@ class BatchJob(BaseModel):
     @property
     def takes_items(self) -> bool:
         """Whether the job's input are the shop's items."""
-        return self.segment is None and self.recipe not in FOR_USERS
+        return self.segment is None and self.recipe in FROM_ITEM
 
 
 Batch = dict[BatchName, BatchJob]
@@ -181,7 +179,7 @@ def _lists(
     elif recipe in SEGMENTS:
         text = "{recipe} makes segments: write segment: {{recipe: {recipe}, …}}"
         yield at("recipe", Text("settings.batch.makes-segments", text, recipe=recipe))
-    elif recipe in RECIPES and recipe not in recipes:
+    elif recipe in TRAINABLE and recipe not in recipes:
         text = "the shop does not train {recipe}; it trains {recipes}"
         yield at("recipe", Text("settings.batch.untrained", text, recipe=recipe, recipes=", ".join(recipes)))
     if recipe == "personalized-ranking" and not job.get("rank"):
@@ -189,12 +187,12 @@ def _lists(
     if recipe != "personalized-ranking" and job.get("rank"):
         text = "{recipe} ranks no given items; personalized-ranking does"
         yield at("rank", Text("settings.batch.no-rank", text, recipe=recipe))
-    if recipe == "similar-items" and "users" in job:
-        text = "similar-items takes the shop's items and no users: leave it out"
-        yield at("users", Text("settings.batch.no-users", text))
-    if recipe == "similar-items" and job.get("output") == "mail":
-        text = "a mail goes to users, and similar-items takes items: take csv or parquet"
-        yield at("output", Text("settings.batch.no-mail", text))
+    if recipe in FROM_ITEM and "users" in job:
+        text = "{recipe} takes the shop's items and no users: leave it out"
+        yield at("users", Text("settings.batch.no-users", text, recipe=recipe))
+    if recipe in FROM_ITEM and job.get("output") == "mail":
+        text = "a mail goes to users, and {recipe} takes items: take csv or parquet"
+        yield at("output", Text("settings.batch.no-mail", text, recipe=recipe))
     named = job.get("filter")
     if named is not None and str(named) not in expressions:
         text = "the shop has no filter {name}; it has {filters}"

@@ -7,17 +7,36 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from table_intake.wording import Text
 
-from personalization.shop.settings.recipes import SECOND_GENERATION
+from personalization.shop.settings.recipes import SECOND_GENERATION, SEMANTIC
 from personalization.shop.settings.settings_errors import at
 
 Members = Mapping[str, Any]
 """Members of Personalize's `campaignConfig`."""
 
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+CAMPAIGN_QUOTA = 5
+"""Campaigns that Personalize allows in a dataset group, unless AWS raises the quota."""
 MAX_TPS = 500
 """Requests a second that Personalize allows a campaign."""
 EXPLORES = "user-personalization"
 """The recipe whose first generation takes settings of its exploration."""
 _EXPLORATION = ("exploration_weight", "exploration_item_age_cutoff")
+
+
+class RankingInfluence(BaseModel):
+    """How much lists of semantic-similarity go by more than the texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    popularity: Share | None = None
+    """How much items that many had come first, from 0 to 1."""
+    freshness: Share | None = None
+    """How much new items come first, from 0 to 1; by CREATION_TIMESTAMP of the items."""
+
+    @property
+    def members(self) -> dict[str, float]:
+        """The members of Personalize's `rankingInfluence` in the settings."""
+        return {name.upper(): value for name, value in self if value is not None}
 
 
 class CampaignSettings(BaseModel):
@@ -33,6 +52,8 @@ class CampaignSettings(BaseModel):
     """The days after which an item is no longer new."""
     metadata: StrictBool | None = None
     """Whether answers can carry columns of Items."""
+    ranking_influence: RankingInfluence | None = None
+    """How much lists of semantic-similarity go by popularity and freshness."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -43,6 +64,8 @@ class CampaignSettings(BaseModel):
         }
         exploration = {name: f"{value:g}" for name, value in numbers.items() if value is not None}
         config: dict[str, Any] = {"itemExplorationConfig": exploration} if exploration else {}
+        if influence := self.ranking_influence and self.ranking_influence.members:
+            config["rankingInfluence"] = influence
         return config if self.metadata is None else {**config, "enableMetadataWithRecommendations": self.metadata}
 
 
@@ -82,6 +105,12 @@ def _lacking(alias: str, given: Mapping[Any, Any], second: bool) -> Iterator[Tex
         else:
             text = "{recipe} doesn't explore: leave it out; {other} of generation v1 has it"
             yield at(name, Text("settings.campaign.no-exploring", text, recipe=alias, other=EXPLORES))
+    if given.get("ranking_influence") is not None and alias != SEMANTIC:
+        text = "{recipe} has no such setting: leave it out; {other} has it"
+        yield at("ranking_influence", Text("settings.campaign.influence", text, recipe=alias, other=SEMANTIC))
+    if alias == SEMANTIC and switched_off(given.get("metadata")):
+        text = "{recipe} shows it without a charge and can't turn it off: leave it out"
+        yield at("metadata", Text("settings.campaign.shows-metadata", text, recipe=alias))
     if second and alias in SECOND_GENERATION and switched_off(given.get("metadata")):
         text = "generation v2 shows it without a charge and can't turn it off: leave it out"
         yield at("metadata", Text("settings.campaign.metadata", text))

@@ -11,6 +11,7 @@ from table_intake.wording import Text
 
 from personalization.shop.records.release import Value
 from personalization.shop.settings.campaigns import switched_off
+from personalization.shop.settings.recipes import TRENDING
 
 STRENGTH, SIMILAR = 0.5, 0.15
 """The defaults, chosen on validation cuts (docs/decisions/variety.md): of lists for a user, and of lists that start
@@ -72,6 +73,8 @@ def fixed(placement: Mapping[str, Any], expression: str | None) -> Text | None:
     """
     if placement.get("recipe") == "popularity-count":
         return Text("settings.fixed.popular", "popularity-count shows what sells, in the order of sales")
+    if placement.get("recipe") == TRENDING:
+        return Text("settings.fixed.trending", "trending-now shows what grows, in the order of growth")
     if placement.get("promotions"):
         return Text("settings.fixed.promoted", "Personalize places promoted items, and they stay there")
     if expression and _AGAIN.search(_QUOTED.sub("", expression)):

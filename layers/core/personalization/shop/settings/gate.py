@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The settings `gate` and `probe`: requirements on a new solution version before and after its promotion."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from table_intake.wording import Text
 
 from personalization.shop.records.release import BASELINE
 from personalization.shop.settings.campaigns import mapping
+from personalization.shop.settings.recipes import SEMANTIC, TRENDING
 from personalization.shop.settings.settings_errors import at
 
 Metric = Literal[
@@ -21,9 +22,24 @@ Metric = Literal[
     "precision_at_10",
     "precision_at_25",
 ]
-"""The metrics that Personalize computes for every recipe that we train; higher is better."""
+"""The metrics that Personalize computes for every recipe that learns from users; higher is better."""
+OwnMetric = Literal[
+    "trend_prediction_accuracy",
+    "average_similarity_at_25",
+    "average_popularity_at_25",
+    "average_freshness_at_25",
+]
+"""Metrics of single recipes; higher is better."""
+AnyMetric = Literal[Metric, OwnMetric]
 Tolerance = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Lift = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+OWN_METRICS: Mapping[str, tuple[OwnMetric, ...]] = {
+    TRENDING: ("trend_prediction_accuracy",),
+    SEMANTIC: ("average_similarity_at_25", "average_popularity_at_25", "average_freshness_at_25"),
+}
+"""By recipe, its own metrics; the first decides, unless settings name another one."""
+OWN_TOLERANCE = 0.5
+"""The usual tolerance of trending-now: the growth in a single window, which its metric is about, is mostly chance."""
 FOR_USERS = ("user-personalization", "personalized-ranking")
 """Recipes that must beat popularity; the others answer another question."""
 
@@ -33,7 +49,7 @@ class RecipeGate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    metric: Metric | None = None
+    metric: AnyMetric | None = None
     tolerance: Tolerance | None = None
     minimum_over_popularity: Lift | None = None
 
@@ -60,7 +76,7 @@ class Gate(BaseModel):
 
     enabled: bool = True
     """Without the gate every version is promoted."""
-    metric: Metric = "normalized_discounted_cumulative_gain_at_10"
+    metric: AnyMetric = "normalized_discounted_cumulative_gain_at_10"
     tolerance: Tolerance = 0.1
     """The share by which a version's lift may be below the required one."""
     minimum_over_popularity: Lift = 1.0
@@ -69,6 +85,17 @@ class Gate(BaseModel):
     """A test on held-out time, which costs a second training; none by default."""
     recipes: dict[str, RecipeGate] = {}
     """Exceptions, by recipe alias."""
+
+    def by_recipe(self, aliases: Iterable[str]) -> "dict[str, Gate]":
+        """Return the gate of each recipe, with its exceptions."""
+        return {alias: self._of(alias) for alias in aliases}
+
+    def _of(self, alias: str) -> "Gate":
+        usual: dict[str, object] = {"metric": OWN_METRICS[alias][0]} if alias in OWN_METRICS else {}
+        if alias == TRENDING:
+            usual["tolerance"] = max(self.tolerance, OWN_TOLERANCE)
+        exceptions = self.recipes.get(alias, RecipeGate()).model_dump(exclude_none=True)
+        return Gate.model_validate({**dict(self), **usual, **exceptions, "recipes": {}})
 
 
 class Probe(BaseModel):
@@ -92,6 +119,10 @@ def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[Tex
     exceptions = mapping(gate.get("recipes"))
     strange = (alias for alias in exceptions if alias not in recipes)
     errors = [at(f"gate.recipes.{alias}", _UNTRAINED) for alias in strange]
+    chosen = {f"recipes.{alias}.": (alias, exception) for alias, exception in exceptions.items()} | {"": ("", gate)}
+    for path, (alias, given) in chosen.items():
+        if why := _foreign(alias, mapping(given).get("metric")):
+            errors.append(at(f"gate.{path}metric", why))
     if gate.get("held_out") is not None:
         errors += _untestable(gate, recipes)
     if BASELINE not in recipes:
@@ -104,6 +135,19 @@ def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[Tex
             if isinstance(gate, Mapping) and gate.get("minimum_over_popularity")
         ]
     return errors
+
+
+def _foreign(alias: str, metric: object) -> Text | None:
+    """Return why a recipe (empty for all) has no such metric; None if it has, or if nothing has."""
+    able = ", ".join(recipe for recipe, metrics in OWN_METRICS.items() if metric in metrics)
+    if able and metric not in OWN_METRICS.get(alias, ()):
+        text = "is a metric of {recipe} alone: write it under recipes.{recipe}"
+        return Text("settings.gate.own-metric", text, recipe=able)
+    if alias == SEMANTIC and metric in get_args(Metric) and metric != "coverage":
+        text = "{recipe} learns from no user: take {metrics}"
+        metrics = Text.any_of([*OWN_METRICS[SEMANTIC], "coverage"])
+        return Text("settings.gate.no-users", text, recipe=alias, metrics=metrics)
+    return None
 
 
 def _untestable(gate: Mapping[Any, Any], recipes: Sequence[str]) -> list[Text]:

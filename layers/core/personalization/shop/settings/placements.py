@@ -14,10 +14,11 @@ from personalization.shop.records.release import BASELINE, Value
 from personalization.shop.settings import recommenders
 from personalization.shop.settings.campaigns import mapping
 from personalization.shop.settings.diversity import SIMILAR, STRENGTH, Diversity, fixed, variety_record
+from personalization.shop.settings.recipes import FROM_ITEM
 from personalization.shop.settings.settings_errors import at
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
-Source = Literal["user-personalization", "similar-items", "popularity-count"]
+Source = Literal["user-personalization", "similar-items", "popularity-count", "trending-now", "semantic-similarity"]
 """Recipes whose campaigns choose items; personalized-ranking orders the caller's."""
 Fallback = Literal["popular", "bestsellers", "none"]
 Because = Literal["similarTo", "becauseYouBought", "becauseYouViewed", "goesWithBasket"]
@@ -70,14 +71,14 @@ class Placement(BaseModel):
     shown."""
     because: Because | None = None
     """How the request's item relates to the user: bought, viewed, in the basket, or only similar, the default of
-    similar-items. For a recommender it states that the request starts from the item."""
+    recipes that start from an item. For a recommender it states that the request starts from the item."""
     diversity: Annotated[Diversity | None, Field(exclude_if=is_none)] = None
     """The placement's own variety; what it leaves out, and the default, are the shop's."""
 
     @property
     def starts_from_item(self) -> bool:
         """Whether the list starts from the request's item."""
-        return self.recipe == "similar-items" or self.because is not None
+        return self.recipe in FROM_ITEM or self.because is not None
 
     @field_validator("context")
     @classmethod
@@ -189,13 +190,15 @@ def _wrong(placement: Mapping[Any, Any], recipes: Collection[str], filters: Mapp
     recipe, limit = placement.get("recipe"), placement.get("limit", 12)
     # Bestsellers are counted whatever is trained.
     trained = {*recipes, BASELINE}
-    if isinstance(recipe, str) and recipe in Source.__args__ and recipe not in trained:  # type: ignore[attr-defined]
+    chooses = isinstance(recipe, str) and recipe in Source.__args__  # type: ignore[attr-defined]
+    if chooses and recipe not in trained:
         yield at("recipe", Text("settings.left-out", "{recipe} is left out of the shop's recipes", recipe=recipe))
-    if placement.get("context") and recipe in {"similar-items", "popularity-count"}:
+    if placement.get("context") and chooses and recipe != "user-personalization":
         yield at("context", Text("settings.placement.context", "{recipe} does not look at it", recipe=recipe))
-    if "because" in placement and recipe in {"user-personalization", "popularity-count"}:
-        text = "is about the item that similar-items starts from, and {recipe} has none"
-        yield at("because", Text("settings.placement.because", text, recipe=recipe))
+    if "because" in placement and chooses and recipe not in FROM_ITEM:
+        text = "is about the item that {others} starts from, and {recipe} has none"
+        others = Text.any_of(FROM_ITEM)
+        yield at("because", Text("settings.placement.because", text, recipe=recipe, others=others))
     if mapping(given := placement.get("diversity")) and mapping(given).get("enabled", True):
         filter_name = placement.get("filter")
         if why := fixed(placement, filters.get(filter_name) if isinstance(filter_name, str) else None):

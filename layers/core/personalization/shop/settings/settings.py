@@ -3,7 +3,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from operator import eq, not_
 from typing import Annotated, Any, Literal
@@ -16,16 +16,25 @@ from table_intake.wording import LANGUAGES, Language, Text
 from personalization.core.errors import Rejected
 from personalization.shop.filters import NOT_PURCHASED
 from personalization.shop.records.release import BASELINE
-from personalization.shop.settings import batch, campaigns, gate, placements, recommenders, training
+from personalization.shop.settings import batch, campaigns, gate, lists, placements, recommenders, training
 from personalization.shop.settings.batch import Batch
-from personalization.shop.settings.campaigns import CampaignSettings, mapping
+from personalization.shop.settings.campaigns import CAMPAIGN_QUOTA, CampaignSettings, mapping, switched_off
 from personalization.shop.settings.cron import Every
 from personalization.shop.settings.diversity import USUAL, Diversity
 from personalization.shop.settings.gate import Gate, Probe
 from personalization.shop.settings.likelihood import Likelihood
+from personalization.shop.settings.lists import USUAL_LISTS, Lists
 from personalization.shop.settings.placements import Placements
 from personalization.shop.settings.prices import Billed, Prices
-from personalization.shop.settings.recipes import RECIPES, SECOND_GENERATION, Generation, RecipeAlias, recipe
+from personalization.shop.settings.recipes import (
+    RECIPES,
+    SECOND_GENERATION,
+    SEMANTIC,
+    TRAINABLE,
+    Generation,
+    RecipeAlias,
+    recipe,
+)
 from personalization.shop.settings.recommenders import Recommenders
 from personalization.shop.settings.settings_errors import at, explain, twice_in_json, twice_in_yaml
 from personalization.shop.settings.storefront import USUAL_STOREFRONT, Storefront
@@ -92,12 +101,18 @@ class ShopSettings(TableSettings, BaseModel):
     """Whether recipes get campaigns; without them nothing bills while idle, and only batch jobs answer."""
     unused_campaigns: Literal["delete", "keep"] = "delete"
     """Whether campaigns that the settings no longer name are deleted after a promotion."""
+    most_campaigns: Annotated[int, Field(ge=1, le=100, strict=True, exclude_if=partial(eq, CAMPAIGN_QUOTA))] = (
+        CAMPAIGN_QUOTA
+    )
+    """Personalize's quota of campaigns in the shop's dataset group, where AWS has raised it."""
     likelihood: Likelihood = Likelihood()
     """The target of the purchase likelihood."""
     recommenders: Recommenders = {}
     """Recommenders that runs create and update, by name."""
     placements: Placements = {}
     """Named slots of the shop."""
+    lists: Annotated[Lists, Field(exclude_if=partial(eq, USUAL_LISTS))] = USUAL_LISTS
+    """The recipes that answer the API's lists of similar and of popular items."""
     diversity: Annotated[Diversity, Field(exclude_if=partial(eq, USUAL))] = USUAL
     """Variety in placements and in lists of similar items."""
     erasure: Erasure = Erasure()
@@ -117,10 +132,7 @@ class ShopSettings(TableSettings, BaseModel):
     @property
     def deployed(self) -> tuple[RecipeAlias, ...]:
         """The recipes with a campaign: all but the baseline, unless it is named for one or trained alone."""
-        if not self.deploy:
-            return ()
-        alone = len(self.recipes) == 1
-        return tuple(alias for alias in self.recipes if alias != BASELINE or alias in self.campaigns or alone)
+        return _deployed(self.recipes, self.campaigns) if self.deploy else ()
 
     def billed(self, alias: RecipeAlias) -> Billed:
         second = self.generation == "v2" and alias in SECOND_GENERATION
@@ -131,7 +143,7 @@ class ShopSettings(TableSettings, BaseModel):
             alias=alias,
             generation="v2" if second else "v1",
             tps=tps,
-            metadata=bool(campaign.metadata),
+            metadata=bool(campaign.metadata) and alias != SEMANTIC,
             trials=int(hpo["hpoResourceConfig"]["maxNumberOfTrainingJobs"]) if hpo else 0,
         )
 
@@ -210,7 +222,7 @@ def parse(key: str, text: str) -> ShopSettings:
     problems += gate.find_errors(given, recipes) + _schedule_errors(given, recipes)
     problems += placements.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     problems += recommenders.find_errors(given) + campaigns.find_errors(given, recipes)
-    problems += training.find_errors(given, recipes)
+    problems += _quota_errors(given, recipes) + training.find_errors(given, recipes) + lists.find_errors(given, recipes)
     problems += batch.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     if problems:
         raise Rejected(key, _said(Text.joined("; ", problems), given.get("language")))
@@ -227,6 +239,26 @@ def _said(reason: Text, language: object) -> str:
     return said
 
 
+def _deployed(recipes: Sequence[RecipeAlias], campaigns: Container[str]) -> tuple[RecipeAlias, ...]:
+    """Return the recipes with a campaign: all but the baseline, unless settings name it or it is trained alone."""
+    alone = len(recipes) == 1
+    return tuple(alias for alias in recipes if alias != BASELINE or alias in campaigns or alone)
+
+
+def _quota_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[Text]:
+    """Return whether the settings ask for more campaigns than Personalize allows; `recipes` are trained."""
+    quota = settings.get("most_campaigns", CAMPAIGN_QUOTA)
+    named = _deployed([alias for alias in TRAINABLE if alias in recipes], mapping(settings.get("campaigns")))
+    if switched_off(settings.get("deploy")) or not isinstance(quota, int) or len(named) <= quota:
+        return []
+    text = (
+        "{count} campaigns ({campaigns}) are more than the {quota} that Personalize allows a dataset group: leave a "
+        "recipe out, or have AWS raise the quota and write it as most_campaigns"
+    )
+    values = {"count": len(named), "campaigns": ", ".join(named), "quota": quota}
+    return [at("recipes", Text("settings.campaigns.quota", text, **values))]
+
+
 def _schedule_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[Text]:
     """Return errors in schedules that are valid one by one."""
     given = settings.get("schedules")
@@ -237,7 +269,7 @@ def _schedule_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> lis
     for index, schedule in enumerate(schedules):
         aliases = schedule.get("recipes", [])
         aliases = [str(alias) for alias in aliases] if isinstance(aliases, list) else []
-        if strange := [alias for alias in aliases if alias in RECIPES and alias not in recipes]:
+        if strange := [alias for alias in aliases if alias in TRAINABLE and alias not in recipes]:
             left_out = Text(
                 "settings.left-out", "{recipe} is left out of the shop's recipes", recipe=", ".join(strange)
             )
