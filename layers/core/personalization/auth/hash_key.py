@@ -85,6 +85,10 @@ class HashKey:
             self._key = self._key or self._first()
         return partial(hash_id, self._key, shop)
 
+    def forget(self) -> None:
+        """Read the key anew."""
+        self._key = ""
+
     def _first(self) -> str:
         name = self._name()
         try:
@@ -101,7 +105,3 @@ class ImportedHashKey(HashKey):
         with self._lock:
             self._key = make_key(self._client(), self._name())
         return partial(hash_id, self._key, shop)
-
-    def forget(self) -> None:
-        """Read the key anew."""
-        self._key = ""
