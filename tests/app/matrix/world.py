@@ -116,7 +116,10 @@ class World:
             pages = self.functions.get_paginator("list_functions").paginate()
             names = [function["FunctionName"] for page in pages for function in page["Functions"]]
             (name,) = [name for name in names if "EraseUsers" in name]
-            assert "FunctionError" not in self.functions.invoke(FunctionName=name)
+            answer = self.functions.invoke(FunctionName=name)
+            # What does not answer on a busy machine is asked again in the next round.
+            failed = json.load(answer["Payload"])["errorType"] if "FunctionError" in answer else ""
+            assert failed in {"", "RetryLater"}
 
     def undone(self) -> list[str]:
         """The next messages of the chores queue, each as JSON; the same ones do not come again soon."""
