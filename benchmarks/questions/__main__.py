@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,21 +83,29 @@ def _part(shop: Shop, question: Question, options: argparse.Namespace) -> Part:
     best = next(rule for rule in rules if rule.best)
     pick = min if question.loss else max
     hindsight = pick(rules, key=lambda rule: rule.sums.mean())
+    variants = question.variants(shop)
     rows = []
     for recipe in _recipes(question, options):
         for tier in tiers(recipe, options.tier):
-            _progress(f"{shop.spec.name}: {recipe} {tier} for {question.name}")
-            try:
-                sums, seconds = question.recipe(shop, question.name, recipe, tier)
-            except TrainingRefused as refused:
-                print(f"\n{shop.spec.name}: {recipe} is not trained: {refused}")
-                continue
-            primary = recipe in question.primary and shop.spec.judged
-            bound, gained, beside = question.bound, None, None
-            most = (bound(best.sums.mean()), bound(best.sums.second_mean())) if bound else None
-            if most is None:
-                gained, beside = (gain(sums, rule.sums, loss=question.loss) for rule in (best, hindsight))
-            rows.append(Row(question.name, shop.spec.name, recipe, tier, sums, gained, primary, seconds, most, beside))
+            first: Row | None = None
+            for variant in variants:
+                _progress(f"{shop.spec.name}: {recipe} {tier} {variant.name} for {question.name}")
+                try:
+                    sums, seconds = question.recipe(shop.weighing(variant.events), question.name, recipe, tier)
+                except TrainingRefused as refused:
+                    print(f"\n{shop.spec.name}: {recipe} {variant.name} is not trained: {refused}")
+                    continue
+                primary = recipe in question.primary and shop.spec.judged and variant.decides
+                bound, gained, beside = question.bound, None, None
+                most = (bound(best.sums.mean()), bound(best.sums.second_mean())) if bound else None
+                if most is None:
+                    gained, beside = (gain(sums, rule.sums, loss=question.loss) for rule in (best, hindsight))
+                row = Row(question.name, shop.spec.name, recipe, tier, sums, gained, primary, seconds, most, beside)
+                if variant.name:
+                    held = gain(sums, first.sums, loss=question.loss) if first else None
+                    row = replace(row, variant=variant.name, against_first=held)
+                first = first or row
+                rows.append(row)
     return Part(question.name, shop.spec.name, rules, rows)
 
 

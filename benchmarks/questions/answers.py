@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from personalize_local.recipes.config import EventParameters
+
 from benchmarks.questions.figures import Sums
 
 
@@ -23,3 +25,14 @@ class Judged:
     sums: Sums
     best: bool
     """Whether it was the best rule on the cut before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to train a recipe for a question that has several; the first of them is what the others are held to."""
+
+    name: str = ""
+    events: tuple[EventParameters, ...] = ()
+    """What events of each type count for; empty = as the set says."""
+    decides: bool = True
+    """Whether a primary row of it can fail."""

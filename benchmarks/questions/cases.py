@@ -190,9 +190,10 @@ def _of_item(question: Question, item: str, relevant: frozenset[str]) -> Questio
     return replace(question, query=told, relevant=relevant - {item}, seen=frozenset({item}))
 
 
-BUILDERS: Mapping[str, Builder] = {
+BUILDERS: dict[str, Builder] = {
     "next-item": following,
     "next-basket": following,
+    "next-purchase": following,
     "rest-of-basket": rest,
     "buy-again": again,
     "something-new": something_new,

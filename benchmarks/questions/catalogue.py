@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from personalize_local.recipes.definitions import RECIPES
 from personalize_local.recipes.related.distinctness import bound
 
-from benchmarks.questions import actions, lists, relations, segments, trends
-from benchmarks.questions.answers import Judged
+from benchmarks.questions import actions, lists, purchases, relations, segments, trends
+from benchmarks.questions.answers import Judged, Variant
 from benchmarks.questions.figures import Sums
 from benchmarks.questions.shop import Shop
 
 UP, RANKING, SIMILAR, SIMS = (
     "aws-user-personalization", "aws-personalized-ranking", "aws-similar-items", "aws-sims"
 )  # fmt: skip
+UP2 = purchases.RECIPE
 TRENDING, COUNT, ACTION = "aws-trending-now", "aws-popularity-count", "aws-next-best-action"
 ITEM, ATTRIBUTE = "aws-item-affinity", "aws-item-attribute-affinity"
 
@@ -34,6 +35,8 @@ class Question:
     """Whether a small figure is good."""
     bound: Callable[[float], float] | None = None
     """How large both figures may be where the rule has these; such a row fails by this alone."""
+    variants: Callable[[Shop], Sequence[Variant]] = lambda _shop: (Variant(),)
+    """Ways to train each recipe."""
 
 
 _LIST = ("NDCG@10", "hits@10")
@@ -46,6 +49,10 @@ _DIFFERENT = ("overlap", "bestsell")
 _ALL = (
     Question("next-item", "the next item", _LIST, (UP,), (UP,)),
     Question("next-basket", "the next basket", _LIST, (UP,), (UP,)),
+    Question(
+        "next-purchase", "the next purchase from views and purchases", _LIST, (UP2,), (UP2,),
+        purchases.rules, variants=purchases.variants,
+    ),
     Question("rest-of-basket", "the rest of a basket", _LIST, (UP,)),
     Question("buy-again", "what is bought again", _LIST, (UP,)),
     Question("something-new", "something new", _LIST, (UP,)),

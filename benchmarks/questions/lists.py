@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists by rules and by recipes, measured alike: NDCG@10 and hits@10, ties against what is measured."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 from personalization.releases.ranking_metrics import Answer, discounted_gain, hit_rate, relevant_last
 from personalize_local.recipes.base import Model
+from personalize_local.wire.errors import TrainingRefused
 
 from benchmarks.questions.answers import Chosen, Judged
 from benchmarks.questions.cases import BUILDERS, Case
 from benchmarks.questions.figures import Sums
 from benchmarks.questions.shop import Shop, mask
 from local.evaluation.counts import Counts
-from local.evaluation.pasts import Question
+from local.evaluation.pasts import Past, Question
 from local.evaluation.rules import (
     ALIKE,
     CHAIN,
@@ -56,16 +57,23 @@ Allowed = npt.NDArray[np.bool_] | None
 
 def rules(shop: Shop, question: str) -> list[Judged]:
     """Return every rule's figures on the test, its parameters and the best rule chosen on the cut before."""
+    return judged(shop, question, RULES[question], shop.counts)
+
+
+def judged(
+    shop: Shop, question: str, tried_rules: Sequence[Rule], counted: Callable[[str, Past], Counts]
+) -> list[Judged]:
+    """Return the figures of these rules, which count in a past what `counted` says."""
     earlier = BUILDERS[question](shop, 1)
-    counts = {case.name: shop.counts(case.name, case.past) for case in earlier}
+    counts = {case.name: counted(case.name, case.past) for case in earlier}
     chosen: list[tuple[float, Rule, tuple[float, ...]]] = []
-    for rule in RULES[question]:
+    for rule in tried_rules:
         if rule.by_time and shop.positions:
             continue
         tried = [(_mean(earlier, counts, rule, options), rule, options) for options in rule.grid]
         chosen.append(max(tried, key=itemgetter(0)))
     cases = BUILDERS[question](shop, 0)
-    counts = {case.name: shop.counts(case.name, case.past) for case in cases}
+    counts = {case.name: counted(case.name, case.past) for case in cases}
     best = max(chosen, key=itemgetter(0))
     return [
         Judged(Chosen(rule.name, options), _sums(by_rule(cases, counts, rule, options)), best=rule is best[1])
@@ -75,9 +83,21 @@ def rules(shop: Shop, question: str) -> list[Judged]:
 
 def recipe(shop: Shop, question: str, name: str, tier: str) -> tuple[Sums, float]:
     """Return a recipe's figures on the test, and the processor seconds of its trainings."""
+    return _asked(shop, BUILDERS[question](shop, 0), name, tier)
+
+
+def validated(shop: Shop, question: str, name: str, tier: str) -> float:
+    """Return a recipe's figure on the cut before the test, by which something may be chosen; 0 if it is not trained."""
+    try:
+        return _asked(shop, BUILDERS[question](shop, 1), name, tier)[0].mean()
+    except TrainingRefused:
+        return 0.0
+
+
+def _asked(shop: Shop, cases: Sequence[Case], name: str, tier: str) -> tuple[Sums, float]:
     answers: list[Answer] = []
     seconds = 0.0
-    for case in BUILDERS[question](shop, 0):
+    for case in cases:
         if not case.questions:
             continue
         model, took = shop.model(case.name, case.past, name, tier)

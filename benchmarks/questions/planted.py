@@ -294,6 +294,55 @@ def actions(random: Random) -> Tables:
     return _tables(random, rows, count, event=types, user_columns=columns)
 
 
+def shortlist(random: Random) -> Tables:
+    """Users look at items of one kind for some visits, buy one that they looked at, and go on to another kind.
+
+    What they bought says little of what they buy next; what they look at says nearly all.
+    """
+    users, items, kinds, span = 1_500, 400, 40, 60
+    kind, popular = random.integers(kinds, size=items), _zipf(items, 0.6)
+    of_kind = [np.flatnonzero(kind == number) for number in range(kinds)]
+    of_kind = [among for among in of_kind if len(among) > 2]
+    rows, types = list[tuple[int, int, int]](), list[str]()
+    for user in range(users):
+        second = int(random.integers(5 * DAY))
+        while second < span * DAY:
+            among = of_kind[random.integers(len(of_kind))]
+            liked = popular[among] * random.gamma(0.5, size=len(among))
+            for _ in range(int(random.integers(1, 4))):
+                seen = random.choice(among, random.integers(2, 6), p=liked / liked.sum()).tolist()
+                rows += [(user, item, second + 60 * step) for step, item in enumerate(seen)]
+                types += ["View"] * len(seen)
+                second += int(random.exponential(4 * DAY)) + HOUR
+            rows.append((user, int(random.choice(among, p=liked / liked.sum())), second))
+            types.append("Purchase")
+            second += int(random.exponential(6 * DAY)) + HOUR
+    within = [number for number, (_, _, second) in enumerate(rows) if second < span * DAY]
+    return _tables(random, [rows[number] for number in within], items, event=[types[number] for number in within])
+
+
+def teasers(random: Random) -> Tables:
+    """Everybody clicks what is shown large, which nobody buys; purchases follow a taste that clicks say nothing of."""
+    users, items, kinds, span, shown = 1_500, 400, 12, 60, 100
+    kind, popular = random.integers(kinds, size=items), _zipf(items, 0.8)[random.permutation(items)]
+    for_sale = np.arange(items) >= shown
+    clicked = np.where(for_sale, 0.3, 2.0) * _zipf(items, 0.5)[random.permutation(items)]
+    liked = random.integers(kinds, size=users)
+    rows, types = list[tuple[int, int, int]](), list[str]()
+    for user in range(users):
+        chance = popular * for_sale * np.where(kind == liked[user], 12.0, 1.0)
+        second = int(random.integers(5 * DAY))
+        while second < span * DAY:
+            seen = random.choice(items, random.integers(3, 9), p=clicked / clicked.sum()).tolist()
+            rows += [(user, item, second + 60 * step) for step, item in enumerate(seen)]
+            types += ["View"] * len(seen)
+            if random.random() < 0.5:
+                rows.append((user, int(random.choice(items, p=chance / chance.sum())), second + HOUR))
+                types.append("Purchase")
+            second += int(random.exponential(6 * DAY)) + 2 * HOUR
+    return _tables(random, rows, items, event=types)
+
+
 WORLDS: Mapping[str, Callable[[Random], Tables]] = {
     "repeats": repeats,
     "drift": drift,
@@ -310,6 +359,8 @@ WORLDS: Mapping[str, Callable[[Random], Tables]] = {
     "complements": complements,
     "kinds": kinds,
     "actions": actions,
+    "shortlist": shortlist,
+    "teasers": teasers,
 }
 
 

@@ -74,6 +74,9 @@ _ALL = (
         kind="CATEGORY_L2",
     ),
     Set("demo-store", ("next-item",), days=7, folder="retail-demo-store", judged=False),
+    Set(
+        "demo-store-purchases", ("next-purchase",), folder="retail-demo-store", event_type="Purchase", judged=False,
+    ),
     Set("repeats", ("next-basket", "buy-again", "something-new", "ranking", "segment-item"), days=14),
     Set("drift", ("next-basket", "something-new", "similar-next", "ranking", "new-user"), days=14),
     Set("bursts", ("next-item", "trending"), days=0.25, live=True, trend=("2 hours", 110, 12)),
@@ -101,6 +104,8 @@ _ALL = (
     ),
     Set("complements", ("also-bought", *_OF_ITEMS, "same-session"), days=14),
     Set("kinds", ("next-item",), days=0, judged=False),
+    Set("shortlist", ("next-purchase",), days=7, event_type="Purchase"),
+    Set("teasers", ("next-purchase",), days=7, event_type="Purchase"),
     Set("actions", ("next-action", "new-action"), days=10),
 )  # fmt: skip
 SETS: Mapping[str, Set] = {set_.name: set_ for set_ in _ALL}

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from personalize_local.data.frames import pl
 from personalize_local.recipes import training
 from personalize_local.recipes.base import Model
-from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.config import EventParameters, TrainingConfig
 from personalize_local.recipes.definitions import RECIPES
 from personalize_local.recipes.user_personalization.training import SharedCounts
 
@@ -50,10 +50,12 @@ class Shop:
     first: int = 0
     """The newest cut that is tested: 0, or 1 for a validation."""
     most: int = MOST
+    events: tuple[EventParameters, ...] = ()
+    """What events of each type count for in trainings (`eventsConfig`); empty = only those of the set's type train."""
     _splits: dict[int, Split] = field(default_factory=dict)
     _pasts: dict[str, Past] = field(default_factory=dict)
     _counts: dict[str, Counts] = field(default_factory=dict)
-    _models: dict[tuple[str, str, str], tuple[Model, float]] = field(default_factory=dict)
+    _models: dict[tuple[str, str, str, tuple[EventParameters, ...]], tuple[Model, float]] = field(default_factory=dict)
 
     @property
     def positions(self) -> bool:
@@ -114,14 +116,19 @@ class Shop:
 
     def model(self, name: str, past: Past, recipe: str, tier: str) -> tuple[Model, float]:
         """Return a trained model and the processor seconds of its training."""
-        key = (name, recipe, tier)
+        key = (name, recipe, tier, self.events)
         if key not in self._models:
             given = {"tier": tier} if "tier" in RECIPES[recipe].hyperparameters else {}
-            config = TrainingConfig(event_type=self.spec.event_type, hyperparameters=given, minimum_users=1)
+            kind = None if self.events else self.spec.event_type
+            config = TrainingConfig(event_type=kind, hyperparameters=given, minimum_users=1, events=self.events)
             begun = clock.process_time()
             made = training.train(recipe, past.snapshot, config, SharedCounts()).model
             self._models[key] = made, clock.process_time() - begun
         return self._models[key]
+
+    def weighing(self, events: tuple[EventParameters, ...]) -> "Shop":
+        """Return the shop with other weights in trainings; pasts and models are shared."""
+        return replace(self, events=events)
 
     def forget(self) -> None:
         """Drop pasts and models, which hold most of the memory."""

@@ -27,6 +27,10 @@ class Row:
     """How large both figures may be, where the question has a bound."""
     hindsight: Gain | None = None
     """Against the rule that turned out to be the best on the test itself."""
+    variant: str = ""
+    """How the recipe was trained, where a question has several ways."""
+    against_first: Gain | None = None
+    """Against the question's first variant."""
 
     @property
     def exceeds(self) -> bool:
@@ -36,6 +40,8 @@ class Row:
 
     @property
     def name(self) -> str:
+        if self.variant:
+            return f"{self.tier}, {self.variant}"
         return f"{self.recipe.removeprefix('aws-')} {self.tier}".strip()
 
 
@@ -73,6 +79,8 @@ def show(part: Part) -> Iterator[str]:
         yield _line("P" if row.primary else " ", row.name, *_figures(row.sums), remark)
         if row.hindsight and row.hindsight != row.gain:
             yield _line(" ", "  against the best in hindsight", "", "", _gain(row.hindsight))
+        if row.against_first:
+            yield _line(" ", f"  against {part.rows[0].variant}", "", "", _gain(row.against_first))
 
 
 def summary(parts: Sequence[Part]) -> Iterator[str]:
@@ -126,6 +134,9 @@ def document(parts: Sequence[Part]) -> list[dict[str, Any]]:
                 {
                     "recipe": row.recipe,
                     "tier": row.tier,
+                    "variant": row.variant,
+                    "against_first": row.against_first
+                    and [row.against_first.value, row.against_first.low, row.against_first.high],
                     "value": row.sums.mean(),
                     "second": row.sums.second_mean(),
                     "hindsight": row.hindsight and [row.hindsight.value, row.hindsight.low, row.hindsight.high],

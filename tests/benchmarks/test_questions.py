@@ -8,8 +8,8 @@ import pytest
 from personalize_local.data.frames import pl
 from personalize_local.data.schemas import Field
 
-from benchmarks.questions import actions, lists, planted, relations, segments, trends
-from benchmarks.questions.cases import BUILDERS
+from benchmarks.questions import actions, lists, planted, purchases, relations, segments, trends
+from benchmarks.questions.cases import BUILDERS, Case, following
 from benchmarks.questions.catalogue import ANSWERED, QUESTIONS
 from benchmarks.questions.figures import Gain, Sums, failing, gain
 from benchmarks.questions.kinds import Kinds
@@ -206,6 +206,38 @@ def test_new_users_of_actions_train_nothing_and_are_asked_about_with_their_colum
     )
     means = {rule.rule.name: rule.sums.mean() for rule in actions.rules(shop("actions"), "new-action")}
     assert means["rates by group"] < means["the action's rate"]
+
+
+def test_of_views_and_purchases_only_later_purchases_are_asked_for() -> None:
+    given = shop("teasers")
+    rows = given.tables.interactions
+    [case] = BUILDERS["next-purchase"](given, 0)
+    later = rows.filter((pl.col("TIMESTAMP") > case.past.split.cut) & (pl.col("EVENT_TYPE") == "Purchase"))
+    after = set(later.select("USER_ID", "ITEM_ID").iter_rows())
+    assert case.questions
+    for question in case.questions:
+        assert all((question.user, item) in after for item in question.relevant)
+        assert max(row.timestamp for row in question.query.history) <= case.past.split.cut
+    assert case.past.snapshot.timestamps.max() <= case.past.split.cut
+    assert {row.event_type for question in case.questions for row in question.query.history} == {"View", "Purchase"}
+    counts = purchases.Funnel(case.past, "Purchase")
+    assert len(counts.rows) + len(counts.viewed.rows) == len(case.past.snapshot.timestamps)
+
+
+def test_the_weight_of_views_is_chosen_on_the_cut_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, cuts = shop("teasers"), []
+
+    def builder(which: Shop, back: int) -> list[Case]:
+        cuts.append(back)
+        return [replace(case, questions=case.questions[:150]) for case in following(which, back)]
+
+    monkeypatch.setitem(BUILDERS, "next-purchase", builder)
+    equal, only, chosen = purchases.variants(given)
+    assert set(cuts) == {1}
+    assert [event.event_type for event in only.events] == ["Purchase"]
+    assert {event.weight for event in equal.events} == {1.0}
+    assert chosen.events == only.events
+    assert [variant.decides for variant in (equal, only, chosen)] == [False, False, True]
 
 
 @pytest.mark.parametrize("question", ["related", "same-session"])
