@@ -2,7 +2,7 @@
 """The questions that a list of items answers: what trains, what a query shows, and what a list must find."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 

@@ -95,7 +95,7 @@ def rules(shop: Shop, question: str) -> list[Judged]:
 
 
 def variants(shop: Shop) -> Sequence[Variant]:
-    """Return trainings with equal weights, with purchases only, and with the weights that are best on the cut before."""
+    """Return trainings with equal weights, with purchases only, and with the best weights on the cut before."""
     others = _others(BUILDERS[QUESTION](shop, 1)[0].past, _purchase(shop))
     best = chosen(shop, others)
     return (

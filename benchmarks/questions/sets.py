@@ -74,9 +74,6 @@ _ALL = (
         kind="CATEGORY_L2",
     ),
     Set("demo-store", ("next-item",), days=7, folder="retail-demo-store", judged=False),
-    Set(
-        "demo-store-purchases", ("next-purchase",), folder="retail-demo-store", event_type="Purchase", judged=False,
-    ),
     Set("repeats", ("next-basket", "buy-again", "something-new", "ranking", "segment-item"), days=14),
     Set("drift", ("next-basket", "something-new", "similar-next", "ranking", "new-user"), days=14),
     Set("bursts", ("next-item", "trending"), days=0.25, live=True, trend=("2 hours", 110, 12)),

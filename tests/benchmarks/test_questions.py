@@ -232,6 +232,7 @@ def test_the_weight_of_views_is_chosen_on_the_cut_before(monkeypatch: pytest.Mon
         return [replace(case, questions=case.questions[:150]) for case in following(which, back)]
 
     monkeypatch.setitem(BUILDERS, "next-purchase", builder)
+    monkeypatch.setattr(purchases, "TRIED", (0.0, 1.0))
     equal, only, chosen = purchases.variants(given)
     assert set(cuts) == {1}
     assert [event.event_type for event in only.events] == ["Purchase"]
