@@ -83,18 +83,18 @@ def judged(
 
 def recipe(shop: Shop, question: str, name: str, tier: str) -> tuple[Sums, float]:
     """Return a recipe's figures on the test, and the processor seconds of its trainings."""
-    return _asked(shop, BUILDERS[question](shop, 0), name, tier)
+    return _measured(shop, BUILDERS[question](shop, 0), name, tier)
 
 
 def validated(shop: Shop, question: str, name: str, tier: str) -> float:
     """Return a recipe's figure on the cut before the test, by which something may be chosen; 0 if it is not trained."""
     try:
-        return _asked(shop, BUILDERS[question](shop, 1), name, tier)[0].mean()
+        return _measured(shop, BUILDERS[question](shop, 1), name, tier)[0].mean()
     except TrainingRefused:
         return 0.0
 
 
-def _asked(shop: Shop, cases: Sequence[Case], name: str, tier: str) -> tuple[Sums, float]:
+def _measured(shop: Shop, cases: Sequence[Case], name: str, tier: str) -> tuple[Sums, float]:
     answers: list[Answer] = []
     seconds = 0.0
     for case in cases:
