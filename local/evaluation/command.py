@@ -4,6 +4,7 @@
 import tempfile
 from argparse import Namespace
 from pathlib import Path
+from typing import get_args
 
 from personalization.core.errors import Rejected
 from personalization.shop.settings.settings import ShopSettings, parse
@@ -17,7 +18,7 @@ from local.evaluation.trial import Plan, evaluate
 from local.evaluation.words import texts
 from local.terminal.output import Terminal
 
-KINDS: tuple[DataKind, ...] = ("interactions", "users", "items")
+KINDS: tuple[DataKind, ...] = get_args(DataKind)
 
 
 def main(options: Namespace, terminal: Terminal) -> None:
