@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The next purchase from views and purchases: what views should count for, and what plain rules make of them.
 
-The test holds purchases alone. Weights are chosen on the cut before, in the fast tier; nothing after a cut trains, and
-nothing after it is told.
+The test holds purchases alone. Weights are chosen on the cut before, in the fast tier; no event after a cut
+trains or stands in the history that a question has.
 """
 
 from collections.abc import Sequence

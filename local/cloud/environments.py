@@ -46,7 +46,7 @@ class LocalError(Exception):
 
     code = 1
     details: Mapping[str, object] = MappingProxyType({})
-    """What a program that reads JSON is told besides."""
+    """What the JSON output has besides the message."""
 
     @property
     def said(self) -> str:

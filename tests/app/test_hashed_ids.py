@@ -70,7 +70,7 @@ def test_addresses_and_hashes_are_answered_alike_and_a_page_gets_the_hash(hashin
 
 
 def page(laptop: Laptop, path: str) -> Any:  # noqa: ANN401 - JSON
-    """What the page to watch is told of the shop."""
+    """Return the JSON behind a page of the shop on the watch page."""
     watch = laptop.command_json("open")["url"]
     address, _, key = watch.partition("#key=")
     url = f"{address}api/shops/{SHOP}/{quote(path)}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What settings say of trainings is held against a shop's data before anything of them is imported."""
+"""Settings of trainings, checked against a shop's data before an import."""
 
 import json
 from typing import TYPE_CHECKING, Any

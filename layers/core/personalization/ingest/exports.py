@@ -259,7 +259,7 @@ class _Export:
         self.dropped.append({"kind": kind, "key": key, "bytes": size, "joined": isinstance(file, Path)})
 
     def told(self, reason: str, page: str) -> str:
-        """Return what is told of the export, in the shop's language."""
+        """Return a reason with the key of its report, in the shop's language."""
         text = Text("refused.report", "{reason} (report: {page})", reason=reason, page=page)
         told: str = pages.said(text, self.settings.language)
         return told

@@ -10,7 +10,7 @@ from table_intake.wording import Text
 _MOST, _VARIED = 0.7, 0.5
 """The share of values that must look personal; and of different values among names of people."""
 _FEWEST, _LOOKED_AT = 5, 1_000
-"""Cells without which names are told by nothing, and those that are looked at."""
+"""The fewest cells by which names of Koreans are known, and about how many cells of a column count."""
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(
     r"\+\d[\d\s().-]{6,16}|01[016-9][-. ]?\d{3,4}[-. ]?\d{4}|0\d{1,4}[-/. ]\d{2,}[\d\s-]*"

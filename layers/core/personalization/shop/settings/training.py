@@ -7,7 +7,7 @@ the recipes, on configuring a solution, and on hyperparameters.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, StringConstraints, Tag
 from table_intake import DataKind
@@ -402,17 +402,7 @@ def _errors(given: Mapping[Any, Any], takes: Mapping[str, Takes], generation: Li
         yield from _value_errors(f"tune.ranges.{name}", str(name), _listed(values_tried), tuned)
 
 
-_MEMBERS: tuple[Member, ...] = (
-    "exclude",
-    "include",
-    "objective",
-    "tune",
-    "parameters",
-    "features",
-    "event_type",
-    "threshold",
-    "incremental_updates",
-)
+_MEMBERS: tuple[Member, ...] = get_args(Member)
 
 
 def _listed(value: object) -> Sequence[object]:
