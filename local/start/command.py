@@ -6,13 +6,17 @@ import hashlib
 import json
 import os
 import sys
+import threading
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from shlex import quote
+from typing import TypeVar
 
 from personalization.core.errors import Rejected
 from personalization.shop import keys
@@ -42,8 +46,13 @@ STOP = "stop"
 """The answer with which nothing is done."""
 PERSONAL = "user-personalization"
 """The recipe of users' lists."""
+SOON_SECONDS = 3.0
+"""How long the start of a cloud waits for the joining of files, which may refuse them."""
 LATE_SECONDS = 300.0
 """How long the first list may take on the busiest machine: the API learns of a release some seconds later."""
+
+
+T = TypeVar("T")
 
 
 class Interrupted(LocalError):
@@ -122,9 +131,14 @@ class Start:
             read = self.decide(named, digests, done)
         read, done = self.settle(read, digests, done)
         progress.write(folder, done)
-        drops, done = self.lay_out(folder / "drops", read, named, done)
-        progress.write(folder, done)
+        preparing = begun(partial(self.prepare, folder, read, named, done))
+        # Small files are joined, or refused, before a cloud starts; it starts beside the joining of large ones.
+        self.wait(preparing, read, named, SOON_SECONDS)
         state = self.cloud()
+        self.wait(preparing, read, named)
+        drops, done = preparing.result()
+        if done.counts:
+            terminal.page(screen.counts(restored(done.counts, done.texts), terminal.words))
         client = Client(state)
         runs, done = self.train(client, drops, folder, done)
         user = self.busiest(drops["interactions"], _parsed(read.settings, read.text))
@@ -283,51 +297,60 @@ class Start:
             return given | answers.ask(rest, terminal.spoken, lambda prompt: input(terminal.words(prompt)))
         raise answers.missing(questions, given, name)
 
-    def lay_out(
+    def prepare(
         self, folder: Path, read: Read, named: Mapping[str, Path], done: Progress
     ) -> tuple[dict[str, Path], Progress]:
-        """Lay out the folder of what is dropped, which `aws s3 sync` uploads as it is; return its files by kind.
+        """Join what must be joined, and lay out the folder of what is dropped; return its files by kind.
 
-        A file that is dropped as it is stands there as a link; others are joined first. Raises BadFile.
+        Raises BadFile.
         """
+        made = self.made(read, named)
+        done = self.join(folder / "joined", read, made, done) if made else done
+        progress.write(folder, done)
         whole = {
-            kind: path for kind, table in read.export.tables() if (path := files.whole(table, named, read.sources))
+            kind: files.whole(table, named, read.sources) or folder / "joined" / f"{kind}.csv"
+            for kind, table in read.export.tables()
         }
-        made = {kind: table for kind, table in read.export.tables() if kind not in whole}
-        done = self.join(folder.parent / "joined", read, made, done) if made else done
-        whole |= {kind: folder.parent / "joined" / f"{kind}.csv" for kind in made}
-        folder.mkdir(exist_ok=True)
-        _write(folder / "settings.yaml", read.text)
-        drops: dict[str, Path] = {"settings": folder / "settings.yaml"}
-        for kind in (*FIRST, "interactions"):
-            for old in (folder / kind).glob("*"):
-                old.unlink()
-            if kind in whole:
-                source = whole[kind].resolve()
-                name = source.name if source.is_dir() or keys.has_ending(source.name) else f"{source.name}.csv"
-                (folder / kind).mkdir(exist_ok=True)
-                drops[kind] = folder / kind / name
-                drops[kind].symlink_to(source)
-        return drops, done
+        return lay_out(folder / "drops", read.text, whole), done
+
+    @staticmethod
+    def made(read: Read, named: Mapping[str, Path]) -> dict[DataKind, ExportedTable]:
+        """Return what is made of several files or parts of them, by kind; others are dropped as they are."""
+        return {kind: table for kind, table in read.export.tables() if not files.whole(table, named, read.sources)}
 
     def join(self, folder: Path, read: Read, made: Mapping[DataKind, ExportedTable], done: Progress) -> Progress:
-        """Join the files of some kinds, unless that was done before, and show what was counted. Raises BadFile."""
+        """Join the files of some kinds, unless that was done before. Raises BadFile."""
         export = ExportSettings.model_validate(made)
         name = hashlib.sha256(f"{sorted(done.files.items())} {export.model_dump_json()}".encode()).hexdigest()
-        if done.joined != name or not all((folder / f"{kind}.csv").exists() for kind in made):
-            with self.terminal.step(Text("start.joining", "joining {files}", files=", ".join(export.files()))):
-                try:
-                    joined = join_tables(
-                        export, lambda table: read.sources[table].opened(), folder, _quiet, names=(*read.sources,)
-                    )
-                except Refused as refused:
-                    raise files.refusal(refused) from None
-                except OSError as error:
-                    raise BadFile(f"{error.filename}: {error.strerror or error}") from None
-            counts = {count.name: count.rows for count in joined.counts}
-            done = replace(done, joined=name, counts=counts, texts=codes(counts))
-        self.terminal.page(screen.counts(restored(done.counts, done.texts), self.terminal.words))
-        return done
+        if done.joined == name and all((folder / f"{kind}.csv").exists() for kind in made):
+            return done
+        try:
+            joined = join_tables(
+                export, lambda table: read.sources[table].opened(), folder, _quiet, names=(*read.sources,)
+            )
+        except Refused as refused:
+            raise files.refusal(refused) from None
+        except OSError as error:
+            raise BadFile(f"{error.filename}: {error.strerror or error}") from None
+        counts = {count.name: count.rows for count in joined.counts}
+        return replace(done, joined=name, counts=counts, texts=codes(counts))
+
+    def wait(
+        self,
+        preparing: Future[tuple[dict[str, Path], Progress]],
+        read: Read,
+        named: Mapping[str, Path],
+        seconds: float | None = None,
+    ) -> None:
+        """Wait so long at most until files are joined, and show that. Raises BadFile."""
+        if preparing.done() or not (made := self.made(read, named)):
+            return
+        names = ", ".join(ExportSettings.model_validate(made).files())
+        with (
+            suppress(TimeoutError),
+            self.terminal.step(Text("start.joining", "joining {files}", files=names)),
+        ):
+            preparing.result(seconds)
 
     def cloud(self) -> State:
         """Return the local cloud, started where it is not up."""
@@ -541,6 +564,40 @@ class Start:
                 self.terminal.words(Text("start.open", "The shop is open until Ctrl-C: {address}", address=address))
             )
             server.follow(front, stored, mark, lambda: running(self.home) is not None)
+
+
+def begun(work: Callable[[], T]) -> Future[T]:
+    """Begin work beside the command's own, which need not wait for it when somebody interrupts the command."""
+    future = Future[T]()
+
+    def play() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
+            future.set_exception(error)
+
+    threading.Thread(target=play, daemon=True).start()
+    return future
+
+
+def lay_out(folder: Path, settings: str, whole: Mapping[DataKind, Path]) -> dict[str, Path]:
+    """Lay out the folder of what is dropped, which `aws s3 sync` uploads as it is; return its files by kind.
+
+    A link stands for the `whole` file of a kind.
+    """
+    folder.mkdir(exist_ok=True)
+    _write(folder / "settings.yaml", settings)
+    drops: dict[str, Path] = {"settings": folder / "settings.yaml"}
+    for kind in (*FIRST, "interactions"):
+        for old in (folder / kind).glob("*"):
+            old.unlink()
+        if kind in whole:
+            source = whole[kind].resolve()
+            name = source.name if source.is_dir() or keys.has_ending(source.name) else f"{source.name}.csv"
+            (folder / kind).mkdir(exist_ok=True)
+            drops[kind] = folder / kind / name
+            drops[kind].symlink_to(source)
+    return drops
 
 
 def _quiet(_table: str, _rows: int) -> None:

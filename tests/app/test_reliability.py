@@ -31,7 +31,7 @@ SEED = int(os.environ.get("MATRIX_SEED", "0"))
 """Other seeds move faults to later calls, and throttle others beside."""
 TOGETHER = int(os.environ.get("MATRIX_TOGETHER", "6"))
 """So many faults may meet one run."""
-AT_A_TIME = 12
+AT_A_TIME = 3 * (os.cpu_count() or 1)
 """Shops that play at the same time: they mostly wait."""
 VERB = re.compile(r"^(Create|Update|Describe|List|Get)(?=[A-Z])")
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,6 +16,7 @@ from table_intake.columns import schema as datasets
 from table_intake.columns.schema import Column, Schema
 
 from tests.app import retail
+from tests.app.laptop import TRIES
 from tests.app.matrix.case import Fault
 from tests.app.matrix.world import World
 
@@ -212,9 +214,12 @@ class Shop:
         return "lease" not in records and not waiting and len(claims) >= len(self.keys)
 
     def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - the answer's JSON
-        """What the API answers below the shop's path."""
-        answer = self.world.laptop.call(method, f"/shops/{self.name}{path}", body)
-        assert answer.status == 202, answer.body
+        """What the API answers below the shop's path, to a client that tries again where it is told to."""
+        for left in range(TRIES)[::-1]:
+            answer = self.world.laptop.call(method, f"/shops/{self.name}{path}", body)
+            if not left or answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                break
+        assert answer.status == HTTPStatus.ACCEPTED, answer.body
         return answer.body
 
     def erase(self, user: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final
 
 from personalize_local.jobs import progress
 from personalize_local.platforms import resource
+from personalize_local.recipes.common import processes
 from personalize_local.wire.errors import ImportRefused, JobRefused, TrainingRefused
 
 SIZE_BYTES: Final = 8
@@ -37,6 +38,7 @@ def main() -> None:
     """Work until the parent closes the pipe or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     os.nice(NICENESS)
+    processes.allow()
     messages = _Messages(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)  # what a library prints is no message
     progress.listener = partial(messages.send, PROGRESS)
@@ -71,9 +73,9 @@ def _watch(parent: int, messages: "_Messages") -> None:
 
 
 def _resident() -> int:
-    """Return the bytes of memory that this process takes; on macOS, those that it took at the highest."""
+    """Return the bytes of memory that this process and its helpers take; on macOS, those of the highest moment."""
     if _STATM.exists():  # on Linux, the highest of a new process is its parent's
-        return int(_STATM.read_text().split()[1]) * resource.getpagesize()
+        return int(_STATM.read_text().split()[1]) * resource.getpagesize() + processes.memory_of_helpers()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 

@@ -40,14 +40,17 @@ def best(scores: Scores, allowed: npt.NDArray[np.bool_] | None, most: int, least
     sample = sample[sample >= least]
     if len(sample) > most:
         # The best of some items are a lower bound for the best of all, which leaves little to put in order.
-        least = float(np.partition(sample, len(sample) - most)[len(sample) - most])
-    some = np.flatnonzero(scores >= least)
+        sample.partition(len(sample) - most)
+        least = float(sample[len(sample) - most])
+    some = (scores >= least).nonzero()[0]
     if allowed is not None:
         some = some[allowed[some]]
     if len(some) <= most:
         return some
     values = scores[some]
-    threshold = np.partition(values, len(some) - most)[len(some) - most]
+    ordered = values.copy()
+    ordered.partition(len(some) - most)
+    threshold = ordered[len(some) - most]
     return np.concatenate((some[values > threshold], some[values == threshold]))[:most]
 
 

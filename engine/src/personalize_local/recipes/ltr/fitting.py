@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from personalize_local.recipes.common.processes import spread
 from personalize_local.recipes.common.rows import Mask
 from personalize_local.recipes.ltr.boosting import Lists, Plan, boost
 from personalize_local.recipes.ltr.trees import Trees
@@ -78,12 +79,19 @@ def cross_fit(
         return Fitted(None, np.array([ndcg(training_list, training_list.offset[None])[0] for training_list in lists]))
     some = np.flatnonzero(chosen)
     learned = sampled_lists([lists[n] for n in some.tolist()], even=even)
-    grown = [boost(learned, plan or Plan(), fold[some] != part) for part in range(FOLDS)]
-    gains = np.zeros((len(grown[0].value) // STEP + 1, len(lists)))
-    for part, trees in zip(parts, grown, strict=True):
-        gains[:, part] = _ndcg_by_length(trees, [lists[n] for n in part.tolist()])
+    _ = learned.binned  # once, for the processes of all folds
+
+    def judged(part: int) -> tuple[Trees, npt.NDArray[np.float64]]:
+        """Return trees that learned from the other parts, and what they are worth by this one."""
+        trees = boost(learned, plan or Plan(), fold[some] != part)
+        return trees, _ndcg_by_length(trees, [lists[n] for n in parts[part].tolist()])
+
+    grown = spread(judged, FOLDS)
+    gains = np.zeros((len(grown[0][1]), len(lists)))
+    for part, (_, gained) in zip(parts, grown, strict=True):
+        gains[:, part] = gained
     length, trust = _evidence(gains)
-    shrunk = Trees.mean([trees.first(STEP * length) for trees in grown], trust) if trust else None
+    shrunk = Trees.mean([trees.first(STEP * length) for trees, _ in grown], trust) if trust else None
     return Fitted(shrunk, gains[length])
 
 

@@ -20,7 +20,7 @@ from personalize_local.recipes.sequence.learner import Learner
 from personalize_local.recipes.sequence.training import Counted, Learned
 from personalize_local.recipes.user_personalization.features import NAMES
 from personalize_local.recipes.user_personalization.model import PersonalModel
-from personalize_local.recipes.user_personalization.training_lists import BasketLists
+from personalize_local.recipes.user_personalization.training_lists import BasketLists, Draw
 
 LISTS = (1700, ENOUGH)
 """Rankers learn from as many baskets as there are users or more, within these bounds: cost grows slower than data."""
@@ -28,6 +28,8 @@ TAKEN, TAKEN_A_USER = (10_000, 20_000), 3
 """The baskets have at least so many items for each user, within these bounds: of small baskets more are needed."""
 NEW = 2
 """Where users come back to items, one basket in so many also teaches the order of new items."""
+MORE = 5_000
+"""Baskets of several items that also teach what is missing in a begun one: more of them teach nothing new."""
 FRESH = 0.5
 """Share of the baskets whose recency windows end at the basket; the others' end at the cut.
 
@@ -239,14 +241,20 @@ def _lists(
     snapshot: Snapshot, rows: Rows, splits: Sequence[Split], model_of: Callable[[Split], PersonalModel]
 ) -> Iterator[tuple[int, str, TrainingList]]:
     """Yield (user, ranker, list) until there are enough of them, those of the latest cut first."""
-    random, made, taken, users = np.random.default_rng(12), 0, 0, len(rows.first_of_user())
+    random, made, taken, begun, users = np.random.default_rng(12), 0, 0, 0, len(rows.first_of_user())
     for split in splits:
         if not len(split.baskets):
             continue
         baskets = BasketLists(snapshot, rows, split, model_of(split))
+        drawn: list[Draw] = []
         for row in random.permutation(split.baskets).tolist():
-            made, taken = made + 1, taken + len(baskets.chosen(row))
-            for kind, training_list in baskets.lists(row, fresh=random.random() < FRESH, new=made % NEW == 0):
-                yield int(rows.user[row]), kind, training_list
+            items = len(baskets.chosen(row))
+            made, taken = made + 1, taken + items
+            drawn.append(Draw(row, fresh=random.random() < FRESH, new=made % NEW == 0, more=begun < MORE))
+            begun += items > 1
             if enough(users, made, taken):
-                return
+                break
+        for draw, lists in zip(drawn, baskets.lists(drawn), strict=True):
+            yield from ((int(rows.user[draw.row]), kind, training_list) for kind, training_list in lists)
+        if enough(users, made, taken):
+            return

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What rankers learn from: lists of candidates before users' baskets, made by models that know only the past."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from personalize_local.data.records import Value
 from personalize_local.data.snapshots import Column, Snapshot
 from personalize_local.recipes.common import seasons
+from personalize_local.recipes.common.processes import spread
 from personalize_local.recipes.common.recency_windows import RecencyWindows, WindowCounts, span
 from personalize_local.recipes.common.rows import Ints, Mask, Rows, renumbered
 from personalize_local.recipes.ltr.fitting import TrainingList
@@ -15,6 +17,19 @@ from personalize_local.recipes.ltr.mixing import HeldOut
 from personalize_local.recipes.ltr.splits import Split
 from personalize_local.recipes.user_personalization.features import MIXED, UserView, offset
 from personalize_local.recipes.user_personalization.model import PersonalModel
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A basket to make lists of, by its first row."""
+
+    row: int
+    fresh: bool
+    """Whether the shop's recency windows end at the basket."""
+    new: bool
+    """Whether to make the list of new items, too, where users come back to others."""
+    more: bool
+    """Whether to make the list `more` as well, of what is missing in the begun basket."""
 
 
 class BasketLists:
@@ -28,21 +43,27 @@ class BasketLists:
             whole, queries = span(rows.time[split.before]), rows.time[split.baskets]
             self._windows = RecencyWindows.of(rows.time, self._rows.item, rows.items, whole, queries)
 
-    def lists(self, row: int, *, fresh: bool, new: bool) -> Iterator[tuple[str, TrainingList]]:
-        """Yield (the ranker that learns from it, list) of the basket that begins with a row.
+    def lists(self, draws: Sequence[Draw]) -> list[list[tuple[str, TrainingList]]]:
+        """Return the lists of some baskets, each with the ranker that learns from it."""
+        return spread(lambda number: list(self._lists(draws[number])), len(draws))
 
-        `fresh`: the shop's recency windows end at the basket. `new`: where users come back to items, also make the list
-        of new items; where they do not, it is the only one. A basket of several items also makes the list `more`: a
-        random part of it is taken already.
+    def _lists(self, draw: Draw) -> Iterator[tuple[str, TrainingList]]:
+        """Yield (the ranker that learns from it, list) of a basket.
+
+        Where users do not come back to items, the list of new items is the only one. A begun basket is a random part of
+        one of several items.
         """
+        row, fresh = draw.row, draw.fresh
         chosen = self.chosen(row)
         before = self.view(row, chosen[:0], fresh=fresh)
         unknown = before.unknown
         returning = self._model.settings.returning
         for kind, allowed in (("trees", None), ("new", unknown)) if returning else (("trees", unknown),):
             wanted = chosen if allowed is None else chosen[allowed[chosen]]
-            if len(wanted) and (kind == "trees" or new):
+            if len(wanted) and (kind == "trees" or draw.new):
                 yield kind, self._list(before, wanted, allowed)
+        if not draw.more:
+            return
         begun, rest = divided(chosen, row)
         wanted = rest[unknown[rest]]
         if len(begun) and len(wanted):
