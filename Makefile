@@ -34,9 +34,10 @@ scenarios: setup clients ## the scenarios on the local cloud: what `make test` p
 
 # A module stays with one worker, which makes what the module shares.
 QUICK = $(BIN)/pytest -q -n logical --dist loadscope --no-loadscope-reorder --ignore=tests/app
-# Each worker has a local cloud. The matrix comes first: one worker plays its cases side by side, another the kills.
+# Each worker has a local cloud, which mostly computes. The matrix comes first: one worker plays its cases side by side, another the kills.
 MATRIX = tests/app/test_reliability.py
-SCENARIOS = $(BIN)/pytest -q -n 4 --dist loadscope --no-loadscope-reorder tests/app
+CLOUDS := $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
+SCENARIOS = $(BIN)/pytest -q -n $(CLOUDS) --dist loadscope --no-loadscope-reorder tests/app
 
 clients: .venv/.browser .local/axe/.locked .local/awscli/.locked .local/aws-sdk-js/.locked ## the clients of the tests: Chromium, AWS CLI v1, AWS SDK for JavaScript
 	@$(BIN)/python -m tests.storefront.chromium || true
@@ -65,7 +66,7 @@ check: setup ## format, lint, types, imports, security, template, machines, docs
 	$(BIN)/python -m tests.wheels
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/python -m local.documents.build
-	$(BIN)/pytest -q -m '' tests/statemachines tests/docs tests/benchmarks/test_ways.py tests/benchmarks/test_internals.py engine/tests/test_documents.py engine/tests/test_distribution.py
+	$(BIN)/pytest -q -m '' -n logical --dist loadscope tests/statemachines tests/docs tests/benchmarks/test_ways.py tests/benchmarks/test_internals.py engine/tests/test_documents.py engine/tests/test_distribution.py
 
 # The sources of the engine's distribution are the context of its image as well.
 RELEASE = .local/release

@@ -24,7 +24,6 @@ from local.cloud.client import Answer, Client, Upload, drop_key
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, NotRunningError, State, access, client_environment, require, running
 from local.cloud.runs import Run
-from local.start.files import several_tables
 from local.terminal.output import Terminal, run_json
 
 
@@ -144,6 +143,8 @@ def client(options: Namespace) -> Client:
 
 
 def drop(options: Namespace, terminal: Terminal) -> int:
+    from local.start.files import several_tables  # noqa: PLC0415 - only this command reads tables
+
     cloud, results, failed = client(options), [], False
     if options.settings:
         drop_key(options.shop, "settings", options.settings)

@@ -109,6 +109,7 @@ def test_a_test_that_fails_costs_no_training_and_a_rerun_continues(laptop: Lapto
     assert laptop.ended(again.arn).output["outcome"] == "promoted"
 
 
+@pytest.mark.nightly
 def test_a_history_above_the_bound_is_cut_in_parts_though_functions_are_killed(laptop: Laptop) -> None:
     laptop.put("drops/vast/settings.yaml", "recipes: [user-personalization, popularity-count]\n" + SETTINGS)
     users = 900

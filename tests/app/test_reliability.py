@@ -246,8 +246,26 @@ BY_DAY = {f"everything/{stage}" for stage in ("dropping", "training", "promoting
 """Kills that `make test` plays; the others take minutes."""
 
 
+def ending(case: Case) -> tuple[object, ...]:
+    """What happens in a shop and how it ends; of cases that have this in common `make test` plays the first."""
+    return case.course, case.error, case.human, case.first, case.trained, case.done, case.settings
+
+
+def played_by_day() -> set[str]:
+    """The names of the cases that `make test` plays: all that a run gets through, and each other ending once."""
+    firsts = {ending(case): case.name for case in reversed(CASES) if case.part != KILLED}
+    return {
+        case.name
+        for case in CASES
+        if (case.course in BY_DAY if case.part == KILLED else gets_through(case) or firsts[ending(case)] == case.name)
+    }
+
+
+DAY = played_by_day()
+
+
 def played_at(case: Case) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.nightly] if case.part == KILLED and case.course not in BY_DAY else []
+    return [] if case.name in DAY else [pytest.mark.nightly]
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, marks=played_at(case), id=case.name) for case in CASES])

@@ -60,13 +60,11 @@ def rejects(copied: Checked) -> list[list[str]]:
 
 
 QUICK = (
-    "blank lines", "carriage returns", "one value a line", "long quoted values", "an endless line", "zeros",
-    "far cell, single quotes", "far cell, prefix", "far cell, line break", "far cell, decoy in a comment",
-    "a shared text in CDATA", "comma lines", "a dictionary of one long text", "a list of nested JSON",
-    "a row of 90 million objects", "columns 500 deep", "an array of arrays without an end", "lines of many keys",
-    "objects without an end",
+    "blank lines", "an endless line", "zeros", "far cell, single quotes", "far cell, prefix",
+    "far cell, decoy in a comment", "a dictionary of one long text", "a row of 90 million objects",
+    "columns 500 deep", "objects without an end",
 )  # fmt: skip
-"""Bombs that are refused soonest, of each kind one, and each spelling of a far cell; `make nightly` has all of them."""
+"""Bombs that are refused soonest, of each kind of file some; `make nightly` has all of them."""
 
 
 def test_bombs_cost_seconds_and_stay_within_memory() -> None:

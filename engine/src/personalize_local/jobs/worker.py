@@ -30,7 +30,7 @@ _STEP: Final = 16 * 2**20
 """Bytes by which the memory must change before it is reported again."""
 _STATM: Final = Path("/proc/self/statm")
 """Linux has it."""
-NICENESS: Final = 10
+NICENESS: Final = 5
 """Answers come before jobs."""
 
 
