@@ -265,6 +265,23 @@ def test_events_below_the_threshold_do_not_train(world: Snapshot) -> None:
     assert "fewer than 1000 interactions" in refusal(world, recipe=USER_V2, events=(EventParameters("View", 3.0, 1.0),))
 
 
+def test_what_no_version_learned_from_says_nothing_of_its_user(world: Snapshot) -> None:
+    """Of an `eventsConfig` the named types count, above their thresholds and with a weight; all of them alike."""
+    events = (EventParameters("View", 1.0, 1.0), EventParameters("Cart", None, 0.0))
+    model = train(USER_V2, world, TrainingConfig(events=events)).model
+    views = [Interaction(f"item-{n}", BEGIN + n, "view", 1.0) for n in (1, 2)]
+    others = [
+        Interaction("item-7", BEGIN + 10, "Search", 1.0),
+        Interaction("item-8", BEGIN + 11, "Cart", 1.0),
+        Interaction("item-9", BEGIN + 12, "View", 0.5),
+        Interaction("item-9", BEGIN + 13, None, 1.0),
+    ]
+    now = BEGIN + 20.0
+    answers = [model.recommend(Query("u1", history=history, now=now), None, 5) for history in (views, views + others)]
+    assert answers[0] == answers[1]
+    assert answers[0] != model.recommend(Query("u1", history=views[:1], now=now), None, 5)
+
+
 def test_too_few_returning_users_are_refused(tmp_path: Path) -> None:
     rows: list[Row] = [(f"u{n}", f"item-{n % 9}", BEGIN + n, "View") for n in range(1100)]
     rows += [(f"u{n}", "item-1", BEGIN + 5000, "View") for n in range(24)]

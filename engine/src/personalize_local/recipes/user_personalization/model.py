@@ -401,14 +401,31 @@ class PersonalModel(Model):
         columns = History.of(history)
         places = self._items.places(columns.item_ids)
         counts = places >= 0
-        if not any(event.event_type.lower() == RETURN for event in self.settings.events):
-            kinds = columns.event_types.table.texts
-            returns = [code for code, kind in enumerate(kinds) if kind and kind.lower() == RETURN]
-            if returns:
-                counts &= ~np.isin(columns.event_types.codes, returns)
+        if self.settings.second_generation and self.settings.events:
+            counts &= _trained_on(columns, self.settings.events)
+        elif not any(event.event_type.lower() == RETURN for event in self.settings.events):
+            counts &= ~_of_kind(columns, RETURN)
         return self._past(places[counts], columns.timestamps[counts])
 
     def _past(self, items: Places, times: npt.NDArray[np.float64]) -> Past:
         newest = float(times[-1]) if len(times) else 0.0
         now = max(newest, self.settings.latest) if self.settings.clock else newest
         return Past(items, times, self.settings.recency, now)
+
+
+def _trained_on(history: History, events: Sequence[EventParameters]) -> npt.NDArray[np.bool_]:
+    """[rows] whether a solution's `eventsConfig` takes a row: its type is named, weighs something, and its value is
+    enough.
+    """
+    taken = np.zeros(len(history), bool)
+    for event in events:
+        if event.weight != 0:
+            rows = _of_kind(history, event.event_type.lower())
+            taken |= rows if event.threshold is None else rows & (history.event_values >= event.threshold)
+    return taken
+
+
+def _of_kind(history: History, kind: str) -> npt.NDArray[np.bool_]:
+    """[rows] whether a row is of a type of events, in any case of letters."""
+    codes = [code for code, text in enumerate(history.event_types.table.texts) if text and text.lower() == kind]
+    return np.isin(history.event_types.codes, codes) if codes else np.zeros(len(history), bool)
