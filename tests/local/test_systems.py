@@ -27,6 +27,7 @@ RECIPES = (ROOT / "Makefile", *sorted(path for room in ROOMS for path in ROOT.jo
 GUARDED = dict.fromkeys(
     (
         "engine/src/personalize_local/jobs/worker.py",
+        "engine/src/personalize_local/recipes/common/processes.py",
         "layers/core/personalization/core/bounded/parent.py",
         "local/cloud/aws/memory.py",
     ),
