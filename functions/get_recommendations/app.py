@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from personalization.core import cold_start
 
 # isort: split
-from personalization.api import bestsellers, context, lists, placements
+from personalization.api import actions, bestsellers, context, lists, placements
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain, source_of
 from personalization.api.http import Api, Request, Response
 from personalization.api.lists import ListAsk, Listing, Ranking, RankingBody
@@ -22,6 +22,7 @@ from personalization.core.aws import clients, errors
 from personalization.personalize import runtime
 from personalization.shop.records import item_table, release_store
 from personalization.shop.records.release import Release
+from personalization.shop.settings.recipes import NEXT_BEST_ACTION
 
 if TYPE_CHECKING:
     from personalization.auth.hash_key import HashKey
@@ -32,6 +33,7 @@ RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb, 
 BESTSELLERS = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
 ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, environment.bucket))
 PREDICT = partial(runtime.served, runtime.recommend, clients.runtime_once)
+ACT = partial(runtime.served, runtime.recommend_actions, clients.runtime_once)
 RANK = partial(runtime.served, runtime.rank, clients.runtime_once)
 
 
@@ -93,6 +95,15 @@ def ranking(request: Request) -> dict[str, object]:
     answer = FALLBACK.rank(question, RANK)
     _show(release, started, (answer, question))
     request.count_list("personalized-ranking", answer)
+    return answer
+
+
+@API.operation("actions")
+def show_actions(request: Request) -> dict[str, object]:
+    release = _release(request)
+    question = actions.ask(release, request.parsed(actions.ActionListing))
+    answer = actions.fill(FALLBACK, release, question, ACT)
+    request.count_list(NEXT_BEST_ACTION, {**answer, "items": answer["actions"]})
     return answer
 
 

@@ -58,6 +58,8 @@ def record(request: Request) -> dict[str, object]:
     release = _release(request)
     if release.hashed:
         calls = models.hashed(calls, _hash_key().of(shop), release.hashed)
+    takes = release.action_tracking_id or not any(call.of_actions for call in calls)
+    problems.or_not_found(takes or None, delivery.NO_ACTIONS)
     leaves = _leaving(shop, calls[0].user_id)
     if leaves:
         request.notes["discarded"] = len(body.events)
@@ -65,7 +67,9 @@ def record(request: Request) -> dict[str, object]:
     if leaves is None:
         delivered, taken = 0, ACCEPTANCE.defer(shop, calls, until)
     else:
-        delivered, queued = ACCEPTANCE.deliver(shop, release.tracking_id, calls, until)
+        delivered, queued = ACCEPTANCE.deliver(
+            shop, release.tracking_id, calls, until, actions=release.action_tracking_id
+        )
         taken = ACCEPTANCE.keep(shop, models.first(calls, delivered + queued), time.time(), until)
     delivered, queued = min(delivered, taken), max(taken - delivered, 0)
     request.counts += models.counted(shop, models.first(calls, taken))

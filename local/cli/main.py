@@ -44,7 +44,7 @@ MODULES = {
 }
 """Commands of modules of their own, in which `main` or the named function is called; the others are functions of
 :mod:`local.cli.commands`."""
-KINDS = ("interactions", "users", "items", "settings", "export")
+KINDS = ("interactions", "users", "items", "actions", "action-interactions", "settings", "export")
 
 
 def shop_name(text: str) -> str:

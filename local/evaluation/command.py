@@ -4,7 +4,6 @@
 import tempfile
 from argparse import Namespace
 from pathlib import Path
-from typing import get_args
 
 from personalization.core.errors import Rejected
 from personalization.shop.settings.settings import ShopSettings, parse
@@ -18,7 +17,7 @@ from local.evaluation.trial import Plan, evaluate
 from local.evaluation.words import texts
 from local.terminal.output import Terminal
 
-KINDS: tuple[DataKind, ...] = get_args(DataKind)
+KINDS: tuple[DataKind, ...] = ("interactions", "users", "items")
 
 
 def main(options: Namespace, terminal: Terminal) -> None:

@@ -3,7 +3,6 @@
 
 import tempfile
 from pathlib import Path
-from typing import get_args
 
 from personalization.shop.settings.settings import ShopSettings
 from table_intake import DataKind, FileSettings, Refused, Sample, open_table, propose_settings, sample_table
@@ -11,7 +10,7 @@ from table_intake.read.archives import LocalFile
 
 from local.cloud.environments import LocalError
 
-_KINDS: tuple[DataKind, ...] = get_args(DataKind)
+_KINDS: tuple[DataKind, ...] = ("interactions", "users", "items")
 _PIECES = 12
 """Pieces of 8 MB that are read of a file."""
 

@@ -11,6 +11,8 @@ ARN = "arn:aws:personalize:us-east-1:123456789012"
 _PATHS = {
     "/recommendations": "GetRecommendations",
     "/personalize-ranking": "GetPersonalizedRanking",
+    "/action-recommendations": "GetActionRecommendations",
+    "/action-interactions": "PutActionInteractions",
     "/events": "PutEvents",
     "/users": "PutUsers",
     "/items": "PutItems",

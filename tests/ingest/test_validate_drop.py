@@ -275,7 +275,10 @@ def test_a_refusal_late_in_a_large_file_aborts_the_upload(drop: Drop, bucket: "S
 @pytest.mark.parametrize(
     ("key", "rule"),
     [
-        ("drops/demo/clicks/a.csv", "must be interactions, users, items or export, not clicks"),
+        (
+            "drops/demo/clicks/a.csv",
+            "must be interactions, users, items, actions, action-interactions or export, not clicks",
+        ),
         ("drops/Demo Shop/items/a.csv", "1 to 30 characters"),
         ("drops/demo/items/a.orc", r"end in .csv, .tsv, .txt, .json, .jsonl or .ndjson"),
         ("drops/demo/notes.txt", "keys are drops/"),
@@ -570,7 +573,7 @@ def test_a_campaign_that_the_settings_do_not_ask_for_is_named_with_its_price(
     existing(personalize, "interactions", plan["schema"]["text"])
     personalize.says("DescribeCampaign", {"campaign": {"status": "ACTIVE"}})
     plan = handler(drop(HISTORY, interactions()), None)
-    others = ["retail-demo-trending-now", "retail-demo-semantic-similarity"]
+    others = ["retail-demo-trending-now", "retail-demo-semantic-similarity", "retail-demo-next-best-action"]
     assert [campaign["name"] for campaign in plan["unused"]] == ["retail-demo-popularity-count", *others]
     (told,) = [note for note in plan["notes"] if "retail-demo-popularity-count" in note]
     assert "about $146 a month" in told
@@ -605,7 +608,7 @@ def test_no_room_is_needed_for_campaigns_that_are_there(drop: Drop, personalize:
     existing(personalize, "interactions", plan["schema"]["text"])
     personalize.says("DescribeCampaign", {"campaign": {"status": "ACTIVE"}})
     drop("drops/demo/settings.yaml", "recipes: [user-personalization]\nmost_campaigns: 1\n")
-    assert len(handler(drop(HISTORY, interactions()), None)["unused"]) == 5  # type: ignore[arg-type]
+    assert len(handler(drop(HISTORY, interactions()), None)["unused"]) == 6  # type: ignore[arg-type]
 
 
 READING = "recipes: [popularity-count, semantic-similarity]\n"

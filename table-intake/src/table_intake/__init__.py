@@ -11,6 +11,8 @@ from table_intake.errors import Incomplete as Incomplete
 from table_intake.errors import IntakeError as IntakeError
 from table_intake.errors import Refused as Refused
 from table_intake.hashing import hash_id as hash_id
+from table_intake.kinds import EVENTS as EVENTS
+from table_intake.kinds import OF_ACTIONS as OF_ACTIONS
 from table_intake.kinds import DataKind as DataKind
 from table_intake.kinds import Mode as Mode
 

@@ -3,6 +3,10 @@
 
 from typing import Literal
 
-DataKind = Literal["interactions", "users", "items"]
+DataKind = Literal["interactions", "users", "items", "actions", "action-interactions"]
+EVENTS: tuple[DataKind, ...] = ("interactions", "action-interactions")
+"""The kinds whose rows are events, of which an id may have many."""
+OF_ACTIONS: tuple[DataKind, ...] = ("actions", "action-interactions")
+"""The kinds for the next best action."""
 Mode = Literal["FULL", "INCREMENTAL"]
 """A FULL table replaces all earlier ones of its kind; an INCREMENTAL one adds to them."""

@@ -160,6 +160,30 @@ class FallbackChain:
             result["filterApplied"] = False
         return _degraded(result, reason)
 
+    def remembered(self, ask: ListAsk, predict: Predict, otherwise: Sequence[str]) -> dict[str, object]:
+        """Answer a request for what has no popular list; without Personalize, with its last answer, or `otherwise`.
+
+        Raises:
+            Rejected: Personalize calls the request invalid.
+            PersonalizationError: Personalize does not answer, and there is nothing else.
+        """
+        now = self.now()
+        try:
+            predicted = self._ask(ask, predict, now)
+        except Rejected:
+            raise
+        except PersonalizationError as error:
+            earlier = self._memory.find(_key(ask), now)
+            if earlier is None and not otherwise:
+                raise
+            instead = earlier or Predicted(None, [{"itemId": entry} for entry in otherwise])
+            result = answer(instead, "cache" if earlier else "popular", ask)
+            if earlier is None and "filterArn" in ask.parameters:
+                result["filterApplied"] = False
+            return _degraded(result, self._reason(error))
+        self._memory.keep(_key(ask), predicted, now)
+        return answer(predicted, "campaign", ask)
+
     def _ask(self, ask: ListAsk, predict: Predict, started: float) -> Predicted:
         """Ask a campaign, unless its circuit is open."""
         name = ask.campaign_arn

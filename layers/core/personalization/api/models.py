@@ -55,6 +55,29 @@ class Answer(_Camel):
     """The parameter `next` of the next page, with all others unchanged; missing after the last page."""
 
 
+class RecommendedAction(_Camel):
+    """A recommended action."""
+
+    action_id: str
+    score: float | None
+    """How likely the user takes it; 0 for an action that too few were shown yet, null without Personalize."""
+    source: Literal["campaign", "cache", "popular"]
+    """`popular` is what a stranger was recommended when the campaign was promoted."""
+
+
+class ActionAnswer(_Camel):
+    """The actions that a user most likely takes, best first. Send the recommendationId with the events that follow."""
+
+    recommendation_id: str | None
+    """Null if the actions do not come from Personalize."""
+    actions: list[RecommendedAction]
+    degraded: Literal[True] | None = None
+    """True if the campaign did not answer, and earlier actions are shown."""
+    degraded_reason: Literal["throttled", "slow", "dropped", "missing", "failing", "resting"] | None = None
+    filter_applied: Literal[False] | None = None
+    """False if the filter could not be applied to these actions."""
+
+
 class Placed(Answer):
     """The items of a placement."""
 

@@ -20,14 +20,14 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 import personalization.events.models
-from personalization.api import lists, models, placements
+from personalization.api import actions, lists, models, placements
 from personalization.api.routes import PATH_PARAMETERS, ROUTES, Route
 from personalization.auth import sessions
 from personalization.core import problems
 from personalization.likelihood import answering
 
 VERSION = "0.1.0"
-_SOURCES = (models, answering, personalization.events.models, lists, placements, sessions)
+_SOURCES = (models, answering, personalization.events.models, lists, placements, actions, sessions)
 MODELS: Mapping[str, type[BaseModel]] = {
     name: value
     for module in _SOURCES
@@ -48,6 +48,7 @@ _QUERY = {
 """Descriptions of query parameters."""
 _MEANINGS = {
     ("Slot", "limit"): "The number of items; the placement's own by default.",
+    ("ActionListing", "limit"): "The number of actions.",
     ("Asking", "context"): "The value of the Users column NAME, in place of the last run's.",
 }
 """Other descriptions in some models."""

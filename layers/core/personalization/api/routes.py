@@ -119,6 +119,15 @@ ROUTES: Sequence[Route] = (
         callers="browsers too",
     ),
     Route(
+        method="GET",
+        path="/shops/{shop}/users/{userId}/actions",
+        operation="actions",
+        summary="The actions that a user most likely takes.",
+        answer="ActionAnswer",
+        asks="ActionListing",
+        query=("limit", *_CHOICE[:2]),
+    ),
+    Route(
         method="POST",
         path="/shops/{shop}/users/{userId}/purchase-likelihood",
         operation="purchaseLikelihood",

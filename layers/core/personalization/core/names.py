@@ -55,6 +55,11 @@ def shorten(*parts: str) -> str:
     return "-".join(parts[:-1])[: NAME_LENGTH - len(tail)].rstrip("-") + tail
 
 
+def dataset_type(kind: str) -> str:
+    """Return Personalize's type of the datasets of a kind: ACTION_INTERACTIONS for action-interactions."""
+    return kind.upper().replace("-", "_")
+
+
 def dataset_arn(group_arn: str, kind: str) -> str:
     """Return the ARN of the dataset of `kind` (INTERACTIONS, USERS, ITEMS) in a group, whether or not it exists."""
     return f"{group_arn.replace(':dataset-group/', ':dataset/')}/{kind}"
@@ -86,7 +91,7 @@ class Names:
 
     def dataset(self, shop: str, kind: str) -> Named:
         """Return the dataset of `kind` (interactions, users, items); its ARN has the group's name and the type."""
-        return Named(self.shop(shop, kind), self.arn("dataset", f"{self.shop(shop)}/{kind.upper()}"))
+        return Named(self.shop(shop, kind), self.arn("dataset", f"{self.shop(shop)}/{dataset_type(kind)}"))
 
     def schema(self, kind: str, digest: str) -> Named:
         """Return a schema, named by its content: `digest` is 12 hexadecimal digits."""

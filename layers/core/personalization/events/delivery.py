@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deliver events to Personalize, from a request or from the queue; put records of users and items."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
@@ -16,20 +16,34 @@ from personalization.events.erasure_requests import Leaving
 from personalization.events.models import Call, Record, first
 from personalization.events.queue import Group, Message, groups
 from personalization.shop.records import release_store
+from personalization.shop.records.release import Release
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_personalize_events import PersonalizeEventsClient
-    from mypy_boto3_personalize_events.type_defs import ItemTypeDef, UserTypeDef
+    from mypy_boto3_personalize_events.type_defs import ActionInteractionTypeDef, ItemTypeDef, UserTypeDef
     from mypy_boto3_sqs import SQSClient
 
     from personalization.core.pacing import TokenBucket
 
+NO_ACTIONS = "The shop has no action interactions: drop some, then interactions."
 PATIENCE = 1.0
 """Seconds after which the rest of a request goes to the queue."""
 BUDGET_SECONDS = 5.0
 """Seconds after which a request starts no further call: even after one more call without an answer, ours comes within
 the function's ten seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trackers:
+    """The ids under which Personalize takes a shop's events."""
+
+    items: str
+    actions: str
+    """Empty where the shop has no dataset of action interactions."""
+
+    def of(self, call: Call) -> str:
+        return self.actions if call.of_actions else self.items
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +65,10 @@ class Acceptance:
     clock: Callable[[], float]
     """Seconds of a clock that only moves forward."""
 
-    def deliver(self, shop: str, tracking_id: str, calls: Sequence[Call], until: float) -> tuple[int, int]:
-        """Deliver events to the shop's event tracker, and enqueue the rest.
+    def deliver(
+        self, shop: str, tracking_id: str, calls: Sequence[Call], until: float, *, actions: str = ""
+    ) -> tuple[int, int]:
+        """Deliver events to the shop's event tracker, those about actions to `actions`, and enqueue the rest.
 
         Returns:
             The number of events that Personalize took, and of those after them in the queue.
@@ -61,7 +77,7 @@ class Acceptance:
             Rejected: Personalize calls the first call invalid.
             RetryLater: neither took an event in time.
         """
-        delivered, refused = self._deliver(tracking_id, calls)
+        delivered, refused = self._deliver(Trackers(tracking_id, actions), calls)
         taken = sum(len(call.events) for call in calls[:delivered])
         if refused:
             if not taken:
@@ -91,7 +107,8 @@ class Acceptance:
     def keep(self, shop: str, calls: Sequence[Call], now: float, until: float) -> int:
         """Store events in the table, for the purchase likelihood and the raw copy, or else enqueue them for it.
 
-        Only what is in both places is accepted: Personalize ignores an event that is sent again with its id.
+        What users do with actions is in Personalize alone. Of the rest, only what is in both places is accepted:
+        Personalize ignores an event that is sent again with its id.
 
         Returns:
             The number of events, from the first one on, that the table or the queue has.
@@ -99,7 +116,8 @@ class Acceptance:
         Raises:
             RetryLater: neither took the first event.
         """
-        missed = store.note(self.dynamodb(), self.table(), shop, calls=calls, now=now, late=partial(self._late, until))
+        noted = [call for call in calls if not call.of_actions]
+        missed = store.note(self.dynamodb(), self.table(), shop, calls=noted, now=now, late=partial(self._late, until))
         queued = self._enqueue(shop, missed, until, delivered=True) if missed else 0
         lost = set(_ids(missed)[queued:])
         taken = sum(1 for _ in takewhile(lambda event_id: event_id not in lost, _ids(calls)))
@@ -107,15 +125,15 @@ class Acceptance:
             raise RetryLater("events", "neither their table nor the queue takes them")
         return taken
 
-    def _deliver(self, tracking_id: str, calls: Sequence[Call]) -> tuple[int, Rejected | None]:
-        """Call PutEvents in sequence until a call fails or PATIENCE ends.
+    def _deliver(self, trackers: Trackers, calls: Sequence[Call]) -> tuple[int, Rejected | None]:
+        """Call Personalize in sequence until a call fails or PATIENCE ends.
 
         Returns:
             The number of successful calls, and the error if the next one was invalid.
         """
         until = self.clock() + PATIENCE
         for taken, call in enumerate(calls):
-            now = self.clock()
+            now, tracking_id = self.clock(), trackers.of(call)
             if now > until or not self.breaker.allows(tracking_id, now):
                 return taken, None
             try:
@@ -140,10 +158,28 @@ def _ids(calls: Sequence[Call]) -> list[str]:
 
 
 def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None:
-    """Call PutEvents; errors are those of `aws.errors.Translating`."""
+    """Call PutEvents or PutActionInteractions; errors are those of `aws.errors.Translating`."""
+    if call.of_actions:
+        client.put_action_interactions(trackingId=tracking_id, actionInteractions=[*_deeds(call)])
+        return
     user: Any = {"userId": call.user_id} if call.user_id is not None else {}
     events: Any = list(call.events)
     client.put_events(trackingId=tracking_id, sessionId=call.session_id, eventList=events, **user)
+
+
+def _tracker(release: Release, call: Call) -> str:
+    """Return the id under which Personalize takes a call; Rejected if the shop has none for actions."""
+    if tracking_id := Trackers(release.tracking_id, release.action_tracking_id).of(call):
+        return tracking_id
+    raise Rejected(release.shop, NO_ACTIONS)
+
+
+def _deeds(call: Call) -> "Iterator[ActionInteractionTypeDef]":
+    """Yield the events of a call in the form of PutActionInteractions."""
+    for event in call.events:
+        deed: Any = {name: value for name, value in event.items() if name != "sentAt"}
+        deed |= {"sessionId": call.session_id, "timestamp": event["sentAt"]}
+        yield deed | ({"userId": call.user_id} if call.user_id is not None else {})
 
 
 def put_user(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
@@ -228,8 +264,8 @@ class Delivery:
             self.failed |= ids
             return
         try:
-            tracking_id = self.releases.get(group.shop, self.clock()).tracking_id
-            put(self.personalize, tracking_id, group.call())
+            call = group.call()
+            put(self.personalize, _tracker(self.releases.get(group.shop, self.clock()), call), call)
             self.delivered += len(group.parts)
         except Problem:
             self._dead_letter(group.text(), "there is no such shop any more", ids, len(group.parts))
@@ -245,8 +281,11 @@ class Delivery:
             self.failed |= ids
 
     def _note(self, group: Group, ids: set[str]) -> None:
-        """Store delivered events in the table, which is not asked again in this batch after a failure."""
-        calls = [group.call()]
+        """Store delivered events in the table, except those about actions.
+
+        After a failure it is not asked again in this batch.
+        """
+        calls = [call for call in [group.call()] if not call.of_actions]
         if self._table_fails or store.note(
             self.dynamodb, self.table, group.shop, calls=calls, now=self.now(), late=self._late
         ):

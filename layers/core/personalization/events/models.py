@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Annotated, Any
 
 from pydantic import (
@@ -22,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from table_intake.columns.schema import TEXT_LENGTH
+from table_intake.columns.schema import DEEDS, TEXT_LENGTH
 from table_intake.read.line_breaks import BREAK
 
 from personalization.core import problems
@@ -89,6 +90,11 @@ def epoch(value: object) -> object:
     return int(value)
 
 
+def deed(event_type: str) -> str:
+    """Return what a user did with an action, as it is imported: Not taken is NOT_TAKEN."""
+    return re.sub(r"[^A-Z]+", "_", event_type.upper())
+
+
 def _from_text(value: str) -> float:
     if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,9})?", value) and len(value) != 8:
         return float(value)
@@ -113,6 +119,8 @@ class Event(_Request):
 
     event_type: Id
     item_id: Id | None = None
+    action_id: Id | None = None
+    """The action that the user took, did not take or viewed (eventType Taken, Not_Taken or Viewed), without itemId."""
     sent_at: Time | None = None
     """ISO 8601 or epoch seconds, no later than tomorrow; now by default."""
     event_id: Id | None = None
@@ -124,6 +132,16 @@ class Event(_Request):
     impression: list[Id] | None = Field(default=None, min_length=1, max_length=25)
     properties: Properties | None = None
     """Further columns of Interactions, by name."""
+
+    @model_validator(mode="after")
+    def _of_action(self) -> "Event":
+        if self.action_id is None:
+            return self
+        if self.item_id is not None or self.event_value is not None:
+            raise ValueError("an event with an actionId has no itemId and no eventValue")
+        if deed(self.event_type) not in DEEDS:
+            raise ValueError("eventType of an event with an actionId is Taken, Not_Taken or Viewed")
+        return self
 
     @field_validator("properties")
     @classmethod
@@ -166,11 +184,16 @@ class Who(_Request):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One PutEvents: at most ten events of one session."""
+    """One PutEvents or PutActionInteractions: at most ten events of one session."""
 
     session_id: str
     user_id: str | None
     events: Sequence[Mapping[str, Any]]
+
+    @property
+    def of_actions(self) -> bool:
+        """Whether the events are about actions; all are, or none is."""
+        return any("actionId" in event for event in self.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +215,7 @@ def _new_id() -> str:
 
 
 def calls(request: Events, now: int, new_id: Callable[[], str] = _new_id, *, browser: bool = False) -> list[Call]:
-    """Split a request into calls of PutEvents; events without a time get `now`, in epoch seconds.
+    """Split a request into calls of Personalize; events without a time get `now`, in epoch seconds.
 
     Raises:
         Problem: an event is larger than 10 KB or later than tomorrow; or a browser's has a time that is far off.
@@ -206,8 +229,12 @@ def calls(request: Events, now: int, new_id: Callable[[], str] = _new_id, *, bro
     for index, event in enumerate(sent):
         if len(compact(event).encode()) > EVENT_BYTES:
             raise Problem(400, "An event is too large.", [FieldError(f"events.{index}", "may have 10 KB")])
-    starts = range(0, len(sent), PER_CALL)
-    return [Call(request.session_id, request.user_id, sent[start : start + PER_CALL]) for start in starts]
+    return [
+        Call(request.session_id, request.user_id, alike[start : start + PER_CALL])
+        for _, group in groupby(sent, lambda event: "actionId" in event)
+        for alike in [list(group)]
+        for start in range(0, len(alike), PER_CALL)
+    ]
 
 
 def _too_late(event: Mapping[str, Any], now: float) -> bool:
@@ -337,6 +364,8 @@ def camel(column: str) -> str:
 
 def _sent(event: Event, now: int, new_id: Callable[[], str]) -> dict[str, Any]:
     sent = event.model_dump(by_alias=True, exclude_none=True, exclude={"properties"})
+    if event.action_id is not None:
+        sent["eventType"] = deed(event.event_type)
     sent["sentAt"] = event.sent_at if event.sent_at is not None else now
     sent["eventId"] = event.event_id or new_id()
     if event.properties:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The queue of events that Personalize did not accept at once: its messages, and calls of SQS.
 
-A message holds one call of PutEvents. Events that Personalize refuses go to a dead-letter queue.
+A message holds one call of PutEvents or PutActionInteractions. Events that Personalize refuses go to a dead-letter
+queue.
 """
 
 import json
@@ -81,19 +82,26 @@ def read(record: Mapping[str, Any]) -> Message:
 
 def groups(messages: Iterable[Message]) -> tuple[list[Group], list[Message]]:
     """Group the events of messages by session, at most ten in a group; also return invalid messages."""
-    by_session: dict[tuple[str, str, str | None, bool], list[Part]] = {}
+    by_session: dict[tuple[str, str, str | None, bool, bool], list[Part]] = {}
     foreign = []
     for message in messages:
         try:
             body = json.loads(message.body)
-            key = (str(body["shop"]), str(body["sessionId"]), body["userId"], body.get("delivered") is True)
             parts = [Part(event, message.id) for event in body["events"] if event["sentAt"] >= 0]
+            of_actions = any("actionId" in part.event for part in parts)
+            key = (
+                str(body["shop"]),
+                str(body["sessionId"]),
+                body["userId"],
+                body.get("delivered") is True,
+                of_actions,
+            )
             by_session.setdefault(key, []).extend(parts)
         except (ValueError, TypeError, KeyError):
             foreign.append(message)
     return [
         Group(shop=shop, session_id=session, user_id=user, parts=parts[start : start + PER_CALL], delivered=delivered)
-        for (shop, session, user, delivered), unsorted in by_session.items()
+        for (shop, session, user, delivered, _), unsorted in by_session.items()
         for parts in [sorted(unsorted, key=lambda part: float(part.event["sentAt"]))]
         for start in range(0, len(parts), PER_CALL)
     ], foreign

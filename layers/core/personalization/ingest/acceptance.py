@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
-from table_intake import Checked, Expected, Proposal
+from table_intake import EVENTS, Checked, Expected, Proposal
 from table_intake.check import changes, findings
 from table_intake.check.findings import Findings
 from table_intake.wording import Text
@@ -138,7 +138,7 @@ class Acceptance:
         subject, results, rejected = self._subject, copied.findings, copied.findings.rejected
         page = self._write(self._document)
         interactions = subject.kind == "interactions"
-        if not interactions:
+        if subject.kind not in EVENTS:
             # Ids of an earlier drop would be wrong if this one's cannot be compared.
             store = known_ids.Store(self._s3, self._bucket, subject.shop, self._imported)
             store.put(subject.kind, subject.run, copied.ids or b"")

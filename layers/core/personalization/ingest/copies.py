@@ -298,6 +298,8 @@ class Copies:
     def keep(self, milliseconds: int, part: int) -> None:
         """Keep imported files for the fits of the purchase likelihood; import copies expire."""
         drop = self._drop
+        if self._kind not in inputs.KINDS:
+            return
         for job in [job for job, number in self.cutter.copies if number == part]:
             source = self._key(job, part)
             key = inputs.key(

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from table_intake import DataKind
+from table_intake import OF_ACTIONS, DataKind
 from table_intake.check.findings import MINIMUM_INTERACTIONS
 from table_intake.columns.schema import Schema
 from table_intake.wording import Language, Text
 
 from personalization.core.errors import Rejected
-from personalization.core.names import Named, Names
+from personalization.core.names import Named, Names, dataset_type
 from personalization.personalize import ensure, solution_names, training
 from personalization.reports import pages
 from personalization.shop.keys import Drop
@@ -33,6 +33,7 @@ from personalization.shop.plan import (
     SchemaPart,
 )
 from personalization.shop.settings import recommenders
+from personalization.shop.settings.actions import CUSTOM
 from personalization.shop.settings.gate import FOR_USERS
 from personalization.shop.settings.prices import Billed, campaign_month
 from personalization.shop.settings.recipes import Generation, RecipeAlias, recipe
@@ -42,7 +43,13 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
 
 _resource = partial(Resource.model_validate, from_attributes=True)
-MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}
+MOST_JOBS: Mapping[DataKind, int] = {
+    "interactions": 10,
+    "users": 3,
+    "items": 3,
+    "actions": 1,
+    "action-interactions": 3,
+}
 """Import jobs of one kind in a run, one after the other: they share its time and its execution's history."""
 
 
@@ -134,6 +141,8 @@ def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, gr
         current = "ecommerce" if domain == "ECOMMERCE" else "custom" if domain is None else domain
         text = "the shop was first dropped with domain: {domain}, and a domain never changes"
         raise Rejected(drop.key, Text("import.domain", text, domain=current))
+    if drop.kind in OF_ACTIONS and settings.personalize_domain:
+        raise Rejected(drop.key, CUSTOM)
     if drop.mode == "INCREMENTAL" and not dataset:
         text = f"the first {drop.kind} of a shop must be its whole history, not incremental"
         raise Rejected(drop.key, Text(f"import.first-{drop.kind}", text))
@@ -188,7 +197,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         mode=drop.mode,
         dataset_group=DatasetGroup(name=group.name, arn=group.arn, domain=domain),
         dataset=Dataset.model_validate(
-            {"name": dataset.name, "arn": dataset.arn, "type": kind.upper(), "changes": checked.changed}
+            {"name": dataset.name, "arn": dataset.arn, "type": dataset_type(kind), "changes": checked.changed}
         ),
         schema_=SchemaPart(name=schema.name, arn=schema.arn, kind=kind, text=text, domain=domain),
         event_tracker=tracker,

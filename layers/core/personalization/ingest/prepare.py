@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from table_intake import Checked, DataKind, Expected, Proposal, check_table
+from table_intake import OF_ACTIONS, Checked, DataKind, Expected, Proposal, check_table
 from table_intake.check import changes
 from table_intake.columns.header import canonical
 from table_intake.ranges.merged import Merged
@@ -45,8 +45,14 @@ _TOO_FEW = Text(
     "note.too-few",
     "has too few rows for an import job of its own, and the others leave no room for it: the next run imports it",
 )
-_OF_USERS: tuple[DataKind, ...] = ("users", "interactions")
-_RELATED_KINDS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users", "items"), "users": (), "items": ()}
+_OF_USERS: tuple[DataKind, ...] = ("users", "interactions", "action-interactions")
+_RELATED_KINDS: dict[DataKind, tuple[DataKind, ...]] = {
+    "interactions": ("users", "items"),
+    "users": (),
+    "items": (),
+    "actions": (),
+    "action-interactions": (),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +257,8 @@ class Preparation:
         if drop.mode == "FULL" and (merged is None or source.size <= LARGEST):
             checked = replace(checked, content=source.content(kind, settings))
         plan = imports.plan(self._names, self._bucket, drop, lineage=self._lineage, settings=settings, checked=checked)
-        if kind == "interactions" and not part and SEMANTIC in settings.recipes:
-            plan = texts.with_texts(self._s3, self._personalize, self._bucket, plan)
+        if kind == "interactions" and not part:
+            plan = texts.trainable(self._s3, self._personalize, self._bucket, plan)
         if expected.group and kind == "interactions" and not part:
             plan = imports.with_existing(self._personalize, self._names, plan, settings)
         return plan
@@ -362,6 +368,8 @@ class Preparation:
 
     def _proposal(self, drop: Drop, joined: Joined, settings: ShopSettings) -> Proposal | None:
         """Return settings with which a refused drop may be read, if its first rows ask for any."""
+        if drop.kind in OF_ACTIONS:
+            return None
         with suppress(Rejected):
             return Source.find(self._s3, self._bucket, drop, joined.version_id).proposal(settings)
         return None

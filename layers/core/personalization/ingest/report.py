@@ -173,6 +173,8 @@ def document(
         members["next"] = _next(subject, findings)
     if subject.kind == "interactions" and is_complete:
         members |= _interactions(findings)
+    elif subject.kind == "action-interactions" and is_complete:
+        members |= _times(findings)
     elif findings.ids is not None:
         members["ids"] = {"count": findings.ids, "new": findings.new_ids}
     members["changes"] = changes.differences(members, last.same) if is_complete else None
@@ -234,6 +236,14 @@ def _goals(subject: Subject, findings: Findings) -> list[Document]:
 
 
 def _interactions(findings: Findings) -> Document:
+    return {
+        **_times(findings),
+        "users": _spread(findings.users, tail=False),
+        "items": _spread(findings.items, tail=True),
+    }
+
+
+def _times(findings: Findings) -> Document:
     days = [[(_EPOCH + timedelta(days=day)).isoformat(), rows] for day, rows in findings.per_day.items()]
     span = None
     if findings.first is not None and findings.last is not None:
@@ -243,8 +253,6 @@ def _interactions(findings: Findings) -> Document:
         "span": span,
         "perDay": days,
         "eventTypes": [{"name": kind, "rows": rows} for kind, rows in list(findings.event_types.items())[:50]],
-        "users": _spread(findings.users, tail=False),
-        "items": _spread(findings.items, tail=True),
     }
 
 

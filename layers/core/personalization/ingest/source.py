@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _CHECK = 1
 """Raised with each version whose check changes the outcome for the same bytes, which are then imported again."""
 _OF_NO_DROP = frozenset({"batch", "changes", "export", "language", "prices", "erasure", "schedules", "storefront"})
-_SECTIONS = frozenset({"interactions", "users", "items"})
+_SECTIONS = frozenset({"interactions", "users", "items", "actions", "action_interactions"})
 """Settings for files of one kind, of which a drop's own count."""
 _OF_TRAINING = frozenset(
     {

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a shop's items have the texts that Semantic-Similarity compares, before anything is spent on a training.
+"""Whether a shop has what recipes need beside interactions, before anything is spent on a training.
+
+Next-Best-Action needs actions, and Semantic-Similarity the texts of items.
 
 Personalize needs a column that is marked as the items' name and one that is marked as text. A column keeps its marks
 for ever ("Replacing a dataset's schema to add new columns", in the developer guide), so a dataset that was made without
@@ -18,7 +20,7 @@ from personalization.ingest import report
 from personalization.personalize import ensure
 from personalization.personalize.campaigns import INFLUENCE
 from personalization.shop.plan import Plan
-from personalization.shop.settings.recipes import SEMANTIC
+from personalization.shop.settings.recipes import NEXT_BEST_ACTION, SEMANTIC
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -28,6 +30,43 @@ _NO_ITEMS = Text(
     "texts.no-items",
     "semantic-similarity is not trained: the shop has no items yet. Drop them, then interactions, or retrain",
 )
+
+
+_NO_ACTIONS = Text(
+    "texts.no-actions",
+    "next-best-action is not trained: the shop has no actions yet. Drop them, then interactions, or retrain",
+)
+
+
+def trainable(s3: "S3Client", client: "PersonalizeClient", bucket: str, plan: Plan) -> Plan:
+    """Return the plan without the recipes for which the shop lacks data, with a note on each.
+
+    Raises:
+        Rejected: as in `with_texts`; or nothing else would be trained.
+    """
+    return with_actions(s3, client, bucket, with_texts(s3, client, bucket, plan))
+
+
+def with_actions(s3: "S3Client", client: "PersonalizeClient", bucket: str, plan: Plan) -> Plan:
+    """Return the plan, without Next-Best-Action and with a note if the shop has no actions yet.
+
+    Raises:
+        Rejected: nothing else would be trained.
+    """
+    if all(recipe.alias != NEXT_BEST_ACTION for recipe in plan.recipes):
+        return plan
+    checked = objects.get_json(s3, bucket, f"{report.key(plan.shop, plan.run, 'actions', 0)}.json") or {}
+    if checked.get("outcome") == "accepted" or ensure.dataset(client, dataset_arn(plan.dataset_group.arn, "ACTIONS")):
+        return plan
+    return _left_out(plan, NEXT_BEST_ACTION, _NO_ACTIONS)
+
+
+def _left_out(plan: Plan, alias: str, why: Text) -> Plan:
+    """Return the plan without a recipe, and with the reason; Rejected if nothing else would be trained."""
+    others = tuple(recipe for recipe in plan.recipes if recipe.alias != alias)
+    if not others:
+        raise Rejected(plan.shop, why)
+    return plan.replaced(recipes=others, notes=(*plan.notes, why))
 
 
 def with_texts(s3: "S3Client", client: "PersonalizeClient", bucket: str, plan: Plan) -> Plan:
@@ -41,10 +80,7 @@ def with_texts(s3: "S3Client", client: "PersonalizeClient", bucket: str, plan: P
         return plan
     items = _items(s3, client, bucket, plan)
     if items is None:
-        others = tuple(recipe for recipe in plan.recipes if recipe.alias != SEMANTIC)
-        if not others:
-            raise Rejected(plan.shop, _NO_ITEMS)
-        return plan.replaced(recipes=others, notes=(*plan.notes, _NO_ITEMS))
+        return _left_out(plan, SEMANTIC, _NO_ITEMS)
     if missing := items.missing():
         text = (
             "semantic-similarity needs {missing}, and a column of the dataset never changes: drop the whole file of "

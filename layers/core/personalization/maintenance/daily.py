@@ -41,7 +41,7 @@ RELEASES = 30
 """The newest releases of a shop that are kept."""
 CANDIDATES = 10
 """The newest judged runs of a shop whose plan is kept for an override by hand."""
-_SCHEMA = re.compile(r"(interactions|users|items)-[0-9a-f]{12}")
+_SCHEMA = re.compile(r"(interactions|users|items|actions|action-interactions)-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ METADATA = "enableMetadataWithRecommendations"
 EXPLORATION = "itemExplorationConfig"
 INFLUENCE = "rankingInfluence"
 SEMANTIC = "aws-semantic-similarity"
+ACTIONS = "aws-next-best-action"
 SECOND = re.compile(r"-v2-[0-9a-f]{6}/")
 """Marks the ARN of a second-generation solution version."""
 _ONLY: Mapping[str, str] = {EXPLORATION: "aws-user-personalization", INFLUENCE: SEMANTIC}
@@ -72,6 +73,9 @@ def merged(campaign: Mapping[str, Any] | None, wish: Wish) -> dict[str, Any]:
 
 def _lacks(recipe: str, member: str) -> bool:
     """Return whether a recipe (empty if unknown) lacks the member."""
+    if recipe == ACTIONS:
+        # An action has no columns of items, and Personalize explores by itself.
+        return True
     if member == METADATA:
         # It is always on, without a switch.
         return _always_shows(recipe)
@@ -161,6 +165,7 @@ class Promotion:
         promoted: the campaigns with the versions that they serve: this run's, or those of earlier runs.
         at, by: when, ISO 8601, and the execution that promotes.
         tracking_id: that of the shop's event tracker.
+        actions, action_tracking_id: as in `ReleaseRecord`.
         datasets, schemas: ARNs of the existing ITEMS and USERS datasets, and the schemas of all datasets.
     """
 
@@ -169,6 +174,8 @@ class Promotion:
     by: str
     tracking_id: str
     datasets: Mapping[str, str]
+    actions: Sequence[str] = ()
+    action_tracking_id: str = ""
     schemas: Sequence[Schema] = ()
 
 
@@ -209,6 +216,8 @@ def record(plan: Plan, promotion: Promotion) -> ReleaseRecord:
         lists=plan.lists.record,
         diversity=diversity.variety_record(plan.diversity, None, diversity.SIMILAR),
         datasets=promotion.datasets,
+        actions=tuple(promotion.actions),
+        action_tracking_id=promotion.action_tracking_id,
         hashed=plan.hashed,
     )
 

@@ -16,7 +16,7 @@ from table_intake.streamed import Group
 from personalization.core.aws.errors import code, false_on, none_if_missing
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Broken, PersonalizationError, Rejected, RetryLater
-from personalization.core.names import Named
+from personalization.core.names import Named, dataset_arn
 from personalization.core.status import ACTIVE, UPDATED, Progress, failed_to_create, is_being_deleted, progress
 from personalization.personalize import schemas
 from personalization.shop.plan import FilterPart, ImportJob, Plan, RecommenderPart, Resource, Step
@@ -206,6 +206,12 @@ def tracking_id(client: "PersonalizeClient", group_arn: str) -> str:
     if tracker is None:
         raise Rejected(group_arn, "the dataset group has no event tracker")
     return client.describe_event_tracker(eventTrackerArn=tracker.arn)["eventTracker"]["trackingId"]
+
+
+def action_tracking_id(client: "PersonalizeClient", group_arn: str) -> str:
+    """Return the tracking id for what users do with actions; empty without a dataset of action interactions."""
+    answer = dataset(client, dataset_arn(group_arn, "ACTION_INTERACTIONS"))
+    return answer.get("trackingId", "") if answer else ""
 
 
 def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -> Step:

@@ -50,6 +50,13 @@ def rank(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
     return Predicted(answer["recommendationId"], answer["personalizedRanking"])
 
 
+def recommend_actions(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
+    """Call GetActionRecommendations; raise as `recommend`. The actions have the form of items."""
+    answer = client.get_action_recommendations(campaignArn=ask.campaign_arn, **ask.parameters)
+    items = [{"itemId": action["actionId"], "score": action.get("score")} for action in answer["actionList"]]
+    return Predicted(answer["recommendationId"], items)
+
+
 def served(
     call: Callable[["PersonalizeRuntimeClient", Ask], Predicted],
     client: "Callable[[], PersonalizeRuntimeClient]",

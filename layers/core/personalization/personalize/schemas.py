@@ -28,5 +28,11 @@ def read(resource: str, kind: DataKind, text: str) -> Schema:
 def _column(field: Mapping[str, object]) -> Column:
     types = [str(kind) for kind in (field["type"] if isinstance(field["type"], list) else [field["type"]])]
     kinds = [_TYPES[kind] for kind in types if kind != "null"]
-    marks = {mark: field.get(mark) is True for mark in ("categorical", "textual")}
-    return Column(str(field["name"]), kinds[0], "null" in types, **marks, item_name=field.get("itemName") is True)
+    return Column(
+        str(field["name"]),
+        kinds[0],
+        "null" in types,
+        categorical=field.get("categorical") is True,
+        textual=field.get("textual") is True,
+        item_name=field.get("itemName") is True,
+    )

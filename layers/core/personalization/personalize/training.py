@@ -20,7 +20,7 @@ from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.removal import gone_or_busy
 from personalization.shop.plan import Plan, RecipePart, Resource, Step, TrainingMode, TrainRequest
 from personalization.shop.records.release import BASELINE
-from personalization.shop.settings.recipes import TRAINABLE
+from personalization.shop.settings.recipes import NEXT_BEST_ACTION, TRAINABLE
 from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _TRAINED: tuple[DataKind, ...] = ("items", "users")
 """The datasets whose columns a solution trains on; those of interactions never change."""
+_TRAINED_ON_ACTIONS: tuple[DataKind, ...] = ("actions", "users")
+"""The same of Next-Best-Action."""
 LOOK_BACK = 20
 """The number of newest solution versions among which a run looks for its own."""
 MOST_SOLUTIONS = 10
@@ -63,7 +65,8 @@ def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart)
             another change of the solution.
     """
     base = recipe.solution
-    existing = {kind: ensure.dataset(client, dataset_arn(plan.dataset_group.arn, kind.upper())) for kind in _TRAINED}
+    kinds = _TRAINED_ON_ACTIONS if recipe.alias == NEXT_BEST_ACTION else _TRAINED
+    existing = {kind: ensure.dataset(client, dataset_arn(plan.dataset_group.arn, kind.upper())) for kind in kinds}
     schemas = [ensure.schema_of(client, kind, dataset) for kind, dataset in existing.items() if dataset]
     members = recipe.solution_members
     name = solution_names.name(base.name, recipe.recipe_arn, schemas, members)

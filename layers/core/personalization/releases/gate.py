@@ -25,6 +25,7 @@ _TELLING = {
     "average_similarity_at_25": "similarity",
     "average_popularity_at_25": "popularity",
     "average_freshness_at_25": "freshness",
+    "area_under_curve": "curve",
 }
 """The words that tell the metrics of single recipes."""
 FLOOR = 0.001

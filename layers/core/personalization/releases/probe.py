@@ -27,7 +27,7 @@ from personalization.shop.plan import Plan
 from personalization.shop.records.item_table import name_column
 from personalization.shop.records.release import ReleaseRecord, Served
 from personalization.shop.settings.gate import Probe
-from personalization.shop.settings.recipes import FROM_ITEM
+from personalization.shop.settings.recipes import FROM_ITEM, NEXT_BEST_ACTION
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
     from mypy_boto3_s3 import S3Client
 
-Call = Literal["recommend", "rank"]
+Call = Literal["recommend", "rank", "actions"]
 HEAD_BYTES = 1 << 20
 """Bytes of an import copy that the sample of users and items comes from."""
 USERS = 50
@@ -238,6 +238,8 @@ def questions(alias: str, sampled: Sample, most: int) -> list[Question]:
     size = {"numResults": LENGTH}
     if alias == "personalized-ranking":
         return [Question(user, "rank", {"userId": user, "inputList": list(items[:LENGTH])}) for user in users if items]
+    if alias == NEXT_BEST_ACTION:
+        return [Question(user, "actions", {"userId": user, **size}) for user in users]
     if alias in FROM_ITEM:
         return [Question(item, "recommend", {"userId": UNKNOWN_USER, "itemId": item, **size}) for item in items]
     if alias == "user-personalization":
@@ -276,8 +278,9 @@ def ask(
 
 
 def _reply(client: "PersonalizeRuntimeClient", arn: str, question: Question, name: str | None) -> Reply:
-    call = runtime.rank if question.call == "rank" else runtime.recommend
-    columns: dict[str, Any] = {"metadataColumns": {"ITEMS": [name]}} if name else {}
+    calls = {"recommend": runtime.recommend, "rank": runtime.rank, "actions": runtime.recommend_actions}
+    call = calls[question.call]
+    columns: dict[str, Any] = {"metadataColumns": {"ITEMS": [name]}} if name and question.call != "actions" else {}
     started = time.perf_counter()
     try:
         predicted = call(client, Ask(arn, {**question.parameters, **columns}))

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Promote versions to campaigns, and record what the shop serves, with its bestsellers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from personalization.api import bestsellers
+from personalization.api.actions import MOST_ACTIONS
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected
@@ -17,13 +18,15 @@ from personalization.ingest import sales
 from personalization.personalize import campaigns, ensure, runtime, schemas, training
 from personalization.personalize.campaigns import METADATA, Wish
 from personalization.personalize.readiness import Stage, advance
-from personalization.releases.probe import Clients
+from personalization.personalize.runtime import Ask
+from personalization.releases.probe import UNKNOWN_USER, Clients
 from personalization.releases.report import item_table
 from personalization.releases.verdicts import Target
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop.plan import Made, Promoted, Resource, RunPlan, Step
 from personalization.shop.records import release_store
 from personalization.shop.records.release import RECORD, ReleaseRecord, history_key, restored
+from personalization.shop.settings.recipes import NEXT_BEST_ACTION
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -122,6 +125,8 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
         by=request.promoted_by or request.plan.run,
         tracking_id=ensure.tracking_id(client, group),
         datasets={kind: dataset_arn(group, kind) for kind, schema in metadata.items() if schema},
+        actions=_actions(aws, request.campaigns),
+        action_tracking_id=ensure.action_tracking_id(client, group),
         schemas=[schema for schema in (interactions, items, users) if schema],
     )
     record = campaigns.record(request.plan, promotion)
@@ -133,6 +138,16 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
     with suppress(PersonalizationError):
         _write_bestsellers(aws, environment, record, now)
     return dict(record.as_record())
+
+
+def _actions(aws: Clients, promoted: Sequence[Promoted]) -> list[str]:
+    """Return the actions for a stranger, which answers fall back to; none if the campaign does not answer."""
+    arn = next((campaign.campaign_arn for campaign in promoted if campaign.alias == NEXT_BEST_ACTION), None)
+    with suppress(PersonalizationError):
+        if arn is not None:
+            ask = Ask(arn, {"userId": UNKNOWN_USER, "numResults": MOST_ACTIONS})
+            return [str(action["itemId"]) for action in runtime.recommend_actions(aws.runtime, ask).items]
+    return []
 
 
 def restore(aws: Clients, request: RestoreRequest, environment: Environment, now: datetime) -> dict[str, object]:

@@ -8,11 +8,11 @@ failed run looks for that run's jobs and trainings, so that nothing is paid for 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from table_intake import DataKind
+from table_intake import EVENTS, DataKind
 
 from personalization.runs.claims import ORDER, Claim, ClaimKind
 
-DATA: tuple[ClaimKind, ...] = ("users", "items", "interactions")
+DATA: tuple[ClaimKind, ...] = ("users", "items", "actions", "action-interactions", "interactions")
 """The kinds that are imported and trained on."""
 MAX_JOINED = 200
 """The most files that are joined into one import: a run's state holds 256 KiB, and one function reads all of them.
@@ -172,9 +172,9 @@ def _imported_before(
 ) -> tuple[tuple[Claim, Claim], ...]:
     """Return claims that are later than the picked one and may be imported already: this import would undo them.
 
-    Incremental imports of interactions only add rows and undo nothing.
+    Incremental imports of events only add rows and undo nothing.
     """
-    if kind not in DATA or picked.loaded or (kind == "interactions" and picked.mode != "FULL"):
+    if kind not in DATA or picked.loaded or (kind in EVENTS and picked.mode != "FULL"):
         return ()
     later = [claim for claim in of_kind if claim.order > picked.order and claim.at >= picked.at and claim.runs]
     lost = [claim for claim in later if claim.state in {"done", "taken", "failed"}]

@@ -25,7 +25,16 @@ State = Literal["pending", "taken", "held", "done", "refused", "failed", "supers
 ClaimKind = Kind | Literal["retrain"]
 Action = Literal["drop", "continue", "retrain", "rollback", "promote", "sweep"]
 ACTIONS: tuple[Action, ...] = ("continue", "retrain", "rollback", "promote", "sweep")
-ORDER: tuple[ClaimKind, ...] = ("settings", "export", "users", "items", "interactions", "retrain")
+ORDER: tuple[ClaimKind, ...] = (
+    "settings",
+    "export",
+    "users",
+    "items",
+    "actions",
+    "action-interactions",
+    "interactions",
+    "retrain",
+)
 """The order in which a run looks at the kinds."""
 PREFIX = "drop#"
 """The prefix of claims' sort keys; the claim's id follows."""

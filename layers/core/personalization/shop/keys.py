@@ -9,13 +9,13 @@ exports, whose files are joined first.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from table_intake import DataKind, Mode
 
 from personalization.core.errors import Rejected
 
-Kind = Literal["interactions", "users", "items", "settings", "export", "nothing"]
+Kind = Literal[DataKind, "settings", "export", "nothing"]
 
 SHOP_RULE = "1 to 30 characters out of a-z, 0-9 and -, beginning with a letter or digit"
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,29}")
@@ -36,11 +36,11 @@ ENDINGS = (
 _ENDING = re.compile(r"\.((csv|tsv|txt|json|jsonl|ndjson)(\.(gz|zst|zip))?|xlsx|parquet)\Z", re.IGNORECASE)
 _PACKED = re.compile(r"\.(gz|zst|zip)\Z", re.IGNORECASE)
 _ANY_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,7}\Z", re.IGNORECASE)
-_DATA_KINDS: dict[str, DataKind] = {"interactions": "interactions", "users": "users", "items": "items"}
+_DATA_KINDS: dict[str, DataKind] = {kind: kind for kind in get_args(DataKind)}
 _LAYOUT = (
-    "drops/<shop>/<interactions|users|items>/[incremental/]<file>, a folder of parts there with _SUCCESS or a "
-    "manifest, files that belong together in drops/<shop>/export/<name>/ with one, or drops/<shop>/settings.yaml, .yml "
-    "or .json"
+    "drops/<shop>/<interactions|users|items|actions|action-interactions>/[incremental/]<file>, a folder of parts there "
+    "with _SUCCESS or a manifest, files that belong together in drops/<shop>/export/<name>/ with one, or "
+    "drops/<shop>/settings.yaml, .yml or .json"
 )
 
 
@@ -97,7 +97,7 @@ def recognise(key: str) -> Drop:
         return _export(key, shop, parts)
     kind = _DATA_KINDS.get(parts[2])
     if kind is None:
-        raise Rejected(key, f"the kind must be interactions, users, items or export, not {parts[2]}")
+        raise Rejected(key, f"the kind must be {', '.join(_DATA_KINDS)} or export, not {parts[2]}")
     mode: Mode = "INCREMENTAL" if begin == 4 else "FULL"
     if in_folder:
         marks = name == SUCCESS or is_manifest(name)

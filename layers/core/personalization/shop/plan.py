@@ -36,7 +36,7 @@ class DatasetGroup(Resource):
 class Dataset(Resource):
     """The dataset of a drop."""
 
-    type: Literal["INTERACTIONS", "USERS", "ITEMS"]
+    type: Literal["INTERACTIONS", "USERS", "ITEMS", "ACTIONS", "ACTION_INTERACTIONS"]
     changes: bool = False
     """Whether the existing dataset gets the plan's schema."""
 

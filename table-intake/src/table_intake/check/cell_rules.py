@@ -19,7 +19,7 @@ NOT_SECONDS = 10**11
 FIRST_SECOND = 631_152_000
 """The beginning of 1990: no interaction is older."""
 LAST_SECOND = 9_999_999_999
-IDS = frozenset({"USER_ID", "ITEM_ID"})
+IDS = frozenset({"USER_ID", "ITEM_ID", "ACTION_ID"})
 _CAPPED = {"EVENT_TYPE", "IMPRESSION"}
 ISO_DATE = (
     r"^(?<day>[1-9][0-9]{3}-[0-9]{2}-[0-9]{2})(?:[Tt ](?<hour>[01][0-9]|2[0-3]):(?<minute>[0-5][0-9])"
@@ -70,11 +70,13 @@ _RULES = (
         "must be a number, since the setting returns tells returns by it, not {value}",
         "is not a number, though the setting returns tells returns by it",
     ),
+    ("words", "must be one of {words}, not {value}", "is not one of the values that Personalize takes"),
+    ("bounds", "must be from {least} to {most}, not {value}", "is outside of what Personalize takes"),
 )
-CODES = 16
+CODES = 32
 (
     EMPTY, BYTES, CHARACTERS, MILLISECONDS, TIME, RANGE, WHOLE, NUMBER, BREAK, READINGS, DATED, SKIPPED, UNIT, MARKS,
-    UNJUDGED,
+    UNJUDGED, WORDS, BOUNDS,
 ) = range(1, len(_RULES) + 1)  # fmt: skip
 
 
@@ -94,6 +96,8 @@ class Verdict:
     """Texts whose line breaks became spaces."""
     cut: int = 0
     """Texts cut to Personalize's limit."""
+    worded: int = 0
+    """Words written in another way."""
 
     def also(self, broken: pl.Series | None) -> "Verdict":
         """Return the verdict on cells of which some broke a rule before."""
@@ -121,8 +125,11 @@ def rule(column: str, number: int) -> Text:
     return Text(f"rule.{name}", f"{{column}} {text}", column=column)
 
 
-def reason(column: str, number: int, value: str, form: FileSettings | None = None) -> Text:
-    """Return why a cell is refused; `form` is that of the column's numbers or times."""
+def reason(
+    column: str, number: int, value: str, form: FileSettings | None = None, definition: Column | None = None
+) -> Text:
+    """Return why a cell is refused; `form` is that of the column's numbers or times, `definition` the column itself."""
+    least, most = (definition and definition.bounds) or (0, 0)
     name, text, _ = _RULES[number - 1]
     values: Mapping[str, object] = {
         "value": repr(shown(value)),
@@ -132,6 +139,9 @@ def reason(column: str, number: int, value: str, form: FileSettings | None = Non
         "dates": form.dates if form else "",
         "timezone": form.timezone if form else "",
         "unit": form.unit if form else "",
+        "words": ", ".join(definition.words) if definition else "",
+        "least": least,
+        "most": most,
     }
     used = {key: given for key, given in values.items() if f"{{{key}}}" in text}
     return Text(f"reason.{name}", f"{{column}} {text}", column=column, **used)
@@ -184,9 +194,16 @@ def check(
     if column is None or (column.name not in IDS and column.type == "string"):
         values, joined = _on_one_line(values) if breaks else (values, 0)
         values, cut = _shortened(values, most) if most else (values, 0)
+        if column and column.words:
+            return _worded(column, values)
         return Verdict(values, _text(column, values) if column else None, joined=joined, cut=cut)
     if column.type == "string":
         return Verdict(values, _id(column, values, breaks=breaks))
+    return _number(column, values, now)
+
+
+def _number(column: Column, values: pl.Series, now: int) -> Verdict:
+    """Check the cells of a column of numbers or times."""
     if column.name == "TIMESTAMP":
         return _time(column, values, FIRST_SECOND, now + 86_400)
     if column.name.endswith("TIMESTAMP"):
@@ -194,7 +211,18 @@ def check(
     whole = column.type == "long"
     numbers = values.cast(pl.Int64 if whole else pl.Float64, strict=False)
     good = numbers.is_not_null() if whole else numbers.is_finite().fill_null(False)
-    return Verdict(values, _broken(column, values, good, WHOLE if whole else NUMBER))
+    verdict = Verdict(values, _broken(column, values, good, WHOLE if whole else NUMBER))
+    if column.bounds is None:
+        return verdict
+    outside = (~numbers.is_between(*column.bounds)).fill_null(False).cast(pl.UInt8) * BOUNDS
+    return verdict.also(_if_any(outside))
+
+
+def _worded(column: Column, values: pl.Series) -> Verdict:
+    """Check the cells of a column that has some values alone, and write these as they are imported."""
+    words = values.str.to_uppercase().str.strip_chars().str.replace_all(r"[^A-Z]+", "_")
+    broken = _broken(column, values, words.is_in(list(column.words)), WORDS)
+    return Verdict(words, broken, worded=int((words != values).sum()))
 
 
 def _on_one_line(values: pl.Series) -> tuple[pl.Series, int]:

@@ -23,6 +23,7 @@ from table_intake.check.tallies import PARTITIONS
 from table_intake.columns import schema
 from table_intake.columns.header import Layout, Slot, arrange, canonical
 from table_intake.columns.schema import RETURN, TEXT_LENGTH, Schema
+from table_intake.kinds import EVENTS
 from table_intake.read.irregular import LINE
 from table_intake.read.line_breaks import BREAK
 from table_intake.read.rows import render, source
@@ -59,6 +60,7 @@ _CHANGES = {
         "setting ids says: 17850.0 is 17850"
     ),
     "renamed": "{count:,} {count:value|values} of {name} {count:was|were} renamed as the settings say",
+    "worded": "{count:,} {count:value|values} of {name} {count:was|were} put in capitals, as Personalize writes them",
     "joined": (
         "{count:,} {count:value|values} of {name} had line breaks, which are spaces now: Personalize reads one record "
         "a line"
@@ -286,7 +288,7 @@ class _Checker:
         if long is None and (expected.existing is None or expected.item_names):
             long = schema.described(layout.kind, names if expected.existing is None else layout.added)
         # Only the column that describes an item has long texts.
-        self._most = {name: None if layout.kind == "interactions" or name == long else TEXT_LENGTH for name in names}
+        self._most = {name: None if layout.kind in EVENTS or name == long else TEXT_LENGTH for name in names}
         self._rules = RowRules(layout) if layout.returns or layout.skips or layout.fill else None
         if layout.hashed and expected.hashed is None:
             raise ValueError("the setting hash needs a function that hashes")
@@ -382,6 +384,7 @@ class _Checker:
             changes["converted", slot.name] += verdict.converted
             changes["joined", slot.name] += verdict.joined
             changes["cut", slot.name] += verdict.cut
+            changes["worded", slot.name] += verdict.worded
             verdicts[slot.name] = verdict
         return verdicts, judged
 

@@ -20,7 +20,7 @@ from table_intake.check.sold import MOST, Sold
 from table_intake.check.state import State
 from table_intake.check.tallies import IN_MEMORY, PARTITIONS, HashTally, Tally, WordTally
 from table_intake.columns.schema import RETURN
-from table_intake.kinds import DataKind
+from table_intake.kinds import EVENTS, DataKind
 
 MOST_IDS = 5_000_000
 """Ids of a dataset whose hashes are kept in one file (40 MB), at most; see `known_ids`."""
@@ -167,7 +167,7 @@ class Different:
     def __init__(self) -> None:
         self.rows = 0
         """Different interactions; or different users or items."""
-        self.ids: dict[DataKind, Ids] = {"users": Ids(), "items": Ids()}
+        self.ids: dict[DataKind, Ids] = {"users": Ids(), "items": Ids(), "actions": Ids()}
         self.own_ids: list[pl.Series] = []
         """Hashes of a Users or Items dataset's ids, which are no part of the state."""
         self.words = dict.fromkeys(("bought", "seen", "returned"), _NO_WORDS)
@@ -229,10 +229,18 @@ class Counting:
         self.rows += frame.height
         if not frame.height:
             return
-        if self._expected.kind != "interactions" or seconds is None:
+        if self._expected.kind not in EVENTS or seconds is None:
             self._whole.take(hash_ids(frame.to_series()))
             return
         self._whole.take(_hash(frame))
+        self._days.update(_counts(seconds // _DAY))
+        self._types.update(_counts(frame["EVENT_TYPE"]) if len(self._types) <= MOST_TYPES else {})
+        self._extend(int(seconds.min() or 0), int(seconds.max() or 0))  # type: ignore[arg-type]
+        if self._expected.kind == "interactions":
+            self._take_items(frame)
+
+    def _take_items(self, frame: pl.DataFrame) -> None:
+        """Count the users and the items of some interactions."""
         self._users.take(hash_ids(frame["USER_ID"]))
         items = pl.DataFrame([hash_ids(frame["ITEM_ID"]).alias("key"), frame["ITEM_ID"].alias("word")])
         self._items.take(items["key"], items["word"])
@@ -241,9 +249,6 @@ class Counting:
         returned = items.filter(frame["EVENT_TYPE"] == RETURN)
         if returned.height:
             self._returned.take(returned["key"], returned["word"])
-        self._days.update(_counts(seconds // _DAY))
-        self._types.update(_counts(frame["EVENT_TYPE"]) if len(self._types) <= MOST_TYPES else {})
-        self._extend(int(seconds.min() or 0), int(seconds.max() or 0))  # type: ignore[arg-type]
 
     @property
     def tallies(self) -> Mapping[str, Tally]:
@@ -259,13 +264,15 @@ class Counting:
         known_ids = {kind: unpack_ids(expected.known_ids.get(kind)) for kind in result.ids}
         for kind, ids in result.ids.items():
             ids.unknown = None if known_ids[kind] is None else [0, 0]
-        if expected.kind != "interactions":
+        if expected.kind not in EVENTS:
             for frame in self._whole.counts():
                 result.ids[expected.kind].take(frame, known_ids[expected.kind])
                 result.own_ids.append(frame["key"])
             result.rows = result.ids[expected.kind].by_count.total()
             return result
         result.rows = self._whole.distinct()
+        if expected.kind != "interactions":
+            return result
         for frame in self._users.counts():
             result.ids["users"].take(frame, known_ids["users"])
         for frame in self._items.counts():
@@ -279,8 +286,9 @@ class Counting:
 
     def finish(self, different: Different) -> Counted:
         """Return the counts of all rows."""
-        if self._expected.kind != "interactions":
-            id_column = "USER_ID" if self._expected.kind == "users" else "ITEM_ID"
+        kind = self._expected.kind
+        if kind not in EVENTS:
+            id_column = f"{kind[:-1].upper()}_ID"
             placeholders = {id_column: different.ids[self._expected.kind].placeholders}
             unknown = different.ids[self._expected.kind].unknown
             counts: Counts = {
@@ -290,15 +298,23 @@ class Counting:
                 "new_ids": None if unknown is None else unknown[0],
             }
             return Counted(counts, self._packed(different.own_ids))
-        findings: Counts = {
-            "items": different.ids["items"].spread(self.rows),
-            "users": different.ids["users"].spread(self.rows),
-            "placeholders": {f"{kind[:-1].upper()}_ID": ids.placeholders for kind, ids in different.ids.items()},
+        of_events: Counts = {
             "duplicates": self.rows - different.rows,
             "first": self._first,
             "last": self._last,
             "per_day": dict(sorted(self._days.items())),
             "event_types": dict(sorted(self._types.items(), key=lambda pair: (-pair[1], pair[0]))),
+        }
+        if kind != "interactions":
+            return Counted(of_events, None)
+        findings: Counts = {
+            **of_events,
+            "items": different.ids["items"].spread(self.rows),
+            "users": different.ids["users"].spread(self.rows),
+            "placeholders": {
+                "USER_ID": different.ids["users"].placeholders,
+                "ITEM_ID": different.ids["items"].placeholders,
+            },
         }
         return Counted(findings, None, different.sold(self.rows))
 

@@ -46,6 +46,8 @@ MINIMUM_USERS = 25
 """Users with at least two interactions; they must also be one in a hundred of all users."""
 RECOMMENDED_INTERACTIONS = 50_000
 RECOMMENDED_USERS = 1_000
+MOST_ACTIONS = 1_000
+"""Actions of a shop."""
 MOST_TYPES_AND_COLUMNS = 10
 """Event types and the shop's own interaction columns, together."""
 MOST_TYPES = 1_000
@@ -272,6 +274,9 @@ def problems(expected: Expected, findings: Findings) -> list[str]:
         return [too_many_rejects(findings, expected.settings.rejects.limit)]
     if expected.kind == "interactions":
         return _too_little(expected, findings) + _many_types(expected, findings)
+    if expected.kind == "actions" and (findings.ids or 0) > MOST_ACTIONS:
+        text = "the file has {actions:,} actions, and Personalize takes {most:,}: leave out those that nobody is shown"
+        return [Text("problem.actions", text, actions=findings.ids, most=MOST_ACTIONS)]
     return []
 
 

@@ -35,7 +35,7 @@ BLANK_LINES = 1_000_000
 """Blank lines above which a file with ten times as many of them as rows is refused."""
 MOST_ROWS = 100_000
 MOST_BYTES = 24_000_000
-_SHORTEST = {"interactions": 10, "users": 0, "items": 0}
+_SHORTEST = {"interactions": 10, "users": 0, "items": 0, "actions": 0, "action-interactions": 10}
 """Bytes that a row has at least beside its first id: another id, and a time of nine digits."""
 _HEADER = '"line","reason","row"\n'
 _HIDDEN = "(not shown, since the settings hash columns of this file)"
@@ -124,7 +124,7 @@ class Rejects:
         for index, (line, code, original) in enumerate(every):
             slot, number = self._broken(code)
             value, rule = cells[code][index], self._rule(code)
-            reason = cell_rules.reason(slot.name, number, value, slot.form)
+            reason = cell_rules.reason(slot.name, number, value, slot.form, slot.column)
             # More people read a report than the file of refused rows, so it contains no user ids.
             hidden = slot.name == "USER_ID"
             example = Example(line, rule) if hidden else Example(line, reason, cell_rules.shown(value))

@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from table_intake import streamed
@@ -11,7 +11,7 @@ from table_intake.columns import schema, statuses, usual_names
 from table_intake.columns.schema import Column, Schema
 from table_intake.columns.shown import shown, shown_all
 from table_intake.errors import Refused
-from table_intake.kinds import DataKind
+from table_intake.kinds import EVENTS, OF_ACTIONS, DataKind
 from table_intake.settings.files import FileSettings
 from table_intake.settings.tables import TableSettings
 from table_intake.wording import Text
@@ -36,12 +36,14 @@ _MARKS: Mapping[DataKind, tuple[str, ...]] = {
     "items": ("ITEM_ID",),
 }
 """The columns that identify a kind."""
-_IDS = frozenset({"USER_ID", "ITEM_ID"})
-_NEVER_HASHED = frozenset({"ITEM_ID", "EVENT_TYPE", "TIMESTAMP", "CREATION_TIMESTAMP"})
+_IDS = frozenset({"USER_ID", "ITEM_ID", "ACTION_ID"})
+_NEVER_HASHED = frozenset({"ITEM_ID", "ACTION_ID", "EVENT_TYPE", "TIMESTAMP", "CREATION_TIMESTAMP"})
 _TIMES: Mapping[DataKind, str] = {
     "interactions": "TIMESTAMP",
     "users": "CREATION_TIMESTAMP",
     "items": "CREATION_TIMESTAMP",
+    "actions": "CREATION_TIMESTAMP",
+    "action-interactions": "TIMESTAMP",
 }
 """The columns with the time of a row."""
 
@@ -212,7 +214,7 @@ def arrange(
     added: tuple[str, ...] = ()
     if existing is not None:
         names, added = _columns_of(resource, kind, names, existing)
-        columns = {**columns, **{column.name: column for column in existing.columns}}
+        columns = {**columns, **{column.name: _bound(column, columns) for column in existing.columns}}
         if required_new := [name for name in added if name in columns and not columns[name].nullable]:
             text = "the dataset cannot get {columns}: a new column may be empty"
             raise Refused(resource, Text("header.required-new", text, columns=", ".join(required_new)))
@@ -240,7 +242,7 @@ def arrange(
         if index not in sources.values() and is_ignored(heading, files.ignore, None)
     ]:
         notes.append(Text("header.ignored", "left out, as the settings say: {columns}", columns=_listed(left_out)))
-    notes += _hash_notes(header, settings, hashed) if kind != "items" else []
+    notes += _hash_notes(header, settings, hashed) if kind not in {"items", "actions"} else []
     fates = _fates(header, sources.get("EVENT_TYPE")) if own_form and kind == "interactions" else ()
     types = settings.interactions.event_types if own_form and settings.interactions else {}
     return Layout(
@@ -256,6 +258,12 @@ def arrange(
         fates=tuple(fate for fate in fates if fate[1] not in hashed),
         hashed=tuple(sorted(hashed)),
     )
+
+
+def _bound(column: Column, columns: Mapping[str, Column]) -> Column:
+    """Return a column of the dataset with the values that Personalize takes, which no schema has."""
+    usual = columns.get(column.name)
+    return replace(column, words=usual.words, bounds=usual.bounds) if usual else column
 
 
 def _hashed(
@@ -565,7 +573,7 @@ def _columns_of(resource: str, kind: DataKind, names: list[str], existing: Schem
     current = existing.names()
     missing = [name for name in current if name not in names]
     new = tuple(name for name in names if name not in current)
-    if missing or (new and kind == "interactions"):
+    if missing or (new and kind in EVENTS):
         changes = []
         if missing:
             changes.append(Text("header.without", "without {columns}", columns=", ".join(missing)))
@@ -584,6 +592,8 @@ def _columns_of(resource: str, kind: DataKind, names: list[str], existing: Schem
 
 def _other_kind(kind: DataKind, sources: Mapping[str, int]) -> DataKind | None:
     """Return the kind that a header clearly belongs to, or None."""
+    if kind in OF_ACTIONS:
+        return None
     if set(_MARKS["interactions"]) <= set(sources):
         return "interactions"
     # A single id column without a time describes users or items.

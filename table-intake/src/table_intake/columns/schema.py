@@ -8,19 +8,27 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from table_intake.errors import Refused
-from table_intake.kinds import DataKind
+from table_intake.kinds import EVENTS, OF_ACTIONS, DataKind
 from table_intake.wording import Text
 
 Type = Literal["string", "long", "float"]
 Domain = Literal["ECOMMERCE"] | None
 
 NAMESPACE = "com.amazonaws.personalize.schema"
-METADATA_LIMITS: Mapping[DataKind, int] = {"interactions": 5, "users": 25, "items": 100}
+METADATA_LIMITS: Mapping[DataKind, int] = {
+    "interactions": 5,
+    "users": 25,
+    "items": 100,
+    "actions": 10,
+    "action-interactions": 5,
+}
 """The most columns of its own that a dataset may have."""
+DEEDS = ("TAKEN", "NOT_TAKEN", "VIEWED")
+"""What a user may have done with an action."""
 RETURN = "Return"
 """The event type of returns, which are neither purchases nor signs of one."""
 CATEGORY_LENGTH = 1000
@@ -29,7 +37,13 @@ TEXT_LENGTH = 1000
 """Characters of a text about a user or an item, except the textual column."""
 ID_LENGTH = 256
 """Characters of an id."""
-_RECORDS: Mapping[DataKind, str] = {"interactions": "Interactions", "users": "Users", "items": "Items"}
+_RECORDS: Mapping[DataKind, str] = {
+    "interactions": "Interactions",
+    "users": "Users",
+    "items": "Items",
+    "actions": "Actions",
+    "action-interactions": "ActionInteractions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,10 @@ class Column:
     textual: bool = False
     item_name: bool = False
     """Whether it names the item, for a recipe that compares texts."""
+    words: tuple[str, ...] = field(default=(), compare=False)
+    """The only values that it may have, as they are imported: in any case, with any mark between words."""
+    bounds: tuple[int, int] | None = field(default=None, compare=False)
+    """The least and the largest number, where Personalize has any."""
 
     @property
     def numeric(self) -> bool:
@@ -74,7 +92,7 @@ class Schema:
     def trained(self) -> tuple[Column, ...]:
         """Return the columns of users' and items' data that a training reads: categories, numbers and the
         description."""
-        ids = {"USER_ID", "ITEM_ID"}
+        ids = {"USER_ID", "ITEM_ID", "ACTION_ID"}
         usable = (column for column in self.columns if column.categorical or column.textual or column.numeric)
         return tuple(sorted((column for column in usable if column.name not in ids), key=lambda column: column.name))
 
@@ -96,12 +114,20 @@ def _categories(*names: str, nullable: bool = True) -> tuple[Column, ...]:
     return tuple(Column(name, nullable=nullable, categorical=True) for name in names)
 
 
+_NO_METADATA = frozenset({"USER_ID", "ITEM_ID", "ACTION_ID", "CREATION_TIMESTAMP"})
 _IMPRESSIONS = ("IMPRESSION", "RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE")
 _REQUIRED: Mapping[DataKind, tuple[Column, ...]] = {
     # EVENT_TYPE is always there: a shop's default type fills it where a drop has none.
     "interactions": (Column("USER_ID"), Column("ITEM_ID"), Column("TIMESTAMP", "long"), Column("EVENT_TYPE")),
     "users": (Column("USER_ID"),),
     "items": (Column("ITEM_ID"),),
+    "actions": (Column("ACTION_ID"),),
+    "action-interactions": (
+        Column("USER_ID"),
+        Column("ACTION_ID"),
+        Column("EVENT_TYPE", words=DEEDS),
+        Column("TIMESTAMP", "long"),
+    ),
 }
 _RESERVED: Mapping[DataKind, tuple[Column, ...]] = {
     "interactions": (
@@ -110,6 +136,14 @@ _RESERVED: Mapping[DataKind, tuple[Column, ...]] = {
     ),
     "users": (),
     "items": (Column("CREATION_TIMESTAMP", "long", nullable=True),),
+    "actions": (
+        Column("CREATION_TIMESTAMP", "long", nullable=True),
+        Column("EXPIRATION_TIMESTAMP", "long", nullable=True),
+        Column("VALUE", "long", nullable=True, bounds=(1, 10)),
+        Column("REPEAT_FREQUENCY", "long", nullable=True, bounds=(1, 30)),
+        Column("TYPE", nullable=True),
+    ),
+    "action-interactions": tuple(Column(name, nullable=True) for name in ("IMPRESSION", "RECOMMENDATION_ID")),
 }
 _SHOP_REQUIRED = (Column("PRICE", "float"), *_categories("CATEGORY_L1", nullable=False))
 _DESCRIPTION = Column("PRODUCT_DESCRIPTION", nullable=True, textual=True)
@@ -117,6 +151,8 @@ _SHOP_RESERVED: Mapping[DataKind, tuple[Column, ...]] = {
     "interactions": (),
     "users": _categories("MEMBERSHIP_STATUS"),
     "items": (*_categories("CATEGORY_L2", "CATEGORY_L3", "AGE_GROUP", "ADULT", "GENDER"), _DESCRIPTION),
+    "actions": (),
+    "action-interactions": (),
 }
 
 
@@ -150,7 +186,8 @@ def check_limits(resource: str, kind: DataKind, domain: Domain, names: Iterable[
     if len(of_shop) > limit:
         text = "{kind} can have {limit} columns of their own; {column} is one more"
         raise Refused(resource, Text("schema.limit", text, kind=_named(kind), limit=limit, column=of_shop[limit]))
-    if kind != "interactions" and len(names) < 2:
+    # When an action was made is no data about it.
+    if kind not in EVENTS and len(set(names) - ({"CREATION_TIMESTAMP"} if kind in OF_ACTIONS else set())) < 2:
         text = "{kind} need at least one column beside {column}"
         raise Refused(resource, Text("schema.one-more", text, kind=_named(kind), column=names[0]))
 
@@ -269,10 +306,10 @@ def _one_textual(kind: DataKind, columns: tuple[Column, ...]) -> tuple[Column, .
 
 
 def _usable(kind: DataKind, columns: tuple[Column, ...]) -> tuple[Column, ...]:
-    if kind == "interactions":
+    if kind in EVENTS:
         return columns
     # The id is no metadata, and Personalize does not count an item's age as metadata.
-    metadata_columns = [column for column in columns if column.name not in {"USER_ID", "ITEM_ID", "CREATION_TIMESTAMP"}]
+    metadata_columns = [column for column in columns if column.name not in _NO_METADATA]
     if not metadata_columns or any(
         column.categorical or column.textual or column.type != "string" for column in metadata_columns
     ):

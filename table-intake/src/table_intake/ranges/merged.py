@@ -12,6 +12,7 @@ from table_intake.check.counts import MOST_IDS, Different
 from table_intake.check.findings import Expected
 from table_intake.check.state import State
 from table_intake.errors import Incomplete, Refused
+from table_intake.kinds import EVENTS
 from table_intake.origins import LONE, Origins
 from table_intake.ranges.cutting import Task
 from table_intake.ranges.work import Result, Work
@@ -153,7 +154,7 @@ class Merged:
         kind = self._context.expected.kind
         for count in self._counts():
             different.merge(count)
-            if kind != "interactions":
+            if kind not in EVENTS:
                 different.own_ids.append(count.frames["own"].to_series())
         if sum(map(len, different.own_ids)) > MOST_IDS:
             self._many_ids, different.own_ids = True, []

@@ -18,7 +18,7 @@ from table_intake.check.checking import Output, Partial
 from table_intake.check.counts import Counting, unpack_ids
 from table_intake.check.findings import Expected
 from table_intake.errors import Incomplete, Refused
-from table_intake.kinds import DataKind
+from table_intake.kinds import EVENTS, DataKind
 from table_intake.ranges import cutting
 from table_intake.ranges.cutting import Outcome, Task
 from table_intake.ranges.ranges import Range
@@ -114,7 +114,7 @@ class Steps:
                     counting.tallies[name].hold(frame)
             different = counting.different()
         counted = different.state()
-        if kind != "interactions":
+        if kind not in EVENTS:
             ids_after = _with_earlier(different.own_ids, ids[kind], expected)
             counted = replace(counted, frames={**counted.frames, "own": ids_after.to_frame("key")})
         self._work.put_count(partition, counted)

@@ -21,6 +21,10 @@ from table_intake.settings.files import (
 from table_intake.settings.rejects import RejectSettings
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class TableSettings(BaseModel):
     """How tables of all kinds are read and checked."""
 
@@ -46,6 +50,10 @@ class TableSettings(BaseModel):
     """How files of users are read."""
     items: FileSettings | None = None
     """How files of items are read."""
+    actions: Annotated[FileSettings | None, Field(exclude_if=_is_none)] = None
+    """How files of actions are read."""
+    action_interactions: Annotated[FileSettings | None, Field(exclude_if=_is_none)] = None
+    """How files of action interactions are read."""
     hash: Annotated[tuple[TheirName, ...], Field(max_length=20, exclude_if=not_)] = ()
     """Columns, by the shop's names, whose values a keyed hash replaces wherever its files have them; the one of the
     user's id is among them."""
@@ -63,7 +71,14 @@ class TableSettings(BaseModel):
 
     def section(self, kind: DataKind) -> FileSettings | None:
         """Return what the settings say of one kind's files alone."""
-        return {"interactions": self.interactions, "users": self.users, "items": self.items}[kind]
+        sections: dict[DataKind, FileSettings | None] = {
+            "interactions": self.interactions,
+            "users": self.users,
+            "items": self.items,
+            "actions": self.actions,
+            "action-interactions": self.action_interactions,
+        }
+        return sections[kind]
 
     @property
     def recognised_returns(self) -> tuple[Returns, ...]:

@@ -75,6 +75,10 @@ class ReleaseRecord:
     diversity: Mapping[str, Value] | None = None
     datasets: Mapping[str, str] = field(default_factory=dict)
     """ARNs of the existing ITEMS and USERS datasets, by their type."""
+    actions: tuple[str, ...] = ()
+    """What Next-Best-Action recommends to a stranger, best first, for as long as its campaign doesn't answer."""
+    action_tracking_id: str = ""
+    """That of the dataset of action interactions; empty without one."""
     hashed: tuple[str, ...] = ()
     """The columns that have hashes, USER_ID among them; empty where the shop hashes no ids."""
     withdrawn_at: str = ""
@@ -95,7 +99,8 @@ class ReleaseRecord:
         entries = given["campaigns"].items()
         campaigns = {alias: Served(**_members(Served, entry)) for alias, entry in entries}
         lists = {
-            name: tuple(given.get(name, ())) for name in ("filters", "metadata_columns", "context_columns", "hashed")
+            name: tuple(given.get(name, ()))
+            for name in ("filters", "metadata_columns", "context_columns", "hashed", "actions")
         }
         return cls(**{**given, **lists, "campaigns": campaigns})
 
@@ -199,6 +204,11 @@ class Release:
     """ARNs of campaigns without metadata, which refuse requests for columns of Items."""
     hashed: frozenset[str] = frozenset()
     """Columns that have hashes in place of what callers send; USER_ID is among them, where there are any."""
+
+    actions: tuple[str, ...] = ()
+    """What Next-Best-Action recommended to a stranger at the promotion, best first."""
+    action_tracking_id: str = ""
+    """That of the dataset of action interactions; empty where the shop has none."""
 
     def recommender_arn(self, name: str) -> str:
         """Return the ARN of one of the shop's recommenders, whether or not it exists."""

@@ -260,4 +260,6 @@ def serving(record: Mapping[str, Any]) -> Release:
         diversity=record["diversity"],
         without_metadata=frozenset(campaign["arn"] for campaign in campaigns.values() if campaign["metadata"] is False),
         hashed=frozenset(record.get("hashed", ())),
+        actions=tuple(record.get("actions", ())),
+        action_tracking_id=record.get("actionTrackingId", ""),
     )

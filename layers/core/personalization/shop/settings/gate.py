@@ -9,7 +9,7 @@ from table_intake.wording import Text
 
 from personalization.shop.records.release import BASELINE
 from personalization.shop.settings.campaigns import mapping
-from personalization.shop.settings.recipes import SEMANTIC, TRENDING
+from personalization.shop.settings.recipes import NEXT_BEST_ACTION, SEMANTIC, TRENDING
 from personalization.shop.settings.settings_errors import at
 
 Metric = Literal[
@@ -28,6 +28,9 @@ OwnMetric = Literal[
     "average_similarity_at_25",
     "average_popularity_at_25",
     "average_freshness_at_25",
+    "area_under_curve",
+    "precision",
+    "recall",
 ]
 """Metrics of single recipes; higher is better."""
 AnyMetric = Literal[Metric, OwnMetric]
@@ -36,6 +39,7 @@ Lift = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 OWN_METRICS: Mapping[str, tuple[OwnMetric, ...]] = {
     TRENDING: ("trend_prediction_accuracy",),
     SEMANTIC: ("average_similarity_at_25", "average_popularity_at_25", "average_freshness_at_25"),
+    NEXT_BEST_ACTION: ("area_under_curve", "precision", "recall"),
 }
 """By recipe, its own metrics; the first decides, unless settings name another one."""
 OWN_TOLERANCE = 0.5

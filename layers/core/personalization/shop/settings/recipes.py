@@ -10,6 +10,7 @@ RecipeAlias = Literal[
     "popularity-count",
     "trending-now",
     "semantic-similarity",
+    "next-best-action",
 ]
 Generation = Literal["v1", "v2"]
 """The generation of Personalize's recipes that personalize."""
@@ -26,6 +27,8 @@ TRENDING = "trending-now"
 """The recipe that shows everybody what is wanted more and more."""
 SEMANTIC = "semantic-similarity"
 """The recipe that compares items by their names and descriptions."""
+NEXT_BEST_ACTION = "next-best-action"
+"""The recipe that chooses among the shop's actions, not among its items."""
 FROM_ITEM = ("similar-items", SEMANTIC)
 """The recipes whose lists start from an item, the usual one first."""
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from operator import eq, not_
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError, field_validator
 from table_intake import DataKind, TableSettings
@@ -16,7 +16,7 @@ from table_intake.wording import LANGUAGES, Language, Text
 from personalization.core.errors import Rejected
 from personalization.shop.filters import NOT_PURCHASED
 from personalization.shop.records.release import BASELINE
-from personalization.shop.settings import batch, campaigns, gate, lists, placements, recommenders, training
+from personalization.shop.settings import actions, batch, campaigns, gate, lists, placements, recommenders, training
 from personalization.shop.settings.batch import Batch
 from personalization.shop.settings.campaigns import CAMPAIGN_QUOTA, CampaignSettings, mapping, switched_off
 from personalization.shop.settings.cron import Every
@@ -172,7 +172,7 @@ class ShopSettings(TableSettings, BaseModel):
         decides = self.model_dump_json(
             include=included | ({"returns"} if self.returns else set()) | ({"hash"} if self.hash else set())
         )
-        kinds: tuple[DataKind, ...] = ("interactions", "users", "items")
+        kinds: tuple[DataKind, ...] = get_args(DataKind)
         if files := {kind: content for kind in kinds if (content := self.own_file_settings(kind))}:
             decides += json.dumps(files, sort_keys=True)
         return hashlib.sha256(decides.encode()).hexdigest()[:4]
@@ -222,7 +222,8 @@ def parse(key: str, text: str) -> ShopSettings:
     problems += gate.find_errors(given, recipes) + _schedule_errors(given, recipes)
     problems += placements.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     problems += recommenders.find_errors(given) + campaigns.find_errors(given, recipes)
-    problems += _quota_errors(given, recipes) + training.find_errors(given, recipes) + lists.find_errors(given, recipes)
+    problems += actions.find_errors(given, recipes) + _quota_errors(given, recipes)
+    problems += training.find_errors(given, recipes) + lists.find_errors(given, recipes)
     problems += batch.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     if problems:
         raise Rejected(key, _said(Text.joined("; ", problems), given.get("language")))

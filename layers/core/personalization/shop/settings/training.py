@@ -216,6 +216,9 @@ TAKES: Mapping[str, Takes] = {
     "aws-popularity-count": Takes(),
     "aws-trending-now": Takes(features={"trend_discovery_frequency": _WINDOWS}),
     "aws-semantic-similarity": Takes(event_type=False, incremental_updates=True),
+    "aws-next-best-action": Takes(
+        event_type=False, parameters={"action_optimization_period": Number(7, 28, whole=True)}
+    ),
 }
 """What Personalize's recipes take, by their names."""
 
