@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from engine.tests.harness import Argument, Aws, Engine
 from engine.tests.shop_data import avro, columns, write_csv
+from engine.tests.test_exports import exported, forget
 
 NOW = 1_700_000_000
 TYPES = {"Actions": "Actions", "ActionInteractions": "Action_Interactions"}
@@ -118,6 +119,18 @@ def test_own_deeds_move_the_odds(deeds: Deeds) -> None:
     for number in range(5):
         deeds.did("mover", "coupon", "Not taken", NOW + number)
     assert deeds.best("mover")["coupon"] < before
+
+
+def test_deleted_users_take_their_deeds_along(deeds: Deeds) -> None:
+    now = deeds.aws.control.describe_campaign(campaignArn=deeds.campaign)["campaign"]["creationDateTime"].timestamp()
+    deeds.did("leaver", "newsletter", "Taken", now)
+    assert "newsletter" not in deeds.best("leaver")
+    # One streamed deed; and four deeds and a row of their own in the files.
+    assert forget(deeds.aws, deeds.group, ["leaver", "u9"], "bye")["numDeleted"] == 1 + 4 + 1
+    assert "newsletter" in deeds.best("leaver")
+    rows = exported(deeds.aws, deeds.datasets["ActionInteractions"], "after", "ALL")
+    assert {"leaver", "u9"}.isdisjoint(users := {row["USER_ID"] for row in rows})
+    assert len(users) >= 299
 
 
 def test_put_action_is_filtered_by_its_new_values(deeds: Deeds) -> None:

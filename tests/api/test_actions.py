@@ -29,7 +29,11 @@ def _shops(table: "DynamoDBClient") -> None:
     """Containers that have just started, a shop with actions, and one without."""
     campaigns = {"next-best-action": served(CAMPAIGN, f"{ARN}:solution/x/1", "aws-next-best-action")}
     release = {**RELEASE, "shop": "deeds", "campaigns": campaigns, "actions": ["survey", "app"]}
-    release_store.put(table, TABLE, {**release, "filters": ["mails"], "actionTrackingId": TRACKER})
+    release |= {
+        "filters": ["mails", "worth"],
+        "filterParameters": {"mails": {"KIND": "text"}, "worth": {"LEAST": "number"}},
+    }
+    release_store.put(table, TABLE, {**release, "actionTrackingId": TRACKER})
     for app in (recommending, recording, delivery):
         containers.start(app)
 
@@ -72,7 +76,7 @@ def test_without_personalize_the_last_answer_comes_and_else_the_actions_of_a_str
     personalize: FakePersonalize,
 ) -> None:
     personalize.fails("GetActionRecommendations", "ThrottlingException")
-    answer = recommended(filter="mails")
+    answer = recommended(filter="mails", **{"filterValues.KIND": "mail"})
     assert shown(answer) == [("survey", None, "popular"), ("app", None, "popular")]
     assert (body(answer)["degradedReason"], body(answer)["filterApplied"]) == ("throttled", False)
     personalize.reset()
@@ -89,6 +93,8 @@ def test_without_personalize_the_last_answer_comes_and_else_the_actions_of_a_str
         ({"limit": "101"}, "limit"),
         ({"filter": "other"}, "filter"),
         ({"filterValues.KIND": "mail"}, "filter"),
+        ({"filter": "mails"}, "filterValues.KIND"),
+        ({"filter": "worth", "filterValues.LEAST": "much"}, "filterValues.LEAST"),
         ({"context.DEVICE": "phone"}, "context.DEVICE"),
     ],
 )

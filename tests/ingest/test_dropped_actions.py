@@ -8,7 +8,7 @@ import pytest
 from personalization.core.errors import Rejected
 
 from functions.validate_drop.app import handler
-from tests.handlers.fakes import ARN
+from tests.handlers.fakes import ARN, FakePersonalize
 from tests.handlers.samples import BUCKET, Drop, Event, interactions
 
 if TYPE_CHECKING:
@@ -28,6 +28,13 @@ def _settings(drop: Drop) -> None:
 def copied(bucket: "S3Client", event: Event, kind: str) -> list[str]:
     key = f"imports/deeds/{event['run']}/{kind}/part-0.csv"
     return bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode().splitlines()
+
+
+def exists(personalize: FakePersonalize, plan: Any) -> None:  # noqa: ANN401 - a plan's JSON
+    """Let Personalize have the dataset of a plan."""
+    personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE"}})
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/any"}})
+    personalize.says("DescribeSchema", {"schema": {"schema": plan["schema"]["text"]}})
 
 
 def columns(plan: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a plan's JSON
@@ -84,6 +91,28 @@ def test_deeds_are_written_in_one_way(drop: Drop, bucket: "S3Client") -> None:
 def test_bad_actions_are_refused_with_the_reason(drop: Drop, key: str, text: str, reason: str) -> None:
     with pytest.raises(Rejected, match=reason):
         handler(drop(key, text), None)
+
+
+def test_actions_that_are_added_count_with_those_that_are_there(
+    drop: Drop, bucket: "S3Client", personalize: FakePersonalize
+) -> None:
+    def actions(begin: int, end: int) -> str:
+        return "ACTION_ID,VALUE\n" + "".join(f"a{number},1\n" for number in range(begin, end))
+
+    plan: Any = handler({**drop(ACTIONS, actions(0, 990)), "run": "first"}, None)
+    exists(personalize, plan)
+    known, more = {"ids": {"actions": ["first"]}}, ACTIONS.replace("actions/a", "actions/incremental/a")
+    added: Any = handler({**drop(more, actions(980, 1_000)), "run": "second", **known}, None)
+    assert (added["rows"], added["mode"]) == (20, "INCREMENTAL")
+    known = {"ids": {"actions": ["second", "first"]}}
+    event = {**drop(more, actions(999, 1_001)), "run": "third", **known}
+    with pytest.raises(
+        Rejected, match=r"would have 1,001 actions.*takes 1,000: drop a whole file without incremental/"
+    ):
+        handler(event, None)
+    assert not bucket.list_objects_v2(Bucket=BUCKET, Prefix="imports/deeds/third/")["KeyCount"]
+    whole: Any = handler({**drop(ACTIONS, actions(500, 1_500)), "run": "fourth", **known}, None)
+    assert (whole["rows"], whole["mode"]) == (1_000, "FULL")
 
 
 def test_actions_need_a_custom_domain(drop: Drop) -> None:

@@ -114,7 +114,7 @@ def test_a_recipe_can_have_rules_of_its_own() -> None:
     assert [judgement.decision for judgement in judged] == ["approved", "refused"]
 
 
-TREND, ALIKE = "trend_prediction_accuracy", "average_similarity_at_25"
+TREND, ALIKE, CURVE = "trend_prediction_accuracy", "average_similarity_at_25", "area_under_curve"
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,9 @@ TREND, ALIKE = "trend_prediction_accuracy", "average_similarity_at_25"
         ("trending-now", NDCG, 0.5, 0.1, "refused"),
         ("semantic-similarity", ALIKE, 0.59, 0.6, "approved"),
         ("semantic-similarity", ALIKE, 0.5, 0.6, "refused"),
+        ("next-best-action", CURVE, 0.66, 0.7, "approved"),
+        ("next-best-action", CURVE, 0.62, 0.7, "refused"),
+        ("next-best-action", "area_under_the_curve", 0.62, 0.7, "refused"),
     ],
 )
 def test_a_recipe_with_a_metric_of_its_own_is_held_against_what_serves(
@@ -139,6 +142,14 @@ def test_a_recipe_with_a_metric_of_its_own_is_held_against_what_serves(
     assert judged.decision == decision
     assert judged.lift is None
     assert ("popularity has no such metric" in judged.reason.lower()) == (name != NDCG)
+
+
+def test_guesses_at_actions_are_refused_whatever_serves() -> None:
+    worse, same = Measured({CURVE: 0.44}, None), Measured({CURVE: 0.46}, None)
+    for serving in (None, worse):
+        judged = judge("next-best-action", Gate().by_recipe(["next-best-action"])["next-best-action"], worse, serving)
+        assert (judged.decision, "chance reaches 0.5, less 10%" in judged.reason) == ("refused", True)
+    assert judge("next-best-action", Gate(metric="area_under_curve"), same, None).decision == "approved"
 
 
 def test_what_only_reads_texts_says_nothing_about_popularity() -> None:

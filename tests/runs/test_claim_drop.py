@@ -203,19 +203,20 @@ def test_a_report_compares_with_the_last_import_of_its_kind_and_mode(machine: "S
     assert runs(machine, "run-g", later(CLAIM, 7), "imported")["since"] is None
 
 
-def test_a_drop_is_compared_with_the_ids_that_were_imported_last(machine: "SFNClient") -> None:
-    users = KEY.replace("interactions/", "users/")
-    more = users.replace("users/", "users/incremental/")
-    assert runs(machine, "run-a", later(CLAIM, 1, key=users), "imported")["ids"] == {}
-    assert runs(machine, "run-b", later(CLAIM, 2, key=more), "imported")["ids"] == {"users": ["run-a"]}
+@pytest.mark.parametrize("kind", ["users", "items", "actions"])
+def test_a_drop_is_compared_with_the_ids_that_were_imported_last(machine: "SFNClient", kind: str) -> None:
+    whole = KEY.replace("interactions/", f"{kind}/")
+    more = whole.replace(f"{kind}/", f"{kind}/incremental/")
+    assert runs(machine, "run-a", later(CLAIM, 1, key=whole), "imported")["ids"] == {}
+    assert runs(machine, "run-b", later(CLAIM, 2, key=more), "imported")["ids"] == {kind: ["run-a"]}
     me = begun(machine, "run-c")
-    handler(later(CLAIM, 3, key=users) | me, None)
+    handler(later(CLAIM, 3, key=whole) | me, None)
     (drop,) = handler(load("claim_drop_collect") | me, None)["drops"]
-    assert drop["request"]["ids"] == {"users": ["run-b"]}
+    assert drop["request"]["ids"] == {kind: ["run-b"]}
     told = {key: drop[key] for key in ("id", "key", "kind", "mode")} | {"outcome": "imported"}
     handler(load("claim_drop_finish") | me | {"drops": [told], "failure": "Broken: it", "imported": []}, None)
     # The import failed, so the ids are still those before.
-    assert runs(machine, "run-d", later(CLAIM, 4), "imported")["ids"] == {"users": ["run-b"]}
+    assert runs(machine, "run-d", later(CLAIM, 4), "imported")["ids"] == {kind: ["run-b"]}
 
 
 def test_what_failed_is_not_handled_already(machine: "SFNClient") -> None:

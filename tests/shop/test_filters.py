@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.shop.filters import parameters
 
-NUMERIC = {("ITEMS", "PRICE"), ("INTERACTIONS", "EVENT_VALUE")}
+NUMERIC = {("ITEMS", "PRICE"), ("INTERACTIONS", "EVENT_VALUE"), ("ACTIONS", "VALUE")}
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,8 @@ NUMERIC = {("ITEMS", "PRICE"), ("INTERACTIONS", "EVENT_VALUE")}
         ("INCLUDE ItemID WHERE Items.PRICE < $MOST AND Items.SIZE = $SIZE", {"MOST": "number", "SIZE": "text"}),
         ('INCLUDE ItemID WHERE items.price >= $LEAST AND Items.NOTE != "$NO"', {"LEAST": "number"}),
         ("INCLUDE ItemID WHERE Users.PRICE = $X", {"X": "text"}),
+        ("INCLUDE ActionID WHERE Actions.VALUE > $LEAST AND Actions.TYPE = $T", {"LEAST": "number", "T": "text"}),
+        ("EXCLUDE ActionID WHERE Action_Interactions.EVENT_TYPE IN ($TYPES)", {"TYPES": "text"}),
         ('INCLUDE ItemID WHERE Items.A IN ("Items.PRICE", $A, $B)', {"A": "text", "B": "text"}),
         ("INCLUDE ItemID WHERE Items.PRICE > $X | EXCLUDE ItemID WHERE Items.NAME = $Y", {"X": "number", "Y": "text"}),
     ],

@@ -10,6 +10,11 @@ OF_ITEMS = tuple(alias for alias in TRAINABLE if alias != "next-best-action")
 ALL = f"recipes: [{', '.join(OF_ITEMS)}]\n"
 RISING = "recipes: [popularity-count, trending-now]\n"
 READING = "recipes: [popularity-count, semantic-similarity]\n"
+ACTING = """
+domain: custom
+recipes: [user-personalization, popularity-count, next-best-action]
+filters: {mails: 'include ActionID where Actions.TYPE in ("mail")'}
+"""
 
 
 def test_five_campaigns_are_made_of_all_recipes() -> None:
@@ -63,6 +68,21 @@ def test_more_campaigns_need_a_higher_quota() -> None:
         (
             f"{READING}gate: {{recipes: {{semantic-similarity: {{metric: precision_at_5}}}}}}",
             "semantic-similarity learns from no user: take average_similarity_at_25 or ",
+        ),
+        (ACTING.replace("domain: custom", ""), "recipes: the next best action needs domain: custom"),
+        (f"{ACTING}placements: {{a: {{recipe: next-best-action}}}}", "placements.a.recipe: must be"),
+        (f"{ACTING}lists: {{popular: next-best-action}}", "lists.popular: must be"),
+        (f"{ACTING}batch: {{a: {{recipe: next-best-action}}}}", "Next-Best-Action has no batch jobs: take user-pers"),
+        (f"{ACTING}placements: {{a: {{filter: mails}}}}", "placements.a.filter: the filter mails chooses actions"),
+        (f"{ACTING}batch: {{a: {{filter: mails}}}}", "batch.a.filter: the filter mails chooses actions: name one that"),
+        (f"{ACTING}gate: {{metric: recall}}", "gate.metric: is a metric of next-best-action alone"),
+        (
+            f"{ACTING}gate: {{recipes: {{next-best-action: {{metric: coverage}}}}}}",
+            "next-best-action recommends no items: take area_under_curve or precision or recall",
+        ),
+        (
+            f"{ACTING}training: {{next-best-action: {{parameters: {{action_optimization_period: 6}}}}}}",
+            "action_optimization_period: must be out of 7 to 28",
         ),
     ],
 )

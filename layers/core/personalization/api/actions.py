@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import Field
 
 from personalization.api.fallback import FallbackChain
-from personalization.api.lists import ListAsk, Predict
-from personalization.core.problems import FieldError, Problem
+from personalization.api.lists import ListAsk, Predict, filtered
+from personalization.core.problems import Problem
 from personalization.shop.filters import Choice, Id
 from personalization.shop.records.release import Release
 from personalization.shop.settings.recipes import NEXT_BEST_ACTION
@@ -36,16 +36,7 @@ def ask(release: Release, request: ActionListing) -> ListAsk:
     arn = release.campaigns.get(NEXT_BEST_ACTION)
     if arn is None:
         raise Problem(404, "The shop does not train next-best-action, or no version of it was approved yet.")
-    parameters: dict[str, Any] = {"userId": request.user_id, "numResults": request.limit}
-    if request.filter is not None:
-        if request.filter not in release.filters:
-            names = ", ".join(release.filters) or "none"
-            raise Problem(400, "The shop has no such filter.", [FieldError("filter", f"must be one of: {names}")])
-        parameters["filterArn"] = release.filters[request.filter]
-        if request.filter_values:
-            parameters["filterValues"] = request.filter_values
-    elif request.filter_values:
-        raise Problem(400, "Values need a filter.", [FieldError("filter", "is missing, and there are filterValues")])
+    parameters = {"userId": request.user_id, "numResults": request.limit, **filtered(release, request)}
     return ListAsk(arn, parameters, limit=request.limit)
 
 

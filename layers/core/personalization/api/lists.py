@@ -228,6 +228,20 @@ def suited(release: Release, ask: ListAsk) -> ListAsk:
 
 
 def _shared(release: Release, request: Choice, items: int, context: Mapping[str, str] | None) -> dict[str, Any]:
+    parameters = filtered(release, request)
+    if request.context or context:
+        parameters["context"] = {**context, **request.context} if context else request.context
+    if release.metadata_columns and items <= MOST_WITH_METADATA:
+        parameters["metadataColumns"] = {"ITEMS": list(release.metadata_columns[:MOST_COLUMNS])}
+    return parameters
+
+
+def filtered(release: Release, request: Choice) -> dict[str, Any]:
+    """Return the parameters of the filter that a request chooses, if any.
+
+    Raises:
+        Problem: 400, the shop has no such filter, or its values are invalid.
+    """
     parameters: dict[str, Any] = {}
     if request.filter is not None:
         if request.filter not in release.filters:
@@ -240,10 +254,6 @@ def _shared(release: Release, request: Choice, items: int, context: Mapping[str,
             parameters["filterValues"] = given
     elif request.filter_values:
         raise Problem(400, "Values need a filter.", [FieldError("filter", "is missing, and there are filterValues")])
-    if request.context or context:
-        parameters["context"] = {**context, **request.context} if context else request.context
-    if release.metadata_columns and items <= MOST_WITH_METADATA:
-        parameters["metadataColumns"] = {"ITEMS": list(release.metadata_columns[:MOST_COLUMNS])}
     return parameters
 
 

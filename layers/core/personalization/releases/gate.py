@@ -28,6 +28,8 @@ _TELLING = {
     "area_under_curve": "curve",
 }
 """The words that tell the metrics of single recipes."""
+CHANCE: Mapping[str, float] = {"area_under_curve": 0.5}
+"""What guesses reach, by metric."""
 FLOOR = 0.001
 """Added on both sides of a lift, so that a baseline of 0 does not make every lift infinite."""
 
@@ -156,14 +158,8 @@ def _decide(gate: Gate, facts: Judgement, *, first: bool, other_events: bool) ->
     if facts.alias == BASELINE:
         text = "The baseline itself: its {metric} is {new:.4f}, and the other recipes are compared with it."
         return "approved", Text("gate.baseline", text, new=facts.new, **metric)
-    least = gate.minimum_over_popularity
-    if facts.alias in FOR_USERS and facts.lift is not None and least and facts.lift < least * (1 - gate.tolerance):
-        text = (
-            "{metric} of the new version is {new:.4f} where popularity has {popularity:.4f}: {lift:.2f} times "
-            "popularity, and the gate requires {least:g}, less {tolerance:.0%}."
-        )
-        figures = {"new": facts.new, "popularity": facts.popularity, "lift": facts.lift, "least": least}
-        return "refused", Text("gate.below-popularity", text, tolerance=gate.tolerance, **figures, **metric)
+    if why := _too_low(gate, facts, facts.new):
+        return "refused", why
     figure = Text("gate.figure", "Its {metric} is {new:.4f}.", new=facts.new, **metric)
     if facts.lift is not None:
         text = "Its {metric} is {new:.4f}, {lift:.2f} times that of popularity ({popularity:.4f})."
@@ -178,6 +174,23 @@ def _decide(gate: Gate, facts: Judgement, *, first: bool, other_events: bool) ->
             lead = Text("gate.first", "The first release of this recipe: nothing serves yet.")
         return "approved", Text.joined(" ", [lead, figure])
     return _against_serving(gate, facts, facts.new, facts.serving)
+
+
+def _too_low(gate: Gate, facts: Judgement, new: float) -> Text | None:
+    """Return why a new version is refused whatever serves: it is below chance, or below popularity."""
+    figures = {"metric": _name(gate), "new": new, "tolerance": gate.tolerance}
+    chance, least = CHANCE.get(gate.metric, 0.0), gate.minimum_over_popularity
+    if new < chance * (1 - gate.tolerance):
+        text = "{metric} of the new version is {new:.4f}, and chance reaches {chance:.1f}, less {tolerance:.0%}."
+        return Text("gate.chance", text, chance=chance, **figures)
+    if facts.alias in FOR_USERS and facts.lift is not None and least and facts.lift < least * (1 - gate.tolerance):
+        text = (
+            "{metric} of the new version is {new:.4f} where popularity has {popularity:.4f}: {lift:.2f} times "
+            "popularity, and the gate requires {least:g}, less {tolerance:.0%}."
+        )
+        of_popularity = {"popularity": facts.popularity, "lift": facts.lift, "least": least}
+        return Text("gate.below-popularity", text, **of_popularity, **figures)
+    return None
 
 
 def _against_serving(gate: Gate, facts: Judgement, new: float, serving: float) -> tuple[Decision, str]:

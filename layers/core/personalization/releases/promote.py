@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Promote versions to campaigns, and record what the shop serves, with its bestsellers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -117,6 +117,8 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
     items = ensure.dataset_schema(client, "items", dataset_arn(group, "ITEMS"))
     users = ensure.dataset_schema(client, "users", dataset_arn(group, "USERS"))
     metadata = {"ITEMS": items, "USERS": users}
+    arn = next((campaign.campaign_arn for campaign in request.campaigns if campaign.alias == NEXT_BEST_ACTION), None)
+    actions = ensure.dataset_schema(client, "actions", dataset_arn(group, "ACTIONS")) if arn else None
     interactions = schemas.read(request.plan.dataset.arn, "interactions", request.plan.schema_.text)
     promoted_at = _time(now)
     promotion = campaigns.Promotion(
@@ -125,9 +127,9 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
         by=request.promoted_by or request.plan.run,
         tracking_id=ensure.tracking_id(client, group),
         datasets={kind: dataset_arn(group, kind) for kind, schema in metadata.items() if schema},
-        actions=_actions(aws, request.campaigns),
+        actions=_actions(aws, arn),
         action_tracking_id=ensure.action_tracking_id(client, group),
-        schemas=[schema for schema in (interactions, items, users) if schema],
+        schemas=[schema for schema in (interactions, items, users, actions) if schema],
     )
     record = campaigns.record(request.plan, promotion)
     record = campaigns.as_served(record, _serving(client, record))
@@ -140,9 +142,8 @@ def release(aws: Clients, request: ReleaseRequest, environment: Environment, now
     return dict(record.as_record())
 
 
-def _actions(aws: Clients, promoted: Sequence[Promoted]) -> list[str]:
-    """Return the actions for a stranger, which answers fall back to; none if the campaign does not answer."""
-    arn = next((campaign.campaign_arn for campaign in promoted if campaign.alias == NEXT_BEST_ACTION), None)
+def _actions(aws: Clients, arn: str | None) -> list[str]:
+    """Return the actions for a stranger, which answers fall back to; none if no campaign answers."""
     with suppress(PersonalizationError):
         if arn is not None:
             ask = Ask(arn, {"userId": UNKNOWN_USER, "numResults": MOST_ACTIONS})

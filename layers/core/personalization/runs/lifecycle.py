@@ -48,7 +48,7 @@ class End:
 SUCCESS = End()
 _SETTLED = frozenset({"settings", "joined", "held"})
 """Outcomes that need no further work by the run."""
-_WITH_IDS: tuple[DataKind, ...] = ("users", "items")
+_WITH_IDS: tuple[DataKind, ...] = ("users", "items", "actions")
 """Kinds with whose ids later drops are compared."""
 TRAINED = ("interactions", "imported")
 """Kind and outcome of data that a run trains on after the import."""

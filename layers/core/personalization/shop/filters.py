@@ -14,8 +14,17 @@ NOT_PURCHASED = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'
 """The filter `not-purchased`, which a shop has unless its settings say otherwise."""
 NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
-_WORD = re.compile(r"\$(\w+)|\b(Interactions|Items|Users|CurrentUser|CurrentItem)\.(\w+)", re.IGNORECASE)
-_DATASETS = {"interactions": "INTERACTIONS", "items": "ITEMS", "currentitem": "ITEMS"}
+_WORD = re.compile(
+    r"\$(\w+)|\b(Interactions|Items|Users|Actions|Action_Interactions|CurrentUser|CurrentItem)\.(\w+)", re.IGNORECASE
+)
+_DATASETS = {
+    "interactions": "INTERACTIONS",
+    "items": "ITEMS",
+    "currentitem": "ITEMS",
+    "actions": "ACTIONS",
+    "action_interactions": "ACTION_INTERACTIONS",
+}
+_OF_ACTIONS = re.compile(r"\s*\w+\s+ActionID\b", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9_]{1,50}")
 _CONTEXT_NAME = re.compile(r"[A-Za-z0-9_]{1,150}")
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -51,7 +60,7 @@ class Choice(BaseModel):
 def parameters(expression: str, numeric: Collection[tuple[str, str]]) -> dict[str, Kind]:
     """Return the parameters of an expression such as `INCLUDE ItemID WHERE Items.PRICE < $MOST`, with their kinds.
 
-    `numeric` are the dataset types (INTERACTIONS, ITEMS, USERS) and names of numeric columns.
+    `numeric` are the dataset types (INTERACTIONS, ITEMS, USERS, ACTIONS) and names of numeric columns.
     """
     kinds: dict[str, Kind] = {}
     column = ("", "")
@@ -61,6 +70,11 @@ def parameters(expression: str, numeric: Collection[tuple[str, str]]) -> dict[st
         elif parameter not in kinds:
             kinds[parameter] = "number" if column in numeric else "text"
     return kinds
+
+
+def chooses_actions(expression: str) -> bool:
+    """Return whether an expression chooses among actions, not among items."""
+    return bool(_OF_ACTIONS.match(expression))
 
 
 def _filter_value(value: str) -> str:

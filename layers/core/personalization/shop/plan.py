@@ -161,7 +161,8 @@ class PrepareRequest(Part):
     since: Last | None = Field(default=None, exclude_if=is_none)
     """The last import of the kind, if it is of the other mode and after that one."""
     ids: dict[DataKind, tuple[str, ...]] = Field(default_factory=dict, exclude_if=not_)
-    """The runs that imported the users and the items last, the latest first, with whose ids others are compared."""
+    """The runs that imported the users, the items and the actions last, the latest first, with whose ids others are
+    compared."""
     unreadable: dict[str, dict[str, Any]] = Field(default_factory=dict, exclude_if=not_)
     """Why files cannot be read that have ended the process that read them, by their keys: texts as JSON."""
 

@@ -90,6 +90,7 @@ class Counts(TypedDict, total=False):
     placeholders: Mapping[str, Mapping[str, int]]
     ids: int
     new_ids: int | None
+    ids_after: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,13 +292,15 @@ class Counting:
             id_column = f"{kind[:-1].upper()}_ID"
             placeholders = {id_column: different.ids[self._expected.kind].placeholders}
             unknown = different.ids[self._expected.kind].unknown
+            ids_after = self._ids_after(different.own_ids)
             counts: Counts = {
                 "duplicates": self.rows - different.rows,
                 "placeholders": placeholders,
                 "ids": different.rows,
                 "new_ids": None if unknown is None else unknown[0],
+                "ids_after": None if ids_after is None else len(ids_after),
             }
-            return Counted(counts, self._packed(different.own_ids))
+            return Counted(counts, None if ids_after is None else pack_ids(ids_after))
         of_events: Counts = {
             "duplicates": self.rows - different.rows,
             "first": self._first,
@@ -342,7 +345,8 @@ class Counting:
         self._first = first if self._first is None else min(self._first, first)
         self._last = last if self._last is None else max(self._last, last)
 
-    def _packed(self, ids: Sequence[pl.Series]) -> bytes | None:
+    def _ids_after(self, ids: Sequence[pl.Series]) -> pl.Series | None:
+        """Return the hashes of the dataset's ids after the drop; None where they are unknown."""
         earlier = (
             unpack_ids(self._expected.known_ids.get(self._expected.kind))
             if self._expected.mode == "INCREMENTAL"
@@ -351,7 +355,7 @@ class Counting:
         if self._expected.mode == "INCREMENTAL" and earlier is None:
             return None
         every = [*ids, earlier] if self._expected.mode == "INCREMENTAL" and earlier is not None else ids
-        return pack_ids(pl.concat(every).unique()) if every else None
+        return pl.concat(every).unique() if every else None
 
 
 def _hash(frame: pl.DataFrame) -> pl.Series:

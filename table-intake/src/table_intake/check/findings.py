@@ -165,6 +165,8 @@ class Findings:
     """Different ids of a drop of users or items."""
     new_ids: int | None = None
     """How many of these ids the dataset lacked before; None where unknown."""
+    ids_after: int | None = None
+    """How many ids the dataset has after the drop; None where unknown."""
 
     @property
     def rejected(self) -> int:
@@ -274,9 +276,21 @@ def problems(expected: Expected, findings: Findings) -> list[str]:
         return [too_many_rejects(findings, expected.settings.rejects.limit)]
     if expected.kind == "interactions":
         return _too_little(expected, findings) + _many_types(expected, findings)
-    if expected.kind == "actions" and (findings.ids or 0) > MOST_ACTIONS:
+    return _many_actions(findings) if expected.kind == "actions" else []
+
+
+def _many_actions(findings: Findings) -> list[str]:
+    """Return why a shop cannot have so many actions; an incremental file adds to those that it has."""
+    if (findings.ids or 0) > MOST_ACTIONS:
         text = "the file has {actions:,} actions, and Personalize takes {most:,}: leave out those that nobody is shown"
         return [Text("problem.actions", text, actions=findings.ids, most=MOST_ACTIONS)]
+    if (findings.ids_after or 0) > MOST_ACTIONS:
+        text = (
+            "with this file the shop would have {actions:,} actions, and Personalize takes {most:,}: drop a whole file "
+            "without incremental/ before its name, which replaces all earlier ones, and leave out those that nobody is "
+            "shown"
+        )
+        return [Text("problem.actions-after", text, actions=findings.ids_after, most=MOST_ACTIONS)]
     return []
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from table_intake.wording import Text
 
+from personalization.shop.filters import chooses_actions
 from personalization.shop.settings.recipes import NEXT_BEST_ACTION
 from personalization.shop.settings.settings_errors import at
 
@@ -21,3 +22,9 @@ def find_errors(settings: Mapping[Any, Any], recipes: Collection[str]) -> list[T
     if NEXT_BEST_ACTION not in recipes or settings.get("domain") == "custom":
         return []
     return [at("recipes", CUSTOM)]
+
+
+def filters_no_items(name: str, expression: str) -> Text | None:
+    """Return why a filter cannot be applied to items; None if it can."""
+    text = "the filter {name} chooses actions: name one that chooses items"
+    return Text("settings.filter.actions", text, name=name) if chooses_actions(expression) else None

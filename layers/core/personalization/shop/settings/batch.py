@@ -10,6 +10,7 @@ from table_intake.settings.files import ColumnName, Timezone
 from table_intake.wording import Text
 
 from personalization.shop import filters
+from personalization.shop.settings import actions
 from personalization.shop.settings.campaigns import mapping, switched_off
 from personalization.shop.settings.cron import Every
 from personalization.shop.settings.prices import Dollars
@@ -198,6 +199,8 @@ def _lists(
         text = "the shop has no filter {name}; it has {filters}"
         filters_of_shop = ", ".join(expressions) or Text("none", "none")
         yield at("filter", Text("settings.batch.no-filter", text, name=str(named), filters=filters_of_shop))
+    elif named is not None and (why := actions.filters_no_items(str(named), expressions[str(named)])):
+        yield at("filter", why)
     elif named is not None and filters.parameters(expressions[str(named)], ()):
         text = "{name} has parameters, for which a batch job has no values: name one without"
         yield at("filter", Text("settings.batch.parameters", text, name=str(named)))

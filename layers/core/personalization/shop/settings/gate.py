@@ -151,6 +151,9 @@ def _foreign(alias: str, metric: object) -> Text | None:
         text = "{recipe} learns from no user: take {metrics}"
         metrics = Text.any_of([*OWN_METRICS[SEMANTIC], "coverage"])
         return Text("settings.gate.no-users", text, recipe=alias, metrics=metrics)
+    if alias == NEXT_BEST_ACTION and metric in get_args(Metric):
+        text = "{recipe} recommends no items: take {metrics}"
+        return Text("settings.gate.no-items", text, recipe=alias, metrics=Text.any_of([*OWN_METRICS[alias]]))
     return None
 
 

@@ -11,7 +11,7 @@ from table_intake.wording import Text
 from personalization.core.messages import is_none
 from personalization.shop.filters import parameters
 from personalization.shop.records.release import BASELINE, Value
-from personalization.shop.settings import recommenders
+from personalization.shop.settings import actions, recommenders
 from personalization.shop.settings.campaigns import mapping
 from personalization.shop.settings.diversity import SIMILAR, STRENGTH, Diversity, fixed, variety_record
 from personalization.shop.settings.recipes import FROM_ITEM
@@ -224,6 +224,8 @@ def _filtered(where: str, settings: Mapping[Any, Any], filters: Mapping[str, str
         unknown = Text("settings.filter.unknown", text, name=name, filters=", ".join(filters) or none)
         yield at(f"{where}filter", unknown)
         return
+    if why := actions.filters_no_items(name, filters[name]):
+        yield at(f"{where}filter", why)
     accepted = parameters(filters[name], ())
     for strange in (parameter for parameter in values if parameter not in accepted):
         text = "the filter {name} has no such parameter"
