@@ -21,8 +21,13 @@ EVENT = {
     "sentAt": 1_795_594_813,
     "properties": {"STORE": CANARY},
 }
+DEED = {"eventType": "Not_Taken", "actionId": CANARY, "recommendationId": CANARY}
 DOCUMENTS: dict[str, dict[str, Any]] = {
-    "api_events": {"userId": CANARY, "sessionId": CANARY, "events": [EVENT, {**EVENT, "impression": ["i1", "i2"]}]},
+    "api_events": {
+        "userId": CANARY,
+        "sessionId": CANARY,
+        "events": [EVENT, {**EVENT, "impression": ["i1", "i2"]}, DEED],
+    },
     "api_ranking": {"itemIds": ["i1", "i2", CANARY]},
     "api_placements": {"placements": ["home", "goes-with"], "itemId": CANARY, "excludeItemIds": ["i1", CANARY]},
     "api_put_user": {"properties": {"AGE": "25-34", "NOTE": CANARY}},
@@ -34,6 +39,7 @@ QUERIED = (
     "api_similar",
     "api_popular",
     "api_ranking",
+    "api_actions",
     "api_placement",
     "api_placements",
 )
@@ -175,6 +181,6 @@ def _impersonate(random: Random, route: str, event: dict[str, Any], caller: Call
             "userId": random.choice((other, caller.user)),
             "sessionId": random.choice((other, caller.session or "s")),
         }
-        event |= {"body": body(random, {**ids, "events": [EVENT]}), "isBase64Encoded": False}
+        event |= {"body": body(random, {**ids, "events": [EVENT, DEED]}), "isBase64Encoded": False}
     elif random.random() < 0.5:
         event["queryStringParameters"] = {random.choice(USER_ID): other}

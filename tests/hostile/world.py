@@ -26,7 +26,7 @@ from functions.issue_session import app as sessions
 from functions.record_events import app as record
 from tests.handlers.fakes import ARN, FakePersonalize
 from tests.handlers.issuer import AUDIENCE, Issuer
-from tests.handlers.samples import RECOMMENDED, RELEASE, TABLE, load
+from tests.handlers.samples import RECOMMENDED, RELEASE, TABLE, load, served
 from tests.handlers.variables import VARIABLES as SAMPLE_VARIABLES
 from tests.hostile.cases import Case, request
 from tests.hostile.forgeries import Forge
@@ -120,8 +120,11 @@ class World:
             return
         for operation, body in self._personalize.calls:
             user, session = body.get("userId"), body.get("sessionId")
-            if operation in {"PutUsers", "PutItems"}:
+            if operation in {"PutUsers", "PutItems", "GetActionRecommendations"}:
                 yield f"reached {operation}"
+            for deed in body.get("actionInteractions", ()):
+                if not own_events(case.caller, deed.get("userId"), deed["sessionId"]):
+                    yield f"acted as {deed.get('userId')!r} in {deed['sessionId']!r}"
             if operation == "PutEvents" and not own_events(case.caller, user, session):
                 yield f"wrote as {user!r} in {session!r}"
             if operation != "PutEvents" and user not in {"nobody-in-particular", None, case.caller.user_id}:
@@ -171,6 +174,7 @@ def world() -> Iterator[World]:
             personalize.says(
                 "GetPersonalizedRanking", {"recommendationId": "r", "personalizedRanking": [{"itemId": "i1"}]}
             )
+            personalize.says("GetActionRecommendations", {"recommendationId": "r", "actionList": [{"actionId": "a"}]})
             yield World(personalize, issuer)
     finally:
         os.environ.clear()
@@ -196,6 +200,9 @@ def furnish() -> None:
             BillingMode="PAY_PER_REQUEST",
         )
     datasets = {kind: f"{ARN}:dataset/retail-demo/{kind}" for kind in ("ITEMS", "USERS")}
-    release_store.put(tables, TABLE, {**RELEASE, "datasets": datasets})
+    actions = served(f"{ARN}:campaign/retail-demo-next-best-action", f"{ARN}:solution/x/1", "aws-next-best-action")
+    campaigns = {**RELEASE["campaigns"], "next-best-action": actions}
+    release = {**RELEASE, "datasets": datasets, "campaigns": campaigns, "actionTrackingId": "of-actions"}
+    release_store.put(tables, TABLE, release)
     os.environ["EVENTS_QUEUE_URL"] = boto3.client("sqs").create_queue(QueueName="events")["QueueUrl"]
     boto3.client("secretsmanager").create_secret(Name="session-keys", SecretString="1" * 64)
