@@ -201,7 +201,8 @@ def furnish() -> None:
         )
     datasets = {kind: f"{ARN}:dataset/retail-demo/{kind}" for kind in ("ITEMS", "USERS")}
     actions = served(f"{ARN}:campaign/retail-demo-next-best-action", f"{ARN}:solution/x/1", "aws-next-best-action")
-    campaigns = {**RELEASE["campaigns"], "next-best-action": actions}
+    campaigns: Any = RELEASE["campaigns"]
+    campaigns = {**campaigns, "next-best-action": actions}
     release = {**RELEASE, "datasets": datasets, "campaigns": campaigns, "actionTrackingId": "of-actions"}
     release_store.put(tables, TABLE, release)
     os.environ["EVENTS_QUEUE_URL"] = boto3.client("sqs").create_queue(QueueName="events")["QueueUrl"]
