@@ -60,7 +60,7 @@ def test_events_wait_where_the_role_may_put_them_on_trackers_alone(shop: Shop) -
         return str(event["status"])
 
     def on_trackers(statement: Statement) -> None:
-        if statement["Action"] == "personalize:PutEvents":
+        if "personalize:PutEvents" in statement["Action"]:
             statement["Resource"] = "arn:aws:personalize:us-east-1:000000000000:event-tracker/*"
 
     with changed(shop.laptop, "RecordEventsFunction", on_trackers):
