@@ -54,3 +54,12 @@ def test_what_is_no_table_is_refused_in_a_sentence(
     printed = capsys.readouterr()
     assert reason in printed.out + printed.err
     assert "Traceback" not in printed.err
+
+
+def test_actions_are_checked_and_have_nothing_to_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "deeds.csv"
+    path.write_text("USER_ID,ACTION_ID,EVENT_TYPE,TIMESTAMP\nu,a,Not taken,1700000000\n")
+    assert main(["check", "--kind", "action-interactions", str(path)]) == 0
+    assert "1 value of EVENT_TYPE was put in capitals" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["map", "--kind", "actions", str(path)])

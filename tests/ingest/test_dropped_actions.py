@@ -101,17 +101,17 @@ def test_actions_that_are_added_count_with_those_that_are_there(
 
     plan: Any = handler({**drop(ACTIONS, actions(0, 990)), "run": "first"}, None)
     exists(personalize, plan)
-    known, more = {"ids": {"actions": ["first"]}}, ACTIONS.replace("actions/a", "actions/incremental/a")
-    added: Any = handler({**drop(more, actions(980, 1_000)), "run": "second", **known}, None)
+    ids, more = {"ids": {"actions": ["first"]}}, ACTIONS.replace("actions/a", "actions/incremental/a")
+    added: Any = handler({**drop(more, actions(980, 1_000)), "run": "second", **ids}, None)
     assert (added["rows"], added["mode"]) == (20, "INCREMENTAL")
-    known = {"ids": {"actions": ["second", "first"]}}
-    event = {**drop(more, actions(999, 1_001)), "run": "third", **known}
+    ids = {"ids": {"actions": ["second", "first"]}}
+    event = {**drop(more, actions(999, 1_001)), "run": "third", **ids}
     with pytest.raises(
         Rejected, match=r"would have 1,001 actions.*takes 1,000: drop a whole file without incremental/"
     ):
         handler(event, None)
     assert not bucket.list_objects_v2(Bucket=BUCKET, Prefix="imports/deeds/third/")["KeyCount"]
-    whole: Any = handler({**drop(ACTIONS, actions(500, 1_500)), "run": "fourth", **known}, None)
+    whole: Any = handler({**drop(ACTIONS, actions(500, 1_500)), "run": "fourth", **ids}, None)
     assert (whole["rows"], whole["mode"]) == (1_000, "FULL")
 
 

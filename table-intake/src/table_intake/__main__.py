@@ -15,6 +15,7 @@ from typing import get_args
 from pydantic import ValidationError
 
 from table_intake import (
+    OF_ACTIONS,
     DataKind,
     Expected,
     IntakeError,
@@ -117,8 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--rejects", type=Path, metavar="FILE", help="where to write the refused rows, with reasons")
     mapping = commands.add_parser("map", help="propose settings with which files can be read")
     mapping.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    for command in (check, mapping):
-        command.add_argument("--kind", choices=get_args(DataKind), help="what the rows are; told by columns without it")
+    kinds: tuple[DataKind, ...] = get_args(DataKind)
+    mapped = [kind for kind in kinds if kind not in OF_ACTIONS]
+    for command, choices in ((check, kinds), (mapping, mapped)):
+        command.add_argument("--kind", choices=choices, help="what the rows are; told by columns without it")
         command.add_argument("--settings", type=Path, metavar="FILE", help="settings in YAML, as `map` proposes them")
     return parser
 

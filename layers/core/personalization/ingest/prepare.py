@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from table_intake import OF_ACTIONS, Checked, DataKind, Expected, Proposal, check_table
+from table_intake import Checked, DataKind, Expected, Proposal, check_table
 from table_intake.check import changes
 from table_intake.columns.header import canonical
 from table_intake.ranges.merged import Merged
@@ -368,8 +368,6 @@ class Preparation:
 
     def _proposal(self, drop: Drop, joined: Joined, settings: ShopSettings) -> Proposal | None:
         """Return settings with which a refused drop may be read, if its first rows ask for any."""
-        if drop.kind in OF_ACTIONS:
-            return None
         with suppress(Rejected):
             return Source.find(self._s3, self._bucket, drop, joined.version_id).proposal(settings)
         return None

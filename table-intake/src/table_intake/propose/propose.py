@@ -11,7 +11,7 @@ import polars as pl
 from table_intake.check.forms import with_time_of_day
 from table_intake.columns import schema, usual_names
 from table_intake.columns.header import canonical, is_ignored
-from table_intake.kinds import DataKind
+from table_intake.kinds import OF_ACTIONS, DataKind
 from table_intake.propose import values
 from table_intake.propose.judgement import judge
 from table_intake.propose.proposal import Proposal
@@ -37,6 +37,8 @@ def propose_settings(
 ) -> Proposal | None:
     """Return settings with which a file can be read; without any where it needs none; None where its kind is unknown.
 
+    Nothing is proposed for actions and what users did with them, whose columns have no usual names.
+
     Args:
         sample: of the file.
         settings: what the shop has set, which stays.
@@ -44,7 +46,7 @@ def propose_settings(
         ids: of the shop's interactions, by which a file of users or items tells the column of its key.
     """
     kind = kind or judge(sample, settings).kind
-    return None if kind is None else propose_for(sample, settings, kind, ids)
+    return None if kind is None or kind in OF_ACTIONS else propose_for(sample, settings, kind, ids)
 
 
 def propose_for(sample: Sample, settings: TableSettings, kind: DataKind, ids: Ids = NO_IDS) -> Proposal:
