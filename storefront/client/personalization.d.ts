@@ -54,6 +54,8 @@ export interface Query {
 /** What an event says beside its type; all of it is optional. */
 export interface EventFields {
   itemId?: string;
+  /** An action, in place of an item. */
+  actionId?: string;
   /** A number, such as the price of what was bought. */
   eventValue?: number;
   /** Default: a new one. A second event with the same id counts once. */
