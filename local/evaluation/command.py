@@ -22,7 +22,7 @@ KINDS: tuple[DataKind, ...] = ("interactions", "users", "items")
 
 def main(options: Namespace, terminal: Terminal) -> None:
     """Evaluate the files that were named. Raises BadInput."""
-    settings = settings_of(options.settings)
+    settings = _settings(options.settings)
     stated = [(path, kind) for kind in KINDS for path in getattr(options, kind)]
     if not options.files and not stated:
         raise BadInput("name your files: evaluate FILE…, or --interactions FILE --users FILE --items FILE")
@@ -57,7 +57,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
         tables.show(document, terminal)
 
 
-def settings_of(path: Path | None) -> ShopSettings:
+def _settings(path: Path | None) -> ShopSettings:
     """Read the shop's settings; without a file, ask for no column but those of every shop."""
     if path is None:
         return ShopSettings(domain="custom")
