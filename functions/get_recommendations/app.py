@@ -16,8 +16,7 @@ from personalization.api.fallback import BUDGET_SECONDS, FallbackChain, source_o
 from personalization.api.http import Api, Request, Response
 from personalization.api.lists import ListAsk, Listing, Ranking, RankingBody
 from personalization.api.placements import PageBody, Parallel, Slot
-from personalization.auth import caller, list_id_keys, list_ids
-from personalization.auth.list_ids import PLACEMENT
+from personalization.auth import caller
 from personalization.core import environment
 from personalization.core.aws import clients, errors
 from personalization.personalize import runtime
@@ -33,9 +32,6 @@ API = Api(environment.metrics)
 RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb, environment.table))
 BESTSELLERS = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
 ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, environment.bucket))
-LIST_ID_KEYS = list_id_keys.ListIdKeys(
-    list_id_keys.fetch(clients.secretsmanager_once, environment.list_id_keys, list_id_keys.SIGNING)
-)
 PREDICT = partial(runtime.served, runtime.recommend, clients.runtime_once)
 ACT = partial(runtime.served, runtime.recommend_actions, clients.runtime_once)
 RANK = partial(runtime.served, runtime.rank, clients.runtime_once)
@@ -48,7 +44,6 @@ def look_up(shop: str, ids: Iterable[str], left: float) -> Mapping[str, Mapping[
 
 FALLBACK = FallbackChain(errors.reason, BESTSELLERS.get, time.monotonic, look_up)
 clients.make_ahead(clients.runtime_once, clients.dynamodb, clients.dynamodb_once, clients.s3_quick, clients.s3_once)
-clients.make_ahead(clients.secretsmanager_once)
 clients.make_ahead(environment.table, environment.shopper_events_table, environment.bucket, environment.metrics)
 PARALLEL = Parallel()
 DESCRIPTION = Path(__file__).with_name("openapi.json")
@@ -66,7 +61,6 @@ def show_list(request: Request) -> Response:
     answer = FALLBACK.fill(release, ask, PREDICT, source_of(release, recipe))
     _show(release, started, (answer, ask))
     page = lists.after(release, ask, answer)
-    _name(release, query.user_id, (page, request.route.operation))
     request.count_list(recipe, answer)
     return request.shared(page, personal=query.user_id is not None)
 
@@ -77,7 +71,6 @@ def show_placement(request: Request) -> dict[str, object]:
     question, started = placements.ask(release, name, query, _context(request, release)), FALLBACK.now()
     answer = placements.fill(FALLBACK, release, name, question, PREDICT)
     _show(release, started, (answer, question))
-    _name(release, query.user_id, (answer, PLACEMENT + name))
     request.count_list(f"placement/{name}", answer)
     return answer
 
@@ -89,7 +82,6 @@ def show_page(request: Request) -> dict[str, object]:
     started = FALLBACK.now()
     answer: dict[str, Any] = placements.page(FALLBACK, release, asks, PREDICT, PARALLEL)
     _show(release, started, *((page, asks[page["placement"]]) for page in answer["placements"]))
-    _name(release, request.path["userId"], *((page, PLACEMENT + page["placement"]) for page in answer["placements"]))
     for page in answer["placements"]:
         request.count_list(f"placement/{page['placement']}", page)
     return answer
@@ -102,7 +94,6 @@ def ranking(request: Request) -> dict[str, object]:
     question, started = lists.ranking(release, query, _context(request, release)), FALLBACK.now()
     answer = FALLBACK.rank(question, RANK)
     _show(release, started, (answer, question))
-    _name(release, query.user_id, (answer, request.route.operation))
     request.count_list("personalized-ranking", answer)
     return answer
 
@@ -110,9 +101,8 @@ def ranking(request: Request) -> dict[str, object]:
 @API.operation("actions")
 def show_actions(request: Request) -> dict[str, object]:
     release = _release(request)
-    query = request.parsed(actions.ActionListing)
-    answer = actions.fill(FALLBACK, release, actions.ask(release, query), ACT)
-    _name(release, query.user_id, (answer, request.route.operation))
+    question = actions.ask(release, request.parsed(actions.ActionListing))
+    answer = actions.fill(FALLBACK, release, question, ACT)
     request.count_list(NEXT_BEST_ACTION, {**answer, "items": answer["actions"]})
     return answer
 
@@ -160,8 +150,6 @@ handler = API.answer
 
 def _release(request: Request) -> Release:
     """Return the shop's release; where the shop hashes its ids, the request has hashes from here on."""
-    # They come while the release and the campaign are asked.
-    LIST_ID_KEYS.begin()
     release = RELEASES.get(request.path["shop"], time.monotonic())
     if release.hashed:
         request.name_user_by(_hash_key().of(release.shop))
@@ -183,14 +171,6 @@ def _show(release: Release, started: float, *answers: tuple[dict[str, Any], List
     """Show the columns of answers' items, in the rest of the budget that began at `started`, by the chain's clock."""
     left = started + BUDGET_SECONDS - FALLBACK.now()
     ITEMS.fill(release.shop, [(answer, ask.columns) for answer, ask in answers], left)
-
-
-def _name(release: Release, user: str | None, *answers: tuple[dict[str, Any], str]) -> None:
-    """Give each answer its listId: what it shows, where, and to whom; null if the keys cannot be read."""
-    keys, now = LIST_ID_KEYS.get(), time.time()
-    made = partial(list_ids.of, keys[0], release.shop, user, release=release.promoted, now=now) if keys else None
-    for answer, name in answers:
-        answer["listId"] = made(name=name) if made else None
 
 
 cold_start.end()

@@ -78,5 +78,4 @@ def _row(image: Record, details: Mapping[str, Any], names: Names) -> list[str]:
         details["session"],
         image["event"]["S"],
         details.get("properties", ""),
-        details.get("listId", ""),
     ]

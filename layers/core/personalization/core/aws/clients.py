@@ -89,8 +89,6 @@ events: "Callable[[], PersonalizeEventsClient]" = _client("personalize-events", 
 events_once: "Callable[[], PersonalizeEventsClient]" = _client("personalize-events", _ONCE)
 """Live events for callers with a queue for failed attempts."""
 secretsmanager: "Callable[[], SecretsManagerClient]" = _client("secretsmanager", _SERVING)
-secretsmanager_once: "Callable[[], SecretsManagerClient]" = _client("secretsmanager", _ONCE)
-"""Secrets Manager for callers that can do without a late answer: one attempt."""
 sqs: "Callable[[], SQSClient]" = _client("sqs", _SERVING)
 sqs_once: "Callable[[], SQSClient]" = _client("sqs", _QUEUE)
 """SQS for callers whose own caller waits: one attempt."""
