@@ -58,8 +58,8 @@ def record(request: Request) -> dict[str, object]:
     release = _release(request)
     if release.hashed:
         calls = models.hashed(calls, _hash_key().of(shop), release.hashed)
-    takes = release.action_tracking_id or not any(call.of_actions for call in calls)
-    problems.or_not_found(takes or None, delivery.NO_ACTIONS)
+    if not release.action_tracking_id and any(call.of_actions for call in calls):
+        raise problems.Problem(404, delivery.NO_ACTIONS)
     leaves = _leaving(shop, calls[0].user_id)
     if leaves:
         request.notes["discarded"] = len(body.events)

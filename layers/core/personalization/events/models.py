@@ -189,11 +189,8 @@ class Call:
     session_id: str
     user_id: str | None
     events: Sequence[Mapping[str, Any]]
-
-    @property
-    def of_actions(self) -> bool:
-        """Whether the events are about actions; all are, or none is."""
-        return any("actionId" in event for event in self.events)
+    of_actions: bool = False
+    """Whether the events are about actions; all are, or none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +227,8 @@ def calls(request: Events, now: int, new_id: Callable[[], str] = _new_id, *, bro
         if len(compact(event).encode()) > EVENT_BYTES:
             raise Problem(400, "An event is too large.", [FieldError(f"events.{index}", "may have 10 KB")])
     return [
-        Call(request.session_id, request.user_id, alike[start : start + PER_CALL])
-        for _, group in groupby(sent, lambda event: "actionId" in event)
+        Call(request.session_id, request.user_id, alike[start : start + PER_CALL], of_actions)
+        for of_actions, group in groupby(sent, lambda event: "actionId" in event)
         for alike in [list(group)]
         for start in range(0, len(alike), PER_CALL)
     ]
@@ -251,7 +248,7 @@ def first(made: Sequence[Call], count: int) -> list[Call]:
     taken = []
     for call in made:
         if count > 0:
-            taken.append(Call(call.session_id, call.user_id, call.events[:count]))
+            taken.append(replace(call, events=call.events[:count]))
         count -= len(call.events)
     return taken
 
@@ -278,6 +275,7 @@ def hashed(made: Sequence[Call], hash_id: Callable[[str], str], columns: Collect
             problems.named("sessionId", hash_id(call.session_id)),
             problems.named("userId", hash_id(call.user_id)) if call.user_id else call.user_id,
             [_with_hashes(event, hash_id, columns) for event in call.events],
+            call.of_actions,
         )
         for call in made
     ]

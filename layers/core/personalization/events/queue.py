@@ -54,7 +54,8 @@ class Group:
     """Whether only the table lacks them, because Personalize gets them otherwise."""
 
     def call(self) -> Call:
-        return Call(self.session_id, self.user_id, [part.event for part in self.parts])
+        events = [part.event for part in self.parts]
+        return Call(self.session_id, self.user_id, events, any("actionId" in event for event in events))
 
     def alone(self) -> list["Group"]:
         """Return a group for each event."""

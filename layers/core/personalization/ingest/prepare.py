@@ -34,7 +34,7 @@ from personalization.shop.keys import Drop
 from personalization.shop.plan import Joined, LatestFull, LeftOut, Nothing, Plan, PrepareRequest
 from personalization.shop.records.item_table import NAMES
 from personalization.shop.settings import settings_file
-from personalization.shop.settings.recipes import SEMANTIC
+from personalization.shop.settings.recipes import NEXT_BEST_ACTION, SEMANTIC
 from personalization.shop.settings.settings import ShopSettings
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ class Preparation:
         if drop.mode == "FULL" and (merged is None or source.size <= LARGEST):
             checked = replace(checked, content=source.content(kind, settings))
         plan = imports.plan(self._names, self._bucket, drop, lineage=self._lineage, settings=settings, checked=checked)
-        if kind == "interactions" and not part:
+        if kind == "interactions" and not part and {SEMANTIC, NEXT_BEST_ACTION} & {*settings.recipes}:
             plan = texts.trainable(self._s3, self._personalize, self._bucket, plan)
         if expected.group and kind == "interactions" and not part:
             plan = imports.with_existing(self._personalize, self._names, plan, settings)
