@@ -8,16 +8,14 @@ from pathlib import Path
 from personalization.core.errors import Rejected
 from personalization.shop.settings.settings import ShopSettings, parse
 from personalize_local.recipes.config import EventParameters
-from table_intake import DataKind
 
 from local.cloud.environments import LOCAL
 from local.evaluation import page, tables
 from local.evaluation.files import BadInput, read
+from local.evaluation.samples import KINDS
 from local.evaluation.trial import Plan, evaluate
 from local.evaluation.words import texts
 from local.terminal.output import Terminal
-
-KINDS: tuple[DataKind, ...] = ("interactions", "users", "items")
 
 
 def main(options: Namespace, terminal: Terminal) -> None:

@@ -10,7 +10,8 @@ from table_intake.read.archives import LocalFile
 
 from local.cloud.environments import LocalError
 
-_KINDS: tuple[DataKind, ...] = ("interactions", "users", "items")
+KINDS: tuple[DataKind, ...] = ("interactions", "users", "items")
+"""What the files of a shop that are told by their columns may have."""
 _PIECES = 12
 """Pieces of 8 MB that are read of a file."""
 
@@ -39,7 +40,7 @@ def read(path: Path, settings: ShopSettings, kind: DataKind | None) -> Sample:
         return _read(path, settings.section(kind))
     # What the file has is known once it is read, and how to read it may depend on what it has.
     refused: dict[DataKind, BadFile] = {}
-    for candidate in _KINDS:
+    for candidate in KINDS:
         if (files := settings.section(candidate)) is None:
             continue
         try:

@@ -131,11 +131,13 @@ class Start:
             read = self.decide(named, digests, done)
         read, done = self.settle(read, digests, done)
         progress.write(folder, done)
-        preparing = begun(partial(self.prepare, folder, read, named, done))
+        whole = {kind: files.whole(table, named, read.sources) for kind, table in read.export.tables()}
+        made = {kind: table for kind, table in read.export.tables() if not whole[kind]}
+        preparing = begun(partial(self.prepare, folder, read, whole, made, done))
         # Small files are joined, or refused, before a cloud starts; it starts beside the joining of large ones.
-        self.wait(preparing, read, named, SOON_SECONDS)
+        self.wait(preparing, made, SOON_SECONDS)
         state = self.cloud()
-        self.wait(preparing, read, named)
+        self.wait(preparing, made)
         drops, done = preparing.result()
         if done.counts:
             terminal.page(screen.counts(restored(done.counts, done.texts), terminal.words))
@@ -298,25 +300,21 @@ class Start:
         raise answers.missing(questions, given, name)
 
     def prepare(
-        self, folder: Path, read: Read, named: Mapping[str, Path], done: Progress
+        self,
+        folder: Path,
+        read: Read,
+        whole: Mapping[DataKind, Path | None],
+        made: Mapping[DataKind, ExportedTable],
+        done: Progress,
     ) -> tuple[dict[str, Path], Progress]:
-        """Join what must be joined, and lay out the folder of what is dropped; return its files by kind.
+        """Join what is made of several files, and lay out the folder of what is dropped; return its files by kind.
 
-        Raises BadFile.
+        `whole`: the files that are dropped as they are. Raises BadFile.
         """
-        made = self.made(read, named)
         done = self.join(folder / "joined", read, made, done) if made else done
         progress.write(folder, done)
-        whole = {
-            kind: files.whole(table, named, read.sources) or folder / "joined" / f"{kind}.csv"
-            for kind, table in read.export.tables()
-        }
-        return lay_out(folder / "drops", read.text, whole), done
-
-    @staticmethod
-    def made(read: Read, named: Mapping[str, Path]) -> dict[DataKind, ExportedTable]:
-        """Return what is made of several files or parts of them, by kind; others are dropped as they are."""
-        return {kind: table for kind, table in read.export.tables() if not files.whole(table, named, read.sources)}
+        dropped = {kind: path or folder / "joined" / f"{kind}.csv" for kind, path in whole.items()}
+        return lay_out(folder / "drops", read.text, dropped), done
 
     def join(self, folder: Path, read: Read, made: Mapping[DataKind, ExportedTable], done: Progress) -> Progress:
         """Join the files of some kinds, unless that was done before. Raises BadFile."""
@@ -338,12 +336,11 @@ class Start:
     def wait(
         self,
         preparing: Future[tuple[dict[str, Path], Progress]],
-        read: Read,
-        named: Mapping[str, Path],
+        made: Mapping[DataKind, ExportedTable],
         seconds: float | None = None,
     ) -> None:
         """Wait so long at most until files are joined, and show that. Raises BadFile."""
-        if preparing.done() or not (made := self.made(read, named)):
+        if preparing.done() or not made:
             return
         names = ", ".join(ExportSettings.model_validate(made).files())
         with (

@@ -22,12 +22,10 @@ from local.cloud.client import Answer, Client, Upload
 from local.cloud.faults import FaultDoor
 from local.cloud.home import Home, State, access
 from local.cloud.runs import Run, events
-from tests.app.waiting import BOUND, until
+from tests.app.waiting import BOUND, tried, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
-TRIES = 3
-"""How often a schedule invokes a function that fails, and a client sends what a service did not answer."""
 PART_BYTES = 300_000
 """The bytes of a part of a drop on a laptop, so that tests have drops of several parts."""
 
@@ -139,12 +137,13 @@ class Laptop:
     def sweep(self, **wanted: object) -> list[str]:
         """Sweep now instead of within 15 minutes; a note for each run that it started."""
         functions, name = boto3.client("lambda", **access(self.state)), self.state.outputs["SweepFunctionName"]
-        for left in range(TRIES)[::-1]:
+
+        def invoke() -> tuple[bool, dict[str, Any]]:
             invoked = functions.invoke(FunctionName=name, Payload=json.dumps(wanted).encode())
-            answer = json.loads(invoked["Payload"].read())
-            if not left or answer.get("errorType") != "RetryLater":
-                break
-        assert "FunctionError" not in invoked, answer
+            return "FunctionError" in invoked, json.load(invoked["Payload"])
+
+        failed, answer = tried(invoke, lambda told: told[1].get("errorType") != "RetryLater")
+        assert not failed, answer
         return [str(note) for note in answer["started"]]
 
     def history(self, run: Run) -> list[Mapping[str, Any]]:

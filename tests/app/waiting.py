@@ -4,13 +4,25 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 BOUND = 600.0
 """Seconds after which something that has to become true has failed to, however busy the machine is."""
 PACE = 0.1
 """How long waits of state machines take, as a share of what their definitions say."""
+TRIES = 3
+"""How often a schedule invokes a function that fails, and a client sends what a service did not answer."""
+T = TypeVar("T")
 LOOK = 0.2
 """Seconds between two looks: both processors are at work on what is waited for."""
+
+
+def tried(call: Callable[[], T], holds: Callable[[T], bool]) -> T:
+    """Call, and call again up to TRIES times in all until the answer holds; return the last answer."""
+    for _ in range(TRIES - 1):
+        if holds(answer := call()):
+            return answer
+    return call()
 
 
 def until(holds: Callable[[], bool], what: str, bound: float = BOUND) -> None:

@@ -16,9 +16,9 @@ from table_intake.columns import schema as datasets
 from table_intake.columns.schema import Column, Schema
 
 from tests.app import retail
-from tests.app.laptop import TRIES
 from tests.app.matrix.case import Fault
 from tests.app.matrix.world import World
+from tests.app.waiting import tried
 
 PREFIX = "retail"
 SETTINGS = "recipes: [popularity-count]\nprobe: {{requests: 1, latency_ms: {latency}}}\n"
@@ -214,11 +214,12 @@ class Shop:
         return "lease" not in records and not waiting and len(claims) >= len(self.keys)
 
     def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - the answer's JSON
-        """What the API answers below the shop's path, to a client that tries again where it is told to."""
-        for left in range(TRIES)[::-1]:
-            answer = self.world.laptop.call(method, f"/shops/{self.name}{path}", body)
-            if not left or answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
-                break
+        """What the API answers below the shop's path; a 503 is tried again, as it says."""
+        path = f"/shops/{self.name}{path}"
+        answer = tried(
+            lambda: self.world.laptop.call(method, path, body),
+            lambda answer: answer.status != HTTPStatus.SERVICE_UNAVAILABLE,
+        )
         assert answer.status == HTTPStatus.ACCEPTED, answer.body
         return answer.body
 

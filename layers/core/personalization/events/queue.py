@@ -52,10 +52,11 @@ class Group:
     parts: Sequence[Part]
     delivered: bool = False
     """Whether only the table lacks them, because Personalize gets them otherwise."""
+    of_actions: bool = False
+    """As of a call."""
 
     def call(self) -> Call:
-        events = [part.event for part in self.parts]
-        return Call(self.session_id, self.user_id, events, any("actionId" in event for event in events))
+        return Call(self.session_id, self.user_id, [part.event for part in self.parts], self.of_actions)
 
     def alone(self) -> list["Group"]:
         """Return a group for each event."""
@@ -101,8 +102,15 @@ def groups(messages: Iterable[Message]) -> tuple[list[Group], list[Message]]:
         except (ValueError, TypeError, KeyError):
             foreign.append(message)
     return [
-        Group(shop=shop, session_id=session, user_id=user, parts=parts[start : start + PER_CALL], delivered=delivered)
-        for (shop, session, user, delivered, _), unsorted in by_session.items()
+        Group(
+            shop=shop,
+            session_id=session,
+            user_id=user,
+            parts=parts[start : start + PER_CALL],
+            delivered=delivered,
+            of_actions=of_actions,
+        )
+        for (shop, session, user, delivered, of_actions), unsorted in by_session.items()
         for parts in [sorted(unsorted, key=lambda part: float(part.event["sentAt"]))]
         for start in range(0, len(parts), PER_CALL)
     ], foreign

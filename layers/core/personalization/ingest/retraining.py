@@ -48,8 +48,7 @@ def of_shop(
     # Of the data that are there, whatever the settings say by now.
     hashed = hashed_ids.of_shop(s3, bucket, wish.shop).columns
     planned = planned.replaced(notes=(*remarks, *planned.notes), hashed=hashed)
-    planned = texts.with_texts(s3, personalize, bucket, planned)
-    planned = texts.with_actions(s3, personalize, bucket, planned)
+    planned = texts.trainable(s3, personalize, bucket, planned)
     return imports.with_existing(personalize, names, planned, settings)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The interactions that train: filtered as the solution asks, checked for Personalize's minimums, ties shuffled."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from zlib import crc32
@@ -176,20 +176,23 @@ def _chosen(snapshot: Snapshot, config: TrainingConfig) -> Mask:
 
 
 def _no_return(snapshot: Snapshot) -> Mask:
-    codes = [code for code, name in enumerate(snapshot.event_types) if name.lower() == RETURN]
-    mask: Mask = ~np.isin(snapshot.event_type, codes)
-    return mask
+    return ~of_kind(snapshot.event_types, snapshot.event_type, RETURN)
 
 
 def _of(snapshot: Snapshot, event_type: str | None, threshold: float | None) -> Mask:
     mask = np.ones(len(snapshot.user_index), bool)
     if event_type is not None:
-        codes = [code for code, name in enumerate(snapshot.event_types) if name.lower() == event_type.lower()]
-        mask = np.isin(snapshot.event_type, codes)
+        mask = of_kind(snapshot.event_types, snapshot.event_type, event_type)
     if threshold is not None:
         with np.errstate(invalid="ignore"):
             mask &= snapshot.event_values >= threshold
     return mask
+
+
+def of_kind(names: Iterable[str | None], codes: npt.NDArray[np.integer[Any]], kind: str) -> Mask:
+    """[rows] whether a row is of a type of events, in any case of letters; `codes` [rows] number its `names`."""
+    alike = [code for code, name in enumerate(names) if name is not None and name.lower() == kind.lower()]
+    return np.isin(codes, alike) if alike else np.zeros(len(codes), bool)
 
 
 def _weightless(event: EventParameters) -> str:

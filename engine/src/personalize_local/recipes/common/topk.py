@@ -48,9 +48,7 @@ def best(scores: Scores, allowed: npt.NDArray[np.bool_] | None, most: int, least
     if len(some) <= most:
         return some
     values = scores[some]
-    ordered = values.copy()
-    ordered.partition(len(some) - most)
-    threshold = ordered[len(some) - most]
+    threshold = np.partition(values, len(some) - most)[len(some) - most]
     return np.concatenate((some[values > threshold], some[values == threshold]))[:most]
 
 

@@ -25,6 +25,7 @@ from personalize_local.recipes.common.item_index import ItemIndex
 from personalize_local.recipes.common.online_counts import OnlineCounts
 from personalize_local.recipes.common.recency_windows import WindowCounts
 from personalize_local.recipes.common.repeat_features import Past
+from personalize_local.recipes.common.rows import of_kind
 from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.common.topk import Places, Scored, Scores, ranked, shown_scores, top_k
 from personalize_local.recipes.config import RETURN, EventParameters
@@ -420,12 +421,10 @@ def _trained_on(history: History, events: Sequence[EventParameters]) -> npt.NDAr
     taken = np.zeros(len(history), bool)
     for event in events:
         if event.weight != 0:
-            rows = _of_kind(history, event.event_type.lower())
+            rows = _of_kind(history, event.event_type)
             taken |= rows if event.threshold is None else rows & (history.event_values >= event.threshold)
     return taken
 
 
 def _of_kind(history: History, kind: str) -> npt.NDArray[np.bool_]:
-    """[rows] whether a row is of a type of events, in any case of letters."""
-    codes = [code for code, text in enumerate(history.event_types.table.texts) if text and text.lower() == kind]
-    return np.isin(history.event_types.codes, codes) if codes else np.zeros(len(history), bool)
+    return of_kind(history.event_types.table.texts, history.event_types.codes, kind)

@@ -29,7 +29,7 @@ TAKEN, TAKEN_A_USER = (10_000, 20_000), 3
 NEW = 2
 """Where users come back to items, one basket in so many also teaches the order of new items."""
 MORE = 5_000
-"""Baskets of several items that also teach what is missing in a begun one: more of them teach nothing new."""
+"""Baskets of several items that also teach what is missing in a begun one: a bound on cost, as of LISTS."""
 FRESH = 0.5
 """Share of the baskets whose recency windows end at the basket; the others' end at the cut.
 
