@@ -135,12 +135,11 @@ class Start:
         made = {kind: table for kind, table in read.export.tables() if not whole[kind]}
         preparing = begun(partial(self.prepare, folder, read, whole, made, done))
         # Small files are joined, or refused, before a cloud starts; it starts beside the joining of large ones.
-        self.wait(preparing, made, SOON_SECONDS)
+        counted = self.counted(preparing, made, SOON_SECONDS)
         state = self.cloud()
-        self.wait(preparing, made)
+        if not counted:
+            self.counted(preparing, made)
         drops, done = preparing.result()
-        if done.counts:
-            terminal.page(screen.counts(restored(done.counts, done.texts), terminal.words))
         client = Client(state)
         runs, done = self.train(client, drops, folder, done)
         user = self.busiest(drops["interactions"], _parsed(read.settings, read.text))
@@ -333,21 +332,26 @@ class Start:
         counts = {count.name: count.rows for count in joined.counts}
         return replace(done, joined=name, counts=counts, texts=codes(counts))
 
-    def wait(
+    def counted(
         self,
         preparing: Future[tuple[dict[str, Path], Progress]],
         made: Mapping[DataKind, ExportedTable],
         seconds: float | None = None,
-    ) -> None:
-        """Wait so long at most until files are joined, and show that. Raises BadFile."""
-        if preparing.done() or not made:
-            return
+    ) -> bool:
+        """Wait so long at most until files are joined, and show what was counted; return whether all is shown.
+
+        Raises BadFile.
+        """
+        if not made:
+            return True
         names = ", ".join(ExportSettings.model_validate(made).files())
-        with (
-            suppress(TimeoutError),
-            self.terminal.step(Text("start.joining", "joining {files}", files=names)),
-        ):
-            preparing.result(seconds)
+        try:
+            with self.terminal.step(Text("start.joining", "joining {files}", files=names)):
+                _, done = preparing.result(seconds)
+        except TimeoutError:
+            return False
+        self.terminal.page(screen.counts(restored(done.counts, done.texts), self.terminal.words))
+        return True
 
     def cloud(self) -> State:
         """Return the local cloud, started where it is not up."""
