@@ -31,6 +31,7 @@ MODULES = {
     "hash": "local.cli.hashing",
     "evaluate": "local.evaluation.command",
     "customers": "local.cli.customers",
+    "experiment": "local.experiments.command",
     "map": "local.cli.mapping",
     "open": "local.cli.commands:open_page",
     "publish": "local.storefront.publishing",
@@ -71,6 +72,7 @@ TAKEN: dict[str, dict[str, Any]] = {
     "[NAME]": {"dest": "name", "nargs": "?", "help": "cloud, engine, watch, build, deploy, or a function's name"},
     "STACK": {"dest": "stack", "help": "the stack; the credentials and the region are the shell's"},
     "KIND": {"dest": "kind", "choices": KINDS, "help": ", ".join(KINDS)},
+    "ACTION": {"dest": "action", "choices": ("plan",)},
     "FILE…": {"dest": "files", "nargs": "+", "type": Path},
     "[FILE…]": {"dest": "files", "nargs": "*", "type": Path},
 }
@@ -178,6 +180,7 @@ def parser() -> argparse.ArgumentParser:
     add_settings(add)
     add_questions(add)
     add_evaluate(add)
+    add_experiment(add)
     return main
 
 
@@ -382,6 +385,26 @@ def add_evaluate(add: Add) -> None:
     evaluate.add_argument("--language", choices=LANGUAGES, help=text)
     text = "where to write the report as a page; default .local/evaluation/NAME.html"
     evaluate.add_argument("--html", type=Path, metavar="FILE", help=text)
+
+
+def add_experiment(add: Add) -> None:
+    experiment = add(
+        "experiment",
+        "which lift an experiment of your shop could see, from its last eight weeks, before any is started",
+        "experiment plan interactions.csv",
+        "experiment plan orders.csv --settings settings.yaml",
+        takes="ACTION [FILE…]",
+        action="plan: the least lift that two, four and eight weeks would show",
+        files="interactions: files of any format or folders of parts, recognised by their columns as `map` does",
+    )
+    text = "a file of interactions, if its columns could be of several kinds; repeatable"
+    experiment.add_argument("--interactions", action="append", default=[], type=Path, metavar="FILE", help=text)
+    text = "event type that counts as an order; default: the settings' one, which is Purchase without any"
+    experiment.add_argument("--event-type", metavar="TYPE", help=text)
+    text = "a shop's settings.yaml: names and defaults of columns, how many bad rows are tolerated"
+    experiment.add_argument("--settings", type=Path, metavar="FILE", help=text)
+    text = "of what is said: en or ko; default: the settings' one"
+    experiment.add_argument("--language", choices=LANGUAGES, help=text)
 
 
 def add_pairs(command: argparse.ArgumentParser, name: str, text: str) -> None:

@@ -20,7 +20,7 @@ from local.terminal.output import Terminal
 
 def main(options: Namespace, terminal: Terminal) -> None:
     """Evaluate the files that were named. Raises BadInput."""
-    settings = _settings(options.settings)
+    settings = settings_of(options.settings)
     stated = [(path, kind) for kind in KINDS for path in getattr(options, kind)]
     if not options.files and not stated:
         raise BadInput("name your files: evaluate FILE…, or --interactions FILE --users FILE --items FILE")
@@ -55,7 +55,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
         tables.show(document, terminal)
 
 
-def _settings(path: Path | None) -> ShopSettings:
+def settings_of(path: Path | None) -> ShopSettings:
     """Read the shop's settings; without a file, ask for no column but those of every shop."""
     if path is None:
         return ShopSettings(domain="custom")

@@ -127,9 +127,9 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     (
         "tests/local",
         "test_board test_cli test_demo_data test_distributed_map test_documents test_evaluation "
-        "test_evaluation_positions test_expressions test_guard test_json_patch test_launcher test_layers "
-        "test_log_role test_personalize_types test_runtime_interface_client test_saving test_start test_strictness "
-        "test_systems",
+        "test_evaluation_positions test_experiment_plan test_expressions test_guard test_json_patch "
+        "test_launcher test_layers test_log_role test_personalize_types test_runtime_interface_client "
+        "test_saving test_start test_strictness test_systems",
         "parts of the local AWS and of commands are held against AWS's documents or a plain computation",
     ),
     (
