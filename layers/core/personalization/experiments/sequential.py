@@ -5,11 +5,13 @@
 A look at time t, the share of the whole information, may have spent 4(1 − Φ(z₀.₀₁₂₅ / √t)) of the level: the
 O'Brien–Fleming-like function of Lan and DeMets (1983), Biometrika 70, 659–663, for two sides. The statistic is a
 Brownian motion in t (Jennison and Turnbull, Group Sequential Methods, 2000, chapter 19): its density between the
-boundaries is carried from look to look by numerical integration.
+boundaries is carried from look to look by numerical integration. Only ratios of times count for it, so the looks of a
+running experiment need no knowledge of its end: time has a scale of its own, and what a look may have spent is told
+apart, as Lan and DeMets (1989, Biometrics 45, 1017–1020) do with calendar time.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -31,7 +33,7 @@ _START: _Density = ((0.0, 1.0),)
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """When there is a look, as shares of the whole information that end with 1, and the |z| that decides there."""
+    """When there is a look, as shares of the last one's information, and the |z| that decides there."""
 
     times: tuple[float, ...]
     bounds: tuple[float, ...]
@@ -42,14 +44,44 @@ class Looks:
         Args:
             means: the expected z of each look.
         """
-        steps, density, before, chances = _steps(self.times), _START, 0.0, list[tuple[float, float]]()
+        return tuple(_passed(*state) for state in self._states(means))
+
+    def above(self, means: Sequence[float], z: float) -> float:
+        """Return the chance that a look before the last passes its bound above, or else that the last is above a z.
+
+        This orders all ends of an experiment by how much they speak for the effect (Siegmund's stagewise order).
+        """
+        *earlier, (density, _, step, pull) = self._states(means)
+        return sum(_passed(*state)[0] for state in earlier) + _passed(density, z * self._last, step, pull)[0]
+
+    def median(self, z: float, growth: Sequence[float]) -> float:
+        """Return the expected z of the last look under which its z, or a clearer end, has a chance of a half.
+
+        An experiment that ends early, because it looks good, mostly looks better than it is; half of these estimates
+        are too high, and half too low.
+
+        Args:
+            z: of the last look.
+            growth: for each look, the expected z as a part of the last's.
+        """
+        if not z:
+            return 0.0
+        size = solved(lambda mean: self.above([mean * part for part in growth], abs(z)), abs(z), 0.5)
+        return math.copysign(size, z)
+
+    @property
+    def _last(self) -> float:
+        return math.sqrt(self.times[-1])
+
+    def _states(self, means: Sequence[float]) -> Iterator[tuple[_Density, float, float, float]]:
+        """Yield before each look where the statistic is, its edge there, the step to it, and the step's mean."""
+        steps, density, before = _steps(self.times), _START, 0.0
         for time, bound, mean, step, later in zip(
             self.times, self.bounds, means, steps, [*steps[1:], math.inf], strict=True
         ):
             edge, pull = bound * math.sqrt(time), mean * math.sqrt(time) - before
-            chances.append(_passed(density, edge, step, pull))
+            yield density, edge, step, pull
             density, before = _carried(density, edge, (step, later), pull), mean * math.sqrt(time)
-        return tuple(chances)
 
     def power(self, means: Sequence[float]) -> float:
         """Return the chance that a look finds the effect, on its own side."""
@@ -82,13 +114,19 @@ def spent(time: float, level: float = LEVEL) -> float:
     return 4 * _above(_NORMAL.inv_cdf(1 - level / 4) / math.sqrt(time))
 
 
-def looks(times: Sequence[float]) -> Looks:
-    """Return the looks at some times, which rise and end with 1, with the bounds that spend the level."""
+def looks(times: Sequence[float], shares: Sequence[float] = (), level: float = LEVEL) -> Looks:
+    """Return the looks at some times, which rise, with the bounds that spend the level.
+
+    Args:
+        shares: the share of the whole information by which a look spends; without them the times, which end with 1.
+        level: the chance of a false alarm when the share is 1.
+    """
+    times = [time / times[-1] for time in times]
     bounds, density, used = list[float](), _START, 0.0
     steps = _steps(times)
-    for time, step, later in zip(times, steps, [*steps[1:], math.inf], strict=True):
-        bounds.append(_bound(density, math.sqrt(time), step, spent(time) - used))
-        density, used = _carried(density, bounds[-1] * math.sqrt(time), (step, later), 0.0), spent(time)
+    for time, step, later, share in zip(times, steps, [*steps[1:], math.inf], shares or times, strict=True):
+        bounds.append(_bound(density, math.sqrt(time), step, spent(share, level) - used))
+        density, used = _carried(density, bounds[-1] * math.sqrt(time), (step, later), 0.0), spent(share, level)
     return Looks(tuple(times), tuple(bounds))
 
 
