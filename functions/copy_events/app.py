@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copy accepted events from the stream of their table to the bucket, as CSV."""
+"""Copy accepted events from the stream of their table to the bucket, as CSV, and exposures from the log of answers."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from personalization.core import observability
@@ -9,12 +10,14 @@ from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
 from personalization.events import event_copies, queue
+from personalization.experiments import exposures
 
 LOG = observability.logger()
+_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    """Write the rows of a batch of a DynamoDB stream.
+    """Write the rows of a batch of a DynamoDB stream, or of a subscription of CloudWatch Logs.
 
     After a failure Lambda retries the whole batch, which replaces its objects. Records that are not events go to the
     dead-letter queue by their keys in the table, so that they block no others.
@@ -23,15 +26,13 @@ def handler(event: dict[str, Any], _context: object) -> None:
         RetryLater, Broken: an object or a dead letter was not written; all other objects are.
     """
     environment = Environment()
+    if "awslogs" in event:
+        files, strange = exposures.files(event)
+        _write(environment, files)
+        LOG.info("Exposures copied", objects=len(files), strangeLines=strange)
+        return
     files, foreign = event_copies.texts(event["Records"], environment.names)
-    failed: list[PersonalizationError] = []
-    for key, text in files.items():
-        try:
-            objects.put_bytes(clients.s3(), environment.bucket, key, text.encode(), "text/csv; charset=utf-8")
-        except PersonalizationError as error:
-            failed.append(error)
-    if failed:
-        raise failed[0]
+    _write(environment, files)
     LOG.info("Events copied", objects=len(files), records=len(event["Records"]))
     if foreign:
         LOG.error("Records that are not events", records=len(foreign))
@@ -40,3 +41,15 @@ def handler(event: dict[str, Any], _context: object) -> None:
         letter = json.dumps({"record": record.get("eventID"), "keys": record.get("dynamodb", {}).get("Keys")})
         reason = "a record of the table of users' events is not an event"
         queue.dead_letter(clients.sqs(), environment.chores_queue, letter, reason)
+
+
+def _write(environment: Environment, files: Mapping[str, str]) -> None:
+    failed: list[PersonalizationError] = []
+    for key, text in files.items():
+        try:
+            kind = _TYPES[key.rpartition(".")[2]]
+            objects.put_bytes(clients.s3(), environment.bucket, key, text.encode(), kind)
+        except PersonalizationError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from personalization.core import cold_start
 
 # isort: split
-from personalization.api import actions, bestsellers, context, lists, placements
+from personalization.api import actions, bestsellers, context, lists, placements, variants
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain, source_of
 from personalization.api.http import Api, Request, Response
 from personalization.api.lists import ListAsk, Listing, Ranking, RankingBody
 from personalization.api.placements import PageBody, Parallel, Slot
+from personalization.api.variants import Assigned
 from personalization.auth import caller
-from personalization.core import environment
+from personalization.core import environment, observability
 from personalization.core.aws import clients, errors
 from personalization.personalize import runtime
 from personalization.shop.records import item_table, release_store
@@ -32,6 +33,7 @@ API = Api(environment.metrics)
 RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb, environment.table))
 BESTSELLERS = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
 ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, environment.bucket))
+EXPERIMENTS = variants.LiveExperiments(variants.fetch(clients.dynamodb_once, environment.table))
 PREDICT = partial(runtime.served, runtime.recommend, clients.runtime_once)
 ACT = partial(runtime.served, runtime.recommend_actions, clients.runtime_once)
 RANK = partial(runtime.served, runtime.rank, clients.runtime_once)
@@ -68,23 +70,33 @@ def show_list(request: Request) -> Response:
 @API.operation("placement")
 def show_placement(request: Request) -> dict[str, object]:
     release, query, name = _release(request), request.parsed(Slot), request.path["placement"]
-    question, started = placements.ask(release, name, query, _context(request, release)), FALLBACK.now()
-    answer = placements.fill(FALLBACK, release, name, question, PREDICT)
+    # Before the exposure is told: a refused request exposes nobody.
+    question = placements.ask(release, name, query, _context(request, release))
+    chosen, started = _assigned(request, release, [name]), FALLBACK.now()
+    if chosen.is_off(name):
+        return chosen.named(name, placements.nothing(name))
+    if chosen.variants:
+        question = placements.ask(chosen.release, name, query, _context(request, release))
+    answer = placements.fill(FALLBACK, chosen.release, name, question, PREDICT)
     _show(release, started, (answer, question))
     request.count_list(f"placement/{name}", answer)
-    return answer
+    return chosen.named(name, answer)
 
 
 @API.operation("placements")
 def show_page(request: Request) -> dict[str, object]:
     body, release = request.json(PageBody), _release(request)
-    asks = placements.slots(release, body, request.fields(), _context(request, release))
-    started = FALLBACK.now()
-    answer: dict[str, Any] = placements.page(FALLBACK, release, asks, PREDICT, PARALLEL)
-    _show(release, started, *((page, asks[page["placement"]]) for page in answer["placements"]))
-    for page in answer["placements"]:
-        request.count_list(f"placement/{page['placement']}", page)
-    return answer
+    every = placements.slots(release, body, request.fields(), _context(request, release))
+    chosen, started = _assigned(request, release, body.placements), FALLBACK.now()
+    if chosen.variants:
+        every = placements.slots(chosen.release, body, request.fields(), _context(request, release))
+    asks = {name: ask for name, ask in every.items() if not chosen.is_off(name)}
+    answer: dict[str, Any] = placements.page(FALLBACK, chosen.release, asks, PREDICT, PARALLEL) if asks else {}
+    filled = {page["placement"]: page for page in answer.get("placements", ())}
+    _show(release, started, *((page, asks[name]) for name, page in filled.items()))
+    for name, page in filled.items():
+        request.count_list(f"placement/{name}", page)
+    return {"placements": [chosen.named(name, filled.get(name) or placements.nothing(name)) for name in every]}
 
 
 @API.operation("rank")
@@ -161,6 +173,14 @@ def _hash_key() -> "HashKey":
     from personalization.auth.hash_key import HashKey  # noqa: PLC0415 - only shops that hash need it
 
     return HashKey(clients.secretsmanager, environment.hash_key)
+
+
+def _assigned(request: Request, release: Release, names: Iterable[str]) -> Assigned:
+    """Return the variants of the request's user; somebody whom only a session names is in no experiment."""
+    lasting = request.caller is None or bool(request.caller.user)
+    live = EXPERIMENTS.get(release.shop, time.monotonic())
+    user_id = request.path["userId"] if lasting else None
+    return variants.assigned(live, release, user_id, names, now=time.time(), tell=observability.write)
 
 
 def _context(request: Request, release: Release) -> dict[str, str]:

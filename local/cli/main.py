@@ -24,14 +24,18 @@ from local.cloud.environments import LOCAL, LocalError
 from local.terminal.speech import SCRIPT
 
 Add = Callable[..., argparse.ArgumentParser]
-"""Adds a command: its name, its purpose, examples, and as `takes` its positional arguments, of :data:`TAKEN`."""
+"""Adds a command: its name, its purpose, examples, and as `takes` its positional arguments, of :data:`TAKEN`.
+One that is `bare` has commands of its own."""
 MODULES = {
     "continue": "local.cli.by_hand:resume",
     "demo": "local.demo.walkthrough",
     "hash": "local.cli.hashing",
     "evaluate": "local.evaluation.command",
     "customers": "local.cli.customers",
-    "experiment": "local.experiments.command",
+    "experiment check": "local.experiments.running:check",
+    "experiment plan": "local.experiments.command",
+    "experiment start": "local.experiments.running:start",
+    "experiment stop": "local.experiments.running:stop",
     "map": "local.cli.mapping",
     "open": "local.cli.commands:open_page",
     "publish": "local.storefront.publishing",
@@ -72,7 +76,9 @@ TAKEN: dict[str, dict[str, Any]] = {
     "[NAME]": {"dest": "name", "nargs": "?", "help": "cloud, engine, watch, build, deploy, or a function's name"},
     "STACK": {"dest": "stack", "help": "the stack; the credentials and the region are the shell's"},
     "KIND": {"dest": "kind", "choices": KINDS, "help": ", ".join(KINDS)},
-    "ACTION": {"dest": "action", "choices": ("plan",)},
+    "EXPERIMENT": {"dest": "experiment", "help": "its name in the file of experiments"},
+    "FILE": {"dest": "file", "type": Path},
+    "[SHOP]": {"dest": "shop", "nargs": "?", "type": shop_name, "help": "a shop of the running cloud"},
     "FILE…": {"dest": "files", "nargs": "+", "type": Path},
     "[FILE…]": {"dest": "files", "nargs": "*", "type": Path},
 }
@@ -150,13 +156,32 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--version", action=Version, nargs=0, help="the versions of the application and its engine")
     text = f"the completion of `{SCRIPT}` for a shell, to write to where it looks"
     main.add_argument("--completion", action=Completion, choices=("bash", "zsh", "tcsh"), help=text)
-    commands = main.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
+    add = adder(prog, main.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND"))
+    add_start(add)
+    add_operations(add)
+    add_storefront(add)
+    add_runs(add)
+    add_settings(add)
+    add_questions(add)
+    add_evaluate(add)
+    add_experiment(prog, add)
+    return main
+
+
+def adder(prog: str, commands: "argparse._SubParsersAction[Any]") -> Add:
+    """Return the function that adds a command to some commands."""
 
     def add(
-        name: str, text: str, *examples: str, takes: str = "", aliases: Sequence[str] = (), **helps: str
+        name: str,
+        text: str,
+        *examples: str,
+        takes: str = "",
+        bare: bool = False,
+        aliases: Sequence[str] = (),
+        **helps: str,
     ) -> argparse.ArgumentParser:
         lines = [f"  {prog} {example}" for example in examples]
-        command = commands.add_parser(
+        command: argparse.ArgumentParser = commands.add_parser(
             name,
             aliases=aliases,
             help=text,
@@ -168,20 +193,14 @@ def parser() -> argparse.ArgumentParser:
             taken = TAKEN[word]
             help_ = helps.get(taken["dest"], taken.get("help"))
             command.add_argument(**taken | {"metavar": word.strip("[…]"), "help": help_})
+        if bare:
+            return command
         command.add_argument("--json", action="store_true", help="answer in JSON, without progress")
         folder = "folder of the cloud; another one is another cloud; default .local/run"
         command.add_argument("--run-dir", type=Path, default=LOCAL / "run", metavar="DIR", help=folder)
         return command
 
-    add_start(add)
-    add_operations(add)
-    add_storefront(add)
-    add_runs(add)
-    add_settings(add)
-    add_questions(add)
-    add_evaluate(add)
-    add_experiment(add)
-    return main
+    return add
 
 
 def add_start(add: Add) -> None:
@@ -387,24 +406,56 @@ def add_evaluate(add: Add) -> None:
     evaluate.add_argument("--html", type=Path, metavar="FILE", help=text)
 
 
-def add_experiment(add: Add) -> None:
+def add_experiment(prog: str, add: Add) -> None:
     experiment = add(
         "experiment",
-        "which lift an experiment of your shop could see, from its last eight weeks, before any is started",
+        "experiments on a shop's placements: what they could see, what starts, what they say",
         "experiment plan interactions.csv",
-        "experiment plan orders.csv --settings settings.yaml",
-        takes="ACTION [FILE…]",
-        action="plan: the least lift that two, four and eight weeks would show",
+        "experiment start myshop experiments.yaml",
+        bare=True,
+    )
+    actions = experiment.add_subparsers(dest="action", required=True, title="actions", metavar="ACTION")
+    add = adder(f"{prog} experiment", actions)
+    plan = add(
+        "plan",
+        "which lift an experiment of your shop could see, from its last eight weeks, before any is started",
+        "plan interactions.csv",
+        "plan orders.csv --settings settings.yaml",
+        takes="[FILE…]",
         files="interactions: files of any format or folders of parts, recognised by their columns as `map` does",
     )
     text = "a file of interactions, if its columns could be of several kinds; repeatable"
-    experiment.add_argument("--interactions", action="append", default=[], type=Path, metavar="FILE", help=text)
+    plan.add_argument("--interactions", action="append", default=[], type=Path, metavar="FILE", help=text)
     text = "event type that counts as an order; default: the settings' one, which is Purchase without any"
-    experiment.add_argument("--event-type", metavar="TYPE", help=text)
+    plan.add_argument("--event-type", metavar="TYPE", help=text)
     text = "a shop's settings.yaml: names and defaults of columns, how many bad rows are tolerated"
-    experiment.add_argument("--settings", type=Path, metavar="FILE", help=text)
+    plan.add_argument("--settings", type=Path, metavar="FILE", help=text)
     text = "of what is said: en or ko; default: the settings' one"
-    experiment.add_argument("--language", choices=LANGUAGES, help=text)
+    plan.add_argument("--language", choices=LANGUAGES, help=text)
+    check = add(
+        "check",
+        "whether a file of experiments could start, with everything that is missing",
+        "check experiments.yaml",
+        "check experiments.yaml myshop",
+        takes="FILE [SHOP]",
+        file="the file of experiments",
+        shop="a shop of the running cloud, against whose settings, release and experiments it is held",
+    )
+    start = add(
+        "start",
+        "drop a file of experiments, and say what it starts and stops",
+        "start myshop experiments.yaml",
+        takes="SHOP FILE",
+        file="the file of experiments: all of the shop's, since what it leaves out stops",
+    )
+    stop = add(
+        "stop",
+        "stop an experiment at once; its figures stay",
+        "stop myshop home-list",
+        takes="SHOP EXPERIMENT",
+    )
+    for name, action in {"plan": plan, "check": check, "start": start, "stop": stop}.items():
+        action.set_defaults(command=f"experiment {name}")
 
 
 def add_pairs(command: argparse.ArgumentParser, name: str, text: str) -> None:

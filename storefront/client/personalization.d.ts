@@ -35,6 +35,8 @@ export interface Answer {
 export interface Placed extends Answer {
   /** Its name. */
   placement: string;
+  /** The experiment that this user is in; without items, the page leaves the list out. */
+  experiment?: { name: string; variant: string };
 }
 
 /** What a list can be asked with; see docs/api.md. */

@@ -65,7 +65,7 @@ def _bucket(aws: "FakePersonalize") -> "S3Client":
     from tests.handlers.samples import BUCKET
 
     # With what boto3 adds to clients, such as upload_file.
-    client = boto3.Session(botocore_session=clients._session()).client("s3")
+    client = boto3.Session(botocore_session=clients.session()).client("s3")
     client.create_bucket(Bucket=BUCKET)
     return client
 

@@ -31,6 +31,7 @@ CONTRACT = {
     "open",
 }
 COMMANDS = sorted(next(action.choices for action in parser()._actions if isinstance(action.choices, dict)))
+ACTIONS = [f"experiment {action}" for action in ("check", "plan", "start", "stop")]
 
 
 def local(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -47,10 +48,10 @@ def test_help_names_every_command() -> None:
     assert set(COMMANDS) >= CONTRACT
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", sorted({*COMMANDS, *ACTIONS} - {"experiment"}))
 def test_every_command_explains_itself_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
-        parser().parse_args([command, "--help"])
+        parser().parse_args([*command.split(), "--help"])
     shown = capsys.readouterr().out
     assert "--json" in shown
     name = "storefront" if command == "shopfront" else command

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
-pytestmark = pytest.mark.usefixtures("aws")
+pytestmark = pytest.mark.usefixtures("aws", "table")
 
 KEY = "drops/demo/settings.yaml"
 WEEKLY = "schedules: [{name: weekly, every: rate(7 days), recipes: [popularity-count]}]"
@@ -48,7 +48,13 @@ def test_a_schedule_starts_the_machine_with_what_the_settings_say(
 def test_an_event_that_comes_twice_changes_nothing(drop: Drop, scheduler: "EventBridgeSchedulerClient") -> None:
     follow(drop, WEEKLY)
     before = scheduler.get_schedule(GroupName=GROUP, Name="demo.weekly")["LastModificationDate"]
-    assert follow(drop, WEEKLY) == {"shop": "demo", "created": [], "updated": [], "deleted": []}
+    assert follow(drop, WEEKLY) == {
+        "shop": "demo",
+        "created": [],
+        "updated": [],
+        "deleted": [],
+        "experiments": [],
+    }
     assert scheduler.get_schedule(GroupName=GROUP, Name="demo.weekly")["LastModificationDate"] == before
 
 

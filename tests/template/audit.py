@@ -59,7 +59,7 @@ def expanded() -> dict[str, Any]:
 def written_out(nested: Path) -> dict[str, Any]:
     """A nested stack's template as AWS gets it: without loops, and with everything in it."""
     made = copy.deepcopy(looped(nested))
-    del made["Transform"]
+    made.pop("Transform", None)
     made["Resources"] = decided(made["Resources"], Values(OPTIONS | PSEUDO, made["Conditions"]))
     return made
 

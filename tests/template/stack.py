@@ -106,7 +106,7 @@ def looped(file: Path) -> Resource:
     assert not problems, problems
     plain = json.loads(json.dumps(written))
     source: Resource = yaml_parse(file.read_text())
-    return source | {part: plain[part] for part in ("Resources", "Outputs")}
+    return source | {part: plain.get(part, {}) for part in ("Resources", "Outputs")}
 
 
 def packaged(source: Resource, places: dict[str, str]) -> Resource:

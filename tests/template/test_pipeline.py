@@ -34,7 +34,8 @@ def test_import_copies_expire_and_drops_do_not() -> None:
     rules = BUCKET["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
     assert expiring == {
-        "imports/": 7, "evaluations/": 7, "erasures/": 7, "events/": 30, "exports/": 30, "reports/": 365,
+        "imports/": 7, "evaluations/": 7, "erasures/": 7, "events/": 30, "exposures/": 30, "aggregates/": 400,
+        "exports/": 30, "reports/": 365,
         "rejects/": 30, "work/": 7,
     }  # fmt: skip
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
@@ -126,7 +127,10 @@ def test_parts_and_what_runs_write_start_nothing(key: str) -> None:
 def test_the_rule_names_all_folders_but_that_of_drops() -> None:
     (keys,) = RULES["RetrainStateMachineDrop"]["EventPattern"]["detail"]["object"]["key"]
     others = {rule["Prefix"] for rule in BUCKET["LifecycleConfiguration"]["Rules"] if "Prefix" in rule} - {"drops/"}
-    assert set(keys["anything-but"]["wildcard"]) == {f"{folder}*" for folder in others} | {"drops/*/*/*/*"}
+    assert set(keys["anything-but"]["wildcard"]) == {f"{folder}*" for folder in others} | {
+        "drops/*/*/*/*",
+        "drops/*/experiments.yaml",
+    }
     # The removal of a shop empties all of them.
     assert {f"{folder}/" for folder in removal.FOLDERS} == others | {"drops/"}
 

@@ -140,6 +140,8 @@ def test_a_function_is_invoked_by_the_stacks_own_apis_and_rules(permission: Reso
             permission["SourceArn"].startswith(f"{start}{api}/") for api in STACK.of("ApiGateway::RestApi")
         ),
         "events.amazonaws.com": permission["SourceArn"].removesuffix(".Arn") in STACK.of("Events::Rule"),
+        "logs.amazonaws.com": permission["SourceArn"].rpartition("log-group:")[2].removesuffix(":*")
+        in STACK.of("Logs::LogGroup"),
     }
     assert conditions[permission["Principal"]]
 

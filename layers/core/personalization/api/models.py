@@ -78,11 +78,20 @@ class ActionAnswer(_Camel):
     """False if the filter could not be applied to these actions."""
 
 
+class InExperiment(_Camel):
+    """The experiment that a list is part of, and what this user gets in it."""
+
+    name: str
+    variant: str
+
+
 class Placed(Answer):
     """The items of a placement."""
 
     placement: str
     """Its name."""
+    experiment: InExperiment | None = None
+    """Only where this user is in an experiment on the placement. Without items, its variant leaves the list out."""
 
 
 class Page(_Camel):

@@ -115,10 +115,12 @@ def ask(release: Release, name: str, request: Slot, context: Mapping[str, str]) 
     if both := [parameter for parameter in request.filter_values if parameter in fixed]:
         errors = [FieldError(f"filterValues.{parameter}", "is fixed by the placement") for parameter in both]
         raise Problem(400, "The filter's values are invalid.", errors)
+    # The requests are the same for all variants of an experiment; bestsellers have no filter.
+    unfiltered = slot.get("unfiltered", False)
     wanted = {
         "limit": request.limit or slot["limit"],
-        "filter": slot.get("filter"),
-        "filterValues": {**fixed, **request.filter_values},
+        "filter": None if unfiltered else slot.get("filter"),
+        "filterValues": {} if unfiltered else {**fixed, **request.filter_values},
         "context": {**slot["context"], **request.context} if recipe in _CONTEXTUAL else {},
         "userId": request.user_id,
         "itemId": request.item_id if starts else None,
@@ -130,6 +132,11 @@ def ask(release: Release, name: str, request: Slot, context: Mapping[str, str]) 
     listed = recipe or f"recommender:{slot['recommender']}"
     question = lists.listing(release, listed, problems.validate(Listing, wanted), context, arn)
     return _shaped(release, slot, question, request)
+
+
+def nothing(name: str) -> dict[str, Any]:
+    """Return the answer of a placement that is not shown."""
+    return {"placement": name, "recommendationId": None, "items": []}
 
 
 def fill(chain: FallbackChain, release: Release, name: str, question: ListAsk, predict: Predict) -> dict[str, object]:

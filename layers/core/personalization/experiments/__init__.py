@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Experiments: what a shop can see before one starts. Numbers in, numbers out."""
+"""Experiments on placements: what they could show, who sees which variant, what that brings, and when it is proven."""

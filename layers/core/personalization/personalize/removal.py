@@ -57,6 +57,7 @@ BILLS: Mapping[Kind, str] = {
 }
 """The cost of each kind of resource while it exists."""
 FOLDERS = (
+    "aggregates",
     "catalogue",
     "drops",
     "imports",
@@ -64,6 +65,7 @@ FOLDERS = (
     "evaluations",
     "events",
     "exports",
+    "exposures",
     "likelihood",
     "reports",
     "rejects",

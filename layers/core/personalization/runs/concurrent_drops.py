@@ -15,6 +15,7 @@ from personalization.core.messages import Part
 from personalization.runs import batches, claims
 from personalization.runs.claims import Action, Claim, Request, later
 from personalization.runs.leases import Executions, Ledger, Run, is_live, lead
+from personalization.shop.keys import WITHOUT_RUN
 
 
 class Claimed(Part):
@@ -58,7 +59,7 @@ def claim(ledger: Ledger, executions: Executions, run: Run, started: object) -> 
         return _answer(Request(action="sweep"), "swept", notes=sweep(ledger, executions, run, request.claim))
     if request.claim is None:
         return _lead_by_hand(ledger, executions, run, request)
-    if request.claim.kind == "nothing":
+    if request.claim.kind in WITHOUT_RUN:
         return _answer(request, "nothing", notes=["this object is not a drop"])
     return _claim(ledger, executions, run, request, request.claim)
 
@@ -115,7 +116,7 @@ def sweep(
         stopped: the claim of a stopped run, which may have stopped before it could record it.
         also: shops whose claims are too new for the list of shops.
     """
-    if stopped is not None and stopped.kind != "nothing":
+    if stopped is not None and stopped.kind not in WITHOUT_RUN:
         ledger.add(stopped)
     notes = []
     for shop in sorted({*ledger.shops(), *also, *([stopped.shop] if stopped and stopped.shop else [])}):

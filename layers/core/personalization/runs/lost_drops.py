@@ -122,8 +122,8 @@ def _by_shop(listed: Iterable[Listed]) -> Mapping[str, list[tuple[Listed, keys.D
     for listed_object in listed:
         try:
             drop = keys.recognise(listed_object.key)
-            if drop.kind == "nothing":
-                # A folder's marker, a list of users for batch jobs, or another tool's file.
+            if drop.kind in keys.WITHOUT_RUN:
+                # A folder's marker, a list of users for batch jobs, experiments, or another tool's file.
                 continue
         except Rejected:
             drop = keys.Drop(key=listed_object.key, kind="nothing", shop=claims.shop_of(listed_object.key))

@@ -2,8 +2,8 @@
 """Parse keys of the drop bucket.
 
 A file directly under `drops/<shop>/<kind>/` (or `…/incremental/`) is a drop. Files of a further folder are parts of one
-drop, which begins with the folder's marker: `_SUCCESS` or a manifest. Settings lie beside the kinds, and so do the
-exports, whose files are joined first.
+drop, which begins with the folder's marker: `_SUCCESS` or a manifest. Settings and experiments lie beside the kinds,
+and so do the exports, whose files are joined first.
 """
 
 import re
@@ -15,7 +15,7 @@ from table_intake import DataKind, Mode
 
 from personalization.core.errors import Rejected
 
-Kind = Literal[DataKind, "settings", "export", "nothing"]
+Kind = Literal[DataKind, "settings", "experiments", "export", "nothing"]
 
 SHOP_RULE = "1 to 30 characters out of a-z, 0-9 and -, beginning with a letter or digit"
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,29}")
@@ -26,6 +26,8 @@ EXPORT = "export"
 """The folder of exports: each has a folder of its own there, with the files that belong together, and a marker."""
 SETTINGS_FILES = ("settings.yaml", "settings.yml", "settings.json")
 """The newest settings file counts; of files with the same second, the first one in this order."""
+EXPERIMENTS_FILE = "experiments.yaml"
+"""The file of experiments, which no run reads."""
 SUCCESS = "_SUCCESS"
 """The marker of Spark and Hadoop: an empty file, written after the parts."""
 INCREMENTAL = "incremental"
@@ -37,10 +39,12 @@ _ENDING = re.compile(r"\.((csv|tsv|txt|json|jsonl|ndjson)(\.(gz|zst|zip))?|xlsx|
 _PACKED = re.compile(r"\.(gz|zst|zip)\Z", re.IGNORECASE)
 _ANY_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,7}\Z", re.IGNORECASE)
 _DATA_KINDS: dict[str, DataKind] = {kind: kind for kind in get_args(DataKind)}
+WITHOUT_RUN: tuple[Kind, ...] = ("nothing", "experiments")
+"""The kinds that no run handles."""
 _LAYOUT = (
     "drops/<shop>/<interactions|users|items|actions|action-interactions>/[incremental/]<file>, a folder of parts there "
     "with _SUCCESS or a manifest, files that belong together in drops/<shop>/export/<name>/ with one, or "
-    "drops/<shop>/settings.yaml, .yml or .json"
+    "drops/<shop>/settings.yaml, .yml or .json, or drops/<shop>/experiments.yaml"
 )
 
 
@@ -88,8 +92,8 @@ def recognise(key: str) -> Drop:
     if not SHOP.fullmatch(shop):
         raise Rejected(key, f"the shop's name must be {SHOP_RULE}")
     if len(parts) == 3:
-        if name in SETTINGS_FILES:
-            return Drop(key=key, kind="settings", shop=shop)
+        if name in {*SETTINGS_FILES, EXPERIMENTS_FILE}:
+            return Drop(key=key, kind="experiments" if name == EXPERIMENTS_FILE else "settings", shop=shop)
         raise Rejected(key, f"keys are {_LAYOUT}")
     if parts[2] == LISTS:
         return Drop(key=key, kind="nothing", shop=shop)

@@ -55,15 +55,16 @@ def _translating(**created: Any) -> None:  # noqa: ANN401 - as botocore calls it
 
 
 @cache
-def _session() -> "Session":
-    session = botocore.session.get_session()
-    session.register("creating-client-class", _translating)
-    return session
+def session() -> "Session":
+    """Return the session whose clients raise our errors."""
+    made: Session = botocore.session.get_session()
+    made.register("creating-client-class", _translating)
+    return made
 
 
 def _client(service: str, config: Config) -> Any:  # noqa: ANN401 - of any service
     """Return a function that creates a client on its first call."""
-    made = cache(lambda: _session().create_client(service, config=config))
+    made = cache(lambda: session().create_client(service, config=config))
     _MADE.append(made)
     return made
 
@@ -107,5 +108,5 @@ def make_ahead(*makers: Callable[[], object]) -> None:
 def forget() -> None:
     """Drop all clients, the session and what was read of the environment, which are made anew."""
     environment.forget()
-    for made in (*_MADE, _session):
+    for made in (*_MADE, session):
         made.cache_clear()

@@ -188,14 +188,30 @@ def read(key: str, content: bytes) -> ShopSettings:
     Raises:
         Rejected: it is larger than MAX_BYTES or not UTF-8, or see `parse`.
     """
+    return parse(key, _text(key, content))
+
+
+def read_document(key: str, content: bytes) -> tuple[object, list[Text]]:
+    """Return what a file of a shop's says, and its duplicate names; see `parse` for how it is read.
+
+    Raises:
+        Rejected: it is larger than MAX_BYTES, not UTF-8, or neither YAML nor JSON.
+    """
+    return _document(key, _text(key, content))
+
+
+def _text(key: str, content: bytes) -> str:
     if len(content) > MAX_BYTES:
         raise Rejected(key, Text("settings.large", "the file is larger than 64 KiB"))
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         text = "the file is not UTF-8: byte {byte}"
         raise Rejected(key, Text("settings.not-utf-8", text, byte=error.start + 1)) from None
-    return parse(key, text)
+
+
+def _document(key: str, text: str) -> tuple[object, list[Text]]:
+    return _json(key, text) if key.endswith(".json") else _yaml(key, text)
 
 
 def parse(key: str, text: str) -> ShopSettings:
@@ -208,7 +224,7 @@ def parse(key: str, text: str) -> ShopSettings:
     Raises:
         Rejected: it is not YAML or JSON, or has an unknown key or an invalid value.
     """
-    document, problems = _json(key, text) if key.endswith(".json") else _yaml(key, text)
+    document, problems = _document(key, text)
     chosen = ShopSettings()
     try:
         chosen = ShopSettings.model_validate({} if document is None else document)

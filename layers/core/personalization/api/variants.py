@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Placements in experiments: which variant a user gets, told before it is applied, and a cache of what runs."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.errors import PersonalizationError
+from personalization.experiments import assignment, exposures
+from personalization.experiments.experiment import RECORD, Experiment, Experiments, Variant
+from personalization.shop.records import release_store
+from personalization.shop.records.release import Release
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_MOST_SHOPS = 100
+
+
+class LiveExperiments:
+    """A cache of shops' experiments that have not ended; while the table does not answer, the old ones go on.
+
+    `fetch` reads them from the table.
+    """
+
+    def __init__(self, fetch: Callable[[str], Sequence[Experiment]]) -> None:
+        self._fetch = fetch
+        self._by_shop: dict[str, tuple[float, Sequence[Experiment]]] = {}
+
+    def get(self, shop: str, now: float) -> Sequence[Experiment]:
+        """Return a shop's experiments; `now` is in seconds of a clock that only moves forward."""
+        until, experiments = self._by_shop.get(shop, (now, ()))
+        if now < until:
+            return experiments
+        with suppress(PersonalizationError):
+            experiments = self._fetch(shop)
+        if len(self._by_shop) >= _MOST_SHOPS:
+            self._by_shop.clear()
+        self._by_shop[shop] = (now + release_store.REMEMBER_SECONDS, experiments)
+        return experiments
+
+
+def fetch(client: "Callable[[], DynamoDBClient]", table: Callable[[], str]) -> Callable[[str], Sequence[Experiment]]:
+    """Return the function that reads a shop's experiments, in one attempt; its client is created on first use."""
+
+    def read(shop: str) -> Sequence[Experiment]:
+        record = release_store.get(client(), table(), shop, RECORD, stale=True)
+        every = Experiments.read(record).experiments if record else ()
+        return tuple(experiment for experiment in every if experiment.stopped_at is None)
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What a user gets."""
+
+    release: Release
+    """The release with the user's variants applied."""
+    variants: Mapping[str, tuple[str, Variant]]
+    """By placement: the experiment's name, and the user's variant of it."""
+
+    def is_off(self, placement: str) -> bool:
+        return placement in self.variants and self.variants[placement][1].serves == "off"
+
+    def variant(self, placement: str) -> str:
+        """Return the name of a placement's variant, with the experiment's; empty outside of experiments."""
+        if placement not in self.variants:
+            return ""
+        experiment, variant = self.variants[placement]
+        return f"{experiment}.{variant.name}"
+
+    def named(self, placement: str, answer: dict[str, Any]) -> dict[str, Any]:
+        """Return a placement's answer, which names its experiment and variant, if it is in one."""
+        if placement not in self.variants:
+            return answer
+        experiment, variant = self.variants[placement]
+        return {**answer, "experiment": {"name": experiment, "variant": variant.name}}
+
+
+def assigned(
+    live: Iterable[Experiment],
+    release: Release,
+    user_id: str | None,
+    placements: Iterable[str],
+    *,
+    now: float,
+    tell: Callable[[str], object],
+) -> Assigned:
+    """Return what a user gets in placements, after telling every exposure of it.
+
+    Args:
+        live: the shop's experiments.
+        release: the shop's release.
+        user_id: None for somebody without a lasting id, who is in no experiment.
+        placements: those of the request.
+        now: epoch seconds.
+        tell: takes the log line of an exposure.
+    """
+    running = [experiment for experiment in live if experiment.runs(now)] if user_id is not None else []
+    if user_id is None or not running:
+        return Assigned(release, {})
+    variants: dict[str, tuple[str, Variant]] = {}
+    told: set[str] = set()
+    unit = assignment.unit_digest(release.tracking_id, user_id)
+    for placement in placements:
+        for experiment in running:
+            if placement not in experiment.placements or placement not in release.placements:
+                continue
+            variant = assignment.variant_of(experiment, user_id)
+            if variant is None:
+                continue
+            if experiment.name not in told:
+                told.add(experiment.name)
+                tell(
+                    exposures.line(
+                        release.shop, experiment.name, variant.name, unit, placement, milliseconds=int(now * 1000)
+                    )
+                )
+            variants[placement] = (experiment.name, variant)
+            release = assignment.with_variant(release, variant, [placement])
+            break
+    return Assigned(release, variants)

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shop's file of experiments, `drops/<shop>/experiments.yaml`, and what of it the shop's settings cannot do."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from table_intake.settings.files import Timezone
+from table_intake.wording import Text
+
+from personalization.core.errors import Rejected
+from personalization.core.messages import is_none
+from personalization.experiments.experiment import Goal, Guardrail, Serves, Variant
+from personalization.shop.filters import parameters
+from personalization.shop.records.release import BASELINE
+from personalization.shop.settings import placements
+from personalization.shop.settings.diversity import Diversity
+from personalization.shop.settings.placements import Fallback, Name, Placement, Promotion, Source
+from personalization.shop.settings.settings import ShopSettings, read_document
+from personalization.shop.settings.settings_errors import at, explain
+
+MOST_EXPERIMENTS = 50
+"""The most experiments of a file."""
+MOST_WEEKS = 26
+_WEEK = timedelta(weeks=1)
+_Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+_Percent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+
+
+class VariantSettings(BaseModel):
+    """What a variant shows. Without any member but `weight` it is what serves anyway."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    weight: Annotated[_Percent | None, Field(exclude_if=is_none)] = None
+    """Its share of all users, in percent; without weights, all variants share the users alike. It may grow while the
+    experiment runs, and never shrinks: whoever is in a variant stays there."""
+    show: Annotated[Literal["bestsellers", "off"] | None, Field(exclude_if=is_none)] = None
+    """The shop's bestsellers, or an empty list, for which the page leaves the shelf out."""
+    recipe: Annotated[Source | None, Field(exclude_if=is_none)] = None
+    """Another recipe, which must have a campaign already."""
+    recommender: Annotated[Name | None, Field(exclude_if=is_none)] = None
+    """Or one of the shop's recommenders."""
+    limit: Annotated[int | None, Field(ge=1, le=100, exclude_if=is_none)] = None
+    """Another number of items, for requests that name none."""
+    filter: Annotated[Name | None, Field(exclude_if=is_none)] = None
+    """Another one of the shop's filters, with the same parameters left to requests."""
+    filter_values: Annotated[dict[str, str] | None, Field(exclude_if=is_none)] = None
+    """Values of the filter's parameters."""
+    promotions: Annotated[tuple[Promotion, ...] | None, Field(max_length=1, exclude_if=is_none)] = None
+    """Promoted items."""
+    fallback: Annotated[Fallback | None, Field(exclude_if=is_none)] = None
+    """Another fallback."""
+    diversity: Annotated[Diversity | None, Field(exclude_if=is_none)] = None
+    """Another variety."""
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The members of the placement that it changes, by the settings' names."""
+        return self.model_dump(mode="json", exclude={"weight", "show"}, exclude_unset=True, exclude_none=True)
+
+    @property
+    def serves(self) -> Serves:
+        return self.show or ("placement" if self.changes else "as-is")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "VariantSettings":
+        if self.show and self.changes:
+            text = "shows the {show}, so that nothing else of it counts: leave {names} out"
+            names = ", ".join(self.changes)
+            raise ValueError(Text("experiments.variant.show", text, show=self.show, names=names))
+        if self.recipe and self.recommender:
+            raise ValueError(Text("settings.placement.source", "names a recipe or a recommender, one of them"))
+        return self
+
+
+class ExperimentSettings(BaseModel):
+    """One experiment of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hypothesis: _Sentence
+    """What is expected, and why: a sentence for those who read the verdict."""
+    owner: _Sentence
+    """Who asks."""
+    placements: Annotated[tuple[Name, ...], Field(min_length=1, max_length=placements.MAX_PLACEMENTS)]
+    """The placements that it changes; those of one page can be one experiment."""
+    variants: Annotated[dict[Name, VariantSettings], Field(min_length=2, max_length=6)]
+    """What users get, by name."""
+    control: Annotated[Name | None, Field(exclude_if=is_none)] = None
+    """The variant that others are compared with: by default the first that changes nothing, else the first."""
+    goal: Goal
+    """What decides; all else is seen and does not decide."""
+    guardrails: tuple[Guardrail, ...] = ()
+    """What must not get worse: an experiment that harms one of them stops by itself."""
+    start: Annotated[date | datetime | None, Field(exclude_if=is_none)] = None
+    """When it starts: a day or a time; at once by default."""
+    end: Annotated[date | datetime | None, Field(exclude_if=is_none)] = None
+    """When it ends, whole weeks after `start`; or `weeks` says how many."""
+    weeks: Annotated[int | None, Field(ge=1, le=MOST_WEEKS, strict=True, exclude_if=is_none)] = None
+    """How many weeks it runs."""
+    namespace: Annotated[Name | None, Field(exclude_if=is_none)] = None
+    """Experiments of one namespace share the users out: nobody is in two of them."""
+
+    @field_validator("placements")
+    @classmethod
+    def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(names))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ExperimentSettings":
+        if (self.end is None) == (self.weeks is None):
+            text = "needs an end: weeks, such as 4, or a start and an end; one of them"
+            raise ValueError(Text("experiments.end", text))
+        if self.end is not None and self.start is None:
+            raise ValueError(Text("experiments.start", "has an end without a start: give weeks instead"))
+        if self.control is not None and self.control not in self.variants:
+            text = "the control {control} is none of its variants ({variants})"
+            raise ValueError(Text("experiments.control", text, control=self.control, variants=", ".join(self.variants)))
+        weights = [variant.weight for variant in self.variants.values()]
+        if len({weight is None for weight in weights}) == 2:
+            raise ValueError(Text("experiments.weights.some", "some variants have a weight: give all of them one"))
+        if sum(weight or 0 for weight in weights) > 100:
+            raise ValueError(Text("experiments.weights.sum", "the weights are percent of all users: 100 at most"))
+        alike = [variant.model_dump(exclude={"weight"}) for variant in self.variants.values()]
+        if any(variant in alike[:index] for index, variant in enumerate(alike)):
+            raise ValueError(Text("experiments.variants.alike", "two of its variants show the same"))
+        return self
+
+    @property
+    def chosen_control(self) -> str:
+        as_is = (name for name, variant in self.variants.items() if variant.serves == "as-is")
+        return self.control or next(as_is, next(iter(self.variants)))
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The share of each variant, in percent."""
+        return {name: variant.weight or 100 / len(self.variants) for name, variant in self.variants.items()}
+
+    @property
+    def definition(self) -> str:
+        """A digest of all but the weights."""
+        content = self.model_dump(mode="json", exclude={"variants": {"__all__": {"weight"}}})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def times(self, now: datetime, zone: str) -> tuple[int, int]:
+        """Return when it starts and ends, in epoch seconds; days are those of a time zone."""
+        start = _moment(self.start, zone) if self.start else now
+        end = _moment(self.end, zone) if self.end else start + (self.weeks or 0) * _WEEK
+        return int(start.timestamp()), int(end.timestamp())
+
+
+class ExperimentsFile(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    timezone: Timezone = "UTC"
+    """The time zone of days, and of times without one."""
+    experiments: Annotated[dict[Name, ExperimentSettings], Field(max_length=MOST_EXPERIMENTS)] = {}
+    """Experiments by name. A name is used once: what ended keeps its data under it."""
+
+
+def read(key: str, content: bytes) -> ExperimentsFile:
+    """Parse a file of experiments; an empty one means none.
+
+    Raises:
+        Rejected: it is not YAML or JSON, or has an unknown name or an invalid value; all errors are told at once.
+    """
+    document, problems = read_document(key, content)
+    file = ExperimentsFile()
+    try:
+        file = ExperimentsFile.model_validate({} if document is None else document)
+    except ValidationError as error:
+        problems += explain(error, ExperimentsFile)
+    problems += [
+        at(f"experiments.{name}", why)
+        for name, experiment in file.experiments.items()
+        for why in _time_errors(experiment, file.timezone)
+    ]
+    if problems:
+        raise Rejected(key, Text.joined("; ", problems))
+    return file
+
+
+def _time_errors(experiment: ExperimentSettings, zone: str) -> Iterator[Text]:
+    if experiment.start is None or experiment.end is None:
+        return
+    # By the clock on the wall: a week with a change of the clocks is a week.
+    start, end = (_local(moment, zone) for moment in (experiment.start, experiment.end))
+    lasts = end - start
+    if lasts <= timedelta(0) or lasts % _WEEK or lasts > MOST_WEEKS * _WEEK:
+        text = "lasts {days:g} days: it must be whole weeks, {most} at most, since weekdays differ"
+        yield Text("experiments.weeks", text, days=lasts / timedelta(days=1), most=MOST_WEEKS)
+
+
+def _local(moment: date, zone: str) -> datetime:
+    """Return the time on the wall, without its zone."""
+    if not isinstance(moment, datetime):
+        return datetime.combine(moment, time())
+    return moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _moment(moment: date, zone: str) -> datetime:
+    if isinstance(moment, datetime) and moment.tzinfo:
+        return moment.astimezone(UTC)
+    return _local(moment, zone).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def find_errors(name: str, experiment: ExperimentSettings, settings: ShopSettings) -> list[Text]:
+    """Return what the shop's settings cannot do of an experiment."""
+    return [at(f"experiments.{name}", why) for why in _errors(experiment, settings)]
+
+
+def _errors(experiment: ExperimentSettings, settings: ShopSettings) -> Iterator[Text]:
+    shelves = settings.placements
+    missing = [placement for placement in experiment.placements if placement not in shelves]
+    if missing:
+        text = "{names} is none of the shop's placements ({known})"
+        none = Text("settings.filter.none", "it has none")
+        yield at(
+            "placements",
+            Text("experiments.placement", text, names=", ".join(missing), known=", ".join(shelves) or none),
+        )
+        return
+    for name, variant in experiment.variants.items():
+        if variant.show == "off" and set(experiment.placements) == set(shelves):
+            text = "would leave the shop without any list: it has no other placements"
+            yield at(f"variants.{name}", Text("experiments.off", text))
+        if variant.serves == "placement":
+            for placement in experiment.placements:
+                for why in _unfit(variant, shelves[placement], settings):
+                    yield at(
+                        f"variants.{name}", Text("experiments.on-placement", "on {placement}", placement=placement), why
+                    )
+
+
+def _unfit(variant: VariantSettings, placement: Placement, settings: ShopSettings) -> Iterator[Text]:
+    """Return why a placement cannot be as a variant wants it."""
+    changed = _changed(placement, variant)
+    document = {"placements": {"changed": changed}, "domain": settings.domain}
+    problems = placements.find_errors(document, settings.recipes, settings.filters)
+    if problems:
+        yield from problems
+        return
+    try:
+        other = Placement.model_validate(changed)
+    except ValidationError as error:
+        yield from explain(error, Placement)
+        return
+    if variant.recipe and variant.recipe != BASELINE and variant.recipe not in settings.deployed:
+        text = (
+            "{recipe} has no campaign: name it under campaigns in the settings, and see the run's report for its price"
+        )
+        yield at("recipe", Text("experiments.campaign", text, recipe=variant.recipe))
+    if variant.recommender and variant.recommender not in settings.recommenders:
+        text = "{name} is none of the shop's recommenders"
+        yield at("recommender", Text("experiments.recommender", text, name=variant.recommender))
+    if other.starts_from_item and not placement.starts_from_item:
+        text = "starts from an item, which requests for this placement do not name"
+        yield Text("experiments.item", text)
+    if _left(other, settings) != _left(placement, settings):
+        text = "leaves other parameters of its filter to requests than the placement does"
+        yield at("filter", Text("experiments.parameters", text))
+
+
+def _changed(placement: Placement, variant: VariantSettings) -> dict[str, Any]:
+    """Return a placement's settings with the changes of a variant."""
+    entry = placement.model_dump(mode="json", exclude_defaults=True)
+    changes = variant.changes
+    if {"recipe", "recommender"} & changes.keys():
+        for source in ("recipe", "recommender", "because"):
+            entry.pop(source, None)
+    if "filter" in changes:
+        entry.pop("filter_values", None)
+    return {**entry, **changes}
+
+
+def _left(placement: Placement, settings: ShopSettings) -> set[str]:
+    """Return the parameters of a placement's filter whose values each request gives."""
+    expression = settings.filters.get(placement.filter or "", "")
+    return set(parameters(expression, ())) - set(placement.filter_values)
+
+
+def variants(experiment: ExperimentSettings, settings: ShopSettings, context: tuple[str, ...]) -> tuple[Variant, ...]:
+    """Return the variants as they are stored.
+
+    Args:
+        experiment, settings: without errors, by `find_errors`.
+        context: the columns of Interactions that a request may give as context.
+    """
+    made: list[Variant] = []
+    for name, variant in experiment.variants.items():
+        if variant.serves != "placement":
+            made.append(Variant(name=name, serves=variant.serves))
+            continue
+        changed = {
+            placement: Placement.model_validate(_changed(settings.placements[placement], variant))
+            for placement in experiment.placements
+        }
+        uses = {recommender: use.recipe for recommender, use in settings.recommenders.items()}
+        varied = placements.varied(changed, settings.diversity, settings.filters, uses)
+        made.append(Variant(name=name, serves="placement", entries=placements.record(changed, context, varied)))
+    return tuple(made)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An experiment of a shop as it is stored, and the record that holds all of them.
+
+The record is one item of the table of shops, so that serving reads it at once and a change is whole or not at all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
+
+from personalization.core import stored
+from personalization.shop.records.release import REMEDY, Value
+
+RECORD = "experiments"
+"""The sort key of the record in the table of shops."""
+SCALE = 10_000
+"""Shares of users are whole numbers of this many parts."""
+Serves = Literal["as-is", "bestsellers", "off", "placement"]
+"""What a variant shows: what the placement shows anyway, the bestsellers, nothing, or the placement with changes."""
+Goal = Literal["orders", "revenue", "clicks"]
+"""What decides: orders or revenue per exposed user, or clicks per viewable impression."""
+Guardrail = Literal["orders", "revenue", "returns"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One way to fill the placements of an experiment."""
+
+    name: str
+    serves: Serves = "as-is"
+    entries: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    """The placements with the variant's changes, by name, as in a release; only where `serves` is `placement`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The users of one variant: those whose number, out of SCALE, is at least `start` and below `end`."""
+
+    variant: str
+    start: int
+    end: int
+    since: int
+    """From when on, in epoch seconds: shares are compared within times of constant weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """An accepted experiment. Times are epoch seconds."""
+
+    name: str
+    hypothesis: str
+    owner: str
+    placements: tuple[str, ...]
+    control: str
+    variants: tuple[Variant, ...]
+    goal: Goal
+    guardrails: tuple[Guardrail, ...] = ()
+    seed: str
+    """What users' numbers are drawn by: the namespace, or the experiment's own name."""
+    slices: tuple[Slice, ...]
+    """Never changed once it runs, only added to: a user who is in a variant stays there."""
+    starts_at: int
+    ends_at: int
+    definition: str
+    """A digest of what the file says of it, without weights: while it runs, nothing else may change."""
+    stopped_at: int | None = None
+    stopped_because: str = ""
+
+    @property
+    def last_second(self) -> int:
+        """When it ends, or ended."""
+        return self.ends_at if self.stopped_at is None else min(self.stopped_at, self.ends_at)
+
+    def runs(self, now: float) -> bool:
+        return self.starts_at <= now < self.last_second
+
+    def variant(self, name: str) -> Variant:
+        return next(variant for variant in self.variants if variant.name == name)
+
+    def weight(self, variant: str) -> int:
+        """Return the share of users in a variant, of SCALE."""
+        return sum(part.end - part.start for part in self.slices if part.variant == variant)
+
+    def stopped(self, now: int, why: str) -> Self:
+        return replace(self, stopped_at=now, stopped_because=why)
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Self:
+        """Return an experiment from its part of the record."""
+        variants = tuple(
+            Variant(name=entry["name"], serves=entry["serves"], entries=entry["entries"])
+            for entry in record["variants"]
+        )
+        return cls(
+            name=record["name"],
+            hypothesis=record["hypothesis"],
+            owner=record["owner"],
+            placements=tuple(record["placements"]),
+            control=record["control"],
+            variants=variants,
+            goal=record["goal"],
+            guardrails=tuple(record["guardrails"]),
+            seed=record["seed"],
+            slices=tuple(Slice(*entry) for entry in record["slices"]),
+            starts_at=record["startsAt"],
+            ends_at=record["endsAt"],
+            definition=record["definition"],
+            stopped_at=record.get("stoppedAt"),
+            stopped_because=record.get("stoppedBecause", ""),
+        )
+
+    def as_record(self) -> dict[str, Value]:
+        """Return it as it is stored."""
+        variants: list[Value] = [
+            {"name": variant.name, "serves": variant.serves, "entries": dict(variant.entries)}
+            for variant in self.variants
+        ]
+        slices: list[Value] = [[part.variant, part.start, part.end, part.since] for part in self.slices]
+        record: dict[str, Value] = {
+            "name": self.name,
+            "hypothesis": self.hypothesis,
+            "owner": self.owner,
+            "placements": list(self.placements),
+            "control": self.control,
+            "variants": variants,
+            "goal": self.goal,
+            "guardrails": list(self.guardrails),
+            "seed": self.seed,
+            "slices": slices,
+            "startsAt": self.starts_at,
+            "endsAt": self.ends_at,
+            "definition": self.definition,
+        }
+        if self.stopped_at is not None:
+            record |= {"stoppedAt": self.stopped_at, "stoppedBecause": self.stopped_because}
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Experiments:
+    """All experiments of a shop, and the number of the record's last change, which makes changes exclude each other."""
+
+    shop: str
+    experiments: tuple[Experiment, ...] = ()
+    revision: int = 0
+
+    def named(self, name: str) -> Experiment | None:
+        return next((experiment for experiment in self.experiments if experiment.name == name), None)
+
+    def changed(self, experiments: Sequence[Experiment]) -> "Experiments":
+        return Experiments(self.shop, tuple(experiments), self.revision + 1)
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Self:
+        """Return a stored record.
+
+        Raises:
+            Rejected: it is of another version.
+        """
+        if record.get("version") != stored.VERSION:
+            raise stored.refused(record, str(record["shop"]), REMEDY)
+        return cls(record["shop"], tuple(map(Experiment.read, record["experiments"])), record["revision"])
+
+    def as_record(self) -> dict[str, Value]:
+        """Return it as it is stored."""
+        return {
+            "shop": self.shop,
+            "record": RECORD,
+            "version": stored.VERSION,
+            "revision": self.revision,
+            "experiments": [experiment.as_record() for experiment in self.experiments],
+        }

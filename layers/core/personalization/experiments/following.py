@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Follow a shop's file of experiments: what starts, what goes on, what stops, and what is refused.
+
+Nothing is trained for it. A refused file changes nothing: what runs goes on.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from table_intake.wording import Language, Text
+
+from personalization.core.aws import objects
+from personalization.core.errors import Rejected, RetryLater
+from personalization.experiments import document
+from personalization.experiments.assignment import free
+from personalization.experiments.document import ExperimentSettings, ExperimentsFile
+from personalization.experiments.experiment import RECORD, SCALE, Experiment, Experiments, Slice
+from personalization.reports import pages
+from personalization.shop import keys
+from personalization.shop.records import release_store
+from personalization.shop.records.release import BASELINE, ReleaseRecord
+from personalization.shop.settings.settings import MAX_BYTES, ShopSettings
+from personalization.shop.settings.settings_errors import at
+from personalization.shop.settings.settings_file import shop_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+MOST_ENDED = 100
+"""The newest ended experiments that the record keeps; their reports stay in the bucket."""
+MOST_RECORD_BYTES = 300_000
+"""The largest record; the table allows 400 KB."""
+_LATE = timedelta(days=1)
+"""How long after its start an experiment may still be dropped: a day begins at midnight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopState:
+    """What an experiment must fit."""
+
+    settings: ShopSettings
+    release: ReleaseRecord | None
+    has_events: bool
+    """Whether an event of the shop has arrived in the last 24 hours."""
+
+
+def key(shop: str) -> str:
+    """Return the key of a shop's file."""
+    return f"drops/{shop}/{keys.EXPERIMENTS_FILE}"
+
+
+def refusal_key(shop: str) -> str:
+    """Return the key of the report on a refused file, which is there for as long as the file is refused."""
+    return f"reports/{shop}/experiments/refused.json"
+
+
+def refusal(s3: "S3Client", bucket: str, shop: str) -> dict[str, str] | None:
+    """Return the report on a refused file: `key`, `reason`, and `at`, ISO 8601; None while none is refused."""
+    report: dict[str, str] | None = objects.get_json(s3, bucket, refusal_key(shop))
+    return report
+
+
+def decided(before: Experiments, file: ExperimentsFile, state: ShopState, now: datetime) -> Experiments:
+    """Return a shop's experiments by its file; `before` itself where nothing changes.
+
+    Raises:
+        Rejected: the file asks for what cannot be; all of it is told at once, and nothing changes.
+    """
+    stamp, problems = int(now.timestamp()), list[Text]()
+    live: list[Experiment] = []
+    for name, wanted in file.experiments.items():
+        was = before.named(name)
+        if was is not None and stamp >= was.last_second:
+            if was.definition != wanted.definition:
+                text = "this name had another experiment, whose figures it keeps: choose another name"
+                problems.append(at(f"experiments.{name}", Text("experiments.ended", text)))
+            continue
+        runs = was is not None and was.runs(stamp)
+        if was is not None and runs and was.definition != wanted.definition:
+            text = "runs, so that only weights may change: leave it out to stop it, and begin one of another name"
+            problems.append(at(f"experiments.{name}", Text("experiments.runs", text)))
+            continue
+        faults = list(_faults(name, wanted, state))
+        if not faults and not runs:
+            faults = list(_not_startable(name, wanted, file, now, state))
+        problems += faults
+        if not faults:
+            live.append(_made(name, wanted, file, state=state, now=now, was=was))
+    problems += list(_on_one_shelf(live))
+    if not problems:
+        live, problems = _shared_out(live, file, before, stamp)
+    if problems:
+        raise Rejected(key(before.shop), Text.joined("; ", problems))
+    after = before.changed([*_ended(before, live, stamp), *live])
+    size = len(str(after.as_record()))
+    if size > MOST_RECORD_BYTES:
+        text = "the variants with changes are {size:,} bytes together, and may be {most:,}: name fewer experiments"
+        why = Text("experiments.large", text, size=size, most=MOST_RECORD_BYTES)
+        raise Rejected(key(before.shop), why)
+    return before if after.experiments == before.experiments else after
+
+
+def _faults(name: str, wanted: ExperimentSettings, state: ShopState) -> Iterator[Text]:
+    """Return what settings and release cannot do of an experiment."""
+    path = f"experiments.{name}"
+    if problems := document.find_errors(name, wanted, state.settings):
+        yield from problems
+        return
+    release = state.release
+    if release is None:
+        yield at(path, Text("experiments.no-release", "the shop has no release yet: drop its files first"))
+        return
+    recipes = {variant.recipe for variant in wanted.variants.values() if variant.recipe} - {BASELINE}
+    filters = {variant.filter for variant in wanted.variants.values() if variant.filter}
+    unserved = sorted(
+        {*wanted.placements} - release.placements.keys()
+        | (recipes - release.campaigns.keys())
+        | (filters - set(release.filters))
+    )
+    if unserved:
+        text = "{names}: the settings have it, and no release yet; it can start after the next promotion"
+        yield at(path, Text("experiments.unserved", text, names=", ".join(unserved)))
+
+
+def _not_startable(
+    name: str, wanted: ExperimentSettings, file: ExperimentsFile, now: datetime, state: ShopState
+) -> Iterator[Text]:
+    path = f"experiments.{name}"
+    starts, _ = wanted.times(now, file.timezone)
+    if starts < (now - _LATE).timestamp():
+        when = datetime.fromtimestamp(starts, UTC).isoformat(timespec="minutes")
+        text = "starts in the past ({when}): users before now saw none of it"
+        yield at(path, Text("experiments.past", text, when=when))
+    if not state.has_events:
+        text = "no event of the shop has arrived in the last 24 hours, and events tell what users do: send them first"
+        yield at(path, Text("experiments.events", text))
+
+
+def _made(
+    name: str,
+    wanted: ExperimentSettings,
+    file: ExperimentsFile,
+    *,
+    state: ShopState,
+    now: datetime,
+    was: Experiment | None,
+) -> Experiment:
+    """Return an experiment, still with the slices that it has."""
+    starts, ends = wanted.times(now, file.timezone)
+    if was is not None and wanted.start is None:
+        # It began, or begins, when its file came first.
+        starts, ends = was.starts_at, was.ends_at
+    context = state.release.context_columns if state.release else ()
+    return Experiment(
+        name=name,
+        hypothesis=wanted.hypothesis,
+        owner=wanted.owner,
+        placements=wanted.placements,
+        control=wanted.chosen_control,
+        variants=document.variants(wanted, state.settings, context),
+        goal=wanted.goal,
+        guardrails=wanted.guardrails,
+        seed=f"namespace/{wanted.namespace}" if wanted.namespace else name,
+        slices=was.slices if was else (),
+        starts_at=starts,
+        ends_at=ends,
+        definition=wanted.definition,
+    )
+
+
+def _on_one_shelf(live: Sequence[Experiment]) -> Iterator[Text]:
+    """Return experiments of one placement at one time that do not share the users out."""
+    for index, experiment in enumerate(live):
+        for other in live[:index]:
+            shared = sorted({*experiment.placements} & {*other.placements})
+            if shared and _meet(experiment, other) and experiment.seed != other.seed:
+                text = "{other} changes {placements} at the same time: give both one namespace, or other times"
+                values = {"other": other.name, "placements": ", ".join(shared)}
+                yield at(f"experiments.{experiment.name}", Text("experiments.shelf", text, **values))
+
+
+def _meet(first: Experiment, other: Experiment) -> bool:
+    return first.starts_at < other.last_second and other.starts_at < first.last_second
+
+
+def _shared_out(
+    live: Sequence[Experiment], file: ExperimentsFile, before: Experiments, now: int
+) -> tuple[list[Experiment], list[Text]]:
+    """Return the experiments with as many users as their weights say, who stay where they are; and what cannot be."""
+    problems: list[Text] = []
+    made: list[Experiment] = []
+    for index, experiment in enumerate(live):
+        rivals = [
+            other
+            for other in (*made, *live[index + 1 :], *before.experiments)
+            if other.name != experiment.name and other.seed == experiment.seed and _meet(experiment, other)
+        ]
+        slices = list(experiment.slices)
+        for variant, percent in file.experiments[experiment.name].weights.items():
+            path = f"experiments.{experiment.name}.variants.{variant}.weight"
+            missing = int(percent * SCALE / 100) - experiment.weight(variant)
+            if missing < 0:
+                text = "is {now:g} and cannot shrink while it runs: whoever is in a variant stays there"
+                problems.append(
+                    at(path, Text("experiments.shrinks", text, now=experiment.weight(variant) * 100 / SCALE))
+                )
+                continue
+            taken = [(part.start, part.end) for other in rivals for part in other.slices]
+            for start, end in free([*taken, *((part.start, part.end) for part in slices)]):
+                if missing <= 0:
+                    break
+                part = Slice(variant, start, min(end, start + missing), max(now, experiment.starts_at))
+                slices.append(part)
+                missing -= part.end - part.start
+            if missing > 0:
+                text = "its namespace has no users left for it: {percent:g} percent are missing"
+                problems.append(at(path, Text("experiments.namespace", text, percent=missing * 100 / SCALE)))
+        made.append(replace(experiment, slices=tuple(slices)))
+    return made, problems
+
+
+def _ended(before: Experiments, live: Iterable[Experiment], now: int) -> list[Experiment]:
+    """Return what has ended, and what the file no longer has: it stops if it ran, and goes if it never did."""
+    names = {experiment.name for experiment in live}
+    ended: list[Experiment] = []
+    for experiment in before.experiments:
+        if experiment.name in names:
+            continue
+        if experiment.runs(now):
+            ended.append(experiment.stopped(now, "it was left out of the file"))
+        elif now >= experiment.last_second:
+            ended.append(experiment)
+    return sorted(ended, key=lambda experiment: experiment.last_second)[-MOST_ENDED:]
+
+
+def get(client: "DynamoDBClient", table: str, shop: str, *, stale: bool = False) -> Experiments:
+    """Return a shop's experiments; none if it never had any."""
+    record = release_store.get(client, table, shop, RECORD, stale=stale)
+    return Experiments.read(record) if record else Experiments(shop)
+
+
+def put(client: "DynamoDBClient", table: str, after: Experiments) -> None:
+    """Store changed experiments.
+
+    Raises:
+        RetryLater: somebody else changed them meanwhile.
+    """
+    condition, values = "attribute_not_exists(revision) OR revision = :before", {":before": after.revision - 1}
+    if not release_store.put_if(client, table, after.as_record(), condition, values=values):
+        raise RetryLater(after.shop, "its experiments were changed at the same time")
+
+
+def stop(client: "DynamoDBClient", table: str, shop: str, name: str, *, why: str, now: datetime) -> Experiment:
+    """Stop an experiment that runs; what ended already is returned as it is.
+
+    Raises:
+        Rejected: there is none of this name, or it has not begun.
+        RetryLater: the table does not answer, or somebody else changed the experiments meanwhile.
+    """
+    before, stamp = get(client, table, shop), int(now.timestamp())
+    experiment = before.named(name)
+    if experiment is None:
+        names = ", ".join(other.name for other in before.experiments) or "none"
+        raise Rejected(name, f"the shop has no such experiment; it has {names}")
+    if stamp >= experiment.last_second:
+        return experiment
+    if stamp < experiment.starts_at:
+        raise Rejected(name, "it has not begun: leave it out of the file")
+    stopped = experiment.stopped(stamp, why)
+    put(client, table, before.changed([stopped if other.name == name else other for other in before.experiments]))
+    return stopped
+
+
+def follow(
+    dynamodb: "DynamoDBClient", s3: "S3Client", table: str, bucket: str, *, shop: str, now: datetime
+) -> Experiments:
+    """Bring a shop's experiments to what its current file says, and tell in the bucket if that is refused.
+
+    Raises:
+        Rejected: the file or the settings are refused; nothing has changed.
+        RetryLater: the experiments were changed meanwhile; the next call follows the file as it is then.
+    """
+    language: Language = "en"
+    try:
+        settings = shop_settings(s3, bucket, shop)
+        language = settings.language
+        stored = objects.read_small(s3, bucket, key(shop), MAX_BYTES)
+        file = document.read(key(shop), stored[1]) if stored else ExperimentsFile()
+        before = get(dynamodb, table, shop)
+        if not file.experiments and not before.experiments:
+            objects.remove(s3, bucket, refusal_key(shop))
+            return before
+        release = release_store.release_record(dynamodb, table, shop)
+        state = ShopState(settings=settings, release=release, has_events=has_events(s3, bucket, shop, now))
+        after = decided(before, file, state, now)
+    except Rejected as refused:
+        report = {"key": refused.resource, "reason": pages.said(refused.reason, language), "at": now.isoformat()}
+        objects.put_json(s3, bucket, refusal_key(shop), report)
+        raise
+    if after is not before:
+        put(dynamodb, table, after)
+    objects.remove(s3, bucket, refusal_key(shop))
+    return after
+
+
+def has_events(s3: "S3Client", bucket: str, shop: str, now: datetime) -> bool:
+    """Return whether an event of the shop was copied today or yesterday."""
+    days = [f"events/{shop}/{day:%Y/%m/%d}/" for day in (now, now - timedelta(days=1))]
+    return any(next(objects.list_keys(s3, bucket, folder), None) is not None for folder in days)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An experiment, all the way: a file in the bucket, answers over HTTP, and exposures that come back as files."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.app import retail
+from tests.app.conftest import Shop
+from tests.app.laptop import Laptop
+from tests.app.waiting import until
+
+SETTINGS = "placements: {home: {recipe: user-personalization, limit: 4}}"
+EXPERIMENTS = """
+experiments:
+  own-list:
+    hypothesis: Users buy more from their own list than from the bestsellers.
+    owner: Kim
+    placements: [home]
+    goal: orders
+    weeks: 2
+    variants: {own: {}, best: {show: bestsellers}}
+"""
+USERS = [f"u{number}" for number in range(12)]
+
+
+@pytest.fixture(scope="module")
+def tested(laptop: Laptop) -> Shop:
+    laptop.put("drops/tested/settings.yaml", SETTINGS)
+    contents = {"items": retail.items(), "interactions": retail.interactions()}
+    return Shop("tested", laptop, tuple(laptop.drop("tested", kind, content) for kind, content in contents.items()))
+
+
+def objects(shop: Shop, folder: str, inner: str = "") -> dict[str, str]:
+    laptop, prefix = shop.laptop, f"{folder}/tested/{inner}"
+    keys = [
+        entry["Key"] for entry in laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=prefix).get("Contents", [])
+    ]
+    return {key: laptop.s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read().decode() for key in keys}
+
+
+def put(shop: Shop, text: str) -> None:
+    shop.laptop.s3.put_object(Bucket=shop.laptop.bucket, Key="drops/tested/experiments.yaml", Body=text.encode())
+
+
+def exposures(shop: Shop) -> list[Any]:
+    return [json.loads(line) for text in objects(shop, "exposures").values() for line in text.splitlines()]
+
+
+def seen(condition: Callable[[], object], what: str) -> None:
+    until(lambda: bool(condition()), what)
+
+
+def test_an_experiment_from_its_file_to_its_exposures(tested: Shop) -> None:
+    assert tested.runs[-1].output["outcome"] == "promoted"
+    put(tested, EXPERIMENTS)
+    seen(lambda: "no event" in "".join(objects(tested, "reports", "experiments/").values()), "it is refused")
+    event = {"eventType": "Purchase", "itemId": "garden-03"}
+    assert tested.call("POST", "/events", {"userId": "u1", "sessionId": "s", "events": [event]}).status == 202
+    seen(lambda: objects(tested, "events"), "the event is copied")
+    before = set(tested.laptop.client.runs.arns())
+    file = tested.laptop.scratch / "experiments.yaml"
+    file.write_text(EXPERIMENTS)
+    for line in (("check", file, "tested"), ("start", "tested", file)):
+        done = tested.laptop.command("experiment", *map(str, line))
+        assert (done.returncode, "own-list" in done.stdout) == (0, True), done.stdout + done.stderr
+    # No run begins for it.
+    assert set(tested.laptop.client.runs.arns()) == before
+
+    # A container that has just answered knows of it within a minute.
+    seen(lambda: "experiment" in tested.call("GET", "/users/u1/placements/home").body, "it is served")
+    answers = {user: tested.call("GET", f"/users/{user}/placements/home").body for user in USERS}
+    variants = {user: answer["experiment"]["variant"] for user, answer in answers.items()}
+    assert set(variants.values()) == {"own", "best"}
+    for answer in answers.values():
+        sources = {item["source"] for item in answer["items"]}
+        assert sources == ({"bestsellers"} if answer["experiment"]["variant"] == "best" else {"campaign"})
+    seen(
+        lambda: len({exposure["unit"] for exposure in exposures(tested)}) == len(USERS),
+        "every user's exposure is there",
+    )
+    told = {(exposure["unit"], exposure["variant"]) for exposure in exposures(tested)}
+    assert len(told) == len(USERS)
+    assert all(key.startswith(f"exposures/tested/{datetime.now(UTC):%Y/}") for key in objects(tested, "exposures"))
+
+    done = tested.laptop.command("experiment", "stop", "tested", "own-list")
+    assert (done.returncode, "an operator stopped it" in done.stdout) == (0, True), done.stdout + done.stderr
+    seen(lambda: "experiment" not in tested.call("GET", "/users/u1/placements/home").body, "it is served no more")
