@@ -1,0 +1,466 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A day's exposures and events as figures of each unit: what a verdict adds up, in place of reading events again.
+
+A day is that of the acceptance of its events, so that it is done when it is over. An event still counts at its own
+time, and from the unit's first exposure on. What was sent twice counts once, also on two days: earlier days are given.
+"""
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from hashlib import blake2b
+from types import MappingProxyType
+
+import polars as pl
+
+UnitOf = Callable[[str], str]
+"""Returns the unit of a user or of a session: a digest."""
+RETURN = "return"
+PAST_DAYS = 14
+"""The whole days before a unit's first one, which are its past."""
+REMEMBERED_DAYS = 30
+"""The days before that tell what was sent already."""
+_MARK = "STREAMED_TO"
+_TEXTS = (
+    "USER_ID",
+    "ITEM_ID",
+    "EVENT_TYPE",
+    "TIMESTAMP",
+    "EVENT_VALUE",
+    "RECOMMENDATION_ID",
+    "LIST_ID",
+    _MARK,
+    "SESSION_ID",
+    "EVENT_ID",
+    "PROPERTIES",
+)
+_SUMS = ("orders", "items", "itemsBack", "money", "returned", "clicks", "carts")
+_PAST_COUNTS = {"pastOrders": "orders", "pastClicks": "clicks", "pastViewable": "viewable"}
+_OUTCOMES = pl.Schema(
+    {
+        "unit": pl.String,
+        "session": pl.String,
+        "item": pl.String,
+        "time": pl.Int64,
+        "orders": pl.UInt32,
+        "items": pl.Float64,
+        "itemsBack": pl.Float64,
+        "money": pl.Float64,
+        "returned": pl.Float64,
+        "clicks": pl.UInt32,
+        "carts": pl.UInt32,
+        "order": pl.UInt64,
+        "line": pl.UInt64,
+        "named": pl.Boolean,
+        "list": pl.String,
+        "recommendation": pl.String,
+    }
+)
+EXPOSURES = pl.Schema({"unit": pl.String, "variant": pl.String, "placement": pl.String, "at": pl.Int64})
+VIEWABLE = pl.Schema({"unit": pl.String, "at": pl.Int64, "items": pl.UInt32})
+"""Items that were on screen; times are epoch milliseconds, as in exposures."""
+SHOP_DAY = pl.Schema(
+    {
+        "unit": pl.String(),
+        "events": pl.UInt32(),
+        **{name: _OUTCOMES[name] for name in _SUMS},
+        "viewable": pl.UInt32(),
+        "values": pl.List(pl.Float64),
+        "seen": pl.List(pl.UInt64),
+    }
+)
+ROWS = pl.Schema(
+    {
+        "unit": pl.String(),
+        "variant": pl.String(),
+        "first": pl.Int64(),
+        "exposures": pl.UInt32(),
+        "events": pl.UInt32(),
+        **{name: _OUTCOMES[name] for name in _SUMS},
+        "viewable": pl.UInt32(),
+        "values": pl.List(pl.Float64),
+        "counted": pl.List(pl.UInt64),
+        **dict.fromkeys(_PAST_COUNTS, pl.UInt32()),
+        "pastReturned": pl.Float64(),
+        "pastValues": pl.List(pl.Float64),
+    }
+)
+_FIRST = pl.Schema({name: ROWS[name] for name in ("unit", "variant", "first")})
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a shop's events are read."""
+
+    purchase: str
+    """The event type of purchases, in any spelling."""
+    unit_of: UnitOf
+    currency: str | None = None
+    """The shop's; without one, what its purchases name most often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What earlier days tell a day of the same shop."""
+
+    seen: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"unit": pl.String, "seen": pl.UInt64}))
+    """The lines and the orders of each unit, by hash."""
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """A day's accepted events, each once."""
+
+    outcomes: pl.DataFrame
+    """Clicks, carts, and lines of orders and of returns; `time` is in epoch seconds."""
+    units: pl.DataFrame
+    """All units with their number of events of any type."""
+    currency: str | None
+    foreign: Mapping[str, int] = MappingProxyType({})
+    """Lines by another currency, whose money is not added."""
+    unvalued: int = 0
+    """Lines without a value."""
+
+    def shop_day(self, viewable: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Return the day's figures of all units, exposed or not: the past of later exposures."""
+        lines = self.outcomes.filter(pl.col("line").is_not_null())
+        seen = pl.concat([lines.select("unit", seen="line"), _bought(lines).select("unit", seen="order")]).unique()
+        seen = seen.sort("unit", "seen").group_by("unit", maintain_order=True).agg("seen")
+        on_screen = _on_screen(viewable).group_by("unit").agg(pl.col("items").sum().alias("viewable"))
+        days = self.units
+        for sums in (_summed(self.outcomes, ["unit"]), on_screen):
+            days = days.join(sums, on="unit", how="full", coalesce=True)
+        return _counted(days.join(seen, on="unit", how="left"), SHOP_DAY).sort("unit")
+
+
+def exposures(files: Iterable[bytes], experiment: str, day: date) -> pl.DataFrame:
+    """Return a day's exposures of an experiment, each once; files of the next day may have late ones."""
+    lines = b"\n".join(text.strip() for text in files).strip()
+    if not lines:
+        return pl.DataFrame(schema=EXPOSURES)
+    start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
+    read = _objects(lines, {"experiment": pl.String, **EXPOSURES})
+    of_day = pl.col("at").is_between(start, start + 86_400_000, closed="left")
+    return read.filter(pl.col("experiment") == experiment, of_day).select(EXPOSURES.names()).drop_nulls().unique()
+
+
+def copies(files: Iterable[bytes]) -> pl.DataFrame:
+    """Return the rows of copies of events, as texts."""
+    by_header: dict[bytes, list[bytes]] = {}
+    for text in files:
+        header, _, rows = text.partition(b"\n")
+        by_header.setdefault(header, []).append(rows if rows.endswith(b"\n") or not rows else rows + b"\n")
+    frames = [
+        pl.read_csv(b"\n".join([header, b"".join(rows)]), infer_schema=False) for header, rows in by_header.items()
+    ]
+    # Copies from before a column was added lack it.
+    padded = (
+        frame.select(pl.col(name) if name in frame.columns else pl.lit(None, pl.String).alias(name) for name in _TEXTS)
+        for frame in frames
+    )
+    return pl.concat([pl.DataFrame(schema=dict.fromkeys(_TEXTS, pl.String)), *padded])
+
+
+def events(rows: pl.DataFrame, rules: Rules, before: Remembered) -> Events:
+    """Return the events of a day's copies.
+
+    A user's purchases with one `orderId` are one order with a line for each item, however often they are sent. Without
+    an `orderId`, purchases of the same second are one order, and only a repeated `eventId` is known to be the same. A
+    value is a line's whole amount; without it, `price` times `quantity`. A negative purchase is a return. An order that
+    comes back stays an order, and its money and items are subtracted.
+    """
+    rows = _read(rows, rules)
+    units = rows.group_by("unit").agg(pl.len().cast(pl.UInt32).alias("events"))
+    kind, purchase = pl.col("kind"), _plain(rules.purchase)
+    clicks = rows.filter(kind.is_in(["click", "view"]) & pl.col("list").is_not_null())
+    names = clicks.select("list", "item").iter_rows()
+    clicks = clicks.with_columns(pl.Series("line", [_hash("\0".join(name)) for name in names], pl.UInt64))
+    clicks = _new(clicks, before.seen)
+    carts = rows.filter(kind == "addtocart")
+    lines = _lines(rows.filter(kind.is_in([purchase, RETURN])), before.seen)
+    named = Counter(lines["currency"].drop_nulls().to_list())
+    currency = before.currency or rules.currency or min(named, key=lambda code: (-named[code], code), default=None)
+    is_ours = pl.col("currency").is_null() | pl.col("currency").eq_missing(pl.lit(currency))
+    return Events(
+        outcomes=pl.concat(
+            [
+                _shaped(clicks.with_columns(clicks=1), _OUTCOMES),
+                _shaped(carts.with_columns(carts=1), _OUTCOMES),
+                _shaped(
+                    lines.with_columns(pl.when(is_ours).then(name).alias(name) for name in ("money", "returned")),
+                    _OUTCOMES,
+                ),
+            ]
+        ),
+        units=units,
+        currency=currency,
+        foreign={code: number for code, number in sorted(named.items()) if code != currency},
+        unvalued=int(lines["amount"].null_count()),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a day of an experiment needs beside its exposures and events."""
+
+    unit_of: UnitOf
+    """See `Rules`. An event of a user who was never exposed counts for the session, if that was."""
+    until: int | None = None
+    """The end of the experiment, in epoch milliseconds; what comes later counts no more."""
+    past: pl.DataFrame | None = None
+    """Of units, as `past` returns it."""
+    viewable: pl.DataFrame | None = None
+    """The day's items on screen."""
+
+
+def day(shown: pl.DataFrame, accepted: Events, days: Sequence[pl.DataFrame], beside: Beside) -> pl.DataFrame:
+    """Return an experiment's rows of a day, one for each unit and variant with an exposure or an outcome on it.
+
+    Args:
+        shown, accepted: the day's exposures and events.
+        days: the rows of the experiment's earlier days.
+        beside: the rest.
+    """
+    until = beside.until
+    if until is not None:
+        shown = shown.filter(pl.col("at") < until)
+    today = shown.group_by("unit", "variant").agg(pl.col("at").min().alias("first"), pl.len().alias("exposures"))
+    before = firsts(days)
+    first = pl.concat([before, today.select(_FIRST.names())]).group_by("unit", "variant").agg(pl.col("first").min())
+    outcomes = accepted.outcomes if until is None else accepted.outcomes.filter(pl.col("time") * 1000 < until)
+    since = _of_exposed(outcomes, first["unit"].unique(), beside.unit_of)
+    # An event has no milliseconds.
+    since = since.join(first, on="unit").filter(pl.col("time") >= pl.col("first") // 1000)
+    since = _without_strange_returns(since, days)
+    counted = _bought(since).group_by("unit", "variant").agg(pl.col("order").unique().sort().alias("counted"))
+    keys = ["unit", "variant"]
+    on_screen = _on_screen(beside.viewable).join(first, on="unit").filter(pl.col("at") >= pl.col("first"))
+    sums = _summed(since, keys).join(
+        on_screen.group_by(keys).agg(pl.col("items").sum().alias("viewable")), on=keys, how="full", coalesce=True
+    )
+    rows = today.drop("first").join(sums, on=keys, how="full", coalesce=True).join(first, on=keys)
+    rows = rows.join(accepted.units, on="unit", how="left").join(counted, on=keys, how="left")
+    new = today.join(before, on=keys, how="anti").select(keys)
+    if beside.past is not None:
+        new = new.join(beside.past, on="unit", how="left")
+    return _counted(rows.join(new, on=keys, how="left"), ROWS).sort(keys)
+
+
+def firsts(days: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Return when each unit was first exposed to a variant."""
+    before = pl.concat([pl.DataFrame(schema=_FIRST), *(rows.select(_FIRST.names()) for rows in days)])
+    return before.group_by("unit", "variant").agg(pl.col("first").min())
+
+
+def remembered(shop_days: Iterable[pl.DataFrame], currency: str | None = None) -> Remembered:
+    """Return what earlier days of a shop tell the next one."""
+    frames = (rows.select("unit", "seen").explode("seen").drop_nulls() for rows in shop_days)
+    return Remembered(pl.concat([Remembered().seen, *frames]).unique(), currency)
+
+
+def past(shop_days: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Return what units did on the days before an exposure; a unit without a row has no past."""
+    names = ["unit", *_PAST_COUNTS.values(), "returned", "values"]
+    empty = pl.DataFrame(schema={name: SHOP_DAY[name] for name in names})
+    rows = pl.concat([empty, *(rows.select(names) for rows in shop_days)])
+    return rows.group_by("unit").agg(
+        *(pl.col(name).sum().alias(past_name) for past_name, name in _PAST_COUNTS.items()),
+        pl.col("returned").sum().alias("pastReturned"),
+        pl.col("values").explode().drop_nulls().sort().alias("pastValues"),
+    )
+
+
+def summed(days: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Return the rows of several days as one row for each unit and variant, in any order of the days."""
+    rows = pl.concat([pl.DataFrame(schema=ROWS), *days])
+    return _shaped(
+        rows.group_by("unit", "variant").agg(
+            pl.col("first").min(),
+            pl.col("exposures", *_SUMS, "viewable").sum(),
+            # Of robots: the most on one day.
+            pl.col("events").max(),
+            pl.col("values", "counted").explode().drop_nulls().sort(),
+            # The row of the first day has them, where there is a past.
+            pl.col(*_PAST_COUNTS, "pastReturned").max(),
+            pl.col("pastValues").drop_nulls().first(),
+        ),
+        ROWS,
+    ).sort("unit", "variant")
+
+
+def without(rows: pl.DataFrame, units: Iterable[str]) -> pl.DataFrame | None:
+    """Return rows without those of some units; None if there are none."""
+    left = rows.filter(~pl.col("unit").is_in([*units]))
+    return left if left.height < rows.height else None
+
+
+def _read(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Return typed events with their units, each once, oldest first."""
+    accepted = pl.col(_MARK).str.split("/").list.last().cast(pl.Int64, strict=False)
+    typed = rows.select(
+        pl.coalesce(_given("USER_ID"), _given("SESSION_ID")).alias("who"),
+        _given("SESSION_ID").alias("session"),
+        _given("ITEM_ID").fill_null("").alias("item"),
+        pl.col("EVENT_TYPE").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "").alias("kind"),
+        # A clock may be ahead.
+        pl.min_horizontal(pl.col("TIMESTAMP").cast(pl.Int64, strict=False), accepted).alias("time"),
+        pl.col("EVENT_VALUE").cast(pl.Float64, strict=False).alias("value"),
+        _given("LIST_ID").alias("list"),
+        _given("RECOMMENDATION_ID").alias("recommendation"),
+        pl.col("EVENT_ID").fill_null("").alias("id"),
+        _given("PROPERTIES").alias("properties"),
+    )
+    typed = typed.drop_nulls(["who", "time", "kind"]).sort(["time", "who", "id", "item", "value", "properties"])
+    typed = typed.unique(["who", "id"], keep="first", maintain_order=True)
+    names = typed["who"].unique()
+    units = pl.DataFrame({"who": names, "unit": [rules.unit_of(name) for name in names]}, schema_overrides=_STRINGS)
+    return typed.join(units, on="who", how="left", maintain_order="left")
+
+
+_STRINGS = {"who": pl.String, "unit": pl.String, "session": pl.String}
+
+
+def _objects(lines: bytes, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
+    """Return JSON lines as rows, without those that nobody can read."""
+    try:
+        return pl.read_ndjson(io.BytesIO(lines), schema=schema)
+    except pl.exceptions.PolarsError:
+        texts = pl.Series("text", lines.decode(errors="replace").split("\n")).to_frame()
+        return texts.select(
+            pl.col("text").str.json_path_match(f"$.{name}").cast(kind, strict=False).alias(name)
+            for name, kind in schema.items()
+        )
+
+
+def _plain(event_type: str) -> str:
+    """Return an event type without its spelling: add_to_cart is AddToCart."""
+    return "".join(filter(str.isalnum, event_type)).lower()
+
+
+def _given(name: str) -> pl.Expr:
+    return pl.when(pl.col(name) != "").then(pl.col(name))
+
+
+def _lines(rows: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
+    """Return the lines of orders and of returns that are new, with what they count."""
+    member = {name: pl.col("properties").str.json_path_match(f"$.{name}") for name in _MEMBERS}
+    rows = rows.with_columns(
+        member["orderId"].alias("orderId"),
+        _number(member["quantity"]).abs().alias("quantity"),
+        _number(member["price"]).alias("price"),
+        member["currency"].str.to_uppercase().str.strip_chars().alias("currency"),
+        _number(pl.col("value")),
+    )
+    pieces = pl.when(pl.col("quantity") > 0).then(pl.col("quantity")).otherwise(1.0)
+    rows = rows.with_columns(pieces.alias("pieces"))
+    rows = rows.with_columns(pl.coalesce("value", pl.col("price") * pl.col("pieces")).alias("amount"))
+    is_return = (pl.col("kind") == RETURN) | (pl.col("amount") < 0).fill_null(value=False)
+    rows = rows.with_columns(is_return.alias("isReturn"), pl.col("orderId").is_not_null().alias("named"))
+    keys = rows.select("orderId", "time", "item", "id", "isReturn").iter_rows()
+    hashes = [_hashes(*key) for key in keys]
+    rows = rows.with_columns(
+        pl.Series("order", [order for order, _ in hashes], pl.UInt64),
+        pl.Series("line", [line for _, line in hashes], pl.UInt64),
+    )
+    rows = _new(rows, seen)
+    bought = ~pl.col("isReturn")
+    is_first = pl.struct("unit", "order", "isReturn").is_first_distinct() & bought
+    before = seen.select("unit", pl.col("seen").alias("order"), pl.lit(value=True).alias("begun")).unique()
+    rows = rows.join(before, on=["unit", "order"], how="left", maintain_order="left")
+    amount = pl.col("amount").abs()
+    return rows.with_columns(
+        (is_first & pl.col("begun").is_null()).cast(pl.UInt32).alias("orders"),
+        pl.when(bought).then("pieces").alias("items"),
+        pl.when(~bought).then("pieces").alias("itemsBack"),
+        pl.when(bought).then(amount).alias("money"),
+        pl.when(~bought).then(amount).alias("returned"),
+    )
+
+
+def _new(rows: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
+    """Return each line once, unless an earlier day has it."""
+    rows = rows.unique(["unit", "line"], keep="first", maintain_order=True)
+    return rows.join(seen, left_on=["unit", "line"], right_on=["unit", "seen"], how="anti", maintain_order="left")
+
+
+_MEMBERS = ("orderId", "quantity", "price", "currency")
+
+
+def _hashes(order_id: str | None, time: int, item: str, event_id: str, is_return: bool) -> tuple[int, int]:
+    """Return the hashes of an order and of its line, the same on every day and in every version."""
+    order = f"#{order_id}" if order_id is not None else f"@{time}"
+    line = f"{order}\0{item}\0{'return' if is_return else ''}"
+    if order_id is None:
+        line += f"\0{event_id}"
+    elif is_return:
+        # An item may come back in two parts.
+        line += f"\0{time}"
+    return _hash(order), _hash(line)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(errors="replace"), digest_size=8).digest())
+
+
+def _number(column: pl.Expr) -> pl.Expr:
+    number = column.cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number)
+
+
+def _bought(lines: pl.DataFrame) -> pl.DataFrame:
+    return lines.filter(pl.col("items").is_not_null() & pl.col("order").is_not_null())
+
+
+def _of_exposed(outcomes: pl.DataFrame, exposed: pl.Series, unit_of: UnitOf) -> pl.DataFrame:
+    """Return the outcomes of exposed units: before a login, the session is the unit."""
+    ours = pl.col("unit").is_in(exposed.implode())
+    strangers = outcomes.filter(~ours)
+    names = strangers["session"].drop_nulls().unique()
+    units = pl.DataFrame({"session": names, "unit": [unit_of(name) for name in names]}, schema_overrides=_STRINGS)
+    visitors = strangers.drop("unit").join(units.filter(ours), on="session").select(outcomes.columns)
+    return pl.concat([outcomes.filter(ours), visitors])
+
+
+def _without_strange_returns(since: pl.DataFrame, days: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Leave out returns of orders that did not count, since they were placed before the exposure."""
+    keys = ["unit", "variant", "order"]
+    earlier = (rows.select("unit", "variant", order="counted").explode("order").drop_nulls() for rows in days)
+    ours = pl.concat([_bought(since).select(keys), *earlier]).unique()
+    is_back = pl.col("named") & pl.col("itemsBack").is_not_null()
+    rest = since.filter(~is_back.fill_null(value=False))
+    return pl.concat([rest, since.filter(is_back).join(ours, on=keys, how="semi")])
+
+
+def _on_screen(viewable: pl.DataFrame | None) -> pl.DataFrame:
+    return pl.DataFrame(schema=VIEWABLE) if viewable is None else viewable
+
+
+def _summed(outcomes: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    values = (
+        _bought(outcomes)
+        .filter(pl.col("money").is_not_null())
+        .group_by(*keys, "order")
+        .agg(pl.col("money").sum())
+        .group_by(keys)
+        .agg(pl.col("money").sort().alias("values"))
+    )
+    # In a fixed order, so that sums of floating-point numbers are the same, however the events came.
+    sums = outcomes.sort("time", "order", "line", *_SUMS).group_by(keys, maintain_order=True)
+    return sums.agg(pl.col(*_SUMS).sum()).join(values, on=keys, how="left")
+
+
+def _shaped(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Return the columns of a schema; one that is missing is null."""
+    return rows.select(
+        pl.col(name).cast(kind) if name in rows.columns else pl.lit(None, kind).alias(name)
+        for name, kind in schema.items()
+    )
+
+
+def _counted(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Return the columns of a schema; what was not counted is 0."""
+    names = [name for name in ("exposures", "events", "viewable", *_SUMS) if name in schema]
+    return _shaped(rows, schema).with_columns(pl.col(names).fill_null(0))
