@@ -278,14 +278,16 @@ def summed(days: Iterable[pl.DataFrame]) -> pl.DataFrame:
     rows = pl.concat([pl.DataFrame(schema=ROWS), *days])
     return _shaped(
         rows.group_by("unit", "variant").agg(
-            pl.col("first").min(),
-            pl.col("exposures", *_SUMS, "viewable").sum(),
-            # Of robots: the most on one day.
-            pl.col("events").max(),
-            pl.col("values", "counted").explode().drop_nulls().sort(),
-            # The row of the first day has them, where there is a past.
-            pl.col(*_PAST_COUNTS, "pastReturned").max(),
-            pl.col("pastValues").drop_nulls().first(),
+            [
+                pl.col("first").min(),
+                pl.col("exposures", *_SUMS, "viewable").sum(),
+                # Of robots: the most on one day.
+                pl.col("events").max(),
+                pl.col("values", "counted").explode().drop_nulls().sort(),
+                # The row of the first day has them, where there is a past.
+                pl.col(*_PAST_COUNTS, "pastReturned").max(),
+                pl.col("pastValues").drop_nulls().first(),
+            ]
         ),
         ROWS,
     ).sort("unit", "variant")
@@ -301,17 +303,19 @@ def _read(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     """Return typed events with their units, each once, oldest first."""
     accepted = pl.col(_MARK).str.split("/").list.last().cast(pl.Int64, strict=False)
     typed = rows.select(
-        pl.coalesce(_given("USER_ID"), _given("SESSION_ID")).alias("who"),
-        _given("SESSION_ID").alias("session"),
-        _given("ITEM_ID").fill_null("").alias("item"),
-        pl.col("EVENT_TYPE").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "").alias("kind"),
-        # A clock may be ahead.
-        pl.min_horizontal(pl.col("TIMESTAMP").cast(pl.Int64, strict=False), accepted).alias("time"),
-        pl.col("EVENT_VALUE").cast(pl.Float64, strict=False).alias("value"),
-        _given("LIST_ID").alias("list"),
-        _given("RECOMMENDATION_ID").alias("recommendation"),
-        pl.col("EVENT_ID").fill_null("").alias("id"),
-        _given("PROPERTIES").alias("properties"),
+        [
+            pl.coalesce(_given("USER_ID"), _given("SESSION_ID")).alias("who"),
+            _given("SESSION_ID").alias("session"),
+            _given("ITEM_ID").fill_null("").alias("item"),
+            pl.col("EVENT_TYPE").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "").alias("kind"),
+            # A clock may be ahead.
+            pl.min_horizontal(pl.col("TIMESTAMP").cast(pl.Int64, strict=False), accepted).alias("time"),
+            pl.col("EVENT_VALUE").cast(pl.Float64, strict=False).alias("value"),
+            _given("LIST_ID").alias("list"),
+            _given("RECOMMENDATION_ID").alias("recommendation"),
+            pl.col("EVENT_ID").fill_null("").alias("id"),
+            _given("PROPERTIES").alias("properties"),
+        ]
     )
     typed = typed.drop_nulls(["who", "time", "kind"]).sort(["time", "who", "id", "item", "value", "properties"])
     typed = typed.unique(["who", "id"], keep="first", maintain_order=True)

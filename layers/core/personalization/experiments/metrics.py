@@ -16,13 +16,13 @@ WINDOW = 7
 _DAY = 86_400
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """A figure of a group of lists: the sum of a column, or of one divided by that of another."""
 
     name: str
     numerator: str
-    denominator: str
+    denominator: str = ""
     """Empty for a sum."""
     unit: Unit
     meaning: str
@@ -30,30 +30,62 @@ class Metric:
 
 
 METRICS = (
-    Metric("lists", "lists", "", "count", "lists that were shown"),
-    Metric("impressions", "impressions", "", "count", "items in these lists"),
-    Metric("viewable", "viewable", "", "count", "items of which half was on screen for a second, once per list"),
-    Metric("clicks", "clicks", "", "count", "items that a user opened from a list, once per list"),
-    Metric("ctr", "clicks", "impressions", "share", "clicks per impression"),
-    Metric("vctr", "clicks", "viewable", "share", "clicks per viewable impression"),
-    Metric("carts", "carts", "", "count", "clicked items that the user put into the cart within the window"),
-    Metric("orders", "orders", "", "count", "orders with an item that was clicked within the window before"),
-    Metric("items", "items", "", "count", "pieces of these items, less those that came back"),
+    Metric(name="lists", numerator="lists", unit="count", meaning="lists that were shown"),
+    Metric(name="impressions", numerator="impressions", unit="count", meaning="items in these lists"),
     Metric(
-        "attributedRevenue",
-        "attributed",
-        "",
-        "money",
-        "value of items that were clicked and then bought within the window, less returns; the last click has it",
+        name="viewable",
+        numerator="viewable",
+        unit="count",
+        meaning="items of which half was on screen for a second, once per list",
     ),
     Metric(
-        "engagedRevenue",
-        "engaged",
-        "",
-        "money",
-        "value of whole orders with such an item, less returns; never to be added to attributed revenue",
+        name="clicks",
+        numerator="clicks",
+        unit="count",
+        meaning="items that a user opened from a list, once per list",
     ),
-    Metric("costPerThousandLists", "cost", "lists", "dollars", "bill for a thousand lists", times=1000),
+    Metric(name="ctr", numerator="clicks", denominator="impressions", unit="share", meaning="clicks per impression"),
+    Metric(
+        name="vctr", numerator="clicks", denominator="viewable", unit="share", meaning="clicks per viewable impression"
+    ),
+    Metric(
+        name="carts",
+        numerator="carts",
+        unit="count",
+        meaning="clicked items that the user put into the cart within the window",
+    ),
+    Metric(
+        name="orders",
+        numerator="orders",
+        unit="count",
+        meaning="orders with an item that was clicked within the window before",
+    ),
+    Metric(
+        name="items",
+        numerator="items",
+        unit="count",
+        meaning="pieces of these items, less those that came back",
+    ),
+    Metric(
+        name="attributedRevenue",
+        numerator="attributed",
+        unit="money",
+        meaning="value of items that were clicked and then bought within the window by the last click, less returns",
+    ),
+    Metric(
+        name="engagedRevenue",
+        numerator="engaged",
+        unit="money",
+        meaning="value of whole orders with such an item, less returns; never to be added to attributed revenue",
+    ),
+    Metric(
+        name="costPerThousandLists",
+        numerator="cost",
+        denominator="lists",
+        unit="dollars",
+        meaning="bill for a thousand lists",
+        times=1000,
+    ),
 )
 LISTS = pl.Schema(
     {
