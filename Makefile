@@ -103,7 +103,7 @@ deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
 lock: .venv/.locked ## resolve the lock files again from pyproject.toml
 	$(LOCK) --override locks/overrides.in --no-emit-package personalize-local --no-emit-package table-intake --group local --group dev -o locks/project.txt pyproject.toml
 	$(LOCK) --group browser -o locks/browser.txt
-	$(LOCK) --group oracles -o locks/oracles.txt
+	$(LOCK) --override locks/oracles.in --constraint locks/project.txt --group oracles -o locks/oracles.txt
 	$(LOCK) --group cloud -o locks/cloud.txt
 	$(LOCK) --group sam -o locks/sam.txt
 	$(LOCK) --group audit -o locks/audit.txt

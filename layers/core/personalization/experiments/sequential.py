@@ -146,7 +146,22 @@ def _steps(times: Sequence[float]) -> list[float]:
 
 def _bound(density: _Density, root: float, step: float, due: float) -> float:
     """Return the |z| that the statistic passes with a chance, at the square root of a time."""
-    return _halved(lambda bound: sum(_passed(density, bound * root, step, 0.0)) > due, 0.0, _FARTHEST)
+
+    def passed(bound: float) -> float:
+        return sum(_passed(density, bound * root, step, 0.0))
+
+    if due <= passed(_FARTHEST):
+        return _FARTHEST
+    # As z, the chance is nearly a line in the bound, so that a secant soon ends.
+    target = _NORMAL.inv_cdf(due / 2)
+    bound, other = -target, -target * 0.99
+    left, right = (_NORMAL.inv_cdf(passed(at) / 2) - target for at in (bound, other))
+    for _ in range(_HALVINGS):
+        if abs(right) < _CLOSE or left == right:
+            return other
+        bound, other, left = other, other - right * (other - bound) / (right - left), right
+        right = _NORMAL.inv_cdf(passed(other) / 2) - target
+    return _halved(lambda bound: passed(bound) > due, 0.0, _FARTHEST)
 
 
 def _halved(below: Callable[[float], bool], low: float, high: float) -> float:
