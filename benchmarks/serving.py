@@ -42,6 +42,7 @@ RECORD = {
     "trackingId": {"S": "t"},
     "datasetGroupArn": {"S": "arn:aws:personalize:us-east-1:123456789012:dataset-group/retail-demo"},
     "version": {"N": str(VERSION)},
+    "promotedAt": {"S": "2026-11-25T08:30:00Z"},
     "campaigns": {"M": {"user-personalization": {"M": {"arn": {"S": CAMPAIGN}, "metadata": {"BOOL": True}}}}},
     "filters": {"L": [{"S": "not-purchased"}]},
     "metadataColumns": {"L": []},
@@ -51,6 +52,7 @@ RECORD = {
     "diversity": {"NULL": True},
 }
 RELEASE = json.dumps({"Item": RECORD})
+SECRET = json.dumps({"VersionId": "1", "SecretString": "k" * 64}).encode()
 NAMED = json.loads(json.dumps(EVENT).replace("demo", "named"))
 """The same request to a shop whose campaigns show no metadata."""
 SIMILAR = json.loads((REPOSITORY / "events" / "api_similar.json").read_text().replace("demo", "named"))
@@ -126,9 +128,9 @@ def _body(head: bytes, body: bytes) -> bytes:
         return b'{"Items": [], "Count": 0}'
     if b"DynamoDB" in head:
         return (VARIED_RELEASE if b"varied" in body else NAMED_RELEASE if b"named" in body else RELEASE).encode()
-    if b"similar-items" in body:
-        return LONG.encode()
-    return ANSWER.encode()
+    if b"secretsmanager" in head:
+        return SECRET
+    return (LONG if b"similar-items" in body else ANSWER).encode()
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -175,6 +177,7 @@ def environment(port: int, cache: str) -> dict[str, str]:
         "ACCOUNT_ID": "123456789012",
         "SHOPS_TABLE": "shops",
         "BUCKET": "bucket",
+        "LIST_ID_KEYS": "list-id-keys",
     }
 
 

@@ -17,7 +17,8 @@ from personalization.api.http import Api, Request, Response
 from personalization.api.lists import ListAsk, Listing, Ranking, RankingBody
 from personalization.api.placements import PageBody, Parallel, Slot
 from personalization.api.variants import Assigned
-from personalization.auth import caller
+from personalization.auth import caller, list_id_keys, list_ids
+from personalization.auth.list_ids import PLACEMENT, Shown
 from personalization.core import environment, observability
 from personalization.core.aws import clients, errors
 from personalization.personalize import runtime
@@ -34,6 +35,9 @@ RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb, 
 BESTSELLERS = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
 ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, environment.bucket))
 EXPERIMENTS = variants.LiveExperiments(variants.fetch(clients.dynamodb_once, environment.table))
+LIST_ID_KEYS = list_id_keys.ListIdKeys(
+    list_id_keys.fetch(clients.secretsmanager_once, environment.list_id_keys, list_id_keys.SIGNING)
+)
 PREDICT = partial(runtime.served, runtime.recommend, clients.runtime_once)
 ACT = partial(runtime.served, runtime.recommend_actions, clients.runtime_once)
 RANK = partial(runtime.served, runtime.rank, clients.runtime_once)
@@ -46,6 +50,7 @@ def look_up(shop: str, ids: Iterable[str], left: float) -> Mapping[str, Mapping[
 
 FALLBACK = FallbackChain(errors.reason, BESTSELLERS.get, time.monotonic, look_up)
 clients.make_ahead(clients.runtime_once, clients.dynamodb, clients.dynamodb_once, clients.s3_quick, clients.s3_once)
+clients.make_ahead(clients.secretsmanager_once)
 clients.make_ahead(environment.table, environment.shopper_events_table, environment.bucket, environment.metrics)
 PARALLEL = Parallel()
 DESCRIPTION = Path(__file__).with_name("openapi.json")
@@ -63,6 +68,7 @@ def show_list(request: Request) -> Response:
     answer = FALLBACK.fill(release, ask, PREDICT, source_of(release, recipe))
     _show(release, started, (answer, ask))
     page = lists.after(release, ask, answer)
+    _name(release, query.user_id, page, request.route.operation)
     request.count_list(recipe, answer)
     return request.shared(page, personal=query.user_id is not None)
 
@@ -74,13 +80,13 @@ def show_placement(request: Request) -> dict[str, object]:
     question = placements.ask(release, name, query, _context(request, release))
     chosen, started = _assigned(request, release, [name]), FALLBACK.now()
     if chosen.is_off(name):
-        return chosen.named(name, placements.nothing(name))
+        return _placed(release, query.user_id, chosen, placements.nothing(name))
     if chosen.variants:
         question = placements.ask(chosen.release, name, query, _context(request, release))
     answer = placements.fill(FALLBACK, chosen.release, name, question, PREDICT)
     _show(release, started, (answer, question))
     request.count_list(f"placement/{name}", answer)
-    return chosen.named(name, answer)
+    return _placed(release, query.user_id, chosen, answer)
 
 
 @API.operation("placements")
@@ -96,7 +102,8 @@ def show_page(request: Request) -> dict[str, object]:
     _show(release, started, *((page, asks[name]) for name, page in filled.items()))
     for name, page in filled.items():
         request.count_list(f"placement/{name}", page)
-    return {"placements": [chosen.named(name, filled.get(name) or placements.nothing(name)) for name in every]}
+    shown = {name: filled.get(name) or placements.nothing(name) for name in every}
+    return {"placements": [_placed(release, request.path["userId"], chosen, shown[name]) for name in every]}
 
 
 @API.operation("rank")
@@ -106,6 +113,7 @@ def ranking(request: Request) -> dict[str, object]:
     question, started = lists.ranking(release, query, _context(request, release)), FALLBACK.now()
     answer = FALLBACK.rank(question, RANK)
     _show(release, started, (answer, question))
+    _name(release, query.user_id, answer, request.route.operation)
     request.count_list("personalized-ranking", answer)
     return answer
 
@@ -113,8 +121,9 @@ def ranking(request: Request) -> dict[str, object]:
 @API.operation("actions")
 def show_actions(request: Request) -> dict[str, object]:
     release = _release(request)
-    question = actions.ask(release, request.parsed(actions.ActionListing))
-    answer = actions.fill(FALLBACK, release, question, ACT)
+    query = request.parsed(actions.ActionListing)
+    answer = actions.fill(FALLBACK, release, actions.ask(release, query), ACT)
+    _name(release, query.user_id, answer, request.route.operation)
     request.count_list(NEXT_BEST_ACTION, {**answer, "items": answer["actions"]})
     return answer
 
@@ -162,6 +171,8 @@ handler = API.answer
 
 def _release(request: Request) -> Release:
     """Return the shop's release; where the shop hashes its ids, the request has hashes from here on."""
+    # They come while the release and the campaign are asked.
+    LIST_ID_KEYS.begin()
     release = RELEASES.get(request.path["shop"], time.monotonic())
     if release.hashed:
         request.name_user_by(_hash_key().of(release.shop))
@@ -191,6 +202,20 @@ def _show(release: Release, started: float, *answers: tuple[dict[str, Any], List
     """Show the columns of answers' items, in the rest of the budget that began at `started`, by the chain's clock."""
     left = started + BUDGET_SECONDS - FALLBACK.now()
     ITEMS.fill(release.shop, [(answer, ask.columns) for answer, ask in answers], left)
+
+
+def _placed(release: Release, user: str | None, chosen: Assigned, answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a placement's answer with its listId, its experiment and its variant."""
+    name = str(answer["placement"])
+    _name(release, user, answer, PLACEMENT + name, chosen.variant(name))
+    return chosen.named(name, answer)
+
+
+def _name(release: Release, user: str | None, answer: dict[str, Any], name: str, variant: str = "") -> None:
+    """Give an answer its listId: what it shows, where, and to whom; null if the keys cannot be read."""
+    keys = LIST_ID_KEYS.get()
+    shown = Shown(name=name, at=time.time(), release=release.promoted, variant=list_ids.variant_number(variant))
+    answer["listId"] = list_ids.of(keys[0], release.shop, user, shown) if keys else None
 
 
 cold_start.end()

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the daily maintenance: measure the age of releases, and delete unused resources."""
+"""Run the daily maintenance: measure the age of releases, delete unused resources, and renew the key of listIds."""
 
 from datetime import UTC, datetime
 from typing import Any
 
+from personalization.auth import list_id_keys
 from personalization.core import observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
@@ -13,21 +14,25 @@ LOG = observability.logger()
 
 
 def handler(_event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Measure the age of every shop's release; delete unused schemas, filters and solutions, and old records.
+    """Measure the age of every shop's release; delete unused schemas, filters and solutions, and old records; renew the
+    key of listIds.
 
     Returns:
-        `{days: {shop: days}, schemas, filters, solutions, records}`: names of deleted resources; the number of records.
+        `{days: {shop: days}, schemas, filters, solutions, records, listKeyRenewed}`: names of deleted resources; the
+        number of records; whether lists are signed with a new key.
     """
-    environment = Environment()
-    done = daily.make_round(clients.personalize(), clients.dynamodb(), clients.s3(), environment, datetime.now(UTC))
+    environment, now = Environment(), datetime.now(UTC)
+    done = daily.make_round(clients.personalize(), clients.dynamodb(), clients.s3(), environment, now)
     for shop, days in done.days.items():
         observability.count(environment.namespace, "DaysSincePromotion", days)
         LOG.info("Shop looked at", shop=shop, daysSincePromotion=days)
     LOG.info("Round made", schemas=done.schemas, filters=done.filters, solutions=done.solutions, records=done.records)
+    renewed = list_id_keys.renew(clients.secretsmanager(), environment.list_id_keys, now)
     return {
         "days": dict(done.days),
         "schemas": list(done.schemas),
         "filters": list(done.filters),
         "solutions": list(done.solutions),
         "records": done.records,
+        "listKeyRenewed": renewed,
     }

@@ -4,6 +4,8 @@
 import json
 import time
 import uuid
+from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from personalization.core import cold_start
 
 # isort: split
 from personalization.api.http import Api, Request
-from personalization.auth import caller
+from personalization.auth import caller, list_id_keys, list_ids
 from personalization.core import environment, problems
 from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
@@ -20,7 +22,7 @@ from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.problems import Problem
 from personalization.events import delivery, erasure_requests, models
 from personalization.events.delivery import Acceptance
-from personalization.events.models import Events, Put, Who
+from personalization.events.models import Call, Events, Put, Who
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Release
 
@@ -41,6 +43,7 @@ ACCEPTANCE = Acceptance(
     breaker=Breaker(),
     clock=time.monotonic,
 )
+LIST_ID_KEYS = list_id_keys.ListIdKeys(list_id_keys.fetch(clients.secretsmanager_once, environment.list_id_keys))
 clients.make_ahead(clients.events_once, clients.dynamodb_once)
 clients.make_ahead(environment.table, environment.shopper_events_table, environment.metrics)
 
@@ -60,6 +63,7 @@ def record(request: Request) -> dict[str, object]:
         calls = models.hashed(calls, _hash_key().of(shop), release.hashed)
     if not release.action_tracking_id and any(call.of_actions for call in calls):
         raise problems.Problem(404, delivery.NO_ACTIONS)
+    calls, refused = _checked(request, shop, calls)
     leaves = _leaving(shop, calls[0].user_id)
     if leaves:
         request.notes["discarded"] = len(body.events)
@@ -74,7 +78,7 @@ def record(request: Request) -> dict[str, object]:
     delivered, queued = min(delivered, taken), max(taken - delivered, 0)
     request.counts += models.counted(shop, models.first(calls, taken))
     request.notes |= {"events": delivered, "queued": queued}
-    return models.accepted(made, delivered, queued)
+    return models.accepted(made, delivered, queued, refused)
 
 
 @API.operation("putUser")
@@ -140,6 +144,21 @@ def _leaving(shop: str, user: str | None) -> bool | None:
         return LEAVING.has(shop, user, time.monotonic())
     except RetryLater:
         return None
+
+
+def _checked(request: Request, shop: str, calls: list[Call]) -> tuple[list[Call], Mapping[int, str]]:
+    """Return the calls without listIds that are not of their user's lists, and why, by the events' numbers."""
+    ids = [event["listId"] for call in calls for event in call.events if "listId" in event]
+    if not ids:
+        return calls, {}
+    keys = LIST_ID_KEYS.get(key_id for token in ids if (key_id := list_ids.key_id(token)) is not None)
+    now = time.time()
+    checked, refused = models.without_refused(
+        calls, lambda call, token: list_ids.check(keys, shop, token, (call.user_id, call.session_id), now)
+    )
+    if refused:
+        request.notes["listIdsRefused"] = dict(Counter(refused.values()))
+    return checked, refused
 
 
 def _release(request: Request) -> Release:

@@ -20,6 +20,8 @@ export interface Item {
 export interface Answer {
   /** Null where nothing of it is Personalize's. */
   recommendationId: string | null;
+  /** Names this list; null where its signing key could not be read. */
+  listId: string | null;
   items: Item[];
   /** Whether something else fills in for the campaign that was asked. */
   degraded?: boolean;
@@ -66,6 +68,8 @@ export interface EventFields {
   sentAt?: string;
   /** Default: that of the last answer which had the item. */
   recommendationId?: string;
+  /** Default: that of the last answer which had the item. */
+  listId?: string;
   /** Ids that were shown, at most 25; default: those of that answer. */
   impression?: string[];
   /** Further columns of the interactions dataset. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Lists and events of a shop: docs/client.md. What each member is: personalization.d.ts. */
+/** Lists and events of a shop: personalization.d.ts. */
 
 const BATCH = 10, KEPT = 500, REMEMBERED = 1000, SHOWN = 25;
 const encode = encodeURIComponent;
@@ -185,9 +185,9 @@ export class Personalization {
       for (const key in values) for (const value of [values[key] ?? []].flat()) asked.append(start + key, value);
     const answer = await this.#call(method, `${path}?${asked}`, body, { signal });
     if (this.#origins.size > REMEMBERED) this.#origins.clear();
-    for (const { recommendationId, items } of answer.placements ?? [answer]) {
-      const impression = items.slice(0, SHOWN).map(({ itemId }) => itemId);
-      if (recommendationId) for (const { itemId } of items) this.#origins.set(itemId, { recommendationId, impression });
+    for (const { recommendationId, listId, items } of answer.placements ?? [answer]) {
+      const impression = recommendationId && items.slice(0, SHOWN).map(({ itemId }) => itemId);
+      for (const { itemId } of items) this.#origins.set(itemId, { recommendationId, listId, impression });
     }
     return answer;
   }

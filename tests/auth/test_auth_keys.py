@@ -2,7 +2,7 @@
 """Keys that somebody else rotates: how often they are looked up, and what holds while nobody tells them."""
 
 import pytest
-from personalization.auth.keys import Keyring
+from personalization.auth.keyring import Keyring
 from personalization.core.errors import RetryLater
 
 

@@ -159,6 +159,12 @@ def test_an_exposure_becomes_a_line_of_a_file_once(
     assert bucket.list_objects_v2(Bucket=BUCKET, Prefix="exposures/")["KeyCount"] == 1
 
 
+def test_the_id_of_a_list_says_of_which_variant_it_is(start: Callable[[str], object]) -> None:
+    start(experiment("{own: {}, gone: {show: off}}"))
+    named = {(variant(user), base64.urlsafe_b64decode(answer_of(user)["listId"] + "==")[9:12]) for user in USERS[:40]}
+    assert len(named) == len({name for name, _ in named}) == len({number for _, number in named}) == 2
+
+
 def test_a_page_leaves_a_shelf_out_that_is_off_and_tells_one_exposure(
     start: Callable[[str], object], capsys: pytest.CaptureFixture[str]
 ) -> None:

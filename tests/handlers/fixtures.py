@@ -44,6 +44,7 @@ def aws() -> Iterator["FakePersonalize"]:
             patch.setenv(f"AWS_ENDPOINT_URL_{service}", fake.url)
         wait_patiently(patch)
         clients.forget()
+        clients.secretsmanager().create_secret(Name=VARIABLES["LIST_ID_KEYS"], SecretString="k" * 64)
         containers.start(deliver_events, get_recommendations, record_events)
         yield fake
     clients.forget()

@@ -12,6 +12,7 @@ import pytest
 from botocore import endpoint
 from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
+from personalization.auth import list_id_keys
 from personalization.shop.records.item_table import ShownItems
 
 from tests.app.waiting import BOUND
@@ -90,5 +91,6 @@ def wait_patiently(patch: pytest.MonkeyPatch) -> None:
         begin(session, **{**configured, "timeout": BOUND})
 
     patch.setattr(URLLib3Session, "__init__", patient)
+    patch.setattr(list_id_keys, "WAIT_SECONDS", BOUND)
     # The SDK's pauses before it tries again; it calls nothing else of this module.
     patch.setattr(endpoint, "time", SimpleNamespace(sleep=lambda _seconds: None))

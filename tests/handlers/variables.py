@@ -31,6 +31,7 @@ VARIABLES = {
     "BATCH_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:Batch",
     "CHORES_QUEUE_ARN": "arn:aws:sqs:us-east-1:123456789012:chores",
     "UNUSED_DAYS": "30",
+    "LIST_ID_KEYS": "list-id-keys",
     "PROBE_RATE": "1000000",
     "EVENT_CALLS_PER_SECOND": "1000",
     "EVENT_DELIVERIES": "2",

@@ -207,3 +207,4 @@ def furnish() -> None:
     release_store.put(tables, TABLE, release)
     os.environ["EVENTS_QUEUE_URL"] = boto3.client("sqs").create_queue(QueueName="events")["QueueUrl"]
     boto3.client("secretsmanager").create_secret(Name="session-keys", SecretString="1" * 64)
+    boto3.client("secretsmanager").create_secret(Name=VARIABLES["LIST_ID_KEYS"], SecretString="2" * 64)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from personalization.core.aws import clients
 from personalization.maintenance import daily
 from personalization.runs import leases
 from personalization.shop.records import release_store
@@ -11,8 +12,11 @@ from personalization.shop.records import release_store
 from functions.keep_house.app import handler
 from tests.handlers.fakes import ARN, FakePersonalize
 from tests.handlers.samples import BUCKET, RELEASE, TABLE, Drop, judged, load, served
+from tests.handlers.variables import changed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
@@ -210,3 +214,37 @@ def test_records_of_a_shop_with_a_run_at_work_are_kept(table: "DynamoDBClient") 
     assert work()["records"] == 0
     table.delete_item(TableName=TABLE, Key={"shop": {"S": "busy"}, "record": {"S": "lease"}})
     assert work()["records"] == 2
+
+
+@pytest.fixture
+def _listed_before(monkeypatch: pytest.MonkeyPatch) -> "Iterator[None]":
+    """A key that is a month and a day old, and all rounds look at it before one renews it."""
+    client = clients.secretsmanager()
+    client.create_secret(Name="old-key", SecretString="1" * 64)
+    listed = client.list_secret_version_ids(SecretId="old-key")
+    listed["Versions"][0]["CreatedDate"] = datetime.now(UTC) - timedelta(days=32)
+    monkeypatch.setattr(client, "list_secret_version_ids", lambda **_: listed)
+    with changed("LIST_ID_KEYS", "old-key"):
+        yield
+    client.delete_secret(SecretId="old-key", ForceDeleteWithoutRecovery=True)
+
+
+def keys() -> list[str]:
+    """The key that signs, and the one before."""
+    get = clients.secretsmanager().get_secret_value
+    return [get(SecretId="old-key", VersionStage=stage)["SecretString"] for stage in ("AWSCURRENT", "AWSPREVIOUS")]
+
+
+@pytest.mark.usefixtures("table", "bucket", "personalize", "_listed_before")
+def test_the_key_of_list_ids_is_renewed_after_a_month_by_one_of_two_rounds() -> None:
+    assert work()["listKeyRenewed"]
+    renewed, before = keys()
+    assert len(renewed) == 64
+    assert before == "1" * 64 != renewed
+    assert not work()["listKeyRenewed"]
+    assert keys() == [renewed, before]
+
+
+@pytest.mark.usefixtures("table", "bucket", "personalize")
+def test_a_young_key_of_list_ids_stays() -> None:
+    assert not work()["listKeyRenewed"]

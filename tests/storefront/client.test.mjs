@@ -121,7 +121,7 @@ test("a stranger's session may be the one that a token is for", async () => {
 
 test("an event brings the recommendation and the impression that it came from", async () => {
   const ids = Array.from({ length: 30 }, (_, number) => `i${number}`);
-  answers = [() => reply(200, list(...ids)), accept];
+  answers = [() => reply(200, { ...list(...ids), listId: "L-1" }), accept];
   const shop = open();
   await shop.recommend();
   shop.track("View", { itemId: "i2" });
@@ -129,9 +129,19 @@ test("an event brings the recommendation and the impression that it came from", 
   shop.track("View", { itemId: "i3", recommendationId: "mine", impression: ["i3"] });
   await shop.flush();
   const [from, without, own] = requests[1].body.events;
-  assert.deepEqual([from.recommendationId, from.impression], ["RID-1", ids.slice(0, 25)]);
+  assert.deepEqual([from.recommendationId, from.listId, from.impression], ["RID-1", "L-1", ids.slice(0, 25)]);
   assert.deepEqual([without.recommendationId, without.impression], [undefined, undefined]);
   assert.deepEqual([own.recommendationId, own.impression], ["mine", ["i3"]]);
+});
+
+test("an event brings the list of bestsellers that it came from, which no recommendation is", async () => {
+  answers = [reply(200, { ...list("a"), recommendationId: null, listId: "L-2" }), accept];
+  const shop = open();
+  await shop.popular();
+  shop.track("Click", { itemId: "a" });
+  await shop.flush();
+  const [{ recommendationId, listId, impression }] = requests[1].body.events;
+  assert.deepEqual([recommendationId ?? null, listId, impression ?? null], [null, "L-2", null]);
 });
 
 test("Retry-After is honoured, else waits double and differ", async () => {

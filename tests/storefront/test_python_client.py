@@ -110,6 +110,9 @@ def test_an_event_says_from_which_answer_it_came_and_what_was_shown(api: Api) ->
     bought = event("Purchase", itemId="i1", **origin(answer))
     assert (bought["recommendationId"], bought["impression"]) == ("RID-1", ["i1"])
     assert origin({"recommendationId": None, "items": []}) == {}
+    assert origin({**answer, "listId": "L-1"}) == {"recommendationId": "RID-1", "impression": ["i1"], "listId": "L-1"}
+    assert origin({"recommendationId": None, "listId": "L-2", "items": []}) == {"listId": "L-2"}
+    assert origin({"recommendationId": None, "listId": None, "items": []}) == {}
 
 
 def test_every_call_is_a_route_of_the_api(api: Api) -> None:

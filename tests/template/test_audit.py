@@ -81,6 +81,12 @@ def test_ckv_aws_124() -> None:
     assert all(nested["TemplateURL"].startswith("stacks/") for nested in STACK.of("CloudFormation::Stack").values())
 
 
+def test_ckv_aws_149() -> None:
+    # What proves who somebody is has a key of its own.
+    secrets = STACK.of("SecretsManager::Secret")
+    assert {name for name, secret in secrets.items() if "KmsKeyId" not in secret} == {"ListIdKeys"}
+
+
 def test_ckv_aws_158() -> None:
     # That the functions log nothing of a shopper is held by tests/hostile; here, that the gateway does not.
     logged = {stage["AccessLogSetting"]["Format"] for stage in STACK.of("ApiGateway::Stage").values()}

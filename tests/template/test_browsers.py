@@ -24,7 +24,8 @@ OFF = compiled({"Browsers": "false", "WebAcl": "false", "Storefront": "false"})
 
 def test_nothing_of_it_is_made_unless_it_is_asked_for() -> None:
     made = {resource["Type"] for name, resource in OFF.resources.items()}
-    assert not made & {"AWS::SecretsManager::Secret", "AWS::WAFv2::WebACL", "AWS::WAFv2::WebACLAssociation"}
+    assert not made & {"AWS::WAFv2::WebACL", "AWS::WAFv2::WebACLAssociation"}
+    assert list(OFF.of("SecretsManager::Secret")) == ["ListIdKeys"]
     assert list(OFF.of("ApiGateway::RestApi")) == ["Api"]
     assert not {"AuthorizeRequestFunction", "IssueSessionFunction"} & set(OFF.of("Lambda::Function"))
     assert "BrowserApi" not in json.dumps(OFF.resources)
@@ -102,7 +103,7 @@ def test_browsers_ask_first_without_a_token_and_may_send_one() -> None:
 
 
 def test_a_secret_signs_sessions_and_only_who_needs_it_reads_it() -> None:
-    (secret,) = STACK.of("SecretsManager::Secret").values()
+    secret = STACK.of("SecretsManager::Secret")["SessionKeys"]
     assert secret["GenerateSecretString"]["PasswordLength"] >= 32
     readers = {
         name for name, role in STACK.of("IAM::Role").items() if "SessionKeys" in json.dumps(role.get("Policies", []))
@@ -128,7 +129,22 @@ def test_one_function_makes_the_key_of_hashed_ids_and_only_who_needs_it_reads_it
         **{f"{name}FunctionRole": {read} for name in readers},
     }
     text = json.dumps(STACK.of("IAM::Role"))
-    assert not any(f"secretsmanager:{verb}" in text for verb in ("Put", "Update", "Delete", "Rotate"))
+    assert not any(f"secretsmanager:{verb}" in text for verb in ("Update", "Delete", "Rotate"))
+
+
+def test_the_daily_round_alone_renews_the_key_of_list_ids_and_cannot_read_it() -> None:
+    rights: dict[str, list[str]] = {}
+    for name, role in STACK.of("IAM::Role").items():
+        for policy in role.get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if "ListIdKeys" in json.dumps(statement["Resource"]):
+                    rights.setdefault(name, []).append(statement["Action"])
+    assert rights == {
+        "GetRecommendationsFunctionRole": ["secretsmanager:GetSecretValue"],
+        "RecordEventsFunctionRole": ["secretsmanager:GetSecretValue"],
+        "KeepHouseFunctionRole": [["secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue"]],
+    }
+    assert json.dumps(STACK.of("IAM::Role")).count("secretsmanager:PutSecretValue") == 1
 
 
 def test_with_browsers_origins_are_named_and_with_an_issuer_its_audience() -> None:

@@ -29,6 +29,8 @@ STAND_INS: Mapping[str, str] = {
     **dict.fromkeys(("NAME", "PRICE", "CATEGORY_L1"), "<value>"),
 }
 """What stands for the values of these members."""
+ADDED = {"listId"}
+"""Members of answers that the release before did not have."""
 TEXTS: Mapping[str, str] = {
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}": "<uuid>",
     r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+00:00)": "<time>",
@@ -186,6 +188,7 @@ def replaced(value: object, stand_ins: Mapping[str, str] = STAND_INS) -> object:
     return {
         name: names[name] if name in names and member is not None else replaced(member, stand_ins)
         for name, member in value.items()
+        if name not in ADDED
     }
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from personalization.api.fallback import Source
+from personalization.auth.list_ids import Refusal
 
 
 class _Camel(BaseModel):
@@ -51,6 +52,8 @@ class Answer(_Camel):
     several failures; or its list was empty."""
     filter_applied: Literal[False] | None = None
     """False if the filter could not be applied to these items."""
+    list_id: str | None = Field(default=None, max_length=56)
+    """Names this list; send it with the events that follow from it. Null while the keys that sign it cannot be read."""
     next: str | None = None
     """The parameter `next` of the next page, with all others unchanged; missing after the last page."""
 
@@ -70,6 +73,8 @@ class ActionAnswer(_Camel):
 
     recommendation_id: str | None
     """Null if the actions do not come from Personalize."""
+    list_id: str | None = Field(default=None, max_length=56)
+    """Names this list, as in an answer with items."""
     actions: list[RecommendedAction]
     degraded: Literal[True] | None = None
     """True if the campaign did not answer, and earlier actions are shown."""
@@ -200,6 +205,8 @@ class Delivered(_Camel):
 
     event_id: str
     status: Literal["delivered", "queued", "discarded"]
+    list_id_refused: Refusal | None = None
+    """Why the event was accepted without its listId; missing if it was kept, or none was sent."""
 
 
 class Accepted(_Camel):

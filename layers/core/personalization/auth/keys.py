@@ -2,7 +2,7 @@
 """Keys that verify and sign tokens, fetched on demand and cached.
 
 An OIDC issuer publishes its public keys by OpenID Connect Discovery 1.0. Sessions use the two newest versions of one
-secret of Secrets Manager: a new value makes the earlier one AWSPREVIOUS, whose tokens stay valid until the next change.
+secret of Secrets Manager; see `keyring`.
 """
 
 import json
@@ -10,78 +10,26 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import urllib3
 
 from personalization.auth import tokens
 from personalization.auth.caller import Caller
+from personalization.auth.keyring import Keyring, secret_versions
 from personalization.auth.tokens import Policy, Refused
 from personalization.core.environment import Environment
-from personalization.core.errors import Broken, Missing, PersonalizationError, RetryLater
+from personalization.core.errors import Broken, RetryLater
 
 if TYPE_CHECKING:
     from joserfc.jwk import Key
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-K = TypeVar("K")
-SHORTEST = 32
-"""The least bytes of a secret (RFC 7518: the length of the hash)."""
 MOST_BYTES = 256 * 1024
 """The most bytes of an issuer's document."""
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _HTTP = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=1.0, read=2.0), maxsize=2)
-
-
-class Keyring(Generic[K]):
-    """A cache of keys by id.
-
-    Attributes:
-        fresh: seconds for which keys are used without another fetch.
-        pause: seconds between two fetches for unknown ids, so that invented ids cost little.
-        stale: seconds for which old keys serve while a fetch fails.
-    """
-
-    def __init__(
-        self,
-        fetch: Callable[[], Mapping[str, K]],
-        clock: Callable[[], float],
-        fresh: float = 3600,
-        pause: float = 10,
-        stale: float = 86400,
-    ) -> None:
-        self.fresh, self.pause, self.stale = fresh, pause, stale
-        self._fetch, self._clock = fetch, clock
-        self._keys: Mapping[str, K] = {}
-        self._fetched = self._tried = float("-inf")
-
-    def find(self, kid: str) -> K | None:
-        """Return the key of an id; None if there is none.
-
-        Raises:
-            PersonalizationError: the fetch failed, and the cached keys are stale.
-        """
-        keys = self.all()
-        if kid not in keys and self._clock() - self._tried >= self.pause:
-            keys = self._look()
-        return keys.get(kid)
-
-    def all(self) -> Mapping[str, K]:
-        """Return all keys in the issuer's order; raise as `find`."""
-        now = self._clock()
-        old = now - self._fetched >= self.fresh
-        return self._look() if old and (not self._keys or now - self._tried >= self.pause) else self._keys
-
-    def _look(self) -> Mapping[str, K]:
-        self._tried = self._clock()
-        try:
-            self._keys = self._fetch()
-            self._fetched = self._tried
-        except PersonalizationError:
-            if not self._keys or self._tried - self._fetched >= self.stale:
-                raise
-        return self._keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,20 +150,3 @@ def _document(issuer: str, content: bytes) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise Broken(issuer, "its documents are not JSON objects")
     return document
-
-
-def secret_versions(client: "SecretsManagerClient", secret: str) -> dict[str, bytes]:
-    """Return a secret's values by version id, the current one first; raise Broken if one is too short."""
-    values: dict[str, bytes] = {}
-    for stage in ("AWSCURRENT", "AWSPREVIOUS"):
-        try:
-            answer = client.get_secret_value(SecretId=secret, VersionStage=stage)
-        except PersonalizationError as error:
-            if stage == "AWSPREVIOUS" and isinstance(error, Missing):
-                continue
-            raise
-        value = answer["SecretString"].encode()
-        if len(value) < SHORTEST:
-            raise Broken(secret, f"its {stage} value has fewer than {SHORTEST} bytes")
-        values[answer["VersionId"]] = value
-    return values

@@ -78,6 +78,8 @@ class Environment:
     """The claim of the issuer's tokens with the user's id."""
     session_keys = _Variable("SESSION_KEYS", str)
     """The secret with the signing keys of sessions' tokens."""
+    list_id_keys = _Variable("LIST_ID_KEYS", str)
+    """The secret with the signing keys of listIds."""
     shopper_key = _Variable("SHOPPER_KEY", str)
     """The API key of the usage plan for users who are logged in."""
     visitor_key = _Variable("VISITOR_KEY", str)
@@ -134,6 +136,7 @@ bucket = _once(lambda environment: environment.bucket)
 table = _once(lambda environment: environment.table)
 shopper_events_table = _once(lambda environment: environment.shopper_events_table)
 hash_key = _once(lambda environment: environment.names.hash_key)
+list_id_keys = _once(lambda environment: environment.list_id_keys)
 events_queue = _once(lambda environment: environment.events_queue)
 metrics = _once(lambda environment: (environment.namespace, environment.service))
 """Returns the namespace and the service of metrics."""

@@ -78,4 +78,5 @@ def _row(image: Record, details: Mapping[str, Any], names: Names) -> list[str]:
         details["session"],
         image["event"]["S"],
         details.get("properties", ""),
+        details.get("listId", ""),
     ]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import (
@@ -37,6 +38,8 @@ MOST_EVENTS = 100
 EVENT_BYTES = 10_000
 USER_BYTES, ITEM_BYTES = 24_000, 32_000
 """The most characters of the properties of a user and of an item."""
+LIST_ID = 100
+"""The most characters that may be a listId."""
 AHEAD = 86_400
 """Seconds by which a time may be ahead of our clock."""
 BROWSER_AHEAD, BROWSER_BEHIND = 600, 7 * 86_400
@@ -110,6 +113,14 @@ _TIME_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, _SECONDS_SC
 Time = Annotated[int, BeforeValidator(epoch), WithJsonSchema(_TIME_SCHEMA)]
 
 
+def _list_id(value: object) -> object:
+    """Return a listId; a text that is none in place of what cannot be one, since no event is lost for it."""
+    return value if value is None or (isinstance(value, str) and len(value) <= LIST_ID) else ""
+
+
+ListId = Annotated[str, BeforeValidator(_list_id), WithJsonSchema({"type": "string", "maxLength": LIST_ID})]
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
@@ -129,6 +140,9 @@ class Event(_Request):
     recommendation_id: (
         Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(_without_breaks)] | None
     ) = None
+    list_id: ListId | None = None
+    """The list from which it follows: of the shop's answers of the last 31 days, and of this user or session. Any other
+    is refused, and the event is accepted without it."""
     impression: list[Id] | None = Field(default=None, min_length=1, max_length=25)
     properties: Properties | None = None
     """Further columns of Interactions, by name."""
@@ -306,12 +320,40 @@ def _letters(name: str) -> str:
     return "".join(filter(str.isalnum, name)).casefold()
 
 
-def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str, object]:
-    """Return the answer, described by `api.models.Accepted`: `delivered` events went to Personalize, and the next
-    `queued` ones to the queue."""
+def without_refused(
+    made: Sequence[Call], refusal: Callable[[Call, str], str | None]
+) -> tuple[list[Call], Mapping[int, str]]:
+    """Return the calls without the listIds for which `refusal` has a word, and these words by the events' numbers."""
+    refused: dict[int, str] = {}
+    checked: list[Call] = []
+    start = 0
+    for call in made:
+        words = [refusal(call, event["listId"]) if "listId" in event else None for event in call.events]
+        refused |= {start + index: word for index, word in enumerate(words) if word}
+        pairs = zip(call.events, words, strict=True)
+        checked.append(replace(call, events=[without_list(event) if word else event for event, word in pairs]))
+        start += len(words)
+    return checked, refused
+
+
+def without_list(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event without its listId, as Personalize takes it."""
+    return {name: value for name, value in event.items() if name != "listId"}
+
+
+def accepted(
+    made: Sequence[Call], delivered: int, queued: int = 0, refused: Mapping[int, str] = MappingProxyType({})
+) -> dict[str, object]:
+    """Return the answer, described by `api.models.Accepted`.
+
+    Args:
+        made: the calls. delivered, queued: how many events went to Personalize, and how many after them to the queue.
+        refused: why events lost their listId, by their numbers.
+    """
     ids = [event["eventId"] for call in made for event in call.events][: delivered + queued]
     answers = [
         {"eventId": event_id, "status": "delivered" if index < delivered else "queued"}
+        | ({"listIdRefused": refused[index]} if index in refused else {})
         for index, event_id in enumerate(ids)
     ]
     return {"accepted": len(answers), "events": answers}

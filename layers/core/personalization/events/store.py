@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KEPT_SECONDS = 90 * 86_400
 """How long an event is kept; meanwhile a fit takes it into the history."""
 _PER_CALL = 25
-_COPIED = ("eventValue", "recommendationId", "impression", "properties")
+_COPIED = ("eventValue", "recommendationId", "listId", "impression", "properties")
 _MOST = 2_000
 """The most events of a user, the newest ones, in an answer; more come from machines."""
 

@@ -44,6 +44,7 @@ class Answer(TypedDict):
     """Items, best first. :func:`origin` goes into the events that follow from them; `recommendationId` may be null."""
 
     recommendationId: str | None
+    listId: NotRequired[str | None]
     items: list[Item]
     degraded: NotRequired[bool]
 
@@ -66,9 +67,12 @@ def event(event_type: str, **members: object) -> Event:
 
 
 def origin(answer: Answer) -> Event:
-    """What an event says of the answer from which it came: its id, and the items that were shown (25 at most)."""
+    """What an event says of the answer from which it came: its ids, and the items that were shown (25 at most)."""
+    listed: Event = {"listId": answer["listId"]} if answer.get("listId") else {}
+    if not answer["recommendationId"]:
+        return listed
     shown = [each["itemId"] for each in answer["items"][:25]]
-    return {"recommendationId": answer["recommendationId"], "impression": shown} if answer["recommendationId"] else {}
+    return {"recommendationId": answer["recommendationId"], "impression": shown, **listed}
 
 
 def hash_id(key: str, shop: str, user_id: str) -> str:

@@ -7,6 +7,7 @@ botocore's session is enough: boto3 adds a fifth to the start of a function and 
 import os
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -47,6 +48,7 @@ _FALLBACK = _ONCE.merge(Config(connect_timeout=0.25, read_timeout=0.6))
 """For lists with a fallback."""
 _TABLE = _SERVING.merge(Config(read_timeout=1))
 _MADE: list[Any] = []
+_MAKING = Lock()
 
 
 def _translating(**created: Any) -> None:  # noqa: ANN401 - as botocore calls it
@@ -64,7 +66,13 @@ def session() -> "Session":
 
 def _client(service: str, config: Config) -> Any:  # noqa: ANN401 - of any service
     """Return a function that creates a client on its first call."""
-    made = cache(lambda: session().create_client(service, config=config))
+
+    @cache
+    def made() -> Any:  # noqa: ANN401 - of any service
+        # Two threads would make two sessions, which is most of the work, and a session is for one of them at a time.
+        with _MAKING:
+            return session().create_client(service, config=config)
+
     _MADE.append(made)
     return made
 
@@ -90,6 +98,8 @@ events: "Callable[[], PersonalizeEventsClient]" = _client("personalize-events", 
 events_once: "Callable[[], PersonalizeEventsClient]" = _client("personalize-events", _ONCE)
 """Live events for callers with a queue for failed attempts."""
 secretsmanager: "Callable[[], SecretsManagerClient]" = _client("secretsmanager", _SERVING)
+secretsmanager_once: "Callable[[], SecretsManagerClient]" = _client("secretsmanager", _ONCE)
+"""Secrets Manager for callers that can do without a late answer: one attempt."""
 sqs: "Callable[[], SQSClient]" = _client("sqs", _SERVING)
 sqs_once: "Callable[[], SQSClient]" = _client("sqs", _QUEUE)
 """SQS for callers whose own caller waits: one attempt."""

@@ -204,6 +204,8 @@ class Release:
     """ARNs of campaigns without metadata, which refuse requests for columns of Items."""
     hashed: frozenset[str] = frozenset()
     """Columns that have hashes in place of what callers send; USER_ID is among them, where there are any."""
+    promoted: int = 0
+    """Epoch seconds of its promotion."""
 
     actions: tuple[str, ...] = ()
     """What Next-Best-Action recommended to a stranger at the promotion, best first."""

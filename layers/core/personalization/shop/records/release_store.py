@@ -2,6 +2,7 @@
 """A shop's records in the table of shops by sort key, and a cache of the release that serves."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from personalization.core import stored
@@ -262,4 +263,5 @@ def serving(record: Mapping[str, Any]) -> Release:
         hashed=frozenset(record.get("hashed", ())),
         actions=tuple(record.get("actions", ())),
         action_tracking_id=record.get("actionTrackingId", ""),
+        promoted=int(datetime.fromisoformat(record["promotedAt"]).timestamp()),
     )
