@@ -17,13 +17,14 @@ from personalization.api.http import Api, Request, Response
 from personalization.api.lists import ListAsk, Listing, Ranking, RankingBody
 from personalization.api.placements import PageBody, Parallel, Slot
 from personalization.api.variants import Assigned
-from personalization.auth import caller, list_id_keys, list_ids
+from personalization.auth import list_id_keys, list_ids
 from personalization.auth.list_ids import PLACEMENT, Shown
 from personalization.core import environment, observability
 from personalization.core.aws import clients, errors
+from personalization.events import objections
 from personalization.personalize import runtime
 from personalization.shop.records import item_table, release_store
-from personalization.shop.records.release import Release
+from personalization.shop.records.release import BASELINE, Release
 from personalization.shop.settings.recipes import NEXT_BEST_ACTION
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ API = Api(environment.metrics)
 RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb, environment.table))
 BESTSELLERS = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
 ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, environment.bucket))
+OBJECTIONS = objections.Objections(objections.fetch(clients.dynamodb_once, environment.table))
 EXPERIMENTS = variants.LiveExperiments(variants.fetch(clients.dynamodb_once, environment.table))
 LIST_ID_KEYS = list_id_keys.ListIdKeys(
     list_id_keys.fetch(clients.secretsmanager_once, environment.list_id_keys, list_id_keys.SIGNING)
@@ -60,15 +62,14 @@ DESCRIPTION_SECONDS = 300
 
 @API.operation(*lists.USUAL)
 def show_list(request: Request) -> Response:
-    release, query = _release(request), request.parsed(Listing)
-    recipe = lists.recipe_of(release, request.route.operation)
-    if request.caller:
-        caller.require_own(request.caller, query.user_id)
+    release, query, operation = _release(request), request.parsed(Listing), request.route.operation
+    objects = request.is_anonymous and operation == "recommend"
+    recipe = BASELINE if objects else lists.recipe_of(release, operation)
     ask, started = lists.listing(release, recipe, query, _context(request, release)), FALLBACK.now()
     answer = FALLBACK.fill(release, ask, PREDICT, source_of(release, recipe))
     _show(release, started, (answer, ask))
     page = lists.after(release, ask, answer)
-    _name(release, query.user_id, page, request.route.operation)
+    _name(release, query.user_id, page, operation)
     request.count_list(recipe, answer)
     return request.shared(page, personal=query.user_id is not None)
 
@@ -81,7 +82,7 @@ def show_placement(request: Request) -> dict[str, object]:
     chosen, started = _assigned(request, release, [name]), FALLBACK.now()
     if chosen.is_off(name):
         return _placed(release, query.user_id, chosen, placements.nothing(name))
-    if chosen.variants:
+    if chosen.release is not release:
         question = placements.ask(chosen.release, name, query, _context(request, release))
     answer = placements.fill(FALLBACK, chosen.release, name, question, PREDICT)
     _show(release, started, (answer, question))
@@ -94,7 +95,7 @@ def show_page(request: Request) -> dict[str, object]:
     body, release = request.json(PageBody), _release(request)
     every = placements.slots(release, body, request.fields(), _context(request, release))
     chosen, started = _assigned(request, release, body.placements), FALLBACK.now()
-    if chosen.variants:
+    if chosen.release is not release:
         every = placements.slots(chosen.release, body, request.fields(), _context(request, release))
     asks = {name: ask for name, ask in every.items() if not chosen.is_off(name)}
     answer: dict[str, Any] = placements.page(FALLBACK, chosen.release, asks, PREDICT, PARALLEL) if asks else {}
@@ -170,12 +171,18 @@ handler = API.answer
 
 
 def _release(request: Request) -> Release:
-    """Return the shop's release; where the shop hashes its ids, the request has hashes from here on."""
+    """Return the shop's release.
+
+    Where the shop hashes its ids, the request has hashes from here on; of a user who objects, it has nothing.
+    """
     # They come while the release and the campaign are asked.
     LIST_ID_KEYS.begin()
     release = RELEASES.get(request.path["shop"], time.monotonic())
     if release.hashed:
         request.name_user_by(_hash_key().of(release.shop))
+    user_id = request.user_id
+    if user_id is not None and OBJECTIONS.has(release.shop, user_id, time.monotonic()):
+        request.forget_user(lists.ANONYMOUS)
     return release
 
 
@@ -188,6 +195,8 @@ def _hash_key() -> "HashKey":
 
 def _assigned(request: Request, release: Release, names: Iterable[str]) -> Assigned:
     """Return the variants of the request's user; somebody whom only a session names is in no experiment."""
+    if request.is_anonymous:
+        return variants.unpersonalized(release, names)
     lasting = request.caller is None or bool(request.caller.user)
     live = EXPERIMENTS.get(release.shop, time.monotonic())
     user_id = request.path["userId"] if lasting else None
@@ -212,8 +221,11 @@ def _placed(release: Release, user: str | None, chosen: Assigned, answer: dict[s
 
 
 def _name(release: Release, user: str | None, answer: dict[str, Any], name: str, variant: str = "") -> None:
-    """Give an answer its listId: what it shows, where, and to whom; null if the keys cannot be read."""
-    keys = LIST_ID_KEYS.get()
+    """Give an answer its listId: what it shows, where, and to whom; null if the keys cannot be read.
+
+    Nor has the answer to a user who objects one: they are in no report.
+    """
+    keys = LIST_ID_KEYS.get() if user != lists.ANONYMOUS else ()
     shown = Shown(name=name, at=time.time(), release=release.promoted, variant=list_ids.variant_number(variant))
     answer["listId"] = list_ids.of(keys[0], release.shop, user, shown) if keys else None
 

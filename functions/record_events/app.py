@@ -20,9 +20,9 @@ from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.problems import Problem
-from personalization.events import delivery, erasure_requests, models
+from personalization.events import delivery, erasure_requests, models, objections
 from personalization.events.delivery import Acceptance
-from personalization.events.models import Call, Events, Put, Who
+from personalization.events.models import Call, Events, Personalization, Put, Who
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Release
 
@@ -34,6 +34,7 @@ RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb_o
 LEAVING = erasure_requests.Leaving(
     erasure_requests.fetch(clients.dynamodb_once, environment.shopper_events_table, erasure_requests.QUICK_PAGES)
 )
+OBJECTIONS = objections.Objections(objections.fetch(clients.dynamodb_once, environment.table))
 ACCEPTANCE = Acceptance(
     personalize=clients.events_once,
     sqs=clients.sqs_once,
@@ -104,7 +105,17 @@ def delete_user(request: Request) -> dict[str, object]:
     receipt = erasure_requests.ask(clients.dynamodb(), table, shop, user=user, receipt=new, now=now)
     if receipt == new:
         erasure_requests.acknowledge(clients.dynamodb_once(), table, shop, receipt, now)
-    return {"receiptId": receipt}
+    # What outlives the user is told: the objection, which nobody else may take back.
+    objects = OBJECTIONS.has(shop, user, time.monotonic())
+    return {"receiptId": receipt, "personalization": False} if objects else {"receiptId": receipt}
+
+
+@API.operation("putPersonalization")
+def put_personalization(request: Request) -> dict[str, object]:
+    problems.validate(Who, {"userId": request.path["userId"]})
+    choice, shop = request.json(Personalization), _release(request).shop
+    objections.put(clients.dynamodb(), environment.table(), shop, request.path["userId"], enabled=choice.enabled)
+    return {"enabled": choice.enabled}
 
 
 @API.operation("putItem")

@@ -144,7 +144,10 @@ class Player:
         return comparable(response.status, headers, body)
 
 
-NEW: Mapping[str, str] = {"api_actions": "/shops/{shop}/users/{userId}/actions"}
+NEW: Mapping[str, str] = {
+    "api_actions": "/shops/{shop}/users/{userId}/actions",
+    "api_put_personalization": "/shops/{shop}/users/{userId}/personalization",
+}
 """Routes that the release before does not have, by their sample events."""
 
 

@@ -76,6 +76,7 @@ class Request:
         route: the matched route.
         path: its path parameters by name, decoded.
         caller: the user of a browser's token; None for a server.
+        is_anonymous: whether somebody who objects to personalization asks, whom nothing names any more.
         counts: its metrics.
         notes: more keys of its log line: counts and words, never a user's input.
     """
@@ -93,6 +94,7 @@ class Request:
         self.query: Mapping[str, str] = event.get("queryStringParameters") or {}
         self.headers: Mapping[str, str] = event.get("headers") or {}
         self.caller: Caller | None = None
+        self.is_anonymous = False
         self.counts: list[Count] = []
         self.notes: dict[str, object] = {}
 
@@ -108,6 +110,19 @@ class Request:
             self.query = {**self.query, "userId": problems.named("userId", hashed(self.query["userId"]))}
         if self.caller is not None:
             self.caller = replace(self.caller, user=hashed(self.caller.user), session=hashed(self.caller.session))
+
+    @property
+    def user_id(self) -> str | None:
+        """The user whom the path or the query names."""
+        return self.path.get("userId") or self.query.get("userId")
+
+    def forget_user(self, substitute: str) -> None:
+        """Put an id that everybody shares in place of the user's, before anything else reads it."""
+        self.is_anonymous = True
+        if "userId" in self.path:
+            self.path["userId"] = substitute
+        if "userId" in self.query:
+            self.query = {**self.query, "userId": substitute}
 
     def parsed(self, model: type[M], **fixed: object) -> M:
         """Parse the query and path parameters as a model; `fixed` fields take precedence.

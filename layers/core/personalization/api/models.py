@@ -221,6 +221,14 @@ class Receipt(_Camel):
     """The deletion of the user has begun. A repeated request returns the same id until it ends."""
 
     receipt_id: str
+    personalization: Literal[False] | None = None
+    """False if the user objected to personal lists. That stays, since only they can take it back."""
+
+
+class Personalized(_Camel):
+    """A stored choice; it holds everywhere within a minute, until the user makes another one."""
+
+    enabled: bool
 
 
 class PutAccepted(_Camel):

@@ -172,6 +172,16 @@ ROUTES: Sequence[Route] = (
     ),
     Route(
         method="PUT",
+        path="/shops/{shop}/users/{userId}/personalization",
+        operation="putPersonalization",
+        summary="Whether a user's answers are personal. Without, they get bestsellers, and are in no experiment.",
+        answer="Personalized",
+        status=202,
+        body="Personalization",
+        unavailable="The choice may not be stored; send it again",
+    ),
+    Route(
+        method="PUT",
         path="/shops/{shop}/items/{itemId}",
         operation="putItem",
         summary="Put an item, and replace the earlier record.",

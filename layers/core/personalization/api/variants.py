@@ -11,6 +11,7 @@ from personalization.experiments import assignment, exposures
 from personalization.experiments.experiment import RECORD, Experiment, Experiments, Variant
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Release
+from personalization.shop.settings.recipes import FROM_ITEM
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -77,6 +78,16 @@ class Assigned:
             return answer
         experiment, variant = self.variants[placement]
         return {**answer, "experiment": {"name": experiment, "variant": variant.name}}
+
+
+def unpersonalized(release: Release, placements: Iterable[str]) -> Assigned:
+    """Return what somebody gets who objects: the bestsellers, but where a list starts from an item alone."""
+    personal = [
+        name
+        for name in placements
+        if name in release.placements and release.placements[name].get("recipe") not in FROM_ITEM
+    ]
+    return Assigned(assignment.with_variant(release, Variant(name="", serves="bestsellers"), personal), {})
 
 
 def assigned(

@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StringConstraints,
     WithJsonSchema,
     field_validator,
@@ -187,6 +188,13 @@ class Put(_Request):
     """A user or an item: columns of its dataset, by name. It replaces the earlier record."""
 
     properties: Properties = Field(min_length=1)
+
+
+class Personalization(_Request):
+    """What a user chose."""
+
+    enabled: StrictBool
+    """False for a user who objects to personal lists."""
 
 
 class Who(_Request):

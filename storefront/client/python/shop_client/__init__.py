@@ -151,6 +151,10 @@ class ShopClient:
         answer = self._call("POST", path, {}, {"itemIds": list(item_ids)})
         return cast(list[Likelihood], answer["items"])
 
+    def personalize(self, user_id: str, *, enabled: bool) -> None:
+        """Whether a user's lists are personal; without, they get bestsellers, until another call says otherwise."""
+        self._call("PUT", f"/users/{quote(user_id, safe='')}/personalization", {}, {"enabled": enabled})
+
     def send(self, session_id: str, events: Sequence[Event], user_id: str | None = None) -> None:
         """Send events of one session, as :func:`event` makes them; returns once all of them are safe.
 
