@@ -185,3 +185,13 @@ def test_records_go_to_the_dataset_of_their_kind(shop: Shop) -> None:
         shop.aws.events.put_items(datasetArn=items + "x", items=[{"itemId": "i"}])
     with pytest.raises(shop.aws.events.exceptions.InvalidInputException, match="itemId"):
         shop.aws.events.put_items(datasetArn=items, items=[{"itemId": "i", "properties": '{"itemId": "j"}'}])
+
+
+@pytest.mark.parametrize("source", ["x" * 1025, "home\n", " ", ""])
+def test_a_source_that_the_model_does_not_have_is_refused(shop: Shop, source: str) -> None:
+    message = refused(shop, item="i1", metricAttribution={"eventAttributionSource": source})
+    assert "eventAttributionSource" in message
+
+
+def test_a_source_may_have_the_longest_name(shop: Shop) -> None:
+    shop.click("i1", metricAttribution={"eventAttributionSource": "home.own " + "x" * 1015})

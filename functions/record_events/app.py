@@ -15,18 +15,20 @@ from personalization.core import cold_start
 # isort: split
 from personalization.api.http import Api, Request
 from personalization.auth import caller, list_id_keys, list_ids
+from personalization.auth.list_ids import PLACEMENT
 from personalization.core import environment, problems
 from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.problems import Problem
-from personalization.events import delivery, erasure_requests, models, objections
+from personalization.events import attribution, delivery, erasure_requests, models, objections
 from personalization.events.delivery import Acceptance
 from personalization.events.models import Call, Events, Personalization, Put, Who
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Release
 
 if TYPE_CHECKING:
+    from personalization.api.variants import LiveExperiments
     from personalization.auth.hash_key import HashKey
 
 API = Api(environment.metrics)
@@ -65,6 +67,7 @@ def record(request: Request) -> dict[str, object]:
     if not release.action_tracking_id and any(call.of_actions for call in calls):
         raise problems.Problem(404, delivery.NO_ACTIONS)
     calls, refused = _checked(request, shop, calls)
+    calls = _attributed(release, calls)
     leaves = _leaving(shop, calls[0].user_id)
     if leaves:
         request.notes["discarded"] = len(body.events)
@@ -170,6 +173,44 @@ def _checked(request: Request, shop: str, calls: list[Call]) -> tuple[list[Call]
     if refused:
         request.notes["listIdsRefused"] = dict(Counter(refused.values()))
     return checked, refused
+
+
+def _attributed(release: Release, calls: list[Call]) -> list[Call]:
+    """Return the calls with the sources of their lists; lists of other routes name their campaign instead."""
+    tokens = {str(event["listId"]) for call in calls for event in call.events if "listId" in event}
+    lists = {token: shown for token in tokens if (shown := list_ids.told(token)) and shown.name.startswith(PLACEMENT)}
+    if not lists:
+        return calls
+    variants = _variants(release.shop) if any(shown.variant for shown in lists.values()) else {}
+    sources = attribution.sources(release.placements, ((key[0], variant) for key, variant in variants.items()))
+
+    def source(token: str) -> str | None:
+        if token not in lists:
+            return None
+        placement, number = lists[token].name.removeprefix(PLACEMENT), lists[token].variant
+        if number and (placement, number) not in variants:
+            return attribution.OTHER
+        name = attribution.name(placement, variants.get((placement, number), ""))
+        return name if name in sources else attribution.OTHER
+
+    return models.attributed(calls, source)
+
+
+def _variants(shop: str) -> dict[tuple[str, int], str]:
+    """Return the names of variants in experiments that have not ended, by placement and number."""
+    return {
+        (placement, list_ids.variant_number(f"{experiment.name}.{variant.name}")): variant.name
+        for experiment in _experiments().get(shop, time.monotonic())
+        for placement in experiment.placements
+        for variant in experiment.variants
+    }
+
+
+@cache
+def _experiments() -> "LiveExperiments":
+    from personalization.api import variants  # noqa: PLC0415 - only shops with experiments need it
+
+    return variants.LiveExperiments(variants.fetch(clients.dynamodb_once, environment.table))
 
 
 def _release(request: Request) -> Release:

@@ -9,6 +9,7 @@ import pytest
 from personalization.auth.list_ids import Shown, key_of, of
 from personalization.core.aws import clients
 from personalization.events import models
+from personalization.events.attribution import sources
 
 from functions.copy_events.app import handler as copy
 from functions.deliver_events.app import handler as deliver
@@ -45,11 +46,13 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: float(NOW))
 
 
-def token(user: str | None = "u1", shop: str = "demo", at: float = NOW, key: str = "") -> str:
+def token(
+    user: str | None = "u1", shop: str = "demo", at: float = NOW, key: str = "", *, name: str = "placement/home"
+) -> str:
     """A listId of the stack, or of another key."""
     answer = clients.secretsmanager().get_secret_value(SecretId=VARIABLES["LIST_ID_KEYS"])
     secret = key.encode() or answer["SecretString"].encode()
-    return of(key_of(answer["VersionId"], secret), shop, user, Shown(name="placement/home", at=at, release=0))
+    return of(key_of(answer["VersionId"], secret), shop, user, Shown(name=name, at=at, release=0))
 
 
 def post(events: list[dict[str, Any]], **who: object) -> Event:
@@ -85,6 +88,26 @@ def test_the_list_is_in_the_copy_and_never_sent_to_personalize(
     assert "listId" not in personalize.body_of("PutEvents")["eventList"][0]
     copy(stream(table), None)
     assert [row["LIST_ID"] for rows in objects(bucket).values() for row in rows] == [shown]
+
+
+@pytest.mark.parametrize(
+    ("name", "source"), [("placement/home", "home"), ("placement/gone", "other"), ("similar", None)]
+)
+def test_personalize_counts_an_event_for_the_placement_of_its_list(
+    name: str, source: str | None, personalize: FakePersonalize
+) -> None:
+    post([click(token(name=name), recommendationId="RID-1"), click(None, eventId="e2")])
+    first, second = personalize.body_of("PutEvents")["eventList"]
+    assert (first.get("metricAttribution") or {}).get("eventAttributionSource") == source
+    assert "metricAttribution" not in second
+
+
+def test_personalize_gets_no_more_sources_than_it_counts() -> None:
+    placements = [f"p{number:02}" for number in range(20)]
+    variants = [(placement, variant) for placement in placements for variant in "abcdef"]
+    told = sources(placements, variants)
+    assert len(told | {"other"}) == 100
+    assert {*placements, "p00.a", "p13.a"} <= told == sources(reversed(placements), reversed(variants))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from personalization.shop.records import release_store
 from functions.copy_events.app import handler as copy_events
 from functions.follow_settings.app import handler as follow_settings
 from functions.get_recommendations import app
+from functions.record_events import app as record_events
 from tests.handlers import containers
 from tests.handlers.fakes import FakePersonalize
 from tests.handlers.samples import BUCKET, TABLE, Drop, body, described, load
@@ -163,6 +164,21 @@ def test_the_id_of_a_list_says_of_which_variant_it_is(start: Callable[[str], obj
     start(experiment("{own: {}, gone: {show: off}}"))
     named = {(variant(user), base64.urlsafe_b64decode(answer_of(user)["listId"] + "==")[9:12]) for user in USERS[:40]}
     assert len(named) == len({name for name, _ in named}) == len({number for _, number in named}) == 2
+
+
+def test_personalize_counts_events_for_the_variant_of_their_list(
+    start: Callable[[str], object], personalize: FakePersonalize
+) -> None:
+    start(experiment())
+    containers.start(record_events)
+    answers = {variant(user): (user, answer_of(user)["listId"]) for user in USERS[:40]}
+    for name, (user, list_id) in answers.items():
+        event = {"eventType": "Click", "itemId": "i1", "listId": list_id}
+        sent = {**load("api_events"), "body": json.dumps({"sessionId": "s1", "userId": user, "events": [event]})}
+        assert record_events.handler(sent, None)["statusCode"] == 202
+        (put,) = personalize.body_of("PutEvents")["eventList"]
+        assert put["metricAttribution"] == {"eventAttributionSource": f"home.{name}"}
+    assert set(answers) == {"own", "best"}
 
 
 def test_a_page_leaves_a_shelf_out_that_is_off_and_tells_one_exposure(

@@ -107,6 +107,16 @@ def read(keys: Iterable[Key], shop: str, token: str, now: float) -> Shown | Refu
     return opened[1] if isinstance(opened, tuple) else opened
 
 
+def told(token: str) -> Shown | None:
+    """Return what a listId says that was checked before; None for a text that is none."""
+    data = _decoded(token)
+    if data is None:
+        return None
+    _, time, _, variant, release, user = _HEAD.unpack_from(data)
+    at, name = int.from_bytes(time) / 100, _unpacked(data[_HEAD.size : -_SIGNATURE])
+    return Shown(name=name, at=at, release=release, variant=int.from_bytes(variant), user=user) if name else None
+
+
 def check(keys: Sequence[Key], shop: str, token: str, users: Iterable[str | None], now: float) -> Refusal | None:
     """Return why an event cannot follow from a list; None if it can.
 
@@ -135,18 +145,17 @@ def _opened(keys: Iterable[Key], shop: str, token: str, now: float) -> tuple[Key
     data = _decoded(token)
     if data is None:
         return "malformed"
-    named, time, mark, variant, release, user = _HEAD.unpack_from(data)
+    named, _, mark, *_ = _HEAD.unpack_from(data)
     content, signature = data[:-_SIGNATURE], data[-_SIGNATURE:]
-    name, at = _unpacked(content[_HEAD.size :]), int.from_bytes(time) / 100
-    if not name or named >> 12 != _FORMAT:
+    shown = told(token)
+    if shown is None or named >> 12 != _FORMAT:
         return "malformed"
     if mark != _mark(shop):
         return "anotherShop"
-    is_old = now - at > DAYS * 86_400
+    is_old = now - shown.at > DAYS * 86_400
     possible = [key for key in keys if key.id == named & 0xFFF]
     for key in possible:
         if hmac.compare_digest(_signature(key, shop, content), signature):
-            shown = Shown(name=name, at=at, release=release, variant=int.from_bytes(variant), user=user)
             return "tooOld" if is_old else (key, shown)
     # The key of an old list is gone, so nobody can say more of it.
     return "forged" if possible or not is_old else "tooOld"

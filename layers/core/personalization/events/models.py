@@ -344,6 +344,19 @@ def without_refused(
     return checked, refused
 
 
+def attributed(made: Sequence[Call], source: Callable[[str], str | None]) -> list[Call]:
+    """Return the calls with the source of each event's list, for metrics in Personalize; deeds have none there."""
+    return [
+        call if call.of_actions else replace(call, events=[_with_source(event, source) for event in call.events])
+        for call in made
+    ]
+
+
+def _with_source(event: Mapping[str, Any], source: Callable[[str], str | None]) -> Mapping[str, Any]:
+    name = source(event["listId"]) if "listId" in event else None
+    return {**event, "metricAttribution": {"eventAttributionSource": name}} if name else event
+
+
 def without_list(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return an event without its listId, as Personalize takes it."""
     return {name: value for name, value in event.items() if name != "listId"}
