@@ -4,6 +4,7 @@
 import base64
 import gzip
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -285,6 +286,26 @@ def test_experiments_of_a_namespace_share_the_users_out(start: Callable[[str], o
     assert "only weights may change" in refusal(bucket)
 
 
+def test_a_holdout_gets_bestsellers_everywhere_and_is_in_no_experiment(
+    start: Callable[[str], object], capsys: pytest.CaptureFixture[str], bucket: "S3Client"
+) -> None:
+    start("holdout: 20\n" + experiment("{own: {}, long: {limit: 7}}"))
+    names = Counter((answer_of(user).get("experiment") or {"variant": ""})["variant"] for user in USERS)
+    assert set(names) == {"held-out", "own", "long"}
+    assert 50 < names["held-out"] < 110
+    held_out = [user for user in USERS if variant(user) == "held-out"]
+    assert {item["source"] for user in held_out[:9] for item in answer_of(user)["items"]} == {"popular"}
+    told = [json.loads(line)["exposure"] for line in lines(capsys.readouterr().out)][: 2 * len(USERS)]
+    # Both sides of the holdout are told of, and the personalized ones of the experiment too.
+    assert {exposure["variant"] for exposure in told} == {"held-out", "personalized", "own", "long"}
+    (name,) = {exposure["experiment"] for exposure in told} - {"own-list"}
+    assert re.fullmatch(r"holdout-20\d\d-q[1-4]", name)
+    start("holdout: 10\n" + experiment("{own: {}, long: {limit: 7}}"))
+    assert "is 20 % until the quarter ends" in refusal(bucket)
+    start(experiment("{own: {}, long: {limit: 7}}"))
+    assert "held-out" not in {variant(user) for user in held_out}
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -305,6 +326,8 @@ def test_experiments_of_a_namespace_share_the_users_out(start: Callable[[str], o
         (experiment("{own: {}}"), "at least"),
         (experiment() + experiment(name="again").replace("\nexperiments:\n", ""), "at the same time"),
         (experiment().replace("owner: Kim", "owner: Kim\n    audience: all"), "audience is not a setting"),
+        ("holdout: 30", "less than or equal to 20"),
+        (experiment(name="holdout-2026-q4"), "such names are those of holdouts"),
         ("experiments: [", "is not YAML"),
         ("x" * 70_000, "larger than 64 KiB"),
         (

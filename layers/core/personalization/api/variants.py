@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _MOST_SHOPS = 100
+_MOST_CHANGED = 1_000
 
 
 class LiveExperiments:
@@ -80,6 +81,24 @@ class Assigned:
         return {**answer, "experiment": {"name": experiment, "variant": variant.name}}
 
 
+_changed: dict[tuple[str, str, str], tuple[Release, Release]] = {}
+"""By experiment, variant and placement: the last release that it changed, and what it made of it."""
+
+
+def _with_variant(release: Release, experiment: Experiment, variant: Variant, placement: str) -> Release:
+    """Return a release with a variant applied, as it was made for an earlier request of the same release."""
+    if variant.serves in {"as-is", "off"}:
+        return release
+    key = (f"{release.shop}/{experiment.name}/{experiment.definition}", variant.name, placement)
+    before, changed = _changed.get(key, (None, release))
+    if before is not release:
+        changed = assignment.with_variant(release, variant, [placement])
+        if len(_changed) >= _MOST_CHANGED:
+            _changed.clear()
+        _changed[key] = (release, changed)
+    return changed
+
+
 def unpersonalized(release: Release, placements: Iterable[str]) -> Assigned:
     """Return what somebody gets who objects: the bestsellers, but where a list starts from an item alone."""
     personal = [
@@ -112,6 +131,8 @@ def assigned(
     running = [experiment for experiment in live if experiment.runs(now)] if user_id is not None else []
     if user_id is None or not running:
         return Assigned(release, {})
+    # Whoever is held out is in nothing else.
+    running.sort(key=lambda experiment: not experiment.is_holdout)
     variants: dict[str, tuple[str, Variant]] = {}
     told: set[str] = set()
     unit = assignment.unit_digest(release.tracking_id, user_id)
@@ -129,7 +150,9 @@ def assigned(
                         release.shop, experiment.name, variant.name, unit, placement, milliseconds=int(now * 1000)
                     )
                 )
+            if experiment.is_holdout and variant.serves == "as-is":
+                continue
             variants[placement] = (experiment.name, variant)
-            release = assignment.with_variant(release, variant, [placement])
+            release = _with_variant(release, experiment, variant, placement)
             break
     return Assigned(release, variants)

@@ -4,6 +4,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -26,6 +27,8 @@ from personalization.shop.settings.settings_errors import at, explain
 MOST_EXPERIMENTS = 50
 """The most experiments of a file."""
 MOST_WEEKS = 26
+HOLDOUT = "holdout-"
+"""The start of the names of holdouts."""
 _WEEK = timedelta(weeks=1)
 _Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 _Percent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
@@ -154,6 +157,28 @@ class ExperimentSettings(BaseModel):
         return int(start.timestamp()), int(end.timestamp())
 
 
+@dataclass(frozen=True, slots=True)
+class Quarter:
+    """A quarter of a year, in a time zone."""
+
+    year: int
+    number: int
+    ends_at: int
+    """Epoch seconds."""
+
+    @property
+    def name(self) -> str:
+        """The name of its holdout."""
+        return f"{HOLDOUT}{self.year}-q{self.number}"
+
+
+def quarter(now: datetime, zone: str) -> Quarter:
+    local = now.astimezone(ZoneInfo(zone))
+    number = (local.month - 1) // 3 + 1
+    after = date(local.year + number // 4, number % 4 * 3 + 1, 1)
+    return Quarter(local.year, number, int(_moment(after, zone).timestamp()))
+
+
 class ExperimentsFile(BaseModel):
     """The whole file."""
 
@@ -161,8 +186,18 @@ class ExperimentsFile(BaseModel):
 
     timezone: Timezone = "UTC"
     """The time zone of days, and of times without one."""
+    holdout: Annotated[float | None, Field(gt=0, le=20, allow_inf_nan=False, exclude_if=is_none)] = None
+    """The percent of the users whose lists are never personal, other ones each quarter: what all of it earns."""
     experiments: Annotated[dict[Name, ExperimentSettings], Field(max_length=MOST_EXPERIMENTS)] = {}
     """Experiments by name. A name is used once: what ended keeps its data under it."""
+
+    @field_validator("experiments")
+    @classmethod
+    def _not_reserved(cls, experiments: dict[str, ExperimentSettings]) -> dict[str, ExperimentSettings]:
+        if reserved := [name for name in experiments if name.startswith(HOLDOUT)]:
+            text = "{names}: such names are those of holdouts; choose another one"
+            raise ValueError(Text("experiments.reserved", text, names=", ".join(reserved)))
+        return experiments
 
 
 def read(key: str, content: bytes) -> ExperimentsFile:

@@ -13,6 +13,8 @@ from personalization.shop.records.release import REMEDY, Value
 
 RECORD = "experiments"
 """The sort key of the record in the table of shops."""
+HOLDOUT_SEED = "holdout/"
+"""The start of the seeds of holdouts; names have no slash."""
 SCALE = 10_000
 """Shares of users are whole numbers of this many parts."""
 Serves = Literal["as-is", "bestsellers", "off", "placement"]
@@ -70,6 +72,11 @@ class Experiment:
     def last_second(self) -> int:
         """When it ends, or ended."""
         return self.ends_at if self.stopped_at is None else min(self.stopped_at, self.ends_at)
+
+    @property
+    def is_holdout(self) -> bool:
+        """Whether it is the shop's holdout of a quarter, which other experiments leave out."""
+        return self.seed.startswith(HOLDOUT_SEED)
 
     def runs(self, now: float) -> bool:
         return self.starts_at <= now < self.last_second

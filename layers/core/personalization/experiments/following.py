@@ -15,8 +15,8 @@ from personalization.core.aws import objects
 from personalization.core.errors import Rejected, RetryLater
 from personalization.experiments import document
 from personalization.experiments.assignment import free
-from personalization.experiments.document import ExperimentSettings, ExperimentsFile
-from personalization.experiments.experiment import RECORD, SCALE, Experiment, Experiments, Slice
+from personalization.experiments.document import ExperimentSettings, ExperimentsFile, Quarter
+from personalization.experiments.experiment import HOLDOUT_SEED, RECORD, SCALE, Experiment, Experiments, Slice, Variant
 from personalization.reports import pages
 from personalization.shop import keys
 from personalization.shop.records import release_store
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+HELD_OUT = "held-out"
+"""The variant of a holdout whose users get bestsellers."""
 MOST_ENDED = 100
 """The newest ended experiments that the record keeps; their reports stay in the bucket."""
 MOST_RECORD_BYTES = 300_000
@@ -92,6 +94,9 @@ def decided(before: Experiments, file: ExperimentsFile, state: ShopState, now: d
     problems += list(_on_one_shelf(live))
     if not problems:
         live, problems = _shared_out(live, file, before, stamp)
+    if file.holdout is not None:
+        holdout, faults = _holdout(file.holdout, document.quarter(now, file.timezone), before, state=state, now=stamp)
+        live, problems = [*live, *holdout], [*problems, *faults]
     if problems:
         raise Rejected(key(before.shop), Text.joined("; ", problems))
     after = before.changed([*_ended(before, live, stamp), *live])
@@ -169,6 +174,42 @@ def _made(
         ends_at=ends,
         definition=wanted.definition,
     )
+
+
+def _holdout(
+    percent: float, quarter: Quarter, before: Experiments, *, state: ShopState, now: int
+) -> tuple[list[Experiment], list[Text]]:
+    """Return the holdout of a quarter, on all placements that are for a user; or why it cannot be."""
+    served = state.release.placements if state.release else {}
+    names = [
+        name
+        for name, placement in state.settings.placements.items()
+        if name in served and not placement.starts_from_item
+    ]
+    if not names:
+        text = "needs a placement that a release serves and that does not start from an item"
+        return [], [at("holdout", Text("experiments.holdout.placements", text))]
+    was, definition = before.named(quarter.name), f"{percent:g} %"
+    if was is not None and was.definition != definition:
+        text = "is {before} until the quarter ends: whoever is in it stays there"
+        return [], [at("holdout", Text("experiments.holdout.changes", text, before=was.definition))]
+    share, starts = int(percent * SCALE / 100), was.starts_at if was else now
+    slices = (Slice(HELD_OUT, 0, share, starts), Slice("personalized", share, SCALE, starts))
+    holdout = Experiment(
+        name=quarter.name,
+        hypothesis="Personal lists bring more than bestsellers.",
+        owner="holdout",
+        placements=tuple(names),
+        control=HELD_OUT,
+        variants=(Variant(name=HELD_OUT, serves="bestsellers"), Variant(name="personalized")),
+        goal="revenue",
+        seed=f"{HOLDOUT_SEED}{quarter.name}",
+        slices=slices,
+        starts_at=starts,
+        ends_at=quarter.ends_at,
+        definition=definition,
+    )
+    return ([holdout] if was is None or was.runs(now) else []), []
 
 
 def _on_one_shelf(live: Sequence[Experiment]) -> Iterator[Text]:
@@ -290,7 +331,7 @@ def follow(
         stored = objects.read_small(s3, bucket, key(shop), MAX_BYTES)
         file = document.read(key(shop), stored[1]) if stored else ExperimentsFile()
         before = get(dynamodb, table, shop)
-        if not file.experiments and not before.experiments:
+        if not file.experiments and file.holdout is None and not before.experiments:
             objects.remove(s3, bucket, refusal_key(shop))
             return before
         release = release_store.release_record(dynamodb, table, shop)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an experiment adds to an answer: `PYTHONPATH=layers/core python -m benchmarks.assignments`.
+
+The user's variant, their digest and the line that tells the exposure, for a placement with one experiment beside a
+holdout. The floor in the same run is one SHA-256, by which a variant is drawn. Both are taken in turns.
+"""
+
+import hashlib
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from personalization.api.variants import assigned
+from personalization.experiments.experiment import HOLDOUT_SEED, Experiment, Slice, Variant
+from personalization.shop.records.release import Release
+
+ROUNDS = 20_000
+MOST_MICROSECONDS = 15.0
+NOW = 1_790_000_000.0
+ENTRY = {"recipe": "user-personalization", "limit": 12, "filterValues": {}, "context": {}, "promotions": []}
+RELEASE = Release(
+    shop="demo",
+    tracking_id="5d2f1b1e-6c1d-4a39-9a67-3a3b1f0e7c11",
+    dataset_group_arn="arn:aws:personalize:us-east-1:123456789012:dataset-group/retail-demo",
+    campaigns={},
+    placements={"home": ENTRY},
+)
+
+
+def experiment(name: str, seed: str, shares: tuple[int, int]) -> Experiment:
+    return Experiment(
+        name=name,
+        hypothesis="",
+        owner="",
+        placements=("home",),
+        control="own",
+        variants=(Variant(name="own"), Variant(name="best", serves="bestsellers")),
+        goal="orders",
+        seed=seed,
+        slices=(Slice("own", 0, shares[0], 0), Slice("best", shares[0], sum(shares), 0)),
+        starts_at=0,
+        ends_at=2_000_000_000,
+        definition="",
+    )
+
+
+def main() -> None:
+    alone = [experiment("own-list", "own-list", (5_000, 5_000))]
+    both = [experiment("holdout-2026-q4", f"{HOLDOUT_SEED}holdout-2026-q4", (9_500, 500)), *alone]
+    taken: dict[str, list[float]] = {"the floor": [], "an experiment": [], "beside a holdout": []}
+    with Path("/dev/null").open("w") as log:
+        for number in range(ROUNDS):
+            user = f"user-{number}"
+            began = time.perf_counter()
+            hashlib.sha256(f"own-list\0{user}".encode()).digest()
+            taken["the floor"].append(time.perf_counter() - began)
+            for name, live in (("an experiment", alone), ("beside a holdout", both)):
+                began = time.perf_counter()
+                chosen = assigned(live, RELEASE, user, ["home"], now=NOW, tell=lambda line: log.write(f"{line}\n"))
+                taken[name].append(time.perf_counter() - began)
+                if not chosen.variants:
+                    sys.exit(f"{user} is in no variant")
+    for name, seconds in taken.items():
+        half, most = statistics.median(seconds) * 1e6, statistics.quantiles(seconds, n=100)[-1] * 1e6
+        print(f"{name}: {half:.1f} us at p50, {most:.1f} us at p99")
+    added = statistics.median(taken["an experiment"]) * 1e6
+    print(f"added to an answer: {added:.1f} us (at most {MOST_MICROSECONDS:.0f} us)")
+    if added > MOST_MICROSECONDS:
+        sys.exit("an experiment costs more than it may")
+
+
+if __name__ == "__main__":
+    main()
