@@ -11,13 +11,14 @@ test that looks once, at the end.
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from personalization.experiments.bands import Guardrail
 from personalization.experiments.checks import RATIO_LEVEL, Facts, Period, sample_ratio
 from personalization.experiments.effects import Metric
 from personalization.experiments.planning import sight
@@ -64,6 +65,8 @@ class World:
     twin: Orders
     """Further orders, of which treated users have some."""
     design: Design
+    share: float = 0.5
+    """Of the users who are treated."""
 
     @property
     def users(self) -> int:
@@ -91,7 +94,14 @@ def world(shop: History, twin: History, goal: str) -> World:
         past=np.bincount(past["number"], past[goal], first.height).astype(np.float64),
         orders=orders(shop),
         twin=orders(twin),
-        design=Design(control="A", variants=("B",), goal=GOAL, shares=shares, planned=first.height),
+        design=Design(
+            control="A",
+            variants=("B",),
+            goal=GOAL,
+            guardrails=(Guardrail(metric=GOAL, margin=0.1),),
+            shares=shares,
+            planned=first.height,
+        ),
     )
 
 
@@ -102,12 +112,12 @@ class Ended:
     weekly: int
     band: int
     fixed: int
-    hidden: bool
+    harmed: bool
 
 
 def played(shop: World, lift: float, rng: np.random.Generator) -> Ended:
     """Play an experiment, in which the treated users order more by a lift."""
-    treated = rng.permutation(shop.users) < shop.users // 2
+    treated = rng.permutation(shop.users) < shop.users * shop.share
     amounts, numbers = shop.orders.a_day(shop.users)
     if lift:
         # Twins are as likely to buy, and one of them had more luck.
@@ -116,36 +126,44 @@ def played(shop: World, lift: float, rng: np.random.Generator) -> Ended:
         extra = shop.twin.a_day(shop.users, more)
         amounts, numbers = amounts + extra[0], numbers + extra[1]
     amounts, buyers = amounts.cumsum(axis=1), (numbers.cumsum(axis=1) > 0).astype(np.float64)
-    fixed_columns = np.column_stack([np.ones(shop.users), shop.seen_before, shop.past])
+    there = (shop.exposed[:, None] <= np.arange(DAYS)).astype(np.float64)
+    columns = [there, shop.seen_before[:, None] * there, shop.past[:, None] * there, amounts, buyers]
+    arms = np.vstack([~treated, treated]).astype(np.float64)
 
-    def columns(day: int) -> Floats:
-        there = (shop.exposed <= day)[:, None]
-        return np.column_stack([fixed_columns, amounts[:, day], buyers[:, day]]) * there
+    def products(others: list[Floats], these: list[Floats]) -> Floats:
+        """Return by arm and day the sums of one column times another."""
+        cells = np.array([[arms @ (other * column) for column in these] for other in others])
+        return np.moveaxis(cells, (2, 3), (0, 1))
 
-    def sums(day: int, before: int | None = None) -> dict[str, Sums]:
-        now, earlier = columns(day), None if before is None else columns(before)
-        return {
-            name: Sums(
-                columns=COLUMNS,
-                products=_matrix(now[arm].T @ now[arm]),
-                since=() if earlier is None else _matrix(earlier[arm].T @ now[arm]),
-            )
-            for name, arm in (("A", ~treated), ("B", treated))
-        }
-
-    ends = [7 * week + 6 for week in range(WEEKS)]
-    looks = [Look(week=week + 1, sums=sums(end, ends[week - 1] if week else None)) for week, end in enumerate(ends)]
-    days = [Day(day=str(day), sums=sums(day)) for day in range(DAYS)]
+    now = products(columns, columns)
+    ends = np.arange(6, DAYS, 7)
+    since = products([column[:, ends[:-1]] for column in columns], [column[:, ends[1:]] for column in columns])
+    days = [
+        Day(
+            day=str(day),
+            sums={name: Sums(columns=COLUMNS, products=_matrix(now[arm, day])) for arm, name in enumerate("AB")},
+        )
+        for day in range(DAYS)
+    ]
+    looks = [
+        Look(
+            week=week + 1,
+            sums={
+                name: replace(days[end].sums[name], since=_matrix(since[arm, week - 1]) if week else ())
+                for arm, name in enumerate("AB")
+            },
+        )
+        for week, end in enumerate(ends)
+    ]
     counted = {name: days[-1].sums[name].users for name in ("A", "B")}
-    facts = Facts(periods=[Period(weights={"A": 1, "B": 1}, users=counted)])
-    verdict = judge(shop.design, looks, days, facts, Scale())
-    result = verdict.of("B")
+    facts = Facts(periods=[Period(weights={"A": 1 - shop.share, "B": shop.share}, users=counted)])
+    result = judge(shop.design, looks, days, facts, Scale()).of("B")
     out = [point for point in result.curve if point.interval and not point.interval[0] <= 0 <= point.interval[1]]
     return Ended(
         weekly={"better": 1, "worse": -1, "open": 0}[result.outcome],
         band=int(np.sign(out[0].lift)) if out else 0,
         fixed=int(np.sign(z)) if abs(z := _z(shop.design, looks[-1])) > _FIXED else 0,
-        hidden=verdict.state == "hidden",
+        harmed=bool(result.harmed),
     )
 
 
@@ -166,7 +184,8 @@ class Shares:
     weekly: float
     band: float
     fixed: float
-    hidden: float
+    harmed: float
+    """Stopped for harm by the goal as a guardrail."""
 
 
 def shares(worlds: Sequence[World], lift: float, experiments: int, seed: int = 0) -> Shares:
@@ -177,14 +196,23 @@ def shares(worlds: Sequence[World], lift: float, experiments: int, seed: int = 0
     def share(name: str) -> float:
         return float(np.mean([getattr(end, name) == 1 if lift else getattr(end, name) != 0 for end in ends]))
 
-    hidden = float(np.mean([end.hidden for end in ends]))
-    return Shares(weekly=share("weekly"), band=share("band"), fixed=share("fixed"), hidden=hidden)
+    harmed = float(np.mean([end.harmed for end in ends]))
+    return Shares(weekly=share("weekly"), band=share("band"), fixed=share("fixed"), harmed=harmed)
 
 
 def made_up(users: int, goal: str, shops: int) -> list[World]:
     """Return made-up shops, since the luck of one is an effect of its own."""
     pairs = [[history(rows, "Purchase") for rows in visits(users, seed)] for seed in range(shops)]
     return [world(shop, twin, goal) for shop, twin in pairs]
+
+
+def interactions(path: Path) -> pl.DataFrame:
+    """Return the columns of a file that experiments are counted by."""
+    rows = pl.read_csv(path)
+    names = [
+        name for name in ("USER_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "PRICE", "QUANTITY") if name in rows
+    ]
+    return rows.select(names).with_columns(pl.col("USER_ID").cast(pl.String))
 
 
 def uneven(users: int, share: float, draws: int, seed: int = 0) -> float:
@@ -212,22 +240,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiments", type=int, default=10_000, metavar="N")
     parser.add_argument("--users", type=int, default=8_000)
-    parser.add_argument("--interactions", type=Path, metavar="FILE", help="a Parquet file of interactions")
+    parser.add_argument("--interactions", type=Path, metavar="FILE", help="a CSV of interactions, plain or .gz")
     options = parser.parse_args(arguments)
     for goal in (ORDERS, "revenueWinsorized"):
         if options.interactions:
-            shop = history(pl.read_parquet(options.interactions), "Purchase")
+            shop = history(interactions(options.interactions), "Purchase")
             worlds, lifts = [world(shop, shop, goal)], [0.0]
         else:
             worlds = made_up(options.users, goal, 20)
             lifts = [0.0, 0.08, 0.12, 0.16]
         for lift in lifts:
             told = shares(worlds, lift, options.experiments)
-            # Half of a standard error either way, as a hint.
-            error = math.sqrt(0.25 / options.experiments)
+            error = math.sqrt(told.weekly * (1 - told.weekly) / options.experiments)
             print(
                 f"{goal}, lift {lift:.0%}, {options.experiments:,} experiments: weekly looks {told.weekly:.2%}, "
-                f"band {told.band:.2%}, one look {told.fixed:.2%}, hidden {told.hidden:.2%} (±{error:.2%})",
+                f"band {told.band:.2%}, one look {told.fixed:.2%}, stopped for harm {told.harmed:.2%} (±{error:.2%})",
                 flush=True,
             )
     print(f"48/52 of 20,000 users noticed: {uneven(20_000, 0.48, 10_000):.2%}")

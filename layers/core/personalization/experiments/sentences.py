@@ -48,10 +48,7 @@ def sentence(verdict: Verdict, design: Design, told: Told) -> Text:
 
 def _losses(verdict: Verdict, design: Design, told: Told) -> Iterator[Text]:
     for result in verdict.results:
-        if result.harmed:
-            yield _stopped(result, design)
-        elif result.outcome == "worse":
-            yield Text("experiment.sentence", "{sentence}.", sentence=_difference(result, design, told))
+        yield Text("experiment.sentence", "{sentence}.", sentence=_difference(result, design, told))
     yield Text("experiment.keep", "Keep {control}.", control=design.control)
 
 

@@ -183,12 +183,13 @@ def _passed(density: _Density, edge: float, step: float, pull: float) -> tuple[f
 def _carried(density: _Density, edge: float, steps: tuple[float, float], pull: float) -> _Density:
     """Return where the statistic is a step later, if it stayed between the edges.
 
-    A panel is as wide as two standard deviations of the narrower of this step and the next, which it must resolve.
+    A panel is as wide as four standard deviations of the narrower of this step and the next, which its nodes resolve to
+    fourteen digits.
     """
     if math.isinf(steps[1]):
         return ()
     step = steps[0]
-    panels = math.ceil(edge / math.sqrt(min(steps)))
+    panels = math.ceil(edge / (2 * math.sqrt(min(steps))))
     half = edge / panels
     middles = [half * (2 * number + 1 - panels) for number in range(panels)]
     nodes = [(middle + half * at, half * weight) for middle in middles for at, weight in _legendre()]

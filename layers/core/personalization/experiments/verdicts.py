@@ -30,9 +30,12 @@ State = Literal["ship", "keep", "undecided", "stopped", "hidden"]
 FEW_ORDERS = 200
 """Orders of a variant below which the interval of its revenue is resampled as well."""
 LEAST_FOR_BAND = 25
-"""Conversions of both sides below which no band is drawn, since means are far from normal."""
+"""Conversions that the smaller side would have by the rate of both, below which no band is drawn.
+
+Means are far from normal there, and a side without any would seem to have no spread.
+"""
 _MOST_ALIKE = 0.99
-"""A look whose squared correlation with the one before is higher has no news, and spends nothing."""
+"""A look whose squared correlation with the one before is higher has no news, and spends nothing but at the end."""
 _NORMAL = NormalDist()
 _FAR = NormalDist().inv_cdf(0.995)
 """The z from which the first and the last week are told to differ."""
@@ -216,7 +219,7 @@ def _seen(design: Design, variant: str, looks: Sequence[Look]) -> Iterator[_Seen
         few = min(control.total(design.goal.counted), treated.total(design.goal.counted)) < checks.LEAST_CONVERTED
         if few or (before and alike > _MOST_ALIKE and share < 1):
             continue
-        time = before.time / min(alike, 0.999) if before else 1.0
+        time = before.time / min(alike, _MOST_ALIKE) if before else 1.0
         before, alike = _Seen(look=look, effect=current, time=time, share=share), 1.0
         yield before
         if share >= 1:
@@ -340,7 +343,9 @@ def _watched(design: Design, result: Result, looks: Sequence[Look], days: Sequen
 
 def _drawn(metric: Metric, control: Sums, treated: Sums) -> Effect | None:
     both = control + treated
-    return effect(metric, control, treated) if both.total(metric.counted) >= LEAST_FOR_BAND else None
+    fewer = min(control.users, treated.users)
+    enough = both.total(metric.counted) * fewer >= LEAST_FOR_BAND * both.users
+    return effect(metric, control, treated) if enough else None
 
 
 def _orders(sums: Sums) -> float:
@@ -383,15 +388,17 @@ def _novelties(results: Sequence[Result]) -> Iterator[Finding]:
 def _state(design: Design, results: Sequence[Result], findings: Sequence[Finding]) -> tuple[State, str]:
     """Return what to do, and with which variant."""
     faults = {finding.name for finding in findings if finding.hides}
-    # Too little to prove a gain can be enough to prove harm; what is wrong cannot prove anything.
-    if all(result.harmed for result in results) and faults <= {"tooLittleData"}:
-        return "stopped", results[0].variant
+    # Too little to prove a gain can be enough to prove harm; what is wrong cannot prove anything. A variant among
+    # several cannot stop alone, since its users would have to go somewhere.
+    harmed = [result for result in results if result.harmed]
+    if harmed and faults <= {"tooLittleData"}:
+        return "stopped", harmed[0].variant
     if faults:
         return "hidden", ""
     sign = 1 if design.goal.better == "more" else -1
-    better = [result for result in results if result.outcome == "better" and not result.harmed]
+    better = [result for result in results if result.outcome == "better"]
     if better:
         return "ship", max(better, key=lambda result: sign * (result.lift or 0.0)).variant
-    if all(result.outcome == "worse" or result.harmed for result in results):
+    if all(result.outcome == "worse" for result in results):
         return "keep", design.control
     return "undecided", ""
