@@ -102,7 +102,7 @@ def test_a_gain_is_shipped_with_its_money() -> None:
     assert winsorized.interval[1] - winsorized.interval[0] < whole.interval[1] - whole.interval[0]
     english, korean = spoken(verdict, design)
     assert english.startswith(f"B brings {result.lift:.1%} more orders per user (+")
-    assert "some ₩" in english
+    assert "about ₩" in english
     assert "a month at today's traffic" in english
     assert ". Ship." in english
     assert korean.startswith(f"B 적용 시 고객당 주문 {result.lift:.1%} 증가")
@@ -113,7 +113,7 @@ def test_a_loss_keeps_the_control() -> None:
     verdict, design = judged({"B": (-0.2,) * 4})
     assert (verdict.state, verdict.variant) == ("keep", "A")
     english, korean = spoken(verdict, design)
-    assert "less orders per user" in english
+    assert english.startswith("B lowers orders per user by ")
     assert english.endswith("Keep A.")
     assert korean.endswith("A를 유지하세요.")
 
@@ -133,8 +133,8 @@ def test_harm_stops() -> None:
     verdict, design = judged({"B": (0.15,) * 4}, returned=0.12)
     assert (verdict.state, verdict.variant) == ("stopped", "B")
     english, korean = spoken(verdict, design)
-    assert english.startswith("B is stopped for harm: it raises returned money per money by ")
-    assert korean.startswith("B는 해로워서 중단되었습니다. 매출 대비 반품 금액을 최소")
+    assert english.startswith("B is stopped for harm: it raises the returned share of revenue by ")
+    assert korean.startswith("B는 해로워서 중단되었습니다. 매출 대비 반품 비율을 최소")
     assert judged({"B": (0.15,) * 4, "C": (-0.3,) * 4}, returned=0.12)[0].state == "stopped"
 
 

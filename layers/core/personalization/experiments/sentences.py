@@ -28,12 +28,7 @@ class Told:
 def sentence(verdict: Verdict, design: Design, told: Told) -> Text:
     """Return what a verdict says, and why."""
     if verdict.state == "hidden":
-        reasons = Text.joined(" ", [finding.text for finding in verdict.findings if finding.hides])
-        return Text(
-            "experiment.hidden",
-            "No verdict, since the data cannot be believed or are too few. {reasons}",
-            reasons=reasons,
-        )
+        return _hidden(verdict)
     if verdict.state == "stopped":
         return _stopped(verdict.of(verdict.variant), design)
     if verdict.state == "ship":
@@ -44,6 +39,14 @@ def sentence(verdict: Verdict, design: Design, told: Told) -> Text:
     if verdict.state == "keep":
         return Text.joined(" ", _losses(verdict, design, told))
     return _undecided(verdict, told)
+
+
+def _hidden(verdict: Verdict) -> Text:
+    hiding = [finding for finding in verdict.findings if finding.hides]
+    reasons = Text.joined(" ", [finding.text for finding in hiding])
+    if {finding.name for finding in hiding} == {"tooLittleData"}:
+        return Text("experiment.too-early", "No verdict yet. {reasons}", reasons=reasons)
+    return Text("experiment.hidden", "No verdict, since the data cannot be believed. {reasons}", reasons=reasons)
 
 
 def _losses(verdict: Verdict, design: Design, told: Told) -> Iterator[Text]:
@@ -62,9 +65,9 @@ GOALS = {
     "revenue": Text("experiment.metric.revenue", "revenue per user"),
     "revenueWinsorized": Text("experiment.metric.winsorized", "revenue per user (winsorized)"),
     "clicks": Text("experiment.metric.clicks", "clicks per viewable impression"),
-    "returns": Text("experiment.metric.returns", "returned money per money"),
-    "degraded": Text("experiment.metric.degraded", "degraded answers per answer"),
-    "latency": Text("experiment.metric.latency", "slow answers per answer"),
+    "returns": Text("experiment.metric.returns", "the returned share of revenue"),
+    "degraded": Text("experiment.metric.degraded", "the share of degraded answers"),
+    "latency": Text("experiment.metric.latency", "the share of slow answers"),
 }
 
 
@@ -75,7 +78,7 @@ def _difference(result: Result, design: Design, told: Told) -> Text:
     if lift >= 0:
         said = Text("experiment.more", "{variant} brings {size:.1%} more {goal}", **values)
     else:
-        said = Text("experiment.less", "{variant} brings {size:.1%} less {goal}", **values)
+        said = Text("experiment.less", "{variant} lowers {goal} by {size:.1%}", **values)
     if result.interval:
         low, high = result.interval
         said = Text("experiment.interval", "{said} ({low:+.1%} to {high:+.1%})", said=said, low=low, high=high)
@@ -83,7 +86,7 @@ def _difference(result: Result, design: Design, told: Told) -> Text:
         return said
     money = result.money[-1]
     amounts = {"amount": _amount(money.estimate, told.currency), **_range(money, told.currency)}
-    text = "{said}, some {amount} a month at today's traffic ({low} to {high})"
+    text = "{said}, about {amount} a month at today's traffic ({low} to {high})"
     return Text("experiment.month", text, said=said, **amounts)
 
 
