@@ -34,7 +34,9 @@ MODULES = {
     "customers": "local.cli.customers",
     "experiment check": "local.experiments.running:check",
     "experiment plan": "local.experiments.command",
+    "experiment report": "local.experiments.telling:report",
     "experiment start": "local.experiments.running:start",
+    "experiment status": "local.experiments.telling:status",
     "experiment stop": "local.experiments.running:stop",
     "map": "local.cli.mapping",
     "open": "local.cli.commands:open_page",
@@ -78,6 +80,7 @@ TAKEN: dict[str, dict[str, Any]] = {
     "KIND": {"dest": "kind", "choices": KINDS, "help": ", ".join(KINDS)},
     "EXPERIMENT": {"dest": "experiment", "help": "its name in the file of experiments"},
     "FILE": {"dest": "file", "type": Path},
+    "[EXPERIMENT]": {"dest": "experiment", "nargs": "?"},
     "[SHOP]": {"dest": "shop", "nargs": "?", "type": shop_name, "help": "a shop of the running cloud"},
     "FILE…": {"dest": "files", "nargs": "+", "type": Path},
     "[FILE…]": {"dest": "files", "nargs": "*", "type": Path},
@@ -454,7 +457,22 @@ def add_experiment(prog: str, add: Add) -> None:
         "stop myshop home-list",
         takes="SHOP EXPERIMENT",
     )
-    for name, action in {"plan": plan, "check": check, "start": start, "stop": stop}.items():
+    status = add(
+        "status",
+        "a shop's experiments, and what each says by its last report",
+        "status myshop",
+        takes="SHOP",
+    )
+    report = add(
+        "report",
+        "analyse experiments now, which otherwise happens every hour: figures, verdict, and where the page is",
+        "report myshop",
+        "report myshop home-list",
+        takes="SHOP [EXPERIMENT]",
+        experiment="one of them; all without it",
+    )
+    named = {"plan": plan, "check": check, "start": start, "stop": stop, "status": status, "report": report}
+    for name, action in named.items():
         action.set_defaults(command=f"experiment {name}")
 
 

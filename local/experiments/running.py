@@ -116,10 +116,15 @@ def _content(file: Path) -> bytes:
 
 
 def _show(experiments: Experiments, terminal: Terminal) -> None:
-    now = time.time()
-    rows = [_row(experiment, now) for experiment in experiments.experiments]
-    columns = ("experiment", "state", "placements", "variants", "goal", "until")
+    columns, rows = rows_of(experiments.experiments)
     terminal.result(experiments.as_record(), lambda: terminal.table(columns, rows))
+
+
+def rows_of(experiments: Sequence[Experiment]) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """Return a table of experiments: the names of its columns, and its rows."""
+    now = time.time()
+    columns = ("experiment", "state", "placements", "variants", "goal", "until")
+    return columns, [_row(experiment, now) for experiment in experiments]
 
 
 def _row(experiment: Experiment, now: float) -> Sequence[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.internals import House, Internal
 
-LANDED = 370
+LANDED = 374
 """Names that tests import and no other room uses, at the last landing; there were 508 at f316f95d."""
 INSIDE: tuple[tuple[str, str, str], ...] = (
     (
@@ -100,7 +100,8 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "tests/experiments",
-        "test_aggregates test_checks test_effects test_looks test_metrics test_oracles test_verdicts",
+        "test_aggregates test_analyse_experiments test_checks test_day_files test_effects test_looks "
+        "test_metrics test_oracles test_verdicts",
         "statistics are held against plain computations and other libraries, far from any file",
     ),
     (

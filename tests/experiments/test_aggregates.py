@@ -244,11 +244,8 @@ def test_rows_that_nobody_can_read_stop_nothing(text: str) -> None:
 def test_a_user_who_was_erased_leaves() -> None:
     day = aggregates.day(shown(("u1", "a", 0), ("u2", "b", 0)), read([]), [], Beside(unit_of=unit))
 
-    left = aggregates.without(day, [unit("u1")])
-
-    assert left is not None
-    assert left["unit"].to_list() == [unit("u2")]
-    assert aggregates.without(left, [unit("u1")]) is None
+    assert aggregates.left(day, {unit("u1")})["unit"].to_list() == [unit("u2")]
+    assert aggregates.left(day, set()).equals(day)
 
 
 ACTS = st.lists(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A user who is to be deleted: the request is safe at once, the round does it, and every step can be made again."""
 
+import io
 import json
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from personalization.core.errors import Broken, RetryLater
 from personalization.events import erasure_requests, store
 from personalization.events.erasures import JOB_SECONDS, Request
 from personalization.events.models import Call
+from personalization.experiments.assignment import unit_digest
 from personalization.likelihood import inputs, shards
 from personalization.releases import probe
 from personalization.runs import concurrent_drops, leases, lifecycle
@@ -544,6 +546,23 @@ def test_the_files_of_the_purchase_likelihood_have_the_user_no_more(
         "anchors": ["i1", "i2"], "at": 5, "users": ["u2"], "items": ["i2"], "weights": [2.0],
         "scores": [0.2], "logits": [0.4], "features": {"seen": [0.6]}, "labels": None,
     }  # fmt: skip
+
+
+def test_the_days_of_experiments_have_the_user_no_more(personalize: FakePersonalize, bucket: "S3Client") -> None:
+    key = "aggregates/demo/experiments/home/2026-11-02.parquet"
+    units = [unit_digest(str(RELEASE["trackingId"]), user) for user in ("2375", "u2")]
+    file = io.BytesIO()
+    pl.DataFrame({"unit": units, "orders": [1, 2]}).write_parquet(file, metadata={"notes": '{"settled": true}'})
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=file.getvalue())
+    ask()
+    round_made(sent=1)
+    job_is(personalize, "COMPLETED")
+
+    round_made(gone=1)
+
+    left = bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    assert pl.read_parquet(io.BytesIO(left)).rows() == [(units[1], 2)]
+    assert json.loads(pl.read_parquet_metadata(io.BytesIO(left))["notes"]) == {"settled": True}
 
 
 TWINS = [

@@ -22,6 +22,7 @@ Call = tuple[str, str]
 """A service as botocore calls it, and an operation's name."""
 SERVICES = {
     "DynamoDBClient": "dynamodb",
+    "EventBridgeClient": "events",
     "EventBridgeSchedulerClient": "scheduler",
     "PersonalizeClient": "personalize",
     "PersonalizeEventsClient": "personalize-events",

@@ -20,6 +20,7 @@ EVENT = {
     "detail": {
         "shop": "green",
         "run": "run-1",
+        "experiment": "home-list",
         "key": "data.csv",
         "reason": "row 7 has no ITEM_ID",
         "prefix": "retail",
@@ -64,8 +65,8 @@ def test_a_stack_tells_it_in_korean() -> None:
 def test_every_outcome_is_told_once() -> None:
     told = [kind for rule in TOPIC_RULES.values() for kind in rule["EventPattern"]["detail-type"]]
     assert sorted(told) == [
-        "Batch not exported", "Drop refused", "Run failed", "Run promoted", "Run refused", "Run rolled back",
-        "Shop removal failed", "Shop removed",
+        "Batch not exported", "Drop refused", "Experiment decided", "Experiment started", "Experiment stopped",
+        "Run failed", "Run promoted", "Run refused", "Run rolled back", "Shop removal failed", "Shop removed",
     ]  # fmt: skip
 
 

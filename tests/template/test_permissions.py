@@ -53,6 +53,7 @@ BESIDES = {
     "SweepDropsFunction": {"s3:ListBucket", "sqs:SendMessage"},
     "KeepHouseFunction": {"s3:ListBucket", "sqs:SendMessage"},
     "EraseUsersFunction": {"sqs:SendMessage"},
+    "AnalyseExperimentsFunction": {"sqs:SendMessage"},
     "GetRecommendationsFunction": {"s3:ListBucket"},
     "RecordEventsFunction": {"s3:ListBucket"},
     "RemoveShopFunction": {"s3:DeleteObjectVersion", "s3:ListBucket"},

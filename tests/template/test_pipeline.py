@@ -225,7 +225,10 @@ def test_a_stopped_run_and_the_clock_start_the_sweep() -> None:
 def test_the_clock_starts_no_run() -> None:
     # Nor does anything else that comes round without a person's wish: such runs hide the others in every list.
     timed = {schedule["Target"]["Arn"] for schedule in STACK.of("Scheduler::Schedule").values()}
-    assert timed == {"SweepDropsFunction.Arn", "KeepHouseFunction.Arn", "EraseUsersFunction.Arn"}
+    assert timed == {
+        *("SweepDropsFunction.Arn", "KeepHouseFunction.Arn", "EraseUsersFunction.Arn"),
+        "AnalyseExperimentsFunction.Arn",
+    }
     starting = [
         name for name, rule in STACK.of("Events::Rule").items() if rule["Targets"][0]["Arn"] == "RetrainStateMachine"
     ]

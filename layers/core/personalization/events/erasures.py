@@ -74,6 +74,8 @@ class Shop:
     name: str
     group: str
     """ARN of its dataset group."""
+    tracking_id: str = ""
+    """The id of its event tracker, by which units of experiments are digests of users."""
     versions: tuple[str, ...] = ()
     """ARNs of the solution versions that serve."""
     erasing: bool = False

@@ -7,7 +7,7 @@ time, and from the unit's first exposure on. What was sent twice counts once, al
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import blake2b
@@ -293,10 +293,9 @@ def summed(days: Iterable[pl.DataFrame]) -> pl.DataFrame:
     ).sort("unit", "variant")
 
 
-def without(rows: pl.DataFrame, units: Iterable[str]) -> pl.DataFrame | None:
-    """Return rows without those of some units; None if there are none."""
-    left = rows.filter(~pl.col("unit").is_in([*units]))
-    return left if left.height < rows.height else None
+def left(rows: pl.DataFrame, units: Collection[str]) -> pl.DataFrame:
+    """Return rows without those of some units."""
+    return rows.filter(~pl.col("unit").is_in(list(units))) if units else rows
 
 
 def _read(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:

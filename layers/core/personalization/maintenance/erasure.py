@@ -21,6 +21,8 @@ from personalization.core.status import is_at_work
 from personalization.events import erasures, store
 from personalization.events.erasure_requests import THREADS, Requests
 from personalization.events.erasures import Progress, Request, Shop, Version
+from personalization.experiments.assignment import unit_digest
+from personalization.experiments.day_files import DayFiles
 from personalization.maintenance import forget_users
 from personalization.personalize.ensure import list_recommenders
 from personalization.runs import batches, concurrent_drops, leases, lifecycle
@@ -217,7 +219,7 @@ class Eraser:
         fresh = requests.deleted([request for request in through if not request.deleted])
         through = [*(request for request in through if request.deleted), *fresh]
         try:
-            free += self._closed(requests, shop.name, through, late)
+            free += self._closed(requests, shop, through, late)
         except PersonalizationError:
             # Personalize has finished: runs need not wait for our own files.
             self._make_way(shop, leader)
@@ -225,17 +227,19 @@ class Eraser:
         return Round(gone=len(through)), free
 
     def _closed(
-        self, requests: Requests, shop: str, through: Sequence[Request], late: Callable[[], bool]
+        self, requests: Requests, shop: Shop, through: Sequence[Request], late: Callable[[], bool]
     ) -> list[Request]:
         """Forget users whom Personalize has deleted; return those requested again meanwhile."""
         if not through:
             return []
         users = {request.user for request in through}
-        forget_users.forget(self._s3, self._environment.bucket, shop, users, late)
+        forget_users.forget(self._s3, self._environment.bucket, shop.name, users, late)
+        units = {unit_digest(shop.tracking_id, user) for user in users}
+        DayFiles(self._s3, self._environment.bucket, shop.name).forget(units)
         release_store.put_if(
             self._dynamodb,
             self._environment.table,
-            {"shop": shop, "record": erasures.RECORD, "since": self._now},
+            {"shop": shop.name, "record": erasures.RECORD, "since": self._now},
             "attribute_not_exists(#record)",
             names={"#record": "record"},
         )
@@ -341,7 +345,7 @@ def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
             "#record IN (:release, :lease, :erasure)",
             names={"#record": "record", "#purpose": "purpose", "#since": "since"},
             values={":release": release.RECORD, ":lease": leases.RECORD, ":erasure": erasures.RECORD},
-            wanted="shop, #record, datasetGroupArn, campaigns, #purpose, #since",
+            wanted="shop, #record, datasetGroupArn, trackingId, campaigns, #purpose, #since",
         )
     )
     erasing = {
@@ -355,6 +359,7 @@ def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
             yield Shop(
                 name=shop,
                 group=record["datasetGroupArn"],
+                tracking_id=record["trackingId"],
                 versions=versions,
                 erasing=shop in erasing,
                 since=since.get(shop, 0),

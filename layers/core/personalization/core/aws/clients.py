@@ -19,6 +19,7 @@ from personalization.core.aws.errors import Translating
 if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_personalize_events import PersonalizeEventsClient
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
@@ -97,6 +98,7 @@ events: "Callable[[], PersonalizeEventsClient]" = _client("personalize-events", 
 """Live events, bounded for serving."""
 events_once: "Callable[[], PersonalizeEventsClient]" = _client("personalize-events", _ONCE)
 """Live events for callers with a queue for failed attempts."""
+eventbridge: "Callable[[], EventBridgeClient]" = _client("events", _STEP)
 secretsmanager: "Callable[[], SecretsManagerClient]" = _client("secretsmanager", _SERVING)
 secretsmanager_once: "Callable[[], SecretsManagerClient]" = _client("secretsmanager", _ONCE)
 """Secrets Manager for callers that can do without a late answer: one attempt."""

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Analyse experiments, every hour: make their days, judge them, report, and stop what does harm."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from personalization.core import observability
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.events import objections
+from personalization.experiments.analysing import Analyst, Clients
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+LOG = observability.logger()
+MARGIN_MS = 120_000
+"""The part of the function's time that is left for verdicts and reports."""
+
+
+def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, object]:
+    """Bring each shop's experiments to what its file says, and report those that run or have just ended.
+
+    Returns:
+        `{analysed: {shop: [experiment]}, stopped: {shop: [experiment]}, failed: [shop]}`: failed shops are retried by
+        the next round.
+
+    Raises:
+        RetryLater, Broken: the table of shops does not answer.
+    """
+
+    def late() -> bool:
+        return context.get_remaining_time_in_millis() < MARGIN_MS
+
+    environment = Environment()
+    members = objections.fetch(clients.dynamodb, lambda: environment.table)
+
+    def objecting(shop: str) -> set[str]:
+        return {user for part in members(shop, objections.RECORD) for user in members(shop, part)}
+
+    aws = Clients(clients.s3(), clients.dynamodb(), clients.eventbridge())
+    done = Analyst(aws, environment, datetime.now(UTC), objecting).round(late)
+    for shop, reason in done.failed:
+        LOG.error("Experiments not analysed", shop=shop, reason=reason)
+    LOG.info("Round made", analysed=done.analysed, stopped=done.stopped)
+    return {
+        "analysed": {shop: list(names) for shop, names in done.analysed.items()},
+        "stopped": {shop: list(names) for shop, names in done.stopped.items()},
+        "failed": [shop for shop, _ in done.failed],
+    }

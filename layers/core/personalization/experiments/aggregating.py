@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make a shop's days up to today: of all its units, and of each of its experiments."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Self
+
+import polars as pl
+
+from personalization.experiments import aggregates
+from personalization.experiments.aggregates import Beside, Events, Rules
+from personalization.experiments.day_files import DayFiles, ShopDay
+from personalization.experiments.experiment import Experiment
+
+SETTLED = timedelta(days=2)
+"""How long a day is made again: files of events and of exposures may come late."""
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """The days of a shop's experiments."""
+
+    rows: Mapping[str, Mapping[date, pl.DataFrame]]
+    """By experiment and day."""
+    currency: str | None
+    foreign: Mapping[str, int]
+    """Lines by another currency since the first day, whose money is not added."""
+    unvalued: int
+    """Lines without a value."""
+    busy: frozenset[date]
+    """Days with events."""
+    whole: bool
+    """Whether all days up to today are made; otherwise the next round goes on."""
+
+    def without(self, units: Collection[str]) -> Self:
+        """Return the days without some units."""
+        return replace(
+            self,
+            rows={
+                name: {day: aggregates.left(rows, units) for day, rows in days.items()}
+                for name, days in self.rows.items()
+            },
+        )
+
+
+def day_of(seconds: float) -> date:
+    return datetime.fromtimestamp(seconds, UTC).date()
+
+
+def make(
+    files: DayFiles, rules: Rules, experiments: Sequence[Experiment], today: date, late: Callable[[], bool]
+) -> Made:
+    """Make the days that are missing or not settled, oldest first, since each tells the next what was sent already.
+
+    Args:
+        experiments: those that run or have ended within `SETTLED`.
+        late: returns whether the time is over.
+    """
+    starts = {experiment.name: day_of(experiment.starts_at) for experiment in experiments}
+    rows: dict[str, dict[date, pl.DataFrame]] = {}
+    for experiment in experiments:
+        stored = files.experiment_days(experiment.name)
+        rows[experiment.name] = {day: stored[day] for day in stored if day >= starts[experiment.name]}
+    shop_days: dict[date, ShopDay] = {}
+    erased = files.erased()
+    day = min(starts.values(), default=today + _DAY) - aggregates.PAST_DAYS * _DAY
+    while day <= today and not late():
+        is_settled = day < today - SETTLED
+        shop_day = files.shop_day(day) if is_settled else None
+        if shop_day is not None and not shop_day.settled:
+            shop_day = None
+        missing = [
+            experiment
+            for experiment in experiments
+            if starts[experiment.name] <= day <= day_of(experiment.last_second + SETTLED.total_seconds())
+            and day not in rows[experiment.name]
+        ]
+        accepted = None
+        if shop_day is None or missing:
+            accepted = _accepted(files.copies(day), rules, shop_days, day)
+        if shop_day is None and accepted is not None:
+            shop_day = _shop_day(accepted, erased, settled=is_settled)
+            files.put_shop_day(day, shop_day)
+        if missing and accepted is not None:
+            lines = files.exposures(day)
+            for experiment in missing:
+                made = aggregates.day(
+                    aggregates.exposures(lines, experiment.name, day),
+                    accepted,
+                    [*rows[experiment.name].values()],
+                    Beside(unit_of=rules.unit_of, until=experiment.last_second * 1000, past=_past(shop_days, day)),
+                )
+                rows[experiment.name][day] = aggregates.left(made, erased)
+                files.put_experiment_day(experiment.name, day, rows[experiment.name][day], settled=is_settled)
+        shop_days[day] = shop_day if shop_day is not None else ShopDay(rows=pl.DataFrame(schema=aggregates.SHOP_DAY))
+        day += _DAY
+    since = [shop_days[day] for day in shop_days if day >= min(starts.values(), default=today)]
+    foreign: Counter[str] = sum((Counter(shop_day.foreign) for shop_day in since), Counter())
+    return Made(
+        rows=rows,
+        currency=_currency(shop_days),
+        foreign=dict(sorted(foreign.items())),
+        unvalued=sum(shop_day.unvalued for shop_day in since),
+        busy=frozenset(day for day, shop_day in shop_days.items() if shop_day.rows.height),
+        whole=day > today,
+    )
+
+
+def _accepted(copies: pl.DataFrame, rules: Rules, shop_days: Mapping[date, ShopDay], day: date) -> Events:
+    lately = (made.rows for before, made in shop_days.items() if before >= day - aggregates.REMEMBERED_DAYS * _DAY)
+    return aggregates.events(copies, rules, aggregates.remembered(lately, _currency(shop_days)))
+
+
+def _shop_day(accepted: Events, erased: Collection[str], *, settled: bool) -> ShopDay:
+    return ShopDay(
+        rows=aggregates.left(accepted.shop_day(), erased),
+        currency=accepted.currency,
+        foreign=accepted.foreign,
+        unvalued=accepted.unvalued,
+        settled=settled,
+    )
+
+
+def _past(shop_days: Mapping[date, ShopDay], day: date) -> pl.DataFrame:
+    before = (made.rows for earlier, made in shop_days.items() if earlier >= day - aggregates.PAST_DAYS * _DAY)
+    return aggregates.past(before)
+
+
+def _currency(shop_days: Mapping[date, ShopDay]) -> str | None:
+    """Return the currency that the first purchases named, which stays."""
+    return next((made.currency for made in shop_days.values() if made.currency), None)

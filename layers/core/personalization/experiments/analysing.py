@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hourly round of experiments: follow the shops' files, make days, judge, stop what does harm, and report."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from personalization.core.aws import objects
+from personalization.core.environment import Environment
+from personalization.core.errors import PersonalizationError, Rejected
+from personalization.core.observability import logger
+from personalization.experiments import aggregating, following, report
+from personalization.experiments.aggregates import Rules
+from personalization.experiments.aggregating import SETTLED, Made
+from personalization.experiments.announcing import News, announce
+from personalization.experiments.assignment import unit_digest
+from personalization.experiments.day_files import DayFiles
+from personalization.experiments.experiment import Experiment
+from personalization.reports import pages
+from personalization.shop.records import release, release_store
+from personalization.shop.settings.settings import ShopSettings
+from personalization.shop.settings.settings_file import shop_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+
+LOG = logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    s3: "S3Client"
+    dynamodb: "DynamoDBClient"
+    bus: "EventBridgeClient"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """The result of a round: names of experiments by shop; and the shops in which it failed, with the reasons."""
+
+    analysed: Mapping[str, tuple[str, ...]]
+    stopped: Mapping[str, tuple[str, ...]]
+    failed: tuple[tuple[str, str], ...]
+
+
+class Analyst:
+    """Make a round at a time."""
+
+    def __init__(
+        self, clients: Clients, environment: Environment, now: datetime, objecting: Callable[[str], Collection[str]]
+    ) -> None:
+        """Prepare a round.
+
+        Args:
+            clients, environment, now: what it works with, and when.
+            objecting: returns the users of a shop who object to personalization, and are in no report.
+        """
+        self._clients = clients
+        self._environment = environment
+        self._now = now
+        self._objecting = objecting
+
+    def round(self, late: Callable[[], bool]) -> Round:
+        """Look at every shop; a failing shop neither stops the others nor takes their time every hour.
+
+        Args:
+            late: returns whether the time to make days is over.
+        """
+        analysed: dict[str, tuple[str, ...]] = {}
+        stopped: dict[str, tuple[str, ...]] = {}
+        failed: list[tuple[str, str]] = []
+        shops = list(self._shops())
+        first = int(self._now.timestamp()) // 3600 % max(len(shops), 1)
+        for shop, tracking_id in shops[first:] + shops[:first]:
+            try:
+                reports = self._shop(shop, tracking_id, late)
+            except PersonalizationError as error:
+                failed.append((shop, str(error)))
+                continue
+            if reports:
+                analysed[shop] = tuple(experiment.name for experiment, _ in reports)
+            if names := tuple(experiment.name for experiment, harmed in reports if harmed):
+                stopped[shop] = names
+        return Round(analysed=analysed, stopped=stopped, failed=tuple(failed))
+
+    def _shops(self) -> Iterator[tuple[str, str]]:
+        """Iterate over the shops that serve, with the ids of their event trackers."""
+        records = release_store.scan(
+            self._clients.dynamodb,
+            self._environment.table,
+            "#record = :release",
+            names={"#record": "record"},
+            values={":release": release.RECORD},
+            wanted="shop, trackingId",
+        )
+        yield from sorted((str(record["shop"]), str(record["trackingId"])) for record in records)
+
+    def _shop(self, shop: str, tracking_id: str, late: Callable[[], bool]) -> list[tuple[Experiment, bool]]:
+        """Report a shop's experiments; return them, each with whether it was stopped now."""
+        clients, environment = self._clients, self._environment
+        table, bucket = environment.table, environment.bucket
+        try:
+            following.follow(clients.dynamodb, clients.s3, table, bucket, shop=shop, now=self._now)
+        except Rejected as refused:
+            # The owner was told in the bucket.
+            LOG.warning("Experiments refused; those that run go on", shop=shop, reason=str(refused))
+        stored = following.get(clients.dynamodb, table, shop).experiments
+        experiments = [experiment for experiment in stored if _is_of_interest(experiment, self._now)]
+        if not experiments:
+            return []
+        settings = shop_settings(clients.s3, bucket, shop)
+        rules = Rules(settings.event_type, partial(unit_digest, tracking_id), settings.storefront.currency)
+        files = DayFiles(clients.s3, bucket, shop)
+        made = aggregating.make(files, rules, experiments, self._now.date(), late)
+        # Their days stay, for whoever no longer objects.
+        made = made.without({rules.unit_of(user) for user in self._objecting(shop)})
+        return [(experiment, self._report(shop, experiment, made, settings)) for experiment in experiments]
+
+    def _report(self, shop: str, experiment: Experiment, made: Made, settings: ShopSettings) -> bool:
+        """Write an experiment's report; return whether the experiment was stopped now."""
+        clients, bucket = self._clients, self._environment.bucket
+        stem = report.stem(shop, experiment.name)
+        before = objects.get_json(clients.s3, bucket, f"{stem}.json") or {}
+        judged = report.judge(experiment, made, self._now)
+        harm = judged.harm if experiment.runs(self._now.timestamp()) else None
+        if harm is not None:
+            experiment = following.stop(
+                clients.dynamodb, self._environment.table, shop, experiment.name, why=harm, now=self._now
+            )
+        document = report.document(shop, experiment, judged, made, settings=settings, now=self._now)
+        for news, reason in report.news(experiment, judged):
+            if news not in before.get("announced", ()):
+                said = pages.said(reason, settings.language)
+                self._announce(news, shop, experiment.name, said)
+            document["announced"].append(news)
+        objects.put_report(clients.s3, bucket, stem, pages.with_codes(document), report.page(document))
+        return harm is not None
+
+    def _announce(self, news: News, shop: str, experiment: str, reason: str) -> None:
+        prefix = self._environment.names.prefix
+        announce(self._clients.bus, prefix, news, shop=shop, experiment=experiment, reason=reason)
+
+
+def _is_of_interest(experiment: Experiment, now: datetime) -> bool:
+    """Return whether an experiment runs, or ended so lately that its days may still change."""
+    stamp = now.timestamp()
+    return experiment.starts_at <= stamp < experiment.last_second + (SETTLED * 1.5).total_seconds()

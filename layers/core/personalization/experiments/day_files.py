@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a shop's days in the bucket: copies of events and exposures in, aggregates out.
+
+`aggregates/<shop>/days/<day>.parquet` has all units of the shop, `aggregates/<shop>/experiments/<name>/<day>.parquet`
+those of an experiment. What an event says of its day as a whole lies in the first one's metadata.
+"""
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from personalization.core.aws import objects
+from personalization.experiments import aggregates, exposures
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+FOLDER = "aggregates"
+_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})\.parquet\Z")
+_AT_ONCE = 8
+_NOTES = "notes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopDay:
+    """All units of a shop on a day, and what its purchases say of money."""
+
+    rows: pl.DataFrame
+    currency: str | None = None
+    foreign: Mapping[str, int] = field(default_factory=dict)
+    """Lines by another currency, whose money is not added."""
+    unvalued: int = 0
+    """Lines without a value."""
+    settled: bool = False
+    """Whether it was made when no more files were expected."""
+
+
+class DayFiles:
+    """The files of one shop."""
+
+    def __init__(self, s3: "S3Client", bucket: str, shop: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._shop = shop
+
+    def copies(self, day: date) -> pl.DataFrame:
+        """Return the events that were accepted on a day."""
+        return aggregates.copies(self._files(f"events/{self._shop}/{day:%Y/%m/%d}/"))
+
+    def exposures(self, day: date) -> list[bytes]:
+        """Return a day's lines of exposures of all experiments."""
+        return [*self._files(f"{exposures.FOLDER}/{self._shop}/{day:%Y/%m/%d}/")]
+
+    def shop_day(self, day: date) -> ShopDay | None:
+        data = objects.get_bytes(self._s3, self._bucket, self._key("days", day))
+        if data is None:
+            return None
+        return ShopDay(rows=_rows(data), **_notes(data))
+
+    def put_shop_day(self, day: date, made: ShopDay) -> None:
+        notes = {"currency": made.currency, "foreign": dict(made.foreign), "unvalued": made.unvalued}
+        data = _parquet(made.rows, {**notes, "settled": made.settled})
+        objects.put_bytes(self._s3, self._bucket, self._key("days", day), data)
+
+    def experiment_days(self, name: str) -> dict[date, pl.DataFrame]:
+        """Return the rows of an experiment's settled days, in order."""
+        keys = sorted(objects.list_keys(self._s3, self._bucket, f"{FOLDER}/{self._shop}/experiments/{name}/"))
+        days = [(date.fromisoformat(match[1]), key) for key in keys if (match := _DAY.search(key))]
+        files = zip((day for day, _ in days), self._read(key for _, key in days), strict=True)
+        return {day: _rows(data) for day, data in files if _notes(data)["settled"]}
+
+    def put_experiment_day(self, name: str, day: date, rows: pl.DataFrame, *, settled: bool) -> None:
+        data = _parquet(rows, {"settled": settled})
+        objects.put_bytes(self._s3, self._bucket, self._key(f"experiments/{name}", day), data)
+
+    def erased(self) -> set[str]:
+        """Return the units of users who were erased lately: a day that is made again leaves them out."""
+        noted = self._read(objects.list_keys(self._s3, self._bucket, self._erased_folder))
+        return {unit for data in noted for unit in json.loads(data)}
+
+    def forget(self, units: Collection[str]) -> None:
+        """Delete the rows of units. A repetition changes nothing."""
+        digest = hashlib.sha256("".join(sorted(units)).encode()).hexdigest()[:16]
+        objects.put_json(self._s3, self._bucket, f"{self._erased_folder}{digest}.json", sorted(units))
+        for key in objects.list_keys(self._s3, self._bucket, f"{FOLDER}/{self._shop}/"):
+            data = objects.get_bytes(self._s3, self._bucket, key)
+            rows = _rows(data) if data else None
+            left = None if rows is None else aggregates.left(rows, units)
+            if data and rows is not None and left is not None and left.height < rows.height:
+                objects.put_bytes(self._s3, self._bucket, key, _parquet(left, _notes(data)))
+
+    @property
+    def _erased_folder(self) -> str:
+        # Everything in work/ expires after a week, when no day is made again.
+        return f"work/{self._shop}/experiments/deletions/"
+
+    def _key(self, folder: str, day: date) -> str:
+        return f"{FOLDER}/{self._shop}/{folder}/{day.isoformat()}.parquet"
+
+    def _files(self, folder: str) -> Iterator[bytes]:
+        return self._read(objects.list_keys(self._s3, self._bucket, folder))
+
+    def _read(self, keys: Iterable[str]) -> Iterator[bytes]:
+        with ThreadPoolExecutor(_AT_ONCE, "days") as pool:
+            files = pool.map(lambda key: objects.get_bytes(self._s3, self._bucket, key), keys)
+            # One that was deleted since has nothing to tell.
+            yield from (data for data in files if data is not None)
+
+
+def _rows(data: bytes) -> pl.DataFrame:
+    return pl.read_parquet(io.BytesIO(data))
+
+
+def _notes(data: bytes) -> dict[str, Any]:
+    notes: dict[str, Any] = json.loads(pl.read_parquet_metadata(io.BytesIO(data))[_NOTES])
+    return notes
+
+
+def _parquet(rows: pl.DataFrame, notes: Mapping[str, object]) -> bytes:
+    file = io.BytesIO()
+    rows.write_parquet(file, metadata={_NOTES: json.dumps(notes)})
+    return file.getvalue()

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of an experiment: its verdict, figures by variant, checks of the data and the daily curve."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from table_intake.wording import Text
+
+from personalization.experiments import looks, picture, sentences, verdicts
+from personalization.experiments.aggregating import Made, day_of
+from personalization.experiments.announcing import News
+from personalization.experiments.bands import Guardrail
+from personalization.experiments.checks import Facts
+from personalization.experiments.effects import Metric
+from personalization.experiments.experiment import SCALE, Experiment
+from personalization.experiments.looks import Course
+from personalization.experiments.sentences import Told
+from personalization.experiments.sums import USERS, Sums
+from personalization.experiments.verdicts import FEW_ORDERS, Day, Design, Look, Result, Scale, Verdict
+from personalization.reports import pages
+from personalization.shop.settings.settings import ShopSettings
+
+MARGIN = 0.1
+"""The harm that a guardrail rules out, relative."""
+MONTH = 30.0
+_WEEK = 7 * 86_400
+ORDERS = Metric(name="orders", value="orders", past=("past.orders", USERS))
+REVENUE = Metric(name="revenue", value="revenue", past=("past.revenue", USERS))
+WINSORIZED = Metric(name="revenueWinsorized", value="revenueWinsorized", past=("past.revenueWinsorized", USERS))
+CLICKS = Metric(
+    name="clicks", value="clicks", per="viewable", past=("past.clicks", "past.viewable"), counted="clickers"
+)
+RETURNS = Metric(name="returns", value="returned", per="money", better="less")
+GOALS: Mapping[str, Metric] = {"orders": ORDERS, "revenue": WINSORIZED, "clicks": CLICKS, "returns": RETURNS}
+"""What decides or guards, by its name in the file of experiments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What an experiment's days say."""
+
+    design: Design
+    course: Course
+    verdict: Verdict
+    sentence: Text
+
+    @property
+    def harm(self) -> Text | None:
+        """Why it must stop, if it must."""
+        return self.sentence if self.verdict.state == "stopped" else None
+
+    @property
+    def is_decided(self) -> bool:
+        return self.verdict.state in {"ship", "keep"} or self.verdict.ended
+
+
+def stem(shop: str, name: str) -> str:
+    """Return the key of an experiment's report, without its ending."""
+    return f"reports/{shop}/experiments/{name}/report"
+
+
+def judge(experiment: Experiment, made: Made, now: datetime) -> Judged:
+    """Return what an experiment proves by the days that are made."""
+    rows = made.rows[experiment.name]
+    others = tuple(variant.name for variant in experiment.variants if variant.name != experiment.control)
+    over = [day for day in sorted(rows) if day < now.date()]
+    course = looks.course(
+        rows, (experiment.control, *others), looks.days_of_looks(experiment.starts_at, over), FEW_ORDERS
+    )
+    weeks = max(round((experiment.ends_at - experiment.starts_at) / _WEEK), 1)
+    design = Design(
+        control=experiment.control,
+        variants=others,
+        goal=GOALS[experiment.goal],
+        guardrails=tuple(Guardrail(metric=GOALS[name], margin=MARGIN) for name in experiment.guardrails),
+        revenue=(REVENUE, WINSORIZED) if course.cap else (),
+        shares=tuple(week / weeks for week in range(1, weeks + 1)),
+        planned=_planned(experiment, course, weeks),
+    )
+    facts = Facts(
+        periods=looks.periods(rows, _weights(experiment)),
+        double=course.double,
+        robots=course.robots,
+        silent_days=tuple(_silent_days(experiment, made, course, now)),
+    )
+    scale = Scale(users_a_month=_users_a_month(experiment, course), revenues=course.money)
+    weekly = [Look(week=number, sums=look.sums) for number, look in enumerate(course.looks, 1)]
+    daily = [Day(day=look.day.isoformat(), sums=look.sums) for look in course.days]
+    verdict = verdicts.judge(design, weekly, daily, facts, scale)
+    told = Told(end=day_of(experiment.ends_at).isoformat(), currency=made.currency or "")
+    return Judged(design=design, course=course, verdict=verdict, sentence=sentences.sentence(verdict, design, told))
+
+
+def news(experiment: Experiment, judged: Judged) -> Iterator[tuple[News, str]]:
+    """Yield what is to be announced, once, and what is said with it."""
+    yield "started", experiment.hypothesis
+    if experiment.stopped_at is not None:
+        yield "stopped", experiment.stopped_because
+    if judged.is_decided and judged.verdict.state != "stopped":
+        yield "decided", judged.sentence
+
+
+def document(
+    shop: str, experiment: Experiment, judged: Judged, made: Made, settings: ShopSettings, now: datetime
+) -> dict[str, Any]:
+    """Return the report."""
+    course, verdict = judged.course, judged.verdict
+    last = course.days[-1].sums if course.days else {}
+    names = (experiment.control, *judged.design.variants)
+    left = max(experiment.last_second - int(now.timestamp()), 0)
+    state = "running" if left else "ended" if experiment.stopped_at is None else "stopped"
+    return {
+        "language": settings.language,
+        "currency": made.currency or "",
+        "shop": shop,
+        "experiment": experiment.name,
+        "hypothesis": experiment.hypothesis,
+        "owner": experiment.owner,
+        "placements": list(experiment.placements),
+        "control": experiment.control,
+        "goal": {"name": experiment.goal, "text": sentences.goal_name(judged.design.goal.name)},
+        "at": _moment(now.timestamp()),
+        "startsAt": _moment(experiment.starts_at),
+        "endsAt": _moment(experiment.ends_at),
+        "stoppedAt": _moment(experiment.stopped_at) if experiment.stopped_at is not None else None,
+        "stoppedBecause": experiment.stopped_because,
+        "state": state,
+        "daysLeft": -(-left // 86_400),
+        "whole": made.whole,
+        "verdict": {"state": verdict.state, "variant": verdict.variant, "ended": verdict.ended},
+        "sentence": judged.sentence,
+        "findings": [
+            {"name": finding.name, "hides": finding.hides, "text": finding.text} for finding in verdict.findings
+        ],
+        "variants": [
+            {
+                "variant": name,
+                "weight": experiment.weight(name) / SCALE,
+                **_figures(last[name] if last else None),
+                "result": None if name == experiment.control else _result(verdict.of(name)),
+            }
+            for name in names
+        ],
+        "days": [
+            {"day": look.day.isoformat(), "exposures": dict(course.exposures[look.day.isoformat()])}
+            for look in course.days
+        ],
+        "counted": {
+            "orders": course.orders,
+            "cap": course.cap,
+            "foreign": dict(made.foreign),
+            "unvalued": made.unvalued,
+            "double": course.double,
+            "robots": course.robots,
+        },
+        "announced": [],
+    }
+
+
+def page(report: Mapping[str, Any]) -> str:
+    """Return the page of a report."""
+    words = pages.texts(report["language"])["experiment"]["curve"]
+    days = [date.fromisoformat(entry["day"]) for entry in report["days"]]
+    curves = {
+        entry["variant"]: picture.curve(_points(days, entry["result"]["curve"]), words)
+        for entry in report["variants"]
+        if entry["result"]
+    }
+    return pages.render("experiment.html", report, curves=curves)
+
+
+def _points(days: list[date], curve: list[Mapping[str, Any]]) -> list[picture.Point]:
+    by_day = {point["day"]: point for point in curve}
+    points = []
+    for day in days:
+        point = by_day.get(day.isoformat())
+        low, high = (point["interval"] if point else None) or (None, None)
+        points.append(picture.Point(day, point["lift"] if point else None, low, high))
+    return points
+
+
+def _figures(sums: Sums | None) -> dict[str, float | int | None]:
+    def total(column: str) -> float:
+        return sums.total(column) if sums else 0.0
+
+    users = total(USERS)
+    return {
+        "users": round(users),
+        "buyers": round(total("buyers")),
+        "orders": round(total("orders")),
+        "ordersPerUser": total("orders") / users if users else None,
+        "revenue": total("revenue"),
+        "revenuePerUser": total("revenue") / users if users else None,
+        "winsorizedPerUser": total("revenueWinsorized") / users if users else None,
+        "returnedShare": total("returned") / total("money") if total("money") else None,
+        "clicks": round(total("clicks")),
+        "viewable": round(total("viewable")),
+        "clicksPerViewable": total("clicks") / total("viewable") if total("viewable") else None,
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome,
+        "lift": result.lift,
+        "interval": result.interval,
+        "reduction": result.reduction,
+        "least": result.least,
+        "money": [{"estimate": money.estimate, "interval": money.interval} for money in result.money],
+        "resampled": result.resampled,
+        "looks": [
+            {"week": look.week, "z": look.z, "bound": look.bound, "lift": look.lift, "interval": look.interval}
+            for look in result.looks
+        ],
+        "guardrails": [
+            {
+                "name": rail.name,
+                "text": sentences.goal_name(rail.name),
+                "state": rail.state,
+                "worst": rail.worst,
+                "best": rail.best,
+            }
+            for rail in result.guardrails
+        ],
+        "curve": [{"day": point.day, "lift": point.lift, "interval": point.interval} for point in result.curve],
+    }
+
+
+def _planned(experiment: Experiment, course: Course, weeks: int) -> int:
+    """Return the users of a variant and the control by the end, by those of the first week, or of its days so far."""
+    first = [look for look in course.days if look.day <= day_of(experiment.starts_at) + timedelta(days=6)]
+    users = sum(sums.users for sums in first[-1].sums.values()) if first else 0
+    shown = 2 / len(experiment.variants)
+    return max(round(users * shown * weeks * 7 / max(len(first), 1)), 1)
+
+
+def _users_a_month(experiment: Experiment, course: Course) -> float:
+    """Return who would see a variant in a month if everybody did, by who was exposed a day."""
+    share = sum(experiment.weight(variant.name) for variant in experiment.variants) / SCALE
+    if not course.days or not share:
+        return 0.0
+    users = sum(sums.users for sums in course.days[-1].sums.values())
+    return users / share * MONTH / len(course.days)
+
+
+def _weights(experiment: Experiment) -> list[tuple[int, dict[str, float]]]:
+    """Return from when which weights held."""
+    return [
+        (
+            since,
+            {
+                variant.name: float(
+                    sum(
+                        part.end - part.start
+                        for part in experiment.slices
+                        if part.variant == variant.name and part.since <= since
+                    )
+                )
+                for variant in experiment.variants
+            },
+        )
+        for since in sorted({part.since for part in experiment.slices})
+    ]
+
+
+def _silent_days(experiment: Experiment, made: Made, course: Course, now: datetime) -> Iterator[str]:
+    """Yield whole days of the experiment with events of the shop and without an exposure, where others have some."""
+    shown = {day: sum(by_variant.values()) for day, by_variant in course.exposures.items()}
+    if not any(shown.values()):
+        return
+    last = min(day_of(experiment.last_second), now.date())
+    for day in sorted(made.busy):
+        if day_of(experiment.starts_at) < day < last and not shown.get(day.isoformat(), 0):
+            yield day.isoformat()
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m local experiment status`` and ``report``: what a shop's experiments say by now."""
+
+import json
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from personalization.core.aws import objects
+from personalization.experiments.experiment import Experiment
+from personalization.experiments.report import stem
+from personalization.reports import pages
+
+from local.cloud.environments import LocalError
+from local.cloud.home import Home, State, access, require
+from local.experiments.running import Cloud, rows_of
+from local.terminal.output import Terminal
+
+COLUMNS = ("variant", "users#", "orders#", "per user#", "revenue#", "difference#", "95% interval#", "outcome")
+_NONE = "-"
+
+
+def status(options: Namespace, terminal: Terminal) -> None:
+    """Show a shop's experiments, each with what its last report says."""
+    cloud = Cloud(require(Home(options.run_dir)))
+    experiments = cloud.experiments(options.shop).experiments
+    told = {experiment.name: _report(cloud, options.shop, experiment.name) for experiment in experiments}
+
+    def show() -> None:
+        columns, rows = rows_of(experiments)
+        terminal.table(columns, rows)
+        for name, document in told.items():
+            if document is not None:
+                terminal.line(f"{name}: {_said(document)['sentence']}")
+
+    entries = [{"experiment": experiment.as_record(), "report": told[experiment.name]} for experiment in experiments]
+    terminal.result({"experiments": entries}, show)
+
+
+def report(options: Namespace, terminal: Terminal) -> None:
+    """Have experiments analysed now, and show the figures of one or of all that ran. Raises LocalError."""
+    state = require(Home(options.run_dir))
+    cloud = Cloud(state)
+    names = [experiment.name for experiment in _chosen(cloud, options)]
+    with terminal.step("analysing"):
+        failed = _analyse(state)
+    if options.shop in failed:
+        raise LocalError("the analysis failed; see: python -m local logs AnalyseExperiments")
+    documents = {name: _report(cloud, options.shop, name) for name in names}
+    made = {name: document for name, document in documents.items() if document is not None}
+    if not made:
+        raise LocalError(f"no experiment of {options.shop} has begun yet")
+    entries = {name: {**document, "page": _page(cloud, options.shop, name)} for name, document in made.items()}
+
+    def show() -> None:
+        for name, document in entries.items():
+            said = _said(document)
+            terminal.table(COLUMNS, [_row(entry) for entry in said["variants"]], f"{name}: {said['goal']['text']}")
+            terminal.spoken(said["sentence"])
+            for finding in said["findings"]:
+                if not finding["hides"]:
+                    terminal.spoken(finding["text"])
+            terminal.line(document["page"])
+
+    terminal.result({"reports": entries}, show)
+
+
+def _chosen(cloud: Cloud, options: Namespace) -> Sequence[Experiment]:
+    experiments = cloud.experiments(options.shop).experiments
+    if options.experiment is None:
+        return experiments
+    chosen = [experiment for experiment in experiments if experiment.name == options.experiment]
+    if not chosen:
+        names = ", ".join(experiment.name for experiment in experiments) or "none"
+        raise LocalError(f"{options.shop} has no experiment {options.experiment}; it has {names}")
+    return chosen
+
+
+def _analyse(state: State) -> Sequence[str]:
+    """Call the function that else comes every hour; return the shops in which it failed."""
+    arguments = access(state)
+    # As long as the function may take, and once.
+    arguments["config"] = arguments["config"].merge(Config(read_timeout=900, retries={"total_max_attempts": 1}))
+    functions = boto3.client("lambda", **arguments)
+    called = functions.invoke(FunctionName=state.outputs["AnalysisFunctionName"], Payload=b"{}")
+    answer = json.loads(called["Payload"].read())
+    if "FunctionError" in called:
+        raise LocalError(f"the analysis failed: {answer.get('errorMessage') or answer}")
+    failed: Sequence[str] = answer["failed"]
+    return failed
+
+
+def _report(cloud: Cloud, shop: str, name: str) -> dict[str, Any] | None:
+    document: dict[str, Any] | None = objects.get_json(cloud.s3, cloud.bucket, f"{stem(shop, name)}.json")
+    return document
+
+
+def _page(cloud: Cloud, shop: str, name: str) -> str:
+    return f"s3://{cloud.bucket}/{stem(shop, name)}.html"
+
+
+def _said(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a report in the shop's language."""
+    return pages.translated(document, document["language"])
+
+
+def _row(entry: Mapping[str, Any]) -> Sequence[str]:
+    result = entry["result"] or {"lift": None, "interval": None, "outcome": "control"}
+    interval = result["interval"]
+    return (
+        entry["variant"],
+        f"{entry['users']:,}",
+        f"{entry['orders']:,}",
+        _NONE if entry["ordersPerUser"] is None else f"{entry['ordersPerUser']:.4f}",
+        f"{entry['revenue']:,.2f}",
+        _NONE if result["lift"] is None else f"{result['lift']:+.1%}",
+        _NONE if interval is None else f"{interval[0]:+.1%} to {interval[1]:+.1%}",
+        result["outcome"],
+    )

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hourly round: from files in the bucket to a report, a page, a message, and the end of what does harm."""
+
+import html
+import json
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.experiments import following
+from personalization.experiments.analysing import Analyst, Clients, Round
+from personalization.experiments.assignment import unit_digest
+from personalization.shop.records import release_store
+
+from functions.analyse_experiments.app import handler
+from tests.experiments.test_aggregates import buy, copy, event
+from tests.handlers.queues import Context
+from tests.handlers.samples import BUCKET, RELEASE, TABLE, Drop, load
+from tests.reports.reading import english, texts
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+pytestmark = pytest.mark.usefixtures("aws", "demo")
+START = datetime(2026, 11, 2, tzinfo=UTC)
+SETTINGS = "placements:\n  home: {recipe: user-personalization, limit: 3}\nstorefront: {currency: KRW}\n"
+FILE = """
+experiments:
+  best:
+    hypothesis: Users buy more from the bestsellers.
+    owner: Kim
+    placements: [home]
+    goal: orders
+    guardrails: [orders, revenue]
+    weeks: 1
+    variants: {own: {}, best: {show: bestsellers}}
+"""
+USERS = 2_400
+STEM = "reports/demo/experiments/best/report"
+
+
+class Bus:
+    """Takes what is announced."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def put_events(self, *, Entries: list[dict[str, str]]) -> dict[str, object]:  # noqa: N803 - as AWS names it
+        self.told += [(entry["DetailType"], json.loads(entry["Detail"])["reason"]) for entry in Entries]
+        return {"FailedEntryCount": 0}
+
+
+BUS = Bus()
+
+
+@pytest.fixture
+def bus() -> Bus:
+    BUS.told.clear()
+    return BUS
+
+
+@pytest.fixture
+def shop(drop: Drop, table: "DynamoDBClient", bus: Bus) -> Iterator[Drop]:  # noqa: ARG001
+    """A shop with an experiment that starts with November 2nd."""
+    drop("drops/demo/settings.yaml", SETTINGS)
+    drop("drops/demo/experiments.yaml", FILE)
+    drop(f"events/demo/{START - timedelta(days=1):%Y/%m/%d}/1.csv", copy([event("View", -5000)]))
+    round_at(0)
+    yield drop
+    release_store.delete(table, TABLE, "demo", "experiments")
+
+
+def round_at(days: float, objecting: Collection[str] = ()) -> Round:
+    """Make a round so many days after the start, while some users object."""
+    aws = Clients(clients.s3(), clients.dynamodb(), cast("Any", BUS))
+    return Analyst(aws, Environment(), START + timedelta(days=days), lambda _: objecting).round(lambda: False)
+
+
+def happen(drop: Drop, rates: Mapping[str, float], days: int = 7, value: float = 10.0) -> None:
+    """Expose users evenly, a part on each day, and let a share of each variant's buy once."""
+    for number in range(days):
+        lines, rows = [], []
+        for user in range(number, USERS, days):
+            variant, at = ("own", "best")[user % 2], number * 86_400 + 60
+            unit = unit_digest(str(RELEASE["trackingId"]), f"u{user}")
+            told = {"shop": "demo", "experiment": "best", "variant": variant, "unit": unit, "placement": "home"}
+            lines.append(json.dumps({**told, "at": (int(START.timestamp()) + at) * 1000}))
+            rows.append(event("View", at + 1, f"u{user}"))
+            if user // 2 % 100 < 100 * rates[variant]:
+                rows.append(buy(at + 5, f"u{user}", orderId=f"o{user}", value=value))
+        day = START + timedelta(days=number)
+        drop(f"exposures/demo/{day:%Y/%m/%d}/1.jsonl", "\n".join(lines))
+        drop(f"events/demo/{day:%Y/%m/%d}/1.csv", copy(rows))
+
+
+def report(bucket: "S3Client") -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(read(bucket, "json"))
+    return document
+
+
+def read(bucket: "S3Client", ending: str) -> str:
+    return bucket.get_object(Bucket=BUCKET, Key=f"{STEM}.{ending}")["Body"].read().decode()
+
+
+def test_a_variant_that_brings_more_orders_is_found_told_and_announced_once(
+    shop: Drop, bucket: "S3Client", bus: Bus
+) -> None:
+    happen(shop, {"own": 0.20, "best": 0.30})
+
+    assert round_at(3).analysed == {"demo": ("best",)}
+    early = report(bucket)
+    assert (early["verdict"]["state"], early["state"], early["daysLeft"]) == ("hidden", "running", 4)
+    round_at(7.1)
+    round_at(7.2)
+
+    told = report(bucket)
+    control, best = told["variants"]
+    assert (control["users"], control["orders"], best["orders"], best["revenue"]) == (1200, 240, 360, 3600)
+    assert (told["verdict"]["state"], told["verdict"]["variant"], told["state"]) == ("ship", "best", "ended")
+    assert best["result"]["lift"] == pytest.approx(0.5, abs=0.02)
+    assert told["sentence"].startswith("best brings 5")
+    assert told["days"][0]["exposures"] == {"own": 172, "best": 171}
+    assert told["announced"] == ["started", "decided"]
+    assert bus.told == [
+        ("Experiment started", "Users buy more from the bestsellers."),
+        ("Experiment decided", told["sentence"]),
+    ]
+    page = read(bucket, "html")
+    assert told["sentence"] in html.unescape(page)
+    assert "<svg class=lift" in page
+
+
+def test_harm_stops_an_experiment_by_itself_and_is_announced(
+    shop: Drop, bucket: "S3Client", table: "DynamoDBClient", bus: Bus
+) -> None:
+    happen(shop, {"own": 0.40, "best": 0.20}, days=5)
+
+    done = round_at(5)
+
+    stored = following.get(table, TABLE, "demo").named("best")
+    assert stored is not None
+    assert done.stopped == {"demo": ("best",)}
+    assert stored.stopped_at == int((START + timedelta(days=5)).timestamp())
+    assert "stopped for harm" in stored.stopped_because
+    assert [what for what, _ in bus.told] == ["Experiment started", "Experiment stopped"]
+    assert report(bucket)["state"] == "stopped"
+    assert round_at(5.05).stopped == {}
+
+
+def test_a_korean_shop_has_a_korean_page(shop: Drop, bucket: "S3Client") -> None:
+    shop("drops/demo/settings.yaml", SETTINGS + "language: ko\n")
+    happen(shop, {"own": 0.20, "best": 0.30})
+
+    round_at(7.1)
+
+    page = read(bucket, "html")
+    names = ("best", "own", "home", "Kim", "demo", "Users buy more from the bestsellers.", "orderId", "KRW")
+    assert not [text for text in texts(page) if english(text, *names)]
+    assert "실험" in page
+
+
+def test_the_function_says_what_it_did_and_another_shops_fault_stops_nothing(
+    shop: Drop, table: "DynamoDBClient"
+) -> None:
+    happen(shop, {"own": 0.2, "best": 0.2}, days=1)
+    release_store.put(table, TABLE, {**RELEASE, "shop": "broken"})
+    release_store.put(table, TABLE, {"shop": "broken", "record": "experiments", "version": 99, "revision": 1})
+
+    answer = handler(load("analyse_experiments"), cast("Any", Context(900_000)))
+
+    release_store.delete(table, TABLE, "broken", "release")
+    release_store.delete(table, TABLE, "broken", "experiments")
+    assert answer["failed"] == ["broken"]
+    assert set(cast("dict[str, object]", answer["analysed"])) <= {"demo"}
+
+
+def test_users_who_object_are_in_no_report_until_they_no_longer_do(shop: Drop, bucket: "S3Client") -> None:
+    happen(shop, {"own": 0.2, "best": 0.2}, days=2)
+
+    round_at(2, objecting=["u0", "u2", "unknown"])
+    assert report(bucket)["variants"][0]["users"] == USERS // 2 - 2
+    round_at(2)
+    assert report(bucket)["variants"][0]["users"] == USERS // 2

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shop's days in the bucket: made once, again while they may change, and without users who were erased."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from personalization.core.aws import clients
+from personalization.experiments import aggregating
+from personalization.experiments.aggregates import Rules
+from personalization.experiments.aggregating import Made
+from personalization.experiments.day_files import DayFiles
+from personalization.experiments.experiment import Experiment, Slice, Variant
+
+from tests.experiments.test_aggregates import DAY, RULES, START, buy, copy, event, unit
+from tests.handlers.samples import BUCKET
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+pytestmark = pytest.mark.usefixtures("aws")
+EXPERIMENT = Experiment(
+    name="home",
+    hypothesis="More variety brings more orders.",
+    owner="Kim",
+    placements=("home",),
+    control="a",
+    variants=(Variant(name="a"), Variant(name="b", serves="bestsellers")),
+    goal="orders",
+    seed="home",
+    slices=(Slice("a", 0, 5000, START), Slice("b", 5000, 10_000, START)),
+    starts_at=START,
+    ends_at=START + 14 * 86_400,
+    definition="",
+)
+
+
+def on(number: int) -> date:
+    return DAY + timedelta(days=number)
+
+
+def accept(bucket: "S3Client", number: int, rows: Iterable[dict[str, str]], file: str = "1") -> None:
+    """Put copies of events of a day, by its number since the start."""
+    key = f"events/demo/{on(number):%Y/%m/%d}/{file}.csv"
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=copy(rows))
+
+
+def expose(bucket: "S3Client", number: int, *told: tuple[str, str, int], file: str = "1") -> None:
+    lines = [
+        {"experiment": "home", "variant": variant, "unit": unit(user), "placement": "home", "at": (START + at) * 1000}
+        for user, variant, at in told
+    ]
+    key = f"exposures/demo/{on(number):%Y/%m/%d}/{file}.jsonl"
+    bucket.put_object(Bucket=BUCKET, Key=key, Body="\n".join(map(json.dumps, lines)).encode())
+
+
+def make(number: int, *, experiment: Experiment = EXPERIMENT, rules: Rules = RULES, days: int | None = None) -> Made:
+    """Make all days up to one; with `days`, time is over after so many."""
+    left = iter(range(days if days is not None else 1_000))
+    return aggregating.make(files(), rules, [experiment], on(number), lambda: next(left, None) is None)
+
+
+def files() -> DayFiles:
+    return DayFiles(clients.s3(), BUCKET, "demo")
+
+
+def orders(made: Made) -> dict[str, list[tuple[str, int]]]:
+    return {
+        day.isoformat(): rows.filter(rows["orders"] > 0).select("variant", "orders").rows()
+        for day, rows in made.rows["home"].items()
+    }
+
+
+def test_days_are_made_from_copies_and_each_tells_the_next(bucket: "S3Client") -> None:
+    accept(bucket, -1, [buy(-9, value=7, orderId="o0", currency="KRW"), buy(-8, user="u2")])
+    accept(bucket, 0, [buy(10, orderId="o1"), buy(20, orderId="o0")])
+    accept(bucket, 1, [buy(86_410, orderId="o1"), buy(86_420, orderId="o2", currency="EUR"), buy(86_430, value="")])
+    expose(bucket, 0, ("u1", "a", 0), ("u3", "b", 0))
+
+    made = make(1)
+
+    assert orders(made) == {on(0).isoformat(): [("a", 1)], on(1).isoformat(): [("a", 2)]}
+    assert (made.currency, made.foreign, made.unvalued, made.whole) == ("KRW", {"EUR": 1}, 1, True)
+    (first,) = made.rows["home"][on(0)].filter(made.rows["home"][on(0)]["variant"] == "a").to_dicts()
+    assert (first["pastOrders"], first["pastValues"]) == (1, [7])
+
+
+def test_a_day_that_is_settled_stays_and_one_that_is_not_is_made_again(bucket: "S3Client") -> None:
+    expose(bucket, 0, ("u1", "a", 0))
+    make(0)
+    accept(bucket, 0, [buy(10)], file="late")
+
+    assert orders(make(2))[on(0).isoformat()] == [("a", 1)]
+
+    make(3)
+    accept(bucket, 0, [buy(11)], file="too late")
+    assert orders(make(3))[on(0).isoformat()] == [("a", 1)]
+
+
+def test_a_day_that_was_made_early_is_made_once_more_however_late(bucket: "S3Client") -> None:
+    expose(bucket, 0, ("u1", "a", 0))
+    make(0)
+    accept(bucket, 0, [buy(10)])
+
+    assert orders(make(9))[on(0).isoformat()] == [("a", 1)]
+
+
+def test_the_next_round_goes_on_where_time_was_over(bucket: "S3Client") -> None:
+    expose(bucket, 0, ("u1", "a", 0))
+    for number in range(6):
+        accept(bucket, number, [buy(number * 86_400 + 5)])
+
+    part = make(5, days=17)
+    whole = make(5)
+
+    assert (part.whole, len(part.rows["home"])) == (False, 3)
+    assert whole.whole
+    assert sum(number for rows in orders(whole).values() for _, number in rows) == 6
+
+
+def test_after_the_end_late_events_still_count(bucket: "S3Client") -> None:
+    ended = replace(EXPERIMENT, ends_at=START + 86_400)
+    expose(bucket, 0, ("u1", "a", 0))
+    accept(bucket, 1, [buy(86_399, accepted=86_500), buy(86_400)])
+
+    assert orders(make(1, experiment=ended))[on(1).isoformat()] == [("a", 1)]
+
+
+def test_users_who_were_erased_leave_and_a_day_that_is_made_again_has_them_no_more(bucket: "S3Client") -> None:
+    expose(bucket, 0, ("u1", "a", 0), ("u2", "a", 0))
+    accept(bucket, 0, [buy(1), event("View", 2, user="u2")])
+    make(0)
+
+    files().forget({unit("u1")})
+
+    make(3)
+    (rows, *_) = files().experiment_days("home").values()
+    shop_day = files().shop_day(DAY)
+    assert rows["unit"].to_list() == [unit("u2")]
+    assert shop_day is not None
+    assert shop_day.rows["unit"].to_list() == [unit("u2")]
+    assert {row for day in make(1).rows["home"].values() for row in day["unit"]} == {unit("u2")}
+    assert datetime.fromtimestamp(START, UTC).date() == DAY
