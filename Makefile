@@ -137,7 +137,7 @@ define npm
 endef
 
 # Playwright and the oracles are installed beside what the lock of the project has: whoever only plays the demo needs
-# none of their 330 MB.
+# none of their 430 MB.
 .venv/.browser: .venv/.locked locks/browser.txt locks/oracles.txt
 	@$(UV) pip install -q --no-deps --require-hashes --python .venv -r locks/browser.txt -r locks/oracles.txt && touch $@
 
