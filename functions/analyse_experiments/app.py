@@ -4,11 +4,12 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from personalization.auth import list_ids
 from personalization.core import observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.events import objections
-from personalization.experiments.analysing import Analyst, Clients
+from personalization.experiments.analysing import Analyst, Clients, Lists
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -39,7 +40,8 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
         return {user for part in members(shop, objections.RECORD) for user in members(shop, part)}
 
     aws = Clients(clients.s3(), clients.dynamodb(), clients.eventbridge())
-    done = Analyst(aws, environment, datetime.now(UTC), objecting).round(late)
+    lists = Lists(_variant_in, list_ids.variant_number)
+    done = Analyst(aws, environment, datetime.now(UTC), objecting, lists).round(late)
     for shop, reason in done.failed:
         LOG.error("Experiments not analysed", shop=shop, reason=reason)
     LOG.info("Round made", analysed=done.analysed, stopped=done.stopped)
@@ -48,3 +50,9 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
         "stopped": {shop: list(names) for shop, names in done.stopped.items()},
         "failed": [shop for shop, _ in done.failed],
     }
+
+
+def _variant_in(list_id: str) -> int:
+    """Return the number of a list's variant: copies of events and impressions have listIds that were checked."""
+    told = list_ids.told(list_id)
+    return told.variant if told else 0

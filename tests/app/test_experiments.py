@@ -2,6 +2,7 @@
 """An experiment, all the way: a file in the bucket, answers over HTTP, and exposures that come back as files."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -50,6 +51,11 @@ def exposures(shop: Shop) -> list[Any]:
     return [json.loads(line) for text in objects(shop, "exposures").values() for line in text.splitlines()]
 
 
+def bought(shop: Shop) -> list[str]:
+    """Return the copied rows of purchases."""
+    return [line for text in objects(shop, "events").values() for line in text.splitlines() if "Purchase" in line]
+
+
 def seen(condition: Callable[[], object], what: str) -> None:
     until(lambda: bool(condition()), what)
 
@@ -91,6 +97,24 @@ def test_an_experiment_from_its_file_to_its_exposures(tested: Shop) -> None:
     # Of whoever objects one may have been told before that.
     assert len(USERS) <= len(told) <= len(USERS) + 1
     assert all(key.startswith(f"exposures/tested/{datetime.now(UTC):%Y/}") for key in objects(tested, "exposures"))
+
+    for number, user in enumerate(USERS[:3]):
+        order = {**event, "eventValue": 7.5, "properties": {"orderId": f"o{number}", "quantity": 2, "currency": "KRW"}}
+        # Sent twice.
+        for session in ("s1", "s2"):
+            body = {"userId": user, "sessionId": session, "events": [order]}
+            assert tested.call("POST", "/events", body).status == 202
+    seen(lambda: sum("orderId" in text for text in bought(tested)) >= 6, "the orders are copied")
+    done = tested.laptop.command("experiment", "report", "tested", "own-list", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)["reports"]["own-list"]
+    figures = {row["variant"]: (row["users"], row["orders"], row["revenue"]) for row in report["variants"]}
+    chosen = Counter(variants.values())
+    ordered = Counter(variants[user] for user in USERS[:3])
+    assert figures == {name: (chosen[name], ordered[name], 7.5 * ordered[name]) for name in ("own", "best")}
+    page = objects(tested, "reports", "experiments/own-list/report.html")
+    assert "Nothing proven" in "".join(page.values()) or "No verdict" in "".join(page.values())
+    assert tested.laptop.command("experiment", "status", "tested").returncode == 0
 
     done = tested.laptop.command("experiment", "stop", "tested", "own-list")
     assert (done.returncode, "an operator stopped it" in done.stdout) == (0, True), done.stdout + done.stderr

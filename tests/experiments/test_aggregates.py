@@ -184,6 +184,7 @@ def test_items_on_screen_count_from_the_exposure_on() -> None:
             "unit": [unit("u1"), unit("u1"), unit("u3")],
             "at": [(START + at) * 1000 for at in (1, 5, 5)],
             "items": [4, 3, 9],
+            "shown": [0, 0, 0],
         },
         schema=aggregates.VIEWABLE,
     )

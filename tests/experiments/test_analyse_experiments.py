@@ -11,7 +11,7 @@ import pytest
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.experiments import following
-from personalization.experiments.analysing import Analyst, Clients, Round
+from personalization.experiments.analysing import Analyst, Clients, Lists, Round
 from personalization.experiments.assignment import unit_digest
 from personalization.shop.records import release_store
 
@@ -74,10 +74,14 @@ def shop(drop: Drop, table: "DynamoDBClient", bus: Bus) -> Iterator[Drop]:  # no
     release_store.delete(table, TABLE, "demo", "experiments")
 
 
+LISTS = Lists(lambda list_id: int(list_id.partition("-")[0]), {"best.own": 1, "best.best": 2}.__getitem__)
+"""In place of tokens, a listId is the number of the variant and a name."""
+
+
 def round_at(days: float, objecting: Collection[str] = ()) -> Round:
     """Make a round so many days after the start, while some users object."""
     aws = Clients(clients.s3(), clients.dynamodb(), cast("Any", BUS))
-    return Analyst(aws, Environment(), START + timedelta(days=days), lambda _: objecting).round(lambda: False)
+    return Analyst(aws, Environment(), START + timedelta(days=days), lambda _: objecting, LISTS).round(lambda: False)
 
 
 def happen(drop: Drop, rates: Mapping[str, float], days: int = 7, value: float = 10.0) -> None:
@@ -185,3 +189,22 @@ def test_users_who_object_are_in_no_report_until_they_no_longer_do(shop: Drop, b
     assert report(bucket)["variants"][0]["users"] == USERS // 2 - 2
     round_at(2)
     assert report(bucket)["variants"][0]["users"] == USERS // 2
+
+
+def test_clicks_and_items_on_screen_count_in_the_lists_of_the_experiment(shop: Drop, bucket: "S3Client") -> None:
+    happen(shop, {"own": 0.2, "best": 0.2}, days=1)
+    unit = unit_digest(str(RELEASE["trackingId"]), "u1")
+    at = int(START.timestamp()) * 1000 + 70_000
+    lists = [
+        {"shop": "demo", "unit": unit, "listId": name, "itemIds": items, "at": at}
+        for name, items in (("2-a", ["i1", "i2"]), ("2-a", ["i2", "i3"]), ("0-b", ["i1"]), ("2-c", ["i1"]))
+    ]
+    shop(f"impressions/demo/{START:%Y/%m/%d}/1.jsonl", "\n".join(map(json.dumps, lists)))
+    clicks = [event("View", 80, "u1", listed=name, named=name) for name in ("2-a", "0-b")]
+    shop(f"events/demo/{START:%Y/%m/%d}/clicks.csv", copy(clicks))
+
+    round_at(1)
+
+    control, best = report(bucket)["variants"]
+    assert (best["clicks"], best["viewable"], best["clicksPerViewable"]) == (1, 4, 0.25)
+    assert (control["clicks"], control["viewable"], control["clicksPerViewable"]) == (0, 0, None)

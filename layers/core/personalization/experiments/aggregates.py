@@ -17,6 +17,7 @@ import polars as pl
 
 UnitOf = Callable[[str], str]
 """Returns the unit of a user or of a session: a digest."""
+VariantIn = Callable[[str], int]
 RETURN = "return"
 PAST_DAYS = 14
 """The whole days before a unit's first one, which are its past."""
@@ -56,11 +57,12 @@ _OUTCOMES = pl.Schema(
         "named": pl.Boolean,
         "list": pl.String,
         "recommendation": pl.String,
+        "shown": pl.UInt32,
     }
 )
 EXPOSURES = pl.Schema({"unit": pl.String, "variant": pl.String, "placement": pl.String, "at": pl.Int64})
-VIEWABLE = pl.Schema({"unit": pl.String, "at": pl.Int64, "items": pl.UInt32})
-"""Items that were on screen; times are epoch milliseconds, as in exposures."""
+VIEWABLE = pl.Schema({"unit": pl.String, "at": pl.Int64, "items": pl.UInt32, "shown": pl.UInt32})
+"""Items that were on screen; times are epoch milliseconds, as in exposures. `shown` is the number of the variant."""
 SHOP_DAY = pl.Schema(
     {
         "unit": pl.String(),
@@ -90,6 +92,10 @@ ROWS = pl.Schema(
 _FIRST = pl.Schema({name: ROWS[name] for name in ("unit", "variant", "first")})
 
 
+def no_variant(_list_id: str) -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How a shop's events are read."""
@@ -99,6 +105,8 @@ class Rules:
     unit_of: UnitOf
     currency: str | None = None
     """The shop's; without one, what its purchases name most often."""
+    variant_in: VariantIn = no_variant
+    """Returns the number of the variant that a listId names; 0 for a list in no experiment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +155,18 @@ def exposures(files: Iterable[bytes], experiment: str, day: date) -> pl.DataFram
     return read.filter(pl.col("experiment") == experiment, of_day).select(EXPOSURES.names()).drop_nulls().unique()
 
 
+def impressions(files: Iterable[bytes], variant_in: VariantIn) -> pl.DataFrame:
+    """Return a day's items on screen, each once for each list."""
+    lines = b"\n".join(text.strip() for text in files).strip()
+    if not lines:
+        return pl.DataFrame(schema=VIEWABLE)
+    schema = {"unit": pl.String(), "listId": pl.String(), "itemIds": pl.List(pl.String), "at": pl.Int64()}
+    read = pl.read_ndjson(io.BytesIO(lines), schema=schema).drop_nulls().rename({"listId": "list"}).explode("itemIds")
+    items = read.sort("at", "unit").unique(["list", "itemIds"], keep="first", maintain_order=True)
+    lists = items.group_by("unit", "list").agg(pl.col("at").min(), pl.len().alias("items"))
+    return _shaped(lists.join(_shown(lists["list"], variant_in), on="list", how="left"), VIEWABLE)
+
+
 def copies(files: Iterable[bytes]) -> pl.DataFrame:
     """Return the rows of copies of events, as texts."""
     by_header: dict[bytes, list[bytes]] = {}
@@ -178,7 +198,7 @@ def events(rows: pl.DataFrame, rules: Rules, before: Remembered) -> Events:
     clicks = rows.filter(kind.is_in(["click", "view"]) & pl.col("list").is_not_null())
     names = clicks.select("list", "item").iter_rows()
     clicks = clicks.with_columns(pl.Series("line", [_hash("\0".join(name)) for name in names], pl.UInt64))
-    clicks = _new(clicks, before.seen)
+    clicks = _new(clicks, before.seen).join(_shown(clicks["list"], rules.variant_in), on="list", how="left")
     carts = rows.filter(kind == "addtocart")
     lines = _lines(rows.filter(kind.is_in([purchase, RETURN])), before.seen)
     named = Counter(lines["currency"].drop_nulls().to_list())
@@ -214,6 +234,8 @@ class Beside:
     """Of units, as `past` returns it."""
     viewable: pl.DataFrame | None = None
     """The day's items on screen."""
+    numbers: Collection[int] | None = None
+    """The numbers of the experiment's variants, of whose lists clicks and items on screen count; None for all lists."""
 
 
 def day(shown: pl.DataFrame, accepted: Events, days: Sequence[pl.DataFrame], beside: Beside) -> pl.DataFrame:
@@ -231,13 +253,18 @@ def day(shown: pl.DataFrame, accepted: Events, days: Sequence[pl.DataFrame], bes
     before = firsts(days)
     first = pl.concat([before, today.select(_FIRST.names())]).group_by("unit", "variant").agg(pl.col("first").min())
     outcomes = accepted.outcomes if until is None else accepted.outcomes.filter(pl.col("time") * 1000 < until)
+    if beside.numbers is not None:
+        outcomes = outcomes.filter(pl.col("clicks").is_null() | pl.col("shown").is_in(list(beside.numbers)))
     since = _of_exposed(outcomes, first["unit"].unique(), beside.unit_of)
     # An event has no milliseconds.
     since = since.join(first, on="unit").filter(pl.col("time") >= pl.col("first") // 1000)
     since = _without_strange_returns(since, days)
     counted = _bought(since).group_by("unit", "variant").agg(pl.col("order").unique().sort().alias("counted"))
     keys = ["unit", "variant"]
-    on_screen = _on_screen(beside.viewable).join(first, on="unit").filter(pl.col("at") >= pl.col("first"))
+    on_screen = _on_screen(beside.viewable)
+    if beside.numbers is not None:
+        on_screen = on_screen.filter(pl.col("shown").is_in(list(beside.numbers)))
+    on_screen = on_screen.join(first, on="unit").filter(pl.col("at") >= pl.col("first"))
     sums = _summed(since, keys).join(
         on_screen.group_by(keys).agg(pl.col("items").sum().alias("viewable")), on=keys, how="full", coalesce=True
     )
@@ -381,6 +408,13 @@ def _lines(rows: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
         pl.when(bought).then(amount).alias("money"),
         pl.when(~bought).then(amount).alias("returned"),
     )
+
+
+def _shown(lists: pl.Series, variant_in: VariantIn) -> pl.DataFrame:
+    """Return the number of the variant of each list."""
+    names = lists.unique()
+    numbers = pl.Series([variant_in(name) for name in names], dtype=pl.UInt32)
+    return pl.DataFrame({"list": names, "shown": numbers}, schema={"list": pl.String, "shown": pl.UInt32})
 
 
 def _new(rows: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:

@@ -51,14 +51,26 @@ def day_of(seconds: float) -> date:
 
 
 def make(
-    files: DayFiles, rules: Rules, experiments: Sequence[Experiment], today: date, late: Callable[[], bool]
+    files: DayFiles,
+    rules: Rules,
+    experiments: Sequence[Experiment],
+    today: date,
+    late: Callable[[], bool],
+    number_of: Callable[[str], int] | None = None,
 ) -> Made:
     """Make the days that are missing or not settled, oldest first, since each tells the next what was sent already.
 
     Args:
         experiments: those that run or have ended within `SETTLED`.
         late: returns whether the time is over.
+        number_of: returns the number of a variant, named `experiment.variant`, in listIds; None to count all lists.
     """
+    numbers = {
+        experiment.name: {number_of(f"{experiment.name}.{variant.name}") for variant in experiment.variants}
+        if number_of
+        else None
+        for experiment in experiments
+    }
     starts = {experiment.name: day_of(experiment.starts_at) for experiment in experiments}
     rows: dict[str, dict[date, pl.DataFrame]] = {}
     for experiment in experiments:
@@ -78,11 +90,12 @@ def make(
             if starts[experiment.name] <= day <= day_of(experiment.last_second + SETTLED.total_seconds())
             and day not in rows[experiment.name]
         ]
-        accepted = None
+        accepted, viewable = None, None
         if shop_day is None or missing:
             accepted = _accepted(files.copies(day), rules, shop_days, day)
+            viewable = aggregates.impressions(files.impressions(day), rules.variant_in)
         if shop_day is None and accepted is not None:
-            shop_day = _shop_day(accepted, erased, settled=is_settled)
+            shop_day = _shop_day(accepted, viewable, erased, settled=is_settled)
             files.put_shop_day(day, shop_day)
         if missing and accepted is not None:
             lines = files.exposures(day)
@@ -91,7 +104,13 @@ def make(
                     aggregates.exposures(lines, experiment.name, day),
                     accepted,
                     [*rows[experiment.name].values()],
-                    Beside(unit_of=rules.unit_of, until=experiment.last_second * 1000, past=_past(shop_days, day)),
+                    Beside(
+                        unit_of=rules.unit_of,
+                        until=experiment.last_second * 1000,
+                        past=_past(shop_days, day),
+                        viewable=viewable,
+                        numbers=numbers[experiment.name],
+                    ),
                 )
                 rows[experiment.name][day] = aggregates.left(made, erased)
                 files.put_experiment_day(experiment.name, day, rows[experiment.name][day], settled=is_settled)
@@ -114,9 +133,9 @@ def _accepted(copies: pl.DataFrame, rules: Rules, shop_days: Mapping[date, ShopD
     return aggregates.events(copies, rules, aggregates.remembered(lately, _currency(shop_days)))
 
 
-def _shop_day(accepted: Events, erased: Collection[str], *, settled: bool) -> ShopDay:
+def _shop_day(accepted: Events, viewable: pl.DataFrame | None, erased: Collection[str], *, settled: bool) -> ShopDay:
     return ShopDay(
-        rows=aggregates.left(accepted.shop_day(), erased),
+        rows=aggregates.left(accepted.shop_day(viewable), erased),
         currency=accepted.currency,
         foreign=accepted.foreign,
         unvalued=accepted.unvalued,

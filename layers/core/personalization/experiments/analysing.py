@@ -38,6 +38,16 @@ class Clients:
     bus: "EventBridgeClient"
 
 
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """How variants stand in listIds."""
+
+    variant_in: Callable[[str], int]
+    """Returns the number of the variant that a listId names; 0 for a list in no experiment."""
+    number_of: Callable[[str], int]
+    """Returns the number of a variant, named `experiment.variant`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """The result of a round: names of experiments by shop; and the shops in which it failed, with the reasons."""
@@ -51,18 +61,25 @@ class Analyst:
     """Make a round at a time."""
 
     def __init__(
-        self, clients: Clients, environment: Environment, now: datetime, objecting: Callable[[str], Collection[str]]
+        self,
+        clients: Clients,
+        environment: Environment,
+        now: datetime,
+        objecting: Callable[[str], Collection[str]],
+        lists: Lists,
     ) -> None:
         """Prepare a round.
 
         Args:
             clients, environment, now: what it works with, and when.
             objecting: returns the users of a shop who object to personalization, and are in no report.
+            lists: how variants stand in listIds.
         """
         self._clients = clients
         self._environment = environment
         self._now = now
         self._objecting = objecting
+        self._lists = lists
 
     def round(self, late: Callable[[], bool]) -> Round:
         """Look at every shop; a failing shop neither stops the others nor takes their time every hour.
@@ -113,9 +130,14 @@ class Analyst:
         if not experiments:
             return []
         settings = shop_settings(clients.s3, bucket, shop)
-        rules = Rules(settings.event_type, partial(unit_digest, tracking_id), settings.storefront.currency)
+        rules = Rules(
+            purchase=settings.event_type,
+            unit_of=partial(unit_digest, tracking_id),
+            currency=settings.storefront.currency,
+            variant_in=self._lists.variant_in,
+        )
         files = DayFiles(clients.s3, bucket, shop)
-        made = aggregating.make(files, rules, experiments, self._now.date(), late)
+        made = aggregating.make(files, rules, experiments, self._now.date(), late, number_of=self._lists.number_of)
         # Their days stay, for whoever no longer objects.
         made = made.without({rules.unit_of(user) for user in self._objecting(shop)})
         return [(experiment, self._report(shop, experiment, made, settings)) for experiment in experiments]

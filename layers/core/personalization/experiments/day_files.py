@@ -59,6 +59,10 @@ class DayFiles:
         """Return a day's lines of exposures of all experiments."""
         return [*self._files(f"{exposures.FOLDER}/{self._shop}/{day:%Y/%m/%d}/")]
 
+    def impressions(self, day: date) -> Iterator[bytes]:
+        """Return a day's lists on screen."""
+        return self._files(f"impressions/{self._shop}/{day:%Y/%m/%d}/")
+
     def shop_day(self, day: date) -> ShopDay | None:
         data = objects.get_bytes(self._s3, self._bucket, self._key("days", day))
         if data is None:
