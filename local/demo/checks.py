@@ -41,6 +41,11 @@ def differs(what: str, items: Sequence[Item], other: str, others: Sequence[Item]
         yield f"{what} is the same as {other}"
 
 
+def verdict(state: str) -> list[str]:
+    """Return what is wrong with the verdict on the simulated users, to whom own lists bring more by design."""
+    return [] if state == "ship" else [f"the experiment with a planted lift ends {state}, and not with `ship`"]
+
+
 def probabilities(what: str, items: Sequence[Item]) -> Iterator[str]:
     """Check that there are probabilities, and that they differ between items."""
     values = [item["probability"] for item in items]

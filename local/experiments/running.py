@@ -6,8 +6,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
-import boto3
 from personalization.core.aws import clients
 from personalization.core.errors import PersonalizationError, Rejected
 from personalization.experiments import document, following
@@ -19,6 +19,10 @@ from local.cloud.environments import LocalError
 from local.cloud.home import Home, State, access, require
 from local.terminal.output import Terminal
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
 PATIENCE = 60.0
 """Seconds within which a dropped file is followed, even on a busy machine."""
 _LOOK = 0.3
@@ -28,9 +32,9 @@ class Cloud:
     """What the commands read and change on the running cloud."""
 
     def __init__(self, state: State) -> None:
-        session = boto3.Session(botocore_session=clients.session())
-        self.s3 = session.client("s3", **access(state))
-        self.dynamodb = session.client("dynamodb", **access(state))
+        create = clients.session().create_client
+        self.s3 = cast("S3Client", create("s3", **access(state)))
+        self.dynamodb = cast("DynamoDBClient", create("dynamodb", **access(state)))
         self.bucket, self.table = state.outputs["BucketName"], state.outputs["ShopsTableName"]
 
     def experiments(self, shop: str) -> Experiments:

@@ -44,27 +44,34 @@ def report(options: Namespace, terminal: Terminal) -> None:
     state = require(Home(options.run_dir))
     cloud = Cloud(state)
     names = [experiment.name for experiment in _chosen(cloud, options)]
+    entries = analysed(state, options.shop, names, terminal)
+    terminal.result({"reports": entries}, lambda: show(entries, terminal))
+
+
+def analysed(state: State, shop: str, names: Sequence[str], terminal: Terminal) -> Mapping[str, Mapping[str, Any]]:
+    """Have a shop's experiments analysed now; return the reports of those that have begun. Raises LocalError."""
+    cloud = Cloud(state)
     with terminal.step("analysing"):
         failed = _analyse(state)
-    if options.shop in failed:
+    if shop in failed:
         raise LocalError("the analysis failed; see: python -m local logs AnalyseExperiments")
-    documents = {name: _report(cloud, options.shop, name) for name in names}
+    documents = {name: _report(cloud, shop, name) for name in names}
     made = {name: document for name, document in documents.items() if document is not None}
     if not made:
-        raise LocalError(f"no experiment of {options.shop} has begun yet")
-    entries = {name: {**document, "page": _page(cloud, options.shop, name)} for name, document in made.items()}
+        raise LocalError(f"no experiment of {shop} has begun yet")
+    return {name: {**document, "page": _page(cloud, shop, name)} for name, document in made.items()}
 
-    def show() -> None:
-        for name, document in entries.items():
-            said = _said(document)
-            terminal.table(COLUMNS, [_row(entry) for entry in said["variants"]], f"{name}: {said['goal']['text']}")
-            terminal.spoken(said["sentence"])
-            for finding in said["findings"]:
-                if not finding["hides"]:
-                    terminal.spoken(finding["text"])
-            terminal.line(document["page"])
 
-    terminal.result({"reports": entries}, show)
+def show(entries: Mapping[str, Mapping[str, Any]], terminal: Terminal) -> None:
+    """Show reports as tables and sentences, in the shop's language."""
+    for name, document in entries.items():
+        said = _said(document)
+        terminal.table(COLUMNS, [_row(entry) for entry in said["variants"]], f"{name}: {said['goal']['text']}")
+        terminal.spoken(said["sentence"])
+        for finding in said["findings"]:
+            if not finding["hides"]:
+                terminal.spoken(finding["text"])
+        terminal.line(document["page"])
 
 
 def _chosen(cloud: Cloud, options: Namespace) -> Sequence[Experiment]:

@@ -247,11 +247,13 @@ def test_experiments_go_on_while_the_table_is_away(start: Callable[[str], object
 
 
 def test_weights_grow_and_nobody_moves(start: Callable[[str], object], bucket: "S3Client") -> None:
-    start(experiment("{own: {weight: 10}, best: {weight: 5, show: bestsellers}}"))
+    start(experiment("{own: {weight: 9}, best: {weight: 11, show: bestsellers}}"))
     before = {user: variant(user) for user in USERS}
+    start(experiment("{own: {weight: 45}, best: {weight: 11, show: bestsellers}}"))
+    assert "grow all alike" in refusal(bucket)
     start(experiment("{own: {weight: 45}, best: {weight: 55, show: bestsellers}}"))
     after = {user: variant(user) for user in USERS}
-    assert 0 < len([user for user in USERS if before[user]]) < 120
+    assert 40 < len([user for user in USERS if before[user]]) < 120
     assert all(after.values())
     assert all(after[user] == before[user] for user in USERS if before[user])
     start(experiment("{own: {weight: 40}, best: {weight: 55, show: bestsellers}}"))

@@ -4,7 +4,7 @@
 Nothing is trained for it. A refused file changes nothing: what runs goes on.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -240,6 +240,10 @@ def _shared_out(
             if other.name != experiment.name and other.seed == experiment.seed and _meet(experiment, other)
         ]
         slices = list(experiment.slices)
+        if slices and not _grows_alike(experiment, file.experiments[experiment.name].weights):
+            text = "grow by different factors: users who came later would stand beside earlier ones; grow all alike"
+            problems.append(at(f"experiments.{experiment.name}.variants", Text("experiments.uneven", text)))
+            continue
         for variant, percent in file.experiments[experiment.name].weights.items():
             path = f"experiments.{experiment.name}.variants.{variant}.weight"
             missing = int(percent * SCALE / 100) - experiment.weight(variant)
@@ -261,6 +265,15 @@ def _shared_out(
                 problems.append(at(path, Text("experiments.namespace", text, percent=missing * 100 / SCALE)))
         made.append(replace(experiment, slices=tuple(slices)))
     return made, problems
+
+
+def _grows_alike(experiment: Experiment, weights: Mapping[str, float]) -> bool:
+    """Return whether all variants have the same factor; what shrinks is refused by itself, with more to say."""
+    parts = {name: percent * SCALE / 100 for name, percent in weights.items()}
+    if any(int(part) < experiment.weight(name) for name, part in parts.items()):
+        return True
+    factor = sum(parts.values()) / sum(map(experiment.weight, parts))
+    return all(abs(part - factor * experiment.weight(name)) <= factor for name, part in parts.items())
 
 
 def _ended(before: Experiments, live: Iterable[Experiment], now: int) -> list[Experiment]:
