@@ -192,9 +192,8 @@ def events(rows: pl.DataFrame, rules: Rules, before: Remembered) -> Events:
     value is a line's whole amount; without it, `price` times `quantity`. A negative purchase is a return. An order that
     comes back stays an order, and its money and items are subtracted.
     """
-    rows = _read(rows, rules)
-    units = rows.group_by("unit").agg(pl.len().cast(pl.UInt32).alias("events"))
     kind, purchase = pl.col("kind"), _plain(rules.purchase)
+    rows, units = _read(rows, rules)
     clicks = rows.filter(kind.is_in(["click", "view"]) & pl.col("list").is_not_null())
     names = clicks.select("list", "item").iter_rows()
     clicks = clicks.with_columns(pl.Series("line", [_hash("\0".join(name)) for name in names], pl.UInt64))
@@ -325,15 +324,34 @@ def left(rows: pl.DataFrame, units: Collection[str]) -> pl.DataFrame:
     return rows.filter(~pl.col("unit").is_in(list(units))) if units else rows
 
 
-def _read(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    """Return typed events with their units, each once, oldest first."""
+def _read(rows: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return what counts of the events, typed and with their units, each once, oldest first; and all events by unit."""
+    kinds = rows["EVENT_TYPE"].drop_nulls().unique()
+    plain = pl.DataFrame({"EVENT_TYPE": kinds, "kind": [_plain(name) for name in kinds]}, schema_overrides=_STRINGS)
+    rows = rows.join(plain, on="EVENT_TYPE", maintain_order="left").with_columns(
+        pl.coalesce(_given("USER_ID"), _given("SESSION_ID")).alias("who")
+    )
+    rows = rows.filter(pl.col("who").is_not_null())
+    counts = rows.group_by("who").agg(pl.col("EVENT_ID").n_unique().cast(pl.UInt32).alias("events"))
+    named = pl.Series("unit", [rules.unit_of(name) for name in counts["who"]], pl.String)
+    units = counts.with_columns(named)
+    # Most events are views of no list: only the others are worth their order.
+    listed = pl.col("kind").is_in(["click", "view"]) & _given("LIST_ID").is_not_null()
+    typed = _typed(rows.filter(pl.col("kind").is_in(["addtocart", RETURN, _plain(rules.purchase)]) | listed))
+    typed = typed.unique(["who", "id"], keep="first", maintain_order=True)
+    typed = typed.join(units.select("who", "unit"), on="who", how="left", maintain_order="left")
+    return typed, units.select("unit", "events")
+
+
+def _typed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return events with what is known of them, oldest first."""
     accepted = pl.col(_MARK).str.split("/").list.last().cast(pl.Int64, strict=False)
     typed = rows.select(
         [
-            pl.coalesce(_given("USER_ID"), _given("SESSION_ID")).alias("who"),
+            "who",
+            "kind",
             _given("SESSION_ID").alias("session"),
             _given("ITEM_ID").fill_null("").alias("item"),
-            pl.col("EVENT_TYPE").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "").alias("kind"),
             # A clock may be ahead.
             pl.min_horizontal(pl.col("TIMESTAMP").cast(pl.Int64, strict=False), accepted).alias("time"),
             pl.col("EVENT_VALUE").cast(pl.Float64, strict=False).alias("value"),
@@ -343,14 +361,10 @@ def _read(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
             _given("PROPERTIES").alias("properties"),
         ]
     )
-    typed = typed.drop_nulls(["who", "time", "kind"]).sort(["time", "who", "id", "item", "value", "properties"])
-    typed = typed.unique(["who", "id"], keep="first", maintain_order=True)
-    names = typed["who"].unique()
-    units = pl.DataFrame({"who": names, "unit": [rules.unit_of(name) for name in names]}, schema_overrides=_STRINGS)
-    return typed.join(units, on="who", how="left", maintain_order="left")
+    return typed.drop_nulls("time").sort(["time", "who", "id", "item", "value", "properties"])
 
 
-_STRINGS = {"who": pl.String, "unit": pl.String, "session": pl.String}
+_STRINGS = dict.fromkeys(("who", "unit", "session", "kind", "EVENT_TYPE"), pl.String)
 
 
 def _objects(lines: bytes, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
