@@ -77,12 +77,13 @@ def show_list(request: Request) -> Response:
 @API.operation("placement")
 def show_placement(request: Request) -> dict[str, object]:
     release, query, name = _release(request), request.parsed(Slot), request.path["placement"]
-    # Before the exposure is told: a refused request exposes nobody.
-    question = placements.ask(release, name, query, _context(request, release))
+    # Before the exposure is told: a refused request exposes nobody. The next page is that of the user's own variant.
+    first = query if query.next is None else request.parsed(Slot, next=None)
+    question = placements.ask(release, name, first, _context(request, release))
     chosen, started = _assigned(request, release, [name]), FALLBACK.now()
     if chosen.is_off(name):
         return _placed(release, query.user_id, chosen, placements.nothing(name))
-    if chosen.release is not release:
+    if chosen.release is not release or query.next is not None:
         question = placements.ask(chosen.release, name, query, _context(request, release))
     answer = placements.fill(FALLBACK, chosen.release, name, question, PREDICT)
     _show(release, started, (answer, question))

@@ -92,7 +92,8 @@ def _with_variant(release: Release, experiment: Experiment, variant: Variant, pl
     key = (f"{release.shop}/{experiment.name}/{experiment.definition}", variant.name, placement)
     before, changed = _changed.get(key, (None, release))
     if before is not release:
-        changed = assignment.with_variant(release, variant, [placement])
+        fits = assignment.is_servable(release, variant, placement)
+        changed = assignment.with_variant(release, variant, [placement]) if fits else release
         if len(_changed) >= _MOST_CHANGED:
             _changed.clear()
         _changed[key] = (release, changed)
@@ -107,6 +108,11 @@ def unpersonalized(release: Release, placements: Iterable[str]) -> Assigned:
         if name in release.placements and release.placements[name].get("recipe") not in FROM_ITEM
     ]
     return Assigned(assignment.with_variant(release, Variant(name="", serves="bestsellers"), personal), {})
+
+
+def _holds_out(holdout: Experiment, user_id: str) -> bool:
+    variant = assignment.variant_of(holdout, user_id)
+    return variant is not None and variant.serves != "as-is"
 
 
 def assigned(
@@ -131,7 +137,10 @@ def assigned(
     running = [experiment for experiment in live if experiment.runs(now)] if user_id is not None else []
     if user_id is None or not running:
         return Assigned(release, {})
-    # Whoever is held out is in nothing else.
+    # Whoever is held out is in nothing else, on no placement.
+    holdouts = [experiment for experiment in running if experiment.is_holdout]
+    if any(_holds_out(experiment, user_id) for experiment in holdouts):
+        running = holdouts
     running.sort(key=lambda experiment: not experiment.is_holdout)
     variants: dict[str, tuple[str, Variant]] = {}
     told: set[str] = set()

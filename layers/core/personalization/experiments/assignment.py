@@ -4,6 +4,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from personalization.experiments.experiment import SCALE, Experiment, Variant
 from personalization.shop.records.release import BASELINE, Release, Value
@@ -44,6 +45,17 @@ def with_variant(release: Release, variant: Variant, placements: Iterable[str]) 
     else:
         return release
     return replace(release, placements={**release.placements, **changed})
+
+
+def is_servable(release: Release, variant: Variant, placement: str) -> bool:
+    """Return whether a release has the filters of a variant, which settings or a return to an earlier release take."""
+    return all(name in release.filters for name in filters_of(variant.entries.get(placement, {})))
+
+
+def filters_of(entry: Mapping[str, Any]) -> set[str]:
+    """Return the names of the filters of a placement and of its promotions."""
+    names = {promotion["filter"] for promotion in entry.get("promotions", ())}
+    return names | ({entry["filter"]} if entry.get("filter") else set())
 
 
 def bestsellers(entry: Mapping[str, Value]) -> dict[str, Value]:
