@@ -7,7 +7,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -375,3 +377,128 @@ def test_an_experiment_is_stopped_by_its_name(start: Callable[[str], object]) ->
     assert variant(USERS[0]) == ""
     with pytest.raises(Rejected, match="it has own-list"):
         following.stop(*arguments, "other", why="?", now=now)
+
+
+def test_each_variant_has_further_pages(start: Callable[[str], object]) -> None:
+    start(experiment("{own: {}, best: {show: bestsellers}}"))
+    pages = dict[str, list[str]]()
+    for user in USERS[:20]:
+        query: dict[str, str] = {}
+        shown = list[str]()
+        for _ in range(2):
+            answer = answer_of(user, queryStringParameters=query)
+            shown += [item["itemId"] for item in answer["items"]]
+            query = {"next": answer["next"]}
+        assert len(set(shown)) == 6
+        pages[answer["experiment"]["variant"]] = shown
+    assert set(pages) == {"own", "best"}
+
+
+def test_what_is_planned_may_be_edited_until_it_starts(
+    start: Callable[[str], object], bucket: "S3Client", table: "DynamoDBClient"
+) -> None:
+    planned = "    start: 2030-01-01\n"
+    start(experiment("{own: {weight: 60}, best: {weight: 40, show: bestsellers}}", more=planned))
+    start(experiment("{own: {weight: 20}, gone: {weight: 30, show: off}}", more=planned))
+    assert refusal(bucket) == ""
+    (changed,) = following.get(table, TABLE, "demo").experiments
+    assert {part.variant for part in changed.slices} == {"own", "gone"}
+    assert [changed.weight(name) for name in ("own", "gone")] == [2_000, 3_000]
+
+
+def test_what_takes_the_place_of_an_experiment_has_its_users(
+    start: Callable[[str], object], bucket: "S3Client"
+) -> None:
+    shared = "    namespace: home\n"
+    start(experiment(name="first", more=shared))
+    assert start(experiment(name="second", more=shared)) == ["first", "second"]
+    assert refusal(bucket) == ""
+    assert answer_of(USERS[0])["experiment"]["name"] == "second"
+
+
+def test_what_runs_keeps_its_times_in_another_time_zone(
+    start: Callable[[str], object], table: "DynamoDBClient"
+) -> None:
+    today = f"    start: {datetime.now(UTC):%Y-%m-%d}\n"
+    start(experiment(more=today))
+    (before,) = following.get(table, TABLE, "demo").experiments
+    start("timezone: America/Los_Angeles\n" + experiment(more=today))
+    (after,) = following.get(table, TABLE, "demo").experiments
+    assert (after.starts_at, after.ends_at) == (before.starts_at, before.ends_at)
+
+
+def test_who_is_held_out_is_in_no_experiment_on_other_placements(start: Callable[[str], object]) -> None:
+    start("holdout: 20\n" + experiment("{own: {}, long: {limit: 7}}", placements="[goes-with]"))
+    item = {"queryStringParameters": {"itemId": "i1"}}
+    for user in USERS[:60]:
+        is_held_out = variant(user) == "held-out"
+        assert ("experiment" in answer_of(user, "goes-with", **item)) != is_held_out
+
+
+def test_a_variant_waits_for_the_filter_of_its_promotion(
+    start: Callable[[str], object], shop: Drop, bucket: "S3Client"
+) -> None:
+    shop(
+        "drops/demo/settings.yaml",
+        SETTINGS.replace("filters:", 'filters:\n  fresh: INCLUDE ItemID WHERE Items.NEW = "1"'),
+    )
+    promoted = "{own: {}, new: {promotions: [{name: fresh, percent: 20, filter: fresh}]}}"
+    assert start(experiment(promoted)) is None
+    assert "fresh: the settings have it, and no release yet" in refusal(bucket)
+
+
+def test_a_variant_whose_filter_is_gone_shows_what_the_placement_shows(
+    start: Callable[[str], object], table: "DynamoDBClient"
+) -> None:
+    start(experiment("{own: {}, long: {limit: 7}}"))
+    release = release_store.get(table, TABLE, "demo", "release") or {}
+    home = {name: value for name, value in release["placements"]["home"].items() if name != "filter"}
+    changed = {**release, "filters": [], "placements": {**release["placements"], "home": home}}
+    release_store.put(table, TABLE, changed)
+    containers.start(app)
+    assert Counter(variant(user) for user in USERS[:20]).keys() == {"own", "long"}
+    assert {len(answer_of(user)["items"]) for user in USERS[:20]} == {3}
+    release_store.put(table, TABLE, release)
+
+
+def test_ended_experiments_leave_room_for_others(
+    start: Callable[[str], object], bucket: "S3Client", table: "DynamoDBClient"
+) -> None:
+    start(experiment("{own: {}, long: {limit: 7}}").replace("owner: Kim", f"owner: {'김' * 400}"))
+    before = following.get(table, TABLE, "demo")
+    (first,) = before.experiments
+    now = int(datetime.now(UTC).timestamp())
+    old = [
+        replace(first, name=f"old-{number}", starts_at=0, ends_at=now - 10_000 + number, owner="김" * 500)
+        for number in range(300)
+    ]
+    following.put(table, TABLE, before.changed([*old[:60], first]))
+    start("")
+    after = following.get(table, TABLE, "demo")
+    assert len(after.experiments) == 61
+    assert not any(variant.entries for experiment in after.experiments[:-1] for variant in experiment.variants)
+    crowd = [replace(part, name=f"older-{part.name}", starts_at=0) for part in old]
+    following.put(table, TABLE, after.changed([part.as_ended() for part in crowd[:100]]))
+    assert start(experiment(name="next")) is not None
+    assert refusal(bucket) == ""
+
+
+def test_a_file_that_was_read_earlier_overwrites_no_later_one(
+    start: Callable[[str], object], shop: Drop, bucket: "S3Client"
+) -> None:
+    start(experiment("{own: {weight: 20}, best: {weight: 20, show: bestsellers}}"))
+    shop("drops/demo/experiments.yaml", "")
+    more = [experiment("{own: {weight: 50}, best: {weight: 50, show: bestsellers}}")]
+
+    def get_object(**named: Any) -> Any:  # noqa: ANN401 - as botocore has it
+        answer = bucket.get_object(**named)
+        if named["Key"].endswith("experiments.yaml") and more:
+            start(more.pop())
+        return answer
+
+    slow: Any = SimpleNamespace(
+        get_object=get_object, exceptions=bucket.exceptions, list_objects_v2=bucket.list_objects_v2
+    )
+    with pytest.raises(RetryLater):
+        following.follow(clients.dynamodb(), slow, TABLE, BUCKET, shop="demo", now=datetime.now(UTC))
+    assert variant(USERS[0])

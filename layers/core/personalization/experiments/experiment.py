@@ -91,6 +91,10 @@ class Experiment:
     def stopped(self, now: int, why: str) -> Self:
         return replace(self, stopped_at=now, stopped_because=why)
 
+    def as_ended(self) -> Self:
+        """Return it without what its variants showed, which is most of the record and serves nobody any more."""
+        return replace(self, variants=tuple(replace(variant, entries={}) for variant in self.variants))
+
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> Self:
         """Return an experiment from its part of the record."""

@@ -7,14 +7,14 @@ Nothing is trained for it. A refused file changes nothing: what runs goes on.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from table_intake.wording import Language, Text
 
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected, RetryLater
 from personalization.experiments import document
-from personalization.experiments.assignment import free
+from personalization.experiments.assignment import filters_of, free
 from personalization.experiments.document import ExperimentSettings, ExperimentsFile, Quarter
 from personalization.experiments.experiment import HOLDOUT_SEED, RECORD, SCALE, Experiment, Experiments, Slice, Variant
 from personalization.reports import pages
@@ -35,6 +35,8 @@ MOST_ENDED = 100
 """The newest ended experiments that the record keeps; their reports stay in the bucket."""
 MOST_RECORD_BYTES = 300_000
 """The largest record; the table allows 400 KB."""
+_SERVED_SECONDS = 3_600
+"""How long after an experiment's end a container whose clock is late may still need what its variants show."""
 _LATE = timedelta(days=1)
 """How long after its start an experiment may still be dropped: a day begins at midnight."""
 
@@ -93,19 +95,27 @@ def decided(before: Experiments, file: ExperimentsFile, state: ShopState, now: d
             live.append(_made(name, wanted, file, state=state, now=now, was=was))
     problems += list(_on_one_shelf(live))
     if not problems:
-        live, problems = _shared_out(live, file, before, stamp)
+        live, problems = _shared_out(live, file, _ended(before, live, stamp), stamp)
     if file.holdout is not None:
         holdout, faults = _holdout(file.holdout, document.quarter(now, file.timezone), before, state=state, now=stamp)
         live, problems = [*live, *holdout], [*problems, *faults]
     if problems:
         raise Rejected(key(before.shop), Text.joined("; ", problems))
-    after = before.changed([*_ended(before, live, stamp), *live])
-    size = len(str(after.as_record()))
+    ended = _ended(before, live, stamp)
+    after = before.changed([*ended, *live])
+    while (size := _size(after)) > MOST_RECORD_BYTES and ended:
+        # Reports in the bucket remember them.
+        ended = ended[1:]
+        after = before.changed([*ended, *live])
     if size > MOST_RECORD_BYTES:
         text = "the variants with changes are {size:,} bytes together, and may be {most:,}: name fewer experiments"
         why = Text("experiments.large", text, size=size, most=MOST_RECORD_BYTES)
         raise Rejected(key(before.shop), why)
     return before if after.experiments == before.experiments else after
+
+
+def _size(experiments: Experiments) -> int:
+    return len(str(experiments.as_record()).encode(errors="replace"))
 
 
 def _faults(name: str, wanted: ExperimentSettings, state: ShopState) -> Iterator[Text]:
@@ -118,8 +128,10 @@ def _faults(name: str, wanted: ExperimentSettings, state: ShopState) -> Iterator
     if release is None:
         yield at(path, Text("experiments.no-release", "the shop has no release yet: drop its files first"))
         return
+    made = document.variants(wanted, state.settings, release.context_columns)
+    entries: list[Mapping[str, Any]] = [entry for variant in made for entry in variant.entries.values()]
     recipes = {variant.recipe for variant in wanted.variants.values() if variant.recipe} - {BASELINE}
-    filters = {variant.filter for variant in wanted.variants.values() if variant.filter}
+    filters = {name for entry in entries for name in filters_of(entry)}
     unserved = sorted(
         {*wanted.placements} - release.placements.keys()
         | (recipes - release.campaigns.keys())
@@ -153,10 +165,11 @@ def _made(
     now: datetime,
     was: Experiment | None,
 ) -> Experiment:
-    """Return an experiment, still with the slices that it has."""
+    """Return an experiment, still with the times and the slices that it has if it runs."""
     starts, ends = wanted.times(now, file.timezone)
-    if was is not None and wanted.start is None:
-        # It began, or begins, when its file came first.
+    if was is not None and not was.runs(now.timestamp()):
+        was = None
+    if was is not None:
         starts, ends = was.starts_at, was.ends_at
     context = state.release.context_columns if state.release else ()
     return Experiment(
@@ -228,7 +241,7 @@ def _meet(first: Experiment, other: Experiment) -> bool:
 
 
 def _shared_out(
-    live: Sequence[Experiment], file: ExperimentsFile, before: Experiments, now: int
+    live: Sequence[Experiment], file: ExperimentsFile, ended: Iterable[Experiment], now: int
 ) -> tuple[list[Experiment], list[Text]]:
     """Return the experiments with as many users as their weights say, who stay where they are; and what cannot be."""
     problems: list[Text] = []
@@ -236,8 +249,8 @@ def _shared_out(
     for index, experiment in enumerate(live):
         rivals = [
             other
-            for other in (*made, *live[index + 1 :], *before.experiments)
-            if other.name != experiment.name and other.seed == experiment.seed and _meet(experiment, other)
+            for other in (*made, *live[index + 1 :], *ended)
+            if other.seed == experiment.seed and _meet(experiment, other)
         ]
         slices = list(experiment.slices)
         if slices and not _grows_alike(experiment, file.experiments[experiment.name].weights):
@@ -286,7 +299,8 @@ def _ended(before: Experiments, live: Iterable[Experiment], now: int) -> list[Ex
         if experiment.runs(now):
             ended.append(experiment.stopped(now, "it was left out of the file"))
         elif now >= experiment.last_second:
-            ended.append(experiment)
+            is_over = now >= experiment.last_second + _SERVED_SECONDS
+            ended.append(experiment.as_ended() if is_over else experiment)
     return sorted(ended, key=lambda experiment: experiment.last_second)[-MOST_ENDED:]
 
 
@@ -339,11 +353,12 @@ def follow(
     """
     language: Language = "en"
     try:
+        # Before the files: who read older ones is refused by the record's revision.
+        before = get(dynamodb, table, shop)
         settings = shop_settings(s3, bucket, shop)
         language = settings.language
         stored = objects.read_small(s3, bucket, key(shop), MAX_BYTES)
         file = document.read(key(shop), stored[1]) if stored else ExperimentsFile()
-        before = get(dynamodb, table, shop)
         if not file.experiments and file.holdout is None and not before.experiments:
             objects.remove(s3, bucket, refusal_key(shop))
             return before
