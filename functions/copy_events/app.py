@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copy accepted events from the stream of their table to the bucket, as CSV, and exposures from the log of answers."""
+"""Copy accepted events to the bucket, from their table's stream; impressions from a queue, and exposures from a log."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from personalization.core import observability
 from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
-from personalization.events import event_copies, queue
+from personalization.events import event_copies, impressions, queue
 from personalization.experiments import exposures
 
 LOG = observability.logger()
@@ -17,7 +17,7 @@ _TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    """Write the rows of a batch of a DynamoDB stream, or of a subscription of CloudWatch Logs.
+    """Write the rows of a batch of a DynamoDB stream, of a queue, or of a subscription of CloudWatch Logs.
 
     After a failure Lambda retries the whole batch, which replaces its objects. Records that are not events go to the
     dead-letter queue by their keys in the table, so that they block no others.
@@ -30,6 +30,13 @@ def handler(event: dict[str, Any], _context: object) -> None:
         files, strange = exposures.files(event)
         _write(environment, files)
         LOG.info("Exposures copied", objects=len(files), strangeLines=strange)
+        return
+    if event["Records"] and event["Records"][0].get("eventSource") == "aws:sqs":
+        files, bodies = impressions.files(event["Records"])
+        _write(environment, files)
+        LOG.info("Impressions copied", objects=len(files), messages=len(event["Records"]))
+        for body in bodies:
+            queue.dead_letter(clients.sqs(), environment.chores_queue, body, "it is not a message of impressions")
         return
     files, foreign = event_copies.texts(event["Records"], environment.names)
     _write(environment, files)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""POST events; PUT users and items; DELETE users."""
+"""POST events and impressions; PUT users and items; DELETE users."""
 
 import json
 import time
@@ -24,6 +24,7 @@ from personalization.core.problems import Problem
 from personalization.events import attribution, delivery, erasure_requests, models, objections
 from personalization.events.delivery import Acceptance
 from personalization.events.models import Call, Events, Personalization, Put, Who
+from personalization.experiments import assignment
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Release
 
@@ -83,6 +84,41 @@ def record(request: Request) -> dict[str, object]:
     request.counts += models.counted(shop, models.first(calls, taken))
     request.notes |= {"events": delivered, "queued": queued}
     return models.accepted(made, delivered, queued, refused)
+
+
+@API.operation("recordImpressions")
+def record_impressions(request: Request) -> dict[str, object]:
+    from personalization.events import impressions  # noqa: PLC0415 - other requests do without
+
+    body, now = request.json(impressions.Impressions), time.time()
+    user, session = body.user_id, body.session_id
+    if request.caller:
+        user, session = caller.of_events(request.caller, user, session)
+        problems.validate(Who, {"userId": user})
+    release = _release(request)
+    if release.hashed:
+        hash_id = _hash_key().of(release.shop)
+        session = problems.named("sessionId", hash_id(session))
+        user = problems.named("userId", hash_id(user)) if user else user
+    if OBJECTIONS.has(release.shop, user or session, time.monotonic()) or _leaving(release.shop, user):
+        request.notes["discarded"] = len(body.lists)
+        return {"accepted": 0, "refused": []}
+    tokens = [seen.list_id for seen in body.lists]
+    keys = LIST_ID_KEYS.get(key_id for token in tokens if (key_id := list_ids.key_id(token)) is not None)
+    if not keys:
+        raise RetryLater("listId", "its keys cannot be read")
+    refused = impressions.refusals(
+        body.lists, lambda token: list_ids.check(keys, release.shop, token, (user, session), now)
+    )
+    good = [seen for number, seen in enumerate(body.lists) if number not in refused]
+    if good:
+        unit = assignment.unit_digest(release.tracking_id, user or session)
+        made = {seen.list_id: shown.at for seen in good if (shown := list_ids.told(seen.list_id))}
+        text = impressions.message(release.shop, unit, good, made.__getitem__, now)
+        impressions.enqueue(clients.sqs_once(), environment.impressions_queue(), text)
+    request.notes |= {"lists": len(good), "refused": len(refused)}
+    words = [{"number": number, "reason": reason} for number, reason in refused.items()]
+    return {"accepted": len(good), "refused": words}
 
 
 @API.operation("putUser")

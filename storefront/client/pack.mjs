@@ -7,7 +7,7 @@ rmSync(at("commonjs"), { recursive: true, force: true });
 rmSync(at("LICENSE"), { force: true });
 if (!process.argv.includes("--clean")) {
   mkdirSync(at("commonjs"));
-  for (const module of ["personalization", "hash"]) {
+  for (const module of ["personalization", "impressions", "hash"]) {
     const exported = [];
     const code = readFileSync(at(`${module}.js`), "utf8").replace(/^export (class|async function) (\w+)/gm, (_, kind, name) => {
       exported.push(name);

@@ -5,7 +5,7 @@ import { announce, h, icon } from "./dom.js";
 import { has, money, t } from "./i18n.js";
 import * as panel from "./panel.js";
 import { picture } from "./pictures.js";
-import { known, learn, list, put } from "./shop.js";
+import { known, learn, list, put, shop } from "./shop.js";
 
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -56,6 +56,7 @@ export function shelf({ key, title, hint, ask, follows = true, isShared = false,
       // A reason that all cards share is the shelf's, and its title tells it.
       const isMixed = new Set(answer.items.map(({ because }) => because?.code)).size > 1;
       fill(row, shown.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !isShared && rows.get(from.itemId).kind === "entered")));
+      shown.forEach(({ itemId }, number) => shop.seen.watch(row.children[number], answer.listId, itemId));
     } catch (error) {
       // A shop of which the gate approved no personal lists has none, and what sells most is on another shelf.
       section.hidden = error.status === 404;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The shop's state: catalogue, cart, who is shopping; and what a click does. */
 
+import { Impressions } from "../client/impressions.js";
 import { Personalization } from "../client/personalization.js";
 import { announce, keep, kept } from "./dom.js";
 import { Filed, Served } from "./goods.js";
@@ -14,7 +15,7 @@ const NAMED = 100;
 const PATIENCE = 1000;
 /** Milliseconds for which a page waits for an event. */
 
-export const shop = { name: "", title: "", items: new Map(), columns: {}, departments: [], total: 0, featured: [], shoppers: [], profiles: {}, placements: new Set(), client: undefined, sessions: undefined };
+export const shop = { name: "", title: "", items: new Map(), columns: {}, departments: [], total: 0, featured: [], shoppers: [], profiles: {}, placements: new Set(), client: undefined, seen: undefined, sessions: undefined };
 const cart = new Map(kept("cart", []));
 let goods;
 let isGrocer = false;
@@ -35,7 +36,9 @@ export async function open() {
   const baseUrl = location.origin + api;
   if (tokens) shop.sessions = new Sessions(`${baseUrl}/shops/${encodeURIComponent(name)}/sessions`);
   const here = { "x-time-zone": Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC" };
-  shop.client = new Personalization({ baseUrl, shop: name, delay: 200, onCall: called, headers: async (who) => ({ ...here, ...(await shop.sessions?.headers(who)) }) });
+  const headers = async (who) => ({ ...here, ...(await shop.sessions?.headers(who)) });
+  shop.client = new Personalization({ baseUrl, shop: name, delay: 200, onCall: called, headers });
+  shop.seen = new Impressions(shop.client, { baseUrl, shop: name, headers });
   await shop.sessions?.follow(shop.client);
 }
 

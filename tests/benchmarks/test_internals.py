@@ -106,7 +106,7 @@ INSIDE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "tests/events",
-        "test_copy_events test_list_ids_of_events test_queue test_record_events",
+        "test_copy_events test_impressions test_list_ids_of_events test_queue test_record_events",
         "any order and size of messages is tried, and clocks move",
     ),
     (

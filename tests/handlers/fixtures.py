@@ -127,15 +127,16 @@ def unanswered(request: pytest.FixtureRequest) -> Iterator[list[str]]:
 
 @pytest.fixture
 def queues(aws: "FakePersonalize", monkeypatch: pytest.MonkeyPatch) -> Iterator["Queues"]:
-    """The queue of events and that of dead events, empty."""
+    """The queues of events, of dead events and of impressions, empty."""
     from personalization.core.aws import clients
 
     from tests.handlers.queues import Queues
 
     client = clients.sqs()
-    made = [client.create_queue(QueueName=name)["QueueUrl"] for name in ("events", "dead")]
+    made = [client.create_queue(QueueName=name)["QueueUrl"] for name in ("events", "dead", "impressions")]
     monkeypatch.setenv("EVENTS_QUEUE_URL", made[0])
     monkeypatch.setenv("DEAD_EVENTS_QUEUE_URL", made[1])
+    monkeypatch.setenv("IMPRESSIONS_QUEUE_URL", made[2])
     yield Queues(client, *made)
     for url in made:
         client.delete_queue(QueueUrl=url)

@@ -22,11 +22,12 @@ class Context:
 
 @dataclass
 class Queues:
-    """Events that wait, and events that are buried."""
+    """Events that wait, events that are buried, and impressions."""
 
     client: "SQSClient"
     events: str
     dead: str
+    impressions: str = ""
 
     def messages(self, url: str) -> list[dict[str, Any]]:
         """What is in a queue; it stays invisible afterwards."""

@@ -32,6 +32,7 @@ VARIABLES = {
     "CHORES_QUEUE_ARN": "arn:aws:sqs:us-east-1:123456789012:chores",
     "UNUSED_DAYS": "30",
     "LIST_ID_KEYS": "list-id-keys",
+    "IMPRESSIONS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/impressions",
     "PROBE_RATE": "1000000",
     "EVENT_CALLS_PER_SECOND": "1000",
     "EVENT_DELIVERIES": "2",

@@ -206,5 +206,6 @@ def furnish() -> None:
     release = {**RELEASE, "datasets": datasets, "campaigns": campaigns, "actionTrackingId": "of-actions"}
     release_store.put(tables, TABLE, release)
     os.environ["EVENTS_QUEUE_URL"] = boto3.client("sqs").create_queue(QueueName="events")["QueueUrl"]
+    os.environ["IMPRESSIONS_QUEUE_URL"] = boto3.client("sqs").create_queue(QueueName="impressions")["QueueUrl"]
     boto3.client("secretsmanager").create_secret(Name="session-keys", SecretString="1" * 64)
     boto3.client("secretsmanager").create_secret(Name=VARIABLES["LIST_ID_KEYS"], SecretString="2" * 64)

@@ -32,6 +32,8 @@ class Api:
 
     requests: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    """Requests that tell what was on screen."""
     address: str = ""
     minutes: float = 60
     """How long a session's token is good."""
@@ -47,9 +49,8 @@ class Api:
     def answer(self, method: str, path: str, body: Any) -> tuple[int, object]:  # noqa: ANN401 - any document
         if path.endswith("/sessions"):
             return self.session(body)
-        if path.endswith("/events"):
-            self.events += [event | {"userId": body.get("userId")} for event in body["events"]]
-            return 202, {"accepted": len(body["events"]), "events": []}
+        if path.endswith(("/events", "/impressions")):
+            return 202, self.take(body)
         if method == "PUT":
             return 202, {"status": "delivered"}
         if path.startswith("/shops/absent/"):
@@ -61,7 +62,16 @@ class Api:
         ids_answered = body["itemIds"] if body else ids[:12]
         source = "popular" if path.endswith("/popular") else "campaign"
         items = [{"itemId": item, "score": 0.1, "source": source} for item in ids_answered]
-        return 200, {"recommendationId": f"RID-{len(self.requests)}", "items": items}
+        number = len(self.requests)
+        return 200, {"recommendationId": f"RID-{number}", "listId": f"L-{number}", "items": items}
+
+    def take(self, body: Any) -> object:  # noqa: ANN401 - any document
+        """Events, or what was on screen."""
+        if "lists" in body:
+            self.seen.append(body)
+            return {"accepted": len(body["lists"]), "refused": []}
+        self.events += [event | {"userId": body.get("userId")} for event in body["events"]]
+        return {"accepted": len(body["events"]), "events": []}
 
     def page(self, body: Any, ids: list[str]) -> tuple[int, object]:  # noqa: ANN401 - any document
         """Eight items for each placement, none twice; they go with the item of the page."""
@@ -74,6 +84,7 @@ class Api:
             {
                 "placement": name,
                 "recommendationId": f"RID-{name}",
+                "listId": f"L-{name}-{len(self.requests)}",
                 "items": [{"itemId": next(left), "source": "campaign", "because": because} for _ in range(8)],
             }
             for name in body["placements"]

@@ -90,9 +90,23 @@ def test_the_types_are_those_of_the_api() -> None:
 
 
 @pytest.mark.skipif(node() is None, reason="node 20 or newer is not on this machine")
-@pytest.mark.parametrize(("file", "passed"), [("client.test.mjs", 28), ("sessions.test.mjs", 7), ("hash.test.mjs", 3)])
+@pytest.mark.parametrize(
+    ("file", "passed"),
+    [("client.test.mjs", 28), ("sessions.test.mjs", 7), ("hash.test.mjs", 3), ("impressions.test.mjs", 7)],
+)
 def test_its_logic(file: str, passed: int) -> None:
     command = [str(node()), "--test", str(HERE / file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert done.returncode == 0, done.stdout
     assert re.search(rf"\bpass {passed}\b", done.stdout), done.stdout
+
+
+def test_what_tells_impressions_travels_in_two_thousand_bytes_and_depends_on_nothing() -> None:
+    code = (CLIENT / "impressions.js").read_text()
+    assert len(gzip.compress(code.encode(), 9, mtime=0)) <= 2_000
+    assert not re.search(r"^\s*import\s|\bimport\(|\brequire\(", code, re.MULTILINE)
+    types = (CLIENT / "impressions.d.ts").read_text()
+    sent = set(DESCRIPTION["components"]["schemas"]["SeenList"]["properties"])
+    interface = types[types.index("export interface SeenList ") :]
+    declared = set(re.findall(r"^  (\w+)\??:", interface[: interface.index("\n}")], re.MULTILINE))
+    assert declared == sent | {"sessionId", "userId"}

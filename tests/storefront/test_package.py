@@ -46,6 +46,7 @@ def test_the_npm_package_has_the_client_twice_its_types_and_the_licence(packed: 
     assert names == {
         "LICENSE", "README.md", "package.json", "personalization.js", "personalization.d.ts",
         "commonjs/package.json", "commonjs/personalization.js", "commonjs/personalization.d.ts",
+        "impressions.js", "impressions.d.ts", "commonjs/impressions.js", "commonjs/impressions.d.ts",
         "hash.js", "hash.d.ts", "commonjs/hash.js", "commonjs/hash.d.ts",
     }  # fmt: skip
     assert read["personalization.js"] == CODE

@@ -123,6 +123,7 @@ def test_every_call_is_a_route_of_the_api(api: Api) -> None:
     shop.similar("i")
     shop.likelihoods("u", ["i"])
     shop.send("s", [event("View", itemId="i")])
+    assert shop.seen("s", [{"listId": "L-1", "itemIds": ["i"]}], "u") == 1
     patterns = {
         (method.upper(), re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))) for path in PATHS for method in PATHS[path]
     }

@@ -35,12 +35,15 @@ SQS = {"ChangeMessageVisibilityBatch": "ChangeMessageVisibility"}
 BESIDES = {
     # What Lambda itself does with the queue on the function's behalf.
     "DeliverEventsFunction": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
-    # What Lambda does with the stream on the function's behalf, and where it says what it gave up.
+    # What Lambda does with the stream and the queue on the function's behalf, and where it says what it gave up.
     "CopyEventsFunction": {
         "dynamodb:DescribeStream",
         "dynamodb:GetRecords",
         "dynamodb:GetShardIterator",
         "dynamodb:ListStreams",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
         "sqs:SendMessage",
     },
     # A version is read by an action of its own; without the right to list, a missing object is called forbidden.
@@ -328,7 +331,7 @@ def test_events_are_put_into_their_queue_and_buried_in_the_other_one() -> None:
         }
         for function in ("RecordEventsFunction", "DeliverEventsFunction")
     }
-    assert queues["RecordEventsFunction"] == {"sqs:SendMessage": ["EventsQueue.Arn"]}
+    assert queues["RecordEventsFunction"] == {"sqs:SendMessage": ["EventsQueue.Arn", "ImpressionsQueue.Arn"]}
     assert queues["DeliverEventsFunction"] == {
         "sqs:SendMessage": ["DeadEventsQueue.Arn"],
         "sqs:ChangeMessageVisibility": ["EventsQueue.Arn"],

@@ -35,6 +35,7 @@ def test_import_copies_expire_and_drops_do_not() -> None:
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
     assert expiring == {
         "imports/": 7, "evaluations/": 7, "erasures/": 7, "events/": 30, "exposures/": 30, "aggregates/": 400,
+        "impressions/": 30,
         "exports/": 30, "reports/": 365,
         "rejects/": 30, "work/": 7,
     }  # fmt: skip
@@ -154,6 +155,14 @@ def test_queued_events_are_delivered_within_bounds_and_end_as_dead_letters() -> 
     queue, function = STACK.of("SQS::Queue")["EventsQueue"], STACK.of("Lambda::Function")["DeliverEventsFunction"]
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == "DeadEventsQueue.Arn"
+
+
+def test_impressions_become_few_files_and_are_kept_until_they_are_one() -> None:
+    mapping = STACK.of("Lambda::EventSourceMapping")["ImpressionsCopy"]
+    assert (mapping["EventSourceArn"], mapping["FunctionName"]) == ("ImpressionsQueue.Arn", "CopyEventsFunction")
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (10_000, 300)
+    queue, function = STACK.of("SQS::Queue")["ImpressionsQueue"], STACK.of("Lambda::Function")["CopyEventsFunction"]
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + mapping["MaximumBatchingWindowInSeconds"]
 
 
 def test_accepted_events_are_copied_from_the_stream_of_their_table() -> None:

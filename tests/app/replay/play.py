@@ -146,6 +146,7 @@ class Player:
 
 NEW: Mapping[str, str] = {
     "api_actions": "/shops/{shop}/users/{userId}/actions",
+    "api_impressions": "/shops/{shop}/impressions",
     "api_put_personalization": "/shops/{shop}/users/{userId}/personalization",
 }
 """Routes that the release before does not have, by their sample events."""

@@ -217,6 +217,22 @@ class Accepted(_Camel):
     events: list[Delivered]
 
 
+class RefusedList(_Camel):
+    """A list that was left out."""
+
+    number: int
+    """Its place in the request, from 0 on."""
+    reason: Refusal
+
+
+class ImpressionsAccepted(_Camel):
+    """All good lists of the request, or none of a user who objects to personal lists or is being deleted."""
+
+    accepted: int
+    refused: list[RefusedList]
+    """Lists that cannot have been seen; do not send them again."""
+
+
 class Receipt(_Camel):
     """The deletion of the user has begun. A repeated request returns the same id until it ends."""
 

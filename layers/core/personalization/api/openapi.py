@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+import personalization.events.impressions
 import personalization.events.models
 from personalization.api import actions, lists, models, placements
 from personalization.api.routes import PATH_PARAMETERS, ROUTES, Route
@@ -27,7 +28,16 @@ from personalization.core import problems
 from personalization.likelihood import answering
 
 VERSION = "0.1.0"
-_SOURCES = (models, answering, personalization.events.models, lists, placements, actions, sessions)
+_SOURCES = (
+    models,
+    answering,
+    personalization.events.models,
+    personalization.events.impressions,
+    lists,
+    placements,
+    actions,
+    sessions,
+)
 MODELS: Mapping[str, type[BaseModel]] = {
     name: value
     for module in _SOURCES

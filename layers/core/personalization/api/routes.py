@@ -150,6 +150,17 @@ ROUTES: Sequence[Route] = (
         callers="browsers too",
     ),
     Route(
+        method="POST",
+        path="/shops/{shop}/impressions",
+        operation="recordImpressions",
+        summary="Record which items of lists a user has seen: half of an item for a second.",
+        answer="ImpressionsAccepted",
+        status=202,
+        body="Impressions",
+        unavailable="No list was accepted; send them again",
+        callers="browsers too",
+    ),
+    Route(
         method="PUT",
         path="/shops/{shop}/users/{userId}",
         operation="putUser",

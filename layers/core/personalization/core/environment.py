@@ -58,6 +58,8 @@ class Environment:
     """URL of the dead-letter queue of schedules."""
     events_queue = _Variable("EVENTS_QUEUE_URL", str)
     """URL of the queue of events that Personalize did not accept at once."""
+    impressions_queue = _Variable("IMPRESSIONS_QUEUE_URL", str)
+    """URL of the queue of lists that were seen."""
     dead_events_queue = _Variable("DEAD_EVENTS_QUEUE_URL", str)
     """URL of the dead-letter queue of events."""
     probe_rate = _Variable("PROBE_RATE", float)
@@ -138,6 +140,7 @@ shopper_events_table = _once(lambda environment: environment.shopper_events_tabl
 hash_key = _once(lambda environment: environment.names.hash_key)
 list_id_keys = _once(lambda environment: environment.list_id_keys)
 events_queue = _once(lambda environment: environment.events_queue)
+impressions_queue = _once(lambda environment: environment.impressions_queue)
 metrics = _once(lambda environment: (environment.namespace, environment.service))
 """Returns the namespace and the service of metrics."""
 

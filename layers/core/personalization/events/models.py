@@ -122,11 +122,13 @@ def _list_id(value: object) -> object:
 ListId = Annotated[str, BeforeValidator(_list_id), WithJsonSchema({"type": "string", "maxLength": LIST_ID})]
 
 
-class _Request(BaseModel):
+class Request(BaseModel):
+    """A part of a request's body, in camelCase."""
+
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
 
-class Event(_Request):
+class Event(Request):
     """An action of a user."""
 
     event_type: Id
@@ -170,7 +172,7 @@ class Event(_Request):
         return named or None
 
 
-class Events(_Request):
+class Events(Request):
     """A user's events in a session. Without a userId they count once a later event ties the session to a user."""
 
     user_id: Id | None = None
@@ -184,20 +186,20 @@ class Events(_Request):
         return self
 
 
-class Put(_Request):
+class Put(Request):
     """A user or an item: columns of its dataset, by name. It replaces the earlier record."""
 
     properties: Properties = Field(min_length=1)
 
 
-class Personalization(_Request):
+class Personalization(Request):
     """What a user chose."""
 
     enabled: StrictBool
     """False for a user who objects to personal lists."""
 
 
-class Who(_Request):
+class Who(Request):
     """Ids that come in a path."""
 
     user_id: Id | None = None

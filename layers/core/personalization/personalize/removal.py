@@ -66,6 +66,7 @@ FOLDERS = (
     "events",
     "exports",
     "exposures",
+    "impressions",
     "likelihood",
     "reports",
     "rejects",

@@ -151,6 +151,12 @@ class ShopClient:
         answer = self._call("POST", path, {}, {"itemIds": list(item_ids)})
         return cast(list[Likelihood], answer["items"])
 
+    def seen(self, session_id: str, lists: Sequence[Mapping[str, object]], user_id: str | None = None) -> int:
+        """Tell which items of lists (`listId`, `itemIds`, `seenAt`) were on screen, of 50 lists; how many count."""
+        body = {"sessionId": session_id, "userId": user_id, "lists": list(lists)}
+        answer = cast("Mapping[str, int]", self._call("POST", "/impressions", {}, body))
+        return answer["accepted"]
+
     def personalize(self, user_id: str, *, enabled: bool) -> None:
         """Whether a user's lists are personal; without, they get bestsellers, until another call says otherwise."""
         self._call("PUT", f"/users/{quote(user_id, safe='')}/personalization", {}, {"enabled": enabled})
