@@ -138,6 +138,8 @@ def test_the_daily_round_alone_renews_the_key_of_list_ids_and_cannot_read_it() -
         for policy in role.get("Policies", []):
             for statement in policy["PolicyDocument"]["Statement"]:
                 if "ListIdKeys" in json.dumps(statement["Resource"]):
+                    # The ARN: a local cloud's Ref of a secret is its name, of which no policy is.
+                    assert "ListIdKeys.Id" in json.dumps(statement["Resource"])
                     rights.setdefault(name, []).append(statement["Action"])
     assert rights == {
         "GetRecommendationsFunctionRole": ["secretsmanager:GetSecretValue"],
