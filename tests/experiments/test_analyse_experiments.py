@@ -182,6 +182,13 @@ def test_the_function_says_what_it_did_and_another_shops_fault_stops_nothing(
     assert set(cast("dict[str, object]", answer["analysed"])) <= {"demo"}
 
 
+def test_a_broken_file_fails_its_own_shop_alone(shop: Drop) -> None:
+    happen(shop, {"own": 0.2, "best": 0.2}, days=1)
+    shop(f"aggregates/demo/days/{START - timedelta(days=9):%Y-%m-%d}.parquet", b"no Parquet")
+    done = round_at(4)
+    assert ([name for name, _ in done.failed], done.analysed) == (["demo"], {})
+
+
 def test_users_who_object_are_in_no_report_until_they_no_longer_do(shop: Drop, bucket: "S3Client") -> None:
     happen(shop, {"own": 0.2, "best": 0.2}, days=2)
 

@@ -2,7 +2,6 @@
 """Placements in experiments: which variant a user gets, told before it is applied, and a cache of what runs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +34,16 @@ class LiveExperiments:
         until, experiments = self._by_shop.get(shop, (now, ()))
         if now < until:
             return experiments
-        with suppress(PersonalizationError):
+        seconds = release_store.REMEMBER_SECONDS
+        try:
             experiments = self._fetch(shop)
+        except PersonalizationError:
+            # What is known goes on; where nothing is, a minute without exposures would be lost.
+            if shop not in self._by_shop:
+                seconds = release_store.REMEMBER_NONE_SECONDS
         if len(self._by_shop) >= _MOST_SHOPS:
             self._by_shop.clear()
-        self._by_shop[shop] = (now + release_store.REMEMBER_SECONDS, experiments)
+        self._by_shop[shop] = (now + seconds, experiments)
         return experiments
 
 

@@ -98,6 +98,9 @@ class Analyst:
             except PersonalizationError as error:
                 failed.append((shop, str(error)))
                 continue
+            except Exception as error:  # noqa: BLE001 - a broken file of one shop must not end the round of the others
+                failed.append((shop, type(error).__name__))
+                continue
             if reports:
                 analysed[shop] = tuple(experiment.name for experiment, _ in reports)
             if names := tuple(experiment.name for experiment, harmed in reports if harmed):
