@@ -3,7 +3,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,8 +56,39 @@ def bought(shop: Shop) -> list[str]:
     return [line for text in objects(shop, "events").values() for line in text.splitlines() if "Purchase" in line]
 
 
+def on_screen(shop: Shop) -> list[Any]:
+    return [json.loads(line) for text in objects(shop, "impressions").values() for line in text.splitlines()]
+
+
+def answered(shop: Shop, user: str) -> Any:  # noqa: ANN401 - an answer's JSON
+    """A user's list, from a container that has read the key of listIds."""
+    answers: list[Any] = []
+
+    def has_id() -> bool:
+        answers.append(shop.call("GET", f"/users/{user}/placements/home").body)
+        return bool(answers[-1]["listId"])
+
+    until(has_id, "a list has its id")
+    return answers[-1]
+
+
 def seen(condition: Callable[[], object], what: str) -> None:
     until(lambda: bool(condition()), what)
+
+
+def look_and_click(tested: Shop, answers: Mapping[str, Any], event: Mapping[str, str]) -> None:
+    """Look at all items of the lists; a click of u1 follows."""
+    # An event names its list, and what was on screen is a file whose units are those of exposures.
+    for user, answer in answers.items():
+        lists = [{"listId": answer["listId"], "itemIds": [item["itemId"] for item in answer["items"]]}]
+        shown = tested.call("POST", "/impressions", {"userId": user, "sessionId": "s", "lists": lists})
+        assert (shown.status, shown.body) == (202, {"accepted": 1, "refused": []})
+    click = {**event, "eventType": "Click", "listId": answers["u1"]["listId"]}
+    clicked = tested.call("POST", "/events", {"userId": "u1", "sessionId": "s", "events": [click]})
+    assert "listIdRefused" not in clicked.body["events"][0]
+    seen(lambda: len({line["unit"] for line in on_screen(tested)}) == len(USERS), "every user's impressions are there")
+    seen(lambda: answers["u1"]["listId"] in "".join(objects(tested, "events").values()), "the copy names the list")
+    assert {line["listId"] for line in on_screen(tested)} == {answer["listId"] for answer in answers.values()}
 
 
 def test_an_experiment_from_its_file_to_its_exposures(tested: Shop) -> None:
@@ -80,12 +111,13 @@ def test_an_experiment_from_its_file_to_its_exposures(tested: Shop) -> None:
     assert (choice.status, choice.body) == (202, {"enabled": False})
     # A container that has just answered knows of it within a minute.
     seen(lambda: "experiment" in tested.call("GET", "/users/u1/placements/home").body, "it is served")
-    answers = {user: tested.call("GET", f"/users/{user}/placements/home").body for user in USERS}
+    answers = {user: answered(tested, user) for user in USERS}
     variants = {user: answer["experiment"]["variant"] for user, answer in answers.items()}
     assert set(variants.values()) == {"own", "best"}
     for answer in answers.values():
         sources = {item["source"] for item in answer["items"]}
         assert sources == ({"bestsellers"} if answer["experiment"]["variant"] == "best" else {"campaign"})
+    look_and_click(tested, answers, event)
     seen(lambda: "experiment" not in tested.call("GET", "/users/objector/placements/home").body, "the objection holds")
     best = tested.call("GET", "/users/objector/recommendations").body["items"]
     assert {item["source"] for item in best} == {"bestsellers"}
@@ -94,6 +126,7 @@ def test_an_experiment_from_its_file_to_its_exposures(tested: Shop) -> None:
         "every user's exposure is there",
     )
     told = {(exposure["unit"], exposure["variant"]) for exposure in exposures(tested)}
+    assert {line["unit"] for line in on_screen(tested)} <= {unit for unit, _ in told}
     # Of whoever objects one may have been told before that.
     assert len(USERS) <= len(told) <= len(USERS) + 1
     assert all(key.startswith(f"exposures/tested/{datetime.now(UTC):%Y/}") for key in objects(tested, "exposures"))
