@@ -7,9 +7,9 @@ from benchmarks import ways
 from benchmarks.ways import Way
 
 WAYS = {
-    "get_recommendations": (Way(12, 25), Way(0, 0)),
-    "record_events": (Way(12, 30), Way(0, 0)),
-    "purchase_likelihood": (Way(15, 45), Way(0, 0)),
+    "get_recommendations": (Way(17, 40), Way(0, 0)),
+    "record_events": (Way(12, 32), Way(0, 0)),
+    "purchase_likelihood": (Way(19, 58), Way(0, 0)),
     "validate_drop": (Way(26, 130), Way(24, 130)),
     "judge_release": (Way(17, 51), Way(2, 3)),
     "claim_drop": (Way(12, 38), Way(0, 0)),
