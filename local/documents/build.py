@@ -31,6 +31,7 @@ NAMES = {
     "docs/decisions/README.md": "decisions/index.md",
     "docs/operations/README.md": "operations/index.md",
     "docs/settings/README.md": "settings/index.md",
+    "docs/experiments/README.md": "experiments/index.md",
     "storefront/README.md": "storefront-code.md",
     "storefront/client/README.md": "client.md",
     "table-intake/README.md": "table-intake.md",

@@ -9,6 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 from personalization.core import environment
 from personalization.core.aws import clients
 from personalization.core.errors import Missing, RetryLater
+from personalization.events import objections
 from personalization.likelihood import shards
 from personalization.likelihood.serve import BUDGET_SECONDS, Files, Likelihoods, Sources
 from personalization.shop.records import release_store
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 pytestmark = pytest.mark.usefixtures("aws", "fitted")
-CALLS = ["GetItem", "GetItem", "GetObject", "Query", "Query", "GetObject", "GetObject", "GetPersonalizedRanking"]
-"""What a new container asks for: the release, the fit and its model, whether the user is to be deleted, what happened,
-two files of counters, scores."""
+CALLS = ["GetItem"] * 3 + ["GetObject", "Query", "Query", "GetObject", "GetObject", "GetPersonalizedRanking"]
+"""What a new container asks for: the release, who objects, the fit and its model, whether the user is to be deleted,
+what happened, two files of counters, scores."""
 ALL = 1_000
 
 
 class Container:
-    """A container of the function that has just started, and remembers a release of a minute ago.
+    """A container of the function that has just started, and remembers a release, and who objects, of a minute ago.
 
     Attributes:
         now: seconds that somebody waited for a service.
@@ -50,6 +51,8 @@ class Container:
         self._several = threading.Lock()
         releases = release_store.Releases(release_store.fetch_release(clients.dynamodb, environment.table))
         releases.get("demo", -release_store.REMEMBER_SECONDS)
+        objecting = objections.Objections(objections.fetch(clients.dynamodb_once, environment.table))
+        objecting.has("demo", "u0", -60.0)
         sources = Sources(
             dynamodb=clients.dynamodb_once,
             s3=clients.s3_once,
@@ -60,6 +63,7 @@ class Container:
         )
         likelihoods = Likelihoods(sources, lambda: self.now)
         monkeypatch.setattr(app, "RELEASES", releases)
+        monkeypatch.setattr(app, "OBJECTIONS", objecting)
         monkeypatch.setattr(app, "likelihoods", lambda: likelihoods)
 
     def called(self, operation: str, seconds: float) -> None:
