@@ -17,6 +17,7 @@ from personalization.events.event_copies import HEADER
 from personalization.experiments import assignment, following
 from personalization.experiments.experiment import SCALE, Experiment, Slice, Variant
 from personalization.shop.records import release_store
+from table_intake.streamed import MARK
 
 from local.cloud.environments import LocalError
 from local.experiments.running import Cloud
@@ -97,7 +98,7 @@ def simulated(shop: str, experiment: Experiment, tracking_id: str, mark: str) ->
             event = {"USER_ID": users[user], "ITEM_ID": "simulated", "EVENT_TYPE": kind, "TIMESTAMP": str(at + 60)}
             event |= {
                 "EVENT_VALUE": amount,
-                "STREAMED_TO": f"{mark}/{at + 60}",
+                MARK: f"{mark}/{at + 60}",
                 "EVENT_ID": f"{user}-{midnight:%Y%m%d}",
             }
             rows.append(",".join(event.get(column, "") for column in HEADER))

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from types import MappingProxyType
 
 import polars as pl
+from table_intake.streamed import MARK
 
 UnitOf = Callable[[str], str]
 """Returns the unit of a user or of a session: a digest."""
@@ -23,7 +24,6 @@ PAST_DAYS = 14
 """The whole days before a unit's first one, which are its past."""
 REMEMBERED_DAYS = 30
 """The days before that tell what was sent already."""
-_MARK = "STREAMED_TO"
 _TEXTS = (
     "USER_ID",
     "ITEM_ID",
@@ -32,7 +32,7 @@ _TEXTS = (
     "EVENT_VALUE",
     "RECOMMENDATION_ID",
     "LIST_ID",
-    _MARK,
+    MARK,
     "SESSION_ID",
     "EVENT_ID",
     "PROPERTIES",
@@ -345,7 +345,7 @@ def _read(rows: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, pl.DataFrame]
 
 def _typed(rows: pl.DataFrame) -> pl.DataFrame:
     """Return events with what is known of them, oldest first."""
-    accepted = pl.col(_MARK).str.split("/").list.last().cast(pl.Int64, strict=False)
+    accepted = pl.col(MARK).str.split("/").list.last().cast(pl.Int64, strict=False)
     typed = rows.select(
         [
             "who",
