@@ -61,7 +61,7 @@ def written_out(nested: Path) -> dict[str, Any]:
     """A nested stack's template as AWS gets it: without loops, and with everything in it."""
     made = copy.deepcopy(looped(nested))
     made.pop("Transform", None)
-    made["Resources"] = decided(made["Resources"], Values(OPTIONS | PSEUDO, made["Conditions"]))
+    made["Resources"] = decided(made["Resources"], Values(OPTIONS | PSEUDO, made.get("Conditions", {})))
     return made
 
 

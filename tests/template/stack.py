@@ -91,7 +91,7 @@ def child_of(properties: Resource) -> Stack:
     source = looped(ROOT / properties["TemplateURL"])
     given = properties["Parameters"]
     assert set(given) == set(source["Parameters"])
-    worked = Values(given | PSEUDO | {"AWS::StackName": "retail-nested"}, source["Conditions"])
+    worked = Values(given | PSEUDO | {"AWS::StackName": "retail-nested"}, source.get("Conditions", {}))
     parts = {
         part: {n: member for n, member in source[part].items() if worked.condition(member.get("Condition"))}
         for part in ("Resources", "Outputs")

@@ -106,7 +106,7 @@ def test_two_regions_may_have_a_stack_of_the_same_name() -> None:
         STACK.of("CloudFront::OriginAccessControl")["StorefrontAccess"]["OriginAccessControlConfig"]["Name"],
         SENT["Name"],
     }
-    assert names == {"retail-storefront-51af3dc0"}
+    assert names == {"retail-shop-51af3dc0"}
 
 
 def test_what_is_not_asked_for_is_not_there() -> None:
