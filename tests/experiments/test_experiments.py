@@ -415,9 +415,30 @@ def test_what_takes_the_place_of_an_experiment_has_its_users(
 ) -> None:
     shared = "    namespace: home\n"
     start(experiment(name="first", more=shared))
+    first = {user: variant(user) for user in USERS}
     assert start(experiment(name="second", more=shared)) == ["first", "second"]
     assert refusal(bucket) == ""
     assert answer_of(USERS[0])["experiment"]["name"] == "second"
+    # Its groups are others, so that both have as many users of either group before.
+    both = Counter((first[user], variant(user)) for user in USERS)
+    assert len(both) == 4
+    assert all(60 < users < 140 for users in both.values())
+
+
+def test_who_is_in_an_experiment_of_a_namespace_stays_where_they_are_as_it_grows(
+    start: Callable[[str], object], table: "DynamoDBClient"
+) -> None:
+    shared = "    namespace: home\n"
+    start(experiment("{own: {weight: 0.29}, best: {weight: 0.58, show: bestsellers}}", more=shared))
+    (little,) = following.get(table, TABLE, "demo").experiments
+    assert [little.weight(name) for name in ("own", "best")] == [29, 58]
+    start(experiment("{own: {weight: 10}, best: {weight: 20, show: bestsellers}}", more=shared))
+    some = {user: variant(user) for user in USERS if variant(user)}
+    assert 80 < len(some) < 160
+    start(experiment("{own: {weight: 33}, best: {weight: 66, show: bestsellers}}", more=shared))
+    assert {user: variant(user) for user in some} == some
+    shares = Counter(map(variant, USERS))
+    assert 1.5 < shares["best"] / shares["own"] < 2.7
 
 
 def test_what_runs_keeps_its_times_in_another_time_zone(

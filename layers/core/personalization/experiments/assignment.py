@@ -22,12 +22,28 @@ def number(seed: str, unit: str) -> int:
 
 
 def variant_of(experiment: Experiment, unit: str) -> Variant | None:
-    """Return the variant of a unit; None if it is outside of the experiment."""
+    """Return the variant of a unit; None if it is outside of the experiment.
+
+    A namespace says which experiment a unit is in, and the experiment which variant: the groups of one experiment
+    would otherwise be those of the next one, and carry over what the first one did to them.
+    """
     drawn = number(experiment.seed, unit)
-    for part in experiment.slices:
-        if part.start <= drawn < part.end:
-            return experiment.variant(part.variant)
-    return None
+    part = next((part for part in experiment.slices if part.start <= drawn < part.end), None)
+    if part is None:
+        return None
+    return experiment.variant(_redrawn(experiment, unit) if experiment.is_in_namespace else part.variant)
+
+
+def _redrawn(experiment: Experiment, unit: str) -> str:
+    """Return the variant of a unit by the shares that the experiment began with: all of them grow alike."""
+    begun = min(part.since for part in experiment.slices)
+    shares = [part for part in experiment.slices if part.since == begun]
+    left = number(experiment.name, unit) * sum(part.end - part.start for part in shares) // SCALE
+    for part in shares:
+        left -= part.end - part.start
+        if left < 0:
+            return part.variant
+    return shares[-1].variant
 
 
 def unit_digest(tracking_id: str, user_id: str) -> str:

@@ -17,6 +17,8 @@ HOLDOUT_SEED = "holdout/"
 """The start of the seeds of holdouts; names have no slash."""
 SCALE = 10_000
 """Shares of users are whole numbers of this many parts."""
+NAMESPACE_SEED = "namespace/"
+"""The start of the seeds of experiments that share the users of a namespace out."""
 Serves = Literal["as-is", "bestsellers", "off", "placement"]
 """What a variant shows: what the placement shows anyway, the bestsellers, nothing, or the placement with changes."""
 Goal = Literal["orders", "revenue", "clicks"]
@@ -36,7 +38,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The users of one variant: those whose number, out of SCALE, is at least `start` and below `end`."""
+    """The users of one variant: those whose number, out of SCALE, is at least `start` and below `end`.
+
+    In a namespace these are as many users, and the experiment's own numbers say which of them are in which variant.
+    """
 
     variant: str
     start: int
@@ -77,6 +82,11 @@ class Experiment:
     def is_holdout(self) -> bool:
         """Whether it is the shop's holdout of a quarter, which other experiments leave out."""
         return self.seed.startswith(HOLDOUT_SEED)
+
+    @property
+    def is_in_namespace(self) -> bool:
+        """Whether it may be one of several that share the users out."""
+        return self.seed.startswith(NAMESPACE_SEED)
 
     def runs(self, now: float) -> bool:
         return self.starts_at <= now < self.last_second

@@ -16,7 +16,16 @@ from personalization.core.errors import Rejected, RetryLater
 from personalization.experiments import document
 from personalization.experiments.assignment import filters_of, free
 from personalization.experiments.document import ExperimentSettings, ExperimentsFile, Quarter
-from personalization.experiments.experiment import HOLDOUT_SEED, RECORD, SCALE, Experiment, Experiments, Slice, Variant
+from personalization.experiments.experiment import (
+    HOLDOUT_SEED,
+    NAMESPACE_SEED,
+    RECORD,
+    SCALE,
+    Experiment,
+    Experiments,
+    Slice,
+    Variant,
+)
 from personalization.reports import pages
 from personalization.shop import keys
 from personalization.shop.records import release_store
@@ -181,7 +190,7 @@ def _made(
         variants=document.variants(wanted, state.settings, context),
         goal=wanted.goal,
         guardrails=wanted.guardrails,
-        seed=f"namespace/{wanted.namespace}" if wanted.namespace else name,
+        seed=f"{NAMESPACE_SEED}{wanted.namespace}" if wanted.namespace else name,
         slices=was.slices if was else (),
         starts_at=starts,
         ends_at=ends,
@@ -206,7 +215,7 @@ def _holdout(
     if was is not None and was.definition != definition:
         text = "is {before} until the quarter ends: whoever is in it stays there"
         return [], [at("holdout", Text("experiments.holdout.changes", text, before=was.definition))]
-    share, starts = int(percent * SCALE / 100), was.starts_at if was else now
+    share, starts = _parts(percent), was.starts_at if was else now
     slices = (Slice(HELD_OUT, 0, share, starts), Slice("personalized", share, SCALE, starts))
     holdout = Experiment(
         name=quarter.name,
@@ -259,7 +268,7 @@ def _shared_out(
             continue
         for variant, percent in file.experiments[experiment.name].weights.items():
             path = f"experiments.{experiment.name}.variants.{variant}.weight"
-            missing = int(percent * SCALE / 100) - experiment.weight(variant)
+            missing = _parts(percent) - experiment.weight(variant)
             if missing < 0:
                 text = "is {now:g} and cannot shrink while it runs: whoever is in a variant stays there"
                 problems.append(
@@ -280,10 +289,15 @@ def _shared_out(
     return made, problems
 
 
+def _parts(percent: float) -> int:
+    """Return the whole parts of SCALE in a percentage, 29 in 0.29 %: its hundredfold is 28.999 as a float."""
+    return int(round(percent * SCALE / 100, 6))
+
+
 def _grows_alike(experiment: Experiment, weights: Mapping[str, float]) -> bool:
     """Return whether all variants have the same factor; what shrinks is refused by itself, with more to say."""
     parts = {name: percent * SCALE / 100 for name, percent in weights.items()}
-    if any(int(part) < experiment.weight(name) for name, part in parts.items()):
+    if any(_parts(percent) < experiment.weight(name) for name, percent in weights.items()):
         return True
     factor = sum(parts.values()) / sum(map(experiment.weight, parts))
     return all(abs(part - factor * experiment.weight(name)) <= factor for name, part in parts.items())
