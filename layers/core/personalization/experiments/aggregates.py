@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import blake2b
-from types import MappingProxyType
 
 import polars as pl
 from table_intake.streamed import MARK
@@ -127,7 +126,7 @@ class Events:
     units: pl.DataFrame
     """All units with their number of events of any type."""
     currency: str | None
-    foreign: Mapping[str, int] = MappingProxyType({})
+    foreign: Mapping[str, int] = field(default_factory=dict)
     """Lines by another currency, whose money is not added."""
     unvalued: int = 0
     """Lines without a value."""
