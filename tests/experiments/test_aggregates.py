@@ -183,6 +183,7 @@ def test_items_on_screen_count_from_the_exposure_on() -> None:
         {
             "unit": [unit("u1"), unit("u1"), unit("u3")],
             "at": [(START + at) * 1000 for at in (1, 5, 5)],
+            "list": ["l1", "l2", "l3"],
             "items": [4, 3, 9],
             "shown": [0, 0, 0],
         },
@@ -223,6 +224,20 @@ def test_exposures_of_another_experiment_and_of_another_day_are_left_out_and_eac
 
     assert told.rows() == [(unit("u1"), "a", "home", START * 1000)]
     assert aggregates.exposures([], "home", DAY).is_empty()
+
+
+def test_who_was_shown_a_list_of_the_experiment_and_not_exposed_has_a_row_without_a_variant() -> None:
+    rules = Rules("Purchase", unit, variant_in=lambda token: int(token[0]))
+    rows = [event("View", at, user, listed=f"{at % 10}-{at}") for at, user in ((11, "u1"), (21, "u2"), (34, "u3"))]
+    # u3 saw a list of no experiment, and u4 was exposed before the login.
+    rows.append(event("Purchase", 42, "u4", listed="2-42", session="s4"))
+
+    day = aggregates.day(
+        shown(("u1", "a", 0), ("s4", "b", 0)), read(rows, rules=rules), [], Beside(unit_of=unit, numbers={1, 2})
+    )
+
+    told = {row["unit"]: (row["variant"], row["lists"]) for row in day.to_dicts()}
+    assert told == {unit("u1"): ("a", 1), unit("s4"): ("b", 1), unit("u2"): (None, 1)}
 
 
 def test_copies_from_before_a_column_was_added_are_read_too() -> None:

@@ -215,3 +215,24 @@ def test_clicks_and_items_on_screen_count_in_the_lists_of_the_experiment(shop: D
     control, best = report(bucket)["variants"]
     assert (best["clicks"], best["viewable"], best["clicksPerViewable"]) == (1, 4, 0.25)
     assert (control["clicks"], control["viewable"], control["clicksPerViewable"]) == (0, 0, None)
+
+
+def test_a_lost_log_of_exposures_is_named_and_hides_the_verdict(shop: Drop, bucket: "S3Client") -> None:
+    happen(shop, {"own": 0.2, "best": 0.4})
+    lists = []
+    for user in range(USERS, USERS + 30):
+        unit, at = unit_digest(str(RELEASE["trackingId"]), f"u{user}"), int(START.timestamp()) * 1000
+        lists.append({"shop": "demo", "unit": unit, "listId": f"{user % 2 + 1}-{user}", "itemIds": ["i1"], "at": at})
+    shop(f"impressions/demo/{START:%Y/%m/%d}/1.jsonl", "\n".join(map(json.dumps, lists)))
+    shown = [event("View", 80, f"u{user}", listed="1-x", named=f"x{user}") for user in range(0, 100, 7)]
+    shop(f"events/demo/{START:%Y/%m/%d}/shown.csv", copy(shown))
+
+    round_at(7.1)
+
+    told = report(bucket)
+    assert told["verdict"]["state"] == "hidden"
+    lost = next(finding for finding in told["findings"] if finding["name"] == "lostExposures")
+    assert lost["hides"]
+    assert "66.7% of the users who were shown" in lost["text"]
+    assert (told["counted"]["shown"], told["counted"]["unexposed"]) == (45, 30)
+    assert sum(variant["users"] for variant in told["variants"]) == USERS

@@ -60,8 +60,8 @@ _OUTCOMES = pl.Schema(
     }
 )
 EXPOSURES = pl.Schema({"unit": pl.String, "variant": pl.String, "placement": pl.String, "at": pl.Int64})
-VIEWABLE = pl.Schema({"unit": pl.String, "at": pl.Int64, "items": pl.UInt32, "shown": pl.UInt32})
-"""Items that were on screen; times are epoch milliseconds, as in exposures. `shown` is the number of the variant."""
+VIEWABLE = pl.Schema({"unit": pl.String, "at": pl.Int64, "list": pl.String, "items": pl.UInt32, "shown": pl.UInt32})
+"""Lists with items on screen; times are epoch milliseconds, as in exposures. `shown` is the number of the variant."""
 SHOP_DAY = pl.Schema(
     {
         "unit": pl.String(),
@@ -86,8 +86,11 @@ ROWS = pl.Schema(
         **dict.fromkeys(_PAST_COUNTS, pl.UInt32()),
         "pastReturned": pl.Float64(),
         "pastValues": pl.List(pl.Float64),
+        "lists": pl.UInt32(),
     }
 )
+"""`lists` are those of the experiment that events or views name. A unit that was shown some, and neither exposed nor
+counted on a day, has a row without a variant."""
 _FIRST = pl.Schema({name: ROWS[name] for name in ("unit", "variant", "first")})
 
 
@@ -193,10 +196,11 @@ def events(rows: pl.DataFrame, rules: Rules, before: Remembered) -> Events:
     """
     kind, purchase = pl.col("kind"), _plain(rules.purchase)
     rows, units = _read(rows, rules)
+    rows = rows.join(_shown(rows["list"].drop_nulls(), rules.variant_in), on="list", how="left", maintain_order="left")
     clicks = rows.filter(kind.is_in(["click", "view"]) & pl.col("list").is_not_null())
     names = clicks.select("list", "item").iter_rows()
     clicks = clicks.with_columns(pl.Series("line", [_hash("\0".join(name)) for name in names], pl.UInt64))
-    clicks = _new(clicks, before.seen).join(_shown(clicks["list"], rules.variant_in), on="list", how="left")
+    clicks = _new(clicks, before.seen)
     carts = rows.filter(kind == "addtocart")
     lines = _lines(rows.filter(kind.is_in([purchase, RETURN])), before.seen)
     named = Counter(lines["currency"].drop_nulls().to_list())
@@ -251,17 +255,17 @@ def day(shown: pl.DataFrame, accepted: Events, days: Sequence[pl.DataFrame], bes
     before = firsts(days)
     first = pl.concat([before, today.select(_FIRST.names())]).group_by("unit", "variant").agg(pl.col("first").min())
     outcomes = accepted.outcomes if until is None else accepted.outcomes.filter(pl.col("time") * 1000 < until)
+    outcomes = _as_exposed(outcomes, first["unit"].unique(), beside.unit_of)
+    on_screen = _on_screen(beside.viewable)
+    lists = _lists(outcomes, on_screen, beside.numbers)
     if beside.numbers is not None:
-        outcomes = outcomes.filter(pl.col("clicks").is_null() | pl.col("shown").is_in(list(beside.numbers)))
-    since = _of_exposed(outcomes, first["unit"].unique(), beside.unit_of)
+        ours = pl.col("shown").is_in(list(beside.numbers))
+        outcomes, on_screen = outcomes.filter(pl.col("clicks").is_null() | ours), on_screen.filter(ours)
     # An event has no milliseconds.
-    since = since.join(first, on="unit").filter(pl.col("time") >= pl.col("first") // 1000)
+    since = outcomes.join(first, on="unit").filter(pl.col("time") >= pl.col("first") // 1000)
     since = _without_strange_returns(since, days)
     counted = _bought(since).group_by("unit", "variant").agg(pl.col("order").unique().sort().alias("counted"))
     keys = ["unit", "variant"]
-    on_screen = _on_screen(beside.viewable)
-    if beside.numbers is not None:
-        on_screen = on_screen.filter(pl.col("shown").is_in(list(beside.numbers)))
     on_screen = on_screen.join(first, on="unit").filter(pl.col("at") >= pl.col("first"))
     sums = _summed(since, keys).join(
         on_screen.group_by(keys).agg(pl.col("items").sum().alias("viewable")), on=keys, how="full", coalesce=True
@@ -271,13 +275,23 @@ def day(shown: pl.DataFrame, accepted: Events, days: Sequence[pl.DataFrame], bes
     new = today.join(before, on=keys, how="anti").select(keys)
     if beside.past is not None:
         new = new.join(beside.past, on="unit", how="left")
-    return _counted(rows.join(new, on=keys, how="left"), ROWS).sort(keys)
+    rows = rows.join(new, on=keys, how="left").join(lists, on="unit", how="full", coalesce=True)
+    return _counted(rows, ROWS).sort(keys)
 
 
 def firsts(days: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Return when each unit was first exposed to a variant."""
     before = pl.concat([pl.DataFrame(schema=_FIRST), *(rows.select(_FIRST.names()) for rows in days)])
-    return before.group_by("unit", "variant").agg(pl.col("first").min())
+    return before.drop_nulls("variant").group_by("unit", "variant").agg(pl.col("first").min())
+
+
+def unexposed(days: Iterable[pl.DataFrame]) -> tuple[int, int]:
+    """Return how many units were shown lists of the experiment, and how many of them were never exposed."""
+    columns = ("unit", "variant", "lists")
+    rows = pl.concat([pl.DataFrame(schema=ROWS).select(columns), *(rows.select(columns) for rows in days)])
+    units = rows.group_by("unit").agg(pl.col("lists").sum(), pl.col("variant").is_not_null().any().alias("exposed"))
+    shown = units.filter(pl.col("lists") > 0)
+    return shown.height, shown.filter(~pl.col("exposed")).height
 
 
 def remembered(shop_days: Iterable[pl.DataFrame], currency: str | None = None) -> Remembered:
@@ -305,7 +319,7 @@ def summed(days: Iterable[pl.DataFrame]) -> pl.DataFrame:
         rows.group_by("unit", "variant").agg(
             [
                 pl.col("first").min(),
-                pl.col("exposures", *_SUMS, "viewable").sum(),
+                pl.col("exposures", *_SUMS, "viewable", "lists").sum(),
                 # Of robots: the most on one day.
                 pl.col("events").max(),
                 pl.col("values", "counted").explode().drop_nulls().sort(),
@@ -464,14 +478,18 @@ def _bought(lines: pl.DataFrame) -> pl.DataFrame:
     return lines.filter(pl.col("items").is_not_null() & pl.col("order").is_not_null())
 
 
-def _of_exposed(outcomes: pl.DataFrame, exposed: pl.Series, unit_of: UnitOf) -> pl.DataFrame:
-    """Return the outcomes of exposed units: before a login, the session is the unit."""
-    ours = pl.col("unit").is_in(exposed.implode())
-    strangers = outcomes.filter(~ours)
-    names = strangers["session"].drop_nulls().unique()
-    units = pl.DataFrame({"session": names, "unit": [unit_of(name) for name in names]}, schema_overrides=_STRINGS)
-    visitors = strangers.drop("unit").join(units.filter(ours), on="session").select(outcomes.columns)
-    return pl.concat([outcomes.filter(ours), visitors])
+def _as_exposed(outcomes: pl.DataFrame, exposed: pl.Series, unit_of: UnitOf) -> pl.DataFrame:
+    """Return outcomes with the units that were exposed: before a login, the session is the unit."""
+    is_stranger = ~pl.col("unit").is_in(exposed.implode())
+    names = outcomes.filter(is_stranger)["session"].drop_nulls().unique()
+    sessions = {name: unit for name in names if (unit := unit_of(name))}
+    visitors = pl.DataFrame(
+        {"session": list(sessions), "visitor": list(sessions.values())},
+        schema={"session": pl.String, "visitor": pl.String},
+    ).filter(pl.col("visitor").is_in(exposed.implode()))
+    joined = outcomes.join(visitors, on="session", how="left", maintain_order="left")
+    renamed = pl.when(is_stranger).then(pl.coalesce("visitor", "unit")).otherwise("unit")
+    return joined.with_columns(renamed.alias("unit")).drop("visitor")
 
 
 def _without_strange_returns(since: pl.DataFrame, days: Iterable[pl.DataFrame]) -> pl.DataFrame:
@@ -482,6 +500,13 @@ def _without_strange_returns(since: pl.DataFrame, days: Iterable[pl.DataFrame]) 
     is_back = pl.col("named") & pl.col("itemsBack").is_not_null()
     rest = since.filter(~is_back.fill_null(value=False))
     return pl.concat([rest, since.filter(is_back).join(ours, on=keys, how="semi")])
+
+
+def _lists(outcomes: pl.DataFrame, on_screen: pl.DataFrame, numbers: Collection[int] | None) -> pl.DataFrame:
+    """Return of how many lists of the experiment there are events or items on screen, for each unit."""
+    ours = pl.col("shown").is_in(list(numbers or ()))
+    units = pl.concat([outcomes.filter(ours).select("unit", "list"), on_screen.filter(ours).select("unit", "list")])
+    return units.unique().group_by("unit").agg(pl.len().cast(pl.UInt32).alias("lists"))
 
 
 def _on_screen(viewable: pl.DataFrame | None) -> pl.DataFrame:
@@ -512,5 +537,5 @@ def _shaped(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
 
 def _counted(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """Return the columns of a schema; what was not counted is 0."""
-    names = [name for name in ("exposures", "events", "viewable", *_SUMS) if name in schema]
+    names = [name for name in ("exposures", "events", "viewable", "lists", *_SUMS) if name in schema]
     return _shaped(rows, schema).with_columns(pl.col(names).fill_null(0))

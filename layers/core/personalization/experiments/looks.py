@@ -89,7 +89,7 @@ def course(
         few_orders: the number of orders below which each buyer's revenue is told.
     """
     ordered = sorted(rows)
-    every = [rows[day] for day in ordered]
+    every = [rows[day].drop_nulls("variant") for day in ordered]
     double, robots = _in_two(every), _robots(every)
     left_out = pl.concat([double, robots]).unique()
     cap = _cap(every)
@@ -112,7 +112,7 @@ def course(
         robots=robots.len(),
         cap=cap,
         orders=orders,
-        exposures={day.isoformat(): _by_variant(rows[day], "exposures") for day in ordered},
+        exposures={day.isoformat(): _by_variant(frame, "exposures") for day, frame in zip(ordered, every, strict=True)},
         money=_money(summed, variants) if orders < few_orders else {},
     )
 

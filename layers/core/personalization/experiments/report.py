@@ -8,7 +8,7 @@ from typing import Any
 
 from table_intake.wording import Text
 
-from personalization.experiments import looks, picture, sentences, verdicts
+from personalization.experiments import aggregates, looks, picture, sentences, verdicts
 from personalization.experiments.aggregating import Made, day_of
 from personalization.experiments.announcing import News
 from personalization.experiments.bands import Guardrail
@@ -43,6 +43,7 @@ class Judged:
 
     design: Design
     course: Course
+    facts: Facts
     verdict: Verdict
     sentence: Text
 
@@ -79,9 +80,13 @@ def judge(experiment: Experiment, made: Made, now: datetime) -> Judged:
         shares=tuple(week / weeks for week in range(1, weeks + 1)),
         planned=_planned(experiment, course, weeks),
     )
+    # Impressions of today may be here before their exposures.
+    shown, unexposed = aggregates.unexposed(rows[day] for day in over)
     facts = Facts(
         periods=looks.periods(rows, _weights(experiment)),
         double=course.double,
+        shown=shown,
+        unexposed=unexposed,
         robots=course.robots,
         silent_days=tuple(_silent_days(experiment, made, course, now)),
     )
@@ -90,7 +95,9 @@ def judge(experiment: Experiment, made: Made, now: datetime) -> Judged:
     daily = [Day(day=look.day.isoformat(), sums=look.sums) for look in course.days]
     verdict = verdicts.judge(design, weekly, daily, facts, scale)
     told = Told(end=day_of(experiment.ends_at).isoformat(), currency=made.currency or "")
-    return Judged(design=design, course=course, verdict=verdict, sentence=sentences.sentence(verdict, design, told))
+    return Judged(
+        design=design, course=course, facts=facts, verdict=verdict, sentence=sentences.sentence(verdict, design, told)
+    )
 
 
 def news(experiment: Experiment, judged: Judged) -> Iterator[tuple[News, str]]:
@@ -154,6 +161,8 @@ def document(
             "unvalued": made.unvalued,
             "double": course.double,
             "robots": course.robots,
+            "shown": judged.facts.shown,
+            "unexposed": judged.facts.unexposed,
         },
         "announced": [],
     }
