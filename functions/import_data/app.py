@@ -8,7 +8,7 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken
 from personalization.core.observability import logger
-from personalization.personalize import ensure
+from personalization.personalize import ensure, metric_attributions
 from personalization.personalize.readiness import Stage, advance
 from personalization.shop.plan import ImportJob, ImportRequest
 from personalization.shop.settings import recommenders
@@ -23,8 +23,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     """Create or find resources in order, or describe the one in progress.
 
     Args:
-        event: `{steps: [datasetGroup|schema|dataset|eventTracker|filter|recommender|importJob], plan, filter?,
-            recommender?, made?}`.
+        event: `{steps: [datasetGroup|schema|dataset|eventTracker|metricAttribution|filter|recommender|importJob], plan,
+            filter?, recommender?, made?}`.
 
     Returns:
         `{arn, status, ready, made?}`; status WAITING and the reason if a quota is used up.
@@ -77,6 +77,18 @@ def _stages(client: "PersonalizeClient", request: ImportRequest) -> list[Stage]:
             lambda arn: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"],
         )
 
+    def metric_attribution() -> list[Stage]:
+        wanted = plan.metric_attribution
+        if wanted is None:
+            return []
+        return [
+            Stage(
+                wanted.name,
+                lambda _: metric_attributions.ensure_metric_attribution(client, plan, wanted, Environment().role_arn),
+                lambda arn: client.describe_metric_attribution(metricAttributionArn=arn)["metricAttribution"],
+            )
+        ]
+
     group, dataset, tracker = plan.dataset_group, plan.dataset, plan.event_tracker
     stages: Mapping[str, Callable[[], list[Stage]]] = {
         "datasetGroup": lambda: [
@@ -102,6 +114,7 @@ def _stages(client: "PersonalizeClient", request: ImportRequest) -> list[Stage]:
                 lambda _: ensure.event_tracker(client, group.arn),
             )
         ],
+        "metricAttribution": metric_attribution,
         "filter": lambda: [a_filter()],
         "recommender": lambda: [recommender()],
         "importJob": lambda: [import_job(job) for job in (plan.import_job, *plan.further)],

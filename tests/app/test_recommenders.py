@@ -18,6 +18,8 @@ probe: {enabled: false}
 recommenders:
   together: {use_case: frequently-bought-together}
   viewed: {use_case: most-viewed}
+metric_attribution:
+  purchases: {event_type: Purchase}
 placements:
   basket: {recommender: together, limit: 3, because: goesWithBasket}
 """
@@ -40,6 +42,15 @@ def recommenders(shop: Shop) -> dict[str, dict[str, Any]]:
     }
 
 
+def metrics(shop: Shop) -> dict[str, str]:
+    """What the engine makes of the shop's events: expressions by name."""
+    engine = shop.laptop.personalize
+    listed = engine.list_metric_attributions()["metricAttributions"]
+    (arn,) = (entry["metricAttributionArn"] for entry in listed if f"-{SHOP}-" in entry["metricAttributionArn"])
+    listed_metrics = engine.list_metric_attribution_metrics(metricAttributionArn=arn)["metrics"]
+    return {metric["metricName"]: f"{metric['eventType']} {metric['expression']}" for metric in listed_metrics}
+
+
 def again(shop: Shop, events_each: int) -> Run:
     """A whole history that goes on a little further."""
     return shop.laptop.drop(SHOP, "interactions", retail.interactions(events_each=events_each))
@@ -55,6 +66,7 @@ def test_a_run_makes_what_the_settings_name_and_placements_show_it(cases: Shop) 
     made = recommenders(cases)
     assert {name: recommender["status"] for name, recommender in made.items()} == {"together": "ACTIVE"}
     assert made["together"]["recipeArn"].endswith("recipe/aws-ecomm-frequently-bought-together")
+    assert metrics(cases) == {"purchases": "Purchase SAMPLECOUNT()"}
     (few,) = remarks(run)
     assert few.startswith("the recommender viewed is not made: most-viewed needs 1,000 events of type View")
     answer = cases.call("GET", "/users/u1/placements/basket", itemId="garden-03")
@@ -68,11 +80,13 @@ def test_the_same_settings_change_nothing_and_others_change_what_they_name(cases
     assert again(cases, 26).status == "SUCCEEDED"
     assert recommenders(cases) == before
     more = SETTINGS.replace("frequently-bought-together}", "frequently-bought-together, minimum_rps: 2}")
+    more = more.replace("purchases: {event_type: Purchase}", "events: {event_type: View}")
     cases.laptop.put(f"drops/{SHOP}/settings.yaml", more)
     assert again(cases, 27).status == "SUCCEEDED"
     together = recommenders(cases)["together"]
     assert together["recommenderConfig"]["minRecommendationRequestsPerSecond"] == 2
     assert together["latestRecommenderUpdate"]["status"] == "ACTIVE"
+    assert metrics(cases) == {"events": "View SAMPLECOUNT()"}
     assert together["creationDateTime"] == before["together"]["creationDateTime"]
 
 

@@ -10,7 +10,7 @@ WAYS = {
     "get_recommendations": (Way(17, 40), Way(0, 0)),
     "record_events": (Way(12, 32), Way(0, 0)),
     "purchase_likelihood": (Way(19, 58), Way(0, 0)),
-    "validate_drop": (Way(26, 130), Way(24, 130)),
+    "validate_drop": (Way(26, 131), Way(24, 130)),
     "judge_release": (Way(17, 51), Way(2, 3)),
     "claim_drop": (Way(12, 38), Way(0, 0)),
     "import_data": (Way(8, 13), Way(0, 0)),

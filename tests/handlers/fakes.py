@@ -22,6 +22,7 @@ _DEFAULTS: Mapping[str, Mapping[str, object]] = {
     "ListDatasets": {"datasets": []},
     "ListEventTrackers": {"eventTrackers": []},
     "ListFilters": {"Filters": []},
+    "ListMetricAttributionMetrics": {"metrics": []},
     "ListMetricAttributions": {"metricAttributions": []},
     "ListRecommenders": {"recommenders": []},
     "ListSchemas": {"schemas": []},
@@ -29,6 +30,7 @@ _DEFAULTS: Mapping[str, Mapping[str, object]] = {
     "ListSolutionVersions": {"solutionVersions": []},
     "GetRecommendations": {"recommendationId": "RID-0", "itemList": []},
     "CreateEventTracker": {"eventTrackerArn": f"{ARN}:event-tracker/0badcafe", "trackingId": "t-1"},
+    "CreateMetricAttribution": {"metricAttributionArn": f"{ARN}:metric-attribution/retail-demo-metrics"},
     "CreateSolutionVersion": {"solutionVersionArn": f"{ARN}:solution/retail-demo-user-personalization/1f2e3d4c"},
 }
 

@@ -17,6 +17,7 @@ CREATES = {
     "schema": "CreateSchema",
     "dataset": "CreateDataset",
     "event_tracker": "CreateEventTracker",
+    "metric_attribution": "CreateMetricAttribution",
     "filter": "CreateFilter",
     "recommender": "CreateRecommender",
     "import_job": "CreateDatasetImportJob",
@@ -27,6 +28,11 @@ RECOMMENDER = {
     "recipeArn": "arn:aws:personalize:::recipe/aws-ecomm-frequently-bought-together",
     "recommenderConfig": {"minRecommendationRequestsPerSecond": 1, "enableMetadataWithRecommendations": False},
 }
+ATTRIBUTION = {
+    "metricAttributionArn": f"{ARN}:metric-attribution/retail-demo-metrics",
+    "name": "retail-demo-metrics",
+    "status": "ACTIVE",
+}
 DESCRIBES: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "dataset_group": ("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE"}}),
     "schema": ("DescribeSchema", {"schema": {"schema": "{}"}}),
@@ -35,6 +41,7 @@ DESCRIBES: Mapping[str, tuple[str, Mapping[str, object]]] = {
         "ListEventTrackers",
         {"eventTrackers": [{"eventTrackerArn": f"{ARN}:event-tracker/0badcafe", "status": "ACTIVE"}]},
     ),
+    "metric_attribution": ("ListMetricAttributions", {"metricAttributions": [ATTRIBUTION]}),
     "filter": ("DescribeFilter", {"filter": {"status": "ACTIVE", "filterExpression": "?"}}),
     "recommender": ("DescribeRecommender", {"recommender": RECOMMENDER}),
     "import_job": ("DescribeDatasetImportJob", {"datasetImportJob": {"status": "ACTIVE"}}),
@@ -56,18 +63,24 @@ def test_what_is_there_is_found_and_nothing_is_created(name: str, personalize: F
     personalize.says(operation, answer)
     if name == "filter":
         event["filter"]["expression"] = "?"
+    more = []
+    if name == "metric_attribution":
+        more = ["ListMetricAttributionMetrics"]
+        personalize.says(more[0], {"metrics": event["plan"]["metricAttribution"]["metrics"]})
     assert handler(event, None)["status"] == "ACTIVE"
-    assert personalize.operations() == [operation]
+    assert personalize.operations() == [operation, *more]
 
 
-@pytest.mark.parametrize("name", [name for name in CREATES if name != "event_tracker"])
+@pytest.mark.parametrize("name", [name for name in CREATES if name not in {"event_tracker", "metric_attribution"}])
 def test_somebody_elses_creation_counts_as_found(name: str, personalize: FakePersonalize) -> None:
     personalize.fails(CREATES[name], "ResourceAlreadyExistsException", "Another resource with Arn x already exists.")
     assert str(handler(load(f"import_data_{name}"), None)["arn"]).startswith(f"{ARN}:")
 
 
 @pytest.mark.parametrize(("status", "deleted"), [("CREATE FAILED", True), ("DELETE IN_PROGRESS", False)])
-@pytest.mark.parametrize("name", ["dataset_group", "dataset", "event_tracker", "filter", "recommender"])
+@pytest.mark.parametrize(
+    "name", ["dataset_group", "dataset", "event_tracker", "metric_attribution", "filter", "recommender"]
+)
 def test_what_never_came_into_being_is_removed_before_it_is_made_again(
     name: str, status: str, deleted: bool, personalize: FakePersonalize
 ) -> None:
@@ -84,6 +97,50 @@ def test_a_tracker_that_somebody_else_made_is_looked_up(personalize: FakePersona
     personalize.fails("CreateEventTracker", "ResourceAlreadyExistsException")
     step = handler(load("import_data_event_tracker"), None)
     assert said(step) == {"arn": f"{ARN}:event-tracker/0badcafe", "status": "ACTIVE"}
+
+
+def test_metrics_that_the_settings_change_are_replaced_and_others_stay(personalize: FakePersonalize) -> None:
+    event = load("import_data_metric_attribution")
+    purchases, revenue = event["plan"]["metricAttribution"]["metrics"]
+    personalize.says(*DESCRIBES["metric_attribution"])
+    changed = {**revenue, "expression": "SUM(Interactions.AMOUNT)"}
+    personalize.says(
+        "ListMetricAttributionMetrics", {"metrics": [purchases, changed, {**purchases, "metricName": "x"}]}
+    )
+    assert handler(event, None)["status"] == "UPDATE PENDING"
+    request = personalize.body_of("UpdateMetricAttribution")
+    assert (request["addMetrics"], request["removeMetrics"]) == ([revenue], ["revenue", "x"])
+
+
+def test_metrics_that_change_already_are_waited_for(personalize: FakePersonalize) -> None:
+    personalize.says(
+        "ListMetricAttributions", {"metricAttributions": [{**ATTRIBUTION, "status": "UPDATE IN_PROGRESS"}]}
+    )
+    assert handler(load("import_data_metric_attribution"), None)["status"] == "UPDATE IN_PROGRESS"
+    assert "UpdateMetricAttribution" not in personalize.operations()
+
+
+def test_a_metric_attribution_that_somebody_made_by_hand_stays(personalize: FakePersonalize) -> None:
+    personalize.says("ListMetricAttributions", {"metricAttributions": [{**ATTRIBUTION, "name": "by-hand"}]})
+    with pytest.raises(Rejected, match="by-hand was not made by these settings"):
+        handler(load("import_data_metric_attribution"), None)
+    assert personalize.operations() == ["ListMetricAttributions"]
+
+
+def test_a_metric_attribution_that_another_run_just_made_is_looked_up(personalize: FakePersonalize) -> None:
+    event = load("import_data_metric_attribution")
+    personalize.says("ListMetricAttributions", {"metricAttributions": []})
+    personalize.says(*DESCRIBES["metric_attribution"])
+    personalize.says("ListMetricAttributionMetrics", {"metrics": event["plan"]["metricAttribution"]["metrics"]})
+    personalize.fails("CreateMetricAttribution", "ResourceAlreadyExistsException")
+    assert said(handler(event, None)) == {"arn": ATTRIBUTION["metricAttributionArn"], "status": "ACTIVE"}
+
+
+def test_without_metrics_the_step_does_nothing(personalize: FakePersonalize) -> None:
+    event = load("import_data_event_tracker") | {"steps": ["eventTracker", "metricAttribution"]}
+    personalize.says(*DESCRIBES["event_tracker"])
+    assert handler(event, None)["ready"] is True
+    assert personalize.operations() == ["ListEventTrackers"]
 
 
 def changing(personalize: FakePersonalize, schema: str, **update: str) -> str:

@@ -61,6 +61,44 @@ def test_types_that_the_history_lacks_and_types_that_do_not_train_are_noted(drop
     assert plan.evaluation.solution_members["personalized-ranking"] == plan.recipes[1].solution_members
 
 
+METRICS = (
+    "metric_attribution: {{purchases: {{event_type: Purchase}}, money: {{event_type: Purchase, expression: {0}}}}}"
+)
+
+
+def test_a_run_carries_the_metrics_of_the_settings(drop: Drop, personalize: FakePersonalize) -> None:
+    attribution = planned(
+        drop, METRICS.format("sum(interactions. event_value)"), history(value="2.5")
+    ).metric_attribution
+    assert attribution is not None
+    assert [tuple(metric.values()) for metric in attribution.metrics] == [
+        ("purchases", "Purchase", "SAMPLECOUNT()"), ("money", "Purchase", "SUM(Interactions.EVENT_VALUE)")
+    ]  # fmt: skip
+    schema = {"fields": [{"name": "ITEM_ID", "type": "string"}, {"name": "PRICE", "type": "float"}]}
+    personalize.says("DescribeDataset", {"dataset": {"schemaArn": f"{ARN}:schema/items", "status": "ACTIVE"}})
+    personalize.says("DescribeSchema", {"schema": {"schema": json.dumps(schema)}})
+    assert planned(drop, METRICS.format("SUM(Items.PRICE)"), history(1_200)).metric_attribution is not None
+    assert planned(drop, "generation: v1", history(1_300)).metric_attribution is None
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("AVG(Items.PRICE)", r"money\.expression: is SAMPLECOUNT\(\), SUM\(Items\.COLUMN\)"),
+        (
+            "SUM(Items.PRICE)",
+            "money: adds up PRICE of items, whose columns of numbers are: -. Drop items with it first",
+        ),
+        ("SUM(Interactions.EVENT_TYPE)", "adds up EVENT_TYPE of interactions, whose columns of numbers are: TIMESTAMP"),
+    ],
+)
+def test_metrics_that_personalize_would_refuse_are_refused_before_anything_is_imported(
+    expression: str, reason: str, drop: Drop
+) -> None:
+    with pytest.raises(Rejected, match=reason):
+        planned(drop, METRICS.format(expression), history())
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [

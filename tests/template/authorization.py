@@ -180,10 +180,15 @@ def faults(statements: list[Resource]) -> list[str]:
         problems += [
             f"{action} lacks a resource of type {' or '.join(sorted(kinds))}"
             for kinds in needs(action)
-            if not kinds & have
+            if not kinds & have and not (action in ON_EVERYTHING and resources == ["*"])
         ]
         problems += [f"{action} needs {other}" for other in sorted(dependents(action) - granted.keys())]
     return problems
+
+
+ON_EVERYTHING = {"cloudwatch:PutMetricData"}
+"""What services ask to be given on everything (Amazon Personalize, "Giving Amazon Personalize access to CloudWatch"),
+though the reference names a type of resource, a dataset, by now."""
 
 
 def _of_statement(statement: Resource) -> list[str]:
@@ -194,7 +199,7 @@ def _of_statement(statement: Resource) -> list[str]:
     for action in actions:
         if not allowed_types(action) and resources != ["*"]:
             problems.append(f"{action} takes no resource: only * allows it")
-        if allowed_types(action) and "*" in resources:
+        if allowed_types(action) and "*" in resources and action not in ON_EVERYTHING:
             problems.append(f"{action} is allowed on everything, though it has resource types")
     for resource in resources:
         if resource != "*" and not any(fits(resource, action) for action in actions):

@@ -135,6 +135,10 @@ class Names:
         """Return the name of the shop's event tracker; Personalize chooses its ARN."""
         return self.shop(shop, "events")
 
+    def metric_attribution(self, shop: str) -> str:
+        """Return the name of the shop's metric attribution."""
+        return self.shop(shop, "metrics")
+
     @property
     def hash_key(self) -> str:
         """The secret with the key of the hashes that stand for users' ids."""

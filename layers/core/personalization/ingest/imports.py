@@ -24,6 +24,7 @@ from personalization.shop.plan import (
     FilterPart,
     ImportJob,
     LatestFull,
+    MetricAttributionPart,
     Nothing,
     Plan,
     PrepareRequest,
@@ -32,7 +33,7 @@ from personalization.shop.plan import (
     Resource,
     SchemaPart,
 )
-from personalization.shop.settings import recommenders
+from personalization.shop.settings import attribution, recommenders
 from personalization.shop.settings.actions import CUSTOM
 from personalization.shop.settings.gate import FOR_USERS
 from personalization.shop.settings.prices import Billed, campaign_month
@@ -227,6 +228,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         lists=settings.lists,
         diversity=settings.diversity,
         recommenders=made,
+        metric_attribution=_metric_attribution(names, drop.shop, settings) if trains else None,
     )
 
 
@@ -322,6 +324,13 @@ def _filters(names: Names, shop: str, settings: ShopSettings) -> tuple[FilterPar
         FilterPart(name=named_filter.name, arn=named_filter.arn, expression=expression)
         for named_filter, expression in named
     )
+
+
+def _metric_attribution(names: Names, shop: str, settings: ShopSettings) -> MetricAttributionPart | None:
+    if not settings.metric_attribution:
+        return None
+    metrics = attribution.members(settings.metric_attribution)
+    return MetricAttributionPart(name=names.metric_attribution(shop), metrics=tuple(metrics))
 
 
 def _recommenders(

@@ -28,7 +28,7 @@ from personalization.ingest.item_lines import TOO_LARGE, ItemLines
 from personalization.ingest.ranges import Ranges
 from personalization.ingest.report import Subject
 from personalization.ingest.source import Source
-from personalization.personalize import ensure
+from personalization.personalize import ensure, metric_attributions
 from personalization.shop import keys
 from personalization.shop.keys import Drop
 from personalization.shop.plan import Joined, LatestFull, LeftOut, Nothing, Plan, PrepareRequest
@@ -257,11 +257,20 @@ class Preparation:
         if drop.mode == "FULL" and (merged is None or source.size <= LARGEST):
             checked = replace(checked, content=source.content(kind, settings))
         plan = imports.plan(self._names, self._bucket, drop, lineage=self._lineage, settings=settings, checked=checked)
-        if kind == "interactions" and not part and {SEMANTIC, NEXT_BEST_ACTION} & {*settings.recipes}:
+        trains = kind == "interactions" and not part
+        return self._fitting(plan, settings, exists=expected.group is not None) if trains else plan
+
+    def _fitting(self, plan: Plan, settings: ShopSettings, *, exists: bool) -> Plan:
+        """Return the plan of a run that trains as it fits the shop's other data, and its resources if it `exists`.
+
+        Raises:
+            Rejected: it does not fit them.
+        """
+        if settings.metric_attribution:
+            metric_attributions.check(self._personalize, self._names, plan, settings.metric_attribution)
+        if {SEMANTIC, NEXT_BEST_ACTION} & {*settings.recipes}:
             plan = texts.trainable(self._s3, self._personalize, self._bucket, plan)
-        if expected.group and kind == "interactions" and not part:
-            plan = imports.with_existing(self._personalize, self._names, plan, settings)
-        return plan
+        return imports.with_existing(self._personalize, self._names, plan, settings) if exists else plan
 
     def _without_data(self, drop: Drop) -> Nothing:
         """Return the plan for an object without data: settings, which are checked, or no drop.

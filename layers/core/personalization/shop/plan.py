@@ -55,6 +55,14 @@ class EventTracker(Part):
     name: str
 
 
+class MetricAttributionPart(Part):
+    """The shop's metric attribution; Personalize chooses its ARN."""
+
+    name: str
+    metrics: tuple[dict[str, str], ...]
+    """By the names of Personalize's API."""
+
+
 class ImportJob(Resource):
     mode: Mode
     data_location: str
@@ -273,6 +281,8 @@ class Plan(Part):
     """The shop's variety in lists."""
     recommenders: tuple[RecommenderPart, ...] = ()
     """Recommenders in the settings with enough data."""
+    metric_attribution: MetricAttributionPart | None = Field(default=None, exclude_if=is_none)
+    """The metric attribution in the settings."""
     begun_at: str = Field(default="", exclude_if=not_)
     """When this run, or the first run whose work it continues, took its drops, ISO 8601: resources created earlier do
     not belong to it, even if the names match."""
@@ -338,7 +348,17 @@ class ImportRequest(Part):
     """A step of an import."""
 
     steps: tuple[
-        Literal["datasetGroup", "schema", "dataset", "eventTracker", "filter", "recommender", "importJob"], ...
+        Literal[
+            "datasetGroup",
+            "schema",
+            "dataset",
+            "eventTracker",
+            "metricAttribution",
+            "filter",
+            "recommender",
+            "importJob",
+        ],
+        ...,
     ]
     """The resources in their order; each waits for those before it."""
     plan: RunPlan

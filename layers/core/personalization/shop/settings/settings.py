@@ -17,6 +17,7 @@ from personalization.core.errors import Rejected
 from personalization.shop.filters import NOT_PURCHASED
 from personalization.shop.records.release import BASELINE
 from personalization.shop.settings import actions, batch, campaigns, gate, lists, placements, recommenders, training
+from personalization.shop.settings.attribution import MetricAttribution
 from personalization.shop.settings.batch import Batch
 from personalization.shop.settings.campaigns import CAMPAIGN_QUOTA, CampaignSettings, mapping, switched_off
 from personalization.shop.settings.cron import Every
@@ -111,6 +112,8 @@ class ShopSettings(TableSettings, BaseModel):
     """Recommenders that runs create and update, by name."""
     placements: Placements = {}
     """Named slots of the shop."""
+    metric_attribution: Annotated[MetricAttribution, Field(exclude_if=not_)] = {}
+    """What Personalize counts of events and reports in CloudWatch, by name; without it nothing is made or changed."""
     lists: Annotated[Lists, Field(exclude_if=partial(eq, USUAL_LISTS))] = USUAL_LISTS
     """The recipes that answer the API's lists of similar and of popular items."""
     diversity: Annotated[Diversity, Field(exclude_if=partial(eq, USUAL))] = USUAL
