@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick scenarios nightly clients reliability check release docs format events bench deploy lock clean
+.PHONY: help setup demo test quick scenarios nightly clients reliability check sources deployed release docs format events bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; 3.12 and 3.11 will do where it is not installed, and for all but the functions newer ones.
 PYTHON := $(shell for p in python3.13 python3 python3.12 python3.11; do \
@@ -55,18 +55,25 @@ nightly: setup clients ## what takes hours: the fault matrix, the long run, host
 reliability: setup ## play the fault matrix and write docs/reliability.md
 	MATRIX_PAGE=1 $(BIN)/pytest -q -m '' $(MATRIX)
 
+# Most of it computes on one core, so two parts go side by side; each tells what it did when it has ended.
+SIDE_BY_SIDE = -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 check: setup ## format, lint, types, imports, security, template, machines, docs, packages
+	@$(MAKE) --no-print-directory $(SIDE_BY_SIDE) sources deployed
+	$(BIN)/pytest -q -m '' -n logical --dist loadscope tests/statemachines tests/docs tests/benchmarks/test_ways.py tests/benchmarks/test_internals.py engine/tests/test_documents.py engine/tests/test_distribution.py
+
+sources: .venv/.locked
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin $(patsubst %,-p %,local personalize_local personalization functions)
 	PYTHONPATH=.:layers/core $(BIN)/lint-imports
+
+deployed: .venv/.locked
 	$(BIN)/cfn-lint template.yaml stacks/*.yaml
 	.local/sam/bin/sam validate --lint --region us-east-1
 	$(BIN)/python -m tests.wheels
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/python -m local.documents.build
-	$(BIN)/pytest -q -m '' -n logical --dist loadscope tests/statemachines tests/docs tests/benchmarks/test_ways.py tests/benchmarks/test_internals.py engine/tests/test_documents.py engine/tests/test_distribution.py
 
 # The sources of the engine's distribution are the context of its image as well.
 RELEASE = .local/release
