@@ -90,39 +90,33 @@ def test_each_metric_has_its_definition() -> None:
     ])  # fmt: skip
     shown = lists("home1", "home2", "cart1")
 
-    table = metrics.figures(metrics.joined(rows, rows, shown), rows, shown, ["placement"], {"home": 0.5})
+    joined_rows = metrics.joined(rows, rows, shown)
+    table = metrics.sums(joined_rows, rows, shown, ["placement"])
 
-    assert table.to_dicts() == [
-        {
-            "placement": "cart",
-            **dict.fromkeys(("carts", "orders", "items", "attributedRevenue", "engagedRevenue"), 0),
-            "lists": 1,
-            "impressions": 10,
-            "viewable": 4,
-            "clicks": 1,
-            "ctr": 0.1,
-            "vctr": 0.25,
-            "costPerThousandLists": None,
-        },
-        {
-            "placement": "home",
-            "lists": 2,
-            "impressions": 20,
-            "viewable": 8,
-            "clicks": 2,
-            "ctr": 0.1,
-            "vctr": 0.25,
-            "carts": 1,
-            "orders": 2,
-            "items": 3,
-            "attributedRevenue": 25,
-            "engagedRevenue": 115,
-            "costPerThousandLists": 250,
-        },
-    ]
-    assert metrics.ways(metrics.joined(rows, rows, shown)) == {
-        "listId": 0,
-        "recommendationId": 0,
-        "userAndItem": 2 / 3,
-        "none": 1 / 3,
+    cart, home = table.to_dicts()
+    assert (cart.pop("placement"), home.pop("placement")) == ("cart", "home")
+    assert metrics.figures(cart) == {
+        **dict.fromkeys(("carts", "orders", "items", "attributedRevenue", "engagedRevenue"), 0),
+        "lists": 1,
+        "impressions": 10,
+        "viewable": 4,
+        "clicks": 1,
+        "ctr": 0.1,
+        "vctr": 0.25,
+        "costPerThousandLists": None,
     }
+    assert metrics.figures(home, cost=0.5) == {
+        "lists": 2,
+        "impressions": 20,
+        "viewable": 8,
+        "clicks": 2,
+        "ctr": 0.1,
+        "vctr": 0.25,
+        "carts": 1,
+        "orders": 2,
+        "items": 3,
+        "attributedRevenue": 25,
+        "engagedRevenue": 115,
+        "costPerThousandLists": 250,
+    }
+    assert metrics.ways(joined_rows) == {"listId": 0, "recommendationId": 0, "userAndItem": 2, "none": 1}

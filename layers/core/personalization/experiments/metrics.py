@@ -3,13 +3,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 
 Unit = Literal["count", "share", "money", "dollars"]
 Way = Literal["listId", "recommendationId", "userAndItem"]
 """How a line of an order was joined to a list, in the order in which the ways are tried."""
+WAYS: tuple[Way, ...] = get_args(Way)
 WINDOWS = (1, 7, 30)
 WINDOW = 7
 """Days from a click to a purchase."""
@@ -30,8 +31,13 @@ class Metric:
 
 
 METRICS = (
-    Metric(name="lists", numerator="lists", unit="count", meaning="lists that were shown"),
-    Metric(name="impressions", numerator="impressions", unit="count", meaning="items in these lists"),
+    Metric(name="lists", numerator="lists", unit="count", meaning="lists of which an item was on screen"),
+    Metric(
+        name="impressions",
+        numerator="impressions",
+        unit="count",
+        meaning="items in these lists, seen or not; unknown where answers leave no record",
+    ),
     Metric(
         name="viewable",
         numerator="viewable",
@@ -87,6 +93,8 @@ METRICS = (
         times=1000,
     ),
 )
+SUMS = tuple(dict.fromkeys(metric.numerator for metric in METRICS if metric.numerator != "cost"))
+"""The columns that metrics are made of. They can be added up over days, unlike the metrics."""
 LISTS = pl.Schema(
     {
         "list": pl.String,
@@ -98,18 +106,28 @@ LISTS = pl.Schema(
         "viewable": pl.UInt32,
     }
 )
-"""Lists that were shown, each once; `at` is in epoch seconds."""
+"""Lists, each once; `at` is in epoch seconds. `viewable` is null for a list of which nothing was seen that day."""
+BOUGHT = pl.Schema({"unit": pl.String, "order": pl.UInt64, "item": pl.String, "list": pl.String, "way": pl.String})
+"""Lines of orders of earlier days, with the lists that they came from."""
 JOINED = ("list", "way")
+_ORDER = ["unit", "order"]
 
 
-def joined(outcomes: pl.DataFrame, clicks: pl.DataFrame, lists: pl.DataFrame, window: int = WINDOW) -> pl.DataFrame:
+def joined(
+    outcomes: pl.DataFrame,
+    clicks: pl.DataFrame,
+    lists: pl.DataFrame,
+    window: int = WINDOW,
+    bought: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Return carts and lines of orders with the `list` and the `way` by which each was joined; null without a list.
 
     Args:
         outcomes: a day's, as `aggregates.Events` has them.
         clicks: those of the window too, with the same columns.
-        lists: those that the clicks name.
+        lists: those that the outcomes name.
         window: days.
+        bought: see `BOUGHT`; what comes back belongs to the list that it was bought from.
     """
     wanted = outcomes.filter(pl.col("clicks").is_null()).drop("list").with_row_index("number")
     named = outcomes.filter(pl.col("clicks").is_null()).select("list").with_row_index("number")
@@ -137,71 +155,89 @@ def joined(outcomes: pl.DataFrame, clicks: pl.DataFrame, lists: pl.DataFrame, wi
     # The first way that leads to a list, and there the last click.
     chosen = candidates.sort("number", "order", -pl.col("clicked"), "list").unique("number", keep="first")
     rows = wanted.join(chosen.select("number", *JOINED), on="number", how="left", maintain_order="left").drop("number")
-    return _with_returns(rows)
+    return _with_returns(rows, _earlier(bought))
 
 
-def _with_returns(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows in which what comes back belongs to the list that it was bought from, however long ago."""
-    keys = ["unit", "order", "item"]
+def _earlier(bought: pl.DataFrame | None) -> pl.DataFrame:
+    return pl.DataFrame(schema=BOUGHT) if bought is None else bought.select(BOUGHT.names())
+
+
+def _with_returns(rows: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
+    """Return rows in which what comes back belongs to the list that it was bought from."""
+    keys = [*_ORDER, "item"]
     is_back = (pl.col("named") & pl.col("itemsBack").is_not_null()).fill_null(value=False)
-    bought = rows.filter(pl.col("items").is_not_null()).select(*keys, *JOINED).unique(keys)
+    today = rows.filter(pl.col("items").is_not_null()).select(*keys, *JOINED)
+    bought = pl.concat([today, earlier]).unique(keys, keep="first", maintain_order=True)
     back = rows.filter(is_back).drop(JOINED).join(bought, on=keys, how="left").select(rows.columns)
     return pl.concat([rows.filter(~is_back), back])
 
 
-def ways(rows: pl.DataFrame) -> dict[str, float]:
-    """Return the share of bought lines that was joined each way, and of those that came from no list."""
+def ways(rows: pl.DataFrame) -> dict[str, int]:
+    """Return how many bought lines were joined each way, and how many came from no list (`none`)."""
     bought = rows.filter(pl.col("items").is_not_null())
-    names = ("listId", "recommendationId", "userAndItem")
-    lines = {name: bought.filter(pl.col("way") == name).height for name in names}
-    lines["none"] = bought["way"].null_count()
-    return {name: number / max(bought.height, 1) for name, number in lines.items()}
+    lines = {name: bought.filter(pl.col("way") == name).height for name in WAYS}
+    return {**lines, "none": bought["way"].null_count()}
 
 
-def figures(
+def sums(
     rows: pl.DataFrame,
     clicks: pl.DataFrame,
     lists: pl.DataFrame,
     by: Sequence[str],
-    cost: Mapping[str, float] | None = None,
+    bought: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Return the metrics of each group of lists.
+    """Return `SUMS` of each group of lists.
 
     Args:
         rows: what `joined` returns.
-        clicks, lists: the day's.
+        clicks: the day's.
+        lists: all that rows, clicks and `bought` name, and those of which something was seen on the day.
         by: columns of lists, such as placement, variant and release.
-        cost: dollars by placement.
+        bought: see `BOUGHT`.
     """
     groups = lists.select("list", *by)
-    shown = lists.group_by(by).agg(pl.len().alias("lists"), pl.col("impressions", "viewable").sum())
+    seen = lists.filter(pl.col("viewable") > 0)
+    # What nobody recorded is unknown, not nothing.
+    impressions = pl.when(pl.col("impressions").is_not_null().all()).then(pl.col("impressions").sum())
+    shown = seen.group_by(by).agg(pl.len().alias("lists"), impressions, pl.col("viewable").sum())
     clicked = clicks.filter(pl.col("clicks") > 0).join(groups, on="list").group_by(by).agg(pl.col("clicks").sum())
     ours = rows.join(groups, on="list")
-    left = (pl.col("money").fill_null(0) - pl.col("returned").fill_null(0)).sum()
-    whole = rows.group_by("unit", "order").agg(left.alias("engaged"))
     earned = ours.group_by(by).agg(
         pl.col("carts").sum(),
-        pl.struct("unit", "order").filter(pl.col("items").is_not_null()).n_unique().alias("orders"),
+        pl.struct(_ORDER).filter(pl.col("items").is_not_null()).n_unique().alias("orders"),
         (pl.col("items").fill_null(0) - pl.col("itemsBack").fill_null(0)).sum().alias("items"),
-        left.alias("attributed"),
+        _LEFT.alias("attributed"),
     )
-    # An order is engaged once, even if two of its items came from one list.
-    orders = ours.filter(pl.col("items").is_not_null()).select(*by, "unit", "order").unique()
-    engaged = orders.join(whole, on=["unit", "order"]).group_by(by).agg(pl.col("engaged").sum())
-    sums = shown
+    # An order is engaged once, even if two of its items came from one list, and what comes back later leaves it.
+    orders = ours.filter(pl.col("items").is_not_null()).select(*by, *_ORDER)
+    before = _earlier(bought).join(groups, on="list").select(*by, *_ORDER)
+    whole = rows.group_by(_ORDER).agg(_LEFT.alias("engaged"))
+    engaged = pl.concat([orders, before]).unique().join(whole, on=_ORDER).group_by(by).agg(pl.col("engaged").sum())
+    table = shown
     for part in (clicked, earned, engaged):
-        sums = sums.join(part, on=by, how="full", coalesce=True)
-    priced = "placement" in by and cost is not None
-    spent = pl.col("placement").replace_strict(cost or {}, default=None, return_dtype=pl.Float64)
-    sums = sums.with_columns(spent.alias("cost") if priced else pl.lit(None, pl.Float64).alias("cost"))
-    return sums.select(*by, *(_figure(metric) for metric in METRICS)).sort(by)
+        table = table.join(part, on=by, how="full", coalesce=True)
+    counted = [name for name in SUMS if name != "impressions"]
+    return table.select(*by, "impressions", pl.col(counted).fill_null(0)).select(*by, *SUMS).sort(by)
 
 
-def _figure(metric: Metric) -> pl.Expr:
-    above = pl.col(metric.numerator)
-    above = above if metric.numerator == "cost" else above.fill_null(0)
-    if not metric.denominator:
-        return above.alias(metric.name)
-    below = pl.col(metric.denominator)
+_LEFT = (pl.col("money").fill_null(0) - pl.col("returned").fill_null(0)).sum()
+
+
+def figures(table: Mapping[str, float | None], cost: float | None = None) -> dict[str, float | None]:
+    """Return the metrics of sums, by name; None where one is unknown.
+
+    Args:
+        table: `SUMS`, by name.
+        cost: dollars of these lists.
+    """
+    values = {**table, "cost": cost}
+    return {metric.name: _figure(metric, values) for metric in METRICS}
+
+
+def _figure(metric: Metric, values: Mapping[str, float | None]) -> float | None:
+    above = values.get(metric.numerator)
+    if above is None or not metric.denominator:
+        return above
+    below = values.get(metric.denominator)
     # Nothing divided by nothing is no share.
-    return pl.when(below > 0).then(above / below * metric.times).alias(metric.name)
+    return above / below * metric.times if below else None
