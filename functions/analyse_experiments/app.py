@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Analyse experiments, every hour: make their days, judge them, report, and stop what does harm."""
+"""Analyse experiments and placements, every hour: make their days, judge, report, and stop what does harm."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from personalization.auth import list_ids
@@ -10,6 +11,7 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.events import objections
 from personalization.experiments.analysing import Analyst, Clients, Lists
+from personalization.experiments.shelf_days import ListFacts
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -40,7 +42,7 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
         return {user for part in members(shop, objections.RECORD) for user in members(shop, part)}
 
     aws = Clients(clients.s3(), clients.dynamodb(), clients.eventbridge())
-    lists = Lists(_variant_in, list_ids.variant_number)
+    lists = Lists(_variant_in, list_ids.variant_number, _facts_of)
     done = Analyst(aws, environment, datetime.now(UTC), objecting, lists).round(late)
     for shop, reason in done.failed:
         LOG.error("Experiments not analysed", shop=shop, reason=reason)
@@ -52,7 +54,20 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
     }
 
 
+# Copies of events and impressions have listIds that were checked.
+_told = lru_cache(1 << 16)(list_ids.told)
+
+
 def _variant_in(list_id: str) -> int:
-    """Return the number of a list's variant: copies of events and impressions have listIds that were checked."""
-    told = list_ids.told(list_id)
+    """Return the number of a list's variant."""
+    told = _told(list_id)
     return told.variant if told else 0
+
+
+def _facts_of(list_id: str) -> ListFacts | None:
+    told = _told(list_id)
+    if told is None:
+        return None
+    name = told.name.removeprefix(list_ids.PLACEMENT)
+    promoted = datetime.fromtimestamp(told.release, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ListFacts(name if name != told.name else f"/{name}", told.variant, promoted, told.at)

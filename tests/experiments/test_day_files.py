@@ -11,9 +11,11 @@ import pytest
 from personalization.core.aws import clients
 from personalization.experiments import aggregating
 from personalization.experiments.aggregates import Rules
-from personalization.experiments.aggregating import Made
+from personalization.experiments.aggregating import Also, Made
 from personalization.experiments.day_files import DayFiles
 from personalization.experiments.experiment import Experiment, Slice, Variant
+from personalization.experiments.shelf_days import ListFacts, ShelfRules
+from personalization.experiments.shelf_files import ShelfFiles, between
 
 from tests.experiments.test_aggregates import DAY, RULES, START, buy, copy, event, unit
 from tests.handlers.samples import BUCKET
@@ -144,3 +146,38 @@ def test_users_who_were_erased_leave_and_a_day_that_is_made_again_has_them_no_mo
     assert shop_day.rows["unit"].to_list() == [unit("u2")]
     assert {row for day in make(1).rows["home"].values() for row in day["unit"]} == {unit("u2")}
     assert datetime.fromtimestamp(START, UTC).date() == DAY
+
+
+def test_placements_are_made_of_the_same_days_and_again_while_they_may_change(bucket: "S3Client") -> None:
+    def placed(number: int) -> list[tuple[str, int, float]]:
+        """Return what the home placement says up to a day."""
+        rules = ShelfRules(facts_of=lambda _: ListFacts("home", 0, "r", START), unit_of=unit)
+        shelves = ShelfFiles(files(), rules, on(number))
+        made = aggregating.make(files(), RULES, [], on(number), lambda: False, Also(companion=shelves))
+        assert made.whole
+        days = between(files(), on(-40), on(number))
+        rows = [(day.isoformat(), row) for day, table in days.items() for row in table.to_dicts()]
+        return [(day, row["clicks"], row["attributed"]) for day, row in rows if row["level"] == "placement"]
+
+    accept(bucket, 0, [event("View", 5, listed="a"), buy(9, orderId="o", value=3)])
+    assert placed(0) == [("2026-11-02", 1, 3)]
+    accept(bucket, 0, [event("View", 6, "u2", listed="b")], file="2")
+    accept(bucket, 2, [buy(2 * 86_400, "u2", value=4), buy(2 * 86_401, orderId="o", value=3)])
+    assert placed(2) == [("2026-11-02", 2, 3), ("2026-11-04", 0, 4)]
+    assert placed(5) == placed(2)
+    accept(bucket, 0, [event("View", 7, "u3", listed="c")], file="3")
+    assert placed(5) == placed(2), "a settled day stays"
+
+
+def test_an_erasure_leaves_sums_of_placements_and_takes_the_clicks(bucket: "S3Client") -> None:
+    rules = ShelfRules(facts_of=lambda _: ListFacts("home", 0, "r", START), unit_of=unit)
+    accept(bucket, 0, [event("View", 5, listed="a"), event("View", 5, "u2", listed="b")])
+    aggregating.make(files(), RULES, [], on(0), lambda: False, Also(companion=ShelfFiles(files(), rules, on(0))))
+
+    files().forget({unit("u1")})
+
+    touches = files().table("touches", DAY)
+    assert touches is not None
+    assert touches[0]["unit"].to_list() == [unit("u2")]
+    (shop, *_) = between(files(), DAY, DAY)[DAY].to_dicts()
+    assert shop["clicks"] == 2

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Self
+from typing import Protocol, Self
 
 import polars as pl
 
@@ -46,6 +46,29 @@ class Made:
         )
 
 
+class Companion(Protocol):
+    """Makes something else of the days whose events are read anyway."""
+
+    @property
+    def first(self) -> date:
+        """The first day that it makes."""
+
+    def needs(self, day: date) -> bool:
+        """Return whether the events of a settled day must be read for it."""
+
+    def made(self, day: date, accepted: Events, viewable: pl.DataFrame, *, settled: bool) -> None:
+        """Take a day's events and items on screen; days come in order, each of those that it needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Also:
+    """What days are made with beside events."""
+
+    number_of: Callable[[str], int] | None = None
+    """Returns the number of a variant, named `experiment.variant`, in listIds; None to count all lists."""
+    companion: Companion | None = None
+
+
 def day_of(seconds: float) -> date:
     return datetime.fromtimestamp(seconds, UTC).date()
 
@@ -56,15 +79,16 @@ def make(
     experiments: Sequence[Experiment],
     today: date,
     late: Callable[[], bool],
-    number_of: Callable[[str], int] | None = None,
+    also: Also | None = None,
 ) -> Made:
     """Make the days that are missing or not settled, oldest first, since each tells the next what was sent already.
 
     Args:
         experiments: those that run or have ended within `SETTLED`.
         late: returns whether the time is over.
-        number_of: returns the number of a variant, named `experiment.variant`, in listIds; None to count all lists.
+        also: what else days are made with, and for.
     """
+    number_of, companion = (also.number_of, also.companion) if also else (None, None)
     numbers = {
         experiment.name: {number_of(f"{experiment.name}.{variant.name}") for variant in experiment.variants}
         if number_of
@@ -78,7 +102,9 @@ def make(
         rows[experiment.name] = {day: stored[day] for day in stored if day >= starts[experiment.name]}
     shop_days: dict[date, ShopDay] = {}
     erased = files.erased()
-    day = min(starts.values(), default=today + _DAY) - aggregates.PAST_DAYS * _DAY
+    day = min((start - aggregates.PAST_DAYS * _DAY for start in starts.values()), default=today + _DAY)
+    if companion is not None:
+        day = min(day, companion.first)
     while day <= today and not late():
         is_settled = day < today - SETTLED
         shop_day = files.shop_day(day) if is_settled else None
@@ -91,12 +117,15 @@ def make(
             and day not in rows[experiment.name]
         ]
         accepted, viewable = None, None
-        if shop_day is None or missing:
+        joins = companion is not None and companion.first <= day and (not is_settled or companion.needs(day))
+        if shop_day is None or missing or joins:
             accepted = _accepted(files.copies(day), rules, shop_days, day)
             viewable = aggregates.impressions(files.impressions(day), rules.variant_in)
         if shop_day is None and accepted is not None:
             shop_day = _shop_day(accepted, viewable, erased, settled=is_settled)
             files.put_shop_day(day, shop_day)
+        if companion is not None and joins and accepted is not None and viewable is not None:
+            companion.made(day, accepted, viewable, settled=is_settled)
         if missing and accepted is not None:
             lines = files.exposures(day)
             for experiment in missing:

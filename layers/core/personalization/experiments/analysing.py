@@ -13,11 +13,13 @@ from personalization.core.errors import PersonalizationError, Rejected
 from personalization.core.observability import logger
 from personalization.experiments import aggregating, following, report
 from personalization.experiments.aggregates import Rules
-from personalization.experiments.aggregating import SETTLED, Made
+from personalization.experiments.aggregating import SETTLED, Also, Made
 from personalization.experiments.announcing import News, announce
 from personalization.experiments.assignment import unit_digest
 from personalization.experiments.day_files import DayFiles
 from personalization.experiments.experiment import Experiment
+from personalization.experiments.shelf_days import ListFacts, ShelfRules
+from personalization.experiments.shelf_files import ShelfFiles
 from personalization.reports import pages
 from personalization.shop.records import release, release_store
 from personalization.shop.settings.settings import ShopSettings
@@ -38,14 +40,20 @@ class Clients:
     bus: "EventBridgeClient"
 
 
+def no_facts(_list_id: str) -> ListFacts | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """How variants stand in listIds."""
+    """What listIds say."""
 
     variant_in: Callable[[str], int]
     """Returns the number of the variant that a listId names; 0 for a list in no experiment."""
     number_of: Callable[[str], int]
     """Returns the number of a variant, named `experiment.variant`."""
+    facts_of: Callable[[str], ListFacts | None] = no_facts
+    """Returns what a listId says of its list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +81,7 @@ class Analyst:
         Args:
             clients, environment, now: what it works with, and when.
             objecting: returns the users of a shop who object to personalization, and are in no report.
-            lists: how variants stand in listIds.
+            lists: what listIds say.
         """
         self._clients = clients
         self._environment = environment
@@ -130,9 +138,9 @@ class Analyst:
             LOG.warning("Experiments refused; those that run go on", shop=shop, reason=str(refused))
         stored = following.get(clients.dynamodb, table, shop).experiments
         experiments = [experiment for experiment in stored if _is_of_interest(experiment, self._now)]
-        if not experiments:
-            return []
         settings = shop_settings(clients.s3, bucket, shop)
+        if not experiments and not settings.placements:
+            return []
         rules = Rules(
             purchase=settings.event_type,
             unit_of=partial(unit_digest, tracking_id),
@@ -140,10 +148,25 @@ class Analyst:
             variant_in=self._lists.variant_in,
         )
         files = DayFiles(clients.s3, bucket, shop)
-        made = aggregating.make(files, rules, experiments, self._now.date(), late, number_of=self._lists.number_of)
+        objecting = {rules.unit_of(user) for user in self._objecting(shop)}
+        shelves = ShelfFiles(files, self._shelf_rules(stored, rules, settings, objecting), self._now.date())
+        also = Also(number_of=self._lists.number_of, companion=shelves if settings.placements else None)
+        made = aggregating.make(files, rules, experiments, self._now.date(), late, also)
         # Their days stay, for whoever no longer objects.
-        made = made.without({rules.unit_of(user) for user in self._objecting(shop)})
+        made = made.without(objecting)
         return [(experiment, self._report(shop, experiment, made, settings)) for experiment in experiments]
+
+    def _shelf_rules(
+        self, stored: Collection[Experiment], rules: Rules, settings: ShopSettings, objecting: Collection[str]
+    ) -> ShelfRules:
+        names = [f"{experiment.name}.{variant.name}" for experiment in stored for variant in experiment.variants]
+        return ShelfRules(
+            facts_of=self._lists.facts_of,
+            unit_of=rules.unit_of,
+            variants={self._lists.number_of(name): name for name in names},
+            left_out=objecting,
+            window=settings.shelves.window,
+        )
 
     def _report(self, shop: str, experiment: Experiment, made: Made, settings: ShopSettings) -> bool:
         """Write an experiment's report; return whether the experiment was stopped now."""

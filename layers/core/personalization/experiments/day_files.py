@@ -2,14 +2,15 @@
 """The files of a shop's days in the bucket: copies of events and exposures in, aggregates out.
 
 `aggregates/<shop>/days/<day>.parquet` has all units of the shop, `aggregates/<shop>/experiments/<name>/<day>.parquet`
-those of an experiment. What an event says of its day as a whole lies in the first one's metadata.
+those of an experiment. What an event says of its day as a whole lies in the first one's metadata. `placements/` and
+`touches/` beside them have a shop's lists, and what later days need to join orders to them.
 """
 
 import hashlib
 import io
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -82,8 +83,21 @@ class DayFiles:
         return {day: _rows(data) for day, data in files if _notes(data)["settled"]}
 
     def put_experiment_day(self, name: str, day: date, rows: pl.DataFrame, *, settled: bool) -> None:
-        data = _parquet(rows, {"settled": settled})
-        objects.put_bytes(self._s3, self._bucket, self._key(f"experiments/{name}", day), data)
+        self.put_table(f"experiments/{name}", day, rows, settled=settled)
+
+    def table(self, folder: str, day: date) -> tuple[pl.DataFrame, bool] | None:
+        """Return the rows of a folder's day, and whether it was made when no more files were expected."""
+        data = objects.get_bytes(self._s3, self._bucket, self._key(folder, day))
+        return None if data is None else (_rows(data), bool(_notes(data)["settled"]))
+
+    def tables(self, folder: str, days: Sequence[date]) -> dict[date, tuple[pl.DataFrame, bool]]:
+        """Return those of a folder's days that there are, in order; see `table`."""
+        with ThreadPoolExecutor(_AT_ONCE, "days") as pool:
+            made = zip(days, pool.map(lambda day: self.table(folder, day), days), strict=True)
+            return {day: rows for day, rows in made if rows is not None}
+
+    def put_table(self, folder: str, day: date, rows: pl.DataFrame, *, settled: bool) -> None:
+        objects.put_bytes(self._s3, self._bucket, self._key(folder, day), _parquet(rows, {"settled": settled}))
 
     def erased(self) -> set[str]:
         """Return the units of users who were erased lately: a day that is made again leaves them out."""
@@ -97,7 +111,9 @@ class DayFiles:
         for key in objects.list_keys(self._s3, self._bucket, f"{FOLDER}/{self._shop}/"):
             data = objects.get_bytes(self._s3, self._bucket, key)
             rows = _rows(data) if data else None
-            left = None if rows is None else aggregates.left(rows, units)
+            # Sums of placements name nobody.
+            is_of_units = rows is not None and "unit" in rows.columns
+            left = aggregates.left(rows, units) if rows is not None and is_of_units else None
             if data and rows is not None and left is not None and left.height < rows.height:
                 objects.put_bytes(self._s3, self._bucket, key, _parquet(left, _notes(data)))
 

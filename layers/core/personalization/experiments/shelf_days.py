@@ -44,7 +44,7 @@ SHELVES = pl.Schema(
         "level": pl.String,
         **dict.fromkeys((*_GROUPS, "item"), pl.String),
         **{name: pl.Float64 if name in {"items", "attributed", "engaged"} else pl.UInt32 for name in SUMS},
-        **{name: pl.UInt32 for name in (*WAYS, "none")},
+        **dict.fromkeys((*WAYS, "none"), pl.UInt32),
     }
 )
 """`SUMS` of metrics; what a level does not tell is empty or null. The shop's row has how bought lines were joined."""
@@ -207,9 +207,7 @@ def _items(rows: pl.DataFrame, clicks: pl.DataFrame, lists: pl.DataFrame) -> pl.
 
 def _pairs(rows: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     pairs = rows.select("list", "item").drop_nulls().unique().join(groups, on="list")
-    return _shaped(
-        pairs.with_columns(pl.concat_str("list", pl.lit("\n"), "item").alias("list")), LISTS, more=("item",)
-    )
+    return _shaped(pairs.with_columns(pl.concat_str("list", pl.lit("\n"), "item").alias("list")), LISTS, more=("item",))
 
 
 def _shaped(rows: pl.DataFrame, schema: pl.Schema, more: Sequence[str] = ()) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from personalization.shop.settings.recipes import Generation
 
 Dollars = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
-_MONTH_HOURS = 730
+MONTH_HOURS = 730
 
 
 class Prices(BaseModel):
@@ -91,16 +91,19 @@ class TrialEstimate:
     """Import, training and lists; exports and the dataset group are free."""
 
 
+def thousand_answers(prices: Prices, billed: Billed) -> float:
+    """Return the dollars of a thousand answers of a campaign."""
+    if billed.generation == "v2":
+        return prices.thousand_recommendations_v2
+    return prices.thousand_recommendations + ((prices.thousand_with_metadata or 0) if billed.metadata else 0)
+
+
 def campaign_month(prices: Prices, billed: Billed) -> float:
     """Return the least monthly dollars of a campaign: its provisioned requests, used or not.
 
     Amazon does not publish whether an idle second-generation campaign is billed; the estimate assumes it.
     """
-    if billed.generation == "v2":
-        thousand = prices.thousand_recommendations_v2
-    else:
-        thousand = prices.thousand_recommendations + ((prices.thousand_with_metadata or 0) if billed.metadata else 0)
-    return thousand * 3.6 * _MONTH_HOURS * (billed.tps or 0)
+    return thousand_answers(prices, billed) * 3.6 * MONTH_HOURS * (billed.tps or 0)
 
 
 def estimate_trial(

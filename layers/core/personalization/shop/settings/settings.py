@@ -38,6 +38,7 @@ from personalization.shop.settings.recipes import (
 )
 from personalization.shop.settings.recommenders import Recommenders
 from personalization.shop.settings.settings_errors import at, explain, twice_in_json, twice_in_yaml
+from personalization.shop.settings.shelves import USUAL_SHELVES, Shelves
 from personalization.shop.settings.storefront import USUAL_STOREFRONT, Storefront
 from personalization.shop.settings.training import Events, EventSettings, Training
 
@@ -126,6 +127,8 @@ class ShopSettings(TableSettings, BaseModel):
     """Batch inference jobs and user segments, by name."""
     storefront: Annotated[Storefront, Field(exclude_if=partial(eq, USUAL_STOREFRONT))] = USUAL_STOREFRONT
     """How the storefront shows the shop."""
+    shelves: Annotated[Shelves, Field(exclude_if=partial(eq, USUAL_SHELVES))] = USUAL_SHELVES
+    """How the figures of placements are counted and told."""
 
     @field_validator("recipes")
     @classmethod

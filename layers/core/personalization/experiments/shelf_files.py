@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The days of a shop's placements in the bucket: made from the days whose events are read, and read for reports."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+
+import polars as pl
+
+from personalization.experiments import shelf_days
+from personalization.experiments.aggregates import Events
+from personalization.experiments.day_files import DayFiles
+from personalization.experiments.shelf_days import ShelfRules
+
+DAYS = 29
+"""The days before today that are made if they are missing: copies of events are kept for 30."""
+PLACEMENTS, TOUCHES = "placements", "touches"
+_DAY = timedelta(days=1)
+
+
+class ShelfFiles:
+    """Makes the days of one shop; `aggregating.make` brings it their events."""
+
+    def __init__(self, files: DayFiles, rules: ShelfRules, today: date) -> None:
+        """Read what is there.
+
+        Args:
+            files: the shop's.
+            rules: how its lists and orders are joined; erased users are left out beside those that they name.
+            today: the last day.
+        """
+        self._files = files
+        self._rules = replace(rules, left_out={*rules.left_out, *files.erased()})
+        self.first = today - DAYS * _DAY
+        made = files.tables(TOUCHES, [self.first + number * _DAY for number in range(-shelf_days.DAYS_BACK, DAYS + 1)])
+        self._settled = {day for day, (_, is_settled) in made.items() if is_settled}
+        self._touches: dict[date, pl.DataFrame] = {day: rows for day, (rows, _) in made.items()}
+
+    def needs(self, day: date) -> bool:
+        return day not in self._settled
+
+    def made(self, day: date, accepted: Events, viewable: pl.DataFrame, *, settled: bool) -> None:
+        before = (
+            shelf_days.needed(rows, earlier, day, self._rules.window)
+            for earlier, rows in sorted(self._touches.items())
+            if earlier < day
+        )
+        done = shelf_days.shelf_day(accepted, viewable, before, self._rules)
+        self._touches[day] = done.touches
+        # The second one says that both are there.
+        self._files.put_table(PLACEMENTS, day, done.rows, settled=settled)
+        self._files.put_table(TOUCHES, day, done.touches, settled=settled)
+
+
+def between(files: DayFiles, first: date, last: date) -> Mapping[date, pl.DataFrame]:
+    """Return the placements of days that were made."""
+    days = [first + number * _DAY for number in range((last - first).days + 1)]
+    return {day: rows for day, (rows, _) in files.tables(PLACEMENTS, days).items()}
