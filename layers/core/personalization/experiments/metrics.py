@@ -175,7 +175,7 @@ def _with_returns(rows: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
 def ways(rows: pl.DataFrame) -> dict[str, int]:
     """Return how many bought lines were joined each way, and how many came from no list (`none`)."""
     bought = rows.filter(pl.col("items").is_not_null())
-    lines = {name: bought.filter(pl.col("way") == name).height for name in WAYS}
+    lines: dict[str, int] = {name: bought.filter(pl.col("way") == name).height for name in WAYS}
     return {**lines, "none": bought["way"].null_count()}
 
 
