@@ -151,7 +151,7 @@ class Analyst:
         objecting = {rules.unit_of(user) for user in self._objecting(shop)}
         shelves = ShelfFiles(files, self._shelf_rules(stored, rules, settings, objecting), self._now.date())
         also = Also(number_of=self._lists.number_of, companion=shelves if settings.placements else None)
-        made = aggregating.make(files, rules, experiments, self._now.date(), late, also)
+        made = aggregating.make(files, rules, experiments, self._now.date(), late, also=also)
         # Their days stay, for whoever no longer objects.
         made = made.without(objecting)
         return [(experiment, self._report(shop, experiment, made, settings)) for experiment in experiments]
