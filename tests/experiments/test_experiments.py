@@ -312,6 +312,8 @@ def test_a_holdout_gets_bestsellers_everywhere_and_is_in_no_experiment(
     assert "is 20 % until the quarter ends" in refusal(bucket)
     start(experiment("{own: {}, long: {limit: 7}}"))
     assert "held-out" not in {variant(user) for user in held_out}
+    start("holdout: 20\n" + experiment("{own: {}, long: {limit: 7}}"))
+    assert "was stopped: whoever was in it has had personal lists since; leave it out until 20" in refusal(bucket)
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,10 @@ def _holdout(
     if was is not None and was.definition != definition:
         text = "is {before} until the quarter ends: whoever is in it stays there"
         return [], [at("holdout", Text("experiments.holdout.changes", text, before=was.definition))]
+    if was is not None and not was.runs(now):
+        text = "was stopped: whoever was in it has had personal lists since; leave it out until {day}, the next quarter"
+        day = datetime.fromtimestamp(quarter.ends_at, UTC).date().isoformat()
+        return [], [at("holdout", Text("experiments.holdout.stopped", text, day=day))]
     share, starts = _parts(percent), was.starts_at if was else now
     slices = (Slice(HELD_OUT, 0, share, starts), Slice("personalized", share, SCALE, starts))
     holdout = Experiment(
@@ -231,7 +235,7 @@ def _holdout(
         ends_at=quarter.ends_at,
         definition=definition,
     )
-    return ([holdout] if was is None or was.runs(now) else []), []
+    return [holdout], []
 
 
 def _on_one_shelf(live: Sequence[Experiment]) -> Iterator[Text]:
