@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an experiment adds to an answer: `PYTHONPATH=layers/core python -m benchmarks.assignments`.
 
-The user's variant, their digest and the line that tells the exposure, for a placement with one experiment beside a
-holdout. The floor in the same run is one SHA-256, by which a variant is drawn. Both are taken in turns.
+A user's variant, their digest and the line that tells the exposure, for a placement with one experiment; the same
+beside a holdout; and for the visitor whom a user first was. The floor in the same run is one SHA-256, by which a
+variant is drawn. All are taken in turns.
 """
 
 import hashlib
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from personalization.api.variants import assigned
+from personalization.experiments import assignment
 from personalization.experiments.experiment import HOLDOUT_SEED, Experiment, Slice, Variant
 from personalization.shop.records.release import Release
 
@@ -45,19 +48,30 @@ def experiment(name: str, seed: str, shares: tuple[int, int]) -> Experiment:
     )
 
 
+def visitor(user: str, visitor_id: str) -> assignment.Unit | None:
+    digest = assignment.visitor_digest(RELEASE.tracking_id, visitor_id)
+    return assignment.unit(RELEASE.tracking_id, user, digest, digest)
+
+
 def main() -> None:
     alone = [experiment("own-list", "own-list", (5_000, 5_000))]
     both = [experiment("holdout-2026-q4", f"{HOLDOUT_SEED}holdout-2026-q4", (9_500, 500)), *alone]
-    taken: dict[str, list[float]] = {"the floor": [], "an experiment": [], "beside a holdout": []}
+    taken: dict[str, list[float]] = {"the floor": [], "an experiment": [], "beside a holdout": [], "a visitor": []}
     with Path("/dev/null").open("w") as log:
         for number in range(ROUNDS):
             user = f"user-{number}"
             began = time.perf_counter()
             hashlib.sha256(f"own-list\0{user}".encode()).digest()
             taken["the floor"].append(time.perf_counter() - began)
-            for name, live in (("an experiment", alone), ("beside a holdout", both)):
+            of_user = partial(assignment.unit, RELEASE.tracking_id, user, "", "")
+            of_visitor = partial(visitor, user, f"{number:022d}")
+            for name, live, unit_of in (
+                ("an experiment", alone, of_user),
+                ("beside a holdout", both, of_user),
+                ("a visitor", alone, of_visitor),
+            ):
                 began = time.perf_counter()
-                chosen = assigned(live, RELEASE, user, ["home"], now=NOW, tell=lambda line: log.write(f"{line}\n"))
+                chosen = assigned(live, RELEASE, unit_of, ["home"], now=NOW, tell=lambda line: log.write(f"{line}\n"))
                 taken[name].append(time.perf_counter() - began)
                 if not chosen.variants:
                     sys.exit(f"{user} is in no variant")

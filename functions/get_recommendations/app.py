@@ -2,7 +2,7 @@
 """Recommendations, similar and popular items, placements, ranking, purchase likelihood, and the API's description."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,9 @@ from personalization.auth import list_id_keys, list_ids
 from personalization.auth.list_ids import PLACEMENT, Shown
 from personalization.core import environment, observability
 from personalization.core.aws import clients, errors
-from personalization.events import objections
+from personalization.events import objections, visitors
+from personalization.experiments import assignment
+from personalization.experiments.assignment import Unit
 from personalization.personalize import runtime
 from personalization.shop.records import item_table, release_store
 from personalization.shop.records.release import BASELINE, Release
@@ -36,6 +38,7 @@ RELEASES = release_store.Releases(release_store.fetch_release(clients.dynamodb, 
 BESTSELLERS = bestsellers.Bestsellers(bestsellers.fetch(clients.dynamodb_once, environment.table))
 ITEMS = item_table.ShownItems(item_table.fetch(clients.s3_quick, environment.bucket))
 OBJECTIONS = objections.Objections(objections.fetch(clients.dynamodb_once, environment.table))
+FIRST_VISITORS = visitors.FirstVisitors(visitors.fetch(clients.dynamodb_once, environment.shopper_events_table))
 EXPERIMENTS = variants.LiveExperiments(variants.fetch(clients.dynamodb_once, environment.table))
 LIST_ID_KEYS = list_id_keys.ListIdKeys(
     list_id_keys.fetch(clients.secretsmanager_once, environment.list_id_keys, list_id_keys.SIGNING)
@@ -182,7 +185,9 @@ def _release(request: Request) -> Release:
     if release.hashed:
         request.name_user_by(_hash_key().of(release.shop))
     user_id = request.user_id
-    if user_id is not None and OBJECTIONS.has(release.shop, user_id, time.monotonic()):
+    if request.query.get("personalize") == "false" or (
+        user_id is not None and OBJECTIONS.has(release.shop, user_id, time.monotonic())
+    ):
         request.forget_user(lists.ANONYMOUS)
     return release
 
@@ -194,14 +199,25 @@ def _hash_key() -> "HashKey":
     return HashKey(clients.secretsmanager, environment.hash_key)
 
 
-def _assigned(request: Request, release: Release, names: Iterable[str]) -> Assigned:
-    """Return the variants of the request's user; somebody whom only a session names is in no experiment."""
+def _assigned(request: Request, release: Release, names: Sequence[str]) -> Assigned:
+    """Return the variants of who asks, once the request is known to be good."""
     if request.is_anonymous:
         return variants.unpersonalized(release, names)
-    lasting = request.caller is None or bool(request.caller.user)
     live = EXPERIMENTS.get(release.shop, time.monotonic())
-    user_id = request.path["userId"] if lasting else None
-    return variants.assigned(live, release, user_id, names, now=time.time(), tell=observability.write)
+    unit = partial(_unit, request, release)
+    return variants.assigned(live, release, unit, names, now=time.time(), tell=observability.write)
+
+
+def _unit(request: Request, release: Release) -> Unit | None:
+    """Return the unit of experiments: the visitor whom the user first was, the visitor, or the user."""
+    visitor = request.query.get("visitorId", "")
+    is_user = visitor != visitors.NOBODY if request.caller is None else bool(request.caller.user)
+    digest = assignment.visitor_digest(release.tracking_id, visitor) if visitor not in {"", visitors.NOBODY} else ""
+    if not is_user:
+        return assignment.unit(release.tracking_id, None, digest, "")
+    user_id = request.path["userId"]
+    first = FIRST_VISITORS.get(release.shop, user_id, time.monotonic())
+    return assignment.unit(release.tracking_id, user_id, digest, first)
 
 
 def _context(request: Request, release: Release) -> dict[str, str]:

@@ -21,7 +21,7 @@ from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.problems import Problem
-from personalization.events import attribution, delivery, erasure_requests, models, objections
+from personalization.events import attribution, delivery, erasure_requests, models, objections, visitors
 from personalization.events.delivery import Acceptance
 from personalization.events.models import Call, Events, Personalization, Put, Who
 from personalization.experiments import assignment
@@ -38,6 +38,7 @@ LEAVING = erasure_requests.Leaving(
     erasure_requests.fetch(clients.dynamodb_once, environment.shopper_events_table, erasure_requests.QUICK_PAGES)
 )
 OBJECTIONS = objections.Objections(objections.fetch(clients.dynamodb_once, environment.table))
+INTRODUCTIONS = visitors.Introductions(visitors.put(clients.dynamodb_once, environment.shopper_events_table))
 ACCEPTANCE = Acceptance(
     personalize=clients.events_once,
     sqs=clients.sqs_once,
@@ -69,6 +70,9 @@ def record(request: Request) -> dict[str, object]:
         raise problems.Problem(404, delivery.NO_ACTIONS)
     calls, refused = _checked(request, shop, calls)
     calls = _attributed(release, calls)
+    visitor = _visitor(release, calls[0].user_id, body.visitor_id)
+    if visitor:
+        calls = models.of_visitor(calls, visitor)
     leaves = _leaving(shop, calls[0].user_id)
     if leaves:
         request.notes["discarded"] = len(body.events)
@@ -80,6 +84,7 @@ def record(request: Request) -> dict[str, object]:
             shop, release.tracking_id, calls, until, actions=release.action_tracking_id
         )
         taken = ACCEPTANCE.keep(shop, models.first(calls, delivered + queued), time.time(), until)
+        _introduce(shop, calls[0].user_id, visitor, until)
     delivered, queued = min(delivered, taken), max(taken - delivered, 0)
     request.counts += models.counted(shop, models.first(calls, taken))
     request.notes |= {"events": delivered, "queued": queued}
@@ -112,7 +117,9 @@ def record_impressions(request: Request) -> dict[str, object]:
     )
     good = [seen for number, seen in enumerate(body.lists) if number not in refused]
     if good:
-        unit = assignment.unit_digest(release.tracking_id, user or session)
+        visitor = _visitor(release, user, body.visitor_id)
+        named = assignment.unit_digest(release.tracking_id, user or session)
+        unit = visitor if visitor and not user else named
         made = {seen.list_id: shown.at for seen in good if (shown := list_ids.told(seen.list_id))}
         text = impressions.message(release.shop, unit, good, made.__getitem__, now)
         impressions.enqueue(clients.sqs_once(), environment.impressions_queue(), text)
@@ -194,6 +201,22 @@ def _leaving(shop: str, user: str | None) -> bool | None:
         return LEAVING.has(shop, user, time.monotonic())
     except RetryLater:
         return None
+
+
+def _visitor(release: Release, user: str | None, visitor_id: str | None) -> str:
+    """Return the digest of a request's visitor; empty without one, or where a user objects to personal lists."""
+    if visitor_id is None or (user and OBJECTIONS.has(release.shop, user, time.monotonic())):
+        return ""
+    return assignment.visitor_digest(release.tracking_id, visitor_id)
+
+
+def _introduce(shop: str, user: str | None, visitor: str, until: float) -> None:
+    """Store which visitor a user first was, while the shop has an experiment; it may fail, and no event does by it."""
+    now = time.time()
+    if not user or not visitor or time.monotonic() >= until:
+        return
+    if any(experiment.runs(now) for experiment in _experiments().get(shop, time.monotonic())):
+        INTRODUCTIONS.note(shop, user, visitor, now)
 
 
 def _checked(request: Request, shop: str, calls: list[Call]) -> tuple[list[Call], Mapping[int, str]]:

@@ -26,7 +26,7 @@ export interface SeenList {
 
 /** What a visitor has on screen: half of an item for a second, each item of a list once. */
 export class Impressions {
-  constructor(client: Pick<Personalization, "sessionId" | "userId">, options: ImpressionOptions);
+  constructor(client: Pick<Personalization, "sessionId" | "userId"> & Partial<Pick<Personalization, "visitorId" | "objects">>, options: ImpressionOptions);
   /** Lists that wait. */
   get pending(): SeenList[];
   /** Watch the element that shows an item of a list; without a listId, nothing. */

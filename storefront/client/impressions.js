@@ -38,7 +38,7 @@ export class Impressions {
 
   /** Watch the element that shows an item of a list. */
   watch(element, listId, itemId) {
-    if (!listId || this.#told.has(`${listId} ${itemId}`)) return;
+    if (!listId || this.#client.objects || this.#told.has(`${listId} ${itemId}`)) return;
     this.#watched.set(element, { listId, itemId });
     this.#observer.observe(element);
   }
@@ -83,6 +83,7 @@ export class Impressions {
   }
 
   async #send() {
+    if (this.#client.objects) this.#keep([]);
     if (this.#isSending || !this.#batch().length) return;
     this.#isSending = true;
     const { baseUrl, shop, headers, fetch } = this.#options;
@@ -96,7 +97,7 @@ export class Impressions {
       const ids = lists.map(({ listId }) => listId);
       this.#keep(this.pending.filter((list) => !(ids.includes(list.listId) && list.sessionId === sessionId && list.userId === userId)));
       ({ status } = await fetch(`${baseUrl}/shops/${encodeURIComponent(shop)}/impressions`, {
-        method: "POST", keepalive: true, body: JSON.stringify({ sessionId, userId, lists }),
+        method: "POST", keepalive: true, body: JSON.stringify({ sessionId, userId, visitorId: this.#client.visitorId, lists }),
         headers: { "content-type": "application/json", ...own },
       }));
     } catch { /* As without an answer. */ }

@@ -152,6 +152,10 @@ export class Personalization {
   get sessionId(): string;
   /** The user who is logged in, if any. */
   get userId(): string | undefined;
+  /** A random id that the browser keeps, the unit of experiments; undefined where it keeps nothing, or `objects`. */
+  get visitorId(): string | undefined;
+  /** Whether lists are not personal here: see `personalize`. */
+  get objects(): boolean;
   /** Events that the API has not accepted yet, oldest first; at most 500. */
   get pending(): QueuedEvent[];
   /** From now on events carry user and session, which ties what went before to the user. */
@@ -160,6 +164,11 @@ export class Personalization {
   logout(sessionId?: string): void;
   /** The same visitor in another session, such as where the last one has ended; events that wait go with it. */
   renew(sessionId: string): void;
+  /**
+   * Whether lists are personal. Without, they are bestsellers, in no experiment, and the visitor's id is deleted, on this
+   * browser until another call says otherwise; for a user who is logged in everywhere, once it resolves.
+   */
+  personalize(enabled: boolean): Promise<void>;
   /** Items for this visitor: the user, or a stranger's session. */
   recommend(query?: Query & { itemId?: string }): Promise<Answer>;
   /** Items similar to one. */

@@ -4,6 +4,7 @@
 const BATCH = 10, KEPT = 500, REMEMBERED = 1000, SHOWN = 25;
 const encode = encodeURIComponent;
 const makeId = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+const makeVisitorId = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))).replace(/[+/=]/g, (letter) => ({ "+": "-", "/": "_" })[letter] ?? "");
 const transient = (status) => !status || status === 408 || status === 429 || status >= 500;
 
 /** The API refused a call. */
@@ -46,6 +47,18 @@ export class Personalization {
     return this.#read().userId;
   }
 
+  /** The unit of experiments, if the browser keeps it. */
+  get visitorId() {
+    if (this.objects) return undefined;
+    const visitorId = this.#read().visitorId ?? this.#write({ visitorId: makeVisitorId() }).visitorId;
+    return this.#store && visitorId;
+  }
+
+  /** Whether lists are not personal. */
+  get objects() {
+    return this.#read().objects ?? false;
+  }
+
   /** Events that wait. */
   get pending() {
     return this.#read().queue ?? [];
@@ -66,6 +79,12 @@ export class Personalization {
     const { pending: queue } = this;
     for (const event of queue) if (event.sessionId === this.sessionId) event.sessionId = sessionId;
     this.#write({ sessionId, queue });
+  }
+
+  /** Whether lists are personal. */
+  async personalize(enabled) {
+    this.#write({ objects: !enabled, visitorId: enabled ? this.#read().visitorId : undefined });
+    if (this.userId) await this.#call("PUT", `${this.#who()}/personalization`, { enabled });
   }
 
   /** Items for the visitor. */
@@ -90,12 +109,12 @@ export class Personalization {
 
   /** A slot of the shop. */
   placement(name, query) {
-    return this.#list("GET", `${this.#who()}/placements/${encode(name)}`, query);
+    return this.#list("GET", `${this.#who()}/placements/${encode(name)}`, this.#asVisitor(query));
   }
 
   /** Slots of a page, no item twice. */
   placements(placements, { itemId, excludeItemIds, ...query } = {}) {
-    return this.#list("POST", `${this.#who()}/placements`, query, { placements, itemId, excludeItemIds });
+    return this.#list("POST", `${this.#who()}/placements`, this.#asVisitor(query), { placements, itemId, excludeItemIds });
   }
 
   /** Set what is known of the visitor. */
@@ -166,7 +185,8 @@ export class Personalization {
   async #post(batch, how) {
     const { sessionId, userId } = batch[0];
     const events = batch.map((event) => ({ ...event, sessionId: undefined, userId: undefined }));
-    const { accepted } = await this.#call("POST", "/events", { sessionId, userId, events }, { who: batch[0], ...how });
+    const { visitorId } = this;
+    const { accepted } = await this.#call("POST", "/events", { sessionId, userId, visitorId, events }, { who: batch[0], ...how });
     this.#forget(batch.slice(0, accepted || batch.length));
   }
 
@@ -179,8 +199,13 @@ export class Personalization {
     return `/users/${encode(this.userId ?? this.sessionId)}`;
   }
 
+  #asVisitor(query) {
+    const { objects, userId, visitorId } = this;
+    return { ...query, visitorId: visitorId ?? (objects || userId ? undefined : "none") };
+  }
+
   async #list(method, path, { signal, filterValues, context, ...query } = {}, body) {
-    const asked = new URLSearchParams();
+    const asked = new URLSearchParams(this.objects ? { personalize: false } : "");
     for (const [start, values] of [["", query], ["filterValues.", filterValues], ["context.", context]])
       for (const key in values) for (const value of [values[key] ?? []].flat()) asked.append(start + key, value);
     const answer = await this.#call(method, `${path}?${asked}`, body, { signal });

@@ -89,7 +89,7 @@ def test_an_event_is_a_row_with_its_time_and_id(bucket: "S3Client") -> None:
         "USER_ID": "2375", "ITEM_ID": "1082185", "EVENT_TYPE": "Purchase", "TIMESTAMP": "1795595411",
         "EVENT_VALUE": "3.49", "RECOMMENDATION_ID": "RID-1", "IMPRESSION": "1082185|995242",
         "STREAMED_TO": "retail-demo/1795595412", "SESSION_ID": "s-20261125", "EVENT_ID": "order-1009-1",
-        "PROPERTIES": '{"store":"367"}', "LIST_ID": "",
+        "PROPERTIES": '{"store":"367"}', "LIST_ID": "", "VISITOR": "",
     }  # fmt: skip
 
 

@@ -62,11 +62,74 @@ test("placements are asked for one by one or for a page, and events know of whic
   const page = await shop.placements(["home", "cart"], { itemId: "i", excludeItemIds: ["x"], filterValues: { MOST: 3 } });
   shop.track("View", { itemId: "b" });
   await shop.flush();
-  assert.equal(requests[0].path, "/users/u1/placements/home?limit=3&next=N1&excludeItemIds=x&excludeItemIds=y");
-  assert.equal(`${requests[1].method} ${requests[1].path}`, "POST /users/u1/placements?filterValues.MOST=3");
+  const { visitorId } = shop;
+  assert.equal(requests[0].path, `/users/u1/placements/home?limit=3&next=N1&excludeItemIds=x&excludeItemIds=y&visitorId=${visitorId}`);
+  assert.equal(`${requests[1].method} ${requests[1].path}`, `POST /users/u1/placements?visitorId=${visitorId}&filterValues.MOST=3`);
   assert.deepEqual(requests[1].body, { placements: ["home", "cart"], itemId: "i", excludeItemIds: ["x"] });
   assert.deepEqual(page.placements.map(({ placement }) => placement), ["home", "cart"]);
   assert.deepEqual([requests[2].body.events[0].recommendationId, requests[2].body.events[0].impression], ["RID-2", ["b"]]);
+});
+
+test("a browser keeps one visitor's id, over logins, logouts and pages", async () => {
+  answers = [() => reply(200, { placement: "home", ...list("a") })];
+  const shop = open(), { visitorId } = shop;
+  assert.match(visitorId, /^[A-Za-z0-9_-]{21}[AQgw]$/);
+  shop.login("u1");
+  shop.logout();
+  assert.equal(shop.visitorId, visitorId);
+  await open().placement("home");
+  assert.equal(new URL(requests[0].address).searchParams.get("visitorId"), visitorId);
+  await shop.recommend();
+  assert.equal(new URL(requests[1].address).searchParams.get("visitorId"), null);
+  answers = [accept];
+  shop.track("View", { itemId: "a" });
+  await shop.flush();
+  assert.equal(requests[2].body.visitorId, visitorId);
+  assert.equal(requests[2].body.events[0].visitorId, undefined);
+  stored.clear();
+  assert.notEqual(open().visitorId, visitorId);
+});
+
+test("where a browser keeps nothing, a stranger is no visitor", async () => {
+  const refuse = () => { throw new Error("refused"); };
+  answers = [() => reply(200, { placements: [] }), accept];
+  for (const blocked of [{ getItem: refuse, setItem: refuse }, { getItem: () => null, setItem: refuse }]) {
+    requests = [];
+    answers = [() => reply(200, { placements: [] })];
+    const shop = open({ storage: blocked });
+    assert.equal(shop.visitorId, undefined);
+    await shop.placements(["home"]);
+    shop.login("u1");
+    await shop.placements(["home"]);
+    assert.deepEqual(requests.map(({ path }) => path.split("?")[1]), ["visitorId=none", ""]);
+  }
+});
+
+test("who objects has no visitor's id, and all lists say so", async () => {
+  answers = [() => reply(200, { placements: [], ...list("a") })];
+  const shop = open(), { visitorId } = shop;
+  await shop.personalize(true);
+  assert.equal(shop.visitorId, visitorId);
+  await shop.personalize(false);
+  assert.deepEqual([shop.objects, shop.visitorId, open().objects], [true, undefined, true]);
+  assert.equal(requests.length, 0);
+  for (const ask of [() => shop.placements(["home"]), () => shop.recommend(), () => shop.popular({ limit: 3 })]) await ask();
+  assert.deepEqual(requests.map(({ path }) => path.split("?")[1]), ["personalize=false", "personalize=false", "personalize=false&limit=3"]);
+  assert.doesNotMatch([...stored.values()].join(), new RegExp(visitorId));
+  await shop.personalize(true);
+  assert.match(shop.visitorId, /^.{22}$/);
+  assert.notEqual(shop.visitorId, visitorId);
+});
+
+test("a user's choice is stored", async () => {
+  answers = [() => reply(202, { enabled: false })];
+  const shop = open();
+  shop.login("u1");
+  await shop.personalize(false);
+  assert.deepEqual([requests[0].method, requests[0].path, requests[0].body], ["PUT", "/users/u1/personalization", { enabled: false }]);
+  answers = [() => reply(403, { detail: "no" })];
+  await assert.rejects(shop.personalize(false), { status: 403 });
+  assert.equal(shop.objects, true);
 });
 
 test("headers come with each call, and may take their time", async () => {

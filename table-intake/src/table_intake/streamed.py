@@ -9,7 +9,7 @@ from table_intake.wording import Text
 
 MARK = "STREAMED_TO"
 """The column that marks a copy: `<receiver>/<epoch second at which the event was accepted>`."""
-BESIDE = (MARK, "SESSION_ID", "EVENT_ID", "PROPERTIES", "LIST_ID")
+BESIDE = (MARK, "SESSION_ID", "EVENT_ID", "PROPERTIES", "LIST_ID", "VISITOR")
 """Columns of a copy that serve audits alone; an import leaves them out."""
 
 

@@ -46,6 +46,7 @@ MOST_VARIED = 100
 MOST = 500
 """The most items over all pages, and in one answer of Personalize."""
 _SIGNATURE = 12
+Switch = Literal["true", "false"]
 
 
 class Listing(Choice):
@@ -56,6 +57,7 @@ class Listing(Choice):
     item_id: Id | None = None
     exclude_item_ids: tuple[Id, ...] = Field(default=(), max_length=100)
     next: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+    personalize: Switch = "true"
 
 
 class Ranking(Choice):
@@ -63,6 +65,7 @@ class Ranking(Choice):
 
     user_id: Id
     item_ids: list[Id] = Field(min_length=1, max_length=500)
+    personalize: Switch = "true"
 
 
 class RankingBody(BaseModel):

@@ -53,6 +53,9 @@ _QUERY = {
     "userId": "The user, for filters on their events.",
     "itemId": "The item that the user looks at.",
     "excludeItemIds": "An item to leave out, such as one in the basket; repeat the parameter for more.",
+    "visitorId": "The random id that a browser keeps, 128 bits as base64url: the unit of experiments before a login. "
+    "`none` for somebody without one, whose session is in no experiment.",
+    "personalize": "`false` for somebody who objects to personal lists: they get bestsellers and are in no experiment.",
     "next": "The `next` of the previous page, with all other parameters unchanged.",
 }
 """Descriptions of query parameters."""

@@ -10,10 +10,11 @@ from pydantic.alias_generators import to_camel
 
 from personalization.api import filter_values, lists
 from personalization.api.fallback import FallbackChain, Source, source_of
-from personalization.api.lists import MOST_WITH_METADATA, ListAsk, Listing, Predict
+from personalization.api.lists import MOST_WITH_METADATA, ListAsk, Listing, Predict, Switch
 from personalization.core import problems
 from personalization.core.errors import PersonalizationError
 from personalization.core.problems import FieldError, Problem
+from personalization.events.visitors import Visitor
 from personalization.personalize.runtime import Predicted
 from personalization.shop.filters import Choice, Id
 from personalization.shop.records.release import Release
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _CONTEXTUAL = (*lists.CONTEXTUAL, "")
 MOST_PARALLEL = 10
 """The most concurrent questions; clients keep as many connections."""
+_OF_PAGE = ("userId", "filter", "filterValues", "context", "visitorId", "personalize")
 Ahead = Callable[[Sequence[ListAsk], Predict], Predict]
 """Starts to ask several questions, and returns the function that answers each."""
 
@@ -37,6 +39,8 @@ class Slot(Choice):
     exclude_item_ids: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
     limit: Annotated[int, Field(ge=1, le=100)] | None = None
     next: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+    visitor_id: Visitor | None = None
+    personalize: Switch = "true"
 
     @field_validator("filter")
     @classmethod
@@ -181,7 +185,7 @@ def slots(
 
     Filter values go to the placements whose filter has the parameter; other values are refused.
     """
-    given = {name: query[name] for name in ("userId", "filter", "filterValues", "context") if name in query}
+    given = {name: query[name] for name in _OF_PAGE if name in query}
     items = {"itemId": body.item_id, "excludeItemIds": body.exclude_item_ids}
     whole = problems.validate(Slot, {**given, **items})
     taken: set[str] = set()

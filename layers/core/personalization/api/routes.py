@@ -50,7 +50,8 @@ class Route:
     """Whether a client may cache the answer, and revalidate it with If-None-Match."""
 
 
-_CHOICE = ("filter", "filterValues", "context")
+_CHOICE = ("filter", "filterValues", "context", "personalize")
+_OF_PLACEMENTS = ("filterValues", "context", "visitorId", "personalize")
 _PAGES = ("excludeItemIds", "next")
 
 ROUTES: Sequence[Route] = (
@@ -93,7 +94,7 @@ ROUTES: Sequence[Route] = (
         summary="The items of one of the shop's placements for a user.",
         answer="Placed",
         asks="Slot",
-        query=("limit", *_CHOICE[1:], "itemId", *_PAGES),
+        query=("limit", *_OF_PLACEMENTS, "itemId", *_PAGES),
         callers="browsers too",
     ),
     Route(
@@ -103,7 +104,7 @@ ROUTES: Sequence[Route] = (
         summary="The items of a page's placements for a user. No item appears twice.",
         answer="Page",
         asks="Slot",
-        query=_CHOICE[1:],
+        query=_OF_PLACEMENTS,
         body="PageBody",
         callers="browsers too",
     ),

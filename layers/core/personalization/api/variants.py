@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Placements in experiments: which variant a user gets, told before it is applied, and a cache of what runs."""
+"""Placements in experiments: which variant somebody gets, told before it is applied, and a cache of what runs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from personalization.core.errors import PersonalizationError
 from personalization.experiments import assignment, exposures
+from personalization.experiments.assignment import Unit
 from personalization.experiments.experiment import RECORD, Experiment, Experiments, Variant
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Release
@@ -58,8 +58,7 @@ def fetch(client: "Callable[[], DynamoDBClient]", table: Callable[[], str]) -> C
     return read
 
 
-@dataclass(frozen=True, slots=True)
-class Assigned:
+class Assigned(NamedTuple):
     """What a user gets."""
 
     release: Release
@@ -114,46 +113,48 @@ def unpersonalized(release: Release, placements: Iterable[str]) -> Assigned:
     return Assigned(assignment.with_variant(release, Variant(name="", serves="bestsellers"), personal), {})
 
 
-def _holds_out(holdout: Experiment, user_id: str) -> bool:
-    variant = assignment.variant_of(holdout, user_id)
+def _holds_out(holdout: Experiment, unit: Unit) -> bool:
+    variant = assignment.variant_of(holdout, unit.drawn)
     return variant is not None and variant.serves != "as-is"
 
 
 def assigned(
     live: Iterable[Experiment],
     release: Release,
-    user_id: str | None,
-    placements: Iterable[str],
+    unit_of: Callable[[], Unit | None],
+    placements: Collection[str],
     *,
     now: float,
     tell: Callable[[str], object],
 ) -> Assigned:
-    """Return what a user gets in placements, after telling every exposure of it.
+    """Return what somebody gets in placements, after telling every exposure of it.
 
     Args:
         live: the shop's experiments.
         release: the shop's release.
-        user_id: None for somebody without a lasting id, who is in no experiment.
+        unit_of: returns who asks; None for somebody without a lasting id, who is in no experiment. It may read, so that
+            it is called only where an experiment runs on one of the placements.
         placements: those of the request.
         now: epoch seconds.
         tell: takes the log line of an exposure.
     """
-    running = [experiment for experiment in live if experiment.runs(now)] if user_id is not None else []
-    if user_id is None or not running:
+    running = [experiment for experiment in live if experiment.runs(now)]
+    concerned = [name for experiment in running for name in placements if name in experiment.placements]
+    unit = unit_of() if concerned else None
+    if unit is None:
         return Assigned(release, {})
     # Whoever is held out is in nothing else, on no placement.
     holdouts = [experiment for experiment in running if experiment.is_holdout]
-    if any(_holds_out(experiment, user_id) for experiment in holdouts):
-        running = holdouts
-    running.sort(key=lambda experiment: not experiment.is_holdout)
+    if holdouts:
+        is_held_out = any(_holds_out(experiment, unit) for experiment in holdouts)
+        running = holdouts + [experiment for experiment in running if not (is_held_out or experiment.is_holdout)]
     variants: dict[str, tuple[str, Variant]] = {}
     told: set[str] = set()
-    unit = assignment.unit_digest(release.tracking_id, user_id)
     for placement in placements:
         for experiment in running:
             if placement not in experiment.placements or placement not in release.placements:
                 continue
-            variant = assignment.variant_of(experiment, user_id)
+            variant = assignment.variant_of(experiment, unit.drawn)
             if variant is None:
                 continue
             if experiment.name not in told:

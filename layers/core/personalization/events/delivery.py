@@ -13,7 +13,7 @@ from personalization.core.errors import PersonalizationError, Rejected, RetryLat
 from personalization.core.problems import Problem
 from personalization.events import queue, store
 from personalization.events.erasure_requests import Leaving
-from personalization.events.models import Call, Record, first, without_list
+from personalization.events.models import Call, Record, first, for_personalize
 from personalization.events.queue import Group, Message, groups
 from personalization.shop.records import release_store
 from personalization.shop.records.release import Release
@@ -163,7 +163,7 @@ def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None
         client.put_action_interactions(trackingId=tracking_id, actionInteractions=[*_deeds(call)])
         return
     user: Any = {"userId": call.user_id} if call.user_id is not None else {}
-    events: Any = list(map(without_list, call.events))
+    events: Any = list(map(for_personalize, call.events))
     client.put_events(trackingId=tracking_id, sessionId=call.session_id, eventList=events, **user)
 
 
@@ -176,7 +176,7 @@ def _tracker(release: Release, call: Call) -> str:
 
 def _deeds(call: Call) -> "Iterator[ActionInteractionTypeDef]":
     """Yield the events of a call in the form of PutActionInteractions."""
-    for event in map(without_list, call.events):
+    for event in map(for_personalize, call.events):
         deed: Any = {name: value for name, value in event.items() if name != "sentAt"}
         deed |= {"sessionId": call.session_id, "timestamp": event["sentAt"]}
         yield deed | ({"userId": call.user_id} if call.user_id is not None else {})

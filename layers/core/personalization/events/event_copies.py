@@ -15,6 +15,7 @@ from table_intake.streamed import BESIDE
 from table_intake.write import dialect
 
 from personalization.core.names import Names
+from personalization.events import visitors
 
 HEADER = (
     "USER_ID",
@@ -44,9 +45,9 @@ def texts(records: Iterable[Record], names: Names) -> tuple[dict[str, str], list
     foreign: list[Record] = []
     for record in records:
         image = record["dynamodb"].get("NewImage") or {}
-        # Deletion requests and receipts share the table.
+        # Deletion requests, receipts and users' first visitors share the table.
         owner = str(image.get("shopper", {}).get("S", ""))
-        if record["eventName"] != "INSERT" or owner[:1] in {"!", "="}:
+        if record["eventName"] != "INSERT" or owner[:1] in {"!", "=", visitors.START}:
             continue
         try:
             details = json.loads(image["more"]["S"])
@@ -79,4 +80,5 @@ def _row(image: Record, details: Mapping[str, Any], names: Names) -> list[str]:
         image["event"]["S"],
         details.get("properties", ""),
         details.get("listId", ""),
+        details.get("visitor", ""),
     ]

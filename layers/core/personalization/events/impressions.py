@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field
 
 from personalization.core.problems import FieldError, Problem
 from personalization.events.models import Id, ListId, Request, Time, compact
+from personalization.events.visitors import VisitorId
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -45,6 +46,8 @@ class Impressions(Request):
 
     user_id: Id | None = None
     session_id: Id
+    visitor_id: VisitorId | None = None
+    """As of events."""
     lists: list[SeenList] = Field(min_length=1, max_length=50)
 
 

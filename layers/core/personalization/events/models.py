@@ -31,6 +31,7 @@ from table_intake.read.line_breaks import BREAK
 from personalization.core import problems
 from personalization.core.observability import Count
 from personalization.core.problems import FieldError, Problem
+from personalization.events.visitors import VisitorId
 
 PER_CALL = 10
 """The most events in one PutEvents."""
@@ -177,6 +178,8 @@ class Events(Request):
 
     user_id: Id | None = None
     session_id: Id
+    visitor_id: VisitorId | None = None
+    """The random id that this browser keeps: the unit of experiments before a login. No record has it."""
     events: list[Event] = Field(min_length=1, max_length=MOST_EVENTS)
 
     @model_validator(mode="after")
@@ -360,8 +363,18 @@ def _with_source(event: Mapping[str, Any], source: Callable[[str], str | None]) 
 
 
 def without_list(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event without its listId, as Personalize takes it."""
+    """Return an event without its listId."""
     return {name: value for name, value in event.items() if name != "listId"}
+
+
+def of_visitor(made: Sequence[Call], visitor: str) -> list[Call]:
+    """Return the calls with the digest of their visitor in each event."""
+    return [replace(call, events=[{**event, "visitor": visitor} for event in call.events]) for call in made]
+
+
+def for_personalize(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event as Personalize takes it: without what names its list and its visitor."""
+    return {name: value for name, value in event.items() if name not in {"listId", "visitor"}}
 
 
 def accepted(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws.pagination import pages, paginate
 from personalization.core.errors import PersonalizationError, RetryLater
+from personalization.events import visitors
 from personalization.events.models import PER_CALL, Call, compact
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 KEPT_SECONDS = 90 * 86_400
 """How long an event is kept; meanwhile a fit takes it into the history."""
 _PER_CALL = 25
-_COPIED = ("eventValue", "recommendationId", "listId", "impression", "properties")
+_COPIED = ("eventValue", "recommendationId", "listId", "impression", "properties", "visitor")
 _MOST = 2_000
 """The most events of a user, the newest ones, in an answer; more come from machines."""
 
@@ -137,12 +138,12 @@ def of_user(
 
 
 def forget(client: "DynamoDBClient", table: str, shop: str, user: str) -> None:
-    """Delete a user's events.
+    """Delete a user's events, and which visitor they first were.
 
     Raises:
         RetryLater: some are left for the next attempt.
     """
-    for owner in (_user(shop, user), f"~{shop}#user#{user}"):
+    for owner in (_user(shop, user), f"~{shop}#user#{user}", visitors.owner(shop, user)):
         while keys := _some_of(client, table, owner):
             requests: Any = {table: [{"DeleteRequest": {"Key": key}} for key in keys]}
             if client.batch_write_item(RequestItems=requests).get("UnprocessedItems"):

@@ -8,15 +8,18 @@ time, and from the unit's first exposure on. What was sent twice counts once, al
 import io
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from hashlib import blake2b
+from typing import Self
 
 import polars as pl
 from table_intake.streamed import MARK
 
+from personalization.experiments.links import Links
+
 UnitOf = Callable[[str], str]
-"""Returns the unit of a user or of a session: a digest."""
+"""Returns the unit of a user or of a session: a digest. A visitor's digest comes with their events."""
 VariantIn = Callable[[str], int]
 RETURN = "return"
 PAST_DAYS = 14
@@ -35,6 +38,7 @@ _TEXTS = (
     "SESSION_ID",
     "EVENT_ID",
     "PROPERTIES",
+    "VISITOR",
 )
 _SUMS = ("orders", "items", "itemsBack", "money", "returned", "clicks", "carts")
 _PAST_COUNTS = {"pastOrders": "orders", "pastClicks": "clicks", "pastViewable": "viewable"}
@@ -94,6 +98,10 @@ counted on a day, has a row without a variant."""
 _FIRST = pl.Schema({name: ROWS[name] for name in ("unit", "variant", "first")})
 
 
+_VISITOR = "\0"
+"""The start of a visitor's digest among names of users and of sessions."""
+
+
 def no_variant(_list_id: str) -> int:
     return 0
 
@@ -133,6 +141,11 @@ class Events:
     """Lines by another currency, whose money is not added."""
     unvalued: int = 0
     """Lines without a value."""
+
+    def joined(self, links: Links) -> Self:
+        """Return the events with linked units as one."""
+        units = links.joined(self.units).group_by("unit").agg(pl.col("events").sum())
+        return replace(self, outcomes=links.joined(self.outcomes), units=units)
 
     def shop_day(self, viewable: pl.DataFrame | None = None) -> pl.DataFrame:
         """Return the day's figures of all units, exposed or not: the past of later exposures."""
@@ -334,7 +347,10 @@ def summed(days: Iterable[pl.DataFrame]) -> pl.DataFrame:
 
 def left(rows: pl.DataFrame, units: Collection[str]) -> pl.DataFrame:
     """Return rows without those of some units."""
-    return rows.filter(~pl.col("unit").is_in(list(units))) if units else rows
+    if not units:
+        return rows
+    names = [name for name in ("unit", "other") if name in rows.columns]
+    return rows.filter(~pl.any_horizontal(pl.col(names).is_in(list(units))))
 
 
 def _read(rows: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -342,11 +358,12 @@ def _read(rows: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, pl.DataFrame]
     kinds = rows["EVENT_TYPE"].drop_nulls().unique()
     plain = pl.DataFrame({"EVENT_TYPE": kinds, "kind": [_plain(name) for name in kinds]}, schema_overrides=_STRINGS)
     rows = rows.join(plain, on="EVENT_TYPE", maintain_order="left").with_columns(
-        pl.coalesce(_given("USER_ID"), _given("SESSION_ID")).alias("who")
+        pl.coalesce(_given("USER_ID"), pl.lit(_VISITOR) + _given("VISITOR"), _given("SESSION_ID")).alias("who")
     )
     rows = rows.filter(pl.col("who").is_not_null())
     counts = rows.group_by("who").agg(pl.col("EVENT_ID").n_unique().cast(pl.UInt32).alias("events"))
-    named = pl.Series("unit", [rules.unit_of(name) for name in counts["who"]], pl.String)
+    names = [name[1:] if name.startswith(_VISITOR) else rules.unit_of(name) for name in counts["who"]]
+    named = pl.Series("unit", names, pl.String)
     units = counts.with_columns(named)
     # Most events are views of no list: only the others are worth their order.
     listed = pl.col("kind").is_in(["click", "view"]) & _given("LIST_ID").is_not_null()

@@ -13,6 +13,7 @@ from personalization.experiments import aggregates
 from personalization.experiments.aggregates import Beside, Events, Rules
 from personalization.experiments.day_files import DayFiles, ShopDay
 from personalization.experiments.experiment import Experiment
+from personalization.experiments.links import Links, links_of
 
 SETTLED = timedelta(days=2)
 """How long a day is made again: files of events and of exposures may come late."""
@@ -34,13 +35,16 @@ class Made:
     """Days with events."""
     whole: bool
     """Whether all days up to today are made; otherwise the next round goes on."""
+    links: Links
+    """Which names are one unit's; the rows have one for each."""
 
     def without(self, units: Collection[str]) -> Self:
-        """Return the days without some units."""
+        """Return the days without some units, and those that are one with them."""
+        gone = {self.links.unit(unit) for unit in units}
         return replace(
             self,
             rows={
-                name: {day: aggregates.left(rows, units) for day, rows in days.items()}
+                name: {day: aggregates.left(rows, gone) for day, rows in days.items()}
                 for name, days in self.rows.items()
             },
         )
@@ -102,6 +106,7 @@ def make(
         rows[experiment.name] = {day: stored[day] for day in stored if day >= starts[experiment.name]}
     shop_days: dict[date, ShopDay] = {}
     erased = files.erased()
+    links = files.links()
     day = min((start - aggregates.PAST_DAYS * _DAY for start in starts.values()), default=today + _DAY)
     if companion is not None:
         day = min(day, companion.first)
@@ -116,44 +121,51 @@ def make(
             if starts[experiment.name] <= day <= day_of(experiment.last_second + SETTLED.total_seconds())
             and day not in rows[experiment.name]
         ]
-        accepted, viewable = None, None
+        accepted, viewable, lines = None, None, list[bytes]()
         joins = companion is not None and companion.first <= day and (not is_settled or companion.needs(day))
         if shop_day is None or missing or joins:
-            accepted = _accepted(files.copies(day), rules, shop_days, day)
+            copies = files.copies(day)
+            accepted = _accepted(copies, rules, shop_days, day)
             viewable = aggregates.impressions(files.impressions(day), rules.variant_in)
+            lines = files.exposures(day)
         if shop_day is None and accepted is not None:
+            made_links = aggregates.left(links_of(lines, copies, rules.unit_of), erased)
+            files.put_table("links", day, made_links, settled=is_settled)
+            links.add(made_links)
             shop_day = _shop_day(accepted, viewable, erased, settled=is_settled)
             files.put_shop_day(day, shop_day)
         if companion is not None and joins and accepted is not None and viewable is not None:
             companion.made(day, accepted, viewable, settled=is_settled)
         if missing and accepted is not None:
-            lines = files.exposures(day)
+            joined = accepted.joined(links)
+            on_screen = None if viewable is None else links.joined(viewable)
             for experiment in missing:
                 made = aggregates.day(
-                    aggregates.exposures(lines, experiment.name, day),
-                    accepted,
-                    [*rows[experiment.name].values()],
+                    links.joined(aggregates.exposures(lines, experiment.name, day)),
+                    joined,
+                    [links.joined(earlier) for earlier in rows[experiment.name].values()],
                     Beside(
                         unit_of=rules.unit_of,
                         until=experiment.last_second * 1000,
-                        past=_past(shop_days, day),
-                        viewable=viewable,
+                        past=_past(shop_days, day, links),
+                        viewable=on_screen,
                         numbers=numbers[experiment.name],
                     ),
                 )
-                rows[experiment.name][day] = aggregates.left(made, erased)
+                rows[experiment.name][day] = aggregates.left(made, {links.unit(unit) for unit in erased})
                 files.put_experiment_day(experiment.name, day, rows[experiment.name][day], settled=is_settled)
         shop_days[day] = shop_day if shop_day is not None else ShopDay(rows=pl.DataFrame(schema=aggregates.SHOP_DAY))
         day += _DAY
     since = [shop_days[day] for day in shop_days if day >= min(starts.values(), default=today)]
     foreign: Counter[str] = sum((Counter(shop_day.foreign) for shop_day in since), Counter())
     return Made(
-        rows=rows,
+        rows={name: {day: links.joined(made) for day, made in days.items()} for name, days in rows.items()},
         currency=_currency(shop_days),
         foreign=dict(sorted(foreign.items())),
         unvalued=sum(shop_day.unvalued for shop_day in since),
         busy=frozenset(day for day, shop_day in shop_days.items() if shop_day.rows.height),
         whole=day > today,
+        links=links,
     )
 
 
@@ -172,8 +184,10 @@ def _shop_day(accepted: Events, viewable: pl.DataFrame | None, erased: Collectio
     )
 
 
-def _past(shop_days: Mapping[date, ShopDay], day: date) -> pl.DataFrame:
-    before = (made.rows for earlier, made in shop_days.items() if earlier >= day - aggregates.PAST_DAYS * _DAY)
+def _past(shop_days: Mapping[date, ShopDay], day: date, links: Links) -> pl.DataFrame:
+    before = (
+        links.joined(made.rows) for earlier, made in shop_days.items() if earlier >= day - aggregates.PAST_DAYS * _DAY
+    )
     return aggregates.past(before)
 
 

@@ -1,15 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which variant of an experiment a user is in: a function of the experiment and the user's id, without any store."""
+"""Which variant of an experiment a unit is in: a function of the experiment and of the unit, without any store.
+
+The unit is a user, or a visitor: a browser that keeps a random id. A user stays in the variant of the visitor that they
+first were, see `events.visitors`. No record and no line of a log has a visitor's id: a digest stands for it.
+"""
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from personalization.experiments.experiment import SCALE, Experiment, Variant
 from personalization.shop.records.release import BASELINE, Release, Value
 
 _UNIT_BYTES = 16
+
+
+class Unit(NamedTuple):
+    """Who is in experiments, by digests, see `unit_digest`."""
+
+    drawn: str
+    """That from which the numbers are drawn: a user's id, or a visitor's digest."""
+    digest: str
+    user: str = ""
+    """The user's digest, where a visitor is the unit."""
+    visitor: str = ""
+    """The digest of the request's visitor, where another is the unit."""
 
 
 def number(seed: str, unit: str) -> int:
@@ -48,8 +65,34 @@ def _redrawn(experiment: Experiment, unit: str) -> str:
 
 def unit_digest(tracking_id: str, user_id: str) -> str:
     """Return what stands for a user in exposures: 32 hexadecimal digits, keyed by what no answer shows."""
-    key = tracking_id.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
-    return hashlib.blake2b(user_id.encode(errors="replace"), key=key, digest_size=_UNIT_BYTES).hexdigest()
+    named = user_id.encode(errors="replace")
+    return hashlib.blake2b(named, key=_key(tracking_id), digest_size=_UNIT_BYTES).hexdigest()
+
+
+@lru_cache(256)
+def _key(tracking_id: str) -> bytes:
+    return tracking_id.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
+
+
+def visitor_digest(tracking_id: str, visitor_id: str) -> str:
+    """Return what stands for a visitor; no user has it, whatever their id is."""
+    return unit_digest(tracking_id, f"visitor\0{visitor_id}")
+
+
+def unit(tracking_id: str, user_id: str | None, visitor: str, first: str) -> Unit | None:
+    """Return the unit of a request; None for somebody without a lasting id.
+
+    Args:
+        tracking_id: see `unit_digest`.
+        user_id: the user whom the request names.
+        visitor: the digest of its visitor; empty without one.
+        first: the digest of the visitor that the user first was; empty where that is not known.
+    """
+    digest = first or visitor
+    if not digest:
+        return None if user_id is None else Unit(user_id, unit_digest(tracking_id, user_id))
+    user = "" if user_id is None else unit_digest(tracking_id, user_id)
+    return Unit(digest, digest, user, visitor if visitor != digest else "")
 
 
 def with_variant(release: Release, variant: Variant, placements: Iterable[str]) -> Release:

@@ -2,8 +2,9 @@
 """The files of a shop's days in the bucket: copies of events and exposures in, aggregates out.
 
 `aggregates/<shop>/days/<day>.parquet` has all units of the shop, `aggregates/<shop>/experiments/<name>/<day>.parquet`
-those of an experiment. What an event says of its day as a whole lies in the first one's metadata. `placements/` and
-`touches/` beside them have a shop's lists, and what later days need to join orders to them.
+those of an experiment, and `aggregates/<shop>/links/<day>.parquet` which of them are one. What an event says of its day
+as a whole lies in the first one's metadata. `placements/` and `touches/` beside them have a shop's lists, and what later
+days need to join orders to them.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ import polars as pl
 
 from personalization.core.aws import objects
 from personalization.experiments import aggregates, exposures
+from personalization.experiments.links import Links
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -99,13 +101,18 @@ class DayFiles:
     def put_table(self, folder: str, day: date, rows: pl.DataFrame, *, settled: bool) -> None:
         objects.put_bytes(self._s3, self._bucket, self._key(folder, day), _parquet(rows, {"settled": settled}))
 
+    def links(self) -> Links:
+        """Return the links of all days that were made."""
+        return Links(map(_rows, self._files(f"{FOLDER}/{self._shop}/links/")))
+
     def erased(self) -> set[str]:
         """Return the units of users who were erased lately: a day that is made again leaves them out."""
         noted = self._read(objects.list_keys(self._s3, self._bucket, self._erased_folder))
         return {unit for data in noted for unit in json.loads(data)}
 
     def forget(self, units: Collection[str]) -> None:
-        """Delete the rows of units. A repetition changes nothing."""
+        """Delete the rows of units, and of all that are linked with them. A repetition changes nothing."""
+        units = self.links().all_of(units)
         digest = hashlib.sha256("".join(sorted(units)).encode()).hexdigest()[:16]
         objects.put_json(self._s3, self._bucket, f"{self._erased_folder}{digest}.json", sorted(units))
         for key in objects.list_keys(self._s3, self._bucket, f"{FOLDER}/{self._shop}/"):

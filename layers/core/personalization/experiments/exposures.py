@@ -11,21 +11,28 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from personalization.experiments.assignment import Unit
 
 FOLDER = "exposures"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _MEMBERS = ("shop", "experiment", "variant", "unit", "placement", "at")
+_BESIDE = ("user", "visitor")
+"""Further names of the unit, where it has any."""
 
 
-def line(shop: str, experiment: str, variant: str, unit: str, placement: str, *, milliseconds: int) -> str:
-    """Return the log line of an exposure; `unit` is a digest, see `assignment.unit_digest`.
+def line(shop: str, experiment: str, variant: str, unit: "Unit", placement: str, *, milliseconds: int) -> str:
+    """Return the log line of an exposure, with digests for the unit.
 
     No name among them has a character that JSON escapes.
     """
+    beside = f',"user":"{unit.user}"' if unit.user else ""
+    beside += f',"visitor":"{unit.visitor}"' if unit.visitor else ""
     return (
-        f'{{"exposure":{{"shop":"{shop}","experiment":"{experiment}","variant":"{variant}","unit":"{unit}",'
-        f'"placement":"{placement}","at":{milliseconds}}}}}'
+        f'{{"exposure":{{"shop":"{shop}","experiment":"{experiment}","variant":"{variant}","unit":"{unit.digest}",'
+        f'"placement":"{placement}","at":{milliseconds}{beside}}}}}'
     )
 
 
@@ -44,7 +51,10 @@ def files(event: Mapping[str, Any]) -> tuple[dict[str, str], int]:
             exposure = json.loads(logged["message"])["exposure"]
             when = datetime.fromtimestamp(exposure["at"] / 1000, UTC)
             lines[str(exposure["shop"]), f"{when:%Y/%m/%d}"].append(
-                _encode({name: exposure[name] for name in _MEMBERS})
+                _encode(
+                    {name: exposure[name] for name in _MEMBERS}
+                    | {name: exposure[name] for name in _BESIDE if name in exposure}
+                )
             )
         except (ValueError, TypeError, KeyError, OverflowError, OSError):
             foreign += 1

@@ -15,6 +15,7 @@ import hmac
 import json
 import random
 import re
+import secrets
 import time
 import urllib.error
 import urllib.request
@@ -64,6 +65,12 @@ def event(event_type: str, **members: object) -> Event:
     """An event that has just happened; members without a value are left out."""
     given = {name: value for name, value in members.items() if value is not None}
     return {"eventType": event_type, "eventId": str(uuid.uuid4()), "sentAt": datetime.now(UTC).isoformat(), **given}
+
+
+def new_visitor_id() -> str:
+    """The id of a new visitor, for a cookie that lasts: a shopper is in one variant of an experiment before the login
+    and after it, if each call has it. Give every browser its own, and whoever refuses the cookie none."""
+    return secrets.token_urlsafe(16)
 
 
 def origin(answer: Answer) -> Event:
@@ -139,10 +146,16 @@ class ShopClient:
         """Items similar to one."""
         return cast(Answer, self._call("GET", f"/items/{quote(item_id, safe='')}/similar", query))
 
-    def page(self, user_id: str, placements: Sequence[str], **body: str | Sequence[str]) -> dict[str, Answer]:
-        """What placements of a page show, by name, no item twice; `body` as in docs/api.md, such as ``itemId``."""
+    def page(
+        self, user_id: str, placements: Sequence[str], *, visitor_id: str | None = None, **body: str | Sequence[str]
+    ) -> dict[str, Answer]:
+        """What placements of a page show, by name, no item twice; `body` as in docs/api.md, such as ``itemId``.
+
+        `visitor_id` is what the shopper's browser keeps, see :func:`new_visitor_id`: the unit of experiments.
+        """
         path = f"/users/{quote(user_id, safe='')}/placements"
-        answer = self._call("POST", path, {}, {"placements": list(placements), **body})
+        query = {} if visitor_id is None else {"visitorId": visitor_id}
+        answer = self._call("POST", path, query, {"placements": list(placements), **body})
         return {each["placement"]: cast(Answer, each) for each in answer["placements"]}
 
     def likelihoods(self, user_id: str, item_ids: Sequence[str]) -> list[Likelihood]:
@@ -151,9 +164,12 @@ class ShopClient:
         answer = self._call("POST", path, {}, {"itemIds": list(item_ids)})
         return cast(list[Likelihood], answer["items"])
 
-    def seen(self, session_id: str, lists: Sequence[Mapping[str, object]], user_id: str | None = None) -> int:
+    def seen(
+        self, session_id: str, lists: Sequence[Mapping[str, object]], user_id: str | None = None,
+        *, visitor_id: str | None = None,
+    ) -> int:  # fmt: skip
         """Tell which items of lists (`listId`, `itemIds`, `seenAt`) were on screen, of 50 lists; how many count."""
-        body = {"sessionId": session_id, "userId": user_id, "lists": list(lists)}
+        body = {"sessionId": session_id, "userId": user_id, "visitorId": visitor_id, "lists": list(lists)}
         answer = cast("Mapping[str, int]", self._call("POST", "/impressions", {}, body))
         return answer["accepted"]
 
@@ -161,7 +177,9 @@ class ShopClient:
         """Whether a user's lists are personal; without, they get bestsellers, until another call says otherwise."""
         self._call("PUT", f"/users/{quote(user_id, safe='')}/personalization", {}, {"enabled": enabled})
 
-    def send(self, session_id: str, events: Sequence[Event], user_id: str | None = None) -> None:
+    def send(
+        self, session_id: str, events: Sequence[Event], user_id: str | None = None, *, visitor_id: str | None = None
+    ) -> None:
         """Send events of one session, as :func:`event` makes them; returns once all of them are safe.
 
         Raises:
@@ -170,6 +188,7 @@ class ShopClient:
         """
         rest = list(events)
         who = {"sessionId": session_id} | ({"userId": user_id} if user_id else {})
+        who |= {"visitorId": visitor_id} if visitor_id else {}
         while rest:
             accepted = int(self._call("POST", "/events", {}, {**who, "events": rest[:BATCH]})["accepted"])
             if not accepted:
