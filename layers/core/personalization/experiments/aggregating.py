@@ -3,7 +3,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol, Self
 
@@ -35,7 +35,7 @@ class Made:
     """Days with events."""
     whole: bool
     """Whether all days up to today are made; otherwise the next round goes on."""
-    links: Links
+    links: Links = field(default_factory=Links)
     """Which names are one unit's; the rows have one for each."""
 
     def without(self, units: Collection[str]) -> Self:
@@ -127,7 +127,7 @@ def make(
             copies = files.copies(day)
             accepted = _accepted(copies, rules, shop_days, day)
             viewable = aggregates.impressions(files.impressions(day), rules.variant_in)
-            lines = files.exposures(day)
+            lines = files.exposures(day) if shop_day is None or missing else []
         if shop_day is None and accepted is not None:
             made_links = aggregates.left(links_of(lines, copies, rules.unit_of), erased)
             files.put_table("links", day, made_links, settled=is_settled)

@@ -3,8 +3,8 @@
 
 `aggregates/<shop>/days/<day>.parquet` has all units of the shop, `aggregates/<shop>/experiments/<name>/<day>.parquet`
 those of an experiment, and `aggregates/<shop>/links/<day>.parquet` which of them are one. What an event says of its day
-as a whole lies in the first one's metadata. `placements/` and `touches/` beside them have a shop's lists, and what later
-days need to join orders to them.
+as a whole lies in the first one's metadata. `placements/` and `touches/` beside them have a shop's lists, and what
+later days need to join orders to them.
 """
 
 import hashlib
