@@ -38,7 +38,9 @@ LEAVING = erasure_requests.Leaving(
     erasure_requests.fetch(clients.dynamodb_once, environment.shopper_events_table, erasure_requests.QUICK_PAGES)
 )
 OBJECTIONS = objections.Objections(objections.fetch(clients.dynamodb_once, environment.table))
-INTRODUCTIONS = visitors.Introductions(visitors.put(clients.dynamodb_once, environment.shopper_events_table))
+INTRODUCTIONS = visitors.Introductions(
+    lambda *link: visitors.put(clients.dynamodb_once(), environment.shopper_events_table(), *link)
+)
 ACCEPTANCE = Acceptance(
     personalize=clients.events_once,
     sqs=clients.sqs_once,

@@ -80,17 +80,15 @@ class Shopper:
         self.does("Purchase", eventValue=value, properties={"orderId": order, "currency": "KRW"})
 
 
-@pytest.fixture
-def shop(
-    drop: Drop, personalize: FakePersonalize, table: "DynamoDBClient", start_file: Drop, queues: Queues
-) -> Iterator[Drop]:
+@pytest.fixture(autouse=True)
+def _shop(personalize: FakePersonalize, table: "DynamoDBClient", start_file: Drop, queues: Queues) -> Iterator[None]:
     """A shop with an experiment; containers have just started."""
     items = [{"itemId": f"i{number}", "score": 0.1} for number in range(12)]
     personalize.says("GetRecommendations", {"recommendationId": "RID-1", "itemList": items})
     assert queues.impressions
     start_file(experiment(), "")
     containers.start(answers, records)
-    yield drop
+    yield
     release_store.delete(table, TABLE, "demo", "experiments")
     for item in table.scan(TableName=SHOPPER_EVENTS)["Items"]:
         table.delete_item(TableName=SHOPPER_EVENTS, Key={name: item[name] for name in ("shopper", "event")})
@@ -133,9 +131,8 @@ def other_than(variant: str) -> Shopper:
 
 
 def test_a_visitor_is_in_an_experiment_and_nothing_tells_their_id(
-    shop: Drop, capsys: pytest.CaptureFixture[str], table: "DynamoDBClient", bucket: "S3Client"
+    capsys: pytest.CaptureFixture[str], table: "DynamoDBClient", bucket: "S3Client"
 ) -> None:
-    assert shop
     shopper = Shopper()
     shopper.look()
     shopper.does("View")
@@ -151,8 +148,7 @@ def test_a_visitor_is_in_an_experiment_and_nothing_tells_their_id(
     assert shopper.visitor not in printed + json.dumps(stream(table)) + json.dumps(objects(bucket))
 
 
-def test_who_logs_in_stays_in_their_variant_on_every_device(shop: Drop, table: "DynamoDBClient") -> None:
-    assert shop
+def test_who_logs_in_stays_in_their_variant_on_every_device(table: "DynamoDBClient") -> None:
     for number in range(8):
         shopper = Shopper()
         before = shopper.variant()
@@ -176,9 +172,8 @@ def test_who_logs_in_stays_in_their_variant_on_every_device(shop: Drop, table: "
 
 
 def test_what_a_visitor_did_and_the_user_does_is_one_units(
-    shop: Drop, capsys: pytest.CaptureFixture[str], table: "DynamoDBClient", bucket: "S3Client", queues: Queues
+    capsys: pytest.CaptureFixture[str], table: "DynamoDBClient", bucket: "S3Client", queues: Queues
 ) -> None:
-    assert shop
     shopper = Shopper()
     answer = shopper.look()
     variant = answer["experiment"]["variant"]
@@ -203,9 +198,8 @@ def test_what_a_visitor_did_and_the_user_does_is_one_units(
 
 
 def test_a_user_who_saw_two_variants_on_two_devices_is_counted_as_such(
-    shop: Drop, capsys: pytest.CaptureFixture[str], table: "DynamoDBClient", bucket: "S3Client", queues: Queues
+    capsys: pytest.CaptureFixture[str], table: "DynamoDBClient", bucket: "S3Client", queues: Queues
 ) -> None:
-    assert shop
     first = Shopper()
     variant = first.variant()
     first.user = "kim"
@@ -223,9 +217,8 @@ def test_a_user_who_saw_two_variants_on_two_devices_is_counted_as_such(
 
 
 def test_an_erased_user_leaves_with_the_visitor_whom_they_were(
-    shop: Drop, capsys: pytest.CaptureFixture[str], table: "DynamoDBClient", bucket: "S3Client", queues: Queues
+    capsys: pytest.CaptureFixture[str], table: "DynamoDBClient", bucket: "S3Client", queues: Queues
 ) -> None:
-    assert shop
     shopper = Shopper()
     variant = shopper.variant()
     shopper.user = "kim"
@@ -241,8 +234,7 @@ def test_an_erased_user_leaves_with_the_visitor_whom_they_were(
     assert (made[variant]["users"], made[variant]["orders"]) == (0, 0)
 
 
-def test_a_user_who_objects_is_introduced_by_no_visitor(shop: Drop, table: "DynamoDBClient") -> None:
-    assert shop
+def test_a_user_who_objects_is_introduced_by_no_visitor(table: "DynamoDBClient") -> None:
     event = load("api_put_personalization")
     event["pathParameters"]["userId"] = "objector"
     records.handler(event | {"body": '{"enabled": false}'}, None)
@@ -255,9 +247,8 @@ def test_a_user_who_objects_is_introduced_by_no_visitor(shop: Drop, table: "Dyna
 
 
 def test_without_an_experiment_nobody_is_introduced_and_nothing_is_read(
-    shop: Drop, table: "DynamoDBClient", start_file: Drop
+    table: "DynamoDBClient", start_file: Drop
 ) -> None:
-    assert shop
     start_file("", "")
     containers.start(answers, records)
     reads: list[Any] = []
@@ -273,8 +264,7 @@ def test_without_an_experiment_nobody_is_introduced_and_nothing_is_read(
 
 
 @pytest.mark.parametrize("bad", ["", "short", "x" * 22, "a" * 23, "ä" * 22, "none "])
-def test_a_visitors_id_has_one_form(bad: str, shop: Drop) -> None:
-    assert shop
+def test_a_visitors_id_has_one_form(bad: str) -> None:
     shopper = Shopper(bad or " ")
     refused = shopper.answer(queryStringParameters={"visitorId": bad})
     assert (refused["statusCode"], fields(refused)) == (400, ["visitorId"])
@@ -287,8 +277,7 @@ def test_a_visitors_id_has_one_form(bad: str, shop: Drop) -> None:
         assert "base64url" in json.dumps(body(refused))
 
 
-def test_who_has_no_lasting_id_is_in_no_experiment(shop: Drop) -> None:
-    assert shop
+def test_who_has_no_lasting_id_is_in_no_experiment() -> None:
     shopper = Shopper("none")
     assert "experiment" not in shopper.look()
     # Through a server, which cannot tell a session from a user.
@@ -297,8 +286,7 @@ def test_who_has_no_lasting_id_is_in_no_experiment(shop: Drop) -> None:
     assert "experiment" in shopper.look()
 
 
-def test_personalize_never_gets_what_names_a_visitor(shop: Drop, personalize: FakePersonalize) -> None:
-    assert shop
+def test_personalize_never_gets_what_names_a_visitor(personalize: FakePersonalize) -> None:
     Shopper().does("View")
     assert "visitor" not in json.dumps(personalize.body_of("PutEvents"))
 

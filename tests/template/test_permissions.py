@@ -338,9 +338,14 @@ def test_events_are_put_into_their_queue_and_buried_in_the_other_one() -> None:
     }
 
 
-def test_both_api_functions_read_the_shops_table_alone() -> None:
-    for function in ("GetRecommendationsFunction", "RecordEventsFunction"):
+def test_both_api_functions_read_single_records_of_what_they_need_alone() -> None:
+    # Which visitor a user first was, is in the table of users' events.
+    tables = {
+        "GetRecommendationsFunction": ["ShopsTable.Arn", "ShopperEventsTable.Arn"],
+        "RecordEventsFunction": ["ShopsTable.Arn"],
+    }
+    for function, resources in tables.items():
         (table,) = [
             statement for statement in statements(f"{function}Role") if "dynamodb:GetItem" in statement["Action"]
         ]
-        assert table["Resource"] == ["ShopsTable.Arn"]
+        assert table["Resource"] == resources

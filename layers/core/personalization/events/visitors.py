@@ -58,19 +58,15 @@ def owner(shop: str, user: str) -> str:
     return f"{START}{shop}#{user}"
 
 
-def put(client: "Callable[[], DynamoDBClient]", table: Callable[[], str]) -> Callable[[str, str, str, float], None]:
-    """Return the function that stores a user's visitor (shop, user, digest, epoch seconds), unless one is stored."""
-
-    def store(shop: str, user: str, visitor: str, now: float) -> None:
-        record: Any = {
-            "shopper": {"S": owner(shop, user)},
-            "event": {"S": _EVENT},
-            "visitor": {"S": visitor},
-            "ttl": {"N": str(int(now) + KEPT_SECONDS)},
-        }
-        holds(client().put_item, TableName=table(), Item=record, ConditionExpression="attribute_not_exists(shopper)")
-
-    return store
+def put(client: "DynamoDBClient", table: str, shop: str, user: str, visitor: str, now: float) -> None:
+    """Store the digest of a user's visitor, unless one is stored; `now` is in epoch seconds."""
+    record: Any = {
+        "shopper": {"S": owner(shop, user)},
+        "event": {"S": _EVENT},
+        "visitor": {"S": visitor},
+        "ttl": {"N": str(int(now) + KEPT_SECONDS)},
+    }
+    holds(client.put_item, TableName=table, Item=record, ConditionExpression="attribute_not_exists(shopper)")
 
 
 def fetch(client: "Callable[[], DynamoDBClient]", table: Callable[[], str]) -> Callable[[str, str], str]:
@@ -110,7 +106,7 @@ class FirstVisitors:
 
 
 class Introductions:
-    """Store each user's first visitor, once for a container."""
+    """Store each user's first visitor, once for a container; `put` takes shop, user, digest and epoch seconds."""
 
     def __init__(self, put: Callable[[str, str, str, float], None]) -> None:
         self._put = put
