@@ -43,6 +43,7 @@ MODULES = {
     "publish": "local.storefront.publishing",
     "retrain": "local.cli.by_hand:retrain",
     "settings-schema": "local.cli.settings_schema",
+    "shelves": "local.experiments.shelves:main",
     "shopfront": "local.storefront.server",
     "start": "local.start.command",
     "storefront": "local.storefront.server",
@@ -51,6 +52,7 @@ MODULES = {
 }
 """Commands of modules of their own, in which `main` or the named function is called; the others are functions of
 :mod:`local.cli.commands`."""
+PERIODS = ("today", "day", "week", "month")
 KINDS = ("interactions", "users", "items", "actions", "action-interactions", "settings", "export")
 
 
@@ -168,6 +170,15 @@ def parser() -> argparse.ArgumentParser:
     add_questions(add)
     add_evaluate(add)
     add_experiment(prog, add)
+    shelves = add(
+        "shelves",
+        "what a shop's placements earned: analyses now, which otherwise happens every hour, and names the page",
+        "shelves myshop",
+        "shelves myshop --period month",
+        takes="SHOP",
+    )
+    text = "today so far, yesterday, seven days or four weeks up to yesterday; default: week, or today for a new shop"
+    shelves.add_argument("--period", choices=PERIODS, help=text)
     return main
 
 

@@ -52,7 +52,7 @@ def analysed(state: State, shop: str, names: Sequence[str], terminal: Terminal) 
     """Have a shop's experiments analysed now; return the reports of those that have begun. Raises LocalError."""
     cloud = Cloud(state)
     with terminal.step("analysing"):
-        failed = _analyse(state)
+        failed = analyse(state)
     if shop in failed:
         raise LocalError("the analysis failed; see: python -m local logs AnalyseExperiments")
     documents = {name: _report(cloud, shop, name) for name in names}
@@ -85,7 +85,7 @@ def _chosen(cloud: Cloud, options: Namespace) -> Sequence[Experiment]:
     return chosen
 
 
-def _analyse(state: State) -> Sequence[str]:
+def analyse(state: State) -> Sequence[str]:
     """Call the function that else comes every hour; return the shops in which it failed."""
     arguments = access(state)
     # As long as the function may take, and once.

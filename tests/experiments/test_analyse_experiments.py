@@ -13,6 +13,7 @@ from personalization.core.environment import Environment
 from personalization.experiments import following
 from personalization.experiments.analysing import Analyst, Clients, Lists, Round
 from personalization.experiments.assignment import unit_digest
+from personalization.experiments.shelf_days import ListFacts
 from personalization.shop.records import release_store
 
 from functions.analyse_experiments.app import handler
@@ -50,7 +51,8 @@ class Bus:
         self.told: list[tuple[str, str]] = []
 
     def put_events(self, *, Entries: list[dict[str, str]]) -> dict[str, object]:  # noqa: N803 - as AWS names it
-        self.told += [(entry["DetailType"], json.loads(entry["Detail"])["reason"]) for entry in Entries]
+        details = [(entry["DetailType"], json.loads(entry["Detail"])) for entry in Entries]
+        self.told += [(what, detail.get("reason", detail.get("summary"))) for what, detail in details]
         return {"FailedEntryCount": 0}
 
 
@@ -74,7 +76,11 @@ def shop(drop: Drop, table: "DynamoDBClient", bus: Bus) -> Iterator[Drop]:  # no
     release_store.delete(table, TABLE, "demo", "experiments")
 
 
-LISTS = Lists(lambda list_id: int(list_id.partition("-")[0]), {"best.own": 1, "best.best": 2}.__getitem__)
+LISTS = Lists(
+    lambda list_id: int(list_id.partition("-")[0]),
+    {"best.own": 1, "best.best": 2}.__getitem__,
+    lambda list_id: ListFacts("home", int(list_id.partition("-")[0]), "r", START.timestamp()),
+)
 """In place of tokens, a listId is the number of the variant and a name."""
 
 
@@ -236,3 +242,39 @@ def test_a_lost_log_of_exposures_is_named_and_hides_the_verdict(shop: Drop, buck
     assert "66.7% of the users who were shown" in lost["text"]
     assert (told["counted"]["shown"], told["counted"]["unexposed"]) == (45, 30)
     assert sum(variant["users"] for variant in told["variants"]) == USERS
+
+
+def test_placements_are_reported_without_experiments_too(
+    shop: Drop, bucket: "S3Client", table: "DynamoDBClient"
+) -> None:
+    shop("drops/demo/experiments.yaml", "experiments: {}\n")
+    release_store.delete(table, TABLE, "demo", "experiments")
+    shop(f"events/demo/{START:%Y/%m/%d}/1.csv", copy([event("View", 5, listed="0-a"), buy(9, value=70)]))
+
+    assert round_at(1.5).analysed == {}
+
+    told = json.loads(bucket.get_object(Bucket=BUCKET, Key="reports/demo/shelves/day.json")["Body"].read())
+    (shelf,) = told["shelves"]
+    assert (shelf["placement"], shelf["figures"]["clicks"], shelf["figures"]["attributedRevenue"]) == ("home", 1, 70)
+    assert b"</html>" in bucket.get_object(Bucket=BUCKET, Key="reports/demo/shelves/month.html")["Body"].read()
+
+
+def test_a_week_is_mailed_once_and_again_only_if_the_bus_did_not_take_it(
+    shop: Drop, bucket: "S3Client", table: "DynamoDBClient", bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop("drops/demo/settings.yaml", SETTINGS + "shelves: {weekly_mail: {hour: 6}}\n")
+    happen(shop, {"own": 0.2, "best": 0.2}, days=1)
+    release_store.delete(table, TABLE, "demo", "weekly-mail")
+    monday = 7 + 7 / 24
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bus, "put_events", lambda *_, **__: {"FailedEntryCount": 1})
+        assert [name for name, _ in round_at(monday).failed] == ["demo"]
+    for hours in (1, 2, 20):
+        round_at(monday + hours / 24)
+
+    mails = [lines for what, lines in bus.told if what == "Shelves of the week"]
+    assert len(mails) == 1
+    page = bucket.get_object(Bucket=BUCKET, Key="reports/demo/shelves/weeks/2026-11-02.html")["Body"].read().decode()
+    assert all(day in page for day in ("2026-11-02", "2026-11-08"))
+    release_store.delete(table, TABLE, "demo", "weekly-mail")

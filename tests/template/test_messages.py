@@ -24,6 +24,10 @@ EVENT = {
         "key": "data.csv",
         "reason": "row 7 has no ITEM_ID",
         "prefix": "retail",
+        **dict.fromkeys(("summary", "proof", "shelves", "verdicts", "problems"), "well"),
+        "from": "2026-11-23",
+        "to": "2026-11-29",
+        "page": "s3://drops/reports/green/shelves/weeks/2026-11-23.html",
     },
 }
 
@@ -66,7 +70,8 @@ def test_every_outcome_is_told_once() -> None:
     told = [kind for rule in TOPIC_RULES.values() for kind in rule["EventPattern"]["detail-type"]]
     assert sorted(told) == [
         "Batch not exported", "Drop refused", "Experiment decided", "Experiment started", "Experiment stopped",
-        "Run failed", "Run promoted", "Run refused", "Run rolled back", "Shop removal failed", "Shop removed",
+        "Run failed", "Run promoted", "Run refused", "Run rolled back", "Shelves of the week",
+        "Shop removal failed", "Shop removed",
     ]  # fmt: skip
 
 

@@ -156,7 +156,8 @@ def make(
                 files.put_experiment_day(experiment.name, day, rows[experiment.name][day], settled=is_settled)
         shop_days[day] = shop_day if shop_day is not None else ShopDay(rows=pl.DataFrame(schema=aggregates.SHOP_DAY))
         day += _DAY
-    since = [shop_days[day] for day in shop_days if day >= min(starts.values(), default=today)]
+    first = min(starts.values(), default=today if companion is None else companion.first)
+    since = [shop_days[day] for day in shop_days if day >= first]
     foreign: Counter[str] = sum((Counter(shop_day.foreign) for shop_day in since), Counter())
     return Made(
         rows={name: {day: links.joined(made) for day, made in days.items()} for name, days in rows.items()},

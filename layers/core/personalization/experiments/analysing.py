@@ -20,6 +20,7 @@ from personalization.experiments.day_files import DayFiles
 from personalization.experiments.experiment import Experiment
 from personalization.experiments.shelf_days import ListFacts, ShelfRules
 from personalization.experiments.shelf_files import ShelfFiles
+from personalization.experiments.shelf_round import ShelfRound
 from personalization.reports import pages
 from personalization.shop.records import release, release_store
 from personalization.shop.settings.settings import ShopSettings
@@ -154,7 +155,13 @@ class Analyst:
         made = aggregating.make(files, rules, experiments, self._now.date(), late, also=also)
         # Their days stay, for whoever no longer objects.
         made = made.without(objecting)
-        return [(experiment, self._report(shop, experiment, made, settings)) for experiment in experiments]
+        reports = [(experiment, self._report(shop, experiment, made, settings)) for experiment in experiments]
+        if settings.placements:
+            shelf_round = ShelfRound(clients.s3, environment, shop, settings, self._now)
+            week = shelf_round.report(made, stored)
+            if week is not None and made.whole:
+                shelf_round.tell(clients.dynamodb, clients.bus, week)
+        return reports
 
     def _shelf_rules(
         self, stored: Collection[Experiment], rules: Rules, settings: ShopSettings, objecting: Collection[str]

@@ -2,6 +2,7 @@
 """Announce what becomes of experiments on the bus, as runs are announced."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from personalization.core.errors import RetryLater
@@ -19,8 +20,20 @@ def announce(client: "EventBridgeClient", prefix: str, news: News, *, shop: str,
     Raises:
         RetryLater: the bus did not take it.
     """
-    detail = {"prefix": prefix, "shop": shop, "experiment": experiment, "reason": reason}
-    entry = {"Source": SOURCE, "DetailType": f"Experiment {news}", "Detail": json.dumps(detail, ensure_ascii=False)}
+    _put(client, f"Experiment {news}", {"prefix": prefix, "shop": shop, "experiment": experiment, "reason": reason})
+
+
+def announce_week(client: "EventBridgeClient", prefix: str, shop: str, lines: Mapping[str, str]) -> None:
+    """Tell what a shop's placements did in a week.
+
+    Raises:
+        RetryLater: the bus did not take it.
+    """
+    _put(client, "Shelves of the week", {"prefix": prefix, "shop": shop, **lines})
+
+
+def _put(client: "EventBridgeClient", kind: str, detail: Mapping[str, str]) -> None:
+    entry = {"Source": SOURCE, "DetailType": kind, "Detail": json.dumps(detail, ensure_ascii=False)}
     answer = client.put_events(Entries=[entry])  # type: ignore[list-item]
     if answer["FailedEntryCount"]:
-        raise RetryLater(experiment, "its announcement was not taken")
+        raise RetryLater(kind, "its announcement was not taken")
