@@ -43,11 +43,11 @@ def main(options: Namespace, terminal: Terminal) -> None:
     if period is None and not document["shelves"]:
         # A new shop has nothing but today.
         period, document = "today", _report(cloud, options.shop, "today")
-    place = f"s3://{cloud.bucket}/{stem(options.shop, document['period'])}.html"
-    terminal.result({**document, "page": place}, lambda: show(document, place, terminal))
+    address = f"s3://{cloud.bucket}/{stem(options.shop, document['period'])}.html"
+    terminal.result({**document, "page": address}, lambda: show(document, address, terminal))
 
 
-def show(document: Mapping[str, Any], place: str, terminal: Terminal) -> None:
+def show(document: Mapping[str, Any], address: str, terminal: Terminal) -> None:
     """Show a report as a table and sentences, in the shop's language."""
     terminal.language = document["language"]
     said = pages.translated(document, document["language"])
@@ -62,7 +62,7 @@ def show(document: Mapping[str, Any], place: str, terminal: Terminal) -> None:
         terminal.spoken(terminal.words(Text("shelves.empty", text)))
     for finding in said["findings"]:
         terminal.spoken(finding)
-    terminal.line(place)
+    terminal.line(address)
 
 
 def _report(cloud: Cloud, shop: str, period: str) -> Mapping[str, Any]:

@@ -74,9 +74,9 @@ class ShelfRound:
             dynamodb, table, record, "attribute_not_exists(week) OR week < :week", values={":week": name}
         ):
             return False
-        place = f"s3://{self._environment.bucket}/{self._put(f'weeks/{name}', week, linked=False)}"
+        address = f"s3://{self._environment.bucket}/{self._put(f'weeks/{name}', week, linked=False)}"
         try:
-            announcing.announce_week(bus, self._environment.names.prefix, self._shop, weekly.lines(week, place))
+            announcing.announce_week(bus, self._environment.names.prefix, self._shop, weekly.lines(week, address))
         except PersonalizationError:
             release_store.put(dynamodb, table, before or {**record, "week": ""})
             raise

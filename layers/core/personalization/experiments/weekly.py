@@ -34,12 +34,12 @@ def due(mail: WeeklyMail, now: datetime) -> Span | None:
     return Span(period="week", first=monday - timedelta(days=7), last=monday - timedelta(days=1))
 
 
-def lines(report: Mapping[str, Any], place: str) -> dict[str, str]:
+def lines(report: Mapping[str, Any], address: str) -> dict[str, str]:
     """Return the lines of a mail, by name, in the shop's language.
 
     Args:
         report: that of the week; see `shelf_report.document`.
-        place: where its page is.
+        address: where its page is.
     """
     currency = report["currency"]
     shelves = [
@@ -56,7 +56,7 @@ def lines(report: Mapping[str, Any], place: str) -> dict[str, str]:
         Text("weekly.test", "{experiment}: {sentence}", experiment=test["experiment"], sentence=test["sentence"])
         for test in report["tests"][:_TESTS]
     ]
-    none = Text("weekly.no-shelves", "No shelf has figures.")
+    none = Text("weekly.no-shelves", "There are no figures of shelves.")
     said: dict[str, str] = {
         "from": report["from"],
         "to": report["to"],
@@ -67,6 +67,6 @@ def lines(report: Mapping[str, Any], place: str) -> dict[str, str]:
         "problems": Text.joined(" ", report["findings"])
         if report["findings"]
         else Text("weekly.fine", "Nothing is wrong with the data."),
-        "page": place,
+        "page": address,
     }
     return {name: str(pages.said(text, report["language"])) for name, text in said.items()}
