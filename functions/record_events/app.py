@@ -160,6 +160,9 @@ def delete_user(request: Request) -> dict[str, object]:
 
 @API.operation("putPersonalization")
 def put_personalization(request: Request) -> dict[str, object]:
+    """Store what a user chose. Nothing is stored of a session: anybody may begin any number of them."""
+    if request.caller and not request.caller.user:
+        raise Problem(403, "This is for users who are logged in. Ask for a stranger's lists with personalize=false.")
     problems.validate(Who, {"userId": request.path["userId"]})
     choice, shop = request.json(Personalization), _release(request).shop
     objections.put(clients.dynamodb(), environment.table(), shop, request.path["userId"], enabled=choice.enabled)

@@ -91,6 +91,28 @@ def test_a_browser_writes_no_users_and_no_items(personalize: FakePersonalize) ->
     assert personalize.calls == []
 
 
+def test_a_browser_stores_the_choice_of_its_own_user_alone() -> None:
+    choice = {"body": json.dumps({"enabled": True}), "pathParameters": {"shop": "demo", "userId": "2375"}}
+    answer = record(by(JOINED, "api_put_personalization", **choice), None)
+    assert (answer["statusCode"], body(answer)) == (202, {"enabled": True})
+    other = {**choice, "pathParameters": {"shop": "demo", "userId": "2376"}}
+    assert record(by(JOINED, "api_put_personalization", **other), None)["statusCode"] == 403
+    stranger = {**choice, "pathParameters": {"shop": "demo", "userId": "s-1"}}
+    answer = record(by(VISITOR, "api_put_personalization", **stranger), None)
+    assert answer["statusCode"] == 403
+    assert "personalize=false" in body(answer)["detail"]
+
+
+def test_a_list_that_is_not_to_be_personal_names_nobody(personalize: FakePersonalize) -> None:
+    personalize.says("GetRecommendations", RECOMMENDED)
+    for caller, name in ((JOINED, "api_recommendations"), (VISITOR, "api_popular")):
+        answer = recommend(by(caller, name, queryStringParameters={"personalize": "false"}), None)
+        assert answer["statusCode"] == 200
+    assert "2375" not in json.dumps(personalize.calls)
+    bad = recommend(by(JOINED, "api_recommendations", queryStringParameters={"personalize": "no"}), None)
+    assert (bad["statusCode"], body(bad)["errors"][0]["field"]) == (400, "personalize")
+
+
 def test_a_request_that_the_authorizer_has_not_seen_is_refused_at_the_browsers_api() -> None:
     event = {**load("api_popular"), "stageVariables": {"callers": "browsers"}}
     answer = recommend(event, None)

@@ -9,7 +9,7 @@ from personalization.api import routes
 
 from tests.template.stack import STACK, compiled
 
-READS_AND_WRITES = ("GET", "POST")
+OF_BROWSERS = ("GET", "POST", "PUT")
 
 API = STACK.of("ApiGateway::RestApi")["BrowserApi"]
 BODY: dict[str, Any] = API["Body"]
@@ -35,7 +35,8 @@ def test_nothing_of_it_is_made_unless_it_is_asked_for() -> None:
 def test_its_routes_are_those_that_browsers_may_call() -> None:
     described = {(route.method.upper(), route.path) for route in routes.ROUTES if route.callers == "browsers too"}
     assert {route for route in METHODS if route[0] != "OPTIONS"} == described | {SESSIONS}
-    assert {method for method, _ in METHODS} == {*READS_AND_WRITES, "OPTIONS"}
+    assert {method for method, _ in METHODS} == {*OF_BROWSERS, "OPTIONS"}
+    assert [path for method, path in METHODS if method == "PUT"] == ["/shops/{shop}/users/{userId}/personalization"]
 
 
 def test_every_route_but_that_which_makes_tokens_has_the_authorizer_and_a_plan() -> None:

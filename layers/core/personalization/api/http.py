@@ -287,10 +287,11 @@ class Api:
 
     def _respond(self, request: Request, event: Mapping[str, Any], method: str, resource: str) -> Response:
         try:
+            routed = self.handlers.get((method, resource))
             if not self._public:
                 request.caller = caller.of(event)
-                caller.admit(request.caller, method, request.path, request.query, time.time())
-            routed = self.handlers.get((method, resource))
+                is_open = routed is not None and routed[0].callers == "browsers too"
+                caller.admit(request.caller, method, request.path, request.query, time.time(), is_open=is_open)
             if routed is None or not all(request.path.values()):
                 return _refusal(Problem(404, "There is no such route."), event)
             request.route, handler = routed

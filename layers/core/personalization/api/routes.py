@@ -191,6 +191,7 @@ ROUTES: Sequence[Route] = (
         status=202,
         body="Personalization",
         unavailable="The choice may not be stored; send it again",
+        callers="browsers too",
     ),
     Route(
         method="PUT",

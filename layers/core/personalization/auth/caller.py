@@ -15,7 +15,7 @@ from personalization.core.problems import Problem
 BROWSERS = "browsers"
 """The stage variable `callers` of the browsers' API, whose requests all carry a token."""
 READS_AND_WRITES = ("GET", "POST")
-"""The methods of browsers; only servers put and delete users and items."""
+"""The methods of browsers, beside the routes that are open to them by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,17 @@ def of(event: Mapping[str, Any]) -> Caller | None:
 
 
 def admit(
-    caller: Caller | None, method: str, path: Mapping[str, str], query: Mapping[str, str] | None, now: float
+    caller: Caller | None,
+    method: str,
+    path: Mapping[str, str],
+    query: Mapping[str, str] | None,
+    now: float,
+    *,
+    is_open: bool = False,
 ) -> None:
     """Check that a request's path and query parameters, decoded, name no user but the caller.
+
+    `is_open` says whether the route is one of browsers, whatever its method.
 
     Raises:
         Problem: 401, the token has expired (`now` is in epoch seconds) since it was checked; 403, see the detail.
@@ -70,7 +78,7 @@ def admit(
         return
     if now >= caller.expires:
         raise Problem(401, "The token has expired.")
-    if method not in READS_AND_WRITES:
+    if method not in READS_AND_WRITES and not is_open:
         raise Problem(403, "This is for the shop's servers.")
     if caller.shop and path.get("shop") != caller.shop:
         raise Problem(403, "The token is for another shop.")
